@@ -1,0 +1,106 @@
+//! The HTTP side: bodies of requests and answers, all JSON.
+//!
+//! | request | body | answer |
+//! |---|---|---|
+//! | `POST {base}/api/login` | [`Login`] | 204 and the cookie, or 401 |
+//! | `GET {base}/api/sessions` | | array of [`SessionInfo`] |
+//! | `POST {base}/api/sessions` | [`CreateSession`] | 201 and [`SessionInfo`] |
+//! | `GET {base}/api/sessions/{id}` | | [`SessionDetails`] |
+//! | `PATCH {base}/api/sessions/{id}` | [`UpdateSession`] | [`SessionInfo`] |
+//! | `DELETE {base}/api/sessions/{id}` | | 204 |
+//! | `GET {base}/api/health` | | [`Health`]; needs no credentials |
+//!
+//! An answer that is no success has an [`ApiError`] as its body.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{ErrorCode, ExitStatus, SessionId};
+
+/// The token from the link, to be exchanged for a cookie.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Login {
+    /// The secret itself.
+    pub token: String,
+}
+
+/// One session, as lists show it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SessionInfo {
+    /// Its name in URLs.
+    pub id: SessionId,
+    /// What its user called it, else what its program did, else the program's name.
+    pub title: String,
+    /// The program and its arguments.
+    pub command: Vec<String>,
+    /// Columns in force.
+    pub cols: u16,
+    /// Rows in force.
+    pub rows: u16,
+    /// When it was started, in milliseconds since the Unix epoch.
+    pub created: u64,
+    /// How many viewers are attached.
+    pub viewers: u32,
+    /// How its program ended; `null` while it runs.
+    pub exit: Option<ExitStatus>,
+}
+
+/// One session, as its own address shows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SessionDetails {
+    /// What lists show.
+    #[serde(flatten)]
+    pub info: SessionInfo,
+    /// Names of the programs that run in it; a login shell that only waits at its prompt is not counted.
+    pub running: Vec<String>,
+}
+
+/// What to start. Every field may be left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CreateSession {
+    /// The program and its arguments; the server's own default when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<Vec<String>>,
+    /// Its working directory; the server's default when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cwd: Option<String>,
+    /// Variables to set beside those of the server.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+    /// Columns; 80 when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cols: Option<u16>,
+    /// Rows; 24 when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u16>,
+    /// A title that the program's own ones do not replace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+}
+
+/// What to change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpdateSession {
+    /// A title that the program's own ones do not replace; an empty one lets the program name itself again.
+    pub title: String,
+}
+
+/// That the server lives.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// Its version.
+    pub version: String,
+    /// How many sessions it holds.
+    pub sessions: usize,
+}
+
+/// Why a request was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApiError {
+    /// Its stable name.
+    pub code: ErrorCode,
+    /// What happened and what to do, for people.
+    pub message: String,
+}

@@ -1,0 +1,108 @@
+//! Binary messages: one byte of kind, eight bytes of offset (big-endian), then raw bytes.
+//!
+//! ```text
+//!  0      1                                9
+//!  ┌──────┬────────────────────────────────┬───────────────
+//!  │ kind │ offset: u64, big-endian        │ payload …
+//!  └──────┴────────────────────────────────┴───────────────
+//! ```
+
+use crate::limits::MAX_OFFSET;
+
+/// What a binary message carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// From the server: output that starts at `offset` of the log. From the client: input that starts at `offset`
+    /// of this viewer's input.
+    Data,
+    /// From the server only: bytes that redraw the screen as of `offset`.
+    Snapshot,
+}
+
+/// The first nine bytes of every binary message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// What the payload is.
+    pub kind: Kind,
+    /// Where its first byte stands. Input and output count separately, hence no [`crate::OutputOffset`] here.
+    pub offset: u64,
+}
+
+/// Why a binary message is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    /// Shorter than a header.
+    #[error("a binary message has at least {} bytes, this one has {0}", Header::LEN)]
+    Short(usize),
+    /// A kind that this version does not know.
+    #[error("{0} is no kind of binary message; 0 is data, 1 is a snapshot")]
+    UnknownKind(u8),
+    /// Offset and length together leave the range of offsets.
+    #[error("offset {0} is out of range")]
+    OffsetRange(u64),
+}
+
+impl Kind {
+    const fn to_byte(self) -> u8 {
+        match self {
+            Self::Data => 0,
+            Self::Snapshot => 1,
+        }
+    }
+
+    const fn from_byte(byte: u8) -> Option<Self> {
+        match byte {
+            0 => Some(Self::Data),
+            1 => Some(Self::Snapshot),
+            _ => None,
+        }
+    }
+}
+
+impl Header {
+    /// Bytes of a header on the wire.
+    pub const LEN: usize = 9;
+
+    /// A header of a data frame.
+    #[must_use]
+    pub const fn data(offset: u64) -> Self {
+        Self { kind: Kind::Data, offset }
+    }
+
+    /// The header as it goes onto the wire, before the payload.
+    #[must_use]
+    pub fn encode(self) -> [u8; Self::LEN] {
+        let mut bytes = [0; Self::LEN];
+        bytes[0] = self.kind.to_byte();
+        bytes[1..].copy_from_slice(&self.offset.to_be_bytes());
+        bytes
+    }
+
+    /// Reads the header of a message of `len` bytes in all, of which `head` holds at least the header.
+    ///
+    /// A page uses this with the few bytes it copies out of a message, so that the payload need not be copied.
+    ///
+    /// # Errors
+    /// What is shorter than a header, of unknown kind, or beyond the range of offsets is no frame.
+    pub fn decode(head: &[u8], len: usize) -> Result<Self, FrameError> {
+        let Some((&[kind, ref offset @ ..], _)) = head.split_first_chunk::<{ Self::LEN }>() else {
+            return Err(FrameError::Short(head.len()));
+        };
+        let offset = u64::from_be_bytes(*offset);
+        let kind = Kind::from_byte(kind).ok_or(FrameError::UnknownKind(kind))?;
+        let payload = len.saturating_sub(Self::LEN) as u64;
+        match offset.checked_add(payload) {
+            Some(end) if end <= MAX_OFFSET => Ok(Self { kind, offset }),
+            _ => Err(FrameError::OffsetRange(offset)),
+        }
+    }
+
+    /// Splits a whole message into header and payload.
+    ///
+    /// # Errors
+    /// As [`Header::decode`].
+    pub fn split(message: &[u8]) -> Result<(Self, &[u8]), FrameError> {
+        let header = Self::decode(message, message.len())?;
+        Ok((header, &message[Self::LEN..]))
+    }
+}

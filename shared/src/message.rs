@@ -1,0 +1,228 @@
+//! Text messages: one JSON object each, told apart by `type`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Epoch, ErrorCode, ExitStatus, InputOffset, OutputOffset, SessionId, ViewerId, Winsize};
+
+/// What a client says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum ClientMessage {
+    /// The first message of an attachment.
+    Hello(Hello),
+    /// Everything before `output` is *rendered*. Cumulative, harmless when repeated or late.
+    Ack {
+        /// The log's offset up to which the viewer's terminal has processed the output.
+        output: OutputOffset,
+    },
+    /// The viewer's terminal has this size now and asks for it to be in force.
+    Resize(Winsize),
+    /// Asks for a `pong` with the same `t`.
+    Ping {
+        /// Any number of the sender's; it comes back as it is.
+        t: serde_json::Number,
+    },
+    /// The answer to a `ping`.
+    Pong {
+        /// The `t` of that `ping`.
+        t: serde_json::Number,
+    },
+}
+
+/// What the server says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum ServerMessage {
+    /// The answer to `hello`, and the server's first message.
+    Welcome(Welcome),
+    /// Everything before `input` is *written to the pty*.
+    Ack {
+        /// The offset in this viewer's input.
+        input: InputOffset,
+    },
+    /// The size that is now in force.
+    Resize {
+        /// The size.
+        #[serde(flatten)]
+        size: Winsize,
+        /// The viewer that asked for it; absent when it was the server.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<ViewerId>,
+    },
+    /// The viewer missed output that is no longer kept: clear the terminal; what follows starts at `output`.
+    Reset {
+        /// Where data goes on.
+        output: OutputOffset,
+        /// How many bytes of output this viewer will never get.
+        skipped: u64,
+    },
+    /// The session's title has changed.
+    Title {
+        /// The new one.
+        title: String,
+    },
+    /// Viewers came or went, or the pen was handed on.
+    Viewers {
+        /// How many are attached, this one included.
+        count: u32,
+        /// Whether this viewer's terminal is the one that answers the program's queries (device attributes, cursor
+        /// position, colours …). Exactly one viewer's is.
+        pen: bool,
+    },
+    /// The program has ended; sent after the last byte of output.
+    Exit {
+        /// How it ended.
+        #[serde(flatten)]
+        status: ExitStatus,
+        /// The log's final offset.
+        output: OutputOffset,
+    },
+    /// Asks for a `pong` with the same `t`.
+    Ping {
+        /// Any number of the sender's; it comes back as it is.
+        t: serde_json::Number,
+    },
+    /// The answer to a `ping`.
+    Pong {
+        /// The `t` of that `ping`.
+        t: serde_json::Number,
+    },
+    /// Something went wrong.
+    Error {
+        /// Its stable name.
+        code: ErrorCode,
+        /// What happened and what to do, for people.
+        message: String,
+    },
+}
+
+/// How a viewer introduces itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Hello {
+    /// Who it is.
+    pub viewer: ViewerId,
+    /// The size of its terminal.
+    #[serde(flatten)]
+    pub size: Winsize,
+    /// How many bytes it may be sent beyond what it has acknowledged, at least 1;
+    /// [`DEFAULT_WINDOW`](crate::limits::DEFAULT_WINDOW) when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<u64>,
+    /// Where an earlier attachment broke off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resume: Option<Resume>,
+}
+
+/// What a viewer has received so far.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Resume {
+    /// The log's epoch, from the earlier `welcome`.
+    pub epoch: Epoch,
+    /// The first byte of output that it lacks.
+    pub output: OutputOffset,
+}
+
+/// How the server answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Welcome {
+    /// The session.
+    pub session: SessionId,
+    /// This life of its log.
+    pub epoch: Epoch,
+    /// What this viewer may do.
+    pub role: Role,
+    /// The offset at which data will go on.
+    pub output: OutputOffset,
+    /// The end of the log at this moment: what comes before it happened earlier and is replayed.
+    pub live: OutputOffset,
+    /// The offset of this viewer's input that has been taken; the client goes on there.
+    pub input: InputOffset,
+    /// The size in force.
+    #[serde(flatten)]
+    pub size: Winsize,
+    /// The session's title.
+    pub title: String,
+    /// The server's version.
+    pub server: String,
+}
+
+/// What a viewer may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Everything, ending the session included.
+    Owner,
+    /// Watch, type, resize.
+    Writer,
+    /// Watch.
+    Reader,
+}
+
+impl Role {
+    /// Whether it may type and resize.
+    #[must_use]
+    pub const fn may_write(self) -> bool {
+        matches!(self, Self::Owner | Self::Writer)
+    }
+}
+
+/// Why a text message cannot be understood.
+#[derive(Debug, thiserror::Error)]
+pub enum MessageError {
+    /// A type that this version does not know.
+    #[error("'{0}' is no type of message in {}", crate::SUBPROTOCOL)]
+    UnknownType(String),
+    /// No JSON object with a `type`, or a field is missing or of the wrong kind.
+    #[error("not a message of {}: {0}", crate::SUBPROTOCOL)]
+    Malformed(#[source] serde_json::Error),
+}
+
+impl ClientMessage {
+    /// Reads a text message.
+    ///
+    /// # Errors
+    /// An unknown type, and anything that is no such message.
+    pub fn parse(text: &str) -> Result<Self, MessageError> {
+        parse(text, &["hello", "ack", "resize", "ping", "pong"])
+    }
+
+    /// The message as it goes onto the wire.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        to_json(self)
+    }
+}
+
+impl ServerMessage {
+    /// Reads a text message.
+    ///
+    /// # Errors
+    /// An unknown type, and anything that is no such message.
+    pub fn parse(text: &str) -> Result<Self, MessageError> {
+        let types =
+            ["welcome", "ack", "resize", "reset", "title", "viewers", "exit", "ping", "pong", "error"];
+        parse(text, &types)
+    }
+
+    /// The message as it goes onto the wire.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        to_json(self)
+    }
+}
+
+fn parse<'a, M: Deserialize<'a>>(text: &'a str, types: &[&str]) -> Result<M, MessageError> {
+    #[derive(Deserialize)]
+    struct Tagged {
+        r#type: String,
+    }
+    serde_json::from_str(text).map_err(|error| match serde_json::from_str::<Tagged>(text) {
+        Ok(Tagged { r#type }) if !types.contains(&r#type.as_str()) => MessageError::UnknownType(r#type),
+        _ => MessageError::Malformed(error),
+    })
+}
+
+#[expect(clippy::expect_used, reason = "maps with string keys, numbers and strings always serialize")]
+fn to_json(message: &impl Serialize) -> String {
+    serde_json::to_string(message).expect("a message is JSON")
+}

@@ -1,0 +1,61 @@
+//! The size of a terminal.
+
+use serde::{Deserialize, Serialize};
+
+use crate::limits::MAX_CELLS;
+
+/// What `struct winsize` of `TIOCSWINSZ` (ioctl_tty(2)) holds: character cells and, where known, pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Winsize {
+    /// Columns of cells, 1 to [`MAX_CELLS`].
+    pub cols: u16,
+    /// Rows of cells, 1 to [`MAX_CELLS`].
+    pub rows: u16,
+    /// Width of the whole text area in pixels, 0 when unknown.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub xpixel: u16,
+    /// Height of the whole text area in pixels, 0 when unknown.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub ypixel: u16,
+}
+
+/// A size that no terminal can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{cols}x{rows} is no terminal size; columns and rows are 1 to {MAX_CELLS}")]
+pub struct WinsizeError {
+    cols: u16,
+    rows: u16,
+}
+
+impl Winsize {
+    /// A size in cells alone.
+    #[must_use]
+    pub const fn cells(cols: u16, rows: u16) -> Self {
+        Self { cols, rows, xpixel: 0, ypixel: 0 }
+    }
+
+    /// The size itself if a terminal can have it.
+    ///
+    /// # Errors
+    /// Columns or rows of 0 or beyond [`MAX_CELLS`].
+    pub fn checked(self) -> Result<Self, WinsizeError> {
+        let Self { cols, rows, .. } = self;
+        if (1..=MAX_CELLS).contains(&cols) && (1..=MAX_CELLS).contains(&rows) {
+            Ok(self)
+        } else {
+            Err(WinsizeError { cols, rows })
+        }
+    }
+}
+
+impl Default for Winsize {
+    /// The size that a terminal has when nobody said otherwise, that of the VT100.
+    fn default() -> Self {
+        Self::cells(80, 24)
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+fn is_zero(pixels: &u16) -> bool {
+    *pixels == 0
+}

@@ -32,7 +32,7 @@ pub struct Header {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
     /// Shorter than a header.
-    #[error("a binary message has at least {} bytes, this one has {0}", Header::LEN)]
+    #[error("a binary message has at least {len} bytes, this one has {0}", len = Header::LEN)]
     Short(usize),
     /// A kind that this version does not know.
     #[error("{0} is no kind of binary message; 0 is data, 1 is a snapshot")]

@@ -170,10 +170,10 @@ impl Role {
 #[derive(Debug, thiserror::Error)]
 pub enum MessageError {
     /// A type that this version does not know.
-    #[error("'{0}' is no type of message in {}", crate::SUBPROTOCOL)]
+    #[error("'{0}' is no type of message in limpet.v1")]
     UnknownType(String),
     /// No JSON object with a `type`, or a field is missing or of the wrong kind.
-    #[error("not a message of {}: {0}", crate::SUBPROTOCOL)]
+    #[error("not a message of limpet.v1: {0}")]
     Malformed(#[source] serde_json::Error),
 }
 

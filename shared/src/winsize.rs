@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits::MAX_CELLS;
 
-/// What `struct winsize` of `TIOCSWINSZ` (ioctl_tty(2)) holds: character cells and, where known, pixels.
+/// What `struct winsize` of `TIOCSWINSZ` (`ioctl_tty(2)`) holds: character cells and, where known, pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Winsize {
     /// Columns of cells, 1 to [`MAX_CELLS`].

@@ -1,0 +1,37 @@
+//! One attachment after another: the WebSocket of a pane, kept alive.
+
+/// What a person is told about a connection.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Phase {
+    /// The first attachment is being made.
+    Connecting,
+    /// Attached.
+    Live {
+        /// How long the last `ping` took to come back, in milliseconds.
+        latency_ms: Option<u32>,
+    },
+    /// The connection broke and is tried again by itself.
+    Reconnecting {
+        /// When, on the clock of `performance.now()`, in milliseconds.
+        at_ms: f64,
+        /// How many tries have failed in a row.
+        attempt: u32,
+    },
+    /// The program has ended, and all of its output is here.
+    Ended,
+    /// The connection broke, and trying again will not help.
+    Gone(GoneReason),
+}
+
+/// Why a connection is not tried again.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum GoneReason {
+    /// No such session (any more).
+    SessionNotFound,
+    /// The login has passed; a new link is needed.
+    Unauthorized,
+    /// Page and server do not understand each other.
+    Protocol,
+    /// The same viewer attached elsewhere.
+    Replaced,
+}

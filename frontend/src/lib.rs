@@ -1,0 +1,4 @@
+//! limpet's page.
+
+pub mod connection;
+pub mod terminal;

@@ -1,4 +1,16 @@
 //! One attachment after another: the WebSocket of a pane, kept alive.
+//!
+//! * [`machine`] decides, without a browser: [`event`]s go in, effects come out. Its parts: [`backoff`] says when to
+//!   try again, [`outbox`] keeps input until it is written, [`inflow`] knows the place in the output, [`pulse`] tells
+//!   whether anybody is there.
+//! * [`socket`] does what it decides, with the browser's WebSocket, timers and fetch.
+
+pub mod backoff;
+pub mod event;
+pub mod inflow;
+pub mod machine;
+pub mod outbox;
+pub mod pulse;
 
 /// What a person is told about a connection.
 #[derive(Clone, Copy, PartialEq, Debug)]

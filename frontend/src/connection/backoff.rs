@@ -1,0 +1,39 @@
+//! How long to wait before the next try.
+
+/// The wait before the first new try, at most.
+pub const FIRST_MS: f64 = 250.0;
+
+/// The longest wait.
+pub const LONGEST_MS: f64 = 15_000.0;
+
+/// The wait in milliseconds after `attempt` tries (1 or more) have failed in a row. It doubles from [`FIRST_MS`] to
+/// [`LONGEST_MS`]; `jitter` (0 to 1, random) takes up to half of it off, so that the viewers of a server that comes
+/// back do not all arrive at once.
+#[must_use]
+pub fn delay_ms(attempt: u32, jitter: f64) -> f64 {
+    let doublings = attempt.saturating_sub(1).min(16);
+    let full = (FIRST_MS * f64::from(1_u32 << doublings)).min(LONGEST_MS);
+    full * (1.0 - jitter.clamp(0.0, 1.0) / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn doubles_up_to_the_cap() {
+        let waits: Vec<f64> = (1..=8).map(|attempt| delay_ms(attempt, 0.0)).collect();
+        assert_eq!(waits, [250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0, 15_000.0, 15_000.0]);
+    }
+
+    proptest! {
+        #[test]
+        fn stays_within_its_bounds(attempt: u32, jitter in 0.0..=1.0_f64) {
+            let wait = delay_ms(attempt, jitter);
+            prop_assert!((FIRST_MS / 2.0..=LONGEST_MS).contains(&wait));
+            prop_assert!(wait <= delay_ms(attempt.saturating_add(1), jitter));
+        }
+    }
+}

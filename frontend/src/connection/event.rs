@@ -1,0 +1,121 @@
+//! The vocabulary of a connection: what happens to it, and what it wants done.
+
+use limpet_shared::{ExitStatus, Role, Winsize};
+
+use super::{
+    Phase,
+    inflow::{Mark, Piece},
+};
+
+/// What happens to a connection.
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'a> {
+    /// It is wanted.
+    Start,
+    /// The socket is open.
+    Opened,
+    /// A text message has come.
+    Text(&'a str),
+    /// A binary message of `len` bytes has come that begins with `head`.
+    Frame {
+        /// At least the header, if the message is that long.
+        head: &'a [u8],
+        /// Length of the whole message.
+        len: usize,
+    },
+    /// The socket has closed, or could not be opened.
+    Closed {
+        /// As in `CloseEvent`: 1006 when there was no closing handshake.
+        code: u16,
+    },
+    /// What asking for the session over HTTP has brought.
+    Probed(Probe),
+    /// The timer that was last set has run out.
+    Timer,
+    /// The page can be seen, or no longer.
+    Visible(bool),
+    /// The network came back, or has changed.
+    Online,
+    /// A person asks to try now.
+    RetryNow,
+    /// Something was typed.
+    Typed(&'a [u8]),
+    /// The pane's terminal has this size and asks for it to be in force.
+    Resized(Winsize),
+    /// The terminal has processed this output; `idle` tells that it has no more to process.
+    Rendered(Mark, bool),
+}
+
+/// How a failed attachment looks over HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Probe {
+    /// The session is there.
+    Alive,
+    /// 401: the login has passed.
+    Unauthorized,
+    /// 404: no such session.
+    NotFound,
+    /// No answer, or another one.
+    Unreachable,
+}
+
+/// What is to be done, in order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Open a new socket in place of the one there may be.
+    Open,
+    /// Close the socket; nothing more is heard from it.
+    Close,
+    /// Send a text message.
+    SendText(String),
+    /// Send a binary message.
+    SendFrame(Vec<u8>),
+    /// Ask for the session over HTTP.
+    Probe,
+    /// Run the timer out after this many milliseconds, in place of the one that was set.
+    Timer(f64),
+    /// Set no timer.
+    NoTimer,
+    /// This part of the binary message at hand goes to the terminal.
+    Write(Piece),
+    /// Something that the pane is to know.
+    Tell(Tell),
+}
+
+/// What the pane learns from its connection.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Tell {
+    /// For people.
+    Phase(Phase),
+    /// Clear the terminal: what comes does not continue what it shows. So many bytes in between are lost.
+    Clear {
+        /// Bytes that this viewer will never get.
+        skipped: u64,
+    },
+    /// What this viewer may do.
+    Role(Role),
+    /// The size in force, and whether this viewer asked for it.
+    Size {
+        /// The size.
+        size: Winsize,
+        /// Whether this viewer asked for it.
+        own: bool,
+    },
+    /// Whether this terminal answers the program's queries.
+    Pen(bool),
+    /// The session's title.
+    Title(String),
+    /// The program has ended.
+    Exited(ExitStatus),
+    /// Something to read.
+    Notice(String),
+}
+
+/// The moment at which something happens, and chance.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// A clock that only goes forward, in milliseconds.
+    pub now_ms: f64,
+    /// A random number from 0 to 1.
+    pub jitter: f64,
+}

@@ -1,0 +1,115 @@
+//! Output on its way: how far this viewer has come in the session's log, and what it acknowledges.
+
+use limpet_shared::{Epoch, Header, Kind, OutputOffset, Resume, Welcome, limits};
+
+/// How many bytes the server may send beyond what was acknowledged. xterm.js parses that much in a few
+/// milliseconds, so that Ctrl-C in a flood shows at once.
+pub const WINDOW: u64 = limits::DEFAULT_WINDOW;
+
+/// An acknowledgement is due once this much was rendered since the last one: rarely enough to cost nothing, early
+/// enough that the server never waits for it.
+const STEP: u64 = WINDOW / 8;
+
+/// What a piece of output is, for the terminal that writes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// Which life of the terminal's content it belongs to; offsets of different lives do not compare.
+    life: u32,
+    /// The log's offset after the piece.
+    end: OutputOffset,
+    /// Whether it happened before this viewer came: its queries were answered then, or never will be.
+    pub replayed: bool,
+}
+
+/// A part of a binary message's payload, to be written to the terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// Where it starts in the message, header included.
+    pub from: usize,
+    /// Where it ends.
+    pub to: usize,
+    /// What it is.
+    pub mark: Mark,
+}
+
+/// A frame that does not continue the output where the last one ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap;
+
+/// This viewer's place in the log.
+#[derive(Debug, Default)]
+pub struct Inflow {
+    life: u32,
+    epoch: Option<Epoch>,
+    /// The first byte that has not been received.
+    received: OutputOffset,
+    /// Bytes before this offset are replayed.
+    live_from: OutputOffset,
+    acknowledged: OutputOffset,
+}
+
+impl Inflow {
+    /// Where a new attachment is to go on, if anything is known.
+    #[must_use]
+    pub fn resume(&self) -> Option<Resume> {
+        self.epoch.clone().map(|epoch| Resume { epoch, output: self.received })
+    }
+
+    /// An attachment begins. True if what the terminal shows goes on seamlessly; else it must be cleared.
+    pub fn begin(&mut self, welcome: &Welcome) -> bool {
+        let seamless = self.epoch.as_ref() == Some(&welcome.epoch) && self.received == welcome.output;
+        if !seamless {
+            self.life += 1;
+            self.epoch = Some(welcome.epoch.clone());
+            self.received = welcome.output;
+            self.live_from = welcome.live;
+        }
+        self.acknowledged = welcome.output;
+        seamless
+    }
+
+    /// The server leaves out what it no longer keeps.
+    pub fn skip_to(&mut self, output: OutputOffset) {
+        self.life += 1;
+        self.received = output;
+        self.acknowledged = output;
+    }
+
+    /// A binary message of `len` bytes in all has come. What of it is replayed and what is live are two pieces.
+    ///
+    /// # Errors
+    /// A frame at another offset than the next one.
+    pub fn receive(&mut self, header: Header, len: usize) -> Result<[Option<Piece>; 2], Gap> {
+        let start = OutputOffset::new(header.offset);
+        if start != self.received {
+            return Err(Gap);
+        }
+        let piece = |from: usize, to: usize, end, replayed| {
+            (from < to).then_some(Piece { from, to, mark: Mark { life: self.life, end, replayed } })
+        };
+        if header.kind == Kind::Snapshot {
+            return Ok([piece(Header::LEN, len, start, true), None]);
+        }
+        let payload = len - Header::LEN;
+        let end = start.advanced(payload);
+        let replayed = usize::try_from(self.live_from.since(start)).unwrap_or(usize::MAX).min(payload);
+        let live = Header::LEN + replayed;
+        let pieces = [piece(Header::LEN, live, start.advanced(replayed), true), piece(live, len, end, false)];
+        self.received = end;
+        Ok(pieces)
+    }
+
+    /// The terminal has processed a piece; `idle` tells that it was the last one it had. The offset to acknowledge,
+    /// when that is due.
+    pub fn rendered(&mut self, mark: Mark, idle: bool) -> Option<OutputOffset> {
+        let news = if mark.life == self.life { mark.end.since(self.acknowledged) } else { 0 };
+        if news == 0 || (news < STEP && !idle) {
+            return None;
+        }
+        self.acknowledged = mark.end;
+        Some(mark.end)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,425 @@
+//! The state machine of a connection: what happens goes in, what is to be done comes out. It knows no browser, so it
+//! is tested natively.
+//!
+//! ```text
+//!            ┌────────────────────────────────── timer, wake-up, "now" ─────┐
+//!            ▼                                                              │
+//! Idle ─▶ Opening ─open─▶ Greeting ─welcome─▶ Attached ─close, silence─▶ Waiting
+//!            │ close                             │ exit                     ▲
+//!            ▼                                   ▼                          │
+//!         Probing ──── alive or unreachable ─────┼──────────────────────────┘
+//!            └── 401, 404 ─▶ Gone ◀─ fatal close ┘─▶ Ended
+//! ```
+
+use limpet_shared::{
+    ClientMessage, CloseCode, ErrorCode, ExitStatus, Header, Hello, MessageError, Role, ServerMessage,
+    ViewerId, Welcome, Winsize,
+};
+
+use super::{
+    GoneReason, Phase, backoff,
+    event::{Effect, Event, Moment, Probe, Tell},
+    inflow::{Inflow, Mark, WINDOW},
+    outbox::Outbox,
+    pulse::{self, Due, Pulse},
+};
+
+/// How long a socket may take to open and to be welcomed, and a probe to be answered.
+const OPENING_MS: f64 = 10_000.0;
+
+/// A socket this young is not suspected when the page wakes up.
+const FRESH_MS: f64 = 1_000.0;
+
+/// An attachment that held this long starts the count of failed tries anew.
+const STABLE_MS: f64 = 5_000.0;
+
+#[derive(Debug)]
+enum State {
+    Idle,
+    Opening { since_ms: f64 },
+    Greeting { since_ms: f64 },
+    Attached { since_ms: f64, role: Role, pulse: Pulse },
+    Probing,
+    Waiting { at_ms: f64 },
+    Ended,
+    Gone(GoneReason),
+}
+
+/// One connection, over all its attachments.
+#[derive(Debug)]
+pub struct Machine {
+    viewer: ViewerId,
+    size: Winsize,
+    state: State,
+    /// Tries that failed in a row.
+    attempt: u32,
+    visible: bool,
+    inflow: Inflow,
+    outbox: Outbox,
+    /// The version of the server when it was another than the page's.
+    foreign_server: Option<String>,
+    told: Option<Phase>,
+    effects: Vec<Effect>,
+}
+
+impl Machine {
+    /// The connection of a terminal of this size; nothing happens before [`Event::Start`].
+    #[must_use]
+    pub fn new(viewer: ViewerId, size: Winsize) -> Self {
+        Self {
+            viewer,
+            size,
+            state: State::Idle,
+            attempt: 0,
+            visible: true,
+            inflow: Inflow::default(),
+            outbox: Outbox::default(),
+            foreign_server: None,
+            told: None,
+            effects: Vec::new(),
+        }
+    }
+
+    /// Takes an event in and says what is to be done.
+    pub fn handle(&mut self, event: Event<'_>, moment: Moment) -> Vec<Effect> {
+        match event {
+            Event::Start => self.start(moment),
+            Event::Opened => self.opened(moment),
+            Event::Text(text) => self.text(text, moment),
+            Event::Frame { head, len } => self.frame(head, len, moment),
+            Event::Closed { code } => self.closed(code, moment),
+            Event::Probed(probe) => self.probed(probe, moment),
+            Event::Timer => self.timer(moment),
+            Event::Visible(visible) => self.set_visible(visible, moment),
+            Event::Online => self.woken(moment),
+            Event::RetryNow => self.retry_now(moment),
+            Event::Typed(input) => self.typed(input),
+            Event::Resized(size) => self.resized(size),
+            Event::Rendered(mark, idle) => self.rendered(mark, idle),
+        }
+        self.tell_phase(moment);
+        std::mem::take(&mut self.effects)
+    }
+
+    fn start(&mut self, moment: Moment) {
+        if matches!(self.state, State::Idle) {
+            self.open(moment);
+        }
+    }
+
+    fn open(&mut self, moment: Moment) {
+        self.state = State::Opening { since_ms: moment.now_ms };
+        self.effects.extend([Effect::Open, Effect::Timer(OPENING_MS)]);
+    }
+
+    fn opened(&mut self, moment: Moment) {
+        if !matches!(self.state, State::Opening { .. }) {
+            return;
+        }
+        self.state = State::Greeting { since_ms: moment.now_ms };
+        let hello = Hello {
+            viewer: self.viewer,
+            size: self.size,
+            window: Some(WINDOW),
+            resume: self.inflow.resume(),
+        };
+        self.send(&ClientMessage::Hello(hello));
+    }
+
+    fn text(&mut self, text: &str, moment: Moment) {
+        let message = match ServerMessage::parse(text) {
+            Ok(message) => message,
+            Err(MessageError::UnknownType(_)) => return,
+            Err(MessageError::Malformed(_)) => return self.give_up(GoneReason::Protocol),
+        };
+        if let State::Attached { pulse, .. } = &mut self.state {
+            pulse.heard(moment.now_ms);
+        }
+        match (&self.state, message) {
+            (State::Greeting { .. }, ServerMessage::Welcome(welcome)) => self.welcomed(welcome, moment),
+            (_, ServerMessage::Error { code, message }) => self.error(code, message),
+            (_, ServerMessage::Ping { t }) => self.send(&ClientMessage::Pong { t }),
+            (State::Attached { .. }, message) => self.message(message, moment),
+            (State::Ended | State::Gone(_), _) => {}
+            _ => self.give_up(GoneReason::Protocol),
+        }
+    }
+
+    fn welcomed(&mut self, welcome: Welcome, moment: Moment) {
+        let Moment { now_ms, .. } = moment;
+        self.state = State::Attached { since_ms: now_ms, role: welcome.role, pulse: Pulse::new(now_ms) };
+        let known = self.inflow.resume().is_some();
+        if !self.inflow.begin(&welcome) && known {
+            self.tell(Tell::Clear { skipped: 0 });
+        }
+        self.tell(Tell::Role(welcome.role));
+        self.tell(Tell::Size { size: welcome.size, own: same_cells(welcome.size, self.size) });
+        self.tell(Tell::Title(welcome.title));
+        self.greet_version(welcome.server);
+        if self.outbox.restart(welcome.input) > 0 {
+            self.notice("What you typed last may not have arrived: the server does not remember it.");
+        }
+        if !welcome.role.may_write() {
+            self.outbox.clear();
+        }
+        self.flush();
+        self.beat(moment);
+    }
+
+    fn greet_version(&mut self, server: String) {
+        if server != env!("CARGO_PKG_VERSION") && self.foreign_server.as_ref() != Some(&server) {
+            self.foreign_server = Some(server);
+            self.notice("A new version of limpet is here. Reload the page to use it.");
+        }
+    }
+
+    fn message(&mut self, message: ServerMessage, moment: Moment) {
+        match message {
+            ServerMessage::Ack { input } => {
+                self.outbox.acknowledge(input);
+                self.flush();
+            }
+            ServerMessage::Resize { size, by } => {
+                self.tell(Tell::Size { size, own: by == Some(self.viewer) });
+            }
+            ServerMessage::Reset { output, skipped } => {
+                self.inflow.skip_to(output);
+                self.tell(Tell::Clear { skipped });
+            }
+            ServerMessage::Title { title } => self.tell(Tell::Title(title)),
+            ServerMessage::Viewers { pen, .. } => self.tell(Tell::Pen(pen)),
+            ServerMessage::Exit { status, .. } => self.ended(status),
+            ServerMessage::Pong { t } => self.pong(t.as_f64(), moment),
+            ServerMessage::Welcome(_) => self.give_up(GoneReason::Protocol),
+            // Handled wherever they come.
+            ServerMessage::Ping { .. } | ServerMessage::Error { .. } => {}
+        }
+    }
+
+    fn frame(&mut self, head: &[u8], len: usize, moment: Moment) {
+        let State::Attached { pulse, .. } = &mut self.state else { return };
+        pulse.heard(moment.now_ms);
+        let pieces = Header::decode(head, len).ok().and_then(|header| self.inflow.receive(header, len).ok());
+        match pieces {
+            Some(pieces) => self.effects.extend(pieces.into_iter().flatten().map(Effect::Write)),
+            None => self.give_up(GoneReason::Protocol),
+        }
+    }
+
+    fn error(&mut self, code: ErrorCode, message: String) {
+        if code != ErrorCode::UnknownType {
+            self.tell(Tell::Notice(message));
+        }
+    }
+
+    fn pong(&mut self, t_ms: Option<f64>, moment: Moment) {
+        if let (State::Attached { pulse, .. }, Some(t_ms)) = (&mut self.state, t_ms) {
+            pulse.answered(t_ms, moment.now_ms);
+        }
+        self.beat(moment);
+    }
+
+    fn ended(&mut self, status: ExitStatus) {
+        self.state = State::Ended;
+        self.outbox.clear();
+        self.tell(Tell::Exited(status));
+        self.effects.extend([Effect::Close, Effect::NoTimer]);
+    }
+
+    fn give_up(&mut self, reason: GoneReason) {
+        self.state = State::Gone(reason);
+        self.effects.extend([Effect::Close, Effect::NoTimer]);
+    }
+
+    fn closed(&mut self, code: u16, moment: Moment) {
+        match self.state {
+            State::Opening { .. } => {
+                self.state = State::Probing;
+                self.effects.extend([Effect::Close, Effect::Probe, Effect::Timer(OPENING_MS)]);
+            }
+            State::Greeting { .. } | State::Attached { .. } => match fatal(code) {
+                Some(reason) => self.give_up(reason),
+                None => self.wait(moment),
+            },
+            State::Idle | State::Probing | State::Waiting { .. } | State::Ended | State::Gone(_) => {}
+        }
+    }
+
+    /// Waits for the next try, longer after each one that failed.
+    fn wait(&mut self, moment: Moment) {
+        if let State::Attached { since_ms, .. } = self.state {
+            self.tell(Tell::Pen(false));
+            if moment.now_ms - since_ms >= STABLE_MS {
+                self.attempt = 0;
+            }
+        }
+        self.attempt = self.attempt.saturating_add(1);
+        let delay_ms = backoff::delay_ms(self.attempt, moment.jitter);
+        self.state = State::Waiting { at_ms: moment.now_ms + delay_ms };
+        self.effects.extend([Effect::Close, Effect::Timer(delay_ms)]);
+    }
+
+    fn probed(&mut self, probe: Probe, moment: Moment) {
+        if !matches!(self.state, State::Probing) {
+            return;
+        }
+        match probe {
+            Probe::Alive | Probe::Unreachable => self.wait(moment),
+            Probe::Unauthorized => self.give_up(GoneReason::Unauthorized),
+            Probe::NotFound => self.give_up(GoneReason::SessionNotFound),
+        }
+    }
+
+    fn timer(&mut self, moment: Moment) {
+        match self.state {
+            State::Waiting { .. } => self.open(moment),
+            State::Opening { .. } | State::Greeting { .. } | State::Probing => self.wait(moment),
+            State::Attached { .. } => self.beat(moment),
+            State::Idle | State::Ended | State::Gone(_) => {}
+        }
+    }
+
+    fn set_visible(&mut self, visible: bool, moment: Moment) {
+        let came_back = visible && !self.visible;
+        self.visible = visible;
+        if came_back {
+            self.woken(moment);
+        }
+    }
+
+    /// There is a reason to look after the connection now.
+    fn woken(&mut self, moment: Moment) {
+        match self.state {
+            State::Waiting { .. } => self.open(moment),
+            State::Opening { since_ms } | State::Greeting { since_ms }
+                if moment.now_ms - since_ms >= FRESH_MS =>
+            {
+                self.open(moment);
+            }
+            State::Attached { .. } => self.ping(pulse::DOUBT_MS, moment),
+            _ => {}
+        }
+    }
+
+    fn retry_now(&mut self, moment: Moment) {
+        if matches!(self.state, State::Waiting { .. } | State::Probing | State::Gone(_)) {
+            self.open(moment);
+        }
+    }
+
+    /// Looks after the pulse, and for the next moment to do so.
+    fn beat(&mut self, moment: Moment) {
+        let State::Attached { pulse, .. } = &self.state else { return };
+        match pulse.due(moment.now_ms) {
+            Due::Dead => self.wait(moment),
+            // Nobody looks at a hidden page, and its timers come late.
+            _ if !self.visible => self.effects.push(Effect::NoTimer),
+            Due::Ping => self.ping(pulse::PATIENCE_MS, moment),
+            Due::Wait(ms) => self.effects.push(Effect::Timer(ms)),
+        }
+    }
+
+    fn ping(&mut self, patience_ms: f64, moment: Moment) {
+        let State::Attached { pulse, .. } = &mut self.state else { return };
+        pulse.asked(moment.now_ms, patience_ms);
+        if let Some(t) = serde_json::Number::from_f64(moment.now_ms) {
+            self.send(&ClientMessage::Ping { t });
+        }
+        self.effects.push(Effect::Timer(patience_ms));
+    }
+
+    fn typed(&mut self, input: &[u8]) {
+        match &self.state {
+            State::Ended | State::Gone(_) => return,
+            State::Attached { role, .. } if !role.may_write() => return,
+            _ => {}
+        }
+        if self.outbox.push(input).is_err() {
+            self.notice("This was not sent: too much already waits for the program to read it.");
+        }
+        self.flush();
+    }
+
+    fn resized(&mut self, size: Winsize) {
+        self.size = size;
+        if matches!(&self.state, State::Attached { role, .. } if role.may_write()) {
+            self.send(&ClientMessage::Resize(size));
+        }
+    }
+
+    fn rendered(&mut self, mark: Mark, idle: bool) {
+        if !matches!(self.state, State::Attached { .. }) {
+            return;
+        }
+        if let Some(output) = self.inflow.rendered(mark, idle) {
+            self.send(&ClientMessage::Ack { output });
+        }
+    }
+
+    /// Sends what the server has room for.
+    fn flush(&mut self) {
+        if matches!(self.state, State::Attached { .. }) {
+            while let Some(frame) = self.outbox.next_frame() {
+                self.effects.push(Effect::SendFrame(frame));
+            }
+        }
+    }
+
+    fn send(&mut self, message: &ClientMessage) {
+        self.effects.push(Effect::SendText(message.to_json()));
+    }
+
+    fn tell(&mut self, tell: Tell) {
+        self.effects.push(Effect::Tell(tell));
+    }
+
+    fn notice(&mut self, text: &str) {
+        self.tell(Tell::Notice(text.to_owned()));
+    }
+
+    fn tell_phase(&mut self, moment: Moment) {
+        let phase = self.phase(moment);
+        if phase != self.told {
+            self.told = phase;
+            self.effects.extend(phase.map(Tell::Phase).map(Effect::Tell));
+        }
+    }
+
+    /// None before the start.
+    fn phase(&self, moment: Moment) -> Option<Phase> {
+        let trying = |at_ms| match self.attempt {
+            0 => Phase::Connecting,
+            attempt => Phase::Reconnecting { at_ms, attempt },
+        };
+        Some(match &self.state {
+            State::Idle => return None,
+            State::Opening { since_ms } | State::Greeting { since_ms } => trying(*since_ms),
+            State::Probing => self.told.unwrap_or_else(|| trying(moment.now_ms)),
+            State::Waiting { at_ms } => trying(*at_ms),
+            State::Attached { pulse, .. } => Phase::Live { latency_ms: pulse.latency_ms() },
+            State::Ended => Phase::Ended,
+            State::Gone(reason) => Phase::Gone(*reason),
+        })
+    }
+}
+
+/// Why a socket that closed with this code is not opened again; `None` if it is.
+fn fatal(code: u16) -> Option<GoneReason> {
+    const PROTOCOL: u16 = CloseCode::Protocol.code();
+    const SESSION_NOT_FOUND: u16 = CloseCode::SessionNotFound.code();
+    const REPLACED: u16 = CloseCode::Replaced.code();
+    match code {
+        PROTOCOL => Some(GoneReason::Protocol),
+        SESSION_NOT_FOUND => Some(GoneReason::SessionNotFound),
+        REPLACED => Some(GoneReason::Replaced),
+        // A close without `exit` says nothing about the session, 1000 from a proxy included.
+        _ => None,
+    }
+}
+
+fn same_cells(a: Winsize, b: Winsize) -> bool {
+    (a.cols, a.rows) == (b.cols, b.rows)
+}
+
+#[cfg(test)]
+mod tests;

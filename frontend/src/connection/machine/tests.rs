@@ -1,0 +1,309 @@
+use limpet_shared::{Epoch, InputOffset, OutputOffset, Resume, SessionId};
+
+use super::*;
+use crate::connection::event::Effect as E;
+
+mod simulation;
+
+/// A machine with a clock of its own, for tests that read like a story.
+struct Rig {
+    machine: Machine,
+    now_ms: f64,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let viewer = ViewerId::from_random([7; 16]);
+        Self { machine: Machine::new(viewer, Winsize::cells(80, 24)), now_ms: 1000.0 }
+    }
+
+    fn attached() -> Self {
+        let mut rig = Self::new();
+        rig.on(Event::Start);
+        rig.on(Event::Opened);
+        rig.say(&ServerMessage::Welcome(welcome(0)));
+        rig
+    }
+
+    fn on(&mut self, event: Event<'_>) -> Vec<Effect> {
+        self.machine.handle(event, Moment { now_ms: self.now_ms, jitter: 0.0 })
+    }
+
+    fn say(&mut self, message: &ServerMessage) -> Vec<Effect> {
+        self.on(Event::Text(&message.to_json()))
+    }
+
+    fn after(&mut self, ms: f64) -> &mut Self {
+        self.now_ms += ms;
+        self
+    }
+
+    fn phase(&self) -> Option<Phase> {
+        self.machine.told
+    }
+}
+
+fn welcome(output: u64) -> Welcome {
+    Welcome {
+        session: SessionId::from_random([1; 8]),
+        epoch: Epoch::from_random([2; 8]),
+        role: Role::Owner,
+        output: OutputOffset::new(output),
+        live: OutputOffset::new(output),
+        input: InputOffset::ZERO,
+        size: Winsize::cells(80, 24),
+        title: "bash".into(),
+        server: env!("CARGO_PKG_VERSION").into(),
+    }
+}
+
+fn data(offset: u64, payload: &[u8]) -> Vec<u8> {
+    [&Header::data(offset).encode(), payload].concat()
+}
+
+fn frame(message: &[u8]) -> Event<'_> {
+    Event::Frame { head: &message[..message.len().min(Header::LEN)], len: message.len() }
+}
+
+fn sent(effects: &[Effect]) -> Vec<ClientMessage> {
+    let text = |effect: &Effect| match effect {
+        E::SendText(text) => Some(ClientMessage::parse(text).unwrap()),
+        _ => None,
+    };
+    effects.iter().filter_map(text).collect()
+}
+
+fn notices(effects: &[Effect]) -> usize {
+    effects.iter().filter(|effect| matches!(effect, E::Tell(Tell::Notice(_)))).count()
+}
+
+#[test]
+fn greets_and_becomes_live() {
+    let mut rig = Rig::new();
+    assert_eq!(rig.phase(), None);
+    assert_eq!(
+        rig.on(Event::Start),
+        [E::Open, E::Timer(OPENING_MS), E::Tell(Tell::Phase(Phase::Connecting))]
+    );
+    let [ClientMessage::Hello(hello)] = &sent(&rig.on(Event::Opened))[..] else { panic!("no hello") };
+    assert_eq!((hello.size, hello.window, &hello.resume), (Winsize::cells(80, 24), Some(WINDOW), &None));
+    let effects = rig.say(&ServerMessage::Welcome(welcome(0)));
+    assert!(matches!(sent(&effects)[..], [ClientMessage::Ping { .. }]));
+    assert!(!effects.contains(&E::Tell(Tell::Clear { skipped: 0 })), "nothing is there to clear");
+    assert_eq!(rig.phase(), Some(Phase::Live { latency_ms: None }));
+}
+
+#[test]
+fn a_pong_gives_the_latency() {
+    let mut rig = Rig::new();
+    rig.on(Event::Start);
+    rig.on(Event::Opened);
+    let effects = rig.say(&ServerMessage::Welcome(welcome(0)));
+    let [ClientMessage::Ping { t }] = &sent(&effects)[..] else { panic!("no ping") };
+    rig.after(23.0).say(&ServerMessage::Pong { t: t.clone() });
+    assert_eq!(rig.phase(), Some(Phase::Live { latency_ms: Some(23) }));
+}
+
+#[test]
+fn a_broken_connection_is_tried_again_and_resumes() {
+    let mut rig = Rig::attached();
+    rig.on(frame(&data(0, b"hello")));
+    let effects = rig.after(60_000.0).on(Event::Closed { code: 1006 });
+    assert!(effects.contains(&E::Timer(backoff::FIRST_MS)));
+    assert_eq!(rig.phase(), Some(Phase::Reconnecting { at_ms: rig.now_ms + backoff::FIRST_MS, attempt: 1 }));
+    assert!(rig.after(250.0).on(Event::Timer).contains(&E::Open));
+    let [ClientMessage::Hello(hello)] = &sent(&rig.on(Event::Opened))[..] else { panic!("no hello") };
+    let resume = Resume { epoch: Epoch::from_random([2; 8]), output: OutputOffset::new(5) };
+    assert_eq!(hello.resume, Some(resume));
+    let effects = rig.say(&ServerMessage::Welcome(welcome(5)));
+    assert!(!effects.contains(&E::Tell(Tell::Clear { skipped: 0 })));
+    assert!(matches!(rig.phase(), Some(Phase::Live { .. })));
+}
+
+#[test]
+fn a_server_that_cannot_resume_clears_the_terminal() {
+    let mut rig = Rig::attached();
+    rig.on(frame(&data(0, b"hello")));
+    rig.on(Event::Closed { code: 1001 });
+    rig.on(Event::Timer);
+    rig.on(Event::Opened);
+    let other = Welcome { epoch: Epoch::from_random([3; 8]), ..welcome(0) };
+    assert!(rig.say(&ServerMessage::Welcome(other)).contains(&E::Tell(Tell::Clear { skipped: 0 })));
+}
+
+#[test]
+fn reset_clears_and_goes_on_elsewhere() {
+    let mut rig = Rig::attached();
+    let reset = ServerMessage::Reset { output: OutputOffset::new(4096), skipped: 3000 };
+    assert!(rig.say(&reset).contains(&E::Tell(Tell::Clear { skipped: 3000 })));
+    assert!(matches!(rig.on(frame(&data(4096, b"x")))[..], [E::Write(_)]));
+}
+
+#[test]
+fn failures_in_a_row_wait_longer_each_and_a_stable_attachment_forgets_them() {
+    let mut rig = Rig::new();
+    rig.on(Event::Start);
+    for attempt in 1..=3 {
+        assert!(rig.on(Event::Closed { code: 1006 }).contains(&E::Probe));
+        rig.on(Event::Probed(Probe::Unreachable));
+        let at_ms = rig.now_ms + backoff::delay_ms(attempt, 0.0);
+        assert_eq!(rig.phase(), Some(Phase::Reconnecting { at_ms, attempt }));
+        rig.on(Event::Timer);
+    }
+    rig.on(Event::Opened);
+    rig.say(&ServerMessage::Welcome(welcome(0)));
+    rig.after(STABLE_MS).on(Event::Closed { code: 1006 });
+    assert!(matches!(rig.phase(), Some(Phase::Reconnecting { attempt: 1, .. })));
+}
+
+#[test]
+fn a_socket_that_does_not_open_asks_why() {
+    for (probe, reason) in
+        [(Probe::Unauthorized, GoneReason::Unauthorized), (Probe::NotFound, GoneReason::SessionNotFound)]
+    {
+        let mut rig = Rig::new();
+        rig.on(Event::Start);
+        rig.on(Event::Closed { code: 1006 });
+        rig.on(Event::Probed(probe));
+        assert_eq!(rig.phase(), Some(Phase::Gone(reason)));
+        assert!(rig.on(Event::RetryNow).contains(&E::Open), "a person may log in again and retry");
+    }
+}
+
+#[test]
+fn fatal_closes_are_not_tried_again() {
+    for (code, reason) in [
+        (CloseCode::Protocol, GoneReason::Protocol),
+        (CloseCode::SessionNotFound, GoneReason::SessionNotFound),
+        (CloseCode::Replaced, GoneReason::Replaced),
+    ] {
+        let mut rig = Rig::attached();
+        let effects = rig.on(Event::Closed { code: code.code() });
+        assert!(!CloseCode::may_retry(code.code()));
+        assert!(effects.contains(&E::NoTimer));
+        assert_eq!(rig.phase(), Some(Phase::Gone(reason)));
+    }
+    for code in [CloseCode::GoingAway, CloseCode::Internal, CloseCode::HeartbeatMissed] {
+        let mut rig = Rig::attached();
+        rig.on(Event::Closed { code: code.code() });
+        assert!(matches!(rig.phase(), Some(Phase::Reconnecting { .. })), "{code:?}");
+    }
+}
+
+#[test]
+fn exit_ends_it_for_good() {
+    let mut rig = Rig::attached();
+    let exit = ServerMessage::Exit { status: ExitStatus::Code(3), output: OutputOffset::ZERO };
+    assert!(rig.say(&exit).contains(&E::Tell(Tell::Exited(ExitStatus::Code(3)))));
+    for event in
+        [Event::Closed { code: 1000 }, Event::Online, Event::Timer, Event::RetryNow, Event::Typed(b"x")]
+    {
+        assert_eq!(rig.on(event), [], "{event:?}");
+    }
+    assert_eq!(rig.phase(), Some(Phase::Ended));
+}
+
+#[test]
+fn waking_up_tries_at_once() {
+    for event in [Event::Online, Event::RetryNow] {
+        let mut rig = Rig::attached();
+        rig.on(Event::Closed { code: 1006 });
+        assert!(rig.on(event).contains(&E::Open), "{event:?}");
+    }
+    let mut rig = Rig::attached();
+    rig.on(Event::Visible(false));
+    rig.on(Event::Closed { code: 1006 });
+    assert!(rig.on(Event::Visible(true)).contains(&E::Open));
+}
+
+#[test]
+fn waking_up_doubts_an_open_socket() {
+    let mut rig = Rig::attached();
+    rig.on(Event::Visible(false));
+    let effects = rig.after(3_600_000.0).on(Event::Visible(true));
+    assert!(matches!(sent(&effects)[..], [ClientMessage::Ping { .. }]));
+    let effects = rig.after(pulse::DOUBT_MS).on(Event::Timer);
+    assert!(effects.contains(&E::Close));
+    assert!(matches!(rig.phase(), Some(Phase::Reconnecting { .. })));
+}
+
+#[test]
+fn a_hidden_page_sets_no_timer() {
+    let mut rig = Rig::attached();
+    rig.on(Event::Visible(false));
+    let t = serde_json::Number::from_f64(rig.now_ms).unwrap();
+    assert_eq!(rig.say(&ServerMessage::Pong { t })[..1], [E::NoTimer]);
+    assert_eq!(rig.after(pulse::EVERY_MS).on(Event::Timer), [E::NoTimer]);
+}
+
+#[test]
+fn a_socket_that_hangs_while_opening_is_given_up() {
+    let mut rig = Rig::new();
+    rig.on(Event::Start);
+    assert_eq!(rig.on(Event::Online), [], "it has only just begun");
+    assert!(rig.after(FRESH_MS).on(Event::Online).contains(&E::Open));
+    assert!(rig.after(OPENING_MS).on(Event::Timer).contains(&E::Close));
+}
+
+#[test]
+fn input_waits_for_the_attachment() {
+    let mut rig = Rig::new();
+    rig.on(Event::Start);
+    assert_eq!(rig.on(Event::Typed(b"ls\r")), []);
+    rig.on(Event::Opened);
+    assert!(rig.say(&ServerMessage::Welcome(welcome(0))).contains(&E::SendFrame(data(0, b"ls\r"))));
+    assert_eq!(rig.on(Event::Typed(b"x")), [E::SendFrame(data(3, b"x"))]);
+}
+
+#[test]
+fn a_reader_neither_types_nor_resizes() {
+    let mut rig = Rig::new();
+    rig.on(Event::Start);
+    rig.on(Event::Typed(b"early"));
+    rig.on(Event::Opened);
+    let effects = rig.say(&ServerMessage::Welcome(Welcome { role: Role::Reader, ..welcome(0) }));
+    assert!(!effects.iter().any(|effect| matches!(effect, E::SendFrame(_))));
+    assert_eq!(rig.on(Event::Typed(b"x")), []);
+    assert_eq!(rig.on(Event::Resized(Winsize::cells(100, 30))), []);
+}
+
+#[test]
+fn what_breaks_the_protocol_ends_it() {
+    let gap = data(9, b"x");
+    for event in [
+        frame(&gap),
+        Event::Frame { head: b"abc", len: 3 },
+        Event::Text("{}"),
+        Event::Text(r#"{"type":"title"}"#),
+    ] {
+        let mut rig = Rig::attached();
+        rig.on(event);
+        assert_eq!(rig.phase(), Some(Phase::Gone(GoneReason::Protocol)), "{event:?}");
+    }
+    let mut rig = Rig::attached();
+    assert_eq!(rig.on(Event::Text(r#"{"type":"of-tomorrow"}"#)), []);
+}
+
+#[test]
+fn another_version_is_told_once() {
+    let mut rig = Rig::new();
+    rig.on(Event::Start);
+    rig.on(Event::Opened);
+    let newer = ServerMessage::Welcome(Welcome { server: "99.0.0".into(), ..welcome(0) });
+    assert_eq!(notices(&rig.say(&newer)), 1);
+    rig.on(Event::Closed { code: 1001 });
+    rig.on(Event::Timer);
+    rig.on(Event::Opened);
+    assert_eq!(notices(&rig.say(&newer)), 0);
+}
+
+#[test]
+fn the_size_knows_who_asked_for_it() {
+    let mut rig = Rig::attached();
+    let size = Winsize::cells(100, 30);
+    assert!(matches!(sent(&rig.on(Event::Resized(size)))[..], [ClientMessage::Resize(sent)] if sent == size));
+    for (by, own) in [(ViewerId::from_random([7; 16]), true), (ViewerId::from_random([8; 16]), false)] {
+        let effects = rig.say(&ServerMessage::Resize { size, by: Some(by) });
+        assert_eq!(effects, [E::Tell(Tell::Size { size, own })]);
+    }
+}

@@ -1,0 +1,266 @@
+//! The machine against a model of the server, over a wire that is cut at any moment.
+
+use std::collections::VecDeque;
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// One message on the wire.
+#[derive(Clone, Debug)]
+enum Message {
+    Text(String),
+    Binary(Vec<u8>),
+}
+
+/// What the server knows of the present attachment.
+struct Attachment {
+    sent: u64,
+    acknowledged: u64,
+    window: u64,
+}
+
+/// A server with one session and one viewer that keeps every promise of the protocol, and the wires to it.
+struct World {
+    rig: Rig,
+    log: Vec<u8>,
+    input: Vec<u8>,
+    epoch: Epoch,
+    attachment: Option<Attachment>,
+    /// Whether the machine has an open socket; `None` while none is even asked for.
+    socket: Option<bool>,
+    to_server: VecDeque<Message>,
+    to_page: VecDeque<Message>,
+    timer: bool,
+    /// What the terminal shows and has yet to report as rendered.
+    shown: Vec<u8>,
+    queue: VecDeque<Mark>,
+    typed: Vec<u8>,
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Print(usize),
+    Type(usize),
+    ServerTurn,
+    PageTurn,
+    Render,
+    Open,
+    Timer,
+    Cut,
+    Wake,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => (1..200_000_usize).prop_map(Step::Print),
+        3 => (1..100_000_usize).prop_map(Step::Type),
+        8 => Just(Step::ServerTurn),
+        8 => Just(Step::PageTurn),
+        6 => Just(Step::Render),
+        3 => Just(Step::Open),
+        3 => Just(Step::Timer),
+        1 => Just(Step::Cut),
+        1 => Just(Step::Wake),
+    ]
+}
+
+impl World {
+    fn new() -> Self {
+        let mut world = Self {
+            rig: Rig::new(),
+            log: Vec::new(),
+            input: Vec::new(),
+            epoch: Epoch::from_random([5; 8]),
+            attachment: None,
+            socket: None,
+            to_server: VecDeque::new(),
+            to_page: VecDeque::new(),
+            timer: false,
+            shown: Vec::new(),
+            queue: VecDeque::new(),
+            typed: Vec::new(),
+        };
+        world.page(Event::Start, &[]);
+        world
+    }
+
+    fn step(&mut self, step: &Step) {
+        self.rig.after(100.0);
+        match *step {
+            Step::Print(len) => {
+                let start = self.log.len();
+                self.log.extend((start..start + len).map(pattern));
+                self.pump();
+            }
+            Step::Type(len) => {
+                let start = self.typed.len();
+                let bytes: Vec<u8> = (start..start + len).map(pattern).collect();
+                self.typed.extend(&bytes);
+                self.page(Event::Typed(&bytes), &[]);
+            }
+            Step::ServerTurn => self.server_turn(),
+            Step::PageTurn => self.page_turn(),
+            Step::Render => self.render(),
+            Step::Open => self.open(),
+            Step::Timer if self.timer => {
+                self.timer = false;
+                self.page(Event::Timer, &[]);
+            }
+            Step::Timer => {}
+            Step::Cut => self.cut(),
+            Step::Wake => self.page(Event::Online, &[]),
+        }
+    }
+
+    fn page(&mut self, event: Event<'_>, message: &[u8]) {
+        for effect in self.rig.on(event) {
+            match effect {
+                Effect::Open => self.replace_socket(Some(false)),
+                Effect::Close => self.replace_socket(None),
+                Effect::SendText(text) => self.to_server.push_back(Message::Text(text)),
+                Effect::SendFrame(frame) => self.to_server.push_back(Message::Binary(frame)),
+                Effect::Probe => self.page(Event::Probed(Probe::Unreachable), &[]),
+                Effect::Timer(_) => self.timer = true,
+                Effect::NoTimer => self.timer = false,
+                Effect::Write(piece) => {
+                    self.shown.extend(&message[piece.from..piece.to]);
+                    self.queue.push_back(piece.mark);
+                }
+                Effect::Tell(Tell::Clear { .. }) => panic!("everything is kept, so nothing is ever cleared"),
+                Effect::Tell(_) => {}
+            }
+        }
+    }
+
+    fn replace_socket(&mut self, socket: Option<bool>) {
+        self.socket = socket;
+        self.attachment = None;
+        self.to_server.clear();
+        self.to_page.clear();
+    }
+
+    fn open(&mut self) {
+        if self.socket == Some(false) {
+            self.socket = Some(true);
+            self.page(Event::Opened, &[]);
+        }
+    }
+
+    fn cut(&mut self) {
+        if self.socket.is_some() {
+            self.replace_socket(None);
+            self.page(Event::Closed { code: 1006 }, &[]);
+        }
+    }
+
+    fn render(&mut self) {
+        if let Some(mark) = self.queue.pop_front() {
+            self.page(Event::Rendered(mark, self.queue.is_empty()), &[]);
+        }
+    }
+
+    fn page_turn(&mut self) {
+        match self.to_page.pop_front() {
+            Some(Message::Text(text)) => self.page(Event::Text(&text), &[]),
+            Some(Message::Binary(bytes)) => self.page(frame(&bytes), &bytes),
+            None => {}
+        }
+    }
+
+    fn server_turn(&mut self) {
+        match self.to_server.pop_front() {
+            Some(Message::Text(text)) => match ClientMessage::parse(&text).unwrap() {
+                ClientMessage::Hello(hello) => self.greet(&hello),
+                ClientMessage::Ack { output } => {
+                    let attachment = self.attachment.as_mut().unwrap();
+                    assert!(output.get() <= attachment.sent, "acknowledged what was never sent");
+                    attachment.acknowledged = attachment.acknowledged.max(output.get());
+                }
+                ClientMessage::Ping { t } => self.answer(&ServerMessage::Pong { t }),
+                ClientMessage::Resize(_) | ClientMessage::Pong { .. } => {}
+            },
+            Some(Message::Binary(bytes)) => self.take_input(&bytes),
+            None => {}
+        }
+        self.pump();
+    }
+
+    fn greet(&mut self, hello: &Hello) {
+        assert!(self.attachment.is_none(), "hello came twice");
+        let output = hello.resume.as_ref().map_or(0, |resume| resume.output.get());
+        assert!(hello.resume.as_ref().is_none_or(|resume| resume.epoch == self.epoch));
+        self.attachment =
+            Some(Attachment { sent: output, acknowledged: output, window: hello.window.unwrap() });
+        self.answer(&ServerMessage::Welcome(Welcome {
+            epoch: self.epoch.clone(),
+            live: OutputOffset::new(self.log.len() as u64),
+            input: InputOffset::new(self.input.len() as u64),
+            ..welcome(output)
+        }));
+    }
+
+    fn take_input(&mut self, bytes: &[u8]) {
+        let (header, payload) = Header::split(bytes).unwrap();
+        let start = usize::try_from(header.offset).unwrap();
+        assert!(start <= self.input.len(), "input-gap");
+        let known = (self.input.len() - start).min(payload.len());
+        self.input.extend(&payload[known..]);
+        self.answer(&ServerMessage::Ack { input: InputOffset::new(self.input.len() as u64) });
+    }
+
+    fn answer(&mut self, message: &ServerMessage) {
+        self.to_page.push_back(Message::Text(message.to_json()));
+    }
+
+    /// Sends what the window allows.
+    fn pump(&mut self) {
+        let Some(attachment) = &mut self.attachment else { return };
+        loop {
+            let room = attachment.acknowledged + attachment.window - attachment.sent;
+            let start = usize::try_from(attachment.sent).unwrap();
+            let len = (self.log.len() - start).min(usize::try_from(room).unwrap()).min(65_536);
+            if len == 0 {
+                return;
+            }
+            self.to_page.push_back(Message::Binary(data(attachment.sent, &self.log[start..start + len])));
+            attachment.sent += len as u64;
+        }
+    }
+
+    /// Whether nothing is left to happen but pings.
+    fn settled(&self) -> bool {
+        self.shown == self.log
+            && self.input == self.typed
+            && self.queue.is_empty()
+            && self.to_server.is_empty()
+    }
+}
+
+/// A byte for each offset, of a period that no power of two divides.
+fn pattern(offset: usize) -> u8 {
+    u8::try_from(offset % 251).unwrap_or_default()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Nothing lost, nothing twice, in either direction, however often the wire is cut; and it always settles.
+    #[test]
+    fn every_byte_arrives_once(steps in prop::collection::vec(step(), 1..200)) {
+        let mut world = World::new();
+        for step in &steps {
+            world.step(step);
+            prop_assert!(world.log.starts_with(&world.shown));
+            prop_assert!(world.typed.starts_with(&world.input));
+        }
+        let calm = [Step::Timer, Step::Open, Step::ServerTurn, Step::PageTurn, Step::Render];
+        for _ in 0..5_000 {
+            if world.settled() {
+                break;
+            }
+            calm.iter().for_each(|step| world.step(step));
+        }
+        prop_assert!(world.settled());
+    }
+}

@@ -1,0 +1,160 @@
+//! One WebSocket: one viewer at one session.
+//!
+//! Two halves run side by side, so that a viewer whose receiving is slow is still heard when it types: [`receive`]
+//! takes what the viewer says, [`send`] pulls from the log what its window allows. The first to end ends both.
+
+mod receive;
+mod send;
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use futures_util::{
+    SinkExt, StreamExt,
+    stream::{SplitSink, SplitStream},
+};
+use limpet_shared::{CloseCode, ErrorCode, OutputOffset, Role, ServerMessage};
+use tokio::{
+    sync::{mpsc, watch},
+    time::timeout,
+};
+use tokio_util::sync::CancellationToken;
+
+use self::{receive::Receiver, send::Sender};
+use crate::session::SessionHandle;
+
+/// How often the server asks for a sign of life, unless told otherwise.
+pub const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// A viewer is gone when it has been silent for this many heartbeats.
+const MISSED: f32 = 2.67;
+
+/// How many answers to the viewer's own messages may wait for it. When there are more, it is not listened to.
+const REPLIES: usize = 16;
+
+/// How long a viewer may take for its `hello`, and for its part of the closing handshake.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+type Sink = SplitSink<WebSocket, Message>;
+type Stream = SplitStream<WebSocket>;
+
+/// Why an attachment ends.
+#[derive(Debug)]
+enum End {
+    /// The program has ended, and the viewer has been sent everything.
+    Exited,
+    /// The viewer closed, or its connection broke.
+    Left,
+    /// It was silent for too long.
+    Silent,
+    /// It attached anew by another connection.
+    Replaced,
+    /// It broke the protocol.
+    Refused(ErrorCode, String),
+    /// The server is ending.
+    Shutdown,
+}
+
+/// What the two halves know of each other.
+#[derive(Debug)]
+struct Link {
+    /// Up to where output has been handed to the socket.
+    sent: AtomicU64,
+    /// Up to where the viewer has rendered it.
+    acked: watch::Sender<OutputOffset>,
+    /// Answers to what the viewer said.
+    replies: mpsc::Sender<ServerMessage>,
+}
+
+/// Serves a viewer until either side ends. A viewer that gives no sign of life for about 2.67 `heartbeat`s is let go.
+pub async fn run(
+    socket: WebSocket,
+    session: SessionHandle,
+    role: Role,
+    heartbeat: Duration,
+    shutdown: CancellationToken,
+) {
+    let (mut sink, mut stream) = socket.split();
+    let end = tokio::select! {
+        end = serve(&mut sink, &mut stream, &session, role, heartbeat) => end,
+        () = shutdown.cancelled() => End::Shutdown,
+    };
+    tracing::info!(reason = ?end, "detached");
+    close(sink, stream, end, heartbeat).await;
+}
+
+async fn serve(
+    sink: &mut Sink,
+    stream: &mut Stream,
+    session: &SessionHandle,
+    role: Role,
+    heartbeat: Duration,
+) -> End {
+    let hello = match timeout(HANDSHAKE, receive::hello(stream)).await {
+        Ok(Ok(hello)) => hello,
+        Ok(Err(end)) => return end,
+        Err(_) => return End::Refused(ErrorCode::HelloExpected, "no hello came in time".to_owned()),
+    };
+    let (attached, beginning) = session.attach(&hello, role).await;
+    tracing::info!(viewer = %hello.viewer, output = %beginning.welcome.output, "attached");
+    let (replies, waiting) = mpsc::channel(REPLIES);
+    let (acked, rendered) = watch::channel(beginning.welcome.output);
+    let link = Link { sent: AtomicU64::new(beginning.welcome.output.get()), acked, replies };
+    let receiver = Receiver { attached: &attached, link: &link, patience: heartbeat.mul_f32(MISSED) };
+    let sender = Sender::new(attached.id(), beginning, hello.window, &link, waiting, rendered, heartbeat);
+    tokio::select! {
+        end = receiver.run(stream) => end,
+        end = sender.run(sink) => end,
+    }
+}
+
+/// Says why, and lets the viewer have what is still on its way: a socket that is closed while something unread waits
+/// at our side would be reset, and what the viewer has not read yet would be lost.
+async fn close(mut sink: Sink, mut stream: Stream, end: End, heartbeat: Duration) {
+    let (code, patience) = match end {
+        End::Left => return,
+        End::Exited => (CloseCode::Normal, heartbeat.mul_f32(MISSED)),
+        End::Silent => (CloseCode::HeartbeatMissed, Duration::ZERO),
+        End::Replaced => (CloseCode::Replaced, HANDSHAKE),
+        End::Refused(..) => (CloseCode::Protocol, HANDSHAKE),
+        End::Shutdown => (CloseCode::GoingAway, Duration::from_secs(1)),
+    };
+    let farewell = async {
+        if let End::Refused(code, message) = end {
+            sink.feed(text(&ServerMessage::Error { code, message })).await?;
+        }
+        let frame = CloseFrame { code: code.code(), reason: "".into() };
+        sink.send(Message::Close(Some(frame))).await?;
+        while let Some(Ok(_)) = stream.next().await {}
+        Ok::<_, axum::Error>(())
+    };
+    // Whatever goes wrong now, the viewer is gone.
+    let _ = timeout(patience, farewell).await;
+}
+
+fn text(message: &ServerMessage) -> Message {
+    Message::Text(message.to_json().into())
+}
+
+impl Link {
+    /// Notes that output up to `cursor` is about to be sent.
+    fn sending(&self, cursor: OutputOffset) {
+        self.sent.store(cursor.get(), Ordering::Relaxed);
+    }
+
+    /// Notes that the viewer has rendered everything before `output`. False if that was never sent.
+    fn rendered(&self, output: OutputOffset) -> bool {
+        if output.get() > self.sent.load(Ordering::Relaxed) {
+            return false;
+        }
+        self.acked.send_if_modified(|acked| {
+            let further = output > *acked;
+            *acked = output.max(*acked);
+            further
+        });
+        true
+    }
+}

@@ -1,0 +1,327 @@
+//! A session's output log: bytes at absolute offsets, of which a bounded tail is kept.
+//!
+//! One [`LogWriter`] appends; any number of [`LogReader`]s are cursors on the same bytes. Output is kept in the form of
+//! ready data frames, so that what goes to a viewer is a reference to what the log holds, not a copy. A reader that
+//! has fallen behind the tail is told so and goes on at a point where a terminal may start anew.
+//!
+//! * [`scanner`] finds such points, and titles; [`tail`] is the data structure alone, without waiting.
+
+mod scanner;
+mod tail;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use limpet_shared::{Header, OutputOffset};
+use tokio::sync::{Notify, watch};
+
+pub use self::scanner::{Scan, Scanner};
+use self::tail::Tail;
+
+/// The least that a log keeps, in bytes; a smaller wish is raised to it. It leaves room for a writer that waits for its
+/// readers to notice that it should.
+pub const MIN_TAIL: usize = 512 * 1024;
+
+/// A log that somebody else writes; makes readers.
+#[derive(Clone, Debug)]
+pub struct Log {
+    shared: Arc<Shared>,
+    end: watch::Receiver<OutputOffset>,
+}
+
+/// The one who appends. When it is dropped the log is complete.
+#[derive(Debug)]
+pub struct LogWriter {
+    shared: Arc<Shared>,
+    end: watch::Sender<OutputOffset>,
+}
+
+/// A cursor: the offset up to which somebody has been given the log.
+#[derive(Debug)]
+pub struct LogReader {
+    shared: Arc<Shared>,
+    end: watch::Receiver<OutputOffset>,
+    id: u64,
+    cursor: OutputOffset,
+}
+
+/// What a reader gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// A data frame: header, then output from the cursor on.
+    Frame(Bytes),
+    /// The cursor was no longer kept and has been moved on to `to`, `skipped` bytes further.
+    Skipped {
+        /// Where reading goes on; a terminal may start anew there.
+        to: OutputOffset,
+        /// How many bytes this reader will not get.
+        skipped: u64,
+    },
+    /// Nothing at the moment.
+    Dry,
+}
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    /// Wakes the writer when readers have come nearer, or gone.
+    consumed: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    tail: Tail,
+    /// Readers' cursors by id.
+    cursors: Vec<(u64, OutputOffset)>,
+    next_id: u64,
+}
+
+/// Makes an empty log of which `capacity` bytes are kept.
+#[must_use]
+pub fn log(capacity: usize) -> (LogWriter, Log) {
+    let tail = Tail::new(capacity.max(MIN_TAIL));
+    let state = Mutex::new(State { tail, cursors: Vec::new(), next_id: 0 });
+    let shared = Arc::new(Shared { state, consumed: Notify::new() });
+    let (end, receiver) = watch::channel(OutputOffset::ZERO);
+    (LogWriter { shared: Arc::clone(&shared), end }, Log { shared, end: receiver })
+}
+
+impl Log {
+    /// The offset after the last byte.
+    #[must_use]
+    pub fn end(&self) -> OutputOffset {
+        *self.end.borrow()
+    }
+
+    /// A reader from `start` on, or from the first byte kept. A start beyond the end is none of this log, and gets
+    /// all that is kept as well.
+    #[must_use]
+    pub fn reader(&self, start: Option<OutputOffset>) -> LogReader {
+        let mut state = self.shared.lock();
+        let cursor = start.filter(|&start| start <= state.tail.end()).unwrap_or(OutputOffset::ZERO);
+        let id = state.next_id;
+        state.next_id += 1;
+        state.cursors.push((id, cursor));
+        LogReader { shared: Arc::clone(&self.shared), end: self.end.clone(), id, cursor }
+    }
+}
+
+impl LogWriter {
+    /// The offset after the last byte.
+    #[must_use]
+    pub fn end(&self) -> OutputOffset {
+        *self.end.borrow()
+    }
+
+    /// Appends a data frame whose offset is the log's end. `safe` is the first position in its payload at which a
+    /// terminal may start anew.
+    pub fn append(&mut self, frame: Bytes, safe: Option<usize>) {
+        let end = {
+            let mut state = self.shared.lock();
+            state.tail.append(frame, safe);
+            state.tail.end()
+        };
+        self.end.send_replace(end);
+    }
+
+    /// How far the fastest reader has come, if there is a reader.
+    #[must_use]
+    pub fn fastest(&self) -> Option<OutputOffset> {
+        self.shared.lock().cursors.iter().map(|&(_, cursor)| cursor).max()
+    }
+
+    /// Waits until a reader has moved or gone since this was last waited for. Cancel safe.
+    pub async fn consumed(&self) {
+        self.shared.consumed.notified().await;
+    }
+}
+
+impl LogReader {
+    /// The offset up to which this reader has been given the log.
+    #[must_use]
+    pub fn cursor(&self) -> OutputOffset {
+        self.cursor
+    }
+
+    /// The next output, `max` bytes of it at most, without waiting.
+    pub fn next(&mut self, max: usize) -> Next {
+        let mut state = self.shared.lock();
+        let next = state.tail.read(self.cursor, max);
+        match &next {
+            Next::Frame(frame) => self.cursor = self.cursor.advanced(frame.len() - Header::LEN),
+            Next::Skipped { to, .. } => self.cursor = *to,
+            Next::Dry => return next,
+        }
+        state.move_cursor(self.id, self.cursor);
+        drop(state);
+        self.shared.consumed.notify_one();
+        next
+    }
+
+    /// Waits until there is output after the cursor. False if the log is complete and there never will be. Cancel
+    /// safe.
+    pub async fn ready(&mut self) -> bool {
+        let cursor = self.cursor;
+        self.end.wait_for(|&end| end > cursor).await.is_ok()
+    }
+}
+
+impl Drop for LogReader {
+    fn drop(&mut self) {
+        self.shared.lock().cursors.retain(|&(id, _)| id != self.id);
+        self.shared.consumed.notify_one();
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing under this lock panics half-way through a change, so what a panic left behind is whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn move_cursor(&mut self, id: u64, cursor: OutputOffset) {
+        if let Some(entry) = self.cursors.iter_mut().find(|entry| entry.0 == id) {
+            entry.1 = cursor;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Frames that carry on from each other, and the bytes they carry.
+    #[derive(Debug)]
+    struct Source {
+        writer: LogWriter,
+        scanner: Scanner,
+        written: Vec<u8>,
+    }
+
+    impl Source {
+        fn append(&mut self, output: &[u8]) {
+            let mut frame = Header::data(self.writer.end().get()).encode().to_vec();
+            frame.extend_from_slice(output);
+            let safe = self.scanner.scan(output).safe;
+            self.writer.append(frame.into(), safe);
+            self.written.extend_from_slice(output);
+        }
+
+        /// Checks that `next` is what stands in the log at `before`, and that the reader is behind it now.
+        fn check(&self, reader: &LogReader, before: OutputOffset, next: &Next, max: usize) {
+            match next {
+                Next::Frame(frame) => {
+                    let (header, output) = Header::split(frame).unwrap();
+                    assert_eq!(header, Header::data(before.get()));
+                    assert!((1..=max).contains(&output.len()));
+                    let start = usize::try_from(before.get()).unwrap();
+                    assert_eq!(output, &self.written[start..start + output.len()]);
+                    assert_eq!(reader.cursor(), before.advanced(output.len()));
+                }
+                Next::Skipped { to, skipped } => {
+                    assert_eq!((reader.cursor(), to.since(before)), (*to, *skipped));
+                    let kept = self.written.len() as u64 - to.get();
+                    assert!(kept <= MIN_TAIL as u64);
+                }
+                Next::Dry => assert_eq!(reader.cursor().get(), self.written.len() as u64),
+            }
+        }
+    }
+
+    fn source() -> (Source, Log) {
+        let (writer, log) = log(0);
+        (Source { writer, scanner: Scanner::default(), written: Vec::new() }, log)
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Append { len: usize, seed: u8 },
+        Read { reader: usize, max: usize },
+        Attach { percent: u64 },
+        Detach { reader: usize },
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let lens = prop_oneof![1..20_usize, 1..70_000_usize];
+        let maxes = prop_oneof![1..10_usize, 1..100_000_usize];
+        prop_oneof![
+            3 => (lens, any::<u8>()).prop_map(|(len, seed)| Step::Append { len, seed }),
+            5 => (0..4_usize, maxes).prop_map(|(reader, max)| Step::Read { reader, max }),
+            1 => (0..120_u64).prop_map(|percent| Step::Attach { percent }),
+            1 => (0..4_usize).prop_map(|reader| Step::Detach { reader }),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn readers_see_every_byte_in_order_or_are_told_what_they_missed(
+            steps in proptest::collection::vec(step(), 1..200),
+        ) {
+            let (mut source, log) = source();
+            let mut readers = vec![log.reader(None)];
+            for step in steps {
+                match step {
+                    Step::Append { len, seed } => {
+                        let byte = |at: usize| if at.is_multiple_of(50) { b'\n' } else { seed ^ at.to_le_bytes()[0] };
+                        source.append(&(0..len).map(byte).collect::<Vec<_>>());
+                    }
+                    Step::Read { reader, max } if reader < readers.len() => {
+                        let before = readers[reader].cursor();
+                        let next = readers[reader].next(max);
+                        source.check(&readers[reader], before, &next, max);
+                    }
+                    Step::Attach { percent } if readers.len() < 4 => {
+                        let at = source.writer.end().get() * percent / 100;
+                        readers.push(log.reader(Some(OutputOffset::new(at))));
+                    }
+                    Step::Detach { reader } if reader < readers.len() => drop(readers.remove(reader)),
+                    _ => {}
+                }
+                let fastest = readers.iter().map(LogReader::cursor).max();
+                prop_assert_eq!(source.writer.fastest(), fastest);
+            }
+        }
+    }
+
+    #[test]
+    fn a_log_of_single_keys_is_not_all_bookkeeping() {
+        let (mut source, log) = source();
+        for _ in 0..200_000 {
+            source.append(b"x");
+        }
+        let mut reader = log.reader(None);
+        let mut frames = 0;
+        while reader.next(usize::MAX) != Next::Dry {
+            frames += 1;
+        }
+        assert!(frames < 50, "{frames} frames");
+    }
+
+    #[test]
+    fn whole_frames_are_shared_not_copied() {
+        let (mut source, log) = source();
+        source.append(&vec![b'x'; 40_000]);
+        let (mut one, mut other) = (log.reader(None), log.reader(None));
+        let (Next::Frame(one), Next::Frame(other)) = (one.next(usize::MAX), other.next(usize::MAX)) else {
+            panic!("there is output");
+        };
+        assert_eq!(one.as_ptr(), other.as_ptr());
+    }
+
+    #[tokio::test]
+    async fn a_reader_waits_for_output_and_learns_that_there_is_no_more() {
+        let (mut source, log) = source();
+        let mut reader = log.reader(None);
+        let waiting = tokio::spawn(async move { (reader.ready().await, reader) });
+        source.append(b"x");
+        let (more, mut reader) = waiting.await.unwrap();
+        assert!(more);
+        assert!(matches!(reader.next(10), Next::Frame(_)));
+        drop(source);
+        assert!(!reader.ready().await);
+    }
+}

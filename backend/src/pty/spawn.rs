@@ -1,0 +1,138 @@
+//! Starting a program on a new terminal.
+
+use std::{
+    collections::BTreeMap,
+    ffi::{OsStr, OsString},
+    io,
+    os::{fd::OwnedFd, unix::process::CommandExt},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use limpet_shared::Winsize;
+use nix::{
+    sys::resource::rlim_t,
+    unistd::{Uid, User},
+};
+
+use super::{Child, Pty, sys};
+
+/// Variables of the server's own environment that would mislead a program about its terminal, or are secret.
+const WITHHELD: [&str; 9] =
+    ["COLUMNS", "LINES", "LIMPET_LOG", "LIMPET_TOKEN", "STY", "TERMCAP", "TMUX", "TMUX_PANE", "WINDOWID"];
+
+/// What to start, and in which surroundings.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// The file to execute; looked for on the `PATH` when it has no slash.
+    pub file: OsString,
+    /// What the program sees as its own name. A shell whose name starts with `-` is a login shell.
+    pub argv0: OsString,
+    /// The arguments after the name.
+    pub args: Vec<OsString>,
+    /// Its working directory; the server's own when absent.
+    pub cwd: Option<PathBuf>,
+    /// Variables to set beside those of the server.
+    pub env: BTreeMap<String, String>,
+    /// Soft and hard limit of open files, where they are to differ from the server's own.
+    pub nofile: Option<(rlim_t, rlim_t)>,
+}
+
+/// Why a program could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum SpawnError {
+    /// The system has no further pty or descriptor for us.
+    #[error("could not open a terminal: {0}")]
+    Open(#[source] io::Error),
+    /// The working directory is none.
+    #[error("could not start in {}: {source}", cwd.display())]
+    Cwd {
+        /// The directory that was asked for.
+        cwd: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// There is no such program, or it must not be executed.
+    #[error("could not start {}: {source}", file.display())]
+    Exec {
+        /// The program that was asked for.
+        file: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+impl Program {
+    /// The user's login shell: `SHELL`, else what the user database says, else `/bin/sh`, named with a leading `-`.
+    #[must_use]
+    pub fn login_shell() -> Self {
+        let from_env = std::env::var_os("SHELL").map(PathBuf::from).filter(|shell| shell.is_absolute());
+        let from_database = || User::from_uid(Uid::current()).ok().flatten().map(|user| user.shell);
+        let exists = |shell: &PathBuf| shell.is_file();
+        let shell = from_env.filter(exists).or_else(|| from_database().filter(exists));
+        let shell = shell.unwrap_or_else(|| "/bin/sh".into());
+        let mut argv0 = OsString::from("-");
+        argv0.push(shell.file_name().unwrap_or(OsStr::new("sh")));
+        Self { argv0, ..Self::new(shell.into(), Vec::new()) }
+    }
+
+    /// A program by its file and arguments.
+    #[must_use]
+    pub fn new(file: OsString, args: Vec<OsString>) -> Self {
+        Self { argv0: file.clone(), file, args, cwd: None, env: BTreeMap::new(), nofile: None }
+    }
+
+    /// The name that people know the program by: its file's, without the folders.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let file = Path::new(&self.file);
+        file.file_name().unwrap_or(&self.file).to_string_lossy().into_owned()
+    }
+
+    /// The program and its arguments, as people read them.
+    #[must_use]
+    pub fn words(&self) -> Vec<String> {
+        let words = std::iter::once(&self.file).chain(&self.args);
+        words.map(|word| word.to_string_lossy().into_owned()).collect()
+    }
+
+    fn command(&self, slave: OwnedFd) -> io::Result<Command> {
+        let mut command = Command::new(&self.file);
+        command.arg0(&self.argv0).args(&self.args);
+        for name in WITHHELD {
+            command.env_remove(name);
+        }
+        command.envs([
+            ("TERM", "xterm-256color"),
+            ("COLORTERM", "truecolor"),
+            ("TERM_PROGRAM", "limpet"),
+            ("TERM_PROGRAM_VERSION", env!("CARGO_PKG_VERSION")),
+        ]);
+        if ["LC_ALL", "LC_CTYPE", "LANG"].iter().all(|name| std::env::var_os(name).is_none()) {
+            command.env("LANG", "C.UTF-8");
+        }
+        command.envs(&self.env);
+        if let Some(cwd) = &self.cwd {
+            command.current_dir(cwd).env("PWD", cwd);
+        }
+        command.stdin(slave.try_clone()?).stdout(slave.try_clone()?).stderr(Stdio::from(slave));
+        sys::lead_terminal(&mut command, self.nofile);
+        Ok(command)
+    }
+}
+
+/// Starts a program as the leader of a new process session on a new terminal.
+///
+/// # Errors
+/// When there is no terminal to be had, or the program cannot be executed.
+pub fn spawn(program: &Program, size: Winsize) -> Result<(Pty, Child), SpawnError> {
+    if let Some(cwd) = &program.cwd {
+        std::fs::read_dir(cwd).map_err(|source| SpawnError::Cwd { cwd: cwd.clone(), source })?;
+    }
+    let (pty, slave) = Pty::open(size).map_err(SpawnError::Open)?;
+    // The command holds the slave side. It ends with this statement, and with it our last hold on that side.
+    let spawned = program.command(slave).map_err(SpawnError::Open)?.spawn();
+    let spawned =
+        spawned.map_err(|source| SpawnError::Exec { file: PathBuf::from(&program.file), source })?;
+    Ok((pty, Child::adopt(spawned).map_err(SpawnError::Open)?))
+}

@@ -1,0 +1,133 @@
+//! The system calls that neither the standard library nor nix wraps; the only unsafe code of the pty.
+#![expect(unsafe_code, reason = "system calls without a safe wrapper; each block says why it holds")]
+
+use std::{
+    io, mem,
+    os::{
+        fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
+        unix::process::CommandExt,
+    },
+    process::Command,
+};
+
+use limpet_shared::{ExitStatus, Winsize};
+use nix::{
+    errno::Errno,
+    libc,
+    sys::{
+        resource::{Resource, rlim_t, setrlimit},
+        signal::Signal,
+    },
+    unistd::{self, Pid},
+};
+use tokio::io::{Interest, unix::AsyncFd};
+
+/// Has the runtime watch a descriptor. To be called within it.
+pub(super) fn watch(fd: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an `OwnedFd` is open for as long as it lives, always the same, and it lives in the `AsyncFd` from here on.
+    Ok(unsafe { AsyncFd::register_with_interest(fd, interest) }?)
+}
+
+/// Opens the slave side of `master` without going by its name, close-on-exec from the start (`TIOCGPTPEER`,
+/// `ioctl_tty(2)`).
+pub(super) fn open_slave(master: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC;
+    // SAFETY: the descriptor is open for the call, and the third argument is a plain integer.
+    let fd = Errno::result(unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCGPTPEER, flags) })?;
+    // SAFETY: the kernel has just made this descriptor for us, and nobody else knows of it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// `TIOCSWINSZ`, `ioctl_tty(2)`.
+pub(super) fn set_winsize(fd: BorrowedFd<'_>, size: Winsize) -> io::Result<()> {
+    let Winsize { cols, rows, xpixel, ypixel } = size;
+    let winsize = libc::winsize { ws_row: rows, ws_col: cols, ws_xpixel: xpixel, ws_ypixel: ypixel };
+    // SAFETY: the descriptor is open for the call, and the kernel only reads the struct that the pointer names.
+    Errno::result(unsafe { libc::ioctl(fd.as_raw_fd(), libc::TIOCSWINSZ, &raw const winsize) })?;
+    Ok(())
+}
+
+/// A descriptor that stands for the process `pid`, close-on-exec (`pidfd_open(2)`).
+pub(super) fn pidfd_open(pid: Pid) -> io::Result<OwnedFd> {
+    // SAFETY: the call takes two integers.
+    let fd = Errno::result(unsafe { libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0) })?;
+    let fd = i32::try_from(fd).map_err(io::Error::other)?;
+    // SAFETY: the kernel has just made this descriptor for us, and nobody else knows of it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Signals exactly the process that `pidfd` stands for (`pidfd_send_signal(2)`); one that has ended is no error.
+pub(super) fn pidfd_signal(pidfd: BorrowedFd<'_>, signal: Signal) -> io::Result<()> {
+    // SAFETY: the descriptor is open for the call; a null `siginfo_t` asks for what kill(2) would send.
+    let sent = unsafe {
+        libc::syscall(
+            libc::SYS_pidfd_send_signal,
+            pidfd.as_raw_fd(),
+            signal as i32,
+            std::ptr::null::<()>(),
+            0,
+        )
+    };
+    match Errno::result(sent) {
+        Ok(_) | Err(Errno::ESRCH) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// Waits for the child behind `pidfd` to end and reaps it (waitid(2)). Returns at once if it has ended.
+pub(super) fn reap(pidfd: BorrowedFd<'_>) -> io::Result<ExitStatus> {
+    let id = libc::id_t::try_from(pidfd.as_raw_fd()).map_err(io::Error::other)?;
+    // SAFETY: `siginfo_t` is plain data, for which zero is a value.
+    let mut info: libc::siginfo_t = unsafe { mem::zeroed() };
+    loop {
+        // SAFETY: the descriptor is open for the call, and the kernel writes one `siginfo_t` to the pointer.
+        match Errno::result(unsafe { libc::waitid(libc::P_PIDFD, id, &raw mut info, libc::WEXITED) }) {
+            Ok(_) => break,
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    // SAFETY: waitid succeeded, so the struct describes a child's end and `si_status` is the field in use.
+    let status = unsafe { info.si_status() };
+    Ok(if info.si_code == libc::CLD_EXITED { ExitStatus::Code(status) } else { ExitStatus::Signal(status) })
+}
+
+/// Has `command`, between fork and exec, become the leader of a process session of its own on the terminal that is
+/// its standard input, with nothing of the server about it: no signal blocked or ignored, no descriptor, and the
+/// limit of open files that the server itself was started with.
+pub(super) fn lead_terminal(command: &mut Command, nofile: Option<(rlim_t, rlim_t)>) {
+    let prepare = move || {
+        default_signals();
+        unistd::setsid()?;
+        // SAFETY: descriptor 0 is the slave side, which the standard library has put there before.
+        Errno::result(unsafe { libc::ioctl(0, libc::TIOCSCTTY, 0) })?;
+        // Marks rather than closes: the standard library still has to report a failing exec over a pipe.
+        // SAFETY: the call takes integers, and a flag set on a descriptor invalidates nobody's use of it.
+        let marked = unsafe {
+            libc::syscall(
+                libc::SYS_close_range,
+                3,
+                libc::c_uint::MAX,
+                libc::CLOSE_RANGE_CLOEXEC.cast_signed(),
+            )
+        };
+        Errno::result(marked)?;
+        if let Some((soft, hard)) = nofile {
+            setrlimit(Resource::RLIMIT_NOFILE, soft, hard)?;
+        }
+        Ok(())
+    };
+    // SAFETY: the closure runs in the child of a threaded process, so it may only do what signal-safety(7) allows:
+    // it makes system calls, allocates nothing and takes no lock.
+    unsafe { command.pre_exec(prepare) };
+}
+
+/// Gives every signal its default disposition: an ignored one would stay ignored across exec (signal(7)). The
+/// standard library has already cleared the mask.
+fn default_signals() {
+    for signal in 1..=libc::SIGRTMAX() {
+        // SAFETY: setting a default installs no handler. It fails for KILL, STOP and the C library's own two, which
+        // nobody can have changed.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+}

@@ -1,0 +1,22 @@
+//! Sessions: one program on one pty each, with its output log; they live on without viewers.
+//!
+//! * [`registry`] holds them all, makes them, and forgets them.
+//! * [`actor`] is the one task that owns a session's pty and child. [`output`] brings what the program prints into the
+//!   log, [`flow`] decides when that has to wait, [`input`]
+//!   numbers what viewers type.
+//! * [`handle`] is what everybody else has of a session; [`status`] is what they can see of it.
+
+mod actor;
+mod flow;
+mod handle;
+mod input;
+mod output;
+mod registry;
+mod status;
+
+pub use self::{
+    handle::{Attached, Beginning, SessionHandle},
+    input::{InputError, Progress},
+    registry::{CreateError, Limits, Sessions, SpawnDefaults},
+    status::{AttachmentId, Status},
+};

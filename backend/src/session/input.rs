@@ -1,0 +1,252 @@
+//! What viewers type, numbered per viewer so that it arrives once.
+
+use std::collections::{HashMap, VecDeque};
+
+use bytes::{Buf, Bytes};
+use limpet_shared::{ErrorCode, InputOffset, ViewerId, limits::INPUT_IN_FLIGHT};
+use tokio::sync::watch;
+
+use super::AttachmentId;
+
+/// How many viewers' offsets are remembered. Of more, those not attached are forgotten, the longest unused first; a
+/// forgotten viewer that comes back counts anew from the server's `welcome`.
+const REMEMBERED: usize = 256;
+
+/// Input on its way to the program.
+///
+/// Memory is bounded by [`INPUT_IN_FLIGHT`] for each attached viewer.
+#[derive(Debug, Default)]
+pub(super) struct Input {
+    viewers: HashMap<ViewerId, Numbered>,
+    /// What has been taken and not yet written, in the order it came.
+    queue: VecDeque<(ViewerId, Bytes)>,
+    /// Counts registrations, to know who came last.
+    registrations: u64,
+}
+
+/// One viewer's side of it.
+#[derive(Debug)]
+struct Numbered {
+    attachment: AttachmentId,
+    registered: u64,
+    taken: InputOffset,
+    written: InputOffset,
+    /// Tells the attachment how far its input has come.
+    progress: watch::Sender<Progress>,
+}
+
+/// Everything before this offset is written to the pty, or why no more input is taken.
+pub type Progress = Result<InputOffset, InputError>;
+
+/// Why input is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InputError {
+    /// Bytes before it are missing.
+    #[error("input starts at {offset}, but only what comes before {taken} has arrived; send it from there")]
+    Gap {
+        /// Where it starts.
+        offset: u64,
+        /// Where it should have started, at the latest.
+        taken: InputOffset,
+    },
+    /// The viewer does not wait for acknowledgements.
+    #[error("more than {INPUT_IN_FLIGHT} bytes of input wait to be written; wait for acknowledgements")]
+    Overflow,
+}
+
+impl InputError {
+    /// The name on the wire.
+    #[must_use]
+    pub fn code(self) -> ErrorCode {
+        match self {
+            Self::Gap { .. } => ErrorCode::InputGap,
+            Self::Overflow => ErrorCode::InputOverflow,
+        }
+    }
+}
+
+impl Input {
+    /// Lets `viewer` type by `attachment`, and by no other that it had before. Gives the offset at which its input
+    /// goes on, and where acknowledgements will be seen.
+    pub(super) fn register(
+        &mut self,
+        viewer: ViewerId,
+        attachment: AttachmentId,
+    ) -> (InputOffset, watch::Receiver<Progress>) {
+        self.registrations += 1;
+        let registered = self.registrations;
+        let (taken, written) =
+            self.viewers.get(&viewer).map_or_else(Default::default, |before| (before.taken, before.written));
+        // The former attachment's receiver sees its sender go, and so learns that it has been replaced.
+        let (progress, receiver) = watch::channel(Ok(written));
+        self.viewers.insert(viewer, Numbered { attachment, registered, taken, written, progress });
+        self.forget();
+        (taken, receiver)
+    }
+
+    fn forget(&mut self) {
+        if self.viewers.len() <= REMEMBERED {
+            return;
+        }
+        let idle = self.viewers.iter().filter(|(_, numbered)| numbered.progress.is_closed());
+        let oldest = idle.min_by_key(|(_, numbered)| numbered.registered).map(|(&viewer, _)| viewer);
+        if let Some(viewer) = oldest {
+            self.viewers.remove(&viewer);
+        }
+    }
+
+    /// Takes input that starts at `offset`, without what has been taken before. Input by an attachment that is not
+    /// the viewer's latest is dropped: the latest one sends it again. Input that cannot be taken is reported as
+    /// [`Progress`].
+    pub(super) fn take(&mut self, viewer: ViewerId, attachment: AttachmentId, offset: u64, bytes: Bytes) {
+        let Some(numbered) = self.viewers.get_mut(&viewer) else { return };
+        if numbered.attachment != attachment {
+            return;
+        }
+        match numbered.take(offset, bytes) {
+            Ok(bytes) if bytes.is_empty() => {}
+            Ok(bytes) => self.queue.push_back((viewer, bytes)),
+            Err(error) => drop(numbered.progress.send_replace(Err(error))),
+        }
+    }
+
+    /// What is to be written next, if anything is.
+    pub(super) fn front(&self) -> Option<&[u8]> {
+        self.queue.front().map(|(_, bytes)| &bytes[..])
+    }
+
+    /// Notes that `count` bytes of [`front`](Self::front) have been written, and acknowledges them.
+    pub(super) fn written(&mut self, count: usize) {
+        let Some((viewer, bytes)) = self.queue.front_mut() else { return };
+        bytes.advance(count.min(bytes.len()));
+        if let Some(numbered) = self.viewers.get_mut(viewer) {
+            numbered.written = numbered.written.advanced(count);
+            numbered.progress.send_if_modified(|progress| {
+                progress.as_mut().map(|written| *written = numbered.written).is_ok()
+            });
+        }
+        if bytes.is_empty() {
+            self.queue.pop_front();
+        }
+    }
+
+    /// Drops what waits, as written: there is nobody any more who could read it.
+    pub(super) fn discard(&mut self) {
+        while let Some(count) = self.front().map(<[u8]>::len) {
+            self.written(count);
+        }
+        self.queue = VecDeque::new();
+    }
+}
+
+impl Numbered {
+    /// What of the input is new.
+    fn take(&mut self, offset: u64, mut bytes: Bytes) -> Result<Bytes, InputError> {
+        let known = self.taken.get().checked_sub(offset);
+        let known = known.ok_or(InputError::Gap { offset, taken: self.taken })?;
+        bytes.advance(usize::try_from(known).unwrap_or(usize::MAX).min(bytes.len()));
+        let taken = self.taken.advanced(bytes.len());
+        if taken.since(self.written) > INPUT_IN_FLIGHT as u64 {
+            return Err(InputError::Overflow);
+        }
+        self.taken = taken;
+        Ok(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn viewer() -> ViewerId {
+        ViewerId::from_random([7; 16])
+    }
+
+    fn attached() -> (Input, watch::Receiver<Progress>) {
+        let mut input = Input::default();
+        let (_, progress) = input.register(viewer(), AttachmentId::new(1));
+        (input, progress)
+    }
+
+    fn take(input: &mut Input, attachment: u64, offset: u64, bytes: &'static str) {
+        input.take(viewer(), AttachmentId::new(attachment), offset, Bytes::from_static(bytes.as_bytes()));
+    }
+
+    fn drain(input: &mut Input) -> String {
+        let mut all = Vec::new();
+        while let Some(front) = input.front() {
+            all.push(front[0]);
+            input.written(1);
+        }
+        String::from_utf8(all).unwrap()
+    }
+
+    #[test]
+    fn input_sent_twice_is_taken_once() {
+        let (mut input, progress) = attached();
+        take(&mut input, 1, 0, "abc");
+        take(&mut input, 1, 1, "bcde");
+        take(&mut input, 1, 0, "ab");
+        assert_eq!(drain(&mut input), "abcde");
+        assert_eq!(*progress.borrow(), Ok(InputOffset::new(5)));
+    }
+
+    #[test]
+    fn a_gap_is_an_error_and_takes_nothing() {
+        let (mut input, progress) = attached();
+        take(&mut input, 1, 1, "b");
+        assert_eq!(*progress.borrow(), Err(InputError::Gap { offset: 1, taken: InputOffset::ZERO }));
+        assert_eq!(input.front(), None);
+    }
+
+    #[test]
+    fn a_viewer_that_attaches_anew_goes_on_where_it_was() {
+        let (mut input, old) = attached();
+        take(&mut input, 1, 0, "abc");
+        let (taken, new) = input.register(viewer(), AttachmentId::new(2));
+        assert_eq!(taken, InputOffset::new(3));
+        assert!(old.has_changed().is_err(), "the old attachment learns that it is replaced");
+        take(&mut input, 1, 3, "old");
+        take(&mut input, 2, 3, "new");
+        assert_eq!(drain(&mut input), "abcnew");
+        assert_eq!(*new.borrow(), Ok(InputOffset::new(6)));
+    }
+
+    #[test]
+    fn what_waits_is_bounded() {
+        let (mut input, progress) = attached();
+        let take = |input: &mut Input, offset: usize, len: usize| {
+            input.take(viewer(), AttachmentId::new(1), offset as u64, vec![b'x'; len].into());
+        };
+        take(&mut input, 0, INPUT_IN_FLIGHT);
+        assert!(progress.borrow().is_ok());
+        take(&mut input, INPUT_IN_FLIGHT, 1);
+        assert_eq!(*progress.borrow(), Err(InputError::Overflow));
+        input.discard();
+        let (_, progress) = input.register(viewer(), AttachmentId::new(1));
+        take(&mut input, INPUT_IN_FLIGHT, 1);
+        assert!(progress.borrow().is_ok());
+    }
+
+    #[test]
+    fn viewers_that_left_are_forgotten_and_those_attached_are_not() {
+        let (mut input, progress) = attached();
+        for number in 0..2 * REMEMBERED as u64 {
+            let mut bytes = [0; 16];
+            bytes[..8].copy_from_slice(&number.to_be_bytes());
+            input.register(ViewerId::from_random(bytes), AttachmentId::new(number));
+        }
+        assert_eq!(input.viewers.len(), REMEMBERED);
+        take(&mut input, 1, 0, "still here");
+        assert_eq!(drain(&mut input), "still here");
+        assert_eq!(*progress.borrow(), Ok(InputOffset::new(10)));
+    }
+
+    #[test]
+    fn input_that_nobody_can_read_is_acknowledged() {
+        let (mut input, progress) = attached();
+        take(&mut input, 1, 0, "abc");
+        input.discard();
+        assert_eq!((input.front(), *progress.borrow()), (None, Ok(InputOffset::new(3))));
+    }
+}

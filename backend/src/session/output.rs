@@ -1,0 +1,99 @@
+//! From the pty into the log.
+
+use bytes::Bytes;
+use limpet_shared::{Header, limits::OUTPUT_FRAME};
+use tokio::task;
+
+use crate::{
+    log::{LogWriter, Scanner},
+    pty::{Pty, Read},
+};
+
+/// A read of a pty returns no more than this, whatever is asked for: the kernel hands its buffers over one by one.
+const READ: usize = 4096;
+
+/// What is still read of a terminal whose program has ended. The kernel holds less than this; more can only come from
+/// others who hold the terminal, and they may not keep the session from ending.
+const REST: usize = 1024 * 1024;
+
+/// The log's only writer.
+#[derive(Debug)]
+pub(super) struct Output {
+    log: LogWriter,
+    scanner: Scanner,
+    ended: bool,
+}
+
+impl Output {
+    pub(super) fn new(log: LogWriter) -> Self {
+        Self { log, scanner: Scanner::default(), ended: false }
+    }
+
+    pub(super) fn log(&self) -> &LogWriter {
+        &self.log
+    }
+
+    /// Whether the terminal has said that nothing more will come.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Reads until the terminal is dry, lets others have their turn, and reads once more what came meanwhile: so a
+    /// flood travels in large frames, and a key's echo is not held up by any timer. Gives a title that was set.
+    pub(super) async fn drain(&mut self, pty: &Pty) -> Option<String> {
+        let mut frame = Vec::new();
+        if self.fill(pty, &mut frame) == Read::Dry && !frame.is_empty() {
+            task::yield_now().await;
+            self.fill(pty, &mut frame);
+        }
+        self.append(frame)
+    }
+
+    /// Reads what a program that has ended left behind.
+    pub(super) fn drain_rest(&mut self, pty: &Pty) -> Option<String> {
+        let mut title = None;
+        let start = self.log.end();
+        while self.log.end().since(start) < REST as u64 {
+            let mut frame = Vec::new();
+            let read = self.fill(pty, &mut frame);
+            title = self.append(frame).or(title);
+            if !matches!(read, Read::Bytes(_)) {
+                break;
+            }
+        }
+        title
+    }
+
+    /// Reads into a frame until it is full or the terminal dry; tells which by the last read.
+    fn fill(&mut self, pty: &Pty, frame: &mut Vec<u8>) -> Read {
+        let mut buffer = [0; READ];
+        let mut last = Read::Dry;
+        while !self.ended && frame.len() + READ <= Header::LEN + OUTPUT_FRAME {
+            last = pty.read(&mut buffer).unwrap_or_else(|error| {
+                tracing::warn!(%error, "could not read the terminal");
+                Read::End
+            });
+            match last {
+                Read::Bytes(count) => {
+                    if frame.is_empty() {
+                        frame.extend_from_slice(&Header::data(self.log.end().get()).encode());
+                    }
+                    frame.extend_from_slice(&buffer[..count]);
+                }
+                Read::Dry => break,
+                Read::End => self.ended = true,
+            }
+        }
+        last
+    }
+
+    fn append(&mut self, mut frame: Vec<u8>) -> Option<String> {
+        if frame.is_empty() {
+            return None;
+        }
+        let scan = self.scanner.scan(&frame[Header::LEN..]);
+        frame.shrink_to_fit();
+        self.log.append(Bytes::from(frame), scan.safe);
+        scan.title
+    }
+}

@@ -12,6 +12,8 @@ mod child;
 mod process_session;
 mod spawn;
 mod sys;
+#[cfg(test)]
+mod tests;
 
 use std::{
     io,

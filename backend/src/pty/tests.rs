@@ -1,0 +1,124 @@
+use std::{ffi::OsString, fs, time::Duration};
+
+use limpet_shared::{ExitStatus, Winsize};
+use nix::libc::{SIGHUP, SIGKILL};
+use tokio::time::timeout;
+
+use super::{Child, Program, Pty, Read, SpawnError, spawn};
+
+/// Nothing here takes long; what hangs is reported by this.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+fn sh(script: &str) -> (Pty, Child) {
+    let args = ["-c", script].map(OsString::from).to_vec();
+    spawn(&Program::new("sh".into(), args), Winsize::cells(90, 30)).unwrap()
+}
+
+/// Reads until `enough` holds of what has been read, or the output ends.
+async fn read_until(pty: &Pty, enough: impl Fn(&str) -> bool) -> String {
+    let mut all = Vec::new();
+    let mut buffer = [0; 1000];
+    let read = async {
+        loop {
+            match pty.read(&mut buffer).unwrap() {
+                Read::Bytes(count) => all.extend_from_slice(&buffer[..count]),
+                Read::Dry => pty.readable().await.unwrap(),
+                Read::End => break,
+            }
+            if enough(&String::from_utf8_lossy(&all)) {
+                break;
+            }
+        }
+    };
+    timeout(DEADLINE, read).await.unwrap();
+    String::from_utf8(all).unwrap()
+}
+
+async fn read_all(pty: &Pty) -> String {
+    read_until(pty, |_| false).await
+}
+
+async fn status(child: Child) -> ExitStatus {
+    timeout(DEADLINE, child.ended()).await.unwrap().unwrap();
+    child.reap().unwrap()
+}
+
+#[tokio::test]
+async fn output_is_complete_before_it_ends() {
+    let (pty, child) = sh("seq 20000; exit 7");
+    let expected: String = (1..=20000).map(|n| format!("{n}\r\n")).collect();
+    assert_eq!(read_all(&pty).await, expected);
+    assert_eq!(status(child).await, ExitStatus::Code(7));
+}
+
+#[tokio::test]
+async fn a_signal_is_told_from_a_code() {
+    let (pty, child) = sh("kill -KILL $$");
+    assert_eq!(read_all(&pty).await, "");
+    assert_eq!(status(child).await, ExitStatus::Signal(SIGKILL));
+}
+
+#[tokio::test]
+async fn the_terminal_is_as_programs_expect() {
+    let (pty, child) =
+        sh("stty size; stty -a | grep -o iutf8; echo $TERM $COLORTERM; ls /proc/self/fd | wc -l; tty");
+    let output = read_all(&pty).await;
+    // The fourth descriptor is the folder that ls reads.
+    assert!(output.starts_with("30 90\r\niutf8\r\nxterm-256color truecolor\r\n4\r\n/dev/pts/"), "{output}");
+    assert!(status(child).await.success());
+}
+
+#[tokio::test]
+async fn what_is_typed_arrives_and_a_new_size_is_told() {
+    let (pty, child) =
+        sh("trap 'stty size; exit' WINCH; read line; echo got $line; while :; do sleep 0.01; done");
+    pty.writable().await.unwrap();
+    assert_eq!(pty.write(b"hello\n").unwrap(), 6);
+    read_until(&pty, |seen| seen.contains("got hello")).await;
+    pty.resize(Winsize::cells(100, 40)).unwrap();
+    assert!(read_all(&pty).await.contains("40 100"));
+    assert!(status(child).await.success());
+}
+
+#[tokio::test]
+async fn a_program_that_hangs_up_by_itself_is_ended_by_that() {
+    let (pty, child) = sh("echo ready; read never");
+    read_until(&pty, |seen| seen.contains("ready")).await;
+    assert_eq!(timeout(DEADLINE, child.end()).await.unwrap().unwrap(), ExitStatus::Signal(SIGHUP));
+}
+
+#[tokio::test]
+async fn everything_on_the_terminal_is_ended_even_what_ignores_it() {
+    let script =
+        "trap '' HUP TERM; (trap '' HUP TERM; setsid true; sh -c 'echo $$; exec sleep 1000') & sleep 1000";
+    let (pty, child) = sh(&format!("set -m; {script}"));
+    let seen = read_until(&pty, |seen| seen.ends_with('\n')).await;
+    let background = seen.split_whitespace().last().unwrap().to_owned();
+    assert!(fs::exists(format!("/proc/{background}")).unwrap());
+    assert_eq!(timeout(DEADLINE, child.end()).await.unwrap().unwrap(), ExitStatus::Signal(SIGKILL));
+    // Killed, so at most a zombie that waits for whoever adopted it.
+    let state = fs::read_to_string(format!("/proc/{background}/stat")).unwrap_or_default();
+    assert!(state.is_empty() || state.contains(") Z "), "{state}");
+}
+
+#[tokio::test]
+async fn a_program_that_is_let_go_is_killed_and_reaped() {
+    let (pty, child) = sh("echo $$; exec sleep 1000");
+    let pid = read_until(&pty, |seen| seen.ends_with('\n')).await.trim().to_owned();
+    drop(child);
+    let gone = async {
+        while fs::exists(format!("/proc/{pid}")).unwrap() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(DEADLINE, gone).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_cannot_be_started_is_named() {
+    let missing = Program::new("/no/such/program".into(), Vec::new());
+    assert!(matches!(spawn(&missing, Winsize::default()), Err(SpawnError::Exec { .. })));
+    let program = Program { cwd: Some("/no/such/folder".into()), ..Program::new("true".into(), Vec::new()) };
+    let error = spawn(&program, Winsize::default()).unwrap_err();
+    assert!(error.to_string().starts_with("could not start in /no/such/folder: "), "{error}");
+}

@@ -11,6 +11,9 @@ pub mod inflow;
 pub mod machine;
 pub mod outbox;
 pub mod pulse;
+pub mod socket;
+
+pub use socket::{Connection, Observer};
 
 /// What a person is told about a connection.
 #[derive(Clone, Copy, PartialEq, Debug)]

@@ -1,9 +1,29 @@
 //! The terminal component: xterm.js in a pane, attached to a session.
+//!
+//! * [`pane`] holds a terminal and a connection together; [`wiring`] is what it listens to.
+//! * [`screen`] is one xterm.js terminal with its add-ons, over the bindings of [`xterm`].
+//! * [`hooks`] swallows the queries that [`queries`] lists; [`keys`], [`links`], [`clipboard`] and [`extent`] decide
+//!   about keys, links, the clipboard and sizes.
 
-use leptos::prelude::*;
+pub mod clipboard;
+pub mod extent;
+pub mod font;
+pub mod hooks;
+pub mod keys;
+pub mod links;
+pub mod pane;
+pub mod queries;
+pub mod screen;
+pub mod wiring;
+pub mod xterm;
+
+use std::rc::Rc;
+
+use leptos::{html::Div, prelude::*, task::spawn_local_scoped};
 use limpet_shared::{ExitStatus, SessionId, Winsize, theme::Theme};
 
-use crate::connection::Phase;
+use self::pane::{Pane, Surroundings};
+use crate::connection::{Connection, Phase};
 
 /// How terminals look; one signal for all of them.
 #[derive(Clone, PartialEq)]
@@ -41,7 +61,7 @@ pub enum PaneEvent {
 
 /// What the surroundings ask of a pane. Calls before it is mounted or after it is gone do nothing.
 #[derive(Clone, Copy)]
-pub struct PaneHandle {}
+pub struct PaneHandle(StoredValue<Option<Rc<Pane>>, LocalStorage>);
 
 impl Default for PaneHandle {
     fn default() -> Self {
@@ -49,51 +69,74 @@ impl Default for PaneHandle {
     }
 }
 
-#[expect(clippy::unused_self, reason = "the pane behind it comes next")]
 impl PaneHandle {
     /// A handle to a pane that is yet to be mounted.
     #[must_use]
     pub fn new() -> Self {
-        Self {}
+        Self(StoredValue::new_local(None))
     }
 
     /// Gives the pane the keyboard.
-    pub fn focus(&self) {}
+    pub fn focus(&self) {
+        self.with(|pane| pane.screen().terminal().focus());
+    }
 
     /// Tries a broken connection again at once.
-    pub fn reconnect_now(&self) {}
+    pub fn reconnect_now(&self) {
+        self.with(|pane| pane.connection().map(Connection::retry_now));
+    }
 
     /// Copies what is selected; false if nothing is.
     #[must_use]
     pub fn copy(&self) -> bool {
-        false
+        self.with(Pane::copy).unwrap_or(false)
     }
 
-    /// Pastes the clipboard.
-    pub fn paste(&self) {}
+    /// Pastes the clipboard, if the browser lets the page read it.
+    pub fn paste(&self) {
+        self.with(Pane::paste);
+    }
 
     /// Pastes this text, bracketed when the program wants that.
     pub fn paste_text(&self, text: &str) {
-        let _ = text;
+        self.with(|pane| pane.paste_text(text));
     }
 
     /// Types this text.
     pub fn send(&self, text: &str) {
-        let _ = text;
+        self.with(|pane| pane.send(text));
     }
 
     /// Clears screen and scrollback but for the line of the cursor.
-    pub fn clear(&self) {}
+    pub fn clear(&self) {
+        self.with(|pane| pane.screen().terminal().clear());
+    }
 
     /// Selects everything.
-    pub fn select_all(&self) {}
+    pub fn select_all(&self) {
+        self.with(|pane| pane.screen().terminal().select_all());
+    }
 
     /// Shows the newest lines.
-    pub fn scroll_to_bottom(&self) {}
+    pub fn scroll_to_bottom(&self) {
+        self.with(|pane| pane.screen().terminal().scroll_to_bottom());
+    }
+
+    /// The pane is taken out first: what is asked of it may end it.
+    fn with<T>(&self, ask: impl FnOnce(&Pane) -> T) -> Option<T> {
+        let pane = self.0.try_get_value().flatten()?;
+        Some(ask(&pane))
+    }
+
+    fn set(self, pane: Option<Rc<Pane>>) {
+        // A handle whose owner is gone has nobody left to ask anything.
+        let _ = self.0.try_set_value(pane);
+    }
 }
 
 /// A terminal attached to `session`.
 #[component]
+#[must_use] 
 pub fn TerminalPane(
     /// What it shows.
     session: SessionId,
@@ -112,6 +155,32 @@ pub fn TerminalPane(
     #[prop(into)]
     take_key: Callback<web_sys::KeyboardEvent, bool>,
 ) -> impl IntoView {
-    let _ = (session, handle, visible, appearance, on_event, take_key);
-    view! { <div class="terminal"></div> }
+    let node = NodeRef::<Div>::new();
+    let pane = RwSignal::new_local(None::<Rc<Pane>>);
+    let around = StoredValue::new(Surroundings { session, on_event, take_key });
+
+    node.on_load(move |element| {
+        let look = appearance.get_untracked();
+        let font = font::ready(&look.font_family, look.font_size);
+        spawn_local_scoped(async move {
+            font.await;
+            let Some(around) = around.try_get_value() else { return };
+            let mounted = Pane::mount(element.into(), &appearance.get_untracked(), around);
+            handle.set(Some(Rc::clone(&mounted)));
+            pane.set(Some(mounted));
+        });
+    });
+    Effect::new(move || {
+        let look = appearance.get();
+        pane.with(|pane| pane.as_ref().map(|pane| pane.restyle(&look)));
+    });
+    Effect::new(move || {
+        let visible = visible.get();
+        pane.with(|pane| pane.as_ref().map(|pane| pane.set_visible(visible)));
+    });
+    on_cleanup(move || {
+        handle.set(None);
+        pane.try_set(None);
+    });
+    view! { <div class="terminal" node_ref=node></div> }
 }

@@ -1,0 +1,304 @@
+//! Does what the state machine decides: the one place where a connection meets the browser.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    rc::{Rc, Weak},
+};
+
+use js_sys::{ArrayBuffer, Math, Uint8Array};
+use leptos::prelude::{document, window};
+use limpet_shared::{Header, SUBPROTOCOL, SessionId, ViewerId, Winsize};
+use wasm_bindgen::{JsCast as _, JsValue};
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+use web_sys::{AbortController, BinaryType, CloseEvent, MessageEvent, RequestInit, Response, WebSocket};
+
+use super::{
+    event::{Effect, Event, Moment, Probe, Tell},
+    inflow::Mark,
+    machine::Machine,
+};
+use crate::{
+    base,
+    dom::{Listener, Timeout},
+};
+
+/// The WebSocket's own name for a close without a handshake (RFC 6455, 7.4.1).
+const ABNORMAL: u16 = 1006;
+
+/// Who is told what a connection brings.
+pub trait Observer {
+    /// Output, to be reported as rendered by [`Connection::rendered`] with the same mark. The bytes are a view of the
+    /// message, not a copy.
+    fn output(&self, bytes: &Uint8Array, mark: Mark);
+
+    /// Everything else.
+    fn told(&self, tell: Tell);
+}
+
+/// A connection to a session that lasts until it is dropped.
+pub struct Connection(Rc<Inner>);
+
+struct Inner {
+    session: SessionId,
+    observer: Weak<dyn Observer>,
+    machine: RefCell<Machine>,
+    /// Effects yet to be done. What an effect brings about comes after what was decided before it.
+    effects: RefCell<VecDeque<Effect>>,
+    busy: Cell<bool>,
+    socket: RefCell<Option<Socket>>,
+    timer: RefCell<Option<Timeout>>,
+    probe: RefCell<Option<Abort>>,
+    listeners: RefCell<Vec<Listener>>,
+}
+
+/// A WebSocket that falls silent and closes when it is dropped.
+struct Socket {
+    socket: WebSocket,
+    _listeners: [Listener; 3],
+}
+
+/// A request that is given up when this is dropped.
+struct Abort(AbortController);
+
+impl Connection {
+    /// A connection to `session` for a terminal of this size.
+    #[must_use] 
+    pub fn new(session: SessionId, size: Winsize, observer: Weak<dyn Observer>) -> Self {
+        let inner = Rc::new(Inner {
+            session,
+            observer,
+            machine: RefCell::new(Machine::new(new_viewer(), size)),
+            effects: RefCell::default(),
+            busy: Cell::new(false),
+            socket: RefCell::default(),
+            timer: RefCell::default(),
+            probe: RefCell::default(),
+            listeners: RefCell::default(),
+        });
+        *inner.listeners.borrow_mut() = inner.listen();
+        inner.handle(Event::Visible(page_visible()));
+        inner.handle(Event::Start);
+        Self(inner)
+    }
+
+    /// Sends what was typed.
+    pub fn typed(&self, input: &[u8]) {
+        self.0.handle(Event::Typed(input));
+    }
+
+    /// Asks for this size to be in force.
+    pub fn resize(&self, size: Winsize) {
+        self.0.handle(Event::Resized(size));
+    }
+
+    /// The terminal has processed the output of this mark; `idle` if it has no more.
+    pub fn rendered(&self, mark: Mark, idle: bool) {
+        self.0.handle(Event::Rendered(mark, idle));
+    }
+
+    /// Tries again at once if it is down.
+    pub fn retry_now(&self) {
+        self.0.handle(Event::RetryNow);
+    }
+}
+
+impl Inner {
+    fn listen(self: &Rc<Self>) -> Vec<Listener> {
+        let on = |event: fn() -> Event<'static>| {
+            let this = Rc::downgrade(self);
+            move |_: web_sys::Event| {
+                if let Some(this) = this.upgrade() {
+                    this.handle(event());
+                }
+            }
+        };
+        vec![
+            Listener::new(&document(), "visibilitychange", on(|| Event::Visible(page_visible()))),
+            Listener::new(&window(), "online", on(|| Event::Online)),
+            // A page that comes back from the back-forward cache.
+            Listener::new(&window(), "pageshow", on(|| Event::Online)),
+        ]
+    }
+
+    fn handle(self: &Rc<Self>, event: Event<'_>) {
+        self.handle_with(event, None);
+    }
+
+    fn handle_with(self: &Rc<Self>, event: Event<'_>, message: Option<&ArrayBuffer>) {
+        let effects = self.machine.borrow_mut().handle(event, moment());
+        self.effects.borrow_mut().extend(effects);
+        if self.busy.replace(true) {
+            return;
+        }
+        while let Some(effect) = self.next_effect() {
+            self.perform(effect, message);
+        }
+        self.busy.set(false);
+    }
+
+    fn next_effect(&self) -> Option<Effect> {
+        self.effects.borrow_mut().pop_front()
+    }
+
+    fn perform(self: &Rc<Self>, effect: Effect, message: Option<&ArrayBuffer>) {
+        match effect {
+            Effect::Open => self.open(),
+            Effect::Close => drop(self.socket.take()),
+            Effect::SendText(text) => self.send(|socket| socket.send_with_str(&text)),
+            Effect::SendFrame(frame) => self.send(|socket| socket.send_with_u8_array(&frame)),
+            Effect::Probe => self.probe(),
+            Effect::Timer(ms) => {
+                let then = self.later(|| Event::Timer);
+                self.timer.replace(Some(Timeout::new(ms, then)));
+            }
+            Effect::NoTimer => drop(self.timer.take()),
+            Effect::Write(piece) => {
+                if let (Some(message), Some(observer)) = (message, self.observer.upgrade()) {
+                    observer.output(&view(message, piece.from, piece.to), piece.mark);
+                }
+            }
+            Effect::Tell(tell) => {
+                if let Some(observer) = self.observer.upgrade() {
+                    observer.told(tell);
+                }
+            }
+        }
+    }
+
+    fn later(self: &Rc<Self>, event: fn() -> Event<'static>) -> impl FnOnce() + use<> {
+        let this = Rc::downgrade(self);
+        move || {
+            if let Some(this) = this.upgrade() {
+                this.handle(event());
+            }
+        }
+    }
+
+    fn open(self: &Rc<Self>) {
+        self.probe.take();
+        let url = base::ws_url(&format!("api/sessions/{}/attach", self.session));
+        match WebSocket::new_with_str(&url, SUBPROTOCOL) {
+            Ok(socket) => {
+                let socket = Socket::new(socket, self);
+                self.socket.replace(Some(socket));
+            }
+            // The browser forbids it altogether: as good as a server that is not there.
+            Err(_) => self.handle(Event::Closed { code: ABNORMAL }),
+        }
+    }
+
+    /// Sends over the socket if there is an open one. What a closing socket swallows is sent again after the next
+    /// welcome.
+    fn send(&self, send: impl FnOnce(&WebSocket) -> Result<(), JsValue>) {
+        if let Some(Socket { socket, .. }) = &*self.socket.borrow()
+            && socket.ready_state() == WebSocket::OPEN
+        {
+            // It fails only when not yet open.
+            let _ = send(socket);
+        }
+    }
+
+    fn probe(self: &Rc<Self>) {
+        let Ok(controller) = AbortController::new() else { return };
+        let init = RequestInit::new();
+        init.set_signal(Some(&controller.signal()));
+        let url = base::url(&format!("api/sessions/{}", self.session));
+        let request = JsFuture::from(window().fetch_with_str_and_init(&url, &init));
+        self.probe.replace(Some(Abort(controller)));
+        let this = Rc::downgrade(self);
+        spawn_local(async move {
+            let probe = seen(request.await);
+            if let Some(this) = this.upgrade() {
+                this.handle(Event::Probed(probe));
+            }
+        });
+    }
+
+    fn message(self: &Rc<Self>, data: &JsValue) {
+        if let Some(text) = data.as_string() {
+            self.handle(Event::Text(&text));
+        } else if let Some(buffer) = data.dyn_ref::<ArrayBuffer>() {
+            let len = buffer.byte_length() as usize;
+            let mut head = [0; Header::LEN];
+            let head = &mut head[..len.min(Header::LEN)];
+            view(buffer, 0, head.len()).copy_to(head);
+            self.handle_with(Event::Frame { head, len }, Some(buffer));
+        }
+    }
+}
+
+impl Socket {
+    fn new(socket: WebSocket, owner: &Rc<Inner>) -> Self {
+        socket.set_binary_type(BinaryType::Arraybuffer);
+        let on_open = owner_handler(owner, |owner, _: web_sys::Event| owner.handle(Event::Opened));
+        let on_message = owner_handler(owner, |owner, event: MessageEvent| owner.message(&event.data()));
+        let on_close = owner_handler(owner, |owner, event: CloseEvent| {
+            owner.handle(Event::Closed { code: event.code() });
+        });
+        let listeners = [
+            Listener::new(&socket, "open", on_open),
+            Listener::new(&socket, "message", on_message),
+            // An error is always followed by a close, which says more.
+            Listener::new(&socket, "close", on_close),
+        ];
+        Self { socket, _listeners: listeners }
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        // Without a code or reason a close cannot be refused.
+        let _ = self.socket.close();
+    }
+}
+
+impl Drop for Abort {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+fn owner_handler<E, F: Fn(&Rc<Inner>, E)>(owner: &Rc<Inner>, handler: F) -> impl FnMut(E) + use<E, F> {
+    let owner = Rc::downgrade(owner);
+    move |event| {
+        if let Some(owner) = owner.upgrade() {
+            handler(&owner, event);
+        }
+    }
+}
+
+fn seen(answer: Result<JsValue, JsValue>) -> Probe {
+    match answer.ok().and_then(|answer| answer.dyn_into::<Response>().ok()).map(|answer| answer.status()) {
+        Some(200) => Probe::Alive,
+        Some(401) => Probe::Unauthorized,
+        Some(404) => Probe::NotFound,
+        _ => Probe::Unreachable,
+    }
+}
+
+/// The bytes of a message from `from` to `to`, without a copy. Messages are far smaller than 4 GiB.
+fn view(message: &ArrayBuffer, from: usize, to: usize) -> Uint8Array {
+    let offset = u32::try_from(from).unwrap_or(u32::MAX);
+    let length = u32::try_from(to - from).unwrap_or(u32::MAX);
+    Uint8Array::new_with_byte_offset_and_length(message, offset, length)
+}
+
+fn page_visible() -> bool {
+    !document().hidden()
+}
+
+fn moment() -> Moment {
+    let now_ms = window().performance().map_or(0.0, |clock| clock.now());
+    Moment { now_ms, jitter: Math::random() }
+}
+
+/// Who this pane is to the server, for as long as it lives.
+fn new_viewer() -> ViewerId {
+    let mut bytes = [0; 16];
+    if let Ok(crypto) = window().crypto() {
+        // It fails only beyond 64 KiB.
+        let _ = crypto.get_random_values_with_u8_array(&mut bytes);
+    }
+    ViewerId::from_random(bytes)
+}

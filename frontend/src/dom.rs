@@ -1,0 +1,111 @@
+//! Things of the browser that are given back when their owner goes: listeners, timers, observers.
+
+use std::any::Any;
+
+use js_sys::Function;
+use wasm_bindgen::{JsCast as _, UnwrapThrowExt as _, closure::Closure, convert::FromWasmAbi};
+use web_sys::{Element, EventTarget, ResizeObserver};
+
+/// A listener that is removed when this is dropped.
+pub struct Listener {
+    target: EventTarget,
+    event: &'static str,
+    capture: bool,
+    function: Function,
+    /// Keeps the Rust side of `function` alive.
+    _closure: Box<dyn Any>,
+}
+
+impl Listener {
+    /// Calls `handler` for each `event` that reaches `target`.
+    pub fn new<E>(target: &EventTarget, event: &'static str, handler: impl FnMut(E) + 'static) -> Self
+    where
+        E: FromWasmAbi + 'static,
+    {
+        Self::with_phase(target, event, false, handler)
+    }
+
+    /// The same, before the elements inside of `target` see the event.
+    pub fn capturing<E>(target: &EventTarget, event: &'static str, handler: impl FnMut(E) + 'static) -> Self
+    where
+        E: FromWasmAbi + 'static,
+    {
+        Self::with_phase(target, event, true, handler)
+    }
+
+    fn with_phase<E>(
+        target: &EventTarget,
+        event: &'static str,
+        capture: bool,
+        handler: impl FnMut(E) + 'static,
+    ) -> Self
+    where
+        E: FromWasmAbi + 'static,
+    {
+        let closure = Closure::<dyn FnMut(E)>::new(handler);
+        let function: Function = closure.as_ref().unchecked_ref::<Function>().clone();
+        // The DOM refuses a listener only when it is no function.
+        target.add_event_listener_with_callback_and_bool(event, &function, capture).unwrap_throw();
+        Self { target: target.clone(), event, capture, function, _closure: Box::new(closure) }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let Self { target, event, capture, function, .. } = self;
+        target.remove_event_listener_with_callback_and_bool(event, function, *capture).unwrap_throw();
+    }
+}
+
+/// A call in the future that does not happen when this is dropped first.
+pub struct Timeout {
+    id: i32,
+    _closure: Closure<dyn FnMut()>,
+}
+
+impl Timeout {
+    /// Calls `then` once, `ms` milliseconds from now.
+    pub fn new(ms: f64, then: impl FnOnce() + 'static) -> Self {
+        let closure = Closure::once(then);
+        let function = closure.as_ref().unchecked_ref();
+        let id = leptos::prelude::window()
+            .set_timeout_with_callback_and_timeout_and_arguments_0(function, whole_ms(ms))
+            .unwrap_throw();
+        Self { id, _closure: closure }
+    }
+}
+
+impl Drop for Timeout {
+    fn drop(&mut self) {
+        leptos::prelude::window().clear_timeout_with_handle(self.id);
+    }
+}
+
+/// Rounds up, so that a timer never runs out before its moment.
+#[expect(clippy::cast_possible_truncation, reason = "float to integer casts saturate")]
+fn whole_ms(ms: f64) -> i32 {
+    ms.ceil() as i32
+}
+
+/// Watches the size of an element until it is dropped.
+pub struct SizeWatch {
+    observer: ResizeObserver,
+    _closure: Closure<dyn FnMut()>,
+}
+
+impl SizeWatch {
+    /// Calls `changed` when `element` has been laid out first, and whenever its size changes.
+    pub fn new(element: &Element, changed: impl FnMut() + 'static) -> Self {
+        let closure = Closure::new(changed);
+        // The constructor refuses only what is no function.
+        let observer = ResizeObserver::new(closure.as_ref().unchecked_ref()).unwrap_throw();
+        observer.observe(element);
+        Self { observer, _closure: closure }
+    }
+}
+
+impl Drop for SizeWatch {
+    fn drop(&mut self) {
+        self.observer.disconnect();
+    }
+}

@@ -1,0 +1,74 @@
+//! The clipboard: what people copy and paste, and what programs write to it (OSC 52).
+
+use js_sys::{Object, Reflect};
+use leptos::prelude::{document, window};
+use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{Clipboard, HtmlDocument};
+
+use super::xterm::object;
+
+/// The browser's clipboard; none on pages that came over plain HTTP from another host.
+fn system() -> Option<Clipboard> {
+    let navigator = window().navigator();
+    let clipboard = Reflect::get(&navigator, &"clipboard".into()).ok()?;
+    (!clipboard.is_undefined()).then(|| clipboard.unchecked_into())
+}
+
+/// Whether the page may use the clipboard other than by the browser's own commands.
+#[must_use] 
+pub fn available() -> bool {
+    system().is_some()
+}
+
+/// Writes text to the clipboard.
+///
+/// # Errors
+/// When the browser does not let the page.
+pub async fn write(text: &str) -> Result<(), JsValue> {
+    let clipboard = system().ok_or(JsValue::NULL)?;
+    JsFuture::from(clipboard.write_text(text)).await.map(drop)
+}
+
+/// Reads text from the clipboard, which the browser may ask the user about.
+///
+/// # Errors
+/// When the browser or the user does not let the page.
+pub async fn read() -> Result<String, JsValue> {
+    let clipboard = system().ok_or(JsValue::NULL)?;
+    let text = JsFuture::from(clipboard.read_text()).await?;
+    text.as_string().ok_or(JsValue::NULL)
+}
+
+/// Copies the selection of the focused terminal by the browser's own command, which works on any page, though only
+/// in answer to a key or a click. True if it did.
+#[must_use] 
+pub fn copy_selection() -> bool {
+    document().unchecked_into::<HtmlDocument>().exec_command("copy").unwrap_or(false)
+}
+
+/// What the clipboard add-on gets in place of the clipboard: programs may write, and read nothing.
+pub struct Provider {
+    write: Closure<dyn FnMut(String, String)>,
+    read: Closure<dyn FnMut() -> String>,
+}
+
+impl Provider {
+    /// `write` is called with what a program wants in the clipboard.
+    pub fn new(mut write: impl FnMut(String) + 'static) -> Self {
+        let write = move |selection: String, text: String| {
+            // "p" is the primary selection alone, which is not the clipboard. What cannot be decoded arrives empty,
+            // and is no reason to empty the clipboard.
+            if selection != "p" && !text.is_empty() {
+                write(text);
+            }
+        };
+        Self { write: Closure::new(write), read: Closure::new(String::new) }
+    }
+
+    /// xterm.js's `IClipboardProvider`.
+    #[must_use] 
+    pub fn object(&self) -> Object {
+        object(&[("writeText", self.write.as_ref().clone()), ("readText", self.read.as_ref().clone())])
+    }
+}

@@ -1,0 +1,79 @@
+//! Hooks into xterm.js's parser that keep a terminal from answering when it is not the one to answer.
+
+use std::rc::Rc;
+
+use js_sys::{Array, Function};
+use wasm_bindgen::{JsCast as _, closure::Closure};
+
+use super::{
+    queries::{self, Sequence},
+    screen::Screen,
+    xterm::{numbers, sequence},
+};
+
+/// What a hook asks, and what it tells.
+pub trait Listener {
+    /// Whether what is parsed now must not be answered.
+    fn muted(&self) -> bool;
+
+    /// The terminal is about to report the focus although it is muted.
+    fn mute_focus_report(&self);
+}
+
+/// Registers all hooks. They live as long as the terminal.
+pub fn install(screen: &Screen, listener: Rc<dyn Listener>) {
+    let muted = {
+        let listener = Rc::clone(&listener);
+        move || listener.muted()
+    };
+    for query in queries::CSI {
+        let muted = muted.clone();
+        on_csi(screen, query, move |_| muted());
+    }
+    {
+        let muted = muted.clone();
+        on_csi(screen, queries::WINDOW, move |params| queries::window_report(params) && muted());
+    }
+    on_csi(screen, queries::SET_MODE, move |params| {
+        if queries::reports_focus(params) && listener.muted() {
+            listener.mute_focus_report();
+        }
+        false
+    });
+    for query in queries::DCS {
+        let muted = muted.clone();
+        on_dcs(screen, query, muted);
+    }
+    for ident in queries::OSC {
+        let muted = muted.clone();
+        on_osc(screen, ident, move |data| queries::asks(data) && muted());
+    }
+    // Reading the clipboard is refused to everybody; writing it is for whom the program talks to now.
+    on_osc(screen, queries::CLIPBOARD, move |data| queries::asks(data) || muted());
+}
+
+fn on_csi(screen: &Screen, id: Sequence, handler: impl Fn(&[u32]) -> bool + 'static) {
+    let closure = Closure::<dyn FnMut(Array) -> bool>::new(move |params: Array| handler(&numbers(&params)));
+    screen.terminal().parser().on_csi(&identifier(id), function(&closure));
+    screen.keep(closure);
+}
+
+fn on_dcs(screen: &Screen, id: Sequence, handler: impl Fn() -> bool + 'static) {
+    let closure = Closure::<dyn FnMut() -> bool>::new(handler);
+    screen.terminal().parser().on_dcs(&identifier(id), function(&closure));
+    screen.keep(closure);
+}
+
+fn on_osc(screen: &Screen, ident: u32, handler: impl Fn(&str) -> bool + 'static) {
+    let closure = Closure::<dyn FnMut(String) -> bool>::new(move |data: String| handler(&data));
+    screen.terminal().parser().on_osc(ident, function(&closure));
+    screen.keep(closure);
+}
+
+fn identifier(Sequence { prefix, intermediates, last }: Sequence) -> js_sys::Object {
+    sequence(prefix, intermediates, last)
+}
+
+fn function<T: ?Sized>(closure: &Closure<T>) -> &Function {
+    closure.as_ref().unchecked_ref()
+}

@@ -1,0 +1,133 @@
+//! Keys that are not the program's: copying and pasting as people expect it on each platform.
+
+/// Where the browser runs, as far as its keys go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Platform {
+    /// Command is the key for shortcuts, so Control is all the program's.
+    Mac,
+    /// Ctrl+C copies when something is selected, and Ctrl+V pastes.
+    Windows,
+    /// Linux and others: Ctrl+C and Ctrl+V are the program's.
+    Unix,
+}
+
+impl Platform {
+    /// From `navigator.platform`.
+    #[must_use] 
+    pub fn from_name(name: &str) -> Self {
+        if name.starts_with("Mac") || name.starts_with("iP") {
+            Self::Mac
+        } else if name.starts_with("Win") {
+            Self::Windows
+        } else {
+            Self::Unix
+        }
+    }
+}
+
+/// A key with its modifiers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "the four modifiers of a DOM KeyboardEvent")]
+pub struct Key<'a> {
+    /// `KeyboardEvent.key`.
+    pub key: &'a str,
+    /// Control.
+    pub ctrl: bool,
+    /// Shift.
+    pub shift: bool,
+    /// Alt or Option.
+    pub alt: bool,
+    /// Command or the Windows key.
+    pub meta: bool,
+}
+
+/// What becomes of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// The terminal encodes it for the program.
+    Program,
+    /// The browser does what it always does, which is to paste.
+    Browser,
+    /// The selection is copied, and the browser must not do anything else.
+    Copy,
+}
+
+/// What becomes of a key, with or without a selection.
+#[must_use] 
+pub fn fate(platform: Platform, key: Key<'_>, selected: bool) -> Fate {
+    let Key { key, ctrl, shift, alt, meta } = key;
+    let letter = |wanted: &str| key.eq_ignore_ascii_case(wanted);
+    match platform {
+        _ if alt => Fate::Program,
+        Platform::Mac if meta && !ctrl => match () {
+            () if letter("c") && selected => Fate::Copy,
+            () if letter("v") => Fate::Browser,
+            () => Fate::Program,
+        },
+        Platform::Mac => Fate::Program,
+        _ if meta => Fate::Program,
+        // Chromium opens its inspector with Ctrl+Shift+C, so this is taken even when there is nothing to copy.
+        _ if ctrl && shift && letter("c") => Fate::Copy,
+        _ if ctrl && shift && letter("v") => Fate::Browser,
+        _ if ctrl && !shift && key == "Insert" => Fate::Copy,
+        _ if shift && !ctrl && key == "Insert" => Fate::Browser,
+        Platform::Windows if ctrl && !shift && letter("c") && selected => Fate::Copy,
+        Platform::Windows if ctrl && !shift && letter("v") => Fate::Browser,
+        _ => Fate::Program,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads `Ctrl+Shift+c` and the like.
+    fn key(text: &str) -> Key<'_> {
+        let (modifiers, key) = text.rsplit_once('+').unwrap_or(("", text));
+        let has = |name: &str| modifiers.split('+').any(|modifier| modifier == name);
+        Key { key, ctrl: has("Ctrl"), shift: has("Shift"), alt: has("Alt"), meta: has("Meta") }
+    }
+
+    fn check(platform: Platform, text: &str, selected: bool, expected: Fate) {
+        assert_eq!(fate(platform, key(text), selected), expected, "{platform:?} {text} {selected}");
+    }
+
+    #[test]
+    fn control_c_interrupts_unless_windows_has_a_selection() {
+        for platform in [Platform::Mac, Platform::Unix] {
+            check(platform, "Ctrl+c", true, Fate::Program);
+        }
+        check(Platform::Windows, "Ctrl+c", false, Fate::Program);
+        check(Platform::Windows, "Ctrl+c", true, Fate::Copy);
+    }
+
+    #[test]
+    fn every_platform_copies_and_pastes_its_own_way() {
+        check(Platform::Mac, "Meta+c", true, Fate::Copy);
+        check(Platform::Mac, "Meta+v", false, Fate::Browser);
+        check(Platform::Mac, "Ctrl+v", false, Fate::Program);
+        for platform in [Platform::Windows, Platform::Unix] {
+            check(platform, "Ctrl+Shift+C", false, Fate::Copy);
+            check(platform, "Ctrl+Shift+V", false, Fate::Browser);
+            check(platform, "Ctrl+Insert", true, Fate::Copy);
+            check(platform, "Shift+Insert", false, Fate::Browser);
+        }
+        check(Platform::Windows, "Ctrl+v", false, Fate::Browser);
+        check(Platform::Unix, "Ctrl+v", false, Fate::Program);
+    }
+
+    #[test]
+    fn everything_else_is_the_programs() {
+        for text in ["a", "Ctrl+a", "Alt+c", "Ctrl+Alt+c", "Insert", "Shift+C", "Ctrl+Shift+Insert"] {
+            check(Platform::Unix, text, true, Fate::Program);
+        }
+    }
+
+    #[test]
+    fn platforms_are_known_by_name() {
+        let names = ["MacIntel", "iPhone", "Win32", "Linux x86_64", ""];
+        let platforms = names.map(Platform::from_name);
+        use Platform::{Mac, Unix, Windows};
+        assert_eq!(platforms, [Mac, Mac, Windows, Unix, Unix]);
+    }
+}

@@ -1,0 +1,380 @@
+//! What holds a terminal and a connection together.
+
+use std::{
+    cell::{Cell, OnceCell, RefCell},
+    collections::VecDeque,
+    rc::{Rc, Weak},
+};
+
+use js_sys::Uint8Array;
+use leptos::prelude::*;
+use limpet_shared::{Role, SessionId};
+use wasm_bindgen::{JsCast as _, closure::Closure};
+use wasm_bindgen_futures::spawn_local;
+use web_sys::{HtmlElement, KeyboardEvent};
+
+use super::{
+    Appearance, PaneEvent, clipboard,
+    extent::Extent,
+    hooks,
+    keys::{self, Fate, Key, Platform},
+    queries,
+    screen::Screen,
+    wiring,
+};
+use crate::{
+    connection::{Connection, Observer, event::Tell, inflow::Mark},
+    dom::{Listener, SizeWatch},
+};
+
+/// Ends whatever sequence the terminal is in, and resets it: CAN, RIS.
+const RESET: &[u8] = b"\x18\x1bc";
+
+/// Hides the cursor (DECTCEM): there is nothing left to type to.
+const HIDE_CURSOR: &[u8] = b"\x1b[?25l";
+
+/// What a pane needs from its surroundings.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// What it shows.
+    pub session: SessionId,
+    /// Told what happens.
+    pub on_event: Callback<PaneEvent>,
+    /// Asked for each keydown first.
+    pub take_key: Callback<KeyboardEvent, bool>,
+}
+
+/// A mounted terminal, attached to its session. Freed, with all that it holds in JavaScript, when dropped.
+pub struct Pane {
+    around: Surroundings,
+    element: HtmlElement,
+    platform: Platform,
+    screen: Screen,
+    /// There is none before the pane has a size to tell.
+    connection: OnceCell<Connection>,
+    extent: Cell<Extent>,
+    /// None before the first welcome.
+    role: Cell<Option<Role>>,
+    /// Whether this terminal answers queries.
+    pen: Cell<bool>,
+    visible: Cell<bool>,
+    /// Whether output was reported since the pane was hidden.
+    stirred: Cell<bool>,
+    /// What xterm.js has yet to parse, piece by piece; the first one is being parsed. Pieces of our own have no mark.
+    writing: RefCell<VecDeque<Option<Mark>>>,
+    /// Called by xterm.js after each piece.
+    processed: Closure<dyn FnMut()>,
+    /// Set while a piece is parsed that makes xterm.js report the focus to a program that does not ask now.
+    focus_muted: Cell<bool>,
+    me: Weak<Pane>,
+    attached: OnceCell<(SizeWatch, Vec<Listener>)>,
+}
+
+impl Pane {
+    /// Mounts a terminal in `element`, which must be in the page.
+    #[must_use] 
+    pub fn mount(element: HtmlElement, appearance: &Appearance, around: Surroundings) -> Rc<Self> {
+        let pane = Rc::new_cyclic(|me: &Weak<Self>| Self {
+            around,
+            platform: Platform::from_name(&wiring::platform_name()),
+            screen: Screen::new(&element, appearance, wiring::with(me, Pane::copy_out)),
+            element,
+            connection: OnceCell::new(),
+            extent: Cell::default(),
+            role: Cell::new(None),
+            pen: Cell::new(false),
+            visible: Cell::new(false),
+            stirred: Cell::new(false),
+            writing: RefCell::default(),
+            processed: Closure::new(wiring::call(me, Self::processed)),
+            focus_muted: Cell::new(false),
+            me: me.clone(),
+            attached: OnceCell::new(),
+        });
+        hooks::install(&pane.screen, Rc::new(pane.me.clone()));
+        // It is empty as yet.
+        let _ = pane.attached.set(wiring::attach(&pane));
+        pane
+    }
+
+    /// xterm.js with its add-ons.
+    pub fn screen(&self) -> &Screen {
+        &self.screen
+    }
+
+    /// Where it is in the page.
+    pub fn element(&self) -> &HtmlElement {
+        &self.element
+    }
+
+    /// Its connection, once it has one.
+    pub fn connection(&self) -> Option<&Connection> {
+        self.connection.get()
+    }
+
+    /// The pane can be seen, or no longer.
+    pub fn set_visible(&self, visible: bool) {
+        self.visible.set(visible);
+        self.screen.set_visible(visible);
+        if visible {
+            self.stirred.set(false);
+            self.fit();
+        }
+    }
+
+    /// Takes on another look.
+    pub fn restyle(&self, appearance: &Appearance) {
+        self.screen.restyle(appearance);
+        self.fit();
+    }
+
+    /// Fits the grid to the pane. What cannot be seen keeps its size, but needs one to begin with.
+    pub fn fit(&self) {
+        let laid_out = self.element.client_width() > 0 && self.element.client_height() > 0;
+        if !laid_out || !(self.visible.get() || self.connection().is_none()) {
+            return;
+        }
+        let Some(own) = self.screen.capacity() else { return };
+        let mut extent = self.extent.get();
+        let news = extent.fitted(own, self.role.get().is_none_or(Role::may_write));
+        self.extent.set(extent);
+        self.screen.arrange(extent.layout());
+        let connection = self.connection.get_or_init(|| {
+            let me: Weak<dyn Observer> = self.me.clone();
+            Connection::new(self.around.session.clone(), own, me)
+        });
+        if let Some(own) = news {
+            connection.resize(own);
+            self.emit(PaneEvent::Size(own));
+        }
+    }
+
+    /// A person works here now, so this pane's size is to be in force.
+    pub fn used(&self) {
+        if !self.role.get().is_some_and(Role::may_write) {
+            return;
+        }
+        let mut extent = self.extent.get();
+        if let Some(own) = extent.used() {
+            self.extent.set(extent);
+            self.screen.arrange(extent.layout());
+            if let Some(connection) = self.connection() {
+                connection.resize(own);
+            }
+            self.emit(PaneEvent::Size(own));
+        }
+    }
+
+    /// The terminal's input: what was typed, and answers to queries.
+    pub fn typed(&self, input: &str) {
+        if self.focus_muted.get() && queries::is_focus_report(input) {
+            return;
+        }
+        if let Some(connection) = self.connection() {
+            connection.typed(input.as_bytes());
+        }
+    }
+
+    /// The same in bytes, one per character: mouse reports of old.
+    pub fn typed_bytes(&self, input: &str) {
+        let bytes: Vec<u8> = input.chars().filter_map(|byte| u8::try_from(u32::from(byte)).ok()).collect();
+        if let Some(connection) = self.connection() {
+            connection.typed(&bytes);
+        }
+    }
+
+    /// Whether the terminal is to handle this key.
+    pub fn wants_key(&self, event: &KeyboardEvent) -> bool {
+        if event.type_() != "keydown" {
+            return true;
+        }
+        if self.around.take_key.run(event.clone()) {
+            return false;
+        }
+        let name = event.key();
+        let key = Key {
+            key: &name,
+            ctrl: event.ctrl_key(),
+            shift: event.shift_key(),
+            alt: event.alt_key(),
+            meta: event.meta_key(),
+        };
+        match keys::fate(self.platform, key, self.screen.terminal().has_selection()) {
+            Fate::Program => true,
+            Fate::Browser => false,
+            Fate::Copy => {
+                event.prevent_default();
+                if self.copy() {
+                    self.screen.terminal().clear_selection();
+                }
+                false
+            }
+        }
+    }
+
+    /// The program rang.
+    pub fn rang(&self) {
+        if !self.replaying() {
+            self.emit(PaneEvent::Bell);
+        }
+    }
+
+    /// Copies the selection; false if there is none.
+    pub fn copy(&self) -> bool {
+        let terminal = self.screen.terminal();
+        if !terminal.has_selection() {
+            return false;
+        }
+        if clipboard::available() {
+            self.copy_out(terminal.get_selection());
+        } else {
+            terminal.focus();
+            clipboard::copy_selection();
+        }
+        true
+    }
+
+    /// Pastes the clipboard.
+    pub fn paste(&self) {
+        let me = self.me.clone();
+        spawn_local(async move {
+            let text = clipboard::read().await;
+            let Some(pane) = me.upgrade() else { return };
+            match text {
+                Ok(text) => pane.paste_text(&text),
+                Err(_) => pane.notice(
+                    "The browser does not let this page read the clipboard. Paste with the keyboard.",
+                ),
+            }
+        });
+    }
+
+    /// Pastes this text.
+    pub fn paste_text(&self, text: &str) {
+        self.used();
+        self.screen.terminal().paste(text);
+    }
+
+    /// Types this text.
+    pub fn send(&self, text: &str) {
+        self.used();
+        self.screen.terminal().input(text);
+    }
+
+    /// Whether the program reads the mouse, so that its right button is the program's too.
+    pub fn mouse_is_taken(&self) -> bool {
+        self.screen.terminal().modes().mouse_tracking_mode() != "none"
+    }
+
+    fn copy_out(&self, text: String) {
+        let me = self.me.clone();
+        spawn_local(async move {
+            let refused = clipboard::write(&text).await.is_err();
+            if let Some(pane) = me.upgrade().filter(|_| refused) {
+                pane.notice("The browser does not let this page write to the clipboard.");
+            }
+        });
+    }
+
+    fn write(&self, bytes: &Uint8Array, mark: Option<Mark>) {
+        self.writing.borrow_mut().push_back(mark);
+        self.screen.write(bytes, self.processed.as_ref().unchecked_ref());
+    }
+
+    fn processed(&self) {
+        let mark = self.writing.borrow_mut().pop_front().flatten();
+        self.focus_muted.set(false);
+        let idle = self.writing.borrow().is_empty();
+        if let (Some(mark), Some(connection)) = (mark, self.connection()) {
+            connection.rendered(mark, idle);
+        }
+    }
+
+    fn replaying(&self) -> bool {
+        self.writing.borrow().front().is_some_and(|mark| mark.is_none_or(|mark| mark.replayed))
+    }
+
+    fn show_size(&self, size: limpet_shared::Winsize, own: bool) {
+        let mut extent = self.extent.get();
+        extent.in_force(size, own);
+        self.extent.set(extent);
+        self.screen.arrange(extent.layout());
+        self.emit(PaneEvent::Size(extent.layout().size));
+    }
+
+    fn emit(&self, event: PaneEvent) {
+        self.around.on_event.try_run(event);
+    }
+
+    fn notice(&self, text: &str) {
+        self.emit(PaneEvent::Notice(text.to_owned()));
+    }
+}
+
+impl Observer for Pane {
+    fn output(&self, bytes: &Uint8Array, mark: Mark) {
+        self.write(bytes, Some(mark));
+        if !self.visible.get() && !mark.replayed && !self.stirred.replace(true) {
+            self.emit(PaneEvent::Activity);
+        }
+    }
+
+    fn told(&self, tell: Tell) {
+        match tell {
+            Tell::Phase(phase) => self.emit(PaneEvent::Phase(phase)),
+            Tell::Clear { skipped } => {
+                self.write(&RESET.into(), None);
+                if skipped > 0 {
+                    self.notice(&format!(
+                        "{} of output were skipped: more than the server keeps.",
+                        bytes(skipped)
+                    ));
+                }
+            }
+            Tell::Role(role) => self.role.set(Some(role)),
+            Tell::Size { size, own } => self.show_size(size, own),
+            Tell::Pen(pen) => self.pen.set(pen),
+            Tell::Title(title) => {
+                self.screen.label(&format!("Terminal: {title}"));
+                self.emit(PaneEvent::Title(title));
+            }
+            Tell::Exited(status) => {
+                self.write(&HIDE_CURSOR.into(), None);
+                self.screen.terminal().options().set_deaf(true);
+                self.emit(PaneEvent::Exited(status));
+            }
+            Tell::Notice(text) => self.emit(PaneEvent::Notice(text)),
+        }
+    }
+}
+
+impl hooks::Listener for Weak<Pane> {
+    fn muted(&self) -> bool {
+        self.upgrade().is_none_or(|pane| !pane.pen.get() || pane.replaying())
+    }
+
+    fn mute_focus_report(&self) {
+        if let Some(pane) = self.upgrade() {
+            pane.focus_muted.set(true);
+        }
+    }
+}
+
+/// A number of bytes, for people.
+fn bytes(count: u64) -> String {
+    match count {
+        0..1024 => format!("{count} bytes"),
+        1024..1_048_576 => format!("{} KiB", count.div_ceil(1024)),
+        _ => format!("{} MiB", count.div_ceil(1_048_576)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bytes;
+
+    #[test]
+    fn bytes_are_told_in_round_numbers() {
+        assert_eq!([1023, 1024, 1025, 5 << 20].map(bytes), ["1023 bytes", "1 KiB", "2 KiB", "5 MiB"]);
+    }
+}

@@ -1,0 +1,104 @@
+//! Queries: sequences that make a terminal answer into the program's input.
+//!
+//! A program must get one answer, not one from each viewer, and none to a question that it asked long ago. So a
+//! terminal that does not hold the pen, or that parses replayed output, swallows queries before xterm.js sees them.
+//! What sets something, and asks nothing, passes.
+
+/// A kind of control sequence, by what identifies it to a parser.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sequence {
+    /// The byte before the parameters, if any.
+    pub prefix: &'static str,
+    /// The bytes after the parameters.
+    pub intermediates: &'static str,
+    /// The byte that ends it, or begins a DCS's data.
+    pub last: &'static str,
+}
+
+const fn sequence(prefix: &'static str, intermediates: &'static str, last: &'static str) -> Sequence {
+    Sequence { prefix, intermediates, last }
+}
+
+/// The window operations, some of which are queries: see [`window_report`].
+pub const WINDOW: Sequence = sequence("", "", "t");
+
+/// DECSET, which asks nothing but makes xterm.js answer once: see [`reports_focus`].
+pub const SET_MODE: Sequence = sequence("?", "", "h");
+
+/// Control sequences that are queries whatever their parameters (xterm's "Control Sequences", kitty's keyboard
+/// protocol).
+pub const CSI: [Sequence; 9] = [
+    // Device attributes: primary, secondary, tertiary.
+    sequence("", "", "c"),
+    sequence(">", "", "c"),
+    sequence("=", "", "c"),
+    // Device status and cursor position, ANSI and private.
+    sequence("", "", "n"),
+    sequence("?", "", "n"),
+    // DECRQM: whether a mode is set.
+    sequence("", "$", "p"),
+    sequence("?", "$", "p"),
+    // XTVERSION.
+    sequence(">", "", "q"),
+    // The flags of kitty's keyboard protocol.
+    sequence("?", "", "u"),
+];
+
+/// Device control strings that are queries.
+pub const DCS: [Sequence; 2] = [
+    // DECRQSS: a setting's value.
+    sequence("", "$", "q"),
+    // XTGETTCAP: a terminfo capability.
+    sequence("", "+", "q"),
+];
+
+/// Operating system commands that are queries when they say [`asks`]: palette, foreground, background, cursor.
+pub const OSC: [u32; 4] = [4, 10, 11, 12];
+
+/// The operating system command that reads and writes the clipboard.
+pub const CLIPBOARD: u32 = 52;
+
+/// Whether an operating system command asks for a value in place of setting it.
+#[must_use] 
+pub fn asks(data: &str) -> bool {
+    data.split(';').any(|field| field == "?")
+}
+
+/// Whether a window operation does anything but push and pop the title.
+#[must_use] 
+pub fn window_report(params: &[u32]) -> bool {
+    !matches!(params, [22 | 23, ..])
+}
+
+/// Whether DECSET switches focus reports on, which xterm.js begins by reporting the focus.
+#[must_use] 
+pub fn reports_focus(params: &[u32]) -> bool {
+    params.contains(&1004)
+}
+
+/// Whether the terminal's input is a focus report.
+#[must_use] 
+pub fn is_focus_report(input: &str) -> bool {
+    input == "\x1b[I" || input == "\x1b[O"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn setting_a_colour_is_no_query() {
+        for query in ["?", "1;?", "0;?;1;?"] {
+            assert!(asks(query), "{query}");
+        }
+        for set in ["#112233", "rgb:11/22/33", "1;#fff", "7;what?"] {
+            assert!(!asks(set), "{set}");
+        }
+    }
+
+    #[test]
+    fn pushing_and_popping_the_title_is_no_report() {
+        assert!(window_report(&[14]) && window_report(&[18, 2]) && window_report(&[]));
+        assert!(!window_report(&[22, 0, 0]) && !window_report(&[23]));
+    }
+}

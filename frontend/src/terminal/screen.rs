@@ -1,0 +1,190 @@
+//! One xterm.js terminal with its add-ons: created in an element, freed when dropped.
+
+use std::{any::Any, cell::RefCell, rc::Rc};
+
+use js_sys::{Function, Uint8Array};
+use limpet_shared::{Winsize, limits::MAX_CELLS};
+use wasm_bindgen::{JsCast as _, JsValue, closure::Closure, convert::FromWasmAbi};
+use web_sys::HtmlElement;
+
+use super::{
+    Appearance,
+    clipboard::Provider,
+    extent::Layout,
+    links::Links,
+    xterm::{
+        self, ClipboardAddon, Disposable, Fit, Options, Terminal, TerminalAddon, UnicodeGraphemesAddon,
+        WebLinks, Webgl,
+    },
+};
+
+/// The smallest font that a grid of another viewer is shown in, in CSS pixels.
+const SMALLEST_FONT: f64 = 4.0;
+
+/// A terminal in the page.
+pub struct Screen {
+    terminal: Terminal,
+    fit: Fit,
+    webgl: Rc<RefCell<Option<WebglRenderer>>>,
+    font_size: RefCell<f64>,
+    /// What JavaScript calls or holds; dropped after the terminal is disposed.
+    kept: RefCell<Vec<Box<dyn Any>>>,
+}
+
+/// The WebGL renderer while it draws; disposing it brings the DOM renderer back.
+struct WebglRenderer {
+    addon: Webgl,
+    _lost: Closure<dyn FnMut()>,
+}
+
+impl Screen {
+    /// A terminal that fills `element`, which must be in the page. `copied` is called with what programs write to the
+    /// clipboard.
+    pub fn new(element: &HtmlElement, appearance: &Appearance, copied: impl FnMut(String) + 'static) -> Self {
+        let links = Links::new(element);
+        let provider = Provider::new(copied);
+        let options = Options::create(&links.handler());
+        apply(&options, appearance);
+        let terminal = Terminal::create(&options);
+        let fit = Fit::create();
+        terminal.load_addon(fit.clone().unchecked_into());
+        terminal.load_addon(UnicodeGraphemesAddon::new().unchecked_into());
+        let web_links = WebLinks::new(links.activate(), &links.hover_options());
+        terminal.load_addon(web_links.unchecked_into());
+        let clipboard = ClipboardAddon::new(&JsValue::UNDEFINED, &provider.object());
+        terminal.load_addon(clipboard.unchecked_into());
+        terminal.open(element.clone());
+        let kept: Vec<Box<dyn Any>> = vec![Box::new(links), Box::new(provider)];
+        Self {
+            terminal,
+            fit,
+            webgl: Rc::default(),
+            font_size: RefCell::new(appearance.font_size.into()),
+            kept: RefCell::new(kept),
+        }
+    }
+
+    /// xterm.js itself.
+    pub fn terminal(&self) -> &Terminal {
+        &self.terminal
+    }
+
+    /// Subscribes `handler` to something of the terminal's, for as long as that lives.
+    pub fn on<E: FromWasmAbi + 'static>(
+        &self,
+        subscribe: impl FnOnce(&Terminal, &Function) -> Disposable,
+        handler: impl FnMut(E) + 'static,
+    ) {
+        let closure = Closure::<dyn FnMut(E)>::new(handler);
+        subscribe(&self.terminal, closure.as_ref().unchecked_ref());
+        self.keep(closure);
+    }
+
+    /// Keeps what JavaScript uses alive for as long as the terminal.
+    pub fn keep(&self, kept: impl Any) {
+        self.kept.borrow_mut().push(Box::new(kept));
+    }
+
+    /// Queues output; `processed` is called when it is parsed.
+    pub fn write(&self, bytes: &Uint8Array, processed: &Function) {
+        self.terminal.write(bytes, processed);
+    }
+
+    /// Takes on another look.
+    pub fn restyle(&self, appearance: &Appearance) {
+        *self.font_size.borrow_mut() = appearance.font_size.into();
+        apply(&self.terminal.options(), appearance);
+    }
+
+    /// What fits into the element in the chosen font, or nothing while that is not laid out.
+    pub fn capacity(&self) -> Option<Winsize> {
+        self.terminal.options().set_fractional_font_size(*self.font_size.borrow());
+        let cells = self.fit.propose()?;
+        let cell = self.terminal.dimensions()?.css().cell();
+        let (cols, rows) = (whole(cells.cols()).min(MAX_CELLS), whole(cells.rows()).min(MAX_CELLS));
+        let pixels = |count: u16, size: f64| whole((f64::from(count) * size).round());
+        let size =
+            Winsize { cols, rows, xpixel: pixels(cols, cell.width()), ypixel: pixels(rows, cell.height()) };
+        size.checked().ok()
+    }
+
+    /// Lays the grid out.
+    pub fn arrange(&self, layout: Layout) {
+        let Layout { size, scale } = layout;
+        let chosen = *self.font_size.borrow();
+        // Half pixels are as fine as glyphs can be told apart.
+        let scaled = (chosen * scale * 2.0).floor() / 2.0;
+        self.terminal.options().set_fractional_font_size(scaled.max(SMALLEST_FONT).min(chosen));
+        let (cols, rows) = (size.cols.into(), size.rows.into());
+        if (self.terminal.get_cols(), self.terminal.get_rows()) != (cols, rows) {
+            self.terminal.resize(cols, rows);
+        }
+    }
+
+    /// Draws with WebGL while it can be seen: browsers allow a page a few contexts only.
+    pub fn set_visible(&self, visible: bool) {
+        if !visible {
+            self.webgl.take();
+        } else if self.webgl.borrow().is_none() {
+            let renderer = WebglRenderer::start(&self.terminal, &self.webgl);
+            self.webgl.replace(renderer);
+        }
+    }
+
+    /// Sets what assistive technology reads out.
+    pub fn label(&self, label: &str) {
+        if let Some(textarea) = self.terminal.textarea() {
+            // Any text is a legal value.
+            let _ = textarea.set_attribute("aria-label", label);
+        }
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        self.webgl.take();
+        self.terminal.dispose();
+    }
+}
+
+impl WebglRenderer {
+    /// Nothing if there is no WebGL here; the DOM renderer goes on then.
+    fn start(terminal: &Terminal, slot: &Rc<RefCell<Option<Self>>>) -> Option<Self> {
+        let addon = Webgl::create();
+        let owner = Rc::downgrade(slot);
+        let lost = Closure::new(move || {
+            if let Some(owner) = owner.upgrade() {
+                owner.take();
+            }
+        });
+        addon.on_context_loss(lost.as_ref().unchecked_ref());
+        if terminal.try_load_addon(addon.unchecked_ref::<TerminalAddon>()).is_err() {
+            addon.unchecked_ref::<Disposable>().dispose();
+            return None;
+        }
+        Some(Self { addon, _lost: lost })
+    }
+}
+
+impl Drop for WebglRenderer {
+    fn drop(&mut self) {
+        self.addon.unchecked_ref::<Disposable>().dispose();
+    }
+}
+
+fn apply(options: &Options, appearance: &Appearance) {
+    options.set_colours(&xterm::colours(&appearance.theme));
+    options.set_font_family(&appearance.font_family);
+    options.set_fractional_font_size(appearance.font_size.into());
+    options.set_cursor_blink(appearance.cursor_blink);
+    options.set_scrollback(appearance.scrollback);
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "float to integer casts saturate"
+)]
+fn whole(number: f64) -> u16 {
+    number as u16
+}

@@ -1,0 +1,80 @@
+//! What a pane listens to.
+
+use std::rc::{Rc, Weak};
+
+use leptos::prelude::window;
+use wasm_bindgen::{JsCast as _, closure::Closure};
+use web_sys::{Event, KeyboardEvent, MouseEvent};
+
+use super::pane::Pane;
+use crate::dom::{Listener, SizeWatch};
+
+/// Connects a pane to its terminal, its element, and its keys.
+pub fn attach(pane: &Rc<Pane>) -> (SizeWatch, Vec<Listener>) {
+    let me = Rc::downgrade(pane);
+    let screen = pane.screen();
+    screen.on(|terminal, f| terminal.on_data(f), with(&me, |pane, input: String| pane.typed(&input)));
+    screen.on(|terminal, f| terminal.on_binary(f), with(&me, |pane, input: String| pane.typed_bytes(&input)));
+    screen.on(super::xterm::Terminal::on_bell, with(&me, |pane, ()| pane.rang()));
+    // The size of a character is known only once the pane has been laid out.
+    screen.on(
+        super::xterm::Terminal::on_dimensions_change,
+        with(&me, |pane, _: wasm_bindgen::JsValue| {
+            if pane.connection().is_none() {
+                pane.fit();
+            }
+        }),
+    );
+    attach_keys(pane);
+    (SizeWatch::new(pane.element(), call(&me, Pane::fit)), listeners(pane))
+}
+
+fn attach_keys(pane: &Rc<Pane>) {
+    let me = Rc::downgrade(pane);
+    let wants = Closure::<dyn FnMut(KeyboardEvent) -> bool>::new(move |event: KeyboardEvent| {
+        me.upgrade().is_some_and(|pane| pane.wants_key(&event))
+    });
+    pane.screen().terminal().attach_custom_key_event_handler(wants.as_ref().unchecked_ref());
+    pane.screen().keep(wants);
+}
+
+fn listeners(pane: &Rc<Pane>) -> Vec<Listener> {
+    let me = Rc::downgrade(pane);
+    let used = |event| Listener::capturing(pane.element(), event, with(&me, |pane, _: Event| pane.used()));
+    let menu = Listener::capturing(
+        pane.element(),
+        "contextmenu",
+        with(&me, |pane, event: MouseEvent| {
+            if pane.mouse_is_taken() && !event.shift_key() {
+                event.prevent_default();
+            }
+        }),
+    );
+    vec![used("focusin"), used("keydown"), used("pointerdown"), used("paste"), menu]
+}
+
+/// A closure for JavaScript that does nothing once the pane is gone.
+pub fn with<E, F: Fn(&Pane, E)>(me: &Weak<Pane>, handler: F) -> impl FnMut(E) + use<E, F> {
+    let me = me.clone();
+    move |event| {
+        if let Some(pane) = me.upgrade() {
+            handler(&pane, event);
+        }
+    }
+}
+
+/// The same for what takes no argument.
+pub fn call<F: Fn(&Pane)>(me: &Weak<Pane>, handler: F) -> impl FnMut() + use<F> {
+    let me = me.clone();
+    move || {
+        if let Some(pane) = me.upgrade() {
+            handler(&pane);
+        }
+    }
+}
+
+/// The browser's platform, by its own name.
+#[must_use] 
+pub fn platform_name() -> String {
+    window().navigator().platform().unwrap_or_default()
+}

@@ -1,0 +1,299 @@
+//! xterm.js, as this page uses it. The only file that names its modules.
+//!
+//! `xterm-js-rs` has the types; it describes xterm.js 4. What newer versions have, and what it gets wrong for them, is
+//! declared here in the same manner, on types that extend its own. xterm.js's API is described in
+//! `@xterm/xterm/typings/xterm.d.ts`.
+
+use js_sys::{Array, Function, Object, Reflect, Uint8Array};
+use limpet_shared::theme::Theme;
+use wasm_bindgen::prelude::*;
+use web_sys::HtmlTextAreaElement;
+pub use xterm_js_rs::{
+    Disposable, Terminal as BaseTerminal, TerminalAddon, TerminalOptions,
+    addons::{fit::FitAddon, webgl::WebglAddon},
+};
+
+#[wasm_bindgen]
+extern "C" {
+    /// A terminal with what `xterm-js-rs` lacks.
+    #[wasm_bindgen(extends = BaseTerminal)]
+    pub type Terminal;
+
+    /// The live options: setting one takes effect at once.
+    #[wasm_bindgen(method, getter)]
+    pub fn options(this: &Terminal) -> Options;
+
+    /// Queues bytes for the parser, which calls back when it has processed them.
+    #[wasm_bindgen(method)]
+    pub fn write(this: &Terminal, bytes: &Uint8Array, processed: &Function);
+
+    /// Types text as if the user had.
+    #[wasm_bindgen(method)]
+    pub fn input(this: &Terminal, text: &str);
+
+    /// Loads an add-on that may fail to, for want of WebGL say.
+    #[wasm_bindgen(method, catch, js_name = loadAddon)]
+    pub fn try_load_addon(this: &Terminal, addon: &TerminalAddon) -> Result<(), JsValue>;
+
+    /// The program rang.
+    #[wasm_bindgen(method, js_name = onBell)]
+    pub fn on_bell(this: &Terminal, listener: &Function) -> Disposable;
+
+    /// A cell or the grid has another size in pixels.
+    #[wasm_bindgen(method, js_name = onDimensionsChange)]
+    pub fn on_dimensions_change(this: &Terminal, listener: &Function) -> Disposable;
+
+    /// The element that has the keyboard; there is none before `open`.
+    #[wasm_bindgen(method, getter)]
+    pub fn textarea(this: &Terminal) -> Option<HtmlTextAreaElement>;
+
+    /// Sizes of what is drawn; none before `open`.
+    #[wasm_bindgen(method, getter)]
+    pub fn dimensions(this: &Terminal) -> Option<RenderDimensions>;
+
+    /// Modes that the program has set.
+    #[wasm_bindgen(method, getter)]
+    pub fn modes(this: &Terminal) -> Modes;
+
+    /// Hooks into the parser of escape sequences.
+    #[wasm_bindgen(method, getter)]
+    pub fn parser(this: &Terminal) -> Parser;
+
+    /// `ITerminalOptions`, with what `xterm-js-rs` lacks.
+    #[wasm_bindgen(extends = TerminalOptions)]
+    pub type Options;
+
+    /// In CSS pixels, and fractions of them.
+    #[wasm_bindgen(method, setter, js_name = fontSize)]
+    pub fn set_fractional_font_size(this: &Options, px: f64);
+
+    /// Whether the terminal ignores the keyboard.
+    #[wasm_bindgen(method, setter, js_name = disableStdin)]
+    pub fn set_deaf(this: &Options, deaf: bool);
+
+    /// The colours.
+    #[wasm_bindgen(method, setter, js_name = theme)]
+    pub fn set_colours(this: &Options, theme: &JsValue);
+
+    /// `IModes`.
+    pub type Modes;
+
+    /// `none` unless the program reads the mouse.
+    #[wasm_bindgen(method, getter, js_name = mouseTrackingMode)]
+    pub fn mouse_tracking_mode(this: &Modes) -> String;
+
+    /// `IRenderDimensions`.
+    pub type RenderDimensions;
+
+    /// In CSS pixels.
+    #[wasm_bindgen(method, getter)]
+    pub fn css(this: &RenderDimensions) -> CssDimensions;
+
+    /// The `css` of `IRenderDimensions`.
+    pub type CssDimensions;
+
+    /// One cell.
+    #[wasm_bindgen(method, getter)]
+    pub fn cell(this: &CssDimensions) -> Area;
+
+    /// `IDimensions`.
+    pub type Area;
+
+    /// In the unit of what it is part of.
+    #[wasm_bindgen(method, getter)]
+    pub fn width(this: &Area) -> f64;
+
+    /// In the unit of what it is part of.
+    #[wasm_bindgen(method, getter)]
+    pub fn height(this: &Area) -> f64;
+
+    /// `IParser`. A handler that returns true has dealt with the sequence; those registered later are asked first.
+    pub type Parser;
+
+    /// `handler` gets the parameters.
+    #[wasm_bindgen(method, js_name = registerCsiHandler)]
+    pub fn on_csi(this: &Parser, id: &Object, handler: &Function) -> Disposable;
+
+    /// `handler` gets the data and the parameters.
+    #[wasm_bindgen(method, js_name = registerDcsHandler)]
+    pub fn on_dcs(this: &Parser, id: &Object, handler: &Function) -> Disposable;
+
+    /// `handler` gets what follows the first semicolon.
+    #[wasm_bindgen(method, js_name = registerOscHandler)]
+    pub fn on_osc(this: &Parser, ident: u32, handler: &Function) -> Disposable;
+
+    /// The fit add-on, whose proposal can be read.
+    #[wasm_bindgen(extends = FitAddon, extends = TerminalAddon)]
+    pub type Fit;
+
+    /// How many cells fit into the element; none while it is not laid out.
+    #[wasm_bindgen(method, js_name = proposeDimensions)]
+    pub fn propose(this: &Fit) -> Option<Cells>;
+
+    /// `ITerminalDimensions`.
+    pub type Cells;
+
+    /// Columns.
+    #[wasm_bindgen(method, getter)]
+    pub fn cols(this: &Cells) -> f64;
+
+    /// Rows.
+    #[wasm_bindgen(method, getter)]
+    pub fn rows(this: &Cells) -> f64;
+
+    /// The WebGL add-on, which tells when it cannot go on.
+    #[wasm_bindgen(extends = WebglAddon, extends = TerminalAddon)]
+    pub type Webgl;
+
+    /// The graphics context is gone for good.
+    #[wasm_bindgen(method, js_name = onContextLoss)]
+    pub fn on_context_loss(this: &Webgl, listener: &Function) -> Disposable;
+}
+
+#[wasm_bindgen(module = "@xterm/addon-clipboard")]
+extern "C" {
+    /// Carries OSC 52 out.
+    #[wasm_bindgen(extends = TerminalAddon)]
+    pub type ClipboardAddon;
+
+    /// `base64` may be undefined; `provider` is an `IClipboardProvider`.
+    #[wasm_bindgen(constructor)]
+    pub fn new(base64: &JsValue, provider: &Object) -> ClipboardAddon;
+}
+
+#[wasm_bindgen(module = "@xterm/addon-unicode-graphemes")]
+extern "C" {
+    /// Measures text by grapheme clusters; loading it makes it the active way.
+    #[wasm_bindgen(extends = TerminalAddon)]
+    pub type UnicodeGraphemesAddon;
+
+    /// Not yet loaded.
+    #[wasm_bindgen(constructor)]
+    pub fn new() -> UnicodeGraphemesAddon;
+}
+
+#[wasm_bindgen(module = "xterm-addon-web-links")]
+extern "C" {
+    /// Finds URLs in the text; its constructor's second argument is no longer what `xterm-js-rs` takes it for.
+    #[wasm_bindgen(js_name = WebLinksAddon, extends = TerminalAddon)]
+    pub type WebLinks;
+
+    /// `activate` is called with the event and the URL; `options` is an `ILinkProviderOptions`.
+    #[wasm_bindgen(constructor, js_class = "WebLinksAddon")]
+    pub fn new(activate: &Function, options: &Object) -> WebLinks;
+}
+
+impl Terminal {
+    /// A terminal that is not yet in the page.
+    #[must_use] 
+    pub fn create(options: &Options) -> Self {
+        BaseTerminal::construct(Some(options)).unchecked_into()
+    }
+}
+
+impl Options {
+    /// The options of every terminal here; what is not named has xterm.js's default.
+    #[must_use] 
+    pub fn create(link_handler: &Object) -> Self {
+        let reports = object(&[
+            ("getWinSizePixels", true.into()),
+            ("getCellSizePixels", true.into()),
+            ("getWinSizeChars", true.into()),
+        ]);
+        object(&[
+            ("allowProposedApi", true.into()),
+            ("cursorInactiveStyle", "outline".into()),
+            ("linkHandler", link_handler.into()),
+            ("macOptionClickForcesSelection", true.into()),
+            ("rightClickSelectsWord", false.into()),
+            ("windowOptions", reports.into()),
+        ])
+        .unchecked_into()
+    }
+}
+
+impl Fit {
+    /// The add-on, not yet loaded.
+    #[must_use] 
+    pub fn create() -> Self {
+        FitAddon::new().unchecked_into()
+    }
+}
+
+impl Webgl {
+    /// The add-on, not yet loaded.
+    #[must_use] 
+    pub fn create() -> Self {
+        WebglAddon::new(None).unchecked_into()
+    }
+}
+
+/// An `ITheme`.
+#[must_use] 
+pub fn colours(theme: &Theme) -> JsValue {
+    const NAMES: [&str; 16] = [
+        "black",
+        "red",
+        "green",
+        "yellow",
+        "blue",
+        "magenta",
+        "cyan",
+        "white",
+        "brightBlack",
+        "brightRed",
+        "brightGreen",
+        "brightYellow",
+        "brightBlue",
+        "brightMagenta",
+        "brightCyan",
+        "brightWhite",
+    ];
+    let text = |colour: limpet_shared::theme::Rgb| JsValue::from(colour.to_string());
+    let colours = object(&[
+        ("background", text(theme.background)),
+        ("foreground", text(theme.foreground)),
+        ("cursor", text(theme.cursor)),
+        ("cursorAccent", text(theme.background)),
+        ("selectionBackground", text(theme.selection)),
+    ]);
+    for (name, colour) in NAMES.into_iter().zip(theme.ansi) {
+        set(&colours, name, &text(colour));
+    }
+    colours.into()
+}
+
+/// An `IFunctionIdentifier`: what tells one kind of sequence from another.
+#[must_use] 
+pub fn sequence(prefix: &str, intermediates: &str, last: &str) -> Object {
+    object(&[("prefix", prefix.into()), ("intermediates", intermediates.into()), ("final", last.into())])
+}
+
+/// The parameters of a sequence, those with sub-parameters left out.
+pub fn numbers(params: &Array) -> Vec<u32> {
+    params.iter().filter_map(|param| param.as_f64()).map(whole).collect()
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "float to integer casts saturate"
+)]
+fn whole(number: f64) -> u32 {
+    number as u32
+}
+
+/// An object literal.
+#[must_use] 
+pub fn object(fields: &[(&str, JsValue)]) -> Object {
+    let object = Object::new();
+    for (name, value) in fields {
+        set(&object, name, value);
+    }
+    object
+}
+
+fn set(object: &Object, name: &str, value: &JsValue) {
+    // It fails only for frozen objects.
+    let _ = Reflect::set(object, &name.into(), value);
+}

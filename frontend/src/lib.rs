@@ -1,4 +1,24 @@
-//! limpet's page.
+//! limpet's page: tabs of terminals, in Leptos on WASM.
+//!
+//! | module | what is in it |
+//! |---|---|
+//! | [`app`] | what the whole page shares, and everything that can happen to it |
+//! | [`tabs`], [`settings`], [`themes`], [`commands`] | what the page knows, as plain data, tested natively |
+//! | [`connection`] | one attachment after another: resume, acknowledge, reconnect |
+//! | [`terminal`] | the pane: xterm.js, attached to a session |
+//! | [`ui`] | the components; they show what the others know |
+//! | [`api`], [`base`], [`dom`] | the edges: HTTP, addresses, the browser's own things |
+//!
+//! `docs/extending.md` says how to add a theme, a kind of tab, a command.
 
+pub mod api;
+pub mod app;
+pub mod base;
+pub mod commands;
 pub mod connection;
+pub mod dom;
+pub mod settings;
+pub mod tabs;
 pub mod terminal;
+pub mod themes;
+pub mod ui;

@@ -1,0 +1,121 @@
+//! The server's HTTP side, as the page uses it. The bodies are those of [`limpet_shared::api`].
+
+use limpet_shared::{
+    SessionId,
+    api::{ApiError, CreateSession, Login, SessionDetails, SessionInfo, UpdateSession},
+};
+use serde::{Serialize, de::DeserializeOwned};
+use wasm_bindgen::{JsCast as _, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{Headers, RequestInit, Response};
+
+use crate::base;
+
+/// Why a request was not answered as asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// No answer at all.
+    #[error("The server does not answer. Check that limpet runs and that the network is up.")]
+    Unreachable,
+    /// 401.
+    #[error("You are not logged in.")]
+    Unauthorized,
+    /// 404: what was asked about is not there any more.
+    #[error("The server no longer knows this terminal.")]
+    NotFound,
+    /// Any other refusal; the server says why and what to do.
+    #[error("{0}")]
+    Refused(String),
+    /// An answer that is none of limpet's.
+    #[error("The server's answer makes no sense to this page. Reload the page to get the one that fits.")]
+    Unintelligible,
+}
+
+/// Exchanges the token of the link for a cookie.
+///
+/// # Errors
+/// [`Error::Unauthorized`] when it is not the server's token.
+pub async fn login(token: String) -> Result<(), Error> {
+    send("POST", "api/login", Some(&Login { token })).await.map(drop)
+}
+
+/// All sessions.
+///
+/// # Errors
+/// As the server refuses.
+pub async fn sessions() -> Result<Vec<SessionInfo>, Error> {
+    json(send("GET", "api/sessions", NO_BODY).await?).await
+}
+
+/// Starts a session.
+///
+/// # Errors
+/// As the server refuses: too many, or no such program.
+pub async fn create(session: &CreateSession) -> Result<SessionInfo, Error> {
+    json(send("POST", "api/sessions", Some(session)).await?).await
+}
+
+/// One session, and what runs in it.
+///
+/// # Errors
+/// [`Error::NotFound`] when it has gone.
+pub async fn details(session: &SessionId) -> Result<SessionDetails, Error> {
+    json(send("GET", &path(session), NO_BODY).await?).await
+}
+
+/// Names a session; an empty title lets its program name it again.
+///
+/// # Errors
+/// [`Error::NotFound`] when it has gone.
+pub async fn rename(session: &SessionId, title: String) -> Result<SessionInfo, Error> {
+    json(send("PATCH", &path(session), Some(&UpdateSession { title })).await?).await
+}
+
+/// Ends a session's program and forgets the session.
+///
+/// # Errors
+/// [`Error::NotFound`] when it has gone already.
+pub async fn delete(session: &SessionId) -> Result<(), Error> {
+    send("DELETE", &path(session), NO_BODY).await.map(drop)
+}
+
+const NO_BODY: Option<&()> = None;
+
+fn path(session: &SessionId) -> String {
+    format!("api/sessions/{session}")
+}
+
+async fn send(method: &str, path: &str, body: Option<&impl Serialize>) -> Result<Response, Error> {
+    let init = RequestInit::new();
+    init.set_method(method);
+    if let Some(body) = body {
+        let text = serde_json::to_string(body).map_err(|_| Error::Unintelligible)?;
+        init.set_body(&JsValue::from_str(&text));
+        let headers = Headers::new().map_err(|_| Error::Unreachable)?;
+        headers.set("Content-Type", "application/json").map_err(|_| Error::Unreachable)?;
+        init.set_headers(&headers);
+    }
+    let request = leptos::prelude::window().fetch_with_str_and_init(&base::url(path), &init);
+    let response = JsFuture::from(request).await.map_err(|_| Error::Unreachable)?;
+    let response: Response = response.dyn_into().map_err(|_| Error::Unintelligible)?;
+    if response.ok() { Ok(response) } else { Err(refusal(response).await) }
+}
+
+async fn refusal(response: Response) -> Error {
+    match response.status() {
+        401 => Error::Unauthorized,
+        404 => Error::NotFound,
+        // What a proxy says in the place of a server that is not there.
+        502..=504 => {
+            json::<ApiError>(response).await.map_or(Error::Unreachable, |e| Error::Refused(e.message))
+        }
+        _ => json::<ApiError>(response).await.map_or_else(|error| error, |e| Error::Refused(e.message)),
+    }
+}
+
+async fn json<T: DeserializeOwned>(response: Response) -> Result<T, Error> {
+    let text = response.text().map_err(|_| Error::Unreachable)?;
+    let text = JsFuture::from(text).await.map_err(|_| Error::Unreachable)?;
+    let text = text.as_string().ok_or(Error::Unintelligible)?;
+    serde_json::from_str(&text).map_err(|_| Error::Unintelligible)
+}

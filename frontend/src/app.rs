@@ -1,0 +1,163 @@
+//! What the whole page shares, and everything that can happen to it. The components in [`crate::ui`] show this state
+//! and call these methods; they decide nothing themselves.
+
+mod keyboard;
+pub mod link;
+mod look;
+mod notices;
+mod panes;
+mod run;
+mod sessions;
+mod storage;
+
+use std::collections::HashMap;
+
+use leptos::prelude::*;
+use limpet_shared::theme;
+
+pub use keyboard::Modifiers;
+pub use notices::Notice;
+
+use crate::{
+    commands::Action,
+    settings::Settings,
+    tabs::{Tab, TabKind, model::TabList},
+    terminal::PaneHandle,
+    themes::BuiltIn,
+    ui,
+};
+
+/// How far the page has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Asking the server.
+    Starting,
+    /// The server wants a token; why, if one was tried.
+    LoggedOut(Option<&'static str>),
+    /// The server could not be asked.
+    Failed(String),
+    /// Tabs can be shown.
+    Ready,
+}
+
+/// What lies over the page and has the keyboard.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Overlay {
+    /// All commands.
+    Palette,
+    /// The list of themes.
+    Themes,
+    /// All tabs, one below the other.
+    Tabs,
+    /// The settings.
+    Settings,
+    /// The shortcuts.
+    Help,
+    /// What can be done with the active tab, at a point of the window in CSS pixels.
+    Menu {
+        /// From the left.
+        x: i32,
+        /// From the top.
+        y: i32,
+    },
+    /// A new name for a tab.
+    Rename(TabKind),
+    /// Whether to close a tab in which these programs run.
+    Close(TabKind, Vec<String>),
+}
+
+/// The page's state. Copies are handles to the same state.
+#[derive(Clone, Copy)]
+pub struct App {
+    /// How far the page has come.
+    pub stage: RwSignal<Stage>,
+    /// The tabs.
+    pub tabs: RwSignal<TabList>,
+    /// What lies over the page.
+    pub overlay: RwSignal<Option<Overlay>>,
+    /// What was chosen.
+    pub settings: RwSignal<Settings>,
+    /// A theme that is only looked at.
+    pub preview: RwSignal<Option<&'static BuiltIn>>,
+    /// What the system prefers.
+    pub system: RwSignal<theme::Appearance>,
+    /// Messages that are shown for a while.
+    pub notices: RwSignal<Vec<Notice>>,
+    /// Keys of the touch key bar that are held for the next key.
+    pub held: RwSignal<Modifiers>,
+    panes: StoredValue<HashMap<TabKind, PaneHandle>>,
+}
+
+impl App {
+    fn new() -> Self {
+        Self {
+            stage: RwSignal::new(Stage::Starting),
+            tabs: RwSignal::default(),
+            overlay: RwSignal::new(None),
+            settings: RwSignal::new(storage::settings()),
+            preview: RwSignal::new(None),
+            system: RwSignal::new(look::system_appearance()),
+            notices: RwSignal::default(),
+            held: RwSignal::default(),
+            panes: StoredValue::default(),
+        }
+    }
+
+    /// The page's state, anywhere below [`Page`].
+    ///
+    /// # Panics
+    /// Elsewhere.
+    #[must_use]
+    pub fn expect() -> Self {
+        expect_context()
+    }
+
+    /// What the active tab shows.
+    #[must_use]
+    pub fn active(&self) -> Option<TabKind> {
+        self.tabs.with(|tabs| tabs.active().map(|tab| tab.kind.clone()))
+    }
+
+    /// One tab, followed as it changes; `None` once it is gone.
+    #[must_use]
+    pub fn tab(&self, kind: TabKind) -> Memo<Option<Tab>> {
+        let tabs = self.tabs;
+        Memo::new(move |_| tabs.with(|tabs| tabs.get(&kind).cloned()))
+    }
+
+    /// The active tab, followed as it changes.
+    #[must_use]
+    pub fn active_tab(&self) -> Memo<Option<Tab>> {
+        let tabs = self.tabs;
+        Memo::new(move |_| tabs.with(|tabs| tabs.active().cloned()))
+    }
+
+    /// Takes away what lies over the page; the terminal has the keyboard again.
+    pub fn close_overlay(&self) {
+        self.preview.set(None);
+        self.overlay.set(None);
+        self.focus_pane();
+    }
+
+    /// Shows something over the page.
+    pub fn show(&self, overlay: Overlay) {
+        self.overlay.set(Some(overlay));
+    }
+
+    /// A button's handler for an action.
+    pub fn on_click(self, action: Action) -> impl Fn(leptos::ev::MouseEvent) + Copy + 'static {
+        move |_| self.run(action)
+    }
+}
+
+/// The whole page.
+#[component]
+pub fn Page() -> impl IntoView {
+    let app = App::new();
+    provide_context(app);
+    app.follow_look();
+    app.follow_keyboard();
+    app.follow_sessions();
+    app.start();
+    view! { <ui::Shell/> }
+}

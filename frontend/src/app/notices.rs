@@ -1,0 +1,44 @@
+//! Messages that are shown for a while and then step back by themselves.
+
+use std::time::Duration;
+
+use leptos::prelude::*;
+
+use super::App;
+
+/// How long a message stays.
+const SHOWN: Duration = Duration::from_secs(8);
+/// Most messages at a time; the oldest makes room.
+const MOST: usize = 4;
+
+/// A message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// Tells it from others of the same words.
+    pub id: u32,
+    /// Its words.
+    pub text: String,
+}
+
+impl App {
+    /// Shows a message for a while. The same words are not shown twice at a time.
+    pub fn notify(&self, text: impl Into<String>) {
+        let text = text.into();
+        let notices = self.notices;
+        if notices.with_untracked(|shown| shown.iter().any(|notice| notice.text == text)) {
+            return;
+        }
+        let id = notices.with_untracked(|shown| shown.last().map_or(0, |last| last.id.wrapping_add(1)));
+        notices.update(|shown| {
+            shown.push(Notice { id, text });
+            shown.drain(..shown.len().saturating_sub(MOST));
+        });
+        let app = *self;
+        set_timeout(move || app.dismiss(id), SHOWN);
+    }
+
+    /// Takes a message away.
+    pub fn dismiss(&self, id: u32) {
+        self.notices.update(|shown| shown.retain(|notice| notice.id != id));
+    }
+}

@@ -1,0 +1,75 @@
+//! The panes: what they tell, and how they are reached.
+
+use leptos::prelude::*;
+
+use super::{App, Stage};
+use crate::{
+    connection::{GoneReason, Phase},
+    tabs::{Mark, TabKind},
+    terminal::{PaneEvent, PaneHandle},
+};
+
+impl App {
+    /// Makes a pane's handle known for as long as the calling component lives.
+    pub fn register_pane(self, kind: TabKind, handle: PaneHandle) {
+        self.panes.update_value(|panes| {
+            panes.insert(kind.clone(), handle);
+        });
+        on_cleanup(move || {
+            self.panes.try_update_value(|panes| panes.remove(&kind));
+        });
+    }
+
+    /// The active tab's pane.
+    #[must_use]
+    pub fn pane(&self) -> Option<PaneHandle> {
+        let active = self.tabs.with_untracked(|tabs| tabs.active().map(|tab| tab.kind.clone()))?;
+        self.panes.with_value(|panes| panes.get(&active).copied())
+    }
+
+    /// Gives the active tab's pane the keyboard, unless something lies over the page. What was changed just now is
+    /// shown first, since an element that is not shown yet cannot have the keyboard.
+    pub fn focus_pane(&self) {
+        let app = *self;
+        request_animation_frame(move || {
+            let covered = app.overlay.try_with_untracked(Option::is_some).unwrap_or(true);
+            if let (false, Some(pane)) = (covered, app.pane()) {
+                pane.focus();
+            }
+        });
+    }
+
+    /// Something happened in a pane.
+    pub fn on_pane_event(&self, kind: &TabKind, event: PaneEvent) {
+        match event {
+            PaneEvent::Title(title) => self.tabs.update(|tabs| tabs.set_title(kind, title)),
+            PaneEvent::Activity => self.mark(kind, Mark::Activity),
+            PaneEvent::Bell => self.mark(kind, Mark::Bell),
+            PaneEvent::Exited(status) => self.tabs.update(|tabs| tabs.set_exit(kind, status)),
+            PaneEvent::Phase(phase) => self.on_phase(kind, phase),
+            PaneEvent::Notice(text) => self.notify(text),
+            PaneEvent::Size(_) => {}
+        }
+    }
+
+    /// Output comes many times a second: whoever shows tabs is only told of a mark that is new.
+    fn mark(&self, kind: &TabKind, mark: Mark) {
+        let news = self.tabs.with_untracked(|tabs| {
+            !tabs.is_active(kind) && tabs.get(kind).is_some_and(|tab| tab.mark < mark)
+        });
+        if news {
+            self.tabs.update(|tabs| tabs.note(kind, mark));
+        }
+    }
+
+    fn on_phase(&self, kind: &TabKind, phase: Phase) {
+        let earlier = self.tabs.with_untracked(|tabs| tabs.get(kind).map(|tab| tab.phase));
+        self.tabs.update(|tabs| tabs.set_phase(kind, phase));
+        match (earlier, phase) {
+            // Much may have happened meanwhile, in other browsers too.
+            (Some(Phase::Reconnecting { .. }), Phase::Live { .. }) => self.refresh(),
+            (_, Phase::Gone(GoneReason::Unauthorized)) => self.stage.set(Stage::LoggedOut(None)),
+            _ => {}
+        }
+    }
+}

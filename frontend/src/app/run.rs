@@ -1,0 +1,66 @@
+//! Carries out commands.
+
+use leptos::prelude::*;
+
+use super::{App, Overlay};
+use crate::{
+    commands::Action,
+    settings::Settings,
+    tabs::model::{Side, TabList},
+    terminal::PaneHandle,
+};
+
+impl App {
+    /// Does what a button, a key or the palette asks for.
+    pub fn run(&self, action: Action) {
+        match action {
+            Action::NewTab => self.new_tab(),
+            Action::CloseTab => self.with_active(|app, tab| app.close_tab(tab.kind)),
+            Action::RenameTab => self.with_active(|app, tab| app.show(Overlay::Rename(tab.kind))),
+            Action::RestartTab => self.with_active(Self::restart_tab),
+            Action::PreviousTab => self.change_tabs(|tabs| tabs.select_beside(Side::Before)),
+            Action::NextTab => self.change_tabs(|tabs| tabs.select_beside(Side::After)),
+            Action::MoveTabBefore => self.change_tabs(|tabs| tabs.move_active(Side::Before)),
+            Action::MoveTabAfter => self.change_tabs(|tabs| tabs.move_active(Side::After)),
+            Action::GoToTab(place) => self.change_tabs(|tabs| tabs.select_at(place)),
+            Action::SwitchTab => self.show(Overlay::Tabs),
+            Action::Copy => self.with_pane(|pane| {
+                if !pane.copy() {
+                    self.notify("Nothing is selected.");
+                }
+            }),
+            Action::Paste => self.with_pane(|pane| pane.paste()),
+            Action::SelectAll => self.with_pane(|pane| pane.select_all()),
+            Action::Clear => self.with_pane(|pane| pane.clear()),
+            Action::ScrollToBottom => self.with_pane(|pane| pane.scroll_to_bottom()),
+            Action::Reconnect => self.with_pane(|pane| pane.reconnect_now()),
+            Action::FontLarger => self.change_settings(|settings| settings.grow_font(1)),
+            Action::FontSmaller => self.change_settings(|settings| settings.grow_font(-1)),
+            Action::FontReset => self.change_settings(|s| s.font_size = Settings::default().font_size),
+            Action::ChooseTheme => self.show(Overlay::Themes),
+            Action::UseTheme(theme) => self.choose_theme(theme),
+            Action::ShowPalette => self.show(Overlay::Palette),
+            Action::ShowSettings => self.show(Overlay::Settings),
+            Action::ShowHelp => self.show(Overlay::Help),
+        }
+    }
+
+    /// Changes which tab is shown, or the tabs' order; the terminal has the keyboard then.
+    pub fn change_tabs(&self, change: impl FnOnce(&mut TabList)) {
+        self.tabs.update(change);
+        self.focus_pane();
+    }
+
+    fn with_pane(&self, act: impl FnOnce(PaneHandle)) {
+        if let Some(pane) = self.pane() {
+            act(pane);
+            self.focus_pane();
+        }
+    }
+
+    fn with_active(&self, act: impl FnOnce(&Self, crate::tabs::Tab)) {
+        if let Some(tab) = self.tabs.with_untracked(|tabs| tabs.active().cloned()) {
+            act(self, tab);
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Logging in, and the life of sessions as tabs.
+
+use leptos::{ev, prelude::*, task::spawn_local};
+use limpet_shared::{
+    SessionId,
+    api::{CreateSession, SessionInfo},
+};
+use wasm_bindgen::JsValue;
+
+use super::{App, Overlay, Stage, link, storage};
+use crate::{
+    api::{self, Error},
+    tabs::{Tab, TabKind},
+};
+
+const WRONG_TOKEN: &str = "That token is not the one of this server. A server that was started again has a new one: look for its latest link.";
+
+impl App {
+    /// Logs in with the link's token, if there is one, and shows what the server has.
+    pub(super) fn start(self) {
+        let fragment = window().location().hash().unwrap_or_default();
+        match link::token_in_fragment(&fragment) {
+            Some(token) => {
+                drop_fragment();
+                self.log_in(token.to_owned());
+            }
+            None => self.load(),
+        }
+    }
+
+    /// Exchanges a token for a cookie and shows what the server has.
+    pub fn log_in(self, token: String) {
+        self.stage.set(Stage::Starting);
+        spawn_local(async move {
+            match api::login(token).await {
+                Ok(()) => self.load(),
+                // Somebody who is logged in already may well have opened an old link.
+                Err(Error::Unauthorized) => self.load_or(Some(WRONG_TOKEN)),
+                Err(error) => self.stage.set(Stage::Failed(error.to_string())),
+            }
+        });
+    }
+
+    /// Shows what the server has.
+    pub fn load(self) {
+        self.load_or(None);
+    }
+
+    fn load_or(self, problem: Option<&'static str>) {
+        spawn_local(async move {
+            match api::sessions().await {
+                Ok(sessions) => self.show_sessions(sessions),
+                Err(Error::Unauthorized) => self.stage.set(Stage::LoggedOut(problem)),
+                Err(error) => self.stage.set(Stage::Failed(error.to_string())),
+            }
+        });
+    }
+
+    fn show_sessions(self, sessions: Vec<SessionInfo>) {
+        let none = sessions.is_empty();
+        self.tabs.update(|tabs| {
+            tabs.merge(sessions, &tabs.kinds());
+            tabs.arrange(&storage::arrangement());
+        });
+        self.stage.set(Stage::Ready);
+        if none {
+            self.new_tab();
+        }
+        self.focus_pane();
+    }
+
+    /// Keeps the list of tabs up to date with the server, and what this browser remembers with the tabs.
+    pub(super) fn follow_sessions(self) {
+        let focused = window_event_listener(ev::focus, move |_| self.refresh());
+        on_cleanup(move || focused.remove());
+        let arrangement = Memo::new(move |_| self.tabs.with(crate::tabs::model::TabList::arrangement));
+        Effect::new(move || {
+            if self.stage.get() == Stage::Ready {
+                arrangement.with(storage::keep_arrangement);
+            }
+        });
+    }
+
+    /// Asks the server for its list: sessions that were opened elsewhere become tabs.
+    pub fn refresh(self) {
+        if self.stage.get_untracked() != Stage::Ready {
+            return;
+        }
+        spawn_local(async move {
+            let before = self.tabs.with_untracked(crate::tabs::model::TabList::kinds);
+            match api::sessions().await {
+                Ok(sessions) => self.tabs.update(|tabs| tabs.merge(sessions, &before)),
+                Err(Error::Unauthorized) => self.stage.set(Stage::LoggedOut(None)),
+                // The panes tell about a connection that is down.
+                Err(_) => {}
+            }
+        });
+    }
+
+    /// Opens another terminal.
+    pub fn new_tab(&self) {
+        let app = *self;
+        spawn_local(async move {
+            match api::create(&CreateSession::default()).await {
+                Ok(session) => app.change_tabs(|tabs| tabs.open(Tab::from(session))),
+                Err(error) => app.failed(&error),
+            }
+        });
+    }
+
+    /// Closes a tab, after asking when something still runs in it.
+    pub fn close_tab(&self, kind: TabKind) {
+        let app = *self;
+        let ended = app.tabs.with_untracked(|tabs| tabs.get(&kind).is_some_and(|tab| tab.exit.is_some()));
+        let Some(session) = kind.session().filter(|_| !ended).cloned() else {
+            return app.end_tab(&kind);
+        };
+        spawn_local(async move {
+            match api::details(&session).await {
+                Ok(details) if details.info.exit.is_none() && !details.running.is_empty() => {
+                    app.show(Overlay::Close(kind, details.running));
+                }
+                Ok(_) | Err(Error::NotFound) => app.end_tab(&kind),
+                Err(error) => app.failed(&error),
+            }
+        });
+    }
+
+    /// Closes a tab without asking, and ends its session.
+    pub fn end_tab(&self, kind: &TabKind) {
+        self.change_tabs(|tabs| tabs.close(kind));
+        if let Some(session) = kind.session() {
+            self.delete(session.clone());
+        }
+    }
+
+    /// Starts the same program again, in the tab's place, and forgets the old session.
+    pub fn restart_tab(&self, tab: Tab) {
+        let app = *self;
+        spawn_local(async move {
+            let again = CreateSession { command: Some(tab.command), ..CreateSession::default() };
+            match api::create(&again).await {
+                Ok(session) => app.change_tabs(|tabs| tabs.replace(&tab.kind, Tab::from(session))),
+                Err(error) => return app.failed(&error),
+            }
+            if let Some(session) = tab.kind.session() {
+                app.delete(session.clone());
+            }
+        });
+    }
+
+    /// Gives a tab a name of its own; an empty one lets its program name it again.
+    pub fn rename_tab(&self, kind: TabKind, title: &str) {
+        let app = *self;
+        let title = title.trim().to_owned();
+        let TabKind::Terminal(session) = kind.clone();
+        spawn_local(async move {
+            match api::rename(&session, title).await {
+                Ok(session) => app.tabs.update(|tabs| tabs.set_title(&kind, session.title)),
+                Err(error) => app.failed(&error),
+            }
+        });
+    }
+
+    fn delete(self, session: SessionId) {
+        spawn_local(async move {
+            match api::delete(&session).await {
+                Ok(()) | Err(Error::NotFound) => {}
+                Err(error) => {
+                    self.tabs.update(|tabs| tabs.forget_closed(&session));
+                    self.failed(&error);
+                }
+            }
+        });
+    }
+
+    fn failed(&self, error: &Error) {
+        match error {
+            Error::Unauthorized => self.stage.set(Stage::LoggedOut(None)),
+            error => self.notify(error.to_string()),
+        }
+    }
+}
+
+/// Takes the token out of the address, so that it is neither seen nor kept in the history.
+fn drop_fragment() {
+    let location = window().location();
+    let address =
+        format!("{}{}", location.pathname().unwrap_or_default(), location.search().unwrap_or_default());
+    // The URL is that of this very document, so the browser does not refuse.
+    if let Ok(history) = window().history() {
+        let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(&address));
+    }
+}

@@ -1,0 +1,198 @@
+//! Everything the page can be told to do. This list is the only place where a command is described: buttons, menus,
+//! shortcuts, the palette and the help all take their words and keys from here; [`crate::app::run`] carries them out.
+
+pub mod fuzzy;
+pub mod keys;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+
+use keys::{Chord, Press};
+
+use crate::themes::{BUILT_IN, BuiltIn};
+
+/// What can be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Open another terminal.
+    NewTab,
+    /// Close the active tab.
+    CloseTab,
+    /// Name the active tab.
+    RenameTab,
+    /// Start the active tab's program again.
+    RestartTab,
+    /// Show the tab before the active one.
+    PreviousTab,
+    /// Show the tab after the active one.
+    NextTab,
+    /// Move the active tab forward.
+    MoveTabBefore,
+    /// Move the active tab back.
+    MoveTabAfter,
+    /// Show the tab at this place, counted from 0.
+    GoToTab(usize),
+    /// Show all tabs in a list.
+    SwitchTab,
+    /// Copy what is selected.
+    Copy,
+    /// Paste the clipboard.
+    Paste,
+    /// Select everything in the terminal.
+    SelectAll,
+    /// Clear screen and scrollback.
+    Clear,
+    /// Show the newest lines.
+    ScrollToBottom,
+    /// Try a broken connection at once.
+    Reconnect,
+    /// A larger font.
+    FontLarger,
+    /// A smaller font.
+    FontSmaller,
+    /// The font size that limpet comes with.
+    FontReset,
+    /// Choose a theme from the list.
+    ChooseTheme,
+    /// Take this theme.
+    UseTheme(&'static BuiltIn),
+    /// Show the palette.
+    ShowPalette,
+    /// Show the settings.
+    ShowSettings,
+    /// Show the shortcuts.
+    ShowHelp,
+}
+
+/// How the help and the palette arrange commands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// About tabs.
+    Tabs,
+    /// About what is in the terminal.
+    Terminal,
+    /// About how it looks.
+    View,
+    /// About limpet.
+    Limpet,
+}
+
+impl Group {
+    /// All of them, in the help's order.
+    pub const ALL: [Self; 4] = [Self::Tabs, Self::Terminal, Self::View, Self::Limpet];
+
+    /// Its heading.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Tabs => "Tabs",
+            Self::Terminal => "Terminal",
+            Self::View => "View",
+            Self::Limpet => "Limpet",
+        }
+    }
+}
+
+/// An action with its words and keys.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Command {
+    /// What it does.
+    pub action: Action,
+    /// Where it belongs.
+    pub group: Group,
+    /// What it is called.
+    pub title: Cow<'static, str>,
+    /// The keys for it, if it has any.
+    pub chord: Option<Chord>,
+}
+
+/// The commands that are always there. Shortcuts are all `Ctrl+Shift` and one key, on every system: browsers leave
+/// these to the page, programs in a terminal cannot tell most of them from `Ctrl` alone and so do without them, and
+/// on a Mac `Ctrl` is not the browser's key at all. Arrows go between tabs and change the size, `Page` keys move a tab.
+const FIXED: [(Action, Group, &str, Option<Chord>); 23] = {
+    use Action as A;
+    use Group as G;
+    const fn on(name: &'static str, code: &'static str) -> Option<Chord> {
+        Some(Chord::new(name, code))
+    }
+    [
+        (A::NewTab, G::Tabs, "New terminal", on("Enter", "Enter")),
+        (A::CloseTab, G::Tabs, "Close tab", on("X", "KeyX")),
+        (A::RenameTab, G::Tabs, "Rename tab…", on("F2", "F2")),
+        (A::RestartTab, G::Tabs, "Restart program", None),
+        (A::PreviousTab, G::Tabs, "Previous tab", on("←", "ArrowLeft")),
+        (A::NextTab, G::Tabs, "Next tab", on("→", "ArrowRight")),
+        (A::MoveTabBefore, G::Tabs, "Move tab left", on("Page Up", "PageUp")),
+        (A::MoveTabAfter, G::Tabs, "Move tab right", on("Page Down", "PageDown")),
+        (A::SwitchTab, G::Tabs, "All tabs…", on("O", "KeyO")),
+        (A::Copy, G::Terminal, "Copy", on("C", "KeyC")),
+        // The browser itself pastes on these keys, without asking for permission as a page must.
+        (A::Paste, G::Terminal, "Paste", Some(Chord::new("V", "KeyV").left_to_browser())),
+        (A::SelectAll, G::Terminal, "Select all", on("A", "KeyA")),
+        (A::Clear, G::Terminal, "Clear", on("K", "KeyK")),
+        (A::ScrollToBottom, G::Terminal, "Scroll to the newest line", on("End", "End")),
+        (A::Reconnect, G::Terminal, "Reconnect now", None),
+        (A::FontLarger, G::View, "Larger text", on("↑", "ArrowUp")),
+        (A::FontSmaller, G::View, "Smaller text", on("↓", "ArrowDown")),
+        (A::FontReset, G::View, "Normal text size", on("0", "Digit0")),
+        (A::ChooseTheme, G::View, "Themes…", on("Y", "KeyY")),
+        (A::ShowPalette, G::Limpet, "All commands…", on("P", "KeyP")),
+        // Firefox keeps Ctrl+Shift+P for private windows.
+        (A::ShowPalette, G::Limpet, "All commands…", on("Space", "Space")),
+        (A::ShowSettings, G::Limpet, "Settings…", on(",", "Comma")),
+        (A::ShowHelp, G::Limpet, "Keyboard shortcuts", on("?", "Slash")),
+    ]
+};
+
+/// The keys of the tabs at places 0 to 8.
+const GO_TO_TAB: [Chord; 9] = [
+    Chord::new("1", "Digit1"),
+    Chord::new("2", "Digit2"),
+    Chord::new("3", "Digit3"),
+    Chord::new("4", "Digit4"),
+    Chord::new("5", "Digit5"),
+    Chord::new("6", "Digit6"),
+    Chord::new("7", "Digit7"),
+    Chord::new("8", "Digit8"),
+    Chord::new("9", "Digit9"),
+];
+
+/// All commands, in the order in which the palette shows them at first.
+#[must_use]
+pub fn all() -> Vec<Command> {
+    let fixed = FIXED.into_iter().map(|(action, group, title, chord)| Command {
+        action,
+        group,
+        title: Cow::Borrowed(title),
+        chord,
+    });
+    let tabs = GO_TO_TAB.into_iter().enumerate().map(|(place, chord)| Command {
+        action: Action::GoToTab(place),
+        group: Group::Tabs,
+        title: format!("Go to tab {}", place + 1).into(),
+        chord: Some(chord),
+    });
+    let themes = BUILT_IN.iter().map(|theme| Command {
+        action: Action::UseTheme(theme),
+        group: Group::View,
+        title: format!("Theme: {}", theme.name).into(),
+        chord: None,
+    });
+    fixed.chain(tabs).chain(themes).collect()
+}
+
+/// The action that a pressed key asks for, if it is the page's and not the terminal's.
+#[must_use]
+pub fn pressed(press: &Press) -> Option<Action> {
+    let fixed = FIXED.into_iter().filter_map(|(action, _, _, chord)| Some((chord?, action)));
+    let tabs = GO_TO_TAB.into_iter().zip((0..).map(Action::GoToTab));
+    fixed.chain(tabs).find(|(chord, _)| chord.takes(press)).map(|(_, action)| action)
+}
+
+/// What an action that is always there is called, and its keys.
+#[must_use]
+pub fn describe(action: Action) -> (&'static str, Option<Chord>) {
+    let found = FIXED.into_iter().find(|(fixed, ..)| *fixed == action);
+    found.map_or_else(Default::default, |(_, _, title, chord)| (title, chord))
+}

@@ -1,0 +1,71 @@
+//! Shortcuts: which key presses belong to the page.
+
+/// A key press, as a `keydown` event tells it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Press {
+    /// What the key means in the layout in use (`KeyboardEvent.key`).
+    pub key: String,
+    /// Which key it is (`KeyboardEvent.code`, UI Events KeyboardEvent code Values).
+    pub code: String,
+    /// Whether Ctrl is held.
+    pub ctrl: bool,
+    /// Whether Shift is held.
+    pub shift: bool,
+    /// Whether Alt (Option) is held.
+    pub alt: bool,
+    /// Whether Meta (Command, Windows) is held.
+    pub meta: bool,
+}
+
+impl From<&web_sys::KeyboardEvent> for Press {
+    fn from(event: &web_sys::KeyboardEvent) -> Self {
+        Self {
+            key: event.key(),
+            code: event.code(),
+            ctrl: event.ctrl_key(),
+            shift: event.shift_key(),
+            alt: event.alt_key(),
+            meta: event.meta_key(),
+        }
+    }
+}
+
+/// `Ctrl+Shift` and one more key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chord {
+    name: &'static str,
+    code: &'static str,
+    left_to_browser: bool,
+}
+
+impl Chord {
+    /// The chord of the key that is called `name`, and is `code` where layouts do not matter.
+    #[must_use]
+    pub const fn new(name: &'static str, code: &'static str) -> Self {
+        Self { name, code, left_to_browser: false }
+    }
+
+    /// The same chord, shown to people but not taken: the browser does the right thing by itself.
+    #[must_use]
+    pub const fn left_to_browser(self) -> Self {
+        Self { left_to_browser: true, ..self }
+    }
+
+    /// Whether the page takes this press. Letters follow the layout in use, as far as it has Latin ones; all
+    /// other keys are where they are, since what Shift makes of them differs.
+    #[must_use]
+    pub fn takes(self, press: &Press) -> bool {
+        press.ctrl && press.shift && !press.alt && !press.meta && !self.left_to_browser && self.is_key(press)
+    }
+
+    fn is_key(self, press: &Press) -> bool {
+        let latin = |text: &str| matches!(text.as_bytes(), [letter] if letter.is_ascii_alphabetic());
+        if latin(&press.key) { press.key.eq_ignore_ascii_case(self.name) } else { press.code == self.code }
+    }
+
+    /// The names of its keys, as they stand on the keyboard.
+    #[must_use]
+    pub const fn names(self, mac: bool) -> [&'static str; 3] {
+        if mac { ["⌃", "⇧", self.name] } else { ["Ctrl", "Shift", self.name] }
+    }
+}

@@ -1,0 +1,111 @@
+use std::collections::BTreeSet;
+
+use super::{
+    Action, all, describe,
+    fuzzy::{rank, score},
+    keys::Press,
+    pressed,
+};
+
+fn ctrl_shift(key: &str, code: &str) -> Press {
+    Press { key: key.to_owned(), code: code.to_owned(), ctrl: true, shift: true, ..Press::default() }
+}
+
+#[test]
+fn no_two_commands_share_keys() {
+    let chords: Vec<_> = all().into_iter().filter_map(|command| command.chord).collect();
+    let names: BTreeSet<_> = chords.iter().map(|chord| chord.names(false)).collect();
+    assert_eq!(names.len(), chords.len());
+}
+
+#[test]
+fn a_button_says_what_the_palette_says() {
+    let (title, chord) = describe(Action::NewTab);
+    let listed = all().into_iter().find(|command| command.action == Action::NewTab).expect("a command");
+    assert_eq!((title, chord), (&*listed.title, listed.chord));
+}
+
+#[test]
+fn every_command_has_words() {
+    for command in all() {
+        assert!(!command.title.is_empty(), "{:?}", command.action);
+    }
+}
+
+#[test]
+fn keys_ask_for_actions() {
+    assert_eq!(pressed(&ctrl_shift("Enter", "Enter")), Some(Action::NewTab));
+    assert_eq!(pressed(&ctrl_shift("PageUp", "PageUp")), Some(Action::MoveTabBefore));
+    assert_eq!(pressed(&ctrl_shift("#", "Digit3")), Some(Action::GoToTab(2)));
+    assert_eq!(pressed(&ctrl_shift("?", "Slash")), Some(Action::ShowHelp));
+}
+
+#[test]
+fn other_presses_are_the_terminals() {
+    let press = ctrl_shift("X", "KeyX");
+    assert_eq!(pressed(&press), Some(Action::CloseTab));
+    for other in [
+        Press { ctrl: false, ..press.clone() },
+        Press { shift: false, ..press.clone() },
+        Press { alt: true, ..press.clone() },
+        Press { meta: true, ..press.clone() },
+        ctrl_shift("J", "KeyJ"),
+    ] {
+        assert_eq!(pressed(&other), None, "{other:?}");
+    }
+}
+
+#[test]
+fn letters_follow_the_layout() {
+    // On a Dvorak keyboard, P is where R is on a US one.
+    assert_eq!(pressed(&ctrl_shift("P", "KeyR")), Some(Action::ShowPalette));
+    assert_eq!(pressed(&ctrl_shift("L", "KeyP")), None);
+    // A Russian layout has no Latin letters, so the place decides.
+    assert_eq!(pressed(&ctrl_shift("З", "KeyP")), Some(Action::ShowPalette));
+}
+
+#[test]
+fn pasting_is_left_to_the_browser() {
+    assert_eq!(pressed(&ctrl_shift("V", "KeyV")), None);
+    assert!(describe(Action::Paste).1.is_some());
+}
+
+fn best(query: &str) -> Option<String> {
+    let commands = all();
+    let places = rank(query, commands.iter().map(|command| &*command.title));
+    places.first().map(|&place| commands[place].title.to_string())
+}
+
+#[test]
+fn a_few_letters_find_a_command() {
+    for (query, title) in [
+        ("new", "New terminal"),
+        ("nt", "New terminal"),
+        ("rename", "Rename tab…"),
+        ("set", "Settings…"),
+        ("tdrac", "Theme: Dracula"),
+        ("rose pine", "Theme: Rosé Pine"),
+        ("PASTE", "Paste"),
+        ("theme nord", "Theme: Nord"),
+    ] {
+        assert_eq!(best(query).as_deref(), Some(title), "{query}");
+    }
+    assert_eq!(best("zzz"), None);
+}
+
+#[test]
+fn letters_must_occur_in_order() {
+    assert!(score("ba", "abc").is_none());
+    assert!(score("ac", "abc").is_some());
+}
+
+#[test]
+fn word_beginnings_and_runs_count_more() {
+    assert!(score("ct", "Close tab") > score("ct", "Collect"));
+    assert!(score("abc", "xabc") > score("abc", "xaxbxc"));
+}
+
+#[test]
+fn nothing_asked_is_everything_in_its_order() {
+    assert_eq!(rank("  ", ["b", "a"].into_iter()), [0, 1]);
+}

@@ -1,0 +1,197 @@
+//! What a person chose, as this browser keeps it. No DOM here.
+
+#[cfg(test)]
+mod tests;
+
+use std::ops::RangeInclusive;
+
+use limpet_shared::theme::Appearance;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use crate::themes::{self, BuiltIn, default_id};
+
+/// Font sizes to choose from, in CSS pixels.
+pub const FONT_SIZES: RangeInclusive<u16> = 8..=40;
+/// Lines of scrollback to choose from. xterm.js takes about 12 bytes for each cell of each line.
+pub const SCROLLBACK: RangeInclusive<u32> = 0..=100_000;
+/// What stands behind every font, whatever was chosen.
+const FALLBACK_FONTS: &str = "ui-monospace, monospace";
+
+/// Everything that can be set.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Settings {
+    /// Which of the two themes is in force.
+    pub mode: Mode,
+    /// The id of the theme for dark.
+    pub dark_theme: String,
+    /// The id of the theme for light.
+    pub light_theme: String,
+    /// Which font terminals use.
+    pub font: Font,
+    /// What was last typed as a font of one's own: a list as in CSS `font-family`.
+    pub custom_font: String,
+    /// In CSS pixels, one of [`FONT_SIZES`].
+    pub font_size: u16,
+    /// Whether the cursor blinks.
+    pub cursor_blink: bool,
+    /// Lines kept above the screen, one of [`SCROLLBACK`].
+    pub scrollback: u32,
+}
+
+/// What decides between dark and light.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// The system, live.
+    System,
+    /// Always dark.
+    Dark,
+    /// Always light.
+    Light,
+}
+
+/// Fonts that need no download. Each stack names what one system or another brings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Font {
+    /// The system's own.
+    System,
+    /// Modern, humanist ones.
+    Modern,
+    /// Old-style ones, as typewriters and early terminals had.
+    Slab,
+    /// Compact ones.
+    Narrow,
+    /// The one of [`Settings::custom_font`].
+    Custom,
+}
+
+impl Font {
+    /// All of them, with what people call them.
+    pub const ALL: [(Self, &str); 5] = [
+        (Self::System, "System"),
+        (Self::Modern, "Modern (Cascadia, JetBrains Mono, Fira)"),
+        (Self::Slab, "Slab (Courier, Nimbus Mono)"),
+        (Self::Narrow, "Narrow (Iosevka, Ubuntu Mono)"),
+        (Self::Custom, "Custom"),
+    ];
+
+    const fn stack(self) -> &'static str {
+        match self {
+            Self::System | Self::Custom => {
+                r#"ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", "Liberation Mono", monospace"#
+            }
+            Self::Modern => {
+                r#""Cascadia Mono", "JetBrains Mono", "Fira Code", "Source Code Pro", Menlo, Consolas, monospace"#
+            }
+            Self::Slab => r#""Courier Prime", "Courier New", "Nimbus Mono PS", Courier, monospace"#,
+            Self::Narrow => r#"Iosevka, "Ubuntu Mono", "Sarasa Mono SC", Inconsolata, monospace"#,
+        }
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            mode: Mode::System,
+            dark_theme: default_id(Appearance::Dark).to_owned(),
+            light_theme: default_id(Appearance::Light).to_owned(),
+            font: Font::System,
+            custom_font: String::new(),
+            font_size: 14,
+            cursor_blink: true,
+            scrollback: 5_000,
+        }
+    }
+}
+
+impl Settings {
+    /// Reads what [`Self::to_json`] wrote, by this version or another one: each field that is missing, unknown or
+    /// out of range is its default, without harm to the others.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        let stored: Value = serde_json::from_str(text).unwrap_or_default();
+        let default = Self::default();
+        Self {
+            mode: field(&stored, "mode").unwrap_or(default.mode),
+            dark_theme: field(&stored, "dark-theme").unwrap_or(default.dark_theme),
+            light_theme: field(&stored, "light-theme").unwrap_or(default.light_theme),
+            font: field(&stored, "font").unwrap_or(default.font),
+            custom_font: field(&stored, "custom-font").unwrap_or(default.custom_font),
+            font_size: field(&stored, "font-size")
+                .filter(|size| FONT_SIZES.contains(size))
+                .unwrap_or(default.font_size),
+            cursor_blink: field(&stored, "cursor-blink").unwrap_or(default.cursor_blink),
+            scrollback: field(&stored, "scrollback")
+                .filter(|lines| SCROLLBACK.contains(lines))
+                .unwrap_or(default.scrollback),
+        }
+    }
+
+    /// The settings as text.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        // Only strings, numbers and booleans are in it, so it is always JSON.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// What is in force while the system prefers `system`.
+    #[must_use]
+    pub const fn appearance(&self, system: Appearance) -> Appearance {
+        match self.mode {
+            Mode::System => system,
+            Mode::Dark => Appearance::Dark,
+            Mode::Light => Appearance::Light,
+        }
+    }
+
+    /// The theme for dark, or for light.
+    #[must_use]
+    pub fn theme_for(&self, appearance: Appearance) -> &'static BuiltIn {
+        let id = match appearance {
+            Appearance::Dark => &self.dark_theme,
+            Appearance::Light => &self.light_theme,
+        };
+        themes::find(id, appearance)
+    }
+
+    /// The theme in force while the system prefers `system`.
+    #[must_use]
+    pub fn theme(&self, system: Appearance) -> &'static BuiltIn {
+        self.theme_for(self.appearance(system))
+    }
+
+    /// Chooses a theme so that it can be seen at once: one of the other appearance ends following the system.
+    pub fn choose(&mut self, theme: &BuiltIn, system: Appearance) {
+        let (slot, mode) = match theme.appearance {
+            Appearance::Dark => (&mut self.dark_theme, Mode::Dark),
+            Appearance::Light => (&mut self.light_theme, Mode::Light),
+        };
+        theme.id.clone_into(slot);
+        if self.appearance(system) != theme.appearance {
+            self.mode = mode;
+        }
+    }
+
+    /// Makes the font larger or smaller, within [`FONT_SIZES`].
+    pub fn grow_font(&mut self, pixels: i16) {
+        let size = self.font_size.saturating_add_signed(pixels);
+        self.font_size = size.clamp(*FONT_SIZES.start(), *FONT_SIZES.end());
+    }
+
+    /// A CSS `font-family` value.
+    #[must_use]
+    pub fn font_family(&self) -> String {
+        let custom = self.custom_font.trim();
+        match self.font {
+            Font::Custom if !custom.is_empty() => format!("{custom}, {FALLBACK_FONTS}"),
+            font => font.stack().to_owned(),
+        }
+    }
+}
+
+fn field<T: DeserializeOwned>(stored: &Value, name: &str) -> Option<T> {
+    serde_json::from_value(stored.get(name)?.clone()).ok()
+}

@@ -1,0 +1,78 @@
+//! Tabs: what is open, in which order, and what each one has to say. No DOM here.
+
+pub mod arrangement;
+pub mod model;
+
+use limpet_shared::{ExitStatus, SessionId, api::SessionInfo};
+use serde::{Deserialize, Serialize};
+
+use crate::connection::Phase;
+
+/// What a tab shows; also what tells tabs apart. Another kind of tab is another arm here and one in
+/// [`TabBody`](crate::ui::tab_body::TabBody).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TabKind {
+    /// A terminal attached to this session.
+    Terminal(SessionId),
+}
+
+impl TabKind {
+    /// The session whose life is the tab's life, if it is of such a kind.
+    #[must_use]
+    pub const fn session(&self) -> Option<&SessionId> {
+        match self {
+            Self::Terminal(session) => Some(session),
+        }
+    }
+
+    /// An id for the tab's elements in the document.
+    #[must_use]
+    pub fn dom_id(&self) -> String {
+        match self {
+            Self::Terminal(session) => format!("terminal-{session}"),
+        }
+    }
+}
+
+/// One tab.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tab {
+    /// What it shows.
+    pub kind: TabKind,
+    /// What it is called.
+    pub title: String,
+    /// The program and its arguments, for *Restart*.
+    pub command: Vec<String>,
+    /// How its program ended; `None` while it runs.
+    pub exit: Option<ExitStatus>,
+    /// What happened in it while nobody looked.
+    pub mark: Mark,
+    /// How its connection fares.
+    pub phase: Phase,
+}
+
+/// What happened in a tab while another one was shown; the later one outranks the earlier.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mark {
+    /// Nothing.
+    #[default]
+    None,
+    /// The program wrote something.
+    Activity,
+    /// The program rang.
+    Bell,
+}
+
+impl From<SessionInfo> for Tab {
+    fn from(session: SessionInfo) -> Self {
+        Self {
+            kind: TabKind::Terminal(session.id),
+            title: session.title,
+            command: session.command,
+            exit: session.exit,
+            mark: Mark::None,
+            phase: Phase::Connecting,
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Arithmetic on sRGB colours: mixing, and the contrast that WCAG 2.2 defines.
+
+use limpet_shared::theme::Rgb;
+
+const BLACK: Rgb = Rgb { red: 0, green: 0, blue: 0 };
+const WHITE: Rgb = Rgb { red: 255, green: 255, blue: 255 };
+
+/// `from` with `percent` (0 to 100) of `to` mixed in, channel by channel.
+#[must_use]
+pub fn mix(from: Rgb, to: Rgb, percent: u8) -> Rgb {
+    let percent = u32::from(percent.min(100));
+    let channel = |from: u8, to: u8| {
+        let mixed = (u32::from(from) * (100 - percent) + u32::from(to) * percent + 50) / 100;
+        u8::try_from(mixed).unwrap_or(u8::MAX)
+    };
+    Rgb {
+        red: channel(from.red, to.red),
+        green: channel(from.green, to.green),
+        blue: channel(from.blue, to.blue),
+    }
+}
+
+/// Relative luminance, 0 (black) to 1 (white), as WCAG 2.2 defines it.
+#[must_use]
+pub fn luminance(colour: Rgb) -> f64 {
+    let linear = |channel: u8| {
+        let value = f64::from(channel) / 255.0;
+        if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+    };
+    0.2126 * linear(colour.red) + 0.7152 * linear(colour.green) + 0.0722 * linear(colour.blue)
+}
+
+/// Contrast ratio, 1 (none) to 21 (black on white), as WCAG 2.2 defines it.
+#[must_use]
+pub fn contrast(a: Rgb, b: Rgb) -> f64 {
+    let (a, b) = (luminance(a), luminance(b));
+    (a.max(b) + 0.05) / (a.min(b) + 0.05)
+}
+
+/// `colour`, moved towards black or white only as far as it takes to stand out from every one of `grounds` by
+/// `ratio`. Where no colour can, the nearest that there is.
+#[must_use]
+pub fn readable(colour: Rgb, grounds: &[Rgb], ratio: f64) -> Rgb {
+    let worst = |colour: Rgb| grounds.iter().map(|&ground| contrast(colour, ground)).fold(f64::MAX, f64::min);
+    let pole = if worst(WHITE) >= worst(BLACK) { WHITE } else { BLACK };
+    (0..=100).map(|percent| mix(colour, pole, percent)).find(|&mixed| worst(mixed) >= ratio).unwrap_or(pole)
+}
+
+/// What to write with on a ground of this colour: `light` or `dark`, whichever stands out more, made readable.
+#[must_use]
+pub fn ink_on(ground: Rgb, one: Rgb, other: Rgb) -> Rgb {
+    let better = if contrast(one, ground) >= contrast(other, ground) { one } else { other };
+    readable(better, &[ground], 4.5)
+}

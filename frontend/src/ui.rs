@@ -1,0 +1,60 @@
+//! The components. Each shows a part of [`App`]'s state and calls its methods; none has state of the page's own.
+
+pub mod banner;
+pub mod close;
+pub mod dialog;
+pub mod drag;
+pub mod empty;
+pub mod help;
+pub mod icons;
+pub mod key_bar;
+pub mod keys;
+pub mod login;
+pub mod menu;
+pub mod notices;
+pub mod overlays;
+pub mod palette;
+pub mod picker;
+pub mod rename;
+pub mod settings;
+pub mod status;
+pub mod switcher;
+pub mod tab;
+pub mod tab_bar;
+pub mod tab_body;
+pub mod themes;
+pub mod viewport;
+
+use leptos::prelude::*;
+
+use crate::app::{App, Stage};
+
+/// Everything on the page.
+#[component]
+pub fn Shell() -> impl IntoView {
+    let app = App::expect();
+    viewport::follow();
+    let shown = move || match app.stage.get() {
+        Stage::Starting => view! { <div class="starting" aria-busy="true"></div> }.into_any(),
+        Stage::LoggedOut(problem) => view! { <login::Login problem/> }.into_any(),
+        Stage::Failed(problem) => view! { <login::Failed problem/> }.into_any(),
+        Stage::Ready => view! { <Workspace/> }.into_any(),
+    };
+    view! {
+        {shown}
+        <notices::Notices/>
+    }
+}
+
+/// Bar, panes, and what lies over them.
+#[component]
+fn Workspace() -> impl IntoView {
+    view! {
+        <div class="workspace">
+            <tab_bar::TabBar/>
+            <tab_body::Panes/>
+            <key_bar::KeyBar/>
+        </div>
+        <overlays::Overlays/>
+    }
+}

@@ -1,0 +1,173 @@
+//! What a tab has to say over its terminal: that its program has ended, or that its connection needs patience or help.
+
+use std::time::Duration;
+
+use leptos::prelude::*;
+
+use super::icons::{Glyph, Icon};
+use crate::{
+    app::App,
+    connection::{GoneReason, Phase},
+    tabs::{Tab, TabKind},
+};
+
+/// What is said.
+#[derive(Clone, Debug, PartialEq)]
+enum Message {
+    Exited { words: String, well: bool },
+    Reconnecting { at_ms: f64 },
+    Vanished,
+    Elsewhere,
+    Misunderstood,
+}
+
+/// What there is to say about a tab; nothing when all is well.
+fn message(tab: &Tab) -> Option<Message> {
+    match (tab.exit, tab.phase) {
+        (_, Phase::Gone(GoneReason::SessionNotFound)) => Some(Message::Vanished),
+        (_, Phase::Gone(GoneReason::Replaced)) => Some(Message::Elsewhere),
+        (_, Phase::Gone(GoneReason::Protocol)) => Some(Message::Misunderstood),
+        (Some(status), _) => {
+            Some(Message::Exited { words: format!("Ended with {status}."), well: status.success() })
+        }
+        (None, Phase::Reconnecting { at_ms, .. }) => Some(Message::Reconnecting { at_ms }),
+        (None, _) => None,
+    }
+}
+
+/// A tab's banner.
+#[component]
+pub fn Banner(
+    /// The tab.
+    kind: TabKind,
+) -> impl IntoView {
+    let app = App::expect();
+    let tab = app.tab(kind);
+    let message = Memo::new(move |_| tab.with(|tab| tab.as_ref().and_then(message)));
+    let restart = move |_| {
+        if let Some(tab) = tab.get_untracked() {
+            app.restart_tab(tab);
+        }
+    };
+    let close = move |_| {
+        if let Some(tab) = tab.get_untracked() {
+            app.end_tab(&tab.kind);
+        }
+    };
+    let reconnect = move |_| app.run(crate::commands::Action::Reconnect);
+    // The document is there, so it can be loaded again.
+    let reload = move |_| drop(window().location().reload());
+
+    let again_or_close = move || {
+        view! {
+            <button type="button" class="button small" on:click=restart><Glyph icon=Icon::Restart/>"Restart"</button>
+            <button type="button" class="button small" on:click=close>"Close"</button>
+        }
+    };
+    move || {
+        let (tone, words, buttons) = match message.get()? {
+            Message::Exited { words, well } => {
+                let tone = if well { "muted" } else { "danger" };
+                (tone, view! { <p>{words}</p> }.into_any(), again_or_close().into_any())
+            }
+            Message::Reconnecting { at_ms } => (
+                "warning",
+                view! { <p>"Connection lost. "<Countdown at_ms/></p> }.into_any(),
+                view! { <button type="button" class="button small" on:click=reconnect>"Reconnect now"</button> }.into_any(),
+            ),
+            Message::Vanished => (
+                "danger",
+                view! { <p>"This terminal was closed elsewhere, or the server was started again."</p> }.into_any(),
+                again_or_close().into_any(),
+            ),
+            Message::Elsewhere => (
+                "warning",
+                view! { <p>"This terminal went on in another window of yours."</p> }.into_any(),
+                view! { <button type="button" class="button small" on:click=reconnect>"Use it here"</button> }.into_any(),
+            ),
+            Message::Misunderstood => (
+                "danger",
+                view! { <p>"This page and the server do not understand each other. Reload to get the page that fits."</p> }
+                    .into_any(),
+                view! { <button type="button" class="button small" on:click=reload>"Reload"</button> }.into_any(),
+            ),
+        };
+        Some(view! {
+            <div class="banner" data-tone=tone>
+                <i class="dot" aria-hidden="true"></i>
+                {words}
+                <div class="banner-actions">{buttons}</div>
+            </div>
+        })
+    }
+}
+
+/// The seconds until a moment on the clock of `performance.now()`.
+#[component]
+fn Countdown(
+    /// The moment, in milliseconds.
+    at_ms: f64,
+) -> impl IntoView {
+    let left = RwSignal::new(seconds_until(at_ms));
+    let tick = move || left.set(seconds_until(at_ms));
+    if let Ok(ticking) = set_interval_with_handle(tick, Duration::from_millis(250)) {
+        on_cleanup(move || ticking.clear());
+    }
+    let words = Memo::new(move |_| match left.get() {
+        0 => "Reconnecting…".to_owned(),
+        seconds => format!("Reconnecting in {seconds} s."),
+    });
+    view! { <span class="countdown">{words}</span> }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "float to integer casts saturate"
+)]
+fn seconds_until(at_ms: f64) -> u32 {
+    let now = window().performance().map_or(at_ms, |performance| performance.now());
+    ((at_ms - now) / 1000.0).ceil() as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use limpet_shared::{ExitStatus, api::SessionInfo};
+
+    use super::*;
+
+    fn tab(exit: Option<ExitStatus>, phase: Phase) -> Tab {
+        let session = SessionInfo {
+            id: "a".parse().expect("an id"),
+            title: String::new(),
+            command: Vec::new(),
+            cols: 80,
+            rows: 24,
+            created: 0,
+            viewers: 1,
+            exit,
+        };
+        Tab { phase, ..Tab::from(session) }
+    }
+
+    #[test]
+    fn nothing_is_said_when_all_is_well() {
+        assert_eq!(message(&tab(None, Phase::Live { latency_ms: None })), None);
+        assert_eq!(message(&tab(None, Phase::Connecting)), None);
+    }
+
+    #[test]
+    fn an_end_is_told_whether_or_not_the_connection_holds() {
+        for phase in [Phase::Ended, Phase::Connecting, Phase::Reconnecting { at_ms: 0.0, attempt: 1 }] {
+            let words = "Ended with exit code 2.".to_owned();
+            let expected = Some(Message::Exited { words, well: false });
+            assert_eq!(message(&tab(Some(ExitStatus::Code(2)), phase)), expected);
+        }
+    }
+
+    #[test]
+    fn a_terminal_that_has_gone_says_so_even_if_it_had_ended() {
+        let phase = Phase::Gone(GoneReason::SessionNotFound);
+        assert_eq!(message(&tab(Some(ExitStatus::Code(0)), phase)), Some(Message::Vanished));
+    }
+}

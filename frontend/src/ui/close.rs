@@ -1,0 +1,71 @@
+//! Whether to close a tab in which something still runs.
+
+use leptos::{html, prelude::*};
+
+use super::dialog::{Dialog, Heading};
+use crate::{app::App, tabs::TabKind};
+
+/// Asks before programs are ended.
+#[component]
+pub fn CloseDialog(
+    /// The tab.
+    tab: TabKind,
+    /// What runs in it.
+    running: Vec<String>,
+) -> impl IntoView {
+    let app = App::expect();
+    let keep = NodeRef::<html::Button>::new();
+    Effect::new(move || {
+        // The harmless answer is the one at hand.
+        if let Some(keep) = keep.get() {
+            let _ = keep.focus();
+        }
+    });
+    let close = move |_| {
+        app.close_overlay();
+        app.end_tab(&tab);
+    };
+    view! {
+        <Dialog label="Close this tab?" class="form">
+            <Heading title="Close this tab?"/>
+            <p>{sentence(&running)}</p>
+            <div class="actions">
+                <button node_ref=keep type="button" class="button" on:click=move |_| app.close_overlay()>
+                    "Keep it"
+                </button>
+                <button type="button" class="button danger" on:click=close>"Close and end"</button>
+            </div>
+        </Dialog>
+    }
+}
+
+/// Names what runs; of many, the first few.
+fn sentence(running: &[String]) -> String {
+    const NAMED: usize = 3;
+    let ends = "Closing the tab ends it.";
+    let end = "Closing the tab ends them.";
+    match running {
+        [one] => format!("{one} still runs in it. {ends}"),
+        [few @ .., last] if few.len() < NAMED => {
+            format!("{} and {last} still run in it. {end}", few.join(", "))
+        }
+        many => {
+            let (named, others) = many.split_at(NAMED.min(many.len()));
+            format!("{} and {} more programs still run in it. {end}", named.join(", "), others.len())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sentence;
+
+    #[test]
+    fn it_says_what_runs() {
+        let names = |names: &str| names.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        assert!(sentence(&names("vim")).starts_with("vim still runs"));
+        assert!(sentence(&names("vim make")).starts_with("vim and make still run"));
+        assert!(sentence(&names("a b c d")).starts_with("a, b, c and d still run"));
+        assert!(sentence(&names("a b c d e")).starts_with("a, b, c and 2 more programs still run"));
+    }
+}

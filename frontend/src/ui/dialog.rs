@@ -1,0 +1,64 @@
+//! The frame of everything that lies over the page: modal, closed by Esc or by a press beside it.
+
+use leptos::{ev, html, prelude::*};
+use wasm_bindgen::JsCast as _;
+use web_sys::{Element, Event};
+
+use super::icons::{Glyph, Icon};
+use crate::app::App;
+
+/// A modal dialog; the browser keeps the keyboard inside of it. It is closed by taking it out of the page.
+#[component]
+pub fn Dialog(
+    /// What it is called.
+    #[prop(into)]
+    label: String,
+    /// Its CSS class.
+    class: &'static str,
+    /// What it holds.
+    children: Children,
+) -> impl IntoView {
+    let app = App::expect();
+    let dialog = NodeRef::<html::Dialog>::new();
+    Effect::new(move || {
+        if let Some(dialog) = dialog.get() {
+            // It fails for an element that is not in the document (any more): then there is nothing to show.
+            let _ = dialog.show_modal();
+        }
+    });
+    let on_press = move |event: ev::PointerEvent| {
+        if is_backdrop(&event) {
+            app.close_overlay();
+        }
+    };
+    view! {
+        <dialog node_ref=dialog class=format!("dialog {class}") aria-label=label
+            on:close=move |_| app.close_overlay() on:pointerdown=on_press>
+            {children()}
+        </dialog>
+    }
+}
+
+/// A dialog's heading, with a button that closes it.
+#[component]
+pub fn Heading(
+    /// Its words.
+    #[prop(into)]
+    title: String,
+) -> impl IntoView {
+    let app = App::expect();
+    view! {
+        <header class="dialog-heading">
+            <h2>{title}</h2>
+            <button class="icon-button" type="button" aria-label="Close" on:click=move |_| app.close_overlay()>
+                <Glyph icon=Icon::Close/>
+            </button>
+        </header>
+    }
+}
+
+/// A press on the dialog element itself is one on its backdrop: its content covers all of the rest.
+fn is_backdrop(event: &Event) -> bool {
+    let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
+    target.is_some_and(|target| target.tag_name() == "DIALOG")
+}

@@ -1,0 +1,35 @@
+//! The shortcuts, as the list of commands has them.
+
+use leptos::prelude::*;
+
+use super::{
+    dialog::{Dialog, Heading},
+    keys::Keys,
+};
+use crate::commands::{self, Command, Group};
+
+/// All commands that have keys.
+#[component]
+pub fn HelpDialog() -> impl IntoView {
+    let commands = commands::all();
+    let groups = Group::ALL.into_iter().map(|group| section(group, &commands)).collect_view();
+    view! {
+        <Dialog label="Keyboard shortcuts" class="help">
+            <Heading title="Keyboard shortcuts"/>
+            <div class="help-groups">{groups}</div>
+            <p class="hint">
+                "With a tab in focus: arrows move between tabs, F2 renames, Delete closes, Enter goes to its terminal. "
+                "All other keys belong to the program."
+            </p>
+        </Dialog>
+    }
+}
+
+fn section(group: Group, commands: &[Command]) -> impl IntoView + use<> {
+    let line = |command: &Command| {
+        let chord = command.chord?;
+        Some(view! { <div class="help-line"><dt>{command.title.clone()}</dt><dd><Keys chord/></dd></div> })
+    };
+    let lines = commands.iter().filter(|command| command.group == group).filter_map(line).collect_view();
+    view! { <section><h3>{group.title()}</h3><dl>{lines}</dl></section> }
+}

@@ -1,0 +1,57 @@
+//! The keys that keyboards on a screen lack. CSS shows them where the pointer is a finger.
+
+use leptos::{ev, prelude::*};
+
+use crate::app::{App, Modifiers};
+
+/// A key that is no character: its name on the button, its words, `KeyboardEvent.key`, and the number by which
+/// terminals in browsers know it (`keyCode`).
+const NAMED: [(&str, &str, &str, u32); 6] = [
+    ("Esc", "Escape", "Escape", 27),
+    ("Tab", "Tab", "Tab", 9),
+    ("←", "Left", "ArrowLeft", 37),
+    ("↑", "Up", "ArrowUp", 38),
+    ("↓", "Down", "ArrowDown", 40),
+    ("→", "Right", "ArrowRight", 39),
+];
+
+const CHARACTERS: [&str; 4] = ["|", "/", "-", "~"];
+
+/// The bar above the keyboard on the screen.
+#[component]
+pub fn KeyBar() -> impl IntoView {
+    let app = App::expect();
+    let named = |(name, words, key, code)| {
+        view! {
+            <button type="button" tabindex="-1" aria-label=words on:click=move |_| app.press_key(key, code)>{name}</button>
+        }
+    };
+    let character = |text: &'static str| {
+        view! { <button type="button" tabindex="-1" on:click=move |_| app.type_text(text)>{text}</button> }
+    };
+    let [escape, tab, arrows @ ..] = NAMED;
+    view! {
+        // The terminal keeps the keyboard, else the one on the screen would go away.
+        <div class="key-bar" role="toolbar" aria-label="Keys" hidden=move || app.active().is_none()
+            on:mousedown=|event: ev::MouseEvent| event.prevent_default()>
+            {named(escape)}
+            {named(tab)}
+            <Held name="Ctrl" pressed=|held| held.ctrl toggle=|held| held.ctrl = !held.ctrl/>
+            <Held name="Alt" pressed=|held| held.alt toggle=|held| held.alt = !held.alt/>
+            {arrows.map(named).into_iter().collect_view()}
+            {CHARACTERS.map(character).into_iter().collect_view()}
+        </div>
+    }
+}
+
+/// A key that is held until the next one.
+#[component]
+fn Held(name: &'static str, pressed: fn(Modifiers) -> bool, toggle: fn(&mut Modifiers)) -> impl IntoView {
+    let held = App::expect().held;
+    view! {
+        <button type="button" tabindex="-1" aria-pressed=move || pressed(held.get()).to_string()
+            on:click=move |_| held.update(toggle)>
+            {name}
+        </button>
+    }
+}

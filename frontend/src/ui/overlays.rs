@@ -1,0 +1,27 @@
+//! Shows what lies over the page.
+
+use leptos::prelude::*;
+
+use super::{
+    close::CloseDialog, help::HelpDialog, menu::TabMenu, palette::Palette, rename::RenameDialog,
+    settings::SettingsDialog, switcher::Switcher, themes::ThemePicker,
+};
+use crate::app::{App, Overlay};
+
+/// What lies over the page now, if anything.
+#[component]
+pub fn Overlays() -> impl IntoView {
+    let app = App::expect();
+    move || {
+        Some(match app.overlay.get()? {
+            Overlay::Palette => view! { <Palette/> }.into_any(),
+            Overlay::Themes => view! { <ThemePicker/> }.into_any(),
+            Overlay::Tabs => view! { <Switcher/> }.into_any(),
+            Overlay::Settings => view! { <SettingsDialog/> }.into_any(),
+            Overlay::Help => view! { <HelpDialog/> }.into_any(),
+            Overlay::Menu { x, y } => view! { <TabMenu x y/> }.into_any(),
+            Overlay::Rename(tab) => view! { <RenameDialog tab/> }.into_any(),
+            Overlay::Close(tab, running) => view! { <CloseDialog tab running/> }.into_any(),
+        })
+    }
+}

@@ -1,0 +1,42 @@
+//! The palette: every command, found by a few letters.
+
+use leptos::prelude::*;
+
+use super::picker::{Item, Picker};
+use crate::{
+    app::App,
+    commands::{self, Action, Command},
+};
+
+/// All commands.
+#[component]
+pub fn Palette() -> impl IntoView {
+    let app = App::expect();
+    let listed = commands::all().into_iter().filter(|command| command.action != Action::ShowPalette);
+    let items = listed.map(item).collect();
+    let look = move |action| {
+        app.preview.set(match action {
+            Action::UseTheme(theme) => Some(theme),
+            _ => None,
+        });
+    };
+    let choose = move |action| {
+        app.close_overlay();
+        app.run(action);
+    };
+    view! { <Picker label="All commands" placeholder="What do you want to do?" items on_mark=look on_choose=choose/> }
+}
+
+fn item(command: Command) -> Item<Action> {
+    let theme = match command.action {
+        Action::UseTheme(theme) => Some(theme),
+        _ => None,
+    };
+    Item {
+        value: command.action,
+        title: command.title.into_owned(),
+        note: if theme.is_some() { "" } else { command.group.title() },
+        chord: command.chord,
+        theme,
+    }
+}

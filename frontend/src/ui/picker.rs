@@ -1,0 +1,164 @@
+//! A list to choose from by typing: the palette and the list of themes.
+
+use leptos::{ev, html, prelude::*};
+
+use super::{dialog::Dialog, keys::Keys};
+use crate::{
+    commands::{fuzzy, keys::Chord},
+    themes::BuiltIn,
+};
+
+/// One line of a picker.
+#[derive(Clone)]
+pub struct Item<T: 'static> {
+    /// What choosing it means.
+    pub value: T,
+    /// Its words; typing searches these.
+    pub title: String,
+    /// What stands behind the words, stepping back.
+    pub note: &'static str,
+    /// Its shortcut.
+    pub chord: Option<Chord>,
+    /// The theme that it is about.
+    pub theme: Option<&'static BuiltIn>,
+}
+
+/// A dialog with a search field over a list. Arrows move, Enter chooses, Esc leaves.
+#[component]
+pub fn Picker<T: Clone + Send + Sync + 'static>(
+    /// What it is called.
+    label: &'static str,
+    /// What stands in the empty search field.
+    placeholder: &'static str,
+    /// The lines.
+    items: Vec<Item<T>>,
+    /// Which one is marked at first.
+    #[prop(optional)]
+    start: usize,
+    /// Told which one is marked whenever that changes.
+    #[prop(into)]
+    on_mark: Callback<T>,
+    /// Told which one was chosen.
+    #[prop(into)]
+    on_choose: Callback<T>,
+) -> impl IntoView {
+    let input = NodeRef::<html::Input>::new();
+    let items = StoredValue::new(items);
+    let query = RwSignal::new(String::new());
+    let marked = RwSignal::new(start);
+    let found = Memo::new(move |_| {
+        items.with_value(|items| fuzzy::rank(&query.read(), items.iter().map(|item| item.title.as_str())))
+    });
+    let value_at = move |row: usize| {
+        let place = found.with_untracked(|found| found.get(row).copied())?;
+        items.with_value(|items| items.get(place).map(|item| item.value.clone()))
+    };
+    let mark = move |row: usize| {
+        marked.set(row);
+        scroll_to(row);
+        if let Some(value) = value_at(row) {
+            on_mark.run(value);
+        }
+    };
+    let choose = move |row: usize| {
+        if let Some(value) = value_at(row) {
+            on_choose.run(value);
+        }
+    };
+    let on_key = move |event: ev::KeyboardEvent| {
+        let (row, count) = (marked.get_untracked(), found.with_untracked(Vec::len));
+        match event.key().as_str() {
+            "Enter" => choose(row),
+            key => match moved(key, row, count) {
+                Some(row) => mark(row),
+                None => return,
+            },
+        }
+        event.prevent_default();
+    };
+    let on_input = move |event| {
+        query.set(event_target_value(&event));
+        mark(0);
+    };
+    Effect::new(move || {
+        if let Some(input) = input.get() {
+            let _ = input.focus();
+            scroll_to(start);
+        }
+    });
+
+    let row = move |(row, place): (usize, usize)| {
+        let item = items.with_value(|items| items[place].clone());
+        view! {
+            <li id=row_id(row) role="option" class="row" aria-selected=move || (marked.get() == row).to_string()
+                on:pointermove=move |_| if marked.get_untracked() != row { mark(row) }
+                on:click=move |_| choose(row)>
+                {item.theme.map(|theme| view! { <Swatches theme/> })}
+                <span class="row-title">{item.title}</span>
+                <span class="row-note">{item.note}</span>
+                {item.chord.map(|chord| view! { <Keys chord/> })}
+            </li>
+        }
+    };
+    view! {
+        <Dialog label class="picker">
+            <input node_ref=input class="picker-input" type="text" role="combobox" aria-expanded="true"
+                aria-controls="picker-list" aria-label=label placeholder=placeholder autocomplete="off"
+                autocapitalize="off" spellcheck="false"
+                aria-activedescendant=move || row_id(marked.get()) on:input=on_input on:keydown=on_key/>
+            <ul id="picker-list" class="picker-list" role="listbox" aria-label=label>
+                {move || found.get().into_iter().enumerate().map(row).collect_view()}
+            </ul>
+            <p class="picker-empty" role="status" hidden=move || !found.with(Vec::is_empty)>"Nothing of that name."</p>
+        </Dialog>
+    }
+}
+
+/// A few colours of a theme.
+#[component]
+pub fn Swatches(
+    /// The theme.
+    theme: &'static BuiltIn,
+) -> impl IntoView {
+    let [ground, colours @ ..] = theme.swatches().map(|colour| colour.to_string());
+    let dots = colours.map(|colour| view! { <i style:background=colour></i> });
+    view! { <span class="swatches" aria-hidden="true" style:background=ground>{dots.into_iter().collect_view()}</span> }
+}
+
+fn row_id(row: usize) -> String {
+    format!("picker-{row}")
+}
+
+/// The row that a key leads to, of `count`; the first one comes after the last.
+fn moved(key: &str, row: usize, count: usize) -> Option<usize> {
+    const PAGE: usize = 8;
+    let last = count.checked_sub(1)?;
+    match key {
+        "ArrowDown" => Some(if row >= last { 0 } else { row + 1 }),
+        "ArrowUp" => Some(row.checked_sub(1).unwrap_or(last)),
+        "PageDown" => Some((row + PAGE).min(last)),
+        "PageUp" => Some(row.saturating_sub(PAGE)),
+        _ => None,
+    }
+}
+
+fn scroll_to(row: usize) {
+    if let Some(row) = document().get_element_by_id(&row_id(row)) {
+        super::tab::scroll_into_view(&row);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::moved;
+
+    #[test]
+    fn keys_move_through_the_list_and_round() {
+        assert_eq!(moved("ArrowDown", 2, 3), Some(0));
+        assert_eq!(moved("ArrowUp", 0, 3), Some(2));
+        assert_eq!(moved("PageDown", 1, 3), Some(2));
+        assert_eq!(moved("PageUp", 1, 3), Some(0));
+        assert_eq!(moved("x", 1, 3), None);
+        assert_eq!(moved("ArrowDown", 0, 0), None);
+    }
+}

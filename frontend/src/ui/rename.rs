@@ -1,0 +1,47 @@
+//! A new name for a tab.
+
+use leptos::{ev::SubmitEvent, html, prelude::*};
+
+use super::dialog::{Dialog, Heading};
+use crate::{app::App, tabs::TabKind};
+
+/// Asks for a tab's name.
+#[component]
+pub fn RenameDialog(
+    /// The tab.
+    tab: TabKind,
+) -> impl IntoView {
+    let app = App::expect();
+    let input = NodeRef::<html::Input>::new();
+    let title =
+        app.tabs.with_untracked(|tabs| tabs.get(&tab).map(|tab| tab.title.clone())).unwrap_or_default();
+    let on_submit = move |event: SubmitEvent| {
+        event.prevent_default();
+        let name = input.get_untracked().map(|input| input.value()).unwrap_or_default();
+        app.rename_tab(tab.clone(), &name);
+        app.close_overlay();
+    };
+    Effect::new(move || {
+        if let Some(input) = input.get() {
+            let _ = input.focus();
+            input.select();
+        }
+    });
+    view! {
+        <Dialog label="Rename tab" class="form">
+            <Heading title="Rename tab"/>
+            <form on:submit=on_submit>
+                <label class="field">
+                    <span>"Name"</span>
+                    <input node_ref=input type="text" value=title maxlength=limpet_shared::limits::TITLE.to_string()
+                        autocomplete="off" enterkeyhint="done"/>
+                </label>
+                <p class="hint">"Leave it empty, and the program names its tab itself."</p>
+                <div class="actions">
+                    <button type="button" class="button" on:click=move |_| app.close_overlay()>"Cancel"</button>
+                    <button type="submit" class="button primary">"Rename"</button>
+                </div>
+            </form>
+        </Dialog>
+    }
+}

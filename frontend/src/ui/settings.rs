@@ -1,0 +1,164 @@
+//! The settings. Each change is seen, and kept, at once.
+
+use leptos::prelude::*;
+use limpet_shared::theme::Appearance;
+
+use super::dialog::{Dialog, Heading};
+use crate::{
+    app::App,
+    commands::{Action, describe},
+    settings::{FONT_SIZES, Font, Mode, SCROLLBACK, Settings},
+    themes::{self, BUILT_IN},
+};
+
+/// All settings.
+#[component]
+pub fn SettingsDialog() -> impl IntoView {
+    view! {
+        <Dialog label="Settings" class="settings">
+            <Heading title="Settings"/>
+            <div class="settings-body">
+                <Colours/>
+                <Text/>
+                <Terminals/>
+            </div>
+        </Dialog>
+    }
+}
+
+#[component]
+fn Colours() -> impl IntoView {
+    let app = App::expect();
+    let mode = Memo::new(move |_| app.settings.with(|settings| settings.mode));
+    let choice = move |value: Mode, name: &'static str| {
+        view! {
+            <label class="choice">
+                <input type="radio" name="mode" prop:checked=move || mode.get() == value
+                    on:change=move |_| app.change_settings(|settings| settings.mode = value)/>
+                <span>{name}</span>
+            </label>
+        }
+    };
+    view! {
+        <fieldset>
+            <legend>"Colours"</legend>
+            <div class="choices" role="radiogroup" aria-label="Appearance">
+                {choice(Mode::System, "As the system")}
+                {choice(Mode::Dark, "Dark")}
+                {choice(Mode::Light, "Light")}
+            </div>
+            <ThemeField label="Dark theme" appearance=Appearance::Dark/>
+            <ThemeField label="Light theme" appearance=Appearance::Light/>
+            <button type="button" class="button" on:click=app.on_click(Action::ChooseTheme)>
+                {describe(Action::ChooseTheme).0}
+            </button>
+        </fieldset>
+    }
+}
+
+#[component]
+fn ThemeField(label: &'static str, appearance: Appearance) -> impl IntoView {
+    let app = App::expect();
+    let chosen = Memo::new(move |_| app.settings.with(|settings| settings.theme_for(appearance).id));
+    let on_change = move |event| {
+        let theme = themes::find(&event_target_value(&event), appearance);
+        app.choose_theme(theme);
+    };
+    let fitting = BUILT_IN.iter().filter(move |theme| theme.appearance == appearance);
+    let options = fitting.map(|theme| {
+        view! { <option value=theme.id selected=move || chosen.get() == theme.id>{theme.name}</option> }
+    });
+    view! {
+        <label class="field inline">
+            <span>{label}</span>
+            <select prop:value=chosen on:change=on_change>{options.collect_view()}</select>
+        </label>
+    }
+}
+
+#[component]
+fn Text() -> impl IntoView {
+    let app = App::expect();
+    let font = Memo::new(move |_| app.settings.with(|settings| settings.font));
+    let custom = Memo::new(move |_| app.settings.with(|settings| settings.custom_font.clone()));
+    let on_font = move |event| {
+        let place = event_target_value(&event).parse().unwrap_or(0);
+        if let Some(&(font, _)) = Font::ALL.get::<usize>(place) {
+            app.change_settings(|settings| settings.font = font);
+        }
+    };
+    let options = Font::ALL.into_iter().enumerate().map(move |(place, (value, name))| {
+        view! { <option value=place.to_string() selected=move || font.get() == value>{name}</option> }
+    });
+    view! {
+        <fieldset>
+            <legend>"Text"</legend>
+            <label class="field inline">
+                <span>"Font"</span>
+                <select on:change=on_font>{options.collect_view()}</select>
+            </label>
+            <label class="field inline" hidden=move || font.get() != Font::Custom>
+                <span>"Custom font"</span>
+                <input type="text" placeholder="Hack, \"Fira Code\"" spellcheck="false" autocomplete="off"
+                    prop:value=custom
+                    on:input=move |event| app.change_settings(|s| s.custom_font = event_target_value(&event))/>
+            </label>
+            <NumberField label="Size" unit="px" from=*FONT_SIZES.start() to=*FONT_SIZES.end() step=1
+                get=|settings| settings.font_size.into()
+                set=|settings, size| settings.font_size = u16::try_from(size).unwrap_or(settings.font_size)/>
+            <p class="sample" style:font-family=move || app.settings.with(Settings::font_family)
+                style:font-size=move || format!("{}px", app.settings.with(|settings| settings.font_size))>
+                "~/src $ 0O 1lI {}[] -> =="
+            </p>
+        </fieldset>
+    }
+}
+
+#[component]
+fn Terminals() -> impl IntoView {
+    let app = App::expect();
+    let blink = Memo::new(move |_| app.settings.with(|settings| settings.cursor_blink));
+    view! {
+        <fieldset>
+            <legend>"Terminal"</legend>
+            <label class="field inline switch">
+                <span>"Blinking cursor"</span>
+                <input type="checkbox" role="switch" prop:checked=blink
+                    on:change=move |event| app.change_settings(|s| s.cursor_blink = event_target_checked(&event))/>
+            </label>
+            <NumberField label="Scrollback" unit="lines" from=*SCROLLBACK.start() to=*SCROLLBACK.end() step=1000
+                get=|settings| settings.scrollback set=|settings, lines| settings.scrollback = lines/>
+        </fieldset>
+    }
+}
+
+/// A number within bounds. What is out of them while it is being typed is not taken.
+#[component]
+fn NumberField<N: Into<u32> + 'static>(
+    label: &'static str,
+    unit: &'static str,
+    from: N,
+    to: N,
+    step: u32,
+    get: fn(&Settings) -> u32,
+    set: fn(&mut Settings, u32),
+) -> impl IntoView {
+    let app = App::expect();
+    let (from, to): (u32, u32) = (from.into(), to.into());
+    let value = Memo::new(move |_| app.settings.with(get).to_string());
+    let on_input = move |event| {
+        if let Some(number) = event_target_value(&event).parse().ok().filter(|n| (from..=to).contains(n)) {
+            app.change_settings(|settings| set(settings, number));
+        }
+    };
+    view! {
+        <label class="field inline">
+            <span>{label}</span>
+            <span class="number">
+                <input type="number" inputmode="numeric" min=from.to_string() max=to.to_string()
+                    step=step.to_string() prop:value=value on:input=on_input/>
+                <span class="unit">{unit}</span>
+            </span>
+        </label>
+    }
+}

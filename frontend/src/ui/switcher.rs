@@ -1,0 +1,74 @@
+//! All tabs, one below the other: what the bar cannot show on a small screen.
+
+use leptos::{ev, html, prelude::*};
+
+use super::{
+    dialog::{Dialog, Heading},
+    drag::{Axis, Reorder},
+    icons::{Glyph, Icon},
+    tab::sign,
+};
+use crate::{
+    app::App,
+    commands::{Action, describe},
+    tabs::{TabKind, model::TabList},
+};
+
+/// The list of tabs: select, reorder, close.
+#[component]
+pub fn Switcher() -> impl IntoView {
+    let app = App::expect();
+    let list = NodeRef::<html::Div>::new();
+    let reorder = Reorder::new(list, Axis::Vertical);
+    let kinds = Memo::new(move |_| app.tabs.with(TabList::kinds));
+    let new_tab = move |_| {
+        app.close_overlay();
+        app.run(Action::NewTab);
+    };
+    view! {
+        <Dialog label="Tabs" class="sheet">
+            <Heading title="Tabs"/>
+            <div node_ref=list class="switcher" on:pointermove=move |event| reorder.moved(&event)
+                on:pointerup=move |_| reorder.released() on:pointercancel=move |_| reorder.released()>
+                <For each=move || kinds.get() key=Clone::clone children=move |kind| view! { <Line kind reorder/> }/>
+            </div>
+            <button type="button" class="button wide" on:click=new_tab>
+                <Glyph icon=Icon::Plus/>{describe(Action::NewTab).0}
+            </button>
+        </Dialog>
+    }
+}
+
+#[component]
+fn Line(kind: TabKind, reorder: Reorder) -> impl IntoView {
+    let app = App::expect();
+    let kind = StoredValue::new(kind);
+    let tab = app.tab(kind.get_value());
+    let active = Memo::new(move |_| app.tabs.with(|tabs| kind.with_value(|kind| tabs.is_active(kind))));
+    let dragged = Memo::new(move |_| kind.with_value(|kind| reorder.drags(kind)));
+    let title =
+        Memo::new(move |_| tab.with(|tab| tab.as_ref().map(|tab| tab.title.clone()).unwrap_or_default()));
+    let choose = move |_| {
+        app.tabs.update(|tabs| kind.with_value(|kind| tabs.select(kind)));
+        app.close_overlay();
+    };
+    let close = move |_: ev::MouseEvent| {
+        app.close_overlay();
+        app.close_tab(kind.get_value());
+    };
+    view! {
+        <div class="line" class:dragged=dragged>
+            <span class="grip" aria-hidden="true" on:pointerdown=move |event| reorder.press(kind.get_value(), &event)>
+                <Glyph icon=Icon::Grip/>
+            </span>
+            <button type="button" class="line-title" aria-current=move || active.get().to_string() on:click=choose>
+                <span class="tab-sign">{move || tab.with(|tab| tab.as_ref().map(sign))}</span>
+                <span class="tab-title">{title}</span>
+            </button>
+            <button type="button" class="icon-button" aria-label=move || format!("Close {}", title.get())
+                on:click=close>
+                <Glyph icon=Icon::Close/>
+            </button>
+        </div>
+    }
+}

@@ -1,0 +1,129 @@
+//! One tab of the bar.
+
+use leptos::{ev, html, prelude::*};
+use wasm_bindgen::JsCast as _;
+use web_sys::{Element, HtmlElement, ScrollIntoViewOptions, ScrollLogicalPosition};
+
+use super::{
+    drag::Reorder,
+    icons::{Glyph, Icon},
+    status,
+};
+use crate::{
+    app::{App, Overlay},
+    commands::Action,
+    connection::Phase,
+    tabs::{Mark, Tab, TabKind, model::Side},
+};
+
+/// A tab. Its cross is for pointers; the keyboard closes it with Delete.
+#[component]
+pub fn TabItem(
+    /// What it shows.
+    kind: TabKind,
+    /// What drags it.
+    reorder: Reorder,
+) -> impl IntoView {
+    let app = App::expect();
+    let element = NodeRef::<html::Div>::new();
+    let kind = StoredValue::new(kind);
+    let tab = app.tab(kind.get_value());
+    let active = Memo::new(move |_| app.tabs.with(|tabs| kind.with_value(|kind| tabs.is_active(kind))));
+    let dragged = Memo::new(move |_| kind.with_value(|kind| reorder.drags(kind)));
+    let title =
+        Memo::new(move |_| tab.with(|tab| tab.as_ref().map(|tab| tab.title.clone()).unwrap_or_default()));
+    let select = move || app.change_tabs(|tabs| kind.with_value(|kind| tabs.select(kind)));
+    Effect::new(move || {
+        if let Some(element) = element.get().filter(|_| active.get()) {
+            scroll_into_view(&element);
+        }
+    });
+    let on_menu = move |event: ev::MouseEvent| {
+        event.prevent_default();
+        app.tabs.update(|tabs| kind.with_value(|kind| tabs.select(kind)));
+        app.show(Overlay::Menu { x: event.client_x(), y: event.client_y() });
+    };
+    let close = move || app.close_tab(kind.get_value());
+    let on_close = move |event: ev::MouseEvent| {
+        event.stop_propagation();
+        close();
+    };
+    let on_middle = move |event: ev::MouseEvent| {
+        if event.button() == 1 {
+            event.prevent_default();
+            close();
+        }
+    };
+    let dom_id = kind.with_value(TabKind::dom_id);
+    view! {
+        <div node_ref=element class="tab" class:dragged=dragged role="tab" id=format!("tab-{dom_id}")
+            aria-controls=format!("panel-{dom_id}") aria-selected=move || active.get().to_string()
+            tabindex=move || if active.get() { "0" } else { "-1" } title=title
+            on:click=move |_| select() on:dblclick=move |_| app.show(Overlay::Rename(kind.get_value()))
+            on:auxclick=on_middle on:contextmenu=on_menu on:keydown=move |event| on_key(app, &event)
+            on:pointerdown=move |event| reorder.press(kind.get_value(), &event)>
+            <span class="tab-sign">{move || tab.with(|tab| tab.as_ref().map(sign))}</span>
+            <span class="tab-title">{title}</span>
+            <span class="tab-close" aria-hidden="true" title="Close" on:click=on_close
+                on:pointerdown=|event| event.stop_propagation() on:dblclick=|event| event.stop_propagation()>
+                <Glyph icon=Icon::Close/>
+            </span>
+        </div>
+    }
+}
+
+/// What happened in a tab, as a small sign with words for those who do not see it.
+pub fn sign(tab: &Tab) -> AnyView {
+    let dot = |tone: &'static str, words: String| {
+        view! { <i class="dot" data-tone=tone></i><span class="sr-only">{words}</span> }.into_any()
+    };
+    match (tab.exit, tab.phase, tab.mark) {
+        (Some(status), ..) => {
+            dot(if status.success() { "muted" } else { "danger" }, format!("ended with {status}, "))
+        }
+        (_, phase @ (Phase::Reconnecting { .. } | Phase::Gone(_)), _) => {
+            dot(status::tone(phase), format!("{}, ", status::word(phase)))
+        }
+        (_, _, Mark::Bell) => {
+            view! { <Glyph icon=Icon::Bell/><span class="sr-only">"rang, "</span> }.into_any()
+        }
+        (_, _, Mark::Activity) => dot("accent", "new output, ".to_owned()),
+        (_, _, Mark::None) => ().into_any(),
+    }
+}
+
+/// Keys while the tab itself has the keyboard (WAI-ARIA Authoring Practices, tabs pattern).
+fn on_key(app: App, event: &ev::KeyboardEvent) {
+    if event.ctrl_key() || event.alt_key() || event.meta_key() || event.default_prevented() {
+        return;
+    }
+    match event.key().as_str() {
+        "ArrowLeft" => go(app, |tabs| tabs.select_beside(Side::Before)),
+        "ArrowRight" => go(app, |tabs| tabs.select_beside(Side::After)),
+        "Home" => go(app, |tabs| tabs.select_at(0)),
+        "End" => go(app, |tabs| tabs.select_at(tabs.tabs().len().saturating_sub(1))),
+        "Enter" | " " => app.focus_pane(),
+        "F2" => app.run(Action::RenameTab),
+        "Delete" => app.run(Action::CloseTab),
+        _ => return,
+    }
+    event.prevent_default();
+}
+
+/// Shows another tab and leaves the keyboard with the tabs.
+fn go(app: App, change: impl FnOnce(&mut crate::tabs::model::TabList)) {
+    app.tabs.update(change);
+    let tab = app.active().and_then(|kind| document().get_element_by_id(&format!("tab-{}", kind.dom_id())));
+    if let Some(tab) = tab.and_then(|tab| tab.dyn_into::<HtmlElement>().ok()) {
+        // A tab can always have the keyboard.
+        let _ = tab.focus();
+    }
+}
+
+/// Scrolls an element's surroundings as little as it takes to see it.
+pub fn scroll_into_view(element: &Element) {
+    let options = ScrollIntoViewOptions::new();
+    options.set_block(ScrollLogicalPosition::Nearest);
+    options.set_inline(ScrollLogicalPosition::Nearest);
+    element.scroll_into_view_with_scroll_into_view_options(&options);
+}

@@ -1,0 +1,69 @@
+//! The bar above the terminals: mark, tabs, state of the connection, and the way to everything else.
+
+use leptos::{html, prelude::*};
+
+use super::{
+    drag::{Axis, Reorder},
+    icons::{Glyph, Icon, Mark},
+    keys::in_words,
+    status::Status,
+    tab::TabItem,
+};
+use crate::{
+    app::App,
+    commands::{Action, describe},
+};
+
+/// The bar. Where there is little room, one button stands for all tabs.
+#[component]
+pub fn TabBar() -> impl IntoView {
+    let app = App::expect();
+    let list = NodeRef::<html::Div>::new();
+    let reorder = Reorder::new(list, Axis::Horizontal);
+    let kinds = Memo::new(move |_| app.tabs.with(crate::tabs::model::TabList::kinds));
+    view! {
+        <header class="bar">
+            <Mark/>
+            <div node_ref=list class="tabs" role="tablist" aria-label="Terminals"
+                on:pointermove=move |event| reorder.moved(&event)
+                on:pointerup=move |_| reorder.released() on:pointercancel=move |_| reorder.released()>
+                <For each=move || kinds.get() key=Clone::clone children=move |kind| view! { <TabItem kind reorder/> }/>
+            </div>
+            <Current/>
+            <BarButton action=Action::NewTab icon=Icon::Plus/>
+            <span class="spring"></span>
+            <Status/>
+            <BarButton action=Action::ShowSettings icon=Icon::Settings/>
+            <BarButton action=Action::ShowPalette icon=Icon::Menu/>
+        </header>
+    }
+}
+
+/// The active tab's title as a button that shows all tabs.
+#[component]
+fn Current() -> impl IntoView {
+    let app = App::expect();
+    let tab = app.active_tab();
+    let title = Memo::new(move |_| tab.with(|tab| tab.as_ref().map(|tab| tab.title.clone())));
+    let count = Memo::new(move |_| app.tabs.with(|tabs| tabs.tabs().len()));
+    view! {
+        <button type="button" class="current" aria-haspopup="dialog" title=describe(Action::SwitchTab).0
+            on:click=app.on_click(Action::SwitchTab)>
+            <span class="tab-title">{move || title.get().unwrap_or_else(|| "No terminal".to_owned())}</span>
+            <span class="count" aria-hidden="true">{count}</span>
+            <Glyph icon=Icon::Down/>
+        </button>
+    }
+}
+
+#[component]
+fn BarButton(action: Action, icon: Icon) -> impl IntoView {
+    let app = App::expect();
+    let (title, chord) = describe(action);
+    view! {
+        <button type="button" class="icon-button" aria-label=title title=in_words(title, chord)
+            on:click=app.on_click(action)>
+            <Glyph icon/>
+        </button>
+    }
+}

@@ -16,7 +16,7 @@ fn system() -> Option<Clipboard> {
 }
 
 /// Whether the page may use the clipboard other than by the browser's own commands.
-#[must_use] 
+#[must_use]
 pub fn available() -> bool {
     system().is_some()
 }
@@ -41,10 +41,10 @@ pub async fn read() -> Result<String, JsValue> {
 }
 
 /// Copies the selection of the focused terminal by the browser's own command, which works on any page, though only
-/// in answer to a key or a click. True if it did.
-#[must_use] 
-pub fn copy_selection() -> bool {
-    document().unchecked_into::<HtmlDocument>().exec_command("copy").unwrap_or(false)
+/// in answer to a key or a click.
+pub fn copy_selection() {
+    // Where it is refused, so is everything else.
+    let _ = document().unchecked_into::<HtmlDocument>().exec_command("copy");
 }
 
 /// What the clipboard add-on gets in place of the clipboard: programs may write, and read nothing.
@@ -67,7 +67,7 @@ impl Provider {
     }
 
     /// xterm.js's `IClipboardProvider`.
-    #[must_use] 
+    #[must_use]
     pub fn object(&self) -> Object {
         object(&[("writeText", self.write.as_ref().clone()), ("readText", self.read.as_ref().clone())])
     }

@@ -54,7 +54,7 @@ impl Extent {
     }
 
     /// How the terminal is to be laid out.
-    #[must_use] 
+    #[must_use]
     pub fn layout(&self) -> Layout {
         if self.claimed {
             return Layout { size: self.own, scale: 1.0 };

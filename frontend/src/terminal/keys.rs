@@ -13,7 +13,7 @@ pub enum Platform {
 
 impl Platform {
     /// From `navigator.platform`.
-    #[must_use] 
+    #[must_use]
     pub fn from_name(name: &str) -> Self {
         if name.starts_with("Mac") || name.starts_with("iP") {
             Self::Mac
@@ -53,7 +53,7 @@ pub enum Fate {
 }
 
 /// What becomes of a key, with or without a selection.
-#[must_use] 
+#[must_use]
 pub fn fate(platform: Platform, key: Key<'_>, selected: bool) -> Fate {
     let Key { key, ctrl, shift, alt, meta } = key;
     let letter = |wanted: &str| key.eq_ignore_ascii_case(wanted);

@@ -22,7 +22,7 @@ pub struct Links {
 
 impl Links {
     /// Links open in a tab of their own, which learns nothing of this page; `element` shows where they lead.
-    #[must_use] 
+    #[must_use]
     pub fn new(element: &HtmlElement) -> Self {
         let (hovered, left) = (element.clone(), element.clone());
         Self {
@@ -36,13 +36,13 @@ impl Links {
     }
 
     /// Called with the event and the URI.
-    #[must_use] 
+    #[must_use]
     pub fn activate(&self) -> &Function {
         self.activate.as_ref().unchecked_ref()
     }
 
     /// xterm.js's `ILinkHandler` of OSC 8 links.
-    #[must_use] 
+    #[must_use]
     pub fn handler(&self) -> Object {
         let handler = self.hover_options();
         let fields = [("activate", self.activate.as_ref().clone()), ("allowNonHttpProtocols", true.into())];
@@ -50,7 +50,7 @@ impl Links {
     }
 
     /// `ILinkProviderOptions`.
-    #[must_use] 
+    #[must_use]
     pub fn hover_options(&self) -> Object {
         object(&[("hover", self.hover.as_ref().clone()), ("leave", self.leave.as_ref().clone())])
     }

@@ -72,7 +72,7 @@ pub struct Pane {
 
 impl Pane {
     /// Mounts a terminal in `element`, which must be in the page.
-    #[must_use] 
+    #[must_use]
     pub fn mount(element: HtmlElement, appearance: &Appearance, around: Surroundings) -> Rc<Self> {
         let pane = Rc::new_cyclic(|me: &Weak<Self>| Self {
             around,

@@ -59,25 +59,25 @@ pub const OSC: [u32; 4] = [4, 10, 11, 12];
 pub const CLIPBOARD: u32 = 52;
 
 /// Whether an operating system command asks for a value in place of setting it.
-#[must_use] 
+#[must_use]
 pub fn asks(data: &str) -> bool {
     data.split(';').any(|field| field == "?")
 }
 
 /// Whether a window operation does anything but push and pop the title.
-#[must_use] 
+#[must_use]
 pub fn window_report(params: &[u32]) -> bool {
     !matches!(params, [22 | 23, ..])
 }
 
 /// Whether DECSET switches focus reports on, which xterm.js begins by reporting the focus.
-#[must_use] 
+#[must_use]
 pub fn reports_focus(params: &[u32]) -> bool {
     params.contains(&1004)
 }
 
 /// Whether the terminal's input is a focus report.
-#[must_use] 
+#[must_use]
 pub fn is_focus_report(input: &str) -> bool {
     input == "\x1b[I" || input == "\x1b[O"
 }

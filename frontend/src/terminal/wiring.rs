@@ -74,7 +74,7 @@ pub fn call<F: Fn(&Pane)>(me: &Weak<Pane>, handler: F) -> impl FnMut() + use<F> 
 }
 
 /// The browser's platform, by its own name.
-#[must_use] 
+#[must_use]
 pub fn platform_name() -> String {
     window().navigator().platform().unwrap_or_default()
 }

@@ -185,7 +185,7 @@ extern "C" {
 
 impl Terminal {
     /// A terminal that is not yet in the page.
-    #[must_use] 
+    #[must_use]
     pub fn create(options: &Options) -> Self {
         BaseTerminal::construct(Some(options)).unchecked_into()
     }
@@ -193,7 +193,7 @@ impl Terminal {
 
 impl Options {
     /// The options of every terminal here; what is not named has xterm.js's default.
-    #[must_use] 
+    #[must_use]
     pub fn create(link_handler: &Object) -> Self {
         let reports = object(&[
             ("getWinSizePixels", true.into()),
@@ -214,7 +214,7 @@ impl Options {
 
 impl Fit {
     /// The add-on, not yet loaded.
-    #[must_use] 
+    #[must_use]
     pub fn create() -> Self {
         FitAddon::new().unchecked_into()
     }
@@ -222,14 +222,14 @@ impl Fit {
 
 impl Webgl {
     /// The add-on, not yet loaded.
-    #[must_use] 
+    #[must_use]
     pub fn create() -> Self {
         WebglAddon::new(None).unchecked_into()
     }
 }
 
 /// An `ITheme`.
-#[must_use] 
+#[must_use]
 pub fn colours(theme: &Theme) -> JsValue {
     const NAMES: [&str; 16] = [
         "black",
@@ -264,7 +264,7 @@ pub fn colours(theme: &Theme) -> JsValue {
 }
 
 /// An `IFunctionIdentifier`: what tells one kind of sequence from another.
-#[must_use] 
+#[must_use]
 pub fn sequence(prefix: &str, intermediates: &str, last: &str) -> Object {
     object(&[("prefix", prefix.into()), ("intermediates", intermediates.into()), ("final", last.into())])
 }
@@ -284,7 +284,7 @@ fn whole(number: f64) -> u32 {
 }
 
 /// An object literal.
-#[must_use] 
+#[must_use]
 pub fn object(fields: &[(&str, JsValue)]) -> Object {
     let object = Object::new();
     for (name, value) in fields {

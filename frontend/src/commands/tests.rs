@@ -80,7 +80,8 @@ fn best(query: &str) -> Option<String> {
 fn a_few_letters_find_a_command() {
     for (query, title) in [
         ("new", "New terminal"),
-        ("nt", "New terminal"),
+        ("nt", "Next tab"),
+        ("nter", "New terminal"),
         ("rename", "Rename tab…"),
         ("set", "Settings…"),
         ("tdrac", "Theme: Dracula"),

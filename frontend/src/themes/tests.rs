@@ -109,3 +109,15 @@ fn colours_become_custom_properties() {
     assert!(css.starts_with("color-scheme:dark;--terminal:#2e3440;"), "{css}");
     assert!(css.contains("--on-accent:#"), "{css}");
 }
+
+#[test]
+fn the_first_paint_has_limpets_own_colours() {
+    let file = include_str!("../../style/colours.css");
+    let dark = PageColours::of(&find("limpet-dark", Appearance::Dark).theme()).css();
+    let light = PageColours::of(&find("limpet-light", Appearance::Light).theme()).css();
+    let packed: String = file.split_whitespace().collect();
+    for css in [dark, light] {
+        let wanted: String = css.split_whitespace().collect();
+        assert!(packed.contains(&format!("{{{wanted}}}")), "style/colours.css should have\n{css}");
+    }
+}

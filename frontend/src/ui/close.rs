@@ -46,7 +46,7 @@ fn sentence(running: &[String]) -> String {
     let end = "Closing the tab ends them.";
     match running {
         [one] => format!("{one} still runs in it. {ends}"),
-        [few @ .., last] if few.len() < NAMED => {
+        [few @ .., last] if few.len() <= NAMED => {
             format!("{} and {last} still run in it. {end}", few.join(", "))
         }
         many => {

@@ -1,7 +1,23 @@
-//! limpet's server: any terminal program in a browser.
+//! limpet's server: any terminal program in a browser, and a grip on it.
+//!
+//! The modules, from the terminal outwards; each knows only those before it.
+//!
+//! * [`pty`]: the single-owner guard of a pty and of the program on it.
+//! * [`log`]: what a program has printed, at absolute offsets, with any number of cursors.
+//! * [`session`]: one program, its actor, and the registry of all of them.
+//! * [`attachment`]: one viewer of one session, over one WebSocket.
+//! * [`config`], [`auth`]: what the server was told, and who may use it.
+//! * [`web`]: HTTP, from the accepted connection to the page's files.
+//! * [`serve`]: all of it together; [`link`] and [`logging`] speak to who started it.
 
 pub mod attachment;
+pub mod auth;
+pub mod config;
+pub mod link;
 pub mod log;
+pub mod logging;
 pub mod pty;
 pub mod random;
+pub mod serve;
 pub mod session;
+pub mod web;

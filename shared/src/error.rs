@@ -27,6 +27,8 @@ pub enum ErrorCode {
     BodyTooLarge,
     /// HTTP 429: the server holds as many sessions as it may.
     TooManySessions,
+    /// HTTP 429: too many wrong tokens, or too many viewers.
+    TooManyRequests,
     /// HTTP 422: the program could not be started.
     SpawnFailed,
     /// HTTP 503: the server is about to end.

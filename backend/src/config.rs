@@ -1,0 +1,100 @@
+//! From the command line to what the server runs by.
+//!
+//! The layers, each above the one before: built-in defaults, the environment, arguments. [`Args`] is what was written;
+//! [`Config`] is what it means, checked, and the only thing that travels further.
+
+mod args;
+mod base_path;
+mod token;
+
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
+
+pub use self::{
+    args::{Args, Format, LogFormat},
+    base_path::BasePath,
+    token::{Token, TokenError},
+};
+use crate::session;
+
+/// Everything the server needs to know.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Below which path everything is served.
+    pub base_path: BasePath,
+    /// The secret.
+    pub token: Token,
+    /// Names by which the server may be called, beside loopback names and numeric addresses.
+    pub hosts: Vec<String>,
+    /// Pages of other origins that may use the server.
+    pub origins: Vec<String>,
+    /// How many sessions, and how much of each.
+    pub limits: session::Limits,
+    /// What is started by default; the user's login shell if absent.
+    pub command: Option<Vec<OsString>>,
+    /// Where it is started.
+    pub cwd: Option<PathBuf>,
+    /// Threads that run the server; 1 runs everything on one.
+    pub worker_threads: Option<usize>,
+    /// Whether to open the link in a browser.
+    pub open: bool,
+    /// How the link is printed.
+    pub format: Format,
+    /// How events are logged.
+    pub log_format: LogFormat,
+    /// How much is logged: 0 is warnings.
+    pub verbosity: u8,
+    /// How often viewers are asked for a sign of life.
+    pub heartbeat: Duration,
+}
+
+/// Why the server cannot run as it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The token cannot be used.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The working directory is none.
+    #[error("--cwd {}: {source}; name a directory that exists", cwd.display())]
+    Cwd {
+        /// The directory that was asked for.
+        cwd: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+}
+
+impl Config {
+    /// What the arguments mean, with the token from the environment (`LIMPET_TOKEN`) if there is one. It is no argument,
+    /// since those can be seen by every user of the machine.
+    ///
+    /// # Errors
+    /// When they ask for something that cannot be.
+    pub fn new(args: Args, token: Option<&str>) -> Result<Self, ConfigError> {
+        let token = match (&args.token_file, token) {
+            (Some(path), _) => Token::read(path)?,
+            (None, Some(text)) => Token::new(text)?,
+            (None, None) => Token::random(),
+        };
+        if let Some(cwd) = &args.cwd {
+            std::fs::read_dir(cwd).map_err(|source| ConfigError::Cwd { cwd: cwd.clone(), source })?;
+        }
+        Ok(Self {
+            listen: args.listen,
+            base_path: args.base_path,
+            token,
+            hosts: args.allow_host,
+            origins: args.allow_origin,
+            limits: session::Limits { sessions: args.max_sessions, tail: args.tail },
+            command: Some(args.command).filter(|words| !words.is_empty()),
+            cwd: args.cwd,
+            worker_threads: args.worker_threads,
+            open: args.open,
+            format: args.format,
+            log_format: args.log_format,
+            verbosity: args.verbose,
+            heartbeat: Duration::from_millis(args.heartbeat_ms),
+        })
+    }
+}

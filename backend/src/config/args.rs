@@ -1,0 +1,205 @@
+//! The command line.
+
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+use super::BasePath;
+
+const EXAMPLES: &str = "\
+Examples:
+  limpet                                  your login shell, on http://127.0.0.1:7707
+  limpet -- htop                          any other program
+  limpet --listen 0.0.0.0:7707            for other machines too; mind what it says about that
+  limpet --token-file ~/.config/limpet    the same link every time
+  limpet --base-path /shell               behind a reverse proxy
+  ssh -L 7707:127.0.0.1:7707 HOST limpet  on another machine, through a tunnel";
+
+/// A shell that holds on: puts any terminal program into a browser.
+#[derive(Debug, Parser)]
+#[command(name = "limpet", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+    #[command(flatten)]
+    args: Args,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Serve sessions to browsers; this is also what happens without a verb.
+    #[command(after_help = EXAMPLES)]
+    Serve(Box<Args>),
+}
+
+/// What `limpet serve` was told.
+#[derive(Debug, ClapArgs)]
+pub struct Args {
+    /// Where to listen; port 0 picks a free one.
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:7707")]
+    pub listen: SocketAddr,
+
+    /// The path below which everything is served, for a reverse proxy that passes on a part of its site.
+    #[arg(long, value_name = "PATH", default_value = "/")]
+    pub base_path: BasePath,
+
+    /// The directory in which programs start [default: the current one].
+    #[arg(long, value_name = "DIR")]
+    pub cwd: Option<PathBuf>,
+
+    /// A file that holds the secret of the link [default: `LIMPET_TOKEN`, else a new random one each time].
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+
+    /// How many threads run the server; 1 runs everything on one [default: one for each core].
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub worker_threads: Option<usize>,
+
+    /// How many sessions there may be at once.
+    #[arg(long, value_name = "N", default_value = "256", value_parser = positive)]
+    pub max_sessions: usize,
+
+    /// How much output is kept of each session; a viewer that comes back finds no more than that.
+    #[arg(long, value_name = "BYTES", default_value = "4MiB", value_parser = bytes)]
+    pub tail: usize,
+
+    /// A name that the server may be called by, beside loopback names and numeric addresses; may be repeated.
+    #[arg(long, value_name = "NAME")]
+    pub allow_host: Vec<String>,
+
+    /// Another origin whose pages may use the server, as in <https://example.org>; may be repeated.
+    #[arg(long, value_name = "ORIGIN")]
+    pub allow_origin: Vec<String>,
+
+    /// Open the link in a browser.
+    #[arg(long)]
+    pub open: bool,
+
+    /// How the link is printed.
+    #[arg(long, value_name = "FORMAT", value_enum, default_value = "text")]
+    pub format: Format,
+
+    /// How events are logged, on standard error.
+    #[arg(long, value_name = "FORMAT", value_enum, default_value = "text")]
+    pub log_format: LogFormat,
+
+    /// Log more: sessions and viewers; twice: flow of data; three times: everything. `LIMPET_LOG` says it in detail.
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+
+    /// Milliseconds between heartbeats, for tests.
+    #[arg(long, env = "LIMPET_HEARTBEAT_MS", hide = true, default_value = "15000", value_parser = clap::value_parser!(u64).range(10..))]
+    pub heartbeat_ms: u64,
+
+    /// The program to run and its arguments [default: your login shell].
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+}
+
+/// How the link is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// One line of JSON with `url`, `listen` and `token`.
+    Json,
+}
+
+/// How events are logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Args {
+    /// Reads the command line, and ends the process if that asks for help or makes no sense.
+    #[must_use]
+    pub fn parse() -> Self {
+        Cli::parse().into()
+    }
+
+    /// Reads words as if they stood after `limpet`.
+    ///
+    /// # Errors
+    /// When they ask for help or make no sense.
+    pub fn try_from_words(words: &[&str]) -> Result<Self, clap::Error> {
+        Cli::try_parse_from(["limpet"].iter().chain(words)).map(Self::from)
+    }
+}
+
+impl From<Cli> for Args {
+    fn from(cli: Cli) -> Self {
+        match cli.verb {
+            Some(Verb::Serve(args)) => *args,
+            None => cli.args,
+        }
+    }
+}
+
+fn positive(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|&number| number > 0).ok_or_else(|| "it is a whole number from 1 on".to_owned())
+}
+
+/// A number of bytes, with one of the usual units if wished.
+fn bytes(text: &str) -> Result<usize, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let factor: usize = match &text[digits.len()..] {
+        "" | "B" => 1,
+        "KiB" | "K" | "k" => 1 << 10,
+        "MiB" | "M" => 1 << 20,
+        "GiB" | "G" => 1 << 30,
+        _ => return Err("the units are KiB, MiB and GiB, as in 4MiB".to_owned()),
+    };
+    let number = digits.parse::<usize>().ok().and_then(|number| number.checked_mul(factor));
+    number.ok_or_else(|| "it is a whole number of bytes, as in 65536 or 4MiB".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn the_verb_may_be_left_out() {
+        for words in [
+            &["--max-sessions", "3", "--", "htop", "-d", "5"][..],
+            &["serve", "--max-sessions", "3", "--", "htop", "-d", "5"],
+        ] {
+            let args = Args::try_from_words(words).unwrap();
+            assert_eq!(
+                (args.max_sessions, args.command),
+                (3, ["htop", "-d", "5"].map(OsString::from).to_vec())
+            );
+        }
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        for (text, expected) in [("65536", 65_536), ("64KiB", 65_536), ("4MiB", 4 << 20), ("1G", 1 << 30)] {
+            assert_eq!(bytes(text), Ok(expected));
+        }
+        for text in ["", "MiB", "4 MiB", "-1", "4TiB", "99999999999999999999", "18446744073709551615K"] {
+            assert!(bytes(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for words in [
+            ["--listen", "here"],
+            ["--worker-threads", "0"],
+            ["--max-sessions", "0"],
+            ["--tail", "x"],
+            ["--base-path", "/a b"],
+        ] {
+            assert!(Args::try_from_words(&words).is_err(), "{words:?}");
+        }
+    }
+}

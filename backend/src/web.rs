@@ -1,0 +1,78 @@
+//! The server's HTTP side.
+//!
+//! A request passes, in this order: the base path ([`BasePath`](crate::config::BasePath)), the [`guard`] against foreign
+//! hosts and origins, the credentials for everything below `api/` but `login` and `health`, and then [`api`],
+//! [`attach`] or the [`assets`] of the page.
+
+mod api;
+mod assets;
+mod attach;
+mod csp;
+mod encoding;
+mod error;
+mod guard;
+mod server;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    middleware,
+    routing::{get, post},
+};
+use limpet_shared::limits::HTTP_BODY;
+use tokio::sync::Semaphore;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub use self::server::{Listener, serve};
+use crate::{auth::Auth, config::Config, session::Sessions};
+
+/// Most viewers at a time, of all sessions together.
+const ATTACHMENTS: usize = 8192;
+
+/// What handlers share.
+#[derive(Clone, Debug)]
+pub struct App(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    config: Config,
+    auth: Auth,
+    sessions: Sessions,
+    attachments: Arc<Semaphore>,
+    /// Owns the attachments' tasks.
+    tasks: TaskTracker,
+    shutdown: CancellationToken,
+}
+
+impl App {
+    /// Serves these sessions until `shutdown`.
+    #[must_use]
+    pub fn new(config: Config, sessions: Sessions, shutdown: CancellationToken) -> Self {
+        let (auth, tasks) = (Auth::new(config.token.clone()), TaskTracker::new());
+        let attachments = Arc::new(Semaphore::new(ATTACHMENTS));
+        Self(Arc::new(Inner { config, auth, sessions, attachments, tasks, shutdown }))
+    }
+
+    /// Everything below the base path.
+    fn router(&self) -> Router {
+        let locked = Router::new()
+            .route("/sessions", get(api::list).post(api::create))
+            .route("/sessions/{id}", get(api::details).patch(api::update).delete(api::remove))
+            .route("/sessions/{id}/attach", get(attach::attach))
+            .route_layer(middleware::from_fn_with_state(self.clone(), guard::credentials));
+        let api = Router::new()
+            .route("/login", post(api::login))
+            .route("/health", get(api::health))
+            .merge(locked)
+            .fallback(error::not_found)
+            .method_not_allowed_fallback(error::method_not_allowed);
+        Router::new()
+            .nest("/api", api)
+            .fallback(assets::serve)
+            .layer(DefaultBodyLimit::max(HTTP_BODY))
+            .layer(middleware::from_fn_with_state(self.clone(), guard::host_and_origin))
+            .with_state(self.clone())
+    }
+}

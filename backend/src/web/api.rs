@@ -1,0 +1,100 @@
+//! The HTTP interface, as `limpet_shared::api` describes it.
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{FromRequestParts, Path, State, rejection::JsonRejection},
+    http::{HeaderMap, HeaderName, StatusCode, header::SET_COOKIE, request::Parts},
+    response::{AppendHeaders, IntoResponse},
+};
+use limpet_shared::{
+    ErrorCode, SessionId,
+    api::{CreateSession, Health, Login, SessionDetails, SessionInfo, UpdateSession},
+};
+
+use super::{App, error::Refusal, guard};
+use crate::session::SessionHandle;
+
+/// How a proxy says that the connection to it is encrypted.
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// The session that a path names.
+pub(super) struct Named(pub(super) SessionHandle);
+
+impl FromRequestParts<App> for Named {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
+        let Path(id) = Path::<SessionId>::from_request_parts(parts, app).await?;
+        app.0.sessions.get(&id).map(Self).ok_or_else(Refusal::session_not_found)
+    }
+}
+
+pub(super) async fn login(
+    State(app): State<App>,
+    headers: HeaderMap,
+    body: Result<Json<Login>, JsonRejection>,
+) -> Result<impl IntoResponse, Refusal> {
+    let Json(Login { token }) = body?;
+    if !app.0.auth.is_token(&token) {
+        return Err(guard::wrong_token(&app).await);
+    }
+    let encrypted = headers.get(FORWARDED_PROTO).is_some_and(|scheme| scheme.as_bytes() == b"https");
+    let cookie = app.0.auth.set_cookie(&app.0.config.base_path, encrypted);
+    Ok((StatusCode::NO_CONTENT, AppendHeaders([(SET_COOKIE, cookie)])))
+}
+
+pub(super) async fn health(State(app): State<App>) -> Json<Health> {
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    Json(Health { version, sessions: app.0.sessions.list().len() })
+}
+
+pub(super) async fn list(State(app): State<App>) -> Json<Vec<SessionInfo>> {
+    Json(app.0.sessions.list().iter().map(SessionHandle::info).collect())
+}
+
+pub(super) async fn create(
+    State(app): State<App>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<(StatusCode, Json<SessionInfo>), Refusal> {
+    let request = create_request(&headers, &body)?;
+    let session = app.0.sessions.create(request)?;
+    Ok((StatusCode::CREATED, Json(session.info())))
+}
+
+/// Every field may be left out, and so may the body as a whole.
+fn create_request(headers: &HeaderMap, body: &Bytes) -> Result<CreateSession, Refusal> {
+    if body.is_empty() {
+        return Ok(CreateSession::default());
+    }
+    // A page of another origin cannot send this type unasked, which is one more lock on the door.
+    let json =
+        headers.get("content-type").is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
+    if !json {
+        let message = "the body is JSON, and the header says so: Content-Type: application/json";
+        return Err(Refusal::new(ErrorCode::BadRequest, message));
+    }
+    serde_json::from_slice(body).map_err(|error| Refusal::new(ErrorCode::BadRequest, error.to_string()))
+}
+
+pub(super) async fn details(Named(session): Named) -> Json<SessionDetails> {
+    Json(session.details().await)
+}
+
+pub(super) async fn update(
+    Named(session): Named,
+    body: Result<Json<UpdateSession>, JsonRejection>,
+) -> Result<Json<SessionInfo>, Refusal> {
+    let Json(UpdateSession { title }) = body?;
+    session.set_title(&title);
+    Ok(Json(session.info()))
+}
+
+pub(super) async fn remove(State(app): State<App>, Named(session): Named) -> Result<StatusCode, Refusal> {
+    if app.0.sessions.remove(session.id()).await {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(Refusal::session_not_found())
+    }
+}

@@ -1,0 +1,170 @@
+//! The page, from memory.
+//!
+//! Files are embedded with what they are when compressed: `xtask` puts `NAME.br` and `NAME.gz` beside them. In a debug
+//! build they are read from disk at every request, so that the page can be rebuilt while the server runs.
+
+use axum::{
+    body::Body,
+    extract::Request,
+    http::{
+        HeaderMap, HeaderValue, Method, StatusCode,
+        header::{
+            ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_SECURITY_POLICY,
+            CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+        },
+    },
+    response::{Html, IntoResponse, Response},
+};
+use bytes::Bytes;
+use rust_embed::{EmbeddedFile, RustEmbed};
+use std::borrow::Cow;
+
+use super::{
+    csp,
+    encoding::{self, Encoding},
+    error::{self, Refusal},
+};
+
+/// What Trunk has built.
+#[derive(RustEmbed)]
+#[folder = "../dist"]
+#[allow_missing = true]
+struct Dist;
+
+const INDEX: &str = "index.html";
+
+/// Names with a hash of their content never change; everything else is asked for anew, and mostly found unchanged.
+const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+const ASK_AGAIN: HeaderValue = HeaderValue::from_static("no-cache");
+
+const UNBUILT: &str = "<!doctype html><title>limpet</title><p>This limpet was built without its page. \
+                       Build both with <code>cargo xtask build</code>.";
+
+pub(super) async fn serve(request: Request) -> Response {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return error::method_not_allowed().await.into_response();
+    }
+    let path = match request.uri().path().trim_start_matches('/') {
+        "" => INDEX,
+        path => path,
+    };
+    match asset(path, request.headers()) {
+        Ok(response) if request.method() == Method::HEAD => response.map(|_| Body::empty()),
+        Ok(response) => response,
+        Err(_) if path == INDEX => Html(UNBUILT).into_response(),
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+fn asset(path: &str, request: &HeaderMap) -> Result<Response, Refusal> {
+    // The compressed forms are no files of their own.
+    let plain = Some(path).filter(|path| !matches!(extension(path), "br" | "gz"));
+    let plain = plain.and_then(Dist::get).ok_or_else(error::no_such_path)?;
+    let (encoding, file) =
+        smallest(path, request).map_or((None, None), |(encoding, file)| (Some(encoding), Some(file)));
+    let mut response = describe(path, &plain, encoding);
+    let tag = etag(&plain, encoding);
+    let known = request.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    let unchanged =
+        known.is_some_and(|tags| tags.split(',').any(|known| known.trim() == tag || known.trim() == "*"));
+    response.headers_mut().extend(HeaderValue::try_from(tag).map(|tag| (ETAG, tag)));
+    if unchanged {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        return Ok(response);
+    }
+    let data = bytes(file.unwrap_or(plain));
+    response.headers_mut().insert(CONTENT_LENGTH, data.len().into());
+    *response.body_mut() = Body::from(data);
+    Ok(response)
+}
+
+/// The smallest form of a file that the browser accepts, if it is kept in another than the plain one.
+fn smallest(path: &str, request: &HeaderMap) -> Option<(Encoding, EmbeddedFile)> {
+    let accepted = request.get(ACCEPT_ENCODING)?.to_str().ok()?;
+    let kept = |encoding: Encoding| Some((encoding, Dist::get(&format!("{path}{}", encoding.suffix()))?));
+    encoding::accepted(accepted).find_map(kept)
+}
+
+/// The headers of a file, without its content.
+fn describe(path: &str, plain: &EmbeddedFile, encoding: Option<Encoding>) -> Response {
+    let mut response = Response::new(Body::empty());
+    let headers = response.headers_mut();
+    let kind = content_type(path);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(CACHE_CONTROL, if is_hashed(path) { FOR_EVER } else { ASK_AGAIN });
+    headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
+    if let Some(encoding) = encoding {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding.name()));
+    }
+    if kind.starts_with("text/html") {
+        let policy = HeaderValue::try_from(csp::policy(&String::from_utf8_lossy(&plain.data)));
+        headers.extend(policy.map(|policy| (CONTENT_SECURITY_POLICY, policy)));
+        headers.insert("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
+        let permissions = "camera=(), geolocation=(), microphone=(), payment=(), usb=()";
+        headers.insert("permissions-policy", HeaderValue::from_static(permissions));
+    }
+    response
+}
+
+/// Tells one content, in one encoding, from all others (RFC 9110, 8.8.3).
+fn etag(plain: &EmbeddedFile, encoding: Option<Encoding>) -> String {
+    let digest = hex::encode(&plain.metadata.sha256_hash()[..16]);
+    format!("\"{digest}{}\"", encoding.map_or("", Encoding::suffix))
+}
+
+fn bytes(file: EmbeddedFile) -> Bytes {
+    match file.data {
+        Cow::Borrowed(data) => Bytes::from_static(data),
+        Cow::Owned(data) => data.into(),
+    }
+}
+
+fn extension(path: &str) -> &str {
+    path.rsplit_once('.').map_or("", |(_, extension)| extension)
+}
+
+fn content_type(path: &str) -> &'static str {
+    match extension(path) {
+        "html" => "text/html; charset=utf-8",
+        "js" | "mjs" => "text/javascript; charset=utf-8",
+        "css" => "text/css; charset=utf-8",
+        "wasm" => "application/wasm",
+        "svg" => "image/svg+xml",
+        "png" => "image/png",
+        "ico" => "image/x-icon",
+        "json" => "application/json",
+        "webmanifest" => "application/manifest+json",
+        "woff2" => "font/woff2",
+        "txt" => "text/plain; charset=utf-8",
+        _ => "application/octet-stream",
+    }
+}
+
+/// Whether a file's name holds a hash of its content, as Trunk writes it: 16 or so hexadecimal digits.
+fn is_hashed(path: &str) -> bool {
+    let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
+    let hash = |part: &str| part.len() >= 12 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    name.split(['-', '_', '.']).any(hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_with_a_hash_are_kept_for_ever() {
+        for path in [
+            "limpet-frontend-3f2a9c1be07d4455.js",
+            "limpet-frontend-3f2a9c1be07d4455_bg.wasm",
+            "a/style-0123456789ab.css",
+        ] {
+            assert!(is_hashed(path), "{path}");
+        }
+        for path in [INDEX, "favicon.svg", "vendor/xterm.mjs", "deadbeef.js", "0123456789abcdef/xterm.mjs"] {
+            assert!(!is_hashed(path), "{path}");
+        }
+    }
+}

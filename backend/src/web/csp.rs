@@ -1,0 +1,60 @@
+//! The Content-Security-Policy of the page.
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use sha2::{Digest, Sha256};
+
+/// The policy for a page: nothing but its own files, and of inline scripts just those that stand in `html`.
+///
+/// `'wasm-unsafe-eval'` lets WebAssembly be compiled, and nothing else. Inline styles are allowed because xterm.js writes
+/// its colours and measures into style elements; they can neither run code nor, with these sources, fetch anything.
+pub(super) fn policy(html: &str) -> String {
+    let hashes =
+        inline_scripts(html).map(|script| format!(" 'sha256-{}'", hash(script))).collect::<Vec<_>>().concat();
+    [
+        "default-src 'none'",
+        &format!("script-src 'self' 'wasm-unsafe-eval'{hashes}"),
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data:",
+        "font-src 'self'",
+        "connect-src 'self'",
+        "manifest-src 'self'",
+        "base-uri 'self'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    ]
+    .join("; ")
+}
+
+fn hash(script: &str) -> String {
+    BASE64_STANDARD.encode(Sha256::digest(script))
+}
+
+/// The contents of the script elements that have no `src`. The page is our own, so this need not be a whole parser.
+fn inline_scripts(html: &str) -> impl Iterator<Item = &str> {
+    html.split("<script").skip(1).filter_map(|rest| {
+        let (attributes, rest) = rest.split_once('>')?;
+        let (script, _) = rest.split_once("</script>")?;
+        (!attributes.contains("src=")).then_some(script)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_is_the_one_of_the_specification() {
+        // The example of Content Security Policy Level 2, 7.17.2.
+        assert_eq!(hash("alert('Hello, world.');"), "qznLcsROx4GACP2dm0UCKCzCG+HiZ1guq6ZZDob/Tng=");
+    }
+
+    #[test]
+    fn inline_scripts_are_allowed_by_hash_and_no_others() {
+        let html =
+            "<script type=\"module\">one</script><script src=\"two.js\"></script>\n<script>three\n</script>";
+        assert_eq!(inline_scripts(html).collect::<Vec<_>>(), ["one", "three\n"]);
+        let policy = policy(html);
+        assert!(policy.contains(&format!("'sha256-{}'", hash("three\n"))));
+        assert!(!policy.contains("script-src 'self' 'unsafe-inline'"));
+    }
+}

@@ -1,0 +1,66 @@
+//! Which encoding of a file a browser may be sent (RFC 9110, 12.5.3).
+
+/// An encoding that files are kept in beside the plain one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Encoding {
+    Brotli,
+    Gzip,
+}
+
+impl Encoding {
+    /// The name in headers.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Brotli => "br",
+            Self::Gzip => "gzip",
+        }
+    }
+
+    /// How the file's name goes on.
+    pub(super) const fn suffix(self) -> &'static str {
+        match self {
+            Self::Brotli => ".br",
+            Self::Gzip => ".gz",
+        }
+    }
+}
+
+/// The encodings that an `Accept-Encoding` header allows, the smaller first.
+pub(super) fn accepted(header: &str) -> impl Iterator<Item = Encoding> {
+    [Encoding::Brotli, Encoding::Gzip].into_iter().filter(|encoding| weight(header, encoding.name()) > 0.0)
+}
+
+fn weight(header: &str, name: &str) -> f32 {
+    let entries = header.split(',').map(|entry| {
+        let (coding, parameters) = entry.split_once(';').unwrap_or((entry, ""));
+        let weight = parameters.trim().strip_prefix("q=").map_or(1.0, |q| q.trim().parse().unwrap_or(0.0));
+        (coding.trim(), weight)
+    });
+    let of = |wanted: &str| {
+        entries.clone().find(|(coding, _)| coding.eq_ignore_ascii_case(wanted)).map(|(_, weight)| weight)
+    };
+    of(name).or_else(|| of("*")).unwrap_or(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_browser_gets_what_it_accepts() {
+        use Encoding::{Brotli, Gzip};
+        for (header, expected) in [
+            ("", &[][..]),
+            ("gzip, deflate, br, zstd", &[Brotli, Gzip]),
+            ("GZIP", &[Gzip]),
+            ("br;q=0, gzip", &[Gzip]),
+            ("br; q=0.5", &[Brotli]),
+            ("*", &[Brotli, Gzip]),
+            ("*;q=0, br", &[Brotli]),
+            ("identity", &[]),
+            ("br;q=nonsense", &[]),
+        ] {
+            assert_eq!(accepted(header).collect::<Vec<_>>(), expected, "{header}");
+        }
+    }
+}

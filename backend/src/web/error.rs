@@ -1,0 +1,106 @@
+//! What a request that is refused gets.
+
+use axum::{
+    Json,
+    extract::rejection::{JsonRejection, PathRejection},
+    http::{HeaderValue, StatusCode, header::WWW_AUTHENTICATE},
+    response::{IntoResponse, Response},
+};
+use limpet_shared::{ErrorCode, api::ApiError};
+
+use crate::session::CreateError;
+
+/// A refusal: a stable name, and a sentence that says what to do.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    code: ErrorCode,
+    message: String,
+}
+
+impl Refusal {
+    pub(super) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+
+    pub(super) fn session_not_found() -> Self {
+        Self::new(
+            ErrorCode::SessionNotFound,
+            "there is no such session (any more); see api/sessions for those there are",
+        )
+    }
+
+    fn status(&self) -> StatusCode {
+        match self.code {
+            ErrorCode::Unauthorized => StatusCode::UNAUTHORIZED,
+            ErrorCode::ForeignOrigin | ErrorCode::UnknownHost => StatusCode::FORBIDDEN,
+            ErrorCode::NotFound | ErrorCode::SessionNotFound => StatusCode::NOT_FOUND,
+            ErrorCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            ErrorCode::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            ErrorCode::TooManySessions | ErrorCode::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
+            ErrorCode::SpawnFailed => StatusCode::UNPROCESSABLE_ENTITY,
+            ErrorCode::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
+            ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            _ => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        let mut response =
+            (status, Json(ApiError { code: self.code, message: self.message })).into_response();
+        if status == StatusCode::UNAUTHORIZED {
+            // RFC 9110, 15.5.2: a 401 names a scheme.
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+impl From<CreateError> for Refusal {
+    fn from(error: CreateError) -> Self {
+        let code = match error {
+            CreateError::TooMany { .. } => ErrorCode::TooManySessions,
+            CreateError::BadSize(_) => ErrorCode::BadSize,
+            CreateError::EmptyCommand | CreateError::NulCharacter(_) | CreateError::BadVariable(_) => {
+                ErrorCode::BadRequest
+            }
+            CreateError::Spawn(_) => ErrorCode::SpawnFailed,
+            CreateError::ShuttingDown => ErrorCode::ShuttingDown,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<JsonRejection> for Refusal {
+    fn from(rejection: JsonRejection) -> Self {
+        let too_large = rejection.status() == StatusCode::PAYLOAD_TOO_LARGE;
+        let code = if too_large { ErrorCode::BodyTooLarge } else { ErrorCode::BadRequest };
+        Self::new(code, rejection.body_text())
+    }
+}
+
+impl From<PathRejection> for Refusal {
+    fn from(_: PathRejection) -> Self {
+        Self::session_not_found()
+    }
+}
+
+pub(super) fn no_such_path() -> Refusal {
+    Refusal::new(
+        ErrorCode::NotFound,
+        "there is nothing at this path; the protocol is described in PROTOCOL.md",
+    )
+}
+
+pub(super) async fn not_found() -> Refusal {
+    no_such_path()
+}
+
+pub(super) async fn method_not_allowed() -> Refusal {
+    Refusal::new(
+        ErrorCode::MethodNotAllowed,
+        "this path has no such method; the protocol is described in PROTOCOL.md",
+    )
+}

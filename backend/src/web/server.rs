@@ -1,0 +1,162 @@
+//! Accepting connections, and letting them go.
+
+use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderValue, Request, Response, StatusCode, Uri, header::LOCATION, uri::PathAndQuery},
+};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::SockRef;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    time::{sleep, timeout},
+};
+use tower::ServiceExt;
+
+use super::App;
+use crate::config::BasePath;
+
+/// Most connections at a time that have not become sockets of viewers.
+const CONNECTIONS: usize = 1024;
+
+/// How long a client may take to send a request's head.
+const HEAD: Duration = Duration::from_secs(10);
+
+/// The largest head of a request, in bytes.
+const HEAD_MAX: usize = 32 * 1024;
+
+/// How much unsent output the kernel takes of us before it says that it is full, in bytes. Whatever waits there is old
+/// when it arrives, and stands before the answer to a key.
+const UNSENT: u32 = 64 * 1024;
+
+/// How long connections may take to come to their end when the server ends.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// A socket that is bound, and accepts when served.
+#[derive(Debug)]
+pub struct Listener(TcpListener);
+
+impl Listener {
+    /// Binds to an address.
+    ///
+    /// # Errors
+    /// Those of bind(2) and listen(2), as when the port is taken.
+    pub async fn bind(address: SocketAddr) -> io::Result<Self> {
+        TcpListener::bind(address).await.map(Self)
+    }
+
+    /// Where it listens, with the port that was picked if that was left open.
+    ///
+    /// # Errors
+    /// Those of getsockname(2).
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+}
+
+/// Serves until the app is shut down, then waits for those who are still there, but not for ever.
+pub async fn serve(Listener(listener): Listener, app: App) {
+    let router = app.router();
+    let permits = Arc::new(Semaphore::new(CONNECTIONS));
+    let shutdown = &app.0.shutdown;
+    loop {
+        let accepted = async {
+            // Closing is what this semaphore is never asked to do.
+            let permit = Arc::clone(&permits).acquire_owned().await.ok();
+            (listener.accept().await, permit)
+        };
+        let (accepted, permit) = tokio::select! {
+            accepted = accepted => accepted,
+            () = shutdown.cancelled() => break,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let connection = connection(stream, peer, app.clone(), router.clone());
+                app.0.tasks.spawn(async move {
+                    connection.await;
+                    drop(permit);
+                });
+            }
+            Err(error) => {
+                // Most often there are no descriptors left; trying again at once would only burn time.
+                tracing::warn!(%error, "could not accept a connection");
+                sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+    drop(listener);
+    app.0.tasks.close();
+    if timeout(FAREWELL, app.0.tasks.wait()).await.is_err() {
+        tracing::warn!("some connections did not come to their end in time");
+    }
+}
+
+async fn connection(stream: TcpStream, peer: SocketAddr, app: App, router: Router) {
+    if let Err(error) = tune(&stream) {
+        tracing::debug!(%peer, %error, "could not tune a connection");
+    }
+    let service = service_fn(|request: Request<Incoming>| {
+        let router = router.clone();
+        let base = app.0.config.base_path.clone();
+        async move { Ok::<_, Infallible>(respond(request, &base, router).await) }
+    });
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEAD_MAX);
+    let mut served = pin!(builder.serve_connection(TokioIo::new(stream), service).with_upgrades());
+    let result = tokio::select! {
+        result = &mut served => result,
+        () = app.0.shutdown.cancelled() => {
+            served.as_mut().graceful_shutdown();
+            served.await
+        }
+    };
+    if let Err(error) = result {
+        tracing::debug!(%peer, %error, "connection broke");
+    }
+}
+
+/// Small things go at once, and little of the large ones waits in the kernel.
+fn tune(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    SockRef::from(stream).set_tcp_notsent_lowat(UNSENT)
+}
+
+/// Answers a request below the base path, and sends those who left out its last slash to where it begins.
+async fn respond(mut request: Request<Incoming>, base: &BasePath, router: Router) -> Response<Body> {
+    let path = request.uri().path();
+    if base.lacks_slash(path) {
+        return redirect(base);
+    }
+    let Some(below) = base.strip(path).and_then(|below| relocate(request.uri(), below)) else {
+        let mut response = Response::new(Body::from(format!("limpet is at {base}\n")));
+        *response.status_mut() = StatusCode::NOT_FOUND;
+        return response;
+    };
+    *request.uri_mut() = below;
+    match router.oneshot(request.map(Body::new)).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
+}
+
+fn redirect(base: &BasePath) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
+    response.headers_mut().extend(HeaderValue::try_from(base.as_str()).map(|base| (LOCATION, base)));
+    response
+}
+
+/// The same address with another path.
+fn relocate(uri: &Uri, path: &str) -> Option<Uri> {
+    let path_and_query = match uri.query() {
+        Some(query) => PathAndQuery::try_from(format!("{path}?{query}")),
+        None => PathAndQuery::try_from(path),
+    };
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(path_and_query.ok()?);
+    Uri::from_parts(parts).ok()
+}

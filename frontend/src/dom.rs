@@ -1,4 +1,6 @@
 //! Things of the browser that are given back when their owner goes: listeners, timers, observers.
+//!
+//! Handlers are `Fn`, because the browser may call one while it runs: a handler that moves the focus, say, is told so.
 
 use std::any::Any;
 
@@ -18,7 +20,7 @@ pub struct Listener {
 
 impl Listener {
     /// Calls `handler` for each `event` that reaches `target`.
-    pub fn new<E>(target: &EventTarget, event: &'static str, handler: impl FnMut(E) + 'static) -> Self
+    pub fn new<E>(target: &EventTarget, event: &'static str, handler: impl Fn(E) + 'static) -> Self
     where
         E: FromWasmAbi + 'static,
     {
@@ -26,7 +28,7 @@ impl Listener {
     }
 
     /// The same, before the elements inside of `target` see the event.
-    pub fn capturing<E>(target: &EventTarget, event: &'static str, handler: impl FnMut(E) + 'static) -> Self
+    pub fn capturing<E>(target: &EventTarget, event: &'static str, handler: impl Fn(E) + 'static) -> Self
     where
         E: FromWasmAbi + 'static,
     {
@@ -37,12 +39,12 @@ impl Listener {
         target: &EventTarget,
         event: &'static str,
         capture: bool,
-        handler: impl FnMut(E) + 'static,
+        handler: impl Fn(E) + 'static,
     ) -> Self
     where
         E: FromWasmAbi + 'static,
     {
-        let closure = Closure::<dyn FnMut(E)>::new(handler);
+        let closure = Closure::<dyn Fn(E)>::new(handler);
         let function: Function = closure.as_ref().unchecked_ref::<Function>().clone();
         // The DOM refuses a listener only when it is no function.
         target.add_event_listener_with_callback_and_bool(event, &function, capture).unwrap_throw();
@@ -90,12 +92,12 @@ fn whole_ms(ms: f64) -> i32 {
 /// Watches the size of an element until it is dropped.
 pub struct SizeWatch {
     observer: ResizeObserver,
-    _closure: Closure<dyn FnMut()>,
+    _closure: Closure<dyn Fn()>,
 }
 
 impl SizeWatch {
     /// Calls `changed` when `element` has been laid out first, and whenever its size changes.
-    pub fn new(element: &Element, changed: impl FnMut() + 'static) -> Self {
+    pub fn new(element: &Element, changed: impl Fn() + 'static) -> Self {
         let closure = Closure::new(changed);
         // The constructor refuses only what is no function.
         let observer = ResizeObserver::new(closure.as_ref().unchecked_ref()).unwrap_throw();

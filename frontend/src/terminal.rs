@@ -136,7 +136,7 @@ impl PaneHandle {
 
 /// A terminal attached to `session`.
 #[component]
-#[must_use] 
+#[must_use]
 pub fn TerminalPane(
     /// What it shows.
     session: SessionId,
@@ -165,7 +165,8 @@ pub fn TerminalPane(
         spawn_local_scoped(async move {
             font.await;
             let Some(around) = around.try_get_value() else { return };
-            let mounted = Pane::mount(element.into(), &appearance.get_untracked(), around);
+            let mounted =
+                Pane::mount(element.into(), &appearance.get_untracked(), visible.get_untracked(), around);
             handle.set(Some(Rc::clone(&mounted)));
             pane.set(Some(mounted));
         });

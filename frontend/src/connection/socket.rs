@@ -63,7 +63,7 @@ struct Abort(AbortController);
 
 impl Connection {
     /// A connection to `session` for a terminal of this size.
-    #[must_use] 
+    #[must_use]
     pub fn new(session: SessionId, size: Winsize, observer: Weak<dyn Observer>) -> Self {
         let inner = Rc::new(Inner {
             session,
@@ -259,7 +259,7 @@ impl Drop for Abort {
     }
 }
 
-fn owner_handler<E, F: Fn(&Rc<Inner>, E)>(owner: &Rc<Inner>, handler: F) -> impl FnMut(E) + use<E, F> {
+fn owner_handler<E, F: Fn(&Rc<Inner>, E)>(owner: &Rc<Inner>, handler: F) -> impl Fn(E) + use<E, F> {
     let owner = Rc::downgrade(owner);
     move |event| {
         if let Some(owner) = owner.upgrade() {

@@ -49,13 +49,13 @@ pub fn copy_selection() {
 
 /// What the clipboard add-on gets in place of the clipboard: programs may write, and read nothing.
 pub struct Provider {
-    write: Closure<dyn FnMut(String, String)>,
-    read: Closure<dyn FnMut() -> String>,
+    write: Closure<dyn Fn(String, String)>,
+    read: Closure<dyn Fn() -> String>,
 }
 
 impl Provider {
     /// `write` is called with what a program wants in the clipboard.
-    pub fn new(mut write: impl FnMut(String) + 'static) -> Self {
+    pub fn new(write: impl Fn(String) + 'static) -> Self {
         let write = move |selection: String, text: String| {
             // "p" is the primary selection alone, which is not the clipboard. What cannot be decoded arrives empty,
             // and is no reason to empty the clipboard.

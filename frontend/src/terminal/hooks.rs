@@ -53,19 +53,19 @@ pub fn install(screen: &Screen, listener: Rc<dyn Listener>) {
 }
 
 fn on_csi(screen: &Screen, id: Sequence, handler: impl Fn(&[u32]) -> bool + 'static) {
-    let closure = Closure::<dyn FnMut(Array) -> bool>::new(move |params: Array| handler(&numbers(&params)));
+    let closure = Closure::<dyn Fn(Array) -> bool>::new(move |params: Array| handler(&numbers(&params)));
     screen.terminal().parser().on_csi(&identifier(id), function(&closure));
     screen.keep(closure);
 }
 
 fn on_dcs(screen: &Screen, id: Sequence, handler: impl Fn() -> bool + 'static) {
-    let closure = Closure::<dyn FnMut() -> bool>::new(handler);
+    let closure = Closure::<dyn Fn() -> bool>::new(handler);
     screen.terminal().parser().on_dcs(&identifier(id), function(&closure));
     screen.keep(closure);
 }
 
 fn on_osc(screen: &Screen, ident: u32, handler: impl Fn(&str) -> bool + 'static) {
-    let closure = Closure::<dyn FnMut(String) -> bool>::new(move |data: String| handler(&data));
+    let closure = Closure::<dyn Fn(String) -> bool>::new(move |data: String| handler(&data));
     screen.terminal().parser().on_osc(ident, function(&closure));
     screen.keep(closure);
 }

@@ -11,7 +11,7 @@ use super::xterm::object;
 const SCHEMES: [&str; 3] = ["http://", "https://", "mailto:"];
 
 /// What xterm.js calls when the pointer is on a link.
-type Handler = Closure<dyn FnMut(MouseEvent, String)>;
+type Handler = Closure<dyn Fn(MouseEvent, String)>;
 
 /// What happens on links, for as long as this lives.
 pub struct Links {

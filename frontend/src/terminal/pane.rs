@@ -63,7 +63,7 @@ pub struct Pane {
     /// What xterm.js has yet to parse, piece by piece; the first one is being parsed. Pieces of our own have no mark.
     writing: RefCell<VecDeque<Option<Mark>>>,
     /// Called by xterm.js after each piece.
-    processed: Closure<dyn FnMut()>,
+    processed: Closure<dyn Fn()>,
     /// Set while a piece is parsed that makes xterm.js report the focus to a program that does not ask now.
     focus_muted: Cell<bool>,
     me: Weak<Pane>,
@@ -71,9 +71,14 @@ pub struct Pane {
 }
 
 impl Pane {
-    /// Mounts a terminal in `element`, which must be in the page.
+    /// Mounts a terminal in `element`, which must be in the page, and can be seen or not.
     #[must_use]
-    pub fn mount(element: HtmlElement, appearance: &Appearance, around: Surroundings) -> Rc<Self> {
+    pub fn mount(
+        element: HtmlElement,
+        appearance: &Appearance,
+        visible: bool,
+        around: Surroundings,
+    ) -> Rc<Self> {
         let pane = Rc::new_cyclic(|me: &Weak<Self>| Self {
             around,
             platform: Platform::from_name(&wiring::platform_name()),
@@ -92,6 +97,8 @@ impl Pane {
             attached: OnceCell::new(),
         });
         hooks::install(&pane.screen, Rc::new(pane.me.clone()));
+        // The renderer decides about the size of a cell, so it comes before the first fit.
+        pane.set_visible(visible);
         // It is empty as yet.
         let _ = pane.attached.set(wiring::attach(&pane));
         pane

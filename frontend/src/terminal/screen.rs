@@ -34,13 +34,13 @@ pub struct Screen {
 /// The WebGL renderer while it draws; disposing it brings the DOM renderer back.
 struct WebglRenderer {
     addon: Webgl,
-    _lost: Closure<dyn FnMut()>,
+    _lost: Closure<dyn Fn()>,
 }
 
 impl Screen {
     /// A terminal that fills `element`, which must be in the page. `copied` is called with what programs write to the
     /// clipboard.
-    pub fn new(element: &HtmlElement, appearance: &Appearance, copied: impl FnMut(String) + 'static) -> Self {
+    pub fn new(element: &HtmlElement, appearance: &Appearance, copied: impl Fn(String) + 'static) -> Self {
         let links = Links::new(element);
         let provider = Provider::new(copied);
         let options = Options::create(&links.handler());
@@ -73,9 +73,9 @@ impl Screen {
     pub fn on<E: FromWasmAbi + 'static>(
         &self,
         subscribe: impl FnOnce(&Terminal, &Function) -> Disposable,
-        handler: impl FnMut(E) + 'static,
+        handler: impl Fn(E) + 'static,
     ) {
-        let closure = Closure::<dyn FnMut(E)>::new(handler);
+        let closure = Closure::<dyn Fn(E)>::new(handler);
         subscribe(&self.terminal, closure.as_ref().unchecked_ref());
         self.keep(closure);
     }

@@ -31,7 +31,7 @@ pub fn attach(pane: &Rc<Pane>) -> (SizeWatch, Vec<Listener>) {
 
 fn attach_keys(pane: &Rc<Pane>) {
     let me = Rc::downgrade(pane);
-    let wants = Closure::<dyn FnMut(KeyboardEvent) -> bool>::new(move |event: KeyboardEvent| {
+    let wants = Closure::<dyn Fn(KeyboardEvent) -> bool>::new(move |event: KeyboardEvent| {
         me.upgrade().is_some_and(|pane| pane.wants_key(&event))
     });
     pane.screen().terminal().attach_custom_key_event_handler(wants.as_ref().unchecked_ref());
@@ -54,7 +54,7 @@ fn listeners(pane: &Rc<Pane>) -> Vec<Listener> {
 }
 
 /// A closure for JavaScript that does nothing once the pane is gone.
-pub fn with<E, F: Fn(&Pane, E)>(me: &Weak<Pane>, handler: F) -> impl FnMut(E) + use<E, F> {
+pub fn with<E, F: Fn(&Pane, E)>(me: &Weak<Pane>, handler: F) -> impl Fn(E) + use<E, F> {
     let me = me.clone();
     move |event| {
         if let Some(pane) = me.upgrade() {
@@ -64,7 +64,7 @@ pub fn with<E, F: Fn(&Pane, E)>(me: &Weak<Pane>, handler: F) -> impl FnMut(E) + 
 }
 
 /// The same for what takes no argument.
-pub fn call<F: Fn(&Pane)>(me: &Weak<Pane>, handler: F) -> impl FnMut() + use<F> {
+pub fn call<F: Fn(&Pane)>(me: &Weak<Pane>, handler: F) -> impl Fn() + use<F> {
     let me = me.clone();
     move || {
         if let Some(pane) = me.upgrade() {

@@ -1,1 +1,100 @@
-fn main() {}
+//! `cargo xtask`: set-up, build, run and test in one command each.
+//!
+//! Every command does all of its own set-up, says what it does, and skips what is done already.
+#![expect(clippy::print_stderr, reason = "this program talks to whoever waits for it")]
+
+mod compress;
+mod npm;
+mod page;
+mod shell;
+mod system;
+mod tests;
+mod tools;
+mod workspace;
+
+use std::{
+    env,
+    ffi::OsString,
+    os::unix::process::CommandExt,
+    process::{Command, ExitCode},
+};
+
+use anyhow::{Context, bail};
+
+use self::{shell::say, workspace::Workspace};
+
+const HELP: &str = "\
+cargo xtask COMMAND: everything there is to do with limpet's sources.
+
+  run [-- FLAGS]    build the page and the server, and start it; FLAGS go to limpet
+  build             build the one binary, target/release/limpet
+  dev [-- FLAGS]    serve the page with live reload by `trunk serve`, and the server beside it
+  test [STEP ...]   run all tests, or just some steps of them: fmt clippy deny unit wasm e2e browser
+  setup             fetch and build the tools that the others would, and no more
+  help              show this
+
+On a new machine rustup, Node.js with npm, and a C compiler have to be there; the rest is set up on the way.";
+
+fn main() -> ExitCode {
+    match run(env::args_os().skip(1).collect()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say("failed", &format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(mut words: Vec<OsString>) -> anyhow::Result<()> {
+    let workspace = Workspace::find()?;
+    let command = if words.is_empty() { OsString::from("help") } else { words.remove(0) };
+    let command = command.to_str().unwrap_or_default();
+    match command {
+        "run" => start(&workspace, &flags(words)),
+        "build" => build(&workspace),
+        "dev" => develop(&workspace, &flags(words)),
+        "test" => tests::run(&workspace, &words),
+        "setup" => setup(&workspace),
+        "help" | "--help" | "-h" => {
+            eprintln!("{HELP}");
+            Ok(())
+        }
+        _ => bail!("there is no command '{command}'; see: cargo xtask help"),
+    }
+}
+
+/// The words after `--`, which may be left out.
+fn flags(mut words: Vec<OsString>) -> Vec<OsString> {
+    if words.first().is_some_and(|word| word == "--") {
+        words.remove(0);
+    }
+    words
+}
+
+fn setup(workspace: &Workspace) -> anyhow::Result<()> {
+    tools::for_page(workspace)?;
+    tools::for_tests(workspace)
+}
+
+fn build(workspace: &Workspace) -> anyhow::Result<()> {
+    page::build(workspace)?;
+    say("server", "building target/release/limpet");
+    shell::run(workspace.cargo(["build", "--release", "--package", "limpet"]))
+}
+
+fn start(workspace: &Workspace, flags: &[OsString]) -> anyhow::Result<()> {
+    build(workspace)?;
+    let error = Command::new(workspace.binary()).args(flags).exec();
+    Err(error).with_context(|| format!("could not start {}", workspace.binary().display()))
+}
+
+/// Runs the server and `trunk serve` side by side, until either ends.
+fn develop(workspace: &Workspace, flags: &[OsString]) -> anyhow::Result<()> {
+    tools::for_page(workspace)?;
+    say("server", "building; the page with live reload will be at http://127.0.0.1:8080");
+    shell::run(workspace.cargo(["build", "--package", "limpet"]))?;
+    let mut server = workspace.cargo(["run", "--quiet", "--package", "limpet", "--", "-v"]);
+    let server = shell::spawn(server.args(flags))?;
+    let trunk = shell::spawn(tools::trunk(workspace)?.args(["serve", "--offline"]))?;
+    shell::until_either_ends([server, trunk])
+}

@@ -1,0 +1,87 @@
+//! What tests need of the system itself: a browser with its driver, and the programs that they drive.
+
+use std::{path::PathBuf, process::Command};
+
+use anyhow::bail;
+
+use crate::shell::{self, say};
+
+/// Programs, any one of each list, and the Debian package that brings the first.
+const PROGRAMS: [(&[&str], &str); 10] = [
+    (&["chromium", "chromium-browser", "google-chrome"], "chromium"),
+    (&["chromedriver"], "chromium-driver"),
+    (&["bash"], "bash"),
+    (&["vim"], "vim"),
+    (&["htop"], "htop"),
+    (&["less"], "less"),
+    (&["tmux"], "tmux"),
+    (&["python3"], "python3"),
+    (&["ps"], "procps"),
+    (&["taskset"], "util-linux"),
+];
+
+/// Makes sure that all of them are there.
+pub(crate) fn install() -> anyhow::Result<()> {
+    let missing: Vec<&str> = missing();
+    if missing.is_empty() {
+        say("programs", "the browser and the programs that tests drive are there");
+        return Ok(());
+    }
+    let list = missing.join(" ");
+    if !shell::exists("apt-get") {
+        bail!(
+            "tests need these programs, by the names of their Debian packages: {list}; please install them"
+        );
+    }
+    say("programs", &format!("installing by apt-get: {list}"));
+    for words in [&["update", "--quiet=2"][..], &["install", "--quiet=2", "--yes", "--no-install-recommends"]]
+    {
+        let mut apt = apt();
+        apt.args(words).env("DEBIAN_FRONTEND", "noninteractive");
+        if words[0] == "install" {
+            apt.args(&missing);
+        }
+        if shell::run(apt).is_err() {
+            bail!("could not install what tests need; please run: sudo apt-get install {list}");
+        }
+    }
+    Ok(())
+}
+
+/// The browser.
+pub(crate) fn chromium() -> anyhow::Result<PathBuf> {
+    find(PROGRAMS[0].0)
+}
+
+/// The browser's driver.
+pub(crate) fn chromedriver() -> anyhow::Result<PathBuf> {
+    find(PROGRAMS[1].0)
+}
+
+fn missing() -> Vec<&'static str> {
+    let absent =
+        PROGRAMS.iter().filter(|(programs, _)| !programs.iter().any(|program| shell::exists(program)));
+    absent.map(|&(_, package)| package).collect()
+}
+
+fn find(programs: &[&str]) -> anyhow::Result<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    let candidates =
+        programs.iter().flat_map(|program| folders.iter().map(move |folder| folder.join(program)));
+    match candidates.into_iter().find(|candidate| candidate.is_file()) {
+        Some(found) => Ok(found),
+        None => bail!("{} is needed; run: cargo xtask setup", programs[0]),
+    }
+}
+
+/// Only root may install.
+fn apt() -> Command {
+    let root = shell::capture(Command::new("id").arg("-u")).is_ok_and(|id| id == "0");
+    if root {
+        return Command::new("apt-get");
+    }
+    let mut sudo = Command::new("sudo");
+    sudo.args(["--non-interactive", "apt-get"]);
+    sudo
+}

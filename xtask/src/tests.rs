@@ -1,0 +1,128 @@
+//! All that is checked, in steps.
+
+use std::{
+    ffi::OsString,
+    fs,
+    path::PathBuf,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, bail};
+
+use crate::{
+    build,
+    shell::{self, say},
+    system, tools,
+    workspace::Workspace,
+};
+
+/// A part of the tests, by name.
+struct Step {
+    name: &'static str,
+    what: &'static str,
+    run: fn(&Workspace) -> anyhow::Result<()>,
+}
+
+const STEPS: [Step; 7] = [
+    Step { name: "fmt", what: "is the code formatted?", run: fmt },
+    Step { name: "clippy", what: "lints, with warnings as errors", run: clippy },
+    Step { name: "deny", what: "licences, bans and sources of dependencies", run: deny },
+    Step { name: "unit", what: "unit and property tests", run: unit },
+    Step { name: "wasm", what: "the page's own tests, in Chromium", run: wasm },
+    Step { name: "e2e", what: "the real server, with real programs", run: e2e },
+    Step { name: "browser", what: "the real page, in Chromium", run: browser },
+];
+
+/// Runs the named steps, or all.
+pub(crate) fn run(workspace: &Workspace, names: &[OsString]) -> anyhow::Result<()> {
+    for name in names {
+        if !STEPS.iter().any(|step| name == step.name) {
+            let all = STEPS.map(|step| step.name).join(" ");
+            bail!("there is no step {}; the steps are: {all}", name.display());
+        }
+    }
+    tools::for_page(workspace)?;
+    tools::for_tests(workspace)?;
+    let mut times = Vec::new();
+    for step in STEPS.iter().filter(|step| names.is_empty() || names.iter().any(|name| name == step.name)) {
+        say(step.name, step.what);
+        let start = Instant::now();
+        (step.run)(workspace)
+            .with_context(|| format!("run it alone with: cargo xtask test {}", step.name))?;
+        times.push((step.name, start.elapsed()));
+    }
+    report(&times);
+    Ok(())
+}
+
+fn report(times: &[(&str, Duration)]) {
+    for (name, time) in times {
+        say(name, &format!("passed in {} s", time.as_secs()));
+    }
+}
+
+fn fmt(workspace: &Workspace) -> anyhow::Result<()> {
+    shell::run(workspace.cargo(["fmt", "--all", "--check"]))
+}
+
+fn clippy(workspace: &Workspace) -> anyhow::Result<()> {
+    let strict = ["--", "--deny", "warnings"];
+    let mut host = workspace.cargo(["clippy", "--workspace", "--all-targets"]);
+    host.args(strict);
+    shell::run(host)?;
+    let mut page =
+        workspace.cargo(["clippy", "--package", "limpet-frontend", "--target", "wasm32-unknown-unknown"]);
+    page.args(["--all-targets"]).args(strict);
+    shell::run(page)
+}
+
+/// Advisories are left out: their database is neither in a registry nor in the sources.
+fn deny(workspace: &Workspace) -> anyhow::Result<()> {
+    let mut deny = tools::deny(workspace)?;
+    deny.args(["--offline", "check", "bans", "licenses", "sources"]);
+    shell::run(deny)
+}
+
+fn unit(workspace: &Workspace) -> anyhow::Result<()> {
+    shell::run(workspace.cargo(["test", "--workspace", "--exclude", "limpet"]))?;
+    shell::run(workspace.cargo(["test", "--package", "limpet", "--lib", "--bins"]))
+}
+
+fn wasm(workspace: &Workspace) -> anyhow::Result<()> {
+    let mut cargo =
+        workspace.cargo(["test", "--package", "limpet-frontend", "--target", "wasm32-unknown-unknown"]);
+    cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", tools::wasm_test_runner(workspace)?);
+    cargo.env("CHROMEDRIVER", system::chromedriver()?);
+    shell::run(cargo)
+}
+
+fn e2e(workspace: &Workspace) -> anyhow::Result<()> {
+    shell::run(workspace.cargo(["test", "--package", "limpet", "--test", "*"]))
+}
+
+fn browser(workspace: &Workspace) -> anyhow::Result<()> {
+    build(workspace)?;
+    let artifacts = workspace.path("artifacts");
+    fs::create_dir_all(&artifacts).with_context(|| format!("could not make {}", artifacts.display()))?;
+    let folder = workspace.path("tests/browser");
+    let mut node = Command::new("node");
+    node.current_dir(&folder).arg("--test").arg("--test-concurrency=1").args(test_files(&folder)?);
+    node.env("LIMPET_BIN", workspace.binary())
+        .env("CHROMIUM", system::chromium()?)
+        .env("ARTIFACTS", &artifacts);
+    say("browser", &format!("screenshots are kept in {}", artifacts.display()));
+    shell::run(node)
+}
+
+fn test_files(folder: &PathBuf) -> anyhow::Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder).with_context(|| format!("could not read {}", folder.display()))?;
+    let paths: Result<Vec<_>, _> = entries.map(|entry| entry.map(|entry| entry.path())).collect();
+    let mut tests: Vec<PathBuf> =
+        paths?.into_iter().filter(|path| path.to_string_lossy().ends_with(".test.mjs")).collect();
+    tests.sort();
+    if tests.is_empty() {
+        bail!("there are no tests in {}", folder.display());
+    }
+    Ok(tests)
+}

@@ -1,0 +1,100 @@
+//! Where everything is.
+
+use std::{
+    env,
+    ffi::OsStr,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::SystemTime,
+};
+
+use anyhow::Context;
+
+/// The sources, and what is made of them.
+pub(crate) struct Workspace {
+    root: PathBuf,
+}
+
+impl Workspace {
+    /// The one that this program was built from.
+    pub(crate) fn find() -> anyhow::Result<Self> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask stands in no workspace")?;
+        Ok(Self { root: root.to_owned() })
+    }
+
+    pub(crate) fn path(&self, relative: impl AsRef<Path>) -> PathBuf {
+        self.root.join(relative)
+    }
+
+    /// Where cargo puts what it builds.
+    pub(crate) fn target(&self) -> PathBuf {
+        env::var_os("CARGO_TARGET_DIR").map_or_else(|| self.path("target"), |folder| self.path(folder))
+    }
+
+    /// The one binary.
+    pub(crate) fn binary(&self) -> PathBuf {
+        self.target().join("release").join("limpet")
+    }
+
+    /// A call of cargo.
+    pub(crate) fn cargo<const N: usize>(&self, words: [&str; N]) -> Command {
+        let mut cargo = self.command(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo.args(words);
+        cargo
+    }
+
+    /// A call of a program, in the workspace's top folder.
+    pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(&self.root);
+        command
+    }
+
+    /// The version of a package that `Cargo.lock` names.
+    pub(crate) fn locked(&self, package: &str) -> anyhow::Result<String> {
+        let path = self.path("Cargo.lock");
+        let lock = fs::read_to_string(&path).with_context(|| format!("could not read {}", path.display()))?;
+        locked(&lock, package).with_context(|| format!("{} has no {package}", path.display()))
+    }
+}
+
+fn locked(lock: &str, package: &str) -> Option<String> {
+    let (_, entry) = lock.split_once(&format!("name = \"{package}\"\nversion = \""))?;
+    entry.split_once('"').map(|(version, _)| version.to_owned())
+}
+
+/// When anything in these files and folders was last changed. Folders of npm are passed over.
+pub(crate) fn newest(paths: &[PathBuf]) -> anyhow::Result<Option<SystemTime>> {
+    let mut newest = None;
+    for path in paths.iter().filter(|path| !path.ends_with("node_modules")) {
+        let error = || format!("could not look at {}", path.display());
+        let modified = if path.is_dir() {
+            let entries = fs::read_dir(path).with_context(error)?;
+            let inside: Result<Vec<_>, _> = entries.map(|entry| entry.map(|entry| entry.path())).collect();
+            self::newest(&inside.with_context(error)?)?
+        } else {
+            Some(path.metadata().and_then(|metadata| metadata.modified()).with_context(error)?)
+        };
+        newest = newest.max(modified);
+    }
+    Ok(newest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_found_in_a_lock_file() {
+        let lock = "[[package]]\nname = \"wasm-bindgen-macro\"\nversion = \"1.0.0\"\n\n\
+                    [[package]]\nname = \"wasm-bindgen\"\nversion = \"0.2.130\"\nsource = \"x\"\n";
+        assert_eq!(locked(lock, "wasm-bindgen").as_deref(), Some("0.2.130"));
+        assert_eq!(locked(lock, "wasm"), None);
+    }
+
+    #[test]
+    fn the_workspace_locks_what_the_page_needs() {
+        assert!(Workspace::find().unwrap().locked("wasm-bindgen").is_ok());
+    }
+}

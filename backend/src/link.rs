@@ -62,11 +62,13 @@ impl Links {
                 writeln!(out, "{line}")?;
             }
             Format::Text => {
-                for Url { text, remote } in &self.urls {
-                    writeln!(out, "{text}")?;
-                    if *remote && out.is_terminal() {
-                        write!(out, "{}", qr_code(text))?;
-                    }
+                for url in &self.urls {
+                    writeln!(out, "{}", url.text)?;
+                }
+                // One is enough to point a phone at, and several at once would confuse it.
+                let remote = self.urls.iter().find(|url| url.remote).filter(|_| out.is_terminal());
+                if let Some(url) = remote {
+                    write!(out, "\n{}", qr_code(&url.text))?;
                 }
             }
         }

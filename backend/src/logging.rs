@@ -1,6 +1,6 @@
 //! Where events go: standard error, readable or as JSON. Never a terminal's bytes, never a secret.
 
-use std::io;
+use std::io::{self, IsTerminal};
 
 use tracing_subscriber::{EnvFilter, filter::ParseError};
 
@@ -22,6 +22,7 @@ pub fn init(format: LogFormat, verbosity: u8, filter: Option<&str>) -> Result<()
     };
     let filter = EnvFilter::builder().parse(filter.unwrap_or(default))?;
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let subscriber = subscriber.with_ansi(io::stderr().is_terminal());
     match format {
         LogFormat::Text => subscriber.with_target(false).init(),
         LogFormat::Json => subscriber.json().flatten_event(true).init(),

@@ -1,8 +1,8 @@
 //! The server's HTTP side.
 //!
-//! A request passes, in this order: the base path ([`BasePath`](crate::config::BasePath)), the [`guard`] against foreign
-//! hosts and origins, the credentials for everything below `api/` but `login` and `health`, and then [`api`],
-//! [`attach`] or the [`assets`] of the page.
+//! [`server`] accepts connections. A request passes, in this order: the [`front`] door with the [`guard`] against foreign
+//! hosts and origins and the base path ([`BasePath`](crate::config::BasePath)), the credentials for everything below
+//! `api/` but `login` and `health`, and then [`api`], [`attach`] or the [`assets`] of the page.
 
 mod api;
 mod assets;
@@ -10,8 +10,11 @@ mod attach;
 mod csp;
 mod encoding;
 mod error;
+mod front;
 mod guard;
 mod server;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -72,7 +75,6 @@ impl App {
             .nest("/api", api)
             .fallback(assets::serve)
             .layer(DefaultBodyLimit::max(HTTP_BODY))
-            .layer(middleware::from_fn_with_state(self.clone(), guard::host_and_origin))
             .with_state(self.clone())
     }
 }

@@ -3,7 +3,10 @@
 use axum::{
     Json,
     body::Bytes,
-    extract::{FromRequestParts, Path, State, rejection::JsonRejection},
+    extract::{
+        FromRequestParts, Path, State,
+        rejection::{BytesRejection, JsonRejection},
+    },
     http::{HeaderMap, HeaderName, StatusCode, header::SET_COOKIE, request::Parts},
     response::{AppendHeaders, IntoResponse},
 };
@@ -56,9 +59,9 @@ pub(super) async fn list(State(app): State<App>) -> Json<Vec<SessionInfo>> {
 pub(super) async fn create(
     State(app): State<App>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<SessionInfo>), Refusal> {
-    let request = create_request(&headers, &body)?;
+    let request = create_request(&headers, &body?)?;
     let session = app.0.sessions.create(request)?;
     Ok((StatusCode::CREATED, Json(session.info())))
 }

@@ -10,7 +10,7 @@ use axum::{
         HeaderMap, HeaderValue, Method, StatusCode,
         header::{
             ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_SECURITY_POLICY,
-            CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+            CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY,
         },
     },
     response::{Html, IntoResponse, Response},
@@ -65,8 +65,7 @@ fn asset(path: &str, request: &HeaderMap) -> Result<Response, Refusal> {
     let mut response = describe(path, &plain, encoding);
     let tag = etag(&plain, encoding);
     let known = request.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    let unchanged =
-        known.is_some_and(|tags| tags.split(',').any(|known| known.trim() == tag || known.trim() == "*"));
+    let unchanged = known.is_some_and(|known| lists(known, &tag));
     response.headers_mut().extend(HeaderValue::try_from(tag).map(|tag| (ETAG, tag)));
     if unchanged {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
@@ -93,9 +92,6 @@ fn describe(path: &str, plain: &EmbeddedFile, encoding: Option<Encoding>) -> Res
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(CACHE_CONTROL, if is_hashed(path) { FOR_EVER } else { ASK_AGAIN });
     headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
     if let Some(encoding) = encoding {
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding.name()));
     }
@@ -113,6 +109,12 @@ fn describe(path: &str, plain: &EmbeddedFile, encoding: Option<Encoding>) -> Res
 fn etag(plain: &EmbeddedFile, encoding: Option<Encoding>) -> String {
     let digest = hex::encode(&plain.metadata.sha256_hash()[..16]);
     format!("\"{digest}{}\"", encoding.map_or("", Encoding::suffix))
+}
+
+/// Whether `If-None-Match` names the tag. A proxy may have made a weak one of it, which is as good here (RFC 9110, 13.1.2).
+fn lists(header: &str, tag: &str) -> bool {
+    let tags = header.split(',').map(str::trim);
+    tags.map(|known| known.strip_prefix("W/").unwrap_or(known)).any(|known| known == tag || known == "*")
 }
 
 fn bytes(file: EmbeddedFile) -> Bytes {
@@ -153,6 +155,16 @@ fn is_hashed(path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_known_tag_is_recognised() {
+        for header in ["\"a\"", "W/\"a\"", "\"b\", \"a\"", "*"] {
+            assert!(lists(header, "\"a\""), "{header}");
+        }
+        for header in ["", "a", "\"b\"", "\"a.br\""] {
+            assert!(!lists(header, "\"a\""), "{header}");
+        }
+    }
 
     #[test]
     fn only_names_with_a_hash_are_kept_for_ever() {

@@ -13,6 +13,9 @@ use tracing::Instrument;
 use super::{App, api::Named, error::Refusal};
 use crate::attachment;
 
+/// What a socket reads at a time, in bytes: few, because most viewers send a key now and then and each has such a buffer.
+const READ_BUFFER: usize = 8 * 1024;
+
 pub(super) async fn attach(
     State(app): State<App>,
     Named(session): Named,
@@ -33,8 +36,11 @@ pub(super) async fn attach(
     let heartbeat = app.0.config.heartbeat;
     let shutdown = app.0.shutdown.clone();
     let tracked = app.0.tasks.token();
-    let upgrade =
-        upgrade.protocols([SUBPROTOCOL]).max_message_size(CLIENT_MESSAGE).max_frame_size(CLIENT_MESSAGE);
+    let upgrade = upgrade
+        .protocols([SUBPROTOCOL])
+        .max_message_size(CLIENT_MESSAGE)
+        .max_frame_size(CLIENT_MESSAGE)
+        .read_buffer_size(READ_BUFFER);
     Ok(upgrade.on_upgrade(move |socket| {
         let serve = async move {
             attachment::run(socket, session, Role::Owner, heartbeat, shutdown).await;

@@ -2,11 +2,11 @@
 
 use axum::{
     Json,
-    extract::rejection::{JsonRejection, PathRejection},
+    extract::rejection::{BytesRejection, JsonRejection, PathRejection},
     http::{HeaderValue, StatusCode, header::WWW_AUTHENTICATE},
     response::{IntoResponse, Response},
 };
-use limpet_shared::{ErrorCode, api::ApiError};
+use limpet_shared::{ErrorCode, api::ApiError, limits::HTTP_BODY};
 
 use crate::session::CreateError;
 
@@ -27,6 +27,17 @@ impl Refusal {
             ErrorCode::SessionNotFound,
             "there is no such session (any more); see api/sessions for those there are",
         )
+    }
+
+    /// A body that cannot be read, for which axum found a status and a message.
+    fn unreadable(status: StatusCode, message: String) -> Self {
+        if status == StatusCode::PAYLOAD_TOO_LARGE {
+            return Self::new(
+                ErrorCode::BodyTooLarge,
+                format!("a request's body has at most {HTTP_BODY} bytes"),
+            );
+        }
+        Self::new(ErrorCode::BadRequest, message)
     }
 
     fn status(&self) -> StatusCode {
@@ -75,9 +86,13 @@ impl From<CreateError> for Refusal {
 
 impl From<JsonRejection> for Refusal {
     fn from(rejection: JsonRejection) -> Self {
-        let too_large = rejection.status() == StatusCode::PAYLOAD_TOO_LARGE;
-        let code = if too_large { ErrorCode::BodyTooLarge } else { ErrorCode::BadRequest };
-        Self::new(code, rejection.body_text())
+        Self::unreadable(rejection.status(), rejection.body_text())
+    }
+}
+
+impl From<BytesRejection> for Refusal {
+    fn from(rejection: BytesRejection) -> Self {
+        Self::unreadable(rejection.status(), rejection.body_text())
     }
 }
 

@@ -13,19 +13,15 @@ use axum::{
 use limpet_shared::ErrorCode;
 
 use super::{App, error::Refusal};
+use crate::config::Config;
 
 /// Refuses what a browser was tricked into sending, whatever credentials it has.
 ///
 /// An unknown `Host` is how DNS rebinding shows: the attacker's page has the attacker's name, which now points here. A
 /// numeric address cannot be rebound, so every one is fine. A foreign `Origin` is how cross-site WebSocket hijacking
 /// shows, which the browser's same-origin policy does not stop.
-pub(super) async fn host_and_origin(
-    State(app): State<App>,
-    request: Request,
-    next: Next,
-) -> Result<Response, Refusal> {
-    check(request.headers(), &app.0.config.hosts, &app.0.config.origins)?;
-    Ok(next.run(request).await)
+pub(super) fn host_and_origin(headers: &HeaderMap, config: &Config) -> Result<(), Refusal> {
+    check(headers, &config.hosts, &config.origins)
 }
 
 /// Refuses everybody without the token or the cookie.

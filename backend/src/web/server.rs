@@ -2,11 +2,7 @@
 
 use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
-use axum::{
-    Router,
-    body::Body,
-    http::{HeaderValue, Request, Response, StatusCode, Uri, header::LOCATION, uri::PathAndQuery},
-};
+use axum::{Router, body::Body, http::Request};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::SockRef;
@@ -15,10 +11,9 @@ use tokio::{
     sync::Semaphore,
     time::{sleep, timeout},
 };
-use tower::ServiceExt;
+use tracing::Instrument;
 
-use super::App;
-use crate::config::BasePath;
+use super::{App, front};
 
 /// Most connections at a time that have not become sockets of viewers.
 const CONNECTIONS: usize = 1024;
@@ -32,6 +27,10 @@ const HEAD_MAX: usize = 32 * 1024;
 /// How much unsent output the kernel takes of us before it says that it is full, in bytes. Whatever waits there is old
 /// when it arrives, and stands before the answer to a key.
 const UNSENT: u32 = 64 * 1024;
+
+/// How long a client may leave unacknowledged what it was sent, or take nothing more at all, before its connection is
+/// given up. A viewer's heartbeat is missed earlier.
+const UNTAKEN: Duration = Duration::from_mins(1);
 
 /// How long connections may take to come to their end when the server ends.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -75,7 +74,8 @@ pub async fn serve(Listener(listener): Listener, app: App) {
         };
         match accepted {
             Ok((stream, peer)) => {
-                let connection = connection(stream, peer, app.clone(), router.clone());
+                let connection = connection(stream, app.clone(), router.clone());
+                let connection = connection.instrument(tracing::info_span!("connection", %peer));
                 app.0.tasks.spawn(async move {
                     connection.await;
                     drop(permit);
@@ -95,14 +95,13 @@ pub async fn serve(Listener(listener): Listener, app: App) {
     }
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, app: App, router: Router) {
+async fn connection(stream: TcpStream, app: App, router: Router) {
     if let Err(error) = tune(&stream) {
-        tracing::debug!(%peer, %error, "could not tune a connection");
+        tracing::debug!(%error, "could not tune a connection");
     }
     let service = service_fn(|request: Request<Incoming>| {
-        let router = router.clone();
-        let base = app.0.config.base_path.clone();
-        async move { Ok::<_, Infallible>(respond(request, &base, router).await) }
+        let (app, router) = (app.clone(), router.clone());
+        async move { Ok::<_, Infallible>(front::answer(&app, router, request.map(Body::new)).await) }
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEAD_MAX);
@@ -115,48 +114,14 @@ async fn connection(stream: TcpStream, peer: SocketAddr, app: App, router: Route
         }
     };
     if let Err(error) = result {
-        tracing::debug!(%peer, %error, "connection broke");
+        tracing::debug!(%error, "connection broke");
     }
 }
 
-/// Small things go at once, and little of the large ones waits in the kernel.
+/// Small things go at once, little of the large ones waits in the kernel (tcp(7)), and who takes nothing is let go.
 fn tune(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    SockRef::from(stream).set_tcp_notsent_lowat(UNSENT)
-}
-
-/// Answers a request below the base path, and sends those who left out its last slash to where it begins.
-async fn respond(mut request: Request<Incoming>, base: &BasePath, router: Router) -> Response<Body> {
-    let path = request.uri().path();
-    if base.lacks_slash(path) {
-        return redirect(base);
-    }
-    let Some(below) = base.strip(path).and_then(|below| relocate(request.uri(), below)) else {
-        let mut response = Response::new(Body::from(format!("limpet is at {base}\n")));
-        *response.status_mut() = StatusCode::NOT_FOUND;
-        return response;
-    };
-    *request.uri_mut() = below;
-    match router.oneshot(request.map(Body::new)).await {
-        Ok(response) => response,
-        Err(never) => match never {},
-    }
-}
-
-fn redirect(base: &BasePath) -> Response<Body> {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
-    response.headers_mut().extend(HeaderValue::try_from(base.as_str()).map(|base| (LOCATION, base)));
-    response
-}
-
-/// The same address with another path.
-fn relocate(uri: &Uri, path: &str) -> Option<Uri> {
-    let path_and_query = match uri.query() {
-        Some(query) => PathAndQuery::try_from(format!("{path}?{query}")),
-        None => PathAndQuery::try_from(path),
-    };
-    let mut parts = uri.clone().into_parts();
-    parts.path_and_query = Some(path_and_query.ok()?);
-    Uri::from_parts(parts).ok()
+    let socket = SockRef::from(stream);
+    socket.set_tcp_user_timeout(Some(UNTAKEN))?;
+    socket.set_tcp_notsent_lowat(UNSENT)
 }

@@ -1,0 +1,86 @@
+//! The front door: what every request passes on its way to the routes, and every answer on its way out.
+
+use std::time::Duration;
+
+use axum::{
+    Router,
+    body::Body,
+    http::{
+        HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri,
+        header::{CACHE_CONTROL, LOCATION, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
+        uri::PathAndQuery,
+    },
+    response::{IntoResponse, Response},
+};
+use limpet_shared::ErrorCode;
+use tokio::time::timeout;
+use tower::ServiceExt;
+
+use super::{App, error::Refusal, guard};
+use crate::config::BasePath;
+
+/// How long a request may take, the coming of its body included. Who sends one byte a minute would otherwise keep a
+/// connection from others for ever. A viewer's socket is no such request: it is one only until it is agreed upon.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What browsers are to mind with every answer, unless the answer says otherwise.
+const ALWAYS: [(HeaderName, HeaderValue); 4] = [
+    (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
+];
+
+/// Answers a request, whatever becomes of it.
+pub(super) async fn answer(app: &App, router: Router, request: Request<Body>) -> Response {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let mut response = match timeout(PATIENCE, pass(app, router, request)).await {
+        Ok(passed) => passed.unwrap_or_else(Refusal::into_response),
+        Err(_) => Refusal::new(ErrorCode::BadRequest, "the request took too long; send all of it at once")
+            .into_response(),
+    };
+    add_missing(response.headers_mut());
+    tracing::debug!(%method, path, status = response.status().as_u16(), "answered");
+    response
+}
+
+/// Lets a request through to what is below the base path, and sends those who left out its last slash to where it
+/// begins.
+async fn pass(app: &App, router: Router, mut request: Request<Body>) -> Result<Response, Refusal> {
+    guard::host_and_origin(request.headers(), &app.0.config)?;
+    let base = &app.0.config.base_path;
+    let path = request.uri().path();
+    if base.lacks_slash(path) {
+        return Ok(redirect(base));
+    }
+    let below = base.strip(path).and_then(|below| relocate(request.uri(), below));
+    *request.uri_mut() =
+        below.ok_or_else(|| Refusal::new(ErrorCode::NotFound, format!("limpet is at {base}")))?;
+    match router.oneshot(request).await {
+        Ok(response) => Ok(response),
+        Err(never) => match never {},
+    }
+}
+
+fn add_missing(headers: &mut HeaderMap) {
+    for (name, value) in ALWAYS {
+        headers.entry(name).or_insert(value);
+    }
+}
+
+fn redirect(base: &BasePath) -> Response {
+    let mut response = StatusCode::PERMANENT_REDIRECT.into_response();
+    response.headers_mut().extend(HeaderValue::try_from(base.as_str()).map(|base| (LOCATION, base)));
+    response
+}
+
+/// The same address with another path.
+fn relocate(uri: &Uri, path: &str) -> Option<Uri> {
+    let path_and_query = match uri.query() {
+        Some(query) => PathAndQuery::try_from(format!("{path}?{query}")),
+        None => PathAndQuery::try_from(path),
+    };
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(path_and_query.ok()?);
+    Uri::from_parts(parts).ok()
+}

@@ -1,0 +1,179 @@
+//! Requests as they come through the front door, without a network.
+
+use axum::{
+    body::{Body, to_bytes},
+    http::{HeaderName, HeaderValue, Method, Request, StatusCode},
+    response::Response,
+};
+use limpet_shared::{
+    ErrorCode,
+    api::{ApiError, SessionInfo},
+    limits::HTTP_BODY,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{App, front};
+use crate::{
+    config::{Args, Config},
+    session::{Sessions, SpawnDefaults},
+};
+
+const TOKEN: &str = "0123456789abcdef";
+
+fn app(words: &[&str]) -> App {
+    let config = Config::new(Args::try_from_words(words).unwrap(), Some(TOKEN)).unwrap();
+    let sessions = Sessions::new(config.limits, SpawnDefaults::default());
+    App::new(config, sessions, CancellationToken::new())
+}
+
+/// A request with the headers that a browser at a loopback address sends, and these in their stead or beside them.
+fn request(method: Method, uri: &str, headers: &[(&str, &str)], body: &str) -> Request<Body> {
+    let mut request = Request::builder().method(method).uri(uri).body(Body::from(body.to_owned())).unwrap();
+    for (name, value) in [("host", "127.0.0.1:7707")].iter().chain(headers) {
+        request
+            .headers_mut()
+            .insert(HeaderName::try_from(*name).unwrap(), HeaderValue::try_from(*value).unwrap());
+    }
+    request
+}
+
+async fn send(app: &App, request: Request<Body>) -> Response {
+    front::answer(app, app.router(), request).await
+}
+
+async fn body(response: Response) -> Vec<u8> {
+    to_bytes(response.into_body(), usize::MAX).await.unwrap().to_vec()
+}
+
+fn bearer() -> (&'static str, &'static str) {
+    ("authorization", "Bearer 0123456789abcdef")
+}
+
+const JSON: (&str, &str) = ("content-type", "application/json");
+
+// The clock is put forward while a wrong token is made to wait.
+#[tokio::test(start_paused = true)]
+async fn a_refusal_says_why_in_json() {
+    let app = app(&[]);
+    let large = "x".repeat(HTTP_BODY + 1);
+    let (get, post) = (Method::GET, Method::POST);
+    for (method, uri, headers, content, status, code) in [
+        (get.clone(), "/api/sessions", &[][..], "", 401, ErrorCode::Unauthorized),
+        (get.clone(), "/api/sessions/x/attach", &[], "", 401, ErrorCode::Unauthorized),
+        (post.clone(), "/api/sessions", &[("cookie", "limpet-00000000=x")], "", 401, ErrorCode::Unauthorized),
+        (
+            get.clone(),
+            "/api/sessions",
+            &[("authorization", "Bearer wrong")],
+            "",
+            401,
+            ErrorCode::Unauthorized,
+        ),
+        (post.clone(), "/api/login", &[JSON], r#"{"token":"wrong"}"#, 401, ErrorCode::Unauthorized),
+        (post.clone(), "/api/login", &[JSON], r#"{"token":1}"#, 400, ErrorCode::BadRequest),
+        (post.clone(), "/api/login", &[JSON], "{", 400, ErrorCode::BadRequest),
+        (post.clone(), "/api/login", &[], r#"{"token":"0123456789abcdef"}"#, 400, ErrorCode::BadRequest),
+        (post.clone(), "/api/login", &[JSON], &large, 413, ErrorCode::BodyTooLarge),
+        (post.clone(), "/api/sessions", &[bearer(), JSON], &large, 413, ErrorCode::BodyTooLarge),
+        (post.clone(), "/api/sessions", &[bearer()], r#"{"cols":80}"#, 400, ErrorCode::BadRequest),
+        (post.clone(), "/api/sessions", &[bearer(), JSON], r#"{"cols":0}"#, 400, ErrorCode::BadSize),
+        (post.clone(), "/api/sessions", &[bearer(), JSON], r#"{"command":[]}"#, 400, ErrorCode::BadRequest),
+        (get.clone(), "/api/health", &[("host", "evil.example")], "", 403, ErrorCode::UnknownHost),
+        (get.clone(), "/", &[("host", "evil.example")], "", 403, ErrorCode::UnknownHost),
+        (get.clone(), "/api/health", &[("origin", "null")], "", 403, ErrorCode::ForeignOrigin),
+        (
+            get.clone(),
+            "/api/sessions",
+            &[bearer(), ("origin", "http://evil.example")],
+            "",
+            403,
+            ErrorCode::ForeignOrigin,
+        ),
+        (get.clone(), "/api/nothing", &[], "", 404, ErrorCode::NotFound),
+        (get.clone(), "/nothing", &[], "", 404, ErrorCode::NotFound),
+        (get.clone(), "/api/sessions/none", &[bearer()], "", 404, ErrorCode::SessionNotFound),
+        (get.clone(), "/api/sessions/%20", &[bearer()], "", 404, ErrorCode::SessionNotFound),
+        (Method::PUT, "/api/sessions", &[bearer()], "", 405, ErrorCode::MethodNotAllowed),
+        (post, "/", &[], "", 405, ErrorCode::MethodNotAllowed),
+    ] {
+        let shown = format!("{method} {uri} {headers:?}");
+        let response = send(&app, request(method, uri, headers, content)).await;
+        assert_eq!(response.status(), status, "{shown}");
+        assert_eq!(response.headers().contains_key("www-authenticate"), status == 401, "{shown}");
+        let error: ApiError = serde_json::from_slice(&body(response).await).unwrap();
+        assert_eq!(error.code, code, "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn the_token_is_traded_for_a_cookie() {
+    let app = app(&["--base-path", "/a"]);
+    let login = r#"{"token":"0123456789abcdef"}"#;
+    let response =
+        send(&app, request(Method::POST, "/a/api/login", &[JSON, ("x-forwarded-proto", "https")], login))
+            .await;
+    assert_eq!(response.status(), StatusCode::NO_CONTENT);
+    let set_cookie = response.headers()["set-cookie"].to_str().unwrap();
+    assert!(set_cookie.contains("; Path=/a/;") && set_cookie.ends_with("; Secure"), "{set_cookie}");
+    let (cookie, _) = set_cookie.split_once(';').unwrap();
+    let response = send(&app, request(Method::GET, "/a/api/sessions", &[("cookie", cookie)], "")).await;
+    assert_eq!(response.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn everything_is_below_the_base_path() {
+    let app = app(&["--base-path", "/a"]);
+    for (uri, status) in
+        [("/a/api/health", 200), ("/a?x", 308), ("/api/health", 404), ("/ab/api/health", 404), ("/", 404)]
+    {
+        let response = send(&app, request(Method::GET, uri, &[], "")).await;
+        assert_eq!(response.status(), status, "{uri}");
+        assert_eq!(
+            response.headers().get("location").map(|base| base == "/a/"),
+            (status == 308).then_some(true)
+        );
+    }
+}
+
+#[tokio::test]
+async fn answers_are_neither_kept_nor_guessed_at() {
+    let app = app(&[]);
+    for uri in ["/api/health", "/api/sessions", "/nothing"] {
+        let response = send(&app, request(Method::GET, uri, &[], "")).await;
+        assert_eq!(response.headers()["cache-control"], "no-store", "{uri}");
+        assert_eq!(response.headers()["x-content-type-options"], "nosniff", "{uri}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_is_made_shown_renamed_and_removed() {
+    let app = app(&["--max-sessions", "1"]);
+    let create = r#"{"command":["cat"],"cols":100}"#;
+    let response = send(&app, request(Method::POST, "/api/sessions", &[bearer(), JSON], create)).await;
+    assert_eq!(response.status(), StatusCode::CREATED);
+    let session: SessionInfo = serde_json::from_slice(&body(response).await).unwrap();
+    assert_eq!((session.command, session.cols, session.rows), (vec!["cat".to_owned()], 100, 24));
+
+    let another = send(&app, request(Method::POST, "/api/sessions", &[bearer()], "")).await;
+    assert_eq!(another.status(), StatusCode::TOO_MANY_REQUESTS);
+
+    let address = format!("/api/sessions/{}", session.id);
+    let renamed =
+        send(&app, request(Method::PATCH, &address, &[bearer(), JSON], r#"{"title":"mine"}"#)).await;
+    let renamed: SessionInfo = serde_json::from_slice(&body(renamed).await).unwrap();
+    assert_eq!(renamed.title, "mine");
+
+    for (method, status) in [(Method::GET, 200), (Method::DELETE, 204), (Method::GET, 404)] {
+        let response = send(&app, request(method.clone(), &address, &[bearer()], "")).await;
+        assert_eq!(response.status(), status, "{method}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_never_comes_is_not_waited_for() {
+    let app = app(&[]);
+    let mut slow = request(Method::POST, "/api/login", &[JSON], "");
+    *slow.body_mut() =
+        Body::from_stream(futures_util::stream::pending::<Result<bytes::Bytes, std::io::Error>>());
+    assert_eq!(send(&app, slow).await.status(), StatusCode::BAD_REQUEST);
+}

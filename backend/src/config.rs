@@ -6,6 +6,7 @@
 mod args;
 mod base_path;
 mod token;
+mod values;
 
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -53,8 +54,13 @@ pub struct Config {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The token cannot be used.
-    #[error(transparent)]
-    Token(#[from] TokenError),
+    #[error("{from}: {source}")]
+    Token {
+        /// Where it was taken from.
+        from: String,
+        /// What is wrong with it.
+        source: TokenError,
+    },
     /// The working directory is none.
     #[error("--cwd {}: {source}; name a directory that exists", cwd.display())]
     Cwd {
@@ -73,8 +79,12 @@ impl Config {
     /// When they ask for something that cannot be.
     pub fn new(args: Args, token: Option<&str>) -> Result<Self, ConfigError> {
         let token = match (&args.token_file, token) {
-            (Some(path), _) => Token::read(path)?,
-            (None, Some(text)) => Token::new(text)?,
+            (Some(path), _) => Token::read(path).map_err(|source| ConfigError::Token {
+                from: format!("--token-file {}", path.display()),
+                source,
+            })?,
+            (None, Some(text)) => Token::new(text)
+                .map_err(|source| ConfigError::Token { from: "LIMPET_TOKEN".to_owned(), source })?,
             (None, None) => Token::random(),
         };
         if let Some(cwd) = &args.cwd {

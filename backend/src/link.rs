@@ -7,6 +7,7 @@ use std::{
 
 use nix::{ifaddrs::getifaddrs, net::if_::InterfaceFlags};
 use qrcode::{QrCode, render::unicode::Dense1x2};
+use serde::Serialize;
 
 use crate::config::{Config, Format};
 
@@ -16,6 +17,14 @@ pub struct Links {
     listen: SocketAddr,
     /// At least one; the first is for this machine if it can be reached from it.
     urls: Vec<Url>,
+}
+
+/// What `--format json` prints.
+#[derive(Serialize)]
+struct Ready<'a> {
+    url: &'a str,
+    listen: SocketAddr,
+    token: &'a str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,9 +66,8 @@ impl Links {
         let mut out = io::stdout().lock();
         match config.format {
             Format::Json => {
-                let token = config.token.reveal();
-                let line = serde_json::json!({ "url": self.first(), "listen": self.listen.to_string(), "token": token });
-                writeln!(out, "{line}")?;
+                let ready = Ready { url: self.first(), listen: self.listen, token: config.token.reveal() };
+                writeln!(out, "{}", serde_json::to_string(&ready)?)?;
             }
             Format::Text => {
                 for url in &self.urls {

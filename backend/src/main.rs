@@ -16,7 +16,8 @@ fn main() -> ExitCode {
     if let Err(error) = logging::init(args.log_format, args.verbose, filter.as_deref()) {
         return fail(USAGE, &format!("LIMPET_LOG: {error}; write, for example, limpet=debug"));
     }
-    let token = std::env::var("LIMPET_TOKEN").ok();
+    // What is no UTF-8 is refused as every other token with odd characters is.
+    let token = std::env::var_os("LIMPET_TOKEN").map(|token| token.to_string_lossy().into_owned());
     let config = match Config::new(args, token.as_deref()) {
         Ok(config) => config,
         Err(error) => return fail(USAGE, &error.to_string()),

@@ -1,8 +1,11 @@
 //! `limpet serve`, from the first descriptor to the last.
 
-use std::io;
+use std::{
+    io::{self, ErrorKind},
+    net::SocketAddr,
+};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::{
     runtime::{Builder, Runtime},
@@ -40,9 +43,7 @@ fn runtime(worker_threads: Option<usize>) -> io::Result<Runtime> {
 
 async fn serve(config: Config, nofile: Option<(u64, u64)>) -> anyhow::Result<()> {
     let address = config.listen;
-    let listener = Listener::bind(address).await.with_context(|| {
-        format!("could not listen on {address}; is limpet running there already? --listen picks another")
-    })?;
+    let listener = Listener::bind(address).await.map_err(|error| cannot_listen(address, &error))?;
     let links = Links::new(&config, listener.address().context("could not tell where it listens")?);
     let defaults = SpawnDefaults { command: config.command.clone(), cwd: config.cwd.clone(), nofile };
     let sessions = Sessions::new(config.limits, defaults);
@@ -59,6 +60,21 @@ async fn serve(config: Config, nofile: Option<(u64, u64)>) -> anyhow::Result<()>
     tokio::join!(serving, ending);
     signals.abort();
     Ok(())
+}
+
+/// What to do about it depends on what is wrong.
+fn cannot_listen(address: SocketAddr, error: &io::Error) -> anyhow::Error {
+    let advice = match error.kind() {
+        ErrorKind::AddrInUse => {
+            "something listens there already; pick another port by --listen, or 0 for any"
+        }
+        ErrorKind::AddrNotAvailable => {
+            "this machine does not have that address; 127.0.0.1 and 0.0.0.0 are always there"
+        }
+        ErrorKind::PermissionDenied => "ports below 1024 are the administrator's; pick another by --listen",
+        _ => "pick another by --listen",
+    };
+    anyhow!("could not listen on {address}: {error}; {advice}")
 }
 
 /// Prints the link, and what it puts at risk. Nobody may be reading that, and the server runs all the same.

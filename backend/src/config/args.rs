@@ -4,7 +4,10 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
-use super::BasePath;
+use super::{
+    BasePath,
+    values::{address, bytes, host, origin, positive},
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -15,9 +18,12 @@ Examples:
   limpet --base-path /shell               behind a reverse proxy
   ssh -L 7707:127.0.0.1:7707 HOST limpet  on another machine, through a tunnel";
 
+const USAGE: &str = "limpet [serve] [OPTIONS] [-- COMMAND [ARG]...]";
+
 /// A shell that holds on: puts any terminal program into a browser.
 #[derive(Debug, Parser)]
-#[command(name = "limpet", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+#[command(name = "limpet", version, after_help = EXAMPLES, override_usage = USAGE)]
+#[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
 struct Cli {
     #[command(subcommand)]
     verb: Option<Verb>,
@@ -28,7 +34,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Serve sessions to browsers; this is also what happens without a verb.
-    #[command(after_help = EXAMPLES)]
+    #[command(after_help = EXAMPLES, override_usage = USAGE)]
     Serve(Box<Args>),
 }
 
@@ -36,7 +42,7 @@ enum Verb {
 #[derive(Debug, ClapArgs)]
 pub struct Args {
     /// Where to listen; port 0 picks a free one.
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:7707")]
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:7707", value_parser = address)]
     pub listen: SocketAddr,
 
     /// The path below which everything is served, for a reverse proxy that passes on a part of its site.
@@ -64,11 +70,11 @@ pub struct Args {
     pub tail: usize,
 
     /// A name that the server may be called by, beside loopback names and numeric addresses; may be repeated.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = host)]
     pub allow_host: Vec<String>,
 
-    /// Another origin whose pages may use the server, as in <https://example.org>; may be repeated.
-    #[arg(long, value_name = "ORIGIN")]
+    /// Another origin whose pages may use the server, as in `https://example.org`; may be repeated.
+    #[arg(long, value_name = "ORIGIN", value_parser = origin)]
     pub allow_origin: Vec<String>,
 
     /// Open the link in a browser.
@@ -139,24 +145,6 @@ impl From<Cli> for Args {
     }
 }
 
-fn positive(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|&number| number > 0).ok_or_else(|| "it is a whole number from 1 on".to_owned())
-}
-
-/// A number of bytes, with one of the usual units if wished.
-fn bytes(text: &str) -> Result<usize, String> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let factor: usize = match &text[digits.len()..] {
-        "" | "B" => 1,
-        "KiB" | "K" | "k" => 1 << 10,
-        "MiB" | "M" => 1 << 20,
-        "GiB" | "G" => 1 << 30,
-        _ => return Err("the units are KiB, MiB and GiB, as in 4MiB".to_owned()),
-    };
-    let number = digits.parse::<usize>().ok().and_then(|number| number.checked_mul(factor));
-    number.ok_or_else(|| "it is a whole number of bytes, as in 65536 or 4MiB".to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,19 +169,11 @@ mod tests {
     }
 
     #[test]
-    fn sizes_have_units() {
-        for (text, expected) in [("65536", 65_536), ("64KiB", 65_536), ("4MiB", 4 << 20), ("1G", 1 << 30)] {
-            assert_eq!(bytes(text), Ok(expected));
-        }
-        for text in ["", "MiB", "4 MiB", "-1", "4TiB", "99999999999999999999", "18446744073709551615K"] {
-            assert!(bytes(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
     fn what_makes_no_sense_is_refused() {
         for words in [
             ["--listen", "here"],
+            ["--allow-host", "https://example.org"],
+            ["--allow-origin", "example.org"],
             ["--worker-threads", "0"],
             ["--max-sessions", "0"],
             ["--tail", "x"],

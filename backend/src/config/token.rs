@@ -16,7 +16,7 @@ pub struct Token(String);
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
     /// The file cannot be read.
-    #[error("--token-file {}: {source}; make one with: (umask 077; openssl rand -hex 32 > {})", path.display(), path.display())]
+    #[error("{source}; make one with: (umask 077; openssl rand -hex 32 > {})", path.display())]
     Read {
         /// The file.
         path: PathBuf,

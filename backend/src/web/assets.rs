@@ -3,6 +3,8 @@
 //! Files are embedded with what they are when compressed: `xtask` puts `NAME.br` and `NAME.gz` beside them. In a debug
 //! build they are read from disk at every request, so that the page can be rebuilt while the server runs.
 
+use std::borrow::Cow;
+
 use axum::{
     body::Body,
     extract::Request,
@@ -17,7 +19,6 @@ use axum::{
 };
 use bytes::Bytes;
 use rust_embed::{EmbeddedFile, RustEmbed};
-use std::borrow::Cow;
 
 use super::{
     csp,
@@ -29,6 +30,7 @@ use super::{
 #[derive(RustEmbed)]
 #[folder = "../dist"]
 #[allow_missing = true]
+#[exclude = ".*"]
 struct Dist;
 
 const INDEX: &str = "index.html";

@@ -25,9 +25,11 @@ impl Encoding {
     }
 }
 
-/// The encodings that an `Accept-Encoding` header allows, the smaller first.
+/// The encodings that an `Accept-Encoding` header allows: those it likes more first, and of equals the smaller.
 pub(super) fn accepted(header: &str) -> impl Iterator<Item = Encoding> {
-    [Encoding::Brotli, Encoding::Gzip].into_iter().filter(|encoding| weight(header, encoding.name()) > 0.0)
+    let mut encodings = [Encoding::Brotli, Encoding::Gzip].map(|one| (weight(header, one.name()), one));
+    encodings.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+    encodings.into_iter().filter(|(weight, _)| *weight > 0.0).map(|(_, encoding)| encoding)
 }
 
 fn weight(header: &str, name: &str) -> f32 {
@@ -55,6 +57,7 @@ mod tests {
             ("GZIP", &[Gzip]),
             ("br;q=0, gzip", &[Gzip]),
             ("br; q=0.5", &[Brotli]),
+            ("br;q=0.5, gzip;q=0.8", &[Gzip, Brotli]),
             ("*", &[Brotli, Gzip]),
             ("*;q=0, br", &[Brotli]),
             ("identity", &[]),

@@ -1,0 +1,112 @@
+//! What stands behind an option: texts to values, with errors that say how to write it right.
+
+use std::net::SocketAddr;
+
+use axum::http::{Uri, uri::Authority};
+
+/// A number from 1 on.
+pub(super) fn positive(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|&number| number > 0).ok_or_else(|| "it is a whole number from 1 on".to_owned())
+}
+
+/// A number of bytes, with one of the usual units if wished.
+pub(super) fn bytes(text: &str) -> Result<usize, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let factor: usize = match &text[digits.len()..] {
+        "" | "B" => 1,
+        "KiB" | "K" | "k" => 1 << 10,
+        "MiB" | "M" => 1 << 20,
+        "GiB" | "G" => 1 << 30,
+        _ => return Err("the units are KiB, MiB and GiB, as in 4MiB".to_owned()),
+    };
+    let number = digits.parse::<usize>().ok().and_then(|number| number.checked_mul(factor));
+    number.ok_or_else(|| "it is a whole number of bytes, as in 65536 or 4MiB".to_owned())
+}
+
+/// Where to listen: an address, not a name, since a name may stand for several.
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        "it is a numeric address and a port, as in 127.0.0.1:7707 (this machine alone), 0.0.0.0:7707 or [::]:7707"
+            .to_owned()
+    })
+}
+
+/// A host's name, without scheme and port, as it is compared.
+pub(super) fn host(text: &str) -> Result<String, String> {
+    let authority = text.parse::<Authority>().ok();
+    let name = authority.filter(|name| name.host() == text).map(|name| name.host().to_ascii_lowercase());
+    name.ok_or_else(|| "it is a name without scheme and port, as in shell.example.org".to_owned())
+}
+
+/// An origin as browsers write it (RFC 6454, 6.2): in small letters, without a path, and without a port that the scheme
+/// implies.
+pub(super) fn origin(text: &str) -> Result<String, String> {
+    let parse = || {
+        let uri = text.parse::<Uri>().ok()?;
+        let (scheme, authority) = (uri.scheme_str()?, uri.authority()?);
+        let plain =
+            matches!(uri.path(), "" | "/") && uri.query().is_none() && !authority.as_str().contains('@');
+        let implied = match scheme {
+            "http" => 80,
+            "https" => 443,
+            _ => return None,
+        };
+        let port = authority.port_u16().filter(|&port| port != implied);
+        let port = port.map_or_else(String::new, |port| format!(":{port}"));
+        plain.then(|| format!("{scheme}://{}{port}", authority.host().to_ascii_lowercase()))
+    };
+    parse().ok_or_else(|| {
+        "it is http or https, a host, and a port if need be, as in https://example.org".to_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_units() {
+        for (text, expected) in [("65536", 65_536), ("64KiB", 65_536), ("4MiB", 4 << 20), ("1G", 1 << 30)] {
+            assert_eq!(bytes(text), Ok(expected));
+        }
+        for text in ["", "MiB", "4 MiB", "-1", "4TiB", "99999999999999999999", "18446744073709551615K"] {
+            assert!(bytes(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_numeric_and_has_a_port() {
+        for text in ["127.0.0.1:0", "[::]:7707"] {
+            assert_eq!(address(text).unwrap().to_string(), text);
+        }
+        for text in ["localhost:7707", "127.0.0.1", ":7707", "127.0.0.1:65536"] {
+            assert!(address(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_host_is_a_bare_name() {
+        assert_eq!(host("Shell.Example").as_deref(), Ok("shell.example"));
+        for text in ["", "https://shell.example", "shell.example:443", "shell.example/", "a@b", "a b"] {
+            assert!(host(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_origin_is_written_as_browsers_do() {
+        for (text, expected) in [
+            ("https://Example.org", "https://example.org"),
+            ("https://example.org/", "https://example.org"),
+            ("https://example.org:443", "https://example.org"),
+            ("http://example.org:443", "http://example.org:443"),
+            ("http://[::1]:80", "http://[::1]"),
+        ] {
+            assert_eq!(origin(text).as_deref(), Ok(expected));
+        }
+        for text in
+            ["", "null", "*", "example.org", "https://example.org/a", "https://a@b", "file:///", "ftp://a"]
+        {
+            assert!(origin(text).is_err(), "{text}");
+        }
+    }
+}

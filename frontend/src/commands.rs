@@ -103,50 +103,51 @@ pub struct Command {
     pub group: Group,
     /// What it is called.
     pub title: Cow<'static, str>,
-    /// The keys for it, if it has any.
-    pub chord: Option<Chord>,
+    /// The keys for it, the usual ones first.
+    pub chords: &'static [Chord],
 }
 
 /// The commands that are always there. Shortcuts are all `Ctrl+Shift` and one key, on every system: browsers leave
 /// these to the page, programs in a terminal cannot tell most of them from `Ctrl` alone and so do without them, and
 /// on a Mac `Ctrl` is not the browser's key at all. Arrows go between tabs and change the size, `Page` keys move a tab.
-const FIXED: [(Action, Group, &str, Option<Chord>); 23] = {
+const FIXED: &[(Action, Group, &str, &[Chord])] = {
     use Action as A;
     use Group as G;
-    const fn on(name: &'static str, code: &'static str) -> Option<Chord> {
-        Some(Chord::new(name, code))
-    }
-    [
-        (A::NewTab, G::Tabs, "New terminal", on("Enter", "Enter")),
-        (A::CloseTab, G::Tabs, "Close tab", on("X", "KeyX")),
-        (A::RenameTab, G::Tabs, "Rename tab…", on("F2", "F2")),
-        (A::RestartTab, G::Tabs, "Restart program", None),
-        (A::PreviousTab, G::Tabs, "Previous tab", on("←", "ArrowLeft")),
-        (A::NextTab, G::Tabs, "Next tab", on("→", "ArrowRight")),
-        (A::MoveTabBefore, G::Tabs, "Move tab left", on("Page Up", "PageUp")),
-        (A::MoveTabAfter, G::Tabs, "Move tab right", on("Page Down", "PageDown")),
-        (A::SwitchTab, G::Tabs, "All tabs…", on("O", "KeyO")),
-        (A::Copy, G::Terminal, "Copy", on("C", "KeyC")),
+    &[
+        (A::NewTab, G::Tabs, "New terminal", &[Chord::new("Enter", "Enter")]),
+        (A::CloseTab, G::Tabs, "Close tab", &[Chord::new("X", "KeyX")]),
+        (A::RenameTab, G::Tabs, "Rename tab…", &[Chord::new("F2", "F2")]),
+        (A::RestartTab, G::Tabs, "Restart program", &[]),
+        (A::PreviousTab, G::Tabs, "Previous tab", &[Chord::new("←", "ArrowLeft")]),
+        (A::NextTab, G::Tabs, "Next tab", &[Chord::new("→", "ArrowRight")]),
+        (A::MoveTabBefore, G::Tabs, "Move tab left", &[Chord::new("Page Up", "PageUp")]),
+        (A::MoveTabAfter, G::Tabs, "Move tab right", &[Chord::new("Page Down", "PageDown")]),
+        (A::SwitchTab, G::Tabs, "All tabs…", &[Chord::new("O", "KeyO")]),
+        (A::Copy, G::Terminal, "Copy", &[Chord::new("C", "KeyC")]),
         // The browser itself pastes on these keys, without asking for permission as a page must.
-        (A::Paste, G::Terminal, "Paste", Some(Chord::new("V", "KeyV").left_to_browser())),
-        (A::SelectAll, G::Terminal, "Select all", on("A", "KeyA")),
-        (A::Clear, G::Terminal, "Clear", on("K", "KeyK")),
-        (A::ScrollToBottom, G::Terminal, "Scroll to the newest line", on("End", "End")),
-        (A::Reconnect, G::Terminal, "Reconnect now", None),
-        (A::FontLarger, G::View, "Larger text", on("↑", "ArrowUp")),
-        (A::FontSmaller, G::View, "Smaller text", on("↓", "ArrowDown")),
-        (A::FontReset, G::View, "Normal text size", on("0", "Digit0")),
-        (A::ChooseTheme, G::View, "Themes…", on("Y", "KeyY")),
-        (A::ShowPalette, G::Limpet, "All commands…", on("P", "KeyP")),
-        // Firefox keeps Ctrl+Shift+P for private windows.
-        (A::ShowPalette, G::Limpet, "All commands…", on("Space", "Space")),
-        (A::ShowSettings, G::Limpet, "Settings…", on(",", "Comma")),
-        (A::ShowHelp, G::Limpet, "Keyboard shortcuts", on("?", "Slash")),
+        (A::Paste, G::Terminal, "Paste", &[Chord::new("V", "KeyV").left_to_browser()]),
+        (A::SelectAll, G::Terminal, "Select all", &[Chord::new("A", "KeyA")]),
+        (A::Clear, G::Terminal, "Clear", &[Chord::new("K", "KeyK")]),
+        (A::ScrollToBottom, G::Terminal, "Scroll to the newest line", &[Chord::new("End", "End")]),
+        (A::Reconnect, G::Terminal, "Reconnect now", &[]),
+        (A::FontLarger, G::View, "Larger text", &[Chord::new("↑", "ArrowUp")]),
+        (A::FontSmaller, G::View, "Smaller text", &[Chord::new("↓", "ArrowDown")]),
+        (A::FontReset, G::View, "Normal text size", &[Chord::new("0", "Digit0")]),
+        (A::ChooseTheme, G::View, "Themes…", &[Chord::new("Y", "KeyY")]),
+        // Firefox keeps the first for private windows.
+        (
+            A::ShowPalette,
+            G::Limpet,
+            "All commands…",
+            &[Chord::new("P", "KeyP"), Chord::new("Space", "Space")],
+        ),
+        (A::ShowSettings, G::Limpet, "Settings…", &[Chord::new(",", "Comma")]),
+        (A::ShowHelp, G::Limpet, "Keyboard shortcuts", &[Chord::new("?", "Slash")]),
     ]
 };
 
 /// The keys of the tabs at places 0 to 8.
-const GO_TO_TAB: [Chord; 9] = [
+const GO_TO_TAB: &[Chord] = &[
     Chord::new("1", "Digit1"),
     Chord::new("2", "Digit2"),
     Chord::new("3", "Digit3"),
@@ -161,23 +162,23 @@ const GO_TO_TAB: [Chord; 9] = [
 /// All commands, in the order in which the palette shows them at first.
 #[must_use]
 pub fn all() -> Vec<Command> {
-    let fixed = FIXED.into_iter().map(|(action, group, title, chord)| Command {
+    let fixed = FIXED.iter().map(|&(action, group, title, chords)| Command {
         action,
         group,
         title: Cow::Borrowed(title),
-        chord,
+        chords,
     });
-    let tabs = GO_TO_TAB.into_iter().enumerate().map(|(place, chord)| Command {
+    let tabs = GO_TO_TAB.chunks(1).enumerate().map(|(place, chords)| Command {
         action: Action::GoToTab(place),
         group: Group::Tabs,
         title: format!("Go to tab {}", place + 1).into(),
-        chord: Some(chord),
+        chords,
     });
     let themes = BUILT_IN.iter().map(|theme| Command {
         action: Action::UseTheme(theme),
         group: Group::View,
         title: format!("Theme: {}", theme.name).into(),
-        chord: None,
+        chords: &[],
     });
     fixed.chain(tabs).chain(themes).collect()
 }
@@ -185,14 +186,15 @@ pub fn all() -> Vec<Command> {
 /// The action that a pressed key asks for, if it is the page's and not the terminal's.
 #[must_use]
 pub fn pressed(press: &Press) -> Option<Action> {
-    let fixed = FIXED.into_iter().filter_map(|(action, _, _, chord)| Some((chord?, action)));
-    let tabs = GO_TO_TAB.into_iter().zip((0..).map(Action::GoToTab));
-    fixed.chain(tabs).find(|(chord, _)| chord.takes(press)).map(|(_, action)| action)
+    let takes = |chords: &[Chord]| chords.iter().any(|chord| chord.takes(press));
+    let fixed = FIXED.iter().map(|&(action, _, _, chords)| (chords, action));
+    let tabs = GO_TO_TAB.chunks(1).zip((0..).map(Action::GoToTab));
+    fixed.chain(tabs).find(|(chords, _)| takes(chords)).map(|(_, action)| action)
 }
 
-/// What an action that is always there is called, and its keys.
+/// What an action that is always there is called, and its usual keys.
 #[must_use]
 pub fn describe(action: Action) -> (&'static str, Option<Chord>) {
-    let found = FIXED.into_iter().find(|(fixed, ..)| *fixed == action);
-    found.map_or_else(Default::default, |(_, _, title, chord)| (title, chord))
+    let found = FIXED.iter().find(|(fixed, ..)| *fixed == action);
+    found.map_or_else(Default::default, |&(_, _, title, chords)| (title, chords.first().copied()))
 }

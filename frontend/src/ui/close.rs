@@ -1,6 +1,6 @@
 //! Whether to close a tab in which something still runs.
 
-use leptos::{html, prelude::*};
+use leptos::prelude::*;
 
 use super::dialog::{Dialog, Heading};
 use crate::{app::App, tabs::TabKind};
@@ -14,13 +14,6 @@ pub fn CloseDialog(
     running: Vec<String>,
 ) -> impl IntoView {
     let app = App::expect();
-    let keep = NodeRef::<html::Button>::new();
-    Effect::new(move || {
-        // The harmless answer is the one at hand.
-        if let Some(keep) = keep.get() {
-            let _ = keep.focus();
-        }
-    });
     let close = move |_| {
         app.close_overlay();
         app.end_tab(&tab);
@@ -30,7 +23,8 @@ pub fn CloseDialog(
             <Heading title="Close this tab?"/>
             <p>{sentence(&running)}</p>
             <div class="actions">
-                <button node_ref=keep type="button" class="button" on:click=move |_| app.close_overlay()>
+                // The harmless answer is the one at hand.
+                <button autofocus=true type="button" class="button" on:click=move |_| app.close_overlay()>
                     "Keep it"
                 </button>
                 <button type="button" class="button danger" on:click=close>"Close and end"</button>

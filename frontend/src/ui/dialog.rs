@@ -2,7 +2,7 @@
 
 use leptos::{ev, html, prelude::*};
 use wasm_bindgen::JsCast as _;
-use web_sys::{Element, Event};
+use web_sys::{Element, Event, HtmlElement};
 
 use super::icons::{Glyph, Icon};
 use crate::app::App;
@@ -24,6 +24,7 @@ pub fn Dialog(
         if let Some(dialog) = dialog.get() {
             // It fails for an element that is not in the document (any more): then there is nothing to show.
             let _ = dialog.show_modal();
+            focus_first(&dialog);
         }
     });
     let on_press = move |event: ev::PointerEvent| {
@@ -32,8 +33,9 @@ pub fn Dialog(
         }
     };
     view! {
-        <dialog node_ref=dialog class=format!("dialog {class}") aria-label=label
-            on:close=move |_| app.close_overlay() on:pointerdown=on_press>
+        <dialog node_ref=dialog tabindex="-1" class=format!("dialog {class}") aria-label=label
+            on:cancel=move |_: Event| app.close_overlay() on:close=move |_| app.close_overlay()
+            on:pointerdown=on_press>
             {children()}
         </dialog>
     }
@@ -55,6 +57,15 @@ pub fn Heading(
             </button>
         </header>
     }
+}
+
+/// Gives the keyboard to what is marked `autofocus`, else to the dialog as a whole: its first button is rarely the one
+/// that is wanted.
+fn focus_first(dialog: &HtmlElement) {
+    let marked = dialog.query_selector("[autofocus]").ok().flatten();
+    let marked = marked.and_then(|marked| marked.dyn_into::<HtmlElement>().ok());
+    // An element that cannot have the keyboard leaves it where it is.
+    let _ = marked.as_ref().unwrap_or(dialog).focus();
 }
 
 /// A press on the dialog element itself is one on its backdrop: its content covers all of the rest.

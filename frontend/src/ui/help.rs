@@ -27,9 +27,10 @@ pub fn HelpDialog() -> impl IntoView {
 
 fn section(group: Group, commands: &[Command]) -> impl IntoView + use<> {
     let line = |command: &Command| {
-        let chord = command.chord?;
-        Some(view! { <div class="help-line"><dt>{command.title.clone()}</dt><dd><Keys chord/></dd></div> })
+        let keys = command.chords.iter().map(|&chord| view! { <Keys chord/> }).collect_view();
+        view! { <div class="help-line"><dt>{command.title.clone()}</dt><dd>{keys}</dd></div> }
     };
-    let lines = commands.iter().filter(|command| command.group == group).filter_map(line).collect_view();
+    let of_group = commands.iter().filter(|command| command.group == group && !command.chords.is_empty());
+    let lines = of_group.map(line).collect_view();
     view! { <section><h3>{group.title()}</h3><dl>{lines}</dl></section> }
 }

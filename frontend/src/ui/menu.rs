@@ -29,11 +29,6 @@ pub fn TabMenu(
 ) -> impl IntoView {
     let app = App::expect();
     let menu = NodeRef::<html::Div>::new();
-    Effect::new(move || {
-        if let Some(menu) = menu.get() {
-            focus_child(&menu, 0);
-        }
-    });
     let on_key = move |event: ev::KeyboardEvent| {
         let Some(menu) = menu.get_untracked() else { return };
         let count = menu.child_element_count();
@@ -55,15 +50,14 @@ pub fn TabMenu(
             app.run(action);
         };
         view! {
-            <button type="button" role="menuitem" tabindex="-1" class="menu-item" on:click=choose>
+            <button type="button" role="menuitem" tabindex="-1" autofocus=true class="menu-item" on:click=choose>
                 <span>{title}</span>{chord.map(|chord| view! { <Keys chord/> })}
             </button>
         }
     };
     view! {
-        <Dialog label="Tab" class="menu">
-            <div node_ref=menu role="menu" class="menu-items" style:--x=format!("{x}px") style:--y=format!("{y}px")
-                on:keydown=on_key>
+        <Dialog label="Tab" class="menu" {..} style:--x=format!("{x}px") style:--y=format!("{y}px")>
+            <div node_ref=menu role="menu" class="menu-items" on:keydown=on_key>
                 {ITEMS.map(item).into_iter().collect_view()}
             </div>
         </Dialog>

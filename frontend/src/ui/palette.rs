@@ -36,7 +36,7 @@ fn item(command: Command) -> Item<Action> {
         value: command.action,
         title: command.title.into_owned(),
         note: if theme.is_some() { "" } else { command.group.title() },
-        chord: command.chord,
+        chord: command.chords.first().copied(),
         theme,
     }
 }

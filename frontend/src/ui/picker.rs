@@ -1,6 +1,6 @@
 //! A list to choose from by typing: the palette and the list of themes.
 
-use leptos::{ev, html, prelude::*};
+use leptos::{ev, prelude::*};
 
 use super::{dialog::Dialog, keys::Keys};
 use crate::{
@@ -42,7 +42,6 @@ pub fn Picker<T: Clone + Send + Sync + 'static>(
     #[prop(into)]
     on_choose: Callback<T>,
 ) -> impl IntoView {
-    let input = NodeRef::<html::Input>::new();
     let items = StoredValue::new(items);
     let query = RwSignal::new(String::new());
     let marked = RwSignal::new(start);
@@ -80,13 +79,6 @@ pub fn Picker<T: Clone + Send + Sync + 'static>(
         query.set(event_target_value(&event));
         mark(0);
     };
-    Effect::new(move || {
-        if let Some(input) = input.get() {
-            let _ = input.focus();
-            scroll_to(start);
-        }
-    });
-
     let row = move |(row, place): (usize, usize)| {
         let item = items.with_value(|items| items[place].clone());
         view! {
@@ -102,7 +94,7 @@ pub fn Picker<T: Clone + Send + Sync + 'static>(
     };
     view! {
         <Dialog label class="picker">
-            <input node_ref=input class="picker-input" type="text" role="combobox" aria-expanded="true"
+            <input autofocus=true class="picker-input" on:focus=move |_| scroll_to(marked.get_untracked()) type="text" role="combobox" aria-expanded="true"
                 aria-controls="picker-list" aria-label=label placeholder=placeholder autocomplete="off"
                 autocapitalize="off" spellcheck="false"
                 aria-activedescendant=move || row_id(marked.get()) on:input=on_input on:keydown=on_key/>

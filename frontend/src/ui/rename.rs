@@ -21,19 +21,18 @@ pub fn RenameDialog(
         app.rename_tab(tab.clone(), &name);
         app.close_overlay();
     };
-    Effect::new(move || {
-        if let Some(input) = input.get() {
-            let _ = input.focus();
+    let select_all = move |_| {
+        if let Some(input) = input.get_untracked() {
             input.select();
         }
-    });
+    };
     view! {
         <Dialog label="Rename tab" class="form">
             <Heading title="Rename tab"/>
             <form on:submit=on_submit>
                 <label class="field">
                     <span>"Name"</span>
-                    <input node_ref=input type="text" value=title maxlength=limpet_shared::limits::TITLE.to_string()
+                    <input node_ref=input autofocus=true on:focus=select_all type="text" value=title maxlength=limpet_shared::limits::TITLE.to_string()
                         autocomplete="off" enterkeyhint="done"/>
                 </label>
                 <p class="hint">"Leave it empty, and the program names its tab itself."</p>

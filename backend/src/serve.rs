@@ -3,13 +3,14 @@
 use std::{
     io::{self, ErrorKind},
     net::SocketAddr,
+    time::Duration,
 };
 
 use anyhow::{Context, anyhow};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::{
     runtime::{Builder, Runtime},
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -20,14 +21,19 @@ use crate::{
     web::{self, App, Listener},
 };
 
+/// How long a blocked thread may hold up the end. Programs are ended on such threads, which takes a little less.
+const LINGER: Duration = Duration::from_secs(4);
+
 /// Runs the server until it is told to end by `SIGTERM` or `SIGINT`.
 ///
 /// # Errors
-/// When it cannot start: it has no runtime, or cannot listen.
+/// When it cannot start, for it has no runtime or cannot listen, and when a second signal does not let it end in order.
 pub fn run(config: Config) -> anyhow::Result<()> {
     let nofile = raise_open_files();
     let runtime = runtime(config.worker_threads).context("could not start the runtime")?;
-    runtime.block_on(serve(config, nofile))
+    let ended = runtime.block_on(serve(config, nofile));
+    runtime.shutdown_timeout(LINGER);
+    ended
 }
 
 fn runtime(worker_threads: Option<usize>) -> io::Result<Runtime> {
@@ -49,7 +55,7 @@ async fn serve(config: Config, nofile: Option<(u64, u64)>) -> anyhow::Result<()>
     let sessions = Sessions::new(config.limits, defaults);
     let shutdown = CancellationToken::new();
     let app = App::new(config.clone(), sessions.clone(), shutdown.clone());
-    let signals = watch_signals(shutdown.clone()).context("could not watch for signals")?;
+    let mut signals = Signals::watch().context("could not watch for signals")?;
 
     announce(&config, &links);
     let serving = web::serve(listener, app);
@@ -57,9 +63,11 @@ async fn serve(config: Config, nofile: Option<(u64, u64)>) -> anyhow::Result<()>
         shutdown.cancelled().await;
         sessions.shutdown().await;
     };
-    tokio::join!(serving, ending);
-    signals.abort();
-    Ok(())
+    tokio::select! {
+        _ = async { tokio::join!(serving, ending) } => Ok(()),
+        // What is let go now ends as well: tasks are dropped, and programs are killed by whoever holds them.
+        () = signals.obey(&shutdown) => Err(anyhow!("a second signal came before all had ended in good order")),
+    }
 }
 
 /// What to do about it depends on what is wrong.
@@ -92,22 +100,31 @@ fn announce(config: &Config, links: &Links) {
     }
 }
 
-/// The first signal ends the server in good order, a second one at once.
-fn watch_signals(shutdown: CancellationToken) -> io::Result<tokio::task::JoinHandle<()>> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    Ok(tokio::spawn(async move {
-        loop {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-            if shutdown.is_cancelled() {
-                std::process::exit(130);
-            }
-            tracing::info!("ending");
-            shutdown.cancel();
+/// The signals that end the server.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn watch() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
-    }))
+    }
+
+    /// The first signal ends the server in good order. Comes to its end at the second, which is for the impatient.
+    async fn obey(&mut self, shutdown: &CancellationToken) {
+        self.next().await;
+        tracing::info!("ending");
+        shutdown.cancel();
+        self.next().await;
+    }
 }
 
 /// Allows the server as many descriptors as it may have: a session needs two, a viewer one. Gives the limits it was

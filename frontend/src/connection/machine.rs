@@ -31,7 +31,7 @@ const OPENING_MS: f64 = 10_000.0;
 const FRESH_MS: f64 = 1_000.0;
 
 /// An attachment that held this long starts the count of failed tries anew.
-const STABLE_MS: f64 = 5_000.0;
+const STABLE_MS: f64 = 2_000.0;
 
 #[derive(Debug)]
 enum State {

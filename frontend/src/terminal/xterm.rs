@@ -206,6 +206,7 @@ impl Options {
             ("linkHandler", link_handler.into()),
             ("macOptionClickForcesSelection", true.into()),
             ("rightClickSelectsWord", false.into()),
+            ("showCursorImmediately", true.into()),
             ("windowOptions", reports.into()),
         ])
         .unchecked_into()

@@ -52,6 +52,14 @@ pub struct Tab {
     pub phase: Phase,
 }
 
+impl Tab {
+    /// Whether nothing more will come from it: its program has ended, or the server does not know it any more.
+    #[must_use]
+    pub const fn is_over(&self) -> bool {
+        self.exit.is_some() || matches!(self.phase, Phase::Gone(_))
+    }
+}
+
 /// What happened in a tab while another one was shown; the later one outranks the earlier.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mark {

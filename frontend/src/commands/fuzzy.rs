@@ -2,34 +2,38 @@
 
 use std::cmp::Reverse;
 
+/// What a letter of the query is worth that is found at all, at the beginning of a word, right after the one before.
+const FOUND: i32 = 1;
+const WORD: i32 = 7;
+const RUN: i32 = 4;
+
 /// How well `query` fits `text`; higher is better, `None` means not at all. Every letter must occur in order, in any
-/// case; spaces in the query do not count. Letters that begin a word, or follow the one before, count more, and a
-/// short text wins over a long one.
+/// case; spaces in the query do not count. Of all ways to find the letters the best counts, and a short text wins
+/// over a long one.
 #[must_use]
 pub fn score(query: &str, text: &str) -> Option<i32> {
     let text: Vec<char> = text.chars().map(fold).collect();
-    let mut score: i32 = 0;
-    let mut from = 0;
-    let mut expected = None;
+    // The best score of the letters so far whose last one is found at each place, and of them all.
+    let mut ending = vec![None; text.len()];
+    let mut best = Some(0);
     for wanted in query.chars().filter(|c| !c.is_whitespace()).map(fold) {
-        let hits = (from..text.len()).filter(|&at| text[at] == wanted);
-        let worth = |at: usize| {
-            if starts_word(&text, at) {
-                8
-            } else if expected == Some(at) {
-                5
-            } else {
-                1
+        let mut before = if ending.iter().all(Option::is_none) { best } else { None };
+        let mut next = vec![None; text.len()];
+        for at in 0..text.len() {
+            if text[at] == wanted {
+                let run =
+                    at.checked_sub(1).and_then(|previous| ending[previous]).map(|score: i32| score + RUN);
+                let word = if starts_word(&text, at) { WORD } else { 0 };
+                next[at] = run.max(before).map(|score| score + FOUND + word);
             }
-        };
-        // Of equally good places the first, hence the reversal: `max_by_key` keeps the last.
-        let best = hits.rev().max_by_key(|&at| worth(at))?;
-        score += worth(best);
-        from = best + 1;
-        expected = Some(from);
+            before = before.max(ending[at]);
+        }
+        best = next.iter().copied().max().flatten();
+        best?;
+        ending = next;
     }
     let length = i32::try_from(text.len()).unwrap_or(i32::MAX);
-    Some(score.saturating_mul(100).saturating_sub(length))
+    best.map(|best| best.saturating_mul(100).saturating_sub(length))
 }
 
 /// The places of the texts that fit, best first; ones that fit equally well keep their order.

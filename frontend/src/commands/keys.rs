@@ -2,10 +2,11 @@
 
 /// A key press, as a `keydown` event tells it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "the four modifiers of a DOM KeyboardEvent")]
 pub struct Press {
     /// What the key means in the layout in use (`KeyboardEvent.key`).
     pub key: String,
-    /// Which key it is (`KeyboardEvent.code`, UI Events KeyboardEvent code Values).
+    /// Which key it is (`KeyboardEvent.code`, the UI Events `KeyboardEvent` code values).
     pub code: String,
     /// Whether Ctrl is held.
     pub ctrl: bool,

@@ -88,6 +88,7 @@ fn a_few_letters_find_a_command() {
         ("rose pine", "Theme: Rosé Pine"),
         ("PASTE", "Paste"),
         ("theme nord", "Theme: Nord"),
+        ("solarized light", "Theme: Solarized Light"),
     ] {
         assert_eq!(best(query).as_deref(), Some(title), "{query}");
     }

@@ -43,6 +43,8 @@ pub fn TabMenu(
         event.prevent_default();
         focus_child(&menu, next);
     };
+    let ended = app.active_tab().get_untracked().is_some_and(|tab| tab.is_over());
+    let fits = move |action: &Action| ended || *action != Action::RestartTab;
     let item = move |action| {
         let (title, chord) = describe(action);
         let choose = move |_| {
@@ -58,7 +60,7 @@ pub fn TabMenu(
     view! {
         <Dialog label="Tab" class="menu" {..} style:--x=format!("{x}px") style:--y=format!("{y}px")>
             <div node_ref=menu role="menu" class="menu-items" on:keydown=on_key>
-                {ITEMS.map(item).into_iter().collect_view()}
+                {ITEMS.into_iter().filter(fits).map(item).collect_view()}
             </div>
         </Dialog>
     }

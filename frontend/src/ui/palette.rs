@@ -16,7 +16,7 @@ pub fn Palette() -> impl IntoView {
     let items = listed.map(item).collect();
     let look = move |action| {
         app.preview.set(match action {
-            Action::UseTheme(theme) => Some(theme),
+            Some(Action::UseTheme(theme)) => Some(theme),
             _ => None,
         });
     };

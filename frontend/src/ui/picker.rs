@@ -35,9 +35,9 @@ pub fn Picker<T: Clone + Send + Sync + 'static>(
     /// Which one is marked at first.
     #[prop(optional)]
     start: usize,
-    /// Told which one is marked whenever that changes.
+    /// Told which one is marked whenever that changes; none is when nothing is found.
     #[prop(into)]
-    on_mark: Callback<T>,
+    on_mark: Callback<Option<T>>,
     /// Told which one was chosen.
     #[prop(into)]
     on_choose: Callback<T>,
@@ -55,9 +55,7 @@ pub fn Picker<T: Clone + Send + Sync + 'static>(
     let mark = move |row: usize| {
         marked.set(row);
         scroll_to(row);
-        if let Some(value) = value_at(row) {
-            on_mark.run(value);
-        }
+        on_mark.run(value_at(row));
     };
     let choose = move |row: usize| {
         if let Some(value) = value_at(row) {

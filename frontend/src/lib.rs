@@ -11,7 +11,10 @@
 //!
 //! `docs/extending.md` says how to add a theme, a kind of tab, a command.
 
-#![expect(clippy::must_use_candidate, reason = "components are called by `view!`, which uses what they return")]
+#![expect(
+    clippy::must_use_candidate,
+    reason = "components are called by `view!`, which uses what they return"
+)]
 
 pub mod api;
 pub mod app;

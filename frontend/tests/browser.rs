@@ -1,6 +1,7 @@
 //! What the page does with the browser's own things, in a real browser but without a server of limpet's.
 
 #![cfg(target_arch = "wasm32")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::{
     cell::{Cell, RefCell},

@@ -125,9 +125,10 @@ mod tests {
 
     #[test]
     fn platforms_are_known_by_name() {
+        use Platform::{Mac, Unix, Windows};
+
         let names = ["MacIntel", "iPhone", "Win32", "Linux x86_64", ""];
         let platforms = names.map(Platform::from_name);
-        use Platform::{Mac, Unix, Windows};
         assert_eq!(platforms, [Mac, Mac, Windows, Unix, Unix]);
     }
 }

@@ -257,7 +257,9 @@ proptest! {
             if world.settled() {
                 break;
             }
-            calm.iter().for_each(|step| world.step(step));
+            for step in &calm {
+                world.step(step);
+            }
         }
         prop_assert!(world.settled());
     }

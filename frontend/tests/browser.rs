@@ -110,7 +110,7 @@ impl Observer for Recorder {
     }
 }
 
-/// The server of this test page knows no sessions, and no WebSockets either.
+/// The server of this test page knows no sessions, and no sockets either.
 #[wasm_bindgen_test]
 async fn a_socket_that_cannot_open_asks_over_http_why() {
     let recorder = Rc::new(Recorder::default());

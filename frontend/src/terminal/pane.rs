@@ -97,8 +97,12 @@ impl Pane {
             attached: OnceCell::new(),
         });
         hooks::install(&pane.screen, Rc::new(pane.me.clone()));
-        // The renderer decides about the size of a cell, so it comes before the first fit.
-        pane.set_visible(visible);
+        // The renderer decides about the size of a cell. A pane that is hidden at first measures with the one that it
+        // will be shown with, so that showing it does not resize the program's terminal.
+        pane.set_visible(true);
+        if !visible {
+            pane.set_visible(false);
+        }
         // It is empty as yet.
         let _ = pane.attached.set(wiring::attach(&pane));
         pane

@@ -27,6 +27,11 @@ pub fn Dialog(
             focus_first(&dialog);
         }
     });
+    let on_cancel = move |event: Event| {
+        // Else the browser closes it once more, when something else may already be open.
+        event.prevent_default();
+        app.close_overlay();
+    };
     let on_press = move |event: ev::PointerEvent| {
         if is_backdrop(&event) {
             app.close_overlay();
@@ -34,7 +39,7 @@ pub fn Dialog(
     };
     view! {
         <dialog node_ref=dialog tabindex="-1" class=format!("dialog {class}") aria-label=label
-            on:cancel=move |_: Event| app.close_overlay() on:close=move |_| app.close_overlay()
+            on:cancel=on_cancel on:close=move |_| app.close_overlay()
             on:pointerdown=on_press>
             {children()}
         </dialog>

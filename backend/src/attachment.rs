@@ -52,6 +52,8 @@ enum End {
     Silent,
     /// It attached anew by another connection.
     Replaced,
+    /// The connection broke, or what came over it was no WebSocket.
+    Broken(String),
     /// It broke the protocol.
     Refused(ErrorCode, String),
     /// The server is ending.
@@ -119,11 +121,16 @@ async fn close(mut sink: Sink, mut stream: Stream, end: End, heartbeat: Duration
         End::Exited => (CloseCode::Normal, heartbeat.mul_f32(MISSED)),
         End::Silent => (CloseCode::HeartbeatMissed, Duration::ZERO),
         End::Replaced => (CloseCode::Replaced, HANDSHAKE),
-        End::Refused(..) => (CloseCode::Protocol, HANDSHAKE),
+        End::Refused(..) | End::Broken(_) => (CloseCode::Protocol, HANDSHAKE),
         End::Shutdown => (CloseCode::GoingAway, Duration::from_secs(1)),
     };
     let farewell = async {
-        if let End::Refused(code, message) = end {
+        let error = match end {
+            End::Refused(code, message) => Some((code, message)),
+            End::Broken(message) => Some((ErrorCode::MalformedFrame, message)),
+            _ => None,
+        };
+        if let Some((code, message)) = error {
             sink.feed(text(&ServerMessage::Error { code, message })).await?;
         }
         let frame = CloseFrame { code: code.code(), reason: "".into() };

@@ -125,7 +125,7 @@ async fn next(stream: &mut Stream) -> Result<Message, End> {
     match stream.next().await {
         Some(Ok(message)) => Ok(message),
         // Most often the connection is gone; if it is not, the viewer learns what it did.
-        Some(Err(error)) => Err(End::Refused(ErrorCode::MalformedFrame, error.to_string())),
+        Some(Err(error)) => Err(End::Broken(error.to_string())),
         None => Err(End::Left),
     }
 }

@@ -125,9 +125,21 @@ pub(super) fn lead_terminal(command: &mut Command, nofile: Option<(rlim_t, rlim_
 /// Gives every signal its default disposition: an ignored one would stay ignored across exec (signal(7)). The
 /// standard library has already cleared the mask.
 fn default_signals() {
+    // The kernel's own form of it, since the C library's would pass over the two signals that it keeps for itself:
+    // all zero is `SIG_DFL`, no flags, no restorer, an empty mask, whatever order they stand in.
+    let default = [0_u64; 8];
+    let mask_bytes = 8_usize;
     for signal in 1..=libc::SIGRTMAX() {
-        // SAFETY: setting a default installs no handler. It fails for KILL, STOP and the C library's own two, which
-        // nobody can have changed.
-        unsafe { libc::signal(signal, libc::SIG_DFL) };
+        // SAFETY: the kernel reads one `struct sigaction`, which is smaller than what the pointer names, and writes
+        // nothing; setting a default installs no handler. It fails for KILL and STOP, which nobody can have changed.
+        unsafe {
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                signal,
+                &raw const default,
+                std::ptr::null::<()>(),
+                mask_bytes,
+            )
+        };
     }
 }

@@ -22,11 +22,11 @@ pub(super) const REQUESTS: usize = 32;
 /// What others may ask of a session's owner.
 #[derive(Debug)]
 pub(super) enum Request {
-    /// Lets a viewer type, and gives the terminal its size.
+    /// Lets a viewer type, and gives the terminal its size if it brings one.
     Attach {
         viewer: ViewerId,
         attachment: AttachmentId,
-        size: Winsize,
+        size: Option<Winsize>,
         reply: oneshot::Sender<(InputOffset, watch::Receiver<Progress>)>,
     },
     /// Input, at its offset among the viewer's.
@@ -119,7 +119,9 @@ impl Actor {
     fn answer(&mut self, request: Request) {
         match request {
             Request::Attach { viewer, attachment, size, reply } => {
-                self.resize(size, viewer);
+                if let Some(size) = size {
+                    self.resize(size, viewer);
+                }
                 // An error says that the viewer is gone again.
                 let _ = reply.send(self.input.register(viewer, attachment));
             }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use limpet_shared::{
-    Epoch, Hello, Role, SessionId, ViewerId, Welcome, Winsize,
+    Epoch, Hello, InputOffset, Role, SessionId, ViewerId, Welcome, Winsize,
     api::{SessionDetails, SessionInfo},
 };
 use tokio::{
@@ -107,14 +107,14 @@ impl SessionHandle {
 
     /// Attaches a viewer. What it misses and what comes from now on are one stream: nothing is between them.
     pub async fn attach(&self, hello: &Hello, role: Role) -> (Attached, Beginning) {
-        let mut id = AttachmentId::new(0);
-        self.0.status.send_modify(|status| id = status.enter(role));
-        let attached = Attached { session: self.clone(), id, viewer: hello.viewer, role };
-        let registered = if role.may_write() { attached.register(hello.size).await } else { None };
-        let (taken, input) = registered.map_or_else(Default::default, |(taken, input)| (taken, Some(input)));
         let resume = hello.resume.as_ref();
         let known = resume.filter(|resume| resume.epoch == self.0.epoch).map(|resume| resume.output);
         let known = known.filter(|&output| output <= self.0.log.end());
+        let (attached, alone) = self.enter(hello.viewer, role, known.is_some());
+        // A connection that is taken up again by itself must not resize what somebody else works in.
+        let size = Some(hello.size).filter(|_| alone || known.is_none());
+        let registered = if role.may_write() { attached.register(size).await } else { None };
+        let (taken, input) = registered.map_or_else(Default::default, |(taken, input)| (taken, Some(input)));
         let mut output = self.0.log.reader(known);
         let reset = match output.next(0) {
             Next::Skipped { skipped, .. } => Some(skipped),
@@ -136,6 +136,15 @@ impl SessionHandle {
             }
         };
         (attached, Beginning { welcome, reset, output, input, status })
+    }
+
+    fn enter(&self, viewer: ViewerId, role: Role, resumes: bool) -> (Attached, bool) {
+        let (mut id, mut alone) = (AttachmentId::new(0), false);
+        self.0.status.send_modify(|status| {
+            id = status.enter(role, resumes);
+            alone = status.viewers() == 1;
+        });
+        (Attached { session: self.clone(), id, viewer, role }, alone)
     }
 
     /// Ends the program and everything on its terminal, and waits until that is done.
@@ -175,10 +184,7 @@ impl Attached {
         self.request(Request::Resize { viewer, attachment, size }).await;
     }
 
-    async fn register(
-        &self,
-        size: Winsize,
-    ) -> Option<(limpet_shared::InputOffset, watch::Receiver<Progress>)> {
+    async fn register(&self, size: Option<Winsize>) -> Option<(InputOffset, watch::Receiver<Progress>)> {
         let (reply, registered) = oneshot::channel();
         let (viewer, attachment) = (self.viewer, self.id);
         self.request(Request::Attach { viewer, attachment, size, reply }).await;

@@ -64,10 +64,12 @@ impl Status {
         self.attached.iter().rev().find(|(_, role)| role.may_write()).map(|&(id, _)| id)
     }
 
-    pub(super) fn enter(&mut self, role: Role) -> AttachmentId {
+    /// Lets somebody in. Who only resumes does not take the pen from who has it.
+    pub(super) fn enter(&mut self, role: Role, resumes: bool) -> AttachmentId {
         let id = AttachmentId(self.attachments);
         self.attachments += 1;
-        self.attached.push((id, role));
+        let at = if resumes { 0 } else { self.attached.len() };
+        self.attached.insert(at, (id, role));
         id
     }
 
@@ -126,9 +128,9 @@ mod tests {
     #[test]
     fn the_pen_goes_to_the_last_one_who_used_the_terminal() {
         let mut status = status();
-        let first = status.enter(Role::Owner);
-        let second = status.enter(Role::Writer);
-        let reader = status.enter(Role::Reader);
+        let first = status.enter(Role::Owner, false);
+        let second = status.enter(Role::Writer, false);
+        let reader = status.enter(Role::Reader, false);
         assert_eq!(status.pen(), Some(second));
         assert!(status.take_pen(first));
         assert!(!status.take_pen(first));
@@ -136,5 +138,9 @@ mod tests {
         assert_eq!(status.pen(), Some(first));
         status.leave(first);
         assert_eq!((status.pen(), status.viewers()), (Some(second), 2));
+        let resumed = status.enter(Role::Owner, true);
+        assert_eq!(status.pen(), Some(second), "somebody works there, and goes on doing so");
+        status.leave(second);
+        assert_eq!(status.pen(), Some(resumed));
     }
 }

@@ -1,0 +1,49 @@
+//! What a process holds.
+
+use std::fs;
+
+use nix::unistd::Pid;
+
+/// Counts of what could leak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Census {
+    pub(crate) descriptors: usize,
+    /// Zombies among them.
+    pub(crate) children: usize,
+}
+
+impl Census {
+    pub(crate) fn of(pid: Pid) -> Self {
+        Self { descriptors: entries(&format!("/proc/{pid}/fd")).len(), children: children(pid) }
+    }
+}
+
+/// Resident memory in bytes.
+pub(crate) fn resident(pid: Pid) -> usize {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
+}
+
+pub(crate) fn threads(pid: Pid) -> usize {
+    entries(&format!("/proc/{pid}/task")).len()
+}
+
+/// Whether a process runs: it exists, and is no zombie.
+pub(crate) fn runs(pid: &str) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X']))
+}
+
+/// The child processes of all threads.
+fn children(pid: Pid) -> usize {
+    let lists = entries(&format!("/proc/{pid}/task"))
+        .into_iter()
+        .map(|thread| fs::read_to_string(format!("/proc/{pid}/task/{thread}/children")).unwrap_or_default());
+    lists.map(|list| list.split_whitespace().count()).sum()
+}
+
+fn entries(folder: &str) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}

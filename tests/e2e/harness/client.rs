@@ -1,0 +1,251 @@
+//! A client of the protocol that keeps what it saw.
+
+use std::collections::VecDeque;
+
+use futures_util::{SinkExt, StreamExt};
+use limpet_shared::{
+    ClientMessage, Epoch, ErrorCode, ExitStatus, Header, InputOffset, OutputOffset, Resume, Role,
+    SUBPROTOCOL, ServerMessage, SessionId, ViewerId, Welcome, Winsize,
+};
+use tokio::net::TcpStream;
+use tokio_tungstenite::{
+    WebSocketStream, client_async,
+    tungstenite::{self, Message, client::IntoClientRequest, http::Response},
+};
+
+use super::{Server, server::TOKEN, within};
+
+/// How a client introduces itself.
+#[derive(Clone, Debug)]
+pub(crate) struct Hello {
+    pub(crate) viewer: ViewerId,
+    pub(crate) size: Winsize,
+    pub(crate) window: Option<u64>,
+    pub(crate) resume: Option<Resume>,
+}
+
+impl Default for Hello {
+    fn default() -> Self {
+        Self { viewer: viewer(), size: Winsize::default(), window: None, resume: None }
+    }
+}
+
+impl Hello {
+    pub(crate) fn window(mut self, bytes: u64) -> Self {
+        self.window = Some(bytes);
+        self
+    }
+
+    pub(crate) fn size(mut self, cols: u16, rows: u16) -> Self {
+        self.size = Winsize::cells(cols, rows);
+        self
+    }
+
+    pub(crate) fn resume(mut self, epoch: &Epoch, output: OutputOffset) -> Self {
+        self.resume = Some(Resume { epoch: epoch.clone(), output });
+        self
+    }
+}
+
+/// A viewer that nobody else is.
+pub(crate) fn viewer() -> ViewerId {
+    ViewerId::from_random(limpet::random::bytes())
+}
+
+/// One attachment, as a client sees it.
+pub(crate) struct Client {
+    socket: WebSocketStream<TcpStream>,
+    pub(crate) welcome: Welcome,
+    /// All output since `welcome.output` or the last `reset`.
+    pub(crate) output: Vec<u8>,
+    /// Where `output` ends.
+    pub(crate) received: OutputOffset,
+    /// Control messages not yet looked for, `ack` and `pong` among them.
+    pub(crate) control: VecDeque<ServerMessage>,
+    pub(crate) exit: Option<ExitStatus>,
+    /// What the server closed with.
+    pub(crate) closed: Option<u16>,
+    sent: u64,
+    acknowledges: bool,
+}
+
+impl Client {
+    /// Attaches to a session.
+    pub(crate) async fn attach(server: &Server, session: &SessionId, hello: Hello) -> Self {
+        Self::attach_at(server.address(), session, hello).await.unwrap()
+    }
+
+    /// Attaches by way of another address.
+    pub(crate) async fn attach_at(
+        address: &str,
+        session: &SessionId,
+        hello: Hello,
+    ) -> Result<Self, tungstenite::Error> {
+        let mut socket = connect(address, session).await?.0;
+        let Hello { viewer, size, window, resume } = hello;
+        let hello = ClientMessage::Hello(limpet_shared::Hello { viewer, size, window, resume });
+        socket.send(Message::text(hello.to_json())).await?;
+        let welcome = loop {
+            match socket.next().await.transpose()? {
+                Some(Message::Text(text)) => match ServerMessage::parse(&text).unwrap() {
+                    ServerMessage::Welcome(welcome) => break welcome,
+                    other => panic!("the first message is {other:?}"),
+                },
+                Some(Message::Close(_)) | None => return Err(tungstenite::Error::ConnectionClosed),
+                Some(_) => {}
+            }
+        };
+        assert_eq!(welcome.role, Role::Owner);
+        let (received, sent) = (welcome.output, welcome.input.get());
+        let (output, control, exit, closed) = (Vec::new(), VecDeque::new(), None, None);
+        Ok(Self { socket, welcome, output, received, control, exit, closed, sent, acknowledges: true })
+    }
+
+    /// From here on it acknowledges nothing by itself.
+    pub(crate) fn silent(mut self) -> Self {
+        self.acknowledges = false;
+        self
+    }
+
+    /// Takes one message in. False when the connection has ended.
+    pub(crate) async fn turn(&mut self) -> bool {
+        let Some(Ok(message)) = self.socket.next().await else { return false };
+        match message {
+            Message::Binary(frame) => self.take(&frame).await,
+            Message::Text(text) => self.hear(ServerMessage::parse(&text).unwrap()),
+            Message::Close(frame) => self.closed = frame.map(|frame| frame.code.into()),
+            _ => {}
+        }
+        true
+    }
+
+    async fn take(&mut self, frame: &[u8]) {
+        let (header, payload) = Header::split(frame).unwrap();
+        assert_eq!(header, Header::data(self.received.get()), "output goes on where it stopped");
+        self.output.extend_from_slice(payload);
+        self.received = self.received.advanced(payload.len());
+        if self.acknowledges {
+            self.acknowledge().await;
+        }
+    }
+
+    fn hear(&mut self, message: ServerMessage) {
+        match message {
+            ServerMessage::Exit { status, output } => {
+                assert_eq!(output, self.received, "exit comes after the last byte");
+                self.exit = Some(status);
+            }
+            ServerMessage::Reset { output, .. } => {
+                self.output.clear();
+                self.received = output;
+                self.control.push_back(message);
+            }
+            message => self.control.push_back(message),
+        }
+    }
+
+    /// Says that everything received is rendered.
+    pub(crate) async fn acknowledge(&mut self) {
+        self.say(&ClientMessage::Ack { output: self.received }).await;
+    }
+
+    pub(crate) async fn say(&mut self, message: &ClientMessage) {
+        self.send(Message::text(message.to_json())).await;
+    }
+
+    /// Sends any message at all. A connection that is gone shows at the next turn.
+    pub(crate) async fn send(&mut self, message: Message) {
+        let _ = self.socket.send(message).await;
+    }
+
+    /// Types.
+    pub(crate) async fn type_in(&mut self, text: &str) {
+        let frame = data(self.sent, text.as_bytes());
+        self.sent += text.len() as u64;
+        self.send(frame).await;
+    }
+
+    pub(crate) async fn resize(&mut self, cols: u16, rows: u16) {
+        self.say(&ClientMessage::Resize(Winsize::cells(cols, rows))).await;
+    }
+
+    /// Takes messages in until `enough` says so.
+    pub(crate) async fn until(&mut self, what: &str, enough: impl Fn(&Self) -> bool) {
+        let reading = async {
+            while !enough(self) {
+                if !self.turn().await {
+                    return false;
+                }
+            }
+            true
+        };
+        let found = within(what, reading).await;
+        assert!(found, "the connection ended before {what}; seen: {:?} {:?}", self.text(), self.control);
+    }
+
+    /// Takes output in until it contains `text`.
+    pub(crate) async fn sees(&mut self, text: &str) {
+        self.until(&format!("{text:?} in the output"), |client| client.text().contains(text)).await;
+    }
+
+    /// Takes messages in until one of control passes, and gives what that makes of it.
+    pub(crate) async fn hears<T>(&mut self, what: &str, pick: impl Fn(&ServerMessage) -> Option<T>) -> T {
+        self.until(what, |client| client.control.iter().any(|message| pick(message).is_some())).await;
+        let at = self.control.iter().position(|message| pick(message).is_some()).unwrap();
+        pick(&self.control.remove(at).unwrap()).unwrap()
+    }
+
+    pub(crate) async fn hears_error(&mut self, code: ErrorCode) -> String {
+        self.hears(&format!("the error {code}"), |message| match message {
+            ServerMessage::Error { code: said, message } if *said == code => Some(message.clone()),
+            _ => None,
+        })
+        .await
+    }
+
+    pub(crate) async fn hears_written(&mut self, offset: u64) {
+        let enough = |message: &ServerMessage| match message {
+            ServerMessage::Ack { input } => (*input >= InputOffset::new(offset)).then_some(()),
+            _ => None,
+        };
+        self.hears(&format!("that {offset} bytes are written"), enough).await;
+    }
+
+    /// Takes everything in, and gives how the program ended and what the server closed with.
+    pub(crate) async fn finishes(&mut self) -> (Option<ExitStatus>, Option<u16>) {
+        within("the end of the connection", async { while self.turn().await {} }).await;
+        (self.exit, self.closed)
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.output).into_owned()
+    }
+
+    pub(crate) fn epoch(&self) -> &Epoch {
+        &self.welcome.epoch
+    }
+
+    /// Goes without a word: the connection is reset, not closed.
+    pub(crate) fn vanish(self) {
+        let stream = self.socket.into_inner();
+        socket2::SockRef::from(&stream).set_linger(Some(std::time::Duration::ZERO)).unwrap();
+    }
+}
+
+/// Opens a socket to a session, and says nothing.
+pub(crate) async fn connect(
+    address: &str,
+    session: &SessionId,
+) -> Result<(WebSocketStream<TcpStream>, Response<Option<Vec<u8>>>), tungstenite::Error> {
+    let stream = TcpStream::connect(address).await?;
+    let mut request = format!("ws://{address}/api/sessions/{session}/attach").into_client_request()?;
+    let headers = request.headers_mut();
+    headers.insert("authorization", format!("Bearer {TOKEN}").parse().unwrap());
+    headers.insert("sec-websocket-protocol", SUBPROTOCOL.parse().unwrap());
+    client_async(request, stream).await
+}
+
+/// A frame of input.
+pub(crate) fn data(offset: u64, bytes: &[u8]) -> Message {
+    Message::binary([&Header::data(offset).encode(), bytes].concat())
+}

@@ -1,0 +1,85 @@
+//! A network that fails: passes connections on, and cuts each after a number of bytes.
+
+use std::sync::{Arc, Mutex};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{
+        TcpListener, TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    task::JoinSet,
+};
+
+/// Listens on an address of its own. Dropping it ends its connections.
+pub(crate) struct Cutter {
+    address: String,
+    _tasks: JoinSet<()>,
+}
+
+/// A source of numbers that are as good as random, and the same in every run: `xorshift64*`.
+#[derive(Clone, Debug)]
+pub(crate) struct Seeded(u64);
+
+impl Seeded {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % bound
+    }
+}
+
+impl Cutter {
+    /// Cuts every connection to `upstream` after fewer than `most` bytes, in either direction.
+    pub(crate) async fn before(upstream: &str, most: u64, seed: u64) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let upstream = upstream.to_owned();
+        let seeded = Arc::new(Mutex::new(Seeded::new(seed)));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((near, _)) = listener.accept().await {
+                let (down, up) = {
+                    let mut seeded = seeded.lock().unwrap();
+                    (seeded.below(most), seeded.below(most))
+                };
+                let upstream = upstream.clone();
+                connections.spawn(async move { relay(near, &upstream, down, up).await });
+            }
+        });
+        Self { address, _tasks: tasks }
+    }
+
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+}
+
+/// Passes on until either direction has used up its bytes, or ended; then both are over.
+async fn relay(near: TcpStream, upstream: &str, down: u64, up: u64) {
+    let Ok(far) = TcpStream::connect(upstream).await else { return };
+    let (near_read, near_write) = near.into_split();
+    let (far_read, far_write) = far.into_split();
+    tokio::select! {
+        () = pass(far_read, near_write, down) => {}
+        () = pass(near_read, far_write, up) => {}
+    }
+}
+
+async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut left: u64) {
+    let mut buffer = vec![0; 16 * 1024];
+    while left > 0 {
+        let Ok(read @ 1..) = from.read(&mut buffer).await else { return };
+        let passed = usize::try_from(left).unwrap_or(usize::MAX).min(read);
+        if to.write_all(&buffer[..passed]).await.is_err() {
+            return;
+        }
+        left -= passed as u64;
+    }
+}

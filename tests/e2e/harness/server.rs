@@ -1,0 +1,190 @@
+//! The real server.
+
+use std::{
+    fs::File,
+    io::{BufRead, BufReader},
+    os::unix::fs::FileExt,
+    process::{Child, Command, ExitStatus, Stdio},
+    thread,
+};
+
+use limpet_shared::{
+    SessionId,
+    api::{SessionDetails, SessionInfo},
+};
+use nix::{
+    sys::{
+        memfd::{MFdFlags, memfd_create},
+        signal::{Signal, kill},
+    },
+    unistd::Pid,
+};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use serde_json::{Value, json};
+
+use super::{Census, until};
+
+pub(crate) const TOKEN: &str = "token-of-the-tests-0123456789";
+
+/// How a server is started.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Options {
+    /// What is started instead of the binary, which it gets as its last argument: `taskset -c 0`, say.
+    pub(crate) wrapper: Vec<String>,
+    pub(crate) args: Vec<String>,
+    pub(crate) env: Vec<(String, String)>,
+}
+
+impl Options {
+    pub(crate) fn args<const N: usize>(args: [&str; N]) -> Self {
+        Self::default().and(args)
+    }
+
+    pub(crate) fn and<const N: usize>(mut self, args: [&str; N]) -> Self {
+        self.args.extend(args.map(str::to_owned));
+        self
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub(crate) fn wrapped<const N: usize>(mut self, words: [&str; N]) -> Self {
+        self.wrapper = words.map(str::to_owned).to_vec();
+        self
+    }
+
+    /// On one core and on all, on one thread and on several.
+    pub(crate) fn flavours() -> [Self; 4] {
+        let core = |options: Self| options.wrapped(["taskset", "-c", "0"]);
+        let one = || Self::args(["--worker-threads", "1"]);
+        let several = || Self::args(["--worker-threads", "4"]);
+        [core(one()), core(several()), one(), several()]
+    }
+}
+
+/// A running server. Dropping it ends it, and shows its log if the test has failed.
+pub(crate) struct Server {
+    process: Child,
+    log: File,
+    address: String,
+    http: reqwest::Client,
+    options: Options,
+}
+
+impl Server {
+    pub(crate) fn start(options: Options) -> Self {
+        let binary = env!("CARGO_BIN_EXE_limpet").to_owned();
+        let mut words = options.wrapper.iter().chain([&binary]);
+        let mut command = Command::new(words.next().unwrap());
+        command.args(words).args(["--listen", "127.0.0.1:0", "--format", "json", "-vv"]).args(&options.args);
+        command.env("LIMPET_TOKEN", TOKEN).env("SHELL", "/bin/bash").env("HISTFILE", "");
+        command.env_remove("LIMPET_LOG").envs(options.env.iter().map(|(name, value)| (name, value)));
+        let log = anonymous_file();
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log.try_clone().unwrap());
+        let mut process = command.spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let ready: Value = serde_json::from_str(&line).unwrap_or_else(|_| {
+            panic!("the server did not start: {line}{}", read(&log));
+        });
+        let address = ready["listen"].as_str().unwrap().to_owned();
+        Self { process, log, address, http: reqwest::Client::new(), options }
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_raw(self.process.id().cast_signed())
+    }
+
+    pub(crate) fn census(&self) -> Census {
+        Census::of(self.pid())
+    }
+
+    /// What it has logged so far.
+    pub(crate) fn log(&self) -> String {
+        read(&self.log)
+    }
+
+    /// A request without credentials.
+    pub(crate) fn anonymous(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("http://{}{path}", self.address))
+    }
+
+    /// A request with the token.
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.anonymous(method, path).bearer_auth(TOKEN)
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Response {
+        self.request(Method::GET, path).send().await.unwrap()
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Response {
+        self.request(Method::POST, path).json(&body).send().await.unwrap()
+    }
+
+    /// Starts a program in a session of its own.
+    pub(crate) async fn open<const N: usize>(&self, command: [&str; N]) -> SessionId {
+        let response = self.post("/api/sessions", json!({ "command": &command[..] })).await;
+        assert_eq!(response.status(), StatusCode::CREATED);
+        response.json::<SessionInfo>().await.unwrap().id
+    }
+
+    /// Starts a script of bash.
+    pub(crate) async fn bash(&self, script: &str) -> SessionId {
+        self.open(["bash", "-c", script]).await
+    }
+
+    pub(crate) async fn details(&self, id: &SessionId) -> SessionDetails {
+        self.get(&format!("/api/sessions/{id}")).await.json().await.unwrap()
+    }
+
+    pub(crate) async fn close(&self, id: &SessionId) {
+        let response = self.request(Method::DELETE, &format!("/api/sessions/{id}")).send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::NO_CONTENT);
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(self.pid(), signal).unwrap();
+    }
+
+    /// Waits until it has ended by itself.
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
+        let mut status = None;
+        until("the server to end", || {
+            status = self.process.try_wait().unwrap();
+            status.is_some()
+        })
+        .await;
+        status.unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = kill(self.pid(), Signal::SIGTERM);
+        let _ = self.process.wait();
+        if thread::panicking() {
+            eprintln!("the log of the server ({:?}):\n{}", self.options, self.log());
+        }
+    }
+}
+
+/// A file that has no name, and goes with its last descriptor.
+fn anonymous_file() -> File {
+    memfd_create("log", MFdFlags::MFD_CLOEXEC).unwrap().into()
+}
+
+/// Reads without moving the position at which the server writes.
+fn read(log: &File) -> String {
+    let mut text = vec![0; usize::try_from(log.metadata().unwrap().len()).unwrap()];
+    log.read_exact_at(&mut text, 0).unwrap();
+    String::from_utf8_lossy(&text).into_owned()
+}

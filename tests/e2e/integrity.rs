@@ -1,0 +1,124 @@
+//! No byte lost or doubled, whatever happens to connections.
+
+use limpet_shared::{ExitStatus, OutputOffset, SessionId, ViewerId};
+
+use crate::harness::{Client, Cutter, Hello, Options, Server, client::viewer, cutter::Seeded, within};
+
+const LINES: u32 = 40_000;
+
+fn numbered(last: u32) -> String {
+    (1..=last).map(|n| format!("line {n}\r\n")).collect::<Vec<_>>().concat()
+}
+
+/// A viewer that attaches again and again until it has seen the end, and what it saw.
+async fn follow(address: &str, session: &SessionId, window: u64, seed: u64) -> (Vec<u8>, ExitStatus) {
+    let mut seeded = Seeded::new(seed);
+    let mut all = Vec::new();
+    let mut hello = Hello::default().window(window);
+    loop {
+        let Ok(mut client) = Client::attach_at(address, session, hello.clone()).await else { continue };
+        assert_eq!(client.welcome.output, OutputOffset::new(all.len() as u64), "it goes on where it was");
+        // Some read to the end of the connection, some leave in the middle of things.
+        let turns = if seeded.below(2) == 0 { u64::MAX } else { seeded.below(200) };
+        for _ in 0..turns {
+            if !client.turn().await {
+                break;
+            }
+        }
+        all.extend_from_slice(&client.output);
+        if let Some(exit) = client.exit {
+            return (all, exit);
+        }
+        hello = hello.resume(&client.epoch().clone(), client.received);
+        client.vanish();
+    }
+}
+
+#[tokio::test]
+async fn every_line_arrives_once_and_in_order_over_connections_that_break() {
+    for (seed, options) in Options::flavours().into_iter().enumerate() {
+        let server = Server::start(options);
+        let script = format!("read go; for ((i=1; i<={LINES}; i++)); do echo line $i; done; exit 5");
+        let id = server.bash(&script).await;
+        let cutter = Cutter::before(server.address(), 150_000, seed as u64).await;
+        let mut starter = Client::attach(&server, &id, Hello::default()).await;
+        let expected = "\r\n".to_owned() + &numbered(LINES);
+        let followers = [1_000, 10_000, 100_000, 1_000_000].map(|most| {
+            let (address, id) = (cutter.address().to_owned(), id.clone());
+            let window = 100 + Seeded::new(most + seed as u64).below(most);
+            tokio::spawn(async move { follow(&address, &id, window, most).await })
+        });
+        starter.type_in("\n").await;
+        let all = within("all viewers to see the end", async {
+            starter.finishes().await;
+            let mut all = Vec::new();
+            for follower in followers {
+                all.push(follower.await.unwrap());
+            }
+            all
+        })
+        .await;
+        assert_eq!(starter.text(), expected);
+        for (seen, exit) in all {
+            assert_eq!(exit, ExitStatus::Code(5));
+            assert!(seen == expected.as_bytes(), "{} bytes instead of {}", seen.len(), expected.len());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_window_of_one_byte_is_enough() {
+    let server = Server::start(Options::default());
+    let id = server.bash("for ((i=1; i<=200; i++)); do echo line $i; done").await;
+    let mut client = Client::attach(&server, &id, Hello::default().window(1)).await;
+    client.finishes().await;
+    assert_eq!(client.text(), numbered(200));
+}
+
+/// Types a text over connections that break, knowing only what the protocol tells.
+async fn type_all(address: &str, session: &SessionId, viewer: ViewerId, text: &[u8], seed: u64) {
+    let mut seeded = Seeded::new(seed);
+    loop {
+        let hello = Hello { viewer, ..Hello::default() };
+        let Ok(mut client) = Client::attach_at(address, session, hello).await else { continue };
+        let mut sent = usize::try_from(client.welcome.input.get()).unwrap();
+        while sent < text.len() {
+            let piece = usize::try_from(1 + seeded.below(3000)).unwrap().min(text.len() - sent);
+            client.type_in(std::str::from_utf8(&text[sent..sent + piece]).unwrap()).await;
+            sent += piece;
+            let all = client.welcome.input.get() + 1 < sent as u64;
+            if all && !client.turn().await {
+                break;
+            }
+        }
+        if client.exit.is_some() {
+            return;
+        }
+        within("the end, or a cut", async { while client.turn().await {} }).await;
+        if client.exit.is_some() {
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_key_arrives_once_and_in_order_over_connections_that_break() {
+    for (seed, options) in Options::flavours().into_iter().enumerate() {
+        let server = Server::start(options);
+        let text: String = (1..=20_000).map(|n| format!("key {n}\n")).collect::<Vec<_>>().concat();
+        let script = format!("stty raw -echo; echo ready; head -c {} | sha256sum", text.len());
+        let id = server.bash(&script).await;
+        let mut watcher = Client::attach(&server, &id, Hello::default()).await;
+        watcher.sees("ready").await;
+        let cutter = Cutter::before(server.address(), 60_000, seed as u64).await;
+        type_all(cutter.address(), &id, viewer(), text.as_bytes(), seed as u64).await;
+        watcher.finishes().await;
+        let expected = sha256(text.as_bytes());
+        assert!(watcher.text().contains(&expected), "{}", watcher.text());
+    }
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    use sha2::Digest;
+    hex::encode(sha2::Sha256::digest(bytes))
+}

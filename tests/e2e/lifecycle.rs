@@ -1,0 +1,168 @@
+//! How programs start and end, and what they find.
+
+use limpet_shared::{CloseCode, ExitStatus};
+use nix::sys::signal::Signal;
+
+use crate::harness::{Client, Hello, Options, Server, census::runs, until, within};
+
+/// Runs a script to its end, and gives what it printed.
+async fn output_of(server: &Server, script: &str) -> String {
+    let id = server.bash(script).await;
+    let mut client = Client::attach(server, &id, Hello::default()).await;
+    client.finishes().await;
+    client.text()
+}
+
+#[tokio::test]
+async fn a_program_finds_a_terminal_of_its_own_and_nothing_of_the_server() {
+    let inherited = std::fs::File::open("/dev/null").unwrap();
+    nix::fcntl::fcntl(&inherited, nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::empty())).unwrap();
+    let options = Options::default().wrapped(["nohup"]).env("LIMPET_LOG", "info").env("TMUX", "x");
+    let server = Server::start(options);
+    drop(inherited);
+    let seen = output_of(
+        &server,
+        "ls /proc/self/fd | wc -l; echo $TERM $COLORTERM; env | grep -c -e ^LIMPET -e ^TMUX",
+    )
+    .await;
+    // The fourth descriptor is the folder that ls reads.
+    assert_eq!(seen, "4\r\nxterm-256color truecolor\r\n0\r\n");
+    let signals = output_of(&server, "grep -E 'Sig(Blk|Ign)' /proc/self/status | tr -d '\\n\\t'").await;
+    assert_eq!(
+        signals, "SigBlk:0000000000000000SigIgn:0000000000000000",
+        "clean, though nohup ignores SIGHUP"
+    );
+    let leader = output_of(&server, "ps -o pid=,sid=,tpgid=,tty= -p $$; tty").await;
+    let words: Vec<&str> = leader.split_whitespace().collect();
+    assert_eq!(words[0], words[1], "it leads its process session: {leader}");
+    assert_eq!(words[0], words[2], "and stands in the foreground: {leader}");
+    assert_eq!(format!("/dev/{}", words[3]), words[4], "of that terminal: {leader}");
+    assert!(output_of(&server, "stty -a").await.contains(" iutf8"));
+}
+
+#[tokio::test]
+async fn without_a_command_there_is_a_login_shell() {
+    let server = Server::start(Options::args(["--cwd", "/usr"]));
+    let session: limpet_shared::api::SessionInfo =
+        server.post("/api/sessions", serde_json::json!({})).await.json().await.unwrap();
+    let mut client = Client::attach(&server, &session.id, Hello::default()).await;
+    client.type_in("shopt login_shell; echo $0 in $PWD\n").await;
+    client.sees("-bash in /usr").await;
+    assert!(client.text().contains("login_shell    \ton"), "{}", client.text());
+    let running = async |expected: &[&str]| {
+        within("a shell at its prompt not to count", async {
+            while server.details(&session.id).await.running != expected {}
+        })
+        .await;
+    };
+    running(&[]).await;
+    client.type_in("sleep 1000\n").await;
+    running(&["sleep"]).await;
+}
+
+#[tokio::test]
+async fn a_command_of_the_server_is_what_sessions_run() {
+    let server = Server::start(Options::args(["--", "bash", "-c", "echo args: $0 $1", "a b", "c"]));
+    let session: limpet_shared::api::SessionInfo =
+        server.post("/api/sessions", serde_json::json!({})).await.json().await.unwrap();
+    let mut client = Client::attach(&server, &session.id, Hello::default()).await;
+    client.finishes().await;
+    assert_eq!(client.text(), "args: a b c\r\n");
+}
+
+#[tokio::test]
+async fn exit_codes_and_signals_are_told_apart() {
+    for options in Options::flavours() {
+        let server = Server::start(options);
+        for (script, expected) in [
+            ("exit 0", ExitStatus::Code(0)),
+            ("exit 255", ExitStatus::Code(255)),
+            ("kill -KILL $$", ExitStatus::Signal(9)),
+            ("kill -SEGV $$", ExitStatus::Signal(11)),
+            ("kill -34 $$", ExitStatus::Signal(34)),
+        ] {
+            let id = server.bash(script).await;
+            let mut client = Client::attach(&server, &id, Hello::default()).await;
+            assert_eq!(client.finishes().await, (Some(expected), Some(1000)), "{script}");
+            assert_eq!(server.details(&id).await.info.exit, Some(expected));
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_last_byte_comes_before_the_exit() {
+    for options in Options::flavours() {
+        let server = Server::start(options);
+        for _ in 0..20 {
+            assert!(output_of(&server, "seq 3000; echo last").await.ends_with("3000\r\nlast\r\n"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn background_jobs_that_hold_the_terminal_do_not_hold_the_session() {
+    let server = Server::start(Options::default());
+    // In a process group of its own, as an interactive shell starts it: the one in the foreground is hung up by the kernel.
+    let id = server.bash("set -m; sleep 1000 & echo job $!; exit 3").await;
+    let mut client = Client::attach(&server, &id, Hello::default()).await;
+    assert_eq!(client.finishes().await, (Some(ExitStatus::Code(3)), Some(1000)));
+    let job = client.text().split_whitespace().last().unwrap().to_owned();
+    assert!(runs(&job), "it goes on, as under any terminal");
+    std::process::Command::new("kill").arg(job).status().unwrap();
+}
+
+#[tokio::test]
+async fn a_session_that_is_closed_leaves_nothing_running() {
+    // Jobs in groups of their own, one stopped, one behind a subshell that is gone, and all deaf.
+    let script = "set -m; trap '' HUP TERM INT
+        (trap '' HUP TERM; exec -a deaf sleep 1000) & echo pid=$!
+        sleep 1000 & kill -STOP $!; echo pid=$!
+        (sleep 1000 & echo pid=$!)
+        bash -c 'trap \"\" HUP TERM; while :; do sleep 1000; done' & echo pid=$!
+        echo pid=$$ ready; while :; do sleep 1000; done";
+    for options in Options::flavours() {
+        let server = Server::start(options);
+        let before = server.census();
+        let id = server.bash(script).await;
+        let mut client = Client::attach(&server, &id, Hello::default()).await;
+        client.sees("ready").await;
+        let text = client.text();
+        let pids: Vec<&str> = text.split_whitespace().filter_map(|word| word.strip_prefix("pid=")).collect();
+        assert_eq!(pids.len(), 5, "{text}");
+        server.close(&id).await;
+        assert!(pids.iter().all(|pid| !runs(pid)), "{pids:?}");
+        assert_eq!(client.finishes().await, (Some(ExitStatus::Signal(9)), Some(1000)));
+        until("the descriptors to be closed", || server.census() == before).await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_told_to_end_leaves_nothing_running() {
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        for options in Options::flavours() {
+            let mut server = Server::start(options);
+            let deaf = server.bash("trap '' HUP TERM; sleep 1000 & echo $! $$ ready; wait").await;
+            let mut client = Client::attach(&server, &deaf, Hello::default()).await;
+            client.sees("ready").await;
+            server.signal(signal);
+            assert_eq!(client.finishes().await, (None, Some(CloseCode::GoingAway.code())));
+            assert!(server.ended().await.success());
+            let text = client.text();
+            assert!(text.split_whitespace().take(2).all(|pid| !runs(pid)), "{text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_program_that_hangs_up_its_terminal_goes_on() {
+    let server = Server::start(Options::default());
+    let id = server.bash("echo $$; exec >/dev/null 2>&1 </dev/null; sleep 1000").await;
+    let mut client = Client::attach(&server, &id, Hello::default()).await;
+    client.sees("\r\n").await;
+    client.type_in("nobody reads this").await;
+    client.hears_written(17).await;
+    let pid = client.text().trim().to_owned();
+    assert!(runs(&pid));
+    server.close(&id).await;
+    assert!(!runs(&pid));
+}

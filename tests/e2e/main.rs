@@ -1,0 +1,23 @@
+//! Whole-program tests: the real binary, real ptys, real programs, real sockets.
+//!
+//! * [`harness`]: starts a server, speaks to it as a client, cuts its connections, counts what it holds.
+//! * [`http`]: who may ask, and for what.
+//! * [`protocol`]: what is said over a socket, and what must not be.
+//! * [`integrity`]: no byte lost or doubled, whatever happens to connections.
+//! * [`lifecycle`]: how programs start and end, and what they find.
+//! * [`viewers`]: several of them, slow ones, and ones that are gone.
+//! * [`churn`]: thousands of sessions, and nothing left of them.
+#![expect(
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "in a test, a panic is how it fails, and its name says what it checks"
+)]
+
+mod churn;
+mod harness;
+mod http;
+mod integrity;
+mod lifecycle;
+mod protocol;
+mod viewers;

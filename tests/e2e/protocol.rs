@@ -1,0 +1,247 @@
+//! What is said over a socket, and what must not be.
+
+use futures_util::{SinkExt, StreamExt};
+use limpet_shared::{
+    ClientMessage, CloseCode, ErrorCode, ExitStatus, OutputOffset, ServerMessage, Winsize,
+    limits::{INPUT_IN_FLIGHT, TEXT_MESSAGE},
+};
+use tokio_tungstenite::tungstenite::{Message, error::Error};
+
+use crate::harness::{
+    Client, Hello, Options, Server,
+    client::{connect, data},
+    cutter::Seeded,
+    within,
+};
+
+#[tokio::test]
+async fn a_session_from_hello_to_exit() {
+    let server = Server::start(Options::default());
+    let id =
+        server.bash("read line; printf '\\033]0;my title\\007'; read line; echo got $line; exit 7").await;
+    let mut client = Client::attach(&server, &id, Hello::default().size(90, 30)).await;
+    assert_eq!(client.welcome.session, id);
+    assert_eq!(client.welcome.size, Winsize::cells(90, 30));
+    assert_eq!(client.welcome.title, "bash");
+    client.type_in("\n").await;
+    client
+        .hears("the title", |m| {
+            matches!(m, ServerMessage::Title { title } if title == "my title").then_some(())
+        })
+        .await;
+    client
+        .hears("who has the pen", |m| (*m == ServerMessage::Viewers { count: 1, pen: true }).then_some(()))
+        .await;
+    client.type_in("hello\n").await;
+    client.hears_written(7).await;
+    client.sees("got hello").await;
+    assert_eq!(client.finishes().await, (Some(ExitStatus::Code(7)), Some(1000)));
+}
+
+#[tokio::test]
+async fn a_session_that_has_ended_can_still_be_looked_at() {
+    let server = Server::start(Options::default());
+    let id = server.bash("echo the end; kill -KILL $$").await;
+    for _ in 0..2 {
+        let mut client = Client::attach(&server, &id, Hello::default()).await;
+        assert_eq!(client.finishes().await, (Some(ExitStatus::Signal(9)), Some(1000)));
+        assert_eq!(client.text(), "the end\r\n");
+    }
+}
+
+#[tokio::test]
+async fn a_new_size_reaches_the_program_and_every_viewer() {
+    let server = Server::start(Options::default());
+    let id = server.bash("while read line; do stty size; done").await;
+    let mut one = Client::attach(&server, &id, Hello::default().size(90, 30)).await;
+    let mut other = Client::attach(&server, &id, Hello::default().size(100, 35)).await;
+    let size = |cols, rows| {
+        move |message: &ServerMessage| match message {
+            ServerMessage::Resize { size, by } if *size == Winsize::cells(cols, rows) => Some(*by),
+            _ => None,
+        }
+    };
+    assert!(one.hears("the size of the other", size(100, 35)).await.is_some());
+    one.resize(120, 50).await;
+    let by = other.hears("the size of the first", size(120, 50)).await;
+    assert!(by.is_some());
+    one.type_in("\n").await;
+    other.sees("50 120").await;
+}
+
+#[tokio::test]
+async fn latency_can_be_measured() {
+    let server = Server::start(Options::default());
+    let id = server.bash("read line").await;
+    let mut client = Client::attach(&server, &id, Hello::default()).await;
+    client.send(Message::text(r#"{"type":"ping","t":1234.5}"#)).await;
+    let t = client
+        .hears("a pong", |m| if let ServerMessage::Pong { t } = m { Some(t.clone()) } else { None })
+        .await;
+    assert_eq!(t.to_string(), "1234.5");
+}
+
+#[tokio::test]
+async fn what_a_later_version_may_say_is_no_reason_to_part() {
+    let server = Server::start(Options::default());
+    let id = server.bash("read line; echo $line").await;
+    let mut client = Client::attach(&server, &id, Hello::default()).await;
+    client.send(Message::text(r#"{"type":"sing","song":1}"#)).await;
+    client.hears_error(ErrorCode::UnknownType).await;
+    client.send(Message::text(r#"{"type":"resize","cols":70,"rows":20,"mood":"good"}"#)).await;
+    client.send(Message::text(r#"{"type":"resize","cols":0,"rows":20}"#)).await;
+    client.hears_error(ErrorCode::BadSize).await;
+    client.type_in("still here\n").await;
+    client.sees("still here").await;
+}
+
+/// What is sent after `hello`, and the error that ends the connection.
+fn broken() -> Vec<(Message, ErrorCode)> {
+    let text = |text: &str| Message::text(text.to_owned());
+    vec![
+        (text("no json"), ErrorCode::MalformedMessage),
+        (text("[]"), ErrorCode::MalformedMessage),
+        (text(r#"{"type":"ack"}"#), ErrorCode::MalformedMessage),
+        (text(r#"{"type":"ack","output":-1}"#), ErrorCode::MalformedMessage),
+        (text(r#"{"type":"ack","output":999999}"#), ErrorCode::BadAck),
+        (
+            text(&format!(r#"{{"type":"ping","t":{}}}"#, "1".repeat(TEXT_MESSAGE))),
+            ErrorCode::MalformedMessage,
+        ),
+        (
+            text(r#"{"type":"hello","viewer":"00000000-0000-4000-8000-000000000000","cols":1,"rows":1}"#),
+            ErrorCode::HelloExpected,
+        ),
+        (Message::binary(vec![]), ErrorCode::MalformedFrame),
+        (Message::binary(vec![0; 8]), ErrorCode::MalformedFrame),
+        (Message::binary(vec![2; 9]), ErrorCode::MalformedFrame),
+        (Message::binary(vec![1, 0, 0, 0, 0, 0, 0, 0, 0]), ErrorCode::MalformedFrame),
+        (data(u64::MAX, b"x"), ErrorCode::MalformedFrame),
+        (data(1, b"x"), ErrorCode::InputGap),
+        (Message::binary(vec![0; INPUT_IN_FLIGHT + 10]), ErrorCode::MalformedFrame),
+    ]
+}
+
+#[tokio::test]
+async fn who_breaks_the_protocol_is_told_how_and_let_go() {
+    let server = Server::start(Options::default());
+    let id = server.bash("read line").await;
+    for (message, code) in broken() {
+        let shown = format!("{message:?}").chars().take(80).collect::<String>();
+        let mut client = Client::attach(&server, &id, Hello::default()).await;
+        client.send(message).await;
+        let explained = client.hears_error(code).await;
+        assert!(!explained.is_empty(), "{shown}");
+        assert_eq!(client.finishes().await, (None, Some(CloseCode::Protocol.code())), "{shown}");
+    }
+    assert!(server.details(&id).await.info.exit.is_none());
+}
+
+#[tokio::test]
+async fn the_first_message_is_hello() {
+    let server = Server::start(Options::default());
+    let id = server.bash("read line").await;
+    let size = r#"{"type":"hello","viewer":"00000000-0000-4000-8000-000000000000","cols":0,"rows":1}"#;
+    for (first, code) in [
+        (data(0, b"x"), ErrorCode::HelloExpected),
+        (Message::text(r#"{"type":"ping","t":1}"#), ErrorCode::HelloExpected),
+        (Message::text(size), ErrorCode::BadSize),
+        (Message::text("{"), ErrorCode::MalformedMessage),
+    ] {
+        let (mut socket, _) = connect(server.address(), &id).await.unwrap();
+        socket.send(first).await.unwrap();
+        let Some(Ok(Message::Text(text))) = within("the error", socket.next()).await else {
+            panic!("an error is expected");
+        };
+        let error = ServerMessage::parse(&text).unwrap();
+        assert!(matches!(error, ServerMessage::Error { code: said, .. } if said == code), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_upgrade_without_the_subprotocol_is_refused() {
+    let server = Server::start(Options::default());
+    let id = server.bash("read line").await;
+    let upgrade = server
+        .request(reqwest::Method::GET, &format!("/api/sessions/{id}/attach"))
+        .header("connection", "upgrade")
+        .header("upgrade", "websocket")
+        .header("sec-websocket-version", "13")
+        .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
+        .header("sec-websocket-protocol", "limpet.v0");
+    let response = upgrade.send().await.unwrap();
+    assert_eq!(response.status(), 400);
+    assert!(response.text().await.unwrap().contains("limpet.v1"));
+    let unknown = connect(server.address(), &"nothing".parse().unwrap()).await;
+    assert!(matches!(unknown, Err(Error::Http(response)) if response.status() == 404));
+}
+
+#[tokio::test]
+async fn who_sends_more_than_may_be_on_its_way_is_let_go() {
+    let server = Server::start(Options::default());
+    // It reads nothing, so that nothing can be acknowledged beyond what the terminal holds.
+    let id = server.bash("stty raw -echo; echo ready; sleep 1000").await;
+    let mut client = Client::attach(&server, &id, Hello::default()).await;
+    client.sees("ready").await;
+    client.type_in(&"x".repeat(INPUT_IN_FLIGHT)).await;
+    client.type_in(&"x".repeat(INPUT_IN_FLIGHT / 2)).await;
+    client.hears_error(ErrorCode::InputOverflow).await;
+    assert_eq!(client.finishes().await, (None, Some(CloseCode::Protocol.code())));
+}
+
+#[tokio::test]
+async fn garbage_hurts_nobody_but_its_sender() {
+    let server = Server::start(Options::default());
+    let id = server.bash("read line; echo alive").await;
+    let mut bystander = Client::attach(&server, &id, Hello::default()).await;
+    let mut seeded = Seeded::new(1);
+    for _ in 0..200 {
+        let mut client = Client::attach(&server, &id, Hello::default()).await;
+        for _ in 0..10 {
+            let mut bytes: Vec<u8> =
+                (0..seeded.below(200)).map(|_| u8::try_from(seeded.below(256)).unwrap()).collect();
+            // Input would reach the program, which is for others to test.
+            if let Some(kind @ 0) = bytes.first_mut() {
+                *kind = 3;
+            }
+            let message = match seeded.below(3) {
+                0 => Message::text(String::from_utf8_lossy(&bytes).into_owned()),
+                1 => Message::Ping(bytes.into_iter().take(125).collect()),
+                _ => Message::binary(bytes),
+            };
+            client.send(message).await;
+        }
+    }
+    bystander.type_in("\n").await;
+    bystander.sees("alive").await;
+}
+
+#[tokio::test]
+async fn a_resume_point_of_another_life_is_none() {
+    let server = Server::start(Options::default());
+    let id = server.bash("echo first; read line").await;
+    let mut client = Client::attach(&server, &id, Hello::default()).await;
+    client.sees("first").await;
+    let epoch = client.epoch().clone();
+    let reset = |message: &ServerMessage| match message {
+        ServerMessage::Reset { output, skipped } => Some((*output, *skipped)),
+        _ => None,
+    };
+    let foreign = serde_json::from_str(r#""another life""#).unwrap();
+    for hello in [
+        Hello::default().resume(&foreign, OutputOffset::new(3)),
+        Hello::default().resume(&epoch, OutputOffset::new(1 << 40)),
+    ] {
+        let mut client = Client::attach(&server, &id, hello).await;
+        assert_eq!(client.hears("a reset", reset).await, (OutputOffset::ZERO, 0));
+        client.sees("first\r\n").await;
+    }
+    let resumed = Hello::default().resume(&epoch, OutputOffset::new(3));
+    let mut client = Client::attach(&server, &id, resumed).await;
+    client.sees("st\r\n").await;
+    assert_eq!(client.text(), "st\r\n");
+    assert!(client.control.iter().all(|message| reset(message).is_none()));
+    client.say(&ClientMessage::Ack { output: OutputOffset::ZERO }).await;
+    client.type_in("late acks do no harm\n").await;
+    client.until("the exit", |client| client.exit.is_some()).await;
+}

@@ -1,0 +1,132 @@
+//! Several viewers, slow ones, and ones that are gone.
+
+use limpet_shared::{CloseCode, ServerMessage};
+
+use crate::harness::{Client, Hello, Options, Server, client::viewer, until};
+
+fn viewers(message: &ServerMessage) -> Option<(u32, bool)> {
+    if let ServerMessage::Viewers { count, pen } = message { Some((*count, *pen)) } else { None }
+}
+
+#[tokio::test]
+async fn all_see_the_same_and_one_has_the_pen() {
+    let server = Server::start(Options::default());
+    let id = server.bash("while read line; do echo got $line; done").await;
+    let mut one = Client::attach(&server, &id, Hello::default()).await;
+    assert_eq!(one.hears("that it is alone", viewers).await, (1, true));
+    let mut other = Client::attach(&server, &id, Hello::default()).await;
+    assert_eq!(other.hears("that they are two", viewers).await, (2, true));
+    assert_eq!(one.hears("that they are two", viewers).await, (2, false));
+    one.type_in("hello\n").await;
+    one.sees("got hello").await;
+    other.sees("got hello").await;
+    assert_eq!(one.hears("that it has the pen", viewers).await, (2, true));
+    assert_eq!(server.details(&id).await.info.viewers, 2);
+    other.vanish();
+    assert_eq!(one.hears("that it is alone again", viewers).await, (1, true));
+}
+
+#[tokio::test]
+async fn a_viewer_that_takes_nothing_does_not_slow_the_others() {
+    for options in Options::flavours() {
+        let server = Server::start(options);
+        let id = server.bash("read go; seq 300000; echo done").await;
+        let stalled = Client::attach(&server, &id, Hello::default().window(1000)).await.silent();
+        let mut quick = Client::attach(&server, &id, Hello::default()).await;
+        quick.type_in("\n").await;
+        quick.sees("300000\r\ndone").await;
+        let expected = (1..=300_000).map(|n| format!("{n}\r\n")).collect::<Vec<_>>().concat();
+        assert!(quick.text().contains(&expected));
+        drop(stalled);
+    }
+}
+
+#[tokio::test]
+async fn a_program_waits_for_its_only_viewer_and_for_none_that_takes_nothing() {
+    let server = Server::start(Options::default());
+    let id = server.bash("seq 1000000; read line").await;
+    let mut client = Client::attach(&server, &id, Hello::default().window(1000)).await.silent();
+    // More than the tail keeps: had the program not waited, the beginning would be gone.
+    client.until("some output", |client| !client.output.is_empty()).await;
+    client.acknowledge().await;
+    client.until("more output", |client| client.output.len() >= 2000).await;
+    assert!(client.text().starts_with("1\r\n2\r\n3\r\n"));
+    // From here on it takes nothing. The program is let go, and the beginning is lost to a newcomer.
+    let reset = |message: &ServerMessage| match message {
+        ServerMessage::Reset { output, skipped } => Some((*output, *skipped)),
+        _ => None,
+    };
+    let mut newcomer = loop {
+        let mut newcomer = Client::attach(&server, &id, Hello::default().window(1)).await.silent();
+        newcomer.until("its first byte", |client| !client.output.is_empty()).await;
+        if newcomer.welcome.output.get() > 0 {
+            break newcomer;
+        }
+    };
+    let (output, skipped) = newcomer.hears("a reset", reset).await;
+    assert_eq!((output, skipped), (newcomer.welcome.output, newcomer.welcome.output.get()));
+}
+
+#[tokio::test]
+async fn who_falls_behind_the_tail_goes_on_at_the_start_of_a_line() {
+    let server = Server::start(Options::args(["--tail", "512KiB"]));
+    let id = server.bash("read go; seq 1000000 1400000; echo done; read line").await;
+    let mut slow = Client::attach(&server, &id, Hello::default().window(5000)).await.silent();
+    let mut quick = Client::attach(&server, &id, Hello::default()).await;
+    quick.type_in("\n").await;
+    quick.sees("1400000\r\ndone").await;
+    let before = slow.received;
+    slow.until("its window to be full", |client| client.output.len() >= 5000).await;
+    slow.acknowledge().await;
+    let reset = |message: &ServerMessage| match message {
+        ServerMessage::Reset { output, skipped } => Some((*output, *skipped)),
+        _ => None,
+    };
+    let (output, skipped) = slow.hears("what it missed", reset).await;
+    assert_eq!(output.since(before), skipped + 5000);
+    while !slow.text().contains("done") {
+        slow.until("more", |client| !client.output.is_empty()).await;
+        slow.acknowledge().await;
+        assert!(slow.turn().await);
+    }
+    let text = slow.text();
+    let first: u32 = text.split("\r\n").next().unwrap().parse().unwrap();
+    let expected = (first..=1_400_000).map(|n| format!("{n}\r\n")).collect::<Vec<_>>().concat();
+    assert!(first > 1_300_000 && text.starts_with(&expected), "whole lines, from {first} on");
+}
+
+#[tokio::test]
+async fn a_viewer_that_attaches_anew_replaces_itself() {
+    let server = Server::start(Options::default());
+    let id = server.bash("read line; echo $line; read line").await;
+    let hello = Hello { viewer: viewer(), ..Hello::default() };
+    let mut old = Client::attach(&server, &id, hello.clone()).await;
+    old.type_in("abc").await;
+    old.hears_written(3).await;
+    let mut new = Client::attach(&server, &id, hello).await;
+    assert_eq!(new.welcome.input.get(), 3, "it goes on where it was");
+    assert_eq!(old.finishes().await, (None, Some(CloseCode::Replaced.code())));
+    new.type_in("def\n").await;
+    new.sees("abcdef\r\nabcdef").await;
+}
+
+#[tokio::test]
+async fn who_gives_no_sign_of_life_is_let_go() {
+    let server = Server::start(Options::default().env("LIMPET_HEARTBEAT_MS", "300"));
+    let before = server.census();
+    let id = server.bash("read line").await;
+    let mut attentive = Client::attach(&server, &id, Hello::default()).await;
+    // Nothing reads this one's socket, so no ping is answered, as if its machine slept.
+    let asleep = Client::attach(&server, &id, Hello::default()).await;
+    assert_eq!(
+        attentive.hears("that they are two", |m| viewers(m).filter(|(count, _)| *count == 2)).await,
+        (2, false)
+    );
+    assert_eq!(
+        attentive.hears("that it is alone", |m| viewers(m).filter(|(count, _)| *count == 1)).await,
+        (1, true)
+    );
+    server.close(&id).await;
+    drop((asleep, attentive));
+    until("the descriptors to be closed", || server.census() == before).await;
+}

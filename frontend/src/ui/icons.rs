@@ -2,17 +2,16 @@
 
 use leptos::prelude::*;
 
-/// Limpet's mark: a limpet's shell seen from above, its ribs running from the apex to the rim. `icons/limpet.svg` is
-/// the same drawing for browsers.
+/// Limpet's mark: the shell from the side, its ribs running down from the apex, holding on to its rock.
+/// `icons/limpet.svg` is the same drawing for browsers.
 #[component]
 pub fn Mark() -> impl IntoView {
     view! {
         <svg class="mark" viewBox="0 0 32 32" aria-hidden="true" fill="none" stroke="currentColor"
             stroke-width="2" stroke-linecap="round" stroke-linejoin="round">
-            <path d="M16 4C23.2 4 28.5 9.6 28.5 17S23 28.5 16 28.5 3.5 24.4 3.5 17 8.8 4 16 4Z"/>
-            <path d="M15 13.2 11.2 5.6M17 13.2 20.8 5.6M12.9 14.6 5.2 11.2M19.1 14.6 26.8 11.2M12.8 16.6 4.4 20.2\
-                     M19.2 16.6 27.6 20.2M14.2 18.4 10.4 27.2M17.8 18.4 21.6 27.2"/>
-            <circle cx="16" cy="15.6" r="3" fill="currentColor" stroke="none"/>
+            <path d="M4.5 23.5C8.2 20.2 9.8 8.5 15.2 6.6 20 5 24 17.6 27.5 23.5Z"/>
+            <path d="M13.4 14C12.2 17 11.2 20 10.4 23.5M16 12V23.5M18.6 14C19.8 17 20.8 20 21.6 23.5"/>
+            <path d="M2.5 27.5H29.5"/>
         </svg>
     }
 }

@@ -17,3 +17,12 @@ pub fn ws_url(path: &str) -> String {
     // "http" is replaced by "ws", so https becomes wss.
     url(path).replacen("http", "ws", 1)
 }
+
+/// Whether the page comes from `trunk serve`. Its proxy passes sockets on by a path of their own, and agrees on their
+/// subprotocol with the server alone; see `Trunk.toml`.
+#[must_use]
+pub fn is_served_by_trunk() -> bool {
+    let mark = leptos::prelude::document().query_selector("meta[name=trunk]").ok().flatten();
+    let content = mark.and_then(|mark| mark.get_attribute("content"));
+    content.is_some_and(|content| !content.starts_with("{{"))
+}

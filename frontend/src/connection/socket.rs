@@ -177,8 +177,7 @@ impl Inner {
 
     fn open(self: &Rc<Self>) {
         self.probe.take();
-        let url = base::ws_url(&format!("api/sessions/{}/attach", self.session));
-        match WebSocket::new_with_str(&url, SUBPROTOCOL) {
+        match connect(&self.session) {
             Ok(socket) => {
                 let socket = Socket::new(socket, self);
                 self.socket.replace(Some(socket));
@@ -301,4 +300,11 @@ fn new_viewer() -> ViewerId {
         let _ = crypto.get_random_values_with_u8_array(&mut bytes);
     }
     ViewerId::from_random(bytes)
+}
+
+fn connect(session: &SessionId) -> Result<WebSocket, JsValue> {
+    if base::is_served_by_trunk() {
+        return WebSocket::new(&base::ws_url(&format!("api/sockets/{session}/attach")));
+    }
+    WebSocket::new_with_str(&base::ws_url(&format!("api/sessions/{session}/attach")), SUBPROTOCOL)
 }

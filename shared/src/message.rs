@@ -216,6 +216,10 @@ fn parse<'a, M: Deserialize<'a>>(text: &'a str, types: &[&str]) -> Result<M, Mes
     struct Tagged {
         r#type: String,
     }
+    // Serde would read the fields from an array as well.
+    if !text.trim_start().starts_with('{') {
+        return Err(MessageError::Malformed(serde::de::Error::custom("it is no object")));
+    }
     serde_json::from_str(text).map_err(|error| match serde_json::from_str::<Tagged>(text) {
         Ok(Tagged { r#type }) if !types.contains(&r#type.as_str()) => MessageError::UnknownType(r#type),
         _ => MessageError::Malformed(error),

@@ -1,0 +1,270 @@
+//! The wire, byte by byte, as `vectors.json` pins it for clients in every language.
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is how it fails")]
+
+use std::collections::BTreeSet;
+
+use limpet_shared::{
+    ClientMessage, Epoch, ErrorCode, ExitStatus, Header, Hello, InputOffset, Kind, MessageError,
+    OutputOffset, Resume, Role, ServerMessage, SessionId, ViewerId, Welcome, Winsize,
+};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+#[derive(Deserialize)]
+struct Vectors {
+    client: Vec<Text>,
+    server: Vec<Text>,
+    tolerated: Vec<Tolerated>,
+    frames: Vec<Frame>,
+    refused: Refused,
+}
+
+/// A text message, and the very bytes of it.
+#[derive(Deserialize)]
+struct Text {
+    name: String,
+    wire: Box<RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Tolerated {
+    name: String,
+    wire: Box<RawValue>,
+    r#as: Box<RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Frame {
+    name: String,
+    kind: String,
+    offset: u64,
+    payload: String,
+    hex: String,
+}
+
+#[derive(Deserialize)]
+struct Refused {
+    texts: Vec<RefusedText>,
+    frames: Vec<RefusedFrame>,
+}
+
+#[derive(Deserialize)]
+struct RefusedText {
+    name: String,
+    text: String,
+    code: ErrorCode,
+}
+
+#[derive(Deserialize)]
+struct RefusedFrame {
+    name: String,
+    hex: String,
+}
+
+fn vectors() -> Vectors {
+    serde_json::from_str(include_str!("vectors.json")).unwrap()
+}
+
+fn bytes(hex: &str) -> Vec<u8> {
+    let digits: Vec<char> = hex.chars().filter(|c| !c.is_whitespace()).collect();
+    assert_eq!(digits.len() % 2, 0, "{hex}");
+    let pairs = digits.chunks(2).map(|pair| u8::from_str_radix(&pair.iter().collect::<String>(), 16));
+    pairs.collect::<Result<_, _>>().unwrap()
+}
+
+fn session(id: &str) -> SessionId {
+    id.parse().unwrap()
+}
+
+fn epoch(bytes: u64) -> Epoch {
+    Epoch::from_random(bytes.to_be_bytes())
+}
+
+fn viewer() -> ViewerId {
+    ViewerId::from_random(0x67e5_5044_10b1_426f_9247_bb68_0e5f_e0c8_u128.to_be_bytes())
+}
+
+const EPOCH: u64 = 0x0123_4567_89ab_cdef;
+
+fn client_messages() -> Vec<(&'static str, ClientMessage)> {
+    let size = Winsize::cells(80, 24);
+    let pixels = Winsize { cols: 120, rows: 40, xpixel: 960, ypixel: 800 };
+    let resume = Resume { epoch: epoch(EPOCH), output: OutputOffset::new(4096) };
+    let full = Hello { viewer: viewer(), size: pixels, window: Some(65536), resume: Some(resume) };
+    vec![
+        ("hello", ClientMessage::Hello(Hello { viewer: viewer(), size, window: None, resume: None })),
+        ("hello with all there is", ClientMessage::Hello(full)),
+        ("ack", ClientMessage::Ack { output: OutputOffset::new((1 << 53) - 1) }),
+        ("resize", ClientMessage::Resize(Winsize::cells(1, 4096))),
+        ("resize in pixels", ClientMessage::Resize(Winsize { xpixel: 640, ypixel: 480, ..size })),
+        ("ping", ClientMessage::Ping { t: serde_json::Number::from_f64(1234.5).unwrap() }),
+        ("pong", ClientMessage::Pong { t: (-7).into() }),
+    ]
+}
+
+fn server_messages() -> Vec<(&'static str, ServerMessage)> {
+    let size = Winsize::cells(100, 30);
+    let output = OutputOffset::new(12345);
+    let mut messages = welcomes();
+    messages.extend([
+        ("ack", ServerMessage::Ack { input: InputOffset::new(1 << 20) }),
+        ("resize by a viewer", ServerMessage::Resize { size, by: Some(viewer()) }),
+        (
+            "resize by the server",
+            ServerMessage::Resize { size: Winsize { xpixel: 800, ypixel: 600, ..size }, by: None },
+        ),
+        ("reset", ServerMessage::Reset { output: OutputOffset::new(5_000_000), skipped: 904_096 }),
+        ("title", ServerMessage::Title { title: "~/src\\x: make 日本".into() }),
+        ("viewers", ServerMessage::Viewers { count: 2, pen: false }),
+        ("exit with a code", ServerMessage::Exit { status: ExitStatus::Code(0), output }),
+        ("exit by a signal", ServerMessage::Exit { status: ExitStatus::Signal(9), output }),
+        ("ping", ServerMessage::Ping { t: u64::MAX.into() }),
+        ("pong", ServerMessage::Pong { t: 0.into() }),
+        (
+            "error",
+            ServerMessage::Error {
+                code: ErrorCode::InputGap,
+                message: "Input starts at 20, but 10 was expected.".into(),
+            },
+        ),
+    ]);
+    messages
+}
+
+fn welcomes() -> Vec<(&'static str, ServerMessage)> {
+    let first = Welcome {
+        session: session("00f1e2d3c4b5a697"),
+        epoch: epoch(EPOCH),
+        role: Role::Owner,
+        output: OutputOffset::ZERO,
+        live: OutputOffset::ZERO,
+        input: InputOffset::ZERO,
+        size: Winsize::cells(80, 24),
+        title: "bash".into(),
+        server: "0.1.0".into(),
+    };
+    let reader = Welcome {
+        session: session("build-7"),
+        role: Role::Reader,
+        output: OutputOffset::new(4096),
+        live: OutputOffset::new(8192),
+        input: InputOffset::new(17),
+        size: Winsize { cols: 120, rows: 40, xpixel: 960, ypixel: 800 },
+        title: "vim — \"notes\"".into(),
+        ..first.clone()
+    };
+    let writer = Welcome {
+        session: session("s_1"),
+        epoch: epoch(0xfedc_ba98_7654_3210),
+        role: Role::Writer,
+        output: OutputOffset::new(1),
+        live: OutputOffset::new(1),
+        size: Winsize::cells(1, 1),
+        title: String::new(),
+        server: "1.0.0-rc.1".into(),
+        ..first.clone()
+    };
+    vec![
+        ("welcome", ServerMessage::Welcome(first)),
+        ("welcome to a reader, in the middle", ServerMessage::Welcome(reader)),
+        ("welcome to a writer", ServerMessage::Welcome(writer)),
+    ]
+}
+
+#[test]
+fn messages_of_a_client_are_written_and_read_as_pinned() {
+    let (vectors, messages) = (vectors().client, client_messages());
+    assert_eq!(vectors.len(), messages.len());
+    for (vector, (name, message)) in vectors.iter().zip(messages) {
+        assert_eq!(vector.name, name);
+        assert_eq!(message.to_json(), vector.wire.get(), "{name}");
+        assert_eq!(ClientMessage::parse(vector.wire.get()).unwrap(), message, "{name}");
+    }
+}
+
+#[test]
+fn messages_of_the_server_are_written_and_read_as_pinned() {
+    let (vectors, messages) = (vectors().server, server_messages());
+    assert_eq!(vectors.len(), messages.len());
+    for (vector, (name, message)) in vectors.iter().zip(messages) {
+        assert_eq!(vector.name, name);
+        assert_eq!(message.to_json(), vector.wire.get(), "{name}");
+        assert_eq!(ServerMessage::parse(vector.wire.get()).unwrap(), message, "{name}");
+    }
+}
+
+/// Does not compile when a type of message is new, so that it gets vectors.
+#[test]
+fn no_type_of_message_lacks_a_vector() {
+    let client: BTreeSet<_> = client_messages().iter().map(|(_, message)| client_type(message)).collect();
+    assert_eq!(client.len(), 5, "{client:?}");
+    let server: BTreeSet<_> = server_messages().iter().map(|(_, message)| server_type(message)).collect();
+    assert_eq!(server.len(), 10, "{server:?}");
+}
+
+fn client_type(message: &ClientMessage) -> u8 {
+    match message {
+        ClientMessage::Hello(_) => 0,
+        ClientMessage::Ack { .. } => 1,
+        ClientMessage::Resize(_) => 2,
+        ClientMessage::Ping { .. } => 3,
+        ClientMessage::Pong { .. } => 4,
+    }
+}
+
+fn server_type(message: &ServerMessage) -> u8 {
+    match message {
+        ServerMessage::Welcome(_) => 0,
+        ServerMessage::Ack { .. } => 1,
+        ServerMessage::Resize { .. } => 2,
+        ServerMessage::Reset { .. } => 3,
+        ServerMessage::Title { .. } => 4,
+        ServerMessage::Viewers { .. } => 5,
+        ServerMessage::Exit { .. } => 6,
+        ServerMessage::Ping { .. } => 7,
+        ServerMessage::Pong { .. } => 8,
+        ServerMessage::Error { .. } => 9,
+    }
+}
+
+#[test]
+fn what_a_later_version_adds_is_passed_over() {
+    for Tolerated { name, wire, r#as } in vectors().tolerated {
+        let read = ClientMessage::parse(wire.get()).unwrap();
+        assert_eq!(read, ClientMessage::parse(r#as.get()).unwrap(), "{name}");
+    }
+}
+
+#[test]
+fn what_is_no_message_is_told_from_what_is_an_unknown_one() {
+    for RefusedText { name, text, code } in vectors().refused.texts {
+        let refused = match ClientMessage::parse(&text) {
+            Err(MessageError::UnknownType(_)) => ErrorCode::UnknownType,
+            Err(MessageError::Malformed(_)) => ErrorCode::MalformedMessage,
+            Ok(message) => panic!("{name}: read as {message:?}"),
+        };
+        assert_eq!(refused, code, "{name}");
+    }
+}
+
+#[test]
+fn frames_are_written_and_read_as_pinned() {
+    for Frame { name, kind, offset, payload, hex } in vectors().frames {
+        let kind = match kind.as_str() {
+            "data" => Kind::Data,
+            "snapshot" => Kind::Snapshot,
+            other => panic!("{name}: no kind is called {other}"),
+        };
+        let header = Header { kind, offset };
+        assert_eq!([&header.encode(), payload.as_bytes()].concat(), bytes(&hex), "{name}");
+        assert_eq!(Header::split(&bytes(&hex)), Ok((header, payload.as_bytes())), "{name}");
+    }
+}
+
+#[test]
+fn what_is_no_frame_is_refused() {
+    for RefusedFrame { name, hex } in vectors().refused.frames {
+        let read = Header::split(&bytes(&hex)).map(|(header, _)| header);
+        assert!(read.is_err(), "{name}: read as {read:?}");
+    }
+}

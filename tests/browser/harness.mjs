@@ -1,0 +1,107 @@
+// A test of the whole: a limpet of its own, a browser window of its own, and at the end a look at whether the page has
+// behaved.
+
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+
+import { NO_WEBGL, WEBGL, Watch, launch } from "./harness/browser.mjs";
+import { required } from "./harness/environment.mjs";
+import { Network } from "./harness/proxy.mjs";
+import { Server } from "./harness/server.mjs";
+import { Terminal } from "./harness/terminal.mjs";
+import { DEADLINE_MS } from "./harness/wait.mjs";
+
+export { PROMPT } from "./harness/server.mjs";
+export { DEADLINE_MS, until } from "./harness/wait.mjs";
+export { assert };
+
+const browsers = new Map();
+after(async () => {
+  for (const browser of browsers.values()) await (await browser).close();
+});
+
+function browser(graphics) {
+  if (!browsers.has(graphics)) browsers.set(graphics, launch(graphics));
+  return browsers.get(graphics);
+}
+
+/** What a test has at hand. */
+class World {
+  #contexts = [];
+  #graphics;
+
+  constructor(name, graphics) {
+    this.name = name;
+    this.#graphics = graphics;
+  }
+
+  /** Opens a window with a memory of its own, as another browser has it. */
+  async window(options = {}) {
+    const context = await (await browser(this.#graphics)).newContext({
+      viewport: { width: 1000, height: 640 },
+      colorScheme: "dark",
+      ...options,
+    });
+    context.setDefaultTimeout(DEADLINE_MS);
+    const watch = new Watch(context, (this.network ?? this.server).url);
+    await watch.install(context);
+    this.#contexts.push({ context, watch });
+    return { context, watch, terminal: new Terminal(await context.newPage()) };
+  }
+
+  /** Keeps a picture of a page. */
+  async picture(page, name) {
+    await page.screenshot({ path: join(required("ARTIFACTS"), `${name}.png`) });
+  }
+
+  /** Fails if any page did what it must not. */
+  assertClean() {
+    assert.deepEqual(this.#contexts.flatMap(({ watch }) => watch.faults()), []);
+  }
+
+  /** Keeps what helps to understand a failure. */
+  async keepEvidence() {
+    const name = `failed-${this.name.replaceAll(/\W+/g, "-")}`;
+    await writeFile(join(required("ARTIFACTS"), `${name}.log`), this.server.log());
+    const pages = this.#contexts.flatMap(({ context }) => context.pages());
+    // A page that has crashed has no picture, and the test's own failure is what counts.
+    await Promise.allSettled(pages.map((page, place) => this.picture(page, `${name}-${place}`)));
+  }
+
+  /** Closes all windows. */
+  async close() {
+    for (const { context } of this.#contexts) await context.close();
+  }
+}
+
+/**
+ * A test in a browser.
+ * @param {string} name
+ * @param {object} options `command` and `flags` of limpet, `window` of Playwright's context, `webgl` to draw with it,
+ *   `cuttable` for a network between page and server, `open: false` to open no page
+ * @param {(world: World & { terminal: Terminal, page: Page, watch: Watch }) => Promise<void>} body
+ */
+export function pageTest(name, options, body) {
+  test(name, async () => {
+    const world = new World(name, options.webgl ? WEBGL : NO_WEBGL);
+    world.server = await Server.start(options.command, options.flags);
+    try {
+      if (options.cuttable) world.network = await Network.before(world.server.url);
+      world.link = (world.network ?? world.server).url;
+      Object.assign(world, await world.window(options.window));
+      world.page = world.terminal.page;
+      if (options.open !== false) await world.terminal.open(world.link);
+      await body(world);
+      world.assertClean();
+    } catch (error) {
+      await world.keepEvidence();
+      throw error;
+    } finally {
+      await world.close();
+      await world.network?.close();
+      await world.server.stop();
+    }
+  });
+}

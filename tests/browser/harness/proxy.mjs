@@ -1,0 +1,60 @@
+// A network that can be cut: a TCP relay before the server.
+
+import { createServer, connect } from "node:net";
+import { once } from "node:events";
+
+/** A relay to a server. */
+export class Network {
+  #target;
+  #relay;
+  #sockets = new Set();
+  #up = true;
+
+  /** Listens on a port of its own. */
+  static async before(url) {
+    const network = new Network();
+    network.#target = { host: url.hostname, port: Number(url.port) };
+    network.#relay = createServer((inner) => network.#accept(inner));
+    network.#relay.listen(0, "127.0.0.1");
+    await once(network.#relay, "listening");
+    network.url = new URL(url);
+    network.url.port = String(network.#relay.address().port);
+    return network;
+  }
+
+  /** Kills all connections and lets no new one through. */
+  cut() {
+    this.#up = false;
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  /** Lets connections through again. */
+  restore() {
+    this.#up = true;
+  }
+
+  /** Ends it. */
+  async close() {
+    this.cut();
+    this.#relay.close();
+    await once(this.#relay, "close");
+  }
+
+  #accept(inner) {
+    if (!this.#up) {
+      inner.on("error", () => {});
+      inner.resetAndDestroy();
+      return;
+    }
+    const outer = connect(this.#target);
+    for (const [one, other] of [[inner, outer], [outer, inner]]) {
+      this.#sockets.add(one);
+      one.pipe(other);
+      one.on("error", () => {});
+      one.on("close", () => {
+        this.#sockets.delete(one);
+        other.destroy();
+      });
+    }
+  }
+}

@@ -1,0 +1,113 @@
+// The page as somebody uses it: what the active terminal shows, and what is typed.
+
+import { PROMPT } from "./server.mjs";
+import { DEADLINE_MS, until } from "./wait.mjs";
+
+const SHOWN = ".panel.shown";
+
+/** The page in one window. */
+export class Terminal {
+  constructor(page) {
+    this.page = page;
+  }
+
+  /** Opens a link and waits for the first prompt. */
+  async open(url) {
+    await this.page.goto(url.href);
+    await this.prompt();
+  }
+
+  /** The visible rows of the active terminal, without the blanks at their ends. */
+  async rows() {
+    const rows = await this.page.locator(`${SHOWN} .xterm-rows > div`).allTextContents();
+    return rows.map((row) => row.replaceAll("\u00a0", " ").trimEnd());
+  }
+
+  /** The same as one text, without the empty rows at the bottom. */
+  async text() {
+    return (await this.rows()).join("\n").trimEnd();
+  }
+
+  /** Waits until the text matches. */
+  shows(pattern) {
+    const wanted = (text) => (typeof pattern === "string" ? text.includes(pattern) : pattern.test(text));
+    return until(`${pattern} on the screen`, () => this.text(), wanted);
+  }
+
+  /** Waits for a prompt with nothing typed at it, in the last row. */
+  prompt() {
+    return until("a prompt", () => this.text(), (text) => text.split("\n").at(-1) === PROMPT.trimEnd());
+  }
+
+  /** Gives the terminal the keyboard, as a click on it does. */
+  async focus() {
+    await this.page.locator(`${SHOWN} .xterm-helper-textarea`).focus();
+  }
+
+  /** Types text; a newline is Enter. */
+  async type(text) {
+    await this.focus();
+    await this.page.keyboard.type(text);
+  }
+
+  /** Runs a command at the prompt and waits for the next prompt; gives what it printed. */
+  async run(command) {
+    await this.prompt();
+    await this.press("Control+l");
+    await until("a clear screen", () => this.text(), (text) => text === PROMPT.trimEnd());
+    await this.type(`${command}\n`);
+    const done = (text) => text.includes("\n") && text.split("\n").at(-1) === PROMPT.trimEnd();
+    const text = await until(`the end of ${command}`, () => this.text(), done);
+    return text.split("\n").slice(1, -1).join("\n");
+  }
+
+  /** Presses keys, each as `Control+c` or `Enter`. */
+  async press(...keys) {
+    await this.focus();
+    for (const key of keys) await this.page.keyboard.press(key);
+  }
+
+  /** Rows and columns, as the page has them on the screen. */
+  async size() {
+    const { rows } = { rows: (await this.rows()).length };
+    return { rows };
+  }
+
+  /** The middle of a cell, counted from 0, in CSS pixels of the window. */
+  async cell(row, column) {
+    const rows = await this.page.locator(`${SHOWN} .xterm-rows`).boundingBox();
+    const { cols, count } = await this.page.evaluate((shown) => {
+      const measure = document.querySelector(`${shown} .xterm-rows`);
+      return { count: measure.children.length, cols: Number(measure.dataset.cols) };
+    }, SHOWN);
+    return { x: rows.x + (column + 0.5) * (rows.width / cols), y: rows.y + (row + 0.5) * (rows.height / count) };
+  }
+
+  /** The titles of all tabs, in order. */
+  async tabs() {
+    return this.page.getByRole("tab").locator(".tab-title").allTextContents();
+  }
+
+  /** A tab by its place. */
+  tab(place) {
+    return this.page.getByRole("tab").nth(place);
+  }
+
+  /** Waits for a number of tabs. */
+  tabCount(count) {
+    return until(`${count} tabs`, () => this.tabs(), (tabs) => tabs.length === count);
+  }
+
+  /** Chooses a command in the palette, by what it is called. */
+  async command(title) {
+    await this.page.keyboard.press("Control+Shift+P");
+    await this.page.getByRole("combobox").fill(title);
+    await this.page.getByRole("option").first().waitFor({ timeout: DEADLINE_MS });
+    await this.page.keyboard.press("Enter");
+  }
+
+  /** What a banner over the active terminal says. */
+  banner() {
+    return this.page.locator(`${SHOWN} .banner`);
+  }
+}

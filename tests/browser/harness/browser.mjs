@@ -1,40 +1,66 @@
-// The real Chromium: env CHROMIUM, with a fresh profile for each test file.
+// The real Chromium, and a watch over what its pages do.
 
-import { after } from "node:test";
 import { chromium } from "playwright-core";
 
-import { LimpetPage } from "./page.mjs";
+import { required } from "./environment.mjs";
 
-const FLAGS = ["--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+const FLAGS = [
+  "--no-sandbox",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
 
-/** What makes text legible to tests: without WebGL, terminals are drawn as elements. */
-const AS_ELEMENTS = ["--disable-3d-apis"];
 /** WebGL in software. */
-const AS_PIXELS = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader"];
+export const WEBGL = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader"];
 
-/** Starts a browser for a whole test file. */
-export async function startBrowser({ webgl = false } = {}) {
-  const args = ["--no-sandbox", ...FLAGS, ...(webgl ? AS_PIXELS : AS_ELEMENTS)];
-  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args });
-  after(() => browser.close());
-  return browser;
+/** Without WebGL terminals are drawn as elements, whose text can be read. */
+export const NO_WEBGL = ["--disable-3d-apis"];
+
+/** What a browser says of connections that break. */
+const BROKEN_CONNECTION = /net::ERR_|WebSocket connection to/;
+
+/** Starts a browser with a fresh profile. */
+export function launch(graphics) {
+  return chromium.launch({ executablePath: required("CHROMIUM"), args: [...FLAGS, ...graphics] });
 }
 
-/**
- * Opens a page as a browser that knows nothing yet, and checks at the end of the test `t` that nothing went wrong in it
- * and that it asked no other host. `offline`: broken connections are part of the test.
- */
-export async function openPage(t, browser, url, { offline = false, ...options } = {}) {
-  const context = await browser.newContext({ viewport: { width: 1000, height: 700 }, ...options });
-  const page = await openIn(t, context, url, { offline });
-  t.after(() => context.close());
-  return page;
-}
+/** Notes what the pages of a context must not do: complain, break the content security policy, ask other hosts. */
+export class Watch {
+  #faults = [];
+  #host;
 
-/** Opens one more page in the same browser context. */
-export async function openIn(t, context, url, { offline = false } = {}) {
-  const page = new LimpetPage(t, await context.newPage(), new URL(url).origin);
-  t.after(() => page.check(offline));
-  await page.raw.goto(url);
-  return page;
+  /** Set by a test that breaks connections. */
+  connectionsMayBreak = false;
+
+  constructor(context, url) {
+    this.#host = url.host;
+    context.on("console", (message) => {
+      if (message.type() === "error") this.#note(message.text());
+    });
+    context.on("weberror", (error) => this.#note(String(error.error())));
+    context.on("request", (request) => {
+      const url = new URL(request.url());
+      if (/^(http|ws)/.test(url.protocol) && url.host !== this.#host) this.#note(`asked ${url.host}`);
+    });
+  }
+
+  async install(context) {
+    await context.addInitScript(() => {
+      document.addEventListener("securitypolicyviolation", (event) => {
+        console.error(`content security policy: ${event.violatedDirective} ${event.blockedURI}`);
+      });
+    });
+  }
+
+  /** What went wrong so far. */
+  faults() {
+    return this.#faults.filter((fault) => !(this.connectionsMayBreak && BROKEN_CONNECTION.test(fault)));
+  }
+
+  #note(fault) {
+    this.#faults.push(fault);
+  }
 }

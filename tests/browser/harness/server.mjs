@@ -1,4 +1,4 @@
-// The real server: env LIMPET_BIN, on a port of its own, with a home folder of its own.
+// The real server: a limpet of its own for each test, with a home folder of its own.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -7,46 +7,62 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 
-/** Starts a server that ends with the test `t`, and shows its log if that fails. */
-export async function startServer(t, ...args) {
-  const home = await mkdtemp(join(tmpdir(), "limpet-"));
-  await writeFile(join(home, ".bash_profile"), "PS1='$ '\n");
-  const { TMUX, LIMPET_LOG, LIMPET_TOKEN, ...inherited } = process.env;
-  const env = { ...inherited, HOME: home, SHELL: "/bin/bash", HISTFILE: "", LANG: "C.UTF-8", TERM: "dumb" };
-  const listen = ["--listen", "127.0.0.1:0", "--format", "json", "--cwd", home];
-  const child = spawn(process.env.LIMPET_BIN, [...listen, ...args], { env, stdio: ["ignore", "pipe", "pipe"] });
-  let log = "";
-  child.stderr.on("data", (data) => (log += data));
-  const ended = once(child, "exit");
-  t.after(async () => {
-    child.kill("SIGTERM");
-    await ended;
-    await rm(home, { recursive: true });
-    if (!t.passed) t.diagnostic(`the log of the server:\n${log}`);
-  });
-  const [line] = await Promise.race([once(createInterface(child.stdout), "line"), ended]);
-  const { url, listen: address, token } = JSON.parse(line);
-  return new Server(home, url, address, token);
-}
+import { required } from "./environment.mjs";
 
-class Server {
-  constructor(home, url, address, token) {
-    Object.assign(this, { home, url, address, token });
+/** What the shell of the tests shows when it waits for a command. */
+export const PROMPT = "$ ";
+
+/** A running limpet. */
+export class Server {
+  #process;
+  #log = "";
+
+  /** Starts one on a free port; without a command its sessions are login shells of bash. */
+  static async start(command = [], flags = []) {
+    const server = new Server();
+    server.home = await mkdtemp(join(tmpdir(), "limpet-"));
+    await writeFile(join(server.home, ".bash_profile"), `PS1='${PROMPT}'\n`);
+    const { TMUX, LIMPET_LOG, LIMPET_TOKEN, ...inherited } = process.env;
+    const env = { ...inherited, HOME: server.home, SHELL: "/bin/bash", HISTFILE: "", LANG: "C.UTF-8" };
+    const listen = ["--listen", "127.0.0.1:0", "--format", "json", "--cwd", server.home];
+    const words = command.length > 0 ? ["--", ...command] : [];
+    server.#process = spawn(required("LIMPET_BIN"), [...listen, ...flags, ...words], {
+      env,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    server.#process.stderr.on("data", (data) => (server.#log += data));
+    const [line] = await once(createInterface(server.#process.stdout), "line");
+    const { url, token } = JSON.parse(line);
+    server.url = new URL(url);
+    server.token = token;
+    return server;
   }
 
-  /** The link, by way of another address. */
-  urlAt(address) {
-    return this.url.replace(this.address, address);
+  /** What it has logged so far. */
+  log() {
+    return this.#log;
   }
 
+  /** Asks its HTTP API. */
   async api(path, options = {}) {
-    const headers = { authorization: `Bearer ${this.token}` };
-    const response = await fetch(`http://${this.address}/api/${path}`, { ...options, headers });
+    const headers = { authorization: `Bearer ${this.token}`, "content-type": "application/json" };
+    const response = await fetch(new URL(`api/${path}`, this.url), { ...options, headers });
     if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
     return response.status === 204 ? null : response.json();
   }
 
+  /** Its sessions. */
   sessions() {
     return this.api("sessions");
+  }
+
+  /** Ends it, and all that runs in it. */
+  async stop() {
+    if (this.#process.exitCode === null) {
+      const ended = once(this.#process, "exit");
+      this.#process.kill("SIGTERM");
+      await ended;
+    }
+    await rm(this.home, { recursive: true });
   }
 }

@@ -67,20 +67,43 @@ export class Terminal {
     for (const key of keys) await this.page.keyboard.press(key);
   }
 
-  /** Rows and columns, as the page has them on the screen. */
-  async size() {
-    const { rows } = { rows: (await this.rows()).length };
-    return { rows };
+  /** Pastes text by the browser's own command for it. */
+  async paste(text) {
+    await this.page.evaluate((text) => navigator.clipboard.writeText(text), text);
+    await this.press("Control+Shift+v");
   }
 
-  /** The middle of a cell, counted from 0, in CSS pixels of the window. */
-  async cell(row, column) {
-    const rows = await this.page.locator(`${SHOWN} .xterm-rows`).boundingBox();
-    const { cols, count } = await this.page.evaluate((shown) => {
-      const measure = document.querySelector(`${shown} .xterm-rows`);
-      return { count: measure.children.length, cols: Number(measure.dataset.cols) };
-    }, SHOWN);
-    return { x: rows.x + (column + 0.5) * (rows.width / cols), y: rows.y + (row + 0.5) * (rows.height / count) };
+  /** What is in the clipboard. */
+  clipboard() {
+    return this.page.evaluate(() => navigator.clipboard.readText());
+  }
+
+  /**
+   * Presses the mouse on the first place where some text stands.
+   * @param {string} text on the screen, in one row, behind nothing wider than a cell
+   * @param {object} options of Playwright's click
+   */
+  async click(text, options) {
+    const rows = await this.rows();
+    const row = rows.findIndex((line) => line.includes(text));
+    if (row < 0) throw new Error(`${text} is not on the screen:\n${rows.join("\n")}`);
+    const { x, y } = await this.cell(row, rows[row].indexOf(text));
+    await this.page.mouse.click(x, y, options);
+  }
+
+  /** The middle of a cell, both counted from 0, in CSS pixels of the window. */
+  cell(row, column) {
+    return this.page.evaluate(
+      ([shown, row, column]) => {
+        const line = document.querySelectorAll(`${shown} .xterm-rows > div`)[row];
+        const box = line.getBoundingClientRect();
+        // Every cell is as wide as this one, which xterm.js keeps to measure by.
+        const measure = document.querySelector(`${shown} .xterm-char-measure-element`).getBoundingClientRect();
+        const width = box.width / Math.round(box.width / (measure.width / 32));
+        return { x: box.x + (column + 0.5) * width, y: box.y + box.height / 2 };
+      },
+      [SHOWN, row, column],
+    );
   }
 
   /** The titles of all tabs, in order. */

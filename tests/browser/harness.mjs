@@ -42,6 +42,7 @@ class World {
     const context = await (await browser(this.#graphics)).newContext({
       viewport: { width: 1000, height: 640 },
       colorScheme: "dark",
+      permissions: ["clipboard-read", "clipboard-write"],
       ...options,
     });
     context.setDefaultTimeout(DEADLINE_MS);

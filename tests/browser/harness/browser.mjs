@@ -1,4 +1,4 @@
-// The real Chromium, and a watch over what its pages do.
+// The real Chromium, and a watch over what its pages do that they must not.
 
 import { chromium } from "playwright-core";
 
@@ -13,51 +13,60 @@ const FLAGS = [
   "--disable-sync",
 ];
 
-/** WebGL in software. */
+/** With WebGL, drawn in software. */
 export const WEBGL = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader"];
 
-/** Without WebGL terminals are drawn as elements, whose text can be read. */
-export const NO_WEBGL = ["--disable-3d-apis"];
+/** Without WebGL: terminals are then drawn as text in the document, where a test can read it. */
+export const NO_WEBGL = ["--disable-gpu", "--disable-3d-apis"];
 
-/** What a browser says of connections that break. */
-const BROKEN_CONNECTION = /net::ERR_|WebSocket connection to/;
-
-/** Starts a browser with a fresh profile. */
+/** Starts the browser with a fresh profile. */
 export function launch(graphics) {
   return chromium.launch({ executablePath: required("CHROMIUM"), args: [...FLAGS, ...graphics] });
 }
 
-/** Notes what the pages of a context must not do: complain, break the content security policy, ask other hosts. */
+/** Notes everything that the pages of a browser context must not do. */
 export class Watch {
   #faults = [];
+  #tolerated = [];
   #host;
 
-  /** Set by a test that breaks connections. */
-  connectionsMayBreak = false;
-
+  /** Watches all pages of a context, which belong to the server at `url`. */
   constructor(context, url) {
     this.#host = url.host;
+    context.on("weberror", (error) => this.#note(`exception: ${error.error().stack ?? error.error()}`));
     context.on("console", (message) => {
-      if (message.type() === "error") this.#note(message.text());
+      if (["error", "warning"].includes(message.type())) {
+        this.#note(`console ${message.type()}: ${message.text()} (${message.location().url})`);
+      }
     });
-    context.on("weberror", (error) => this.#note(String(error.error())));
-    context.on("request", (request) => {
-      const url = new URL(request.url());
-      if (/^(http|ws)/.test(url.protocol) && url.host !== this.#host) this.#note(`asked ${url.host}`);
-    });
+    context.on("request", (request) => this.#visit(request.url()));
+    context.on("page", (page) => page.on("websocket", (socket) => this.#visit(socket.url())));
   }
 
+  /** Reports violations of the Content-Security-Policy, whatever the console says about them. */
   async install(context) {
+    await context.exposeBinding("limpetTestViolation", (_, text) => this.#note(`CSP violation: ${text}`));
     await context.addInitScript(() => {
-      document.addEventListener("securitypolicyviolation", (event) => {
-        console.error(`content security policy: ${event.violatedDirective} ${event.blockedURI}`);
+      addEventListener("securitypolicyviolation", (event) => {
+        window.limpetTestViolation(`${event.violatedDirective} by ${event.blockedURI}`);
       });
     });
   }
 
-  /** What went wrong so far. */
+  /** Lets pass what a test itself brings about, such as requests that fail while the network is cut. */
+  tolerate(pattern) {
+    this.#tolerated.push(pattern);
+  }
+
+  /** What has been noted and is not tolerated. */
   faults() {
-    return this.#faults.filter((fault) => !(this.connectionsMayBreak && BROKEN_CONNECTION.test(fault)));
+    return this.#faults.filter((fault) => !this.#tolerated.some((pattern) => pattern.test(fault)));
+  }
+
+  #visit(address) {
+    const url = new URL(address);
+    const inside = ["data:", "blob:"].includes(url.protocol) || url.host === this.#host;
+    if (!inside) this.#note(`request to another host: ${address}`);
   }
 
   #note(fault) {

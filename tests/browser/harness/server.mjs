@@ -1,4 +1,4 @@
-// The real server: a limpet of its own for each test, with a home folder of its own.
+// The real binary: on a port and with a home of its own, ended like any other service.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -9,60 +9,88 @@ import { createInterface } from "node:readline";
 
 import { required } from "./environment.mjs";
 
-/** What the shell of the tests shows when it waits for a command. */
-export const PROMPT = "$ ";
+/** A shell whose looks depend on nobody's configuration. */
+const SHELL = ["bash", "--norc", "--noprofile"];
+
+/** What that shell shows when it waits for a command. */
+export const PROMPT = "ready> ";
 
 /** A running limpet. */
 export class Server {
   #process;
-  #log = "";
+  #log = [];
 
-  /** Starts one on a free port; without a command its sessions are login shells of bash. */
-  static async start(command = [], flags = []) {
+  /**
+   * Starts limpet and waits until it is ready.
+   * @param {string[]} command what its sessions run
+   * @param {string[]} flags   more of limpet's own
+   */
+  static async start(command = SHELL, flags = []) {
     const server = new Server();
-    server.home = await mkdtemp(join(tmpdir(), "limpet-"));
-    await writeFile(join(server.home, ".bash_profile"), `PS1='${PROMPT}'\n`);
-    const { TMUX, LIMPET_LOG, LIMPET_TOKEN, ...inherited } = process.env;
-    const env = { ...inherited, HOME: server.home, SHELL: "/bin/bash", HISTFILE: "", LANG: "C.UTF-8" };
-    const listen = ["--listen", "127.0.0.1:0", "--format", "json", "--cwd", server.home];
-    const words = command.length > 0 ? ["--", ...command] : [];
-    server.#process = spawn(required("LIMPET_BIN"), [...listen, ...flags, ...words], {
-      env,
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    server.#process.stderr.on("data", (data) => (server.#log += data));
-    const [line] = await once(createInterface(server.#process.stdout), "line");
-    const { url, token } = JSON.parse(line);
+    server.home = await mkdtemp(join(tmpdir(), "limpet-home-"));
+    const all = ["--listen", "127.0.0.1:0", "--format", "json", "--cwd", server.home, ...flags, "--", ...command];
+    const environment = {
+      PATH: process.env.PATH,
+      HOME: server.home,
+      LANG: "C.UTF-8",
+      SHELL: "/bin/bash",
+      PS1: PROMPT,
+      HISTFILE: "",
+    };
+    server.#process = spawn(required("LIMPET_BIN"), all, { env: environment, stdio: ["ignore", "pipe", "pipe"] });
+    server.#process.stderr.setEncoding("utf8").on("data", (text) => server.#log.push(text));
+    const ready = once(createInterface({ input: server.#process.stdout }), "line");
+    const ended = once(server.#process, "exit").then(() => null);
+    const line = await Promise.race([ready, ended]);
+    if (line === null) throw new Error(`limpet ended before it was ready:\n${server.log()}`);
+    const { url, token } = JSON.parse(line[0]);
     server.url = new URL(url);
     server.token = token;
     return server;
   }
 
-  /** What it has logged so far. */
+  /** What it has logged. */
   log() {
-    return this.#log;
+    return this.#log.join("");
   }
 
-  /** Asks its HTTP API. */
-  async api(path, options = {}) {
-    const headers = { authorization: `Bearer ${this.token}`, "content-type": "application/json" };
-    const response = await fetch(new URL(`api/${path}`, this.url), { ...options, headers });
-    if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
-    return response.status === 204 ? null : response.json();
+  /** Writes a file to the folder that sessions start in. */
+  async file(name, content) {
+    await writeFile(join(this.home, name), content);
   }
 
-  /** Its sessions. */
-  sessions() {
-    return this.api("sessions");
+  /** Asks its API as another client would; gives the parsed answer. */
+  async api(method, path, body) {
+    const response = await fetch(new URL(path, this.url), {
+      method,
+      headers: { authorization: `Bearer ${this.token}`, "content-type": "application/json" },
+      body: body && JSON.stringify(body),
+    });
+    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
+    return response.status === 204 ? undefined : response.json();
   }
 
-  /** Ends it, and all that runs in it. */
+  /** Its sessions, the oldest first. */
+  async sessions() {
+    const sessions = await this.api("GET", "api/sessions");
+    return sessions.sort((one, other) => one.created - other.created);
+  }
+
+  /** The names of the programs at work in its newest session. */
+  async running() {
+    const newest = (await this.sessions()).at(-1);
+    return (await this.api("GET", `api/sessions/${newest.id}`)).running;
+  }
+
+  /** Ends it; fails unless it ends well. */
   async stop() {
-    if (this.#process.exitCode === null) {
+    if (this.#process.exitCode === null && this.#process.signalCode === null) {
       const ended = once(this.#process, "exit");
       this.#process.kill("SIGTERM");
       await ended;
     }
-    await rm(this.home, { recursive: true });
+    await rm(this.home, { recursive: true, force: true });
+    const end = this.#process.exitCode ?? this.#process.signalCode;
+    if (end !== 0) throw new Error(`limpet ended with ${end}:\n${this.log()}`);
   }
 }

@@ -1,6 +1,6 @@
 //! Sessions: one program on one pty each, with its output log; they live on without viewers.
 //!
-//! * [`registry`] holds them all, makes them, and forgets them.
+//! * [`registry`] holds them all, makes them as [`plan`] says, and forgets them.
 //! * [`actor`] is the one task that owns a session's pty and child. [`output`] brings what the program prints into the
 //!   log, [`flow`] decides when that has to wait, [`input`]
 //!   numbers what viewers type.
@@ -11,12 +11,14 @@ mod flow;
 mod handle;
 mod input;
 mod output;
+mod plan;
 mod registry;
 mod status;
 
 pub use self::{
     handle::{Attached, Beginning, SessionHandle},
     input::{InputError, Progress},
-    registry::{CreateError, Limits, Sessions, SpawnDefaults},
+    plan::{CreateError, SpawnDefaults},
+    registry::{Limits, Sessions},
     status::{AttachmentId, Status},
 };

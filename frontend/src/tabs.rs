@@ -42,8 +42,6 @@ pub struct Tab {
     pub kind: TabKind,
     /// What it is called.
     pub title: String,
-    /// The program and its arguments, for *Restart*.
-    pub command: Vec<String>,
     /// How its program ended; `None` while it runs.
     pub exit: Option<ExitStatus>,
     /// What happened in it while nobody looked.
@@ -77,7 +75,6 @@ impl From<SessionInfo> for Tab {
         Self {
             kind: TabKind::Terminal(session.id),
             title: session.title,
-            command: session.command,
             exit: session.exit,
             mark: Mark::None,
             phase: Phase::Connecting,

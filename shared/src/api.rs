@@ -60,6 +60,10 @@ pub struct SessionDetails {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CreateSession {
+    /// A session that this one is to be like: what is left out here is as it was there, not as the server's defaults
+    /// say. This is how a program is started again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub like: Option<SessionId>,
     /// The program and its arguments; the server's own default when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<Vec<String>>,

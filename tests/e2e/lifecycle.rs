@@ -2,6 +2,7 @@
 
 use limpet_shared::{CloseCode, ExitStatus};
 use nix::sys::signal::Signal;
+use serde_json::json;
 
 use crate::harness::{Client, Hello, Options, Server, census::runs, until, within};
 
@@ -44,7 +45,7 @@ async fn a_program_finds_a_terminal_of_its_own_and_nothing_of_the_server() {
 async fn without_a_command_there_is_a_login_shell() {
     let server = Server::start(Options::args(["--cwd", "/usr"]));
     let session: limpet_shared::api::SessionInfo =
-        server.post("/api/sessions", serde_json::json!({})).await.json().await.unwrap();
+        server.post("/api/sessions", json!({})).await.json().await.unwrap();
     let mut client = Client::attach(&server, &session.id, Hello::default()).await;
     client.type_in("shopt login_shell; echo $0 in $PWD\n").await;
     client.sees("-bash in /usr").await;
@@ -61,10 +62,28 @@ async fn without_a_command_there_is_a_login_shell() {
 }
 
 #[tokio::test]
+async fn a_program_is_started_again_as_it_was() {
+    let server = Server::start(Options::default());
+    let made = async |wish: serde_json::Value| {
+        server.post("/api/sessions", wish).await.json::<limpet_shared::api::SessionInfo>().await.unwrap()
+    };
+    let shell =
+        made(json!({ "cwd": "/usr", "env": { "MARK": "here" }, "title": "mine", "cols": 100, "rows": 40 }))
+            .await;
+    let again = made(json!({ "like": shell.id })).await;
+    assert_eq!((again.title.as_str(), again.cols, again.rows), ("mine", 100, 40));
+    let mut client = Client::attach(&server, &again.id, Hello::default().size(100, 40)).await;
+    client.type_in("echo $0 $MARK in $PWD\n").await;
+    client.sees("-bash here in /usr").await;
+    let unlike = server.post("/api/sessions", json!({ "like": "nothing" })).await;
+    assert_eq!(unlike.status(), 404);
+}
+
+#[tokio::test]
 async fn a_command_of_the_server_is_what_sessions_run() {
     let server = Server::start(Options::args(["--", "bash", "-c", "echo args: $0 $1", "a b", "c"]));
     let session: limpet_shared::api::SessionInfo =
-        server.post("/api/sessions", serde_json::json!({})).await.json().await.unwrap();
+        server.post("/api/sessions", json!({})).await.json().await.unwrap();
     let mut client = Client::attach(&server, &session.id, Hello::default()).await;
     client.finishes().await;
     assert_eq!(client.text(), "args: a b c\r\n");

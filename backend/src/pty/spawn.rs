@@ -21,6 +21,12 @@ use super::{Child, Pty, sys};
 const WITHHELD: [&str; 9] =
     ["COLUMNS", "LINES", "LIMPET_LOG", "LIMPET_TOKEN", "STY", "TERMCAP", "TMUX", "TMUX_PANE", "WINDOWID"];
 
+/// Shells, by their files' names.
+const SHELLS: [&str; 15] = [
+    "ash", "bash", "csh", "dash", "elvish", "fish", "ksh", "mksh", "nu", "pwsh", "rbash", "sh", "tcsh",
+    "xonsh", "zsh",
+];
+
 /// What to start, and in which surroundings.
 #[derive(Clone, Debug)]
 pub struct Program {
@@ -87,6 +93,17 @@ impl Program {
     pub fn name(&self) -> String {
         let file = Path::new(&self.file);
         file.file_name().unwrap_or(&self.file).to_string_lossy().into_owned()
+    }
+
+    /// Whether it is a shell that people talk to, which at its prompt is not at work: a known one, given nothing to run.
+    #[must_use]
+    pub fn is_interactive_shell(&self) -> bool {
+        let given = |arg: &OsString| match arg.as_encoded_bytes() {
+            [b'-', b'-', ..] => false,
+            [b'-', options @ ..] => options.contains(&b'c'),
+            _ => true,
+        };
+        SHELLS.contains(&self.name().as_str()) && !self.args.iter().any(given)
     }
 
     /// The program and its arguments, as people read them.

@@ -15,7 +15,7 @@ use tokio::{
 use super::{AttachmentId, Progress, Status, actor::Request};
 use crate::{
     log::{Log, LogReader, Next},
-    pty::Onlooker,
+    pty::{Onlooker, Program},
 };
 
 /// One session. Clones stand for the same one.
@@ -26,9 +26,7 @@ pub struct SessionHandle(Arc<Shared>);
 pub(super) struct Shared {
     pub(super) id: SessionId,
     pub(super) epoch: Epoch,
-    pub(super) command: Vec<String>,
-    /// Whether the program is a shell, which at its prompt is not at work.
-    pub(super) is_shell: bool,
+    pub(super) program: Program,
     /// Milliseconds since the Unix epoch.
     pub(super) created: u64,
     pub(super) onlooker: Onlooker,
@@ -80,7 +78,7 @@ impl SessionHandle {
         SessionInfo {
             id: self.0.id.clone(),
             title: status.title().to_owned(),
-            command: self.0.command.clone(),
+            command: self.0.program.words(),
             cols: status.size.cols,
             rows: status.size.rows,
             created: self.0.created,
@@ -92,7 +90,7 @@ impl SessionHandle {
     /// What its own address shows of it: the same, and the programs that run in it.
     pub async fn details(&self) -> SessionDetails {
         let info = self.info();
-        let (onlooker, with_leader) = (self.0.onlooker, !self.0.is_shell);
+        let (onlooker, with_leader) = (self.0.onlooker, !self.0.program.is_interactive_shell());
         let running = match info.exit {
             Some(_) => Vec::new(),
             None => task::spawn_blocking(move || onlooker.running(with_leader)).await.unwrap_or_default(),

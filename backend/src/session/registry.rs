@@ -2,14 +2,12 @@
 
 use std::{
     collections::BTreeMap,
-    ffi::OsString,
-    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use futures_util::future::join_all;
-use limpet_shared::{Epoch, SessionId, Winsize, WinsizeError, api::CreateSession};
+use limpet_shared::{Epoch, SessionId, api::CreateSession};
 use tokio::{
     sync::{mpsc, watch},
     time::sleep,
@@ -20,12 +18,9 @@ use super::{
     SessionHandle, Status,
     actor::{Actor, REQUESTS},
     handle::Shared,
+    plan::{CreateError, Plan, SpawnDefaults},
 };
-use crate::{
-    log,
-    pty::{self, Program, SpawnError},
-    random,
-};
+use crate::{log, pty, random};
 
 /// How long a session that has ended can still be looked at, if nobody closes it before.
 const RETENTION: Duration = Duration::from_hours(1);
@@ -37,48 +32,6 @@ pub struct Limits {
     pub sessions: usize,
     /// Bytes of output kept for each; [`log::MIN_TAIL`] at least.
     pub tail: usize,
-}
-
-/// What is started when nobody says otherwise, and how.
-#[derive(Clone, Debug, Default)]
-pub struct SpawnDefaults {
-    /// The program and its arguments; the user's login shell when absent.
-    pub command: Option<Vec<OsString>>,
-    /// Its working directory; the server's own when absent.
-    pub cwd: Option<PathBuf>,
-    /// Soft and hard limit of open files for programs, where they are to differ from the server's own.
-    pub nofile: Option<(u64, u64)>,
-}
-
-/// Why there is no new session.
-#[derive(Debug, thiserror::Error)]
-pub enum CreateError {
-    /// There are as many as there may be.
-    #[error(
-        "there are {limit} sessions, which is the limit; close one, or start limpet with a larger --max-sessions"
-    )]
-    TooMany {
-        /// The limit.
-        limit: usize,
-    },
-    /// No terminal has such a size.
-    #[error(transparent)]
-    BadSize(#[from] WinsizeError),
-    /// The command has no program.
-    #[error("a command is a program and its arguments; leave it out to get the default one")]
-    EmptyCommand,
-    /// A text that no program can be given.
-    #[error("{0} holds a NUL character, which no program can be given")]
-    NulCharacter(&'static str),
-    /// A name that no variable can have.
-    #[error("'{0}' is no name of an environment variable")]
-    BadVariable(String),
-    /// The program could not be started.
-    #[error(transparent)]
-    Spawn(#[from] SpawnError),
-    /// The server is about to end.
-    #[error("the server is ending; start it again")]
-    ShuttingDown,
 }
 
 /// The registry of sessions. Clones stand for the same one.
@@ -123,12 +76,11 @@ impl Sessions {
     /// # Errors
     /// When the request makes no sense, when there is no room, or when the program cannot be started.
     pub fn create(&self, request: CreateSession) -> Result<SessionHandle, CreateError> {
-        let default = Winsize::default();
-        let (cols, rows) = (request.cols.unwrap_or(default.cols), request.rows.unwrap_or(default.rows));
-        let size = Winsize::cells(cols, rows).checked()?;
-        let title = request.title.clone();
-        let is_shell = request.command.is_none() && self.0.defaults.command.is_none();
-        let program = self.program(request)?;
+        let like = match &request.like {
+            Some(id) => Some(self.get(id).ok_or(CreateError::NothingLikeIt)?),
+            None => None,
+        };
+        let Plan { program, size, title } = Plan::new(request, &self.0.defaults, like.as_ref())?;
 
         let mut entries = self.entries();
         if self.0.shutdown.is_cancelled() {
@@ -143,19 +95,18 @@ impl Sessions {
         let session = SessionHandle::new(Shared {
             id: SessionId::from_random(random::bytes()),
             epoch: Epoch::from_random(random::bytes()),
-            command: program.words(),
-            is_shell,
             created: now(),
             onlooker: child.onlooker(),
             log,
             status: watch::Sender::new(status),
             requests,
+            program,
         });
         let actor = Actor::new((pty, child), writer, receiver, session.clone());
         entries.opened += 1;
         let forgotten = CancellationToken::new();
         let entry = Entry { session: session.clone(), number: entries.opened, forgotten };
-        tracing::info!(session = %session.id(), program = %program.name(), "opened");
+        tracing::info!(session = %session.id(), program = %session.shared().program.name(), "opened");
         entries.by_id.insert(session.id().clone(), entry.clone());
         self.0.tasks.spawn(self.clone().keep(entry, actor));
         Ok(session)
@@ -233,48 +184,10 @@ impl Sessions {
         Ok(())
     }
 
-    fn program(&self, request: CreateSession) -> Result<Program, CreateError> {
-        let CreateSession { command, cwd, env, .. } = request;
-        let command = command.map(|words| words.into_iter().map(OsString::from).collect());
-        let mut program = match command.or_else(|| self.0.defaults.command.clone()) {
-            None => Program::login_shell(),
-            Some(words) => {
-                let mut words: std::vec::IntoIter<OsString> = words.into_iter();
-                let file = words.next().filter(|file| !file.is_empty()).ok_or(CreateError::EmptyCommand)?;
-                Program::new(file, words.collect())
-            }
-        };
-        program.cwd = cwd.map(PathBuf::from).or_else(|| self.0.defaults.cwd.clone());
-        program.env = env;
-        program.nofile = self.0.defaults.nofile;
-        check(&program)?;
-        Ok(program)
-    }
-
     fn entries(&self) -> MutexGuard<'_, Entries> {
         // Nothing under this lock panics half-way through a change, so what a panic left behind is whole.
         self.0.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// What comes from outside may hold what execve(2) and environ(7) cannot.
-fn check(program: &Program) -> Result<(), CreateError> {
-    let nul = |text: &OsString| text.as_encoded_bytes().contains(&0);
-    if nul(&program.file) || program.args.iter().any(nul) {
-        return Err(CreateError::NulCharacter("the command"));
-    }
-    if program.cwd.as_ref().is_some_and(|cwd| cwd.as_os_str().as_encoded_bytes().contains(&0)) {
-        return Err(CreateError::NulCharacter("the working directory"));
-    }
-    for (name, value) in &program.env {
-        if name.is_empty() || name.contains(['=', '\0']) {
-            return Err(CreateError::BadVariable(name.escape_default().to_string()));
-        }
-        if value.contains('\0') {
-            return Err(CreateError::NulCharacter("the environment"));
-        }
-    }
-    Ok(())
 }
 
 fn now() -> u64 {

@@ -52,6 +52,12 @@ impl Status {
         self.pinned_title.as_ref().or(self.program_title.as_ref()).unwrap_or(&self.name)
     }
 
+    /// What its user called it.
+    #[must_use]
+    pub fn pinned_title(&self) -> Option<&str> {
+        self.pinned_title.as_deref()
+    }
+
     /// How many viewers are attached.
     #[must_use]
     pub fn viewers(&self) -> u32 {

@@ -74,6 +74,7 @@ impl From<CreateError> for Refusal {
         let code = match error {
             CreateError::TooMany { .. } => ErrorCode::TooManySessions,
             CreateError::BadSize(_) => ErrorCode::BadSize,
+            CreateError::NothingLikeIt => ErrorCode::SessionNotFound,
             CreateError::EmptyCommand | CreateError::NulCharacter(_) | CreateError::BadVariable(_) => {
                 ErrorCode::BadRequest
             }

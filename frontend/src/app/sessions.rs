@@ -141,7 +141,7 @@ impl App {
         }
         let app = *self;
         spawn_local(async move {
-            let again = CreateSession { command: Some(tab.command), ..CreateSession::default() };
+            let again = CreateSession { like: tab.kind.session().cloned(), ..CreateSession::default() };
             match api::create(&again).await {
                 Ok(session) => app.change_tabs(|tabs| tabs.replace(&tab.kind, Tab::from(session))),
                 Err(error) => return app.failed(&error),

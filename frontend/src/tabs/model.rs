@@ -207,7 +207,6 @@ impl TabList {
         match self.tabs.iter_mut().find(|tab| tab.kind == listed.kind) {
             Some(tab) => {
                 tab.title = listed.title;
-                tab.command = listed.command;
                 tab.exit = listed.exit;
             }
             None => self.tabs.push(listed),

@@ -80,7 +80,7 @@ fn clippy(workspace: &Workspace) -> anyhow::Result<()> {
 /// Advisories are left out: their database is neither in a registry nor in the sources.
 fn deny(workspace: &Workspace) -> anyhow::Result<()> {
     let mut deny = tools::deny(workspace)?;
-    deny.args(["--offline", "check", "bans", "licenses", "sources"]);
+    deny.args(["--offline", "--log-level", "error", "check", "bans", "licenses", "sources"]);
     shell::run(deny)
 }
 

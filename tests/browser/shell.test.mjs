@@ -40,12 +40,12 @@ pageTest("a program that asks for it is told what is pasted", {}, async ({ termi
   await until("the program", () => server.running(), (names) => names.includes("od"));
   await terminal.paste("two\nlines");
   await terminal.type("!!!\n\n\n");
-  await terminal.shows(/033 {3}\[ {3}2 {3}0 {3}0 {3}~ {3}t {3}w {3}o/);
-  await terminal.shows(/033 {3}\[ +2 {3}0 {3}1 {3}~/);
+  await terminal.shows(/033 {3}\[ {3}2 {3}0 {3}0 {3}~ {3}t {3}w {3}o {2}\\n {3}l {3}i {3}n {3}e {3}s 033\n/);
+  await terminal.shows(/0000020 {3}\[ {3}2 {3}0 {3}1 {3}~/);
 });
 
 pageTest("what is selected can be copied", {}, async ({ terminal }) => {
-  await terminal.run("echo first; echo copied-word; echo last");
+  await terminal.run("echo first; echo copied-''word; echo last");
   await terminal.click("copied-word", { clickCount: 2 });
   await terminal.press("Control+Shift+c");
   await until("the copy", () => terminal.clipboard(), (text) => text === "copied-word");

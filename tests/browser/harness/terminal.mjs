@@ -80,30 +80,29 @@ export class Terminal {
 
   /**
    * Presses the mouse on the first place where some text stands.
-   * @param {string} text on the screen, in one row, behind nothing wider than a cell
+   * @param {string} text on the screen, in one row and one style
    * @param {object} options of Playwright's click
    */
   async click(text, options) {
-    const rows = await this.rows();
-    const row = rows.findIndex((line) => line.includes(text));
-    if (row < 0) throw new Error(`${text} is not on the screen:\n${rows.join("\n")}`);
-    const { x, y } = await this.cell(row, rows[row].indexOf(text));
+    const { x, y } = await this.place(text);
     await this.page.mouse.click(x, y, options);
   }
 
-  /** The middle of a cell, both counted from 0, in CSS pixels of the window. */
-  cell(row, column) {
-    return this.page.evaluate(
-      ([shown, row, column]) => {
-        const line = document.querySelectorAll(`${shown} .xterm-rows > div`)[row];
-        const box = line.getBoundingClientRect();
-        // Every cell is as wide as this one, which xterm.js keeps to measure by.
-        const measure = document.querySelector(`${shown} .xterm-char-measure-element`).getBoundingClientRect();
-        const width = box.width / Math.round(box.width / (measure.width / 32));
-        return { x: box.x + (column + 0.5) * width, y: box.y + box.height / 2 };
-      },
-      [SHOWN, row, column],
-    );
+  /** Where some text begins: the middle of its first character, in CSS pixels of the window. */
+  place(text) {
+    return this.page.locator(`${SHOWN} .xterm-rows`).evaluate((rows, text) => {
+      const walker = document.createTreeWalker(rows, NodeFilter.SHOW_TEXT);
+      while (walker.nextNode()) {
+        const at = walker.currentNode.data.indexOf(text);
+        if (at < 0) continue;
+        const range = document.createRange();
+        range.setStart(walker.currentNode, at);
+        range.setEnd(walker.currentNode, at + 1);
+        const box = range.getBoundingClientRect();
+        return { x: box.x + box.width / 2, y: box.y + box.height / 2 };
+      }
+      throw new Error(`${text} is not on the screen:\n${rows.innerText}`);
+    }, text);
   }
 
   /** The titles of all tabs, in order. */

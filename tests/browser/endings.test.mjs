@@ -1,0 +1,56 @@
+// How programs end, and what the page offers then.
+
+import { assert, pageTest, until } from "./harness.mjs";
+
+pageTest("an exit code is shown, and the program can be started again", {}, async ({ terminal, server }) => {
+  await terminal.run("echo of the first");
+  await terminal.type("exit 3\n");
+  await terminal.banner().getByText("Ended with exit code 3.").waitFor();
+  const [first] = await server.sessions();
+  assert.deepEqual(first.exit, { code: 3 });
+
+  await terminal.banner().getByRole("button", { name: "Restart" }).click();
+  await terminal.banner().waitFor({ state: "detached" });
+  await terminal.prompt();
+  assert.equal(await terminal.text(), "ready>");
+  assert.equal((await terminal.tabs()).length, 1);
+  const sessions = await until("the old session's end", () => server.sessions(), (all) => all.length === 1);
+  assert.notEqual(sessions[0].id, first.id);
+});
+
+pageTest("the tab of a program that has ended can be closed", {}, async ({ terminal, server, page }) => {
+  await terminal.type("exit\n");
+  await terminal.banner().getByText("Ended with exit code 0.").waitFor();
+  await terminal.banner().getByRole("button", { name: "Close" }).click();
+  await terminal.tabCount(0);
+  await until("no session", () => server.sessions(), (all) => all.length === 0);
+  await page.locator("main").getByRole("button").first().click();
+  await terminal.prompt();
+});
+
+pageTest("a shell that is killed says so", {}, async ({ terminal }) => {
+  await terminal.type("kill -9 $$\n");
+  await terminal.banner().getByText(/Ended with .*(SIGKILL|signal 9)/).waitFor();
+  await terminal.banner().getByRole("button", { name: "Restart" }).click();
+  await terminal.prompt();
+});
+
+pageTest("a job in the background does not hold the end off", {}, async ({ terminal, server }) => {
+  await terminal.type("sleep 1000 & exit 5\n");
+  await terminal.banner().getByText("Ended with exit code 5.").waitFor();
+  assert.deepEqual((await server.sessions())[0].exit, { code: 5 });
+});
+
+pageTest("a program's last words are all there", {}, async ({ terminal }) => {
+  await terminal.type("seq 20000; echo last words; exit\n");
+  await terminal.banner().waitFor();
+  assert.match(await terminal.text(), /19999\n20000\nlast words\nexit/);
+});
+
+pageTest("a terminal that was closed elsewhere says so", {}, async ({ terminal, server }) => {
+  const [{ id }] = await server.sessions();
+  await server.api("DELETE", `api/sessions/${id}`);
+  await terminal.banner().getByText("This terminal was closed elsewhere").waitFor();
+  await terminal.banner().getByRole("button", { name: "Restart" }).click();
+  await terminal.prompt();
+});

@@ -38,6 +38,9 @@ const REPLIES: usize = 16;
 /// How long a viewer may take for its `hello`, and for its part of the closing handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
+/// How long is spent on somebody who is leaving anyway.
+const FAREWELL: Duration = Duration::from_secs(1);
+
 type Sink = SplitSink<WebSocket, Message>;
 type Stream = SplitStream<WebSocket>;
 
@@ -117,12 +120,16 @@ async fn serve(
 /// at our side would be reset, and what the viewer has not read yet would be lost.
 async fn close(mut sink: Sink, mut stream: Stream, end: End, heartbeat: Duration) {
     let (code, patience) = match end {
-        End::Left => return,
+        End::Left => {
+            // If it was the viewer who closed, it waits for our half of that; if not, this fails at once.
+            let _ = timeout(FAREWELL, sink.close()).await;
+            return;
+        }
         End::Exited => (CloseCode::Normal, heartbeat.mul_f32(MISSED)),
         End::Silent => (CloseCode::HeartbeatMissed, Duration::ZERO),
         End::Replaced => (CloseCode::Replaced, HANDSHAKE),
         End::Refused(..) | End::Broken(_) => (CloseCode::Protocol, HANDSHAKE),
-        End::Shutdown => (CloseCode::GoingAway, Duration::from_secs(1)),
+        End::Shutdown => (CloseCode::GoingAway, FAREWELL),
     };
     let farewell = async {
         let error = match end {

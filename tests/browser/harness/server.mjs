@@ -2,7 +2,7 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { access, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -57,6 +57,11 @@ export class Server {
   /** Writes a file to the folder that sessions start in. */
   async file(name, content) {
     await writeFile(join(this.home, name), content);
+  }
+
+  /** Whether a file is in that folder. */
+  exists(name) {
+    return access(join(this.home, name)).then(() => true, () => false);
   }
 
   /** Asks its API as another client would; gives the parsed answer. */

@@ -128,6 +128,11 @@ export class Terminal {
     await this.page.keyboard.press("Enter");
   }
 
+  /** How the page says its connection fares, in a word. */
+  status() {
+    return this.page.locator(".status [role=status]").textContent();
+  }
+
   /** What a banner over the active terminal says. */
   banner() {
     return this.page.locator(`${SHOWN} .banner`);

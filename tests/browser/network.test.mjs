@@ -1,0 +1,88 @@
+// A network that goes away and comes back.
+
+import { assert, pageTest, until } from "./harness.mjs";
+
+/** What the browser itself says about a network that is not there. */
+const CUT = /net::ERR_|WebSocket connection to/;
+
+pageTest("what is printed and typed while the network is cut arrives once", { cuttable: true }, async (world) => {
+  const { terminal, network, server, watch } = world;
+  watch.tolerate(CUT);
+  await terminal.type("until [ -e go ]; do sleep 0.1; done; seq 3000 > /dev/tty; touch done; cat\n");
+  await until("the loop", () => server.running(), (names) => names.includes("sleep"));
+  network.cut();
+  await terminal.banner().getByText("Connection lost.").waitFor();
+  assert.equal(await terminal.status(), "Reconnecting");
+
+  await server.file("go", "");
+  await until("the end of its output", () => server.exists("done"));
+  await terminal.type("typed while cut\n");
+  network.restore();
+  await terminal.shows(/^typed while cut\ntyped while cut$/m);
+  await terminal.banner().waitFor({ state: "detached" });
+  await until("a live connection", () => terminal.status(), (word) => word === "Connected");
+  const rows = (await terminal.text()).split("\n");
+  const last = rows.indexOf("3000");
+  const wanted = Array.from({ length: last }, (_, row) => String(3000 - last + row));
+  assert.deepEqual(rows.slice(0, last), wanted);
+  assert.deepEqual(rows.slice(last + 1), ["typed while cut", "typed while cut"]);
+  await terminal.press("Control+d");
+  await terminal.prompt();
+});
+
+pageTest("a connection is tried again at once when one asks for it", { cuttable: true }, async (world) => {
+  const { terminal, network, watch } = world;
+  watch.tolerate(CUT);
+  network.cut();
+  await terminal.banner().getByText(/Reconnecting in \d+ s/).waitFor();
+  network.restore();
+  await terminal.banner().getByRole("button", { name: "Reconnect now" }).click();
+  await terminal.banner().waitFor({ state: "detached" });
+  assert.equal(await terminal.run("echo back"), "back");
+});
+
+pageTest("a flood is shown whole although the network is cut again and again", { cuttable: true }, async (world) => {
+  const { terminal, network, watch } = world;
+  watch.tolerate(CUT);
+  await terminal.type("for i in $(seq 10 49); do seq ${i}000 ${i}999; sleep 0.1; done\n");
+  for (let times = 0; times < 4; times++) {
+    await terminal.shows(/^\d{5}$/m);
+    network.cut();
+    await terminal.banner().waitFor();
+    network.restore();
+    await terminal.banner().getByRole("button").click();
+    await terminal.banner().waitFor({ state: "detached" });
+  }
+  await terminal.shows(/49999\nready>$/);
+  // What is selected is the scrollback too, of which the first lines are gone.
+  await terminal.press("Control+Shift+a", "Control+Shift+c");
+  const copied = await until("the copy", () => terminal.clipboard());
+  const numbers = copied.split("\n").filter((line) => /^\d{5}$/.test(line)).map(Number);
+  assert.ok(numbers.length >= 1000, `${numbers.length} lines`);
+  assert.deepEqual(numbers, Array.from(numbers, (_, place) => 50_000 - numbers.length + place));
+});
+
+pageTest("a terminal that was closed while the network was cut says so", { cuttable: true }, async (world) => {
+  const { terminal, network, server, watch } = world;
+  watch.tolerate(CUT);
+  watch.tolerate(/status of 404/);
+  network.cut();
+  await terminal.banner().waitFor();
+  const [{ id }] = await server.sessions();
+  await server.api("DELETE", `api/sessions/${id}`);
+  network.restore();
+  await terminal.banner().getByText("This terminal was closed elsewhere").waitFor();
+  await terminal.banner().getByRole("button", { name: "Restart" }).click();
+  await terminal.prompt();
+});
+
+pageTest("a page that is opened without a server can be tried again", { cuttable: true }, async (world) => {
+  const { terminal, network, watch, page } = world;
+  watch.tolerate(CUT);
+  await page.route("**/api/sessions", (route) => route.abort());
+  await page.reload();
+  await page.getByRole("heading", { name: "No answer" }).waitFor();
+  await page.unroute("**/api/sessions");
+  await page.getByRole("button", { name: "Try again" }).click();
+  await terminal.prompt();
+});

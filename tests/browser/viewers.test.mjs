@@ -1,0 +1,96 @@
+// One session, seen again and by several.
+
+import { assert, pageTest, until } from "./harness.mjs";
+
+pageTest("a reload brings the same screen back", {}, async ({ terminal, page }) => {
+  await terminal.run("for i in $(seq 100); do printf '%s \\e[3%dmcoloured\\e[m\\n' $i $((i % 8)); done");
+  const before = await terminal.text();
+  await page.reload();
+  await terminal.prompt();
+  assert.equal(await terminal.text(), before);
+  assert.equal(await terminal.run("echo still here"), "still here");
+});
+
+pageTest("a reload in the middle of vim brings vim back", {}, async ({ terminal, page }) => {
+  await terminal.type("vim -u NONE\n");
+  await terminal.shows("VIM - Vi IMproved");
+  await terminal.type("ihalf a sentence");
+  await terminal.shows("half a sentence");
+  await page.reload();
+  await terminal.shows(/^half a sentence\n~\n~/);
+  await terminal.type(" and the rest");
+  await terminal.shows(/^half a sentence and the rest\n~\n~/);
+  await terminal.press("Escape");
+  await terminal.type(":q!\n");
+  await terminal.prompt();
+});
+
+pageTest("another browser shows the same sessions as tabs", {}, async (world) => {
+  const { terminal, page, link } = world;
+  await terminal.run("echo in the first tab");
+  await page.keyboard.press("Control+Shift+Enter");
+  await terminal.tabCount(2);
+  await terminal.run("echo in the second tab");
+
+  const other = (await world.window()).terminal;
+  await other.open(link);
+  await other.tabCount(2);
+  const texts = [];
+  for (const place of [0, 1]) {
+    await other.tab(place).click();
+    await other.prompt();
+    texts.push(await other.text());
+  }
+  assert.match(texts[0], /^in the first tab$/m);
+  assert.match(texts[1], /^in the second tab$/m);
+});
+
+pageTest("two windows on one session show the same", {}, async (world) => {
+  const { terminal, link } = world;
+  const other = (await world.window()).terminal;
+  await other.open(link);
+  await terminal.type("echo from one");
+  await other.shows(/ready> echo from one$/);
+  await other.type(" and other\n");
+  await terminal.shows(/^from one and other$/m);
+  await terminal.prompt();
+  await other.prompt();
+  assert.equal(await terminal.text(), await other.text());
+});
+
+pageTest("a program's questions are answered by one of several windows", {}, async (world) => {
+  const { terminal, link } = world;
+  const other = (await world.window()).terminal;
+  await other.open(link);
+  // vim asks for the terminal's kind, version, colours and cursor; answers that nobody reads would stand at the prompt.
+  await other.type("vim -u NONE\n");
+  await terminal.shows("VIM - Vi IMproved");
+  await other.type(":q!\n");
+  await other.prompt();
+  // The first answer only, and what follows it, if anything does.
+  const asked = await other.run("IFS= read -rs -d c -p $'\\e[c' one; read -rs -t 1 -n 1 two; printf '%q %q\\n' \"$one\" \"$two\"");
+  assert.match(asked, /\? *[\d;]+' ''$/);
+  assert.equal(await terminal.text(), await other.text());
+});
+
+pageTest("a window that comes late answers nothing that was asked before", {}, async (world) => {
+  const { terminal, link } = world;
+  await terminal.run("for i in 1 2 3; do IFS= read -rs -d c -p $'\\e[c' one; done");
+  const before = await terminal.text();
+  const other = (await world.window()).terminal;
+  await other.open(link);
+  assert.equal(await other.text(), before);
+  assert.equal(await other.run("echo clean"), "clean");
+});
+
+pageTest("the smaller of two windows can be read in the larger", {}, async (world) => {
+  const { terminal, link } = world;
+  const small = (await world.window({ viewport: { width: 600, height: 400 } })).terminal;
+  await small.open(link);
+  const [rows, cols] = (await small.run("stty size")).split(" ").map(Number);
+  assert.equal((await small.rows()).length, rows);
+  await until("as many rows", () => terminal.rows(), (all) => all.length === rows);
+  // Whoever types has the size.
+  const [more, wider] = (await terminal.run("stty size; stty size")).split("\n").at(-1).split(" ").map(Number);
+  assert.ok(more > rows && wider > cols, `${more} ${wider}`);
+});

@@ -70,6 +70,9 @@ impl Links {
                 writeln!(out, "{}", serde_json::to_string(&ready)?)?;
             }
             Format::Text => {
+                if out.is_terminal() {
+                    writeln!(out, "Open this in a browser, and keep it to yourself; Ctrl-C ends limpet.\n")?;
+                }
                 for url in &self.urls {
                     writeln!(out, "{}", url.text)?;
                 }

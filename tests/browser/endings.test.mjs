@@ -35,6 +35,7 @@ pageTest("a shell that is killed says so", {}, async ({ terminal }) => {
   await terminal.type("kill -9 $$\n");
   await terminal.banner().getByText(/Ended with .*(SIGKILL|signal 9)/).waitFor();
   await terminal.banner().getByRole("button", { name: "Restart" }).click();
+  await terminal.banner().waitFor({ state: "detached" });
   await terminal.prompt();
 });
 
@@ -56,5 +57,6 @@ pageTest("a terminal that is closed elsewhere shows its end", {}, async ({ termi
   await server.api("DELETE", `api/sessions/${id}`);
   await terminal.banner().getByText("Ended with signal 1.").waitFor();
   await terminal.banner().getByRole("button", { name: "Restart" }).click();
+  await terminal.banner().waitFor({ state: "detached" });
   await terminal.prompt();
 });

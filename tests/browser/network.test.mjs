@@ -73,6 +73,7 @@ pageTest("a terminal that was closed while the network was cut says so", { cutta
   network.restore();
   await terminal.banner().getByText("This terminal was closed elsewhere").waitFor();
   await terminal.banner().getByRole("button", { name: "Restart" }).click();
+  await terminal.banner().waitFor({ state: "detached" });
   await terminal.prompt();
 });
 

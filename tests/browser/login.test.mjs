@@ -1,0 +1,53 @@
+// Who may open the page, and what the others see.
+
+import { assert, pageTest } from "./harness.mjs";
+
+/** What the browser itself says when the server wants a login. */
+const REFUSED = /status of 401/;
+
+pageTest("without a token there is a login, and the right token opens it", { open: false }, async (world) => {
+  const { terminal, page, server, link, watch } = world;
+  watch.tolerate(REFUSED);
+  await page.goto(new URL("/", link).href);
+  await page.getByRole("heading", { name: "Open this limpet" }).waitFor();
+  await page.keyboard.type("not-the-token");
+  await page.keyboard.press("Enter");
+  await page.getByRole("alert").getByText("That token is not the one of this server.").waitFor();
+  await world.picture(page, "login-wrong-token");
+  await page.keyboard.type("http://somewhere/");
+  await page.keyboard.press("Enter");
+  await page.getByRole("alert").getByText("There is no token in this.").waitFor();
+  await page.getByLabel("Link or token").fill(server.url.href);
+  await page.getByRole("button", { name: "Log in" }).click();
+  await terminal.prompt();
+});
+
+pageTest("a link with a wrong token says so", { open: false }, async ({ page, link, watch }) => {
+  watch.tolerate(REFUSED);
+  const wrong = new URL(link);
+  wrong.hash = "#token=wrong";
+  await page.goto(wrong.href);
+  await page.getByRole("alert").getByText("That token is not the one of this server.").waitFor();
+});
+
+pageTest("the token is seen nowhere once the page is open", {}, async ({ page, server, context }) => {
+  assert.equal(new URL(page.url()).hash, "");
+  const kept = await page.evaluate(() => JSON.stringify([history.state, { ...localStorage }, { ...sessionStorage }, document.cookie]));
+  assert.ok(!kept.includes(server.token));
+  const [cookie, ...others] = await context.cookies();
+  assert.equal(others.length, 0);
+  assert.ok(cookie.httpOnly && cookie.sameSite === "Strict");
+  assert.ok(!cookie.value.includes(server.token));
+});
+
+pageTest("a reload needs no link", {}, async ({ terminal, page }) => {
+  await page.goto(page.url());
+  await terminal.prompt();
+});
+
+pageTest("it all works under a base path", { flags: ["--base-path", "/a/shell"] }, async ({ terminal, page }) => {
+  assert.equal(new URL(page.url()).pathname, "/a/shell/");
+  assert.equal(await terminal.run("echo below"), "below");
+  await page.reload();
+  await terminal.prompt();
+});

@@ -1,0 +1,153 @@
+// Tabs: opened, closed, named, put in order, by keyboard and by pointer.
+
+import { assert, pageTest, until } from "./harness.mjs";
+
+/** Opens tabs until there are `count`, each named by its place: "one", "two", "three". */
+async function openTabs(terminal, count) {
+  const names = ["one", "two", "three", "four"].slice(0, count);
+  for (const [place, name] of names.entries()) {
+    if (place > 0) {
+      await terminal.page.keyboard.press("Control+Shift+Enter");
+      await terminal.tabCount(place + 1);
+    }
+    await terminal.run(`printf '\\e]2;${name}\\a'`);
+    await titled(terminal, names.slice(0, place + 1));
+  }
+  return names;
+}
+
+function titled(terminal, titles) {
+  return until(`tabs ${titles}`, () => terminal.tabs(), (tabs) => tabs.join() === titles.join());
+}
+
+/** Waits until the active tab is the one of that title. */
+function active(terminal, title) {
+  const shown = () => terminal.page.locator("[role=tab][aria-selected=true] .tab-title").textContent();
+  return until(`${title} to be active`, shown, (text) => text === title);
+}
+
+pageTest("the program names its tab, and its user may name it otherwise", {}, async ({ terminal, page, server }) => {
+  await openTabs(terminal, 1);
+  await page.keyboard.press("Control+Shift+F2");
+  await page.getByLabel("Name", { exact: true }).fill("my <b>own</b> name");
+  await page.keyboard.press("Enter");
+  await titled(terminal, ["my <b>own</b> name"]);
+  await terminal.run("printf '\\e]2;not any more\\a'");
+  assert.deepEqual(await terminal.tabs(), ["my <b>own</b> name"]);
+  assert.equal((await server.sessions())[0].title, "my <b>own</b> name");
+  await page.reload();
+  await terminal.prompt();
+  assert.deepEqual(await terminal.tabs(), ["my <b>own</b> name"]);
+
+  await terminal.tab(0).dblclick();
+  await page.getByLabel("Name", { exact: true }).fill("");
+  await page.getByRole("button", { name: "Rename" }).click();
+  await terminal.run("printf '\\e]2;its program again\\a'");
+  await titled(terminal, ["its program again"]);
+});
+
+pageTest("a tab is closed without a word when nothing runs in it", {}, async ({ terminal, page, server }) => {
+  await openTabs(terminal, 2);
+  await page.keyboard.press("Control+Shift+X");
+  await titled(terminal, ["one"]);
+  await active(terminal, "one");
+  await until("one session", () => server.sessions(), (all) => all.length === 1);
+  assert.equal(await terminal.run("echo goes on"), "goes on");
+});
+
+pageTest("closing a tab asks when something runs in it", {}, async ({ terminal, page, server }) => {
+  await openTabs(terminal, 2);
+  await terminal.type("sleep 1000\n");
+  await until("sleep", () => server.running(), (names) => names.includes("sleep"));
+  await page.keyboard.press("Control+Shift+X");
+  const dialog = page.getByRole("dialog", { name: "Close this tab?" });
+  await dialog.getByText("sleep still runs in it.").waitFor();
+  // The harmless answer is the one that Enter gives.
+  await page.keyboard.press("Enter");
+  await dialog.waitFor({ state: "detached" });
+  assert.equal((await terminal.tabs()).length, 2);
+
+  await terminal.tab(1).locator(".tab-close").click();
+  await dialog.getByRole("button", { name: "Close and end" }).click();
+  await titled(terminal, ["one"]);
+  await until("one session", () => server.sessions(), (all) => all.length === 1);
+});
+
+pageTest("tabs are put in order by keyboard, and stay so", {}, async ({ terminal, page }) => {
+  await openTabs(terminal, 3);
+  await page.keyboard.press("Control+Shift+PageUp");
+  await titled(terminal, ["one", "three", "two"]);
+  await page.keyboard.press("Control+Shift+PageUp");
+  await page.keyboard.press("Control+Shift+PageUp");
+  await active(terminal, "three");
+  const order = await terminal.tabs();
+  assert.equal(await terminal.run("echo the keyboard is still here"), "the keyboard is still here");
+  await page.reload();
+  await terminal.prompt();
+  await titled(terminal, order);
+  await active(terminal, "three");
+});
+
+pageTest("tabs are put in order by dragging", {}, async ({ terminal, page }) => {
+  await openTabs(terminal, 3);
+  const [from, to] = [await terminal.tab(0).boundingBox(), await terminal.tab(2).boundingBox()];
+  await page.mouse.move(from.x + 40, from.y + from.height / 2);
+  await page.mouse.down();
+  await page.mouse.move(to.x + to.width - 20, to.y + to.height / 2, { steps: 12 });
+  await page.mouse.up();
+  await titled(terminal, ["two", "three", "one"]);
+  assert.equal(await terminal.run("echo dropped"), "dropped");
+});
+
+pageTest("the keyboard goes from tab to tab", {}, async ({ terminal, page }) => {
+  await openTabs(terminal, 3);
+  await page.keyboard.press("Control+Shift+ArrowRight");
+  await active(terminal, "one");
+  await page.keyboard.press("Control+Shift+ArrowLeft");
+  await active(terminal, "three");
+  await page.keyboard.press("Control+Shift+2");
+  await active(terminal, "two");
+  // Each has kept its screen, and has the keyboard.
+  await page.keyboard.type("echo typed at once");
+  await terminal.shows(/ready> echo typed at once$/);
+
+  await page.keyboard.press("Control+Shift+O");
+  await page.getByRole("dialog").waitFor();
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("Enter");
+  await active(terminal, "three");
+});
+
+pageTest("what happens in other tabs is marked", {}, async ({ terminal, page, server }) => {
+  await openTabs(terminal, 2);
+  const first = terminal.tab(0).locator(".tab-sign");
+  await terminal.tab(0).click();
+  await terminal.type("until [ -e go ]; do sleep 0.1; done; echo news; until [ -e ring ]; do sleep 0.1; done; tput bel\n");
+  await terminal.tab(1).click();
+  await active(terminal, "two");
+  await terminal.prompt();
+  assert.equal(await first.textContent(), "");
+  await server.file("go", "");
+  await first.getByText("new output").waitFor({ state: "attached" });
+  await server.file("ring", "");
+  await first.getByText("rang").waitFor({ state: "attached" });
+  await terminal.tab(0).click();
+  await until("no mark", () => first.textContent(), (text) => text === "");
+  await terminal.shows("news");
+  await terminal.tab(1).click();
+  await terminal.type("exit 9\n");
+  await terminal.tab(0).click();
+  await terminal.tab(1).getByText("ended with exit code 9").waitFor({ state: "attached" });
+});
+
+pageTest("every command is found in the palette", {}, async ({ terminal, page }) => {
+  await terminal.command("new terminal");
+  await terminal.tabCount(2);
+  await terminal.prompt();
+  await page.keyboard.press("Control+Shift+P");
+  await page.getByRole("combobox").fill("no such command at all");
+  await page.getByText("Nothing of that name.").waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+  assert.equal(await terminal.run("echo the keyboard is back"), "the keyboard is back");
+});

@@ -142,7 +142,12 @@ impl App {
         let app = *self;
         spawn_local(async move {
             let again = CreateSession { like: tab.kind.session().cloned(), ..CreateSession::default() };
-            match api::create(&again).await {
+            let session = match api::create(&again).await {
+                // The server does not know how it was started any more, only how it starts programs by itself.
+                Err(Error::NotFound) => api::create(&CreateSession::default()).await,
+                session => session,
+            };
+            match session {
                 Ok(session) => app.change_tabs(|tabs| tabs.replace(&tab.kind, Tab::from(session))),
                 Err(error) => return app.failed(&error),
             }

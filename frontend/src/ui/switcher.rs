@@ -1,6 +1,8 @@
 //! All tabs, one below the other: what the bar cannot show on a small screen.
 
 use leptos::{ev, html, prelude::*};
+use wasm_bindgen::JsCast as _;
+use web_sys::HtmlElement;
 
 use super::{
     dialog::{Dialog, Heading},
@@ -28,7 +30,8 @@ pub fn Switcher() -> impl IntoView {
     view! {
         <Dialog label="Tabs" class="sheet">
             <Heading title="Tabs"/>
-            <div node_ref=list class="switcher" on:pointermove=move |event| reorder.moved(&event)
+            <div node_ref=list class="switcher" on:keydown=move |event| on_key(list, &event)
+                on:pointermove=move |event| reorder.moved(&event)
                 on:pointerup=move |_| reorder.released() on:pointercancel=move |_| reorder.released()>
                 <For each=move || kinds.get() key=Clone::clone children=move |kind| view! { <Line kind reorder/> }/>
             </div>
@@ -61,7 +64,7 @@ fn Line(kind: TabKind, reorder: Reorder) -> impl IntoView {
             <span class="grip" aria-hidden="true" on:pointerdown=move |event| reorder.press(kind.get_value(), &event)>
                 <Glyph icon=Icon::Grip/>
             </span>
-            <button type="button" class="line-title" aria-current=move || active.get().to_string() on:click=choose>
+            <button type="button" class="line-title" autofocus=active.get_untracked() aria-current=move || active.get().to_string() on:click=choose>
                 <span class="tab-sign">{move || tab.with(|tab| tab.as_ref().map(sign))}</span>
                 <span class="tab-title">{title}</span>
             </button>
@@ -70,5 +73,28 @@ fn Line(kind: TabKind, reorder: Reorder) -> impl IntoView {
                 <Glyph icon=Icon::Close/>
             </button>
         </div>
+    }
+}
+
+/// Arrows go from one tab's line to the next, and round.
+fn on_key(list: NodeRef<html::Div>, event: &ev::KeyboardEvent) {
+    let Some(lines) = list.get_untracked().and_then(|list| list.query_selector_all(".line-title").ok())
+    else {
+        return;
+    };
+    let lines: Vec<HtmlElement> =
+        (0..lines.length()).filter_map(|place| lines.item(place)?.dyn_into().ok()).collect();
+    let focused = document().active_element();
+    let from =
+        lines.iter().position(|line| Some(line.unchecked_ref()) == focused.as_ref()).unwrap_or_default();
+    let to = match event.key().as_str() {
+        "ArrowDown" => from + 1,
+        "ArrowUp" => from + lines.len() - 1,
+        _ => return,
+    };
+    event.prevent_default();
+    if let Some(line) = lines.get(to % lines.len()) {
+        // A button can always have the keyboard.
+        let _ = line.focus();
     }
 }

@@ -69,12 +69,8 @@ pub enum CloseCode {
     Normal = 1000,
     /// The server is ending. A client may come back later.
     GoingAway = 1001,
-    /// A fault of the server's own; a client may try again.
-    Internal = 1011,
     /// The client broke the protocol; `error` came before and says how. Trying again will not help.
     Protocol = 4400,
-    /// No such session (any more).
-    SessionNotFound = 4404,
     /// The viewer answered no heartbeat; it may attach again.
     HeartbeatMissed = 4408,
     /// The same viewer attached anew; this attachment is the older one.
@@ -91,9 +87,6 @@ impl CloseCode {
     /// Whether the same attachment may be tried again after this close.
     #[must_use]
     pub const fn may_retry(code: u16) -> bool {
-        code != Self::Normal.code()
-            && code != Self::Protocol.code()
-            && code != Self::SessionNotFound.code()
-            && code != Self::Replaced.code()
+        code != Self::Normal.code() && code != Self::Protocol.code() && code != Self::Replaced.code()
     }
 }

@@ -406,11 +406,9 @@ impl Machine {
 /// Why a socket that closed with this code is not opened again; `None` if it is.
 fn fatal(code: u16) -> Option<GoneReason> {
     const PROTOCOL: u16 = CloseCode::Protocol.code();
-    const SESSION_NOT_FOUND: u16 = CloseCode::SessionNotFound.code();
     const REPLACED: u16 = CloseCode::Replaced.code();
     match code {
         PROTOCOL => Some(GoneReason::Protocol),
-        SESSION_NOT_FOUND => Some(GoneReason::SessionNotFound),
         REPLACED => Some(GoneReason::Replaced),
         // A close without `exit` says nothing about the session, 1000 from a proxy included.
         _ => None,

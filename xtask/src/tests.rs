@@ -48,8 +48,7 @@ pub(crate) fn run(workspace: &Workspace, names: &[OsString]) -> anyhow::Result<(
     for step in STEPS.iter().filter(|step| names.is_empty() || names.iter().any(|name| name == step.name)) {
         say(step.name, step.what);
         let start = Instant::now();
-        (step.run)(workspace)
-            .with_context(|| format!("run it alone with: cargo xtask test {}", step.name))?;
+        (step.run)(workspace).with_context(|| format!("{0} (alone: cargo xtask test {0})", step.name))?;
         times.push((step.name, start.elapsed()));
     }
     report(&times);
@@ -79,6 +78,9 @@ fn clippy(workspace: &Workspace) -> anyhow::Result<()> {
 
 /// Advisories are left out: their database is neither in a registry nor in the sources.
 fn deny(workspace: &Workspace) -> anyhow::Result<()> {
+    say("deny", "without advisories, whose database is in no registry");
+    // Builds fetch only what their target needs, the audit reads all that `Cargo.lock` names.
+    shell::run(workspace.cargo(["fetch", "--locked"]))?;
     let mut deny = tools::deny(workspace)?;
     deny.args(["--offline", "--log-level", "error", "check", "bans", "licenses", "sources"]);
     shell::run(deny)
@@ -86,7 +88,8 @@ fn deny(workspace: &Workspace) -> anyhow::Result<()> {
 
 fn unit(workspace: &Workspace) -> anyhow::Result<()> {
     shell::run(workspace.cargo(["test", "--workspace", "--exclude", "limpet"]))?;
-    shell::run(workspace.cargo(["test", "--package", "limpet", "--lib", "--bins"]))
+    shell::run(workspace.cargo(["test", "--package", "limpet", "--lib", "--bins"]))?;
+    shell::run(workspace.cargo(["test", "--package", "limpet", "--doc"]))
 }
 
 fn wasm(workspace: &Workspace) -> anyhow::Result<()> {

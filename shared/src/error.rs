@@ -83,10 +83,4 @@ impl CloseCode {
     pub const fn code(self) -> u16 {
         self as u16
     }
-
-    /// Whether the same attachment may be tried again after this close.
-    #[must_use]
-    pub const fn may_retry(code: u16) -> bool {
-        code != Self::Normal.code() && code != Self::Protocol.code() && code != Self::Replaced.code()
-    }
 }

@@ -177,11 +177,10 @@ fn fatal_closes_are_not_tried_again() {
     {
         let mut rig = Rig::attached();
         let effects = rig.on(Event::Closed { code: code.code() });
-        assert!(!CloseCode::may_retry(code.code()));
         assert!(effects.contains(&E::NoTimer));
         assert_eq!(rig.phase(), Some(Phase::Gone(reason)));
     }
-    for code in [CloseCode::GoingAway, CloseCode::Internal, CloseCode::HeartbeatMissed] {
+    for code in [CloseCode::GoingAway, CloseCode::HeartbeatMissed] {
         let mut rig = Rig::attached();
         rig.on(Event::Closed { code: code.code() });
         assert!(matches!(rig.phase(), Some(Phase::Reconnecting { .. })), "{code:?}");

@@ -1,0 +1,112 @@
+// Themes and settings: seen at once, in page and terminal, and kept.
+
+import { assert, pageTest, until } from "./harness.mjs";
+
+/** The colour behind the terminal's text, and the one of the page's bar. */
+function grounds(page) {
+  return page.evaluate(() => {
+    const ground = (element) => {
+      const colour = getComputedStyle(element).backgroundColor;
+      return colour === "rgba(0, 0, 0, 0)" && element.parentElement ? ground(element.parentElement) : colour;
+    };
+    const rows = document.querySelector(".panel.shown .xterm-rows");
+    return { terminal: ground(rows), bar: ground(document.querySelector(".bar")) };
+  });
+}
+
+/** What a theme's file says. */
+const DRACULA = { ground: "rgb(40, 42, 54)", red: "rgb(255, 85, 85)" };
+
+async function chooseTheme(page, name) {
+  await page.keyboard.press("Control+Shift+Y");
+  await page.getByRole("combobox", { name: "Themes" }).fill(name);
+  await page.getByRole("option", { selected: true }).getByText(name).waitFor();
+  await page.keyboard.press("Enter");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+}
+
+pageTest("a theme colours page and terminal, and is kept", {}, async ({ terminal, page }) => {
+  await terminal.run("printf '\\e[31mred\\e[m\\n'");
+  const before = await grounds(page);
+  await chooseTheme(page, "Dracula");
+  const after = await until("its colours", () => grounds(page), ({ terminal }) => terminal === DRACULA.ground);
+  assert.notEqual(after.bar, before.bar);
+  const red = page.locator(".panel.shown .xterm-rows span").getByText("red", { exact: true });
+  await until("its red", () => red.evaluate((span) => getComputedStyle(span).color), (colour) => colour === DRACULA.red);
+
+  await page.reload();
+  await terminal.prompt();
+  assert.deepEqual(await grounds(page), after);
+});
+
+pageTest("a theme is shown before it is chosen", {}, async ({ page }) => {
+  const before = await grounds(page);
+  await page.keyboard.press("Control+Shift+Y");
+  await page.getByRole("combobox", { name: "Themes" }).fill("Dracula");
+  await until("its colours", () => grounds(page), ({ terminal }) => terminal === DRACULA.ground);
+  await page.keyboard.press("Escape");
+  await until("the colours of before", () => grounds(page), (now) => JSON.stringify(now) === JSON.stringify(before));
+});
+
+pageTest("colours follow the system, live", {}, async ({ page }) => {
+  const luminance = async () => {
+    const { terminal } = await grounds(page);
+    return terminal.match(/\d+/g).slice(0, 3).reduce((sum, part) => sum + Number(part), 0) / 765;
+  };
+  assert.ok((await luminance()) < 0.3);
+  await page.emulateMedia({ colorScheme: "light" });
+  await until("a light ground", luminance, (value) => value > 0.7);
+  await page.emulateMedia({ colorScheme: "dark" });
+  await until("a dark ground", luminance, (value) => value < 0.3);
+});
+
+pageTest("every theme can be chosen, and its text be read", {}, async ({ page }) => {
+  await page.keyboard.press("Control+Shift+Y");
+  const themes = await page.getByRole("option").count();
+  assert.ok(themes >= 12, `${themes} themes`);
+  for (let theme = 0; theme < themes; theme++) {
+    const marked = page.getByRole("option", { selected: true });
+    const name = await marked.textContent();
+    const { text, ground } = await marked.evaluate((row) => {
+      const of = (element, property) => getComputedStyle(element)[property];
+      return { text: of(row, "color"), ground: of(row.closest("dialog"), "backgroundColor") };
+    });
+    assert.ok(contrast(text, ground) >= 4.5, `${name}: ${text} on ${ground}`);
+    await page.keyboard.press("ArrowDown");
+  }
+});
+
+/** Contrast of two colours as in WCAG 2.2; 4.5 is wanted for text. */
+function contrast(one, other) {
+  const luminance = (colour) => {
+    const [red, green, blue] = colour.match(/[\d.]+/g).slice(0, 3).map((part) => {
+      const value = part / 255;
+      return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  };
+  const [dark, light] = [luminance(one), luminance(other)].sort((a, b) => a - b);
+  return (light + 0.05) / (dark + 0.05);
+}
+
+pageTest("the size of text is a setting, and programs get fewer rows", {}, async ({ terminal, page }) => {
+  const rows = async () => Number((await terminal.run("stty size")).split(" ")[0]);
+  const before = await rows();
+  await page.keyboard.press("Control+Shift+,");
+  await page.getByLabel("Size").fill("24");
+  await page.keyboard.press("Escape");
+  const after = await until("fewer rows", rows, (now) => now < before);
+  await page.reload();
+  await terminal.prompt();
+  assert.equal(await rows(), after);
+  await page.keyboard.press("Control+Shift+0");
+  await until("as many rows as before", rows, (now) => now === before);
+});
+
+pageTest("windows of one browser share their settings", {}, async ({ page, context, link }) => {
+  const other = await context.newPage();
+  await other.goto(new URL("/", link).href);
+  await other.locator(".panel.shown .xterm-rows").waitFor();
+  await chooseTheme(page, "Dracula");
+  await until("its colours there", () => grounds(other), ({ terminal }) => terminal === DRACULA.ground);
+});

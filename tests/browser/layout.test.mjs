@@ -22,7 +22,7 @@ async function assertFits(page, what) {
     const cells = document.querySelector(".panel.shown .xterm-screen").getBoundingClientRect();
     if (cells.right > pane.right + 0.5 || cells.bottom > pane.bottom + 0.5) faults.push("cells stick out");
     const shown = (element) => element.getClientRects().length > 0;
-    for (const control of document.querySelectorAll("header.bar button, dialog, dialog button, dialog input")) {
+    for (const control of document.querySelectorAll("header.bar button, .banner, .banner button, dialog, dialog button, dialog input")) {
       const box = control.getBoundingClientRect();
       const scrolls = control.closest(".picker-list, .settings-body, .help-groups, .switcher");
       const outside = box.left < -0.5 || box.right > innerWidth + 0.5 || box.top < -0.5 || (!scrolls && box.bottom > innerHeight + 0.5);
@@ -31,6 +31,12 @@ async function assertFits(page, what) {
     return faults;
   });
   assert.deepEqual(faults, [], what);
+}
+
+/** Waits until something is there, and has moved to where it belongs. */
+async function shown(locator) {
+  await locator.waitFor();
+  await locator.evaluate((element) => Promise.all(element.getAnimations({ subtree: true }).map(({ finished }) => finished)));
 }
 
 for (const { name, ...screen } of SCREENS) {
@@ -44,15 +50,14 @@ for (const { name, ...screen } of SCREENS) {
       const overlays = { palette: "Control+Shift+P", themes: "Control+Shift+Y", settings: "Control+Shift+,", help: "Control+Shift+?", tabs: "Control+Shift+O" };
       for (const [overlay, keys] of Object.entries(overlays)) {
         await page.keyboard.press(keys);
-        await page.getByRole("dialog").waitFor();
-        await page.getByRole("dialog").evaluate((dialog) => Promise.all(dialog.getAnimations({ subtree: true }).map((a) => a.finished)));
+        await shown(page.getByRole("dialog"));
         await assertFits(page, overlay);
         await picture(overlay);
         await page.keyboard.press("Escape");
         await page.getByRole("dialog").waitFor({ state: "detached" });
       }
       await terminal.type("exit 1\n");
-      await terminal.banner().waitFor();
+      await shown(terminal.banner());
       await assertFits(page, "banner");
       await picture("ended");
     });

@@ -165,6 +165,11 @@ impl Client {
         self.send(frame).await;
     }
 
+    /// From here on it types as if it had sent no more than so many bytes of input.
+    pub(crate) fn types_from(&mut self, offset: usize) {
+        self.sent = offset as u64;
+    }
+
     pub(crate) async fn resize(&mut self, cols: u16, rows: u16) {
         self.say(&ClientMessage::Resize(Winsize::cells(cols, rows))).await;
     }

@@ -96,3 +96,16 @@ pageTest("many tabs are all within reach", {}, async ({ terminal, page }) => {
   await until("the first tab in sight", () => visible(0));
   await assertFits(page, "many tabs");
 });
+
+pageTest("nothing jumps while the page loads", {}, async ({ terminal, page }) => {
+  await page.reload();
+  await terminal.prompt();
+  const jumps = await page.evaluate(() => {
+    const observer = new PerformanceObserver(() => {});
+    observer.observe({ type: "layout-shift", buffered: true });
+    const describe = ({ value, sources }) => `${value}: ${sources.map(({ node }) => node?.outerHTML?.slice(0, 80))}`;
+    // The dot before the connection's state gives way to its words, which is a tenth of this.
+    return observer.takeRecords().filter(({ value }) => value > 0.001).map(describe);
+  });
+  assert.deepEqual(jumps, []);
+});

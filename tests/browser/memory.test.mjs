@@ -30,7 +30,9 @@ async function census(cdp) {
   // Every terminal has one of these elements, and nothing else in the page is one.
   const textareas = await instances(cdp, "HTMLTextAreaElement.prototype");
   const canvases = await instances(cdp, "HTMLCanvasElement.prototype");
-  return { terminals, textareas, canvases };
+  // All nodes that the browser keeps for the page, whether or not JavaScript knows them.
+  const { nodes, jsEventListeners: listeners } = await cdp.send("Memory.getDOMCounters");
+  return { terminals, textareas, canvases, nodes, listeners };
 }
 
 for (const webgl of [false, true]) {

@@ -1,0 +1,9 @@
+//! The descriptor borrowed, which could be duplicated.
+
+use std::os::fd::{AsFd, BorrowedFd};
+
+fn main() {}
+
+fn borrowed(pty: &limpet::pty::Pty) -> BorrowedFd<'_> {
+    pty.as_fd()
+}

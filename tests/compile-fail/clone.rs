@@ -1,0 +1,7 @@
+//! A second owner.
+
+fn main() {}
+
+fn twice(pty: limpet::pty::Pty) -> (limpet::pty::Pty, limpet::pty::Pty) {
+    (pty.clone(), pty)
+}

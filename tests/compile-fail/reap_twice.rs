@@ -1,0 +1,8 @@
+//! Reaping a program twice, when its number may already be another one's.
+
+fn main() {}
+
+fn twice(child: limpet::pty::Child) {
+    let _ = child.reap();
+    let _ = child.reap();
+}

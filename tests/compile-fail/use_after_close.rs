@@ -1,0 +1,8 @@
+//! Writing to a terminal that has been closed.
+
+fn main() {}
+
+fn late(pty: limpet::pty::Pty) {
+    drop(pty);
+    let _ = pty.write(b"too late");
+}

@@ -1,0 +1,150 @@
+//! The scenarios of `tests/origin-bug` with limpet's own pty: a task each way, either side ends first, well or badly. It
+//! happens thousands of times in one process, and at the end nothing is left over, nobody else was hit, and the runtime lives.
+
+#![expect(clippy::print_stderr, clippy::unwrap_used, reason = "in a test, a panic is how it fails")]
+
+mod scenario;
+
+use std::{
+    fs,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
+    thread,
+    time::Duration,
+};
+
+use nix::{
+    sched::{CpuSet, sched_getaffinity, sched_setaffinity},
+    unistd::Pid,
+};
+use tokio::{
+    runtime::{Builder, Handle, Runtime},
+    time::sleep,
+};
+
+use crate::scenario::{Ending, session};
+
+/// Sessions of each ending in each surrounding: with four of either, thousands.
+const SESSIONS: usize = 250;
+
+/// Sessions beside each other.
+const AT_ONCE: usize = 5;
+
+/// What takes longer than this hangs.
+const DEADLINE: Duration = Duration::from_mins(3);
+
+/// A census of the process is of one test at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
+#[test]
+fn one_thread_on_one_core() {
+    check(true, Builder::new_current_thread);
+}
+
+#[test]
+fn several_threads_on_one_core() {
+    check(true, several_threads);
+}
+
+#[test]
+fn one_thread_on_all_cores() {
+    check(false, Builder::new_current_thread);
+}
+
+#[test]
+fn several_threads_on_all_cores() {
+    check(false, several_threads);
+}
+
+fn several_threads() -> Builder {
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(4);
+    builder
+}
+
+/// Runs all scenarios on a thread of their own, so that a hang is seen from outside.
+fn check(one_core: bool, builder: fn() -> Builder) {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let (done, wait) = mpsc::channel::<()>();
+    let work = thread::spawn(move || {
+        if one_core {
+            stay_on_one_core();
+        }
+        let runtime = builder().enable_all().thread_keep_alive(Duration::from_millis(1)).build().unwrap();
+        all_endings(&runtime);
+        drop(done);
+    });
+    let ended = wait.recv_timeout(DEADLINE);
+    assert_ne!(ended, Err(mpsc::RecvTimeoutError::Timeout), "the runtime hangs");
+    work.join().unwrap();
+}
+
+/// Of the cores that this process may use. Threads started from here on inherit it.
+fn stay_on_one_core() {
+    let this_thread = Pid::from_raw(0);
+    let allowed = sched_getaffinity(this_thread).unwrap();
+    let core = (0..CpuSet::count()).find(|&core| allowed.is_set(core).unwrap()).unwrap();
+    let mut one = CpuSet::new();
+    one.set(core).unwrap();
+    sched_setaffinity(this_thread, &one).unwrap();
+}
+
+fn all_endings(runtime: &Runtime) {
+    runtime.block_on(async {
+        let beats = heartbeat();
+        // The first one has the runtime open what it keeps.
+        tokio::spawn(session(Ending::Program)).await.unwrap();
+        settled("the first session to be over", || children().is_empty()).await;
+        let before = (descriptors(), tasks());
+        for ending in Ending::ALL {
+            for _ in 0..SESSIONS / AT_ONCE {
+                let sessions: Vec<_> = (0..AT_ONCE).map(|_| tokio::spawn(session(ending))).collect();
+                for session in sessions {
+                    session.await.unwrap();
+                }
+            }
+            settled("no process to be left", || children().is_empty()).await;
+            settled("descriptors and tasks to be as before", || (descriptors(), tasks()) == before).await;
+            let beaten = beats.load(Ordering::Relaxed);
+            settled("the runtime to live", || beats.load(Ordering::Relaxed) > beaten).await;
+        }
+    });
+}
+
+/// A task like any other: while it beats, tasks make progress.
+fn heartbeat() -> Arc<AtomicU64> {
+    let beats = Arc::new(AtomicU64::new(0));
+    let beating = Arc::clone(&beats);
+    tokio::spawn(async move {
+        loop {
+            beating.fetch_add(1, Ordering::Relaxed);
+            sleep(Duration::from_millis(1)).await;
+        }
+    });
+    beats
+}
+
+/// Waits for a condition; that it never holds is told by the deadline of the whole.
+async fn settled(what: &str, holds: impl Fn() -> bool) {
+    eprintln!("waiting for {what}");
+    while !holds() {
+        sleep(Duration::from_millis(1)).await;
+    }
+}
+
+fn descriptors() -> usize {
+    fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+fn tasks() -> usize {
+    Handle::current().metrics().num_alive_tasks()
+}
+
+/// The child processes of all threads, zombies among them.
+fn children() -> String {
+    let threads = fs::read_dir("/proc/self/task").unwrap().flatten();
+    threads.map(|thread| fs::read_to_string(thread.path().join("children")).unwrap_or_default()).collect()
+}

@@ -1,0 +1,119 @@
+//! One session in the old shape: a task each way. What is new is that the two borrow one terminal instead of owning it twice.
+
+use std::{
+    io::{self, Read as _, Write as _},
+    os::unix::net::UnixStream,
+    sync::Arc,
+};
+
+use limpet::pty::{Program, Pty, Read, spawn};
+use limpet_shared::Winsize;
+use tokio::{
+    sync::mpsc,
+    task::{JoinError, JoinHandle},
+};
+
+/// Who ends a session, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// The program ends, hence the terminal's side.
+    Program,
+    /// The terminal's side fails: the browser takes nothing more.
+    ReadError,
+    /// The browser leaves.
+    Browser,
+    /// The browser's side fails.
+    WriteError,
+}
+
+impl Ending {
+    pub(crate) const ALL: [Self; 4] = [Self::Program, Self::ReadError, Self::Browser, Self::WriteError];
+}
+
+/// Runs a program on a terminal until the session's end, and checks that it ends alone.
+pub(crate) async fn session(ending: Ending) {
+    let program = Program::new("sh".into(), ["-c", "echo ready; read line"].map(Into::into).to_vec());
+    let (pty, child) = spawn(&program, Winsize::default()).unwrap();
+    let pty = Arc::new(pty);
+    let (to_browser, mut at_browser) = mpsc::channel(16);
+    let (from_browser, at_terminal) = mpsc::channel(16);
+    let terminal = tokio::spawn(terminal_to_browser(Arc::clone(&pty), to_browser));
+    let browser = tokio::spawn(browser_to_terminal(Arc::clone(&pty), at_terminal));
+    at_browser.recv().await.unwrap();
+    let (first, second) = match ending {
+        Ending::Program => {
+            from_browser.send(Ok(b"\n".to_vec())).await.unwrap();
+            while at_browser.recv().await.is_some() {}
+            (terminal, browser)
+        }
+        Ending::ReadError => {
+            drop(at_browser);
+            from_browser.send(Ok(b"\n".to_vec())).await.unwrap();
+            (terminal, browser)
+        }
+        Ending::Browser => {
+            drop(from_browser);
+            (browser, terminal)
+        }
+        Ending::WriteError => {
+            from_browser.send(Err(io::ErrorKind::ConnectionReset.into())).await.unwrap();
+            (browser, terminal)
+        }
+    };
+    let ended = first.await.unwrap();
+    assert_eq!(ended.is_err(), matches!(ending, Ending::ReadError | Ending::WriteError), "{ended:?}");
+    // Somebody else's descriptors get the lowest numbers that are free, so those that the first end has freed, if any.
+    let innocent = UnixStream::pair().unwrap();
+    cancelled(second).await;
+    drop(Arc::into_inner(pty).unwrap());
+    child.end().await.unwrap();
+    still_theirs(innocent);
+}
+
+/// What goes in at one end still comes out at the other.
+fn still_theirs((mut one, mut other): (UnixStream, UnixStream)) {
+    one.write_all(b"mine").unwrap();
+    let mut read = [0; 4];
+    other.read_exact(&mut read).unwrap();
+    assert_eq!(&read, b"mine");
+}
+
+async fn cancelled(side: JoinHandle<io::Result<()>>) {
+    side.abort();
+    let over = side.await;
+    assert!(
+        over.as_ref().is_ok_and(Result::is_ok) || over.as_ref().is_err_and(JoinError::is_cancelled),
+        "{over:?}"
+    );
+}
+
+async fn terminal_to_browser(pty: Arc<Pty>, browser: mpsc::Sender<Vec<u8>>) -> io::Result<()> {
+    let mut buffer = [0; 1024];
+    loop {
+        match pty.read(&mut buffer)? {
+            Read::Bytes(count) => {
+                let sent = browser.send(buffer[..count].to_vec()).await;
+                sent.map_err(|_| io::ErrorKind::BrokenPipe)?;
+            }
+            Read::Dry => pty.readable().await?,
+            Read::End => return Ok(()),
+        }
+    }
+}
+
+async fn browser_to_terminal(
+    pty: Arc<Pty>,
+    mut browser: mpsc::Receiver<io::Result<Vec<u8>>>,
+) -> io::Result<()> {
+    while let Some(input) = browser.recv().await {
+        let input = input?;
+        let mut left = &input[..];
+        while !left.is_empty() {
+            match pty.write(left)? {
+                0 => pty.writable().await?,
+                taken => left = &left[taken..],
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,210 @@
+//! One session of the old design: a task each way.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write as _},
+    os::fd::{AsRawFd as _, RawFd},
+    process::{self, Command, Stdio},
+};
+
+use nix::{
+    fcntl::{FcntlArg, FdFlag, fcntl},
+    libc,
+    pty::openpty,
+};
+use tokio::{
+    io::AsyncWriteExt as _,
+    sync::mpsc,
+    task::JoinHandle,
+    time::{self, Duration},
+};
+
+use crate::{
+    Outcome,
+    files::{Reader, twice},
+};
+
+/// What is never over is not over after this either.
+const FOREVER: Duration = Duration::from_secs(1);
+
+/// Who ends the session, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// The program ends, hence the terminal's side.
+    Program { innocent: bool },
+    /// The terminal's side fails: the browser takes nothing more.
+    ReadError { innocent: bool },
+    /// The browser leaves.
+    Browser,
+    /// The browser's side fails.
+    WriteError,
+}
+
+pub(crate) struct Session {
+    pub(crate) ending: Ending,
+    pub(crate) waiting: bool,
+}
+
+impl Ending {
+    pub(crate) fn parse(word: &str) -> Option<Self> {
+        Some(match word {
+            "program" => Self::Program { innocent: false },
+            "program-innocent" => Self::Program { innocent: true },
+            "read-error" => Self::ReadError { innocent: false },
+            "read-error-innocent" => Self::ReadError { innocent: true },
+            "browser" => Self::Browser,
+            "write-error" => Self::WriteError,
+            _ => return None,
+        })
+    }
+}
+
+impl Session {
+    /// Runs a program on a terminal until the session's end.
+    pub(crate) async fn run(self) -> Outcome {
+        let Ok((reader, writer, fd)) = self.start() else { process::exit(71) };
+        let (to_browser, at_browser) = mpsc::channel(16);
+        let (from_browser, at_terminal) = mpsc::channel(16);
+        let terminal = terminal_to_browser(reader, to_browser);
+        let browser = browser_to_terminal(writer, at_terminal);
+        let mut ends = Ends { at_browser, from_browser };
+        match self.ending {
+            Ending::Program { innocent } => {
+                // It has a line to read, and ends.
+                let _ = ends.from_browser.send(Ok(b"\n".to_vec())).await;
+                terminal_first(ends, terminal, browser, innocent.then_some(fd)).await
+            }
+            Ending::ReadError { innocent } => {
+                ends.at_browser.close();
+                terminal_first(ends, terminal, browser, innocent.then_some(fd)).await
+            }
+            Ending::Browser => browser_first(ends, fd, None, tokio::spawn(both(terminal, browser))).await,
+            Ending::WriteError if self.waiting => {
+                let either = async { tokio::try_join!(terminal, browser).map(drop) };
+                browser_first(ends, fd, Some(io::ErrorKind::ConnectionReset), tokio::spawn(either)).await
+            }
+            Ending::WriteError => {
+                let error = Some(io::ErrorKind::ConnectionReset);
+                browser_first(ends, fd, error, tokio::spawn(both(terminal, browser))).await
+            }
+        }
+    }
+
+    fn start(&self) -> io::Result<(Reader, tokio::fs::File, RawFd)> {
+        let pty = openpty(None, None)?;
+        for side in [&pty.master, &pty.slave] {
+            fcntl(side, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
+        }
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo ready; read line"]);
+        command.stdin(pty.slave.try_clone()?).stdout(pty.slave.try_clone()?).stderr(Stdio::from(pty.slave));
+        command.spawn()?;
+        Ok(twice(pty.master, self.waiting))
+    }
+}
+
+/// The browser's ends of the two directions.
+struct Ends {
+    at_browser: mpsc::Receiver<Vec<u8>>,
+    from_browser: mpsc::Sender<io::Result<Vec<u8>>>,
+}
+
+/// The terminal's side ends, and then that of the browser; if `innocent`, somebody opens a file in between, which gets
+/// that number.
+async fn terminal_first(
+    mut ends: Ends,
+    terminal: impl Future<Output = io::Result<()>> + Send + 'static,
+    browser: impl Future<Output = io::Result<()>> + Send + 'static,
+    innocent: Option<RawFd>,
+) -> Outcome {
+    let (terminal, browser) = (tokio::spawn(terminal), tokio::spawn(browser));
+    while ends.at_browser.recv().await.is_some() {}
+    let _ = terminal.await;
+    let bystander = innocent.map(open_at);
+    drop(ends.from_browser);
+    let _ = browser.await;
+    bystander.map_or(Outcome::Silent, ask)
+}
+
+/// The browser's side ends while that of the terminal waits for output.
+async fn browser_first(
+    mut ends: Ends,
+    fd: RawFd,
+    error: Option<io::ErrorKind>,
+    sides: JoinHandle<io::Result<()>>,
+) -> Outcome {
+    let mut greeting = Vec::new();
+    while !greeting.ends_with(b"\n") {
+        let Some(output) = ends.at_browser.recv().await else { return Outcome::Silent };
+        greeting.extend(output);
+    }
+    while !waits_in_read(fd) {
+        time::sleep(Duration::from_millis(1)).await;
+    }
+    if let Some(error) = error {
+        let _ = ends.from_browser.send(Err(error.into())).await;
+    }
+    drop(ends.from_browser);
+    let over = time::timeout(FOREVER, sides).await.is_ok();
+    if over { Outcome::Silent } else { Outcome::Leaked }
+}
+
+/// Whether a thread of this process waits for the descriptor in the kernel: before that, closing it is seen by the read.
+fn waits_in_read(fd: RawFd) -> bool {
+    let waits = format!("{} {fd:#x} ", libc::SYS_read);
+    let threads = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let calls = threads.filter_map(|thread| fs::read_to_string(thread.path().join("syscall")).ok());
+    calls.into_iter().any(|call| call.starts_with(&waits))
+}
+
+/// Waits for both, whatever becomes of either.
+async fn both(
+    one: impl Future<Output = io::Result<()>> + Send + 'static,
+    other: impl Future<Output = io::Result<()>> + Send + 'static,
+) -> io::Result<()> {
+    let (one, other) = (tokio::spawn(one), tokio::spawn(other));
+    let _ = one.await;
+    let _ = other.await;
+    Ok(())
+}
+
+async fn terminal_to_browser(mut terminal: Reader, browser: mpsc::Sender<Vec<u8>>) -> io::Result<()> {
+    let mut buffer = [0; 1024];
+    loop {
+        let count = terminal.read(&mut buffer).await?;
+        if count == 0 || browser.send(buffer[..count].to_vec()).await.is_err() {
+            return Ok(());
+        }
+    }
+}
+
+async fn browser_to_terminal(
+    mut terminal: tokio::fs::File,
+    mut browser: mpsc::Receiver<io::Result<Vec<u8>>>,
+) -> io::Result<()> {
+    while let Some(input) = browser.recv().await {
+        terminal.write_all(&input?).await?;
+        terminal.flush().await?;
+    }
+    Ok(())
+}
+
+/// A file of somebody else's, who got the number that the first close has freed.
+fn open_at(fd: RawFd) -> File {
+    loop {
+        match File::options().write(true).open("/dev/null") {
+            Ok(file) if file.as_raw_fd() == fd => return file,
+            // A lower number was free as well.
+            Ok(file) => Box::leak(Box::new(file)),
+            Err(_) => process::exit(72),
+        };
+    }
+}
+
+/// Whether somebody else's file is still theirs.
+fn ask(mut bystander: File) -> Outcome {
+    let hit = bystander.write_all(b"mine").is_err();
+    // A closed file must not be closed again, and an open one ends with the process.
+    Box::leak(Box::new(bystander));
+    if hit { Outcome::InnocentHit } else { Outcome::Silent }
+}

@@ -1,0 +1,80 @@
+//! The old design fails, in each of the ways that it failed in.
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is how it fails")]
+
+use std::{
+    os::unix::process::ExitStatusExt as _,
+    process::{Command, Output},
+};
+
+const ABORT: i32 = 6;
+
+/// On which cores, and on which runtime.
+const SURROUNDINGS: [(&[&str], &str); 4] = [
+    (&["taskset", "--cpu-list", "0"], "one"),
+    (&["taskset", "--cpu-list", "0"], "cores"),
+    (&["env"], "one"),
+    (&["env"], "cores"),
+];
+
+fn run(wrapper: &[&str], words: &[&str]) -> Output {
+    let mut command = Command::new(wrapper[0]);
+    command.args(&wrapper[1..]).arg(env!("CARGO_BIN_EXE_origin-bug")).args(words);
+    command.output().unwrap()
+}
+
+fn printed(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+#[test]
+fn when_the_terminal_ends_first_the_descriptor_is_closed_twice() {
+    for (wrapper, runtime) in SURROUNDINGS {
+        for ending in ["program", "read-error"] {
+            let output = run(wrapper, &[ending, runtime]);
+            if cfg!(debug_assertions) {
+                // The standard library looks, and does not let the process live.
+                let complaint = String::from_utf8_lossy(&output.stderr);
+                assert!(
+                    complaint.contains("IO Safety violation"),
+                    "{wrapper:?} {ending} {runtime}: {output:?}"
+                );
+                assert_eq!(output.status.signal(), Some(ABORT));
+            } else {
+                assert_eq!(printed(&output), "Silent", "{wrapper:?} {ending} {runtime}: {output:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_second_close_hits_whoever_got_the_number() {
+    for (wrapper, runtime) in SURROUNDINGS {
+        for ending in ["program-innocent", "read-error-innocent"] {
+            let output = run(wrapper, &[ending, runtime]);
+            assert_eq!(printed(&output), "InnocentHit", "{wrapper:?} {ending} {runtime}: {output:?}");
+        }
+    }
+}
+
+#[test]
+fn when_the_browser_leaves_first_the_session_leaks() {
+    for (wrapper, runtime) in SURROUNDINGS {
+        for ending in ["browser", "write-error"] {
+            let output = run(wrapper, &[ending, runtime]);
+            assert_eq!(printed(&output), "Leaked", "{wrapper:?} {ending} {runtime}: {output:?}");
+        }
+    }
+}
+
+/// The origin story: on one core it hung, always. On several it went on if the scheduler was lucky, with a leak that nobody
+/// saw.
+#[test]
+fn a_destructor_that_waits_hangs_the_whole_runtime_on_one_core() {
+    for (wrapper, runtime) in SURROUNDINGS {
+        let output = run(wrapper, &["write-error", runtime, "waiting"]);
+        let outcome = printed(&output);
+        let one_thread = runtime == "one" || wrapper[0] == "taskset";
+        let expected = outcome == "Hung" || !one_thread && outcome == "Leaked";
+        assert!(expected, "{wrapper:?} {runtime}: {output:?}");
+    }
+}

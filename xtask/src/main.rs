@@ -4,6 +4,8 @@
 #![expect(clippy::print_stderr, reason = "this program talks to whoever waits for it")]
 
 mod compress;
+mod dev;
+mod needs;
 mod npm;
 mod page;
 mod shell;
@@ -21,7 +23,7 @@ use std::{
 
 use anyhow::{Context, bail};
 
-use self::{shell::say, workspace::Workspace};
+use self::{needs::Need, shell::say, workspace::Workspace};
 
 const HELP: &str = "\
 cargo xtask COMMAND: everything there is to do with limpet's sources.
@@ -52,7 +54,7 @@ fn run(mut words: Vec<OsString>) -> anyhow::Result<()> {
     match command {
         "run" => start(&workspace, &flags(words)),
         "build" => build(&workspace),
-        "dev" => develop(&workspace, &flags(words)),
+        "dev" => dev::run(&workspace, &flags(words)),
         "test" => tests::run(&workspace, &words),
         "setup" => setup(&workspace),
         "help" | "--help" | "-h" => {
@@ -72,8 +74,7 @@ fn flags(mut words: Vec<OsString>) -> Vec<OsString> {
 }
 
 fn setup(workspace: &Workspace) -> anyhow::Result<()> {
-    tools::for_page(workspace)?;
-    tools::for_tests(workspace)
+    Need::ALL.iter().try_for_each(|need| need.meet(workspace))
 }
 
 fn build(workspace: &Workspace) -> anyhow::Result<()> {
@@ -86,15 +87,4 @@ fn start(workspace: &Workspace, flags: &[OsString]) -> anyhow::Result<()> {
     build(workspace)?;
     let error = Command::new(workspace.binary()).args(flags).exec();
     Err(error).with_context(|| format!("could not start {}", workspace.binary().display()))
-}
-
-/// Runs the server and `trunk serve` side by side, until either ends.
-fn develop(workspace: &Workspace, flags: &[OsString]) -> anyhow::Result<()> {
-    tools::for_page(workspace)?;
-    say("server", "building; the page with live reload will be at http://127.0.0.1:8080");
-    shell::run(workspace.cargo(["build", "--package", "limpet"]))?;
-    let mut server = workspace.cargo(["run", "--quiet", "--package", "limpet", "--", "-v"]);
-    let server = shell::spawn(server.args(flags))?;
-    let trunk = shell::spawn(tools::trunk(workspace)?.args(["serve", "--offline"]))?;
-    shell::until_either_ends([server, trunk])
 }

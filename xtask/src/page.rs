@@ -1,38 +1,46 @@
 //! The page: built by Trunk, made ready to be embedded.
 
-use std::{fs, path::PathBuf};
+use std::fs;
 
 use anyhow::Context;
 
 use crate::{
     compress,
+    needs::Need,
     shell::{self, say},
     tools,
     workspace::{self, Workspace},
 };
 
-/// What the page is made of.
-const SOURCES: [&str; 5] = ["frontend", "shared/src", "Cargo.toml", "Cargo.lock", "Trunk.toml"];
+/// What the page is made of, and by.
+const SOURCES: [&str; 7] = [
+    "frontend",
+    "shared/src",
+    "Cargo.toml",
+    "Cargo.lock",
+    "Trunk.toml",
+    "xtask/src/page.rs",
+    "xtask/src/compress.rs",
+];
 
 /// Builds the page into `dist/`, compressed forms beside the plain ones, if anything has changed since.
 pub(crate) fn build(workspace: &Workspace) -> anyhow::Result<()> {
+    // Trunk empties the folder, and the stamp with it, whoever calls it.
     let stamp = workspace.path("dist/.built");
-    if is_current(workspace, &stamp)? {
+    // Taken before the build: what is edited meanwhile is built the next time.
+    let sources = workspace::fingerprint(&SOURCES.map(|source| workspace.path(source)))?;
+    if fs::read_to_string(&stamp).is_ok_and(|built| built == sources) {
         say("page", "nothing has changed");
         return Ok(());
     }
-    tools::for_page(workspace)?;
+    for need in Need::PAGE {
+        need.meet(workspace)?;
+    }
     say("page", "building with Trunk");
     let mut trunk = tools::trunk(workspace)?;
     trunk.args(["build", "--release", "--offline"]);
     shell::run(trunk)?;
     say("page", "compressing");
     compress::folder(&workspace.path("dist"))?;
-    fs::write(&stamp, "").with_context(|| format!("could not write {}", stamp.display()))
-}
-
-fn is_current(workspace: &Workspace, stamp: &PathBuf) -> anyhow::Result<bool> {
-    let Ok(built) = fs::metadata(stamp).and_then(|metadata| metadata.modified()) else { return Ok(false) };
-    let sources = SOURCES.map(|source| workspace.path(source));
-    Ok(workspace::newest(&sources)?.is_some_and(|changed| changed < built))
+    fs::write(&stamp, sources).with_context(|| format!("could not write {}", stamp.display()))
 }

@@ -12,6 +12,7 @@ use anyhow::{Context, bail};
 
 use crate::{
     build,
+    needs::Need,
     shell::{self, say},
     system, tools,
     workspace::Workspace,
@@ -21,17 +22,36 @@ use crate::{
 struct Step {
     name: &'static str,
     what: &'static str,
+    needs: &'static [Need],
     run: fn(&Workspace) -> anyhow::Result<()>,
 }
 
+const BROWSER_NEEDS: [Need; 6] =
+    [Need::Wasm, Need::PagePackages, Need::Bindgen, Need::Trunk, Need::TestPackages, Need::Programs];
+
 const STEPS: [Step; 7] = [
-    Step { name: "fmt", what: "is the code formatted?", run: fmt },
-    Step { name: "clippy", what: "lints, with warnings as errors", run: clippy },
-    Step { name: "deny", what: "licences, bans and sources of dependencies", run: deny },
-    Step { name: "unit", what: "unit and property tests", run: unit },
-    Step { name: "wasm", what: "the page's own tests, in Chromium", run: wasm },
-    Step { name: "e2e", what: "the real server, with real programs", run: e2e },
-    Step { name: "browser", what: "the real page, in Chromium", run: browser },
+    Step { name: "fmt", what: "is the code formatted?", needs: &[Need::Rustfmt], run: fmt },
+    Step {
+        name: "clippy",
+        what: "lints, with warnings as errors",
+        needs: &[Need::Clippy, Need::Wasm],
+        run: clippy,
+    },
+    Step {
+        name: "deny",
+        what: "licences, bans and sources of dependencies",
+        needs: &[Need::Deny],
+        run: deny,
+    },
+    Step { name: "unit", what: "unit and property tests", needs: &[Need::Programs], run: unit },
+    Step {
+        name: "wasm",
+        what: "the page's own tests, in Chromium",
+        needs: &[Need::Wasm, Need::Bindgen, Need::Programs],
+        run: wasm,
+    },
+    Step { name: "e2e", what: "the real server, with real programs", needs: &[Need::Programs], run: e2e },
+    Step { name: "browser", what: "the real page, in Chromium", needs: &BROWSER_NEEDS, run: browser },
 ];
 
 /// Runs the named steps, or all.
@@ -42,10 +62,14 @@ pub(crate) fn run(workspace: &Workspace, names: &[OsString]) -> anyhow::Result<(
             bail!("there is no step {}; the steps are: {all}", name.display());
         }
     }
-    tools::for_page(workspace)?;
-    tools::for_tests(workspace)?;
+    let wanted = |step: &&Step| names.is_empty() || names.iter().any(|name| name == step.name);
+    let steps: Vec<&Step> = STEPS.iter().filter(wanted).collect();
+    // All of it comes first, so that what is missing does not show up after half an hour.
+    for need in Need::ALL.iter().filter(|need| steps.iter().any(|step| step.needs.contains(need))) {
+        need.meet(workspace)?;
+    }
     let mut times = Vec::new();
-    for step in STEPS.iter().filter(|step| names.is_empty() || names.iter().any(|name| name == step.name)) {
+    for step in steps {
         say(step.name, step.what);
         let start = Instant::now();
         (step.run)(workspace).with_context(|| format!("{0} (alone: cargo xtask test {0})", step.name))?;
@@ -101,9 +125,7 @@ fn wasm(workspace: &Workspace) -> anyhow::Result<()> {
 }
 
 fn e2e(workspace: &Workspace) -> anyhow::Result<()> {
-    shell::run(workspace.cargo(["test", "--package", "limpet", "--test", "*"]))?;
-    // Without debug assertions the old design fails in another way.
-    shell::run(workspace.cargo(["test", "--package", "origin-bug", "--release"]))
+    shell::run(workspace.cargo(["test", "--package", "limpet", "--test", "*"]))
 }
 
 fn browser(workspace: &Workspace) -> anyhow::Result<()> {

@@ -1,11 +1,13 @@
 //! The programs that build and check limpet.
 //!
 //! Those that come from crates.io are built where they outlast a checkout, `$CARGO_HOME/limpet-tools`, each version in a
-//! folder of its own, so that they neither replace nor depend on what else is installed.
+//! folder of its own, so that they do not replace what else is installed. One of the right version that is on the PATH is
+//! as good.
 
 use std::{
     env,
     ffi::OsString,
+    fs,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -13,49 +15,50 @@ use std::{
 use anyhow::Context;
 
 use crate::{
-    npm,
     shell::{self, say},
-    system,
     workspace::Workspace,
 };
 
-const WASM: &str = "wasm32-unknown-unknown";
-
 /// A program from crates.io.
-struct Tool {
+pub(crate) struct Tool {
     package: &'static str,
-    program: &'static str,
+    /// The one that is asked for its version, and those that come with it.
+    programs: &'static [&'static str],
     version: String,
     /// Whether its own lock file can be satisfied.
     locked: bool,
 }
 
 impl Tool {
-    fn trunk() -> Self {
-        Self { package: "trunk", program: "trunk", version: "0.21.14".to_owned(), locked: true }
+    pub(crate) fn trunk() -> Self {
+        Self { package: "trunk", programs: &["trunk"], version: "0.21.14".to_owned(), locked: true }
     }
 
-    fn deny() -> Self {
-        Self { package: "cargo-deny", program: "cargo-deny", version: "0.20.2".to_owned(), locked: true }
+    pub(crate) fn deny() -> Self {
+        Self { package: "cargo-deny", programs: &["cargo-deny"], version: "0.20.2".to_owned(), locked: true }
     }
 
     /// The generator has to match the library to the letter. Its own lock file may name versions that a mirror of the
     /// registry does not have yet.
-    fn wasm_bindgen(workspace: &Workspace) -> anyhow::Result<Self> {
+    pub(crate) fn wasm_bindgen(workspace: &Workspace) -> anyhow::Result<Self> {
         let version = workspace.locked("wasm-bindgen")?;
-        Ok(Self { package: "wasm-bindgen-cli", program: "wasm-bindgen", version, locked: false })
+        Ok(Self {
+            package: "wasm-bindgen-cli",
+            programs: &["wasm-bindgen", "wasm-bindgen-test-runner"],
+            version,
+            locked: false,
+        })
     }
 
-    /// The folder that the program is in, after it has been installed if need be.
-    fn install(&self, workspace: &Workspace) -> anyhow::Result<PathBuf> {
-        let Self { package, program, version, locked } = self;
-        let root = home()?.join("limpet-tools").join(format!("{package}-{version}"));
-        let bin = root.join("bin");
-        if bin.join(program).is_file() {
-            say(package, &format!("{version} is there"));
-            return Ok(bin);
+    /// Builds it, unless it is there.
+    pub(crate) fn install(&self, workspace: &Workspace) -> anyhow::Result<()> {
+        let Self { package, version, locked, .. } = self;
+        if let Some(folder) = self.find()? {
+            say(package, &format!("{version} is there, in {}", folder.display()));
+            return Ok(());
         }
         say(package, &format!("building {version}, once; this takes some minutes"));
+        let root = self.root()?;
         let mut cargo = workspace.cargo(["install", package, "--version", version, "--root"]);
         cargo.arg(&root).args(locked.then_some("--locked"));
         // How fast the tools are hardly matters, how fast they are built does.
@@ -64,35 +67,46 @@ impl Tool {
         // Beside the sources a target folder of this workspace would be used, and its lock held.
         cargo.env("CARGO_TARGET_DIR", root.join("target"));
         shell::run(cargo)?;
-        std::fs::remove_dir_all(root.join("target"))
-            .context("could not remove what is left of a tool's build")?;
-        Ok(bin)
+        fs::remove_dir_all(root.join("target")).context("could not remove what is left of a tool's build")
+    }
+
+    /// The folder that its programs are in.
+    fn folder(&self) -> anyhow::Result<PathBuf> {
+        self.find()?
+            .with_context(|| format!("{} {} is needed; run: cargo xtask setup", self.package, self.version))
+    }
+
+    /// Ours comes first, then one of the same version on the PATH.
+    fn find(&self) -> anyhow::Result<Option<PathBuf>> {
+        let ours = self.root()?.join("bin");
+        if self.programs.iter().all(|program| ours.join(program).is_file()) {
+            return Ok(Some(ours));
+        }
+        let path = env::var_os("PATH").unwrap_or_default();
+        let mut complete = env::split_paths(&path)
+            .filter(|folder| self.programs.iter().all(|program| folder.join(program).is_file()));
+        Ok(complete.next().filter(|folder| self.is_right(folder)))
+    }
+
+    fn is_right(&self, folder: &Path) -> bool {
+        let mut program = Command::new(folder.join(self.programs[0]));
+        shell::capture(program.arg("--version")).is_ok_and(|answer| names_version(&answer, &self.version))
+    }
+
+    fn root(&self) -> anyhow::Result<PathBuf> {
+        Ok(home()?.join("limpet-tools").join(format!("{}-{}", self.package, self.version)))
     }
 }
 
-/// Sets up what the page is built with.
-pub(crate) fn for_page(workspace: &Workspace) -> anyhow::Result<()> {
-    rustup_target(workspace)?;
-    npm::install(workspace, Path::new("frontend"))?;
-    Tool::wasm_bindgen(workspace)?.install(workspace)?;
-    Tool::trunk().install(workspace).map(drop)
-}
-
-/// Sets up what tests need beside that.
-pub(crate) fn for_tests(workspace: &Workspace) -> anyhow::Result<()> {
-    for component in ["rustfmt", "clippy"] {
-        rustup_component(workspace, component)?;
-    }
-    Tool::deny().install(workspace)?;
-    npm::install(workspace, Path::new("tests/browser"))?;
-    system::install()
+/// Whether a program's answer to `--version` names this one.
+fn names_version(answer: &str, version: &str) -> bool {
+    answer.split_whitespace().nth(1) == Some(version)
 }
 
 /// A call of Trunk, with everything that it calls itself.
 pub(crate) fn trunk(workspace: &Workspace) -> anyhow::Result<Command> {
-    let trunk = Tool::trunk().install(workspace)?;
-    let mut command = workspace.command(trunk.join("trunk"));
-    let bindgen = Tool::wasm_bindgen(workspace)?.install(workspace)?;
+    let mut command = workspace.command(Tool::trunk().folder()?.join("trunk"));
+    let bindgen = Tool::wasm_bindgen(workspace)?.folder()?;
     command.env("PATH", path_with([bindgen, workspace.path("frontend/node_modules/.bin")])?);
     // Trunk takes the usual NO_COLOR=1 for an error: it wants a boolean.
     command.env_remove("NO_COLOR");
@@ -101,37 +115,12 @@ pub(crate) fn trunk(workspace: &Workspace) -> anyhow::Result<Command> {
 
 /// A call of `cargo deny`.
 pub(crate) fn deny(workspace: &Workspace) -> anyhow::Result<Command> {
-    Ok(workspace.command(Tool::deny().install(workspace)?.join("cargo-deny")))
+    Ok(workspace.command(Tool::deny().folder()?.join("cargo-deny")))
 }
 
 /// The program that runs wasm tests for cargo.
 pub(crate) fn wasm_test_runner(workspace: &Workspace) -> anyhow::Result<PathBuf> {
-    Ok(Tool::wasm_bindgen(workspace)?.install(workspace)?.join("wasm-bindgen-test-runner"))
-}
-
-fn rustup_target(workspace: &Workspace) -> anyhow::Result<()> {
-    let mut list = workspace.command("rustup");
-    let installed = shell::capture(list.args(["target", "list", "--installed"]))
-        .context("rustup is needed: see https://rustup.rs")?;
-    if installed.lines().any(|target| target == WASM) {
-        return Ok(());
-    }
-    say("rustup", &format!("adding the target {WASM}"));
-    let mut add = workspace.command("rustup");
-    add.args(["target", "add", WASM]);
-    shell::run(add)
-}
-
-fn rustup_component(workspace: &Workspace, component: &str) -> anyhow::Result<()> {
-    let mut list = workspace.command("rustup");
-    let installed = shell::capture(list.args(["component", "list", "--installed"]))?;
-    if installed.lines().any(|line| line.starts_with(component)) {
-        return Ok(());
-    }
-    say("rustup", &format!("adding {component}"));
-    let mut add = workspace.command("rustup");
-    add.args(["component", "add", component]);
-    shell::run(add)
+    Ok(Tool::wasm_bindgen(workspace)?.folder()?.join("wasm-bindgen-test-runner"))
 }
 
 /// Where cargo keeps what belongs to the user.
@@ -147,4 +136,17 @@ fn path_with<const N: usize>(folders: [PathBuf; N]) -> anyhow::Result<OsString> 
     let path = env::var_os("PATH").unwrap_or_default();
     let all = folders.into_iter().chain(env::split_paths(&path));
     env::join_paths(all).context("a folder of the PATH has a colon in its name")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_told_from_a_longer_one() {
+        assert!(names_version("trunk 0.21.14\n", "0.21.14"));
+        assert!(names_version("wasm-bindgen 0.2.130 (abcdef)", "0.2.130"));
+        assert!(!names_version("wasm-bindgen 0.2.130", "0.2.13"));
+        assert!(!names_version("", "0.2.130"));
+    }
 }

@@ -6,7 +6,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
-    time::SystemTime,
+    time::UNIX_EPOCH,
 };
 
 use anyhow::Context;
@@ -64,21 +64,33 @@ fn locked(lock: &str, package: &str) -> Option<String> {
     entry.split_once('"').map(|(version, _)| version.to_owned())
 }
 
-/// When anything in these files and folders was last changed. Folders of npm are passed over.
-pub(crate) fn newest(paths: &[PathBuf]) -> anyhow::Result<Option<SystemTime>> {
-    let mut newest = None;
-    for path in paths.iter().filter(|path| !path.ends_with("node_modules")) {
-        let error = || format!("could not look at {}", path.display());
-        let modified = if path.is_dir() {
-            let entries = fs::read_dir(path).with_context(error)?;
-            let inside: Result<Vec<_>, _> = entries.map(|entry| entry.map(|entry| entry.path())).collect();
-            self::newest(&inside.with_context(error)?)?
-        } else {
-            Some(path.metadata().and_then(|metadata| metadata.modified()).with_context(error)?)
-        };
-        newest = newest.max(modified);
+/// Everything in these files and folders, one line each: its path, size and time of change. Folders of npm are passed
+/// over. Whatever is changed, added, moved or removed gives another fingerprint.
+pub(crate) fn fingerprint(paths: &[PathBuf]) -> anyhow::Result<String> {
+    let mut lines = Vec::new();
+    for path in paths {
+        list(path, &mut lines)?;
     }
-    Ok(newest)
+    lines.sort();
+    Ok(lines.concat())
+}
+
+fn list(path: &Path, lines: &mut Vec<String>) -> anyhow::Result<()> {
+    let error = || format!("could not look at {}", path.display());
+    if path.ends_with("node_modules") {
+        return Ok(());
+    }
+    let metadata = path.metadata().with_context(error)?;
+    if metadata.is_dir() {
+        for entry in fs::read_dir(path).with_context(error)? {
+            list(&entry.with_context(error)?.path(), lines)?;
+        }
+    } else {
+        let changed =
+            metadata.modified().with_context(error)?.duration_since(UNIX_EPOCH).with_context(error)?;
+        lines.push(format!("{} {} {}\n", path.display(), metadata.len(), changed.as_nanos()));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -96,5 +108,24 @@ mod tests {
     #[test]
     fn the_workspace_locks_what_the_page_needs() {
         assert!(Workspace::find().unwrap().locked("wasm-bindgen").is_ok());
+    }
+
+    #[test]
+    fn a_fingerprint_tells_of_changed_and_of_removed_files() {
+        let folder = env::temp_dir().join(format!("limpet-xtask-{}", std::process::id()));
+        let of_folder = || fingerprint(std::slice::from_ref(&folder)).unwrap();
+        fs::create_dir_all(folder.join("node_modules")).unwrap();
+        fs::write(folder.join("kept"), "a").unwrap();
+        let first = of_folder();
+        fs::write(folder.join("node_modules/passed-over"), "a").unwrap();
+        assert_eq!(of_folder(), first);
+        fs::write(folder.join("kept"), "longer").unwrap();
+        let changed = of_folder();
+        assert_ne!(changed, first);
+        fs::write(folder.join("removed"), "a").unwrap();
+        assert_ne!(of_folder(), changed);
+        fs::remove_file(folder.join("removed")).unwrap();
+        assert_eq!(of_folder(), changed);
+        fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -1,0 +1,90 @@
+//! The server and `trunk serve` side by side.
+
+use std::{
+    ffi::OsString,
+    process::{Command, Stdio},
+    sync::mpsc::{SyncSender, sync_channel},
+    thread,
+};
+
+use anyhow::{Context, anyhow};
+
+use crate::{
+    needs::Need,
+    shell::{self, say},
+    tools,
+    workspace::Workspace,
+};
+
+/// Runs both until either ends. An interrupt from the keyboard reaches all three of us.
+pub(crate) fn run(workspace: &Workspace, flags: &[OsString]) -> anyhow::Result<()> {
+    for need in Need::PAGE {
+        need.meet(workspace)?;
+    }
+    say("server", "building; the page with live reload will be at http://127.0.0.1:8080");
+    shell::run(workspace.cargo(["build", "--package", "limpet"]))?;
+    let mut server = workspace.cargo(["run", "--quiet", "--package", "limpet", "--", "-v"]);
+    server.args(flags);
+    let mut trunk = tools::trunk(workspace)?;
+    trunk.args(["serve", "--offline"]);
+    until_either_ends([server, trunk])
+}
+
+/// How a program ended, if not well.
+type End = anyhow::Result<()>;
+
+/// A running program: its process, and the thread that waits for it.
+type Running = (u32, thread::JoinHandle<()>);
+
+fn until_either_ends(commands: [Command; 2]) -> anyhow::Result<()> {
+    let (ends, first) = sync_channel(commands.len());
+    let mut running = Vec::new();
+    for command in commands {
+        match start(command, ends.clone()) {
+            Ok(program) => running.push(program),
+            Err(error) => {
+                end(running)?;
+                return Err(error);
+            }
+        }
+    }
+    let how = first.recv().context("could not wait for the programs to end")?;
+    end(running)?;
+    how
+}
+
+fn start(mut command: Command, ends: SyncSender<End>) -> anyhow::Result<Running> {
+    let mut program = command.spawn().with_context(|| shell::missing(&command))?;
+    let id = program.id();
+    let waiter = thread::spawn(move || {
+        let status = program.wait().context("could not wait for a program to end");
+        // Nobody asks for the second one.
+        drop(ends.send(status.and_then(|status| shell::check(&command, status))));
+    });
+    Ok((id, waiter))
+}
+
+/// Asks the programs that still run to end, and waits for all.
+fn end(programs: Vec<Running>) -> anyhow::Result<()> {
+    for (id, waiter) in programs {
+        if !waiter.is_finished() {
+            // It fails if the program has ended just now.
+            drop(Command::new("kill").arg(id.to_string()).stderr(Stdio::null()).status());
+        }
+        waiter.join().map_err(|_| anyhow!("could not wait for the programs to end"))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_one_program_ends_the_other_and_is_told() {
+        let mut forever = Command::new("sleep");
+        forever.arg("1000");
+        let error = until_either_ends([Command::new("false"), forever]).unwrap_err();
+        assert!(error.to_string().starts_with("false ended"), "{error}");
+    }
+}

@@ -17,7 +17,11 @@ pageTest("an exit code is shown, and the program can be started again", {}, asyn
   await terminal.prompt();
   assert.equal(await terminal.text(), "ready>");
   assert.equal((await terminal.tabs()).length, 1);
-  const sessions = await until("the old session's end", () => server.sessions(), (all) => all.length === 1);
+  const sessions = await until(
+    "the old session's end",
+    () => server.sessions(),
+    (all) => all.length === 1,
+  );
   assert.notEqual(sessions[0].id, first.id);
 });
 
@@ -26,14 +30,21 @@ pageTest("the tab of a program that has ended can be closed", {}, async ({ termi
   await terminal.banner().getByText("Ended with exit code 0.").waitFor();
   await terminal.banner().getByRole("button", { name: "Close" }).click();
   await terminal.tabCount(0);
-  await until("no session", () => server.sessions(), (all) => all.length === 0);
+  await until(
+    "no session",
+    () => server.sessions(),
+    (all) => all.length === 0,
+  );
   await page.locator("main").getByRole("button").first().click();
   await terminal.prompt();
 });
 
 pageTest("a shell that is killed says so", {}, async ({ terminal }) => {
   await terminal.type("kill -9 $$\n");
-  await terminal.banner().getByText(/Ended with .*(SIGKILL|signal 9)/).waitFor();
+  await terminal
+    .banner()
+    .getByText(/Ended with .*(SIGKILL|signal 9)/)
+    .waitFor();
   await terminal.banner().getByRole("button", { name: "Restart" }).click();
   await terminal.banner().waitFor({ state: "detached" });
   await terminal.prompt();

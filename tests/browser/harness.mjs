@@ -13,8 +13,8 @@ import { Server } from "./harness/server.mjs";
 import { Terminal } from "./harness/terminal.mjs";
 import { DEADLINE_MS } from "./harness/wait.mjs";
 
-export { PROMPT } from "./harness/server.mjs";
-export { DEADLINE_MS, until } from "./harness/wait.mjs";
+export { Server } from "./harness/server.mjs";
+export { until } from "./harness/wait.mjs";
 export { assert };
 
 const browsers = new Map();
@@ -39,7 +39,9 @@ class World {
 
   /** Opens a window with a memory of its own, as another browser has it. */
   async window(options = {}) {
-    const context = await (await browser(this.#graphics)).newContext({
+    const context = await (
+      await browser(this.#graphics)
+    ).newContext({
       viewport: { width: 1000, height: 640 },
       colorScheme: "dark",
       permissions: ["clipboard-read", "clipboard-write"],
@@ -59,7 +61,10 @@ class World {
 
   /** Fails if any page did what it must not. */
   assertClean() {
-    assert.deepEqual(this.#contexts.flatMap(({ watch }) => watch.faults()), []);
+    assert.deepEqual(
+      this.#contexts.flatMap(({ watch }) => watch.faults()),
+      [],
+    );
   }
 
   /** Keeps what helps to understand a failure. */

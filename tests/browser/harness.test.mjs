@@ -7,17 +7,45 @@ function noted(what, wrong, pattern) {
   pageTest(`the watch notes ${what}`, {}, async ({ page, watch }) => {
     assert.deepEqual(watch.faults(), []);
     await page.evaluate(wrong);
-    await until("the fault", () => watch.faults(), (faults) => faults.some((fault) => pattern.test(fault)));
+    await until(
+      "the fault",
+      () => watch.faults(),
+      (faults) => faults.some((fault) => pattern.test(fault)),
+    );
     watch.tolerate(/./);
   });
 }
 
-noted("a request to another host", () => { new Image().src = "http://127.0.0.2:1/picture.png"; }, /CSP violation: img-src|another host/);
-noted("a script that the page's policy forbids", () => {
-  const script = document.createElement("script");
-  script.textContent = "window.ran = true";
-  document.head.append(script);
-}, /CSP violation: script-src/);
-noted("a socket to another host", () => { new WebSocket("ws://127.0.0.2:1/"); }, /CSP violation: connect-src/);
+noted(
+  "a request to another host",
+  () => {
+    new Image().src = "http://127.0.0.2:1/picture.png";
+  },
+  /CSP violation: img-src|another host/,
+);
+noted(
+  "a script that the page's policy forbids",
+  () => {
+    const script = document.createElement("script");
+    script.textContent = "window.ran = true";
+    document.head.append(script);
+  },
+  /CSP violation: script-src/,
+);
+noted(
+  "a socket to another host",
+  () => {
+    new WebSocket("ws://127.0.0.2:1/");
+  },
+  /CSP violation: connect-src/,
+);
 noted("an error in the console", () => console.error("wrong"), /console error: wrong/);
-noted("an exception", () => { setTimeout(() => { throw new Error("wrong"); }); }, /exception: Error: wrong/);
+noted(
+  "an exception",
+  () => {
+    setTimeout(() => {
+      throw new Error("wrong");
+    });
+  },
+  /exception: Error: wrong/,
+);

@@ -6,15 +6,15 @@ import { assert, pageTest, until } from "./harness.mjs";
 function focused(page) {
   return page.evaluate(() => {
     const element = document.activeElement;
-    const style = getComputedStyle(element);
     const label = element.getAttribute("aria-label") ?? element.labels?.[0]?.innerText ?? element.innerText ?? "";
     // A radio button that looks like something else shows it there.
     const marked = [element, element.nextElementSibling].filter(Boolean).map((shown) => getComputedStyle(shown));
     return {
       name: `${element.tagName.toLowerCase()} ${label.trim().split("\n")[0]}`,
-      visible: marked.some(({ outlineStyle, outlineWidth, boxShadow }) =>
-        (outlineStyle !== "none" && outlineWidth !== "0px") || boxShadow !== "none"),
-      box: style.display !== "none",
+      visible: marked.some(
+        ({ outlineStyle, outlineWidth, boxShadow }) =>
+          (outlineStyle !== "none" && outlineWidth !== "0px") || boxShadow !== "none",
+      ),
     };
   });
 }
@@ -62,7 +62,11 @@ pageTest("a tab that has the keyboard is moved through, named and closed", {}, a
   await page.keyboard.press("F2");
   await page.getByLabel("Name", { exact: true }).fill("first");
   await page.keyboard.press("Enter");
-  await until("its name", () => terminal.tabs(), ([first]) => first === "first");
+  await until(
+    "its name",
+    () => terminal.tabs(),
+    ([first]) => first === "first",
+  );
   await page.getByRole("dialog").waitFor({ state: "detached" });
   await terminal.tab(0).focus();
   await page.keyboard.press("Delete");
@@ -75,14 +79,27 @@ pageTest("Tab goes round in the settings, and all of it is seen", {}, async ({ p
   await page.keyboard.press("Tab");
   const places = await walk(page);
   const names = places.map(({ name }) => name);
-  for (const control of ["button Close", "select Dark theme", "select Light theme", "button Themes…", "select Font", "input Size", "input Blinking cursor", "input Scrollback"]) {
+  for (const control of [
+    "button Close",
+    "select Dark theme",
+    "select Light theme",
+    "button Themes…",
+    "select Font",
+    "input Size",
+    "input Blinking cursor",
+    "input Scrollback",
+  ]) {
     assert.ok(names.includes(control), `${control} is not among ${names.join(", ")}`);
   }
   const unseen = places.filter(({ name, visible }) => !visible && !name.startsWith("body"));
   assert.deepEqual(unseen, []);
   await page.keyboard.press("Escape");
   await page.getByRole("dialog").waitFor({ state: "detached" });
-  await until("the terminal to have the keyboard", () => focused(page), ({ name }) => name.startsWith("textarea Terminal"));
+  await until(
+    "the terminal to have the keyboard",
+    () => focused(page),
+    ({ name }) => name.startsWith("textarea Terminal"),
+  );
 });
 
 pageTest("the end of a program leaves its buttons to the keyboard", {}, async ({ terminal, page }) => {
@@ -104,8 +121,12 @@ pageTest("everything that can be pressed has a name", {}, async ({ page }) => {
     const nameless = await page.evaluate(() =>
       [...document.querySelectorAll("button, input, select, textarea, [role=tab], [role=option], dialog")]
         .filter((element) => element.getClientRects().length > 0)
-        .filter((element) => !(element.getAttribute("aria-label") ?? element.labels?.[0]?.innerText ?? element.innerText)?.trim())
-        .map((element) => element.outerHTML.slice(0, 120)));
+        .filter(
+          (element) =>
+            !(element.getAttribute("aria-label") ?? element.labels?.[0]?.innerText ?? element.innerText)?.trim(),
+        )
+        .map((element) => element.outerHTML.slice(0, 120)),
+    );
     assert.deepEqual(nameless, []);
     if (keys) await page.keyboard.press("Escape");
     if (keys) await page.getByRole("dialog").waitFor({ state: "detached" });

@@ -28,15 +28,19 @@ pageTest("addresses in text are links", {}, async ({ terminal, context, link, wa
   assert.equal(await follow(terminal, context, "http://"), health);
 });
 
-pageTest("a program's own links lead where they say, if that is harmless", {}, async ({ terminal, context, page, link, watch }) => {
-  watch.tolerate(ICON);
-  const health = new URL("api/health", new URL("/", link)).href;
-  await terminal.run(`printf '\\e]8;;${health}\\e\\\\\\\\harm''less\\e]8;;\\e\\\\\\\\\\n'`);
-  assert.equal(await follow(terminal, context, "harmless"), health);
-  await terminal.run("printf '\\e]8;;javascript:document.title=1\\e\\\\\\\\harm''ful\\e]8;;\\e\\\\\\\\\\n'");
-  const windows = context.pages().length;
-  await terminal.click("harmful");
-  assert.equal(await terminal.run("echo unharmed"), "unharmed");
-  assert.equal(context.pages().length, windows);
-  assert.notEqual(await page.title(), "1");
-});
+pageTest(
+  "a program's own links lead where they say, if that is harmless",
+  {},
+  async ({ terminal, context, page, link, watch }) => {
+    watch.tolerate(ICON);
+    const health = new URL("api/health", new URL("/", link)).href;
+    await terminal.run(`printf '\\e]8;;${health}\\e\\\\\\\\harm''less\\e]8;;\\e\\\\\\\\\\n'`);
+    assert.equal(await follow(terminal, context, "harmless"), health);
+    await terminal.run("printf '\\e]8;;javascript:document.title=1\\e\\\\\\\\harm''ful\\e]8;;\\e\\\\\\\\\\n'");
+    const windows = context.pages().length;
+    await terminal.click("harmful");
+    assert.equal(await terminal.run("echo unharmed"), "unharmed");
+    assert.equal(context.pages().length, windows);
+    assert.notEqual(await page.title(), "1");
+  },
+);

@@ -32,7 +32,9 @@ pageTest("a link with a wrong token says so", { open: false }, async ({ page, li
 
 pageTest("the token is seen nowhere once the page is open", {}, async ({ page, server, context }) => {
   assert.equal(new URL(page.url()).hash, "");
-  const kept = await page.evaluate(() => JSON.stringify([history.state, { ...localStorage }, { ...sessionStorage }, document.cookie]));
+  const kept = await page.evaluate(() =>
+    JSON.stringify([history.state, { ...localStorage }, { ...sessionStorage }, document.cookie]),
+  );
   assert.ok(!kept.includes(server.token));
   const [cookie, ...others] = await context.cookies();
   assert.equal(others.length, 0);

@@ -29,10 +29,18 @@ pageTest("a theme colours page and terminal, and is kept", {}, async ({ terminal
   await terminal.run("printf '\\e[31mred\\e[m\\n'");
   const before = await grounds(page);
   await chooseTheme(page, "Dracula");
-  const after = await until("its colours", () => grounds(page), ({ terminal }) => terminal === DRACULA.ground);
+  const after = await until(
+    "its colours",
+    () => grounds(page),
+    ({ terminal }) => terminal === DRACULA.ground,
+  );
   assert.notEqual(after.bar, before.bar);
   const red = page.locator(".panel.shown .xterm-rows span").getByText("red", { exact: true });
-  await until("its red", () => red.evaluate((span) => getComputedStyle(span).color), (colour) => colour === DRACULA.red);
+  await until(
+    "its red",
+    () => red.evaluate((span) => getComputedStyle(span).color),
+    (colour) => colour === DRACULA.red,
+  );
 
   await page.reload();
   await terminal.prompt();
@@ -43,15 +51,28 @@ pageTest("a theme is shown before it is chosen", {}, async ({ page }) => {
   const before = await grounds(page);
   await page.keyboard.press("Control+Shift+Y");
   await page.getByRole("combobox", { name: "Themes" }).fill("Dracula");
-  await until("its colours", () => grounds(page), ({ terminal }) => terminal === DRACULA.ground);
+  await until(
+    "its colours",
+    () => grounds(page),
+    ({ terminal }) => terminal === DRACULA.ground,
+  );
   await page.keyboard.press("Escape");
-  await until("the colours of before", () => grounds(page), (now) => JSON.stringify(now) === JSON.stringify(before));
+  await until(
+    "the colours of before",
+    () => grounds(page),
+    (now) => JSON.stringify(now) === JSON.stringify(before),
+  );
 });
 
 pageTest("colours follow the system, live", {}, async ({ page }) => {
   const luminance = async () => {
     const { terminal } = await grounds(page);
-    return terminal.match(/\d+/g).slice(0, 3).reduce((sum, part) => sum + Number(part), 0) / 765;
+    return (
+      terminal
+        .match(/\d+/g)
+        .slice(0, 3)
+        .reduce((sum, part) => sum + Number(part), 0) / 765
+    );
   };
   assert.ok((await luminance()) < 0.3);
   await page.emulateMedia({ colorScheme: "light" });
@@ -79,10 +100,13 @@ pageTest("every theme can be chosen, and its text be read", {}, async ({ page })
 /** Contrast of two colours as in WCAG 2.2; 4.5 is wanted for text. */
 function contrast(one, other) {
   const luminance = (colour) => {
-    const [red, green, blue] = colour.match(/[\d.]+/g).slice(0, 3).map((part) => {
-      const value = part / 255;
-      return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
-    });
+    const [red, green, blue] = colour
+      .match(/[\d.]+/g)
+      .slice(0, 3)
+      .map((part) => {
+        const value = part / 255;
+        return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
+      });
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
   };
   const [dark, light] = [luminance(one), luminance(other)].sort((a, b) => a - b);
@@ -108,5 +132,9 @@ pageTest("windows of one browser share their settings", {}, async ({ page, conte
   await other.goto(new URL("/", link).href);
   await other.locator(".panel.shown .xterm-rows").waitFor();
   await chooseTheme(page, "Dracula");
-  await until("its colours there", () => grounds(other), ({ terminal }) => terminal === DRACULA.ground);
+  await until(
+    "its colours there",
+    () => grounds(other),
+    ({ terminal }) => terminal === DRACULA.ground,
+  );
 });

@@ -14,7 +14,10 @@ async function instances(cdp, prototype) {
     objectGroup: group,
   });
   if (exceptionDetails) throw new Error(`${prototype}: ${exceptionDetails.exception?.description}`);
-  const { objects } = await cdp.send("Runtime.queryObjects", { prototypeObjectId: result.objectId, objectGroup: group });
+  const { objects } = await cdp.send("Runtime.queryObjects", {
+    prototypeObjectId: result.objectId,
+    objectGroup: group,
+  });
   const { result: length } = await cdp.send("Runtime.callFunctionOn", {
     objectId: objects.objectId,
     functionDeclaration: "function () { return this.length; }",
@@ -36,33 +39,49 @@ async function census(cdp) {
 }
 
 for (const webgl of [false, true]) {
-  pageTest(`${TABS} tabs that are closed leave nothing behind, ${webgl ? "with" : "without"} WebGL`, { webgl, open: false }, async (world) => {
-    const { terminal, page, link, context } = world;
-    await page.goto(link.href);
-    await terminal.tabCount(1);
-    const cdp = await context.newCDPSession(page);
-    const open = async () => {
-      await page.keyboard.press("Control+Shift+Enter");
-      await terminal.tabCount(2);
-      await until("a live terminal", () => terminal.status(), (word) => word === "Connected");
-    };
-    const close = async () => {
-      await page.keyboard.press("Control+Shift+X");
+  pageTest(
+    `${TABS} tabs that are closed leave nothing behind, ${webgl ? "with" : "without"} WebGL`,
+    { webgl, open: false },
+    async (world) => {
+      const { terminal, page, link, context } = world;
+      await page.goto(link.href);
       await terminal.tabCount(1);
-    };
-    // The first one loads what is loaded once.
-    await open();
-    const two = await census(cdp);
-    assert.equal(two.terminals, 2, "the census sees terminals");
-    assert.equal(two.textareas, 2, "the census sees elements");
-    await close();
-    await until("one terminal", () => census(cdp), ({ terminals }) => terminals === 1);
-    const before = await census(cdp);
-    for (let tab = 0; tab < TABS; tab++) {
+      const cdp = await context.newCDPSession(page);
+      const open = async () => {
+        await page.keyboard.press("Control+Shift+Enter");
+        await terminal.tabCount(2);
+        await until(
+          "a live terminal",
+          () => terminal.status(),
+          (word) => word === "Connected",
+        );
+      };
+      const close = async () => {
+        await page.keyboard.press("Control+Shift+X");
+        await terminal.tabCount(1);
+      };
+      // The first one loads what is loaded once.
       await open();
+      const two = await census(cdp);
+      assert.equal(two.terminals, 2, "the census sees terminals");
+      assert.equal(two.textareas, 2, "the census sees elements");
       await close();
-    }
-    const after = await until("as much as before", () => census(cdp), (now) => now.terminals <= before.terminals);
-    assert.deepEqual(after, before);
-  });
+      await until(
+        "one terminal",
+        () => census(cdp),
+        ({ terminals }) => terminals === 1,
+      );
+      const before = await census(cdp);
+      for (let tab = 0; tab < TABS; tab++) {
+        await open();
+        await close();
+      }
+      const after = await until(
+        "as much as before",
+        () => census(cdp),
+        (now) => now.terminals <= before.terminals,
+      );
+      assert.deepEqual(after, before);
+    },
+  );
 }

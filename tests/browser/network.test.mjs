@@ -1,6 +1,6 @@
 // A network that goes away and comes back.
 
-import { assert, pageTest, until } from "./harness.mjs";
+import { Server, assert, pageTest, until } from "./harness.mjs";
 
 /** What the browser itself says about a network that is not there. */
 const CUT = /net::ERR_|WebSocket connection to/;
@@ -9,7 +9,11 @@ pageTest("what is printed and typed while the network is cut arrives once", { cu
   const { terminal, network, server, watch } = world;
   watch.tolerate(CUT);
   await terminal.type("until [ -e go ]; do sleep 0.1; done; seq 3000 > /dev/tty; touch done; cat\n");
-  await until("the loop", () => server.running(), (names) => names.includes("sleep"));
+  await until(
+    "the loop",
+    () => server.running(),
+    (names) => names.includes("sleep"),
+  );
   network.cut();
   await terminal.banner().getByText("Connection lost.").waitFor();
   assert.equal(await terminal.status(), "Reconnecting");
@@ -20,7 +24,11 @@ pageTest("what is printed and typed while the network is cut arrives once", { cu
   network.restore();
   await terminal.shows(/^typed while cut\ntyped while cut$/m);
   await terminal.banner().waitFor({ state: "detached" });
-  await until("a live connection", () => terminal.status(), (word) => word === "Connected");
+  await until(
+    "a live connection",
+    () => terminal.status(),
+    (word) => word === "Connected",
+  );
   const rows = (await terminal.text()).split("\n");
   const last = rows.indexOf("3000");
   const wanted = Array.from({ length: last }, (_, row) => String(3000 - last + row));
@@ -37,7 +45,10 @@ pageTest("a connection is tried again at once when one asks for it", { cuttable:
   await page.reload();
   await terminal.prompt();
   network.cut();
-  await terminal.banner().getByText(/Reconnecting in \d+ s/).waitFor();
+  await terminal
+    .banner()
+    .getByText(/Reconnecting in \d+ s/)
+    .waitFor();
   // With its clock stopped the page does not try by itself.
   await page.clock.pauseAt(await page.evaluate(() => Date.now() + 1000));
   network.restore();
@@ -62,9 +73,15 @@ pageTest("a flood is shown whole although the network is cut again and again", {
   // What is selected is the scrollback too, of which the first lines are gone.
   await terminal.press("Control+Shift+a", "Control+Shift+c");
   const copied = await until("the copy", () => terminal.clipboard());
-  const numbers = copied.split("\n").filter((line) => /^\d{5}$/.test(line)).map(Number);
+  const numbers = copied
+    .split("\n")
+    .filter((line) => /^\d{5}$/.test(line))
+    .map(Number);
   assert.ok(numbers.length >= 1000, `${numbers.length} lines`);
-  assert.deepEqual(numbers, Array.from(numbers, (_, place) => 50_000 - numbers.length + place));
+  assert.deepEqual(
+    numbers,
+    Array.from(numbers, (_, place) => 50_000 - numbers.length + place),
+  );
 });
 
 pageTest("a terminal that was closed while the network was cut says so", { cuttable: true }, async (world) => {
@@ -91,4 +108,23 @@ pageTest("a page that is opened without a server can be tried again", { cuttable
   await page.unroute("**/api/sessions");
   await page.getByRole("button", { name: "Try again" }).click();
   await terminal.prompt();
+});
+
+pageTest("a server that was started again wants its new link", { cuttable: true }, async (world) => {
+  const { terminal, network, server, watch, page } = world;
+  watch.tolerate(CUT);
+  watch.tolerate(/status of 40[14]/);
+  await server.stop();
+  await terminal.banner().getByText("Connection lost.").waitFor();
+  const again = await Server.start();
+  try {
+    network.lead(again.url);
+    await page.getByRole("heading", { name: "Open this limpet" }).waitFor();
+    await page.getByLabel("Link or token").fill(again.token);
+    await page.getByRole("button", { name: "Log in" }).click();
+    await terminal.prompt();
+    assert.equal(await terminal.run("echo anew"), "anew");
+  } finally {
+    await again.stop();
+  }
 });

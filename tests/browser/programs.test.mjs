@@ -62,7 +62,11 @@ pageTest("the wheel scrolls what less shows", {}, async ({ terminal, server, pag
   const { x, y } = await terminal.place("line 5");
   await page.mouse.move(x, y);
   await page.mouse.wheel(0, 200);
-  await until("later lines", () => terminal.text(), (text) => /^line [1-9]/.test(text));
+  await until(
+    "later lines",
+    () => terminal.text(),
+    (text) => /^line [1-9]/.test(text),
+  );
   await terminal.type("q");
   await terminal.prompt();
 });

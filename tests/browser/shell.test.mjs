@@ -30,14 +30,22 @@ pageTest("a paste of a mebibyte arrives as it is", {}, async ({ terminal, server
   const hash = createHash("sha256").update(text).digest("hex");
   await terminal.type("stty raw -echo; head -c 1048576 | sha256sum; stty sane\n");
   // Before that, the paste would be the shell's.
-  await until("the program", () => server.running(), (names) => names.includes("sha256sum"));
+  await until(
+    "the program",
+    () => server.running(),
+    (names) => names.includes("sha256sum"),
+  );
   await terminal.paste(text);
   await terminal.shows(hash);
 });
 
 pageTest("a program that asks for it is told what is pasted", {}, async ({ terminal, server }) => {
   await terminal.type("printf '\\e[?2004h'; stty -icanon; head -c 24 | od -c; stty sane\n");
-  await until("the program", () => server.running(), (names) => names.includes("od"));
+  await until(
+    "the program",
+    () => server.running(),
+    (names) => names.includes("od"),
+  );
   await terminal.paste("two\nlines");
   await terminal.type("!!!\n\n\n");
   await terminal.shows(/033 {3}\[ {3}2 {3}0 {3}0 {3}~ {3}t {3}w {3}o {2}\\n {3}l {3}i {3}n {3}e {3}s 033\n/);
@@ -48,12 +56,20 @@ pageTest("what is selected can be copied", {}, async ({ terminal }) => {
   await terminal.run("echo first; echo copied-''word; echo last");
   await terminal.click("copied-word", { clickCount: 2 });
   await terminal.press("Control+Shift+c");
-  await until("the copy", () => terminal.clipboard(), (text) => text === "copied-word");
+  await until(
+    "the copy",
+    () => terminal.clipboard(),
+    (text) => text === "copied-word",
+  );
 });
 
 pageTest("a program can write to the clipboard, and cannot read it", {}, async ({ terminal }) => {
   await terminal.run("printf '\\e]52;c;%s\\a' $(printf from-program | base64)");
-  await until("the copy", () => terminal.clipboard(), (text) => text === "from-program");
+  await until(
+    "the copy",
+    () => terminal.clipboard(),
+    (text) => text === "from-program",
+  );
   const answer = await terminal.run("printf '\\e]52;c;?\\a'; read -rs -t 1 -d x; echo \"[$REPLY]\" | cat -v");
   assert.doesNotMatch(answer, new RegExp(btoa("from-program")));
 });

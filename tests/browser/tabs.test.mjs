@@ -2,6 +2,8 @@
 
 import { assert, pageTest, until } from "./harness.mjs";
 
+const TABLET = { viewport: { width: 820, height: 740 }, hasTouch: true, isMobile: true };
+
 /** Opens tabs until there are `count`, each named by its place: "one", "two", "three". */
 async function openTabs(terminal, count) {
   const names = ["one", "two", "three", "four"].slice(0, count);
@@ -17,7 +19,11 @@ async function openTabs(terminal, count) {
 }
 
 function titled(terminal, titles) {
-  return until(`tabs ${titles}`, () => terminal.tabs(), (tabs) => tabs.join() === titles.join());
+  return until(
+    `tabs ${titles}`,
+    () => terminal.tabs(),
+    (tabs) => tabs.join() === titles.join(),
+  );
 }
 
 /** Waits until the active tab is the one of that title. */
@@ -51,14 +57,22 @@ pageTest("a tab is closed without a word when nothing runs in it", {}, async ({ 
   await page.keyboard.press("Control+Shift+X");
   await titled(terminal, ["one"]);
   await active(terminal, "one");
-  await until("one session", () => server.sessions(), (all) => all.length === 1);
+  await until(
+    "one session",
+    () => server.sessions(),
+    (all) => all.length === 1,
+  );
   assert.equal(await terminal.run("echo goes on"), "goes on");
 });
 
 pageTest("closing a tab asks when something runs in it", {}, async ({ terminal, page, server }) => {
   await openTabs(terminal, 2);
   await terminal.type("sleep 1000\n");
-  await until("sleep", () => server.running(), (names) => names.includes("sleep"));
+  await until(
+    "sleep",
+    () => server.running(),
+    (names) => names.includes("sleep"),
+  );
   await page.keyboard.press("Control+Shift+X");
   const dialog = page.getByRole("dialog", { name: "Close this tab?" });
   await dialog.getByText("sleep still runs in it.").waitFor();
@@ -70,7 +84,11 @@ pageTest("closing a tab asks when something runs in it", {}, async ({ terminal, 
   await terminal.tab(1).locator(".tab-close").click();
   await dialog.getByRole("button", { name: "Close and end" }).click();
   await titled(terminal, ["one"]);
-  await until("one session", () => server.sessions(), (all) => all.length === 1);
+  await until(
+    "one session",
+    () => server.sessions(),
+    (all) => all.length === 1,
+  );
 });
 
 pageTest("tabs are put in order by keyboard, and stay so", {}, async ({ terminal, page }) => {
@@ -122,7 +140,9 @@ pageTest("what happens in other tabs is marked", {}, async ({ terminal, page, se
   await openTabs(terminal, 2);
   const first = terminal.tab(0).locator(".tab-sign");
   await terminal.tab(0).click();
-  await terminal.type("until [ -e go ]; do sleep 0.1; done; echo news; until [ -e ring ]; do sleep 0.1; done; tput bel\n");
+  await terminal.type(
+    "until [ -e go ]; do sleep 0.1; done; echo news; until [ -e ring ]; do sleep 0.1; done; tput bel\n",
+  );
   await terminal.tab(1).click();
   await active(terminal, "two");
   await terminal.prompt();
@@ -132,7 +152,11 @@ pageTest("what happens in other tabs is marked", {}, async ({ terminal, page, se
   await server.file("ring", "");
   await first.getByText("rang").waitFor({ state: "attached" });
   await terminal.tab(0).click();
-  await until("no mark", () => first.textContent(), (text) => text === "");
+  await until(
+    "no mark",
+    () => first.textContent(),
+    (text) => text === "",
+  );
   await terminal.shows("news");
   await terminal.tab(1).click();
   await terminal.type("exit 9\n");
@@ -150,4 +174,42 @@ pageTest("every command is found in the palette", {}, async ({ terminal, page })
   await page.keyboard.press("Escape");
   await page.getByRole("dialog").waitFor({ state: "detached" });
   assert.equal(await terminal.run("echo the keyboard is back"), "the keyboard is back");
+});
+
+pageTest("a tab has a menu", {}, async ({ terminal, page }) => {
+  await openTabs(terminal, 2);
+  await terminal.tab(0).click({ button: "right" });
+  await page.getByRole("menuitem", { name: "Rename tab…" }).click();
+  await page.getByLabel("Name", { exact: true }).fill("renamed");
+  await page.keyboard.press("Enter");
+  await titled(terminal, ["renamed", "two"]);
+  await terminal.tab(0).click({ button: "right" });
+  await page.getByRole("menuitem", { name: "Close tab" }).click();
+  await titled(terminal, ["two"]);
+});
+
+pageTest("the list of tabs on a phone selects, moves and closes", { window: TABLET }, async ({ terminal, page }) => {
+  await openTabs(terminal, 3);
+  await page.setViewportSize({ width: 360, height: 740 });
+  const dialog = page.getByRole("dialog", { name: "Tabs" });
+  const show = async () => {
+    await page.getByTitle("All tabs…").tap();
+    await dialog.waitFor();
+  };
+  await show();
+  await dialog.getByRole("button", { name: "one", exact: true }).tap();
+  await dialog.waitFor({ state: "detached" });
+  await active(terminal, "one");
+
+  await show();
+  const grips = dialog.locator(".grip");
+  await dialog.evaluate((shown) => Promise.all(shown.getAnimations({ subtree: true }).map(({ finished }) => finished)));
+  const [from, to] = [await grips.nth(0).boundingBox(), await grips.nth(2).boundingBox()];
+  await page.mouse.move(from.x + from.width / 2, from.y + from.height / 2);
+  await page.mouse.down();
+  await page.mouse.move(to.x + to.width / 2, to.y + to.height - 2, { steps: 12 });
+  await page.mouse.up();
+  await titled(terminal, ["two", "three", "one"]);
+  await dialog.getByRole("button", { name: "Close three" }).tap();
+  await titled(terminal, ["two", "one"]);
 });

@@ -68,7 +68,9 @@ pageTest("a program's questions are answered by one of several windows", {}, asy
   await other.type(":q!\n");
   await other.prompt();
   // The first answer only, and what follows it, if anything does.
-  const asked = await other.run("IFS= read -rs -d c -p $'\\e[c' one; read -rs -t 1 -n 1 two; printf '%q %q\\n' \"$one\" \"$two\"");
+  const asked = await other.run(
+    "IFS= read -rs -d c -p $'\\e[c' one; read -rs -t 1 -n 1 two; printf '%q %q\\n' \"$one\" \"$two\"",
+  );
   assert.match(asked, /\? *[\d;]+' ''$/);
   assert.equal(await terminal.text(), await other.text());
 });
@@ -89,7 +91,11 @@ pageTest("the smaller of two windows can be read in the larger", {}, async (worl
   await small.open(link);
   const [rows, cols] = (await small.run("stty size")).split(" ").map(Number);
   assert.equal((await small.rows()).length, rows);
-  await until("as many rows", () => terminal.rows(), (all) => all.length === rows);
+  await until(
+    "as many rows",
+    () => terminal.rows(),
+    (all) => all.length === rows,
+  );
   // Whoever types has the size.
   const [more, wider] = (await terminal.run("stty size; stty size")).split("\n").at(-1).split(" ").map(Number);
   assert.ok(more > rows && wider > cols, `${more} ${wider}`);

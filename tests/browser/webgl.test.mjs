@@ -7,18 +7,21 @@ async function share(context, page, [red, green, blue]) {
   const picture = await page.screenshot();
   const reader = await context.newPage();
   try {
-    return await reader.evaluate(async ([base64, red, green, blue]) => {
-      const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
-      const bitmap = await createImageBitmap(new Blob([bytes], { type: "image/png" }));
-      const canvas = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d");
-      canvas.drawImage(bitmap, 0, 0);
-      const { data } = canvas.getImageData(0, 0, bitmap.width, bitmap.height);
-      let count = 0;
-      for (let at = 0; at < data.length; at += 4) {
-        if (data[at] === red && data[at + 1] === green && data[at + 2] === blue) count++;
-      }
-      return count / (data.length / 4);
-    }, [picture.toString("base64"), red, green, blue]);
+    return await reader.evaluate(
+      async ([base64, red, green, blue]) => {
+        const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+        const bitmap = await createImageBitmap(new Blob([bytes], { type: "image/png" }));
+        const canvas = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d");
+        canvas.drawImage(bitmap, 0, 0);
+        const { data } = canvas.getImageData(0, 0, bitmap.width, bitmap.height);
+        let count = 0;
+        for (let at = 0; at < data.length; at += 4) {
+          if (data[at] === red && data[at + 1] === green && data[at + 2] === blue) count++;
+        }
+        return count / (data.length / 4);
+      },
+      [picture.toString("base64"), red, green, blue],
+    );
   } finally {
     await reader.close();
   }
@@ -30,9 +33,17 @@ const FILL = `clear; printf '\\e[48;2;${COLOUR.join(";")}m%s\\e[m' "$(yes ' ' | 
 pageTest("what is printed is drawn", { webgl: true, open: false }, async (world) => {
   const { terminal, page, context, link } = world;
   await page.goto(link.href);
-  await until("a connection", () => terminal.status(), (word) => word === "Connected");
+  await until(
+    "a connection",
+    () => terminal.status(),
+    (word) => word === "Connected",
+  );
   await terminal.type(FILL);
-  await until("the colour on the canvas", () => share(context, page, COLOUR), (part) => part > 0.7);
+  await until(
+    "the colour on the canvas",
+    () => share(context, page, COLOUR),
+    (part) => part > 0.7,
+  );
   assert.ok((await page.locator(".panel.shown canvas").count()) > 0);
   assert.equal(await page.locator(".panel.shown .xterm-rows > div").count(), 0, "it is drawn twice");
   await world.picture(page, "webgl");
@@ -42,14 +53,26 @@ pageTest("it is drawn still when the graphics are taken away", { webgl: true, op
   const { terminal, page, context, link, watch } = world;
   watch.tolerate(/WebGL|CONTEXT_LOST|context/i);
   await page.goto(link.href);
-  await until("a connection", () => terminal.status(), (word) => word === "Connected");
+  await until(
+    "a connection",
+    () => terminal.status(),
+    (word) => word === "Connected",
+  );
   await terminal.type(FILL);
-  await until("the colour on the canvas", () => share(context, page, COLOUR), (part) => part > 0.7);
+  await until(
+    "the colour on the canvas",
+    () => share(context, page, COLOUR),
+    (part) => part > 0.7,
+  );
   await page.evaluate(() => {
     for (const canvas of document.querySelectorAll(".panel.shown canvas")) {
       canvas.getContext("webgl2")?.getExtension("WEBGL_lose_context").loseContext();
     }
   });
   await page.locator(".panel.shown .xterm-rows > div").first().waitFor();
-  await until("the colour in the document", () => share(context, page, COLOUR), (part) => part > 0.7);
+  await until(
+    "the colour in the document",
+    () => share(context, page, COLOUR),
+    (part) => part > 0.7,
+  );
 });

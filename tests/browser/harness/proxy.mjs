@@ -13,7 +13,7 @@ export class Network {
   /** Listens on a port of its own. */
   static async before(url) {
     const network = new Network();
-    network.#target = { host: url.hostname, port: Number(url.port) };
+    network.lead(url);
     network.#relay = createServer((inner) => network.#accept(inner));
     network.#relay.listen(0, "127.0.0.1");
     await once(network.#relay, "listening");
@@ -33,6 +33,11 @@ export class Network {
     this.#up = true;
   }
 
+  /** Leads to another server from now on. */
+  lead(url) {
+    this.#target = { host: url.hostname, port: Number(url.port) };
+  }
+
   /** Ends it. */
   async close() {
     this.cut();
@@ -47,7 +52,10 @@ export class Network {
       return;
     }
     const outer = connect(this.#target);
-    for (const [one, other] of [[inner, outer], [outer, inner]]) {
+    for (const [one, other] of [
+      [inner, outer],
+      [outer, inner],
+    ]) {
       this.#sockets.add(one);
       one.pipe(other);
       one.on("error", () => {});

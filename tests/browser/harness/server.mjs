@@ -61,7 +61,10 @@ export class Server {
 
   /** Whether a file is in that folder. */
   exists(name) {
-    return access(join(this.home, name)).then(() => true, () => false);
+    return access(join(this.home, name)).then(
+      () => true,
+      () => false,
+    );
   }
 
   /** Asks its API as another client would; gives the parsed answer. */

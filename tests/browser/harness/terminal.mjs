@@ -36,7 +36,11 @@ export class Terminal {
 
   /** Waits for a prompt with nothing typed at it, in the last row. */
   prompt() {
-    return until("a prompt", () => this.text(), (text) => text.split("\n").at(-1) === PROMPT.trimEnd());
+    return until(
+      "a prompt",
+      () => this.text(),
+      (text) => text.split("\n").at(-1) === PROMPT.trimEnd(),
+    );
   }
 
   /** Gives the terminal the keyboard, as a click on it does. */
@@ -54,7 +58,11 @@ export class Terminal {
   async run(command) {
     await this.prompt();
     await this.press("Control+l");
-    await until("a clear screen", () => this.text(), (text) => text === PROMPT.trimEnd());
+    await until(
+      "a clear screen",
+      () => this.text(),
+      (text) => text === PROMPT.trimEnd(),
+    );
     await this.type(`${command}\n`);
     const done = (text) => text.includes("\n") && text.split("\n").at(-1) === PROMPT.trimEnd();
     const text = await until(`the end of ${command}`, () => this.text(), done);
@@ -107,17 +115,21 @@ export class Terminal {
 
   /** The titles of all tabs, in order. */
   async tabs() {
-    return this.page.getByRole("tab").locator(".tab-title").allTextContents();
+    return this.page.locator(".tabs .tab-title").allTextContents();
   }
 
   /** A tab by its place. */
   tab(place) {
-    return this.page.getByRole("tab").nth(place);
+    return this.page.locator("[role=tab]").nth(place);
   }
 
   /** Waits for a number of tabs. */
   tabCount(count) {
-    return until(`${count} tabs`, () => this.tabs(), (tabs) => tabs.length === count);
+    return until(
+      `${count} tabs`,
+      () => this.tabs(),
+      (tabs) => tabs.length === count,
+    );
   }
 
   /** Chooses a command in the palette, by what it is called. */

@@ -1,6 +1,9 @@
 //! The panes: what they tell, and how they are reached.
 
-use leptos::prelude::*;
+use leptos::{
+    prelude::*,
+    task::{spawn_local, tick},
+};
 
 use super::{App, Stage};
 use crate::{
@@ -31,12 +34,18 @@ impl App {
     /// shown first, since an element that is not shown yet cannot have the keyboard.
     pub fn focus_pane(&self) {
         let app = *self;
-        request_animation_frame(move || {
+        let focus = move || {
             let covered = app.overlay.try_with_untracked(Option::is_some).unwrap_or(true);
             if let (false, Some(pane)) = (covered, app.pane()) {
                 pane.focus();
             }
+        };
+        // As soon as it is shown, lest the next key go nowhere; one that is only being made is there a frame later.
+        spawn_local(async move {
+            tick().await;
+            focus();
         });
+        request_animation_frame(focus);
     }
 
     /// Something happened in a pane.

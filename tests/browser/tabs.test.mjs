@@ -213,3 +213,12 @@ pageTest("the list of tabs on a phone selects, moves and closes", { window: TABL
   await dialog.getByRole("button", { name: "Close three" }).tap();
   await titled(terminal, ["two", "one"]);
 });
+
+pageTest("a tab that is shown has the keyboard before another key can be pressed", {}, async ({ terminal, page }) => {
+  await openTabs(terminal, 2);
+  // A page that is busy draws nothing between two keys.
+  await page.evaluate(() => (window.requestAnimationFrame = () => 0));
+  await page.keyboard.press("Control+Shift+1");
+  assert.ok(await page.locator(".panel.shown").evaluate((panel) => panel.contains(document.activeElement)));
+  assert.equal(await terminal.tab(0).getAttribute("aria-selected"), "true");
+});

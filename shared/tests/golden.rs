@@ -1,10 +1,10 @@
 //! The wire, byte by byte, as `vectors.json` pins it for clients in every language.
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is how it fails")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use limpet_shared::{
-    ClientMessage, Epoch, ErrorCode, ExitStatus, Header, Hello, InputOffset, Kind, MessageError,
+    ClientMessage, CloseCode, Epoch, ErrorCode, ExitStatus, Header, Hello, InputOffset, Kind, MessageError,
     OutputOffset, Resume, Role, ServerMessage, SessionId, ViewerId, Welcome, Winsize,
 };
 use serde::Deserialize;
@@ -17,6 +17,8 @@ struct Vectors {
     tolerated: Vec<Tolerated>,
     frames: Vec<Frame>,
     refused: Refused,
+    errors: Vec<String>,
+    closes: BTreeMap<String, u16>,
 }
 
 /// A text message, and the very bytes of it.
@@ -267,4 +269,25 @@ fn what_is_no_frame_is_refused() {
         let read = Header::split(&bytes(&hex)).map(|(header, _)| header);
         assert!(read.is_err(), "{name}: read as {read:?}");
     }
+}
+
+#[test]
+fn errors_have_the_names_that_are_pinned() {
+    for name in vectors().errors {
+        let code: ErrorCode = serde_json::from_value(name.clone().into()).unwrap();
+        assert_eq!(code.to_string(), name);
+    }
+}
+
+#[test]
+fn closes_have_the_codes_that_are_pinned() {
+    let closes = [
+        ("normal", CloseCode::Normal),
+        ("going-away", CloseCode::GoingAway),
+        ("protocol", CloseCode::Protocol),
+        ("heartbeat-missed", CloseCode::HeartbeatMissed),
+        ("replaced", CloseCode::Replaced),
+    ];
+    let closes = closes.map(|(name, close)| (name.to_owned(), close.code()));
+    assert_eq!(vectors().closes, BTreeMap::from(closes));
 }

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 
 import { required } from "./environment.mjs";
+import { DEADLINE_MS } from "./wait.mjs";
 
 /** A shell whose looks depend on nobody's configuration. */
 const SHELL = ["bash", "--norc", "--noprofile"];
@@ -95,7 +96,9 @@ export class Server {
     if (this.#process.exitCode === null && this.#process.signalCode === null) {
       const ended = once(this.#process, "exit");
       this.#process.kill("SIGTERM");
+      const deadline = setTimeout(() => this.#process.kill("SIGKILL"), DEADLINE_MS);
       await ended;
+      clearTimeout(deadline);
     }
     await rm(this.home, { recursive: true, force: true });
     const end = this.#process.exitCode ?? this.#process.signalCode;

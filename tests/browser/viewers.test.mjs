@@ -2,12 +2,24 @@
 
 import { assert, pageTest, until } from "./harness.mjs";
 
+/** Waits until two windows show the same, for one of them draws later. */
+function same(one, other) {
+  return until(
+    "the same text in both windows",
+    () => Promise.all([one.text(), other.text()]),
+    ([first, second]) => first === second,
+  );
+}
+
 pageTest("a reload brings the same screen back", {}, async ({ terminal, page }) => {
   await terminal.run("for i in $(seq 100); do printf '%s \\e[3%dmcoloured\\e[m\\n' $i $((i % 8)); done");
   const before = await terminal.text();
   await page.reload();
-  await terminal.prompt();
-  assert.equal(await terminal.text(), before);
+  await until(
+    "the same screen",
+    () => terminal.text(),
+    (text) => text === before,
+  );
   assert.equal(await terminal.run("echo still here"), "still here");
 });
 
@@ -55,7 +67,7 @@ pageTest("two windows on one session show the same", {}, async (world) => {
   await terminal.shows(/^from one and other$/m);
   await terminal.prompt();
   await other.prompt();
-  assert.equal(await terminal.text(), await other.text());
+  await same(terminal, other);
 });
 
 pageTest("a program's questions are answered by one of several windows", {}, async (world) => {
@@ -72,7 +84,7 @@ pageTest("a program's questions are answered by one of several windows", {}, asy
     "IFS= read -rs -d c -p $'\\e[c' one; read -rs -t 1 -n 1 two; printf '%q %q\\n' \"$one\" \"$two\"",
   );
   assert.match(asked, /\? *[\d;]+' ''$/);
-  assert.equal(await terminal.text(), await other.text());
+  await same(terminal, other);
 });
 
 pageTest("a window that comes late answers nothing that was asked before", {}, async (world) => {
@@ -81,7 +93,11 @@ pageTest("a window that comes late answers nothing that was asked before", {}, a
   const before = await terminal.text();
   const other = (await world.window()).terminal;
   await other.open(link);
-  assert.equal(await other.text(), before);
+  await until(
+    "what the other shows",
+    () => other.text(),
+    (text) => text === before,
+  );
   assert.equal(await other.run("echo clean"), "clean");
 });
 

@@ -8,7 +8,7 @@ use super::{
     dialog::{Dialog, Heading},
     drag::{Axis, Reorder},
     icons::{Glyph, Icon},
-    tab::sign,
+    tab::{Shown, sign},
 };
 use crate::{
     app::App,
@@ -45,12 +45,7 @@ pub fn Switcher() -> impl IntoView {
 #[component]
 fn Line(kind: TabKind, reorder: Reorder) -> impl IntoView {
     let app = App::expect();
-    let kind = StoredValue::new(kind);
-    let tab = app.tab(kind.get_value());
-    let active = Memo::new(move |_| app.tabs.with(|tabs| kind.with_value(|kind| tabs.is_active(kind))));
-    let dragged = Memo::new(move |_| kind.with_value(|kind| reorder.drags(kind)));
-    let title =
-        Memo::new(move |_| tab.with(|tab| tab.as_ref().map(|tab| tab.title.clone()).unwrap_or_default()));
+    let Shown { kind, tab, active, dragged, title } = Shown::new(app, kind, reorder);
     let choose = move |_| {
         app.tabs.update(|tabs| kind.with_value(|kind| tabs.select(kind)));
         app.close_overlay();

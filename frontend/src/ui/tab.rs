@@ -16,6 +16,38 @@ use crate::{
     tabs::{Mark, Tab, TabKind, model::Side},
 };
 
+/// What every picture of a tab shows.
+#[derive(Clone, Copy)]
+pub struct Shown {
+    /// Which tab it is.
+    pub kind: StoredValue<TabKind>,
+    /// The tab; none while it is going.
+    pub tab: Memo<Option<Tab>>,
+    /// Whether its pane is the one in sight.
+    pub active: Memo<bool>,
+    /// Whether it is being moved.
+    pub dragged: Memo<bool>,
+    /// What it is called.
+    pub title: Memo<String>,
+}
+
+impl Shown {
+    /// That of one tab, in a list that `reorder` can change.
+    pub fn new(app: App, kind: TabKind, reorder: Reorder) -> Self {
+        let kind = StoredValue::new(kind);
+        let tab = app.tab(kind.get_value());
+        let title =
+            Memo::new(move |_| tab.with(|tab| tab.as_ref().map(|tab| tab.title.clone()).unwrap_or_default()));
+        Self {
+            kind,
+            tab,
+            active: Memo::new(move |_| app.tabs.with(|tabs| kind.with_value(|kind| tabs.is_active(kind)))),
+            dragged: Memo::new(move |_| kind.with_value(|kind| reorder.drags(kind))),
+            title,
+        }
+    }
+}
+
 /// A tab. Its cross is for pointers; the keyboard closes it with Delete.
 #[component]
 pub fn TabItem(
@@ -26,12 +58,7 @@ pub fn TabItem(
 ) -> impl IntoView {
     let app = App::expect();
     let element = NodeRef::<html::Div>::new();
-    let kind = StoredValue::new(kind);
-    let tab = app.tab(kind.get_value());
-    let active = Memo::new(move |_| app.tabs.with(|tabs| kind.with_value(|kind| tabs.is_active(kind))));
-    let dragged = Memo::new(move |_| kind.with_value(|kind| reorder.drags(kind)));
-    let title =
-        Memo::new(move |_| tab.with(|tab| tab.as_ref().map(|tab| tab.title.clone()).unwrap_or_default()));
+    let Shown { kind, tab, active, dragged, title } = Shown::new(app, kind, reorder);
     let select = move || app.change_tabs(|tabs| kind.with_value(|kind| tabs.select(kind)));
     Effect::new(move || {
         if let Some(element) = element.get().filter(|_| active.get()) {

@@ -1,4 +1,4 @@
-use limpet_shared::{Epoch, InputOffset, OutputOffset, Resume, SessionId};
+use limpet_shared::{Epoch, Header, InputOffset, OutputOffset, Resume, ServerMessage, SessionId, Welcome};
 
 use super::*;
 use crate::connection::event::Effect as E;

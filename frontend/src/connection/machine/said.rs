@@ -1,0 +1,109 @@
+//! What the server says, and what follows from it.
+
+use limpet_shared::{ClientMessage, ErrorCode, Header, MessageError, ServerMessage, Welcome, Winsize};
+
+use super::{Machine, State};
+use crate::connection::{
+    GoneReason,
+    event::{Effect, Moment, Tell},
+    pulse::Pulse,
+};
+
+impl Machine {
+    pub(super) fn text(&mut self, text: &str, moment: Moment) {
+        let message = match ServerMessage::parse(text) {
+            Ok(message) => message,
+            Err(MessageError::UnknownType(_)) => return,
+            Err(MessageError::Malformed(_)) => return self.give_up(GoneReason::Protocol),
+        };
+        if let State::Attached { pulse, .. } = &mut self.state {
+            pulse.heard(moment.now_ms);
+        }
+        match (&self.state, message) {
+            (State::Greeting { .. }, ServerMessage::Welcome(welcome)) => self.welcomed(welcome, moment),
+            (_, ServerMessage::Error { code, message }) => self.error(code, message),
+            (_, ServerMessage::Ping { t }) => self.send(&ClientMessage::Pong { t }),
+            (State::Attached { .. }, message) => self.message(message, moment),
+            (State::Ended | State::Gone(_), _) => {}
+            _ => self.give_up(GoneReason::Protocol),
+        }
+    }
+
+    fn welcomed(&mut self, welcome: Welcome, moment: Moment) {
+        let Moment { now_ms, .. } = moment;
+        self.state = State::Attached { since_ms: now_ms, role: welcome.role, pulse: Pulse::new(now_ms) };
+        let known = self.inflow.resume().is_some();
+        if !self.inflow.begin(&welcome) && known {
+            self.tell(Tell::Clear { skipped: 0 });
+        }
+        self.tell(Tell::Role(welcome.role));
+        self.tell(Tell::Size { size: welcome.size, own: same_cells(welcome.size, self.size) });
+        self.tell(Tell::Title(welcome.title));
+        self.greet_version(welcome.server);
+        if self.outbox.restart(welcome.input) > 0 {
+            self.notice("What you typed last may not have arrived: the server does not remember it.");
+        }
+        if !welcome.role.may_write() {
+            self.outbox.clear();
+        }
+        self.flush();
+        self.beat(moment);
+    }
+
+    fn greet_version(&mut self, server: String) {
+        if server != env!("CARGO_PKG_VERSION") && self.foreign_server.as_ref() != Some(&server) {
+            self.foreign_server = Some(server);
+            self.notice("A new version of limpet is here. Reload the page to use it.");
+        }
+    }
+
+    fn message(&mut self, message: ServerMessage, moment: Moment) {
+        match message {
+            ServerMessage::Ack { input } => {
+                self.outbox.acknowledge(input);
+                self.flush();
+            }
+            ServerMessage::Resize { size, by } => {
+                self.tell(Tell::Size { size, own: by == Some(self.viewer) });
+            }
+            ServerMessage::Reset { output, skipped } => {
+                self.inflow.skip_to(output);
+                self.tell(Tell::Clear { skipped });
+            }
+            ServerMessage::Title { title } => self.tell(Tell::Title(title)),
+            ServerMessage::Viewers { pen, .. } => self.tell(Tell::Pen(pen)),
+            ServerMessage::Exit { status, .. } => self.ended(status),
+            ServerMessage::Pong { t } => self.pong(t.as_f64(), moment),
+            ServerMessage::Welcome(_) => self.give_up(GoneReason::Protocol),
+            // Handled wherever they come.
+            ServerMessage::Ping { .. } | ServerMessage::Error { .. } => {}
+        }
+    }
+
+    pub(super) fn frame(&mut self, head: &[u8], len: usize, moment: Moment) {
+        let State::Attached { pulse, .. } = &mut self.state else { return };
+        pulse.heard(moment.now_ms);
+        let pieces = Header::decode(head, len).ok().and_then(|header| self.inflow.receive(header, len).ok());
+        match pieces {
+            Some(pieces) => self.effects.extend(pieces.into_iter().flatten().map(Effect::Write)),
+            None => self.give_up(GoneReason::Protocol),
+        }
+    }
+
+    fn error(&mut self, code: ErrorCode, message: String) {
+        if code != ErrorCode::UnknownType {
+            self.tell(Tell::Notice(message));
+        }
+    }
+
+    fn pong(&mut self, t_ms: Option<f64>, moment: Moment) {
+        if let (State::Attached { pulse, .. }, Some(t_ms)) = (&mut self.state, t_ms) {
+            pulse.answered(t_ms, moment.now_ms);
+        }
+        self.beat(moment);
+    }
+}
+
+fn same_cells(a: Winsize, b: Winsize) -> bool {
+    (a.cols, a.rows) == (b.cols, b.rows)
+}

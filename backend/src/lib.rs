@@ -18,6 +18,7 @@ pub mod log;
 pub mod logging;
 pub mod pty;
 pub mod random;
+pub mod screen;
 pub mod serve;
 pub mod session;
 pub mod web;

@@ -27,6 +27,46 @@ pub struct Theme {
     pub ansi: [Rgb; 16],
 }
 
+/// What of a theme a program can ask its terminal for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Colours {
+    /// Whether it is light text on a dark ground or the other way round.
+    pub appearance: Appearance,
+    /// The ground.
+    pub background: Rgb,
+    /// Text in the default colour.
+    pub foreground: Rgb,
+    /// The cursor.
+    pub cursor: Rgb,
+    /// The sixteen colours of SGR 30-37 and 90-97.
+    pub ansi: [Rgb; 16],
+}
+
+impl Default for Colours {
+    /// Those of limpet's own dark theme.
+    fn default() -> Self {
+        Self {
+            appearance: Appearance::Dark,
+            background: Rgb::from_number(0x14_19_1c),
+            foreground: Rgb::from_number(0xd6_de_dd),
+            cursor: Rgb::from_number(0x7f_d1_c0),
+            ansi: [
+                0x25_2d_31, 0xe5_74_7a, 0x86_c3_8a, 0xdf_b5_6c, 0x6f_a8_dc, 0xb9_95_d6, 0x66_bf_c0,
+                0xc3_cd_cc, 0x66_75_7a, 0xf1_94_99, 0xa3_d9_a5, 0xf0_cd_8d, 0x93_c1_ec, 0xd0_b3_e6,
+                0x8d_d8_d5, 0xf1_f5_f4,
+            ]
+            .map(Rgb::from_number),
+        }
+    }
+}
+
+impl From<Theme> for Colours {
+    fn from(theme: Theme) -> Self {
+        let Theme { appearance, background, foreground, cursor, ansi, .. } = theme;
+        Self { appearance, background, foreground, cursor, ansi }
+    }
+}
+
 /// Dark or light, as in CSS `prefers-color-scheme`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -54,6 +94,15 @@ pub struct Rgb {
 #[error("'{0}' is no colour; write #rrggbb")]
 pub struct RgbError(String);
 
+impl Rgb {
+    /// The colour `0xrrggbb`.
+    #[must_use]
+    pub const fn from_number(number: u32) -> Self {
+        let [_, red, green, blue] = number.to_be_bytes();
+        Self { red, green, blue }
+    }
+}
+
 impl FromStr for Rgb {
     type Err = RgbError;
 
@@ -61,8 +110,7 @@ impl FromStr for Rgb {
         let digits =
             text.strip_prefix('#').filter(|d| d.len() == 6 && d.bytes().all(|b| b.is_ascii_hexdigit()));
         let number = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok());
-        let [_, red, green, blue] = number.ok_or_else(|| RgbError(text.to_owned()))?.to_be_bytes();
-        Ok(Self { red, green, blue })
+        number.map(Self::from_number).ok_or_else(|| RgbError(text.to_owned()))
     }
 }
 

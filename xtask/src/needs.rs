@@ -28,6 +28,8 @@ pub(crate) enum Need {
     PagePackages,
     /// What the browser's tests take from npm.
     TestPackages,
+    /// The terminal that the server's screen is held against.
+    ScreenPackages,
     /// Chromium, its driver, and the programs that tests run.
     Programs,
 }
@@ -37,12 +39,13 @@ impl Need {
     pub(crate) const PAGE: [Self; 4] = [Self::Wasm, Self::PagePackages, Self::Bindgen, Self::Trunk];
 
     /// Everything, what is quickest to fail first.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Rustfmt,
         Self::Clippy,
         Self::Wasm,
         Self::PagePackages,
         Self::TestPackages,
+        Self::ScreenPackages,
         Self::Programs,
         Self::Bindgen,
         Self::Trunk,
@@ -60,6 +63,7 @@ impl Need {
             Self::Deny => Tool::deny().install(workspace),
             Self::PagePackages => npm::install(workspace, Path::new("frontend")),
             Self::TestPackages => npm::install(workspace, Path::new("tests/browser")),
+            Self::ScreenPackages => npm::install(workspace, Path::new("tests/screen")),
             Self::Programs => system::install(),
         }
     }

@@ -50,7 +50,12 @@ const STEPS: [Step; 7] = [
         needs: &[Need::Wasm, Need::Bindgen, Need::Programs],
         run: wasm,
     },
-    Step { name: "e2e", what: "the real server, with real programs", needs: &[Need::Programs], run: e2e },
+    Step {
+        name: "e2e",
+        what: "the real server, with real programs",
+        needs: &[Need::ScreenPackages, Need::Programs],
+        run: e2e,
+    },
     Step { name: "browser", what: "the real page, in Chromium", needs: &BROWSER_NEEDS, run: browser },
 ];
 

@@ -1,0 +1,136 @@
+//! The server's own terminal emulation: what a session's screen and scrollback look like.
+//!
+//! It follows xterm.js, which draws the same output in the page, down to its peculiarities: a [`Screen`] that has parsed some
+//! output and an xterm.js that has parsed the same are in the same state, and a snapshot of the one brings a fresh other
+//! there. Tests hold the two together (`tests/screen`).
+//!
+//! * [`parser`] turns bytes into text and control functions; [`terminal`] and [`control`] are what these do.
+//! * [`buffer`] is a grid of [`row`]s with its [`scrollback`]; [`reflow`] gives it another size.
+
+mod answer;
+mod buffer;
+mod charset;
+mod control;
+mod modes;
+mod palette;
+mod params;
+mod parser;
+mod reflow;
+mod row;
+mod scrollback;
+mod sgr;
+mod snapshot;
+mod style;
+mod table;
+mod tables;
+mod tabs;
+mod terminal;
+mod width;
+
+use limpet_shared::{Winsize, theme::Colours};
+
+use self::{answer::Answers, control::Performer, parser::Parser, terminal::Terminal};
+
+/// Fewest columns: a wide character needs two.
+const MIN_COLUMNS: usize = 2;
+
+/// A terminal that is seen by nobody.
+#[derive(Debug)]
+pub struct Screen {
+    parser: Parser,
+    terminal: Terminal,
+    answers: Answers,
+}
+
+/// A screen as output.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Output that brings a fresh xterm.js of the same size into the screen's state.
+    pub output: Vec<u8>,
+    /// How many of the bytes fed last are not in it: they begin a character or a control function, and are to be written after it.
+    pub unfinished: usize,
+    /// How many rows of scrollback were left out.
+    pub left_out: usize,
+}
+
+/// A screen as text.
+#[derive(Debug)]
+pub struct Text {
+    /// Its rows from the top, without what is blank at their ends.
+    pub lines: Vec<String>,
+    /// Column and row of the cursor, counted from 0.
+    pub cursor: (usize, usize),
+    /// Whether the cursor is shown.
+    pub is_cursor_visible: bool,
+    /// Whether this is the alternate screen, of a program that uses all of it.
+    pub is_alternate: bool,
+}
+
+impl Screen {
+    /// A blank screen that keeps so many rows of scrollback.
+    #[must_use]
+    pub fn new(size: Winsize, scrollback: usize) -> Self {
+        let (columns, rows) = cells(size);
+        let (mut answers, terminal) = (Answers::default(), Terminal::new(columns, rows, scrollback));
+        answers.set_size(size);
+        Self { parser: Parser::default(), terminal, answers }
+    }
+
+    /// Takes the program's next output; it may be cut anywhere.
+    pub fn feed(&mut self, output: &[u8]) {
+        let mut performer = Performer { terminal: &mut self.terminal, answers: &mut self.answers };
+        self.parser.parse(output, &mut performer);
+    }
+
+    /// Takes on another size.
+    pub fn resize(&mut self, size: Winsize) {
+        let (columns, rows) = cells(size);
+        self.answers.set_size(size);
+        self.terminal.resize(columns, rows);
+    }
+
+    /// The screen as output, with `history` rows of scrollback at most, the newest ones.
+    #[must_use]
+    pub fn snapshot(&self, history: usize) -> Snapshot {
+        let output = snapshot::write(&self.terminal, history);
+        let left_out = self.terminal.primary.scrollback.len().saturating_sub(history);
+        Snapshot { output, unfinished: self.parser.unfinished(), left_out }
+    }
+
+    /// The screen as text, without scrollback.
+    #[must_use]
+    pub fn text(&self) -> Text {
+        let (buffer, tables) = (self.terminal.buffer(), &self.terminal.tables);
+        Text {
+            lines: buffer.screen.iter().map(|row| tables.text(row)).collect(),
+            cursor: (buffer.x.min(self.terminal.columns - 1), buffer.y),
+            is_cursor_visible: !self.terminal.cursor_hidden,
+            is_alternate: self.terminal.is_alternate,
+        }
+    }
+
+    /// The title that the program set last.
+    #[must_use]
+    pub fn title(&self) -> &str {
+        &self.terminal.title
+    }
+
+    /// Whether the program's questions are answered here from now on.
+    pub fn answer(&mut self, wanted: bool) {
+        self.answers.want(wanted);
+    }
+
+    /// The answers to what the program has asked since this was last called.
+    pub fn take_answers(&mut self) -> Vec<u8> {
+        self.answers.take()
+    }
+
+    /// The colours that a program is told when it asks.
+    pub fn set_colours(&mut self, colours: Colours) {
+        self.answers.set_colours(colours);
+    }
+}
+
+fn cells(size: Winsize) -> (usize, usize) {
+    (usize::from(size.cols).max(MIN_COLUMNS), usize::from(size.rows).max(1))
+}

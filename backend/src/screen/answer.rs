@@ -1,0 +1,222 @@
+//! What the terminal answers to a program that asks, as xterm.js answers it in the page.
+
+use limpet_shared::{
+    Winsize,
+    theme::{Appearance, Colours},
+};
+
+use super::{
+    modes::{MouseEncoding, MouseTracking},
+    palette::{Rgb, SPECIAL},
+    params::Params,
+    parser::Function,
+    style::Attributes,
+    terminal::Terminal,
+};
+
+/// The terminal that the page has; programs decide by it what they may use.
+const VERSION: &str = "xterm.js(6.1.0-beta.336)";
+
+/// Answers that wait, in bytes: a program that asks and never reads the answers gets no more of them.
+const MOST: usize = 64 * 1024;
+
+/// Answers, while it is this terminal that gives them.
+#[derive(Debug, Default)]
+pub(super) struct Answers {
+    wanted: bool,
+    waiting: Vec<u8>,
+    colours: Box<Colours>,
+    size: Winsize,
+}
+
+impl Answers {
+    /// Whether questions are to be answered from now on.
+    pub(super) fn want(&mut self, wanted: bool) {
+        self.wanted = wanted;
+    }
+
+    /// The colours to tell.
+    pub(super) fn set_colours(&mut self, colours: Colours) {
+        *self.colours = colours;
+    }
+
+    /// The size to tell, in pixels as well.
+    pub(super) fn set_size(&mut self, size: Winsize) {
+        self.size = size;
+    }
+
+    /// Takes what has been answered since.
+    pub(super) fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.waiting)
+    }
+
+    fn say(&mut self, answer: &str) {
+        if self.waiting.len() + answer.len() <= MOST {
+            self.waiting.extend_from_slice(answer.as_bytes());
+        }
+    }
+
+    /// Control sequences that ask.
+    pub(super) fn csi(&mut self, terminal: &Terminal, (prefix, last): Function, params: &Params) {
+        if !self.wanted {
+            return;
+        }
+        let (packed, first) = (prefix.to_be_bytes(), params.get(0));
+        let prefix = &packed[packed.iter().take_while(|&&byte| byte == 0).count()..];
+        match (prefix, last) {
+            // DA1, DA2, XTVERSION.
+            (b"", b'c') if first == 0 => self.say("\x1b[?1;2c"),
+            (b">", b'c') if first == 0 => self.say("\x1b[>0;276;0c"),
+            (b">", b'q') if first == 0 => self.say(&format!("\x1bP>|{VERSION}\x1b\\")),
+            // DSR.
+            (b"", b'n') if first == 5 => self.say("\x1b[0n"),
+            (b"", b'n') if first == 6 => self.cursor(terminal, ""),
+            (b"?", b'n') if first == 6 => self.cursor(terminal, "?"),
+            (b"?", b'n') if first == 996 => {
+                let is_light = self.colours.appearance == Appearance::Light;
+                self.say(if is_light { "\x1b[?997;2n" } else { "\x1b[?997;1n" });
+            }
+            // DECRQM.
+            (b"$", b'p') => self.say(&format!("\x1b[{first};{}$y", ansi_mode(terminal, first))),
+            (b"?$", b'p') => self.say(&format!("\x1b[?{first};{}$y", private_mode(terminal, first))),
+            (b"?", b'u') => self.say(&format!("\x1b[?{}u", terminal.keyboard.flags)),
+            (b"", b't') => self.window(terminal, first, params.get(1)),
+            _ => {}
+        }
+    }
+
+    fn cursor(&mut self, terminal: &Terminal, prefix: &str) {
+        let buffer = terminal.buffer();
+        self.say(&format!("\x1b[{prefix}{};{}R", buffer.y + 1, buffer.x + 1));
+    }
+
+    /// XTWINOPS: sizes.
+    fn window(&mut self, terminal: &Terminal, operation: i32, which: i32) {
+        let Winsize { xpixel, ypixel, .. } = self.size;
+        let (width, height) = (usize::from(xpixel), usize::from(ypixel));
+        let is_known = width > 0 && height > 0;
+        match operation {
+            14 if is_known && which != 2 => self.say(&format!("\x1b[4;{height};{width}t")),
+            16 if is_known => {
+                self.say(&format!("\x1b[6;{};{}t", height / terminal.rows, width / terminal.columns));
+            }
+            18 => self.say(&format!("\x1b[8;{};{}t", terminal.rows, terminal.columns)),
+            _ => {}
+        }
+    }
+
+    /// Operating system commands that ask, which is to say have `?` in the place of a colour.
+    pub(super) fn osc(&mut self, terminal: &Terminal, number: u32, text: &str) {
+        if !self.wanted {
+            return;
+        }
+        match number {
+            4 => {
+                let mut fields = text.split(';');
+                while let (Some(index), Some(colour)) = (fields.next(), fields.next()) {
+                    if let (Ok(index), "?") = (index.parse::<u8>(), colour) {
+                        self.colour(terminal, &format!("4;{index}"), index.into());
+                    }
+                }
+            }
+            10..=12 => {
+                for (field, number) in text.split(';').zip(number..=12) {
+                    if field == "?" {
+                        self.colour(terminal, &number.to_string(), SPECIAL[number as usize - 10]);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn colour(&mut self, terminal: &Terminal, name: &str, index: u16) {
+        let changed = terminal.palette.get(index);
+        let [r, g, b] = changed.unwrap_or_else(|| of_theme(&self.colours, index));
+        self.say(&format!("\x1b]{name};rgb:{r:02x}{r:02x}/{g:02x}{g:02x}/{b:02x}{b:02x}\x1b\\"));
+    }
+
+    /// DECRQSS.
+    pub(super) fn dcs(&mut self, terminal: &Terminal, function: Function, text: &str) {
+        if !self.wanted || function != (u32::from(b'$'), b'q') {
+            return;
+        }
+        let buffer = terminal.buffer();
+        match text {
+            "\"q" => {
+                let protected = u8::from(terminal.pen.attributes.has(Attributes::PROTECTED));
+                self.say(&format!("\x1bP1$r{protected}\"q\x1b\\"));
+            }
+            "\"p" => self.say("\x1bP1$r61;1\"p\x1b\\"),
+            "r" => self.say(&format!("\x1bP1$r{};{}r\x1b\\", buffer.top + 1, buffer.bottom + 1)),
+            "m" => self.say("\x1bP1$r0m\x1b\\"),
+            " q" => self.say("\x1bP1$r1 q\x1b\\"),
+            _ => self.say("\x1bP0$r\x1b\\"),
+        }
+    }
+}
+
+/// DECRPM's values.
+const UNKNOWN: u8 = 0;
+const SET: u8 = 1;
+const RESET: u8 = 2;
+const ALWAYS_SET: u8 = 3;
+const ALWAYS_RESET: u8 = 4;
+
+fn value(set: bool) -> u8 {
+    if set { SET } else { RESET }
+}
+
+fn ansi_mode(terminal: &Terminal, mode: i32) -> u8 {
+    match mode {
+        2 => ALWAYS_RESET,
+        4 => value(terminal.modes.insert),
+        12 => ALWAYS_SET,
+        20 => value(terminal.newline),
+        _ => UNKNOWN,
+    }
+}
+
+fn private_mode(terminal: &Terminal, mode: i32) -> u8 {
+    let modes = &terminal.modes;
+    match mode {
+        1 => value(modes.application_cursor),
+        6 => value(modes.origin),
+        7 => value(modes.autowrap),
+        8 => ALWAYS_SET,
+        9 => value(terminal.mouse == MouseTracking::Presses),
+        // The user's choice; blinking unless changed.
+        12 | 1048 => SET,
+        25 => value(!terminal.cursor_hidden),
+        45 => value(modes.reverse_wrap),
+        47 | 1047 | 1049 => value(terminal.is_alternate),
+        66 => value(modes.application_keypad),
+        67 | 1005 | 1015 => ALWAYS_RESET,
+        1000 => value(terminal.mouse == MouseTracking::Buttons),
+        1002 => value(terminal.mouse == MouseTracking::Drags),
+        1003 => value(terminal.mouse == MouseTracking::Motion),
+        1004 => value(modes.focus),
+        1006 => value(terminal.mouse_encoding == MouseEncoding::Sgr),
+        1016 => value(terminal.mouse_encoding == MouseEncoding::SgrPixels),
+        2004 => value(modes.bracketed_paste),
+        2026 => value(modes.synchronized),
+        _ => UNKNOWN,
+    }
+}
+
+/// The theme's colour of a number, the cube and the greys of xterm's 256 among them.
+fn of_theme(theme: &Colours, index: u16) -> Rgb {
+    let plain = |colour: limpet_shared::theme::Rgb| [colour.red, colour.green, colour.blue];
+    let level = |step: u16| if step == 0 { 0 } else { u8::try_from(55 + 40 * step).unwrap_or(u8::MAX) };
+    match index {
+        0..16 => plain(theme.ansi[usize::from(index)]),
+        16..232 => {
+            let cube = index - 16;
+            [level(cube / 36), level(cube / 6 % 6), level(cube % 6)]
+        }
+        232..256 => [u8::try_from(8 + 10 * (index - 232)).unwrap_or(u8::MAX); 3],
+        256 => plain(theme.foreground),
+        257 => plain(theme.background),
+        _ => plain(theme.cursor),
+    }
+}

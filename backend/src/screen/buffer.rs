@@ -1,0 +1,142 @@
+//! A buffer of rows: the primary one with its scrollback, or the alternate one.
+
+use super::{
+    charset::Charsets,
+    row::{Cell, Row},
+    scrollback::Scrollback,
+    style::Style,
+    tabs::TabStops,
+};
+
+/// What DECSC keeps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Saved {
+    pub(super) x: usize,
+    /// Counted from the first row of the scrollback.
+    pub(super) line: usize,
+    pub(super) style: Style,
+    pub(super) charsets: Charsets,
+    pub(super) level: u8,
+    pub(super) origin: bool,
+    pub(super) autowrap: bool,
+}
+
+impl Default for Saved {
+    fn default() -> Self {
+        Self {
+            x: 0,
+            line: 0,
+            style: Style::default(),
+            charsets: Charsets::default(),
+            level: 0,
+            origin: false,
+            autowrap: true,
+        }
+    }
+}
+
+/// Rows, and where the cursor is among them.
+#[derive(Debug)]
+pub(super) struct Buffer {
+    pub(super) columns: usize,
+    pub(super) rows: usize,
+    /// What has scrolled out at the top.
+    pub(super) scrollback: Scrollback,
+    /// What can be seen; empty in an alternate buffer that is not in use.
+    pub(super) screen: Vec<Row>,
+    /// The column of the cursor. Equal to `columns` when the next character goes to the next row.
+    pub(super) x: usize,
+    pub(super) y: usize,
+    /// The scroll region's first row …
+    pub(super) top: usize,
+    /// … and its last.
+    pub(super) bottom: usize,
+    pub(super) tabs: TabStops,
+    pub(super) saved: Saved,
+}
+
+impl Buffer {
+    /// A primary buffer, blank.
+    pub(super) fn primary(columns: usize, rows: usize, scrollback: usize) -> Self {
+        let mut buffer = Self::alternate(columns, rows);
+        buffer.scrollback = Scrollback::new(scrollback);
+        buffer.fill(Cell::BLANK);
+        buffer
+    }
+
+    /// An alternate buffer, not in use.
+    pub(super) fn alternate(columns: usize, rows: usize) -> Self {
+        Self {
+            columns,
+            rows,
+            scrollback: Scrollback::new(0),
+            screen: Vec::new(),
+            x: 0,
+            y: 0,
+            top: 0,
+            bottom: rows - 1,
+            tabs: TabStops::new(columns),
+            saved: Saved::default(),
+        }
+    }
+
+    /// Begins an alternate buffer's use.
+    pub(super) fn fill(&mut self, cell: Cell) {
+        if self.screen.is_empty() {
+            self.screen = vec![Row::blank(self.columns, cell, false); self.rows];
+        }
+    }
+
+    /// Ends an alternate buffer's use. What DECSC kept stays.
+    pub(super) fn clear(&mut self) {
+        let saved = std::mem::take(&mut self.saved);
+        *self = Self { saved, ..Self::alternate(self.columns, self.rows) };
+    }
+
+    /// The row of the cursor.
+    pub(super) fn row(&mut self) -> &mut Row {
+        let y = self.y.min(self.screen.len() - 1);
+        &mut self.screen[y]
+    }
+
+    pub(super) fn set_wrapped(&mut self, y: usize, wrapped: bool) {
+        if let Some(row) = self.screen.get_mut(y) {
+            row.wrapped = wrapped;
+        }
+    }
+
+    /// Scrolls the region up by a row. At the top of the screen the row goes to the scrollback.
+    pub(super) fn scroll(&mut self, fill: Cell, wrapped: bool) {
+        let new = Row::blank(self.columns, fill, wrapped);
+        if self.top == 0 {
+            let mut old = self.take_row(0, self.bottom, new);
+            if self.scrollback.is_kept() {
+                old.shrink();
+                self.scrollback.push(&old);
+            }
+        } else {
+            self.take_row(self.top, self.bottom, new);
+        }
+    }
+
+    /// Takes a row out, moves those up to `last` up, and puts `new` into the gap.
+    pub(super) fn take_row(&mut self, first: usize, last: usize, new: Row) -> Row {
+        let last = last.min(self.screen.len() - 1);
+        let first = first.min(last);
+        self.screen[first..=last].rotate_left(1);
+        std::mem::replace(&mut self.screen[last], new)
+    }
+
+    /// Drops the row `last`, moves those from `first` on down, and puts `new` into the gap.
+    pub(super) fn insert_row(&mut self, first: usize, last: usize, new: Row) {
+        let last = last.min(self.screen.len() - 1);
+        let first = first.min(last);
+        self.screen[first..=last].rotate_right(1);
+        self.screen[first] = new;
+    }
+
+    /// Where the saved cursor is on the screen.
+    pub(super) fn saved_y(&self) -> usize {
+        self.saved.line.saturating_sub(self.scrollback.len())
+    }
+}

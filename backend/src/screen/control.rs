@@ -1,0 +1,225 @@
+//! What control functions do (ECMA-48, DEC's VT220 and VT510 manuals, xterm's "Control Sequences"), the way xterm.js does it.
+
+mod cursor;
+mod edit;
+mod mode;
+mod string;
+
+use super::{
+    answer,
+    charset::Charset,
+    params::Params,
+    parser::{Function, Perform, Text},
+    row::{Cell, Row},
+    sgr,
+    style::Attributes,
+    terminal::Terminal,
+};
+
+/// Prefixes and intermediates, as the parser packs them.
+const NONE: u32 = 0;
+const QUESTION: u32 = b'?' as u32;
+const GREATER: u32 = b'>' as u32;
+const LESS: u32 = b'<' as u32;
+const EQUALS: u32 = b'=' as u32;
+const SPACE: u32 = b' ' as u32;
+const QUOTE: u32 = b'"' as u32;
+const APOSTROPHE: u32 = b'\'' as u32;
+const BANG: u32 = b'!' as u32;
+const HASH: u32 = b'#' as u32;
+const PERCENT: u32 = b'%' as u32;
+
+/// A terminal that is being parsed for, with what it answers.
+pub(super) struct Performer<'a> {
+    pub(super) terminal: &'a mut Terminal,
+    pub(super) answers: &'a mut answer::Answers,
+}
+
+impl Perform for Performer<'_> {
+    fn print(&mut self, text: Text<'_>) {
+        self.terminal.print(text);
+    }
+
+    fn execute(&mut self, control: u8) {
+        let terminal = &mut *self.terminal;
+        terminal.preceding = None;
+        match control {
+            0x08 => terminal.backspace(),
+            b'\t' => terminal.tab(),
+            b'\n' | 0x0b | 0x0c => terminal.line_feed(),
+            b'\r' => terminal.buffer_mut().x = 0,
+            0x0e => terminal.level = 1,
+            0x0f => terminal.level = 0,
+            0x84 => terminal.index(),
+            0x85 => terminal.next_line(),
+            0x88 => terminal.set_tab(),
+            _ => {}
+        }
+    }
+
+    fn csi(&mut self, function: Function, params: &Params) {
+        self.answers.csi(self.terminal, function, params);
+        let terminal = &mut *self.terminal;
+        if function == (NONE, b'b') {
+            terminal.repeat(params.at_least_one(0));
+        } else {
+            terminal.control_sequence(function, params);
+        }
+        terminal.preceding = None;
+    }
+
+    fn esc(&mut self, function: Function) {
+        self.terminal.escape_sequence(function);
+        self.terminal.preceding = None;
+    }
+
+    fn osc(&mut self, number: u32, text: &str) {
+        self.answers.osc(self.terminal, number, text);
+        self.terminal.operating_system_command(number, text);
+        self.terminal.preceding = None;
+    }
+
+    fn dcs(&mut self, function: Function, text: &str) {
+        self.answers.dcs(self.terminal, function, text);
+        self.terminal.preceding = None;
+    }
+
+    fn ignored(&mut self) {
+        self.terminal.preceding = None;
+    }
+}
+
+impl Terminal {
+    fn control_sequence(&mut self, function: Function, params: &Params) {
+        let count = params.at_least_one(0);
+        match function {
+            (NONE, b'@') => self.insert_chars(count),
+            (SPACE, b'@') => self.shift_columns(|row, fill, columns| row.delete(0, count, fill, columns)),
+            (NONE, b'A') => self.cursor_up(count),
+            (SPACE, b'A') => self.shift_columns(|row, fill, columns| row.insert(0, count, fill, columns)),
+            (NONE, b'B') => self.cursor_down(count),
+            (NONE, b'C' | b'a') => self.move_by(to_signed(count), 0),
+            (NONE, b'D') => self.move_by(-to_signed(count), 0),
+            (NONE, b'E') => {
+                self.cursor_down(count);
+                self.buffer_mut().x = 0;
+            }
+            (NONE, b'F') => {
+                self.cursor_up(count);
+                self.buffer_mut().x = 0;
+            }
+            (NONE, b'G' | b'`') => {
+                let y = self.buffer().y;
+                self.set_cursor(count - 1, y);
+            }
+            (NONE, b'H' | b'f') => self.set_cursor(params.at_least_one(1) - 1, count - 1),
+            (NONE, b'I') => self.tabs(count),
+            (NONE, b'J') => self.erase_in_display(params.get(0), false),
+            (QUESTION, b'J') => self.erase_in_display(params.get(0), true),
+            (NONE, b'K') => self.erase_in_line(params.get(0), false),
+            (QUESTION, b'K') => self.erase_in_line(params.get(0), true),
+            (NONE, b'L') => self.insert_lines(count),
+            (NONE, b'M') => self.delete_lines(count),
+            (NONE, b'P') => self.delete_chars(count),
+            (NONE, b'S') => self.scroll_up(count),
+            (NONE, b'T' | b'^') => self.scroll_down(count),
+            (NONE, b'X') => self.erase_chars(count),
+            (NONE, b'Z') => self.tabs_back(count),
+            (NONE, b'd') => {
+                let x = self.buffer().x;
+                self.set_cursor(x, count - 1);
+            }
+            (NONE, b'e') => self.move_by(0, to_signed(count)),
+            (NONE, b'g') => self.clear_tabs(params.get(0)),
+            (NONE, b'h') => params.iter().for_each(|mode| self.set_ansi_mode(mode, true)),
+            (NONE, b'l') => params.iter().for_each(|mode| self.set_ansi_mode(mode, false)),
+            (QUESTION, b'h') => params.iter().for_each(|mode| self.set_private_mode(mode)),
+            (QUESTION, b'l') => params.iter().for_each(|mode| self.reset_private_mode(mode)),
+            (NONE, b'm') => {
+                let mut pen = self.pen;
+                sgr::apply(&mut pen, params);
+                self.set_pen(pen);
+            }
+            (BANG, b'p') => self.soft_reset(),
+            (SPACE, b'q') => self.set_cursor_style(params.get(0)),
+            (QUOTE, b'q') => {
+                let mut pen = self.pen;
+                match params.get(0) {
+                    1 => pen.attributes.set(Attributes::PROTECTED, true),
+                    0 | 2 => pen.attributes.set(Attributes::PROTECTED, false),
+                    _ => {}
+                }
+                self.set_pen(pen);
+            }
+            (NONE, b'r') => self.set_scroll_region(params),
+            (NONE, b's') => self.save_cursor(),
+            (NONE, b't') => self.window_operation(params),
+            (NONE, b'u') => self.restore_cursor(),
+            (EQUALS, b'u') => self.keyboard.set(params.get(0), params.get(1)),
+            (GREATER, b'u') => self.keyboard.push(params.get(0), self.is_alternate),
+            (LESS, b'u') => self.keyboard.pop(count, self.is_alternate),
+            (APOSTROPHE, b'}') => {
+                let x = self.buffer().x;
+                self.shift_columns(|row, fill, columns| row.insert(x, count, fill, columns));
+            }
+            (APOSTROPHE, b'~') => {
+                let x = self.buffer().x;
+                self.shift_columns(|row, fill, columns| row.delete(x, count, fill, columns));
+            }
+            _ => {}
+        }
+    }
+
+    fn escape_sequence(&mut self, function: Function) {
+        match function {
+            (NONE, b'7') => self.save_cursor(),
+            (NONE, b'8') => self.restore_cursor(),
+            (NONE, b'D') => self.index(),
+            (NONE, b'E') => self.next_line(),
+            (NONE, b'H') => self.set_tab(),
+            (NONE, b'M') => self.reverse_index(),
+            (NONE, b'=') => self.modes.application_keypad = true,
+            (NONE, b'>') => self.modes.application_keypad = false,
+            (NONE, b'c') => self.reset(),
+            (NONE, b'n' | b'}') => self.level = 2,
+            (NONE, b'o' | b'|') => self.level = 3,
+            (NONE, b'~') => self.level = 1,
+            (PERCENT, b'@' | b'G') => {
+                self.level = 0;
+                self.charsets.designate(0, Charset::Ascii);
+            }
+            (HASH, b'8') => self.fill_with_e(),
+            (intermediate, last) => {
+                let slot = match u8::try_from(intermediate) {
+                    Ok(b'(') => 0,
+                    Ok(b')' | b'-') => 1,
+                    Ok(b'*' | b'.') => 2,
+                    Ok(b'+') => 3,
+                    _ => return,
+                };
+                if let Some(charset) = Charset::designated(last) {
+                    self.charsets.designate(slot, charset);
+                }
+            }
+        }
+    }
+
+    /// DECALN.
+    fn fill_with_e(&mut self) {
+        self.set_cursor(0, 0);
+        let pen = self.pen.plain();
+        let style = self.tables.style_id(pen);
+        let (columns, cell) = (self.columns, Cell::char('E', 1, style));
+        let buffer = self.buffer_mut();
+        let y = buffer.y;
+        for row in buffer.screen.iter_mut().skip(y) {
+            *row = Row::blank(columns, cell, false);
+        }
+        self.set_cursor(0, 0);
+    }
+}
+
+/// Coordinates are small; counts may be anything.
+fn to_signed(count: usize) -> isize {
+    isize::try_from(count).unwrap_or(isize::MAX)
+}

@@ -1,0 +1,213 @@
+//! Moving the cursor.
+
+use super::{super::terminal::Terminal, Params};
+use crate::screen::{buffer::Saved, style::Style};
+
+impl Terminal {
+    /// Keeps the cursor on the screen, or within the scroll region in origin mode. `most` is the last column it may be in.
+    pub(super) fn restrict_cursor(&mut self, most: usize) {
+        let (origin, rows) = (self.modes.origin, self.rows);
+        let buffer = self.buffer_mut();
+        buffer.x = buffer.x.min(most);
+        let (first, last) = if origin { (buffer.top, buffer.bottom) } else { (0, rows - 1) };
+        buffer.y = buffer.y.max(first).min(last);
+    }
+
+    /// The same, off the margin where the next character wraps.
+    pub(super) fn restrict(&mut self) {
+        self.restrict_cursor(self.columns - 1);
+    }
+
+    /// CUP: counted from the scroll region's corner in origin mode.
+    pub(super) fn set_cursor(&mut self, x: usize, y: usize) {
+        let origin = self.modes.origin;
+        let buffer = self.buffer_mut();
+        buffer.x = x;
+        buffer.y = if origin { buffer.top.saturating_add(y) } else { y };
+        self.restrict();
+    }
+
+    /// Moves from where the cursor is. As in xterm.js, the scroll region's top counts once more in origin mode.
+    pub(super) fn move_by(&mut self, x: isize, y: isize) {
+        self.restrict();
+        let buffer = self.buffer();
+        let (x, y) = (buffer.x.saturating_add_signed(x), buffer.y.saturating_add_signed(y));
+        self.set_cursor(x, y);
+    }
+
+    /// CUU: stops at the scroll region's top.
+    pub(super) fn cursor_up(&mut self, count: usize) {
+        let buffer = self.buffer();
+        let most = buffer.y.checked_sub(buffer.top);
+        self.move_by(0, -super::to_signed(most.map_or(count, |most| count.min(most))));
+    }
+
+    /// CUD: stops at the scroll region's bottom.
+    pub(super) fn cursor_down(&mut self, count: usize) {
+        let buffer = self.buffer();
+        let most = buffer.bottom.checked_sub(buffer.y);
+        self.move_by(0, super::to_signed(most.map_or(count, |most| count.min(most))));
+    }
+
+    pub(super) fn backspace(&mut self) {
+        if !self.modes.reverse_wrap {
+            self.restrict();
+            let buffer = self.buffer_mut();
+            buffer.x = buffer.x.saturating_sub(1);
+            return;
+        }
+        self.restrict_cursor(self.columns);
+        let columns = self.columns;
+        let buffer = self.buffer_mut();
+        if buffer.x > 0 {
+            buffer.x -= 1;
+        } else if buffer.y > buffer.top && buffer.y <= buffer.bottom && buffer.row().wrapped {
+            // Only what wrapped by itself is undone.
+            buffer.row().wrapped = false;
+            buffer.y -= 1;
+            buffer.x = columns - 1;
+            let last = buffer.row().get(columns - 1);
+            if last.width() > 0 && !last.has_content() {
+                buffer.x -= 1;
+            }
+        }
+        self.restrict();
+    }
+
+    pub(super) fn tab(&mut self) {
+        self.tabs(1);
+    }
+
+    /// CHT.
+    pub(super) fn tabs(&mut self, count: usize) {
+        let columns = self.columns;
+        let buffer = self.buffer_mut();
+        if buffer.x < columns {
+            for _ in 0..count.min(columns) {
+                buffer.x = buffer.tabs.next(buffer.x, columns);
+            }
+        }
+    }
+
+    /// CBT.
+    pub(super) fn tabs_back(&mut self, count: usize) {
+        let columns = self.columns;
+        let buffer = self.buffer_mut();
+        if buffer.x < columns {
+            for _ in 0..count.min(columns) {
+                buffer.x = buffer.tabs.previous(buffer.x, columns);
+            }
+        }
+    }
+
+    /// HTS.
+    pub(super) fn set_tab(&mut self) {
+        let buffer = self.buffer_mut();
+        buffer.tabs.set(buffer.x);
+    }
+
+    /// TBC.
+    pub(super) fn clear_tabs(&mut self, which: i32) {
+        let buffer = self.buffer_mut();
+        match which {
+            0 => buffer.tabs.clear(buffer.x),
+            3 => buffer.tabs.clear_all(),
+            _ => {}
+        }
+    }
+
+    pub(super) fn line_feed(&mut self) {
+        let fill = self.erased();
+        let (columns, rows, newline) = (self.columns, self.rows, self.newline);
+        let buffer = self.buffer_mut();
+        if newline {
+            buffer.x = 0;
+        }
+        if buffer.y == buffer.bottom {
+            buffer.scroll(fill, false);
+        } else if buffer.y + 1 < rows {
+            buffer.y += 1;
+            buffer.row().wrapped = false;
+        }
+        if buffer.x >= columns {
+            buffer.x -= 1;
+        }
+    }
+
+    /// IND.
+    pub(super) fn index(&mut self) {
+        self.restrict();
+        let fill = self.erased();
+        let rows = self.rows;
+        let buffer = self.buffer_mut();
+        if buffer.y == buffer.bottom {
+            buffer.scroll(fill, false);
+        } else {
+            buffer.y = (buffer.y + 1).min(rows - 1);
+        }
+        self.restrict();
+    }
+
+    /// NEL.
+    pub(super) fn next_line(&mut self) {
+        self.buffer_mut().x = 0;
+        self.index();
+    }
+
+    /// RI.
+    pub(super) fn reverse_index(&mut self) {
+        self.restrict();
+        let fill = self.erased();
+        let columns = self.columns;
+        let buffer = self.buffer_mut();
+        if buffer.y == buffer.top {
+            let row = super::Row::blank(columns, fill, false);
+            buffer.insert_row(buffer.top, buffer.bottom, row);
+        } else {
+            buffer.y = buffer.y.saturating_sub(1);
+            self.restrict();
+        }
+    }
+
+    /// DECSC.
+    pub(super) fn save_cursor(&mut self) {
+        let saved = Saved {
+            x: self.buffer().x,
+            line: self.buffer().scrollback.len() + self.buffer().y,
+            style: self.pen.plain(),
+            charsets: self.charsets,
+            level: self.level,
+            origin: self.modes.origin,
+            autowrap: self.modes.autowrap,
+        };
+        self.buffer_mut().saved = saved;
+    }
+
+    /// DECRC.
+    pub(super) fn restore_cursor(&mut self) {
+        let buffer = self.buffer_mut();
+        let saved = buffer.saved.clone();
+        (buffer.x, buffer.y) = (saved.x, buffer.saved_y());
+        // As in xterm.js, the kind of an underline and a hyperlink go on.
+        let Style { underline, underline_colour, link, .. } = self.pen;
+        self.set_pen(Style { underline, underline_colour, link, ..saved.style });
+        self.charsets.restore(saved.charsets);
+        self.level = saved.level;
+        (self.modes.origin, self.modes.autowrap) = (saved.origin, saved.autowrap);
+        self.restrict();
+    }
+
+    /// DECSTBM.
+    pub(super) fn set_scroll_region(&mut self, params: &Params) {
+        let top = params.at_least_one(0);
+        let bottom = match usize::try_from(params.get(1)) {
+            Ok(bottom @ 1..) if params.len() >= 2 && bottom <= self.rows => bottom,
+            _ => self.rows,
+        };
+        if bottom > top {
+            let buffer = self.buffer_mut();
+            (buffer.top, buffer.bottom) = (top - 1, bottom - 1);
+            self.set_cursor(0, 0);
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Setting and resetting modes.
+
+use super::super::{
+    buffer::Saved,
+    charset::Charsets,
+    modes::{CursorStyle, Keyboard, Modes, MouseEncoding, MouseTracking},
+    style::Style,
+    terminal::Terminal,
+};
+
+impl Terminal {
+    /// SM, RM.
+    pub(super) fn set_ansi_mode(&mut self, mode: i32, on: bool) {
+        match mode {
+            4 => self.modes.insert = on,
+            20 => self.newline = on,
+            _ => {}
+        }
+    }
+
+    /// DECSET.
+    pub(super) fn set_private_mode(&mut self, mode: i32) {
+        if let Some(tracking) = MouseTracking::from_mode(mode) {
+            self.mouse = tracking;
+        } else if let Some(encoding) = MouseEncoding::from_mode(mode) {
+            self.mouse_encoding = encoding;
+        } else if let Some(switch) = self.modes.private(mode) {
+            *switch = true;
+        }
+        match mode {
+            2 => self.charsets = Charsets::ASCII,
+            6 => self.set_cursor(0, 0),
+            25 => self.cursor_hidden = false,
+            47 | 1047 => self.use_alternate(),
+            1048 => self.save_cursor(),
+            1049 => {
+                self.save_cursor();
+                self.use_alternate();
+            }
+            _ => {}
+        }
+    }
+
+    /// DECRST.
+    pub(super) fn reset_private_mode(&mut self, mode: i32) {
+        if MouseTracking::from_mode(mode).is_some() {
+            self.mouse = MouseTracking::Off;
+        } else if MouseEncoding::from_mode(mode).is_some() {
+            self.mouse_encoding = MouseEncoding::Default;
+        } else if let Some(switch) = self.modes.private(mode) {
+            *switch = false;
+        }
+        match mode {
+            6 => self.set_cursor(0, 0),
+            25 => self.cursor_hidden = true,
+            47 | 1047 => self.use_primary(),
+            1048 => self.restore_cursor(),
+            1049 => {
+                self.use_primary();
+                self.restore_cursor();
+            }
+            _ => {}
+        }
+    }
+
+    fn use_alternate(&mut self) {
+        self.keyboard.enter_alternate();
+        if self.is_alternate {
+            return;
+        }
+        let fill = self.erased();
+        self.alternate.fill(fill);
+        (self.alternate.x, self.alternate.y) = (self.primary.x, self.primary.y);
+        self.is_alternate = true;
+    }
+
+    fn use_primary(&mut self) {
+        self.keyboard.enter_primary();
+        if !self.is_alternate {
+            return;
+        }
+        (self.primary.x, self.primary.y) = (self.alternate.x, self.alternate.y);
+        self.alternate.clear();
+        self.is_alternate = false;
+    }
+
+    /// DECSTR.
+    pub(super) fn soft_reset(&mut self) {
+        self.cursor_hidden = false;
+        self.reset_pen();
+        self.modes = Modes::default();
+        self.keyboard = Keyboard::default();
+        self.charsets = Charsets::default();
+        self.level = 0;
+        let rows = self.rows;
+        let buffer = self.buffer_mut();
+        (buffer.top, buffer.bottom) = (0, rows - 1);
+        let saved = std::mem::take(&mut buffer.saved);
+        buffer.saved = Saved { x: 0, line: buffer.scrollback.len(), style: Style::default(), ..saved };
+    }
+
+    /// DECSCUSR.
+    pub(super) fn set_cursor_style(&mut self, style: i32) {
+        let cursor = &mut self.modes.cursor;
+        match style {
+            0 => *cursor = CursorStyle::default(),
+            1..=6 => cursor.shape = u8::try_from((style - 1) / 2).ok(),
+            _ => {}
+        }
+        // As in xterm.js, a number without a shape says at least whether to blink.
+        if style != 0 {
+            cursor.blinks = Some(style % 2 == 1);
+        }
+    }
+}

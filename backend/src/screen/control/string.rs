@@ -1,0 +1,91 @@
+//! Control strings, and what window operations do to titles.
+
+use limpet_shared::limits::TITLE;
+
+use super::super::{
+    palette::{SPECIAL, parse_colour},
+    params::Params,
+    style::LinkId,
+    tables::{Link, LinkName},
+    terminal::Terminal,
+};
+
+/// Most titles on the stack.
+const TITLES: usize = 10;
+
+impl Terminal {
+    pub(super) fn operating_system_command(&mut self, number: u32, text: &str) {
+        match number {
+            0 | 2 => self.title = text.chars().filter(|char| !char.is_control()).take(TITLE).collect(),
+            4 => self.set_indexed_colours(text),
+            8 => self.set_link(text),
+            10..=12 => self.set_special_colours(text, number as usize - 10),
+            104 if text.is_empty() => self.palette.reset_indexed(),
+            104 => {
+                for index in text.split(';').filter_map(|index| index.parse::<u8>().ok()) {
+                    self.palette.reset(index.into());
+                }
+            }
+            110..=112 => self.palette.reset(SPECIAL[number as usize - 110]),
+            _ => {}
+        }
+    }
+
+    /// XTWINOPS, of which the stack of titles needs no permission.
+    pub(super) fn window_operation(&mut self, params: &Params) {
+        if !matches!(params.get(1), 0 | 2) {
+            return;
+        }
+        match params.get(0) {
+            22 => {
+                if self.titles.len() == TITLES {
+                    self.titles.remove(0);
+                }
+                self.titles.push(self.title.clone());
+            }
+            23 => self.title = self.titles.pop().unwrap_or_else(|| std::mem::take(&mut self.title)),
+            _ => {}
+        }
+    }
+
+    fn set_indexed_colours(&mut self, text: &str) {
+        let mut fields = text.split(';');
+        while let (Some(index), Some(colour)) = (fields.next(), fields.next()) {
+            if let (Ok(index), Some(colour)) = (index.parse::<u8>(), parse_colour(colour)) {
+                self.palette.set(index.into(), colour);
+            }
+        }
+    }
+
+    fn set_special_colours(&mut self, text: &str, first: usize) {
+        for (field, &index) in text.split(';').zip(&SPECIAL[first..]) {
+            if let Some(colour) = parse_colour(field) {
+                self.palette.set(index, colour);
+            }
+        }
+    }
+
+    /// `OSC 8 ; parameters ; URI`.
+    fn set_link(&mut self, text: &str) {
+        let Some((parameters, uri)) = text.split_once(';') else { return };
+        let mut pen = self.pen;
+        if uri.is_empty() {
+            if !parameters.trim().is_empty() {
+                return;
+            }
+            pen.link = LinkId::NONE;
+            pen.update_extended();
+        } else {
+            let name = parameters.trim().split(':').find_map(|parameter| parameter.strip_prefix("id="));
+            let id = if let Some(name) = name.filter(|name| !name.is_empty()) {
+                LinkName::Given(name.to_owned())
+            } else {
+                self.links += 1;
+                LinkName::Serial(self.links)
+            };
+            pen.link = self.tables.link_id(&Link { id, uri: uri.to_owned() });
+            pen.update_extended();
+        }
+        self.set_pen(pen);
+    }
+}

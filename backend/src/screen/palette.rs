@@ -1,0 +1,104 @@
+//! Colours that a program has changed (`OSC 4, 10, 11, 12`).
+
+use std::collections::BTreeMap;
+
+/// Red, green, blue.
+pub(super) type Rgb = [u8; 3];
+
+/// Colours with numbers of their own behind the palette's 256: foreground, background, cursor.
+pub(super) const SPECIAL: [u16; 3] = [256, 257, 258];
+
+/// What differs from the theme.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Palette(BTreeMap<u16, Rgb>);
+
+impl Palette {
+    pub(super) fn set(&mut self, index: u16, colour: Rgb) {
+        self.0.insert(index, colour);
+    }
+
+    pub(super) fn reset(&mut self, index: u16) {
+        self.0.remove(&index);
+    }
+
+    /// Resets the 256 and leaves the special ones.
+    pub(super) fn reset_indexed(&mut self) {
+        self.0.retain(|&index, _| index >= SPECIAL[0]);
+    }
+
+    pub(super) fn get(&self, index: u16) -> Option<Rgb> {
+        self.0.get(&index).copied()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u16, Rgb)> + '_ {
+        self.0.iter().map(|(&index, &colour)| (index, colour))
+    }
+}
+
+/// A colour as `XParseColor(3)` knows it: `rgb:` with one to four digits each, or `#` with three, six, nine or twelve.
+pub(super) fn parse_colour(text: &str) -> Option<Rgb> {
+    let text = text.to_ascii_lowercase();
+    if let Some(parts) = text.strip_prefix("rgb:") {
+        let parts: Vec<&str> = parts.split('/').collect();
+        let [red, green, blue] = parts.try_into().ok()?;
+        let digits = red.len();
+        let same = (1..=4).contains(&digits) && green.len() == digits && blue.len() == digits;
+        return same.then(|| Some([scaled(red)?, scaled(green)?, scaled(blue)?])).flatten();
+    }
+    let hex = text.strip_prefix('#')?;
+    let digits = hex.len() / 3;
+    if hex.len() % 3 != 0 || !(1..=4).contains(&digits) || !hex.is_ascii() {
+        return None;
+    }
+    let part = |at: usize| highest(&hex[at * digits..(at + 1) * digits]);
+    Some([part(0)?, part(1)?, part(2)?])
+}
+
+fn hex(digits: &str) -> Option<u32> {
+    let all = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    all.then(|| u32::from_str_radix(digits, 16).ok()).flatten()
+}
+
+/// All of the range, whatever the number of digits.
+fn scaled(digits: &str) -> Option<u8> {
+    let largest = 16_u32.pow(u32::try_from(digits.len()).ok()?) - 1;
+    u8::try_from((hex(digits)? * 255 + largest / 2) / largest).ok()
+}
+
+/// The first eight bits.
+fn highest(digits: &str) -> Option<u8> {
+    let value = hex(digits)?;
+    u8::try_from(match digits.len() {
+        1 => value << 4,
+        2 => value,
+        3 => value >> 4,
+        _ => value >> 8,
+    })
+    .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours() {
+        for (text, expected) in [
+            ("rgb:f/0/8", Some([255, 0, 136])),
+            ("rgb:ff/00/80", Some([255, 0, 128])),
+            ("rgb:FFFF/0000/8000", Some([255, 0, 128])),
+            ("#f08", Some([0xf0, 0, 0x80])),
+            ("#ff0080", Some([255, 0, 128])),
+            ("#fff000800", Some([255, 0, 128])),
+            ("#ffff00008000", Some([255, 0, 128])),
+            ("rgb:ff/0/80", None),
+            ("#ff00", None),
+            ("rgb:+f/00/80", None),
+            ("red", None),
+            ("", None),
+            ("#äää", None),
+        ] {
+            assert_eq!(parse_colour(text), expected, "{text}");
+        }
+    }
+}

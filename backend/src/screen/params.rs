@@ -1,0 +1,124 @@
+//! The parameters of a control sequence.
+
+/// As many parameters, and as many sub-parameters of all of them together, are kept; more are dropped.
+const MOST: usize = 32;
+
+/// Numbers between semicolons, each with the numbers after it between colons.
+///
+/// A parameter that was left out is 0, a sub-parameter that was left out is -1.
+#[derive(Clone, Debug)]
+pub(super) struct Params {
+    values: [i32; MOST],
+    count: usize,
+    subs: [i32; MOST],
+    sub_count: usize,
+    /// For each parameter, where its sub-parameters begin and end.
+    ranges: [(u8, u8); MOST],
+    digits_for: Target,
+}
+
+/// What the next digit belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Target {
+    Param,
+    Sub,
+    /// There was no room for what it belongs to.
+    Nothing,
+    /// There was no room for the sub-parameter that it belongs to; a parameter may follow.
+    NoSub,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Self {
+            values: [0; MOST],
+            count: 1,
+            subs: [0; MOST],
+            sub_count: 0,
+            ranges: [(0, 0); MOST],
+            digits_for: Target::Param,
+        }
+    }
+}
+
+impl Params {
+    /// Begins anew, with one parameter that is left out.
+    pub(super) fn clear(&mut self) {
+        self.values[0] = 0;
+        self.ranges[0] = (0, 0);
+        (self.count, self.sub_count, self.digits_for) = (1, 0, Target::Param);
+    }
+
+    /// Takes a byte from `0` to `;`.
+    pub(super) fn push(&mut self, byte: u8) {
+        match byte {
+            b';' => self.next_param(),
+            b':' => self.next_sub(),
+            _ => self.digit(i32::from(byte) - i32::from(b'0')),
+        }
+    }
+
+    /// How many parameters there are: one at least.
+    pub(super) fn len(&self) -> usize {
+        self.count
+    }
+
+    /// A parameter; 0 if it was left out.
+    pub(super) fn get(&self, at: usize) -> i32 {
+        if at < self.count { self.values[at] } else { 0 }
+    }
+
+    /// A count or a coordinate: 1 if it was left out or 0.
+    pub(super) fn at_least_one(&self, at: usize) -> usize {
+        usize::try_from(self.get(at)).unwrap_or(0).max(1)
+    }
+
+    /// A parameter's sub-parameters.
+    pub(super) fn subs(&self, at: usize) -> &[i32] {
+        if at >= self.count {
+            return &[];
+        }
+        let (start, end) = self.ranges[at];
+        self.subs.get(start.into()..end.into()).unwrap_or_default()
+    }
+
+    /// All parameters.
+    pub(super) fn iter(&self) -> impl Iterator<Item = i32> + '_ {
+        self.values[..self.count].iter().copied()
+    }
+
+    fn next_param(&mut self) {
+        if self.count == MOST || self.digits_for == Target::Nothing {
+            self.digits_for = Target::Nothing;
+            return;
+        }
+        let place = u8::try_from(self.sub_count).unwrap_or(u8::MAX);
+        self.values[self.count] = 0;
+        self.ranges[self.count] = (place, place);
+        self.count += 1;
+        self.digits_for = Target::Param;
+    }
+
+    fn next_sub(&mut self) {
+        if self.digits_for == Target::Nothing {
+            return;
+        }
+        if self.sub_count == MOST {
+            self.digits_for = Target::NoSub;
+            return;
+        }
+        self.subs[self.sub_count] = -1;
+        self.sub_count += 1;
+        self.ranges[self.count - 1].1 += 1;
+        self.digits_for = Target::Sub;
+    }
+
+    fn digit(&mut self, digit: i32) {
+        let slot = match self.digits_for {
+            Target::Param => &mut self.values[self.count - 1],
+            Target::Sub => &mut self.subs[self.sub_count - 1],
+            Target::Nothing | Target::NoSub => return,
+        };
+        *slot = if *slot == -1 { digit } else { slot.saturating_mul(10).saturating_add(digit) };
+    }
+}

@@ -1,0 +1,396 @@
+//! From bytes to text and control functions.
+//!
+//! The states are those of DEC's VT500 parser (Paul Williams' state machine) as xterm.js implements it. Its peculiarities
+//! are kept on purpose, since the page's terminal has to come to the same screen: bytes that are no UTF-8 vanish, C1
+//! controls count in their UTF-8 form only, and `ESC` ends an OSC whatever follows.
+
+mod utf8;
+
+use self::utf8::{Decoded, Decoder};
+use super::params::Params;
+
+/// What of a control string's text is kept, in bytes. A longer one is treated as if it were not there.
+const STRING: usize = 64 * 1024;
+
+/// A control function, by the bytes around its parameters: a prefix or intermediates, packed, and the last one.
+pub(super) type Function = (u32, u8);
+
+/// What a terminal does with what is parsed.
+pub(super) trait Perform {
+    /// Text without any control in it.
+    fn print(&mut self, text: Text<'_>);
+    /// A control of C0 or C1.
+    fn execute(&mut self, control: u8);
+    /// A control sequence.
+    fn csi(&mut self, function: Function, params: &Params);
+    /// An escape sequence.
+    fn esc(&mut self, function: Function);
+    /// An operating system command.
+    fn osc(&mut self, number: u32, text: &str);
+    /// A device control string.
+    fn dcs(&mut self, function: Function, text: &str);
+    /// A control string of a kind that means nothing here has ended.
+    fn ignored(&mut self);
+}
+
+/// A run of printable characters.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Text<'a> {
+    /// All of ASCII.
+    Ascii(&'a [u8]),
+    /// Others among them.
+    Chars(&'a [char]),
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    #[default]
+    Ground,
+    Escape,
+    EscapeIntermediate,
+    CsiEntry,
+    CsiParam,
+    CsiIntermediate,
+    CsiIgnore,
+    SosPm,
+    Osc,
+    DcsEntry,
+    DcsParam,
+    DcsIntermediate,
+    DcsIgnore,
+    DcsPassthrough,
+    ApcEntry,
+    ApcPassthrough,
+}
+
+/// The parser. Its state between two pieces of output is all here, so pieces may be cut anywhere.
+#[derive(Debug, Default)]
+pub(super) struct Parser {
+    state: State,
+    decoder: Decoder,
+    params: Params,
+    collected: u32,
+    /// The last byte of a device control string's introduction.
+    hooked: u8,
+    /// The text of the control string at hand.
+    string: String,
+    string_is_too_long: bool,
+    /// How many bytes ago what is begun and not ended began.
+    unfinished: usize,
+    /// Kept for its memory.
+    run: Vec<char>,
+}
+
+impl Parser {
+    /// Whether the next byte begins something new.
+    pub(super) fn is_between(&self) -> bool {
+        self.state == State::Ground && self.decoder.is_between()
+    }
+
+    /// How many of the bytes taken last are the beginning of something: of a character, or a control function. They have
+    /// had no effect yet.
+    pub(super) fn unfinished(&self) -> usize {
+        self.unfinished
+    }
+
+    /// Parses a piece of output.
+    pub(super) fn parse(&mut self, piece: &[u8], terminal: &mut impl Perform) {
+        let mut rest = piece;
+        while !rest.is_empty() {
+            let begins = self.is_between();
+            let later = if begins { self.text(rest, terminal) } else { self.step(rest, terminal) };
+            let taken = &rest[..rest.len() - later.len()];
+            self.unfinished = match (begins, taken.last()) {
+                _ if self.is_between() => 0,
+                // ESC ends what was before.
+                (_, Some(0x1b)) => 1,
+                (false, _) => self.unfinished + taken.len(),
+                // A C1 control, else the bytes of a character.
+                (true, _) if self.decoder.is_between() => 2,
+                (true, _) => self.decoder.begun(),
+            };
+            rest = later;
+        }
+        self.string.shrink_to(if self.string.is_empty() { 0 } else { STRING });
+    }
+
+    /// Prints what is printable at the front, or takes one control.
+    fn text<'a>(&mut self, rest: &'a [u8], terminal: &mut impl Perform) -> &'a [u8] {
+        let ascii = rest.iter().position(|byte| !(0x20..0x7f).contains(byte)).unwrap_or(rest.len());
+        match rest.get(ascii) {
+            // More of the same run may follow in other characters.
+            Some(0x80..) => self.mixed_text(rest, terminal),
+            _ if ascii > 0 => {
+                terminal.print(Text::Ascii(&rest[..ascii]));
+                &rest[ascii..]
+            }
+            Some(&byte) => {
+                self.take(byte.into(), terminal);
+                &rest[1..]
+            }
+            None => &[],
+        }
+    }
+
+    fn mixed_text<'a>(&mut self, mut rest: &'a [u8], terminal: &mut impl Perform) -> &'a [u8] {
+        let mut run = std::mem::take(&mut self.run);
+        run.clear();
+        let control = loop {
+            let Some(&byte) = rest.first() else { break None };
+            if byte < 0x20 || byte == 0x7f {
+                break None;
+            }
+            let (decoded, taken) = self.decoder.decode(rest);
+            rest = &rest[taken..];
+            match decoded {
+                Decoded::Char(char @ '\u{80}'..'\u{a0}') => break Some(char),
+                Decoded::Char(char) => run.push(char),
+                Decoded::Nothing => {}
+            }
+        };
+        if !run.is_empty() {
+            terminal.print(Text::Chars(&run));
+        }
+        self.run = run;
+        if let Some(control) = control {
+            self.take(control.into(), terminal);
+        }
+        rest
+    }
+
+    /// Takes the next character, whatever the state.
+    fn step<'a>(&mut self, rest: &'a [u8], terminal: &mut impl Perform) -> &'a [u8] {
+        let (decoded, taken) = self.decoder.decode(rest);
+        match decoded {
+            Decoded::Char(char @ '\u{a0}'..) if self.state == State::Ground => {
+                terminal.print(Text::Chars(&[char]));
+            }
+            Decoded::Char(char) => self.take(char.into(), terminal),
+            Decoded::Nothing => {}
+        }
+        &rest[taken..]
+    }
+
+    /// One transition.
+    fn take(&mut self, code: u32, terminal: &mut impl Perform) {
+        let byte = u8::try_from(code).unwrap_or(0xff);
+        // Of the controls, these mean the same in every state …
+        match byte {
+            0x1b => return self.escape(terminal),
+            0x18 | 0x1a => {
+                self.end_string(false, terminal);
+                return self.control(byte, terminal);
+            }
+            0x80..=0x8f | 0x91..=0x97 | 0x99 | 0x9a => return self.control(byte, terminal),
+            0x9c => {
+                self.end_string(true, terminal);
+                self.state = State::Ground;
+                return;
+            }
+            0x90 => return self.begin(State::DcsEntry),
+            0x98 | 0x9e => return self.state = State::SosPm,
+            0x9b => return self.begin(State::CsiEntry),
+            0x9d => return self.begin_string(State::Osc),
+            0x9f => return self.begin(State::ApcEntry),
+            _ => {}
+        }
+        // … and these are done on the way, where no string takes them.
+        let c0 = byte < 0x20;
+        match self.state {
+            State::Ground => ground(code, byte, terminal),
+            State::Escape | State::EscapeIntermediate if c0 => terminal.execute(byte),
+            State::CsiEntry | State::CsiParam | State::CsiIntermediate | State::CsiIgnore if c0 => {
+                terminal.execute(byte);
+            }
+            State::Escape => self.after_escape(byte, terminal),
+            State::EscapeIntermediate => self.after_escape_intermediate(byte, terminal),
+            State::CsiEntry | State::CsiParam | State::CsiIntermediate => self.in_csi(byte, terminal),
+            State::CsiIgnore => {
+                if (0x40..0x7f).contains(&byte) {
+                    self.state = State::Ground;
+                }
+            }
+            State::SosPm => {
+                // A peculiarity of xterm.js: characters beyond ASCII end these strings.
+                if byte >= 0xa0 {
+                    self.state = State::Ground;
+                }
+            }
+            State::Osc => match byte {
+                0x07 => {
+                    self.end_string(true, terminal);
+                    self.state = State::Ground;
+                }
+                _ if c0 => {}
+                _ => self.put(code),
+            },
+            State::DcsEntry | State::DcsParam | State::DcsIntermediate => {
+                if !c0 {
+                    self.in_dcs(byte);
+                }
+            }
+            State::DcsPassthrough => self.put(code),
+            State::ApcEntry => match byte {
+                _ if c0 => {}
+                0x20..=0x2f | 0x7f => {}
+                0x30..=0x7e => self.state = State::ApcPassthrough,
+                _ => self.state = State::Ground,
+            },
+            State::DcsIgnore | State::ApcPassthrough => {}
+        }
+    }
+
+    fn escape(&mut self, terminal: &mut impl Perform) {
+        self.end_string(true, terminal);
+        self.begin(State::Escape);
+    }
+
+    fn control(&mut self, byte: u8, terminal: &mut impl Perform) {
+        terminal.execute(byte);
+        self.state = State::Ground;
+    }
+
+    fn begin(&mut self, state: State) {
+        self.params.clear();
+        self.collected = 0;
+        self.state = state;
+    }
+
+    fn begin_string(&mut self, state: State) {
+        self.string.clear();
+        self.string_is_too_long = false;
+        self.state = state;
+    }
+
+    fn put(&mut self, code: u32) {
+        if self.string.len() >= STRING {
+            self.string_is_too_long = true;
+        } else if let Some(char) = char::from_u32(code) {
+            self.string.push(char);
+        }
+    }
+
+    /// Ends the control string at hand, if there is one.
+    fn end_string(&mut self, success: bool, terminal: &mut impl Perform) {
+        if !matches!(self.state, State::Osc | State::DcsPassthrough | State::ApcPassthrough) {
+            return;
+        }
+        let string = std::mem::take(&mut self.string);
+        let whole = success && !self.string_is_too_long;
+        match self.state {
+            State::Osc if whole => match osc_number(&string) {
+                Some((number, text)) => terminal.osc(number, text),
+                None => terminal.ignored(),
+            },
+            State::DcsPassthrough if whole => terminal.dcs((self.collected, self.hooked), &string),
+            _ => terminal.ignored(),
+        }
+        self.params.clear();
+        self.collected = 0;
+    }
+
+    fn collect(&mut self, byte: u8) {
+        self.collected = self.collected << 8 | u32::from(byte);
+    }
+
+    fn after_escape(&mut self, byte: u8, terminal: &mut impl Perform) {
+        match byte {
+            b'[' => self.begin(State::CsiEntry),
+            b']' => self.begin_string(State::Osc),
+            b'P' => self.begin(State::DcsEntry),
+            b'X' | b'^' => self.state = State::SosPm,
+            b'_' => self.begin(State::ApcEntry),
+            0x20..=0x2f => {
+                self.collect(byte);
+                self.state = State::EscapeIntermediate;
+            }
+            0x30..=0x7e => self.dispatch_esc(byte, terminal),
+            0x7f => {}
+            _ => self.state = State::Ground,
+        }
+    }
+
+    fn after_escape_intermediate(&mut self, byte: u8, terminal: &mut impl Perform) {
+        match byte {
+            0x20..=0x2f => self.collect(byte),
+            0x30..=0x7e => self.dispatch_esc(byte, terminal),
+            _ => self.state = State::Ground,
+        }
+    }
+
+    fn dispatch_esc(&mut self, byte: u8, terminal: &mut impl Perform) {
+        self.state = State::Ground;
+        terminal.esc((self.collected, byte));
+    }
+
+    fn in_csi(&mut self, byte: u8, terminal: &mut impl Perform) {
+        match (self.state, byte) {
+            (_, 0x40..=0x7e) => {
+                self.state = State::Ground;
+                terminal.csi((self.collected, byte), &self.params);
+            }
+            (_, 0x20..=0x2f) => {
+                self.collect(byte);
+                self.state = State::CsiIntermediate;
+            }
+            (State::CsiIntermediate, 0x30..=0x3f) | (State::CsiParam, 0x3c..=0x3f) => {
+                self.state = State::CsiIgnore;
+            }
+            (_, 0x30..=0x3b) => {
+                self.params.push(byte);
+                self.state = State::CsiParam;
+            }
+            (_, 0x3c..=0x3f) => {
+                self.collect(byte);
+                self.state = State::CsiParam;
+            }
+            (_, 0x7f) => {}
+            _ => self.state = State::Ground,
+        }
+    }
+
+    fn in_dcs(&mut self, byte: u8) {
+        match (self.state, byte) {
+            (_, 0x40..=0x7e) => {
+                self.hooked = byte;
+                self.begin_string(State::DcsPassthrough);
+            }
+            (_, 0x20..=0x2f) => {
+                self.collect(byte);
+                self.state = State::DcsIntermediate;
+            }
+            (State::DcsIntermediate, 0x30..=0x3f) | (State::DcsParam, 0x3c..=0x3f) => {
+                self.state = State::DcsIgnore;
+            }
+            (_, 0x30..=0x3b) => {
+                self.params.push(byte);
+                self.state = State::DcsParam;
+            }
+            (_, 0x3c..=0x3f) => {
+                self.collect(byte);
+                self.state = State::DcsParam;
+            }
+            (_, 0x7f) => {}
+            _ => self.state = State::Ground,
+        }
+    }
+}
+
+fn ground(code: u32, byte: u8, terminal: &mut impl Perform) {
+    match byte {
+        0x00..0x20 => terminal.execute(byte),
+        0x7f => {}
+        _ => {
+            if let Some(char) = char::from_u32(code) {
+                terminal.print(Text::Chars(&[char]));
+            }
+        }
+    }
+}
+
+/// An operating system command's number, and what comes after it and a semicolon.
+fn osc_number(string: &str) -> Option<(u32, &str)> {
+    let (number, text) = string.split_once(';').unwrap_or((string, ""));
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| number.parse().ok()).flatten().map(|number| (number, text))
+}

@@ -1,0 +1,65 @@
+//! UTF-8 as xterm.js reads it: what is no UTF-8 vanishes without a replacement character, and so does U+FEFF.
+
+/// Remembers the beginning of a character that is cut.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Decoder {
+    begun: [u8; 3],
+    len: usize,
+}
+
+/// What the first bytes of a piece are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Decoded {
+    Char(char),
+    /// The beginning of a character, or nothing that means one.
+    Nothing,
+}
+
+impl Decoder {
+    /// Whether no character is begun.
+    pub(super) fn is_between(self) -> bool {
+        self.len == 0
+    }
+
+    /// How many bytes of a character are there.
+    pub(super) fn begun(self) -> usize {
+        self.len
+    }
+
+    /// Takes one character, or bytes that are none, and says how many of `piece` it took: one at least, unless a
+    /// character that was begun turns out not to be one.
+    pub(super) fn decode(&mut self, piece: &[u8]) -> (Decoded, usize) {
+        let mut bytes = [0; 4];
+        let begun = std::mem::take(&mut self.len);
+        bytes[..begun].copy_from_slice(&self.begun[..begun]);
+        let Some(&first) = bytes[..begun].first().or(piece.first()) else { return (Decoded::Nothing, 0) };
+        let length = match first {
+            0x00..=0x7f => return (Decoded::Char(first.into()), 1),
+            0xc0..=0xdf => 2,
+            0xe0..=0xef => 3,
+            0xf0..=0xf7 => 4,
+            _ => return (Decoded::Nothing, 1),
+        };
+        let mut have = begun;
+        for &byte in piece {
+            if have > 0 && byte & 0xc0 != 0x80 {
+                return (Decoded::Nothing, have - begun);
+            }
+            bytes[have] = byte;
+            have += 1;
+            if have == length {
+                return (whole(&bytes[..length]), have - begun);
+            }
+        }
+        self.begun[..have].copy_from_slice(&bytes[..have]);
+        self.len = have;
+        (Decoded::Nothing, piece.len())
+    }
+}
+
+fn whole(bytes: &[u8]) -> Decoded {
+    match std::str::from_utf8(bytes).ok().and_then(|text| text.chars().next()) {
+        Some('\u{feff}') | None => Decoded::Nothing,
+        Some(char) => Decoded::Char(char),
+    }
+}

@@ -1,0 +1,310 @@
+//! A new size: rows come and go, and lines that wrapped are wrapped anew, exactly as xterm.js does it. Its choices are
+//! kept where another terminal would decide otherwise: the line of the cursor is left alone for the program to redraw, and rows
+//! come back out of the scrollback only when nothing is below the cursor.
+
+use super::{
+    buffer::Buffer,
+    row::{Cell, Row},
+};
+
+impl Buffer {
+    /// Takes on another size.
+    pub(super) fn resize(&mut self, columns: usize, rows: usize) {
+        if columns > self.columns {
+            self.screen.iter_mut().for_each(|row| row.resize(columns));
+        }
+        if !self.screen.is_empty() {
+            self.resize_rows(rows);
+            self.x = self.x.min(columns - 1);
+            self.saved.x = self.saved.x.min(columns - 1);
+            self.top = 0;
+        }
+        self.bottom = rows - 1;
+        if self.scrollback.is_kept() && columns != self.columns {
+            self.reflow(columns, rows);
+        }
+        (self.columns, self.rows) = (columns, rows);
+        self.y = self.y.min(self.screen.len().saturating_sub(1));
+        self.tabs.extend(columns);
+    }
+
+    fn resize_rows(&mut self, rows: usize) {
+        let mut risen = 0;
+        for _ in self.rows..rows {
+            let nothing_below = self.screen.len() <= self.y + risen + 1;
+            match if nothing_below { self.scrollback.pop() } else { None } {
+                Some(row) => {
+                    self.screen.insert(0, row);
+                    risen += 1;
+                }
+                None => self.screen.push(Row::default()),
+            }
+        }
+        let (mut left, kept) = (0, self.scrollback.len());
+        for _ in rows..self.rows {
+            if self.screen.len() > self.y + 1 {
+                self.screen.pop();
+            } else {
+                let row = self.screen.remove(0);
+                left += 1;
+                if self.scrollback.is_kept() {
+                    self.scrollback.push(&row);
+                }
+            }
+        }
+        let lost = left - self.scrollback.len().saturating_sub(kept).min(left);
+        self.saved.line = self.saved.line.saturating_sub(lost);
+        self.y = self.y.min(rows - 1) + risen;
+    }
+
+    fn reflow(&mut self, columns: usize, rows: usize) {
+        let mut lines = Lines {
+            base: self.scrollback.len(),
+            limit: self.scrollback.limit() + rows,
+            rows: self.scrollback.iter().chain(std::mem::take(&mut self.screen)).collect(),
+            y: self.y,
+            saved: self.saved.line,
+            old: self.columns,
+            new: columns,
+            height: rows,
+            gone: 0,
+        };
+        if columns > self.columns {
+            lines.widen();
+        } else {
+            lines.narrow();
+            for row in &mut lines.rows {
+                row.resize(columns);
+            }
+        }
+        self.scrollback.clear();
+        let screen = lines.rows.split_off(lines.base.min(lines.rows.len()));
+        for row in &lines.rows {
+            self.scrollback.push(row);
+        }
+        self.screen = screen;
+        self.screen.resize_with(rows, Row::default);
+        (self.y, self.saved.line) = (lines.y, lines.saved);
+    }
+}
+
+/// All rows of a buffer, while they are wrapped anew.
+struct Lines {
+    rows: Vec<Row>,
+    /// How many of them are scrollback.
+    base: usize,
+    /// Most rows that may be kept.
+    limit: usize,
+    /// The cursor's row on the screen.
+    y: usize,
+    /// The saved cursor's row among all.
+    saved: usize,
+    /// Columns before …
+    old: usize,
+    /// … and after.
+    new: usize,
+    /// Rows of the screen.
+    height: usize,
+    /// Rows at the bottom that made room for others, and that xterm.js goes on with all the same.
+    gone: usize,
+}
+
+impl Lines {
+    fn count(&self) -> usize {
+        self.rows.len() - self.gone
+    }
+
+    /// Joins what fits together now.
+    fn widen(&mut self) {
+        let cursor = self.base + self.y;
+        let mut kept = Vec::with_capacity(self.rows.len());
+        let mut removed = 0;
+        let mut rows = std::mem::take(&mut self.rows);
+        let mut at = 0;
+        while at < rows.len() {
+            let end = at + 1 + rows[at + 1..].iter().take_while(|row| row.wrapped).count();
+            let line = &mut rows[at..end];
+            let count = if line.len() == 1 || (at..end).contains(&cursor) {
+                line.len()
+            } else {
+                join(line, self.old, self.new)
+            };
+            removed += line.len() - count;
+            kept.extend(line[..count].iter_mut().map(std::mem::take));
+            at = end;
+        }
+        self.rows = kept;
+        for _ in 0..removed {
+            if self.base == 0 {
+                self.y = self.y.saturating_sub(1);
+                if self.rows.len() < self.height {
+                    self.rows.push(Row::default());
+                }
+            } else {
+                self.base -= 1;
+            }
+        }
+        self.saved = self.saved.saturating_sub(removed);
+    }
+
+    /// Breaks what no longer fits, from the last line to the first.
+    fn narrow(&mut self) {
+        let mut inserts: Vec<(usize, Vec<Row>)> = Vec::new();
+        let mut added = 0;
+        let mut end = self.rows.len();
+        while end > 0 {
+            let mut start = end - 1;
+            let last = &self.rows[start];
+            if !last.wrapped && last.text_length() <= self.new {
+                end = start;
+                continue;
+            }
+            while self.rows[start].wrapped && start > 0 {
+                start -= 1;
+            }
+            let cursor = self.base + self.y;
+            if (start..end).contains(&cursor) {
+                end = start;
+                continue;
+            }
+            let lengths = lengths(&self.rows[start..end], self.old, self.new);
+            let more = lengths.len().saturating_sub(end - start);
+            let new = self.rewrap(start..end, &lengths);
+            self.adjust(more, added);
+            if !new.is_empty() {
+                added += new.len();
+                inserts.push((end, new));
+            }
+            end = start;
+        }
+        self.rows.truncate(self.count());
+        for (at, new) in inserts {
+            let at = at.min(self.rows.len());
+            self.rows.splice(at..at, new);
+        }
+        let excess = self.rows.len().saturating_sub(self.limit);
+        self.rows.drain(..excess);
+    }
+
+    /// Lays a line out anew in its rows, and returns those that it needs beyond them.
+    fn rewrap(&mut self, range: std::ops::Range<usize>, lengths: &[usize]) -> Vec<Row> {
+        let count = range.len();
+        let mut rows: Vec<Row> = self.rows[range.clone()].iter_mut().map(std::mem::take).collect();
+        let mut from_column = rows[count - 1].text_length();
+        rows.resize_with(lengths.len().max(count), || Row::blank(self.new, Cell::BLANK, true));
+        // In place and backwards: nothing is overwritten that is still to be copied.
+        let mut ends = lengths.iter().copied().enumerate().rev().filter(|&(_, length)| length > 0);
+        let (mut from, mut target) = (count - 1, ends.next());
+        while let Some((to, to_column)) = target {
+            let cells = from_column.min(to_column);
+            let (from_start, to_start) = (from_column - cells, to_column - cells);
+            let copied: Vec<Cell> = (from_start..from_column).map(|column| rows[from].get(column)).collect();
+            for (offset, cell) in copied.into_iter().enumerate() {
+                rows[to].set(to_start + offset, cell);
+            }
+            target = if to_start == 0 { ends.next() } else { Some((to, to_start)) };
+            from_column = from_start;
+            if from_column == 0 {
+                let Some(before) = from.checked_sub(1) else { break };
+                from = before;
+                from_column = length(&rows, from, self.old);
+            }
+        }
+        for (row, &length) in rows.iter_mut().zip(lengths) {
+            if length < self.new {
+                row.set(length, Cell::BLANK);
+            }
+        }
+        let new = rows.split_off(count);
+        for (slot, row) in self.rows[range].iter_mut().zip(rows) {
+            *slot = row;
+        }
+        new
+    }
+
+    /// Moves the screen over the lines, of which there are `more` now, and `added` before.
+    fn adjust(&mut self, more: usize, added: usize) {
+        let is_filling = self.base == 0 && self.y + 1 != self.count();
+        let trimmed = if is_filling { self.y + more } else { self.count() + more }.saturating_sub(self.limit);
+        for _ in 0..more.saturating_sub(trimmed) {
+            if self.base == 0 {
+                if self.y + 1 < self.height {
+                    self.y += 1;
+                    self.gone += 1;
+                } else {
+                    self.base += 1;
+                }
+            } else if self.base + self.height < self.limit.min(self.count() + added + more) {
+                self.base += 1;
+            }
+        }
+        self.saved = (self.saved + more).min(self.base + self.height - 1);
+    }
+}
+
+/// Moves cells up into the room that each row of a line has now, and says how many rows it needs.
+fn join(line: &mut [Row], old: usize, new: usize) -> usize {
+    let (mut to, mut to_column) = (0, length(line, 0, old));
+    let (mut from, mut from_column) = (1, 0);
+    while from < line.len() {
+        let end = length(line, from, old);
+        let cells = (end - from_column).min(new - to_column);
+        let source = line[from].clone();
+        line[to].copy_from(&source, from_column, to_column, cells);
+        to_column += cells;
+        if to_column == new {
+            to += 1;
+            to_column = 0;
+        }
+        from_column += cells;
+        if from_column == end {
+            from += 1;
+            from_column = 0;
+        }
+        // A wide glyph cannot be cut.
+        if to_column == 0 && to != 0 && line[to - 1].width(new - 1) == 2 {
+            let glyph = line[to - 1].get(new - 1);
+            line[to].set(0, glyph);
+            to_column = 1;
+            line[to - 1].set(new - 1, Cell::BLANK);
+        }
+    }
+    if let Some(row) = line.get_mut(to) {
+        row.replace(to_column, new, Cell::BLANK, new);
+    }
+    let is_empty = |at: usize| at > to || line[at].text_length() == 0;
+    (1..line.len()).rev().find(|&at| !is_empty(at)).map_or(1, |last| last + 1)
+}
+
+/// How long a line's rows will be, one after the other.
+fn lengths(line: &[Row], old: usize, new: usize) -> Vec<usize> {
+    let needed: usize = (0..line.len()).map(|at| length(line, at, old)).sum();
+    let mut lengths = Vec::new();
+    let (mut column, mut row, mut have) = (0, 0, 0);
+    while have < needed {
+        if needed - have < new {
+            lengths.push(needed - have);
+            break;
+        }
+        column += new;
+        let end = length(line, row, old);
+        if column > end {
+            column -= end;
+            row += 1;
+        }
+        let cut = line.get(row).is_some_and(|row| column > 0 && row.width(column - 1) == 2);
+        column -= usize::from(cut);
+        let length = new - usize::from(cut);
+        lengths.push(length);
+        have += length;
+    }
+    lengths
+}
+
+/// How far a row of a line is filled; all of it, but for the last row and for a column that was too narrow for a wide glyph.
+fn length(line: &[Row], at: usize, columns: usize) -> usize {
+    let Some(next) = line.get(at + 1) else { return line[at].text_length() };
+    let last = line[at].get(columns - 1);
+    let left_out = !last.has_content() && last.width() == 1 && next.width(0) == 2;
+    columns - usize::from(left_out)
+}

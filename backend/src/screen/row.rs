@@ -1,0 +1,264 @@
+//! One row of cells.
+//!
+//! What is to the right of the last cell that was ever touched is not stored: it is blank. The rules for characters of
+//! two columns, of which half is overwritten, erased or moved, are those of xterm.js.
+
+/// The number of a style in its table; 0 is the default one.
+pub(super) type StyleId = u32;
+
+/// What stands in a cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Glyph {
+    /// Nothing was ever written here, or it was erased.
+    Blank,
+    /// One character.
+    Char(char),
+    /// A grapheme of several, by its number in the table.
+    Cluster(u32),
+}
+
+/// One cell.
+///
+/// Packed into eight bytes: the character or the number of the cluster, which of the two it is, and the width share the
+/// first four.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Cell {
+    text: u32,
+    style: StyleId,
+}
+
+const CLUSTER: u32 = 1 << 29;
+const WIDTH_SHIFT: u32 = 30;
+const TEXT: u32 = CLUSTER - 1;
+
+impl Cell {
+    /// Nothing, in the default style.
+    pub(super) const BLANK: Self = Self::blank(0);
+
+    /// Nothing, in a style.
+    pub(super) const fn blank(style: StyleId) -> Self {
+        Self { text: 1 << WIDTH_SHIFT, style }
+    }
+
+    /// The second column of the glyph to the left.
+    pub(super) const fn continuation(style: StyleId) -> Self {
+        Self { text: 0, style }
+    }
+
+    /// A character of one or two columns.
+    pub(super) const fn char(char: char, width: u8, style: StyleId) -> Self {
+        Self { text: char as u32 | (width as u32) << WIDTH_SHIFT, style }
+    }
+
+    /// A grapheme of several characters.
+    pub(super) const fn cluster(number: u32, width: u8, style: StyleId) -> Self {
+        Self { text: number & TEXT | CLUSTER | (width as u32) << WIDTH_SHIFT, style }
+    }
+
+    /// What stands in it; a NUL character is nothing.
+    pub(super) fn glyph(self) -> Glyph {
+        match self.text & TEXT {
+            number if self.text & CLUSTER != 0 => Glyph::Cluster(number),
+            0 => Glyph::Blank,
+            code => char::from_u32(code).map_or(Glyph::Blank, Glyph::Char),
+        }
+    }
+
+    /// How many columns its glyph takes: 1 or 2, and 0 for the second column of a wide one.
+    pub(super) const fn width(self) -> u8 {
+        (self.text >> WIDTH_SHIFT) as u8
+    }
+
+    pub(super) const fn style(self) -> StyleId {
+        self.style
+    }
+
+    pub(super) const fn has_content(self) -> bool {
+        self.text & (TEXT | CLUSTER) != 0
+    }
+}
+
+/// One row.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Row {
+    cells: Vec<Cell>,
+    /// Whether the row goes on where the one above was full.
+    pub(super) wrapped: bool,
+}
+
+impl Row {
+    /// A row of `columns` erased cells.
+    pub(super) fn blank(columns: usize, cell: Cell, wrapped: bool) -> Self {
+        let cells = if cell == Cell::BLANK { Vec::new() } else { vec![cell; columns] };
+        Self { cells, wrapped }
+    }
+
+    pub(super) fn from_cells(cells: Vec<Cell>, wrapped: bool) -> Self {
+        Self { cells, wrapped }
+    }
+
+    /// The cells up to the last one that is stored.
+    pub(super) fn cells(&self) -> &[Cell] {
+        &self.cells
+    }
+
+    pub(super) fn get(&self, column: usize) -> Cell {
+        self.cells.get(column).copied().unwrap_or(Cell::BLANK)
+    }
+
+    pub(super) fn width(&self, column: usize) -> u8 {
+        self.get(column).width()
+    }
+
+    pub(super) fn set(&mut self, column: usize, cell: Cell) {
+        if let Some(slot) = self.cells.get_mut(column) {
+            *slot = cell;
+        } else if cell != Cell::BLANK {
+            self.cells.resize(column, Cell::BLANK);
+            self.cells.push(cell);
+        }
+    }
+
+    /// Writes ASCII from `column` on.
+    pub(super) fn write_ascii(&mut self, column: usize, text: &[u8], style: StyleId) {
+        if self.cells.len() < column {
+            self.cells.resize(column, Cell::BLANK);
+        }
+        let mut cells = text.iter().map(|&byte| Cell::char(byte.into(), 1, style));
+        for slot in self.cells[column..].iter_mut().take(text.len()) {
+            if let Some(cell) = cells.next() {
+                *slot = cell;
+            }
+        }
+        self.cells.extend(cells);
+    }
+
+    /// Inserts cells, and moves those from `at` on to the right, the last ones out.
+    pub(super) fn insert(&mut self, at: usize, count: usize, fill: Cell, columns: usize) {
+        let at = at % columns;
+        if at > 0 && self.width(at - 1) == 2 {
+            self.set(at - 1, blank_like(fill));
+        }
+        if count < columns - at {
+            self.pad(columns);
+            self.cells.copy_within(at..columns - count, at + count);
+            self.cells[at..at + count].fill(fill);
+        } else {
+            self.fill(at, columns, fill);
+        }
+        if self.width(columns - 1) == 2 {
+            self.set(columns - 1, blank_like(fill));
+        }
+        self.trim();
+    }
+
+    /// Takes cells out, and moves those behind them to the left.
+    pub(super) fn delete(&mut self, at: usize, count: usize, fill: Cell, columns: usize) {
+        let at = at % columns;
+        if count < columns - at {
+            self.pad(columns);
+            self.cells.copy_within(at + count..columns, at);
+            self.cells[columns - count..].fill(fill);
+        } else {
+            self.fill(at, columns, fill);
+        }
+        if at > 0 && self.width(at - 1) == 2 {
+            self.set(at - 1, blank_like(fill));
+        }
+        if self.width(at) == 0 && !self.get(at).has_content() {
+            self.set(at, blank_like(fill));
+        }
+        self.trim();
+    }
+
+    /// Erases the cells from `start` up to `end`.
+    pub(super) fn replace(&mut self, start: usize, end: usize, fill: Cell, columns: usize) {
+        if start > 0 && self.width(start - 1) == 2 {
+            self.set(start - 1, blank_like(fill));
+        }
+        if end < columns && end > 0 && self.width(end - 1) == 2 {
+            self.set(end, blank_like(fill));
+        }
+        self.fill(start, end.min(columns), fill);
+        self.trim();
+    }
+
+    /// The same, sparing the cells that are `protected`.
+    pub(super) fn replace_unprotected(
+        &mut self,
+        (start, end): (usize, usize),
+        fill: Cell,
+        columns: usize,
+        protected: impl Fn(StyleId) -> bool,
+    ) {
+        let is_protected = |row: &Self, column| protected(row.get(column).style());
+        if start > 0 && self.width(start - 1) == 2 && !is_protected(self, start - 1) {
+            self.set(start - 1, blank_like(fill));
+        }
+        if end < columns && end > 0 && self.width(end - 1) == 2 && !is_protected(self, end) {
+            self.set(end, blank_like(fill));
+        }
+        for column in start..end.min(columns) {
+            if !is_protected(self, column) {
+                self.set(column, fill);
+            }
+        }
+        self.trim();
+    }
+
+    /// Takes on another number of columns: what is beyond is cut.
+    pub(super) fn resize(&mut self, columns: usize) {
+        if self.cells.len() > columns {
+            self.cells.truncate(columns);
+            if columns > 0 && self.width(columns - 1) == 2 {
+                self.set(columns - 1, Cell::BLANK);
+            }
+            self.trim();
+        }
+    }
+
+    /// Up to where there is text.
+    pub(super) fn text_length(&self) -> usize {
+        let last = self.cells.iter().rposition(|cell| cell.has_content());
+        last.map_or(0, |at| at + usize::from(self.cells[at].width()))
+    }
+
+    /// Copies cells of another row; the two may be the same before the call.
+    pub(super) fn copy_from(&mut self, source: &Self, from: usize, to: usize, count: usize) {
+        for offset in 0..count {
+            self.set(to + offset, source.get(from + offset));
+        }
+    }
+
+    /// Gives back memory that is not needed.
+    pub(super) fn shrink(&mut self) {
+        self.trim();
+        self.cells.shrink_to_fit();
+    }
+
+    fn fill(&mut self, start: usize, end: usize, fill: Cell) {
+        if fill == Cell::BLANK && end >= self.cells.len() {
+            self.cells.truncate(start);
+            return;
+        }
+        for column in start..end {
+            self.set(column, fill);
+        }
+    }
+
+    fn pad(&mut self, columns: usize) {
+        if self.cells.len() < columns {
+            self.cells.resize(columns, Cell::BLANK);
+        }
+    }
+
+    fn trim(&mut self) {
+        let length = self.cells.iter().rposition(|&cell| cell != Cell::BLANK).map_or(0, |last| last + 1);
+        self.cells.truncate(length);
+    }
+}
+
+/// What is left of half a wide glyph.
+fn blank_like(fill: Cell) -> Cell {
+    Cell::blank(fill.style())
+}

@@ -1,0 +1,64 @@
+//! A screen, written as output that brings a fresh xterm.js into the same state.
+//!
+//! Nothing in it makes a terminal answer, ring, or touch the clipboard.
+
+mod pen;
+mod rows;
+mod state;
+
+use self::pen::PenWriter;
+use super::{buffer::Buffer, charset::Charsets, tables::Tables, terminal::Terminal, width::Preceding};
+
+/// What the state of a terminal of the same size has to be when the snapshot begins: that after RIS. The little that
+/// survives RIS in xterm.js is set in any case.
+///
+/// Of the scrollback, `history` rows at most are written, the newest ones.
+pub(super) fn write(terminal: &Terminal, history: usize) -> Vec<u8> {
+    let mut writer = Writer::new(&terminal.tables, terminal.columns);
+    writer.survivors(terminal);
+    writer.buffer(&terminal.primary, history);
+    writer.keyboard(&terminal.keyboard.primary, terminal.primary_keyboard_flags());
+    writer.alternate(terminal);
+    writer.rest(terminal);
+    writer.out
+}
+
+/// Output in the making, and what a terminal would be doing with it.
+struct Writer<'a> {
+    out: Vec<u8>,
+    tables: &'a Tables,
+    columns: usize,
+    pen: PenWriter,
+    charsets: Charsets,
+    level: u8,
+    /// What the next character might join.
+    preceding: Option<Preceding>,
+}
+
+impl<'a> Writer<'a> {
+    fn new(tables: &'a Tables, columns: usize) -> Self {
+        Self {
+            out: Vec::new(),
+            tables,
+            columns,
+            pen: PenWriter::default(),
+            charsets: Charsets::default(),
+            level: 0,
+            preceding: None,
+        }
+    }
+
+    /// Appends controls.
+    fn control(&mut self, text: &str) {
+        self.out.extend_from_slice(text.as_bytes());
+        self.preceding = None;
+    }
+
+    /// One buffer, which is in use and blank.
+    fn buffer(&mut self, buffer: &Buffer, history: usize) {
+        let left_out = buffer.scrollback.len().saturating_sub(history);
+        self.rows(buffer.scrollback.iter().skip(left_out).chain(buffer.screen.iter().cloned()));
+        self.tab_stops(buffer);
+        self.saved(buffer);
+    }
+}

@@ -1,0 +1,94 @@
+//! Styles as control sequences.
+
+use std::fmt::Write as _;
+
+use super::Writer;
+use crate::screen::{
+    style::{Attributes, Colour, LinkId, Style, Underline},
+    tables::LinkName,
+};
+
+/// The style that the terminal would print in now.
+#[derive(Debug, Default)]
+pub(super) struct PenWriter {
+    pub(super) style: Style,
+}
+
+impl Writer<'_> {
+    /// Changes the pen.
+    pub(super) fn set_style(&mut self, style: Style) {
+        // As in xterm.js there may be a hyperlink that does not count at present.
+        let shown = if style.attributes.has(Attributes::EXTENDED) { style } else { style.unlinked() };
+        let before = self.pen.style;
+        if before.link != shown.link {
+            self.set_link(shown.link);
+        }
+        if before.unlinked() != style.unlinked() {
+            self.control(&sgr(style));
+            if style.attributes.has(Attributes::PROTECTED) {
+                self.control("\x1b[1\"q");
+            }
+        }
+        self.pen.style = shown;
+    }
+
+    fn set_link(&mut self, id: LinkId) {
+        let text = self.tables.link(id).map_or_else(
+            || "\x1b]8;;\x1b\\".to_owned(),
+            |link| {
+                let id = match &link.id {
+                    LinkName::Given(id) => format!("id={id}"),
+                    LinkName::Serial(_) => String::new(),
+                };
+                format!("\x1b]8;{id};{}\x1b\\", link.uri)
+            },
+        );
+        self.control(&text);
+    }
+}
+
+/// The sequence that sets a style, whatever was before.
+fn sgr(style: Style) -> String {
+    let mut text = String::from("\x1b[0");
+    let flags = [
+        (Attributes::BOLD, ";1"),
+        (Attributes::DIM, ";2"),
+        (Attributes::ITALIC, ";3"),
+        (Attributes::BLINK, ";5"),
+        (Attributes::INVERSE, ";7"),
+        (Attributes::INVISIBLE, ";8"),
+        (Attributes::STRIKETHROUGH, ";9"),
+        (Attributes::OVERLINE, ";53"),
+    ];
+    for (flag, parameter) in flags {
+        if style.attributes.has(flag) {
+            text.push_str(parameter);
+        }
+    }
+    text.push_str(match style.underline {
+        _ if !style.attributes.has(Attributes::UNDERLINE) => "",
+        Underline::None | Underline::Single => ";4",
+        Underline::Double => ";4:2",
+        Underline::Curly => ";4:3",
+        Underline::Dotted => ";4:4",
+        Underline::Dashed => ";4:5",
+    });
+    colour(&mut text, style.foreground, 30);
+    colour(&mut text, style.background, 40);
+    colour(&mut text, style.underline_colour, 50);
+    text.push('m');
+    text
+}
+
+/// `base` is 30 for the foreground, 40 for the background, 50 for underlines.
+fn colour(text: &mut String, colour: Colour, base: u8) {
+    let extended = base + 8;
+    // Writing to a string cannot fail.
+    let _ = match colour {
+        Colour::Default => Ok(()),
+        Colour::Ansi(number @ 0..8) => write!(text, ";{}", base + number),
+        Colour::Ansi(number) => write!(text, ";{}", base + 60 + number - 8),
+        Colour::Indexed(number) => write!(text, ";{extended};5;{number}"),
+        Colour::Rgb(red, green, blue) => write!(text, ";{extended};2;{red};{green};{blue}"),
+    };
+}

@@ -1,0 +1,186 @@
+//! The cells of a buffer, row by row from the top.
+
+use super::Writer;
+use crate::screen::{
+    row::{Cell, Glyph, Row},
+    style::Style,
+    width::measure,
+};
+
+/// A character of two columns.
+const WIDE: char = '\u{3000}';
+
+impl Writer<'_> {
+    /// Writes rows from the top of a blank buffer on, so that what does not fit scrolls out.
+    pub(super) fn rows(&mut self, rows: impl Iterator<Item = Row>) {
+        let mut before: Option<Row> = None;
+        for row in rows {
+            let start = match &before {
+                None if row.wrapped => {
+                    self.continue_nothing();
+                    0
+                }
+                None => 0,
+                Some(above) if row.wrapped => self.wrap(above, &row),
+                Some(_) => {
+                    self.set_style(Style::default());
+                    self.control("\r\n");
+                    0
+                }
+            };
+            self.cells(&row, start);
+            before = Some(row);
+        }
+    }
+
+    /// Writes a row's cells from a column on, where the cursor is.
+    fn cells(&mut self, row: &Row, start: usize) {
+        // Beyond the last column there may be some of an alternate buffer that was wider.
+        let cells = &row.cells()[..row.cells().len().min(self.columns)];
+        self.last_remnant(cells, start);
+        let mut column = start;
+        while let Some(&cell) = cells.get(column) {
+            if cell.has_content() {
+                self.glyph(cell);
+                column += usize::from(cell.width()).max(1);
+            } else if self.is_remnant(cell) && column + 1 < self.columns {
+                self.remnant(cell, column, cells.get(column + 1).copied().unwrap_or(Cell::BLANK));
+                column += 1;
+            } else {
+                let alike = cells[column..].iter().take_while(|&&other| other == cell).count();
+                self.blanks(cell, alike);
+                column += alike;
+            }
+        }
+    }
+
+    /// Leaves out, or erases, so many cells, and goes beyond them.
+    fn blanks(&mut self, cell: Cell, count: usize) {
+        let style = self.tables.style(cell.style());
+        // What has more than a background was made before.
+        if style != Style::default() && style == style.erased() {
+            self.set_style(style);
+            self.control(&format!("\x1b[{count}X"));
+        }
+        self.control(&format!("\x1b[{count}C"));
+    }
+
+    /// Whether a blank cell has more than a background, as what was half of a wide glyph has.
+    fn is_remnant(&self, cell: Cell) -> bool {
+        let style = self.tables.style(cell.style());
+        !cell.has_content() && cell.width() == 1 && style != style.erased()
+    }
+
+    /// Makes such a cell where the cursor is: of a wide glyph the right half is overwritten.
+    fn remnant(&mut self, cell: Cell, column: usize, next: Cell) {
+        self.control("");
+        self.char(WIDE);
+        self.control(&format!("\x1b[{}G", column + 2));
+        self.set_style(self.tables.style(cell.style()));
+        self.char(' ');
+        self.control(&format!("\x1b[{}G", column + 2));
+        if !next.has_content() {
+            self.set_style(self.tables.style(next.style()));
+            self.control("\x1b[X");
+        }
+    }
+
+    /// The same in the last column, where it has to be the left half that is overwritten, before there is something else.
+    fn last_remnant(&mut self, cells: &[Cell], start: usize) {
+        let columns = self.columns;
+        let Some(&cell) = cells.get(columns - 1) else { return };
+        if !self.is_remnant(cell) || columns - 2 < start {
+            return;
+        }
+        self.control(&format!("\x1b[{}G", columns - 1));
+        self.char(WIDE);
+        self.control(&format!("\x1b[{}G", columns - 1));
+        self.set_style(self.tables.style(cell.style()));
+        self.char(' ');
+        self.set_style(Style::default());
+        self.control(&format!("\x1b[{0}G\x1b[X\x1b[{1}G", columns - 1, start + 1));
+    }
+
+    /// Prints what stands in a cell.
+    pub(super) fn glyph(&mut self, cell: Cell) {
+        let (tables, style) = (self.tables, self.tables.style(cell.style()));
+        // The pen may have more than shows in a cell.
+        if self.pen.style.normalized() != style {
+            self.set_style(style);
+        }
+        match cell.glyph() {
+            Glyph::Blank => {}
+            Glyph::Char(char) => self.char(char),
+            Glyph::Cluster(number) => {
+                let mut chars = tables.cluster(number).chars();
+                if let Some(first) = chars.next() {
+                    self.char(first);
+                }
+                for char in chars {
+                    self.preceding = Some(measure(char, self.preceding));
+                    self.out.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
+                }
+            }
+        }
+    }
+
+    /// How wide a glyph was when only its first character was there.
+    pub(super) fn first_width(&self, cell: Cell) -> u8 {
+        match cell.glyph() {
+            Glyph::Cluster(number) => {
+                let first = self.tables.cluster(number).chars().next();
+                first.map_or(1, |char| measure(char, None).width)
+            }
+            _ => cell.width(),
+        }
+    }
+
+    /// Prints a character that must not join the one before it.
+    fn char(&mut self, char: char) {
+        let mut measured = measure(char, self.preceding);
+        if measured.joins {
+            // A control that does nothing else.
+            self.control("\0");
+            measured = measure(char, None);
+        }
+        self.preceding = Some(measured);
+        self.out.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
+    }
+
+    /// Goes to a row that continues the one above, and says which of its cells is the first that is still to be written.
+    fn wrap(&mut self, above: &Row, row: &Row) -> usize {
+        let (last, first) = (above.get(self.columns - 1), row.get(0));
+        let is_full = last.has_content() || last.width() == 0;
+        if is_full && first.has_content() {
+            self.glyph(first);
+            if self.pen.style.erased() != Style::default() {
+                // Where the screen scrolled, the whole row got the background.
+                self.erase_row();
+            }
+            return usize::from(first.width());
+        }
+        // A wide glyph for which one column is left wraps, and leaves that column in its own style.
+        if !is_full {
+            self.set_style(self.tables.style(last.style()));
+            self.control(&format!("\x1b[{}G", self.columns));
+        }
+        self.char(WIDE);
+        self.control("\r");
+        self.erase_row();
+        0
+    }
+
+    /// Makes the first row of a blank buffer one that continues a row which is no longer there.
+    fn continue_nothing(&mut self) {
+        self.control(&format!("\x1b[{}G", self.columns));
+        self.char(WIDE);
+        self.control("\x1b[A\x1b[M");
+        self.erase_row();
+    }
+
+    /// Erases from the cursor on. EL would make the row one that continues nothing.
+    fn erase_row(&mut self) {
+        self.set_style(Style::default());
+        self.control(&format!("\x1b[{}X", self.columns));
+    }
+}

@@ -1,0 +1,209 @@
+//! Everything but the cells.
+
+use super::Writer;
+use crate::screen::{
+    buffer::{Buffer, Saved},
+    charset::Charsets,
+    modes::{CursorStyle, Modes},
+    palette::{Palette, SPECIAL},
+    row::Cell,
+    style::{Attributes, Style},
+    tabs::TabStops,
+    terminal::Terminal,
+};
+
+impl Writer<'_> {
+    /// What RIS does not reset.
+    pub(super) fn survivors(&mut self, terminal: &Terminal) {
+        self.control("\x1b[20l\x1b]104\x1b\\\x1b]110\x1b\\\x1b]111\x1b\\\x1b]112\x1b\\");
+        self.control(if terminal.cursor_hidden { "\x1b[?25l" } else { "\x1b[?25h" });
+        self.palette(&terminal.palette);
+        for title in &terminal.titles {
+            self.control(&format!("\x1b]2;{title}\x1b\\\x1b[22;2t"));
+        }
+        self.control(&format!("\x1b]2;{}\x1b\\", terminal.title));
+    }
+
+    fn palette(&mut self, palette: &Palette) {
+        for (index, [red, green, blue]) in palette.iter() {
+            let target = match SPECIAL.iter().position(|&special| special == index) {
+                Some(place) => (10 + place).to_string(),
+                None => format!("4;{index}"),
+            };
+            self.control(&format!("\x1b]{target};rgb:{red:02x}/{green:02x}/{blue:02x}\x1b\\"));
+        }
+    }
+
+    pub(super) fn tab_stops(&mut self, buffer: &Buffer) {
+        if buffer.tabs == TabStops::new(self.columns) {
+            return;
+        }
+        self.control("\x1b[3g");
+        for column in (0..self.columns).filter(|&column| buffer.tabs.has(column)) {
+            self.control(&format!("\x1b[{}G\x1bH", column + 1));
+        }
+    }
+
+    /// The scroll region and what DECSC keeps.
+    pub(super) fn saved(&mut self, buffer: &Buffer) {
+        self.set_style(Style::default());
+        if (buffer.top, buffer.bottom) != (0, buffer.rows - 1) {
+            self.control(&format!("\x1b[{};{}r", buffer.top + 1, buffer.bottom + 1));
+        }
+        let Saved { x, style, charsets, level, origin, autowrap, .. } = buffer.saved;
+        if buffer.saved == Saved::default() {
+            return;
+        }
+        let (at, cell) = glyph_before(buffer, x, buffer.saved_y());
+        let wraps = x >= self.columns && cell.has_content();
+        self.control(if origin { "\x1b[?6h" } else { "" });
+        self.go_to(buffer, if wraps { at } else { x }, buffer.saved_y(), origin);
+        if wraps {
+            self.glyph(cell);
+        }
+        self.charsets(charsets, level);
+        self.control(if autowrap { "" } else { "\x1b[?7l" });
+        self.set_style(style);
+        // Whether there was a hyperlink or an underline is kept, though not which.
+        let only_link =
+            style.attributes.has(Attributes::EXTENDED) && !style.attributes.has(Attributes::UNDERLINE);
+        self.control(if only_link { "\x1b]8;;link:\x1b\\\x1b7\x1b]8;;\x1b\\" } else { "\x1b7" });
+        self.control("\x1b[?6l\x1b[?7h");
+        self.charsets(Charsets::default(), 0);
+        self.set_style(Style::default());
+    }
+
+    /// CUP, which counts from the scroll region in origin mode.
+    fn go_to(&mut self, buffer: &Buffer, x: usize, y: usize, origin: bool) {
+        let (x, y) = (x.min(self.columns - 1), y.min(buffer.rows - 1));
+        let y = if origin { y.clamp(buffer.top, buffer.bottom) - buffer.top } else { y };
+        self.control(&format!("\x1b[{};{}H", y + 1, x + 1));
+    }
+
+    /// Designates G0 to G3, and says which is in use.
+    fn charsets(&mut self, charsets: Charsets, level: u8) {
+        let sets = charsets.designated().len().max(self.charsets.designated().len());
+        for (slot, designator) in ['(', ')', '*', '+'].into_iter().enumerate().take(sets) {
+            let charset = charsets.get(slot);
+            if slot >= self.charsets.designated().len() || charset != self.charsets.get(slot) {
+                self.control(&format!("\x1b{designator}{}", char::from(charset.name())));
+                self.charsets.designate(slot, charset);
+            }
+        }
+        if self.level == level {
+            return;
+        }
+        self.level = level;
+        self.control(match level {
+            0 => "\x0f",
+            1 => "\x0e",
+            2 => "\x1bn",
+            _ => "\x1bo",
+        });
+    }
+
+    /// Kitty's keyboard flags of the buffer in use, whose stack is empty.
+    pub(super) fn keyboard(&mut self, stack: &[i32], flags: i32) {
+        let mut all = stack.iter().chain([&flags]);
+        if let Some(first) = all.next().filter(|&&first| first != 0 || !stack.is_empty()) {
+            self.control(&format!("\x1b[={first}u"));
+        }
+        for flags in all {
+            self.control(&format!("\x1b[>{flags}u"));
+        }
+    }
+
+    /// The alternate buffer, if it is in use or has something to remember.
+    pub(super) fn alternate(&mut self, terminal: &Terminal) {
+        let (buffer, keyboard) = (&terminal.alternate, &terminal.keyboard);
+        let flags = if terminal.is_alternate { keyboard.flags } else { keyboard.alternate_flags };
+        let remembers = buffer.saved != Saved::default() || !keyboard.alternate.is_empty() || flags != 0;
+        if !terminal.is_alternate && !remembers {
+            return;
+        }
+        self.set_style(Style::default());
+        // Where the cursor was left decides what a new size does to the primary buffer.
+        self.go_to(&terminal.primary, 0, terminal.primary.y, false);
+        self.control("\x1b[?47h\x1b[H");
+        if terminal.is_alternate {
+            self.buffer(buffer, 0);
+        } else {
+            self.saved(buffer);
+        }
+        self.keyboard(&keyboard.alternate, flags);
+        if !terminal.is_alternate {
+            self.control("\x1b[?47l");
+        }
+    }
+
+    /// Modes, the pen, and the cursor, with everything that moves it before it.
+    pub(super) fn rest(&mut self, terminal: &Terminal) {
+        let Modes { insert, origin, .. } = terminal.modes;
+        let buffer = terminal.buffer();
+        self.control(if origin { "\x1b[?6h" } else { "" });
+        let column = buffer.x;
+        let (at, cell) = glyph_before(buffer, buffer.x, buffer.y);
+        // The last character is printed once more where it alone says that the next one wraps, or what it would join.
+        let joins = terminal.preceding.is_some() && cell.has_content();
+        let wraps = column >= self.columns;
+        self.go_to(buffer, if joins || wraps { at } else { column }, buffer.y, origin);
+        if wraps && !joins {
+            if cell.has_content() {
+                self.glyph(cell);
+                // A control that does nothing else than to end it.
+                self.control("\0");
+            } else {
+                // The row was erased under the cursor.
+                self.out.push(b' ');
+                self.set_style(self.tables.style(cell.style()));
+                self.control("\x1b[2K");
+            }
+        }
+        if joins && insert {
+            // It is about to be inserted, as wide as it was before more was joined to it.
+            self.control(&format!("\x1b[{}P", self.first_width(cell)));
+        }
+        self.modes(terminal);
+        self.charsets(terminal.charsets, terminal.level);
+        self.set_style(terminal.pen);
+        if joins {
+            self.glyph(cell);
+        }
+    }
+
+    fn modes(&mut self, terminal: &Terminal) {
+        let modes = &terminal.modes;
+        let switches = [
+            (modes.insert, "\x1b[4h"),
+            (terminal.newline, "\x1b[20h"),
+            (modes.application_cursor, "\x1b[?1h"),
+            (modes.application_keypad, "\x1b="),
+            (!modes.autowrap, "\x1b[?7l"),
+            (modes.reverse_wrap, "\x1b[?45h"),
+            (modes.focus, "\x1b[?1004h"),
+            (modes.bracketed_paste, "\x1b[?2004h"),
+            (modes.colour_scheme, "\x1b[?2031h"),
+            (modes.synchronized, "\x1b[?2026h"),
+        ];
+        for (on, sequence) in switches {
+            if on {
+                self.control(sequence);
+            }
+        }
+        for mode in [terminal.mouse.mode(), terminal.mouse_encoding.mode()].into_iter().flatten() {
+            self.control(&format!("\x1b[?{mode}h"));
+        }
+        if modes.cursor != CursorStyle::default() {
+            self.control(&format!("\x1b[{} q", modes.cursor.number()));
+        }
+    }
+}
+
+/// Where the glyph before a place begins, and its first cell.
+fn glyph_before(buffer: &Buffer, x: usize, y: usize) -> (usize, Cell) {
+    let row = buffer.screen.get(y);
+    let get = |column: usize| row.map_or(Cell::BLANK, |row| row.get(column));
+    let before = x.saturating_sub(1);
+    let at = if get(before).width() == 0 { before.saturating_sub(1) } else { before };
+    (at, get(at))
+}

@@ -1,0 +1,126 @@
+//! How a cell looks: colours, attributes, hyperlink.
+
+/// A colour as SGR sets it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) enum Colour {
+    /// The theme's own.
+    #[default]
+    Default,
+    /// One of the sixteen that have parameters of their own (`30` to `37`, `90` to `97`): bold may brighten it.
+    Ansi(u8),
+    /// One of the 256 of the palette.
+    Indexed(u8),
+    /// Red, green, blue.
+    Rgb(u8, u8, u8),
+}
+
+/// Attributes that are on or off, as bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Attributes(u16);
+
+impl Attributes {
+    pub(super) const BOLD: Self = Self(1);
+    pub(super) const DIM: Self = Self(1 << 1);
+    pub(super) const ITALIC: Self = Self(1 << 2);
+    pub(super) const BLINK: Self = Self(1 << 3);
+    pub(super) const INVERSE: Self = Self(1 << 4);
+    pub(super) const INVISIBLE: Self = Self(1 << 5);
+    pub(super) const STRIKETHROUGH: Self = Self(1 << 6);
+    pub(super) const OVERLINE: Self = Self(1 << 7);
+    /// Selective erase leaves the cell alone (DECSCA).
+    pub(super) const PROTECTED: Self = Self(1 << 8);
+    /// Something is underlined; how is said elsewhere.
+    pub(super) const UNDERLINE: Self = Self(1 << 9);
+    /// The kind and colour of the underline and the hyperlink count. As in xterm.js, DECRC restores this, but not what it is about.
+    pub(super) const EXTENDED: Self = Self(1 << 10);
+
+    pub(super) const fn has(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    pub(super) const fn set(&mut self, other: Self, on: bool) {
+        if on {
+            self.0 |= other.0;
+        } else {
+            self.0 &= !other.0;
+        }
+    }
+}
+
+/// How a cell is underlined (`SGR 4:n`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) enum Underline {
+    #[default]
+    None,
+    Single,
+    Double,
+    Curly,
+    Dotted,
+    Dashed,
+}
+
+impl Underline {
+    /// What a parameter of `SGR 4` means; what is unknown is a single line.
+    pub(super) const fn from_parameter(number: i32) -> Self {
+        match number {
+            0 => Self::None,
+            2 => Self::Double,
+            3 => Self::Curly,
+            4 => Self::Dotted,
+            5 => Self::Dashed,
+            _ => Self::Single,
+        }
+    }
+}
+
+/// The number of a hyperlink in its table; 0 is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct LinkId(pub(super) u32);
+
+impl LinkId {
+    pub(super) const NONE: Self = Self(0);
+}
+
+/// Everything about a cell but its text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Style {
+    pub(super) foreground: Colour,
+    pub(super) background: Colour,
+    pub(super) attributes: Attributes,
+    pub(super) underline: Underline,
+    pub(super) underline_colour: Colour,
+    pub(super) link: LinkId,
+}
+
+impl Style {
+    /// That of cells that are erased while this is the pen's style: only the background stays.
+    pub(super) fn erased(self) -> Self {
+        Self { background: self.background, ..Self::default() }
+    }
+
+    /// This style without its hyperlink.
+    pub(super) fn unlinked(self) -> Self {
+        let mut style = Self { link: LinkId::NONE, ..self };
+        style.update_extended();
+        style
+    }
+
+    /// Without the kind and colour of the underline and the hyperlink.
+    pub(super) fn plain(self) -> Self {
+        Self { underline: Underline::None, underline_colour: Colour::Default, link: LinkId::NONE, ..self }
+    }
+
+    /// To be called when the kind of the underline or the hyperlink has changed.
+    pub(super) fn update_extended(&mut self) {
+        let is_empty = self.underline == Underline::None && self.link == LinkId::NONE;
+        self.attributes.set(Attributes::EXTENDED, !is_empty);
+    }
+
+    /// This style as a cell has it: what does not count is forgotten.
+    pub(super) fn normalized(self) -> Self {
+        let counts = self.attributes.has(Attributes::EXTENDED);
+        let mut style = if counts { self } else { self.plain() };
+        style.update_extended();
+        if style.attributes.has(Attributes::EXTENDED) { style } else { style.plain() }
+    }
+}

@@ -1,0 +1,110 @@
+//! Values that many cells share, each kept once and named by a number.
+
+use std::{collections::HashMap, hash::Hash};
+
+/// As many values are kept before it is worth while to look for those that no cell has any more.
+const SWEEP: usize = 1024;
+
+/// Numbers from 1 on for values; 0 is nobody's.
+#[derive(Debug)]
+pub(super) struct Table<T> {
+    values: Vec<Option<T>>,
+    numbers: HashMap<T, u32>,
+    free: Vec<u32>,
+    /// Sweep when there are more.
+    limit: usize,
+}
+
+impl<T> Default for Table<T> {
+    fn default() -> Self {
+        Self { values: Vec::new(), numbers: HashMap::new(), free: Vec::new(), limit: SWEEP }
+    }
+}
+
+impl<T: Clone + Eq + Hash> Table<T> {
+    /// The value's number.
+    pub(super) fn number(&mut self, value: &T) -> u32 {
+        if let Some(&number) = self.numbers.get(value) {
+            return number;
+        }
+        let number = self.free.pop().unwrap_or_else(|| {
+            self.values.push(None);
+            u32::try_from(self.values.len()).unwrap_or(u32::MAX)
+        });
+        if let Some(slot) = self.slot(number) {
+            *slot = Some(value.clone());
+        }
+        self.numbers.insert(value.clone(), number);
+        number
+    }
+
+    /// The value of a number.
+    pub(super) fn get(&self, number: u32) -> Option<&T> {
+        self.values.get((number as usize).checked_sub(1)?)?.as_ref()
+    }
+
+    /// All values.
+    pub(super) fn values(&self) -> impl Iterator<Item = &T> {
+        self.values.iter().flatten()
+    }
+
+    /// Whether so much has come together that [`Table::retain`] should be called.
+    pub(super) fn is_due(&self) -> bool {
+        self.numbers.len() > self.limit
+    }
+
+    /// Forgets the values whose numbers are not `used`.
+    pub(super) fn retain(&mut self, used: impl Fn(u32) -> bool) {
+        let Self { values, numbers, free, limit } = self;
+        numbers.retain(|_, &mut number| {
+            let keep = used(number);
+            if !keep {
+                free.push(number);
+                if let Some(slot) = values.get_mut((number as usize).wrapping_sub(1)) {
+                    *slot = None;
+                }
+            }
+            keep
+        });
+        *limit = SWEEP.max(2 * numbers.len());
+    }
+
+    fn slot(&mut self, number: u32) -> Option<&mut Option<T>> {
+        self.values.get_mut((number as usize).wrapping_sub(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_has_one_number_until_it_is_forgotten() {
+        let mut table = Table::default();
+        let (a, b) = (table.number(&"a"), table.number(&"b"));
+        assert_eq!((a, b, table.number(&"a")), (1, 2, 1));
+        table.retain(|number| number == b);
+        assert_eq!((table.get(a), table.get(b)), (None, Some(&"b")));
+        assert_eq!(table.number(&"c"), a, "a number that is free is given again");
+        assert_eq!(table.get(a), Some(&"c"));
+        assert_eq!((table.get(0), table.get(99)), (None, None));
+    }
+
+    #[test]
+    fn it_asks_to_be_swept_when_it_has_doubled() {
+        let mut table = Table::default();
+        let fill = |table: &mut Table<usize>, range: std::ops::Range<usize>| {
+            for value in range {
+                table.number(&value);
+            }
+        };
+        fill(&mut table, 0..SWEEP);
+        assert!(!table.is_due());
+        fill(&mut table, SWEEP..SWEEP + 1);
+        assert!(table.is_due());
+        table.retain(|_| true);
+        assert!(!table.is_due());
+        fill(&mut table, 0..2 * SWEEP + 3);
+        assert!(table.is_due());
+    }
+}

@@ -1,0 +1,336 @@
+//! The terminal's state, and what text does to it. [`super::control`] has the control functions.
+
+use super::{
+    buffer::Buffer,
+    charset::{Charset, Charsets},
+    modes::{Keyboard, Modes, MouseEncoding, MouseTracking},
+    palette::Palette,
+    parser::Text,
+    row::{Cell, Glyph, StyleId},
+    style::Style,
+    tables::Tables,
+    width::{Preceding, measure},
+};
+
+/// Both buffers and everything that applies to them.
+#[derive(Debug)]
+pub(super) struct Terminal {
+    pub(super) columns: usize,
+    pub(super) rows: usize,
+    pub(super) primary: Buffer,
+    pub(super) alternate: Buffer,
+    pub(super) is_alternate: bool,
+    pub(super) tables: Tables,
+    /// The style of what is printed next.
+    pub(super) pen: Style,
+    /// Its number, looked up once for many characters.
+    pen_id: Option<StyleId>,
+    /// The character printed last, if nothing came after it.
+    pub(super) preceding: Option<Preceding>,
+    /// G0 to G3.
+    pub(super) charsets: Charsets,
+    /// Which of them is in use.
+    pub(super) level: u8,
+    pub(super) modes: Modes,
+    pub(super) mouse: MouseTracking,
+    pub(super) mouse_encoding: MouseEncoding,
+    pub(super) keyboard: Keyboard,
+    pub(super) cursor_hidden: bool,
+    /// LNM: a line feed returns as well.
+    pub(super) newline: bool,
+    pub(super) palette: Palette,
+    pub(super) title: String,
+    pub(super) titles: Vec<String>,
+    /// How many hyperlinks without a name there have been.
+    pub(super) links: u64,
+}
+
+impl Terminal {
+    pub(super) fn new(columns: usize, rows: usize, scrollback: usize) -> Self {
+        Self {
+            columns,
+            rows,
+            primary: Buffer::primary(columns, rows, scrollback),
+            alternate: Buffer::alternate(columns, rows),
+            is_alternate: false,
+            tables: Tables::default(),
+            pen: Style::default(),
+            pen_id: None,
+            preceding: None,
+            charsets: Charsets::default(),
+            level: 0,
+            modes: Modes::default(),
+            mouse: MouseTracking::default(),
+            mouse_encoding: MouseEncoding::default(),
+            keyboard: Keyboard::default(),
+            cursor_hidden: false,
+            newline: false,
+            palette: Palette::default(),
+            title: String::new(),
+            titles: Vec::new(),
+            links: 0,
+        }
+    }
+
+    /// RIS. What xterm.js keeps over it is kept: the title, the palette, LNM and the cursor's being hidden.
+    pub(super) fn reset(&mut self) {
+        let limit = self.primary.scrollback.limit();
+        let fresh = Self::new(self.columns, self.rows, limit);
+        let old = std::mem::replace(self, fresh);
+        (self.title, self.titles, self.links) = (old.title, old.titles, old.links);
+        (self.palette, self.newline, self.cursor_hidden) = (old.palette, old.newline, old.cursor_hidden);
+    }
+
+    /// Takes on another size.
+    pub(super) fn resize(&mut self, columns: usize, rows: usize) {
+        if (columns, rows) == (self.columns, self.rows) {
+            return;
+        }
+        (self.columns, self.rows) = (columns, rows);
+        self.primary.resize(columns, rows);
+        self.alternate.resize(columns, rows);
+    }
+
+    /// The buffer in use.
+    pub(super) fn buffer(&self) -> &Buffer {
+        if self.is_alternate { &self.alternate } else { &self.primary }
+    }
+
+    pub(super) fn buffer_mut(&mut self) -> &mut Buffer {
+        if self.is_alternate { &mut self.alternate } else { &mut self.primary }
+    }
+
+    /// Kitty's keyboard flags of the primary buffer.
+    pub(super) fn primary_keyboard_flags(&self) -> i32 {
+        if self.is_alternate { self.keyboard.primary_flags } else { self.keyboard.flags }
+    }
+
+    /// Changes the pen.
+    pub(super) fn set_pen(&mut self, pen: Style) {
+        self.pen = pen;
+        self.pen_id = None;
+    }
+
+    /// The number of the pen's style.
+    fn pen_id(&mut self) -> StyleId {
+        if let Some(id) = self.pen_id {
+            return id;
+        }
+        if self.tables.is_due() {
+            self.sweep();
+        }
+        let id = self.tables.style_id(self.pen);
+        self.pen_id = Some(id);
+        id
+    }
+
+    /// An erased cell: the pen's background, and nothing else of it.
+    pub(super) fn erased(&mut self) -> Cell {
+        Cell::blank(self.tables.style_id(self.pen.erased()))
+    }
+
+    /// The pen with everything that it has, and nothing written.
+    fn blank_of_pen(&mut self) -> Cell {
+        Cell::blank(self.pen_id())
+    }
+
+    /// Forgets styles, clusters and links that no cell has any more.
+    fn sweep(&mut self) {
+        let buffers = [&self.primary, &self.alternate];
+        let scrolled = buffers.into_iter().flat_map(|buffer| buffer.scrollback.iter());
+        let shown = buffers.into_iter().flat_map(|buffer| buffer.screen.iter().cloned());
+        let pens = [self.pen, self.primary.saved.style, self.alternate.saved.style];
+        self.tables.sweep(scrolled.chain(shown), &pens);
+        self.pen_id = None;
+    }
+
+    /// Prints a run of text.
+    pub(super) fn print(&mut self, text: Text<'_>) {
+        self.unpair_left();
+        match text {
+            Text::Ascii(bytes) if self.prints_plainly() => self.print_ascii(bytes),
+            Text::Ascii(bytes) => {
+                for &byte in bytes {
+                    self.print_char(byte.into());
+                }
+            }
+            Text::Chars(chars) => {
+                for &char in chars {
+                    self.print_char(char);
+                }
+            }
+        }
+        self.unpair_right();
+    }
+
+    /// Whether characters of ASCII simply follow each other.
+    fn prints_plainly(&self) -> bool {
+        let charset = self.charsets.get(self.level.into());
+        charset == Charset::Ascii && !self.modes.insert && self.modes.autowrap
+    }
+
+    fn print_ascii(&mut self, mut bytes: &[u8]) {
+        // The first one may join what came before.
+        if let (Some(_), Some((&first, rest))) = (self.preceding, bytes.split_first()) {
+            self.print_char(first.into());
+            bytes = rest;
+        }
+        let style = self.pen_id();
+        while !bytes.is_empty() {
+            if self.buffer().x >= self.columns {
+                self.wrap(0);
+            }
+            let columns = self.columns;
+            let buffer = self.buffer_mut();
+            let room = columns - buffer.x;
+            let (now, later) = bytes.split_at(bytes.len().min(room));
+            let x = buffer.x;
+            buffer.row().write_ascii(x, now, style);
+            buffer.x += now.len();
+            bytes = later;
+            self.preceding = Some(Preceding::ASCII);
+        }
+    }
+
+    fn print_char(&mut self, char: char) {
+        // A soft hyphen is a hint, not a character.
+        if char == '\u{ad}' {
+            return;
+        }
+        let char = self.charsets.get(self.level.into()).map(char);
+        let preceding = self.preceding;
+        let now = measure(char, preceding);
+        self.preceding = Some(now);
+        let width = usize::from(now.width);
+        let old_width = match preceding {
+            Some(before) if now.joins => usize::from(before.width),
+            _ => 0,
+        };
+        let columns = self.columns;
+        if self.buffer().x + width - old_width > columns {
+            if self.modes.autowrap {
+                self.wrap(old_width);
+            } else {
+                self.buffer_mut().x = columns - 1;
+                if width == 2 {
+                    return;
+                }
+            }
+        }
+        if now.joins && self.buffer().x > 0 {
+            self.join(char, width, old_width);
+            return;
+        }
+        if self.modes.insert {
+            let fill = self.blank_of_pen();
+            let buffer = self.buffer_mut();
+            let x = buffer.x;
+            let row = buffer.row();
+            row.insert(x, width - old_width, fill, columns);
+            if row.width(columns - 1) == 2 {
+                row.set(columns - 1, fill);
+            }
+        }
+        let style = self.pen_id();
+        let buffer = self.buffer_mut();
+        let x = buffer.x;
+        buffer.row().set(x, Cell::char(char, now.width, style));
+        for column in x + 1..x + width {
+            buffer.row().set(column, Cell::continuation(style));
+        }
+        buffer.x += width;
+    }
+
+    /// Goes to the next row, taking along a cluster that has grown too wide for this one.
+    fn wrap(&mut self, carried: usize) {
+        let (fill, pen) = (self.erased(), self.blank_of_pen());
+        let (columns, rows) = (self.columns, self.rows);
+        let buffer = self.buffer_mut();
+        let from = buffer.x.saturating_sub(carried);
+        let old = buffer.y;
+        let carried_cells: Vec<Cell> =
+            (from..from + carried).map(|column| buffer.row().get(column)).collect();
+        for column in from..columns {
+            buffer.row().set(column, pen);
+        }
+        buffer.x = carried;
+        if old == buffer.bottom {
+            buffer.scroll(fill, true);
+        } else {
+            buffer.y = (old + 1).min(rows - 1);
+            let y = buffer.y;
+            buffer.set_wrapped(y, true);
+        }
+        for (column, cell) in carried_cells.into_iter().enumerate() {
+            buffer.row().set(column, cell);
+        }
+    }
+
+    /// Adds a character to the cluster before the cursor.
+    fn join(&mut self, char: char, width: usize, old_width: usize) {
+        let style = self.pen_id();
+        let buffer = if self.is_alternate { &mut self.alternate } else { &mut self.primary };
+        let x = buffer.x;
+        let at = x.saturating_sub(if buffer.row().width(x - 1) > 0 { 1 } else { 2 });
+        let cell = buffer.row().get(at);
+        let text = match cell.glyph() {
+            Glyph::Blank => String::new(),
+            Glyph::Char(first) => first.to_string(),
+            Glyph::Cluster(number) => self.tables.cluster(number).to_owned(),
+        };
+        let narrow = u8::from(width == 2) + 1;
+        let cell = if text.is_empty() {
+            Cell::char(char, narrow, cell.style())
+        } else {
+            let number = self.tables.cluster_number(text + char.encode_utf8(&mut [0; 4]));
+            Cell::cluster(number, narrow, cell.style())
+        };
+        buffer.row().set(at, cell);
+        for column in x..x + width.saturating_sub(old_width) {
+            buffer.row().set(column, Cell::continuation(style));
+        }
+        buffer.x += width.saturating_sub(old_width);
+    }
+
+    /// The left half of a wide glyph goes when its right half is about to be overwritten.
+    fn unpair_left(&mut self) {
+        let blank = self.blank_of_pen();
+        let buffer = self.buffer_mut();
+        let x = buffer.x;
+        if x > 0 && buffer.row().width(x - 1) == 2 {
+            buffer.row().set(x - 1, blank);
+        }
+    }
+
+    /// The right half goes when the left one has been overwritten.
+    fn unpair_right(&mut self) {
+        let blank = self.blank_of_pen();
+        let columns = self.columns;
+        let buffer = self.buffer_mut();
+        let x = buffer.x;
+        if x < columns && buffer.row().get(x) == Cell::continuation(buffer.row().get(x).style()) {
+            buffer.row().set(x, blank);
+        }
+    }
+
+    /// Prints the character before the cursor again (REP).
+    pub(super) fn repeat(&mut self, count: usize) {
+        let Some(preceding) = self.preceding else { return };
+        let buffer = self.buffer_mut();
+        let x = buffer.x.saturating_sub(preceding.width.into());
+        let text = match buffer.row().get(x).glyph() {
+            Glyph::Blank => return,
+            Glyph::Char(char) => vec![char],
+            Glyph::Cluster(number) => self.tables.cluster(number).chars().collect(),
+        };
+        // No more than fill a screen: what is beyond scrolls away all the same.
+        let most = self.columns * (self.rows + self.primary.scrollback.limit());
+        let text: Vec<char> = text.iter().copied().cycle().take(text.len() * count.min(most)).collect();
+        self.print(Text::Chars(&text));
+    }
+
+    /// The pen's part of what is reset softly.
+    pub(super) fn reset_pen(&mut self) {
+        self.set_pen(Style::default());
+    }
+}

@@ -1,0 +1,128 @@
+//! How many columns a character takes, and whether it joins the one before it to a grapheme cluster.
+//!
+//! The rules are those of Unicode's UAX #29 as xterm.js's grapheme add-on applies them; every character takes a column
+//! at least, unless it joins.
+
+mod table;
+
+use self::table::RANGES;
+
+/// A character's part in clusters (UAX #29, table 2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Kind {
+    #[default]
+    Other,
+    Prepend,
+    Extend,
+    RegionalIndicator,
+    SpacingMark,
+    HangulL,
+    HangulV,
+    HangulT,
+    HangulLv,
+    HangulLvt,
+    Zwj,
+    Pictographic,
+}
+
+/// What is remembered of the character that was printed last, as long as nothing else came after it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Preceding {
+    kind: Kind,
+    /// Columns of the whole cluster.
+    pub(super) width: u8,
+    /// Whether it joined the one before it.
+    pub(super) joins: bool,
+}
+
+impl Preceding {
+    /// One printable character of ASCII that did not join.
+    pub(super) const ASCII: Self = Self { kind: Kind::Other, width: 1, joins: false };
+}
+
+/// How `char` is printed after what came before.
+pub(super) fn measure(char: char, preceding: Option<Preceding>) -> Preceding {
+    let (kind, columns) = look_up(char.into());
+    // The selector of the emoji presentation makes what it joins wide.
+    let width = if char == '\u{fe0f}' { 2 } else { columns };
+    let Some(before) = preceding.filter(|before| joins(before.kind, kind)) else {
+        return Preceding { kind, width, joins: false };
+    };
+    if kind == Kind::RegionalIndicator {
+        // A third one begins a new pair.
+        let width = if before.width > width { before.width } else { 2 };
+        return Preceding { kind: Kind::Other, width, joins: true };
+    }
+    Preceding { kind, width: width.max(before.width), joins: true }
+}
+
+/// Whether there is no boundary between the two (rules GB6 to GB13; pairs of regional indicators are the caller's).
+fn joins(before: Kind, after: Kind) -> bool {
+    use Kind::{
+        Extend, HangulL, HangulLv, HangulLvt, HangulT, HangulV, Pictographic, Prepend, RegionalIndicator,
+        SpacingMark, Zwj,
+    };
+    matches!(
+        (before, after),
+        (HangulL, HangulL | HangulV | HangulLv | HangulLvt)
+            | (HangulLv | HangulV, HangulV | HangulT)
+            | (HangulLvt | HangulT, HangulT)
+            | (_, Extend | Zwj | SpacingMark)
+            | (Prepend, _)
+            | (Zwj, Pictographic)
+            | (RegionalIndicator, RegionalIndicator)
+    )
+}
+
+fn look_up(code: u32) -> (Kind, u8) {
+    if let syllable @ 0xac00..=0xd7a3 = code {
+        let kind = if (syllable - 0xac00).is_multiple_of(28) { Kind::HangulLv } else { Kind::HangulLvt };
+        return (kind, 2);
+    }
+    let at = RANGES.partition_point(|&(_, last, ..)| last < code);
+    match RANGES.get(at) {
+        Some(&(first, _, kind, width)) if first <= code => (kind, width),
+        _ => (Kind::Other, 1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The columns of text that is one run.
+    fn columns(text: &str) -> usize {
+        let (mut before, mut sum) = (None, 0);
+        for char in text.chars() {
+            let now = measure(char, before);
+            let old = before.filter(|_| now.joins).map_or(0, |before: Preceding| before.width);
+            sum += usize::from(now.width) - usize::from(old);
+            before = Some(now);
+        }
+        sum
+    }
+
+    #[test]
+    fn clusters_take_the_columns_of_one_character() {
+        for (text, expected) in [
+            ("abc", 3),
+            ("日本", 4),
+            ("e\u{301}", 1),
+            ("👩\u{200d}👩\u{200d}👧", 2),
+            ("🇩🇪", 2),
+            ("🇩🇪🇫", 3),
+            ("❤\u{fe0f}", 2),
+            ("각", 2),
+            ("\u{1100}\u{1161}\u{11a8}", 2),
+            ("क\u{93f}", 1),
+            ("\u{301}", 1),
+        ] {
+            assert_eq!(columns(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_table_is_in_order() {
+        assert!(RANGES.windows(2).all(|pair| pair[0].1 < pair[1].0));
+    }
+}

@@ -1,0 +1,53 @@
+//! A stream, cut: what is before goes into a [`Screen`], whose snapshot has to stand for it.
+
+use limpet::screen::Screen;
+
+use crate::{
+    oracle::{Difference, Oracle},
+    stream::{Step, Stream},
+};
+
+/// Rows of scrollback: few, so that streams fill it.
+const SCROLLBACK: usize = 50;
+
+/// What the page writes before a snapshot, so that nothing is left of what was there: CAN, RIS.
+const CLEAR: &[u8] = b"\x18\x1bc";
+
+/// In what a terminal that got the whole stream differs from one that got a snapshot, taken after `offset` bytes of output,
+/// and the rest.
+pub(crate) fn compare(oracle: &mut Oracle, stream: &Stream, offset: usize) -> Vec<Difference> {
+    let mut screen = Screen::new(stream.size, SCROLLBACK);
+    let (mut size, mut left) = (stream.size, offset);
+    let mut rest = Vec::new();
+    for step in &stream.steps {
+        match step {
+            Step::Output(bytes) if left > 0 => {
+                let (before, after) = bytes.split_at(bytes.len().min(left));
+                screen.feed(before);
+                left -= before.len();
+                if !after.is_empty() {
+                    rest.push(Step::Output(after.to_vec()));
+                }
+            }
+            Step::Resize(to) if left > 0 => {
+                size = *to;
+                screen.resize(size);
+            }
+            step => rest.push(step.clone()),
+        }
+    }
+    let snapshot = screen.snapshot(usize::MAX);
+    let begun = unfinished(stream, offset, snapshot.unfinished);
+    let right = [Step::Output([CLEAR, &snapshot.output, &begun].concat())];
+    oracle.compare(stream.size, SCROLLBACK, &stream.steps, size, &[&right, &rest[..]].concat())
+}
+
+/// The last `count` bytes of output before an offset.
+fn unfinished(stream: &Stream, offset: usize, count: usize) -> Vec<u8> {
+    let outputs = stream.steps.iter().filter_map(|step| match step {
+        Step::Output(bytes) => Some(&bytes[..]),
+        Step::Resize(_) => None,
+    });
+    let before: Vec<u8> = outputs.flatten().copied().take(offset).collect();
+    before[before.len() - count..].to_vec()
+}

@@ -1,0 +1,225 @@
+//! Output made up by chance.
+
+use limpet_shared::Winsize;
+
+use crate::stream::{Step, Stream};
+
+/// Numbers that look random and come back with the seed (`SplitMix64`).
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ mixed >> 31
+    }
+
+    pub(crate) fn below(&mut self, end: usize) -> usize {
+        usize::try_from(self.next() % end.max(1) as u64).unwrap()
+    }
+
+    fn one<'a, T: ?Sized>(&mut self, of: &[&'a T]) -> &'a T {
+        of[self.below(of.len())]
+    }
+}
+
+/// What a stream is made of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// What programs write, in any order.
+    Usual,
+    /// What no program writes, but any could.
+    Odd,
+}
+
+impl Kind {
+    /// The pieces to choose from: the odd ones are the last of a list.
+    fn of<'a>(self, pieces: &'a [&'a str], odd: usize) -> &'a [&'a str] {
+        match self {
+            Self::Usual => &pieces[..pieces.len() - odd],
+            Self::Odd => pieces,
+        }
+    }
+}
+
+const WORDS: [&str; 15] = [
+    "hello",
+    "a",
+    "x y z",
+    "日本語",
+    "漢",
+    "e\u{301}",
+    "🇩🇪",
+    "👩\u{200d}👧",
+    "❤\u{fe0f}",
+    "각",
+    "━━",
+    "\x1b]8;;http://a/\x07link\x1b]8;;\x07",
+    "0123456789abcdefghij",
+    "\u{ad}",
+    "\u{301}",
+];
+const ODD_WORDS: usize = 2;
+
+/// Sequences that take a number or two, which `#` stands for.
+const SEQUENCES: [&str; 40] = [
+    "\x1b[#A",
+    "\x1b[#B",
+    "\x1b[#C",
+    "\x1b[#D",
+    "\x1b[#E",
+    "\x1b[#F",
+    "\x1b[#G",
+    "\x1b[#;#H",
+    "\x1b[#d",
+    "\x1b[#J",
+    "\x1b[#K",
+    "\x1b[#L",
+    "\x1b[#M",
+    "\x1b[#P",
+    "\x1b[#@",
+    "\x1b[#X",
+    "\x1b[#S",
+    "\x1b[#T",
+    "\x1b[#;#r",
+    "\x1b[#b",
+    "\x1b[#I",
+    "\x1b[#Z",
+    "\x1b[#`",
+    "\x1b[#a",
+    "\x1b[#e",
+    "\x1b[=#u",
+    "\x1b[>#u",
+    "\x1b[<#u",
+    "\x1b[# q",
+    "\x1b]2;t#\x07",
+    "\x1b]4;#;rgb:12/34/56\x07",
+    "\x1b[# @",
+    "\x1b[# A",
+    "\x1b[#'}",
+    "\x1b[#'~",
+    "\x1b[?#J",
+    "\x1b[?#K",
+    "\x1b[#\"q",
+    "\x1b[#^",
+    "\x1b[#g",
+];
+const ODD_SEQUENCES: usize = 9;
+
+const CONTROLS: [&str; 25] = [
+    "\r\n",
+    "\r\n",
+    "\r\n",
+    "\n",
+    "\r",
+    "\x08",
+    "\t",
+    "\x1b7",
+    "\x1b[m\x1b8",
+    "\x1bM",
+    "\x1bD",
+    "\x1bE",
+    "\x1b(0",
+    "\x1b(B",
+    "\x1b=",
+    "\x1b>",
+    "\x07",
+    "\x1b]8;;http://a/\x07",
+    "\x0e",
+    "\x0f",
+    "\x1b)0",
+    "\x1bH",
+    "\x1b[!p",
+    "\x1b#8",
+    "\x1b8",
+];
+const ODD_CONTROLS: usize = 8;
+
+const MODES: [&str; 20] = [
+    "1", "7", "25", "1049", "1000", "1002", "1003", "1004", "1006", "2004", "2026", "66", "2031", "6", "45",
+    "47", "1047", "1048", "9", "1016",
+];
+const ODD_MODES: usize = 7;
+
+const STYLES: [&str; 26] = [
+    "0",
+    "1",
+    "2",
+    "3",
+    "4",
+    "4:3",
+    "5",
+    "7",
+    "8",
+    "9",
+    "21",
+    "22",
+    "24",
+    "27",
+    "31",
+    "44",
+    "39",
+    "49",
+    "97",
+    "105",
+    "38;5;123",
+    "48;2;1;2;3",
+    "38:2::9:8:7",
+    "58;5;7",
+    "53",
+    "1;31;42",
+];
+
+const RARE: [&str; 7] = ["\x1b[4h", "\x1b[4l", "\x1bc", "\x1b[22;2t", "\x1b[23;2t", "\x1b[20h", "\x1b[20l"];
+const ODD_RARE: usize = 2;
+
+/// A stream of some dozens of pieces on a small terminal, whose size changes now and then.
+pub(crate) fn stream(random: &mut Random, kind: Kind) -> Stream {
+    let size = size(random);
+    let mut steps = Vec::new();
+    let mut output = String::new();
+    for _ in 0..10 + random.below(80) {
+        match random.below(100) {
+            0..40 => output.push_str(random.one(kind.of(&WORDS, ODD_WORDS))),
+            40..60 => output.push_str(random.one(kind.of(&CONTROLS, ODD_CONTROLS))),
+            60..78 => numbered(random, kind, &mut output),
+            78..90 => {
+                output.push_str("\x1b[");
+                output.push_str(random.one(&STYLES));
+                output.push('m');
+            }
+            90..97 => {
+                let (mode, set) = (random.one(kind.of(&MODES, ODD_MODES)), random.one(&["h", "l"]));
+                output.extend(["\x1b[?", mode, set]);
+            }
+            97 => output.push_str(random.one(kind.of(&RARE, ODD_RARE))),
+            _ => {
+                steps.push(Step::Output(std::mem::take(&mut output).into_bytes()));
+                steps.push(Step::Resize(self::size(random)));
+            }
+        }
+    }
+    steps.push(Step::Output(output.into_bytes()));
+    steps.retain(|step| !matches!(step, Step::Output(bytes) if bytes.is_empty()));
+    Stream { size, steps }
+}
+
+fn size(random: &mut Random) -> Winsize {
+    let number = |random: &mut Random, from, below| u16::try_from(from + random.below(below)).unwrap();
+    Winsize::cells(number(random, 4, 30), number(random, 2, 12))
+}
+
+fn numbered(random: &mut Random, kind: Kind, output: &mut String) {
+    for char in random.one(kind.of(&SEQUENCES, ODD_SEQUENCES)).chars() {
+        match char {
+            '#' => output.push_str(&random.below(12).to_string()),
+            char => output.push(char),
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! The smallest stream that still shows a difference, for whoever mends it.
+
+use limpet_shared::Winsize;
+
+use crate::stream::{Step, Stream};
+
+/// What a stream is taken apart into: characters, control functions and sizes.
+#[derive(Clone, Debug)]
+enum Piece {
+    Text(String),
+    Resize(Winsize),
+    /// Where the stream is cut.
+    Cut,
+}
+
+/// Takes pieces away for as long as `differs` holds, which gets a stream and the offset at which it is to be cut.
+pub(crate) fn shrink(stream: &Stream, cut: usize, mut differs: impl FnMut(&Stream, usize) -> bool) -> String {
+    let mut pieces = take_apart(stream, cut);
+    let mut size = pieces.len();
+    while size > 0 {
+        let mut at = 0;
+        while at < pieces.len() {
+            let end = (at + size).min(pieces.len());
+            let mut fewer = pieces.clone();
+            let taken: Vec<Piece> = fewer.drain(at..end).collect();
+            if taken.iter().any(|piece| matches!(piece, Piece::Cut)) {
+                fewer.insert(at, Piece::Cut);
+            }
+            let (smaller, cut) = put_together(stream.size, &fewer);
+            if fewer.len() < pieces.len() && differs(&smaller, cut) {
+                pieces = fewer;
+            } else {
+                at = end;
+            }
+        }
+        size /= 2;
+    }
+    describe(stream.size, &pieces)
+}
+
+fn take_apart(stream: &Stream, cut: usize) -> Vec<Piece> {
+    let (mut pieces, mut offset, mut is_cut) = (Vec::new(), 0, false);
+    for step in &stream.steps {
+        match step {
+            Step::Resize(size) => pieces.push(Piece::Resize(*size)),
+            Step::Output(bytes) => {
+                for text in parts(&String::from_utf8_lossy(bytes)) {
+                    if offset >= cut && !is_cut {
+                        is_cut = true;
+                        pieces.push(Piece::Cut);
+                    }
+                    offset += text.len();
+                    pieces.push(Piece::Text(text));
+                }
+            }
+        }
+    }
+    if !is_cut {
+        pieces.push(Piece::Cut);
+    }
+    pieces
+}
+
+/// Characters, and escape sequences whole.
+fn parts(text: &str) -> Vec<String> {
+    let mut parts: Vec<String> = Vec::new();
+    let mut rest = text.chars().peekable();
+    while let Some(char) = rest.next() {
+        let mut part = String::from(char);
+        if char == '\x1b' {
+            let kind = rest.next();
+            part.extend(kind);
+            let ends = |char: char| match kind {
+                Some('[') => ('@'..='~').contains(&char),
+                Some(']') => char == '\x07' || char == '\\',
+                _ => true,
+            };
+            if matches!(kind, Some('[' | ']' | '(' | ')' | '#')) {
+                for char in rest.by_ref() {
+                    part.push(char);
+                    if ends(char) {
+                        break;
+                    }
+                }
+            }
+        }
+        parts.push(part);
+    }
+    parts
+}
+
+fn put_together(size: Winsize, pieces: &[Piece]) -> (Stream, usize) {
+    let (mut steps, mut output, mut length, mut cut) = (Vec::new(), Vec::new(), 0, 0);
+    for piece in pieces {
+        match piece {
+            Piece::Text(text) => {
+                length += text.len();
+                output.extend_from_slice(text.as_bytes());
+            }
+            Piece::Resize(size) => {
+                steps.push(Step::Output(std::mem::take(&mut output)));
+                steps.push(Step::Resize(*size));
+            }
+            Piece::Cut => cut = length,
+        }
+    }
+    steps.push(Step::Output(output));
+    steps.retain(|step| !matches!(step, Step::Output(bytes) if bytes.is_empty()));
+    (Stream { size, steps }, cut)
+}
+
+fn describe(size: Winsize, pieces: &[Piece]) -> String {
+    let pieces = pieces.iter().map(|piece| match piece {
+        Piece::Text(text) => text.escape_debug().to_string(),
+        Piece::Resize(size) => format!(" <{}x{}> ", size.cols, size.rows),
+        Piece::Cut => " <CUT> ".to_owned(),
+    });
+    format!("{}x{}: {}", size.cols, size.rows, pieces.collect::<String>())
+}

@@ -1,8 +1,9 @@
 //! One WebSocket: one viewer at one session.
 //!
 //! Two halves run side by side, so that a viewer whose receiving is slow is still heard when it types: [`receive`]
-//! takes what the viewer says, [`send`] pulls from the log what its window allows. The first to end ends both.
+//! takes what the viewer says, [`send`] pulls from the log what its window and its [`pace`] allow. The first to end ends both.
 
+mod pace;
 mod receive;
 mod send;
 
@@ -68,10 +69,19 @@ enum End {
 struct Link {
     /// Up to where output has been handed to the socket.
     sent: AtomicU64,
-    /// Up to where the viewer has rendered it.
+    /// Up to where the viewer has rendered it. Changes with every acknowledgement, even with one that repeats.
     acked: watch::Sender<OutputOffset>,
-    /// Answers to what the viewer said.
-    replies: mpsc::Sender<ServerMessage>,
+    /// What follows from what the viewer said.
+    replies: mpsc::Sender<Reply>,
+}
+
+/// What the speaking half is to do for the listening one.
+#[derive(Debug)]
+enum Reply {
+    /// Answer the viewer.
+    Say(ServerMessage),
+    /// Draw its terminal anew, with all of the scrollback.
+    History,
 }
 
 /// Serves a viewer until either side ends. A viewer that gives no sign of life for about 2.67 `heartbeat`s is let go.
@@ -103,13 +113,14 @@ async fn serve(
         Ok(Err(end)) => return end,
         Err(_) => return End::Refused(ErrorCode::HelloExpected, "no hello came in time".to_owned()),
     };
-    let (attached, beginning) = session.attach(&hello, role).await;
-    tracing::info!(viewer = %hello.viewer, output = %beginning.welcome.output, "attached");
+    let (viewer, window, follow) = (hello.viewer, hello.window, hello.follow);
+    let (attached, beginning) = session.attach(hello, role).await;
+    tracing::info!(%viewer, output = %beginning.welcome.output, "attached");
     let (replies, waiting) = mpsc::channel(REPLIES);
     let (acked, rendered) = watch::channel(beginning.welcome.output);
     let link = Link { sent: AtomicU64::new(beginning.welcome.output.get()), acked, replies };
     let receiver = Receiver { attached: &attached, link: &link, patience: heartbeat.mul_f32(MISSED) };
-    let sender = Sender::new(attached.id(), beginning, hello.window, &link, waiting, rendered, heartbeat);
+    let sender = Sender::new(&attached, beginning, (window, follow), &link, (waiting, rendered), heartbeat);
     tokio::select! {
         end = receiver.run(stream) => end,
         end = sender.run(sink) => end,
@@ -164,11 +175,7 @@ impl Link {
         if output.get() > self.sent.load(Ordering::Relaxed) {
             return false;
         }
-        self.acked.send_if_modified(|acked| {
-            let further = output > *acked;
-            *acked = output.max(*acked);
-            further
-        });
+        self.acked.send_modify(|acked| *acked = output.max(*acked));
         true
     }
 }

@@ -96,7 +96,11 @@ impl Config {
             token,
             hosts: args.allow_host,
             origins: args.allow_origin,
-            limits: session::Limits { sessions: args.max_sessions, tail: args.tail },
+            limits: session::Limits {
+                sessions: args.max_sessions,
+                tail: args.tail,
+                scrollback: args.scrollback as usize,
+            },
             command: Some(args.command).filter(|words| !words.is_empty()),
             cwd: args.cwd,
             worker_threads: args.worker_threads,

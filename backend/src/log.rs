@@ -2,11 +2,10 @@
 //!
 //! One [`LogWriter`] appends; any number of [`LogReader`]s are cursors on the same bytes. Output is kept in the form of
 //! ready data frames, so that what goes to a viewer is a reference to what the log holds, not a copy. A reader that
-//! has fallen behind the tail is told so and goes on at a point where a terminal may start anew.
+//! has fallen behind the tail is told so.
 //!
-//! * [`scanner`] finds such points, and titles; [`tail`] is the data structure alone, without waiting.
+//! [`tail`] is the data structure alone, without waiting.
 
-mod scanner;
 mod tail;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,7 +14,6 @@ use bytes::Bytes;
 use limpet_shared::{Header, OutputOffset};
 use tokio::sync::{Notify, watch};
 
-pub use self::scanner::{Scan, Scanner};
 use self::tail::Tail;
 
 /// The least that a log keeps, in bytes; a smaller wish is raised to it. It leaves room for a writer that waits for its
@@ -50,13 +48,8 @@ pub struct LogReader {
 pub enum Next {
     /// A data frame: header, then output from the cursor on.
     Frame(Bytes),
-    /// The cursor was no longer kept and has been moved on to `to`, `skipped` bytes further.
-    Skipped {
-        /// Where reading goes on; a terminal may start anew there.
-        to: OutputOffset,
-        /// How many bytes this reader will not get.
-        skipped: u64,
-    },
+    /// What comes after the cursor is no longer kept.
+    Lost,
     /// Nothing at the moment.
     Dry,
 }
@@ -71,9 +64,16 @@ struct Shared {
 #[derive(Debug)]
 struct State {
     tail: Tail,
-    /// Readers' cursors by id.
-    cursors: Vec<(u64, OutputOffset)>,
+    cursors: Vec<Cursor>,
     next_id: u64,
+}
+
+#[derive(Debug)]
+struct Cursor {
+    id: u64,
+    at: OutputOffset,
+    /// Whether the writer is to wait for it.
+    holds: bool,
 }
 
 /// Makes an empty log of which `capacity` bytes are kept.
@@ -93,15 +93,20 @@ impl Log {
         *self.end.borrow()
     }
 
-    /// A reader from `start` on, or from the first byte kept. A start beyond the end is none of this log, and gets
-    /// all that is kept as well.
+    /// The offset of the first byte that is still kept.
     #[must_use]
-    pub fn reader(&self, start: Option<OutputOffset>) -> LogReader {
+    pub fn start(&self) -> OutputOffset {
+        self.shared.lock().tail.start()
+    }
+
+    /// A reader from `start` on, which is no further than the end.
+    #[must_use]
+    pub fn reader(&self, start: OutputOffset) -> LogReader {
         let mut state = self.shared.lock();
-        let cursor = start.filter(|&start| start <= state.tail.end()).unwrap_or(OutputOffset::ZERO);
+        let cursor = start.min(state.tail.end());
         let id = state.next_id;
         state.next_id += 1;
-        state.cursors.push((id, cursor));
+        state.cursors.push(Cursor { id, at: cursor, holds: true });
         LogReader { shared: Arc::clone(&self.shared), end: self.end.clone(), id, cursor }
     }
 }
@@ -113,21 +118,20 @@ impl LogWriter {
         *self.end.borrow()
     }
 
-    /// Appends a data frame whose offset is the log's end. `safe` is the first position in its payload at which a
-    /// terminal may start anew.
-    pub fn append(&mut self, frame: Bytes, safe: Option<usize>) {
+    /// Appends a data frame whose offset is the log's end.
+    pub fn append(&mut self, frame: Bytes) {
         let end = {
             let mut state = self.shared.lock();
-            state.tail.append(frame, safe);
+            state.tail.append(frame);
             state.tail.end()
         };
         self.end.send_replace(end);
     }
 
-    /// How far the fastest reader has come, if there is a reader.
+    /// How far the fastest of those readers has come that are to be waited for, if there is one.
     #[must_use]
     pub fn fastest(&self) -> Option<OutputOffset> {
-        self.shared.lock().cursors.iter().map(|&(_, cursor)| cursor).max()
+        self.shared.lock().cursors.iter().filter(|cursor| cursor.holds).map(|cursor| cursor.at).max()
     }
 
     /// Waits until a reader has moved or gone since this was last waited for. Cancel safe.
@@ -149,13 +153,26 @@ impl LogReader {
         let next = state.tail.read(self.cursor, max);
         match &next {
             Next::Frame(frame) => self.cursor = self.cursor.advanced(frame.len() - Header::LEN),
-            Next::Skipped { to, .. } => self.cursor = *to,
-            Next::Dry => return next,
+            Next::Lost | Next::Dry => return next,
         }
         state.move_cursor(self.id, self.cursor);
         drop(state);
         self.shared.consumed.notify_one();
         next
+    }
+
+    /// The end of the log.
+    #[must_use]
+    pub fn end(&self) -> OutputOffset {
+        *self.end.borrow()
+    }
+
+    /// Whether the writer is to wait for this reader; it is, unless told otherwise.
+    pub fn set_holding(&self, holds: bool) {
+        if let Some(cursor) = self.shared.lock().cursors.iter_mut().find(|cursor| cursor.id == self.id) {
+            cursor.holds = holds;
+        }
+        self.shared.consumed.notify_one();
     }
 
     /// Waits until there is output after the cursor. False if the log is complete and there never will be. Cancel
@@ -168,7 +185,7 @@ impl LogReader {
 
 impl Drop for LogReader {
     fn drop(&mut self) {
-        self.shared.lock().cursors.retain(|&(id, _)| id != self.id);
+        self.shared.lock().cursors.retain(|cursor| cursor.id != self.id);
         self.shared.consumed.notify_one();
     }
 }
@@ -182,14 +199,15 @@ impl Shared {
 
 impl State {
     fn move_cursor(&mut self, id: u64, cursor: OutputOffset) {
-        if let Some(entry) = self.cursors.iter_mut().find(|entry| entry.0 == id) {
-            entry.1 = cursor;
+        if let Some(entry) = self.cursors.iter_mut().find(|entry| entry.id == id) {
+            entry.at = cursor;
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use limpet_shared::limits::OUTPUT_FRAME;
     use proptest::prelude::*;
 
     use super::*;
@@ -198,7 +216,6 @@ mod tests {
     #[derive(Debug)]
     struct Source {
         writer: LogWriter,
-        scanner: Scanner,
         written: Vec<u8>,
     }
 
@@ -206,8 +223,7 @@ mod tests {
         fn append(&mut self, output: &[u8]) {
             let mut frame = Header::data(self.writer.end().get()).encode().to_vec();
             frame.extend_from_slice(output);
-            let safe = self.scanner.scan(output).safe;
-            self.writer.append(frame.into(), safe);
+            self.writer.append(frame.into());
             self.written.extend_from_slice(output);
         }
 
@@ -222,10 +238,13 @@ mod tests {
                     assert_eq!(output, &self.written[start..start + output.len()]);
                     assert_eq!(reader.cursor(), before.advanced(output.len()));
                 }
-                Next::Skipped { to, skipped } => {
-                    assert_eq!((reader.cursor(), to.since(before)), (*to, *skipped));
-                    let kept = self.written.len() as u64 - to.get();
-                    assert!(kept <= MIN_TAIL as u64);
+                Next::Lost => {
+                    assert_eq!(reader.cursor(), before);
+                    let kept = self.written.len() as u64 - before.get();
+                    assert!(
+                        kept > MIN_TAIL as u64 - OUTPUT_FRAME as u64,
+                        "no more was dropped than had to be"
+                    );
                 }
                 Next::Dry => assert_eq!(reader.cursor().get(), self.written.len() as u64),
             }
@@ -234,7 +253,7 @@ mod tests {
 
     fn source() -> (Source, Log) {
         let (writer, log) = log(0);
-        (Source { writer, scanner: Scanner::default(), written: Vec::new() }, log)
+        (Source { writer, written: Vec::new() }, log)
     }
 
     #[derive(Clone, Debug)]
@@ -262,7 +281,7 @@ mod tests {
             steps in proptest::collection::vec(step(), 1..200),
         ) {
             let (mut source, log) = source();
-            let mut readers = vec![log.reader(None)];
+            let mut readers = vec![log.reader(OutputOffset::ZERO)];
             for step in steps {
                 match step {
                     Step::Append { len, seed } => {
@@ -276,7 +295,7 @@ mod tests {
                     }
                     Step::Attach { percent } if readers.len() < 4 => {
                         let at = source.writer.end().get() * percent / 100;
-                        readers.push(log.reader(Some(OutputOffset::new(at))));
+                        readers.push(log.reader(OutputOffset::new(at)));
                     }
                     Step::Detach { reader } if reader < readers.len() => drop(readers.remove(reader)),
                     _ => {}
@@ -293,7 +312,7 @@ mod tests {
         for _ in 0..200_000 {
             source.append(b"x");
         }
-        let mut reader = log.reader(None);
+        let mut reader = log.reader(OutputOffset::ZERO);
         let mut frames = 0;
         while reader.next(usize::MAX) != Next::Dry {
             frames += 1;
@@ -305,7 +324,7 @@ mod tests {
     fn whole_frames_are_shared_not_copied() {
         let (mut source, log) = source();
         source.append(&vec![b'x'; 40_000]);
-        let (mut one, mut other) = (log.reader(None), log.reader(None));
+        let (mut one, mut other) = (log.reader(OutputOffset::ZERO), log.reader(OutputOffset::ZERO));
         let (Next::Frame(one), Next::Frame(other)) = (one.next(usize::MAX), other.next(usize::MAX)) else {
             panic!("there is output");
         };
@@ -315,7 +334,7 @@ mod tests {
     #[tokio::test]
     async fn a_reader_waits_for_output_and_learns_that_there_is_no_more() {
         let (mut source, log) = source();
-        let mut reader = log.reader(None);
+        let mut reader = log.reader(OutputOffset::ZERO);
         let waiting = tokio::spawn(async move { (reader.ready().await, reader) });
         source.append(b"x");
         let (more, mut reader) = waiting.await.unwrap();

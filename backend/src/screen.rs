@@ -11,6 +11,7 @@ mod answer;
 mod buffer;
 mod charset;
 mod control;
+mod flood;
 mod modes;
 mod palette;
 mod params;
@@ -54,7 +55,7 @@ pub struct Snapshot {
 }
 
 /// A screen as text.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Text {
     /// Its rows from the top, without what is blank at their ends.
     pub lines: Vec<String>,
@@ -80,6 +81,20 @@ impl Screen {
     pub fn feed(&mut self, output: &[u8]) {
         let mut performer = Performer { terminal: &mut self.terminal, answers: &mut self.answers };
         self.parser.parse(output, &mut performer);
+    }
+
+    /// How much of the output that is to be fed next can be left out, since nothing of it could be seen in the end. The screen
+    /// is then ready for the rest.
+    #[must_use]
+    pub fn leave_out(&mut self, output: &[u8]) -> usize {
+        if !self.parser.is_between() || !self.terminal.scrolls_plainly() {
+            return 0;
+        }
+        let lines = self.terminal.primary.scrollback.limit() + 2 * self.terminal.rows;
+        let Some(flood) = flood::find(output, lines) else { return 0 };
+        self.feed(&flood.styles);
+        self.terminal.begin_line();
+        flood.len
     }
 
     /// Takes on another size.

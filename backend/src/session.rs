@@ -3,10 +3,13 @@
 //! * [`registry`] holds them all, makes them as [`plan`] says, and forgets them.
 //! * [`actor`] is the one task that owns a session's pty and child. [`output`] brings what the program prints into the
 //!   log, [`flow`] decides when that has to wait, [`input`]
-//!   numbers what viewers type.
+//!   numbers what viewers type, [`display`] is the session's screen.
+//! * [`begin`] is how a viewer begins: by what it lacks, or by a picture of the screen.
 //! * [`handle`] is what everybody else has of a session; [`status`] is what they can see of it.
 
 mod actor;
+mod begin;
+mod display;
 mod flow;
 mod handle;
 mod input;
@@ -16,7 +19,9 @@ mod registry;
 mod status;
 
 pub use self::{
-    handle::{Attached, Beginning, SessionHandle},
+    begin::{Beginning, Redraw},
+    flow::HELD_BACK,
+    handle::{Attached, SessionHandle},
     input::{InputError, Progress},
     plan::{CreateError, SpawnDefaults},
     registry::{Limits, Sessions},

@@ -63,6 +63,7 @@ impl App {
         let locked = Router::new()
             .route("/sessions", get(api::list).post(api::create))
             .route("/sessions/{id}", get(api::details).patch(api::update).delete(api::remove))
+            .route("/sessions/{id}/screen", get(api::screen))
             .route("/sessions/{id}/attach", get(attach::attach))
             .route_layer(middleware::from_fn_with_state(self.clone(), guard::credentials));
         let api = Router::new()

@@ -3,11 +3,12 @@
 //! * [`pane`] holds a terminal and a connection together; [`wiring`] is what it listens to.
 //! * [`screen`] is one xterm.js terminal with its add-ons, over the bindings of [`xterm`].
 //! * [`hooks`] swallows the queries that [`queries`] lists; [`keys`], [`links`], [`clipboard`] and [`extent`] decide
-//!   about keys, links, the clipboard and sizes.
+//!   about keys, links, the clipboard and sizes; [`history`] knows what can be loaded.
 
 pub mod clipboard;
 pub mod extent;
 pub mod font;
+pub mod history;
 pub mod hooks;
 pub mod keys;
 pub mod links;
@@ -55,6 +56,13 @@ pub enum PaneEvent {
     Phase(Phase),
     /// The size now in force.
     Size(Winsize),
+    /// The terminal was drawn anew.
+    Earlier {
+        /// So many rows of scrollback can be loaded.
+        rows: u64,
+        /// So many bytes of output were left out.
+        skipped: u64,
+    },
     /// Something that a person should read.
     Notice(String),
 }
@@ -110,6 +118,11 @@ impl PaneHandle {
     /// Clears screen and scrollback but for the line of the cursor.
     pub fn clear(&self) {
         self.with(|pane| pane.screen().terminal().clear());
+    }
+
+    /// Loads what has scrolled out of what was drawn.
+    pub fn load_earlier(&self) {
+        self.with(Pane::load_earlier);
     }
 
     /// Selects everything.

@@ -4,6 +4,7 @@ pub mod banner;
 pub mod close;
 pub mod dialog;
 pub mod drag;
+pub mod earlier;
 pub mod empty;
 pub mod help;
 pub mod icons;

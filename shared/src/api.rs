@@ -8,6 +8,7 @@
 //! | `GET {base}/api/sessions/{id}` | | [`SessionDetails`] |
 //! | `PATCH {base}/api/sessions/{id}` | [`UpdateSession`] | [`SessionInfo`] |
 //! | `DELETE {base}/api/sessions/{id}` | | 204 |
+//! | `GET {base}/api/sessions/{id}/screen` | | the screen as text, or as [`Screen`] if `Accept` prefers JSON |
 //! | `GET {base}/api/health` | | [`Health`]; needs no credentials |
 //!
 //! An answer that is no success has an [`ApiError`] as its body.
@@ -54,6 +55,34 @@ pub struct SessionDetails {
     pub info: SessionInfo,
     /// Names of the programs that run in it; a login shell that only waits at its prompt is not counted.
     pub running: Vec<String>,
+}
+
+/// What is on a session's screen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Screen {
+    /// Columns.
+    pub cols: u16,
+    /// Rows.
+    pub rows: u16,
+    /// The session's title.
+    pub title: String,
+    /// Where the cursor is.
+    pub cursor: ScreenCursor,
+    /// Whether this is the alternate screen, of a program that uses all of it.
+    pub alternate: bool,
+    /// The rows from the top, without blanks at their ends.
+    pub lines: Vec<String>,
+}
+
+/// Where a screen's cursor is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScreenCursor {
+    /// Column, counted from 0.
+    pub x: u16,
+    /// Row, counted from 0.
+    pub y: u16,
+    /// Whether it is shown.
+    pub visible: bool,
 }
 
 /// What to start. Every field may be left out.

@@ -38,7 +38,7 @@ pub use error::{CloseCode, ErrorCode};
 pub use exit::ExitStatus;
 pub use frame::{FrameError, Header, Kind};
 pub use identity::{Epoch, SessionId, ViewerId};
-pub use message::{ClientMessage, Hello, MessageError, Resume, Role, ServerMessage, Welcome};
+pub use message::{ClientMessage, Follow, Hello, MessageError, Resume, Role, ServerMessage, Welcome};
 pub use offset::{InputOffset, OutputOffset};
 pub use winsize::{Winsize, WinsizeError};
 

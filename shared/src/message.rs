@@ -1,8 +1,24 @@
 //! Text messages: one JSON object each, told apart by `type`.
 
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{DeserializeOwned, Error as _},
+};
 
-use crate::{Epoch, ErrorCode, ExitStatus, InputOffset, OutputOffset, SessionId, ViewerId, Winsize};
+use crate::{
+    Epoch, ErrorCode, ExitStatus, InputOffset, OutputOffset, SessionId, ViewerId, Winsize, theme::Colours,
+};
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks like that")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// An object where there is one: serde would take a list of its fields' values as well.
+fn object<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
+    let map = Option::<serde_json::Map<String, serde_json::Value>>::deserialize(deserializer)?;
+    map.map(|map| T::deserialize(serde_json::Value::Object(map))).transpose().map_err(D::Error::custom)
+}
 
 /// What a client says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -17,6 +33,10 @@ pub enum ClientMessage {
     },
     /// The viewer's terminal has this size now and asks for it to be in force.
     Resize(Winsize),
+    /// The colours of the viewer's terminal. When nobody is there to answer a program that asks, the server tells it these.
+    Colours(Colours),
+    /// Asks for all of the scrollback: a `reset` and a snapshot with everything follow.
+    History,
     /// Asks for a `pong` with the same `t`.
     Ping {
         /// Any number of the sender's; it comes back as it is.
@@ -49,12 +69,15 @@ pub enum ServerMessage {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<ViewerId>,
     },
-    /// The viewer missed output that is no longer kept: clear the terminal; what follows starts at `output`.
+    /// Clear the terminal: snapshot messages follow, which redraw it as of `output`, then data from there.
     Reset {
         /// Where data goes on.
         output: OutputOffset,
         /// How many bytes of output this viewer will never get.
         skipped: u64,
+        /// How many rows of scrollback the snapshot leaves out; `history` brings them.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        earlier: u64,
     },
     /// The session's title has changed.
     Title {
@@ -109,8 +132,30 @@ pub struct Hello {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<u64>,
     /// Where an earlier attachment broke off.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "object")]
     pub resume: Option<Resume>,
+    /// What it is there for.
+    #[serde(default, skip_serializing_if = "Follow::is_all")]
+    pub follow: Follow,
+}
+
+/// What a viewer is there for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Follow {
+    /// All of the output, as far as it is kept. The program waits for such a viewer, within bounds.
+    #[default]
+    All,
+    /// What is on the screen now: it begins with a snapshot, and when it falls behind by more than a person would put up with
+    /// it is brought to the present by another one.
+    Now,
+}
+
+impl Follow {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks like that")]
+    const fn is_all(&self) -> bool {
+        matches!(self, Self::All)
+    }
 }
 
 /// What a viewer has received so far.
@@ -183,7 +228,7 @@ impl ClientMessage {
     /// # Errors
     /// An unknown type, and anything that is no such message.
     pub fn parse(text: &str) -> Result<Self, MessageError> {
-        parse(text, &["hello", "ack", "resize", "ping", "pong"])
+        parse(text, &["hello", "ack", "resize", "colours", "history", "ping", "pong"])
     }
 
     /// The message as it goes onto the wire.

@@ -35,6 +35,12 @@ macro_rules! offset {
                 Self(self.0.saturating_add(bytes as u64))
             }
 
+            /// The position `bytes` earlier, or the first one.
+            #[must_use]
+            pub const fn before(self, bytes: usize) -> Self {
+                Self(self.0.saturating_sub(bytes as u64))
+            }
+
             /// How many bytes lie between `earlier` and this position; none if `earlier` is in fact later.
             #[must_use]
             pub const fn since(self, earlier: Self) -> u64 {

@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use limpet_shared::{
-    ClientMessage, CloseCode, Epoch, ErrorCode, ExitStatus, Header, Hello, InputOffset, Kind, MessageError,
-    OutputOffset, Resume, Role, ServerMessage, SessionId, ViewerId, Welcome, Winsize,
+    ClientMessage, CloseCode, Epoch, ErrorCode, ExitStatus, Follow, Header, Hello, InputOffset, Kind,
+    MessageError, OutputOffset, Resume, Role, ServerMessage, SessionId, ViewerId, Welcome, Winsize,
+    theme::Colours,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -92,10 +93,27 @@ fn client_messages() -> Vec<(&'static str, ClientMessage)> {
     let size = Winsize::cells(80, 24);
     let pixels = Winsize { cols: 120, rows: 40, xpixel: 960, ypixel: 800 };
     let resume = Resume { epoch: epoch(EPOCH), output: OutputOffset::new(4096) };
-    let full = Hello { viewer: viewer(), size: pixels, window: Some(65536), resume: Some(resume) };
+    let full = Hello {
+        viewer: viewer(),
+        size: pixels,
+        window: Some(65536),
+        resume: Some(resume),
+        follow: Follow::Now,
+    };
     vec![
-        ("hello", ClientMessage::Hello(Hello { viewer: viewer(), size, window: None, resume: None })),
+        (
+            "hello",
+            ClientMessage::Hello(Hello {
+                viewer: viewer(),
+                size,
+                window: None,
+                resume: None,
+                follow: Follow::All,
+            }),
+        ),
         ("hello with all there is", ClientMessage::Hello(full)),
+        ("colours", ClientMessage::Colours(Colours::default())),
+        ("history", ClientMessage::History),
         ("ack", ClientMessage::Ack { output: OutputOffset::new((1 << 53) - 1) }),
         ("resize", ClientMessage::Resize(Winsize::cells(1, 4096))),
         ("resize in pixels", ClientMessage::Resize(Winsize { xpixel: 640, ypixel: 480, ..size })),
@@ -115,7 +133,14 @@ fn server_messages() -> Vec<(&'static str, ServerMessage)> {
             "resize by the server",
             ServerMessage::Resize { size: Winsize { xpixel: 800, ypixel: 600, ..size }, by: None },
         ),
-        ("reset", ServerMessage::Reset { output: OutputOffset::new(5_000_000), skipped: 904_096 }),
+        (
+            "reset",
+            ServerMessage::Reset { output: OutputOffset::new(5_000_000), skipped: 904_096, earlier: 0 },
+        ),
+        (
+            "reset with a part of the scrollback",
+            ServerMessage::Reset { output: OutputOffset::new(5_000_000), skipped: 0, earlier: 9500 },
+        ),
         ("title", ServerMessage::Title { title: "~/src\\x: make 日本".into() }),
         ("viewers", ServerMessage::Viewers { count: 2, pen: false }),
         ("exit with a code", ServerMessage::Exit { status: ExitStatus::Code(0), output }),
@@ -199,7 +224,7 @@ fn messages_of_the_server_are_written_and_read_as_pinned() {
 #[test]
 fn no_type_of_message_lacks_a_vector() {
     let client: BTreeSet<_> = client_messages().iter().map(|(_, message)| client_type(message)).collect();
-    assert_eq!(client.len(), 5, "{client:?}");
+    assert_eq!(client.len(), 7, "{client:?}");
     let server: BTreeSet<_> = server_messages().iter().map(|(_, message)| server_type(message)).collect();
     assert_eq!(server.len(), 10, "{server:?}");
 }
@@ -211,6 +236,8 @@ fn client_type(message: &ClientMessage) -> u8 {
         ClientMessage::Resize(_) => 2,
         ClientMessage::Ping { .. } => 3,
         ClientMessage::Pong { .. } => 4,
+        ClientMessage::Colours(_) => 5,
+        ClientMessage::History => 6,
     }
 }
 

@@ -1,8 +1,10 @@
 //! The codec under whatever comes.
 
 use limpet_shared::{
-    ClientMessage, Epoch, ExitStatus, Header, Hello, InputOffset, Kind, MessageError, OutputOffset, Resume,
-    ServerMessage, ViewerId, Winsize, limits::MAX_OFFSET,
+    ClientMessage, Epoch, ExitStatus, Follow, Header, Hello, InputOffset, Kind, MessageError, OutputOffset,
+    Resume, ServerMessage, ViewerId, Winsize,
+    limits::MAX_OFFSET,
+    theme::{Appearance, Colours, Rgb},
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -33,8 +35,19 @@ fn number() -> impl Strategy<Value = serde_json::Number> {
 fn hello() -> impl Strategy<Value = Hello> {
     let resume = (any::<[u8; 8]>(), output())
         .prop_map(|(epoch, output)| Resume { epoch: Epoch::from_random(epoch), output });
-    (viewer(), size(), any::<Option<u64>>(), prop::option::of(resume))
-        .prop_map(|(viewer, size, window, resume)| Hello { viewer, size, window, resume })
+    let follow = prop_oneof![Just(Follow::All), Just(Follow::Now)];
+    (viewer(), size(), any::<Option<u64>>(), prop::option::of(resume), follow)
+        .prop_map(|(viewer, size, window, resume, follow)| Hello { viewer, size, window, resume, follow })
+}
+
+fn colours() -> impl Strategy<Value = Colours> {
+    let colour = || (0..=0xff_ffff_u32).prop_map(Rgb::from_number);
+    (any::<bool>(), colour(), colour(), colour(), prop::array::uniform16(colour())).prop_map(
+        |(dark, background, foreground, cursor, ansi)| {
+            let appearance = if dark { Appearance::Dark } else { Appearance::Light };
+            Colours { appearance, background, foreground, cursor, ansi }
+        },
+    )
 }
 
 fn client_message() -> impl Strategy<Value = ClientMessage> {
@@ -42,6 +55,8 @@ fn client_message() -> impl Strategy<Value = ClientMessage> {
         hello().prop_map(ClientMessage::Hello),
         output().prop_map(|output| ClientMessage::Ack { output }),
         size().prop_map(ClientMessage::Resize),
+        colours().prop_map(ClientMessage::Colours),
+        Just(ClientMessage::History),
         number().prop_map(|t| ClientMessage::Ping { t }),
         number().prop_map(|t| ClientMessage::Pong { t }),
     ]
@@ -53,7 +68,11 @@ fn server_message() -> impl Strategy<Value = ServerMessage> {
     prop_oneof![
         any::<u64>().prop_map(|input| ServerMessage::Ack { input: InputOffset::new(input) }),
         (size(), prop::option::of(viewer())).prop_map(|(size, by)| ServerMessage::Resize { size, by }),
-        (output(), any::<u64>()).prop_map(|(output, skipped)| ServerMessage::Reset { output, skipped }),
+        (output(), any::<u64>(), any::<u64>()).prop_map(|(output, skipped, earlier)| ServerMessage::Reset {
+            output,
+            skipped,
+            earlier
+        }),
         any::<String>().prop_map(|title| ServerMessage::Title { title }),
         (any::<u32>(), any::<bool>()).prop_map(|(count, pen)| ServerMessage::Viewers { count, pen }),
         (status, output()).prop_map(|(status, output)| ServerMessage::Exit { status, output }),
@@ -96,7 +115,7 @@ proptest! {
 
     #[test]
     fn a_type_that_nobody_knows_is_told_by_name(name in any::<String>(), value in json_value()) {
-        prop_assume!(!["hello", "ack", "resize", "ping", "pong"].contains(&name.as_str()));
+        prop_assume!(!["hello", "ack", "resize", "colours", "history", "ping", "pong"].contains(&name.as_str()));
         let text = json!({ "type": &name, "output": value }).to_string();
         match ClientMessage::parse(&text) {
             Err(MessageError::UnknownType(unknown)) => prop_assert_eq!(unknown, name),
@@ -107,7 +126,7 @@ proptest! {
     /// Where a known type makes a wrong value likely to be looked at.
     #[test]
     fn a_hostile_text_is_read_or_refused(
-        name in "hello|ack|resize|ping|pong|welcome|exit|reset|error",
+        name in "hello|ack|resize|colours|ping|pong|welcome|exit|reset|error",
         fields in prop::collection::btree_map("cols|rows|viewer|output|window|resume|t|code|signal|by", json_value(), 0..5),
     ) {
         let mut object = Value::from_iter(fields);

@@ -4,6 +4,7 @@ pub(crate) mod census;
 pub(crate) mod client;
 pub(crate) mod cutter;
 mod server;
+pub(crate) mod slow_link;
 
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ pub(crate) use self::{
     client::{Client, Hello},
     cutter::Cutter,
     server::{Options, Server},
+    slow_link::SlowLink,
 };
 
 /// Nothing that is tested takes long; what hangs is reported by this.

@@ -1,10 +1,11 @@
 //! Whole-program tests: the real binary, real ptys, real programs, real sockets.
 //!
-//! * [`harness`]: starts a server, speaks to it as a client, cuts its connections, counts what it holds.
+//! * [`harness`]: starts a server, speaks to it as a client, cuts its connections or slows them down, counts what it holds.
 //! * [`http`]: who may ask, and for what.
 //! * [`protocol`]: what is said over a socket, and what must not be.
 //! * [`integrity`]: no byte lost or doubled, whatever happens to connections.
 //! * [`lifecycle`]: how programs start and end, and what they find.
+//! * [`screen`]: what is shown to who comes back or is slow, and what programs are answered.
 //! * [`viewers`]: several of them, slow ones, and ones that are gone.
 //! * [`churn`]: thousands of sessions, and nothing left of them.
 #![expect(
@@ -20,4 +21,5 @@ mod http;
 mod integrity;
 mod lifecycle;
 mod protocol;
+mod screen;
 mod viewers;

@@ -224,7 +224,7 @@ async fn a_resume_point_of_another_life_is_none() {
     client.sees("first").await;
     let epoch = client.epoch().clone();
     let reset = |message: &ServerMessage| match message {
-        ServerMessage::Reset { output, skipped } => Some((*output, *skipped)),
+        ServerMessage::Reset { output, skipped, .. } => Some((*output, *skipped)),
         _ => None,
     };
     let foreign = serde_json::from_str(r#""another life""#).unwrap();

@@ -10,7 +10,7 @@ use limpet_shared::{
 };
 use tokio::time::timeout;
 
-use super::{End, Link, Stream};
+use super::{End, Link, Reply, Stream};
 use crate::session::Attached;
 
 /// The half that listens.
@@ -88,8 +88,12 @@ impl Receiver<'_> {
                 return Err(End::Refused(ErrorCode::BadAck, message));
             }
             ClientMessage::Resize(size) => self.resize(size).await,
+            ClientMessage::Colours(colours) if self.attached.role().may_write() => {
+                self.attached.colours(colours).await;
+            }
+            ClientMessage::History => self.pass_on(Reply::History).await,
             ClientMessage::Ping { t } => self.reply(ServerMessage::Pong { t }).await,
-            ClientMessage::Pong { .. } => {}
+            ClientMessage::Colours(_) | ClientMessage::Pong { .. } => {}
         }
         Ok(())
     }
@@ -116,8 +120,12 @@ impl Receiver<'_> {
     }
 
     async fn reply(&self, message: ServerMessage) {
+        self.pass_on(Reply::Say(message)).await;
+    }
+
+    async fn pass_on(&self, reply: Reply) {
         // An error says that the other half is ending, and so is this one.
-        let _ = self.link.replies.send(message).await;
+        let _ = self.link.replies.send(reply).await;
     }
 }
 

@@ -6,36 +6,47 @@ use axum::extract::ws::Message;
 use bytes::Bytes;
 use futures_util::SinkExt;
 use limpet_shared::{
-    OutputOffset, ServerMessage, ViewerId, Welcome, Winsize,
+    Follow, OutputOffset, ServerMessage, ViewerId, Welcome, Winsize,
     limits::{DEFAULT_WINDOW, MAX_WINDOW, OUTPUT_FRAME},
 };
 use tokio::{
     sync::{mpsc, watch},
-    time::{Interval, MissedTickBehavior, interval_at},
+    time::{Instant, Interval, MissedTickBehavior, interval_at},
 };
 
-use super::{End, Link, Sink, text};
+use super::{End, Link, Reply, Sink, pace::Pace, text};
 use crate::{
     log::{LogReader, Next},
-    session::{AttachmentId, Beginning, Progress, Status},
+    session::{Attached, Beginning, HELD_BACK, Progress, Redraw, Status},
 };
 
 /// How many data frames are sent before anything else is looked at again.
 const FRAMES: usize = 4;
 
+/// Who follows what is on the screen now is brought to the present when it would take longer than this to get there.
+const LATE: Duration = Duration::from_millis(250);
+
+/// Rows of scrollback for somebody who is brought to the present: enough to look up to, few enough to be there at once.
+const GLANCE: usize = 50;
+
 /// The half that speaks.
 pub(super) struct Sender<'a> {
-    id: AttachmentId,
-    welcome: Welcome,
-    reset: Option<u64>,
-    window: u64,
+    attached: &'a Attached,
+    welcome: Option<Welcome>,
+    redraw: Option<Redraw>,
+    /// What was before this in the log happened before the viewer came.
+    live: OutputOffset,
+    follow: Follow,
+    pace: Pace,
+    /// The offset of a snapshot that the viewer has yet to draw. Nothing more is sent before.
+    drawing: Option<OutputOffset>,
     output: LogReader,
     /// Whether the log is complete and all of it has been sent.
     complete: bool,
     status: watch::Receiver<Status>,
     told: Told,
     input: Option<watch::Receiver<Progress>>,
-    replies: mpsc::Receiver<ServerMessage>,
+    replies: mpsc::Receiver<Reply>,
     rendered: watch::Receiver<OutputOffset>,
     heartbeat: Interval,
     link: &'a Link,
@@ -51,7 +62,7 @@ struct Told {
 
 /// What there is to do.
 enum Event {
-    Reply(ServerMessage),
+    Reply(Reply),
     StatusChanged,
     Input(Option<Progress>),
     Rendered,
@@ -61,28 +72,29 @@ enum Event {
 
 impl<'a> Sender<'a> {
     pub(super) fn new(
-        id: AttachmentId,
+        attached: &'a Attached,
         beginning: Beginning,
-        window: Option<u64>,
+        (window, follow): (Option<u64>, Follow),
         link: &'a Link,
-        replies: mpsc::Receiver<ServerMessage>,
-        rendered: watch::Receiver<OutputOffset>,
+        (replies, rendered): (mpsc::Receiver<Reply>, watch::Receiver<OutputOffset>),
         heartbeat: Duration,
     ) -> Self {
-        let Beginning { welcome, reset, output, input, mut status } = beginning;
+        let Beginning { welcome, redraw, output, input, mut status } = beginning;
         let size_by = status.borrow_and_update().size_by;
         let told = Told { title: welcome.title.clone(), size: (welcome.size, size_by), viewers: None };
-        let mut heartbeat = interval_at(tokio::time::Instant::now() + heartbeat, heartbeat);
+        let mut heartbeat = interval_at(Instant::now() + heartbeat, heartbeat);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let window = window.unwrap_or(DEFAULT_WINDOW).clamp(1, MAX_WINDOW);
-        let complete = false;
         Self {
-            id,
-            welcome,
-            reset,
-            window,
+            attached,
+            live: welcome.live,
+            pace: Pace::new(window, follow == Follow::All, welcome.output),
+            welcome: Some(welcome),
+            drawing: None,
+            redraw,
+            follow,
             output,
-            complete,
+            complete: false,
             status,
             told,
             input,
@@ -99,9 +111,11 @@ impl<'a> Sender<'a> {
     }
 
     async fn speak(&mut self, sink: &mut Sink) -> Result<End, axum::Error> {
-        sink.feed(text(&ServerMessage::Welcome(self.welcome.clone()))).await?;
-        if let Some(skipped) = self.reset {
-            sink.feed(text(&ServerMessage::Reset { output: self.welcome.output, skipped })).await?;
+        if let Some(welcome) = self.welcome.take() {
+            sink.feed(text(&ServerMessage::Welcome(welcome))).await?;
+        }
+        if let Some(redraw) = self.redraw.take() {
+            self.send_redraw(redraw, sink).await?;
         }
         self.tell_status(sink).await?;
         loop {
@@ -114,7 +128,8 @@ impl<'a> Sender<'a> {
             }
             sink.flush().await?;
             match self.next_event().await {
-                Event::Reply(message) => sink.feed(text(&message)).await?,
+                Event::Reply(Reply::Say(message)) => sink.feed(text(&message)).await?,
+                Event::Reply(Reply::History) => self.draw_anew(usize::MAX, sink).await?,
                 Event::StatusChanged => self.tell_status(sink).await?,
                 Event::Input(Some(Ok(input))) => sink.feed(text(&ServerMessage::Ack { input })).await?,
                 Event::Input(Some(Err(error))) => return Ok(End::Refused(error.code(), error.to_string())),
@@ -123,7 +138,7 @@ impl<'a> Sender<'a> {
                 Event::Input(None) if self.status.borrow().exit.is_some() => self.input = None,
                 Event::Input(None) => return Ok(End::Replaced),
                 Event::Output { more } => self.complete = !more,
-                Event::Rendered => {}
+                Event::Rendered => self.note_rendered(),
                 Event::Heartbeat => sink.feed(Message::Ping(Bytes::new())).await?,
             }
         }
@@ -136,33 +151,54 @@ impl<'a> Sender<'a> {
             Some(reply) = self.replies.recv() => Event::Reply(reply),
             progress = changed(&mut self.input) => Event::Input(progress),
             Ok(()) = self.status.changed() => Event::StatusChanged,
-            Ok(()) = self.rendered.changed(), if !room => Event::Rendered,
+            Ok(()) = self.rendered.changed() => Event::Rendered,
             more = self.output.ready(), if room && !self.complete => Event::Output { more },
             _ = self.heartbeat.tick() => Event::Heartbeat,
         }
     }
 
-    /// How many bytes the viewer may be sent now.
     fn room(&self) -> u64 {
-        self.window.saturating_sub(self.output.cursor().since(*self.rendered.borrow()))
+        if self.drawing.is_some() { 0 } else { self.pace.room(self.output.cursor()) }
+    }
+
+    fn note_rendered(&mut self) {
+        let rendered = *self.rendered.borrow_and_update();
+        self.drawing = self.drawing.filter(|&drawing| rendered < drawing);
+        self.pace.rendered(rendered, Instant::now());
+        if self.follow == Follow::Now {
+            // Nobody waits for who would rather be brought to the present.
+            self.output.set_holding(self.pace.time_for(HELD_BACK) <= LATE);
+        }
+    }
+
+    /// Whether a person would notice how far this viewer is behind.
+    fn is_late(&self) -> bool {
+        let behind = self.output.end().since(self.output.cursor());
+        self.follow == Follow::Now && self.pace.time_for(behind) > LATE
     }
 
     /// Hands to the socket what the log has and the window allows.
     async fn send_output(&mut self, sink: &mut Sink) -> Result<(), axum::Error> {
         for _ in 0..FRAMES {
-            let room = usize::try_from(self.room()).unwrap_or(usize::MAX).min(OUTPUT_FRAME);
+            let room = usize::try_from(self.room()).unwrap_or(usize::MAX);
             if room == 0 {
                 break;
             }
-            match self.output.next(room.min(self.replayed())) {
+            if self.is_late() {
+                self.draw_anew(GLANCE, sink).await?;
+                break;
+            }
+            match self.output.next(room.min(OUTPUT_FRAME).min(self.replayed())) {
                 Next::Frame(frame) => {
-                    self.link.sending(self.output.cursor());
+                    let cursor = self.output.cursor();
+                    self.link.sending(cursor);
                     sink.feed(Message::Binary(frame)).await?;
+                    self.pace.sent(cursor, Instant::now());
                 }
-                Next::Skipped { to, skipped } => {
-                    self.link.sending(to);
-                    self.link.rendered(to);
-                    sink.feed(text(&ServerMessage::Reset { output: to, skipped })).await?;
+                Next::Lost => {
+                    let history = if self.follow == Follow::All { usize::MAX } else { GLANCE };
+                    self.draw_anew(history, sink).await?;
+                    break;
                 }
                 Next::Dry => break,
             }
@@ -170,10 +206,37 @@ impl<'a> Sender<'a> {
         Ok(())
     }
 
+    /// Brings the viewer to the present by a picture of the screen.
+    async fn draw_anew(&mut self, history: usize, sink: &mut Sink) -> Result<(), axum::Error> {
+        let (redraw, output) = self.attached.redraw(history, self.output.cursor()).await;
+        output.set_holding(self.follow == Follow::All || self.pace.time_for(HELD_BACK) <= LATE);
+        self.output = output;
+        self.live = self.live.max(self.output.cursor());
+        self.send_redraw(redraw, sink).await
+    }
+
+    async fn send_redraw(&mut self, redraw: Redraw, sink: &mut Sink) -> Result<(), axum::Error> {
+        let output = self.output.cursor();
+        let bytes = redraw.frames.iter().map(Bytes::len).sum();
+        self.link.sending(output);
+        self.pace.redrawn(output, bytes, Instant::now());
+        self.drawing = Some(output).filter(|_| self.follow == Follow::Now && bytes > 0);
+        if redraw.size != self.told.size.0 {
+            self.told.size = (redraw.size, None);
+            sink.feed(text(&ServerMessage::Resize { size: redraw.size, by: None })).await?;
+        }
+        let Redraw { frames, skipped, earlier, .. } = redraw;
+        sink.feed(text(&ServerMessage::Reset { output, skipped, earlier })).await?;
+        for frame in frames {
+            sink.feed(Message::Binary(frame)).await?;
+        }
+        Ok(())
+    }
+
     /// How much is left of what happened before this attachment. No frame holds both that and what is live, so that a
     /// viewer can treat the two differently.
     fn replayed(&self) -> usize {
-        match self.welcome.live.since(self.output.cursor()) {
+        match self.live.since(self.output.cursor()) {
             0 => usize::MAX,
             left => usize::try_from(left).unwrap_or(usize::MAX),
         }
@@ -182,7 +245,7 @@ impl<'a> Sender<'a> {
     async fn tell_status(&mut self, sink: &mut Sink) -> Result<(), axum::Error> {
         let (title, size, viewers) = {
             let status = self.status.borrow_and_update();
-            let viewers = (status.viewers(), status.pen() == Some(self.id));
+            let viewers = (status.viewers(), status.pen() == Some(self.attached.id()));
             (status.title().to_owned(), (status.size, status.size_by), viewers)
         };
         if size != self.told.size {

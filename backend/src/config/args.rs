@@ -69,6 +69,10 @@ pub struct Args {
     #[arg(long, value_name = "BYTES", default_value = "4MiB", value_parser = bytes)]
     pub tail: usize,
 
+    /// How many lines that have scrolled out of the screen are kept of each session.
+    #[arg(long, value_name = "LINES", default_value = "10000", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub scrollback: u32,
+
     /// A name that the server may be called by, beside loopback names and numeric addresses; may be repeated.
     #[arg(long, value_name = "NAME", value_parser = host)]
     pub allow_host: Vec<String>,

@@ -28,8 +28,6 @@ struct Chunk {
     start: OutputOffset,
     /// The header with `start`, then the output.
     frame: Bytes,
-    /// The first position in the output at which a terminal may start anew.
-    safe: Option<usize>,
 }
 
 impl Chunk {
@@ -49,7 +47,6 @@ impl Chunk {
         let mut frame = BytesMut::with_capacity(self.frame.len() + next.len());
         frame.extend_from_slice(&self.frame);
         frame.extend_from_slice(next.output());
-        self.safe = self.safe.or(next.safe.map(|safe| self.len() + safe));
         self.frame = frame.freeze();
     }
 }
@@ -64,13 +61,13 @@ impl Tail {
     }
 
     /// The first offset that is still kept.
-    fn start(&self) -> OutputOffset {
+    pub(super) fn start(&self) -> OutputOffset {
         self.chunks.front().map_or(self.end, |chunk| chunk.start)
     }
 
-    pub(super) fn append(&mut self, frame: Bytes, safe: Option<usize>) {
+    pub(super) fn append(&mut self, frame: Bytes) {
         debug_assert_eq!(Header::split(&frame).map(|(header, _)| header), Ok(Header::data(self.end.get())));
-        let chunk = Chunk { start: self.end, frame, safe };
+        let chunk = Chunk { start: self.end, frame };
         self.kept += chunk.len();
         self.end = self.end.advanced(chunk.len());
         self.chunks.push_back(chunk);
@@ -94,8 +91,7 @@ impl Tail {
     /// A frame of at most `max` bytes of output from `cursor` on.
     pub(super) fn read(&self, cursor: OutputOffset, max: usize) -> Next {
         if cursor < self.start() {
-            let to = self.safe_start();
-            return Next::Skipped { to, skipped: to.since(cursor) };
+            return Next::Lost;
         }
         let after = self.chunks.partition_point(|chunk| chunk.start <= cursor);
         let Some(chunk) = after.checked_sub(1).map(|at| &self.chunks[at]) else { return Next::Dry };
@@ -112,11 +108,5 @@ impl Tail {
         frame.extend_from_slice(&Header::data(cursor.get()).encode());
         frame.extend_from_slice(part);
         Next::Frame(frame.freeze())
-    }
-
-    /// Where a terminal that knows nothing of what was before may start.
-    fn safe_start(&self) -> OutputOffset {
-        let safe = |chunk: &Chunk| Some(chunk.start.advanced(chunk.safe?));
-        self.chunks.iter().find_map(safe).unwrap_or(self.end)
     }
 }

@@ -91,6 +91,17 @@ impl Terminal {
         self.alternate.resize(columns, rows);
     }
 
+    /// Whether lines that scroll out of the screen go to the scrollback.
+    pub(super) fn scrolls_plainly(&self) -> bool {
+        !self.is_alternate && (self.primary.top, self.primary.bottom) == (0, self.rows - 1)
+    }
+
+    /// Goes to the start of a line, which joins nothing.
+    pub(super) fn begin_line(&mut self) {
+        self.preceding = None;
+        self.buffer_mut().x = 0;
+    }
+
     /// The buffer in use.
     pub(super) fn buffer(&self) -> &Buffer {
         if self.is_alternate { &self.alternate } else { &self.primary }

@@ -1,19 +1,28 @@
 //! The one task that owns a session's pty and child.
 
-use std::pin::pin;
+use std::{future::ready, pin::pin};
 
 use bytes::Bytes;
-use limpet_shared::{ExitStatus, InputOffset, ViewerId, Winsize};
+use limpet_shared::{ExitStatus, Header, Hello, Role, ViewerId, Winsize, theme::Colours};
 use nix::libc::SIGKILL;
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{mpsc, oneshot},
+    task,
     time::{Instant, sleep_until},
 };
 
-use super::{AttachmentId, Progress, SessionHandle, flow::Flow, input::Input, output::Output};
+use super::{
+    Attached, AttachmentId, Beginning, SessionHandle,
+    begin::{Place, begin},
+    display::{Display, Redrawing},
+    flow::Flow,
+    input::Input,
+    output::Output,
+};
 use crate::{
-    log::LogWriter,
+    log::{LogReader, LogWriter},
     pty::{Child, Pty},
+    screen::Text,
 };
 
 /// How many requests may wait for the actor. Senders wait when there are more.
@@ -22,13 +31,14 @@ pub(super) const REQUESTS: usize = 32;
 /// What others may ask of a session's owner.
 #[derive(Debug)]
 pub(super) enum Request {
-    /// Lets a viewer type, and gives the terminal its size if it brings one.
-    Attach {
-        viewer: ViewerId,
-        attachment: AttachmentId,
-        size: Option<Winsize>,
-        reply: oneshot::Sender<(InputOffset, watch::Receiver<Progress>)>,
-    },
+    /// Lets a viewer in.
+    Attach { hello: Hello, role: Role, reply: oneshot::Sender<(Attached, Beginning)> },
+    /// Draws the screen, with so many rows of scrollback at most; gives the cursor from which output goes on.
+    Redraw { history: usize, reply: oneshot::Sender<(Redrawing, LogReader)> },
+    /// The screen as text.
+    Text { reply: oneshot::Sender<Text> },
+    /// The colours of somebody's terminal.
+    Colours { colours: Colours },
     /// Input, at its offset among the viewer's.
     Input { viewer: ViewerId, attachment: AttachmentId, offset: u64, bytes: Bytes },
     /// A viewer's terminal has this size now.
@@ -46,6 +56,8 @@ enum Event {
     ProgramEnded,
     /// A viewer moved, or patience with them all ran out.
     ViewersMoved,
+    /// There is time for the screen.
+    Leisure,
 }
 
 /// Why a session ends.
@@ -61,6 +73,7 @@ pub(super) struct Actor {
     pty: Pty,
     child: Child,
     output: Output,
+    display: Display,
     input: Input,
     flow: Flow,
     session: Ending,
@@ -71,12 +84,12 @@ pub(super) struct Actor {
 impl Actor {
     pub(super) fn new(
         (pty, child): (Pty, Child),
-        log: LogWriter,
+        (log, display): (LogWriter, Display),
         requests: mpsc::Receiver<Request>,
         session: SessionHandle,
     ) -> Self {
         let (output, input, flow) = (Output::new(log), Input::default(), Flow::default());
-        Self { pty, child, output, input, flow, session: Ending(session), requests }
+        Self { pty, child, output, display, input, flow, session: Ending(session), requests }
     }
 
     /// Serves the session until its program has ended, or shall.
@@ -91,8 +104,15 @@ impl Actor {
                 Event::Requested(Request::End) => return Cause::Asked,
                 Event::Requested(request) => self.answer(request),
                 Event::Readable => {
-                    let title = self.output.drain(&self.pty).await;
-                    self.session.publish_title(title);
+                    if let Some(frame) = self.output.drain(&self.pty).await {
+                        self.session.show(&mut self.display, &frame);
+                    }
+                }
+                Event::Leisure => {
+                    // Viewers first: they have been woken by now, but not yet sent anything.
+                    task::yield_now().await;
+                    self.display.follow();
+                    self.displayed();
                 }
                 Event::Writable => self.write_input(),
                 Event::ProgramEnded => return Cause::ProgramEnded,
@@ -110,7 +130,9 @@ impl Actor {
             request = self.requests.recv() => Event::Requested(request.unwrap_or(Request::End)),
             _ = self.child.ended() => Event::ProgramEnded,
             _ = self.pty.writable(), if self.input.front().is_some() => Event::Writable,
+            () = ready(()), if self.display.is_overfull() => Event::Leisure,
             _ = self.pty.readable(), if held.is_none() && !self.output.has_ended() => Event::Readable,
+            () = ready(()), if self.display.is_behind() => Event::Leisure,
             () = log.consumed(), if held.is_some() => Event::ViewersMoved,
             () = sleep_until(held.unwrap_or_else(Instant::now)), if held.is_some() => Event::ViewersMoved,
         }
@@ -118,13 +140,20 @@ impl Actor {
 
     fn answer(&mut self, request: Request) {
         match request {
-            Request::Attach { viewer, attachment, size, reply } => {
-                if let Some(size) = size {
-                    self.resize(size, viewer);
-                }
-                // An error says that the viewer is gone again.
-                let _ = reply.send(self.input.register(viewer, attachment));
+            // An error says that who asked is gone again.
+            Request::Attach { hello, role, reply } => drop(reply.send(self.attach(&hello, role))),
+            Request::Redraw { history, reply } => {
+                let redrawing = self.display.redrawing(history);
+                let output = self.session.0.shared().log.reader(redrawing.output);
+                self.displayed();
+                drop(reply.send((redrawing, output)));
             }
+            Request::Text { reply } => {
+                let text = self.display.text();
+                self.displayed();
+                drop(reply.send(text));
+            }
+            Request::Colours { colours } => self.display.set_colours(colours),
             Request::Input { viewer, attachment, offset, bytes } => {
                 self.input.take(viewer, attachment, offset, bytes);
                 self.session.take_pen(attachment);
@@ -135,6 +164,32 @@ impl Actor {
                 self.session.take_pen(attachment);
             }
             Request::End => {}
+        }
+    }
+
+    fn attach(&mut self, hello: &Hello, role: Role) -> (Attached, Beginning) {
+        let place = Place::of(hello, &self.session.0);
+        let (attached, alone) = self.session.0.enter(hello.viewer, role, place.resumes());
+        let input = role.may_write().then(|| {
+            // A connection that is taken up again by itself must not resize what somebody else works in.
+            if alone || !place.resumes() {
+                self.resize(hello.size, hello.viewer);
+            }
+            self.input.register(hello.viewer, attached.id())
+        });
+        let redrawing = |history| self.display.redrawing(history);
+        let beginning = begin(&self.session.0, (hello, role), place, input, redrawing);
+        self.displayed();
+        (attached, beginning)
+    }
+
+    /// Passes on what became known while the screen was drawn.
+    fn displayed(&mut self) {
+        self.session.publish_title(self.display.title());
+        let answers = self.display.take_answers();
+        if !answers.is_empty() {
+            self.input.answer(answers);
+            self.write_input();
         }
     }
 
@@ -157,14 +212,18 @@ impl Actor {
             return;
         }
         match self.pty.resize(size) {
-            Ok(()) => self.session.publish_size(size, by),
+            Ok(()) => {
+                self.display.resize(size);
+                self.session.publish_size(size, by);
+                self.displayed();
+            }
             Err(error) => tracing::warn!(%error, ?size, "could not resize the terminal"),
         }
     }
 
     /// Ends what has to end, reads the rest, and closes the terminal. Only then is the session's end published.
     async fn finish(self, cause: Cause) {
-        let Self { pty, child, mut output, mut input, session, requests, .. } = self;
+        let Self { pty, child, mut output, mut display, mut input, session, requests, .. } = self;
         let status = match cause {
             Cause::ProgramEnded => child.reap(),
             Cause::Asked => {
@@ -173,13 +232,18 @@ impl Actor {
                     tokio::select! {
                         status = &mut end => break status,
                         // A program that still has something to say must not block on it.
-                        _ = pty.readable(), if !output.has_ended() => session.publish_title(output.drain(&pty).await),
+                        _ = pty.readable(), if !output.has_ended() => {
+                            if let Some(frame) = output.drain(&pty).await {
+                                session.show(&mut display, &frame);
+                            }
+                        }
                     }
                 }
             }
         };
-        session.publish_title(output.drain_rest(&pty));
+        output.drain_rest(&pty, |frame| session.show(&mut display, &frame));
         input.discard();
+        session.publish_last(display);
         drop((pty, output));
         session.publish_exit(status.unwrap_or_else(|error| {
             tracing::error!(%error, "could not reap a program");
@@ -199,10 +263,21 @@ impl Ending {
         self.0.shared().status.borrow().size
     }
 
-    fn publish_title(&self, title: Option<String>) {
-        if let Some(title) = title {
-            self.0.shared().status.send_if_modified(|status| status.set_program_title(title));
-        }
+    fn publish_title(&self, title: &str) {
+        self.0.shared().status.send_if_modified(|status| status.set_program_title(title));
+    }
+
+    /// Output is for the screen as well. Its questions are the screen's to answer if there is nobody else.
+    fn show(&self, display: &mut Display, frame: &Bytes) {
+        let answered_here = self.0.shared().status.borrow().pen().is_none();
+        display.take(&frame[Header::LEN..], answered_here);
+    }
+
+    fn publish_last(&self, display: Display) {
+        let last = display.into_last();
+        self.publish_title(last.title());
+        // There is one end, so nothing was set before.
+        let _ = self.0.shared().last.set(last);
     }
 
     fn publish_size(&self, size: Winsize, by: ViewerId) {

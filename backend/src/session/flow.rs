@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::log;
 
 /// The program is held back when even its fastest viewer has more than this before it, in bytes …
-const HIGH_WATERMARK: u64 = 256 * 1024;
+pub const HELD_BACK: u64 = 256 * 1024;
 
 /// … and goes on when that has come down to this.
 const LOW_WATERMARK: u64 = 128 * 1024;
@@ -16,9 +16,9 @@ const LOW_WATERMARK: u64 = 128 * 1024;
 /// How long it is held back for viewers of whom none takes anything.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-const _: () = assert!(LOW_WATERMARK < HIGH_WATERMARK);
+const _: () = assert!(LOW_WATERMARK < HELD_BACK);
 const _: () =
-    assert!(HIGH_WATERMARK < log::MIN_TAIL as u64, "a viewer must not fall behind before the program waits");
+    assert!(HELD_BACK < log::MIN_TAIL as u64, "a viewer must not fall behind before the program waits");
 
 /// Holds the program back (by not reading its output: the kernel then stops its writes) while all viewers are behind.
 /// A program without viewers is never held back, and one whose viewers have stopped taking anything is let go.
@@ -49,7 +49,7 @@ impl Flow {
     }
 
     fn decide(&mut self, end: OutputOffset, fastest: OutputOffset, now: Instant) -> Option<Held> {
-        let mark = if self.held.is_some() { LOW_WATERMARK } else { HIGH_WATERMARK };
+        let mark = if self.held.is_some() { LOW_WATERMARK } else { HELD_BACK };
         if end.since(fastest) <= mark || self.given_up_at == Some(fastest) {
             return None;
         }
@@ -81,8 +81,8 @@ mod tests {
     fn it_waits_from_the_high_watermark_down_to_the_low_one() {
         let (mut flow, now, end) = (Flow::default(), Instant::now(), at(1_000_000));
         let behind = |bytes| Some(at(1_000_000 - bytes));
-        assert_eq!(flow.held_until(end, behind(HIGH_WATERMARK), now), None);
-        assert!(flow.held_until(end, behind(HIGH_WATERMARK + 1), now).is_some());
+        assert_eq!(flow.held_until(end, behind(HELD_BACK), now), None);
+        assert!(flow.held_until(end, behind(HELD_BACK + 1), now).is_some());
         assert!(flow.held_until(end, behind(LOW_WATERMARK + 1), now).is_some());
         assert_eq!(flow.held_until(end, behind(LOW_WATERMARK), now), None);
         assert_eq!(flow.held_until(end, behind(LOW_WATERMARK + 1), now), None);
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn nobody_waits_for_a_viewer_that_takes_nothing() {
-        let (mut flow, start, end) = (Flow::default(), Instant::now(), at(HIGH_WATERMARK + 10));
+        let (mut flow, start, end) = (Flow::default(), Instant::now(), at(HELD_BACK + 10));
         let until = flow.held_until(end, Some(at(0)), start).unwrap();
         assert_eq!(flow.held_until(end, Some(at(0)), until), None);
         assert_eq!(flow.held_until(at(1 << 30), Some(at(0)), until), None);

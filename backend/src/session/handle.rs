@@ -1,20 +1,26 @@
 //! What everybody but the actor has of a session.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use limpet_shared::{
-    Epoch, Hello, InputOffset, Role, SessionId, ViewerId, Welcome, Winsize,
-    api::{SessionDetails, SessionInfo},
+    Epoch, Hello, OutputOffset, Role, SessionId, ViewerId, Winsize,
+    api::{self, ScreenCursor, SessionDetails, SessionInfo},
+    theme::Colours,
 };
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task,
 };
 
-use super::{AttachmentId, Progress, Status, actor::Request};
+use super::{
+    AttachmentId, Beginning, Redraw, Status,
+    actor::Request,
+    begin::{Place, begin},
+    display::{LastScreen, Redrawing},
+};
 use crate::{
-    log::{Log, LogReader, Next},
+    log::{Log, LogReader},
     pty::{Onlooker, Program},
 };
 
@@ -33,6 +39,8 @@ pub(super) struct Shared {
     pub(super) log: Log,
     pub(super) status: watch::Sender<Status>,
     pub(super) requests: mpsc::Sender<Request>,
+    /// The screen, once the program has ended.
+    pub(super) last: OnceLock<LastScreen>,
 }
 
 /// A viewer's place at a session. Dropping it detaches.
@@ -42,22 +50,6 @@ pub struct Attached {
     id: AttachmentId,
     viewer: ViewerId,
     role: Role,
-}
-
-/// What an attachment begins with.
-#[derive(Debug)]
-pub struct Beginning {
-    /// The server's first message.
-    pub welcome: Welcome,
-    /// That the viewer's terminal has to be cleared, and how many bytes it misses.
-    pub reset: Option<u64>,
-    /// The cursor in the log.
-    pub output: LogReader,
-    /// How far the viewer's input has come; `None` if it can type nothing, as a reader or since the program has ended.
-    /// When the channel closes while the program runs, the viewer has attached anew elsewhere.
-    pub input: Option<watch::Receiver<Progress>>,
-    /// The session's state.
-    pub status: watch::Receiver<Status>,
 }
 
 impl SessionHandle {
@@ -104,39 +96,52 @@ impl SessionHandle {
     }
 
     /// Attaches a viewer. What it misses and what comes from now on are one stream: nothing is between them.
-    pub async fn attach(&self, hello: &Hello, role: Role) -> (Attached, Beginning) {
-        let resume = hello.resume.as_ref();
-        let known = resume.filter(|resume| resume.epoch == self.0.epoch).map(|resume| resume.output);
-        let known = known.filter(|&output| output <= self.0.log.end());
-        let (attached, alone) = self.enter(hello.viewer, role, known.is_some());
-        // A connection that is taken up again by itself must not resize what somebody else works in.
-        let size = Some(hello.size).filter(|_| alone || known.is_none());
-        let registered = if role.may_write() { attached.register(size).await } else { None };
-        let (taken, input) = registered.map_or_else(Default::default, |(taken, input)| (taken, Some(input)));
-        let mut output = self.0.log.reader(known);
-        let reset = match output.next(0) {
-            Next::Skipped { skipped, .. } => Some(skipped),
-            _ => (resume.is_some() && known.is_none()).then_some(0),
-        };
-        let status = self.0.status.subscribe();
-        let welcome = {
-            let status = status.borrow();
-            Welcome {
-                session: self.0.id.clone(),
-                epoch: self.0.epoch.clone(),
-                role,
-                output: output.cursor(),
-                live: self.0.log.end(),
-                input: taken,
-                size: status.size,
-                title: status.title().to_owned(),
-                server: env!("CARGO_PKG_VERSION").to_owned(),
-            }
-        };
-        (attached, Beginning { welcome, reset, output, input, status })
+    pub async fn attach(&self, hello: Hello, role: Role) -> (Attached, Beginning) {
+        let request = |reply| Request::Attach { hello: hello.clone(), role, reply };
+        if let Some(begun) = self.ask(request).await {
+            return begun;
+        }
+        // The program has ended, and what it left can be looked at.
+        let place = Place::of(&hello, self);
+        let (attached, _) = self.enter(hello.viewer, role, place.resumes());
+        let beginning = begin(self, (&hello, role), place, None, |history| self.last_redrawing(history));
+        (attached, beginning)
     }
 
-    fn enter(&self, viewer: ViewerId, role: Role, resumes: bool) -> (Attached, bool) {
+    /// What is on the screen.
+    pub async fn screen(&self) -> api::Screen {
+        let text = self.ask(|reply| Request::Text { reply }).await;
+        let text = text.or_else(|| self.0.last.get().map(LastScreen::text)).unwrap_or_default();
+        let cell = |at| u16::try_from(at).unwrap_or(u16::MAX);
+        let status = self.0.status.borrow();
+        api::Screen {
+            cols: status.size.cols,
+            rows: status.size.rows,
+            title: status.title().to_owned(),
+            cursor: ScreenCursor {
+                x: cell(text.cursor.0),
+                y: cell(text.cursor.1),
+                visible: text.is_cursor_visible,
+            },
+            alternate: text.is_alternate,
+            lines: text.lines,
+        }
+    }
+
+    fn last_redrawing(&self, history: usize) -> Redrawing {
+        let nothing = || Redrawing { frames: Vec::new(), output: self.0.log.end(), earlier: 0 };
+        self.0.last.get().map_or_else(nothing, |last| last.redrawing(history))
+    }
+
+    /// Asks the session's owner; `None` if there is none any more.
+    async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Option<T> {
+        let (reply, answer) = oneshot::channel();
+        self.0.requests.send(request(reply)).await.ok()?;
+        answer.await.ok()
+    }
+
+    /// Lets somebody in, and says whether nobody else is there.
+    pub(super) fn enter(&self, viewer: ViewerId, role: Role, resumes: bool) -> (Attached, bool) {
         let (mut id, mut alone) = (AttachmentId::new(0), false);
         self.0.status.send_modify(|status| {
             id = status.enter(role, resumes);
@@ -182,11 +187,23 @@ impl Attached {
         self.request(Request::Resize { viewer, attachment, size }).await;
     }
 
-    async fn register(&self, size: Option<Winsize>) -> Option<(InputOffset, watch::Receiver<Progress>)> {
-        let (reply, registered) = oneshot::channel();
-        let (viewer, attachment) = (self.viewer, self.id);
-        self.request(Request::Attach { viewer, attachment, size, reply }).await;
-        registered.await.ok()
+    /// Tells the colours of the viewer's terminal.
+    pub async fn colours(&self, colours: Colours) {
+        self.request(Request::Colours { colours }).await;
+    }
+
+    /// Draws the screen as of now, with so many rows of scrollback at most, for a viewer that has had everything before `had`. Gives
+    /// the cursor from which data goes on.
+    pub async fn redraw(&self, history: usize, had: OutputOffset) -> (Redraw, LogReader) {
+        let drawn = self.session.ask(|reply| Request::Redraw { history, reply }).await;
+        let (redrawing, output) = drawn.unwrap_or_else(|| {
+            let redrawing = self.session.last_redrawing(history);
+            let output = self.session.0.log.reader(redrawing.output);
+            (redrawing, output)
+        });
+        let size = self.session.0.status.borrow().size;
+        let skipped = redrawing.output.since(had);
+        (redrawing.redraw(size, skipped), output)
     }
 
     async fn request(&self, request: Request) {

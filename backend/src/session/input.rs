@@ -12,14 +12,17 @@ use super::AttachmentId;
 /// forgotten viewer that comes back counts anew from the server's `welcome`.
 const REMEMBERED: usize = 256;
 
+/// How many bytes of answers may wait before no more are taken.
+const ANSWERS: usize = 16 * 1024;
+
 /// Input on its way to the program.
 ///
 /// Memory is bounded by [`INPUT_IN_FLIGHT`] for each attached viewer.
 #[derive(Debug, Default)]
 pub(super) struct Input {
     viewers: HashMap<ViewerId, Numbered>,
-    /// What has been taken and not yet written, in the order it came.
-    queue: VecDeque<(ViewerId, Bytes)>,
+    /// What has been taken and not yet written, in the order it came: by viewers, and by the session itself.
+    queue: VecDeque<(Option<ViewerId>, Bytes)>,
     /// Counts registrations, to know who came last.
     registrations: u64,
 }
@@ -105,8 +108,18 @@ impl Input {
         }
         match numbered.take(offset, bytes) {
             Ok(bytes) if bytes.is_empty() => {}
-            Ok(bytes) => self.queue.push_back((viewer, bytes)),
+            Ok(bytes) => self.queue.push_back((Some(viewer), bytes)),
             Err(error) => drop(numbered.progress.send_replace(Err(error))),
+        }
+    }
+
+    /// Takes what the session's own terminal answers to the program. Of a program that asks without reading the answers, no
+    /// more are kept.
+    pub(super) fn answer(&mut self, answers: Vec<u8>) {
+        let waiting: usize =
+            self.queue.iter().filter(|(by, _)| by.is_none()).map(|(_, bytes)| bytes.len()).sum();
+        if waiting < ANSWERS {
+            self.queue.push_back((None, answers.into()));
         }
     }
 
@@ -119,7 +132,7 @@ impl Input {
     pub(super) fn written(&mut self, count: usize) {
         let Some((viewer, bytes)) = self.queue.front_mut() else { return };
         bytes.advance(count.min(bytes.len()));
-        if let Some(numbered) = self.viewers.get_mut(viewer) {
+        if let Some(numbered) = viewer.and_then(|viewer| self.viewers.get_mut(&viewer)) {
             numbered.written = numbered.written.advanced(count);
             numbered.progress.send_if_modified(|progress| {
                 progress.as_mut().map(|written| *written = numbered.written).is_ok()

@@ -5,7 +5,7 @@ use limpet_shared::{Header, limits::OUTPUT_FRAME};
 use tokio::task;
 
 use crate::{
-    log::{LogWriter, Scanner},
+    log::LogWriter,
     pty::{Pty, Read},
 };
 
@@ -20,13 +20,12 @@ const REST: usize = 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct Output {
     log: LogWriter,
-    scanner: Scanner,
     ended: bool,
 }
 
 impl Output {
     pub(super) fn new(log: LogWriter) -> Self {
-        Self { log, scanner: Scanner::default(), ended: false }
+        Self { log, ended: false }
     }
 
     pub(super) fn log(&self) -> &LogWriter {
@@ -39,8 +38,8 @@ impl Output {
     }
 
     /// Reads until the terminal is dry, lets others have their turn, and reads once more what came meanwhile: so a
-    /// flood travels in large frames, and a key's echo is not held up by any timer. Gives a title that was set.
-    pub(super) async fn drain(&mut self, pty: &Pty) -> Option<String> {
+    /// flood travels in large frames, and a key's echo is not held up by any timer. Gives what went into the log.
+    pub(super) async fn drain(&mut self, pty: &Pty) -> Option<Bytes> {
         let mut frame = Vec::new();
         if self.fill(pty, &mut frame) == Read::Dry && !frame.is_empty() {
             task::yield_now().await;
@@ -49,19 +48,19 @@ impl Output {
         self.append(frame)
     }
 
-    /// Reads what a program that has ended left behind.
-    pub(super) fn drain_rest(&mut self, pty: &Pty) -> Option<String> {
-        let mut title = None;
+    /// Reads what a program that has ended left behind, and gives each frame that went into the log to `taker`.
+    pub(super) fn drain_rest(&mut self, pty: &Pty, mut taker: impl FnMut(Bytes)) {
         let start = self.log.end();
         while self.log.end().since(start) < REST as u64 {
             let mut frame = Vec::new();
             let read = self.fill(pty, &mut frame);
-            title = self.append(frame).or(title);
+            if let Some(frame) = self.append(frame) {
+                taker(frame);
+            }
             if !matches!(read, Read::Bytes(_)) {
                 break;
             }
         }
-        title
     }
 
     /// Reads into a frame until it is full or the terminal dry; tells which by the last read.
@@ -87,13 +86,13 @@ impl Output {
         last
     }
 
-    fn append(&mut self, mut frame: Vec<u8>) -> Option<String> {
+    fn append(&mut self, mut frame: Vec<u8>) -> Option<Bytes> {
         if frame.is_empty() {
             return None;
         }
-        let scan = self.scanner.scan(&frame[Header::LEN..]);
         frame.shrink_to_fit();
-        self.log.append(Bytes::from(frame), scan.safe);
-        scan.title
+        let frame = Bytes::from(frame);
+        self.log.append(frame.clone());
+        Some(frame)
     }
 }

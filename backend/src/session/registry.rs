@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -17,6 +17,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     SessionHandle, Status,
     actor::{Actor, REQUESTS},
+    display::Display,
     handle::Shared,
     plan::{CreateError, Plan, SpawnDefaults},
 };
@@ -32,6 +33,8 @@ pub struct Limits {
     pub sessions: usize,
     /// Bytes of output kept for each; [`log::MIN_TAIL`] at least.
     pub tail: usize,
+    /// Rows of scrollback kept for each.
+    pub scrollback: usize,
 }
 
 /// The registry of sessions. Clones stand for the same one.
@@ -101,8 +104,10 @@ impl Sessions {
             status: watch::Sender::new(status),
             requests,
             program,
+            last: OnceLock::new(),
         });
-        let actor = Actor::new((pty, child), writer, receiver, session.clone());
+        let display = Display::new(size, self.0.limits.scrollback);
+        let actor = Actor::new((pty, child), (writer, display), receiver, session.clone());
         entries.opened += 1;
         let forgotten = CancellationToken::new();
         let entry = Entry { session: session.clone(), number: entries.opened, forgotten };

@@ -96,9 +96,12 @@ impl Status {
     }
 
     /// True if that changed the title.
-    pub(super) fn set_program_title(&mut self, title: String) -> bool {
+    pub(super) fn set_program_title(&mut self, title: &str) -> bool {
+        if self.program_title.as_deref().unwrap_or_default() == title {
+            return false;
+        }
         let before = self.title().to_owned();
-        self.program_title = Some(title).filter(|title| !title.is_empty());
+        self.program_title = Some(title.to_owned()).filter(|title| !title.is_empty());
         before != self.title()
     }
 
@@ -123,9 +126,9 @@ mod tests {
     fn the_user_names_before_the_program_before_the_file() {
         let mut status = status();
         assert_eq!(status.title(), "bash");
-        assert!(status.set_program_title("~/src".into()));
+        assert!(status.set_program_title("~/src"));
         assert!(status.pin_title(" build\x07 "));
-        assert!(!status.set_program_title("elsewhere".into()), "a pinned title hides the program's");
+        assert!(!status.set_program_title("elsewhere"), "a pinned title hides the program's");
         assert_eq!(status.title(), "build");
         assert!(status.pin_title(""));
         assert_eq!(status.title(), "elsewhere");

@@ -7,8 +7,12 @@ use axum::{
         FromRequestParts, Path, State,
         rejection::{BytesRejection, JsonRejection},
     },
-    http::{HeaderMap, HeaderName, StatusCode, header::SET_COOKIE, request::Parts},
-    response::{AppendHeaders, IntoResponse},
+    http::{
+        HeaderMap, HeaderName, StatusCode,
+        header::{ACCEPT, SET_COOKIE},
+        request::Parts,
+    },
+    response::{AppendHeaders, IntoResponse, Response},
 };
 use limpet_shared::{
     ErrorCode, SessionId,
@@ -20,6 +24,9 @@ use crate::session::SessionHandle;
 
 /// How a proxy says that the connection to it is encrypted.
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// The type of JSON, in an `Accept` header.
+const JSON: &[u8] = b"application/json";
 
 /// The session that a path names.
 pub(super) struct Named(pub(super) SessionHandle);
@@ -83,6 +90,15 @@ fn create_request(headers: &HeaderMap, body: &Bytes) -> Result<CreateSession, Re
 
 pub(super) async fn details(Named(session): Named) -> Json<SessionDetails> {
     Json(session.details().await)
+}
+
+/// The screen, as JSON for who asks for that, else as text.
+pub(super) async fn screen(Named(session): Named, headers: HeaderMap) -> Response {
+    let screen = session.screen().await;
+    let accepts_json = headers.get(ACCEPT).is_some_and(|accept| {
+        accept.as_bytes().windows(JSON.len()).any(|range| range.eq_ignore_ascii_case(JSON))
+    });
+    if accepts_json { Json(screen).into_response() } else { (screen.lines.join("\n") + "\n").into_response() }
 }
 
 pub(super) async fn update(

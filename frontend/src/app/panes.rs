@@ -57,7 +57,8 @@ impl App {
             PaneEvent::Exited(status) => self.tabs.update(|tabs| tabs.set_exit(kind, status)),
             PaneEvent::Phase(phase) => self.on_phase(kind, phase),
             PaneEvent::Notice(text) => self.notify(text),
-            PaneEvent::Size(_) => {}
+            // The tab's body shows it.
+            PaneEvent::Earlier { .. } | PaneEvent::Size(_) => {}
         }
     }
 

@@ -1,6 +1,6 @@
 //! The vocabulary of a connection: what happens to it, and what it wants done.
 
-use limpet_shared::{ExitStatus, Role, Winsize};
+use limpet_shared::{ExitStatus, Role, Winsize, theme::Colours};
 
 use super::{
     Phase,
@@ -44,6 +44,10 @@ pub enum Event<'a> {
     Resized(Winsize),
     /// The terminal has processed this output; `idle` tells that it has no more to process.
     Rendered(Mark, bool),
+    /// The terminal has these colours now.
+    Colours(&'a Colours),
+    /// A person wants to see what has scrolled out of the snapshot.
+    HistoryWanted,
 }
 
 /// How a failed attachment looks over HTTP.
@@ -91,6 +95,8 @@ pub enum Tell {
     Clear {
         /// Bytes that this viewer will never get.
         skipped: u64,
+        /// Rows of scrollback that can be asked for.
+        earlier: u64,
     },
     /// What this viewer may do.
     Role(Role),

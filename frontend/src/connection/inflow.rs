@@ -46,6 +46,8 @@ pub struct Inflow {
     /// Bytes before this offset are replayed.
     live_from: OutputOffset,
     acknowledged: OutputOffset,
+    /// Whether a snapshot has yet to be drawn, for which the server waits.
+    drawing: bool,
 }
 
 impl Inflow {
@@ -73,6 +75,7 @@ impl Inflow {
         self.life += 1;
         self.received = output;
         self.acknowledged = output;
+        self.drawing = true;
     }
 
     /// A binary message of `len` bytes in all has come. What of it is replayed and what is live are two pieces.
@@ -102,6 +105,11 @@ impl Inflow {
     /// The terminal has processed a piece; `idle` tells that it was the last one it had. The offset to acknowledge,
     /// when that is due.
     pub fn rendered(&mut self, mark: Mark, idle: bool) -> Option<OutputOffset> {
+        if self.drawing && mark.life == self.life {
+            self.drawing = false;
+            self.acknowledged = mark.end;
+            return Some(mark.end);
+        }
         let news = if mark.life == self.life { mark.end.since(self.acknowledged) } else { 0 };
         if news == 0 || (news < STEP && !idle) {
             return None;

@@ -13,7 +13,9 @@
 
 mod said;
 
-use limpet_shared::{ClientMessage, CloseCode, ExitStatus, Hello, Role, ViewerId, Winsize};
+use limpet_shared::{
+    ClientMessage, CloseCode, ExitStatus, Follow, Hello, Role, ViewerId, Winsize, theme::Colours,
+};
 
 use super::{
     GoneReason, Phase, backoff,
@@ -49,6 +51,7 @@ enum State {
 pub struct Machine {
     viewer: ViewerId,
     size: Winsize,
+    colours: Option<Colours>,
     state: State,
     /// Tries that failed in a row.
     attempt: u32,
@@ -68,6 +71,7 @@ impl Machine {
         Self {
             viewer,
             size,
+            colours: None,
             state: State::Idle,
             attempt: 0,
             visible: true,
@@ -95,6 +99,8 @@ impl Machine {
             Event::Typed(input) => self.typed(input),
             Event::Resized(size) => self.resized(size),
             Event::Rendered(mark, idle) => self.rendered(mark, idle),
+            Event::Colours(colours) => self.set_colours(colours),
+            Event::HistoryWanted => self.want_history(),
         }
         self.tell_phase(moment);
         std::mem::take(&mut self.effects)
@@ -121,6 +127,7 @@ impl Machine {
             size: self.size,
             window: Some(WINDOW),
             resume: self.inflow.resume(),
+            follow: Follow::Now,
         };
         self.send(&ClientMessage::Hello(hello));
     }
@@ -250,6 +257,26 @@ impl Machine {
         self.size = size;
         if matches!(&self.state, State::Attached { role, .. } if role.may_write()) {
             self.send(&ClientMessage::Resize(size));
+        }
+    }
+
+    fn set_colours(&mut self, colours: &Colours) {
+        self.colours = Some(colours.clone());
+        self.tell_colours();
+    }
+
+    /// Programs may ask for the colours when nobody is here.
+    fn tell_colours(&mut self) {
+        if let (State::Attached { role, .. }, Some(colours)) = (&self.state, &self.colours)
+            && role.may_write()
+        {
+            self.send(&ClientMessage::Colours(colours.clone()));
+        }
+    }
+
+    fn want_history(&mut self) {
+        if matches!(self.state, State::Attached { .. }) {
+            self.send(&ClientMessage::History);
         }
     }
 

@@ -8,7 +8,7 @@ use std::{
 
 use js_sys::{ArrayBuffer, Math, Uint8Array};
 use leptos::prelude::{document, window};
-use limpet_shared::{Header, SUBPROTOCOL, SessionId, ViewerId, Winsize};
+use limpet_shared::{Header, SUBPROTOCOL, SessionId, ViewerId, Winsize, theme::Colours};
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{AbortController, BinaryType, CloseEvent, MessageEvent, RequestInit, Response, WebSocket};
@@ -95,6 +95,16 @@ impl Connection {
     /// The terminal has processed the output of this mark; `idle` if it has no more.
     pub fn rendered(&self, mark: Mark, idle: bool) {
         self.0.handle(Event::Rendered(mark, idle));
+    }
+
+    /// Tells the colours of the terminal.
+    pub fn colours(&self, colours: &Colours) {
+        self.0.handle(Event::Colours(colours));
+    }
+
+    /// Asks for all of the scrollback.
+    pub fn want_history(&self) {
+        self.0.handle(Event::HistoryWanted);
     }
 
     /// Tries again at once if it is down.

@@ -8,7 +8,7 @@ use std::{
 
 use js_sys::Uint8Array;
 use leptos::prelude::*;
-use limpet_shared::{Role, SessionId};
+use limpet_shared::{Role, SessionId, theme::Colours};
 use wasm_bindgen::{JsCast as _, closure::Closure};
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{HtmlElement, KeyboardEvent};
@@ -16,6 +16,7 @@ use web_sys::{HtmlElement, KeyboardEvent};
 use super::{
     Appearance, PaneEvent, clipboard,
     extent::Extent,
+    history::{History, at_top},
     hooks,
     keys::{self, Fate, Key, Platform},
     queries,
@@ -23,7 +24,7 @@ use super::{
     wiring,
 };
 use crate::{
-    connection::{Connection, Observer, event::Tell, inflow::Mark},
+    connection::{Connection, Observer, Phase, event::Tell, inflow::Mark},
     dom::{Listener, SizeWatch},
 };
 
@@ -53,6 +54,8 @@ pub struct Pane {
     /// There is none before the pane has a size to tell.
     connection: OnceCell<Connection>,
     extent: Cell<Extent>,
+    /// What programs are told of them.
+    colours: RefCell<Colours>,
     /// None before the first welcome.
     role: Cell<Option<Role>>,
     /// Whether this terminal answers queries.
@@ -66,6 +69,7 @@ pub struct Pane {
     processed: Closure<dyn Fn()>,
     /// Set while a piece is parsed that makes xterm.js report the focus to a program that does not ask now.
     focus_muted: Cell<bool>,
+    history: History,
     me: Weak<Pane>,
     attached: OnceCell<(SizeWatch, Vec<Listener>)>,
 }
@@ -86,6 +90,7 @@ impl Pane {
             element,
             connection: OnceCell::new(),
             extent: Cell::default(),
+            colours: RefCell::new(appearance.theme.clone().into()),
             role: Cell::new(None),
             pen: Cell::new(false),
             visible: Cell::new(false),
@@ -93,6 +98,7 @@ impl Pane {
             writing: RefCell::default(),
             processed: Closure::new(wiring::call(me, Self::processed)),
             focus_muted: Cell::new(false),
+            history: History::default(),
             me: me.clone(),
             attached: OnceCell::new(),
         });
@@ -136,6 +142,11 @@ impl Pane {
     /// Takes on another look.
     pub fn restyle(&self, appearance: &Appearance) {
         self.screen.restyle(appearance);
+        let colours = appearance.theme.clone().into();
+        let news = self.colours.replace(colours) != *self.colours.borrow();
+        if let Some(connection) = self.connection().filter(|_| news) {
+            connection.colours(&self.colours.borrow());
+        }
         self.fit();
     }
 
@@ -152,7 +163,9 @@ impl Pane {
         self.screen.arrange(extent.layout());
         let connection = self.connection.get_or_init(|| {
             let me: Weak<dyn Observer> = self.me.clone();
-            Connection::new(self.around.session.clone(), own, me)
+            let connection = Connection::new(self.around.session.clone(), own, me);
+            connection.colours(&self.colours.borrow());
+            connection
         });
         if let Some(own) = news {
             connection.resize(own);
@@ -220,6 +233,22 @@ impl Pane {
                 }
                 false
             }
+        }
+    }
+
+    /// Asks for the rows of scrollback that the terminal was drawn without.
+    pub fn load_earlier(&self) {
+        if let Some(connection) = self.connection()
+            && self.history.want(self.screen.terminal())
+        {
+            connection.want_history();
+        }
+    }
+
+    /// Who scrolls up to the first row that is there gets those before it.
+    pub fn scrolled(&self) {
+        if self.writing.borrow().is_empty() && at_top(self.screen.terminal()) {
+            self.load_earlier();
         }
     }
 
@@ -296,6 +325,9 @@ impl Pane {
         let mark = self.writing.borrow_mut().pop_front().flatten();
         self.focus_muted.set(false);
         let idle = self.writing.borrow().is_empty();
+        if idle {
+            self.history.settle(self.screen.terminal());
+        }
         if let (Some(mark), Some(connection)) = (mark, self.connection()) {
             connection.rendered(mark, idle);
         }
@@ -332,15 +364,16 @@ impl Observer for Pane {
 
     fn told(&self, tell: Tell) {
         match tell {
-            Tell::Phase(phase) => self.emit(PaneEvent::Phase(phase)),
-            Tell::Clear { skipped } => {
-                self.write(&RESET.into(), None);
-                if skipped > 0 {
-                    self.notice(&format!(
-                        "{} of output were skipped: more than the server keeps.",
-                        bytes(skipped)
-                    ));
+            Tell::Phase(phase) => {
+                if !matches!(phase, Phase::Live { .. }) {
+                    self.history.give_up();
                 }
+                self.emit(PaneEvent::Phase(phase));
+            }
+            Tell::Clear { skipped, earlier } => {
+                self.write(&RESET.into(), None);
+                self.history.drawn(earlier);
+                self.emit(PaneEvent::Earlier { rows: earlier, skipped });
             }
             Tell::Role(role) => self.role.set(Some(role)),
             Tell::Size { size, own } => self.show_size(size, own),
@@ -368,24 +401,5 @@ impl hooks::Listener for Weak<Pane> {
         if let Some(pane) = self.upgrade() {
             pane.focus_muted.set(true);
         }
-    }
-}
-
-/// A number of bytes, for people.
-fn bytes(count: u64) -> String {
-    match count {
-        0..1024 => format!("{count} bytes"),
-        1024..1_048_576 => format!("{} KiB", count.div_ceil(1024)),
-        _ => format!("{} MiB", count.div_ceil(1_048_576)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::bytes;
-
-    #[test]
-    fn bytes_are_told_in_round_numbers() {
-        assert_eq!([1023, 1024, 1025, 5 << 20].map(bytes), ["1023 bytes", "1 KiB", "2 KiB", "5 MiB"]);
     }
 }

@@ -16,6 +16,7 @@ pub fn attach(pane: &Rc<Pane>) -> (SizeWatch, Vec<Listener>) {
     screen.on(|terminal, f| terminal.on_data(f), with(&me, |pane, input: String| pane.typed(&input)));
     screen.on(|terminal, f| terminal.on_binary(f), with(&me, |pane, input: String| pane.typed_bytes(&input)));
     screen.on(super::xterm::Terminal::on_bell, with(&me, |pane, ()| pane.rang()));
+    screen.on(super::xterm::Terminal::on_viewport, with(&me, |pane, _: i32| pane.scrolled()));
     // The size of a character is known only once the pane has been laid out.
     screen.on(
         super::xterm::Terminal::on_dimensions_change,

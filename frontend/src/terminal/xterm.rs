@@ -39,6 +39,14 @@ extern "C" {
     #[wasm_bindgen(method, js_name = onBell)]
     pub fn on_bell(this: &Terminal, listener: &Function) -> Disposable;
 
+    /// Scrolls so many rows down, or up if it is less than none.
+    #[wasm_bindgen(method, js_name = scrollLines)]
+    pub fn scroll_by(this: &Terminal, rows: i32);
+
+    /// Another row is the first that can be seen.
+    #[wasm_bindgen(method, js_name = onScroll)]
+    pub fn on_viewport(this: &Terminal, listener: &Function) -> Disposable;
+
     /// A cell or the grid has another size in pixels.
     #[wasm_bindgen(method, js_name = onDimensionsChange)]
     pub fn on_dimensions_change(this: &Terminal, listener: &Function) -> Disposable;
@@ -50,6 +58,28 @@ extern "C" {
     /// Sizes of what is drawn; none before `open`.
     #[wasm_bindgen(method, getter)]
     pub fn dimensions(this: &Terminal) -> Option<RenderDimensions>;
+
+    /// What has been printed.
+    #[wasm_bindgen(method, getter)]
+    pub fn buffer(this: &Terminal) -> Buffers;
+
+    /// `IBufferNamespace`.
+    pub type Buffers;
+
+    /// The one in use.
+    #[wasm_bindgen(method, getter)]
+    pub fn active(this: &Buffers) -> Buffer;
+
+    /// `IBuffer`.
+    pub type Buffer;
+
+    /// The first row that can be seen, among all.
+    #[wasm_bindgen(method, getter, js_name = viewportY)]
+    pub fn viewport_y(this: &Buffer) -> i32;
+
+    /// The first row that can be seen when nothing is scrolled back.
+    #[wasm_bindgen(method, getter, js_name = baseY)]
+    pub fn base_y(this: &Buffer) -> i32;
 
     /// Modes that the program has set.
     #[wasm_bindgen(method, getter)]
@@ -195,7 +225,10 @@ impl Options {
     /// The options of every terminal here; what is not named has xterm.js's default.
     #[must_use]
     pub fn create(link_handler: &Object) -> Self {
+        // The server's own terminal keeps titles and the kitty keyboard's state as well, and hands them over in snapshots.
         let reports = object(&[
+            ("pushTitle", true.into()),
+            ("popTitle", true.into()),
             ("getWinSizePixels", true.into()),
             ("getCellSizePixels", true.into()),
             ("getWinSizeChars", true.into()),
@@ -207,6 +240,7 @@ impl Options {
             ("macOptionClickForcesSelection", true.into()),
             ("rightClickSelectsWord", false.into()),
             ("showCursorImmediately", true.into()),
+            ("vtExtensions", object(&[("kittyKeyboard", true.into())]).into()),
             ("windowOptions", reports.into()),
         ])
         .unchecked_into()

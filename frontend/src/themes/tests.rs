@@ -121,3 +121,9 @@ fn the_first_paint_has_limpets_own_colours() {
         assert!(packed.contains(&format!("{{{wanted}}}")), "style/colours.css should have\n{css}");
     }
 }
+
+#[test]
+fn a_server_that_knows_no_colours_has_limpets_own() {
+    let own = super::own(Appearance::Dark).theme();
+    assert_eq!(limpet_shared::theme::Colours::default(), own.into());
+}

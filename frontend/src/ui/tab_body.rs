@@ -3,11 +3,15 @@
 use leptos::prelude::*;
 use limpet_shared::SessionId;
 
-use super::{banner::Banner, empty::Empty};
+use super::{
+    banner::Banner,
+    earlier::{Earlier, EarlierRows},
+    empty::Empty,
+};
 use crate::{
     app::App,
     tabs::TabKind,
-    terminal::{PaneHandle, TerminalPane},
+    terminal::{PaneEvent, PaneHandle, TerminalPane},
 };
 
 /// The bodies of all tabs, one over the other; the active one is shown.
@@ -59,7 +63,16 @@ fn Terminal(session: SessionId, visible: Memo<bool>) -> impl IntoView {
     let handle = PaneHandle::new();
     let kind = TabKind::Terminal(session.clone());
     app.register_pane(kind.clone(), handle);
-    let on_event = move |event| app.on_pane_event(&kind, event);
+    let earlier = RwSignal::new(Earlier::default());
+    let on_event = move |event| {
+        if let PaneEvent::Earlier { rows, skipped } = event {
+            earlier.update(|earlier| earlier.drawn(rows, skipped));
+        }
+        app.on_pane_event(&kind, event);
+    };
     let take_key = move |event| app.take_key(&event);
-    view! { <TerminalPane session handle visible appearance=app.appearance() on_event take_key/> }
+    view! {
+        <TerminalPane session handle visible appearance=app.appearance() on_event take_key/>
+        <EarlierRows earlier handle/>
+    }
 }

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use futures_util::{SinkExt, StreamExt};
 use limpet_shared::{
-    ClientMessage, Epoch, ErrorCode, ExitStatus, Header, InputOffset, OutputOffset, Resume, Role,
-    SUBPROTOCOL, ServerMessage, SessionId, ViewerId, Welcome, Winsize,
+    ClientMessage, Epoch, ErrorCode, ExitStatus, Follow, Header, InputOffset, Kind, OutputOffset, Resume,
+    Role, SUBPROTOCOL, ServerMessage, SessionId, ViewerId, Welcome, Winsize,
 };
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
@@ -22,11 +22,12 @@ pub(crate) struct Hello {
     pub(crate) size: Winsize,
     pub(crate) window: Option<u64>,
     pub(crate) resume: Option<Resume>,
+    pub(crate) follow: Follow,
 }
 
 impl Default for Hello {
     fn default() -> Self {
-        Self { viewer: viewer(), size: Winsize::default(), window: None, resume: None }
+        Self { viewer: viewer(), size: Winsize::default(), window: None, resume: None, follow: Follow::All }
     }
 }
 
@@ -38,6 +39,12 @@ impl Hello {
 
     pub(crate) fn size(mut self, cols: u16, rows: u16) -> Self {
         self.size = Winsize::cells(cols, rows);
+        self
+    }
+
+    /// As a person's page does it.
+    pub(crate) fn follow_now(mut self) -> Self {
+        self.follow = Follow::Now;
         self
     }
 
@@ -58,6 +65,10 @@ pub(crate) struct Client {
     pub(crate) welcome: Welcome,
     /// All output since `welcome.output` or the last `reset`.
     pub(crate) output: Vec<u8>,
+    /// The snapshot before it, if there was one.
+    pub(crate) snapshot: Vec<u8>,
+    /// Bytes of snapshots and output that have come so far.
+    pub(crate) carried: u64,
     /// Where `output` ends.
     pub(crate) received: OutputOffset,
     /// Control messages not yet looked for, `ack` and `pong` among them.
@@ -82,8 +93,8 @@ impl Client {
         hello: Hello,
     ) -> Result<Self, tungstenite::Error> {
         let mut socket = connect(address, session).await?.0;
-        let Hello { viewer, size, window, resume } = hello;
-        let hello = ClientMessage::Hello(limpet_shared::Hello { viewer, size, window, resume });
+        let Hello { viewer, size, window, resume, follow } = hello;
+        let hello = ClientMessage::Hello(limpet_shared::Hello { viewer, size, window, resume, follow });
         socket.send(Message::text(hello.to_json())).await?;
         let welcome = loop {
             match socket.next().await.transpose()? {
@@ -97,8 +108,21 @@ impl Client {
         };
         assert_eq!(welcome.role, Role::Owner);
         let (received, sent) = (welcome.output, welcome.input.get());
-        let (output, control, exit, closed) = (Vec::new(), VecDeque::new(), None, None);
-        Ok(Self { socket, welcome, output, received, control, exit, closed, sent, acknowledges: true })
+        let (output, snapshot) = (Vec::new(), Vec::new());
+        let (control, exit, closed) = (VecDeque::new(), None, None);
+        Ok(Self {
+            carried: 0,
+            socket,
+            welcome,
+            output,
+            snapshot,
+            received,
+            control,
+            exit,
+            closed,
+            sent,
+            acknowledges: true,
+        })
     }
 
     /// From here on it acknowledges nothing by itself.
@@ -121,7 +145,16 @@ impl Client {
 
     async fn take(&mut self, frame: &[u8]) {
         let (header, payload) = Header::split(frame).unwrap();
-        assert_eq!(header, Header::data(self.received.get()), "output goes on where it stopped");
+        assert_eq!(header.offset, self.received.get(), "output goes on where it stopped");
+        self.carried += payload.len() as u64;
+        if header.kind == Kind::Snapshot {
+            assert!(self.output.is_empty(), "a snapshot comes before data");
+            self.snapshot.extend_from_slice(payload);
+            if self.acknowledges {
+                self.acknowledge().await;
+            }
+            return;
+        }
         self.output.extend_from_slice(payload);
         self.received = self.received.advanced(payload.len());
         if self.acknowledges {
@@ -137,6 +170,7 @@ impl Client {
             }
             ServerMessage::Reset { output, .. } => {
                 self.output.clear();
+                self.snapshot.clear();
                 self.received = output;
                 self.control.push_back(message);
             }
@@ -220,6 +254,11 @@ impl Client {
     pub(crate) async fn finishes(&mut self) -> (Option<ExitStatus>, Option<u16>) {
         within("the end of the connection", async { while self.turn().await {} }).await;
         (self.exit, self.closed)
+    }
+
+    /// The snapshot as text.
+    pub(crate) fn drawn(&self) -> String {
+        String::from_utf8_lossy(&self.snapshot).into_owned()
     }
 
     pub(crate) fn text(&self) -> String {

@@ -34,7 +34,7 @@ impl Machine {
         self.state = State::Attached { since_ms: now_ms, role: welcome.role, pulse: Pulse::new(now_ms) };
         let known = self.inflow.resume().is_some();
         if !self.inflow.begin(&welcome) && known {
-            self.tell(Tell::Clear { skipped: 0 });
+            self.tell(Tell::Clear { skipped: 0, earlier: 0 });
         }
         self.tell(Tell::Role(welcome.role));
         self.tell(Tell::Size { size: welcome.size, own: same_cells(welcome.size, self.size) });
@@ -46,6 +46,7 @@ impl Machine {
         if !welcome.role.may_write() {
             self.outbox.clear();
         }
+        self.tell_colours();
         self.flush();
         self.beat(moment);
     }
@@ -66,9 +67,9 @@ impl Machine {
             ServerMessage::Resize { size, by } => {
                 self.tell(Tell::Size { size, own: by == Some(self.viewer) });
             }
-            ServerMessage::Reset { output, skipped } => {
+            ServerMessage::Reset { output, skipped, earlier } => {
                 self.inflow.skip_to(output);
-                self.tell(Tell::Clear { skipped });
+                self.tell(Tell::Clear { skipped, earlier });
             }
             ServerMessage::Title { title } => self.tell(Tell::Title(title)),
             ServerMessage::Viewers { pen, .. } => self.tell(Tell::Pen(pen)),

@@ -89,7 +89,7 @@ fn greets_and_becomes_live() {
     assert_eq!((hello.size, hello.window, &hello.resume), (Winsize::cells(80, 24), Some(WINDOW), &None));
     let effects = rig.say(&ServerMessage::Welcome(welcome(0)));
     assert!(matches!(sent(&effects)[..], [ClientMessage::Ping { .. }]));
-    assert!(!effects.contains(&E::Tell(Tell::Clear { skipped: 0 })), "nothing is there to clear");
+    assert!(!effects.contains(&E::Tell(Tell::Clear { skipped: 0, earlier: 0 })), "nothing is there to clear");
     assert_eq!(rig.phase(), Some(Phase::Live { latency_ms: None }));
 }
 
@@ -116,7 +116,7 @@ fn a_broken_connection_is_tried_again_and_resumes() {
     let resume = Resume { epoch: Epoch::from_random([2; 8]), output: OutputOffset::new(5) };
     assert_eq!(hello.resume, Some(resume));
     let effects = rig.say(&ServerMessage::Welcome(welcome(5)));
-    assert!(!effects.contains(&E::Tell(Tell::Clear { skipped: 0 })));
+    assert!(!effects.contains(&E::Tell(Tell::Clear { skipped: 0, earlier: 0 })));
     assert!(matches!(rig.phase(), Some(Phase::Live { .. })));
 }
 
@@ -128,14 +128,16 @@ fn a_server_that_cannot_resume_clears_the_terminal() {
     rig.on(Event::Timer);
     rig.on(Event::Opened);
     let other = Welcome { epoch: Epoch::from_random([3; 8]), ..welcome(0) };
-    assert!(rig.say(&ServerMessage::Welcome(other)).contains(&E::Tell(Tell::Clear { skipped: 0 })));
+    assert!(
+        rig.say(&ServerMessage::Welcome(other)).contains(&E::Tell(Tell::Clear { skipped: 0, earlier: 0 }))
+    );
 }
 
 #[test]
 fn reset_clears_and_goes_on_elsewhere() {
     let mut rig = Rig::attached();
-    let reset = ServerMessage::Reset { output: OutputOffset::new(4096), skipped: 3000 };
-    assert!(rig.say(&reset).contains(&E::Tell(Tell::Clear { skipped: 3000 })));
+    let reset = ServerMessage::Reset { output: OutputOffset::new(4096), skipped: 3000, earlier: 0 };
+    assert!(rig.say(&reset).contains(&E::Tell(Tell::Clear { skipped: 3000, earlier: 0 })));
     assert!(matches!(rig.on(frame(&data(4096, b"x")))[..], [E::Write(_)]));
 }
 
@@ -303,4 +305,33 @@ fn the_size_knows_who_asked_for_it() {
         let effects = rig.say(&ServerMessage::Resize { size, by: Some(by) });
         assert_eq!(effects, [E::Tell(Tell::Size { size, own })]);
     }
+}
+
+#[test]
+fn colours_are_told_to_whom_it_concerns() {
+    let colours = Colours::default();
+    let told = E::SendText(ClientMessage::Colours(colours.clone()).to_json());
+    let mut rig = Rig::new();
+    assert!(rig.on(Event::Colours(&colours)).is_empty());
+    rig.on(Event::Start);
+    rig.on(Event::Opened);
+    assert!(
+        rig.say(&ServerMessage::Welcome(welcome(0))).contains(&told),
+        "as soon as there is somebody to tell"
+    );
+    let mut reader = Rig::new();
+    reader.on(Event::Colours(&colours));
+    reader.on(Event::Start);
+    reader.on(Event::Opened);
+    let effects = reader.say(&ServerMessage::Welcome(Welcome { role: Role::Reader, ..welcome(0) }));
+    assert!(!effects.contains(&told), "whose colours do not count");
+}
+
+#[test]
+fn history_is_asked_for_while_there_is_somebody_to_ask() {
+    let asked = E::SendText(ClientMessage::History.to_json());
+    let mut rig = Rig::attached();
+    assert!(rig.on(Event::HistoryWanted).contains(&asked));
+    rig.on(Event::Closed { code: 1006 });
+    assert!(!rig.on(Event::HistoryWanted).contains(&asked));
 }

@@ -178,7 +178,10 @@ impl World {
                     attachment.acknowledged = attachment.acknowledged.max(output.get());
                 }
                 ClientMessage::Ping { t } => self.answer(&ServerMessage::Pong { t }),
-                ClientMessage::Resize(_) | ClientMessage::Pong { .. } => {}
+                ClientMessage::Resize(_)
+                | ClientMessage::Colours(_)
+                | ClientMessage::History
+                | ClientMessage::Pong { .. } => {}
             },
             Some(Message::Binary(bytes)) => self.take_input(&bytes),
             None => {}

@@ -1,0 +1,204 @@
+//! How much a viewer is sent before it has rendered what it was sent earlier.
+//!
+//! The window that a viewer asks for is the most. On a slow link so much would be old by the time it arrives, and a person
+//! who presses Ctrl-C would wait for all of it. So what is under way is kept to what the link carries in a round
+//! trip and a moment more, whatever the buffers in between would hold.
+
+use std::{collections::VecDeque, time::Duration};
+
+use limpet_shared::OutputOffset;
+use tokio::time::Instant;
+
+/// How long something may wait on its way, beyond the time that it takes at best.
+const QUEUE: Duration = Duration::from_millis(50);
+
+/// What is sent at first, in bytes, when nothing is known of the link.
+const FIRST: u64 = 64 * 1024;
+
+/// What may always be under way, in bytes.
+const LEAST: u64 = 8 * 1024;
+
+/// A rate is believed when so much was carried at it: of single keys it says nothing.
+const SAMPLE: u64 = 8 * 1024;
+
+/// As many rates are remembered; the best one counts.
+const RATES: usize = 8;
+
+/// A link and the viewer at its end.
+#[derive(Debug)]
+pub(super) struct Pace {
+    window: u64,
+    /// What may always be under way.
+    least: u64,
+    limit: u64,
+    /// Whether the link has not been filled yet.
+    starts: bool,
+    /// What is under way: the offset behind it, when it was sent, and what had been rendered then.
+    sent: VecDeque<Sent>,
+    rendered: OutputOffset,
+    /// The shortest time from sending to rendering.
+    round_trip: Option<Duration>,
+    /// Bytes per second.
+    rates: VecDeque<f64>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Sent {
+    end: OutputOffset,
+    at: Instant,
+    rendered: OutputOffset,
+}
+
+impl Pace {
+    /// For a viewer that begins at an offset and may be sent so many bytes ahead. One that `paces` itself by acknowledgements of its
+    /// own choice gets its whole window.
+    pub(super) fn new(window: u64, paces: bool, start: OutputOffset) -> Self {
+        Self {
+            window,
+            least: if paces { window } else { window.min(LEAST) },
+            limit: if paces { window } else { window.min(FIRST) },
+            starts: true,
+            sent: VecDeque::new(),
+            rendered: start,
+            round_trip: None,
+            rates: VecDeque::with_capacity(RATES),
+        }
+    }
+
+    /// How many bytes may be sent now by who has been sent everything before `cursor`.
+    pub(super) fn room(&self, cursor: OutputOffset) -> u64 {
+        self.limit.saturating_sub(cursor.since(self.rendered))
+    }
+
+    /// How long it takes to carry so much; nothing as long as nothing is known.
+    pub(super) fn time_for(&self, bytes: u64) -> Duration {
+        let rate = self.rates.iter().copied().fold(0.0, f64::max);
+        // Seconds are meant to be rough.
+        #[expect(clippy::cast_precision_loss, reason = "a rough figure is wanted")]
+        let seconds = if rate > 0.0 { bytes as f64 / rate } else { 0.0 };
+        Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+    }
+
+    /// Everything before `end` has been handed to the socket.
+    pub(super) fn sent(&mut self, end: OutputOffset, now: Instant) {
+        self.sent.push_back(Sent { end, at: now, rendered: self.rendered });
+    }
+
+    /// Everything before `output` has been rendered.
+    pub(super) fn rendered(&mut self, output: OutputOffset, now: Instant) {
+        let news = output.since(self.rendered);
+        self.rendered = self.rendered.max(output);
+        let mut last = None;
+        while let Some(sent) = self.sent.front().copied().filter(|sent| sent.end <= output) {
+            last = Some(sent);
+            self.sent.pop_front();
+        }
+        let Some(sent) = last else { return };
+        let took = now.duration_since(sent.at);
+        let best = self.round_trip.map_or(took, |best| best.min(took));
+        self.round_trip = Some(best);
+        let carried = output.since(sent.rendered);
+        if carried >= SAMPLE {
+            self.learn(carried, took);
+        }
+        if took > best + QUEUE && !self.rates.is_empty() {
+            self.starts = false;
+            self.limit = self.carried_in(best + QUEUE).clamp(self.least, self.window);
+        } else {
+            // What is tried out shows a round trip later; by then it must not be much too much.
+            let more = if self.starts { news } else { news / 16 };
+            self.limit = (self.limit + more).min(self.window);
+        }
+    }
+
+    fn learn(&mut self, carried: u64, took: Duration) {
+        if self.rates.len() == RATES {
+            self.rates.pop_front();
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a rough figure is wanted")]
+        self.rates.push_back(carried as f64 / took.as_secs_f64().max(1e-6));
+    }
+
+    fn carried_in(&self, time: Duration) -> u64 {
+        let rate = self.rates.iter().copied().fold(0.0, f64::max);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a rough figure is wanted"
+        )]
+        let bytes = (rate * time.as_secs_f64()) as u64;
+        bytes
+    }
+
+    /// The viewer's terminal is cleared and goes on at another offset, after a snapshot of so many bytes.
+    pub(super) fn redrawn(&mut self, output: OutputOffset, bytes: usize, now: Instant) {
+        self.sent.clear();
+        self.sent.push_back(Sent { end: output, at: now, rendered: output.before(bytes) });
+        self.rendered = output;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A link of a rate and a round trip, over which a sender with endless output sends what it may.
+    fn simulate(rate: f64, round_trip: Duration, rounds: usize) -> (Pace, Duration) {
+        let start = Instant::now();
+        let mut pace = Pace::new(256 * 1024, false, OutputOffset::ZERO);
+        let (mut now, mut cursor, mut idle_from) = (start, OutputOffset::ZERO, start);
+        let mut under_way: VecDeque<(OutputOffset, Instant)> = VecDeque::new();
+        let mut queued = Duration::ZERO;
+        for _ in 0..rounds {
+            while pace.room(cursor) > 0 {
+                let bytes = pace.room(cursor).min(4096);
+                cursor = cursor.advanced(usize::try_from(bytes).unwrap());
+                #[expect(clippy::cast_precision_loss, reason = "small")]
+                let carrying = Duration::from_secs_f64(bytes as f64 / rate);
+                idle_from = idle_from.max(now) + carrying;
+                queued = idle_from.duration_since(now);
+                under_way.push_back((cursor, idle_from + round_trip));
+                pace.sent(cursor, now);
+            }
+            let (end, at) = under_way.pop_front().unwrap();
+            now = now.max(at);
+            pace.rendered(end, now);
+        }
+        (pace, queued)
+    }
+
+    #[test]
+    fn a_slow_link_is_kept_short() {
+        let (pace, queued) = simulate(125_000.0, Duration::from_millis(300), 400);
+        assert!(queued < Duration::from_millis(200), "{queued:?} {pace:?}");
+        assert!(pace.limit >= 30_000, "the link stays busy: {}", pace.limit);
+        let time = pace.time_for(125_000);
+        assert!((0.8..1.3).contains(&time.as_secs_f64()), "{time:?}");
+    }
+
+    #[test]
+    fn a_quick_link_gets_the_whole_window() {
+        let (pace, _) = simulate(100e6, Duration::from_micros(200), 400);
+        assert_eq!(pace.limit, pace.window);
+    }
+
+    #[test]
+    fn who_acknowledges_seldom_gets_the_whole_window() {
+        let mut pace = Pace::new(256 * 1024, true, OutputOffset::ZERO);
+        let now = Instant::now();
+        pace.sent(OutputOffset::new(200_000), now);
+        pace.rendered(OutputOffset::new(200_000), now + Duration::from_secs(9));
+        assert_eq!(pace.room(OutputOffset::new(200_000)), 256 * 1024);
+    }
+
+    #[test]
+    fn single_keys_say_nothing_of_the_rate() {
+        let now = Instant::now();
+        let mut pace = Pace::new(256 * 1024, false, OutputOffset::ZERO);
+        for key in 1..100 {
+            pace.sent(OutputOffset::new(key), now);
+            pace.rendered(OutputOffset::new(key), now + Duration::from_millis(100));
+        }
+        assert_eq!(pace.time_for(1 << 20), Duration::ZERO);
+    }
+}

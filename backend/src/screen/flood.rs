@@ -1,0 +1,116 @@
+//! What of a flood need not be parsed.
+//!
+//! Text that has scrolled out of the scrollback leaves no trace. Of lines in the primary screen, without a scroll region, only
+//! the last ones matter, with the style they are printed in. So of output that holds more lines than screen and
+//! scrollback together the first ones are left out, and the outcome is the same to the last cell.
+
+use memchr::memrchr_iter;
+
+/// What is left out, from the start.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Flood {
+    /// How many bytes. A line begins after them.
+    pub(super) len: usize,
+    /// The control sequences among them that matter for what follows: SGR since it was last reset.
+    pub(super) styles: Vec<u8>,
+}
+
+/// What of `output` can be left out, if its last `lines` lines are all that can be seen of it.
+pub(super) fn find(output: &[u8], lines: usize) -> Option<Flood> {
+    let plain = plain_text(output);
+    let end = memrchr_iter(b'\n', &output[..plain]).nth(lines)?;
+    // Without a carriage return the next line begins in the middle.
+    (end > 0 && output[end - 1] == b'\r').then(|| Flood { len: end + 1, styles: styles(&output[..=end]) })
+}
+
+/// How far the output is printable text, controls that only move within and between lines, and SGR.
+fn plain_text(output: &[u8]) -> usize {
+    let mut at = 0;
+    while let Some(&byte) = output.get(at) {
+        at += match byte {
+            0x1b => match sgr_length(&output[at..]) {
+                Some(length) => length,
+                None => return at,
+            },
+            // A C1 control, or the beginning of what might be one.
+            0xc2 if output.get(at + 1).is_none_or(|next| (0x80..0xa0).contains(next)) => return at,
+            0x07..=0x0a | b'\r' | 0x20.. => 1,
+            _ => return at,
+        };
+    }
+    at
+}
+
+/// The length of the SGR sequence at the front.
+fn sgr_length(output: &[u8]) -> Option<usize> {
+    let parameters = output.strip_prefix(b"\x1b[")?;
+    let length = parameters.iter().position(|byte| !matches!(byte, b'0'..=b'9' | b';' | b':'))?;
+    (parameters[length] == b'm').then_some(length + 3)
+}
+
+fn styles(plain: &[u8]) -> Vec<u8> {
+    let mut styles = Vec::new();
+    for at in memchr::memchr_iter(0x1b, plain) {
+        let Some(length) = sgr_length(&plain[at..]) else { continue };
+        let sequence = &plain[at..at + length];
+        if matches!(sequence, b"\x1b[m" | b"\x1b[0m") {
+            styles.clear();
+        }
+        styles.extend_from_slice(sequence);
+    }
+    styles
+}
+
+#[cfg(test)]
+mod tests {
+    use limpet_shared::Winsize;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::screen::Screen;
+
+    #[test]
+    fn only_what_nobody_could_see_is_left_out() {
+        assert_eq!(find(b"1\r\n2\r\n3\r\n", 3), None);
+        assert_eq!(find(b"0\r\n1\r\n2\r\n3\r\n", 3), Some(Flood { len: 3, styles: vec![] }));
+        assert_eq!(find(b"0\n1\n2\n3\n", 3), None);
+        assert_eq!(find(b"0\r\n\x1b[A1\r\n2\r\n3\r\n", 2), None, "moves up");
+        let flood = find(b"\x1b[1mx\x1b[0;31mx\x1b[mx\x1b[4mx\x1b[32m\r\n1\r\n", 1).unwrap();
+        assert_eq!(flood.styles, b"\x1b[m\x1b[4m\x1b[32m");
+    }
+
+    fn piece() -> impl Strategy<Value = &'static [u8]> {
+        prop_oneof![
+            8 => Just(&b"\r\n"[..]),
+            2 => Just(&b"text"[..]),
+            2 => Just("日本 é".as_bytes()),
+            1 => Just(&b"a long line that wraps around the margin"[..]),
+            2 => Just(&b"\x1b[31;44m"[..]),
+            1 => Just(&b"\x1b[0m"[..]),
+            1 => Just(&b"\x1b[4:3m"[..]),
+            1 => Just(&b"\t"[..]),
+            1 => Just(&b"\n"[..]),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn the_screen_is_the_same(
+            pieces in proptest::collection::vec(piece(), 0..400),
+            before in "[a-z\r\n]{0,80}",
+            after in prop_oneof![Just(&b"\x1b[2;5Hx"[..]), Just(&b"\x1b[?1049hx"[..]), Just(&b""[..])],
+        ) {
+            let flood = [&pieces.concat(), after].concat();
+            let screen = || {
+                let mut screen = Screen::new(Winsize::cells(20, 5), 10);
+                screen.feed(before.as_bytes());
+                screen
+            };
+            let (mut all, mut less) = (screen(), screen());
+            all.feed(&flood);
+            let left_out = less.leave_out(&flood);
+            less.feed(&flood[left_out..]);
+            prop_assert_eq!(all.snapshot(usize::MAX).output, less.snapshot(usize::MAX).output);
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! How a viewer begins: by the output that it lacks, or by a picture of the screen.
+
+use bytes::Bytes;
+use limpet_shared::{Follow, Hello, OutputOffset, Role, Welcome, Winsize};
+use tokio::sync::watch;
+
+use super::{Progress, SessionHandle, Status, display::Redrawing};
+use crate::log::LogReader;
+
+/// Rows of scrollback that somebody who looks at the screen is sent with it. The others can be asked for.
+const ROWS: usize = 1000;
+
+/// What an attachment begins with.
+#[derive(Debug)]
+pub struct Beginning {
+    /// The server's first message.
+    pub welcome: Welcome,
+    /// What the viewer's terminal is to show before data goes on, if it cannot go on with what it shows.
+    pub redraw: Option<Redraw>,
+    /// The cursor in the log.
+    pub output: LogReader,
+    /// How far the viewer's input has come; `None` if it can type nothing, as a reader or since the program has ended.
+    /// When the channel closes while the program runs, the viewer has attached anew elsewhere.
+    pub input: Option<watch::Receiver<Progress>>,
+    /// The session's state.
+    pub status: watch::Receiver<Status>,
+}
+
+/// A terminal is cleared, and drawn anew.
+#[derive(Clone, Debug)]
+pub struct Redraw {
+    /// Snapshot frames.
+    pub frames: Vec<Bytes>,
+    /// The size of the screen that they draw.
+    pub size: Winsize,
+    /// How many bytes of output the viewer will not get.
+    pub skipped: u64,
+    /// How many rows of scrollback they leave out.
+    pub earlier: u64,
+}
+
+/// Where a viewer's data goes on.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Place {
+    /// Here, and it goes on with what its terminal shows.
+    Seamless(OutputOffset),
+    /// At the log's start, in a terminal that is cleared.
+    Everything,
+    /// Where the screen is drawn. If the viewer wanted all of the output, that is what it has had of it.
+    Screen { had: Option<OutputOffset> },
+}
+
+impl Place {
+    pub(super) fn of(hello: &Hello, session: &SessionHandle) -> Self {
+        let log = &session.shared().log;
+        let (start, end) = (log.start(), log.end());
+        let resume = hello.resume.as_ref();
+        let known =
+            resume.filter(|resume| resume.epoch == session.shared().epoch).map(|resume| resume.output);
+        match (known.filter(|&output| output <= end), hello.follow) {
+            (Some(output), _) if output >= start => Self::Seamless(output),
+            (Some(output), _) => Self::Screen { had: Some(output) },
+            (None, _) if end == OutputOffset::ZERO && resume.is_none() => Self::Seamless(end),
+            (None, Follow::All) if start == OutputOffset::ZERO => match resume {
+                None => Self::Seamless(start),
+                Some(_) => Self::Everything,
+            },
+            (None, Follow::All) => Self::Screen { had: Some(OutputOffset::ZERO) },
+            (None, Follow::Now) => Self::Screen { had: None },
+        }
+    }
+
+    /// Whether this viewer has been here before.
+    pub(super) fn resumes(self) -> bool {
+        matches!(self, Self::Seamless(output) | Self::Screen { had: Some(output) } if output != OutputOffset::ZERO)
+    }
+}
+
+/// Puts a beginning together. `redrawing` draws the screen with so many rows of scrollback.
+pub(super) fn begin(
+    session: &SessionHandle,
+    (hello, role): (&Hello, Role),
+    place: Place,
+    input: Option<(limpet_shared::InputOffset, watch::Receiver<Progress>)>,
+    redrawing: impl FnOnce(usize) -> Redrawing,
+) -> Beginning {
+    let shared = session.shared();
+    let status = shared.status.subscribe();
+    let (size, title) = {
+        let status = status.borrow();
+        (status.size, status.title().to_owned())
+    };
+    let (output, redraw) = match place {
+        Place::Seamless(output) => (output, None),
+        Place::Everything => {
+            (OutputOffset::ZERO, Some(Redraw { frames: Vec::new(), size, skipped: 0, earlier: 0 }))
+        }
+        Place::Screen { had } => {
+            let history = if hello.follow == Follow::Now { ROWS } else { usize::MAX };
+            let redrawing = redrawing(history);
+            let skipped = had.map_or(0, |had| redrawing.output.since(had));
+            (redrawing.output, Some(redrawing.redraw(size, skipped)))
+        }
+    };
+    let (taken, input) = input.map_or_else(Default::default, |(taken, input)| (taken, Some(input)));
+    let welcome = Welcome {
+        session: shared.id.clone(),
+        epoch: shared.epoch.clone(),
+        role,
+        output,
+        live: shared.log.end(),
+        input: taken,
+        size,
+        title,
+        server: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    Beginning { welcome, redraw, output: shared.log.reader(output), input, status }
+}
+
+impl Redrawing {
+    /// For a viewer that misses so many bytes.
+    pub(super) fn redraw(self, size: Winsize, skipped: u64) -> Redraw {
+        Redraw { frames: self.frames, size, skipped, earlier: self.earlier as u64 }
+    }
+}

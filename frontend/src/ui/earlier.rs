@@ -1,0 +1,89 @@
+//! What went by too quickly to be shown, and how to get what is kept of it.
+
+use leptos::prelude::*;
+
+use crate::terminal::PaneHandle;
+
+/// What a terminal was drawn without.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Earlier {
+    /// Rows of scrollback.
+    pub rows: u64,
+    /// Bytes of output that went by too quickly.
+    pub skipped: u64,
+}
+
+impl Earlier {
+    /// The terminal was drawn anew, without so many rows of scrollback, and so many bytes further on.
+    pub fn drawn(&mut self, rows: u64, skipped: u64) {
+        let before = if rows == 0 { 0 } else { self.skipped };
+        *self = Self { rows, skipped: before + skipped };
+    }
+}
+
+/// Says that something was skipped, and offers to load earlier rows. Who scrolls up gets them without asking.
+#[component]
+pub fn EarlierRows(
+    /// What there is.
+    #[prop(into)]
+    earlier: Signal<Earlier>,
+    /// Who loads them.
+    handle: PaneHandle,
+) -> impl IntoView {
+    let load = move |_| {
+        handle.load_earlier();
+        handle.focus();
+    };
+    view! {
+        <Show when=move || earlier.with(|earlier| earlier.rows > 0 && earlier.skipped > 0)>
+            <button class="earlier" on:click=load title="Load what is kept of it">
+                {move || label(earlier.get())}
+            </button>
+        </Show>
+    }
+}
+
+fn label(Earlier { rows, skipped }: Earlier) -> String {
+    let lines = if rows == 1 { "1 line".to_owned() } else { format!("{} lines", thousands(rows)) };
+    format!("{} skipped to keep up; show {lines}", bytes(skipped))
+}
+
+/// A number as people read it.
+fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().filter_map(|group| str::from_utf8(group).ok()).collect();
+    groups.join("\u{202f}")
+}
+
+/// A number of bytes, for people.
+fn bytes(count: u64) -> String {
+    match count {
+        0..1024 => format!("{count} bytes"),
+        1024..1_048_576 => format!("{} KiB", count.div_ceil(1024)),
+        _ => format!("{} MiB", count.div_ceil(1_048_576)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_round_and_readable() {
+        assert_eq!([1023, 1024, 1025, 5 << 20].map(bytes), ["1023 bytes", "1 KiB", "2 KiB", "5 MiB"]);
+        assert_eq!([7, 1000, 1_234_567].map(thousands), ["7", "1\u{202f}000", "1\u{202f}234\u{202f}567"]);
+        let label = label(Earlier { rows: 1, skipped: 2048 });
+        assert_eq!(label, "2 KiB skipped to keep up; show 1 line");
+    }
+
+    #[test]
+    fn what_was_skipped_adds_up_until_it_is_loaded() {
+        let mut earlier = Earlier::default();
+        earlier.drawn(100, 5);
+        earlier.drawn(200, 6);
+        assert_eq!(earlier, Earlier { rows: 200, skipped: 11 });
+        earlier.drawn(0, 0);
+        assert_eq!(earlier, Earlier::default());
+    }
+}

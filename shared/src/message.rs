@@ -9,9 +9,9 @@ use crate::{
     Epoch, ErrorCode, ExitStatus, InputOffset, OutputOffset, SessionId, ViewerId, Winsize, theme::Colours,
 };
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks like that")]
-const fn is_zero(number: &u64) -> bool {
-    *number == 0
+/// What need not be said.
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// An object where there is one: serde would take a list of its fields' values as well.
@@ -76,7 +76,7 @@ pub enum ServerMessage {
         /// How many bytes of output this viewer will never get.
         skipped: u64,
         /// How many rows of scrollback the snapshot leaves out; `history` brings them.
-        #[serde(default, skip_serializing_if = "is_zero")]
+        #[serde(default, skip_serializing_if = "is_default")]
         earlier: u64,
     },
     /// The session's title has changed.

@@ -12,10 +12,10 @@ pub struct Winsize {
     /// Rows of cells, 1 to [`MAX_CELLS`].
     pub rows: u16,
     /// Width of the whole text area in pixels, 0 when unknown.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "crate::message::is_default")]
     pub xpixel: u16,
     /// Height of the whole text area in pixels, 0 when unknown.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "crate::message::is_default")]
     pub ypixel: u16,
 }
 
@@ -53,9 +53,4 @@ impl Default for Winsize {
     fn default() -> Self {
         Self::cells(80, 24)
     }
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
-fn is_zero(pixels: &u16) -> bool {
-    *pixels == 0
 }

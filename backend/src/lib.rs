@@ -8,10 +8,11 @@
 //! * [`attachment`]: one viewer of one session, over one WebSocket.
 //! * [`config`], [`auth`]: what the server was told, and who may use it.
 //! * [`web`]: HTTP, from the accepted connection to the page's files.
-//! * [`serve`]: all of it together; [`link`] and [`logging`] speak to who started it.
+//! * [`serve`]: all of it together; [`link`], [`browser`] and [`logging`] speak to who started it.
 
 pub mod attachment;
 pub mod auth;
+pub mod browser;
 pub mod config;
 pub mod link;
 pub mod log;

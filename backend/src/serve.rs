@@ -15,6 +15,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    browser::{self, Opened},
     config::Config,
     link::Links,
     session::{Sessions, SpawnDefaults},
@@ -57,7 +58,8 @@ async fn serve(config: Config, nofile: Option<(u64, u64)>) -> anyhow::Result<()>
     let app = App::new(config.clone(), sessions.clone(), shutdown.clone());
     let mut signals = Signals::watch().context("could not watch for signals")?;
 
-    announce(&config, &links);
+    // Until the end, since the browser takes its time.
+    let _opened = announce(&config, &links);
     let serving = web::serve(listener, app);
     let ending = async {
         shutdown.cancelled().await;
@@ -85,19 +87,21 @@ fn cannot_listen(address: SocketAddr, error: &io::Error) -> anyhow::Error {
     anyhow!("could not listen on {address}: {error}; {advice}")
 }
 
-/// Prints the link, and what it puts at risk. Nobody may be reading that, and the server runs all the same.
-fn announce(config: &Config, links: &Links) {
+/// Prints the link, and what it puts at risk, and opens it. The server runs all the same if none of that can be done.
+fn announce(config: &Config, links: &Links) -> Option<Opened> {
     if let Some(risk) = links.risk() {
         tracing::warn!("{risk}");
     }
     if let Err(error) = links.print(config) {
         tracing::warn!(%error, "could not print the link");
     }
-    if config.open
-        && let Err(error) = open::that_detached(links.first())
-    {
-        tracing::warn!(%error, "could not open a browser; open the link by hand");
-    }
+    config
+        .open
+        .then(|| browser::open(links.first()))?
+        .inspect_err(|error| {
+            tracing::warn!(%error, "could not open a browser; open the link by hand");
+        })
+        .ok()
 }
 
 /// The signals that end the server.

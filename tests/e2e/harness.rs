@@ -14,7 +14,7 @@ pub(crate) use self::{
     census::Census,
     client::{Client, Hello},
     cutter::Cutter,
-    server::{Options, Server},
+    server::{Options, Server, TOKEN},
     slow_link::SlowLink,
 };
 

@@ -1,10 +1,15 @@
 //! How programs start and end, and what they find.
 
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt as _,
+};
+
 use limpet_shared::{CloseCode, ExitStatus};
 use nix::sys::signal::Signal;
 use serde_json::json;
 
-use crate::harness::{Client, Hello, Options, Server, census::runs, until, within};
+use crate::harness::{Client, Hello, Options, Server, TOKEN, census::runs, until, within};
 
 /// Runs a script to its end, and gives what it printed.
 async fn output_of(server: &Server, script: &str) -> String {
@@ -16,7 +21,7 @@ async fn output_of(server: &Server, script: &str) -> String {
 
 #[tokio::test]
 async fn a_program_finds_a_terminal_of_its_own_and_nothing_of_the_server() {
-    let inherited = std::fs::File::open("/dev/null").unwrap();
+    let inherited = fs::File::open("/dev/null").unwrap();
     nix::fcntl::fcntl(&inherited, nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::empty())).unwrap();
     let options = Options::default().wrapped(["nohup"]).env("LIMPET_LOG", "info").env("TMUX", "x");
     let server = Server::start(options);
@@ -184,4 +189,30 @@ async fn a_program_that_hangs_up_its_terminal_goes_on() {
     assert!(runs(&pid));
     server.close(&id).await;
     assert!(!runs(&pid));
+}
+
+#[tokio::test]
+async fn the_browser_is_shown_the_link_and_nobody_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    let read = |name: &str| fs::read_to_string(file(name)).unwrap_or_default();
+    fs::write(
+        file("xdg-open"),
+        "#!/bin/sh\necho \"$@\" > words; stat -c %a \"$1\" > mode; cat \"$1\" > page; echo . > done\n",
+    )
+    .unwrap();
+    fs::set_permissions(file("xdg-open"), Permissions::from_mode(0o700)).unwrap();
+    let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
+    let place = folder.path().to_str().unwrap();
+    let open = Options::args(["--open"]).env("PATH", &path).env("XDG_RUNTIME_DIR", place);
+    let mut server = Server::start(open.wrapped(["env", "--chdir", place]));
+    until("the browser to be started", || !read("done").is_empty()).await;
+    let words = read("words");
+    assert!(!words.contains(TOKEN) && words.ends_with(".html\n"), "{words}");
+    assert_eq!(read("mode"), "600\n");
+    let link = format!("url=http://{}/#token={TOKEN}\"", server.address());
+    assert!(read("page").contains(&link), "{}", read("page"));
+    server.signal(Signal::SIGTERM);
+    assert!(server.ended().await.success());
+    assert!(!fs::exists(words.trim()).unwrap(), "{words}");
 }

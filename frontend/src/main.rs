@@ -10,5 +10,6 @@ fn main() {
     // index.html has this element, with a picture of the page-to-be in it until the page itself is here.
     let place = document().get_element_by_id("page").unwrap_throw();
     place.set_inner_html("");
+    // The page is shown as long as its window lives, and goes with it.
     mount_to(place.unchecked_into(), Page).forget();
 }

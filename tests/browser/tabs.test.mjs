@@ -117,6 +117,30 @@ pageTest("tabs are put in order by dragging", {}, async ({ terminal, page }) => 
   assert.equal(await terminal.run("echo dropped"), "dropped");
 });
 
+pageTest("a finger drags the active tab, and pans past the others", { window: TABLET }, async ({ terminal, page }) => {
+  await openTabs(terminal, 3);
+  const drag = async (from, to) => {
+    const [start, end] = [await terminal.tab(from).boundingBox(), await terminal.tab(to).boundingBox()];
+    const at = (part) => {
+      const x = start.x + 40 + (end.x + end.width / 4 - start.x - 40) * part;
+      return { touchPoints: [{ x, y: start.y + start.height / 2 }] };
+    };
+    const cdp = await page.context().newCDPSession(page);
+    await cdp.send("Input.dispatchTouchEvent", { type: "touchStart", ...at(0) });
+    for (let step = 1; step <= 12; step++) {
+      await cdp.send("Input.dispatchTouchEvent", { type: "touchMove", ...at(step / 12) });
+    }
+    await cdp.send("Input.dispatchTouchEvent", { type: "touchEnd", touchPoints: [] });
+    await cdp.detach();
+  };
+  await active(terminal, "three");
+  await drag(2, 0);
+  await titled(terminal, ["three", "one", "two"]);
+  await drag(1, 2);
+  assert.deepEqual(await terminal.tabs(), ["three", "one", "two"]);
+  await active(terminal, "three");
+});
+
 pageTest("the keyboard goes from tab to tab", {}, async ({ terminal, page }) => {
   await openTabs(terminal, 3);
   await page.keyboard.press("Control+Shift+ArrowRight");

@@ -30,8 +30,8 @@ async function share(context, page, [red, green, blue]) {
 const COLOUR = [12, 200, 99];
 const FILL = `clear; printf '\\e[48;2;${COLOUR.join(";")}m%s\\e[m' "$(yes ' ' | head -n 3700 | tr -d '\\n')"; sleep 1000\n`;
 
-pageTest("what is printed is drawn", { webgl: true, open: false }, async (world) => {
-  const { terminal, page, context, link } = world;
+/** Opens the page and fills its terminal with the colour. There is no text to wait for: it is drawn, not written. */
+async function fill({ terminal, page, context, link }) {
   await page.goto(link.href);
   await until(
     "a connection",
@@ -44,26 +44,20 @@ pageTest("what is printed is drawn", { webgl: true, open: false }, async (world)
     () => share(context, page, COLOUR),
     (part) => part > 0.7,
   );
+}
+
+pageTest("what is printed is drawn", { webgl: true, open: false }, async (world) => {
+  const { page } = world;
+  await fill(world);
   assert.ok((await page.locator(".panel.shown canvas").count()) > 0);
   assert.equal(await page.locator(".panel.shown .xterm-rows > div").count(), 0, "it is drawn twice");
   await world.picture(page, "webgl");
 });
 
 pageTest("it is drawn still when the graphics are taken away", { webgl: true, open: false }, async (world) => {
-  const { terminal, page, context, link, watch } = world;
+  const { page, context, watch } = world;
   watch.tolerate(/WebGL|CONTEXT_LOST|context/i);
-  await page.goto(link.href);
-  await until(
-    "a connection",
-    () => terminal.status(),
-    (word) => word === "Connected",
-  );
-  await terminal.type(FILL);
-  await until(
-    "the colour on the canvas",
-    () => share(context, page, COLOUR),
-    (part) => part > 0.7,
-  );
+  await fill(world);
   await page.evaluate(() => {
     for (const canvas of document.querySelectorAll(".panel.shown canvas")) {
       canvas.getContext("webgl2")?.getExtension("WEBGL_lose_context").loseContext();

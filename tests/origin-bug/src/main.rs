@@ -63,6 +63,7 @@ fn main() {
         // A task like any other: while it beats, tasks make progress.
         tokio::spawn(async move {
             while beats.try_send(()).is_ok() {
+                // The rhythm of the beats; nothing waits for one of them.
                 time::sleep(BEAT).await;
             }
         });

@@ -139,6 +139,7 @@ async fn browser_first(
         greeting.extend(output);
     }
     while !waits_in_read(fd) {
+        // How often to look: the kernel tells nobody when a thread starts to wait.
         time::sleep(Duration::from_millis(1)).await;
     }
     if let Some(error) = error {

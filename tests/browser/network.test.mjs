@@ -45,14 +45,18 @@ pageTest("a connection is tried again at once when one asks for it", { cuttable:
   await page.reload();
   await terminal.prompt();
   network.cut();
+  const now = terminal.banner().getByRole("button", { name: "Reconnect now" });
+  await now.focus();
+  await page.clock.runFor(5_000);
+  // With its clock stopped the page does not try by itself.
+  await page.clock.pauseAt(await page.evaluate(() => Date.now() + 1000));
   await terminal
     .banner()
     .getByText(/Reconnecting in \d+ s/)
     .waitFor();
-  // With its clock stopped the page does not try by itself.
-  await page.clock.pauseAt(await page.evaluate(() => Date.now() + 1000));
   network.restore();
-  await terminal.banner().getByRole("button", { name: "Reconnect now" }).click();
+  assert.ok(await now.evaluate((button) => button === document.activeElement), "the button kept the focus meanwhile");
+  await now.press("Enter");
   await terminal.banner().waitFor({ state: "detached" });
   await page.clock.resume();
   assert.equal(await terminal.run("echo back"), "back");

@@ -15,7 +15,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq)]
 enum Message {
     Exited { words: String, well: bool },
-    Reconnecting { at_ms: f64 },
+    Reconnecting,
     Vanished,
     Elsewhere,
     Misunderstood,
@@ -30,7 +30,7 @@ fn message(tab: &Tab) -> Option<Message> {
         (Some(status), _) => {
             Some(Message::Exited { words: format!("Ended with {status}."), well: status.success() })
         }
-        (None, Phase::Reconnecting { at_ms, .. }) => Some(Message::Reconnecting { at_ms }),
+        (None, Phase::Reconnecting { .. }) => Some(Message::Reconnecting),
         (None, _) => None,
     }
 }
@@ -64,15 +64,19 @@ pub fn Banner(
             <button type="button" class="button small" on:click=close>"Close"</button>
         }
     };
+    let next_try = Memo::new(move |_| match tab.with(|tab| tab.as_ref().map(|tab| tab.phase)) {
+        Some(Phase::Reconnecting { at_ms, .. }) => at_ms,
+        _ => 0.0,
+    });
     move || {
         let (tone, words, buttons) = match message.get()? {
             Message::Exited { words, well } => {
                 let tone = if well { "muted" } else { "danger" };
                 (tone, view! { <p>{words}</p> }.into_any(), again_or_close().into_any())
             }
-            Message::Reconnecting { at_ms } => (
+            Message::Reconnecting => (
                 "warning",
-                view! { <p>"Connection lost. "<Countdown at_ms/></p> }.into_any(),
+                view! { <p>"Connection lost. "<Countdown at_ms=next_try/></p> }.into_any(),
                 view! { <button type="button" class="button small" on:click=reconnect>"Reconnect now"</button> }.into_any(),
             ),
             Message::Vanished => (
@@ -106,14 +110,17 @@ pub fn Banner(
 #[component]
 fn Countdown(
     /// The moment, in milliseconds.
-    at_ms: f64,
+    at_ms: Memo<f64>,
 ) -> impl IntoView {
-    let left = RwSignal::new(seconds_until(at_ms));
-    let tick = move || left.set(seconds_until(at_ms));
-    if let Ok(ticking) = set_interval_with_handle(tick, Duration::from_millis(250)) {
+    let ticks = Trigger::new();
+    if let Ok(ticking) = set_interval_with_handle(move || ticks.notify(), Duration::from_millis(250)) {
         on_cleanup(move || ticking.clear());
     }
-    let words = Memo::new(move |_| match left.get() {
+    let left = move || {
+        ticks.track();
+        seconds_until(at_ms.get())
+    };
+    let words = Memo::new(move |_| match left() {
         0 => "Reconnecting…".to_owned(),
         seconds => format!("Reconnecting in {seconds} s."),
     });

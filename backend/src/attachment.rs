@@ -17,7 +17,7 @@ use futures_util::{
     SinkExt, StreamExt,
     stream::{SplitSink, SplitStream},
 };
-use limpet_shared::{CloseCode, ErrorCode, OutputOffset, Role, ServerMessage};
+use limpet_shared::{CloseCode, ErrorCode, OutputOffset, ServerMessage};
 use tokio::{
     sync::{mpsc, watch},
     time::timeout,
@@ -25,7 +25,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use self::{receive::Receiver, send::Sender};
-use crate::session::SessionHandle;
+use crate::session::{SessionHandle, Visitor};
 
 /// How often the server asks for a sign of life, unless told otherwise.
 pub const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -88,13 +88,13 @@ enum Reply {
 pub async fn run(
     socket: WebSocket,
     session: SessionHandle,
-    role: Role,
+    visitor: Visitor,
     heartbeat: Duration,
     shutdown: CancellationToken,
 ) {
     let (mut sink, mut stream) = socket.split();
     let end = tokio::select! {
-        end = serve(&mut sink, &mut stream, &session, role, heartbeat) => end,
+        end = serve(&mut sink, &mut stream, &session, visitor, heartbeat) => end,
         () = shutdown.cancelled() => End::Shutdown,
     };
     tracing::info!(reason = ?end, "detached");
@@ -105,7 +105,7 @@ async fn serve(
     sink: &mut Sink,
     stream: &mut Stream,
     session: &SessionHandle,
-    role: Role,
+    visitor: Visitor,
     heartbeat: Duration,
 ) -> End {
     let hello = match timeout(HANDSHAKE, receive::hello(stream)).await {
@@ -114,7 +114,7 @@ async fn serve(
         Err(_) => return End::Refused(ErrorCode::HelloExpected, "no hello came in time".to_owned()),
     };
     let (viewer, window, follow) = (hello.viewer, hello.window, hello.follow);
-    let (attached, beginning) = session.attach(hello, role).await;
+    let (attached, beginning) = session.attach(hello, visitor).await;
     tracing::info!(%viewer, output = %beginning.welcome.output, "attached");
     let (replies, waiting) = mpsc::channel(REPLIES);
     let (acked, rendered) = watch::channel(beginning.welcome.output);

@@ -10,6 +10,8 @@ mod values;
 
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
+use limpet_shared::{Flow, Sizing};
+
 pub use self::{
     args::{Args, Format, LogFormat},
     base_path::BasePath,
@@ -36,6 +38,10 @@ pub struct Config {
     pub command: Option<Vec<OsString>>,
     /// Where it is started.
     pub cwd: Option<PathBuf>,
+    /// Whose size a terminal has.
+    pub sizing: Sizing,
+    /// Whether programs wait for viewers.
+    pub flow: Flow,
     /// Threads that run the server; 1 runs everything on one.
     pub worker_threads: Option<usize>,
     /// Whether to open the link in a browser.
@@ -103,6 +109,8 @@ impl Config {
             },
             command: Some(args.command).filter(|words| !words.is_empty()),
             cwd: args.cwd,
+            sizing: args.sizing,
+            flow: args.flow,
             worker_threads: args.worker_threads,
             open: args.open,
             format: args.format,

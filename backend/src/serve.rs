@@ -52,7 +52,13 @@ async fn serve(config: Config, nofile: Option<(u64, u64)>) -> anyhow::Result<()>
     let address = config.listen;
     let listener = Listener::bind(address).await.map_err(|error| cannot_listen(address, &error))?;
     let links = Links::new(&config, listener.address().context("could not tell where it listens")?);
-    let defaults = SpawnDefaults { command: config.command.clone(), cwd: config.cwd.clone(), nofile };
+    let defaults = SpawnDefaults {
+        command: config.command.clone(),
+        cwd: config.cwd.clone(),
+        nofile,
+        sizing: config.sizing,
+        flow: config.flow,
+    };
     let sessions = Sessions::new(config.limits, defaults);
     let shutdown = CancellationToken::new();
     let app = App::new(config.clone(), sessions.clone(), shutdown.clone());

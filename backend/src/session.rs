@@ -5,7 +5,8 @@
 //!   log, [`flow`] decides when that has to wait, [`input`]
 //!   numbers what viewers type, [`display`] is the session's screen.
 //! * [`begin`] is how a viewer begins: by what it lacks, or by a picture of the screen.
-//! * [`handle`] is what everybody else has of a session; [`status`] is what they can see of it.
+//! * [`handle`] is what everybody else has of a session; [`status`] is what they can see of it,
+//!   [`seats`] who of them is there and has the pen, and [`sizing`] decides whose size counts.
 
 mod actor;
 mod begin;
@@ -16,6 +17,8 @@ mod input;
 mod output;
 mod plan;
 mod registry;
+mod seats;
+mod sizing;
 mod status;
 
 pub use self::{
@@ -25,5 +28,6 @@ pub use self::{
     input::{InputError, Progress},
     plan::{CreateError, SpawnDefaults},
     registry::{Limits, Sessions},
-    status::{AttachmentId, Status},
+    seats::{AttachmentId, Visitor},
+    status::Status,
 };

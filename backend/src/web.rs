@@ -16,13 +16,13 @@ mod server;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     Router,
     extract::DefaultBodyLimit,
     middleware,
-    routing::{get, post},
+    routing::{get, patch, post},
 };
 use limpet_shared::limits::HTTP_BODY;
 use tokio::sync::Semaphore;
@@ -33,6 +33,10 @@ use crate::{auth::Auth, config::Config, session::Sessions};
 
 /// Most viewers at a time, of all sessions together.
 const ATTACHMENTS: usize = 8192;
+
+/// Who asks, as far as the network knows.
+#[derive(Clone, Copy, Debug)]
+struct Peer(SocketAddr);
 
 /// What handlers share.
 #[derive(Clone, Debug)]
@@ -60,11 +64,18 @@ impl App {
 
     /// Everything below the base path.
     fn router(&self) -> Router {
+        let owners = Router::new()
+            .route("/sessions", post(api::create))
+            .route("/sessions/{id}", patch(api::update).delete(api::remove))
+            .route("/sessions/{id}/passes", get(api::passes))
+            .route_layer(middleware::from_fn(guard::owners));
         let locked = Router::new()
-            .route("/sessions", get(api::list).post(api::create))
-            .route("/sessions/{id}", get(api::details).patch(api::update).delete(api::remove))
+            .route("/access", get(api::access))
+            .route("/sessions", get(api::list))
+            .route("/sessions/{id}", get(api::details))
             .route("/sessions/{id}/screen", get(api::screen))
             .route("/sessions/{id}/attach", get(attach::attach))
+            .merge(owners)
             .route_layer(middleware::from_fn_with_state(self.clone(), guard::credentials));
         let api = Router::new()
             .route("/login", post(api::login))

@@ -9,6 +9,8 @@
 //! | `PATCH {base}/api/sessions/{id}` | [`UpdateSession`] | [`SessionInfo`] |
 //! | `DELETE {base}/api/sessions/{id}` | | 204 |
 //! | `GET {base}/api/sessions/{id}/screen` | | the screen as text, or as [`Screen`] if `Accept` prefers JSON |
+//! | `GET {base}/api/sessions/{id}/passes` | | array of [`Pass`] |
+//! | `GET {base}/api/access` | | [`Access`] |
 //! | `GET {base}/api/health` | | [`Health`]; needs no credentials |
 //!
 //! An answer that is no success has an [`ApiError`] as its body.
@@ -17,9 +19,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ErrorCode, ExitStatus, SessionId};
+use crate::{ErrorCode, ExitStatus, Flow, Role, SessionId, Sizing};
 
-/// The token from the link, to be exchanged for a cookie.
+/// The token or the pass from the link, to be exchanged for a cookie.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Login {
     /// The secret itself.
@@ -45,6 +47,12 @@ pub struct SessionInfo {
     pub viewers: u32,
     /// How its program ended; `null` while it runs.
     pub exit: Option<ExitStatus>,
+    /// What the one who asks may do with it.
+    pub role: Role,
+    /// Whose size it has.
+    pub sizing: Sizing,
+    /// Whether its program waits for viewers.
+    pub flow: Flow,
 }
 
 /// One session, as its own address shows it.
@@ -111,13 +119,49 @@ pub struct CreateSession {
     /// A title that the program's own ones do not replace.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
+    /// Whose size it has; the server's default when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sizing: Option<Sizing>,
+    /// Whether the program waits for viewers; the server's default when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flow: Option<Flow>,
 }
 
-/// What to change.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What to change. What is left out stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct UpdateSession {
     /// A title that the program's own ones do not replace; an empty one lets the program name itself again.
-    pub title: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Whose size it has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sizing: Option<Sizing>,
+    /// Whether the program waits for viewers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flow: Option<Flow>,
+    /// Columns to put in force; they stay as long as `sizing` does not find others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cols: Option<u16>,
+    /// Rows to put in force.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u16>,
+}
+
+/// Lets somebody in to one session. It stands where the token stands: in a link, and in an `Authorization` header.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pass {
+    /// What it allows.
+    pub role: Role,
+    /// The secret itself.
+    pub token: String,
+}
+
+/// What the credentials allow of which the question was asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Access {
+    /// Whether that is everything; if not, it is what `role` says of each session that is listed.
+    pub owner: bool,
 }
 
 /// That the server lives.

@@ -49,7 +49,11 @@ pub enum ErrorCode {
     InputOverflow,
     /// Not fatal: a size that no terminal can have; it was ignored. Fatal in `hello`.
     BadSize,
-    /// Not fatal: a reader typed or resized; it was ignored.
+    /// HTTP 403: the link that was used does not allow that.
+    Forbidden,
+    /// Not fatal: the pen was to be given to one who is not there, or may not write.
+    NoSuchViewer,
+    /// Not fatal: a reader typed or took the pen; it was ignored.
     ReadOnly,
     /// Fatal: the acknowledgement names bytes that were never sent.
     BadAck,

@@ -20,6 +20,7 @@
 //!
 //! * [`frame`]: binary messages; [`message`]: text messages; [`api`]: the HTTP side.
 //! * [`identity`], [`offset`], [`winsize`], [`exit`]: the values these are made of.
+//! * [`presence`]: who is at a session, what they may do, and whose wishes count.
 //! * [`error`]: what can go wrong, by name; [`limits`]: every cap of the protocol.
 //! * [`theme`]: the colours of a terminal.
 
@@ -31,6 +32,7 @@ pub mod identity;
 pub mod limits;
 pub mod message;
 pub mod offset;
+pub mod presence;
 pub mod theme;
 pub mod winsize;
 
@@ -38,8 +40,9 @@ pub use error::{CloseCode, ErrorCode};
 pub use exit::ExitStatus;
 pub use frame::{FrameError, Header, Kind};
 pub use identity::{Epoch, SessionId, ViewerId};
-pub use message::{ClientMessage, Follow, Hello, MessageError, Resume, Role, ServerMessage, Welcome};
+pub use message::{ClientMessage, Follow, Hello, MessageError, Resume, ServerMessage, Welcome};
 pub use offset::{InputOffset, OutputOffset};
+pub use presence::{Flow, Presence, Role, Sizing};
 pub use winsize::{Winsize, WinsizeError};
 
 /// The WebSocket subprotocol, and with it the version of everything in this crate.

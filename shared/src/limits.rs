@@ -29,6 +29,12 @@ pub const MAX_CELLS: u16 = 4096;
 /// Longest title, in characters; what is longer is cut.
 pub const TITLE: usize = 256;
 
+/// Most viewers that a `viewers` message names.
+pub const PRESENCES: usize = 32;
+
+/// Longest name that a viewer's program gives itself, in characters; what is longer is cut.
+pub const AGENT: usize = 256;
+
 /// Largest body of an HTTP request.
 pub const HTTP_BODY: usize = 64 * 1024;
 

@@ -6,7 +6,8 @@ use serde::{
 };
 
 use crate::{
-    Epoch, ErrorCode, ExitStatus, InputOffset, OutputOffset, SessionId, ViewerId, Winsize, theme::Colours,
+    Epoch, ErrorCode, ExitStatus, InputOffset, OutputOffset, Presence, Role, SessionId, ViewerId, Winsize,
+    theme::Colours,
 };
 
 /// What need not be said.
@@ -31,8 +32,14 @@ pub enum ClientMessage {
         /// The log's offset up to which the viewer's terminal has processed the output.
         output: OutputOffset,
     },
-    /// The viewer's terminal has this size now and asks for it to be in force.
+    /// The viewer's window holds a terminal of this size now. Whether that is put in force, [`Sizing`](crate::Sizing) says.
     Resize(Winsize),
+    /// Takes the pen, or hands it over: to one that may write.
+    Pen {
+        /// Whom to give it to, by the number in [`Presence`]; the sender itself when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<u64>,
+    },
     /// The colours of the viewer's terminal. When nobody is there to answer a program that asks, the server tells it these.
     Colours(Colours),
     /// Asks for all of the scrollback: a `reset` and a snapshot with everything follow.
@@ -65,7 +72,7 @@ pub enum ServerMessage {
         /// The size.
         #[serde(flatten)]
         size: Winsize,
-        /// The viewer that asked for it; absent when it was the server.
+        /// The viewer whose own size it is; absent when it is nobody's.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<ViewerId>,
     },
@@ -84,13 +91,16 @@ pub enum ServerMessage {
         /// The new one.
         title: String,
     },
-    /// Viewers came or went, or the pen was handed on.
+    /// Viewers came or went, or the pen changed hands.
     Viewers {
         /// How many are attached, this one included.
         count: u32,
-        /// Whether this viewer's terminal is the one that answers the program's queries (device attributes, cursor
-        /// position, colours …). Exactly one viewer's is.
+        /// Whether this viewer has the pen: its terminal is the one that answers the program's queries (device attributes,
+        /// cursor position, colours …). Exactly one viewer's is.
         pen: bool,
+        /// Who they are, in the order they came; of many, the first [`PRESENCES`](crate::limits::PRESENCES).
+        #[serde(default, skip_serializing_if = "is_default")]
+        list: Vec<Presence>,
     },
     /// The program has ended; sent after the last byte of output.
     Exit {
@@ -185,30 +195,13 @@ pub struct Welcome {
     /// The size in force.
     #[serde(flatten)]
     pub size: Winsize,
+    /// The viewer whose own size it is; absent when it is nobody's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<ViewerId>,
     /// The session's title.
     pub title: String,
     /// The server's version.
     pub server: String,
-}
-
-/// What a viewer may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// Everything, ending the session included.
-    Owner,
-    /// Watch, type, resize.
-    Writer,
-    /// Watch.
-    Reader,
-}
-
-impl Role {
-    /// Whether it may type and resize.
-    #[must_use]
-    pub const fn may_write(self) -> bool {
-        matches!(self, Self::Owner | Self::Writer)
-    }
 }
 
 /// Why a text message cannot be understood.
@@ -228,7 +221,7 @@ impl ClientMessage {
     /// # Errors
     /// An unknown type, and anything that is no such message.
     pub fn parse(text: &str) -> Result<Self, MessageError> {
-        parse(text, &["hello", "ack", "resize", "colours", "history", "ping", "pong"])
+        parse(text, &["hello", "ack", "resize", "pen", "colours", "history", "ping", "pong"])
     }
 
     /// The message as it goes onto the wire.

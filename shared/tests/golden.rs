@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use limpet_shared::{
     ClientMessage, CloseCode, Epoch, ErrorCode, ExitStatus, Follow, Header, Hello, InputOffset, Kind,
-    MessageError, OutputOffset, Resume, Role, ServerMessage, SessionId, ViewerId, Welcome, Winsize,
+    MessageError, OutputOffset, Presence, Resume, Role, ServerMessage, SessionId, ViewerId, Welcome, Winsize,
     theme::Colours,
 };
 use serde::Deserialize;
@@ -116,6 +116,8 @@ fn client_messages() -> Vec<(&'static str, ClientMessage)> {
         ("history", ClientMessage::History),
         ("ack", ClientMessage::Ack { output: OutputOffset::new((1 << 53) - 1) }),
         ("resize", ClientMessage::Resize(Winsize::cells(1, 4096))),
+        ("taking the pen", ClientMessage::Pen { to: None }),
+        ("giving the pen", ClientMessage::Pen { to: Some(3) }),
         ("resize in pixels", ClientMessage::Resize(Winsize { xpixel: 640, ypixel: 480, ..size })),
         ("ping", ClientMessage::Ping { t: serde_json::Number::from_f64(1234.5).unwrap() }),
         ("pong", ClientMessage::Pong { t: (-7).into() }),
@@ -142,7 +144,11 @@ fn server_messages() -> Vec<(&'static str, ServerMessage)> {
             ServerMessage::Reset { output: OutputOffset::new(5_000_000), skipped: 0, earlier: 9500 },
         ),
         ("title", ServerMessage::Title { title: "~/src\\x: make 日本".into() }),
-        ("viewers", ServerMessage::Viewers { count: 2, pen: false }),
+        ("viewers", ServerMessage::Viewers { count: 2, pen: false, list: presences() }),
+        (
+            "viewers, of a server that does not name them",
+            ServerMessage::Viewers { count: 2, pen: true, list: Vec::new() },
+        ),
         ("exit with a code", ServerMessage::Exit { status: ExitStatus::Code(0), output }),
         ("exit by a signal", ServerMessage::Exit { status: ExitStatus::Signal(9), output }),
         ("ping", ServerMessage::Ping { t: u64::MAX.into() }),
@@ -158,6 +164,28 @@ fn server_messages() -> Vec<(&'static str, ServerMessage)> {
     messages
 }
 
+fn presences() -> Vec<Presence> {
+    let desktop = Presence {
+        id: 0,
+        role: Role::Owner,
+        since: 1_790_000_000_000,
+        from: "192.0.2.7".into(),
+        agent: "Mozilla/5.0".into(),
+        pen: true,
+        you: false,
+    };
+    let reader = Presence {
+        id: 4,
+        role: Role::Reader,
+        from: String::new(),
+        agent: String::new(),
+        pen: false,
+        you: true,
+        ..desktop.clone()
+    };
+    vec![desktop, reader]
+}
+
 fn welcomes() -> Vec<(&'static str, ServerMessage)> {
     let first = Welcome {
         session: session("00f1e2d3c4b5a697"),
@@ -167,6 +195,7 @@ fn welcomes() -> Vec<(&'static str, ServerMessage)> {
         live: OutputOffset::ZERO,
         input: InputOffset::ZERO,
         size: Winsize::cells(80, 24),
+        by: None,
         title: "bash".into(),
         server: "0.1.0".into(),
     };
@@ -177,6 +206,7 @@ fn welcomes() -> Vec<(&'static str, ServerMessage)> {
         live: OutputOffset::new(8192),
         input: InputOffset::new(17),
         size: Winsize { cols: 120, rows: 40, xpixel: 960, ypixel: 800 },
+        by: Some(viewer()),
         title: "vim — \"notes\"".into(),
         ..first.clone()
     };
@@ -224,7 +254,7 @@ fn messages_of_the_server_are_written_and_read_as_pinned() {
 #[test]
 fn no_type_of_message_lacks_a_vector() {
     let client: BTreeSet<_> = client_messages().iter().map(|(_, message)| client_type(message)).collect();
-    assert_eq!(client.len(), 7, "{client:?}");
+    assert_eq!(client.len(), 8, "{client:?}");
     let server: BTreeSet<_> = server_messages().iter().map(|(_, message)| server_type(message)).collect();
     assert_eq!(server.len(), 10, "{server:?}");
 }
@@ -238,6 +268,7 @@ fn client_type(message: &ClientMessage) -> u8 {
         ClientMessage::Pong { .. } => 4,
         ClientMessage::Colours(_) => 5,
         ClientMessage::History => 6,
+        ClientMessage::Pen { .. } => 7,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use limpet_shared::{
     ClientMessage, Epoch, ExitStatus, Follow, Header, Hello, InputOffset, Kind, MessageError, OutputOffset,
-    Resume, ServerMessage, ViewerId, Winsize,
+    Presence, Resume, Role, ServerMessage, ViewerId, Winsize,
     limits::MAX_OFFSET,
     theme::{Appearance, Colours, Rgb},
 };
@@ -57,9 +57,18 @@ fn client_message() -> impl Strategy<Value = ClientMessage> {
         size().prop_map(ClientMessage::Resize),
         colours().prop_map(ClientMessage::Colours),
         Just(ClientMessage::History),
+        prop::option::of(any::<u64>()).prop_map(|to| ClientMessage::Pen { to }),
         number().prop_map(|t| ClientMessage::Ping { t }),
         number().prop_map(|t| ClientMessage::Pong { t }),
     ]
+}
+
+fn presence() -> impl Strategy<Value = Presence> {
+    let role = prop_oneof![Just(Role::Owner), Just(Role::Writer), Just(Role::Reader)];
+    let words = (any::<String>(), any::<String>());
+    (any::<u64>(), role, any::<u64>(), words, any::<bool>(), any::<bool>()).prop_map(
+        |(id, role, since, (from, agent), pen, you)| Presence { id, role, since, from, agent, pen, you },
+    )
 }
 
 fn server_message() -> impl Strategy<Value = ServerMessage> {
@@ -74,7 +83,8 @@ fn server_message() -> impl Strategy<Value = ServerMessage> {
             earlier
         }),
         any::<String>().prop_map(|title| ServerMessage::Title { title }),
-        (any::<u32>(), any::<bool>()).prop_map(|(count, pen)| ServerMessage::Viewers { count, pen }),
+        (any::<u32>(), any::<bool>(), prop::collection::vec(presence(), 0..3))
+            .prop_map(|(count, pen, list)| ServerMessage::Viewers { count, pen, list }),
         (status, output()).prop_map(|(status, output)| ServerMessage::Exit { status, output }),
     ]
 }
@@ -115,7 +125,7 @@ proptest! {
 
     #[test]
     fn a_type_that_nobody_knows_is_told_by_name(name in any::<String>(), value in json_value()) {
-        prop_assume!(!["hello", "ack", "resize", "colours", "history", "ping", "pong"].contains(&name.as_str()));
+        prop_assume!(!["hello", "ack", "resize", "pen", "colours", "history", "ping", "pong"].contains(&name.as_str()));
         let text = json!({ "type": &name, "output": value }).to_string();
         match ClientMessage::parse(&text) {
             Err(MessageError::UnknownType(unknown)) => prop_assert_eq!(unknown, name),
@@ -126,8 +136,8 @@ proptest! {
     /// Where a known type makes a wrong value likely to be looked at.
     #[test]
     fn a_hostile_text_is_read_or_refused(
-        name in "hello|ack|resize|colours|ping|pong|welcome|exit|reset|error",
-        fields in prop::collection::btree_map("cols|rows|viewer|output|window|resume|t|code|signal|by", json_value(), 0..5),
+        name in "hello|ack|resize|pen|colours|ping|pong|welcome|exit|reset|error",
+        fields in prop::collection::btree_map("cols|rows|to|viewer|output|window|resume|t|code|signal|by", json_value(), 0..5),
     ) {
         let mut object = Value::from_iter(fields);
         object["type"] = name.into();

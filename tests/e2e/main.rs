@@ -6,6 +6,7 @@
 //! * [`integrity`]: no byte lost or doubled, whatever happens to connections.
 //! * [`lifecycle`]: how programs start and end, and what they find.
 //! * [`screen`]: what is shown to who comes back or is slow, and what programs are answered.
+//! * [`sharing`]: who of several has the pen, whose size counts, and what those may do who were invited.
 //! * [`viewers`]: several of them, slow ones, and ones that are gone.
 //! * [`churn`]: thousands of sessions, and nothing left of them.
 #![expect(
@@ -22,4 +23,5 @@ mod integrity;
 mod lifecycle;
 mod protocol;
 mod screen;
+mod sharing;
 mod viewers;

@@ -11,7 +11,7 @@ use limpet_shared::{
 use tokio::time::timeout;
 
 use super::{End, Link, Reply, Stream};
-use crate::session::Attached;
+use crate::session::{Attached, AttachmentId};
 
 /// The half that listens.
 pub(super) struct Receiver<'a> {
@@ -88,6 +88,7 @@ impl Receiver<'_> {
                 return Err(End::Refused(ErrorCode::BadAck, message));
             }
             ClientMessage::Resize(size) => self.resize(size).await,
+            ClientMessage::Pen { to } => self.pen(to).await,
             ClientMessage::Colours(colours) if self.attached.role().may_write() => {
                 self.attached.colours(colours).await;
             }
@@ -100,16 +101,23 @@ impl Receiver<'_> {
 
     async fn resize(&self, size: Winsize) {
         match size.checked() {
-            Ok(size) if self.may_write().await => self.attached.resize(size).await,
-            Ok(_) => {}
+            Ok(size) => self.attached.resize(size).await,
             Err(error) => self.complain(ErrorCode::BadSize, error.to_string()).await,
+        }
+    }
+
+    async fn pen(&self, to: Option<u64>) {
+        if self.may_write().await && !self.attached.give_pen(to.map(AttachmentId::new)).await {
+            let message =
+                "the pen can be given to a viewer who is there and may write; see viewers for those";
+            self.complain(ErrorCode::NoSuchViewer, message.to_owned()).await;
         }
     }
 
     async fn may_write(&self) -> bool {
         let may = self.attached.role().may_write();
         if !may {
-            let message = "this viewer may watch, but neither type nor resize";
+            let message = "this viewer may watch, but neither type nor take the pen";
             self.complain(ErrorCode::ReadOnly, message.to_owned()).await;
         }
         may

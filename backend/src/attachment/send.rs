@@ -6,7 +6,7 @@ use axum::extract::ws::Message;
 use bytes::Bytes;
 use futures_util::SinkExt;
 use limpet_shared::{
-    Follow, OutputOffset, ServerMessage, ViewerId, Welcome, Winsize,
+    Flow, Follow, OutputOffset, ServerMessage, ViewerId, Welcome, Winsize,
     limits::{DEFAULT_WINDOW, MAX_WINDOW, OUTPUT_FRAME},
 };
 use tokio::{
@@ -17,7 +17,7 @@ use tokio::{
 use super::{End, Link, Reply, Sink, pace::Pace, text};
 use crate::{
     log::{LogReader, Next},
-    session::{Attached, Beginning, HELD_BACK, Progress, Redraw, Status},
+    session::{Attached, AttachmentId, Beginning, HELD_BACK, Progress, Redraw, Status},
 };
 
 /// How many data frames are sent before anything else is looked at again.
@@ -56,8 +56,8 @@ pub(super) struct Sender<'a> {
 struct Told {
     title: String,
     size: (Winsize, Option<ViewerId>),
-    /// Count and pen; at first nothing.
-    viewers: Option<(u32, bool)>,
+    /// Which version of who is there; at first none.
+    viewers: Option<u64>,
 }
 
 /// What there is to do.
@@ -80,8 +80,9 @@ impl<'a> Sender<'a> {
         heartbeat: Duration,
     ) -> Self {
         let Beginning { welcome, redraw, output, input, mut status } = beginning;
-        let size_by = status.borrow_and_update().size_by;
-        let told = Told { title: welcome.title.clone(), size: (welcome.size, size_by), viewers: None };
+        // What has changed since the welcome was written is told after it.
+        status.mark_changed();
+        let told = Told { title: welcome.title.clone(), size: (welcome.size, welcome.by), viewers: None };
         let mut heartbeat = interval_at(Instant::now() + heartbeat, heartbeat);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let window = window.unwrap_or(DEFAULT_WINDOW).clamp(1, MAX_WINDOW);
@@ -165,16 +166,23 @@ impl<'a> Sender<'a> {
         let rendered = *self.rendered.borrow_and_update();
         self.drawing = self.drawing.filter(|&drawing| rendered < drawing);
         self.pace.rendered(rendered, Instant::now());
-        if self.follow == Follow::Now {
-            // Nobody waits for who would rather be brought to the present.
-            self.output.set_holding(self.pace.time_for(HELD_BACK) <= LATE);
-        }
+        self.output.set_holding(self.holds());
+    }
+
+    /// Whether the viewer is to get all of the output.
+    fn follows_all(&self) -> bool {
+        self.follow == Follow::All || self.status.borrow().flow == Flow::Hold
+    }
+
+    /// Whether the program is to wait for this viewer. Nobody waits for one who would rather be brought to the present.
+    fn holds(&self) -> bool {
+        self.follows_all() || self.pace.time_for(HELD_BACK) <= LATE
     }
 
     /// Whether a person would notice how far this viewer is behind.
     fn is_late(&self) -> bool {
         let behind = self.output.end().since(self.output.cursor());
-        self.follow == Follow::Now && self.pace.time_for(behind) > LATE
+        self.pace.time_for(behind) > LATE && !self.follows_all()
     }
 
     /// Hands to the socket what the log has and the window allows.
@@ -209,7 +217,7 @@ impl<'a> Sender<'a> {
     /// Brings the viewer to the present by a picture of the screen.
     async fn draw_anew(&mut self, history: usize, sink: &mut Sink) -> Result<(), axum::Error> {
         let (redraw, output) = self.attached.redraw(history, self.output.cursor()).await;
-        output.set_holding(self.follow == Follow::All || self.pace.time_for(HELD_BACK) <= LATE);
+        output.set_holding(self.holds());
         self.output = output;
         self.live = self.live.max(self.output.cursor());
         self.send_redraw(redraw, sink).await
@@ -243,9 +251,12 @@ impl<'a> Sender<'a> {
     }
 
     async fn tell_status(&mut self, sink: &mut Sink) -> Result<(), axum::Error> {
+        let you = self.attached.id();
         let (title, size, viewers) = {
             let status = self.status.borrow_and_update();
-            let viewers = (status.viewers(), status.pen() == Some(self.attached.id()));
+            let version = status.viewers_version();
+            let viewers = (self.told.viewers != Some(version)).then(|| viewers(&status, you));
+            self.told.viewers = Some(version);
             (status.title().to_owned(), (status.size, status.size_by), viewers)
         };
         if size != self.told.size {
@@ -256,11 +267,19 @@ impl<'a> Sender<'a> {
             self.told.title.clone_from(&title);
             sink.feed(text(&ServerMessage::Title { title })).await?;
         }
-        if Some(viewers) != self.told.viewers {
-            self.told.viewers = Some(viewers);
-            sink.feed(text(&ServerMessage::Viewers { count: viewers.0, pen: viewers.1 })).await?;
+        if let Some(viewers) = viewers {
+            sink.feed(text(&viewers)).await?;
         }
         Ok(())
+    }
+}
+
+/// What `you` are told of who is there.
+fn viewers(status: &Status, you: AttachmentId) -> ServerMessage {
+    ServerMessage::Viewers {
+        count: status.viewers(),
+        pen: status.pen() == Some(you),
+        list: status.presences(you),
     }
 }
 

@@ -4,6 +4,8 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+use limpet_shared::{Flow, Sizing};
+
 use super::{
     BasePath,
     values::{address, bytes, host, origin, positive},
@@ -72,6 +74,16 @@ pub struct Args {
     /// How many lines that have scrolled out of the screen are kept of each session.
     #[arg(long, value_name = "LINES", default_value = "10000", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub scrollback: u32,
+
+    /// Whose window decides on a terminal's size: that of the viewer who has the `pen`, of the `latest` one who typed, of the `owner`,
+    /// the `smallest` one, or none: then it is `fixed`.
+    #[arg(long, value_name = "WHOSE", default_value = "pen")]
+    pub sizing: Sizing,
+
+    /// Whether programs wait for viewers who cannot follow: `hold` always, `free` never, `auto` while they follow at a speed that a
+    /// person would not notice.
+    #[arg(long, value_name = "RULE", default_value = "auto")]
+    pub flow: Flow,
 
     /// A name that the server may be called by, beside loopback names and numeric addresses; may be repeated.
     #[arg(long, value_name = "NAME", value_parser = host)]
@@ -182,6 +194,8 @@ mod tests {
             ["--max-sessions", "0"],
             ["--tail", "x"],
             ["--base-path", "/a b"],
+            ["--sizing", "largest"],
+            ["--flow", "never"],
         ] {
             assert!(Args::try_from_words(&words).is_err(), "{words:?}");
         }

@@ -3,7 +3,7 @@
 use std::{future::ready, pin::pin};
 
 use bytes::Bytes;
-use limpet_shared::{ExitStatus, Header, Hello, Role, ViewerId, Winsize, theme::Colours};
+use limpet_shared::{ExitStatus, Header, Hello, ViewerId, Winsize, theme::Colours};
 use nix::libc::SIGKILL;
 use tokio::{
     sync::{mpsc, oneshot},
@@ -12,7 +12,7 @@ use tokio::{
 };
 
 use super::{
-    Attached, AttachmentId, Beginning, SessionHandle,
+    Attached, AttachmentId, Beginning, SessionHandle, Status, Visitor,
     begin::{Place, begin},
     display::{Display, Redrawing},
     flow::Flow,
@@ -32,7 +32,7 @@ pub(super) const REQUESTS: usize = 32;
 #[derive(Debug)]
 pub(super) enum Request {
     /// Lets a viewer in.
-    Attach { hello: Hello, role: Role, reply: oneshot::Sender<(Attached, Beginning)> },
+    Attach { hello: Hello, visitor: Visitor, reply: oneshot::Sender<(Attached, Beginning)> },
     /// Draws the screen, with so many rows of scrollback at most; gives the cursor from which output goes on.
     Redraw { history: usize, reply: oneshot::Sender<(Redrawing, LogReader)> },
     /// The screen as text.
@@ -41,8 +41,12 @@ pub(super) enum Request {
     Colours { colours: Colours },
     /// Input, at its offset among the viewer's.
     Input { viewer: ViewerId, attachment: AttachmentId, offset: u64, bytes: Bytes },
-    /// A viewer's terminal has this size now.
-    Resize { viewer: ViewerId, attachment: AttachmentId, size: Winsize },
+    /// A viewer's window holds so much now.
+    Resize { attachment: AttachmentId, size: Winsize },
+    /// The pen is taken, or given. The answer is false if there is no such viewer, or it may not write.
+    Pen { to: AttachmentId, reply: oneshot::Sender<bool> },
+    /// Another size, if one is asked for, and other rules, which have been changed already.
+    Update { size: Option<Winsize>, reply: oneshot::Sender<()> },
     /// End the program and everything on its terminal.
     End,
 }
@@ -56,6 +60,8 @@ enum Event {
     ProgramEnded,
     /// A viewer moved, or patience with them all ran out.
     ViewersMoved,
+    /// A viewer left.
+    ViewerLeft,
     /// There is time for the screen.
     Leisure,
 }
@@ -117,17 +123,20 @@ impl Actor {
                 Event::Writable => self.write_input(),
                 Event::ProgramEnded => return Cause::ProgramEnded,
                 Event::ViewersMoved => {}
+                Event::ViewerLeft => self.arrange(),
             }
         }
     }
 
     async fn next_event(&mut self) -> Event {
         let log = self.output.log();
-        let held = self.flow.held_until(log.end(), log.fastest(), Instant::now());
+        let mode = self.session.0.shared().status.borrow().flow;
+        let held = self.flow.held_until(mode, (log.end(), log.fastest()), Instant::now());
         tokio::select! {
             // Requests first: a key must not wait behind a flood.
             biased;
             request = self.requests.recv() => Event::Requested(request.unwrap_or(Request::End)),
+            () = self.session.0.shared().left.notified() => Event::ViewerLeft,
             _ = self.child.ended() => Event::ProgramEnded,
             _ = self.pty.writable(), if self.input.front().is_some() => Event::Writable,
             () = ready(()), if self.display.is_overfull() => Event::Leisure,
@@ -141,7 +150,7 @@ impl Actor {
     fn answer(&mut self, request: Request) {
         match request {
             // An error says that who asked is gone again.
-            Request::Attach { hello, role, reply } => drop(reply.send(self.attach(&hello, role))),
+            Request::Attach { hello, visitor, reply } => drop(reply.send(self.attach(&hello, visitor))),
             Request::Redraw { history, reply } => {
                 let redrawing = self.display.redrawing(history);
                 let output = self.session.0.shared().log.reader(redrawing.output);
@@ -156,31 +165,58 @@ impl Actor {
             Request::Colours { colours } => self.display.set_colours(colours),
             Request::Input { viewer, attachment, offset, bytes } => {
                 self.input.take(viewer, attachment, offset, bytes);
-                self.session.take_pen(attachment);
+                self.used(attachment);
                 self.write_input();
             }
-            Request::Resize { viewer, attachment, size } => {
-                self.resize(size, viewer);
-                self.session.take_pen(attachment);
+            Request::Resize { attachment, size } => {
+                self.session.change(|status| status.seats.resized(attachment, size));
+                self.arrange();
+            }
+            Request::Pen { to, reply } => {
+                let taken = self.session.change(|status| status.seats.take(to));
+                self.arrange();
+                // An error says that who asked is gone again.
+                let _ = reply.send(taken);
+            }
+            Request::Update { size, reply } => {
+                if let Some(size) = size {
+                    self.resize(size, None);
+                }
+                self.arrange();
+                let _ = reply.send(());
             }
             Request::End => {}
         }
     }
 
-    fn attach(&mut self, hello: &Hello, role: Role) -> (Attached, Beginning) {
+    fn attach(&mut self, hello: &Hello, visitor: Visitor) -> (Attached, Beginning) {
         let place = Place::of(hello, &self.session.0);
-        let (attached, alone) = self.session.0.enter(hello.viewer, role, place.resumes());
-        let input = role.may_write().then(|| {
-            // A connection that is taken up again by itself must not resize what somebody else works in.
-            if alone || !place.resumes() {
-                self.resize(hello.size, hello.viewer);
-            }
-            self.input.register(hello.viewer, attached.id())
-        });
+        let role = visitor.role;
+        let attached = self.session.0.enter(hello, visitor, place.resumes());
+        self.arrange();
+        let input = role.may_write().then(|| self.input.register(hello.viewer, attached.id()));
         let redrawing = |history| self.display.redrawing(history);
         let beginning = begin(&self.session.0, (hello, role), place, input, redrawing);
         self.displayed();
         (attached, beginning)
+    }
+
+    /// Somebody used the terminal.
+    fn used(&mut self, attachment: AttachmentId) {
+        if self.session.change(|status| status.seats.used(attachment, status.sizing)) {
+            self.arrange();
+        }
+    }
+
+    /// Gives the terminal the size that it is to have.
+    fn arrange(&mut self) {
+        let wanted = {
+            let status = self.session.0.shared().status.borrow();
+            status.seats.size(status.sizing)
+        };
+        if let Some((size, by)) = wanted {
+            self.resize(size, by);
+        }
     }
 
     /// Passes on what became known while the screen was drawn.
@@ -207,18 +243,15 @@ impl Actor {
         }
     }
 
-    fn resize(&mut self, size: Winsize, by: ViewerId) {
-        if self.session.size() == size {
-            return;
-        }
-        match self.pty.resize(size) {
-            Ok(()) => {
-                self.display.resize(size);
-                self.session.publish_size(size, by);
-                self.displayed();
+    fn resize(&mut self, size: Winsize, by: Option<ViewerId>) {
+        if self.session.size() != size {
+            if let Err(error) = self.pty.resize(size) {
+                return tracing::warn!(%error, ?size, "could not resize the terminal");
             }
-            Err(error) => tracing::warn!(%error, ?size, "could not resize the terminal"),
+            self.display.resize(size);
+            self.displayed();
         }
+        self.session.publish_size(size, by);
     }
 
     /// Ends what has to end, reads the rest, and closes the terminal. Only then is the session's end published.
@@ -280,15 +313,17 @@ impl Ending {
         let _ = self.0.shared().last.set(last);
     }
 
-    fn publish_size(&self, size: Winsize, by: ViewerId) {
-        self.0.shared().status.send_modify(|status| {
-            status.size = size;
-            status.size_by = Some(by);
+    fn publish_size(&self, size: Winsize, by: Option<ViewerId>) {
+        self.0.shared().status.send_if_modified(|status| {
+            let before = (status.size, status.size_by);
+            (status.size, status.size_by) = (size, by);
+            before != (size, by)
         });
     }
 
-    fn take_pen(&self, attachment: AttachmentId) {
-        self.0.shared().status.send_if_modified(|status| status.take_pen(attachment));
+    /// Changes something that others are told of, if `change` says that it did.
+    fn change(&self, change: impl FnOnce(&mut Status) -> bool) -> bool {
+        self.0.shared().status.send_if_modified(change)
     }
 
     fn publish_exit(&self, exit: ExitStatus) {

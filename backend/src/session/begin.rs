@@ -86,9 +86,9 @@ pub(super) fn begin(
 ) -> Beginning {
     let shared = session.shared();
     let status = shared.status.subscribe();
-    let (size, title) = {
+    let (size, by, title) = {
         let status = status.borrow();
-        (status.size, status.title().to_owned())
+        (status.size, status.size_by, status.title().to_owned())
     };
     let (output, redraw) = match place {
         Place::Seamless(output) => (output, None),
@@ -111,6 +111,7 @@ pub(super) fn begin(
         live: shared.log.end(),
         input: taken,
         size,
+        by,
         title,
         server: env!("CARGO_PKG_VERSION").to_owned(),
     };

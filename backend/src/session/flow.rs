@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use limpet_shared::OutputOffset;
+use limpet_shared::{self as shared, OutputOffset};
 use tokio::time::Instant;
 
 use crate::log;
@@ -40,10 +40,11 @@ impl Flow {
     /// moment and whenever a viewer has moved.
     pub(super) fn held_until(
         &mut self,
-        end: OutputOffset,
-        fastest: Option<OutputOffset>,
+        setting: shared::Flow,
+        (end, fastest): (OutputOffset, Option<OutputOffset>),
         now: Instant,
     ) -> Option<Instant> {
+        let fastest = fastest.filter(|_| setting != shared::Flow::Free);
         self.held = fastest.and_then(|fastest| self.decide(end, fastest, now));
         self.held.map(|held| held.until)
     }
@@ -68,34 +69,43 @@ impl Flow {
 mod tests {
     use super::*;
 
+    const AUTO: shared::Flow = shared::Flow::Auto;
+
     fn at(bytes: u64) -> OutputOffset {
         OutputOffset::new(bytes)
     }
 
     #[test]
     fn a_program_without_viewers_runs_free() {
-        assert_eq!(Flow::default().held_until(at(1 << 40), None, Instant::now()), None);
+        assert_eq!(Flow::default().held_until(AUTO, (at(1 << 40), None), Instant::now()), None);
+    }
+
+    #[test]
+    fn a_program_that_is_free_waits_for_nobody() {
+        let (mut flow, now) = (Flow::default(), Instant::now());
+        assert!(flow.held_until(shared::Flow::Hold, (at(1 << 40), Some(at(0))), now).is_some());
+        assert_eq!(flow.held_until(shared::Flow::Free, (at(1 << 40), Some(at(0))), now), None);
     }
 
     #[test]
     fn it_waits_from_the_high_watermark_down_to_the_low_one() {
         let (mut flow, now, end) = (Flow::default(), Instant::now(), at(1_000_000));
         let behind = |bytes| Some(at(1_000_000 - bytes));
-        assert_eq!(flow.held_until(end, behind(HELD_BACK), now), None);
-        assert!(flow.held_until(end, behind(HELD_BACK + 1), now).is_some());
-        assert!(flow.held_until(end, behind(LOW_WATERMARK + 1), now).is_some());
-        assert_eq!(flow.held_until(end, behind(LOW_WATERMARK), now), None);
-        assert_eq!(flow.held_until(end, behind(LOW_WATERMARK + 1), now), None);
+        assert_eq!(flow.held_until(AUTO, (end, behind(HELD_BACK)), now), None);
+        assert!(flow.held_until(AUTO, (end, behind(HELD_BACK + 1)), now).is_some());
+        assert!(flow.held_until(AUTO, (end, behind(LOW_WATERMARK + 1)), now).is_some());
+        assert_eq!(flow.held_until(AUTO, (end, behind(LOW_WATERMARK)), now), None);
+        assert_eq!(flow.held_until(AUTO, (end, behind(LOW_WATERMARK + 1)), now), None);
     }
 
     #[test]
     fn nobody_waits_for_a_viewer_that_takes_nothing() {
         let (mut flow, start, end) = (Flow::default(), Instant::now(), at(HELD_BACK + 10));
-        let until = flow.held_until(end, Some(at(0)), start).unwrap();
-        assert_eq!(flow.held_until(end, Some(at(0)), until), None);
-        assert_eq!(flow.held_until(at(1 << 30), Some(at(0)), until), None);
+        let until = flow.held_until(AUTO, (end, Some(at(0))), start).unwrap();
+        assert_eq!(flow.held_until(AUTO, (end, Some(at(0))), until), None);
+        assert_eq!(flow.held_until(AUTO, (at(1 << 30), Some(at(0))), until), None);
         assert!(
-            flow.held_until(at(1 << 30), Some(at(1)), until).is_some(),
+            flow.held_until(AUTO, (at(1 << 30), Some(at(1))), until).is_some(),
             "it moves again, so it counts again"
         );
     }
@@ -103,8 +113,8 @@ mod tests {
     #[test]
     fn patience_begins_anew_with_every_byte_taken() {
         let (mut flow, start, end) = (Flow::default(), Instant::now(), at(1 << 30));
-        let first = flow.held_until(end, Some(at(0)), start).unwrap();
-        let second = flow.held_until(end, Some(at(1)), first).unwrap();
+        let first = flow.held_until(AUTO, (end, Some(at(0))), start).unwrap();
+        let second = flow.held_until(AUTO, (end, Some(at(1))), first).unwrap();
         assert!(second > first);
     }
 }

@@ -1,20 +1,23 @@
 //! What everybody but the actor has of a session.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    sync::{Arc, OnceLock},
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use bytes::Bytes;
 use limpet_shared::{
-    Epoch, Hello, OutputOffset, Role, SessionId, ViewerId, Winsize,
-    api::{self, ScreenCursor, SessionDetails, SessionInfo},
+    Epoch, ExitStatus, Hello, OutputOffset, Role, SessionId, ViewerId, Winsize, WinsizeError,
+    api::{self, ScreenCursor, SessionDetails, SessionInfo, UpdateSession},
     theme::Colours,
 };
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{Notify, mpsc, oneshot, watch},
     task,
 };
 
 use super::{
-    AttachmentId, Beginning, Redraw, Status,
+    AttachmentId, Beginning, Redraw, Status, Visitor,
     actor::Request,
     begin::{Place, begin},
     display::{LastScreen, Redrawing},
@@ -39,6 +42,8 @@ pub(super) struct Shared {
     pub(super) log: Log,
     pub(super) status: watch::Sender<Status>,
     pub(super) requests: mpsc::Sender<Request>,
+    /// Tells the owner that a viewer left.
+    pub(super) left: Notify,
     /// The screen, once the program has ended.
     pub(super) last: OnceLock<LastScreen>,
 }
@@ -63,9 +68,15 @@ impl SessionHandle {
         &self.0.id
     }
 
-    /// What lists show of it.
+    /// How its program ended, once it has.
     #[must_use]
-    pub fn info(&self) -> SessionInfo {
+    pub fn exit(&self) -> Option<ExitStatus> {
+        self.0.status.borrow().exit
+    }
+
+    /// What lists show of it to one who may do so much.
+    #[must_use]
+    pub fn info(&self, role: Role) -> SessionInfo {
         let status = self.0.status.borrow();
         SessionInfo {
             id: self.0.id.clone(),
@@ -76,12 +87,15 @@ impl SessionHandle {
             created: self.0.created,
             viewers: status.viewers(),
             exit: status.exit,
+            role,
+            sizing: status.sizing,
+            flow: status.flow,
         }
     }
 
     /// What its own address shows of it: the same, and the programs that run in it.
-    pub async fn details(&self) -> SessionDetails {
-        let info = self.info();
+    pub async fn details(&self, role: Role) -> SessionDetails {
+        let info = self.info(role);
         let (onlooker, with_leader) = (self.0.onlooker, !self.0.program.is_interactive_shell());
         let running = match info.exit {
             Some(_) => Vec::new(),
@@ -90,20 +104,36 @@ impl SessionHandle {
         SessionDetails { info, running }
     }
 
-    /// Pins a title that the program's own ones do not replace; an empty one lets the program name itself again.
-    pub fn set_title(&self, title: &str) {
-        self.0.status.send_if_modified(|status| status.pin_title(title));
+    /// Changes what is asked for. A size that no terminal can have changes nothing else either.
+    ///
+    /// # Errors
+    /// Such a size.
+    pub async fn update(&self, update: UpdateSession) -> Result<(), WinsizeError> {
+        let UpdateSession { title, sizing, flow, cols, rows } = update;
+        let now = self.0.status.borrow().size;
+        let size = Winsize::cells(cols.unwrap_or(now.cols), rows.unwrap_or(now.rows)).checked()?;
+        self.0.status.send_if_modified(|status| {
+            let before = (status.sizing, status.flow);
+            (status.sizing, status.flow) = (sizing.unwrap_or(before.0), flow.unwrap_or(before.1));
+            let renamed = title.is_some_and(|title| status.pin_title(&title));
+            renamed || before != (status.sizing, status.flow)
+        });
+        let size = Some(size).filter(|size| (size.cols, size.rows) != (now.cols, now.rows));
+        // If there is no owner any more, there is nothing that has a size or waits.
+        let _ = self.ask(|reply| Request::Update { size, reply }).await;
+        Ok(())
     }
 
     /// Attaches a viewer. What it misses and what comes from now on are one stream: nothing is between them.
-    pub async fn attach(&self, hello: Hello, role: Role) -> (Attached, Beginning) {
-        let request = |reply| Request::Attach { hello: hello.clone(), role, reply };
+    pub async fn attach(&self, hello: Hello, visitor: Visitor) -> (Attached, Beginning) {
+        let request = |reply| Request::Attach { hello: hello.clone(), visitor: visitor.clone(), reply };
         if let Some(begun) = self.ask(request).await {
             return begun;
         }
         // The program has ended, and what it left can be looked at.
         let place = Place::of(&hello, self);
-        let (attached, _) = self.enter(hello.viewer, role, place.resumes());
+        let role = visitor.role;
+        let attached = self.enter(&hello, visitor, place.resumes());
         let beginning = begin(self, (&hello, role), place, None, |history| self.last_redrawing(history));
         (attached, beginning)
     }
@@ -140,14 +170,14 @@ impl SessionHandle {
         answer.await.ok()
     }
 
-    /// Lets somebody in, and says whether nobody else is there.
-    pub(super) fn enter(&self, viewer: ViewerId, role: Role, resumes: bool) -> (Attached, bool) {
-        let (mut id, mut alone) = (AttachmentId::new(0), false);
+    /// Lets somebody in.
+    pub(super) fn enter(&self, hello: &Hello, visitor: Visitor, resumes: bool) -> Attached {
+        let role = visitor.role;
+        let mut id = AttachmentId::new(0);
         self.0.status.send_modify(|status| {
-            id = status.enter(role, resumes);
-            alone = status.viewers() == 1;
+            id = status.seats.enter(hello.viewer, visitor, (hello.size, resumes), now());
         });
-        (Attached { session: self.clone(), id, viewer, role }, alone)
+        Attached { session: self.clone(), id, viewer: hello.viewer, role }
     }
 
     /// Ends the program and everything on its terminal, and waits until that is done.
@@ -181,10 +211,16 @@ impl Attached {
         self.request(Request::Input { viewer, attachment, offset, bytes }).await;
     }
 
-    /// Asks for a size.
+    /// Tells how much the viewer's window holds.
     pub async fn resize(&self, size: Winsize) {
-        let (viewer, attachment) = (self.viewer, self.id);
-        self.request(Request::Resize { viewer, attachment, size }).await;
+        self.request(Request::Resize { attachment: self.id, size }).await;
+    }
+
+    /// Takes the pen, or gives it to another one. False if there is no such viewer, or it may not write.
+    pub async fn give_pen(&self, to: Option<AttachmentId>) -> bool {
+        let to = to.unwrap_or(self.id);
+        // When the program has ended there is nothing left to write with it.
+        self.session.ask(|reply| Request::Pen { to, reply }).await.unwrap_or(true)
     }
 
     /// Tells the colours of the viewer's terminal.
@@ -214,6 +250,13 @@ impl Attached {
 
 impl Drop for Attached {
     fn drop(&mut self) {
-        self.session.0.status.send_modify(|status| status.leave(self.id));
+        self.session.0.status.send_modify(|status| status.seats.leave(self.id));
+        self.session.0.left.notify_one();
     }
+}
+
+/// Milliseconds since the Unix epoch.
+pub(super) fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
-use limpet_shared::{Winsize, WinsizeError, api::CreateSession};
+use limpet_shared::{Flow, Sizing, Winsize, WinsizeError, api::CreateSession};
 
 use super::SessionHandle;
 use crate::pty::{Program, SpawnError};
@@ -16,6 +16,10 @@ pub struct SpawnDefaults {
     pub cwd: Option<PathBuf>,
     /// Soft and hard limit of open files for programs, where they are to differ from the server's own.
     pub nofile: Option<(u64, u64)>,
+    /// Whose size a terminal has.
+    pub sizing: Sizing,
+    /// Whether programs wait for viewers.
+    pub flow: Flow,
 }
 
 /// Why there is no new session.
@@ -59,6 +63,7 @@ pub(super) struct Plan {
     pub(super) size: Winsize,
     /// A title that the program's own ones do not replace.
     pub(super) title: Option<String>,
+    pub(super) rules: (Sizing, Flow),
 }
 
 impl Plan {
@@ -71,6 +76,9 @@ impl Plan {
         let status = like.map(|like| like.shared().status.borrow());
         let size = status.as_ref().map_or_else(Winsize::default, |status| status.size);
         let size = Winsize::cells(request.cols.unwrap_or(size.cols), request.rows.unwrap_or(size.rows));
+        let (sizing, flow) =
+            status.as_ref().map_or((defaults.sizing, defaults.flow), |status| (status.sizing, status.flow));
+        let rules = (request.sizing.unwrap_or(sizing), request.flow.unwrap_or(flow));
         let title = request.title.or_else(|| status?.pinned_title().map(str::to_owned));
 
         let mut program = match (request.command, like) {
@@ -88,7 +96,7 @@ impl Plan {
         program.env.extend(request.env);
         program.nofile = defaults.nofile;
         check(&program)?;
-        Ok(Self { program, size: size.checked()?, title })
+        Ok(Self { program, size: size.checked()?, title, rules })
     }
 }
 

@@ -3,13 +3,13 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use futures_util::future::join_all;
-use limpet_shared::{Epoch, SessionId, api::CreateSession};
+use limpet_shared::{Epoch, Role, SessionId, api::CreateSession};
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{Notify, mpsc, watch},
     time::sleep,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -18,7 +18,7 @@ use super::{
     SessionHandle, Status,
     actor::{Actor, REQUESTS},
     display::Display,
-    handle::Shared,
+    handle::{Shared, now},
     plan::{CreateError, Plan, SpawnDefaults},
 };
 use crate::{log, pty, random};
@@ -83,7 +83,7 @@ impl Sessions {
             Some(id) => Some(self.get(id).ok_or(CreateError::NothingLikeIt)?),
             None => None,
         };
-        let Plan { program, size, title } = Plan::new(request, &self.0.defaults, like.as_ref())?;
+        let Plan { program, size, title, rules } = Plan::new(request, &self.0.defaults, like.as_ref())?;
 
         let mut entries = self.entries();
         if self.0.shutdown.is_cancelled() {
@@ -93,7 +93,7 @@ impl Sessions {
         let (pty, child) = pty::spawn(&program, size)?;
         let (writer, log) = log::log(self.0.limits.tail);
         let (requests, receiver) = mpsc::channel(REQUESTS);
-        let mut status = Status::new(program.name(), size);
+        let mut status = Status::new(program.name(), size, rules);
         status.pin_title(title.as_deref().unwrap_or_default());
         let session = SessionHandle::new(Shared {
             id: SessionId::from_random(random::bytes()),
@@ -103,6 +103,7 @@ impl Sessions {
             log,
             status: watch::Sender::new(status),
             requests,
+            left: Notify::new(),
             program,
             last: OnceLock::new(),
         });
@@ -156,7 +157,7 @@ impl Sessions {
     async fn keep(self, entry: Entry, actor: Actor) {
         actor.run().await;
         let session = &entry.session;
-        tracing::info!(session = %session.id(), exit = ?session.info().exit, "ended");
+        tracing::info!(session = %session.id(), exit = ?session.exit(), "ended");
         tokio::select! {
             () = sleep(RETENTION) => self.forget(session),
             () = entry.forgotten.cancelled() => {}
@@ -178,7 +179,7 @@ impl Sessions {
             return Ok(());
         }
         let over = |entry: &&Entry| {
-            let info = entry.session.info();
+            let info = entry.session.info(Role::Owner);
             info.exit.is_some() && info.viewers == 0
         };
         let oldest = entries.by_id.values().filter(over).min_by_key(|entry| entry.number);
@@ -193,9 +194,4 @@ impl Sessions {
         // Nothing under this lock panics half-way through a change, so what a panic left behind is whole.
         self.0.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,7 +1,7 @@
 //! The HTTP interface, as `limpet_shared::api` describes it.
 
 use axum::{
-    Json,
+    Extension, Json,
     body::Bytes,
     extract::{
         FromRequestParts, Path, State,
@@ -15,12 +15,15 @@ use axum::{
     response::{AppendHeaders, IntoResponse, Response},
 };
 use limpet_shared::{
-    ErrorCode, SessionId,
-    api::{CreateSession, Health, Login, SessionDetails, SessionInfo, UpdateSession},
+    ErrorCode, Role, SessionId, WinsizeError,
+    api::{self, CreateSession, Health, Login, SessionDetails, SessionInfo, UpdateSession},
 };
 
 use super::{App, error::Refusal, guard};
-use crate::session::SessionHandle;
+use crate::{
+    auth::{self, Access},
+    session::SessionHandle,
+};
 
 /// How a proxy says that the connection to it is encrypted.
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -28,15 +31,18 @@ const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto")
 /// The type of JSON, in an `Accept` header.
 const JSON: &[u8] = b"application/json";
 
-/// The session that a path names.
-pub(super) struct Named(pub(super) SessionHandle);
+/// The session that a path names, and what the one who asks may do with it. Who may do nothing does not learn that it is
+/// there.
+pub(super) struct Named(pub(super) SessionHandle, pub(super) Role);
 
 impl FromRequestParts<App> for Named {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
         let Path(id) = Path::<SessionId>::from_request_parts(parts, app).await?;
-        app.0.sessions.get(&id).map(Self).ok_or_else(Refusal::session_not_found)
+        let role = parts.extensions.get::<Access>().and_then(|access| access.role_at(&id));
+        let session = app.0.sessions.get(&id);
+        session.zip(role).map(|(session, role)| Self(session, role)).ok_or_else(Refusal::session_not_found)
     }
 }
 
@@ -46,11 +52,11 @@ pub(super) async fn login(
     body: Result<Json<Login>, JsonRejection>,
 ) -> Result<impl IntoResponse, Refusal> {
     let Json(Login { token }) = body?;
-    if !app.0.auth.is_token(&token) {
+    let Some(credential) = app.0.auth.credential(&token) else {
         return Err(guard::wrong_token(&app).await);
-    }
+    };
     let encrypted = headers.get(FORWARDED_PROTO).is_some_and(|scheme| scheme.as_bytes() == b"https");
-    let cookie = app.0.auth.set_cookie(&app.0.config.base_path, encrypted);
+    let cookie = app.0.auth.set_cookie(&credential, &app.0.config.base_path, encrypted);
     Ok((StatusCode::NO_CONTENT, AppendHeaders([(SET_COOKIE, cookie)])))
 }
 
@@ -59,8 +65,16 @@ pub(super) async fn health(State(app): State<App>) -> Json<Health> {
     Json(Health { version, sessions: app.0.sessions.list().len() })
 }
 
-pub(super) async fn list(State(app): State<App>) -> Json<Vec<SessionInfo>> {
-    Json(app.0.sessions.list().iter().map(SessionHandle::info).collect())
+pub(super) async fn access(Extension(access): Extension<Access>) -> Json<api::Access> {
+    Json(api::Access { owner: access == Access::Owner })
+}
+
+pub(super) async fn list(
+    State(app): State<App>,
+    Extension(access): Extension<Access>,
+) -> Json<Vec<SessionInfo>> {
+    let sessions = app.0.sessions.list();
+    Json(sessions.iter().filter_map(|session| Some(session.info(access.role_at(session.id())?))).collect())
 }
 
 pub(super) async fn create(
@@ -70,7 +84,7 @@ pub(super) async fn create(
 ) -> Result<(StatusCode, Json<SessionInfo>), Refusal> {
     let request = create_request(&headers, &body?)?;
     let session = app.0.sessions.create(request)?;
-    Ok((StatusCode::CREATED, Json(session.info())))
+    Ok((StatusCode::CREATED, Json(session.info(Role::Owner))))
 }
 
 /// Every field may be left out, and so may the body as a whole.
@@ -88,12 +102,12 @@ fn create_request(headers: &HeaderMap, body: &Bytes) -> Result<CreateSession, Re
     serde_json::from_slice(body).map_err(|error| Refusal::new(ErrorCode::BadRequest, error.to_string()))
 }
 
-pub(super) async fn details(Named(session): Named) -> Json<SessionDetails> {
-    Json(session.details().await)
+pub(super) async fn details(Named(session, role): Named) -> Json<SessionDetails> {
+    Json(session.details(role).await)
 }
 
 /// The screen, as JSON for who asks for that, else as text.
-pub(super) async fn screen(Named(session): Named, headers: HeaderMap) -> Response {
+pub(super) async fn screen(Named(session, _): Named, headers: HeaderMap) -> Response {
     let screen = session.screen().await;
     let accepts_json = headers.get(ACCEPT).is_some_and(|accept| {
         accept.as_bytes().windows(JSON.len()).any(|range| range.eq_ignore_ascii_case(JSON))
@@ -102,18 +116,28 @@ pub(super) async fn screen(Named(session): Named, headers: HeaderMap) -> Respons
 }
 
 pub(super) async fn update(
-    Named(session): Named,
+    Named(session, role): Named,
     body: Result<Json<UpdateSession>, JsonRejection>,
 ) -> Result<Json<SessionInfo>, Refusal> {
-    let Json(UpdateSession { title }) = body?;
-    session.set_title(&title);
-    Ok(Json(session.info()))
+    let Json(update) = body?;
+    let bad_size = |error: WinsizeError| Refusal::new(ErrorCode::BadSize, error.to_string());
+    session.update(update).await.map_err(bad_size)?;
+    Ok(Json(session.info(role)))
 }
 
-pub(super) async fn remove(State(app): State<App>, Named(session): Named) -> Result<StatusCode, Refusal> {
+pub(super) async fn remove(State(app): State<App>, Named(session, _): Named) -> Result<StatusCode, Refusal> {
     if app.0.sessions.remove(session.id()).await {
         Ok(StatusCode::NO_CONTENT)
     } else {
         Err(Refusal::session_not_found())
     }
+}
+
+/// Passes by which others can be let in.
+pub(super) async fn passes(State(app): State<App>, Named(session, _): Named) -> Json<Vec<api::Pass>> {
+    let pass = |role| {
+        let token = app.0.auth.pass(&auth::Pass { session: session.id().clone(), role });
+        api::Pass { role, token }
+    };
+    Json([Role::Reader, Role::Writer].map(pass).into())
 }

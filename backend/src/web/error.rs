@@ -43,7 +43,7 @@ impl Refusal {
     fn status(&self) -> StatusCode {
         match self.code {
             ErrorCode::Unauthorized => StatusCode::UNAUTHORIZED,
-            ErrorCode::ForeignOrigin | ErrorCode::UnknownHost => StatusCode::FORBIDDEN,
+            ErrorCode::ForeignOrigin | ErrorCode::UnknownHost | ErrorCode::Forbidden => StatusCode::FORBIDDEN,
             ErrorCode::NotFound | ErrorCode::SessionNotFound => StatusCode::NOT_FOUND,
             ErrorCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             ErrorCode::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,

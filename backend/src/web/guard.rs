@@ -1,6 +1,7 @@
 //! Who may ask: no page of another origin, nobody under a name that is not ours, and nobody without credentials.
 
 use axum::{
+    Extension,
     extract::{Request, State},
     http::{
         HeaderMap, HeaderName, Uri,
@@ -13,7 +14,7 @@ use axum::{
 use limpet_shared::ErrorCode;
 
 use super::{App, error::Refusal};
-use crate::config::Config;
+use crate::{auth::Access, config::Config};
 
 /// Refuses what a browser was tricked into sending, whatever credentials it has.
 ///
@@ -24,24 +25,46 @@ pub(super) fn host_and_origin(headers: &HeaderMap, config: &Config) -> Result<()
     check(headers, &config.hosts, &config.origins)
 }
 
-/// Refuses everybody without the token or the cookie.
+/// Refuses everybody without credentials, and notes for those behind what the others may do: an [`Access`].
 pub(super) async fn credentials(
     State(app): State<App>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Refusal> {
+    let access = access(&app, request.headers()).await?;
+    request.extensions_mut().insert(access);
+    Ok(next.run(request).await)
+}
+
+async fn access(app: &App, headers: &HeaderMap) -> Result<Access, Refusal> {
+    let auth = &app.0.auth;
+    if let Some(token) = bearer(headers) {
+        return match auth.credential(token) {
+            Some(credential) => Ok(credential.into()),
+            None => Err(wrong_token(app).await),
+        };
+    }
+    let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    // RFC 6265, 5.4: there is one such header.
+    cookies.map(|cookies| auth.access_by_cookies(cookies)).next().flatten().ok_or_else(|| {
+        Refusal::new(
+            ErrorCode::Unauthorized,
+            "log in with the link that limpet printed, or send the header Authorization: Bearer TOKEN",
+        )
+    })
+}
+
+/// Refuses those who were let in to one session only.
+pub(super) async fn owners(
+    Extension(access): Extension<Access>,
     request: Request,
     next: Next,
 ) -> Result<Response, Refusal> {
-    let auth = &app.0.auth;
-    let headers = request.headers();
-    let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-    if cookies.fold(false, |found, cookies| found | auth.is_in_cookies(cookies)) {
-        return Ok(next.run(request).await);
-    }
-    match bearer(headers) {
-        Some(token) if auth.is_token(token) => Ok(next.run(request).await),
-        Some(_) => Err(wrong_token(&app).await),
-        None => Err(Refusal::new(
-            ErrorCode::Unauthorized,
-            "log in with the link that limpet printed, or send the header Authorization: Bearer TOKEN",
+    match access {
+        Access::Owner => Ok(next.run(request).await),
+        Access::Passes(_) => Err(Refusal::new(
+            ErrorCode::Forbidden,
+            "you were let in to one session; opening, changing and ending sessions is for who has the link that limpet printed",
         )),
     }
 }

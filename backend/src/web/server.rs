@@ -13,7 +13,7 @@ use tokio::{
 };
 use tracing::Instrument;
 
-use super::{App, front};
+use super::{App, Peer, front};
 
 /// Most connections at a time that have not become sockets of viewers.
 const CONNECTIONS: usize = 1024;
@@ -74,7 +74,7 @@ pub async fn serve(Listener(listener): Listener, app: App) {
         };
         match accepted {
             Ok((stream, peer)) => {
-                let connection = connection(stream, app.clone(), router.clone());
+                let connection = connection((stream, peer), app.clone(), router.clone());
                 let connection = connection.instrument(tracing::info_span!("connection", %peer));
                 app.0.tasks.spawn(async move {
                     connection.await;
@@ -95,13 +95,15 @@ pub async fn serve(Listener(listener): Listener, app: App) {
     }
 }
 
-async fn connection(stream: TcpStream, app: App, router: Router) {
+async fn connection((stream, peer): (TcpStream, SocketAddr), app: App, router: Router) {
     if let Err(error) = tune(&stream) {
         tracing::debug!(%error, "could not tune a connection");
     }
     let service = service_fn(|request: Request<Incoming>| {
         let (app, router) = (app.clone(), router.clone());
-        async move { Ok::<_, Infallible>(front::answer(&app, router, request.map(Body::new)).await) }
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(Peer(peer));
+        async move { Ok::<_, Infallible>(front::answer(&app, router, request).await) }
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEAD_MAX);

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use futures_util::{SinkExt, StreamExt};
 use limpet_shared::{
     ClientMessage, Epoch, ErrorCode, ExitStatus, Follow, Header, InputOffset, Kind, OutputOffset, Resume,
-    Role, SUBPROTOCOL, ServerMessage, SessionId, ViewerId, Welcome, Winsize,
+    SUBPROTOCOL, ServerMessage, SessionId, ViewerId, Welcome, Winsize,
 };
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
@@ -23,11 +23,20 @@ pub(crate) struct Hello {
     pub(crate) window: Option<u64>,
     pub(crate) resume: Option<Resume>,
     pub(crate) follow: Follow,
+    /// The token, or a pass.
+    pub(crate) token: String,
 }
 
 impl Default for Hello {
     fn default() -> Self {
-        Self { viewer: viewer(), size: Winsize::default(), window: None, resume: None, follow: Follow::All }
+        Self {
+            viewer: viewer(),
+            size: Winsize::default(),
+            window: None,
+            resume: None,
+            follow: Follow::All,
+            token: TOKEN.to_owned(),
+        }
     }
 }
 
@@ -45,6 +54,11 @@ impl Hello {
     /// As a person's page does it.
     pub(crate) fn follow_now(mut self) -> Self {
         self.follow = Follow::Now;
+        self
+    }
+
+    pub(crate) fn with(mut self, token: &str) -> Self {
+        token.clone_into(&mut self.token);
         self
     }
 
@@ -92,8 +106,8 @@ impl Client {
         session: &SessionId,
         hello: Hello,
     ) -> Result<Self, tungstenite::Error> {
-        let mut socket = connect(address, session).await?.0;
-        let Hello { viewer, size, window, resume, follow } = hello;
+        let Hello { viewer, size, window, resume, follow, token } = hello;
+        let mut socket = connect_with(address, session, &token).await?.0;
         let hello = ClientMessage::Hello(limpet_shared::Hello { viewer, size, window, resume, follow });
         socket.send(Message::text(hello.to_json())).await?;
         let welcome = loop {
@@ -106,7 +120,6 @@ impl Client {
                 Some(_) => {}
             }
         };
-        assert_eq!(welcome.role, Role::Owner);
         let (received, sent) = (welcome.output, welcome.input.get());
         let (output, snapshot) = (Vec::new(), Vec::new());
         let (control, exit, closed) = (VecDeque::new(), None, None);
@@ -281,10 +294,18 @@ pub(crate) async fn connect(
     address: &str,
     session: &SessionId,
 ) -> Result<(WebSocketStream<TcpStream>, Response<Option<Vec<u8>>>), tungstenite::Error> {
+    connect_with(address, session, TOKEN).await
+}
+
+async fn connect_with(
+    address: &str,
+    session: &SessionId,
+    token: &str,
+) -> Result<(WebSocketStream<TcpStream>, Response<Option<Vec<u8>>>), tungstenite::Error> {
     let stream = TcpStream::connect(address).await?;
     let mut request = format!("ws://{address}/api/sessions/{session}/attach").into_client_request()?;
     let headers = request.headers_mut();
-    headers.insert("authorization", format!("Bearer {TOKEN}").parse().unwrap());
+    headers.insert("authorization", format!("Bearer {token}").parse().unwrap());
     headers.insert("sec-websocket-protocol", SUBPROTOCOL.parse().unwrap());
     client_async(request, stream).await
 }

@@ -1,0 +1,290 @@
+//! Who is attached, and who has the pen.
+
+use limpet_shared::{
+    Presence, Role, Sizing, ViewerId, Winsize,
+    limits::{AGENT, PRESENCES},
+};
+
+use super::sizing::{self, Window};
+
+/// Tells attachments of one session apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct AttachmentId(u64);
+
+impl AttachmentId {
+    /// The attachment with this number.
+    #[must_use]
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+}
+
+/// Who attaches, as far as the server knows.
+#[derive(Clone, Debug)]
+pub struct Visitor {
+    /// What they may do.
+    pub role: Role,
+    /// The address they come from; empty if that is not known.
+    pub from: String,
+    /// What program they use, as it calls itself.
+    pub agent: String,
+}
+
+impl Visitor {
+    /// Somebody of whom no more is known than what they may do.
+    #[must_use]
+    pub const fn unknown(role: Role) -> Self {
+        Self { role, from: String::new(), agent: String::new() }
+    }
+}
+
+/// One of those attached.
+#[derive(Clone, Debug)]
+struct Seat {
+    id: AttachmentId,
+    viewer: ViewerId,
+    visitor: Visitor,
+    /// Milliseconds since the Unix epoch.
+    since: u64,
+    size: Winsize,
+}
+
+/// All of those attached.
+///
+/// **The pen** is taken: by asking for it, by being given it, or by coming when nobody has taken it. Who has taken it has it until
+/// somebody else takes it, and finds it again when they come back after a break of their connection. While they are away another
+/// one holds it for them, the writer who used the terminal last: there has to be somebody who answers what programs
+/// ask. Whoever merely holds it does not decide on the size, and takes the pen by typing.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Seats {
+    /// In the order of their last use of the terminal.
+    occupied: Vec<Seat>,
+    taken_by: Option<ViewerId>,
+    attachments: u64,
+    /// Changes with all that others are told of.
+    version: u64,
+}
+
+impl Seats {
+    pub(super) fn len(&self) -> usize {
+        self.occupied.len()
+    }
+
+    /// Whoever has seen this version has nothing new to be told.
+    pub(super) fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Lets somebody in. `resumes` tells that they were there before, so that they do not take what is held for others.
+    pub(super) fn enter(
+        &mut self,
+        viewer: ViewerId,
+        visitor: Visitor,
+        (size, resumes): (Winsize, bool),
+        now: u64,
+    ) -> AttachmentId {
+        let id = AttachmentId(self.attachments);
+        self.attachments += 1;
+        let free = self.taker().is_none() && !(resumes && self.pen().is_some());
+        if free && visitor.role.may_write() {
+            self.taken_by = Some(viewer);
+        }
+        let agent = visitor.agent.chars().filter(|c| !c.is_control()).take(AGENT).collect();
+        let seat = Seat { id, viewer, visitor: Visitor { agent, ..visitor }, since: now, size };
+        let at = if resumes { 0 } else { self.occupied.len() };
+        self.occupied.insert(at, seat);
+        self.version += 1;
+        id
+    }
+
+    pub(super) fn leave(&mut self, id: AttachmentId) {
+        self.occupied.retain(|seat| seat.id != id);
+        self.version += 1;
+    }
+
+    /// Whose terminal answers what programs ask.
+    pub(super) fn pen(&self) -> Option<AttachmentId> {
+        let held = || self.occupied.iter().rfind(|seat| seat.visitor.role.may_write());
+        self.taker().or_else(held).map(|seat| seat.id)
+    }
+
+    /// Who has taken the pen, if they are here.
+    fn taker(&self) -> Option<&Seat> {
+        // When a connection broke and another one came, the later one counts.
+        let taker = |seat: &&Seat| Some(seat.viewer) == self.taken_by && seat.visitor.role.may_write();
+        self.occupied.iter().filter(taker).max_by_key(|seat| seat.id.0)
+    }
+
+    /// Notes that `id` has used the terminal. True if that changed who has the pen.
+    pub(super) fn used(&mut self, id: AttachmentId, sizing: Sizing) -> bool {
+        if self.occupied.last().is_none_or(|last| last.id != id)
+            && let Some(at) = self.occupied.iter().position(|seat| seat.id == id)
+        {
+            let seat = self.occupied.remove(at);
+            self.occupied.push(seat);
+        }
+        let taker = self.taker().map(|seat| seat.id);
+        let moves = taker != Some(id) && (sizing == Sizing::Latest || taker.is_none());
+        moves && self.take(id)
+    }
+
+    /// Gives the pen to `id`. False if that is nobody who may have it.
+    pub(super) fn take(&mut self, id: AttachmentId) -> bool {
+        let seat = self.occupied.iter().find(|seat| seat.id == id && seat.visitor.role.may_write());
+        let Some(viewer) = seat.map(|seat| seat.viewer) else { return false };
+        self.taken_by = Some(viewer);
+        self.version += 1;
+        true
+    }
+
+    /// The window of `id` holds so much now. True if that changed who has the pen: one who is alone need not ask for it.
+    pub(super) fn resized(&mut self, id: AttachmentId, size: Winsize) -> bool {
+        if let Some(seat) = self.occupied.iter_mut().find(|seat| seat.id == id) {
+            seat.size = size;
+        }
+        let writers = self.occupied.iter().filter(|seat| seat.visitor.role.may_write());
+        self.taker().is_none() && writers.count() == 1 && self.take(id)
+    }
+
+    /// The size that is to be in force, and whose it is.
+    pub(super) fn size(&self, sizing: Sizing) -> Option<(Winsize, Option<ViewerId>)> {
+        let taker = self.taker().map(|seat| seat.id);
+        let window = |seat: &Seat| Window {
+            viewer: seat.viewer,
+            role: seat.visitor.role,
+            size: seat.size,
+            has_pen: taker == Some(seat.id),
+        };
+        sizing::in_force(sizing, &self.occupied.iter().map(window).collect::<Vec<_>>())
+    }
+
+    /// What `you` are told of all, in the order they came.
+    pub(super) fn presences(&self, you: AttachmentId) -> Vec<Presence> {
+        let pen = self.pen();
+        let presence = |seat: &Seat| Presence {
+            id: seat.id.0,
+            role: seat.visitor.role,
+            since: seat.since,
+            from: seat.visitor.from.clone(),
+            agent: seat.visitor.agent.clone(),
+            pen: pen == Some(seat.id),
+            you: you == seat.id,
+        };
+        let mut presences: Vec<Presence> = self.occupied.iter().map(presence).collect();
+        presences.sort_unstable_by_key(|presence| presence.id);
+        presences.truncate(PRESENCES);
+        presences
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZE: Winsize = Winsize::cells(80, 24);
+
+    fn viewer(number: u8) -> ViewerId {
+        ViewerId::from_random([number; 16])
+    }
+
+    fn enter(seats: &mut Seats, number: u8, role: Role) -> AttachmentId {
+        seats.enter(viewer(number), Visitor::unknown(role), (Winsize::cells(number.into(), 24), false), 0)
+    }
+
+    fn come_back(seats: &mut Seats, number: u8) -> AttachmentId {
+        seats.enter(viewer(number), Visitor::unknown(Role::Owner), (SIZE, true), 0)
+    }
+
+    #[test]
+    fn who_comes_first_has_the_pen_and_typing_leaves_it_there() {
+        let mut seats = Seats::default();
+        let reader = enter(&mut seats, 1, Role::Reader);
+        assert_eq!(seats.pen(), None, "a reader answers nothing");
+        let first = enter(&mut seats, 2, Role::Owner);
+        let second = enter(&mut seats, 3, Role::Writer);
+        assert_eq!(seats.pen(), Some(first));
+        assert!(!seats.used(second, Sizing::Pen));
+        assert_eq!(seats.pen(), Some(first));
+        assert!(seats.take(second) && !seats.take(reader));
+        assert_eq!(seats.pen(), Some(second));
+        assert!(seats.used(first, Sizing::Latest) && !seats.used(reader, Sizing::Latest));
+        assert_eq!(seats.pen(), Some(first));
+    }
+
+    #[test]
+    fn a_pen_that_was_left_is_held_until_somebody_takes_it() {
+        let mut seats = Seats::default();
+        let first = enter(&mut seats, 10, Role::Owner);
+        let second = enter(&mut seats, 20, Role::Owner);
+        assert_eq!(seats.size(Sizing::Pen).unwrap().1, Some(viewer(10)));
+        seats.leave(first);
+        assert_eq!((seats.pen(), seats.size(Sizing::Pen)), (Some(second), None));
+        let third = enter(&mut seats, 30, Role::Owner);
+        assert_eq!(seats.pen(), Some(third), "the same one may have loaded the page again");
+        seats.leave(third);
+        assert!(seats.used(second, Sizing::Pen), "who types works there");
+        assert_eq!(seats.size(Sizing::Pen).unwrap().1, Some(viewer(20)));
+        enter(&mut seats, 40, Role::Owner);
+        assert_eq!(seats.pen(), Some(second));
+    }
+
+    #[test]
+    fn a_broken_connection_does_not_cost_the_pen() {
+        let mut seats = Seats::default();
+        let first = enter(&mut seats, 10, Role::Owner);
+        let second = enter(&mut seats, 20, Role::Owner);
+        seats.leave(first);
+        assert_eq!(seats.pen(), Some(second));
+        let back = come_back(&mut seats, 10);
+        assert_eq!(seats.pen(), Some(back));
+        // The new connection may be there before the old one is found to be broken.
+        let again = come_back(&mut seats, 10);
+        assert_eq!(seats.pen(), Some(again));
+        seats.leave(back);
+        assert_eq!(seats.pen(), Some(again));
+        // Who comes back does not take what another one took meanwhile, or holds.
+        seats.leave(again);
+        assert!(seats.used(second, Sizing::Pen));
+        come_back(&mut seats, 10);
+        assert_eq!(seats.pen(), Some(second));
+    }
+
+    #[test]
+    fn who_comes_back_to_nobody_has_the_pen() {
+        let mut seats = Seats::default();
+        let back = come_back(&mut seats, 10);
+        assert_eq!((seats.pen(), seats.size(Sizing::Pen).unwrap().1), (Some(back), Some(viewer(10))));
+    }
+
+    #[test]
+    fn who_is_left_alone_takes_the_pen_by_resizing() {
+        let mut seats = Seats::default();
+        let [first, second, third] = [10, 20, 30].map(|number| enter(&mut seats, number, Role::Owner));
+        seats.leave(first);
+        assert!(!seats.resized(second, SIZE), "a phone that is turned takes nothing from who will come back");
+        seats.leave(third);
+        assert!(seats.resized(second, SIZE) && !seats.resized(second, SIZE));
+        assert_eq!(seats.size(Sizing::Pen), Some((SIZE, Some(viewer(20)))));
+    }
+
+    #[test]
+    fn all_are_told_of_all() {
+        let mut seats = Seats::default();
+        let first = enter(&mut seats, 1, Role::Owner);
+        let before = seats.version();
+        let visitor = Visitor { role: Role::Reader, from: "192.0.2.7".into(), agent: "a\x07b".repeat(400) };
+        let second = seats.enter(viewer(2), visitor, (SIZE, false), 1234);
+        assert_ne!(seats.version(), before);
+        let [one, two] = seats.presences(second).try_into().unwrap();
+        assert!((one.id, one.pen, one.you) == (first.0, true, false) && one.role == Role::Owner);
+        assert!((two.pen, two.you, two.since) == (false, true, 1234) && two.from == "192.0.2.7");
+        assert_eq!(two.agent.len(), AGENT);
+        let before = seats.version();
+        seats.used(first, Sizing::Pen);
+        assert_eq!(seats.version(), before, "that is no news");
+        for number in 3..=100 {
+            enter(&mut seats, number, Role::Reader);
+        }
+        assert_eq!((seats.presences(first).len(), seats.len()), (PRESENCES, 100));
+    }
+}

@@ -1,0 +1,118 @@
+//! Whose size a session's terminal has.
+
+use limpet_shared::{Role, Sizing, ViewerId, Winsize};
+
+/// One of those attached, as far as sizes go.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Window {
+    pub(super) viewer: ViewerId,
+    pub(super) role: Role,
+    /// What fits into its window.
+    pub(super) size: Winsize,
+    /// Whether it has taken the pen, and still has it.
+    pub(super) has_pen: bool,
+}
+
+/// The size that is to be in force, and the viewer whose own it is, if it is one's; `None` if it is to stay as it is.
+/// `windows` come in the order of their last use.
+///
+/// A size stays when those who could say otherwise are gone: a window that is loaded again, or a connection that is
+/// down for a moment, must not resize what runs.
+pub(super) fn in_force(sizing: Sizing, windows: &[Window]) -> Option<(Winsize, Option<ViewerId>)> {
+    let writers = || windows.iter().filter(|window| window.role.may_write());
+    let one = |window: &Window| (window.size, Some(window.viewer));
+    match sizing {
+        Sizing::Pen | Sizing::Latest => writers().find(|window| window.has_pen).map(one),
+        Sizing::Owner => writers().rfind(|window| window.role == Role::Owner).map(one),
+        Sizing::Smallest => {
+            let size = writers().map(|window| window.size).reduce(smaller)?;
+            Some((size, writers().find(|window| window.size == size).map(|window| window.viewer)))
+        }
+        Sizing::Fixed => None,
+    }
+}
+
+/// What both hold. Cells are as large as those of the first.
+fn smaller(a: Winsize, b: Winsize) -> Winsize {
+    let (cols, rows) = (a.cols.min(b.cols), a.rows.min(b.rows));
+    if (cols, rows) == (b.cols, b.rows) {
+        return b;
+    }
+    let pixels = |pixels: u16, cells: u16, of: u16| {
+        u16::try_from(u32::from(pixels) * u32::from(cells) / u32::from(of.max(1))).unwrap_or(u16::MAX)
+    };
+    Winsize { cols, rows, xpixel: pixels(a.xpixel, cols, a.cols), ypixel: pixels(a.ypixel, rows, a.rows) }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const DESKTOP: Winsize = Winsize { cols: 160, rows: 40, xpixel: 1600, ypixel: 800 };
+    const PHONE: Winsize = Winsize { cols: 40, rows: 60, xpixel: 320, ypixel: 960 };
+
+    fn viewer(number: u8) -> ViewerId {
+        ViewerId::from_random([number; 16])
+    }
+
+    fn window(number: u8, role: Role, size: Winsize, has_pen: bool) -> Window {
+        Window { viewer: viewer(number), role, size, has_pen }
+    }
+
+    #[test]
+    fn a_phone_does_not_shrink_the_desktop_without_the_pen() {
+        let mut windows = [window(1, Role::Owner, DESKTOP, true), window(2, Role::Owner, PHONE, false)];
+        for sizing in [Sizing::Pen, Sizing::Latest] {
+            assert_eq!(in_force(sizing, &windows), Some((DESKTOP, Some(viewer(1)))));
+        }
+        (windows[0].has_pen, windows[1].has_pen) = (false, true);
+        assert_eq!(in_force(Sizing::Pen, &windows), Some((PHONE, Some(viewer(2)))));
+        assert_eq!(in_force(Sizing::Pen, &windows[..1]), None, "who is left did not ask for anything");
+    }
+
+    #[test]
+    fn the_owner_counts_before_those_who_were_invited() {
+        let windows = [window(1, Role::Owner, DESKTOP, false), window(2, Role::Writer, PHONE, true)];
+        assert_eq!(in_force(Sizing::Owner, &windows), Some((DESKTOP, Some(viewer(1)))));
+        assert_eq!(in_force(Sizing::Owner, &windows[1..]), None);
+    }
+
+    #[test]
+    fn the_smallest_is_what_all_windows_hold() {
+        let windows = [window(1, Role::Owner, DESKTOP, true), window(2, Role::Writer, PHONE, false)];
+        let both = Winsize { cols: 40, rows: 40, xpixel: 400, ypixel: 800 };
+        assert_eq!(in_force(Sizing::Smallest, &windows), Some((both, None)));
+        assert_eq!(in_force(Sizing::Smallest, &windows[..1]), Some((DESKTOP, Some(viewer(1)))));
+    }
+
+    fn windows() -> impl Strategy<Value = Vec<Window>> {
+        let role = prop_oneof![Just(Role::Owner), Just(Role::Writer), Just(Role::Reader)];
+        let one = (any::<u8>(), role, 1..300_u16, 1..100_u16, any::<bool>());
+        let one = one.prop_map(|(number, role, cols, rows, has_pen)| {
+            window(number, role, Winsize::cells(cols, rows), has_pen)
+        });
+        prop::collection::vec(one, 0..6)
+    }
+
+    proptest! {
+        #[test]
+        fn readers_never_count(windows in windows(), choice in 0..Sizing::ALL.len()) {
+            let writers: Vec<_> = windows.iter().copied().filter(|window| window.role.may_write()).collect();
+            prop_assert_eq!(in_force(Sizing::ALL[choice], &windows), in_force(Sizing::ALL[choice], &writers));
+        }
+
+        #[test]
+        fn it_is_some_window_s_size_or_what_fits_into_all(windows in windows(), choice in 0..Sizing::ALL.len()) {
+            if let Some((size, by)) = in_force(Sizing::ALL[choice], &windows) {
+                let own = |window: &Window| Some(window.viewer) == by && window.size == size;
+                let fits = |window: &Window| {
+                    !window.role.may_write() || window.size.cols >= size.cols && window.size.rows >= size.rows
+                };
+                prop_assert!(by.is_none_or(|_| windows.iter().any(own)));
+                prop_assert!(by.is_some() || windows.iter().all(fits));
+            }
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! Who of several has the pen, whose size counts, and what those may do who were invited.
+
+use limpet_shared::{
+    ClientMessage, ErrorCode, Presence, Role, ServerMessage, SessionId, Sizing, ViewerId, Winsize,
+    api::{Access, Pass, SessionInfo},
+};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::harness::{Client, Hello, Options, Server, SlowLink};
+
+/// Says the size whenever that has changed. It looks for itself, since bash forgets a signal that comes while it handles one.
+const SIZES: &str = r#"while :; do now=$(stty size); [ "$now" = "$last" ] || echo "$now"; last=$now; read -t 0.05 line; done"#;
+
+fn resize(message: &ServerMessage) -> Option<(Winsize, Option<ViewerId>)> {
+    if let ServerMessage::Resize { size, by } = message { Some((*size, *by)) } else { None }
+}
+
+fn presences(message: &ServerMessage) -> Option<Vec<Presence>> {
+    if let ServerMessage::Viewers { list, .. } = message { Some(list.clone()) } else { None }
+}
+
+/// Waits until it is told of so many, and gives the newest word on who they are.
+async fn people(client: &mut Client, count: usize, pen: bool) -> Vec<Presence> {
+    let wanted = |message: &ServerMessage| {
+        presences(message)
+            .filter(|list| list.len() == count && list.iter().any(|one| one.you && one.pen) == pen)
+    };
+    client.hears(&format!("that there are {count}"), wanted).await
+}
+
+async fn has_size(client: &mut Client, cols: u16, rows: u16) {
+    let wanted = Winsize::cells(cols, rows);
+    client.hears("the size", |message| resize(message).filter(|(size, _)| *size == wanted)).await;
+    client.sees(&format!("{rows} {cols}\r\n")).await;
+}
+
+async fn update(server: &Server, id: &SessionId, body: Value) -> SessionInfo {
+    let path = format!("/api/sessions/{id}");
+    let response = server.request(Method::PATCH, &path).json(&body).send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    response.json().await.unwrap()
+}
+
+#[tokio::test]
+async fn a_phone_resizes_nothing_until_it_takes_the_pen() {
+    let server = Server::start(Options::default());
+    let id = server.bash(SIZES).await;
+    let mut desktop = Client::attach(&server, &id, Hello::default().size(160, 50)).await;
+    desktop.sees("50 160\r\n").await;
+    let mut phone = Client::attach(&server, &id, Hello::default().size(40, 30)).await;
+    assert_eq!(phone.welcome.size, Winsize::cells(160, 50));
+    let [first, second] = people(&mut phone, 2, false).await.try_into().unwrap();
+    assert!(first.pen && !first.you && !second.pen && second.you);
+    assert_eq!((second.from.as_str(), second.role), ("127.0.0.1", Role::Owner));
+    phone.type_in("x\n").await;
+    phone.hears_written(2).await;
+    phone.resize(41, 31).await;
+    // What the desktop asks for comes after all that the phone did.
+    desktop.resize(150, 45).await;
+    has_size(&mut desktop, 150, 45).await;
+    assert!(!desktop.text().contains(" 41") && !desktop.text().contains(" 40"), "{}", desktop.text());
+
+    phone.say(&ClientMessage::Pen { to: None }).await;
+    has_size(&mut desktop, 41, 31).await;
+    people(&mut desktop, 2, false).await;
+    // It is handed back by who took it.
+    phone.say(&ClientMessage::Pen { to: Some(first.id) }).await;
+    has_size(&mut phone, 150, 45).await;
+    people(&mut desktop, 2, true).await;
+    phone.say(&ClientMessage::Pen { to: Some(77) }).await;
+    phone.hears_error(ErrorCode::NoSuchViewer).await;
+}
+
+#[tokio::test]
+async fn a_size_stays_while_its_owner_is_away_for_a_moment() {
+    let server = Server::start(Options::default());
+    let id = server.bash(SIZES).await;
+    let hello = Hello::default().size(160, 50);
+    let mut desktop = Client::attach(&server, &id, hello.clone()).await;
+    let mut phone = Client::attach(&server, &id, Hello::default().size(40, 30)).await;
+    people(&mut desktop, 2, true).await;
+    desktop.sees("50 160\r\n").await;
+    phone.sees("50 160\r\n").await;
+    let (epoch, received) = (desktop.epoch().clone(), desktop.received);
+    desktop.vanish();
+    people(&mut phone, 1, true).await;
+    let mut desktop = Client::attach(&server, &id, hello.resume(&epoch, received)).await;
+    people(&mut desktop, 2, true).await;
+    people(&mut phone, 2, false).await;
+    // The page is loaded again, and so it is another viewer.
+    desktop.vanish();
+    people(&mut phone, 1, true).await;
+    let mut desktop = Client::attach(&server, &id, Hello::default().size(160, 50)).await;
+    people(&mut desktop, 2, true).await;
+    assert_eq!(phone.text().matches("50 160").count(), 1, "{}", phone.text());
+    assert!(!phone.text().contains("30 40"), "{}", phone.text());
+    // Nobody comes back, and the phone's user types.
+    desktop.vanish();
+    people(&mut phone, 1, true).await;
+    phone.type_in("x").await;
+    has_size(&mut phone, 40, 30).await;
+}
+
+#[tokio::test]
+async fn whose_size_counts_can_be_changed() {
+    let server = Server::start(Options::args(["--sizing", "smallest"]));
+    let id = server.bash(SIZES).await;
+    let mut wide = Client::attach(&server, &id, Hello::default().size(160, 30)).await;
+    wide.sees("30 160\r\n").await;
+    let mut tall = Client::attach(&server, &id, Hello::default().size(70, 60)).await;
+    has_size(&mut wide, 70, 30).await;
+    assert_eq!(update(&server, &id, json!({ "sizing": "latest" })).await.sizing, Sizing::Latest);
+    has_size(&mut wide, 160, 30).await;
+    tall.type_in("x").await;
+    has_size(&mut wide, 70, 60).await;
+    assert_eq!(update(&server, &id, json!({ "sizing": "fixed", "cols": 100 })).await.cols, 100);
+    has_size(&mut wide, 100, 60).await;
+    wide.say(&ClientMessage::Pen { to: None }).await;
+    people(&mut wide, 2, true).await;
+    assert_eq!(server.details(&id).await.info.cols, 100);
+    update(&server, &id, json!({ "sizing": "smallest" })).await;
+    has_size(&mut wide, 70, 30).await;
+    drop(tall);
+    has_size(&mut wide, 160, 30).await;
+}
+
+async fn passes(server: &Server, id: &SessionId) -> [Pass; 2] {
+    let passes: Vec<Pass> = server.get(&format!("/api/sessions/{id}/passes")).await.json().await.unwrap();
+    passes.try_into().unwrap_or_else(|_| panic!("there is a pass for a reader, and one for a writer"))
+}
+
+#[tokio::test]
+async fn who_was_invited_may_do_what_the_pass_says_and_no_more() {
+    let server = Server::start(Options::default());
+    let id = server.bash("while read line; do echo got $line; done").await;
+    let other = server.bash("read line").await;
+    let [reader, writer] = passes(&server, &id).await;
+    assert_eq!((reader.role, writer.role), (Role::Reader, Role::Writer));
+
+    let ask = |method: Method, path: String, pass: &Pass| {
+        server.anonymous(method, &path).bearer_auth(&pass.token).json(&json!({})).send()
+    };
+    for pass in [&reader, &writer] {
+        let sessions = ask(Method::GET, "/api/sessions".into(), pass).await.unwrap();
+        let [session] = sessions.json::<Vec<SessionInfo>>().await.unwrap().try_into().unwrap();
+        assert_eq!((session.id, session.role), (id.clone(), pass.role));
+        let access: Access =
+            ask(Method::GET, "/api/access".into(), pass).await.unwrap().json().await.unwrap();
+        assert!(!access.owner);
+        for (method, path, status) in [
+            (Method::GET, format!("/api/sessions/{id}/screen"), StatusCode::OK),
+            (Method::GET, format!("/api/sessions/{other}"), StatusCode::NOT_FOUND),
+            (Method::GET, format!("/api/sessions/{other}/screen"), StatusCode::NOT_FOUND),
+            (Method::GET, format!("/api/sessions/{other}/attach"), StatusCode::NOT_FOUND),
+            (Method::GET, format!("/api/sessions/{id}/passes"), StatusCode::FORBIDDEN),
+            (Method::POST, "/api/sessions".into(), StatusCode::FORBIDDEN),
+            (Method::PATCH, format!("/api/sessions/{id}"), StatusCode::FORBIDDEN),
+            (Method::DELETE, format!("/api/sessions/{id}"), StatusCode::FORBIDDEN),
+        ] {
+            let answer = ask(method.clone(), path.clone(), pass).await.unwrap();
+            assert_eq!(answer.status(), status, "{method} {path}");
+        }
+    }
+
+    let mut watcher = Client::attach(&server, &id, Hello::default().with(&reader.token)).await;
+    assert_eq!(watcher.welcome.role, Role::Reader);
+    watcher.type_in("from the reader\n").await;
+    watcher.hears_error(ErrorCode::ReadOnly).await;
+    watcher.say(&ClientMessage::Pen { to: None }).await;
+    watcher.hears_error(ErrorCode::ReadOnly).await;
+    let mut helper = Client::attach(&server, &id, Hello::default().with(&writer.token)).await;
+    assert_eq!(helper.welcome.role, Role::Writer);
+    helper.type_in("from the writer\n").await;
+    watcher.sees("got from the writer").await;
+    assert!(!watcher.text().contains("reader"), "{}", watcher.text());
+    let [first, second] = people(&mut helper, 2, true).await.try_into().unwrap();
+    assert_eq!((first.role, second.role), (Role::Reader, Role::Writer));
+    helper.say(&ClientMessage::Pen { to: Some(first.id) }).await;
+    helper.hears_error(ErrorCode::NoSuchViewer).await;
+}
+
+#[tokio::test]
+async fn a_pass_logs_a_browser_in() {
+    let server = Server::start(Options::default());
+    let id = server.bash("read line").await;
+    let [reader, _] = passes(&server, &id).await;
+    let login = server.anonymous(Method::POST, "/api/login").json(&json!({ "token": reader.token }));
+    let answer = login.send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::NO_CONTENT);
+    let cookie = answer.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+    let list = server.anonymous(Method::GET, "/api/sessions").header("cookie", cookie);
+    let sessions: Vec<SessionInfo> = list.send().await.unwrap().json().await.unwrap();
+    assert_eq!(sessions.iter().map(|session| session.role).collect::<Vec<_>>(), [Role::Reader]);
+    let forged = reader.token.replace("reader", "writer");
+    let login = server.anonymous(Method::POST, "/api/login").json(&json!({ "token": forged }));
+    assert_eq!(login.send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_program_that_is_free_outruns_a_viewer_that_wants_everything() {
+    let server = Server::start(Options::args(["--tail", "512KiB", "--flow", "free"]));
+    let id = server.bash("read go; seq 300000; echo done; read line").await;
+    let mut client = Client::attach(&server, &id, Hello::default().window(300)).await;
+    client.type_in("\n").await;
+    let skipped = |message: &ServerMessage| match message {
+        ServerMessage::Reset { skipped, .. } => Some(*skipped),
+        _ => None,
+    };
+    assert!(client.hears("that it was left behind", skipped).await > 0);
+}
+
+#[tokio::test]
+async fn a_program_that_is_held_waits_for_a_slow_person_too() {
+    let server = Server::start(Options::args(["--tail", "512KiB"]));
+    let body = json!({ "command": ["bash", "-c", "read go; seq 150000; echo done"], "flow": "hold" });
+    let id = server.post("/api/sessions", body).await.json::<SessionInfo>().await.unwrap().id;
+    let link = SlowLink::new(server.address(), 400_000.0, std::time::Duration::from_millis(20)).await;
+    let mut client = Client::attach_at(link.address(), &id, Hello::default().follow_now()).await.unwrap();
+    client.type_in("\n").await;
+    client.finishes().await;
+    let expected = (1..=150_000).map(|n| format!("{n}\r\n")).collect::<Vec<_>>().concat();
+    assert!(client.text().ends_with(&(expected + "done\r\n")), "{} bytes", client.output.len());
+}

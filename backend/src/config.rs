@@ -13,7 +13,7 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 use limpet_shared::{Flow, Sizing};
 
 pub use self::{
-    args::{Args, Format, LogFormat},
+    args::{Args, Command, Format, LogFormat},
     base_path::BasePath,
     token::{Token, TokenError},
 };
@@ -28,6 +28,8 @@ pub struct Config {
     pub base_path: BasePath,
     /// The secret.
     pub token: Token,
+    /// Whether it was made up, for nobody has chosen one.
+    is_token_random: bool,
     /// Names by which the server may be called, beside loopback names and numeric addresses.
     pub hosts: Vec<String>,
     /// Pages of other origins that may use the server.
@@ -84,6 +86,7 @@ impl Config {
     /// # Errors
     /// When they ask for something that cannot be.
     pub fn new(args: Args, token: Option<&str>) -> Result<Self, ConfigError> {
+        let is_token_random = args.token_file.is_none() && token.is_none();
         let token = match (&args.token_file, token) {
             (Some(path), _) => Token::read(path).map_err(|source| ConfigError::Token {
                 from: format!("--token-file {}", path.display()),
@@ -100,6 +103,7 @@ impl Config {
             listen: args.listen,
             base_path: args.base_path,
             token,
+            is_token_random,
             hosts: args.allow_host,
             origins: args.allow_origin,
             limits: session::Limits {
@@ -118,5 +122,12 @@ impl Config {
             verbosity: args.verbose,
             heartbeat: Duration::from_millis(args.heartbeat_ms),
         })
+    }
+
+    /// Goes on with the secret of an earlier server, unless somebody has chosen one.
+    pub fn keep_token(&mut self, token: &str) {
+        if let (true, Ok(token)) = (self.is_token_random, Token::new(token)) {
+            self.token = token;
+        }
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! The modules, from the terminal outwards; each knows only those before it.
 //!
-//! * [`pty`]: the single-owner guard of a pty and of the program on it.
+//! * [`pty`]: the single-owner guard of a pty, and how programs are started on one.
 //! * [`log`]: what a program has printed, at absolute offsets, with any number of cursors.
+//! * [`keeper`]: what keeps sessions when the server is killed or replaced.
 //! * [`session`]: one program, its actor, and the registry of all of them.
 //! * [`attachment`]: one viewer of one session, over one WebSocket.
 //! * [`config`], [`auth`]: what the server was told, and who may use it.
@@ -14,6 +15,7 @@ pub mod attachment;
 pub mod auth;
 pub mod browser;
 pub mod config;
+pub mod keeper;
 pub mod link;
 pub mod log;
 pub mod logging;

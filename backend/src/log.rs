@@ -1,24 +1,43 @@
 //! A session's output log: bytes at absolute offsets, of which a bounded tail is kept.
 //!
-//! One [`LogWriter`] appends; any number of [`LogReader`]s are cursors on the same bytes. Output is kept in the form of
-//! ready data frames, so that what goes to a viewer is a reference to what the log holds, not a copy. A reader that
+//! One [`LogWriter`] reads output into it; any number of [`LogReader`]s are cursors on the same bytes. What is new goes to
+//! viewers as ready data frames, by reference, not by copy; who is far behind gets frames that are made for it. A reader that
 //! has fallen behind the tail is told so.
 //!
-//! [`tail`] is the data structure alone, without waiting.
+//! * [`ring`] holds the bytes, in [`memory`] that outlives the server.
+//! * [`recent`] holds the frames that readers have yet to get.
 
-mod tail;
+pub(crate) mod memory;
+mod recent;
+mod ring;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    io,
+    os::fd::{BorrowedFd, OwnedFd},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
-use bytes::Bytes;
-use limpet_shared::{Header, OutputOffset};
+use bytes::{Bytes, BytesMut};
+use limpet_shared::{Header, OutputOffset, limits::OUTPUT_FRAME};
 use tokio::sync::{Notify, watch};
 
-use self::tail::Tail;
+use self::{recent::Recent, ring::Ring};
 
 /// The least that a log keeps, in bytes; a smaller wish is raised to it. It leaves room for a writer that waits for its
 /// readers to notice that it should.
 pub const MIN_TAIL: usize = 512 * 1024;
+
+/// Output that is kept beside the tail, in bytes, for the screen, which follows behind, and for what has been read and not
+/// published yet.
+const SPARE: usize = 5 * 1024 * 1024;
+
+/// Makes the memory of a log that keeps `tail` bytes.
+///
+/// # Errors
+/// When the system has none.
+pub fn memory(tail: usize) -> io::Result<OwnedFd> {
+    memory::create(tail.max(MIN_TAIL) + SPARE)
+}
 
 /// A log that somebody else writes; makes readers.
 #[derive(Clone, Debug)]
@@ -63,7 +82,12 @@ struct Shared {
 
 #[derive(Debug)]
 struct State {
-    tail: Tail,
+    ring: Ring,
+    recent: Recent,
+    /// Bytes that are kept for readers.
+    tail: usize,
+    /// The end of what readers know of.
+    published: OutputOffset,
     cursors: Vec<Cursor>,
     next_id: u64,
 }
@@ -76,14 +100,17 @@ struct Cursor {
     holds: bool,
 }
 
-/// Makes an empty log of which `capacity` bytes are kept.
-#[must_use]
-pub fn log(capacity: usize) -> (LogWriter, Log) {
-    let tail = Tail::new(capacity.max(MIN_TAIL));
-    let state = Mutex::new(State { tail, cursors: Vec::new(), next_id: 0 });
-    let shared = Arc::new(Shared { state, consumed: Notify::new() });
-    let (end, receiver) = watch::channel(OutputOffset::ZERO);
-    (LogWriter { shared: Arc::clone(&shared), end }, Log { shared, end: receiver })
+/// A log in this memory, which goes on where another one has stopped, if there was one.
+///
+/// # Errors
+/// When the memory cannot be mapped, or is something else.
+pub fn log(memory: BorrowedFd<'_>) -> io::Result<(LogWriter, Log)> {
+    let ring = Ring::map(memory)?;
+    let (tail, published) = (ring.capacity().saturating_sub(SPARE), ring.end());
+    let state = State { ring, recent: Recent::default(), tail, published, cursors: Vec::new(), next_id: 0 };
+    let shared = Arc::new(Shared { state: Mutex::new(state), consumed: Notify::new() });
+    let (end, receiver) = watch::channel(published);
+    Ok((LogWriter { shared: Arc::clone(&shared), end }, Log { shared, end: receiver }))
 }
 
 impl Log {
@@ -96,14 +123,14 @@ impl Log {
     /// The offset of the first byte that is still kept.
     #[must_use]
     pub fn start(&self) -> OutputOffset {
-        self.shared.lock().tail.start()
+        self.shared.lock().start()
     }
 
     /// A reader from `start` on, which is no further than the end.
     #[must_use]
     pub fn reader(&self, start: OutputOffset) -> LogReader {
         let mut state = self.shared.lock();
-        let cursor = start.min(state.tail.end());
+        let cursor = start.min(state.published);
         let id = state.next_id;
         state.next_id += 1;
         state.cursors.push(Cursor { id, at: cursor, holds: true });
@@ -112,20 +139,46 @@ impl Log {
 }
 
 impl LogWriter {
-    /// The offset after the last byte.
+    /// The offset after the last byte that readers know of.
     #[must_use]
     pub fn end(&self) -> OutputOffset {
         *self.end.borrow()
     }
 
-    /// Appends a data frame whose offset is the log's end.
-    pub fn append(&mut self, frame: Bytes) {
+    /// Has `read` put at most `most` bytes at the log's end, and say how many. Readers know nothing of them yet.
+    pub fn fill<T>(&mut self, most: usize, read: impl FnOnce(&mut [u8]) -> (usize, T)) -> T {
+        self.shared.lock().ring.fill(most, read)
+    }
+
+    /// How many bytes readers know nothing of yet.
+    #[must_use]
+    pub fn unpublished(&self) -> usize {
+        let state = self.shared.lock();
+        usize::try_from(state.ring.end().since(state.published)).unwrap_or(usize::MAX)
+    }
+
+    /// Makes what has been put into the log known to readers, and gives it to `taker` first.
+    pub fn publish(&mut self, taker: impl FnOnce(&[u8])) {
         let end = {
             let mut state = self.shared.lock();
-            state.tail.append(frame);
-            state.tail.end()
+            let (start, end) = (state.published, state.ring.end());
+            if start == end {
+                return;
+            }
+            taker(state.ring.read(start, end));
+            state.publish(end);
+            end
         };
         self.end.send_replace(end);
+    }
+
+    /// The output from `start` on, up to the log's end, `most` bytes of it at most. None if it is not kept.
+    #[must_use]
+    pub fn read(&self, start: OutputOffset, most: usize) -> Option<Vec<u8>> {
+        let state = self.shared.lock();
+        let kept = state.ring.end().since(start) <= state.ring.capacity() as u64;
+        (kept && start <= state.published)
+            .then(|| state.ring.read(start, state.published.min(start.advanced(most))).to_vec())
     }
 
     /// How far the fastest of those readers has come that are to be waited for, if there is one.
@@ -150,7 +203,7 @@ impl LogReader {
     /// The next output, `max` bytes of it at most, without waiting.
     pub fn next(&mut self, max: usize) -> Next {
         let mut state = self.shared.lock();
-        let next = state.tail.read(self.cursor, max);
+        let next = state.read(self.cursor, max);
         match &next {
             Next::Frame(frame) => self.cursor = self.cursor.advanced(frame.len() - Header::LEN),
             Next::Lost | Next::Dry => return next,
@@ -185,7 +238,11 @@ impl LogReader {
 
 impl Drop for LogReader {
     fn drop(&mut self) {
-        self.shared.lock().cursors.retain(|cursor| cursor.id != self.id);
+        {
+            let mut state = self.shared.lock();
+            state.cursors.retain(|cursor| cursor.id != self.id);
+            state.forget_frames();
+        }
         self.shared.consumed.notify_one();
     }
 }
@@ -198,16 +255,69 @@ impl Shared {
 }
 
 impl State {
+    fn start(&self) -> OutputOffset {
+        self.published.before(self.tail)
+    }
+
+    /// Somebody may be given everything before `end`. Frames are made of what somebody waits for.
+    fn publish(&mut self, end: OutputOffset) {
+        let waited_for =
+            self.cursors.iter().any(|cursor| cursor.at == self.published || self.recent.holds(cursor.at));
+        if waited_for {
+            let mut at = self.published;
+            while at < end {
+                let next = end.min(at.advanced(OUTPUT_FRAME));
+                self.recent.push(at, frame(&self.ring, at, next));
+                at = next;
+            }
+        } else {
+            self.recent.clear();
+        }
+        self.published = end;
+    }
+
+    /// A frame of at most `max` bytes of output from `cursor` on.
+    fn read(&self, cursor: OutputOffset, max: usize) -> Next {
+        let end = self.published.min(cursor.advanced(max.min(OUTPUT_FRAME)));
+        if cursor < self.start() {
+            return Next::Lost;
+        }
+        if cursor >= end {
+            return Next::Dry;
+        }
+        match self.recent.starting_at(cursor) {
+            Some(frame) if frame.len() - Header::LEN <= max => Next::Frame(frame),
+            _ => Next::Frame(frame(&self.ring, cursor, end)),
+        }
+    }
+
     fn move_cursor(&mut self, id: u64, cursor: OutputOffset) {
         if let Some(entry) = self.cursors.iter_mut().find(|entry| entry.id == id) {
             entry.at = cursor;
         }
+        self.forget_frames();
     }
+
+    /// Frames that nobody waits for any more are not kept.
+    fn forget_frames(&mut self) {
+        let slowest = self.cursors.iter().map(|cursor| cursor.at).min();
+        self.recent.forget_before(slowest.unwrap_or(self.published));
+    }
+}
+
+/// A data frame with what is in the ring from `start` to `end`.
+fn frame(ring: &Ring, start: OutputOffset, end: OutputOffset) -> Bytes {
+    let output = ring.read(start, end);
+    let mut frame = BytesMut::with_capacity(Header::LEN + output.len());
+    frame.extend_from_slice(&Header::data(start.get()).encode());
+    frame.extend_from_slice(output);
+    frame.freeze()
 }
 
 #[cfg(test)]
 mod tests {
-    use limpet_shared::limits::OUTPUT_FRAME;
+    use std::os::fd::AsFd as _;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -221,9 +331,13 @@ mod tests {
 
     impl Source {
         fn append(&mut self, output: &[u8]) {
-            let mut frame = Header::data(self.writer.end().get()).encode().to_vec();
-            frame.extend_from_slice(output);
-            self.writer.append(frame.into());
+            self.writer.fill(output.len(), |place| {
+                place.copy_from_slice(output);
+                (output.len(), ())
+            });
+            let mut published = Vec::new();
+            self.writer.publish(|new| published.extend_from_slice(new));
+            assert!(published == output);
             self.written.extend_from_slice(output);
         }
 
@@ -252,7 +366,7 @@ mod tests {
     }
 
     fn source() -> (Source, Log) {
-        let (writer, log) = log(0);
+        let (writer, log) = log(memory(0).unwrap().as_fd()).unwrap();
         (Source { writer, written: Vec::new() }, log)
     }
 
@@ -321,10 +435,10 @@ mod tests {
     }
 
     #[test]
-    fn whole_frames_are_shared_not_copied() {
+    fn new_frames_are_shared_not_copied() {
         let (mut source, log) = source();
-        source.append(&vec![b'x'; 40_000]);
         let (mut one, mut other) = (log.reader(OutputOffset::ZERO), log.reader(OutputOffset::ZERO));
+        source.append(&vec![b'x'; 40_000]);
         let (Next::Frame(one), Next::Frame(other)) = (one.next(usize::MAX), other.next(usize::MAX)) else {
             panic!("there is output");
         };

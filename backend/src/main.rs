@@ -1,31 +1,58 @@
 //! The `limpet` command.
 
-use std::process::ExitCode;
+use std::{os::fd::OwnedFd, process::ExitCode};
 
 use limpet::{
-    config::{Args, Config},
-    logging, serve,
+    config::{Args, Command, Config},
+    keeper, logging, serve,
 };
 
 /// What shells take for wrong usage.
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    match Command::parse() {
+        Command::Serve(args) => serve_or_keep(*args),
+        Command::Upgrade(pid) => match keeper::upgrade(pid) {
+            Ok(outcome) => say(&outcome),
+            Err(error) => fail(1, &error.to_string()),
+        },
+    }
+}
+
+fn serve_or_keep(args: Args) -> ExitCode {
     let filter = logging::filter_from_environment();
     if let Err(error) = logging::init(args.log_format, args.verbose, filter.as_deref()) {
         return fail(USAGE, &format!("LIMPET_LOG: {error}; write, for example, limpet=debug"));
     }
+    match keeper::connection() {
+        Ok(Some(keeper)) => serve(args, keeper),
+        // The server says what is wrong with what it was told.
+        Ok(None) => match keeper::run() {
+            Ok(code) => ExitCode::from(code),
+            Err(error) => fail(1, &format!("could not start the server: {error}")),
+        },
+        Err(error) => fail(1, &format!("could not reach the process that keeps sessions: {error}")),
+    }
+}
+
+fn serve(args: Args, keeper: OwnedFd) -> ExitCode {
     // What is no UTF-8 is refused as every other token with odd characters is.
     let token = std::env::var_os("LIMPET_TOKEN").map(|token| token.to_string_lossy().into_owned());
     let config = match Config::new(args, token.as_deref()) {
         Ok(config) => config,
         Err(error) => return fail(USAGE, &error.to_string()),
     };
-    match serve::run(config) {
+    match serve::run(config, keeper) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(1, &format!("{error:#}")),
     }
+}
+
+#[expect(clippy::print_stdout, reason = "this is what was asked for")]
+fn say(message: &str) -> ExitCode {
+    println!("{message}");
+    ExitCode::SUCCESS
 }
 
 #[expect(clippy::print_stderr, reason = "this is where errors reach people")]

@@ -1,38 +1,32 @@
-//! The single-owner guard of a pseudo-terminal and of the program on it.
+//! The single-owner guard of a pseudo-terminal.
 //!
-//! A [`Pty`] is the one owner of a pty's master side, a [`Child`] the one owner of the program that was started on
-//! its slave side. Neither is `Clone`, neither gives out its descriptor, raw or owned, so each is closed exactly once,
-//! by the type's own drop; whoever reads or writes borrows.
+//! A [`Pty`] is this process's one owner of a pty's master side. It is not `Clone` and gives out no descriptor, raw or owned, so it
+//! is closed exactly once, by the type's own drop; whoever reads or writes borrows.
 //!
-//! * [`spawn`] makes the two, consuming the slave side on the way, so that the end of the program is the end of the
-//!   output.
-//! * [`Child::end`] ends everything that runs in the terminal: hang-up, a bounded ladder to `SIGKILL`, and reaping.
+//! * [`start`] opens a pty and starts a program on it, consuming the slave side on the way, so that the end of the program is the
+//!   end of the output.
+//! * [`process_session`] ends everything that runs in the terminal: hang-up, and a bounded ladder to `SIGKILL`.
+//! * [`child`](crate::keeper) says whose child the program is, and who else holds the master side.
 
-mod child;
-mod process_session;
+pub(crate) mod process_session;
 mod spawn;
-mod sys;
-#[cfg(test)]
-mod tests;
+pub(crate) mod sys;
 
 use std::{
     io,
-    os::fd::{AsFd, OwnedFd},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
 
 use limpet_shared::Winsize;
 use nix::{
-    fcntl::OFlag,
+    fcntl::{OFlag, SpliceFFlags, splice},
     pty::{posix_openpt, unlockpt},
     sys::termios::{InputFlags, SetArg, tcgetattr, tcsetattr},
     unistd,
 };
 use tokio::io::{Interest, unix::AsyncFd};
 
-pub use self::{
-    child::{Child, Onlooker},
-    spawn::{Program, SpawnError, spawn},
-};
+pub use self::spawn::{Program, SpawnError, Started, start};
 
 /// What a read of the terminal brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,18 +48,12 @@ pub struct Pty {
 }
 
 impl Pty {
-    /// Opens a pty of the given size with UTF-8 aware line editing (`IUTF8`, termios(3)), and its slave side.
-    fn open(size: Winsize) -> io::Result<(Self, OwnedFd)> {
-        let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
-        let master = posix_openpt(flags)?;
-        unlockpt(&master)?;
-        let slave = sys::open_slave(master.as_fd())?;
-        let mut termios = tcgetattr(&slave)?;
-        termios.input_flags.insert(InputFlags::IUTF8);
-        tcsetattr(&slave, SetArg::TCSANOW, &termios)?;
-        let pty = Self { master: sys::watch(master.into(), Interest::READABLE | Interest::WRITABLE)? };
-        pty.resize(size)?;
-        Ok((pty, slave))
+    /// Takes the master side that [`start`] has opened. To be called within the runtime.
+    ///
+    /// # Errors
+    /// Those of the runtime's reactor.
+    pub fn own(master: OwnedFd) -> io::Result<Self> {
+        Ok(Self { master: sys::watch(master, Interest::READABLE | Interest::WRITABLE)? })
     }
 
     /// Waits until [`read`](Self::read) has something to say. Cancel safe.
@@ -99,16 +87,21 @@ impl Pty {
         }
     }
 
-    /// Writes input for the program, without waiting, and tells how much of it the terminal took: nothing when its
-    /// queue is full because the program does not read.
+    /// Moves input for the program out of a pipe, without waiting, and tells how much of it the terminal took: nothing when
+    /// its queue is full because the program does not read. What the terminal has taken is no longer in the pipe, and what it has
+    /// not is, whatever happens to this process meanwhile.
     ///
     /// # Errors
-    /// Those of write(2); `EIO` when the terminal has been hung up.
-    pub fn write(&self, input: &[u8]) -> io::Result<usize> {
-        match self.master.try_io(Interest::WRITABLE, |fd| Ok(unistd::write(fd, input)?)) {
+    /// Those of splice(2); `EIO` when the terminal has been hung up.
+    pub fn write_from(&self, pipe: BorrowedFd<'_>, count: usize) -> io::Result<usize> {
+        let flags = SpliceFFlags::SPLICE_F_NONBLOCK;
+        let moved = self
+            .master
+            .try_io(Interest::WRITABLE, |fd| Ok(splice(pipe, None, fd.as_fd(), None, count, flags)?));
+        match moved {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(0),
-            taken => taken,
+            moved => moved,
         }
     }
 
@@ -119,4 +112,17 @@ impl Pty {
     pub fn resize(&self, size: Winsize) -> io::Result<()> {
         sys::set_winsize(self.master.get_ref().as_fd(), size)
     }
+}
+
+/// Opens a pty of the given size with UTF-8 aware line editing (`IUTF8`, termios(3)): its master and its slave side.
+fn open(size: Winsize) -> io::Result<(OwnedFd, OwnedFd)> {
+    let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
+    let master = posix_openpt(flags)?;
+    unlockpt(&master)?;
+    let slave = sys::open_slave(master.as_fd())?;
+    let mut termios = tcgetattr(&slave)?;
+    termios.input_flags.insert(InputFlags::IUTF8);
+    tcsetattr(&slave, SetArg::TCSANOW, &termios)?;
+    sys::set_winsize(master.as_fd(), size)?;
+    Ok((master.into(), slave))
 }

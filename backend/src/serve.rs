@@ -3,20 +3,25 @@
 use std::{
     io::{self, ErrorKind},
     net::SocketAddr,
+    os::fd::OwnedFd,
+    pin::pin,
+    process,
     time::Duration,
 };
 
 use anyhow::{Context, anyhow};
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use serde::{Deserialize, Serialize};
 use tokio::{
     runtime::{Builder, Runtime},
     signal::unix::{Signal, SignalKind, signal},
+    time::timeout,
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     browser::{self, Opened},
     config::Config,
+    keeper::{Estate, Left, Link},
     link::Links,
     session::{Sessions, SpawnDefaults},
     web::{self, App, Listener},
@@ -25,16 +30,22 @@ use crate::{
 /// How long a blocked thread may hold up the end. Programs are ended on such threads, which takes a little less.
 const LINGER: Duration = Duration::from_secs(4);
 
-/// Runs the server until it is told to end by `SIGTERM` or `SIGINT`.
+/// How long viewers have to part before another server takes over.
+const PARTING: Duration = Duration::from_millis(500);
+
+/// Runs the server until it is told to end by `SIGTERM` or `SIGINT`. Its keeper is at the other end of `socket`.
 ///
 /// # Errors
 /// When it cannot start, for it has no runtime or cannot listen, and when a second signal does not let it end in order.
-pub fn run(config: Config) -> anyhow::Result<()> {
-    let nofile = raise_open_files();
+pub fn run(config: Config, socket: OwnedFd) -> anyhow::Result<()> {
     let runtime = runtime(config.worker_threads).context("could not start the runtime")?;
-    let ended = runtime.block_on(serve(config, nofile));
+    let ended = runtime.block_on(serve(config, socket));
+    if let Ok(End::Leaves) = ended {
+        // Whatever would be dropped now is to go on, in another process.
+        process::exit(0);
+    }
     runtime.shutdown_timeout(LINGER);
-    ended
+    ended.map(drop)
 }
 
 fn runtime(worker_threads: Option<usize>) -> io::Result<Runtime> {
@@ -48,34 +59,88 @@ fn runtime(worker_threads: Option<usize>) -> io::Result<Runtime> {
     builder.enable_all().build()
 }
 
-async fn serve(config: Config, nofile: Option<(u64, u64)>) -> anyhow::Result<()> {
-    let address = config.listen;
-    let listener = Listener::bind(address).await.map_err(|error| cannot_listen(address, &error))?;
+/// How the server ends.
+enum End {
+    /// With all its sessions.
+    Over,
+    /// Alone: another server goes on with them.
+    Leaves,
+}
+
+/// What the next server is to know.
+#[derive(Serialize, Deserialize)]
+struct Record {
+    token: String,
+}
+
+async fn serve(mut config: Config, socket: OwnedFd) -> anyhow::Result<End> {
+    let (keeper, estate) =
+        Link::connect(socket).await.context("could not reach the process that keeps sessions")?;
+    let mut signals = Signals::watch().context("could not watch for signals")?;
+    let is_first = estate.is_none();
+    let (listener, left) = if let Some(Estate { record, listener, sessions }) = estate {
+        let record: Record =
+            serde_json::from_str(&record).context("could not read what an earlier server has left")?;
+        config.keep_token(&record.token);
+        let listener = listener.context("an earlier server has left no socket")?;
+        (Listener::take_over(listener).context("could not go on listening")?, sessions)
+    } else {
+        let address = config.listen;
+        (Listener::bind(address).await.map_err(|error| cannot_listen(address, &error))?, Vec::new())
+    };
     let links = Links::new(&config, listener.address().context("could not tell where it listens")?);
+    let sessions = sessions(&config, &keeper, left).await;
+    let shutdown = CancellationToken::new();
+    let app = App::new(config.clone(), sessions.clone(), shutdown.clone());
+    let record = serde_json::to_string(&Record { token: config.token.reveal().to_owned() })?;
+    keeper
+        .serving(record, Some(listener.socket()))
+        .await
+        .context("could not tell its keeper that it serves")?;
+
+    // Until the end, since the browser takes its time.
+    let _opened = if is_first { announce(&config, &links) } else { None };
+    let mut serving = pin!(web::serve(listener, app));
+    let how = tokio::select! {
+        () = &mut serving => End::Over,
+        () = signals.next() => End::Over,
+        () = keeper.lost() => {
+            tracing::error!("the process that keeps sessions is gone, and so they end");
+            End::Over
+        }
+        () = keeper.leave() => End::Leaves,
+    };
+    shutdown.cancel();
+    if let End::Leaves = how {
+        tracing::info!("making room for another server");
+        // Who has not understood by then will notice.
+        let _ = timeout(PARTING, serving).await;
+        return Ok(End::Leaves);
+    }
+    tracing::info!("ending");
+    tokio::select! {
+        _ = async { tokio::join!(serving, sessions.shutdown()) } => {
+            keeper.end().await;
+            Ok(End::Over)
+        }
+        // What is let go now ends as well: tasks are dropped, and programs are killed by whoever holds them.
+        () = signals.next() => Err(anyhow!("a second signal came before all had ended in good order")),
+    }
+}
+
+/// The registry, with the sessions that an earlier server has left.
+async fn sessions(config: &Config, keeper: &Link, left: Vec<Left>) -> Sessions {
     let defaults = SpawnDefaults {
         command: config.command.clone(),
         cwd: config.cwd.clone(),
-        nofile,
         sizing: config.sizing,
         flow: config.flow,
     };
-    let sessions = Sessions::new(config.limits, defaults);
-    let shutdown = CancellationToken::new();
-    let app = App::new(config.clone(), sessions.clone(), shutdown.clone());
-    let mut signals = Signals::watch().context("could not watch for signals")?;
-
-    // Until the end, since the browser takes its time.
-    let _opened = announce(&config, &links);
-    let serving = web::serve(listener, app);
-    let ending = async {
-        shutdown.cancelled().await;
-        sessions.shutdown().await;
-    };
-    tokio::select! {
-        _ = async { tokio::join!(serving, ending) } => Ok(()),
-        // What is let go now ends as well: tasks are dropped, and programs are killed by whoever holds them.
-        () = signals.obey(&shutdown) => Err(anyhow!("a second signal came before all had ended in good order")),
+    let sessions = Sessions::new(config.limits, defaults, keeper.clone());
+    for session in sessions.take_over(left) {
+        keeper.forget(&session).await;
     }
+    sessions
 }
 
 /// What to do about it depends on what is wrong.
@@ -127,23 +192,4 @@ impl Signals {
             _ = self.interrupt.recv() => {}
         }
     }
-
-    /// The first signal ends the server in good order. Comes to its end at the second, which is for the impatient.
-    async fn obey(&mut self, shutdown: &CancellationToken) {
-        self.next().await;
-        tracing::info!("ending");
-        shutdown.cancel();
-        self.next().await;
-    }
-}
-
-/// Allows the server as many descriptors as it may have: a session needs two, a viewer one. Gives the limits it was
-/// started with, for programs to have those.
-fn raise_open_files() -> Option<(u64, u64)> {
-    let raise = || -> nix::Result<(u64, u64)> {
-        let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
-        setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
-        Ok((soft, hard))
-    };
-    raise().inspect_err(|error| tracing::warn!(%error, "could not raise the limit of open files")).ok()
 }

@@ -4,6 +4,7 @@
 //! * [`actor`] is the one task that owns a session's pty and child. [`output`] brings what the program prints into the
 //!   log, [`flow`] decides when that has to wait, [`input`]
 //!   numbers what viewers type, [`display`] is the session's screen.
+//! * [`keeping`] gives the keeper what another server needs to go on with a session; [`inlet`] accounts for its input.
 //! * [`begin`] is how a viewer begins: by what it lacks, or by a picture of the screen.
 //! * [`handle`] is what everybody else has of a session; [`status`] is what they can see of it,
 //!   [`seats`] who of them is there and has the pen, and [`sizing`] decides whose size counts.
@@ -13,7 +14,9 @@ mod begin;
 mod display;
 mod flow;
 mod handle;
+mod inlet;
 mod input;
+mod keeping;
 mod output;
 mod plan;
 mod registry;

@@ -2,6 +2,6 @@
 
 fn main() {}
 
-fn twice(child: limpet::pty::Child) -> (limpet::pty::Child, limpet::pty::Child) {
+fn twice(child: limpet::keeper::Child) -> (limpet::keeper::Child, limpet::keeper::Child) {
     (child.clone(), child)
 }

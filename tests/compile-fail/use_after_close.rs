@@ -1,8 +1,8 @@
-//! Writing to a terminal that has been closed.
+//! Reading a terminal that has been closed.
 
 fn main() {}
 
 fn late(pty: limpet::pty::Pty) {
     drop(pty);
-    let _ = pty.write(b"too late");
+    let _ = pty.read(&mut []);
 }

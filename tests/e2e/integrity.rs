@@ -6,12 +6,17 @@ use crate::harness::{Client, Cutter, Hello, Options, Server, client::viewer, cut
 
 const LINES: u32 = 40_000;
 
-fn numbered(last: u32) -> String {
+pub(crate) fn numbered(last: u32) -> String {
     (1..=last).map(|n| format!("line {n}\r\n")).collect::<Vec<_>>().concat()
 }
 
 /// A viewer that attaches again and again until it has seen the end, and what it saw.
-async fn follow(address: &str, session: &SessionId, window: u64, seed: u64) -> (Vec<u8>, ExitStatus) {
+pub(crate) async fn follow(
+    address: &str,
+    session: &SessionId,
+    window: u64,
+    seed: u64,
+) -> (Vec<u8>, ExitStatus) {
     let mut seeded = Seeded::new(seed);
     let mut all = Vec::new();
     let mut hello = Hello::default().window(window);
@@ -76,7 +81,7 @@ async fn a_window_of_one_byte_is_enough() {
 }
 
 /// Types a text over connections that break, knowing only what the protocol tells.
-async fn type_all(address: &str, session: &SessionId, viewer: ViewerId, text: &[u8], seed: u64) {
+pub(crate) async fn type_all(address: &str, session: &SessionId, viewer: ViewerId, text: &[u8], seed: u64) {
     let mut seeded = Seeded::new(seed);
     loop {
         let hello = Hello { viewer, ..Hello::default() };
@@ -121,7 +126,7 @@ async fn every_key_arrives_once_and_in_order_over_connections_that_break() {
     }
 }
 
-fn sha256(bytes: &[u8]) -> String {
+pub(crate) fn sha256(bytes: &[u8]) -> String {
     use sha2::Digest;
     hex::encode(sha2::Sha256::digest(bytes))
 }

@@ -7,6 +7,7 @@
 //! * [`lifecycle`]: how programs start and end, and what they find.
 //! * [`screen`]: what is shown to who comes back or is slow, and what programs are answered.
 //! * [`sharing`]: who of several has the pen, whose size counts, and what those may do who were invited.
+//! * [`survival`]: what goes on when the server is killed or replaced.
 //! * [`viewers`]: several of them, slow ones, and ones that are gone.
 //! * [`churn`]: thousands of sessions, and nothing left of them.
 #![expect(
@@ -24,4 +25,5 @@ mod lifecycle;
 mod protocol;
 mod screen;
 mod sharing;
+mod survival;
 mod viewers;

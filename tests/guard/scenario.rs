@@ -2,12 +2,19 @@
 
 use std::{
     io::{self, Read as _, Write as _},
-    os::unix::net::UnixStream,
+    os::{
+        fd::{AsFd as _, OwnedFd},
+        unix::net::UnixStream,
+    },
     sync::Arc,
 };
 
-use limpet::pty::{Program, Pty, Read, spawn};
-use limpet_shared::Winsize;
+use limpet::{
+    keeper::{Life, Link},
+    pty::{Program, Pty, Read},
+};
+use limpet_shared::{SessionId, Winsize};
+use nix::unistd;
 use tokio::{
     sync::mpsc,
     task::{JoinError, JoinHandle},
@@ -31,14 +38,16 @@ impl Ending {
 }
 
 /// Runs a program on a terminal until the session's end, and checks that it ends alone.
-pub(crate) async fn session(ending: Ending) {
+pub(crate) async fn session(keeper: Link, ending: Ending) {
     let program = Program::new("sh".into(), ["-c", "echo ready; read line"].map(Into::into).to_vec());
-    let (pty, child) = spawn(&program, Winsize::default()).unwrap();
+    let name = SessionId::from_random(limpet::random::bytes());
+    let held = keeper.start(&name, &program, Winsize::default(), 0).await.unwrap();
+    let Life { pty, child, pipe } = held.life.unwrap();
     let pty = Arc::new(pty);
     let (to_browser, mut at_browser) = mpsc::channel(16);
     let (from_browser, at_terminal) = mpsc::channel(16);
     let terminal = tokio::spawn(terminal_to_browser(Arc::clone(&pty), to_browser));
-    let browser = tokio::spawn(browser_to_terminal(Arc::clone(&pty), at_terminal));
+    let browser = tokio::spawn(browser_to_terminal(Arc::clone(&pty), pipe, at_terminal));
     at_browser.recv().await.unwrap();
     let (first, second) = match ending {
         Ending::Program => {
@@ -67,6 +76,8 @@ pub(crate) async fn session(ending: Ending) {
     cancelled(second).await;
     drop(Arc::into_inner(pty).unwrap());
     child.end().await.unwrap();
+    child.reap().await.unwrap();
+    keeper.forget(&name).await;
     still_theirs(innocent);
 }
 
@@ -103,15 +114,15 @@ async fn terminal_to_browser(pty: Arc<Pty>, browser: mpsc::Sender<Vec<u8>>) -> i
 
 async fn browser_to_terminal(
     pty: Arc<Pty>,
+    pipe: OwnedFd,
     mut browser: mpsc::Receiver<io::Result<Vec<u8>>>,
 ) -> io::Result<()> {
     while let Some(input) = browser.recv().await {
-        let input = input?;
-        let mut left = &input[..];
-        while !left.is_empty() {
-            match pty.write(left)? {
+        let mut left = unistd::write(&pipe, &input?)?;
+        while left > 0 {
+            match pty.write_from(pipe.as_fd(), left)? {
                 0 => pty.writable().await?,
-                taken => left = &left[taken..],
+                taken => left -= taken,
             }
         }
     }

@@ -18,6 +18,7 @@ Examples:
   limpet --listen 0.0.0.0:7707            for other machines too; mind what it says about that
   limpet --token-file ~/.config/limpet    the same link every time
   limpet --base-path /shell               behind a reverse proxy
+  limpet upgrade                          after a new version was installed; sessions go on
   ssh -L 7707:127.0.0.1:7707 HOST limpet  on another machine, through a tunnel";
 
 const USAGE: &str = "limpet [serve] [OPTIONS] [-- COMMAND [ARG]...]";
@@ -38,6 +39,20 @@ enum Verb {
     /// Serve sessions to browsers; this is also what happens without a verb.
     #[command(after_help = EXAMPLES, override_usage = USAGE)]
     Serve(Box<Args>),
+    /// Have the limpet that runs go on as the program that is on the disk now. No session notices.
+    Upgrade {
+        /// Its process, if several run.
+        pid: Option<u32>,
+    },
+}
+
+/// What limpet is to do.
+#[derive(Debug)]
+pub enum Command {
+    /// Serve.
+    Serve(Box<Args>),
+    /// Replace the server that runs, or of several the one with this process id.
+    Upgrade(Option<u32>),
 }
 
 /// What `limpet serve` was told.
@@ -136,27 +151,33 @@ pub enum LogFormat {
     Json,
 }
 
-impl Args {
+impl Command {
     /// Reads the command line, and ends the process if that asks for help or makes no sense.
     #[must_use]
     pub fn parse() -> Self {
         Cli::parse().into()
     }
+}
 
+impl Args {
     /// Reads words as if they stood after `limpet`.
     ///
     /// # Errors
     /// When they ask for help or make no sense.
     pub fn try_from_words(words: &[&str]) -> Result<Self, clap::Error> {
-        Cli::try_parse_from(["limpet"].iter().chain(words)).map(Self::from)
+        match Cli::try_parse_from(["limpet"].iter().chain(words))?.into() {
+            Command::Serve(args) => Ok(*args),
+            Command::Upgrade(_) => Err(clap::Error::new(clap::error::ErrorKind::InvalidSubcommand)),
+        }
     }
 }
 
-impl From<Cli> for Args {
+impl From<Cli> for Command {
     fn from(cli: Cli) -> Self {
         match cli.verb {
-            Some(Verb::Serve(args)) => *args,
-            None => cli.args,
+            Some(Verb::Serve(args)) => Self::Serve(args),
+            Some(Verb::Upgrade { pid }) => Self::Upgrade(pid),
+            None => Self::Serve(Box::new(cli.args)),
         }
     }
 }

@@ -29,7 +29,7 @@ const LADDER: [(&[Signal], Duration); 3] = [
 const KILL_ROUNDS: usize = 8;
 
 /// Ends all processes of the session that `leader` leads. Blocks until they are gone, for some seconds at most.
-pub(super) fn end(leader: Pid) {
+pub(crate) fn end(leader: Pid) {
     let last = LADDER[LADDER.len() - 1];
     for (signals, grace) in LADDER.into_iter().chain([last; KILL_ROUNDS]) {
         let members = members(leader);
@@ -49,7 +49,7 @@ pub(super) fn end(leader: Pid) {
 }
 
 /// The names of the session's processes, with or without its leader.
-pub(super) fn names(leader: Pid, with_leader: bool) -> Vec<String> {
+pub(crate) fn names(leader: Pid, with_leader: bool) -> Vec<String> {
     let pids = pids(leader).into_iter().filter(|&pid| with_leader || pid != leader);
     let name = |pid: Pid| fs::read_to_string(format!("/proc/{pid}/comm")).ok();
     let mut names: Vec<String> = pids.filter_map(name).map(|name| name.trim_end().to_owned()).collect();

@@ -6,7 +6,7 @@ use std::{
     io,
     os::{fd::OwnedFd, unix::process::CommandExt},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{self, Command, Stdio},
 };
 
 use limpet_shared::Winsize;
@@ -15,7 +15,7 @@ use nix::{
     unistd::{Uid, User},
 };
 
-use super::{Child, Pty, sys};
+use super::sys;
 
 /// Variables of the server's own environment that would mislead a program about its terminal, or are secret.
 const WITHHELD: [&str; 9] =
@@ -138,18 +138,26 @@ impl Program {
     }
 }
 
+/// A program that has just been started on a terminal of its own.
+#[derive(Debug)]
+pub struct Started {
+    /// The master side of the terminal, open and non-blocking.
+    pub master: OwnedFd,
+    /// The program. Whoever holds this has to reap it.
+    pub child: process::Child,
+}
+
 /// Starts a program as the leader of a new process session on a new terminal.
 ///
 /// # Errors
 /// When there is no terminal to be had, or the program cannot be executed.
-pub fn spawn(program: &Program, size: Winsize) -> Result<(Pty, Child), SpawnError> {
+pub fn start(program: &Program, size: Winsize) -> Result<Started, SpawnError> {
     if let Some(cwd) = &program.cwd {
         std::fs::read_dir(cwd).map_err(|source| SpawnError::Cwd { cwd: cwd.clone(), source })?;
     }
-    let (pty, slave) = Pty::open(size).map_err(SpawnError::Open)?;
+    let (master, slave) = super::open(size).map_err(SpawnError::Open)?;
     // The command holds the slave side. It ends with this statement, and with it our last hold on that side.
     let spawned = program.command(slave).map_err(SpawnError::Open)?.spawn();
-    let spawned =
-        spawned.map_err(|source| SpawnError::Exec { file: PathBuf::from(&program.file), source })?;
-    Ok((pty, Child::adopt(spawned).map_err(SpawnError::Open)?))
+    let child = spawned.map_err(|source| SpawnError::Exec { file: PathBuf::from(&program.file), source })?;
+    Ok(Started { master, child })
 }

@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "system calls without a safe wrapper; each block says why it holds")]
 
 use std::{
-    io, mem,
+    io,
     os::{
         fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
         unix::process::CommandExt,
@@ -10,20 +10,20 @@ use std::{
     process::Command,
 };
 
-use limpet_shared::{ExitStatus, Winsize};
+use limpet_shared::Winsize;
 use nix::{
     errno::Errno,
     libc,
     sys::{
         resource::{Resource, rlim_t, setrlimit},
-        signal::Signal,
+        signal::{SigSet, Signal},
     },
     unistd::{self, Pid},
 };
 use tokio::io::{Interest, unix::AsyncFd};
 
 /// Has the runtime watch a descriptor. To be called within it.
-pub(super) fn watch(fd: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
+pub(crate) fn watch(fd: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: an `OwnedFd` is open for as long as it lives, always the same, and it lives in the `AsyncFd` from here on.
     Ok(unsafe { AsyncFd::register_with_interest(fd, interest) }?)
 }
@@ -47,8 +47,16 @@ pub(super) fn set_winsize(fd: BorrowedFd<'_>, size: Winsize) -> io::Result<()> {
     Ok(())
 }
 
+/// How many bytes wait in a pipe (`FIONREAD`, pipe(7)).
+pub(crate) fn waiting_in(pipe: BorrowedFd<'_>) -> io::Result<usize> {
+    let mut count: libc::c_int = 0;
+    // SAFETY: the descriptor is open for the call, and the kernel writes one int to the pointer.
+    Errno::result(unsafe { libc::ioctl(pipe.as_raw_fd(), libc::FIONREAD, &raw mut count) })?;
+    usize::try_from(count).map_err(io::Error::other)
+}
+
 /// A descriptor that stands for the process `pid`, close-on-exec (`pidfd_open(2)`).
-pub(super) fn pidfd_open(pid: Pid) -> io::Result<OwnedFd> {
+pub(crate) fn pidfd_open(pid: Pid) -> io::Result<OwnedFd> {
     // SAFETY: the call takes two integers.
     let fd = Errno::result(unsafe { libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0) })?;
     let fd = i32::try_from(fd).map_err(io::Error::other)?;
@@ -57,7 +65,7 @@ pub(super) fn pidfd_open(pid: Pid) -> io::Result<OwnedFd> {
 }
 
 /// Signals exactly the process that `pidfd` stands for (`pidfd_send_signal(2)`); one that has ended is no error.
-pub(super) fn pidfd_signal(pidfd: BorrowedFd<'_>, signal: Signal) -> io::Result<()> {
+pub(crate) fn pidfd_signal(pidfd: BorrowedFd<'_>, signal: Signal) -> io::Result<()> {
     // SAFETY: the descriptor is open for the call; a null `siginfo_t` asks for what kill(2) would send.
     let sent = unsafe {
         libc::syscall(
@@ -74,30 +82,13 @@ pub(super) fn pidfd_signal(pidfd: BorrowedFd<'_>, signal: Signal) -> io::Result<
     }
 }
 
-/// Waits for the child behind `pidfd` to end and reaps it (waitid(2)). Returns at once if it has ended.
-pub(super) fn reap(pidfd: BorrowedFd<'_>) -> io::Result<ExitStatus> {
-    let id = libc::id_t::try_from(pidfd.as_raw_fd()).map_err(io::Error::other)?;
-    // SAFETY: `siginfo_t` is plain data, for which zero is a value.
-    let mut info: libc::siginfo_t = unsafe { mem::zeroed() };
-    loop {
-        // SAFETY: the descriptor is open for the call, and the kernel writes one `siginfo_t` to the pointer.
-        match Errno::result(unsafe { libc::waitid(libc::P_PIDFD, id, &raw mut info, libc::WEXITED) }) {
-            Ok(_) => break,
-            Err(Errno::EINTR) => {}
-            Err(errno) => return Err(errno.into()),
-        }
-    }
-    // SAFETY: waitid succeeded, so the struct describes a child's end and `si_status` is the field in use.
-    let status = unsafe { info.si_status() };
-    Ok(if info.si_code == libc::CLD_EXITED { ExitStatus::Code(status) } else { ExitStatus::Signal(status) })
-}
-
 /// Has `command`, between fork and exec, become the leader of a process session of its own on the terminal that is
 /// its standard input, with nothing of the server about it: no signal blocked or ignored, no descriptor, and the
 /// limit of open files that the server itself was started with.
 pub(super) fn lead_terminal(command: &mut Command, nofile: Option<(rlim_t, rlim_t)>) {
     let prepare = move || {
         default_signals();
+        SigSet::empty().thread_set_mask()?;
         unistd::setsid()?;
         // SAFETY: descriptor 0 is the slave side, which the standard library has put there before.
         Errno::result(unsafe { libc::ioctl(0, libc::TIOCSCTTY, 0) })?;
@@ -122,8 +113,13 @@ pub(super) fn lead_terminal(command: &mut Command, nofile: Option<(rlim_t, rlim_
     unsafe { command.pre_exec(prepare) };
 }
 
-/// Gives every signal its default disposition: an ignored one would stay ignored across exec (signal(7)). The
-/// standard library has already cleared the mask.
+/// Has `command` start with no signal blocked, whatever this process blocks.
+pub(crate) fn unblock_signals(command: &mut Command) {
+    // SAFETY: the closure makes one system call, as signal-safety(7) allows.
+    unsafe { command.pre_exec(|| Ok(SigSet::empty().thread_set_mask()?)) };
+}
+
+/// Gives every signal its default disposition: an ignored one would stay ignored across exec (signal(7)).
 fn default_signals() {
     // The kernel's own form of it, since the C library's would pass over the two signals that it keeps for itself:
     // all zero is `SIG_DFL`, no flags, no restorer, an empty mask, whatever order they stand in.

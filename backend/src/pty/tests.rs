@@ -1,17 +1,49 @@
-use std::{ffi::OsString, fs, time::Duration};
+use std::{
+    ffi::OsString,
+    fs,
+    os::fd::{AsFd as _, OwnedFd},
+    time::Duration,
+};
 
-use limpet_shared::{ExitStatus, Winsize};
-use nix::libc::{SIGHUP, SIGKILL};
+use limpet_shared::{ExitStatus, SessionId, Winsize};
+use nix::{
+    libc::{SIGHUP, SIGKILL},
+    unistd,
+};
 use tokio::time::timeout;
 
-use super::{Child, Program, Pty, Read, SpawnError, spawn};
+use super::{Program, Pty, Read, SpawnError};
+use crate::keeper::{Child, Life, Link};
 
 /// Nothing here takes long; what hangs is reported by this.
 const DEADLINE: Duration = Duration::from_mins(1);
 
-fn sh(script: &str) -> (Pty, Child) {
-    let args = ["-c", script].map(OsString::from).to_vec();
-    spawn(&Program::new("sh".into(), args), Winsize::cells(90, 30)).unwrap()
+/// The name of a session that is the only one of its keeper.
+fn only() -> SessionId {
+    "only".parse().unwrap()
+}
+
+/// A program on a terminal, and its input's pipe.
+struct Shell {
+    pty: Pty,
+    child: Child,
+    pipe: OwnedFd,
+}
+
+impl Shell {
+    async fn start(script: &str) -> Self {
+        let args = ["-c", script].map(OsString::from).to_vec();
+        let program = Program::new("sh".into(), args);
+        let keeper = Link::in_process().unwrap();
+        let held = keeper.start(&only(), &program, Winsize::cells(90, 30), 0).await.unwrap();
+        let Life { pty, child, pipe } = held.life.unwrap();
+        Self { pty, child, pipe }
+    }
+}
+
+async fn sh(script: &str) -> (Pty, Child) {
+    let Shell { pty, child, pipe: _ } = Shell::start(script).await;
+    (pty, child)
 }
 
 /// Reads until `enough` holds of what has been read, or the output ends.
@@ -40,12 +72,12 @@ async fn read_all(pty: &Pty) -> String {
 
 async fn status(child: Child) -> ExitStatus {
     timeout(DEADLINE, child.ended()).await.unwrap().unwrap();
-    child.reap().unwrap()
+    child.reap().await.unwrap()
 }
 
 #[tokio::test]
 async fn output_is_complete_before_it_ends() {
-    let (pty, child) = sh("seq 20000; exit 7");
+    let (pty, child) = sh("seq 20000; exit 7").await;
     let expected = (1..=20000).map(|n| format!("{n}\r\n")).collect::<Vec<_>>().concat();
     assert_eq!(read_all(&pty).await, expected);
     assert_eq!(status(child).await, ExitStatus::Code(7));
@@ -53,7 +85,7 @@ async fn output_is_complete_before_it_ends() {
 
 #[tokio::test]
 async fn a_signal_is_told_from_a_code() {
-    let (pty, child) = sh("kill -KILL $$");
+    let (pty, child) = sh("kill -KILL $$").await;
     assert_eq!(read_all(&pty).await, "");
     assert_eq!(status(child).await, ExitStatus::Signal(SIGKILL));
 }
@@ -70,10 +102,11 @@ async fn the_terminal_is_as_programs_expect() {
 
 #[tokio::test]
 async fn what_is_typed_arrives_and_a_new_size_is_told() {
-    let (pty, child) =
-        sh("trap 'stty size; exit' WINCH; read line; echo got $line; while :; do sleep 0.01; done");
+    let Shell { pty, child, pipe } =
+        Shell::start("trap 'stty size; exit' WINCH; read line; echo got $line; while :; do sleep 0.01; done");
     pty.writable().await.unwrap();
-    assert_eq!(pty.write(b"hello\n").unwrap(), 6);
+    unistd::write(&pipe, b"hello\n").unwrap();
+    assert_eq!(pty.write_from(pipe.as_fd(), 100).unwrap(), 6);
     read_until(&pty, |seen| seen.contains("got hello")).await;
     pty.resize(Winsize::cells(100, 40)).unwrap();
     assert!(read_all(&pty).await.contains("40 100"));
@@ -82,20 +115,22 @@ async fn what_is_typed_arrives_and_a_new_size_is_told() {
 
 #[tokio::test]
 async fn a_program_that_hangs_up_by_itself_is_ended_by_that() {
-    let (pty, child) = sh("echo ready; read never");
+    let (pty, child) = sh("echo ready; read never").await;
     read_until(&pty, |seen| seen.contains("ready")).await;
-    assert_eq!(timeout(DEADLINE, child.end()).await.unwrap().unwrap(), ExitStatus::Signal(SIGHUP));
+    timeout(DEADLINE, child.end()).await.unwrap().unwrap();
+    assert_eq!(status(child).await, ExitStatus::Signal(SIGHUP));
 }
 
 #[tokio::test]
 async fn everything_on_the_terminal_is_ended_even_what_ignores_it() {
     let script =
         "trap '' HUP TERM; (trap '' HUP TERM; setsid true; sh -c 'echo $$; exec sleep 1000') & sleep 1000";
-    let (pty, child) = sh(&format!("set -m; {script}"));
+    let (pty, child) = sh(&format!("set -m; {script}")).await;
     let seen = read_until(&pty, |seen| seen.ends_with('\n')).await;
     let background = seen.split_whitespace().last().unwrap().to_owned();
     assert!(fs::exists(format!("/proc/{background}")).unwrap());
-    assert_eq!(timeout(DEADLINE, child.end()).await.unwrap().unwrap(), ExitStatus::Signal(SIGKILL));
+    timeout(DEADLINE, child.end()).await.unwrap().unwrap();
+    assert_eq!(status(child).await, ExitStatus::Signal(SIGKILL));
     // Killed, so at most a zombie that waits for whoever adopted it.
     let state = fs::read_to_string(format!("/proc/{background}/stat")).unwrap_or_default();
     assert!(state.is_empty() || state.contains(") Z "), "{state}");
@@ -103,7 +138,7 @@ async fn everything_on_the_terminal_is_ended_even_what_ignores_it() {
 
 #[tokio::test]
 async fn a_program_that_is_let_go_is_killed_and_reaped() {
-    let (pty, child) = sh("echo $$; exec sleep 1000");
+    let (pty, child) = sh("echo $$; exec sleep 1000").await;
     let pid = read_until(&pty, |seen| seen.ends_with('\n')).await.trim().to_owned();
     drop(child);
     let gone = async {
@@ -116,9 +151,11 @@ async fn a_program_that_is_let_go_is_killed_and_reaped() {
 
 #[tokio::test]
 async fn what_cannot_be_started_is_named() {
-    let missing = Program::new("/no/such/program".into(), Vec::new());
-    assert!(matches!(spawn(&missing, Winsize::default()), Err(SpawnError::Exec { .. })));
-    let program = Program { cwd: Some("/no/such/folder".into()), ..Program::new("true".into(), Vec::new()) };
-    let error = spawn(&program, Winsize::default()).unwrap_err();
-    assert!(error.to_string().starts_with("could not start in /no/such/folder: "), "{error}");
+    let keeper = Link::in_process().unwrap();
+    let start = async |program: Program| keeper.start(&only(), &program, Winsize::default(), 0).await.unwrap_err();
+    let missing = start(Program::new("/no/such/program".into(), Vec::new())).await;
+    assert!(matches!(missing, SpawnError::Exec { .. }), "{missing}");
+    let elsewhere = Program { cwd: Some("/no/such/folder".into()), ..Program::new("true".into(), Vec::new()) };
+    let error = start(elsewhere).await;
+    assert!(error.to_string().starts_with("could not start in /no/such/folder: No such file"), "{error}");
 }

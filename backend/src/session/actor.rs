@@ -3,7 +3,7 @@
 use std::{future::ready, pin::pin};
 
 use bytes::Bytes;
-use limpet_shared::{ExitStatus, Header, Hello, ViewerId, Winsize, theme::Colours};
+use limpet_shared::{ExitStatus, Hello, ViewerId, Winsize, theme::Colours};
 use nix::libc::SIGKILL;
 use tokio::{
     sync::{mpsc, oneshot},
@@ -17,11 +17,13 @@ use super::{
     display::{Display, Redrawing},
     flow::Flow,
     input::Input,
+    keeping::Keeping,
     output::Output,
 };
 use crate::{
+    keeper::Child,
     log::{LogReader, LogWriter},
-    pty::{Child, Pty},
+    pty::Pty,
     screen::Text,
 };
 
@@ -82,6 +84,7 @@ pub(super) struct Actor {
     display: Display,
     input: Input,
     flow: Flow,
+    keeping: Keeping,
     session: Ending,
     /// Dropped last: its end tells others that everything is over.
     requests: mpsc::Receiver<Request>,
@@ -89,13 +92,13 @@ pub(super) struct Actor {
 
 impl Actor {
     pub(super) fn new(
-        (pty, child): (Pty, Child),
-        (log, display): (LogWriter, Display),
+        (pty, child, input): (Pty, Child, Input),
+        (log, display, keeping): (LogWriter, Display, Keeping),
         requests: mpsc::Receiver<Request>,
         session: SessionHandle,
     ) -> Self {
-        let (output, input, flow) = (Output::new(log), Input::default(), Flow::default());
-        Self { pty, child, output, display, input, flow, session: Ending(session), requests }
+        let (output, flow) = (Output::new(log), Flow::default());
+        Self { pty, child, output, display, input, flow, keeping, session: Ending(session), requests }
     }
 
     /// Serves the session until its program has ended, or shall.
@@ -106,13 +109,12 @@ impl Actor {
 
     async fn serve(&mut self) -> Cause {
         loop {
+            self.keeping.follow(&mut self.display, &self.session.0).await;
             match self.next_event().await {
                 Event::Requested(Request::End) => return Cause::Asked,
-                Event::Requested(request) => self.answer(request),
+                Event::Requested(request) => self.answer(request).await,
                 Event::Readable => {
-                    if let Some(frame) = self.output.drain(&self.pty).await {
-                        self.session.show(&mut self.display, &frame);
-                    }
+                    self.output.drain(&self.pty, |output| self.session.show(&mut self.display, output)).await;
                 }
                 Event::Leisure => {
                     // Viewers first: they have been woken by now, but not yet sent anything.
@@ -123,7 +125,7 @@ impl Actor {
                 Event::Writable => self.write_input(),
                 Event::ProgramEnded => return Cause::ProgramEnded,
                 Event::ViewersMoved => {}
-                Event::ViewerLeft => self.arrange(),
+                Event::ViewerLeft => self.arrange().await,
             }
         }
     }
@@ -138,7 +140,7 @@ impl Actor {
             request = self.requests.recv() => Event::Requested(request.unwrap_or(Request::End)),
             () = self.session.0.shared().left.notified() => Event::ViewerLeft,
             _ = self.child.ended() => Event::ProgramEnded,
-            _ = self.pty.writable(), if self.input.front().is_some() => Event::Writable,
+            _ = self.pty.writable(), if self.input.waits() => Event::Writable,
             () = ready(()), if self.display.is_overfull() => Event::Leisure,
             _ = self.pty.readable(), if held.is_none() && !self.output.has_ended() => Event::Readable,
             () = ready(()), if self.display.is_behind() => Event::Leisure,
@@ -147,10 +149,13 @@ impl Actor {
         }
     }
 
-    fn answer(&mut self, request: Request) {
+    async fn answer(&mut self, request: Request) {
         match request {
             // An error says that who asked is gone again.
-            Request::Attach { hello, visitor, reply } => drop(reply.send(self.attach(&hello, visitor))),
+            Request::Attach { hello, visitor, reply } => {
+                let attached = self.attach(&hello, visitor).await;
+                drop(reply.send(attached));
+            }
             Request::Redraw { history, reply } => {
                 let redrawing = self.display.redrawing(history);
                 let output = self.session.0.shared().log.reader(redrawing.output);
@@ -162,38 +167,41 @@ impl Actor {
                 self.displayed();
                 drop(reply.send(text));
             }
-            Request::Colours { colours } => self.display.set_colours(colours),
+            Request::Colours { colours } => {
+                self.display.set_colours(colours.clone());
+                self.keeping.set_colours(colours);
+            }
             Request::Input { viewer, attachment, offset, bytes } => {
                 self.input.take(viewer, attachment, offset, bytes);
-                self.used(attachment);
+                self.used(attachment).await;
                 self.write_input();
             }
             Request::Resize { attachment, size } => {
                 self.session.change(|status| status.seats.resized(attachment, size));
-                self.arrange();
+                self.arrange().await;
             }
             Request::Pen { to, reply } => {
                 let taken = self.session.change(|status| status.seats.take(to));
-                self.arrange();
+                self.arrange().await;
                 // An error says that who asked is gone again.
                 let _ = reply.send(taken);
             }
             Request::Update { size, reply } => {
                 if let Some(size) = size {
-                    self.resize(size, None);
+                    self.resize(size, None).await;
                 }
-                self.arrange();
+                self.arrange().await;
                 let _ = reply.send(());
             }
             Request::End => {}
         }
     }
 
-    fn attach(&mut self, hello: &Hello, visitor: Visitor) -> (Attached, Beginning) {
+    async fn attach(&mut self, hello: &Hello, visitor: Visitor) -> (Attached, Beginning) {
         let place = Place::of(hello, &self.session.0);
         let role = visitor.role;
         let attached = self.session.0.enter(hello, visitor, place.resumes());
-        self.arrange();
+        self.arrange().await;
         let input = role.may_write().then(|| self.input.register(hello.viewer, attached.id()));
         let redrawing = |history| self.display.redrawing(history);
         let beginning = begin(&self.session.0, (hello, role), place, input, redrawing);
@@ -202,20 +210,21 @@ impl Actor {
     }
 
     /// Somebody used the terminal.
-    fn used(&mut self, attachment: AttachmentId) {
+    async fn used(&mut self, attachment: AttachmentId) {
         if self.session.change(|status| status.seats.used(attachment, status.sizing)) {
-            self.arrange();
+            self.arrange().await;
         }
     }
 
-    /// Gives the terminal the size that it is to have.
-    fn arrange(&mut self) {
+    /// Gives the terminal the size that it is to have, after something of the session has changed.
+    async fn arrange(&mut self) {
+        self.keeping.touch();
         let wanted = {
             let status = self.session.0.shared().status.borrow();
             status.seats.size(status.sizing)
         };
         if let Some((size, by)) = wanted {
-            self.resize(size, by);
+            self.resize(size, by).await;
         }
     }
 
@@ -231,20 +240,14 @@ impl Actor {
 
     /// Writes as much of the waiting input as the terminal takes.
     fn write_input(&mut self) {
-        while let Some(input) = self.input.front() {
-            match self.pty.write(input) {
-                Ok(0) => return,
-                Ok(count) => self.input.written(count),
-                Err(error) => {
-                    tracing::debug!(%error, "nobody reads the terminal's input any more");
-                    self.input.discard();
-                }
-            }
+        if let Err(error) = self.input.write(|pipe, count| self.pty.write_from(pipe, count)) {
+            tracing::debug!(%error, "nobody reads the terminal's input any more");
         }
     }
 
-    fn resize(&mut self, size: Winsize, by: Option<ViewerId>) {
-        if self.session.size() != size {
+    async fn resize(&mut self, size: Winsize, by: Option<ViewerId>) {
+        if self.session.0.size() != size {
+            self.keeping.resized(self.output.log().end(), size, &self.session.0).await;
             if let Err(error) = self.pty.resize(size) {
                 return tracing::warn!(%error, ?size, "could not resize the terminal");
             }
@@ -256,26 +259,30 @@ impl Actor {
 
     /// Ends what has to end, reads the rest, and closes the terminal. Only then is the session's end published.
     async fn finish(self, cause: Cause) {
-        let Self { pty, child, mut output, mut display, mut input, session, requests, .. } = self;
-        let status = match cause {
-            Cause::ProgramEnded => child.reap(),
-            Cause::Asked => {
-                let mut end = pin!(child.end());
-                loop {
-                    tokio::select! {
-                        status = &mut end => break status,
-                        // A program that still has something to say must not block on it.
-                        _ = pty.readable(), if !output.has_ended() => {
-                            if let Some(frame) = output.drain(&pty).await {
-                                session.show(&mut display, &frame);
-                            }
+        let Self { pty, child, mut output, mut display, mut input, mut keeping, session, requests, .. } =
+            self;
+        if let Cause::Asked = cause {
+            let mut end = pin!(child.end());
+            loop {
+                tokio::select! {
+                    ended = &mut end => {
+                        if let Err(error) = ended {
+                            tracing::error!(%error, "could not end a program");
                         }
+                        break;
+                    }
+                    // A program that still has something to say must not block on it.
+                    _ = pty.readable(), if !output.has_ended() => {
+                        output.drain(&pty, |output| session.show(&mut display, output)).await;
                     }
                 }
             }
-        };
-        output.drain_rest(&pty, |frame| session.show(&mut display, &frame));
+        }
+        // All of it first: a terminal whose program is reaped is closed.
+        output.drain_rest(&pty, |output| session.show(&mut display, output));
         input.discard();
+        keeping.follow(&mut display, &session.0).await;
+        let status = child.reap().await;
         session.publish_last(display);
         drop((pty, output));
         session.publish_exit(status.unwrap_or_else(|error| {
@@ -292,25 +299,18 @@ impl Actor {
 struct Ending(SessionHandle);
 
 impl Ending {
-    fn size(&self) -> Winsize {
-        self.0.shared().status.borrow().size
-    }
-
     fn publish_title(&self, title: &str) {
-        self.0.shared().status.send_if_modified(|status| status.set_program_title(title));
+        self.0.publish_title(title);
     }
 
     /// Output is for the screen as well. Its questions are the screen's to answer if there is nobody else.
-    fn show(&self, display: &mut Display, frame: &Bytes) {
+    fn show(&self, display: &mut Display, output: &[u8]) {
         let answered_here = self.0.shared().status.borrow().pen().is_none();
-        display.take(&frame[Header::LEN..], answered_here);
+        display.take(output, answered_here);
     }
 
     fn publish_last(&self, display: Display) {
-        let last = display.into_last();
-        self.publish_title(last.title());
-        // There is one end, so nothing was set before.
-        let _ = self.0.shared().last.set(last);
+        self.0.set_last(display.into_last());
     }
 
     fn publish_size(&self, size: Winsize, by: Option<ViewerId>) {

@@ -33,6 +33,8 @@ pub(super) struct Display {
     /// The log up to here has been parsed.
     parsed: OutputOffset,
     is_overfull: bool,
+    /// Whether output was left out since this was last asked for.
+    has_left_out: bool,
 }
 
 /// Output to be parsed.
@@ -63,7 +65,44 @@ impl Display {
             waiting: VecDeque::new(),
             parsed: OutputOffset::ZERO,
             is_overfull: false,
+            has_left_out: false,
         }
+    }
+
+    /// One that shows what a snapshot draws that was made by [`snapshot`](Self::snapshot), with the offset that came with it.
+    pub(super) fn drawn(size: Winsize, scrollback: usize, snapshot: &[u8], output: OutputOffset) -> Self {
+        let mut display = Self::new(size, scrollback);
+        display.screen.feed(snapshot);
+        display.parsed = output;
+        display
+    }
+
+    /// The log up to here has been parsed.
+    pub(super) fn parsed(&self) -> OutputOffset {
+        self.parsed
+    }
+
+    /// The log up to here has been taken.
+    pub(super) fn taken(&self) -> OutputOffset {
+        self.parsed.advanced(self.len())
+    }
+
+    /// Output up to here is not to be had any more.
+    pub(super) fn skip_to(&mut self, output: OutputOffset) {
+        self.catch_up();
+        self.parsed = output;
+    }
+
+    /// Whether output was left out since this was last called.
+    pub(super) fn take_left_out(&mut self) -> bool {
+        std::mem::take(&mut self.has_left_out)
+    }
+
+    /// What has been parsed, as output that draws it, with so many rows of scrollback at most; and the offset at which data goes on
+    /// after it.
+    pub(super) fn snapshot(&self, history: usize) -> (Vec<u8>, OutputOffset) {
+        let (snapshot, output, _) = snapshot(&self.screen, self.parsed, history);
+        (snapshot, output)
     }
 
     /// Takes the log's next output. `answered_here` tells that there is no viewer whose terminal answers questions.
@@ -117,6 +156,7 @@ impl Display {
     fn leave_out(&mut self) {
         let Some(first) = self.waiting.front_mut() else { return };
         let left_out = self.screen.leave_out(&first.output[first.taken..]);
+        self.has_left_out |= left_out > 0;
         first.output.drain(..first.taken + left_out);
         first.taken = 0;
         self.parsed = self.parsed.advanced(left_out);
@@ -187,15 +227,20 @@ impl LastScreen {
 }
 
 fn redrawing(screen: &Screen, parsed: OutputOffset, history: usize) -> Redrawing {
+    let (snapshot, output, earlier) = snapshot(screen, parsed, history);
+    let header = Header { kind: Kind::Snapshot, offset: output.get() }.encode();
+    let frames = snapshot.chunks(OUTPUT_FRAME).map(|part| Bytes::from([&header[..], part].concat()));
+    Redrawing { frames: frames.collect(), output, earlier }
+}
+
+/// A screen that has parsed output up to here, as output; where data goes on; and how many rows of scrollback are left out.
+fn snapshot(screen: &Screen, parsed: OutputOffset, history: usize) -> (Vec<u8>, OutputOffset, usize) {
     let mut snapshot = screen.snapshot(history);
     if snapshot.unfinished > UNFINISHED {
         snapshot.output.extend_from_slice(NOTHING);
         snapshot.unfinished = 0;
     }
-    let output = parsed.before(snapshot.unfinished);
-    let header = Header { kind: Kind::Snapshot, offset: output.get() }.encode();
-    let frames = snapshot.output.chunks(OUTPUT_FRAME).map(|part| Bytes::from([&header[..], part].concat()));
-    Redrawing { frames: frames.collect(), output, earlier: snapshot.left_out }
+    (snapshot.output, parsed.before(snapshot.unfinished), snapshot.left_out)
 }
 
 #[cfg(test)]

@@ -21,10 +21,12 @@ use super::{
     actor::Request,
     begin::{Place, begin},
     display::{LastScreen, Redrawing},
+    keeping::Record,
 };
 use crate::{
+    keeper::Onlooker,
     log::{Log, LogReader},
-    pty::{Onlooker, Program},
+    pty::Program,
 };
 
 /// One session. Clones stand for the same one.
@@ -38,7 +40,8 @@ pub(super) struct Shared {
     pub(super) program: Program,
     /// Milliseconds since the Unix epoch.
     pub(super) created: u64,
-    pub(super) onlooker: Onlooker,
+    /// None once the program has been reaped by an earlier server.
+    pub(super) onlooker: Option<Onlooker>,
     pub(super) log: Log,
     pub(super) status: watch::Sender<Status>,
     pub(super) requests: mpsc::Sender<Request>,
@@ -96,10 +99,12 @@ impl SessionHandle {
     /// What its own address shows of it: the same, and the programs that run in it.
     pub async fn details(&self, role: Role) -> SessionDetails {
         let info = self.info(role);
-        let (onlooker, with_leader) = (self.0.onlooker, !self.0.program.is_interactive_shell());
-        let running = match info.exit {
-            Some(_) => Vec::new(),
-            None => task::spawn_blocking(move || onlooker.running(with_leader)).await.unwrap_or_default(),
+        let with_leader = !self.0.program.is_interactive_shell();
+        let running = match self.0.onlooker.filter(|_| info.exit.is_none()) {
+            None => Vec::new(),
+            Some(onlooker) => {
+                task::spawn_blocking(move || onlooker.running(with_leader)).await.unwrap_or_default()
+            }
         };
         SessionDetails { info, running }
     }
@@ -187,6 +192,38 @@ impl SessionHandle {
         self.0.requests.closed().await;
     }
 
+    pub(super) fn size(&self) -> Winsize {
+        self.0.status.borrow().size
+    }
+
+    pub(super) fn publish_title(&self, title: &str) {
+        self.0.status.send_if_modified(|status| status.set_program_title(title));
+    }
+
+    /// The screen that the program has left.
+    pub(super) fn set_last(&self, last: LastScreen) {
+        self.publish_title(last.title());
+        // There is one end, so nothing was set before.
+        let _ = self.0.last.set(last);
+    }
+
+    /// What another server is to know of it.
+    pub(super) fn record(&self, colours: Option<Colours>, sizes: Vec<(OutputOffset, Winsize)>) -> Record {
+        let status = self.0.status.borrow();
+        Record {
+            epoch: self.0.epoch.clone(),
+            program: (&self.0.program).into(),
+            created: self.0.created,
+            title: status.pinned_title().map(str::to_owned),
+            sizing: status.sizing,
+            flow: status.flow,
+            pen: status.seats.taken_by(),
+            size_by: status.size_by,
+            colours,
+            sizes,
+        }
+    }
+
     pub(super) fn shared(&self) -> &Shared {
         &self.0
     }
@@ -237,7 +274,7 @@ impl Attached {
             let output = self.session.0.log.reader(redrawing.output);
             (redrawing, output)
         });
-        let size = self.session.0.status.borrow().size;
+        let size = self.session.size();
         let skipped = redrawing.output.since(had);
         (redrawing.redraw(size, skipped), output)
     }

@@ -1,16 +1,23 @@
 //! What viewers type, numbered per viewer so that it arrives once.
 
-use std::collections::{HashMap, VecDeque};
+use std::{
+    collections::{HashMap, VecDeque},
+    io,
+    os::fd::BorrowedFd,
+};
 
 use bytes::{Buf, Bytes};
 use limpet_shared::{ErrorCode, InputOffset, ViewerId, limits::INPUT_IN_FLIGHT};
 use tokio::sync::watch;
 
-use super::AttachmentId;
+use super::{
+    AttachmentId,
+    inlet::{Account, Inlet, VIEWERS},
+};
 
 /// How many viewers' offsets are remembered. Of more, those not attached are forgotten, the longest unused first; a
 /// forgotten viewer that comes back counts anew from the server's `welcome`.
-const REMEMBERED: usize = 256;
+const REMEMBERED: usize = VIEWERS;
 
 /// How many bytes of answers may wait before no more are taken.
 const ANSWERS: usize = 16 * 1024;
@@ -18,11 +25,15 @@ const ANSWERS: usize = 16 * 1024;
 /// Input on its way to the program.
 ///
 /// Memory is bounded by [`INPUT_IN_FLIGHT`] for each attached viewer.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Input {
     viewers: HashMap<ViewerId, Numbered>,
     /// What has been taken and not yet written, in the order it came: by viewers, and by the session itself.
     queue: VecDeque<(Option<ViewerId>, Bytes)>,
+    /// The last stretch. In it is the beginning of what is first in the queue, but for [`strays`](Self::strays).
+    inlet: Inlet,
+    /// How many bytes in the inlet an earlier server has left there. They have been acknowledged as those that were written.
+    strays: usize,
     /// Counts registrations, to know who came last.
     registrations: u64,
 }
@@ -30,10 +41,12 @@ pub(super) struct Input {
 /// One viewer's side of it.
 #[derive(Debug)]
 struct Numbered {
-    attachment: AttachmentId,
+    /// None for one that has not come back yet since an earlier server.
+    attachment: Option<AttachmentId>,
     registered: u64,
     taken: InputOffset,
     written: InputOffset,
+    account: Option<Account>,
     /// Tells the attachment how far its input has come.
     progress: watch::Sender<Progress>,
 }
@@ -69,6 +82,17 @@ impl InputError {
 }
 
 impl Input {
+    /// Goes on with what an earlier server has left in `inlet`, if there was one.
+    pub(super) fn new(inlet: Inlet) -> Self {
+        let known = inlet.viewers().into_iter().map(|(viewer, account, offset)| {
+            let progress = watch::Sender::new(Ok(offset));
+            let (taken, written, account) = (offset, offset, Some(account));
+            (viewer, Numbered { attachment: None, registered: 0, taken, written, account, progress })
+        });
+        let (viewers, strays) = (known.collect(), inlet.waiting());
+        Self { viewers, queue: VecDeque::new(), inlet, strays, registrations: 0 }
+    }
+
     /// Lets `viewer` type by `attachment`, and by no other that it had before. Gives the offset at which its input
     /// goes on, and where acknowledgements will be seen.
     pub(super) fn register(
@@ -78,23 +102,27 @@ impl Input {
     ) -> (InputOffset, watch::Receiver<Progress>) {
         self.registrations += 1;
         let registered = self.registrations;
-        let (taken, written) =
-            self.viewers.get(&viewer).map_or_else(Default::default, |before| (before.taken, before.written));
+        let (taken, written, account) = if let Some(before) = self.viewers.get(&viewer) {
+            (before.taken, before.written, before.account)
+        } else {
+            self.forget();
+            (InputOffset::ZERO, InputOffset::ZERO, self.inlet.open_account(viewer))
+        };
         // The former attachment's receiver sees its sender go, and so learns that it has been replaced.
         let (progress, receiver) = watch::channel(Ok(written));
-        self.viewers.insert(viewer, Numbered { attachment, registered, taken, written, progress });
-        self.forget();
+        let attachment = Some(attachment);
+        self.viewers.insert(viewer, Numbered { attachment, registered, taken, written, account, progress });
         (taken, receiver)
     }
 
     fn forget(&mut self) {
-        if self.viewers.len() <= REMEMBERED {
+        if self.viewers.len() < REMEMBERED {
             return;
         }
         let idle = self.viewers.iter().filter(|(_, numbered)| numbered.progress.is_closed());
         let oldest = idle.min_by_key(|(_, numbered)| numbered.registered).map(|(&viewer, _)| viewer);
-        if let Some(viewer) = oldest {
-            self.viewers.remove(&viewer);
+        if let Some(account) = oldest.and_then(|viewer| self.viewers.remove(&viewer)?.account) {
+            self.inlet.close_account(account);
         }
     }
 
@@ -103,7 +131,7 @@ impl Input {
     /// [`Progress`].
     pub(super) fn take(&mut self, viewer: ViewerId, attachment: AttachmentId, offset: u64, bytes: Bytes) {
         let Some(numbered) = self.viewers.get_mut(&viewer) else { return };
-        if numbered.attachment != attachment {
+        if numbered.attachment != Some(attachment) {
             return;
         }
         match numbered.take(offset, bytes) {
@@ -123,14 +151,49 @@ impl Input {
         }
     }
 
-    /// What is to be written next, if anything is.
-    pub(super) fn front(&self) -> Option<&[u8]> {
-        self.queue.front().map(|(_, bytes)| &bytes[..])
+    /// Whether something waits to be written.
+    pub(super) fn waits(&self) -> bool {
+        self.inlet.waiting() > 0 || !self.queue.is_empty()
     }
 
-    /// Notes that `count` bytes of [`front`](Self::front) have been written, and acknowledges them.
-    pub(super) fn written(&mut self, count: usize) {
-        let Some((viewer, bytes)) = self.queue.front_mut() else { return };
+    /// Writes as much of what waits as `write` takes. It is given a pipe, and how many bytes there are in it, and tells how many
+    /// of them it has written: none if it takes no more at the moment.
+    ///
+    /// # Errors
+    /// Those of `write`. Nobody will read what waits, so it is dropped, as written.
+    pub(super) fn write(
+        &mut self,
+        mut write: impl FnMut(BorrowedFd<'_>, usize) -> io::Result<usize>,
+    ) -> io::Result<()> {
+        while self.waits() {
+            match self.step(&mut write) {
+                Ok(true) => {}
+                Ok(false) => return Ok(()),
+                Err(error) => {
+                    self.discard();
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, write: impl FnOnce(BorrowedFd<'_>, usize) -> io::Result<usize>) -> io::Result<bool> {
+        if let (0, Some((viewer, bytes))) = (self.inlet.waiting(), self.queue.front()) {
+            let account = viewer.and_then(|viewer| self.viewers.get(&viewer)?.account);
+            self.inlet.put(account, bytes)?;
+        }
+        let count = self.inlet.flow(write)?;
+        self.written(count);
+        Ok(count > 0)
+    }
+
+    /// Notes that `count` bytes of what is first have been written, and acknowledges them.
+    fn written(&mut self, count: usize) {
+        let strays = count.min(self.strays);
+        self.strays -= strays;
+        let count = count - strays;
+        let Some((viewer, bytes)) = self.queue.front_mut().filter(|_| count > 0) else { return };
         bytes.advance(count.min(bytes.len()));
         if let Some(numbered) = viewer.and_then(|viewer| self.viewers.get_mut(&viewer)) {
             numbered.written = numbered.written.advanced(count);
@@ -145,7 +208,9 @@ impl Input {
 
     /// Drops what waits, as written: there is nobody any more who could read it.
     pub(super) fn discard(&mut self) {
-        while let Some(count) = self.front().map(<[u8]>::len) {
+        self.inlet.discard();
+        self.strays = 0;
+        while let Some(count) = self.queue.front().map(|(_, bytes)| bytes.len()) {
             self.written(count);
         }
         self.queue = VecDeque::new();
@@ -169,14 +234,24 @@ impl Numbered {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::{AsFd as _, BorrowedFd};
+
+    use nix::unistd::read;
+
     use super::*;
+    use crate::{keeper::pipe, log};
 
     fn viewer() -> ViewerId {
         ViewerId::from_random([7; 16])
     }
 
+    fn input() -> Input {
+        let inlet = Inlet::open(log::memory(0).unwrap().as_fd(), pipe().unwrap());
+        Input::new(inlet.unwrap())
+    }
+
     fn attached() -> (Input, watch::Receiver<Progress>) {
-        let mut input = Input::default();
+        let mut input = input();
         let (_, progress) = input.register(viewer(), AttachmentId::new(1));
         (input, progress)
     }
@@ -187,10 +262,13 @@ mod tests {
 
     fn drain(input: &mut Input) -> String {
         let mut all = Vec::new();
-        while let Some(front) = input.front() {
-            all.push(front[0]);
-            input.written(1);
-        }
+        let write = |pipe: BorrowedFd<'_>, _| {
+            let mut byte = [0];
+            read(pipe, &mut byte)?;
+            all.extend(byte);
+            Ok(1)
+        };
+        input.write(write).unwrap();
         String::from_utf8(all).unwrap()
     }
 
@@ -209,7 +287,7 @@ mod tests {
         let (mut input, progress) = attached();
         take(&mut input, 1, 1, "b");
         assert_eq!(*progress.borrow(), Err(InputError::Gap { offset: 1, taken: InputOffset::ZERO }));
-        assert_eq!(input.front(), None);
+        assert!(!input.waits());
     }
 
     #[test]
@@ -260,6 +338,26 @@ mod tests {
         let (mut input, progress) = attached();
         take(&mut input, 1, 0, "abc");
         input.discard();
-        assert_eq!((input.front(), *progress.borrow()), (None, Ok(InputOffset::new(3))));
+        assert_eq!((input.waits(), *progress.borrow()), (false, Ok(InputOffset::new(3))));
+    }
+
+    #[test]
+    fn another_server_goes_on_where_one_was_killed() {
+        let (memory, pipe) = (log::memory(0).unwrap(), pipe().unwrap());
+        let open = || Input::new(Inlet::open(memory.as_fd(), pipe.try_clone().unwrap()).unwrap());
+        let mut input = open();
+        input.register(viewer(), AttachmentId::new(1));
+        take(&mut input, 1, 0, "typed");
+        let mut two = 2;
+        let write = |pipe: BorrowedFd<'_>, _| Ok(read(pipe, &mut vec![0; std::mem::take(&mut two)])?);
+        input.write(write).unwrap();
+        take(&mut input, 1, 5, " and never put into the pipe");
+        drop(input);
+        let mut input = open();
+        let (taken, progress) = input.register(viewer(), AttachmentId::new(2));
+        assert_eq!((taken, *progress.borrow()), (InputOffset::new(5), Ok(InputOffset::new(5))));
+        take(&mut input, 2, 5, "!");
+        assert_eq!(drain(&mut input), "ped!");
+        assert_eq!(*progress.borrow(), Ok(InputOffset::new(6)));
     }
 }

@@ -1,7 +1,6 @@
 //! From the pty into the log.
 
-use bytes::Bytes;
-use limpet_shared::{Header, limits::OUTPUT_FRAME};
+use limpet_shared::limits::OUTPUT_FRAME;
 use tokio::task;
 
 use crate::{
@@ -38,61 +37,46 @@ impl Output {
     }
 
     /// Reads until the terminal is dry, lets others have their turn, and reads once more what came meanwhile: so a
-    /// flood travels in large frames, and a key's echo is not held up by any timer. Gives what went into the log.
-    pub(super) async fn drain(&mut self, pty: &Pty) -> Option<Bytes> {
-        let mut frame = Vec::new();
-        if self.fill(pty, &mut frame) == Read::Dry && !frame.is_empty() {
+    /// flood travels in large frames, and a key's echo is not held up by any timer. Gives what went into the log to `taker`.
+    pub(super) async fn drain(&mut self, pty: &Pty, taker: impl FnOnce(&[u8])) {
+        let mut len = 0;
+        if self.fill(pty, &mut len) == Read::Dry && len > 0 {
             task::yield_now().await;
-            self.fill(pty, &mut frame);
+            self.fill(pty, &mut len);
         }
-        self.append(frame)
+        self.log.publish(taker);
     }
 
-    /// Reads what a program that has ended left behind, and gives each frame that went into the log to `taker`.
-    pub(super) fn drain_rest(&mut self, pty: &Pty, mut taker: impl FnMut(Bytes)) {
+    /// Reads what a program that has ended left behind, and gives what went into the log to `taker`, piece by piece.
+    pub(super) fn drain_rest(&mut self, pty: &Pty, mut taker: impl FnMut(&[u8])) {
         let start = self.log.end();
         while self.log.end().since(start) < REST as u64 {
-            let mut frame = Vec::new();
-            let read = self.fill(pty, &mut frame);
-            if let Some(frame) = self.append(frame) {
-                taker(frame);
-            }
+            let read = self.fill(pty, &mut 0);
+            self.log.publish(&mut taker);
             if !matches!(read, Read::Bytes(_)) {
                 break;
             }
         }
     }
 
-    /// Reads into a frame until it is full or the terminal dry; tells which by the last read.
-    fn fill(&mut self, pty: &Pty, frame: &mut Vec<u8>) -> Read {
-        let mut buffer = [0; READ];
+    /// Reads until there is a frame's worth or the terminal is dry; tells which by the last read.
+    fn fill(&mut self, pty: &Pty, len: &mut usize) -> Read {
         let mut last = Read::Dry;
-        while !self.ended && frame.len() + READ <= Header::LEN + OUTPUT_FRAME {
-            last = pty.read(&mut buffer).unwrap_or_else(|error| {
-                tracing::warn!(%error, "could not read the terminal");
-                Read::End
+        while !self.ended && *len + READ <= OUTPUT_FRAME {
+            last = self.log.fill(READ, |place| match pty.read(place) {
+                Ok(Read::Bytes(count)) => (count, Read::Bytes(count)),
+                Ok(nothing) => (0, nothing),
+                Err(error) => {
+                    tracing::warn!(%error, "could not read the terminal");
+                    (0, Read::End)
+                }
             });
             match last {
-                Read::Bytes(count) => {
-                    if frame.is_empty() {
-                        frame.extend_from_slice(&Header::data(self.log.end().get()).encode());
-                    }
-                    frame.extend_from_slice(&buffer[..count]);
-                }
+                Read::Bytes(count) => *len += count,
                 Read::Dry => break,
                 Read::End => self.ended = true,
             }
         }
         last
-    }
-
-    fn append(&mut self, mut frame: Vec<u8>) -> Option<Bytes> {
-        if frame.is_empty() {
-            return None;
-        }
-        frame.shrink_to_fit();
-        let frame = Bytes::from(frame);
-        self.log.append(frame.clone());
-        Some(frame)
     }
 }

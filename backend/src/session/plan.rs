@@ -14,8 +14,6 @@ pub struct SpawnDefaults {
     pub command: Option<Vec<OsString>>,
     /// Its working directory; the server's own when absent.
     pub cwd: Option<PathBuf>,
-    /// Soft and hard limit of open files for programs, where they are to differ from the server's own.
-    pub nofile: Option<(u64, u64)>,
     /// Whose size a terminal has.
     pub sizing: Sizing,
     /// Whether programs wait for viewers.
@@ -94,7 +92,6 @@ impl Plan {
         program.cwd = cwd.or_else(|| defaults.cwd.clone());
         program.env = model.map_or_else(Default::default, |model| model.env.clone());
         program.env.extend(request.env);
-        program.nofile = defaults.nofile;
         check(&program)?;
         Ok(Self { program, size: size.checked()?, title, rules })
     }

@@ -2,12 +2,14 @@
 
 use std::{
     collections::BTreeMap,
+    io,
+    os::fd::AsFd,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
 use futures_util::future::join_all;
-use limpet_shared::{Epoch, Role, SessionId, api::CreateSession};
+use limpet_shared::{Epoch, Role, SessionId, Winsize, api::CreateSession};
 use tokio::{
     sync::{Notify, mpsc, watch},
     time::sleep,
@@ -19,9 +21,17 @@ use super::{
     actor::{Actor, REQUESTS},
     display::Display,
     handle::{Shared, now},
+    inlet::Inlet,
+    input::Input,
+    keeping::{Keeping, Record},
     plan::{CreateError, Plan, SpawnDefaults},
 };
-use crate::{log, pty, random};
+use crate::{
+    keeper::{Held, Left, Life, Link},
+    log::{self, Log, LogWriter},
+    pty::{Program, SpawnError},
+    random,
+};
 
 /// How long a session that has ended can still be looked at, if nobody closes it before.
 const RETENTION: Duration = Duration::from_hours(1);
@@ -45,6 +55,7 @@ pub struct Sessions(Arc<Inner>);
 struct Inner {
     limits: Limits,
     defaults: SpawnDefaults,
+    keeper: Link,
     entries: Mutex<Entries>,
     /// Owns the sessions' tasks.
     tasks: TaskTracker,
@@ -56,6 +67,28 @@ struct Entries {
     by_id: BTreeMap<SessionId, Entry>,
     /// How many there have ever been.
     opened: u64,
+    /// How many are being opened.
+    opening: usize,
+}
+
+/// Room for a session that is being opened.
+struct Room(Sessions);
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.0.entries().opening -= 1;
+    }
+}
+
+impl Entries {
+    fn oldest_that_is_over(&self) -> Option<SessionHandle> {
+        let over = |entry: &&Entry| {
+            let info = entry.session.info(Role::Owner);
+            info.exit.is_some() && info.viewers == 0
+        };
+        let oldest = self.by_id.values().filter(over).min_by_key(|entry| entry.number);
+        oldest.map(|entry| entry.session.clone())
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -67,39 +100,101 @@ struct Entry {
 }
 
 impl Sessions {
-    /// An empty registry.
+    /// An empty registry, of sessions that `keeper` keeps.
     #[must_use]
-    pub fn new(limits: Limits, defaults: SpawnDefaults) -> Self {
+    pub fn new(limits: Limits, defaults: SpawnDefaults, keeper: Link) -> Self {
         let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
-        Self(Arc::new(Inner { limits, defaults, entries: Mutex::default(), tasks, shutdown }))
+        Self(Arc::new(Inner { limits, defaults, keeper, entries: Mutex::default(), tasks, shutdown }))
     }
 
     /// Starts a program in a session of its own. To be called within the runtime.
     ///
     /// # Errors
     /// When the request makes no sense, when there is no room, or when the program cannot be started.
-    pub fn create(&self, request: CreateSession) -> Result<SessionHandle, CreateError> {
+    pub async fn create(&self, request: CreateSession) -> Result<SessionHandle, CreateError> {
         let like = match &request.like {
             Some(id) => Some(self.get(id).ok_or(CreateError::NothingLikeIt)?),
             None => None,
         };
         let Plan { program, size, title, rules } = Plan::new(request, &self.0.defaults, like.as_ref())?;
-
-        let mut entries = self.entries();
-        if self.0.shutdown.is_cancelled() {
-            return Err(CreateError::ShuttingDown);
-        }
-        self.make_room(&mut entries)?;
-        let (pty, child) = pty::spawn(&program, size)?;
-        let (writer, log) = log::log(self.0.limits.tail);
-        let (requests, receiver) = mpsc::channel(REQUESTS);
+        let room = self.make_room().await?;
+        let id = SessionId::from_random(random::bytes());
+        let held = self.0.keeper.start(&id, &program, size, self.0.limits.tail).await?;
         let mut status = Status::new(program.name(), size, rules);
         status.pin_title(title.as_deref().unwrap_or_default());
+        let epoch = Epoch::from_random(random::bytes());
+        let (display, keeping) = (
+            Display::new(size, self.0.limits.scrollback),
+            Keeping::new(self.0.keeper.clone(), id.clone(), size, self.0.limits.tail),
+        );
+        let log = log::log(held.memory.as_fd()).map_err(SpawnError::Open)?;
+        let session = self.open((id, epoch, now()), (program, status), held, (log, display, keeping));
+        let session = session.map_err(SpawnError::Open)?;
+        drop(room);
+        tracing::info!(session = %session.id(), program = %session.shared().program.name(), "opened");
+        Ok(session)
+    }
+
+    /// Goes on with the sessions that an earlier server has left. Gives those with which that cannot be done. To be called within
+    /// the runtime.
+    #[must_use]
+    pub fn take_over(&self, left: Vec<Left>) -> Vec<SessionId> {
+        let mut unknown = Vec::new();
+        let mut known: Vec<(Record, Left)> = Vec::new();
+        for left in left {
+            match serde_json::from_str(&left.record) {
+                Ok(record) => known.push((record, left)),
+                Err(error) => {
+                    tracing::error!(session = %left.session, %error, "could not read what was kept of a session");
+                    unknown.push(left.session);
+                }
+            }
+        }
+        known.sort_by_key(|(record, _)| record.created);
+        for (record, left) in known {
+            let session = left.session.clone();
+            if let Err(error) = self.go_on(&record, left) {
+                tracing::error!(%session, %error, "could not go on with a session");
+                unknown.push(session);
+            }
+        }
+        unknown
+    }
+
+    fn go_on(&self, record: &Record, left: Left) -> io::Result<()> {
+        let Left { session: id, exit, held, checkpoint, .. } = left;
+        let Limits { tail, scrollback, .. } = self.0.limits;
+        let (writer, log) = log::log(held.memory.as_fd())?;
+        let program = record.program.clone().into_program(None);
+        let size = record.sizes.last().map_or_else(Winsize::default, |&(_, size)| size);
+        let mut status = Status::new(program.name(), size, (record.sizing, record.flow));
+        status.pin_title(record.title.as_deref().unwrap_or_default());
+        let mut status = Status::left((size, record.size_by), record.pen, status);
+        let keeper = self.0.keeper.clone();
+        let kept = (record, checkpoint);
+        let (keeping, display) = Keeping::take_over(keeper, id.clone(), kept, (&writer, tail), scrollback);
+        status.set_program_title(display.title());
+        status.exit = exit;
+        let known = (id, record.epoch.clone(), record.created);
+        let session = self.open(known, (program, status), held, ((writer, log), display, keeping))?;
+        tracing::info!(session = %session.id(), "taken over");
+        Ok(())
+    }
+
+    /// Makes a session known, and has it run if its program does.
+    fn open(
+        &self,
+        (id, epoch, created): (SessionId, Epoch, u64),
+        (program, status): (Program, Status),
+        Held { life, memory }: Held,
+        ((writer, log), display, keeping): ((LogWriter, Log), Display, Keeping),
+    ) -> io::Result<SessionHandle> {
+        let (requests, receiver) = mpsc::channel(REQUESTS);
         let session = SessionHandle::new(Shared {
-            id: SessionId::from_random(random::bytes()),
-            epoch: Epoch::from_random(random::bytes()),
-            created: now(),
-            onlooker: child.onlooker(),
+            id,
+            epoch,
+            created,
+            onlooker: life.as_ref().map(|life| life.child.onlooker()),
             log,
             status: watch::Sender::new(status),
             requests,
@@ -107,13 +202,22 @@ impl Sessions {
             program,
             last: OnceLock::new(),
         });
-        let display = Display::new(size, self.0.limits.scrollback);
-        let actor = Actor::new((pty, child), (writer, display), receiver, session.clone());
-        entries.opened += 1;
+        let actor = if let Some(Life { pty, child, pipe }) = life {
+            pty.resize(session.size())?;
+            let input = Input::new(Inlet::open(memory.as_fd(), pipe)?);
+            Some(Actor::new((pty, child, input), (writer, display, keeping), receiver, session.clone()))
+        } else {
+            session.set_last(display.into_last());
+            None
+        };
         let forgotten = CancellationToken::new();
-        let entry = Entry { session: session.clone(), number: entries.opened, forgotten };
-        tracing::info!(session = %session.id(), program = %session.shared().program.name(), "opened");
-        entries.by_id.insert(session.id().clone(), entry.clone());
+        let entry = {
+            let mut entries = self.entries();
+            entries.opened += 1;
+            let entry = Entry { session: session.clone(), number: entries.opened, forgotten };
+            entries.by_id.insert(session.id().clone(), entry.clone());
+            entry
+        };
         self.0.tasks.spawn(self.clone().keep(entry, actor));
         Ok(session)
     }
@@ -136,7 +240,7 @@ impl Sessions {
     pub async fn remove(&self, id: &SessionId) -> bool {
         let Some(session) = self.get(id) else { return false };
         session.end().await;
-        self.forget(&session);
+        self.forget(&session).await;
         true
     }
 
@@ -154,40 +258,48 @@ impl Sessions {
     }
 
     /// Runs a session to its end, keeps what it left for a while, and forgets it.
-    async fn keep(self, entry: Entry, actor: Actor) {
-        actor.run().await;
+    async fn keep(self, entry: Entry, actor: Option<Actor>) {
         let session = &entry.session;
-        tracing::info!(session = %session.id(), exit = ?session.exit(), "ended");
+        if let Some(actor) = actor {
+            actor.run().await;
+            tracing::info!(session = %session.id(), exit = ?session.exit(), "ended");
+        }
         tokio::select! {
-            () = sleep(RETENTION) => self.forget(session),
+            () = sleep(RETENTION) => self.forget(session).await,
             () = entry.forgotten.cancelled() => {}
             () = self.0.shutdown.cancelled() => {}
         }
     }
 
-    fn forget(&self, session: &SessionHandle) {
-        if let Some(entry) = self.entries().by_id.remove(session.id()) {
+    async fn forget(&self, session: &SessionHandle) {
+        let entry = self.entries().by_id.remove(session.id());
+        if let Some(entry) = entry {
             entry.forgotten.cancel();
+            self.0.keeper.forget(session.id()).await;
             tracing::info!(session = %session.id(), "closed");
         }
     }
 
-    /// Forgets the oldest session that has ended and that nobody watches, if there is no room otherwise.
-    fn make_room(&self, entries: &mut Entries) -> Result<(), CreateError> {
-        let limit = self.0.limits.sessions;
-        if entries.by_id.len() < limit {
-            return Ok(());
-        }
-        let over = |entry: &&Entry| {
-            let info = entry.session.info(Role::Owner);
-            info.exit.is_some() && info.viewers == 0
+    /// Room for another session. If there is none otherwise, the oldest one that has ended and that nobody watches is forgotten.
+    async fn make_room(&self) -> Result<Room, CreateError> {
+        let (room, oldest) = {
+            let mut entries = self.entries();
+            if self.0.shutdown.is_cancelled() {
+                return Err(CreateError::ShuttingDown);
+            }
+            let limit = self.0.limits.sessions;
+            let oldest = if entries.by_id.len() + entries.opening < limit {
+                None
+            } else {
+                Some(entries.oldest_that_is_over().ok_or(CreateError::TooMany { limit })?)
+            };
+            entries.opening += 1;
+            (Room(self.clone()), oldest)
         };
-        let oldest = entries.by_id.values().filter(over).min_by_key(|entry| entry.number);
-        let id = oldest.map(|entry| entry.session.id().clone()).ok_or(CreateError::TooMany { limit })?;
-        if let Some(entry) = entries.by_id.remove(&id) {
-            entry.forgotten.cancel();
+        if let Some(oldest) = oldest {
+            self.forget(&oldest).await;
         }
-        Ok(())
+        Ok(room)
     }
 
     fn entries(&self) -> MutexGuard<'_, Entries> {

@@ -75,6 +75,16 @@ impl Seats {
         self.version
     }
 
+    /// Those of a session whose pen somebody had taken before anybody is here.
+    pub(super) fn with_pen_of(taken_by: Option<ViewerId>) -> Self {
+        Self { taken_by, ..Self::default() }
+    }
+
+    /// Who has taken the pen, here or away.
+    pub(super) fn taken_by(&self) -> Option<ViewerId> {
+        self.taken_by
+    }
+
     /// Lets somebody in. `resumes` tells that they were there before, so that they do not take what is held for others.
     pub(super) fn enter(
         &mut self,

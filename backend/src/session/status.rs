@@ -39,6 +39,15 @@ impl Status {
         }
     }
 
+    /// That of a session which an earlier server has left: it had this size, whoever's that was, and somebody had taken the pen.
+    pub(super) fn left(
+        (size, size_by): (Winsize, Option<ViewerId>),
+        pen: Option<ViewerId>,
+        before: Self,
+    ) -> Self {
+        Self { size, size_by, seats: Seats::with_pen_of(pen), ..before }
+    }
+
     /// What its user called it, else what its program did, else the program's name.
     #[must_use]
     pub fn title(&self) -> &str {

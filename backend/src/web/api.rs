@@ -83,7 +83,7 @@ pub(super) async fn create(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<SessionInfo>), Refusal> {
     let request = create_request(&headers, &body?)?;
-    let session = app.0.sessions.create(request)?;
+    let session = app.0.sessions.create(request).await?;
     Ok((StatusCode::CREATED, Json(session.info(Role::Owner))))
 }
 

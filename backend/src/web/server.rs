@@ -1,6 +1,14 @@
 //! Accepting connections, and letting them go.
 
-use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{Router, body::Body, http::Request};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -46,6 +54,22 @@ impl Listener {
     /// Those of bind(2) and listen(2), as when the port is taken.
     pub async fn bind(address: SocketAddr) -> io::Result<Self> {
         TcpListener::bind(address).await.map(Self)
+    }
+
+    /// Goes on with a socket that another process has bound.
+    ///
+    /// # Errors
+    /// Those of the runtime's reactor.
+    pub fn take_over(socket: OwnedFd) -> io::Result<Self> {
+        let listener = std::net::TcpListener::from(socket);
+        listener.set_nonblocking(true)?;
+        TcpListener::from_std(listener).map(Self)
+    }
+
+    /// The socket, for another process to go on with it.
+    #[must_use]
+    pub fn socket(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
     }
 
     /// Where it listens, with the port that was picked if that was left open.

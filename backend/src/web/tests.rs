@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::{App, front};
 use crate::{
     config::{Args, Config},
+    keeper::Link,
     session::{Sessions, SpawnDefaults},
 };
 
@@ -22,7 +23,8 @@ const TOKEN: &str = "0123456789abcdef";
 
 fn app(words: &[&str]) -> App {
     let config = Config::new(Args::try_from_words(words).unwrap(), Some(TOKEN)).unwrap();
-    let sessions = Sessions::new(config.limits, SpawnDefaults::default());
+    let keeper = Link::in_process().unwrap();
+    let sessions = Sessions::new(config.limits, SpawnDefaults::default(), keeper);
     App::new(config, sessions, CancellationToken::new())
 }
 

@@ -13,9 +13,18 @@ pub(crate) struct Census {
 }
 
 impl Census {
-    pub(crate) fn of(pid: Pid) -> Self {
-        Self { descriptors: entries(&format!("/proc/{pid}/fd")).len(), children: children(pid) }
+    /// Of a keeper and its server together. The server itself is no child that counts.
+    pub(crate) fn of(keeper: Pid, server: Pid) -> Self {
+        let descriptors = |pid: Pid| entries(&format!("/proc/{pid}/fd")).len();
+        let children = children(keeper).into_iter().filter(|&child| child != server).count();
+        Self { descriptors: descriptors(keeper) + descriptors(server), children }
     }
+}
+
+/// The server that a keeper has at the moment.
+pub(crate) fn server_of(keeper: Pid) -> Option<Pid> {
+    let name = |pid: &Pid| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    children(keeper).into_iter().find(|pid| name(pid) == "limpet\n" && runs(&pid.to_string()))
 }
 
 /// Resident memory in bytes.
@@ -36,11 +45,12 @@ pub(crate) fn runs(pid: &str) -> bool {
 }
 
 /// The child processes of all threads.
-fn children(pid: Pid) -> usize {
+fn children(pid: Pid) -> Vec<Pid> {
     let lists = entries(&format!("/proc/{pid}/task"))
         .into_iter()
         .map(|thread| fs::read_to_string(format!("/proc/{pid}/task/{thread}/children")).unwrap_or_default());
-    lists.map(|list| list.split_whitespace().count()).sum()
+    let children = lists.flat_map(|list| list.split_whitespace().map(str::parse).collect::<Vec<_>>());
+    children.flatten().map(Pid::from_raw).collect()
 }
 
 fn entries(folder: &str) -> Vec<String> {

@@ -22,7 +22,7 @@ use nix::{
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 
-use super::{Census, until};
+use super::{Census, census::server_of, until};
 
 pub(crate) const TOKEN: &str = "token-of-the-tests-0123456789";
 
@@ -31,6 +31,8 @@ pub(crate) const TOKEN: &str = "token-of-the-tests-0123456789";
 pub(crate) struct Options {
     /// What is started instead of the binary, which it gets as its last argument: `taskset -c 0`, say.
     pub(crate) wrapper: Vec<String>,
+    /// The binary, if it is another one than that of the tests.
+    pub(crate) binary: Option<String>,
     pub(crate) args: Vec<String>,
     pub(crate) env: Vec<(String, String)>,
 }
@@ -75,7 +77,7 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(options: Options) -> Self {
-        let binary = env!("CARGO_BIN_EXE_limpet").to_owned();
+        let binary = options.binary.clone().unwrap_or_else(|| env!("CARGO_BIN_EXE_limpet").to_owned());
         let mut words = options.wrapper.iter().chain([&binary]);
         let mut command = Command::new(words.next().unwrap());
         command.args(words).args(["--listen", "127.0.0.1:0", "--format", "json", "-vv"]).args(&options.args);
@@ -90,7 +92,7 @@ impl Server {
             panic!("the server did not start: {line}{}", read(&log));
         });
         let address = ready["listen"].as_str().unwrap().to_owned();
-        Self { process, log, address, http: reqwest::Client::new(), options }
+        Self { process, log, address, http: http_client(), options }
     }
 
     /// Where it listens.
@@ -98,12 +100,34 @@ impl Server {
         &self.address
     }
 
-    pub(crate) fn pid(&self) -> Pid {
+    /// The process that was started, which keeps sessions and a server for them.
+    pub(crate) fn keeper(&self) -> Pid {
         Pid::from_raw(self.process.id().cast_signed())
     }
 
+    /// The process that serves at the moment.
+    pub(crate) fn pid(&self) -> Pid {
+        server_of(self.keeper()).unwrap()
+    }
+
     pub(crate) fn census(&self) -> Census {
-        Census::of(self.pid())
+        Census::of(self.keeper(), self.pid())
+    }
+
+    /// Kills the process that serves, and waits until another one does.
+    pub(crate) async fn kill(&self) {
+        let killed = self.pid();
+        kill(killed, Signal::SIGKILL).unwrap();
+        until("another server", || server_of(self.keeper()).is_some_and(|server| server != killed)).await;
+        assert_eq!(self.anonymous(Method::GET, "/api/health").send().await.unwrap().status(), StatusCode::OK);
+    }
+
+    /// Asks for an upgrade as a person does, and gives whether there was one, and what was said.
+    pub(crate) fn upgrade(&self) -> (bool, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_limpet"));
+        let output = command.args(["upgrade", &self.keeper().to_string()]).output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8(said).unwrap())
     }
 
     /// What it has logged so far.
@@ -151,7 +175,7 @@ impl Server {
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
-        kill(self.pid(), signal).unwrap();
+        kill(self.keeper(), signal).unwrap();
     }
 
     /// Waits until it has ended by itself.
@@ -169,12 +193,17 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         // It may have ended already.
-        let _ = kill(self.pid(), Signal::SIGTERM);
+        let _ = kill(self.keeper(), Signal::SIGTERM);
         let _ = self.process.wait();
         if thread::panicking() {
             eprintln!("the log of the server ({:?}):\n{}", self.options, self.log());
         }
     }
+}
+
+/// One that opens a connection for each request: one that was kept open breaks when the server is replaced.
+fn http_client() -> reqwest::Client {
+    reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap()
 }
 
 /// A file that has no name, and goes with its last descriptor.

@@ -1,0 +1,100 @@
+//! What keeps sessions when the server is killed, or makes room for another one.
+//!
+//! `limpet` is two processes. The *keeper*, which a person starts and which has no network and parses nothing, holds what must not
+//! be lost: the master sides of terminals, the programs as its children, the memory that output and input are in, the listening
+//! socket. The *server* is its child and does everything else; it borrows what the keeper holds, by descriptors of its own.
+//! When it is killed the keeper starts it again, and it goes on with what it finds. An upgrade is the same with another binary.
+//!
+//! * [`supervise`] is the keeper's process: [`binary`] starts servers, [`control`] hears `limpet upgrade`.
+//! * [`keep`] carries out what a server asks for, and [`kept`] is what is kept of one session.
+//! * [`wire`] says what the two say to each other, over a [`socket`] that passes descriptors.
+//! * [`link`] and [`child`] are the server's side of it.
+
+mod binary;
+mod child;
+mod control;
+mod keep;
+mod kept;
+mod link;
+mod socket;
+mod supervise;
+mod wire;
+
+use std::{
+    env, io,
+    os::fd::{AsFd, OwnedFd},
+};
+
+use nix::{
+    sys::{
+        resource::{Resource, getrlimit, setrlimit},
+        signal::{SigSet, Signal},
+    },
+    unistd::dup2_stdin,
+};
+
+#[cfg(test)]
+pub(crate) use self::kept::pipe;
+pub(crate) use self::wire::Start;
+pub use self::{
+    child::{Child, Onlooker},
+    control::{UpgradeError, upgrade},
+    link::{Estate, Held, Left, Life, Link},
+};
+use self::{keep::Keeper, supervise::Supervisor};
+
+/// Tells a process that it is a server with a keeper, by its environment. Programs do not get to see it.
+const KEPT: &str = "LIMPET_KEPT";
+
+/// The keeper's name among processes; the server's is that of the program.
+const NAME: &std::ffi::CStr = c"limpet-keeper";
+
+/// Keeps sessions, and a server for them, until all is over. Gives the code to end with. Not to be called within a runtime, nor with
+/// other threads beside it.
+///
+/// # Errors
+/// When the server cannot be started.
+pub fn run() -> io::Result<u8> {
+    // An ignored hang-up, as by nohup(1), stays ignored.
+    let hang_up = (!ignores_hang_up()?).then_some(Signal::SIGHUP);
+    let signals: SigSet =
+        [Signal::SIGTERM, Signal::SIGINT, Signal::SIGUSR2].into_iter().chain(hang_up).collect();
+    signals.thread_block()?;
+    let _ = nix::sys::prctl::set_name(NAME);
+    let keeper = Keeper::new(raise_open_files());
+    Supervisor::new(keeper, &env::current_exe()?)?.run(signals)
+}
+
+/// The connection to the keeper, if this process was started as a server. To be called once, first of all.
+///
+/// # Errors
+/// When there is a keeper, but it cannot be reached.
+pub fn connection() -> io::Result<Option<OwnedFd>> {
+    if env::var_os(KEPT).is_none() {
+        return Ok(None);
+    }
+    let socket = io::stdin().as_fd().try_clone_to_owned()?;
+    // What is started later must not hold the connection open.
+    dup2_stdin(std::fs::File::open("/dev/null")?)?;
+    // The name is that of the descriptor that the binary was started by.
+    let _ = nix::sys::prctl::set_name(c"limpet");
+    Ok(Some(socket))
+}
+
+fn ignores_hang_up() -> io::Result<bool> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
+    Ok(mask & (1 << (Signal::SIGHUP as u64 - 1)) != 0)
+}
+
+/// Allows as many descriptors as there may be: keeper and server need four each for a session. Gives the limits that this process
+/// was started with, for programs to have those.
+fn raise_open_files() -> Option<(u64, u64)> {
+    let raise = || -> nix::Result<(u64, u64)> {
+        let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+        setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
+        Ok((soft, hard))
+    };
+    raise().inspect_err(|error| tracing::warn!(%error, "could not raise the limit of open files")).ok()
+}

@@ -1,0 +1,106 @@
+//! The program on a terminal, and the duty to have it reaped.
+
+use std::{
+    io,
+    os::fd::{AsFd, OwnedFd},
+};
+
+use limpet_shared::{ExitStatus, SessionId};
+use nix::{sys::signal::Signal, unistd::Pid};
+use tokio::{
+    io::{Interest, unix::AsyncFd},
+    task,
+};
+
+use super::Link;
+use crate::pty::{process_session, sys};
+
+/// The program that leads a terminal's process session; the server's one owner of the duty to have it reaped.
+///
+/// It is the keeper's child, and the keeper reaps it when it is told to. Until then its process id belongs to it, be it a zombie,
+/// so signals cannot hit a stranger. It is reaped by [`reap`](Self::reap) or [`end`](Self::end); if it is dropped before, it is
+/// killed, and reaped when the keeper forgets its session.
+#[derive(Debug)]
+pub struct Child {
+    keeper: Link,
+    session: SessionId,
+    pid: Pid,
+    /// `None` once reaped.
+    pidfd: Option<AsyncFd<OwnedFd>>,
+}
+
+impl Child {
+    /// Takes on the duty.
+    pub(super) fn adopt(keeper: Link, session: SessionId, pid: Pid, pidfd: OwnedFd) -> io::Result<Self> {
+        Ok(Self { keeper, session, pid, pidfd: Some(sys::watch(pidfd, Interest::READABLE)?) })
+    }
+
+    /// Waits until the program has ended, without reaping it. Cancel safe.
+    ///
+    /// # Errors
+    /// Those of the runtime's reactor, as when it has been shut down.
+    pub async fn ended(&self) -> io::Result<()> {
+        match &self.pidfd {
+            Some(pidfd) => pidfd.readable().await.map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// Reaps the program. To be called when it has [`ended`](Self::ended); before that, the keeper waits until then.
+    ///
+    /// # Errors
+    /// When the keeper is gone.
+    pub async fn reap(mut self) -> io::Result<ExitStatus> {
+        let exit = self.keeper.reap(&self.session).await;
+        self.pidfd = None;
+        exit
+    }
+
+    /// Ends every process of the terminal's process session, by hang-up first and by `SIGKILL` last. Takes at most some
+    /// seconds. The program is yet to be reaped.
+    ///
+    /// The work is done on a thread of its own, so it is done whether or not the caller still waits.
+    ///
+    /// # Errors
+    /// The runtime's when it shuts down.
+    pub async fn end(&self) -> io::Result<()> {
+        let leader = self.pid;
+        task::spawn_blocking(move || process_session::end(leader)).await.map_err(io::Error::other)
+    }
+
+    /// A way to look at what runs on the terminal, and no more than to look.
+    #[must_use]
+    pub fn onlooker(&self) -> Onlooker {
+        Onlooker { leader: self.pid }
+    }
+}
+
+/// Sees the processes of a terminal. It holds nothing, so what it sees may be over at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Onlooker {
+    leader: Pid,
+}
+
+impl Onlooker {
+    /// The names of the programs on the terminal, its leader's own among them if `with_leader`. Reads `/proc`, which
+    /// takes milliseconds on a machine with thousands of processes.
+    #[must_use]
+    pub fn running(self, with_leader: bool) -> Vec<String> {
+        process_session::names(self.leader, with_leader)
+    }
+
+    /// The directory that the program works in now.
+    #[must_use]
+    pub fn directory(self) -> Option<std::path::PathBuf> {
+        std::fs::read_link(format!("/proc/{}/cwd", self.leader)).ok()
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        let Some(pidfd) = self.pidfd.take() else { return };
+        if let Err(error) = sys::pidfd_signal(pidfd.get_ref().as_fd(), Signal::SIGKILL) {
+            tracing::error!(pid = self.pid.as_raw(), %error, "could not kill a program that was let go");
+        }
+    }
+}

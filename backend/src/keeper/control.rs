@@ -1,0 +1,125 @@
+//! How a keeper is asked for an upgrade by another process of the same user.
+//!
+//! Each keeper listens on a socket in the abstract namespace (unix(7)): its name says whose it is and which process, it needs no
+//! file, and it goes with the keeper. The kernel tells both sides who the other one is.
+
+use std::{
+    fs,
+    io::{self, BufRead, BufReader, Write},
+    os::{
+        linux::net::SocketAddrExt,
+        unix::net::{SocketAddr, UnixListener, UnixStream},
+    },
+    time::Duration,
+};
+
+use nix::{
+    sys::socket::{getsockopt, sockopt::PeerCredentials},
+    unistd::{Uid, getuid},
+};
+use serde::{Deserialize, Serialize};
+
+/// What is asked for.
+const UPGRADE: &str = "upgrade\n";
+
+/// How long an upgrade may take: longer than the keeper waits for any of its steps.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// What came of it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Outcome {
+    pub(super) is_done: bool,
+    pub(super) message: String,
+}
+
+/// Why there was no upgrade.
+#[derive(Debug, thiserror::Error)]
+pub enum UpgradeError {
+    /// There is nothing to upgrade.
+    #[error("no limpet of yours runs here; start one by: limpet")]
+    None,
+    /// There is no such server.
+    #[error("process {0} is no limpet of yours; those that run are {1}")]
+    NotThat(u32, String),
+    /// It is not clear which one is meant.
+    #[error("several run here: say which by: limpet upgrade PID, with one of {0}")]
+    Several(String),
+    /// The server runs as it did before.
+    #[error("{0}")]
+    Refused(String),
+    /// Nobody knows what has become of it.
+    #[error("could not ask the running limpet: {0}")]
+    Broken(#[from] io::Error),
+}
+
+fn name(user: Uid, pid: u32) -> String {
+    format!("limpet-{user}-{pid}")
+}
+
+/// Listens for this process.
+pub(super) fn listen() -> io::Result<UnixListener> {
+    let address = SocketAddr::from_abstract_name(name(getuid(), std::process::id()))?;
+    let listener = UnixListener::bind_addr(&address)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// Who asks for an upgrade, if it is somebody who may.
+pub(super) fn accept(listener: &UnixListener) -> io::Result<Option<UnixStream>> {
+    let (stream, _) = listener.accept()?;
+    if !is_of(&stream, getuid())? {
+        return Ok(None);
+    }
+    stream.set_read_timeout(Some(Duration::from_millis(100)))?;
+    let mut line = String::new();
+    BufReader::new(&stream).read_line(&mut line)?;
+    Ok((line == UPGRADE).then_some(stream))
+}
+
+/// Answers them.
+pub(super) fn answer(mut stream: UnixStream, outcome: &Outcome) {
+    // Who has gone away does not want to know.
+    let _ = serde_json::to_vec(outcome).map(|line| stream.write_all(&line));
+}
+
+fn is_of(stream: &UnixStream, user: Uid) -> io::Result<bool> {
+    let peer = Uid::from_raw(getsockopt(stream, PeerCredentials)?.uid());
+    Ok(peer == user || peer.is_root())
+}
+
+/// Has the running limpet go on as what is on the disk now, and tells in words what it goes on as. If there are several, `pid` says
+/// which.
+///
+/// # Errors
+/// When it cannot be asked, or goes on as it was.
+pub fn upgrade(pid: Option<u32>) -> Result<String, UpgradeError> {
+    let running = running()?;
+    let all = || running.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
+    let pid = match (pid, &running[..]) {
+        (_, []) => return Err(UpgradeError::None),
+        (Some(pid), running) if running.contains(&pid) => pid,
+        (Some(pid), _) => return Err(UpgradeError::NotThat(pid, all())),
+        (None, &[pid]) => pid,
+        (None, _) => return Err(UpgradeError::Several(all())),
+    };
+    let mut stream = UnixStream::connect_addr(&SocketAddr::from_abstract_name(name(getuid(), pid))?)?;
+    if !is_of(&stream, getuid())? {
+        return Err(UpgradeError::None);
+    }
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.write_all(UPGRADE.as_bytes())?;
+    let outcome: Outcome = serde_json::from_reader(stream).map_err(io::Error::from)?;
+    if outcome.is_done { Ok(outcome.message) } else { Err(UpgradeError::Refused(outcome.message)) }
+}
+
+/// The processes of those that run. The kernel lists their sockets.
+fn running() -> io::Result<Vec<u32>> {
+    let prefix = format!("@limpet-{}-", getuid());
+    let sockets = fs::read_to_string("/proc/net/unix")?;
+    let names = sockets.lines().filter_map(|line| line.split_whitespace().next_back());
+    let mut pids: Vec<u32> = names.filter_map(|name| name.strip_prefix(&prefix)?.parse().ok()).collect();
+    // An accepted connection is listed under the name as well.
+    pids.sort_unstable();
+    pids.dedup();
+    Ok(pids)
+}

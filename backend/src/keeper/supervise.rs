@@ -1,0 +1,409 @@
+//! The keeper as a process: it starts servers, and sees to it that there is always one.
+//!
+//! ```text
+//!              ┌────────── it was killed ──────────┐
+//!              ▼                                   │
+//!  start ─▶ greeted ─▶ serving ──────────────────▶ ended ─▶ the end, if it said so
+//!                         │ upgrade                ▲
+//!                         ▼                        │
+//!                      another one is started ─▶ greeted: the old one is asked to leave
+//! ```
+
+use std::{
+    io,
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::{
+            net::{UnixListener, UnixStream},
+            process::ExitStatusExt,
+        },
+    },
+    path::Path,
+    process::ExitStatus,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    errno::Errno,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::{
+        signal::{SigSet, Signal},
+        signalfd::{SfdFlags, SignalFd},
+    },
+};
+
+use super::{
+    binary::{Binary, Server},
+    control::{self, Outcome},
+    keep::Keeper,
+    socket::{self, Room},
+    wire::{FORMAT, Numbered, Order, Report},
+};
+
+/// How long a new server may take until it says that it is there, and an old one until it has left.
+const GREETING: Duration = Duration::from_secs(10);
+const LEAVING: Duration = Duration::from_secs(3);
+
+/// How long a server may take to go on with what an earlier one has left.
+const TAKING_OVER: Duration = Duration::from_secs(30);
+
+/// A server that served for so long is worth being started again at once.
+const STABLE: Duration = Duration::from_secs(1);
+
+/// The first pause before a server that keeps ending is started again; it doubles, up to the longest.
+const PAUSE: Duration = Duration::from_millis(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// The keeper's process.
+pub(super) struct Supervisor {
+    keeper: Keeper,
+    binary: Binary,
+    server: Option<Server>,
+    /// The version that the server has told.
+    version: String,
+    upgrade: Option<Upgrade>,
+    /// When to start a server again.
+    again_at: Option<Instant>,
+    failures: u32,
+    /// Whether somebody has asked for the end.
+    is_ending: bool,
+    room: Room,
+}
+
+/// Another server is to take the place of the one that serves.
+struct Upgrade {
+    binary: Binary,
+    stage: Stage,
+    deadline: Instant,
+    /// Who wants to know what comes of it.
+    asked_by: Option<UnixStream>,
+}
+
+/// How far an upgrade has come.
+enum Stage {
+    /// The new server was started.
+    Started(Server),
+    /// It has said hello, and the old one was asked to leave.
+    Leaving { new: Server, number: u64, version: String },
+    /// The new one is the server, but does not serve yet.
+    TakingOver,
+}
+
+/// What there is to do.
+enum Event {
+    Signal(Signal),
+    Control,
+    /// The server has something to say, or has ended.
+    Server,
+    /// The same of the one that is to take its place.
+    New,
+    /// Something that was waited for in vain, or a killed program that has ended.
+    Other,
+}
+
+impl Supervisor {
+    pub(super) fn new(keeper: Keeper, path: &Path) -> io::Result<Self> {
+        let binary = Binary::at(path)?;
+        let server = Some(binary.start()?);
+        Ok(Self {
+            keeper,
+            binary,
+            server,
+            version: String::new(),
+            upgrade: None,
+            again_at: None,
+            failures: 0,
+            is_ending: false,
+            room: Room::new(),
+        })
+    }
+
+    /// Keeps until all is over, and gives the code to end with.
+    pub(super) fn run(mut self, signals: SigSet) -> io::Result<u8> {
+        let signals = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
+        let control = control::listen().inspect_err(|error| {
+            tracing::warn!(%error, "could not listen for `limpet upgrade`; SIGUSR2 does the same");
+        });
+        let control = control.ok();
+        loop {
+            for event in self.wait(&signals, control.as_ref())? {
+                match event {
+                    Event::Signal(Signal::SIGUSR2) => self.begin_upgrade(None),
+                    Event::Signal(signal) => self.ask_to_end(signal),
+                    Event::Control => self.accept(control.as_ref()),
+                    Event::Server => self.hear_server(),
+                    Event::New => self.hear_new(),
+                    Event::Other => self.keeper.reap_dying(),
+                }
+            }
+            self.mind_the_time();
+            if let Some(status) = self.server_ended()
+                && let Some(code) = self.go_on(status)
+            {
+                self.server = None;
+                self.keeper.end();
+                return Ok(code);
+            }
+        }
+    }
+
+    fn wait(&self, signals: &SignalFd, control: Option<&UnixListener>) -> io::Result<Vec<Event>> {
+        let mut sources: Vec<(BorrowedFd<'_>, fn() -> Event)> = vec![(signals.as_fd(), || Event::Other)];
+        if let Some(control) = control {
+            sources.push((control.as_fd(), || Event::Control));
+        }
+        if let Some(server) = &self.server {
+            if !server.has_hung_up {
+                sources.push((server.socket.as_fd(), || Event::Server));
+            }
+            sources.push((server.pidfd.as_fd(), || Event::Other));
+        }
+        if let Some(Stage::Started(new) | Stage::Leaving { new, .. }) =
+            self.upgrade.as_ref().map(|u| &u.stage)
+        {
+            sources.push((new.socket.as_fd(), || Event::New));
+        }
+        sources.extend(self.keeper.dying().map(|pidfd| (pidfd, (|| Event::Other) as fn() -> Event)));
+        let mut fds: Vec<PollFd<'_>> =
+            sources.iter().map(|(fd, _)| PollFd::new(*fd, PollFlags::POLLIN)).collect();
+        match poll(&mut fds, self.timeout()) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let ready = fds.iter().zip(&sources).filter(|(fd, _)| fd.any().unwrap_or(true));
+        let mut events: Vec<Event> = ready.map(|(_, (_, event))| event()).collect();
+        while let Ok(Some(info)) = signals.read_signal() {
+            let number = i32::try_from(info.ssi_signo).unwrap_or_default();
+            events.extend(Signal::try_from(number).ok().map(Event::Signal));
+        }
+        Ok(events)
+    }
+
+    /// How long nothing can happen by itself.
+    fn timeout(&self) -> PollTimeout {
+        let deadlines = [self.again_at, self.upgrade.as_ref().map(|upgrade| upgrade.deadline)];
+        let Some(next) = deadlines.into_iter().flatten().min() else { return PollTimeout::NONE };
+        let left = next.saturating_duration_since(Instant::now()) + Duration::from_millis(1);
+        PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
+    }
+
+    fn ask_to_end(&mut self, signal: Signal) {
+        self.is_ending = true;
+        match &self.server {
+            Some(server) => server.signal(if signal == Signal::SIGHUP { Signal::SIGTERM } else { signal }),
+            None => self.again_at = Some(Instant::now()),
+        }
+    }
+
+    fn accept(&mut self, control: Option<&UnixListener>) {
+        let accepted = control.map(control::accept);
+        match accepted {
+            Some(Ok(Some(stream))) => self.begin_upgrade(Some(stream)),
+            Some(Err(error)) => tracing::debug!(%error, "could not hear who connected"),
+            Some(Ok(None)) | None => {}
+        }
+    }
+
+    fn begin_upgrade(&mut self, asked_by: Option<UnixStream>) {
+        let refuse = |asked_by: Option<UnixStream>, message: String| {
+            tracing::error!("{message}");
+            if let Some(stream) = asked_by {
+                control::answer(stream, &Outcome { is_done: false, message });
+            }
+        };
+        if self.upgrade.is_some() || self.is_ending {
+            return refuse(asked_by, "limpet is being upgraded or ended already; try again later".into());
+        }
+        let path = self.binary.path().to_owned();
+        let started = Binary::at(&path).and_then(|binary| binary.start().map(|new| (binary, new)));
+        match started {
+            Ok((binary, new)) => {
+                let deadline = Instant::now() + GREETING;
+                self.upgrade = Some(Upgrade { binary, stage: Stage::Started(new), deadline, asked_by });
+            }
+            Err(error) => refuse(asked_by, format!("could not start {}: {error}", path.display())),
+        }
+    }
+
+    fn fail_upgrade(&mut self, why: &str) {
+        let Some(Upgrade { asked_by, .. }) = self.upgrade.take() else { return };
+        let message = format!("{why}; limpet goes on as {}", self.version);
+        tracing::error!("{message}");
+        if let Some(stream) = asked_by {
+            control::answer(stream, &Outcome { is_done: false, message });
+        }
+    }
+
+    fn hear_server(&mut self) {
+        let Some(server) = &mut self.server else { return };
+        match socket::receive::<Numbered<Order>>(server.socket.as_fd(), &mut self.room) {
+            Ok(Some((message, descriptors))) => {
+                let number = message.number;
+                let heard = match &message.what {
+                    Order::Hello { format, version } => {
+                        self.version.clone_from(version);
+                        if *format > FORMAT {
+                            tracing::warn!(format, ours = FORMAT, "the server is newer than its keeper");
+                        }
+                        self.keeper.welcome(number, server.socket.as_fd())
+                    }
+                    Order::End => {
+                        server.ends = true;
+                        Ok(())
+                    }
+                    Order::Serving { .. } => {
+                        server.is_serving = true;
+                        self.keeper.obey(message, descriptors, server.socket.as_fd())
+                    }
+                    _ => self.keeper.obey(message, descriptors, server.socket.as_fd()),
+                };
+                if let Err(error) = heard {
+                    tracing::error!(%error, "could not answer the server");
+                }
+            }
+            Ok(None) => server.hung_up(),
+            Err(error) => tracing::error!(%error, "could not understand the server"),
+        }
+        self.finish_upgrade();
+    }
+
+    /// The upgrade is done when the new server serves.
+    fn finish_upgrade(&mut self) {
+        let done = self.server.as_ref().is_some_and(|server| server.is_serving);
+        if let Some(upgrade) =
+            self.upgrade.take_if(|upgrade| done && matches!(upgrade.stage, Stage::TakingOver))
+        {
+            self.binary = upgrade.binary;
+            let sessions = match self.keeper.sessions() {
+                1 => "1 session".to_owned(),
+                count => format!("{count} sessions"),
+            };
+            let message = format!("limpet goes on as {}, with {sessions}", self.version);
+            tracing::info!("{message}");
+            if let Some(stream) = upgrade.asked_by {
+                control::answer(stream, &Outcome { is_done: true, message });
+            }
+        }
+    }
+
+    fn hear_new(&mut self) {
+        let Some(upgrade) = &mut self.upgrade else { return };
+        let Stage::Started(new) = &mut upgrade.stage else { return };
+        let said = socket::receive::<Numbered<Order>>(new.socket.as_fd(), &mut self.room);
+        let Ok(Some((Numbered { number, what: Order::Hello { version, .. } }, _))) = said else {
+            let status = new.ended().map(|status| format!(": {status}")).unwrap_or_default();
+            return self.fail_upgrade(&format!("the new server ended before it was ready{status}"));
+        };
+        let Stage::Started(new) = std::mem::replace(&mut upgrade.stage, Stage::TakingOver) else { return };
+        upgrade.stage = Stage::Leaving { new, number, version };
+        upgrade.deadline = Instant::now() + LEAVING;
+        match &self.server {
+            Some(server) => {
+                let leave = Numbered { number: 0, what: Report::Leave };
+                if let Err(error) = socket::send(server.socket.as_fd(), &leave, &[]) {
+                    tracing::error!(%error, "could not ask the server to leave");
+                    server.signal(Signal::SIGKILL);
+                }
+            }
+            None => self.take_over(),
+        }
+    }
+
+    /// The new server goes on where the old one was.
+    fn take_over(&mut self) {
+        let Some(upgrade) = &mut self.upgrade else { return };
+        if let Stage::Leaving { new, number, version } =
+            std::mem::replace(&mut upgrade.stage, Stage::TakingOver)
+        {
+            upgrade.deadline = Instant::now() + TAKING_OVER;
+            if let Err(error) = self.keeper.welcome(number, new.socket.as_fd()) {
+                tracing::error!(%error, "could not tell the new server what is kept");
+                new.signal(Signal::SIGKILL);
+            }
+            self.version = version;
+            self.server = Some(new);
+            self.again_at = None;
+        }
+    }
+
+    fn mind_the_time(&mut self) {
+        let now = Instant::now();
+        if let Some(upgrade) = self.upgrade.as_ref().filter(|upgrade| now >= upgrade.deadline) {
+            match (&upgrade.stage, &self.server) {
+                (Stage::Started(_), _) => self.fail_upgrade("the new server did not say that it is there"),
+                (_, Some(server)) => server.signal(Signal::SIGKILL),
+                _ => {}
+            }
+        }
+        if self.server.is_none() && !self.is_ending && self.again_at.is_some_and(|at| now >= at) {
+            self.again_at = None;
+            match self.binary.start() {
+                Ok(server) => self.server = Some(server),
+                Err(error) => {
+                    tracing::error!(%error, "could not start the server again");
+                    self.pause();
+                }
+            }
+        }
+    }
+
+    fn pause(&mut self) {
+        let pause =
+            if self.failures == 0 { Duration::ZERO } else { PAUSE * (1 << (self.failures - 1).min(10)) };
+        self.failures += 1;
+        self.again_at = Some(Instant::now() + pause.min(LONGEST_PAUSE));
+    }
+
+    fn server_ended(&mut self) -> Option<ExitStatus> {
+        if self.server.is_none() && self.is_ending {
+            return Some(ExitStatus::default());
+        }
+        // What it said before its end counts.
+        let status = self.server.as_mut()?.ended()?;
+        while self.server.as_ref().is_some_and(|server| has_more(server.socket.as_fd())) {
+            self.hear_server();
+        }
+        Some(status)
+    }
+
+    /// The server has ended. Gives the code to end with, if all is over.
+    fn go_on(&mut self, status: ExitStatus) -> Option<u8> {
+        let server = self.server.take();
+        let (is_over, was_serving) =
+            server.as_ref().map_or((true, false), |server| (server.ends, server.is_serving));
+        // Before it ever served there is nothing to hold on to, and it has said itself what is wrong.
+        if is_over || self.is_ending || !self.keeper.has_served() {
+            let signalled = || status.signal().map_or(1, |signal| 128 + signal);
+            return Some(u8::try_from(status.code().unwrap_or_else(signalled)).unwrap_or(1));
+        }
+        if self.upgrade.as_ref().is_some_and(|upgrade| matches!(upgrade.stage, Stage::Leaving { .. })) {
+            self.take_over();
+            return None;
+        }
+        if self.upgrade.as_ref().is_some_and(|upgrade| matches!(upgrade.stage, Stage::TakingOver)) {
+            self.fail_upgrade(&format!("the new server could not take over: {status}"));
+        } else {
+            tracing::error!(%status, sessions = self.keeper.sessions(), "the server ended unasked; it is started again");
+        }
+        if was_serving && server.is_some_and(|server| server.since.elapsed() >= STABLE) {
+            self.failures = 0;
+        }
+        self.pause();
+        None
+    }
+}
+
+fn has_more(socket: BorrowedFd<'_>) -> bool {
+    let mut fds = [PollFd::new(socket, PollFlags::POLLIN)];
+    matches!(poll(&mut fds, PollTimeout::ZERO), Ok(1))
+        && fds[0].revents().is_some_and(|events| events.contains(PollFlags::POLLIN))
+        && !is_at_end(socket)
+}
+
+/// Nothing is left but the end.
+fn is_at_end(socket: BorrowedFd<'_>) -> bool {
+    use nix::sys::socket::{MsgFlags, recv};
+    use std::os::fd::AsRawFd;
+    let peeked = recv(socket.as_raw_fd(), &mut [0], MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT);
+    !matches!(peeked, Ok(1..))
+}

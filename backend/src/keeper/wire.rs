@@ -1,0 +1,183 @@
+//! What the server and its keeper say to each other.
+//!
+//! They need not be of one version: a keeper outlives upgrades of the server. So this is versioned by [`FORMAT`], fields are only
+//! added, and what is added has a default. Descriptors travel beside the messages, in the order that each message names.
+
+use std::{collections::BTreeMap, ffi::OsString, io, os::unix::ffi::OsStringExt, path::PathBuf};
+
+use limpet_shared::{ExitStatus, SessionId, Winsize};
+use serde::{Deserialize, Serialize};
+
+use crate::pty::{Program, SpawnError};
+
+/// The version of all this. A keeper serves servers of its own format and of older ones.
+pub(super) const FORMAT: u32 = 1;
+
+/// A message, and a number by which its answer is known.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Numbered<T> {
+    pub(super) number: u64,
+    pub(super) what: T,
+}
+
+/// What a server says.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Order {
+    /// First of all: it is there. What is kept follows as its answer, once it is the only server.
+    Hello { format: u32, version: String },
+    /// It serves. Keep this text for the next one, and the listening socket, if that comes with it.
+    Serving { record: String },
+    /// Start a program on a terminal, and make memory for its output. Answered by [`Answer::Started`].
+    Start { session: SessionId, program: Start, size: Winsize, tail: usize },
+    /// Reap a program that has ended, and close its terminal. Answered by [`Answer::Reaped`].
+    Reap { session: SessionId },
+    /// Keep this text of a session for the next server.
+    Record { session: SessionId, record: String },
+    /// Keep what comes with it, instead of the last one: how a session's screen looked, at an offset that it tells itself.
+    Checkpoint { session: SessionId },
+    /// Close all that is kept of a session. A program that still runs is killed.
+    Forget { session: SessionId },
+    /// It ends for good, and so does everything.
+    End,
+}
+
+/// What the keeper says.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Report {
+    /// What an order has come to.
+    Answer(Answer),
+    /// Something that is kept of an earlier server.
+    Kept(Kept),
+    /// Another server is about to go on: part from viewers, and end.
+    Leave,
+}
+
+/// What an order has come to.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Answer {
+    /// Everything that is kept has been told. With the text of the last server, if there was one, comes its listening socket.
+    Welcome { format: u32, record: Option<String> },
+    /// The program runs. With it come: master side, pidfd, memory, and a pipe for input.
+    Started { pid: i32 },
+    /// It could not be started.
+    NotStarted(Failure),
+    /// The program has ended so; an error if there is none to be reaped.
+    Reaped { exit: Option<ExitStatus> },
+}
+
+/// A session that an earlier server has left. With it come: memory, then, while the program is not reaped, master side, pidfd and
+/// pipe, and at the end the checkpoint if there is one.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Kept {
+    pub(super) session: SessionId,
+    pub(super) record: String,
+    pub(super) pid: i32,
+    pub(super) exit: Option<ExitStatus>,
+    pub(super) is_reaped: bool,
+    pub(super) has_checkpoint: bool,
+}
+
+/// A program to start.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Start {
+    file: Word,
+    argv0: Word,
+    args: Vec<Word>,
+    cwd: Option<Word>,
+    env: BTreeMap<String, String>,
+}
+
+/// What the system is given, which need not be text.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Word {
+    Text(String),
+    Bytes(Vec<u8>),
+}
+
+/// Why a program could not be started.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Failure {
+    what: FailureKind,
+    /// `errno`, where there is one.
+    errno: Option<i32>,
+    message: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum FailureKind {
+    Open,
+    Cwd,
+    Exec,
+}
+
+impl From<OsString> for Word {
+    fn from(word: OsString) -> Self {
+        word.into_string().map_or_else(|word| Self::Bytes(word.into_vec()), Self::Text)
+    }
+}
+
+impl From<Word> for OsString {
+    fn from(word: Word) -> Self {
+        match word {
+            Word::Text(text) => text.into(),
+            Word::Bytes(bytes) => Self::from_vec(bytes),
+        }
+    }
+}
+
+impl From<&Program> for Start {
+    fn from(program: &Program) -> Self {
+        let Program { file, argv0, args, cwd, env, nofile: _ } = program.clone();
+        let cwd = cwd.map(|cwd| OsString::from(cwd).into());
+        Self {
+            file: file.into(),
+            argv0: argv0.into(),
+            args: args.into_iter().map(Word::from).collect(),
+            cwd,
+            env,
+        }
+    }
+}
+
+impl Start {
+    /// What it is, to be started with these limits of open files.
+    pub(crate) fn into_program(self, nofile: Option<(u64, u64)>) -> Program {
+        let Self { file, argv0, args, cwd, env } = self;
+        Program {
+            file: file.into(),
+            argv0: argv0.into(),
+            args: args.into_iter().map(OsString::from).collect(),
+            cwd: cwd.map(|cwd| PathBuf::from(OsString::from(cwd))),
+            env,
+            nofile,
+        }
+    }
+}
+
+impl From<SpawnError> for Failure {
+    fn from(error: SpawnError) -> Self {
+        let (what, source) = match error {
+            SpawnError::Open(source) => (FailureKind::Open, source),
+            SpawnError::Cwd { source, .. } => (FailureKind::Cwd, source),
+            SpawnError::Exec { source, .. } => (FailureKind::Exec, source),
+        };
+        Self { what, errno: source.raw_os_error(), message: source.to_string() }
+    }
+}
+
+impl Failure {
+    /// The error that it was for who asked to start `program`.
+    pub(super) fn into_error(self, program: &Program) -> SpawnError {
+        let source = self.errno.map_or_else(|| io::Error::other(self.message), io::Error::from_raw_os_error);
+        match self.what {
+            FailureKind::Open => SpawnError::Open(source),
+            FailureKind::Cwd => SpawnError::Cwd { cwd: program.cwd.clone().unwrap_or_default(), source },
+            FailureKind::Exec => SpawnError::Exec { file: PathBuf::from(&program.file), source },
+        }
+    }
+}

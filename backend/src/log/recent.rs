@@ -1,0 +1,61 @@
+//! Frames of new output that readers have yet to get.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use limpet_shared::{Header, OutputOffset};
+
+/// How many bytes of output are held as frames at most, for the slower ones among the readers. Who is further behind gets
+/// frames that are made for it alone.
+const MOST: usize = 512 * 1024;
+
+/// Frames in order and without a gap, each with the offset it starts at.
+#[derive(Debug, Default)]
+pub(super) struct Recent {
+    frames: VecDeque<(OutputOffset, Bytes)>,
+    len: usize,
+}
+
+impl Recent {
+    pub(super) fn push(&mut self, start: OutputOffset, frame: Bytes) {
+        self.len += frame.len() - Header::LEN;
+        self.frames.push_back((start, frame));
+        while self.len > MOST {
+            self.pop();
+        }
+    }
+
+    fn pop(&mut self) {
+        if let Some((_, frame)) = self.frames.pop_front() {
+            self.len -= frame.len() - Header::LEN;
+        }
+    }
+
+    /// Whether there are frames from `offset` on.
+    pub(super) fn holds(&self, offset: OutputOffset) -> bool {
+        self.frames.front().is_some_and(|(start, _)| *start <= offset)
+    }
+
+    /// The frame that starts there.
+    pub(super) fn starting_at(&self, offset: OutputOffset) -> Option<Bytes> {
+        let at = self.frames.binary_search_by_key(&offset, |(start, _)| *start).ok()?;
+        self.frames.get(at).map(|(_, frame)| frame.clone())
+    }
+
+    /// Drops the frames that end at or before `offset`.
+    pub(super) fn forget_before(&mut self, offset: OutputOffset) {
+        while let Some((start, frame)) = self.frames.front()
+            && start.advanced(frame.len() - Header::LEN) <= offset
+        {
+            self.pop();
+        }
+        if self.frames.is_empty() {
+            self.clear();
+        }
+    }
+
+    /// Drops all frames, and the room that they took.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+}

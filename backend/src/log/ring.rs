@@ -1,0 +1,125 @@
+//! The last output of a session, in memory that outlives the server.
+//!
+//! Output is read from the pty right into the ring, and only then counted. A server that is killed between the two has
+//! read what it never counted. So the place is cleared before, and whoever comes after finds how much was read by what is no
+//! longer [`CLEAR`]. Text in UTF-8 never ends in that byte; output that does can lose it, if the kill comes at that very moment.
+
+use std::{
+    io,
+    os::fd::BorrowedFd,
+    sync::atomic::Ordering::{Acquire, Release},
+};
+
+use limpet_shared::OutputOffset;
+
+use super::memory::{Circle, Words};
+
+/// What stands where nothing has been read to yet.
+const CLEAR: u8 = 0xff;
+
+/// The word that holds the offset of the end of what has been counted.
+const END: usize = 0;
+
+/// The word that holds the offset of the end of what has been cleared.
+const CLEARED: usize = 1;
+
+/// The last bytes of a stream, and where it ends.
+#[derive(Debug)]
+pub(super) struct Ring {
+    words: Words,
+    circle: Circle,
+}
+
+impl Ring {
+    /// Goes on where another one has stopped, if there was one.
+    pub(super) fn map(file: BorrowedFd<'_>) -> io::Result<Self> {
+        let ring = Self { words: Words::of_ring(file)?, circle: Circle::map(file)? };
+        let (counted, cleared) = (ring.load(END), ring.load(CLEARED));
+        let len = usize::try_from(cleared.saturating_sub(counted)).unwrap_or(usize::MAX);
+        let place = ring.circle.read(counted, len.min(ring.capacity()));
+        let read = place.iter().rposition(|&byte| byte != CLEAR).map_or(0, |last| last + 1);
+        ring.store(END, counted + read as u64);
+        Ok(ring)
+    }
+
+    fn load(&self, word: usize) -> u64 {
+        self.words.get(word).load(Acquire)
+    }
+
+    fn store(&self, word: usize, offset: u64) {
+        self.words.get(word).store(offset, Release);
+    }
+
+    pub(super) fn capacity(&self) -> usize {
+        self.circle.capacity()
+    }
+
+    /// The offset after the last byte.
+    pub(super) fn end(&self) -> OutputOffset {
+        OutputOffset::new(self.load(END))
+    }
+
+    /// Has `read` put at most `most` bytes into the ring, in the place of the oldest ones, and say how many.
+    pub(super) fn fill<T>(&mut self, most: usize, read: impl FnOnce(&mut [u8]) -> (usize, T)) -> T {
+        let end = self.load(END);
+        let wanted = end + most as u64;
+        let cleared = self.load(CLEARED).clamp(end, wanted);
+        let place = self.circle.write(end, most);
+        // What was cleared before and not read to is clear still.
+        place[usize::try_from(cleared - end).unwrap_or(most)..].fill(CLEAR);
+        self.words.get(CLEARED).store(wanted, Release);
+        let (count, rest) = read(place);
+        self.store(END, end + count.min(most) as u64);
+        rest
+    }
+
+    /// The output from `start` to `end`: no more than the capacity, and not beyond [`end`](Self::end).
+    pub(super) fn read(&self, start: OutputOffset, end: OutputOffset) -> &[u8] {
+        let len = usize::try_from(end.since(start)).unwrap_or(usize::MAX);
+        self.circle.read(start.get(), len.min(self.capacity()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use super::*;
+    use crate::log::memory;
+
+    fn fill(ring: &mut Ring, most: usize, output: &[u8]) {
+        ring.fill(most, |place| {
+            place[..output.len()].copy_from_slice(output);
+            (output.len(), ())
+        });
+    }
+
+    #[test]
+    fn what_was_read_and_not_counted_is_found() {
+        let file = memory::create(1).unwrap();
+        let mut ring = Ring::map(file.as_fd()).unwrap();
+        for round in 0..100_u64 {
+            fill(&mut ring, 4096, &[b'a'; 3000]);
+            fill(&mut ring, 4096, b"");
+            let before = ring.end();
+            assert_eq!(before.get() % 3006, 3000, "{round}");
+            // The server is killed before it can count.
+            ring.circle.write(before.get(), 6).copy_from_slice(b"b\xff\0\xffz!");
+            drop(ring);
+            ring = Ring::map(file.as_fd()).unwrap();
+            assert_eq!(ring.read(before.before(1), ring.end()), b"ab\xff\0\xffz!");
+        }
+    }
+
+    #[test]
+    fn nothing_is_found_that_was_not_read() {
+        let file = memory::create(1).unwrap();
+        let mut ring = Ring::map(file.as_fd()).unwrap();
+        for _ in 0..100 {
+            fill(&mut ring, 4096, &[b'x'; 4000]);
+        }
+        let end = ring.end();
+        drop(ring);
+        assert_eq!(Ring::map(file.as_fd()).unwrap().end(), end);
+    }
+}

@@ -1,0 +1,225 @@
+//! Input on its last stretch, of which every byte is accounted for even if the server is killed.
+//!
+//! What a viewer typed is put into a pipe that outlives the server, and moved from there to the pty. Each of the two is a
+//! system call: it has happened or it has not, but a server that is killed cannot note which. So it notes before what it is about
+//! to do, and whoever comes after counts what is in the pipe.
+
+use std::{
+    io,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    sync::atomic::Ordering::{Acquire, Release},
+};
+
+use limpet_shared::{InputOffset, ViewerId};
+use nix::unistd::{read, write};
+
+use crate::{log::memory::Words, pty::sys::waiting_in};
+
+/// How much is in the pipe at most: what every pipe takes at once (`PIPE_BUF`, pipe(7)).
+const MOST: usize = 4096;
+
+/// The word that is 1 while input is put into the pipe. As long as it is, the others say whose and what for.
+const ACTING: usize = 0;
+/// The place of the viewer whose input that is, counted from 1; 0 for what is no viewer's.
+const WHOSE: usize = 1;
+/// What was accounted to the viewer before.
+const BEFORE: usize = 2;
+
+/// Where places of viewers begin, and how many words each has: two for its id, one for its offset, one that is 1 if it is taken.
+const PLACES: usize = 8;
+const PLACE: usize = 4;
+
+/// How many viewers are accounted for.
+pub(super) const VIEWERS: usize = 256;
+
+const _: () = assert!(PLACES + VIEWERS * PLACE <= crate::log::memory::WORDS);
+
+/// The pipe, and what is known of it.
+#[derive(Debug)]
+pub(super) struct Inlet {
+    pipe: OwnedFd,
+    /// How much is in it.
+    waiting: usize,
+    words: Words,
+}
+
+/// Where a viewer is accounted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Account(usize);
+
+impl Inlet {
+    /// Goes on where another one has stopped, if there was one.
+    pub(super) fn open(memory: BorrowedFd<'_>, pipe: OwnedFd) -> io::Result<Self> {
+        let inlet = Self { words: Words::of_input(memory)?, waiting: waiting_in(pipe.as_fd())?, pipe };
+        let whose = usize::try_from(inlet.load(WHOSE)).ok().and_then(|place| place.checked_sub(1));
+        if let (1, Some(place)) = (inlet.load(ACTING), whose.filter(|&place| place < VIEWERS)) {
+            // The pipe was empty before.
+            inlet.set(Account(place), inlet.load(BEFORE) + inlet.waiting as u64);
+        }
+        inlet.store(ACTING, 0);
+        Ok(inlet)
+    }
+
+    fn load(&self, word: usize) -> u64 {
+        self.words.get(word).load(Acquire)
+    }
+
+    fn store(&self, word: usize, value: u64) {
+        self.words.get(word).store(value, Release);
+    }
+
+    fn get(&self, Account(place): Account) -> u64 {
+        self.load(PLACES + place * PLACE + 2)
+    }
+
+    fn set(&self, Account(place): Account, offset: u64) {
+        self.store(PLACES + place * PLACE + 2, offset);
+    }
+
+    /// The viewers that are accounted for, and how much of their input was put into the pipe.
+    pub(super) fn viewers(&self) -> Vec<(ViewerId, Account, InputOffset)> {
+        let viewer = |place: usize| {
+            let [high, low, offset, taken] =
+                std::array::from_fn(|word| self.load(PLACES + place * PLACE + word));
+            let mut bytes = [0; 16];
+            bytes[..8].copy_from_slice(&high.to_be_bytes());
+            bytes[8..].copy_from_slice(&low.to_be_bytes());
+            (taken == 1).then(|| (ViewerId::from_bytes(bytes), Account(place), InputOffset::new(offset)))
+        };
+        (0..VIEWERS).filter_map(viewer).collect()
+    }
+
+    /// A new account for a viewer whose input begins at 0; None if there are too many.
+    pub(super) fn open_account(&self, viewer: ViewerId) -> Option<Account> {
+        let place = (0..VIEWERS).find(|place| self.load(PLACES + place * PLACE + 3) == 0)?;
+        let (high, low) = viewer.as_bytes().split_at(8);
+        let first = PLACES + place * PLACE;
+        for (word, half) in [(first, high), (first + 1, low)] {
+            self.store(word, u64::from_be_bytes(half.try_into().unwrap_or_default()));
+        }
+        self.store(first + 2, 0);
+        self.store(first + 3, 1);
+        Some(Account(place))
+    }
+
+    /// The viewer will not come back.
+    pub(super) fn close_account(&self, Account(place): Account) {
+        self.store(PLACES + place * PLACE + 3, 0);
+    }
+
+    /// How much is in the pipe.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// Puts the beginning of this input into the pipe, which must be empty.
+    pub(super) fn put(&mut self, whose: Option<Account>, input: &[u8]) -> io::Result<()> {
+        debug_assert_eq!(self.waiting, 0, "what is in the pipe is one viewer's");
+        let before = whose.map_or(0, |account| self.get(account));
+        self.store(WHOSE, whose.map_or(0, |Account(place)| place as u64 + 1));
+        self.store(BEFORE, before);
+        self.store(ACTING, 1);
+        self.waiting = write(&self.pipe, &input[..input.len().min(MOST)])?;
+        if let Some(account) = whose {
+            self.set(account, before + self.waiting as u64);
+        }
+        self.store(ACTING, 0);
+        Ok(())
+    }
+
+    /// Has `take` take bytes out of the pipe, at most as many as it is told, and tell how many it took.
+    pub(super) fn flow(
+        &mut self,
+        take: impl FnOnce(BorrowedFd<'_>, usize) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        let taken = take(self.pipe.as_fd(), self.waiting)?;
+        self.waiting -= taken.min(self.waiting);
+        Ok(taken)
+    }
+
+    /// Drops what is in the pipe.
+    pub(super) fn discard(&mut self) {
+        let read = self.flow(|pipe, count| Ok(read(pipe, &mut vec![0; count])?));
+        if let Err(error) = read {
+            tracing::warn!(%error, "could not drop what was typed");
+            self.waiting = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log;
+
+    fn viewer(number: u8) -> ViewerId {
+        ViewerId::from_bytes([number; 16])
+    }
+
+    /// Memory, and a pipe whose ends are one descriptor.
+    fn parts() -> (OwnedFd, OwnedFd) {
+        (log::memory(0).unwrap(), crate::keeper::pipe().unwrap())
+    }
+
+    fn take(inlet: &mut Inlet, most: usize) -> String {
+        let mut bytes = vec![0; most];
+        let count = inlet.flow(|pipe, waiting| Ok(read(pipe, &mut bytes[..waiting.min(most)])?)).unwrap();
+        String::from_utf8(bytes[..count].to_vec()).unwrap()
+    }
+
+    #[test]
+    fn what_was_put_is_taken_and_accounted_for() {
+        let (memory, pipe) = parts();
+        let mut inlet = Inlet::open(memory.as_fd(), pipe).unwrap();
+        let account = inlet.open_account(viewer(7)).unwrap();
+        inlet.put(Some(account), b"hello").unwrap();
+        assert_eq!((take(&mut inlet, 3).as_str(), inlet.waiting()), ("hel", 2));
+        assert_eq!(inlet.viewers(), [(viewer(7), account, InputOffset::new(5))]);
+        inlet.discard();
+        assert_eq!(inlet.waiting(), 0);
+        inlet.close_account(account);
+        assert_eq!(inlet.viewers(), []);
+    }
+
+    #[test]
+    fn a_kill_at_any_moment_is_made_good() {
+        // What had been done: nothing, put, put and accounted for.
+        for (put, accounted) in [(false, false), (true, false), (true, true)] {
+            let (memory, pipe) = parts();
+            let mut inlet = Inlet::open(memory.as_fd(), pipe.try_clone().unwrap()).unwrap();
+            let account = inlet.open_account(viewer(1)).unwrap();
+            inlet.put(Some(account), b"before").unwrap();
+            assert_eq!(take(&mut inlet, 6), "before");
+            inlet.store(WHOSE, 1);
+            inlet.store(BEFORE, 6);
+            inlet.store(ACTING, 1);
+            if put {
+                write(&inlet.pipe, b"more").unwrap();
+            }
+            if accounted {
+                inlet.set(account, 10);
+            }
+            drop(inlet);
+            let mut inlet = Inlet::open(memory.as_fd(), pipe).unwrap();
+            let expected = if put { 10 } else { 6 };
+            assert_eq!(
+                inlet.viewers(),
+                [(viewer(1), account, InputOffset::new(expected))],
+                "{put} {accounted}"
+            );
+            assert_eq!(take(&mut inlet, 100), if put { "more" } else { "" });
+        }
+    }
+
+    #[test]
+    fn there_is_an_end_to_accounts() {
+        let (memory, pipe) = parts();
+        let inlet = Inlet::open(memory.as_fd(), pipe).unwrap();
+        let mut last = None;
+        for _ in 0..VIEWERS {
+            last = inlet.open_account(viewer(3));
+        }
+        assert!(last.is_some());
+        assert_eq!(inlet.open_account(viewer(3)), None);
+    }
+}

@@ -1,0 +1,184 @@
+//! What the keeper is given of a session, so that another server can go on with it.
+
+use std::{
+    fs::File,
+    io::{BufRead, BufReader, Read, Seek},
+    os::fd::OwnedFd,
+};
+
+use limpet_shared::{Epoch, Flow, OutputOffset, SessionId, Sizing, ViewerId, Winsize, theme::Colours};
+use serde::{Deserialize, Serialize};
+
+use super::{SessionHandle, display::Display};
+use crate::{
+    keeper::{self, Link},
+    log::LogWriter,
+};
+
+/// How many sizes are noted since the screen was last kept. Each is a step of the way that its rows were wrapped.
+const SIZES: usize = 64;
+
+/// A session, but for what its log and its input's memory hold. Fields are only ever added, with a default: a newer server reads
+/// what an older one has written.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Record {
+    pub(super) epoch: Epoch,
+    pub(super) program: keeper::Start,
+    /// Milliseconds since the Unix epoch.
+    pub(super) created: u64,
+    /// What its user called it.
+    pub(super) title: Option<String>,
+    pub(super) sizing: Sizing,
+    pub(super) flow: Flow,
+    /// Who has taken the pen.
+    pub(super) pen: Option<ViewerId>,
+    pub(super) size_by: Option<ViewerId>,
+    pub(super) colours: Option<Colours>,
+    /// The sizes it had since the screen was last kept, each with the offset from which on.
+    pub(super) sizes: Vec<(OutputOffset, Winsize)>,
+}
+
+/// What a kept screen begins with, on a line of its own; then comes the output that draws it.
+#[derive(Debug, Serialize, Deserialize)]
+struct Head {
+    /// Data goes on there.
+    output: OutputOffset,
+    #[serde(flatten)]
+    size: Winsize,
+}
+
+/// Keeps one session kept.
+#[derive(Debug)]
+pub(super) struct Keeping {
+    keeper: Link,
+    session: SessionId,
+    colours: Option<Colours>,
+    sizes: Vec<(OutputOffset, Winsize)>,
+    /// Where the kept screen's data goes on.
+    drawn: OutputOffset,
+    /// How much output may come until the screen is kept anew.
+    interval: u64,
+    /// Whether something has changed since it was told last.
+    is_stale: bool,
+}
+
+impl Keeping {
+    /// Keeps a session that begins with this size, and of whose log `tail` bytes are kept.
+    pub(super) fn new(keeper: Link, session: SessionId, size: Winsize, tail: usize) -> Self {
+        let sizes = vec![(OutputOffset::ZERO, size)];
+        let interval = tail as u64 / 2;
+        Self { keeper, session, colours: None, sizes, drawn: OutputOffset::ZERO, interval, is_stale: true }
+    }
+
+    /// Something of the session has changed.
+    pub(super) fn touch(&mut self) {
+        self.is_stale = true;
+    }
+
+    pub(super) fn set_colours(&mut self, colours: Colours) {
+        self.colours = Some(colours);
+        self.is_stale = true;
+    }
+
+    /// The terminal has another size from here on. To be told before it has.
+    pub(super) async fn resized(&mut self, output: OutputOffset, size: Winsize, session: &SessionHandle) {
+        self.sizes.push((output, size));
+        self.tell(session).await;
+    }
+
+    /// Keeps what has changed, and the screen if it is time to.
+    pub(super) async fn follow(&mut self, display: &mut Display, session: &SessionHandle) {
+        let is_due = display.parsed().since(self.drawn) > self.interval || self.sizes.len() > SIZES;
+        if is_due || display.take_left_out() {
+            // What was left out has scrolled away all rows, or will have when the rest of what waits is parsed.
+            let history = if is_due { usize::MAX } else { 0 };
+            self.draw(display, history, session.size()).await;
+            self.is_stale = true;
+        }
+        if self.is_stale {
+            self.tell(session).await;
+        }
+    }
+
+    async fn draw(&mut self, display: &Display, history: usize, size: Winsize) {
+        let (snapshot, output) = display.snapshot(history);
+        let head = serde_json::to_string(&Head { output, size }).unwrap_or_default();
+        let checkpoint = [head.as_bytes(), b"\n", &snapshot].concat();
+        match self.keeper.checkpoint(&self.session, &checkpoint).await {
+            Ok(()) => {
+                self.drawn = output;
+                self.sizes = vec![(output, size)];
+            }
+            Err(error) => tracing::error!(session = %self.session, %error, "could not keep a screen"),
+        }
+    }
+
+    async fn tell(&mut self, session: &SessionHandle) {
+        let record = session.record(self.colours.clone(), self.sizes.clone());
+        let told = match serde_json::to_string(&record) {
+            Ok(record) => self.keeper.record(&self.session, record).await,
+            Err(error) => Err(error.into()),
+        };
+        match told {
+            Ok(()) => self.is_stale = false,
+            Err(error) => tracing::error!(session = %self.session, %error, "could not keep a session"),
+        }
+    }
+
+    /// The screen that an earlier server has left, brought to the log's end, and what keeps it from here on.
+    pub(super) fn take_over(
+        keeper: Link,
+        session: SessionId,
+        (record, checkpoint): (&Record, Option<OwnedFd>),
+        (log, tail): (&LogWriter, usize),
+        scrollback: usize,
+    ) -> (Self, Display) {
+        let first = record.sizes.first().map_or_else(Winsize::default, |&(_, size)| size);
+        let mut keeping = Self::new(keeper, session, first, tail);
+        let drawn = checkpoint.and_then(|file| {
+            read(file).inspect_err(|error| tracing::error!(%error, "could not read a kept screen")).ok()
+        });
+        let mut display = match drawn {
+            Some((Head { output, size }, snapshot)) => {
+                keeping.drawn = output;
+                Display::drawn(size, scrollback, &snapshot, output)
+            }
+            None => Display::new(first, scrollback),
+        };
+        for &(output, size) in &record.sizes {
+            catch_up(&mut display, log, output);
+            display.resize(size);
+        }
+        catch_up(&mut display, log, log.end());
+        keeping.sizes.clone_from(&record.sizes);
+        if let Some(colours) = &record.colours {
+            display.set_colours(colours.clone());
+            keeping.colours = Some(colours.clone());
+        }
+        (keeping, display)
+    }
+}
+
+/// Has the display take the log's output before `end`, of which an earlier server has answered the questions.
+fn catch_up(display: &mut Display, log: &LogWriter, end: OutputOffset) {
+    /// At once.
+    const PIECE: usize = 1024 * 1024;
+    while display.taken() < end {
+        let most = usize::try_from(end.since(display.taken())).unwrap_or(PIECE).min(PIECE);
+        let Some(output) = log.read(display.taken(), most).filter(|output| !output.is_empty()) else {
+            tracing::error!("a screen lacks output that is no longer kept");
+            return display.skip_to(end);
+        };
+        display.take(&output, false);
+    }
+}
+
+fn read(file: OwnedFd) -> std::io::Result<(Head, Vec<u8>)> {
+    let mut file = File::from(file);
+    file.rewind()?;
+    let mut file = BufReader::new(file);
+    let (mut head, mut snapshot) = (String::new(), Vec::new());
+    file.read_line(&mut head)?;
+    file.read_to_end(&mut snapshot)?;
+    Ok((serde_json::from_str(&head)?, snapshot))
+}

@@ -1,0 +1,293 @@
+//! Sessions go on when the server is killed, and when another one takes its place.
+
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
+
+use limpet_shared::{
+    CloseCode, ExitStatus, SessionId,
+    api::{Screen, SessionInfo},
+};
+use nix::sys::signal::Signal;
+use reqwest::header::ACCEPT;
+use serde_json::json;
+use tokio::sync::oneshot;
+
+use crate::{
+    harness::{Client, Hello, Options, Server, census::runs, client::viewer, until, within},
+    integrity::{follow, numbered, sha256, type_all},
+};
+
+async fn screen(server: &Server, id: &SessionId) -> Screen {
+    let request = server.request(reqwest::Method::GET, &format!("/api/sessions/{id}/screen"));
+    request.header(ACCEPT, "application/json").send().await.unwrap().json().await.unwrap()
+}
+
+/// How often a server is killed, each time as soon as it has served somebody.
+const KILLS: u32 = 12;
+
+/// How a server is replaced.
+#[derive(Clone, Copy, Debug)]
+enum Blow {
+    Kill,
+    Upgrade,
+}
+
+impl Blow {
+    async fn strike(self, server: &Server) {
+        match self {
+            Self::Kill => server.kill().await,
+            Self::Upgrade => {
+                let (done, said) = server.upgrade();
+                assert!(done, "{said}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_session_goes_on_where_it_was() {
+    for blow in [Blow::Kill, Blow::Upgrade] {
+        let mut server = Server::start(Options::default());
+        let session = json!({
+            "command": ["bash", "-c", "echo before; while read line; do echo got $line; done; exit 7"],
+            "title": "mine", "sizing": "owner", "env": { "MARK": "kept" },
+        });
+        let info: SessionInfo = server.post("/api/sessions", session).await.json().await.unwrap();
+        let id = info.id.clone();
+        let hello = Hello { viewer: viewer(), ..Hello::default().size(100, 30) };
+        let mut client = Client::attach(&server, &id, hello.clone()).await;
+        client.type_in("one\n").await;
+        client.sees("got one\r\n").await;
+        let (epoch, received, first) = (client.epoch().clone(), client.received, server.pid());
+        blow.strike(&server).await;
+        let closed = client.finishes().await;
+        assert!(matches!((blow, closed.1), (Blow::Kill, None) | (Blow::Upgrade, Some(1001))), "{closed:?}");
+        assert_ne!(server.pid(), first);
+
+        let mut client = Client::attach(&server, &id, hello.resume(&epoch, received)).await;
+        assert_eq!((client.welcome.output, client.epoch()), (received, &epoch), "it goes on at its offset");
+        assert_eq!(client.welcome.input.get(), 4, "and what it typed is known");
+        let now = server.details(&id).await.info;
+        assert_eq!(
+            (&now.title, now.created, now.cols, now.sizing),
+            (&"mine".to_owned(), info.created, 100, info.sizing)
+        );
+        client.type_in("two\n").await;
+        client.sees("got two\r\n").await;
+        client.type_in("\x04").await;
+        assert_eq!(client.finishes().await, (Some(ExitStatus::Code(7)), Some(CloseCode::Normal.code())));
+
+        // What it left can still be looked at by those who come after another one.
+        let last = screen(&server, &id).await;
+        blow.strike(&server).await;
+        assert_eq!(screen(&server, &id).await, last);
+        assert_eq!(server.details(&id).await.info.exit, Some(ExitStatus::Code(7)));
+        let again = server.post("/api/sessions", json!({ "like": id })).await;
+        assert_eq!(again.json::<SessionInfo>().await.unwrap().title, "mine");
+        server.signal(Signal::SIGTERM);
+        assert!(server.ended().await.success());
+    }
+}
+
+/// Waits until somebody was served by the new server.
+async fn has_gone_on(server: &Server, id: &SessionId) {
+    let mut client = Client::attach(server, id, Hello::default()).await;
+    client.until("some output", |client| !client.output.is_empty() || client.exit.is_some()).await;
+}
+
+#[tokio::test]
+async fn every_line_arrives_once_however_often_the_server_is_killed() {
+    const LINES: u32 = 60_000;
+    for (seed, options) in Options::flavours().into_iter().enumerate() {
+        let server = Server::start(options);
+        // Slowly enough for the server to be killed often meanwhile.
+        let script = format!("read go; for ((i=1; i<={LINES}; i++)); do echo line $i; done; exit 5");
+        let id = server.bash(&script).await;
+        let followers = [3_000, 300_000].map(|window| {
+            let (address, id) = (server.address().to_owned(), id.clone());
+            tokio::spawn(async move { follow(&address, &id, window, window + seed as u64).await })
+        });
+        let mut starter = Client::attach(&server, &id, Hello::default()).await;
+        starter.type_in("\n").await;
+        starter.hears_written(1).await;
+        drop(starter);
+        let (done, mut is_done) = oneshot::channel();
+        let all = async {
+            let mut all = Vec::new();
+            for follower in followers {
+                all.push(follower.await.unwrap());
+            }
+            done.send(()).unwrap();
+            all
+        };
+        let kills = async {
+            let mut kills = 0;
+            while is_done.try_recv().is_err() && kills < KILLS {
+                server.kill().await;
+                kills += 1;
+                has_gone_on(&server, &id).await;
+            }
+            kills
+        };
+        let (all, kills) = within("all viewers to see the end", async { tokio::join!(all, kills) }).await;
+        assert!(kills > 5, "{kills} kills");
+        let expected = "\r\n".to_owned() + &numbered(LINES);
+        for (seen, exit) in all {
+            assert_eq!(exit, ExitStatus::Code(5));
+            assert!(seen == expected.as_bytes(), "{} bytes instead of {}", seen.len(), expected.len());
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_key_arrives_once_however_often_the_server_is_killed() {
+    for options in Options::flavours() {
+        let server = Server::start(options);
+        let text: String = (1..=60_000).map(|n| format!("key {n}\n")).collect::<Vec<_>>().concat();
+        let script = format!("stty raw -echo; echo ready; head -c {} | sha256sum", text.len());
+        let id = server.bash(&script).await;
+        let mut watcher = Client::attach(&server, &id, Hello::default()).await;
+        watcher.sees("ready").await;
+        drop(watcher);
+        let (done, mut is_done) = oneshot::channel();
+        let typing = async {
+            type_all(server.address(), &id, viewer(), text.as_bytes(), 7).await;
+            done.send(()).unwrap();
+        };
+        let kills = async {
+            let mut kills = 0;
+            while is_done.try_recv().is_err() && kills < KILLS {
+                server.kill().await;
+                kills += 1;
+                has_gone_on(&server, &id).await;
+            }
+            kills
+        };
+        let ((), kills) = within("everything to be typed", async { tokio::join!(typing, kills) }).await;
+        assert!(kills > 5, "{kills} kills");
+        let (screen, expected) = (screen(&server, &id).await, sha256(text.as_bytes()));
+        assert!(screen.lines.concat().contains(&expected), "{screen:?}");
+    }
+}
+
+/// The same program in two sessions, in one of which the server is killed again and again.
+#[tokio::test]
+async fn the_screen_is_what_it_would_be_had_nothing_happened() {
+    let script = "printf '\\e]0;a title\\a\\e[?2004h\\e[2 q';
+        for ((i=1; i<=3000; i++)); do printf '\\e[3%dm%d \\e[1mcoloured\\e[m \\xe6\\x97\\xa5\\n' $((i % 8)) $i;
+            [ $((i % 10)) = 0 ] && printf '\\e[s\\e[H\\e[7m top %d \\e[m\\e[u' $i; done;
+        printf '\\e[?1049h\\e[5;10Hin the other one'; echo $1 | read x; read line";
+    let server = Server::start(Options::args(["--tail", "512KiB", "--scrollback", "500"]));
+    let (calm, hit) = (server.bash(script).await, server.bash(script).await);
+    let mut kills = 0;
+    within("both to have said everything", async {
+        while screen(&server, &hit).await.cursor.x != 25 || screen(&server, &calm).await.cursor.x != 25 {
+            server.kill().await;
+            kills += 1;
+        }
+    })
+    .await;
+    for _ in 0..3 {
+        server.kill().await;
+    }
+    let quiet = Server::start(Options::args(["--tail", "512KiB", "--scrollback", "500"]));
+    let model = quiet.bash(script).await;
+    within("the model to have said everything", async {
+        while screen(&quiet, &model).await.cursor.x != 25 {}
+    })
+    .await;
+    let drawn = async |server: &Server, id: &SessionId| {
+        let mut client = Client::attach(server, id, Hello::default().follow_now()).await;
+        client.until("a picture", |client| client.drawn().contains("in the other one")).await;
+        client.drawn()
+    };
+    let expected = drawn(&quiet, &model).await;
+    for id in [&calm, &hit] {
+        assert_eq!(screen(&server, id).await, screen(&quiet, &model).await, "after {kills} kills");
+        assert!(drawn(&server, id).await == expected, "to the last cell of the scrollback");
+    }
+}
+
+#[tokio::test]
+async fn a_program_that_ends_while_nobody_serves_is_told_of() {
+    let server = Server::start(Options::default());
+    let id = server.bash("read -t 1 x; kill -SEGV $$").await;
+    // Killed as often as it takes for the program to end in between.
+    within("the end", async {
+        while server.details(&id).await.info.exit.is_none() {
+            server.kill().await;
+        }
+    })
+    .await;
+    assert_eq!(server.details(&id).await.info.exit, Some(ExitStatus::Signal(11)));
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_take_over_leaves_the_one_that_serves_in_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("limpet");
+    let install = |make: &dyn Fn(&Path)| {
+        let new = folder.path().join("new");
+        make(&new);
+        fs::set_permissions(&new, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::rename(new, &path).unwrap();
+    };
+    let real = |new: &Path| drop(fs::copy(env!("CARGO_BIN_EXE_limpet"), new).unwrap());
+    install(&real);
+    let binary = Some(path.to_str().unwrap().to_owned());
+    let server = Server::start(Options { binary, ..Options::default() });
+    let id = server.bash("echo $$; while read line; do echo got $line; done").await;
+    let mut client = Client::attach(&server, &id, Hello::default()).await;
+    client.sees("\r\n").await;
+    let first = server.pid();
+    for script in ["#!/bin/sh\nexit 3\n", "no program at all"] {
+        install(&|new: &Path| fs::write(new, script).unwrap());
+        let (done, said) = server.upgrade();
+        assert!(!done && said.contains("limpet goes on as") || said.contains("could not start"), "{said}");
+        assert_eq!(server.pid(), first);
+        client.type_in("still here\n").await;
+        client.sees("got still here").await;
+    }
+    install(&real);
+    let (done, said) = server.upgrade();
+    assert!(done && said.contains("with 1 session"), "{said}");
+    assert_ne!(server.pid(), first);
+    let mut client = Client::attach(&server, &id, Hello::default()).await;
+    client.type_in("and here\n").await;
+    client.sees("got and here").await;
+    server.signal(Signal::SIGUSR2);
+    let second = server.pid();
+    until("another server", || server.log().matches("with 1 session").count() >= 2).await;
+    assert_ne!(server.pid(), second);
+    server.kill().await;
+    let mut client = Client::attach(&server, &id, Hello::default()).await;
+    client.sees("got and here").await;
+}
+
+#[tokio::test]
+async fn nothing_is_left_when_the_keeper_is_gone() {
+    let server = Server::start(Options::default());
+    let id = server.bash("echo $$ ready; sleep 1000").await;
+    let mut client = Client::attach(&server, &id, Hello::default()).await;
+    client.sees("ready").await;
+    let (program, serving) =
+        (client.text().split_whitespace().next().unwrap().to_owned(), server.pid().to_string());
+    server.signal(Signal::SIGKILL);
+    until("server and program to be gone", || !runs(&serving) && !runs(&program)).await;
+}
+
+#[tokio::test]
+async fn nothing_is_lost_or_left_over_many_kills() {
+    let server = Server::start(Options::default());
+    let ids = [server.bash("read x").await, server.bash("cat").await, server.bash("exit 3").await];
+    until("one to have ended", || server.log().contains("ended session")).await;
+    server.kill().await;
+    let before = server.census();
+    for _ in 0..10 {
+        server.kill().await;
+    }
+    until("descriptors and children to be as before", || server.census() == before).await;
+    for id in &ids {
+        server.close(id).await;
+    }
+    assert_eq!(server.census().children, 0);
+}

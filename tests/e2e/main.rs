@@ -9,6 +9,7 @@
 //! * [`sharing`]: who of several has the pen, whose size counts, and what those may do who were invited.
 //! * [`survival`]: what goes on when the server is killed or replaced.
 //! * [`viewers`]: several of them, slow ones, and ones that are gone.
+//! * [`torture`]: all of that at once, at length if asked for.
 //! * [`churn`]: thousands of sessions, and nothing left of them.
 #![expect(
     clippy::panic,
@@ -26,4 +27,5 @@ mod protocol;
 mod screen;
 mod sharing;
 mod survival;
+mod torture;
 mod viewers;

@@ -128,7 +128,8 @@ async fn every_line_arrives_once_however_often_the_server_is_killed() {
             }
             kills
         };
-        let (all, kills) = within("all viewers to see the end", async { tokio::join!(all, kills) }).await;
+        let (all, kills) =
+            within("all viewers to see the end", Box::pin(async { tokio::join!(all, kills) })).await;
         assert!(kills > 5, "{kills} kills");
         let expected = "\r\n".to_owned() + &numbered(LINES);
         for (seen, exit) in all {
@@ -162,7 +163,8 @@ async fn every_key_arrives_once_however_often_the_server_is_killed() {
             }
             kills
         };
-        let ((), kills) = within("everything to be typed", async { tokio::join!(typing, kills) }).await;
+        let ((), kills) =
+            within("everything to be typed", Box::pin(async { tokio::join!(typing, kills) })).await;
         assert!(kills > 5, "{kills} kills");
         let (screen, expected) = (screen(&server, &id).await, sha256(text.as_bytes()));
         assert!(screen.lines.concat().contains(&expected), "{screen:?}");
@@ -231,7 +233,7 @@ async fn a_server_that_cannot_take_over_leaves_the_one_that_serves_in_place() {
         fs::set_permissions(&new, fs::Permissions::from_mode(0o755)).unwrap();
         fs::rename(new, &path).unwrap();
     };
-    let real = |new: &Path| drop(fs::copy(env!("CARGO_BIN_EXE_limpet"), new).unwrap());
+    let real = |new: &Path| assert!(fs::copy(env!("CARGO_BIN_EXE_limpet"), new).unwrap() > 0);
     install(&real);
     let binary = Some(path.to_str().unwrap().to_owned());
     let server = Server::start(Options { binary, ..Options::default() });

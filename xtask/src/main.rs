@@ -12,6 +12,7 @@ mod shell;
 mod system;
 mod tests;
 mod tools;
+mod torture;
 mod workspace;
 
 use std::{
@@ -32,6 +33,8 @@ cargo xtask COMMAND: everything there is to do with limpet's sources.
   build             build the one binary, target/release/limpet
   dev [-- FLAGS]    serve the page with live reload by `trunk serve`, and the server beside it
   test [STEP ...]   run all tests, or just some steps of them: fmt clippy deny unit wasm e2e browser
+  torture [RECONNECTS [KILLS [UPGRADES [SEED]]]]
+                    kill and replace the server under load, by default 10000, 200 and 200 times; nothing may be lost
   setup             fetch and build the tools that the others would, and no more
   help              show this
 
@@ -56,6 +59,7 @@ fn run(mut words: Vec<OsString>) -> anyhow::Result<()> {
         "build" => build(&workspace),
         "dev" => dev::run(&workspace, &flags(words)),
         "test" => tests::run(&workspace, &words),
+        "torture" => torture::run(&workspace, &words),
         "setup" => setup(&workspace),
         "help" | "--help" | "-h" => {
             eprintln!("{HELP}");

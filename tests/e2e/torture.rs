@@ -1,0 +1,232 @@
+//! Everything at once, for as long as one likes: viewers that come and go, a server that is killed and replaced, floods and typing.
+//!
+//! `cargo xtask torture` runs it at length; the tests run a little of it.
+
+use std::{
+    env, fs,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use limpet_shared::{ExitStatus, ServerMessage, SessionId};
+use tokio::{task::JoinSet, time::sleep};
+
+use crate::{
+    harness::{
+        Client, Hello, Options, Server,
+        census::{resident, threads},
+        client::viewer,
+        cutter::Seeded,
+        until,
+    },
+    integrity::sha256,
+};
+
+/// Viewers of the session with numbered lines.
+const VIEWERS: u64 = 4;
+
+/// What memory may differ by at the end, in bytes: a server that has just been started has used less of it.
+const MEMORY: usize = 24 << 20;
+
+/// End of transmission: the last key.
+const END: char = '\x04';
+
+/// Reads until an end-of-transmission and prints the sum of what came before.
+const SUM: &str = r#"
+import hashlib, os
+total = hashlib.sha256()
+while True:
+    read = os.read(0, 65536)
+    end = read.find(4)
+    total.update(read if end < 0 else read[:end])
+    if end >= 0: break
+print(total.hexdigest())
+"#;
+
+/// How much of everything.
+#[derive(Clone, Copy, Debug)]
+struct Measure {
+    reconnects: u64,
+    kills: u64,
+    upgrades: u64,
+    seed: u64,
+}
+
+impl Measure {
+    /// As `cargo xtask torture` says, else a little.
+    fn from_environment() -> Self {
+        let number = |name: &str, default| {
+            env::var(name)
+                .map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name} is no number")))
+        };
+        Self {
+            reconnects: number("TORTURE_RECONNECTS", 200),
+            kills: number("TORTURE_KILLS", 6),
+            upgrades: number("TORTURE_UPGRADES", 4),
+            seed: number("TORTURE_SEED", 1),
+        }
+    }
+}
+
+/// Checks that lines come in order, each once, however they are cut.
+#[derive(Debug, Default)]
+struct Lines {
+    last: u64,
+    begun: Vec<u8>,
+}
+
+impl Lines {
+    fn take(&mut self, output: &[u8]) {
+        self.begun.extend_from_slice(output);
+        while let Some(end) = self.begun.iter().position(|&byte| byte == b'\n') {
+            let line = String::from_utf8(self.begun.drain(..=end).collect()).unwrap();
+            self.last += 1;
+            assert_eq!(line, format!("line {}\r\n", self.last), "no line is lost or doubled");
+        }
+    }
+}
+
+/// A viewer that attaches again and again, after a few bytes or many, and checks all that it sees. Gives how many lines that was.
+async fn follow(address: String, session: SessionId, mut seeded: Seeded, reconnects: Arc<AtomicU64>) -> u64 {
+    let (mut lines, mut hello) = (Lines::default(), Hello::default().window(1 + seeded.below(300_000)));
+    loop {
+        let Ok(mut client) = Client::attach_at(&address, &session, hello.clone()).await else { continue };
+        let enough = seeded.below(30_000);
+        while (client.output.len() as u64) < enough && client.turn().await {}
+        lines.take(&client.output);
+        if client.exit.is_some() {
+            assert_eq!(client.exit, Some(ExitStatus::Code(0)));
+            return lines.last;
+        }
+        hello = hello.resume(&client.epoch().clone(), client.received);
+        client.vanish();
+        reconnects.fetch_add(1, Relaxed);
+    }
+}
+
+/// Types until told to stop, over connections that end with the server's, and ends the program. Gives all that it typed.
+async fn type_on(address: String, session: SessionId, mut seeded: Seeded, stop: Arc<AtomicU64>) -> String {
+    let (me, mut text, mut number) = (viewer(), String::new(), 0);
+    loop {
+        let hello = Hello { viewer: me, ..Hello::default() };
+        let Ok(mut client) = Client::attach_at(&address, &session, hello).await else { continue };
+        if client.exit.is_some() {
+            return text;
+        }
+        let mut sent = usize::try_from(client.welcome.input.get()).unwrap().min(text.len());
+        client.types_from(sent);
+        loop {
+            if sent == text.len() && !text.ends_with(END) {
+                let count = 1 + seeded.below(200);
+                text.extend((number..number + count).map(|n| format!("key {n}\n")));
+                number += count;
+                text.extend((stop.load(Relaxed) > 0).then_some(END));
+            }
+            client.type_in(&text[sent..]).await;
+            sent = text.len();
+            // All of it is written before more is typed, or the connection ends; at the end that of the program is awaited.
+            let is_written = |client: &Client| {
+                client.control.iter().any(
+                    |message| matches!(message, ServerMessage::Ack { input } if input.get() >= sent as u64),
+                )
+            };
+            let mut is_there = true;
+            while is_there && (text.ends_with(END) || !is_written(&client)) {
+                is_there = client.turn().await;
+            }
+            if client.exit.is_some() {
+                return text;
+            }
+            if !is_there {
+                break;
+            }
+            client.control.clear();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_lost_doubled_or_left_whatever_happens() {
+    let measure = Measure::from_environment();
+    eprintln!("{measure:?}");
+    let folder = tempfile::tempdir().unwrap();
+    let stop_file = folder.path().join("stop");
+    let server = Server::start(Options::args(["--tail", "16MiB"]));
+    // When the keeper has answered once, it has all that it was told before.
+    server.close(&server.bash("exit").await).await;
+    let (descriptors, memory, memory_kept) =
+        (server.census().descriptors, resident(server.pid()), resident(server.keeper()));
+
+    let lines = server.bash(&numbered_lines(&stop_file)).await;
+    let keys = server.bash(&format!("stty raw -echo; exec python3 -c '{SUM}'")).await;
+    let reconnects = Arc::new(AtomicU64::new(0));
+    let mut followers = JoinSet::new();
+    for number in 0..VIEWERS {
+        let seeded = Seeded::new(measure.seed * 100 + number);
+        followers.spawn(follow(server.address().to_owned(), lines.clone(), seeded, Arc::clone(&reconnects)));
+    }
+    let stop = Arc::new(AtomicU64::new(0));
+    let seeded = Seeded::new(measure.seed * 100 + 50);
+    let typist = tokio::spawn(type_on(server.address().to_owned(), keys.clone(), seeded, Arc::clone(&stop)));
+
+    let mut seeded = Seeded::new(measure.seed * 100 + 60);
+    let (mut kills, mut upgrades) = (0, 0);
+    while kills < measure.kills || upgrades < measure.upgrades {
+        // At any moment of what goes on; it is no condition that is waited for.
+        sleep(Duration::from_millis(seeded.below(150))).await;
+        if kills < measure.kills && (upgrades >= measure.upgrades || seeded.below(2) == 0) {
+            server.kill().await;
+            kills += 1;
+        } else {
+            let (done, said) = server.upgrade();
+            assert!(done, "{said}");
+            upgrades += 1;
+        }
+    }
+    while reconnects.load(Relaxed) < measure.reconnects {
+        sleep(Duration::from_millis(10)).await;
+    }
+    fs::write(&stop_file, "").unwrap();
+    stop.store(1, Relaxed);
+
+    let mut seen = Vec::new();
+    while let Some(last) = followers.join_next().await {
+        seen.push(last.unwrap());
+    }
+    assert!(seen.iter().all(|last| *last == seen[0]), "all have seen all lines: {seen:?}");
+    let typed = typist.await.unwrap();
+    let expected = sha256(typed.trim_end_matches(END).as_bytes());
+    let screen = server.get(&format!("/api/sessions/{keys}/screen")).await.text().await.unwrap();
+    assert!(screen.contains(&expected), "every key once: {screen}");
+    server.close(&lines).await;
+    server.close(&keys).await;
+    until("descriptors and children to be as before", || {
+        let now = server.census();
+        now.descriptors <= descriptors && now.children == 0
+    })
+    .await;
+    let (now, kept) = (resident(server.pid()), resident(server.keeper()));
+    assert!(now < memory + MEMORY && kept < memory_kept + MEMORY, "{memory} {now}, {memory_kept} {kept}");
+    eprintln!(
+        "{} reconnects, {kills} kills, {upgrades} upgrades: {} lines to each of {VIEWERS} viewers and {} bytes of keys, \
+         0 lost, 0 doubled; memory of the server {} KiB before, {} KiB after, of the keeper {} and {}; {} threads",
+        reconnects.load(Relaxed),
+        seen[0],
+        typed.len(),
+        memory / 1024,
+        now / 1024,
+        memory_kept / 1024,
+        kept / 1024,
+        threads(server.pid()),
+    );
+}
+
+/// Prints numbered lines until there is a file of that name.
+fn numbered_lines(stop_file: &Path) -> String {
+    let stop = stop_file.display();
+    format!("i=0; until [ -e {stop} ]; do for ((j=0; j<100; j++)); do echo line $((++i)); done; done")
+}

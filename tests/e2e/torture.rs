@@ -36,7 +36,7 @@ const MEMORY: usize = 24 << 20;
 const END: char = '\x04';
 
 /// Reads until an end-of-transmission and prints the sum of what came before.
-const SUM: &str = r#"
+const SUM: &str = r"
 import hashlib, os
 total = hashlib.sha256()
 while True:
@@ -45,7 +45,7 @@ while True:
     total.update(read if end < 0 else read[:end])
     if end >= 0: break
 print(total.hexdigest())
-"#;
+";
 
 /// How much of everything.
 #[derive(Clone, Copy, Debug)]

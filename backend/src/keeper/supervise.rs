@@ -9,6 +9,8 @@
 //!                      another one is started ─▶ greeted: the old one is asked to leave
 //! ```
 
+mod upgrade;
+
 use std::{
     io,
     os::{
@@ -32,20 +34,14 @@ use nix::{
     },
 };
 
+use self::upgrade::{Stage, Upgrade};
 use super::{
     binary::{Binary, Server},
-    control::{self, Outcome},
+    control,
     keep::Keeper,
     socket::{self, Room},
     wire::{FORMAT, Numbered, Order, Report},
 };
-
-/// How long a new server may take until it says that it is there, and an old one until it has left.
-const GREETING: Duration = Duration::from_secs(10);
-const LEAVING: Duration = Duration::from_secs(3);
-
-/// How long a server may take to go on with what an earlier one has left.
-const TAKING_OVER: Duration = Duration::from_secs(30);
 
 /// A server that served for so long is worth being started again at once.
 const STABLE: Duration = Duration::from_secs(1);
@@ -68,25 +64,6 @@ pub(super) struct Supervisor {
     /// Whether somebody has asked for the end.
     is_ending: bool,
     room: Room,
-}
-
-/// Another server is to take the place of the one that serves.
-struct Upgrade {
-    binary: Binary,
-    stage: Stage,
-    deadline: Instant,
-    /// Who wants to know what comes of it.
-    asked_by: Option<UnixStream>,
-}
-
-/// How far an upgrade has come.
-enum Stage {
-    /// The new server was started.
-    Started(Server),
-    /// It has said hello, and the old one was asked to leave.
-    Leaving { new: Server, number: u64, version: String },
-    /// The new one is the server, but does not serve yet.
-    TakingOver,
 }
 
 /// What there is to do.
@@ -204,36 +181,6 @@ impl Supervisor {
         }
     }
 
-    fn begin_upgrade(&mut self, asked_by: Option<UnixStream>) {
-        let refuse = |asked_by: Option<UnixStream>, message: String| {
-            tracing::error!("{message}");
-            if let Some(stream) = asked_by {
-                control::answer(stream, &Outcome { is_done: false, message });
-            }
-        };
-        if self.upgrade.is_some() || self.is_ending {
-            return refuse(asked_by, "limpet is being upgraded or ended already; try again later".into());
-        }
-        let path = self.binary.path().to_owned();
-        let started = Binary::at(&path).and_then(|binary| binary.start().map(|new| (binary, new)));
-        match started {
-            Ok((binary, new)) => {
-                let deadline = Instant::now() + GREETING;
-                self.upgrade = Some(Upgrade { binary, stage: Stage::Started(new), deadline, asked_by });
-            }
-            Err(error) => refuse(asked_by, format!("could not start {}: {error}", path.display())),
-        }
-    }
-
-    fn fail_upgrade(&mut self, why: &str) {
-        let Some(Upgrade { asked_by, .. }) = self.upgrade.take() else { return };
-        let message = format!("{why}; limpet goes on as {}", self.version);
-        tracing::error!("{message}");
-        if let Some(stream) = asked_by {
-            control::answer(stream, &Outcome { is_done: false, message });
-        }
-    }
-
     fn hear_server(&mut self) {
         let Some(server) = &mut self.server else { return };
         match socket::receive::<Numbered<Order>>(server.socket.as_fd(), &mut self.room) {
@@ -265,65 +212,6 @@ impl Supervisor {
             Err(error) => tracing::error!(%error, "could not understand the server"),
         }
         self.finish_upgrade();
-    }
-
-    /// The upgrade is done when the new server serves.
-    fn finish_upgrade(&mut self) {
-        let done = self.server.as_ref().is_some_and(|server| server.is_serving);
-        if let Some(upgrade) =
-            self.upgrade.take_if(|upgrade| done && matches!(upgrade.stage, Stage::TakingOver))
-        {
-            self.binary = upgrade.binary;
-            let sessions = match self.keeper.sessions() {
-                1 => "1 session".to_owned(),
-                count => format!("{count} sessions"),
-            };
-            let message = format!("limpet goes on as {}, with {sessions}", self.version);
-            tracing::info!("{message}");
-            if let Some(stream) = upgrade.asked_by {
-                control::answer(stream, &Outcome { is_done: true, message });
-            }
-        }
-    }
-
-    fn hear_new(&mut self) {
-        let Some(upgrade) = &mut self.upgrade else { return };
-        let Stage::Started(new) = &mut upgrade.stage else { return };
-        let said = socket::receive::<Numbered<Order>>(new.socket.as_fd(), &mut self.room);
-        let Ok(Some((Numbered { number, what: Order::Hello { version, .. } }, _))) = said else {
-            let status = new.ended().map(|status| format!(": {status}")).unwrap_or_default();
-            return self.fail_upgrade(&format!("the new server ended before it was ready{status}"));
-        };
-        let Stage::Started(new) = std::mem::replace(&mut upgrade.stage, Stage::TakingOver) else { return };
-        upgrade.stage = Stage::Leaving { new, number, version };
-        upgrade.deadline = Instant::now() + LEAVING;
-        match &self.server {
-            Some(server) => {
-                let leave = Numbered { number: 0, what: Report::Leave };
-                if let Err(error) = socket::send(server.socket.as_fd(), &leave, &[]) {
-                    tracing::error!(%error, "could not ask the server to leave");
-                    server.signal(Signal::SIGKILL);
-                }
-            }
-            None => self.take_over(),
-        }
-    }
-
-    /// The new server goes on where the old one was.
-    fn take_over(&mut self) {
-        let Some(upgrade) = &mut self.upgrade else { return };
-        if let Stage::Leaving { new, number, version } =
-            std::mem::replace(&mut upgrade.stage, Stage::TakingOver)
-        {
-            upgrade.deadline = Instant::now() + TAKING_OVER;
-            if let Err(error) = self.keeper.welcome(number, new.socket.as_fd()) {
-                tracing::error!(%error, "could not tell the new server what is kept");
-                new.signal(Signal::SIGKILL);
-            }
-            self.version = version;
-            self.server = Some(new);
-            self.again_at = None;
-        }
     }
 
     fn mind_the_time(&mut self) {

@@ -181,3 +181,74 @@ impl Failure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Debug;
+
+    use serde::{Serialize, de::DeserializeOwned};
+    use serde_json::Value;
+
+    use super::*;
+
+    /// A line that a process of format 1 writes is understood, and written the same way.
+    fn pinned<T: Serialize + DeserializeOwned + Debug>(line: &str) -> T {
+        let message: T = serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+        let (written, pinned): (Value, Value) =
+            (serde_json::to_value(&message).unwrap(), serde_json::from_str(line).unwrap());
+        assert_eq!(written, pinned);
+        message
+    }
+
+    #[test]
+    fn a_keeper_of_format_1_and_a_server_understand_each_other() {
+        for line in [
+            r#"{"number":1,"what":{"hello":{"format":1,"version":"0.1.0"}}}"#,
+            r#"{"number":0,"what":{"serving":{"record":"text"}}}"#,
+            r#"{"number":2,"what":{"start":{"session":"a","program":{"file":"sh","argv0":[45,255],"args":["-c","x"],"cwd":"/tmp","env":{"A":"b"}},"size":{"cols":80,"rows":24},"tail":4194304}}}"#,
+            r#"{"number":3,"what":{"reap":{"session":"a"}}}"#,
+            r#"{"number":0,"what":{"record":{"session":"a","record":"text"}}}"#,
+            r#"{"number":0,"what":{"checkpoint":{"session":"a"}}}"#,
+            r#"{"number":0,"what":{"forget":{"session":"a"}}}"#,
+            r#"{"number":0,"what":"end"}"#,
+        ] {
+            pinned::<Numbered<Order>>(line);
+        }
+        for line in [
+            r#"{"number":1,"what":{"answer":{"welcome":{"format":1,"record":null}}}}"#,
+            r#"{"number":2,"what":{"answer":{"started":{"pid":7}}}}"#,
+            r#"{"number":2,"what":{"answer":{"not-started":{"what":"exec","errno":2,"message":"No such file"}}}}"#,
+            r#"{"number":3,"what":{"answer":{"reaped":{"exit":{"code":3}}}}}"#,
+            r#"{"number":0,"what":{"kept":{"session":"a","record":"text","pid":7,"exit":{"signal":9},"is_reaped":true,"has_checkpoint":false}}}"#,
+            r#"{"number":0,"what":"leave"}"#,
+        ] {
+            pinned::<Numbered<Report>>(line);
+        }
+        assert_eq!(FORMAT, 1, "a new format keeps this test, and gets one of its own");
+    }
+
+    #[test]
+    fn what_a_later_version_adds_is_passed_over() {
+        let line = r#"{"number":1,"later":1,"what":{"hello":{"format":2,"version":"9","more":[]}}}"#;
+        let Numbered { what, .. } = serde_json::from_str::<Numbered<Order>>(line).unwrap();
+        assert!(matches!(what, Order::Hello { format: 2, .. }));
+    }
+
+    #[test]
+    fn a_program_and_its_failure_arrive_as_they_are() {
+        let mut program = Program::new("sh".into(), vec![OsString::from_vec(vec![b'a', 0xff]), "é".into()]);
+        program.cwd = Some("/no such".into());
+        program.env.insert("A".into(), "b".into());
+        let sent: Start =
+            serde_json::from_str(&serde_json::to_string(&Start::from(&program)).unwrap()).unwrap();
+        let arrived = sent.into_program(Some((1, 2)));
+        assert_eq!(
+            (&arrived.file, &arrived.args, &arrived.cwd),
+            (&program.file, &program.args, &program.cwd)
+        );
+        assert_eq!((arrived.env, arrived.nofile), (program.env.clone(), Some((1, 2))));
+        let error = SpawnError::Cwd { cwd: "/no such".into(), source: io::Error::from_raw_os_error(2) };
+        let words = error.to_string();
+        assert_eq!(Failure::from(error).into_error(&program).to_string(), words);
+    }
+}

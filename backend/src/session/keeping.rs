@@ -182,3 +182,52 @@ fn read(file: OwnedFd) -> std::io::Result<(Head, Vec<u8>)> {
     file.read_to_end(&mut snapshot)?;
     Ok((serde_json::from_str(&head)?, snapshot))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Write, os::fd::AsFd};
+
+    use super::*;
+    use crate::log;
+
+    /// What the first version has written. It stays as it is when fields are added.
+    const FIRST: &str = r#"{"epoch":"0123456789abcdef","program":{"file":"bash","argv0":"-bash","args":[],"cwd":null,"env":{}},"created":1790000000000,"title":"mine","sizing":"pen","flow":"auto","pen":"67e55044-10b1-426f-9247-bb680e5fe0c8","size_by":null,"colours":null,"sizes":[[0,{"cols":80,"rows":24}],[17,{"cols":100,"rows":30}]]}"#;
+
+    #[test]
+    fn what_the_first_version_has_kept_is_understood() {
+        let record: Record = serde_json::from_str(FIRST).unwrap();
+        assert_eq!((record.title.as_deref(), record.sizes.len()), (Some("mine"), 2));
+        assert_eq!(record.sizes[1], (OutputOffset::new(17), Winsize::cells(100, 30)));
+        assert_eq!(serde_json::to_string(&record).unwrap(), FIRST, "and written as it was");
+    }
+
+    fn file(content: &str) -> OwnedFd {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(content.as_bytes()).unwrap();
+        file.into()
+    }
+
+    #[tokio::test]
+    async fn a_screen_is_brought_to_the_end_of_its_log() {
+        let memory = log::memory(0).unwrap();
+        let (mut writer, _) = log::log(memory.as_fd()).unwrap();
+        let output = b"0123456789abcdefg\r\nnew and long enough to wrap";
+        writer.fill(output.len(), |place| {
+            place.copy_from_slice(output);
+            (output.len(), ())
+        });
+        writer.publish(|_| {});
+        let sizes = vec![(OutputOffset::new(17), Winsize::cells(10, 4))];
+        let record = Record { sizes, ..serde_json::from_str(FIRST).unwrap() };
+        let head = r#"{"output":10,"cols":80,"rows":24}"#;
+        let take_over = |checkpoint| {
+            let (link, name) = (Link::in_process().unwrap(), "a".parse().unwrap());
+            Keeping::take_over(link, name, (&record, checkpoint), (&writer, log::MIN_TAIL), 100).1
+        };
+        let mut display = take_over(Some(file(&format!("{head}\nkept before"))));
+        assert_eq!(display.text().lines, ["kept befor", "new and lo", "ng enough", "to wrap"].map(str::to_owned));
+        // One that cannot be read is done without.
+        let mut display = take_over(Some(file("nonsense")));
+        assert_eq!(display.text().lines[1..], ["new and lo", "ng enough", "to wrap"].map(str::to_owned));
+    }
+}

@@ -15,10 +15,7 @@ use std::{
     io,
     os::{
         fd::{AsFd, BorrowedFd},
-        unix::{
-            net::{UnixListener, UnixStream},
-            process::ExitStatusExt,
-        },
+        unix::{net::UnixListener, process::ExitStatusExt},
     },
     path::Path,
     process::ExitStatus,
@@ -40,7 +37,7 @@ use super::{
     control,
     keep::Keeper,
     socket::{self, Room},
-    wire::{FORMAT, Numbered, Order, Report},
+    wire::{FORMAT, Numbered, Order},
 };
 
 /// A server that served for so long is worth being started again at once.

@@ -225,7 +225,10 @@ mod tests {
             Keeping::take_over(link, name, (&record, checkpoint), (&writer, log::MIN_TAIL), 100).1
         };
         let mut display = take_over(Some(file(&format!("{head}\nkept before"))));
-        assert_eq!(display.text().lines, ["kept befor", "new and lo", "ng enough", "to wrap"].map(str::to_owned));
+        assert_eq!(
+            display.text().lines,
+            ["kept befor", "new and lo", "ng enough", "to wrap"].map(str::to_owned)
+        );
         // One that cannot be read is done without.
         let mut display = take_over(Some(file("nonsense")));
         assert_eq!(display.text().lines[1..], ["new and lo", "ng enough", "to wrap"].map(str::to_owned));

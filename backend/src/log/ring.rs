@@ -62,12 +62,11 @@ impl Ring {
     /// Has `read` put at most `most` bytes into the ring, in the place of the oldest ones, and say how many.
     pub(super) fn fill<T>(&mut self, most: usize, read: impl FnOnce(&mut [u8]) -> (usize, T)) -> T {
         let end = self.load(END);
-        let wanted = end + most as u64;
-        let cleared = self.load(CLEARED).clamp(end, wanted);
         let place = self.circle.write(end, most);
-        // What was cleared before and not read to is clear still.
-        place[usize::try_from(cleared - end).unwrap_or(most)..].fill(CLEAR);
-        self.words.get(CLEARED).store(wanted, Release);
+        // All of it, clear as it may be from before: read(2) is not to be the first to touch a page, since the kernel gives up
+        // on a fault when the process is being killed, and would have taken from the pty what it could not put here.
+        place.fill(CLEAR);
+        self.words.get(CLEARED).store(end + most as u64, Release);
         let (count, rest) = read(place);
         self.store(END, end + count.min(most) as u64);
         rest

@@ -2,7 +2,7 @@
 
 use limpet_shared::{
     SessionId,
-    api::{ApiError, CreateSession, Login, SessionDetails, SessionInfo, UpdateSession},
+    api::{Access, ApiError, CreateSession, Login, Pass, SessionDetails, SessionInfo, UpdateSession},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use wasm_bindgen::{JsCast as _, JsValue};
@@ -31,10 +31,10 @@ pub enum Error {
     Unintelligible,
 }
 
-/// Exchanges the token of the link for a cookie.
+/// Exchanges the token or the pass of a link for a cookie.
 ///
 /// # Errors
-/// [`Error::Unauthorized`] when it is not the server's token.
+/// [`Error::Unauthorized`] when it is none of the server's.
 pub async fn login(token: String) -> Result<(), Error> {
     send("POST", "api/login", Some(&Login { token })).await.map(drop)
 }
@@ -63,12 +63,28 @@ pub async fn details(session: &SessionId) -> Result<SessionDetails, Error> {
     json(send("GET", &path(session), NO_BODY).await?).await
 }
 
-/// Names a session; an empty title lets its program name it again.
+/// Changes a session: its title, or its rules.
 ///
 /// # Errors
 /// [`Error::NotFound`] when it has gone.
-pub async fn rename(session: &SessionId, title: String) -> Result<SessionInfo, Error> {
-    json(send("PATCH", &path(session), Some(&UpdateSession { title })).await?).await
+pub async fn update(session: &SessionId, update: &UpdateSession) -> Result<SessionInfo, Error> {
+    json(send("PATCH", &path(session), Some(update)).await?).await
+}
+
+/// Passes that let others in to a session.
+///
+/// # Errors
+/// [`Error::NotFound`] when it has gone; [`Error::Refused`] for guests.
+pub async fn passes(session: &SessionId) -> Result<Vec<Pass>, Error> {
+    json(send("GET", &format!("{}/passes", path(session)), NO_BODY).await?).await
+}
+
+/// What this browser may do altogether.
+///
+/// # Errors
+/// As the server refuses.
+pub async fn access() -> Result<Access, Error> {
+    json(send("GET", "api/access", NO_BODY).await?).await
 }
 
 /// Ends a session's program and forgets the session.

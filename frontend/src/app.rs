@@ -13,7 +13,7 @@ mod storage;
 use std::collections::HashMap;
 
 use leptos::prelude::*;
-use limpet_shared::theme;
+use limpet_shared::{Role, SessionId, theme};
 
 pub use keyboard::Modifiers;
 pub use notices::Notice;
@@ -64,6 +64,10 @@ pub enum Overlay {
     Rename(TabKind),
     /// Whether to close a tab in which these programs run.
     Close(TabKind, Vec<String>),
+    /// Who is at the active tab.
+    People,
+    /// How to let others in to a session.
+    Share(SessionId),
 }
 
 /// The page's state. Copies are handles to the same state.
@@ -73,6 +77,8 @@ pub struct App {
     pub stage: RwSignal<Stage>,
     /// The tabs.
     pub tabs: RwSignal<TabList>,
+    /// Whether this browser may do everything; if not, it was invited to some sessions.
+    pub owner: RwSignal<bool>,
     /// What lies over the page.
     pub overlay: RwSignal<Option<Overlay>>,
     /// What was chosen.
@@ -93,6 +99,7 @@ impl App {
         Self {
             stage: RwSignal::new(Stage::Starting),
             tabs: RwSignal::default(),
+            owner: RwSignal::new(true),
             overlay: RwSignal::new(None),
             settings: RwSignal::new(storage::settings()),
             preview: RwSignal::new(None),
@@ -116,6 +123,19 @@ impl App {
     #[must_use]
     pub fn active(&self) -> Option<TabKind> {
         self.tabs.with(|tabs| tabs.active().map(|tab| tab.kind.clone()))
+    }
+
+    /// What this browser may do with the active tab.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        let of_tab = self.tabs.with(|tabs| tabs.active().map(|tab| tab.role));
+        of_tab.unwrap_or_else(|| if self.owner.get() { Role::Owner } else { Role::Reader })
+    }
+
+    /// Whether this browser may do something now.
+    #[must_use]
+    pub fn may(&self, action: Action) -> bool {
+        action.is_for(self.role())
     }
 
     /// One tab, followed as it changes; `None` once it is gone.

@@ -9,6 +9,7 @@ mod tests;
 use std::borrow::Cow;
 
 use keys::{Chord, Press};
+use limpet_shared::Role;
 
 use crate::themes::{BUILT_IN, BuiltIn};
 
@@ -35,6 +36,12 @@ pub enum Action {
     GoToTab(usize),
     /// Show all tabs in a list.
     SwitchTab,
+    /// Have the pen of the active tab.
+    TakePen,
+    /// Show who is at the active tab.
+    ShowPeople,
+    /// Let others in to the active tab.
+    Share,
     /// Copy what is selected.
     Copy,
     /// Paste the clipboard.
@@ -53,6 +60,8 @@ pub enum Action {
     FontSmaller,
     /// The font size that limpet comes with.
     FontReset,
+    /// Shrink a terminal that is larger than the window, or no longer.
+    ToggleOversized,
     /// Choose a theme from the list.
     ChooseTheme,
     /// Take this theme.
@@ -63,6 +72,28 @@ pub enum Action {
     ShowSettings,
     /// Show the shortcuts.
     ShowHelp,
+}
+
+impl Action {
+    /// Who may do it: those who may do at least as much.
+    #[must_use]
+    pub const fn needs(self) -> Role {
+        match self {
+            Self::NewTab | Self::RenameTab | Self::RestartTab | Self::Share => Role::Owner,
+            Self::TakePen | Self::Paste => Role::Writer,
+            _ => Role::Reader,
+        }
+    }
+
+    /// Whether somebody of this role may do it.
+    #[must_use]
+    pub const fn is_for(self, role: Role) -> bool {
+        match self.needs() {
+            Role::Owner => matches!(role, Role::Owner),
+            Role::Writer => role.may_write(),
+            Role::Reader => true,
+        }
+    }
 }
 
 /// How the help and the palette arrange commands.
@@ -123,6 +154,9 @@ const FIXED: &[(Action, Group, &str, &[Chord])] = {
         (A::MoveTabBefore, G::Tabs, "Move tab left", &[Chord::new("Page Up", "PageUp")]),
         (A::MoveTabAfter, G::Tabs, "Move tab right", &[Chord::new("Page Down", "PageDown")]),
         (A::SwitchTab, G::Tabs, "All tabs…", &[Chord::new("O", "KeyO")]),
+        (A::TakePen, G::Terminal, "Take the pen", &[]),
+        (A::ShowPeople, G::Terminal, "People…", &[]),
+        (A::Share, G::Terminal, "Share…", &[]),
         (A::Copy, G::Terminal, "Copy", &[Chord::new("C", "KeyC")]),
         // The browser itself pastes on these keys, without asking for permission as a page must.
         (A::Paste, G::Terminal, "Paste", &[Chord::new("V", "KeyV").left_to_browser()]),
@@ -133,6 +167,7 @@ const FIXED: &[(Action, Group, &str, &[Chord])] = {
         (A::FontLarger, G::View, "Larger text", &[Chord::new("↑", "ArrowUp")]),
         (A::FontSmaller, G::View, "Smaller text", &[Chord::new("↓", "ArrowDown")]),
         (A::FontReset, G::View, "Normal text size", &[Chord::new("0", "Digit0")]),
+        (A::ToggleOversized, G::View, "Shrink or scroll a larger terminal", &[]),
         (A::ChooseTheme, G::View, "Themes…", &[Chord::new("Y", "KeyY")]),
         // Firefox keeps the first for private windows.
         (

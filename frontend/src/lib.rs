@@ -3,7 +3,7 @@
 //! | module | what is in it |
 //! |---|---|
 //! | [`app`] | what the whole page shares, and everything that can happen to it |
-//! | [`tabs`], [`settings`], [`themes`], [`commands`] | what the page knows, as plain data, tested natively |
+//! | [`tabs`], [`people`], [`settings`], [`themes`], [`commands`] | what the page knows, as plain data, tested natively |
 //! | [`connection`] | one attachment after another: resume, acknowledge, reconnect |
 //! | [`terminal`] | the pane: xterm.js, attached to a session |
 //! | [`ui`] | the components; they show what the others know |
@@ -22,6 +22,7 @@ pub mod base;
 pub mod commands;
 pub mod connection;
 pub mod dom;
+pub mod people;
 pub mod settings;
 pub mod tabs;
 pub mod terminal;

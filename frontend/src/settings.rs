@@ -38,6 +38,29 @@ pub struct Settings {
     pub cursor_blink: bool,
     /// Lines kept above the screen, one of [`SCROLLBACK`].
     pub scrollback: u32,
+    /// What becomes of a terminal that another viewer made larger than the window.
+    pub oversized: Oversized,
+}
+
+/// What becomes of a terminal that is larger than the window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Oversized {
+    /// Its text is made small enough.
+    Shrink,
+    /// The window is scrolled over it.
+    Scroll,
+}
+
+impl Oversized {
+    /// The other choice.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Shrink => Self::Scroll,
+            Self::Scroll => Self::Shrink,
+        }
+    }
 }
 
 /// What decides between dark and light.
@@ -103,6 +126,7 @@ impl Default for Settings {
             font_size: 14,
             cursor_blink: true,
             scrollback: 5_000,
+            oversized: Oversized::Shrink,
         }
     }
 }
@@ -127,6 +151,7 @@ impl Settings {
             scrollback: field(&stored, "scrollback")
                 .filter(|lines| SCROLLBACK.contains(lines))
                 .unwrap_or(default.scrollback),
+            oversized: field(&stored, "oversized").unwrap_or(default.oversized),
         }
     }
 

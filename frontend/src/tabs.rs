@@ -3,10 +3,10 @@
 pub mod arrangement;
 pub mod model;
 
-use limpet_shared::{ExitStatus, SessionId, api::SessionInfo};
+use limpet_shared::{ExitStatus, Flow, Role, SessionId, Sizing, Winsize, api::SessionInfo};
 use serde::{Deserialize, Serialize};
 
-use crate::connection::Phase;
+use crate::{connection::Phase, people::People};
 
 /// What a tab shows; also what tells tabs apart. Another kind of tab is another arm here and one in
 /// [`TabBody`](crate::ui::tab_body::TabBody).
@@ -48,6 +48,16 @@ pub struct Tab {
     pub mark: Mark,
     /// How its connection fares.
     pub phase: Phase,
+    /// What this browser may do with it.
+    pub role: Role,
+    /// Whose size it has.
+    pub sizing: Sizing,
+    /// Whether its program waits for viewers.
+    pub flow: Flow,
+    /// Who is at it.
+    pub people: People,
+    /// The size in force, if it is not this window's own.
+    pub foreign: Option<Winsize>,
 }
 
 impl Tab {
@@ -78,6 +88,11 @@ impl From<SessionInfo> for Tab {
             exit: session.exit,
             mark: Mark::None,
             phase: Phase::Connecting,
+            role: session.role,
+            sizing: session.sizing,
+            flow: session.flow,
+            people: People::default(),
+            foreign: None,
         }
     }
 }

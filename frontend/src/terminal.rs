@@ -3,7 +3,8 @@
 //! * [`pane`] holds a terminal and a connection together; [`wiring`] is what it listens to.
 //! * [`screen`] is one xterm.js terminal with its add-ons, over the bindings of [`xterm`].
 //! * [`hooks`] swallows the queries that [`queries`] lists; [`keys`], [`links`], [`clipboard`] and [`extent`] decide
-//!   about keys, links, the clipboard and sizes; [`history`] knows what can be loaded.
+//!   about keys, links, the clipboard and sizes; [`pan`] scrolls a pane over a larger terminal; [`history`] knows what
+//!   can be loaded.
 
 pub mod clipboard;
 pub mod extent;
@@ -12,6 +13,7 @@ pub mod history;
 pub mod hooks;
 pub mod keys;
 pub mod links;
+pub mod pan;
 pub mod pane;
 pub mod queries;
 pub mod screen;
@@ -24,7 +26,11 @@ use leptos::{html::Div, prelude::*, task::spawn_local_scoped};
 use limpet_shared::{ExitStatus, SessionId, Winsize, theme::Theme};
 
 use self::pane::{Pane, Surroundings};
-use crate::connection::{Connection, Phase};
+use crate::{
+    connection::{Connection, Phase},
+    people::People,
+    settings::Oversized,
+};
 
 /// How terminals look; one signal for all of them.
 #[derive(Clone, PartialEq)]
@@ -39,6 +45,8 @@ pub struct Appearance {
     pub cursor_blink: bool,
     /// Lines kept above the screen.
     pub scrollback: u32,
+    /// What becomes of a terminal that is larger than the window.
+    pub oversized: Oversized,
 }
 
 /// What a pane tells its surroundings.
@@ -54,8 +62,10 @@ pub enum PaneEvent {
     Exited(ExitStatus),
     /// The connection is in another phase.
     Phase(Phase),
-    /// The size now in force.
-    Size(Winsize),
+    /// The size in force, if it is not the pane's own.
+    Foreign(Option<Winsize>),
+    /// Others came or went, or the pen changed hands.
+    People(People),
     /// The terminal was drawn anew.
     Earlier {
         /// So many rows of scrollback can be loaded.
@@ -92,6 +102,11 @@ impl PaneHandle {
     /// Tries a broken connection again at once.
     pub fn reconnect_now(&self) {
         self.with(|pane| pane.connection().map(Connection::retry_now));
+    }
+
+    /// Takes the pen, or gives it to the viewer of this number.
+    pub fn pen(&self, to: Option<u64>) {
+        self.with(|pane| pane.connection().map(|connection| connection.pen(to)));
     }
 
     /// Copies what is selected; false if nothing is.

@@ -1,4 +1,6 @@
-//! The link that `limpet` prints, and the token in its fragment.
+//! The link that `limpet` prints, those by which others are invited, and the token or pass in their fragments.
+
+use limpet_shared::SessionId;
 
 /// What stands before the token in a link.
 const MARK: &str = "#token=";
@@ -18,6 +20,28 @@ pub fn token_in_text(text: &str) -> Option<&str> {
     (!token.contains("://")).then_some(token).filter(|token| !token.is_empty())
 }
 
+/// The link that brings whoever has this token or pass to the page at `address`.
+#[must_use]
+pub fn with_token(address: &str, token: &str) -> String {
+    format!("{address}{MARK}{token}")
+}
+
+/// The session that a pass lets in to; a token names none.
+#[must_use]
+pub fn session_of_pass(token: &str) -> Option<SessionId> {
+    match token.split('.').collect::<Vec<_>>()[..] {
+        ["writer" | "reader", session, _] => session.parse().ok(),
+        _ => None,
+    }
+}
+
+/// Whether an address (with its host) leads to the machine that it is used on.
+#[must_use]
+pub fn is_local(address: &str) -> bool {
+    let host = address.split_once("://").map_or(address, |(_, rest)| rest);
+    ["localhost", "127.", "[::1]"].into_iter().any(|local| host.starts_with(local))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -27,6 +51,26 @@ mod tests {
         assert_eq!(token_in_fragment("#token=abc"), Some("abc"));
         for fragment in ["", "#", "#token=", "#abc"] {
             assert_eq!(token_in_fragment(fragment), None, "{fragment}");
+        }
+    }
+
+    #[test]
+    fn an_invitation_is_a_link_like_the_first() {
+        let link = with_token("https://example.org/a/", "reader.s-1.abc");
+        assert_eq!(token_in_text(&link), Some("reader.s-1.abc"));
+        assert_eq!(session_of_pass("reader.s-1.abc"), "s-1".parse().ok());
+        for token in ["abc", "owner.s-1.abc", "reader.s-1", "reader.s 1.abc", "reader.s-1.abc.d"] {
+            assert_eq!(session_of_pass(token), None, "{token}");
+        }
+    }
+
+    #[test]
+    fn addresses_that_lead_nowhere_else_are_known() {
+        for address in ["http://127.0.0.1:7707/", "http://localhost/", "http://[::1]:7707/a/"] {
+            assert!(is_local(address), "{address}");
+        }
+        for address in ["http://192.0.2.7:7707/", "https://limpet.example.org/"] {
+            assert!(!is_local(address), "{address}");
         }
     }
 

@@ -45,6 +45,7 @@ impl App {
                 font_size: settings.font_size,
                 cursor_blink: settings.cursor_blink,
                 scrollback: settings.scrollback,
+                oversized: settings.oversized,
             })
         })
     }

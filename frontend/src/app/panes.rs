@@ -57,8 +57,10 @@ impl App {
             PaneEvent::Exited(status) => self.tabs.update(|tabs| tabs.set_exit(kind, status)),
             PaneEvent::Phase(phase) => self.on_phase(kind, phase),
             PaneEvent::Notice(text) => self.notify(text),
+            PaneEvent::People(people) => self.tabs.update(|tabs| tabs.set_people(kind, people)),
+            PaneEvent::Foreign(size) => self.tabs.update(|tabs| tabs.set_foreign(kind, size)),
             // The tab's body shows it.
-            PaneEvent::Earlier { .. } | PaneEvent::Size(_) => {}
+            PaneEvent::Earlier { .. } => {}
         }
     }
 

@@ -1,18 +1,25 @@
 //! Carries out commands.
 
 use leptos::prelude::*;
+use limpet_shared::Role;
 
 use super::{App, Overlay};
 use crate::{
     commands::Action,
-    settings::Settings,
-    tabs::model::{Side, TabList},
+    settings::{Oversized, Settings},
+    tabs::{
+        Tab,
+        model::{Side, TabList},
+    },
     terminal::PaneHandle,
 };
 
 impl App {
     /// Does what a button, a key or the palette asks for.
     pub fn run(&self, action: Action) {
+        if !untrack(|| self.may(action)) {
+            return self.notify(refusal(action));
+        }
         match action {
             Action::NewTab => self.new_tab(),
             Action::CloseTab => self.with_active(|app, tab| app.close_tab(tab.kind)),
@@ -24,6 +31,9 @@ impl App {
             Action::MoveTabAfter => self.change_tabs(|tabs| tabs.move_active(Side::After)),
             Action::GoToTab(place) => self.change_tabs(|tabs| tabs.select_at(place)),
             Action::SwitchTab => self.show(Overlay::Tabs),
+            Action::TakePen => self.with_pane(|pane| pane.pen(None)),
+            Action::ShowPeople => self.with_active(|app, _| app.show(Overlay::People)),
+            Action::Share => self.with_active(Self::share),
             Action::Copy => self.with_pane(|pane| {
                 if !pane.copy() {
                     self.notify("Nothing is selected.");
@@ -37,12 +47,27 @@ impl App {
             Action::FontLarger => self.change_settings(|settings| settings.grow_font(1)),
             Action::FontSmaller => self.change_settings(|settings| settings.grow_font(-1)),
             Action::FontReset => self.change_settings(|s| s.font_size = Settings::default().font_size),
+            Action::ToggleOversized => self.toggle_oversized(),
             Action::ChooseTheme => self.show(Overlay::Themes),
             Action::UseTheme(theme) => self.choose_theme(theme),
             Action::ShowPalette => self.show(Overlay::Palette),
             Action::ShowSettings => self.show(Overlay::Settings),
             Action::ShowHelp => self.show(Overlay::Help),
         }
+    }
+
+    fn share(&self, tab: Tab) {
+        if let Some(session) = tab.kind.session() {
+            self.show(Overlay::Share(session.clone()));
+        }
+    }
+
+    fn toggle_oversized(&self) {
+        self.change_settings(|settings| settings.oversized = settings.oversized.other());
+        self.notify(match self.settings.with_untracked(|settings| settings.oversized) {
+            Oversized::Shrink => "A terminal larger than the window is shrunk to fit.",
+            Oversized::Scroll => "A terminal larger than the window is scrolled.",
+        });
     }
 
     /// Changes which tab is shown, or the tabs' order; the terminal has the keyboard then.
@@ -58,9 +83,17 @@ impl App {
         }
     }
 
-    fn with_active(&self, act: impl FnOnce(&Self, crate::tabs::Tab)) {
+    fn with_active(&self, act: impl FnOnce(&Self, Tab)) {
         if let Some(tab) = self.tabs.with_untracked(|tabs| tabs.active().cloned()) {
             act(self, tab);
         }
+    }
+}
+
+/// Why a guest may not do something.
+const fn refusal(action: Action) -> &'static str {
+    match action.needs() {
+        Role::Owner => "That is for the owner of this limpet; you were invited to a terminal of theirs.",
+        Role::Writer | Role::Reader => "You only watch this terminal.",
     }
 }

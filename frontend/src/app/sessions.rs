@@ -2,18 +2,20 @@
 
 use leptos::{ev, prelude::*, task::spawn_local};
 use limpet_shared::{
-    SessionId,
-    api::{CreateSession, SessionInfo},
+    Role, SessionId,
+    api::{CreateSession, SessionInfo, UpdateSession},
 };
 use wasm_bindgen::JsValue;
 
 use super::{App, Overlay, Stage, link, storage};
 use crate::{
     api::{self, Error},
-    tabs::{Tab, TabKind},
+    tabs::{Tab, TabKind, model::TabList},
 };
 
 const WRONG_TOKEN: &str = "That token is not the one of this server. A server that was started again has a new one: look for its latest link.";
+const WRONG_PASS: &str =
+    "That invitation is no longer good: the server was started again. Ask for a new one.";
 
 impl App {
     /// Logs in with the link's token, if there is one, and shows what the server has.
@@ -32,10 +34,12 @@ impl App {
     pub fn log_in(self, token: String) {
         self.stage.set(Stage::Starting);
         spawn_local(async move {
+            let invited_to = link::session_of_pass(&token);
+            let problem = if invited_to.is_some() { WRONG_PASS } else { WRONG_TOKEN };
             match api::login(token).await {
-                Ok(()) => self.load(),
+                Ok(()) => self.load_or(None, invited_to),
                 // Somebody who is logged in already may well have opened an old link.
-                Err(Error::Unauthorized) => self.load_or(Some(WRONG_TOKEN)),
+                Err(Error::Unauthorized) => self.load_or(Some(problem), None),
                 Err(error) => self.stage.set(Stage::Failed(error.to_string())),
             }
         });
@@ -43,27 +47,32 @@ impl App {
 
     /// Shows what the server has.
     pub fn load(self) {
-        self.load_or(None);
+        self.load_or(None, None);
     }
 
-    fn load_or(self, problem: Option<&'static str>) {
+    /// The same; `problem` is why one is not logged in, `first` what is to be seen.
+    fn load_or(self, problem: Option<&'static str>, first: Option<SessionId>) {
         spawn_local(async move {
-            match api::sessions().await {
-                Ok(sessions) => self.show_sessions(sessions),
+            match sessions().await {
+                Ok((sessions, owner)) => self.show_sessions(sessions, owner, first),
                 Err(Error::Unauthorized) => self.stage.set(Stage::LoggedOut(problem)),
                 Err(error) => self.stage.set(Stage::Failed(error.to_string())),
             }
         });
     }
 
-    fn show_sessions(self, sessions: Vec<SessionInfo>) {
+    fn show_sessions(self, sessions: Vec<SessionInfo>, owner: bool, first: Option<SessionId>) {
         let none = sessions.is_empty();
+        self.owner.set(owner);
         self.tabs.update(|tabs| {
             tabs.merge(sessions, &tabs.kinds());
             tabs.arrange(&storage::arrangement());
+            if let Some(session) = first {
+                tabs.select(&TabKind::Terminal(session));
+            }
         });
         self.stage.set(Stage::Ready);
-        if none {
+        if none && owner {
             self.new_tab();
         }
         self.focus_pane();
@@ -73,7 +82,7 @@ impl App {
     pub(super) fn follow_sessions(self) {
         let focused = window_event_listener(ev::focus, move |_| self.refresh());
         on_cleanup(move || focused.remove());
-        let arrangement = Memo::new(move |_| self.tabs.with(crate::tabs::model::TabList::arrangement));
+        let arrangement = Memo::new(move |_| self.tabs.with(TabList::arrangement));
         Effect::new(move || {
             if self.stage.get() == Stage::Ready {
                 arrangement.with(storage::keep_arrangement);
@@ -87,9 +96,12 @@ impl App {
             return;
         }
         spawn_local(async move {
-            let before = self.tabs.with_untracked(crate::tabs::model::TabList::kinds);
-            match api::sessions().await {
-                Ok(sessions) => self.tabs.update(|tabs| tabs.merge(sessions, &before)),
+            let before = self.tabs.with_untracked(TabList::kinds);
+            match sessions().await {
+                Ok((sessions, owner)) => {
+                    self.owner.set(owner);
+                    self.tabs.update(|tabs| tabs.merge(sessions, &before));
+                }
                 Err(Error::Unauthorized) => self.stage.set(Stage::LoggedOut(None)),
                 // The panes tell about a connection that is down.
                 Err(_) => {}
@@ -108,11 +120,12 @@ impl App {
         });
     }
 
-    /// Closes a tab, after asking when something still runs in it.
+    /// Closes a tab, after asking when that ends something that still runs in it.
     pub fn close_tab(&self, kind: TabKind) {
         let app = *self;
         let ended = app.tabs.with_untracked(|tabs| tabs.get(&kind).is_some_and(|tab| tab.exit.is_some()));
-        let Some(session) = kind.session().filter(|_| !ended).cloned() else {
+        let ends = !ended && app.owns(&kind);
+        let Some(session) = kind.session().filter(|_| ends).cloned() else {
             return app.end_tab(&kind);
         };
         spawn_local(async move {
@@ -126,12 +139,23 @@ impl App {
         });
     }
 
-    /// Closes a tab without asking, and ends its session.
+    /// Closes a tab without asking, and ends its session if it is one's own; a guest merely leaves.
     pub fn end_tab(&self, kind: &TabKind) {
+        let owns = self.owns(kind);
         self.change_tabs(|tabs| tabs.close(kind));
-        if let Some(session) = kind.session() {
+        if let Some(session) = kind.session().filter(|_| owns) {
             self.delete(session.clone());
         }
+    }
+
+    fn owns(&self, kind: &TabKind) -> bool {
+        self.tabs.with_untracked(|tabs| tabs.get(kind).is_some_and(|tab| tab.role == Role::Owner))
+    }
+
+    /// Shows again what a guest has left.
+    pub fn come_back(self) {
+        self.tabs.update(TabList::forget_all_closed);
+        self.refresh();
     }
 
     /// Starts the same program again, in the tab's place, and forgets the old session.
@@ -158,14 +182,20 @@ impl App {
     }
 
     /// Gives a tab a name of its own; an empty one lets its program name it again.
-    pub fn rename_tab(&self, kind: TabKind, title: &str) {
-        let app = *self;
-        let title = title.trim().to_owned();
-        let TabKind::Terminal(session) = kind.clone();
+    pub fn rename_tab(self, kind: TabKind, title: &str) {
+        let TabKind::Terminal(session) = kind;
+        self.update_session(
+            session,
+            UpdateSession { title: Some(title.trim().to_owned()), ..Default::default() },
+        );
+    }
+
+    /// Changes a session on the server.
+    pub fn update_session(self, session: SessionId, update: UpdateSession) {
         spawn_local(async move {
-            match api::rename(&session, title).await {
-                Ok(session) => app.tabs.update(|tabs| tabs.set_title(&kind, session.title)),
-                Err(error) => app.failed(&error),
+            match api::update(&session, &update).await {
+                Ok(session) => self.tabs.update(|tabs| tabs.take_over(session)),
+                Err(error) => self.failed(&error),
             }
         });
     }
@@ -188,6 +218,16 @@ impl App {
             error => self.notify(error.to_string()),
         }
     }
+}
+
+/// All sessions, and whether this browser may do everything. Where there is any session, its role tells.
+async fn sessions() -> Result<(Vec<SessionInfo>, bool), Error> {
+    let sessions = api::sessions().await?;
+    let owner = match sessions.first() {
+        Some(session) => session.role == Role::Owner,
+        None => api::access().await?.owner,
+    };
+    Ok((sessions, owner))
 }
 
 /// Takes the token out of the address, so that it is neither seen nor kept in the history.

@@ -1,5 +1,7 @@
 use std::collections::BTreeSet;
 
+use limpet_shared::Role;
+
 use super::{
     Action, all, describe,
     fuzzy::{rank, score},
@@ -30,6 +32,18 @@ fn every_command_has_words() {
     for command in all() {
         assert!(!command.title.is_empty(), "{:?}", command.action);
     }
+}
+
+#[test]
+fn guests_have_no_owner_s_commands_and_readers_no_writer_s() {
+    let mine = |role: Role| all().into_iter().filter(move |command| command.action.is_for(role)).count();
+    assert_eq!(mine(Role::Owner), all().len());
+    assert!(mine(Role::Reader) < mine(Role::Writer) && mine(Role::Writer) < mine(Role::Owner));
+    for action in [Action::NewTab, Action::Share, Action::RestartTab, Action::RenameTab] {
+        assert!(!action.is_for(Role::Writer), "{action:?}");
+    }
+    assert!(Action::TakePen.is_for(Role::Writer) && !Action::TakePen.is_for(Role::Reader));
+    assert!(Action::CloseTab.is_for(Role::Reader), "which is to leave");
 }
 
 #[test]

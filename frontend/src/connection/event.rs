@@ -1,6 +1,6 @@
 //! The vocabulary of a connection: what happens to it, and what it wants done.
 
-use limpet_shared::{ExitStatus, Role, Winsize, theme::Colours};
+use limpet_shared::{ExitStatus, Presence, Role, Winsize, theme::Colours};
 
 use super::{
     Phase,
@@ -40,8 +40,10 @@ pub enum Event<'a> {
     RetryNow,
     /// Something was typed.
     Typed(&'a [u8]),
-    /// The pane's terminal has this size and asks for it to be in force.
+    /// The pane holds a terminal of this size now.
     Resized(Winsize),
+    /// A person wants the pen, or wants another one to have it.
+    PenWanted(Option<u64>),
     /// The terminal has processed this output; `idle` tells that it has no more to process.
     Rendered(Mark, bool),
     /// The terminal has these colours now.
@@ -100,15 +102,22 @@ pub enum Tell {
     },
     /// What this viewer may do.
     Role(Role),
-    /// The size in force, and whether this viewer asked for it.
+    /// The size in force.
     Size {
         /// The size.
         size: Winsize,
-        /// Whether this viewer asked for it.
+        /// Whether it is this viewer's own.
         own: bool,
     },
     /// Whether this terminal answers the program's queries.
     Pen(bool),
+    /// Who is attached.
+    Viewers {
+        /// So many.
+        count: u32,
+        /// Who they are, if the server says so; of many, the first ones.
+        list: Vec<Presence>,
+    },
     /// The session's title.
     Title(String),
     /// The program has ended.

@@ -98,6 +98,7 @@ impl Machine {
             Event::RetryNow => self.retry_now(moment),
             Event::Typed(input) => self.typed(input),
             Event::Resized(size) => self.resized(size),
+            Event::PenWanted(to) => self.want_pen(to),
             Event::Rendered(mark, idle) => self.rendered(mark, idle),
             Event::Colours(colours) => self.set_colours(colours),
             Event::HistoryWanted => self.want_history(),
@@ -253,10 +254,21 @@ impl Machine {
         self.flush();
     }
 
+    /// Whether the server would listen to what this viewer wants.
+    fn may_write(&self) -> bool {
+        matches!(&self.state, State::Attached { role, .. } if role.may_write())
+    }
+
     fn resized(&mut self, size: Winsize) {
         self.size = size;
-        if matches!(&self.state, State::Attached { role, .. } if role.may_write()) {
+        if self.may_write() {
             self.send(&ClientMessage::Resize(size));
+        }
+    }
+
+    fn want_pen(&mut self, to: Option<u64>) {
+        if self.may_write() {
+            self.send(&ClientMessage::Pen { to });
         }
     }
 
@@ -267,9 +279,7 @@ impl Machine {
 
     /// Programs may ask for the colours when nobody is here.
     fn tell_colours(&mut self) {
-        if let (State::Attached { role, .. }, Some(colours)) = (&self.state, &self.colours)
-            && role.may_write()
-        {
+        if let (true, Some(colours)) = (self.may_write(), &self.colours) {
             self.send(&ClientMessage::Colours(colours.clone()));
         }
     }

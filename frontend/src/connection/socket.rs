@@ -87,9 +87,14 @@ impl Connection {
         self.0.handle(Event::Typed(input));
     }
 
-    /// Asks for this size to be in force.
+    /// Tells that the pane holds a terminal of this size now.
     pub fn resize(&self, size: Winsize) {
         self.0.handle(Event::Resized(size));
+    }
+
+    /// Takes the pen, or gives it to the viewer of this number.
+    pub fn pen(&self, to: Option<u64>) {
+        self.0.handle(Event::PenWanted(to));
     }
 
     /// The terminal has processed the output of this mark; `idle` if it has no more.

@@ -13,6 +13,7 @@ fn unusual() -> Settings {
         font_size: 20,
         cursor_blink: false,
         scrollback: 1,
+        oversized: Oversized::Scroll,
     }
 }
 
@@ -40,6 +41,7 @@ fn a_bad_field_harms_no_other() {
         ("font-size", Value::from(4000)),
         ("cursor-blink", Value::from("yes")),
         ("scrollback", Value::from(-1)),
+        ("oversized", Value::from("cut")),
     ];
     let default: Value = serde_json::from_str(&Settings::default().to_json()).expect("JSON");
     assert_eq!(default.as_object().map(serde_json::Map::len), Some(bad.len()), "every field is tried");

@@ -3,10 +3,10 @@
 #[cfg(test)]
 mod tests;
 
-use limpet_shared::{ExitStatus, SessionId, api::SessionInfo};
+use limpet_shared::{ExitStatus, SessionId, Winsize, api::SessionInfo};
 
 use super::{Mark, Tab, TabKind, arrangement::Arrangement};
-use crate::connection::Phase;
+use crate::{connection::Phase, people::People};
 
 /// All tabs of the page. While there is any, exactly one of them is active.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -158,6 +158,27 @@ impl TabList {
         self.update(kind, |tab| tab.phase = phase);
     }
 
+    /// Others came to a tab's session or went.
+    pub fn set_people(&mut self, kind: &TabKind, people: People) {
+        self.update(kind, |tab| tab.people = people);
+    }
+
+    /// A tab's terminal has another size than its window's own, or no longer.
+    pub fn set_foreign(&mut self, kind: &TabKind, foreign: Option<Winsize>) {
+        self.update(kind, |tab| tab.foreign = foreign);
+    }
+
+    /// Whether tabs were closed whose sessions go on.
+    #[must_use]
+    pub fn has_closed(&self) -> bool {
+        !self.closed.is_empty()
+    }
+
+    /// What was closed here may come back when the server lists it.
+    pub fn forget_all_closed(&mut self) {
+        self.closed.clear();
+    }
+
     /// Closing did not succeed on the server, so the session may come back as a tab.
     pub fn forget_closed(&mut self, session: &SessionId) {
         self.closed.retain(|closed| closed != session);
@@ -202,12 +223,14 @@ impl TabList {
         Arrangement { order: self.kinds(), active: self.active().map(|tab| tab.kind.clone()) }
     }
 
-    fn take_over(&mut self, session: SessionInfo) {
+    /// Takes over what the server says of one session; a new one becomes a tab.
+    pub fn take_over(&mut self, session: SessionInfo) {
         let listed = Tab::from(session);
         match self.tabs.iter_mut().find(|tab| tab.kind == listed.kind) {
             Some(tab) => {
                 tab.title = listed.title;
                 tab.exit = listed.exit;
+                (tab.role, tab.sizing, tab.flow) = (listed.role, listed.sizing, listed.flow);
             }
             None => self.tabs.push(listed),
         }

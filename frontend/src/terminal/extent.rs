@@ -1,6 +1,8 @@
-//! Which size a terminal has: the pane's own, or one that another viewer asked for.
+//! Which size a terminal has: the pane's own, or the one that another viewer or a rule has put in force.
 
 use limpet_shared::Winsize;
+
+use crate::settings::Oversized;
 
 /// What a size asks of the terminal.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -12,56 +14,45 @@ pub struct Layout {
 }
 
 /// The sizes that matter to one pane.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Extent {
     /// What fits into the pane in the chosen font.
     own: Winsize,
-    /// What the server said last.
-    in_force: Winsize,
-    /// Whether this viewer's own size is the one in force, or asked for.
-    claimed: bool,
-}
-
-impl Default for Extent {
-    fn default() -> Self {
-        Self { own: Winsize::default(), in_force: Winsize::default(), claimed: true }
-    }
+    /// The size in force, if it is not this pane's own. That one is not taken from the server, which may speak of one
+    /// that has been outrun: a window that is being resized must not wait for an echo.
+    foreign: Option<Winsize>,
 }
 
 impl Extent {
-    /// The pane now holds this much. Returns the size to ask for, if that is news and this viewer may ask.
-    pub fn fitted(&mut self, own: Winsize, may_ask: bool) -> Option<Winsize> {
-        if own == self.own {
-            return None;
-        }
+    /// The pane now holds this much. True if that is news, for the server too.
+    pub fn fitted(&mut self, own: Winsize) -> bool {
+        let news = own != self.own;
         self.own = own;
-        self.claimed = may_ask;
-        may_ask.then_some(own)
+        news
     }
 
-    /// A size is in force, asked for by this viewer or by another. The echo of what this viewer asked for may be
-    /// older than what it has asked for since, so its own size is not taken from there.
+    /// A size is in force, this viewer's own or not.
     pub fn in_force(&mut self, size: Winsize, own: bool) {
-        self.in_force = size;
-        self.claimed = own;
+        self.foreign = (!own).then_some(size);
     }
 
-    /// The viewer is used again. Returns the size to ask for, if another one is in force.
-    pub fn used(&mut self) -> Option<Winsize> {
-        let overruled = !self.claimed && self.in_force != self.own;
-        self.claimed = true;
-        overruled.then_some(self.own)
-    }
-
-    /// How the terminal is to be laid out.
+    /// The size in force, if it is not this pane's own.
     #[must_use]
-    pub fn layout(&self) -> Layout {
-        if self.claimed {
-            return Layout { size: self.own, scale: 1.0 };
-        }
-        let size = self.in_force;
-        let ratio = |own: u16, foreign: u16| f64::from(own) / f64::from(foreign.max(1));
-        let scale = ratio(self.own.cols, size.cols).min(ratio(self.own.rows, size.rows)).min(1.0);
+    pub fn foreign(&self) -> Option<Winsize> {
+        self.foreign
+    }
+
+    /// How the terminal is to be laid out. Of the pane's height, a share (0 to 1) is `covered` while another size is shown.
+    #[must_use]
+    pub fn layout(&self, oversized: Oversized, covered: f64) -> Layout {
+        let Some(size) = self.foreign else { return Layout { size: self.own, scale: 1.0 } };
+        let ratio = |room: u16, needed: u16| f64::from(room) / f64::from(needed.max(1));
+        let free = 1.0 - covered.clamp(0.0, 0.5);
+        let fitting = ratio(self.own.cols, size.cols).min(free * ratio(self.own.rows, size.rows)).min(1.0);
+        let scale = match oversized {
+            Oversized::Shrink => fitting,
+            Oversized::Scroll => 1.0,
+        };
         Layout { size, scale }
     }
 }
@@ -75,51 +66,58 @@ mod tests {
 
     fn pane(own: Winsize) -> Extent {
         let mut extent = Extent::default();
-        extent.fitted(own, true);
+        extent.fitted(own);
         extent
     }
 
-    #[test]
-    fn asks_for_its_own_size_once() {
-        let mut extent = Extent::default();
-        assert_eq!(extent.fitted(DESKTOP, true), Some(DESKTOP));
-        assert_eq!(extent.fitted(DESKTOP, true), None);
-        extent.in_force(DESKTOP, true);
-        assert_eq!(extent.layout(), Layout { size: DESKTOP, scale: 1.0 });
-        assert_eq!(extent.used(), None);
+    fn shown(extent: Extent) -> Layout {
+        extent.layout(Oversized::Shrink, 0.0)
     }
 
     #[test]
-    fn shows_anothers_size_until_used() {
+    fn tells_its_own_size_once() {
+        let mut extent = Extent::default();
+        assert!(extent.fitted(DESKTOP));
+        assert!(!extent.fitted(DESKTOP));
+        assert!(extent.fitted(PHONE));
+    }
+
+    #[test]
+    fn its_own_size_is_laid_out_before_the_server_says_so() {
+        let mut extent = pane(DESKTOP);
+        extent.in_force(DESKTOP, true);
+        extent.fitted(PHONE);
+        assert_eq!(shown(extent), Layout { size: PHONE, scale: 1.0 });
+        // The echo of what it was a moment ago.
+        extent.in_force(DESKTOP, true);
+        assert_eq!(shown(extent).size, PHONE);
+    }
+
+    #[test]
+    fn shows_anothers_size_whatever_its_own_becomes() {
         let mut extent = pane(DESKTOP);
         extent.in_force(PHONE, false);
-        assert_eq!(extent.layout(), Layout { size: PHONE, scale: 1.0 });
-        assert_eq!(extent.fitted(DESKTOP, true), None, "being laid out again is no use");
-        assert_eq!(extent.used(), Some(DESKTOP));
-        assert_eq!(extent.used(), None);
-        assert_eq!(extent.layout().size, DESKTOP);
+        assert_eq!(shown(extent), Layout { size: PHONE, scale: 1.0 });
+        assert!(extent.fitted(Winsize::cells(150, 45)), "the server is to know it all the same");
+        assert_eq!(shown(extent).size, PHONE);
+        extent.in_force(Winsize::cells(150, 45), true);
+        assert_eq!(shown(extent).size, Winsize::cells(150, 45));
     }
 
     #[test]
-    fn a_larger_grid_gets_a_smaller_font() {
+    fn a_larger_grid_is_shrunk_or_sticks_out() {
         let mut extent = pane(PHONE);
         extent.in_force(DESKTOP, false);
-        assert_eq!(extent.layout(), Layout { size: DESKTOP, scale: 0.25 });
+        assert_eq!(extent.layout(Oversized::Shrink, 0.0), Layout { size: DESKTOP, scale: 0.25 });
+        assert_eq!(extent.layout(Oversized::Scroll, 0.0), Layout { size: DESKTOP, scale: 1.0 });
     }
 
     #[test]
-    fn an_echo_of_an_older_own_size_changes_nothing() {
+    fn what_is_covered_is_left_free_unless_the_size_is_its_own() {
         let mut extent = pane(DESKTOP);
-        extent.fitted(PHONE, true);
-        extent.in_force(DESKTOP, true);
-        assert_eq!(extent.layout().size, PHONE);
-    }
-
-    #[test]
-    fn a_reader_shows_the_size_in_force_whatever_its_own() {
-        let mut extent = pane(DESKTOP);
-        extent.in_force(DESKTOP, true);
-        assert_eq!(extent.fitted(PHONE, false), None);
-        assert_eq!(extent.layout().size, DESKTOP);
+        assert_eq!(extent.layout(Oversized::Shrink, 0.25), Layout { size: DESKTOP, scale: 1.0 });
+        extent.in_force(DESKTOP, false);
+        assert_eq!(extent.layout(Oversized::Shrink, 0.25), Layout { size: DESKTOP, scale: 0.75 });
+        assert!(extent.layout(Oversized::Shrink, 7.0).scale > 0.0, "whatever happens");
     }
 }

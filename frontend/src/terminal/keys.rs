@@ -77,6 +77,13 @@ pub fn fate(platform: Platform, key: Key<'_>, selected: bool) -> Fate {
     }
 }
 
+/// Whether a key is pressed to type, by `KeyboardEvent.key`: not one that only goes with others, or moves about.
+#[must_use]
+pub fn types(key: &str) -> bool {
+    // Keyboards on a screen name no keys.
+    key.chars().count() == 1 || matches!(key, "Enter" | "Backspace" | "Tab" | "Unidentified" | "Process")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,6 +128,12 @@ mod tests {
         for text in ["a", "Ctrl+a", "Alt+c", "Ctrl+Alt+c", "Insert", "Shift+C", "Ctrl+Shift+Insert"] {
             check(Platform::Unix, text, true, Fate::Program);
         }
+    }
+
+    #[test]
+    fn a_modifier_types_nothing() {
+        assert!(["a", "é", " ", "Enter", "Unidentified"].into_iter().all(types));
+        assert!(!["Shift", "Control", "ArrowUp", "F5", ""].into_iter().any(types));
     }
 
     #[test]

@@ -8,10 +8,10 @@ use std::{
 
 use js_sys::Uint8Array;
 use leptos::prelude::*;
-use limpet_shared::{Role, SessionId, theme::Colours};
+use limpet_shared::{Role, SessionId, Winsize, theme::Colours};
 use wasm_bindgen::{JsCast as _, closure::Closure};
 use wasm_bindgen_futures::spawn_local;
-use web_sys::{HtmlElement, KeyboardEvent};
+use web_sys::{HtmlElement, KeyboardEvent, TouchEvent, WheelEvent};
 
 use super::{
     Appearance, PaneEvent, clipboard,
@@ -19,13 +19,15 @@ use super::{
     history::{History, at_top},
     hooks,
     keys::{self, Fate, Key, Platform},
-    queries,
+    pan, queries,
     screen::Screen,
     wiring,
 };
 use crate::{
     connection::{Connection, Observer, Phase, event::Tell, inflow::Mark},
     dom::{Listener, SizeWatch},
+    people::People,
+    settings::Oversized,
 };
 
 /// Ends whatever sequence the terminal is in, and resets it: CAN, RIS.
@@ -33,6 +35,12 @@ const RESET: &[u8] = b"\x18\x1bc";
 
 /// Hides the cursor (DECTCEM): there is nothing left to type to.
 const HIDE_CURSOR: &[u8] = b"\x1b[?25l";
+
+/// Marks, for style sheets, the element of a pane that shows another size than its own.
+const FOREIGN: &str = "data-foreign";
+
+/// What a reader learns who types.
+const READ_ONLY: &str = "You only watch here: what you type goes nowhere.";
 
 /// What a pane needs from its surroundings.
 #[derive(Clone)]
@@ -54,6 +62,11 @@ pub struct Pane {
     /// There is none before the pane has a size to tell.
     connection: OnceCell<Connection>,
     extent: Cell<Extent>,
+    oversized: Cell<Oversized>,
+    /// Whether a pane that is smaller than its grid goes where the cursor goes.
+    following: Cell<bool>,
+    /// Where the finger was that touches the pane.
+    touched: Cell<(i32, i32)>,
     /// What programs are told of them.
     colours: RefCell<Colours>,
     /// None before the first welcome.
@@ -90,6 +103,9 @@ impl Pane {
             element,
             connection: OnceCell::new(),
             extent: Cell::default(),
+            oversized: Cell::new(appearance.oversized),
+            following: Cell::new(true),
+            touched: Cell::default(),
             colours: RefCell::new(appearance.theme.clone().into()),
             role: Cell::new(None),
             pen: Cell::new(false),
@@ -142,6 +158,7 @@ impl Pane {
     /// Takes on another look.
     pub fn restyle(&self, appearance: &Appearance) {
         self.screen.restyle(appearance);
+        self.oversized.set(appearance.oversized);
         let colours = appearance.theme.clone().into();
         let news = self.colours.replace(colours) != *self.colours.borrow();
         if let Some(connection) = self.connection().filter(|_| news) {
@@ -158,34 +175,58 @@ impl Pane {
         }
         let Some(own) = self.screen.capacity() else { return };
         let mut extent = self.extent.get();
-        let news = extent.fitted(own, self.role.get().is_none_or(Role::may_write));
+        let news = extent.fitted(own);
         self.extent.set(extent);
-        self.screen.arrange(extent.layout());
+        self.arrange();
         let connection = self.connection.get_or_init(|| {
             let me: Weak<dyn Observer> = self.me.clone();
             let connection = Connection::new(self.around.session.clone(), own, me);
             connection.colours(&self.colours.borrow());
             connection
         });
-        if let Some(own) = news {
+        if news {
             connection.resize(own);
-            self.emit(PaneEvent::Size(own));
         }
     }
 
-    /// A person works here now, so this pane's size is to be in force.
-    pub fn used(&self) {
-        if !self.role.get().is_some_and(Role::may_write) {
-            return;
+    /// The terminal is drawn in another size than before.
+    pub fn resized(&self) {
+        if self.connection().is_none() {
+            // The size of a character is known only once the pane has been laid out.
+            self.fit();
         }
-        let mut extent = self.extent.get();
-        if let Some(own) = extent.used() {
-            self.extent.set(extent);
-            self.screen.arrange(extent.layout());
-            if let Some(connection) = self.connection() {
-                connection.resize(own);
-            }
-            self.emit(PaneEvent::Size(own));
+        self.follow_cursor();
+    }
+
+    /// Keeps the cursor in sight, if it was.
+    pub fn follow_cursor(&self) {
+        if self.pans() && self.following.get() {
+            pan::show_cursor(&self.element, &self.screen);
+        }
+    }
+
+    /// Somebody has scrolled the pane over its terminal: who looks elsewhere is left there.
+    pub fn panned(&self) {
+        self.following.set(pan::shows_cursor(&self.element, &self.screen));
+    }
+
+    /// A wheel scrolls the pane over its terminal as far as that goes, else it is the terminal's.
+    pub fn wheel(&self, event: &WheelEvent) {
+        if self.pans() && !event.ctrl_key() && pan::wheel(&self.element, event) {
+            event.prevent_default();
+            event.stop_propagation();
+        }
+    }
+
+    /// A finger does the same.
+    pub fn touch(&self, event: &TouchEvent) {
+        let Some(finger) = event.touches().get(0) else { return };
+        let (x, y) = (finger.client_x(), finger.client_y());
+        let (before_x, before_y) = self.touched.replace((x, y));
+        let moves = event.type_() == "touchmove";
+        if moves && self.pans() && pan::can_go(&self.element, (before_x - x).into(), (before_y - y).into()) {
+            // The browser itself scrolls, unless xterm.js keeps it from that.
+            event.stop_propagation();
         }
     }
 
@@ -194,6 +235,7 @@ impl Pane {
         if self.focus_muted.get() && queries::is_focus_report(input) {
             return;
         }
+        self.following.set(true);
         if let Some(connection) = self.connection() {
             connection.typed(input.as_bytes());
         }
@@ -224,7 +266,12 @@ impl Pane {
             meta: event.meta_key(),
         };
         match keys::fate(self.platform, key, self.screen.terminal().has_selection()) {
-            Fate::Program => true,
+            Fate::Program => {
+                if keys::types(&name) {
+                    self.hint();
+                }
+                true
+            }
             Fate::Browser => false,
             Fate::Copy => {
                 event.prevent_default();
@@ -291,14 +338,21 @@ impl Pane {
 
     /// Pastes this text.
     pub fn paste_text(&self, text: &str) {
-        self.used();
+        self.hint();
         self.screen.terminal().paste(text);
     }
 
     /// Types this text.
     pub fn send(&self, text: &str) {
-        self.used();
+        self.hint();
         self.screen.terminal().input(text);
+    }
+
+    /// Tells who types in vain why that is.
+    pub fn hint(&self) {
+        if self.role.get() == Some(Role::Reader) {
+            self.notice(READ_ONLY);
+        }
     }
 
     /// Whether the program reads the mouse, so that its right button is the program's too.
@@ -337,12 +391,31 @@ impl Pane {
         self.writing.borrow().front().is_some_and(|mark| mark.is_none_or(|mark| mark.replayed))
     }
 
-    fn show_size(&self, size: limpet_shared::Winsize, own: bool) {
+    fn show_size(&self, size: Winsize, own: bool) {
         let mut extent = self.extent.get();
         extent.in_force(size, own);
         self.extent.set(extent);
-        self.screen.arrange(extent.layout());
-        self.emit(PaneEvent::Size(extent.layout().size));
+        self.arrange();
+        self.emit(PaneEvent::Foreign(extent.foreign()));
+    }
+
+    fn arrange(&self) {
+        let extent = self.extent.get();
+        // It fails only for names that are none.
+        let _ = self.element.toggle_attribute_with_force(FOREIGN, extent.foreign().is_some());
+        self.screen.arrange(extent.layout(self.oversized.get(), pan::covered_share(&self.element)));
+        self.follow_cursor();
+    }
+
+    /// Whether the pane may be smaller than its terminal.
+    fn pans(&self) -> bool {
+        self.extent.get().foreign().is_some()
+    }
+
+    fn set_role(&self, role: Role) {
+        self.role.set(Some(role));
+        // So that it does not even report the mouse.
+        self.screen.terminal().options().set_deaf(!role.may_write());
     }
 
     fn emit(&self, event: PaneEvent) {
@@ -375,9 +448,10 @@ impl Observer for Pane {
                 self.history.drawn(earlier);
                 self.emit(PaneEvent::Earlier { rows: earlier, skipped });
             }
-            Tell::Role(role) => self.role.set(Some(role)),
+            Tell::Role(role) => self.set_role(role),
             Tell::Size { size, own } => self.show_size(size, own),
             Tell::Pen(pen) => self.pen.set(pen),
+            Tell::Viewers { count, list } => self.emit(PaneEvent::People(People { count, list })),
             Tell::Title(title) => {
                 self.screen.label(&format!("Terminal: {title}"));
                 self.emit(PaneEvent::Title(title));

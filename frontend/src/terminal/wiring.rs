@@ -4,7 +4,7 @@ use std::rc::{Rc, Weak};
 
 use leptos::prelude::window;
 use wasm_bindgen::{JsCast as _, closure::Closure};
-use web_sys::{Event, KeyboardEvent, MouseEvent};
+use web_sys::{Event, KeyboardEvent, MouseEvent, TouchEvent, WheelEvent};
 
 use super::pane::Pane;
 use crate::dom::{Listener, SizeWatch};
@@ -17,14 +17,10 @@ pub fn attach(pane: &Rc<Pane>) -> (SizeWatch, Vec<Listener>) {
     screen.on(|terminal, f| terminal.on_binary(f), with(&me, |pane, input: String| pane.typed_bytes(&input)));
     screen.on(super::xterm::Terminal::on_bell, with(&me, |pane, ()| pane.rang()));
     screen.on(super::xterm::Terminal::on_viewport, with(&me, |pane, _: i32| pane.scrolled()));
-    // The size of a character is known only once the pane has been laid out.
+    screen.on(super::xterm::Terminal::on_cursor, with(&me, |pane, ()| pane.follow_cursor()));
     screen.on(
         super::xterm::Terminal::on_dimensions_change,
-        with(&me, |pane, _: wasm_bindgen::JsValue| {
-            if pane.connection().is_none() {
-                pane.fit();
-            }
-        }),
+        with(&me, |pane, _: wasm_bindgen::JsValue| pane.resized()),
     );
     attach_keys(pane);
     (SizeWatch::new(pane.element(), call(&me, Pane::fit)), listeners(pane))
@@ -41,9 +37,11 @@ fn attach_keys(pane: &Rc<Pane>) {
 
 fn listeners(pane: &Rc<Pane>) -> Vec<Listener> {
     let me = Rc::downgrade(pane);
-    let used = |event| Listener::capturing(pane.element(), event, with(&me, |pane, _: Event| pane.used()));
+    let element = pane.element();
+    let touch =
+        |event| Listener::capturing(element, event, with(&me, |pane, event: TouchEvent| pane.touch(&event)));
     let menu = Listener::capturing(
-        pane.element(),
+        element,
         "contextmenu",
         with(&me, |pane, event: MouseEvent| {
             if pane.mouse_is_taken() && !event.shift_key() {
@@ -51,7 +49,14 @@ fn listeners(pane: &Rc<Pane>) -> Vec<Listener> {
             }
         }),
     );
-    vec![used("focusin"), used("keydown"), used("pointerdown"), used("paste"), menu]
+    vec![
+        Listener::capturing(element, "paste", with(&me, |pane, _: Event| pane.hint())),
+        Listener::capturing(element, "wheel", with(&me, |pane, event: WheelEvent| pane.wheel(&event))),
+        Listener::new(element, "scroll", with(&me, |pane, _: Event| pane.panned())),
+        touch("touchstart"),
+        touch("touchmove"),
+        menu,
+    ]
 }
 
 /// A closure for JavaScript that does nothing once the pane is gone.

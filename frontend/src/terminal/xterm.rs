@@ -47,6 +47,10 @@ extern "C" {
     #[wasm_bindgen(method, js_name = onScroll)]
     pub fn on_viewport(this: &Terminal, listener: &Function) -> Disposable;
 
+    /// The cursor is somewhere else.
+    #[wasm_bindgen(method, js_name = onCursorMove)]
+    pub fn on_cursor(this: &Terminal, listener: &Function) -> Disposable;
+
     /// A cell or the grid has another size in pixels.
     #[wasm_bindgen(method, js_name = onDimensionsChange)]
     pub fn on_dimensions_change(this: &Terminal, listener: &Function) -> Disposable;
@@ -81,6 +85,14 @@ extern "C" {
     #[wasm_bindgen(method, getter, js_name = baseY)]
     pub fn base_y(this: &Buffer) -> i32;
 
+    /// The cursor's column.
+    #[wasm_bindgen(method, getter, js_name = cursorX)]
+    pub fn cursor_x(this: &Buffer) -> u32;
+
+    /// The cursor's row, counted from `base_y`.
+    #[wasm_bindgen(method, getter, js_name = cursorY)]
+    pub fn cursor_y(this: &Buffer) -> u32;
+
     /// Modes that the program has set.
     #[wasm_bindgen(method, getter)]
     pub fn modes(this: &Terminal) -> Modes;
@@ -107,6 +119,10 @@ extern "C" {
 
     /// `IModes`.
     pub type Modes;
+
+    /// Whether the cursor is to be seen (DECTCEM).
+    #[wasm_bindgen(method, getter, js_name = showCursor)]
+    pub fn show_cursor(this: &Modes) -> bool;
 
     /// `none` unless the program reads the mouse.
     #[wasm_bindgen(method, getter, js_name = mouseTrackingMode)]

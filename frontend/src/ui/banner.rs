@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use leptos::prelude::*;
+use limpet_shared::Role;
 
 use super::icons::{Glyph, Icon};
 use crate::{
@@ -58,10 +59,14 @@ pub fn Banner(
     // The document is there, so it can be loaded again.
     let reload = move |_| drop(window().location().reload());
 
+    let owns = Memo::new(move |_| tab.with(|tab| tab.as_ref().is_some_and(|tab| tab.role == Role::Owner)));
     let again_or_close = move || {
+        let close_word = if owns.get() { "Close" } else { "Leave" };
         view! {
-            <button type="button" class="button small" on:click=restart><Glyph icon=Icon::Restart/>"Restart"</button>
-            <button type="button" class="button small" on:click=close>"Close"</button>
+            <button type="button" class="button small" hidden=move || !owns.get() on:click=restart>
+                <Glyph icon=Icon::Restart/>"Restart"
+            </button>
+            <button type="button" class="button small" on:click=close>{close_word}</button>
         }
     };
     let next_try = Memo::new(move |_| match tab.with(|tab| tab.as_ref().map(|tab| tab.phase)) {
@@ -81,7 +86,7 @@ pub fn Banner(
             ),
             Message::Vanished => (
                 "danger",
-                view! { <p>"This terminal was closed elsewhere, or the server was started again."</p> }.into_any(),
+                view! { <p>{vanished(owns.get())}</p> }.into_any(),
                 again_or_close().into_any(),
             ),
             Message::Elsewhere => (
@@ -103,6 +108,15 @@ pub fn Banner(
                 <div class="banner-actions">{buttons}</div>
             </div>
         })
+    }
+}
+
+/// Why a terminal is not there any more.
+const fn vanished(owns: bool) -> &'static str {
+    if owns {
+        "This terminal was closed elsewhere, or the server was started again."
+    } else {
+        "This terminal was closed by its owner, or the server was started again."
     }
 }
 
@@ -139,7 +153,7 @@ fn seconds_until(at_ms: f64) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use limpet_shared::{ExitStatus, api::SessionInfo};
+    use limpet_shared::{ExitStatus, Flow, Sizing, api::SessionInfo};
 
     use super::*;
 
@@ -153,6 +167,9 @@ mod tests {
             created: 0,
             viewers: 1,
             exit,
+            role: Role::Owner,
+            sizing: Sizing::Pen,
+            flow: Flow::Auto,
         };
         Tab { phase, ..Tab::from(session) }
     }

@@ -6,11 +6,44 @@ use super::{icons::Mark, keys::Keys};
 use crate::{
     app::App,
     commands::{Action, describe},
+    tabs::model::TabList,
 };
 
-/// An invitation.
+/// What is said when nothing is open.
 #[component]
 pub fn Empty() -> impl IntoView {
+    let app = App::expect();
+    move || {
+        if app.owner.get() { view! { <Invitation/> }.into_any() } else { view! { <Farewell/> }.into_any() }
+    }
+}
+
+/// What a guest sees who has left, or whose terminal is gone.
+#[component]
+fn Farewell() -> impl IntoView {
+    let app = App::expect();
+    let left = Memo::new(move |_| app.tabs.with(TabList::has_closed));
+    let words = move || {
+        if left.get() {
+            "You have left this terminal. It goes on without you."
+        } else {
+            "The terminal that you were invited to is gone: it was closed, or the server was started again."
+        }
+    };
+    view! {
+        <div class="empty">
+            <Mark/>
+            <p role="status">{words}</p>
+            <button type="button" class="button primary" hidden=move || !left.get() on:click=move |_| app.come_back()>
+                "Come back"
+            </button>
+        </div>
+    }
+}
+
+/// An owner is invited to begin.
+#[component]
+fn Invitation() -> impl IntoView {
     let app = App::expect();
     let keys = |action| describe(action).1.map(|chord| view! { <Keys chord/> });
     view! {

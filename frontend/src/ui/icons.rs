@@ -37,6 +37,12 @@ pub enum Icon {
     Grip,
     /// Round once.
     Restart,
+    /// A pen.
+    Pen,
+    /// Two people.
+    People,
+    /// Two links of a chain.
+    Link,
 }
 
 impl Icon {
@@ -50,6 +56,13 @@ impl Icon {
             Self::Settings => "M2.5 5h5M11 5h2.5M9.2 3.2v3.6M2.5 11H5M8.5 11h5M6.8 9.2v3.6",
             Self::Down => "M4 6l4 4 4-4",
             Self::Grip => "M4 6h8M4 10h8",
+            Self::Pen => "M3 13l.8-3.2 7-7a1.7 1.7 0 0 1 2.4 2.4l-7 7zM9.5 4.1l2.4 2.4",
+            Self::People => {
+                "M6 7.5a2.3 2.3 0 1 0 0-4.6 2.3 2.3 0 0 0 0 4.6zM1.8 13a4.2 4.2 0 0 1 8.4 0M10.6 3.2a2.3 2.3 0 0 1 0 4.2M12 9.6a4.2 4.2 0 0 1 2.3 3.4"
+            }
+            Self::Link => {
+                "M6.8 9.2a2.6 2.6 0 0 0 3.7 0l2.3-2.3a2.6 2.6 0 0 0-3.7-3.7l-.8.8M9.2 6.8a2.6 2.6 0 0 0-3.7 0L3.2 9.1a2.6 2.6 0 0 0 3.7 3.7l.8-.8"
+            }
             Self::Restart => "M12.8 8A4.8 4.8 0 1 1 11 4.3M11.2 1.8v2.8H8.4",
         }
     }

@@ -21,6 +21,7 @@ const CHARACTERS: [&str; 4] = ["|", "/", "-", "~"];
 #[component]
 pub fn KeyBar() -> impl IntoView {
     let app = App::expect();
+    let useless = move || app.active().is_none() || !app.role().may_write();
     let named = |(name, words, key, code)| {
         view! {
             <button type="button" tabindex="-1" aria-label=words on:click=move |_| app.press_key(key, code)>{name}</button>
@@ -32,7 +33,7 @@ pub fn KeyBar() -> impl IntoView {
     let [escape, tab, arrows @ ..] = NAMED;
     view! {
         // The terminal keeps the keyboard, else the one on the screen would go away.
-        <div class="key-bar" role="toolbar" aria-label="Keys" hidden=move || app.active().is_none()
+        <div class="key-bar" role="toolbar" aria-label="Keys" hidden=useless
             on:mousedown=|event: ev::MouseEvent| event.prevent_default()>
             {named(escape)}
             {named(tab)}

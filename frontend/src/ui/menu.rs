@@ -10,8 +10,9 @@ use crate::{
     commands::{Action, describe},
 };
 
-const ITEMS: [Action; 6] = [
+const ITEMS: [Action; 7] = [
     Action::RenameTab,
+    Action::Share,
     Action::MoveTabBefore,
     Action::MoveTabAfter,
     Action::RestartTab,
@@ -44,7 +45,8 @@ pub fn TabMenu(
         focus_child(&menu, next);
     };
     let ended = app.active_tab().get_untracked().is_some_and(|tab| tab.is_over());
-    let fits = move |action: &Action| ended || *action != Action::RestartTab;
+    let role = untrack(|| app.role());
+    let fits = move |action: &Action| (ended || *action != Action::RestartTab) && action.is_for(role);
     let item = move |action| {
         let (title, chord) = describe(action);
         let choose = move |_| {

@@ -3,8 +3,9 @@
 use leptos::prelude::*;
 
 use super::{
-    close::CloseDialog, help::HelpDialog, menu::TabMenu, palette::Palette, rename::RenameDialog,
-    settings::SettingsDialog, switcher::Switcher, themes::ThemePicker,
+    close::CloseDialog, help::HelpDialog, menu::TabMenu, palette::Palette, people::PeopleDialog,
+    rename::RenameDialog, settings::SettingsDialog, share::ShareDialog, switcher::Switcher,
+    themes::ThemePicker,
 };
 use crate::app::{App, Overlay};
 
@@ -21,6 +22,8 @@ pub fn Overlays() -> impl IntoView {
             Overlay::Help => view! { <HelpDialog/> }.into_any(),
             Overlay::Menu { x, y } => view! { <TabMenu x y/> }.into_any(),
             Overlay::Rename(tab) => view! { <RenameDialog tab/> }.into_any(),
+            Overlay::People => view! { <PeopleDialog/> }.into_any(),
+            Overlay::Share(session) => view! { <ShareDialog session/> }.into_any(),
             Overlay::Close(tab, running) => view! { <CloseDialog tab running/> }.into_any(),
         })
     }

@@ -12,7 +12,10 @@ use crate::{
 #[component]
 pub fn Palette() -> impl IntoView {
     let app = App::expect();
-    let listed = commands::all().into_iter().filter(|command| command.action != Action::ShowPalette);
+    let role = untrack(|| app.role());
+    let listed = commands::all()
+        .into_iter()
+        .filter(|command| command.action != Action::ShowPalette && command.action.is_for(role));
     let items = listed.map(item).collect();
     let look = move |action| {
         app.preview.set(match action {

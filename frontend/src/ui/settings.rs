@@ -7,7 +7,7 @@ use super::dialog::{Dialog, Heading};
 use crate::{
     app::App,
     commands::{Action, describe},
-    settings::{FONT_SIZES, Font, Mode, SCROLLBACK, Settings},
+    settings::{FONT_SIZES, Font, Mode, Oversized, SCROLLBACK, Settings},
     themes::{self, BUILT_IN},
 };
 
@@ -118,6 +118,16 @@ fn Text() -> impl IntoView {
 fn Terminals() -> impl IntoView {
     let app = App::expect();
     let blink = Memo::new(move |_| app.settings.with(|settings| settings.cursor_blink));
+    let oversized = Memo::new(move |_| app.settings.with(|settings| settings.oversized));
+    let choice = move |value: Oversized, name: &'static str| {
+        view! {
+            <label class="choice">
+                <input type="radio" name="oversized" prop:checked=move || oversized.get() == value
+                    on:change=move |_| app.change_settings(|settings| settings.oversized = value)/>
+                <span>{name}</span>
+            </label>
+        }
+    };
     view! {
         <fieldset>
             <legend>"Terminal"</legend>
@@ -128,6 +138,13 @@ fn Terminals() -> impl IntoView {
             </label>
             <NumberField label="Scrollback" unit="lines" from=*SCROLLBACK.start() to=*SCROLLBACK.end() step=1000
                 get=|settings| settings.scrollback set=|settings, lines| settings.scrollback = lines/>
+            <div class="field">
+                <span id="oversized">"A terminal larger than this window"</span>
+                <div class="choices" role="radiogroup" aria-labelledby="oversized">
+                    {choice(Oversized::Shrink, "Shrink the text to fit")}
+                    {choice(Oversized::Scroll, "Scroll over it")}
+                </div>
+            </div>
         </fieldset>
     }
 }

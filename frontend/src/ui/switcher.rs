@@ -35,7 +35,7 @@ pub fn Switcher() -> impl IntoView {
                 on:pointerup=move |_| reorder.released() on:pointercancel=move |_| reorder.released()>
                 <For each=move || kinds.get() key=Clone::clone children=move |kind| view! { <Line kind reorder/> }/>
             </div>
-            <button type="button" class="button wide" on:click=new_tab>
+            <button type="button" class="button wide" hidden=move || !app.may(Action::NewTab) on:click=new_tab>
                 <Glyph icon=Icon::Plus/>{describe(Action::NewTab).0}
             </button>
         </Dialog>

@@ -86,7 +86,7 @@ pub fn TabItem(
         <div node_ref=element class="tab" class:dragged=dragged role="tab" id=format!("tab-{dom_id}")
             aria-controls=format!("panel-{dom_id}") aria-selected=move || active.get().to_string()
             tabindex=move || if active.get() { "0" } else { "-1" } title=title
-            on:click=move |_| select() on:dblclick=move |_| app.show(Overlay::Rename(kind.get_value()))
+            on:click=move |_| select() on:dblclick=app.on_click(Action::RenameTab)
             on:auxclick=on_middle on:contextmenu=on_menu on:keydown=move |event| on_key(app, &event)
             on:pointerdown=move |event| reorder.press(kind.get_value(), &event)>
             <span class="tab-sign">{move || tab.with(|tab| tab.as_ref().map(sign))}</span>

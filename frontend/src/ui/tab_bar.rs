@@ -6,6 +6,7 @@ use super::{
     drag::{Axis, Reorder},
     icons::{Glyph, Icon, Mark},
     keys::in_words,
+    pen::PenChip,
     status::Status,
     tab::TabItem,
 };
@@ -32,6 +33,8 @@ pub fn TabBar() -> impl IntoView {
             <Current/>
             <BarButton action=Action::NewTab icon=Icon::Plus/>
             <span class="spring"></span>
+            <PenChip/>
+            <PeopleButton/>
             <Status/>
             <BarButton action=Action::ShowSettings icon=Icon::Settings/>
             <BarButton action=Action::ShowPalette icon=Icon::Menu/>
@@ -56,13 +59,29 @@ fn Current() -> impl IntoView {
     }
 }
 
+/// How many are at the active tab, unless one is alone.
+#[component]
+fn PeopleButton() -> impl IntoView {
+    let app = App::expect();
+    let tab = app.active_tab();
+    let count = Memo::new(move |_| tab.with(|tab| tab.as_ref().map_or(0, |tab| tab.people.count)));
+    let label = move || format!("{} people here", count.get());
+    view! {
+        <button type="button" class="people-button" aria-haspopup="dialog" hidden=move || count.get() < 2
+            aria-label=label title=label on:click=app.on_click(Action::ShowPeople)>
+            <Glyph icon=Icon::People/>
+            <span aria-hidden="true">{count}</span>
+        </button>
+    }
+}
+
 #[component]
 fn BarButton(action: Action, icon: Icon) -> impl IntoView {
     let app = App::expect();
     let (title, chord) = describe(action);
     view! {
-        <button type="button" class="icon-button" aria-label=title title=in_words(title, chord)
-            on:click=app.on_click(action)>
+        <button type="button" class="icon-button" hidden=move || !app.may(action) aria-label=title
+            title=in_words(title, chord) on:click=app.on_click(action)>
             <Glyph icon/>
         </button>
     }

@@ -11,6 +11,7 @@ fn welcome(epoch: u8, output: u64, live: u64) -> Welcome {
         output: OutputOffset::new(output),
         live: OutputOffset::new(live),
         input: InputOffset::ZERO,
+        by: None,
         size: Winsize::default(),
         title: String::new(),
         server: String::new(),

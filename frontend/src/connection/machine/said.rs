@@ -1,6 +1,6 @@
 //! What the server says, and what follows from it.
 
-use limpet_shared::{ClientMessage, ErrorCode, Header, MessageError, ServerMessage, Welcome, Winsize};
+use limpet_shared::{ClientMessage, ErrorCode, Header, MessageError, ServerMessage, Welcome};
 
 use super::{Machine, State};
 use crate::connection::{
@@ -37,7 +37,7 @@ impl Machine {
             self.tell(Tell::Clear { skipped: 0, earlier: 0 });
         }
         self.tell(Tell::Role(welcome.role));
-        self.tell(Tell::Size { size: welcome.size, own: same_cells(welcome.size, self.size) });
+        self.tell(Tell::Size { size: welcome.size, own: welcome.by == Some(self.viewer) });
         self.tell(Tell::Title(welcome.title));
         self.greet_version(welcome.server);
         if self.outbox.restart(welcome.input) > 0 {
@@ -72,7 +72,10 @@ impl Machine {
                 self.tell(Tell::Clear { skipped, earlier });
             }
             ServerMessage::Title { title } => self.tell(Tell::Title(title)),
-            ServerMessage::Viewers { pen, .. } => self.tell(Tell::Pen(pen)),
+            ServerMessage::Viewers { count, pen, list } => {
+                self.tell(Tell::Pen(pen));
+                self.tell(Tell::Viewers { count, list });
+            }
             ServerMessage::Exit { status, .. } => self.ended(status),
             ServerMessage::Pong { t } => self.pong(t.as_f64(), moment),
             ServerMessage::Welcome(_) => self.give_up(GoneReason::Protocol),
@@ -92,8 +95,10 @@ impl Machine {
     }
 
     fn error(&mut self, code: ErrorCode, message: String) {
-        if code != ErrorCode::UnknownType {
-            self.tell(Tell::Notice(message));
+        match code {
+            ErrorCode::UnknownType => {}
+            ErrorCode::NoSuchViewer => self.notice("Nobody to give the pen to: they have left."),
+            _ => self.tell(Tell::Notice(message)),
         }
     }
 
@@ -103,8 +108,4 @@ impl Machine {
         }
         self.beat(moment);
     }
-}
-
-fn same_cells(a: Winsize, b: Winsize) -> bool {
-    (a.cols, a.rows) == (b.cols, b.rows)
 }

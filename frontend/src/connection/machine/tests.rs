@@ -1,4 +1,6 @@
-use limpet_shared::{Epoch, Header, InputOffset, OutputOffset, Resume, ServerMessage, SessionId, Welcome};
+use limpet_shared::{
+    Epoch, ErrorCode, Header, InputOffset, OutputOffset, Presence, Resume, ServerMessage, SessionId, Welcome,
+};
 
 use super::*;
 use crate::connection::event::Effect as E;
@@ -52,6 +54,7 @@ fn welcome(output: u64) -> Welcome {
         live: OutputOffset::new(output),
         input: InputOffset::ZERO,
         size: Winsize::cells(80, 24),
+        by: None,
         title: "bash".into(),
         server: env!("CARGO_PKG_VERSION").into(),
     }
@@ -255,7 +258,7 @@ fn input_waits_for_the_attachment() {
 }
 
 #[test]
-fn a_reader_neither_types_nor_resizes() {
+fn a_reader_neither_types_nor_resizes_nor_takes_the_pen() {
     let mut rig = Rig::new();
     rig.on(Event::Start);
     rig.on(Event::Typed(b"early"));
@@ -264,6 +267,7 @@ fn a_reader_neither_types_nor_resizes() {
     assert!(!effects.iter().any(|effect| matches!(effect, E::SendFrame(_))));
     assert_eq!(rig.on(Event::Typed(b"x")), []);
     assert_eq!(rig.on(Event::Resized(Winsize::cells(100, 30))), []);
+    assert_eq!(rig.on(Event::PenWanted(None)), []);
 }
 
 #[test]
@@ -297,7 +301,7 @@ fn another_version_is_told_once() {
 }
 
 #[test]
-fn the_size_knows_who_asked_for_it() {
+fn the_size_knows_whose_it_is() {
     let mut rig = Rig::attached();
     let size = Winsize::cells(100, 30);
     assert!(matches!(sent(&rig.on(Event::Resized(size)))[..], [ClientMessage::Resize(sent)] if sent == size));
@@ -305,6 +309,43 @@ fn the_size_knows_who_asked_for_it() {
         let effects = rig.say(&ServerMessage::Resize { size, by: Some(by) });
         assert_eq!(effects, [E::Tell(Tell::Size { size, own })]);
     }
+    // Another one's size may happen to be the same.
+    for (by, own) in [(Some(ViewerId::from_random([7; 16])), true), (None, false)] {
+        let mut rig = Rig::new();
+        rig.on(Event::Start);
+        rig.on(Event::Opened);
+        let effects = rig.say(&ServerMessage::Welcome(Welcome { by, ..welcome(0) }));
+        assert!(effects.contains(&E::Tell(Tell::Size { size: Winsize::cells(80, 24), own })));
+    }
+}
+
+#[test]
+fn the_pen_is_asked_for_by_who_may_have_it() {
+    let mut rig = Rig::new();
+    assert_eq!(rig.on(Event::PenWanted(None)), [], "there is nobody to ask yet");
+    let mut rig = Rig::attached();
+    for to in [None, Some(7)] {
+        assert_eq!(sent(&rig.on(Event::PenWanted(to))), [ClientMessage::Pen { to }]);
+    }
+    let gone = ServerMessage::Error { code: ErrorCode::NoSuchViewer, message: "see viewers".into() };
+    let effects = rig.say(&gone);
+    assert!(matches!(&effects[..], [E::Tell(Tell::Notice(text))] if !text.contains("see viewers")));
+}
+
+#[test]
+fn who_is_there_is_passed_on() {
+    let list = vec![Presence {
+        id: 3,
+        role: Role::Writer,
+        since: 5,
+        from: String::new(),
+        agent: "curl/8".into(),
+        pen: true,
+        you: false,
+    }];
+    let viewers = ServerMessage::Viewers { count: 1, pen: false, list: list.clone() };
+    let told = [E::Tell(Tell::Pen(false)), E::Tell(Tell::Viewers { count: 1, list })];
+    assert_eq!(Rig::attached().say(&viewers), told);
 }
 
 #[test]

@@ -13,6 +13,9 @@ fn session(id: &str) -> SessionInfo {
         created: 0,
         viewers: 0,
         exit: None,
+        role: Role::Owner,
+        sizing: Sizing::Pen,
+        flow: Flow::Auto,
     }
 }
 

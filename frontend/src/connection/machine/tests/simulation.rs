@@ -179,6 +179,7 @@ impl World {
                 }
                 ClientMessage::Ping { t } => self.answer(&ServerMessage::Pong { t }),
                 ClientMessage::Resize(_)
+                | ClientMessage::Pen { .. }
                 | ClientMessage::Colours(_)
                 | ClientMessage::History
                 | ClientMessage::Pong { .. } => {}

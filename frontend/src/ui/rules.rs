@@ -1,0 +1,89 @@
+//! The rules of one session while several are there: whose size counts, and whether the program waits for them.
+
+use leptos::prelude::*;
+use limpet_shared::{Flow, SessionId, Sizing, api::UpdateSession};
+
+use crate::{
+    app::App,
+    tabs::{Tab, TabKind},
+};
+
+const fn sizing_words(sizing: Sizing) -> (&'static str, &'static str) {
+    match sizing {
+        Sizing::Pen => ("Whoever has the pen", "The pen is taken and given; typing leaves it where it is."),
+        Sizing::Latest => {
+            ("Whoever typed last", "Who types or resizes their window has the pen, and the size.")
+        }
+        Sizing::Owner => ("The owner", "Guests look on in the owner's size, even with the pen."),
+        Sizing::Smallest => ("The smallest window", "Everybody sees all of it, nobody has to scroll."),
+        Sizing::Fixed => ("Nobody", "The size stays as it is, whoever comes."),
+    }
+}
+
+const fn flow_words(flow: Flow) -> (&'static str, &'static str) {
+    match flow {
+        Flow::Auto => ("Wait a little", "Who is too slow skips what went by, and sees the present."),
+        Flow::Hold => ("Wait", "Nothing is skipped: the program is as slow as its fastest viewer."),
+        Flow::Free => ("Never wait", "The program runs at full speed; who is slow skips."),
+    }
+}
+
+/// The rules, to be changed at once.
+#[component]
+pub fn Rules(
+    /// Whose.
+    session: SessionId,
+) -> impl IntoView {
+    let app = App::expect();
+    let tab = app.tab(TabKind::Terminal(session.clone()));
+    let of = move |default, part: fn(&Tab) -> usize| tab.with(|tab| tab.as_ref().map_or(default, part));
+    let sizing = Memo::new(move |_| of(0, |tab| place(Sizing::ALL, tab.sizing)));
+    let flow = Memo::new(move |_| of(0, |tab| place(Flow::ALL, tab.flow)));
+    let session = StoredValue::new(session);
+    let update = move |update| app.update_session(session.get_value(), update);
+    let set_sizing = move |at: usize| {
+        update(UpdateSession { sizing: Sizing::ALL.get(at).copied(), ..UpdateSession::default() });
+    };
+    let set_flow = move |at: usize| {
+        update(UpdateSession { flow: Flow::ALL.get(at).copied(), ..UpdateSession::default() });
+    };
+    view! {
+        <fieldset>
+            <legend>"While several are here"</legend>
+            <Choice label="Whose window decides the size" words=Sizing::ALL.iter().copied().map(sizing_words).collect()
+                chosen=sizing on_choose=set_sizing/>
+            <Choice label="For slow connections, programs" words=Flow::ALL.iter().copied().map(flow_words).collect()
+                chosen=flow on_choose=set_flow/>
+        </fieldset>
+    }
+}
+
+/// One of several, and below it what that means.
+#[component]
+fn Choice(
+    label: &'static str,
+    words: Vec<(&'static str, &'static str)>,
+    chosen: Memo<usize>,
+    #[prop(into)] on_choose: Callback<usize>,
+) -> impl IntoView {
+    let sentences: Vec<_> = words.iter().map(|&(_, sentence)| sentence).collect();
+    let options = words.into_iter().enumerate().map(|(at, (name, _))| {
+        view! { <option value=at.to_string() selected=move || chosen.get() == at>{name}</option> }
+    });
+    let choose = move |event| {
+        if let Ok(at) = event_target_value(&event).parse() {
+            on_choose.run(at);
+        }
+    };
+    view! {
+        <label class="field inline">
+            <span>{label}</span>
+            <select prop:value=move || chosen.get().to_string() on:change=choose>{options.collect_view()}</select>
+        </label>
+        <p class="hint choice-hint" role="status">{move || sentences.get(chosen.get()).copied()}</p>
+    }
+}
+
+fn place<T: PartialEq>(all: &[T], one: T) -> usize {
+    all.iter().position(|other| *other == one).unwrap_or_default()
+}

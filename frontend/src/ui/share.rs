@@ -1,0 +1,117 @@
+//! How to let others in to one terminal: links, and the rules while several are there.
+
+use leptos::{html, prelude::*, task::spawn_local};
+use limpet_shared::{Role, SessionId, api::Pass};
+
+use super::{
+    dialog::{Dialog, Heading},
+    icons::{Glyph, Icon},
+    rules::Rules,
+};
+use crate::{
+    api,
+    app::{App, link},
+    base,
+    terminal::clipboard,
+};
+
+/// Links to one session, and its rules.
+#[component]
+pub fn ShareDialog(
+    /// Which.
+    session: SessionId,
+) -> impl IntoView {
+    let passes = RwSignal::new(None::<Result<Vec<Pass>, String>>);
+    {
+        let session = session.clone();
+        spawn_local(async move {
+            let answer = api::passes(&session).await.map_err(|error| error.to_string());
+            // The dialog may be closed by now.
+            passes.try_set(Some(answer));
+        });
+    }
+    App::expect().refresh();
+    let address = base::url("");
+    let local = link::is_local(&address);
+    let links = move || match passes.get() {
+        None => view! { <div class="invitations" aria-busy="true"></div> }.into_any(),
+        Some(Err(problem)) => view! { <p class="problem" role="alert">{problem}</p> }.into_any(),
+        Some(Ok(passes)) => {
+            let address = address.clone();
+            let invitation = move |Pass { role, token }| {
+                view! { <Invitation role link=link::with_token(&address, &token)/> }
+            };
+            view! { <div class="invitations">{passes.into_iter().map(invitation).collect_view()}</div> }
+                .into_any()
+        }
+    };
+    view! {
+        <Dialog label="Share" class="settings">
+            <Heading title="Share this terminal"/>
+            <div class="settings-body">
+                <fieldset>
+                    <legend>"Links"</legend>
+                    {links}
+                    <p class="hint">
+                        "They open this terminal and no other, until you close it or the server gets another token. "
+                        "They cannot be taken back one by one."
+                    </p>
+                    <p class="hint warning" hidden=!local>
+                        "You opened this page by an address that leads to your own machine only. For others, open it by one "
+                        "that they can reach, and share it from there."
+                    </p>
+                </fieldset>
+                <Rules session/>
+            </div>
+        </Dialog>
+    }
+}
+
+/// One link.
+#[component]
+fn Invitation(role: Role, link: String) -> impl IntoView {
+    let input = NodeRef::<html::Input>::new();
+    let copied = RwSignal::new(false);
+    let (title, sentence) = match role {
+        Role::Owner | Role::Writer => (
+            "Can type",
+            "Sees the terminal and types in it as you do: for people you would lend your keyboard.",
+        ),
+        Role::Reader => ("Can watch", "Sees the terminal, with what it showed before, and changes nothing."),
+    };
+    let copy = {
+        let link = link.clone();
+        move |_| {
+            if !clipboard::available() {
+                if let Some(input) = input.get_untracked() {
+                    input.select();
+                }
+                clipboard::copy_selection();
+                return copied.set(true);
+            }
+            let link = link.clone();
+            spawn_local(async move {
+                let done = clipboard::write(&link).await.is_ok();
+                copied.try_set(done);
+            });
+        }
+    };
+    let icon = move || if copied.get() { Icon::Check } else { Icon::Link };
+    let word = move || if copied.get() { "Copied" } else { "Copy link" };
+    view! {
+        <div class="invitation">
+            <label class="field">
+                <span class="invitation-title">{title}</span>
+                <input node_ref=input type="text" readonly=true value=link on:focus=move |_| {
+                    if let Some(input) = input.get_untracked() {
+                        input.select();
+                    }
+                }/>
+            </label>
+            <button type="button" class="button" aria-label=move || format!("{}: {title}", word()) on:click=copy>
+                {move || view! { <Glyph icon=icon()/> }}<span role="status">{word}</span>
+            </button>
+            <p class="hint">{sentence}</p>
+        </div>
+    }
+}

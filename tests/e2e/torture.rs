@@ -97,6 +97,8 @@ async fn follow(address: String, session: SessionId, mut seeded: Seeded, reconne
         let Ok(mut client) = Client::attach_at(&address, &session, hello.clone()).await else { continue };
         let enough = seeded.below(30_000);
         while (client.output.len() as u64) < enough && client.turn().await {}
+        let reset = client.control.iter().find(|message| matches!(message, ServerMessage::Reset { .. }));
+        assert_eq!(reset, None, "nobody fell behind");
         lines.take(&client.output);
         if client.exit.is_some() {
             assert_eq!(client.exit, Some(ExitStatus::Code(0)));
@@ -225,8 +227,10 @@ async fn nothing_is_lost_doubled_or_left_whatever_happens() {
     );
 }
 
-/// Prints numbered lines until there is a file of that name.
+/// Prints numbered lines until there is a file of that name, a megabyte a second or so: no viewer is to fall behind what is kept.
 fn numbered_lines(stop_file: &Path) -> String {
     let stop = stop_file.display();
-    format!("i=0; until [ -e {stop} ]; do for ((j=0; j<100; j++)); do echo line $((++i)); done; done")
+    format!(
+        "i=0; until [ -e {stop} ]; do for ((j=0; j<100; j++)); do echo line $((++i)); done; read -t 0.001 x; done"
+    )
 }

@@ -33,7 +33,7 @@ impl App {
             Action::SwitchTab => self.show(Overlay::Tabs),
             Action::TakePen => self.with_pane(|pane| pane.pen(None)),
             Action::ShowPeople => self.with_active(|app, _| app.show(Overlay::People)),
-            Action::Share => self.with_active(Self::share),
+            Action::Share => self.with_active(|app, tab| app.share(&tab)),
             Action::Copy => self.with_pane(|pane| {
                 if !pane.copy() {
                     self.notify("Nothing is selected.");
@@ -56,7 +56,7 @@ impl App {
         }
     }
 
-    fn share(&self, tab: Tab) {
+    fn share(&self, tab: &Tab) {
         if let Some(session) = tab.kind.session() {
             self.show(Overlay::Share(session.clone()));
         }

@@ -121,11 +121,12 @@ mod tests {
 
     #[test]
     fn a_view_moves_no_further_than_it_must() {
-        assert_eq!(follow(0.0, 100.0, (40.0, 50.0)), 0.0);
-        assert_eq!(follow(0.0, 100.0, (140.0, 150.0)), 50.0);
-        assert_eq!(follow(60.0, 100.0, (0.0, 10.0)), 0.0);
-        assert_eq!(follow(60.0, 100.0, (60.0, 160.0)), 60.0);
-        assert_eq!(follow(0.0, 5.0, (40.0, 50.0)), 40.0, "the beginning of what is too long");
+        let moves = |start, len, range, to: f64| (follow(start, len, range) - to).abs() < 1e-9;
+        assert!(moves(0.0, 100.0, (40.0, 50.0), 0.0));
+        assert!(moves(0.0, 100.0, (140.0, 150.0), 50.0));
+        assert!(moves(60.0, 100.0, (0.0, 10.0), 0.0));
+        assert!(moves(60.0, 100.0, (60.0, 160.0), 60.0));
+        assert!(moves(0.0, 5.0, (40.0, 50.0), 40.0), "the beginning of what is too long");
     }
 
     #[test]

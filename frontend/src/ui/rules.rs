@@ -37,8 +37,8 @@ pub fn Rules(
     let app = App::expect();
     let tab = app.tab(TabKind::Terminal(session.clone()));
     let of = move |default, part: fn(&Tab) -> usize| tab.with(|tab| tab.as_ref().map_or(default, part));
-    let sizing = Memo::new(move |_| of(0, |tab| place(Sizing::ALL, tab.sizing)));
-    let flow = Memo::new(move |_| of(0, |tab| place(Flow::ALL, tab.flow)));
+    let sizing = Memo::new(move |_| of(0, |tab| place(Sizing::ALL, &tab.sizing)));
+    let flow = Memo::new(move |_| of(0, |tab| place(Flow::ALL, &tab.flow)));
     let session = StoredValue::new(session);
     let update = move |update| app.update_session(session.get_value(), update);
     let set_sizing = move |at: usize| {
@@ -84,6 +84,6 @@ fn Choice(
     }
 }
 
-fn place<T: PartialEq>(all: &[T], one: T) -> usize {
-    all.iter().position(|other| *other == one).unwrap_or_default()
+fn place<T: PartialEq>(all: &[T], one: &T) -> usize {
+    all.iter().position(|other| other == one).unwrap_or_default()
 }

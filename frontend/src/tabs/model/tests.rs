@@ -1,4 +1,4 @@
-use limpet_shared::{ExitStatus, SessionId, api::SessionInfo};
+use limpet_shared::{ExitStatus, Flow, Role, SessionId, Sizing, api::SessionInfo};
 use proptest::prelude::*;
 
 use super::{Arrangement, Mark, Side, Tab, TabKind, TabList};

@@ -100,19 +100,3 @@ pageTest("a window that comes late answers nothing that was asked before", {}, a
   );
   assert.equal(await other.run("echo clean"), "clean");
 });
-
-pageTest("the smaller of two windows can be read in the larger", {}, async (world) => {
-  const { terminal, link } = world;
-  const small = (await world.window({ viewport: { width: 600, height: 400 } })).terminal;
-  await small.open(link);
-  const [rows, cols] = (await small.run("stty size")).split(" ").map(Number);
-  assert.equal((await small.rows()).length, rows);
-  await until(
-    "as many rows",
-    () => terminal.rows(),
-    (all) => all.length === rows,
-  );
-  // Whoever types has the size.
-  const [more, wider] = (await terminal.run("stty size; stty size")).split("\n").at(-1).split(" ").map(Number);
-  assert.ok(more > rows && wider > cols, `${more} ${wider}`);
-});

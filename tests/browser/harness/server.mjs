@@ -1,11 +1,12 @@
 // The real binary: on a port and with a home of its own, ended like any other service.
 
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { access, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { access, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { promisify } from "node:util";
 
 import { required } from "./environment.mjs";
 import { DEADLINE_MS } from "./wait.mjs";
@@ -48,6 +49,26 @@ export class Server {
     server.url = new URL(url);
     server.token = token;
     return server;
+  }
+
+  /** The process that serves at the moment: the child of its keeper that is no program. */
+  async #serving() {
+    const { pid } = this.#process;
+    const children = (await readFile(`/proc/${pid}/task/${pid}/children`, "utf8")).split(" ").filter(Boolean);
+    for (const child of children) {
+      if ((await readFile(`/proc/${child}/comm`, "utf8")) === "limpet\n") return Number(child);
+    }
+    throw new Error("nobody serves");
+  }
+
+  /** Kills the process that serves. */
+  async kill() {
+    process.kill(await this.#serving(), "SIGKILL");
+  }
+
+  /** Has another process serve, as after a new version was installed. */
+  async upgrade() {
+    await promisify(execFile)(required("LIMPET_BIN"), ["upgrade", String(this.#process.pid)]);
   }
 
   /** What it has logged. */

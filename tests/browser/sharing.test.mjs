@@ -1,146 +1,296 @@
-// One terminal, several people: whose size it has, who has the pen, and what guests may do.
+// Several people at one terminal: whose size it has, what those may do who were invited, and what each of them sees.
 
 import { assert, pageTest, until } from "./harness.mjs";
 
 const PHONE = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
+const DESKTOP = { viewport: { width: 1280, height: 800 } };
 
-/** What `stty size` says in a terminal: rows and columns. */
-const size = (terminal) => terminal.run("stty size");
+/** What the browser itself says when the server refuses. */
+const REFUSED = /status of 40[134]/;
 
-/** The chip that tells who has the pen, when it matters. */
-const chip = (page) => page.locator(".pen-chip");
-
-/** A link by which somebody is let in to the newest session, to watch or to type. */
-async function invitation({ server, link }, role) {
-  const { id } = (await server.sessions()).at(-1);
-  const passes = await server.api("GET", `api/sessions/${id}/passes`);
-  const { token } = passes.find((pass) => pass.role === role);
-  return new URL(`#token=${token}`, link);
+/** Opens another window on the same server. */
+async function another(world, options, link = world.link) {
+  const { terminal, ...rest } = await world.window(options);
+  await terminal.open(link);
+  return { terminal, page: terminal.page, chip: terminal.page.locator(".pen-chip"), ...rest };
 }
 
-pageTest("a phone does not shrink the desktop until its user takes the pen", {}, async (world) => {
-  const { terminal, page, link } = world;
-  const desktop = await size(terminal);
-  const phone = (await world.window(PHONE)).terminal;
-  await phone.open(link);
-  await phone.type("echo from the phone\n");
-  await terminal.shows(/^from the phone$/m);
-  assert.equal(await size(terminal), desktop, "typing leaves the size where it is");
-  await chip(phone.page).getByText(/has the pen/).waitFor();
-  await world.picture(phone.page, "sharing-phone");
-  // All of the desktop's columns are there, in a smaller font.
-  const screen = await phone.page.locator(".panel.shown .xterm-screen").boundingBox();
-  assert.ok(screen.x >= 0 && screen.x + screen.width <= 361, JSON.stringify(screen));
+/** The size that the program sees. */
+async function size(server) {
+  const [{ cols, rows }] = await server.sessions();
+  return `${cols} × ${rows}`;
+}
 
-  await chip(phone.page).getByRole("button", { name: "Take the pen" }).tap();
-  const small = await until(
-    "another size",
-    () => size(phone),
+/** The link by which somebody is invited. */
+async function invitation(world, role) {
+  const [{ id }] = await world.server.sessions();
+  const passes = await world.server.api("GET", `api/sessions/${id}/passes`);
+  const link = new URL("/", world.link);
+  link.hash = `#token=${passes.find((pass) => pass.role === role).token}`;
+  return link;
+}
+
+pageTest("a phone leaves the desktop's size alone until it takes the pen", { window: DESKTOP }, async (world) => {
+  const { terminal, page, server } = world;
+  const desktop = await size(server);
+  assert.ok(await page.locator(".pen-chip").isHidden(), "who is alone is told nothing");
+  assert.ok(await page.locator(".people-button").isHidden());
+  const phone = await another(world, PHONE);
+  await phone.chip.getByText(/has the pen/).waitFor();
+  assert.equal(await phone.chip.locator(".pen-size").textContent(), desktop);
+  await phone.terminal.type("echo typed on the phone\n");
+  await terminal.shows(/^typed on the phone$/m);
+  assert.equal(await size(server), desktop);
+
+  await world.picture(phone.page, "sharing-phone");
+  await phone.chip.getByRole("button", { name: "Take the pen" }).tap();
+  await phone.chip.waitFor({ state: "hidden" });
+  await until(
+    "the phone's size",
+    () => size(server),
     (now) => now !== desktop,
   );
-  await chip(page).getByText(/has the pen/).waitFor();
-  await world.picture(page, "sharing-desktop");
-  await chip(page).getByRole("button", { name: "Take the pen" }).click();
+  await page.locator(".pen-chip").getByText(/has the pen/).waitFor();
+  await terminal.run("echo typed on the desktop");
+  assert.notEqual(await size(server), desktop);
+
+  // It is handed back.
+  await phone.page.getByRole("button", { name: "2 people here" }).tap();
+  await phone.page.getByRole("button", { name: "Give the pen" }).tap();
   await until(
-    "the size as it was",
-    () => size(terminal),
+    "the desktop's size",
+    () => size(server),
     (now) => now === desktop,
   );
-  assert.notEqual(small, desktop);
+  await page.locator(".pen-chip").waitFor({ state: "hidden" });
 });
 
-pageTest("a grid that is larger than the window can be scrolled instead", {}, async (world) => {
-  const { terminal, link } = world;
-  await terminal.run("printf '%*s\\n' 80 right");
-  const phone = (await world.window(PHONE)).terminal;
-  await phone.open(link);
-  await phone.command("Shrink or scroll");
-  const pane = phone.page.locator(".panel.shown > .terminal");
-  const room = () => pane.evaluate((pane) => pane.scrollWidth - pane.clientWidth);
-  await until("something to scroll to", room, (room) => room > 100);
-  // Whoever types sees where.
-  await phone.type(`echo ${"x".repeat(60)}`);
+pageTest("a window with the pen is resized at once, and others follow", { window: DESKTOP }, async (world) => {
+  const { terminal, page, server } = world;
+  const phone = await another(world, PHONE);
+  const before = await size(server);
+  await page.setViewportSize({ width: 1000, height: 600 });
+  const after = await until(
+    "another size",
+    () => size(server),
+    (now) => now !== before,
+  );
+  const rows = Number(after.split(" × ")[1]);
+  assert.equal((await terminal.rows()).length, rows);
+  await until(
+    "the same rows",
+    () => phone.terminal.rows(),
+    (shown) => shown.length === rows,
+  );
+  assert.equal(await phone.chip.locator(".pen-size").textContent(), after);
+});
+
+/** How far a pane is scrolled over its terminal, and how far that goes. */
+function panned(page) {
+  return page.locator(".panel.shown > .terminal").evaluate((pane) => ({
+    left: pane.scrollLeft,
+    top: pane.scrollTop,
+    goes: [pane.scrollWidth > pane.clientWidth, pane.scrollHeight > pane.clientHeight],
+  }));
+}
+
+pageTest("a larger terminal is shrunk, or scrolled with the cursor in sight", { window: DESKTOP }, async (world) => {
+  const { terminal } = world;
+  const small = await another(world, { viewport: { width: 700, height: 400 } });
+  await small.chip.getByText(/has the pen/).waitFor();
+  assert.deepEqual((await panned(small.page)).goes, [false, false], "all of it can be seen");
+  await small.terminal.command("Shrink or scroll");
+  await until(
+    "something to scroll to",
+    () => panned(small.page),
+    ({ goes }) => goes[0] && goes[1],
+  );
+  await terminal.type("x".repeat(120));
   await until(
     "the cursor in sight",
-    () => pane.evaluate((pane) => pane.scrollLeft),
-    (left) => left > 50,
+    () => panned(small.page),
+    ({ left }) => left > 0,
   );
-  await world.picture(phone.page, "sharing-scrolled");
+  await terminal.press("Control+u");
+  await until(
+    "the line's beginning",
+    () => panned(small.page),
+    ({ left }) => left === 0,
+  );
+  // A person looks elsewhere, and is left there.
+  const { x, y, width, height } = await small.page.locator(".panel.shown > .terminal").boundingBox();
+  await small.page.mouse.move(x + width / 2, y + height / 2);
+  await small.page.mouse.wheel(200, 0);
+  await until(
+    "another place",
+    () => panned(small.page),
+    ({ left }) => left > 0,
+  );
+  await small.page.mouse.wheel(0, 200);
+  await until(
+    "another place",
+    () => panned(small.page),
+    ({ top }) => top > 0,
+  );
+  const { left } = await panned(small.page);
+  await terminal.type("ab");
+  await small.terminal.shows(/ready> ab$/m);
+  assert.equal((await panned(small.page)).left, left);
+  // Whoever types is brought back.
+  await small.terminal.type("c");
+  await until(
+    "the cursor in sight",
+    () => panned(small.page),
+    (now) => now.left === 0,
+  );
 });
 
-pageTest("people are listed, and the pen goes from hand to hand by keyboard", {}, async (world) => {
-  const { terminal, page, link } = world;
-  const other = (await world.window({ viewport: { width: 700, height: 500 } })).terminal;
-  await other.open(link);
-  await page.getByRole("button", { name: "2 people here" }).waitFor();
-  await terminal.command("People");
-  const dialog = page.getByRole("dialog", { name: "People" });
-  await dialog.getByText("127.0.0.1").first().waitFor();
-  assert.equal(await dialog.locator(".person").count(), 2);
-  await world.picture(page, "sharing-people");
-  await dialog.getByRole("button", { name: "Give the pen" }).focus();
-  await page.keyboard.press("Enter");
-  await dialog.getByRole("button", { name: "Take the pen" }).waitFor();
+pageTest("a finger scrolls over a larger terminal", { window: DESKTOP }, async (world) => {
+  const phone = await another(world, PHONE);
+  await phone.chip.getByText(/has the pen/).waitFor();
+  await phone.terminal.command("Shrink or scroll");
+  await until(
+    "something to scroll to",
+    () => panned(phone.page),
+    ({ goes }) => goes[0],
+  );
+  const session = await phone.context.newCDPSession(phone.page);
+  await session.send("Input.synthesizeScrollGesture", { x: 200, y: 200, xDistance: -120, yDistance: 0 });
+  await until(
+    "another place",
+    () => panned(phone.page),
+    ({ left }) => left > 0,
+  );
+});
+
+pageTest("all who watch are listed, live", { window: DESKTOP }, async (world) => {
+  const { page, terminal } = world;
+  const phone = await another(world, { ...PHONE, userAgent: "Mozilla/5.0 (iPhone; iOS 18) Version/18 Safari/604.1" });
+  await page.getByRole("button", { name: "2 people here" }).click();
+  const people = page.getByRole("dialog", { name: "People" }).getByRole("listitem");
+  await people.getByText("Safari on iPhone").waitFor();
+  assert.deepEqual(await people.locator(".person-name").allTextContents(), ["This window", "Safari on iPhone"]);
+  assert.match(await people.nth(1).locator(".hint").textContent(), /^owner, just came, from 127\.0\.0\.1$/);
+  await world.picture(page, "people");
+  await phone.page.close();
+  await until(
+    "one left",
+    () => people.count(),
+    (count) => count === 1,
+  );
   await page.keyboard.press("Escape");
-  await chip(page).getByText(/has the pen/).waitFor();
-  assert.equal(await chip(other.page).isVisible(), false, "who has it and its size needs no telling");
-  await terminal.command("Take the pen");
-  await chip(other.page).getByText(/has the pen/).waitFor();
+  await page.locator(".people-button").waitFor({ state: "hidden" });
+  assert.equal(await terminal.run("echo alone"), "alone");
 });
 
-pageTest("a guest who may watch sees all of it and changes nothing", {}, async (world) => {
-  const { terminal } = world;
-  await terminal.run("echo seen by all");
-  const guest = (await world.window()).terminal;
-  await guest.page.goto((await invitation(world, "reader")).href);
-  await guest.shows(/^seen by all$/m);
-  await chip(guest.page).getByText("You only watch").waitFor();
-  await guest.type("echo never\n");
-  await guest.page.getByText("what you type goes nowhere").waitFor();
-  await terminal.run("echo later");
-  await guest.shows(/^later$/m);
-  assert.doesNotMatch(await terminal.text(), /never/);
-  for (const name of ["New terminal", "Share…"]) {
-    assert.equal(await guest.page.getByRole("button", { name }).count(), 0, name);
-  }
-  await world.picture(guest.page, "sharing-guest");
-});
-
-pageTest("a guest who may type shares the keyboard, and leaves without ending anything", {}, async (world) => {
+pageTest("who has a link to watch sees all and changes nothing", { window: DESKTOP }, async (world) => {
   const { terminal, server } = world;
-  await terminal.prompt();
-  const link = await invitation(world, "writer");
-  const guest = (await world.window()).terminal;
-  await guest.page.goto(link.href);
-  await guest.prompt();
-  assert.equal(guest.page.url().includes("token"), false, "the pass is taken out of the address");
-  await guest.type("echo by the guest\n");
-  await terminal.shows(/^by the guest$/m);
-  await guest.page.reload();
-  await guest.shows(/^by the guest$/m);
-  await guest.command("Close tab");
-  await guest.page.getByText("It goes on without you").waitFor();
+  await terminal.run("echo for all to see");
+  const reader = await another(world, {}, await invitation(world, "reader"));
+  await reader.terminal.shows(/^for all to see$/m);
+  await reader.chip.getByText("You only watch").waitFor();
+  const before = await size(server);
+  await reader.terminal.type("rm nothing\n");
+  await reader.page.getByText("You only watch here").waitFor();
+  assert.equal(await reader.page.locator(".notice").count(), 1, "it is said once");
+  await reader.page.setViewportSize({ width: 500, height: 500 });
+  assert.equal(await terminal.run("echo undisturbed"), "undisturbed");
+  await reader.terminal.shows(/^undisturbed$/m);
+  assert.equal(await size(server), before);
+  assert.ok(await reader.chip.getByRole("button").isHidden());
+  assert.equal(new URL(reader.page.url()).hash, "");
+});
+
+pageTest("a guest types, and has none of the owner's commands", { window: DESKTOP }, async (world) => {
+  const { terminal, server, page } = world;
+  const guest = await another(world, {}, await invitation(world, "writer"));
+  await guest.terminal.type("echo from the guest\n");
+  await terminal.shows(/^from the guest$/m);
+  assert.ok(await guest.page.getByRole("button", { name: "New terminal" }).isHidden());
+  await guest.page.keyboard.press("Control+Shift+P");
+  const commands = await guest.page.getByRole("option").allTextContents();
+  assert.ok(commands.some((text) => text.includes("Take the pen")));
+  for (const word of ["New terminal", "Rename tab", "Restart program", "Share"]) {
+    assert.ok(!commands.some((text) => text.includes(word)), word);
+  }
+  await guest.page.keyboard.press("Escape");
+  await guest.page.getByRole("dialog").waitFor({ state: "detached" });
+  await guest.page.keyboard.press("Control+Shift+Enter");
+  await guest.page.getByText("That is for the owner").waitFor();
+  // Closing the tab is to leave.
+  await guest.page.keyboard.press("Control+Shift+X");
+  await guest.page.getByText("You have left this terminal.").waitFor();
   assert.equal((await server.sessions()).length, 1);
   await guest.page.getByRole("button", { name: "Come back" }).click();
-  await guest.shows(/^by the guest$/m);
+  await guest.terminal.shows(/^from the guest$/m);
+  // The owner closes it.
+  guest.watch.tolerate(REFUSED);
+  await page.keyboard.press("Control+Shift+X");
+  await guest.terminal.banner().getByRole("button", { name: "Leave" }).click();
+  await guest.page.getByText(/invited to is gone|You have left/).waitFor();
 });
 
-pageTest("an owner finds the links, and the rules", {}, async (world) => {
+pageTest("an invitation to another terminal, and an owner who opens one", { window: DESKTOP }, async (world) => {
   const { terminal, page, server } = world;
+  const first = await invitation(world, "reader");
+  const guest = await another(world, {}, first);
+  await page.keyboard.press("Control+Shift+Enter");
+  await terminal.tabCount(2);
+  await terminal.run("echo the second");
+  const [{ id }] = (await server.sessions()).slice(-1);
+  const [pass] = await server.api("GET", `api/sessions/${id}/passes`);
+  const second = new URL("/", world.link);
+  second.hash = `#token=${pass.token}`;
+  await guest.page.goto("about:blank");
+  await guest.page.goto(second.href);
+  await guest.terminal.tabCount(2);
+  await guest.terminal.shows(/^the second$/m);
+
+  await page.goto("about:blank");
+  await page.goto(first.href);
+  await terminal.tabCount(2);
+  await page.getByRole("button", { name: "New terminal" }).waitFor();
+  await terminal.run("echo still the owner");
+});
+
+pageTest("the owner shares by links, and sets the rules", { window: DESKTOP }, async (world) => {
+  const { page, terminal, server } = world;
   await terminal.command("Share");
   const dialog = page.getByRole("dialog", { name: "Share" });
-  await dialog.getByText("Can watch").waitFor();
-  await dialog.getByRole("button", { name: /copy/i }).first().click();
-  await until(
-    "the link in the clipboard",
-    () => terminal.clipboard(),
-    (text) => text.includes("#token=reader."),
-  );
+  await dialog.getByRole("button", { name: "Copy link: Can watch" }).click();
+  await dialog.getByText("Copied").waitFor();
+  const copied = await terminal.clipboard();
+  assert.equal(copied, (await invitation(world, "reader")).href);
+  await world.picture(page, "share");
   await dialog.getByLabel("Whose window decides the size").selectOption({ label: "The smallest window" });
   await until(
-    "another rule",
+    "the rule",
     () => server.sessions(),
-    ([session]) => session.sizing === "smallest",
+    ([{ sizing }]) => sizing === "smallest",
   );
-  await world.picture(page, "sharing-links");
+  await dialog.getByLabel("For slow connections, programs").selectOption({ label: "Never wait" });
+  await until(
+    "the rule",
+    () => server.sessions(),
+    ([{ flow }]) => flow === "free",
+  );
+  await page.keyboard.press("Escape");
+  const reader = await another(world, {}, new URL(copied));
+  await reader.chip.getByText("You only watch").waitFor();
+});
+
+pageTest("the pen is taken and given without a mouse", { window: DESKTOP }, async (world) => {
+  const { page } = world;
+  const other = await another(world, DESKTOP);
+  await other.terminal.command("People");
+  const dialog = other.page.getByRole("dialog", { name: "People" });
+  const take = dialog.getByRole("button", { name: "Take the pen" });
+  await take.focus();
+  await other.page.keyboard.press("Enter");
+  await dialog.getByRole("button", { name: "Give the pen" }).waitFor();
+  await page.locator(".pen-chip").getByText("Another window of this browser has the pen").waitFor();
+  await other.page.keyboard.press("Escape");
+  await dialog.waitFor({ state: "detached" });
+  await other.page.keyboard.type("echo typed\n");
+  await other.terminal.shows(/^typed$/m);
 });

@@ -100,3 +100,20 @@ pageTest("a window that comes late answers nothing that was asked before", {}, a
   );
   assert.equal(await other.run("echo clean"), "clean");
 });
+
+pageTest("the smaller of two windows can be read in the larger", {}, async (world) => {
+  const { terminal, link } = world;
+  const small = (await world.window({ viewport: { width: 700, height: 400 } })).terminal;
+  await small.open(link);
+  await small.command("Take the pen");
+  const size = async () => (await small.run("stty size")).split(" ").map(Number);
+  const [rows] = await until("its own size", size, ([rows]) => rows < 24);
+  assert.equal((await small.rows()).length, rows);
+  await until(
+    "as many rows",
+    () => terminal.rows(),
+    (all) => all.length === rows,
+  );
+  // Typing leaves the size where it is.
+  assert.match(await terminal.run("stty size"), new RegExp(`^${rows} `));
+});

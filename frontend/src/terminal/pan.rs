@@ -9,10 +9,11 @@ use super::screen::Screen;
 /// What a wheel that counts lines turns a pane by, in CSS pixels.
 const LINE: f64 = 20.0;
 
-/// Where a range must begin so that a view of `len` from there shows `from..to`, having begun at `start`: as near as
-/// possible. What is longer than the view is shown from its beginning.
+/// Where a view of `len` must begin to show `from..to`, having begun at `start`: as near as possible, but back as far as it
+/// goes, since lines are read from their beginning. What is longer than the view is shown from its own.
 #[must_use]
 pub fn follow(start: f64, len: f64, (from, to): (f64, f64)) -> f64 {
+    let start = if from < start { 0.0 } else { start };
     start.max(to - len).min(from)
 }
 
@@ -125,6 +126,8 @@ mod tests {
         assert!(moves(0.0, 100.0, (40.0, 50.0), 0.0));
         assert!(moves(0.0, 100.0, (140.0, 150.0), 50.0));
         assert!(moves(60.0, 100.0, (0.0, 10.0), 0.0));
+        assert!(moves(60.0, 100.0, (40.0, 50.0), 0.0), "all the way to the line's beginning");
+        assert!(moves(260.0, 100.0, (240.0, 250.0), 150.0), "as far as the cursor allows");
         assert!(moves(60.0, 100.0, (60.0, 160.0), 60.0));
         assert!(moves(0.0, 5.0, (40.0, 50.0), 40.0), "the beginning of what is too long");
     }

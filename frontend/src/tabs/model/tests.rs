@@ -1,7 +1,8 @@
-use limpet_shared::{ExitStatus, Flow, Role, SessionId, Sizing, api::SessionInfo};
+use limpet_shared::{ExitStatus, Flow, Role, SessionId, Sizing, Winsize, api::SessionInfo};
 use proptest::prelude::*;
 
 use super::{Arrangement, Mark, Side, Tab, TabKind, TabList};
+use crate::people::People;
 
 fn session(id: &str) -> SessionInfo {
     SessionInfo {
@@ -238,4 +239,26 @@ proptest! {
             prop_assert_eq!(list.active().is_some(), !kinds.is_empty());
         }
     }
+}
+
+#[test]
+fn what_the_server_lists_leaves_alone_what_the_connection_told() {
+    let mut tabs = list("a");
+    tabs.set_people(&kind("a"), People { count: 2, list: Vec::new() });
+    tabs.set_foreign(&kind("a"), Some(Winsize::cells(160, 50)));
+    tabs.take_over(SessionInfo { role: Role::Reader, sizing: Sizing::Fixed, ..session("a") });
+    let tab = tabs.active().expect("a tab");
+    assert_eq!((tab.role, tab.sizing, tab.people.count), (Role::Reader, Sizing::Fixed, 2));
+    assert_eq!(tab.foreign, Some(Winsize::cells(160, 50)));
+}
+
+#[test]
+fn who_has_left_can_come_back() {
+    let mut tabs = list("a");
+    tabs.close(&kind("a"));
+    tabs.merge(vec![session("a")], &[]);
+    assert!(tabs.tabs().is_empty() && tabs.has_closed());
+    tabs.forget_all_closed();
+    tabs.merge(vec![session("a")], &[]);
+    assert_eq!(tabs.kinds(), [kind("a")]);
 }

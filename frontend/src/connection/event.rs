@@ -36,6 +36,8 @@ pub enum Event<'a> {
     Visible(bool),
     /// The network came back, or has changed.
     Online,
+    /// Somebody is here, perhaps again after the machine has slept.
+    Stirred,
     /// A person asks to try now.
     RetryNow,
     /// Something was typed.
@@ -129,8 +131,10 @@ pub enum Tell {
 /// The moment at which something happens, and chance.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment {
-    /// A clock that only goes forward, in milliseconds.
+    /// A clock that only goes forward, in milliseconds. While the machine sleeps it may stand still, and timers with it.
     pub now_ms: f64,
+    /// The clock on the wall, in milliseconds, which goes on meanwhile.
+    pub wall_ms: f64,
     /// A random number from 0 to 1.
     pub jitter: f64,
 }

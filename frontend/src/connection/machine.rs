@@ -46,6 +46,10 @@ enum State {
     Gone(GoneReason),
 }
 
+/// The clock on the wall that has gone so much further than the other one, in milliseconds, says that the machine slept. (Clocks
+/// that are put right go by less, or it does no harm.)
+const SLEPT_MS: f64 = 5_000.0;
+
 /// One connection, over all its attachments.
 #[derive(Debug)]
 pub struct Machine {
@@ -56,6 +60,8 @@ pub struct Machine {
     /// Tries that failed in a row.
     attempt: u32,
     visible: bool,
+    /// How far the clock on the wall was ahead of the other one when something happened last.
+    ahead_ms: Option<f64>,
     inflow: Inflow,
     outbox: Outbox,
     /// The version of the server when it was another than the page's.
@@ -75,6 +81,7 @@ impl Machine {
             state: State::Idle,
             attempt: 0,
             visible: true,
+            ahead_ms: None,
             inflow: Inflow::default(),
             outbox: Outbox::default(),
             foreign_server: None,
@@ -85,6 +92,10 @@ impl Machine {
 
     /// Takes an event in and says what is to be done.
     pub fn handle(&mut self, event: Event<'_>, moment: Moment) -> Vec<Effect> {
+        let has_slept = self.has_slept(moment);
+        if has_slept {
+            self.woken(moment);
+        }
         match event {
             Event::Start => self.start(moment),
             Event::Opened => self.opened(moment),
@@ -92,9 +103,13 @@ impl Machine {
             Event::Frame { head, len } => self.frame(head, len, moment),
             Event::Closed { code } => self.closed(code, moment),
             Event::Probed(probe) => self.probed(probe, moment),
+            // It was set for what was before the sleep.
+            Event::Timer if has_slept => {}
             Event::Timer => self.timer(moment),
             Event::Visible(visible) => self.set_visible(visible, moment),
             Event::Online => self.woken(moment),
+            // That it has come was what it is for.
+            Event::Stirred => {}
             Event::RetryNow => self.retry_now(moment),
             Event::Typed(input) => self.typed(input),
             Event::Resized(size) => self.resized(size),
@@ -105,6 +120,12 @@ impl Machine {
         }
         self.tell_phase(moment);
         std::mem::take(&mut self.effects)
+    }
+
+    /// Whether the machine has slept since something happened last.
+    fn has_slept(&mut self, moment: Moment) -> bool {
+        let ahead_ms = moment.wall_ms - moment.now_ms;
+        self.ahead_ms.replace(ahead_ms).is_some_and(|before_ms| ahead_ms - before_ms > SLEPT_MS)
     }
 
     fn start(&mut self, moment: Moment) {

@@ -133,6 +133,11 @@ impl Inner {
             Listener::new(&window(), "online", on(|| Event::Online)),
             // A page that comes back from the back-forward cache.
             Listener::new(&window(), "pageshow", on(|| Event::Online)),
+            // What comes first when a machine wakes up with the page in sight.
+            Listener::new(&window(), "focus", on(|| Event::Stirred)),
+            Listener::new(&window(), "pointerdown", on(|| Event::Stirred)),
+            Listener::new(&window(), "keydown", on(|| Event::Stirred)),
+            Listener::new(&document(), "resume", on(|| Event::Stirred)),
         ]
     }
 
@@ -304,7 +309,7 @@ fn page_visible() -> bool {
 
 fn moment() -> Moment {
     let now_ms = window().performance().map_or(0.0, |clock| clock.now());
-    Moment { now_ms, jitter: Math::random() }
+    Moment { now_ms, wall_ms: js_sys::Date::now(), jitter: Math::random() }
 }
 
 /// Who this pane is to the server, for as long as it lives.

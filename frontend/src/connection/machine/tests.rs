@@ -11,12 +11,14 @@ mod simulation;
 struct Rig {
     machine: Machine,
     now_ms: f64,
+    /// How long the machine has slept in all.
+    asleep_ms: f64,
 }
 
 impl Rig {
     fn new() -> Self {
         let viewer = ViewerId::from_random([7; 16]);
-        Self { machine: Machine::new(viewer, Winsize::cells(80, 24)), now_ms: 1000.0 }
+        Self { machine: Machine::new(viewer, Winsize::cells(80, 24)), now_ms: 1000.0, asleep_ms: 0.0 }
     }
 
     fn attached() -> Self {
@@ -28,7 +30,8 @@ impl Rig {
     }
 
     fn on(&mut self, event: Event<'_>) -> Vec<Effect> {
-        self.machine.handle(event, Moment { now_ms: self.now_ms, jitter: 0.0 })
+        let wall_ms = 1e12 + self.now_ms + self.asleep_ms;
+        self.machine.handle(event, Moment { now_ms: self.now_ms, wall_ms, jitter: 0.0 })
     }
 
     fn say(&mut self, message: &ServerMessage) -> Vec<Effect> {
@@ -37,6 +40,12 @@ impl Rig {
 
     fn after(&mut self, ms: f64) -> &mut Self {
         self.now_ms += ms;
+        self
+    }
+
+    /// The machine sleeps for so long, and no timer notices.
+    fn asleep(&mut self, ms: f64) -> &mut Self {
+        self.asleep_ms += ms;
         self
     }
 
@@ -78,6 +87,24 @@ fn sent(effects: &[Effect]) -> Vec<ClientMessage> {
 
 fn notices(effects: &[Effect]) -> usize {
     effects.iter().filter(|effect| matches!(effect, E::Tell(Tell::Notice(_)))).count()
+}
+
+#[test]
+fn a_machine_that_has_slept_looks_after_its_connection_at_once() {
+    let mut rig = Rig::attached();
+    rig.after(1000.0).on(Event::Stirred);
+    let asks = |effects: &[Effect]| {
+        effects.iter().any(|effect| matches!(effect, Effect::SendText(text) if text.contains("ping")))
+            && effects.contains(&Effect::Timer(pulse::DOUBT_MS))
+    };
+    assert!(!asks(&rig.after(100.0).on(Event::Stirred)));
+    assert!(asks(&rig.after(100.0).asleep(3_600_000.0).on(Event::Stirred)));
+    assert!(!asks(&rig.after(100.0).on(Event::Stirred)), "once is enough");
+    // Whatever happens first will do, and who waits for the next try waits no longer.
+    assert!(asks(&rig.after(100.0).asleep(60_000.0).on(Event::Typed(b"x"))));
+    rig.on(Event::Closed { code: 1006 });
+    assert!(rig.asleep(60_000.0).on(Event::Timer).contains(&Effect::Open));
+    assert!(matches!(rig.machine.state, State::Opening { .. }), "the timer is not taken for its own");
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! How a keeper is asked for an upgrade by another process of the same user.
 //!
 //! Each keeper listens on a socket in the abstract namespace (unix(7)): its name says whose it is and which process, it needs no
-//! file, and it goes with the keeper. The kernel tells both sides who the other one is.
+//! file, and it goes with the keeper. The kernel tells both sides who the other one is. To connect is to ask, so that the keeper
+//! need not wait for anybody's words; what came of it is the answer.
 
 use std::{
     fs,
-    io::{self, BufRead, BufReader, Write},
+    io::{self, Write},
     os::{
         linux::net::SocketAddrExt,
         unix::net::{SocketAddr, UnixListener, UnixStream},
@@ -18,9 +19,6 @@ use nix::{
     unistd::{Uid, getuid},
 };
 use serde::{Deserialize, Serialize};
-
-/// What is asked for.
-const UPGRADE: &str = "upgrade\n";
 
 /// How long an upgrade may take: longer than the keeper waits for any of its steps.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -53,7 +51,7 @@ pub enum UpgradeError {
 }
 
 fn name(user: Uid, pid: u32) -> String {
-    format!("limpet-{user}-{pid}")
+    format!("limpet-upgrade-{user}-{pid}")
 }
 
 /// Listens for this process.
@@ -70,15 +68,13 @@ pub(super) fn accept(listener: &UnixListener) -> io::Result<Option<UnixStream>> 
     if !is_of(&stream, getuid())? {
         return Ok(None);
     }
-    stream.set_read_timeout(Some(Duration::from_millis(100)))?;
-    let mut line = String::new();
-    BufReader::new(&stream).read_line(&mut line)?;
-    Ok((line == UPGRADE).then_some(stream))
+    Ok(Some(stream))
 }
 
 /// Answers them.
 pub(super) fn answer(mut stream: UnixStream, outcome: &Outcome) {
-    // Who has gone away does not want to know.
+    // Who has gone away does not want to know, and nobody is waited for.
+    let _ = stream.set_nonblocking(true);
     let _ = serde_json::to_vec(outcome).map(|line| stream.write_all(&line));
 }
 
@@ -102,19 +98,18 @@ pub fn upgrade(pid: Option<u32>) -> Result<String, UpgradeError> {
         (None, &[pid]) => pid,
         (None, _) => return Err(UpgradeError::Several(all())),
     };
-    let mut stream = UnixStream::connect_addr(&SocketAddr::from_abstract_name(name(getuid(), pid))?)?;
+    let stream = UnixStream::connect_addr(&SocketAddr::from_abstract_name(name(getuid(), pid))?)?;
     if !is_of(&stream, getuid())? {
         return Err(UpgradeError::None);
     }
     stream.set_read_timeout(Some(PATIENCE))?;
-    stream.write_all(UPGRADE.as_bytes())?;
     let outcome: Outcome = serde_json::from_reader(stream).map_err(io::Error::from)?;
     if outcome.is_done { Ok(outcome.message) } else { Err(UpgradeError::Refused(outcome.message)) }
 }
 
 /// The processes of those that run. The kernel lists their sockets.
 fn running() -> io::Result<Vec<u32>> {
-    let prefix = format!("@limpet-{}-", getuid());
+    let prefix = format!("@limpet-upgrade-{}-", getuid());
     let sockets = fs::read_to_string("/proc/net/unix")?;
     let names = sockets.lines().filter_map(|line| line.split_whitespace().next_back());
     let mut pids: Vec<u32> = names.filter_map(|name| name.strip_prefix(&prefix)?.parse().ok()).collect();

@@ -25,6 +25,9 @@ const WHOSE: usize = 1;
 /// What was accounted to the viewer before.
 const BEFORE: usize = 2;
 
+/// How many places have ever been taken. What lies beyond is not even looked at, since a look takes memory.
+const TAKEN: usize = 3;
+
 /// Where places of viewers begin, and how many words each has: two for its id, one for its offset, one that is 1 if it is taken.
 const PLACES: usize = 8;
 const PLACE: usize = 4;
@@ -76,6 +79,10 @@ impl Inlet {
         self.store(PLACES + place * PLACE + 2, offset);
     }
 
+    fn taken(&self) -> usize {
+        usize::try_from(self.load(TAKEN)).unwrap_or(VIEWERS).min(VIEWERS)
+    }
+
     /// The viewers that are accounted for, and how much of their input was put into the pipe.
     pub(super) fn viewers(&self) -> Vec<(ViewerId, Account, InputOffset)> {
         let viewer = |place: usize| {
@@ -86,12 +93,14 @@ impl Inlet {
             bytes[8..].copy_from_slice(&low.to_be_bytes());
             (taken == 1).then(|| (ViewerId::from_bytes(bytes), Account(place), InputOffset::new(offset)))
         };
-        (0..VIEWERS).filter_map(viewer).collect()
+        (0..self.taken()).filter_map(viewer).collect()
     }
 
     /// A new account for a viewer whose input begins at 0; None if there are too many.
     pub(super) fn open_account(&self, viewer: ViewerId) -> Option<Account> {
-        let place = (0..VIEWERS).find(|place| self.load(PLACES + place * PLACE + 3) == 0)?;
+        let taken = self.taken();
+        let free = (0..taken).find(|place| self.load(PLACES + place * PLACE + 3) == 0);
+        let place = free.or_else(|| (taken < VIEWERS).then_some(taken))?;
         let (high, low) = viewer.as_bytes().split_at(8);
         let first = PLACES + place * PLACE;
         for (word, half) in [(first, high), (first + 1, low)] {
@@ -99,6 +108,7 @@ impl Inlet {
         }
         self.store(first + 2, 0);
         self.store(first + 3, 1);
+        self.store(TAKEN, taken.max(place + 1) as u64);
         Some(Account(place))
     }
 

@@ -1,4 +1,8 @@
-//! What holds a terminal and a connection together.
+//! What holds a terminal and a connection together. [`panning`] is how a pane moves over a larger terminal, [`copying`] what goes
+//! to the clipboard and comes from it.
+
+mod copying;
+mod panning;
 
 use std::{
     cell::{Cell, OnceCell, RefCell},
@@ -10,11 +14,10 @@ use js_sys::Uint8Array;
 use leptos::prelude::*;
 use limpet_shared::{Role, SessionId, Winsize, theme::Colours};
 use wasm_bindgen::{JsCast as _, closure::Closure};
-use wasm_bindgen_futures::spawn_local;
-use web_sys::{HtmlElement, KeyboardEvent, TouchEvent, WheelEvent};
+use web_sys::{HtmlElement, KeyboardEvent};
 
 use super::{
-    Appearance, PaneEvent, clipboard,
+    Appearance, PaneEvent,
     extent::Extent,
     history::{History, at_top},
     hooks,
@@ -198,38 +201,6 @@ impl Pane {
         self.follow_cursor();
     }
 
-    /// Keeps the cursor in sight, if it was.
-    pub fn follow_cursor(&self) {
-        if self.pans() && self.following.get() {
-            pan::show_cursor(&self.element, &self.screen);
-        }
-    }
-
-    /// Somebody has scrolled the pane over its terminal: who looks elsewhere is left there.
-    pub fn panned(&self) {
-        self.following.set(pan::shows_cursor(&self.element, &self.screen));
-    }
-
-    /// A wheel scrolls the pane over its terminal as far as that goes, else it is the terminal's.
-    pub fn wheel(&self, event: &WheelEvent) {
-        if self.pans() && !event.ctrl_key() && pan::wheel(&self.element, event) {
-            event.prevent_default();
-            event.stop_propagation();
-        }
-    }
-
-    /// A finger does the same.
-    pub fn touch(&self, event: &TouchEvent) {
-        let Some(finger) = event.touches().get(0) else { return };
-        let (x, y) = (finger.client_x(), finger.client_y());
-        let (before_x, before_y) = self.touched.replace((x, y));
-        let moves = event.type_() == "touchmove";
-        if moves && self.pans() && pan::can_go(&self.element, (before_x - x).into(), (before_y - y).into()) {
-            // The browser itself scrolls, unless xterm.js keeps it from that.
-            event.stop_propagation();
-        }
-    }
-
     /// The terminal's input: what was typed, and answers to queries.
     pub fn typed(&self, input: &str) {
         if self.focus_muted.get() && queries::is_focus_report(input) {
@@ -306,42 +277,6 @@ impl Pane {
         }
     }
 
-    /// Copies the selection; false if there is none.
-    pub fn copy(&self) -> bool {
-        let terminal = self.screen.terminal();
-        if !terminal.has_selection() {
-            return false;
-        }
-        if clipboard::available() {
-            self.copy_out(terminal.get_selection());
-        } else {
-            terminal.focus();
-            clipboard::copy_selection();
-        }
-        true
-    }
-
-    /// Pastes the clipboard.
-    pub fn paste(&self) {
-        let me = self.me.clone();
-        spawn_local(async move {
-            let text = clipboard::read().await;
-            let Some(pane) = me.upgrade() else { return };
-            match text {
-                Ok(text) => pane.paste_text(&text),
-                Err(_) => pane.notice(
-                    "The browser does not let this page read the clipboard. Paste with the keyboard.",
-                ),
-            }
-        });
-    }
-
-    /// Pastes this text.
-    pub fn paste_text(&self, text: &str) {
-        self.hint();
-        self.screen.terminal().paste(text);
-    }
-
     /// Types this text.
     pub fn send(&self, text: &str) {
         self.hint();
@@ -358,16 +293,6 @@ impl Pane {
     /// Whether the program reads the mouse, so that its right button is the program's too.
     pub fn mouse_is_taken(&self) -> bool {
         self.screen.terminal().modes().mouse_tracking_mode() != "none"
-    }
-
-    fn copy_out(&self, text: String) {
-        let me = self.me.clone();
-        spawn_local(async move {
-            let refused = clipboard::write(&text).await.is_err();
-            if let Some(pane) = me.upgrade().filter(|_| refused) {
-                pane.notice("The browser does not let this page write to the clipboard.");
-            }
-        });
     }
 
     fn write(&self, bytes: &Uint8Array, mark: Option<Mark>) {
@@ -405,11 +330,6 @@ impl Pane {
         let _ = self.element.toggle_attribute_with_force(FOREIGN, extent.foreign().is_some());
         self.screen.arrange(extent.layout(self.oversized.get(), pan::covered_share(&self.element)));
         self.follow_cursor();
-    }
-
-    /// Whether the pane may be smaller than its terminal.
-    fn pans(&self) -> bool {
-        self.extent.get().foreign().is_some()
     }
 
     fn set_role(&self, role: Role) {

@@ -1,0 +1,45 @@
+//! A pane that is smaller than its terminal's grid, and what moves it over that.
+
+use web_sys::{TouchEvent, WheelEvent};
+
+use super::Pane;
+use crate::terminal::pan;
+
+impl Pane {
+    /// Keeps the cursor in sight, if it was.
+    pub fn follow_cursor(&self) {
+        if self.pans() && self.following.get() {
+            pan::show_cursor(&self.element, &self.screen);
+        }
+    }
+
+    /// Somebody has scrolled the pane over its terminal: who looks elsewhere is left there.
+    pub fn panned(&self) {
+        self.following.set(pan::shows_cursor(&self.element, &self.screen));
+    }
+
+    /// A wheel scrolls the pane over its terminal as far as that goes, else it is the terminal's.
+    pub fn wheel(&self, event: &WheelEvent) {
+        if self.pans() && !event.ctrl_key() && pan::wheel(&self.element, event) {
+            event.prevent_default();
+            event.stop_propagation();
+        }
+    }
+
+    /// A finger does the same.
+    pub fn touch(&self, event: &TouchEvent) {
+        let Some(finger) = event.touches().get(0) else { return };
+        let (x, y) = (finger.client_x(), finger.client_y());
+        let (before_x, before_y) = self.touched.replace((x, y));
+        let moves = event.type_() == "touchmove";
+        if moves && self.pans() && pan::can_go(&self.element, (before_x - x).into(), (before_y - y).into()) {
+            // The browser itself scrolls, unless xterm.js keeps it from that.
+            event.stop_propagation();
+        }
+    }
+
+    /// Whether the pane may be smaller than its terminal.
+    pub(super) fn pans(&self) -> bool {
+        self.extent.get().foreign().is_some()
+    }
+}

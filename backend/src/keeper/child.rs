@@ -46,10 +46,10 @@ impl Child {
         }
     }
 
-    /// Reaps the program. To be called when it has [`ended`](Self::ended); before that, the keeper waits until then.
+    /// Reaps the program. To be called when it has [`ended`](Self::ended).
     ///
     /// # Errors
-    /// When the keeper is gone.
+    /// When the keeper is gone, and when the program still runs.
     pub async fn reap(mut self) -> io::Result<ExitStatus> {
         let exit = self.keeper.reap(&self.session).await;
         self.pidfd = None;

@@ -117,7 +117,7 @@ impl Keeper {
         self.dying.retain_mut(|(_, child)| matches!(child.try_wait(), Ok(None)));
     }
 
-    /// Ends everything that still runs.
+    /// Ends everything that still runs, and waits until it is over: there is nothing else left to do.
     pub(super) fn end(mut self) {
         while let Some(session) = self.sessions.keys().next().cloned() {
             self.forget(&session);

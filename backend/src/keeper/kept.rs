@@ -89,10 +89,13 @@ impl Keep {
         socket::send(server, &Numbered { number: 0, what: Report::Kept(kept) }, &descriptors)
     }
 
-    /// Reaps the program, which has ended, and closes the terminal. Tells how it ended, however often it is asked.
+    /// Reaps the program if it has ended, and closes the terminal then. Tells how it ended, however often it is asked. The keeper
+    /// waits for no program: one may be where not even a kill reaches it.
     pub(super) fn reap(&mut self) -> Option<ExitStatus> {
-        if let Some(mut life) = self.life.take() {
-            self.exit = life.child.wait().map(exit_status).ok();
+        let ended = self.life.as_mut().map(|life| life.child.try_wait());
+        if let Some(Ok(Some(status))) = ended {
+            self.exit = Some(exit_status(status));
+            self.life = None;
         }
         self.exit
     }

@@ -231,6 +231,6 @@ async fn nothing_is_lost_doubled_or_left_whatever_happens() {
 fn numbered_lines(stop_file: &Path) -> String {
     let stop = stop_file.display();
     format!(
-        "i=0; until [ -e {stop} ]; do for ((j=0; j<100; j++)); do echo line $((++i)); done; read -t 0.001 x; done"
+        "i=0; until [ -e {stop} ]; do for ((j=0; j<100; j++)); do echo line $((++i)); done; read -t 0.001 x; done; exit 0"
     )
 }

@@ -93,10 +93,7 @@ async fn serve(mut config: Config, socket: OwnedFd) -> anyhow::Result<End> {
     let shutdown = CancellationToken::new();
     let app = App::new(config.clone(), sessions.clone(), shutdown.clone());
     let record = serde_json::to_string(&Record { token: config.token.reveal().to_owned() })?;
-    keeper
-        .serving(record, Some(listener.socket()))
-        .await
-        .context("could not tell its keeper that it serves")?;
+    keeper.serving(record, listener.socket()).await.context("could not tell its keeper that it serves")?;
 
     // Until the end, since the browser takes its time.
     let _opened = if is_first { announce(&config, &links) } else { None };

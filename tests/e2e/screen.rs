@@ -1,6 +1,6 @@
 //! What is on the screen, for who comes back, who is slow, and for programs that ask.
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 use limpet_shared::{
     ClientMessage, ServerMessage, SessionId,
@@ -114,7 +114,10 @@ async fn programs_are_answered_when_nobody_is_there() {
 #[tokio::test]
 async fn programs_are_told_the_colours_of_who_was_there_last() {
     let server = Server::start(Options::default());
-    let id = server.bash(&format!("read go; {}", asks(r"\033]11;?\a", '\\'))).await;
+    let folder = tempfile::tempdir().unwrap();
+    let go = folder.path().join("go");
+    let wait = format!("until [ -e {} ]; do sleep 0.01; done", go.display());
+    let id = server.bash(&format!("{wait}; {}", asks(r"\033]11;?\a", '\\'))).await;
     let mut client = Client::attach(&server, &id, Hello::default()).await;
     let colours = Colours { background: Rgb::from_number(0xfa_fb_fc), ..Colours::default() };
     client.say(&ClientMessage::Colours(colours)).await;
@@ -122,6 +125,9 @@ async fn programs_are_told_the_colours_of_who_was_there_last() {
     // The input is numbered: what was said before it has been heard when it is written.
     client.hears_written(1).await;
     drop(client);
+    // It would be the one to answer as long as it is there.
+    within("nobody to be there", async { while server.details(&id).await.info.viewers > 0 {} }).await;
+    fs::write(go, "").unwrap();
     let told = shows(&server, &id, "told").await;
     assert!(told.contains("rgb:fafa/fbfb/fcfc"), "{told}");
 }

@@ -67,6 +67,7 @@ impl Keeper {
             Order::Serving { record } => {
                 self.record = Some(record);
                 self.listener = descriptors.into_iter().next().or_else(|| self.listener.take());
+                answer(Answer::Kept, &[])?;
             }
             Order::Start { session, program, size, tail } => {
                 match Keep::start(&program.into_program(self.nofile), size, tail) {

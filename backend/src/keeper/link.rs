@@ -201,13 +201,15 @@ impl Link {
         }
     }
 
-    /// Has the keeper keep a text of the server's own, and its listening socket.
+    /// Has the keeper keep a text of the server's own, and its listening socket, and waits until it does.
     ///
     /// # Errors
     /// When the keeper is gone.
-    pub async fn serving(&self, record: String, listener: Option<BorrowedFd<'_>>) -> io::Result<()> {
-        let descriptors: Vec<BorrowedFd<'_>> = listener.into_iter().collect();
-        self.order(Order::Serving { record }, &descriptors).await
+    pub async fn serving(&self, record: String, listener: BorrowedFd<'_>) -> io::Result<()> {
+        match self.ask_with(Order::Serving { record }, &[listener]).await? {
+            (Answer::Kept, _) => Ok(()),
+            (answer, _) => Err(unexpected(&answer)),
+        }
     }
 
     /// Has the keeper keep a text of a session's.
@@ -256,13 +258,21 @@ impl Link {
     }
 
     async fn ask(&self, order: Order) -> io::Result<(Answer, Vec<OwnedFd>)> {
+        self.ask_with(order, &[]).await
+    }
+
+    async fn ask_with(
+        &self,
+        order: Order,
+        descriptors: &[BorrowedFd<'_>],
+    ) -> io::Result<(Answer, Vec<OwnedFd>)> {
         let number = self.0.next.fetch_add(1, Ordering::Relaxed);
         let (sender, answer) = oneshot::channel();
         match &mut lock(&self.0.waiting).0 {
             Some(waiting) => waiting.insert(number, sender),
             None => return Err(gone()),
         };
-        let sent = self.send(&Numbered { number, what: order }, &[]).await;
+        let sent = self.send(&Numbered { number, what: order }, descriptors).await;
         if let (Err(error), Some(waiting)) = (sent, &mut lock(&self.0.waiting).0) {
             waiting.remove(&number);
             return Err(error);

@@ -26,7 +26,7 @@ pub(super) struct Numbered<T> {
 pub(super) enum Order {
     /// First of all: it is there. What is kept follows as its answer, once it is the only server.
     Hello { format: u32, version: String },
-    /// It serves. Keep this text for the next one, and the listening socket, if that comes with it.
+    /// It serves. Keep this text for the next one, and the listening socket, if that comes with it. Answered by [`Answer::Kept`].
     Serving { record: String },
     /// Start a program on a terminal, and make memory for its output. Answered by [`Answer::Started`].
     Start { session: SessionId, program: Start, size: Winsize, tail: usize },
@@ -60,6 +60,8 @@ pub(super) enum Report {
 pub(super) enum Answer {
     /// Everything that is kept has been told. With the text of the last server, if there was one, comes its listening socket.
     Welcome { format: u32, record: Option<String> },
+    /// It is kept.
+    Kept,
     /// The program runs. With it come: master side, pidfd, memory, and a pipe for input.
     Started { pid: i32 },
     /// It could not be started.
@@ -216,6 +218,7 @@ mod tests {
         }
         for line in [
             r#"{"number":1,"what":{"answer":{"welcome":{"format":1,"record":null}}}}"#,
+            r#"{"number":1,"what":{"answer":"kept"}}"#,
             r#"{"number":2,"what":{"answer":{"started":{"pid":7}}}}"#,
             r#"{"number":2,"what":{"answer":{"not-started":{"what":"exec","errno":2,"message":"No such file"}}}}"#,
             r#"{"number":3,"what":{"answer":{"reaped":{"exit":{"code":3}}}}}"#,

@@ -166,10 +166,14 @@ async fn every_key_arrives_once_however_often_the_server_is_killed() {
 /// The same program in two sessions, in one of which the server is killed again and again.
 #[tokio::test]
 async fn the_screen_is_what_it_would_be_had_nothing_happened() {
-    let script = "printf '\\e]0;a title\\a\\e[?2004h\\e[2 q';
-        for ((i=1; i<=3000; i++)); do printf '\\e[3%dm%d \\e[1mcoloured\\e[m \\xe6\\x97\\xa5\\n' $((i % 8)) $i;
-            [ $((i % 10)) = 0 ] && printf '\\e[s\\e[H\\e[7m top %d \\e[m\\e[u' $i; done;
-        printf '\\e[?1049h\\e[5;10Hin the other one'; echo $1 | read x; read line";
+    // Much more than the log's memory holds, and of a kind that the screen leaves nothing out of.
+    let script = r#"awk 'BEGIN {
+        printf "\033]0;a title\007\033[?2004h\033[2 q"
+        for (i = 1; i <= 200000; i++) {
+            printf "\033[3%dm%d \033[1mcoloured\033[m 日\n", i % 8, i
+            if (i % 10 == 0) printf "\0337\033[H\033[7m top %d \033[m\0338", i
+        }
+        printf "\033[?1049h\033[5;10Hin the other one" }'; read line"#;
     let server = Server::start(Options::args(["--tail", "512KiB", "--scrollback", "500"]));
     let (calm, hit) = (server.bash(script).await, server.bash(script).await);
     let mut kills = 0;

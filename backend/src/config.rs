@@ -8,7 +8,7 @@ mod base_path;
 mod token;
 mod values;
 
-use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use limpet_shared::{Flow, Sizing};
 
@@ -17,7 +17,10 @@ pub use self::{
     base_path::BasePath,
     token::{Token, TokenError},
 };
-use crate::session;
+use crate::{
+    session::{self, Saving},
+    state::{StateDir, StateError},
+};
 
 /// Everything the server needs to know.
 #[derive(Clone, Debug)]
@@ -40,6 +43,10 @@ pub struct Config {
     pub command: Option<Vec<OsString>>,
     /// Where it is started.
     pub cwd: Option<PathBuf>,
+    /// Where sessions are saved, to be started again after a reboot.
+    pub state_dir: Option<PathBuf>,
+    /// Whether what is on their screens is saved as well.
+    pub saves_output: bool,
     /// Whose size a terminal has.
     pub sizing: Sizing,
     /// Whether programs wait for viewers.
@@ -113,6 +120,8 @@ impl Config {
             },
             command: Some(args.command).filter(|words| !words.is_empty()),
             cwd: args.cwd,
+            state_dir: args.state_dir,
+            saves_output: args.state_output,
             sizing: args.sizing,
             flow: args.flow,
             worker_threads: args.worker_threads,
@@ -122,6 +131,12 @@ impl Config {
             verbosity: args.verbose,
             heartbeat: Duration::from_millis(args.heartbeat_ms),
         })
+    }
+
+    /// Takes the directory that sessions are saved in, if there is one.
+    pub(crate) fn saving(&self) -> Result<Option<Saving>, StateError> {
+        let Some(dir) = &self.state_dir else { return Ok(None) };
+        Ok(Some(Saving { dir: Arc::new(StateDir::open(dir)?), with_output: self.saves_output }))
     }
 
     /// Goes on with the secret of an earlier server, unless somebody has chosen one.

@@ -5,6 +5,7 @@
 //! * [`pty`]: the single-owner guard of a pty, and how programs are started on one.
 //! * [`log`]: what a program has printed, at absolute offsets, with any number of cursors.
 //! * [`keeper`]: what keeps sessions when the server is killed or replaced.
+//! * `state`: what is on the disk of sessions, to start them again after a reboot.
 //! * [`session`]: one program, its actor, and the registry of all of them.
 //! * [`attachment`]: one viewer of one session, over one WebSocket.
 //! * [`config`], [`auth`]: what the server was told, and who may use it.
@@ -24,4 +25,5 @@ pub mod random;
 pub mod screen;
 pub mod serve;
 pub mod session;
+mod state;
 pub mod web;

@@ -152,6 +152,17 @@ impl LogWriter {
         self.shared.lock().ring.fill(most, read)
     }
 
+    /// Puts output at the log's end that is at hand already, and makes it known to readers. Gives it to `taker` first.
+    pub fn append(&mut self, output: &[u8], mut taker: impl FnMut(&[u8])) {
+        for piece in output.chunks(OUTPUT_FRAME) {
+            self.fill(piece.len(), |place| {
+                place.copy_from_slice(piece);
+                (piece.len(), ())
+            });
+            self.publish(&mut taker);
+        }
+    }
+
     /// How many bytes readers know nothing of yet.
     #[must_use]
     pub fn unpublished(&self) -> usize {

@@ -43,6 +43,8 @@ fn serve(args: Args, keeper: OwnedFd) -> ExitCode {
         Ok(config) => config,
         Err(error) => return fail(USAGE, &error.to_string()),
     };
+    // The keeper takes a closed connection for the end, and what went wrong is yet to be said.
+    let _until_the_end = keeper.try_clone();
     match serve::run(config, keeper) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(1, &format!("{error:#}")),

@@ -78,6 +78,7 @@ async fn serve(mut config: Config, socket: OwnedFd) -> anyhow::Result<End> {
         Link::connect(socket).await.context("could not reach the process that keeps sessions")?;
     let mut signals = Signals::watch().context("could not watch for signals")?;
     let is_first = estate.is_none();
+    let saving = config.saving().context("--state-dir")?;
     let (listener, left) = if let Some(Estate { record, listener, sessions }) = estate {
         let record: Record =
             serde_json::from_str(&record).context("could not read what an earlier server has left")?;
@@ -90,6 +91,12 @@ async fn serve(mut config: Config, socket: OwnedFd) -> anyhow::Result<End> {
     };
     let links = Links::new(&config, listener.address().context("could not tell where it listens")?);
     let sessions = sessions(&config, &keeper, left).await;
+    if let Some(saving) = saving {
+        if is_first {
+            sessions.restore(&saving).await;
+        }
+        sessions.save(saving);
+    }
     let shutdown = CancellationToken::new();
     let app = App::new(config.clone(), sessions.clone(), shutdown.clone());
     let record = serde_json::to_string(&Record { token: config.token.reveal().to_owned() })?;

@@ -5,6 +5,7 @@
 //!   log, [`flow`] decides when that has to wait, [`input`]
 //!   numbers what viewers type, [`display`] is the session's screen.
 //! * [`keeping`] gives the keeper what another server needs to go on with a session; [`inlet`] accounts for its input.
+//! * [`saving`] keeps on the disk what it takes to start sessions again after a reboot, and [`restoring`] does.
 //! * [`begin`] is how a viewer begins: by what it lacks, or by a picture of the screen.
 //! * [`handle`] is what everybody else has of a session; [`status`] is what they can see of it,
 //!   [`seats`] who of them is there and has the pen, and [`sizing`] decides whose size counts.
@@ -20,10 +21,13 @@ mod keeping;
 mod output;
 mod plan;
 mod registry;
+mod restoring;
+mod saving;
 mod seats;
 mod sizing;
 mod status;
 
+pub(crate) use self::saving::Saving;
 pub use self::{
     begin::{Beginning, Redraw},
     flow::HELD_BACK,

@@ -5,6 +5,7 @@
 //! * [`protocol`]: what is said over a socket, and what must not be.
 //! * [`integrity`]: no byte lost or doubled, whatever happens to connections.
 //! * [`lifecycle`]: how programs start and end, and what they find.
+//! * [`reboot`]: what is there again when nothing was left but a directory.
 //! * [`screen`]: what is shown to who comes back or is slow, and what programs are answered.
 //! * [`sharing`]: who of several has the pen, whose size counts, and what those may do who were invited.
 //! * [`survival`]: what goes on when the server is killed or replaced.
@@ -24,6 +25,7 @@ mod http;
 mod integrity;
 mod lifecycle;
 mod protocol;
+mod reboot;
 mod screen;
 mod sharing;
 mod survival;

@@ -100,6 +100,15 @@ pub struct Args {
     #[arg(long, value_name = "RULE", default_value = "auto")]
     pub flow: Flow,
 
+    /// A directory that sessions are saved in, for them to be started again after a reboot where they were: their order, titles,
+    /// sizes and working directories. Nothing of what they print, unless `--state-output` is given.
+    #[arg(long, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+
+    /// Save what is on the screens as well, with its scrollback. It may hold secrets; only you can read the files.
+    #[arg(long, requires = "state_dir")]
+    pub state_output: bool,
+
     /// A name that the server may be called by, beside loopback names and numeric addresses; may be repeated.
     #[arg(long, value_name = "NAME", value_parser = host)]
     pub allow_host: Vec<String>,
@@ -217,6 +226,7 @@ mod tests {
             ["--base-path", "/a b"],
             ["--sizing", "largest"],
             ["--flow", "never"],
+            ["--state-output", "--"],
         ] {
             assert!(Args::try_from_words(&words).is_err(), "{words:?}");
         }

@@ -114,6 +114,7 @@ impl Actor {
                 Event::Requested(Request::End) => return Cause::Asked,
                 Event::Requested(request) => self.answer(request).await,
                 Event::Readable => {
+                    self.session.0.touch();
                     self.output.drain(&self.pty, |output| self.session.show(&mut self.display, output)).await;
                 }
                 Event::Leisure => {
@@ -219,6 +220,7 @@ impl Actor {
     /// Gives the terminal the size that it is to have, after something of the session has changed.
     async fn arrange(&mut self) {
         self.keeping.touch();
+        self.session.0.touch();
         let wanted = {
             let status = self.session.0.shared().status.borrow();
             status.seats.size(status.sizing)
@@ -328,6 +330,7 @@ impl Ending {
 
     fn publish_exit(&self, exit: ExitStatus) {
         self.0.shared().status.send_modify(|status| status.exit = Some(exit));
+        self.0.touch();
     }
 }
 

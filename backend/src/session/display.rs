@@ -226,6 +226,13 @@ impl LastScreen {
     }
 }
 
+impl Redrawing {
+    /// What its frames hold.
+    pub(super) fn into_output(self) -> Vec<u8> {
+        self.frames.iter().flat_map(|frame| &frame[Header::LEN..]).copied().collect()
+    }
+}
+
 fn redrawing(screen: &Screen, parsed: OutputOffset, history: usize) -> Redrawing {
     let (snapshot, output, earlier) = snapshot(screen, parsed, history);
     let header = Header { kind: Kind::Snapshot, offset: output.get() }.encode();

@@ -1,7 +1,10 @@
 //! What everybody but the actor has of a session.
 
 use std::{
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -27,6 +30,7 @@ use crate::{
     keeper::Onlooker,
     log::{Log, LogReader},
     pty::Program,
+    state::Saved,
 };
 
 /// One session. Clones stand for the same one.
@@ -49,6 +53,9 @@ pub(super) struct Shared {
     pub(super) left: Notify,
     /// The screen, once the program has ended.
     pub(super) last: OnceLock<LastScreen>,
+    /// Whether something has changed since it was saved, and who is to be told of that.
+    pub(super) is_changed: AtomicBool,
+    pub(super) changed: Arc<Notify>,
 }
 
 /// A viewer's place at a session. Dropping it detaches.
@@ -222,6 +229,39 @@ impl SessionHandle {
             colours,
             sizes,
         }
+    }
+
+    /// What is to be known to start it again after a reboot. Asks the system where its program is.
+    pub(super) fn saved(&self) -> Saved {
+        let here = self.0.onlooker.filter(|_| self.exit().is_none()).and_then(Onlooker::directory);
+        let cwd = here.or_else(|| self.0.program.cwd.clone());
+        let status = self.0.status.borrow();
+        Saved {
+            program: (&Program { cwd, ..self.0.program.clone() }).into(),
+            created: self.0.created,
+            title: status.pinned_title().map(str::to_owned),
+            sizing: status.sizing,
+            flow: status.flow,
+            size: status.size,
+        }
+    }
+
+    /// Output that draws what is on the screen, with all of its scrollback.
+    pub(super) async fn drawn(&self) -> Vec<u8> {
+        let drawn = self.ask(|reply| Request::Redraw { history: usize::MAX, reply }).await;
+        drawn.map_or_else(|| self.last_redrawing(usize::MAX), |(redrawing, _)| redrawing).into_output()
+    }
+
+    /// Something of it has changed that is saved.
+    pub(super) fn touch(&self) {
+        if !self.0.is_changed.swap(true, Relaxed) {
+            self.0.changed.notify_one();
+        }
+    }
+
+    /// Whether something has changed since this was last called.
+    pub(super) fn take_changed(&self) -> bool {
+        self.0.is_changed.swap(false, Relaxed)
     }
 
     pub(super) fn shared(&self) -> &Shared {

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     io,
     os::fd::AsFd,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -25,6 +25,7 @@ use super::{
     input::Input,
     keeping::{Keeping, Record},
     plan::{CreateError, Plan, SpawnDefaults},
+    saving::Saving,
 };
 use crate::{
     keeper::{Held, Left, Life, Link},
@@ -60,6 +61,10 @@ struct Inner {
     /// Owns the sessions' tasks.
     tasks: TaskTracker,
     shutdown: CancellationToken,
+    /// Something of a session has changed that is saved, or there is another one, or one less.
+    changed: Arc<Notify>,
+    /// Cancelled when all is saved for the last time, if it is saved at all.
+    saved: OnceLock<CancellationToken>,
 }
 
 #[derive(Debug, Default)]
@@ -104,7 +109,8 @@ impl Sessions {
     #[must_use]
     pub fn new(limits: Limits, defaults: SpawnDefaults, keeper: Link) -> Self {
         let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
-        Self(Arc::new(Inner { limits, defaults, keeper, entries: Mutex::default(), tasks, shutdown }))
+        let (entries, changed, saved) = (Mutex::default(), Arc::default(), OnceLock::new());
+        Self(Arc::new(Inner { limits, defaults, keeper, entries, tasks, shutdown, changed, saved }))
     }
 
     /// Starts a program in a session of its own. To be called within the runtime.
@@ -116,19 +122,30 @@ impl Sessions {
             Some(id) => Some(self.get(id).ok_or(CreateError::NothingLikeIt)?),
             None => None,
         };
-        let Plan { program, size, title, rules } = Plan::new(request, &self.0.defaults, like.as_ref())?;
+        let plan = Plan::new(request, &self.0.defaults, like.as_ref())?;
+        self.begin((SessionId::from_random(random::bytes()), now()), plan, |_| Vec::new()).await
+    }
+
+    /// Starts a program in a session of its own. `before` is output that is shown before the program's.
+    pub(super) async fn begin(
+        &self,
+        (id, created): (SessionId, u64),
+        Plan { program, size, title, rules }: Plan,
+        before: impl FnOnce(Limits) -> Vec<u8>,
+    ) -> Result<SessionHandle, CreateError> {
         let room = self.make_room().await?;
-        let id = SessionId::from_random(random::bytes());
         let held = self.0.keeper.start(&id, &program, size, self.0.limits.tail).await?;
         let mut status = Status::new(program.name(), size, rules);
         status.pin_title(title.as_deref().unwrap_or_default());
         let epoch = Epoch::from_random(random::bytes());
-        let (display, keeping) = (
+        let (mut display, keeping) = (
             Display::new(size, self.0.limits.scrollback),
             Keeping::new(self.0.keeper.clone(), id.clone(), size, self.0.limits.tail),
         );
-        let log = log::log(held.memory.as_fd()).map_err(SpawnError::Open)?;
-        let session = self.open((id, epoch, now()), (program, status), held, (log, display, keeping));
+        let (mut writer, log) = log::log(held.memory.as_fd()).map_err(SpawnError::Open)?;
+        writer.append(&before(self.0.limits), |output| display.take(output, false));
+        let log = (writer, log);
+        let session = self.open((id, epoch, created), (program, status), held, (log, display, keeping));
         let session = session.map_err(SpawnError::Open)?;
         drop(room);
         tracing::info!(session = %session.id(), program = %session.shared().program.name(), "opened");
@@ -201,7 +218,10 @@ impl Sessions {
             left: Notify::new(),
             program,
             last: OnceLock::new(),
+            is_changed: AtomicBool::new(false),
+            changed: Arc::clone(&self.0.changed),
         });
+        session.touch();
         let actor = if let Some(Life { pty, child, pipe }) = life {
             pty.resize(session.size())?;
             let input = Input::new(Inlet::open(memory.as_fd(), pipe)?);
@@ -220,6 +240,16 @@ impl Sessions {
         };
         self.0.tasks.spawn(self.clone().keep(entry, actor));
         Ok(session)
+    }
+
+    /// Has sessions saved from now on, those that there are and those that will be; others that were are forgotten. To be called
+    /// within the runtime.
+    pub(crate) fn save(&self, saving: Saving) {
+        let saved = CancellationToken::new();
+        if self.0.saved.set(saved.clone()).is_ok() {
+            let ends = (self.0.shutdown.clone(), saved);
+            self.0.tasks.spawn(saving.run(self.clone(), Arc::clone(&self.0.changed), ends));
+        }
     }
 
     /// The session of that name.
@@ -252,6 +282,10 @@ impl Sessions {
             self.0.shutdown.cancel();
             entries.by_id.values().map(|entry| entry.session.clone()).collect::<Vec<_>>()
         };
+        if let Some(saved) = self.0.saved.get() {
+            // As they are now, not as they end.
+            saved.cancelled().await;
+        }
         join_all(sessions.iter().map(SessionHandle::end)).await;
         self.0.tasks.close();
         self.0.tasks.wait().await;
@@ -275,6 +309,7 @@ impl Sessions {
         let entry = self.entries().by_id.remove(session.id());
         if let Some(entry) = entry {
             entry.forgotten.cancel();
+            self.0.changed.notify_one();
             self.0.keeper.forget(session.id()).await;
             tracing::info!(session = %session.id(), "closed");
         }

@@ -1,0 +1,147 @@
+//! Sessions are started again after everything of them has ended, and show what was there before.
+
+use std::path::{Path, PathBuf};
+
+use limpet_shared::{SessionId, Winsize};
+
+use super::{CreateError, Limits, Saving, SessionHandle, Sessions, plan::Plan};
+use crate::{log, pty::Program, screen::Screen, state::Saved};
+
+/// What was there before may take so much of what is kept of a session's output.
+const SHARE: usize = 2;
+
+/// Leaves what only the program that has ended could make use of: the alternate screen, mouse, paste and focus reports,
+/// synchronized output, keyboard modes, its colours, a link that was not closed; and, by DECSTR, margins, attributes, character sets
+/// and the like (xterm, "Control Sequences").
+const LEAVE: &[u8] = b"\x1b[?2026l\x1b[?47l\x1b[!p\x1b[?1000l\x1b[?1006l\x1b[?1004l\x1b[?2004l\x1b[?1l\x1b[?6l\x1b[?7h\x1b[?25h\
+    \x1b[4l\x1b>\x1b[0 q\x1b[=0u\x1b]8;;\x1b\\\x1b]104\x1b\\\x1b]110\x1b\\\x1b]111\x1b\\\x1b]112\x1b\\\x1b]0;\x1b\\";
+
+/// Stands between what was there and what comes, faint.
+const NOTE: &str = "── above: what was here before limpet was started again ──";
+
+/// Why a session is not there again.
+#[derive(Debug, thiserror::Error)]
+enum RestoreError {
+    #[error("could not read what was saved: {0}")]
+    Read(#[from] std::io::Error),
+    #[error(transparent)]
+    Create(#[from] CreateError),
+}
+
+impl Sessions {
+    /// Starts again what was saved, the oldest first. What cannot be started is put aside. To be called within the runtime, before
+    /// anything is [saved](Self::save).
+    pub(crate) async fn restore(&self, saving: &Saving) {
+        let sessions = saving.dir.sessions().unwrap_or_else(|error| {
+            tracing::error!(%error, "could not read --state-dir");
+            Vec::new()
+        });
+        let mut known = Vec::new();
+        for session in sessions {
+            match saving.dir.read(&session) {
+                Ok((saved, screen)) => known.push((session, saved, screen)),
+                Err(error) => put_aside(saving, &session, &error.into()),
+            }
+        }
+        known.sort_by_key(|(_, saved, _)| saved.created);
+        for (session, saved, screen) in known {
+            // Who does not want it saved does not want to see it either.
+            let screen = if saving.with_output { &screen[..] } else { &[] };
+            match self.start_again(session.clone(), saved, screen).await {
+                Ok(session) => tracing::info!(session = %session.id(), "restored"),
+                Err(error) => put_aside(saving, &session, &error.into()),
+            }
+        }
+    }
+
+    async fn start_again(
+        &self,
+        session: SessionId,
+        saved: Saved,
+        screen: &[u8],
+    ) -> Result<SessionHandle, CreateError> {
+        let mut program: Program = saved.program.into_program(None);
+        program.cwd = program.cwd.and_then(|cwd| nearest(&cwd));
+        let (size, rules) = (saved.size.checked()?, (saved.sizing, saved.flow));
+        let plan = Plan { program, size, title: saved.title, rules };
+        let before = |Limits { tail, scrollback, .. }: Limits| {
+            picture(screen, size, scrollback, tail.max(log::MIN_TAIL) / SHARE)
+        };
+        self.begin((session, saved.created), plan, before).await
+    }
+}
+
+fn put_aside(saving: &Saving, session: &SessionId, error: &RestoreError) {
+    let file = saving.dir.put_aside(session);
+    tracing::error!(%session, %error, file = %file.display(), "could not restore a session; what is known of it stays in its file");
+}
+
+/// This directory, or what is left of its path.
+fn nearest(directory: &Path) -> Option<PathBuf> {
+    directory.ancestors().find(|directory| directory.is_dir()).map(Path::to_owned)
+}
+
+/// Output that draws what an earlier screen has shown, in `most` bytes at most, without its oldest rows if need be; a new program's
+/// output comes below. Empty if there was nothing.
+pub(super) fn picture(screen: &[u8], size: Winsize, scrollback: usize, most: usize) -> Vec<u8> {
+    let mut before = Screen::new(size, scrollback);
+    before.feed(screen);
+    before.feed(LEAVE);
+    let lines = before.text().lines;
+    let Some(last) = lines.iter().rposition(|line| !line.is_empty()) else { return Vec::new() };
+    let below = format!("\x1b[{};1H\x1b[m\r\n\x1b[J\x1b[2m{NOTE}\x1b[m\r\n", last + 1);
+    before.feed(below.as_bytes());
+    let mut history = scrollback;
+    loop {
+        let picture = before.snapshot(history).output;
+        if picture.len() <= most || history == 0 {
+            return picture;
+        }
+        history /= 2;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZE: Winsize = Winsize::cells(60, 5);
+
+    fn shown(screen: &[u8], most: usize) -> (Vec<String>, (usize, usize), usize) {
+        let picture = picture(screen, SIZE, 1000, most);
+        let mut after = Screen::new(SIZE, 1000);
+        after.feed(&picture);
+        after.feed(b"$ ");
+        let text = after.text();
+        assert!(text.is_cursor_visible && !text.is_alternate);
+        (text.lines, text.cursor, picture.len())
+    }
+
+    #[test]
+    fn a_new_program_goes_on_below_what_was_there() {
+        let (lines, cursor, _) = shown(b"one\r\n\x1b[31mtwo\x1b[2;4r\x1b[?6h\x1b[?25l", usize::MAX);
+        assert_eq!(lines[..2], ["one", "two"]);
+        assert_eq!((lines[2].as_str(), lines[3].as_str(), cursor), (NOTE, "$", (2, 3)));
+    }
+
+    #[test]
+    fn what_a_full_screen_program_hid_is_there_again() {
+        let (lines, cursor, _) = shown(b"one\r\ntwo\x1b[?1049h\x1b[Hfull\x1b[?1000h\x1b[?2004h", usize::MAX);
+        assert_eq!((&lines[..2], cursor), (&["one".to_owned(), "two".to_owned()][..], (2, 3)));
+        let picture =
+            picture(b"x\x1b[?1049h\x1b[?1000h\x1b[?2004h\x1b[?1h\x1b]0;title\x07", SIZE, 10, usize::MAX);
+        let text = String::from_utf8(picture).unwrap();
+        for mode in ["?1049h", "?1000h", "?2004h", "?1h"] {
+            assert!(!text.contains(mode), "{mode}: {text:?}");
+        }
+        assert!(!text.contains("title"));
+    }
+
+    #[test]
+    fn the_oldest_rows_go_if_there_is_no_room() {
+        let lines = (0..500).map(|n| format!("row {n}\r\n")).collect::<Vec<_>>().concat();
+        let (seen, _, len) = shown(lines.as_bytes(), 2000);
+        assert!(len <= 2000 && seen.contains(&"row 499".to_owned()), "{len}: {seen:?}");
+        assert!(picture(b"\x1b[2J", SIZE, 10, 2000).is_empty(), "nothing needs no note");
+    }
+}

@@ -1,0 +1,99 @@
+//! Keeps on the disk what it takes to start sessions again after a reboot.
+//!
+//! One task writes, some time after something has changed, and once more before all ends. While nothing changes it sleeps.
+
+use std::{collections::BTreeSet, io, sync::Arc, time::Duration};
+
+use limpet_shared::{ExitStatus, SessionId};
+use nix::libc::{SIGHUP, SIGKILL, SIGTERM};
+use tokio::{sync::Notify, task, time::sleep};
+use tokio_util::sync::CancellationToken;
+
+use super::{SessionHandle, Sessions};
+use crate::state::StateDir;
+
+/// How much later than a change it is written at most: what a crash of the machine can take.
+const PAUSE: Duration = Duration::from_secs(3);
+
+/// Where sessions are saved, and how much of them.
+#[derive(Clone, Debug)]
+pub(crate) struct Saving {
+    pub(crate) dir: Arc<StateDir>,
+    /// Whether what is on screens is saved as well, which may be secret.
+    pub(crate) with_output: bool,
+}
+
+impl Saving {
+    /// Saves what changes, until the end.
+    pub(super) async fn run(
+        self,
+        sessions: Sessions,
+        changed: Arc<Notify>,
+        (shutdown, saved): (CancellationToken, CancellationToken),
+    ) {
+        let mut failed = false;
+        let _done = saved.drop_guard();
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                () = changed.notified() => tokio::select! {
+                    () = shutdown.cancelled() => {}
+                    () = sleep(PAUSE) => {}
+                },
+            }
+            let is_last = shutdown.is_cancelled();
+            match self.save(&sessions.list()).await {
+                Ok(()) => failed = false,
+                // Once is enough: it is tried again and again.
+                Err(error) if !failed => {
+                    failed = true;
+                    tracing::error!(%error, "could not write to --state-dir; sessions would not be restored as they are now");
+                }
+                Err(_) => {}
+            }
+            if is_last {
+                break;
+            }
+        }
+    }
+
+    async fn save(&self, sessions: &[SessionHandle]) -> io::Result<()> {
+        let lasting: Vec<&SessionHandle> = sessions.iter().filter(|session| lasts(session)).collect();
+        let mut result = Ok(());
+        for session in &lasting {
+            if session.take_changed() {
+                let saved = self.save_one(session).await;
+                if saved.is_err() {
+                    session.touch();
+                }
+                result = result.and(saved);
+            }
+        }
+        let names: BTreeSet<SessionId> = lasting.iter().map(|session| session.id().clone()).collect();
+        let dir = Arc::clone(&self.dir);
+        result.and(in_background(move || remove_others(&dir, &names)).await)
+    }
+
+    async fn save_one(&self, session: &SessionHandle) -> io::Result<()> {
+        let screen = if self.with_output { session.drawn().await } else { Vec::new() };
+        let (dir, session) = (Arc::clone(&self.dir), session.clone());
+        in_background(move || dir.write(session.id(), &session.saved(), &screen)).await
+    }
+}
+
+/// Whether a session is to be started again. One whose program has come to its own end is over; one that was told to end by what
+/// ends everything when a machine does is not.
+fn lasts(session: &SessionHandle) -> bool {
+    matches!(session.exit(), None | Some(ExitStatus::Signal(SIGHUP | SIGTERM | SIGKILL)))
+}
+
+fn remove_others(dir: &StateDir, sessions: &BTreeSet<SessionId>) -> io::Result<()> {
+    dir.sessions()?
+        .iter()
+        .filter(|session| !sessions.contains(session))
+        .try_for_each(|session| dir.remove(session))
+}
+
+async fn in_background(work: impl FnOnce() -> io::Result<()> + Send + 'static) -> io::Result<()> {
+    task::spawn_blocking(work).await.map_err(io::Error::other)?
+}

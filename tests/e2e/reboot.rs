@@ -1,0 +1,187 @@
+//! Sessions are started again when nothing of limpet was left but a directory.
+
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Command};
+
+use limpet_shared::{
+    SessionId,
+    api::{Screen, SessionInfo},
+};
+use nix::sys::signal::{Signal, kill};
+use reqwest::{Method, header::ACCEPT};
+use serde_json::json;
+
+use crate::harness::{Client, Hello, Options, Server, census::runs, until};
+
+const NOTE: &str = "what was here before limpet was started again";
+
+fn options(dir: &Path) -> Options {
+    Options::args(["--state-dir", dir.to_str().unwrap()])
+}
+
+async fn screen(server: &Server, id: &SessionId) -> Screen {
+    let request = server.request(Method::GET, &format!("/api/sessions/{id}/screen"));
+    request.header(ACCEPT, "application/json").send().await.unwrap().json().await.unwrap()
+}
+
+async fn sessions(server: &Server) -> Vec<SessionInfo> {
+    server.get("/api/sessions").await.json().await.unwrap()
+}
+
+/// All that is on the disk.
+fn saved(dir: &Path) -> String {
+    let files = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    let content = files.map(|file| String::from_utf8_lossy(&fs::read(file).unwrap_or_default()).into_owned());
+    content.collect::<Vec<_>>().concat()
+}
+
+/// Ends everything at once, as a power cut does.
+async fn power_cut(server: &mut Server) {
+    let serving = server.pid();
+    // The one that would start another one first.
+    server.signal(Signal::SIGKILL);
+    kill(serving, Signal::SIGKILL).unwrap();
+    server.ended().await;
+    until("the server to be gone", || !runs(&serving.to_string())).await;
+}
+
+#[tokio::test]
+async fn sessions_are_there_again_after_a_reboot() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = tempfile::tempdir().unwrap();
+    let place = place.path().canonicalize().unwrap();
+    for is_cut in [true, false] {
+        let options = || options(dir.path()).and(["--state-output"]);
+        let mut server = Server::start(options());
+        for info in sessions(&server).await {
+            server.close(&info.id).await;
+        }
+        let shell = json!({ "command": ["bash", "--norc", "-i"], "title": "mine", "cols": 90, "rows": 20, "sizing": "fixed", "env": { "PS1": "$ ", "MARK": "kept" } });
+        let shell: SessionInfo = server.post("/api/sessions", shell).await.json().await.unwrap();
+        let full = server.bash(r"printf 'before\n\e[?1049h\e[?1000h\e[Hall of it'; exec sleep 10000").await;
+        let over = server.bash("echo over").await;
+        let closed = server.open(["sleep", "10000"]).await;
+        server.close(&closed).await;
+        let mut client = Client::attach(&server, &shell.id, Hello::default()).await;
+        client.type_in(&format!("cd {}; printf '\\e[3'1mred; seq -s _ 7\n", place.display())).await;
+        client.sees("red1_2_3_4_5_6_7").await;
+        drop(client);
+        if is_cut {
+            // What came last is written last, a little later.
+            until("all to be on the disk", || {
+                let saved = saved(dir.path());
+                saved.contains("red1_2_3_4_5_6_7")
+                    && saved.contains("all of it")
+                    && !saved.contains("echo over")
+            })
+            .await;
+            power_cut(&mut server).await;
+        } else {
+            server.signal(Signal::SIGTERM);
+            assert!(server.ended().await.success());
+        }
+        for entry in fs::read_dir(dir.path()).unwrap() {
+            let entry = entry.unwrap();
+            let others_may = entry.metadata().unwrap().permissions().mode() % 0o100;
+            assert!(others_may == 0 || entry.file_name() == "lock", "{:?}: {others_may:o}", entry.path());
+        }
+
+        let server = Server::start(options());
+        let again = sessions(&server).await;
+        let ids: Vec<_> = again.iter().map(|info| &info.id).collect();
+        assert_eq!(ids, [&shell.id, &full], "not {over} nor {closed}");
+        assert_eq!(
+            (&again[0].title, again[0].cols, again[0].rows, again[0].sizing, again[0].created),
+            (&"mine".to_owned(), 90, 20, shell.sizing, shell.created)
+        );
+        let mut client = Client::attach(&server, &shell.id, Hello::default()).await;
+        client.type_in("echo $MARK in $PWD\n").await;
+        client.sees(&format!("kept in {}", place.display())).await;
+        let lines = screen(&server, &shell.id).await.lines;
+        let at = |what: &str| {
+            lines.iter().position(|line| line.contains(what)).unwrap_or_else(|| panic!("{what}: {lines:?}"))
+        };
+        assert!(at("red1_2_3_4_5_6_7") < at(NOTE) && at(NOTE) < at("kept in"), "{lines:?}");
+        assert!(client.text().contains("31mred1"), "colours are there again: {:?}", client.text());
+        // The other program has drawn its screen anew, and beneath it is what was there.
+        until("the program to be there", || runs_sleep(&server)).await;
+        let lines = screen(&server, &full).await.lines;
+        assert!(lines.iter().any(|line| line.contains("all of it")), "{lines:?}");
+    }
+}
+
+/// Whether the program has come to its last command.
+fn runs_sleep(server: &Server) -> bool {
+    let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", server.keeper())).unwrap();
+    children
+        .split_whitespace()
+        .any(|pid| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name == "sleep\n"))
+}
+
+#[tokio::test]
+async fn what_was_printed_is_on_no_disk_unless_that_is_wanted() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut server = Server::start(options(dir.path()));
+    let id = server.bash("echo se''cret; exec sleep 10000").await;
+    let mut client = Client::attach(&server, &id, Hello::default()).await;
+    client.sees("secret").await;
+    drop(client);
+    server.signal(Signal::SIGTERM);
+    assert!(server.ended().await.success());
+    let saved = saved(dir.path());
+    assert!(saved.contains("exec sleep") && !saved.contains("secret\r"), "{saved}");
+    // What was written by one that was to write it is not shown by one that is not to.
+    fs::write(dir.path().join(format!("{id}.session")), saved + "secret\r\n").unwrap();
+    let server = Server::start(options(dir.path()));
+    until("the program to be there", || runs_sleep(&server)).await;
+    let mut client = Client::attach(&server, &id, Hello::default()).await;
+    client.sees("secret").await;
+    assert_eq!(client.text(), "secret\r\n");
+}
+
+#[tokio::test]
+async fn a_killed_server_restores_nothing_that_still_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(options(dir.path()));
+    let id = server.open(["cat"]).await;
+    until("it to be on the disk", || saved(dir.path()).contains("cat")).await;
+    server.kill().await;
+    let ids: Vec<_> = sessions(&server).await.into_iter().map(|info| info.id).collect();
+    assert_eq!(ids, std::slice::from_ref(&id));
+    // And it goes on saving.
+    server.close(&id).await;
+    until("it to be gone from the disk", || !saved(dir.path()).contains("cat")).await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_restored_is_put_aside() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut server = Server::start(options(dir.path()));
+    let id = server.open(["sleep", "10000"]).await;
+    server.signal(Signal::SIGTERM);
+    server.ended().await;
+    let file = dir.path().join(format!("{id}.session"));
+    let gone = fs::read_to_string(&file).unwrap().replacen("sleep", "no-such-program", 1);
+    fs::write(&file, gone).unwrap();
+    fs::write(dir.path().join("odd.session"), "nonsense").unwrap();
+    let server = Server::start(options(dir.path()));
+    assert!(sessions(&server).await.is_empty());
+    assert!(server.log().contains("could not start no-such-program"), "{}", server.log());
+    for name in [id.as_str(), "odd"] {
+        let aside = dir.path().join(format!("{name}.session.failed"));
+        assert!(aside.exists() && server.log().contains(aside.to_str().unwrap()), "{}", server.log());
+    }
+}
+
+#[tokio::test]
+async fn a_directory_that_cannot_be_used_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let _server = Server::start(options(dir.path()));
+    let file = dir.path().join("file");
+    fs::write(&file, "").unwrap();
+    for (path, advice) in [(dir.path(), "another limpet uses"), (&file, "name a directory")] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_limpet"));
+        let output = command.args(["--listen", "127.0.0.1:0", "--state-dir"]).arg(path).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && said.contains(advice) && said.contains("--state-dir"), "{said}");
+    }
+}

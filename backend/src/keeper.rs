@@ -6,7 +6,8 @@
 //! When it is killed the keeper starts it again, and it goes on with what it finds. An upgrade is the same with another binary.
 //!
 //! * [`supervise`] is the keeper's process: [`binary`] starts servers, [`control`] hears `limpet upgrade`.
-//! * [`keep`] carries out what a server asks for, and [`kept`] is what is kept of one session.
+//! * [`keep`] carries out what a server asks for, [`kept`] is what is kept of one session, and [`process`] the program in it.
+//! * [`store`] is where all of that outlives even the keeper, if there is a service manager that has room for it.
 //! * [`wire`] says what the two say to each other, over a [`socket`] that passes descriptors.
 //! * [`link`] and [`child`] are the server's side of it.
 
@@ -16,17 +17,22 @@ mod control;
 mod keep;
 mod kept;
 mod link;
+mod process;
 mod socket;
+mod store;
 mod supervise;
 mod wire;
 
 use std::{
-    env, io,
+    env,
+    fs::File,
+    io::{self, Read, Seek, Write},
     os::fd::{AsFd, OwnedFd},
 };
 
 use nix::{
     sys::{
+        memfd::{MFdFlags, memfd_create},
         resource::{Resource, getrlimit, setrlimit},
         signal::{SigSet, Signal},
     },
@@ -39,9 +45,9 @@ pub(crate) use self::wire::Start;
 pub use self::{
     child::{Child, Onlooker},
     control::{UpgradeError, upgrade},
-    link::{Estate, Held, Left, Life, Link},
+    link::{Connected, Estate, Held, Left, Life, Link},
 };
-use self::{keep::Keeper, supervise::Supervisor};
+use self::{keep::Keeper, store::Store, supervise::Supervisor};
 
 /// Tells a process that it is a server with a keeper, by its environment. Programs do not get to see it.
 const KEPT: &str = "LIMPET_KEPT";
@@ -61,7 +67,8 @@ pub fn run() -> io::Result<u8> {
         [Signal::SIGTERM, Signal::SIGINT, Signal::SIGUSR2].into_iter().chain(hang_up).collect();
     signals.thread_block()?;
     let _ = nix::sys::prctl::set_name(NAME);
-    let keeper = Keeper::new(raise_open_files());
+    let (store, nofile) = (Store::find(), raise_open_files());
+    let keeper = Keeper::new(store, nofile, store::found(store)?);
     Supervisor::new(keeper, &env::current_exe()?)?.run(signals)
 }
 
@@ -75,10 +82,26 @@ pub fn connection() -> io::Result<Option<OwnedFd>> {
     }
     let socket = io::stdin().as_fd().try_clone_to_owned()?;
     // What is started later must not hold the connection open.
-    dup2_stdin(std::fs::File::open("/dev/null")?)?;
+    dup2_stdin(File::open("/dev/null")?)?;
     // The name is that of the descriptor that the binary was started by.
     let _ = nix::sys::prctl::set_name(c"limpet");
     Ok(Some(socket))
+}
+
+/// A file without a name, with this in it.
+fn memory(name: &str, content: &[u8]) -> io::Result<OwnedFd> {
+    let mut file = File::from(memfd_create(name, MFdFlags::MFD_CLOEXEC)?);
+    file.write_all(content)?;
+    file.rewind()?;
+    Ok(file.into())
+}
+
+/// What is in such a file.
+fn text(file: OwnedFd) -> io::Result<String> {
+    let (mut file, mut text) = (File::from(file), String::new());
+    file.rewind()?;
+    file.read_to_string(&mut text)?;
+    Ok(text)
 }
 
 fn ignores_hang_up() -> io::Result<bool> {

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     browser::{self, Opened},
     config::Config,
-    keeper::{Estate, Left, Link},
+    keeper::{Connected, Estate, Left, Link},
     link::Links,
     session::{Sessions, SpawnDefaults},
     web::{self, App, Listener},
@@ -67,6 +67,19 @@ enum End {
     Leaves,
 }
 
+/// What to do without a keeper.
+fn when_lost(is_stored: bool) -> End {
+    if is_stored {
+        tracing::error!(
+            "the process that keeps sessions is gone; they wait for the service manager to start another one"
+        );
+        End::Leaves
+    } else {
+        tracing::error!("the process that keeps sessions is gone, and so they end");
+        End::Over
+    }
+}
+
 /// What the next server is to know.
 #[derive(Serialize, Deserialize)]
 struct Record {
@@ -74,7 +87,7 @@ struct Record {
 }
 
 async fn serve(mut config: Config, socket: OwnedFd) -> anyhow::Result<End> {
-    let (keeper, estate) =
+    let Connected { link: keeper, estate, is_stored } =
         Link::connect(socket).await.context("could not reach the process that keeps sessions")?;
     let mut signals = Signals::watch().context("could not watch for signals")?;
     let is_first = estate.is_none();
@@ -108,10 +121,7 @@ async fn serve(mut config: Config, socket: OwnedFd) -> anyhow::Result<End> {
     let how = tokio::select! {
         () = &mut serving => End::Over,
         () = signals.next() => End::Over,
-        () = keeper.lost() => {
-            tracing::error!("the process that keeps sessions is gone, and so they end");
-            End::Over
-        }
+        () = keeper.lost() => when_lost(is_stored),
         () = keeper.leave() => End::Leaves,
     };
     shutdown.cancel();

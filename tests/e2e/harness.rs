@@ -3,6 +3,7 @@
 pub(crate) mod census;
 pub(crate) mod client;
 pub(crate) mod cutter;
+mod manager;
 mod server;
 pub(crate) mod slow_link;
 
@@ -14,6 +15,7 @@ pub(crate) use self::{
     census::Census,
     client::{Client, Hello},
     cutter::Cutter,
+    manager::Manager,
     server::{Options, Server, TOKEN},
     slow_link::SlowLink,
 };

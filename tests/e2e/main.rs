@@ -8,6 +8,7 @@
 //! * [`reboot`]: what is there again when nothing was left but a directory.
 //! * [`screen`]: what is shown to who comes back or is slow, and what programs are answered.
 //! * [`sharing`]: who of several has the pen, whose size counts, and what those may do who were invited.
+//! * [`store`]: what goes on when even the keeper is killed, with a service manager.
 //! * [`survival`]: what goes on when the server is killed or replaced.
 //! * [`viewers`]: several of them, slow ones, and ones that are gone.
 //! * [`torture`]: all of that at once, at length if asked for.
@@ -28,6 +29,7 @@ mod protocol;
 mod reboot;
 mod screen;
 mod sharing;
+mod store;
 mod survival;
 mod torture;
 mod viewers;

@@ -3,6 +3,7 @@
 use std::{
     io,
     os::fd::{AsFd, OwnedFd},
+    time::Duration,
 };
 
 use limpet_shared::{ExitStatus, SessionId};
@@ -10,10 +11,15 @@ use nix::{sys::signal::Signal, unistd::Pid};
 use tokio::{
     io::{Interest, unix::AsyncFd},
     task,
+    time::sleep,
 };
 
 use super::Link;
 use crate::pty::{process_session, sys};
+
+/// How often it is asked, and with which pause, how a program has ended that somebody else reaps.
+const LOOKS: u32 = 250;
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// The program that leads a terminal's process session; the server's one owner of the duty to have it reaped.
 ///
@@ -51,9 +57,17 @@ impl Child {
     /// # Errors
     /// When the keeper is gone, and when the program still runs.
     pub async fn reap(mut self) -> io::Result<ExitStatus> {
-        let exit = self.keeper.reap(&self.session).await;
+        let mut exit = self.keeper.reap(&self.session).await;
+        for _ in 0..LOOKS {
+            match exit {
+                // It was an earlier keeper's child, and is init's now, which takes its time.
+                Ok(None) => sleep(PAUSE).await,
+                _ => break,
+            }
+            exit = self.keeper.reap(&self.session).await;
+        }
         self.pidfd = None;
-        exit
+        exit?.ok_or_else(|| io::Error::new(io::ErrorKind::TimedOut, "nobody has reaped it"))
     }
 
     /// Ends every process of the terminal's process session, by hang-up first and by `SIGKILL` last. Takes at most some

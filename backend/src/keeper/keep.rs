@@ -4,17 +4,17 @@ use std::{
     collections::BTreeMap,
     io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
-    process::Child,
 };
 
 use limpet_shared::SessionId;
 
 use super::{
     kept::Keep,
+    process::Process,
     socket,
+    store::{Found, Part, Shelf, Store},
     wire::{Answer, FORMAT, Numbered, Order, Report},
 };
-use crate::pty::sys::pidfd_open;
 
 /// All that outlives a server.
 #[derive(Debug, Default)]
@@ -24,14 +24,52 @@ pub(super) struct Keeper {
     record: Option<String>,
     listener: Option<OwnedFd>,
     /// Programs that were killed, each with its pidfd.
-    dying: Vec<(OwnedFd, Child)>,
+    dying: Vec<(OwnedFd, Process)>,
     /// The limits of open files that programs start with.
     nofile: Option<(u64, u64)>,
+    store: Store,
+    /// Where that of it is stored that belongs to no session.
+    shelf: Shelf,
+    /// A server that an earlier keeper has started.
+    old_server: Option<OwnedFd>,
 }
 
 impl Keeper {
-    pub(super) fn new(nofile: Option<(u64, u64)>) -> Self {
-        Self { nofile, ..Self::default() }
+    /// Goes on with what was `found` in the store.
+    pub(super) fn new(
+        store: Store,
+        nofile: Option<(u64, u64)>,
+        found: BTreeMap<Option<SessionId>, Found>,
+    ) -> Self {
+        let shelf = Shelf::new(store, None);
+        let mut keeper = Self { nofile, store, shelf, ..Self::default() };
+        for (session, mut found) in found {
+            if session.is_some() {
+                match Keep::adopt(&mut found) {
+                    Ok(keep) => drop(keeper.sessions.insert(keep.session().clone(), keep)),
+                    Err(error) => {
+                        tracing::error!(?session, %error, "could not go on with a session that was stored");
+                        found.take_shelf().clear();
+                    }
+                }
+            } else {
+                keeper.old_server = found.take(Part::Server);
+                keeper.listener = found.take(Part::Listener);
+                keeper.record = found.take_text(Part::Record).ok();
+                keeper.shelf = found.take_shelf();
+            }
+        }
+        keeper
+    }
+
+    /// A server that an earlier keeper has started, and that must be gone before there is another one.
+    pub(super) fn take_old_server(&mut self) -> Option<Process> {
+        self.old_server.take().map(Process::Adopted)
+    }
+
+    /// There is another server now.
+    pub(super) fn store_server(&mut self, pidfd: BorrowedFd<'_>) {
+        self.shelf.put(Part::Server, pidfd);
     }
 
     /// Whether there is anything that a next server could go on with.
@@ -45,11 +83,12 @@ impl Keeper {
 
     /// Tells a new server all that is kept.
     pub(super) fn welcome(&self, number: u64, server: BorrowedFd<'_>) -> io::Result<()> {
-        for (session, keep) in &self.sessions {
-            keep.tell(session, server)?;
+        for keep in self.sessions.values() {
+            keep.tell(server)?;
         }
         let descriptors: Vec<BorrowedFd<'_>> = self.listener.iter().map(AsFd::as_fd).collect();
-        let answer = Answer::Welcome { format: FORMAT, record: self.record.clone() };
+        let (record, is_stored) = (self.record.clone(), self.store.is_there());
+        let answer = Answer::Welcome { format: FORMAT, record, is_stored };
         socket::send(server, &Numbered { number, what: Report::Answer(answer) }, &descriptors)
     }
 
@@ -65,16 +104,16 @@ impl Keeper {
         };
         match order {
             Order::Serving { record } => {
-                self.record = Some(record);
-                self.listener = descriptors.into_iter().next().or_else(|| self.listener.take());
+                self.serving(record, descriptors.into_iter().next())?;
                 answer(Answer::Kept, &[])?;
             }
-            Order::Start { session, program, size, tail } => {
-                match Keep::start(&program.into_program(self.nofile), size, tail) {
+            Order::Start { session, program, size, tail, record } => {
+                let place = Shelf::new(self.store, Some(session.clone()));
+                match Keep::start((session, record, place), &program.into_program(self.nofile), size, tail) {
                     Ok(keep) => {
                         let pid = keep.pid();
                         keep.lend(|descriptors| answer(Answer::Started { pid }, descriptors))?;
-                        self.sessions.insert(session, keep);
+                        self.sessions.insert(keep.session().clone(), keep);
                     }
                     Err(error) => answer(Answer::NotStarted(error.into()), &[])?,
                 }
@@ -85,12 +124,12 @@ impl Keeper {
             }
             Order::Record { session, record } => {
                 if let Some(keep) = self.sessions.get_mut(&session) {
-                    keep.record = record;
+                    keep.set_record(record)?;
                 }
             }
             Order::Checkpoint { session } => {
                 if let Some(keep) = self.sessions.get_mut(&session) {
-                    keep.checkpoint = descriptors.into_iter().next();
+                    keep.set_checkpoint(descriptors.into_iter().next());
                 }
             }
             Order::Forget { session } => self.forget(&session),
@@ -99,12 +138,21 @@ impl Keeper {
         Ok(())
     }
 
+    fn serving(&mut self, record: String, listener: Option<OwnedFd>) -> io::Result<()> {
+        if let Some(listener) = listener {
+            self.shelf.put(Part::Listener, listener.as_fd());
+            self.listener = Some(listener);
+        }
+        self.shelf.put_text(Part::Record, &record)?;
+        self.record = Some(record);
+        Ok(())
+    }
+
     fn forget(&mut self, session: &SessionId) {
-        let Some(child) = self.sessions.remove(session).and_then(Keep::forget) else { return };
-        let pid = nix::unistd::Pid::from_raw(child.id().cast_signed());
-        match pidfd_open(pid) {
-            Ok(pidfd) => self.dying.push((pidfd, child)),
-            Err(error) => tracing::error!(%pid, %error, "could not watch a program that was killed"),
+        let Some(process) = self.sessions.remove(session).and_then(Keep::forget) else { return };
+        match process.pidfd() {
+            Ok(pidfd) => self.dying.push((pidfd, process)),
+            Err(error) => tracing::error!(?process, %error, "could not watch a program that was killed"),
         }
     }
 
@@ -115,7 +163,7 @@ impl Keeper {
 
     /// Reaps those that have ended.
     pub(super) fn reap_dying(&mut self) {
-        self.dying.retain_mut(|(_, child)| matches!(child.try_wait(), Ok(None)));
+        self.dying.retain_mut(|(_, process)| matches!(process.is_over(), Ok(false)));
     }
 
     /// Ends everything that still runs, and waits until it is over: there is nothing else left to do.
@@ -123,10 +171,11 @@ impl Keeper {
         while let Some(session) = self.sessions.keys().next().cloned() {
             self.forget(&session);
         }
-        for (_, mut child) in self.dying {
-            if let Err(error) = child.wait() {
-                tracing::error!(pid = child.id(), %error, "could not reap a program");
+        for (_, mut process) in self.dying {
+            if let Err(error) = process.wait() {
+                tracing::error!(?process, %error, "could not reap a program");
             }
         }
+        self.shelf.clear();
     }
 }

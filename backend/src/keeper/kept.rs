@@ -2,28 +2,24 @@
 
 use std::{
     io,
-    os::{
-        fd::{AsFd, BorrowedFd, OwnedFd},
-        unix::process::ExitStatusExt,
-    },
-    process::{self, Child},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
 
 use limpet_shared::{ExitStatus, SessionId, Winsize};
 use nix::{
     fcntl::{OFlag, open},
-    libc::SIGKILL,
     sys::stat::Mode,
-    unistd::Pid,
 };
 
 use super::{
+    process::Process,
     socket,
+    store::{Found, Part, Shelf},
     wire::{Kept, Numbered, Report},
 };
 use crate::{
     log,
-    pty::{self, Program, SpawnError, Started, sys::pidfd_open},
+    pty::{self, Program, SpawnError, Started},
 };
 
 /// One session.
@@ -31,17 +27,17 @@ use crate::{
 pub(super) struct Keep {
     /// Until the program is reaped.
     life: Option<Life>,
-    exit: Option<ExitStatus>,
-    pid: i32,
     memory: OwnedFd,
-    pub(super) record: String,
-    pub(super) checkpoint: Option<OwnedFd>,
+    checkpoint: Option<OwnedFd>,
+    /// What else a server is told of it.
+    kept: Kept,
+    shelf: Shelf,
 }
 
 /// A program on its terminal.
 #[derive(Debug)]
 struct Life {
-    child: Child,
+    process: Process,
     /// The terminal lives as long as this is open. The server has a descriptor of its own for the same one.
     master: OwnedFd,
     /// Input on its way to the terminal: what is in it has been taken, and not been written.
@@ -49,67 +45,125 @@ struct Life {
 }
 
 impl Keep {
-    /// Starts a program.
-    pub(super) fn start(program: &Program, size: Winsize, tail: usize) -> Result<Self, SpawnError> {
+    /// Starts a program. What is kept is put on the shelf as well.
+    pub(super) fn start(
+        (session, record, mut shelf): (SessionId, String, Shelf),
+        program: &Program,
+        size: Winsize,
+        tail: usize,
+    ) -> Result<Self, SpawnError> {
         let memory = log::memory(tail).map_err(SpawnError::Open)?;
         let pipe = pipe().map_err(SpawnError::Open)?;
         let Started { master, child } = pty::start(program, size)?;
         let pid = child.id().cast_signed();
-        let life = Some(Life { child, master, pipe });
-        Ok(Self { life, exit: None, pid, memory, record: String::new(), checkpoint: None })
+        let process = Process::Own(child);
+        let kept = Kept { session, record, pid, exit: None, is_reaped: false, has_checkpoint: false };
+        if shelf.is_there() {
+            shelf.put(Part::Memory, memory.as_fd());
+            shelf.put(Part::Master, master.as_fd());
+            shelf.put(Part::Pipe, pipe.as_fd());
+            shelf.put(Part::Program, process.pidfd().map_err(SpawnError::Open)?.as_fd());
+        }
+        let life = Some(Life { process, master, pipe });
+        let mut keep = Self { life, memory, checkpoint: None, kept, shelf };
+        keep.note().map_err(SpawnError::Open)?;
+        Ok(keep)
+    }
+
+    /// Goes on with what an earlier keeper has stored.
+    ///
+    /// # Errors
+    /// When something of it is missing.
+    pub(super) fn adopt(found: &mut Found) -> io::Result<Self> {
+        let mut take = |part| found.take(part).ok_or(io::ErrorKind::NotFound);
+        let memory = take(Part::Memory)?;
+        let life = match (take(Part::Master), take(Part::Pipe), take(Part::Program)) {
+            (Ok(master), Ok(pipe), Ok(pidfd)) => {
+                Some(Life { process: Process::Adopted(pidfd), master, pipe })
+            }
+            _ => None,
+        };
+        let checkpoint = take(Part::Screen).ok();
+        let mut kept: Kept = serde_json::from_str(&found.take_text(Part::Note)?)?;
+        (kept.is_reaped, kept.has_checkpoint) = (life.is_none(), checkpoint.is_some());
+        Ok(Self { life, memory, checkpoint, kept, shelf: found.take_shelf() })
+    }
+
+    pub(super) fn session(&self) -> &SessionId {
+        &self.kept.session
     }
 
     pub(super) fn pid(&self) -> i32 {
-        self.pid
+        self.kept.pid
+    }
+
+    /// Keeps this text for the next server.
+    pub(super) fn set_record(&mut self, record: String) -> io::Result<()> {
+        self.kept.record = record;
+        self.note()
+    }
+
+    /// Keeps how the screen looks.
+    pub(super) fn set_checkpoint(&mut self, checkpoint: Option<OwnedFd>) {
+        if let Some(checkpoint) = &checkpoint {
+            self.shelf.put(Part::Screen, checkpoint.as_fd());
+        }
+        self.kept.has_checkpoint = checkpoint.is_some();
+        self.checkpoint = checkpoint;
+    }
+
+    fn note(&mut self) -> io::Result<()> {
+        if self.shelf.is_there() {
+            self.shelf.put_text(Part::Note, &serde_json::to_string(&self.kept)?)?;
+        }
+        Ok(())
     }
 
     /// Calls `send` with what a server needs of a session that has just been started.
     pub(super) fn lend<T>(&self, send: impl FnOnce(&[BorrowedFd<'_>]) -> io::Result<T>) -> io::Result<T> {
         let life = self.life.as_ref().ok_or(io::ErrorKind::NotFound)?;
-        let pidfd = pidfd_open(Pid::from_raw(self.pid))?;
+        let pidfd = life.process.pidfd()?;
         send(&[life.master.as_fd(), pidfd.as_fd(), self.memory.as_fd(), life.pipe.as_fd()])
     }
 
     /// Tells a new server of it.
-    pub(super) fn tell(&self, session: &SessionId, server: BorrowedFd<'_>) -> io::Result<()> {
-        let pidfd = self.life.as_ref().map(|_| pidfd_open(Pid::from_raw(self.pid))).transpose()?;
+    pub(super) fn tell(&self, server: BorrowedFd<'_>) -> io::Result<()> {
+        let pidfd = self.life.as_ref().map(|life| life.process.pidfd()).transpose()?;
         let mut descriptors = vec![self.memory.as_fd()];
         if let (Some(life), Some(pidfd)) = (&self.life, &pidfd) {
             descriptors.extend([life.master.as_fd(), pidfd.as_fd(), life.pipe.as_fd()]);
         }
         descriptors.extend(self.checkpoint.as_ref().map(AsFd::as_fd));
-        let kept = Kept {
-            session: session.clone(),
-            record: self.record.clone(),
-            pid: self.pid,
-            exit: self.exit,
-            is_reaped: self.life.is_none(),
-            has_checkpoint: self.checkpoint.is_some(),
-        };
-        socket::send(server, &Numbered { number: 0, what: Report::Kept(kept) }, &descriptors)
+        socket::send(server, &Numbered { number: 0, what: Report::Kept(self.kept.clone()) }, &descriptors)
     }
 
-    /// Reaps the program if it has ended, and closes the terminal then. Tells how it ended, however often it is asked. The keeper
-    /// waits for no program: one may be where not even a kill reaches it.
+    /// Reaps the program if it has ended, and closes the terminal then. Tells how it ended, however often it is asked.
     pub(super) fn reap(&mut self) -> Option<ExitStatus> {
-        let ended = self.life.as_mut().map(|life| life.child.try_wait());
-        if let Some(Ok(Some(status))) = ended {
-            self.exit = Some(exit_status(status));
+        let ended = self.life.as_mut().map(|life| life.process.reap());
+        if let Some(Ok(Some(exit))) = ended {
+            (self.kept.exit, self.kept.is_reaped) = (Some(exit), true);
             self.life = None;
+            if let Err(error) = self.note() {
+                tracing::error!(%error, "could not store how a program has ended");
+            }
+            for part in [Part::Master, Part::Pipe, Part::Program] {
+                self.shelf.remove(part);
+            }
         }
-        self.exit
+        self.kept.exit
     }
 
     /// Closes everything. Gives the program if it is yet to be reaped; it has been killed.
-    pub(super) fn forget(self) -> Option<Child> {
-        let mut child = self.life?.child;
-        match child.try_wait() {
-            Ok(None) => {
+    pub(super) fn forget(mut self) -> Option<Process> {
+        self.shelf.clear();
+        let mut process = self.life?.process;
+        match process.is_over() {
+            Ok(false) => {
                 // It fails if the program has ended just now.
-                let _ = child.kill();
-                Some(child)
+                let _ = process.kill();
+                Some(process)
             }
-            Ok(Some(_)) | Err(_) => None,
+            Ok(true) | Err(_) => None,
         }
     }
 }
@@ -119,10 +173,4 @@ pub(crate) fn pipe() -> io::Result<OwnedFd> {
     let (read, _write) = io::pipe()?;
     let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&read));
     Ok(open(path.as_str(), OFlag::O_RDWR | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC, Mode::empty())?)
-}
-
-/// As wait(2) tells it.
-pub(super) fn exit_status(status: process::ExitStatus) -> ExitStatus {
-    let signal = || ExitStatus::Signal(status.signal().unwrap_or(SIGKILL));
-    status.code().map_or_else(signal, ExitStatus::Code)
 }

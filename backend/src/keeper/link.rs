@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    io::{self, Seek, Write},
+    io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     sync::{
         Arc, Mutex, PoisonError,
@@ -15,7 +15,6 @@ use limpet_shared::{ExitStatus, SessionId, Winsize};
 use nix::{
     fcntl::{FcntlArg, OFlag, fcntl},
     poll::{PollFd, PollFlags, PollTimeout, poll},
-    sys::memfd::{MFdFlags, memfd_create},
     unistd::Pid,
 };
 use tokio::{
@@ -76,6 +75,17 @@ pub struct Life {
     pub pipe: OwnedFd,
 }
 
+/// What a server begins with.
+#[derive(Debug)]
+pub struct Connected {
+    /// The connection.
+    pub link: Link,
+    /// What there is to go on with.
+    pub estate: Option<Estate>,
+    /// Whether what is kept outlives the keeper.
+    pub is_stored: bool,
+}
+
 /// What an earlier server has left.
 #[derive(Debug)]
 pub struct Estate {
@@ -117,7 +127,7 @@ impl Link {
     ///
     /// # Errors
     /// When the keeper is gone, or does not understand.
-    pub async fn connect(socket: OwnedFd) -> io::Result<(Self, Option<Estate>)> {
+    pub async fn connect(socket: OwnedFd) -> io::Result<Connected> {
         let kept = Arc::new(Mutex::new(Vec::new()));
         let keep = {
             let kept = Arc::clone(&kept);
@@ -126,12 +136,13 @@ impl Link {
         let link = Self::begin(socket, keep)?;
         let hello = Order::Hello { format: FORMAT, version: env!("CARGO_PKG_VERSION").to_owned() };
         let (answer, descriptors) = link.ask(hello).await?;
-        let Answer::Welcome { record, .. } = answer else { return Err(unexpected(&answer)) };
+        let Answer::Welcome { record, is_stored, .. } = answer else { return Err(unexpected(&answer)) };
         let sessions = std::mem::take(&mut *kept.lock().unwrap_or_else(PoisonError::into_inner));
         let sessions =
             sessions.into_iter().map(|(kept, fds)| link.left(kept, fds)).collect::<io::Result<_>>()?;
         let listener = descriptors.into_iter().next();
-        Ok((link, record.map(|record| Estate { record, listener, sessions })))
+        let estate = record.map(|record| Estate { record, listener, sessions });
+        Ok(Connected { link, estate, is_stored })
     }
 
     fn begin(socket: OwnedFd, kept: impl Fn((Kept, Vec<OwnedFd>)) + Send + 'static) -> io::Result<Self> {
@@ -166,7 +177,7 @@ impl Link {
         Ok(Life { pty, child, pipe: next(descriptors)? })
     }
 
-    /// Starts a program on a terminal.
+    /// Starts a program on a terminal, and has the keeper keep a text of its session's from the first moment on.
     ///
     /// # Errors
     /// When it cannot be started.
@@ -176,8 +187,9 @@ impl Link {
         program: &Program,
         size: Winsize,
         tail: usize,
+        record: String,
     ) -> Result<Held, SpawnError> {
-        let start = Order::Start { session: session.clone(), program: program.into(), size, tail };
+        let start = Order::Start { session: session.clone(), program: program.into(), size, tail, record };
         match self.ask(start).await.map_err(SpawnError::Open)? {
             (Answer::Started { pid }, mut descriptors) => {
                 // The memory stands between what belongs to the program.
@@ -193,10 +205,10 @@ impl Link {
         }
     }
 
-    /// Has a program reaped that has ended.
-    pub(super) async fn reap(&self, session: &SessionId) -> io::Result<ExitStatus> {
+    /// Has a program reaped that has ended. None if that has not come about yet.
+    pub(super) async fn reap(&self, session: &SessionId) -> io::Result<Option<ExitStatus>> {
         match self.ask(Order::Reap { session: session.clone() }).await? {
-            (Answer::Reaped { exit: Some(exit) }, _) => Ok(exit),
+            (Answer::Reaped { exit }, _) => Ok(exit),
             (answer, _) => Err(unexpected(&answer)),
         }
     }
@@ -225,9 +237,7 @@ impl Link {
     /// # Errors
     /// When the keeper is gone, or there is no memory.
     pub async fn checkpoint(&self, session: &SessionId, checkpoint: &[u8]) -> io::Result<()> {
-        let mut file = std::fs::File::from(memfd_create("limpet-screen", MFdFlags::MFD_CLOEXEC)?);
-        file.write_all(checkpoint)?;
-        file.rewind()?;
+        let file = super::memory("limpet-screen", checkpoint)?;
         self.order(Order::Checkpoint { session: session.clone() }, &[file.as_fd()]).await
     }
 

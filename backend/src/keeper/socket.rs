@@ -88,6 +88,15 @@ pub(super) fn receive<M: DeserializeOwned>(
     Ok(Some((serde_json::from_slice(&packet[..len])?, descriptors)))
 }
 
+/// The descriptors that a service manager has started this process with (`sd_listen_fds(3)`), and their names. To be called once, before
+/// this process has opened any.
+pub(super) fn inherited() -> io::Result<Vec<(String, OwnedFd)>> {
+    let inherited = sd_notify::listen_fds_with_names()?;
+    // SAFETY: whoever started this process says, to no other than it, that these are open, and that they are for it. Nobody else
+    // in it knows of them, since this is called once.
+    Ok(inherited.map(|(number, name)| (name, unsafe { OwnedFd::from_raw_fd(number) })).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use std::{

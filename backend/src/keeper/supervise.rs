@@ -30,6 +30,7 @@ use nix::{
         signalfd::{SfdFlags, SignalFd},
     },
 };
+use sd_notify::NotifyState;
 
 use self::upgrade::{Stage, Upgrade};
 use super::{
@@ -37,6 +38,7 @@ use super::{
     control,
     keep::Keeper,
     socket::{self, Room},
+    store,
     wire::{FORMAT, Numbered, Order},
 };
 
@@ -76,13 +78,19 @@ enum Event {
 }
 
 impl Supervisor {
-    pub(super) fn new(keeper: Keeper, path: &Path) -> io::Result<Self> {
+    pub(super) fn new(mut keeper: Keeper, path: &Path) -> io::Result<Self> {
+        if let Some(mut old) = keeper.take_old_server() {
+            // It has lost its keeper, and is about to end by itself. Two at a time would both own what is kept.
+            old.kill()?;
+            old.wait()?;
+        }
         let binary = Binary::at(path)?;
-        let server = Some(binary.start()?);
+        let server = binary.start()?;
+        keeper.store_server(server.pidfd.as_fd());
         Ok(Self {
             keeper,
             binary,
-            server,
+            server: Some(server),
             version: String::new(),
             upgrade: None,
             again_at: None,
@@ -161,8 +169,15 @@ impl Supervisor {
         PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
     }
 
+    /// It is the server from here on.
+    fn serve_by(&mut self, server: Server) {
+        self.keeper.store_server(server.pidfd.as_fd());
+        self.server = Some(server);
+    }
+
     fn ask_to_end(&mut self, signal: Signal) {
         self.is_ending = true;
+        store::tell(&NotifyState::Stopping);
         match &self.server {
             Some(server) => server.signal(if signal == Signal::SIGHUP { Signal::SIGTERM } else { signal }),
             None => self.again_at = Some(Instant::now()),
@@ -197,6 +212,7 @@ impl Supervisor {
                     }
                     Order::Serving { .. } => {
                         server.is_serving = true;
+                        store::tell(&NotifyState::Ready);
                         self.keeper.obey(message, descriptors, server.socket.as_fd())
                     }
                     _ => self.keeper.obey(message, descriptors, server.socket.as_fd()),
@@ -223,7 +239,7 @@ impl Supervisor {
         if self.server.is_none() && !self.is_ending && self.again_at.is_some_and(|at| now >= at) {
             self.again_at = None;
             match self.binary.start() {
-                Ok(server) => self.server = Some(server),
+                Ok(server) => self.serve_by(server),
                 Err(error) => {
                     tracing::error!(%error, "could not start the server again");
                     self.pause();

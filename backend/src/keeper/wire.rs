@@ -28,8 +28,15 @@ pub(super) enum Order {
     Hello { format: u32, version: String },
     /// It serves. Keep this text for the next one, and the listening socket, if that comes with it. Answered by [`Answer::Kept`].
     Serving { record: String },
-    /// Start a program on a terminal, and make memory for its output. Answered by [`Answer::Started`].
-    Start { session: SessionId, program: Start, size: Winsize, tail: usize },
+    /// Start a program on a terminal, make memory for its output, and keep this text of its session. Answered by [`Answer::Started`].
+    Start {
+        session: SessionId,
+        program: Start,
+        size: Winsize,
+        tail: usize,
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        record: String,
+    },
     /// Reap a program that has ended, and close its terminal. Answered by [`Answer::Reaped`].
     Reap { session: SessionId },
     /// Keep this text of a session for the next server.
@@ -40,6 +47,11 @@ pub(super) enum Order {
     Forget { session: SessionId },
     /// It ends for good, and so does everything.
     End,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// What the keeper says.
@@ -59,20 +71,26 @@ pub(super) enum Report {
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Answer {
     /// Everything that is kept has been told. With the text of the last server, if there was one, comes its listening socket.
-    Welcome { format: u32, record: Option<String> },
+    Welcome {
+        format: u32,
+        record: Option<String>,
+        /// Whether what is kept outlives the keeper.
+        #[serde(default, skip_serializing_if = "is_false")]
+        is_stored: bool,
+    },
     /// It is kept.
     Kept,
     /// The program runs. With it come: master side, pidfd, memory, and a pipe for input.
     Started { pid: i32 },
     /// It could not be started.
     NotStarted(Failure),
-    /// The program has ended so; an error if there is none to be reaped.
+    /// The program has ended so. Nothing if it still runs, and as long as somebody else has yet to reap it.
     Reaped { exit: Option<ExitStatus> },
 }
 
 /// A session that an earlier server has left. With it come: memory, then, while the program is not reaped, master side, pidfd and
 /// pipe, and at the end the checkpoint if there is one.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Kept {
     pub(super) session: SessionId,
     pub(super) record: String,
@@ -208,6 +226,7 @@ mod tests {
             r#"{"number":1,"what":{"hello":{"format":1,"version":"0.1.0"}}}"#,
             r#"{"number":0,"what":{"serving":{"record":"text"}}}"#,
             r#"{"number":2,"what":{"start":{"session":"a","program":{"file":"sh","argv0":[45,255],"args":["-c","x"],"cwd":"/tmp","env":{"A":"b"}},"size":{"cols":80,"rows":24},"tail":4194304}}}"#,
+            r#"{"number":2,"what":{"start":{"session":"a","program":{"file":"sh","argv0":"sh","args":[],"cwd":null,"env":{}},"size":{"cols":80,"rows":24},"tail":0,"record":"text"}}}"#,
             r#"{"number":3,"what":{"reap":{"session":"a"}}}"#,
             r#"{"number":0,"what":{"record":{"session":"a","record":"text"}}}"#,
             r#"{"number":0,"what":{"checkpoint":{"session":"a"}}}"#,
@@ -218,6 +237,7 @@ mod tests {
         }
         for line in [
             r#"{"number":1,"what":{"answer":{"welcome":{"format":1,"record":null}}}}"#,
+            r#"{"number":1,"what":{"answer":{"welcome":{"format":1,"record":null,"is_stored":true}}}}"#,
             r#"{"number":1,"what":{"answer":"kept"}}"#,
             r#"{"number":2,"what":{"answer":{"started":{"pid":7}}}}"#,
             r#"{"number":2,"what":{"answer":{"not-started":{"what":"exec","errno":2,"message":"No such file"}}}}"#,

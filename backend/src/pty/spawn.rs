@@ -17,9 +17,23 @@ use nix::{
 
 use super::sys;
 
-/// Variables of the server's own environment that would mislead a program about its terminal, or are secret.
-const WITHHELD: [&str; 9] =
-    ["COLUMNS", "LINES", "LIMPET_LOG", "LIMPET_TOKEN", "STY", "TERMCAP", "TMUX", "TMUX_PANE", "WINDOWID"];
+/// Variables of the server's own environment that would mislead a program about its terminal or its service manager, or are secret.
+const WITHHELD: [&str; 14] = [
+    "COLUMNS",
+    "FDSTORE",
+    "LINES",
+    "LIMPET_LOG",
+    "LIMPET_TOKEN",
+    "LISTEN_FDNAMES",
+    "LISTEN_FDS",
+    "LISTEN_PID",
+    "NOTIFY_SOCKET",
+    "STY",
+    "TERMCAP",
+    "TMUX",
+    "TMUX_PANE",
+    "WINDOWID",
+];
 
 /// Shells, by their files' names.
 const SHELLS: [&str; 15] = [

@@ -82,6 +82,16 @@ pub(crate) fn pidfd_signal(pidfd: BorrowedFd<'_>, signal: Signal) -> io::Result<
     }
 }
 
+/// How a process has ended, as wait(2) tells it; none as long as its parent has not reaped it (`PIDFD_GET_INFO`, Linux 6.15).
+pub(crate) fn pidfd_exit(pidfd: BorrowedFd<'_>) -> io::Result<Option<i32>> {
+    // SAFETY: it is made of integers, all of which may be zero.
+    let mut info: libc::pidfd_info = unsafe { std::mem::zeroed() };
+    info.mask = u64::from(libc::PIDFD_INFO_EXIT);
+    // SAFETY: the descriptor is open for the call, and the kernel writes one such struct, whose size the request names, to the pointer.
+    Errno::result(unsafe { libc::ioctl(pidfd.as_raw_fd(), libc::PIDFD_GET_INFO, &raw mut info) })?;
+    Ok((info.mask & u64::from(libc::PIDFD_INFO_EXIT) != 0).then_some(info.exit_code))
+}
+
 /// Has `command`, between fork and exec, become the leader of a process session of its own on the terminal that is
 /// its standard input, with nothing of the server about it: no signal blocked or ignored, no descriptor, and the
 /// limit of open files that the server itself was started with.

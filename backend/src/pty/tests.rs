@@ -35,7 +35,7 @@ impl Shell {
         let args = ["-c", script].map(OsString::from).to_vec();
         let program = Program::new("sh".into(), args);
         let keeper = Link::in_process().unwrap();
-        let held = keeper.start(&only(), &program, Winsize::cells(90, 30), 0).await.unwrap();
+        let held = keeper.start(&only(), &program, Winsize::cells(90, 30), 0, String::new()).await.unwrap();
         let Life { pty, child, pipe } = held.life.unwrap();
         Self { pty, child, pipe }
     }
@@ -152,7 +152,7 @@ async fn a_program_that_is_let_go_is_killed_and_reaped() {
 #[tokio::test]
 async fn what_cannot_be_started_is_named() {
     let keeper = Link::in_process().unwrap();
-    let start = async |program: Program| keeper.start(&only(), &program, Winsize::default(), 0).await.unwrap_err();
+    let start = async |program: Program| keeper.start(&only(), &program, Winsize::default(), 0, String::new()).await.unwrap_err();
     let missing = start(Program::new("/no/such/program".into(), Vec::new())).await;
     assert!(matches!(missing, SpawnError::Exec { .. }), "{missing}");
     let elsewhere = Program { cwd: Some("/no/such/folder".into()), ..Program::new("true".into(), Vec::new()) };

@@ -216,19 +216,8 @@ impl SessionHandle {
 
     /// What another server is to know of it.
     pub(super) fn record(&self, colours: Option<Colours>, sizes: Vec<(OutputOffset, Winsize)>) -> Record {
-        let status = self.0.status.borrow();
-        Record {
-            epoch: self.0.epoch.clone(),
-            program: (&self.0.program).into(),
-            created: self.0.created,
-            title: status.pinned_title().map(str::to_owned),
-            sizing: status.sizing,
-            flow: status.flow,
-            pen: status.seats.taken_by(),
-            size_by: status.size_by,
-            colours,
-            sizes,
-        }
+        let first = Record::first((&self.0.epoch, self.0.created), &self.0.program, &self.0.status.borrow());
+        Record { colours, sizes, ..first }
     }
 
     /// What is to be known to start it again after a reboot. Asks the system where its program is.

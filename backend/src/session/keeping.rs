@@ -9,10 +9,11 @@ use std::{
 use limpet_shared::{Epoch, Flow, OutputOffset, SessionId, Sizing, ViewerId, Winsize, theme::Colours};
 use serde::{Deserialize, Serialize};
 
-use super::{SessionHandle, display::Display};
+use super::{SessionHandle, Status, display::Display};
 use crate::{
     keeper::{self, Link},
     log::LogWriter,
+    pty::Program,
 };
 
 /// How many sizes are noted since the screen was last kept. Each is a step of the way that its rows were wrapped.
@@ -36,6 +37,24 @@ pub(super) struct Record {
     pub(super) colours: Option<Colours>,
     /// The sizes it had since the screen was last kept, each with the offset from which on.
     pub(super) sizes: Vec<(OutputOffset, Winsize)>,
+}
+
+impl Record {
+    /// What is known of a session that is about to begin.
+    pub(super) fn first((epoch, created): (&Epoch, u64), program: &Program, status: &Status) -> Self {
+        Self {
+            epoch: epoch.clone(),
+            program: program.into(),
+            created,
+            title: status.pinned_title().map(str::to_owned),
+            sizing: status.sizing,
+            flow: status.flow,
+            pen: status.seats.taken_by(),
+            size_by: status.size_by,
+            colours: None,
+            sizes: vec![(OutputOffset::ZERO, status.size)],
+        }
+    }
 }
 
 /// What a kept screen begins with, on a line of its own; then comes the output that draws it.

@@ -134,10 +134,12 @@ impl Sessions {
         before: impl FnOnce(Limits) -> Vec<u8>,
     ) -> Result<SessionHandle, CreateError> {
         let room = self.make_room().await?;
-        let held = self.0.keeper.start(&id, &program, size, self.0.limits.tail).await?;
         let mut status = Status::new(program.name(), size, rules);
         status.pin_title(title.as_deref().unwrap_or_default());
         let epoch = Epoch::from_random(random::bytes());
+        let record = Record::first((&epoch, created), &program, &status);
+        let record = serde_json::to_string(&record).map_err(|error| SpawnError::Open(error.into()))?;
+        let held = self.0.keeper.start(&id, &program, size, self.0.limits.tail, record).await?;
         let (mut display, keeping) = (
             Display::new(size, self.0.limits.scrollback),
             Keeping::new(self.0.keeper.clone(), id.clone(), size, self.0.limits.tail),

@@ -3,11 +3,16 @@
 use std::{
     fs::File,
     io::{BufRead, BufReader},
-    os::unix::fs::FileExt,
+    os::{
+        fd::{OwnedFd, RawFd},
+        unix::fs::FileExt,
+    },
     process::{Child, Command, ExitStatus, Stdio},
+    sync::Arc,
     thread,
 };
 
+use command_fds::{CommandFdExt, FdMapping};
 use limpet_shared::{
     SessionId,
     api::{SessionDetails, SessionInfo},
@@ -35,6 +40,8 @@ pub(crate) struct Options {
     pub(crate) binary: Option<String>,
     pub(crate) args: Vec<String>,
     pub(crate) env: Vec<(String, String)>,
+    /// Descriptors that it is started with, from the third on.
+    pub(crate) inherited: Vec<Arc<OwnedFd>>,
 }
 
 impl Options {
@@ -77,15 +84,7 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(options: Options) -> Self {
-        let binary = options.binary.clone().unwrap_or_else(|| env!("CARGO_BIN_EXE_limpet").to_owned());
-        let mut words = options.wrapper.iter().chain([&binary]);
-        let mut command = Command::new(words.next().unwrap());
-        command.args(words).args(["--listen", "127.0.0.1:0", "--format", "json", "-vv"]).args(&options.args);
-        command.env("LIMPET_TOKEN", TOKEN).env("SHELL", "/bin/bash").env("HISTFILE", "");
-        command.env_remove("LIMPET_LOG").envs(options.env.iter().map(|(name, value)| (name, value)));
-        let log = anonymous_file();
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log.try_clone().unwrap());
-        let mut process = command.spawn().unwrap();
+        let (mut process, log) = Self::spawn(&options);
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let ready: Value = serde_json::from_str(&line).unwrap_or_else(|_| {
@@ -93,6 +92,35 @@ impl Server {
         });
         let address = ready["listen"].as_str().unwrap().to_owned();
         Self { process, log, address, http: http_client(), options }
+    }
+
+    /// One that goes on where another one was, at the same address.
+    pub(crate) async fn start_again(options: Options, address: &str) -> Self {
+        let (process, log) = Self::spawn(&options);
+        let server = Self { process, log, address: address.to_owned(), http: http_client(), options };
+        assert_eq!(
+            server.anonymous(Method::GET, "/api/health").send().await.unwrap().status(),
+            StatusCode::OK
+        );
+        server
+    }
+
+    fn spawn(options: &Options) -> (Child, File) {
+        let binary = options.binary.clone().unwrap_or_else(|| env!("CARGO_BIN_EXE_limpet").to_owned());
+        let mut words = options.wrapper.iter().chain([&binary]);
+        let mut command = Command::new(words.next().unwrap());
+        command.args(words).args(["--listen", "127.0.0.1:0", "--format", "json", "-vv"]).args(&options.args);
+        command.env("LIMPET_TOKEN", TOKEN).env("SHELL", "/bin/bash").env("HISTFILE", "");
+        command.env_remove("LIMPET_LOG").envs(options.env.iter().map(|(name, value)| (name, value)));
+        let inherited = options.inherited.iter().zip(3..);
+        let mapping = |(fd, child_fd): (&Arc<OwnedFd>, RawFd)| FdMapping {
+            parent_fd: fd.try_clone().unwrap(),
+            child_fd,
+        };
+        command.fd_mappings(inherited.map(mapping).collect()).unwrap();
+        let log = anonymous_file();
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log.try_clone().unwrap());
+        (command.spawn().unwrap(), log)
     }
 
     /// Where it listens.

@@ -129,7 +129,7 @@ impl Supervisor {
                 new.signal(Signal::SIGKILL);
             }
             self.version = version;
-            self.server = Some(new);
+            self.serve_by(new);
             self.again_at = None;
         }
     }

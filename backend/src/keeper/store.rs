@@ -1,0 +1,258 @@
+//! Descriptors that outlive even the keeper, in the service manager's file-descriptor store (`FDSTORE=1`, `sd_notify(3)`).
+//!
+//! A service manager that has one is handed a copy of every descriptor that is kept, and gives them back to whoever it starts next
+//! (`sd_listen_fds(3)`). They are known by name: whose it is, what it is, and a number, since what is replaced must be there all the
+//! time: the new one is put there before the old one is taken away, and the highest number counts.
+
+use std::{
+    collections::BTreeMap,
+    env, fmt, io,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+};
+
+use limpet_shared::SessionId;
+use sd_notify::NotifyState;
+
+use super::socket;
+
+/// What a descriptor is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Part {
+    /// Of a session: the memory of its log and of its input.
+    Memory,
+    /// The master side of its terminal.
+    Master,
+    /// Its program.
+    Program,
+    /// Its input on the way.
+    Pipe,
+    /// How its screen looked.
+    Screen,
+    /// What else there is to know of it.
+    Note,
+    /// Of the whole: the server's process.
+    Server,
+    /// Where it listens.
+    Listener,
+    /// What it wants the next one to know.
+    Record,
+}
+
+impl Part {
+    const ALL: [(Self, &str); 9] = [
+        (Self::Memory, "memory"),
+        (Self::Master, "master"),
+        (Self::Program, "program"),
+        (Self::Pipe, "pipe"),
+        (Self::Screen, "screen"),
+        (Self::Note, "note"),
+        (Self::Server, "server"),
+        (Self::Listener, "listener"),
+        (Self::Record, "record"),
+    ];
+
+    fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(part, _)| *part == self).map_or("", |&(_, name)| name)
+    }
+}
+
+/// The name of a descriptor.
+#[derive(Clone, Debug, PartialEq)]
+struct Name {
+    /// None for what belongs to no session.
+    session: Option<SessionId>,
+    part: Part,
+    number: u64,
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let session = self.session.as_ref().map_or("", SessionId::as_str);
+        write!(f, "{session}.{}.{}", self.part.name(), self.number)
+    }
+}
+
+impl Name {
+    fn parse(name: &str) -> Option<Self> {
+        let mut words = name.split('.');
+        let (session, part, number) = (words.next()?, words.next()?, words.next()?.parse().ok()?);
+        let session = if session.is_empty() { None } else { Some(session.parse().ok()?) };
+        let &(part, _) = Part::ALL.iter().find(|(_, name)| *name == part)?;
+        Some(Self { session, part, number })
+    }
+}
+
+/// The store, if there is one.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Store {
+    is_there: bool,
+}
+
+impl Store {
+    /// The one that this process was started with.
+    pub(super) fn find() -> Self {
+        let room = env::var("FDSTORE").ok().and_then(|most| most.parse::<u32>().ok()).unwrap_or(0);
+        Self { is_there: room > 0 && env::var_os("NOTIFY_SOCKET").is_some() }
+    }
+
+    pub(super) fn is_there(self) -> bool {
+        self.is_there
+    }
+}
+
+fn put(name: &Name, fd: BorrowedFd<'_>) {
+    let name = name.to_string();
+    // The manager is not to let go of a terminal only because its program has ended.
+    let state = [NotifyState::FdStore, NotifyState::FdName(&name), NotifyState::Custom("FDPOLL=0")];
+    if let Err(error) = sd_notify::notify_with_fds(&state, &[fd]) {
+        tracing::error!(%name, %error, "could not put a descriptor into the service manager's store");
+    }
+}
+
+fn remove(name: &Name) {
+    let name = name.to_string();
+    if let Err(error) = sd_notify::notify(&[NotifyState::FdStoreRemove, NotifyState::FdName(&name)]) {
+        tracing::error!(%name, %error, "could not take a descriptor from the service manager's store");
+    }
+}
+
+/// Tells the service manager, if there is one, what has become of this service.
+pub(super) fn tell(state: &NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(std::slice::from_ref(state)) {
+        tracing::warn!(%error, "could not tell the service manager");
+    }
+}
+
+/// What is stored of one session, or of what belongs to none.
+#[derive(Debug, Default)]
+pub(super) struct Shelf {
+    store: Store,
+    session: Option<SessionId>,
+    numbers: BTreeMap<Part, u64>,
+}
+
+impl Shelf {
+    pub(super) fn new(store: Store, session: Option<SessionId>) -> Self {
+        Self { store, session, numbers: BTreeMap::new() }
+    }
+
+    /// Whether what is put there is kept.
+    pub(super) fn is_there(&self) -> bool {
+        self.store.is_there
+    }
+
+    /// Puts a descriptor there, in the place of the last one.
+    pub(super) fn put(&mut self, part: Part, fd: BorrowedFd<'_>) {
+        if !self.store.is_there {
+            return;
+        }
+        let before = self.numbers.get(&part).copied();
+        let number = before.map_or(0, |number| number + 1);
+        put(&self.name(part, number), fd);
+        self.numbers.insert(part, number);
+        if let Some(number) = before {
+            remove(&self.name(part, number));
+        }
+    }
+
+    /// Puts a text there.
+    pub(super) fn put_text(&mut self, part: Part, text: &str) -> io::Result<()> {
+        if self.store.is_there {
+            self.put(part, super::memory("limpet-note", text.as_bytes())?.as_fd());
+        }
+        Ok(())
+    }
+
+    pub(super) fn remove(&mut self, part: Part) {
+        if let Some(number) = self.numbers.remove(&part) {
+            remove(&self.name(part, number));
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        while let Some((&part, _)) = self.numbers.first_key_value() {
+            self.remove(part);
+        }
+    }
+
+    fn name(&self, part: Part, number: u64) -> Name {
+        Name { session: self.session.clone(), part, number }
+    }
+}
+
+/// What was stored of one session, or of what belongs to none.
+#[derive(Debug)]
+pub(super) struct Found {
+    shelf: Shelf,
+    parts: BTreeMap<Part, OwnedFd>,
+}
+
+impl Found {
+    pub(super) fn take(&mut self, part: Part) -> Option<OwnedFd> {
+        self.parts.remove(&part)
+    }
+
+    pub(super) fn take_text(&mut self, part: Part) -> io::Result<String> {
+        super::text(self.take(part).ok_or(io::ErrorKind::NotFound)?)
+    }
+
+    /// Where it is still stored.
+    pub(super) fn take_shelf(&mut self) -> Shelf {
+        std::mem::take(&mut self.shelf)
+    }
+}
+
+/// What an earlier keeper has stored. To be called once, before anything else opens descriptors.
+///
+/// # Errors
+/// When what the service manager says makes no sense.
+pub(super) fn found(store: Store) -> io::Result<BTreeMap<Option<SessionId>, Found>> {
+    let mut all: BTreeMap<Option<SessionId>, Found> = BTreeMap::new();
+    for (name, fd) in socket::inherited()? {
+        let Some(name) = Name::parse(&name) else {
+            tracing::warn!(name, "the service manager gave a descriptor that is not limpet's; it is closed");
+            continue;
+        };
+        let found = all.entry(name.session.clone()).or_insert_with(|| Found {
+            shelf: Shelf::new(store, name.session.clone()),
+            parts: BTreeMap::new(),
+        });
+        let before = found.shelf.numbers.get(&name.part).copied();
+        if before.is_none_or(|before| before < name.number) {
+            found.shelf.numbers.insert(name.part, name.number);
+            found.parts.insert(name.part, fd);
+        }
+        // One of two was about to be taken away.
+        if let Some(before) = before {
+            remove(&Name { number: before.min(name.number), ..name });
+        }
+    }
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_come_back_as_they_were() {
+        for session in [None, Some("0123-ab_C".parse().unwrap())] {
+            for (part, _) in Part::ALL {
+                let name = Name { session: session.clone(), part, number: 17 };
+                assert_eq!(Name::parse(&name.to_string()), Some(name));
+            }
+        }
+        let name = Name { session: Some("a".parse().unwrap()), part: Part::Screen, number: 3 };
+        assert_eq!(name.to_string(), "a.screen.3", "as earlier versions have named it");
+        for odd in ["", "stored", "a.screen", "a.screen.x", "a.other.1", "a b.note.1"] {
+            assert_eq!(Name::parse(odd), None, "{odd}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_stored_where_there_is_no_store() {
+        let mut shelf = Shelf::new(Store::default(), None);
+        shelf.put_text(Part::Record, "text").unwrap();
+        assert!(shelf.numbers.is_empty());
+    }
+}

@@ -1,0 +1,115 @@
+//! What a service manager does for a service that stores descriptors with it: sd_notify(3), sd_listen_fds(3).
+#![expect(unsafe_code, reason = "descriptors arrive as numbers, and become owned here")]
+
+use std::{
+    io::IoSliceMut,
+    os::{
+        fd::{AsRawFd, FromRawFd, OwnedFd, RawFd},
+        unix::net::UnixDatagram,
+    },
+    sync::{Arc, Mutex},
+    thread,
+};
+
+use nix::{
+    cmsg_space,
+    sys::socket::{ControlMessageOwned, MsgFlags, recvmsg},
+};
+use tempfile::TempDir;
+
+use super::Options;
+
+/// Listens to a service until it is dropped.
+pub(crate) struct Manager {
+    folder: TempDir,
+    heard: Arc<Mutex<Heard>>,
+}
+
+#[derive(Default)]
+struct Heard {
+    store: Vec<(String, Arc<OwnedFd>)>,
+    states: Vec<String>,
+}
+
+impl Manager {
+    pub(crate) fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = UnixDatagram::bind(folder.path().join("notify")).unwrap();
+        let heard = Arc::new(Mutex::new(Heard::default()));
+        let listener = Arc::downgrade(&heard);
+        thread::spawn(move || {
+            while let Some((text, descriptors)) = receive(&socket) {
+                let Some(heard) = listener.upgrade() else { break };
+                heard.lock().unwrap().hear(&text, descriptors);
+            }
+        });
+        Self { folder, heard }
+    }
+
+    /// How a service is started by it: with what is stored.
+    pub(crate) fn options(&self) -> Options {
+        let stored = self.heard.lock().unwrap().store.clone();
+        let names: Vec<&str> = stored.iter().map(|(name, _)| &name[..]).collect();
+        let socket = self.folder.path().join("notify");
+        let mut options =
+            Options::default().env("NOTIFY_SOCKET", socket.to_str().unwrap()).env("FDSTORE", "512");
+        if !stored.is_empty() {
+            options =
+                options.env("LISTEN_FDS", &names.len().to_string()).env("LISTEN_FDNAMES", &names.join(":"));
+        }
+        options.inherited = stored.into_iter().map(|(_, fd)| fd).collect();
+        // Only the process itself knows its number before it is the service.
+        options.wrapped(["sh", "-c", r#"LISTEN_PID=$$ exec "$@""#, "sh"])
+    }
+
+    /// The names of what is stored.
+    pub(crate) fn stored(&self) -> Vec<String> {
+        let mut names: Vec<_> =
+            self.heard.lock().unwrap().store.iter().map(|(name, _)| name.clone()).collect();
+        names.sort();
+        names
+    }
+
+    pub(crate) fn has_heard(&self, state: &str) -> bool {
+        self.heard.lock().unwrap().states.iter().any(|heard| heard == state)
+    }
+}
+
+impl Heard {
+    fn hear(&mut self, text: &str, descriptors: Vec<OwnedFd>) {
+        let name = text.lines().find_map(|line| line.strip_prefix("FDNAME=")).map(str::to_owned);
+        for line in text.lines() {
+            match (line, &name) {
+                ("FDSTORE=1", Some(name)) => assert!(!name.contains(':') && name.len() < 256, "{name}"),
+                ("FDSTOREREMOVE=1", Some(name)) => self.store.retain(|(stored, _)| stored != name),
+                _ => self.states.push(line.to_owned()),
+            }
+        }
+        self.store.extend(descriptors.into_iter().map(|fd| (name.clone().unwrap(), Arc::new(fd))));
+    }
+}
+
+impl Drop for Manager {
+    fn drop(&mut self) {
+        // The listener is still there, since this wakes it.
+        let last = UnixDatagram::unbound().unwrap();
+        let _ = last.send_to(b"", self.folder.path().join("notify"));
+    }
+}
+
+/// The next datagram; an empty one is the last.
+fn receive(socket: &UnixDatagram) -> Option<(String, Vec<OwnedFd>)> {
+    let (mut text, mut control) = ([0; 4096], cmsg_space!([RawFd; 8]));
+    let mut slices = [IoSliceMut::new(&mut text)];
+    let flags = MsgFlags::MSG_CMSG_CLOEXEC;
+    let received = recvmsg::<()>(socket.as_raw_fd(), &mut slices, Some(&mut control), flags).unwrap();
+    let mut descriptors = Vec::new();
+    for message in received.cmsgs().unwrap() {
+        if let ControlMessageOwned::ScmRights(numbers) = message {
+            // SAFETY: the kernel has just made these descriptors for us, and nobody else knows of them.
+            descriptors.extend(numbers.into_iter().map(|number| unsafe { OwnedFd::from_raw_fd(number) }));
+        }
+    }
+    let len = received.bytes;
+    (len > 0).then(|| (String::from_utf8(text[..len].to_vec()).unwrap(), descriptors))
+}

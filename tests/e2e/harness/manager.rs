@@ -1,4 +1,4 @@
-//! What a service manager does for a service that stores descriptors with it: sd_notify(3), sd_listen_fds(3).
+//! What a service manager does for a service that stores descriptors with it: `sd_notify(3)`, `sd_listen_fds(3)`.
 #![expect(unsafe_code, reason = "descriptors arrive as numbers, and become owned here")]
 
 use std::{

@@ -139,7 +139,8 @@ impl Keeper {
     }
 
     fn serving(&mut self, record: String, listener: Option<OwnedFd>) -> io::Result<()> {
-        if let Some(listener) = listener {
+        // It is the same one that every server goes on with, and a store takes nothing that it has under another name.
+        if let (None, Some(listener)) = (&self.listener, listener) {
             self.shelf.put(Part::Listener, listener.as_fd());
             self.listener = Some(listener);
         }

@@ -12,7 +12,7 @@ use std::{
 };
 
 use nix::{
-    cmsg_space,
+    cmsg_space, libc,
     sys::socket::{ControlMessageOwned, MsgFlags, recvmsg},
 };
 use tempfile::TempDir;
@@ -85,8 +85,20 @@ impl Heard {
                 _ => self.states.push(line.to_owned()),
             }
         }
-        self.store.extend(descriptors.into_iter().map(|fd| (name.clone().unwrap(), Arc::new(fd))));
+        for fd in descriptors {
+            if !self.store.iter().any(|(_, stored)| is_same(stored, &fd)) {
+                self.store.push((name.clone().unwrap(), Arc::new(fd)));
+            }
+        }
     }
+}
+
+/// Whether two descriptors stand for one open file, of which only one is stored.
+fn is_same(one: &OwnedFd, other: &OwnedFd) -> bool {
+    const KCMP_FILE: i32 = 0;
+    let this = std::process::id();
+    // SAFETY: the call takes integers, and compares (kcmp(2)).
+    unsafe { libc::syscall(libc::SYS_kcmp, this, this, KCMP_FILE, one.as_raw_fd(), other.as_raw_fd()) == 0 }
 }
 
 impl Drop for Manager {

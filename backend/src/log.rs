@@ -23,7 +23,7 @@ use bytes::{Bytes, BytesMut};
 use limpet_shared::{Header, OutputOffset, limits::OUTPUT_FRAME};
 use tokio::sync::{Notify, watch};
 
-use self::{recent::Recent, ring::Ring};
+use self::{memory::Words, recent::Recent, ring::Ring};
 
 /// The least that a log keeps, in bytes; a smaller wish is raised to it. It leaves room for a writer that waits for its
 /// readers to notice that it should.
@@ -102,17 +102,18 @@ struct Cursor {
     holds: bool,
 }
 
-/// A log in this memory, which goes on where another one has stopped, if there was one.
+/// A log in this memory, which goes on where another one has stopped, if there was one; and the words of the session's input.
 ///
 /// # Errors
 /// When the memory cannot be mapped, or is something else.
-pub fn log(memory: BorrowedFd<'_>) -> io::Result<(LogWriter, Log)> {
-    let ring = Ring::map(memory)?;
+pub(crate) fn log(memory: BorrowedFd<'_>) -> io::Result<(LogWriter, Log, Words)> {
+    let (words, input, circle) = memory::map(memory)?;
+    let ring = Ring::open(words, circle);
     let (tail, published) = (ring.capacity().saturating_sub(SPARE), ring.end());
     let state = State { ring, recent: Recent::default(), tail, published, cursors: Vec::new(), next_id: 0 };
     let shared = Arc::new(Shared { state: Mutex::new(state), consumed: Notify::new() });
     let (end, receiver) = watch::channel(published);
-    Ok((LogWriter { shared: Arc::clone(&shared), end }, Log { shared, end: receiver }))
+    Ok((LogWriter { shared: Arc::clone(&shared), end }, Log { shared, end: receiver }, input))
 }
 
 impl Log {

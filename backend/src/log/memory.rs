@@ -4,8 +4,8 @@
 //! leaves in it all that it had written there, to the last instruction that it carried out.
 //!
 //! ```text
-//! 0             SECTION        2 SECTION                          2 SECTION + capacity
-//! ├─ ring words ┼─ input words ┼─ ring of output ─────────────────┤
+//! 0        SECTION                            SECTION + capacity
+//! ├─ words ┼─ ring of output ─────────────────┤
 //! ```
 //!
 //! One process uses it at a time: the keeper hands it to the next one when the last one has ended. Within that process, what is
@@ -15,10 +15,14 @@
 use std::{
     io,
     num::NonZeroUsize,
+    ops::Range,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     ptr::NonNull,
     slice,
-    sync::atomic::AtomicU64,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
 use nix::{
@@ -27,15 +31,24 @@ use nix::{
         memfd::{MFdFlags, memfd_create},
         mman::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap},
         stat::fstat,
+        uio::pwrite,
     },
     unistd::ftruncate,
 };
 
-/// Sections are a multiple of every machine's pages. What of them is never written costs nothing.
+/// Where the ring begins: at a multiple of every machine's pages. What before it is never written costs nothing.
 const SECTION: usize = 64 * 1024;
 
-/// How many words a section has.
-pub(crate) const WORDS: usize = SECTION / size_of::<AtomicU64>();
+/// The version of all this, and the word that holds it.
+const LAYOUT: u64 = 1;
+const LAYOUT_WORD: usize = 0;
+
+/// Where the words of the ring are, and those of the input.
+const RING: Range<usize> = 1..8;
+const INPUT: Range<usize> = 8..SECTION / size_of::<AtomicU64>();
+
+/// How many words there are for the input.
+pub(crate) const INPUT_WORDS: usize = INPUT.end - INPUT.start;
 
 /// Makes the memory for a ring of `capacity` bytes, rounded up, all zero and closed on exec. Its size cannot change.
 ///
@@ -43,8 +56,9 @@ pub(crate) const WORDS: usize = SECTION / size_of::<AtomicU64>();
 /// Those of `memfd_create(2)` and `ftruncate(2)`.
 pub(crate) fn create(capacity: usize) -> io::Result<OwnedFd> {
     let file = memfd_create("limpet", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
-    let size = 2 * SECTION + capacity.next_multiple_of(SECTION);
+    let size = SECTION + capacity.next_multiple_of(SECTION);
     ftruncate(&file, i64::try_from(size).map_err(io::Error::other)?)?;
+    pwrite(&file, &LAYOUT.to_ne_bytes(), 0)?;
     let fixed = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;
     fcntl(&file, FcntlArg::F_ADD_SEALS(fixed))?;
     Ok(file)
@@ -54,60 +68,55 @@ pub(crate) fn create(capacity: usize) -> io::Result<OwnedFd> {
 fn capacity(file: BorrowedFd<'_>) -> io::Result<usize> {
     let size = usize::try_from(fstat(file)?.st_size).map_err(io::Error::other)?;
     let sealed = fcntl(file, FcntlArg::F_GET_SEALS)? & SealFlag::F_SEAL_SHRINK.bits() != 0;
-    let ring = size.checked_sub(2 * SECTION).filter(|ring| sealed && *ring > 0 && ring % SECTION == 0);
+    let ring = size.checked_sub(SECTION).filter(|ring| sealed && *ring > 0 && ring % SECTION == 0);
     ring.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "this is no session's memory"))
+}
+
+/// Maps it: the words of the ring, those of the input, and the ring.
+///
+/// # Errors
+/// Those of `mmap(2)`, and when this is no session's memory, or that of another version.
+pub(super) fn map(file: BorrowedFd<'_>) -> io::Result<(Words, Words, Circle)> {
+    let capacity = capacity(file)?;
+    let mapping = Mapping::set_aside(SECTION + 2 * capacity)?;
+    mapping.put(file, 0, SECTION + capacity, 0)?;
+    mapping.put(file, SECTION + capacity, capacity, SECTION)?;
+    let mapping = Arc::new(mapping);
+    let words = |range| Words { mapping: Arc::clone(&mapping), range };
+    if words(0..1).get(LAYOUT_WORD).load(Relaxed) != LAYOUT {
+        let message =
+            "a session's memory was made by another version of limpet; end that one, and start this one anew";
+        return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+    }
+    Ok((words(RING), words(INPUT), Circle { mapping, capacity }))
 }
 
 /// Numbers that are read and written one by one.
 #[derive(Debug)]
-pub(crate) struct Words(Mapping);
+pub(crate) struct Words {
+    mapping: Arc<Mapping>,
+    range: Range<usize>,
+}
 
 impl Words {
-    /// Those of the ring.
-    pub(super) fn of_ring(file: BorrowedFd<'_>) -> io::Result<Self> {
-        Self::map(file, 0)
-    }
-
-    /// Those of the input.
-    ///
-    /// # Errors
-    /// Those of mmap(2), and when this is no session's memory.
-    pub(crate) fn of_input(file: BorrowedFd<'_>) -> io::Result<Self> {
-        Self::map(file, SECTION)
-    }
-
-    fn map(file: BorrowedFd<'_>, from: usize) -> io::Result<Self> {
-        capacity(file)?;
-        let mapping = Mapping::set_aside(SECTION)?;
-        mapping.put(file, 0, SECTION, from)?;
-        Ok(Self(mapping))
-    }
-
     /// One of them.
     pub(crate) fn get(&self, index: usize) -> &AtomicU64 {
-        assert!(index < WORDS, "there are {WORDS} words");
-        // SAFETY: it lies within the mapping, which lives as long as `self` and, the file being sealed, is backed by
-        // it; it is aligned, since a mapping begins with a page; and it is only ever used as an atomic.
-        unsafe { self.0.base.cast::<AtomicU64>().add(index).as_ref() }
+        assert!(index < self.range.len(), "there are {} words", self.range.len());
+        let at = self.range.start + index;
+        // SAFETY: it lies within the first section of the mapping, which lives as long as `self` and, the file being sealed, is
+        // backed by it; it is aligned, since a mapping begins with a page; and it is only ever used as an atomic.
+        unsafe { self.mapping.base.cast::<AtomicU64>().add(at).as_ref() }
     }
 }
 
 /// A ring of bytes, mapped twice in a row, so that any part of it, the one across its end too, is one run.
 #[derive(Debug)]
 pub(super) struct Circle {
-    mapping: Mapping,
+    mapping: Arc<Mapping>,
     capacity: usize,
 }
 
 impl Circle {
-    pub(super) fn map(file: BorrowedFd<'_>) -> io::Result<Self> {
-        let capacity = capacity(file)?;
-        let mapping = Mapping::set_aside(2 * capacity)?;
-        mapping.put(file, 0, capacity, 2 * SECTION)?;
-        mapping.put(file, capacity, capacity, 2 * SECTION)?;
-        Ok(Self { mapping, capacity })
-    }
-
     pub(super) fn capacity(&self) -> usize {
         self.capacity
     }
@@ -127,8 +136,8 @@ impl Circle {
     fn place(&self, offset: u64, len: usize) -> *mut u8 {
         assert!(len <= self.capacity, "no more than the whole ring");
         let at = usize::try_from(offset % self.capacity as u64).unwrap_or_default();
-        // SAFETY: `at` is less than the capacity, and twice as much is mapped.
-        unsafe { self.mapping.base.as_ptr().add(at) }
+        // SAFETY: `at` is less than the capacity, and twice as much is mapped behind the first section.
+        unsafe { self.mapping.base.as_ptr().add(SECTION + at) }
     }
 }
 
@@ -178,29 +187,33 @@ impl Drop for Mapping {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::Ordering;
-
     use super::*;
 
     #[test]
     fn what_one_leaves_another_finds() {
         let file = create(SECTION).unwrap();
-        let mut one = Circle::map(file.as_fd()).unwrap();
-        let across = u64::try_from(one.capacity()).unwrap() - 3;
-        one.write(across, 6).copy_from_slice(b"across");
-        Words::of_input(file.as_fd()).unwrap().get(WORDS - 1).store(42, Ordering::Relaxed);
-        drop(one);
-        let other = Circle::map(file.as_fd()).unwrap();
-        assert_eq!((other.read(across, 6), other.read(across + 3, 3)), (&b"across"[..], &b"oss"[..]));
-        assert_eq!(Words::of_input(file.as_fd()).unwrap().get(WORDS - 1).load(Ordering::Relaxed), 42);
-        assert_eq!(Words::of_ring(file.as_fd()).unwrap().get(0).load(Ordering::Relaxed), 0);
+        let (ring, input, mut circle) = map(file.as_fd()).unwrap();
+        let across = u64::try_from(circle.capacity()).unwrap() - 3;
+        circle.write(across, 6).copy_from_slice(b"across");
+        ring.get(RING.len() - 1).store(41, Relaxed);
+        input.get(0).store(42, Relaxed);
+        input.get(INPUT_WORDS - 1).store(43, Relaxed);
+        drop((ring, input, circle));
+        let (ring, input, circle) = map(file.as_fd()).unwrap();
+        assert_eq!((circle.read(across, 6), circle.read(across + 3, 3)), (&b"across"[..], &b"oss"[..]));
+        let words = [ring.get(RING.len() - 1), input.get(0), input.get(INPUT_WORDS - 1)];
+        assert_eq!(words.map(|word| word.load(Relaxed)), [41, 42, 43]);
+        assert_eq!(circle.read(0, 3), b"oss", "and the words are not in the ring");
     }
 
     #[test]
     fn nothing_else_is_taken_for_it() {
         let file = memfd_create("other", MFdFlags::MFD_CLOEXEC).unwrap();
-        assert!(Circle::map(file.as_fd()).is_err(), "it is empty");
+        assert!(map(file.as_fd()).is_err(), "it is empty");
         ftruncate(&file, i64::try_from(3 * SECTION).unwrap()).unwrap();
-        assert!(Words::of_input(file.as_fd()).is_err(), "it might shrink");
+        assert!(map(file.as_fd()).is_err(), "it might shrink");
+        let file = create(SECTION).unwrap();
+        pwrite(&file, &(LAYOUT + 1).to_ne_bytes(), 0).unwrap();
+        assert!(map(file.as_fd()).is_err(), "it is of another version");
     }
 }

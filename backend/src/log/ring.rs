@@ -4,11 +4,7 @@
 //! read what it never counted. So the place is cleared before, and whoever comes after finds how much was read by what is no
 //! longer [`CLEAR`]. Text in UTF-8 never ends in that byte; output that does can lose it, if the kill comes at that very moment.
 
-use std::{
-    io,
-    os::fd::BorrowedFd,
-    sync::atomic::Ordering::{Acquire, Release},
-};
+use std::sync::atomic::Ordering::{Acquire, Release};
 
 use limpet_shared::OutputOffset;
 
@@ -32,14 +28,14 @@ pub(super) struct Ring {
 
 impl Ring {
     /// Goes on where another one has stopped, if there was one.
-    pub(super) fn map(file: BorrowedFd<'_>) -> io::Result<Self> {
-        let ring = Self { words: Words::of_ring(file)?, circle: Circle::map(file)? };
+    pub(super) fn open(words: Words, circle: Circle) -> Self {
+        let ring = Self { words, circle };
         let (counted, cleared) = (ring.load(END), ring.load(CLEARED));
         let len = usize::try_from(cleared.saturating_sub(counted)).unwrap_or(usize::MAX);
         let place = ring.circle.read(counted, len.min(ring.capacity()));
         let read = place.iter().rposition(|&byte| byte != CLEAR).map_or(0, |last| last + 1);
         ring.store(END, counted + read as u64);
-        Ok(ring)
+        ring
     }
 
     fn load(&self, word: usize) -> u64 {
@@ -81,10 +77,15 @@ impl Ring {
 
 #[cfg(test)]
 mod tests {
-    use std::os::fd::AsFd;
+    use std::os::fd::{AsFd, OwnedFd};
 
     use super::*;
     use crate::log::memory;
+
+    fn open(file: &OwnedFd) -> Ring {
+        let (words, _, circle) = memory::map(file.as_fd()).unwrap();
+        Ring::open(words, circle)
+    }
 
     fn fill(ring: &mut Ring, most: usize, output: &[u8]) {
         ring.fill(most, |place| {
@@ -96,7 +97,7 @@ mod tests {
     #[test]
     fn what_was_read_and_not_counted_is_found() {
         let file = memory::create(1).unwrap();
-        let mut ring = Ring::map(file.as_fd()).unwrap();
+        let mut ring = open(&file);
         for round in 0..100_u64 {
             fill(&mut ring, 4096, &[b'a'; 3000]);
             fill(&mut ring, 4096, b"");
@@ -105,7 +106,7 @@ mod tests {
             // The server is killed before it can count.
             ring.circle.write(before.get(), 6).copy_from_slice(b"b\xff\0\xffz!");
             drop(ring);
-            ring = Ring::map(file.as_fd()).unwrap();
+            ring = open(&file);
             assert_eq!(ring.read(before.before(1), ring.end()), b"ab\xff\0\xffz!");
         }
     }
@@ -113,12 +114,12 @@ mod tests {
     #[test]
     fn nothing_is_found_that_was_not_read() {
         let file = memory::create(1).unwrap();
-        let mut ring = Ring::map(file.as_fd()).unwrap();
+        let mut ring = open(&file);
         for _ in 0..100 {
             fill(&mut ring, 4096, &[b'x'; 4000]);
         }
         let end = ring.end();
         drop(ring);
-        assert_eq!(Ring::map(file.as_fd()).unwrap().end(), end);
+        assert_eq!(open(&file).end(), end);
     }
 }

@@ -45,7 +45,7 @@ impl Source {
 }
 
 fn source() -> (Source, Log) {
-    let (writer, log) = log(memory(0).unwrap().as_fd()).unwrap();
+    let (writer, log, _) = log(memory(0).unwrap().as_fd()).unwrap();
     (Source { writer, written: Vec::new() }, log)
 }
 

@@ -34,15 +34,15 @@ pub(super) const REQUESTS: usize = 32;
 #[derive(Debug)]
 pub(super) enum Request {
     /// Lets a viewer in.
-    Attach { hello: Hello, visitor: Visitor, reply: oneshot::Sender<(Attached, Beginning)> },
+    Attach(Box<Attaching>),
     /// Draws the screen, with so many rows of scrollback at most; gives the cursor from which output goes on.
     Redraw { history: usize, reply: oneshot::Sender<(Redrawing, LogReader)> },
     /// The screen as text.
     Text { reply: oneshot::Sender<Text> },
     /// The colours of somebody's terminal.
-    Colours { colours: Colours },
-    /// Input, at its offset among the viewer's.
-    Input { viewer: ViewerId, attachment: AttachmentId, offset: u64, bytes: Bytes },
+    Colours(Box<Colours>),
+    /// A viewer has typed.
+    Input(Box<Typed>),
     /// A viewer's window holds so much now.
     Resize { attachment: AttachmentId, size: Winsize },
     /// The pen is taken, or given. The answer is false if there is no such viewer, or it may not write.
@@ -52,6 +52,26 @@ pub(super) enum Request {
     /// End the program and everything on its terminal.
     End,
 }
+
+/// A viewer who wants to be let in.
+#[derive(Debug)]
+pub(super) struct Attaching {
+    pub(super) hello: Hello,
+    pub(super) visitor: Visitor,
+    pub(super) reply: oneshot::Sender<(Attached, Beginning)>,
+}
+
+/// Input, at its offset among the viewer's.
+#[derive(Debug)]
+pub(super) struct Typed {
+    pub(super) viewer: ViewerId,
+    pub(super) attachment: AttachmentId,
+    pub(super) offset: u64,
+    pub(super) bytes: Bytes,
+}
+
+// The channel has room for 32 of them from the start, for each session.
+const _: () = assert!(size_of::<Request>() <= 32);
 
 /// All that can happen to a session.
 #[derive(Debug)]
@@ -102,17 +122,25 @@ impl Actor {
     }
 
     /// Serves the session until its program has ended, or shall.
-    pub(super) async fn run(mut self) {
+    pub(super) async fn run(mut self: Box<Self>) {
         let cause = self.serve().await;
-        self.finish(cause).await;
+        Box::pin(self.finish(cause)).await;
     }
 
+    /// Every session has this, all its life. So what comes seldom is done in futures of its own.
     async fn serve(&mut self) -> Cause {
         loop {
-            self.keeping.follow(&mut self.display, &self.session.0).await;
+            if self.keeping.has_news(&mut self.display) {
+                Box::pin(self.keeping.follow(&mut self.display, &self.session.0)).await;
+            }
             match self.next_event().await {
                 Event::Requested(Request::End) => return Cause::Asked,
-                Event::Requested(request) => self.answer(request).await,
+                Event::Requested(Request::Input(typed)) => {
+                    if self.type_in(*typed) {
+                        Box::pin(self.arrange()).await;
+                    }
+                }
+                Event::Requested(request) => Box::pin(self.answer(request)).await,
                 Event::Readable => {
                     self.session.0.touch();
                     self.output.drain(&self.pty, |output| self.session.show(&mut self.display, output)).await;
@@ -126,7 +154,7 @@ impl Actor {
                 Event::Writable => self.write_input(),
                 Event::ProgramEnded => return Cause::ProgramEnded,
                 Event::ViewersMoved => {}
-                Event::ViewerLeft => self.arrange().await,
+                Event::ViewerLeft => Box::pin(self.arrange()).await,
             }
         }
     }
@@ -153,7 +181,8 @@ impl Actor {
     async fn answer(&mut self, request: Request) {
         match request {
             // An error says that who asked is gone again.
-            Request::Attach { hello, visitor, reply } => {
+            Request::Attach(attaching) => {
+                let Attaching { hello, visitor, reply } = *attaching;
                 let attached = self.attach(&hello, visitor).await;
                 drop(reply.send(attached));
             }
@@ -168,14 +197,14 @@ impl Actor {
                 self.displayed();
                 drop(reply.send(text));
             }
-            Request::Colours { colours } => {
-                self.display.set_colours(colours.clone());
-                self.keeping.set_colours(colours);
+            Request::Colours(colours) => {
+                self.display.set_colours((*colours).clone());
+                self.keeping.set_colours(*colours);
             }
-            Request::Input { viewer, attachment, offset, bytes } => {
-                self.input.take(viewer, attachment, offset, bytes);
-                self.used(attachment).await;
-                self.write_input();
+            Request::Input(typed) => {
+                if self.type_in(*typed) {
+                    self.arrange().await;
+                }
             }
             Request::Resize { attachment, size } => {
                 self.session.change(|status| status.seats.resized(attachment, size));
@@ -210,11 +239,11 @@ impl Actor {
         (attached, beginning)
     }
 
-    /// Somebody used the terminal.
-    async fn used(&mut self, attachment: AttachmentId) {
-        if self.session.change(|status| status.seats.used(attachment, status.sizing)) {
-            self.arrange().await;
-        }
+    /// Passes on what somebody has typed. Tells whether another size may be due, since it is they who use the terminal.
+    fn type_in(&mut self, Typed { viewer, attachment, offset, bytes }: Typed) -> bool {
+        self.input.take(viewer, attachment, offset, bytes);
+        self.write_input();
+        self.session.change(|status| status.seats.used(attachment, status.sizing))
     }
 
     /// Gives the terminal the size that it is to have, after something of the session has changed.
@@ -260,9 +289,9 @@ impl Actor {
     }
 
     /// Ends what has to end, reads the rest, and closes the terminal. Only then is the session's end published.
-    async fn finish(self, cause: Cause) {
+    async fn finish(self: Box<Self>, cause: Cause) {
         let Self { pty, child, mut output, mut display, mut input, mut keeping, session, requests, .. } =
-            self;
+            *self;
         if let Cause::Asked = cause {
             let mut end = pin!(child.end());
             loop {
@@ -283,7 +312,9 @@ impl Actor {
         // All of it first: a terminal whose program is reaped is closed.
         output.drain_rest(&pty, |output| session.show(&mut display, output));
         input.discard();
-        keeping.follow(&mut display, &session.0).await;
+        if keeping.has_news(&mut display) {
+            keeping.follow(&mut display, &session.0).await;
+        }
         let status = child.reap().await;
         session.publish_last(display);
         drop((pty, output));

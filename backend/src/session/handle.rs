@@ -21,7 +21,7 @@ use tokio::{
 
 use super::{
     AttachmentId, Beginning, Redraw, Status, Visitor,
-    actor::Request,
+    actor::{Attaching, Request, Typed},
     begin::{Place, begin},
     display::{LastScreen, Redrawing},
     keeping::Record,
@@ -52,7 +52,7 @@ pub(super) struct Shared {
     /// Tells the owner that a viewer left.
     pub(super) left: Notify,
     /// The screen, once the program has ended.
-    pub(super) last: OnceLock<LastScreen>,
+    pub(super) last: OnceLock<Box<LastScreen>>,
     /// Whether something has changed since it was saved, and who is to be told of that.
     pub(super) is_changed: AtomicBool,
     pub(super) changed: Arc<Notify>,
@@ -138,7 +138,9 @@ impl SessionHandle {
 
     /// Attaches a viewer. What it misses and what comes from now on are one stream: nothing is between them.
     pub async fn attach(&self, hello: Hello, visitor: Visitor) -> (Attached, Beginning) {
-        let request = |reply| Request::Attach { hello: hello.clone(), visitor: visitor.clone(), reply };
+        let request = |reply| {
+            Request::Attach(Box::new(Attaching { hello: hello.clone(), visitor: visitor.clone(), reply }))
+        };
         if let Some(begun) = self.ask(request).await {
             return begun;
         }
@@ -153,7 +155,7 @@ impl SessionHandle {
     /// What is on the screen.
     pub async fn screen(&self) -> api::Screen {
         let text = self.ask(|reply| Request::Text { reply }).await;
-        let text = text.or_else(|| self.0.last.get().map(LastScreen::text)).unwrap_or_default();
+        let text = text.or_else(|| self.0.last.get().map(|last| last.text())).unwrap_or_default();
         let cell = |at| u16::try_from(at).unwrap_or(u16::MAX);
         let status = self.0.status.borrow();
         api::Screen {
@@ -211,7 +213,7 @@ impl SessionHandle {
     pub(super) fn set_last(&self, last: LastScreen) {
         self.publish_title(last.title());
         // There is one end, so nothing was set before.
-        let _ = self.0.last.set(last);
+        let _ = self.0.last.set(Box::new(last));
     }
 
     /// What another server is to know of it.
@@ -274,7 +276,7 @@ impl Attached {
     /// Passes on input that starts at `offset` of this viewer's input. What becomes of it is seen in [`Progress`].
     pub async fn input(&self, offset: u64, bytes: Bytes) {
         let (viewer, attachment) = (self.viewer, self.id);
-        self.request(Request::Input { viewer, attachment, offset, bytes }).await;
+        self.request(Request::Input(Box::new(Typed { viewer, attachment, offset, bytes }))).await;
     }
 
     /// Tells how much the viewer's window holds.
@@ -291,7 +293,7 @@ impl Attached {
 
     /// Tells the colours of the viewer's terminal.
     pub async fn colours(&self, colours: Colours) {
-        self.request(Request::Colours { colours }).await;
+        self.request(Request::Colours(Box::new(colours))).await;
     }
 
     /// Draws the screen as of now, with so many rows of scrollback at most, for a viewer that has had everything before `had`. Gives

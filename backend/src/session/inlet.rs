@@ -35,7 +35,7 @@ const PLACE: usize = 4;
 /// How many viewers are accounted for.
 pub(super) const VIEWERS: usize = 256;
 
-const _: () = assert!(PLACES + VIEWERS * PLACE <= crate::log::memory::WORDS);
+const _: () = assert!(PLACES + VIEWERS * PLACE <= crate::log::memory::INPUT_WORDS);
 
 /// The pipe, and what is known of it.
 #[derive(Debug)]
@@ -52,8 +52,8 @@ pub(super) struct Account(usize);
 
 impl Inlet {
     /// Goes on where another one has stopped, if there was one.
-    pub(super) fn open(memory: BorrowedFd<'_>, pipe: OwnedFd) -> io::Result<Self> {
-        let inlet = Self { words: Words::of_input(memory)?, waiting: waiting_in(pipe.as_fd())?, pipe };
+    pub(super) fn open(words: Words, pipe: OwnedFd) -> io::Result<Self> {
+        let inlet = Self { words, waiting: waiting_in(pipe.as_fd())?, pipe };
         let whose = usize::try_from(inlet.load(WHOSE)).ok().and_then(|place| place.checked_sub(1));
         if let (1, Some(place)) = (inlet.load(ACTING), whose.filter(|&place| place < VIEWERS)) {
             // The pipe was empty before.
@@ -162,6 +162,10 @@ mod tests {
     use super::*;
     use crate::log;
 
+    fn words(memory: &OwnedFd) -> Words {
+        log::log(memory.as_fd()).unwrap().2
+    }
+
     fn viewer(number: u8) -> ViewerId {
         ViewerId::from_bytes([number; 16])
     }
@@ -180,7 +184,7 @@ mod tests {
     #[test]
     fn what_was_put_is_taken_and_accounted_for() {
         let (memory, pipe) = parts();
-        let mut inlet = Inlet::open(memory.as_fd(), pipe).unwrap();
+        let mut inlet = Inlet::open(words(&memory), pipe).unwrap();
         let account = inlet.open_account(viewer(7)).unwrap();
         inlet.put(Some(account), b"hello").unwrap();
         assert_eq!((take(&mut inlet, 3).as_str(), inlet.waiting()), ("hel", 2));
@@ -196,7 +200,7 @@ mod tests {
         // What had been done: nothing, put, put and accounted for.
         for (put, accounted) in [(false, false), (true, false), (true, true)] {
             let (memory, pipe) = parts();
-            let mut inlet = Inlet::open(memory.as_fd(), pipe.try_clone().unwrap()).unwrap();
+            let mut inlet = Inlet::open(words(&memory), pipe.try_clone().unwrap()).unwrap();
             let account = inlet.open_account(viewer(1)).unwrap();
             inlet.put(Some(account), b"before").unwrap();
             assert_eq!(take(&mut inlet, 6), "before");
@@ -210,7 +214,7 @@ mod tests {
                 inlet.set(account, 10);
             }
             drop(inlet);
-            let mut inlet = Inlet::open(memory.as_fd(), pipe).unwrap();
+            let mut inlet = Inlet::open(words(&memory), pipe).unwrap();
             let expected = if put { 10 } else { 6 };
             assert_eq!(
                 inlet.viewers(),
@@ -224,7 +228,7 @@ mod tests {
     #[test]
     fn there_is_an_end_to_accounts() {
         let (memory, pipe) = parts();
-        let inlet = Inlet::open(memory.as_fd(), pipe).unwrap();
+        let inlet = Inlet::open(words(&memory), pipe).unwrap();
         let mut last = None;
         for _ in 0..VIEWERS {
             last = inlet.open_account(viewer(3));

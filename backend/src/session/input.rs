@@ -246,7 +246,7 @@ mod tests {
     }
 
     fn input() -> Input {
-        let inlet = Inlet::open(log::memory(0).unwrap().as_fd(), pipe().unwrap());
+        let inlet = Inlet::open(log::log(log::memory(0).unwrap().as_fd()).unwrap().2, pipe().unwrap());
         Input::new(inlet.unwrap())
     }
 
@@ -344,7 +344,9 @@ mod tests {
     #[test]
     fn another_server_goes_on_where_one_was_killed() {
         let (memory, pipe) = (log::memory(0).unwrap(), pipe().unwrap());
-        let open = || Input::new(Inlet::open(memory.as_fd(), pipe.try_clone().unwrap()).unwrap());
+        let open = || {
+            Input::new(Inlet::open(log::log(memory.as_fd()).unwrap().2, pipe.try_clone().unwrap()).unwrap())
+        };
         let mut input = open();
         input.register(viewer(), AttachmentId::new(1));
         take(&mut input, 1, 0, "typed");

@@ -79,6 +79,8 @@ pub(super) struct Keeping {
     interval: u64,
     /// Whether something has changed since it was told last.
     is_stale: bool,
+    /// Whether the screen has left output out since it was kept.
+    has_left_out: bool,
 }
 
 impl Keeping {
@@ -86,7 +88,16 @@ impl Keeping {
     pub(super) fn new(keeper: Link, session: SessionId, size: Winsize, tail: usize) -> Self {
         let sizes = vec![(OutputOffset::ZERO, size)];
         let interval = tail as u64 / 2;
-        Self { keeper, session, colours: None, sizes, drawn: OutputOffset::ZERO, interval, is_stale: true }
+        Self {
+            keeper,
+            session,
+            colours: None,
+            sizes,
+            drawn: OutputOffset::ZERO,
+            interval,
+            is_stale: true,
+            has_left_out: false,
+        }
     }
 
     /// Something of the session has changed.
@@ -105,14 +116,25 @@ impl Keeping {
         self.tell(session).await;
     }
 
+    /// Whether something is to be kept that is not yet, or no longer as it is now.
+    pub(super) fn has_news(&mut self, display: &mut Display) -> bool {
+        self.has_left_out |= display.take_left_out();
+        self.is_stale || self.has_left_out || self.is_due(display)
+    }
+
+    /// Whether it is time to keep the screen.
+    fn is_due(&self, display: &Display) -> bool {
+        display.parsed().since(self.drawn) > self.interval || self.sizes.len() > SIZES
+    }
+
     /// Keeps what has changed, and the screen if it is time to.
     pub(super) async fn follow(&mut self, display: &mut Display, session: &SessionHandle) {
-        let is_due = display.parsed().since(self.drawn) > self.interval || self.sizes.len() > SIZES;
-        if is_due || display.take_left_out() {
+        let is_due = self.is_due(display);
+        if is_due || self.has_left_out {
             // What was left out has scrolled away all rows, or will have when the rest of what waits is parsed.
             let history = if is_due { usize::MAX } else { 0 };
             self.draw(display, history, session.size()).await;
-            self.is_stale = true;
+            (self.is_stale, self.has_left_out) = (true, false);
         }
         if self.is_stale {
             self.tell(session).await;
@@ -229,7 +251,7 @@ mod tests {
     #[tokio::test]
     async fn a_screen_is_brought_to_the_end_of_its_log() {
         let memory = log::memory(0).unwrap();
-        let (mut writer, _) = log::log(memory.as_fd()).unwrap();
+        let (mut writer, ..) = log::log(memory.as_fd()).unwrap();
         let output = b"0123456789abcdefg\r\nnew and long enough to wrap";
         writer.fill(output.len(), |place| {
             place.copy_from_slice(output);

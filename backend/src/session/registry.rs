@@ -28,8 +28,8 @@ use super::{
     saving::Saving,
 };
 use crate::{
-    keeper::{Held, Left, Life, Link},
-    log::{self, Log, LogWriter},
+    keeper::{Left, Life, Link},
+    log::{self, Log, LogWriter, memory::Words},
     pty::{Program, SpawnError},
     random,
 };
@@ -144,10 +144,11 @@ impl Sessions {
             Display::new(size, self.0.limits.scrollback),
             Keeping::new(self.0.keeper.clone(), id.clone(), size, self.0.limits.tail),
         );
-        let (mut writer, log) = log::log(held.memory.as_fd()).map_err(SpawnError::Open)?;
+        let (mut writer, log, input) = log::log(held.memory.as_fd()).map_err(SpawnError::Open)?;
         writer.append(&before(self.0.limits), |output| display.take(output, false));
-        let log = (writer, log);
-        let session = self.open((id, epoch, created), (program, status), held, (log, display, keeping));
+        let known = (id, epoch, created);
+        let session =
+            self.open(known, (program, status), (held.life, input), ((writer, log), display, keeping));
         let session = session.map_err(SpawnError::Open)?;
         drop(room);
         tracing::info!(session = %session.id(), program = %session.shared().program.name(), "opened");
@@ -183,7 +184,7 @@ impl Sessions {
     fn go_on(&self, record: &Record, left: Left) -> io::Result<()> {
         let Left { session: id, exit, held, checkpoint, .. } = left;
         let Limits { tail, scrollback, .. } = self.0.limits;
-        let (writer, log) = log::log(held.memory.as_fd())?;
+        let (writer, log, input) = log::log(held.memory.as_fd())?;
         let program = record.program.clone().into_program(None);
         let size = record.sizes.last().map_or_else(Winsize::default, |&(_, size)| size);
         let mut status = Status::new(program.name(), size, (record.sizing, record.flow));
@@ -195,7 +196,8 @@ impl Sessions {
         status.set_program_title(display.title());
         status.exit = exit;
         let known = (id, record.epoch.clone(), record.created);
-        let session = self.open(known, (program, status), held, ((writer, log), display, keeping))?;
+        let session =
+            self.open(known, (program, status), (held.life, input), ((writer, log), display, keeping))?;
         tracing::info!(session = %session.id(), "taken over");
         Ok(())
     }
@@ -205,7 +207,7 @@ impl Sessions {
         &self,
         (id, epoch, created): (SessionId, Epoch, u64),
         (program, status): (Program, Status),
-        Held { life, memory }: Held,
+        (life, input): (Option<Life>, Words),
         ((writer, log), display, keeping): ((LogWriter, Log), Display, Keeping),
     ) -> io::Result<SessionHandle> {
         let (requests, receiver) = mpsc::channel(REQUESTS);
@@ -226,8 +228,13 @@ impl Sessions {
         session.touch();
         let actor = if let Some(Life { pty, child, pipe }) = life {
             pty.resize(session.size())?;
-            let input = Input::new(Inlet::open(memory.as_fd(), pipe)?);
-            Some(Actor::new((pty, child, input), (writer, display, keeping), receiver, session.clone()))
+            let input = Input::new(Inlet::open(input, pipe)?);
+            Some(Box::new(Actor::new(
+                (pty, child, input),
+                (writer, display, keeping),
+                receiver,
+                session.clone(),
+            )))
         } else {
             session.set_last(display.into_last());
             None
@@ -294,7 +301,7 @@ impl Sessions {
     }
 
     /// Runs a session to its end, keeps what it left for a while, and forgets it.
-    async fn keep(self, entry: Entry, actor: Option<Actor>) {
+    async fn keep(self, entry: Entry, actor: Option<Box<Actor>>) {
         let session = &entry.session;
         if let Some(actor) = actor {
             actor.run().await;

@@ -17,7 +17,7 @@ use futures_util::{
     SinkExt, StreamExt,
     stream::{SplitSink, SplitStream},
 };
-use limpet_shared::{CloseCode, ErrorCode, OutputOffset, ServerMessage};
+use limpet_shared::{CloseCode, ErrorCode, Follow, OutputOffset, ServerMessage};
 use tokio::{
     sync::{mpsc, watch},
     time::timeout,
@@ -25,7 +25,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use self::{receive::Receiver, send::Sender};
-use crate::session::{SessionHandle, Visitor};
+use crate::session::{Attached, Beginning, SessionHandle, Visitor};
 
 /// How often the server asks for a sign of life, unless told otherwise.
 pub const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -79,7 +79,7 @@ struct Link {
 #[derive(Debug)]
 enum Reply {
     /// Answer the viewer.
-    Say(ServerMessage),
+    Say(Box<ServerMessage>),
     /// Draw its terminal anew, with all of the scrollback.
     History,
 }
@@ -98,9 +98,10 @@ pub async fn run(
         () = shutdown.cancelled() => End::Shutdown,
     };
     tracing::info!(reason = ?end, "detached");
-    close(sink, stream, end, heartbeat).await;
+    Box::pin(close(sink, stream, end, heartbeat)).await;
 }
 
+/// Every viewer has this, for hours. So what comes once or seldom is done in futures of its own.
 async fn serve(
     sink: &mut Sink,
     stream: &mut Stream,
@@ -108,23 +109,35 @@ async fn serve(
     visitor: Visitor,
     heartbeat: Duration,
 ) -> End {
-    let hello = match timeout(HANDSHAKE, receive::hello(stream)).await {
-        Ok(Ok(hello)) => hello,
-        Ok(Err(end)) => return end,
-        Err(_) => return End::Refused(ErrorCode::HelloExpected, "no hello came in time".to_owned()),
+    let (attached, beginning, follow) = match Box::pin(arrive(stream, session, visitor)).await {
+        Ok(arrived) => arrived,
+        Err(end) => return end,
     };
-    let (viewer, window, follow) = (hello.viewer, hello.window, hello.follow);
-    let (attached, beginning) = session.attach(hello, visitor).await;
-    tracing::info!(%viewer, output = %beginning.welcome.output, "attached");
     let (replies, waiting) = mpsc::channel(REPLIES);
     let (acked, rendered) = watch::channel(beginning.welcome.output);
     let link = Link { sent: AtomicU64::new(beginning.welcome.output.get()), acked, replies };
     let receiver = Receiver { attached: &attached, link: &link, patience: heartbeat.mul_f32(MISSED) };
-    let sender = Sender::new(&attached, beginning, (window, follow), &link, (waiting, rendered), heartbeat);
+    let sender = Sender::new(&attached, beginning, follow, &link, (waiting, rendered), heartbeat);
     tokio::select! {
         end = receiver.run(stream) => end,
         end = sender.run(sink) => end,
     }
+}
+
+/// Lets a viewer in who says hello. Gives also the window, and how output is to be followed.
+async fn arrive(
+    stream: &mut Stream,
+    session: &SessionHandle,
+    visitor: Visitor,
+) -> Result<(Attached, Box<Beginning>, (Option<u64>, Follow)), End> {
+    let Ok(hello) = timeout(HANDSHAKE, receive::hello(stream)).await else {
+        return Err(End::Refused(ErrorCode::HelloExpected, "no hello came in time".to_owned()));
+    };
+    let hello = hello?;
+    let (viewer, window, follow) = (hello.viewer, hello.window, hello.follow);
+    let (attached, beginning) = session.attach(hello, visitor).await;
+    tracing::info!(%viewer, output = %beginning.welcome.output, "attached");
+    Ok((attached, Box::new(beginning), (window, follow)))
 }
 
 /// Says why, and lets the viewer have what is still on its way: a socket that is closed while something unread waits

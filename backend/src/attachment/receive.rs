@@ -6,7 +6,8 @@ use axum::extract::ws::{Message, Utf8Bytes};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use limpet_shared::{
-    ClientMessage, ErrorCode, Header, Hello, Kind, MessageError, ServerMessage, Winsize, limits::TEXT_MESSAGE,
+    ClientMessage, ErrorCode, Header, Hello, Kind, MessageError, OutputOffset, ServerMessage,
+    limits::TEXT_MESSAGE,
 };
 use tokio::time::timeout;
 
@@ -53,11 +54,10 @@ impl Receiver<'_> {
         match message? {
             Message::Binary(frame) => self.input(frame).await,
             Message::Text(text) => match parse(&text)? {
-                Ok(message) => self.control(message).await,
-                Err(unknown) => {
-                    self.complain(ErrorCode::UnknownType, unknown).await;
-                    Ok(())
-                }
+                // Every frame of output is followed by one of these.
+                Ok(ClientMessage::Ack { output }) => self.rendered(output),
+                Ok(message) => Box::pin(self.control(message)).await,
+                Err(unknown) => Box::pin(self.complain(ErrorCode::UnknownType, unknown)).await,
             },
             Message::Close(_) => Err(End::Left),
             Message::Ping(_) | Message::Pong(_) => Ok(()),
@@ -70,10 +70,19 @@ impl Receiver<'_> {
         if header.kind != Kind::Data {
             return Err(malformed("only the server sends snapshots".to_owned()));
         }
-        if self.may_write().await {
+        if self.attached.role().may_write() {
             self.attached.input(header.offset, frame.split_off(Header::LEN)).await;
+            return Ok(());
         }
-        Ok(())
+        Box::pin(self.refuse()).await
+    }
+
+    fn rendered(&self, output: OutputOffset) -> Result<(), End> {
+        if self.link.rendered(output) {
+            return Ok(());
+        }
+        let message = format!("{output} is acknowledged as rendered, but was never sent");
+        Err(End::Refused(ErrorCode::BadAck, message))
     }
 
     async fn control(&self, message: ClientMessage) -> Result<(), End> {
@@ -82,13 +91,13 @@ impl Receiver<'_> {
                 let message = "hello is the first message, and only the first".to_owned();
                 return Err(End::Refused(ErrorCode::HelloExpected, message));
             }
-            ClientMessage::Ack { output } if self.link.rendered(output) => {}
-            ClientMessage::Ack { output } => {
-                let message = format!("{output} is acknowledged as rendered, but was never sent");
-                return Err(End::Refused(ErrorCode::BadAck, message));
-            }
-            ClientMessage::Resize(size) => self.resize(size).await,
-            ClientMessage::Pen { to } => self.pen(to).await,
+            ClientMessage::Ack { output } => self.rendered(output)?,
+            ClientMessage::Resize(size) => match size.checked() {
+                Ok(size) => self.attached.resize(size).await,
+                Err(error) => self.complain(ErrorCode::BadSize, error.to_string()).await?,
+            },
+            ClientMessage::Pen { .. } if !self.attached.role().may_write() => self.refuse().await?,
+            ClientMessage::Pen { to } => self.pen(to).await?,
             ClientMessage::Colours(colours) if self.attached.role().may_write() => {
                 self.attached.colours(colours).await;
             }
@@ -99,36 +108,26 @@ impl Receiver<'_> {
         Ok(())
     }
 
-    async fn resize(&self, size: Winsize) {
-        match size.checked() {
-            Ok(size) => self.attached.resize(size).await,
-            Err(error) => self.complain(ErrorCode::BadSize, error.to_string()).await,
+    async fn pen(&self, to: Option<u64>) -> Result<(), End> {
+        if self.attached.give_pen(to.map(AttachmentId::new)).await {
+            return Ok(());
         }
+        let message = "the pen can be given to a viewer who is there and may write; see viewers for those";
+        self.complain(ErrorCode::NoSuchViewer, message.to_owned()).await
     }
 
-    async fn pen(&self, to: Option<u64>) {
-        if self.may_write().await && !self.attached.give_pen(to.map(AttachmentId::new)).await {
-            let message =
-                "the pen can be given to a viewer who is there and may write; see viewers for those";
-            self.complain(ErrorCode::NoSuchViewer, message.to_owned()).await;
-        }
+    async fn refuse(&self) -> Result<(), End> {
+        let message = "this viewer may watch, but neither type nor take the pen";
+        self.complain(ErrorCode::ReadOnly, message.to_owned()).await
     }
 
-    async fn may_write(&self) -> bool {
-        let may = self.attached.role().may_write();
-        if !may {
-            let message = "this viewer may watch, but neither type nor take the pen";
-            self.complain(ErrorCode::ReadOnly, message.to_owned()).await;
-        }
-        may
-    }
-
-    async fn complain(&self, code: ErrorCode, message: String) {
+    async fn complain(&self, code: ErrorCode, message: String) -> Result<(), End> {
         self.reply(ServerMessage::Error { code, message }).await;
+        Ok(())
     }
 
     async fn reply(&self, message: ServerMessage) {
-        self.pass_on(Reply::Say(message)).await;
+        self.pass_on(Reply::Say(Box::new(message))).await;
     }
 
     async fn pass_on(&self, reply: Reply) {

@@ -32,8 +32,8 @@ const GLANCE: usize = 50;
 /// The half that speaks.
 pub(super) struct Sender<'a> {
     attached: &'a Attached,
-    welcome: Option<Welcome>,
-    redraw: Option<Redraw>,
+    /// What is said first.
+    opening: Option<Box<(Welcome, Option<Redraw>)>>,
     /// What was before this in the log happened before the viewer came.
     live: OutputOffset,
     follow: Follow,
@@ -73,13 +73,13 @@ enum Event {
 impl<'a> Sender<'a> {
     pub(super) fn new(
         attached: &'a Attached,
-        beginning: Beginning,
+        beginning: Box<Beginning>,
         (window, follow): (Option<u64>, Follow),
         link: &'a Link,
         (replies, rendered): (mpsc::Receiver<Reply>, watch::Receiver<OutputOffset>),
         heartbeat: Duration,
     ) -> Self {
-        let Beginning { welcome, redraw, output, input, mut status } = beginning;
+        let Beginning { welcome, redraw, output, input, mut status } = *beginning;
         // What has changed since the welcome was written is told after it.
         status.mark_changed();
         let told = Told { title: welcome.title.clone(), size: (welcome.size, welcome.by), viewers: None };
@@ -90,9 +90,8 @@ impl<'a> Sender<'a> {
             attached,
             live: welcome.live,
             pace: Pace::new(window, follow == Follow::All, welcome.output),
-            welcome: Some(welcome),
+            opening: Some(Box::new((welcome, redraw))),
             drawing: None,
-            redraw,
             follow,
             output,
             complete: false,
@@ -112,26 +111,21 @@ impl<'a> Sender<'a> {
     }
 
     async fn speak(&mut self, sink: &mut Sink) -> Result<End, axum::Error> {
-        if let Some(welcome) = self.welcome.take() {
-            sink.feed(text(&ServerMessage::Welcome(welcome))).await?;
-        }
-        if let Some(redraw) = self.redraw.take() {
-            self.send_redraw(redraw, sink).await?;
-        }
-        self.tell_status(sink).await?;
+        Box::pin(self.open(sink)).await?;
         loop {
             self.send_output(sink).await?;
             let exit = self.status.borrow().exit.filter(|_| self.complete);
             if let Some(status) = exit {
                 let output = self.output.cursor();
-                sink.send(text(&ServerMessage::Exit { status, output })).await?;
+                sink.feed(text(&ServerMessage::Exit { status, output })).await?;
+                sink.flush().await?;
                 return Ok(End::Exited);
             }
             sink.flush().await?;
             match self.next_event().await {
                 Event::Reply(Reply::Say(message)) => sink.feed(text(&message)).await?,
-                Event::Reply(Reply::History) => self.draw_anew(usize::MAX, sink).await?,
-                Event::StatusChanged => self.tell_status(sink).await?,
+                Event::Reply(Reply::History) => Box::pin(self.draw_anew(usize::MAX, sink)).await?,
+                Event::StatusChanged => Box::pin(self.tell_status(sink)).await?,
                 Event::Input(Some(Ok(input))) => sink.feed(text(&ServerMessage::Ack { input })).await?,
                 Event::Input(Some(Err(error))) => return Ok(End::Refused(error.code(), error.to_string())),
                 // Nobody takes this attachment's input any more: because the program has ended, and then there is
@@ -143,6 +137,17 @@ impl<'a> Sender<'a> {
                 Event::Heartbeat => sink.feed(Message::Ping(Bytes::new())).await?,
             }
         }
+    }
+
+    async fn open(&mut self, sink: &mut Sink) -> Result<(), axum::Error> {
+        if let Some(opening) = self.opening.take() {
+            let (welcome, redraw) = *opening;
+            sink.feed(text(&ServerMessage::Welcome(welcome))).await?;
+            if let Some(redraw) = redraw {
+                self.send_redraw(redraw, sink).await?;
+            }
+        }
+        self.tell_status(sink).await
     }
 
     async fn next_event(&mut self) -> Event {
@@ -193,7 +198,7 @@ impl<'a> Sender<'a> {
                 break;
             }
             if self.is_late() {
-                self.draw_anew(GLANCE, sink).await?;
+                Box::pin(self.draw_anew(GLANCE, sink)).await?;
                 break;
             }
             match self.output.next(room.min(OUTPUT_FRAME).min(self.replayed())) {
@@ -205,7 +210,7 @@ impl<'a> Sender<'a> {
                 }
                 Next::Lost => {
                     let history = if self.follow == Follow::All { usize::MAX } else { GLANCE };
-                    self.draw_anew(history, sink).await?;
+                    Box::pin(self.draw_anew(history, sink)).await?;
                     break;
                 }
                 Next::Dry => break,

@@ -14,8 +14,9 @@ use tracing::Instrument;
 use super::{App, Peer, api::Named, error::Refusal};
 use crate::{attachment, session::Visitor};
 
-/// What a socket reads at a time, in bytes: few, because most viewers send a key now and then and each has such a buffer.
-const READ_BUFFER: usize = 8 * 1024;
+/// What a socket reads at first, in bytes: few, because most viewers send a key now and then and each has such a buffer. It grows
+/// for larger messages.
+const READ_BUFFER: usize = 1024;
 
 /// Where a proxy says who asked, itself last.
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");

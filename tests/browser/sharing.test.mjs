@@ -1,34 +1,10 @@
 // Several people at one terminal: whose size it has, what those may do who were invited, and what each of them sees.
 
 import { assert, pageTest, until } from "./harness.mjs";
-
-const PHONE = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
-const DESKTOP = { viewport: { width: 1280, height: 800 } };
+import { DESKTOP, PHONE, another, invitation, size } from "./harness/people.mjs";
 
 /** What the browser itself says when the server refuses. */
 const REFUSED = /status of 40[134]/;
-
-/** Opens another window on the same server. */
-async function another(world, options, link = world.link) {
-  const { terminal, ...rest } = await world.window(options);
-  await terminal.open(link);
-  return { terminal, page: terminal.page, chip: terminal.page.locator(".pen-chip"), ...rest };
-}
-
-/** The size that the program sees. */
-async function size(server) {
-  const [{ cols, rows }] = await server.sessions();
-  return `${cols} × ${rows}`;
-}
-
-/** The link by which somebody is invited. */
-async function invitation(world, role) {
-  const [{ id }] = await world.server.sessions();
-  const passes = await world.server.api("GET", `api/sessions/${id}/passes`);
-  const link = new URL("/", world.link);
-  link.hash = `#token=${passes.find((pass) => pass.role === role).token}`;
-  return link;
-}
 
 pageTest("a phone leaves the desktop's size alone until it takes the pen", { window: DESKTOP }, async (world) => {
   const { terminal, page, server } = world;

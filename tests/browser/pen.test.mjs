@@ -101,6 +101,27 @@ pageTest(
   },
 );
 
+pageTest("a window that is resized keeps showing a size that was fixed as it is", { window: DESKTOP }, async (world) => {
+  const { page, terminal, server } = world;
+  const [{ id }] = await server.sessions();
+  const fixed = await size(server);
+  const chip = page.locator(".pen-chip");
+  // Another client fixes it, so that nothing but the size itself tells this page.
+  await server.api("PATCH", `api/sessions/${id}`, { sizing: "fixed" });
+  await page.setViewportSize({ width: 1000, height: 600 });
+  await chip.getByText("A fixed size").waitFor();
+  assert.equal(await chip.locator(".pen-size").textContent(), fixed);
+  assert.equal((await terminal.rows()).length, Number(fixed.split(" × ")[1]));
+  await page.setViewportSize(DESKTOP.viewport);
+  await chip.waitFor({ state: "hidden" });
+  // The page does not know of this rule when it is to fit the terminal.
+  await page.setViewportSize({ width: 1000, height: 600 });
+  await chip.waitFor();
+  await server.api("PATCH", `api/sessions/${id}`, { sizing: "owner" });
+  await chip.waitFor({ state: "hidden" });
+  assert.notEqual(await size(server), fixed);
+});
+
 /** Notes all that is said of the pen from now on. */
 async function listen(page) {
   const region = page.locator(".pen-chip + [role=status]");

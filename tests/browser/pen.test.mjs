@@ -101,25 +101,40 @@ pageTest(
   },
 );
 
-pageTest("a window that is resized keeps showing a size that was fixed as it is", { window: DESKTOP }, async (world) => {
+pageTest(
+  "a window that is resized keeps showing a size that was fixed as it is",
+  { window: DESKTOP },
+  async (world) => {
+    const { page, terminal, server } = world;
+    const [{ id }] = await server.sessions();
+    const fixed = await size(server);
+    const chip = page.locator(".pen-chip");
+    // Another client fixes it, so that nothing but the size itself tells this page.
+    await server.api("PATCH", `api/sessions/${id}`, { sizing: "fixed" });
+    await page.setViewportSize({ width: 1000, height: 600 });
+    await chip.getByText("A fixed size").waitFor();
+    assert.equal(await chip.locator(".pen-size").textContent(), fixed);
+    assert.equal((await terminal.rows()).length, Number(fixed.split(" × ")[1]));
+    await page.setViewportSize(DESKTOP.viewport);
+    await chip.waitFor({ state: "hidden" });
+    // The page does not know of this rule when it is to fit the terminal.
+    await page.setViewportSize({ width: 1000, height: 600 });
+    await chip.waitFor();
+    await server.api("PATCH", `api/sessions/${id}`, { sizing: "owner" });
+    await chip.waitFor({ state: "hidden" });
+    assert.notEqual(await size(server), fixed);
+  },
+);
+
+pageTest("why a terminal cannot be fitted follows the rule of now", FIXED, async (world) => {
   const { page, terminal, server } = world;
+  await page.locator(".pen-chip").getByText("A fixed size").waitFor();
+  const phone = await another(world, PHONE);
+  await phone.chip.waitFor();
   const [{ id }] = await server.sessions();
-  const fixed = await size(server);
-  const chip = page.locator(".pen-chip");
-  // Another client fixes it, so that nothing but the size itself tells this page.
-  await server.api("PATCH", `api/sessions/${id}`, { sizing: "fixed" });
-  await page.setViewportSize({ width: 1000, height: 600 });
-  await chip.getByText("A fixed size").waitFor();
-  assert.equal(await chip.locator(".pen-size").textContent(), fixed);
-  assert.equal((await terminal.rows()).length, Number(fixed.split(" × ")[1]));
-  await page.setViewportSize(DESKTOP.viewport);
-  await chip.waitFor({ state: "hidden" });
-  // The page does not know of this rule when it is to fit the terminal.
-  await page.setViewportSize({ width: 1000, height: 600 });
-  await chip.waitFor();
-  await server.api("PATCH", `api/sessions/${id}`, { sizing: "owner" });
-  await chip.waitFor({ state: "hidden" });
-  assert.notEqual(await size(server), fixed);
+  await server.api("PATCH", `api/sessions/${id}`, { sizing: "smallest" });
+  await terminal.command("Fit to this window");
+  await page.getByText("The smallest window decides on this terminal's size.").waitFor();
 });
 
 /** Notes all that is said of the pen from now on. */

@@ -56,6 +56,23 @@ for (const blow of ["kill", "upgrade"]) {
     await terminal.press("Escape");
     await terminal.type(":q!\n");
     await terminal.prompt();
+    // Nothing is drawn anew, so what is selected stays so.
+    await terminal.run("echo precious");
+    await terminal.click("precious", { clickCount: 2 });
+    const another = page.waitForEvent("websocket");
+    await server[blow]();
+    await another;
+    await until(
+      "the connection to be well",
+      () => terminal.status(),
+      (word) => word === "Connected",
+    );
+    await page.keyboard.press("Control+Shift+C");
+    await until(
+      "what was selected in the clipboard",
+      () => terminal.clipboard(),
+      (text) => text === "precious",
+    );
     await page.reload();
     assert.equal(await terminal.run("echo still here"), "still here");
   });

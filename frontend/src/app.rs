@@ -1,6 +1,7 @@
 //! What the whole page shares, and everything that can happen to it. The components in [`crate::ui`] show this state
 //! and call these methods; they decide nothing themselves.
 
+mod fit;
 mod keyboard;
 pub mod link;
 mod look;

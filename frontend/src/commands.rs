@@ -38,6 +38,8 @@ pub enum Action {
     SwitchTab,
     /// Have the pen of the active tab.
     TakePen,
+    /// Give the active tab's terminal this window's size.
+    Fit,
     /// Show who is at the active tab.
     ShowPeople,
     /// Let others in to the active tab.
@@ -80,7 +82,7 @@ impl Action {
     pub const fn needs(self) -> Role {
         match self {
             Self::NewTab | Self::RenameTab | Self::RestartTab | Self::Share => Role::Owner,
-            Self::TakePen | Self::Paste => Role::Writer,
+            Self::TakePen | Self::Fit | Self::Paste => Role::Writer,
             _ => Role::Reader,
         }
     }
@@ -155,6 +157,7 @@ const FIXED: &[(Action, Group, &str, &[Chord])] = {
         (A::MoveTabAfter, G::Tabs, "Move tab right", &[Chord::new("Page Down", "PageDown")]),
         (A::SwitchTab, G::Tabs, "All tabs…", &[Chord::new("O", "KeyO")]),
         (A::TakePen, G::Terminal, "Take the pen", &[]),
+        (A::Fit, G::Terminal, "Fit to this window", &[]),
         (A::ShowPeople, G::Terminal, "People…", &[]),
         (A::Share, G::Terminal, "Share…", &[]),
         (A::Copy, G::Terminal, "Copy", &[Chord::new("C", "KeyC")]),

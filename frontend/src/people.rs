@@ -50,14 +50,25 @@ impl People {
     /// What somebody is called: by what they watch with, unless it is the same that is used here.
     #[must_use]
     pub fn name(&self, one: &Presence) -> String {
-        let alike = |you: &Presence| (&you.agent, &you.from) == (&one.agent, &one.from);
         if one.you {
             "This window".to_owned()
-        } else if self.you().is_some_and(alike) && !one.agent.is_empty() {
+        } else if self.is_alike(one) {
             "Another window of this browser".to_owned()
         } else {
             agent::short(&one.agent)
         }
+    }
+
+    /// The same in a word or two, for where there is little room.
+    #[must_use]
+    pub fn short_name(&self, one: &Presence) -> String {
+        if self.is_alike(one) { "Another window".to_owned() } else { agent::shortest(&one.agent) }
+    }
+
+    /// Whether somebody watches with what is used here.
+    fn is_alike(&self, one: &Presence) -> bool {
+        let alike = |you: &Presence| (&you.agent, &you.from) == (&one.agent, &one.from);
+        self.you().is_some_and(alike) && !one.agent.is_empty()
     }
 }
 
@@ -102,5 +113,7 @@ mod tests {
         let people = people([you, presence(1, firefox), far]);
         let names: Vec<String> = people.list.iter().map(|one| people.name(one)).collect();
         assert_eq!(names, ["This window", "Another window of this browser", "Firefox on Linux"]);
+        let short: Vec<String> = people.list[1..].iter().map(|one| people.short_name(one)).collect();
+        assert_eq!(short, ["Another window", "Firefox"]);
     }
 }

@@ -1,6 +1,7 @@
 //! Tabs: what is open, in which order, and what each one has to say. No DOM here.
 
 pub mod arrangement;
+pub mod fit;
 pub mod model;
 
 use limpet_shared::{ExitStatus, Flow, Role, SessionId, Sizing, Winsize, api::SessionInfo};

@@ -109,6 +109,12 @@ impl PaneHandle {
         self.with(|pane| pane.connection().map(|connection| connection.pen(to)));
     }
 
+    /// What fits into the pane, if it is mounted.
+    #[must_use]
+    pub fn own_size(&self) -> Option<Winsize> {
+        self.with(Pane::own_size)
+    }
+
     /// Copies what is selected; false if nothing is.
     #[must_use]
     pub fn copy(&self) -> bool {

@@ -1,34 +1,10 @@
 // Several people at one terminal: whose size it has, what those may do who were invited, and what each of them sees.
 
 import { assert, pageTest, until } from "./harness.mjs";
-
-const PHONE = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
-const DESKTOP = { viewport: { width: 1280, height: 800 } };
+import { DESKTOP, PHONE, another, invitation, size } from "./harness/people.mjs";
 
 /** What the browser itself says when the server refuses. */
 const REFUSED = /status of 40[134]/;
-
-/** Opens another window on the same server. */
-async function another(world, options, link = world.link) {
-  const { terminal, ...rest } = await world.window(options);
-  await terminal.open(link);
-  return { terminal, page: terminal.page, chip: terminal.page.locator(".pen-chip"), ...rest };
-}
-
-/** The size that the program sees. */
-async function size(server) {
-  const [{ cols, rows }] = await server.sessions();
-  return `${cols} × ${rows}`;
-}
-
-/** The link by which somebody is invited. */
-async function invitation(world, role) {
-  const [{ id }] = await world.server.sessions();
-  const passes = await world.server.api("GET", `api/sessions/${id}/passes`);
-  const link = new URL("/", world.link);
-  link.hash = `#token=${passes.find((pass) => pass.role === role).token}`;
-  return link;
-}
 
 pageTest("a phone leaves the desktop's size alone until it takes the pen", { window: DESKTOP }, async (world) => {
   const { terminal, page, server } = world;
@@ -145,6 +121,16 @@ pageTest("a larger terminal is shrunk, or scrolled with the cursor in sight", { 
   );
 });
 
+/** Draws a finger over the terminal, so many pixels to the right and down. */
+async function swipe(session, right, down) {
+  const send = (type, ...touchPoints) => session.send("Input.dispatchTouchEvent", { type, touchPoints });
+  await send("touchStart", { x: 200, y: 200 });
+  for (let step = 1; step <= 10; step++) {
+    await send("touchMove", { x: 200 + (right * step) / 10, y: 200 + (down * step) / 10 });
+  }
+  await send("touchEnd");
+}
+
 pageTest("a finger scrolls over a larger terminal", { window: DESKTOP }, async (world) => {
   const phone = await another(world, PHONE);
   await phone.chip.getByText(/has the pen/).waitFor();
@@ -155,12 +141,29 @@ pageTest("a finger scrolls over a larger terminal", { window: DESKTOP }, async (
     ({ goes }) => goes[0],
   );
   const session = await phone.context.newCDPSession(phone.page);
-  await session.send("Input.synthesizeScrollGesture", { x: 200, y: 200, xDistance: -120, yDistance: 0 });
+  await swipe(session, -120, 0);
   await until(
     "another place",
     () => panned(phone.page),
     ({ left }) => left > 0,
   );
+  // Downwards too, and from the pane's end on over the scrollback.
+  await phone.terminal.type("seq 200\n");
+  const { top } = await until(
+    "the cursor in sight",
+    () => panned(phone.page),
+    ({ top }) => top > 0,
+  );
+  await swipe(session, 0, 60);
+  await until(
+    "a place further up",
+    () => panned(phone.page),
+    (now) => now.top < top,
+  );
+  assert.match(await phone.terminal.text(), /200\nready>$/, "the scrollback waits for its turn");
+  while ((await panned(phone.page)).top > 0) await swipe(session, 0, 150);
+  await swipe(session, 0, 150);
+  await phone.terminal.shows(/^(?!.*200$)/s);
 });
 
 pageTest("all who watch are listed, live", { window: DESKTOP }, async (world) => {

@@ -125,6 +125,17 @@ async fn whose_size_counts_can_be_changed() {
     has_size(&mut wide, 160, 30).await;
 }
 
+#[tokio::test]
+async fn a_size_that_is_fixed_as_it_is_is_nobody_s_own_any_more() {
+    let server = Server::start(Options::default());
+    let id = server.bash(SIZES).await;
+    let mut viewer = Client::attach(&server, &id, Hello::default().size(160, 30)).await;
+    viewer.sees("30 160\r\n").await;
+    update(&server, &id, json!({ "sizing": "fixed" })).await;
+    let nobody_s = |message: &ServerMessage| resize(message).filter(|(_, by)| by.is_none());
+    assert_eq!(viewer.hears("whose size it is", nobody_s).await.0, Winsize::cells(160, 30));
+}
+
 async fn passes(server: &Server, id: &SessionId) -> [Pass; 2] {
     let passes: Vec<Pass> = server.get(&format!("/api/sessions/{id}/passes")).await.json().await.unwrap();
     passes.try_into().unwrap_or_else(|_| panic!("there is a pass for a reader, and one for a writer"))

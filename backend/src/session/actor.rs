@@ -3,7 +3,7 @@
 use std::{future::ready, pin::pin};
 
 use bytes::Bytes;
-use limpet_shared::{ExitStatus, Hello, ViewerId, Winsize, theme::Colours};
+use limpet_shared::{ExitStatus, Hello, Sizing, ViewerId, Winsize, theme::Colours};
 use nix::libc::SIGKILL;
 use tokio::{
     sync::{mpsc, oneshot},
@@ -252,7 +252,9 @@ impl Actor {
         self.session.0.touch();
         let wanted = {
             let status = self.session.0.shared().status.borrow();
-            status.seats.size(status.sizing)
+            // A fixed size is nobody's own, not even while it still is that of somebody's window.
+            let fixed = (status.sizing == Sizing::Fixed).then_some((status.size, None));
+            fixed.or_else(|| status.seats.size(status.sizing))
         };
         if let Some((size, by)) = wanted {
             self.resize(size, by).await;

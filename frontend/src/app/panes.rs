@@ -5,6 +5,8 @@ use leptos::{
     task::{spawn_local, tick},
 };
 
+use limpet_shared::Winsize;
+
 use super::{App, Stage};
 use crate::{
     connection::{GoneReason, Phase},
@@ -58,7 +60,7 @@ impl App {
             PaneEvent::Phase(phase) => self.on_phase(kind, phase),
             PaneEvent::Notice(text) => self.notify(text),
             PaneEvent::People(people) => self.tabs.update(|tabs| tabs.set_people(kind, people)),
-            PaneEvent::Foreign(size) => self.tabs.update(|tabs| tabs.set_foreign(kind, size)),
+            PaneEvent::Foreign(size) => self.on_foreign(kind, size),
             // The tab's body shows it.
             PaneEvent::Earlier { .. } => {}
         }
@@ -71,6 +73,15 @@ impl App {
         });
         if news {
             self.tabs.update(|tabs| tabs.note(kind, mark));
+        }
+    }
+
+    fn on_foreign(&self, kind: &TabKind, size: Option<Winsize>) {
+        let fitted = self.tabs.with_untracked(|tabs| tabs.get(kind).is_some_and(|tab| tab.foreign.is_none()));
+        self.tabs.update(|tabs| tabs.set_foreign(kind, size));
+        if fitted && size.is_some() {
+            // The rule for sizes may be another one by now.
+            self.refresh();
         }
     }
 

@@ -32,6 +32,7 @@ impl App {
             Action::GoToTab(place) => self.change_tabs(|tabs| tabs.select_at(place)),
             Action::SwitchTab => self.show(Overlay::Tabs),
             Action::TakePen => self.with_pane(|pane| pane.pen(None)),
+            Action::Fit => self.with_active(|app, tab| app.fit(tab)),
             Action::ShowPeople => self.with_active(|app, _| app.show(Overlay::People)),
             Action::Share => self.with_active(|app, tab| app.share(&tab)),
             Action::Copy => self.with_pane(|pane| {

@@ -181,23 +181,24 @@ impl App {
         });
     }
 
-    /// Gives a tab a name of its own; an empty one lets its program name it again.
-    pub fn rename_tab(self, kind: TabKind, title: &str) {
-        let TabKind::Terminal(session) = kind;
-        self.update_session(
-            session,
-            UpdateSession { title: Some(title.trim().to_owned()), ..Default::default() },
-        );
-    }
-
-    /// Changes a session on the server.
-    pub fn update_session(self, session: SessionId, update: UpdateSession) {
-        spawn_local(async move {
-            match api::update(&session, &update).await {
-                Ok(session) => self.tabs.update(|tabs| tabs.take_over(session)),
-                Err(error) => self.failed(&error),
+    /// Changes a session on the server. What stands in the way is said by whoever asked, where the person looks.
+    pub(crate) async fn change_session(
+        self,
+        session: SessionId,
+        update: UpdateSession,
+    ) -> Result<(), String> {
+        match api::update(&session, &update).await {
+            Ok(session) => {
+                self.tabs.update(|tabs| tabs.take_over(session));
+                Ok(())
             }
-        });
+            Err(error) => {
+                if error == Error::Unauthorized {
+                    self.stage.set(Stage::LoggedOut(None));
+                }
+                Err(error.to_string())
+            }
+        }
     }
 
     fn delete(self, session: SessionId) {
@@ -212,7 +213,7 @@ impl App {
         });
     }
 
-    fn failed(&self, error: &Error) {
+    pub(super) fn failed(&self, error: &Error) {
         match error {
             Error::Unauthorized => self.stage.set(Stage::LoggedOut(None)),
             error => self.notify(error.to_string()),

@@ -32,18 +32,27 @@ const SYSTEMS: [(&str, &str); 8] = [
 /// A short name, as people would call it.
 #[must_use]
 pub fn short(agent: &str) -> String {
-    let named = |names: &[(&str, &'static str)]| {
-        names.iter().find(|(mark, _)| agent.contains(mark)).map(|&(_, name)| name)
-    };
-    match (named(&BROWSERS), named(&SYSTEMS)) {
+    match (named(agent, &BROWSERS), named(agent, &SYSTEMS)) {
         (Some(browser), Some(system)) => format!("{browser} on {system}"),
-        (Some(name), None) => name.to_owned(),
+        _ => shortest(agent),
+    }
+}
+
+/// Only what it is, not where.
+#[must_use]
+pub fn shortest(agent: &str) -> String {
+    match named(agent, &BROWSERS) {
+        Some(name) => name.to_owned(),
         // Another client: the name before its version.
-        (None, _) => match agent.split(['/', ' ']).next() {
+        None => match agent.split(['/', ' ']).next() {
             Some(name) if !name.is_empty() => name.to_owned(),
             _ => "An unknown program".to_owned(),
         },
     }
+}
+
+fn named(agent: &str, names: &[(&str, &'static str)]) -> Option<&'static str> {
+    names.iter().find(|(mark, _)| agent.contains(mark)).map(|&(_, name)| name)
 }
 
 #[cfg(test)]

@@ -36,16 +36,22 @@ impl Extent {
         self.foreign = (!own).then_some(size);
     }
 
-    /// The size in force, if it is not this pane's own.
+    /// What fits into the pane in the chosen font.
+    #[must_use]
+    pub const fn own(&self) -> Winsize {
+        self.own
+    }
+
+    /// The size in force, if it is not this pane's own and does not happen to be the same.
     #[must_use]
     pub fn foreign(&self) -> Option<Winsize> {
-        self.foreign
+        self.foreign.filter(|size| (size.cols, size.rows) != (self.own.cols, self.own.rows))
     }
 
     /// How the terminal is to be laid out. Of the pane's height, a share (0 to 1) is `covered` while another size is shown.
     #[must_use]
     pub fn layout(&self, oversized: Oversized, covered: f64) -> Layout {
-        let Some(size) = self.foreign else { return Layout { size: self.own, scale: 1.0 } };
+        let Some(size) = self.foreign() else { return Layout { size: self.own, scale: 1.0 } };
         let ratio = |room: u16, needed: u16| f64::from(room) / f64::from(needed.max(1));
         let free = 1.0 - covered.clamp(0.0, 0.5);
         let fitting = ratio(self.own.cols, size.cols).min(free * ratio(self.own.rows, size.rows)).min(1.0);
@@ -105,6 +111,15 @@ mod tests {
     }
 
     #[test]
+    fn another_s_size_that_fits_is_nothing_to_speak_of_until_the_pane_changes() {
+        let mut extent = pane(DESKTOP);
+        extent.in_force(Winsize { xpixel: 7, ..DESKTOP }, false);
+        assert_eq!((extent.foreign(), shown(extent)), (None, Layout { size: DESKTOP, scale: 1.0 }));
+        extent.fitted(PHONE);
+        assert_eq!(extent.foreign().map(|size| size.cols), Some(DESKTOP.cols));
+    }
+
+    #[test]
     fn a_larger_grid_is_shrunk_or_sticks_out() {
         let mut extent = pane(PHONE);
         extent.in_force(DESKTOP, false);
@@ -116,8 +131,9 @@ mod tests {
     fn what_is_covered_is_left_free_unless_the_size_is_its_own() {
         let mut extent = pane(DESKTOP);
         assert_eq!(extent.layout(Oversized::Shrink, 0.25), Layout { size: DESKTOP, scale: 1.0 });
-        extent.in_force(DESKTOP, false);
-        assert_eq!(extent.layout(Oversized::Shrink, 0.25), Layout { size: DESKTOP, scale: 0.75 });
+        let narrower = Winsize::cells(159, 50);
+        extent.in_force(narrower, false);
+        assert_eq!(extent.layout(Oversized::Shrink, 0.25), Layout { size: narrower, scale: 0.75 });
         assert!(extent.layout(Oversized::Shrink, 7.0).scale > 0.0, "whatever happens");
     }
 }

@@ -65,6 +65,25 @@ pub fn can_go(element: &HtmlElement, x: f64, y: f64) -> bool {
     }
 }
 
+/// Whether not all of the terminal can be seen at once.
+#[must_use]
+pub fn sticks_out(element: &HtmlElement) -> bool {
+    element.scroll_width() > element.client_width() || element.scroll_height() > element.client_height()
+}
+
+/// As many whole rows as a finger has gone down, in CSS pixels, and the pixels that are left over.
+#[must_use]
+pub fn rows(screen: &Screen, down: f64) -> (i32, i32) {
+    let height = screen.terminal().dimensions().map_or(LINE, |dimensions| dimensions.css().cell().height());
+    whole_rows(down, height)
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "float to integer casts saturate")]
+fn whole_rows(down: f64, height: f64) -> (i32, i32) {
+    let rows = (down / height.max(1.0)).trunc();
+    (rows as i32, (down - rows * height.max(1.0)).round() as i32)
+}
+
 /// Whether one who stands at `at`, of 0 to `end`, can move this way.
 fn goes(way: f64, at: i32, end: i32) -> bool {
     // Browsers round where one stands.
@@ -130,6 +149,14 @@ mod tests {
         assert!(moves(260.0, 100.0, (240.0, 250.0), 150.0), "as far as the cursor allows");
         assert!(moves(60.0, 100.0, (60.0, 160.0), 60.0));
         assert!(moves(0.0, 5.0, (40.0, 50.0), 40.0), "the beginning of what is too long");
+    }
+
+    #[test]
+    fn a_finger_s_way_is_made_of_rows_and_nothing_is_lost() {
+        assert_eq!(whole_rows(35.0, 16.0), (2, 3));
+        assert_eq!(whole_rows(-35.0, 16.0), (-2, -3));
+        assert_eq!(whole_rows(15.0, 16.0), (0, 15));
+        assert_eq!(whole_rows(15.0, 0.0), (15, 0), "before there is a row");
     }
 
     #[test]

@@ -178,9 +178,13 @@ impl Pane {
         }
         let Some(own) = self.screen.capacity() else { return };
         let mut extent = self.extent.get();
+        let before = extent.foreign();
         let news = extent.fitted(own);
         self.extent.set(extent);
         self.arrange();
+        if extent.foreign() != before {
+            self.emit(PaneEvent::Foreign(extent.foreign()));
+        }
         let connection = self.connection.get_or_init(|| {
             let me: Weak<dyn Observer> = self.me.clone();
             let connection = Connection::new(self.around.session.clone(), own, me);
@@ -190,6 +194,11 @@ impl Pane {
         if news {
             connection.resize(own);
         }
+    }
+
+    /// What fits into it.
+    pub fn own_size(&self) -> Winsize {
+        self.extent.get().own()
     }
 
     /// The terminal is drawn in another size than before.

@@ -55,6 +55,7 @@ fn listeners(pane: &Rc<Pane>) -> Vec<Listener> {
         Listener::new(element, "scroll", with(&me, |pane, _: Event| pane.panned())),
         touch("touchstart"),
         touch("touchmove"),
+        touch("touchend"),
         menu,
     ]
 }

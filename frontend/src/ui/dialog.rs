@@ -4,7 +4,10 @@ use leptos::{ev, html, prelude::*};
 use wasm_bindgen::JsCast as _;
 use web_sys::{Element, Event, HtmlElement};
 
-use super::icons::{Glyph, Icon};
+use super::{
+    icons::{Glyph, Icon},
+    notices::Notices,
+};
 use crate::app::App;
 
 /// A modal dialog; the browser keeps the keyboard inside of it. It is closed by taking it out of the page.
@@ -42,6 +45,7 @@ pub fn Dialog(
             on:cancel=on_cancel on:close=move |_| app.close_overlay()
             on:pointerdown=on_press>
             {children()}
+            <Notices within=true/>
         </dialog>
     }
 }

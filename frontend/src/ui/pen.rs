@@ -1,5 +1,7 @@
 //! Who has the pen, where that matters: while the terminal has another size than this window's, or others answer for it.
 
+pub mod said;
+
 use leptos::prelude::*;
 use limpet_shared::{Role, Sizing};
 
@@ -7,40 +9,56 @@ use super::icons::{Glyph, Icon};
 use crate::{
     app::App,
     commands::{Action, describe},
-    tabs::Tab,
+    tabs::{Tab, fit::Fit},
 };
 
 /// What is said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Chip {
     words: String,
+    /// The same for where there is little room, if it is too long for that.
+    short: Option<String>,
+    /// Whether it is about somebody else's pen, which a sign says where there is little room.
+    pen: bool,
     /// The size in force, if it is not this window's own.
     size: Option<String>,
-    /// Whether the pen can be taken.
-    takes: bool,
+    /// What can be done about it.
+    act: Option<Action>,
 }
 
-/// What there is to say about a tab; nothing to whoever is alone, or decides on the size.
+/// What there is to say about a tab; nothing to whoever decides on the size.
 fn chip(tab: &Tab) -> Option<Chip> {
-    let pen = tab.people.other_pen().filter(|_| !tab.people.is_alone());
     let size = tab.foreign.map(|size| format!("{} × {}", size.cols, size.rows));
-    let words = match pen {
-        _ if tab.is_over() => return None,
-        _ if tab.role == Role::Reader => "You only watch".to_owned(),
-        Some(one) => format!("{} has the pen", tab.people.name(one)),
-        None if size.is_some() && !tab.people.is_alone() => rule(tab.sizing).to_owned(),
-        None => return None,
-    };
-    Some(Chip { words, size, takes: pen.is_some() && tab.role.may_write() })
+    let follows_pen = matches!(tab.sizing, Sizing::Pen | Sizing::Latest);
+    let pen = tab.people.other_pen().filter(|_| !tab.people.is_alone() && (follows_pen || size.is_none()));
+    let plain = Chip { words: String::new(), short: None, pen: false, size, act: None };
+    match pen {
+        _ if tab.is_over() => None,
+        _ if tab.role == Role::Reader => Some(Chip { words: "You only watch".to_owned(), ..plain }),
+        Some(one) => Some(Chip {
+            words: format!("{} has the pen", tab.people.name(one)),
+            short: Some(tab.people.short_name(one)),
+            pen: true,
+            act: Some(Action::TakePen),
+            ..plain
+        }),
+        // Before it is known who is here, nothing is.
+        None if plain.size.is_some() && tab.people.count > 0 => {
+            let (words, short) = rule(tab.sizing);
+            let (words, short) = (words.to_owned(), short.map(str::to_owned));
+            Some(Chip { words, short, act: Fit::of(tab).is_ok().then_some(Action::Fit), ..plain })
+        }
+        None => None,
+    }
 }
 
-/// Why the size is another one although this window has the pen.
-const fn rule(sizing: Sizing) -> &'static str {
+/// Why the size is another one, if nobody's pen decides on it: in full, and in short if that is long.
+const fn rule(sizing: Sizing) -> (&'static str, Option<&'static str>) {
     match sizing {
-        Sizing::Pen | Sizing::Latest => "The last one's size",
-        Sizing::Owner => "The owner's size",
-        Sizing::Smallest => "The smallest window's size",
-        Sizing::Fixed => "A fixed size",
+        Sizing::Pen | Sizing::Latest => ("The size of a window that has left", Some("Another's size")),
+        Sizing::Owner => ("The owner's size", None),
+        Sizing::Smallest => ("The smallest window's size", Some("The smallest size")),
+        Sizing::Fixed => ("A fixed size", None),
     }
 }
 
@@ -51,17 +69,27 @@ pub fn PenChip() -> impl IntoView {
     let tab = app.active_tab();
     let chip = Memo::new(move |_| tab.with(|tab| tab.as_ref().and_then(chip)));
     let of = move |part: fn(&Chip) -> Option<String>| chip.with(|chip| chip.as_ref().and_then(part));
-    let takes = move || chip.with(|chip| chip.as_ref().is_some_and(|chip| chip.takes));
+    let words = move || of(|chip| Some(chip.words.clone()));
+    let offer = move |action: Action, icon: Icon| {
+        let offered = move || chip.with(|chip| chip.as_ref().is_some_and(|chip| chip.act == Some(action)));
+        view! {
+            <button type="button" class="button small" hidden=move || !offered() on:click=app.on_click(action)>
+                <Glyph icon/>{describe(action).0}
+            </button>
+        }
+    };
     view! {
         <div class="pen-chip" hidden=move || chip.with(Option::is_none)
+            class:of-pen=move || chip.with(|chip| chip.as_ref().is_some_and(|chip| chip.pen))
             data-foreign=move || of(|chip| chip.size.clone()).is_some().to_string()>
-            <span class="pen-words" role="status" title=move || of(|chip| Some(chip.words.clone()))>
-                {move || of(|chip| Some(chip.words.clone()))}
+            <Glyph icon=Icon::Pen/>
+            <span class="pen-words" title=words>
+                <span class="in-full">{words}</span>
+                <span class="in-short" aria-hidden="true">{move || of(|chip| chip.short.clone())}</span>
             </span>
             <span class="pen-size">{move || of(|chip| chip.size.clone())}</span>
-            <button type="button" class="button small" hidden=move || !takes() on:click=app.on_click(Action::TakePen)>
-                <Glyph icon=Icon::Pen/>{describe(Action::TakePen).0}
-            </button>
+            {offer(Action::TakePen, Icon::Pen)}
+            {offer(Action::Fit, Icon::Fit)}
         </div>
     }
 }
@@ -103,17 +131,45 @@ mod tests {
         Tab { people: People { count: 2, list: vec![presence(0, false), presence(1, true)] }, ..tab }
     }
 
+    fn alone(tab: Tab) -> Tab {
+        let mut tab = with_another(tab, false);
+        tab.people.list.remove(0);
+        tab.people.count = 1;
+        tab
+    }
+
     #[test]
     fn nothing_is_said_to_who_is_alone_or_decides() {
         assert_eq!(chip(&tab(Role::Owner, false)), None);
-        assert_eq!(chip(&tab(Role::Owner, true)), None, "it will have its own size as soon as it is used");
+        assert_eq!(chip(&tab(Role::Owner, true)), None, "nobody knows yet who is here");
         assert_eq!(chip(&with_another(tab(Role::Owner, false), false)), None);
+    }
+
+    #[test]
+    fn who_is_left_alone_with_another_s_size_learns_why_and_what_to_do() {
+        let chip_of = |role, sizing| {
+            let chip = chip(&Tab { sizing, ..alone(tab(role, true)) }).expect("a chip");
+            (chip.words, chip.act)
+        };
+        for role in [Role::Owner, Role::Writer] {
+            let left = ("The size of a window that has left".to_owned(), Some(Action::Fit));
+            assert_eq!(chip_of(role, Sizing::Pen), left);
+        }
+        assert_eq!(chip_of(Role::Owner, Sizing::Fixed), ("A fixed size".to_owned(), Some(Action::Fit)));
+        assert_eq!(
+            chip_of(Role::Writer, Sizing::Fixed),
+            ("A fixed size".to_owned(), None),
+            "only the owner may"
+        );
+        assert_eq!(chip_of(Role::Reader, Sizing::Pen), ("You only watch".to_owned(), None));
+        assert_eq!(chip(&alone(tab(Role::Owner, false))), None);
     }
 
     #[test]
     fn another_s_pen_can_be_taken() {
         let words = "curl has the pen".to_owned();
-        let expected = Chip { words, size: Some("160 × 50".to_owned()), takes: true };
+        let (short, size) = (Some("curl".to_owned()), Some("160 × 50".to_owned()));
+        let expected = Chip { words, short, pen: true, size, act: Some(Action::TakePen) };
         assert_eq!(chip(&with_another(tab(Role::Writer, true), true)), Some(expected.clone()));
         let same_size = with_another(tab(Role::Owner, false), true);
         assert_eq!(chip(&same_size), Some(Chip { size: None, ..expected }));
@@ -123,15 +179,25 @@ mod tests {
     fn a_reader_is_told_always_and_takes_nothing() {
         for tab in [tab(Role::Reader, true), with_another(tab(Role::Reader, true), true)] {
             let chip = chip(&tab).expect("a chip");
-            assert_eq!((chip.words.as_str(), chip.takes), ("You only watch", false));
+            assert_eq!((chip.words.as_str(), chip.pen, chip.act), ("You only watch", false, None));
         }
     }
 
     #[test]
     fn a_rule_explains_a_size_that_is_not_the_pen_s() {
-        let tab = Tab { sizing: Sizing::Smallest, ..with_another(tab(Role::Owner, true), false) };
-        let chip = chip(&tab).expect("a chip");
-        assert_eq!((chip.words.as_str(), chip.takes), ("The smallest window's size", false));
+        for others_pen in [false, true] {
+            let chip_of = |foreign| {
+                let tab = with_another(tab(Role::Owner, foreign), others_pen);
+                chip(&Tab { sizing: Sizing::Smallest, ..tab })
+            };
+            let chip = chip_of(true).expect("a chip");
+            assert_eq!((chip.words.as_str(), chip.act), ("The smallest window's size", None));
+            assert_eq!(
+                chip_of(false).map(|chip| chip.pen),
+                others_pen.then_some(true),
+                "that is worth saying too"
+            );
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use leptos::prelude::*;
+use leptos::{html, prelude::*};
 use limpet_shared::{Presence, Role};
 
 use super::{
@@ -70,13 +70,22 @@ fn Person(id: u64, people: Memo<People>, now: RwSignal<f64>) -> impl IntoView {
     let mine = move || of(|one| one.you);
     let offered = move || of(|one| !one.pen && one.role.may_write()) && app.may(Action::TakePen);
     let offer = move || if mine() { "Take the pen" } else { "Give the pen" };
+    // Of several buttons, each says whom it is about.
+    let offer_in_full = move || {
+        if mine() { offer().to_owned() } else { format!("{} to {}", offer(), name().unwrap_or_default()) }
+    };
+    let row = NodeRef::<html::Li>::new();
     let give = move |_| {
+        // The button goes when the pen has come, and the keyboard would be nowhere.
+        if let Some(row) = row.get_untracked() {
+            let _ = row.focus();
+        }
         if let Some(pane) = app.pane() {
             pane.pen((!one.with_untracked(|one| one.as_ref().is_some_and(|one| one.you))).then_some(id));
         }
     };
     view! {
-        <li class="person" aria-current=move || mine().to_string()>
+        <li node_ref=row tabindex="-1" class="person" aria-current=move || mine().to_string()>
             <span class="person-pen">
                 <Show when=move || of(|one| one.pen)><Glyph icon=Icon::Pen/><span class="sr-only">"Has the pen: "</span></Show>
             </span>
@@ -84,7 +93,10 @@ fn Person(id: u64, people: Memo<People>, now: RwSignal<f64>) -> impl IntoView {
                 <span class="person-name">{name}</span>
                 <span class="hint">{details}</span>
             </p>
-            <button type="button" class="button small" hidden=move || !offered() on:click=give>{offer}</button>
+            <button type="button" class="button small" hidden=move || !offered() aria-label=offer_in_full
+                on:click=give>
+                {offer}
+            </button>
         </li>
     }
 }

@@ -1,9 +1,13 @@
 //! A new name for a tab.
 
-use leptos::{ev::SubmitEvent, html, prelude::*};
+use leptos::{ev::SubmitEvent, html, prelude::*, task::spawn_local};
+use limpet_shared::api::UpdateSession;
 
 use super::dialog::{Dialog, Heading};
-use crate::{app::App, tabs::TabKind};
+use crate::{
+    app::{App, Overlay},
+    tabs::TabKind,
+};
 
 /// Asks for a tab's name.
 #[component]
@@ -15,11 +19,21 @@ pub fn RenameDialog(
     let input = NodeRef::<html::Input>::new();
     let title =
         app.tabs.with_untracked(|tabs| tabs.get(&tab).map(|tab| tab.title.clone())).unwrap_or_default();
+    let problem = RwSignal::new(None);
     let on_submit = move |event: SubmitEvent| {
         event.prevent_default();
         let name = input.get_untracked().map(|input| input.value()).unwrap_or_default();
-        app.rename_tab(tab.clone(), &name);
-        app.close_overlay();
+        let title = Some(name.trim().to_owned());
+        let TabKind::Terminal(session) = tab.clone();
+        let this = Some(Overlay::Rename(tab.clone()));
+        spawn_local(async move {
+            match app.change_session(session, UpdateSession { title, ..UpdateSession::default() }).await {
+                Ok(()) if app.overlay.with_untracked(|overlay| *overlay == this) => app.close_overlay(),
+                Ok(()) => {}
+                // The dialog may be closed by now.
+                Err(error) => drop(problem.try_set(Some(error))),
+            }
+        });
     };
     let select_all = move |_| {
         if let Some(input) = input.get_untracked() {
@@ -35,6 +49,7 @@ pub fn RenameDialog(
                     <input node_ref=input autofocus=true on:focus=select_all type="text" value=title maxlength=limpet_shared::limits::TITLE.to_string()
                         autocomplete="off" enterkeyhint="done"/>
                 </label>
+                <p class="problem" role="alert">{problem}</p>
                 <p class="hint">"Leave it empty, and the program names its tab itself."</p>
                 <div class="actions">
                     <button type="button" class="button" on:click=move |_| app.close_overlay()>"Cancel"</button>

@@ -1,6 +1,6 @@
 //! The rules of one session while several are there: whose size counts, and whether the program waits for them.
 
-use leptos::prelude::*;
+use leptos::{html, prelude::*, task::spawn_local};
 use limpet_shared::{Flow, SessionId, Sizing, api::UpdateSession};
 
 use crate::{
@@ -40,20 +40,16 @@ pub fn Rules(
     let sizing = Memo::new(move |_| of(0, |tab| place(Sizing::ALL, &tab.sizing)));
     let flow = Memo::new(move |_| of(0, |tab| place(Flow::ALL, &tab.flow)));
     let session = StoredValue::new(session);
-    let update = move |update| app.update_session(session.get_value(), update);
-    let set_sizing = move |at: usize| {
-        update(UpdateSession { sizing: Sizing::ALL.get(at).copied(), ..UpdateSession::default() });
-    };
-    let set_flow = move |at: usize| {
-        update(UpdateSession { flow: Flow::ALL.get(at).copied(), ..UpdateSession::default() });
-    };
+    let sizing_of =
+        |at: usize| UpdateSession { sizing: Sizing::ALL.get(at).copied(), ..UpdateSession::default() };
+    let flow_of = |at: usize| UpdateSession { flow: Flow::ALL.get(at).copied(), ..UpdateSession::default() };
     view! {
         <fieldset>
             <legend>"While several are here"</legend>
             <Choice label="Whose window decides the size" words=Sizing::ALL.iter().copied().map(sizing_words).collect()
-                chosen=sizing on_choose=set_sizing/>
+                chosen=sizing session update=sizing_of/>
             <Choice label="For slow connections, programs" words=Flow::ALL.iter().copied().map(flow_words).collect()
-                chosen=flow on_choose=set_flow/>
+                chosen=flow session update=flow_of/>
         </fieldset>
     }
 }
@@ -64,22 +60,37 @@ fn Choice(
     label: &'static str,
     words: Vec<(&'static str, &'static str)>,
     chosen: Memo<usize>,
-    #[prop(into)] on_choose: Callback<usize>,
+    session: StoredValue<SessionId>,
+    update: fn(usize) -> UpdateSession,
 ) -> impl IntoView {
+    let app = App::expect();
+    let select = NodeRef::<html::Select>::new();
+    let problem = RwSignal::new(None);
     let sentences: Vec<_> = words.iter().map(|&(_, sentence)| sentence).collect();
     let options = words.into_iter().enumerate().map(|(at, (name, _))| {
         view! { <option value=at.to_string() selected=move || chosen.get() == at>{name}</option> }
     });
     let choose = move |event| {
-        if let Ok(at) = event_target_value(&event).parse() {
-            on_choose.run(at);
-        }
+        let Ok(at) = event_target_value(&event).parse() else { return };
+        problem.set(None);
+        let changed = app.change_session(session.get_value(), update(at));
+        spawn_local(async move {
+            let Err(error) = changed.await else { return };
+            // The dialog may be closed by now. If not, it shows what holds, and why.
+            problem.try_set(Some(format!("This was not changed. {error}")));
+            if let (Some(Some(select)), Some(chosen)) =
+                (select.try_get_untracked(), chosen.try_get_untracked())
+            {
+                select.set_value(&chosen.to_string());
+            }
+        });
     };
     view! {
-        <label class="field inline">
+        <label class="field inline stacks">
             <span>{label}</span>
-            <select prop:value=move || chosen.get().to_string() on:change=choose>{options.collect_view()}</select>
+            <select node_ref=select prop:value=move || chosen.get().to_string() on:change=choose>{options.collect_view()}</select>
         </label>
+        <p class="problem" role="alert">{problem}</p>
         <p class="hint choice-hint" role="status">{move || sentences.get(chosen.get()).copied()}</p>
     }
 }

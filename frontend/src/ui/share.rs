@@ -22,20 +22,32 @@ pub fn ShareDialog(
     session: SessionId,
 ) -> impl IntoView {
     let passes = RwSignal::new(None::<Result<Vec<Pass>, String>>);
-    {
+    let ask = {
         let session = session.clone();
-        spawn_local(async move {
-            let answer = api::passes(&session).await.map_err(|error| error.to_string());
-            // The dialog may be closed by now.
-            passes.try_set(Some(answer));
-        });
-    }
+        move || {
+            let session = session.clone();
+            passes.set(None);
+            spawn_local(async move {
+                let answer = api::passes(&session).await.map_err(|error| error.to_string());
+                // The dialog may be closed by now.
+                passes.try_set(Some(answer));
+            });
+        }
+    };
+    ask();
     App::expect().refresh();
     let address = base::url("");
     let local = link::is_local(&address);
     let links = move || match passes.get() {
         None => view! { <div class="invitations" aria-busy="true"></div> }.into_any(),
-        Some(Err(problem)) => view! { <p class="problem" role="alert">{problem}</p> }.into_any(),
+        Some(Err(problem)) => {
+            let ask = ask.clone();
+            view! {
+                <p class="problem" role="alert">{problem}</p>
+                <button type="button" class="button" on:click=move |_| ask()>"Try again"</button>
+            }
+            .into_any()
+        }
         Some(Ok(passes)) => {
             let address = address.clone();
             let invitation = move |Pass { role, token }| {

@@ -6,7 +6,7 @@ use super::{
     drag::{Axis, Reorder},
     icons::{Glyph, Icon, Mark},
     keys::in_words,
-    pen::PenChip,
+    pen::{PenChip, said::PenSaid},
     status::Status,
     tab::TabItem,
 };
@@ -34,6 +34,7 @@ pub fn TabBar() -> impl IntoView {
             <BarButton action=Action::NewTab icon=Icon::Plus/>
             <span class="spring"></span>
             <PenChip/>
+            <PenSaid/>
             <PeopleButton/>
             <Status/>
             <BarButton action=Action::ShowSettings icon=Icon::Settings/>

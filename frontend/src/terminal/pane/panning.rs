@@ -26,15 +26,21 @@ impl Pane {
         }
     }
 
-    /// A finger does the same.
+    /// A finger does the same, and beyond the pane's end turns the scrollback.
     pub fn touch(&self, event: &TouchEvent) {
+        if !self.pans() || !pan::sticks_out(&self.element) {
+            return;
+        }
+        // The browser itself scrolls, unless xterm.js keeps it from that as soon as a finger comes down.
+        event.stop_propagation();
         let Some(finger) = event.touches().get(0) else { return };
         let (x, y) = (finger.client_x(), finger.client_y());
         let (before_x, before_y) = self.touched.replace((x, y));
-        let moves = event.type_() == "touchmove";
-        if moves && self.pans() && pan::can_go(&self.element, (before_x - x).into(), (before_y - y).into()) {
-            // The browser itself scrolls, unless xterm.js keeps it from that.
-            event.stop_propagation();
+        let (right, down) = (before_x - x, before_y - y);
+        if event.type_() == "touchmove" && !pan::can_go(&self.element, right.into(), down.into()) {
+            let rows = pan::rows(&self.screen, down.into());
+            self.screen.terminal().scroll_by(rows.0);
+            self.touched.set((x, y + rows.1));
         }
     }
 

@@ -1,0 +1,169 @@
+//! How a connection begins, breaks, is tried again, and ends.
+
+use super::*;
+
+#[test]
+fn a_machine_that_has_slept_looks_after_its_connection_at_once() {
+    let mut rig = Rig::attached();
+    rig.after(1000.0).on(Event::Stirred);
+    let asks = |effects: &[Effect]| {
+        effects.iter().any(|effect| matches!(effect, Effect::SendText(text) if text.contains("ping")))
+            && effects.contains(&Effect::Timer(pulse::DOUBT_MS))
+    };
+    assert!(!asks(&rig.after(100.0).on(Event::Stirred)));
+    assert!(asks(&rig.after(100.0).asleep(3_600_000.0).on(Event::Stirred)));
+    assert!(!asks(&rig.after(100.0).on(Event::Stirred)), "once is enough");
+    // Whatever happens first will do, and who waits for the next try waits no longer.
+    assert!(asks(&rig.after(100.0).asleep(60_000.0).on(Event::Typed(b"x"))));
+    rig.on(Event::Closed { code: 1006 });
+    assert!(rig.asleep(60_000.0).on(Event::Timer).contains(&Effect::Open));
+    assert!(matches!(rig.machine.state, State::Opening { .. }), "the timer is not taken for its own");
+}
+
+#[test]
+fn greets_and_becomes_live() {
+    let mut rig = Rig::new();
+    assert_eq!(rig.phase(), None);
+    assert_eq!(
+        rig.on(Event::Start),
+        [E::Open, E::Timer(OPENING_MS), E::Tell(Tell::Phase(Phase::Connecting))]
+    );
+    let [ClientMessage::Hello(hello)] = &sent(&rig.on(Event::Opened))[..] else { panic!("no hello") };
+    assert_eq!((hello.size, hello.window, &hello.resume), (Winsize::cells(80, 24), Some(WINDOW), &None));
+    let effects = rig.say(&ServerMessage::Welcome(welcome(0)));
+    assert!(matches!(sent(&effects)[..], [ClientMessage::Ping { .. }]));
+    assert!(!effects.contains(&E::Tell(Tell::Clear { skipped: 0, earlier: 0 })), "nothing is there to clear");
+    assert_eq!(rig.phase(), Some(Phase::Live { latency_ms: None }));
+}
+
+#[test]
+fn a_broken_connection_is_tried_again_and_resumes() {
+    let mut rig = Rig::attached();
+    rig.on(frame(&data(0, b"hello")));
+    let effects = rig.after(60_000.0).on(Event::Closed { code: 1006 });
+    assert!(effects.contains(&E::Timer(backoff::FIRST_MS)));
+    assert_eq!(rig.phase(), Some(Phase::Reconnecting { at_ms: rig.now_ms + backoff::FIRST_MS, attempt: 1 }));
+    assert!(rig.after(250.0).on(Event::Timer).contains(&E::Open));
+    let [ClientMessage::Hello(hello)] = &sent(&rig.on(Event::Opened))[..] else { panic!("no hello") };
+    let resume = Resume { epoch: Epoch::from_random([2; 8]), output: OutputOffset::new(5) };
+    assert_eq!(hello.resume, Some(resume));
+    let effects = rig.say(&ServerMessage::Welcome(welcome(5)));
+    assert!(!effects.contains(&E::Tell(Tell::Clear { skipped: 0, earlier: 0 })));
+    assert!(matches!(rig.phase(), Some(Phase::Live { .. })));
+}
+
+#[test]
+fn a_server_that_cannot_resume_clears_the_terminal() {
+    let mut rig = Rig::attached();
+    rig.on(frame(&data(0, b"hello")));
+    rig.on(Event::Closed { code: 1001 });
+    rig.on(Event::Timer);
+    rig.on(Event::Opened);
+    let other = Welcome { epoch: Epoch::from_random([3; 8]), ..welcome(0) };
+    assert!(
+        rig.say(&ServerMessage::Welcome(other)).contains(&E::Tell(Tell::Clear { skipped: 0, earlier: 0 }))
+    );
+}
+
+#[test]
+fn failures_in_a_row_wait_longer_each_and_a_stable_attachment_forgets_them() {
+    let mut rig = Rig::new();
+    rig.on(Event::Start);
+    for attempt in 1..=3 {
+        assert!(rig.on(Event::Closed { code: 1006 }).contains(&E::Probe));
+        rig.on(Event::Probed(Probe::Unreachable));
+        let at_ms = rig.now_ms + backoff::delay_ms(attempt, 0.0);
+        assert_eq!(rig.phase(), Some(Phase::Reconnecting { at_ms, attempt }));
+        rig.on(Event::Timer);
+    }
+    rig.on(Event::Opened);
+    rig.say(&ServerMessage::Welcome(welcome(0)));
+    rig.after(STABLE_MS).on(Event::Closed { code: 1006 });
+    assert!(matches!(rig.phase(), Some(Phase::Reconnecting { attempt: 1, .. })));
+}
+
+#[test]
+fn a_socket_that_does_not_open_asks_why() {
+    for (probe, reason) in
+        [(Probe::Unauthorized, GoneReason::Unauthorized), (Probe::NotFound, GoneReason::SessionNotFound)]
+    {
+        let mut rig = Rig::new();
+        rig.on(Event::Start);
+        rig.on(Event::Closed { code: 1006 });
+        rig.on(Event::Probed(probe));
+        assert_eq!(rig.phase(), Some(Phase::Gone(reason)));
+        assert!(rig.on(Event::RetryNow).contains(&E::Open), "a person may log in again and retry");
+    }
+}
+
+#[test]
+fn fatal_closes_are_not_tried_again() {
+    for (code, reason) in
+        [(CloseCode::Protocol, GoneReason::Protocol), (CloseCode::Replaced, GoneReason::Replaced)]
+    {
+        let mut rig = Rig::attached();
+        let effects = rig.on(Event::Closed { code: code.code() });
+        assert!(effects.contains(&E::NoTimer));
+        assert_eq!(rig.phase(), Some(Phase::Gone(reason)));
+    }
+    for code in [CloseCode::GoingAway, CloseCode::HeartbeatMissed] {
+        let mut rig = Rig::attached();
+        rig.on(Event::Closed { code: code.code() });
+        assert!(matches!(rig.phase(), Some(Phase::Reconnecting { .. })), "{code:?}");
+    }
+}
+
+#[test]
+fn exit_ends_it_for_good() {
+    let mut rig = Rig::attached();
+    let exit = ServerMessage::Exit { status: ExitStatus::Code(3), output: OutputOffset::ZERO };
+    assert!(rig.say(&exit).contains(&E::Tell(Tell::Exited(ExitStatus::Code(3)))));
+    for event in
+        [Event::Closed { code: 1000 }, Event::Online, Event::Timer, Event::RetryNow, Event::Typed(b"x")]
+    {
+        assert_eq!(rig.on(event), [], "{event:?}");
+    }
+    assert_eq!(rig.phase(), Some(Phase::Ended));
+}
+
+#[test]
+fn waking_up_tries_at_once() {
+    for event in [Event::Online, Event::RetryNow] {
+        let mut rig = Rig::attached();
+        rig.on(Event::Closed { code: 1006 });
+        assert!(rig.on(event).contains(&E::Open), "{event:?}");
+    }
+    let mut rig = Rig::attached();
+    rig.on(Event::Visible(false));
+    rig.on(Event::Closed { code: 1006 });
+    assert!(rig.on(Event::Visible(true)).contains(&E::Open));
+}
+
+#[test]
+fn waking_up_doubts_an_open_socket() {
+    let mut rig = Rig::attached();
+    rig.on(Event::Visible(false));
+    let effects = rig.after(3_600_000.0).on(Event::Visible(true));
+    assert!(matches!(sent(&effects)[..], [ClientMessage::Ping { .. }]));
+    let effects = rig.after(pulse::DOUBT_MS).on(Event::Timer);
+    assert!(effects.contains(&E::Close));
+    assert!(matches!(rig.phase(), Some(Phase::Reconnecting { .. })));
+}
+
+#[test]
+fn a_hidden_page_sets_no_timer() {
+    let mut rig = Rig::attached();
+    rig.on(Event::Visible(false));
+    let t = serde_json::Number::from_f64(rig.now_ms).unwrap();
+    assert_eq!(rig.say(&ServerMessage::Pong { t })[..1], [E::NoTimer]);
+    assert_eq!(rig.after(pulse::EVERY_MS).on(Event::Timer), [E::NoTimer]);
+}
+
+#[test]
+fn a_socket_that_hangs_while_opening_is_given_up() {
+    let mut rig = Rig::new();
+    rig.on(Event::Start);
+    assert_eq!(rig.on(Event::Online), [], "it has only just begun");
+    assert!(rig.after(FRESH_MS).on(Event::Online).contains(&E::Open));
+    assert!(rig.after(OPENING_MS).on(Event::Timer).contains(&E::Close));
+}

@@ -1,0 +1,214 @@
+// The dialogs of sharing: errors stand where one looks, keys reach everything, and fingers hit it.
+
+import { assert, pageTest, until } from "./harness.mjs";
+import { DESKTOP, PHONE, another } from "./harness/people.mjs";
+
+/** What the browser itself says of a request that this test has cut. */
+const CUT = /net::ERR_FAILED/;
+
+/** Cuts requests of one method from a page until the returned function is called. */
+async function cut({ page, watch }, method, path) {
+  watch.tolerate(CUT);
+  await page.route(path, (route) => (route.request().method() === method ? route.abort() : route.continue()));
+  return () => page.unroute(path);
+}
+
+pageTest("a name that could not be given stays in its field, with the reason", {}, async (world) => {
+  const { page, terminal } = world;
+  const restore = await cut(world, "PATCH", "**/api/sessions/*");
+  await terminal.command("Rename");
+  const dialog = page.getByRole("dialog", { name: "Rename tab" });
+  await dialog.getByLabel("Name").fill("a long name that nobody wants to type twice");
+  await page.keyboard.press("Enter");
+  await dialog
+    .getByRole("alert")
+    .getByText(/The server does not answer/)
+    .waitFor();
+  assert.equal(await dialog.getByLabel("Name").inputValue(), "a long name that nobody wants to type twice");
+  await restore();
+  await page.keyboard.press("Enter");
+  await dialog.waitFor({ state: "detached" });
+  await until(
+    "the name",
+    () => terminal.tabs(),
+    ([name]) => name.startsWith("a long name"),
+  );
+  await page.keyboard.type("echo typed at once\n");
+  await terminal.shows(/^typed at once$/m);
+});
+
+pageTest("a rule that could not be set says so below it, and shows the one that holds", {}, async (world) => {
+  const { page, terminal, server } = world;
+  const restore = await cut(world, "PATCH", "**/api/sessions/*");
+  await terminal.command("Share");
+  const dialog = page.getByRole("dialog", { name: "Share" });
+  const sizing = dialog.getByLabel("Whose window decides the size");
+  const problem = dialog.getByRole("alert").getByText(/This was not changed. The server does not answer/);
+  await sizing.selectOption({ label: "The smallest window" });
+  await problem.waitFor();
+  await world.picture(page, "share-problem");
+  assert.equal(await sizing.locator("option:checked").textContent(), "Whoever has the pen");
+  await restore();
+  await sizing.selectOption({ label: "The smallest window" });
+  await problem.waitFor({ state: "detached" });
+  await until(
+    "the rule",
+    () => server.sessions(),
+    ([{ sizing }]) => sizing === "smallest",
+  );
+  assert.equal(await sizing.locator("option:checked").textContent(), "The smallest window");
+});
+
+pageTest("links that could not be had are asked for again", {}, async (world) => {
+  const { page, terminal } = world;
+  const restore = await cut(world, "GET", "**/api/sessions/*/passes");
+  await terminal.command("Share");
+  const dialog = page.getByRole("dialog", { name: "Share" });
+  await dialog
+    .getByRole("alert")
+    .getByText(/The server does not answer/)
+    .waitFor();
+  await restore();
+  await dialog.getByRole("button", { name: "Try again" }).click();
+  await dialog.getByRole("button", { name: "Copy link: Can watch" }).waitFor();
+});
+
+pageTest("what the server refuses is said in the dialog that is open", { window: DESKTOP }, async (world) => {
+  const { terminal } = await world.window(DESKTOP);
+  const { page } = terminal;
+  // The page gives the pen to somebody who has just left.
+  await page.routeWebSocket(/./, (socket) => {
+    const server = socket.connectToServer();
+    socket.onMessage((message) =>
+      server.send(
+        typeof message === "string" && message.includes('"type":"pen"') ? '{"type":"pen","to":9999}' : message,
+      ),
+    );
+  });
+  await terminal.open(world.link);
+  await terminal.command("People");
+  const dialog = page.getByRole("dialog", { name: "People" });
+  await dialog.getByRole("button", { name: "Take the pen" }).click();
+  const notice = dialog.getByRole("alert").locator(".notice");
+  await notice.waitFor();
+  assert.equal(await page.locator(".notice").count(), 1, "and nowhere else");
+  await notice.getByRole("button", { name: "Dismiss" }).click();
+  await notice.waitFor({ state: "detached" });
+});
+
+/** Presses Tab until the keyboard is where it is wanted. */
+async function tabTo(page, target) {
+  for (let presses = 0; presses < 30; presses++) {
+    await page.keyboard.press("Tab");
+    if (await target.evaluate((element) => element === document.activeElement)) return;
+  }
+  throw new Error("no number of presses leads there");
+}
+
+/** Chooses a command with keys alone, wherever the keyboard is. */
+async function choose(page, title) {
+  await page.keyboard.press("Control+Shift+P");
+  await page.getByRole("combobox").waitFor();
+  await page.keyboard.type(title);
+  await page.getByRole("option", { selected: true }).getByText(title).waitFor();
+  await page.keyboard.press("Enter");
+}
+
+/** Leaves a dialog by Escape, and types in the terminal. */
+async function backToTerminal(page, terminal, dialog, word) {
+  await page.keyboard.press("Escape");
+  await dialog.waitFor({ state: "detached" });
+  await page.keyboard.type(`echo ${word}\n`);
+  await terminal.shows(new RegExp(`^${word}$`, "m"));
+}
+
+pageTest("keys alone share a terminal and set its rules", {}, async (world) => {
+  const { page, terminal, server } = world;
+  await choose(page, "Share");
+  const dialog = page.getByRole("dialog", { name: "Share" });
+  const copy = dialog.getByRole("button", { name: "Copy link: Can watch" });
+  await copy.waitFor();
+  await tabTo(page, copy);
+  assert.notEqual(await copy.evaluate((button) => getComputedStyle(button).outlineStyle), "none", "a ring shows where");
+  await page.keyboard.press("Enter");
+  await dialog.getByText("Copied").waitFor();
+  assert.match(await terminal.clipboard(), /#token=reader\./);
+  await tabTo(page, dialog.getByLabel("Whose window decides the size"));
+  await page.keyboard.press("ArrowDown");
+  await until(
+    "the rule",
+    () => server.sessions(),
+    ([{ sizing }]) => sizing === "latest",
+  );
+  await backToTerminal(page, terminal, dialog, "shared");
+});
+
+pageTest("keys alone take the pen and hand it over", { window: DESKTOP }, async (world) => {
+  const { page, terminal } = world;
+  const other = await another(world, DESKTOP);
+  const dialog = other.page.getByRole("dialog", { name: "People" });
+  const given = dialog.getByRole("button", { name: "Give the pen to Another window of this browser" });
+  await choose(other.page, "People");
+  await tabTo(other.page, dialog.getByRole("button", { name: "Take the pen" }));
+  await other.page.keyboard.press("Enter");
+  await given.waitFor();
+  const held = await other.page.evaluate(() => document.activeElement.textContent);
+  assert.match(held, /^Has the pen: This window/, "the keyboard is where the pen is");
+  await tabTo(other.page, given);
+  await other.page.keyboard.press("Enter");
+  await dialog.getByRole("button", { name: "Take the pen" }).waitFor();
+  await backToTerminal(other.page, other.terminal, dialog, "handed");
+  await choose(other.page, "Take the pen");
+  await page
+    .locator(".pen-chip")
+    .getByText(/has the pen/)
+    .waitFor();
+  await other.page.keyboard.type("echo taken\n");
+  await other.terminal.shows(/^taken$/m);
+  await choose(page, "Take the pen");
+  await other.chip.getByText(/has the pen/).waitFor();
+  await page.keyboard.type("echo back\n");
+  await terminal.shows(/^back$/m);
+});
+
+/** The controls that can be seen and are too small for a finger. */
+function tooSmall(page, within) {
+  return page.locator(within).evaluateAll((places) =>
+    places
+      .flatMap((place) => [...place.querySelectorAll("button, select, input")])
+      .filter((control) => control.checkVisibility())
+      .map((control) => ({ name: control.ariaLabel ?? control.textContent, box: control.getBoundingClientRect() }))
+      .filter(({ box }) => box.width < 40 || box.height < 40)
+      .map(({ name, box }) => `${name}: ${box.width} × ${box.height}`),
+  );
+}
+
+for (const { width, height } of [PHONE.viewport, { width: 768, height: 1024 }]) {
+  pageTest(`fingers hit all there is for sharing, ${width} pixels wide`, { window: DESKTOP }, async (world) => {
+    const { page, terminal } = await another(world, { ...PHONE, viewport: { width, height } });
+    await page.locator(".pen-chip").getByRole("button", { name: "Take the pen" }).waitFor();
+    assert.deepEqual(await tooSmall(page, ".bar"), []);
+    for (const name of ["People", "Share"]) {
+      await terminal.command(name);
+      const dialog = page.getByRole("dialog", { name });
+      await dialog.getByRole("button", { name: /Take the pen|Copy link: Can watch/ }).waitFor();
+      assert.deepEqual(await tooSmall(page, "dialog"), []);
+      const sticksOut = await dialog.evaluate(
+        (dialog) =>
+          [...dialog.querySelectorAll("*")].filter((part) => part.getBoundingClientRect().right > innerWidth).length,
+      );
+      assert.equal(sticksOut, 0);
+      await page.keyboard.press("Escape");
+      await dialog.waitFor({ state: "detached" });
+    }
+  });
+}
+
+pageTest("a phone has room for a rule's whole words", { window: PHONE }, async ({ page, terminal }) => {
+  await terminal.command("Share");
+  const label = page.getByText("Whose window decides the size");
+  const field = page.getByLabel("Whose window decides the size");
+  const [above, below] = [await label.boundingBox(), await field.boundingBox()];
+  assert.ok(above.y + above.height <= below.y, "the field is not below its label");
+  assert.ok(below.width > 300, `the field is ${below.width} pixels wide`);
+});

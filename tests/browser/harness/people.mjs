@@ -1,0 +1,26 @@
+// Several people at one terminal.
+
+export const PHONE = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
+export const DESKTOP = { viewport: { width: 1280, height: 800 } };
+
+/** Opens another window on the same server. */
+export async function another(world, options, link = world.link) {
+  const { terminal, ...rest } = await world.window(options);
+  await terminal.open(link);
+  return { terminal, page: terminal.page, chip: terminal.page.locator(".pen-chip"), ...rest };
+}
+
+/** The size that the program sees. */
+export async function size(server) {
+  const [{ cols, rows }] = await server.sessions();
+  return `${cols} × ${rows}`;
+}
+
+/** The link by which somebody is invited. */
+export async function invitation(world, role) {
+  const [{ id }] = await world.server.sessions();
+  const passes = await world.server.api("GET", `api/sessions/${id}/passes`);
+  const link = new URL("/", world.link);
+  link.hash = `#token=${passes.find((pass) => pass.role === role).token}`;
+  return link;
+}

@@ -1,0 +1,175 @@
+// What is said of the pen and of another size, to those who see it and to those who hear it, and what can be done.
+
+import { assert, pageTest, until } from "./harness.mjs";
+import { DESKTOP, PHONE, another, invitation, size } from "./harness/people.mjs";
+
+/** Whether words stand there in full, and none of them is cut. */
+function isWhole(words) {
+  return words.evaluate((element) => element.scrollWidth <= element.clientWidth);
+}
+
+pageTest("a phone says in a few whole words whose pen it is", { window: DESKTOP }, async (world) => {
+  const phone = await another(world, PHONE);
+  const words = phone.chip.locator(".pen-words");
+  await words.getByText("Another window", { exact: true }).waitFor();
+  assert.ok(await isWhole(words), "the words are cut");
+  const full = "Another window of this browser has the pen";
+  assert.equal(await words.getAttribute("title"), full);
+  assert.match(await phone.chip.ariaSnapshot(), new RegExp(`text: ${full} \\d+ × \\d+`), "and others hear all of it");
+  const guest = await another(
+    world,
+    { ...PHONE, viewport: { width: 320, height: 600 } },
+    await invitation(world, "reader"),
+  );
+  await guest.chip.getByText("You only watch").waitFor();
+  assert.ok(await isWhole(guest.chip.locator(".pen-words")), "the words are cut");
+});
+
+pageTest(
+  "who is left alone with another's size learns why, and fits it by one tap",
+  { window: DESKTOP },
+  async (world) => {
+    const { page, server } = world;
+    const phone = await another(world, PHONE);
+    const fit = phone.chip.getByRole("button", { name: "Fit to this window" });
+    await phone.chip.getByText(/has the pen/).waitFor();
+    assert.ok(await fit.isHidden(), "the pen is somebody's");
+    const before = await size(server);
+    await page.close();
+    await fit.waitFor();
+    await world.picture(phone.page, "left-alone");
+    assert.equal(await phone.chip.locator(".pen-words").getAttribute("title"), "The size of a window that has left");
+    assert.equal(await phone.chip.locator(".pen-size").textContent(), before);
+    assert.ok(await isWhole(phone.chip.locator(".pen-words")), "the words are cut");
+    await fit.tap();
+    await phone.chip.waitFor({ state: "hidden" });
+    assert.notEqual(await size(server), before);
+    await phone.page.keyboard.type("stty size\n");
+    await phone.terminal.shows((await size(server)).split(" × ").reverse().join(" "));
+  },
+);
+
+const FIXED = { window: DESKTOP, flags: ["--sizing", "fixed"] };
+
+pageTest("a fixed size is explained, and the owner's to change", FIXED, async (world) => {
+  const { page, terminal, server } = world;
+  const chip = page.locator(".pen-chip");
+  await chip.getByText("A fixed size").waitFor();
+  assert.equal(await size(server), "80 × 24");
+  const guest = await another(world, PHONE, await invitation(world, "writer"));
+  await guest.chip.getByText("A fixed size").waitFor();
+  assert.ok(await guest.chip.getByRole("button").isHidden(), "a guest decides on nothing");
+  await guest.terminal.command("Fit to this window");
+  await guest.page.getByText("The owner decides on this terminal's size.").waitFor();
+
+  await terminal.command("Fit to this window");
+  await chip.waitFor({ state: "hidden" });
+  const fitted = await size(server);
+  assert.notEqual(fitted, "80 × 24");
+  await terminal.command("Fit to this window");
+  await page.getByText("This terminal fits already.").waitFor();
+  await page.setViewportSize({ width: 1000, height: 600 });
+  await chip.getByRole("button", { name: "Fit to this window" }).waitFor();
+  assert.equal(await size(server), fitted, "it is fixed");
+  await chip.getByRole("button", { name: "Fit to this window" }).click();
+  await until(
+    "another size",
+    () => size(server),
+    (now) => now !== fitted,
+  );
+  await page.keyboard.type("echo typed at once\n");
+  await terminal.shows(/^typed at once$/m);
+});
+
+pageTest(
+  "a rule that was changed elsewhere is learnt before something is done about it",
+  { window: DESKTOP },
+  async (world) => {
+    const { terminal, page, server } = world;
+    const [{ id }] = await server.sessions();
+    await server.api("PATCH", `api/sessions/${id}`, { sizing: "fixed", cols: 60, rows: 10 });
+    const chip = page.locator(".pen-chip");
+    await chip.getByText("A fixed size").waitFor();
+    await server.api("PATCH", `api/sessions/${id}`, { sizing: "smallest" });
+    await until(
+      "the window's own size",
+      () => size(server),
+      (now) => now !== "60 × 10",
+    );
+    await chip.waitFor({ state: "hidden" });
+    assert.equal(await terminal.run("echo well"), "well");
+  },
+);
+
+pageTest(
+  "a window that is resized keeps showing a size that was fixed as it is",
+  { window: DESKTOP },
+  async (world) => {
+    const { page, terminal, server } = world;
+    const [{ id }] = await server.sessions();
+    const fixed = await size(server);
+    const chip = page.locator(".pen-chip");
+    // Another client fixes it, so that nothing but the size itself tells this page.
+    await server.api("PATCH", `api/sessions/${id}`, { sizing: "fixed" });
+    await page.setViewportSize({ width: 1000, height: 600 });
+    await chip.getByText("A fixed size").waitFor();
+    assert.equal(await chip.locator(".pen-size").textContent(), fixed);
+    assert.equal((await terminal.rows()).length, Number(fixed.split(" × ")[1]));
+    await page.setViewportSize(DESKTOP.viewport);
+    await chip.waitFor({ state: "hidden" });
+    // The page does not know of this rule when it is to fit the terminal.
+    await page.setViewportSize({ width: 1000, height: 600 });
+    await chip.waitFor();
+    await server.api("PATCH", `api/sessions/${id}`, { sizing: "owner" });
+    await chip.waitFor({ state: "hidden" });
+    assert.notEqual(await size(server), fixed);
+  },
+);
+
+pageTest("why a terminal cannot be fitted follows the rule of now", FIXED, async (world) => {
+  const { page, terminal, server } = world;
+  await page.locator(".pen-chip").getByText("A fixed size").waitFor();
+  const phone = await another(world, PHONE);
+  await phone.chip.waitFor();
+  const [{ id }] = await server.sessions();
+  await server.api("PATCH", `api/sessions/${id}`, { sizing: "smallest" });
+  await terminal.command("Fit to this window");
+  await page.getByText("The smallest window decides on this terminal's size.").waitFor();
+});
+
+/** Notes all that is said of the pen from now on. */
+async function listen(page) {
+  const region = page.locator(".pen-chip + [role=status]");
+  await region.evaluate((region) => {
+    window.heard = [];
+    const observer = new MutationObserver(() => window.heard.push(region.textContent));
+    observer.observe(region, { childList: true, characterData: true, subtree: true });
+  });
+  return () => page.evaluate(() => window.heard);
+}
+
+pageTest("that the pen changed hands is said once, and nothing else is", { window: DESKTOP }, async (world) => {
+  const { page } = world;
+  const heard = await listen(page);
+  const people = (count) => page.getByRole("button", { name: `${count} people here` });
+  const phone = await another(world, PHONE);
+  await people(2).waitFor();
+  const third = await another(world, DESKTOP);
+  await people(3).waitFor();
+  await third.page.close();
+  await people(2).waitFor();
+  await phone.page.setViewportSize({ width: 400, height: 700 });
+  await phone.chip.getByRole("button", { name: "Take the pen" }).tap();
+  await page
+    .locator(".pen-chip")
+    .getByText(/has the pen/)
+    .waitFor();
+  const fourth = await another(world, DESKTOP);
+  await people(3).waitFor();
+  await phone.page.setViewportSize({ width: 360, height: 740 });
+  await fourth.page.close();
+  await people(2).waitFor();
+  await page.locator(".pen-chip").getByRole("button", { name: "Take the pen" }).click();
+  await page.locator(".pen-chip").waitFor({ state: "hidden" });
+  assert.deepEqual(await heard(), ["Another window of this browser has the pen", "You have the pen"]);
+});

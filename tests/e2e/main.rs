@@ -8,6 +8,7 @@
 //! * [`screen`]: what is shown to who comes back or is slow, and what programs are answered.
 //! * [`sharing`]: who of several has the pen, whose size counts, and what those may do who were invited.
 //! * [`survival`]: what goes on when the server is killed or replaced.
+//! * [`upgrade`]: what is said and done when another server is to take over, and cannot.
 //! * [`viewers`]: several of them, slow ones, and ones that are gone.
 //! * [`torture`]: all of that at once, at length if asked for.
 //! * [`churn`]: thousands of sessions, and nothing left of them.
@@ -28,4 +29,5 @@ mod screen;
 mod sharing;
 mod survival;
 mod torture;
+mod upgrade;
 mod viewers;

@@ -1,7 +1,5 @@
 //! Sessions go on when the server is killed, and when another one takes its place.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
-
 use limpet_shared::{
     CloseCode, ExitStatus, SessionId,
     api::{Screen, SessionInfo},
@@ -217,48 +215,6 @@ async fn a_program_that_ends_while_nobody_serves_is_told_of() {
     })
     .await;
     assert_eq!(server.details(&id).await.info.exit, Some(ExitStatus::Signal(11)));
-}
-
-#[tokio::test]
-async fn a_server_that_cannot_take_over_leaves_the_one_that_serves_in_place() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("limpet");
-    let install = |make: &dyn Fn(&Path)| {
-        let new = folder.path().join("new");
-        make(&new);
-        fs::set_permissions(&new, fs::Permissions::from_mode(0o755)).unwrap();
-        fs::rename(new, &path).unwrap();
-    };
-    let real = |new: &Path| assert!(fs::copy(env!("CARGO_BIN_EXE_limpet"), new).unwrap() > 0);
-    install(&real);
-    let binary = Some(path.to_str().unwrap().to_owned());
-    let server = Server::start(Options { binary, ..Options::default() });
-    let id = server.bash("echo $$; while read line; do echo got $line; done").await;
-    let mut client = Client::attach(&server, &id, Hello::default()).await;
-    client.sees("\r\n").await;
-    let first = server.pid();
-    for script in ["#!/bin/sh\nexit 3\n", "no program at all"] {
-        install(&|new: &Path| fs::write(new, script).unwrap());
-        let (done, said) = server.upgrade();
-        assert!(!done && said.contains("limpet goes on as") || said.contains("could not start"), "{said}");
-        assert_eq!(server.pid(), first);
-        client.type_in("still here\n").await;
-        client.sees("got still here").await;
-    }
-    install(&real);
-    let (done, said) = server.upgrade();
-    assert!(done && said.contains("with 1 session"), "{said}");
-    assert_ne!(server.pid(), first);
-    let mut client = Client::attach(&server, &id, Hello::default()).await;
-    client.type_in("and here\n").await;
-    client.sees("got and here").await;
-    server.signal(Signal::SIGUSR2);
-    let second = server.pid();
-    until("another server", || server.log().matches("with 1 session").count() >= 2).await;
-    assert_ne!(server.pid(), second);
-    server.kill().await;
-    let mut client = Client::attach(&server, &id, Hello::default()).await;
-    client.sees("got and here").await;
 }
 
 #[tokio::test]

@@ -1,10 +1,12 @@
 //! Sessions go on when the server is killed, and when another one takes its place.
 
+use std::fs;
+
 use limpet_shared::{
     CloseCode, ExitStatus, SessionId,
     api::{Screen, SessionInfo},
 };
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
 use reqwest::header::ACCEPT;
 use serde_json::json;
 use tokio::sync::oneshot;
@@ -16,7 +18,8 @@ use crate::{
 
 async fn screen(server: &Server, id: &SessionId) -> Screen {
     let request = server.request(reqwest::Method::GET, &format!("/api/sessions/{id}/screen"));
-    request.header(ACCEPT, "application/json").send().await.unwrap().json().await.unwrap()
+    let text = request.header(ACCEPT, "application/json").send().await.unwrap().text().await.unwrap();
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
 /// How often a server is killed at most.
@@ -200,6 +203,56 @@ async fn the_screen_is_what_it_would_be_had_nothing_happened() {
     for id in [&calm, &hit] {
         assert_eq!(screen(&server, id).await, screen(&quiet, &model).await, "after {kills} kills");
         assert!(drawn(&server, id).await == expected, "to the last cell of the scrollback");
+    }
+}
+
+#[tokio::test]
+async fn every_question_is_answered_once_however_often_the_server_is_killed() {
+    // More of them in a row, and the keeper pauses before it starts another one.
+    const KILLS: u32 = 9;
+    let folder = tempfile::tempdir().unwrap();
+    let stop = folder.path().join("stop");
+    // Each time from somewhere else: an answer that is missing or comes twice shows.
+    let script = format!(
+        r#"stty -echo; for ((i=0; ; i++)); do
+            row=$((i % 23 + 1)) column=$((i % 71 + 1))
+            printf '\033[%d;%dH\033[6n' $row $column
+            IFS= read -rs -d R -t 30 told || {{ printf '\033[H\033[Jlost at %d.' $i; break; }}
+            [[ $told == $'\033['$row';'$column ]] || {{ printf '\033[H\033[Jtold %q at %d.' "$told" $i; break; }}
+            [[ -e {} ]] && {{ printf '\033[H\033[Jasked %d times.' $i; break; }}
+        done; read line"#,
+        stop.display()
+    );
+    for options in Options::flavours() {
+        let server = Server::start(options);
+        let id = server.bash(&script).await;
+        for _ in 0..KILLS {
+            server.kill().await;
+        }
+        fs::write(&stop, "").unwrap();
+        let said = within("the end", async {
+            loop {
+                let screen = screen(&server, &id).await;
+                if let Some(line) = screen.lines.into_iter().find(|line| line.ends_with('.')) {
+                    break line;
+                }
+            }
+        })
+        .await;
+        let times = said.strip_prefix("asked ").and_then(|rest| rest.strip_suffix(" times.")?.parse().ok());
+        assert!(times.is_some_and(|times: u32| times > KILLS), "{said}");
+        fs::remove_file(&stop).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_session_is_kept_as_soon_as_anybody_knows_of_it() {
+    for options in [(); 8].map(|()| Options::flavours()).concat() {
+        let server = Server::start(options);
+        let first = server.pid();
+        let id = server.bash("read line").await;
+        kill(first, Signal::SIGKILL).unwrap();
+        assert_eq!(server.details(&id).await.info.exit, None);
     }
 }
 

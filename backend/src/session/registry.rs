@@ -130,6 +130,7 @@ impl Sessions {
         let log = log::log(held.memory.as_fd()).map_err(SpawnError::Open)?;
         let session = self.open((id, epoch, now()), (program, status), held, (log, display, keeping));
         let session = session.map_err(SpawnError::Open)?;
+        Keeping::introduce(self.0.keeper.clone(), &session).await;
         drop(room);
         tracing::info!(session = %session.id(), program = %session.shared().program.name(), "opened");
         Ok(session)
@@ -172,7 +173,11 @@ impl Sessions {
         let mut status = Status::left((size, record.size_by), record.pen, status);
         let keeper = self.0.keeper.clone();
         let kept = (record, checkpoint);
-        let (keeping, display) = Keeping::take_over(keeper, id.clone(), kept, (&writer, tail), scrollback);
+        let life = held.life.as_ref();
+        let owed =
+            life.map(|life| Inlet::owed(held.memory.as_fd(), life.pipe.as_fd())).transpose()?.flatten();
+        let (keeping, display) =
+            Keeping::take_over(keeper, id.clone(), kept, (&writer, owed), (tail, scrollback));
         status.set_program_title(display.title());
         status.exit = exit;
         let known = (id, record.epoch.clone(), record.created);

@@ -10,6 +10,8 @@
 //! * [`sharing`]: who of several has the pen, whose size counts, and what those may do who were invited.
 //! * [`store`]: what goes on when even the keeper is killed, with a service manager.
 //! * [`survival`]: what goes on when the server is killed or replaced.
+//! * [`upgrade`]: what is said and done when another server is to take over, and cannot.
+//! * [`stalled`]: one of ten viewers takes nothing, in each of the ways there are.
 //! * [`viewers`]: several of them, slow ones, and ones that are gone.
 //! * [`torture`]: all of that at once, at length if asked for.
 //! * [`churn`]: thousands of sessions, and nothing left of them.
@@ -29,7 +31,9 @@ mod protocol;
 mod reboot;
 mod screen;
 mod sharing;
+mod stalled;
 mod store;
 mod survival;
 mod torture;
+mod upgrade;
 mod viewers;

@@ -2,6 +2,8 @@
 //!
 //! `cargo xtask torture` runs it at length; the tests run a little of it.
 
+mod pictures;
+
 use std::{
     env, fs,
     path::Path,
@@ -15,6 +17,7 @@ use std::{
 use limpet_shared::{ExitStatus, ServerMessage, SessionId};
 use tokio::{task::JoinSet, time::sleep};
 
+use self::pictures::Pictures;
 use crate::{
     harness::{
         Client, Hello, Options, Server,
@@ -28,6 +31,9 @@ use crate::{
 
 /// Viewers of the session with numbered lines.
 const VIEWERS: u64 = 4;
+
+/// After how many strikes something else is drawn, and what was drawn before is compared.
+const DRAWN: u64 = 3;
 
 /// What memory may differ by at the end, in bytes: a server that has just been started has used less of it.
 const MEMORY: usize = 24 << 20;
@@ -157,7 +163,8 @@ async fn nothing_is_lost_doubled_or_left_whatever_happens() {
     eprintln!("{measure:?}");
     let folder = tempfile::tempdir().unwrap();
     let stop_file = folder.path().join("stop");
-    let server = Server::start(Options::args(["--tail", "16MiB"]));
+    let options = Options::args(["--tail", "16MiB"]);
+    let server = Server::start(options.clone());
     // When the keeper has answered once, it has all that it was told before.
     server.close(&server.bash("exit").await).await;
     let (descriptors, memory, memory_kept) =
@@ -176,8 +183,14 @@ async fn nothing_is_lost_doubled_or_left_whatever_happens() {
     let typist = tokio::spawn(type_on(server.address().to_owned(), keys.clone(), seeded, Arc::clone(&stop)));
 
     let mut seeded = Seeded::new(measure.seed * 100 + 60);
+    let mut pictures = Pictures::begin(&server, options).await;
     let (mut kills, mut upgrades) = (0, 0);
     while kills < measure.kills || upgrades < measure.upgrades {
+        let strikes = kills + upgrades;
+        if strikes % DRAWN == 0 {
+            pictures.are_equal().await;
+            pictures.draw(&mut seeded).await;
+        }
         // At any moment of what goes on; it is no condition that is waited for.
         sleep(Duration::from_millis(seeded.below(150))).await;
         if kills < measure.kills && (upgrades >= measure.upgrades || seeded.below(2) == 0) {
@@ -189,6 +202,9 @@ async fn nothing_is_lost_doubled_or_left_whatever_happens() {
             upgrades += 1;
         }
     }
+    pictures.are_equal().await;
+    pictures.are_the_same().await;
+    pictures.end().await;
     while reconnects.load(Relaxed) < measure.reconnects {
         sleep(Duration::from_millis(10)).await;
     }

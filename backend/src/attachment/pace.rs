@@ -24,6 +24,9 @@ const SAMPLE: u64 = 8 * 1024;
 /// As many rates are remembered; the best one counts.
 const RATES: usize = 8;
 
+/// As many sendings are told apart at most: a viewer that acknowledges nothing could be sent a window full of single keys.
+const SENDINGS: usize = 256;
+
 /// A link and the viewer at its end.
 #[derive(Debug)]
 pub(super) struct Pace {
@@ -81,7 +84,11 @@ impl Pace {
 
     /// Everything before `end` has been handed to the socket.
     pub(super) fn sent(&mut self, end: OutputOffset, now: Instant) {
-        self.sent.push_back(Sent { end, at: now, rendered: self.rendered });
+        let is_full = self.sent.len() >= SENDINGS;
+        match self.sent.back_mut() {
+            Some(last) if is_full => last.end = end,
+            _ => self.sent.push_back(Sent { end, at: now, rendered: self.rendered }),
+        }
     }
 
     /// Everything before `output` has been rendered.
@@ -189,6 +196,17 @@ mod tests {
         pace.sent(OutputOffset::new(200_000), now);
         pace.rendered(OutputOffset::new(200_000), now + Duration::from_secs(9));
         assert_eq!(pace.room(OutputOffset::new(200_000)), 256 * 1024);
+    }
+
+    #[test]
+    fn who_acknowledges_nothing_costs_little() {
+        let (mut pace, now) = (Pace::new(1 << 20, true, OutputOffset::ZERO), Instant::now());
+        for key in 1..100_000 {
+            pace.sent(OutputOffset::new(key), now);
+        }
+        assert!(pace.sent.len() <= SENDINGS);
+        pace.rendered(OutputOffset::new(99_999), now + Duration::from_secs(1));
+        assert_eq!((pace.sent.len(), pace.room(OutputOffset::new(99_999))), (0, 1 << 20));
     }
 
     #[test]

@@ -140,9 +140,7 @@ impl Supervisor {
             }
             sources.push((server.pidfd.as_fd(), || Event::Other));
         }
-        if let Some(Stage::Started(new) | Stage::Leaving { new, .. }) =
-            self.upgrade.as_ref().map(|u| &u.stage)
-        {
+        if let Some(Stage::Started(new)) = self.upgrade.as_ref().map(|upgrade| &upgrade.stage) {
             sources.push((new.socket.as_fd(), || Event::New));
         }
         sources.extend(self.keeper.dying().map(|pidfd| (pidfd, (|| Event::Other) as fn() -> Event)));
@@ -281,7 +279,7 @@ impl Supervisor {
             self.take_over();
             return None;
         }
-        if self.upgrade.as_ref().is_some_and(|upgrade| matches!(upgrade.stage, Stage::TakingOver)) {
+        if self.upgrade.as_ref().is_some_and(|upgrade| matches!(upgrade.stage, Stage::TakingOver { .. })) {
             self.fail_upgrade(&format!("the new server could not take over: {status}"));
         } else {
             tracing::error!(%status, sessions = self.keeper.sessions(), "the server ended unasked; it is started again");

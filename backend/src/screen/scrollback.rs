@@ -1,23 +1,40 @@
-//! Rows that have scrolled out of sight, packed.
-//!
-//! A packed row is a sequence of runs, each a number and, for text, the characters in UTF-8. A row of plain text takes
-//! little more than its characters, a tenth of what it takes as cells.
+//! Rows that have scrolled out of sight, packed; all but the newest are compressed as well.
+
+mod block;
+mod packing;
 
 use std::collections::VecDeque;
 
-use super::row::{Cell, Glyph, Row, StyleId};
+use self::{
+    block::Block,
+    packing::{pack, unpack},
+};
+use super::row::Row;
+
+/// So much is compressed at a time, in bytes: rows, and what the allocator takes for each.
+const BLOCK: usize = 64 * 1024;
+
+/// What a row takes beside its bytes.
+const BESIDE: usize = 32;
 
 /// The last rows of a bounded number.
 #[derive(Debug)]
 pub(super) struct Scrollback {
-    rows: VecDeque<Box<[u8]>>,
+    /// All but the newest.
+    blocks: VecDeque<Block>,
+    /// How many rows these are.
+    compressed: usize,
+    /// The newest, each of them packed.
+    newest: VecDeque<Box<[u8]>>,
+    /// What these take.
+    taken: usize,
     limit: usize,
 }
 
 impl Scrollback {
     /// Keeps `limit` rows.
     pub(super) fn new(limit: usize) -> Self {
-        Self { rows: VecDeque::new(), limit }
+        Self { blocks: VecDeque::new(), compressed: 0, newest: VecDeque::new(), taken: 0, limit }
     }
 
     pub(super) fn is_kept(&self) -> bool {
@@ -29,184 +46,83 @@ impl Scrollback {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.rows.len()
+        self.compressed + self.newest.len()
     }
 
     pub(super) fn push(&mut self, row: &Row) {
-        if self.rows.len() == self.limit {
-            self.rows.pop_front();
+        if self.len() == self.limit {
+            self.drop_first();
         }
-        self.rows.push_back(pack(row));
+        self.put(pack(row));
+        // Twice as much as is compressed, so that rows which go back and forth are not compressed again and again.
+        if self.taken >= 2 * BLOCK {
+            self.compress();
+        }
     }
 
     /// Takes the last row back.
     pub(super) fn pop(&mut self) -> Option<Row> {
-        self.rows.pop_back().map(|packed| unpack(&packed))
+        if self.newest.is_empty()
+            && let Some(block) = self.blocks.pop_back()
+        {
+            self.compressed -= block.len();
+            block.rows().for_each(|row| self.put(row));
+        }
+        let row = self.newest.pop_back()?;
+        self.taken -= row.len() + BESIDE;
+        Some(unpack(&row))
     }
 
     pub(super) fn clear(&mut self) {
-        self.rows = VecDeque::new();
+        *self = Self::new(self.limit);
     }
 
-    /// The rows, the oldest first.
-    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = Row> + ExactSizeIterator + '_ {
-        self.rows.iter().map(|packed| unpack(packed))
+    /// The rows but for so many of the oldest, the oldest first.
+    pub(super) fn iter_from(&self, first: usize) -> impl Iterator<Item = Row> + '_ {
+        let mut before = 0;
+        let compressed = self.blocks.iter().flat_map(move |block| {
+            let skipped = first.saturating_sub(before).min(block.len());
+            before += block.len();
+            // What is skipped as a whole is not decompressed.
+            (skipped < block.len()).then(|| block.rows().skip(skipped)).into_iter().flatten()
+        });
+        let skipped = first.saturating_sub(self.compressed);
+        let newest = self.newest.range(skipped.min(self.newest.len())..);
+        compressed.map(|row| unpack(&row)).chain(newest.map(|row| unpack(row)))
     }
-}
 
-/// What a run is, in the lowest bits of the number that begins it; the others say how long it is, or the number itself.
-mod run {
-    /// Characters of one column.
-    pub(super) const NARROW: u64 = 0;
-    /// Characters of two columns, each with the cell that continues it.
-    pub(super) const WIDE: u64 = 1;
-    /// Erased cells.
-    pub(super) const BLANK: u64 = 2;
-    /// A style's number: that of the cells that follow.
-    pub(super) const STYLE: u64 = 3;
-    /// A cluster's number and, in two bits, how wide it is.
-    pub(super) const CLUSTER: u64 = 4;
-    /// A cell that continues a glyph to its left that is not wide by itself.
-    pub(super) const CONTINUATION: u64 = 5;
-    pub(super) const BITS: u32 = 3;
-}
-
-fn pack(row: &Row) -> Box<[u8]> {
-    let mut bytes = vec![u8::from(row.wrapped)];
-    let mut rest = row.cells();
-    let mut style: StyleId = 0;
-    while let Some(first) = rest.first() {
-        if first.style() != style {
-            style = first.style();
-            number(&mut bytes, style.into(), run::STYLE);
-        }
-        let taken = pack_run(&mut bytes, rest, style);
-        rest = &rest[taken.max(1)..];
+    /// All rows, the oldest first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = Row> + '_ {
+        self.iter_from(0)
     }
-    bytes.into_boxed_slice()
-}
 
-/// Packs the cells at the front that are alike, and says how many they are.
-fn pack_run(bytes: &mut Vec<u8>, cells: &[Cell], style: StyleId) -> usize {
-    let alike = |is: &dyn Fn(&Cell) -> bool| {
-        cells.iter().take_while(|cell| cell.style() == style && is(cell)).count()
-    };
-    let narrow = |cell: &Cell| cell.width() == 1 && matches!(cell.glyph(), Glyph::Char(_));
-    let blank = |cell: &Cell| cell.width() == 1 && cell.glyph() == Glyph::Blank;
-    let first = cells[0];
-    match (first.glyph(), first.width()) {
-        (Glyph::Char(_), 2) => {
-            let pairs = cells.chunks_exact(2).take_while(|pair| is_wide_pair(pair, style)).count();
-            if pairs == 0 {
-                // Half a wide glyph, which no rule leaves behind.
-                number(bytes, 1, run::BLANK);
-                return 1;
+    fn put(&mut self, row: Box<[u8]>) {
+        self.taken += row.len() + BESIDE;
+        self.newest.push_back(row);
+    }
+
+    fn drop_first(&mut self) {
+        if let Some(block) = self.blocks.front_mut() {
+            block.drop_first();
+            self.compressed -= 1;
+            if block.len() == 0 {
+                self.blocks.pop_front();
             }
-            text(bytes, run::WIDE, cells[..2 * pairs].iter().step_by(2));
-            2 * pairs
-        }
-        (Glyph::Char(_), _) => {
-            let count = alike(&narrow);
-            text(bytes, run::NARROW, cells[..count].iter());
-            count
-        }
-        (Glyph::Blank, 0) => {
-            let count = alike(&|cell| cell.width() == 0 && !cell.has_content());
-            number(bytes, count as u64, run::CONTINUATION);
-            count
-        }
-        (Glyph::Blank, _) => {
-            let count = alike(&blank);
-            number(bytes, count as u64, run::BLANK);
-            count
-        }
-        (Glyph::Cluster(cluster), width) => {
-            number(bytes, u64::from(cluster) << 2 | u64::from(width), run::CLUSTER);
-            1
-        }
-    }
-}
-
-fn is_wide_pair(pair: &[Cell], style: StyleId) -> bool {
-    matches!(pair[0].glyph(), Glyph::Char(_))
-        && pair[0].width() == 2
-        && pair[0].style() == style
-        && pair[1] == Cell::continuation(style)
-}
-
-fn unpack(packed: &[u8]) -> Row {
-    let mut reader = Reader(packed);
-    let wrapped = reader.byte() == Some(1);
-    let mut cells = Vec::new();
-    let mut style: StyleId = 0;
-    while let Some((value, kind)) = reader.number() {
-        let count = usize::try_from(value).unwrap_or(0);
-        match kind {
-            run::NARROW => cells.extend(reader.chars(count).map(|char| Cell::char(char, 1, style))),
-            run::WIDE => {
-                for char in reader.chars(count) {
-                    cells.extend([Cell::char(char, 2, style), Cell::continuation(style)]);
-                }
-            }
-            run::BLANK => cells.extend(std::iter::repeat_n(Cell::blank(style), count)),
-            run::STYLE => style = StyleId::try_from(value).unwrap_or(0),
-            run::CLUSTER => {
-                let width = if value & 3 == 2 { 2 } else { 1 };
-                cells.push(Cell::cluster(u32::try_from(value >> 2).unwrap_or(0), width, style));
-            }
-            _ => cells.extend(std::iter::repeat_n(Cell::continuation(style), count)),
-        }
-    }
-    Row::from_cells(cells, wrapped)
-}
-
-/// Appends characters, after the number of bytes that they take.
-fn text<'a>(bytes: &mut Vec<u8>, kind: u64, cells: impl Iterator<Item = &'a Cell>) {
-    let chars = cells.filter_map(|cell| match cell.glyph() {
-        Glyph::Char(char) => Some(char),
-        _ => None,
-    });
-    let text: String = chars.collect();
-    number(bytes, text.len() as u64, kind);
-    bytes.extend_from_slice(text.as_bytes());
-}
-
-/// Appends a number with a kind, seven bits to a byte, the lowest first.
-fn number(bytes: &mut Vec<u8>, value: u64, kind: u64) {
-    let mut left = value << run::BITS | kind;
-    while left >= 0x80 {
-        bytes.push((left & 0x7f | 0x80).to_le_bytes()[0]);
-        left >>= 7;
-    }
-    bytes.push(left.to_le_bytes()[0]);
-}
-
-struct Reader<'a>(&'a [u8]);
-
-impl<'a> Reader<'a> {
-    fn byte(&mut self) -> Option<u8> {
-        let (&byte, rest) = self.0.split_first()?;
-        self.0 = rest;
-        Some(byte)
-    }
-
-    fn number(&mut self) -> Option<(u64, u64)> {
-        let (mut value, mut shift) = (0, 0);
-        loop {
-            let byte = self.byte()?;
-            value |= u64::from(byte & 0x7f) << shift;
-            shift += 7;
-            if byte < 0x80 || shift > 56 {
-                return Some((value >> run::BITS, value & ((1 << run::BITS) - 1)));
-            }
+        } else if let Some(row) = self.newest.pop_front() {
+            self.taken -= row.len() + BESIDE;
         }
     }
 
-    /// The characters of the next `count` bytes.
-    fn chars(&mut self, count: usize) -> std::str::Chars<'a> {
-        let (text, rest) = self.0.split_at(count.min(self.0.len()));
-        self.0 = rest;
-        std::str::from_utf8(text).unwrap_or_default().chars()
+    /// Compresses the older ones of the newest rows.
+    fn compress(&mut self) {
+        let (mut count, mut taken) = (0, 0);
+        while let Some(row) = self.newest.get(count).filter(|_| taken < BLOCK) {
+            taken += row.len() + BESIDE;
+            count += 1;
+        }
+        self.taken -= taken;
+        self.compressed += count;
+        self.blocks.push_back(Block::compress(self.newest.drain(..count)));
     }
 }
 
@@ -214,48 +130,71 @@ impl<'a> Reader<'a> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::*;
+    use super::{packing::tests::cells, *};
+    use crate::screen::row::{Cell, Glyph};
 
-    /// Cells as rows have them: wide ones with their second half.
-    fn cells() -> impl Strategy<Value = Vec<Cell>> {
-        let style = prop_oneof![Just(0_u32), 0..4_u32, Just(1 << 20)];
-        let one =
-            (style, any::<char>().prop_filter("NUL is a blank", |&char| char != '\0'), 0..6_u8, 1..100_u32);
-        let group = one.prop_map(|(style, char, kind, number)| match kind {
-            0 => vec![Cell::char(char, 2, style), Cell::continuation(style)],
-            1 => vec![Cell::blank(style)],
-            2 => vec![Cell::cluster(number, 1, style)],
-            3 => vec![Cell::cluster(number, 2, style), Cell::continuation(style)],
-            4 => vec![Cell::char('x', 1, style); 3],
-            _ => vec![Cell::char(char, 1, style)],
-        });
-        proptest::collection::vec(group, 0..60).prop_map(|groups| groups.concat())
+    /// What may happen to a scrollback.
+    #[derive(Clone, Debug)]
+    enum Step {
+        /// A row is pushed, so many times.
+        Push(Row, usize),
+        Pop(usize),
+        /// The rows from there on are looked at.
+        Look(prop::sample::Index),
+        Clear,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let row = (cells(), any::<bool>()).prop_map(|(cells, wrapped)| Row::from_cells(cells, wrapped));
+        prop_oneof![
+            8 => (row, 1..1500_usize).prop_map(|(row, times)| Step::Push(row, times)),
+            3 => (1..2000_usize).prop_map(Step::Pop),
+            3 => any::<prop::sample::Index>().prop_map(Step::Look),
+            1 => Just(Step::Clear),
+        ]
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
-        fn a_row_comes_back_as_it_was(cells in cells(), wrapped: bool) {
-            let row = Row::from_cells(cells, wrapped);
-            prop_assert_eq!(unpack(&pack(&row)), row);
-        }
-
-        #[test]
-        fn no_bytes_are_too_strange(
-            // Counts come from our own rows only; here they may be anything that is not absurdly large.
-            mut bytes in proptest::collection::vec(0..0x80_u8, 1..200),
-            (at, high) in (any::<prop::sample::Index>(), any::<u8>()),
+        fn rows_come_back_as_they_were(
+            steps in proptest::collection::vec(step(), 1..30),
+            limit in prop_oneof![Just(0_usize), 1..50_usize, 1000..6000_usize],
         ) {
-            let at = at.index(bytes.len());
-            bytes[at] = high;
-            unpack(&bytes);
+            let (mut scrollback, mut model) = (Scrollback::new(limit), VecDeque::new());
+            let mut number = 0;
+            for step in steps {
+                match step {
+                    Step::Push(row, times) if limit > 0 => {
+                        for _ in 0..times {
+                            // No two rows are equal.
+                            number += 1;
+                            let cells = [row.cells(), &[Cell::cluster(number, 1, 0)]].concat();
+                            let row = Row::from_cells(cells, row.wrapped);
+                            scrollback.push(&row);
+                            model.push_back(row);
+                        }
+                        model.drain(..model.len().saturating_sub(limit));
+                    }
+                    Step::Push(..) => {}
+                    Step::Pop(times) => {
+                        for _ in 0..times {
+                            prop_assert_eq!(scrollback.pop(), model.pop_back());
+                        }
+                    }
+                    Step::Look(from) => {
+                        let from = from.index(model.len() + 1);
+                        prop_assert!(scrollback.iter_from(from).eq(model.range(from..).cloned()));
+                    }
+                    Step::Clear => {
+                        scrollback.clear();
+                        model.clear();
+                    }
+                }
+                prop_assert_eq!(scrollback.len(), model.len());
+            }
+            prop_assert!(scrollback.iter().eq(model));
         }
-    }
-
-    #[test]
-    fn plain_text_takes_little_more_than_its_characters() {
-        let mut row = Row::default();
-        row.write_ascii(0, &[b'x'; 80], 0);
-        assert!(pack(&row).len() < 84);
     }
 
     #[test]
@@ -270,5 +209,17 @@ mod tests {
         assert_eq!(text, [Glyph::Char('b'), Glyph::Char('c')]);
         assert_eq!(scrollback.pop().map(|row| row.get(0).glyph()), Some(Glyph::Char('c')));
         assert_eq!(scrollback.len(), 1);
+    }
+
+    #[test]
+    fn what_is_old_is_compressed() {
+        let mut scrollback = Scrollback::new(10_000);
+        for number in 0..10_000 {
+            let mut row = Row::default();
+            row.write_ascii(0, format!("{number}: a line of text as programs print them").as_bytes(), 0);
+            scrollback.push(&row);
+        }
+        let bytes = scrollback.blocks.iter().map(Block::size).sum::<usize>() + scrollback.taken;
+        assert!(bytes < 300_000, "{bytes}");
     }
 }

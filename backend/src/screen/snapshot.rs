@@ -57,7 +57,7 @@ impl<'a> Writer<'a> {
     /// One buffer, which is in use and blank.
     fn buffer(&mut self, buffer: &Buffer, history: usize) {
         let left_out = buffer.scrollback.len().saturating_sub(history);
-        self.rows(buffer.scrollback.iter().skip(left_out).chain(buffer.screen.iter().cloned()));
+        self.rows(buffer.scrollback.iter_from(left_out).chain(buffer.screen.iter().cloned()));
         self.tab_stops(buffer);
         self.saved(buffer);
     }

@@ -3,7 +3,7 @@
 use std::{future::ready, pin::pin};
 
 use bytes::Bytes;
-use limpet_shared::{ExitStatus, Hello, Sizing, ViewerId, Winsize, theme::Colours};
+use limpet_shared::{ExitStatus, Hello, OutputOffset, Sizing, ViewerId, Winsize, theme::Colours};
 use nix::libc::SIGKILL;
 use tokio::{
     sync::{mpsc, oneshot},
@@ -129,7 +129,10 @@ impl Actor {
 
     /// Every session has this, all its life. So what comes seldom is done in futures of its own.
     async fn serve(&mut self) -> Cause {
+        // What an earlier server has read and not answered.
+        self.displayed();
         loop {
+            self.session.note_asker(&self.input, self.output.log().end());
             if self.keeping.has_news(&mut self.display) {
                 Box::pin(self.keeping.follow(&mut self.display, &self.session.0)).await;
             }
@@ -143,7 +146,8 @@ impl Actor {
                 Event::Requested(request) => Box::pin(self.answer(request)).await,
                 Event::Readable => {
                     self.session.0.touch();
-                    self.output.drain(&self.pty, |output| self.session.show(&mut self.display, output)).await;
+                    let show = |output: &[u8]| self.session.show((&mut self.display, &self.input), output);
+                    self.output.drain(&self.pty, show).await;
                 }
                 Event::Leisure => {
                     // Viewers first: they have been woken by now, but not yet sent anything.
@@ -265,8 +269,9 @@ impl Actor {
     fn displayed(&mut self) {
         self.session.publish_title(self.display.title());
         let answers = self.display.take_answers();
-        if !answers.is_empty() {
-            self.input.answer(answers);
+        let is_asked = !answers.is_empty();
+        self.input.answer(answers, self.display.parsed());
+        if is_asked {
             self.write_input();
         }
     }
@@ -306,13 +311,13 @@ impl Actor {
                     }
                     // A program that still has something to say must not block on it.
                     _ = pty.readable(), if !output.has_ended() => {
-                        output.drain(&pty, |output| session.show(&mut display, output)).await;
+                        output.drain(&pty, |output| session.show((&mut display, &input), output)).await;
                     }
                 }
             }
         }
         // All of it first: a terminal whose program is reaped is closed.
-        output.drain_rest(&pty, |output| session.show(&mut display, output));
+        output.drain_rest(&pty, |output| session.show((&mut display, &input), output));
         input.discard();
         if keeping.has_news(&mut display) {
             keeping.follow(&mut display, &session.0).await;
@@ -339,9 +344,16 @@ impl Ending {
     }
 
     /// Output is for the screen as well. Its questions are the screen's to answer if there is nobody else.
-    fn show(&self, display: &mut Display, output: &[u8]) {
-        let answered_here = self.0.shared().status.borrow().pen().is_none();
+    fn show(&self, (display, input): (&mut Display, &Input), output: &[u8]) {
+        let answered_here = self.note_asker(input, display.taken());
         display.take(output, answered_here);
+    }
+
+    /// Notes who answers questions in output from `end` on, and tells whether that is the screen.
+    fn note_asker(&self, input: &Input, end: OutputOffset) -> bool {
+        let is_screen = self.0.shared().status.borrow().pen().is_none();
+        input.note_asker(is_screen, end);
+        is_screen
     }
 
     fn publish_last(&self, display: Display) {

@@ -10,7 +10,7 @@ use std::{
     sync::atomic::Ordering::{Acquire, Release},
 };
 
-use limpet_shared::{InputOffset, ViewerId};
+use limpet_shared::{InputOffset, OutputOffset, ViewerId};
 use nix::unistd::{read, write};
 
 use crate::{log::memory::Words, pty::sys::waiting_in};
@@ -27,6 +27,11 @@ const BEFORE: usize = 2;
 
 /// How many places have ever been taken. What lies beyond is not even looked at, since a look takes memory.
 const TAKEN: usize = 3;
+
+/// One more than the offset from which on the output's questions are yet to be answered by the screen; 0 if a viewer's terminal answers.
+const OWED: usize = 4;
+/// What that will be once the input is in the pipe.
+const THEN: usize = 5;
 
 /// Where places of viewers begin, and how many words each has: two for its id, one for its offset, one that is 1 if it is taken.
 const PLACES: usize = 8;
@@ -59,8 +64,41 @@ impl Inlet {
             // The pipe was empty before.
             inlet.set(Account(place), inlet.load(BEFORE) + inlet.waiting as u64);
         }
+        inlet.store(OWED, inlet.left_owed());
         inlet.store(ACTING, 0);
         Ok(inlet)
+    }
+
+    /// From where on an earlier server has left questions to be answered.
+    pub(super) fn owed(&self) -> Option<OutputOffset> {
+        offset(self.load(OWED))
+    }
+
+    /// The word that told it. The pipe was empty before something was put into it.
+    fn left_owed(&self) -> u64 {
+        let is_put = self.load(ACTING) == 1 && self.waiting > 0;
+        self.load(if is_put { THEN } else { OWED })
+    }
+
+    /// Notes whether questions in output from `end` on are the screen's to answer.
+    pub(super) fn note_asker(&self, is_screen: bool, end: OutputOffset) {
+        match (is_screen, self.load(OWED)) {
+            (true, 0) => self.store(OWED, word(end)),
+            (false, 1..) => self.store(OWED, 0),
+            _ => {}
+        }
+    }
+
+    /// Notes that everything before `output` has been answered.
+    pub(super) fn note_answered(&self, output: OutputOffset) {
+        self.store(OWED, self.once_answered(output));
+    }
+
+    fn once_answered(&self, output: OutputOffset) -> u64 {
+        match self.load(OWED) {
+            0 => 0,
+            owed => owed.max(word(output)),
+        }
     }
 
     fn load(&self, word: usize) -> u64 {
@@ -122,17 +160,24 @@ impl Inlet {
         self.waiting
     }
 
-    /// Puts the beginning of this input into the pipe, which must be empty.
-    pub(super) fn put(&mut self, whose: Option<Account>, input: &[u8]) -> io::Result<()> {
+    /// Puts the beginning of this input into the pipe, which must be empty. With it everything before `answered` is, if it says so.
+    pub(super) fn put(
+        &mut self,
+        whose: Option<Account>,
+        answered: Option<OutputOffset>,
+        input: &[u8],
+    ) -> io::Result<()> {
         debug_assert_eq!(self.waiting, 0, "what is in the pipe is one viewer's");
         let before = whose.map_or(0, |account| self.get(account));
         self.store(WHOSE, whose.map_or(0, |Account(place)| place as u64 + 1));
         self.store(BEFORE, before);
+        self.store(THEN, answered.map_or_else(|| self.load(OWED), |output| self.once_answered(output)));
         self.store(ACTING, 1);
         self.waiting = write(&self.pipe, &input[..input.len().min(MOST)])?;
         if let Some(account) = whose {
             self.set(account, before + self.waiting as u64);
         }
+        self.store(OWED, self.load(THEN));
         self.store(ACTING, 0);
         Ok(())
     }
@@ -155,6 +200,15 @@ impl Inlet {
             self.waiting = 0;
         }
     }
+}
+
+/// An offset as a word that is not 0.
+fn word(offset: OutputOffset) -> u64 {
+    offset.get() + 1
+}
+
+fn offset(word: u64) -> Option<OutputOffset> {
+    word.checked_sub(1).map(OutputOffset::new)
 }
 
 #[cfg(test)]
@@ -186,7 +240,7 @@ mod tests {
         let (memory, pipe) = parts();
         let mut inlet = Inlet::open(words(&memory), pipe).unwrap();
         let account = inlet.open_account(viewer(7)).unwrap();
-        inlet.put(Some(account), b"hello").unwrap();
+        inlet.put(Some(account), None, b"hello").unwrap();
         assert_eq!((take(&mut inlet, 3).as_str(), inlet.waiting()), ("hel", 2));
         assert_eq!(inlet.viewers(), [(viewer(7), account, InputOffset::new(5))]);
         inlet.discard();
@@ -202,7 +256,7 @@ mod tests {
             let (memory, pipe) = parts();
             let mut inlet = Inlet::open(words(&memory), pipe.try_clone().unwrap()).unwrap();
             let account = inlet.open_account(viewer(1)).unwrap();
-            inlet.put(Some(account), b"before").unwrap();
+            inlet.put(Some(account), None, b"before").unwrap();
             assert_eq!(take(&mut inlet, 6), "before");
             inlet.store(WHOSE, 1);
             inlet.store(BEFORE, 6);
@@ -222,6 +276,38 @@ mod tests {
                 "{put} {accounted}"
             );
             assert_eq!(take(&mut inlet, 100), if put { "more" } else { "" });
+        }
+    }
+
+    #[test]
+    fn an_answer_is_owed_until_it_is_put() {
+        let at = OutputOffset::new;
+        // What had been done: nothing, put, put and noted.
+        for (put, noted) in [(false, false), (true, false), (true, true)] {
+            let (memory, pipe) = parts();
+            let mut inlet = Inlet::open(words(&memory), pipe.try_clone().unwrap()).unwrap();
+            assert_eq!(inlet.owed(), None, "nobody has said that they are the screen's");
+            inlet.note_answered(at(5));
+            assert_eq!(inlet.owed(), None);
+            inlet.note_asker(true, at(10));
+            inlet.note_asker(true, at(20));
+            inlet.note_answered(at(5));
+            assert_eq!(inlet.owed(), Some(at(10)));
+            if noted {
+                inlet.put(None, Some(at(30)), b"answer").unwrap();
+            } else {
+                inlet.store(WHOSE, 0);
+                inlet.store(THEN, inlet.once_answered(at(30)));
+                inlet.store(ACTING, 1);
+                if put {
+                    write(&inlet.pipe, b"answer").unwrap();
+                }
+            }
+            let expected = Some(at(if put { 30 } else { 10 }));
+            let inlet = Inlet::open(words(&memory), pipe.try_clone().unwrap()).unwrap();
+            assert_eq!(inlet.owed(), expected, "{put} {noted}");
+            inlet.note_asker(false, at(40));
+            assert_eq!(inlet.owed(), None, "a viewer's terminal answers");
         }
     }
 

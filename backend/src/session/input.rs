@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
-use limpet_shared::{ErrorCode, InputOffset, ViewerId, limits::INPUT_IN_FLIGHT};
+use limpet_shared::{ErrorCode, InputOffset, OutputOffset, ViewerId, limits::INPUT_IN_FLIGHT};
 use tokio::sync::watch;
 
 use super::{
@@ -28,14 +28,32 @@ const ANSWERS: usize = 16 * 1024;
 #[derive(Debug)]
 pub(super) struct Input {
     viewers: HashMap<ViewerId, Numbered>,
-    /// What has been taken and not yet written, in the order it came: by viewers, and by the session itself.
-    queue: VecDeque<(Option<ViewerId>, Bytes)>,
+    /// What has been taken and not yet written, in the order it came.
+    queue: VecDeque<(Source, Bytes)>,
     /// The last stretch. In it is the beginning of what is first in the queue, but for [`strays`](Self::strays).
     inlet: Inlet,
     /// How many bytes in the inlet an earlier server has left there. They have been acknowledged as those that were written.
     strays: usize,
     /// Counts registrations, to know who came last.
     registrations: u64,
+}
+
+/// Where input comes from.
+#[derive(Clone, Copy, Debug)]
+enum Source {
+    Viewer(ViewerId),
+    /// The session's own screen, which has answered everything before this.
+    Screen(OutputOffset),
+}
+
+impl Source {
+    fn viewer(self) -> Option<ViewerId> {
+        if let Self::Viewer(viewer) = self { Some(viewer) } else { None }
+    }
+
+    fn answered(self) -> Option<OutputOffset> {
+        if let Self::Screen(output) = self { Some(output) } else { None }
+    }
 }
 
 /// One viewer's side of it.
@@ -136,19 +154,31 @@ impl Input {
         }
         match numbered.take(offset, bytes) {
             Ok(bytes) if bytes.is_empty() => {}
-            Ok(bytes) => self.queue.push_back((Some(viewer), bytes)),
+            Ok(bytes) => self.queue.push_back((Source::Viewer(viewer), bytes)),
             Err(error) => drop(numbered.progress.send_replace(Err(error))),
         }
     }
 
-    /// Takes what the session's own terminal answers to the program. Of a program that asks without reading the answers, no
-    /// more are kept.
-    pub(super) fn answer(&mut self, answers: Vec<u8>) {
-        let waiting: usize =
-            self.queue.iter().filter(|(by, _)| by.is_none()).map(|(_, bytes)| bytes.len()).sum();
-        if waiting < ANSWERS {
-            self.queue.push_back((None, answers.into()));
+    /// Takes what the session's own terminal answers to what the program has asked before `output`. Of a program that asks without
+    /// reading the answers, no more are kept.
+    pub(super) fn answer(&mut self, answers: Vec<u8>, output: OutputOffset) {
+        let waiting: usize = self.answers().map(|(_, bytes)| bytes.len()).sum();
+        if answers.is_empty() {
+            if waiting == 0 {
+                self.inlet.note_answered(output);
+            }
+        } else if waiting < ANSWERS {
+            self.queue.push_back((Source::Screen(output), answers.into()));
         }
+    }
+
+    fn answers(&self) -> impl Iterator<Item = &(Source, Bytes)> {
+        self.queue.iter().filter(|(source, _)| source.answered().is_some())
+    }
+
+    /// Notes whether questions in output from `end` on are the screen's to answer, for a server that comes after.
+    pub(super) fn note_asker(&self, is_screen: bool, end: OutputOffset) {
+        self.inlet.note_asker(is_screen, end);
     }
 
     /// Whether something waits to be written.
@@ -179,9 +209,9 @@ impl Input {
     }
 
     fn step(&mut self, write: impl FnOnce(BorrowedFd<'_>, usize) -> io::Result<usize>) -> io::Result<bool> {
-        if let (0, Some((viewer, bytes))) = (self.inlet.waiting(), self.queue.front()) {
-            let account = viewer.and_then(|viewer| self.viewers.get(&viewer)?.account);
-            self.inlet.put(account, bytes)?;
+        if let (0, Some((source, bytes))) = (self.inlet.waiting(), self.queue.front()) {
+            let account = source.viewer().and_then(|viewer| self.viewers.get(&viewer)?.account);
+            self.inlet.put(account, source.answered(), bytes)?;
         }
         let count = self.inlet.flow(write)?;
         self.written(count);
@@ -193,9 +223,9 @@ impl Input {
         let strays = count.min(self.strays);
         self.strays -= strays;
         let count = count - strays;
-        let Some((viewer, bytes)) = self.queue.front_mut().filter(|_| count > 0) else { return };
+        let Some((source, bytes)) = self.queue.front_mut().filter(|_| count > 0) else { return };
         bytes.advance(count.min(bytes.len()));
-        if let Some(numbered) = viewer.and_then(|viewer| self.viewers.get_mut(&viewer)) {
+        if let Some(numbered) = source.viewer().and_then(|viewer| self.viewers.get_mut(&viewer)) {
             numbered.written = numbered.written.advanced(count);
             numbered.progress.send_if_modified(|progress| {
                 progress.as_mut().map(|written| *written = numbered.written).is_ok()

@@ -166,13 +166,14 @@ impl Keeping {
         }
     }
 
-    /// The screen that an earlier server has left, brought to the log's end, and what keeps it from here on.
+    /// The screen that an earlier server has left, brought to the log's end, and what keeps it from here on. Questions in output from
+    /// `owed` on are yet to be answered.
     pub(super) fn take_over(
         keeper: Link,
         session: SessionId,
         (record, checkpoint): (&Record, Option<OwnedFd>),
-        (log, tail): (&LogWriter, usize),
-        scrollback: usize,
+        (log, owed): (&LogWriter, Option<OutputOffset>),
+        (tail, scrollback): (usize, usize),
     ) -> (Self, Display) {
         let first = record.sizes.first().map_or_else(Winsize::default, |&(_, size)| size);
         let mut keeping = Self::new(keeper, session, first, tail);
@@ -187,10 +188,10 @@ impl Keeping {
             None => Display::new(first, scrollback),
         };
         for &(output, size) in &record.sizes {
-            catch_up(&mut display, log, output);
+            catch_up(&mut display, log, output, owed);
             display.resize(size);
         }
-        catch_up(&mut display, log, log.end());
+        catch_up(&mut display, log, log.end(), owed);
         keeping.sizes.clone_from(&record.sizes);
         if let Some(colours) = &record.colours {
             display.set_colours(colours.clone());
@@ -200,17 +201,20 @@ impl Keeping {
     }
 }
 
-/// Has the display take the log's output before `end`, of which an earlier server has answered the questions.
-fn catch_up(display: &mut Display, log: &LogWriter, end: OutputOffset) {
+/// Has the display take the log's output before `end`. Questions from `owed` on are yet to be answered.
+fn catch_up(display: &mut Display, log: &LogWriter, end: OutputOffset, owed: Option<OutputOffset>) {
     /// At once.
     const PIECE: usize = 1024 * 1024;
     while display.taken() < end {
-        let most = usize::try_from(end.since(display.taken())).unwrap_or(PIECE).min(PIECE);
+        let is_owed = owed.is_some_and(|owed| display.taken() >= owed);
+        // Up to where that changes.
+        let next = owed.filter(|&owed| !is_owed && owed < end).unwrap_or(end);
+        let most = usize::try_from(next.since(display.taken())).unwrap_or(PIECE).min(PIECE);
         let Some(output) = log.read(display.taken(), most).filter(|output| !output.is_empty()) else {
             tracing::error!("a screen lacks output that is no longer kept");
             return display.skip_to(end);
         };
-        display.take(&output, false);
+        display.take(&output, is_owed);
     }
 }
 
@@ -263,7 +267,7 @@ mod tests {
         let head = r#"{"output":10,"cols":80,"rows":24}"#;
         let take_over = |checkpoint| {
             let (link, name) = (Link::in_process().unwrap(), "a".parse().unwrap());
-            Keeping::take_over(link, name, (&record, checkpoint), (&writer, log::MIN_TAIL), 100).1
+            Keeping::take_over(link, name, (&record, checkpoint), (&writer, None), (log::MIN_TAIL, 100)).1
         };
         let mut display = take_over(Some(file(&format!("{head}\nkept before"))));
         assert_eq!(
@@ -273,5 +277,33 @@ mod tests {
         // One that cannot be read is done without.
         let mut display = take_over(Some(file("nonsense")));
         assert_eq!(display.text().lines[1..], ["new and lo", "ng enough", "to wrap"].map(str::to_owned));
+    }
+
+    #[tokio::test]
+    async fn only_what_is_owed_is_answered() {
+        let memory = log::memory(0).unwrap();
+        let (mut writer, ..) = log::log(memory.as_fd()).unwrap();
+        let output = b"\x1b[6n, \x1b[5n";
+        writer.fill(output.len(), |place| {
+            place.copy_from_slice(output);
+            (output.len(), ())
+        });
+        writer.publish(|_| {});
+        let record = Record { sizes: Vec::new(), ..serde_json::from_str(FIRST).unwrap() };
+        for (owed, answers) in [
+            (None, ""),
+            (Some(0), "\x1b[1;1R\x1b[0n"),
+            (Some(3), "\x1b[1;1R\x1b[0n"),
+            (Some(4), "\x1b[0n"),
+            (Some(10), ""),
+        ] {
+            let (link, name) = (Link::in_process().unwrap(), "a".parse().unwrap());
+            let owed = owed.map(OutputOffset::new);
+            let kept = (&record, None);
+            let left = Keeping::take_over(link, name, kept, (&writer, owed), (log::MIN_TAIL, 100));
+            let mut display = left.1;
+            display.text();
+            assert_eq!(display.take_answers(), answers.as_bytes(), "{owed:?}");
+        }
     }
 }

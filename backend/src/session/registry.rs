@@ -28,9 +28,9 @@ use super::{
     saving::Saving,
 };
 use crate::{
-    keeper::{Left, Life, Link},
+    keeper::{Child, Left, Life, Link},
     log::{self, Log, LogWriter, memory::Words},
-    pty::{Program, SpawnError},
+    pty::{Program, Pty, SpawnError},
     random,
 };
 
@@ -96,6 +96,20 @@ impl Entries {
     }
 }
 
+/// What an actor owns of a program that runs.
+struct Living {
+    pty: Pty,
+    child: Child,
+    inlet: Inlet,
+}
+
+impl Living {
+    fn new(life: Option<Life>, input: Words) -> io::Result<Option<Self>> {
+        let living = |Life { pty, child, pipe }| Ok(Self { pty, child, inlet: Inlet::open(input, pipe)? });
+        life.map(living).transpose()
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Entry {
     session: SessionHandle,
@@ -147,8 +161,8 @@ impl Sessions {
         let (mut writer, log, input) = log::log(held.memory.as_fd()).map_err(SpawnError::Open)?;
         writer.append(&before(self.0.limits), |output| display.take(output, false));
         let known = (id, epoch, created);
-        let session =
-            self.open(known, (program, status), (held.life, input), ((writer, log), display, keeping));
+        let living = Living::new(held.life, input).map_err(SpawnError::Open)?;
+        let session = self.open(known, (program, status), living, ((writer, log), display, keeping));
         let session = session.map_err(SpawnError::Open)?;
         drop(room);
         tracing::info!(session = %session.id(), program = %session.shared().program.name(), "opened");
@@ -192,12 +206,14 @@ impl Sessions {
         let mut status = Status::left((size, record.size_by), record.pen, status);
         let keeper = self.0.keeper.clone();
         let kept = (record, checkpoint);
-        let (keeping, display) = Keeping::take_over(keeper, id.clone(), kept, (&writer, tail), scrollback);
+        let living = Living::new(held.life, input)?;
+        let owed = living.as_ref().and_then(|living| living.inlet.owed());
+        let (keeping, display) =
+            Keeping::take_over(keeper, id.clone(), kept, (&writer, owed), (tail, scrollback));
         status.set_program_title(display.title());
         status.exit = exit;
         let known = (id, record.epoch.clone(), record.created);
-        let session =
-            self.open(known, (program, status), (held.life, input), ((writer, log), display, keeping))?;
+        let session = self.open(known, (program, status), living, ((writer, log), display, keeping))?;
         tracing::info!(session = %session.id(), "taken over");
         Ok(())
     }
@@ -207,7 +223,7 @@ impl Sessions {
         &self,
         (id, epoch, created): (SessionId, Epoch, u64),
         (program, status): (Program, Status),
-        (life, input): (Option<Life>, Words),
+        living: Option<Living>,
         ((writer, log), display, keeping): ((LogWriter, Log), Display, Keeping),
     ) -> io::Result<SessionHandle> {
         let (requests, receiver) = mpsc::channel(REQUESTS);
@@ -215,7 +231,7 @@ impl Sessions {
             id,
             epoch,
             created,
-            onlooker: life.as_ref().map(|life| life.child.onlooker()),
+            onlooker: living.as_ref().map(|living| living.child.onlooker()),
             log,
             status: watch::Sender::new(status),
             requests,
@@ -226,15 +242,10 @@ impl Sessions {
             changed: Arc::clone(&self.0.changed),
         });
         session.touch();
-        let actor = if let Some(Life { pty, child, pipe }) = life {
+        let actor = if let Some(Living { pty, child, inlet }) = living {
             pty.resize(session.size())?;
-            let input = Input::new(Inlet::open(input, pipe)?);
-            Some(Box::new(Actor::new(
-                (pty, child, input),
-                (writer, display, keeping),
-                receiver,
-                session.clone(),
-            )))
+            let (life, log) = ((pty, child, Input::new(inlet)), (writer, display, keeping));
+            Some(Box::new(Actor::new(life, log, receiver, session.clone())))
         } else {
             session.set_last(display.into_last());
             None

@@ -29,9 +29,30 @@ pub(crate) fn server_of(keeper: Pid) -> Option<Pid> {
 
 /// Resident memory in bytes.
 pub(crate) fn resident(pid: Pid) -> usize {
+    memory(pid, "VmRSS:")
+}
+
+/// What of it is the process's own: neither its program's nor a file's, as the memory of logs is.
+pub(crate) fn own(pid: Pid) -> usize {
+    memory(pid, "RssAnon:")
+}
+
+fn memory(pid: Pid, kind: &str) -> usize {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(kind)).unwrap();
     line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
+}
+
+/// How many bytes wait on this machine, in sockets over IPv4, for whoever is at this local port (proc(5)).
+pub(crate) fn waiting_for(port: u16) -> usize {
+    let sockets = fs::read_to_string("/proc/net/tcp").unwrap();
+    let waiting = sockets.lines().filter_map(|line| {
+        let mut fields = line.split_whitespace().skip(2);
+        let (peer, _state, queues) = (fields.next()?, fields.next()?, fields.next()?);
+        let is_it = u16::from_str_radix(peer.split(':').nth(1)?, 16).ok()? == port;
+        usize::from_str_radix(queues.split(':').next()?, 16).ok().filter(|_| is_it)
+    });
+    waiting.sum()
 }
 
 pub(crate) fn threads(pid: Pid) -> usize {

@@ -282,6 +282,11 @@ impl Client {
         &self.welcome.epoch
     }
 
+    /// The port that it speaks from.
+    pub(crate) fn port(&self) -> u16 {
+        self.socket.get_ref().local_addr().unwrap().port()
+    }
+
     /// Goes without a word: the connection is reset, not closed.
     pub(crate) fn vanish(self) {
         let stream = self.socket.into_inner();

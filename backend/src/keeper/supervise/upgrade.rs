@@ -41,7 +41,7 @@ pub(super) enum Stage {
     /// It has said hello, and the old one was asked to leave.
     Leaving { new: Server, number: u64, version: String },
     /// The new one is the server, but does not serve yet.
-    TakingOver,
+    TakingOver { version: String },
 }
 
 impl Supervisor {
@@ -77,34 +77,38 @@ impl Supervisor {
 
     /// The upgrade is done when the new server serves.
     pub(super) fn finish_upgrade(&mut self) {
-        let done = self.server.as_ref().is_some_and(|server| server.is_serving);
-        if let Some(upgrade) =
-            self.upgrade.take_if(|upgrade| done && matches!(upgrade.stage, Stage::TakingOver))
+        if !self.server.as_ref().is_some_and(|server| server.is_serving) {
+            return;
+        }
+        let is_taking_over = |upgrade: &mut Upgrade| matches!(upgrade.stage, Stage::TakingOver { .. });
+        if let Some(Upgrade { binary, stage: Stage::TakingOver { version }, asked_by, .. }) =
+            self.upgrade.take_if(is_taking_over)
         {
-            self.binary = upgrade.binary;
+            (self.binary, self.version) = (binary, version);
             let sessions = match self.keeper.sessions() {
                 1 => "1 session".to_owned(),
                 count => format!("{count} sessions"),
             };
             let message = format!("limpet goes on as {}, with {sessions}", self.version);
             tracing::info!("{message}");
-            if let Some(stream) = upgrade.asked_by {
+            if let Some(stream) = asked_by {
                 control::answer(stream, &Outcome { is_done: true, message });
             }
         }
     }
 
     pub(super) fn hear_new(&mut self) {
-        let Some(upgrade) = &mut self.upgrade else { return };
-        let Stage::Started(new) = &mut upgrade.stage else { return };
+        let Some(Upgrade { stage: Stage::Started(new), .. }) = &mut self.upgrade else { return };
         let said = socket::receive::<Numbered<Order>>(new.socket.as_fd(), &mut self.room);
         let Ok(Some((Numbered { number, what: Order::Hello { version, .. } }, _))) = said else {
             let status = new.ended().map(|status| format!(": {status}")).unwrap_or_default();
             return self.fail_upgrade(&format!("the new server ended before it was ready{status}"));
         };
-        let Stage::Started(new) = std::mem::replace(&mut upgrade.stage, Stage::TakingOver) else { return };
-        upgrade.stage = Stage::Leaving { new, number, version };
-        upgrade.deadline = Instant::now() + LEAVING;
+        let Some(Upgrade { binary, stage: Stage::Started(new), asked_by, .. }) = self.upgrade.take() else {
+            return;
+        };
+        let (stage, deadline) = (Stage::Leaving { new, number, version }, Instant::now() + LEAVING);
+        self.upgrade = Some(Upgrade { binary, stage, deadline, asked_by });
         match &self.server {
             Some(server) => {
                 let leave = Numbered { number: 0, what: Report::Leave };
@@ -119,18 +123,18 @@ impl Supervisor {
 
     /// The new server goes on where the old one was.
     pub(super) fn take_over(&mut self) {
-        let Some(upgrade) = &mut self.upgrade else { return };
-        if let Stage::Leaving { new, number, version } =
-            std::mem::replace(&mut upgrade.stage, Stage::TakingOver)
-        {
-            upgrade.deadline = Instant::now() + TAKING_OVER;
-            if let Err(error) = self.keeper.welcome(number, new.socket.as_fd()) {
-                tracing::error!(%error, "could not tell the new server what is kept");
-                new.signal(Signal::SIGKILL);
-            }
-            self.version = version;
-            self.serve_by(new);
-            self.again_at = None;
+        let Some(Upgrade { binary, stage: Stage::Leaving { new, number, version }, asked_by, .. }) =
+            self.upgrade.take()
+        else {
+            return;
+        };
+        if let Err(error) = self.keeper.welcome(number, new.socket.as_fd()) {
+            tracing::error!(%error, "could not tell the new server what is kept");
+            new.signal(Signal::SIGKILL);
         }
+        self.serve_by(new);
+        self.again_at = None;
+        let (stage, deadline) = (Stage::TakingOver { version }, Instant::now() + TAKING_OVER);
+        self.upgrade = Some(Upgrade { binary, stage, deadline, asked_by });
     }
 }

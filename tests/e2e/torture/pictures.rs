@@ -1,0 +1,111 @@
+//! The same program in two servers, of which one is struck: what they show stays equal, to the last cell.
+
+use limpet_shared::{ClientMessage, ServerMessage, SessionId, ViewerId, api::Screen};
+use reqwest::{Method, header::ACCEPT};
+
+use crate::harness::{Client, Hello, Options, Server, client::viewer, cutter::Seeded, within};
+
+/// Draws something for each number that it reads, all over the screen and into the scrollback, and says in the title when it has.
+const DRAWS: &str = r#"stty -echo; printf '\033]0;drawn 0\007'; while read n; do awk -v n=$n 'BEGIN {
+    srand(n)
+    for (i = 1; i <= 300; i++) {
+        for (words = int(rand() * 25); words > 0; words--) printf "\033[%d;38;5;%dmword%d \033[m日", rand() * 5, rand() * 256, i
+        print ""
+        if (rand() < 0.1) printf "\0337\033[%d;%dH\033[7m over \033[K\033[m\0338", rand() * 30, rand() * 90
+        if (rand() < 0.02) printf "\033[2;%dr\033[5;1H\n\n\033[r\033[H\033[2L\033[J", 6 + rand() * 10
+        if (rand() < 0.01) printf "\033[?1049h\033[4;7Hother %d\033[?1049l", i
+    }
+    if (n % 5 == 0) printf "\033[?1049h\033[4;7Hin the other one"
+    if (n % 5 == 1) printf "\033[?1049l"
+    printf "\033]0;drawn %d\007", n
+}'; done"#;
+
+/// Both of them.
+pub(super) struct Pictures<'a> {
+    struck: &'a Server,
+    calm: Server,
+    sessions: [SessionId; 2],
+    viewer: ViewerId,
+    size: (u16, u16),
+    drawn: u32,
+}
+
+impl<'a> Pictures<'a> {
+    pub(super) async fn begin(struck: &'a Server, options: Options) -> Self {
+        let calm = Server::start(options);
+        let sessions = [struck.bash(DRAWS).await, calm.bash(DRAWS).await];
+        Self { struck, calm, sessions, viewer: viewer(), size: (80, 24), drawn: 0 }
+    }
+
+    fn both(&self) -> [(&Server, &SessionId); 2] {
+        let [struck, calm] = &self.sessions;
+        [(self.struck, struck), (&self.calm, calm)]
+    }
+
+    fn hello(&self) -> Hello {
+        Hello { viewer: self.viewer, ..Hello::default().size(self.size.0, self.size.1).follow_now() }
+    }
+
+    /// Has both draw something else, at another size. What they drew before must be complete.
+    pub(super) async fn draw(&mut self, seeded: &mut Seeded) {
+        self.drawn += 1;
+        let mut size = |least, more| least + u16::try_from(seeded.below(more)).unwrap();
+        self.size = (size(20, 100), size(5, 40));
+        let text = format!("{}\n", self.drawn);
+        for (server, session) in self.both() {
+            let mut client = Client::attach(server, session, self.hello()).await;
+            let written = client.welcome.input.advanced(text.len());
+            client.type_in(&text).await;
+            client.hears_written(written.get()).await;
+        }
+    }
+
+    /// Waits until both have drawn what they were told to, and compares what can be seen.
+    pub(super) async fn are_equal(&self) {
+        let title = format!("drawn {}", self.drawn);
+        let mut screens = Vec::new();
+        for (server, session) in self.both() {
+            let shown = async {
+                loop {
+                    let screen = screen(server, session).await;
+                    if screen.title == title {
+                        break screen;
+                    }
+                }
+            };
+            screens.push(within(&title, shown).await);
+        }
+        assert_eq!(screens[0], screens[1], "{title}");
+    }
+
+    /// Compares all that there is: cells, their styles, the scrollback, the state of the terminal.
+    pub(super) async fn are_the_same(&self) {
+        let mut drawn = Vec::new();
+        for (server, session) in self.both() {
+            let mut client = Client::attach(server, session, self.hello()).await;
+            client.say(&ClientMessage::History).await;
+            client.say(&ClientMessage::Ping { t: 1.into() }).await;
+            let answered =
+                |message: &ServerMessage| matches!(message, ServerMessage::Pong { .. }).then_some(());
+            client.hears("that all is drawn", answered).await;
+            drawn.push(client.drawn());
+        }
+        assert!(drawn[0].len() > 10_000, "{}", drawn[0]);
+        let differ = || {
+            let at = drawn[0].bytes().zip(drawn[1].bytes()).take_while(|(one, other)| one == other).count();
+            format!("of {} and {} bytes {at} are the same", drawn[0].len(), drawn[1].len())
+        };
+        assert!(drawn[0] == drawn[1], "{}", differ());
+    }
+
+    pub(super) async fn end(self) {
+        for (server, session) in self.both() {
+            server.close(session).await;
+        }
+    }
+}
+
+async fn screen(server: &Server, id: &SessionId) -> Screen {
+    let request = server.request(Method::GET, &format!("/api/sessions/{id}/screen"));
+    request.header(ACCEPT, "application/json").send().await.unwrap().json().await.unwrap()
+}

@@ -1,0 +1,177 @@
+//! Another server is to take the place of the one that serves, and may not be able to.
+
+use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf};
+
+use nix::sys::signal::Signal;
+use tempfile::TempDir;
+
+use crate::harness::{Client, Hello, Options, Server, client::viewer, until};
+
+/// Echoes lines, and its process id first.
+const ECHO: &str = "echo $$; while read line; do echo got $line; done";
+
+/// What a server says first, from Python. What is kept follows as the answer.
+const GREETS: &str = r#"
+import os, signal, socket, time
+keeper = socket.socket(fileno=0)
+def greet():
+    keeper.send(b'{"number":1,"what":{"hello":{"format":1,"version":"9.9.9"}}}')
+def welcomed():
+    while b"welcome" not in keeper.recv(1 << 20): pass
+"#;
+
+/// A place from which limpet is started, where something else can be put.
+struct Place(TempDir);
+
+impl Place {
+    /// With the real binary in it.
+    fn new() -> Self {
+        let place = Self(tempfile::tempdir().unwrap());
+        place.put_real();
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn options(&self) -> Options {
+        Options { binary: Some(self.path("limpet").to_str().unwrap().to_owned()), ..Options::default() }
+    }
+
+    fn put_real(&self) {
+        assert!(fs::copy(env!("CARGO_BIN_EXE_limpet"), self.path("new")).unwrap() > 0);
+        self.install();
+    }
+
+    fn put(&self, content: &str) {
+        fs::write(self.path("new"), content).unwrap();
+        self.install();
+    }
+
+    /// Puts a script there. A program is started by a descriptor that a script's interpreter does not get to see, but it is given
+    /// the path that is named beside it.
+    fn put_script(&self, interpreter: &str, script: &str) {
+        fs::write(self.path("script"), script).unwrap();
+        self.put(&format!("#!{interpreter} {}\n", self.path("script").display()));
+    }
+
+    fn install(&self) {
+        fs::set_permissions(self.path("new"), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::rename(self.path("new"), self.path("limpet")).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_begin_leaves_the_one_that_serves_in_place() {
+    let place = Place::new();
+    let server = Server::start(place.options());
+    let id = server.bash(ECHO).await;
+    let mut client = Client::attach(&server, &id, Hello::default()).await;
+    client.sees("\r\n").await;
+    let first = server.pid();
+    for script in ["#!/bin/sh\nexit 3\n", "no program at all"] {
+        place.put(script);
+        let (done, said) = server.upgrade();
+        assert!(!done && said.contains("limpet goes on as") || said.contains("could not start"), "{said}");
+        assert_eq!(server.pid(), first);
+        client.type_in("still here\n").await;
+        client.sees("got still here").await;
+    }
+    place.put_real();
+    let (done, said) = server.upgrade();
+    assert!(done && said.contains("with 1 session"), "{said}");
+    assert_ne!(server.pid(), first);
+    let mut client = Client::attach(&server, &id, Hello::default()).await;
+    client.type_in("and here\n").await;
+    client.sees("got and here").await;
+    server.signal(Signal::SIGUSR2);
+    let second = server.pid();
+    until("another server", || server.log().matches("with 1 session").count() >= 2).await;
+    assert_ne!(server.pid(), second);
+    server.kill().await;
+    let mut client = Client::attach(&server, &id, Hello::default()).await;
+    client.sees("got and here").await;
+}
+
+/// Asks for an upgrade to what is in place, which says hello and then fails, and checks that the server from before goes on: the same
+/// program, output and input at their offsets, and a person who is told.
+async fn falls_back(place: &Place, server: &Server, reason: &str) {
+    let id = server.bash(ECHO).await;
+    let hello = Hello { viewer: viewer(), ..Hello::default() };
+    let mut client = Client::attach(server, &id, hello.clone()).await;
+    client.type_in("before\n").await;
+    client.sees("got before\r\n").await;
+    let (epoch, received, first) = (client.epoch().clone(), client.received, server.pid());
+    let (done, said) = server.upgrade();
+    assert!(!done && said.contains(reason), "{reason:?} is not in {said:?}");
+    let version = env!("CARGO_PKG_VERSION");
+    assert!(said.ends_with(&format!("limpet goes on as {version}\n")), "{said}");
+    client.finishes().await;
+
+    let mut client = Client::attach(server, &id, hello.resume(&epoch, received)).await;
+    assert_eq!((client.welcome.output, client.welcome.input.get()), (received, 7), "it goes on there");
+    client.type_in("after\n").await;
+    client.sees("got after\r\n").await;
+    assert!(!client.text().contains("got before"), "nothing comes twice");
+    let binary = fs::read_link(format!("/proc/{}/exe", server.pid())).unwrap();
+    assert_eq!(binary.to_str().unwrap(), place.path("limpet").to_str().unwrap().to_owned() + " (deleted)");
+    assert_ne!(server.pid(), first);
+    server.close(&id).await;
+}
+
+#[tokio::test]
+async fn a_server_that_fails_after_its_hello_is_followed_by_the_one_from_before() {
+    let place = Place::new();
+    let server = Server::start(place.options());
+    let before = server.census();
+    for (then, reason) in [
+        ("greet(); os._exit(3)", "exit status: 3"),
+        ("greet(); welcomed(); os._exit(4)", "exit status: 4"),
+        ("greet(); welcomed(); os.kill(os.getpid(), signal.SIGSEGV)", "signal: 11"),
+        ("greet(); welcomed(); keeper.close(); time.sleep(1000)", "signal: 9"),
+    ] {
+        place.put_script("/usr/bin/env -S python3", &format!("{GREETS}{then}\n"));
+        falls_back(&place, &server, reason).await;
+    }
+    // The real one, where it may not have the descriptors of what is kept.
+    let real = env!("CARGO_BIN_EXE_limpet");
+    place.put_script("/bin/sh", &format!("shift; ulimit -n 12; exec {real} \"$@\"\n"));
+    falls_back(&place, &server, "could not take over").await;
+    until("nothing to be left of them", || server.census() == before).await;
+    place.put_real();
+    let (done, said) = server.upgrade();
+    assert!(done, "{said}");
+}
+
+// The two that follow take as long as the keeper is patient.
+
+#[tokio::test]
+async fn a_server_that_never_says_hello_is_waited_for_no_longer_than_it_may_take() {
+    let place = Place::new();
+    let server = Server::start(place.options());
+    let before = server.census();
+    let id = server.bash(ECHO).await;
+    let mut client = Client::attach(&server, &id, Hello::default()).await;
+    let first = server.pid();
+    place.put_script("/usr/bin/env -S python3", &format!("{GREETS}time.sleep(1000)\n"));
+    let (done, said) = server.upgrade();
+    assert!(!done && said.contains("did not say that it is there"), "{said}");
+    assert_eq!(server.pid(), first);
+    client.type_in("still here\n").await;
+    client.sees("got still here").await;
+    server.close(&id).await;
+    drop(client);
+    until("nothing to be left of it", || server.census() == before).await;
+}
+
+#[tokio::test]
+async fn a_server_that_never_serves_is_followed_by_the_one_from_before() {
+    let place = Place::new();
+    let server = Server::start(place.options());
+    let before = server.census();
+    let script = format!("{GREETS}greet(); welcomed(); time.sleep(1000)\n");
+    place.put_script("/usr/bin/env -S python3", &script);
+    falls_back(&place, &server, "signal: 9").await;
+    until("nothing to be left of it", || server.census() == before).await;
+}

@@ -170,18 +170,25 @@ async fn the_screen_is_what_it_would_be_had_nothing_happened() {
     // Much more than the log's memory holds, and of a kind that the screen leaves nothing out of.
     let script = r#"awk 'BEGIN {
         printf "\033]0;a title\007\033[?2004h\033[2 q"
-        for (i = 1; i <= 200000; i++) {
-            printf "\033[3%dm%d \033[1mcoloured\033[m 日\n", i % 8, i
+        for (i = 1; i <= 70000; i++) {
+            printf "\033[3%dm%d \033[1mcoloured\033[m 日 and as long as it takes to be more than that: %060d\n", i % 8, i, i
             if (i % 10 == 0) printf "\0337\033[H\033[7m top %d \033[m\0338", i
         }
         printf "\033[?1049h\033[5;10Hin the other one" }'; read line"#;
     let server = Server::start(Options::args(["--tail", "512KiB", "--scrollback", "500"]));
     let (calm, hit) = (server.bash(script).await, server.bash(script).await);
-    let mut kills = 0;
+    let (mut kills, mut reached) = (0, 0);
     within("both to have said everything", async {
         while screen(&server, &hit).await.cursor.x != 25 || screen(&server, &calm).await.cursor.x != 25 {
-            server.kill().await;
-            kills += 1;
+            let screen = screen(&server, &hit).await;
+            let number = |line: &String| line.split_once(" coloured")?.0.parse::<u32>().ok();
+            let number = screen.lines.iter().rev().find_map(number);
+            // The server is to have some time between any two.
+            if number.is_none_or(|number| number > reached + 2000) {
+                server.kill().await;
+                kills += 1;
+                reached = number.unwrap_or(reached);
+            }
         }
     })
     .await;

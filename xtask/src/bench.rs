@@ -2,13 +2,15 @@
 
 mod peers;
 
-use std::ffi::OsString;
+use std::{ffi::OsString, path::PathBuf};
 
 use anyhow::{Context, bail};
 
 use crate::{
     build,
+    needs::Need,
     shell::{self, say},
+    system,
     workspace::Workspace,
 };
 
@@ -50,6 +52,7 @@ pub(crate) fn run(workspace: &Workspace, words: &[OsString]) -> anyhow::Result<(
     let peers = options.against.iter().map(|name| peers::set_up(workspace, name));
     let peers = peers.collect::<anyhow::Result<Vec<_>>>()?;
     build(workspace)?;
+    let browser = browser(workspace, &options)?;
     say("bench", "building what measures");
     shell::run(workspace.cargo(["build", "--release", "--package", "limpet-bench"]))?;
     let mut bench = workspace.command(workspace.target().join("release/limpet-bench"));
@@ -57,6 +60,9 @@ pub(crate) fn run(workspace: &Workspace, words: &[OsString]) -> anyhow::Result<(
     bench.arg("--budgets").arg(workspace.path("tests/bench/budgets.toml"));
     bench.arg("--out").arg(workspace.target().join("bench"));
     bench.args(&options.passed);
+    if let Some(browser) = browser {
+        bench.arg("--chromium").arg(browser);
+    }
     for peer in peers {
         bench.args(["--peer", &peer]);
     }
@@ -64,6 +70,18 @@ pub(crate) fn run(workspace: &Workspace, words: &[OsString]) -> anyhow::Result<(
         bench.arg("--docs").arg(workspace.path("docs/performance"));
     }
     shell::run(bench)
+}
+
+/// What the page is shown in. A quick look is one without it, unless it asks for the page.
+fn browser(workspace: &Workspace, options: &Options) -> anyhow::Result<Option<PathBuf>> {
+    let has = |word: &str| options.passed.iter().any(|passed| passed == word);
+    if has("--quick") && !has("--only") {
+        return Ok(None);
+    }
+    for need in [Need::Programs, Need::PagePackages, Need::TestPackages] {
+        need.meet(workspace)?;
+    }
+    system::chromium().map(Some)
 }
 
 #[cfg(test)]

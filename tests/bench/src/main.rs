@@ -75,6 +75,9 @@ struct Options {
     /// Fail if a budget is missed.
     #[arg(long)]
     check: bool,
+    /// The browser that shows the page.
+    #[arg(long)]
+    chromium: Option<PathBuf>,
     /// Another server, as NAME=COMMAND.
     #[arg(long = "peer")]
     peers: Vec<String>,
@@ -96,6 +99,7 @@ enum Part {
     Echo,
     Interrupt,
     Weight,
+    Page,
 }
 
 /// Tells whoever waits what comes next.
@@ -138,13 +142,15 @@ fn run(options: &Options) -> anyhow::Result<()> {
         relay: Peer::floor(Floor::Relay)?,
         peers,
         crowd: crowd.handle().clone(),
+        chromium: options.chromium.clone(),
         book: Book::default(),
     };
     raise_limit()?;
     let start = Instant::now();
     one_thread()?.block_on(measure(&mut bench, &options.only))?;
     let Book { runs, .. } = bench.book;
-    let (figures, ratios) = (bench.book.figures(), bench.book.ratios(&["reader", "relay", "spawn loop"]));
+    let (figures, ratios) =
+        (bench.book.figures(), bench.book.ratios(&["reader", "relay", "spawn loop", "xterm.js"]));
     let report = Report {
         quick: options.quick,
         machine: machine::Machine::this(versions(options, &bench.peers)?),
@@ -167,13 +173,18 @@ fn raise_limit() -> anyhow::Result<()> {
 }
 
 async fn measure(bench: &mut Bench, only: &[Part]) -> anyhow::Result<()> {
-    let wanted = |part: &Part| only.is_empty() || only.contains(part);
+    let has_browser = bench.chromium.is_some();
+    let wanted = |part: &Part| match part {
+        Part::Page if only.is_empty() => has_browser,
+        part => only.is_empty() || only.contains(part),
+    };
     for part in Part::value_variants().iter().filter(|part| wanted(part)) {
         match part {
             Part::Output => measure::output::run(bench).await?,
             Part::Echo => measure::echo::run(bench).await?,
             Part::Interrupt => measure::interrupt::run(bench).await?,
             Part::Weight => measure::weight::run(bench).await?,
+            Part::Page => measure::page::run(bench).await?,
         }
     }
     Ok(())

@@ -3,6 +3,7 @@
 pub(crate) mod echo;
 pub(crate) mod interrupt;
 pub(crate) mod output;
+pub(crate) mod page;
 pub(crate) mod weight;
 
 use std::time::Duration;
@@ -45,6 +46,8 @@ pub(crate) struct Bench {
     pub(crate) peers: Vec<Peer>,
     /// A thread of its own for viewers that are not timed, so that those who are do not wait for them.
     pub(crate) crowd: tokio::runtime::Handle,
+    /// The browser, if there is one.
+    pub(crate) chromium: Option<std::path::PathBuf>,
     pub(crate) book: Book,
 }
 

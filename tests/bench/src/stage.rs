@@ -139,14 +139,20 @@ impl Stage {
         self.folder.path().join(name)
     }
 
-    /// So much of a text: `len` bytes of short lines, and of others what takes about as long.
-    pub(crate) fn text(&self, text: Text, len: usize) -> anyhow::Result<Piece> {
+    /// A file with so much of a text: `len` bytes of short lines, and of others what takes about as long.
+    pub(crate) fn file(&self, text: Text, len: usize) -> anyhow::Result<PathBuf> {
         let len = len * text.ease();
         let path = self.path(&format!("{}-{len}", text.name()));
         if !path.exists() {
-            fs::write(&path, text.generate(len))
-                .with_context(|| format!("could not write {}", path.display()))?;
+            let content = text.generate(len);
+            fs::write(&path, content).with_context(|| format!("could not write {}", path.display()))?;
         }
+        Ok(path)
+    }
+
+    /// The order to print so much of a text.
+    pub(crate) fn text(&self, text: Text, len: usize) -> anyhow::Result<Piece> {
+        let path = self.file(text, len)?;
         let content = fs::read(&path)?;
         let newlines = memchr::memchr_iter(b'\n', &content).count();
         let (file, size) = (path.display(), content.len());

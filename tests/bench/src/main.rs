@@ -87,6 +87,9 @@ struct Options {
     /// The bounds.
     #[arg(long)]
     budgets: PathBuf,
+    /// Where plots and the table go for people to read.
+    #[arg(long)]
+    docs: Option<PathBuf>,
     /// Where the report goes.
     #[arg(long)]
     out: PathBuf,
@@ -205,6 +208,9 @@ fn finish(report: &Report, options: &Options) -> anyhow::Result<()> {
     report::json::write(report, &path)?;
     println!("{}", report::table::text(report));
     println!("The same for programs: {}", path.display());
+    if let Some(docs) = &options.docs {
+        report::plots::write(report, docs)?;
+    }
     report::json::check(report)?;
     let missed = report.budgets.iter().filter(|verdict| verdict.standing == Standing::Missed).count();
     if options.check && missed > 0 {

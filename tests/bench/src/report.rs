@@ -1,6 +1,8 @@
 //! What becomes of the figures.
 
 pub(crate) mod json;
+pub(crate) mod plots;
+mod svg;
 pub(crate) mod table;
 
 use serde::Serialize;

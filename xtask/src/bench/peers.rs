@@ -11,7 +11,7 @@ use crate::{
 
 /// The versions that are measured.
 const TERMINADO: &str = "0.18.1";
-const WETTY: &str = "2.7.0";
+const WETTY: &str = "3.2.0";
 
 /// Sets it up, unless it is there, and gives it as `NAME=COMMAND`.
 pub(super) fn set_up(workspace: &Workspace, name: &str) -> anyhow::Result<String> {

@@ -150,7 +150,7 @@ fn run(options: &Options) -> anyhow::Result<()> {
     };
     raise_limit()?;
     let start = Instant::now();
-    one_thread()?.block_on(measure(&mut bench, &options.only))?;
+    one_thread()?.block_on(measure(&mut bench, &options.only));
     let Book { runs, .. } = bench.book;
     let (figures, ratios) =
         (bench.book.figures(), bench.book.ratios(&["reader", "relay", "spawn loop", "xterm.js"]));
@@ -175,22 +175,22 @@ fn raise_limit() -> anyhow::Result<()> {
     setrlimit(Resource::RLIMIT_NOFILE, most, most).context("could not raise the limit of open files")
 }
 
-async fn measure(bench: &mut Bench, only: &[Part]) -> anyhow::Result<()> {
+async fn measure(bench: &mut Bench, only: &[Part]) {
     let has_browser = bench.chromium.is_some();
     let wanted = |part: &Part| match part {
         Part::Page if only.is_empty() => has_browser,
         part => only.is_empty() || only.contains(part),
     };
     for part in Part::value_variants().iter().filter(|part| wanted(part)) {
-        match part {
-            Part::Output => measure::output::run(bench).await?,
-            Part::Echo => measure::echo::run(bench).await?,
-            Part::Interrupt => measure::interrupt::run(bench).await?,
-            Part::Weight => measure::weight::run(bench).await?,
-            Part::Page => measure::page::run(bench).await?,
-        }
+        let done = match part {
+            Part::Output => measure::output::run(bench).await,
+            Part::Echo => measure::echo::run(bench).await,
+            Part::Interrupt => measure::interrupt::run(bench).await,
+            Part::Weight => measure::weight::run(bench).await,
+            Part::Page => measure::page::run(bench).await,
+        };
+        bench.accept(&format!("{part:?}"), &bench.limpet.clone(), done);
     }
-    Ok(())
 }
 
 fn versions(options: &Options, peers: &[Peer]) -> anyhow::Result<Vec<(String, String)>> {
@@ -212,6 +212,10 @@ fn finish(report: &Report, options: &Options) -> anyhow::Result<()> {
         report::plots::write(report, docs)?;
     }
     report::json::check(report)?;
+    let is_ours = |failed: &&figures::Failed| ["limpet", "reader", "relay"].contains(&failed.server.as_str());
+    if let Some(failed) = report.failed.iter().find(is_ours) {
+        bail!("{} gave no figures in {}: {}", failed.server, failed.scene, failed.why);
+    }
     let missed = report.budgets.iter().filter(|verdict| verdict.standing == Standing::Missed).count();
     if options.check && missed > 0 {
         bail!("{missed} budgets are missed");

@@ -56,6 +56,17 @@ impl Bench {
     pub(crate) fn servers(&self) -> Vec<Peer> {
         [&[self.relay.clone(), self.limpet.clone()], &self.peers[..]].concat()
     }
+
+    /// What a server gave. That it gave nothing is noted, and no reason to lose what others give.
+    pub(crate) fn accept<T>(&mut self, scene: &str, peer: &Peer, result: anyhow::Result<T>) -> Option<T> {
+        match result {
+            Ok(given) => Some(given),
+            Err(error) => {
+                self.book.fail(scene, &peer.name, &error);
+                None
+            }
+        }
+    }
 }
 
 /// What the processes of a server have used so far.

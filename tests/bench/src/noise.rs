@@ -13,6 +13,9 @@ use crate::{proc, stats::float};
 /// Others have had more than this share of the machine: the figure is then marked.
 const LOUD: f64 = 0.05;
 
+/// So few ticks may be anything: all but one of a short run may be cut off.
+const UNSURE: u64 = 3;
+
 /// Ticks in a second, as Linux has them on all common machines.
 const TICKS: f64 = 100.0;
 
@@ -22,11 +25,14 @@ pub(crate) struct Noise {
     pub(crate) seconds: f64,
     /// 0 to 1, of all processors.
     pub(crate) others: f64,
+    /// The same as the kernel counts it.
+    #[serde(skip)]
+    ticks: u64,
 }
 
 impl Noise {
     pub(crate) fn is_loud(self) -> bool {
-        self.others > LOUD
+        self.others > LOUD && self.ticks > UNSURE
     }
 }
 
@@ -53,9 +59,10 @@ impl Listener {
             let before = self.before.get(pid).map_or(0, |(.., before)| *before);
             ticks.saturating_sub(before)
         });
+        let ticks = ticks.sum::<u64>();
         let processors = available_parallelism().map_or(1, usize::from);
-        let others = float(ticks.sum::<u64>()) / TICKS / seconds.max(0.01) / float(processors);
-        Noise { seconds, others: others.min(1.0) }
+        let others = float(ticks) / TICKS / seconds.max(0.01) / float(processors);
+        Noise { seconds, others: others.min(1.0), ticks }
     }
 }
 

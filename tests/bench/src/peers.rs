@@ -9,7 +9,7 @@ mod wetty;
 
 use std::{net::TcpListener, path::PathBuf, process::Stdio, time::Duration};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
@@ -150,7 +150,7 @@ impl Peer {
         program: &[String],
         arguments: fn(u16, &[String]) -> Vec<String>,
     ) -> anyhow::Result<Server> {
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let port = free_port()?;
         let mut child = self.spawn(&arguments(port, program), Stdio::null())?;
         let address = format!("127.0.0.1:{port}");
         while TcpStream::connect(&address).await.is_err() {
@@ -161,6 +161,19 @@ impl Peer {
         }
         Ok(Server { child, endpoint: Endpoint { kind: self.kind, address, token: String::new() } })
     }
+}
+
+/// A port that nobody has, and that no connection is given by itself: it might otherwise connect to itself.
+fn free_port() -> anyhow::Result<u16> {
+    for _ in 0..100 {
+        let mut dice = [0; 2];
+        getrandom::fill(&mut dice).map_err(|error| anyhow!("no random bytes: {error}"))?;
+        let port = 10_000 + u16::from_be_bytes(dice) % 20_000;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    bail!("no port is free")
 }
 
 /// A server that runs. It is ended when it is dropped.

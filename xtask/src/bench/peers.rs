@@ -47,7 +47,7 @@ fn terminado(workspace: &Workspace) -> anyhow::Result<String> {
         shell::run(pip)?;
         fs::write(folder.join("done"), "")?;
     }
-    Ok(format!("{} {}", python.display(), workspace.path("tests/bench/peers/terminado.py").display()))
+    Ok(format!("{} {}", python.display(), workspace.path("tests/bench/peers/serve_terminado.py").display()))
 }
 
 /// A program of Node's.

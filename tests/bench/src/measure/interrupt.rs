@@ -72,12 +72,8 @@ pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
                 if !way.is_worth_it(round, server.kind, bench.extent) {
                     continue;
                 }
-                if let Err(error) = once(bench, &server, way).await {
-                    if server.kind == Kind::Limpet {
-                        return Err(error.context(format!("{} with {}", way.name(), server.name)));
-                    }
-                    bench.book.fail(way.name(), &server.name, &error);
-                }
+                let done = once(bench, &server, way).await;
+                bench.accept(way.name(), &server, done);
             }
         }
     }

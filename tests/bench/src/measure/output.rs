@@ -60,7 +60,7 @@ pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
         if bench.extent == Extent::Full { &[Text::Lines, Text::Coloured] } else { &[Text::Lines] };
     for &text in texts {
         turns(bench, text, &[many(4), many(16)], bench.extent.pick(3, 2)).await?;
-        turns(bench, text, &[watched(4, 0), watched(16, 0), watched(1, 3)], bench.extent.pick(5, 2)).await?;
+        turns(bench, text, &[watched(4, 0), watched(16, 0), watched(1, 3)], bench.extent.pick(3, 2)).await?;
         further_viewers(bench, text);
     }
     Ok(())
@@ -91,7 +91,7 @@ async fn generator(bench: &mut Bench) -> anyhow::Result<()> {
 /// Round by round, every audience with every server that can have it.
 async fn turns(bench: &mut Bench, text: Text, audiences: &[Audience], rounds: usize) -> anyhow::Result<()> {
     let servers = [vec![bench.reader.clone()], bench.servers()].concat();
-    let piece = bench.stage.text(text, bench.extent.pick(24_000_000, 600_000))?;
+    let piece = bench.stage.text(text, bench.extent.pick(16_000_000, 600_000))?;
     for audience in audiences {
         say(&format!("{}, {rounds} rounds", scene(text, *audience)));
     }
@@ -101,12 +101,8 @@ async fn turns(bench: &mut Bench, text: Text, audiences: &[Audience], rounds: us
                 |server: &&Peer| server.kind == Kind::Limpet || audience.viewers + audience.slow == 1;
             for server in servers.iter().filter(wanted) {
                 let piece = share(bench, text, &piece, audience.sessions)?;
-                if let Err(error) = once(bench, server, text, audience, &piece).await {
-                    if matches!(server.kind, Kind::Limpet | Kind::Floor(_)) {
-                        return Err(error.context(format!("{} with {}", scene(text, audience), server.name)));
-                    }
-                    bench.book.fail(&scene(text, audience), &server.name, &error);
-                }
+                let done = once(bench, server, text, audience, &piece).await;
+                bench.accept(&scene(text, audience), server, done);
             }
         }
     }
@@ -118,7 +114,7 @@ fn share(bench: &Bench, text: Text, piece: &Piece, sessions: usize) -> anyhow::R
     if sessions == 1 {
         return Ok(piece.clone());
     }
-    bench.stage.text(text, bench.extent.pick(32_000_000, 640_000) / sessions)
+    bench.stage.text(text, bench.extent.pick(16_000_000, 640_000) / sessions)
 }
 
 async fn once(

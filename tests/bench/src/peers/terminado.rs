@@ -1,4 +1,4 @@
-//! terminado: arrays of JSON. It is a library; `terminado.py` beside the sources serves with it.
+//! terminado: arrays of JSON. It is a library; `peers/serve_terminado.py` serves with it.
 
 use serde_json::{Value, json};
 

@@ -21,13 +21,14 @@ pub(super) struct Wetty {
 pub(super) fn arguments(port: u16, program: &[String]) -> Vec<String> {
     let port = port.to_string();
     let command = program.join(" ");
-    ["--host", "127.0.0.1", "--port", &port, "--command", &command].map(str::to_owned).to_vec()
+    ["--host", "127.0.0.1", "--port", &port, "--base", "/wetty", "--command", &command]
+        .map(str::to_owned)
+        .to_vec()
 }
 
 impl Dialect for Wetty {
     fn greeting(&mut self) -> Vec<(Opcode, Vec<u8>)> {
-        let size = json!(["resize", { "cols": 80, "rows": 24 }]);
-        vec![(Opcode::Text, b"40".to_vec()), (Opcode::Text, format!("42{size}").into_bytes())]
+        vec![(Opcode::Text, b"40".to_vec())]
     }
 
     fn output(&mut self, _: Opcode, message: &[u8], decoded: &mut Vec<u8>) -> Output {

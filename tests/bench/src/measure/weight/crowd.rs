@@ -28,13 +28,13 @@ pub(super) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
     let sizes: &[usize] = bench.extent.pick(&[100, 1000, 4000], &[20]);
     for &sessions in sizes {
         say(&format!("weight of {sessions} sessions"));
-        limpet(bench, sessions).await?;
+        let done = limpet(bench, sessions).await;
+        bench.accept(&format!("weight of {sessions} sessions"), &bench.limpet.clone(), done);
     }
     for peer in bench.servers().into_iter().filter(|peer| peer.kind != Kind::Limpet) {
         let scene = format!("weight of {} sessions", sizes[0]);
-        if let Err(error) = other(bench, &peer, &scene, sizes[0]).await {
-            bench.book.fail(&scene, &peer.name, &error);
-        }
+        let done = other(bench, &peer, &scene, sizes[0]).await;
+        bench.accept(&scene, &peer, done);
     }
     scrollback(bench).await
 }

@@ -11,7 +11,7 @@ use nix::pty::openpty;
 use serde_json::json;
 
 use super::{super::used_when_quiet, Bench, held};
-use crate::{figures::Unit, noise::Listener, say, stats::float};
+use crate::{figures::Unit, noise::Listener, peers::Peer, say, stats::float};
 
 const SCENE: &str = "weight at the start";
 
@@ -25,24 +25,29 @@ pub(super) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
     say(&format!("{SCENE}, {rounds} rounds"));
     for _ in 0..rounds {
         for peer in bench.servers() {
-            let start = Instant::now();
-            let server = peer.start(&bench.stage.program(), &[]).await?;
-            let ready = start.elapsed().as_secs_f64();
-            let processes = server.processes()?;
-            used_when_quiet(&processes).await;
-            let held = held(&processes);
-            let mut note = |metric, unit, value| bench.book.note(SCENE, metric, &peer.name, unit, value);
-            note("ready", Unit::Milliseconds, ready * 1e3);
-            note("resident", Unit::Mebibytes, held.resident / MEBIBYTE);
-            note("proportional", Unit::Mebibytes, held.proportional / MEBIBYTE);
-            note("threads", Unit::Count, held.threads);
-            note("descriptors", Unit::Count, held.descriptors);
-            server.stop().await?;
+            let done = once(bench, &peer).await;
+            bench.accept(SCENE, &peer, done);
         }
     }
     let binary = fs::metadata(bench.limpet.program()).context("the binary is gone")?;
     bench.book.note(SCENE, "binary", "limpet", Unit::Mebibytes, float(binary.len()) / MEBIBYTE);
     opening(bench, rounds).await
+}
+
+async fn once(bench: &mut Bench, peer: &Peer) -> anyhow::Result<()> {
+    let start = Instant::now();
+    let server = peer.start(&bench.stage.program(), &[]).await?;
+    let ready = start.elapsed().as_secs_f64();
+    let processes = server.processes()?;
+    used_when_quiet(&processes).await;
+    let held = held(&processes);
+    let mut note = |metric, unit, value| bench.book.note(SCENE, metric, &peer.name, unit, value);
+    note("ready", Unit::Milliseconds, ready * 1e3);
+    note("resident", Unit::Mebibytes, held.resident / MEBIBYTE);
+    note("proportional", Unit::Mebibytes, held.proportional / MEBIBYTE);
+    note("threads", Unit::Count, held.threads);
+    note("descriptors", Unit::Count, held.descriptors);
+    server.stop().await
 }
 
 /// How fast sessions are opened, and how fast programs can be started on ptys at all.

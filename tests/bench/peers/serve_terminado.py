@@ -1,4 +1,4 @@
-"""Serves a program by terminado: terminado.py PORT PROGRAM ARGUMENT ..."""
+"""Serves a program by terminado: serve_terminado.py PORT PROGRAM ARGUMENT ..."""
 
 import sys
 

@@ -10,6 +10,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this program talks to whoever waits for it")]
 
 mod budgets;
+mod connection;
 mod figures;
 mod floor;
 mod http;
@@ -18,6 +19,7 @@ mod machine;
 mod measure;
 mod noise;
 mod peers;
+mod polling;
 mod proc;
 mod report;
 mod stage;

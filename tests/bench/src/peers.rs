@@ -3,6 +3,7 @@
 mod gotty;
 mod limpet;
 mod plain;
+mod shellinabox;
 mod terminado;
 mod ttyd;
 mod wetty;
@@ -18,7 +19,15 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::{floor::Floor, machine, proc, viewer::Viewer, wire::Socket};
+use crate::{
+    connection::Connection,
+    floor::Floor,
+    machine,
+    polling::Polling,
+    proc,
+    viewer::{Dialect, Viewer},
+    wire::Socket,
+};
 
 pub(crate) use self::limpet::Follow;
 
@@ -34,6 +43,7 @@ pub(crate) enum Kind {
     Gotty,
     Terminado,
     Wetty,
+    Shellinabox,
 }
 
 impl Kind {
@@ -43,6 +53,7 @@ impl Kind {
             "gotty" => Self::Gotty,
             "terminado" => Self::Terminado,
             "wetty" => Self::Wetty,
+            "shellinabox" => Self::Shellinabox,
             _ => return None,
         })
     }
@@ -75,7 +86,7 @@ impl Peer {
     pub(crate) fn parse(text: &str) -> anyhow::Result<Self> {
         let (name, command) = text.split_once('=').context("a peer is NAME=COMMAND")?;
         let kind = Kind::named(name).with_context(|| {
-            format!("{name} is not spoken here; these are: ttyd, gotty, terminado, wetty")
+            format!("{name} is not spoken here; these are: ttyd, gotty, terminado, wetty, shellinabox")
         })?;
         let command: Vec<String> = command.split_whitespace().map(str::to_owned).collect();
         if command.is_empty() {
@@ -107,6 +118,7 @@ impl Peer {
                 Kind::Gotty => self.start_silent(program, gotty::arguments).await,
                 Kind::Terminado => self.start_silent(program, terminado::arguments).await,
                 Kind::Wetty => self.start_silent(program, wetty::arguments).await,
+                Kind::Shellinabox => self.start_silent(program, shellinabox::arguments).await,
             }
         };
         let started = timeout(PATIENCE, starting).await;
@@ -255,37 +267,30 @@ impl Endpoint {
         follow: Follow,
     ) -> anyhow::Result<Viewer> {
         let open = |path: String, protocol: &'static str, lines: Vec<String>| async move {
-            Socket::open(address, &path, protocol, &lines).await
+            Socket::open(address, &path, protocol, &lines).await.map(Connection::Socket)
         };
-        match (self.kind, session) {
+        let origin = || vec![format!("Origin: http://{address}")];
+        let (connection, dialect): (_, Box<dyn Dialect>) = match (self.kind, session) {
             (Kind::Limpet, Session::Named(id)) => {
                 let lines = vec![format!("Authorization: Bearer {}", self.token)];
                 let path = format!("/api/sessions/{id}/attach");
-                let socket = open(path, limpet_shared::SUBPROTOCOL, lines).await?;
-                Viewer::new(socket, Box::new(limpet::Limpet::new(follow)?)).await
+                let connection = open(path, limpet_shared::SUBPROTOCOL, lines).await?;
+                (connection, Box::new(limpet::Limpet::new(follow)?))
             }
             (Kind::Limpet, Session::Anew) => bail!("limpet's sessions are opened first"),
-            (Kind::Floor(_), _) => {
-                Viewer::new(open("/".to_owned(), "", vec![]).await?, Box::new(plain::Plain)).await
-            }
-            (Kind::Ttyd, _) => {
-                let socket = open("/ws".to_owned(), "tty", vec![]).await?;
-                Viewer::new(socket, Box::new(ttyd::Ttyd)).await
-            }
-            (Kind::Gotty, _) => {
-                let socket = open("/ws".to_owned(), "webtty", vec![]).await?;
-                Viewer::new(socket, Box::new(gotty::Gotty)).await
-            }
+            (Kind::Floor(_), _) => (open("/".to_owned(), "", vec![]).await?, Box::new(plain::Plain)),
+            (Kind::Ttyd, _) => (open("/ws".to_owned(), "tty", vec![]).await?, Box::new(ttyd::Ttyd)),
+            (Kind::Gotty, _) => (open("/ws".to_owned(), "webtty", vec![]).await?, Box::new(gotty::Gotty)),
             (Kind::Terminado, _) => {
-                let socket =
-                    open("/websocket".to_owned(), "", vec![format!("Origin: http://{address}")]).await?;
-                Viewer::new(socket, Box::new(terminado::Terminado)).await
+                (open("/websocket".to_owned(), "", origin()).await?, Box::new(terminado::Terminado))
             }
             (Kind::Wetty, _) => {
-                let socket =
-                    open(wetty::PATH.to_owned(), "", vec![format!("Origin: http://{address}")]).await?;
-                Viewer::new(socket, Box::new(wetty::Wetty::default())).await
+                (open(wetty::PATH.to_owned(), "", origin()).await?, Box::new(wetty::Wetty::default()))
             }
-        }
+            (Kind::Shellinabox, _) => {
+                (Connection::Polling(Polling::open(address).await?), Box::new(shellinabox::Shellinabox))
+            }
+        };
+        Viewer::new(connection, dialect).await
     }
 }

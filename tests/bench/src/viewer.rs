@@ -6,8 +6,9 @@ use anyhow::{Context, bail};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::{
+    connection::Connection,
     stats::float,
-    wire::{Opcode, Place, Socket},
+    wire::{Opcode, Place},
 };
 
 /// What hangs is reported by this; nothing is measured by it.
@@ -52,7 +53,7 @@ pub(crate) enum Pace {
 
 /// One connection to one session.
 pub(crate) struct Viewer {
-    socket: Socket,
+    connection: Connection,
     dialect: Box<dyn Dialect>,
     pace: Pace,
     decoded: Vec<u8>,
@@ -65,12 +66,15 @@ pub(crate) struct Viewer {
 }
 
 impl Viewer {
-    pub(crate) async fn new(mut socket: Socket, mut dialect: Box<dyn Dialect>) -> anyhow::Result<Self> {
+    pub(crate) async fn new(
+        mut connection: Connection,
+        mut dialect: Box<dyn Dialect>,
+    ) -> anyhow::Result<Self> {
         for (opcode, message) in dialect.greeting() {
-            socket.send(opcode, &message).await?;
+            connection.send(opcode, &message).await?;
         }
         let (decoded, free) = (Vec::new(), Instant::now());
-        Ok(Self { socket, dialect, pace: Pace::Full, decoded, free, bytes: 0, frames: 0 })
+        Ok(Self { connection, dialect, pace: Pace::Full, decoded, free, bytes: 0, frames: 0 })
     }
 
     pub(crate) fn paced(mut self, pace: Pace) -> Self {
@@ -82,8 +86,8 @@ impl Viewer {
     pub(crate) async fn piece(&mut self) -> anyhow::Result<Option<&[u8]>> {
         let (place, output) = loop {
             self.settle().await?;
-            let Some((opcode, place)) = self.socket.next().await? else { return Ok(None) };
-            let output = self.dialect.output(opcode, self.socket.payload(&place), &mut self.decoded);
+            let Some((opcode, place)) = self.connection.next().await? else { return Ok(None) };
+            let output = self.dialect.output(opcode, self.connection.payload(&place), &mut self.decoded);
             if output != Output::Nothing {
                 break (place, output);
             }
@@ -100,7 +104,7 @@ impl Viewer {
     fn slice(&self, place: &Place, output: Output) -> &[u8] {
         match output {
             Output::Nothing => &[],
-            Output::From(at) => &self.socket.payload(place)[at..],
+            Output::From(at) => &self.connection.payload(place)[at..],
             Output::Decoded => &self.decoded,
         }
     }
@@ -111,17 +115,17 @@ impl Viewer {
         if slow {
             sleep_until(self.free).await;
         }
-        if (slow || !self.socket.has_more())
+        if (slow || !self.connection.has_more())
             && let Some((opcode, message)) = self.dialect.acknowledgement()
         {
-            self.socket.send(opcode, &message).await?;
+            self.connection.send(opcode, &message).await?;
         }
         Ok(())
     }
 
     pub(crate) async fn type_in(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
         let (opcode, message) = self.dialect.input(bytes);
-        self.socket.send(opcode, &message).await
+        self.connection.send(opcode, &message).await
     }
 
     /// Tells the program of the stage what to do.

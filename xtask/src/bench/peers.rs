@@ -6,6 +6,7 @@ use anyhow::{Context, bail};
 
 use crate::{
     shell::{self, say},
+    system,
     workspace::Workspace,
 };
 
@@ -18,11 +19,17 @@ pub(super) fn set_up(workspace: &Workspace, name: &str) -> anyhow::Result<String
     let command = match name {
         "terminado" => terminado(workspace)?,
         "wetty" => wetty(workspace)?,
+        "shellinabox" => {
+            system::install_package("shellinaboxd", "shellinabox")?;
+            "shellinaboxd".to_owned()
+        }
         "ttyd" | "gotty" if shell::exists(name) => name.to_owned(),
         "ttyd" | "gotty" => {
             bail!("no {name} is on the PATH; another place is named by --peer {name}=COMMAND")
         }
-        _ => bail!("{name} is not known; these are: terminado, wetty, and ttyd and gotty where they are"),
+        _ => bail!(
+            "{name} is not known; these are: terminado, wetty, shellinabox, and ttyd and gotty where they are"
+        ),
     };
     Ok(format!("{name}={command}"))
 }

@@ -8,7 +8,7 @@ use crate::{
 /// A connection to a session.
 pub(crate) enum Connection {
     Socket(Socket),
-    Polling(Polling),
+    Polling(Box<Polling>),
 }
 
 impl Connection {

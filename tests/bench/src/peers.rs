@@ -287,9 +287,10 @@ impl Endpoint {
             (Kind::Wetty, _) => {
                 (open(wetty::PATH.to_owned(), "", origin()).await?, Box::new(wetty::Wetty::default()))
             }
-            (Kind::Shellinabox, _) => {
-                (Connection::Polling(Polling::open(address).await?), Box::new(shellinabox::Shellinabox))
-            }
+            (Kind::Shellinabox, _) => (
+                Connection::Polling(Box::new(Polling::open(address).await?)),
+                Box::new(shellinabox::Shellinabox),
+            ),
         };
         Viewer::new(connection, dialect).await
     }

@@ -46,7 +46,7 @@ impl Polling {
     }
 
     pub(crate) async fn send(&mut self, keys: &[u8]) -> anyhow::Result<()> {
-        let keys: String = keys.iter().map(|key| format!("{key:02X}")).collect();
+        let keys = hex::encode_upper(keys);
         let answer = self.typing.ask("POST", "/", &format!("{}&keys={keys}", self.form)).await?;
         if answer.status != 200 {
             bail!("keys were refused: {}", answer.status);

@@ -214,6 +214,9 @@ fn finish(report: &Report, options: &Options) -> anyhow::Result<()> {
         report::plots::write(report, docs)?;
     }
     report::json::check(report)?;
+    if options.only.is_empty() {
+        report::json::check_complete(report)?;
+    }
     let is_ours = |failed: &&figures::Failed| ["limpet", "reader", "relay"].contains(&failed.server.as_str());
     if let Some(failed) = report.failed.iter().find(is_ours) {
         bail!("{} gave no figures in {}: {}", failed.server, failed.scene, failed.why);

@@ -42,9 +42,11 @@ impl Way {
         }
     }
 
-    /// On slow links others let minutes of output pile up: to see that once is enough, and too much for a quick look.
+    /// On a slow way others let half a minute of output pile up: to see that once is enough, and too much for a quick look.
     fn is_worth_it(self, round: usize, kind: Kind, extent: Extent) -> bool {
-        matches!(self, Self::Near(..)) || kind == Kind::Limpet || round == 0 && extent == Extent::Full
+        matches!(self, Self::Near(_, Pace::Full))
+            || kind == Kind::Limpet
+            || round == 0 && extent == Extent::Full
     }
 
     fn round_trip(self) -> Duration {

@@ -23,7 +23,8 @@ impl Machine {
         Self {
             processor: proc::field("/proc/cpuinfo", "model name").unwrap_or_else(unknown),
             processors: available_parallelism().map_or(1, usize::from),
-            memory: proc::field("/proc/meminfo", "MemTotal").unwrap_or_else(unknown),
+            memory: proc::field("/proc/meminfo", "MemTotal")
+                .map_or_else(unknown, |memory| gibibytes(&memory)),
             // What is behind the number is a builder's own.
             kernel: kernel.trim().split('-').next().unwrap_or_default().to_owned(),
             versions,
@@ -38,6 +39,12 @@ impl Machine {
     }
 }
 
+/// As people say it, from so many kB as the kernel says it.
+fn gibibytes(memory: &str) -> String {
+    let kibibytes = memory.split(' ').next().and_then(|word| word.parse::<u64>().ok());
+    kibibytes.map_or_else(|| memory.to_owned(), |kibibytes| format!("{} GiB", kibibytes.div_ceil(1 << 20)))
+}
+
 /// What a program answers when asked for its version, the first line of it.
 pub(crate) fn version(command: &[&str]) -> Option<String> {
     let (program, arguments) = command.split_first()?;
@@ -45,4 +52,15 @@ pub(crate) fn version(command: &[&str]) -> Option<String> {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let line = text.lines().next()?.trim().to_owned();
     (output.status.success() && !line.is_empty()).then_some(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_said_as_people_say_it() {
+        assert_eq!(gibibytes("24683656 kB"), "24 GiB");
+        assert_eq!(gibibytes("unknown"), "unknown");
+    }
 }

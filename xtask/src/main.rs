@@ -3,6 +3,7 @@
 //! Every command does all of its own set-up, says what it does, and skips what is done already.
 #![expect(clippy::print_stderr, reason = "this program talks to whoever waits for it")]
 
+mod bench;
 mod compress;
 mod dev;
 mod needs;
@@ -32,7 +33,9 @@ cargo xtask COMMAND: everything there is to do with limpet's sources.
   run [-- FLAGS]    build the page and the server, and start it; FLAGS go to limpet
   build             build the one binary, target/release/limpet
   dev [-- FLAGS]    serve the page with live reload by `trunk serve`, and the server beside it
-  test [STEP ...]   run all tests, or just some steps of them: fmt clippy deny unit wasm e2e browser
+  test [STEP ...]   run all tests, or just some steps of them: fmt clippy deny unit wasm e2e browser bench
+  bench [--quick] [--check] [--only PART,...] [--against NAME,...] [--peer NAME=COMMAND] [--docs]
+                    measure limpet beside floors and other servers; see docs/performance.md
   torture [RECONNECTS [KILLS [UPGRADES [SEED]]]]
                     kill and replace the server under load, by default 10000, 200 and 200 times; nothing may be lost
   setup             fetch and build the tools that the others would, and no more
@@ -59,6 +62,7 @@ fn run(mut words: Vec<OsString>) -> anyhow::Result<()> {
         "build" => build(&workspace),
         "dev" => dev::run(&workspace, &flags(words)),
         "test" => tests::run(&workspace, &words),
+        "bench" => bench::run(&workspace, &words),
         "torture" => torture::run(&workspace, &words),
         "setup" => setup(&workspace),
         "help" | "--help" | "-h" => {

@@ -27,11 +27,22 @@ pub(crate) fn install() -> anyhow::Result<()> {
         say("programs", "the browser and the programs that tests drive are there");
         return Ok(());
     }
-    let list = missing.join(" ");
+    get(&missing, "tests need")
+}
+
+/// Makes sure that a program is there that a Debian package brings.
+pub(crate) fn install_package(program: &str, package: &str) -> anyhow::Result<()> {
+    if shell::exists(program) {
+        return Ok(());
+    }
+    get(&[package], "what is asked for needs")
+}
+
+/// Installs Debian packages, or says who needs them.
+fn get(packages: &[&str], who: &str) -> anyhow::Result<()> {
+    let list = packages.join(" ");
     if !shell::exists("apt-get") {
-        bail!(
-            "tests need these programs, by the names of their Debian packages: {list}; please install them"
-        );
+        bail!("{who} these programs, by the names of their Debian packages: {list}; please install them");
     }
     say("programs", &format!("installing by apt-get: {list}"));
     for words in [&["update", "--quiet=2"][..], &["install", "--quiet=2", "--yes", "--no-install-recommends"]]
@@ -39,10 +50,10 @@ pub(crate) fn install() -> anyhow::Result<()> {
         let mut apt = apt();
         apt.args(words).env("DEBIAN_FRONTEND", "noninteractive");
         if words[0] == "install" {
-            apt.args(&missing);
+            apt.args(packages);
         }
         if shell::run(apt).is_err() {
-            bail!("could not install what tests need; please run: sudo apt-get install {list}");
+            bail!("could not install what is needed; please run: sudo apt-get install {list}");
         }
     }
     Ok(())

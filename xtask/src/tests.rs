@@ -29,7 +29,7 @@ struct Step {
 const BROWSER_NEEDS: [Need; 6] =
     [Need::Wasm, Need::PagePackages, Need::Bindgen, Need::Trunk, Need::TestPackages, Need::Programs];
 
-const STEPS: [Step; 7] = [
+const STEPS: [Step; 8] = [
     Step { name: "fmt", what: "is the code formatted?", needs: &[Need::Rustfmt], run: fmt },
     Step {
         name: "clippy",
@@ -57,6 +57,12 @@ const STEPS: [Step; 7] = [
         run: e2e,
     },
     Step { name: "browser", what: "the real page, in Chromium", needs: &BROWSER_NEEDS, run: browser },
+    Step {
+        name: "bench",
+        what: "do figures come out? not: what are they?",
+        needs: &BROWSER_NEEDS,
+        run: bench,
+    },
 ];
 
 /// Runs the named steps, or all.
@@ -147,6 +153,10 @@ fn browser(workspace: &Workspace) -> anyhow::Result<()> {
         .env("ARTIFACTS", &artifacts);
     say("browser", &format!("screenshots are kept in {}", artifacts.display()));
     shell::run(node)
+}
+
+fn bench(workspace: &Workspace) -> anyhow::Result<()> {
+    crate::bench::run(workspace, &["--quick".into()])
 }
 
 fn test_files(folder: &PathBuf) -> anyhow::Result<Vec<PathBuf>> {

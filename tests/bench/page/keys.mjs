@@ -1,0 +1,36 @@
+// From a key's event to the frame that shows its glyph.
+
+import { PROMPT } from "../../browser/harness/server.mjs";
+
+import { prompt } from "./load.mjs";
+import { planted } from "./probe.mjs";
+
+/** So many keys in each round; the bare page echoes them itself, so what it takes is the browser's and xterm.js's part. */
+export async function keys(browser, pages, rounds, count, note) {
+  for (let round = 0; round < rounds; round += 1) {
+    for (const { name, begin } of pages) {
+      const served = await begin();
+      const context = await planted(browser, PROMPT.trim());
+      try {
+        const page = await context.newPage();
+        await page.goto(served.url.href);
+        await prompt(page);
+        await page.locator(".xterm-helper-textarea").first().focus();
+        const times = [];
+        for (let key = 0; key < count; key += 1) {
+          await page.evaluate(() => window.bench.nextGlyph());
+          await page.keyboard.press("x");
+          times.push(await page.evaluate(() => window.bench.result));
+        }
+        times.sort((one, other) => one - other);
+        for (const share of [50, 90, 99]) {
+          const rank = Math.ceil((share / 100) * times.length) - 1;
+          note("page key to glyph", `p${share}`, name, "ms", times[rank]);
+        }
+      } finally {
+        await context.close();
+        await served.stop();
+      }
+    }
+  }
+}

@@ -1,0 +1,53 @@
+// What is fetched, and when the first prompt is on the screen.
+
+import { PROMPT } from "../../browser/harness/server.mjs";
+import { until } from "../../browser/harness/wait.mjs";
+
+import { planted } from "./probe.mjs";
+
+const SCENE = "page load";
+
+/** From an empty cache, and again from a full one. */
+export async function load(browser, pages, rounds, note) {
+  for (let round = 0; round < rounds; round += 1) {
+    for (const { name, begin } of pages) {
+      const served = await begin();
+      const context = await planted(browser, PROMPT.trim());
+      try {
+        const page = await context.newPage();
+        const requests = [];
+        page.on("requestfinished", (request) => requests.push(request));
+        await page.goto(served.url.href);
+        note(SCENE, "first prompt, cold", name, "ms", await prompt(page));
+        if (round === 0) await sizes(requests, name, note);
+        await page.goto("about:blank");
+        await page.goto(served.url.href);
+        note(SCENE, "first prompt, warm", name, "ms", await prompt(page));
+      } finally {
+        await context.close();
+        await served.stop();
+      }
+    }
+  }
+}
+
+/** When the prompt was shown, in milliseconds since the page was asked for. */
+export function prompt(page) {
+  return until("a prompt", () => page.evaluate(() => window.bench?.prompt ?? 0), (time) => time > 0);
+}
+
+/** Bytes on the wire, compressed as the server compressed them. */
+async function sizes(requests, name, note) {
+  let sum = 0;
+  for (const request of requests) {
+    const path = new URL(request.url()).pathname;
+    if (path.includes("/api/") || request.url().startsWith("data:")) continue;
+    const { responseBodySize } = await request.sizes();
+    // An icon is asked for twice, and comes once.
+    if (responseBodySize === 0) continue;
+    sum += responseBodySize;
+    const file = path.split("/").at(-1).replace(/-[0-9a-f]{16}/, "") || "index.html";
+    if (name === "limpet") note("page files", file, name, "bytes", responseBodySize);
+  }
+  note("page files", "all", name, "bytes", sum);
+}

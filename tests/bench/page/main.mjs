@@ -1,0 +1,54 @@
+// The page in a real Chromium, beside a page that is xterm.js alone. Figures go to the standard output, one JSON object a line.
+
+import { NO_WEBGL, WEBGL, launch } from "../../browser/harness/browser.mjs";
+import { required } from "../../browser/harness/environment.mjs";
+import { Server } from "../../browser/harness/server.mjs";
+
+import { Bare } from "./bare.mjs";
+import { flood } from "./flood.mjs";
+import { keys } from "./keys.mjs";
+import { load } from "./load.mjs";
+import { memory } from "./memory.mjs";
+
+const quick = process.argv.includes("--quick");
+
+/** Tells one figure of one server. */
+function note(scene, metric, server, unit, value) {
+  process.stdout.write(`${JSON.stringify({ scene, metric, server, unit, value })}\n`);
+}
+
+/** Runs something with a browser of its own. */
+async function within(graphics, body) {
+  const browser = await launch(graphics);
+  try {
+    await body(browser);
+  } finally {
+    await browser.close();
+  }
+}
+
+const texts = { lines: required("BENCH_LINES"), coloured: required("BENCH_COLOURED") };
+const bare = await Bare.start(texts);
+const pages = [
+  { name: "xterm.js", begin: async () => ({ url: bare.url, stop: async () => {} }) },
+  { name: "limpet", begin: () => Server.start() },
+];
+// A page that cannot keep up is shown pictures; for its rate the program has to wait for it.
+const flooded = [
+  pages[0],
+  { name: "limpet", begin: () => Server.start(undefined, ["--flow", "hold"]) },
+  { name: "limpet, auto", begin: () => Server.start() },
+];
+const rounds = quick ? 1 : 5;
+try {
+  await within(NO_WEBGL, (browser) => load(browser, pages, rounds, note));
+  await within(NO_WEBGL, (browser) => keys(browser, pages, rounds, quick ? 10 : 100, note));
+  for (const [renderer, graphics] of quick ? [["DOM", NO_WEBGL]] : [["DOM", NO_WEBGL], ["WebGL", WEBGL]]) {
+    await within(graphics, (browser) => flood(browser, flooded, renderer, texts, quick ? 1 : 3, quick ? 500 : 5000, note));
+  }
+  for (const tabs of quick ? [1] : [1, 10, 50]) {
+    await within(NO_WEBGL, (browser) => memory(browser, tabs, note));
+  }
+} finally {
+  bare.stop();
+}

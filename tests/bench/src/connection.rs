@@ -1,0 +1,45 @@
+//! What a viewer is connected by.
+
+use crate::{
+    polling::Polling,
+    wire::{Opcode, Place, Socket},
+};
+
+/// A connection to a session.
+pub(crate) enum Connection {
+    Socket(Socket),
+    Polling(Box<Polling>),
+}
+
+impl Connection {
+    /// The next message; none when the connection ends.
+    pub(crate) async fn next(&mut self) -> anyhow::Result<Option<(Opcode, Place)>> {
+        match self {
+            Self::Socket(socket) => socket.next().await,
+            Self::Polling(polling) => polling.next().await.map(|()| Some((Opcode::Text, Place::Parts))),
+        }
+    }
+
+    /// The payload of the message that has just come.
+    pub(crate) fn payload(&self, place: &Place) -> &[u8] {
+        match self {
+            Self::Socket(socket) => socket.payload(place),
+            Self::Polling(polling) => polling.answer(),
+        }
+    }
+
+    /// Whether another message is here already.
+    pub(crate) fn has_more(&self) -> bool {
+        match self {
+            Self::Socket(socket) => socket.has_more(),
+            Self::Polling(_) => false,
+        }
+    }
+
+    pub(crate) async fn send(&mut self, opcode: Opcode, payload: &[u8]) -> anyhow::Result<()> {
+        match self {
+            Self::Socket(socket) => socket.send(opcode, payload).await,
+            Self::Polling(polling) => polling.send(payload).await,
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! The least that can be done: what limpet is held against.
+//!
+//! Each connection has a pty and a program of its own. Nothing is kept, nobody is asked who they are, and nothing is
+//! done about viewers that are slow.
+
+use std::{
+    io::{self, Write as _},
+    os::fd::OwnedFd,
+    process::Stdio,
+};
+
+use anyhow::Context;
+use clap::ValueEnum;
+use nix::{
+    fcntl::{FcntlArg, OFlag, fcntl},
+    pty::{Winsize, openpty},
+    unistd,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, unix::AsyncFd},
+    net::{
+        TcpListener, TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    process::{Child, Command},
+    task::{LocalSet, yield_now},
+};
+
+use crate::{
+    stage,
+    wire::{Head, Opcode, head},
+};
+
+/// What is done with the output of programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Floor {
+    /// It is read and thrown away; only that it has ended is passed on. No server can be faster.
+    Reader,
+    /// Read until there is none, and passed on in one frame.
+    Relay,
+    /// No program at all: a frame from memory, over and over. Shows what the load generator can take.
+    Source,
+}
+
+/// What a frame holds at most, as limpet's do.
+const FRAME: usize = 64 * 1024;
+
+/// Room before a frame's payload for the longest head that is sent.
+const HEAD: usize = 10;
+
+/// Serves until it is killed. Tells on the standard output where.
+pub(crate) async fn serve(floor: Floor, program: &[String]) -> anyhow::Result<()> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let mut out = io::stdout();
+    writeln!(out, "{}", listener.local_addr()?)?;
+    out.flush()?;
+    let tasks = LocalSet::new();
+    let accept = async {
+        loop {
+            let (stream, _) = listener.accept().await?;
+            let program = program.to_vec();
+            // One connection that fails is nothing to the others.
+            tokio::task::spawn_local(async move { connection(stream, floor, &program).await });
+        }
+    };
+    tasks.run_until(accept).await
+}
+
+async fn connection(mut stream: TcpStream, floor: Floor, program: &[String]) -> anyhow::Result<()> {
+    stream.set_nodelay(true)?;
+    shake_hands(&mut stream).await?;
+    let (mut from, mut to) = stream.into_split();
+    if floor == Floor::Source {
+        return source(&mut from, &mut to).await;
+    }
+    let (master, _child) = spawn(program)?;
+    // The end of either is the end of both, and of the program.
+    tokio::select! {
+        ended = carry_output(&master, &mut to, floor) => ended,
+        ended = carry_input(&mut from, &master) => ended,
+    }
+}
+
+async fn shake_hands(stream: &mut TcpStream) -> anyhow::Result<()> {
+    let mut seen = Vec::new();
+    while !seen.ends_with(b"\r\n\r\n") {
+        if stream.read_buf(&mut seen).await? == 0 {
+            return Ok(());
+        }
+    }
+    let request = String::from_utf8_lossy(&seen);
+    let key = request
+        .lines()
+        .filter_map(|line| line.split_once(": "))
+        .find(|(name, _)| *name == "Sec-WebSocket-Key");
+    let (_, key) = key.context("a handshake has a key")?;
+    let accept = tungstenite::handshake::derive_accept_key(key.as_bytes());
+    let answer = format!(
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Accept: {accept}\r\n\r\n"
+    );
+    stream.write_all(answer.as_bytes()).await?;
+    Ok(())
+}
+
+/// Starts the program on a pty. It is killed when the child is dropped.
+#[expect(deprecated, reason = "sound here, where the descriptor has one owner; the other way is unsafe")]
+fn spawn(program: &[String]) -> anyhow::Result<(AsyncFd<OwnedFd>, Child)> {
+    let size = Winsize { ws_col: 80, ws_row: 24, ws_xpixel: 0, ws_ypixel: 0 };
+    let pty = openpty(Some(&size), None)?;
+    for descriptor in [&pty.master, &pty.slave] {
+        fcntl(descriptor, FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC))?;
+    }
+    fcntl(&pty.master, FcntlArg::F_SETFL(OFlag::O_RDWR | OFlag::O_NONBLOCK))?;
+    // It makes its standard input the controlling terminal, and is then replaced by the program.
+    let mut command = Command::new("setsid");
+    command.arg("--ctty").args(program).kill_on_drop(true);
+    let slave = || pty.slave.try_clone().map(Stdio::from);
+    command.stdin(slave()?).stdout(slave()?).stderr(slave()?);
+    let child = command.spawn().context("could not run setsid")?;
+    Ok((AsyncFd::new(pty.master)?, child))
+}
+
+async fn carry_output(
+    master: &AsyncFd<OwnedFd>,
+    to: &mut OwnedWriteHalf,
+    floor: Floor,
+) -> anyhow::Result<()> {
+    let mut buffer = vec![0; HEAD + FRAME];
+    loop {
+        let count = drain(master, &mut buffer[HEAD..]).await?;
+        if count == 0 {
+            return Ok(());
+        }
+        let payload = HEAD..HEAD + count;
+        if floor == Floor::Relay {
+            send(to, &mut buffer, payload).await?;
+        } else if buffer[payload.clone()].ends_with(stage::LAST) {
+            send(to, &mut buffer, payload.start.max(payload.end.saturating_sub(stage::MARK))..payload.end)
+                .await?;
+        }
+    }
+}
+
+/// Sends a part of the buffer, by one call: there is room for the head before it.
+async fn send(
+    to: &mut OwnedWriteHalf,
+    buffer: &mut [u8],
+    part: std::ops::Range<usize>,
+) -> anyhow::Result<()> {
+    let head = head(Opcode::Binary, part.len(), false);
+    let start = part.start - head.len();
+    buffer[start..part.start].copy_from_slice(&head);
+    to.write_all(&buffer[start..part.end]).await?;
+    Ok(())
+}
+
+/// Reads until there is nothing left even after others have run once, or the buffer is full. 0 is the end.
+async fn drain(master: &AsyncFd<OwnedFd>, buffer: &mut [u8]) -> anyhow::Result<usize> {
+    let mut count = 0;
+    loop {
+        let mut ready = master.readable().await?;
+        let mut patient = true;
+        while count < buffer.len() {
+            match unistd::read(master.get_ref(), &mut buffer[count..]) {
+                // The program has ended, and nobody else has the terminal.
+                Ok(0) | Err(nix::Error::EIO) => return Ok(count),
+                Ok(more) => count += more,
+                Err(nix::Error::EAGAIN) if patient && count > 0 => {
+                    patient = false;
+                    yield_now().await;
+                }
+                Err(nix::Error::EAGAIN) => {
+                    ready.clear_ready();
+                    break;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if count > 0 {
+            return Ok(count);
+        }
+    }
+}
+
+async fn carry_input(from: &mut OwnedReadHalf, master: &AsyncFd<OwnedFd>) -> anyhow::Result<()> {
+    let mut seen = Vec::new();
+    while let Some(payload) = frame(from, &mut seen).await? {
+        let mut rest = &payload[..];
+        while !rest.is_empty() {
+            let mut ready = master.writable().await?;
+            match unistd::write(master.get_ref(), rest) {
+                Ok(count) => rest = &rest[count..],
+                Err(nix::Error::EAGAIN) => ready.clear_ready(),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The payload of the next frame. None at the end.
+async fn frame(from: &mut OwnedReadHalf, seen: &mut Vec<u8>) -> anyhow::Result<Option<Vec<u8>>> {
+    loop {
+        if let Some(head) = Head::parse(seen).filter(|head| head.len + head.payload <= seen.len()) {
+            let rest = seen.split_off(head.len + head.payload);
+            let mut frame = std::mem::replace(seen, rest);
+            head.unmask(&mut frame);
+            let is_data = matches!(head.opcode()?, None | Some(Opcode::Binary | Opcode::Text));
+            return Ok(is_data.then(|| frame.split_off(head.len)));
+        }
+        if from.read_buf(seen).await? == 0 {
+            return Ok(None);
+        }
+    }
+}
+
+/// Sends as many bytes as it is told to, then the mark.
+async fn source(from: &mut OwnedReadHalf, to: &mut OwnedWriteHalf) -> anyhow::Result<()> {
+    let mut buffer = vec![b'x'; HEAD + 16 * 1024];
+    let mut seen = Vec::new();
+    while let Some(asked) = frame(from, &mut seen).await? {
+        let mut left: usize = String::from_utf8_lossy(&asked).trim().parse()?;
+        while left > 0 {
+            let part = left.min(buffer.len() - HEAD);
+            send(to, &mut buffer, HEAD..HEAD + part).await?;
+            left -= part;
+        }
+        to.write_all(&[head(Opcode::Binary, stage::END.len(), false), stage::END.to_vec()].concat()).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,158 @@
+//! Echo: from a key to what the program makes of it.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use tokio::{sync::oneshot, task::JoinHandle, time::sleep};
+
+use super::{Bench, Extent, ready};
+use crate::{
+    figures::Unit,
+    noise::Listener,
+    peers::{Endpoint, Follow, Kind, Peer},
+    say,
+    stats::percentile,
+    viewer::Viewer,
+};
+
+/// A key that no flood holds.
+const KEY: u8 = b'K';
+
+/// What goes on meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Beside {
+    Nothing,
+    /// Floods in other sessions, each watched.
+    Floods(usize),
+    /// A flood in the same session.
+    OwnFlood,
+}
+
+impl Beside {
+    fn scene(self) -> String {
+        match self {
+            Self::Nothing => "echo idle".to_owned(),
+            Self::Floods(1) => "echo beside 1 flood".to_owned(),
+            Self::Floods(floods) => format!("echo beside {floods} floods"),
+            Self::OwnFlood => "echo in a flood".to_owned(),
+        }
+    }
+}
+
+/// The program echoes every key by itself, as shells and editors do.
+const ECHO: &str = "stty raw; printf '=DO''NE='; exec cat";
+
+/// The same, and prints lines for ever.
+const ECHO_IN_FLOOD: &str = "stty raw; yes 0123456789012345678901234567890 & printf '=DO''NE='; exec cat";
+
+/// Prints lines for ever.
+const FLOOD: &str = "exec yes 0123456789012345678901234567890";
+
+/// All of it.
+pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
+    let scenes: &[Beside] = match bench.extent {
+        Extent::Full => &[Beside::Nothing, Beside::Floods(1), Beside::Floods(4), Beside::OwnFlood],
+        Extent::Quick => &[Beside::Nothing, Beside::Floods(1)],
+    };
+    for &beside in scenes {
+        let keys = match beside {
+            Beside::Nothing => bench.extent.pick(2_000, 100),
+            _ => bench.extent.pick(400, 30),
+        };
+        let rounds = bench.extent.pick(5, 2);
+        say(&format!("{}, {rounds} rounds of {keys} keys", beside.scene()));
+        turns(bench, beside, keys, rounds).await?;
+    }
+    Ok(())
+}
+
+async fn turns(bench: &mut Bench, beside: Beside, keys: usize, rounds: usize) -> anyhow::Result<()> {
+    let servers = bench.servers();
+    let mut all = vec![Vec::new(); servers.len()];
+    for _ in 0..rounds {
+        for (server, all) in servers.iter().zip(&mut all) {
+            let times = once(bench, server, beside, keys).await;
+            all.extend(bench.accept(&beside.scene(), server, times).unwrap_or_default());
+        }
+    }
+    // The rare ones are seen only in all of them together.
+    for (server, mut all) in servers.iter().zip(all) {
+        all.sort_by(f64::total_cmp);
+        if let Some(value) = percentile(&all, 0.999) {
+            bench.book.note(&beside.scene(), "p99.9 of all", &server.name, Unit::Microseconds, value);
+        }
+    }
+    Ok(())
+}
+
+async fn once(bench: &mut Bench, peer: &Peer, beside: Beside, keys: usize) -> anyhow::Result<Vec<f64>> {
+    let program = bench.stage.program();
+    let server = peer.start(&program, &[]).await?;
+    // A floor is a process for each session, so what floods are to it is what they are to the machine.
+    let flooding = match peer.kind {
+        Kind::Floor(_) => Some(peer.start(&program, &[]).await?),
+        _ => None,
+    };
+    let floods = flood(bench, &flooding.as_ref().unwrap_or(&server).endpoint, beside).await?;
+    let (_session, mut viewer) = ready(&server.endpoint, Follow::All).await?;
+    viewer.order(if beside == Beside::OwnFlood { ECHO_IN_FLOOD } else { ECHO }).await?;
+    viewer.until_within(crate::stage::END).await?;
+
+    let listener = Listener::start();
+    let times = keys_to_echoes(&mut viewer, keys).await?;
+    bench.book.heard(&beside.scene(), &peer.name, listener.stop());
+    floods.iter().for_each(JoinHandle::abort);
+    server.stop().await?;
+    if let Some(flooding) = flooding {
+        flooding.stop().await?;
+    }
+
+    let mut sorted = times.clone();
+    sorted.sort_by(f64::total_cmp);
+    for (name, share) in [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999)] {
+        if let Some(value) = percentile(&sorted, share) {
+            bench.book.note(&beside.scene(), name, &peer.name, Unit::Microseconds, value);
+        }
+    }
+    Ok(times)
+}
+
+/// Starts floods, and waits until each of them runs.
+async fn flood(
+    bench: &Bench,
+    server: &Endpoint,
+    beside: Beside,
+) -> anyhow::Result<Vec<JoinHandle<anyhow::Result<()>>>> {
+    let Beside::Floods(count) = beside else { return Ok(Vec::new()) };
+    let mut floods = Vec::new();
+    for _ in 0..count {
+        let server = server.clone();
+        let (tell, runs) = oneshot::channel();
+        floods.push(bench.crowd.spawn(async move {
+            let (_session, mut viewer) = ready(&server, Follow::All).await?;
+            viewer.order(FLOOD).await?;
+            viewer.until_within(b"0123456789").await?;
+            // Who has given up waiting does not want to know.
+            let _ = tell.send(());
+            viewer.drink().await
+        }));
+        runs.await.context("a flood did not start")?;
+    }
+    Ok(floods)
+}
+
+/// Types keys, each when the one before has come back and a moment has passed, and gives the times in microseconds.
+async fn keys_to_echoes(viewer: &mut Viewer, keys: usize) -> anyhow::Result<Vec<f64>> {
+    let mut times = Vec::with_capacity(keys);
+    for key in 0..keys {
+        let start = Instant::now();
+        viewer.type_in(&[KEY]).await?;
+        viewer.until_byte(KEY).await?;
+        times.push(start.elapsed().as_secs_f64() * 1e6);
+        // Now and then, so that keys do not fall into step with anything.
+        if key % 16 == 15 {
+            sleep(Duration::from_millis(1)).await;
+        }
+    }
+    Ok(times)
+}

@@ -1,0 +1,57 @@
+//! The page, by a program of Node's that drives Chromium and tells its figures line by line.
+
+use std::process::Stdio;
+
+use anyhow::{Context, bail};
+use serde::Deserialize;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::Command,
+};
+
+use super::{Bench, Extent};
+use crate::{figures::Unit, noise::Listener, say, stage::Text};
+
+/// What it tells.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Told {
+    scene: String,
+    metric: String,
+    server: String,
+    unit: Unit,
+    value: f64,
+}
+
+/// All of it.
+pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
+    let chromium = bench.chromium.clone().context("without --chromium there are no figures of the page")?;
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/page/main.mjs");
+    let mut command = Command::new("node");
+    command.arg(script).args((bench.extent == Extent::Quick).then_some("--quick"));
+    command.env("LIMPET_BIN", std::path::absolute(bench.limpet.program())?).env("CHROMIUM", chromium);
+    for (name, text) in [("BENCH_LINES", Text::Lines), ("BENCH_COLOURED", Text::Coloured)] {
+        command.env(name, bench.stage.file(text, 4_000_000)?);
+    }
+    say("the page");
+    let listener = Listener::start();
+    let mut child = command.stdout(Stdio::piped()).kill_on_drop(true).spawn().context("Node.js is needed")?;
+    let mut lines = BufReader::new(child.stdout.take().context("it has no output")?).lines();
+    let mut last = String::new();
+    while let Some(line) = lines.next_line().await? {
+        let told: Told =
+            serde_json::from_str(&line).with_context(|| format!("the page's part said {line}"))?;
+        let Told { scene, metric, server, unit, value } = told;
+        if scene != last {
+            say(&scene);
+        }
+        bench.book.note(&scene, &metric, &server, unit, value);
+        last = scene;
+    }
+    bench.book.heard("page", "limpet", listener.stop());
+    let status = child.wait().await?;
+    if !status.success() {
+        bail!("the page's part ended with {status}");
+    }
+    Ok(())
+}

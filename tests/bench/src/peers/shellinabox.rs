@@ -1,0 +1,62 @@
+//! Shell In A Box: answers of JSON to requests that wait.
+
+use serde_json::Value;
+
+use crate::{
+    viewer::{Dialect, Output},
+    wire::Opcode,
+};
+
+pub(super) struct Shellinabox;
+
+/// It wants to be told who runs a program and where.
+pub(super) fn arguments(port: u16, program: &[String]) -> Vec<String> {
+    let (user, group) = (nix::unistd::getuid(), nix::unistd::getgid());
+    let user =
+        nix::unistd::User::from_uid(user).ok().flatten().map_or_else(|| user.to_string(), |user| user.name);
+    let group = nix::unistd::Group::from_gid(group)
+        .ok()
+        .flatten()
+        .map_or_else(|| group.to_string(), |group| group.name);
+    let service = format!("/:{user}:{group}:/:{}", program.join(" "));
+    let port = port.to_string();
+    ["--disable-ssl", "--localhost-only", "--no-beep", "--port", &port, "--service", &service]
+        .map(str::to_owned)
+        .to_vec()
+}
+
+impl Dialect for Shellinabox {
+    fn output(&mut self, _: Opcode, message: &[u8], decoded: &mut Vec<u8>) -> Output {
+        let Ok(answer) = serde_json::from_slice::<Value>(message) else { return Output::Nothing };
+        let Some(text) = answer["data"].as_str().filter(|text| !text.is_empty()) else {
+            return Output::Nothing;
+        };
+        decoded.clear();
+        // Each byte is a character.
+        for letter in text.chars() {
+            match u8::try_from(u32::from(letter)) {
+                Ok(byte) => decoded.push(byte),
+                Err(_) => decoded.extend(letter.encode_utf8(&mut [0; 4]).bytes()),
+            }
+        }
+        Output::Decoded
+    }
+
+    fn input(&mut self, bytes: &[u8]) -> (Opcode, Vec<u8>) {
+        (Opcode::Text, bytes.to_vec())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_come_as_characters() {
+        let mut decoded = Vec::new();
+        let message = br#"{"session":"x","data":"\u00E2\u0094\u0080\r\n"}"#;
+        assert_eq!(Shellinabox.output(Opcode::Text, message, &mut decoded), Output::Decoded);
+        assert_eq!(decoded, "─\r\n".as_bytes());
+        assert_eq!(Shellinabox.output(Opcode::Text, br#"{"data":""}"#, &mut decoded), Output::Nothing);
+    }
+}

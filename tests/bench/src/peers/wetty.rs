@@ -1,0 +1,61 @@
+//! `WeTTY`: socket.io, which is events as arrays of JSON behind digits.
+
+use serde_json::{Value, json};
+
+use crate::{
+    viewer::{Dialect, Output},
+    wire::Opcode,
+};
+
+pub(super) const PATH: &str = "/wetty/socket.io/?EIO=4&transport=websocket";
+
+/// What there is to be said.
+#[derive(Default)]
+pub(super) struct Wetty {
+    /// Characters that have come and were not yet confirmed: it stops at some point if nobody does.
+    unconfirmed: usize,
+    /// It asks every now and then whether anybody is there.
+    asked: bool,
+}
+
+pub(super) fn arguments(port: u16, program: &[String]) -> Vec<String> {
+    let port = port.to_string();
+    let command = program.join(" ");
+    ["--host", "127.0.0.1", "--port", &port, "--base", "/wetty", "--command", &command]
+        .map(str::to_owned)
+        .to_vec()
+}
+
+impl Dialect for Wetty {
+    fn greeting(&mut self) -> Vec<(Opcode, Vec<u8>)> {
+        vec![(Opcode::Text, b"40".to_vec())]
+    }
+
+    fn output(&mut self, _: Opcode, message: &[u8], decoded: &mut Vec<u8>) -> Output {
+        self.asked |= message == b"2";
+        let Some(event) = message.strip_prefix(b"42") else { return Output::Nothing };
+        let Ok(Value::Array(words)) = serde_json::from_slice(event) else { return Output::Nothing };
+        match &words[..] {
+            [Value::String(name), Value::String(text)] if name == "data" => {
+                self.unconfirmed += text.encode_utf16().count();
+                decoded.clear();
+                decoded.extend_from_slice(text.as_bytes());
+                Output::Decoded
+            }
+            _ => Output::Nothing,
+        }
+    }
+
+    fn input(&mut self, bytes: &[u8]) -> (Opcode, Vec<u8>) {
+        let event = json!(["input", String::from_utf8_lossy(bytes)]);
+        (Opcode::Text, format!("42{event}").into_bytes())
+    }
+
+    fn acknowledgement(&mut self) -> Option<(Opcode, Vec<u8>)> {
+        if std::mem::take(&mut self.asked) {
+            return Some((Opcode::Text, b"3".to_vec()));
+        }
+        let confirmed = std::mem::take(&mut self.unconfirmed);
+        (confirmed > 0).then(|| (Opcode::Text, format!("42{}", json!(["commit", confirmed])).into_bytes()))
+    }
+}

@@ -1,0 +1,139 @@
+//! What the kernel tells of processes.
+
+use std::{collections::HashMap, fs};
+
+use anyhow::Context;
+
+use crate::stats::float;
+
+/// What a process has used so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Used {
+    /// Seconds on a processor.
+    pub(crate) cpu: f64,
+    /// How often it was switched away from, by its own will or not.
+    pub(crate) switches: f64,
+}
+
+impl Used {
+    /// By all threads of a process that there are.
+    pub(crate) fn by(pid: u32) -> Self {
+        let threads = entries(&format!("/proc/{pid}/task"));
+        threads.iter().map(|thread| Self::by_thread(pid, thread)).fold(Self::default(), Self::and)
+    }
+
+    fn by_thread(pid: u32, thread: &str) -> Self {
+        let schedule = read(&format!("/proc/{pid}/task/{thread}/schedstat"));
+        let nanoseconds = schedule.split(' ').next().and_then(|word| word.parse::<u64>().ok()).unwrap_or(0);
+        let status = read(&format!("/proc/{pid}/task/{thread}/status"));
+        let switches =
+            status.lines().filter(|line| line.contains("ctxt_switches")).filter_map(number).sum::<u64>();
+        Self { cpu: float(nanoseconds) / 1e9, switches: float(switches) }
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self { cpu: self.cpu + other.cpu, switches: self.switches + other.switches }
+    }
+
+    /// What has been used since.
+    pub(crate) fn since(self, earlier: Self) -> Self {
+        Self { cpu: self.cpu - earlier.cpu, switches: self.switches - earlier.switches }
+    }
+}
+
+/// What a process holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Held {
+    /// Bytes in memory, what it shares with others included.
+    pub(crate) resident: f64,
+    /// Bytes in memory, its part only of what it shares.
+    pub(crate) proportional: f64,
+    pub(crate) threads: f64,
+    pub(crate) descriptors: f64,
+}
+
+impl Held {
+    pub(crate) fn by(pid: u32) -> Self {
+        let rollup = read(&format!("/proc/{pid}/smaps_rollup"));
+        let of = |name: &str| {
+            let line = rollup.lines().find(|line| line.starts_with(name));
+            float(line.and_then(number).unwrap_or(0)) * 1024.0
+        };
+        Self {
+            resident: of("Rss:"),
+            proportional: of("Pss:"),
+            threads: float(entries(&format!("/proc/{pid}/task")).len()),
+            descriptors: float(entries(&format!("/proc/{pid}/fd")).len()),
+        }
+    }
+}
+
+/// Every process: its parent, its name, and the ticks of CPU that it has used.
+pub(crate) fn everybody() -> HashMap<u32, (u32, String, u64)> {
+    let processes = entries("/proc").into_iter().filter_map(|name| name.parse().ok());
+    processes.filter_map(|pid| stat(pid).map(|stat| (pid, stat))).collect()
+}
+
+fn stat(pid: u32) -> Option<(u32, String, u64)> {
+    let line = read(&format!("/proc/{pid}/stat"));
+    let (head, rest) = line.rsplit_once(')')?;
+    let fields: Vec<&str> = rest.split_whitespace().collect();
+    let ticks = |at: usize| fields.get(at).and_then(|word| word.parse::<u64>().ok());
+    let name = head.split_once('(')?.1.to_owned();
+    Some((fields.get(1)?.parse().ok()?, name, ticks(11)? + ticks(12)?))
+}
+
+/// The children of a process, by number and name.
+pub(crate) fn children(pid: u32) -> Vec<(u32, String)> {
+    let lists = entries(&format!("/proc/{pid}/task"));
+    let lists = lists.iter().map(|thread| read(&format!("/proc/{pid}/task/{thread}/children")));
+    let pids: Vec<u32> = lists
+        .flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
+        .collect();
+    pids.into_iter().map(|pid| (pid, read(&format!("/proc/{pid}/comm")).trim().to_owned())).collect()
+}
+
+/// The first number in a line.
+fn number(line: &str) -> Option<u64> {
+    line.split_whitespace().find_map(|word| word.parse().ok())
+}
+
+/// Nothing of what is gone meanwhile.
+fn read(path: &str) -> String {
+    fs::read_to_string(path).unwrap_or_default()
+}
+
+fn entries(folder: &str) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect()
+}
+
+/// The first line of a file's that begins with a name, what is behind the colon of it.
+pub(crate) fn field(path: &str, name: &str) -> anyhow::Result<String> {
+    let text = fs::read_to_string(path).with_context(|| format!("could not read {path}"))?;
+    let line = text.lines().find(|line| line.starts_with(name));
+    let (_, value) =
+        line.and_then(|line| line.split_once(':')).with_context(|| format!("{path} has no {name}"))?;
+    Ok(value.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_finds_itself() {
+        let me = std::process::id();
+        assert!(everybody().contains_key(&me));
+        assert!(Used::by(me).cpu > 0.0);
+        let held = Held::by(me);
+        assert!(held.resident >= held.proportional && held.proportional > 0.0);
+        assert!(held.threads >= 1.0 && held.descriptors >= 3.0);
+    }
+
+    #[test]
+    fn of_a_process_that_is_gone_there_is_nothing() {
+        assert_eq!(Used::by(u32::MAX), Used::default());
+        assert_eq!(Held::by(u32::MAX), Held::default());
+    }
+}

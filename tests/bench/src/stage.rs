@@ -1,0 +1,182 @@
+//! What runs in every session, whoever serves it, and what it prints.
+
+use std::{fs, path::PathBuf};
+
+use anyhow::Context;
+use tempfile::TempDir;
+
+/// Printed when the program waits to be told what to do.
+pub(crate) const READY: &[u8] = b"=READY=";
+
+/// Printed when that is done.
+pub(crate) const END: &[u8] = b"=DONE=";
+
+/// What every mark ends with, and no other output holds.
+pub(crate) const LAST: &[u8] = b"=";
+
+/// At least as long as every mark.
+pub(crate) const MARK: usize = 16;
+
+/// Does what it is told, line by line.
+const SCRIPT: &str = "stty -echo\nprintf '=READY='\nwhile read -r line; do eval \"$line\"; done\n";
+
+/// The kinds of text that are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Text {
+    /// Short lines, some 16 characters each.
+    Lines,
+    /// Every word in a colour of its own.
+    Coloured,
+    /// Most characters have several bytes.
+    Utf8,
+    /// Lines of 4,000 characters.
+    Long,
+    /// A `y` in each line.
+    Yes,
+}
+
+impl Text {
+    pub(crate) const ALL: [Self; 5] = [Self::Lines, Self::Coloured, Self::Utf8, Self::Long, Self::Yes];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Lines => "lines",
+            Self::Coloured => "coloured",
+            Self::Utf8 => "utf8",
+            Self::Long => "long",
+            Self::Yes => "yes",
+        }
+    }
+
+    /// How many times as fast as short lines a pty carries it, so that all runs take about as long.
+    const fn ease(self) -> usize {
+        match self {
+            Self::Lines | Self::Yes => 1,
+            Self::Coloured | Self::Utf8 | Self::Long => 3,
+        }
+    }
+
+    fn generate(self, len: usize) -> Vec<u8> {
+        let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
+        let mut text = Vec::with_capacity(len + 64);
+        while text.len() < len {
+            self.add_line(&mut text, &mut dice);
+        }
+        text
+    }
+
+    fn add_line(self, text: &mut Vec<u8>, dice: &mut Dice) {
+        match self {
+            Self::Lines => (0..3).for_each(|_| dice.word(text)),
+            Self::Coloured => {
+                for _ in 0..12 {
+                    text.extend(format!("\x1b[1;38;5;{}m", dice.below(256)).bytes());
+                    dice.word(text);
+                    text.extend(b"\x1b[0m");
+                }
+            }
+            Self::Utf8 => {
+                for _ in 0..30 {
+                    let letters = ['ä', 'ж', 'λ', '日', '本', '─', '█', 'e', ' '];
+                    let letter = letters[dice.below(letters.len())];
+                    text.extend(letter.encode_utf8(&mut [0; 4]).bytes());
+                }
+            }
+            Self::Long => (0..4000).for_each(|_| text.push(b'a' + dice.letter())),
+            Self::Yes => text.push(b'y'),
+        }
+        text.push(b'\n');
+    }
+}
+
+/// Numbers that look random and are the same every time (xorshift).
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 >> 33).unwrap_or(0) % end
+    }
+
+    fn letter(&mut self) -> u8 {
+        u8::try_from(self.below(26)).unwrap_or(0)
+    }
+
+    fn word(&mut self, text: &mut Vec<u8>) {
+        let len = 2 + self.below(6);
+        (0..len).for_each(|_| text.push(b'a' + self.letter()));
+        text.push(b' ');
+    }
+}
+
+/// The program and the files that it prints, in a folder that goes with this.
+pub(crate) struct Stage {
+    folder: TempDir,
+}
+
+/// Something to print, and how many bytes of it come out of the pty: every end of a line has two.
+#[derive(Clone, Debug)]
+pub(crate) struct Piece {
+    pub(crate) line: String,
+    pub(crate) bytes: usize,
+}
+
+impl Stage {
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        let folder = TempDir::with_prefix("limpet-bench-").context("could not make a folder")?;
+        fs::write(folder.path().join("stage.sh"), SCRIPT)?;
+        Ok(Self { folder })
+    }
+
+    /// The program of every session.
+    pub(crate) fn program(&self) -> Vec<String> {
+        vec!["sh".to_owned(), self.path("stage.sh").display().to_string()]
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// A file with so much of a text: `len` bytes of short lines, and of others what takes about as long.
+    pub(crate) fn file(&self, text: Text, len: usize) -> anyhow::Result<PathBuf> {
+        let len = len * text.ease();
+        let path = self.path(&format!("{}-{len}", text.name()));
+        if !path.exists() {
+            let content = text.generate(len);
+            fs::write(&path, content).with_context(|| format!("could not write {}", path.display()))?;
+        }
+        Ok(path)
+    }
+
+    /// The order to print so much of a text.
+    pub(crate) fn text(&self, text: Text, len: usize) -> anyhow::Result<Piece> {
+        let path = self.file(text, len)?;
+        let content = fs::read(&path)?;
+        let newlines = memchr::memchr_iter(b'\n', &content).count();
+        let (file, size) = (path.display(), content.len());
+        let print = if text == Text::Yes { format!("yes | head -c {size}") } else { format!("cat {file}") };
+        let line = format!("{print}; printf '=DO''NE='");
+        Ok(Piece { line, bytes: size + newlines + END.len() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_holds_a_mark() {
+        for text in Text::ALL {
+            let generated = text.generate(100_000);
+            assert!(generated.len() >= 100_000 && !generated.contains(&b'='));
+            assert_eq!(generated, text.generate(100_000), "it is the same every time");
+        }
+    }
+
+    #[test]
+    fn every_mark_ends_as_marks_do() {
+        assert!([READY, END].iter().all(|mark| mark.ends_with(LAST) && mark.len() <= MARK));
+    }
+}

@@ -1,0 +1,219 @@
+//! The load generator: a viewer that takes output in, types, and costs next to nothing.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::{
+    connection::Connection,
+    stats::float,
+    wire::{Opcode, Place},
+};
+
+/// What hangs is reported by this; nothing is measured by it.
+const DEADLINE: Duration = Duration::from_mins(2);
+
+/// How a server frames what programs print and what people type.
+pub(crate) trait Dialect: Send {
+    /// What a client says first.
+    fn greeting(&mut self) -> Vec<(Opcode, Vec<u8>)> {
+        Vec::new()
+    }
+
+    /// Where the output is in a message. What has to be decoded for it goes to `decoded`.
+    fn output(&mut self, opcode: Opcode, message: &[u8], decoded: &mut Vec<u8>) -> Output;
+
+    /// A message that types these bytes.
+    fn input(&mut self, bytes: &[u8]) -> (Opcode, Vec<u8>);
+
+    /// What is to be said when everything that has come is dealt with, if anything.
+    fn acknowledgement(&mut self) -> Option<(Opcode, Vec<u8>)> {
+        None
+    }
+}
+
+/// What a message holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Output {
+    /// No output.
+    Nothing,
+    /// Output from this byte on.
+    From(usize),
+    /// Output that was decoded.
+    Decoded,
+}
+
+/// How fast a viewer takes output.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Pace {
+    Full,
+    BytesPerSecond(f64),
+}
+
+/// One connection to one session.
+pub(crate) struct Viewer {
+    connection: Connection,
+    dialect: Box<dyn Dialect>,
+    pace: Pace,
+    decoded: Vec<u8>,
+    /// When everything that has come is dealt with, at this pace.
+    free: Instant,
+    /// Of output.
+    pub(crate) bytes: usize,
+    /// Of output.
+    pub(crate) frames: usize,
+}
+
+impl Viewer {
+    pub(crate) async fn new(
+        mut connection: Connection,
+        mut dialect: Box<dyn Dialect>,
+    ) -> anyhow::Result<Self> {
+        for (opcode, message) in dialect.greeting() {
+            connection.send(opcode, &message).await?;
+        }
+        let (decoded, free) = (Vec::new(), Instant::now());
+        Ok(Self { connection, dialect, pace: Pace::Full, decoded, free, bytes: 0, frames: 0 })
+    }
+
+    pub(crate) fn paced(mut self, pace: Pace) -> Self {
+        self.pace = pace;
+        self
+    }
+
+    /// The next piece of output; none when the connection has ended.
+    pub(crate) async fn piece(&mut self) -> anyhow::Result<Option<&[u8]>> {
+        let (place, output) = loop {
+            self.settle().await?;
+            let Some((opcode, place)) = self.connection.next().await? else { return Ok(None) };
+            let output = self.dialect.output(opcode, self.connection.payload(&place), &mut self.decoded);
+            if output != Output::Nothing {
+                break (place, output);
+            }
+        };
+        let len = self.slice(&place, output).len();
+        self.bytes += len;
+        self.frames += 1;
+        if let Pace::BytesPerSecond(rate) = self.pace {
+            self.free = self.free.max(Instant::now()) + Duration::from_secs_f64(float(len) / rate);
+        }
+        Ok(Some(self.slice(&place, output)))
+    }
+
+    fn slice(&self, place: &Place, output: Output) -> &[u8] {
+        match output {
+            Output::Nothing => &[],
+            Output::From(at) => &self.connection.payload(place)[at..],
+            Output::Decoded => &self.decoded,
+        }
+    }
+
+    /// Deals with what has come, and says so: at once if nothing else is here, or if this viewer is slow.
+    async fn settle(&mut self) -> anyhow::Result<()> {
+        let slow = self.pace != Pace::Full;
+        if slow {
+            sleep_until(self.free).await;
+        }
+        if (slow || !self.connection.has_more())
+            && let Some((opcode, message)) = self.dialect.acknowledgement()
+        {
+            self.connection.send(opcode, &message).await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn type_in(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
+        let (opcode, message) = self.dialect.input(bytes);
+        self.connection.send(opcode, &message).await
+    }
+
+    /// Tells the program of the stage what to do.
+    pub(crate) async fn order(&mut self, line: &str) -> anyhow::Result<()> {
+        self.type_in(format!("{line}\n").as_bytes()).await
+    }
+
+    /// Takes output in until nothing comes after the mark.
+    pub(crate) async fn until_end(&mut self, mark: &[u8]) -> anyhow::Result<()> {
+        let mut tail = Tail::default();
+        self.until(mark, |piece| tail.ends_with(piece, mark)).await
+    }
+
+    /// Takes output in until the mark is in it.
+    pub(crate) async fn until_within(&mut self, mark: &[u8]) -> anyhow::Result<()> {
+        let mut tail = Tail::default();
+        self.until(mark, |piece| tail.contains(piece, mark)).await
+    }
+
+    /// Takes output in until one of its bytes is this one.
+    pub(crate) async fn until_byte(&mut self, byte: u8) -> anyhow::Result<()> {
+        self.until(&[byte], |piece| memchr::memchr(byte, piece).is_some()).await
+    }
+
+    async fn until(&mut self, mark: &[u8], mut found: impl FnMut(&[u8]) -> bool) -> anyhow::Result<()> {
+        let reading = async {
+            while let Some(piece) = self.piece().await? {
+                if found(piece) {
+                    return Ok(());
+                }
+            }
+            bail!("the connection ended before {:?}", String::from_utf8_lossy(mark))
+        };
+        let reading = timeout(DEADLINE, reading).await;
+        reading.with_context(|| format!("waited in vain for {:?}", String::from_utf8_lossy(mark)))?
+    }
+
+    /// Takes output in for ever.
+    pub(crate) async fn drink(&mut self) -> anyhow::Result<()> {
+        while self.piece().await?.is_some() {}
+        Ok(())
+    }
+}
+
+/// The last bytes of what has come, since a mark may come in two pieces.
+#[derive(Default)]
+struct Tail(Vec<u8>);
+
+impl Tail {
+    fn ends_with(&mut self, piece: &[u8], mark: &[u8]) -> bool {
+        self.keep(piece, mark.len());
+        self.0.ends_with(mark)
+    }
+
+    fn contains(&mut self, piece: &[u8], mark: &[u8]) -> bool {
+        let before = self.0.len();
+        let across = [&self.0[..], &piece[..piece.len().min(mark.len())]].concat();
+        let found = memchr::memmem::find(piece, mark).is_some()
+            || before > 0 && memchr::memmem::find(&across, mark).is_some();
+        self.keep(piece, mark.len());
+        found
+    }
+
+    fn keep(&mut self, piece: &[u8], len: usize) {
+        self.0.extend_from_slice(&piece[piece.len().saturating_sub(len)..]);
+        self.0.drain(..self.0.len().saturating_sub(len));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_that_is_cut_anywhere_is_found() {
+        let text = b"some text =MARK=";
+        for cut in 0..text.len() {
+            let (one, two) = text.split_at(cut);
+            let (mut ends, mut contains) = (Tail::default(), Tail::default());
+            assert!(!ends.ends_with(one, b"=MARK=") && !contains.contains(one, b"=MARK="));
+            assert!(ends.ends_with(two, b"=MARK=") && contains.contains(two, b"=MARK="));
+        }
+    }
+
+    #[test]
+    fn a_mark_byte_by_byte_is_found() {
+        let mut tail = Tail::default();
+        let found: Vec<bool> = b"a=MARK=".iter().map(|byte| tail.ends_with(&[*byte], b"=MARK=")).collect();
+        assert_eq!(found, [false, false, false, false, false, false, true]);
+    }
+}

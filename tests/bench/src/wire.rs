@@ -1,0 +1,279 @@
+//! WebSocket frames (RFC 6455) as cheaply as they can be had: a load generator must not be what is measured.
+//!
+//! What comes from a server is not copied out of the buffer that it was read into, and what goes to one is masked
+//! with zeros.
+
+use anyhow::{Context, bail};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+/// What is read at once at most, unless a frame is longer.
+const BUFFER: usize = 256 * 1024;
+
+/// Instead of a short length: a longer one follows in so many bytes.
+const TWO_BYTES: u8 = 0x7e;
+const EIGHT_BYTES: u8 = 0x7f;
+
+/// What a frame is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Opcode {
+    Text,
+    Binary,
+    Close,
+    Ping,
+    Pong,
+}
+
+impl Opcode {
+    pub(crate) const fn code(self) -> u8 {
+        match self {
+            Self::Text => 1,
+            Self::Binary => 2,
+            Self::Close => 8,
+            Self::Ping => 9,
+            Self::Pong => 10,
+        }
+    }
+}
+
+/// The first bytes of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) last: bool,
+    code: u8,
+    masked: bool,
+    /// Of the head itself, its mask included.
+    pub(crate) len: usize,
+    pub(crate) payload: usize,
+}
+
+impl Head {
+    /// Reads it, if all of it is there.
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
+        let &[first, second, ..] = bytes else { return None };
+        let (extra, payload) = match second & 0x7f {
+            TWO_BYTES => (2, u64::from(u16::from_be_bytes(*bytes.get(2..)?.first_chunk()?))),
+            EIGHT_BYTES => (8, u64::from_be_bytes(*bytes.get(2..)?.first_chunk()?)),
+            short => (0, u64::from(short)),
+        };
+        let masked = second & 0x80 != 0;
+        let len = 2 + extra + if masked { 4 } else { 0 };
+        let payload = usize::try_from(payload).ok()?;
+        Some(Self { last: first & 0x80 != 0, code: first & 0x0f, masked, len, payload })
+    }
+
+    /// None when the frame continues another.
+    pub(crate) fn opcode(self) -> anyhow::Result<Option<Opcode>> {
+        Ok(Some(match self.code {
+            0 => return Ok(None),
+            1 => Opcode::Text,
+            2 => Opcode::Binary,
+            8 => Opcode::Close,
+            9 => Opcode::Ping,
+            10 => Opcode::Pong,
+            other => bail!("there is no WebSocket opcode {other}"),
+        }))
+    }
+
+    /// Takes the mask off a payload, where there is one.
+    pub(crate) fn unmask(self, frame: &mut [u8]) {
+        if self.masked {
+            let (head, payload) = frame.split_at_mut(self.len);
+            let mask = &head[self.len - 4..];
+            payload.iter_mut().zip(mask.iter().cycle()).for_each(|(byte, mask)| *byte ^= mask);
+        }
+    }
+}
+
+/// The first bytes of a whole message of so many bytes.
+pub(crate) fn head(opcode: Opcode, payload: usize, masked: bool) -> Vec<u8> {
+    let mut head = vec![0x80 | opcode.code()];
+    let mask = if masked { 0x80 } else { 0 };
+    match (u8::try_from(payload), u16::try_from(payload)) {
+        (Ok(short @ ..TWO_BYTES), _) => head.push(mask | short),
+        (_, Ok(middle)) => {
+            head.push(mask | TWO_BYTES);
+            head.extend(middle.to_be_bytes());
+        }
+        _ => {
+            head.push(mask | EIGHT_BYTES);
+            head.extend((payload as u64).to_be_bytes());
+        }
+    }
+    if masked {
+        head.extend([0; 4]);
+    }
+    head
+}
+
+/// A client's connection.
+pub(crate) struct Socket {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// What has come of a message in several frames.
+    parts: Option<(Opcode, Vec<u8>)>,
+    /// A message in several frames that is whole.
+    whole: Vec<u8>,
+}
+
+/// Where the payload of a message is.
+#[derive(Clone, Debug)]
+pub(crate) enum Place {
+    Buffer(std::ops::Range<usize>),
+    Parts,
+}
+
+impl Socket {
+    /// Opens one, with a path, further lines for the request's head, and a subprotocol if that is not empty.
+    pub(crate) async fn open(
+        address: &str,
+        path: &str,
+        protocol: &str,
+        lines: &[String],
+    ) -> anyhow::Result<Self> {
+        let mut stream =
+            TcpStream::connect(address).await.with_context(|| format!("could not connect to {address}"))?;
+        stream.set_nodelay(true)?;
+        let subprotocol = format!("Sec-WebSocket-Protocol: {protocol}");
+        let subprotocol = (!protocol.is_empty()).then_some(subprotocol);
+        let further: String = subprotocol.iter().chain(lines).flat_map(|line| [line, "\r\n"]).collect();
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: bGltcGV0LWJlbmNobWFyaw==\r\n{further}\r\n"
+        );
+        stream.write_all(request.as_bytes()).await?;
+        let mut socket =
+            Self { stream, buffer: vec![0; BUFFER], start: 0, end: 0, parts: None, whole: Vec::new() };
+        socket.answer().await.with_context(|| format!("no WebSocket at {address}{path}"))?;
+        Ok(socket)
+    }
+
+    async fn answer(&mut self) -> anyhow::Result<()> {
+        loop {
+            let seen = &self.buffer[..self.end];
+            if let Some(at) = memchr::memmem::find(seen, b"\r\n\r\n") {
+                if !seen.starts_with(b"HTTP/1.1 101") {
+                    bail!("the server said: {}", String::from_utf8_lossy(seen));
+                }
+                self.start = at + 4;
+                return Ok(());
+            }
+            self.read().await?;
+        }
+    }
+
+    async fn read(&mut self) -> anyhow::Result<()> {
+        let count = self.stream.read(&mut self.buffer[self.end..]).await?;
+        if count == 0 {
+            bail!("the connection ended");
+        }
+        self.end += count;
+        Ok(())
+    }
+
+    /// Whether another message is here already, as far as its head tells.
+    pub(crate) fn has_more(&self) -> bool {
+        self.whole_frame().is_some()
+    }
+
+    fn whole_frame(&self) -> Option<Head> {
+        let bytes = &self.buffer[self.start..self.end];
+        Head::parse(bytes).filter(|head| head.len + head.payload <= bytes.len())
+    }
+
+    /// The next message that is not about the connection itself; none when it ends.
+    pub(crate) async fn next(&mut self) -> anyhow::Result<Option<(Opcode, Place)>> {
+        loop {
+            let head = self.frame().await?;
+            let payload = self.start + head.len..self.start + head.len + head.payload;
+            self.start = payload.end;
+            match head.opcode()? {
+                Some(Opcode::Ping) => {
+                    let echoed = self.buffer[payload].to_vec();
+                    self.send(Opcode::Pong, &echoed).await?;
+                }
+                Some(Opcode::Pong) => {}
+                Some(Opcode::Close) => return Ok(None),
+                Some(opcode) if head.last => return Ok(Some((opcode, Place::Buffer(payload)))),
+                Some(opcode) => self.parts = Some((opcode, self.buffer[payload].to_vec())),
+                None => {
+                    let (opcode, mut parts) = self.parts.take().context("a message has no beginning")?;
+                    parts.extend_from_slice(&self.buffer[payload]);
+                    if head.last {
+                        self.whole = parts;
+                        return Ok(Some((opcode, Place::Parts)));
+                    }
+                    self.parts = Some((opcode, parts));
+                }
+            }
+        }
+    }
+
+    async fn frame(&mut self) -> anyhow::Result<Head> {
+        loop {
+            if let Some(head) = self.whole_frame() {
+                return Ok(head);
+            }
+            if self.start == self.end {
+                (self.start, self.end) = (0, 0);
+            }
+            if self.end == self.buffer.len() {
+                self.buffer.copy_within(self.start..self.end, 0);
+                self.end -= self.start;
+                self.start = 0;
+            }
+            if self.end == self.buffer.len() {
+                self.buffer.resize(2 * self.end, 0);
+            }
+            self.read().await?;
+        }
+    }
+
+    /// The payload of the message that has just come.
+    pub(crate) fn payload(&self, place: &Place) -> &[u8] {
+        match place {
+            Place::Buffer(range) => &self.buffer[range.clone()],
+            Place::Parts => &self.whole,
+        }
+    }
+
+    pub(crate) async fn send(&mut self, opcode: Opcode, payload: &[u8]) -> anyhow::Result<()> {
+        let mut frame = head(opcode, payload.len(), true);
+        frame.extend_from_slice(payload);
+        self.stream.write_all(&frame).await?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heads_of_all_lengths_are_read_as_they_were_written() {
+        for payload in [0, 1, 125, 126, 127, 65_535, 65_536, 1 << 30] {
+            for masked in [false, true] {
+                let bytes = head(Opcode::Binary, payload, masked);
+                let read = Head::parse(&bytes).unwrap();
+                assert_eq!((read.len, read.payload, read.masked), (bytes.len(), payload, masked));
+                assert_eq!(read.opcode().unwrap(), Some(Opcode::Binary));
+                assert!((0..bytes.len().min(2)).all(|cut| Head::parse(&bytes[..cut]).is_none()));
+            }
+        }
+    }
+
+    #[test]
+    fn a_mask_comes_off() {
+        let mut frame = [head(Opcode::Text, 5, true), b"hello".to_vec()].concat();
+        frame[2..6].copy_from_slice(&[1, 2, 3, 4]);
+        let read = Head::parse(&frame).unwrap();
+        read.unmask(&mut frame);
+        assert_ne!(&frame[6..], b"hello");
+        read.unmask(&mut frame);
+        assert_eq!(&frame[6..], b"hello");
+    }
+}

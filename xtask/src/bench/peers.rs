@@ -1,0 +1,72 @@
+//! Other servers, from the registries that have them; each is set up only when it is asked for, below the target folder.
+
+use std::{fs, path::PathBuf};
+
+use anyhow::{Context, bail};
+
+use crate::{
+    shell::{self, say},
+    system,
+    workspace::Workspace,
+};
+
+/// The versions that are measured.
+const TERMINADO: &str = "0.18.1";
+const WETTY: &str = "3.2.0";
+
+/// Sets it up, unless it is there, and gives it as `NAME=COMMAND`.
+pub(super) fn set_up(workspace: &Workspace, name: &str) -> anyhow::Result<String> {
+    let command = match name {
+        "terminado" => terminado(workspace)?,
+        "wetty" => wetty(workspace)?,
+        "shellinabox" => {
+            system::install_package("shellinaboxd", "shellinabox")?;
+            "shellinaboxd".to_owned()
+        }
+        "ttyd" | "gotty" if shell::exists(name) => name.to_owned(),
+        "ttyd" | "gotty" => {
+            bail!("no {name} is on the PATH; another place is named by --peer {name}=COMMAND")
+        }
+        _ => bail!(
+            "{name} is not known; these are: terminado, wetty, shellinabox, and ttyd and gotty where they are"
+        ),
+    };
+    Ok(format!("{name}={command}"))
+}
+
+fn folder(workspace: &Workspace, name: &str) -> anyhow::Result<PathBuf> {
+    let folder = workspace.target().join("bench-peers").join(name);
+    fs::create_dir_all(&folder).with_context(|| format!("could not make {}", folder.display()))?;
+    Ok(folder)
+}
+
+/// A library of Python's; what serves with it is ours.
+fn terminado(workspace: &Workspace) -> anyhow::Result<String> {
+    let folder = folder(workspace, &format!("terminado-{TERMINADO}"))?;
+    let python = folder.join("bin/python");
+    if !folder.join("done").exists() {
+        say("terminado", &format!("installing {TERMINADO} from PyPI into {}", folder.display()));
+        let mut venv = workspace.command("python3");
+        venv.args(["-m", "venv"]).arg(&folder);
+        shell::run(venv).context("Python with its venv is needed")?;
+        let mut pip = workspace.command(&python);
+        pip.args(["-m", "pip", "install", "--quiet", &format!("terminado=={TERMINADO}")]);
+        shell::run(pip)?;
+        fs::write(folder.join("done"), "")?;
+    }
+    Ok(format!("{} {}", python.display(), workspace.path("tests/bench/peers/serve_terminado.py").display()))
+}
+
+/// A program of Node's.
+fn wetty(workspace: &Workspace) -> anyhow::Result<String> {
+    let folder = folder(workspace, &format!("wetty-{WETTY}"))?;
+    if !folder.join("done").exists() {
+        say("wetty", &format!("installing {WETTY} from npm into {}", folder.display()));
+        let mut npm = workspace.command("npm");
+        npm.args(["install", "--no-audit", "--no-fund", "--loglevel=error", "--prefix"]).arg(&folder);
+        npm.arg(format!("wetty@{WETTY}"));
+        shell::run(npm)?;
+        fs::write(folder.join("done"), "")?;
+    }
+    Ok(format!("{}", folder.join("node_modules/.bin/wetty").display()))
+}

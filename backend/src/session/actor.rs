@@ -1,6 +1,6 @@
 //! The one task that owns a session's pty and child.
 
-use std::{future::ready, pin::pin};
+use std::{future::ready, pin::pin, time::Duration};
 
 use bytes::Bytes;
 use limpet_shared::{ExitStatus, Hello, OutputOffset, Sizing, ViewerId, Winsize, theme::Colours};
@@ -29,6 +29,10 @@ use crate::{
 
 /// How many requests may wait for the actor. Senders wait when there are more.
 pub(super) const REQUESTS: usize = 32;
+
+/// How long nothing may have come from the terminal before its screen follows by itself. In a flood it never does, and most of
+/// that is left out later.
+const QUIET: Duration = Duration::from_millis(10);
 
 /// What others may ask of a session's owner.
 #[derive(Debug)]
@@ -105,6 +109,8 @@ pub(super) struct Actor {
     input: Input,
     flow: Flow,
     keeping: Keeping,
+    /// When the screen may follow, if nothing happens before.
+    leisure: Instant,
     session: Ending,
     /// Dropped last: its end tells others that everything is over.
     requests: mpsc::Receiver<Request>,
@@ -118,7 +124,8 @@ impl Actor {
         session: SessionHandle,
     ) -> Self {
         let (output, flow) = (Output::new(log), Flow::default());
-        Self { pty, child, output, display, input, flow, keeping, session: Ending(session), requests }
+        let (leisure, session) = (Instant::now(), Ending(session));
+        Self { pty, child, output, display, input, flow, keeping, leisure, session, requests }
     }
 
     /// Serves the session until its program has ended, or shall.
@@ -148,6 +155,7 @@ impl Actor {
                     self.session.0.touch();
                     let show = |output: &[u8]| self.session.show((&mut self.display, &self.input), output);
                     self.output.drain(&self.pty, show).await;
+                    self.leisure = Instant::now() + QUIET;
                 }
                 Event::Leisure => {
                     // Viewers first: they have been woken by now, but not yet sent anything.
@@ -176,7 +184,8 @@ impl Actor {
             _ = self.pty.writable(), if self.input.waits() => Event::Writable,
             () = ready(()), if self.display.is_overfull() => Event::Leisure,
             _ = self.pty.readable(), if held.is_none() && !self.output.has_ended() => Event::Readable,
-            () = ready(()), if self.display.is_behind() => Event::Leisure,
+            () = ready(()), if self.display.owes_answers() => Event::Leisure,
+            () = sleep_until(self.leisure), if self.display.is_behind() => Event::Leisure,
             () = log.consumed(), if held.is_some() => Event::ViewersMoved,
             () = sleep_until(held.unwrap_or_else(Instant::now)), if held.is_some() => Event::ViewersMoved,
         }

@@ -127,6 +127,11 @@ impl Display {
         !self.waiting.is_empty()
     }
 
+    /// Whether programs may wait for answers that are to be given here.
+    pub(super) fn owes_answers(&self) -> bool {
+        self.waiting.front().is_some_and(|first| first.answered_here)
+    }
+
     /// Parses the next slice of what waits.
     pub(super) fn follow(&mut self) {
         let Some(first) = self.waiting.front_mut() else { return };

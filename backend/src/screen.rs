@@ -90,8 +90,9 @@ impl Screen {
         if !self.parser.is_between() || !self.terminal.scrolls_plainly() {
             return 0;
         }
-        let lines = self.terminal.primary.scrollback.limit() + 2 * self.terminal.rows;
-        let Some(flood) = flood::find(output, lines) else { return 0 };
+        let rows = self.terminal.primary.scrollback.limit() + 2 * self.terminal.rows;
+        let columns = if self.terminal.modes.autowrap { self.terminal.columns } else { usize::MAX / 2 };
+        let Some(flood) = flood::find(output, rows, columns) else { return 0 };
         self.feed(&flood.styles);
         self.terminal.begin_line();
         flood.len

@@ -15,12 +15,45 @@ pub(super) struct Flood {
     pub(super) styles: Vec<u8>,
 }
 
-/// What of `output` can be left out, if its last `lines` lines are all that can be seen of it.
-pub(super) fn find(output: &[u8], lines: usize) -> Option<Flood> {
+/// What of `output` can be left out, if its last `rows` rows are all that can be seen of it. Lines of more than `columns` take several.
+pub(super) fn find(output: &[u8], rows: usize, columns: usize) -> Option<Flood> {
     let plain = plain_text(output);
-    let end = memrchr_iter(b'\n', &output[..plain]).nth(lines)?;
+    let end = line_end(&output[..plain], rows, columns)?;
     // Without a carriage return the next line begins in the middle.
     (end > 0 && output[end - 1] == b'\r').then(|| Flood { len: end + 1, styles: styles(&output[..=end]) })
+}
+
+/// The end of the line behind which there are so many rows, at least.
+fn line_end(plain: &[u8], rows: usize, columns: usize) -> Option<usize> {
+    let mut ends = memrchr_iter(b'\n', plain);
+    let (mut next, mut seen) = (ends.next()?, 0);
+    ends.find(|&end| {
+        seen += rows_of(&plain[end + 1..next], columns);
+        next = end;
+        seen >= rows
+    })
+}
+
+/// How many rows a line takes, at least.
+fn rows_of(line: &[u8], columns: usize) -> usize {
+    if line.len() < 2 * columns {
+        return 1;
+    }
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let (mut at, mut printed) = (0, 0);
+    while let Some(&byte) = line.get(at) {
+        at += match byte {
+            0x1b => sgr_length(&line[at..]).unwrap_or(1),
+            // What goes back, or stays, or jumps.
+            ..0x20 => return 1,
+            _ => {
+                // Other characters may take no column of their own.
+                printed += usize::from(byte.is_ascii());
+                1
+            }
+        };
+    }
+    (printed / columns).max(1)
 }
 
 /// How far the output is printable text, controls that only move within and between lines, and SGR.
@@ -71,10 +104,18 @@ mod tests {
 
     #[test]
     fn only_what_nobody_could_see_is_left_out() {
+        let find = |output, rows| super::find(output, rows, 4);
         assert_eq!(find(b"1\r\n2\r\n3\r\n", 3), None);
         assert_eq!(find(b"0\r\n1\r\n2\r\n3\r\n", 3), Some(Flood { len: 3, styles: vec![] }));
         assert_eq!(find(b"0\n1\n2\n3\n", 3), None);
         assert_eq!(find(b"0\r\n\x1b[A1\r\n2\r\n3\r\n", 2), None, "moves up");
+        assert_eq!(
+            find(b"0\r\n1234\x1b[1m5678\x1b[m1234\r\n", 3).map(|flood| flood.len),
+            Some(3),
+            "three rows"
+        );
+        assert_eq!(find(b"0\r\n12345678123\r\n", 3), None, "it may be two");
+        assert_eq!(find(b"0\r\n1234\r12341234\r\n", 2), None, "goes back");
         let flood = find(b"\x1b[1mx\x1b[0;31mx\x1b[mx\x1b[4mx\x1b[32m\r\n1\r\n", 1).unwrap();
         assert_eq!(flood.styles, b"\x1b[m\x1b[4m\x1b[32m");
     }
@@ -85,6 +126,9 @@ mod tests {
             2 => Just(&b"text"[..]),
             2 => Just("日本 é".as_bytes()),
             1 => Just(&b"a long line that wraps around the margin"[..]),
+            2 => Just(&b"a line that wraps around the margin many times over, with \x1b[7mcolours\x1b[m and e\xcc\x81"[..]),
+            1 => Just(&b"\r"[..]),
+            1 => Just(&b"\x08\x08"[..]),
             2 => Just(&b"\x1b[31;44m"[..]),
             1 => Just(&b"\x1b[0m"[..]),
             1 => Just(&b"\x1b[4:3m"[..]),
@@ -97,7 +141,7 @@ mod tests {
         #[test]
         fn the_screen_is_the_same(
             pieces in proptest::collection::vec(piece(), 0..400),
-            before in "[a-z\r\n]{0,80}",
+            before in prop_oneof!["[a-z\r\n]{0,80}", "[a-z\r\n]{0,80}\x1b\\[\\?7l", "\x1b\\[4h"],
             after in prop_oneof![Just(&b"\x1b[2;5Hx"[..]), Just(&b"\x1b[?1049hx"[..]), Just(&b""[..])],
         ) {
             let flood = [&pieces.concat(), after].concat();

@@ -110,7 +110,7 @@ mod tests {
         assert_eq!(left_out(b"0\n1\n2\n3\n", 3), None);
         assert_eq!(left_out(b"0\r\n\x1b[A1\r\n2\r\n3\r\n", 2), None, "moves up");
         assert_eq!(
-            find(b"0\r\n1234\x1b[1m5678\x1b[m1234\r\n", 3).map(|flood| flood.len),
+            left_out(b"0\r\n1234\x1b[1m5678\x1b[m1234\r\n", 3).map(|flood| flood.len),
             Some(3),
             "three rows"
         );

@@ -6,7 +6,8 @@
 //! * [`start`] opens a pty and starts a program on it, consuming the slave side on the way, so that the end of the program is the
 //!   end of the output.
 //! * [`process_session`] ends everything that runs in the terminal: hang-up, and a bounded ladder to `SIGKILL`.
-//! * [`child`](crate::keeper) says whose child the program is, and who else holds the master side.
+//!
+//! Whose child the program is, and who else holds the master side, is said in [`crate::keeper`].
 
 pub(crate) mod process_session;
 mod spawn;

@@ -4,6 +4,7 @@
 //! takes what the viewer says, [`send`] pulls from the log what its window and its [`pace`] allow. The first to end ends both.
 
 mod pace;
+mod pictures;
 mod receive;
 mod send;
 

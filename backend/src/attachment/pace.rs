@@ -68,6 +68,11 @@ impl Pace {
         }
     }
 
+    /// How many bytes may be under way.
+    pub(super) fn limit(&self) -> u64 {
+        self.limit
+    }
+
     /// How many bytes may be sent now by who has been sent everything before `cursor`.
     pub(super) fn room(&self, cursor: OutputOffset) -> u64 {
         self.limit.saturating_sub(cursor.since(self.rendered))

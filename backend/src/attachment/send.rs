@@ -11,10 +11,10 @@ use limpet_shared::{
 };
 use tokio::{
     sync::{mpsc, watch},
-    time::{Instant, Interval, MissedTickBehavior, interval_at},
+    time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until},
 };
 
-use super::{End, Link, Reply, Sink, pace::Pace, text};
+use super::{End, Link, Reply, Sink, pace::Pace, pictures::Pictures, text};
 use crate::{
     log::{LogReader, Next},
     session::{Attached, AttachmentId, Beginning, HELD_BACK, Progress, Redraw, Status},
@@ -38,8 +38,7 @@ pub(super) struct Sender<'a> {
     live: OutputOffset,
     follow: Follow,
     pace: Pace,
-    /// The offset of a snapshot that the viewer has yet to draw. Nothing more is sent before.
-    drawing: Option<OutputOffset>,
+    pictures: Pictures,
     output: LogReader,
     /// Whether the log is complete and all of it has been sent.
     complete: bool,
@@ -67,6 +66,8 @@ enum Event {
     Input(Option<Progress>),
     Rendered,
     Output { more: bool },
+    /// Another picture may follow.
+    Picture,
     Heartbeat,
 }
 
@@ -91,7 +92,7 @@ impl<'a> Sender<'a> {
             live: welcome.live,
             pace: Pace::new(window, follow == Follow::All, welcome.output),
             opening: Some(Box::new((welcome, redraw))),
-            drawing: None,
+            pictures: Pictures::new(Instant::now()),
             follow,
             output,
             complete: false,
@@ -134,6 +135,7 @@ impl<'a> Sender<'a> {
                 Event::Input(None) => return Ok(End::Replaced),
                 Event::Output { more } => self.complete = !more,
                 Event::Rendered => self.note_rendered(),
+                Event::Picture => {}
                 Event::Heartbeat => sink.feed(Message::Ping(Bytes::new())).await?,
             }
         }
@@ -151,7 +153,9 @@ impl<'a> Sender<'a> {
     }
 
     async fn next_event(&mut self) -> Event {
-        let room = self.room() > 0;
+        let is_late = self.is_late();
+        let room = !is_late && self.room() > 0;
+        let picture = self.next_picture().filter(|_| is_late);
         tokio::select! {
             biased;
             Some(reply) = self.replies.recv() => Event::Reply(reply),
@@ -159,17 +163,22 @@ impl<'a> Sender<'a> {
             Ok(()) = self.status.changed() => Event::StatusChanged,
             Ok(()) = self.rendered.changed() => Event::Rendered,
             more = self.output.ready(), if room && !self.complete => Event::Output { more },
+            () = sleep_until(picture.unwrap_or_else(Instant::now)), if picture.is_some() => Event::Picture,
             _ = self.heartbeat.tick() => Event::Heartbeat,
         }
     }
 
     fn room(&self) -> u64 {
-        if self.drawing.is_some() { 0 } else { self.pace.room(self.output.cursor()) }
+        self.pace.room(self.output.cursor()).saturating_sub(self.pictures.under_way())
+    }
+
+    fn next_picture(&self) -> Option<Instant> {
+        self.pictures.next_at(self.pace.limit())
     }
 
     fn note_rendered(&mut self) {
         let rendered = *self.rendered.borrow_and_update();
-        self.drawing = self.drawing.filter(|&drawing| rendered < drawing);
+        self.pictures.drawn(rendered);
         self.pace.rendered(rendered, Instant::now());
         self.output.set_holding(self.holds());
     }
@@ -193,12 +202,14 @@ impl<'a> Sender<'a> {
     /// Hands to the socket what the log has and the window allows.
     async fn send_output(&mut self, sink: &mut Sink) -> Result<(), axum::Error> {
         for _ in 0..FRAMES {
-            let room = usize::try_from(self.room()).unwrap_or(usize::MAX);
-            if room == 0 {
+            if self.is_late() {
+                if self.next_picture().is_some_and(|at| at <= Instant::now()) {
+                    Box::pin(self.draw_anew(GLANCE, sink)).await?;
+                }
                 break;
             }
-            if self.is_late() {
-                Box::pin(self.draw_anew(GLANCE, sink)).await?;
+            let room = usize::try_from(self.room()).unwrap_or(usize::MAX);
+            if room == 0 {
                 break;
             }
             match self.output.next(room.min(OUTPUT_FRAME).min(self.replayed())) {
@@ -232,8 +243,12 @@ impl<'a> Sender<'a> {
         let output = self.output.cursor();
         let bytes = redraw.frames.iter().map(Bytes::len).sum();
         self.link.sending(output);
-        self.pace.redrawn(output, bytes, Instant::now());
-        self.drawing = Some(output).filter(|_| self.follow == Follow::Now && bytes > 0);
+        let now = Instant::now();
+        self.pace.redrawn(output, bytes, now);
+        if self.follow == Follow::Now && bytes > 0 {
+            let bytes = bytes as u64;
+            self.pictures.sent(output, bytes, self.pace.time_for(bytes), now);
+        }
         if redraw.size != self.told.size.0 {
             self.told.size = (redraw.size, None);
             sink.feed(text(&ServerMessage::Resize { size: redraw.size, by: None })).await?;

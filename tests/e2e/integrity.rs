@@ -89,7 +89,7 @@ pub(crate) async fn type_all(address: &str, session: &SessionId, viewer: ViewerI
         // Some of what the server has is sent once more, as by a client that does not know.
         let again = client.welcome.input.get().min(seeded.below(500));
         let mut sent = usize::try_from(client.welcome.input.get() - again).unwrap();
-        client.types_from(sent);
+        client.types_from(sent as u64);
         while sent < text.len() {
             let piece = usize::try_from(1 + seeded.below(3000)).unwrap().min(text.len() - sent);
             client.type_in(std::str::from_utf8(&text[sent..sent + piece]).unwrap()).await;

@@ -213,8 +213,8 @@ impl Client {
     }
 
     /// From here on it types as if it had sent no more than so many bytes of input.
-    pub(crate) fn types_from(&mut self, offset: usize) {
-        self.sent = offset as u64;
+    pub(crate) fn types_from(&mut self, offset: u64) {
+        self.sent = offset;
     }
 
     pub(crate) async fn resize(&mut self, cols: u16, rows: u16) {

@@ -14,7 +14,7 @@ use crate::{
     workspace::Workspace,
 };
 
-const USAGE: &str = "write: cargo xtask bench [--quick] [--check] [--only PART,...] [--against NAME,...] \
+const USAGE: &str = "write: cargo xtask bench [--quick] [--check] [--only PART,...] [--scene TEXT] [--against NAME,...] \
                      [--peer NAME=COMMAND] [--docs]";
 
 /// What is asked for.
@@ -36,7 +36,9 @@ impl Options {
             let mut value = || words.next().transpose()?.context(USAGE);
             match word {
                 "--quick" | "--check" => options.passed.push(word.to_owned()),
-                "--only" | "--peer" => options.passed.extend([word.to_owned(), value()?.to_owned()]),
+                "--only" | "--scene" | "--peer" => {
+                    options.passed.extend([word.to_owned(), value()?.to_owned()]);
+                }
                 "--against" => options.against.extend(value()?.split(',').map(str::to_owned)),
                 "--docs" => options.docs = true,
                 _ => bail!("{word} is not understood; {USAGE}"),

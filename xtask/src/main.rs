@@ -34,7 +34,7 @@ cargo xtask COMMAND: everything there is to do with limpet's sources.
   build             build the one binary, target/release/limpet
   dev [-- FLAGS]    serve the page with live reload by `trunk serve`, and the server beside it
   test [STEP ...]   run all tests, or just some steps of them: fmt clippy deny unit wasm e2e browser bench
-  bench [--quick] [--check] [--only PART,...] [--against NAME,...] [--peer NAME=COMMAND] [--docs]
+  bench [--quick] [--check] [--only PART,...] [--scene TEXT] [--against NAME,...] [--peer NAME=COMMAND] [--docs]
                     measure limpet beside floors and other servers; see docs/performance.md
   torture [RECONNECTS [KILLS [UPGRADES [SEED]]]]
                     kill and replace the server under load, by default 10000, 200 and 200 times; nothing may be lost

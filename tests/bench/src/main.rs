@@ -86,6 +86,9 @@ struct Options {
     /// Only these parts.
     #[arg(long, value_delimiter = ',')]
     only: Vec<Part>,
+    /// Of output, echo and interrupts, only scenes in whose names this is.
+    #[arg(long, default_value = "")]
+    scene: String,
     /// The bounds.
     #[arg(long)]
     budgets: PathBuf,
@@ -141,6 +144,7 @@ fn run(options: &Options) -> anyhow::Result<()> {
     let peers = options.peers.iter().map(|peer| Peer::parse(peer)).collect::<anyhow::Result<Vec<_>>>()?;
     let mut bench = Bench {
         extent,
+        scene: options.scene.clone(),
         stage: Stage::new()?,
         limpet: Peer::limpet(&options.limpet),
         reader: Peer::floor(Floor::Reader)?,

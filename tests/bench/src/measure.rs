@@ -38,6 +38,8 @@ impl Extent {
 /// What every part of the measuring has at hand.
 pub(crate) struct Bench {
     pub(crate) extent: Extent,
+    /// What is in the names of the scenes that are wanted.
+    pub(crate) scene: String,
     pub(crate) stage: Stage,
     pub(crate) limpet: Peer,
     pub(crate) reader: Peer,
@@ -55,6 +57,15 @@ impl Bench {
     /// All that serve viewers, the floor first.
     pub(crate) fn servers(&self) -> Vec<Peer> {
         [&[self.relay.clone(), self.limpet.clone()], &self.peers[..]].concat()
+    }
+
+    /// Whether a scene is wanted. Who waits is told that it begins.
+    pub(crate) fn begins(&self, scene: &str, rounds: usize) -> bool {
+        let is_wanted = scene.contains(&self.scene);
+        if is_wanted {
+            crate::say(&format!("{scene}, {rounds} rounds"));
+        }
+        is_wanted
     }
 
     /// What a server gave. That it gave nothing is noted, and no reason to lose what others give.

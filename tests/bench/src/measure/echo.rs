@@ -10,7 +10,6 @@ use crate::{
     figures::Unit,
     noise::Listener,
     peers::{Endpoint, Follow, Kind, Peer},
-    say,
     stats::percentile,
     viewer::Viewer,
 };
@@ -60,8 +59,9 @@ pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
             _ => bench.extent.pick(400, 30),
         };
         let rounds = bench.extent.pick(5, 2);
-        say(&format!("{}, {rounds} rounds of {keys} keys", beside.scene()));
-        turns(bench, beside, keys, rounds).await?;
+        if bench.begins(&beside.scene(), rounds) {
+            turns(bench, beside, keys, rounds).await?;
+        }
     }
     Ok(())
 }

@@ -10,7 +10,6 @@ use crate::{
     link::{Link, Shape},
     noise::Listener,
     peers::{Follow, Kind, Peer},
-    say,
     viewer::{Pace, Viewer},
 };
 
@@ -68,7 +67,9 @@ pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
     let ways = &WAYS[..bench.extent.pick(WAYS.len(), 3)];
     let rounds = bench.extent.pick(5, 1);
     for &way in ways {
-        say(&format!("{}, {rounds} rounds", way.name()));
+        if !bench.begins(way.name(), rounds) {
+            continue;
+        }
         for round in 0..rounds {
             for server in bench.servers() {
                 if !way.is_worth_it(round, server.kind, bench.extent) {

@@ -94,11 +94,10 @@ async fn generator(bench: &mut Bench) -> anyhow::Result<()> {
 async fn turns(bench: &mut Bench, text: Text, audiences: &[Audience], rounds: usize) -> anyhow::Result<()> {
     let servers = [vec![bench.reader.clone()], bench.servers()].concat();
     let piece = bench.stage.text(text, bench.extent.pick(16_000_000, 600_000))?;
-    for audience in audiences {
-        say(&format!("{}, {rounds} rounds", scene(text, *audience)));
-    }
+    let begins = |audience: &&Audience| bench.begins(&scene(text, **audience), rounds);
+    let audiences: Vec<_> = audiences.iter().filter(begins).copied().collect();
     for _ in 0..rounds {
-        for &audience in audiences {
+        for &audience in &audiences {
             let wanted =
                 |server: &&Peer| server.kind == Kind::Limpet || audience.viewers + audience.slow == 1;
             for server in servers.iter().filter(wanted) {

@@ -139,6 +139,15 @@ impl Log {
         state.cursors.push(Cursor { id, at: cursor, holds: true });
         LogReader { shared: Arc::clone(&self.shared), end: self.end.clone(), id, cursor }
     }
+
+    /// Has `look` look at the output from `start` on, up to the log's end, `most` bytes of it at most. None if it is not kept. Nobody gets
+    /// at the log meanwhile.
+    pub fn look<T>(&self, start: OutputOffset, most: usize, look: impl FnOnce(&[u8]) -> T) -> Option<T> {
+        let state = self.shared.lock();
+        let kept = state.ring.end().since(start) <= state.ring.capacity() as u64;
+        (kept && start <= state.published)
+            .then(|| look(state.ring.read(start, state.published.min(start.advanced(most)))))
+    }
 }
 
 impl LogWriter {
@@ -184,15 +193,6 @@ impl LogWriter {
             end
         };
         self.end.send_replace(end);
-    }
-
-    /// The output from `start` on, up to the log's end, `most` bytes of it at most. None if it is not kept.
-    #[must_use]
-    pub fn read(&self, start: OutputOffset, most: usize) -> Option<Vec<u8>> {
-        let state = self.shared.lock();
-        let kept = state.ring.end().since(start) <= state.ring.capacity() as u64;
-        (kept && start <= state.published)
-            .then(|| state.ring.read(start, state.published.min(start.advanced(most))).to_vec())
     }
 
     /// How far the fastest of those readers has come that are to be waited for, if there is one.

@@ -16,6 +16,7 @@ mod modes;
 mod palette;
 mod params;
 mod parser;
+mod plain;
 mod reflow;
 mod row;
 mod scrollback;
@@ -30,6 +31,7 @@ mod width;
 
 use limpet_shared::{Winsize, theme::Colours};
 
+pub use self::plain::Scanner;
 use self::{answer::Answers, control::Performer, parser::Parser, terminal::Terminal};
 
 /// Fewest columns: a wide character needs two.
@@ -83,16 +85,16 @@ impl Screen {
         self.parser.parse(output, &mut performer);
     }
 
-    /// How much of the output that is to be fed next can be left out, since nothing of it could be seen in the end. The screen
-    /// is then ready for the rest.
+    /// How much of the output that is to be fed next, and is plain as a [`Scanner`] told, can be left out, since nothing of it could be
+    /// seen in the end. The screen is then ready for the rest.
     #[must_use]
-    pub fn leave_out(&mut self, output: &[u8]) -> usize {
+    pub fn leave_out(&mut self, plain: &[u8]) -> usize {
         if !self.parser.is_between() || !self.terminal.scrolls_plainly() {
             return 0;
         }
         let rows = self.terminal.primary.scrollback.limit() + 2 * self.terminal.rows;
         let columns = if self.terminal.modes.autowrap { self.terminal.columns } else { usize::MAX / 2 };
-        let Some(flood) = flood::find(output, rows, columns) else { return 0 };
+        let Some(flood) = flood::find(plain, rows, columns) else { return 0 };
         self.feed(&flood.styles);
         self.terminal.begin_line();
         flood.len

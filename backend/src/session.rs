@@ -19,6 +19,7 @@ mod inlet;
 mod input;
 mod keeping;
 mod output;
+mod pile;
 mod plan;
 mod registry;
 mod restoring;

@@ -65,7 +65,9 @@ enum Event {
     StatusChanged,
     Input(Option<Progress>),
     Rendered,
-    Output { more: bool },
+    Output {
+        more: bool,
+    },
     /// Another picture may follow.
     Picture,
     Heartbeat,

@@ -1,10 +1,15 @@
 //! What of a flood need not be parsed.
 //!
 //! Text that has scrolled out of the scrollback leaves no trace. Of lines in the primary screen, without a scroll region, only
-//! the last ones matter, with the style they are printed in. So of output that holds more lines than screen and
+//! the last ones matter, with the style they are printed in. So of [`plain`](super::plain) output that holds more lines than screen and
 //! scrollback together the first ones are left out, and the outcome is the same to the last cell.
 
 use memchr::memrchr_iter;
+
+use super::plain::sgr_length;
+
+/// Lines of so many times the width are worth counting their rows.
+const COUNTED: usize = 4;
 
 /// What is left out, from the start.
 #[derive(Debug, PartialEq, Eq)]
@@ -15,12 +20,12 @@ pub(super) struct Flood {
     pub(super) styles: Vec<u8>,
 }
 
-/// What of `output` can be left out, if its last `rows` rows are all that can be seen of it. Lines of more than `columns` take several.
-pub(super) fn find(output: &[u8], rows: usize, columns: usize) -> Option<Flood> {
-    let plain = plain_text(output);
-    let end = line_end(&output[..plain], rows, columns)?;
+/// What of plain output can be left out, if its last `rows` rows are all that can be seen of it. Lines of more than `columns` take
+/// several.
+pub(super) fn find(plain: &[u8], rows: usize, columns: usize) -> Option<Flood> {
+    let end = line_end(plain, rows, columns)?;
     // Without a carriage return the next line begins in the middle.
-    (end > 0 && output[end - 1] == b'\r').then(|| Flood { len: end + 1, styles: styles(&output[..=end]) })
+    (end > 0 && plain[end - 1] == b'\r').then(|| Flood { len: end + 1, styles: styles(&plain[..=end]) })
 }
 
 /// The end of the line behind which there are so many rows, at least.
@@ -36,7 +41,8 @@ fn line_end(plain: &[u8], rows: usize, columns: usize) -> Option<usize> {
 
 /// How many rows a line takes, at least.
 fn rows_of(line: &[u8], columns: usize) -> usize {
-    if line.len() < 2 * columns {
+    // To count takes longer than to parse a few rows more.
+    if line.len() < columns.saturating_mul(COUNTED) {
         return 1;
     }
     let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -56,42 +62,19 @@ fn rows_of(line: &[u8], columns: usize) -> usize {
     (printed / columns).max(1)
 }
 
-/// How far the output is printable text, controls that only move within and between lines, and SGR.
-fn plain_text(output: &[u8]) -> usize {
-    let mut at = 0;
-    while let Some(&byte) = output.get(at) {
-        at += match byte {
-            0x1b => match sgr_length(&output[at..]) {
-                Some(length) => length,
-                None => return at,
-            },
-            // A C1 control, or the beginning of what might be one.
-            0xc2 if output.get(at + 1).is_none_or(|next| (0x80..0xa0).contains(next)) => return at,
-            0x07..=0x0a | b'\r' | 0x20.. => 1,
-            _ => return at,
-        };
-    }
-    at
-}
-
-/// The length of the SGR sequence at the front.
-fn sgr_length(output: &[u8]) -> Option<usize> {
-    let parameters = output.strip_prefix(b"\x1b[")?;
-    let length = parameters.iter().position(|byte| !matches!(byte, b'0'..=b'9' | b';' | b':'))?;
-    (parameters[length] == b'm').then_some(length + 3)
-}
-
+/// What has been said of the style since all of it was reset.
 fn styles(plain: &[u8]) -> Vec<u8> {
-    let mut styles = Vec::new();
-    for at in memchr::memchr_iter(0x1b, plain) {
+    let mut since = Vec::new();
+    for at in memrchr_iter(0x1b, plain) {
         let Some(length) = sgr_length(&plain[at..]) else { continue };
         let sequence = &plain[at..at + length];
-        if matches!(sequence, b"\x1b[m" | b"\x1b[0m") {
-            styles.clear();
+        since.push(sequence);
+        if matches!(sequence, b"\x1b[m" | [0x1b, b'[', b'0', b'm' | b';', ..]) {
+            break;
         }
-        styles.extend_from_slice(sequence);
     }
-    styles
+    since.reverse();
+    since.concat()
 }
 
 #[cfg(test)]
@@ -100,7 +83,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::screen::Screen;
+    use crate::screen::{Screen, plain::Scanner};
 
     #[test]
     fn only_what_nobody_could_see_is_left_out() {
@@ -108,7 +91,6 @@ mod tests {
         assert_eq!(left_out(b"1\r\n2\r\n3\r\n", 3), None);
         assert_eq!(left_out(b"0\r\n1\r\n2\r\n3\r\n", 3), Some(Flood { len: 3, styles: vec![] }));
         assert_eq!(left_out(b"0\n1\n2\n3\n", 3), None);
-        assert_eq!(left_out(b"0\r\n\x1b[A1\r\n2\r\n3\r\n", 2), None, "moves up");
         assert_eq!(
             left_out(b"0\r\n1234\x1b[1m5678\x1b[m1234\r\n", 3).map(|flood| flood.len),
             Some(3),
@@ -116,8 +98,8 @@ mod tests {
         );
         assert_eq!(left_out(b"0\r\n12345678123\r\n", 3), None, "it may be two");
         assert_eq!(left_out(b"0\r\n1234\r12341234\r\n", 2), None, "goes back");
-        let flood = left_out(b"\x1b[1mx\x1b[0;31mx\x1b[mx\x1b[4mx\x1b[32m\r\n1\r\n", 1).unwrap();
-        assert_eq!(flood.styles, b"\x1b[m\x1b[4m\x1b[32m");
+        let flood = left_out(b"\x1b[1mx\x1b[mx\x1b[0;31mx\x1b[4mx\x1b[32m\r\n1\r\n", 1).unwrap();
+        assert_eq!(flood.styles, b"\x1b[0;31m\x1b[4m\x1b[32m");
     }
 
     fn piece() -> impl Strategy<Value = &'static [u8]> {
@@ -131,6 +113,8 @@ mod tests {
             1 => Just(&b"\x08\x08"[..]),
             2 => Just(&b"\x1b[31;44m"[..]),
             1 => Just(&b"\x1b[0m"[..]),
+            1 => Just(&b"\x1b[0;1m"[..]),
+            1 => Just(&b"\x1b[m"[..]),
             1 => Just(&b"\x1b[4:3m"[..]),
             1 => Just(&b"\t"[..]),
             1 => Just(&b"\n"[..]),
@@ -152,7 +136,11 @@ mod tests {
             };
             let (mut all, mut less) = (screen(), screen());
             all.feed(&flood);
-            let left_out = less.leave_out(&flood);
+            let mut plain = None;
+            let mut scanner = Scanner::new(0);
+            scanner.scan(&flood, |stretch, _| { plain.get_or_insert(stretch.end); });
+            let plain = usize::try_from(plain.unwrap_or(scanner.plain().end)).unwrap();
+            let left_out = less.leave_out(&flood[..plain]);
             less.feed(&flood[left_out..]);
             prop_assert_eq!(all.snapshot(usize::MAX).output, less.snapshot(usize::MAX).output);
         }

@@ -140,8 +140,8 @@ impl Actor {
         self.displayed();
         loop {
             self.session.note_asker(&self.input, self.output.log().end());
-            if self.keeping.has_news(&mut self.display) {
-                Box::pin(self.keeping.follow(&mut self.display, &self.session.0)).await;
+            if self.keeping.has_news(&self.display) {
+                Box::pin(self.keeping.follow(&self.display, &self.session.0)).await;
             }
             match self.next_event().await {
                 Event::Requested(Request::End) => return Cause::Asked,
@@ -328,8 +328,8 @@ impl Actor {
         // All of it first: a terminal whose program is reaped is closed.
         output.drain_rest(&pty, |output| session.show((&mut display, &input), output));
         input.discard();
-        if keeping.has_news(&mut display) {
-            keeping.follow(&mut display, &session.0).await;
+        if keeping.has_news(&display) {
+            keeping.follow(&display, &session.0).await;
         }
         let status = child.reap().await;
         session.publish_last(display);

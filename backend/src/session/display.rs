@@ -3,18 +3,20 @@
 //! Output is parsed when there is nothing more urgent to do, or when somebody asks what is on the screen. What piles up in a
 //! flood meanwhile is left out as far as nobody could see it any more.
 
-use std::collections::VecDeque;
-
 use bytes::Bytes;
 use limpet_shared::{Header, Kind, OutputOffset, Winsize, limits::OUTPUT_FRAME, theme::Colours};
 
-use crate::screen::{Screen, Text};
+use super::pile::Pile;
+use crate::{
+    log::Log,
+    screen::{Screen, Text},
+};
 
 /// How much may wait to be parsed, in bytes.
-const MOST: usize = 4 * 1024 * 1024;
+const MOST: u64 = 4 * 1024 * 1024;
 
 /// When that was too much, so much of it is parsed that no more than this is left.
-const ROOM: usize = MOST / 4 * 3;
+const ROOM: u64 = MOST / 4 * 3;
 
 /// How much is parsed before something else gets its turn: a millisecond's worth at most.
 const SLICE: usize = 16 * 1024;
@@ -29,22 +31,10 @@ const NOTHING: &[u8] = b"\x1bX";
 #[derive(Debug)]
 pub(super) struct Display {
     screen: Screen,
-    waiting: VecDeque<Waiting>,
-    /// The log up to here has been parsed.
-    parsed: OutputOffset,
+    pile: Pile,
     is_overfull: bool,
-    /// Whether output was left out since this was last asked for.
-    has_left_out: bool,
-}
-
-/// Output to be parsed.
-#[derive(Debug)]
-struct Waiting {
-    output: Vec<u8>,
-    /// So much of it is done.
-    taken: usize,
-    /// Whether there was nobody else to answer its questions.
-    answered_here: bool,
+    /// Where what was left out last ends.
+    left_out: OutputOffset,
 }
 
 /// A screen as frames.
@@ -59,116 +49,92 @@ pub(super) struct Redrawing {
 }
 
 impl Display {
-    pub(super) fn new(size: Winsize, scrollback: usize) -> Self {
+    pub(super) fn new(size: Winsize, scrollback: usize, log: Log) -> Self {
         Self {
             screen: Screen::new(size, scrollback),
-            waiting: VecDeque::new(),
-            parsed: OutputOffset::ZERO,
+            pile: Pile::new(log, OutputOffset::ZERO),
             is_overfull: false,
-            has_left_out: false,
+            left_out: OutputOffset::ZERO,
         }
     }
 
     /// One that shows what a snapshot draws that was made by [`snapshot`](Self::snapshot), with the offset that came with it.
-    pub(super) fn drawn(size: Winsize, scrollback: usize, snapshot: &[u8], output: OutputOffset) -> Self {
-        let mut display = Self::new(size, scrollback);
+    pub(super) fn drawn(
+        (size, scrollback): (Winsize, usize),
+        log: Log,
+        (snapshot, output): (&[u8], OutputOffset),
+    ) -> Self {
+        let mut display = Self::new(size, scrollback, log);
         display.screen.feed(snapshot);
-        display.parsed = output;
+        display.pile.skip_to(output);
         display
     }
 
     /// The log up to here has been parsed.
     pub(super) fn parsed(&self) -> OutputOffset {
-        self.parsed
+        self.pile.parsed()
     }
 
     /// The log up to here has been taken.
     pub(super) fn taken(&self) -> OutputOffset {
-        self.parsed.advanced(self.len())
+        self.pile.taken()
     }
 
     /// Output up to here is not to be had any more.
     pub(super) fn skip_to(&mut self, output: OutputOffset) {
         self.catch_up();
-        self.parsed = output;
+        self.pile.skip_to(output);
     }
 
-    /// Whether output was left out since this was last called.
-    pub(super) fn take_left_out(&mut self) -> bool {
-        std::mem::take(&mut self.has_left_out)
+    /// Where what was left out ends, if nothing was parsed since: no row of scrollback will be left when the rest is.
+    pub(super) fn left_out(&self) -> Option<OutputOffset> {
+        Some(self.left_out).filter(|&output| output == self.parsed() && output != OutputOffset::ZERO)
     }
 
     /// What has been parsed, as output that draws it, with so many rows of scrollback at most; and the offset at which data goes on
     /// after it.
     pub(super) fn snapshot(&self, history: usize) -> (Vec<u8>, OutputOffset) {
-        let (snapshot, output, _) = snapshot(&self.screen, self.parsed, history);
+        let (snapshot, output, _) = snapshot(&self.screen, self.parsed(), history);
         (snapshot, output)
     }
 
     /// Takes the log's next output. `answered_here` tells that there is no viewer whose terminal answers questions.
     pub(super) fn take(&mut self, output: &[u8], answered_here: bool) {
-        match self.waiting.back_mut().filter(|last| last.answered_here == answered_here) {
-            Some(last) => last.output.extend_from_slice(output),
-            None => self.waiting.push_back(Waiting { output: output.to_vec(), taken: 0, answered_here }),
-        }
-        if self.len() > MOST {
-            self.leave_out();
-            self.is_overfull = self.len() > ROOM;
-        }
+        self.pile.take(output, answered_here);
+        self.is_overfull |= self.pile.len() > MOST;
     }
 
-    /// Whether so much waits that cannot be left out that nothing more may come before some of it is parsed.
+    /// Whether so much waits that nothing more may come before some of it is left out or parsed.
     pub(super) fn is_overfull(&self) -> bool {
         self.is_overfull
     }
 
     /// Whether output waits to be parsed.
     pub(super) fn is_behind(&self) -> bool {
-        !self.waiting.is_empty()
+        !self.pile.is_empty()
     }
 
     /// Whether programs may wait for answers that are to be given here.
     pub(super) fn owes_answers(&self) -> bool {
-        self.waiting.front().is_some_and(|first| first.answered_here)
+        self.pile.owes_answers()
     }
 
-    /// Parses the next slice of what waits.
+    /// Drops of what waits first what would leave no trace, or else parses a slice of it.
     pub(super) fn follow(&mut self) {
-        let Some(first) = self.waiting.front_mut() else { return };
-        let slice = &first.output[first.taken..];
-        let slice = &slice[..slice.len().min(SLICE)];
-        self.screen.answer(first.answered_here);
-        self.screen.feed(slice);
-        self.parsed = self.parsed.advanced(slice.len());
-        first.taken += slice.len();
-        if first.taken == first.output.len() {
-            self.waiting.pop_front();
+        if self.pile.leave_out(|plain| self.screen.leave_out(plain)) {
+            self.left_out = self.parsed();
+        } else if let Some((slice, answered_here)) = self.pile.next(SLICE) {
+            self.screen.answer(answered_here);
+            self.screen.feed(&slice);
         }
-        self.is_overfull &= self.len() > ROOM;
+        self.is_overfull &= self.pile.len() > ROOM;
     }
 
     /// Parses all that waits.
     fn catch_up(&mut self) {
         while self.is_behind() {
-            if self.len() > SLICE {
-                self.leave_out();
-            }
             self.follow();
         }
-    }
-
-    /// Drops of what waits first what would leave no trace.
-    fn leave_out(&mut self) {
-        let Some(first) = self.waiting.front_mut() else { return };
-        let left_out = self.screen.leave_out(&first.output[first.taken..]);
-        self.has_left_out |= left_out > 0;
-        first.output.drain(..first.taken + left_out);
-        first.taken = 0;
-        self.parsed = self.parsed.advanced(left_out);
-    }
-
-    fn len(&self) -> usize {
-        self.waiting.iter().map(|waiting| waiting.output.len() - waiting.taken).sum()
     }
 
     pub(super) fn resize(&mut self, size: Winsize) {
@@ -194,7 +160,7 @@ impl Display {
     /// The screen as of now, with so many rows of scrollback at most.
     pub(super) fn redrawing(&mut self, history: usize) -> Redrawing {
         self.catch_up();
-        redrawing(&self.screen, self.parsed, history)
+        redrawing(&self.screen, self.parsed(), history)
     }
 
     /// The screen as of now.
@@ -206,7 +172,7 @@ impl Display {
     /// The screen when nothing more will come.
     pub(super) fn into_last(mut self) -> LastScreen {
         self.catch_up();
-        LastScreen { screen: self.screen, end: self.parsed }
+        LastScreen { end: self.parsed(), screen: self.screen }
     }
 }
 
@@ -257,58 +223,87 @@ fn snapshot(screen: &Screen, parsed: OutputOffset, history: usize) -> (Vec<u8>, 
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::os::fd::AsFd;
 
-    fn display() -> Display {
-        Display::new(Winsize::cells(40, 10), 100)
+    use super::*;
+    use crate::log::{self, LogWriter};
+
+    struct Session(LogWriter, Display);
+
+    impl Session {
+        fn new() -> Self {
+            let memory = log::memory(0).unwrap();
+            let (writer, log, _) = log::log(memory.as_fd()).unwrap();
+            Self(writer, Display::new(Winsize::cells(40, 10), 100, log))
+        }
+
+        /// As much follows meanwhile as has to.
+        fn print(&mut self, output: &[u8], answered_here: bool) {
+            for piece in output.chunks(OUTPUT_FRAME) {
+                self.0.append(piece, |output| self.1.take(output, answered_here));
+                while self.1.is_overfull() {
+                    self.1.follow();
+                }
+            }
+        }
     }
 
     #[test]
-    fn a_flood_is_bounded_and_its_end_is_seen() {
-        let mut display = display();
+    fn nothing_of_a_flood_is_parsed_but_its_end() {
+        let mut session = Session::new();
         let lines = (0..50_000).map(|n| format!("line {n}\r\n")).collect::<Vec<_>>().concat();
-        for _ in 0..40 {
-            display.take(lines.as_bytes(), true);
-            assert!(display.len() <= MOST && !display.is_overfull());
+        for round in 1..=40 {
+            session.print(lines.as_bytes(), true);
+            assert!(session.1.pile.len() <= MOST && !session.1.owes_answers());
+            assert!(round < 10 || session.1.screen.text().lines[0].is_empty());
         }
-        let text = display.text();
-        assert_eq!((text.lines[8].as_str(), text.cursor), ("line 49999", (0, 9)));
-        assert_eq!(display.parsed.get(), 40 * lines.len() as u64);
-        assert!(!display.is_behind());
+        session.print(b"\x1b[?2004hthe end", true);
+        assert!(session.1.owes_answers(), "it might be a question");
+        session.1.follow();
+        assert!(session.1.pile.len() < 16 * 1024, "all but the last lines is left out at once");
+        assert_eq!(session.1.left_out(), Some(session.1.parsed()));
+        let text = session.1.text();
+        assert_eq!(
+            (&text.lines[8..], text.cursor),
+            (&["line 49999".to_owned(), "the end".to_owned()][..], (7, 9))
+        );
+        assert_eq!((session.1.left_out(), session.1.parsed()), (None, session.0.end()));
     }
 
     #[test]
     fn what_cannot_be_left_out_is_parsed() {
-        let mut display = display();
-        let moves = "\x1b[3;3Hx".repeat(MOST / 4);
-        display.take(moves.as_bytes(), true);
-        assert!(display.is_overfull());
-        while display.is_overfull() {
-            display.follow();
-        }
-        assert!(display.len() <= ROOM);
-        assert_eq!(display.text().lines[2], "  x");
+        let mut session = Session::new();
+        let moves = b"\x1b[3;3Hx".repeat(1_000_000);
+        session.print(&moves, true);
+        assert!(session.1.pile.len() <= MOST);
+        assert_eq!(session.1.text().lines[2], "  x");
     }
 
     #[test]
     fn only_what_came_while_nobody_was_there_is_answered() {
-        let mut display = display();
-        display.take(b"\x1b[5n", false);
-        display.take(b"\x1b[6n", true);
-        display.take(b"\x1b[5n", false);
-        display.catch_up();
-        assert_eq!(display.take_answers(), b"\x1b[1;1R");
+        let mut session = Session::new();
+        session.print(b"\x1b[5n", false);
+        assert!(!session.1.owes_answers());
+        session.print(b"\x1b[6n", true);
+        assert!(session.1.owes_answers());
+        session.print(b"\x1b[5n", false);
+        session.1.catch_up();
+        assert_eq!(session.1.take_answers(), b"\x1b[1;1R");
     }
 
     #[test]
     fn a_snapshot_ends_before_what_is_not_complete() {
-        let mut display = display();
-        display.take(b"abc\x1b[3", true);
-        let redrawing = display.redrawing(usize::MAX);
+        let mut session = Session::new();
+        session.print(b"abc\x1b[3", true);
+        let redrawing = session.1.redrawing(usize::MAX);
         assert_eq!(redrawing.output.get(), 3);
-        display.take(&[b"\x1b]0;", &b"x".repeat(2 * UNFINISHED)[..]].concat(), true);
-        let redrawing = display.redrawing(usize::MAX);
-        assert_eq!(redrawing.output, display.parsed, "a control string of that length does not come again");
+        session.print(&[b"\x1b]0;", &b"x".repeat(2 * UNFINISHED)[..]].concat(), true);
+        let redrawing = session.1.redrawing(usize::MAX);
+        assert_eq!(
+            redrawing.output,
+            session.1.parsed(),
+            "a control string of that length does not come again"
+        );
         assert!(redrawing.frames[0].ends_with(NOTHING));
     }
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{SessionHandle, Status, display::Display};
 use crate::{
     keeper::{self, Link},
-    log::LogWriter,
+    log::Log,
     pty::Program,
 };
 
@@ -79,8 +79,6 @@ pub(super) struct Keeping {
     interval: u64,
     /// Whether something has changed since it was told last.
     is_stale: bool,
-    /// Whether the screen has left output out since it was kept.
-    has_left_out: bool,
 }
 
 impl Keeping {
@@ -88,16 +86,7 @@ impl Keeping {
     pub(super) fn new(keeper: Link, session: SessionId, size: Winsize, tail: usize) -> Self {
         let sizes = vec![(OutputOffset::ZERO, size)];
         let interval = tail as u64 / 2;
-        Self {
-            keeper,
-            session,
-            colours: None,
-            sizes,
-            drawn: OutputOffset::ZERO,
-            interval,
-            is_stale: true,
-            has_left_out: false,
-        }
+        Self { keeper, session, colours: None, sizes, drawn: OutputOffset::ZERO, interval, is_stale: true }
     }
 
     /// Something of the session has changed.
@@ -117,24 +106,24 @@ impl Keeping {
     }
 
     /// Whether something is to be kept that is not yet, or no longer as it is now.
-    pub(super) fn has_news(&mut self, display: &mut Display) -> bool {
-        self.has_left_out |= display.take_left_out();
-        self.is_stale || self.has_left_out || self.is_due(display)
+    pub(super) fn has_news(&self, display: &Display) -> bool {
+        self.is_stale || self.due(display).is_some()
     }
 
-    /// Whether it is time to keep the screen.
-    fn is_due(&self, display: &Display) -> bool {
-        display.parsed().since(self.drawn) > self.interval || self.sizes.len() > SIZES
+    /// How many rows of scrollback are to be kept with the screen, if it is time to keep it. It is as soon as that takes none.
+    fn due(&self, display: &Display) -> Option<usize> {
+        if display.left_out().is_some_and(|output| output > self.drawn) {
+            return Some(0);
+        }
+        let is_due = display.parsed().since(self.drawn) > self.interval || self.sizes.len() > SIZES;
+        is_due.then_some(usize::MAX)
     }
 
     /// Keeps what has changed, and the screen if it is time to.
-    pub(super) async fn follow(&mut self, display: &mut Display, session: &SessionHandle) {
-        let is_due = self.is_due(display);
-        if is_due || self.has_left_out {
-            // What was left out has scrolled away all rows, or will have when the rest of what waits is parsed.
-            let history = if is_due { usize::MAX } else { 0 };
+    pub(super) async fn follow(&mut self, display: &Display, session: &SessionHandle) {
+        if let Some(history) = self.due(display) {
             self.draw(display, history, session.size()).await;
-            (self.is_stale, self.has_left_out) = (true, false);
+            self.is_stale = true;
         }
         if self.is_stale {
             self.tell(session).await;
@@ -172,7 +161,7 @@ impl Keeping {
         keeper: Link,
         session: SessionId,
         (record, checkpoint): (&Record, Option<OwnedFd>),
-        (log, owed): (&LogWriter, Option<OutputOffset>),
+        (log, owed): (&Log, Option<OutputOffset>),
         (tail, scrollback): (usize, usize),
     ) -> (Self, Display) {
         let first = record.sizes.first().map_or_else(Winsize::default, |&(_, size)| size);
@@ -183,9 +172,9 @@ impl Keeping {
         let mut display = match drawn {
             Some((Head { output, size }, snapshot)) => {
                 keeping.drawn = output;
-                Display::drawn(size, scrollback, &snapshot, output)
+                Display::drawn((size, scrollback), log.clone(), (&snapshot, output))
             }
-            None => Display::new(first, scrollback),
+            None => Display::new(first, scrollback, log.clone()),
         };
         for &(output, size) in &record.sizes {
             catch_up(&mut display, log, output, owed);
@@ -202,7 +191,7 @@ impl Keeping {
 }
 
 /// Has the display take the log's output before `end`. Questions from `owed` on are yet to be answered.
-fn catch_up(display: &mut Display, log: &LogWriter, end: OutputOffset, owed: Option<OutputOffset>) {
+fn catch_up(display: &mut Display, log: &Log, end: OutputOffset, owed: Option<OutputOffset>) {
     /// At once.
     const PIECE: usize = 1024 * 1024;
     while display.taken() < end {
@@ -210,11 +199,14 @@ fn catch_up(display: &mut Display, log: &LogWriter, end: OutputOffset, owed: Opt
         // Up to where that changes.
         let next = owed.filter(|&owed| !is_owed && owed < end).unwrap_or(end);
         let most = usize::try_from(next.since(display.taken())).unwrap_or(PIECE).min(PIECE);
-        let Some(output) = log.read(display.taken(), most).filter(|output| !output.is_empty()) else {
+        let taken = log.look(display.taken(), most, |output| {
+            display.take(output, is_owed);
+            !output.is_empty()
+        });
+        if taken != Some(true) {
             tracing::error!("a screen lacks output that is no longer kept");
             return display.skip_to(end);
-        };
-        display.take(&output, is_owed);
+        }
     }
 }
 
@@ -255,7 +247,7 @@ mod tests {
     #[tokio::test]
     async fn a_screen_is_brought_to_the_end_of_its_log() {
         let memory = log::memory(0).unwrap();
-        let (mut writer, ..) = log::log(memory.as_fd()).unwrap();
+        let (mut writer, log, _) = log::log(memory.as_fd()).unwrap();
         let output = b"0123456789abcdefg\r\nnew and long enough to wrap";
         writer.fill(output.len(), |place| {
             place.copy_from_slice(output);
@@ -267,7 +259,7 @@ mod tests {
         let head = r#"{"output":10,"cols":80,"rows":24}"#;
         let take_over = |checkpoint| {
             let (link, name) = (Link::in_process().unwrap(), "a".parse().unwrap());
-            Keeping::take_over(link, name, (&record, checkpoint), (&writer, None), (log::MIN_TAIL, 100)).1
+            Keeping::take_over(link, name, (&record, checkpoint), (&log, None), (log::MIN_TAIL, 100)).1
         };
         let mut display = take_over(Some(file(&format!("{head}\nkept before"))));
         assert_eq!(
@@ -282,7 +274,7 @@ mod tests {
     #[tokio::test]
     async fn only_what_is_owed_is_answered() {
         let memory = log::memory(0).unwrap();
-        let (mut writer, ..) = log::log(memory.as_fd()).unwrap();
+        let (mut writer, log, _) = log::log(memory.as_fd()).unwrap();
         let output = b"\x1b[6n, \x1b[5n";
         writer.fill(output.len(), |place| {
             place.copy_from_slice(output);
@@ -300,7 +292,7 @@ mod tests {
             let (link, name) = (Link::in_process().unwrap(), "a".parse().unwrap());
             let owed = owed.map(OutputOffset::new);
             let kept = (&record, None);
-            let left = Keeping::take_over(link, name, kept, (&writer, owed), (log::MIN_TAIL, 100));
+            let left = Keeping::take_over(link, name, kept, (&log, owed), (log::MIN_TAIL, 100));
             let mut display = left.1;
             display.text();
             assert_eq!(display.take_answers(), answers.as_bytes(), "{owed:?}");

@@ -154,11 +154,11 @@ impl Sessions {
         let record = Record::first((&epoch, created), &program, &status);
         let record = serde_json::to_string(&record).map_err(|error| SpawnError::Open(error.into()))?;
         let held = self.0.keeper.start(&id, &program, size, self.0.limits.tail, record).await?;
+        let (mut writer, log, input) = log::log(held.memory.as_fd()).map_err(SpawnError::Open)?;
         let (mut display, keeping) = (
-            Display::new(size, self.0.limits.scrollback),
+            Display::new(size, self.0.limits.scrollback, log.clone()),
             Keeping::new(self.0.keeper.clone(), id.clone(), size, self.0.limits.tail),
         );
-        let (mut writer, log, input) = log::log(held.memory.as_fd()).map_err(SpawnError::Open)?;
         writer.append(&before(self.0.limits), |output| display.take(output, false));
         let known = (id, epoch, created);
         let living = Living::new(held.life, input).map_err(SpawnError::Open)?;
@@ -209,7 +209,7 @@ impl Sessions {
         let living = Living::new(held.life, input)?;
         let owed = living.as_ref().and_then(|living| living.inlet.owed());
         let (keeping, display) =
-            Keeping::take_over(keeper, id.clone(), kept, (&writer, owed), (tail, scrollback));
+            Keeping::take_over(keeper, id.clone(), kept, (&log, owed), (tail, scrollback));
         status.set_program_title(display.title());
         status.exit = exit;
         let known = (id, record.epoch.clone(), record.created);

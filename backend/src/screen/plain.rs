@@ -1,0 +1,182 @@
+//! Which output is plain: printable text, controls that only move within and between lines, and SGR.
+//!
+//! It asks nothing, and lines of it that have scrolled away leave no trace. Output is looked at as it comes, each byte once.
+
+use std::ops::Range;
+
+/// As many bytes are looked at together.
+const BLOCK: usize = 64;
+
+/// So much is looked at before sequences in it are.
+const WINDOW: usize = 1024;
+
+/// Begins a C1 control, or some other character.
+const LATIN: u8 = 0xc2;
+
+/// What the output so far ends within.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    #[default]
+    Ground,
+    Escape,
+    /// The parameters of what may become an SGR sequence.
+    Parameters,
+    /// A character whose first byte may have begun a C1 control.
+    Latin,
+}
+
+/// Looks for stretches of plain output, by offset.
+///
+/// What it finds is plain for a parser that is between characters and sequences somewhere in it, from there on: wherever in a
+/// sequence that is, the rest of that is text.
+#[derive(Debug)]
+pub struct Scanner {
+    /// All is plain since.
+    since: u64,
+    /// The end of what has been looked at.
+    end: u64,
+    /// Where what is not finished began.
+    begun: u64,
+    state: State,
+}
+
+impl Scanner {
+    /// One for output that begins at an offset.
+    #[must_use]
+    pub fn new(start: u64) -> Self {
+        Self { since: start, end: start, begun: start, state: State::Ground }
+    }
+
+    /// The plain stretch that may go on.
+    #[must_use]
+    pub fn plain(&self) -> Range<u64> {
+        self.since..if self.state == State::Ground { self.end } else { self.begun }
+    }
+
+    /// Looks at what comes next. Tells of each plain stretch that ends in it, and before which offset it is known by what.
+    pub fn scan(&mut self, output: &[u8], mut ended: impl FnMut(Range<u64>, u64)) {
+        let start = self.end;
+        let (mut at, mut even) = (0, 0);
+        while let Some(&byte) = output.get(at) {
+            let offset = start + at as u64;
+            let (state, taken) = match (self.state, byte) {
+                (State::Ground, _) => {
+                    let plain = plain(output, at, &mut even);
+                    at += plain;
+                    if plain > 0 {
+                        continue;
+                    }
+                    self.begun = offset;
+                    match byte {
+                        0x1b => (Some(State::Escape), 1),
+                        LATIN => (Some(State::Latin), 1),
+                        _ => (None, 1),
+                    }
+                }
+                (State::Escape, b'[') => (Some(State::Parameters), 1),
+                (State::Parameters, _) if is_parameter(byte) => (Some(State::Parameters), 1),
+                (State::Parameters, b'm') => (Some(State::Ground), 1),
+                (State::Latin, _) if !(0x80..0xa0).contains(&byte) => (Some(State::Ground), 0),
+                // It may begin something of its own.
+                (State::Escape | State::Parameters | State::Latin, _) => (None, 0),
+            };
+            at += taken;
+            if state.is_none() {
+                ended(self.since..self.begun, offset + 1);
+                self.since = start + at as u64;
+            }
+            self.state = state.unwrap_or_default();
+        }
+        self.end = start + output.len() as u64;
+    }
+}
+
+/// How much there is from `at` on of plain text and whole SGR sequences. Before `even` is nothing odd.
+fn plain(output: &[u8], at: usize, even: &mut usize) -> usize {
+    if *even <= at {
+        let window = &output[at..output.len().min(at + WINDOW)];
+        let whole: usize = window.chunks(BLOCK).take_while(|block| !has_odd(block)).map(<[u8]>::len).sum();
+        *even = at + whole + window[whole..].iter().take_while(|&&byte| !is_odd(byte)).count();
+    }
+    let mut end = *even;
+    for escape in memchr::memchr_iter(0x1b, &output[at..*even]) {
+        match sgr_length(&output[at + escape..]) {
+            Some(length) => end = end.max(at + escape + length),
+            None => return escape,
+        }
+    }
+    end - at
+}
+
+/// Without a branch for each byte, so that many are looked at at once.
+fn has_odd(block: &[u8]) -> bool {
+    block.iter().fold(0, |any, &byte| any | u8::from(is_odd(byte))) != 0
+}
+
+/// Whether there may be more to this byte than text, and it begins no sequence.
+const fn is_odd(byte: u8) -> bool {
+    let is_control = byte < 0x20;
+    let is_known = (byte.wrapping_sub(0x07) < 4) as u8 | (byte == 0x0d) as u8 | (byte == 0x1b) as u8;
+    (is_control as u8 & !is_known | (byte == LATIN) as u8) & 1 != 0
+}
+
+/// The length of the SGR sequence at the front.
+pub(super) fn sgr_length(output: &[u8]) -> Option<usize> {
+    let parameters = output.strip_prefix(b"\x1b[")?;
+    let length = parameters.iter().position(|&byte| !is_parameter(byte))?;
+    (parameters[length] == b'm').then_some(length + 3)
+}
+
+fn is_parameter(byte: u8) -> bool {
+    // All digits, the colon, and the semicolon.
+    matches!(byte, b'0'..=b';')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn ends(pieces: &[&[u8]]) -> (Vec<(Range<u64>, u64)>, Range<u64>) {
+        let (mut scanner, mut ends) = (Scanner::new(100), Vec::new());
+        for piece in pieces {
+            scanner.scan(piece, |stretch, known| ends.push((stretch, known)));
+        }
+        (ends, scanner.plain())
+    }
+
+    #[test]
+    fn text_and_its_styles_are_plain() {
+        let text = "a\r\nb\t\x08\x07\x1b[0;4:3m日本 é\u{a0}".as_bytes();
+        assert_eq!(ends(&[text]), (vec![], 100..100 + text.len() as u64));
+    }
+
+    #[test]
+    fn what_is_not_plain_ends_a_stretch() {
+        assert_eq!(ends(&[b"ab\x1b[6ncd"]), (vec![(100..102, 106)], 105..108));
+        assert_eq!(ends(&[b"ab\x05cd"]), (vec![(100..102, 103)], 103..105));
+        assert_eq!(ends(&[b"a\x1b\x1b[1mb"]), (vec![(100..101, 103)], 102..107));
+        assert_eq!(ends(&[b"a\xc2\x9bc"]), (vec![(100..101, 103)], 102..104));
+    }
+
+    #[test]
+    fn what_is_not_finished_may_be_plain_or_not() {
+        assert_eq!(ends(&[b"ab\x1b[3"]), (vec![], 100..102));
+        assert_eq!(ends(&[b"ab\xc2"]), (vec![], 100..102));
+    }
+
+    proptest! {
+        #[test]
+        fn it_may_be_cut_anywhere(
+            output in proptest::collection::vec(
+                proptest::sample::select(&b"\x1b\x1b[[;12mmnh \r\n\x05\xc2\xc2\x9b\xa0aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"[..]),
+                0..80,
+            ),
+            cut in any::<proptest::sample::Index>(),
+        ) {
+            let cut = cut.index(output.len() + 1);
+            prop_assert_eq!(ends(&[&output[..cut], &output[cut..]]), ends(&[&output]));
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The output that a screen has yet to parse: a part of the log, and what is known of it.
+
+use std::{collections::VecDeque, ops::Range};
+
+use limpet_shared::OutputOffset;
+
+use crate::{log::Log, screen::Scanner};
+
+/// Plain output is worth looking for lines in it that nobody could see any more when there is so much, in bytes.
+const WORTH: u64 = 64 * 1024;
+
+/// Where the screen is in the log, and what comes there.
+#[derive(Debug)]
+pub(super) struct Pile {
+    log: Log,
+    /// The log up to here has been parsed, or left out.
+    parsed: OutputOffset,
+    /// Who answers questions in what waits.
+    runs: VecDeque<Run>,
+    scanner: Scanner,
+    /// Plain output that something else has ended, where it is worth it.
+    stretches: VecDeque<Range<u64>>,
+    /// Before this there may be questions that the screen has to answer.
+    asked: u64,
+    /// The end of the plain output of which nothing could be left out.
+    tried: u64,
+}
+
+/// A piece of the log, from the last one on.
+#[derive(Debug)]
+struct Run {
+    end: OutputOffset,
+    /// Whether there was nobody else to answer its questions.
+    answered_here: bool,
+}
+
+impl Pile {
+    /// Begins at an offset of this log.
+    pub(super) fn new(log: Log, start: OutputOffset) -> Self {
+        Self {
+            log,
+            parsed: start,
+            runs: VecDeque::new(),
+            scanner: Scanner::new(start.get()),
+            stretches: VecDeque::new(),
+            asked: 0,
+            tried: 0,
+        }
+    }
+
+    /// Nothing waits any more; what comes next begins at this offset.
+    pub(super) fn skip_to(&mut self, start: OutputOffset) {
+        *self = Self::new(self.log.clone(), start);
+    }
+
+    pub(super) fn parsed(&self) -> OutputOffset {
+        self.parsed
+    }
+
+    /// The log up to here has been taken.
+    pub(super) fn taken(&self) -> OutputOffset {
+        self.runs.back().map_or(self.parsed, |last| last.end)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.runs.is_empty()
+    }
+
+    pub(super) fn len(&self) -> u64 {
+        self.taken().since(self.parsed)
+    }
+
+    /// Whether programs may wait for answers that are to be given here.
+    pub(super) fn owes_answers(&self) -> bool {
+        self.parsed.get() < self.asked
+    }
+
+    /// Takes the log's next output.
+    pub(super) fn take(&mut self, output: &[u8], answered_here: bool) {
+        let end = self.taken().advanced(output.len());
+        match self.runs.back_mut().filter(|last| last.answered_here == answered_here) {
+            Some(last) => last.end = end,
+            None => self.runs.push_back(Run { end, answered_here }),
+        }
+        let Self { scanner, stretches, asked, .. } = self;
+        scanner.scan(output, |stretch, known| {
+            if answered_here {
+                *asked = known;
+            }
+            if stretch.end - stretch.start >= WORTH {
+                stretches.push_back(stretch);
+            }
+        });
+    }
+
+    /// Takes away at most `most` bytes from the front, with whether questions in them are answered here.
+    pub(super) fn next(&mut self, most: usize) -> Option<(Vec<u8>, bool)> {
+        let first = self.runs.front()?;
+        let most = usize::try_from(first.end.since(self.parsed)).map_or(most, |len| len.min(most));
+        let answered_here = first.answered_here;
+        let slice = self.log.look(self.parsed, most, <[u8]>::to_vec).filter(|slice| slice.len() == most);
+        let Some(slice) = slice else {
+            tracing::error!("a screen lacks output that is no longer kept");
+            self.skip_to(self.taken());
+            return None;
+        };
+        self.parsed_to(self.parsed.advanced(slice.len()));
+        Some((slice, answered_here))
+    }
+
+    /// Takes away what `leave_out` says of the plain output at the front. Tells whether that was something.
+    pub(super) fn leave_out(&mut self, leave_out: impl FnOnce(&[u8]) -> usize) -> bool {
+        let stretch = self.stretch();
+        let len = stretch.end.saturating_sub(self.parsed.get());
+        if stretch.start > self.parsed.get() || len < WORTH || stretch.end <= self.tried {
+            return false;
+        }
+        self.tried = stretch.end;
+        let most = usize::try_from(len).unwrap_or(usize::MAX);
+        let left_out = self.log.look(self.parsed, most, leave_out).unwrap_or_default();
+        self.parsed_to(self.parsed.advanced(left_out));
+        left_out > 0
+    }
+
+    /// The first plain stretch that has not been parsed.
+    fn stretch(&mut self) -> Range<u64> {
+        while self.stretches.front().is_some_and(|stretch| stretch.end <= self.parsed.get()) {
+            self.stretches.pop_front();
+        }
+        self.stretches.front().cloned().unwrap_or_else(|| self.scanner.plain())
+    }
+
+    fn parsed_to(&mut self, parsed: OutputOffset) {
+        self.parsed = parsed;
+        while self.runs.front().is_some_and(|run| run.end <= parsed) {
+            self.runs.pop_front();
+        }
+    }
+}

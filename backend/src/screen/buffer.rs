@@ -107,16 +107,15 @@ impl Buffer {
 
     /// Scrolls the region up by a row. At the top of the screen the row goes to the scrollback.
     pub(super) fn scroll(&mut self, fill: Cell, wrapped: bool) {
-        let new = Row::blank(self.columns, fill, wrapped);
-        if self.top == 0 {
-            let mut old = self.take_row(0, self.bottom, new);
-            if self.scrollback.is_kept() {
-                old.shrink();
-                self.scrollback.push(&old);
-            }
-        } else {
-            self.take_row(self.top, self.bottom, new);
+        let bottom = self.bottom.min(self.screen.len() - 1);
+        let top = self.top.min(bottom);
+        if top == 0 && self.scrollback.is_kept() {
+            self.screen[0].trim();
+            self.scrollback.push(&self.screen[0]);
         }
+        // The memory of the one that goes is that of the one that comes.
+        self.screen[top..=bottom].rotate_left(1);
+        self.screen[bottom].erase(self.columns, fill, wrapped);
     }
 
     /// Takes a row out, moves those up to `last` up, and puts `new` into the gap.

@@ -136,6 +136,9 @@ impl Parser {
         let mut run = std::mem::take(&mut self.run);
         run.clear();
         let control = loop {
+            let whole = utf8::whole_text(rest);
+            run.extend(whole.chars());
+            rest = &rest[whole.len()..];
             let Some(&byte) = rest.first() else { break None };
             if byte < 0x20 || byte == 0x7f {
                 break None;

@@ -64,6 +64,16 @@ impl Cell {
         }
     }
 
+    /// The character that stands in it, if it is one.
+    pub(super) fn as_char(self) -> Option<char> {
+        if self.has_char() { char::from_u32(self.text & TEXT) } else { None }
+    }
+
+    /// Whether one character stands in it.
+    pub(super) const fn has_char(self) -> bool {
+        self.text & CLUSTER == 0 && self.text & TEXT != 0
+    }
+
     /// How many columns its glyph takes: 1 or 2, and 0 for the second column of a wide one.
     pub(super) const fn width(self) -> u8 {
         (self.text >> WIDTH_SHIFT) as u8
@@ -91,6 +101,15 @@ impl Row {
     pub(super) fn blank(columns: usize, cell: Cell, wrapped: bool) -> Self {
         let cells = if cell == Cell::BLANK { Vec::new() } else { vec![cell; columns] };
         Self { cells, wrapped }
+    }
+
+    /// Becomes a row of `columns` erased cells.
+    pub(super) fn erase(&mut self, columns: usize, cell: Cell, wrapped: bool) {
+        self.cells.clear();
+        if cell != Cell::BLANK {
+            self.cells.resize(columns, cell);
+        }
+        self.wrapped = wrapped;
     }
 
     pub(super) fn from_cells(cells: Vec<Cell>, wrapped: bool) -> Self {
@@ -230,12 +249,6 @@ impl Row {
         }
     }
 
-    /// Gives back memory that is not needed.
-    pub(super) fn shrink(&mut self) {
-        self.trim();
-        self.cells.shrink_to_fit();
-    }
-
     fn fill(&mut self, start: usize, end: usize, fill: Cell) {
         if fill == Cell::BLANK && end >= self.cells.len() {
             self.cells.truncate(start);
@@ -252,7 +265,8 @@ impl Row {
         }
     }
 
-    fn trim(&mut self) {
+    /// Forgets what is blank at the end.
+    pub(super) fn trim(&mut self) {
         let length = self.cells.iter().rposition(|&cell| cell != Cell::BLANK).map_or(0, |last| last + 1);
         self.cells.truncate(length);
     }

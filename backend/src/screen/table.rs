@@ -2,6 +2,8 @@
 
 use std::{collections::HashMap, hash::Hash};
 
+use foldhash::fast::RandomState;
+
 /// As many values are kept before it is worth while to look for those that no cell has any more.
 const SWEEP: usize = 1024;
 
@@ -9,7 +11,7 @@ const SWEEP: usize = 1024;
 #[derive(Debug)]
 pub(super) struct Table<T> {
     values: Vec<Option<T>>,
-    numbers: HashMap<T, u32>,
+    numbers: HashMap<T, u32, RandomState>,
     free: Vec<u32>,
     /// Sweep when there are more.
     limit: usize,
@@ -17,7 +19,7 @@ pub(super) struct Table<T> {
 
 impl<T> Default for Table<T> {
     fn default() -> Self {
-        Self { values: Vec::new(), numbers: HashMap::new(), free: Vec::new(), limit: SWEEP }
+        Self { values: Vec::new(), numbers: HashMap::default(), free: Vec::new(), limit: SWEEP }
     }
 }
 

@@ -7,6 +7,24 @@ mod table;
 
 use self::table::RANGES;
 
+/// As many code points are looked up in the same few ranges: 2 to the power of this.
+const PAGE_BITS: u32 = 7;
+
+/// For each page of the planes that text is made of: the first range that does not end before it.
+const PAGES: [u16; (0x2_0000 >> PAGE_BITS) + 1] = {
+    let mut pages = [0; (0x2_0000 >> PAGE_BITS) + 1];
+    let (mut page, mut first, mut range) = (0, 0, 0_u16);
+    while page < pages.len() {
+        while (range as usize) < RANGES.len() && RANGES[range as usize].1 < first {
+            range += 1;
+        }
+        pages[page] = range;
+        page += 1;
+        first += 1 << PAGE_BITS;
+    }
+    pages
+};
+
 /// A character's part in clusters (UAX #29, table 2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Kind {
@@ -79,7 +97,12 @@ fn look_up(code: u32) -> (Kind, u8) {
         let kind = if (syllable - 0xac00).is_multiple_of(28) { Kind::HangulLv } else { Kind::HangulLvt };
         return (kind, 2);
     }
-    let at = RANGES.partition_point(|&(_, last, ..)| last < code);
+    let page = (code >> PAGE_BITS) as usize;
+    let (start, end) = match PAGES.get(page..page + 2) {
+        Some(&[start, end]) => (start.into(), RANGES.len().min(usize::from(end) + 1)),
+        _ => (0, RANGES.len()),
+    };
+    let at = start + RANGES[start..end].partition_point(|&(_, last, ..)| last < code);
     match RANGES.get(at) {
         Some(&(first, _, kind, width)) if first <= code => (kind, width),
         _ => (Kind::Other, 1),

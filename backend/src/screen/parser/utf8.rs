@@ -28,7 +28,15 @@ impl Decoder {
 
     /// Takes one character, or bytes that are none, and says how many of `piece` it took: one at least, unless a
     /// character that was begun turns out not to be one.
+    #[inline]
     pub(super) fn decode(&mut self, piece: &[u8]) -> (Decoded, usize) {
+        match piece.first() {
+            Some(&ascii @ 0x00..=0x7f) if self.len == 0 => (Decoded::Char(ascii.into()), 1),
+            _ => self.decode_more(piece),
+        }
+    }
+
+    fn decode_more(&mut self, piece: &[u8]) -> (Decoded, usize) {
         let mut bytes = [0; 4];
         let begun = std::mem::take(&mut self.len);
         bytes[..begun].copy_from_slice(&self.begun[..begun]);
@@ -55,6 +63,17 @@ impl Decoder {
         self.len = have;
         (Decoded::Nothing, piece.len())
     }
+}
+
+/// The text at the front, up to what may be a control or is no UTF-8.
+pub(super) fn whole_text(piece: &[u8]) -> &str {
+    let end = piece.iter().position(u8::is_ascii_control).unwrap_or(piece.len());
+    let text = match std::str::from_utf8(&piece[..end]) {
+        Ok(text) => text,
+        Err(error) => std::str::from_utf8(&piece[..error.valid_up_to()]).unwrap_or_default(),
+    };
+    let end = text.find(|char| matches!(char, '\u{80}'..='\u{9f}' | '\u{feff}'));
+    &text[..end.unwrap_or(text.len())]
 }
 
 fn whole(bytes: &[u8]) -> Decoded {

@@ -23,8 +23,10 @@ mod run {
 }
 
 pub(super) fn pack(row: &Row) -> Box<[u8]> {
-    let mut bytes = vec![u8::from(row.wrapped)];
-    let mut rest = row.cells();
+    let cells = row.cells();
+    let mut bytes = Vec::with_capacity(2 * cells.len() + 2);
+    bytes.push(u8::from(row.wrapped));
+    let mut rest = cells;
     let mut style: StyleId = 0;
     while let Some(first) = rest.first() {
         if first.style() != style {
@@ -34,16 +36,11 @@ pub(super) fn pack(row: &Row) -> Box<[u8]> {
         let taken = pack_run(&mut bytes, rest, style);
         rest = &rest[taken.max(1)..];
     }
-    bytes.into_boxed_slice()
+    bytes.as_slice().into()
 }
 
 /// Packs the cells at the front that are alike, and says how many they are.
 fn pack_run(bytes: &mut Vec<u8>, cells: &[Cell], style: StyleId) -> usize {
-    let alike = |is: &dyn Fn(&Cell) -> bool| {
-        cells.iter().take_while(|cell| cell.style() == style && is(cell)).count()
-    };
-    let narrow = |cell: &Cell| cell.width() == 1 && matches!(cell.glyph(), Glyph::Char(_));
-    let blank = |cell: &Cell| cell.width() == 1 && cell.glyph() == Glyph::Blank;
     let first = cells[0];
     match (first.glyph(), first.width()) {
         (Glyph::Char(_), 2) => {
@@ -57,17 +54,17 @@ fn pack_run(bytes: &mut Vec<u8>, cells: &[Cell], style: StyleId) -> usize {
             2 * pairs
         }
         (Glyph::Char(_), _) => {
-            let count = alike(&narrow);
+            let count = alike(cells, style, |cell| cell.width() == 1 && cell.has_char());
             text(bytes, run::NARROW, cells[..count].iter());
             count
         }
         (Glyph::Blank, 0) => {
-            let count = alike(&|cell| cell.width() == 0 && !cell.has_content());
+            let count = alike(cells, style, |cell| cell.width() == 0 && !cell.has_content());
             number(bytes, count as u64, run::CONTINUATION);
             count
         }
         (Glyph::Blank, _) => {
-            let count = alike(&blank);
+            let count = alike(cells, style, |cell| cell.width() == 1 && !cell.has_content());
             number(bytes, count as u64, run::BLANK);
             count
         }
@@ -76,6 +73,11 @@ fn pack_run(bytes: &mut Vec<u8>, cells: &[Cell], style: StyleId) -> usize {
             1
         }
     }
+}
+
+/// How many cells at the front have the style, and are so.
+fn alike(cells: &[Cell], style: StyleId, are: impl Fn(Cell) -> bool) -> usize {
+    cells.iter().take_while(|&&cell| cell.style() == style && are(cell)).count()
 }
 
 fn is_wide_pair(pair: &[Cell], style: StyleId) -> bool {
@@ -112,14 +114,16 @@ pub(super) fn unpack(packed: &[u8]) -> Row {
 }
 
 /// Appends characters, after the number of bytes that they take.
-fn text<'a>(bytes: &mut Vec<u8>, kind: u64, cells: impl Iterator<Item = &'a Cell>) {
-    let chars = cells.filter_map(|cell| match cell.glyph() {
-        Glyph::Char(char) => Some(char),
-        _ => None,
-    });
-    let text: String = chars.collect();
-    number(bytes, text.len() as u64, kind);
-    bytes.extend_from_slice(text.as_bytes());
+fn text<'a>(bytes: &mut Vec<u8>, kind: u64, cells: impl Iterator<Item = &'a Cell> + Clone) {
+    let chars = cells.filter_map(|cell| cell.as_char());
+    let length: usize = chars.clone().map(char::len_utf8).sum();
+    number(bytes, length as u64, kind);
+    for char in chars {
+        match u8::try_from(char) {
+            Ok(ascii @ ..0x80) => bytes.push(ascii),
+            _ => bytes.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
 }
 
 /// Appends a number with a kind, seven bits to a byte, the lowest first.

@@ -1,8 +1,9 @@
 //! What holds a terminal and a connection together. [`panning`] is how a pane moves over a larger terminal, [`copying`] what goes
-//! to the clipboard and comes from it.
+//! to the clipboard and comes from it, [`typing`] what becomes of keys.
 
 mod copying;
 mod panning;
+mod typing;
 
 use std::{
     cell::{Cell, OnceCell, RefCell},
@@ -21,8 +22,8 @@ use super::{
     extent::Extent,
     history::{History, at_top},
     hooks,
-    keys::{self, Fate, Key, Platform},
-    pan, queries,
+    keys::Platform,
+    pan,
     screen::Screen,
     wiring,
 };
@@ -41,9 +42,6 @@ const HIDE_CURSOR: &[u8] = b"\x1b[?25l";
 
 /// Marks, for style sheets, the element of a pane that shows another size than its own.
 const FOREIGN: &str = "data-foreign";
-
-/// What a reader learns who types.
-const READ_ONLY: &str = "You only watch here: what you type goes nowhere.";
 
 /// What a pane needs from its surroundings.
 #[derive(Clone)]
@@ -210,59 +208,6 @@ impl Pane {
         self.follow_cursor();
     }
 
-    /// The terminal's input: what was typed, and answers to queries.
-    pub fn typed(&self, input: &str) {
-        if self.focus_muted.get() && queries::is_focus_report(input) {
-            return;
-        }
-        self.following.set(true);
-        if let Some(connection) = self.connection() {
-            connection.typed(input.as_bytes());
-        }
-    }
-
-    /// The same in bytes, one per character: mouse reports of old.
-    pub fn typed_bytes(&self, input: &str) {
-        let bytes: Vec<u8> = input.chars().filter_map(|byte| u8::try_from(u32::from(byte)).ok()).collect();
-        if let Some(connection) = self.connection() {
-            connection.typed(&bytes);
-        }
-    }
-
-    /// Whether the terminal is to handle this key.
-    pub fn wants_key(&self, event: &KeyboardEvent) -> bool {
-        if event.type_() != "keydown" {
-            return true;
-        }
-        if self.around.take_key.run(event.clone()) {
-            return false;
-        }
-        let name = event.key();
-        let key = Key {
-            key: &name,
-            ctrl: event.ctrl_key(),
-            shift: event.shift_key(),
-            alt: event.alt_key(),
-            meta: event.meta_key(),
-        };
-        match keys::fate(self.platform, key, self.screen.terminal().has_selection()) {
-            Fate::Program => {
-                if keys::types(&name) {
-                    self.hint();
-                }
-                true
-            }
-            Fate::Browser => false,
-            Fate::Copy => {
-                event.prevent_default();
-                if self.copy() {
-                    self.screen.terminal().clear_selection();
-                }
-                false
-            }
-        }
-    }
-
     /// Asks for the rows of scrollback that the terminal was drawn without.
     pub fn load_earlier(&self) {
         if let Some(connection) = self.connection()
@@ -283,19 +228,6 @@ impl Pane {
     pub fn rang(&self) {
         if !self.replaying() {
             self.emit(PaneEvent::Bell);
-        }
-    }
-
-    /// Types this text.
-    pub fn send(&self, text: &str) {
-        self.hint();
-        self.screen.terminal().input(text);
-    }
-
-    /// Tells who types in vain why that is.
-    pub fn hint(&self) {
-        if self.role.get() == Some(Role::Reader) {
-            self.notice(READ_ONLY);
         }
     }
 

@@ -1,0 +1,82 @@
+//! What is typed: from keys to the program.
+
+use leptos::prelude::Callable as _;
+use limpet_shared::Role;
+use web_sys::KeyboardEvent;
+
+use super::Pane;
+use crate::terminal::{
+    keys::{self, Fate, Key},
+    queries,
+};
+
+/// What a reader learns who types.
+const READ_ONLY: &str = "You only watch here: what you type goes nowhere.";
+
+impl Pane {
+    /// The terminal's input: what was typed, and answers to queries.
+    pub fn typed(&self, input: &str) {
+        if self.focus_muted.get() && queries::is_focus_report(input) {
+            return;
+        }
+        self.following.set(true);
+        if let Some(connection) = self.connection() {
+            connection.typed(input.as_bytes());
+        }
+    }
+
+    /// The same in bytes, one per character: mouse reports of old.
+    pub fn typed_bytes(&self, input: &str) {
+        let bytes: Vec<u8> = input.chars().filter_map(|byte| u8::try_from(u32::from(byte)).ok()).collect();
+        if let Some(connection) = self.connection() {
+            connection.typed(&bytes);
+        }
+    }
+
+    /// Whether the terminal is to handle this key.
+    pub fn wants_key(&self, event: &KeyboardEvent) -> bool {
+        if event.type_() != "keydown" {
+            return true;
+        }
+        if self.around.take_key.run(event.clone()) {
+            return false;
+        }
+        let name = event.key();
+        let key = Key {
+            key: &name,
+            ctrl: event.ctrl_key(),
+            shift: event.shift_key(),
+            alt: event.alt_key(),
+            meta: event.meta_key(),
+        };
+        match keys::fate(self.platform, key, self.screen.terminal().has_selection()) {
+            Fate::Program => {
+                if keys::types(&name) {
+                    self.hint();
+                }
+                true
+            }
+            Fate::Browser => false,
+            Fate::Copy => {
+                event.prevent_default();
+                if self.copy() {
+                    self.screen.terminal().clear_selection();
+                }
+                false
+            }
+        }
+    }
+
+    /// Types this text.
+    pub fn send(&self, text: &str) {
+        self.hint();
+        self.screen.terminal().input(text);
+    }
+
+    /// Tells who types in vain why that is.
+    pub fn hint(&self) {
+        if self.role.get() == Some(Role::Reader) {
+            self.notice(READ_ONLY);
+        }
+    }
+}

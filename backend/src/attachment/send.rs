@@ -6,7 +6,7 @@ use axum::extract::ws::Message;
 use bytes::Bytes;
 use futures_util::SinkExt;
 use limpet_shared::{
-    Flow, Follow, OutputOffset, ServerMessage, ViewerId, Welcome, Winsize,
+    Flow, Follow, InputOffset, OutputOffset, ServerMessage, ViewerId, Welcome, Winsize,
     limits::{DEFAULT_WINDOW, MAX_WINDOW, OUTPUT_FRAME},
 };
 use tokio::{
@@ -29,6 +29,12 @@ const LATE: Duration = Duration::from_millis(250);
 /// Rows of scrollback for somebody who is brought to the present: enough to look up to, few enough to be there at once.
 const GLANCE: usize = 50;
 
+/// How long the acknowledgement of input may wait for output that goes the same way, such as the echo. No person sees it.
+const COMPANY: Duration = Duration::from_millis(40);
+
+/// Input that is acknowledged at once, in bytes: who sends so much waits to be allowed to send more.
+const MUCH: u64 = 16 * 1024;
+
 /// The half that speaks.
 pub(super) struct Sender<'a> {
     attached: &'a Attached,
@@ -45,6 +51,9 @@ pub(super) struct Sender<'a> {
     status: watch::Receiver<Status>,
     told: Told,
     input: Option<watch::Receiver<Progress>>,
+    acknowledged: InputOffset,
+    /// Input that is yet to be acknowledged, and when that is to be done at the latest.
+    owed: Option<(InputOffset, Instant)>,
     replies: mpsc::Receiver<Reply>,
     rendered: watch::Receiver<OutputOffset>,
     heartbeat: Interval,
@@ -70,6 +79,8 @@ enum Event {
     },
     /// Another picture may follow.
     Picture,
+    /// No output has come that the acknowledgement of input could go with.
+    Acknowledge,
     Heartbeat,
 }
 
@@ -93,6 +104,8 @@ impl<'a> Sender<'a> {
             attached,
             live: welcome.live,
             pace: Pace::new(window, follow == Follow::All, welcome.output),
+            acknowledged: welcome.input,
+            owed: None,
             opening: Some(Box::new((welcome, redraw))),
             pictures: Pictures::new(Instant::now()),
             follow,
@@ -116,8 +129,11 @@ impl<'a> Sender<'a> {
     async fn speak(&mut self, sink: &mut Sink) -> Result<End, axum::Error> {
         Box::pin(self.open(sink)).await?;
         loop {
-            self.send_output(sink).await?;
+            let sent = self.send_output(sink).await?;
             let exit = self.status.borrow().exit.filter(|_| self.complete);
+            if let Some(input) = self.due(sent || exit.is_some()) {
+                sink.feed(text(&ServerMessage::Ack { input })).await?;
+            }
             if let Some(status) = exit {
                 let output = self.output.cursor();
                 sink.feed(text(&ServerMessage::Exit { status, output })).await?;
@@ -129,7 +145,7 @@ impl<'a> Sender<'a> {
                 Event::Reply(Reply::Say(message)) => sink.feed(text(&message)).await?,
                 Event::Reply(Reply::History) => Box::pin(self.draw_anew(usize::MAX, sink)).await?,
                 Event::StatusChanged => Box::pin(self.tell_status(sink)).await?,
-                Event::Input(Some(Ok(input))) => sink.feed(text(&ServerMessage::Ack { input })).await?,
+                Event::Input(Some(Ok(input))) => self.owe(input),
                 Event::Input(Some(Err(error))) => return Ok(End::Refused(error.code(), error.to_string())),
                 // Nobody takes this attachment's input any more: because the program has ended, and then there is
                 // output to go on with, or because the viewer has attached anew.
@@ -137,7 +153,7 @@ impl<'a> Sender<'a> {
                 Event::Input(None) => return Ok(End::Replaced),
                 Event::Output { more } => self.complete = !more,
                 Event::Rendered => self.note_rendered(),
-                Event::Picture => {}
+                Event::Picture | Event::Acknowledge => {}
                 Event::Heartbeat => sink.feed(Message::Ping(Bytes::new())).await?,
             }
         }
@@ -158,6 +174,7 @@ impl<'a> Sender<'a> {
         let is_late = self.is_late();
         let room = !is_late && self.room() > 0;
         let picture = self.next_picture().filter(|_| is_late);
+        let owed = self.owed.map(|(_, at)| at);
         tokio::select! {
             biased;
             Some(reply) = self.replies.recv() => Event::Reply(reply),
@@ -166,8 +183,26 @@ impl<'a> Sender<'a> {
             Ok(()) = self.rendered.changed() => Event::Rendered,
             more = self.output.ready(), if room && !self.complete => Event::Output { more },
             () = sleep_until(picture.unwrap_or_else(Instant::now)), if picture.is_some() => Event::Picture,
+            () = sleep_until(owed.unwrap_or_else(Instant::now)), if owed.is_some() => Event::Acknowledge,
             _ = self.heartbeat.tick() => Event::Heartbeat,
         }
+    }
+
+    /// Notes that input has been written up to here.
+    fn owe(&mut self, input: InputOffset) {
+        let at = self.owed.map_or_else(|| Instant::now() + COMPANY, |(_, at)| at);
+        self.owed = Some((input, at));
+    }
+
+    /// What is to be acknowledged now, in company or because it has waited, or is much.
+    fn due(&mut self, in_company: bool) -> Option<InputOffset> {
+        let (input, at) = self.owed?;
+        let is_due = in_company || input.since(self.acknowledged) >= MUCH || at <= Instant::now();
+        is_due.then(|| {
+            self.owed = None;
+            self.acknowledged = input;
+            input
+        })
     }
 
     fn room(&self) -> u64 {
@@ -201,8 +236,9 @@ impl<'a> Sender<'a> {
         self.pace.time_for(behind) > LATE && !self.follows_all()
     }
 
-    /// Hands to the socket what the log has and the window allows.
-    async fn send_output(&mut self, sink: &mut Sink) -> Result<(), axum::Error> {
+    /// Hands to the socket what the log has and the window allows. Tells whether that was anything.
+    async fn send_output(&mut self, sink: &mut Sink) -> Result<bool, axum::Error> {
+        let before = self.output.cursor();
         for _ in 0..FRAMES {
             if self.is_late() {
                 if self.next_picture().is_some_and(|at| at <= Instant::now()) {
@@ -229,7 +265,7 @@ impl<'a> Sender<'a> {
                 Next::Dry => break,
             }
         }
-        Ok(())
+        Ok(self.output.cursor() != before)
     }
 
     /// Brings the viewer to the present by a picture of the screen.

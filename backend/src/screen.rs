@@ -29,16 +29,22 @@ mod tabs;
 mod terminal;
 mod width;
 
+use std::mem;
+
 use limpet_shared::{Winsize, theme::Colours};
+use memchr::memchr_iter;
 
 pub use self::plain::Scanner;
-use self::{answer::Answers, control::Performer, parser::Parser, terminal::Terminal};
+use self::{
+    answer::Answers, control::Performer, flood::Flood, parser::Parser, scrollback::Scrollback,
+    terminal::Terminal,
+};
 
 /// Fewest columns: a wide character needs two.
 const MIN_COLUMNS: usize = 2;
 
 /// A terminal that is seen by nobody.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Screen {
     parser: Parser,
     terminal: Terminal,
@@ -89,15 +95,41 @@ impl Screen {
     /// seen in the end. The screen is then ready for the rest.
     #[must_use]
     pub fn leave_out(&mut self, plain: &[u8]) -> usize {
-        if !self.parser.is_between() || !self.terminal.scrolls_plainly() {
-            return 0;
-        }
-        let rows = self.terminal.primary.scrollback.limit() + 2 * self.terminal.rows;
-        let columns = if self.terminal.modes.autowrap { self.terminal.columns } else { usize::MAX / 2 };
-        let Some(flood) = flood::find(plain, rows, columns) else { return 0 };
+        let Some(flood) = self.flood(plain, self.terminal.primary.scrollback.limit()) else { return 0 };
+        self.skip(&flood);
+        flood.len
+    }
+
+    /// Another screen, as this one will be after such output, but with so many rows of scrollback at most; if there is enough output
+    /// that little of it has to be parsed for that. And how many rows of scrollback this one will have by then, at least.
+    pub fn glimpse(&mut self, plain: &[u8], history: usize) -> Option<(Self, usize)> {
+        let limit = self.terminal.primary.scrollback.limit();
+        let flood = self.flood(plain, history.min(limit))?;
+        let scrollback =
+            mem::replace(&mut self.terminal.primary.scrollback, Scrollback::new(history.min(limit)));
+        let mut glimpse = self.clone();
+        glimpse.skip(&flood);
+        glimpse.feed(&plain[flood.len..]);
+        // Lines move the cursor down before they scroll anything.
+        let lines = memchr_iter(b'\n', plain).count() + self.terminal.primary.y + 1;
+        let rows = limit.min(scrollback.len() + lines.saturating_sub(self.terminal.rows));
+        // At least a screenful scrolls, so what was saved goes out at the top as long as the scrollback has room for it.
+        glimpse.terminal.primary.is_end_of(limit.min(scrollback.len() + self.terminal.rows));
+        self.terminal.primary.scrollback = scrollback;
+        Some((glimpse, rows))
+    }
+
+    /// What need not be parsed of plain output, if so many rows of scrollback are to be right.
+    fn flood(&self, plain: &[u8], history: usize) -> Option<Flood> {
+        let Terminal { columns, rows, modes, .. } = &self.terminal;
+        let is_plain = self.parser.is_between() && self.terminal.scrolls_plainly();
+        let columns = if modes.autowrap { *columns } else { usize::MAX / 2 };
+        is_plain.then(|| flood::find(plain, history + 2 * rows, columns)).flatten()
+    }
+
+    fn skip(&mut self, flood: &Flood) {
         self.feed(&flood.styles);
         self.terminal.begin_line();
-        flood.len
     }
 
     /// Takes on another size.

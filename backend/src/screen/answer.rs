@@ -21,7 +21,7 @@ const VERSION: &str = "xterm.js(6.1.0-beta.336)";
 const MOST: usize = 64 * 1024;
 
 /// Answers, while it is this terminal that gives them.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Answers {
     wanted: bool,
     waiting: Vec<u8>,

@@ -36,7 +36,7 @@ impl Default for Saved {
 }
 
 /// Rows, and where the cursor is among them.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Buffer {
     pub(super) columns: usize,
     pub(super) rows: usize,
@@ -137,5 +137,11 @@ impl Buffer {
     /// Where the saved cursor is on the screen.
     pub(super) fn saved_y(&self) -> usize {
         self.saved.line.saturating_sub(self.scrollback.len())
+    }
+
+    /// Its scrollback is the end of one that has so many rows.
+    pub(super) fn is_end_of(&mut self, rows: usize) {
+        let len = self.scrollback.len();
+        self.saved.line = self.saved.line.checked_sub(rows).map_or(self.saved.line.min(len), |y| y + len);
     }
 }

@@ -125,7 +125,7 @@ mod tests {
         #[test]
         fn the_screen_is_the_same(
             pieces in proptest::collection::vec(piece(), 0..400),
-            before in prop_oneof!["[a-z\r\n]{0,80}", "[a-z\r\n]{0,80}\x1b\\[\\?7l", "\x1b\\[4h"],
+            before in prop_oneof!["[a-z\r\n]{0,80}", "[a-z\r\n]{0,80}\x1b7[a-z\r\n]{0,80}", "[a-z\r\n]{0,80}\x1b\\[\\?7l", "\x1b\\[4h"],
             after in prop_oneof![Just(&b"\x1b[2;5Hx"[..]), Just(&b"\x1b[?1049hx"[..]), Just(&b""[..])],
         ) {
             let flood = [&pieces.concat(), after].concat();
@@ -140,6 +140,13 @@ mod tests {
             let mut scanner = Scanner::new(0);
             scanner.scan(&flood, |stretch, _| { plain.get_or_insert(stretch.end); });
             let plain = usize::try_from(plain.unwrap_or(scanner.plain().end)).unwrap();
+            if let Some((glimpse, rows)) = less.glimpse(&flood[..plain], 2) {
+                let mut all = screen();
+                all.feed(&flood[..plain]);
+                let (all, glimpse) = (all.snapshot(2), glimpse.snapshot(2));
+                prop_assert_eq!(all.output, glimpse.output);
+                prop_assert_eq!((glimpse.left_out, rows <= all.left_out + 2), (0, true));
+            }
             let left_out = less.leave_out(&flood[..plain]);
             less.feed(&flood[left_out..]);
             prop_assert_eq!(all.snapshot(usize::MAX).output, less.snapshot(usize::MAX).output);

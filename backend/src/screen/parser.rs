@@ -64,7 +64,7 @@ enum State {
 }
 
 /// The parser. Its state between two pieces of output is all here, so pieces may be cut anywhere.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Parser {
     state: State,
     decoder: Decoder,

@@ -18,7 +18,7 @@ const BLOCK: usize = 64 * 1024;
 const BESIDE: usize = 32;
 
 /// The last rows of a bounded number.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Scrollback {
     /// All but the newest.
     blocks: VecDeque<Block>,

@@ -8,7 +8,7 @@ use foldhash::fast::RandomState;
 const SWEEP: usize = 1024;
 
 /// Numbers from 1 on for values; 0 is nobody's.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Table<T> {
     values: Vec<Option<T>>,
     numbers: HashMap<T, u32, RandomState>,

@@ -24,7 +24,7 @@ pub(super) enum LinkName {
 }
 
 /// A graphic rendition's table, and those of what does not fit into a cell.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Tables {
     styles: Table<Style>,
     clusters: Table<Box<str>>,

@@ -13,7 +13,7 @@ use super::{
 };
 
 /// Both buffers and everything that applies to them.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Terminal {
     pub(super) columns: usize,
     pub(super) rows: usize,

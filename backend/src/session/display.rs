@@ -159,8 +159,23 @@ impl Display {
 
     /// The screen as of now, with so many rows of scrollback at most.
     pub(super) fn redrawing(&mut self, history: usize) -> Redrawing {
+        if let Some(glimpse) = self.glimpse(history) {
+            return glimpse;
+        }
         self.catch_up();
         redrawing(&self.screen, self.parsed(), history)
+    }
+
+    /// The same in the midst of a flood, without parsing more of it than can be seen.
+    fn glimpse(&mut self, history: usize) -> Option<Redrawing> {
+        let Self { screen, pile, .. } = self;
+        let (glimpse, rows) = pile.look(|plain, rest| {
+            let (mut glimpse, rows) = screen.glimpse(plain, history)?;
+            glimpse.feed(rest);
+            Some((glimpse, rows))
+        })?;
+        let redrawing = redrawing(&glimpse, pile.taken(), history);
+        Some(Redrawing { earlier: rows.saturating_sub(history), ..redrawing })
     }
 
     /// The screen as of now.

@@ -122,6 +122,19 @@ impl Pile {
         left_out > 0
     }
 
+    /// Looks at all that waits, if it is a long plain stretch, and after that not much else.
+    pub(super) fn look<T>(&mut self, look: impl FnOnce(&[u8], &[u8]) -> Option<T>) -> Option<T> {
+        let stretch = self.stretch();
+        let plain = stretch.end.checked_sub(self.parsed.get()).filter(|&len| len >= WORTH)?;
+        let rest = self.taken().get() - stretch.end;
+        if stretch.start > self.parsed.get() || rest > WORTH {
+            return None;
+        }
+        let (plain, all) = (usize::try_from(plain).ok()?, usize::try_from(self.len()).ok()?);
+        let look = |output: &[u8]| look(output.get(..plain)?, &output[plain..]);
+        self.log.look(self.parsed, all, look).flatten()
+    }
+
     /// The first plain stretch that has not been parsed.
     fn stretch(&mut self) -> Range<u64> {
         while self.stretches.front().is_some_and(|stretch| stretch.end <= self.parsed.get()) {

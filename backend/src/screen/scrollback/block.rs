@@ -1,7 +1,7 @@
 //! Packed rows, compressed together.
 
 /// Some rows, of which the oldest may have been dropped.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Block {
     /// Each row's length, then the row; compressed.
     bytes: Box<[u8]>,

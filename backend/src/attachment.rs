@@ -24,6 +24,7 @@ use tokio::{
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use self::{receive::Receiver, send::Sender};
 use crate::session::{Attached, Beginning, SessionHandle, Visitor};
@@ -87,6 +88,17 @@ enum Reply {
 
 /// Serves a viewer until either side ends. A viewer that gives no sign of life for about 2.67 `heartbeat`s is let go.
 pub async fn run(
+    socket: WebSocket,
+    session: SessionHandle,
+    visitor: Visitor,
+    heartbeat: Duration,
+    shutdown: CancellationToken,
+) {
+    let lane = session.lane();
+    lane.carry(attend(socket, session, visitor, heartbeat, shutdown).in_current_span()).await;
+}
+
+async fn attend(
     socket: WebSocket,
     session: SessionHandle,
     visitor: Visitor,

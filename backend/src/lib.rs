@@ -10,6 +10,7 @@
 //! * [`attachment`]: one viewer of one session, over one WebSocket.
 //! * [`config`], [`auth`]: what the server was told, and who may use it.
 //! * [`web`]: HTTP, from the accepted connection to the page's files.
+//! * [`threads`]: what it all runs on.
 //! * [`serve`]: all of it together; [`link`], [`browser`] and [`logging`] speak to who started it.
 
 pub mod attachment;
@@ -26,4 +27,5 @@ pub mod screen;
 pub mod serve;
 pub mod session;
 mod state;
+pub mod threads;
 pub mod web;

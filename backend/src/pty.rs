@@ -57,6 +57,14 @@ impl Pty {
         Ok(Self { master: sys::watch(master, Interest::READABLE | Interest::WRITABLE)? })
     }
 
+    /// Has it watched by the runtime that this is called within, and by no other any more.
+    ///
+    /// # Errors
+    /// Those of the runtime's reactor; the terminal is closed then.
+    pub fn moved_here(self) -> io::Result<Self> {
+        Self::own(self.master.into_inner())
+    }
+
     /// Waits until [`read`](Self::read) has something to say. Cancel safe.
     ///
     /// # Errors
@@ -78,14 +86,15 @@ impl Pty {
     /// # Errors
     /// Those of read(2) other than `EIO`, which is how Linux says that the slave side is closed.
     pub fn read(&self, buffer: &mut [u8]) -> io::Result<Read> {
-        match self.master.try_io(Interest::READABLE, |fd| Ok(unistd::read(fd, buffer)?)) {
-            Ok(0) => Ok(Read::End),
-            Ok(n) => Ok(Read::Bytes(n)),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Read::Dry),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Read::Dry),
-            Err(error) if error.raw_os_error() == Some(nix::libc::EIO) => Ok(Read::End),
-            Err(error) => Err(error),
-        }
+        was_read(self.master.try_io(Interest::READABLE, |fd| Ok(unistd::read(fd, buffer)?)))
+    }
+
+    /// The same, of a terminal that is not waited for any more: also what the runtime has not noticed yet.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn read_rest(&self, buffer: &mut [u8]) -> io::Result<Read> {
+        was_read(unistd::read(self.master.get_ref(), buffer).map_err(io::Error::from))
     }
 
     /// Moves input for the program out of a pipe, without waiting, and tells how much of it the terminal took: nothing when
@@ -112,6 +121,17 @@ impl Pty {
     /// Those of `TIOCSWINSZ`, `ioctl_tty(2)`.
     pub fn resize(&self, size: Winsize) -> io::Result<()> {
         sys::set_winsize(self.master.get_ref().as_fd(), size)
+    }
+}
+
+fn was_read(read: io::Result<usize>) -> io::Result<Read> {
+    match read {
+        Ok(0) => Ok(Read::End),
+        Ok(n) => Ok(Read::Bytes(n)),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Read::Dry),
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Read::Dry),
+        Err(error) if error.raw_os_error() == Some(nix::libc::EIO) => Ok(Read::End),
+        Err(error) => Err(error),
     }
 }
 

@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, anyhow};
 use serde::{Deserialize, Serialize};
 use tokio::{
-    runtime::{Builder, Runtime},
+    runtime::Handle,
     signal::unix::{Signal, SignalKind, signal},
     time::timeout,
 };
@@ -24,6 +24,7 @@ use crate::{
     keeper::{Connected, Estate, Left, Link},
     link::Links,
     session::{Sessions, SpawnDefaults},
+    threads::Threads,
     web::{self, App, Listener},
 };
 
@@ -38,25 +39,14 @@ const PARTING: Duration = Duration::from_millis(500);
 /// # Errors
 /// When it cannot start, for it has no runtime or cannot listen, and when a second signal does not let it end in order.
 pub fn run(config: Config, socket: OwnedFd) -> anyhow::Result<()> {
-    let runtime = runtime(config.worker_threads).context("could not start the runtime")?;
-    let ended = runtime.block_on(serve(config, socket));
+    let threads = Threads::start(config.worker_threads).context("could not start the server's threads")?;
+    let ended = threads.run(serve(config, socket, threads.floods()));
     if let Ok(End::Leaves) = ended {
         // Whatever would be dropped now is to go on, in another process.
         process::exit(0);
     }
-    runtime.shutdown_timeout(LINGER);
+    threads.stop(LINGER);
     ended.map(drop)
-}
-
-fn runtime(worker_threads: Option<usize>) -> io::Result<Runtime> {
-    let mut builder = match worker_threads {
-        Some(1) => Builder::new_current_thread(),
-        _ => Builder::new_multi_thread(),
-    };
-    if let Some(threads) = worker_threads {
-        builder.worker_threads(threads);
-    }
-    builder.enable_all().build()
 }
 
 /// How the server ends.
@@ -86,7 +76,7 @@ struct Record {
     token: String,
 }
 
-async fn serve(mut config: Config, socket: OwnedFd) -> anyhow::Result<End> {
+async fn serve(mut config: Config, socket: OwnedFd, floods: Option<Handle>) -> anyhow::Result<End> {
     let Connected { link: keeper, estate, is_stored } =
         Link::connect(socket).await.context("could not reach the process that keeps sessions")?;
     let mut signals = Signals::watch().context("could not watch for signals")?;
@@ -103,7 +93,7 @@ async fn serve(mut config: Config, socket: OwnedFd) -> anyhow::Result<End> {
         (Listener::bind(address).await.map_err(|error| cannot_listen(address, &error))?, Vec::new())
     };
     let links = Links::new(&config, listener.address().context("could not tell where it listens")?);
-    let sessions = sessions(&config, &keeper, left).await;
+    let sessions = sessions(&config, (&keeper, floods), left).await;
     if let Some(saving) = saving {
         if is_first {
             sessions.restore(&saving).await;
@@ -143,14 +133,14 @@ async fn serve(mut config: Config, socket: OwnedFd) -> anyhow::Result<End> {
 }
 
 /// The registry, with the sessions that an earlier server has left.
-async fn sessions(config: &Config, keeper: &Link, left: Vec<Left>) -> Sessions {
+async fn sessions(config: &Config, (keeper, floods): (&Link, Option<Handle>), left: Vec<Left>) -> Sessions {
     let defaults = SpawnDefaults {
         command: config.command.clone(),
         cwd: config.cwd.clone(),
         sizing: config.sizing,
         flow: config.flow,
     };
-    let sessions = Sessions::new(config.limits, defaults, keeper.clone());
+    let sessions = Sessions::new(config.limits, defaults, keeper.clone(), floods);
     for session in sessions.take_over(left) {
         keeper.forget(&session).await;
     }

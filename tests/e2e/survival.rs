@@ -175,11 +175,12 @@ async fn the_screen_is_what_it_would_be_had_nothing_happened() {
             if (i % 10 == 0) printf "\0337\033[H\033[7m top %d \033[m\0338", i
         }
         printf "\033[?1049h\033[5;10Hin the other one" }'; read line"#;
+    let is_over = |screen: &Screen| screen.alternate && screen.cursor.x == 25;
     let server = Server::start(Options::args(["--tail", "512KiB", "--scrollback", "500"]));
     let (calm, hit) = (server.bash(script).await, server.bash(script).await);
     let (mut kills, mut reached) = (0, 0);
     within("both to have said everything", async {
-        while screen(&server, &hit).await.cursor.x != 25 || screen(&server, &calm).await.cursor.x != 25 {
+        while !is_over(&screen(&server, &hit).await) || !is_over(&screen(&server, &calm).await) {
             let screen = screen(&server, &hit).await;
             let number = |line: &String| line.split_once(" coloured")?.0.parse::<u32>().ok();
             let number = screen.lines.iter().rev().find_map(number);
@@ -197,10 +198,8 @@ async fn the_screen_is_what_it_would_be_had_nothing_happened() {
     }
     let quiet = Server::start(Options::args(["--tail", "512KiB", "--scrollback", "500"]));
     let model = quiet.bash(script).await;
-    within("the model to have said everything", async {
-        while screen(&quiet, &model).await.cursor.x != 25 {}
-    })
-    .await;
+    within("the model to have said everything", async { while !is_over(&screen(&quiet, &model).await) {} })
+        .await;
     let drawn = async |server: &Server, id: &SessionId| {
         let mut client = Client::attach(server, id, Hello::default().follow_now()).await;
         client.until("a picture", |client| client.drawn().contains("in the other one")).await;

@@ -74,7 +74,8 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
 
-    /// How many threads run the server; 1 runs everything on one [default: one for each core].
+    /// How many threads run the server: one for all that is quick, the others for floods of output; 1 runs everything on one
+    /// [default: one for each core, and two at least].
     #[arg(long, value_name = "N", value_parser = positive)]
     pub worker_threads: Option<usize>,
 

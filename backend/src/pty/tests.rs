@@ -159,3 +159,20 @@ async fn what_cannot_be_started_is_named() {
     let error = start(elsewhere).await;
     assert!(error.to_string().starts_with("could not start in /no/such/folder: No such file"), "{error}");
 }
+
+#[test]
+fn a_terminal_is_moved_from_one_runtime_to_another() {
+    let runtime = || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let (one, other) = (runtime(), runtime());
+    let Shell { pty, child, pipe } = one.block_on(Shell::start("stty -echo; echo one; read x; echo got $x"));
+    one.block_on(read_until(&pty, |seen| seen.ends_with("one\r\n")));
+    let pty = other.block_on(async { pty.moved_here().unwrap() });
+    unistd::write(&pipe, b"two\n").unwrap();
+    let rest = other.spawn(async move {
+        pty.writable().await.unwrap();
+        pty.write_from(pipe.as_fd(), 100).unwrap();
+        read_all(&pty).await
+    });
+    assert_eq!(other.block_on(rest).unwrap(), "got two\r\n");
+    assert!(one.block_on(status(child)).success());
+}

@@ -6,10 +6,13 @@ use bytes::Bytes;
 use limpet_shared::{ExitStatus, Hello, OutputOffset, Sizing, ViewerId, Winsize, theme::Colours};
 use nix::libc::SIGKILL;
 use tokio::{
+    runtime::Handle,
     sync::{mpsc, oneshot},
     task,
     time::{Instant, sleep_until},
 };
+
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     Attached, AttachmentId, Beginning, SessionHandle, Status, Visitor,
@@ -33,6 +36,9 @@ pub(super) const REQUESTS: usize = 32;
 /// How long nothing may have come from the terminal before its screen follows by itself. In a flood it never does, and most of
 /// that is left out later.
 const QUIET: Duration = Duration::from_millis(10);
+
+/// Output without a pause of [`QUIET`] that makes a flood, in bytes.
+const FLOOD: u64 = 256 * 1024;
 
 /// What others may ask of a session's owner.
 #[derive(Debug)]
@@ -111,6 +117,8 @@ pub(super) struct Actor {
     keeping: Keeping,
     /// When the screen may follow, if nothing happens before.
     leisure: Instant,
+    /// Output since there was time for that, in bytes.
+    burst: u64,
     session: Ending,
     /// Dropped last: its end tells others that everything is over.
     requests: mpsc::Receiver<Request>,
@@ -125,26 +133,67 @@ impl Actor {
     ) -> Self {
         let (output, flow) = (Output::new(log), Flow::default());
         let (leisure, session) = (Instant::now(), Ending(session));
-        Self { pty, child, output, display, input, flow, keeping, leisure, session, requests }
+        Self { pty, child, output, display, input, flow, keeping, leisure, burst: 0, session, requests }
     }
 
     /// Serves the session until its program has ended, or shall.
     pub(super) async fn run(mut self: Box<Self>) {
-        let cause = self.serve().await;
+        let lane = self.session.0.lane();
+        let cause = loop {
+            if let Some(cause) = self.serve(lane.floods().map(|_| false)).await {
+                break cause;
+            }
+            let Some(floods) = lane.floods() else { continue };
+            lane.set_flood(true);
+            let flooded = Box::pin(self.serve_flood(floods)).await;
+            lane.set_flood(false);
+            // What has panicked or could not be moved has ended, with all that it owned.
+            let Some((actor, cause)) = flooded else { return };
+            self = actor;
+            if let Some(cause) = cause {
+                break cause;
+            }
+        };
         Box::pin(self.finish(cause)).await;
     }
 
-    /// Every session has this, all its life. So what comes seldom is done in futures of its own.
-    async fn serve(&mut self) -> Cause {
+    async fn serve_flood(self: Box<Self>, floods: &Handle) -> Option<(Box<Self>, Option<Cause>)> {
+        let flood = async move {
+            let mut actor = self.moved_here()?;
+            let cause = actor.serve(Some(true)).await;
+            Some((actor, cause))
+        };
+        let (actor, cause) = AbortOnDropHandle::new(floods.spawn(flood)).await.ok()??;
+        Some((actor.moved_here()?, cause))
+    }
+
+    /// Has the terminal watched by the threads that this runs on now.
+    fn moved_here(self: Box<Self>) -> Option<Box<Self>> {
+        let actor = *self;
+        match actor.pty.moved_here() {
+            Ok(pty) => Some(Box::new(Self { pty, ..actor })),
+            Err(error) => {
+                tracing::error!(%error, "could not go on watching a terminal");
+                None
+            }
+        }
+    }
+
+    /// Every session has this, all its life. So what comes seldom is done in futures of its own. Gives why the session ends, or nothing
+    /// if it belongs elsewhere: `is_for_floods` tells where this is, unless everything is here.
+    async fn serve(&mut self, is_for_floods: Option<bool>) -> Option<Cause> {
         // What an earlier server has read and not answered.
         self.displayed();
         loop {
+            if is_for_floods.is_some_and(|here| here != (self.burst >= FLOOD)) {
+                return None;
+            }
             self.session.note_asker(&self.input, self.output.log().end());
             if self.keeping.has_news(&self.display) {
                 Box::pin(self.keeping.follow(&self.display, &self.session.0)).await;
             }
             match self.next_event().await {
-                Event::Requested(Request::End) => return Cause::Asked,
+                Event::Requested(Request::End) => return Some(Cause::Asked),
                 Event::Requested(Request::Input(typed)) => {
                     if self.type_in(*typed) {
                         Box::pin(self.arrange()).await;
@@ -154,7 +203,9 @@ impl Actor {
                 Event::Readable => {
                     self.session.0.touch();
                     let show = |output: &[u8]| self.session.show((&mut self.display, &self.input), output);
+                    let start = self.output.log().end();
                     self.output.drain(&self.pty, show).await;
+                    self.burst += self.output.log().end().since(start);
                     self.leisure = Instant::now() + QUIET;
                 }
                 Event::Leisure => {
@@ -162,9 +213,12 @@ impl Actor {
                     task::yield_now().await;
                     self.display.follow();
                     self.displayed();
+                    if self.leisure <= Instant::now() && !self.display.is_behind() {
+                        self.burst = 0;
+                    }
                 }
                 Event::Writable => self.write_input(),
-                Event::ProgramEnded => return Cause::ProgramEnded,
+                Event::ProgramEnded => return Some(Cause::ProgramEnded),
                 Event::ViewersMoved => {}
                 Event::ViewerLeft => Box::pin(self.arrange()).await,
             }
@@ -185,7 +239,7 @@ impl Actor {
             () = ready(()), if self.display.is_overfull() => Event::Leisure,
             _ = self.pty.readable(), if held.is_none() && !self.output.has_ended() => Event::Readable,
             () = ready(()), if self.display.owes_answers() => Event::Leisure,
-            () = sleep_until(self.leisure), if self.display.is_behind() => Event::Leisure,
+            () = sleep_until(self.leisure), if self.display.is_behind() || self.burst > 0 => Event::Leisure,
             () = log.consumed(), if held.is_some() => Event::ViewersMoved,
             () = sleep_until(held.unwrap_or_else(Instant::now)), if held.is_some() => Event::ViewersMoved,
         }

@@ -31,6 +31,7 @@ use crate::{
     log::{Log, LogReader},
     pty::Program,
     state::Saved,
+    threads::Lane,
 };
 
 /// One session. Clones stand for the same one.
@@ -51,6 +52,7 @@ pub(super) struct Shared {
     pub(super) requests: mpsc::Sender<Request>,
     /// Tells the owner that a viewer left.
     pub(super) left: Notify,
+    pub(super) lane: Arc<Lane>,
     /// The screen, once the program has ended.
     pub(super) last: OnceLock<Box<LastScreen>>,
     /// Whether something has changed since it was saved, and who is to be told of that.
@@ -134,6 +136,11 @@ impl SessionHandle {
         // If there is no owner any more, there is nothing that has a size or waits.
         let _ = self.ask(|reply| Request::Update { size, reply }).await;
         Ok(())
+    }
+
+    /// Where its work is done.
+    pub(crate) fn lane(&self) -> Arc<Lane> {
+        Arc::clone(&self.0.lane)
     }
 
     /// Attaches a viewer. What it misses and what comes from now on are one stream: nothing is between them.

@@ -1,5 +1,7 @@
 //! From the pty into the log.
 
+use std::io;
+
 use limpet_shared::limits::OUTPUT_FRAME;
 use tokio::task;
 
@@ -40,9 +42,10 @@ impl Output {
     /// flood travels in large frames, and a key's echo is not held up by any timer. Gives what went into the log to `taker`.
     pub(super) async fn drain(&mut self, pty: &Pty, taker: impl FnOnce(&[u8])) {
         let mut len = 0;
-        if self.fill(pty, &mut len) == Read::Dry && len > 0 {
+        let mut read = |place: &mut [u8]| pty.read(place);
+        if self.fill(&mut read, &mut len) == Read::Dry && len > 0 {
             task::yield_now().await;
-            self.fill(pty, &mut len);
+            self.fill(&mut read, &mut len);
         }
         self.log.publish(taker);
     }
@@ -51,7 +54,7 @@ impl Output {
     pub(super) fn drain_rest(&mut self, pty: &Pty, mut taker: impl FnMut(&[u8])) {
         let start = self.log.end();
         while self.log.end().since(start) < REST as u64 {
-            let read = self.fill(pty, &mut 0);
+            let read = self.fill(&mut |place| pty.read_rest(place), &mut 0);
             self.log.publish(&mut taker);
             if !matches!(read, Read::Bytes(_)) {
                 break;
@@ -60,10 +63,10 @@ impl Output {
     }
 
     /// Reads until there is a frame's worth or the terminal is dry; tells which by the last read.
-    fn fill(&mut self, pty: &Pty, len: &mut usize) -> Read {
+    fn fill(&mut self, read: &mut impl FnMut(&mut [u8]) -> io::Result<Read>, len: &mut usize) -> Read {
         let mut last = Read::Dry;
         while !self.ended && *len + READ <= OUTPUT_FRAME {
-            last = self.log.fill(READ, |place| match pty.read(place) {
+            last = self.log.fill(READ, |place| match read(place) {
                 Ok(Read::Bytes(count)) => (count, Read::Bytes(count)),
                 Ok(nothing) => (0, nothing),
                 Err(error) => {

@@ -11,6 +11,7 @@ use std::{
 use futures_util::future::join_all;
 use limpet_shared::{Epoch, Role, SessionId, Winsize, api::CreateSession};
 use tokio::{
+    runtime::Handle,
     sync::{Notify, mpsc, watch},
     time::sleep,
 };
@@ -32,6 +33,7 @@ use crate::{
     log::{self, Log, LogWriter, memory::Words},
     pty::{Program, Pty, SpawnError},
     random,
+    threads::Lane,
 };
 
 /// How long a session that has ended can still be looked at, if nobody closes it before.
@@ -57,6 +59,8 @@ struct Inner {
     limits: Limits,
     defaults: SpawnDefaults,
     keeper: Link,
+    /// Where sessions run whose output floods.
+    floods: Option<Handle>,
     entries: Mutex<Entries>,
     /// Owns the sessions' tasks.
     tasks: TaskTracker,
@@ -119,12 +123,12 @@ struct Entry {
 }
 
 impl Sessions {
-    /// An empty registry, of sessions that `keeper` keeps.
+    /// An empty registry, of sessions that `keeper` keeps. They run elsewhere while their output floods, if there is another place.
     #[must_use]
-    pub fn new(limits: Limits, defaults: SpawnDefaults, keeper: Link) -> Self {
+    pub fn new(limits: Limits, defaults: SpawnDefaults, keeper: Link, floods: Option<Handle>) -> Self {
         let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
         let (entries, changed, saved) = (Mutex::default(), Arc::default(), OnceLock::new());
-        Self(Arc::new(Inner { limits, defaults, keeper, entries, tasks, shutdown, changed, saved }))
+        Self(Arc::new(Inner { limits, defaults, keeper, floods, entries, tasks, shutdown, changed, saved }))
     }
 
     /// Starts a program in a session of its own. To be called within the runtime.
@@ -236,6 +240,7 @@ impl Sessions {
             status: watch::Sender::new(status),
             requests,
             left: Notify::new(),
+            lane: Arc::new(Lane::new(self.0.floods.clone())),
             program,
             last: OnceLock::new(),
             is_changed: AtomicBool::new(false),

@@ -24,7 +24,7 @@ const TOKEN: &str = "0123456789abcdef";
 fn app(words: &[&str]) -> App {
     let config = Config::new(Args::try_from_words(words).unwrap(), Some(TOKEN)).unwrap();
     let keeper = Link::in_process().unwrap();
-    let sessions = Sessions::new(config.limits, SpawnDefaults::default(), keeper);
+    let sessions = Sessions::new(config.limits, SpawnDefaults::default(), keeper, None);
     App::new(config, sessions, CancellationToken::new())
 }
 

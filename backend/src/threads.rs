@@ -1,0 +1,188 @@
+//! The threads that the server runs on.
+//!
+//! The kernel lets a thread that mostly sleeps go first when it is woken, and has one that is always busy wait for its turn. So
+//! everything that is quick, keys and echoes, connections, requests, is on one thread, and sessions whose output floods are
+//! carried by others as long as it does.
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use tokio::{
+    runtime::{Builder, Handle, Runtime},
+    sync::Notify,
+};
+use tokio_util::task::AbortOnDropHandle;
+
+/// The server's threads, while they run.
+#[derive(Debug)]
+pub struct Threads {
+    quick: Runtime,
+    floods: Option<Runtime>,
+}
+
+impl Threads {
+    /// Starts so many threads, by default one for each core, but not less than two. Where there is to be one only it has to do
+    /// everything.
+    ///
+    /// # Errors
+    /// When the system has none.
+    pub fn start(count: Option<usize>) -> io::Result<Self> {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let count = count.unwrap_or_else(|| cores.max(2));
+        let quick = Builder::new_current_thread().enable_all().build()?;
+        let floods = (count > 1).then(|| {
+            Builder::new_multi_thread().worker_threads(count - 1).thread_name("floods").enable_all().build()
+        });
+        Ok(Self { quick, floods: floods.transpose()? })
+    }
+
+    /// Runs the server to its end.
+    pub fn run<T>(&self, server: impl Future<Output = T>) -> T {
+        self.quick.block_on(server)
+    }
+
+    /// Who carries floods, if there is anybody else.
+    #[must_use]
+    pub fn floods(&self) -> Option<Handle> {
+        self.floods.as_ref().map(|floods| floods.handle().clone())
+    }
+
+    /// Ends them. A thread that is blocked may hold that up for so long.
+    pub fn stop(self, linger: Duration) {
+        if let Some(floods) = self.floods {
+            floods.shutdown_background();
+        }
+        self.quick.shutdown_timeout(linger);
+    }
+}
+
+/// Where the work of a session and of its attachments is done.
+#[derive(Debug)]
+pub struct Lane {
+    floods: Option<Handle>,
+    is_flood: AtomicBool,
+    changed: Notify,
+}
+
+impl Lane {
+    /// At first it is quick. `floods` says who carries its floods, if there is anybody else.
+    #[must_use]
+    pub fn new(floods: Option<Handle>) -> Self {
+        Self { floods, is_flood: AtomicBool::new(false), changed: Notify::new() }
+    }
+
+    /// Who carries floods, if there is anybody else.
+    pub(crate) fn floods(&self) -> Option<&Handle> {
+        self.floods.as_ref()
+    }
+
+    /// Output floods, or does so no longer.
+    pub(crate) fn set_flood(&self, is_flood: bool) {
+        self.is_flood.store(is_flood, Ordering::Release);
+        self.changed.notify_waiters();
+    }
+
+    /// Does work to its end, now here, now there. Nothing comes of it if that panics, or when the threads are stopped.
+    pub(crate) async fn carry<T: Send + 'static>(
+        self: Arc<Self>,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
+        let mut work = Box::pin(work);
+        let Some(floods) = &self.floods else { return Some(work.await) };
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut work => return Some(done),
+                () = self.becomes(true) => {}
+            }
+            let lane = Arc::clone(&self);
+            let there = async move {
+                tokio::select! {
+                    biased;
+                    done = &mut work => Ok(done),
+                    () = lane.becomes(false) => Err(work),
+                }
+            };
+            match AbortOnDropHandle::new(floods.spawn(there)).await.ok()? {
+                Ok(done) => return Some(done),
+                Err(undone) => work = undone,
+            }
+        }
+    }
+
+    async fn becomes(&self, is_flood: bool) {
+        loop {
+            let changed = self.changed.notified();
+            if self.is_flood.load(Ordering::Acquire) == is_flood {
+                return;
+            }
+            changed.await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread::{ThreadId, current};
+
+    use tokio::sync::{mpsc, oneshot};
+
+    use super::*;
+
+    type Question = oneshot::Sender<ThreadId>;
+
+    /// Work that tells where it is done as often as it is asked.
+    async fn work(mut questions: mpsc::Receiver<Question>) -> &'static str {
+        while let Some(question) = questions.recv().await {
+            question.send(current().id()).unwrap();
+        }
+        "done"
+    }
+
+    async fn until(questions: &mpsc::Sender<Question>, enough: impl Fn(ThreadId) -> bool) {
+        loop {
+            let (question, answer) = oneshot::channel();
+            questions.send(question).await.unwrap();
+            if enough(answer.await.unwrap()) {
+                break;
+            }
+        }
+    }
+
+    #[test]
+    fn work_is_done_where_it_belongs() {
+        let threads = Threads::start(Some(2)).unwrap();
+        let lane = Arc::new(Lane::new(threads.floods()));
+        threads.run(async {
+            let (here, (questions, asked)) = (current().id(), mpsc::channel(1));
+            let done = tokio::spawn(Arc::clone(&lane).carry(work(asked)));
+            until(&questions, |at| at == here).await;
+            for _ in 0..3 {
+                lane.set_flood(true);
+                until(&questions, |at| at != here).await;
+                lane.set_flood(false);
+                until(&questions, |at| at == here).await;
+            }
+            lane.set_flood(true);
+            drop(questions);
+            assert_eq!(done.await.unwrap(), Some("done"));
+        });
+        threads.stop(Duration::ZERO);
+    }
+
+    #[test]
+    fn one_thread_does_it_all() {
+        let threads = Threads::start(Some(1)).unwrap();
+        let lane = Arc::new(Lane::new(threads.floods()));
+        lane.set_flood(true);
+        assert_eq!(threads.run(lane.carry(async { current().id() })), Some(current().id()));
+        threads.stop(Duration::ZERO);
+    }
+}

@@ -13,6 +13,7 @@
 mod actor;
 mod begin;
 mod display;
+mod ending;
 mod flow;
 mod handle;
 mod inlet;

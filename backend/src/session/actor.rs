@@ -3,7 +3,7 @@
 use std::{future::ready, pin::pin, time::Duration};
 
 use bytes::Bytes;
-use limpet_shared::{ExitStatus, Hello, OutputOffset, Sizing, ViewerId, Winsize, theme::Colours};
+use limpet_shared::{ExitStatus, Hello, Sizing, ViewerId, Winsize, theme::Colours};
 use nix::libc::SIGKILL;
 use tokio::{
     runtime::Handle,
@@ -15,9 +15,10 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    Attached, AttachmentId, Beginning, SessionHandle, Status, Visitor,
+    Attached, AttachmentId, Beginning, SessionHandle, Visitor,
     begin::{Place, begin},
     display::{Display, Redrawing},
+    ending::Ending,
     flow::Flow,
     input::Input,
     keeping::Keeping,
@@ -393,59 +394,5 @@ impl Actor {
             ExitStatus::Signal(SIGKILL)
         }));
         drop(requests);
-    }
-}
-
-/// Publishes a session's state, and its end even if the actor panics: the program is killed then, by the drop of its
-/// [`Child`].
-#[derive(Debug)]
-struct Ending(SessionHandle);
-
-impl Ending {
-    fn publish_title(&self, title: &str) {
-        self.0.publish_title(title);
-    }
-
-    /// Output is for the screen as well. Its questions are the screen's to answer if there is nobody else.
-    fn show(&self, (display, input): (&mut Display, &Input), output: &[u8]) {
-        let answered_here = self.note_asker(input, display.taken());
-        display.take(output, answered_here);
-    }
-
-    /// Notes who answers questions in output from `end` on, and tells whether that is the screen.
-    fn note_asker(&self, input: &Input, end: OutputOffset) -> bool {
-        let is_screen = self.0.shared().status.borrow().pen().is_none();
-        input.note_asker(is_screen, end);
-        is_screen
-    }
-
-    fn publish_last(&self, display: Display) {
-        self.0.set_last(display.into_last());
-    }
-
-    fn publish_size(&self, size: Winsize, by: Option<ViewerId>) {
-        self.0.shared().status.send_if_modified(|status| {
-            let before = (status.size, status.size_by);
-            (status.size, status.size_by) = (size, by);
-            before != (size, by)
-        });
-    }
-
-    /// Changes something that others are told of, if `change` says that it did.
-    fn change(&self, change: impl FnOnce(&mut Status) -> bool) -> bool {
-        self.0.shared().status.send_if_modified(change)
-    }
-
-    fn publish_exit(&self, exit: ExitStatus) {
-        self.0.shared().status.send_modify(|status| status.exit = Some(exit));
-        self.0.touch();
-    }
-}
-
-impl Drop for Ending {
-    fn drop(&mut self) {
-        if self.0.shared().status.borrow().exit.is_none() {
-            self.publish_exit(ExitStatus::Signal(SIGKILL));
-        }
     }
 }

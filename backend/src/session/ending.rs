@@ -1,0 +1,60 @@
+//! What an actor makes known of its session, to the end.
+
+use limpet_shared::{ExitStatus, OutputOffset, ViewerId, Winsize};
+use nix::libc::SIGKILL;
+
+use super::{SessionHandle, Status, display::Display, input::Input};
+
+/// Publishes a session's state, and its end even if the actor panics: the program is killed then, by the drop of its
+/// [`Child`](crate::keeper::Child).
+#[derive(Debug)]
+pub(super) struct Ending(pub(super) SessionHandle);
+
+impl Ending {
+    pub(super) fn publish_title(&self, title: &str) {
+        self.0.publish_title(title);
+    }
+
+    /// Output is for the screen as well. Its questions are the screen's to answer if there is nobody else.
+    pub(super) fn show(&self, (display, input): (&mut Display, &Input), output: &[u8]) {
+        let answered_here = self.note_asker(input, display.taken());
+        display.take(output, answered_here);
+    }
+
+    /// Notes who answers questions in output from `end` on, and tells whether that is the screen.
+    pub(super) fn note_asker(&self, input: &Input, end: OutputOffset) -> bool {
+        let is_screen = self.0.shared().status.borrow().pen().is_none();
+        input.note_asker(is_screen, end);
+        is_screen
+    }
+
+    pub(super) fn publish_last(&self, display: Display) {
+        self.0.set_last(display.into_last());
+    }
+
+    pub(super) fn publish_size(&self, size: Winsize, by: Option<ViewerId>) {
+        self.0.shared().status.send_if_modified(|status| {
+            let before = (status.size, status.size_by);
+            (status.size, status.size_by) = (size, by);
+            before != (size, by)
+        });
+    }
+
+    /// Changes something that others are told of, if `change` says that it did.
+    pub(super) fn change(&self, change: impl FnOnce(&mut Status) -> bool) -> bool {
+        self.0.shared().status.send_if_modified(change)
+    }
+
+    pub(super) fn publish_exit(&self, exit: ExitStatus) {
+        self.0.shared().status.send_modify(|status| status.exit = Some(exit));
+        self.0.touch();
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if self.0.shared().status.borrow().exit.is_none() {
+            self.publish_exit(ExitStatus::Signal(SIGKILL));
+        }
+    }
+}

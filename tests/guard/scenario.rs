@@ -57,7 +57,8 @@ pub(crate) async fn session(keeper: Link, ending: Ending) {
         }
         Ending::ReadError => {
             drop(at_browser);
-            from_browser.send(Ok(b"\n".to_vec())).await.unwrap();
+            // An echo, while the program goes on: of the last output before its end the kernel may drop what it has not passed on yet.
+            from_browser.send(Ok(b"x".to_vec())).await.unwrap();
             (terminal, browser)
         }
         Ending::Browser => {

@@ -81,6 +81,8 @@ pageTest("a larger terminal is shrunk, or scrolled with the cursor in sight", { 
     () => panned(small.page),
     ({ goes }) => goes[0] && goes[1],
   );
+  // A shell that was given another size while it started learns it by its first command.
+  await terminal.run("/bin/true");
   await terminal.type("x".repeat(120));
   await until(
     "the cursor in sight",

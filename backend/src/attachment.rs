@@ -95,7 +95,8 @@ pub async fn run(
     shutdown: CancellationToken,
 ) {
     let lane = session.lane();
-    lane.carry(attend(socket, session, visitor, heartbeat, shutdown).in_current_span()).await;
+    // On the heap at once, or every viewer had room for it several times.
+    lane.carry(Box::pin(attend(socket, session, visitor, heartbeat, shutdown).in_current_span())).await;
 }
 
 async fn attend(

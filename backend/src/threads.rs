@@ -14,6 +14,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::BoxFuture;
 use tokio::{
     runtime::{Builder, Handle, Runtime},
     sync::Notify,
@@ -92,9 +93,8 @@ impl Lane {
     /// Does work to its end, now here, now there. Nothing comes of it if that panics, or when the threads are stopped.
     pub(crate) async fn carry<T: Send + 'static>(
         self: Arc<Self>,
-        work: impl Future<Output = T> + Send + 'static,
+        mut work: BoxFuture<'static, T>,
     ) -> Option<T> {
-        let mut work = Box::pin(work);
         let Some(floods) = &self.floods else { return Some(work.await) };
         loop {
             tokio::select! {
@@ -162,7 +162,7 @@ mod tests {
         let lane = Arc::new(Lane::new(threads.floods()));
         threads.run(async {
             let (here, (questions, asked)) = (current().id(), mpsc::channel(1));
-            let done = tokio::spawn(Arc::clone(&lane).carry(work(asked)));
+            let done = tokio::spawn(Arc::clone(&lane).carry(Box::pin(work(asked))));
             until(&questions, |at| at == here).await;
             for _ in 0..3 {
                 lane.set_flood(true);
@@ -182,7 +182,7 @@ mod tests {
         let threads = Threads::start(Some(1)).unwrap();
         let lane = Arc::new(Lane::new(threads.floods()));
         lane.set_flood(true);
-        assert_eq!(threads.run(lane.carry(async { current().id() })), Some(current().id()));
+        assert_eq!(threads.run(lane.carry(Box::pin(async { current().id() }))), Some(current().id()));
         threads.stop(Duration::ZERO);
     }
 }

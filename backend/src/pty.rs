@@ -147,3 +147,6 @@ fn open(size: Winsize) -> io::Result<(OwnedFd, OwnedFd)> {
     sys::set_winsize(master.as_fd(), size)?;
     Ok((master.into(), slave))
 }
+
+#[cfg(test)]
+mod tests;

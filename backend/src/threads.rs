@@ -132,9 +132,15 @@ impl Lane {
 mod tests {
     use std::thread::{ThreadId, current};
 
-    use tokio::sync::{mpsc, oneshot};
+    use tokio::{
+        sync::{mpsc, oneshot},
+        time::{Instant, timeout},
+    };
 
     use super::*;
+
+    /// Nothing here takes long; what hangs is reported by this.
+    const DEADLINE: Duration = Duration::from_secs(20);
 
     type Question = oneshot::Sender<ThreadId>;
 
@@ -147,10 +153,13 @@ mod tests {
     }
 
     async fn until(questions: &mpsc::Sender<Question>, enough: impl Fn(ThreadId) -> bool) {
+        let start = Instant::now();
         loop {
             let (question, answer) = oneshot::channel();
             questions.send(question).await.unwrap();
-            if enough(answer.await.unwrap()) {
+            let at = timeout(DEADLINE, answer).await.unwrap().unwrap();
+            assert!(start.elapsed() < DEADLINE, "it stays where it is");
+            if enough(at) {
                 break;
             }
         }

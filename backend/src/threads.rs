@@ -21,6 +21,10 @@ use tokio::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
+/// After so many turns a flood's thread looks whether a timer has run out, or somebody else has work for it. One that is never idle
+/// would do so after 61 by itself, and a turn in a flood can be milliseconds long: a viewer's Ctrl-C waited for all of them.
+const TURNS: u32 = 2;
+
 /// The server's threads, while they run.
 #[derive(Debug)]
 pub struct Threads {
@@ -39,7 +43,9 @@ impl Threads {
         let count = count.unwrap_or_else(|| cores.max(2));
         let quick = Builder::new_current_thread().enable_all().build()?;
         let floods = (count > 1).then(|| {
-            Builder::new_multi_thread().worker_threads(count - 1).thread_name("floods").enable_all().build()
+            let mut floods = Builder::new_multi_thread();
+            floods.worker_threads(count - 1).thread_name("floods").enable_all();
+            floods.event_interval(TURNS).global_queue_interval(TURNS).build()
         });
         Ok(Self { quick, floods: floods.transpose()? })
     }

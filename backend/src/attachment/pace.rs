@@ -10,7 +10,7 @@ use limpet_shared::OutputOffset;
 use tokio::time::Instant;
 
 /// How long something may wait on its way, beyond the time that it takes at best.
-const QUEUE: Duration = Duration::from_millis(50);
+pub(super) const QUEUE: Duration = Duration::from_millis(50);
 
 /// What is sent at first, in bytes, when nothing is known of the link.
 const FIRST: u64 = 64 * 1024;
@@ -36,9 +36,14 @@ pub(super) struct Pace {
     limit: u64,
     /// Whether the link has not been filled yet.
     starts: bool,
-    /// What is under way: the offset behind it, when it was sent, and what had been rendered then.
-    sent: VecDeque<Sent>,
-    rendered: OutputOffset,
+    /// What is under way, the oldest first.
+    sendings: VecDeque<Sending>,
+    /// Bytes that have been sent, pictures included.
+    sent: u64,
+    /// Bytes of sendings that have been rendered as a whole, and of the one that is being rendered.
+    rendered: (u64, u64),
+    /// Where what was sent last ends.
+    cursor: OutputOffset,
     /// The shortest time from sending to rendering.
     round_trip: Option<Duration>,
     /// Bytes per second.
@@ -46,10 +51,15 @@ pub(super) struct Pace {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Sent {
+struct Sending {
+    /// Where it begins in the log. A picture is all at its end.
+    start: OutputOffset,
+    /// Where it ends: an acknowledgement from there on tells that it has been rendered.
     end: OutputOffset,
+    bytes: u64,
     at: Instant,
-    rendered: OutputOffset,
+    /// How much had been rendered then.
+    rendered: u64,
 }
 
 impl Pace {
@@ -61,21 +71,23 @@ impl Pace {
             least: if paces { window } else { window.min(LEAST) },
             limit: if paces { window } else { window.min(FIRST) },
             starts: true,
-            sent: VecDeque::new(),
-            rendered: start,
+            sendings: VecDeque::new(),
+            sent: 0,
+            rendered: (0, 0),
+            cursor: start,
             round_trip: None,
             rates: VecDeque::with_capacity(RATES),
         }
     }
 
-    /// How many bytes may be under way.
-    pub(super) fn limit(&self) -> u64 {
-        self.limit
+    /// How many bytes may be sent now.
+    pub(super) fn room(&self) -> u64 {
+        self.limit.saturating_sub(self.sent - self.done())
     }
 
-    /// How many bytes may be sent now by who has been sent everything before `cursor`.
-    pub(super) fn room(&self, cursor: OutputOffset) -> u64 {
-        self.limit.saturating_sub(cursor.since(self.rendered))
+    /// How many bytes have been rendered.
+    fn done(&self) -> u64 {
+        self.rendered.0 + self.rendered.1
     }
 
     /// How long it takes to carry so much; nothing as long as nothing is known.
@@ -87,29 +99,42 @@ impl Pace {
         Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
     }
 
-    /// Everything before `end` has been handed to the socket.
+    /// All output before `end` that had not been sent has been handed to the socket.
     pub(super) fn sent(&mut self, end: OutputOffset, now: Instant) {
-        let is_full = self.sent.len() >= SENDINGS;
-        match self.sent.back_mut() {
-            Some(last) if is_full => last.end = end,
-            _ => self.sent.push_back(Sent { end, at: now, rendered: self.rendered }),
+        self.under_way(self.cursor, end, end.since(self.cursor), now);
+    }
+
+    /// A picture of so many bytes has been handed to the socket; output goes on after it at another offset.
+    pub(super) fn redrawn(&mut self, output: OutputOffset, bytes: u64, now: Instant) {
+        self.under_way(output, output, bytes, now);
+    }
+
+    fn under_way(&mut self, start: OutputOffset, end: OutputOffset, bytes: u64, at: Instant) {
+        self.cursor = end;
+        self.sent += bytes;
+        let (is_full, rendered) = (self.sendings.len() >= SENDINGS, self.done());
+        match self.sendings.back_mut() {
+            Some(last) if is_full => (last.end, last.bytes) = (end, last.bytes + bytes),
+            _ => self.sendings.push_back(Sending { start, end, bytes, at, rendered }),
         }
     }
 
     /// Everything before `output` has been rendered.
     pub(super) fn rendered(&mut self, output: OutputOffset, now: Instant) {
-        let news = output.since(self.rendered);
-        self.rendered = self.rendered.max(output);
-        let mut last = None;
-        while let Some(sent) = self.sent.front().copied().filter(|sent| sent.end <= output) {
-            last = Some(sent);
-            self.sent.pop_front();
+        let (before, mut last) = (self.done(), None);
+        while let Some(sending) = self.sendings.front().copied().filter(|sending| sending.end <= output) {
+            last = Some(sending);
+            self.rendered = (self.rendered.0 + sending.bytes, 0);
+            self.sendings.pop_front();
         }
-        let Some(sent) = last else { return };
-        let took = now.duration_since(sent.at);
+        if let Some(next) = self.sendings.front() {
+            self.rendered.1 = self.rendered.1.max(output.since(next.start).min(next.bytes));
+        }
+        let Some(sending) = last else { return };
+        let took = now.duration_since(sending.at);
         let best = self.round_trip.map_or(took, |best| best.min(took));
         self.round_trip = Some(best);
-        let carried = output.since(sent.rendered);
+        let carried = self.done() - sending.rendered;
         if carried >= SAMPLE {
             self.learn(carried, took);
         }
@@ -118,6 +143,7 @@ impl Pace {
             self.limit = self.carried_in(best + QUEUE).clamp(self.least, self.window);
         } else {
             // What is tried out shows a round trip later; by then it must not be much too much.
+            let news = self.done() - before;
             let more = if self.starts { news } else { news / 16 };
             self.limit = (self.limit + more).min(self.window);
         }
@@ -141,13 +167,6 @@ impl Pace {
         let bytes = (rate * time.as_secs_f64()) as u64;
         bytes
     }
-
-    /// The viewer's terminal is cleared and goes on at another offset, after a snapshot of so many bytes.
-    pub(super) fn redrawn(&mut self, output: OutputOffset, bytes: usize, now: Instant) {
-        self.sent.clear();
-        self.sent.push_back(Sent { end: output, at: now, rendered: output.before(bytes) });
-        self.rendered = output;
-    }
 }
 
 #[cfg(test)]
@@ -162,8 +181,8 @@ mod tests {
         let mut under_way: VecDeque<(OutputOffset, Instant)> = VecDeque::new();
         let mut queued = Duration::ZERO;
         for _ in 0..rounds {
-            while pace.room(cursor) > 0 {
-                let bytes = pace.room(cursor).min(4096);
+            while pace.room() > 0 {
+                let bytes = pace.room().min(4096);
                 cursor = cursor.advanced(usize::try_from(bytes).unwrap());
                 #[expect(clippy::cast_precision_loss, reason = "small")]
                 let carrying = Duration::from_secs_f64(bytes as f64 / rate);
@@ -200,7 +219,7 @@ mod tests {
         let now = Instant::now();
         pace.sent(OutputOffset::new(200_000), now);
         pace.rendered(OutputOffset::new(200_000), now + Duration::from_secs(9));
-        assert_eq!(pace.room(OutputOffset::new(200_000)), 256 * 1024);
+        assert_eq!(pace.room(), 256 * 1024);
     }
 
     #[test]
@@ -209,9 +228,27 @@ mod tests {
         for key in 1..100_000 {
             pace.sent(OutputOffset::new(key), now);
         }
-        assert!(pace.sent.len() <= SENDINGS);
+        assert!(pace.sendings.len() <= SENDINGS);
         pace.rendered(OutputOffset::new(99_999), now + Duration::from_secs(1));
-        assert_eq!((pace.sent.len(), pace.room(OutputOffset::new(99_999))), (0, 1 << 20));
+        assert_eq!((pace.sendings.len(), pace.room()), (0, 1 << 20));
+    }
+
+    #[test]
+    fn pictures_and_output_share_the_way() {
+        let (now, at) = (Instant::now(), OutputOffset::new);
+        let mut pace = Pace::new(256 * 1024, false, OutputOffset::ZERO);
+        pace.sent(at(10_000), now);
+        pace.redrawn(at(900_000), 3000, now);
+        pace.sent(at(920_000), now);
+        assert_eq!(pace.room(), FIRST - 33_000);
+        pace.rendered(at(4_000), now);
+        assert_eq!(pace.room(), FIRST - 29_000, "of output a part can be rendered");
+        pace.rendered(at(899_999), now);
+        assert_eq!(pace.sent - pace.done(), 23_000, "of a picture none can");
+        pace.rendered(at(905_000), now);
+        assert_eq!(pace.sent - pace.done(), 15_000);
+        pace.rendered(at(920_000), now);
+        assert_eq!(pace.sent, pace.done());
     }
 
     #[test]

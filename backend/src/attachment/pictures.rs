@@ -3,10 +3,12 @@
 //! The next one follows the last when the link has had the time to carry that, not when the viewer has drawn it: else somebody far
 //! away would see what Ctrl-C did only after two round trips.
 
-use std::{collections::VecDeque, time::Duration};
+use std::time::Duration;
 
 use limpet_shared::OutputOffset;
 use tokio::time::Instant;
+
+use super::pace::QUEUE;
 
 /// No two pictures follow each other faster than this: as many a second as anybody could tell apart.
 const PAUSE: Duration = Duration::from_millis(25);
@@ -14,36 +16,55 @@ const PAUSE: Duration = Duration::from_millis(25);
 /// What is under way.
 #[derive(Debug)]
 pub(super) struct Pictures {
-    /// Where data goes on after each, and how many bytes it has.
-    sent: VecDeque<(OutputOffset, u64)>,
-    /// When the link is free for the next one.
+    last: Option<Picture>,
+    /// When the link has carried all that was sent.
     free_at: Instant,
+    /// When people can tell the next one from the last.
+    seen_at: Instant,
+}
+
+/// One that has not been drawn.
+#[derive(Clone, Copy, Debug)]
+struct Picture {
+    /// Where data goes on after it.
+    output: OutputOffset,
+    /// How long the link carries it.
+    takes: Duration,
 }
 
 impl Pictures {
     pub(super) fn new(now: Instant) -> Self {
-        Self { sent: VecDeque::new(), free_at: now }
+        Self { last: None, free_at: now, seen_at: now }
     }
 
-    /// One of so many bytes is sent, which takes the link so long.
-    pub(super) fn sent(&mut self, output: OutputOffset, bytes: u64, takes: Duration, now: Instant) {
-        self.sent.push_back((output, bytes));
-        self.free_at = now + takes.max(PAUSE);
+    /// One is sent, which takes the link so long.
+    pub(super) fn sent(&mut self, output: OutputOffset, takes: Duration, now: Instant) {
+        self.last = Some(Picture { output, takes });
+        self.seen_at = now + PAUSE;
+        self.followed(takes, now);
+    }
+
+    /// Something was sent that takes the link so long.
+    pub(super) fn followed(&mut self, takes: Duration, now: Instant) {
+        self.free_at = self.free_at.max(now) + takes;
     }
 
     /// Those up to here have been drawn.
     pub(super) fn drawn(&mut self, rendered: OutputOffset) {
-        self.sent.retain(|&(output, _)| output > rendered);
+        self.last = self.last.filter(|picture| picture.output > rendered);
     }
 
-    /// How many bytes are under way.
-    pub(super) fn under_way(&self) -> u64 {
-        self.sent.iter().map(|&(_, bytes)| bytes).sum()
+    /// When the next one may follow, if not only when something has been drawn: one picture always may be under way, and more if
+    /// there `is_room`.
+    pub(super) fn next_at(&self, is_room: bool) -> Option<Instant> {
+        (self.last.is_none() || is_room).then(|| self.free_at.max(self.seen_at))
     }
 
-    /// When the next one may follow, if not only when one has been drawn: `most` bytes may be under way, and one picture always.
-    pub(super) fn next_at(&self, most: u64) -> Option<Instant> {
-        (self.sent.is_empty() || self.under_way() < most).then_some(self.free_at)
+    /// What would take the link longer than this is better left to the next picture, as long as one is under way: the one after that
+    /// would have to wait for it.
+    pub(super) fn patience(&self, now: Instant) -> Option<Duration> {
+        let takes = self.last?.takes.max(QUEUE);
+        Some(takes.saturating_sub(self.free_at.saturating_duration_since(now)))
     }
 }
 
@@ -51,19 +72,41 @@ impl Pictures {
 mod tests {
     use super::*;
 
+    fn ms(milliseconds: u64) -> Duration {
+        Duration::from_millis(milliseconds)
+    }
+
     #[test]
     fn the_next_one_waits_for_the_link_and_not_for_the_viewer() {
         let now = Instant::now();
         let at = OutputOffset::new;
         let mut pictures = Pictures::new(now);
-        assert_eq!(pictures.next_at(0), Some(now), "one always may");
-        pictures.sent(at(10), 3000, Duration::from_millis(30), now);
-        assert_eq!(pictures.next_at(5000), Some(now + Duration::from_millis(30)));
-        pictures.sent(at(20), 3000, Duration::ZERO, now + Duration::from_millis(30));
-        assert_eq!(pictures.next_at(5000), None, "so much is under way");
+        assert_eq!(pictures.next_at(false), Some(now), "one always may");
+        pictures.sent(at(10), ms(30), now);
+        assert_eq!(pictures.next_at(true), Some(now + ms(30)));
+        pictures.sent(at(20), Duration::ZERO, now + ms(30));
         pictures.drawn(at(10));
-        assert_eq!(pictures.next_at(5000), Some(now + Duration::from_millis(30) + PAUSE));
+        assert_eq!(pictures.next_at(false), None, "enough is under way");
+        assert_eq!(pictures.next_at(true), Some(now + ms(30) + PAUSE));
         pictures.drawn(at(30));
-        assert_eq!(pictures.under_way(), 0);
+        assert_eq!(pictures.next_at(false), pictures.next_at(true));
+    }
+
+    #[test]
+    fn only_a_little_follows_a_picture() {
+        let (now, at) = (Instant::now(), OutputOffset::new);
+        let mut pictures = Pictures::new(now);
+        assert_eq!(pictures.patience(now), None, "there is none");
+        pictures.sent(at(10), ms(10), now);
+        assert_eq!(pictures.patience(now), Some(QUEUE - ms(10)));
+        pictures.followed(ms(20), now);
+        assert_eq!(pictures.patience(now), Some(QUEUE - ms(30)));
+        assert_eq!(pictures.next_at(true), Some(now + ms(30)), "the next one waits for that");
+        assert_eq!(pictures.patience(now + ms(30)), Some(QUEUE), "the link has carried it");
+        pictures.sent(at(20), ms(200), now + ms(30));
+        assert_eq!(pictures.patience(now + ms(80)), Some(ms(50)), "a large one is worth more");
+        assert_eq!(pictures.patience(now + ms(30)), Some(ms(0)));
+        pictures.drawn(at(20));
+        assert_eq!(pictures.patience(now), None);
     }
 }

@@ -172,7 +172,7 @@ impl<'a> Sender<'a> {
 
     async fn next_event(&mut self) -> Event {
         let is_late = self.is_late();
-        let room = !is_late && self.room() > 0;
+        let room = !is_late && self.pace.room() > 0;
         let picture = self.next_picture().filter(|_| is_late);
         let owed = self.owed.map(|(_, at)| at);
         tokio::select! {
@@ -205,12 +205,8 @@ impl<'a> Sender<'a> {
         })
     }
 
-    fn room(&self) -> u64 {
-        self.pace.room(self.output.cursor()).saturating_sub(self.pictures.under_way())
-    }
-
     fn next_picture(&self) -> Option<Instant> {
-        self.pictures.next_at(self.pace.limit())
+        self.pictures.next_at(self.pace.room() > 0)
     }
 
     fn note_rendered(&mut self) {
@@ -232,8 +228,8 @@ impl<'a> Sender<'a> {
 
     /// Whether a person would notice how far this viewer is behind.
     fn is_late(&self) -> bool {
-        let behind = self.output.end().since(self.output.cursor());
-        self.pace.time_for(behind) > LATE && !self.follows_all()
+        let behind = self.pace.time_for(self.output.end().since(self.output.cursor()));
+        behind > self.pictures.patience(Instant::now()).unwrap_or(LATE) && !self.follows_all()
     }
 
     /// Hands to the socket what the log has and the window allows. Tells whether that was anything.
@@ -246,16 +242,18 @@ impl<'a> Sender<'a> {
                 }
                 break;
             }
-            let room = usize::try_from(self.room()).unwrap_or(usize::MAX);
+            let room = usize::try_from(self.pace.room()).unwrap_or(usize::MAX);
             if room == 0 {
                 break;
             }
             match self.output.next(room.min(OUTPUT_FRAME).min(self.replayed())) {
                 Next::Frame(frame) => {
-                    let cursor = self.output.cursor();
+                    let (cursor, bytes) = (self.output.cursor(), frame.len() as u64);
                     self.link.sending(cursor);
                     sink.feed(Message::Binary(frame)).await?;
-                    self.pace.sent(cursor, Instant::now());
+                    let now = Instant::now();
+                    self.pace.sent(cursor, now);
+                    self.pictures.followed(self.pace.time_for(bytes), now);
                 }
                 Next::Lost => {
                     let history = if self.follow == Follow::All { usize::MAX } else { GLANCE };
@@ -279,13 +277,13 @@ impl<'a> Sender<'a> {
 
     async fn send_redraw(&mut self, redraw: Redraw, sink: &mut Sink) -> Result<(), axum::Error> {
         let output = self.output.cursor();
-        let bytes = redraw.frames.iter().map(Bytes::len).sum();
         self.link.sending(output);
-        let now = Instant::now();
-        self.pace.redrawn(output, bytes, now);
-        if self.follow == Follow::Now && bytes > 0 {
-            let bytes = bytes as u64;
-            self.pictures.sent(output, bytes, self.pace.time_for(bytes), now);
+        let (now, bytes) = (Instant::now(), redraw.frames.iter().map(Bytes::len).sum::<usize>() as u64);
+        // Who paces itself may acknowledge output only.
+        let counted = if self.follow == Follow::Now { bytes } else { 0 };
+        self.pace.redrawn(output, counted, now);
+        if counted > 0 {
+            self.pictures.sent(output, self.pace.time_for(counted), now);
         }
         if redraw.size != self.told.size.0 {
             self.told.size = (redraw.size, None);

@@ -98,9 +98,9 @@ mod tests {
         let mut pictures = Pictures::new(now);
         assert_eq!(pictures.patience(now), None, "there is none");
         pictures.sent(at(10), ms(10), now);
-        assert_eq!(pictures.patience(now), Some(QUEUE - ms(10)));
+        assert_eq!(pictures.patience(now), Some(QUEUE.saturating_sub(ms(10))));
         pictures.followed(ms(20), now);
-        assert_eq!(pictures.patience(now), Some(QUEUE - ms(30)));
+        assert_eq!(pictures.patience(now), Some(QUEUE.saturating_sub(ms(30))));
         assert_eq!(pictures.next_at(true), Some(now + ms(30)), "the next one waits for that");
         assert_eq!(pictures.patience(now + ms(30)), Some(QUEUE), "the link has carried it");
         pictures.sent(at(20), ms(200), now + ms(30));

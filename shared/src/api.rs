@@ -158,10 +158,12 @@ pub struct Pass {
 }
 
 /// What the credentials allow of which the question was asked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Access {
-    /// Whether that is everything; if not, it is what `role` says of each session that is listed.
+    /// Whether that is everything; if not, it is what `role` says of each session.
     pub owner: bool,
+    /// The sessions that they lead to.
+    pub sessions: Vec<SessionInfo>,
 }
 
 /// That the server lives.

@@ -42,6 +42,19 @@ pageTest("the token is seen nowhere once the page is open", {}, async ({ page, s
   assert.ok(!cookie.value.includes(server.token));
 });
 
+pageTest("the server is asked before the page is here, and once", { open: false }, async ({ terminal, page, link }) => {
+  const logins = [];
+  page.on("request", (request) => request.url().endsWith("/api/login") && logins.push(request));
+  const asked = page.waitForRequest("**/api/access");
+  await page.route("**/*.wasm", async (route) => {
+    await asked;
+    await route.continue();
+  });
+  await page.goto(link.href);
+  await terminal.prompt();
+  assert.equal(logins.length, 1);
+});
+
 pageTest("a reload needs no link", {}, async ({ terminal, page }) => {
   await page.goto(page.url());
   await terminal.prompt();

@@ -106,10 +106,10 @@ pageTest("a terminal that was closed while the network was cut says so", { cutta
 pageTest("a page that is opened without a server can be tried again", { cuttable: true }, async (world) => {
   const { terminal, network, watch, page } = world;
   watch.tolerate(CUT);
-  await page.route("**/api/sessions", (route) => route.abort());
+  await page.route("**/api/access", (route) => route.abort());
   await page.reload();
   await page.getByRole("heading", { name: "No answer" }).waitFor();
-  await page.unroute("**/api/sessions");
+  await page.unroute("**/api/access");
   await page.getByRole("button", { name: "Try again" }).click();
   await terminal.prompt();
 });

@@ -154,11 +154,12 @@ async fn who_was_invited_may_do_what_the_pass_says_and_no_more() {
     };
     for pass in [&reader, &writer] {
         let sessions = ask(Method::GET, "/api/sessions".into(), pass).await.unwrap();
-        let [session] = sessions.json::<Vec<SessionInfo>>().await.unwrap().try_into().unwrap();
-        assert_eq!((session.id, session.role), (id.clone(), pass.role));
+        let sessions = sessions.json::<Vec<SessionInfo>>().await.unwrap();
         let access: Access =
             ask(Method::GET, "/api/access".into(), pass).await.unwrap().json().await.unwrap();
-        assert!(!access.owner);
+        assert!(!access.owner && access.sessions == sessions);
+        let [session] = sessions.try_into().unwrap();
+        assert_eq!((session.id, session.role), (id.clone(), pass.role));
         for (method, path, status) in [
             (Method::GET, format!("/api/sessions/{id}/screen"), StatusCode::OK),
             (Method::GET, format!("/api/sessions/{other}"), StatusCode::NOT_FOUND),

@@ -65,16 +65,24 @@ pub(super) async fn health(State(app): State<App>) -> Json<Health> {
     Json(Health { version, sessions: app.0.sessions.list().len() })
 }
 
-pub(super) async fn access(Extension(access): Extension<Access>) -> Json<api::Access> {
-    Json(api::Access { owner: access == Access::Owner })
+pub(super) async fn access(
+    State(app): State<App>,
+    Extension(access): Extension<Access>,
+) -> Json<api::Access> {
+    Json(api::Access { owner: access == Access::Owner, sessions: sessions(&app, &access) })
 }
 
 pub(super) async fn list(
     State(app): State<App>,
     Extension(access): Extension<Access>,
 ) -> Json<Vec<SessionInfo>> {
+    Json(sessions(&app, &access))
+}
+
+/// Those that somebody may know of.
+fn sessions(app: &App, access: &Access) -> Vec<SessionInfo> {
     let sessions = app.0.sessions.list();
-    Json(sessions.iter().filter_map(|session| Some(session.info(access.role_at(session.id())?))).collect())
+    sessions.iter().filter_map(|session| Some(session.info(access.role_at(session.id())?))).collect()
 }
 
 pub(super) async fn create(

@@ -3,7 +3,7 @@
 use leptos::{ev, prelude::*, task::spawn_local};
 use limpet_shared::{
     Role, SessionId,
-    api::{CreateSession, SessionInfo, UpdateSession},
+    api::{Access, CreateSession, UpdateSession},
 };
 use wasm_bindgen::JsValue;
 
@@ -53,15 +53,15 @@ impl App {
     /// The same; `problem` is why one is not logged in, `first` what is to be seen.
     fn load_or(self, problem: Option<&'static str>, first: Option<SessionId>) {
         spawn_local(async move {
-            match sessions().await {
-                Ok((sessions, owner)) => self.show_sessions(sessions, owner, first),
+            match api::access().await {
+                Ok(access) => self.show_sessions(access, first),
                 Err(Error::Unauthorized) => self.stage.set(Stage::LoggedOut(problem)),
                 Err(error) => self.stage.set(Stage::Failed(error.to_string())),
             }
         });
     }
 
-    fn show_sessions(self, sessions: Vec<SessionInfo>, owner: bool, first: Option<SessionId>) {
+    fn show_sessions(self, Access { owner, sessions }: Access, first: Option<SessionId>) {
         let none = sessions.is_empty();
         self.owner.set(owner);
         self.tabs.update(|tabs| {
@@ -97,8 +97,8 @@ impl App {
         }
         spawn_local(async move {
             let before = self.tabs.with_untracked(TabList::kinds);
-            match sessions().await {
-                Ok((sessions, owner)) => {
+            match api::access().await {
+                Ok(Access { owner, sessions }) => {
                     self.owner.set(owner);
                     self.tabs.update(|tabs| tabs.merge(sessions, &before));
                 }
@@ -113,11 +113,19 @@ impl App {
     pub fn new_tab(&self) {
         let app = *self;
         spawn_local(async move {
-            match api::create(&CreateSession::default()).await {
+            match api::create(&app.fitting()).await {
                 Ok(session) => app.change_tabs(|tabs| tabs.open(Tab::from(session))),
                 Err(error) => app.failed(&error),
             }
         });
+    }
+
+    /// A session whose terminal has the size of what is shown now from the start: a program that only starts can miss it when that
+    /// changes.
+    fn fitting(self) -> CreateSession {
+        let size = self.pane().and_then(|pane| pane.own_size());
+        let (cols, rows) = (size.map(|size| size.cols), size.map(|size| size.rows));
+        CreateSession { cols, rows, ..CreateSession::default() }
     }
 
     /// Closes a tab, after asking when that ends something that still runs in it.
@@ -165,10 +173,10 @@ impl App {
         }
         let app = *self;
         spawn_local(async move {
-            let again = CreateSession { like: tab.kind.session().cloned(), ..CreateSession::default() };
+            let again = CreateSession { like: tab.kind.session().cloned(), ..app.fitting() };
             let session = match api::create(&again).await {
                 // The server does not know how it was started any more, only how it starts programs by itself.
-                Err(Error::NotFound) => api::create(&CreateSession::default()).await,
+                Err(Error::NotFound) => api::create(&app.fitting()).await,
                 session => session,
             };
             match session {
@@ -219,16 +227,6 @@ impl App {
             error => self.notify(error.to_string()),
         }
     }
-}
-
-/// All sessions, and whether this browser may do everything. Where there is any session, its role tells.
-async fn sessions() -> Result<(Vec<SessionInfo>, bool), Error> {
-    let sessions = api::sessions().await?;
-    let owner = match sessions.first() {
-        Some(session) => session.role == Role::Owner,
-        None => api::access().await?.owner,
-    };
-    Ok((sessions, owner))
 }
 
 /// Takes the token out of the address, so that it is neither seen nor kept in the history.

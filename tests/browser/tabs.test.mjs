@@ -32,6 +32,17 @@ function active(terminal, title) {
   return until(`${title} to be active`, shown, (text) => text === title);
 }
 
+pageTest("a tab is opened in the size of what is shown", {}, async ({ terminal, page, server }) => {
+  const [rows, cols] = (await terminal.run("stty size")).split(" ").map(Number);
+  const asked = page.waitForRequest((request) => request.method() === "POST" && request.url().endsWith("/api/sessions"));
+  await page.keyboard.press("Control+Shift+Enter");
+  const { cols: wide, rows: high } = (await asked).postDataJSON();
+  assert.deepEqual([wide, high], [cols, rows]);
+  await terminal.tabCount(2);
+  assert.equal(await terminal.run("stty size"), `${rows} ${cols}`);
+  assert.equal((await server.sessions()).length, 2);
+});
+
 pageTest("the program names its tab, and its user may name it otherwise", {}, async ({ terminal, page, server }) => {
   await openTabs(terminal, 1);
   await page.keyboard.press("Control+Shift+F2");

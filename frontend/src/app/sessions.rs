@@ -173,7 +173,8 @@ impl App {
         }
         let app = *self;
         spawn_local(async move {
-            let again = CreateSession { like: tab.kind.session().cloned(), ..app.fitting() };
+            // As large as it was, too: its size may be a fixed one.
+            let again = CreateSession { like: tab.kind.session().cloned(), ..CreateSession::default() };
             let session = match api::create(&again).await {
                 // The server does not know how it was started any more, only how it starts programs by itself.
                 Err(Error::NotFound) => api::create(&app.fitting()).await,

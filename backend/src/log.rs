@@ -98,8 +98,33 @@ struct State {
 struct Cursor {
     id: u64,
     at: OutputOffset,
-    /// Whether the writer is to wait for it.
-    holds: bool,
+    claim: Claim,
+    /// Where it is believed again that it keeps up, after it has not.
+    trusted_from: OutputOffset,
+}
+
+/// What a reader may expect of the writer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// Nothing: it is never waited for.
+    None,
+    /// To be waited for when no other reader is nearer to the end.
+    Fastest,
+    /// To be waited for also when it is about to be overtaken, as long as it keeps up with the others.
+    All,
+}
+
+/// Where the readers stand whom the writer may have to wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The end of the log.
+    pub end: OutputOffset,
+    /// How many bytes before the end a reader is overtaken.
+    pub tail: usize,
+    /// The one who is nearest to the end.
+    pub fastest: Option<OutputOffset>,
+    /// Of those who are to get all, and are believed to keep up, the one who is furthest from the end.
+    pub slowest: Option<OutputOffset>,
 }
 
 /// A log in this memory, which goes on where another one has stopped, if there was one; and the words of the session's input.
@@ -136,7 +161,7 @@ impl Log {
         let cursor = start.min(state.published);
         let id = state.next_id;
         state.next_id += 1;
-        state.cursors.push(Cursor { id, at: cursor, holds: true });
+        state.cursors.push(Cursor { id, at: cursor, claim: Claim::Fastest, trusted_from: cursor });
         LogReader { shared: Arc::clone(&self.shared), end: self.end.clone(), id, cursor }
     }
 
@@ -195,10 +220,32 @@ impl LogWriter {
         self.end.send_replace(end);
     }
 
-    /// How far the fastest of those readers has come that are to be waited for, if there is one.
+    /// Where readers stand.
     #[must_use]
-    pub fn fastest(&self) -> Option<OutputOffset> {
-        self.shared.lock().cursors.iter().filter(|cursor| cursor.holds).map(|cursor| cursor.at).max()
+    pub fn standing(&self) -> Standing {
+        let state = self.shared.lock();
+        let claims = |cursor: &&Cursor| cursor.claim != Claim::None;
+        Standing {
+            end: state.published,
+            tail: state.tail,
+            fastest: state.cursors.iter().filter(claims).map(|cursor| cursor.at).max(),
+            slowest: state
+                .cursors
+                .iter()
+                .filter(|cursor| cursor.is_to_get_all())
+                .map(|cursor| cursor.at)
+                .min(),
+        }
+    }
+
+    /// Who is no further than this has been waited for in vain. It is not believed to keep up before it has read a whole tail without
+    /// being overtaken.
+    pub fn leave_behind(&self, at: OutputOffset) {
+        let mut state = self.shared.lock();
+        let tail = state.tail;
+        for cursor in state.cursors.iter_mut().filter(|cursor| cursor.at <= at) {
+            cursor.trusted_from = cursor.at.advanced(tail);
+        }
     }
 
     /// Waits until a reader has moved or gone since this was last waited for. Cancel safe.
@@ -234,12 +281,21 @@ impl LogReader {
         *self.end.borrow()
     }
 
-    /// Whether the writer is to wait for this reader; it is, unless told otherwise.
-    pub fn set_holding(&self, holds: bool) {
-        if let Some(cursor) = self.shared.lock().cursors.iter_mut().find(|cursor| cursor.id == self.id) {
-            cursor.holds = holds;
+    /// What this reader may expect of the writer: to be waited for if it is the fastest, unless told otherwise.
+    pub fn set_claim(&self, claim: Claim) {
+        if let Some(cursor) = self.shared.lock().cursor(self.id) {
+            cursor.claim = claim;
         }
         self.shared.consumed.notify_one();
+    }
+
+    /// This reader takes the place of one that was overtaken: it has to show first that it keeps up.
+    pub fn distrust(&self) {
+        let mut state = self.shared.lock();
+        let tail = state.tail;
+        if let Some(cursor) = state.cursor(self.id) {
+            cursor.trusted_from = cursor.at.advanced(tail);
+        }
     }
 
     /// Waits until there is output after the cursor. False if the log is complete and there never will be. Cancel
@@ -258,6 +314,12 @@ impl Drop for LogReader {
             state.forget_frames();
         }
         self.shared.consumed.notify_one();
+    }
+}
+
+impl Cursor {
+    fn is_to_get_all(&self) -> bool {
+        self.claim == Claim::All && self.at >= self.trusted_from
     }
 }
 
@@ -305,9 +367,13 @@ impl State {
         }
     }
 
-    fn move_cursor(&mut self, id: u64, cursor: OutputOffset) {
-        if let Some(entry) = self.cursors.iter_mut().find(|entry| entry.id == id) {
-            entry.at = cursor;
+    fn cursor(&mut self, id: u64) -> Option<&mut Cursor> {
+        self.cursors.iter_mut().find(|cursor| cursor.id == id)
+    }
+
+    fn move_cursor(&mut self, id: u64, to: OutputOffset) {
+        if let Some(cursor) = self.cursor(id) {
+            cursor.at = to;
         }
         self.forget_frames();
     }

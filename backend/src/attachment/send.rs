@@ -16,7 +16,7 @@ use tokio::{
 
 use super::{End, Link, Reply, Sink, pace::Pace, pictures::Pictures, text};
 use crate::{
-    log::{LogReader, Next},
+    log::{Claim, LogReader, Next},
     session::{Attached, AttachmentId, Beginning, HELD_BACK, Progress, Redraw, Status},
 };
 
@@ -213,7 +213,7 @@ impl<'a> Sender<'a> {
         let rendered = *self.rendered.borrow_and_update();
         self.pictures.drawn(rendered);
         self.pace.rendered(rendered, Instant::now());
-        self.output.set_holding(self.holds());
+        self.output.set_claim(self.claim());
     }
 
     /// Whether the viewer is to get all of the output.
@@ -222,8 +222,12 @@ impl<'a> Sender<'a> {
     }
 
     /// Whether the program is to wait for this viewer. Nobody waits for one who would rather be brought to the present.
-    fn holds(&self) -> bool {
-        self.follows_all() || self.pace.time_for(HELD_BACK) <= LATE
+    fn claim(&self) -> Claim {
+        match self.pace.time_for(HELD_BACK) <= LATE {
+            _ if self.follows_all() => Claim::All,
+            true => Claim::Fastest,
+            false => Claim::None,
+        }
     }
 
     /// Whether a person would notice how far this viewer is behind.
@@ -258,6 +262,7 @@ impl<'a> Sender<'a> {
                 Next::Lost => {
                     let history = if self.follow == Follow::All { usize::MAX } else { GLANCE };
                     Box::pin(self.draw_anew(history, sink)).await?;
+                    self.output.distrust();
                     break;
                 }
                 Next::Dry => break,
@@ -269,7 +274,7 @@ impl<'a> Sender<'a> {
     /// Brings the viewer to the present by a picture of the screen.
     async fn draw_anew(&mut self, history: usize, sink: &mut Sink) -> Result<(), axum::Error> {
         let (redraw, output) = self.attached.redraw(history, self.output.cursor()).await;
-        output.set_holding(self.holds());
+        output.set_claim(self.claim());
         self.output = output;
         self.live = self.live.max(self.output.cursor());
         self.send_redraw(redraw, sink).await

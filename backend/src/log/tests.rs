@@ -94,7 +94,7 @@ proptest! {
                 _ => {}
             }
             let fastest = readers.iter().map(LogReader::cursor).max();
-            prop_assert_eq!(source.writer.fastest(), fastest);
+            prop_assert_eq!(source.writer.standing().fastest, fastest);
         }
     }
 }

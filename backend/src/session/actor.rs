@@ -91,7 +91,7 @@ enum Event {
     Readable,
     Writable,
     ProgramEnded,
-    /// A viewer moved, or patience with them all ran out.
+    /// A viewer moved, or patience ran out.
     ViewersMoved,
     /// A viewer left.
     ViewerLeft,
@@ -132,8 +132,9 @@ impl Actor {
         requests: mpsc::Receiver<Request>,
         session: SessionHandle,
     ) -> Self {
-        let (output, flow) = (Output::new(log), Flow::default());
-        let (leisure, session) = (Instant::now(), Ending(session));
+        let now = Instant::now();
+        let (output, flow) = (Output::new(log), Flow::new(now));
+        let (leisure, session) = (now, Ending(session));
         Self { pty, child, output, display, input, flow, keeping, leisure, burst: 0, session, requests }
     }
 
@@ -229,7 +230,7 @@ impl Actor {
     async fn next_event(&mut self) -> Event {
         let log = self.output.log();
         let mode = self.session.0.shared().status.borrow().flow;
-        let held = self.flow.held_until(mode, (log.end(), log.fastest()), Instant::now());
+        let held = self.flow.held_until(mode, log, Instant::now());
         tokio::select! {
             // Requests first: a key must not wait behind a flood.
             biased;

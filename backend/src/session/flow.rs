@@ -5,7 +5,7 @@ use std::time::Duration;
 use limpet_shared::{self as shared, OutputOffset};
 use tokio::time::Instant;
 
-use crate::log;
+use crate::log::{self, LogWriter, Standing};
 
 /// The program is held back when even its fastest viewer has more than this before it, in bytes …
 pub const HELD_BACK: u64 = 256 * 1024;
@@ -16,105 +16,274 @@ const LOW_WATERMARK: u64 = 128 * 1024;
 /// How long it is held back for viewers of whom none takes anything.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-const _: () = assert!(LOW_WATERMARK < HELD_BACK);
-const _: () =
-    assert!(HELD_BACK < log::MIN_TAIL as u64, "a viewer must not fall behind before the program waits");
+/// How long it is held back at least for one that others are ahead of. One that keeps up may have to wait so long for its turn, when
+/// there are more viewers than processors.
+const TURN: Duration = Duration::from_millis(50);
 
-/// Holds the program back (by not reading its output: the kernel then stops its writes) while all viewers are behind.
-/// A program without viewers is never held back, and one whose viewers have stopped taking anything is let go.
-#[derive(Debug, Default)]
+/// How long at most.
+const TURNS: Duration = Duration::from_millis(250);
+
+const _: () = assert!(LOW_WATERMARK < HELD_BACK);
+const _: () = assert!(HELD_BACK < nearly(log::MIN_TAIL) as u64, "the fastest must not be overtaken");
+
+/// The program is held back when a viewer that is to get everything has more than this of the tail before it, and would soon be
+/// overtaken …
+const fn nearly(tail: usize) -> usize {
+    tail / 4 * 3
+}
+
+/// … and goes on when that has come down to this.
+const fn again(tail: usize) -> usize {
+    tail / 4
+}
+
+/// Holds the program back, by not reading its output: the kernel then stops its writes.
+///
+/// That is done while all viewers are behind, and for a moment when one would be overtaken that is to get everything and
+/// keeps up. A program without viewers is never held back.
+#[derive(Debug)]
 pub(super) struct Flow {
-    held: Option<Held>,
-    /// Where the fastest viewer stood when patience ran out. Until it moves, nobody waits for it.
+    all: ForAll,
+    one: ForOne,
+}
+
+/// Waits for the fastest viewer, but not if even that has stopped taking anything.
+#[derive(Debug, Default)]
+struct ForAll {
+    /// Where the fastest stands that is waited for, and until when.
+    held: Option<(OutputOffset, Instant)>,
+    /// Where the fastest stood when patience ran out. Until it moves, nobody waits for it.
     given_up_at: Option<OutputOffset>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Held {
-    fastest: OutputOffset,
-    until: Instant,
+/// Waits for a viewer that others are ahead of, but not if it is much slower: then it needs longer to come near again than they
+/// needed to get ahead of it.
+#[derive(Debug)]
+struct ForOne {
+    held: Option<Instant>,
+    /// When that was last so.
+    before: Instant,
 }
 
+/// Viewers that are no further than this are not to be waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct TooSlow(OutputOffset);
+
 impl Flow {
+    pub(super) fn new(now: Instant) -> Self {
+        Self { all: ForAll::default(), one: ForOne { held: None, before: now } }
+    }
+
     /// Whether the program is to be held back now, and if so until when at the latest. To be asked again at that
     /// moment and whenever a viewer has moved.
     pub(super) fn held_until(
         &mut self,
         setting: shared::Flow,
-        (end, fastest): (OutputOffset, Option<OutputOffset>),
+        log: &LogWriter,
         now: Instant,
     ) -> Option<Instant> {
-        let fastest = fastest.filter(|_| setting != shared::Flow::Free);
+        let mut standing = log.standing();
+        if setting == shared::Flow::Free {
+            (standing.fastest, standing.slowest) = (None, None);
+        }
+        let for_all = self.all.held_until(standing, now);
+        if for_all.is_some() {
+            // As long as not even the fastest gets on, it is not the one that is slow.
+            standing.slowest = None;
+        }
+        let for_one = self.one.held_until(standing, now).unwrap_or_else(|TooSlow(at)| {
+            log.leave_behind(at);
+            None
+        });
+        for_all.or(for_one)
+    }
+}
+
+impl ForAll {
+    fn held_until(&mut self, Standing { end, fastest, .. }: Standing, now: Instant) -> Option<Instant> {
         self.held = fastest.and_then(|fastest| self.decide(end, fastest, now));
-        self.held.map(|held| held.until)
+        self.held.map(|(_, until)| until)
     }
 
-    fn decide(&mut self, end: OutputOffset, fastest: OutputOffset, now: Instant) -> Option<Held> {
+    fn decide(
+        &mut self,
+        end: OutputOffset,
+        fastest: OutputOffset,
+        now: Instant,
+    ) -> Option<(OutputOffset, Instant)> {
         let mark = if self.held.is_some() { LOW_WATERMARK } else { HELD_BACK };
         if end.since(fastest) <= mark || self.given_up_at == Some(fastest) {
             return None;
         }
         match self.held {
-            Some(held) if held.fastest == fastest && now >= held.until => {
+            Some((before, until)) if before == fastest && now >= until => {
                 self.given_up_at = Some(fastest);
                 None
             }
-            Some(held) if held.fastest == fastest => Some(held),
-            _ => Some(Held { fastest, until: now + PATIENCE }),
+            Some((before, until)) if before == fastest => Some((before, until)),
+            _ => Some((fastest, now + PATIENCE)),
         }
+    }
+}
+
+impl ForOne {
+    fn held_until(&mut self, standing: Standing, now: Instant) -> Result<Option<Instant>, TooSlow> {
+        let before = self.held.take();
+        if before.is_some() {
+            self.before = now;
+        }
+        let Standing { end, tail, slowest: Some(slowest), .. } = standing else { return Ok(None) };
+        let mark = if before.is_some() { again(tail) } else { nearly(tail) };
+        if end.since(slowest) <= mark as u64 {
+            return Ok(None);
+        }
+        let until = before.unwrap_or_else(|| now + now.duration_since(self.before).clamp(TURN, TURNS));
+        if until <= now {
+            return Err(TooSlow(slowest.max(end.before(nearly(tail)))));
+        }
+        self.held = Some(until);
+        Ok(self.held)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsFd as _;
+
     use super::*;
+    use crate::log::{Claim, Next};
 
-    const AUTO: shared::Flow = shared::Flow::Auto;
+    const TAIL: usize = 4 << 20;
 
-    fn at(bytes: u64) -> OutputOffset {
-        OutputOffset::new(bytes)
+    fn at(bytes: usize) -> OutputOffset {
+        OutputOffset::ZERO.advanced(bytes)
+    }
+
+    fn all_at(end: usize, fastest: usize) -> Standing {
+        Standing { end: at(end), tail: TAIL, fastest: Some(at(fastest)), slowest: None }
+    }
+
+    /// One that is so much behind, and another one ahead of it.
+    fn one_behind(behind: usize) -> Standing {
+        let end = at(1 << 30);
+        Standing { end, tail: TAIL, fastest: Some(end), slowest: Some(end.before(behind)) }
     }
 
     #[test]
     fn a_program_without_viewers_runs_free() {
-        assert_eq!(Flow::default().held_until(AUTO, (at(1 << 40), None), Instant::now()), None);
+        let nobody = Standing { fastest: None, ..all_at(1 << 40, 0) };
+        assert_eq!(ForAll::default().held_until(nobody, Instant::now()), None);
     }
 
     #[test]
     fn a_program_that_is_free_waits_for_nobody() {
-        let (mut flow, now) = (Flow::default(), Instant::now());
-        assert!(flow.held_until(shared::Flow::Hold, (at(1 << 40), Some(at(0))), now).is_some());
-        assert_eq!(flow.held_until(shared::Flow::Free, (at(1 << 40), Some(at(0))), now), None);
+        let (mut writer, log, _) = log::log(log::memory(0).unwrap().as_fd()).unwrap();
+        let _reader = log.reader(OutputOffset::ZERO);
+        writer.append(&vec![b'x'; 1 << 20], |_| {});
+        let (mut flow, now) = (Flow::new(Instant::now()), Instant::now());
+        assert!(flow.held_until(shared::Flow::Hold, &writer, now).is_some());
+        assert!(flow.held_until(shared::Flow::Auto, &writer, now).is_some());
+        assert_eq!(flow.held_until(shared::Flow::Free, &writer, now), None);
     }
 
     #[test]
     fn it_waits_from_the_high_watermark_down_to_the_low_one() {
-        let (mut flow, now, end) = (Flow::default(), Instant::now(), at(1_000_000));
-        let behind = |bytes| Some(at(1_000_000 - bytes));
-        assert_eq!(flow.held_until(AUTO, (end, behind(HELD_BACK)), now), None);
-        assert!(flow.held_until(AUTO, (end, behind(HELD_BACK + 1)), now).is_some());
-        assert!(flow.held_until(AUTO, (end, behind(LOW_WATERMARK + 1)), now).is_some());
-        assert_eq!(flow.held_until(AUTO, (end, behind(LOW_WATERMARK)), now), None);
-        assert_eq!(flow.held_until(AUTO, (end, behind(LOW_WATERMARK + 1)), now), None);
+        let (mut flow, now) = (ForAll::default(), Instant::now());
+        let behind = |bytes: u64| all_at(1_000_000, 1_000_000 - usize::try_from(bytes).unwrap());
+        assert_eq!(flow.held_until(behind(HELD_BACK), now), None);
+        assert!(flow.held_until(behind(HELD_BACK + 1), now).is_some());
+        assert!(flow.held_until(behind(LOW_WATERMARK + 1), now).is_some());
+        assert_eq!(flow.held_until(behind(LOW_WATERMARK), now), None);
+        assert_eq!(flow.held_until(behind(LOW_WATERMARK + 1), now), None);
     }
 
     #[test]
-    fn nobody_waits_for_a_viewer_that_takes_nothing() {
-        let (mut flow, start, end) = (Flow::default(), Instant::now(), at(HELD_BACK + 10));
-        let until = flow.held_until(AUTO, (end, Some(at(0))), start).unwrap();
-        assert_eq!(flow.held_until(AUTO, (end, Some(at(0))), until), None);
-        assert_eq!(flow.held_until(AUTO, (at(1 << 30), Some(at(0))), until), None);
-        assert!(
-            flow.held_until(AUTO, (at(1 << 30), Some(at(1))), until).is_some(),
-            "it moves again, so it counts again"
-        );
+    fn nobody_waits_for_viewers_that_take_nothing() {
+        let (mut flow, start) = (ForAll::default(), Instant::now());
+        let until = flow.held_until(all_at(1 << 20, 0), start).unwrap();
+        assert_eq!(flow.held_until(all_at(1 << 20, 0), until), None);
+        assert_eq!(flow.held_until(all_at(1 << 30, 0), until), None);
+        assert!(flow.held_until(all_at(1 << 30, 1), until).is_some(), "it moves again, so it counts again");
     }
 
     #[test]
-    fn patience_begins_anew_with_every_byte_taken() {
-        let (mut flow, start, end) = (Flow::default(), Instant::now(), at(1 << 30));
-        let first = flow.held_until(AUTO, (end, Some(at(0))), start).unwrap();
-        let second = flow.held_until(AUTO, (end, Some(at(1))), first).unwrap();
+    fn patience_begins_anew_with_every_byte_that_the_fastest_takes() {
+        let (mut flow, start) = (ForAll::default(), Instant::now());
+        let first = flow.held_until(all_at(1 << 30, 0), start).unwrap();
+        let second = flow.held_until(all_at(1 << 30, 1), first).unwrap();
         assert!(second > first);
+    }
+
+    fn for_one(now: Instant) -> ForOne {
+        ForOne { held: None, before: now }
+    }
+
+    #[test]
+    fn one_that_keeps_up_is_waited_for_before_it_is_overtaken() {
+        let now = Instant::now();
+        let mut flow = for_one(now);
+        let (most, least) = (nearly(TAIL), again(TAIL));
+        assert!(most < TAIL);
+        let held = [(most, false), (most + 1, true), (least + 1, true), (least, false), (most, false)];
+        for (behind, is_held) in held {
+            assert_eq!(flow.held_until(one_behind(behind), now).unwrap().is_some(), is_held, "{behind}");
+        }
+    }
+
+    #[test]
+    fn one_is_not_waited_for_longer_than_others_needed_to_get_ahead_of_it() {
+        let start = Instant::now();
+        let too_slow = |flow: &mut ForOne, now| flow.held_until(one_behind(again(TAIL) + 1), now);
+        for (ahead, patience) in [(1, TURN), (100, Duration::from_millis(100)), (10_000, TURNS)] {
+            let (mut flow, begun) = (for_one(start), start + Duration::from_millis(ahead));
+            let until = flow.held_until(one_behind(TAIL), begun).unwrap().unwrap();
+            assert_eq!(until, begun + patience);
+            assert!(too_slow(&mut flow, until - Duration::from_millis(1)).is_ok());
+            let left = one_behind(again(TAIL) + 1).slowest.unwrap();
+            assert_eq!(too_slow(&mut flow, until), Err(TooSlow(left)), "the one that has moved too little");
+            assert_eq!(flow.held_until(one_behind(0), until), Ok(None));
+            assert_eq!(flow.held_until(one_behind(TAIL), until), Ok(Some(until + TURN)), "another one");
+        }
+    }
+
+    /// A program that could write 64 KiB in a millisecond, for a viewer that takes all of it and one that takes so much in that time.
+    /// Gives how often that one was overtaken, and how many of 2,000 milliseconds the program was held back.
+    fn beside_one_that_takes(much: usize) -> (u32, u32) {
+        let memory = log::memory(TAIL).unwrap();
+        let (mut writer, log, _) = log::log(memory.as_fd()).unwrap();
+        let reader = |at| {
+            let reader = log.reader(at);
+            reader.set_claim(Claim::All);
+            reader
+        };
+        let (mut quick, mut slow) = (reader(OutputOffset::ZERO), reader(OutputOffset::ZERO));
+        let start = Instant::now();
+        let (mut flow, mut overtaken, mut held) = (Flow::new(start), 0, 0);
+        for now in (0..2000).map(|millis| start + Duration::from_millis(millis)) {
+            if flow.held_until(shared::Flow::Auto, &writer, now).is_some() {
+                held += 1;
+            } else {
+                writer.append(&vec![b'x'; 64 * 1024], |_| {});
+            }
+            while let Next::Frame(_) = quick.next(usize::MAX) {}
+            if much > 0 && slow.next(much) == Next::Lost {
+                overtaken += 1;
+                slow = reader(writer.end());
+                slow.distrust();
+            }
+        }
+        (overtaken, held)
+    }
+
+    #[test]
+    fn one_that_is_half_as_fast_gets_all_and_one_that_is_slow_slows_nobody() {
+        let (overtaken, held) = beside_one_that_takes(33 * 1024);
+        assert_eq!(overtaken, 0);
+        assert!(held > 800, "{held}: it has to be waited for");
+        let (overtaken, held) = beside_one_that_takes(20 * 1024);
+        assert!(overtaken > 5, "{overtaken}");
+        assert!(held < 100, "{held}");
+        assert!(beside_one_that_takes(0).1 < 100);
+        assert_eq!(beside_one_that_takes(64 * 1024), (0, 0));
     }
 }

@@ -2,13 +2,12 @@
 //!
 //! It asks nothing, and lines of it that have scrolled away leave no trace. Output is looked at as it comes, each byte once.
 
+mod blocks;
+
 use std::ops::Range;
 
 /// As many bytes are looked at together.
 const BLOCK: usize = 64;
-
-/// So much is looked at before sequences in it are.
-const WINDOW: usize = 1024;
 
 /// Begins a C1 control, or some other character.
 const LATIN: u8 = 0xc2;
@@ -56,12 +55,12 @@ impl Scanner {
     /// Looks at what comes next. Tells of each plain stretch that ends in it, and before which offset it is known by what.
     pub fn scan(&mut self, output: &[u8], mut ended: impl FnMut(Range<u64>, u64)) {
         let start = self.end;
-        let (mut at, mut even) = (0, 0);
+        let mut at = 0;
         while let Some(&byte) = output.get(at) {
             let offset = start + at as u64;
             let (state, taken) = match (self.state, byte) {
                 (State::Ground, _) => {
-                    let plain = plain(output, at, &mut even);
+                    let plain = plain(&output[at..]);
                     at += plain;
                     if plain > 0 {
                         continue;
@@ -91,26 +90,29 @@ impl Scanner {
     }
 }
 
-/// How much there is from `at` on of plain text and whole SGR sequences. Before `even` is nothing odd.
-fn plain(output: &[u8], at: usize, even: &mut usize) -> usize {
-    if *even <= at {
-        let window = &output[at..output.len().min(at + WINDOW)];
-        let whole: usize = window.chunks(BLOCK).take_while(|block| !has_odd(block)).map(<[u8]>::len).sum();
-        *even = at + whole + window[whole..].iter().take_while(|&&byte| !is_odd(byte)).count();
+/// How much at the front is plain text and whole SGR sequences, at least: nothing only if there is none.
+fn plain(output: &[u8]) -> usize {
+    match blocks::plain(output) {
+        // Where something else comes soon, or not much.
+        0 => plain_bytes(output, BLOCK),
+        plain => plain,
     }
-    let mut end = *even;
-    for escape in memchr::memchr_iter(0x1b, &output[at..*even]) {
-        match sgr_length(&output[at + escape..]) {
-            Some(length) => end = end.max(at + escape + length),
-            None => return escape,
-        }
-    }
-    end - at
 }
 
-/// Without a branch for each byte, so that many are looked at at once.
-fn has_odd(block: &[u8]) -> bool {
-    block.iter().fold(0, |any, &byte| any | u8::from(is_odd(byte))) != 0
+/// The same, by what begins among the first `most` bytes.
+fn plain_bytes(output: &[u8], most: usize) -> usize {
+    let mut at = 0;
+    while let Some(&byte) = output[..output.len().min(most)].get(at) {
+        match byte {
+            0x1b => match sgr_length(&output[at..]) {
+                Some(length) => at += length,
+                None => break,
+            },
+            _ if is_odd(byte) => break,
+            _ => at += 1,
+        }
+    }
+    at
 }
 
 /// Whether there may be more to this byte than text, and it begins no sequence.
@@ -171,7 +173,7 @@ mod tests {
         fn it_may_be_cut_anywhere(
             output in proptest::collection::vec(
                 proptest::sample::select(&b"\x1b\x1b[[;12mmnh \r\n\x05\xc2\xc2\x9b\xa0aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"[..]),
-                0..80,
+                    0..200,
             ),
             cut in any::<proptest::sample::Index>(),
         ) {

@@ -1,0 +1,161 @@
+//! Plain output in blocks of 64 bytes, of which each byte is a bit in a word.
+
+use wide::u8x16;
+
+use super::{BLOCK, LATIN};
+
+/// What each byte of a block is.
+#[derive(Clone, Copy)]
+struct Block([u8x16; 4]);
+
+/// What the blocks so far end within.
+#[derive(Clone, Copy, Default)]
+struct Carry {
+    /// The last byte is an escape.
+    escape: bool,
+    /// The last byte is within the parameters of a sequence, or just before them.
+    parameters: bool,
+    /// The last byte may have begun a C1 control.
+    latin: bool,
+}
+
+/// How much of whole blocks from the start on is plain: text and whole SGR sequences.
+pub(super) fn plain(output: &[u8]) -> usize {
+    let (mut plain, mut carry) = (0, Carry::default());
+    for (number, block) in output.as_chunks().0.iter().enumerate() {
+        let Some(begun) = Block::new(block).follow(&mut carry) else { break };
+        match begun {
+            // What was not finished before is not finished yet.
+            Begun::Before => {}
+            Begun::At(at) => plain = number * BLOCK + at,
+        }
+    }
+    plain
+}
+
+/// Where what a block ends within has begun; at the block's end if it ends within nothing.
+enum Begun {
+    Before,
+    At(usize),
+}
+
+impl Block {
+    fn new(bytes: &[u8; BLOCK]) -> Self {
+        let (parts, _) = bytes.as_chunks();
+        Self(std::array::from_fn(|part| u8x16::new(parts[part])))
+    }
+
+    /// A bit for each byte for which this is true.
+    fn bits(self, is: impl Fn(u8x16) -> u8x16) -> u64 {
+        self.0.iter().rev().fold(0, |bits, &part| bits << 16 | u64::from(is(part).to_bitmask()))
+    }
+
+    fn eq(self, byte: u8) -> u64 {
+        self.bits(|part| part.simd_eq(u8x16::splat(byte)))
+    }
+
+    /// Whether there is more to a byte than text, and it begins no sequence.
+    fn odd(self) -> u64 {
+        self.bits(|part| {
+            let known = within(part, 0x07, 0x0a)
+                | part.simd_eq(u8x16::splat(0x0d))
+                | part.simd_eq(u8x16::splat(0x1b));
+            within(part, 0, 0x1f) & !known
+        })
+    }
+
+    /// Where what is not finished at its end has begun; None if not all of it is plain.
+    fn follow(self, carry: &mut Carry) -> Option<Begun> {
+        let (escapes, latins) = (self.eq(0x1b), self.eq(LATIN));
+        if self.odd() != 0 {
+            return None;
+        }
+        if latins != 0 || carry.latin {
+            let seconds = latins << 1 | u64::from(carry.latin);
+            if seconds & self.bits(|part| within(part, 0x80, 0x9f)) != 0 {
+                return None;
+            }
+            carry.latin = latins >> 63 == 1;
+        }
+        if escapes != 0 || carry.escape || carry.parameters {
+            self.follow_sequences(escapes, carry)?;
+        }
+        Some(match escapes {
+            _ if carry.latin => Begun::At(BLOCK - 1),
+            _ if !carry.escape && !carry.parameters => Begun::At(BLOCK),
+            0 => Begun::Before,
+            _ => Begun::At(63 - escapes.leading_zeros() as usize),
+        })
+    }
+
+    /// None if something else than SGR begins with an escape.
+    fn follow_sequences(self, escapes: u64, carry: &mut Carry) -> Option<()> {
+        let seconds = escapes << 1 | u64::from(carry.escape);
+        if seconds & !self.eq(b'[') != 0 {
+            return None;
+        }
+        // Their parameters begin behind the bracket. A bit that is added to the front of their run comes out behind it.
+        let firsts = seconds << 1 | u64::from(carry.parameters);
+        let parameters = self.bits(|part| within(part, b'0', b';'));
+        let (sum, go_on) = parameters.overflowing_add(firsts & parameters);
+        let finals = (sum | firsts) & !parameters;
+        if finals & !self.eq(b'm') != 0 {
+            return None;
+        }
+        *carry = Carry { escape: escapes >> 63 == 1, parameters: go_on || seconds >> 63 == 1, ..*carry };
+        Some(())
+    }
+}
+
+/// Which bytes lie between these two.
+fn within(part: u8x16, first: u8, last: u8) -> u8x16 {
+    let above = part - u8x16::splat(first);
+    above.min(u8x16::splat(last - first)).simd_eq(above)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{
+        super::{is_odd, sgr_length},
+        *,
+    };
+
+    fn piece() -> impl Strategy<Value = Vec<u8>> {
+        let odd: [&[u8]; 6] = [b"\x1b[6n", b"\x1b\x1b[m", b"\x1b[1\x1b[m", b"\x1bM", b"\x05", b"\xc2\x9b"];
+        let sequence = "[0-;]{0,9}".prop_map(|parameters| format!("\x1b[{parameters}m").into_bytes());
+        let long = (100..200_usize).prop_map(|length| [b"\x1b[", &b"1;".repeat(length)[..], b"m"].concat());
+        prop_oneof![
+            8 => "[ -~\r\n\t]{0,20}".prop_map(String::into_bytes),
+            8 => sequence,
+            1 => long,
+            3 => "[é日\u{a0}\u{b0}]{0,5}".prop_map(String::into_bytes),
+            1 => proptest::sample::select(odd.to_vec()).prop_map(<[u8]>::to_vec),
+        ]
+    }
+
+    /// How much at the front is plain, byte by byte.
+    fn by_bytes(output: &[u8]) -> usize {
+        let step = |at: usize| match output.get(at)? {
+            0x1b => sgr_length(&output[at..]),
+            &LATIN => output.get(at + 1).filter(|&second| !(0x80..0xa0).contains(second)).map(|_| 1),
+            &byte => (!is_odd(byte)).then_some(1),
+        };
+        let mut at = 0;
+        while let Some(length) = step(at) {
+            at += length;
+        }
+        at
+    }
+
+    proptest! {
+        #[test]
+        fn blocks_are_plain_as_far_as_their_bytes_are(pieces in proptest::collection::vec(piece(), 0..60)) {
+            let output = pieces.concat();
+            let (plain, all) = (plain(&output), by_bytes(&output));
+            prop_assert_eq!(by_bytes(&output[..plain]), plain);
+            prop_assert!(plain >= by_bytes(&output[..all / BLOCK * BLOCK]), "{} of {}", plain, all);
+        }
+    }
+}

@@ -55,12 +55,12 @@ impl Scanner {
     /// Looks at what comes next. Tells of each plain stretch that ends in it, and before which offset it is known by what.
     pub fn scan(&mut self, output: &[u8], mut ended: impl FnMut(Range<u64>, u64)) {
         let start = self.end;
-        let mut at = 0;
+        let (mut at, mut by_bytes) = (0, 0);
         while let Some(&byte) = output.get(at) {
             let offset = start + at as u64;
             let (state, taken) = match (self.state, byte) {
                 (State::Ground, _) => {
-                    let plain = plain(&output[at..]);
+                    let plain = plain(output, at, &mut by_bytes);
                     at += plain;
                     if plain > 0 {
                         continue;
@@ -90,16 +90,20 @@ impl Scanner {
     }
 }
 
-/// How much at the front is plain text and whole SGR sequences, at least: nothing only if there is none.
-fn plain(output: &[u8]) -> usize {
-    match blocks::plain(output) {
-        // Where something else comes soon, or not much.
-        0 => plain_bytes(output, BLOCK),
-        plain => plain,
+/// How much plain text and whole SGR sequences there are from `at` on, at least: nothing only if there are none. Before `by_bytes`
+/// something else comes too soon for blocks.
+fn plain(output: &[u8], at: usize, by_bytes: &mut usize) -> usize {
+    if at >= *by_bytes {
+        let plain = blocks::plain(&output[at..]);
+        if plain > 0 {
+            return plain;
+        }
+        *by_bytes = at + BLOCK;
     }
+    plain_bytes(&output[at..], BLOCK)
 }
 
-/// The same, by what begins among the first `most` bytes.
+/// The same at the front, by what begins among the first `most` bytes.
 fn plain_bytes(output: &[u8], most: usize) -> usize {
     let mut at = 0;
     while let Some(&byte) = output[..output.len().min(most)].get(at) {

@@ -54,20 +54,22 @@ impl Block {
         self.bits(|part| part.simd_eq(u8x16::splat(byte)))
     }
 
-    /// Whether there is more to a byte than text, and it begins no sequence.
-    fn odd(self) -> u64 {
+    /// Which bytes may be more than text.
+    fn special(self) -> u64 {
         self.bits(|part| {
-            let known = within(part, 0x07, 0x0a)
-                | part.simd_eq(u8x16::splat(0x0d))
-                | part.simd_eq(u8x16::splat(0x1b));
-            within(part, 0, 0x1f) & !known
+            let known = within(part, 0x07, 0x0a) | part.simd_eq(u8x16::splat(0x0d));
+            within(part, 0, 0x1f) & !known | part.simd_eq(u8x16::splat(LATIN))
         })
     }
 
     /// Where what is not finished at its end has begun; None if not all of it is plain.
     fn follow(self, carry: &mut Carry) -> Option<Begun> {
+        let special = self.special();
+        if special == 0 && !carry.escape && !carry.parameters && !carry.latin {
+            return Some(Begun::At(BLOCK));
+        }
         let (escapes, latins) = (self.eq(0x1b), self.eq(LATIN));
-        if self.odd() != 0 {
+        if special != escapes | latins {
             return None;
         }
         if latins != 0 || carry.latin {

@@ -125,7 +125,8 @@ mod tests {
     };
 
     fn piece() -> impl Strategy<Value = Vec<u8>> {
-        let odd: [&[u8]; 6] = [b"\x1b[6n", b"\x1b\x1b[m", b"\x1b[1\x1b[m", b"\x1bM", b"\x05", b"\xc2\x9b"];
+        let odd: [&[u8]; 7] =
+            [b"\x1b[6n", b"\x1b[K", b"\x1b\x1b[m", b"\x1b[1\x1b[m", b"\x1bM", b"\x05", b"\xc2\x9b"];
         let sequence = "[0-;]{0,9}".prop_map(|parameters| format!("\x1b[{parameters}m").into_bytes());
         let long = (100..200_usize).prop_map(|length| [b"\x1b[", &b"1;".repeat(length)[..], b"m"].concat());
         prop_oneof![

@@ -127,8 +127,9 @@ impl Peer {
     }
 
     fn spawn(&self, arguments: &[String], stdout: Stdio) -> anyhow::Result<Child> {
-        let mut command = Command::new(&self.command[0]);
-        command.args(&self.command[1..]).args(arguments);
+        // What is started in the background ignores Ctrl-C, and so would all programs of servers that do not change that.
+        let mut command = Command::new("env");
+        command.arg("--default-signal=INT,QUIT").args(&self.command).args(arguments);
         command
             .env("SHELL", "/bin/sh")
             .env("LANG", "C.UTF-8")

@@ -243,9 +243,7 @@ impl LogWriter {
     pub fn leave_behind(&self, at: OutputOffset) {
         let mut state = self.shared.lock();
         let tail = state.tail;
-        for cursor in state.cursors.iter_mut().filter(|cursor| cursor.at <= at) {
-            cursor.trusted_from = cursor.at.advanced(tail);
-        }
+        state.cursors.iter_mut().filter(|cursor| cursor.at <= at).for_each(|cursor| cursor.distrust(tail));
     }
 
     /// Waits until a reader has moved or gone since this was last waited for. Cancel safe.
@@ -294,7 +292,7 @@ impl LogReader {
         let mut state = self.shared.lock();
         let tail = state.tail;
         if let Some(cursor) = state.cursor(self.id) {
-            cursor.trusted_from = cursor.at.advanced(tail);
+            cursor.distrust(tail);
         }
     }
 
@@ -320,6 +318,10 @@ impl Drop for LogReader {
 impl Cursor {
     fn is_to_get_all(&self) -> bool {
         self.claim == Claim::All && self.at >= self.trusted_from
+    }
+
+    fn distrust(&mut self, tail: usize) {
+        self.trusted_from = self.at.advanced(tail);
     }
 }
 

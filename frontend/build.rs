@@ -7,6 +7,10 @@ use anyhow::{Context as _, Result, ensure};
 use limpet_shared::theme::{Appearance, Rgb, Theme};
 
 fn main() -> Result<()> {
+    if env::var_os("CARGO_FEATURE_SPLIT").is_some() {
+        // What is split follows the linker's relocations.
+        println!("cargo::rustc-link-arg-bins=--emit-relocs");
+    }
     let folder = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("themes");
     println!("cargo::rerun-if-changed={}", folder.display());
     let table = table(&folder)?;

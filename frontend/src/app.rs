@@ -3,13 +3,11 @@
 
 mod fit;
 mod keyboard;
-pub mod link;
 mod look;
 mod notices;
 mod panes;
 mod run;
 mod sessions;
-mod storage;
 
 use std::collections::HashMap;
 
@@ -21,10 +19,13 @@ pub use notices::Notice;
 
 use crate::{
     commands::Action,
+    dom::prefers_light,
+    opening::Opening,
     settings::Settings,
+    storage,
     tabs::{Tab, TabKind, model::TabList},
-    terminal::PaneHandle,
-    themes::BuiltIn,
+    terminal::{PaneHandle, early::Early},
+    themes::{self, BuiltIn},
     ui,
 };
 
@@ -93,10 +94,11 @@ pub struct App {
     /// Keys of the touch key bar that are held for the next key.
     pub held: RwSignal<Modifiers>,
     panes: StoredValue<HashMap<TabKind, PaneHandle>>,
+    early: StoredValue<Option<Early>, LocalStorage>,
 }
 
 impl App {
-    fn new() -> Self {
+    fn new(early: Option<Early>) -> Self {
         Self {
             stage: RwSignal::new(Stage::Starting),
             tabs: RwSignal::default(),
@@ -104,10 +106,11 @@ impl App {
             overlay: RwSignal::new(None),
             settings: RwSignal::new(storage::settings()),
             preview: RwSignal::new(None),
-            system: RwSignal::new(look::system_appearance()),
+            system: RwSignal::new(themes::appearance(prefers_light().is_some_and(|query| query.matches()))),
             notices: RwSignal::default(),
             held: RwSignal::default(),
             panes: StoredValue::default(),
+            early: StoredValue::new_local(early),
         }
     }
 
@@ -173,12 +176,15 @@ impl App {
 
 /// The whole page.
 #[component]
-pub fn Page() -> impl IntoView {
-    let app = App::new();
+pub fn Page(
+    /// What there is already.
+    opening: Opening,
+) -> impl IntoView {
+    let app = App::new(opening.early);
     provide_context(app);
     app.follow_look();
     app.follow_keyboard();
     app.follow_sessions();
-    app.start();
+    app.enter(opening.entry);
     view! { <ui::Shell/> }
 }

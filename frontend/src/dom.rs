@@ -4,9 +4,26 @@
 
 use std::any::Any;
 
-use js_sys::Function;
-use wasm_bindgen::{JsCast as _, UnwrapThrowExt as _, closure::Closure, convert::FromWasmAbi};
-use web_sys::{Element, EventTarget, ResizeObserver};
+use js_sys::{Function, Promise};
+use leptos::prelude::{document, window};
+use wasm_bindgen::{JsCast as _, JsValue, UnwrapThrowExt as _, closure::Closure, convert::FromWasmAbi};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{Element, EventTarget, HtmlElement, MediaQueryList, ResizeObserver};
+
+/// A new element.
+///
+/// # Panics
+/// For what HTML has no element of.
+#[must_use]
+pub fn element(name: &str) -> HtmlElement {
+    document().create_element(name).unwrap_throw().unchecked_into()
+}
+
+/// Puts an element at the end of another one, wherever it was before.
+pub fn put(element: &Element, place: &Element) {
+    // An element is refused only by what lies inside of it.
+    let _ = place.append_child(element);
+}
 
 /// A listener that is removed when this is dropped.
 pub struct Listener {
@@ -70,7 +87,7 @@ impl Timeout {
     pub fn new(ms: f64, then: impl FnOnce() + 'static) -> Self {
         let closure = Closure::once(then);
         let function = closure.as_ref().unchecked_ref();
-        let id = leptos::prelude::window()
+        let id = window()
             .set_timeout_with_callback_and_timeout_and_arguments_0(function, whole_ms(ms))
             .unwrap_throw();
         Self { id, _closure: closure }
@@ -79,7 +96,7 @@ impl Timeout {
 
 impl Drop for Timeout {
     fn drop(&mut self) {
-        leptos::prelude::window().clear_timeout_with_handle(self.id);
+        window().clear_timeout_with_handle(self.id);
     }
 }
 
@@ -87,6 +104,26 @@ impl Drop for Timeout {
 #[expect(clippy::cast_possible_truncation, reason = "float to integer casts saturate")]
 fn whole_ms(ms: f64) -> i32 {
     ms.ceil() as i32
+}
+
+/// Done some milliseconds from now.
+pub async fn pause(ms: f64) {
+    let (over, pause) = promise();
+    let _timeout = Timeout::new(ms, move || {
+        // It is a promise's own, which throws nothing.
+        let _ = over.call0(&JsValue::UNDEFINED);
+    });
+    // Nobody rejects it.
+    let _ = JsFuture::from(pause).await;
+}
+
+/// A promise, and what keeps it.
+#[must_use]
+pub fn promise() -> (Function, Promise) {
+    let mut keep = None;
+    let promise = Promise::new(&mut |resolve, _| keep = Some(resolve));
+    // A promise's maker is called before there is one.
+    (keep.unwrap_throw(), promise)
 }
 
 /// Watches the size of an element until it is dropped.
@@ -110,4 +147,10 @@ impl Drop for SizeWatch {
     fn drop(&mut self) {
         self.observer.disconnect();
     }
+}
+
+/// What tells whether the system prefers light pages, now and when that changes.
+#[must_use]
+pub fn prefers_light() -> Option<MediaQueryList> {
+    window().match_media("(prefers-color-scheme: light)").ok().flatten()
 }

@@ -2,12 +2,13 @@
 //!
 //! | module | what is in it |
 //! |---|---|
+//! | [`opening`] | from the link to the first terminal, before there is a page around it |
 //! | [`app`] | what the whole page shares, and everything that can happen to it |
 //! | [`tabs`], [`people`], [`settings`], [`themes`], [`commands`] | what the page knows, as plain data, tested natively |
 //! | [`connection`] | one attachment after another: resume, acknowledge, reconnect |
 //! | [`terminal`] | the pane: xterm.js, attached to a session |
 //! | [`ui`] | the components; they show what the others know |
-//! | [`api`], [`base`], [`dom`] | the edges: HTTP, addresses, the browser's own things |
+//! | [`api`], [`base`], [`dom`], [`storage`] | the edges: HTTP, addresses, the browser's own things, what it remembers |
 //!
 //! `docs/extending.md` says how to add a theme, a kind of tab, a command.
 
@@ -22,8 +23,11 @@ pub mod base;
 pub mod commands;
 pub mod connection;
 pub mod dom;
+pub mod link;
+pub mod opening;
 pub mod people;
 pub mod settings;
+pub mod storage;
 pub mod tabs;
 pub mod terminal;
 pub mod themes;

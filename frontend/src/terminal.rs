@@ -1,12 +1,14 @@
 //! The terminal component: xterm.js in a pane, attached to a session.
 //!
 //! * [`pane`] holds a terminal and a connection together; [`wiring`] is what it listens to.
+//! * [`early`] is a pane before there is a page around it.
 //! * [`screen`] is one xterm.js terminal with its add-ons, over the bindings of [`xterm`].
 //! * [`hooks`] swallows the queries that [`queries`] lists; [`keys`], [`links`], [`clipboard`] and [`extent`] decide
 //!   about keys, links, the clipboard and sizes; [`pan`] scrolls a pane over a larger terminal; [`history`] knows what
 //!   can be loaded.
 
 pub mod clipboard;
+pub mod early;
 pub mod extent;
 pub mod font;
 pub mod history;
@@ -25,11 +27,15 @@ use std::rc::Rc;
 use leptos::{html::Div, prelude::*, task::spawn_local_scoped};
 use limpet_shared::{ExitStatus, SessionId, Winsize, theme::Theme};
 
-use self::pane::{Pane, Surroundings};
+use self::{
+    early::Early,
+    pane::{Pane, Surroundings},
+};
 use crate::{
     connection::{Connection, Phase},
     people::People,
-    settings::Oversized,
+    settings::{Oversized, Settings},
+    themes::BuiltIn,
 };
 
 /// How terminals look; one signal for all of them.
@@ -49,11 +55,28 @@ pub struct Appearance {
     pub oversized: Oversized,
 }
 
+impl Appearance {
+    /// As it was chosen, in this theme.
+    #[must_use]
+    pub fn new(settings: &Settings, theme: &BuiltIn) -> Self {
+        Self {
+            theme: theme.theme(),
+            font_family: settings.font_family(),
+            font_size: settings.font_size,
+            cursor_blink: settings.cursor_blink,
+            scrollback: settings.scrollback,
+            oversized: settings.oversized,
+        }
+    }
+}
+
 /// What a pane tells its surroundings.
 #[derive(Clone, PartialEq)]
 pub enum PaneEvent {
     /// The session's title is now this.
     Title(String),
+    /// There is something to see, for the first time.
+    Drawn,
     /// The program rang.
     Bell,
     /// The program wrote something new.
@@ -188,22 +211,30 @@ pub fn TerminalPane(
     /// Asked for each keydown first; true means that the page took it and the terminal must not see it.
     #[prop(into)]
     take_key: Callback<web_sys::KeyboardEvent, bool>,
+    /// The terminal of this session that was there before the component.
+    early: Option<Early>,
 ) -> impl IntoView {
     let node = NodeRef::<Div>::new();
     let pane = RwSignal::new_local(None::<Rc<Pane>>);
-    let around = StoredValue::new(Surroundings { session, on_event, take_key });
+    let around = Surroundings {
+        on_event: Rc::new(move |event| {
+            on_event.try_run(event);
+        }),
+        take_key: Rc::new(move |event| take_key.try_run(event.clone()).unwrap_or_default()),
+    };
+    let set = move |mounted: Rc<Pane>| {
+        handle.set(Some(Rc::clone(&mounted)));
+        pane.set(Some(mounted));
+    };
 
-    node.on_load(move |element| {
-        let look = appearance.get_untracked();
-        let font = font::ready(&look.font_family, look.font_size);
-        spawn_local_scoped(async move {
-            font.await;
-            let Some(around) = around.try_get_value() else { return };
-            let mounted =
-                Pane::mount(element.into(), &appearance.get_untracked(), visible.get_untracked(), around);
-            handle.set(Some(Rc::clone(&mounted)));
-            pane.set(Some(mounted));
-        });
+    node.on_load(move |place| match early {
+        Some(early) => set(early.hand_over(&place, around)),
+        None => spawn_local_scoped(async move {
+            let look = appearance.get_untracked();
+            font::ready(&look.font_family, look.font_size).await;
+            let Some(visible) = visible.try_get_untracked() else { return };
+            set(Pane::mount(&place, session, &appearance.get_untracked(), visible, around));
+        }),
     });
     Effect::new(move || {
         let look = appearance.get();
@@ -217,5 +248,5 @@ pub fn TerminalPane(
         handle.set(None);
         pane.try_set(None);
     });
-    view! { <div class="terminal" node_ref=node></div> }
+    view! { <div class="place" node_ref=node></div> }
 }

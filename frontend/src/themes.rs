@@ -64,6 +64,12 @@ fn own(appearance: Appearance) -> &'static BuiltIn {
     BUILT_IN.iter().find(|theme| theme.id == id).unwrap_or(&BUILT_IN[0])
 }
 
+/// What a system prefers that does or does not prefer light.
+#[must_use]
+pub const fn appearance(light: bool) -> Appearance {
+    if light { Appearance::Light } else { Appearance::Dark }
+}
+
 /// The id of limpet's own theme.
 #[must_use]
 pub const fn default_id(appearance: Appearance) -> &'static str {

@@ -63,7 +63,7 @@ pageTest("a window with the pen is resized at once, and others follow", { window
 
 /** How far a pane is scrolled over its terminal, and how far that goes. */
 function panned(page) {
-  return page.locator(".panel.shown > .terminal").evaluate((pane) => ({
+  return page.locator(".panel.shown .place > .terminal").evaluate((pane) => ({
     left: pane.scrollLeft,
     top: pane.scrollTop,
     goes: [pane.scrollWidth > pane.clientWidth, pane.scrollHeight > pane.clientHeight],
@@ -96,7 +96,7 @@ pageTest("a larger terminal is shrunk, or scrolled with the cursor in sight", { 
     ({ left }) => left === 0,
   );
   // A person looks elsewhere, and is left there.
-  const { x, y, width, height } = await small.page.locator(".panel.shown > .terminal").boundingBox();
+  const { x, y, width, height } = await small.page.locator(".panel.shown .place > .terminal").boundingBox();
   await small.page.mouse.move(x + width / 2, y + height / 2);
   await small.page.mouse.wheel(200, 0);
   await until(

@@ -12,7 +12,7 @@ use anyhow::{Context, anyhow};
 use crate::{
     needs::Need,
     shell::{self, say},
-    tools,
+    tools::{self, Tool},
     workspace::Workspace,
 };
 
@@ -25,7 +25,7 @@ pub(crate) fn run(workspace: &Workspace, flags: &[OsString]) -> anyhow::Result<(
     shell::run(workspace.cargo(["build", "--package", "limpet"]))?;
     let mut server = workspace.cargo(["run", "--quiet", "--package", "limpet", "--", "-v"]);
     server.args(flags);
-    let mut trunk = tools::trunk(workspace)?;
+    let mut trunk = tools::trunk(workspace, Tool::wasm_bindgen(workspace)?.folder()?)?;
     trunk.args(["serve", "--offline"]);
     until_either_ends([server, trunk])
 }

@@ -10,6 +10,7 @@ mod needs;
 mod npm;
 mod page;
 mod shell;
+mod split;
 mod system;
 mod tests;
 mod tools;
@@ -44,7 +45,10 @@ cargo xtask COMMAND: everything there is to do with limpet's sources.
 On a new machine rustup, Node.js with npm, and a C compiler have to be there; the rest is set up on the way.";
 
 fn main() -> ExitCode {
-    match run(env::args_os().skip(1).collect()) {
+    let mut words = env::args_os();
+    let called = words.next().unwrap_or_default();
+    let done = if split::is_bindgen(&called) { bindgen(words.collect()) } else { run(words.collect()) };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             say("failed", &format!("{error:#}"));
@@ -71,6 +75,11 @@ fn run(mut words: Vec<OsString>) -> anyhow::Result<()> {
         }
         _ => bail!("there is no command '{command}'; see: cargo xtask help"),
     }
+}
+
+/// As Trunk calls wasm-bindgen.
+fn bindgen(words: Vec<OsString>) -> anyhow::Result<()> {
+    split::bindgen(&Workspace::find()?, words)
 }
 
 /// The words after `--`, which may be left out.

@@ -23,6 +23,7 @@ pub(crate) enum Need {
     Wasm,
     Bindgen,
     Trunk,
+    Split,
     Deny,
     /// What the page takes from npm.
     PagePackages,
@@ -36,10 +37,11 @@ pub(crate) enum Need {
 
 impl Need {
     /// What the page is built with.
-    pub(crate) const PAGE: [Self; 4] = [Self::Wasm, Self::PagePackages, Self::Bindgen, Self::Trunk];
+    pub(crate) const PAGE: [Self; 5] =
+        [Self::Wasm, Self::PagePackages, Self::Bindgen, Self::Trunk, Self::Split];
 
     /// Everything, what is quickest to fail first.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Rustfmt,
         Self::Clippy,
         Self::Wasm,
@@ -49,6 +51,7 @@ impl Need {
         Self::Programs,
         Self::Bindgen,
         Self::Trunk,
+        Self::Split,
         Self::Deny,
     ];
 
@@ -60,6 +63,7 @@ impl Need {
             Self::Wasm => rustup(workspace, "target", WASM),
             Self::Bindgen => Tool::wasm_bindgen(workspace)?.install(workspace),
             Self::Trunk => Tool::trunk().install(workspace),
+            Self::Split => Tool::split().install(workspace),
             Self::Deny => Tool::deny().install(workspace),
             Self::PagePackages => npm::install(workspace, Path::new("frontend")),
             Self::TestPackages => npm::install(workspace, Path::new("tests/browser")),

@@ -8,18 +8,20 @@ use crate::{
     compress,
     needs::Need,
     shell::{self, say},
-    tools,
+    split, tools,
     workspace::{self, Workspace},
 };
 
 /// What the page is made of, and by.
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 9] = [
     "frontend",
     "shared/src",
     "Cargo.toml",
     "Cargo.lock",
     "Trunk.toml",
     "xtask/src/page.rs",
+    "xtask/src/split.rs",
+    "xtask/src/tools.rs",
     "xtask/src/compress.rs",
 ];
 
@@ -37,9 +39,10 @@ pub(crate) fn build(workspace: &Workspace) -> anyhow::Result<()> {
         need.meet(workspace)?;
     }
     say("page", "building with Trunk");
-    let mut trunk = tools::trunk(workspace)?;
-    trunk.args(["build", "--release", "--offline"]);
+    let mut trunk = tools::trunk(workspace, split::disguise(workspace)?)?;
+    trunk.args(["build", "--release", "--offline", "--features", "split"]);
     shell::run(trunk)?;
+    split::finish(workspace)?;
     say("page", "compressing");
     compress::folder(&workspace.path("dist"))?;
     fs::write(&stamp, sources).with_context(|| format!("could not write {}", stamp.display()))

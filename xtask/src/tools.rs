@@ -25,17 +25,28 @@ pub(crate) struct Tool {
     /// The one that is asked for its version, and those that come with it.
     programs: &'static [&'static str],
     version: String,
+    /// What it has to be built with.
+    features: &'static [&'static str],
     /// Whether its own lock file can be satisfied.
     locked: bool,
 }
 
 impl Tool {
     pub(crate) fn trunk() -> Self {
-        Self { package: "trunk", programs: &["trunk"], version: "0.21.14".to_owned(), locked: true }
+        Self::locked("trunk", &["trunk"], "0.21.14")
     }
 
     pub(crate) fn deny() -> Self {
-        Self { package: "cargo-deny", programs: &["cargo-deny"], version: "0.20.2".to_owned(), locked: true }
+        Self::locked("cargo-deny", &["cargo-deny"], "0.20.2")
+    }
+
+    pub(crate) fn split() -> Self {
+        let split = Self::locked("wasm_split_cli_support", &["wasm-split-cli"], "0.2.4");
+        Self { features: &["build-binary"], ..split }
+    }
+
+    fn locked(package: &'static str, programs: &'static [&'static str], version: &str) -> Self {
+        Self { package, programs, version: version.to_owned(), features: &[], locked: true }
     }
 
     /// The generator has to match the library to the letter. Its own lock file may name versions that a mirror of the
@@ -46,13 +57,14 @@ impl Tool {
             package: "wasm-bindgen-cli",
             programs: &["wasm-bindgen", "wasm-bindgen-test-runner"],
             version,
+            features: &[],
             locked: false,
         })
     }
 
     /// Builds it, unless it is there.
     pub(crate) fn install(&self, workspace: &Workspace) -> anyhow::Result<()> {
-        let Self { package, version, locked, .. } = self;
+        let Self { package, version, features, locked, .. } = self;
         if let Some(folder) = self.find()? {
             say(package, &format!("{version} is there, in {}", folder.display()));
             return Ok(());
@@ -60,7 +72,7 @@ impl Tool {
         say(package, &format!("building {version}, once; this takes some minutes"));
         let root = self.root()?;
         let mut cargo = workspace.cargo(["install", package, "--version", version, "--root"]);
-        cargo.arg(&root).args(locked.then_some("--locked"));
+        cargo.arg(&root).args(locked.then_some("--locked")).arg("--features").arg(features.join(","));
         // How fast the tools are hardly matters, how fast they are built does.
         cargo.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1").env("CARGO_PROFILE_RELEASE_DEBUG", "false");
         cargo.env("CARGO_PROFILE_RELEASE_LTO", "off").env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
@@ -70,8 +82,13 @@ impl Tool {
         fs::remove_dir_all(root.join("target")).context("could not remove what is left of a tool's build")
     }
 
+    /// One of its programs.
+    pub(crate) fn program(&self, name: &str) -> anyhow::Result<PathBuf> {
+        Ok(self.folder()?.join(name))
+    }
+
     /// The folder that its programs are in.
-    fn folder(&self) -> anyhow::Result<PathBuf> {
+    pub(crate) fn folder(&self) -> anyhow::Result<PathBuf> {
         self.find()?
             .with_context(|| format!("{} {} is needed; run: cargo xtask setup", self.package, self.version))
     }
@@ -103,11 +120,10 @@ fn names_version(answer: &str, version: &str) -> bool {
     answer.split_whitespace().nth(1) == Some(version)
 }
 
-/// A call of Trunk, with everything that it calls itself.
-pub(crate) fn trunk(workspace: &Workspace) -> anyhow::Result<Command> {
-    let mut command = workspace.command(Tool::trunk().folder()?.join("trunk"));
-    let bindgen = Tool::wasm_bindgen(workspace)?.folder()?;
-    command.env("PATH", path_with([bindgen, workspace.path("frontend/node_modules/.bin")])?);
+/// A call of Trunk, which finds wasm-bindgen in a folder.
+pub(crate) fn trunk(workspace: &Workspace, bindgen: PathBuf) -> anyhow::Result<Command> {
+    let mut command = workspace.command(Tool::trunk().program("trunk")?);
+    command.env("PATH", path_with([bindgen])?);
     // Trunk takes the usual NO_COLOR=1 for an error: it wants a boolean.
     command.env_remove("NO_COLOR");
     Ok(command)
@@ -115,12 +131,17 @@ pub(crate) fn trunk(workspace: &Workspace) -> anyhow::Result<Command> {
 
 /// A call of `cargo deny`.
 pub(crate) fn deny(workspace: &Workspace) -> anyhow::Result<Command> {
-    Ok(workspace.command(Tool::deny().folder()?.join("cargo-deny")))
+    Ok(workspace.command(Tool::deny().program("cargo-deny")?))
+}
+
+/// A call of what splits WebAssembly.
+pub(crate) fn split(workspace: &Workspace) -> anyhow::Result<Command> {
+    Ok(workspace.command(Tool::split().program("wasm-split-cli")?))
 }
 
 /// The program that runs wasm tests for cargo.
 pub(crate) fn wasm_test_runner(workspace: &Workspace) -> anyhow::Result<PathBuf> {
-    Ok(Tool::wasm_bindgen(workspace)?.folder()?.join("wasm-bindgen-test-runner"))
+    Tool::wasm_bindgen(workspace)?.program("wasm-bindgen-test-runner")
 }
 
 /// Where cargo keeps what belongs to the user.

@@ -3,28 +3,16 @@
 use leptos::{ev, prelude::*};
 use limpet_shared::theme;
 use wasm_bindgen::JsCast as _;
-use web_sys::{HtmlElement, MediaQueryList, MediaQueryListEvent, StorageEvent};
+use web_sys::{HtmlElement, MediaQueryListEvent, StorageEvent};
 
-use super::{App, storage};
+use super::App;
 use crate::{
-    dom::Listener,
+    dom::{Listener, prefers_light},
     settings::Settings,
+    storage,
     terminal::Appearance,
-    themes::{BuiltIn, page::PageColours},
+    themes::{self, BuiltIn, page::PageColours},
 };
-
-/// What the system prefers now; dark where it does not say.
-pub(super) fn system_appearance() -> theme::Appearance {
-    appearance_of(prefers_light().is_some_and(|query| query.matches()))
-}
-
-fn prefers_light() -> Option<MediaQueryList> {
-    window().match_media("(prefers-color-scheme: light)").ok().flatten()
-}
-
-const fn appearance_of(light: bool) -> theme::Appearance {
-    if light { theme::Appearance::Light } else { theme::Appearance::Dark }
-}
 
 impl App {
     /// The theme to be seen now.
@@ -38,15 +26,8 @@ impl App {
     #[must_use]
     pub fn appearance(self) -> Memo<Appearance> {
         Memo::new(move |_| {
-            let theme = self.theme().theme();
-            self.settings.with(|settings| Appearance {
-                theme,
-                font_family: settings.font_family(),
-                font_size: settings.font_size,
-                cursor_blink: settings.cursor_blink,
-                scrollback: settings.scrollback,
-                oversized: settings.oversized,
-            })
+            let theme = self.theme();
+            self.settings.with(|settings| Appearance::new(settings, theme))
         })
     }
 
@@ -70,7 +51,8 @@ impl App {
 
         let query = prefers_light();
         let listener = query.map(|query| {
-            let changed = move |event: MediaQueryListEvent| self.system.set(appearance_of(event.matches()));
+            let changed =
+                move |event: MediaQueryListEvent| self.system.set(themes::appearance(event.matches()));
             Listener::new(&query, "change", changed)
         });
         let listener = StoredValue::new_local(listener);

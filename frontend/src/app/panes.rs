@@ -5,13 +5,13 @@ use leptos::{
     task::{spawn_local, tick},
 };
 
-use limpet_shared::Winsize;
+use limpet_shared::{SessionId, Winsize};
 
 use super::{App, Stage};
 use crate::{
     connection::{GoneReason, Phase},
     tabs::{Mark, TabKind},
-    terminal::{PaneEvent, PaneHandle},
+    terminal::{PaneEvent, PaneHandle, early::Early},
 };
 
 impl App {
@@ -23,6 +23,13 @@ impl App {
         on_cleanup(move || {
             self.panes.try_update_value(|panes| panes.remove(&kind));
         });
+    }
+
+    /// The terminal of a session that was there before the page; once.
+    #[must_use]
+    pub fn take_early(self, session: &SessionId) -> Option<Early> {
+        let mut early = self.early.write_value();
+        early.take_if(|early| early.session() == session)
     }
 
     /// The active tab's pane.
@@ -62,7 +69,7 @@ impl App {
             PaneEvent::People(people) => self.tabs.update(|tabs| tabs.set_people(kind, people)),
             PaneEvent::Foreign(size) => self.on_foreign(kind, size),
             // The tab's body shows it.
-            PaneEvent::Earlier { .. } => {}
+            PaneEvent::Earlier { .. } | PaneEvent::Drawn => {}
         }
     }
 

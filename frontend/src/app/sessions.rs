@@ -5,75 +5,39 @@ use limpet_shared::{
     Role, SessionId,
     api::{Access, CreateSession, UpdateSession},
 };
-use wasm_bindgen::JsValue;
 
-use super::{App, Overlay, Stage, link, storage};
+use super::{App, Overlay, Stage};
 use crate::{
     api::{self, Error},
+    opening::{self, Entry, Welcome},
+    storage,
     tabs::{Tab, TabKind, model::TabList},
 };
 
-const WRONG_TOKEN: &str = "That token is not the one of this server. A server that was started again has a new one: look for its latest link.";
-const WRONG_PASS: &str =
-    "That invitation is no longer good: the server was started again. Ask for a new one.";
-
 impl App {
-    /// Logs in with the link's token, if there is one, and shows what the server has.
-    pub(super) fn start(self) {
-        let fragment = window().location().hash().unwrap_or_default();
-        match link::token_in_fragment(&fragment) {
-            Some(token) => {
-                drop_fragment();
-                self.log_in(token.to_owned());
-            }
-            None => self.load(),
-        }
-    }
-
     /// Exchanges a token for a cookie and shows what the server has.
     pub fn log_in(self, token: String) {
         self.stage.set(Stage::Starting);
-        spawn_local(async move {
-            let invited_to = link::session_of_pass(&token);
-            let problem = if invited_to.is_some() { WRONG_PASS } else { WRONG_TOKEN };
-            match api::login(token).await {
-                Ok(()) => self.load_or(None, invited_to),
-                // Somebody who is logged in already may well have opened an old link.
-                Err(Error::Unauthorized) => self.load_or(Some(problem), None),
-                Err(error) => self.stage.set(Stage::Failed(error.to_string())),
-            }
-        });
+        spawn_local(async move { self.enter(opening::log_in(token).await) });
     }
 
     /// Shows what the server has.
     pub fn load(self) {
-        self.load_or(None, None);
+        spawn_local(async move { self.enter(opening::enter().await) });
     }
 
-    /// The same; `problem` is why one is not logged in, `first` what is to be seen.
-    fn load_or(self, problem: Option<&'static str>, first: Option<SessionId>) {
-        spawn_local(async move {
-            match api::access().await {
-                Ok(access) => self.show_sessions(access, first),
-                Err(Error::Unauthorized) => self.stage.set(Stage::LoggedOut(problem)),
-                Err(error) => self.stage.set(Stage::Failed(error.to_string())),
-            }
-        });
-    }
-
-    fn show_sessions(self, Access { owner, sessions }: Access, first: Option<SessionId>) {
-        let none = sessions.is_empty();
+    /// Shows what the server said.
+    pub(super) fn enter(self, entry: Entry) {
+        let Welcome { owner, sessions, first, problem } = match entry {
+            Entry::Welcome(welcome) => welcome,
+            Entry::LoggedOut(problem) => return self.stage.set(Stage::LoggedOut(problem)),
+            Entry::Failed(problem) => return self.stage.set(Stage::Failed(problem)),
+        };
         self.owner.set(owner);
-        self.tabs.update(|tabs| {
-            tabs.merge(sessions, &tabs.kinds());
-            tabs.arrange(&storage::arrangement());
-            if let Some(session) = first {
-                tabs.select(&TabKind::Terminal(session));
-            }
-        });
+        self.tabs.update(|tabs| tabs.enter(sessions, &storage::arrangement(), first.as_ref()));
         self.stage.set(Stage::Ready);
-        if none && owner {
-            self.new_tab();
+        if let Some(problem) = problem {
+            self.failed(&problem);
         }
         self.focus_pane();
     }
@@ -227,16 +191,5 @@ impl App {
             Error::Unauthorized => self.stage.set(Stage::LoggedOut(None)),
             error => self.notify(error.to_string()),
         }
-    }
-}
-
-/// Takes the token out of the address, so that it is neither seen nor kept in the history.
-fn drop_fragment() {
-    let location = window().location();
-    let address =
-        format!("{}{}", location.pathname().unwrap_or_default(), location.search().unwrap_or_default());
-    // The URL is that of this very document, so the browser does not refuse.
-    if let Ok(history) = window().history() {
-        let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(&address));
     }
 }

@@ -209,6 +209,16 @@ impl TabList {
         }
     }
 
+    /// Shows what the server lists, as it was left; `first` is to be seen.
+    pub fn enter(&mut self, sessions: Vec<SessionInfo>, left: &Arrangement, first: Option<&SessionId>) {
+        let before = self.kinds();
+        self.merge(sessions, &before);
+        self.arrange(left);
+        if let Some(session) = first {
+            self.select(&TabKind::Terminal(session.clone()));
+        }
+    }
+
     /// Brings the tabs into the order they were left in; ones that it does not know keep theirs, at the end.
     pub fn arrange(&mut self, arrangement: &Arrangement) {
         let active = arrangement.active.clone().or_else(|| self.active().map(|tab| tab.kind.clone()));

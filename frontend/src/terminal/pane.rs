@@ -12,7 +12,6 @@ use std::{
 };
 
 use js_sys::Uint8Array;
-use leptos::prelude::*;
 use limpet_shared::{Role, SessionId, Winsize, theme::Colours};
 use wasm_bindgen::{JsCast as _, closure::Closure};
 use web_sys::{HtmlElement, KeyboardEvent};
@@ -29,9 +28,8 @@ use super::{
 };
 use crate::{
     connection::{Connection, Observer, Phase, event::Tell, inflow::Mark},
-    dom::{Listener, SizeWatch},
+    dom::{self, Listener, SizeWatch},
     people::People,
-    settings::Oversized,
 };
 
 /// Ends whatever sequence the terminal is in, and resets it: CAN, RIS.
@@ -46,30 +44,27 @@ const FOREIGN: &str = "data-foreign";
 /// What a pane needs from its surroundings.
 #[derive(Clone)]
 pub struct Surroundings {
-    /// What it shows.
-    pub session: SessionId,
     /// Told what happens.
-    pub on_event: Callback<PaneEvent>,
-    /// Asked for each keydown first.
-    pub take_key: Callback<KeyboardEvent, bool>,
+    pub on_event: Rc<dyn Fn(PaneEvent)>,
+    /// Asked for each keydown first; true means that the terminal must not see it.
+    pub take_key: Rc<dyn Fn(&KeyboardEvent) -> bool>,
 }
 
 /// A mounted terminal, attached to its session. Freed, with all that it holds in JavaScript, when dropped.
 pub struct Pane {
-    around: Surroundings,
+    session: SessionId,
+    around: RefCell<Surroundings>,
     element: HtmlElement,
     platform: Platform,
     screen: Screen,
     /// There is none before the pane has a size to tell.
     connection: OnceCell<Connection>,
     extent: Cell<Extent>,
-    oversized: Cell<Oversized>,
+    look: RefCell<Appearance>,
     /// Whether a pane that is smaller than its grid goes where the cursor goes.
     following: Cell<bool>,
     /// Where the finger was that touches the pane.
     touched: Cell<(i32, i32)>,
-    /// What programs are told of them.
-    colours: RefCell<Colours>,
     /// None before the first welcome.
     role: Cell<Option<Role>>,
     /// Whether this terminal answers queries.
@@ -77,6 +72,8 @@ pub struct Pane {
     visible: Cell<bool>,
     /// Whether output was reported since the pane was hidden.
     stirred: Cell<bool>,
+    /// Whether it has something to show.
+    drawn: Cell<bool>,
     /// What xterm.js has yet to parse, piece by piece; the first one is being parsed. Pieces of our own have no mark.
     writing: RefCell<VecDeque<Option<Mark>>>,
     /// Called by xterm.js after each piece.
@@ -89,29 +86,34 @@ pub struct Pane {
 }
 
 impl Pane {
-    /// Mounts a terminal in `element`, which must be in the page, and can be seen or not.
+    /// Mounts a terminal in `place`, which must be in the page, and can be seen or not.
     #[must_use]
     pub fn mount(
-        element: HtmlElement,
-        appearance: &Appearance,
+        place: &HtmlElement,
+        session: SessionId,
+        look: &Appearance,
         visible: bool,
         around: Surroundings,
     ) -> Rc<Self> {
+        let element = dom::element("div");
+        element.set_class_name("terminal");
+        dom::put(&element, place);
         let pane = Rc::new_cyclic(|me: &Weak<Self>| Self {
-            around,
+            session,
+            around: RefCell::new(around),
             platform: Platform::from_name(&wiring::platform_name()),
-            screen: Screen::new(&element, appearance, wiring::with(me, Pane::copy_out)),
+            screen: Screen::new(&element, look, wiring::with(me, Pane::copy_out)),
             element,
             connection: OnceCell::new(),
             extent: Cell::default(),
-            oversized: Cell::new(appearance.oversized),
+            look: RefCell::new(look.clone()),
             following: Cell::new(true),
             touched: Cell::default(),
-            colours: RefCell::new(appearance.theme.clone().into()),
             role: Cell::new(None),
             pen: Cell::new(false),
             visible: Cell::new(false),
             stirred: Cell::new(false),
+            drawn: Cell::new(false),
             writing: RefCell::default(),
             processed: Closure::new(wiring::call(me, Self::processed)),
             focus_muted: Cell::new(false),
@@ -129,6 +131,17 @@ impl Pane {
         // It is empty as yet.
         let _ = pane.attached.set(wiring::attach(&pane));
         pane
+    }
+
+    /// Goes to another place in the page, with other surroundings.
+    pub fn move_to(&self, place: &HtmlElement, around: Surroundings) {
+        dom::put(&self.element, place);
+        self.around.replace(around);
+    }
+
+    /// What it shows.
+    pub fn session(&self) -> &SessionId {
+        &self.session
     }
 
     /// xterm.js with its add-ons.
@@ -157,15 +170,21 @@ impl Pane {
     }
 
     /// Takes on another look.
-    pub fn restyle(&self, appearance: &Appearance) {
-        self.screen.restyle(appearance);
-        self.oversized.set(appearance.oversized);
-        let colours = appearance.theme.clone().into();
-        let news = self.colours.replace(colours) != *self.colours.borrow();
-        if let Some(connection) = self.connection().filter(|_| news) {
-            connection.colours(&self.colours.borrow());
+    pub fn restyle(&self, look: &Appearance) {
+        let before = self.look.replace(look.clone());
+        if before == *look {
+            return;
+        }
+        self.screen.restyle(look);
+        if let Some(connection) = self.connection().filter(|_| before.theme != look.theme) {
+            connection.colours(&self.colours());
         }
         self.fit();
+    }
+
+    /// What programs are told of its colours.
+    fn colours(&self) -> Colours {
+        self.look.borrow().theme.clone().into()
     }
 
     /// Fits the grid to the pane. What cannot be seen keeps its size, but needs one to begin with.
@@ -185,8 +204,8 @@ impl Pane {
         }
         let connection = self.connection.get_or_init(|| {
             let me: Weak<dyn Observer> = self.me.clone();
-            let connection = Connection::new(self.around.session.clone(), own, me);
-            connection.colours(&self.colours.borrow());
+            let connection = Connection::new(self.session.clone(), own, me);
+            connection.colours(&self.colours());
             connection
         });
         if news {
@@ -247,6 +266,9 @@ impl Pane {
         let idle = self.writing.borrow().is_empty();
         if idle {
             self.history.settle(self.screen.terminal());
+            if mark.is_some() && !self.drawn.replace(true) {
+                self.emit(PaneEvent::Drawn);
+            }
         }
         if let (Some(mark), Some(connection)) = (mark, self.connection()) {
             connection.rendered(mark, idle);
@@ -269,7 +291,7 @@ impl Pane {
         let extent = self.extent.get();
         // It fails only for names that are none.
         let _ = self.element.toggle_attribute_with_force(FOREIGN, extent.foreign().is_some());
-        self.screen.arrange(extent.layout(self.oversized.get(), pan::covered_share(&self.element)));
+        self.screen.arrange(extent.layout(self.look.borrow().oversized, pan::covered_share(&self.element)));
         self.follow_cursor();
     }
 
@@ -280,7 +302,8 @@ impl Pane {
     }
 
     fn emit(&self, event: PaneEvent) {
-        self.around.on_event.try_run(event);
+        let tell = Rc::clone(&self.around.borrow().on_event);
+        tell(event);
     }
 
     fn notice(&self, text: &str) {

@@ -3,7 +3,7 @@
 use leptos::{ev::SubmitEvent, html, prelude::*};
 
 use super::icons::Mark;
-use crate::app::{App, link};
+use crate::{app::App, link};
 
 /// Asks for the link or its token.
 #[component]

@@ -8,12 +8,7 @@ use super::{
     icons::{Glyph, Icon},
     rules::Rules,
 };
-use crate::{
-    api,
-    app::{App, link},
-    base,
-    terminal::clipboard,
-};
+use crate::{api, app::App, base, link, terminal::clipboard};
 
 /// Links to one session, and its rules.
 #[component]

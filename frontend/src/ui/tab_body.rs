@@ -63,6 +63,7 @@ fn Terminal(session: SessionId, visible: Memo<bool>) -> impl IntoView {
     let handle = PaneHandle::new();
     let kind = TabKind::Terminal(session.clone());
     app.register_pane(kind.clone(), handle);
+    let early = app.take_early(&session);
     let earlier = RwSignal::new(Earlier::default());
     let on_event = move |event| {
         if let PaneEvent::Earlier { rows, skipped } = event {
@@ -72,7 +73,7 @@ fn Terminal(session: SessionId, visible: Memo<bool>) -> impl IntoView {
     };
     let take_key = move |event| app.take_key(&event);
     view! {
-        <TerminalPane session handle visible appearance=app.appearance() on_event take_key/>
+        <TerminalPane session handle visible appearance=app.appearance() on_event take_key early/>
         <EarlierRows earlier handle/>
     }
 }

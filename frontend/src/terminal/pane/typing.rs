@@ -1,6 +1,7 @@
 //! What is typed: from keys to the program.
 
-use leptos::prelude::Callable as _;
+use std::rc::Rc;
+
 use limpet_shared::Role;
 use web_sys::KeyboardEvent;
 
@@ -38,7 +39,8 @@ impl Pane {
         if event.type_() != "keydown" {
             return true;
         }
-        if self.around.take_key.run(event.clone()) {
+        let take = Rc::clone(&self.around.borrow().take_key);
+        if take(event) {
             return false;
         }
         let name = event.key();

@@ -6,29 +6,29 @@ use web_sys::Storage;
 use crate::{settings::Settings, tabs::arrangement::Arrangement};
 
 /// The key of the settings; pages in other windows listen for its changes.
-pub(super) const SETTINGS: &str = "limpet.settings";
+pub(crate) const SETTINGS: &str = "limpet.settings";
 const TABS: &str = "limpet.tabs";
 /// The colours to paint before the page itself is here, by what the system prefers. index.html reads them.
 const PAINT_DARK: &str = "limpet.paint.dark";
 const PAINT_LIGHT: &str = "limpet.paint.light";
 
-pub(super) fn settings() -> Settings {
+pub(crate) fn settings() -> Settings {
     Settings::parse(&read(SETTINGS))
 }
 
-pub(super) fn keep_settings(settings: &Settings) {
+pub(crate) fn keep_settings(settings: &Settings) {
     write(SETTINGS, &settings.to_json());
 }
 
-pub(super) fn arrangement() -> Arrangement {
+pub(crate) fn arrangement() -> Arrangement {
     Arrangement::parse(&read(TABS))
 }
 
-pub(super) fn keep_arrangement(arrangement: &Arrangement) {
+pub(crate) fn keep_arrangement(arrangement: &Arrangement) {
     write(TABS, &arrangement.to_json());
 }
 
-pub(super) fn keep_paint(dark: &str, light: &str) {
+pub(crate) fn keep_paint(dark: &str, light: &str) {
     write(PAINT_DARK, dark);
     write(PAINT_LIGHT, light);
 }

@@ -4,6 +4,7 @@
 #![expect(clippy::print_stderr, reason = "this program talks to whoever waits for it")]
 
 mod bench;
+mod bundle;
 mod compress;
 mod dev;
 mod needs;

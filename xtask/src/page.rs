@@ -5,7 +5,7 @@ use std::fs;
 use anyhow::Context;
 
 use crate::{
-    compress,
+    bundle, compress,
     needs::Need,
     shell::{self, say},
     split, tools,
@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// What the page is made of, and by.
-const SOURCES: [&str; 9] = [
+const SOURCES: [&str; 10] = [
     "frontend",
     "shared/src",
     "Cargo.toml",
@@ -21,6 +21,7 @@ const SOURCES: [&str; 9] = [
     "Trunk.toml",
     "xtask/src/page.rs",
     "xtask/src/split.rs",
+    "xtask/src/bundle.rs",
     "xtask/src/tools.rs",
     "xtask/src/compress.rs",
 ];
@@ -42,7 +43,8 @@ pub(crate) fn build(workspace: &Workspace) -> anyhow::Result<()> {
     let mut trunk = tools::trunk(workspace, split::disguise(workspace)?)?;
     trunk.args(["build", "--release", "--offline", "--features", "split"]);
     shell::run(trunk)?;
-    split::finish(workspace)?;
+    say("page", "putting it together");
+    bundle::page(workspace)?;
     say("page", "compressing");
     compress::folder(&workspace.path("dist"))?;
     fs::write(&stamp, sources).with_context(|| format!("could not write {}", stamp.display()))

@@ -58,6 +58,9 @@ const PAGE = `<!doctype html>
 </script>
 `;
 
+/** As limpet keeps other pages out: the browser takes a new process for such a page, which has a price. */
+const ISOLATED = { "cross-origin-opener-policy": "same-origin" };
+
 /** Serves it. */
 export class Bare {
   #server;
@@ -69,7 +72,8 @@ export class Bare {
       const path = new URL(request.url, "http://127.0.0.1").pathname;
       const [content, type] = await answer(path, texts);
       const status = content === undefined ? 404 : 200;
-      response.writeHead(status, { "content-type": type ?? "text/plain", "cache-control": "max-age=3600" });
+      const headers = { "content-type": type ?? "text/plain", "cache-control": "max-age=3600" };
+      response.writeHead(status, { ...headers, ...ISOLATED });
       response.end(content);
     });
     bare.#server.listen(0, "127.0.0.1");

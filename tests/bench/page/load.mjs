@@ -19,7 +19,7 @@ export async function load(browser, pages, rounds, note) {
         page.on("requestfinished", (request) => requests.push(request));
         await page.goto(served.url.href);
         note(SCENE, "first prompt, cold", name, "ms", await prompt(page));
-        if (round === 0) await sizes(requests, name, note);
+        if (round === 0) await sizes(page, requests, name, note);
         await page.goto("about:blank");
         await page.goto(served.url.href);
         note(SCENE, "first prompt, warm", name, "ms", await prompt(page));
@@ -36,18 +36,22 @@ export function prompt(page) {
   return until("a prompt", () => page.evaluate(() => window.bench?.prompt ?? 0), (time) => time > 0);
 }
 
-/** Bytes on the wire, compressed as the server compressed them. */
-async function sizes(requests, name, note) {
-  let sum = 0;
+/** Bytes on the wire, compressed as the server compressed them: of what was asked for until there was a prompt, and in all. */
+async function sizes(page, requests, name, note) {
+  await page.waitForLoadState("networkidle");
+  const prompt = await page.evaluate(() => performance.timeOrigin + window.bench.prompt);
+  let [sum, all] = [0, 0];
   for (const request of requests) {
     const path = new URL(request.url()).pathname;
     if (path.includes("/api/") || request.url().startsWith("data:")) continue;
     const { responseBodySize } = await request.sizes();
     // An icon is asked for twice, and comes once.
     if (responseBodySize === 0) continue;
-    sum += responseBodySize;
+    all += responseBodySize;
+    if (request.timing().startTime < prompt) sum += responseBodySize;
     const file = path.split("/").at(-1).replace(/-[0-9a-f]{16}/, "") || "index.html";
     if (name === "limpet") note("page files", file, name, "bytes", responseBodySize);
   }
-  note("page files", "all", name, "bytes", sum);
+  note("page files", "until the prompt", name, "bytes", sum);
+  note("page files", "all", name, "bytes", all);
 }

@@ -11,14 +11,16 @@ import { load } from "./load.mjs";
 import { memory } from "./memory.mjs";
 
 const quick = process.argv.includes("--quick");
+const wanted = process.argv.find((word) => word.startsWith("--scene=")).slice("--scene=".length);
 
 /** Tells one figure of one server. */
 function note(scene, metric, server, unit, value) {
   process.stdout.write(`${JSON.stringify({ scene, metric, server, unit, value })}\n`);
 }
 
-/** Runs something with a browser of its own. */
-async function within(graphics, body) {
+/** Runs a scene that is wanted, with a browser of its own. */
+async function within(graphics, scene, body) {
+  if (!scene.includes(wanted)) return;
   const browser = await launch(graphics);
   try {
     await body(browser);
@@ -41,13 +43,13 @@ const flooded = [
 ];
 const rounds = quick ? 1 : 5;
 try {
-  await within(NO_WEBGL, (browser) => load(browser, pages, rounds, note));
-  await within(NO_WEBGL, (browser) => keys(browser, pages, rounds, quick ? 10 : 100, note));
+  await within(NO_WEBGL, "page load", (browser) => load(browser, pages, rounds, note));
+  await within(NO_WEBGL, "page keys", (browser) => keys(browser, pages, rounds, quick ? 10 : 100, note));
   for (const [renderer, graphics] of quick ? [["DOM", NO_WEBGL]] : [["DOM", NO_WEBGL], ["WebGL", WEBGL]]) {
-    await within(graphics, (browser) => flood(browser, flooded, renderer, texts, quick ? 1 : 3, quick ? 500 : 5000, note));
+    await within(graphics, `page flood ${renderer}`, (browser) => flood(browser, flooded, renderer, texts, quick ? 1 : 3, quick ? 500 : 5000, note));
   }
   for (const tabs of quick ? [1] : [1, 10, 50]) {
-    await within(NO_WEBGL, (browser) => memory(browser, tabs, note));
+    await within(NO_WEBGL, "page memory", (browser) => memory(browser, tabs, note));
   }
 } finally {
   bare.stop();

@@ -86,7 +86,7 @@ struct Options {
     /// Only these parts.
     #[arg(long, value_delimiter = ',')]
     only: Vec<Part>,
-    /// Of output, echo and interrupts, only scenes in whose names this is.
+    /// Of output, echo, interrupts and the page, only scenes in whose names this is.
     #[arg(long, default_value = "")]
     scene: String,
     /// The bounds.

@@ -1,0 +1,191 @@
+//! Puts together what Trunk has built: one style sheet, one script, two WebAssembly modules. Each request costs a browser some
+//! milliseconds before the first prompt. Their names hold a hash of what is in them, so that browsers can keep them for good.
+
+use std::{
+    collections::hash_map::DefaultHasher,
+    fs,
+    hash::Hasher as _,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, bail, ensure};
+
+use crate::{
+    shell,
+    split::{LOADER, NAME, REST, parts},
+    workspace::Workspace,
+};
+
+/// In index.html: what stands between this and the end of the head is replaced.
+const MARK: &str = "<!-- `cargo xtask build` makes one style sheet and one script of what follows. -->";
+
+/// What Rust's code for the browser may use, and so what has to be left in it.
+const FEATURES: [&str; 6] = [
+    "--enable-bulk-memory",
+    "--enable-multivalue",
+    "--enable-mutable-globals",
+    "--enable-nontrapping-float-to-int",
+    "--enable-reference-types",
+    "--enable-sign-ext",
+];
+
+/// xterm-js-rs imports these by their names of old.
+const ALIASES: [&str; 4] = [
+    "--alias:xterm=@xterm/xterm",
+    "--alias:xterm-addon-fit=@xterm/addon-fit",
+    "--alias:xterm-addon-web-links=@xterm/addon-web-links",
+    "--alias:xterm-addon-webgl=@xterm/addon-webgl",
+];
+
+/// Replaces Trunk's files in `dist/` by fewer and smaller ones.
+pub(crate) fn page(workspace: &Workspace) -> anyhow::Result<()> {
+    let bundle = Bundle { workspace, parts: parts(workspace), dist: workspace.path("dist") };
+    let index = bundle.dist.join("index.html");
+    let html = read(&index)?;
+    let page = Page::parse(&html).with_context(|| format!("could not make out {}", index.display()))?;
+
+    let style = bundle.style(&page.styles)?;
+    let first = bundle.module(&bundle.dist.join(format!("{}_bg.wasm", page.script)), "page")?;
+    let rest = bundle.module(&bundle.parts.join(REST), "rest")?;
+    let script = bundle.script(&page.script, &first, &rest)?;
+    bundle.sweep(&page)?;
+
+    let head = format!(
+        "<link rel=\"preload\" href=\"{first}\" as=\"fetch\" type=\"application/wasm\" crossorigin>\n\
+         <script type=\"module\" src=\"{script}\"></script>\n\
+         <link rel=\"stylesheet\" href=\"{style}\">\n"
+    );
+    write(&index, &[page.before, &head, page.after].concat())
+}
+
+/// The page as Trunk has made it.
+struct Page<'a> {
+    before: &'a str,
+    after: &'a str,
+    /// The script's name without its ending; the WebAssembly module has the same.
+    script: String,
+    styles: Vec<String>,
+}
+
+impl<'a> Page<'a> {
+    fn parse(html: &'a str) -> anyhow::Result<Self> {
+        let (before, rest) = html.split_once(MARK).context("it has no mark")?;
+        let (head, _) = rest.split_once("</head>").context("it has no head")?;
+        let after = &rest[head.len()..];
+        let quoted = |(_, text): (usize, &str)| text.split(['"', '\'']).next().unwrap_or_default().to_owned();
+        let start = format!("'./{NAME}");
+        let script = head.match_indices(&start).next().context("it has no script")?.0;
+        let script = quoted((0, &head[script + "'./".len()..]));
+        let link = "<link rel=\"stylesheet\" href=\"./";
+        let styles = head.match_indices(link).map(|(at, _)| quoted((at, &head[at + link.len()..]))).collect();
+        let script = script.strip_suffix(".js").context("its script is none")?.to_owned();
+        Ok(Self { before, after, script, styles })
+    }
+}
+
+struct Bundle<'a> {
+    workspace: &'a Workspace,
+    parts: PathBuf,
+    dist: PathBuf,
+}
+
+impl Bundle<'_> {
+    /// One style sheet of all; its name.
+    fn style(&self, sheets: &[String]) -> anyhow::Result<String> {
+        ensure!(!sheets.is_empty(), "the page has no styles");
+        let imports = sheets.iter().map(|sheet| format!("@import {:?};\n", self.dist.join(sheet)));
+        self.bundled("all.css", &imports.collect::<String>(), "style.css")
+    }
+
+    /// One script of all; its name.
+    fn script(&self, script: &str, first: &str, rest: &str) -> anyhow::Result<String> {
+        // By this name the loader knows it.
+        let ours = format!("{NAME}.js");
+        write(&self.parts.join(&ours), &read(&self.dist.join(format!("{script}.js")))?)?;
+        let loader = self.parts.join(LOADER);
+        let text = read(&loader)?;
+        ensure!(text.contains(REST), "{} does not load {REST}", loader.display());
+        write(&loader, &text.replace(REST, rest))?;
+        let start = format!(
+            "import init from \"./{ours}\";\ninit({{ module_or_path: new URL(\"./{first}\", import.meta.url) }});\n"
+        );
+        self.bundled("start.js", &start, "page.js")
+    }
+
+    /// What esbuild makes of this; its name.
+    fn bundled(&self, entry: &str, text: &str, name: &str) -> anyhow::Result<String> {
+        let entry = self.parts.join(entry);
+        write(&entry, text)?;
+        let bundle = self.parts.join(name);
+        let modules = self.workspace.path("frontend/node_modules");
+        let mut esbuild = self.workspace.command(modules.join(".bin/esbuild"));
+        esbuild
+            .arg(entry)
+            .args(["--bundle", "--minify", "--format=esm", "--log-level=warning"])
+            .args(ALIASES);
+        esbuild.arg(format!("--outfile={}", bundle.display())).env("NODE_PATH", modules);
+        shell::run(esbuild)?;
+        self.take(&bundle, name)
+    }
+
+    /// A WebAssembly module, as small as can be; its name.
+    fn module(&self, from: &Path, name: &str) -> anyhow::Result<String> {
+        let small = self.parts.join(format!("{name}-small.wasm"));
+        let mut optimiser =
+            self.workspace.command(self.workspace.path("frontend/node_modules/.bin/wasm-opt"));
+        optimiser.arg("-Oz").args(FEATURES).arg(from).arg("--output").arg(&small);
+        shell::run(optimiser)?;
+        self.take(&small, &format!("{name}.wasm"))
+    }
+
+    /// Puts a file into the page, by a name with a hash in it: that name.
+    fn take(&self, from: &Path, name: &str) -> anyhow::Result<String> {
+        let content = fs::read(from).with_context(|| format!("could not read {}", from.display()))?;
+        let Some((stem, ending)) = name.split_once('.') else { bail!("{name} has no ending") };
+        let mut hasher = DefaultHasher::new();
+        hasher.write(&content);
+        let name = format!("{stem}-{:016x}.{ending}", hasher.finish());
+        let to = self.dist.join(&name);
+        fs::write(&to, content).with_context(|| format!("could not write {}", to.display()))?;
+        Ok(name)
+    }
+
+    /// Removes what has been put together.
+    fn sweep(&self, page: &Page<'_>) -> anyhow::Result<()> {
+        let script = &page.script;
+        let modules = [format!("{script}.js"), format!("{script}_bg.wasm")];
+        for name in page.styles.iter().chain(&modules) {
+            let path = self.dist.join(name);
+            fs::remove_file(&path).with_context(|| format!("could not remove {}", path.display()))?;
+        }
+        let vendor = self.dist.join("vendor");
+        fs::remove_dir_all(&vendor).with_context(|| format!("could not remove {}", vendor.display()))
+    }
+}
+
+fn read(path: &Path) -> anyhow::Result<String> {
+    fs::read_to_string(path).with_context(|| format!("could not read {}", path.display()))
+}
+
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    fs::write(path, text).with_context(|| format!("could not write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_trunk_has_made_is_found() {
+        let html = format!(
+            "<head>kept{MARK}<link rel=\"stylesheet\" href=\"./a-1.css\" integrity=\"x\"/>\n\
+             <link rel=\"stylesheet\" href=\"./b-2.css\"/>\n\
+             <script>import init from './{NAME}-3.js';</script></head><body>"
+        );
+        let page = Page::parse(&html).unwrap();
+        assert_eq!((page.before, page.after), ("<head>kept", "</head><body>"));
+        assert_eq!(page.script, format!("{NAME}-3"));
+        assert_eq!(page.styles, ["a-1.css", "b-2.css"]);
+        assert!(Page::parse("<head></head>").is_err());
+    }
+}

@@ -10,7 +10,7 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Headers, RequestInit, Response};
 
-use crate::base;
+use crate::{base, json};
 
 /// Why a request was not answered as asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -105,7 +105,7 @@ async fn send(method: &str, path: &str, body: Option<&impl Serialize>) -> Result
     let init = RequestInit::new();
     init.set_method(method);
     if let Some(body) = body {
-        let text = serde_json::to_string(body).map_err(|_| Error::Unintelligible)?;
+        let text = json::write(body).map_err(|_| Error::Unintelligible)?;
         init.set_body(&JsValue::from_str(&text));
         let headers = Headers::new().map_err(|_| Error::Unreachable)?;
         headers.set("Content-Type", "application/json").map_err(|_| Error::Unreachable)?;
@@ -135,5 +135,5 @@ async fn json<T: DeserializeOwned>(response: Response) -> Result<T, Error> {
     let text = response.text().map_err(|_| Error::Unreachable)?;
     let text = JsFuture::from(text).await.map_err(|_| Error::Unreachable)?;
     let text = text.as_string().ok_or(Error::Unintelligible)?;
-    serde_json::from_str(&text).map_err(|_| Error::Unintelligible)
+    json::read(&text).map_err(|_| Error::Unintelligible)
 }

@@ -8,7 +8,7 @@
 //! | [`connection`] | one attachment after another: resume, acknowledge, reconnect |
 //! | [`terminal`] | the pane: xterm.js, attached to a session |
 //! | [`ui`] | the components; they show what the others know |
-//! | [`api`], [`base`], [`dom`], [`storage`] | the edges: HTTP, addresses, the browser's own things, what it remembers |
+//! | [`api`], [`base`], [`dom`], [`json`], [`storage`] | the edges: HTTP, addresses, the browser's own things, what it remembers |
 //!
 //! `docs/extending.md` says how to add a theme, a kind of tab, a command.
 
@@ -23,6 +23,7 @@ pub mod base;
 pub mod commands;
 pub mod connection;
 pub mod dom;
+pub mod json;
 pub mod link;
 pub mod opening;
 pub mod people;

@@ -6,10 +6,12 @@ mod tests;
 use std::ops::RangeInclusive;
 
 use limpet_shared::theme::Appearance;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use serde_json::Value;
+use serde::{Deserialize, Serialize, de::IgnoredAny};
 
-use crate::themes::{self, BuiltIn, default_id};
+use crate::{
+    json,
+    themes::{self, BuiltIn, default_id},
+};
 
 /// Font sizes to choose from, in CSS pixels.
 pub const FONT_SIZES: RangeInclusive<u16> = 8..=40;
@@ -136,22 +138,18 @@ impl Settings {
     /// out of range is its default, without harm to the others.
     #[must_use]
     pub fn parse(text: &str) -> Self {
-        let stored: Value = serde_json::from_str(text).unwrap_or_default();
+        let stored: Stored = json::read(text).unwrap_or_default();
         let default = Self::default();
         Self {
-            mode: field(&stored, "mode").unwrap_or(default.mode),
-            dark_theme: field(&stored, "dark-theme").unwrap_or(default.dark_theme),
-            light_theme: field(&stored, "light-theme").unwrap_or(default.light_theme),
-            font: field(&stored, "font").unwrap_or(default.font),
-            custom_font: field(&stored, "custom-font").unwrap_or(default.custom_font),
-            font_size: field(&stored, "font-size")
-                .filter(|size| FONT_SIZES.contains(size))
-                .unwrap_or(default.font_size),
-            cursor_blink: field(&stored, "cursor-blink").unwrap_or(default.cursor_blink),
-            scrollback: field(&stored, "scrollback")
-                .filter(|lines| SCROLLBACK.contains(lines))
-                .unwrap_or(default.scrollback),
-            oversized: field(&stored, "oversized").unwrap_or(default.oversized),
+            mode: stored.mode.or(default.mode),
+            dark_theme: stored.dark_theme.or(default.dark_theme),
+            light_theme: stored.light_theme.or(default.light_theme),
+            font: stored.font.or(default.font),
+            custom_font: stored.custom_font.or(default.custom_font),
+            font_size: stored.font_size.within(&FONT_SIZES).or(default.font_size),
+            cursor_blink: stored.cursor_blink.or(default.cursor_blink),
+            scrollback: stored.scrollback.within(&SCROLLBACK).or(default.scrollback),
+            oversized: stored.oversized.or(default.oversized),
         }
     }
 
@@ -159,7 +157,7 @@ impl Settings {
     #[must_use]
     pub fn to_json(&self) -> String {
         // Only strings, numbers and booleans are in it, so it is always JSON.
-        serde_json::to_string(self).unwrap_or_default()
+        json::write(self).unwrap_or_default()
     }
 
     /// What is in force while the system prefers `system`.
@@ -217,6 +215,46 @@ impl Settings {
     }
 }
 
-fn field<T: DeserializeOwned>(stored: &Value, name: &str) -> Option<T> {
-    serde_json::from_value(stored.get(name)?.clone()).ok()
+/// Settings as they are found.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+struct Stored {
+    mode: Found<Mode>,
+    dark_theme: Found<String>,
+    light_theme: Found<String>,
+    font: Found<Font>,
+    custom_font: Found<String>,
+    font_size: Found<u16>,
+    cursor_blink: Found<bool>,
+    scrollback: Found<u32>,
+    oversized: Found<Oversized>,
+}
+
+/// A field's value, if it is one that this version knows.
+#[derive(Default, Deserialize)]
+#[serde(untagged)]
+enum Found<T> {
+    Known(T),
+    Unknown(IgnoredAny),
+    #[default]
+    #[serde(skip)]
+    Nothing,
+}
+
+impl<T> Found<T> {
+    fn or(self, default: T) -> T {
+        match self {
+            Self::Known(value) => value,
+            Self::Unknown(_) | Self::Nothing => default,
+        }
+    }
+}
+
+impl<T: PartialOrd> Found<T> {
+    fn within(self, range: &RangeInclusive<T>) -> Self {
+        match self {
+            Self::Known(value) if !range.contains(&value) => Self::Nothing,
+            found => found,
+        }
+    }
 }

@@ -232,14 +232,16 @@ impl ClientMessage {
 }
 
 impl ServerMessage {
+    /// The types that there are, by their names on the wire.
+    pub const TYPES: [&str; 10] =
+        ["welcome", "ack", "resize", "reset", "title", "viewers", "exit", "ping", "pong", "error"];
+
     /// Reads a text message.
     ///
     /// # Errors
     /// An unknown type, and anything that is no such message.
     pub fn parse(text: &str) -> Result<Self, MessageError> {
-        let types =
-            ["welcome", "ack", "resize", "reset", "title", "viewers", "exit", "ping", "pong", "error"];
-        parse(text, &types)
+        parse(text, &Self::TYPES)
     }
 
     /// The message as it goes onto the wire.

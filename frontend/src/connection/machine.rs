@@ -24,6 +24,7 @@ use super::{
     outbox::Outbox,
     pulse::{self, Due, Pulse},
 };
+use crate::json;
 
 /// How long a socket may take to open and to be welcomed, and a probe to be answered.
 const OPENING_MS: f64 = 10_000.0;
@@ -330,7 +331,10 @@ impl Machine {
     }
 
     fn send(&mut self, message: &ClientMessage) {
-        self.effects.push(Effect::SendText(message.to_json()));
+        // All messages have a form in JSON.
+        if let Ok(text) = json::write(message) {
+            self.effects.push(Effect::SendText(text));
+        }
     }
 
     fn tell(&mut self, tell: Tell) {

@@ -1,4 +1,5 @@
 use limpet_shared::theme::Appearance::{Dark, Light};
+use serde_json::Value;
 
 use super::*;
 use crate::themes::find;

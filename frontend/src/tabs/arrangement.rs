@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::TabKind;
+use crate::json;
 
 /// Which tabs there were, in which order, and which one was shown.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -17,14 +18,14 @@ impl Arrangement {
     /// Reads what [`Self::to_json`] wrote; anything else is no arrangement at all.
     #[must_use]
     pub fn parse(text: &str) -> Self {
-        serde_json::from_str(text).unwrap_or_default()
+        json::read(text).unwrap_or_default()
     }
 
     /// The arrangement as text.
     #[must_use]
     pub fn to_json(&self) -> String {
         // Only strings are in it, so it is always JSON.
-        serde_json::to_string(self).unwrap_or_default()
+        json::write(self).unwrap_or_default()
     }
 }
 

@@ -132,7 +132,8 @@ pub fn covered_share(element: &HtmlElement) -> f64 {
 fn covered(element: &HtmlElement) -> f64 {
     let style = window().get_computed_style(element).ok().flatten();
     let padding = style.and_then(|style| style.get_property_value("padding-bottom").ok());
-    padding.and_then(|padding| padding.trim_end_matches("px").parse().ok()).unwrap_or(0.0)
+    // By the browser: Rust's own way comes with ten kilobytes of tables.
+    padding.map(|padding| js_sys::parse_float(&padding)).filter(|pixels| pixels.is_finite()).unwrap_or(0.0)
 }
 
 #[cfg(test)]

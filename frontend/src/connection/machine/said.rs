@@ -1,20 +1,47 @@
 //! What the server says, and what follows from it.
 
-use limpet_shared::{ClientMessage, ErrorCode, Header, MessageError, ServerMessage, Welcome};
+use limpet_shared::{ClientMessage, ErrorCode, Header, ServerMessage, Welcome};
+use serde::Deserialize;
 
 use super::{Machine, State};
-use crate::connection::{
-    GoneReason,
-    event::{Effect, Moment, Tell},
-    pulse::Pulse,
+use crate::{
+    connection::{
+        GoneReason,
+        event::{Effect, Moment, Tell},
+        pulse::Pulse,
+    },
+    json,
 };
+
+/// Why a message is none.
+enum Unread {
+    /// It is of a type that this version does not know.
+    UnknownType,
+    /// It is none of the protocol's.
+    Malformed,
+}
+
+fn read(text: &str) -> Result<ServerMessage, Unread> {
+    #[derive(Deserialize)]
+    struct Tagged {
+        r#type: String,
+    }
+    // Serde would read the fields from an array as well.
+    if !text.trim_start().starts_with('{') {
+        return Err(Unread::Malformed);
+    }
+    json::read(text).map_err(|_| match json::read(text) {
+        Ok(Tagged { r#type }) if !ServerMessage::TYPES.contains(&r#type.as_str()) => Unread::UnknownType,
+        _ => Unread::Malformed,
+    })
+}
 
 impl Machine {
     pub(super) fn text(&mut self, text: &str, moment: Moment) {
-        let message = match ServerMessage::parse(text) {
+        let message = match read(text) {
             Ok(message) => message,
-            Err(MessageError::UnknownType(_)) => return,
-            Err(MessageError::Malformed(_)) => return self.give_up(GoneReason::Protocol),
+            Err(Unread::UnknownType) => return,
+            Err(Unread::Malformed) => return self.give_up(GoneReason::Protocol),
         };
         if let State::Attached { pulse, .. } = &mut self.state {
             pulse.heard(moment.now_ms);

@@ -13,7 +13,7 @@ pub mod outbox;
 pub mod pulse;
 pub mod socket;
 
-pub use socket::{Connection, Observer};
+pub use socket::{Connection, Line, Observer};
 
 /// What a person is told about a connection.
 #[derive(Clone, Copy, PartialEq, Debug)]

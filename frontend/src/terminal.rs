@@ -233,7 +233,7 @@ pub fn TerminalPane(
             let look = appearance.get_untracked();
             font::ready(&look.font_family, look.font_size).await;
             let Some(visible) = visible.try_get_untracked() else { return };
-            set(Pane::mount(&place, session, &appearance.get_untracked(), visible, around));
+            set(Pane::mount(&place, session, None, &appearance.get_untracked(), visible, around));
         }),
     });
     Effect::new(move || {

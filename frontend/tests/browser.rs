@@ -116,7 +116,7 @@ async fn a_socket_that_cannot_open_asks_over_http_why() {
     let recorder = Rc::new(Recorder::default());
     let observer: Weak<dyn Observer> = Rc::downgrade(&recorder) as Weak<dyn Observer>;
     let session = SessionId::from_random([1; 8]);
-    let _connection = Connection::new(session, Winsize::default(), observer);
+    let _connection = Connection::new(session, None, Winsize::default(), observer);
     assert_eq!(*recorder.phases.borrow(), [Phase::Connecting]);
     let gone = Phase::Gone(GoneReason::SessionNotFound);
     until(|| recorder.phases.borrow().last() == Some(&gone)).await;

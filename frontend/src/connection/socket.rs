@@ -46,15 +46,35 @@ struct Inner {
     /// Effects yet to be done. What an effect brings about comes after what was decided before it.
     effects: RefCell<VecDeque<Effect>>,
     busy: Cell<bool>,
+    /// What the first attachment is made with, if it was begun before.
+    line: RefCell<Option<Line>>,
     socket: RefCell<Option<Socket>>,
     timer: RefCell<Option<Timeout>>,
     probe: RefCell<Option<Abort>>,
     listeners: RefCell<Vec<Listener>>,
 }
 
-/// A WebSocket that falls silent and closes when it is dropped.
+/// A WebSocket to a session that nobody listens to yet: it opens while the terminal is being made. Closes when it is dropped.
+pub struct Line(WebSocket);
+
+impl Line {
+    /// Begins to open one. The browser may forbid it.
+    #[must_use]
+    pub fn to(session: &SessionId) -> Option<Self> {
+        connect(session).ok().map(Self)
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        // Without a code or reason a close cannot be refused.
+        let _ = self.0.close();
+    }
+}
+
+/// One that is listened to. It falls silent when it is dropped.
 struct Socket {
-    socket: WebSocket,
+    line: Line,
     _listeners: [Listener; 3],
 }
 
@@ -62,15 +82,16 @@ struct Socket {
 struct Abort(AbortController);
 
 impl Connection {
-    /// A connection to `session` for a terminal of this size.
+    /// A connection to `session` for a terminal of this size, over a line that may be there already.
     #[must_use]
-    pub fn new(session: SessionId, size: Winsize, observer: Weak<dyn Observer>) -> Self {
+    pub fn new(session: SessionId, line: Option<Line>, size: Winsize, observer: Weak<dyn Observer>) -> Self {
         let inner = Rc::new(Inner {
             session,
             observer,
             machine: RefCell::new(Machine::new(new_viewer(), size)),
             effects: RefCell::default(),
             busy: Cell::new(false),
+            line: RefCell::new(line),
             socket: RefCell::default(),
             timer: RefCell::default(),
             probe: RefCell::default(),
@@ -197,24 +218,28 @@ impl Inner {
 
     fn open(self: &Rc<Self>) {
         self.probe.take();
-        match connect(&self.session) {
-            Ok(socket) => {
-                let socket = Socket::new(socket, self);
-                self.socket.replace(Some(socket));
-            }
+        let Some(line) = self.line.take().or_else(|| Line::to(&self.session)) else {
             // The browser forbids it altogether: as good as a server that is not there.
-            Err(_) => self.handle(Event::Closed { code: ABNORMAL }),
+            return self.handle(Event::Closed { code: ABNORMAL });
+        };
+        let state = line.0.ready_state();
+        self.socket.replace(Some(Socket::new(line, self)));
+        // What has happened before anybody listened.
+        match state {
+            WebSocket::CONNECTING => {}
+            WebSocket::OPEN => self.handle(Event::Opened),
+            _ => self.handle(Event::Closed { code: ABNORMAL }),
         }
     }
 
     /// Sends over the socket if there is an open one. What a closing socket swallows is sent again after the next
     /// welcome.
     fn send(&self, send: impl FnOnce(&WebSocket) -> Result<(), JsValue>) {
-        if let Some(Socket { socket, .. }) = &*self.socket.borrow()
-            && socket.ready_state() == WebSocket::OPEN
+        if let Some(Socket { line, .. }) = &*self.socket.borrow()
+            && line.0.ready_state() == WebSocket::OPEN
         {
             // It fails only when not yet open.
-            let _ = send(socket);
+            let _ = send(&line.0);
         }
     }
 
@@ -248,7 +273,8 @@ impl Inner {
 }
 
 impl Socket {
-    fn new(socket: WebSocket, owner: &Rc<Inner>) -> Self {
+    fn new(line: Line, owner: &Rc<Inner>) -> Self {
+        let socket = &line.0;
         socket.set_binary_type(BinaryType::Arraybuffer);
         let on_open = owner_handler(owner, |owner, _: web_sys::Event| owner.handle(Event::Opened));
         let on_message = owner_handler(owner, |owner, event: MessageEvent| owner.message(&event.data()));
@@ -256,19 +282,12 @@ impl Socket {
             owner.handle(Event::Closed { code: event.code() });
         });
         let listeners = [
-            Listener::new(&socket, "open", on_open),
-            Listener::new(&socket, "message", on_message),
+            Listener::new(socket, "open", on_open),
+            Listener::new(socket, "message", on_message),
             // An error is always followed by a close, which says more.
-            Listener::new(&socket, "close", on_close),
+            Listener::new(socket, "close", on_close),
         ];
-        Self { socket, _listeners: listeners }
-    }
-}
-
-impl Drop for Socket {
-    fn drop(&mut self) {
-        // Without a code or reason a close cannot be refused.
-        let _ = self.socket.close();
+        Self { line, _listeners: listeners }
     }
 }
 

@@ -13,7 +13,10 @@ use super::{
     Appearance, PaneEvent, font,
     pane::{Pane, Surroundings},
 };
-use crate::dom::{Timeout, promise};
+use crate::{
+    connection::Line,
+    dom::{Timeout, promise},
+};
 
 /// How long the page waits for the first output, in milliseconds: a program may have nothing to say.
 const PATIENCE_MS: f64 = 300.0;
@@ -29,11 +32,14 @@ impl Early {
     /// Shows the terminal of a session in `place`, with the keyboard; done when it has something to show, or is not likely to
     /// have that soon.
     pub async fn show(place: &HtmlElement, session: SessionId, look: &Appearance) -> Self {
+        let line = Line::to(&session);
         font::ready(&look.font_family, look.font_size).await;
         let told = Rc::default();
         let (drawn, seen) = promise();
-        let early = Self { pane: mount(place, session, look, &told, drawn.clone()), told };
-        early.pane.screen().terminal().focus();
+        let early = Self { pane: mount(place, session, line, look, &told, drawn.clone()), told };
+        // In the next turn: to focus is to lay out, and before that the server can be greeted.
+        let pane = Rc::clone(&early.pane);
+        let _focus = Timeout::new(0.0, move || pane.screen().terminal().focus());
         let _patience = Timeout::new(PATIENCE_MS, move || call(&drawn));
         // Nobody rejects it.
         let _ = JsFuture::from(seen).await;
@@ -58,6 +64,7 @@ impl Early {
 fn mount(
     place: &HtmlElement,
     session: SessionId,
+    line: Option<Line>,
     look: &Appearance,
     told: &Rc<RefCell<Vec<PaneEvent>>>,
     drawn: Function,
@@ -69,7 +76,7 @@ fn mount(
     };
     // The page's shortcuts are not here yet.
     let around = Surroundings { on_event: Rc::new(on_event), take_key: Rc::new(|_| false) };
-    Pane::mount(place, session, look, true, around)
+    Pane::mount(place, session, line, look, true, around)
 }
 
 /// What is kept is what was told last of each kind.

@@ -27,7 +27,7 @@ use super::{
     wiring,
 };
 use crate::{
-    connection::{Connection, Observer, Phase, event::Tell, inflow::Mark},
+    connection::{Connection, Line, Observer, Phase, event::Tell, inflow::Mark},
     dom::{self, Listener, SizeWatch},
     people::People,
 };
@@ -53,6 +53,8 @@ pub struct Surroundings {
 /// A mounted terminal, attached to its session. Freed, with all that it holds in JavaScript, when dropped.
 pub struct Pane {
     session: SessionId,
+    /// Where the connection can begin.
+    line: RefCell<Option<Line>>,
     around: RefCell<Surroundings>,
     element: HtmlElement,
     platform: Platform,
@@ -91,6 +93,7 @@ impl Pane {
     pub fn mount(
         place: &HtmlElement,
         session: SessionId,
+        line: Option<Line>,
         look: &Appearance,
         visible: bool,
         around: Surroundings,
@@ -100,6 +103,7 @@ impl Pane {
         dom::put(&element, place);
         let pane = Rc::new_cyclic(|me: &Weak<Self>| Self {
             session,
+            line: RefCell::new(line),
             around: RefCell::new(around),
             platform: Platform::from_name(&wiring::platform_name()),
             screen: Screen::new(&element, look, wiring::with(me, Pane::copy_out)),
@@ -204,7 +208,7 @@ impl Pane {
         }
         let connection = self.connection.get_or_init(|| {
             let me: Weak<dyn Observer> = self.me.clone();
-            let connection = Connection::new(self.session.clone(), own, me);
+            let connection = Connection::new(self.session.clone(), self.line.take(), own, me);
             connection.colours(&self.colours());
             connection
         });

@@ -118,7 +118,6 @@ pub async fn pause(ms: f64) {
 }
 
 /// A promise, and what keeps it.
-#[must_use]
 pub fn promise() -> (Function, Promise) {
     let mut keep = None;
     let promise = Promise::new(&mut |resolve, _| keep = Some(resolve));

@@ -1,5 +1,5 @@
-//! JSON, read and written by the browser. It knows how to, while serde_json has tables for decimal numbers that are a tenth of all
-//! that is loaded before the first prompt. Where there is no browser, in unit tests, serde_json does it.
+//! JSON, read and written by the browser. It knows how to, while `serde_json` has tables for decimal numbers that are a tenth of all
+//! that is loaded before the first prompt. Where there is no browser, in unit tests, `serde_json` does it.
 
 use serde::{Serialize, de::DeserializeOwned};
 

@@ -7,8 +7,9 @@ use wasm_bindgen::{JsCast as _, UnwrapThrowExt as _};
 
 /// Shows the page around what there is already.
 #[cfg(not(feature = "split"))]
-pub(crate) async fn show(opening: Opening) {
+pub(crate) fn show(opening: Opening) -> impl Future<Output = ()> {
     mount(opening);
+    std::future::ready(())
 }
 
 /// Loads the page, and shows it around what there is already.
@@ -27,6 +28,10 @@ pub(crate) async fn show(opening: Opening) {
 }
 
 #[cfg(feature = "split")]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "what can fail is to load it, and the attribute wants that in its type"
+)]
 mod split {
     use limpet_frontend::opening::Opening;
     use wasm_split_helpers::{SplitLoaderError, wasm_split};

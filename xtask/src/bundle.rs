@@ -93,7 +93,8 @@ impl Bundle<'_> {
     /// One style sheet of all; its name.
     fn style(&self, sheets: &[String]) -> anyhow::Result<String> {
         ensure!(!sheets.is_empty(), "the page has no styles");
-        let imports = sheets.iter().map(|sheet| format!("@import {:?};\n", self.dist.join(sheet)));
+        let imports =
+            sheets.iter().map(|sheet| format!("@import \"{}\";\n", self.dist.join(sheet).display()));
         self.bundled("all.css", &imports.collect::<String>(), "style.css")
     }
 

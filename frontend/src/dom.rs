@@ -6,7 +6,7 @@ use std::any::Any;
 
 use js_sys::{Function, Promise};
 use leptos::prelude::{document, window};
-use wasm_bindgen::{JsCast as _, JsValue, UnwrapThrowExt as _, closure::Closure, convert::FromWasmAbi};
+use wasm_bindgen::{JsCast as _, UnwrapThrowExt as _, closure::Closure, convert::FromWasmAbi};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Element, EventTarget, HtmlElement, MediaQueryList, ResizeObserver};
 
@@ -109,12 +109,15 @@ fn whole_ms(ms: f64) -> i32 {
 /// Done some milliseconds from now.
 pub async fn pause(ms: f64) {
     let (over, pause) = promise();
-    let _timeout = Timeout::new(ms, move || {
-        // It is a promise's own, which throws nothing.
-        let _ = over.call0(&JsValue::UNDEFINED);
-    });
+    call_later(&over, ms);
     // Nobody rejects it.
     let _ = JsFuture::from(pause).await;
+}
+
+/// Has the browser call a function of its own once, some milliseconds from now.
+pub fn call_later(function: &Function, ms: f64) {
+    // It fails only for what is no function.
+    let _ = window().set_timeout_with_callback_and_timeout_and_arguments_0(function, whole_ms(ms));
 }
 
 /// A promise, and what keeps it.

@@ -48,7 +48,7 @@ pub struct Welcome {
     pub owner: bool,
     /// What the server has; one of them was started just now if it had none.
     pub sessions: Vec<SessionInfo>,
-    /// The one that an invitation is for.
+    /// The one that an invitation is for, or that was started.
     pub first: Option<SessionId>,
     /// Why none could be started.
     pub problem: Option<Error>,
@@ -97,11 +97,14 @@ async fn enter_or(problem: Option<&'static str>, first: Option<SessionId>) -> En
     }
 }
 
-async fn welcome(Access { owner, mut sessions }: Access, first: Option<SessionId>) -> Welcome {
+async fn welcome(Access { owner, mut sessions }: Access, mut first: Option<SessionId>) -> Welcome {
     let mut problem = None;
     if sessions.is_empty() && owner {
         match api::create(&CreateSession::default()).await {
-            Ok(session) => sessions.push(session),
+            Ok(session) => {
+                first = Some(session.id.clone());
+                sessions.push(session);
+            }
             Err(error) => problem = Some(error),
         }
     }

@@ -29,7 +29,7 @@ async function instances(cdp, prototype) {
 
 /** What is left of terminals: xterm.js's own objects, and their elements, attached or not. */
 async function census(cdp) {
-  const terminals = await instances(cdp, "import('xterm').then(({ Terminal }) => Terminal.prototype)");
+  const terminals = await instances(cdp, "import(document.querySelector('script[type=module]').src).then(({ Terminal }) => Terminal.prototype)");
   // Every terminal has one of these elements, and nothing else in the page is one.
   const textareas = await instances(cdp, "HTMLTextAreaElement.prototype");
   const canvases = await instances(cdp, "HTMLCanvasElement.prototype");

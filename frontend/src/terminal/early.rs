@@ -5,7 +5,7 @@ use std::{cell::RefCell, mem, rc::Rc};
 use js_sys::Function;
 use leptos::prelude::window;
 use limpet_shared::SessionId;
-use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
+use wasm_bindgen::{JsCast as _, closure::Closure};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::HtmlElement;
 
@@ -13,10 +13,7 @@ use super::{
     Appearance, PaneEvent, font,
     pane::{Pane, Surroundings},
 };
-use crate::{
-    connection::Line,
-    dom::{Timeout, promise},
-};
+use crate::{connection::Line, dom};
 
 /// How long the page waits for the first output, in milliseconds: a program may have nothing to say.
 const PATIENCE_MS: f64 = 300.0;
@@ -35,12 +32,12 @@ impl Early {
         let line = Line::to(&session);
         font::ready(&look.font_family, look.font_size).await;
         let told = Rc::default();
-        let (drawn, seen) = promise();
+        let (drawn, seen) = dom::promise();
         let early = Self { pane: mount(place, session, line, look, &told, drawn.clone()), told };
-        // In the next turn: to focus is to lay out, and before that the server can be greeted.
-        let pane = Rc::clone(&early.pane);
-        let _focus = Timeout::new(0.0, move || pane.screen().terminal().focus());
-        let _patience = Timeout::new(PATIENCE_MS, move || call(&drawn));
+        dom::call_later(&drawn, PATIENCE_MS);
+        // To focus is to lay out: before that the server can be greeted.
+        dom::pause(0.0).await;
+        early.pane.screen().terminal().focus();
         // Nobody rejects it.
         let _ = JsFuture::from(seen).await;
         early
@@ -56,6 +53,8 @@ impl Early {
     pub fn hand_over(self, place: &HtmlElement, around: Surroundings) -> Rc<Pane> {
         let tell = Rc::clone(&around.on_event);
         self.pane.move_to(place, around);
+        // What is moved loses the keyboard.
+        self.pane.screen().terminal().focus();
         self.told.take().into_iter().for_each(|event| tell(event));
         self.pane
     }
@@ -90,13 +89,8 @@ fn after_frame(then: &Function) {
     let then = then.clone();
     let closure = Closure::once_into_js(move || {
         // In a frame's own turn it is yet to be drawn.
-        let _ = window().set_timeout_with_callback(&then);
+        dom::call_later(&then, 0.0);
     });
     // Fails for no function.
     let _ = window().request_animation_frame(closure.unchecked_ref());
-}
-
-fn call(function: &Function) {
-    // It is a promise's own, which throws nothing.
-    let _ = function.call0(&JsValue::UNDEFINED);
 }

@@ -1,0 +1,76 @@
+// From the link to the prompt: the terminal is there before the page around it, and nothing is lost when that comes.
+
+import { assert, pageTest, until } from "./harness.mjs";
+
+const EARLY = ".skeleton .xterm-rows";
+const REST = "**/rest-*.wasm";
+
+/** Holds back all of the page but its first terminal; what lets it come. */
+async function heldBack(page) {
+  let release;
+  const released = new Promise((done) => (release = done));
+  await page.route(REST, async (route) => {
+    await released;
+    await route.continue();
+  });
+  return release;
+}
+
+pageTest("a terminal can be used before the page around it is there", { open: false }, async (world) => {
+  const { page, terminal } = world;
+  const release = await heldBack(page);
+  await page.goto(world.link.href);
+  await page.locator(EARLY).getByText("ready>").waitFor();
+  await page.keyboard.type("echo before $COLUMNS $LINES\n");
+  const said = /^before \d+ \d+$/m;
+  await until("an echo", () => page.locator(`${EARLY} > div`).allTextContents(), (rows) => said.test(rows.join("\n")));
+  await world.picture(page, "opening-early");
+  assert.equal(await page.getByRole("tab").count(), 0);
+  release();
+  await page.getByRole("tab").waitFor();
+  await terminal.shows(said);
+  const before = said.exec(await terminal.text())[0];
+  await world.picture(page, "opening-late");
+
+  // The keyboard is still the terminal's, and its size has not changed.
+  await page.keyboard.type("clear; echo before $COLUMNS $LINES; echo after\n");
+  await terminal.shows(/^after$/m);
+  assert.ok((await terminal.text()).includes(before), `${before}\n${await terminal.text()}`);
+});
+
+pageTest("who types while the page comes loses no key", { open: false, command: ["cat"] }, async (world) => {
+  const { page, terminal } = world;
+  const release = await heldBack(page);
+  await page.goto(world.link.href);
+  await page.locator(".skeleton textarea:focus").waitFor({ state: "attached" });
+  const text = "the-quick-brown-fox-jumps-over-the-lazy-dog,".repeat(4);
+  const typed = page.keyboard.type(text, { delay: 5 });
+  release();
+  await typed;
+  await page.getByRole("tab").waitFor();
+  await page.keyboard.press("Enter");
+  await until("all keys", async () => (await terminal.text()).replaceAll("\n", ""), (seen) => seen.includes(text + text));
+});
+
+pageTest("a page that fails to come is asked for again", { open: false }, async (world) => {
+  const { page, terminal, watch } = world;
+  let refused = 0;
+  await page.route(REST, (route) => (refused++ < 2 ? route.abort() : route.continue()));
+  watch.tolerate(/rest-[0-9a-f]+\.wasm|ERR_FAILED|Failed to fetch/);
+  await page.goto(world.link.href);
+  await page.getByRole("tab").waitFor();
+  assert.equal(refused, 3);
+  await terminal.run("echo here");
+});
+
+pageTest("a reader and a finger find the terminal where it stays", { open: false, window: { hasTouch: true, isMobile: true, viewport: { width: 390, height: 780 } } }, async (world) => {
+  const { page } = world;
+  const release = await heldBack(page);
+  await page.goto(world.link.href);
+  await page.locator(EARLY).getByText("ready>").waitFor();
+  const early = await page.locator(".place > .terminal").boundingBox();
+  await world.picture(page, "opening-early-phone");
+  release();
+  await page.locator(".key-bar button").first().waitFor();
+  assert.deepEqual(await page.locator(".panel.shown .place > .terminal").boundingBox(), early);
+});

@@ -73,7 +73,6 @@ impl<'a> Page<'a> {
         let (head, _) = rest.split_once("</head>").context("it has no head")?;
         let after = &rest[head.len()..];
         let quoted = |(_, text): (usize, &str)| text.split(['"', '\'']).next().unwrap_or_default().to_owned();
-        // Tests count what there is of it.
         let start = format!("'./{NAME}");
         let script = head.match_indices(&start).next().context("it has no script")?.0;
         let script = quoted((0, &head[script + "'./".len()..]));
@@ -108,9 +107,8 @@ impl Bundle<'_> {
         let text = read(&loader)?;
         ensure!(text.contains(REST), "{} does not load {REST}", loader.display());
         write(&loader, &text.replace(REST, rest))?;
-        // Tests count what there is of it.
         let start = format!(
-            "export {{ Terminal }} from \"xterm\";\nimport init from \"./{ours}\";\ninit({{ module_or_path: new URL(\"./{first}\", import.meta.url) }});\n"
+            "import init from \"./{ours}\";\ninit({{ module_or_path: new URL(\"./{first}\", import.meta.url) }});\n"
         );
         self.bundled("start.js", &start, "page.js")
     }

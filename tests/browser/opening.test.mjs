@@ -1,6 +1,7 @@
 // From the link to the prompt: the terminal is there before the page around it, and nothing is lost when that comes.
 
 import { assert, pageTest, until } from "./harness.mjs";
+import { PHONE, invitation } from "./harness/people.mjs";
 
 const EARLY = ".skeleton .xterm-rows";
 const REST = "**/rest-*.wasm";
@@ -63,14 +64,18 @@ pageTest("a page that fails to come is asked for again", { open: false }, async 
   await terminal.run("echo here");
 });
 
-pageTest("a reader and a finger find the terminal where it stays", { open: false, window: { hasTouch: true, isMobile: true, viewport: { width: 390, height: 780 } } }, async (world) => {
-  const { page } = world;
-  const release = await heldBack(page);
-  await page.goto(world.link.href);
-  await page.locator(EARLY).getByText("ready>").waitFor();
-  const early = await page.locator(".place > .terminal").boundingBox();
-  await world.picture(page, "opening-early-phone");
-  release();
-  await page.locator(".key-bar button").first().waitFor();
-  assert.deepEqual(await page.locator(".panel.shown .place > .terminal").boundingBox(), early);
-});
+for (const [who, may] of [["a finger", "writer"], ["a finger that only watches", "reader"]]) {
+  pageTest(`${who} finds the terminal where it stays`, {}, async (world) => {
+    const link = await invitation(world, may);
+    const { page } = (await world.window(PHONE)).terminal;
+    const release = await heldBack(page);
+    await page.goto(link.href);
+    await page.locator(EARLY).getByText("ready>").waitFor();
+    const early = await page.locator(".place > .terminal").boundingBox();
+    await world.picture(page, `opening-early-phone-${may}`);
+    release();
+    await page.locator(".workspace").waitFor();
+    assert.deepEqual(await page.locator(".panel.shown .place > .terminal").boundingBox(), early);
+    assert.equal(await page.locator(".key-bar").isVisible(), may === "writer");
+  });
+}

@@ -241,7 +241,7 @@ impl Actor {
             () = ready(()), if self.display.is_overfull() => Event::Leisure,
             _ = self.pty.readable(), if held.is_none() && !self.output.has_ended() => Event::Readable,
             () = ready(()), if self.display.owes_answers() => Event::Leisure,
-            () = sleep_until(self.leisure), if self.display.is_behind() || self.burst > 0 => Event::Leisure,
+            () = sleep_until(self.leisure), if held.is_none() && (self.display.is_behind() || self.burst > 0) => Event::Leisure,
             () = log.consumed(), if held.is_some() => Event::ViewersMoved,
             () = sleep_until(held.unwrap_or_else(Instant::now)), if held.is_some() => Event::ViewersMoved,
         }

@@ -5,7 +5,8 @@ import { setTimeout as pause } from "node:timers/promises";
 import { PROMPT } from "../../browser/harness/server.mjs";
 import { until } from "../../browser/harness/wait.mjs";
 
-import { planted } from "./probe.mjs";
+import { plant } from "./probe.mjs";
+import { Tab } from "./unwatched.mjs";
 
 /** How long a flood runs before it is measured. */
 const WARM_MS = 1000;
@@ -16,16 +17,15 @@ export async function flood(browser, pages, renderer, texts, rounds, duration, n
     for (let round = 0; round < rounds; round += 1) {
       for (const { name, begin } of pages) {
         const served = await begin();
-        const context = await planted(browser, PROMPT.trim());
+        const page = await Tab.open(browser, plant, PROMPT.trim());
         try {
-          const page = await context.newPage();
           const start = name === "xterm.js" ? bare : ours;
           await start(page, served, renderer, text, texts[text]);
           const figures = await measured(page, duration);
           const scene = `page flood ${text} ${renderer}`;
           for (const [metric, unit, value] of figures) note(scene, metric, name, unit, value);
         } finally {
-          await context.close();
+          await page.close();
           await served.stop();
         }
       }
@@ -42,8 +42,9 @@ async function bare(page, { url }, renderer, text) {
 async function ours(page, { url }, _renderer, _text, file) {
   await page.goto(url.href);
   await until("a prompt", () => page.evaluate(() => window.bench.bytes + window.bench.pictures > 0));
-  await page.locator(".xterm-helper-textarea").first().focus();
-  await page.keyboard.type(`while :; do cat ${file}; done\n`);
+  await page.focus();
+  await page.insert(`while :; do cat ${file}; done`);
+  await page.press("Enter");
 }
 
 /** What has come by in so many milliseconds. */

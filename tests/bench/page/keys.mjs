@@ -3,23 +3,23 @@
 import { PROMPT } from "../../browser/harness/server.mjs";
 
 import { prompt } from "./load.mjs";
-import { planted } from "./probe.mjs";
+import { plant } from "./probe.mjs";
+import { Tab } from "./unwatched.mjs";
 
 /** So many keys in each round; the bare page echoes them itself, so what it takes is the browser's and xterm.js's part. */
 export async function keys(browser, pages, rounds, count, note) {
   for (let round = 0; round < rounds; round += 1) {
     for (const { name, begin } of pages) {
       const served = await begin();
-      const context = await planted(browser, PROMPT.trim());
+      const page = await Tab.open(browser, plant, PROMPT.trim());
       try {
-        const page = await context.newPage();
         await page.goto(served.url.href);
         await prompt(page);
-        await page.locator(".xterm-helper-textarea").first().focus();
+        await page.focus();
         const times = [];
         for (let key = 0; key < count; key += 1) {
           await page.evaluate(() => window.bench.nextGlyph());
-          await page.keyboard.press("x");
+          await page.press("x");
           times.push(await page.evaluate(() => window.bench.result));
         }
         times.sort((one, other) => one - other);
@@ -28,7 +28,7 @@ export async function keys(browser, pages, rounds, count, note) {
           note("page key to glyph", `p${share}`, name, "ms", times[rank]);
         }
       } finally {
-        await context.close();
+        await page.close();
         await served.stop();
       }
     }

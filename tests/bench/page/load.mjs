@@ -3,30 +3,31 @@
 import { PROMPT } from "../../browser/harness/server.mjs";
 import { until } from "../../browser/harness/wait.mjs";
 
-import { planted } from "./probe.mjs";
+import { plant, planted } from "./probe.mjs";
+import { Tab } from "./unwatched.mjs";
 
 const SCENE = "page load";
 
 /** From an empty cache, and again from a full one. */
 export async function load(browser, pages, rounds, note) {
+  for (const { name, begin } of pages) {
+    const served = await begin();
+    await sizes(browser, served, name, note).finally(() => served.stop());
+  }
   for (let round = 0; round < rounds; round += 1) {
     for (const { name, begin } of pages) {
       const served = await begin();
-      const context = await planted(browser, PROMPT.trim());
+      const page = await Tab.open(browser, plant, PROMPT.trim());
       try {
-        const page = await context.newPage();
-        const requests = [];
-        page.on("requestfinished", (request) => requests.push(request));
         await page.goto(served.url.href);
         note(SCENE, "first prompt, cold", name, "ms", await prompt(page));
-        if (round === 0) await sizes(page, requests, name, note);
         // Who comes back has no token in the address: the page has taken it out.
-        const address = page.url();
+        const address = await page.evaluate(() => location.href);
         await page.goto("about:blank");
         await page.goto(address);
         note(SCENE, "first prompt, warm", name, "ms", await prompt(page));
       } finally {
-        await context.close();
+        await page.close();
         await served.stop();
       }
     }
@@ -39,8 +40,22 @@ export function prompt(page) {
 }
 
 /** Bytes on the wire, compressed as the server compressed them: of what was asked for until there was a prompt, and in all. */
-async function sizes(page, requests, name, note) {
-  await page.waitForLoadState("networkidle");
+async function sizes(browser, served, name, note) {
+  const context = await planted(browser, PROMPT.trim());
+  try {
+    const page = await context.newPage();
+    const requests = [];
+    page.on("requestfinished", (request) => requests.push(request));
+    await page.goto(served.url.href);
+    await prompt(page);
+    await page.waitForLoadState("networkidle");
+    await weigh(page, requests, name, note);
+  } finally {
+    await context.close();
+  }
+}
+
+async function weigh(page, requests, name, note) {
   const prompt = await page.evaluate(() => performance.timeOrigin + window.bench.prompt);
   let [sum, all] = [0, 0];
   for (const request of requests) {

@@ -1,7 +1,7 @@
 // What is planted in a page before anything of its own runs, and watches it at next to no cost.
 
-/** Runs in the page. */
-function plant(prompt) {
+/** Runs in the page; the shell's prompt tells when there is one. */
+export function plant(prompt) {
   const bench = { bytes: 0, pictures: 0, offset: 0, frames: 0, prompt: 0, long: 0, glyph: undefined };
   window.bench = bench;
 

@@ -1,0 +1,97 @@
+// A tab that Playwright does not know of. Of those it knows, it has the browser report every request and every frame of a WebSocket,
+// in full: that takes longer than to render a flood, and no user's browser does it.
+
+/** How large a tab is. */
+const SIZE = { width: 1000, height: 640 };
+
+/** What a key is to the page. */
+const KEYS = {
+  Enter: { key: "Enter", code: "Enter", windowsVirtualKeyCode: 13, text: "\r" },
+  x: { key: "x", code: "KeyX", windowsVirtualKeyCode: 88, text: "x" },
+};
+
+/** A tab in a window of its own, with its own cookies and cache. */
+export class Tab {
+  #browser;
+  #ids;
+  #last = 0;
+  #waiting = new Map();
+
+  /** Opens one, and plants a function in every page of it, to run before anything of the page's own. */
+  static async open(browser, plant, argument) {
+    const tab = new Tab();
+    tab.#browser = await browser.newBrowserCDPSession();
+    const ask = (method, params) => tab.#browser.send(method, params);
+    const { browserContextId } = await ask("Target.createBrowserContext");
+    const { targetId } = await ask("Target.createTarget", { url: "about:blank", browserContextId, ...SIZE });
+    // Messages within messages: sessions side by side are Playwright's own.
+    const { sessionId } = await ask("Target.attachToTarget", { targetId, flatten: false });
+    tab.#ids = { browserContextId, sessionId };
+    tab.#browser.on("Target.receivedMessageFromTarget", (received) => tab.#receive(received));
+    await tab.#send("Emulation.setDeviceMetricsOverride", { ...SIZE, deviceScaleFactor: 1, mobile: false });
+    const dark = { features: [{ name: "prefers-color-scheme", value: "dark" }] };
+    await tab.#send("Emulation.setEmulatedMedia", dark);
+    await tab.#send("Emulation.setFocusEmulationEnabled", { enabled: true });
+    await tab.#send("Page.enable");
+    const source = `(${plant})(${JSON.stringify(argument)})`;
+    await tab.#send("Page.addScriptToEvaluateOnNewDocument", { source });
+    return tab;
+  }
+
+  async close() {
+    const { browserContextId } = this.#ids;
+    await this.#browser.send("Target.disposeBrowserContext", { browserContextId });
+    await this.#browser.detach();
+  }
+
+  /** Goes to an address; does not wait until the page has loaded. */
+  async goto(url) {
+    const { errorText } = await this.#send("Page.navigate", { url });
+    if (errorText) throw new Error(`${url}: ${errorText}`);
+  }
+
+  /** What a function gives in the page, awaited if it is a promise. */
+  async evaluate(body, argument) {
+    const expression = `(${body})(${JSON.stringify(argument)})`;
+    const how = { expression, awaitPromise: true, returnByValue: true };
+    const { result, exceptionDetails } = await this.#send("Runtime.evaluate", how);
+    if (exceptionDetails) throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
+    return result.value;
+  }
+
+  /** Gives the terminal the keyboard. */
+  focus() {
+    return this.evaluate(() => document.querySelector(".xterm-helper-textarea").focus());
+  }
+
+  /** Presses one of the keys that are known here. */
+  async press(name) {
+    const key = KEYS[name];
+    await this.#send("Input.dispatchKeyEvent", { type: "keyDown", ...key });
+    await this.#send("Input.dispatchKeyEvent", { type: "keyUp", ...key });
+  }
+
+  /** Puts text in where the keyboard is. */
+  insert(text) {
+    return this.#send("Input.insertText", { text });
+  }
+
+  #send(method, params = {}) {
+    const id = (this.#last += 1);
+    const { sessionId } = this.#ids;
+    return new Promise((done, failed) => {
+      this.#waiting.set(id, { done, failed: (why) => failed(new Error(`${method}: ${why}`)) });
+      const message = JSON.stringify({ id, method, params });
+      this.#browser.send("Target.sendMessageToTarget", { sessionId, message }).catch(failed);
+    });
+  }
+
+  #receive({ sessionId, message }) {
+    const { id, result, error } = JSON.parse(message);
+    const asked = this.#waiting.get(id);
+    if (sessionId !== this.#ids.sessionId || asked === undefined) return;
+    this.#waiting.delete(id);
+    if (error) asked.failed(error.message);
+    else asked.done(result);
+  }
+}

@@ -41,17 +41,34 @@ const PAGE = `<!doctype html>
   /** As much under way as limpet lets be under way, in frames as long as its. */
   const FRAME = 64 * 1024;
   const UNDER_WAY = 4;
+
+  /** Writes a frame; tells when it has been parsed. */
+  const write = (frame, parsed) =>
+    terminal.write(frame, () => {
+      window.bench.bytes += frame.length;
+      window.bench.offset = window.bench.bytes;
+      parsed();
+    });
+
+  /** A file, over and over, from memory. */
   window.flood = async (name) => {
     const text = new Uint8Array(await (await fetch(name)).arrayBuffer());
     let at = 0;
     const next = () => {
       const frame = text.subarray(at, at + FRAME);
       at = at + FRAME < text.length ? at + FRAME : 0;
-      terminal.write(frame, () => {
-        window.bench.bytes += frame.length;
-        window.bench.offset = window.bench.bytes;
-        next();
-      });
+      write(frame, next);
+    };
+    for (let frame = 0; frame < UNDER_WAY; frame += 1) next();
+  };
+
+  /** What comes from a relay, which waits while as much is under way. */
+  window.receive = async (address) => {
+    const { readable } = await new WebSocketStream(address).opened;
+    const reader = readable.getReader();
+    const next = async () => {
+      const { value } = await reader.read();
+      write(new Uint8Array(value), next);
     };
     for (let frame = 0; frame < UNDER_WAY; frame += 1) next();
   };

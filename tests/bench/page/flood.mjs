@@ -15,11 +15,10 @@ const WARM_MS = 1000;
 export async function flood(browser, pages, renderer, texts, rounds, duration, note) {
   for (const text of Object.keys(texts)) {
     for (let round = 0; round < rounds; round += 1) {
-      for (const { name, begin } of pages) {
-        const served = await begin();
+      for (const { name, begin, start } of pages) {
+        const served = await begin(texts[text]);
         const page = await Tab.open(browser, plant, PROMPT.trim());
         try {
-          const start = name === "xterm.js" ? bare : ours;
           await start(page, served, renderer, text, texts[text]);
           const figures = await measured(page, duration);
           const scene = `page flood ${text} ${renderer}`;
@@ -33,13 +32,22 @@ export async function flood(browser, pages, renderer, texts, rounds, duration, n
   }
 }
 
-async function bare(page, { url }, renderer, text) {
+/** A page that is xterm.js alone, fed from memory. */
+export async function fromMemory(page, { url }, renderer, text) {
   await page.goto(`${url.href}?${renderer}`);
   await until("the page", () => page.evaluate(() => window.flood !== undefined));
   await page.evaluate((text) => void window.flood(text), text);
 }
 
-async function ours(page, { url }, _renderer, _text, file) {
+/** The same page, fed by the program on its pty by way of the least that can be in between. */
+export async function fromRelay(page, { url, address }, renderer) {
+  await page.goto(`${url.href}?${renderer}`);
+  await until("the page", () => page.evaluate(() => window.receive !== undefined));
+  await page.evaluate((address) => void window.receive(address), address);
+}
+
+/** limpet's page. */
+export async function fromLimpet(page, { url }, _renderer, _text, file) {
   await page.goto(url.href);
   await until("a prompt", () => page.evaluate(() => window.bench.bytes + window.bench.pictures > 0));
   await page.focus();

@@ -5,10 +5,11 @@ import { required } from "../../browser/harness/environment.mjs";
 import { Server } from "../../browser/harness/server.mjs";
 
 import { Bare } from "./bare.mjs";
-import { flood } from "./flood.mjs";
+import { fromLimpet, fromMemory, fromRelay, flood } from "./flood.mjs";
 import { keys } from "./keys.mjs";
 import { load } from "./load.mjs";
 import { memory } from "./memory.mjs";
+import { Relay } from "./relay.mjs";
 
 const quick = process.argv.includes("--quick");
 const wanted = process.argv.find((word) => word.startsWith("--scene=")).slice("--scene=".length);
@@ -37,9 +38,10 @@ const pages = [
 ];
 // A page that cannot keep up is shown pictures; for its rate the program has to wait for it.
 const flooded = [
-  pages[0],
-  { name: "limpet", begin: () => Server.start(undefined, ["--flow", "hold"]) },
-  { name: "limpet, auto", begin: () => Server.start() },
+  { ...pages[0], start: fromMemory },
+  { name: "relay", begin: (file) => Relay.start(bare, file), start: fromRelay },
+  { name: "limpet", begin: () => Server.start(undefined, ["--flow", "hold"]), start: fromLimpet },
+  { name: "limpet, auto", begin: () => Server.start(), start: fromLimpet },
 ];
 const rounds = quick ? 1 : 5;
 try {

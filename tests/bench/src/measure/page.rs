@@ -31,6 +31,7 @@ pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
     command.arg(script).args((bench.extent == Extent::Quick).then_some("--quick"));
     command.arg(format!("--scene={}", bench.scene));
     command.env("LIMPET_BIN", std::path::absolute(bench.limpet.program())?).env("CHROMIUM", chromium);
+    command.env("BENCH", std::env::current_exe()?);
     for (name, text) in [("BENCH_LINES", Text::Lines), ("BENCH_COLOURED", Text::Coloured)] {
         command.env(name, bench.stage.file(text, 4_000_000)?);
     }

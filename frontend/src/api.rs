@@ -1,6 +1,5 @@
 //! The server's HTTP side, as the page uses it. The bodies are those of [`limpet_shared::api`].
 
-use js_sys::Promise;
 use limpet_shared::{
     SessionId,
     api::{Access, ApiError, CreateSession, Login, Pass, SessionDetails, SessionInfo, UpdateSession},
@@ -10,7 +9,7 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Headers, RequestInit, Response};
 
-use crate::{base, json};
+use crate::{ahead, base, json};
 
 /// Why a request was not answered as asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -88,13 +87,6 @@ pub async fn delete(session: &SessionId) -> Result<(), Error> {
     send("DELETE", &path(session), NO_BODY).await.map(drop)
 }
 
-#[wasm_bindgen]
-extern "C" {
-    /// The answer to a request that index.html has made already. There is one once, and none for most paths.
-    #[wasm_bindgen(catch, js_name = takeEarly)]
-    fn take_early(path: &str) -> Result<Option<Promise>, JsValue>;
-}
-
 const NO_BODY: Option<&()> = None;
 
 fn path(session: &SessionId) -> String {
@@ -112,8 +104,7 @@ async fn send(method: &str, path: &str, body: Option<&impl Serialize>) -> Result
         init.set_headers(&headers);
     }
     let ask = || leptos::prelude::window().fetch_with_str_and_init(&base::url(path), &init);
-    // A page that has no such function is one of the tests.
-    let answer = take_early(path).ok().flatten().unwrap_or_else(ask);
+    let answer = ahead::answer(path).unwrap_or_else(ask);
     let response = JsFuture::from(answer).await.map_err(|_| Error::Unreachable)?;
     let response: Response = response.dyn_into().map_err(|_| Error::Unintelligible)?;
     if response.ok() { Ok(response) } else { Err(refusal(response).await) }

@@ -8,7 +8,7 @@
 //! | [`connection`] | one attachment after another: resume, acknowledge, reconnect |
 //! | [`terminal`] | the pane: xterm.js, attached to a session |
 //! | [`ui`] | the components; they show what the others know |
-//! | [`api`], [`base`], [`dom`], [`json`], [`storage`] | the edges: HTTP, addresses, the browser's own things, what it remembers |
+//! | `ahead`, [`api`], [`base`], [`dom`], [`json`], [`storage`] | the edges: what index.html has begun, HTTP, addresses, the browser's own things, what it remembers |
 //!
 //! `docs/extending.md` says how to add a theme, a kind of tab, a command.
 
@@ -17,6 +17,7 @@
     reason = "components are called by `view!`, which uses what they return"
 )]
 
+mod ahead;
 pub mod api;
 pub mod app;
 pub mod base;

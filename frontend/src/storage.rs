@@ -7,6 +7,7 @@ use crate::{settings::Settings, tabs::arrangement::Arrangement};
 
 /// The key of the settings; pages in other windows listen for its changes.
 pub(crate) const SETTINGS: &str = "limpet.settings";
+/// index.html reads it to reach the terminal that was shown last.
 const TABS: &str = "limpet.tabs";
 /// The colours to paint before the page itself is here, by what the system prefers. index.html reads them.
 const PAINT_DARK: &str = "limpet.paint.dark";

@@ -19,7 +19,7 @@ use super::{
     machine::Machine,
 };
 use crate::{
-    base,
+    ahead, base,
     dom::{Listener, Timeout},
 };
 
@@ -345,5 +345,6 @@ fn connect(session: &SessionId) -> Result<WebSocket, JsValue> {
     if base::is_served_by_trunk() {
         return WebSocket::new(&base::ws_url(&format!("api/sockets/{session}/attach")));
     }
-    WebSocket::new_with_str(&base::ws_url(&format!("api/sessions/{session}/attach")), SUBPROTOCOL)
+    let path = format!("api/sessions/{session}/attach");
+    ahead::socket(&path).map_or_else(|| WebSocket::new_with_str(&base::ws_url(&path), SUBPROTOCOL), Ok)
 }

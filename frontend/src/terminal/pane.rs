@@ -332,7 +332,10 @@ impl Observer for Pane {
                 self.emit(PaneEvent::Phase(phase));
             }
             Tell::Clear { skipped, earlier } => {
-                self.write(&RESET.into(), None);
+                // A reset takes xterm.js longer than a prompt, and there is nothing to forget.
+                if self.drawn.get() || !self.writing.borrow().is_empty() {
+                    self.write(&RESET.into(), None);
+                }
                 self.history.drawn(earlier);
                 self.emit(PaneEvent::Earlier { rows: earlier, skipped });
             }

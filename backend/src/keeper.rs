@@ -88,10 +88,10 @@ pub fn connection() -> io::Result<Option<OwnedFd>> {
     Ok(Some(socket))
 }
 
-/// A file without a name, with this in it.
-fn memory(name: &str, content: &[u8]) -> io::Result<OwnedFd> {
+/// A file without a name, with these parts in it.
+fn memory(name: &str, content: &[&[u8]]) -> io::Result<OwnedFd> {
     let mut file = File::from(memfd_create(name, MFdFlags::MFD_CLOEXEC)?);
-    file.write_all(content)?;
+    content.iter().try_for_each(|part| file.write_all(part))?;
     file.rewind()?;
     Ok(file.into())
 }

@@ -31,7 +31,7 @@ pub const MIN_TAIL: usize = 512 * 1024;
 
 /// Output that is kept beside the tail, in bytes, for the screen, which follows behind, and for what has been read and not
 /// published yet.
-const SPARE: usize = 5 * 1024 * 1024;
+pub const SPARE: usize = 5 * 1024 * 1024;
 
 /// Makes the memory of a log that keeps `tail` bytes.
 ///

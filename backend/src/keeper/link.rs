@@ -236,7 +236,7 @@ impl Link {
     ///
     /// # Errors
     /// When the keeper is gone, or there is no memory.
-    pub async fn checkpoint(&self, session: &SessionId, checkpoint: &[u8]) -> io::Result<()> {
+    pub async fn checkpoint(&self, session: &SessionId, checkpoint: &[&[u8]]) -> io::Result<()> {
         let file = super::memory("limpet-screen", checkpoint)?;
         self.order(Order::Checkpoint { session: session.clone() }, &[file.as_fd()]).await
     }

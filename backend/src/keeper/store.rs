@@ -158,7 +158,7 @@ impl Shelf {
     /// Puts a text there.
     pub(super) fn put_text(&mut self, part: Part, text: &str) -> io::Result<()> {
         if self.store.is_there {
-            self.put(part, super::memory("limpet-note", text.as_bytes())?.as_fd());
+            self.put(part, super::memory("limpet-note", &[text.as_bytes()])?.as_fd());
         }
         Ok(())
     }

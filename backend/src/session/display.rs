@@ -8,7 +8,7 @@ use limpet_shared::{Header, Kind, OutputOffset, Winsize, limits::OUTPUT_FRAME, t
 
 use super::pile::Pile;
 use crate::{
-    log::Log,
+    log::{self, Log},
     screen::{Screen, Text},
 };
 
@@ -17,6 +17,8 @@ const MOST: u64 = 4 * 1024 * 1024;
 
 /// When that was too much, so much of it is parsed that no more than this is left.
 const ROOM: u64 = MOST / 4 * 3;
+
+const _: () = assert!(MOST + 2 * OUTPUT_FRAME as u64 <= log::SPARE as u64, "the log must keep what waits");
 
 /// How much is parsed before something else gets its turn: a millisecond's worth at most.
 const SLICE: usize = 16 * 1024;

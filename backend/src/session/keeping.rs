@@ -85,7 +85,8 @@ impl Keeping {
     /// Keeps a session that begins with this size, and of whose log `tail` bytes are kept.
     pub(super) fn new(keeper: Link, session: SessionId, size: Winsize, tail: usize) -> Self {
         let sizes = vec![(OutputOffset::ZERO, size)];
-        let interval = tail as u64 / 2;
+        // The log keeps what the screen has yet to parse besides.
+        let interval = tail as u64;
         Self { keeper, session, colours: None, sizes, drawn: OutputOffset::ZERO, interval, is_stale: true }
     }
 
@@ -133,8 +134,7 @@ impl Keeping {
     async fn draw(&mut self, display: &Display, history: usize, size: Winsize) {
         let (snapshot, output) = display.snapshot(history);
         let head = serde_json::to_string(&Head { output, size }).unwrap_or_default();
-        let checkpoint = [head.as_bytes(), b"\n", &snapshot].concat();
-        match self.keeper.checkpoint(&self.session, &checkpoint).await {
+        match self.keeper.checkpoint(&self.session, &[head.as_bytes(), b"\n", &snapshot]).await {
             Ok(()) => {
                 self.drawn = output;
                 self.sizes = vec![(output, size)];

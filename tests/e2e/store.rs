@@ -27,7 +27,7 @@ async fn sessions(server: &Server) -> Vec<SessionId> {
 async fn a_killed_keeper_loses_nothing_that_is_stored() {
     let manager = Manager::start();
     let server = Server::start(manager.options());
-    assert!(manager.has_heard("READY=1"));
+    until("word that it is ready", || manager.has_heard("READY=1")).await;
     let script =
         "env | grep -c -e NOTIFY -e LISTEN_ -e FDSTORE; while read line; do echo got $line; done; exit 7";
     let session = json!({ "command": ["bash", "-c", script], "title": "mine" });
@@ -68,7 +68,8 @@ async fn a_killed_keeper_loses_nothing_that_is_stored() {
     }
     until("all of it to be taken out", || !manager.stored().iter().any(|name| !name.starts_with('.'))).await;
     server.signal(Signal::SIGTERM);
-    assert!(server.ended().await.success() && manager.has_heard("STOPPING=1"));
+    assert!(server.ended().await.success());
+    until("word that it ends", || manager.has_heard("STOPPING=1")).await;
     until("the rest to be taken out", || manager.stored().is_empty()).await;
 }
 

@@ -67,8 +67,8 @@ const PAGE = `<!doctype html>
     const { readable } = await new WebSocketStream(address).opened;
     const reader = readable.getReader();
     const next = async () => {
-      const { value } = await reader.read();
-      write(new Uint8Array(value), next);
+      const { value, done } = await reader.read();
+      if (!done) write(new Uint8Array(value), next);
     };
     for (let frame = 0; frame < UNDER_WAY; frame += 1) next();
   };

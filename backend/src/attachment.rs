@@ -3,6 +3,7 @@
 //! Two halves run side by side, so that a viewer whose receiving is slow is still heard when it types: [`receive`]
 //! takes what the viewer says, [`send`] pulls from the log what its window and its [`pace`] allow. The first to end ends both.
 
+mod alarm;
 mod pace;
 mod pictures;
 mod receive;
@@ -108,6 +109,7 @@ async fn attend(
 ) {
     let (mut sink, mut stream) = socket.split();
     let end = tokio::select! {
+        biased;
         end = serve(&mut sink, &mut stream, &session, visitor, heartbeat) => end,
         () = shutdown.cancelled() => End::Shutdown,
     };
@@ -133,6 +135,8 @@ async fn serve(
     let receiver = Receiver { attached: &attached, link: &link, patience: heartbeat.mul_f32(MISSED) };
     let sender = Sender::new(&attached, beginning, follow, &link, (waiting, rendered), heartbeat);
     tokio::select! {
+        // A key must not wait until the other half has looked at all that it may have to do.
+        biased;
         end = receiver.run(stream) => end,
         end = sender.run(sink) => end,
     }

@@ -20,9 +20,13 @@ use std::{
 
 use limpet_shared::Winsize;
 use nix::{
+    errno::Errno,
     fcntl::{OFlag, SpliceFFlags, splice},
     pty::{posix_openpt, unlockpt},
-    sys::termios::{InputFlags, SetArg, tcgetattr, tcsetattr},
+    sys::{
+        epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags},
+        termios::{InputFlags, SetArg, tcgetattr, tcsetattr},
+    },
     unistd,
 };
 use tokio::io::{Interest, unix::AsyncFd};
@@ -54,7 +58,7 @@ impl Pty {
     /// # Errors
     /// Those of the runtime's reactor.
     pub fn own(master: OwnedFd) -> io::Result<Self> {
-        Ok(Self { master: sys::watch(master, Interest::READABLE | Interest::WRITABLE)? })
+        Ok(Self { master: sys::watch(master, Interest::READABLE)? })
     }
 
     /// Has it watched by the runtime that this is called within, and by no other any more.
@@ -73,12 +77,17 @@ impl Pty {
         self.master.readable().await.map(drop)
     }
 
-    /// Waits until [`write`](Self::write) may take something. Cancel safe.
+    /// Waits until [`write_from`](Self::write_from) may move something. Cancel safe.
+    ///
+    /// It is watched for that only meanwhile, by an epoll(7) of its own: a program that reads a key makes its terminal writable, and the
+    /// thread that waits for the echo would be woken for that as well, each time.
     ///
     /// # Errors
-    /// Those of the runtime's reactor, as when it has been shut down.
+    /// Those of epoll(7) and of the runtime's reactor, as when it has been shut down.
     pub async fn writable(&self) -> io::Result<()> {
-        self.master.writable().await.map(drop)
+        let room = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        room.add(self.master.get_ref(), EpollEvent::new(EpollFlags::EPOLLOUT, 0))?;
+        sys::watch(room.0, Interest::READABLE)?.readable().await.map(drop)
     }
 
     /// Reads the program's output, without waiting.
@@ -105,13 +114,9 @@ impl Pty {
     /// Those of splice(2); `EIO` when the terminal has been hung up.
     pub fn write_from(&self, pipe: BorrowedFd<'_>, count: usize) -> io::Result<usize> {
         let flags = SpliceFFlags::SPLICE_F_NONBLOCK;
-        let moved = self
-            .master
-            .try_io(Interest::WRITABLE, |fd| Ok(splice(pipe, None, fd.as_fd(), None, count, flags)?));
-        match moved {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(0),
-            moved => moved,
+        match splice(pipe, None, self.master.get_ref(), None, count, flags) {
+            Err(Errno::EAGAIN | Errno::EINTR) => Ok(0),
+            moved => Ok(moved?),
         }
     }
 

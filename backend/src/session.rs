@@ -1,7 +1,7 @@
 //! Sessions: one program on one pty each, with its output log; they live on without viewers.
 //!
 //! * [`registry`] holds them all, makes them as [`plan`] says, and forgets them.
-//! * [`actor`] is the one task that owns a session's pty and child. [`output`] brings what the program prints into the
+//! * [`actor`] is the one task that owns a session's pty and child, [`request`] what it can be asked. [`output`] brings what the program prints into the
 //!   log, [`flow`] decides when that has to wait, [`input`]
 //!   numbers what viewers type, [`display`] is the session's screen.
 //! * [`keeping`] gives the keeper what another server needs to go on with a session; [`inlet`] accounts for its input.
@@ -23,6 +23,7 @@ mod output;
 mod pile;
 mod plan;
 mod registry;
+mod request;
 mod restoring;
 mod saving;
 mod seats;

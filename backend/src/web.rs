@@ -1,6 +1,6 @@
 //! The server's HTTP side.
 //!
-//! [`server`] accepts connections. A request passes, in this order: the [`front`] door with the [`guard`] against foreign
+//! [`server`] accepts connections, each a [`roaming`] one. A request passes, in this order: the [`front`] door with the [`guard`] against foreign
 //! hosts and origins and the base path ([`BasePath`](crate::config::BasePath)), the credentials for everything below
 //! `api/` but `login` and `health`, and then [`api`], [`attach`] or the [`assets`] of the page.
 
@@ -12,6 +12,7 @@ mod encoding;
 mod error;
 mod front;
 mod guard;
+mod roaming;
 mod server;
 #[cfg(test)]
 mod tests;

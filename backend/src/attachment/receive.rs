@@ -9,9 +9,9 @@ use limpet_shared::{
     ClientMessage, ErrorCode, Header, Hello, Kind, MessageError, OutputOffset, ServerMessage,
     limits::TEXT_MESSAGE,
 };
-use tokio::time::timeout;
+use tokio::time::Instant;
 
-use super::{End, Link, Reply, Stream};
+use super::{End, Link, Reply, Stream, alarm::Alarm};
 use crate::session::{Attached, AttachmentId};
 
 /// The half that listens.
@@ -42,8 +42,14 @@ pub(super) async fn hello(stream: &mut Stream) -> Result<Hello, End> {
 
 impl Receiver<'_> {
     pub(super) async fn run(self, stream: &mut Stream) -> End {
+        let mut alarm = Alarm::new();
         loop {
-            let Ok(message) = timeout(self.patience, next(stream)).await else { return End::Silent };
+            let patience = Instant::now() + self.patience;
+            let message = tokio::select! {
+                biased;
+                message = next(stream) => message,
+                () = alarm.at(patience) => return End::Silent,
+            };
             if let Err(end) = self.take(message).await {
                 return end;
             }

@@ -14,7 +14,7 @@ use tokio::{
     time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until},
 };
 
-use super::{End, Link, Reply, Sink, pace::Pace, pictures::Pictures, text};
+use super::{End, Link, Reply, Sink, alarm::Alarm, pace::Pace, pictures::Pictures, text};
 use crate::{
     log::{Claim, LogReader, Next},
     session::{Attached, AttachmentId, Beginning, HELD_BACK, Progress, Redraw, Status},
@@ -54,6 +54,7 @@ pub(super) struct Sender<'a> {
     acknowledged: InputOffset,
     /// Input that is yet to be acknowledged, and when that is to be done at the latest.
     owed: Option<(InputOffset, Instant)>,
+    alarm: Alarm,
     replies: mpsc::Receiver<Reply>,
     rendered: watch::Receiver<OutputOffset>,
     heartbeat: Interval,
@@ -106,6 +107,7 @@ impl<'a> Sender<'a> {
             pace: Pace::new(window, follow == Follow::All, welcome.output),
             acknowledged: welcome.input,
             owed: None,
+            alarm: Alarm::new(),
             opening: Some(Box::new((welcome, redraw))),
             pictures: Pictures::new(Instant::now()),
             follow,
@@ -183,7 +185,7 @@ impl<'a> Sender<'a> {
             Ok(()) = self.rendered.changed() => Event::Rendered,
             more = self.output.ready(), if room && !self.complete => Event::Output { more },
             () = sleep_until(picture.unwrap_or_else(Instant::now)), if picture.is_some() => Event::Picture,
-            () = sleep_until(owed.unwrap_or_else(Instant::now)), if owed.is_some() => Event::Acknowledge,
+            () = self.alarm.at(owed.unwrap_or_else(Instant::now)), if owed.is_some() => Event::Acknowledge,
             _ = self.heartbeat.tick() => Event::Heartbeat,
         }
     }

@@ -24,17 +24,20 @@ const CLEARED: usize = 1;
 pub(super) struct Ring {
     words: Words,
     circle: Circle,
+    /// Up to here this process has cleared the place of what is to come.
+    clear: u64,
 }
 
 impl Ring {
     /// Goes on where another one has stopped, if there was one.
     pub(super) fn open(words: Words, circle: Circle) -> Self {
-        let ring = Self { words, circle };
+        let mut ring = Self { words, circle, clear: 0 };
         let (counted, cleared) = (ring.load(END), ring.load(CLEARED));
         let len = usize::try_from(cleared.saturating_sub(counted)).unwrap_or(usize::MAX);
         let place = ring.circle.read(counted, len.min(ring.capacity()));
         let read = place.iter().rposition(|&byte| byte != CLEAR).map_or(0, |last| last + 1);
-        ring.store(END, counted + read as u64);
+        ring.clear = counted + read as u64;
+        ring.store(END, ring.clear);
         ring
     }
 
@@ -59,10 +62,12 @@ impl Ring {
     pub(super) fn fill<T>(&mut self, most: usize, read: impl FnOnce(&mut [u8]) -> (usize, T)) -> T {
         let end = self.load(END);
         let place = self.circle.write(end, most);
-        // All of it, clear as it may be from before: read(2) is not to be the first to touch a page, since the kernel gives up
-        // on a fault when the process is being killed, and would have taken from the pty what it could not put here.
-        place.fill(CLEAR);
-        self.words.get(CLEARED).store(end + most as u64, Release);
+        // By this process, clear as it may be from an earlier one: read(2) is not to be the first to touch a page, since the kernel gives
+        // up on a fault when the process is being killed, and would have taken from the pty what it could not put here.
+        let is_clear = usize::try_from(self.clear - end).unwrap_or(usize::MAX).min(most);
+        place[is_clear..].fill(CLEAR);
+        self.clear = self.clear.max(end + most as u64);
+        self.words.get(CLEARED).store(self.clear, Release);
         let (count, rest) = read(place);
         self.store(END, end + count.min(most) as u64);
         rest

@@ -1,13 +1,11 @@
 //! The one task that owns a session's pty and child.
 
-use std::{future::ready, pin::pin, time::Duration};
+use std::{future::ready, mem, pin::pin, time::Duration};
 
-use bytes::Bytes;
-use limpet_shared::{ExitStatus, Hello, Sizing, ViewerId, Winsize, theme::Colours};
+use limpet_shared::{ExitStatus, Hello, Sizing, ViewerId, Winsize};
 use nix::libc::SIGKILL;
 use tokio::{
     runtime::Handle,
-    sync::{mpsc, oneshot},
     task,
     time::{Instant, sleep_until},
 };
@@ -15,24 +13,17 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    Attached, AttachmentId, Beginning, SessionHandle, Visitor,
+    Attached, Beginning, SessionHandle, Visitor,
     begin::{Place, begin},
-    display::{Display, Redrawing},
+    display::Display,
     ending::Ending,
     flow::Flow,
     input::Input,
     keeping::Keeping,
     output::Output,
+    request::{Attaching, Request, Requests, Typed},
 };
-use crate::{
-    keeper::Child,
-    log::{LogReader, LogWriter},
-    pty::Pty,
-    screen::Text,
-};
-
-/// How many requests may wait for the actor. Senders wait when there are more.
-pub(super) const REQUESTS: usize = 32;
+use crate::{keeper::Child, log::LogWriter, pty::Pty};
 
 /// How long nothing may have come from the terminal before its screen follows by itself. In a flood it never does, and most of
 /// that is left out later.
@@ -41,53 +32,10 @@ const QUIET: Duration = Duration::from_millis(10);
 /// Output without a pause of [`QUIET`] that makes a flood, in bytes.
 const FLOOD: u64 = 256 * 1024;
 
-/// What others may ask of a session's owner.
-#[derive(Debug)]
-pub(super) enum Request {
-    /// Lets a viewer in.
-    Attach(Box<Attaching>),
-    /// Draws the screen, with so many rows of scrollback at most; gives the cursor from which output goes on.
-    Redraw { history: usize, reply: oneshot::Sender<(Redrawing, LogReader)> },
-    /// The screen as text.
-    Text { reply: oneshot::Sender<Text> },
-    /// The colours of somebody's terminal.
-    Colours(Box<Colours>),
-    /// A viewer has typed.
-    Input(Box<Typed>),
-    /// A viewer's window holds so much now.
-    Resize { attachment: AttachmentId, size: Winsize },
-    /// The pen is taken, or given. The answer is false if there is no such viewer, or it may not write.
-    Pen { to: AttachmentId, reply: oneshot::Sender<bool> },
-    /// Another size, if one is asked for, and other rules, which have been changed already.
-    Update { size: Option<Winsize>, reply: oneshot::Sender<()> },
-    /// End the program and everything on its terminal.
-    End,
-}
-
-/// A viewer who wants to be let in.
-#[derive(Debug)]
-pub(super) struct Attaching {
-    pub(super) hello: Hello,
-    pub(super) visitor: Visitor,
-    pub(super) reply: oneshot::Sender<(Attached, Beginning)>,
-}
-
-/// Input, at its offset among the viewer's.
-#[derive(Debug)]
-pub(super) struct Typed {
-    pub(super) viewer: ViewerId,
-    pub(super) attachment: AttachmentId,
-    pub(super) offset: u64,
-    pub(super) bytes: Bytes,
-}
-
-// The channel has room for 32 of them from the start, for each session.
-const _: () = assert!(size_of::<Request>() <= 32);
-
 /// All that can happen to a session.
 #[derive(Debug)]
 enum Event {
-    Requested(Request),
+    Requested(Box<Request>),
     Readable,
     Writable,
     ProgramEnded,
@@ -120,22 +68,37 @@ pub(super) struct Actor {
     leisure: Instant,
     /// Output since there was time for that, in bytes.
     burst: u64,
+    /// Whether somebody has typed since output came last: what comes next is an echo, for all that is known.
+    echo_is_due: bool,
     session: Ending,
     /// Dropped last: its end tells others that everything is over.
-    requests: mpsc::Receiver<Request>,
+    requests: Requests,
 }
 
 impl Actor {
     pub(super) fn new(
         (pty, child, input): (Pty, Child, Input),
         (log, display, keeping): (LogWriter, Display, Keeping),
-        requests: mpsc::Receiver<Request>,
+        requests: Requests,
         session: SessionHandle,
     ) -> Self {
         let now = Instant::now();
         let (output, flow) = (Output::new(log), Flow::new(now));
         let (leisure, session) = (now, Ending(session));
-        Self { pty, child, output, display, input, flow, keeping, leisure, burst: 0, session, requests }
+        Self {
+            pty,
+            child,
+            output,
+            display,
+            input,
+            flow,
+            keeping,
+            leisure,
+            burst: 0,
+            echo_is_due: false,
+            session,
+            requests,
+        }
     }
 
     /// Serves the session until its program has ended, or shall.
@@ -195,30 +158,21 @@ impl Actor {
                 Box::pin(self.keeping.follow(&self.display, &self.session.0)).await;
             }
             match self.next_event().await {
-                Event::Requested(Request::End) => return Some(Cause::Asked),
-                Event::Requested(Request::Input(typed)) => {
-                    if self.type_in(*typed) {
-                        Box::pin(self.arrange()).await;
+                Event::Requested(request) => match *request {
+                    Request::End => return Some(Cause::Asked),
+                    Request::Input(typed) => {
+                        if self.type_in(typed) {
+                            Box::pin(self.arrange()).await;
+                        }
                     }
-                }
-                Event::Requested(request) => Box::pin(self.answer(request)).await,
+                    request => Box::pin(self.answer(request)).await,
+                },
                 Event::Readable => {
-                    self.session.0.touch();
-                    let show = |output: &[u8]| self.session.show((&mut self.display, &self.input), output);
-                    let start = self.output.log().end();
-                    self.output.drain(&self.pty, show).await;
-                    self.burst += self.output.log().end().since(start);
-                    self.leisure = Instant::now() + QUIET;
-                }
-                Event::Leisure => {
-                    // Viewers first: they have been woken by now, but not yet sent anything.
-                    task::yield_now().await;
-                    self.display.follow();
-                    self.displayed();
-                    if self.leisure <= Instant::now() && !self.display.is_behind() {
-                        self.burst = 0;
+                    if self.drain().await {
+                        self.follow().await;
                     }
                 }
+                Event::Leisure => self.follow().await,
                 Event::Writable => self.write_input(),
                 Event::ProgramEnded => return Some(Cause::ProgramEnded),
                 Event::ViewersMoved => {}
@@ -231,19 +185,49 @@ impl Actor {
         let log = self.output.log();
         let mode = self.session.0.shared().status.borrow().flow;
         let held = self.flow.held_until(mode, log, Instant::now());
+        let waits_for_leisure = self.display.is_behind() || self.burst >= FLOOD;
         tokio::select! {
             // Requests first: a key must not wait behind a flood.
             biased;
-            request = self.requests.recv() => Event::Requested(request.unwrap_or(Request::End)),
+            request = self.requests.recv() => Event::Requested(request.unwrap_or_else(|| Box::new(Request::End))),
             () = self.session.0.shared().left.notified() => Event::ViewerLeft,
             _ = self.child.ended() => Event::ProgramEnded,
-            _ = self.pty.writable(), if self.input.waits() => Event::Writable,
+            Ok(()) = self.pty.writable(), if self.input.waits() => Event::Writable,
             () = ready(()), if self.display.is_overfull() => Event::Leisure,
             _ = self.pty.readable(), if held.is_none() && !self.output.has_ended() => Event::Readable,
             () = ready(()), if self.display.owes_answers() => Event::Leisure,
-            () = sleep_until(self.leisure), if held.is_none() && (self.display.is_behind() || self.burst > 0) => Event::Leisure,
             () = log.consumed(), if held.is_some() => Event::ViewersMoved,
-            () = sleep_until(held.unwrap_or_else(Instant::now)), if held.is_some() => Event::ViewersMoved,
+            () = sleep_until(held.unwrap_or(self.leisure)), if held.is_some() || waits_for_leisure => {
+                if held.is_some() { Event::ViewersMoved } else { Event::Leisure }
+            }
+        }
+    }
+
+    /// Passes on what the terminal has. Tells whether that may be a key's echo, which the screen follows at once: so a key sets no timer.
+    async fn drain(&mut self) -> bool {
+        self.session.0.touch();
+        self.note_pause();
+        let is_awaited = mem::take(&mut self.echo_is_due);
+        let show = |output: &[u8]| self.session.show((&mut self.display, &self.input), output);
+        let start = self.output.log().end();
+        self.output.drain(&self.pty, is_awaited, show).await;
+        self.burst += self.output.log().end().since(start);
+        self.leisure = Instant::now() + QUIET;
+        is_awaited
+    }
+
+    async fn follow(&mut self) {
+        // Viewers first: they have been woken by now, but not yet sent anything.
+        task::yield_now().await;
+        self.display.follow();
+        self.displayed();
+        self.note_pause();
+    }
+
+    /// Whatever burst there was is over, if nothing has come for a while and the screen has followed.
+    fn note_pause(&mut self) {
+        if self.leisure <= Instant::now() && !self.display.is_behind() {
+            self.burst = 0;
         }
     }
 
@@ -271,7 +255,7 @@ impl Actor {
                 self.keeping.set_colours(*colours);
             }
             Request::Input(typed) => {
-                if self.type_in(*typed) {
+                if self.type_in(typed) {
                     self.arrange().await;
                 }
             }
@@ -312,6 +296,7 @@ impl Actor {
     fn type_in(&mut self, Typed { viewer, attachment, offset, bytes }: Typed) -> bool {
         self.input.take(viewer, attachment, offset, bytes);
         self.write_input();
+        self.echo_is_due = true;
         self.session.change(|status| status.seats.used(attachment, status.sizing))
     }
 
@@ -376,7 +361,7 @@ impl Actor {
                     }
                     // A program that still has something to say must not block on it.
                     _ = pty.readable(), if !output.has_ended() => {
-                        output.drain(&pty, |output| session.show((&mut display, &input), output)).await;
+                        output.drain(&pty, false, |output| session.show((&mut display, &input), output)).await;
                     }
                 }
             }

@@ -21,10 +21,10 @@ use tokio::{
 
 use super::{
     AttachmentId, Beginning, Redraw, Status, Visitor,
-    actor::{Attaching, Request, Typed},
     begin::{Place, begin},
     display::{LastScreen, Redrawing},
     keeping::Record,
+    request::{Attaching, Request, Typed},
 };
 use crate::{
     keeper::Onlooker,
@@ -49,7 +49,7 @@ pub(super) struct Shared {
     pub(super) onlooker: Option<Onlooker>,
     pub(super) log: Log,
     pub(super) status: watch::Sender<Status>,
-    pub(super) requests: mpsc::Sender<Request>,
+    pub(super) requests: mpsc::Sender<Box<Request>>,
     /// Tells the owner that a viewer left.
     pub(super) left: Notify,
     pub(super) lane: Arc<Lane>,
@@ -187,7 +187,7 @@ impl SessionHandle {
     /// Asks the session's owner; `None` if there is none any more.
     async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Option<T> {
         let (reply, answer) = oneshot::channel();
-        self.0.requests.send(request(reply)).await.ok()?;
+        self.0.requests.send(Box::new(request(reply))).await.ok()?;
         answer.await.ok()
     }
 
@@ -204,7 +204,7 @@ impl SessionHandle {
     /// Ends the program and everything on its terminal, and waits until that is done.
     pub async fn end(&self) {
         // An error says that it has ended already.
-        let _ = self.0.requests.send(Request::End).await;
+        let _ = self.0.requests.send(Box::new(Request::End)).await;
         self.0.requests.closed().await;
     }
 
@@ -283,7 +283,7 @@ impl Attached {
     /// Passes on input that starts at `offset` of this viewer's input. What becomes of it is seen in [`Progress`].
     pub async fn input(&self, offset: u64, bytes: Bytes) {
         let (viewer, attachment) = (self.viewer, self.id);
-        self.request(Request::Input(Box::new(Typed { viewer, attachment, offset, bytes }))).await;
+        self.request(Request::Input(Typed { viewer, attachment, offset, bytes })).await;
     }
 
     /// Tells how much the viewer's window holds.
@@ -319,7 +319,7 @@ impl Attached {
 
     async fn request(&self, request: Request) {
         // An error says that the program has ended, and that is told to the viewer by other means.
-        let _ = self.session.0.requests.send(request).await;
+        let _ = self.session.0.requests.send(Box::new(request)).await;
     }
 }
 

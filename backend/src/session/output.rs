@@ -38,14 +38,16 @@ impl Output {
         self.ended
     }
 
-    /// Reads until the terminal is dry, lets others have their turn, and reads once more what came meanwhile: so a
-    /// flood travels in large frames, and a key's echo is not held up by any timer. Gives what went into the log to `taker`.
-    pub(super) async fn drain(&mut self, pty: &Pty, taker: impl FnOnce(&[u8])) {
+    /// Reads until the terminal is dry, lets others have their turn, and reads once more what came meanwhile: so a flood travels in
+    /// large frames. An echo that is awaited is held up by nothing: what one read brings is enough, and whether there is more is found
+    /// out when it is on its way. Gives what went into the log to `taker`.
+    pub(super) async fn drain(&mut self, pty: &Pty, is_awaited: bool, taker: impl FnOnce(&[u8])) {
         let mut len = 0;
+        let enough = if is_awaited { 1 } else { READ };
         let mut read = |place: &mut [u8]| pty.read(place);
-        if self.fill(&mut read, &mut len) == Read::Dry && len > 0 {
+        if self.fill(&mut read, &mut len, enough) == Read::Dry && len > 0 {
             task::yield_now().await;
-            self.fill(&mut read, &mut len);
+            self.fill(&mut read, &mut len, enough);
         }
         self.log.publish(taker);
     }
@@ -54,7 +56,7 @@ impl Output {
     pub(super) fn drain_rest(&mut self, pty: &Pty, mut taker: impl FnMut(&[u8])) {
         let start = self.log.end();
         while self.log.end().since(start) < REST as u64 {
-            let read = self.fill(&mut |place| pty.read_rest(place), &mut 0);
+            let read = self.fill(&mut |place| pty.read_rest(place), &mut 0, READ);
             self.log.publish(&mut taker);
             if !matches!(read, Read::Bytes(_)) {
                 break;
@@ -62,8 +64,14 @@ impl Output {
         }
     }
 
-    /// Reads until there is a frame's worth or the terminal is dry; tells which by the last read.
-    fn fill(&mut self, read: &mut impl FnMut(&mut [u8]) -> io::Result<Read>, len: &mut usize) -> Read {
+    /// Reads until there is a frame's worth, or the terminal is dry, or a read has brought less than a whole one but `enough`; tells which by
+    /// the last read.
+    fn fill(
+        &mut self,
+        read: &mut impl FnMut(&mut [u8]) -> io::Result<Read>,
+        len: &mut usize,
+        enough: usize,
+    ) -> Read {
         let mut last = Read::Dry;
         while !self.ended && *len + READ <= OUTPUT_FRAME {
             last = self.log.fill(READ, |place| match read(place) {
@@ -75,7 +83,12 @@ impl Output {
                 }
             });
             match last {
-                Read::Bytes(count) => *len += count,
+                Read::Bytes(count) => {
+                    *len += count;
+                    if (enough..READ).contains(&count) {
+                        break;
+                    }
+                }
                 Read::Dry => break,
                 Read::End => self.ended = true,
             }

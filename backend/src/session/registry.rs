@@ -19,13 +19,14 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     SessionHandle, Status,
-    actor::{Actor, REQUESTS},
+    actor::Actor,
     display::Display,
     handle::{Shared, now},
     inlet::Inlet,
     input::Input,
     keeping::{Keeping, Record},
     plan::{CreateError, Plan, SpawnDefaults},
+    request::REQUESTS,
     saving::Saving,
 };
 use crate::{

@@ -21,7 +21,7 @@ use tokio::{
 };
 use tracing::Instrument;
 
-use super::{App, Peer, front};
+use super::{App, Peer, front, roaming::Roaming};
 
 /// Most connections at a time that have not become sockets of viewers.
 const CONNECTIONS: usize = 1024;
@@ -131,7 +131,8 @@ async fn connection((stream, peer): (TcpStream, SocketAddr), app: App, router: R
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEAD_MAX);
-    let mut served = pin!(builder.serve_connection(TokioIo::new(stream), service).with_upgrades());
+    let mut served =
+        pin!(builder.serve_connection(TokioIo::new(Roaming::new(stream)), service).with_upgrades());
     let result = tokio::select! {
         result = &mut served => result,
         () = app.0.shutdown.cancelled() => {

@@ -115,9 +115,15 @@ impl Viewer {
         if slow {
             sleep_until(self.free).await;
         }
-        if (slow || !self.connection.has_more())
-            && let Some((opcode, message)) = self.dialect.acknowledgement()
-        {
+        if slow || !self.connection.has_more() {
+            self.acknowledge().await?;
+        }
+        Ok(())
+    }
+
+    /// Says that what has come is dealt with, if that is not said yet.
+    pub(crate) async fn acknowledge(&mut self) -> anyhow::Result<()> {
+        if let Some((opcode, message)) = self.dialect.acknowledgement() {
             self.connection.send(opcode, &message).await?;
         }
         Ok(())

@@ -141,18 +141,20 @@ async fn flood(
     Ok(floods)
 }
 
+/// Between a key and the next one. Somebody who types leaves the server more time than that to deal with what follows an echo, such as
+/// the viewer's acknowledgement.
+const MOMENT: Duration = Duration::from_millis(1);
+
 /// Types keys, each when the one before has come back and a moment has passed, and gives the times in microseconds.
 async fn keys_to_echoes(viewer: &mut Viewer, keys: usize) -> anyhow::Result<Vec<f64>> {
     let mut times = Vec::with_capacity(keys);
-    for key in 0..keys {
+    for _ in 0..keys {
         let start = Instant::now();
         viewer.type_in(&[KEY]).await?;
         viewer.until_byte(KEY).await?;
         times.push(start.elapsed().as_secs_f64() * 1e6);
-        // Now and then, so that keys do not fall into step with anything.
-        if key % 16 == 15 {
-            sleep(Duration::from_millis(1)).await;
-        }
+        viewer.acknowledge().await?;
+        sleep(MOMENT).await;
     }
     Ok(times)
 }

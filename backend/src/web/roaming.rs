@@ -1,0 +1,133 @@
+//! A connection that is watched where it is used.
+
+use std::{
+    io::{self, IoSlice},
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+    runtime::{Handle, Id},
+};
+
+/// A TCP connection that the runtime watches in which it was polled last.
+///
+/// A tokio socket stays with the runtime that it was made in. Of a viewer who is carried to the threads for floods, every acknowledgement
+/// would go on waking the thread for keys, just to have it wake the other one.
+#[derive(Debug)]
+pub(super) struct Roaming {
+    /// None when moving it has failed.
+    stream: Option<TcpStream>,
+    at: Id,
+}
+
+impl Roaming {
+    /// Takes what is watched by the runtime that this is called within.
+    pub(super) fn new(stream: TcpStream) -> Self {
+        Self { stream: Some(stream), at: Handle::current().id() }
+    }
+
+    /// The stream, watched by this runtime. Who waited for it in another one has to ask again.
+    fn here(&mut self) -> io::Result<Pin<&mut TcpStream>> {
+        let here = Handle::current().id();
+        if self.at != here {
+            let moved = self.stream.take().map(|stream| TcpStream::from_std(stream.into_std()?));
+            self.stream = moved.transpose()?;
+            self.at = here;
+        }
+        self.stream.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+}
+
+impl AsyncRead for Roaming {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.here()?.poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Roaming {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.here()?.poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.here()?.poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.here()?.poll_shutdown(context)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.here()?.poll_write_vectored(context, bytes)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.as_ref().is_some_and(AsyncWrite::is_write_vectored)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+        runtime::Builder,
+        time::timeout,
+    };
+
+    use super::*;
+
+    /// Nothing here takes long; what hangs is reported by this.
+    const DEADLINE: Duration = Duration::from_secs(20);
+
+    #[test]
+    fn it_goes_on_in_another_runtime_when_the_first_one_no_longer_runs() {
+        let runtime = || Builder::new_current_thread().enable_all().build().unwrap();
+        let (first, second) = (runtime(), runtime());
+        let (mut near, far) = first.block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            (Roaming::new(near), listener.accept().await.unwrap().0.into_std().unwrap())
+        });
+        for round in 0..2_u8 {
+            for runtime in [&second, &first] {
+                runtime.block_on(async {
+                    let mut there = TcpStream::from_std(far.try_clone().unwrap()).unwrap();
+                    let exchange = async {
+                        let mut seen = [0; 2];
+                        // The far end speaks only once this one waits.
+                        let (read, write) = tokio::join!(near.read_exact(&mut seen), async {
+                            tokio::task::yield_now().await;
+                            there.write_all(&[round, 1]).await
+                        });
+                        write.unwrap();
+                        read.unwrap();
+                        assert_eq!(seen, [round, 1]);
+                        near.write_all(b"and back").await.unwrap();
+                        let mut back = [0; 8];
+                        there.read_exact(&mut back).await.unwrap();
+                        assert_eq!(&back, b"and back");
+                    };
+                    timeout(DEADLINE, exchange).await.unwrap();
+                });
+            }
+        }
+    }
+}

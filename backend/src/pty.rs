@@ -85,9 +85,13 @@ impl Pty {
     /// # Errors
     /// Those of epoll(7) and of the runtime's reactor, as when it has been shut down.
     pub async fn writable(&self) -> io::Result<()> {
-        let room = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
-        room.add(self.master.get_ref(), EpollEvent::new(EpollFlags::EPOLLOUT, 0))?;
-        sys::watch(room.0, Interest::READABLE)?.readable().await.map(drop)
+        // On the heap, since every session has room for what it may wait for.
+        let room = Box::pin(async {
+            let room = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+            room.add(self.master.get_ref(), EpollEvent::new(EpollFlags::EPOLLOUT, 0))?;
+            sys::watch(room.0, Interest::READABLE)?.readable().await.map(drop)
+        });
+        room.await
     }
 
     /// Reads the program's output, without waiting.

@@ -4,13 +4,14 @@ import { assert, pageTest, until } from "./harness.mjs";
 import { PHONE, invitation } from "./harness/people.mjs";
 
 const EARLY = ".skeleton .xterm-rows";
+const PAGE = "**/page-*.wasm";
 const REST = "**/rest-*.wasm";
 
-/** Holds back all of the page but its first terminal; what lets it come. */
-async function heldBack(page) {
+/** Holds back a part of the page, by default all but its first terminal; what lets it come. */
+async function heldBack(page, part = REST) {
   let release;
   const released = new Promise((done) => (release = done));
-  await page.route(REST, async (route) => {
+  await page.route(part, async (route) => {
     await released;
     await route.continue();
   });
@@ -51,6 +52,21 @@ pageTest("who types while the page comes loses no key", { open: false, command: 
   await page.getByRole("tab").waitFor();
   await page.keyboard.press("Enter");
   await until("all keys", async () => (await terminal.text()).replaceAll("\n", ""), (seen) => seen.includes(text + text));
+});
+
+pageTest("who comes back is connected before the page is there", {}, async ({ page, terminal }) => {
+  await terminal.run("echo here");
+  const release = await heldBack(page, PAGE);
+  const sockets = [];
+  page.on("websocket", (socket) => sockets.push(socket.url()));
+  await page.reload({ waitUntil: "commit" });
+  await until("a connection", () => sockets.length, (count) => count > 0);
+  release();
+  await page.getByRole("tab").waitFor();
+  await terminal.shows(/^here$/m);
+  await terminal.run("echo and here");
+  // It is the one that the page goes on with.
+  assert.equal(sockets.length, 1, sockets.join("\n"));
 });
 
 pageTest("a page that fails to come is asked for again", { open: false }, async (world) => {

@@ -164,6 +164,32 @@ async fn what_cannot_be_started_is_named() {
     assert!(error.to_string().starts_with("could not start in /no/such/folder: No such file"), "{error}");
 }
 
+#[tokio::test]
+async fn a_terminal_that_is_full_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let go = folder.path().join("go");
+    let script = format!(
+        "stty raw -echo; echo ready; until [ -s {go} ]; do sleep 0.01; done; head -c $(cat {go}) | wc -c",
+        go = go.display()
+    );
+    let Shell { pty, child, pipe } = Shell::start(&script).await;
+    read_until(&pty, |seen| seen.contains("ready")).await;
+    let mut count = 0;
+    loop {
+        unistd::write(&pipe, &[b'x'; 100]).unwrap();
+        match pty.write_from(pipe.as_fd(), 100).unwrap() {
+            0 => break,
+            moved => count += moved,
+        }
+    }
+    assert!(timeout(Duration::from_millis(50), pty.writable()).await.is_err(), "it is full");
+    fs::write(&go, format!("{}", count + 1)).unwrap();
+    timeout(DEADLINE, pty.writable()).await.unwrap().unwrap();
+    assert!(pty.write_from(pipe.as_fd(), 1).unwrap() > 0);
+    assert_eq!(read_all(&pty).await.trim(), (count + 1).to_string());
+    drop(child);
+}
+
 #[test]
 fn a_terminal_is_moved_from_one_runtime_to_another() {
     let runtime =

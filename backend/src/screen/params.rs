@@ -49,12 +49,34 @@ impl Params {
         (self.count, self.sub_count, self.digits_for) = (1, 0, Target::Param);
     }
 
+    /// Begins anew, with all bytes of a sequence that are from `0` to `;`.
+    pub(super) fn read(&mut self, mut bytes: &[u8]) {
+        self.clear();
+        while let Some((&first, rest)) = bytes.split_first() {
+            let digits = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
+            if digits == 0 {
+                self.push(first);
+                bytes = rest;
+                continue;
+            }
+            let (number, rest) = bytes.split_at(digits);
+            if let Some(slot) = self.slot() {
+                *slot = number.iter().fold(0, |number, &digit| appended(number, digit));
+            }
+            bytes = rest;
+        }
+    }
+
     /// Takes a byte from `0` to `;`.
     pub(super) fn push(&mut self, byte: u8) {
         match byte {
             b';' => self.next_param(),
             b':' => self.next_sub(),
-            _ => self.digit(i32::from(byte) - i32::from(b'0')),
+            digit => {
+                if let Some(slot) = self.slot() {
+                    *slot = appended((*slot).max(0), digit);
+                }
+            }
         }
     }
 
@@ -113,12 +135,17 @@ impl Params {
         self.digits_for = Target::Sub;
     }
 
-    fn digit(&mut self, digit: i32) {
-        let slot = match self.digits_for {
-            Target::Param => &mut self.values[self.count - 1],
-            Target::Sub => &mut self.subs[self.sub_count - 1],
-            Target::Nothing | Target::NoSub => return,
-        };
-        *slot = if *slot == -1 { digit } else { slot.saturating_mul(10).saturating_add(digit) };
+    /// What the next digit belongs to.
+    fn slot(&mut self) -> Option<&mut i32> {
+        match self.digits_for {
+            Target::Param => self.values.get_mut(self.count - 1),
+            Target::Sub => self.subs.get_mut(self.sub_count - 1),
+            Target::Nothing | Target::NoSub => None,
+        }
     }
+}
+
+/// A number with one more digit.
+fn appended(number: i32, digit: u8) -> i32 {
+    number.saturating_mul(10).saturating_add((digit - b'0').into())
 }

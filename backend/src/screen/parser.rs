@@ -4,6 +4,7 @@
 //! are kept on purpose, since the page's terminal has to come to the same screen: bytes that are no UTF-8 vanish, C1
 //! controls count in their UTF-8 form only, and `ESC` ends an OSC whatever follows.
 
+mod runs;
 mod utf8;
 
 use self::utf8::{Decoded, Decoder};
@@ -112,53 +113,6 @@ impl Parser {
             rest = later;
         }
         self.string.shrink_to(if self.string.is_empty() { 0 } else { STRING });
-    }
-
-    /// Prints what is printable at the front, or takes one control.
-    fn text<'a>(&mut self, rest: &'a [u8], terminal: &mut impl Perform) -> &'a [u8] {
-        let ascii = rest.iter().position(|byte| !(0x20..0x7f).contains(byte)).unwrap_or(rest.len());
-        match rest.get(ascii) {
-            // More of the same run may follow in other characters.
-            Some(0x80..) => self.mixed_text(rest, terminal),
-            _ if ascii > 0 => {
-                terminal.print(Text::Ascii(&rest[..ascii]));
-                &rest[ascii..]
-            }
-            Some(&byte) => {
-                self.take(byte.into(), terminal);
-                &rest[1..]
-            }
-            None => &[],
-        }
-    }
-
-    fn mixed_text<'a>(&mut self, mut rest: &'a [u8], terminal: &mut impl Perform) -> &'a [u8] {
-        let mut run = std::mem::take(&mut self.run);
-        run.clear();
-        let control = loop {
-            let whole = utf8::whole_text(rest);
-            run.extend(whole.chars());
-            rest = &rest[whole.len()..];
-            let Some(&byte) = rest.first() else { break None };
-            if byte < 0x20 || byte == 0x7f {
-                break None;
-            }
-            let (decoded, taken) = self.decoder.decode(rest);
-            rest = &rest[taken..];
-            match decoded {
-                Decoded::Char(char @ '\u{80}'..'\u{a0}') => break Some(char),
-                Decoded::Char(char) => run.push(char),
-                Decoded::Nothing => {}
-            }
-        };
-        if !run.is_empty() {
-            terminal.print(Text::Chars(&run));
-        }
-        self.run = run;
-        if let Some(control) = control {
-            self.take(control.into(), terminal);
-        }
-        rest
     }
 
     /// Takes the next character, whatever the state.

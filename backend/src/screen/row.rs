@@ -74,6 +74,16 @@ impl Cell {
         self.text & CLUSTER == 0 && self.text & TEXT != 0
     }
 
+    /// Whether a character of ASCII stands in it.
+    pub(super) const fn is_ascii(self) -> bool {
+        self.text & !0x7f == 1 << WIDTH_SHIFT && self.text & 0x7f != 0
+    }
+
+    /// What character of ASCII that is.
+    pub(super) const fn low_byte(self) -> u8 {
+        self.text.to_le_bytes()[0]
+    }
+
     /// How many columns its glyph takes: 1 or 2, and 0 for the second column of a wide one.
     pub(super) const fn width(self) -> u8 {
         (self.text >> WIDTH_SHIFT) as u8

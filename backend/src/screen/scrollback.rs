@@ -1,21 +1,16 @@
 //! Rows that have scrolled out of sight, packed; all but the newest are compressed as well.
 
 mod block;
+mod packed;
 mod packing;
 
 use std::collections::VecDeque;
 
-use self::{
-    block::Block,
-    packing::{pack, unpack},
-};
+use self::{block::Block, packed::Packed};
 use super::row::Row;
 
-/// So much is compressed at a time, in bytes: rows, and what the allocator takes for each.
+/// So much is compressed at a time, in bytes.
 const BLOCK: usize = 64 * 1024;
-
-/// What a row takes beside its bytes.
-const BESIDE: usize = 32;
 
 /// The last rows of a bounded number.
 #[derive(Clone, Debug)]
@@ -24,17 +19,14 @@ pub(super) struct Scrollback {
     blocks: VecDeque<Block>,
     /// How many rows these are.
     compressed: usize,
-    /// The newest, each of them packed.
-    newest: VecDeque<Box<[u8]>>,
-    /// What these take.
-    taken: usize,
+    newest: Packed,
     limit: usize,
 }
 
 impl Scrollback {
     /// Keeps `limit` rows.
     pub(super) fn new(limit: usize) -> Self {
-        Self { blocks: VecDeque::new(), compressed: 0, newest: VecDeque::new(), taken: 0, limit }
+        Self { blocks: VecDeque::new(), compressed: 0, newest: Packed::default(), limit }
     }
 
     pub(super) fn is_kept(&self) -> bool {
@@ -53,24 +45,22 @@ impl Scrollback {
         if self.len() == self.limit {
             self.drop_first();
         }
-        self.put(pack(row));
+        self.newest.push(row);
         // Twice as much as is compressed, so that rows which go back and forth are not compressed again and again.
-        if self.taken >= 2 * BLOCK {
+        if self.newest.size() >= 2 * BLOCK {
             self.compress();
         }
     }
 
     /// Takes the last row back.
     pub(super) fn pop(&mut self) -> Option<Row> {
-        if self.newest.is_empty()
+        if self.newest.len() == 0
             && let Some(block) = self.blocks.pop_back()
         {
             self.compressed -= block.len();
-            block.rows().for_each(|row| self.put(row));
+            self.newest = block.decompress();
         }
-        let row = self.newest.pop_back()?;
-        self.taken -= row.len() + BESIDE;
-        Some(unpack(&row))
+        self.newest.pop()
     }
 
     pub(super) fn clear(&mut self) {
@@ -84,21 +74,15 @@ impl Scrollback {
             let skipped = first.saturating_sub(before).min(block.len());
             before += block.len();
             // What is skipped as a whole is not decompressed.
-            (skipped < block.len()).then(|| block.rows().skip(skipped)).into_iter().flatten()
+            let rows = (skipped < block.len()).then(|| block.decompress().into_iter_from(skipped));
+            rows.into_iter().flatten()
         });
-        let skipped = first.saturating_sub(self.compressed);
-        let newest = self.newest.range(skipped.min(self.newest.len())..);
-        compressed.map(|row| unpack(&row)).chain(newest.map(|row| unpack(row)))
+        compressed.chain(self.newest.iter_from(first.saturating_sub(self.compressed)))
     }
 
     /// All rows, the oldest first.
     pub(super) fn iter(&self) -> impl Iterator<Item = Row> + '_ {
         self.iter_from(0)
-    }
-
-    fn put(&mut self, row: Box<[u8]>) {
-        self.taken += row.len() + BESIDE;
-        self.newest.push_back(row);
     }
 
     fn drop_first(&mut self) {
@@ -108,21 +92,17 @@ impl Scrollback {
             if block.len() == 0 {
                 self.blocks.pop_front();
             }
-        } else if let Some(row) = self.newest.pop_front() {
-            self.taken -= row.len() + BESIDE;
+        } else {
+            self.newest.drop_first(1);
         }
     }
 
     /// Compresses the older ones of the newest rows.
     fn compress(&mut self) {
-        let (mut count, mut taken) = (0, 0);
-        while let Some(row) = self.newest.get(count).filter(|_| taken < BLOCK) {
-            taken += row.len() + BESIDE;
-            count += 1;
-        }
-        self.taken -= taken;
-        self.compressed += count;
-        self.blocks.push_back(Block::compress(self.newest.drain(..count)));
+        let block = Block::compress(self.newest.first(BLOCK));
+        self.newest.drop_first(block.len());
+        self.compressed += block.len();
+        self.blocks.push_back(block);
     }
 }
 
@@ -219,7 +199,7 @@ mod tests {
             row.write_ascii(0, format!("{number}: a line of text as programs print them").as_bytes(), 0);
             scrollback.push(&row);
         }
-        let bytes = scrollback.blocks.iter().map(Block::size).sum::<usize>() + scrollback.taken;
+        let bytes = scrollback.blocks.iter().map(Block::size).sum::<usize>() + scrollback.newest.size();
         assert!(bytes < 300_000, "{bytes}");
     }
 }

@@ -77,6 +77,11 @@ fn underline(style: &mut Style, underline: Underline) {
 /// `38`, `48` and `58`, whose colour follows: `;5;n`, `;2;r;g;b`, `:5:n`, `:2::r:g:b`, and what was ever made of these. Says how
 /// many parameters the colour took.
 fn extended(colour: &mut Colour, params: &Params, at: usize) -> usize {
+    let byte = |value: i32| if value == -1 { 0 } else { value.to_le_bytes()[0] };
+    if params.get(at + 1) == 5 && params.subs(at).is_empty() && params.subs(at + 1).is_empty() {
+        *colour = Colour::Indexed(byte(params.get(at + 2)));
+        return 2;
+    }
     // Target, mode, colour space, and three values.
     let mut values = [0, 0, -1, 0, 0, 0];
     let (mut taken, mut space) = (0, 0);
@@ -111,7 +116,6 @@ fn extended(colour: &mut Colour, params: &Params, at: usize) -> usize {
             break;
         }
     }
-    let byte = |value: i32| if value == -1 { 0 } else { value.to_le_bytes()[0] };
     match values[1] {
         2 => *colour = Colour::Rgb(byte(values[3]), byte(values[4]), byte(values[5])),
         5 => *colour = Colour::Indexed(byte(values[3])),

@@ -1,7 +1,9 @@
 //! How a cell looks: colours, attributes, hyperlink.
 
+use std::hash::{Hash, Hasher};
+
 /// A colour as SGR sets it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Colour {
     /// The theme's own.
     #[default]
@@ -14,8 +16,20 @@ pub(super) enum Colour {
     Rgb(u8, u8, u8),
 }
 
+impl Colour {
+    /// A number for each colour.
+    const fn bits(self) -> u32 {
+        match self {
+            Self::Default => 0,
+            Self::Ansi(number) => 1 << 24 | number as u32,
+            Self::Indexed(number) => 2 << 24 | number as u32,
+            Self::Rgb(red, green, blue) => u32::from_be_bytes([3, red, green, blue]),
+        }
+    }
+}
+
 /// Attributes that are on or off, as bits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Attributes(u16);
 
 impl Attributes {
@@ -48,7 +62,7 @@ impl Attributes {
 }
 
 /// How a cell is underlined (`SGR 4:n`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Underline {
     #[default]
     None,
@@ -74,7 +88,7 @@ impl Underline {
 }
 
 /// The number of a hyperlink in its table; 0 is none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct LinkId(pub(super) u32);
 
 impl LinkId {
@@ -82,7 +96,7 @@ impl LinkId {
 }
 
 /// Everything about a cell but its text.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Style {
     pub(super) foreground: Colour,
     pub(super) background: Colour,
@@ -90,6 +104,16 @@ pub(super) struct Style {
     pub(super) underline: Underline,
     pub(super) underline_colour: Colour,
     pub(super) link: LinkId,
+}
+
+/// In few steps, since it is looked up whenever a program changes it.
+impl Hash for Style {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let pair = |low: u32, high: u32| u64::from(high) << 32 | u64::from(low);
+        state.write_u64(pair(self.foreground.bits(), self.background.bits()));
+        state.write_u64(pair(self.underline_colour.bits(), self.link.0));
+        state.write_u32(u32::from(self.attributes.0) << 8 | self.underline as u32);
+    }
 }
 
 impl Style {

@@ -12,6 +12,9 @@ use super::{
     width::{Preceding, measure},
 };
 
+/// A hint, not a character.
+const SOFT_HYPHEN: char = '\u{ad}';
+
 /// Both buffers and everything that applies to them.
 #[derive(Clone, Debug)]
 pub(super) struct Terminal {
@@ -165,9 +168,13 @@ impl Terminal {
                     self.print_char(byte.into());
                 }
             }
-            Text::Chars(chars) => {
-                for &char in chars {
-                    self.print_char(char);
+            Text::Chars(mut chars) => {
+                while let Some((&first, _)) = chars.split_first() {
+                    let printed = if self.prints_plainly() { self.print_row(chars) } else { 0 };
+                    if printed == 0 {
+                        self.print_char(first);
+                    }
+                    chars = &chars[printed.max(1)..];
                 }
             }
         }
@@ -203,9 +210,35 @@ impl Terminal {
         }
     }
 
+    /// Prints characters up to the first one that does not simply come after the one before, in the same row. Says how many.
+    fn print_row(&mut self, chars: &[char]) -> usize {
+        let (style, columns) = (self.pen_id(), self.columns);
+        let mut preceding = self.preceding;
+        let buffer = self.buffer_mut();
+        let mut x = buffer.x;
+        let row = buffer.row();
+        let printed = chars.iter().take_while(|&&char| {
+            let now = measure(char, preceding);
+            let width = usize::from(now.width);
+            let is_simple = !now.joins && x + width <= columns && char != SOFT_HYPHEN;
+            if is_simple {
+                row.set(x, Cell::char(char, now.width, style));
+                if width == 2 {
+                    row.set(x + 1, Cell::continuation(style));
+                }
+                x += width;
+                preceding = Some(now);
+            }
+            is_simple
+        });
+        let printed = printed.count();
+        buffer.x = x;
+        self.preceding = preceding;
+        printed
+    }
+
     fn print_char(&mut self, char: char) {
-        // A soft hyphen is a hint, not a character.
-        if char == '\u{ad}' {
+        if char == SOFT_HYPHEN {
             return;
         }
         let char = self.charsets.get(self.level.into()).map(char);

@@ -1,9 +1,11 @@
 //! Packed rows, compressed together.
 
+use super::packed::{Length, Packed};
+
 /// Some rows, of which the oldest may have been dropped.
 #[derive(Clone, Debug)]
 pub(super) struct Block {
-    /// Each row's length, then the row; compressed.
+    /// All lengths, then all rows; compressed.
     bytes: Box<[u8]>,
     /// How much that was.
     uncompressed: usize,
@@ -11,17 +13,13 @@ pub(super) struct Block {
     dropped: usize,
 }
 
-/// A row's length.
-type Length = u64;
-
 impl Block {
-    pub(super) fn compress(rows: impl ExactSizeIterator<Item = Box<[u8]>>) -> Self {
-        let count = rows.len();
-        let mut bytes = Vec::new();
-        for row in rows {
-            bytes.extend_from_slice(&(row.len() as Length).to_le_bytes());
-            bytes.extend_from_slice(&row);
-        }
+    /// Compresses rows of these lengths, which lie in these bytes.
+    pub(super) fn compress((lengths, rows): (impl ExactSizeIterator<Item = Length>, &[u8])) -> Self {
+        let count = lengths.len();
+        let mut bytes = Vec::with_capacity(count * size_of::<Length>() + rows.len());
+        bytes.extend(lengths.flat_map(Length::to_le_bytes));
+        bytes.extend_from_slice(rows);
         let compressed = lz4_flex::block::compress(&bytes).into_boxed_slice();
         Self { bytes: compressed, uncompressed: bytes.len(), rows: count, dropped: 0 }
     }
@@ -42,30 +40,17 @@ impl Block {
         self.dropped += 1;
     }
 
-    /// The rows that are left, the oldest first.
-    pub(super) fn rows(&self) -> impl Iterator<Item = Box<[u8]>> + use<> {
-        let bytes = lz4_flex::block::decompress(&self.bytes, self.uncompressed).unwrap_or_else(|error| {
+    /// The rows that are left.
+    pub(super) fn decompress(&self) -> Packed {
+        let mut bytes = lz4_flex::block::decompress(&self.bytes, self.uncompressed).unwrap_or_else(|error| {
             tracing::error!(%error, "could not bring back what has scrolled out");
             Vec::new()
         });
-        Rows { bytes, at: 0 }.skip(self.dropped)
-    }
-}
-
-/// Rows that have been decompressed.
-struct Rows {
-    bytes: Vec<u8>,
-    at: usize,
-}
-
-impl Iterator for Rows {
-    type Item = Box<[u8]>;
-
-    fn next(&mut self) -> Option<Box<[u8]>> {
-        let (length, rest) = self.bytes.get(self.at..)?.split_first_chunk()?;
-        let length = usize::try_from(Length::from_le_bytes(*length)).ok()?;
-        let row = rest.get(..length)?.into();
-        self.at += size_of::<Length>() + length;
-        Some(row)
+        let (lengths, _) = bytes.as_chunks();
+        let lengths = lengths.iter().take(self.rows).map(|&length| Length::from_le_bytes(length)).collect();
+        bytes.drain(..bytes.len().min(self.rows * size_of::<Length>()));
+        let mut rows = Packed::new(lengths, bytes);
+        rows.drop_first(self.dropped.min(rows.len()));
+        rows
     }
 }

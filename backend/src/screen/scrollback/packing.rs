@@ -22,21 +22,19 @@ mod run {
     pub(super) const BITS: u32 = 3;
 }
 
-pub(super) fn pack(row: &Row) -> Box<[u8]> {
-    let cells = row.cells();
-    let mut bytes = Vec::with_capacity(2 * cells.len() + 2);
+/// Appends a row.
+pub(super) fn pack(row: &Row, bytes: &mut Vec<u8>) {
     bytes.push(u8::from(row.wrapped));
-    let mut rest = cells;
+    let mut rest = row.cells();
     let mut style: StyleId = 0;
     while let Some(first) = rest.first() {
         if first.style() != style {
             style = first.style();
-            number(&mut bytes, style.into(), run::STYLE);
+            number(bytes, style.into(), run::STYLE);
         }
-        let taken = pack_run(&mut bytes, rest, style);
+        let taken = pack_run(bytes, rest, style);
         rest = &rest[taken.max(1)..];
     }
-    bytes.as_slice().into()
 }
 
 /// Packs the cells at the front that are alike, and says how many they are.
@@ -54,6 +52,13 @@ fn pack_run(bytes: &mut Vec<u8>, cells: &[Cell], style: StyleId) -> usize {
             2 * pairs
         }
         (Glyph::Char(_), _) => {
+            // Most text begins with these, and they are quickly copied.
+            let count = alike(cells, style, Cell::is_ascii);
+            if count > 0 {
+                number(bytes, count as u64, run::NARROW);
+                bytes.extend(cells[..count].iter().map(|cell| cell.low_byte()));
+                return count;
+            }
             let count = alike(cells, style, |cell| cell.width() == 1 && cell.has_char());
             text(bytes, run::NARROW, cells[..count].iter());
             count
@@ -118,12 +123,7 @@ fn text<'a>(bytes: &mut Vec<u8>, kind: u64, cells: impl Iterator<Item = &'a Cell
     let chars = cells.filter_map(|cell| cell.as_char());
     let length: usize = chars.clone().map(char::len_utf8).sum();
     number(bytes, length as u64, kind);
-    for char in chars {
-        match u8::try_from(char) {
-            Ok(ascii @ ..0x80) => bytes.push(ascii),
-            _ => bytes.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes()),
-        }
-    }
+    chars.for_each(|char| bytes.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes()));
 }
 
 /// Appends a number with a kind, seven bits to a byte, the lowest first.
@@ -187,11 +187,17 @@ pub(super) mod tests {
         proptest::collection::vec(group, 0..60).prop_map(|groups| groups.concat())
     }
 
+    fn packed(row: &Row) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        pack(row, &mut bytes);
+        bytes
+    }
+
     proptest! {
         #[test]
         fn a_row_comes_back_as_it_was(cells in cells(), wrapped: bool) {
             let row = Row::from_cells(cells, wrapped);
-            prop_assert_eq!(unpack(&pack(&row)), row);
+            prop_assert_eq!(unpack(&packed(&row)), row);
         }
 
         #[test]
@@ -210,6 +216,6 @@ pub(super) mod tests {
     fn plain_text_takes_little_more_than_its_characters() {
         let mut row = Row::default();
         row.write_ascii(0, &[b'x'; 80], 0);
-        assert!(pack(&row).len() < 84);
+        assert!(packed(&row).len() < 84);
     }
 }

@@ -1,0 +1,131 @@
+//! What most output is made of, taken as a whole: runs of text, and control sequences of numbers.
+
+use super::{
+    Parser, Perform, Text,
+    utf8::{self, Decoded},
+};
+
+impl Parser {
+    /// Prints what is printable at the front, or takes one control.
+    pub(super) fn text<'a>(&mut self, rest: &'a [u8], terminal: &mut impl Perform) -> &'a [u8] {
+        let ascii = rest.iter().position(|byte| !(0x20..0x7f).contains(byte)).unwrap_or(rest.len());
+        match rest.get(ascii) {
+            // More of the same run may follow in other characters.
+            Some(0x80..) => self.mixed_text(rest, terminal),
+            _ if ascii > 0 => {
+                terminal.print(Text::Ascii(&rest[..ascii]));
+                &rest[ascii..]
+            }
+            Some(&byte) => self.sequence(rest, terminal).unwrap_or_else(|| {
+                self.take(byte.into(), terminal);
+                &rest[1..]
+            }),
+            None => &[],
+        }
+    }
+
+    /// Takes a whole control sequence at the front, if it is of the kind that most are: numbers, and what they are for. It is what
+    /// [`take`](Self::take) would do with one byte after another.
+    fn sequence<'a>(&mut self, rest: &'a [u8], terminal: &mut impl Perform) -> Option<&'a [u8]> {
+        let numbers = rest.strip_prefix(b"\x1b[")?;
+        let length = numbers.iter().position(|byte| !(0x30..=0x3b).contains(byte))?;
+        let last = Some(numbers[length]).filter(|last| (0x40..0x7f).contains(last))?;
+        self.params.read(&numbers[..length]);
+        terminal.csi((0, last), &self.params);
+        Some(&numbers[length + 1..])
+    }
+
+    fn mixed_text<'a>(&mut self, mut rest: &'a [u8], terminal: &mut impl Perform) -> &'a [u8] {
+        let mut run = std::mem::take(&mut self.run);
+        run.clear();
+        let control = loop {
+            let whole = utf8::whole_text(rest);
+            run.extend(whole.chars());
+            rest = &rest[whole.len()..];
+            let Some(&byte) = rest.first() else { break None };
+            if byte < 0x20 || byte == 0x7f {
+                break None;
+            }
+            let (decoded, taken) = self.decoder.decode(rest);
+            rest = &rest[taken..];
+            match decoded {
+                Decoded::Char(char @ '\u{80}'..'\u{a0}') => break Some(char),
+                Decoded::Char(char) => run.push(char),
+                Decoded::Nothing => {}
+            }
+        };
+        if !run.is_empty() {
+            terminal.print(Text::Chars(&run));
+        }
+        self.run = run;
+        if let Some(control) = control {
+            self.take(control.into(), terminal);
+        }
+        rest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use limpet_shared::Winsize;
+    use proptest::prelude::*;
+
+    use crate::screen::Screen;
+
+    fn piece() -> impl Strategy<Value = &'static str> {
+        proptest::sample::select(vec![
+            "text",
+            " ",
+            "\r\n",
+            "\t",
+            "é",
+            "日本",
+            "e\u{301}",
+            "\u{301}",
+            "\u{ad}",
+            "👩\u{200d}👧",
+            "\u{9b}1m",
+            "─────────────────",
+            "\x1b[31m",
+            "\x1b[1;38;5;99m",
+            "\x1b[38;5m",
+            "\x1b[38;5;m",
+            "\x1b[48:5:1m",
+            "\x1b[38;2;1;2;3m",
+            "\x1b[4:3m",
+            "\x1b[58:2::1:2:3m",
+            "\x1b[;m",
+            "\x1b[00007m",
+            "\x1b[99999999999m",
+            "\x1b[m",
+            "\x1b[3b",
+            "\x1b[2;3H",
+            "\x1b[K",
+            "\x1b[4h",
+            "\x1b[4l",
+            "\x1b[1 q",
+            "\x1b[1:2:3H",
+            "\x1b[1\x07m",
+            "\x1b[1\x1b[4m",
+            "\x1b(0",
+            "\x1b(B",
+            "\x1b]8;;x:y\x1b\\",
+            "\x1b[1;1;1;1;1;1;1;1;1;1;1;1;1;1;1;1;1;1;1;1;1;1;1;1;1;1;1;1;1;1;1;1;7;1m",
+        ])
+    }
+
+    proptest! {
+        #[test]
+        fn output_may_be_cut_anywhere(pieces in proptest::collection::vec(piece(), 0..60)) {
+            let output = pieces.concat();
+            let screen = |pieces: &mut dyn Iterator<Item = &[u8]>| {
+                let mut screen = Screen::new(Winsize::cells(20, 5), 10);
+                pieces.for_each(|piece| screen.feed(piece));
+                screen.snapshot(usize::MAX)
+            };
+            let (whole, cut) =
+                (screen(&mut [output.as_bytes()].into_iter()), screen(&mut output.as_bytes().chunks(1)));
+            prop_assert_eq!((whole.output, whole.unfinished), (cut.output, cut.unfinished));
+        }
+    }
+}

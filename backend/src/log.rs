@@ -6,10 +6,12 @@
 //!
 //! * [`ring`] holds the bytes, in [`memory`] that outlives the server.
 //! * [`recent`] holds the frames that readers have yet to get.
+//! * [`state`] is these two and the cursors, under one lock.
 
 pub(crate) mod memory;
 mod recent;
 mod ring;
+mod state;
 #[cfg(test)]
 mod tests;
 
@@ -19,11 +21,16 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use limpet_shared::{Header, OutputOffset, limits::OUTPUT_FRAME};
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
-use self::{memory::Words, recent::Recent, ring::Ring};
+use self::{
+    memory::Words,
+    recent::Recent,
+    ring::Ring,
+    state::{Cursor, State},
+};
 
 /// The least that a log keeps, in bytes; a smaller wish is raised to it. It leaves room for a writer that waits for its
 /// readers to notice that it should.
@@ -45,21 +52,18 @@ pub fn memory(tail: usize) -> io::Result<OwnedFd> {
 #[derive(Clone, Debug)]
 pub struct Log {
     shared: Arc<Shared>,
-    end: watch::Receiver<OutputOffset>,
 }
 
 /// The one who appends. When it is dropped the log is complete.
 #[derive(Debug)]
 pub struct LogWriter {
     shared: Arc<Shared>,
-    end: watch::Sender<OutputOffset>,
 }
 
 /// A cursor: the offset up to which somebody has been given the log.
 #[derive(Debug)]
 pub struct LogReader {
     shared: Arc<Shared>,
-    end: watch::Receiver<OutputOffset>,
     id: u64,
     cursor: OutputOffset,
 }
@@ -78,29 +82,10 @@ pub enum Next {
 #[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
+    /// Wakes readers when there is more, or there never will be.
+    grown: Notify,
     /// Wakes the writer when readers have come nearer, or gone.
     consumed: Notify,
-}
-
-#[derive(Debug)]
-struct State {
-    ring: Ring,
-    recent: Recent,
-    /// Bytes that are kept for readers.
-    tail: usize,
-    /// The end of what readers know of.
-    published: OutputOffset,
-    cursors: Vec<Cursor>,
-    next_id: u64,
-}
-
-#[derive(Debug)]
-struct Cursor {
-    id: u64,
-    at: OutputOffset,
-    claim: Claim,
-    /// Where it is believed again that it keeps up, after it has not.
-    trusted_from: OutputOffset,
 }
 
 /// What a reader may expect of the writer.
@@ -135,17 +120,17 @@ pub(crate) fn log(memory: BorrowedFd<'_>) -> io::Result<(LogWriter, Log, Words)>
     let (words, input, circle) = memory::map(memory)?;
     let ring = Ring::open(words, circle);
     let (tail, published) = (ring.capacity().saturating_sub(SPARE), ring.end());
-    let state = State { ring, recent: Recent::default(), tail, published, cursors: Vec::new(), next_id: 0 };
-    let shared = Arc::new(Shared { state: Mutex::new(state), consumed: Notify::new() });
-    let (end, receiver) = watch::channel(published);
-    Ok((LogWriter { shared: Arc::clone(&shared), end }, Log { shared, end: receiver }, input))
+    let (recent, cursors) = (Recent::default(), Vec::new());
+    let state = State { ring, recent, tail, published, is_complete: false, cursors, next_id: 0 };
+    let shared = Arc::new(Shared { state: Mutex::new(state), grown: Notify::new(), consumed: Notify::new() });
+    Ok((LogWriter { shared: Arc::clone(&shared) }, Log { shared }, input))
 }
 
 impl Log {
     /// The offset after the last byte.
     #[must_use]
     pub fn end(&self) -> OutputOffset {
-        *self.end.borrow()
+        self.shared.lock().published
     }
 
     /// The offset of the first byte that is still kept.
@@ -162,7 +147,7 @@ impl Log {
         let id = state.next_id;
         state.next_id += 1;
         state.cursors.push(Cursor { id, at: cursor, claim: Claim::Fastest, trusted_from: cursor });
-        LogReader { shared: Arc::clone(&self.shared), end: self.end.clone(), id, cursor }
+        LogReader { shared: Arc::clone(&self.shared), id, cursor }
     }
 
     /// Has `look` look at the output from `start` on, up to the log's end, `most` bytes of it at most. None if it is not kept. Nobody gets
@@ -179,7 +164,7 @@ impl LogWriter {
     /// The offset after the last byte that readers know of.
     #[must_use]
     pub fn end(&self) -> OutputOffset {
-        *self.end.borrow()
+        self.shared.lock().published
     }
 
     /// Has `read` put at most `most` bytes at the log's end, and say how many. Readers know nothing of them yet.
@@ -207,7 +192,7 @@ impl LogWriter {
 
     /// Makes what has been put into the log known to readers, and gives it to `taker` first.
     pub fn publish(&mut self, taker: impl FnOnce(&[u8])) {
-        let end = {
+        {
             let mut state = self.shared.lock();
             let (start, end) = (state.published, state.ring.end());
             if start == end {
@@ -215,9 +200,8 @@ impl LogWriter {
             }
             taker(state.ring.read(start, end));
             state.publish(end);
-            end
-        };
-        self.end.send_replace(end);
+        }
+        self.shared.grown.notify_waiters();
     }
 
     /// Where readers stand.
@@ -276,7 +260,7 @@ impl LogReader {
     /// The end of the log.
     #[must_use]
     pub fn end(&self) -> OutputOffset {
-        *self.end.borrow()
+        self.shared.lock().published
     }
 
     /// What this reader may expect of the writer: to be waited for if it is the fastest, unless told otherwise.
@@ -298,9 +282,25 @@ impl LogReader {
 
     /// Waits until there is output after the cursor. False if the log is complete and there never will be. Cancel
     /// safe.
-    pub async fn ready(&mut self) -> bool {
-        let cursor = self.cursor;
-        self.end.wait_for(|&end| end > cursor).await.is_ok()
+    pub async fn ready(&self) -> bool {
+        loop {
+            // From here on nothing is missed, so it comes before the look at what there is.
+            let grown = self.shared.grown.notified();
+            {
+                let state = self.shared.lock();
+                if state.published > self.cursor || state.is_complete {
+                    return state.published > self.cursor;
+                }
+            }
+            grown.await;
+        }
+    }
+}
+
+impl Drop for LogWriter {
+    fn drop(&mut self) {
+        self.shared.lock().is_complete = true;
+        self.shared.grown.notify_waiters();
     }
 }
 
@@ -315,83 +315,9 @@ impl Drop for LogReader {
     }
 }
 
-impl Cursor {
-    fn is_to_get_all(&self) -> bool {
-        self.claim == Claim::All && self.at >= self.trusted_from
-    }
-
-    fn distrust(&mut self, tail: usize) {
-        self.trusted_from = self.at.advanced(tail);
-    }
-}
-
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing under this lock panics half-way through a change, so what a panic left behind is whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-impl State {
-    fn start(&self) -> OutputOffset {
-        self.published.before(self.tail)
-    }
-
-    /// Somebody may be given everything before `end`. Frames are made of what somebody waits for.
-    fn publish(&mut self, end: OutputOffset) {
-        let waited_for =
-            self.cursors.iter().any(|cursor| cursor.at == self.published || self.recent.holds(cursor.at));
-        if waited_for {
-            let mut at = self.published;
-            while at < end {
-                let next = end.min(at.advanced(OUTPUT_FRAME));
-                self.recent.push(at, frame(&self.ring, at, next));
-                at = next;
-            }
-        } else {
-            self.recent.clear();
-        }
-        self.published = end;
-    }
-
-    /// A frame of at most `max` bytes of output from `cursor` on.
-    fn read(&self, cursor: OutputOffset, max: usize) -> Next {
-        let end = self.published.min(cursor.advanced(max.min(OUTPUT_FRAME)));
-        if cursor < self.start() {
-            return Next::Lost;
-        }
-        if cursor >= end {
-            return Next::Dry;
-        }
-        match self.recent.starting_at(cursor) {
-            Some(frame) if frame.len() - Header::LEN <= max => Next::Frame(frame),
-            _ => Next::Frame(frame(&self.ring, cursor, end)),
-        }
-    }
-
-    fn cursor(&mut self, id: u64) -> Option<&mut Cursor> {
-        self.cursors.iter_mut().find(|cursor| cursor.id == id)
-    }
-
-    fn move_cursor(&mut self, id: u64, to: OutputOffset) {
-        if let Some(cursor) = self.cursor(id) {
-            cursor.at = to;
-        }
-        self.forget_frames();
-    }
-
-    /// Frames that nobody waits for any more are not kept.
-    fn forget_frames(&mut self) {
-        let slowest = self.cursors.iter().map(|cursor| cursor.at).min();
-        self.recent.forget_before(slowest.unwrap_or(self.published));
-    }
-}
-
-/// A data frame with what is in the ring from `start` to `end`.
-fn frame(ring: &Ring, start: OutputOffset, end: OutputOffset) -> Bytes {
-    let output = ring.read(start, end);
-    let mut frame = BytesMut::with_capacity(Header::LEN + output.len());
-    frame.extend_from_slice(&Header::data(start.get()).encode());
-    frame.extend_from_slice(output);
-    frame.freeze()
 }

@@ -127,7 +127,7 @@ fn new_frames_are_shared_not_copied() {
 #[tokio::test]
 async fn a_reader_waits_for_output_and_learns_that_there_is_no_more() {
     let (mut source, log) = source();
-    let mut reader = log.reader(OutputOffset::ZERO);
+    let reader = log.reader(OutputOffset::ZERO);
     let waiting = tokio::spawn(async move { (reader.ready().await, reader) });
     source.append(b"x");
     let (more, mut reader) = waiting.await.unwrap();

@@ -69,7 +69,8 @@ enum State {
 pub(super) struct Parser {
     state: State,
     decoder: Decoder,
-    params: Params,
+    /// Those of the control function at hand. As long as there is none, between two pieces, they take no memory.
+    params: Option<Box<Params>>,
     collected: u32,
     /// The last byte of a device control string's introduction.
     hooked: u8,
@@ -78,7 +79,7 @@ pub(super) struct Parser {
     string_is_too_long: bool,
     /// How many bytes ago what is begun and not ended began.
     unfinished: usize,
-    /// Kept for its memory.
+    /// Kept for its memory, as long as a piece is parsed.
     run: Vec<char>,
 }
 
@@ -92,6 +93,10 @@ impl Parser {
     /// had no effect yet.
     pub(super) fn unfinished(&self) -> usize {
         self.unfinished
+    }
+
+    fn params(&mut self) -> &mut Params {
+        self.params.get_or_insert_default()
     }
 
     /// Parses a piece of output.
@@ -113,6 +118,10 @@ impl Parser {
             rest = later;
         }
         self.string.shrink_to(if self.string.is_empty() { 0 } else { STRING });
+        self.run = Vec::new();
+        if self.is_between() {
+            self.params = None;
+        }
     }
 
     /// Takes the next character, whatever the state.
@@ -208,7 +217,7 @@ impl Parser {
     }
 
     fn begin(&mut self, state: State) {
-        self.params.clear();
+        self.params().clear();
         self.collected = 0;
         self.state = state;
     }
@@ -242,7 +251,7 @@ impl Parser {
             State::DcsPassthrough if whole => terminal.dcs((self.collected, self.hooked), &string),
             _ => terminal.ignored(),
         }
-        self.params.clear();
+        self.params().clear();
         self.collected = 0;
     }
 
@@ -284,7 +293,8 @@ impl Parser {
         match (self.state, byte) {
             (_, 0x40..=0x7e) => {
                 self.state = State::Ground;
-                terminal.csi((self.collected, byte), &self.params);
+                let function = (self.collected, byte);
+                terminal.csi(function, self.params());
             }
             (_, 0x20..=0x2f) => {
                 self.collect(byte);
@@ -294,7 +304,7 @@ impl Parser {
                 self.state = State::CsiIgnore;
             }
             (_, 0x30..=0x3b) => {
-                self.params.push(byte);
+                self.params().push(byte);
                 self.state = State::CsiParam;
             }
             (_, 0x3c..=0x3f) => {
@@ -320,7 +330,7 @@ impl Parser {
                 self.state = State::DcsIgnore;
             }
             (_, 0x30..=0x3b) => {
-                self.params.push(byte);
+                self.params().push(byte);
                 self.state = State::DcsParam;
             }
             (_, 0x3c..=0x3f) => {

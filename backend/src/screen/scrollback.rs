@@ -15,18 +15,24 @@ const BLOCK: usize = 64 * 1024;
 /// The last rows of a bounded number.
 #[derive(Clone, Debug)]
 pub(super) struct Scrollback {
+    limit: usize,
+    /// Most terminals have none: an alternate buffer never has, and who has just begun has none yet.
+    rows: Option<Box<Rows>>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Rows {
     /// All but the newest.
     blocks: VecDeque<Block>,
     /// How many rows these are.
     compressed: usize,
     newest: Packed,
-    limit: usize,
 }
 
 impl Scrollback {
     /// Keeps `limit` rows.
     pub(super) fn new(limit: usize) -> Self {
-        Self { blocks: VecDeque::new(), compressed: 0, newest: Packed::default(), limit }
+        Self { limit, rows: None }
     }
 
     pub(super) fn is_kept(&self) -> bool {
@@ -38,13 +44,43 @@ impl Scrollback {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.compressed + self.newest.len()
+        self.rows.as_ref().map_or(0, |rows| rows.len())
     }
 
     pub(super) fn push(&mut self, row: &Row) {
-        if self.len() == self.limit {
-            self.drop_first();
+        let rows = self.rows.get_or_insert_default();
+        if rows.len() == self.limit {
+            rows.drop_first();
         }
+        rows.push(row);
+    }
+
+    /// Takes the last row back.
+    pub(super) fn pop(&mut self) -> Option<Row> {
+        self.rows.as_mut()?.pop()
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.rows = None;
+    }
+
+    /// The rows but for so many of the oldest, the oldest first.
+    pub(super) fn iter_from(&self, first: usize) -> impl Iterator<Item = Row> + '_ {
+        self.rows.iter().flat_map(move |rows| rows.iter_from(first))
+    }
+
+    /// All rows, the oldest first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = Row> + '_ {
+        self.iter_from(0)
+    }
+}
+
+impl Rows {
+    fn len(&self) -> usize {
+        self.compressed + self.newest.len()
+    }
+
+    fn push(&mut self, row: &Row) {
         self.newest.push(row);
         // Twice as much as is compressed, so that rows which go back and forth are not compressed again and again.
         if self.newest.size() >= 2 * BLOCK {
@@ -52,8 +88,7 @@ impl Scrollback {
         }
     }
 
-    /// Takes the last row back.
-    pub(super) fn pop(&mut self) -> Option<Row> {
+    fn pop(&mut self) -> Option<Row> {
         if self.newest.len() == 0
             && let Some(block) = self.blocks.pop_back()
         {
@@ -63,12 +98,7 @@ impl Scrollback {
         self.newest.pop()
     }
 
-    pub(super) fn clear(&mut self) {
-        *self = Self::new(self.limit);
-    }
-
-    /// The rows but for so many of the oldest, the oldest first.
-    pub(super) fn iter_from(&self, first: usize) -> impl Iterator<Item = Row> + '_ {
+    fn iter_from(&self, first: usize) -> impl Iterator<Item = Row> + '_ {
         let mut before = 0;
         let compressed = self.blocks.iter().flat_map(move |block| {
             let skipped = first.saturating_sub(before).min(block.len());
@@ -78,11 +108,6 @@ impl Scrollback {
             rows.into_iter().flatten()
         });
         compressed.chain(self.newest.iter_from(first.saturating_sub(self.compressed)))
-    }
-
-    /// All rows, the oldest first.
-    pub(super) fn iter(&self) -> impl Iterator<Item = Row> + '_ {
-        self.iter_from(0)
     }
 
     fn drop_first(&mut self) {
@@ -199,7 +224,8 @@ mod tests {
             row.write_ascii(0, format!("{number}: a line of text as programs print them").as_bytes(), 0);
             scrollback.push(&row);
         }
-        let bytes = scrollback.blocks.iter().map(Block::size).sum::<usize>() + scrollback.newest.size();
+        let rows = scrollback.rows.unwrap();
+        let bytes = rows.blocks.iter().map(Block::size).sum::<usize>() + rows.newest.size();
         assert!(bytes < 300_000, "{bytes}");
     }
 }

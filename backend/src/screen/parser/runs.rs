@@ -30,8 +30,9 @@ impl Parser {
         let numbers = rest.strip_prefix(b"\x1b[")?;
         let length = numbers.iter().position(|byte| !(0x30..=0x3b).contains(byte))?;
         let last = Some(numbers[length]).filter(|last| (0x40..0x7f).contains(last))?;
-        self.params.read(&numbers[..length]);
-        terminal.csi((0, last), &self.params);
+        let params = self.params();
+        params.read(&numbers[..length]);
+        terminal.csi((0, last), params);
         Some(&numbers[length + 1..])
     }
 

@@ -1,0 +1,103 @@
+//! What a log's writer and readers share.
+
+use bytes::{Bytes, BytesMut};
+use limpet_shared::{Header, OutputOffset, limits::OUTPUT_FRAME};
+
+use super::{Claim, Next, recent::Recent, ring::Ring};
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) ring: Ring,
+    pub(super) recent: Recent,
+    /// Bytes that are kept for readers.
+    pub(super) tail: usize,
+    /// The end of what readers know of.
+    pub(super) published: OutputOffset,
+    /// Whether nobody will append any more.
+    pub(super) is_complete: bool,
+    pub(super) cursors: Vec<Cursor>,
+    pub(super) next_id: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Cursor {
+    pub(super) id: u64,
+    pub(super) at: OutputOffset,
+    pub(super) claim: Claim,
+    /// Where it is believed again that it keeps up, after it has not.
+    pub(super) trusted_from: OutputOffset,
+}
+
+impl Cursor {
+    pub(super) fn is_to_get_all(&self) -> bool {
+        self.claim == Claim::All && self.at >= self.trusted_from
+    }
+
+    pub(super) fn distrust(&mut self, tail: usize) {
+        self.trusted_from = self.at.advanced(tail);
+    }
+}
+
+impl State {
+    pub(super) fn start(&self) -> OutputOffset {
+        self.published.before(self.tail)
+    }
+
+    /// Somebody may be given everything before `end`. Frames are made of what somebody waits for.
+    pub(super) fn publish(&mut self, end: OutputOffset) {
+        let waited_for =
+            self.cursors.iter().any(|cursor| cursor.at == self.published || self.recent.holds(cursor.at));
+        if waited_for {
+            let mut at = self.published;
+            while at < end {
+                let next = end.min(at.advanced(OUTPUT_FRAME));
+                self.recent.push(at, frame(&self.ring, at, next));
+                at = next;
+            }
+        } else {
+            self.recent.clear();
+        }
+        self.published = end;
+    }
+
+    /// A frame of at most `max` bytes of output from `cursor` on.
+    pub(super) fn read(&self, cursor: OutputOffset, max: usize) -> Next {
+        let end = self.published.min(cursor.advanced(max.min(OUTPUT_FRAME)));
+        if cursor < self.start() {
+            return Next::Lost;
+        }
+        if cursor >= end {
+            return Next::Dry;
+        }
+        match self.recent.starting_at(cursor) {
+            Some(frame) if frame.len() - Header::LEN <= max => Next::Frame(frame),
+            _ => Next::Frame(frame(&self.ring, cursor, end)),
+        }
+    }
+
+    pub(super) fn cursor(&mut self, id: u64) -> Option<&mut Cursor> {
+        self.cursors.iter_mut().find(|cursor| cursor.id == id)
+    }
+
+    pub(super) fn move_cursor(&mut self, id: u64, to: OutputOffset) {
+        if let Some(cursor) = self.cursor(id) {
+            cursor.at = to;
+        }
+        self.forget_frames();
+    }
+
+    /// Frames that nobody waits for any more are not kept.
+    pub(super) fn forget_frames(&mut self) {
+        let slowest = self.cursors.iter().map(|cursor| cursor.at).min();
+        self.recent.forget_before(slowest.unwrap_or(self.published));
+    }
+}
+
+/// A data frame with what is in the ring from `start` to `end`.
+fn frame(ring: &Ring, start: OutputOffset, end: OutputOffset) -> Bytes {
+    let output = ring.read(start, end);
+    let mut frame = BytesMut::with_capacity(Header::LEN + output.len());
+    frame.extend_from_slice(&Header::data(start.get()).encode());
+    frame.extend_from_slice(output);
+    frame.freeze()
+}

@@ -1,6 +1,6 @@
 //! Packed rows, one behind the other: none is allocated by itself.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, ops::Deref};
 
 use super::packing::{pack, unpack};
 use crate::screen::row::Row;
@@ -73,24 +73,31 @@ impl Packed {
     /// The rows but for so many of the oldest.
     pub(super) fn iter_from(&self, first: usize) -> impl Iterator<Item = Row> + '_ {
         let first = first.min(self.len());
-        let skipped: usize = self.lengths.range(..first).map(|&length| length as usize).sum();
-        let mut rest = &self.bytes[self.dropped + skipped..];
-        self.lengths.range(first..).map(move |&length| {
-            let (row, later) = rest.split_at(length as usize);
-            rest = later;
-            unpack(row)
-        })
+        unpacked(self.bytes.as_slice(), self.start_of(first), self.lengths.range(first..).copied())
     }
 
     /// The same, of rows that nobody needs any more.
     pub(super) fn into_iter_from(self, first: usize) -> impl Iterator<Item = Row> {
         let first = first.min(self.len());
-        let Self { bytes, lengths, dropped } = self;
-        let mut at = dropped + lengths.range(..first).map(|&length| length as usize).sum::<usize>();
-        lengths.into_iter().skip(first).map(move |length| {
-            let start = at;
-            at += length as usize;
-            unpack(&bytes[start..at])
-        })
+        let start = self.start_of(first);
+        unpacked(self.bytes, start, self.lengths.into_iter().skip(first))
     }
+
+    fn start_of(&self, row: usize) -> usize {
+        self.dropped + self.lengths.range(..row).map(|&length| length as usize).sum::<usize>()
+    }
+}
+
+/// Rows of these lengths, which lie one behind the other from `start` on.
+fn unpacked(
+    bytes: impl Deref<Target = [u8]>,
+    start: usize,
+    lengths: impl Iterator<Item = Length>,
+) -> impl Iterator<Item = Row> {
+    let mut end = start;
+    lengths.map(move |length| {
+        let start = end;
+        end += length as usize;
+        unpack(&bytes[start..end])
+    })
 }

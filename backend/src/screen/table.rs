@@ -7,9 +7,12 @@ use foldhash::fast::RandomState;
 /// As many values are kept before it is worth while to look for those that no cell has any more.
 const SWEEP: usize = 1024;
 
-/// Numbers from 1 on for values; 0 is nobody's.
+/// Numbers from 1 on for values; 0 is nobody's. It takes no memory before the first one: most terminals have no clusters and no links.
 #[derive(Clone, Debug)]
-pub(super) struct Table<T> {
+pub(super) struct Table<T>(Option<Box<Entries<T>>>);
+
+#[derive(Clone, Debug)]
+struct Entries<T> {
     values: Vec<Option<T>>,
     numbers: HashMap<T, u32, RandomState>,
     free: Vec<u32>,
@@ -19,6 +22,12 @@ pub(super) struct Table<T> {
 
 impl<T> Default for Table<T> {
     fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<T> Default for Entries<T> {
+    fn default() -> Self {
         Self { values: Vec::new(), numbers: HashMap::default(), free: Vec::new(), limit: SWEEP }
     }
 }
@@ -26,43 +35,45 @@ impl<T> Default for Table<T> {
 impl<T: Clone + Eq + Hash> Table<T> {
     /// The value's number.
     pub(super) fn number(&mut self, value: &T) -> u32 {
-        if let Some(&number) = self.numbers.get(value) {
+        let Entries { values, numbers, free, .. } = &mut **self.0.get_or_insert_default();
+        if let Some(&number) = numbers.get(value) {
             return number;
         }
-        let number = self.free.pop().unwrap_or_else(|| {
-            self.values.push(None);
-            u32::try_from(self.values.len()).unwrap_or(u32::MAX)
+        let number = free.pop().unwrap_or_else(|| {
+            values.push(None);
+            u32::try_from(values.len()).unwrap_or(u32::MAX)
         });
-        if let Some(slot) = self.slot(number) {
+        if let Some(slot) = slot(values, number) {
             *slot = Some(value.clone());
         }
-        self.numbers.insert(value.clone(), number);
+        numbers.insert(value.clone(), number);
         number
     }
 
     /// The value of a number.
     pub(super) fn get(&self, number: u32) -> Option<&T> {
-        self.values.get((number as usize).checked_sub(1)?)?.as_ref()
+        self.0.as_ref()?.values.get((number as usize).checked_sub(1)?)?.as_ref()
     }
 
     /// All values.
     pub(super) fn values(&self) -> impl Iterator<Item = &T> {
-        self.values.iter().flatten()
+        self.0.iter().flat_map(|entries| entries.values.iter().flatten())
     }
 
     /// Whether so much has come together that [`Table::retain`] should be called.
     pub(super) fn is_due(&self) -> bool {
-        self.numbers.len() > self.limit
+        self.0.as_ref().is_some_and(|entries| entries.numbers.len() > entries.limit)
     }
 
     /// Forgets the values whose numbers are not `used`.
     pub(super) fn retain(&mut self, used: impl Fn(u32) -> bool) {
-        let Self { values, numbers, free, limit } = self;
+        let Some(entries) = &mut self.0 else { return };
+        let Entries { values, numbers, free, limit } = &mut **entries;
         numbers.retain(|_, &mut number| {
             let keep = used(number);
             if !keep {
                 free.push(number);
-                if let Some(slot) = values.get_mut((number as usize).wrapping_sub(1)) {
+                if let Some(slot) = slot(values, number) {
                     *slot = None;
                 }
             }
@@ -70,10 +81,11 @@ impl<T: Clone + Eq + Hash> Table<T> {
         });
         *limit = SWEEP.max(2 * numbers.len());
     }
+}
 
-    fn slot(&mut self, number: u32) -> Option<&mut Option<T>> {
-        self.values.get_mut((number as usize).wrapping_sub(1))
-    }
+/// Where the value of a number is.
+fn slot<T>(values: &mut [Option<T>], number: u32) -> Option<&mut Option<T>> {
+    values.get_mut((number as usize).wrapping_sub(1))
 }
 
 #[cfg(test)]

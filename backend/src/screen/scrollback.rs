@@ -82,8 +82,8 @@ impl Rows {
 
     fn push(&mut self, row: &Row) {
         self.newest.push(row);
-        // Twice as much as is compressed, so that rows which go back and forth are not compressed again and again.
-        if self.newest.size() >= 2 * BLOCK {
+        // More than is compressed, so that rows which go back and forth are not compressed again and again.
+        if self.newest.size() >= BLOCK / 2 * 3 {
             self.compress();
         }
     }

@@ -8,30 +8,36 @@ pub(super) type Rgb = [u8; 3];
 /// Colours with numbers of their own behind the palette's 256: foreground, background, cursor.
 pub(super) const SPECIAL: [u16; 3] = [256, 257, 258];
 
-/// What differs from the theme.
+/// What differs from the theme. There is none as long as no program has said anything of colours: then no viewer's terminal can
+/// have any that are not the theme's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Palette(BTreeMap<u16, Rgb>);
+pub(super) struct Palette(Option<BTreeMap<u16, Rgb>>);
 
 impl Palette {
     pub(super) fn set(&mut self, index: u16, colour: Rgb) {
-        self.0.insert(index, colour);
+        self.touched().insert(index, colour);
     }
 
     pub(super) fn reset(&mut self, index: u16) {
-        self.0.remove(&index);
+        self.touched().remove(&index);
     }
 
     /// Resets the 256 and leaves the special ones.
     pub(super) fn reset_indexed(&mut self) {
-        self.0.retain(|&index, _| index >= SPECIAL[0]);
+        self.touched().retain(|&index, _| index >= SPECIAL[0]);
+    }
+
+    fn touched(&mut self) -> &mut BTreeMap<u16, Rgb> {
+        self.0.get_or_insert_default()
     }
 
     pub(super) fn get(&self, index: u16) -> Option<Rgb> {
-        self.0.get(&index).copied()
+        self.0.as_ref()?.get(&index).copied()
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (u16, Rgb)> + '_ {
-        self.0.iter().map(|(&index, &colour)| (index, colour))
+    /// What is not the theme's, if anything ever was.
+    pub(super) fn changes(&self) -> Option<impl Iterator<Item = (u16, Rgb)> + '_> {
+        Some(self.0.as_ref()?.iter().map(|(&index, &colour)| (index, colour)))
     }
 }
 
@@ -79,7 +85,23 @@ fn highest(digits: &str) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
+    use limpet_shared::Winsize;
+
     use super::*;
+    use crate::screen::Screen;
+
+    #[test]
+    fn colours_are_reset_where_a_program_has_ever_said_anything_of_them() {
+        let drawn = |output: &[u8]| {
+            let mut screen = Screen::new(Winsize::cells(20, 3), 0);
+            screen.feed(output);
+            String::from_utf8(screen.snapshot(0).output.to_vec()).unwrap()
+        };
+        assert!(!drawn(b"text").contains("\x1b]104"));
+        let reset = drawn(b"\x1b]4;1;#123456\x1b\\\x1b]104\x1b\\");
+        assert!(reset.contains("\x1b]104"), "there may be who has seen the other colour");
+        assert_eq!(drawn(reset.as_bytes()), reset, "and is to be, from a screen that was drawn anew");
+    }
 
     #[test]
     fn colours() {

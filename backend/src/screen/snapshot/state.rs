@@ -15,7 +15,7 @@ use crate::screen::{
 impl Writer<'_> {
     /// What RIS does not reset.
     pub(super) fn survivors(&mut self, terminal: &Terminal) {
-        self.control("\x1b[20l\x1b]104\x1b\\\x1b]110\x1b\\\x1b]111\x1b\\\x1b]112\x1b\\");
+        self.control("\x1b[20l");
         self.control(if terminal.cursor_hidden { "\x1b[?25l" } else { "\x1b[?25h" });
         self.palette(&terminal.palette);
         for title in &terminal.titles {
@@ -25,7 +25,10 @@ impl Writer<'_> {
     }
 
     fn palette(&mut self, palette: &Palette) {
-        for (index, [red, green, blue]) in palette.iter() {
+        // For each of these xterm.js makes its style sheet anew.
+        let Some(changes) = palette.changes() else { return };
+        self.control("\x1b]104\x1b\\\x1b]110\x1b\\\x1b]111\x1b\\\x1b]112\x1b\\");
+        for (index, [red, green, blue]) in changes {
             let target = match SPECIAL.iter().position(|&special| special == index) {
                 Some(place) => (10 + place).to_string(),
                 None => format!("4;{index}"),

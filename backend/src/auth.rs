@@ -136,6 +136,20 @@ impl Auth {
         }
     }
 
+    /// What a browser may do that is given the cookie of a credential beside those of a `Cookie` header.
+    #[must_use]
+    pub fn access_with(&self, credential: Credential, header: &str) -> Access {
+        match (credential, self.access_by_cookies(header)) {
+            (Credential::Token, _) | (_, Some(Access::Owner)) => Access::Owner,
+            (Credential::Pass(pass), None) => Access::Passes(vec![pass]),
+            (Credential::Pass(pass), Some(Access::Passes(mut passes))) => {
+                passes.retain(|earlier| earlier.session != pass.session);
+                passes.push(pass);
+                Access::Passes(passes)
+            }
+        }
+    }
+
     /// The `Set-Cookie` header (RFC 6265, 4.1) that logs a browser in. Scripts cannot read it, other sites cannot have it
     /// sent, and it goes over encrypted connections only if it came over one. A browser has one for each session that it
     /// has a pass to.

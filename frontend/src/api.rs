@@ -31,12 +31,12 @@ pub enum Error {
     Unintelligible,
 }
 
-/// Exchanges the token or the pass of a link for a cookie.
+/// Exchanges the token or the pass of a link for a cookie; gives what that lets this browser do.
 ///
 /// # Errors
 /// [`Error::Unauthorized`] when it is none of the server's.
-pub async fn login(token: String) -> Result<(), Error> {
-    send("POST", "api/login", Some(&Login { token })).await.map(drop)
+pub async fn login(token: String) -> Result<Access, Error> {
+    json(send("POST", "api/login", Some(&Login { token })).await?).await
 }
 
 /// What this browser may do altogether, and all sessions.

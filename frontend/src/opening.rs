@@ -13,6 +13,7 @@ use wasm_bindgen::{JsCast as _, JsValue};
 use web_sys::HtmlElement;
 
 use crate::{
+    ahead,
     api::{self, Error},
     dom, link, storage,
     tabs::model::TabList,
@@ -64,10 +65,12 @@ pub async fn open() -> Opening {
         }
         None => enter().await,
     };
+    ahead::terminal().await;
     let early = match &entry {
         Entry::Welcome(welcome) => show_first(welcome).await,
         Entry::LoggedOut(_) | Entry::Failed(_) => None,
     };
+    ahead::opened();
     Opening { entry, early }
 }
 
@@ -76,22 +79,22 @@ pub async fn log_in(token: String) -> Entry {
     let invited_to = link::session_of_pass(&token);
     let problem = if invited_to.is_some() { WRONG_PASS } else { WRONG_TOKEN };
     match api::login(token).await {
-        Ok(()) => enter_or(None, invited_to).await,
+        Ok(access) => Entry::Welcome(welcome(access, invited_to).await),
         // Somebody who is logged in already may well have opened an old link.
-        Err(Error::Unauthorized) => enter_or(Some(problem), None).await,
+        Err(Error::Unauthorized) => enter_or(Some(problem)).await,
         Err(error) => Entry::Failed(error.to_string()),
     }
 }
 
 /// Asks for what the server has.
 pub async fn enter() -> Entry {
-    enter_or(None, None).await
+    enter_or(None).await
 }
 
-/// The same; `problem` is why one is not logged in, `first` what is to be seen.
-async fn enter_or(problem: Option<&'static str>, first: Option<SessionId>) -> Entry {
+/// The same; `problem` is why one is not logged in.
+async fn enter_or(problem: Option<&'static str>) -> Entry {
     match api::access().await {
-        Ok(access) => Entry::Welcome(welcome(access, first).await),
+        Ok(access) => Entry::Welcome(welcome(access, None).await),
         Err(Error::Unauthorized) => Entry::LoggedOut(problem),
         Err(error) => Entry::Failed(error.to_string()),
     }

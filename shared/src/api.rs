@@ -2,7 +2,7 @@
 //!
 //! | request | body | answer |
 //! |---|---|---|
-//! | `POST {base}/api/login` | [`Login`] | 204 and the cookie, or 401 |
+//! | `POST {base}/api/login` | [`Login`] | the cookie, and [`Access`] with it, or 401 |
 //! | `GET {base}/api/sessions` | | array of [`SessionInfo`] |
 //! | `POST {base}/api/sessions` | [`CreateSession`] | 201 and [`SessionInfo`] |
 //! | `GET {base}/api/sessions/{id}` | | [`SessionDetails`] |

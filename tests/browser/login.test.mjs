@@ -45,7 +45,7 @@ pageTest("the token is seen nowhere once the page is open", {}, async ({ page, s
 pageTest("the server is asked before the page is here, and once", { open: false }, async ({ terminal, page, link }) => {
   const logins = [];
   page.on("request", (request) => request.url().endsWith("/api/login") && logins.push(request));
-  const asked = page.waitForRequest("**/api/access");
+  const asked = page.waitForRequest("**/api/sessions");
   await page.route("**/*.wasm", async (route) => {
     await asked;
     await route.continue();

@@ -196,14 +196,25 @@ async fn who_was_invited_may_do_what_the_pass_says_and_no_more() {
 async fn a_pass_logs_a_browser_in() {
     let server = Server::start(Options::default());
     let id = server.bash("read line").await;
-    let [reader, _] = passes(&server, &id).await;
+    let [reader, writer] = passes(&server, &id).await;
     let login = server.anonymous(Method::POST, "/api/login").json(&json!({ "token": reader.token }));
     let answer = login.send().await.unwrap();
-    assert_eq!(answer.status(), StatusCode::NO_CONTENT);
+    assert_eq!(answer.status(), StatusCode::OK);
     let cookie = answer.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
-    let list = server.anonymous(Method::GET, "/api/sessions").header("cookie", cookie);
+    let told: Access = answer.json().await.unwrap();
+    let list = server.anonymous(Method::GET, "/api/sessions").header("cookie", &cookie);
     let sessions: Vec<SessionInfo> = list.send().await.unwrap().json().await.unwrap();
     assert_eq!(sessions.iter().map(|session| session.role).collect::<Vec<_>>(), [Role::Reader]);
+    assert_eq!(told, Access { owner: false, sessions });
+
+    // Another one is good beside it, or in its place.
+    let other = server.bash("read line").await;
+    let [_, elsewhere] = passes(&server, &other).await;
+    for (pass, roles) in [(elsewhere, &[Role::Reader, Role::Writer][..]), (writer, &[Role::Writer])] {
+        let login = server.anonymous(Method::POST, "/api/login").json(&json!({ "token": pass.token }));
+        let told: Access = login.header("cookie", &cookie).send().await.unwrap().json().await.unwrap();
+        assert_eq!(told.sessions.iter().map(|session| session.role).collect::<Vec<_>>(), roles);
+    }
     let forged = reader.token.replace("reader", "writer");
     let login = server.anonymous(Method::POST, "/api/login").json(&json!({ "token": forged }));
     assert_eq!(login.send().await.unwrap().status(), StatusCode::UNAUTHORIZED);

@@ -1,5 +1,6 @@
-//! Puts together what Trunk has built: one style sheet, one script, two WebAssembly modules. Each request costs a browser some
-//! milliseconds before the first prompt. Their names hold a hash of what is in them, so that browsers can keep them for good.
+//! Puts together what Trunk has built: one style sheet, two scripts, two WebAssembly modules. Each request costs a browser some
+//! milliseconds before the first prompt. One of the scripts is xterm.js with its add-ons, which takes longer to be parsed than anything else:
+//! meanwhile the other one and the first module are at work. Their names hold a hash of what is in them, so that browsers can keep them for good.
 
 use std::{
     collections::hash_map::DefaultHasher,
@@ -17,7 +18,7 @@ use crate::{
 };
 
 /// In index.html: what stands between this and the end of the head is replaced.
-const MARK: &str = "<!-- `cargo xtask build` makes one style sheet and one script of what follows. -->";
+const MARK: &str = "<!-- `cargo xtask build` makes one style sheet and two scripts of what follows. -->";
 
 /// What Rust's code for the browser may use, and so what has to be left in it.
 const FEATURES: [&str; 6] = [
@@ -37,6 +38,9 @@ const ALIASES: [&str; 4] = [
     "--alias:xterm-addon-webgl=@xterm/addon-webgl",
 ];
 
+/// What wasm-bindgen's script imports in the place of what comes later.
+const LATER: &str = "later.js";
+
 /// Replaces Trunk's files in `dist/` by fewer and smaller ones.
 pub(crate) fn page(workspace: &Workspace) -> anyhow::Result<()> {
     let bundle = Bundle { workspace, parts: parts(workspace), dist: workspace.path("dist") };
@@ -47,11 +51,14 @@ pub(crate) fn page(workspace: &Workspace) -> anyhow::Result<()> {
     let style = bundle.style(&page.styles)?;
     let first = bundle.module(&bundle.dist.join(format!("{}_bg.wasm", page.script)), "page")?;
     let rest = bundle.module(&bundle.parts.join(REST), "rest")?;
-    let script = bundle.script(&page.script, &first, &rest)?;
+    let ours = read(&bundle.dist.join(format!("{}.js", page.script)))?;
+    let (ours, terminal) = bundle.apart(&ours)?;
+    let script = bundle.script(&ours, &first, &rest)?;
     bundle.sweep(&page)?;
 
     let head = format!(
-        "<link rel=\"preload\" href=\"{first}\" as=\"fetch\" type=\"application/wasm\" crossorigin>\n\
+        "<link rel=\"modulepreload\" href=\"{terminal}\">\n\
+         <link rel=\"preload\" href=\"{first}\" as=\"fetch\" type=\"application/wasm\" crossorigin>\n\
          <script type=\"module\" src=\"{script}\"></script>\n\
          <link rel=\"stylesheet\" href=\"{style}\">\n"
     );
@@ -83,6 +90,12 @@ impl<'a> Page<'a> {
     }
 }
 
+/// What a line of wasm-bindgen's script imports from a package of npm, and from which.
+fn package(line: &str) -> Option<(&str, &str)> {
+    let (names, module) = line.strip_prefix("import {")?.split_once("} from '")?;
+    Some((names, module.strip_suffix("';")?)).filter(|(_, module)| !module.starts_with('.'))
+}
+
 struct Bundle<'a> {
     workspace: &'a Workspace,
     parts: PathBuf,
@@ -98,17 +111,41 @@ impl Bundle<'_> {
         self.bundled("all.css", &imports.collect::<String>(), "style.css")
     }
 
-    /// One script of all; its name.
-    fn script(&self, script: &str, first: &str, rest: &str) -> anyhow::Result<String> {
+    /// Takes what comes from npm out of wasm-bindgen's script: what is left of that, and the name of the other one.
+    fn apart(&self, script: &str) -> anyhow::Result<(String, String)> {
+        let (imports, ours): (Vec<_>, Vec<_>) = script.lines().partition(|line| package(line).is_some());
+        let packages: Vec<_> = imports.into_iter().filter_map(package).collect();
+        ensure!(!packages.is_empty(), "the page has no terminal");
+        let exports =
+            packages.iter().map(|(names, module)| format!("export {{{names}}} from \"{module}\";\n"));
+        let terminal = self.bundled("terminal-entry.js", &exports.collect::<String>(), "terminal.js")?;
+
+        let names = packages.iter().map(|(names, _)| names.trim()).collect::<Vec<_>>().join(", ");
+        // A script that could not be fetched is not fetched again under its name.
+        let later = format!(
+            "export let {names};\n\
+             const script = \"./{terminal}\";\n\
+             const load = (query) => import(script + query).then(\n\
+               (terminal) => ({{ {names} }} = terminal),\n\
+               () => new Promise((again) => setTimeout(again, 1000)).then(() => load(`?${{Date.now()}}`)),\n\
+             );\n\
+             globalThis.terminalLoaded = load(\"\");\n"
+        );
+        write(&self.parts.join(LATER), &later)?;
+        Ok((format!("import {{ {names} }} from \"./{LATER}\";\n{}", ours.join("\n")), terminal))
+    }
+
+    /// One script of all that is ours; its name.
+    fn script(&self, ours: &str, first: &str, rest: &str) -> anyhow::Result<String> {
         // By this name the loader knows it.
-        let ours = format!("{NAME}.js");
-        write(&self.parts.join(&ours), &read(&self.dist.join(format!("{script}.js")))?)?;
+        let name = format!("{NAME}.js");
+        write(&self.parts.join(&name), ours)?;
         let loader = self.parts.join(LOADER);
         let text = read(&loader)?;
         ensure!(text.contains(REST), "{} does not load {REST}", loader.display());
         write(&loader, &text.replace(REST, rest))?;
         let start = format!(
-            "import init from \"./{ours}\";\ninit({{ module_or_path: new URL(\"./{first}\", import.meta.url) }});\n"
+            "import init from \"./{name}\";\ninit({{ module_or_path: new URL(\"./{first}\", import.meta.url) }});\n"
         );
         self.bundled("start.js", &start, "page.js")
     }
@@ -175,6 +212,13 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn packages_are_told_from_our_own() {
+        assert_eq!(package("import { Terminal } from 'xterm';"), Some((" Terminal ", "xterm")));
+        assert_eq!(package("import { own } from './snippets/own.js';"), None);
+        assert_eq!(package("import * as import1 from \"./__wasm_split.js\""), None);
+    }
 
     #[test]
     fn what_trunk_has_made_is_found() {

@@ -57,7 +57,8 @@ pub(super) async fn login(
     };
     let encrypted = headers.get(FORWARDED_PROTO).is_some_and(|scheme| scheme.as_bytes() == b"https");
     let cookie = app.0.auth.set_cookie(&credential, &app.0.config.base_path, encrypted);
-    Ok((StatusCode::NO_CONTENT, AppendHeaders([(SET_COOKIE, cookie)])))
+    let access = app.0.auth.access_with(credential, guard::cookies(&headers).unwrap_or_default());
+    Ok((AppendHeaders([(SET_COOKIE, cookie)]), Json(told(&app, &access))))
 }
 
 pub(super) async fn health(State(app): State<App>) -> Json<Health> {
@@ -69,7 +70,11 @@ pub(super) async fn access(
     State(app): State<App>,
     Extension(access): Extension<Access>,
 ) -> Json<api::Access> {
-    Json(api::Access { owner: access == Access::Owner, sessions: sessions(&app, &access) })
+    Json(told(&app, &access))
+}
+
+fn told(app: &App, access: &Access) -> api::Access {
+    api::Access { owner: *access == Access::Owner, sessions: sessions(app, access) }
 }
 
 pub(super) async fn list(

@@ -44,14 +44,17 @@ async fn access(app: &App, headers: &HeaderMap) -> Result<Access, Refusal> {
             None => Err(wrong_token(app).await),
         };
     }
-    let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-    // RFC 6265, 5.4: there is one such header.
-    cookies.map(|cookies| auth.access_by_cookies(cookies)).next().flatten().ok_or_else(|| {
+    cookies(headers).and_then(|cookies| auth.access_by_cookies(cookies)).ok_or_else(|| {
         Refusal::new(
             ErrorCode::Unauthorized,
             "log in with the link that limpet printed, or send the header Authorization: Bearer TOKEN",
         )
     })
+}
+
+/// The `Cookie` header; there is one (RFC 6265, 5.4).
+pub(super) fn cookies(headers: &HeaderMap) -> Option<&str> {
+    headers.get(COOKIE)?.to_str().ok()
 }
 
 /// Refuses those who were let in to one session only.

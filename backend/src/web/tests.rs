@@ -114,7 +114,7 @@ async fn the_token_is_traded_for_a_cookie() {
     let response =
         send(&app, request(Method::POST, "/a/api/login", &[JSON, ("x-forwarded-proto", "https")], login))
             .await;
-    assert_eq!(response.status(), StatusCode::NO_CONTENT);
+    assert_eq!(response.status(), StatusCode::OK);
     let set_cookie = response.headers()["set-cookie"].to_str().unwrap();
     assert!(set_cookie.contains("; Path=/a/;") && set_cookie.ends_with("; Secure"), "{set_cookie}");
     let (cookie, _) = set_cookie.split_once(';').unwrap();

@@ -14,6 +14,8 @@ pub enum Event<'a> {
     Start,
     /// The socket is open.
     Opened,
+    /// The socket is open, and hello was said over it already, with this size.
+    Greeted(Winsize),
     /// A text message has come.
     Text(&'a str),
     /// A binary message of `len` bytes has come that begins with `head`.

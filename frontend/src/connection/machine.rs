@@ -38,11 +38,23 @@ const STABLE_MS: f64 = 2_000.0;
 #[derive(Debug)]
 enum State {
     Idle,
-    Opening { since_ms: f64 },
-    Greeting { since_ms: f64 },
-    Attached { since_ms: f64, role: Role, pulse: Pulse },
+    Opening {
+        since_ms: f64,
+    },
+    /// Hello has told this size.
+    Greeting {
+        since_ms: f64,
+        told: Winsize,
+    },
+    Attached {
+        since_ms: f64,
+        role: Role,
+        pulse: Pulse,
+    },
     Probing,
-    Waiting { at_ms: f64 },
+    Waiting {
+        at_ms: f64,
+    },
     Ended,
     Gone(GoneReason),
 }
@@ -100,6 +112,7 @@ impl Machine {
         match event {
             Event::Start => self.start(moment),
             Event::Opened => self.opened(moment),
+            Event::Greeted(told) => self.greeted(told, moment),
             Event::Text(text) => self.text(text, moment),
             Event::Frame { head, len } => self.frame(head, len, moment),
             Event::Closed { code } => self.closed(code, moment),
@@ -144,7 +157,7 @@ impl Machine {
         if !matches!(self.state, State::Opening { .. }) {
             return;
         }
-        self.state = State::Greeting { since_ms: moment.now_ms };
+        self.greeted(self.size, moment);
         let hello = Hello {
             viewer: self.viewer,
             size: self.size,
@@ -153,6 +166,12 @@ impl Machine {
             follow: Follow::Now,
         };
         self.send(&ClientMessage::Hello(hello));
+    }
+
+    fn greeted(&mut self, told: Winsize, moment: Moment) {
+        if matches!(self.state, State::Opening { .. }) {
+            self.state = State::Greeting { since_ms: moment.now_ms, told };
+        }
     }
 
     fn ended(&mut self, status: ExitStatus) {
@@ -227,7 +246,7 @@ impl Machine {
     fn woken(&mut self, moment: Moment) {
         match self.state {
             State::Waiting { .. } => self.open(moment),
-            State::Opening { since_ms } | State::Greeting { since_ms }
+            State::Opening { since_ms } | State::Greeting { since_ms, .. }
                 if moment.now_ms - since_ms >= FRESH_MS =>
             {
                 self.open(moment);
@@ -361,7 +380,7 @@ impl Machine {
         };
         Some(match &self.state {
             State::Idle => return None,
-            State::Opening { since_ms } | State::Greeting { since_ms } => trying(*since_ms),
+            State::Opening { since_ms } | State::Greeting { since_ms, .. } => trying(*since_ms),
             State::Probing => self.told.unwrap_or_else(|| trying(moment.now_ms)),
             State::Waiting { at_ms } => trying(*at_ms),
             State::Attached { pulse, .. } => Phase::Live { latency_ms: pulse.latency_ms() },

@@ -3,6 +3,7 @@
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
+    mem,
     rc::{Rc, Weak},
 };
 
@@ -55,20 +56,38 @@ struct Inner {
 }
 
 /// A WebSocket to a session that nobody listens to yet: it opens while the terminal is being made. Closes when it is dropped.
-pub struct Line(WebSocket);
+pub struct Line {
+    socket: WebSocket,
+    /// What index.html has said over it.
+    greeting: Option<ahead::Greeting>,
+    /// The messages that have come.
+    said: Vec<JsValue>,
+}
 
 impl Line {
     /// Begins to open one. The browser may forbid it.
     #[must_use]
     pub fn to(session: &SessionId) -> Option<Self> {
-        connect(session).ok().map(Self)
+        if base::is_served_by_trunk() {
+            let url = base::ws_url(&format!("api/sockets/{session}/attach"));
+            return WebSocket::new(&url).ok().map(Self::new);
+        }
+        let path = format!("api/sessions/{session}/attach");
+        if let Some(ahead::Begun { socket, greeting, said }) = ahead::attachment(&path) {
+            return Some(Self { socket, greeting, said });
+        }
+        WebSocket::new_with_str(&base::ws_url(&path), SUBPROTOCOL).ok().map(Self::new)
+    }
+
+    fn new(socket: WebSocket) -> Self {
+        Self { socket, greeting: None, said: Vec::new() }
     }
 }
 
 impl Drop for Line {
     fn drop(&mut self) {
         // Without a code or reason a close cannot be refused.
-        let _ = self.0.close();
+        let _ = self.socket.close();
     }
 }
 
@@ -84,11 +103,19 @@ struct Abort(AbortController);
 impl Connection {
     /// A connection to `session` for a terminal of this size, over a line that may be there already.
     #[must_use]
-    pub fn new(session: SessionId, line: Option<Line>, size: Winsize, observer: Weak<dyn Observer>) -> Self {
+    pub fn new(
+        session: SessionId,
+        mut line: Option<Line>,
+        size: Winsize,
+        observer: Weak<dyn Observer>,
+    ) -> Self {
+        let viewer =
+            line.as_ref().and_then(|line| line.greeting).map_or_else(new_viewer, |greeting| greeting.viewer);
+        let said = line.as_mut().map(|line| mem::take(&mut line.said)).unwrap_or_default();
         let inner = Rc::new(Inner {
             session,
             observer,
-            machine: RefCell::new(Machine::new(new_viewer(), size)),
+            machine: RefCell::new(Machine::new(viewer, size)),
             effects: RefCell::default(),
             busy: Cell::new(false),
             line: RefCell::new(line),
@@ -100,6 +127,7 @@ impl Connection {
         *inner.listeners.borrow_mut() = inner.listen();
         inner.handle(Event::Visible(page_visible()));
         inner.handle(Event::Start);
+        inner.repeat(said);
         Self(inner)
     }
 
@@ -216,18 +244,36 @@ impl Inner {
         }
     }
 
+    /// Goes on with what was said before anybody listened: soon, and before anything else that is said. Now the observer is yet
+    /// to get what it asked for.
+    fn repeat(self: &Rc<Self>, said: Vec<JsValue>) {
+        if said.is_empty() {
+            return;
+        }
+        let this = Rc::downgrade(self);
+        spawn_local(async move {
+            if let Some(this) = this.upgrade() {
+                for data in &said {
+                    this.message(data);
+                }
+            }
+        });
+    }
+
     fn open(self: &Rc<Self>) {
         self.probe.take();
         let Some(line) = self.line.take().or_else(|| Line::to(&self.session)) else {
             // The browser forbids it altogether: as good as a server that is not there.
             return self.handle(Event::Closed { code: ABNORMAL });
         };
-        let state = line.0.ready_state();
+        let (state, greeting) = (line.socket.ready_state(), line.greeting);
         self.socket.replace(Some(Socket::new(line, self)));
         // What has happened before anybody listened.
         match state {
             WebSocket::CONNECTING => {}
-            WebSocket::OPEN => self.handle(Event::Opened),
+            WebSocket::OPEN => {
+                self.handle(greeting.map_or(Event::Opened, |greeting| Event::Greeted(greeting.size)));
+            }
             _ => self.handle(Event::Closed { code: ABNORMAL }),
         }
     }
@@ -236,10 +282,10 @@ impl Inner {
     /// welcome.
     fn send(&self, send: impl FnOnce(&WebSocket) -> Result<(), JsValue>) {
         if let Some(Socket { line, .. }) = &*self.socket.borrow()
-            && line.0.ready_state() == WebSocket::OPEN
+            && line.socket.ready_state() == WebSocket::OPEN
         {
             // It fails only when not yet open.
-            let _ = send(&line.0);
+            let _ = send(&line.socket);
         }
     }
 
@@ -274,7 +320,7 @@ impl Inner {
 
 impl Socket {
     fn new(line: Line, owner: &Rc<Inner>) -> Self {
-        let socket = &line.0;
+        let socket = &line.socket;
         socket.set_binary_type(BinaryType::Arraybuffer);
         let on_open = owner_handler(owner, |owner, _: web_sys::Event| owner.handle(Event::Opened));
         let on_message = owner_handler(owner, |owner, event: MessageEvent| owner.message(&event.data()));
@@ -339,12 +385,4 @@ fn new_viewer() -> ViewerId {
         let _ = crypto.get_random_values_with_u8_array(&mut bytes);
     }
     ViewerId::from_random(bytes)
-}
-
-fn connect(session: &SessionId) -> Result<WebSocket, JsValue> {
-    if base::is_served_by_trunk() {
-        return WebSocket::new(&base::ws_url(&format!("api/sockets/{session}/attach")));
-    }
-    let path = format!("api/sessions/{session}/attach");
-    ahead::socket(&path).map_or_else(|| WebSocket::new_with_str(&base::ws_url(&path), SUBPROTOCOL), Ok)
 }

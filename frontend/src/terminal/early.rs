@@ -13,7 +13,7 @@ use super::{
     Appearance, PaneEvent, font,
     pane::{Pane, Surroundings},
 };
-use crate::{connection::Line, dom};
+use crate::{ahead, connection::Line, dom};
 
 /// How long the page waits for the first output, in milliseconds: a program may have nothing to say.
 const PATIENCE_MS: f64 = 300.0;
@@ -40,6 +40,7 @@ impl Early {
         early.pane.screen().terminal().focus();
         // Nobody rejects it.
         let _ = JsFuture::from(seen).await;
+        ahead::remember(early.pane.own_size());
         early
     }
 

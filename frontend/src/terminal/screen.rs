@@ -54,6 +54,8 @@ impl Screen {
         let clipboard = ClipboardAddon::new(&JsValue::UNDEFINED, &provider.object());
         terminal.load_addon(clipboard.unchecked_into());
         terminal.open(element.clone());
+        // Who is thought to have typed sees the next output at once, and not after a frame with nothing in it.
+        terminal.input("");
         let kept: Vec<Box<dyn Any>> = vec![Box::new(links), Box::new(provider)];
         Self {
             terminal,

@@ -1,6 +1,6 @@
 //! What the server says, and what follows from it.
 
-use limpet_shared::{ClientMessage, ErrorCode, Header, ServerMessage, Welcome};
+use limpet_shared::{ClientMessage, ErrorCode, Header, ServerMessage, Welcome, Winsize};
 use serde::Deserialize;
 
 use super::{Machine, State};
@@ -47,7 +47,9 @@ impl Machine {
             pulse.heard(moment.now_ms);
         }
         match (&self.state, message) {
-            (State::Greeting { .. }, ServerMessage::Welcome(welcome)) => self.welcomed(welcome, moment),
+            (State::Greeting { told, .. }, ServerMessage::Welcome(welcome)) => {
+                self.welcomed(welcome, *told, moment);
+            }
             (_, ServerMessage::Error { code, message }) => self.error(code, message),
             (_, ServerMessage::Ping { t }) => self.send(&ClientMessage::Pong { t }),
             (State::Attached { .. }, message) => self.message(message, moment),
@@ -56,7 +58,7 @@ impl Machine {
         }
     }
 
-    fn welcomed(&mut self, welcome: Welcome, moment: Moment) {
+    fn welcomed(&mut self, welcome: Welcome, told: Winsize, moment: Moment) {
         let Moment { now_ms, .. } = moment;
         self.state = State::Attached { since_ms: now_ms, role: welcome.role, pulse: Pulse::new(now_ms) };
         let known = self.inflow.resume().is_some();
@@ -72,6 +74,9 @@ impl Machine {
         }
         if !welcome.role.may_write() {
             self.outbox.clear();
+        }
+        if told != self.size {
+            self.resized(self.size);
         }
         self.tell_colours();
         self.flush();

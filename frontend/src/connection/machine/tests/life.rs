@@ -37,6 +37,30 @@ fn greets_and_becomes_live() {
 }
 
 #[test]
+fn a_hello_that_was_said_is_not_said_again() {
+    let mut rig = Rig::new();
+    rig.on(Event::Start);
+    assert_eq!(rig.on(Event::Greeted(Winsize::cells(80, 24))), []);
+    let effects = rig.say(&ServerMessage::Welcome(welcome(0)));
+    assert!(matches!(sent(&effects)[..], [ClientMessage::Ping { .. }]), "the size is known: {effects:?}");
+    assert_eq!(rig.phase(), Some(Phase::Live { latency_ms: None }));
+}
+
+#[test]
+fn a_size_that_is_another_than_hello_told_follows_the_welcome() {
+    let told = |then: &[Event<'_>]| {
+        let mut rig = Rig::new();
+        rig.on(Event::Start);
+        let early: Vec<_> = then.iter().flat_map(|event| sent(&rig.on(*event))).collect();
+        assert!(!early.iter().any(|message| matches!(message, ClientMessage::Resize(_))));
+        sent(&rig.say(&ServerMessage::Welcome(welcome(0))))
+    };
+    let [said, shrunk] = [Winsize::cells(100, 30), Winsize::cells(70, 20)];
+    assert_eq!(told(&[Event::Greeted(said)])[0], ClientMessage::Resize(Winsize::cells(80, 24)));
+    assert_eq!(told(&[Event::Opened, Event::Resized(shrunk)])[0], ClientMessage::Resize(shrunk));
+}
+
+#[test]
 fn a_broken_connection_is_tried_again_and_resumes() {
     let mut rig = Rig::attached();
     rig.on(frame(&data(0, b"hello")));

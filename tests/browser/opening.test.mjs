@@ -69,6 +69,60 @@ pageTest("who comes back is connected before the page is there", {}, async ({ pa
   assert.equal(sockets.length, 1, sockets.join("\n"));
 });
 
+/** What was said over the page's WebSockets, first to last. */
+function heard(page) {
+  const said = [];
+  page.on("websocket", (socket) => socket.on("framesent", ({ payload }) => said.push(String(payload))));
+  return said;
+}
+
+pageTest("who comes back has said hello before the page is there", {}, async ({ page, terminal }) => {
+  await terminal.run("echo here");
+  const release = await heldBack(page, PAGE);
+  const said = heard(page);
+  await page.reload({ waitUntil: "commit" });
+  await until("a hello", () => said, ([first]) => first?.includes('"hello"'));
+  release();
+  await terminal.shows(/^here$/m);
+  await terminal.run("echo and here");
+  const counted = (type) => said.filter((message) => message.includes(`"type":"${type}"`)).length;
+  assert.deepEqual([counted("hello"), counted("resize")], [1, 0], said.join("\n"));
+});
+
+pageTest("a size that is no longer right is put right", {}, async ({ page, terminal }) => {
+  const size = await terminal.run("stty size");
+  await page.evaluate(() => {
+    const kept = JSON.parse(localStorage["limpet.size"]);
+    kept.size = { ...kept.size, cols: 60, rows: 10 };
+    localStorage["limpet.size"] = JSON.stringify(kept);
+  });
+  const said = heard(page);
+  await page.reload();
+  await page.getByRole("tab").waitFor();
+  await until("the size to be told", () => said, (all) => all.some((message) => message.includes('"resize"')));
+  assert.match(said[0], /"cols":60,"rows":10/);
+  assert.equal(await terminal.run("stty size"), size);
+});
+
+pageTest("what makes no sense in the browser's memory does no harm", {}, async ({ page, terminal }) => {
+  await terminal.run("echo here");
+  await page.evaluate(() => (localStorage["limpet.size"] = '{"extent":'));
+  await page.reload();
+  await terminal.shows(/^here$/m);
+  await terminal.run("echo and here");
+});
+
+pageTest("xterm.js is asked for again when it fails to come", { open: false }, async (world) => {
+  const { page, terminal, watch } = world;
+  let refused = 0;
+  await page.route("**/terminal-*.js*", (route) => (refused++ < 2 ? route.abort() : route.continue()));
+  watch.tolerate(/terminal-[0-9a-f]+\.js|ERR_FAILED|Failed to fetch/);
+  await page.goto(world.link.href);
+  await page.getByRole("tab").waitFor();
+  assert.equal(refused, 3);
+  await terminal.run("echo here");
+});
+
 pageTest("a page that fails to come is asked for again", { open: false }, async (world) => {
   const { page, terminal, watch } = world;
   let refused = 0;

@@ -55,6 +55,15 @@ pageTest("the server is asked before the page is here, and once", { open: false 
   assert.equal(logins.length, 1);
 });
 
+pageTest("who is logged in already finds a terminal by an old link", {}, async (world) => {
+  const { terminal, page, server, watch } = world;
+  await server.api("DELETE", `api/sessions/${(await server.sessions())[0].id}`);
+  watch.tolerate(/401/);
+  await page.goto("about:blank");
+  await page.goto(`${server.url.origin}/#token=of-another-server`);
+  await terminal.prompt();
+});
+
 pageTest("a reload needs no link", {}, async ({ terminal, page }) => {
   await page.goto(page.url());
   await terminal.prompt();

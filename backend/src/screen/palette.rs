@@ -95,7 +95,7 @@ mod tests {
         let drawn = |output: &[u8]| {
             let mut screen = Screen::new(Winsize::cells(20, 3), 0);
             screen.feed(output);
-            String::from_utf8(screen.snapshot(0).output.to_vec()).unwrap()
+            String::from_utf8(screen.snapshot(0).output).unwrap()
         };
         assert!(!drawn(b"text").contains("\x1b]104"));
         let reset = drawn(b"\x1b]4;1;#123456\x1b\\\x1b]104\x1b\\");

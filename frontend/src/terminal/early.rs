@@ -40,7 +40,9 @@ impl Early {
         early.pane.screen().terminal().focus();
         // Nobody rejects it.
         let _ = JsFuture::from(seen).await;
-        ahead::remember(early.pane.own_size());
+        if early.pane.connection().is_some() {
+            ahead::remember(early.pane.own_size());
+        }
         early
     }
 

@@ -197,27 +197,28 @@ async fn a_pass_logs_a_browser_in() {
     let server = Server::start(Options::default());
     let id = server.bash("read line").await;
     let [reader, writer] = passes(&server, &id).await;
-    let login = server.anonymous(Method::POST, "/api/login").json(&json!({ "token": reader.token }));
-    let answer = login.send().await.unwrap();
+    let log_in = |token: &str, cookie: &str| {
+        let login = server.anonymous(Method::POST, "/api/login").json(&json!({ "token": token }));
+        login.header("cookie", cookie).send()
+    };
+    let answer = log_in(&writer.token, "").await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
     let cookie = answer.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
     let told: Access = answer.json().await.unwrap();
     let list = server.anonymous(Method::GET, "/api/sessions").header("cookie", &cookie);
     let sessions: Vec<SessionInfo> = list.send().await.unwrap().json().await.unwrap();
-    assert_eq!(sessions.iter().map(|session| session.role).collect::<Vec<_>>(), [Role::Reader]);
+    assert_eq!(sessions.iter().map(|session| session.role).collect::<Vec<_>>(), [Role::Writer]);
     assert_eq!(told, Access { owner: false, sessions });
 
     // Another one is good beside it, or in its place.
     let other = server.bash("read line").await;
     let [_, elsewhere] = passes(&server, &other).await;
-    for (pass, roles) in [(elsewhere, &[Role::Reader, Role::Writer][..]), (writer, &[Role::Writer])] {
-        let login = server.anonymous(Method::POST, "/api/login").json(&json!({ "token": pass.token }));
-        let told: Access = login.header("cookie", &cookie).send().await.unwrap().json().await.unwrap();
+    for (pass, roles) in [(&elsewhere, &[Role::Writer, Role::Writer][..]), (&reader, &[Role::Reader])] {
+        let told: Access = log_in(&pass.token, &cookie).await.unwrap().json().await.unwrap();
         assert_eq!(told.sessions.iter().map(|session| session.role).collect::<Vec<_>>(), roles);
     }
     let forged = reader.token.replace("reader", "writer");
-    let login = server.anonymous(Method::POST, "/api/login").json(&json!({ "token": forged }));
-    assert_eq!(login.send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(log_in(&forged, "").await.unwrap().status(), StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]

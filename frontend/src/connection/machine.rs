@@ -35,26 +35,15 @@ const FRESH_MS: f64 = 1_000.0;
 /// An attachment that held this long starts the count of failed tries anew.
 const STABLE_MS: f64 = 2_000.0;
 
+/// Where it is; `told` is the size that hello has told.
 #[derive(Debug)]
 enum State {
     Idle,
-    Opening {
-        since_ms: f64,
-    },
-    /// Hello has told this size.
-    Greeting {
-        since_ms: f64,
-        told: Winsize,
-    },
-    Attached {
-        since_ms: f64,
-        role: Role,
-        pulse: Pulse,
-    },
+    Opening { since_ms: f64 },
+    Greeting { since_ms: f64, told: Winsize },
+    Attached { since_ms: f64, role: Role, pulse: Pulse },
     Probing,
-    Waiting {
-        at_ms: f64,
-    },
+    Waiting { at_ms: f64 },
     Ended,
     Gone(GoneReason),
 }

@@ -5,10 +5,10 @@ pub(crate) mod client;
 pub(crate) mod cutter;
 mod manager;
 mod server;
-pub(crate) mod slow_link;
 
 use std::time::Duration;
 
+use slow_link::{Shape, SlowLink};
 use tokio::time::{sleep, timeout};
 
 pub(crate) use self::{
@@ -17,7 +17,6 @@ pub(crate) use self::{
     cutter::Cutter,
     manager::Manager,
     server::{Options, Server, TOKEN},
-    slow_link::SlowLink,
 };
 
 /// Nothing that is tested takes long; what hangs is reported by this.
@@ -39,4 +38,10 @@ pub(crate) async fn until(what: &str, mut condition: impl FnMut() -> bool) {
         }
     })
     .await;
+}
+
+/// A network to this server that carries so many Mbit/s and takes so many milliseconds there and back.
+pub(crate) async fn slow_link(server: &Server, megabits: f64, round_trip: u64) -> SlowLink {
+    let shape = Shape { megabits, round_trip: Duration::from_millis(round_trip) };
+    SlowLink::to(server.address(), shape).await.unwrap()
 }

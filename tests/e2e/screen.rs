@@ -10,7 +10,7 @@ use limpet_shared::{
 use reqwest::{Method, header::ACCEPT};
 use tokio::time::sleep;
 
-use crate::harness::{Client, Hello, Options, Server, SlowLink, within};
+use crate::harness::{Client, Hello, Options, Server, slow_link, within};
 
 /// A program that asks its terminal something and says what it was told, up to `end`.
 fn asks(question: &str, end: char) -> String {
@@ -146,7 +146,7 @@ async fn the_server_is_silent_while_a_terminal_is_there_to_answer() {
 async fn ctrl_c_in_a_flood_is_felt_at_once_on_a_slow_link() {
     let server = Server::start(Options::default());
     let id = server.open(["bash", "--norc", "--noprofile", "-i"]).await;
-    let link = SlowLink::new(server.address(), 125_000.0, Duration::from_millis(150)).await;
+    let link = slow_link(&server, 1.0, 300).await;
     let mut client = Client::attach_at(link.address(), &id, Hello::default().follow_now()).await.unwrap();
     client.type_in("yes\n").await;
     for _ in 0..3 {
@@ -165,7 +165,7 @@ async fn ctrl_c_in_a_flood_is_felt_at_once_on_a_slow_link() {
 async fn a_slow_viewer_who_wants_the_present_holds_nobody_up() {
     let server = Server::start(Options::default());
     let id = server.bash("read go; seq 2000000; echo done; read line").await;
-    let link = SlowLink::new(server.address(), 100_000.0, Duration::from_millis(20)).await;
+    let link = slow_link(&server, 0.8, 40).await;
     let mut client = Client::attach_at(link.address(), &id, Hello::default().follow_now()).await.unwrap();
     client.type_in("\n").await;
     client.until("the end", |client| (client.drawn() + &client.text()).contains("done")).await;

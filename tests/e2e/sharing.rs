@@ -7,7 +7,7 @@ use limpet_shared::{
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::harness::{Client, Hello, Options, Server, SlowLink};
+use crate::harness::{Client, Hello, Options, Server, slow_link};
 
 /// Says the size whenever that has changed. It looks for itself, since bash forgets a signal that comes while it handles one.
 const SIZES: &str = r#"while :; do now=$(stty size); [ "$now" = "$last" ] || echo "$now"; last=$now; read -t 0.05 line; done"#;
@@ -239,7 +239,7 @@ async fn a_program_that_is_held_waits_for_a_slow_person_too() {
     let server = Server::start(Options::args(["--tail", "512KiB"]));
     let body = json!({ "command": ["bash", "-c", "read go; seq 150000; echo done"], "flow": "hold" });
     let id = server.post("/api/sessions", body).await.json::<SessionInfo>().await.unwrap().id;
-    let link = SlowLink::new(server.address(), 400_000.0, std::time::Duration::from_millis(20)).await;
+    let link = slow_link(&server, 3.2, 40).await;
     let mut client = Client::attach_at(link.address(), &id, Hello::default().follow_now()).await.unwrap();
     client.type_in("\n").await;
     client.finishes().await;

@@ -14,7 +14,6 @@ mod connection;
 mod figures;
 mod floor;
 mod http;
-mod link;
 mod machine;
 mod measure;
 mod noise;

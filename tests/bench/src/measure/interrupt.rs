@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use slow_link::{Shape, SlowLink};
 
 use super::{Bench, Extent};
 use crate::{
     figures::Unit,
-    link::{Link, Shape},
     noise::Listener,
     peers::{Follow, Kind, Peer},
     viewer::{Pace, Viewer},
@@ -91,8 +91,8 @@ async fn once(bench: &mut Bench, peer: &Peer, way: Way) -> anyhow::Result<()> {
     let (_link, mut viewer) = match way {
         Way::Near(_, pace) => (None, endpoint.attach(&session, Follow::Now).await?.paced(pace)),
         Way::Far(_, shape) => {
-            let link = Link::to(&endpoint.address, shape).await?;
-            let viewer = endpoint.attach_at(&link.address, &session, Follow::Now).await?;
+            let link = SlowLink::to(&endpoint.address, shape).await?;
+            let viewer = endpoint.attach_at(link.address(), &session, Follow::Now).await?;
             (Some(link), viewer)
         }
     };

@@ -1,6 +1,6 @@
 //! A network of a certain rate and delay: what passes through waits for its turn, and then is on its way.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -13,9 +13,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use crate::stats::float;
-
-/// What is read at once.
+/// What is read at once, in bytes.
 const PACKET: usize = 1400;
 
 /// Packets that wait for their turn, as in a router: 64 KiB or so.
@@ -26,25 +24,34 @@ const UNDER_WAY: usize = 10_000;
 
 /// What a link carries, each way.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Shape {
-    pub(crate) megabits: f64,
-    pub(crate) round_trip: Duration,
+pub struct Shape {
+    /// Bits per second, in millions.
+    pub megabits: f64,
+    /// What is carried takes half of this one way.
+    pub round_trip: Duration,
 }
 
 impl Shape {
+    #[expect(clippy::cast_precision_loss, reason = "packets are small")]
     fn takes(self, bytes: usize) -> Duration {
-        Duration::from_secs_f64(float(bytes) * 8.0 / self.megabits / 1e6)
+        Duration::from_secs_f64(bytes as f64 * 8.0 / self.megabits / 1e6)
     }
 }
 
 /// Listens on an address of its own. Dropping it ends its connections.
-pub(crate) struct Link {
-    pub(crate) address: String,
+#[derive(Debug)]
+pub struct SlowLink {
+    address: String,
     _tasks: JoinSet<()>,
 }
 
-impl Link {
-    pub(crate) async fn to(upstream: &str, shape: Shape) -> anyhow::Result<Self> {
+impl SlowLink {
+    /// Carries what comes to who listens at `upstream`, and back.
+    ///
+    /// # Errors
+    ///
+    /// No socket could be bound to loopback (`bind(2)`).
+    pub async fn to(upstream: &str, shape: Shape) -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?.to_string();
         let upstream = upstream.to_owned();
@@ -61,6 +68,12 @@ impl Link {
             }
         });
         Ok(Self { address, _tasks: tasks })
+    }
+
+    /// Where to connect to instead of `upstream`.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
     }
 }
 

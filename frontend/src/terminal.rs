@@ -2,11 +2,12 @@
 //!
 //! * [`pane`] holds a terminal and a connection together; [`wiring`] is what it listens to.
 //! * [`early`] is a pane before there is a page around it.
-//! * [`screen`] is one xterm.js terminal with its add-ons, over the bindings of [`xterm`].
+//! * [`screen`] is one xterm.js terminal with its add-ons, over the bindings of [`xterm`]; [`blink`] is its cursor.
 //! * [`hooks`] swallows the queries that [`queries`] lists; [`keys`], [`links`], [`clipboard`] and [`extent`] decide
 //!   about keys, links, the clipboard and sizes; [`pan`] scrolls a pane over a larger terminal; [`history`] knows what
 //!   can be loaded.
 
+pub mod blink;
 pub mod clipboard;
 pub mod early;
 pub mod extent;

@@ -138,3 +138,35 @@ pageTest("windows of one browser share their settings", {}, async ({ page, conte
     ({ terminal }) => terminal === DRACULA.ground,
   );
 });
+
+/** Shapes of a cursor that blinks (DECSCUSR), and what it looks like while it is not there. */
+const SHAPES = [
+  { code: 1, property: "backgroundColor", gone: "rgba(0, 0, 0, 0)" },
+  { code: 3, property: "borderBottomStyle", gone: "hidden" },
+  { code: 5, property: "boxShadow", gone: "none" },
+];
+
+pageTest("a cursor blinks without an animation, for which echoes would wait", {}, async ({ terminal, page }) => {
+  const cursor = page.locator(".panel.shown .xterm-cursor-blink");
+  for (const { code, property, gone } of SHAPES) {
+    await terminal.run(`printf '\\e[${code} q'`);
+    const look = () => cursor.evaluate((cursor, property) => getComputedStyle(cursor)[property], property);
+    await until("no cursor", look, (value) => value === gone);
+    await until("a cursor", look, (value) => value !== gone);
+    await until("no cursor again", look, (value) => value === gone);
+    const animations = await page.evaluate(() => {
+      const terminal = document.querySelector(".panel.shown .xterm");
+      return document.getAnimations().filter(({ effect }) => terminal.contains(effect.target)).length;
+    });
+    assert.equal(animations, 0);
+  }
+  await page.evaluate(() => {
+    const terminal = document.querySelector(".panel.shown .terminal:has(.xterm-rows)");
+    window.shown = new Promise((tell) => {
+      const drawn = () => terminal.textContent.includes("typed") && tell(!terminal.hasAttribute("data-cursor-gone"));
+      new MutationObserver(drawn).observe(terminal, { childList: true, subtree: true, characterData: true });
+    });
+  });
+  await page.keyboard.type("typed");
+  assert.ok(await page.evaluate(() => window.shown), "who types sees the cursor");
+});

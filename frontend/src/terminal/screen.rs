@@ -9,6 +9,7 @@ use web_sys::HtmlElement;
 
 use super::{
     Appearance,
+    blink::Blink,
     clipboard::Provider,
     extent::Layout,
     links::Links,
@@ -57,13 +58,16 @@ impl Screen {
         // Who is thought to have typed sees the next output at once, and not after a frame with nothing in it.
         terminal.input("");
         let kept: Vec<Box<dyn Any>> = vec![Box::new(links), Box::new(provider)];
-        Self {
+        let screen = Self {
             terminal,
             fit,
             webgl: Rc::default(),
             font_size: RefCell::new(appearance.font_size.into()),
             kept: RefCell::new(kept),
-        }
+        };
+        let blink = Blink::new(element);
+        screen.on(|terminal, f| terminal.on_render(f), move |_: JsValue| blink.drawn());
+        screen
     }
 
     /// xterm.js itself.

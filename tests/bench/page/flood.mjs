@@ -59,6 +59,7 @@ export async function fromLimpet(page, { url }, _renderer, _text, file) {
 async function measured(page, duration) {
   const enough = 200_000;
   await until("a flood", () => page.evaluate(() => window.bench.offset), (offset) => offset > enough);
+  await page.evaluate(() => window.bench.countFrames());
   await pause(WARM_MS);
   const look = () => page.evaluate(() => ({ ...window.bench, time: performance.now() }));
   const before = await look();

@@ -46,7 +46,7 @@ const flooded = [
 const rounds = quick ? 1 : 5;
 try {
   await within(NO_WEBGL, "page load", (browser) => load(browser, pages, rounds, note));
-  await within(NO_WEBGL, "page keys", (browser) => keys(browser, pages, rounds, quick ? 10 : 100, note));
+  await within(NO_WEBGL, "page key to glyph", (browser) => keys(browser, pages, rounds, quick ? 10 : 100, note));
   for (const [renderer, graphics] of quick ? [["DOM", NO_WEBGL]] : [["DOM", NO_WEBGL], ["WebGL", WEBGL]]) {
     await within(graphics, `page flood ${renderer}`, (browser) => flood(browser, flooded, renderer, texts, quick ? 1 : 3, quick ? 500 : 5000, note));
   }

@@ -21,7 +21,10 @@ export async function load(browser, pages, rounds, note) {
       try {
         await page.goto(served.url.href);
         note(SCENE, "first prompt, cold", name, "ms", await prompt(page));
-        // Who comes back has no token in the address: the page has taken it out.
+        // Who comes back had left a page that was whole and at rest.
+        await until("the whole page", () => page.evaluate(() => document.querySelector(".workspace, #terminal") !== null));
+        await page.evaluate(() => new Promise((rests) => requestIdleCallback(rests)));
+        // Nor is there a token in the address: the page has taken it out.
         const address = await page.evaluate(() => location.href);
         await page.goto("about:blank");
         await page.goto(address);

@@ -27,10 +27,10 @@ async fn sessions(server: &Server) -> Vec<SessionInfo> {
     server.get("/api/sessions").await.json().await.unwrap()
 }
 
-/// All that is on the disk for good: a file that is still being written has another name until it is whole.
+/// All that is on the disk for good. A file that is still being written has another name until it is whole.
 fn saved(dir: &Path) -> String {
     let files = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
-    let files = files.filter(|path| path.extension().is_some_and(|ending| ending == "session"));
+    let files = files.filter(|path| path.extension().is_none_or(|ending| ending != "part"));
     let content = files.map(|file| String::from_utf8_lossy(&fs::read(file).unwrap_or_default()).into_owned());
     content.collect::<Vec<_>>().concat()
 }

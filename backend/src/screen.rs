@@ -87,8 +87,63 @@ impl Screen {
 
     /// Takes the program's next output; it may be cut anywhere.
     pub fn feed(&mut self, output: &[u8]) {
-        let mut performer = Performer { terminal: &mut self.terminal, answers: &mut self.answers };
-        self.parser.parse(output, &mut performer);
+        let mut rest = output;
+        loop {
+            rest = &rest[self.feed_within(rest, u64::MAX)..];
+            if !self.terminal.is_sweep_due() {
+                break;
+            }
+            self.sweep();
+        }
+    }
+
+    /// Takes as much of the program's next output as can be taken in `budget` [steps](Self::steps) and one control function more, or a
+    /// run of text. Says how many bytes these were.
+    ///
+    /// The last control function may still [need steps](Self::is_repeating), which the next call takes. Nothing is taken while
+    /// [a sweep is due](Self::is_sweep_due).
+    #[must_use]
+    pub fn feed_within(&mut self, output: &[u8], budget: u64) -> usize {
+        let until = self.steps().saturating_add(budget);
+        let mut taken = 0;
+        loop {
+            self.terminal.print_repeated(until);
+            let mut performer = Performer { terminal: &mut self.terminal, answers: &mut self.answers, until };
+            taken += self.parser.parse(&output[taken..], &mut performer);
+            let is_over = taken == output.len() || self.terminal.is_sweep_due() || self.steps() >= until;
+            if is_over && (!self.is_repeating() || self.steps() >= until) {
+                return taken;
+            }
+        }
+    }
+
+    /// How much work there has been, in steps: cells and rows that were looked at or changed, and what takes as long as that.
+    #[must_use]
+    pub fn steps(&self) -> u64 {
+        self.terminal.steps.taken
+    }
+
+    /// Whether a control function that was fed last is not finished. No snapshot can stand for that.
+    #[must_use]
+    pub fn is_repeating(&self) -> bool {
+        self.terminal.is_repeating()
+    }
+
+    /// Whether so much has been shown and is gone that it is time to [`sweep`](Self::sweep).
+    #[must_use]
+    pub fn is_sweep_due(&self) -> bool {
+        self.terminal.is_sweep_due()
+    }
+
+    /// How many steps that takes. It may be far more than a slice's worth, where there is much scrollback.
+    #[must_use]
+    pub fn sweep_steps(&self) -> u64 {
+        self.terminal.sweep_steps()
+    }
+
+    /// Forgets styles, grapheme clusters and hyperlinks that are nowhere to be seen any more.
+    pub fn sweep(&mut self) {
+        self.terminal.sweep();
     }
 
     /// How much of the output that is to be fed next, and is plain as a [`Scanner`] told, can be left out, since nothing of it could be
@@ -122,7 +177,7 @@ impl Screen {
     /// What need not be parsed of plain output, if so many rows of scrollback are to be right.
     fn flood(&self, plain: &[u8], history: usize) -> Option<Flood> {
         let Terminal { columns, rows, modes, .. } = &self.terminal;
-        let is_plain = self.parser.is_between() && self.terminal.scrolls_plainly();
+        let is_plain = self.parser.is_between() && !self.is_repeating() && self.terminal.scrolls_plainly();
         let columns = if modes.autowrap { *columns } else { usize::MAX / 2 };
         is_plain.then(|| flood::find(plain, history + 2 * rows, columns)).flatten()
     }

@@ -8,10 +8,11 @@ use super::{
 impl Parser {
     /// Prints what is printable at the front, or takes one control.
     pub(super) fn text<'a>(&mut self, rest: &'a [u8], terminal: &mut impl Perform) -> &'a [u8] {
-        let ascii = rest.iter().position(|byte| !(0x20..0x7f).contains(byte)).unwrap_or(rest.len());
+        let run = run(rest, terminal.max_run());
+        let ascii = run.iter().position(|byte| !(0x20..0x7f).contains(byte)).unwrap_or(run.len());
         match rest.get(ascii) {
             // More of the same run may follow in other characters.
-            Some(0x80..) => self.mixed_text(rest, terminal),
+            Some(0x80..) => &rest[run.len() - self.mixed_text(run, terminal).len()..],
             _ if ascii > 0 => {
                 terminal.print(Text::Ascii(&rest[..ascii]));
                 &rest[ascii..]
@@ -36,6 +37,7 @@ impl Parser {
         Some(&numbers[length + 1..])
     }
 
+    /// Prints what is printable at the front of a run, of which something is. Returns the rest of it.
     fn mixed_text<'a>(&mut self, mut rest: &'a [u8], terminal: &mut impl Perform) -> &'a [u8] {
         let mut run = std::mem::take(&mut self.run);
         run.clear();
@@ -64,6 +66,12 @@ impl Parser {
         }
         rest
     }
+}
+
+/// The front of what comes next: no longer than a run may be, but for the end of its last character.
+fn run(rest: &[u8], most: usize) -> &[u8] {
+    let more = rest.iter().skip(most).take(3).take_while(|&&byte| byte & 0xc0 == 0x80).count();
+    &rest[..rest.len().min(most + more)]
 }
 
 #[cfg(test)]

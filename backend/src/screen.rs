@@ -108,12 +108,12 @@ impl Screen {
         let mut taken = 0;
         loop {
             self.terminal.print_repeated(until);
-            let mut performer = Performer { terminal: &mut self.terminal, answers: &mut self.answers, until };
-            taken += self.parser.parse(&output[taken..], &mut performer);
-            let is_over = taken == output.len() || self.terminal.is_sweep_due() || self.steps() >= until;
-            if is_over && (!self.is_repeating() || self.steps() >= until) {
+            if taken == output.len() || self.steps() >= until || self.is_sweep_due() {
                 return taken;
             }
+            self.terminal.steps.until = until;
+            let mut performer = Performer { terminal: &mut self.terminal, answers: &mut self.answers };
+            taken += self.parser.parse(&output[taken..], &mut performer);
         }
     }
 

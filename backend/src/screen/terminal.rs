@@ -71,6 +71,8 @@ struct Repeat {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Steps {
     pub(super) taken: u64,
+    /// Nothing more is parsed when as many have been taken.
+    pub(super) until: u64,
     /// How many had been taken when the tables were swept last.
     swept: u64,
 }
@@ -128,6 +130,7 @@ impl Terminal {
         (self.title, self.titles, self.links) = (old.title, old.titles, old.links);
         self.steps = old.steps;
         self.spend(2 * self.rows + old.primary.scrollback.blocks());
+        self.steps.until = self.steps.taken;
         self.discarded = Some(old.tables).filter(|tables| tables.len() > SWEEP).map(Box::new);
         (self.palette, self.newline, self.cursor_hidden) = (old.palette, old.newline, old.cursor_hidden);
     }
@@ -171,6 +174,7 @@ impl Terminal {
     pub(super) fn set_pen(&mut self, pen: Style) {
         self.pen = pen;
         self.pen_id = None;
+        self.look_at_tables();
     }
 
     /// The number of the pen's style.
@@ -235,8 +239,18 @@ impl Terminal {
         self.steps.swept = self.steps.taken;
     }
 
+    /// Interrupts the parser, if it may be time to sweep.
+    fn look_at_tables(&mut self) {
+        if self.tables.is_due() {
+            self.steps.until = self.steps.taken;
+        }
+    }
+
     /// How long a run of text may be, in bytes, so that it does not take much longer than others.
     pub(super) fn max_run(&self) -> usize {
+        if !self.modes.insert && self.rows / 8 <= self.columns {
+            return MAX_RUN;
+        }
         let moved = if self.modes.insert { self.columns } else { 0 };
         (RUN_STEPS / (CHAR_STEPS + moved + self.rows / self.columns)).clamp(1, MAX_RUN)
     }
@@ -422,6 +436,7 @@ impl Terminal {
         }
         buffer.x += width.saturating_sub(old_width);
         self.spend(CLUSTER_STEPS);
+        self.look_at_tables();
     }
 
     /// The left half of a wide glyph goes when its right half is about to be overwritten.
@@ -459,6 +474,7 @@ impl Terminal {
         let left = glyph.len() * count.min(most);
         if left > 0 {
             self.repeat = Some(Box::new(Repeat { glyph, next: 0, left }));
+            self.steps.until = self.steps.taken;
         } else {
             self.preceding = None;
         }

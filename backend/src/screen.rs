@@ -43,6 +43,15 @@ use self::{
 /// Fewest columns: a wide character needs two.
 const MIN_COLUMNS: usize = 2;
 
+/// Steps that a cell takes, or a byte of packed scrollback, when the screen takes on another size …
+const REFLOW_STEPS: usize = 8;
+
+/// … when it is written as output …
+const SNAPSHOT_STEPS: usize = 4;
+
+/// … and when it is read as text.
+const TEXT_STEPS: usize = 4;
+
 /// A terminal that is seen by nobody.
 #[derive(Clone, Debug)]
 pub struct Screen {
@@ -87,11 +96,16 @@ impl Screen {
 
     /// Takes the program's next output; it may be cut anywhere.
     pub fn feed(&mut self, output: &[u8]) {
-        let mut rest = output;
+        self.feed_and_sweep(output, u64::MAX);
+    }
+
+    /// The same, as far as it takes no more than about so many steps. Says whether that was all of it.
+    fn feed_and_sweep(&mut self, mut output: &[u8], budget: u64) -> bool {
+        let until = self.steps().saturating_add(budget);
         loop {
-            rest = &rest[self.feed_within(rest, u64::MAX)..];
-            if !self.terminal.is_sweep_due() {
-                break;
+            output = &output[self.feed_within(output, until.saturating_sub(self.steps()))..];
+            if !self.is_sweep_due() {
+                return output.is_empty() && !self.is_repeating();
             }
             self.sweep();
         }
@@ -155,23 +169,31 @@ impl Screen {
         flood.len
     }
 
-    /// Another screen, as this one will be after such output, but with so many rows of scrollback at most; if there is enough output
-    /// that little of it has to be parsed for that. And how many rows of scrollback this one will have by then, at least.
-    pub fn glimpse(&mut self, plain: &[u8], history: usize) -> Option<(Self, usize)> {
+    /// Another screen, as this one will be after such output, plain at first and whatever `rest` is, but with so many rows of scrollback
+    /// at most; if there is enough output that little of it has to be parsed for that, in so many steps. And how many rows of scrollback
+    /// this one will have by then, at least.
+    pub fn glimpse(
+        &mut self,
+        (plain, rest): (&[u8], &[u8]),
+        history: usize,
+        budget: u64,
+    ) -> Option<(Self, usize)> {
         let limit = self.terminal.primary.scrollback.limit();
         let flood = self.flood(plain, history.min(limit))?;
         let scrollback =
             mem::replace(&mut self.terminal.primary.scrollback, Scrollback::new(history.min(limit)));
         let mut glimpse = self.clone();
         glimpse.skip(&flood);
-        glimpse.feed(&plain[flood.len..]);
+        let until = glimpse.steps().saturating_add(budget);
+        let mut is_complete = glimpse.feed_and_sweep(&plain[flood.len..], budget);
         // Lines move the cursor down before they scroll anything.
         let lines = memchr_iter(b'\n', plain).count() + self.terminal.primary.y + 1;
         let rows = limit.min(scrollback.len() + lines.saturating_sub(self.terminal.rows));
         // At least a screenful scrolls, so what was saved goes out at the top as long as the scrollback has room for it.
         glimpse.terminal.primary.is_end_of(limit.min(scrollback.len() + self.terminal.rows));
         self.terminal.primary.scrollback = scrollback;
-        Some((glimpse, rows))
+        is_complete &= glimpse.feed_and_sweep(rest, until.saturating_sub(glimpse.steps()));
+        is_complete.then_some((glimpse, rows))
     }
 
     /// What need not be parsed of plain output, if so many rows of scrollback are to be right.
@@ -185,6 +207,32 @@ impl Screen {
     fn skip(&mut self, flood: &Flood) {
         self.feed(&flood.styles);
         self.terminal.begin_line();
+    }
+
+    /// How many steps [`resize`](Self::resize) takes, about.
+    #[must_use]
+    pub fn resize_steps(&self, size: Winsize) -> u64 {
+        let (columns, rows) = cells(size);
+        let Terminal { primary, columns: old_columns, rows: old_rows, .. } = &self.terminal;
+        // Each row's cells are looked at some times, once more as it is packed again.
+        let reflown = if columns == *old_columns { 0 } else { primary.scrollback.packed_bytes() };
+        let shown = columns.max(*old_columns) * rows.max(*old_rows);
+        (REFLOW_STEPS * (reflown + shown)) as u64
+    }
+
+    /// How many steps a [`snapshot`](Self::snapshot) with so much history takes, about.
+    #[must_use]
+    pub fn snapshot_steps(&self, history: usize) -> u64 {
+        let scrollback = &self.terminal.primary.scrollback;
+        let rows = scrollback.len();
+        let written = scrollback.packed_bytes() / rows.max(1) * history.min(rows);
+        (SNAPSHOT_STEPS * (written + self.terminal.columns * self.terminal.rows)) as u64
+    }
+
+    /// How many steps [`text`](Self::text) takes, about.
+    #[must_use]
+    pub fn text_steps(&self) -> u64 {
+        (TEXT_STEPS * self.terminal.columns * self.terminal.rows) as u64
     }
 
     /// Takes on another size.

@@ -31,17 +31,51 @@ mod width;
 
 use std::mem;
 
-use limpet_shared::{Winsize, theme::Colours};
+use limpet_shared::{
+    Winsize,
+    limits::{MAX_CLUSTER_CHARS, MAX_LINK_ID_BYTES, MAX_LINK_URI_BYTES},
+    theme::Colours,
+};
 use memchr::memchr_iter;
 
 pub use self::plain::Scanner;
 use self::{
-    answer::Answers, control::Performer, flood::Flood, parser::Parser, scrollback::Scrollback,
+    answer::Answers,
+    control::Performer,
+    flood::Flood,
+    parser::Parser,
+    scrollback::Scrollback,
+    tables::{CLUSTER_BYTES, MAX_LINKS_BYTES, MAX_SHARED_BYTES, STYLE_BYTES},
     terminal::Terminal,
 };
 
 /// Fewest columns: a wide character needs two.
 const MIN_COLUMNS: usize = 2;
+
+/// Steps that a byte causes at most where it touches no cells but its own.
+const STEPS_PER_BYTE: usize = 48;
+
+/// Steps per cell of the screen that it causes at most.
+const STEPS_PER_CELL: usize = 2;
+
+/// What a cell of the screen takes, in bytes, with the room that a row has for more.
+const CELL_BYTES: usize = 16;
+
+/// What a cell of the scrollback takes at most, packed: a style and a cluster of its own, and room for more.
+const PACKED_BYTES_PER_CELL: usize = 24;
+
+/// What a row takes beside its cells.
+const ROW_BYTES: usize = 64;
+
+/// What a style and a cluster take that only one cell has, and as many that are not needed any more.
+const SHARED_BYTES_PER_CELL: usize =
+    2 * (STYLE_BYTES + CLUSTER_BYTES + char::MAX_LEN_UTF8 * MAX_CLUSTER_CHARS);
+
+/// What a hyperlink takes at most.
+const MAX_LINK_BYTES: usize = 256 + MAX_LINK_URI_BYTES + MAX_LINK_ID_BYTES;
+
+/// What takes no more in a large screen than in a small one: a control string, answers, values that are not worth a sweep.
+const FIXED_BYTES: usize = 1536 * 1024;
 
 /// Steps that a cell takes, or a byte of packed scrollback, when the screen takes on another size …
 const REFLOW_STEPS: usize = 8;
@@ -153,6 +187,31 @@ impl Screen {
     #[must_use]
     pub fn sweep_steps(&self) -> u64 {
         self.terminal.sweep_steps()
+    }
+
+    /// How many steps a byte of output causes at most, beside those of sweeps, in a screen of this size.
+    ///
+    /// Most take less than ten. What takes most is a control function that changes every cell, and has three bytes at least.
+    #[must_use]
+    pub fn max_steps_per_byte(size: Winsize) -> u64 {
+        let (columns, rows) = cells(size);
+        (STEPS_PER_BYTE + STEPS_PER_CELL * (columns + 1) * rows) as u64
+    }
+
+    /// How much memory a screen takes at most, in bytes, that had no more columns and no more rows than this so far.
+    ///
+    /// It is what cells and packed rows take, what they share, and a constant. What is shared is bounded by the number of cells, and
+    /// where it is the scrollback's by a constant as well.
+    #[must_use]
+    pub fn memory_bound(size: Winsize, scrollback: usize) -> usize {
+        let (columns, rows) = cells(size);
+        let (shown, scrolled) = (2 * (columns + 1) * rows, columns.saturating_mul(scrollback));
+        let shared = |cells: usize| cells.saturating_mul(SHARED_BYTES_PER_CELL);
+        let links = 2 * MAX_LINKS_BYTES.min(shown.saturating_add(scrolled).saturating_mul(MAX_LINK_BYTES));
+        let rows = ROW_BYTES * (2 * rows + scrollback);
+        let packed = scrolled.saturating_mul(PACKED_BYTES_PER_CELL);
+        let cells = shown * CELL_BYTES + packed + rows;
+        cells + shared(shown) + shared(scrolled).min(2 * MAX_SHARED_BYTES) + links + FIXED_BYTES
     }
 
     /// Forgets styles, grapheme clusters and hyperlinks that are nowhere to be seen any more.

@@ -12,7 +12,7 @@ use super::{
     scrollback::Shared,
     style::Style,
     table::SWEEP,
-    tables::Tables,
+    tables::{MAX_SHARED_BYTES, Tables},
     width::{Preceding, measure},
 };
 
@@ -215,10 +215,27 @@ impl Terminal {
         (cells + self.tables.len() + self.primary.scrollback.packed_bytes() / SWEPT_BYTES_PER_STEP) as u64
     }
 
-    /// Forgets styles, clusters and links that no cell has any more.
+    /// Forgets styles, clusters and links that no cell has any more; and the oldest rows, if the scrollback needs too many.
     pub(super) fn sweep(&mut self) {
-        let steps = self.sweep_steps();
         self.discarded = None;
+        loop {
+            let steps = self.sweep_steps();
+            self.forget_unused();
+            self.steps.taken += steps;
+            let scrollback = &mut self.primary.scrollback;
+            let rows = scrollback.len();
+            if rows == 0 || self.tables.bytes() <= MAX_SHARED_BYTES {
+                break;
+            }
+            let dropped = rows.div_ceil(2);
+            scrollback.drop_oldest(dropped);
+            self.primary.saved.line = self.primary.saved.line.saturating_sub(dropped);
+        }
+        self.pen_id = None;
+        self.steps.swept = self.steps.taken;
+    }
+
+    fn forget_unused(&mut self) {
         let Self { primary, alternate, tables, .. } = self;
         let pens = [self.pen, primary.saved.style, alternate.saved.style];
         tables.sweep(
@@ -234,9 +251,6 @@ impl Terminal {
             },
             &pens,
         );
-        self.pen_id = None;
-        self.steps.taken += steps;
-        self.steps.swept = self.steps.taken;
     }
 
     /// Interrupts the parser, if it may be time to sweep.

@@ -32,8 +32,13 @@ enum Action<'a> {
 
 /// A size from two bytes: small ones, but for the largest of either side.
 fn size(columns: u8, rows: u8) -> Winsize {
-    let side = |byte: u8, large: u16| if byte == u8::MAX { large } else { 1 + u16::from(byte % 100) };
-    Winsize::cells(side(columns, 400), side(rows, 300))
+    let side = |byte: u8| 1 + u16::from(byte % 100);
+    match (columns, rows) {
+        (u8::MAX, u8::MAX) => Winsize::cells(400, 300),
+        (u8::MAX, rows) => Winsize::cells(2000, side(rows)),
+        (columns, u8::MAX) => Winsize::cells(side(columns), 2000),
+        (columns, rows) => Winsize::cells(side(columns), side(rows)),
+    }
 }
 
 fn actions(case: &[u8]) -> (Winsize, Vec<Action<'_>>) {

@@ -318,13 +318,12 @@ impl Attached {
     /// the cursor from which data goes on.
     pub async fn redraw(&self, history: usize, had: OutputOffset) -> (Redraw, LogReader) {
         let drawn = self.session.ask(|reply| Request::Redraw { history, reply }).await;
-        let (redrawing, output) = match drawn {
-            Some(drawn) => drawn,
-            None => {
-                let redrawing = self.session.last_redrawing(history).await;
-                let output = self.session.0.log.reader(redrawing.output);
-                (redrawing, output)
-            }
+        let (redrawing, output) = if let Some(drawn) = drawn {
+            drawn
+        } else {
+            let redrawing = self.session.last_redrawing(history).await;
+            let output = self.session.0.log.reader(redrawing.output);
+            (redrawing, output)
         };
         let size = self.session.size();
         let skipped = redrawing.output.since(had);

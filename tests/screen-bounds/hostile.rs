@@ -1,7 +1,9 @@
 //! Output that a program might print to harm the server, and what must hold whatever it prints.
 //!
-//! A case is bytes, so that a fuzzer can change it: the size at first, then output. A byte that no text has stands for a change of
-//! size, another one for a cut.
+//! A case is bytes, so that a fuzzer can change it: the size at first, then output. Bytes that no text has stand for a change of
+//! size, for a cut, and for much output that is all different.
+
+use std::borrow::Cow;
 
 use limpet::screen::Screen;
 use limpet_shared::Winsize;
@@ -13,6 +15,9 @@ pub(crate) const RESIZE: u8 = 0xff;
 
 /// Output is cut here.
 pub(crate) const CUT: u8 = 0xfe;
+
+/// Begins much output: what it is and how much of it follow, a byte each.
+pub(crate) const MANY: u8 = 0xfd;
 
 /// Rows of scrollback: few, so that little output fills them.
 const SCROLLBACK: usize = 50;
@@ -26,7 +31,7 @@ const ALLOCATED_PER_STEP: usize = 64;
 /// What is done to a screen.
 #[derive(Debug, PartialEq, Eq)]
 enum Action<'a> {
-    Print(&'a [u8]),
+    Print(Cow<'a, [u8]>),
     Resize(Winsize),
 }
 
@@ -45,12 +50,17 @@ fn actions(case: &[u8]) -> (Winsize, Vec<Action<'_>>) {
     let (&[columns, rows], mut rest) = case.split_first_chunk().unwrap_or((&[20, 5], &[]));
     let mut actions = Vec::new();
     while !rest.is_empty() {
-        let end = rest.iter().position(|&byte| byte >= CUT).unwrap_or(rest.len());
+        let end = rest.iter().position(|&byte| byte >= MANY).unwrap_or(rest.len());
         let (output, next) = rest.split_at(end);
-        actions.push(Action::Print(output));
+        actions.push(Action::Print(output.into()));
         rest = match next {
             [RESIZE, columns, rows, rest @ ..] => {
                 actions.push(Action::Resize(size(*columns, *rows)));
+                rest
+            }
+            [MANY, kind, count, rest @ ..] => {
+                let first = u32::try_from(actions.len()).unwrap_or(0) << 14;
+                actions.push(Action::Print(many(*kind, first, u32::from(*count)).into()));
                 rest
             }
             [_, rest @ ..] => rest,
@@ -58,6 +68,30 @@ fn actions(case: &[u8]) -> (Winsize, Vec<Action<'_>>) {
         };
     }
     (size(columns, rows), actions)
+}
+
+/// Clusters that are printed over each other, long hyperlinks, or styles, none twice.
+fn many(kind: u8, first: u32, count: u32) -> Vec<u8> {
+    let output: String = match kind % 3 {
+        0 => {
+            let mark = |n: u32| char::from_u32(0x300 + n % 0x70).unwrap_or('x');
+            let cluster = |n: u32| format!("\ro{}{}{}", mark(n), mark(n / 0x70), mark(n / 0x3100));
+            (first..first + 64 * count).map(cluster).collect()
+        }
+        1 => {
+            let path = "y".repeat(40_000);
+            let link = |n: u32| format!("\x1b]8;;http://{n}/{path}\x07x");
+            (first..first + count % 32).map(link).collect()
+        }
+        _ => {
+            let style = |n: u32| {
+                let [_, red, green, blue] = n.to_be_bytes();
+                format!("\x1b[38;2;{red};{green};{blue}mx")
+            };
+            (first..first + 16 * count).map(style).collect()
+        }
+    };
+    output.into_bytes()
 }
 
 /// Has screens parse the output, in slices and at once, and checks what must hold.

@@ -11,7 +11,7 @@ use limpet::screen::Screen;
 use limpet_shared::Winsize;
 use proptest::prelude::*;
 
-use self::hostile::{CUT, RESIZE, check};
+use self::hostile::{CUT, MANY, RESIZE, check};
 
 #[global_allocator]
 static COUNTING: memory::Counting = memory::Counting;
@@ -76,11 +76,12 @@ fn piece() -> impl Strategy<Value = Vec<u8>> {
         1 => Just(b"\x1b#8\x1bM\x1bD\x1b7\x1b8\x1b(0".to_vec()),
         2 => (any::<u8>(), any::<u8>()).prop_map(|(columns, rows)| vec![RESIZE, columns, rows]),
         1 => Just(vec![CUT]),
+        1 => (any::<u8>(), any::<u8>()).prop_map(|(kind, count)| vec![MANY, kind, count]),
     ]
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig::with_cases(80))]
     #[test]
     fn work_and_memory_are_bounded(
         size in any::<[u8; 2]>(),
@@ -163,7 +164,7 @@ fn what_is_printed_over_is_forgotten() {
     let mark = |n: u32| char::from_u32(0x300 + n % 0x70).unwrap();
     let cluster = |n: u32| format!("\ro{}{}{}", mark(n), mark(n / 0x70), mark(n / 0x3100));
     let memory = |clusters| cost(SIZE, 1000, (0..clusters).map(cluster).collect::<String>().as_bytes()).1;
-    let (few, many) = (memory(10_000), memory(1_400_000));
+    let (few, many) = (memory(10_000), memory(400_000));
     assert!(many < 2 * few + 256 * 1024, "{many}, {few}");
 }
 

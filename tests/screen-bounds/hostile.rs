@@ -19,6 +19,9 @@ pub(crate) const CUT: u8 = 0xfe;
 /// Begins much output: what it is and how much of it follow, a byte each.
 pub(crate) const MANY: u8 = 0xfd;
 
+/// How often that may be: it takes time.
+const MAX_MANY: usize = 5;
+
 /// Rows of scrollback: few, so that little output fills them.
 const SCROLLBACK: usize = 50;
 
@@ -47,6 +50,7 @@ fn size(columns: u8, rows: u8) -> Winsize {
 }
 
 fn actions(case: &[u8]) -> (Winsize, Vec<Action<'_>>) {
+    let mut manies = 0;
     let (&[columns, rows], mut rest) = case.split_first_chunk().unwrap_or((&[20, 5], &[]));
     let mut actions = Vec::new();
     while !rest.is_empty() {
@@ -58,7 +62,8 @@ fn actions(case: &[u8]) -> (Winsize, Vec<Action<'_>>) {
                 actions.push(Action::Resize(size(*columns, *rows)));
                 rest
             }
-            [MANY, kind, count, rest @ ..] => {
+            [MANY, kind, count, rest @ ..] if manies < MAX_MANY => {
+                manies += 1;
                 let first = u32::try_from(actions.len()).unwrap_or(0) << 14;
                 actions.push(Action::Print(many(*kind, first, u32::from(*count)).into()));
                 rest
@@ -79,7 +84,7 @@ fn many(kind: u8, first: u32, count: u32) -> Vec<u8> {
             (first..first + 64 * count).map(cluster).collect()
         }
         1 => {
-            let path = "y".repeat(40_000);
+            let path = "y".repeat(20_000);
             let link = |n: u32| format!("\x1b]8;;http://{n}/{path}\x07x");
             (first..first + count % 32).map(link).collect()
         }

@@ -30,6 +30,9 @@ const BANG: u32 = b'!' as u32;
 const HASH: u32 = b'#' as u32;
 const PERCENT: u32 = b'%' as u32;
 
+/// Steps that a byte of a control string takes.
+const STRING_STEPS: usize = 4;
+
 /// A terminal that is being parsed for, with what it answers.
 pub(super) struct Performer<'a> {
     pub(super) terminal: &'a mut Terminal,
@@ -41,9 +44,6 @@ const CONTROL_STEPS: usize = 4;
 
 /// Steps that a control function takes beside that.
 const FUNCTION_STEPS: usize = 16;
-
-/// Bytes of a control string that are read in a step.
-const STRING_BYTES_PER_STEP: usize = 4;
 
 impl Perform for Performer<'_> {
     fn is_done(&self) -> bool {
@@ -96,14 +96,14 @@ impl Perform for Performer<'_> {
     }
 
     fn osc(&mut self, number: u32, text: &str) {
-        self.terminal.spend(FUNCTION_STEPS + text.len() / STRING_BYTES_PER_STEP);
+        self.terminal.spend(FUNCTION_STEPS + STRING_STEPS * text.len());
         self.answers.osc(self.terminal, number, text);
         self.terminal.operating_system_command(number, text);
         self.terminal.preceding = None;
     }
 
     fn dcs(&mut self, function: Function, text: &str) {
-        self.terminal.spend(FUNCTION_STEPS + text.len() / STRING_BYTES_PER_STEP);
+        self.terminal.spend(FUNCTION_STEPS + STRING_STEPS * text.len());
         self.answers.dcs(self.terminal, function, text);
         self.terminal.preceding = None;
     }

@@ -70,6 +70,8 @@ pub(super) struct Tables {
     kept_links_bytes: usize,
     /// Whether there was no room for one.
     is_link_refused: bool,
+    /// Whether so much has been added that it is worth while to look what is still needed. It is asked often.
+    is_due: bool,
 }
 
 impl Tables {
@@ -79,7 +81,15 @@ impl Tables {
 
     pub(super) fn style_id(&mut self, style: Style) -> StyleId {
         let style = style.normalized();
-        if style == Style::default() { 0 } else { self.styles.number(&style) }
+        if style == Style::default() {
+            return 0;
+        }
+        let known = self.styles.find(&style);
+        known.unwrap_or_else(|| {
+            let number = self.styles.number(&style);
+            self.note_added();
+            number
+        })
     }
 
     /// The number of the cluster that is made of text and one more character. The text holds less than [`MAX_CLUSTER_CHARS`].
@@ -89,7 +99,11 @@ impl Tables {
         place[..len].copy_from_slice(&text.as_bytes()[..len]);
         let end = len + last.encode_utf8(&mut place[len..]).len();
         let text = std::str::from_utf8(&place[..end]).unwrap_or_default();
-        self.clusters.find(text).unwrap_or_else(|| self.clusters.number(&text.into()))
+        self.clusters.find(text).unwrap_or_else(|| {
+            let number = self.clusters.number(&text.into());
+            self.note_added();
+            number
+        })
     }
 
     /// The number of the cluster that is made of another one and one more character.
@@ -129,16 +143,23 @@ impl Tables {
         let size = link.size();
         if self.links_bytes + size > MAX_LINKS_BYTES {
             self.is_link_refused = true;
+            self.note_added();
             return LinkId::NONE;
         }
         self.links_bytes += size;
-        LinkId(self.links.number(&Arc::new(link)))
+        let number = self.links.number(&Arc::new(link));
+        self.note_added();
+        LinkId(number)
     }
 
     /// Whether so much has been added that it is worth while to look what is still needed.
     pub(super) fn is_due(&self) -> bool {
+        self.is_due
+    }
+
+    fn note_added(&mut self) {
         let is_large = self.links_bytes > SWEEP_LINKS_BYTES.max(2 * self.kept_links_bytes);
-        self.styles.is_due() || self.clusters.is_due() || is_large || self.is_link_refused
+        self.is_due = self.styles.is_due() || self.clusters.is_due() || is_large || self.is_link_refused;
     }
 
     /// How many values there are.
@@ -164,7 +185,8 @@ impl Tables {
         self.styles.values().chain(pens).for_each(|style| links.add(style.link.0));
         self.links.retain(|id| links.has(id));
         self.links_bytes = self.links.values().map(|link| link.size()).sum();
-        (self.kept_links_bytes, self.is_link_refused) = (self.links_bytes, false);
+        self.kept_links_bytes = self.links_bytes;
+        (self.is_link_refused, self.is_due) = (false, false);
     }
 }
 

@@ -7,8 +7,9 @@
 use std::{
     io,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
+        mpsc,
     },
     thread,
     time::Duration,
@@ -17,7 +18,7 @@ use std::{
 use futures_util::future::BoxFuture;
 use tokio::{
     runtime::{Builder, Handle, Runtime},
-    sync::Notify,
+    sync::{Notify, oneshot},
 };
 use tokio_util::task::AbortOnDropHandle;
 
@@ -42,7 +43,13 @@ impl Threads {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let count = count.unwrap_or_else(|| cores.max(2));
         let quick = Builder::new_current_thread().enable_all().build()?;
-        let floods = (count > 1).then(|| {
+        let can_flood = count > 1 && are_to_be_had(count - 1);
+        if count > 1 && !can_flood {
+            tracing::warn!(
+                "the system has no threads left; floods of output are carried by the only one, until limpet is restarted"
+            );
+        }
+        let floods = can_flood.then(|| {
             let mut floods = Builder::new_multi_thread();
             floods.worker_threads(count - 1).thread_name("floods").enable_all();
             floods.event_interval(TURNS).global_queue_interval(TURNS).build()
@@ -68,6 +75,52 @@ impl Threads {
         }
         self.quick.shutdown_timeout(linger);
     }
+}
+
+/// Whether the system has so many threads for us. A runtime that is refused one panics, so it is asked before.
+fn are_to_be_had(count: usize) -> bool {
+    // Each waits for the end of this, so that all of them are there at one time.
+    let (end, waiting) = mpsc::channel::<()>();
+    let waiting = Arc::new(Mutex::new(waiting));
+    let threads: Vec<_> = (0..count)
+        .map_while(|_| {
+            let waiting = Arc::clone(&waiting);
+            let wait = move || drop(waiting.lock().map(|waiting| waiting.recv()));
+            thread::Builder::new().spawn(wait).ok()
+        })
+        .collect();
+    drop(end);
+    let count_made = threads.len();
+    for thread in threads {
+        // An error says that it has panicked, and so that it has been there.
+        let _ = thread.join();
+    }
+    count_made == count
+}
+
+/// Does work that may take some milliseconds on a thread of its own, so that nothing else waits for it; or here, if the system has no
+/// thread left.
+///
+/// # Errors
+/// When the work panics.
+pub(crate) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+    let work = Arc::new(Mutex::new(Some(work)));
+    // A thread that cannot be made must not take the work with it.
+    let take = |work: &Mutex<Option<_>>| work.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let (result, done) = oneshot::channel();
+    let there = Arc::clone(&work);
+    let made = thread::Builder::new().name("aside".into()).spawn(move || {
+        if let Some(work) = take(&there) {
+            // Who has asked may not wait any more.
+            let _ = result.send(work());
+        }
+    });
+    if made.is_err()
+        && let Some(work) = take(&work)
+    {
+        return Ok(work());
+    }
+    done.await.map_err(io::Error::other)
 }
 
 /// Where the work of a session and of its attachments is done.

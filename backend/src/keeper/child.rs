@@ -73,13 +73,13 @@ impl Child {
     /// Ends every process of the terminal's process session, by hang-up first and by `SIGKILL` last. Takes at most some
     /// seconds. The program is yet to be reaped.
     ///
-    /// The work is done on a thread of its own, so it is done whether or not the caller still waits.
+    /// A task of its own does that, whether or not the caller still waits.
     ///
     /// # Errors
     /// The runtime's when it shuts down.
     pub async fn end(&self) -> io::Result<()> {
         let leader = self.pid;
-        task::spawn_blocking(move || process_session::end(leader)).await.map_err(io::Error::other)
+        task::spawn(async move { process_session::end(&[leader]).await }).await.map_err(io::Error::other)
     }
 
     /// A way to look at what runs on the terminal, and no more than to look.

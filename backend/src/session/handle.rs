@@ -14,10 +14,7 @@ use limpet_shared::{
     api::{self, ScreenCursor, SessionDetails, SessionInfo, UpdateSession},
     theme::Colours,
 };
-use tokio::{
-    sync::{Notify, mpsc, oneshot, watch},
-    task,
-};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::{
     AttachmentId, Beginning, Redraw, Status, Visitor,
@@ -31,7 +28,7 @@ use crate::{
     log::{Log, LogReader},
     pty::Program,
     state::Saved,
-    threads::Lane,
+    threads::{self, Lane},
 };
 
 /// One session. Clones stand for the same one.
@@ -111,9 +108,7 @@ impl SessionHandle {
         let with_leader = !self.0.program.is_interactive_shell();
         let running = match self.0.onlooker.filter(|_| info.exit.is_none()) {
             None => Vec::new(),
-            Some(onlooker) => {
-                task::spawn_blocking(move || onlooker.running(with_leader)).await.unwrap_or_default()
-            }
+            Some(onlooker) => threads::aside(move || onlooker.running(with_leader)).await.unwrap_or_default(),
         };
         SessionDetails { info, running }
     }

@@ -6,11 +6,11 @@ use std::{collections::BTreeSet, io, sync::Arc, time::Duration};
 
 use limpet_shared::{ExitStatus, SessionId};
 use nix::libc::{SIGHUP, SIGKILL, SIGTERM};
-use tokio::{sync::Notify, task, time::sleep};
+use tokio::{sync::Notify, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{SessionHandle, Sessions};
-use crate::state::StateDir;
+use crate::{state::StateDir, threads};
 
 /// How much later than a change it is written at most: what a crash of the machine can take.
 const PAUSE: Duration = Duration::from_secs(3);
@@ -95,5 +95,5 @@ fn remove_others(dir: &StateDir, sessions: &BTreeSet<SessionId>) -> io::Result<(
 }
 
 async fn in_background(work: impl FnOnce() -> io::Result<()> + Send + 'static) -> io::Result<()> {
-    task::spawn_blocking(work).await.map_err(io::Error::other)?
+    threads::aside(work).await?
 }

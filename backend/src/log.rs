@@ -26,7 +26,7 @@ use limpet_shared::{Header, OutputOffset, limits::OUTPUT_FRAME};
 use tokio::sync::Notify;
 
 use self::{
-    memory::Words,
+    memory::{Mapped, Words},
     recent::Recent,
     ring::Ring,
     state::{Cursor, State},
@@ -82,6 +82,8 @@ pub enum Next {
 #[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
+    /// Whoever follows the log with a screen notes in these words what outlives the server.
+    screen: Words,
     /// Wakes readers when there is more, or there never will be.
     grown: Notify,
     /// Wakes the writer when readers have come nearer, or gone.
@@ -117,12 +119,13 @@ pub struct Standing {
 /// # Errors
 /// When the memory cannot be mapped, or is something else.
 pub(crate) fn log(memory: BorrowedFd<'_>) -> io::Result<(LogWriter, Log, Words)> {
-    let (words, input, circle) = memory::map(memory)?;
-    let ring = Ring::open(words, circle);
+    let Mapped { ring, screen, input, circle } = memory::map(memory)?;
+    let ring = Ring::open(ring, circle);
     let (tail, published) = (ring.capacity().saturating_sub(SPARE), ring.end());
     let (recent, cursors) = (Recent::default(), Vec::new());
     let state = State { ring, recent, tail, published, is_complete: false, cursors, next_id: 0 };
-    let shared = Arc::new(Shared { state: Mutex::new(state), grown: Notify::new(), consumed: Notify::new() });
+    let (state, grown, consumed) = (Mutex::new(state), Notify::new(), Notify::new());
+    let shared = Arc::new(Shared { state, screen, grown, consumed });
     Ok((LogWriter { shared: Arc::clone(&shared) }, Log { shared }, input))
 }
 
@@ -148,6 +151,11 @@ impl Log {
         state.next_id += 1;
         state.cursors.push(Cursor { id, at: cursor, claim: Claim::Fastest, trusted_from: cursor });
         LogReader { shared: Arc::clone(&self.shared), id, cursor }
+    }
+
+    /// The words in which whoever follows the log with a screen notes what outlives the server.
+    pub(crate) fn screen_words(&self) -> &Words {
+        &self.shared.screen
     }
 
     /// Has `look` look at the output from `start` on, up to the log's end, `most` bytes of it at most. None if it is not kept. Nobody gets

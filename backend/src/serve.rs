@@ -1,6 +1,8 @@
 //! `limpet serve`, from the first descriptor to the last.
 
 use std::{
+    convert::Infallible,
+    future::pending,
     io::{self, ErrorKind},
     net::SocketAddr,
     os::fd::OwnedFd,
@@ -10,17 +12,18 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
+use nix::unistd::{Pid, getppid};
 use serde::{Deserialize, Serialize};
 use tokio::{
     runtime::Handle,
     signal::unix::{Signal, SignalKind, signal},
-    time::timeout,
+    time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     browser::{self, Opened},
-    config::Config,
+    config::{BasePath, Config},
     keeper::{Connected, Estate, Left, Link},
     link::Links,
     session::{Sessions, SpawnDefaults},
@@ -31,6 +34,12 @@ use crate::{
 /// How long a blocked thread may hold up the end. Programs are ended on such threads, which takes a little less.
 const LINGER: Duration = Duration::from_secs(4);
 
+/// How soon a server that has not answered itself asks itself again.
+const RETRY: Duration = Duration::from_millis(200);
+
+/// How long sessions have to end in good order, their state saved before.
+const ENDING: Duration = Duration::from_mins(1);
+
 /// How long viewers have to part before another server takes over.
 const PARTING: Duration = Duration::from_millis(500);
 
@@ -38,12 +47,12 @@ const PARTING: Duration = Duration::from_millis(500);
 ///
 /// # Errors
 /// When it cannot start, for it has no runtime or cannot listen, and when a second signal does not let it end in order.
-pub fn run(config: Config, socket: OwnedFd) -> anyhow::Result<()> {
+pub fn run(config: Config, socket: OwnedFd, is_without_screens: bool) -> anyhow::Result<()> {
     let threads = Threads::start(config.worker_threads).context("could not start the server's threads")?;
-    let ended = threads.run(serve(config, socket, threads.floods()));
-    if let Ok(End::Leaves) = ended {
+    let ended = threads.run(serve(config, (socket, !is_without_screens), threads.floods()));
+    if let Ok(End::Leaves { code }) = ended {
         // Whatever would be dropped now is to go on, in another process.
-        process::exit(0);
+        process::exit(code);
     }
     threads.stop(LINGER);
     ended.map(drop)
@@ -53,20 +62,26 @@ pub fn run(config: Config, socket: OwnedFd) -> anyhow::Result<()> {
 enum End {
     /// With all its sessions.
     Over,
-    /// Alone: another server goes on with them.
-    Leaves,
+    /// Alone, with this exit code: another server goes on with them.
+    Leaves { code: i32 },
+    /// With all its sessions, since nobody keeps them any more.
+    Lost,
 }
 
-/// What to do without a keeper.
-fn when_lost(is_stored: bool) -> End {
-    if is_stored {
+/// What to do without a connection to the keeper, which was process `keeper`.
+fn when_lost(is_stored: bool, keeper: Pid) -> End {
+    if getppid() == keeper {
+        // It holds all sessions, and starts another server.
+        tracing::error!("the connection to the process that keeps sessions broke; another server goes on");
+        End::Leaves { code: 1 }
+    } else if is_stored {
         tracing::error!(
             "the process that keeps sessions is gone; they wait for the service manager to start another one"
         );
-        End::Leaves
+        End::Leaves { code: 1 }
     } else {
         tracing::error!("the process that keeps sessions is gone, and so they end");
-        End::Over
+        End::Lost
     }
 }
 
@@ -76,9 +91,15 @@ struct Record {
     token: String,
 }
 
-async fn serve(mut config: Config, socket: OwnedFd, floods: Option<Handle>) -> anyhow::Result<End> {
-    let Connected { link: keeper, estate, is_stored } =
-        Link::connect(socket).await.context("could not reach the process that keeps sessions")?;
+async fn serve(
+    mut config: Config,
+    (socket, draws_screens): (OwnedFd, bool),
+    floods: Option<Handle>,
+) -> anyhow::Result<End> {
+    let parent = getppid();
+    let Connected { link: keeper, estate, is_stored } = Link::connect(socket, draws_screens)
+        .await
+        .context("could not reach the process that keeps sessions")?;
     let mut signals = Signals::watch().context("could not watch for signals")?;
     let is_first = estate.is_none();
     let saving = config.saving().context("--state-dir")?;
@@ -92,7 +113,8 @@ async fn serve(mut config: Config, socket: OwnedFd, floods: Option<Handle>) -> a
         let address = config.listen;
         (Listener::bind(address).await.map_err(|error| cannot_listen(address, &error))?, Vec::new())
     };
-    let links = Links::new(&config, listener.address().context("could not tell where it listens")?);
+    let address = listener.address().context("could not tell where it listens")?;
+    let links = Links::new(&config, address);
     let sessions = sessions(&config, (&keeper, floods), left).await;
     if let Some(saving) = saving {
         if is_first {
@@ -101,6 +123,7 @@ async fn serve(mut config: Config, socket: OwnedFd, floods: Option<Handle>) -> a
         sessions.save(saving);
     }
     let shutdown = CancellationToken::new();
+    let base_path = config.base_path.clone();
     let app = App::new(config.clone(), sessions.clone(), shutdown.clone());
     let record = serde_json::to_string(&Record { token: config.token.reveal().to_owned() })?;
     keeper.serving(record, listener.socket()).await.context("could not tell its keeper that it serves")?;
@@ -111,22 +134,30 @@ async fn serve(mut config: Config, socket: OwnedFd, floods: Option<Handle>) -> a
     let how = tokio::select! {
         () = &mut serving => End::Over,
         () = signals.next() => End::Over,
-        () = keeper.lost() => when_lost(is_stored),
-        () = keeper.leave() => End::Leaves,
+        () = keeper.lost() => when_lost(is_stored, parent),
+        () = keeper.leave() => End::Leaves { code: 0 },
+        // Whoever waits for this server to take over wants to know that it answers.
+        _ = report_answer(&keeper, address, &base_path), if !is_first => End::Over,
     };
     shutdown.cancel();
-    if let End::Leaves = how {
+    if let End::Leaves { .. } = how {
         tracing::info!("making room for another server");
         // Who has not understood by then will notice.
         let _ = timeout(PARTING, serving).await;
-        return Ok(End::Leaves);
+        return Ok(how);
     }
     tracing::info!("ending");
     tokio::select! {
         _ = async { tokio::join!(serving, sessions.shutdown()) } => {
+            if let End::Lost = how {
+                return Err(anyhow!("sessions were lost, since the process that keeps them is gone"));
+            }
             keeper.end().await;
             Ok(End::Over)
         }
+        // It takes a server for dead that does not.
+        _ = keeper.keep_showing_progress() => Ok(End::Over),
+        () = sleep(ENDING) => Err(anyhow!("not all sessions could be ended within {ENDING:?}")),
         // What is let go now ends as well: tasks are dropped, and programs are killed by whoever holds them.
         () = signals.next() => Err(anyhow!("a second signal came before all had ended in good order")),
     }
@@ -141,10 +172,24 @@ async fn sessions(config: &Config, (keeper, floods): (&Link, Option<Handle>), le
         flow: config.flow,
     };
     let sessions = Sessions::new(config.limits, defaults, keeper.clone(), floods);
-    for session in sessions.take_over(left) {
+    for session in sessions.take_over(left).await {
         keeper.forget(&session).await;
     }
     sessions
+}
+
+/// Tells the keeper as soon as this server has answered a request, which it sends itself.
+async fn report_answer(keeper: &Link, address: SocketAddr, base_path: &BasePath) -> Infallible {
+    while let Err(error) = web::ask_health(address, base_path).await {
+        if error.kind() == ErrorKind::AddrNotAvailable || error.kind() == ErrorKind::NetworkUnreachable {
+            tracing::warn!(%address, %error, "could not reach this server by its own address");
+            break;
+        }
+        tracing::debug!(%address, %error, "does not answer yet");
+        sleep(RETRY).await;
+    }
+    keeper.answered().await;
+    pending().await
 }
 
 /// What to do about it depends on what is wrong.

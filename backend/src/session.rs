@@ -3,7 +3,7 @@
 //! * [`registry`] holds them all, makes them as [`plan`] says, and forgets them.
 //! * [`actor`] is the one task that owns a session's pty and child, [`request`] what it can be asked. [`output`] brings what the program prints into the
 //!   log, [`flow`] decides when that has to wait, [`input`]
-//!   numbers what viewers type, [`display`] is the session's screen.
+//!   numbers what viewers type, [`display`] is the session's screen, and [`parse_guard`] sees to it that its output does not crash server after server.
 //! * [`keeping`] gives the keeper what another server needs to go on with a session; [`inlet`] accounts for its input.
 //! * [`saving`] keeps on the disk what it takes to start sessions again after a reboot, and [`restoring`] does.
 //! * [`begin`] is how a viewer begins: by what it lacks, or by a picture of the screen.
@@ -20,6 +20,7 @@ mod inlet;
 mod input;
 mod keeping;
 mod output;
+mod parse_guard;
 mod pile;
 mod plan;
 mod registry;

@@ -2,7 +2,7 @@
 //!
 //! [`server`] accepts connections, each a [`roaming`] one. A request passes, in this order: the [`front`] door with the [`guard`] against foreign
 //! hosts and origins and the base path ([`BasePath`](crate::config::BasePath)), the credentials for everything below
-//! `api/` but `login` and `health`, and then [`api`], [`attach`] or the [`assets`] of the page.
+//! `api/` but `login` and `health`, and then [`api`], [`attach`] or the [`assets`] of the page. [`health_check`] is a request to itself.
 
 mod api;
 mod assets;
@@ -12,6 +12,7 @@ mod encoding;
 mod error;
 mod front;
 mod guard;
+mod health_check;
 mod roaming;
 mod server;
 #[cfg(test)]
@@ -29,7 +30,10 @@ use limpet_shared::limits::HTTP_BODY;
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub use self::server::{Listener, serve};
+pub use self::{
+    health_check::ask_health,
+    server::{Listener, serve},
+};
 use crate::{auth::Auth, config::Config, session::Sessions};
 
 /// Most viewers at a time, of all sessions together.

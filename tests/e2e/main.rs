@@ -6,6 +6,8 @@
 //! * [`integrity`]: no byte lost or doubled, whatever happens to connections.
 //! * [`lifecycle`]: how programs start and end, and what they find.
 //! * [`reboot`]: what is there again when nothing was left but a directory.
+//! * [`crash_loop`]: output that no parser survives, and servers that hang.
+//! * [`processes`]: what limpet is among processes: a parent of orphans, a keeper of secrets, with or without room for others.
 //! * [`screen`]: what is shown to who comes back or is slow, and what programs are answered.
 //! * [`sharing`]: who of several has the pen, whose size counts, and what those may do who were invited.
 //! * [`store`]: what goes on when even the keeper is killed, with a service manager.
@@ -23,10 +25,12 @@
 )]
 
 mod churn;
+mod crash_loop;
 mod harness;
 mod http;
 mod integrity;
 mod lifecycle;
+mod processes;
 mod protocol;
 mod reboot;
 mod screen;

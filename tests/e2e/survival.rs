@@ -16,7 +16,7 @@ use crate::{
     integrity::{follow, numbered, sha256, type_all},
 };
 
-async fn screen(server: &Server, id: &SessionId) -> Screen {
+pub(crate) async fn screen(server: &Server, id: &SessionId) -> Screen {
     let request = server.request(reqwest::Method::GET, &format!("/api/sessions/{id}/screen"));
     let text = request.header(ACCEPT, "application/json").send().await.unwrap().text().await.unwrap();
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))

@@ -4,9 +4,12 @@ use std::{
     collections::BTreeMap,
     io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
+    time::Duration,
 };
 
 use limpet_shared::SessionId;
+use nix::unistd::Pid;
+use tokio::runtime::Builder;
 
 use super::{
     kept::Keep,
@@ -15,6 +18,7 @@ use super::{
     store::{Found, Part, Shelf, Store},
     wire::{Answer, FORMAT, Numbered, Order, Report},
 };
+use crate::pty::process_session;
 
 /// All that outlives a server.
 #[derive(Debug, Default)]
@@ -81,14 +85,26 @@ impl Keeper {
         self.sessions.len()
     }
 
-    /// Tells a new server all that is kept.
-    pub(super) fn welcome(&self, number: u64, server: BorrowedFd<'_>) -> io::Result<()> {
+    /// Whether the child of this process with that number is a program of a session, which is reaped when its server says so.
+    pub(super) fn is_parent_of(&self, pid: Pid) -> bool {
+        self.sessions.values().any(|keep| keep.is_parent_of(pid))
+            || self.dying.iter().any(|(_, process)| process.is_child(pid))
+    }
+
+    /// Tells a new server all that is kept, and since when the last one must have been at what it has died of.
+    pub(super) fn welcome(
+        &self,
+        number: u64,
+        suspect_before: Duration,
+        server: BorrowedFd<'_>,
+    ) -> io::Result<()> {
         for keep in self.sessions.values() {
             keep.tell(server)?;
         }
         let descriptors: Vec<BorrowedFd<'_>> = self.listener.iter().map(AsFd::as_fd).collect();
         let (record, is_stored) = (self.record.clone(), self.store.is_there());
-        let answer = Answer::Welcome { format: FORMAT, record, is_stored };
+        let suspect_before = u64::try_from(suspect_before.as_millis()).unwrap_or(u64::MAX);
+        let answer = Answer::Welcome { format: FORMAT, record, is_stored, suspect_before };
         socket::send(server, &Numbered { number, what: Report::Answer(answer) }, &descriptors)
     }
 
@@ -133,7 +149,7 @@ impl Keeper {
                 }
             }
             Order::Forget { session } => self.forget(&session),
-            Order::Hello { .. } | Order::End => {}
+            Order::Hello { .. } | Order::End | Order::Progress | Order::Answered => {}
         }
         Ok(())
     }
@@ -169,6 +185,16 @@ impl Keeper {
 
     /// Ends everything that still runs, and waits until it is over: there is nothing else left to do.
     pub(super) fn end(mut self) {
+        // A server that ends in good order has left none.
+        let leaders: Vec<Pid> = self.sessions.values().filter_map(Keep::leader).collect();
+        if !leaders.is_empty() {
+            match Builder::new_current_thread().enable_all().build() {
+                Ok(runtime) => runtime.block_on(process_session::end(&leaders)),
+                Err(error) => {
+                    tracing::error!(%error, "could not end programs in good order; they are killed");
+                }
+            }
+        }
         while let Some(session) = self.sessions.keys().next().cloned() {
             self.forget(&session);
         }

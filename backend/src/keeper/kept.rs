@@ -9,6 +9,7 @@ use limpet_shared::{ExitStatus, SessionId, Winsize};
 use nix::{
     fcntl::{OFlag, open},
     sys::stat::Mode,
+    unistd::Pid,
 };
 
 use super::{
@@ -95,6 +96,16 @@ impl Keep {
 
     pub(super) fn pid(&self) -> i32 {
         self.kept.pid
+    }
+
+    /// Whether its program is the child of this process with that number.
+    pub(super) fn is_parent_of(&self, pid: Pid) -> bool {
+        self.life.as_ref().is_some_and(|life| life.process.is_child(pid))
+    }
+
+    /// The leader of its terminal's processes, until that is reaped.
+    pub(super) fn leader(&self) -> Option<Pid> {
+        self.life.as_ref().map(|_| Pid::from_raw(self.kept.pid))
     }
 
     /// Keeps this text for the next server.

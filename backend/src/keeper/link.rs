@@ -2,13 +2,15 @@
 
 use std::{
     collections::HashMap,
+    convert::Infallible,
     io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     thread,
+    time::Duration,
 };
 
 use limpet_shared::{ExitStatus, SessionId, Winsize};
@@ -21,6 +23,7 @@ use tokio::{
     io::{Interest, unix::AsyncFd},
     sync::oneshot,
     task::JoinHandle,
+    time::sleep,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -31,6 +34,9 @@ use super::{
     wire::{Answer, FORMAT, Kept, Numbered, Order, Report},
 };
 use crate::pty::{Program, Pty, SpawnError, sys::watch};
+
+/// How often a server that ends shows that it is at it: well within the time that the keeper waits for that.
+const SIGN_OF_WORK: Duration = Duration::from_secs(2);
 
 /// A connection to the keeper. Clones stand for the same one.
 #[derive(Clone, Debug)]
@@ -43,6 +49,10 @@ struct Inner {
     waiting: Arc<Mutex<Waiting>>,
     /// The server is to make room for another one.
     leave: CancellationToken,
+    /// Whether screens are drawn.
+    draws_screens: bool,
+    /// What the last server had begun before this uptime may be what it has died of.
+    suspect_before: OnceLock<Duration>,
     /// There is no keeper any more.
     lost: CancellationToken,
     listener: JoinHandle<()>,
@@ -120,23 +130,28 @@ impl Link {
     pub fn in_process() -> io::Result<Self> {
         let (ours, theirs) = socket::pair()?;
         thread::Builder::new().name("keeper".into()).spawn(move || keep(&theirs))?;
-        Self::begin(ours, |_| {})
+        Self::begin(ours, true, |_| {})
     }
 
-    /// Says hello to the keeper at the other end of `socket`, and takes over what is kept. To be called within the runtime.
+    /// Says hello to the keeper at the other end of `socket`, and takes over what is kept. `draws_screens` is what the keeper has said
+    /// before. To be called within the runtime.
     ///
     /// # Errors
     /// When the keeper is gone, or does not understand.
-    pub async fn connect(socket: OwnedFd) -> io::Result<Connected> {
+    pub async fn connect(socket: OwnedFd, draws_screens: bool) -> io::Result<Connected> {
         let kept = Arc::new(Mutex::new(Vec::new()));
         let keep = {
             let kept = Arc::clone(&kept);
             move |session| kept.lock().unwrap_or_else(PoisonError::into_inner).push(session)
         };
-        let link = Self::begin(socket, keep)?;
+        let link = Self::begin(socket, draws_screens, keep)?;
         let hello = Order::Hello { format: FORMAT, version: env!("CARGO_PKG_VERSION").to_owned() };
         let (answer, descriptors) = link.ask(hello).await?;
-        let Answer::Welcome { record, is_stored, .. } = answer else { return Err(unexpected(&answer)) };
+        let Answer::Welcome { record, is_stored, suspect_before, .. } = answer else {
+            return Err(unexpected(&answer));
+        };
+        // There is one welcome, so nothing was set before.
+        let _ = link.0.suspect_before.set(Duration::from_millis(suspect_before));
         let sessions = std::mem::take(&mut *kept.lock().unwrap_or_else(PoisonError::into_inner));
         let sessions =
             sessions.into_iter().map(|(kept, fds)| link.left(kept, fds)).collect::<io::Result<_>>()?;
@@ -145,7 +160,11 @@ impl Link {
         Ok(Connected { link, estate, is_stored })
     }
 
-    fn begin(socket: OwnedFd, kept: impl Fn((Kept, Vec<OwnedFd>)) + Send + 'static) -> io::Result<Self> {
+    fn begin(
+        socket: OwnedFd,
+        draws_screens: bool,
+        kept: impl Fn((Kept, Vec<OwnedFd>)) + Send + 'static,
+    ) -> io::Result<Self> {
         let flags = OFlag::from_bits_retain(fcntl(&socket, FcntlArg::F_GETFL)?);
         fcntl(&socket, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
         let socket = Arc::new(watch(socket, Interest::READABLE | Interest::WRITABLE)?);
@@ -154,7 +173,17 @@ impl Link {
         let listening =
             listen(Arc::clone(&socket), Arc::clone(&waiting), kept, (leave.clone(), lost.clone()));
         let listener = tokio::spawn(listening);
-        Ok(Self(Arc::new(Inner { socket, next: AtomicU64::new(1), waiting, leave, lost, listener })))
+        let next = AtomicU64::new(1);
+        Ok(Self(Arc::new(Inner {
+            socket,
+            next,
+            waiting,
+            leave,
+            draws_screens,
+            suspect_before: OnceLock::new(),
+            lost,
+            listener,
+        })))
     }
 
     fn left(&self, kept: Kept, descriptors: Vec<OwnedFd>) -> io::Result<Left> {
@@ -247,6 +276,38 @@ impl Link {
         let _ = self.order(Order::Forget { session: session.clone() }, &[]).await;
     }
 
+    /// Tells the keeper that this server is at work on what it was asked for.
+    pub async fn progress(&self) {
+        // When the keeper is gone, nobody waits for it.
+        let _ = self.order(Order::Progress, &[]).await;
+    }
+
+    /// Tells the keeper again and again that this server is at work.
+    pub async fn keep_showing_progress(&self) -> Infallible {
+        loop {
+            self.progress().await;
+            sleep(SIGN_OF_WORK).await;
+        }
+    }
+
+    /// Tells the keeper that this server has served a request.
+    pub async fn answered(&self) {
+        // When the keeper is gone, nobody waits for it.
+        let _ = self.order(Order::Answered, &[]).await;
+    }
+
+    /// Whether sessions' screens are drawn. They are not after servers have crashed again and again.
+    #[must_use]
+    pub fn draws_screens(&self) -> bool {
+        self.0.draws_screens
+    }
+
+    /// The [`uptime`](super::uptime) before which the last server had begun what it may have died of.
+    #[must_use]
+    pub fn suspect_before(&self) -> Duration {
+        self.0.suspect_before.get().copied().unwrap_or_default()
+    }
+
     /// Has everything end with this server.
     pub async fn end(&self) {
         // When the keeper is gone, everything is over.
@@ -322,6 +383,8 @@ async fn listen(
                 kept((session, descriptors));
             }
             Ok(Some((Numbered { what: Report::Leave, .. }, _))) => leave.cancel(),
+            // It was for the beginning.
+            Ok(Some((Numbered { what: Report::Launch(_), .. }, _))) => {}
             Ok(None) => break,
             Err(error) => {
                 tracing::error!(%error, "could not understand the keeper");

@@ -3,7 +3,7 @@
 //! They need not be of one version: a keeper outlives upgrades of the server. So this is versioned by [`FORMAT`], fields are only
 //! added, and what is added has a default. Descriptors travel beside the messages, in the order that each message names.
 
-use std::{collections::BTreeMap, ffi::OsString, io, os::unix::ffi::OsStringExt, path::PathBuf};
+use std::{collections::BTreeMap, ffi::OsString, fmt, io, os::unix::ffi::OsStringExt, path::PathBuf};
 
 use limpet_shared::{ExitStatus, SessionId, Winsize};
 use serde::{Deserialize, Serialize};
@@ -47,6 +47,10 @@ pub(super) enum Order {
     Forget { session: SessionId },
     /// It ends for good, and so does everything.
     End,
+    /// It is still at work on what it was asked for: taking over, or ending.
+    Progress,
+    /// It has served a request since it says that it serves.
+    Answered,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
@@ -54,16 +58,41 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(value: &u64) -> bool {
+    *value == 0
+}
+
 /// What the keeper says.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Report {
+    /// What a server is started with. Sent before it says hello.
+    Launch(Launch),
     /// What an order has come to.
     Answer(Answer),
     /// Something that is kept of an earlier server.
     Kept(Kept),
     /// Another server is about to go on: part from viewers, and end.
     Leave,
+}
+
+/// What a server is started with, beside arguments and environment, which others can see.
+#[derive(Default, Serialize, Deserialize)]
+pub struct Launch {
+    /// The token that somebody has chosen by `LIMPET_TOKEN`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// Whether no session's screen is drawn, because servers that did so kept crashing.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_without_screens: bool,
+}
+
+impl fmt::Debug for Launch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The token is nobody else's business.
+        f.debug_struct("Launch").field("is_without_screens", &self.is_without_screens).finish_non_exhaustive()
+    }
 }
 
 /// What an order has come to.
@@ -77,6 +106,9 @@ pub(super) enum Answer {
         /// Whether what is kept outlives the keeper.
         #[serde(default, skip_serializing_if = "is_false")]
         is_stored: bool,
+        /// Milliseconds of uptime: what the last server had begun before may be what it has died of. 0 if it did not die.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        suspect_before: u64,
     },
     /// It is kept.
     Kept,
@@ -232,12 +264,17 @@ mod tests {
             r#"{"number":0,"what":{"checkpoint":{"session":"a"}}}"#,
             r#"{"number":0,"what":{"forget":{"session":"a"}}}"#,
             r#"{"number":0,"what":"end"}"#,
+            r#"{"number":0,"what":"progress"}"#,
+            r#"{"number":0,"what":"answered"}"#,
         ] {
             pinned::<Numbered<Order>>(line);
         }
         for line in [
+            r#"{"number":0,"what":{"launch":{}}}"#,
+            r#"{"number":0,"what":{"launch":{"token":"t","is_without_screens":true}}}"#,
             r#"{"number":1,"what":{"answer":{"welcome":{"format":1,"record":null}}}}"#,
             r#"{"number":1,"what":{"answer":{"welcome":{"format":1,"record":null,"is_stored":true}}}}"#,
+            r#"{"number":1,"what":{"answer":{"welcome":{"format":1,"record":null,"suspect_before":7}}}}"#,
             r#"{"number":1,"what":{"answer":"kept"}}"#,
             r#"{"number":2,"what":{"answer":{"started":{"pid":7}}}}"#,
             r#"{"number":2,"what":{"answer":{"not-started":{"what":"exec","errno":2,"message":"No such file"}}}}"#,

@@ -18,12 +18,13 @@ use nix::{
 use super::sys;
 
 /// Variables of the server's own environment that would mislead a program about its terminal or its service manager, or are secret.
-const WITHHELD: [&str; 14] = [
+const WITHHELD: [&str; 15] = [
     "COLUMNS",
     "FDSTORE",
     "LINES",
     "LIMPET_LOG",
     "LIMPET_TOKEN",
+    "LIMPET_TOKEN_FD",
     "LISTEN_FDNAMES",
     "LISTEN_FDS",
     "LISTEN_PID",

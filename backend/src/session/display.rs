@@ -6,7 +6,10 @@
 use bytes::Bytes;
 use limpet_shared::{Header, Kind, OutputOffset, Winsize, limits::OUTPUT_FRAME, theme::Colours};
 
-use super::pile::Pile;
+use super::{
+    parse_guard::{ParseGuard, ParsePolicy},
+    pile::Pile,
+};
 use crate::{
     log::{self, Log},
     screen::{Screen, Text},
@@ -33,6 +36,9 @@ const NOTHING: &[u8] = b"\x1bX";
 #[derive(Debug)]
 pub(super) struct Display {
     screen: Screen,
+    guard: ParseGuard,
+    /// What a screen that takes this one's place is to be like.
+    shape: (Winsize, usize),
     pile: Pile,
     is_overfull: bool,
     /// Where what was left out last ends.
@@ -51,24 +57,41 @@ pub(super) struct Redrawing {
 }
 
 impl Display {
-    pub(super) fn new(size: Winsize, scrollback: usize, log: Log) -> Self {
-        Self {
+    /// One that may be blank, by this policy or because of what earlier servers have noted in the log's memory.
+    pub(super) fn new((size, scrollback): (Winsize, usize), log: Log, policy: ParsePolicy) -> Self {
+        let mut display = Self {
             screen: Screen::new(size, scrollback),
+            guard: ParseGuard::new(log.clone(), policy),
+            shape: (size, scrollback),
             pile: Pile::new(log, OutputOffset::ZERO),
             is_overfull: false,
             left_out: OutputOffset::ZERO,
+        };
+        display.blank_if_given_up();
+        display
+    }
+
+    /// Has the screen say why it is not drawn, if so, and tells whether it does.
+    fn blank_if_given_up(&mut self) -> bool {
+        let blank = self.guard.blank();
+        if let Some(blank) = blank {
+            self.screen = Screen::new(self.shape.0, self.shape.1);
+            self.screen.feed(blank.notice().as_bytes());
+            self.pile.skip_to(self.pile.taken());
         }
+        blank.is_some()
     }
 
     /// One that shows what a snapshot draws that was made by [`snapshot`](Self::snapshot), with the offset that came with it.
     pub(super) fn drawn(
-        (size, scrollback): (Winsize, usize),
+        shape: (Winsize, usize),
         log: Log,
         (snapshot, output): (&[u8], OutputOffset),
+        policy: ParsePolicy,
     ) -> Self {
-        let mut display = Self::new(size, scrollback, log);
-        display.screen.feed(snapshot);
+        let mut display = Self::new(shape, log, policy);
         display.pile.skip_to(output);
+        display.parse(output, snapshot);
         display
     }
 
@@ -102,6 +125,9 @@ impl Display {
 
     /// Takes the log's next output. `answered_here` tells that there is no viewer whose terminal answers questions.
     pub(super) fn take(&mut self, output: &[u8], answered_here: bool) {
+        if self.guard.blank().is_some() {
+            return self.pile.skip_to(self.taken().advanced(output.len()));
+        }
         self.pile.take(output, answered_here);
         self.is_overfull |= self.pile.len() > MOST;
     }
@@ -127,9 +153,22 @@ impl Display {
             self.left_out = self.parsed();
         } else if let Some((slice, answered_here)) = self.pile.next(SLICE) {
             self.screen.answer(answered_here);
-            self.screen.feed(&slice);
+            self.parse(self.parsed().before(slice.len()), &slice);
         }
         self.is_overfull &= self.pile.len() > ROOM;
+    }
+
+    /// Parses output that begins at `start`, if the screen is not given up for it.
+    fn parse(&mut self, start: OutputOffset, output: &[u8]) {
+        if self.guard.blank().is_none() {
+            let Self { screen, guard, .. } = self;
+            guard.run(start, output.len(), || {
+                #[cfg(debug_assertions)]
+                super::parse_guard::crash_if_told(output);
+                screen.feed(output);
+            });
+            self.blank_if_given_up();
+        }
     }
 
     /// Parses all that waits.
@@ -142,7 +181,11 @@ impl Display {
     pub(super) fn resize(&mut self, size: Winsize) {
         // Rows are wrapped as they were when they were printed.
         self.catch_up();
-        self.screen.resize(size);
+        self.shape.0 = size;
+        let start = self.parsed();
+        let Self { screen, guard, .. } = self;
+        guard.run(start, 0, || screen.resize(size));
+        self.blank_if_given_up();
     }
 
     pub(super) fn set_colours(&mut self, colours: Colours) {
@@ -240,7 +283,7 @@ fn snapshot(screen: &Screen, parsed: OutputOffset, history: usize) -> (Vec<u8>, 
 
 #[cfg(test)]
 mod tests {
-    use std::os::fd::AsFd;
+    use std::{os::fd::AsFd, time::Duration};
 
     use super::*;
     use crate::log::{self, LogWriter};
@@ -251,7 +294,8 @@ mod tests {
         fn new() -> Self {
             let memory = log::memory(0).unwrap();
             let (writer, log, _) = log::log(memory.as_fd()).unwrap();
-            Self(writer, Display::new(Winsize::cells(40, 10), 100, log))
+            let policy = ParsePolicy { draws_screens: true, suspect_before: Duration::ZERO };
+            Self(writer, Display::new((Winsize::cells(40, 10), 100), log, policy))
         }
 
         /// As much follows meanwhile as has to.

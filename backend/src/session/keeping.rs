@@ -9,7 +9,7 @@ use std::{
 use limpet_shared::{Epoch, Flow, OutputOffset, SessionId, Sizing, ViewerId, Winsize, theme::Colours};
 use serde::{Deserialize, Serialize};
 
-use super::{SessionHandle, Status, display::Display};
+use super::{SessionHandle, Status, display::Display, parse_guard::ParsePolicy};
 use crate::{
     keeper::{self, Link},
     log::Log,
@@ -165,6 +165,7 @@ impl Keeping {
         (tail, scrollback): (usize, usize),
     ) -> (Self, Display) {
         let first = record.sizes.first().map_or_else(Winsize::default, |&(_, size)| size);
+        let policy = ParsePolicy::of(&keeper);
         let mut keeping = Self::new(keeper, session, first, tail);
         let drawn = checkpoint.and_then(|file| {
             read(file).inspect_err(|error| tracing::error!(%error, "could not read a kept screen")).ok()
@@ -172,9 +173,9 @@ impl Keeping {
         let mut display = match drawn {
             Some((Head { output, size }, snapshot)) => {
                 keeping.drawn = output;
-                Display::drawn((size, scrollback), log.clone(), (&snapshot, output))
+                Display::drawn((size, scrollback), log.clone(), (&snapshot, output), policy)
             }
-            None => Display::new(first, scrollback, log.clone()),
+            None => Display::new((first, scrollback), log.clone(), policy),
         };
         for &(output, size) in &record.sizes {
             catch_up(&mut display, log, output, owed);

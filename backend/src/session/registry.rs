@@ -25,6 +25,7 @@ use super::{
     inlet::Inlet,
     input::Input,
     keeping::{Keeping, Record},
+    parse_guard::ParsePolicy,
     plan::{CreateError, Plan, SpawnDefaults},
     request::REQUESTS,
     saving::Saving,
@@ -161,7 +162,7 @@ impl Sessions {
         let held = self.0.keeper.start(&id, &program, size, self.0.limits.tail, record).await?;
         let (mut writer, log, input) = log::log(held.memory.as_fd()).map_err(SpawnError::Open)?;
         let (mut display, keeping) = (
-            Display::new(size, self.0.limits.scrollback, log.clone()),
+            Display::new((size, self.0.limits.scrollback), log.clone(), ParsePolicy::of(&self.0.keeper)),
             Keeping::new(self.0.keeper.clone(), id.clone(), size, self.0.limits.tail),
         );
         writer.append(&before(self.0.limits), |output| display.take(output, false));
@@ -176,8 +177,7 @@ impl Sessions {
 
     /// Goes on with the sessions that an earlier server has left. Gives those with which that cannot be done. To be called within
     /// the runtime.
-    #[must_use]
-    pub fn take_over(&self, left: Vec<Left>) -> Vec<SessionId> {
+    pub async fn take_over(&self, left: Vec<Left>) -> Vec<SessionId> {
         let mut unknown = Vec::new();
         let mut known: Vec<(Record, Left)> = Vec::new();
         for left in left {
@@ -196,6 +196,8 @@ impl Sessions {
                 tracing::error!(%session, %error, "could not go on with a session");
                 unknown.push(session);
             }
+            // What is on the screens may take its time.
+            self.0.keeper.progress().await;
         }
         unknown
     }

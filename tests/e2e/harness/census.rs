@@ -23,8 +23,13 @@ impl Census {
 
 /// The server that a keeper has at the moment.
 pub(crate) fn server_of(keeper: Pid) -> Option<Pid> {
-    let name = |pid: &Pid| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-    children(keeper).into_iter().find(|pid| name(pid) == "limpet\n" && runs(&pid.to_string()))
+    child_called("limpet", keeper)
+}
+
+/// The child of that name that runs.
+pub(crate) fn child_called(name: &str, parent: Pid) -> Option<Pid> {
+    let name_of = |pid: &Pid| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    children(parent).into_iter().find(|pid| name_of(pid).trim_end() == name && runs(&pid.to_string()))
 }
 
 /// Resident memory in bytes.
@@ -65,8 +70,11 @@ pub(crate) fn runs(pid: &str) -> bool {
     stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X']))
 }
 
-/// The child processes of all threads.
+/// The child processes of all threads. One that has ended has none.
 fn children(pid: Pid) -> Vec<Pid> {
+    if !runs(&pid.to_string()) {
+        return Vec::new();
+    }
     let lists = entries(&format!("/proc/{pid}/task"))
         .into_iter()
         .map(|thread| fs::read_to_string(format!("/proc/{pid}/task/{thread}/children")).unwrap_or_default());

@@ -22,12 +22,16 @@ use nix::{
         memfd::{MFdFlags, memfd_create},
         signal::{Signal, kill},
     },
-    unistd::Pid,
+    unistd::{Pid, Uid},
 };
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 
-use super::{Census, census::server_of, until};
+use super::{
+    Census,
+    census::{child_called, server_of},
+    until,
+};
 
 pub(crate) const TOKEN: &str = "token-of-the-tests-0123456789";
 
@@ -111,6 +115,10 @@ impl Server {
         let mut command = Command::new(words.next().unwrap());
         command.args(words).args(["--listen", "127.0.0.1:0", "--format", "json", "-vv"]).args(&options.args);
         command.env("LIMPET_TOKEN", TOKEN).env("SHELL", "/bin/bash").env("HISTFILE", "");
+        if !Uid::current().is_root() {
+            // What it holds is to be counted, which only the administrator may do otherwise.
+            command.env("LIMPET_TEST_DUMPABLE", "1");
+        }
         command.env_remove("LIMPET_LOG").envs(options.env.iter().map(|(name, value)| (name, value)));
         let inherited = options.inherited.iter().zip(3..);
         let mapping = |(fd, child_fd): (&Arc<OwnedFd>, RawFd)| FdMapping {
@@ -130,7 +138,9 @@ impl Server {
 
     /// The process that was started, which keeps sessions and a server for them.
     pub(crate) fn keeper(&self) -> Pid {
-        Pid::from_raw(self.process.id().cast_signed())
+        let process = Pid::from_raw(self.process.id().cast_signed());
+        // A wrapper may have it as its child, as unshare(1) does.
+        child_called("limpet-keeper", process).unwrap_or(process)
     }
 
     /// The process that serves at the moment.

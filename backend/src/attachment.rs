@@ -6,6 +6,7 @@
 mod alarm;
 mod pace;
 mod pictures;
+mod places;
 mod receive;
 mod send;
 
@@ -22,11 +23,13 @@ use futures_util::{
 use limpet_shared::{CloseCode, ErrorCode, Follow, OutputOffset, ServerMessage};
 use tokio::{
     sync::{mpsc, watch},
-    time::timeout,
+    time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+pub(crate) use self::places::Attachments;
+pub use self::places::Place;
 use self::{receive::Receiver, send::Sender};
 use crate::session::{Attached, Beginning, SessionHandle, Visitor};
 
@@ -63,6 +66,8 @@ enum End {
     Broken(String),
     /// It broke the protocol.
     Refused(ErrorCode, String),
+    /// It did not say hello. It is not waited for any longer.
+    Unwelcome(&'static str),
     /// The server is ending.
     Shutdown,
 }
@@ -91,30 +96,33 @@ enum Reply {
 pub async fn run(
     socket: WebSocket,
     session: SessionHandle,
-    visitor: Visitor,
+    (visitor, place): (Visitor, Place),
     heartbeat: Duration,
     shutdown: CancellationToken,
 ) {
     let lane = session.lane();
     // On the heap at once, or every viewer had room for it several times.
-    lane.carry(Box::pin(attend(socket, session, visitor, heartbeat, shutdown).in_current_span())).await;
+    lane.carry(Box::pin(attend(socket, session, (visitor, place), heartbeat, shutdown).in_current_span()))
+        .await;
 }
 
 async fn attend(
     socket: WebSocket,
     session: SessionHandle,
-    visitor: Visitor,
+    (visitor, place): (Visitor, Place),
     heartbeat: Duration,
     shutdown: CancellationToken,
 ) {
     let (mut sink, mut stream) = socket.split();
     let end = tokio::select! {
         biased;
-        end = serve(&mut sink, &mut stream, &session, visitor, heartbeat) => end,
+        end = serve(&mut sink, &mut stream, &session, (visitor, &place), heartbeat) => end,
         () = shutdown.cancelled() => End::Shutdown,
     };
     tracing::info!(reason = ?end, "detached");
     Box::pin(close(sink, stream, end, heartbeat)).await;
+    // The socket is closed by now.
+    drop(place);
 }
 
 /// Every viewer has this, for hours. So what comes once or seldom is done in futures of its own.
@@ -122,10 +130,10 @@ async fn serve(
     sink: &mut Sink,
     stream: &mut Stream,
     session: &SessionHandle,
-    visitor: Visitor,
+    (visitor, place): (Visitor, &Place),
     heartbeat: Duration,
 ) -> End {
-    let (attached, beginning, follow) = match Box::pin(arrive(stream, session, visitor)).await {
+    let (attached, beginning, follow) = match Box::pin(arrive(stream, session, (visitor, place))).await {
         Ok(arrived) => arrived,
         Err(end) => return end,
     };
@@ -146,12 +154,15 @@ async fn serve(
 async fn arrive(
     stream: &mut Stream,
     session: &SessionHandle,
-    visitor: Visitor,
+    (visitor, place): (Visitor, &Place),
 ) -> Result<(Attached, Box<Beginning>, (Option<u64>, Follow)), End> {
-    let Ok(hello) = timeout(HANDSHAKE, receive::hello(stream)).await else {
-        return Err(End::Refused(ErrorCode::HelloExpected, "no hello came in time".to_owned()));
+    let hello = tokio::select! {
+        biased;
+        hello = receive::hello(stream) => hello?,
+        () = place.is_to_close() => return Err(End::Unwelcome("no hello came, and another viewer needed the place")),
+        () = sleep(HANDSHAKE) => return Err(End::Unwelcome("no hello came in time")),
     };
-    let hello = hello?;
+    place.hello_has_come();
     let (viewer, window, follow) = (hello.viewer, hello.window, hello.follow);
     let (attached, beginning) = session.attach(hello, visitor).await;
     tracing::info!(%viewer, output = %beginning.welcome.output, "attached");
@@ -171,11 +182,13 @@ async fn close(mut sink: Sink, mut stream: Stream, end: End, heartbeat: Duration
         End::Silent => (CloseCode::HeartbeatMissed, Duration::ZERO),
         End::Replaced => (CloseCode::Replaced, HANDSHAKE),
         End::Refused(..) | End::Broken(_) => (CloseCode::Protocol, HANDSHAKE),
+        End::Unwelcome(_) => (CloseCode::Protocol, Duration::ZERO),
         End::Shutdown => (CloseCode::GoingAway, FAREWELL),
     };
     let farewell = async {
         let error = match end {
             End::Refused(code, message) => Some((code, message)),
+            End::Unwelcome(message) => Some((ErrorCode::HelloExpected, message.to_owned())),
             End::Broken(message) => Some((ErrorCode::MalformedFrame, message)),
             _ => None,
         };

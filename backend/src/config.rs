@@ -18,6 +18,7 @@ pub use self::{
     token::{Token, TokenError},
 };
 use crate::{
+    limits::DescriptorBudget,
     session::{self, Saving},
     state::{StateDir, StateError},
 };
@@ -37,6 +38,8 @@ pub struct Config {
     pub hosts: Vec<String>,
     /// Pages of other origins that may use the server.
     pub origins: Vec<String>,
+    /// How many sessions, connections and attachments fit into the descriptors that there are.
+    pub budget: DescriptorBudget,
     /// How many sessions, and how much of each.
     pub limits: session::Limits,
     /// What is started by default; the user's login shell if absent.
@@ -106,6 +109,7 @@ impl Config {
         if let Some(cwd) = &args.cwd {
             std::fs::read_dir(cwd).map_err(|source| ConfigError::Cwd { cwd: cwd.clone(), source })?;
         }
+        let budget = DescriptorBudget::of_this_process(args.max_sessions);
         Ok(Self {
             listen: args.listen,
             base_path: args.base_path,
@@ -113,8 +117,10 @@ impl Config {
             is_token_random,
             hosts: args.allow_host,
             origins: args.allow_origin,
+            budget,
             limits: session::Limits {
-                sessions: args.max_sessions,
+                sessions: budget.sessions,
+                open_files: (budget.sessions < args.max_sessions).then_some(budget.open_files),
                 tail: args.tail,
                 scrollback: args.scrollback as usize,
             },

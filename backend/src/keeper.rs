@@ -43,7 +43,7 @@ use nix::{
 pub(crate) use self::kept::pipe;
 pub(crate) use self::wire::Start;
 pub use self::{
-    child::{Child, Onlooker},
+    child::{Child, Onlooker, UnwatchedProgram},
     control::{UpgradeError, upgrade},
     link::{Connected, Estate, Held, Left, Life, Link},
 };

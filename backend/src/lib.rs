@@ -10,17 +10,22 @@
 //! * [`attachment`]: one viewer of one session, over one WebSocket.
 //! * [`config`], [`auth`]: what the server was told, and who may use it.
 //! * [`web`]: HTTP, from the accepted connection to the page's files.
-//! * [`threads`]: what it all runs on.
+//! * [`threads`]: what it all runs on; `background` is for what blocks.
+//! * [`limits`]: how many of everything fit into the descriptors that there are; `exhausted` says what has run out.
 //! * [`serve`]: all of it together; [`link`], [`browser`] and [`logging`] speak to who started it.
 
 pub mod attachment;
 pub mod auth;
+mod background;
 pub mod browser;
 pub mod config;
+mod exhausted;
 pub mod keeper;
+pub mod limits;
 pub mod link;
 pub mod log;
 pub mod logging;
+mod network;
 pub mod pty;
 pub mod random;
 pub mod screen;

@@ -86,7 +86,6 @@ async fn serve(mut config: Config, socket: OwnedFd, floods: Option<Handle>) -> a
         let record: Record =
             serde_json::from_str(&record).context("could not read what an earlier server has left")?;
         config.keep_token(&record.token);
-        let listener = listener.context("an earlier server has left no socket")?;
         (Listener::take_over(listener).context("could not go on listening")?, sessions)
     } else {
         let address = config.listen;
@@ -141,9 +140,7 @@ async fn sessions(config: &Config, (keeper, floods): (&Link, Option<Handle>), le
         flow: config.flow,
     };
     let sessions = Sessions::new(config.limits, defaults, keeper.clone(), floods);
-    for session in sessions.take_over(left) {
-        keeper.forget(&session).await;
-    }
+    sessions.take_over(left).await;
     sessions
 }
 

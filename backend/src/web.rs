@@ -1,12 +1,13 @@
 //! The server's HTTP side.
 //!
-//! [`server`] accepts connections, each a [`roaming`] one. A request passes, in this order: the [`front`] door with the [`guard`] against foreign
+//! [`server`] accepts connections, each a [`roaming`] one, as many as [`connections`] has room for. A request passes, in this order: the [`front`] door with the [`guard`] against foreign
 //! hosts and origins and the base path ([`BasePath`](crate::config::BasePath)), the credentials for everything below
 //! `api/` but `login` and `health`, and then [`api`], [`attach`] or the [`assets`] of the page.
 
 mod api;
 mod assets;
 mod attach;
+mod connections;
 mod csp;
 mod encoding;
 mod error;
@@ -26,14 +27,10 @@ use axum::{
     routing::{get, patch, post},
 };
 use limpet_shared::limits::HTTP_BODY;
-use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::server::{Listener, serve};
-use crate::{auth::Auth, config::Config, session::Sessions};
-
-/// Most viewers at a time, of all sessions together.
-const ATTACHMENTS: usize = 8192;
+use crate::{attachment::Attachments, auth::Auth, config::Config, session::Sessions};
 
 /// Who asks, as far as the network knows.
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +45,7 @@ struct Inner {
     config: Config,
     auth: Auth,
     sessions: Sessions,
-    attachments: Arc<Semaphore>,
+    attachments: Attachments,
     /// Owns the attachments' tasks.
     tasks: TaskTracker,
     shutdown: CancellationToken,
@@ -59,7 +56,7 @@ impl App {
     #[must_use]
     pub fn new(config: Config, sessions: Sessions, shutdown: CancellationToken) -> Self {
         let (auth, tasks) = (Auth::new(config.token.clone()), TaskTracker::new());
-        let attachments = Arc::new(Semaphore::new(ATTACHMENTS));
+        let attachments = Attachments::new(config.budget);
         Self(Arc::new(Inner { config, auth, sessions, attachments, tasks, shutdown }))
     }
 

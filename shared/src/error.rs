@@ -31,6 +31,8 @@ pub enum ErrorCode {
     TooManyRequests,
     /// HTTP 422: the program could not be started.
     SpawnFailed,
+    /// HTTP 503: the system has run out of something that the request needed: open files, pseudo-terminals, processes, memory.
+    OutOfResources,
     /// HTTP 503: the server is about to end.
     ShuttingDown,
     /// HTTP 500: a fault of the server's own.

@@ -15,13 +15,19 @@ use std::{
 };
 
 use nix::{
+    poll::{PollTimeout, poll},
     sys::socket::{getsockopt, sockopt::PeerCredentials},
     unistd::{Uid, getuid},
 };
 use serde::{Deserialize, Serialize};
 
+use crate::exhausted;
+
 /// How long an upgrade may take: longer than the keeper waits for any of its steps.
 const PATIENCE: Duration = Duration::from_mins(2);
+
+/// How long the keeper hears nobody when it could not accept a connection, in milliseconds.
+const ACCEPT_PAUSE_MS: u16 = 20;
 
 /// What came of it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -62,9 +68,14 @@ pub(super) fn listen() -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// Who asks for an upgrade, if it is somebody who may.
+/// Who asks for an upgrade, if it is somebody who may. Whoever could not be heard for want of a descriptor asks on, so that is paused.
 pub(super) fn accept(listener: &UnixListener) -> io::Result<Option<UnixStream>> {
-    let (stream, _) = listener.accept()?;
+    let (stream, _) = listener.accept().inspect_err(|error| {
+        if exhausted::is_exhausted(error) {
+            // Waits for nothing but time. An error says that it has waited less.
+            let _ = poll(&mut [], PollTimeout::from(ACCEPT_PAUSE_MS));
+        }
+    })?;
     if !is_of(&stream, getuid())? {
         return Ok(None);
     }

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     io,
+    ops::Bound,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
 
@@ -11,10 +12,11 @@ use limpet_shared::SessionId;
 use super::{
     kept::Keep,
     process::Process,
-    socket,
+    socket::{self, Descriptors},
     store::{Found, Part, Shelf, Store},
     wire::{Answer, FORMAT, Numbered, Order, Report},
 };
+use crate::pty::SpawnError;
 
 /// All that outlives a server.
 #[derive(Debug, Default)]
@@ -23,8 +25,8 @@ pub(super) struct Keeper {
     /// What the server wants the next one to know, and where it listens.
     record: Option<String>,
     listener: Option<OwnedFd>,
-    /// Programs that were killed, each with its pidfd.
-    dying: Vec<(OwnedFd, Process)>,
+    /// Programs that were killed.
+    dying: Vec<Dying>,
     /// The limits of open files that programs start with.
     nofile: Option<(u64, u64)>,
     store: Store,
@@ -32,6 +34,14 @@ pub(super) struct Keeper {
     shelf: Shelf,
     /// A server that an earlier keeper has started.
     old_server: Option<OwnedFd>,
+}
+
+/// A program that was killed, and is to be reaped.
+#[derive(Debug)]
+struct Dying {
+    process: Process,
+    /// Becomes readable when it has ended. `None` when there was no descriptor for that: then it is looked at with each order.
+    pidfd: Option<OwnedFd>,
 }
 
 impl Keeper {
@@ -81,66 +91,94 @@ impl Keeper {
         self.sessions.len()
     }
 
-    /// Tells a new server all that is kept.
+    /// Answers a new server's hello. It asks for what is kept by itself.
     pub(super) fn welcome(&self, number: u64, server: BorrowedFd<'_>) -> io::Result<()> {
-        for keep in self.sessions.values() {
-            keep.tell(server)?;
-        }
         let descriptors: Vec<BorrowedFd<'_>> = self.listener.iter().map(AsFd::as_fd).collect();
         let (record, is_stored) = (self.record.clone(), self.store.is_there());
-        let answer = Answer::Welcome { format: FORMAT, record, is_stored };
-        socket::send(server, &Numbered { number, what: Report::Answer(answer) }, &descriptors)
+        answer((server, number), Answer::Welcome { format: FORMAT, record, is_stored }, &descriptors)
     }
 
     /// Carries out what a server that was welcomed says.
     pub(super) fn obey(
         &mut self,
         Numbered { number, what: order }: Numbered<Order>,
-        descriptors: Vec<OwnedFd>,
+        descriptors: Descriptors,
         server: BorrowedFd<'_>,
     ) -> io::Result<()> {
-        let answer = |answer, descriptors: &[BorrowedFd<'_>]| {
-            socket::send(server, &Numbered { number, what: Report::Answer(answer) }, descriptors)
-        };
+        if self.dying.iter().any(|dying| dying.pidfd.is_none()) {
+            self.reap_dying();
+        }
+        let answer = |text, descriptors: &[BorrowedFd<'_>]| answer((server, number), text, descriptors);
+        let done =
+            |result: io::Result<()>| result.map_or_else(|error| Answer::failed(&error), |()| Answer::Kept);
         match order {
-            Order::Serving { record } => {
-                self.serving(record, descriptors.into_iter().next())?;
-                answer(Answer::Kept, &[])?;
-            }
+            Order::Serving { record } => answer(done(self.serving(record, descriptors)), &[]),
+            Order::NextSession { after } => answer(self.next_session(after), &[]),
+            Order::Lend { session } => match self.sessions.get(&session) {
+                Some(keep) => keep
+                    .lend(|descriptors| answer(keep.lent(), descriptors))
+                    .or_else(|error| answer(Answer::failed(&error), &[])),
+                None => answer(Answer::NoSession, &[]),
+            },
             Order::Start { session, program, size, tail, record } => {
                 let place = Shelf::new(self.store, Some(session.clone()));
                 match Keep::start((session, record, place), &program.into_program(self.nofile), size, tail) {
                     Ok(keep) => {
-                        let pid = keep.pid();
-                        keep.lend(|descriptors| answer(Answer::Started { pid }, descriptors))?;
-                        self.sessions.insert(keep.session().clone(), keep);
+                        self.started(keep, |pid, descriptors| answer(Answer::Started { pid }, descriptors))
                     }
-                    Err(error) => answer(Answer::NotStarted(error.into()), &[])?,
+                    Err(error) => Err(error),
                 }
+                .or_else(|error| answer(Answer::NotStarted(error.into()), &[]))
             }
             Order::Reap { session } => {
                 let exit = self.sessions.get_mut(&session).and_then(Keep::reap);
-                answer(Answer::Reaped { exit }, &[])?;
+                answer(Answer::Reaped { exit }, &[])
             }
             Order::Record { session, record } => {
-                if let Some(keep) = self.sessions.get_mut(&session) {
-                    keep.set_record(record)?;
-                }
+                self.sessions.get_mut(&session).map_or(Ok(()), |keep| keep.set_record(record))
             }
-            Order::Checkpoint { session } => {
-                if let Some(keep) = self.sessions.get_mut(&session) {
-                    keep.set_checkpoint(descriptors.into_iter().next());
-                }
+            Order::Checkpoint { session } => answer(done(self.checkpoint(&session, descriptors)), &[]),
+            Order::Forget { session } => {
+                self.forget(&session);
+                Ok(())
             }
-            Order::Forget { session } => self.forget(&session),
-            Order::Hello { .. } | Order::End => {}
+            Order::Hello { .. } | Order::End => Ok(()),
+        }
+    }
+
+    /// Keeps a session that has been started, and passes it to the server. If that fails the program is killed.
+    fn started(
+        &mut self,
+        mut keep: Keep,
+        pass: impl FnOnce(i32, &[BorrowedFd<'_>]) -> io::Result<()>,
+    ) -> Result<(), SpawnError> {
+        let (session, pid) = (keep.session().clone(), keep.pid());
+        let passed = keep.store().and_then(|()| keep.lend(|descriptors| pass(pid, descriptors)));
+        self.sessions.insert(session.clone(), keep);
+        passed.map_err(|error| {
+            self.forget(&session);
+            SpawnError::opening(error)
+        })
+    }
+
+    fn next_session(&self, after: Option<SessionId>) -> Answer {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let next = self.sessions.range((from, Bound::Unbounded)).next();
+        next.map_or(Answer::NoSession, |(_, keep)| Answer::Session(keep.told()))
+    }
+
+    fn checkpoint(&mut self, session: &SessionId, mut descriptors: Descriptors) -> io::Result<()> {
+        let checkpoint = descriptors.next()?;
+        if let Some(keep) = self.sessions.get_mut(session) {
+            keep.set_checkpoint(checkpoint);
         }
         Ok(())
     }
 
-    fn serving(&mut self, record: String, listener: Option<OwnedFd>) -> io::Result<()> {
+    fn serving(&mut self, record: String, mut descriptors: Descriptors) -> io::Result<()> {
         // It is the same one that every server goes on with, and a store takes nothing that it has under another name.
-        if let (None, Some(listener)) = (&self.listener, listener) {
+        if self.listener.is_none() {
+            let listener = descriptors.next()?;
             self.shelf.put(Part::Listener, listener.as_fd());
             self.listener = Some(listener);
         }
@@ -151,20 +189,20 @@ impl Keeper {
 
     fn forget(&mut self, session: &SessionId) {
         let Some(process) = self.sessions.remove(session).and_then(Keep::forget) else { return };
-        match process.pidfd() {
-            Ok(pidfd) => self.dying.push((pidfd, process)),
-            Err(error) => tracing::error!(?process, %error, "could not watch a program that was killed"),
-        }
+        let pidfd = process.pidfd().inspect_err(|error| {
+            tracing::warn!(?process, %error, "could not watch a program that was killed; it is reaped later");
+        });
+        self.dying.push(Dying { pidfd: pidfd.ok(), process });
     }
 
     /// Becomes readable when a program that was killed has ended.
     pub(super) fn dying(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.dying.iter().map(|(pidfd, _)| pidfd.as_fd())
+        self.dying.iter().filter_map(|dying| Some(dying.pidfd.as_ref()?.as_fd()))
     }
 
     /// Reaps those that have ended.
     pub(super) fn reap_dying(&mut self) {
-        self.dying.retain_mut(|(_, process)| matches!(process.is_over(), Ok(false)));
+        self.dying.retain_mut(|dying| matches!(dying.process.is_over(), Ok(false)));
     }
 
     /// Ends everything that still runs, and waits until it is over: there is nothing else left to do.
@@ -172,11 +210,20 @@ impl Keeper {
         while let Some(session) = self.sessions.keys().next().cloned() {
             self.forget(&session);
         }
-        for (_, mut process) in self.dying {
+        for Dying { mut process, .. } in self.dying {
             if let Err(error) = process.wait() {
                 tracing::error!(?process, %error, "could not reap a program");
             }
         }
         self.shelf.clear();
     }
+}
+
+/// Answers an order. One whose descriptors cannot be passed is to be answered without any.
+fn answer(
+    (server, number): (BorrowedFd<'_>, u64),
+    answer: Answer,
+    descriptors: &[BorrowedFd<'_>],
+) -> io::Result<()> {
+    socket::send_patiently(server, &Numbered { number, what: Report::Answer(answer) }, descriptors)
 }

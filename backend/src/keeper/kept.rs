@@ -13,9 +13,8 @@ use nix::{
 
 use super::{
     process::Process,
-    socket,
     store::{Found, Part, Shelf},
-    wire::{Kept, Numbered, Report},
+    wire::{Answer, Kept},
 };
 use crate::{
     log,
@@ -45,29 +44,32 @@ struct Life {
 }
 
 impl Keep {
-    /// Starts a program. What is kept is put on the shelf as well.
+    /// Starts a program. It is yet to be [stored](Self::store).
     pub(super) fn start(
-        (session, record, mut shelf): (SessionId, String, Shelf),
+        (session, record, shelf): (SessionId, String, Shelf),
         program: &Program,
         size: Winsize,
         tail: usize,
     ) -> Result<Self, SpawnError> {
-        let memory = log::memory(tail).map_err(SpawnError::Open)?;
-        let pipe = pipe().map_err(SpawnError::Open)?;
+        let memory = log::memory(tail).map_err(SpawnError::opening)?;
+        let pipe = pipe().map_err(SpawnError::opening)?;
         let Started { master, child } = pty::start(program, size)?;
         let pid = child.id().cast_signed();
-        let process = Process::Own(child);
         let kept = Kept { session, record, pid, exit: None, is_reaped: false, has_checkpoint: false };
-        if shelf.is_there() {
-            shelf.put(Part::Memory, memory.as_fd());
-            shelf.put(Part::Master, master.as_fd());
-            shelf.put(Part::Pipe, pipe.as_fd());
-            shelf.put(Part::Program, process.pidfd().map_err(SpawnError::Open)?.as_fd());
+        let life = Some(Life { process: Process::Own(child), master, pipe });
+        Ok(Self { life, memory, checkpoint: None, kept, shelf })
+    }
+
+    /// Puts what is kept on the shelf as well.
+    pub(super) fn store(&mut self) -> io::Result<()> {
+        if let Some(life) = self.life.as_ref().filter(|_| self.shelf.is_there()) {
+            let pidfd = life.process.pidfd()?;
+            self.shelf.put(Part::Memory, self.memory.as_fd());
+            self.shelf.put(Part::Master, life.master.as_fd());
+            self.shelf.put(Part::Pipe, life.pipe.as_fd());
+            self.shelf.put(Part::Program, pidfd.as_fd());
         }
-        let life = Some(Life { process, master, pipe });
-        let mut keep = Self { life, memory, checkpoint: None, kept, shelf };
-        keep.note().map_err(SpawnError::Open)?;
-        Ok(keep)
+        self.note()
     }
 
     /// Goes on with what an earlier keeper has stored.
@@ -104,12 +106,10 @@ impl Keep {
     }
 
     /// Keeps how the screen looks.
-    pub(super) fn set_checkpoint(&mut self, checkpoint: Option<OwnedFd>) {
-        if let Some(checkpoint) = &checkpoint {
-            self.shelf.put(Part::Screen, checkpoint.as_fd());
-        }
-        self.kept.has_checkpoint = checkpoint.is_some();
-        self.checkpoint = checkpoint;
+    pub(super) fn set_checkpoint(&mut self, checkpoint: OwnedFd) {
+        self.shelf.put(Part::Screen, checkpoint.as_fd());
+        self.kept.has_checkpoint = true;
+        self.checkpoint = Some(checkpoint);
     }
 
     fn note(&mut self) -> io::Result<()> {
@@ -119,22 +119,26 @@ impl Keep {
         Ok(())
     }
 
-    /// Calls `send` with what a server needs of a session that has just been started.
-    pub(super) fn lend<T>(&self, send: impl FnOnce(&[BorrowedFd<'_>]) -> io::Result<T>) -> io::Result<T> {
-        let life = self.life.as_ref().ok_or(io::ErrorKind::NotFound)?;
-        let pidfd = life.process.pidfd()?;
-        send(&[life.master.as_fd(), pidfd.as_fd(), self.memory.as_fd(), life.pipe.as_fd()])
-    }
-
-    /// Tells a new server of it.
-    pub(super) fn tell(&self, server: BorrowedFd<'_>) -> io::Result<()> {
+    /// Passes what a server needs of it: memory, then, while the program is not reaped, master side, pidfd and pipe, and at the end
+    /// the checkpoint if there is one.
+    pub(super) fn lend(&self, pass: impl FnOnce(&[BorrowedFd<'_>]) -> io::Result<()>) -> io::Result<()> {
         let pidfd = self.life.as_ref().map(|life| life.process.pidfd()).transpose()?;
         let mut descriptors = vec![self.memory.as_fd()];
         if let (Some(life), Some(pidfd)) = (&self.life, &pidfd) {
             descriptors.extend([life.master.as_fd(), pidfd.as_fd(), life.pipe.as_fd()]);
         }
         descriptors.extend(self.checkpoint.as_ref().map(AsFd::as_fd));
-        socket::send(server, &Numbered { number: 0, what: Report::Kept(self.kept.clone()) }, &descriptors)
+        pass(&descriptors)
+    }
+
+    /// What a server is told that gets these descriptors.
+    pub(super) fn lent(&self) -> Answer {
+        Answer::Lent { is_reaped: self.life.is_none(), has_checkpoint: self.checkpoint.is_some() }
+    }
+
+    /// What a new server is told of it.
+    pub(super) fn told(&self) -> Kept {
+        self.kept.clone()
     }
 
     /// Reaps the program if it has ended, and closes the terminal then. Tells how it ended, however often it is asked.

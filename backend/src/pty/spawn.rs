@@ -16,6 +16,7 @@ use nix::{
 };
 
 use super::sys;
+use crate::exhausted::{self, Acquiring};
 
 /// Variables of the server's own environment that would mislead a program about its terminal or its service manager, or are secret.
 const WITHHELD: [&str; 14] = [
@@ -61,7 +62,13 @@ pub struct Program {
 /// Why a program could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum SpawnError {
-    /// The system has no further pty or descriptor for us.
+    /// The system has run out of something.
+    #[error("{0}")]
+    Exhausted(String),
+    /// The program, its arguments and its environment do not fit into one message to the keeper.
+    #[error("the command and its environment are too large; pass less")]
+    TooLarge,
+    /// There is no terminal for another reason.
     #[error("could not open a terminal: {0}")]
     Open(#[source] io::Error),
     /// The working directory is none.
@@ -80,6 +87,17 @@ pub enum SpawnError {
         /// What the system says.
         source: io::Error,
     },
+}
+
+impl SpawnError {
+    /// Why there is nothing to start a program with.
+    pub(crate) fn opening(source: io::Error) -> Self {
+        Self::from_io(source, Acquiring::Descriptor, Self::Open)
+    }
+
+    fn from_io(source: io::Error, acquiring: Acquiring, otherwise: impl FnOnce(io::Error) -> Self) -> Self {
+        exhausted::describe(&source, acquiring).map_or_else(|| otherwise(source), Self::Exhausted)
+    }
 }
 
 impl Program {
@@ -167,11 +185,15 @@ pub struct Started {
 /// When there is no terminal to be had, or the program cannot be executed.
 pub fn start(program: &Program, size: Winsize) -> Result<Started, SpawnError> {
     if let Some(cwd) = &program.cwd {
-        std::fs::read_dir(cwd).map_err(|source| SpawnError::Cwd { cwd: cwd.clone(), source })?;
+        let no_directory = |source| SpawnError::Cwd { cwd: cwd.clone(), source };
+        let read = std::fs::read_dir(cwd);
+        read.map_err(|source| SpawnError::from_io(source, Acquiring::Descriptor, no_directory))?;
     }
-    let (master, slave) = super::open(size).map_err(SpawnError::Open)?;
+    let (master, slave) = super::open(size)
+        .map_err(|source| SpawnError::from_io(source, Acquiring::Terminal, SpawnError::Open))?;
     // The command holds the slave side. It ends with this statement, and with it our last hold on that side.
-    let spawned = program.command(slave).map_err(SpawnError::Open)?.spawn();
-    let child = spawned.map_err(|source| SpawnError::Exec { file: PathBuf::from(&program.file), source })?;
+    let spawned = program.command(slave).map_err(SpawnError::opening)?.spawn();
+    let no_program = |source| SpawnError::Exec { file: PathBuf::from(&program.file), source };
+    let child = spawned.map_err(|source| SpawnError::from_io(source, Acquiring::Process, no_program))?;
     Ok(Started { master, child })
 }

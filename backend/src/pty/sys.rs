@@ -20,12 +20,20 @@ use nix::{
     },
     unistd::{self, Pid},
 };
-use tokio::io::{Interest, unix::AsyncFd};
+use tokio::io::{
+    Interest,
+    unix::{AsyncFd, AsyncFdRegisterError},
+};
 
 /// Has the runtime watch a descriptor. To be called within it.
 pub(crate) fn watch(fd: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
+    try_watch(fd, interest).map_err(|(_, error)| error)
+}
+
+/// The same, and gives the descriptor back if it cannot be watched.
+pub(crate) fn try_watch(fd: OwnedFd, interest: Interest) -> Result<AsyncFd<OwnedFd>, (OwnedFd, io::Error)> {
     // SAFETY: an `OwnedFd` is open for as long as it lives, always the same, and it lives in the `AsyncFd` from here on.
-    Ok(unsafe { AsyncFd::register_with_interest(fd, interest) }?)
+    unsafe { AsyncFd::register_with_interest(fd, interest) }.map_err(AsyncFdRegisterError::into_parts)
 }
 
 /// Opens the slave side of `master` without going by its name, close-on-exec from the start (`TIOCGPTPEER`,

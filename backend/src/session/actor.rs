@@ -124,18 +124,18 @@ impl Actor {
 
     async fn serve_flood(self: Box<Self>, floods: &Handle) -> Option<(Box<Self>, Option<Cause>)> {
         let flood = async move {
-            let mut actor = self.moved_here()?;
+            let mut actor = self.moved_here().await?;
             let cause = actor.serve(Some(true)).await;
             Some((actor, cause))
         };
         let (actor, cause) = AbortOnDropHandle::new(floods.spawn(flood)).await.ok()??;
-        Some((actor.moved_here()?, cause))
+        Some((actor.moved_here().await?, cause))
     }
 
     /// Has the terminal watched by the threads that this runs on now.
-    fn moved_here(self: Box<Self>) -> Option<Box<Self>> {
+    async fn moved_here(self: Box<Self>) -> Option<Box<Self>> {
         let actor = *self;
-        match actor.pty.moved_here() {
+        match actor.pty.moved_here().await {
             Ok(pty) => Some(Box::new(Self { pty, ..actor })),
             Err(error) => {
                 tracing::error!(%error, "could not go on watching a terminal");

@@ -14,10 +14,7 @@ use limpet_shared::{
     api::{self, ScreenCursor, SessionDetails, SessionInfo, UpdateSession},
     theme::Colours,
 };
-use tokio::{
-    sync::{Notify, mpsc, oneshot, watch},
-    task,
-};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::{
     AttachmentId, Beginning, Redraw, Status, Visitor,
@@ -27,6 +24,7 @@ use super::{
     request::{Attaching, Request, Typed},
 };
 use crate::{
+    background,
     keeper::Onlooker,
     log::{Log, LogReader},
     pty::Program,
@@ -112,7 +110,7 @@ impl SessionHandle {
         let running = match self.0.onlooker.filter(|_| info.exit.is_none()) {
             None => Vec::new(),
             Some(onlooker) => {
-                task::spawn_blocking(move || onlooker.running(with_leader)).await.unwrap_or_default()
+                background::run(move || onlooker.running(with_leader)).await.unwrap_or_default()
             }
         };
         SessionDetails { info, running }

@@ -4,10 +4,12 @@ use std::{
     fs::File,
     io::{BufRead, BufReader, Read, Seek},
     os::fd::OwnedFd,
+    time::Duration,
 };
 
 use limpet_shared::{Epoch, Flow, OutputOffset, SessionId, Sizing, ViewerId, Winsize, theme::Colours};
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use super::{SessionHandle, Status, display::Display};
 use crate::{
@@ -18,6 +20,12 @@ use crate::{
 
 /// How many sizes are noted since the screen was last kept. Each is a step of the way that its rows were wrapped.
 const SIZES: usize = 64;
+
+/// How many sizes are noted at most, when the screen cannot be kept.
+const MAX_SIZES: usize = 1024;
+
+/// How long nothing is kept after that has failed. What fails is tried again with the session's next event.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// A session, but for what its log and its input's memory hold. Fields are only ever added, with a default: a newer server reads
 /// what an older one has written.
@@ -79,6 +87,8 @@ pub(super) struct Keeping {
     interval: u64,
     /// Whether something has changed since it was told last.
     is_stale: bool,
+    /// When to try again what has failed.
+    retry_at: Option<Instant>,
 }
 
 impl Keeping {
@@ -87,7 +97,16 @@ impl Keeping {
         let sizes = vec![(OutputOffset::ZERO, size)];
         // The log keeps what the screen has yet to parse besides.
         let interval = tail as u64;
-        Self { keeper, session, colours: None, sizes, drawn: OutputOffset::ZERO, interval, is_stale: true }
+        Self {
+            keeper,
+            session,
+            colours: None,
+            sizes,
+            drawn: OutputOffset::ZERO,
+            interval,
+            is_stale: true,
+            retry_at: None,
+        }
     }
 
     /// Something of the session has changed.
@@ -102,13 +121,16 @@ impl Keeping {
 
     /// The terminal has another size from here on. To be told before it has.
     pub(super) async fn resized(&mut self, output: OutputOffset, size: Winsize, session: &SessionHandle) {
+        if self.sizes.len() >= MAX_SIZES {
+            self.sizes.remove(1);
+        }
         self.sizes.push((output, size));
         self.tell(session).await;
     }
 
     /// Whether something is to be kept that is not yet, or no longer as it is now.
     pub(super) fn has_news(&self, display: &Display) -> bool {
-        self.is_stale || self.due(display).is_some()
+        (self.is_stale || self.due(display).is_some()) && self.retry_at.is_none_or(|at| at <= Instant::now())
     }
 
     /// How many rows of scrollback are to be kept with the screen, if it is time to keep it. It is as soon as that takes none.
@@ -138,8 +160,12 @@ impl Keeping {
             Ok(()) => {
                 self.drawn = output;
                 self.sizes = vec![(output, size)];
+                self.retry_at = None;
             }
-            Err(error) => tracing::error!(session = %self.session, %error, "could not keep a screen"),
+            Err(error) => {
+                self.retry_at = Some(Instant::now() + RETRY_PAUSE);
+                tracing::error!(session = %self.session, %error, "could not keep a screen");
+            }
         }
     }
 
@@ -151,7 +177,10 @@ impl Keeping {
         };
         match told {
             Ok(()) => self.is_stale = false,
-            Err(error) => tracing::error!(session = %self.session, %error, "could not keep a session"),
+            Err(error) => {
+                self.retry_at = Some(Instant::now() + RETRY_PAUSE);
+                tracing::error!(session = %self.session, %error, "could not keep a session");
+            }
         }
     }
 

@@ -31,6 +31,17 @@ pub enum CreateError {
         /// The limit.
         limit: usize,
     },
+    /// There are as many as the limit of open files allows.
+    #[error(
+        "there are {limit} sessions, which is as many as the limit of open files, {open_files}, has room for; close one, or raise \
+         that limit (ulimit -Hn, LimitNOFILE=) and start limpet again"
+    )]
+    TooManyForOpenFiles {
+        /// The limit of sessions.
+        limit: usize,
+        /// The limit of open files.
+        open_files: usize,
+    },
     /// No terminal has such a size.
     #[error(transparent)]
     BadSize(#[from] WinsizeError),

@@ -1,6 +1,6 @@
 //! From an HTTP request to a WebSocket.
 
-use std::{net::IpAddr, sync::Arc};
+use std::net::IpAddr;
 
 use axum::{
     Extension,
@@ -12,7 +12,7 @@ use limpet_shared::{ErrorCode, Role, SUBPROTOCOL, limits::CLIENT_MESSAGE};
 use tracing::Instrument;
 
 use super::{App, Peer, api::Named, error::Refusal};
-use crate::{attachment, session::Visitor};
+use crate::{attachment, network::Network, session::Visitor};
 
 /// What a socket reads at first, in bytes: few, because most viewers send a key now and then and each has such a buffer. It grows
 /// for larger messages.
@@ -35,10 +35,13 @@ pub(super) async fn attach(
             format!("this server speaks {SUBPROTOCOL}; ask for it by the header Sec-WebSocket-Protocol");
         return Err(Refusal::new(ErrorCode::BadRequest, message));
     }
-    let permit = Arc::clone(&app.0.attachments).try_acquire_owned().map_err(|_| {
-        Refusal::new(ErrorCode::TooManyRequests, "too many viewers are attached; let some of them go")
-    })?;
-    let visitor = visitor(role, peer.map(|Extension(peer)| peer), &headers);
+    let from = address(peer.map(|Extension(peer)| peer), &headers);
+    let place = app
+        .0
+        .attachments
+        .admit(session.id(), role, from.map(Network::of))
+        .map_err(|full| Refusal::new(ErrorCode::TooManyRequests, full.to_string()))?;
+    let visitor = visitor(role, from, &headers);
     let span = tracing::info_span!("attachment", session = %session.id());
     let heartbeat = app.0.config.heartbeat;
     let shutdown = app.0.shutdown.clone();
@@ -50,26 +53,33 @@ pub(super) async fn attach(
         .read_buffer_size(READ_BUFFER);
     Ok(upgrade.on_upgrade(move |socket| {
         let serve = async move {
-            attachment::run(socket, session, visitor, heartbeat, shutdown).await;
-            drop((permit, tracked));
+            attachment::run(socket, session, (visitor, place), heartbeat, shutdown).await;
+            drop(tracked);
         };
         serve.instrument(span)
     }))
 }
 
-/// Who attaches. A proxy is believed about that if it runs on this machine.
-fn visitor(role: Role, peer: Option<Peer>, headers: &HeaderMap) -> Visitor {
-    let text = |name: &HeaderName| headers.get_all(name).iter().next_back()?.to_str().ok();
-    let forwarded = || text(&FORWARDED_FOR)?.rsplit(',').next()?.trim().parse::<IpAddr>().ok();
-    let from = peer.map(|Peer(peer)| match peer.ip().to_canonical() {
+/// Where somebody attaches from. A proxy is believed about that if it runs on this machine.
+fn address(peer: Option<Peer>, headers: &HeaderMap) -> Option<IpAddr> {
+    let forwarded = || text(headers, &FORWARDED_FOR)?.rsplit(',').next()?.trim().parse::<IpAddr>().ok();
+    peer.map(|Peer(peer)| match peer.ip().to_canonical() {
         ip if ip.is_loopback() => forwarded().unwrap_or(ip),
         ip => ip,
-    });
+    })
+}
+
+/// Who attaches.
+fn visitor(role: Role, from: Option<IpAddr>, headers: &HeaderMap) -> Visitor {
     Visitor {
         role,
         from: from.map(|ip| ip.to_string()).unwrap_or_default(),
-        agent: text(&USER_AGENT).unwrap_or_default().to_owned(),
+        agent: text(headers, &USER_AGENT).unwrap_or_default().to_owned(),
     }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get_all(name).iter().next_back()?.to_str().ok()
 }
 
 #[cfg(test)]
@@ -81,7 +91,8 @@ mod tests {
         for value in forwarded {
             headers.append(FORWARDED_FOR, value.parse().unwrap());
         }
-        visitor(Role::Reader, Some(Peer(peer.parse().unwrap())), &headers).from
+        let from = address(Some(Peer(peer.parse().unwrap())), &headers);
+        visitor(Role::Reader, from, &headers).from
     }
 
     #[test]

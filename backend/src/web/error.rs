@@ -8,7 +8,7 @@ use axum::{
 };
 use limpet_shared::{ErrorCode, api::ApiError, limits::HTTP_BODY};
 
-use crate::session::CreateError;
+use crate::{pty::SpawnError, session::CreateError};
 
 /// A refusal: a stable name, and a sentence that says what to do.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ impl Refusal {
             ErrorCode::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             ErrorCode::TooManySessions | ErrorCode::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
             ErrorCode::SpawnFailed => StatusCode::UNPROCESSABLE_ENTITY,
-            ErrorCode::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
+            ErrorCode::ShuttingDown | ErrorCode::OutOfResources => StatusCode::SERVICE_UNAVAILABLE,
             ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             _ => StatusCode::BAD_REQUEST,
         }
@@ -72,12 +72,15 @@ impl IntoResponse for Refusal {
 impl From<CreateError> for Refusal {
     fn from(error: CreateError) -> Self {
         let code = match error {
-            CreateError::TooMany { .. } => ErrorCode::TooManySessions,
+            CreateError::TooMany { .. } | CreateError::TooManyForOpenFiles { .. } => {
+                ErrorCode::TooManySessions
+            }
             CreateError::BadSize(_) => ErrorCode::BadSize,
             CreateError::NothingLikeIt => ErrorCode::SessionNotFound,
             CreateError::EmptyCommand | CreateError::NulCharacter(_) | CreateError::BadVariable(_) => {
                 ErrorCode::BadRequest
             }
+            CreateError::Spawn(SpawnError::Exhausted(_)) => ErrorCode::OutOfResources,
             CreateError::Spawn(_) => ErrorCode::SpawnFailed,
             CreateError::ShuttingDown => ErrorCode::ShuttingDown,
         };

@@ -1,5 +1,7 @@
 //! Who may ask: no page of another origin, nobody under a name that is not ours, and nobody without credentials.
 
+use std::sync::Arc;
+
 use axum::{
     Extension,
     extract::{Request, State},
@@ -13,7 +15,11 @@ use axum::{
 };
 use limpet_shared::ErrorCode;
 
-use super::{App, error::Refusal};
+use super::{
+    App,
+    connections::{Place, Sender},
+    error::Refusal,
+};
 use crate::{auth::Access, config::Config};
 
 /// Refuses what a browser was tricked into sending, whatever credentials it has.
@@ -32,6 +38,9 @@ pub(super) async fn credentials(
     next: Next,
 ) -> Result<Response, Refusal> {
     let access = access(&app, request.headers()).await?;
+    if let Some(place) = request.extensions().get::<Arc<Place>>() {
+        place.identify(if access == Access::Owner { Sender::Owner } else { Sender::Guest });
+    }
     request.extensions_mut().insert(access);
     Ok(next.run(request).await)
 }

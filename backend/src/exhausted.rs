@@ -24,7 +24,7 @@ pub(crate) enum Acquiring {
 
 /// Describes what has run out if that is what `error` is about.
 pub(crate) fn describe(error: &io::Error, acquiring: Acquiring) -> Option<String> {
-    let errno = Errno::from_raw(error.raw_os_error()?);
+    let errno = errno(error)?;
     let words = match (errno, acquiring) {
         (Errno::EMFILE | Errno::ETOOMANYREFS, _) => format!(
             "no more open files: limpet may have {} (ulimit -n, LimitNOFILE=); close a terminal or raise the limit",
@@ -55,6 +55,12 @@ pub(crate) fn describe(error: &io::Error, acquiring: Acquiring) -> Option<String
         _ => return None,
     };
     Some(words)
+}
+
+/// The error number, also where somebody has added to the error what it was about.
+fn errno(error: &io::Error) -> Option<Errno> {
+    let added = || error.get_ref()?.source()?.downcast_ref::<io::Error>()?.raw_os_error();
+    error.raw_os_error().or_else(added).map(Errno::from_raw)
 }
 
 /// The words for an error that may or may not be about something that has run out.

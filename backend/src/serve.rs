@@ -4,6 +4,7 @@ use std::{
     io::{self, ErrorKind},
     net::SocketAddr,
     os::fd::OwnedFd,
+    panic::{self, AssertUnwindSafe},
     pin::pin,
     process,
     time::Duration,
@@ -34,19 +35,29 @@ const LINGER: Duration = Duration::from_secs(4);
 /// How long viewers have to part before another server takes over.
 const PARTING: Duration = Duration::from_millis(500);
 
+/// The code to end with after a panic, as Rust has it.
+const PANICKED: i32 = 101;
+
 /// Runs the server until it is told to end by `SIGTERM` or `SIGINT`. Its keeper is at the other end of `socket`.
 ///
 /// # Errors
 /// When it cannot start, for it has no runtime or cannot listen, and when a second signal does not let it end in order.
 pub fn run(config: Config, socket: OwnedFd) -> anyhow::Result<()> {
     let threads = Threads::start(config.worker_threads).context("could not start the server's threads")?;
-    let ended = threads.run(serve(config, socket, threads.floods()));
-    if let Ok(End::Leaves) = ended {
-        // Whatever would be dropped now is to go on, in another process.
-        process::exit(0);
+    let serving = || threads.run(serve(config, socket, threads.floods()));
+    // Whatever would be dropped now is to go on, in another process.
+    let ended = panic::catch_unwind(AssertUnwindSafe(serving)).unwrap_or_else(|_| process::exit(PANICKED));
+    match ended {
+        Ok(End::Leaves) => process::exit(0),
+        Ok(End::Failed(error)) => {
+            tracing::error!("{error:#}; another server goes on with the sessions");
+            process::exit(1)
+        }
+        ended => {
+            threads.stop(LINGER);
+            ended.map(drop)
+        }
     }
-    threads.stop(LINGER);
-    ended.map(drop)
 }
 
 /// How the server ends.
@@ -55,6 +66,8 @@ enum End {
     Over,
     /// Alone: another server goes on with them.
     Leaves,
+    /// Alone as well, since it could not begin to serve the sessions that it has taken over.
+    Failed(anyhow::Error),
 }
 
 /// What to do without a keeper.
@@ -91,6 +104,14 @@ async fn serve(mut config: Config, socket: OwnedFd, floods: Option<Handle>) -> a
         let address = config.listen;
         (Listener::bind(address).await.map_err(|error| cannot_listen(address, &error))?, Vec::new())
     };
+    if let Some(open_files) = config.limits.open_files {
+        let sessions = config.limits.sessions;
+        tracing::info!(
+            sessions,
+            open_files,
+            "the limit of open files allows fewer sessions than --max-sessions"
+        );
+    }
     let links = Links::new(&config, listener.address().context("could not tell where it listens")?);
     let sessions = sessions(&config, (&keeper, floods), left).await;
     if let Some(saving) = saving {
@@ -101,8 +122,11 @@ async fn serve(mut config: Config, socket: OwnedFd, floods: Option<Handle>) -> a
     }
     let shutdown = CancellationToken::new();
     let app = App::new(config.clone(), sessions.clone(), shutdown.clone());
-    let record = serde_json::to_string(&Record { token: config.token.reveal().to_owned() })?;
-    keeper.serving(record, listener.socket()).await.context("could not tell its keeper that it serves")?;
+    let record = Record { token: config.token.reveal().to_owned() };
+    if let Err(error) = keeper.serving(&serde_json::to_string(&record)?, listener.socket()).await {
+        let error = anyhow!(error).context("could not tell its keeper that it serves");
+        return if is_first { Err(error) } else { Ok(End::Failed(error)) };
+    }
 
     // Until the end, since the browser takes its time.
     let _opened = if is_first { announce(&config, &links) } else { None };

@@ -3,6 +3,7 @@
 pub(crate) mod census;
 pub(crate) mod client;
 pub(crate) mod cutter;
+mod faults;
 mod manager;
 mod server;
 
@@ -15,6 +16,7 @@ pub(crate) use self::{
     census::Census,
     client::{Client, Hello},
     cutter::Cutter,
+    faults::Faults,
     manager::Manager,
     server::{Options, Server, TOKEN},
 };

@@ -1,6 +1,8 @@
 //! Whole-program tests: the real binary, real ptys, real programs, real sockets.
 //!
 //! * [`harness`]: starts a server, speaks to it as a client, cuts its connections or slows them down, counts what it holds.
+//! * [`exhaustion`]: what is refused when open files, terminals, connections or a disk run out, and what lives on.
+//! * [`faults`]: every call that acquires something fails once.
 //! * [`http`]: who may ask, and for what.
 //! * [`protocol`]: what is said over a socket, and what must not be.
 //! * [`integrity`]: no byte lost or doubled, whatever happens to connections.
@@ -23,6 +25,8 @@
 )]
 
 mod churn;
+mod exhaustion;
+mod faults;
 mod harness;
 mod http;
 mod integrity;

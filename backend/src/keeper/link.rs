@@ -159,7 +159,7 @@ impl Link {
         let mut sessions: Vec<Left> = Vec::new();
         loop {
             let after = sessions.last().map(|last| last.session.clone());
-            match self.ask_patiently(|| Order::NextSession { after: after.clone() }).await? {
+            match self.ask_patiently(|| Order::NextSession { after: after.clone() }, &[]).await? {
                 (Answer::Session(Kept { session, record, pid, exit, .. }), _) => {
                     sessions.push(Left { session, record, exit, pid });
                 }
@@ -174,7 +174,7 @@ impl Link {
     /// # Errors
     /// When the system has no descriptors for it, again and again, and when there is no such session.
     pub async fn borrow(&self, Left { session, pid, .. }: &Left) -> io::Result<Held> {
-        match self.ask_patiently(|| Order::Lend { session: session.clone() }).await? {
+        match self.ask_patiently(|| Order::Lend { session: session.clone() }, &[]).await? {
             (Answer::Lent { is_reaped, has_checkpoint }, descriptors) => {
                 self.held((session, *pid), (is_reaped, has_checkpoint), descriptors)
             }
@@ -240,9 +240,10 @@ impl Link {
     /// Has the keeper keep a text of the server's own, and its listening socket, and waits until it does.
     ///
     /// # Errors
-    /// When the keeper is gone.
-    pub async fn serving(&self, record: String, listener: BorrowedFd<'_>) -> io::Result<()> {
-        match self.ask_with(Order::Serving { record }, &[listener]).await? {
+    /// When the keeper is gone, or cannot keep it, again and again.
+    pub async fn serving(&self, record: &str, listener: BorrowedFd<'_>) -> io::Result<()> {
+        let order = || Order::Serving { record: record.to_owned() };
+        match self.ask_patiently(order, &[listener]).await? {
             (Answer::Kept, _) => Ok(()),
             (answer, _) => Err(unexpected(answer)),
         }
@@ -303,15 +304,19 @@ impl Link {
     }
 
     /// Asks again when the system is short of something, for a while.
-    async fn ask_patiently(&self, order: impl Fn() -> Order) -> io::Result<(Answer, Descriptors)> {
+    async fn ask_patiently(
+        &self,
+        order: impl Fn() -> Order,
+        descriptors: &[BorrowedFd<'_>],
+    ) -> io::Result<(Answer, Descriptors)> {
         for _ in 1..TRIES {
-            match self.ask(order()).await {
+            match self.ask_with(order(), descriptors).await {
                 Err(error) if socket::is_transient(&error) => {}
                 answered => return answered,
             }
             sleep(RETRY_PAUSE).await;
         }
-        self.ask(order()).await
+        self.ask_with(order(), descriptors).await
     }
 
     async fn ask(&self, order: Order) -> io::Result<(Answer, Descriptors)> {

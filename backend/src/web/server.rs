@@ -92,6 +92,8 @@ pub async fn serve(Listener(listener): Listener, app: App) {
     let router = app.router();
     let connections = Connections::new(app.0.config.budget);
     let shutdown = &app.0.shutdown;
+    // Whether nobody could be accepted the last time.
+    let mut has_failed = false;
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -99,6 +101,7 @@ pub async fn serve(Listener(listener): Listener, app: App) {
         };
         match accepted {
             Ok((stream, peer)) => {
+                has_failed = false;
                 if let Some(place) = connections.admit(peer.ip()) {
                     let connection = connection((stream, peer), Arc::new(place), app.clone(), router.clone());
                     let connection = connection.instrument(tracing::info_span!("connection", %peer));
@@ -111,7 +114,9 @@ pub async fn serve(Listener(listener): Listener, app: App) {
                 yield_now().await;
             }
             Err(error) => {
-                let has_closed = exhausted::is_exhausted(&error) && connections.close_one();
+                // It may have been for a moment, and accept(2) fails so also when nobody waits.
+                let has_closed = has_failed && exhausted::is_exhausted(&error) && connections.close_one();
+                has_failed = true;
                 let words = exhausted::words(&error, Acquiring::Descriptor);
                 tracing::warn!(error = words, has_closed, "could not accept a connection");
                 sleep(ACCEPT_PAUSE).await;

@@ -302,7 +302,8 @@ pub(crate) async fn connect(
     connect_with(address, session, TOKEN).await
 }
 
-async fn connect_with(
+/// The same, with the token or a pass.
+pub(crate) async fn connect_with(
     address: &str,
     session: &SessionId,
     token: &str,

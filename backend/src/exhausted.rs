@@ -57,10 +57,15 @@ pub(crate) fn describe(error: &io::Error, acquiring: Acquiring) -> Option<String
     Some(words)
 }
 
-/// The error number, also where somebody has added to the error what it was about.
+/// The error number. Where somebody has added to the error what it was about, only its kind is left.
 fn errno(error: &io::Error) -> Option<Errno> {
-    let added = || error.get_ref()?.source()?.downcast_ref::<io::Error>()?.raw_os_error();
-    error.raw_os_error().or_else(added).map(Errno::from_raw)
+    let by_kind = || match error.kind() {
+        io::ErrorKind::StorageFull => Some(Errno::ENOSPC),
+        io::ErrorKind::QuotaExceeded => Some(Errno::EDQUOT),
+        io::ErrorKind::OutOfMemory => Some(Errno::ENOMEM),
+        _ => None,
+    };
+    error.raw_os_error().map(Errno::from_raw).or_else(by_kind)
 }
 
 /// The words for an error that may or may not be about something that has run out.

@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     browser::{self, Opened},
     config::Config,
-    keeper::{Connected, Estate, Left, Link},
+    keeper::{Connected, Estate, Link},
     link::Links,
     session::{Sessions, SpawnDefaults},
     threads::Threads,
@@ -95,14 +95,15 @@ async fn serve(mut config: Config, socket: OwnedFd, floods: Option<Handle>) -> a
     let mut signals = Signals::watch().context("could not watch for signals")?;
     let is_first = estate.is_none();
     let saving = config.saving().context("--state-dir")?;
-    let (listener, left) = if let Some(Estate { record, listener, sessions }) = estate {
+    let (listener, (left, has_fallback)) = if let Some(estate) = estate {
+        let Estate { record, listener, sessions, has_fallback } = estate;
         let record: Record =
             serde_json::from_str(&record).context("could not read what an earlier server has left")?;
         config.keep_token(&record.token);
-        (Listener::take_over(listener).context("could not go on listening")?, sessions)
+        (Listener::take_over(listener).context("could not go on listening")?, (sessions, has_fallback))
     } else {
         let address = config.listen;
-        (Listener::bind(address).await.map_err(|error| cannot_listen(address, &error))?, Vec::new())
+        (Listener::bind(address).await.map_err(|error| cannot_listen(address, &error))?, (Vec::new(), false))
     };
     if let Some(open_files) = config.limits.open_files {
         let sessions = config.limits.sessions;
@@ -113,7 +114,13 @@ async fn serve(mut config: Config, socket: OwnedFd, floods: Option<Handle>) -> a
         );
     }
     let links = Links::new(&config, listener.address().context("could not tell where it listens")?);
-    let sessions = sessions(&config, (&keeper, floods), left).await;
+    let sessions = sessions(&config, &keeper, floods);
+    let waiting = sessions.take_over(left).await;
+    if waiting > 0 && has_fallback {
+        return Ok(End::Failed(anyhow!(
+            "could not take over {waiting} sessions for want of descriptors or memory"
+        )));
+    }
     if let Some(saving) = saving {
         if is_first {
             sessions.restore(&saving).await;
@@ -155,17 +162,15 @@ async fn serve(mut config: Config, socket: OwnedFd, floods: Option<Handle>) -> a
     }
 }
 
-/// The registry, with the sessions that an earlier server has left.
-async fn sessions(config: &Config, (keeper, floods): (&Link, Option<Handle>), left: Vec<Left>) -> Sessions {
+/// The registry, without any sessions.
+fn sessions(config: &Config, keeper: &Link, floods: Option<Handle>) -> Sessions {
     let defaults = SpawnDefaults {
         command: config.command.clone(),
         cwd: config.cwd.clone(),
         sizing: config.sizing,
         flow: config.flow,
     };
-    let sessions = Sessions::new(config.limits, defaults, keeper.clone(), floods);
-    sessions.take_over(left).await;
-    sessions
+    Sessions::new(config.limits, defaults, keeper.clone(), floods)
 }
 
 /// What to do about it depends on what is wrong.

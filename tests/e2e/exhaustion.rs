@@ -72,7 +72,10 @@ impl Page {
 
     async fn lists_sessions(&self, server: &Server) {
         let list = self.0.get(format!("http://{}/api/sessions", server.address()));
-        assert_eq!(list.bearer_auth(TOKEN).send().await.unwrap().status(), StatusCode::OK);
+        let response = list.bearer_auth(TOKEN).send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        // Only then is the connection used again.
+        response.bytes().await.unwrap();
     }
 
     async fn opens_a_session(&self, server: &Server) -> SessionId {
@@ -221,7 +224,7 @@ async fn whoever_has_credentials_is_served_beside_silent_slow_and_idle_strangers
     let attacked = attacked.elapsed();
     eprintln!("{VISITS} visits: {idle:?} while idle, {attacked:?} beside strangers");
     // Whoever waits for strangers to be given up waits for seconds, again and again.
-    assert!(attacked < 50 * idle + PROMPT, "{attacked:?} instead of {idle:?}");
+    assert!(attacked < 10 * idle + PROMPT, "{attacked:?} instead of {idle:?}");
     attack.abort();
     assert_eq!(processes(&server), before);
 }

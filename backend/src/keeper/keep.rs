@@ -91,11 +91,20 @@ impl Keeper {
         self.sessions.len()
     }
 
-    /// Answers a new server's hello. It asks for what is kept by itself.
-    pub(super) fn welcome(&self, number: u64, server: BorrowedFd<'_>) -> io::Result<()> {
+    /// Answers a new server's hello. It asks for what is kept by itself. `has_fallback` says whether another one goes on if it cannot
+    /// take over all of that.
+    pub(super) fn welcome(
+        &self,
+        (server, number): (BorrowedFd<'_>, u64),
+        has_fallback: bool,
+    ) -> io::Result<()> {
         let descriptors: Vec<BorrowedFd<'_>> = self.listener.iter().map(AsFd::as_fd).collect();
         let (record, is_stored) = (self.record.clone(), self.store.is_there());
-        answer((server, number), Answer::Welcome { format: FORMAT, record, is_stored }, &descriptors)
+        answer(
+            (server, number),
+            Answer::Welcome { format: FORMAT, record, is_stored, has_fallback },
+            &descriptors,
+        )
     }
 
     /// Carries out what a server that was welcomed says.

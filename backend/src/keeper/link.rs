@@ -103,6 +103,8 @@ pub struct Estate {
     pub listener: OwnedFd,
     /// Its sessions.
     pub sessions: Vec<Left>,
+    /// Whether another server goes on if this one cannot take over all of them.
+    pub has_fallback: bool,
 }
 
 /// What is known of a session that an earlier server has left.
@@ -136,11 +138,13 @@ impl Link {
         let link = Self::begin(socket)?;
         let hello = Order::Hello { format: FORMAT, version: env!("CARGO_PKG_VERSION").to_owned() };
         let (answer, mut descriptors) = link.ask(hello).await?;
-        let Answer::Welcome { record, is_stored, .. } = answer else { return Err(unexpected(answer)) };
+        let Answer::Welcome { record, is_stored, has_fallback, .. } = answer else {
+            return Err(unexpected(answer));
+        };
         let Some(record) = record else { return Ok(Connected { link, estate: None, is_stored }) };
         let listener = descriptors.next()?;
         let sessions = link.left().await?;
-        Ok(Connected { link, estate: Some(Estate { record, listener, sessions }), is_stored })
+        Ok(Connected { link, estate: Some(Estate { record, listener, sessions, has_fallback }), is_stored })
     }
 
     fn begin(socket: OwnedFd) -> io::Result<Self> {

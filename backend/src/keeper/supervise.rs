@@ -202,7 +202,7 @@ impl Supervisor {
                         if *format > FORMAT {
                             tracing::warn!(format, ours = FORMAT, "the server is newer than its keeper");
                         }
-                        self.keeper.welcome(number, server.socket.as_fd())
+                        self.keeper.welcome((server.socket.as_fd(), number), false)
                     }
                     Order::End => {
                         server.ends = true;

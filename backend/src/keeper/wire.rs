@@ -82,6 +82,9 @@ pub(super) enum Answer {
         /// Whether what is kept outlives the keeper.
         #[serde(default, skip_serializing_if = "is_false")]
         is_stored: bool,
+        /// Whether another server goes on if this one cannot take over all that is kept.
+        #[serde(default, skip_serializing_if = "is_false")]
+        has_fallback: bool,
     },
     /// It is kept.
     Kept,
@@ -270,6 +273,7 @@ mod tests {
         for line in [
             r#"{"number":1,"what":{"answer":{"welcome":{"format":1,"record":null}}}}"#,
             r#"{"number":1,"what":{"answer":{"welcome":{"format":1,"record":null,"is_stored":true}}}}"#,
+            r#"{"number":1,"what":{"answer":{"welcome":{"format":1,"record":"text","has_fallback":true}}}}"#,
             r#"{"number":1,"what":{"answer":"kept"}}"#,
             r#"{"number":2,"what":{"answer":{"started":{"pid":7}}}}"#,
             r#"{"number":2,"what":{"answer":{"not-started":{"what":"exec","errno":2,"message":"No such file"}}}}"#,

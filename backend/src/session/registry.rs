@@ -218,9 +218,9 @@ impl Sessions {
     }
 
     /// Goes on with the sessions that an earlier server has left. The keeper is told to forget those with which that cannot be done.
-    /// For those that the system has no descriptors or memory for at the moment it is tried again until it has. To be called within
-    /// the runtime.
-    pub async fn take_over(&self, left: Vec<Left>) {
+    /// For those that the system has no descriptors or memory for at the moment it is tried again until it has; gives how many these are.
+    /// To be called within the runtime.
+    pub async fn take_over(&self, left: Vec<Left>) -> usize {
         let mut known: Vec<(Record, Left)> = Vec::new();
         for left in left {
             match serde_json::from_str(&left.record) {
@@ -233,9 +233,11 @@ impl Sessions {
         }
         known.sort_by_key(|(record, _)| record.created);
         let waiting = self.take_over_most(known).await;
-        if !waiting.is_empty() {
+        let count = waiting.len();
+        if count > 0 {
             self.0.tasks.spawn(self.clone().take_over_rest(waiting));
         }
+        count
     }
 
     /// Gives those that have to wait.

@@ -128,7 +128,7 @@ impl Supervisor {
         else {
             return;
         };
-        if let Err(error) = self.keeper.welcome(number, new.socket.as_fd()) {
+        if let Err(error) = self.keeper.welcome((new.socket.as_fd(), number), true) {
             tracing::error!(%error, "could not tell the new server what is kept");
             new.signal(Signal::SIGKILL);
         }

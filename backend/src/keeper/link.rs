@@ -139,7 +139,7 @@ impl Link {
         let hello = Order::Hello { format: FORMAT, version: env!("CARGO_PKG_VERSION").to_owned() };
         let (answer, mut descriptors) = link.ask(hello).await?;
         let Answer::Welcome { record, is_stored, has_fallback, .. } = answer else {
-            return Err(unexpected(answer));
+            return Err(unexpected(&answer));
         };
         let Some(record) = record else { return Ok(Connected { link, estate: None, is_stored }) };
         let listener = descriptors.next()?;
@@ -168,7 +168,7 @@ impl Link {
                     sessions.push(Left { session, record, exit, pid });
                 }
                 (Answer::NoSession, _) => return Ok(sessions),
-                (answer, _) => return Err(unexpected(answer)),
+                (answer, _) => return Err(unexpected(&answer)),
             }
         }
     }
@@ -182,7 +182,7 @@ impl Link {
             (Answer::Lent { is_reaped, has_checkpoint }, descriptors) => {
                 self.held((session, *pid), (is_reaped, has_checkpoint), descriptors)
             }
-            (answer, _) => Err(unexpected(answer)),
+            (answer, _) => Err(unexpected(&answer)),
         }
     }
 
@@ -229,7 +229,7 @@ impl Link {
                 self.held((session, pid), (false, false), descriptors).map_err(SpawnError::opening)
             }
             (Answer::NotStarted(failure), _) => Err(failure.into_error(program)),
-            (answer, _) => Err(SpawnError::opening(unexpected(answer))),
+            (answer, _) => Err(SpawnError::opening(unexpected(&answer))),
         }
     }
 
@@ -237,7 +237,7 @@ impl Link {
     pub(super) async fn reap(&self, session: &SessionId) -> io::Result<Option<ExitStatus>> {
         match self.ask(Order::Reap { session: session.clone() }).await? {
             (Answer::Reaped { exit }, _) => Ok(exit),
-            (answer, _) => Err(unexpected(answer)),
+            (answer, _) => Err(unexpected(&answer)),
         }
     }
 
@@ -249,7 +249,7 @@ impl Link {
         let order = || Order::Serving { record: record.to_owned() };
         match self.ask_patiently(order, &[listener]).await? {
             (Answer::Kept, _) => Ok(()),
-            (answer, _) => Err(unexpected(answer)),
+            (answer, _) => Err(unexpected(&answer)),
         }
     }
 
@@ -269,7 +269,7 @@ impl Link {
         let file = super::memory("limpet-screen", checkpoint)?;
         match self.ask_with(Order::Checkpoint { session: session.clone() }, &[file.as_fd()]).await? {
             (Answer::Kept, _) => Ok(()),
-            (answer, _) => Err(unexpected(answer)),
+            (answer, _) => Err(unexpected(&answer)),
         }
     }
 
@@ -449,6 +449,6 @@ fn gone() -> io::Error {
     io::Error::new(io::ErrorKind::BrokenPipe, "the process that keeps sessions is gone")
 }
 
-fn unexpected(answer: Answer) -> io::Error {
+fn unexpected(answer: &Answer) -> io::Error {
     io::Error::other(format!("the process that keeps sessions answered {answer:?}"))
 }

@@ -166,11 +166,10 @@ pub(super) fn receive<M: DeserializeOwned>(
 #[repr(C, align(8))]
 struct ControlBuffer([u8; 128]);
 
-const _: () = {
-    // SAFETY: it computes with integers.
-    let needed = unsafe { libc::CMSG_SPACE((MAX_DESCRIPTORS * size_of::<RawFd>()) as libc::c_uint) };
-    assert!(needed as usize <= size_of::<ControlBuffer>(), "it holds the descriptors of a packet");
-};
+const _: () = assert!(
+    size_of::<libc::cmsghdr>() + MAX_DESCRIPTORS * size_of::<RawFd>() <= size_of::<ControlBuffer>(),
+    "it holds the descriptors of a packet"
+);
 
 /// Receives a packet. The wrapper of nix loses track of what has arrived when not all of it has.
 fn receive_packet(socket: BorrowedFd<'_>, packet: &mut [u8]) -> io::Result<(usize, Descriptors)> {
@@ -196,10 +195,11 @@ fn receive_packet(socket: BorrowedFd<'_>, packet: &mut [u8]) -> io::Result<(usiz
         };
         if (level, kind) == (libc::SOL_SOCKET, libc::SCM_RIGHTS) {
             // SAFETY: as above.
-            let (start, overhead) = unsafe { (libc::CMSG_DATA(part).cast::<RawFd>(), libc::CMSG_LEN(0)) };
-            for index in 0..(len as usize).saturating_sub(overhead as usize) / size_of::<RawFd>() {
+            let (start, overhead) = unsafe { (libc::CMSG_DATA(part), libc::CMSG_LEN(0)) };
+            for index in 0..len.saturating_sub(overhead as usize) / size_of::<RawFd>() {
                 // SAFETY: the part's length, which the kernel wrote, says that so many numbers are there.
-                let number = unsafe { start.add(index).read_unaligned() };
+                let number =
+                    unsafe { start.add(index * size_of::<RawFd>()).cast::<RawFd>().read_unaligned() };
                 // SAFETY: the kernel has just made this descriptor for us, and nobody else knows of it.
                 descriptors.received.push_back(unsafe { OwnedFd::from_raw_fd(number) });
             }

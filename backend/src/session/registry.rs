@@ -142,7 +142,7 @@ struct Unknown {
 }
 
 impl Unknown {
-    fn is_known(mut self) {
+    fn make_known(mut self) {
         self.session = None;
     }
 }
@@ -211,7 +211,7 @@ impl Sessions {
         writer.append(&before(self.0.limits), |output| display.take(output, false));
         let known = (id, epoch, created);
         let session = self.open(known, (program, status), living, ((writer, log), display, keeping));
-        unknown.is_known();
+        unknown.make_known();
         drop(room);
         tracing::info!(session = %session.id(), program = %session.shared().program.name(), "opened");
         Ok(session)

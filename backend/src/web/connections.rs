@@ -275,7 +275,7 @@ mod tests {
         // Whoever has a network of IPv6 addresses has one address.
         let six = |last: u16| IpAddr::from([0x2001, 0xdb8, 0, 1, 0, 0, 0, last]);
         let network: Vec<Place> =
-            (0..most + 1).map(|at| connections.admit(six(u16::try_from(at).unwrap())).unwrap()).collect();
+            (0..=most).map(|at| connections.admit(six(u16::try_from(at).unwrap())).unwrap()).collect();
         assert!(is_closed(&network[0]) && !is_closed(&network[1]));
         assert_ne!(Network::of(six(1)), Network::of(IpAddr::from([0x2001, 0xdb8, 0, 2, 0, 0, 0, 1])));
         assert_eq!(Network::of("::ffff:192.0.2.1".parse().unwrap()), Network::of(remote(1)));

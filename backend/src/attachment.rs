@@ -19,7 +19,7 @@ use futures_util::{
     SinkExt, StreamExt,
     stream::{SplitSink, SplitStream},
 };
-use limpet_shared::{CloseCode, ErrorCode, Follow, OutputOffset, ServerMessage};
+use limpet_shared::{CloseCode, ErrorCode, Follow, Hello, OutputOffset, ServerMessage, SignInKey};
 use tokio::{
     sync::{mpsc, watch},
     time::timeout,
@@ -45,8 +45,16 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long is spent on somebody who is leaving anyway.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// What somebody is told who may not attach, or no longer.
+const UNAUTHORIZED: &str =
+    "this browser is not signed in, or no longer; log in with the link that limpet printed";
+
+/// What somebody is told who has come to where nothing is.
+const NO_SESSION: &str = "there is no such session (any more)";
+
 type Sink = SplitSink<WebSocket, Message>;
 type Stream = SplitStream<WebSocket>;
+type Halves = (Sink, Stream);
 
 /// Why an attachment ends.
 #[derive(Debug)]
@@ -63,8 +71,43 @@ enum End {
     Broken(String),
     /// It broke the protocol.
     Refused(ErrorCode, String),
+    /// Its sign-in is none, or was revoked.
+    Unauthorized,
+    /// There is no such session.
+    NoSession,
     /// The server is ending.
     Shutdown,
+}
+
+/// A viewer who may attach.
+#[derive(Debug)]
+pub struct Admitted<G> {
+    /// To what.
+    pub session: SessionHandle,
+    /// Who it is.
+    pub visitor: Visitor,
+    /// Cancelled when it may no longer.
+    pub revoked: CancellationToken,
+    /// Kept for as long as it is attached.
+    pub guard: G,
+}
+
+/// Why a viewer may not attach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotAdmitted {
+    /// It has not shown that it may.
+    Unauthorized,
+    /// There is no such session, or none that it may see.
+    NoSession,
+}
+
+impl From<NotAdmitted> for End {
+    fn from(not_admitted: NotAdmitted) -> Self {
+        match not_admitted {
+            NotAdmitted::Unauthorized => Self::Unauthorized,
+            NotAdmitted::NoSession => Self::NoSession,
+        }
+    }
 }
 
 /// What the two halves know of each other.
@@ -87,33 +130,67 @@ enum Reply {
     History,
 }
 
-/// Serves a viewer until either side ends. A viewer that gives no sign of life for about 2.67 `heartbeat`s is let go.
-pub async fn run(
+/// Serves a viewer until either side ends. `admit` lets it in by the key in its hello; before that it is told nothing. A viewer that
+/// gives no sign of life for about 2.67 `heartbeat`s is let go.
+pub async fn run<G: Send + 'static>(
     socket: WebSocket,
-    session: SessionHandle,
-    visitor: Visitor,
+    admit: impl FnOnce(Option<&SignInKey>) -> Result<Admitted<G>, NotAdmitted>,
     heartbeat: Duration,
     shutdown: CancellationToken,
 ) {
-    let lane = session.lane();
-    // On the heap at once, or every viewer had room for it several times.
-    lane.carry(Box::pin(attend(socket, session, visitor, heartbeat, shutdown).in_current_span())).await;
+    // On the heap, or every viewer had room for it all its life.
+    match Box::pin(welcome(socket, admit, &shutdown)).await {
+        Ok((socket, admitted, hello)) => {
+            let lane = admitted.session.lane();
+            let attending = attend(socket, admitted, hello, heartbeat, shutdown);
+            lane.carry(Box::pin(attending.in_current_span())).await;
+        }
+        Err(((sink, stream), end)) => {
+            tracing::info!(reason = ?end, "not attached");
+            Box::pin(close(sink, stream, end, heartbeat)).await;
+        }
+    }
 }
 
-async fn attend(
+/// Lets a viewer in, once it has said hello.
+async fn welcome<G>(
     socket: WebSocket,
-    session: SessionHandle,
-    visitor: Visitor,
+    admit: impl FnOnce(Option<&SignInKey>) -> Result<Admitted<G>, NotAdmitted>,
+    shutdown: &CancellationToken,
+) -> Result<(Halves, Admitted<G>, Hello), (Halves, End)> {
+    let (sink, mut stream) = socket.split();
+    let greeted = tokio::select! {
+        biased;
+        hello = greet(&mut stream) => hello,
+        () = shutdown.cancelled() => Err(End::Shutdown),
+    };
+    match greeted.and_then(|hello| Ok((admit(hello.key.as_ref())?, hello))) {
+        Ok((admitted, hello)) => Ok(((sink, stream), admitted, hello)),
+        Err(end) => Err(((sink, stream), end)),
+    }
+}
+
+/// Waits for a viewer's hello.
+async fn greet(stream: &mut Stream) -> Result<Hello, End> {
+    let late = || End::Refused(ErrorCode::HelloExpected, "no hello came in time".to_owned());
+    timeout(HANDSHAKE, receive::hello(stream)).await.unwrap_or_else(|_| Err(late()))
+}
+
+async fn attend<G>(
+    (mut sink, mut stream): Halves,
+    Admitted { session, visitor, revoked, guard }: Admitted<G>,
+    hello: Hello,
     heartbeat: Duration,
     shutdown: CancellationToken,
 ) {
-    let (mut sink, mut stream) = socket.split();
     let end = tokio::select! {
         biased;
-        end = serve(&mut sink, &mut stream, &session, visitor, heartbeat) => end,
+        () = revoked.cancelled() => End::Unauthorized,
+        end = serve(&mut sink, &mut stream, &session, (hello, visitor), heartbeat) => end,
         () = shutdown.cancelled() => End::Shutdown,
     };
     tracing::info!(reason = ?end, "detached");
+    drop(guard);
     Box::pin(close(sink, stream, end, heartbeat)).await;
 }
 
@@ -122,13 +199,10 @@ async fn serve(
     sink: &mut Sink,
     stream: &mut Stream,
     session: &SessionHandle,
-    visitor: Visitor,
+    arriving: (Hello, Visitor),
     heartbeat: Duration,
 ) -> End {
-    let (attached, beginning, follow) = match Box::pin(arrive(stream, session, visitor)).await {
-        Ok(arrived) => arrived,
-        Err(end) => return end,
-    };
+    let (attached, beginning, follow) = Box::pin(arrive(session, arriving)).await;
     let (replies, waiting) = mpsc::channel(REPLIES);
     let (acked, rendered) = watch::channel(beginning.welcome.output);
     let link = Link { sent: AtomicU64::new(beginning.welcome.output.get()), acked, replies };
@@ -142,20 +216,15 @@ async fn serve(
     }
 }
 
-/// Lets a viewer in who says hello. Gives also the window, and how output is to be followed.
+/// Lets a viewer in who has said hello. Gives also the window, and how output is to be followed.
 async fn arrive(
-    stream: &mut Stream,
     session: &SessionHandle,
-    visitor: Visitor,
-) -> Result<(Attached, Box<Beginning>, (Option<u64>, Follow)), End> {
-    let Ok(hello) = timeout(HANDSHAKE, receive::hello(stream)).await else {
-        return Err(End::Refused(ErrorCode::HelloExpected, "no hello came in time".to_owned()));
-    };
-    let hello = hello?;
+    (hello, visitor): (Hello, Visitor),
+) -> (Attached, Box<Beginning>, (Option<u64>, Follow)) {
     let (viewer, window, follow) = (hello.viewer, hello.window, hello.follow);
     let (attached, beginning) = session.attach(hello, visitor).await;
     tracing::info!(%viewer, output = %beginning.welcome.output, "attached");
-    Ok((attached, Box::new(beginning), (window, follow)))
+    (attached, Box::new(beginning), (window, follow))
 }
 
 /// Says why, and lets the viewer have what is still on its way: a socket that is closed while something unread waits
@@ -171,12 +240,16 @@ async fn close(mut sink: Sink, mut stream: Stream, end: End, heartbeat: Duration
         End::Silent => (CloseCode::HeartbeatMissed, Duration::ZERO),
         End::Replaced => (CloseCode::Replaced, HANDSHAKE),
         End::Refused(..) | End::Broken(_) => (CloseCode::Protocol, HANDSHAKE),
+        End::Unauthorized => (CloseCode::Unauthorized, FAREWELL),
+        End::NoSession => (CloseCode::NotFound, FAREWELL),
         End::Shutdown => (CloseCode::GoingAway, FAREWELL),
     };
     let farewell = async {
         let error = match end {
             End::Refused(code, message) => Some((code, message)),
             End::Broken(message) => Some((ErrorCode::MalformedFrame, message)),
+            End::Unauthorized => Some((ErrorCode::Unauthorized, UNAUTHORIZED.to_owned())),
+            End::NoSession => Some((ErrorCode::SessionNotFound, NO_SESSION.to_owned())),
             _ => None,
         };
         if let Some((code, message)) = error {

@@ -31,6 +31,8 @@ pub struct Config {
     pub base_path: BasePath,
     /// The secret.
     pub token: Token,
+    /// The file that it is from.
+    pub token_file: Option<PathBuf>,
     /// Whether it was made up, for nobody has chosen one.
     is_token_random: bool,
     /// Names by which the server may be called, beside loopback names and numeric addresses.
@@ -110,6 +112,7 @@ impl Config {
             listen: args.listen,
             base_path: args.base_path,
             token,
+            token_file: args.token_file,
             is_token_random,
             hosts: args.allow_host,
             origins: args.allow_origin,

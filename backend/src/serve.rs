@@ -6,6 +6,7 @@ use std::{
     os::fd::OwnedFd,
     pin::pin,
     process,
+    sync::Arc,
     time::Duration,
 };
 
@@ -14,13 +15,15 @@ use serde::{Deserialize, Serialize};
 use tokio::{
     runtime::Handle,
     signal::unix::{Signal, SignalKind, signal},
+    task,
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    auth::{self, Auth, SignInFile},
     browser::{self, Opened},
-    config::Config,
+    config::{Config, Token},
     keeper::{Connected, Estate, Left, Link},
     link::Links,
     session::{Sessions, SpawnDefaults},
@@ -74,6 +77,15 @@ fn when_lost(is_stored: bool) -> End {
 #[derive(Serialize, Deserialize)]
 struct Record {
     token: String,
+    /// The key of share links, and who is signed in.
+    #[serde(default)]
+    access: Option<auth::Saved>,
+}
+
+impl Record {
+    fn text(token: &Token, access: auth::Saved) -> io::Result<String> {
+        Ok(serde_json::to_string(&Self { token: token.reveal().to_owned(), access: Some(access) })?)
+    }
 }
 
 async fn serve(mut config: Config, socket: OwnedFd, floods: Option<Handle>) -> anyhow::Result<End> {
@@ -82,15 +94,17 @@ async fn serve(mut config: Config, socket: OwnedFd, floods: Option<Handle>) -> a
     let mut signals = Signals::watch().context("could not watch for signals")?;
     let is_first = estate.is_none();
     let saving = config.saving().context("--state-dir")?;
-    let (listener, left) = if let Some(Estate { record, listener, sessions }) = estate {
+    let sign_in_file = sign_in_file(&config).map(Arc::new);
+    let (listener, left, access) = if let Some(Estate { record, listener, sessions }) = estate {
         let record: Record =
             serde_json::from_str(&record).context("could not read what an earlier server has left")?;
         config.keep_token(&record.token);
         let listener = listener.context("an earlier server has left no socket")?;
-        (Listener::take_over(listener).context("could not go on listening")?, sessions)
+        (Listener::take_over(listener).context("could not go on listening")?, sessions, record.access)
     } else {
         let address = config.listen;
-        (Listener::bind(address).await.map_err(|error| cannot_listen(address, &error))?, Vec::new())
+        let listener = Listener::bind(address).await.map_err(|error| cannot_listen(address, &error))?;
+        (listener, Vec::new(), sign_in_file.as_deref().and_then(read_sign_ins))
     };
     let links = Links::new(&config, listener.address().context("could not tell where it listens")?);
     let sessions = sessions(&config, (&keeper, floods), left).await;
@@ -101,18 +115,29 @@ async fn serve(mut config: Config, socket: OwnedFd, floods: Option<Handle>) -> a
         sessions.save(saving);
     }
     let shutdown = CancellationToken::new();
-    let app = App::new(config.clone(), sessions.clone(), shutdown.clone());
-    let record = serde_json::to_string(&Record { token: config.token.reveal().to_owned() })?;
+    let auth = Arc::new(Auth::new(&config.token, access));
+    let app = App::new(config.clone(), Arc::clone(&auth), sessions.clone(), shutdown.clone());
+    let record = Record::text(&config.token, auth.snapshot())?;
     keeper.serving(record, listener.socket()).await.context("could not tell its keeper that it serves")?;
 
     // Until the end, since the browser takes its time.
     let _opened = if is_first { announce(&config, &links) } else { None };
     let mut serving = pin!(web::serve(listener, app));
+    let mut keeping_sign_ins = pin!(async {
+        let keep = auth.save_with_keeper(async |access| keep_sign_ins(access, &config.token, &keeper).await);
+        let write = async {
+            if let Some(file) = &sign_in_file {
+                auth.save_on_disk(async |access| write_sign_ins(access, file).await).await;
+            }
+        };
+        tokio::join!(keep, write, auth.write_counts())
+    });
     let how = tokio::select! {
         () = &mut serving => End::Over,
         () = signals.next() => End::Over,
         () = keeper.lost() => when_lost(is_stored),
         () = keeper.leave() => End::Leaves,
+        _ = &mut keeping_sign_ins => End::Over,
     };
     shutdown.cancel();
     if let End::Leaves = how {
@@ -122,11 +147,16 @@ async fn serve(mut config: Config, socket: OwnedFd, floods: Option<Handle>) -> a
         return Ok(End::Leaves);
     }
     tracing::info!("ending");
+    let ending = async {
+        tokio::join!(serving, sessions.shutdown());
+        auth.saved().await
+    };
     tokio::select! {
-        _ = async { tokio::join!(serving, sessions.shutdown()) } => {
+        _ = ending => {
             keeper.end().await;
             Ok(End::Over)
         }
+        _ = keeping_sign_ins => Ok(End::Over),
         // What is let go now ends as well: tasks are dropped, and programs are killed by whoever holds them.
         () = signals.next() => Err(anyhow!("a second signal came before all had ended in good order")),
     }
@@ -145,6 +175,58 @@ async fn sessions(config: &Config, (keeper, floods): (&Link, Option<Handle>), le
         keeper.forget(&session).await;
     }
     sessions
+}
+
+/// Where sign-ins outlive a restart, if there is a place: in the directory for what does, or beside the token's file.
+fn sign_in_file(config: &Config) -> Option<SignInFile> {
+    if let Some(dir) = &config.state_dir {
+        return Some(SignInFile::in_dir(dir));
+    }
+    let token_file = config.token_file.as_ref()?;
+    let only_here = "browsers have to log in again after a restart";
+    match SignInFile::beside(token_file) {
+        Ok(Some(file)) => return Some(file),
+        Ok(None) => {
+            tracing::warn!(
+                "another limpet uses {} as well, and keeps its sign-ins beside it; {only_here}",
+                token_file.display()
+            );
+        }
+        Err(error) => tracing::warn!(%error, "could not lock {}; {only_here}", token_file.display()),
+    }
+    None
+}
+
+/// The sign-ins of before a restart. When they cannot be read, browsers have to log in again.
+fn read_sign_ins(file: &SignInFile) -> Option<auth::Saved> {
+    let read = file.read();
+    read.unwrap_or_else(|error| {
+        let path = file.path().display();
+        tracing::error!(%error, "could not use {path}, so browsers have to log in again, and share links are new");
+        None
+    })
+}
+
+/// Keeps sign-ins for the next server. False if that failed.
+async fn keep_sign_ins(access: auth::Saved, token: &Token, keeper: &Link) -> bool {
+    let kept = match Record::text(token, access) {
+        Ok(record) => keeper.serving_still(record).await,
+        Err(error) => Err(error),
+    };
+    went_well(kept, "could not keep who is signed in; a new server would not know")
+}
+
+/// Keeps sign-ins for the time after a restart. False if that failed.
+async fn write_sign_ins(access: auth::Saved, file: &Arc<SignInFile>) -> bool {
+    let written = {
+        let file = Arc::clone(file);
+        task::spawn_blocking(move || file.write(&access)).await
+    };
+    went_well(written.map_err(io::Error::other).flatten(), "could not write down who is signed in")
+}
+
+fn went_well(result: io::Result<()>, otherwise: &str) -> bool {
+    result.inspect_err(|error| tracing::error!(%error, "{otherwise}")).is_ok()
 }
 
 /// What to do about it depends on what is wrong.

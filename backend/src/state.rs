@@ -106,13 +106,7 @@ impl StateDir {
     /// Keeps this of a session, and nothing of what was kept before.
     pub(crate) fn write(&self, session: &SessionId, saved: &Saved, screen: &[u8]) -> io::Result<()> {
         let head = serde_json::to_vec(saved)?;
-        // Nobody but its owner may read it from the first moment on (`mkstemp(3)`).
-        let mut file = tempfile::Builder::new().suffix(&format!(".{PART}")).tempfile_in(&self.path)?;
-        file.write_all(&[&head, &b"\n"[..], screen].concat())?;
-        // Else a crash of the machine could leave a name without what it stands for.
-        file.as_file().sync_data()?;
-        file.persist(self.file(session))?;
-        Ok(())
+        replace(&self.file(session), &[&head, &b"\n"[..], screen].concat())
     }
 
     /// Forgets a session.
@@ -136,6 +130,18 @@ impl StateDir {
     fn file(&self, session: &SessionId) -> PathBuf {
         self.path.join(format!("{}.{ENDING}", session.as_str()))
     }
+}
+
+/// Puts a file with this content where `path` is, which holds either all of it or what was there before.
+pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // Nobody but its owner may read it from the first moment on (`mkstemp(3)`).
+    let mut file = tempfile::Builder::new().suffix(&format!(".{PART}")).tempfile_in(dir)?;
+    file.write_all(content)?;
+    // Else a crash of the machine could leave a name without what it stands for.
+    file.as_file().sync_data()?;
+    file.persist(path)?;
+    Ok(())
 }
 
 #[cfg(test)]

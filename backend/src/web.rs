@@ -1,8 +1,9 @@
 //! The server's HTTP side.
 //!
-//! [`server`] accepts connections, each a [`roaming`] one. A request passes, in this order: the [`front`] door with the [`guard`] against foreign
-//! hosts and origins and the base path ([`BasePath`](crate::config::BasePath)), the credentials for everything below
-//! `api/` but `login` and `health`, and then [`api`], [`attach`] or the [`assets`] of the page.
+//! [`server`] accepts connections, each a [`roaming`] one. A request passes, in this order: the [`front`] door with the check against
+//! foreign hosts and origins ([`origin`]) and the base path ([`BasePath`](crate::config::BasePath)), the [`guard`] that asks for
+//! credentials for everything below `api/` but `login` and `health`, and then [`api`], [`sign_ins`], [`attach`] or the [`assets`]
+//! of the page. [`attach`] asks for credentials itself, since a browser shows half of them later.
 
 mod api;
 mod assets;
@@ -12,8 +13,11 @@ mod encoding;
 mod error;
 mod front;
 mod guard;
+mod json;
+mod origin;
 mod roaming;
 mod server;
+mod sign_ins;
 #[cfg(test)]
 mod tests;
 
@@ -23,7 +27,7 @@ use axum::{
     Router,
     extract::DefaultBodyLimit,
     middleware,
-    routing::{get, patch, post},
+    routing::{delete, get, patch, post},
 };
 use limpet_shared::limits::HTTP_BODY;
 use tokio::sync::Semaphore;
@@ -46,7 +50,7 @@ pub struct App(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     config: Config,
-    auth: Auth,
+    auth: Arc<Auth>,
     sessions: Sessions,
     attachments: Arc<Semaphore>,
     /// Owns the attachments' tasks.
@@ -57,9 +61,8 @@ struct Inner {
 impl App {
     /// Serves these sessions until `shutdown`.
     #[must_use]
-    pub fn new(config: Config, sessions: Sessions, shutdown: CancellationToken) -> Self {
-        let (auth, tasks) = (Auth::new(config.token.clone()), TaskTracker::new());
-        let attachments = Arc::new(Semaphore::new(ATTACHMENTS));
+    pub fn new(config: Config, auth: Arc<Auth>, sessions: Sessions, shutdown: CancellationToken) -> Self {
+        let (attachments, tasks) = (Arc::new(Semaphore::new(ATTACHMENTS)), TaskTracker::new());
         Self(Arc::new(Inner { config, auth, sessions, attachments, tasks, shutdown }))
     }
 
@@ -69,17 +72,20 @@ impl App {
             .route("/sessions", post(api::create))
             .route("/sessions/{id}", patch(api::update).delete(api::remove))
             .route("/sessions/{id}/passes", get(api::passes))
+            .route("/sign-ins", get(sign_ins::list))
+            .route("/sign-ins/{id}", delete(sign_ins::revoke))
             .route_layer(middleware::from_fn(guard::owners));
         let locked = Router::new()
             .route("/access", get(api::access))
             .route("/sessions", get(api::list))
             .route("/sessions/{id}", get(api::details))
             .route("/sessions/{id}/screen", get(api::screen))
-            .route("/sessions/{id}/attach", get(attach::attach))
+            .route("/logout", post(sign_ins::log_out))
             .merge(owners)
             .route_layer(middleware::from_fn_with_state(self.clone(), guard::credentials));
         let api = Router::new()
-            .route("/login", post(api::login))
+            .route("/login", post(sign_ins::log_in))
+            .route("/sessions/{id}/attach", get(attach::attach))
             .route("/health", get(api::health))
             .merge(locked)
             .fallback(error::not_found)

@@ -68,6 +68,8 @@ pub enum Overlay {
     Close(TabKind, Vec<String>),
     /// Who is at the active tab.
     People,
+    /// The browsers that are signed in.
+    SignIns,
     /// How to let others in to a session.
     Share(SessionId),
 }

@@ -74,6 +74,10 @@ pub enum Action {
     ShowSettings,
     /// Show the shortcuts.
     ShowHelp,
+    /// Show the browsers that are signed in.
+    ShowSignIns,
+    /// Sign this browser out.
+    LogOut,
 }
 
 impl Action {
@@ -81,7 +85,9 @@ impl Action {
     #[must_use]
     pub const fn needs(self) -> Role {
         match self {
-            Self::NewTab | Self::RenameTab | Self::RestartTab | Self::Share => Role::Owner,
+            Self::NewTab | Self::RenameTab | Self::RestartTab | Self::Share | Self::ShowSignIns => {
+                Role::Owner
+            }
             Self::TakePen | Self::Fit | Self::Paste => Role::Writer,
             _ => Role::Reader,
         }
@@ -181,6 +187,8 @@ const FIXED: &[(Action, Group, &str, &[Chord])] = {
         ),
         (A::ShowSettings, G::Limpet, "Settings…", &[Chord::new(",", "Comma")]),
         (A::ShowHelp, G::Limpet, "Keyboard shortcuts", &[Chord::new("?", "Slash")]),
+        (A::ShowSignIns, G::Limpet, "Signed-in browsers…", &[]),
+        (A::LogOut, G::Limpet, "Log out", &[]),
     ]
 };
 

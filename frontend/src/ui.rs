@@ -22,6 +22,7 @@ pub mod rename;
 pub mod rules;
 pub mod settings;
 pub mod share;
+pub mod sign_ins;
 pub mod status;
 pub mod switcher;
 pub mod tab;

@@ -6,8 +6,8 @@ use serde::{
 };
 
 use crate::{
-    Epoch, ErrorCode, ExitStatus, InputOffset, OutputOffset, Presence, Role, SessionId, ViewerId, Winsize,
-    theme::Colours,
+    Epoch, ErrorCode, ExitStatus, InputOffset, OutputOffset, Presence, Role, SessionId, SignInKey, ViewerId,
+    Winsize, theme::Colours,
 };
 
 /// What need not be said.
@@ -147,6 +147,10 @@ pub struct Hello {
     /// What it is there for.
     #[serde(default, skip_serializing_if = "Follow::is_all")]
     pub follow: Follow,
+    /// The key that belongs to the cookie with which the socket was opened. With a token in the `Authorization` header none is
+    /// needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<SignInKey>,
 }
 
 /// What a viewer is there for.

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use limpet_shared::{
     ClientMessage, CloseCode, Epoch, ErrorCode, ExitStatus, Follow, Header, Hello, InputOffset, Kind,
-    MessageError, OutputOffset, Presence, Resume, Role, ServerMessage, SessionId, ViewerId, Welcome, Winsize,
-    theme::Colours,
+    MessageError, OutputOffset, Presence, Resume, Role, ServerMessage, SessionId, SignInKey, ViewerId,
+    Welcome, Winsize, theme::Colours,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -99,6 +99,7 @@ fn client_messages() -> Vec<(&'static str, ClientMessage)> {
         window: Some(65536),
         resume: Some(resume),
         follow: Follow::Now,
+        key: Some(SignInKey::new("0123456789abcdef".into())),
     };
     vec![
         (
@@ -109,6 +110,7 @@ fn client_messages() -> Vec<(&'static str, ClientMessage)> {
                 window: None,
                 resume: None,
                 follow: Follow::All,
+                key: None,
             }),
         ),
         ("hello with all there is", ClientMessage::Hello(full)),
@@ -343,6 +345,8 @@ fn closes_have_the_codes_that_are_pinned() {
         ("normal", CloseCode::Normal),
         ("going-away", CloseCode::GoingAway),
         ("protocol", CloseCode::Protocol),
+        ("unauthorized", CloseCode::Unauthorized),
+        ("not-found", CloseCode::NotFound),
         ("heartbeat-missed", CloseCode::HeartbeatMissed),
         ("replaced", CloseCode::Replaced),
     ];

@@ -2,7 +2,7 @@
 
 use limpet_shared::{
     ClientMessage, Epoch, ExitStatus, Follow, Header, Hello, InputOffset, Kind, MessageError, OutputOffset,
-    Presence, Resume, Role, ServerMessage, ViewerId, Winsize,
+    Presence, Resume, Role, ServerMessage, SignInKey, ViewerId, Winsize,
     limits::MAX_OFFSET,
     theme::{Appearance, Colours, Rgb},
 };
@@ -36,8 +36,10 @@ fn hello() -> impl Strategy<Value = Hello> {
     let resume = (any::<[u8; 8]>(), output())
         .prop_map(|(epoch, output)| Resume { epoch: Epoch::from_random(epoch), output });
     let follow = prop_oneof![Just(Follow::All), Just(Follow::Now)];
-    (viewer(), size(), any::<Option<u64>>(), prop::option::of(resume), follow)
-        .prop_map(|(viewer, size, window, resume, follow)| Hello { viewer, size, window, resume, follow })
+    let key = prop::option::of(any::<String>().prop_map(SignInKey::new));
+    (viewer(), size(), any::<Option<u64>>(), prop::option::of(resume), follow, key).prop_map(
+        |(viewer, size, window, resume, follow, key)| Hello { viewer, size, window, resume, follow, key },
+    )
 }
 
 fn colours() -> impl Strategy<Value = Colours> {

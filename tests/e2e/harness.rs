@@ -1,5 +1,6 @@
 //! What the tests speak in.
 
+pub(crate) mod browser;
 pub(crate) mod census;
 pub(crate) mod client;
 pub(crate) mod cutter;
@@ -12,6 +13,7 @@ use slow_link::{Shape, SlowLink};
 use tokio::time::{sleep, timeout};
 
 pub(crate) use self::{
+    browser::Browser,
     census::Census,
     client::{Client, Hello},
     cutter::Cutter,

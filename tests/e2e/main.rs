@@ -7,6 +7,7 @@
 //! * [`lifecycle`]: how programs start and end, and what they find.
 //! * [`reboot`]: what is there again when nothing was left but a directory.
 //! * [`screen`]: what is shown to who comes back or is slow, and what programs are answered.
+//! * [`secrets`]: what is a credential and what is not, who guesses, and who is signed in.
 //! * [`sharing`]: who of several has the pen, whose size counts, and what those may do who were invited.
 //! * [`store`]: what goes on when even the keeper is killed, with a service manager.
 //! * [`survival`]: what goes on when the server is killed or replaced.
@@ -30,6 +31,7 @@ mod lifecycle;
 mod protocol;
 mod reboot;
 mod screen;
+mod secrets;
 mod sharing;
 mod stalled;
 mod store;

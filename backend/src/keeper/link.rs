@@ -224,6 +224,17 @@ impl Link {
         }
     }
 
+    /// Has the keeper keep another text of the server's own, and waits until it does.
+    ///
+    /// # Errors
+    /// When the keeper is gone.
+    pub async fn serving_still(&self, record: String) -> io::Result<()> {
+        match self.ask(Order::Serving { record }).await? {
+            (Answer::Kept, _) => Ok(()),
+            (answer, _) => Err(unexpected(&answer)),
+        }
+    }
+
     /// Has the keeper keep a text of a session's.
     ///
     /// # Errors

@@ -86,14 +86,14 @@ impl SessionHandle {
         self.0.status.borrow().exit
     }
 
-    /// What lists show of it to one who may do so much.
+    /// The session as listed for a client with this role. Only an owner is told the program's arguments, which may be secret.
     #[must_use]
     pub fn info(&self, role: Role) -> SessionInfo {
         let status = self.0.status.borrow();
         SessionInfo {
             id: self.0.id.clone(),
             title: status.title().to_owned(),
-            command: self.0.program.words(),
+            command: if role == Role::Owner { self.0.program.words() } else { Vec::new() },
             cols: status.size.cols,
             rows: status.size.rows,
             created: self.0.created,
@@ -105,11 +105,11 @@ impl SessionHandle {
         }
     }
 
-    /// What its own address shows of it: the same, and the programs that run in it.
+    /// What its own address shows of it: the same, and for an owner the programs that run in it.
     pub async fn details(&self, role: Role) -> SessionDetails {
         let info = self.info(role);
         let with_leader = !self.0.program.is_interactive_shell();
-        let running = match self.0.onlooker.filter(|_| info.exit.is_none()) {
+        let running = match self.0.onlooker.filter(|_| info.exit.is_none() && role == Role::Owner) {
             None => Vec::new(),
             Some(onlooker) => {
                 task::spawn_blocking(move || onlooker.running(with_leader)).await.unwrap_or_default()

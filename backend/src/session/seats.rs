@@ -168,17 +168,21 @@ impl Seats {
         sizing::in_force(sizing, &self.occupied.iter().map(window).collect::<Vec<_>>())
     }
 
-    /// What `you` are told of all, in the order they came.
+    /// What `you` are told of all, in the order they came. Guests are not told where others come from, and by what program.
     pub(super) fn presences(&self, you: AttachmentId) -> Vec<Presence> {
         let pen = self.pen();
-        let presence = |seat: &Seat| Presence {
-            id: seat.id.0,
-            role: seat.visitor.role,
-            since: seat.since,
-            from: seat.visitor.from.clone(),
-            agent: seat.visitor.agent.clone(),
-            pen: pen == Some(seat.id),
-            you: you == seat.id,
+        let is_owner = self.occupied.iter().any(|seat| seat.id == you && seat.visitor.role == Role::Owner);
+        let presence = |seat: &Seat| {
+            let told = |text: &String| if is_owner || seat.id == you { text.clone() } else { String::new() };
+            Presence {
+                id: seat.id.0,
+                role: seat.visitor.role,
+                since: seat.since,
+                from: told(&seat.visitor.from),
+                agent: told(&seat.visitor.agent),
+                pen: pen == Some(seat.id),
+                you: you == seat.id,
+            }
         };
         let mut presences: Vec<Presence> = self.occupied.iter().map(presence).collect();
         presences.sort_unstable_by_key(|presence| presence.id);

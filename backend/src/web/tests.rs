@@ -1,5 +1,7 @@
 //! Requests as they come through the front door, without a network.
 
+use std::sync::Arc;
+
 use axum::{
     body::{Body, to_bytes},
     http::{HeaderName, HeaderValue, Method, Request, StatusCode},
@@ -7,13 +9,14 @@ use axum::{
 };
 use limpet_shared::{
     ErrorCode,
-    api::{ApiError, SessionInfo},
+    api::{Access, ApiError, KEY_HEADER, SessionInfo},
     limits::HTTP_BODY,
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{App, front};
 use crate::{
+    auth::Auth,
     config::{Args, Config},
     keeper::Link,
     session::{Sessions, SpawnDefaults},
@@ -25,7 +28,8 @@ fn app(words: &[&str]) -> App {
     let config = Config::new(Args::try_from_words(words).unwrap(), Some(TOKEN)).unwrap();
     let keeper = Link::in_process().unwrap();
     let sessions = Sessions::new(config.limits, SpawnDefaults::default(), keeper, None);
-    App::new(config, sessions, CancellationToken::new())
+    let auth = Arc::new(Auth::new(&config.token, None));
+    App::new(config, auth, sessions, CancellationToken::new())
 }
 
 /// A request with the headers that a browser at a loopback address sends, and these in their stead or beside them.
@@ -53,8 +57,7 @@ fn bearer() -> (&'static str, &'static str) {
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 
-// The clock is put forward while a wrong token is made to wait.
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_refusal_says_why_in_json() {
     let app = app(&[]);
     let large = "x".repeat(HTTP_BODY + 1);
@@ -117,9 +120,16 @@ async fn the_token_is_traded_for_a_cookie() {
     assert_eq!(response.status(), StatusCode::OK);
     let set_cookie = response.headers()["set-cookie"].to_str().unwrap();
     assert!(set_cookie.contains("; Path=/a/;") && set_cookie.ends_with("; Secure"), "{set_cookie}");
-    let (cookie, _) = set_cookie.split_once(';').unwrap();
-    let response = send(&app, request(Method::GET, "/a/api/sessions", &[("cookie", cookie)], "")).await;
-    assert_eq!(response.status(), StatusCode::OK);
+    let cookie = set_cookie.split_once(';').unwrap().0.to_owned();
+    let access: Access = serde_json::from_slice(&body(response).await).unwrap();
+    let key = access.key.unwrap();
+    let both = [("cookie", cookie.as_str()), (KEY_HEADER, key.reveal())];
+    for (headers, status) in [(&both[..], 200), (&both[..1], 401), (&both[1..], 401)] {
+        let response = send(&app, request(Method::GET, "/a/api/sessions", headers, "")).await;
+        assert_eq!(response.status(), status);
+    }
+    let response = send(&app, request(Method::GET, "/a/api/access", &both, "")).await;
+    assert!(response.headers()["set-cookie"].to_str().unwrap().starts_with(&cookie), "it lasts longer");
 }
 
 #[tokio::test]

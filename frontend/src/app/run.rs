@@ -54,6 +54,8 @@ impl App {
             Action::ShowPalette => self.show(Overlay::Palette),
             Action::ShowSettings => self.show(Overlay::Settings),
             Action::ShowHelp => self.show(Overlay::Help),
+            Action::ShowSignIns => self.show(Overlay::SignIns),
+            Action::LogOut => self.log_out_or_say_why(),
         }
     }
 

@@ -4,8 +4,8 @@ use leptos::prelude::*;
 
 use super::{
     close::CloseDialog, help::HelpDialog, menu::TabMenu, palette::Palette, people::PeopleDialog,
-    rename::RenameDialog, settings::SettingsDialog, share::ShareDialog, switcher::Switcher,
-    themes::ThemePicker,
+    rename::RenameDialog, settings::SettingsDialog, share::ShareDialog, sign_ins::SignInsDialog,
+    switcher::Switcher, themes::ThemePicker,
 };
 use crate::app::{App, Overlay};
 
@@ -23,6 +23,7 @@ pub fn Overlays() -> impl IntoView {
             Overlay::Menu { x, y } => view! { <TabMenu x y/> }.into_any(),
             Overlay::Rename(tab) => view! { <RenameDialog tab/> }.into_any(),
             Overlay::People => view! { <PeopleDialog/> }.into_any(),
+            Overlay::SignIns => view! { <SignInsDialog/> }.into_any(),
             Overlay::Share(session) => view! { <ShareDialog session/> }.into_any(),
             Overlay::Close(tab, running) => view! { <CloseDialog tab running/> }.into_any(),
         })

@@ -128,7 +128,8 @@ impl Machine {
 
     fn error(&mut self, code: ErrorCode, message: String) {
         match code {
-            ErrorCode::UnknownType => {}
+            // The page says what it means that one is not let in.
+            ErrorCode::UnknownType | ErrorCode::Unauthorized | ErrorCode::SessionNotFound => {}
             ErrorCode::NoSuchViewer => self.notice("Nobody to give the pen to: they have left."),
             _ => self.tell(Tell::Notice(message)),
         }

@@ -26,7 +26,7 @@ impl Rig {
     fn attached() -> Self {
         let mut rig = Self::new();
         rig.on(Event::Start);
-        rig.on(Event::Opened);
+        rig.on(Event::Opened(""));
         rig.say(&ServerMessage::Welcome(welcome(0)));
         rig
     }

@@ -76,7 +76,8 @@ impl Limpet {
 impl Dialect for Limpet {
     fn greeting(&mut self) -> Vec<(Opcode, Vec<u8>)> {
         let (viewer, size, follow) = (self.viewer, Winsize::cells(80, 24), self.follow);
-        let hello = ClientMessage::Hello(Hello { viewer, size, window: None, resume: None, follow });
+        let (window, resume, key) = (None, None, None);
+        let hello = ClientMessage::Hello(Hello { viewer, size, window, resume, follow, key });
         vec![(Opcode::Text, hello.to_json().into_bytes())]
     }
 

@@ -38,6 +38,14 @@ const ALIASES: [&str; 4] = [
     "--alias:xterm-addon-webgl=@xterm/addon-webgl",
 ];
 
+/// How wasm-bindgen's script makes elements of text. Leptos has it do that with HTML that is compiled into the program.
+const HTML_SINK: &str = ".innerHTML = getStringFromWasm0(arg1, arg2);";
+
+/// The same, by the one policy of Trusted Types that the server's Content-Security-Policy allows. Nothing but the script has it.
+const TRUSTED_SINK: &str = ".innerHTML = trusted.createHTML(getStringFromWasm0(arg1, arg2));";
+const TRUSTED: &str = "const plain = { createHTML: (html) => html };\n\
+                       const trusted = globalThis.trustedTypes?.createPolicy(\"leptos\", plain) ?? plain;\n";
+
 /// What wasm-bindgen's script imports in the place of what comes later.
 const LATER: &str = "later.js";
 
@@ -53,6 +61,7 @@ pub(crate) fn page(workspace: &Workspace) -> anyhow::Result<()> {
     let rest = bundle.module(&bundle.parts.join(REST), "rest")?;
     let ours = read(&bundle.dist.join(format!("{}.js", page.script)))?;
     let (ours, terminal) = bundle.apart(&ours)?;
+    let ours = trusted(&ours)?;
     let script = bundle.script(&ours, &first, &rest)?;
     bundle.sweep(&page)?;
 
@@ -88,6 +97,16 @@ impl<'a> Page<'a> {
         let script = script.strip_suffix(".js").context("its script is none")?.to_owned();
         Ok(Self { before, after, script, styles })
     }
+}
+
+/// wasm-bindgen's script, with its text made into HTML by the policy for that.
+fn trusted(script: &str) -> anyhow::Result<String> {
+    let sinks = script.matches(HTML_SINK).count();
+    ensure!(
+        sinks > 0 && sinks == script.matches(".innerHTML").count(),
+        "wasm-bindgen makes HTML in another way than it did"
+    );
+    Ok([TRUSTED, &script.replace(HTML_SINK, TRUSTED_SINK)].concat())
 }
 
 /// What a line of wasm-bindgen's script imports from a package of npm, and from which.
@@ -218,6 +237,18 @@ mod tests {
         assert_eq!(package("import { Terminal } from 'xterm';"), Some((" Terminal ", "xterm")));
         assert_eq!(package("import { own } from './snippets/own.js';"), None);
         assert_eq!(package("import * as import1 from \"./__wasm_split.js\""), None);
+    }
+
+    #[test]
+    fn text_becomes_html_by_the_policy_alone() {
+        let script =
+            trusted("a: function(arg0, arg1, arg2) { arg0.innerHTML = getStringFromWasm0(arg1, arg2); }")
+                .unwrap();
+        assert!(
+            script.ends_with("arg0.innerHTML = trusted.createHTML(getStringFromWasm0(arg1, arg2)); }"),
+            "{script}"
+        );
+        assert!(trusted("arg0.innerHTML = text;").is_err() && trusted("").is_err());
     }
 
     #[test]

@@ -1,16 +1,20 @@
 //! One WebSocket: one viewer at one session.
 //!
 //! Two halves run side by side, so that a viewer whose receiving is slow is still heard when it types: [`receive`]
-//! takes what the viewer says, [`send`] pulls from the log what its window and its [`pace`] allow. The first to end ends both.
+//! takes what the viewer says, as much as it may ([`work`]); [`send`] pulls from the log what its window and its [`pace`] allow, draws what its
+//! [`snapshot_budget`] allows, and tells what it has not been [`told`]. The first to end ends both.
 
 mod alarm;
 mod pace;
 mod pictures;
 mod receive;
 mod send;
+mod snapshot_budget;
+mod told;
+mod work;
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::Duration,
 };
 
@@ -74,6 +78,8 @@ struct Link {
     sent: AtomicU64,
     /// Up to where the viewer has rendered it. Changes with every acknowledgement, even with one that repeats.
     acked: watch::Sender<OutputOffset>,
+    /// Whether the other half is yet to hear that all of the scrollback was asked for.
+    history_asked: AtomicBool,
     /// What follows from what the viewer said.
     replies: mpsc::Sender<Reply>,
 }
@@ -131,8 +137,9 @@ async fn serve(
     };
     let (replies, waiting) = mpsc::channel(REPLIES);
     let (acked, rendered) = watch::channel(beginning.welcome.output);
-    let link = Link { sent: AtomicU64::new(beginning.welcome.output.get()), acked, replies };
-    let receiver = Receiver { attached: &attached, link: &link, patience: heartbeat.mul_f32(MISSED) };
+    let sent = AtomicU64::new(beginning.welcome.output.get());
+    let link = Link { sent, acked, history_asked: AtomicBool::new(false), replies };
+    let receiver = Receiver::new(&attached, &link, heartbeat.mul_f32(MISSED));
     let sender = Sender::new(&attached, beginning, follow, &link, (waiting, rendered), heartbeat);
     tokio::select! {
         // A key must not wait until the other half has looked at all that it may have to do.

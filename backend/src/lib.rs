@@ -10,7 +10,7 @@
 //! * [`attachment`]: one viewer of one session, over one WebSocket.
 //! * [`config`], [`auth`]: what the server was told, and who may use it.
 //! * [`web`]: HTTP, from the accepted connection to the page's files.
-//! * [`threads`]: what it all runs on.
+//! * [`threads`]: what it all runs on; `token_bucket`: how much of something is allowed per second.
 //! * [`serve`]: all of it together; [`link`], [`browser`] and [`logging`] speak to who started it.
 
 pub mod attachment;
@@ -28,4 +28,5 @@ pub mod serve;
 pub mod session;
 mod state;
 pub mod threads;
+mod token_bucket;
 pub mod web;

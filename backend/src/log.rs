@@ -99,6 +99,15 @@ pub enum Claim {
     All,
 }
 
+/// Who reads. Whether the writer waits for guests, the session decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rank {
+    /// One who was invited.
+    Guest,
+    /// One to whom the session belongs.
+    Owner,
+}
+
 /// Where the readers stand whom the writer may have to wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
@@ -141,12 +150,12 @@ impl Log {
 
     /// A reader from `start` on, which is no further than the end.
     #[must_use]
-    pub fn reader(&self, start: OutputOffset) -> LogReader {
+    pub fn reader(&self, start: OutputOffset, rank: Rank, claim: Claim) -> LogReader {
         let mut state = self.shared.lock();
         let cursor = start.min(state.published);
         let id = state.next_id;
         state.next_id += 1;
-        state.cursors.push(Cursor { id, at: cursor, claim: Claim::Fastest, trusted_from: cursor });
+        state.cursors.push(Cursor { id, at: cursor, rank, claim, trusted_from: cursor });
         LogReader { shared: Arc::clone(&self.shared), id, cursor }
     }
 
@@ -204,21 +213,17 @@ impl LogWriter {
         self.shared.grown.notify_waiters();
     }
 
-    /// Where readers stand.
+    /// Where those readers stand that are waited for: of these ranks, and with a claim.
     #[must_use]
-    pub fn standing(&self) -> Standing {
+    pub fn standing(&self, counts: impl Fn(Rank) -> bool) -> Standing {
         let state = self.shared.lock();
+        let counted = || state.cursors.iter().filter(|cursor| counts(cursor.rank));
         let claims = |cursor: &&Cursor| cursor.claim != Claim::None;
         Standing {
             end: state.published,
             tail: state.tail,
-            fastest: state.cursors.iter().filter(claims).map(|cursor| cursor.at).max(),
-            slowest: state
-                .cursors
-                .iter()
-                .filter(|cursor| cursor.is_to_get_all())
-                .map(|cursor| cursor.at)
-                .min(),
+            fastest: counted().filter(claims).map(|cursor| cursor.at).max(),
+            slowest: counted().filter(|cursor| cursor.is_to_get_all()).map(|cursor| cursor.at).min(),
         }
     }
 
@@ -257,13 +262,19 @@ impl LogReader {
         next
     }
 
+    /// Whether what comes after the cursor is no longer kept.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.cursor < self.shared.lock().start()
+    }
+
     /// The end of the log.
     #[must_use]
     pub fn end(&self) -> OutputOffset {
         self.shared.lock().published
     }
 
-    /// What this reader may expect of the writer: to be waited for if it is the fastest, unless told otherwise.
+    /// What this reader may expect of the writer.
     pub fn set_claim(&self, claim: Claim) {
         if let Some(cursor) = self.shared.lock().cursor(self.id) {
             cursor.claim = claim;

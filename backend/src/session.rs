@@ -8,13 +8,15 @@
 //! * [`saving`] keeps on the disk what it takes to start sessions again after a reboot, and [`restoring`] does.
 //! * [`begin`] is how a viewer begins: by what it lacks, or by a picture of the screen.
 //! * [`handle`] is what everybody else has of a session; [`status`] is what they can see of it,
-//!   [`seats`] who of them is there and has the pen, and [`sizing`] decides whose size counts.
+//!   [`seats`] who of them is there and has the pen, [`grant`] by whose credential, [`sizing`] decides whose size counts, and
+//!   [`size_changes`] when the terminal gets it.
 
 mod actor;
 mod begin;
 mod display;
 mod ending;
 mod flow;
+mod grant;
 mod handle;
 mod inlet;
 mod input;
@@ -27,14 +29,16 @@ mod request;
 mod restoring;
 mod saving;
 mod seats;
+mod size_changes;
 mod sizing;
 mod status;
 
 pub(crate) use self::saving::Saving;
 pub use self::{
-    begin::{Beginning, Redraw},
+    begin::{Beginning, Redraw, rows_for},
     flow::HELD_BACK,
-    handle::{Attached, SessionHandle},
+    grant::GrantId,
+    handle::{Attached, SessionHandle, TooManyAttaches},
     input::{InputError, Progress},
     plan::{CreateError, SpawnDefaults},
     registry::{Limits, Sessions},

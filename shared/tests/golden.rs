@@ -130,7 +130,7 @@ fn server_messages() -> Vec<(&'static str, ServerMessage)> {
     let mut messages = welcomes();
     messages.extend([
         ("ack", ServerMessage::Ack { input: InputOffset::new(1 << 20) }),
-        ("resize by a viewer", ServerMessage::Resize { size, by: Some(viewer()) }),
+        ("resize by a viewer", ServerMessage::Resize { size, by: Some(3) }),
         (
             "resize by the server",
             ServerMessage::Resize { size: Winsize { xpixel: 800, ypixel: 600, ..size }, by: None },
@@ -191,6 +191,7 @@ fn welcomes() -> Vec<(&'static str, ServerMessage)> {
         session: session("00f1e2d3c4b5a697"),
         epoch: epoch(EPOCH),
         role: Role::Owner,
+        id: 0,
         output: OutputOffset::ZERO,
         live: OutputOffset::ZERO,
         input: InputOffset::ZERO,
@@ -202,11 +203,12 @@ fn welcomes() -> Vec<(&'static str, ServerMessage)> {
     let reader = Welcome {
         session: session("build-7"),
         role: Role::Reader,
+        id: 5,
         output: OutputOffset::new(4096),
         live: OutputOffset::new(8192),
         input: InputOffset::new(17),
         size: Winsize { cols: 120, rows: 40, xpixel: 960, ypixel: 800 },
-        by: Some(viewer()),
+        by: Some(3),
         title: "vim — \"notes\"".into(),
         ..first.clone()
     };

@@ -1,6 +1,7 @@
 //! Whole-program tests: the real binary, real ptys, real programs, real sockets.
 //!
 //! * [`harness`]: starts a server, speaks to it as a client, cuts its connections or slows them down, counts what it holds.
+//! * [`guests`]: those who do their worst.
 //! * [`http`]: who may ask, and for what.
 //! * [`protocol`]: what is said over a socket, and what must not be.
 //! * [`integrity`]: no byte lost or doubled, whatever happens to connections.
@@ -23,6 +24,7 @@
 )]
 
 mod churn;
+mod guests;
 mod harness;
 mod http;
 mod integrity;

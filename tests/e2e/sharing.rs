@@ -1,7 +1,7 @@
 //! Who of several has the pen, whose size counts, and what those may do who were invited.
 
 use limpet_shared::{
-    ClientMessage, ErrorCode, Presence, Role, ServerMessage, SessionId, Sizing, ViewerId, Winsize,
+    ClientMessage, ErrorCode, Presence, Role, ServerMessage, SessionId, Sizing, Winsize,
     api::{Access, Pass, SessionInfo},
 };
 use reqwest::{Method, StatusCode};
@@ -12,7 +12,7 @@ use crate::harness::{Client, Hello, Options, Server, slow_link};
 /// Says the size whenever that has changed. It looks for itself, since bash forgets a signal that comes while it handles one.
 const SIZES: &str = r#"while :; do now=$(stty size); [ "$now" = "$last" ] || echo "$now"; last=$now; read -t 0.05 line; done"#;
 
-fn resize(message: &ServerMessage) -> Option<(Winsize, Option<ViewerId>)> {
+fn resize(message: &ServerMessage) -> Option<(Winsize, Option<u64>)> {
     if let ServerMessage::Resize { size, by } = message { Some((*size, *by)) } else { None }
 }
 

@@ -22,8 +22,13 @@ use super::{
     keeping::Keeping,
     output::Output,
     request::{Attaching, Request, Requests, Typed},
+    size_changes::SizeChanges,
 };
-use crate::{keeper::Child, log::LogWriter, pty::Pty};
+use crate::{
+    keeper::Child,
+    log::{Claim, LogWriter},
+    pty::Pty,
+};
 
 /// How long nothing may have come from the terminal before its screen follows by itself. In a flood it never does, and most of
 /// that is left out later.
@@ -45,6 +50,8 @@ enum Event {
     ViewerLeft,
     /// There is time for the screen.
     Leisure,
+    /// A moment has come for which something was put off.
+    Due,
 }
 
 /// Why a session ends.
@@ -64,6 +71,7 @@ pub(super) struct Actor {
     input: Input,
     flow: Flow,
     keeping: Keeping,
+    sizes: SizeChanges,
     /// When the screen may follow, if nothing happens before.
     leisure: Instant,
     /// Output since there was time for that, in bytes.
@@ -93,6 +101,7 @@ impl Actor {
             input,
             flow,
             keeping,
+            sizes: SizeChanges::new(now),
             leisure,
             burst: 0,
             echo_is_due: false,
@@ -154,8 +163,12 @@ impl Actor {
                 return None;
             }
             self.session.note_asker(&self.input, self.output.log().end());
-            if self.keeping.has_news(&self.display) {
+            if self.keeping.has_news(&self.display, Instant::now()) {
                 Box::pin(self.keeping.follow(&self.display, &self.session.0)).await;
+            }
+            // Here, since there may be requests without end.
+            if self.sizes.due().is_some_and(|at| at <= Instant::now()) {
+                Box::pin(self.apply_size()).await;
             }
             match self.next_event().await {
                 Event::Requested(request) => match *request {
@@ -175,17 +188,25 @@ impl Actor {
                 Event::Leisure => self.follow().await,
                 Event::Writable => self.write_input(),
                 Event::ProgramEnded => return Some(Cause::ProgramEnded),
-                Event::ViewersMoved => {}
-                Event::ViewerLeft => Box::pin(self.arrange()).await,
+                Event::ViewersMoved | Event::Due => {}
+                Event::ViewerLeft => {
+                    self.input.drop_absent();
+                    Box::pin(self.arrange()).await;
+                }
             }
         }
     }
 
     async fn next_event(&mut self) -> Event {
         let log = self.output.log();
-        let mode = self.session.0.shared().status.borrow().flow;
-        let held = self.flow.held_until(mode, log, Instant::now());
-        let waits_for_leisure = self.display.is_behind() || self.burst >= FLOOD;
+        let rules = {
+            let status = self.session.0.shared().status.borrow();
+            (status.flow, status.owner_is_here())
+        };
+        let held = self.flow.held_until(rules, log, Instant::now());
+        let waits_for_leisure = held.is_none() && (self.display.is_behind() || self.burst >= FLOOD);
+        let leisure = waits_for_leisure.then_some(self.leisure);
+        let timer = [held, leisure, self.sizes.due(), self.keeping.due_at()].into_iter().flatten().min();
         tokio::select! {
             // Requests first: a key must not wait behind a flood.
             biased;
@@ -197,8 +218,8 @@ impl Actor {
             _ = self.pty.readable(), if held.is_none() && !self.output.has_ended() => Event::Readable,
             () = ready(()), if self.display.owes_answers() => Event::Leisure,
             () = log.consumed(), if held.is_some() => Event::ViewersMoved,
-            () = sleep_until(held.unwrap_or(self.leisure)), if held.is_some() || waits_for_leisure => {
-                if held.is_some() { Event::ViewersMoved } else { Event::Leisure }
+            () = sleep_until(timer.unwrap_or(self.leisure)), if timer.is_some() => {
+                if leisure == timer { Event::Leisure } else { Event::Due }
             }
         }
     }
@@ -239,9 +260,9 @@ impl Actor {
                 let attached = self.attach(&hello, visitor).await;
                 drop(reply.send(attached));
             }
-            Request::Redraw { history, reply } => {
+            Request::Redraw { history, rank, reply } => {
                 let redrawing = self.display.redrawing(history);
-                let output = self.session.0.shared().log.reader(redrawing.output);
+                let output = self.session.0.shared().log.reader(redrawing.output, rank, Claim::None);
                 self.displayed();
                 drop(reply.send((redrawing, output)));
             }
@@ -264,17 +285,22 @@ impl Actor {
                 self.arrange().await;
             }
             Request::Pen { to, reply } => {
-                let taken = self.session.change(|status| status.seats.take(to));
-                self.arrange().await;
+                let mut taken = false;
+                let is_news = self.session.change(|status| {
+                    let before = status.viewers_version();
+                    taken = status.seats.take(to);
+                    before != status.viewers_version()
+                });
+                if is_news {
+                    self.arrange().await;
+                }
                 // An error says that who asked is gone again.
                 let _ = reply.send(taken);
             }
             Request::Update { size, reply } => {
-                if let Some(size) = size {
-                    self.resize(size, None).await;
-                }
+                self.sizes.ask(size, reply);
+                self.keeping.touch_at_once();
                 self.arrange().await;
-                let _ = reply.send(());
             }
             Request::End => {}
         }
@@ -282,12 +308,11 @@ impl Actor {
 
     async fn attach(&mut self, hello: &Hello, visitor: Visitor) -> (Attached, Beginning) {
         let place = Place::of(hello, &self.session.0);
-        let role = visitor.role;
         let attached = self.session.0.enter(hello, visitor, place.resumes());
         self.arrange().await;
-        let input = role.may_write().then(|| self.input.register(hello.viewer, attached.id()));
+        let input = attached.role().may_write().then(|| self.input.register(hello.viewer, attached.id()));
         let redrawing = |history| self.display.redrawing(history);
-        let beginning = begin(&self.session.0, (hello, role), place, input, redrawing);
+        let beginning = begin(&self.session.0, (hello, &attached), place, input, redrawing);
         self.displayed();
         (attached, beginning)
     }
@@ -304,15 +329,34 @@ impl Actor {
     async fn arrange(&mut self) {
         self.keeping.touch();
         self.session.0.touch();
-        let wanted = {
-            let status = self.session.0.shared().status.borrow();
-            // A fixed size is nobody's own, not even while it still is that of somebody's window.
-            let fixed = (status.sizing == Sizing::Fixed).then_some((status.size, None));
-            fixed.or_else(|| status.seats.size(status.sizing))
-        };
-        if let Some((size, by)) = wanted {
-            self.resize(size, by).await;
+        self.apply_size().await;
+    }
+
+    /// Does so now, or a moment later if the size has just been changed.
+    async fn apply_size(&mut self) {
+        let (size, by) = self.wanted_size();
+        let start = Instant::now();
+        if self.session.0.size() != size {
+            if !self.sizes.may_change(start) {
+                return;
+            }
+            self.resize(size).await;
+            self.sizes.changed(start, Instant::now());
         }
+        self.session.publish_size(size, by);
+        self.sizes.settle();
+    }
+
+    /// The size that the terminal is to have, and whose own it is.
+    fn wanted_size(&self) -> (Winsize, Option<ViewerId>) {
+        let status = self.session.0.shared().status.borrow();
+        // A fixed size is nobody's own, not even while it still is that of somebody's window.
+        let given = self.sizes.asked().map(|size| (size, None));
+        let decided = match status.sizing {
+            Sizing::Fixed => given.or(Some((status.size, None))),
+            sizing => status.seats.size(sizing).or(given),
+        };
+        decided.unwrap_or((status.size, status.size_by))
     }
 
     /// Passes on what became known while the screen was drawn.
@@ -333,16 +377,13 @@ impl Actor {
         }
     }
 
-    async fn resize(&mut self, size: Winsize, by: Option<ViewerId>) {
-        if self.session.0.size() != size {
-            self.keeping.resized(self.output.log().end(), size, &self.session.0).await;
-            if let Err(error) = self.pty.resize(size) {
-                return tracing::warn!(%error, ?size, "could not resize the terminal");
-            }
-            self.display.resize(size);
-            self.displayed();
+    async fn resize(&mut self, size: Winsize) {
+        self.keeping.resized(self.output.log().end(), size, &self.session.0).await;
+        if let Err(error) = self.pty.resize(size) {
+            tracing::warn!(%error, ?size, "could not resize the terminal");
         }
-        self.session.publish_size(size, by);
+        self.display.resize(size);
+        self.displayed();
     }
 
     /// Ends what has to end, reads the rest, and closes the terminal. Only then is the session's end published.
@@ -369,7 +410,7 @@ impl Actor {
         // All of it first: a terminal whose program is reaped is closed.
         output.drain_rest(&pty, |output| session.show((&mut display, &input), output));
         input.discard();
-        if keeping.has_news(&display) {
+        if keeping.is_behind(&display) {
             keeping.follow(&display, &session.0).await;
         }
         let status = child.reap().await;

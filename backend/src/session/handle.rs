@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     time::{SystemTime, UNIX_EPOCH},
@@ -17,10 +17,11 @@ use limpet_shared::{
 use tokio::{
     sync::{Notify, mpsc, oneshot, watch},
     task,
+    time::Instant,
 };
 
 use super::{
-    AttachmentId, Beginning, Redraw, Status, Visitor,
+    AttachmentId, Beginning, GrantId, Redraw, Status, Visitor,
     begin::{Place, begin},
     display::{LastScreen, Redrawing},
     keeping::Record,
@@ -28,11 +29,23 @@ use super::{
 };
 use crate::{
     keeper::Onlooker,
-    log::{Log, LogReader},
+    log::{Claim, Log, LogReader, Rank},
     pty::Program,
     state::Saved,
     threads::Lane,
+    token_bucket::TokenBucket,
 };
+
+/// How often those with one guests' grant may attach to a session, per second …
+const MAX_ATTACHES_PER_SECOND: u64 = 8;
+
+/// … and how often at once: a class that finds its server again.
+const MAX_ATTACHES_AT_ONCE: u64 = 64;
+
+/// Those who were invited attach too often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("too many viewers attach to this session by the same link; try again in a few seconds")]
+pub struct TooManyAttaches;
 
 /// One session. Clones stand for the same one.
 #[derive(Clone, Debug)]
@@ -55,6 +68,8 @@ pub(super) struct Shared {
     pub(super) lane: Arc<Lane>,
     /// The screen, once the program has ended.
     pub(super) last: OnceLock<Box<LastScreen>>,
+    /// How often guests may still attach, by their grants.
+    pub(super) admissions: Mutex<Vec<(GrantId, TokenBucket)>>,
     /// Whether something has changed since it was saved, and who is to be told of that.
     pub(super) is_changed: AtomicBool,
     pub(super) changed: Arc<Notify>,
@@ -67,6 +82,7 @@ pub struct Attached {
     id: AttachmentId,
     viewer: ViewerId,
     role: Role,
+    rank: Rank,
 }
 
 impl SessionHandle {
@@ -143,8 +159,29 @@ impl SessionHandle {
         Arc::clone(&self.0.lane)
     }
 
+    /// Counts one who is about to attach.
+    ///
+    /// # Errors
+    /// When those with the same guests' grant have come too often of late.
+    pub fn admit(&self, grant: GrantId) -> Result<(), TooManyAttaches> {
+        if grant == GrantId::OWNER {
+            return Ok(());
+        }
+        let now = Instant::now();
+        // Nothing under this lock panics half-way through a change.
+        let mut admissions = self.0.admissions.lock().unwrap_or_else(PoisonError::into_inner);
+        admissions.retain(|(_, bucket)| !bucket.is_full(now));
+        let at = admissions.iter().position(|&(known, _)| known == grant).unwrap_or_else(|| {
+            let bucket = TokenBucket::new(MAX_ATTACHES_PER_SECOND, MAX_ATTACHES_AT_ONCE, now);
+            admissions.push((grant, bucket));
+            admissions.len() - 1
+        });
+        admissions[at].1.try_take(now).then_some(()).ok_or(TooManyAttaches)
+    }
+
     /// Attaches a viewer. What it misses and what comes from now on are one stream: nothing is between them.
     pub async fn attach(&self, hello: Hello, visitor: Visitor) -> (Attached, Beginning) {
+        let hello = Hello { viewer: visitor.grant.viewer(hello.viewer), ..hello };
         let request = |reply| {
             Request::Attach(Box::new(Attaching { hello: hello.clone(), visitor: visitor.clone(), reply }))
         };
@@ -153,9 +190,8 @@ impl SessionHandle {
         }
         // The program has ended, and what it left can be looked at.
         let place = Place::of(&hello, self);
-        let role = visitor.role;
         let attached = self.enter(&hello, visitor, place.resumes());
-        let beginning = begin(self, (&hello, role), place, None, |history| self.last_redrawing(history));
+        let beginning = begin(self, (&hello, &attached), place, None, |history| self.last_redrawing(history));
         (attached, beginning)
     }
 
@@ -194,11 +230,12 @@ impl SessionHandle {
     /// Lets somebody in.
     pub(super) fn enter(&self, hello: &Hello, visitor: Visitor, resumes: bool) -> Attached {
         let role = visitor.role;
+        let rank = if role == Role::Owner { Rank::Owner } else { Rank::Guest };
         let mut id = AttachmentId::new(0);
         self.0.status.send_modify(|status| {
             id = status.seats.enter(hello.viewer, visitor, (hello.size, resumes), now());
         });
-        Attached { session: self.clone(), id, viewer: hello.viewer, role }
+        Attached { session: self.clone(), id, viewer: hello.viewer, role, rank }
     }
 
     /// Ends the program and everything on its terminal, and waits until that is done.
@@ -246,7 +283,8 @@ impl SessionHandle {
 
     /// Output that draws what is on the screen, with all of its scrollback.
     pub(super) async fn drawn(&self) -> Vec<u8> {
-        let drawn = self.ask(|reply| Request::Redraw { history: usize::MAX, reply }).await;
+        let rank = Rank::Owner;
+        let drawn = self.ask(|reply| Request::Redraw { history: usize::MAX, rank, reply }).await;
         drawn.map_or_else(|| self.last_redrawing(usize::MAX), |(redrawing, _)| redrawing).into_output()
     }
 
@@ -280,6 +318,12 @@ impl Attached {
         self.role
     }
 
+    /// How the session ranks it among those who read its output.
+    #[must_use]
+    pub fn rank(&self) -> Rank {
+        self.rank
+    }
+
     /// Passes on input that starts at `offset` of this viewer's input. What becomes of it is seen in [`Progress`].
     pub async fn input(&self, offset: u64, bytes: Bytes) {
         let (viewer, attachment) = (self.viewer, self.id);
@@ -304,12 +348,13 @@ impl Attached {
     }
 
     /// Draws the screen as of now, with so many rows of scrollback at most, for a viewer that has had everything before `had`. Gives
-    /// the cursor from which data goes on.
+    /// the cursor from which data goes on, for which nobody waits yet.
     pub async fn redraw(&self, history: usize, had: OutputOffset) -> (Redraw, LogReader) {
-        let drawn = self.session.ask(|reply| Request::Redraw { history, reply }).await;
+        let rank = self.rank;
+        let drawn = self.session.ask(|reply| Request::Redraw { history, rank, reply }).await;
         let (redrawing, output) = drawn.unwrap_or_else(|| {
             let redrawing = self.session.last_redrawing(history);
-            let output = self.session.0.log.reader(redrawing.output);
+            let output = self.session.0.log.reader(redrawing.output, rank, Claim::None);
             (redrawing, output)
         });
         let size = self.session.size();

@@ -8,16 +8,24 @@ use std::{
 
 use limpet_shared::{Epoch, Flow, OutputOffset, SessionId, Sizing, ViewerId, Winsize, theme::Colours};
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use super::{SessionHandle, Status, display::Display};
 use crate::{
     keeper::{self, Link},
     log::Log,
     pty::Program,
+    token_bucket::TokenBucket,
 };
 
 /// How many sizes are noted since the screen was last kept. Each is a step of the way that its rows were wrapped.
 const SIZES: usize = 64;
+
+/// How often the keeper is told per second of what viewers change again and again, such as the pen …
+const MAX_TOLD_PER_SECOND: u64 = 10;
+
+/// … and how often at once.
+const MAX_TOLD_AT_ONCE: u64 = 20;
 
 /// A session, but for what its log and its input's memory hold. Fields are only ever added, with a default: a newer server reads
 /// what an older one has written.
@@ -79,6 +87,8 @@ pub(super) struct Keeping {
     interval: u64,
     /// Whether something has changed since it was told last.
     is_stale: bool,
+    /// How often the keeper may be told.
+    rate: TokenBucket,
 }
 
 impl Keeping {
@@ -87,12 +97,20 @@ impl Keeping {
         let sizes = vec![(OutputOffset::ZERO, size)];
         // The log keeps what the screen has yet to parse besides.
         let interval = tail as u64;
-        Self { keeper, session, colours: None, sizes, drawn: OutputOffset::ZERO, interval, is_stale: true }
+        let rate = TokenBucket::new(MAX_TOLD_PER_SECOND, MAX_TOLD_AT_ONCE, Instant::now());
+        let (colours, drawn) = (None, OutputOffset::ZERO);
+        Self { keeper, session, colours, sizes, drawn, interval, is_stale: true, rate }
     }
 
-    /// Something of the session has changed.
+    /// Something of the session has changed. The keeper is told soon, and not each time.
     pub(super) fn touch(&mut self) {
         self.is_stale = true;
+    }
+
+    /// The owner has changed something, and is about to be told that it is done.
+    pub(super) fn touch_at_once(&mut self) {
+        self.is_stale = true;
+        self.rate = TokenBucket::new(MAX_TOLD_PER_SECOND, MAX_TOLD_AT_ONCE, Instant::now());
     }
 
     pub(super) fn set_colours(&mut self, colours: Colours) {
@@ -107,8 +125,18 @@ impl Keeping {
     }
 
     /// Whether something is to be kept that is not yet, or no longer as it is now.
-    pub(super) fn has_news(&self, display: &Display) -> bool {
+    pub(super) fn is_behind(&self, display: &Display) -> bool {
         self.is_stale || self.due(display).is_some()
+    }
+
+    /// The same, but for what can wait a moment.
+    pub(super) fn has_news(&self, display: &Display, now: Instant) -> bool {
+        self.due_at().is_some_and(|at| at <= now) || self.due(display).is_some()
+    }
+
+    /// When what has changed is to be told, if there is anything.
+    pub(super) fn due_at(&self) -> Option<Instant> {
+        self.is_stale.then(|| self.rate.ready_at())
     }
 
     /// How many rows of scrollback are to be kept with the screen, if it is time to keep it. It is as soon as that takes none.
@@ -144,6 +172,7 @@ impl Keeping {
     }
 
     async fn tell(&mut self, session: &SessionHandle) {
+        self.rate.spend(1, Instant::now());
         let record = session.record(self.colours.clone(), self.sizes.clone());
         let told = match serde_json::to_string(&record) {
             Ok(record) => self.keeper.record(&self.session, record).await,

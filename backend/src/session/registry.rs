@@ -244,6 +244,7 @@ impl Sessions {
             lane: Arc::new(Lane::new(self.0.floods.clone())),
             program,
             last: OnceLock::new(),
+            admissions: Mutex::default(),
             is_changed: AtomicBool::new(false),
             changed: Arc::clone(&self.0.changed),
         });

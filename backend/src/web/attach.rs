@@ -8,11 +8,14 @@ use axum::{
     http::{HeaderMap, HeaderName, header::USER_AGENT},
     response::Response,
 };
-use limpet_shared::{ErrorCode, Role, SUBPROTOCOL, limits::CLIENT_MESSAGE};
+use limpet_shared::{ErrorCode, Role, SUBPROTOCOL, SessionId, limits::CLIENT_MESSAGE};
 use tracing::Instrument;
 
 use super::{App, Peer, api::Named, error::Refusal};
-use crate::{attachment, session::Visitor};
+use crate::{
+    attachment,
+    session::{GrantId, Visitor},
+};
 
 /// What a socket reads at first, in bytes: few, because most viewers send a key now and then and each has such a buffer. It grows
 /// for larger messages.
@@ -38,7 +41,10 @@ pub(super) async fn attach(
     let permit = Arc::clone(&app.0.attachments).try_acquire_owned().map_err(|_| {
         Refusal::new(ErrorCode::TooManyRequests, "too many viewers are attached; let some of them go")
     })?;
-    let visitor = visitor(role, peer.map(|Extension(peer)| peer), &headers);
+    let visitor = visitor((session.id(), role), peer.map(|Extension(peer)| peer), &headers);
+    session
+        .admit(visitor.grant)
+        .map_err(|refused| Refusal::new(ErrorCode::TooManyRequests, refused.to_string()))?;
     let span = tracing::info_span!("attachment", session = %session.id());
     let heartbeat = app.0.config.heartbeat;
     let shutdown = app.0.shutdown.clone();
@@ -58,7 +64,7 @@ pub(super) async fn attach(
 }
 
 /// Who attaches. A proxy is believed about that if it runs on this machine.
-fn visitor(role: Role, peer: Option<Peer>, headers: &HeaderMap) -> Visitor {
+fn visitor((session, role): (&SessionId, Role), peer: Option<Peer>, headers: &HeaderMap) -> Visitor {
     let text = |name: &HeaderName| headers.get_all(name).iter().next_back()?.to_str().ok();
     let forwarded = || text(&FORWARDED_FOR)?.rsplit(',').next()?.trim().parse::<IpAddr>().ok();
     let from = peer.map(|Peer(peer)| match peer.ip().to_canonical() {
@@ -67,8 +73,17 @@ fn visitor(role: Role, peer: Option<Peer>, headers: &HeaderMap) -> Visitor {
     });
     Visitor {
         role,
+        grant: grant(session, role),
         from: from.map(|ip| ip.to_string()).unwrap_or_default(),
         agent: text(&USER_AGENT).unwrap_or_default().to_owned(),
+    }
+}
+
+/// By whose credential somebody with this role attaches: everybody with the same pass has one grant.
+fn grant(session: &SessionId, role: Role) -> GrantId {
+    match role {
+        Role::Owner => GrantId::OWNER,
+        Role::Writer | Role::Reader => GrantId::guest(session, role),
     }
 }
 
@@ -81,7 +96,7 @@ mod tests {
         for value in forwarded {
             headers.append(FORWARDED_FOR, value.parse().unwrap());
         }
-        visitor(Role::Reader, Some(Peer(peer.parse().unwrap())), &headers).from
+        visitor((&"a".parse().unwrap(), Role::Reader), Some(Peer(peer.parse().unwrap())), &headers).from
     }
 
     #[test]

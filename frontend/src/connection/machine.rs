@@ -39,11 +39,24 @@ const STABLE_MS: f64 = 2_000.0;
 #[derive(Debug)]
 enum State {
     Idle,
-    Opening { since_ms: f64 },
-    Greeting { since_ms: f64, told: Winsize },
-    Attached { since_ms: f64, role: Role, pulse: Pulse },
+    Opening {
+        since_ms: f64,
+    },
+    Greeting {
+        since_ms: f64,
+        told: Winsize,
+    },
+    /// `id` is the number by which the server tells this viewer from others.
+    Attached {
+        since_ms: f64,
+        role: Role,
+        id: u64,
+        pulse: Pulse,
+    },
     Probing,
-    Waiting { at_ms: f64 },
+    Waiting {
+        at_ms: f64,
+    },
     Ended,
     Gone(GoneReason),
 }

@@ -384,6 +384,7 @@ impl Actor {
         }
         self.display.resize(size);
         self.displayed();
+        tracing::debug!(session = %self.session.0.id(), cols = size.cols, rows = size.rows, "resized");
     }
 
     /// Ends what has to end, reads the rest, and closes the terminal. Only then is the session's end published.

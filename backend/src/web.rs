@@ -12,6 +12,7 @@ mod encoding;
 mod error;
 mod front;
 mod guard;
+mod read_rate;
 mod roaming;
 mod server;
 #[cfg(test)]

@@ -66,13 +66,14 @@ impl<'a> Receiver<'a> {
         let mut taken = 0;
         loop {
             let patience = Instant::now() + self.patience;
-            let message = match self.next.take() {
-                Some(message) => Ok(message),
-                None => tokio::select! {
+            let message = if let Some(message) = self.next.take() {
+                Ok(message)
+            } else {
+                tokio::select! {
                     biased;
                     message = next(stream) => message,
                     () = alarm.at(patience) => return End::Silent,
-                },
+                }
             };
             if let Err(end) = self.take(message, stream).await {
                 return end;

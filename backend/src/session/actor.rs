@@ -364,7 +364,7 @@ impl Actor {
         self.session.publish_title(self.display.title());
         let answers = self.display.take_answers();
         let is_asked = !answers.is_empty();
-        self.input.answer(answers, self.display.parsed());
+        self.input.answer(&answers, self.display.parsed());
         if is_asked {
             self.write_input();
         }

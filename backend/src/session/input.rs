@@ -243,14 +243,14 @@ impl Input {
 
     /// Takes what the session's own terminal answers to what the program has asked before `output`. Of a program that asks without
     /// reading the answers, no more are kept.
-    pub(super) fn answer(&mut self, answers: Vec<u8>, output: OutputOffset) {
+    pub(super) fn answer(&mut self, answers: &[u8], output: OutputOffset) {
         let waiting: usize = self.answers().map(|(_, bytes)| bytes.len()).sum();
         if answers.is_empty() {
             if waiting == 0 {
                 self.inlet.note_answered(output);
             }
         } else if waiting < ANSWERS {
-            self.queue.push_back((Source::Screen(output), BytesMut::from(&answers[..])));
+            self.queue.push_back((Source::Screen(output), BytesMut::from(answers)));
         }
     }
 

@@ -1,6 +1,6 @@
 //! From an HTTP request to a WebSocket.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{
     Extension,
@@ -9,6 +9,7 @@ use axum::{
     response::Response,
 };
 use limpet_shared::{ErrorCode, Role, SUBPROTOCOL, SessionId, limits::CLIENT_MESSAGE};
+use tokio::time::sleep;
 use tracing::Instrument;
 
 use super::{App, Peer, api::Named, error::Refusal};
@@ -20,6 +21,9 @@ use crate::{
 /// What a socket reads at first, in bytes: few, because most viewers send a key now and then and each has such a buffer. It grows
 /// for larger messages.
 const READ_BUFFER: usize = 1024;
+
+/// How long the answer to a guest takes that attaches too often: one that does not wait by itself is slowed down.
+const REFUSAL_DELAY: Duration = Duration::from_millis(25);
 
 /// Where a proxy says who asked, itself last.
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -42,9 +46,11 @@ pub(super) async fn attach(
         Refusal::new(ErrorCode::TooManyRequests, "too many viewers are attached; let some of them go")
     })?;
     let visitor = visitor((session.id(), role), peer.map(|Extension(peer)| peer), &headers);
-    session
-        .admit(visitor.grant)
-        .map_err(|refused| Refusal::new(ErrorCode::TooManyRequests, refused.to_string()))?;
+    if let Err(refused) = session.admit(visitor.grant) {
+        drop(permit);
+        sleep(REFUSAL_DELAY).await;
+        return Err(Refusal::new(ErrorCode::TooManyRequests, refused.to_string()));
+    }
     let span = tracing::info_span!("attachment", session = %session.id());
     let heartbeat = app.0.config.heartbeat;
     let shutdown = app.0.shutdown.clone();

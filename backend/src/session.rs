@@ -38,7 +38,7 @@ pub use self::{
     begin::{Beginning, Redraw, rows_for},
     flow::HELD_BACK,
     grant::GrantId,
-    handle::{Attached, SessionHandle, TooManyAttaches},
+    handle::{Attached, SessionHandle, TooOften},
     input::{InputError, Progress},
     plan::{CreateError, SpawnDefaults},
     registry::{Limits, Sessions},

@@ -19,9 +19,12 @@ impl GrantId {
     /// The owner's.
     pub const OWNER: Self = Self(None);
 
-    /// That of everybody who was invited to a session in this role.
+    /// That of somebody who has this role at a session: guests with the same pass have one grant.
     #[must_use]
-    pub fn guest(session: &SessionId, role: Role) -> Self {
+    pub fn of(session: &SessionId, role: Role) -> Self {
+        if role == Role::Owner {
+            return Self::OWNER;
+        }
         let mut digest = Sha256::new();
         digest.update([role as u8]);
         digest.update(session.as_str());
@@ -66,9 +69,9 @@ mod tests {
         let (one, other) = ("a".parse().unwrap(), "b".parse().unwrap());
         let grants = [
             GrantId::OWNER,
-            GrantId::guest(&one, Role::Writer),
-            GrantId::guest(&one, Role::Reader),
-            GrantId::guest(&other, Role::Writer),
+            GrantId::of(&one, Role::Writer),
+            GrantId::of(&one, Role::Reader),
+            GrantId::of(&other, Role::Writer),
         ];
         let claimed = ViewerId::from_random([7; 16]);
         let viewers = grants.map(|grant| grant.viewer(claimed));

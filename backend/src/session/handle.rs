@@ -42,10 +42,24 @@ const MAX_ATTACHES_PER_SECOND: u64 = 8;
 /// … and how often at once: a class that finds its server again.
 const MAX_ATTACHES_AT_ONCE: u64 = 64;
 
-/// Those who were invited attach too often.
+/// How many requests about a session those with one guests' grant may make, per second …
+const MAX_REQUESTS_PER_SECOND: u64 = 50;
+
+/// … and at once.
+const MAX_REQUESTS_AT_ONCE: u64 = 500;
+
+/// Those who were invited come too often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("too many viewers attach to this session by the same link; try again in a few seconds")]
-pub struct TooManyAttaches;
+#[error("too many come to this session by the same link; try again in a few seconds")]
+pub struct TooOften;
+
+/// How often those with one guests' grant may still come.
+#[derive(Debug)]
+pub(super) struct Admissions {
+    grant: GrantId,
+    attaches: TokenBucket,
+    requests: TokenBucket,
+}
 
 /// One session. Clones stand for the same one.
 #[derive(Clone, Debug)]
@@ -68,8 +82,8 @@ pub(super) struct Shared {
     pub(super) lane: Arc<Lane>,
     /// The screen, once the program has ended.
     pub(super) last: OnceLock<Box<LastScreen>>,
-    /// How often guests may still attach, by their grants.
-    pub(super) admissions: Mutex<Vec<(GrantId, TokenBucket)>>,
+    /// How often guests may still come, by their grants.
+    pub(super) admissions: Mutex<Vec<Admissions>>,
     /// Whether something has changed since it was saved, and who is to be told of that.
     pub(super) is_changed: AtomicBool,
     pub(super) changed: Arc<Notify>,
@@ -163,20 +177,39 @@ impl SessionHandle {
     ///
     /// # Errors
     /// When those with the same guests' grant have come too often of late.
-    pub fn admit(&self, grant: GrantId) -> Result<(), TooManyAttaches> {
+    pub fn admit_viewer(&self, grant: GrantId) -> Result<(), TooOften> {
+        self.admit(grant, |admissions| &mut admissions.attaches)
+    }
+
+    /// Counts a request.
+    ///
+    /// # Errors
+    /// When those with the same guests' grant have made too many of late.
+    pub fn admit_request(&self, grant: GrantId) -> Result<(), TooOften> {
+        self.admit(grant, |admissions| &mut admissions.requests)
+    }
+
+    fn admit(
+        &self,
+        grant: GrantId,
+        bucket: impl FnOnce(&mut Admissions) -> &mut TokenBucket,
+    ) -> Result<(), TooOften> {
         if grant == GrantId::OWNER {
             return Ok(());
         }
         let now = Instant::now();
         // Nothing under this lock panics half-way through a change.
-        let mut admissions = self.0.admissions.lock().unwrap_or_else(PoisonError::into_inner);
-        admissions.retain(|(_, bucket)| !bucket.is_full(now));
-        let at = admissions.iter().position(|&(known, _)| known == grant).unwrap_or_else(|| {
-            let bucket = TokenBucket::new(MAX_ATTACHES_PER_SECOND, MAX_ATTACHES_AT_ONCE, now);
-            admissions.push((grant, bucket));
-            admissions.len() - 1
+        let mut all = self.0.admissions.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|known| !known.attaches.is_full(now) || !known.requests.is_full(now));
+        let at = all.iter().position(|known| known.grant == grant).unwrap_or_else(|| {
+            all.push(Admissions {
+                grant,
+                attaches: TokenBucket::new(MAX_ATTACHES_PER_SECOND, MAX_ATTACHES_AT_ONCE, now),
+                requests: TokenBucket::new(MAX_REQUESTS_PER_SECOND, MAX_REQUESTS_AT_ONCE, now),
+            });
+            all.len() - 1
         });
-        admissions[at].1.try_take(now).then_some(()).ok_or(TooManyAttaches)
+        bucket(&mut all[at]).try_take(now).then_some(()).ok_or(TooOften)
     }
 
     /// Attaches a viewer. What it misses and what comes from now on are one stream: nothing is between them.

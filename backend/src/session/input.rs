@@ -459,7 +459,7 @@ mod tests {
     fn guest(number: u64) -> ViewerId {
         let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&number.to_be_bytes());
-        GrantId::guest(&"a".parse().unwrap(), Role::Writer).viewer(ViewerId::from_random(bytes))
+        GrantId::of(&"a".parse().unwrap(), Role::Writer).viewer(ViewerId::from_random(bytes))
     }
 
     #[test]

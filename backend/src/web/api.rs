@@ -22,7 +22,7 @@ use limpet_shared::{
 use super::{App, error::Refusal, guard};
 use crate::{
     auth::{self, Access},
-    session::SessionHandle,
+    session::{GrantId, SessionHandle},
 };
 
 /// How a proxy says that the connection to it is encrypted.
@@ -42,7 +42,11 @@ impl FromRequestParts<App> for Named {
         let Path(id) = Path::<SessionId>::from_request_parts(parts, app).await?;
         let role = parts.extensions.get::<Access>().and_then(|access| access.role_at(&id));
         let session = app.0.sessions.get(&id);
-        session.zip(role).map(|(session, role)| Self(session, role)).ok_or_else(Refusal::session_not_found)
+        let (session, role) = session.zip(role).ok_or_else(Refusal::session_not_found)?;
+        if let Err(refused) = session.admit_request(GrantId::of(&id, role)) {
+            return Err(Refusal::too_often(refused).await);
+        }
+        Ok(Self(session, role))
     }
 }
 

@@ -1,6 +1,6 @@
 //! From an HTTP request to a WebSocket.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc};
 
 use axum::{
     Extension,
@@ -9,7 +9,6 @@ use axum::{
     response::Response,
 };
 use limpet_shared::{ErrorCode, Role, SUBPROTOCOL, SessionId, limits::CLIENT_MESSAGE};
-use tokio::time::sleep;
 use tracing::Instrument;
 
 use super::{App, Peer, api::Named, error::Refusal};
@@ -21,9 +20,6 @@ use crate::{
 /// What a socket reads at first, in bytes: few, because most viewers send a key now and then and each has such a buffer. It grows
 /// for larger messages.
 const READ_BUFFER: usize = 1024;
-
-/// How long the answer to a guest takes that attaches too often: one that does not wait by itself is slowed down.
-const REFUSAL_DELAY: Duration = Duration::from_millis(25);
 
 /// Where a proxy says who asked, itself last.
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -46,10 +42,9 @@ pub(super) async fn attach(
         Refusal::new(ErrorCode::TooManyRequests, "too many viewers are attached; let some of them go")
     })?;
     let visitor = visitor((session.id(), role), peer.map(|Extension(peer)| peer), &headers);
-    if let Err(refused) = session.admit(visitor.grant) {
+    if let Err(refused) = session.admit_viewer(visitor.grant) {
         drop(permit);
-        sleep(REFUSAL_DELAY).await;
-        return Err(Refusal::new(ErrorCode::TooManyRequests, refused.to_string()));
+        return Err(Refusal::too_often(refused).await);
     }
     let span = tracing::info_span!("attachment", session = %session.id());
     let heartbeat = app.0.config.heartbeat;
@@ -79,17 +74,9 @@ fn visitor((session, role): (&SessionId, Role), peer: Option<Peer>, headers: &He
     });
     Visitor {
         role,
-        grant: grant(session, role),
+        grant: GrantId::of(session, role),
         from: from.map(|ip| ip.to_string()).unwrap_or_default(),
         agent: text(&USER_AGENT).unwrap_or_default().to_owned(),
-    }
-}
-
-/// By whose credential somebody with this role attaches: everybody with the same pass has one grant.
-fn grant(session: &SessionId, role: Role) -> GrantId {
-    match role {
-        Role::Owner => GrantId::OWNER,
-        Role::Writer | Role::Reader => GrantId::guest(session, role),
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a request that is refused gets.
 
+use std::time::Duration;
+
 use axum::{
     Json,
     extract::rejection::{BytesRejection, JsonRejection, PathRejection},
@@ -7,8 +9,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use limpet_shared::{ErrorCode, api::ApiError, limits::HTTP_BODY};
+use tokio::time::sleep;
 
-use crate::session::CreateError;
+use crate::session::{CreateError, TooOften};
+
+/// How long the answer to guests takes who come too often.
+const REFUSAL_DELAY: Duration = Duration::from_millis(25);
 
 /// A refusal: a stable name, and a sentence that says what to do.
 #[derive(Debug)]
@@ -27,6 +33,12 @@ impl Refusal {
             ErrorCode::SessionNotFound,
             "there is no such session (any more); see api/sessions for those there are",
         )
+    }
+
+    /// Guests who come too often are answered after a moment: one that does not wait by itself is slowed down.
+    pub(super) async fn too_often(refused: TooOften) -> Self {
+        sleep(REFUSAL_DELAY).await;
+        Self::new(ErrorCode::TooManyRequests, refused.to_string())
     }
 
     /// A body that cannot be read, for which axum found a status and a message.

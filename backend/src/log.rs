@@ -99,12 +99,12 @@ pub enum Claim {
     All,
 }
 
-/// Who reads. Whether the writer waits for guests, the session decides.
+/// The rank of a reader. The session decides by it whether the writer waits for the reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rank {
-    /// One who was invited.
+    /// Reads for a guest, who was invited by a pass.
     Guest,
-    /// One to whom the session belongs.
+    /// Reads for an owner, or for the server itself.
     Owner,
 }
 

@@ -1,11 +1,11 @@
-//! Rates: how much of something is allowed per second, and how much of it at once.
+//! A limit on a rate: an amount per second, and an amount at once.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// A bucket that fills at a steady rate and is emptied by what is done. What is begun may cost more than is in it: the debt is
-/// waited off before the next time.
+/// A bucket that fills at a steady rate. Spending may take out more than is in it; then the next action has to wait until the debt
+/// is paid back.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TokenBucket {
     per_second: u64,
@@ -25,7 +25,7 @@ impl TokenBucket {
         self.full_at = self.full_at.max(now) + self.time_for(tokens);
     }
 
-    /// The moment from which on something may be done: now or earlier as long as a token is left.
+    /// Returns the moment from which on the next action is allowed; it is in the past as long as a token is left.
     pub(crate) fn ready_at(&self) -> Instant {
         self.full_at.checked_sub(self.time_for(self.burst)).unwrap_or(self.full_at)
     }
@@ -39,7 +39,7 @@ impl TokenBucket {
         is_ready
     }
 
-    /// Whether nothing has been spent that has not come back.
+    /// Returns whether all that was spent has come back.
     pub(crate) fn is_full(&self, now: Instant) -> bool {
         self.full_at <= now
     }

@@ -1,4 +1,4 @@
-//! How many snapshots one viewer is drawn, and when.
+//! A limit on the snapshots that are drawn for one viewer.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use tokio::time::Instant;
 
 use crate::token_bucket::TokenBucket;
 
-/// What snapshots for one viewer may hold in the long run, in bytes per second …
+/// The size of the snapshots for one viewer, in bytes per second …
 const SNAPSHOT_BYTES_PER_SECOND: u64 = 4 * 1024 * 1024;
 
-/// … and at once, in bytes: all of a large scrollback, and some.
+/// … and in bytes at once: a large scrollback, and some.
 const SNAPSHOT_BURST_BYTES: u64 = 16 * 1024 * 1024;
 
 /// The shortest time between two answers to `history`, which hold all of the scrollback …

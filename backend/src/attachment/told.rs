@@ -1,4 +1,4 @@
-//! What a viewer has been told last, so that it is told differences only, and of others not too often.
+//! The state that a viewer knows, so that it is told differences only, and of other viewers not too often.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use crate::{
     token_bucket::TokenBucket,
 };
 
-/// What one list of viewers counts for: of these, one a second is told in the long run …
+/// The share of a second that one `viewers` message takes up: so there are four a second …
 const LIST: Duration = Duration::from_millis(250);
 
-/// … or, among many viewers, what each of them counts for: so all of them together are told a hundred times a second.
+/// … or, among many viewers, the share for each of them: so all of them together are sent a hundred a second.
 const LIST_PER_VIEWER: Duration = Duration::from_millis(10);
 
-/// What may be told at once: four lists among few.
+/// The share that may be taken up at once: four messages among few viewers.
 const LISTS_AT_ONCE: Duration = Duration::from_secs(1);
 
 /// That this viewer has the pen, or has it no longer, is told at once, but not more often than this.

@@ -1,4 +1,4 @@
-//! How much work one viewer's messages may make.
+//! A limit on the work that the messages of one viewer cause.
 
 use std::time::Duration;
 
@@ -7,19 +7,19 @@ use tokio::time::Instant;
 
 use crate::token_bucket::TokenBucket;
 
-/// What the messages of one guest may cost in a second, in microseconds of a processor's time as it is estimated here …
+/// The work that the messages of one guest may cause per second, in microseconds of a processor's time as estimated below …
 const GUEST_WORK_MICROS_PER_SECOND: u64 = 50_000;
 
-/// … and those of an owner.
+/// … and the same for an owner.
 const OWNER_WORK_MICROS_PER_SECOND: u64 = 500_000;
 
-/// What they may cost at once: so many seconds' worth. No client that follows output and types or pastes comes near it.
+/// The work they may cause at once, in seconds' worth. A client that follows output, types and pastes does not come near it.
 const BURST_SECONDS: u64 = 10;
 
-/// What an acknowledgement costs, and a frame of input, in microseconds …
+/// The estimated cost of an acknowledgement or a frame of input, in microseconds …
 const MESSAGE_MICROS: u64 = 2;
 
-/// … and anything else, which is read as JSON, and answered or passed on.
+/// … and of any other message, which is parsed as JSON and answered or passed on.
 const CONTROL_MICROS: u64 = 20;
 
 /// Bytes of input that cost a microsecond.
@@ -28,13 +28,13 @@ const INPUT_BYTES_PER_MICRO: u64 = 100;
 /// Bytes of text that cost a microsecond.
 const TEXT_BYTES_PER_MICRO: u64 = 50;
 
-/// A viewer that has used up what it may is not listened to for at least so long, so that it does not wake the server for each message.
+/// The shortest pause for a viewer that has used up its share, so that it does not wake the server for each message.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// A viewer that has sent so much of late sends more than any person or page does.
+/// A viewer that owes this much of its share has sent more than any person or page does.
 const STRAIN: Duration = Duration::from_secs(2);
 
-/// What a viewer's messages may cost.
+/// The share of one viewer.
 #[derive(Debug)]
 pub(super) struct Work(TokenBucket);
 
@@ -62,14 +62,14 @@ impl Work {
         Self(TokenBucket::new(per_second, per_second * BURST_SECONDS, now))
     }
 
-    /// Pays for a message. Gives until when no other one is to be taken, if that is not now.
+    /// Pays for a message. Returns the moment before which the next one must not be taken, if it is in the future.
     pub(super) fn pay(&mut self, cost: Cost, now: Instant) -> Option<Instant> {
         self.0.spend(cost.micros(), now);
         let ready_at = self.0.ready_at();
         (ready_at > now).then(|| ready_at.max(now + PAUSE))
     }
 
-    /// Whether so much has come that frames are better taken together.
+    /// Returns whether so many messages have come that frames are better taken together.
     pub(super) fn is_strained(&self, now: Instant) -> bool {
         !self.0.is_full(now + STRAIN)
     }

@@ -1,4 +1,4 @@
-//! Whose credential a viewer came with.
+//! The credential that a viewer came with.
 
 use limpet_shared::{Role, SessionId, ViewerId};
 use sha2::{Digest, Sha256};
@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct GrantId(Option<[u8; 16]>);
 
-/// Tells from a [`ViewerId`] alone which guests' grant it belongs to. Grants may share one by chance, and then share a quota.
+/// The part of a [`ViewerId`] that names the guests' grant it belongs to. Two grants may have the same by chance, and then share a quota.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct GrantTag([u8; 4]);
 
@@ -16,10 +16,10 @@ pub(super) struct GrantTag([u8; 4]);
 const VERSION: u8 = 8;
 
 impl GrantId {
-    /// The owner's.
+    /// The owner's grant.
     pub const OWNER: Self = Self(None);
 
-    /// That of somebody who has this role at a session: guests with the same pass have one grant.
+    /// The grant of a client that has this role at a session. Guests with the same pass share one.
     #[must_use]
     pub fn of(session: &SessionId, role: Role) -> Self {
         if role == Role::Owner {
@@ -31,7 +31,7 @@ impl GrantId {
         Self(Some(first(digest)))
     }
 
-    /// The id by which the session knows a viewer that calls itself `claimed`. The owner's are taken as they are.
+    /// Derives the id by which the session knows a viewer that calls itself `claimed`. Ids of owners are taken as they are.
     #[must_use]
     pub fn viewer(&self, claimed: ViewerId) -> ViewerId {
         let Some(grant) = self.0 else { return claimed };
@@ -47,7 +47,7 @@ impl GrantId {
 }
 
 impl GrantTag {
-    /// That of a viewer as the session knows it; `None` for the owner's.
+    /// Returns the tag in a viewer's id as the session knows it; `None` for an owner.
     pub(super) fn of(viewer: ViewerId) -> Option<Self> {
         let bytes = viewer.as_bytes();
         (bytes[6] >> 4 == VERSION).then(|| Self([bytes[0], bytes[1], bytes[2], bytes[3]]))

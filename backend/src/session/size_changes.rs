@@ -1,4 +1,4 @@
-//! When a session's terminal gets another size.
+//! A limit on the rate at which a session's terminal changes its size.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ pub(super) struct SizeChanges {
     is_due: bool,
     /// What was asked for by `PATCH`.
     asked: Option<Winsize>,
-    /// Who waits for that to be in force.
+    /// Requests that are answered once that size is in force.
     waiting: Vec<oneshot::Sender<()>>,
 }
 

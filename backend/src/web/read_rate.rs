@@ -1,4 +1,4 @@
-//! How much is read of one connection.
+//! A limit on the rate at which one connection is read.
 
 use std::{
     pin::Pin,
@@ -10,19 +10,19 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::token_bucket::TokenBucket;
 
-/// What is read of a connection in the long run, in bytes per second: more than any program reads of what is pasted …
+/// The most that is read of a connection, in bytes per second …
 const MAX_BYTES_PER_SECOND: u64 = 8 * 1024 * 1024;
 
-/// … and at once, in bytes.
+/// … and in bytes at once: far more than is pasted.
 const BURST_BYTES: u64 = 32 * 1024 * 1024;
 
-/// What is read before others get their turn, in bytes. It may be thousands of frames that never make a message.
+/// Bytes that are read before other tasks get their turn. They may hold thousands of frames that never make a message.
 const TURN_BYTES: usize = 16 * 1024;
 
-/// A connection that has used up what it may is not read from for at least so long.
+/// The shortest pause for a connection that has used up its share.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Slows down a peer that sends without end. No layer above could: what is no message is not told there.
+/// Slows down a peer that sends without end. No layer above can: frames that make no message are not visible there.
 #[derive(Debug)]
 pub(super) struct ReadRate {
     bucket: TokenBucket,

@@ -5,15 +5,18 @@
 //! socket. The *server* is its child and does everything else; it borrows what the keeper holds, by descriptors of its own.
 //! When it is killed the keeper starts it again, and it goes on with what it finds. An upgrade is the same with another binary.
 //!
-//! * [`supervise`] is the keeper's process: [`binary`] starts servers, [`control`] hears `limpet upgrade`.
+//! * [`supervise`] is the keeper's process: [`binary`] starts servers, [`control`] hears `limpet upgrade` and `limpet link`, which [`ask`]
+//!   for something by a socket in one of the [`folders`].
 //! * [`keep`] carries out what a server asks for, [`kept`] is what is kept of one session, and [`process`] the program in it.
 //! * [`store`] is where all of that outlives even the keeper, if there is a service manager that has room for it.
 //! * [`wire`] says what the two say to each other, over a [`socket`] that passes descriptors.
 //! * [`link`] and [`child`] are the server's side of it.
 
+mod ask;
 mod binary;
 mod child;
 mod control;
+pub(crate) mod folders;
 mod keep;
 mod kept;
 mod link;
@@ -43,11 +46,12 @@ use nix::{
 pub(crate) use self::kept::pipe;
 pub(crate) use self::wire::Start;
 pub use self::{
+    ask::{AskError, link, upgrade},
     child::{Child, Onlooker},
-    control::{UpgradeError, upgrade},
     link::{Connected, Estate, Held, Left, Life, Link},
 };
 use self::{keep::Keeper, store::Store, supervise::Supervisor};
+use crate::pty::Login;
 
 /// Tells a process that it is a server with a keeper, by its environment. Programs do not get to see it.
 const KEPT: &str = "LIMPET_KEPT";
@@ -68,7 +72,8 @@ pub fn run() -> io::Result<u8> {
     signals.thread_block()?;
     let _ = nix::sys::prctl::set_name(NAME);
     let (store, nofile) = (Store::find(), raise_open_files());
-    let keeper = Keeper::new(store, nofile, store::found(store)?);
+    let found = store::found(store)?;
+    let keeper = Keeper::new(store, (nofile, Login::find()), found);
     Supervisor::new(keeper, &env::current_exe()?)?.run(signals)
 }
 

@@ -8,7 +8,7 @@
 //! * `state`: what is on the disk of sessions, to start them again after a reboot.
 //! * [`session`]: one program, its actor, and the registry of all of them.
 //! * [`attachment`]: one viewer of one session, over one WebSocket.
-//! * [`config`], [`auth`]: what the server was told, and who may use it.
+//! * [`config`], [`auth`]: what the server was told, and who may use it; [`trust`]: whose files it believes.
 //! * [`web`]: HTTP, from the accepted connection to the page's files.
 //! * [`threads`]: what it all runs on.
 //! * [`serve`]: all of it together; [`link`], [`browser`] and [`logging`] speak to who started it.
@@ -28,4 +28,5 @@ pub mod serve;
 pub mod session;
 mod state;
 pub mod threads;
+pub mod trust;
 pub mod web;

@@ -3,8 +3,10 @@
 use std::{os::fd::OwnedFd, process::ExitCode};
 
 use limpet::{
-    config::{Args, Command, Config},
-    keeper, logging, serve,
+    config::{Args, Command, ConfigError, LinkArgs},
+    keeper,
+    link::Links,
+    logging, serve,
 };
 
 /// What shells take for wrong usage.
@@ -17,6 +19,7 @@ fn main() -> ExitCode {
             Ok(outcome) => say(&outcome),
             Err(error) => fail(1, &error.to_string()),
         },
+        Command::Link(args) => print_link(&args),
     }
 }
 
@@ -39,15 +42,23 @@ fn serve_or_keep(args: Args) -> ExitCode {
 fn serve(args: Args, keeper: OwnedFd) -> ExitCode {
     // What is no UTF-8 is refused as every other token with odd characters is.
     let token = std::env::var_os("LIMPET_TOKEN").map(|token| token.to_string_lossy().into_owned());
-    let config = match Config::new(args, token.as_deref()) {
-        Ok(config) => config,
-        Err(error) => return fail(USAGE, &error.to_string()),
-    };
     // The keeper takes a closed connection for the end, and what went wrong is yet to be said.
     let _until_the_end = keeper.try_clone();
-    match serve::run(config, keeper) {
+    match serve::run(args, token, keeper) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<ConfigError>() => fail(USAGE, &format!("{error:#}")),
         Err(error) => fail(1, &format!("{error:#}")),
+    }
+}
+
+fn print_link(args: &LinkArgs) -> ExitCode {
+    let link = match keeper::link(args.pid) {
+        Ok(link) => link,
+        Err(error) => return fail(1, &error.to_string()),
+    };
+    match Links::from_text(&link).and_then(|links| links.print(args.format)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(1, &format!("could not print the link: {error}")),
     }
 }
 

@@ -5,13 +5,16 @@
 //!
 //! * [`start`] opens a pty and starts a program on it, consuming the slave side on the way, so that the end of the program is the
 //!   end of the output.
+//! * `login` says what programs find of their user, and `withheld` what they do not find of limpet's own surroundings.
 //! * [`process_session`] ends everything that runs in the terminal: hang-up, and a bounded ladder to `SIGKILL`.
 //!
 //! Whose child the program is, and who else holds the master side, is said in [`crate::keeper`].
 
+mod login;
 pub(crate) mod process_session;
 mod spawn;
 pub(crate) mod sys;
+mod withheld;
 
 use std::{
     io,
@@ -31,7 +34,10 @@ use nix::{
 };
 use tokio::io::{Interest, unix::AsyncFd};
 
-pub use self::spawn::{Program, SpawnError, Started, start};
+pub use self::{
+    login::Login,
+    spawn::{Program, SpawnError, Started, enter, start},
+};
 
 /// What a read of the terminal brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

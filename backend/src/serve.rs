@@ -16,13 +16,14 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     time::timeout,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
-    browser::{self, Opened},
-    config::Config,
+    browser,
+    config::{Args, Config, Token},
     keeper::{Connected, Estate, Left, Link},
     link::Links,
+    pty::Login,
     session::{Sessions, SpawnDefaults},
     threads::Threads,
     web::{self, App, Listener},
@@ -34,13 +35,14 @@ const LINGER: Duration = Duration::from_secs(4);
 /// How long viewers have to part before another server takes over.
 const PARTING: Duration = Duration::from_millis(500);
 
-/// Runs the server until it is told to end by `SIGTERM` or `SIGINT`. Its keeper is at the other end of `socket`.
+/// Runs the server until it is told to end by `SIGTERM` or `SIGINT`. Its keeper is at the other end of `socket`; `token` is what
+/// `LIMPET_TOKEN` says.
 ///
 /// # Errors
 /// When it cannot start, for it has no runtime or cannot listen, and when a second signal does not let it end in order.
-pub fn run(config: Config, socket: OwnedFd) -> anyhow::Result<()> {
-    let threads = Threads::start(config.worker_threads).context("could not start the server's threads")?;
-    let ended = threads.run(serve(config, socket, threads.floods()));
+pub fn run(args: Args, token: Option<String>, socket: OwnedFd) -> anyhow::Result<()> {
+    let threads = Threads::start(args.worker_threads).context("could not start the server's threads")?;
+    let ended = threads.run(serve(args, token, socket, threads.floods()));
     if let Ok(End::Leaves) = ended {
         // Whatever would be dropped now is to go on, in another process.
         process::exit(0);
@@ -76,21 +78,36 @@ struct Record {
     token: String,
 }
 
-async fn serve(mut config: Config, socket: OwnedFd, floods: Option<Handle>) -> anyhow::Result<End> {
+async fn serve(
+    args: Args,
+    token: Option<String>,
+    socket: OwnedFd,
+    floods: Option<Handle>,
+) -> anyhow::Result<End> {
     let Connected { link: keeper, estate, is_stored } =
         Link::connect(socket).await.context("could not reach the process that keeps sessions")?;
     let mut signals = Signals::watch().context("could not watch for signals")?;
     let is_first = estate.is_none();
-    let saving = config.saving().context("--state-dir")?;
-    let (listener, left) = if let Some(Estate { record, listener, sessions }) = estate {
+    let (config, listener, left) = if let Some(Estate { record, listener, sessions }) = estate {
         let record: Record =
             serde_json::from_str(&record).context("could not read what an earlier server has left")?;
-        config.keep_token(&record.token);
+        let predecessor = Token::new(&record.token).context("an earlier server has left no token")?;
+        let config = Config::of_successor(args, token.as_deref(), predecessor);
         let listener = listener.context("an earlier server has left no socket")?;
-        (Listener::take_over(listener).context("could not go on listening")?, sessions)
+        (config, Listener::take_over(listener).context("could not go on listening")?, sessions)
     } else {
+        let config = Config::new(args, token.as_deref())?;
         let address = config.listen;
-        (Listener::bind(address).await.map_err(|error| cannot_listen(address, &error))?, Vec::new())
+        let listener = Listener::bind(address).await.map_err(|error| cannot_listen(address, &error))?;
+        (config, listener, Vec::new())
+    };
+    let saving = match config.saving() {
+        // Sessions that run count more than those that might be restored.
+        Err(error) if !is_first => {
+            tracing::error!(%error, "could not go on with --state-dir; nothing is saved");
+            None
+        }
+        saving => saving.context("--state-dir")?,
     };
     let links = Links::new(&config, listener.address().context("could not tell where it listens")?);
     let sessions = sessions(&config, (&keeper, floods), left).await;
@@ -103,10 +120,15 @@ async fn serve(mut config: Config, socket: OwnedFd, floods: Option<Handle>) -> a
     let shutdown = CancellationToken::new();
     let app = App::new(config.clone(), sessions.clone(), shutdown.clone());
     let record = serde_json::to_string(&Record { token: config.token.reveal().to_owned() })?;
-    keeper.serving(record, listener.socket()).await.context("could not tell its keeper that it serves")?;
-
-    // Until the end, since the browser takes its time.
-    let _opened = if is_first { announce(&config, &links) } else { None };
+    keeper
+        .serving(record, links.to_text(), listener.socket())
+        .await
+        .context("could not tell its keeper that it serves")?;
+    browser::remove_leftovers();
+    if is_first {
+        announce(&config, &links);
+    }
+    let _opened = (is_first && config.open).then(|| AbortOnDropHandle::new(tokio::spawn(open(links))));
     let mut serving = pin!(web::serve(listener, app));
     let how = tokio::select! {
         () = &mut serving => End::Over,
@@ -134,9 +156,15 @@ async fn serve(mut config: Config, socket: OwnedFd, floods: Option<Handle>) -> a
 
 /// The registry, with the sessions that an earlier server has left.
 async fn sessions(config: &Config, (keeper, floods): (&Link, Option<Handle>), left: Vec<Left>) -> Sessions {
+    let login = Login::find();
+    if let (None, Some(shell)) = (&config.command, login.refused_shell()) {
+        let (refused, instead) = (shell.display(), login.shell());
+        tracing::warn!("{refused} is no shell to work in; sessions run {} instead", instead.display());
+    }
     let defaults = SpawnDefaults {
         command: config.command.clone(),
         cwd: config.cwd.clone(),
+        login,
         sizing: config.sizing,
         flow: config.flow,
     };
@@ -162,21 +190,24 @@ fn cannot_listen(address: SocketAddr, error: &io::Error) -> anyhow::Error {
     anyhow!("could not listen on {address}: {error}; {advice}")
 }
 
-/// Prints the link, and what it puts at risk, and opens it. The server runs all the same if none of that can be done.
-fn announce(config: &Config, links: &Links) -> Option<Opened> {
+/// Prints the link, and what it puts at risk. The server runs all the same if that cannot be done.
+fn announce(config: &Config, links: &Links) {
+    if let Some(path) = &config.made_token_file {
+        tracing::warn!("made {} with a new token; from now on the link stays the same", path.display());
+    }
     if let Some(risk) = links.risk() {
         tracing::warn!("{risk}");
     }
-    if let Err(error) = links.print(config) {
+    if let Err(error) = links.announce(config.format) {
         tracing::warn!(%error, "could not print the link");
     }
-    config
-        .open
-        .then(|| browser::open(links.first()))?
-        .inspect_err(|error| {
-            tracing::warn!(%error, "could not open a browser; open the link by hand");
-        })
-        .ok()
+}
+
+/// Opens the link in a browser.
+async fn open(links: Links) {
+    if let Err(error) = browser::open(&links.first()).await {
+        tracing::warn!(%error, "could not open a browser; open the link by hand");
+    }
 }
 
 /// The signals that end the server.

@@ -1,6 +1,6 @@
 //! Sessions: one program on one pty each, with its output log; they live on without viewers.
 //!
-//! * [`registry`] holds them all, makes them as [`plan`] says, and forgets them.
+//! * [`registry`] holds them all, makes them as [`plan`] says, and forgets them. [`start_directory`] is where their programs start.
 //! * [`actor`] is the one task that owns a session's pty and child, [`request`] what it can be asked. [`output`] brings what the program prints into the
 //!   log, [`flow`] decides when that has to wait, [`input`]
 //!   numbers what viewers type, [`display`] is the session's screen.
@@ -28,6 +28,7 @@ mod restoring;
 mod saving;
 mod seats;
 mod sizing;
+mod start_directory;
 mod status;
 
 pub(crate) use self::saving::Saving;

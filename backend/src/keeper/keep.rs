@@ -15,6 +15,7 @@ use super::{
     store::{Found, Part, Shelf, Store},
     wire::{Answer, FORMAT, Numbered, Order, Report},
 };
+use crate::pty::Login;
 
 /// All that outlives a server.
 #[derive(Debug, Default)]
@@ -23,10 +24,14 @@ pub(super) struct Keeper {
     /// What the server wants the next one to know, and where it listens.
     record: Option<String>,
     listener: Option<OwnedFd>,
+    /// What `limpet link` is told.
+    link: Option<String>,
     /// Programs that were killed, each with its pidfd.
     dying: Vec<(OwnedFd, Process)>,
     /// The limits of open files that programs start with.
     nofile: Option<(u64, u64)>,
+    /// Whose environment they get.
+    login: Login,
     store: Store,
     /// Where that of it is stored that belongs to no session.
     shelf: Shelf,
@@ -38,11 +43,11 @@ impl Keeper {
     /// Goes on with what was `found` in the store.
     pub(super) fn new(
         store: Store,
-        nofile: Option<(u64, u64)>,
+        (nofile, login): (Option<(u64, u64)>, Login),
         found: BTreeMap<Option<SessionId>, Found>,
     ) -> Self {
         let shelf = Shelf::new(store, None);
-        let mut keeper = Self { nofile, store, shelf, ..Self::default() };
+        let mut keeper = Self { nofile, login, store, shelf, ..Self::default() };
         for (session, mut found) in found {
             if session.is_some() {
                 match Keep::adopt(&mut found) {
@@ -77,6 +82,11 @@ impl Keeper {
         self.record.is_some()
     }
 
+    /// What the server wants `limpet link` to be told.
+    pub(super) fn link(&self) -> Option<&str> {
+        self.link.as_deref()
+    }
+
     pub(super) fn sessions(&self) -> usize {
         self.sessions.len()
     }
@@ -103,13 +113,15 @@ impl Keeper {
             socket::send(server, &Numbered { number, what: Report::Answer(answer) }, descriptors)
         };
         match order {
-            Order::Serving { record } => {
+            Order::Serving { record, link } => {
+                self.link = Some(link).filter(|link| !link.is_empty());
                 self.serving(record, descriptors.into_iter().next())?;
                 answer(Answer::Kept, &[])?;
             }
             Order::Start { session, program, size, tail, record } => {
                 let place = Shelf::new(self.store, Some(session.clone()));
-                match Keep::start((session, record, place), &program.into_program(self.nofile), size, tail) {
+                let program = program.into_program(self.nofile);
+                match Keep::start((session, record, place), (&program, &self.login), size, tail) {
                     Ok(keep) => {
                         let pid = keep.pid();
                         keep.lend(|descriptors| answer(Answer::Started { pid }, descriptors))?;

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     log,
-    pty::{self, Program, SpawnError, Started},
+    pty::{self, Login, Program, SpawnError, Started},
 };
 
 /// One session.
@@ -48,13 +48,13 @@ impl Keep {
     /// Starts a program. What is kept is put on the shelf as well.
     pub(super) fn start(
         (session, record, mut shelf): (SessionId, String, Shelf),
-        program: &Program,
+        (program, login): (&Program, &Login),
         size: Winsize,
         tail: usize,
     ) -> Result<Self, SpawnError> {
         let memory = log::memory(tail).map_err(SpawnError::Open)?;
         let pipe = pipe().map_err(SpawnError::Open)?;
-        let Started { master, child } = pty::start(program, size)?;
+        let Started { master, child } = pty::start(program, size, login)?;
         let pid = child.id().cast_signed();
         let process = Process::Own(child);
         let kept = Kept { session, record, pid, exit: None, is_reaped: false, has_checkpoint: false };

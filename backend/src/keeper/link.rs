@@ -213,12 +213,12 @@ impl Link {
         }
     }
 
-    /// Has the keeper keep a text of the server's own, and its listening socket, and waits until it does.
+    /// Has the keeper keep a text of the server's own, that of its link, and its listening socket, and waits until it does.
     ///
     /// # Errors
     /// When the keeper is gone.
-    pub async fn serving(&self, record: String, listener: BorrowedFd<'_>) -> io::Result<()> {
-        match self.ask_with(Order::Serving { record }, &[listener]).await? {
+    pub async fn serving(&self, record: String, link: String, listener: BorrowedFd<'_>) -> io::Result<()> {
+        match self.ask_with(Order::Serving { record, link }, &[listener]).await? {
             (Answer::Kept, _) => Ok(()),
             (answer, _) => Err(unexpected(&answer)),
         }

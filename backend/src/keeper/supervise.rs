@@ -15,7 +15,7 @@ use std::{
     io,
     os::{
         fd::{AsFd, BorrowedFd},
-        unix::{net::UnixListener, process::ExitStatusExt},
+        unix::process::ExitStatusExt,
     },
     path::Path,
     process::ExitStatus,
@@ -35,7 +35,7 @@ use sd_notify::NotifyState;
 use self::upgrade::{Stage, Upgrade};
 use super::{
     binary::{Binary, Server},
-    control,
+    control::{self, Asked, Control, Outcome, Wish},
     keep::Keeper,
     socket::{self, Room},
     store,
@@ -68,12 +68,11 @@ pub(super) struct Supervisor {
 /// What there is to do.
 enum Event {
     Signal(Signal),
-    Control,
     /// The server has something to say, or has ended.
     Server,
     /// The same of the one that is to take its place.
     New,
-    /// Something that was waited for in vain, or a killed program that has ended.
+    /// Something that is looked at each time, as whoever wants something.
     Other,
 }
 
@@ -103,20 +102,19 @@ impl Supervisor {
     /// Keeps until all is over, and gives the code to end with.
     pub(super) fn run(mut self, signals: SigSet) -> io::Result<u8> {
         let signals = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
-        let control = control::listen().inspect_err(|error| {
-            tracing::warn!(%error, "could not listen for `limpet upgrade`; SIGUSR2 does the same");
-        });
-        let control = control.ok();
+        let mut control = Control::listen();
         loop {
-            for event in self.wait(&signals, control.as_ref())? {
+            for event in self.wait(&signals, &control)? {
                 match event {
                     Event::Signal(Signal::SIGUSR2) => self.begin_upgrade(None),
                     Event::Signal(signal) => self.ask_to_end(signal),
-                    Event::Control => self.accept(control.as_ref()),
                     Event::Server => self.hear_server(),
                     Event::New => self.hear_new(),
                     Event::Other => self.keeper.reap_dying(),
                 }
+            }
+            for asked in control.hear() {
+                self.answer(asked);
             }
             self.mind_the_time();
             if let Some(status) = self.server_ended()
@@ -129,11 +127,9 @@ impl Supervisor {
         }
     }
 
-    fn wait(&self, signals: &SignalFd, control: Option<&UnixListener>) -> io::Result<Vec<Event>> {
+    fn wait(&self, signals: &SignalFd, control: &Control) -> io::Result<Vec<Event>> {
         let mut sources: Vec<(BorrowedFd<'_>, fn() -> Event)> = vec![(signals.as_fd(), || Event::Other)];
-        if let Some(control) = control {
-            sources.push((control.as_fd(), || Event::Control));
-        }
+        sources.extend(control.sources().map(|fd| (fd, (|| Event::Other) as fn() -> Event)));
         if let Some(server) = &self.server {
             if !server.has_hung_up {
                 sources.push((server.socket.as_fd(), || Event::Server));
@@ -146,7 +142,7 @@ impl Supervisor {
         sources.extend(self.keeper.dying().map(|pidfd| (pidfd, (|| Event::Other) as fn() -> Event)));
         let mut fds: Vec<PollFd<'_>> =
             sources.iter().map(|(fd, _)| PollFd::new(*fd, PollFlags::POLLIN)).collect();
-        match poll(&mut fds, self.timeout()) {
+        match poll(&mut fds, self.timeout(control)) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(error) => return Err(error.into()),
         }
@@ -160,8 +156,9 @@ impl Supervisor {
     }
 
     /// How long nothing can happen by itself.
-    fn timeout(&self) -> PollTimeout {
-        let deadlines = [self.again_at, self.upgrade.as_ref().map(|upgrade| upgrade.deadline)];
+    fn timeout(&self, control: &Control) -> PollTimeout {
+        let upgrade = self.upgrade.as_ref().map(|upgrade| upgrade.deadline);
+        let deadlines = [self.again_at, upgrade, control.deadline()];
         let Some(next) = deadlines.into_iter().flatten().min() else { return PollTimeout::NONE };
         let left = next.saturating_duration_since(Instant::now()) + Duration::from_millis(1);
         PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
@@ -182,12 +179,22 @@ impl Supervisor {
         }
     }
 
-    fn accept(&mut self, control: Option<&UnixListener>) {
-        let accepted = control.map(control::accept);
-        match accepted {
-            Some(Ok(Some(stream))) => self.begin_upgrade(Some(stream)),
-            Some(Err(error)) => tracing::debug!(%error, "could not hear who connected"),
-            Some(Ok(None)) | None => {}
+    fn answer(&mut self, Asked { wish, stream, is_from_session }: Asked) {
+        match wish {
+            Wish::Upgrade => self.begin_upgrade(Some(stream)),
+            Wish::Link if is_from_session => control::answer(
+                stream,
+                &Outcome::refused(
+                    "limpet's own terminals cannot print its link, since it would make an owner of every guest who can type; run this in another terminal",
+                ),
+            ),
+            Wish::Link => control::answer(
+                stream,
+                &self.keeper.link().map_or_else(
+                    || Outcome::refused("limpet is still starting; try again"),
+                    |link| Outcome { is_done: true, message: link.to_owned() },
+                ),
+            ),
         }
     }
 

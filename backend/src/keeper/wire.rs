@@ -26,8 +26,13 @@ pub(super) struct Numbered<T> {
 pub(super) enum Order {
     /// First of all: it is there. What is kept follows as its answer, once it is the only server.
     Hello { format: u32, version: String },
-    /// It serves. Keep this text for the next one, and the listening socket, if that comes with it. Answered by [`Answer::Kept`].
-    Serving { record: String },
+    /// It serves. Keep this text for the next one, that of the link for who asks for it, and the listening socket, if that comes with it.
+    /// Answered by [`Answer::Kept`].
+    Serving {
+        record: String,
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        link: String,
+    },
     /// Start a program on a terminal, make memory for its output, and keep this text of its session. Answered by [`Answer::Started`].
     Start {
         session: SessionId,
@@ -225,6 +230,7 @@ mod tests {
         for line in [
             r#"{"number":1,"what":{"hello":{"format":1,"version":"0.1.0"}}}"#,
             r#"{"number":0,"what":{"serving":{"record":"text"}}}"#,
+            r#"{"number":0,"what":{"serving":{"record":"text","link":"text"}}}"#,
             r#"{"number":2,"what":{"start":{"session":"a","program":{"file":"sh","argv0":[45,255],"args":["-c","x"],"cwd":"/tmp","env":{"A":"b"}},"size":{"cols":80,"rows":24},"tail":4194304}}}"#,
             r#"{"number":2,"what":{"start":{"session":"a","program":{"file":"sh","argv0":"sh","args":[],"cwd":null,"env":{}},"size":{"cols":80,"rows":24},"tail":0,"record":"text"}}}"#,
             r#"{"number":3,"what":{"reap":{"session":"a"}}}"#,

@@ -145,11 +145,11 @@ impl Sessions {
         self.begin((SessionId::from_random(random::bytes()), now()), plan, |_| Vec::new()).await
     }
 
-    /// Starts a program in a session of its own. `before` is output that is shown before the program's.
+    /// Starts a program in a session of its own. `before` is output that is shown before the plan's note and the program's own.
     pub(super) async fn begin(
         &self,
         (id, created): (SessionId, u64),
-        Plan { program, size, title, rules }: Plan,
+        Plan { program, size, title, rules, note }: Plan,
         before: impl FnOnce(Limits) -> Vec<u8>,
     ) -> Result<SessionHandle, CreateError> {
         let room = self.make_room().await?;
@@ -164,7 +164,8 @@ impl Sessions {
             Display::new(size, self.0.limits.scrollback, log.clone()),
             Keeping::new(self.0.keeper.clone(), id.clone(), size, self.0.limits.tail),
         );
-        writer.append(&before(self.0.limits), |output| display.take(output, false));
+        let shown = [before(self.0.limits), note].concat();
+        writer.append(&shown, |output| display.take(output, false));
         let known = (id, epoch, created);
         let living = Living::new(held.life, input).map_err(SpawnError::Open)?;
         let session = self.open(known, (program, status), living, ((writer, log), display, keeping));
@@ -172,6 +173,11 @@ impl Sessions {
         drop(room);
         tracing::info!(session = %session.id(), program = %session.shared().program.name(), "opened");
         Ok(session)
+    }
+
+    /// What is started when nobody says otherwise.
+    pub(super) fn defaults(&self) -> &SpawnDefaults {
+        &self.0.defaults
     }
 
     /// Goes on with the sessions that an earlier server has left. Gives those with which that cannot be done. To be called within

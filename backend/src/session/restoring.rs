@@ -1,10 +1,10 @@
 //! Sessions are started again after everything of them has ended, and show what was there before.
 
-use std::path::{Path, PathBuf};
-
 use limpet_shared::{SessionId, Winsize};
 
-use super::{CreateError, Limits, Saving, SessionHandle, Sessions, plan::Plan};
+use super::{
+    CreateError, Limits, Saving, SessionHandle, Sessions, plan::Plan, start_directory::StartDirectory,
+};
 use crate::{log, pty::Program, screen::Screen, state::Saved};
 
 /// What was there before may take so much of what is kept of a session's output.
@@ -61,9 +61,11 @@ impl Sessions {
         screen: &[u8],
     ) -> Result<SessionHandle, CreateError> {
         let mut program: Program = saved.program.into_program(None);
-        program.cwd = program.cwd.and_then(|cwd| nearest(&cwd));
+        let directory = StartDirectory::choose(program.cwd.as_deref(), self.defaults().login.home());
+        let note = directory.output();
+        program.cwd = Some(directory.path);
         let (size, rules) = (saved.size.checked()?, (saved.sizing, saved.flow));
-        let plan = Plan { program, size, title: saved.title, rules };
+        let plan = Plan { program, size, title: saved.title, rules, note };
         let before = |Limits { tail, scrollback, .. }: Limits| {
             picture(screen, size, scrollback, tail.max(log::MIN_TAIL) / SHARE)
         };
@@ -74,11 +76,6 @@ impl Sessions {
 fn put_aside(saving: &Saving, session: &SessionId, error: &RestoreError) {
     let file = saving.dir.put_aside(session);
     tracing::error!(%session, %error, file = %file.display(), "could not restore a session; what is known of it stays in its file");
-}
-
-/// This directory, or what is left of its path.
-fn nearest(directory: &Path) -> Option<PathBuf> {
-    directory.ancestors().find(|directory| directory.is_dir()).map(Path::to_owned)
 }
 
 /// Output that draws what an earlier screen has shown, in `most` bytes at most, without its oldest rows if need be; a new program's

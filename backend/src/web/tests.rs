@@ -19,7 +19,7 @@ use crate::{
     session::{Sessions, SpawnDefaults},
 };
 
-const TOKEN: &str = "0123456789abcdef";
+const TOKEN: &str = "9f86d081884c7d65";
 
 fn app(words: &[&str]) -> App {
     let config = Config::new(Args::try_from_words(words).unwrap(), Some(TOKEN)).unwrap();
@@ -48,7 +48,7 @@ async fn body(response: Response) -> Vec<u8> {
 }
 
 fn bearer() -> (&'static str, &'static str) {
-    ("authorization", "Bearer 0123456789abcdef")
+    ("authorization", "Bearer 9f86d081884c7d65")
 }
 
 const JSON: (&str, &str) = ("content-type", "application/json");
@@ -74,7 +74,7 @@ async fn a_refusal_says_why_in_json() {
         (post.clone(), "/api/login", &[JSON], r#"{"token":"wrong"}"#, 401, ErrorCode::Unauthorized),
         (post.clone(), "/api/login", &[JSON], r#"{"token":1}"#, 400, ErrorCode::BadRequest),
         (post.clone(), "/api/login", &[JSON], "{", 400, ErrorCode::BadRequest),
-        (post.clone(), "/api/login", &[], r#"{"token":"0123456789abcdef"}"#, 400, ErrorCode::BadRequest),
+        (post.clone(), "/api/login", &[], r#"{"token":"9f86d081884c7d65"}"#, 400, ErrorCode::BadRequest),
         (post.clone(), "/api/login", &[JSON], &large, 413, ErrorCode::BodyTooLarge),
         (post.clone(), "/api/sessions", &[bearer(), JSON], &large, 413, ErrorCode::BodyTooLarge),
         (post.clone(), "/api/sessions", &[bearer()], r#"{"cols":80}"#, 400, ErrorCode::BadRequest),
@@ -110,7 +110,7 @@ async fn a_refusal_says_why_in_json() {
 #[tokio::test]
 async fn the_token_is_traded_for_a_cookie() {
     let app = app(&["--base-path", "/a"]);
-    let login = r#"{"token":"0123456789abcdef"}"#;
+    let login = r#"{"token":"9f86d081884c7d65"}"#;
     let response =
         send(&app, request(Method::POST, "/a/api/login", &[JSON, ("x-forwarded-proto", "https")], login))
             .await;

@@ -49,7 +49,7 @@ impl Supervisor {
         let refuse = |asked_by: Option<UnixStream>, message: String| {
             tracing::error!("{message}");
             if let Some(stream) = asked_by {
-                control::answer(stream, &Outcome { is_done: false, message });
+                control::answer(stream, &Outcome::refused(message));
             }
         };
         if self.upgrade.is_some() || self.is_ending {
@@ -71,7 +71,7 @@ impl Supervisor {
         let message = format!("{why}; limpet goes on as {}", self.version);
         tracing::error!("{message}");
         if let Some(stream) = asked_by {
-            control::answer(stream, &Outcome { is_done: false, message });
+            control::answer(stream, &Outcome::refused(message));
         }
     }
 

@@ -1,0 +1,164 @@
+//! How hard a chosen secret is to guess, roughly.
+//!
+//! What a person would type without thinking is worth little, however long it is: repetitions, rows of the keyboard, the words that
+//! everybody takes. The rest counts as if it were random. So this refuses what is weak on sight, and is no proof of strength.
+
+/// What the attempt to guess a token must take at least, in bits: 16 random hexadecimal digits have 64.
+const MIN_BITS: u32 = 56;
+
+/// What a known word or row is worth, wherever and however long it is.
+const KNOWN_BITS: u32 = 8;
+
+/// What a repetition of something that came before is worth.
+const REPEATED_BITS: u32 = 5;
+
+/// What stands between words is worth that much.
+const SEPARATOR_BITS: u32 = 1;
+
+/// The shortest part of a row, or repetition, that counts as one. Shorter ones are found in any random text.
+const MIN_RUN: usize = 3;
+
+/// Rows that are typed along, in both directions.
+const ROWS: [&str; 13] = [
+    "01234567890123456789",
+    "0123456789abcdef0123456789abcdef",
+    "abcdefghijklmnopqrstuvwxyz",
+    "qwertyuiop",
+    "asdfghjkl",
+    "zxcvbnm",
+    "qwertzuiop",
+    "yxcvbnm",
+    "azertyuiop",
+    "qsdfghjklm",
+    "1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol0p",
+    "qazwsxedcrfvtgbyhnujmikolp",
+    "1q2w3e4r5t6z7u8i9o0p1q2w3e4r5t6y7u8i9o0p",
+];
+
+/// Words that everybody takes, and limpet's own.
+const WORDS: [&str; 60] = [
+    "abc123", "access", "admin", "apple", "arch", "baseball", "batman", "changeme", "computer", "container", "debian",
+    "default", "demo", "docker", "donald", "dragon", "example", "flower", "football", "freedom", "github", "google",
+    "guest", "hello", "iloveyou", "internet", "letmein", "limpet", "linux", "login", "love", "master", "michael",
+    "monkey", "mynoob", "ninja", "pass", "passw0rd", "password", "princess", "root", "secret", "secure", "server",
+    "shadow", "shell", "starwars", "summer", "sunshine", "superman", "system", "temp", "terminal", "test", "token",
+    "trustno1", "ubuntu", "user", "welcome", "winter",
+];
+
+/// Whether a token can be guessed by trying what people choose.
+pub(super) fn is_weak(token: &str) -> bool {
+    bits(token) < MIN_BITS
+}
+
+/// What it takes to guess a text of ASCII characters, as an estimate in bits.
+fn bits(token: &str) -> u32 {
+    let text = token.to_ascii_lowercase();
+    let mut bits = 0;
+    let mut at = 0;
+    let alphabet = alphabet_bits(token);
+    while at < text.len() {
+        let (rest, before) = (&text[at..], &text[..]);
+        let known = word(rest).max(row(rest));
+        let repeated = repetition(before, at);
+        let (len, worth) = if known >= MIN_RUN.max(repeated) {
+            (known, KNOWN_BITS)
+        } else if repeated >= MIN_RUN {
+            (repeated, REPEATED_BITS)
+        } else if rest.starts_with(['-', '.', '_', '~']) {
+            (1, SEPARATOR_BITS)
+        } else {
+            (1, alphabet)
+        };
+        bits += worth;
+        at += len;
+    }
+    bits
+}
+
+/// The bits of one random character of the kinds that a text is made of, rounded down.
+fn alphabet_bits(token: &str) -> u32 {
+    let has = |kind: fn(&u8) -> bool| token.bytes().any(|byte| kind(&byte));
+    let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte.to_ascii_lowercase());
+    let (lower, upper) = (has(u8::is_ascii_lowercase), has(u8::is_ascii_uppercase));
+    if token.bytes().all(|byte| is_hex(byte) || byte == b'-') {
+        return if lower || upper { 4 } else { 3 };
+    }
+    let size = 26 * (u32::from(lower) + u32::from(upper)) + 10 * u32::from(has(u8::is_ascii_digit));
+    size.max(2).ilog2()
+}
+
+/// How long the known word is that a text begins with.
+fn word(text: &str) -> usize {
+    WORDS.iter().filter(|word| text.starts_with(**word)).map(|word| word.len()).max().unwrap_or(0)
+}
+
+/// How much of a row a text begins with.
+fn row(text: &str) -> usize {
+    let longest = |row: &str| (MIN_RUN..=text.len()).take_while(|&len| row.contains(&text[..len])).last();
+    let both = |row: &&str| [(*row).to_owned(), row.chars().rev().collect()];
+    ROWS.iter().flat_map(both).filter_map(|row| longest(&row)).max().unwrap_or(0)
+}
+
+/// How much of what comes at `at` has come before, or goes on as it began (`aaaa`).
+fn repetition(text: &str, at: usize) -> usize {
+    let bytes = text.as_bytes();
+    let common = |from: usize| bytes[from..].iter().zip(&bytes[at..]).take_while(|(a, b)| a == b).count();
+    (0..at).map(common).max().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random;
+
+    #[test]
+    fn what_people_type_without_thinking_is_weak() {
+        for token in [
+            "aaaaaaaaaaaaaaaa",
+            "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+            "1234567890123456",
+            "12345678901234567890123456789012",
+            "0123456789abcdef",
+            "fedcba9876543210",
+            "passwordpassword",
+            "Password.Password",
+            "password-password-password-password",
+            "abcabcabcabcabcabc",
+            "abcdefghijklmnop",
+            "qwertyuiopasdfgh",
+            "1qaz2wsx3edc4rfv",
+            "my-secret-token-123",
+            "limpet-limpet-limpet",
+            "changeme-changeme",
+            "admin-admin-admin-123456",
+            "letmein.letmein.letmein",
+            "0000000000000000",
+            "abababababababab",
+            "test-test-test-test-test-test",
+            "----------------",
+            "2024-01-01-2024-01-01",
+        ] {
+            assert!(is_weak(token), "{token}: {}", bits(token));
+        }
+    }
+
+    #[test]
+    fn what_is_random_is_not() {
+        let hex = hex::encode;
+        for _ in 0..200 {
+            assert!(!is_weak(&hex(random::bytes::<32>())));
+            assert!(!is_weak(&hex(random::bytes::<16>())));
+            let short = hex(random::bytes::<10>());
+            assert!(!is_weak(&short), "{short}: {}", bits(&short));
+        }
+        for token in [
+            "550e8400-e29b-41d4-a716-446655440000",
+            "correct-horse-battery-staple",
+            "kT7-vq2Zr9_xLm4Bw",
+            "9f86d081884c7d65",
+            "hzvjqkxwpmrtbydn",
+        ] {
+            assert!(!is_weak(token), "{token}: {}", bits(token));
+        }
+    }
+}

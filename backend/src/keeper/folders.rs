@@ -1,0 +1,72 @@
+//! Where a limpet and those who look for it meet: directories that nobody but their user can write to.
+//!
+//! There may be several. That of the login session is the proper one, but goes with the session, which limpet outlives; and whoever looks
+//! may have been started with another environment.
+
+use std::{
+    env,
+    fs::{self, DirBuilder, Permissions},
+    io,
+    os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
+    path::PathBuf,
+};
+
+use nix::unistd::Uid;
+
+use crate::trust::{self, TrustError};
+
+/// Nobody but the user.
+const MODE: u32 = 0o700;
+
+/// Where a user's directories may be, the most proper one first.
+pub(super) fn candidates(user: Uid) -> Vec<PathBuf> {
+    let session = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|folder| folder.is_absolute());
+    let mut folders: Vec<PathBuf> = session.into_iter().map(|folder| folder.join("limpet")).collect();
+    folders.push(format!("/run/user/{user}/limpet").into());
+    if user.is_root() {
+        folders.push("/run/limpet".into());
+    }
+    folders.push(format!("/tmp/limpet-{user}").into());
+    let mut known = Vec::new();
+    folders.retain(|folder| !known.contains(folder) && {
+        known.push(folder.clone());
+        true
+    });
+    folders
+}
+
+/// This user's directories, which are made if need be. Those that somebody else could write to are left out.
+pub(crate) fn usable() -> impl Iterator<Item = PathBuf> {
+    candidates(Uid::effective()).into_iter().filter_map(|folder| match prepare(&folder) {
+        Ok(folder) => Some(folder),
+        // Not every system has each of them, nor may everybody write there.
+        Err(error @ TrustError::Io { .. }) => {
+            tracing::debug!(%error, "a directory of this user's own cannot be made");
+            None
+        }
+        Err(error) => {
+            tracing::warn!(%error, "a directory of this user's own cannot be used");
+            None
+        }
+    })
+}
+
+/// Those that are there.
+pub(crate) fn existing() -> impl Iterator<Item = PathBuf> {
+    candidates(Uid::effective()).into_iter().filter_map(|folder| trust::check_directory(&folder).ok())
+}
+
+fn prepare(folder: &PathBuf) -> Result<PathBuf, TrustError> {
+    let failed = |source| TrustError::Io { path: folder.clone(), source };
+    // Nothing is made where it would be somebody else's, such as in the directory of whoever has become root.
+    let folder = trust::check_way(folder)?;
+    match DirBuilder::new().mode(MODE).create(&folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error)),
+        _ => {}
+    }
+    let metadata = fs::symlink_metadata(&folder).map_err(failed)?;
+    if metadata.is_dir() && metadata.uid() == Uid::effective().as_raw() && metadata.mode() & 0o777 != MODE {
+        fs::set_permissions(&folder, Permissions::from_mode(MODE)).map_err(failed)?;
+    }
+    trust::check_directory(&folder)
+}

@@ -1,0 +1,88 @@
+//! Where a program starts when the directory that it was to start in is not there any more.
+
+use std::{
+    io::{self, ErrorKind},
+    path::{Path, PathBuf},
+};
+
+use crate::pty::enter;
+
+/// What proc(5) puts behind the path of a directory that has been removed.
+const DELETED: &str = " (deleted)";
+
+/// A directory to start a program in.
+#[derive(Debug, PartialEq)]
+pub(super) struct StartDirectory {
+    pub(super) path: PathBuf,
+    /// Why it is not the one that was meant, as a line for people.
+    pub(super) note: Option<String>,
+}
+
+impl StartDirectory {
+    /// The wished one, else `home`, else the root. Without a wish it is `home`.
+    pub(super) fn choose(wished: Option<&Path>, home: &Path) -> Self {
+        let fallback = || if enter(home).is_ok() { home } else { Path::new("/") }.to_owned();
+        let Some(wished) = wished else { return Self { path: fallback(), note: None } };
+        match enter(wished) {
+            Ok(()) => Self { path: wished.to_owned(), note: None },
+            Err(error) => {
+                let path = fallback();
+                let note = note(wished, &error, if path == home { "~" } else { "/" });
+                tracing::warn!(directory = %wished.display(), %error, instead = %path.display(), "could not start a program in its directory");
+                Self { path, note: Some(note) }
+            }
+        }
+    }
+
+    /// Output that shows the note, faint, before what the program prints.
+    pub(super) fn output(&self) -> Vec<u8> {
+        let note = self.note.as_ref().map(|note| format!("\x1b[2m── {note} ──\x1b[m\r\n"));
+        note.unwrap_or_default().into_bytes()
+    }
+}
+
+fn note(wished: &Path, error: &io::Error, instead: &str) -> String {
+    let shown = wished.display().to_string();
+    let shown = shown.strip_suffix(DELETED).unwrap_or(&shown);
+    // Whoever named the directory must not speak to the terminal by its name.
+    let shown: String = shown.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    match error.kind() {
+        ErrorKind::NotFound => format!("{shown} no longer exists; started in {instead}"),
+        ErrorKind::PermissionDenied => format!("{shown} may not be entered; started in {instead}"),
+        _ => format!("{shown} cannot be entered ({error}); started in {instead}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn choose(wished: Option<&str>, home: &str) -> (String, Option<String>) {
+        let StartDirectory { path, note } = StartDirectory::choose(wished.map(Path::new), Path::new(home));
+        (path.to_str().unwrap().to_owned(), note)
+    }
+
+    #[test]
+    fn a_directory_that_is_there_is_where_it_starts() {
+        assert_eq!(choose(Some("/usr"), "/tmp"), ("/usr".to_owned(), None));
+        assert_eq!(choose(None, "/tmp"), ("/tmp".to_owned(), None));
+        assert!(StartDirectory::choose(None, Path::new("/")).output().is_empty());
+    }
+
+    #[test]
+    fn one_that_is_gone_is_told_and_home_is_next() {
+        let note = |what: &str| Some(what.to_owned());
+        assert_eq!(
+            choose(Some("/no/such"), "/tmp"),
+            ("/tmp".to_owned(), note("/no/such no longer exists; started in ~"))
+        );
+        assert_eq!(
+            choose(Some("/no/such (deleted)"), "/no/home"),
+            ("/".to_owned(), note("/no/such no longer exists; started in /"))
+        );
+        let (path, said) = choose(Some("/etc/passwd"), "");
+        assert!(path == "/" && said.unwrap().starts_with("/etc/passwd cannot be entered"), "a file is none");
+        let (_, said) = choose(Some("/a\u{1b}]0;x\u{7}"), "/");
+        assert!(!said.unwrap().contains(char::is_control));
+    }
+}

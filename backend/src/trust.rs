@@ -1,0 +1,348 @@
+//! Whether other users could have put something where limpet reads what it acts on, or could read its secrets.
+//!
+//! As sshd does (`StrictModes`), every directory on the way to a file is looked at: who may write to one of them can put another
+//! file, or another directory, in the place of what belongs there.
+
+use std::{
+    collections::VecDeque,
+    ffi::OsString,
+    fs::{self, File, Metadata},
+    io,
+    os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt},
+    path::{Component, Path, PathBuf},
+};
+
+use nix::{
+    libc::{O_NOFOLLOW, O_NONBLOCK},
+    unistd::{Gid, Group, Uid, User},
+};
+
+/// As many symbolic links as the kernel follows (`path_resolution(7)`).
+const MAX_LINKS: usize = 40;
+
+const GROUP_WRITE: u32 = 0o020;
+const OTHERS_WRITE: u32 = 0o002;
+const GROUP_AND_OTHERS: u32 = 0o077;
+const STICKY: u32 = 0o1000;
+
+/// Why a file or a directory is not trusted.
+#[derive(Debug, thiserror::Error)]
+pub enum TrustError {
+    /// Somebody else's.
+    #[error("{} belongs to {owner}, who could change what limpet finds there; use a place that is yours alone", path.display())]
+    Owner {
+        /// The file or directory.
+        path: PathBuf,
+        /// Whose it is.
+        owner: String,
+    },
+    /// Others can change it.
+    #[error("other users can write to {}; forbid that by: chmod go-w {}", path.display(), path.display())]
+    Writable {
+        /// The file or directory.
+        path: PathBuf,
+    },
+    /// Others can read it.
+    #[error("other users can read {}; keep it secret by: chmod 600 {}", path.display(), path.display())]
+    Readable {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A directory where a file belongs.
+    #[error("{} is a directory; name a file, for example {}", path.display(), path.join("token").display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A device, a pipe, a socket.
+    #[error("{} is not a regular file", path.display())]
+    Special {
+        /// What is there.
+        path: PathBuf,
+    },
+    /// It cannot be looked at.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+impl TrustError {
+    fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { path: path.to_owned(), source }
+    }
+
+    /// Whether there is nothing at the path.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+}
+
+/// Checks a directory that limpet writes to and reads from, and the way to it. Gives its path without symbolic links.
+///
+/// # Errors
+/// When it is not there, or somebody else than this user and the administrator could change what is in it.
+pub fn check_directory(path: &Path) -> Result<PathBuf, TrustError> {
+    let resolved = check_way(path)?;
+    let metadata = fs::metadata(&resolved).map_err(TrustError::io(path))?;
+    if !metadata.is_dir() {
+        return Err(TrustError::Io { path: path.to_owned(), source: io::ErrorKind::NotADirectory.into() });
+    }
+    if !is_ours(&metadata) && metadata.uid() != 0 {
+        return Err(TrustError::Owner { path: resolved, owner: owner(&metadata) });
+    }
+    if is_writable_by_others(&metadata) {
+        return Err(TrustError::Writable { path: resolved });
+    }
+    Ok(resolved)
+}
+
+/// Checks every directory in which a name on the way to `path` is looked up, that of the last name included, and every symbolic link on
+/// it. What is at its end is not looked at. Gives the path without symbolic links.
+///
+/// # Errors
+/// When it does not lead anywhere, or somebody else could lead it elsewhere.
+pub fn check_way(path: &Path) -> Result<PathBuf, TrustError> {
+    let absolute = std::path::absolute(path).map_err(TrustError::io(path))?;
+    let mut names: VecDeque<OsString> = names(&absolute).collect();
+    let mut here = PathBuf::from("/");
+    let mut links = 0;
+    while let Some(name) = names.pop_front() {
+        check_on_way(&here)?;
+        if name == ".." {
+            here.pop();
+            continue;
+        }
+        let next = here.join(&name);
+        let metadata = match fs::symlink_metadata(&next) {
+            // It is for the one who asks to say what that means.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && names.is_empty() => return Ok(next),
+            metadata => metadata.map_err(TrustError::io(&next))?,
+        };
+        if !metadata.is_symlink() {
+            here = next;
+            continue;
+        }
+        if !is_trusted_on_way(metadata.uid()) {
+            return Err(TrustError::Owner { path: next, owner: owner(&metadata) });
+        }
+        links += 1;
+        if links > MAX_LINKS {
+            return Err(TrustError::Io { path: next, source: nix::errno::Errno::ELOOP.into() });
+        }
+        let target = fs::read_link(&next).map_err(TrustError::io(&next))?;
+        if target.is_absolute() {
+            here = PathBuf::from("/");
+        }
+        for name in self::names(&target).collect::<Vec<_>>().into_iter().rev() {
+            names.push_front(name);
+        }
+    }
+    Ok(here)
+}
+
+/// Opens a regular file that limpet acts on, without following a symbolic link at its end, and without waiting for anybody. The way to it is
+/// to be checked before.
+///
+/// # Errors
+/// When it is not there, or somebody else than this user could change it.
+pub fn open_own(path: &Path) -> Result<File, TrustError> {
+    let (file, metadata) = open(path)?;
+    if !is_ours(&metadata) {
+        return Err(TrustError::Owner { path: path.to_owned(), owner: owner(&metadata) });
+    }
+    Ok(file)
+}
+
+/// Opens a file that holds a secret, by any way that [can be trusted](check_way). It may be the administrator's as well: who provides it
+/// decides who may read it.
+///
+/// # Errors
+/// When it is not there, or somebody else could change it or read it.
+pub fn open_secret(path: &Path) -> Result<File, TrustError> {
+    let resolved = check_way(path)?;
+    let (file, metadata) = open(&resolved)?;
+    if !is_ours(&metadata) && metadata.uid() != 0 {
+        return Err(TrustError::Owner { path: resolved, owner: owner(&metadata) });
+    }
+    if is_ours(&metadata) && metadata.mode() & GROUP_AND_OTHERS != 0 {
+        return Err(TrustError::Readable { path: resolved });
+    }
+    Ok(file)
+}
+
+fn open(path: &Path) -> Result<(File, Metadata), TrustError> {
+    let file = File::options().read(true).custom_flags(O_NOFOLLOW | O_NONBLOCK).open(path);
+    let file = file.map_err(TrustError::io(path))?;
+    let metadata = file.metadata().map_err(TrustError::io(path))?;
+    let kind = metadata.file_type();
+    if kind.is_dir() {
+        return Err(TrustError::Directory { path: path.to_owned() });
+    }
+    if !kind.is_file() || kind.is_fifo() {
+        return Err(TrustError::Special { path: path.to_owned() });
+    }
+    if is_writable_by_others(&metadata) {
+        return Err(TrustError::Writable { path: path.to_owned() });
+    }
+    Ok((file, metadata))
+}
+
+fn check_on_way(directory: &Path) -> Result<(), TrustError> {
+    let metadata = fs::symlink_metadata(directory).map_err(TrustError::io(directory))?;
+    if !is_trusted_on_way(metadata.uid()) {
+        return Err(TrustError::Owner { path: directory.to_owned(), owner: owner(&metadata) });
+    }
+    // Where the sticky bit is set, nobody can rename or remove what is not theirs.
+    if metadata.mode() & STICKY == 0 && is_writable_by_others(&metadata) {
+        return Err(TrustError::Writable { path: directory.to_owned() });
+    }
+    Ok(())
+}
+
+/// Whose directories and links may be on the way: this user's, the administrator's, and those of whoever has the root. In a user
+/// namespace that may be a number that stands for all whom it does not know (user_namespaces(7)).
+fn is_trusted_on_way(owner: u32) -> bool {
+    owner == Uid::effective().as_raw() || owner == 0 || fs::metadata("/").is_ok_and(|root| root.uid() == owner)
+}
+
+fn is_ours(metadata: &Metadata) -> bool {
+    metadata.uid() == Uid::effective().as_raw()
+}
+
+fn is_writable_by_others(metadata: &Metadata) -> bool {
+    let mode = metadata.mode();
+    mode & OTHERS_WRITE != 0 || (mode & GROUP_WRITE != 0 && !is_private(Gid::from_raw(metadata.gid())))
+}
+
+/// Whether nobody else is in a group: that of the administrator; that which many systems make for each user, of the same name; and one
+/// that the system does not know, as in containers.
+fn is_private(group: Gid) -> bool {
+    if group.as_raw() == 0 {
+        return true;
+    }
+    match Group::from_gid(group) {
+        Ok(None) => true,
+        Ok(Some(group)) => User::from_uid(Uid::effective()).ok().flatten().is_some_and(|user| {
+            group.name == user.name && user.gid == group.gid && group.mem.iter().all(|member| *member == user.name)
+        }),
+        Err(_) => false,
+    }
+}
+
+fn owner(metadata: &Metadata) -> String {
+    let user = User::from_uid(Uid::from_raw(metadata.uid())).ok().flatten();
+    user.map_or_else(|| format!("user {}", metadata.uid()), |user| user.name)
+}
+
+/// The names that a path is made of, from its first slash on if it has one.
+fn names(path: &Path) -> impl Iterator<Item = OsString> {
+    path.components().filter_map(|component| match component {
+        Component::Normal(name) => Some(name.to_owned()),
+        Component::ParentDir => Some("..".into()),
+        Component::RootDir | Component::CurDir | Component::Prefix(_) => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs::Permissions,
+        os::unix::fs::{PermissionsExt, chown, symlink},
+    };
+
+    use super::*;
+
+    fn set_mode(path: &Path, mode: u32) {
+        fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn a_directory_of_our_own_is_trusted_wherever_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let real = folder.path().canonicalize().unwrap();
+        fs::create_dir(real.join("a")).unwrap();
+        symlink("a/../a", real.join("link")).unwrap();
+        for way in ["a", "link", "./a/.", "a/../link"] {
+            assert_eq!(check_directory(&real.join(way)).unwrap(), real.join("a"), "{way}");
+        }
+        assert!(check_directory(&real.join("none")).unwrap_err().is_missing());
+        symlink("loop", real.join("loop")).unwrap();
+        assert!(check_directory(&real.join("loop")).unwrap_err().to_string().contains("symbolic links"));
+    }
+
+    #[test]
+    fn where_others_can_write_nothing_is_trusted() {
+        let folder = tempfile::tempdir().unwrap();
+        let (open, inner) = (folder.path().join("open"), folder.path().join("open/inner"));
+        fs::create_dir_all(&inner).unwrap();
+        set_mode(&open, 0o777);
+        let error = check_directory(&inner).unwrap_err().to_string();
+        assert!(error.contains("other users can write to") && error.ends_with("/open"), "{error}");
+        // Nor by a link through it.
+        symlink(&inner, folder.path().join("link")).unwrap();
+        assert!(matches!(check_directory(&folder.path().join("link")), Err(TrustError::Writable { .. })));
+        // As in /tmp.
+        set_mode(&open, 0o1777);
+        assert!(check_directory(&inner).is_ok());
+        assert!(matches!(check_directory(&open), Err(TrustError::Writable { .. })), "but itself it is theirs");
+        set_mode(&inner, 0o757);
+        assert!(matches!(check_directory(&inner), Err(TrustError::Writable { .. })));
+    }
+
+    #[test]
+    fn files_are_ours_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "text").unwrap();
+        set_mode(&file, 0o644);
+        assert!(open_own(&file).is_ok());
+        let error = open_secret(&file).unwrap_err().to_string();
+        assert!(error.contains("can read") && error.contains("chmod 600"), "{error}");
+        set_mode(&file, 0o602);
+        assert!(matches!(open_own(&file), Err(TrustError::Writable { .. })));
+        set_mode(&file, 0o600);
+        assert!(open_secret(&file).is_ok());
+        let link = folder.path().join("link");
+        symlink(&file, &link).unwrap();
+        assert!(open_secret(&link).is_ok() && open_own(&link).is_err());
+        assert!(matches!(open_secret(folder.path()), Err(TrustError::Directory { .. })));
+        let pipe = folder.path().join("pipe");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert!(matches!(open_own(&pipe), Err(TrustError::Special { .. })), "and nobody is waited for");
+    }
+
+    #[test]
+    fn what_belongs_to_somebody_else_is_not_trusted() {
+        // Only the administrator can give anything away.
+        if !Uid::effective().is_root() {
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let (theirs, file) = (folder.path().join("theirs"), folder.path().join("theirs/file"));
+        fs::create_dir(&theirs).unwrap();
+        fs::write(&file, "text").unwrap();
+        set_mode(&file, 0o600);
+        chown(&file, Some(4242), Some(4242)).unwrap();
+        for error in [open_own(&file).unwrap_err(), open_secret(&file).unwrap_err()] {
+            assert!(error.to_string().contains("belongs to user 4242"), "{error}");
+        }
+        chown(&file, Some(0), Some(0)).unwrap();
+        chown(&theirs, Some(4242), Some(4242)).unwrap();
+        for error in [check_directory(&theirs).unwrap_err(), open_secret(&file).unwrap_err()] {
+            assert!(matches!(error, TrustError::Owner { .. }), "{error}");
+        }
+        // A link of somebody else's, where everybody may put one.
+        let link = folder.path().join("sticky/link");
+        fs::create_dir(folder.path().join("sticky")).unwrap();
+        set_mode(&folder.path().join("sticky"), 0o1777);
+        symlink(folder.path(), &link).unwrap();
+        assert!(check_directory(&link).is_ok());
+        std::os::unix::fs::lchown(&link, Some(4242), Some(4242)).unwrap();
+        assert!(matches!(check_directory(&link), Err(TrustError::Owner { .. })));
+    }
+}

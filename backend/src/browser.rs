@@ -37,9 +37,13 @@ pub async fn open(url: &str) -> io::Result<()> {
 
 fn write_page(url: &str) -> io::Result<NamedTempFile> {
     let folder = folders::usable().next().ok_or_else(|| {
-        io::Error::new(ErrorKind::NotFound, "there is no directory of this user's own for the file that leads to it")
+        io::Error::new(
+            ErrorKind::NotFound,
+            "there is no directory of this user's own for the file that leads to it",
+        )
     })?;
-    let mut page = Builder::new().prefix(&format!("{PREFIX}{}-", getppid())).suffix(SUFFIX).tempfile_in(folder)?;
+    let mut page =
+        Builder::new().prefix(&format!("{PREFIX}{}-", getppid())).suffix(SUFFIX).tempfile_in(folder)?;
     writeln!(
         page,
         "<!doctype html><meta charset=\"utf-8\"><title>limpet</title>\

@@ -184,6 +184,7 @@ fn working_directory() -> Option<PathBuf> {
     let identity = |path: &Path| fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino())).ok();
     match env::current_dir() {
         Ok(here) => named.filter(|named| identity(named) == identity(&here)).or(Some(here)),
-        Err(_) => named,
+        // It has been removed; the kernel knows what it was called (proc(5)).
+        Err(_) => fs::read_link("/proc/self/cwd").ok(),
     }
 }

@@ -62,10 +62,8 @@ impl Links {
         let ip = self.listen.ip();
         let addresses = if ip.is_unspecified() { interfaces(ip) } else { vec![ip] };
         let secret = format!("#token={}", self.token);
-        let url = |address: IpAddr| Url {
-            text: self.address(address) + &secret,
-            remote: !address.is_loopback(),
-        };
+        let url =
+            |address: IpAddr| Url { text: self.address(address) + &secret, remote: !address.is_loopback() };
         addresses.into_iter().map(url).collect()
     }
 

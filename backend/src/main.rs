@@ -1,6 +1,9 @@
 //! The `limpet` command.
 
-use std::{os::fd::OwnedFd, process::ExitCode};
+use std::{
+    os::fd::{IntoRawFd as _, OwnedFd},
+    process::ExitCode,
+};
 
 use limpet::{
     config::{Args, Command, ConfigError, LinkArgs},
@@ -42,11 +45,12 @@ fn serve_or_keep(args: Args) -> ExitCode {
 fn serve(args: Args, keeper: OwnedFd) -> ExitCode {
     // What is no UTF-8 is refused as every other token with odd characters is.
     let token = std::env::var_os("LIMPET_TOKEN").map(|token| token.to_string_lossy().into_owned());
-    // The keeper takes a closed connection for the end, and what went wrong is yet to be said.
-    let _until_the_end = keeper.try_clone();
+    // The keeper takes a closed connection for the end, and what went wrong is yet to be said. So one descriptor stays open until there is
+    // no process any more.
+    let _ = keeper.try_clone().map(OwnedFd::into_raw_fd);
     match serve::run(args, token, keeper) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) if error.is::<ConfigError>() => fail(USAGE, &format!("{error:#}")),
+        Err(error) if error.is::<ConfigError>() => fail(USAGE, &error.to_string()),
         Err(error) => fail(1, &format!("{error:#}")),
     }
 }

@@ -207,7 +207,9 @@ fn check_on_way(directory: &Path) -> Result<(), TrustError> {
 /// Whose directories and links may be on the way: this user's, the administrator's, and those of whoever has the root. In a user
 /// namespace that may be a number that stands for all whom it does not know (user_namespaces(7)).
 fn is_trusted_on_way(owner: u32) -> bool {
-    owner == Uid::effective().as_raw() || owner == 0 || fs::metadata("/").is_ok_and(|root| root.uid() == owner)
+    owner == Uid::effective().as_raw()
+        || owner == 0
+        || fs::metadata("/").is_ok_and(|root| root.uid() == owner)
 }
 
 fn is_ours(metadata: &Metadata) -> bool {
@@ -228,7 +230,9 @@ fn is_private(group: Gid) -> bool {
     match Group::from_gid(group) {
         Ok(None) => true,
         Ok(Some(group)) => User::from_uid(Uid::effective()).ok().flatten().is_some_and(|user| {
-            group.name == user.name && user.gid == group.gid && group.mem.iter().all(|member| *member == user.name)
+            group.name == user.name
+                && user.gid == group.gid
+                && group.mem.iter().all(|member| *member == user.name)
         }),
         Err(_) => false,
     }
@@ -289,7 +293,10 @@ mod tests {
         // As in /tmp.
         set_mode(&open, 0o1777);
         assert!(check_directory(&inner).is_ok());
-        assert!(matches!(check_directory(&open), Err(TrustError::Writable { .. })), "but itself it is theirs");
+        assert!(
+            matches!(check_directory(&open), Err(TrustError::Writable { .. })),
+            "but itself it is theirs"
+        );
         set_mode(&inner, 0o757);
         assert!(matches!(check_directory(&inner), Err(TrustError::Writable { .. })));
     }

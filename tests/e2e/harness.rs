@@ -2,6 +2,7 @@
 
 pub(crate) mod census;
 pub(crate) mod client;
+pub(crate) mod container;
 pub(crate) mod cutter;
 mod manager;
 mod server;

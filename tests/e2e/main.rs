@@ -4,6 +4,8 @@
 //! * [`http`]: who may ask, and for what.
 //! * [`protocol`]: what is said over a socket, and what must not be.
 //! * [`integrity`]: no byte lost or doubled, whatever happens to connections.
+//! * [`container`]: all of it where there is next to nothing around it.
+//! * [`login`]: whose environment, shell and directory programs get, whose files are believed, who is told the link.
 //! * [`lifecycle`]: how programs start and end, and what they find.
 //! * [`reboot`]: what is there again when nothing was left but a directory.
 //! * [`screen`]: what is shown to who comes back or is slow, and what programs are answered.
@@ -23,10 +25,12 @@
 )]
 
 mod churn;
+mod container;
 mod harness;
 mod http;
 mod integrity;
 mod lifecycle;
+mod login;
 mod protocol;
 mod reboot;
 mod screen;

@@ -194,7 +194,9 @@ impl Args {
     pub fn try_from_words(words: &[&str]) -> Result<Self, clap::Error> {
         match Cli::try_parse_from(["limpet"].iter().chain(words))?.into() {
             Command::Serve(args) => Ok(*args),
-            Command::Upgrade(_) | Command::Link(_) => Err(clap::Error::new(clap::error::ErrorKind::InvalidSubcommand)),
+            Command::Upgrade(_) | Command::Link(_) => {
+                Err(clap::Error::new(clap::error::ErrorKind::InvalidSubcommand))
+            }
         }
     }
 }

@@ -64,7 +64,9 @@ fn ask(wish: Wish, pid: Option<u32>, timeout: Duration) -> Result<String, AskErr
     let all = || running.iter().map(|(pid, _)| pid.to_string()).collect::<Vec<_>>().join(", ");
     let index = match (pid, running.len()) {
         (_, 0) => return Err(AskError::None),
-        (Some(pid), _) => running.iter().position(|&(known, _)| known == pid).ok_or(AskError::NotThat(pid, all()))?,
+        (Some(pid), _) => {
+            running.iter().position(|&(known, _)| known == pid).ok_or(AskError::NotThat(pid, all()))?
+        }
         (None, 1) => 0,
         (None, _) => return Err(AskError::Several(wish.word(), all())),
     };

@@ -165,7 +165,9 @@ impl Control {
         for mut client in std::mem::take(&mut self.clients) {
             match client.read() {
                 Heard::Wish(wish) => asked.push(client.into_asked(wish)),
-                Heard::Unknown => answer(client.stream, &Outcome::refused("this limpet does not know that command")),
+                Heard::Unknown => {
+                    answer(client.stream, &Outcome::refused("this limpet does not know that command"))
+                }
                 Heard::More if now < client.deadline => self.clients.push(client),
                 Heard::More | Heard::Gone => {}
             }
@@ -282,7 +284,11 @@ fn descends_from(pid: Pid, ancestor: Pid) -> io::Result<bool> {
         // Its name, in parentheses, may hold anything (proc_pid_stat(5)).
         let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
         let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
-        pid = fields.split_whitespace().nth(1).and_then(|pid| pid.parse().ok()).ok_or(io::ErrorKind::InvalidData)?;
+        pid = fields
+            .split_whitespace()
+            .nth(1)
+            .and_then(|pid| pid.parse().ok())
+            .ok_or(io::ErrorKind::InvalidData)?;
     }
     Ok(true)
 }
@@ -296,7 +302,8 @@ fn remove_stale(folder: &Path) {
         let Some(pid) = pid.filter(|_| is_socket) else { continue };
         // In another pid namespace it may be alive all the same.
         let is_stale = !Path::new(&format!("/proc/{pid}")).exists()
-            && UnixStream::connect(&path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
+            && UnixStream::connect(&path)
+                .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
         if is_stale && let Err(error) = remove(&path) {
             tracing::debug!(%error, path = %path.display(), "could not remove a socket that nobody listens on");
         }

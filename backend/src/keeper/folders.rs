@@ -28,9 +28,11 @@ pub(super) fn candidates(user: Uid) -> Vec<PathBuf> {
     }
     folders.push(format!("/tmp/limpet-{user}").into());
     let mut known = Vec::new();
-    folders.retain(|folder| !known.contains(folder) && {
-        known.push(folder.clone());
-        true
+    folders.retain(|folder| {
+        !known.contains(folder) && {
+            known.push(folder.clone());
+            true
+        }
     });
     folders
 }

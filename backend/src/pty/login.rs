@@ -226,10 +226,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let disguised = folder.path().join("bash");
         symlink("/bin/false", &disguised).unwrap();
-        for shell in ["/usr/sbin/nologin", "/bin/false", "/bin/true", "/bin/sync", "bash", "/no/such", "/etc/passwd"]
-            .map(Path::new)
-            .into_iter()
-            .chain([disguised.as_path(), folder.path()])
+        for shell in
+            ["/usr/sbin/nologin", "/bin/false", "/bin/true", "/bin/sync", "bash", "/no/such", "/etc/passwd"]
+                .map(Path::new)
+                .into_iter()
+                .chain([disguised.as_path(), folder.path()])
         {
             assert!(!is_shell(shell), "{}", shell.display());
             let account = Account { shell: Some(shell.into()), ..alice() };
@@ -251,6 +252,8 @@ mod tests {
         assert!(is_shell(&fallback_shell("")));
         // Where there is no bash.
         let listed = fallback_shell("# comment\n/usr/bin/tmux\n/usr/bin/rbash\n/bin/dash\n");
-        assert!([Path::new("/bin/bash"), Path::new("/usr/bin/bash"), Path::new("/bin/dash")].contains(&&*listed));
+        assert!(
+            [Path::new("/bin/bash"), Path::new("/usr/bin/bash"), Path::new("/bin/dash")].contains(&&*listed)
+        );
     }
 }

@@ -1,7 +1,9 @@
 //! Where a program starts when the directory that it was to start in is not there any more.
 
 use std::{
+    ffi::OsStr,
     io::{self, ErrorKind},
+    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
 };
 
@@ -23,6 +25,7 @@ impl StartDirectory {
     pub(super) fn choose(wished: Option<&Path>, home: &Path) -> Self {
         let fallback = || if enter(home).is_ok() { home } else { Path::new("/") }.to_owned();
         let Some(wished) = wished else { return Self { path: fallback(), note: None } };
+        let wished = without_mark(wished);
         match enter(wished) {
             Ok(()) => Self { path: wished.to_owned(), note: None },
             Err(error) => {
@@ -41,9 +44,14 @@ impl StartDirectory {
     }
 }
 
+/// A directory that was removed may be there again.
+fn without_mark(wished: &Path) -> &Path {
+    let bytes = wished.as_os_str().as_bytes().strip_suffix(DELETED.as_bytes());
+    bytes.filter(|_| !wished.exists()).map_or(wished, |bytes| Path::new(OsStr::from_bytes(bytes)))
+}
+
 fn note(wished: &Path, error: &io::Error, instead: &str) -> String {
     let shown = wished.display().to_string();
-    let shown = shown.strip_suffix(DELETED).unwrap_or(&shown);
     // Whoever named the directory must not speak to the terminal by its name.
     let shown: String = shown.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
     match error.kind() {

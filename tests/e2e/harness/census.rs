@@ -27,6 +27,14 @@ pub(crate) fn server_of(keeper: Pid) -> Option<Pid> {
     children(keeper).into_iter().find(|pid| name(pid) == "limpet\n" && runs(&pid.to_string()))
 }
 
+/// The keeper that a process is, or that it has started, directly or not.
+pub(crate) fn keeper_below(process: Pid) -> Option<Pid> {
+    // The name ends where the kernel cuts it off.
+    let is_keeper =
+        fs::read_to_string(format!("/proc/{process}/comm")).is_ok_and(|name| name == "limpet-keeper\n");
+    if is_keeper { Some(process) } else { children(process).into_iter().find_map(keeper_below) }
+}
+
 /// Resident memory in bytes.
 pub(crate) fn resident(pid: Pid) -> usize {
     memory(pid, "VmRSS:")
@@ -67,8 +75,9 @@ pub(crate) fn runs(pid: &str) -> bool {
 
 /// The child processes of all threads.
 fn children(pid: Pid) -> Vec<Pid> {
-    let lists = entries(&format!("/proc/{pid}/task"))
-        .into_iter()
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let lists = tasks
+        .map(|entry| entry.file_name().into_string().unwrap())
         .map(|thread| fs::read_to_string(format!("/proc/{pid}/task/{thread}/children")).unwrap_or_default());
     let children = lists.flat_map(|list| list.split_whitespace().map(str::parse).collect::<Vec<_>>());
     children.flatten().map(Pid::from_raw).collect()

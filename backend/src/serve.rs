@@ -124,9 +124,11 @@ async fn serve(
         .serving(record, links.to_text(), listener.socket())
         .await
         .context("could not tell its keeper that it serves")?;
-    browser::remove_leftovers();
     if is_first {
         announce(&config, &links);
+    }
+    if config.open {
+        browser::remove_leftovers();
     }
     let _opened = (is_first && config.open).then(|| AbortOnDropHandle::new(tokio::spawn(open(links))));
     let mut serving = pin!(web::serve(listener, app));

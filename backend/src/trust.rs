@@ -205,7 +205,7 @@ fn check_on_way(directory: &Path) -> Result<(), TrustError> {
 }
 
 /// Whose directories and links may be on the way: this user's, the administrator's, and those of whoever has the root. In a user
-/// namespace that may be a number that stands for all whom it does not know (user_namespaces(7)).
+/// namespace that may be a number that stands for all whom it does not know (`user_namespaces(7)`).
 fn is_trusted_on_way(owner: u32) -> bool {
     owner == Uid::effective().as_raw()
         || owner == 0

@@ -364,12 +364,12 @@ impl Drop for Limpet {
 #[tokio::test]
 async fn the_link_is_in_no_journal_and_can_be_asked_for() {
     let limpet = Limpet::start(&[], "text");
-    let line = limpet.first_line.clone();
-    let address = line
+    let first_line = limpet.first_line.clone();
+    let address = first_line
         .strip_prefix("limpet is ready at ")
         .and_then(|rest| rest.strip_suffix("; run `limpet link` to print the link\n"));
-    let address = address.unwrap_or_else(|| panic!("{line}")).to_owned();
-    assert!(!line.contains("token"), "{line}");
+    let address = address.unwrap_or_else(|| panic!("{first_line}")).to_owned();
+    assert!(!first_line.contains("token"), "{first_line}");
     let (done, link) = limpet.ask(&["link", &limpet.pid()]);
     let token = link.strip_prefix(&format!("{address}#token=")).unwrap_or_else(|| panic!("{link}")).trim();
     assert!(done && token.len() == 64, "{link}");
@@ -476,9 +476,9 @@ async fn a_killed_server_leaves_no_page_with_the_link() {
     let options =
         Options::args(["--open"]).env("PATH", &path).env("XDG_RUNTIME_DIR", folder.path().to_str().unwrap());
     let server = Server::start(options);
-    let opened = || fs::read_to_string(folder.path().join("opened")).unwrap_or_default();
-    until("the browser to be started", || opened().ends_with('\n')).await;
-    let page = opened().trim().to_owned();
+    let words = || fs::read_to_string(folder.path().join("opened")).unwrap_or_default();
+    until("the browser to be started", || words().ends_with('\n')).await;
+    let page = words().trim().to_owned();
     assert!(fs::exists(&page).unwrap(), "{page}");
     server.kill().await;
     until("the page to be gone", || !fs::exists(&page).unwrap()).await;

@@ -198,11 +198,11 @@ mod tests {
 
     #[test]
     fn what_is_random_is_not() {
-        let hex = hex::encode;
+        let hex = |bytes: &[u8]| hex::encode(bytes);
         for _ in 0..200 {
-            assert!(!is_weak(&hex(random::bytes::<32>())));
-            assert!(!is_weak(&hex(random::bytes::<16>())));
-            let short = hex(random::bytes::<10>());
+            assert!(!is_weak(&hex(&random::bytes::<32>())));
+            assert!(!is_weak(&hex(&random::bytes::<16>())));
+            let short = hex(&random::bytes::<10>());
             assert!(!is_weak(&short), "{short}: {}", bits(&short));
         }
         for token in [

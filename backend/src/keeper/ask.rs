@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{self, Write},
-    os::unix::{fs::MetadataExt, net::UnixStream},
+    os::unix::net::UnixStream,
     path::Path,
     time::Duration,
 };
@@ -80,8 +80,14 @@ fn ask(wish: Wish, pid: Option<u32>, timeout: Duration) -> Result<String, AskErr
 /// Whose limpets to look for when this process is meant. The administrator may ask those of others.
 fn owner(pid: u32) -> Uid {
     let own = Uid::effective();
-    let owner = || fs::metadata(format!("/proc/{pid}")).ok().map(|process| Uid::from_raw(process.uid()));
-    if own.is_root() { owner().unwrap_or(own) } else { own }
+    if own.is_root() { user_of(pid).unwrap_or(own) } else { own }
+}
+
+/// As proc(5) tells it. To whom its files in `/proc` belong is another matter: those of a process that keeps secrets are the administrator's.
+fn user_of(pid: u32) -> Option<Uid> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let users = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    users.split_whitespace().nth(1)?.parse().ok().map(Uid::from_raw)
 }
 
 /// The limpets of a user that run, by their processes' numbers, with a connection to each.

@@ -166,7 +166,7 @@ impl Control {
             match client.read() {
                 Heard::Wish(wish) => asked.push(client.into_asked(wish)),
                 Heard::Unknown => {
-                    answer(client.stream, &Outcome::refused("this limpet does not know that command"))
+                    answer(client.stream, &Outcome::refused("this limpet does not know that command"));
                 }
                 Heard::More if now < client.deadline => self.clients.push(client),
                 Heard::More | Heard::Gone => {}

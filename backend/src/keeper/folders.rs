@@ -8,7 +8,7 @@ use std::{
     fs::{self, DirBuilder, Permissions},
     io,
     os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use nix::unistd::Uid;
@@ -58,8 +58,8 @@ pub(crate) fn existing() -> impl Iterator<Item = PathBuf> {
     candidates(Uid::effective()).into_iter().filter_map(|folder| trust::check_directory(&folder).ok())
 }
 
-fn prepare(folder: &PathBuf) -> Result<PathBuf, TrustError> {
-    let failed = |source| TrustError::Io { path: folder.clone(), source };
+fn prepare(folder: &Path) -> Result<PathBuf, TrustError> {
+    let failed = |source| TrustError::Io { path: folder.to_owned(), source };
     // Nothing is made where it would be somebody else's, such as in the directory of whoever has become root.
     let folder = trust::check_way(folder)?;
     match DirBuilder::new().mode(MODE).create(&folder) {

@@ -88,9 +88,18 @@ impl Options {
         self.bare_env().wrapped(container::WRAPPER)
     }
 
+    /// Here, and in a bare container where one can be made.
+    pub(crate) fn surroundings() -> Vec<Self> {
+        [Self::default()].into_iter().chain(Self::contained()).collect()
+    }
+
+    /// In a bare container, where one can be made.
+    pub(crate) fn contained() -> Option<Self> {
+        container::is_possible().then(|| Self::default().in_container())
+    }
+
     fn is_contained(&self) -> bool {
-        self.wrapper.iter().zip(container::WRAPPER).filter(|(one, other)| one == other).count()
-            == container::WRAPPER.len()
+        self.wrapper.get(..container::WRAPPER.len()).is_some_and(|wrapper| wrapper == container::WRAPPER)
     }
 
     /// On one core and on all, on one thread and on several.

@@ -91,7 +91,7 @@ async fn serve(
     let (config, listener, left) = if let Some(Estate { record, listener, sessions }) = estate {
         let record: Record =
             serde_json::from_str(&record).context("could not read what an earlier server has left")?;
-        let predecessor = Token::new(&record.token).context("an earlier server has left no token")?;
+        let predecessor = Token::of_predecessor(record.token);
         let config = Config::of_successor(args, token.as_deref(), predecessor);
         let listener = listener.context("an earlier server has left no socket")?;
         (config, Listener::take_over(listener).context("could not go on listening")?, sessions)
@@ -181,7 +181,8 @@ async fn sessions(config: &Config, (keeper, floods): (&Link, Option<Handle>), le
 fn cannot_listen(address: SocketAddr, error: &io::Error) -> anyhow::Error {
     let advice = match error.kind() {
         ErrorKind::AddrInUse => {
-            "something listens there already; pick another port by --listen, or 0 for any"
+            "something listens there already; pick another port by --listen, or 0 for any. If it is a limpet of yours, \
+             its link is printed by: limpet link"
         }
         ErrorKind::AddrNotAvailable => {
             "this machine does not have that address; 127.0.0.1 and 0.0.0.0 are always there"

@@ -95,7 +95,7 @@ pub fn check_directory(path: &Path) -> Result<PathBuf, TrustError> {
     if !is_ours(&metadata) && metadata.uid() != 0 {
         return Err(TrustError::Owner { path: resolved, owner: owner(&metadata) });
     }
-    if is_writable_by_others(&metadata) {
+    if metadata.mode() & (GROUP_WRITE | OTHERS_WRITE) != 0 {
         return Err(TrustError::Writable { path: resolved });
     }
     Ok(resolved)
@@ -186,7 +186,7 @@ fn open(path: &Path) -> Result<(File, Metadata), TrustError> {
     if !kind.is_file() || kind.is_fifo() {
         return Err(TrustError::Special { path: path.to_owned() });
     }
-    if is_writable_by_others(&metadata) {
+    if metadata.mode() & (GROUP_WRITE | OTHERS_WRITE) != 0 {
         return Err(TrustError::Writable { path: path.to_owned() });
     }
     Ok((file, metadata))
@@ -198,7 +198,10 @@ fn check_on_way(directory: &Path) -> Result<(), TrustError> {
         return Err(TrustError::Owner { path: directory.to_owned(), owner: owner(&metadata) });
     }
     // Where the sticky bit is set, nobody can rename or remove what is not theirs.
-    if metadata.mode() & STICKY == 0 && is_writable_by_others(&metadata) {
+    let mode = metadata.mode();
+    let others_may =
+        mode & OTHERS_WRITE != 0 || (mode & GROUP_WRITE != 0 && !is_private(Gid::from_raw(metadata.gid())));
+    if mode & STICKY == 0 && others_may {
         return Err(TrustError::Writable { path: directory.to_owned() });
     }
     Ok(())
@@ -216,12 +219,7 @@ fn is_ours(metadata: &Metadata) -> bool {
     metadata.uid() == Uid::effective().as_raw()
 }
 
-fn is_writable_by_others(metadata: &Metadata) -> bool {
-    let mode = metadata.mode();
-    mode & OTHERS_WRITE != 0 || (mode & GROUP_WRITE != 0 && !is_private(Gid::from_raw(metadata.gid())))
-}
-
-/// Whether nobody else is in a group: that of the administrator; that which many systems make for each user, of the same name; and one
+/// Whether nobody else is in a group that may write to a directory on the way, as where the umask is 002: that of the administrator; that which many systems make for each user, of the same name; and one
 /// that the system does not know, as in containers.
 fn is_private(group: Gid) -> bool {
     if group.as_raw() == 0 {
@@ -297,8 +295,10 @@ mod tests {
             matches!(check_directory(&open), Err(TrustError::Writable { .. })),
             "but itself it is theirs"
         );
-        set_mode(&inner, 0o757);
-        assert!(matches!(check_directory(&inner), Err(TrustError::Writable { .. })));
+        for mode in [0o757, 0o775] {
+            set_mode(&inner, mode);
+            assert!(matches!(check_directory(&inner), Err(TrustError::Writable { .. })), "{mode:o}");
+        }
     }
 
     #[test]

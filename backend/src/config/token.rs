@@ -79,6 +79,12 @@ impl Token {
         Ok(Self(text.to_owned()))
     }
 
+    /// The one that an earlier server had. It was found good then, and links with it are in use.
+    #[must_use]
+    pub fn of_predecessor(text: String) -> Self {
+        Self(text)
+    }
+
     /// The one in a file, white space around it left out.
     ///
     /// # Errors

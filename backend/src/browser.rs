@@ -1,7 +1,8 @@
 //! Opens the link in this machine's browser.
 //!
-//! Every user of a machine may read every program's arguments, so the link, secret included, is not among those of the browser: a file
-//! is, which only its owner may read (0600), and which is there only as long as a browser takes to start.
+//! Every user of a machine can read the arguments of every program, so the browser does not get the
+//! link as an argument. It gets a file that redirects to the link, which only its owner can read
+//! (0600), and which exists only while a browser starts.
 
 use std::{
     fs,
@@ -14,17 +15,18 @@ use nix::unistd::getppid;
 use tempfile::{Builder, NamedTempFile};
 use tokio::time::sleep;
 
-use crate::keeper::folders;
+use crate::keeper::runtime_dirs;
 
-/// How long a browser has to start and read the file.
+/// The time that a browser has to start and read the file.
 const LIFETIME: Duration = Duration::from_mins(1);
 
-/// How the names of such files begin and end. Between them is the number of the keeper's process, and something random.
+/// The beginning and the end of the file's name. Between them are the keeper's pid and random
+/// characters.
 const PREFIX: &str = "open-";
 const SUFFIX: &str = ".html";
 
-/// Opens `url`, which needs no escaping in HTML, in the browser that this user prefers, and waits until the file that leads there has been
-/// removed. Cancelled, it removes it at once.
+/// Opens `url`, which needs no escaping in HTML, in the user's browser, and returns when the file
+/// has been removed. If cancelled, removes the file at once.
 ///
 /// # Errors
 /// When the file cannot be written, or there is nothing that opens it.
@@ -36,7 +38,7 @@ pub async fn open(url: &str) -> io::Result<()> {
 }
 
 fn write_page(url: &str) -> io::Result<NamedTempFile> {
-    let folder = folders::usable().next().ok_or_else(|| {
+    let folder = runtime_dirs::usable().next().ok_or_else(|| {
         io::Error::new(
             ErrorKind::NotFound,
             "there is no directory of this user's own for the file that leads to it",
@@ -52,10 +54,11 @@ fn write_page(url: &str) -> io::Result<NamedTempFile> {
     Ok(page)
 }
 
-/// Removes what servers have left behind that were killed: those of the same keeper, and those of keepers that do not run any more.
+/// Removes the files of killed servers: those of the same keeper, and those of keepers that no
+/// longer run.
 pub fn remove_leftovers() {
-    for folder in folders::existing() {
-        for page in pages(&folder) {
+    for folder in runtime_dirs::existing() {
+        for page in leftovers(&folder) {
             if let Err(error) = fs::remove_file(&page) {
                 tracing::warn!(%error, page = %page.display(), "could not remove a page that leads to an earlier link");
             }
@@ -63,7 +66,7 @@ pub fn remove_leftovers() {
     }
 }
 
-fn pages(folder: &Path) -> Vec<PathBuf> {
+fn leftovers(folder: &Path) -> Vec<PathBuf> {
     let is_left = |path: &PathBuf| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let keeper = name.strip_prefix(PREFIX).filter(|_| name.ends_with(SUFFIX));

@@ -28,7 +28,7 @@ pub use self::{
     token::{Token, TokenError},
 };
 use crate::{
-    pty::enter,
+    pty::check_enterable,
     session::{self, Saving},
     state::{StateDir, StateError},
 };
@@ -42,7 +42,7 @@ pub struct Config {
     pub base_path: BasePath,
     /// The secret.
     pub token: Token,
-    /// The file that was made for it, as there was none.
+    /// The token file, if it has just been created.
     pub made_token_file: Option<PathBuf>,
     /// Names by which the server may be called, beside loopback names and numeric addresses.
     pub hosts: Vec<String>,
@@ -52,7 +52,7 @@ pub struct Config {
     pub limits: session::Limits,
     /// What is started by default; the user's login shell if absent.
     pub command: Option<Vec<OsString>>,
-    /// Where it is started, as an absolute path; nothing if even the current directory is not known.
+    /// The absolute path of the directory where it is started, if known.
     pub cwd: Option<PathBuf>,
     /// Where sessions are saved, to be started again after a reboot.
     pub state_dir: Option<PathBuf>,
@@ -99,7 +99,7 @@ pub enum ConfigError {
 
 impl Config {
     /// What the arguments mean, with the token from the environment (`LIMPET_TOKEN`) if there is one. It is no argument,
-    /// since those can be seen by every user of the machine. A file for the token is made if there is none.
+    /// since those can be seen by every user of the machine. A missing token file is created.
     ///
     /// # Errors
     /// When they ask for something that cannot be.
@@ -111,13 +111,13 @@ impl Config {
         };
         let made_token_file = args.token_file.clone().filter(|_| is_new);
         if let Some(cwd) = &args.cwd {
-            enter(cwd).map_err(|source| ConfigError::Cwd { cwd: cwd.clone(), source })?;
+            check_enterable(cwd).map_err(|source| ConfigError::Cwd { cwd: cwd.clone(), source })?;
         }
         Ok(Self { made_token_file, ..Self::with_token(args, token) })
     }
 
-    /// The same for a server that goes on where another one was. Sessions depend on it, so what has become wrong meanwhile does not
-    /// keep it from running: it is said, and what is known of the `predecessor` counts.
+    /// Returns the configuration of a server that takes over running sessions. It must not fail because a file has changed
+    /// meanwhile, so a token that cannot be read is logged and that of the `predecessor` stays valid.
     #[must_use]
     pub fn of_successor(args: Args, token: Option<&str>, predecessor: Token) -> Self {
         let chosen = match (&args.token_file, token) {
@@ -178,13 +178,13 @@ fn from_environment(text: &str) -> Result<Token, ConfigError> {
     Token::new(text).map_err(|source| ConfigError::Token { from: "LIMPET_TOKEN".to_owned(), source })
 }
 
-/// The current directory by the name that people know it by (`PWD`), which may lead through symbolic links; also if it has been removed.
+/// Returns the current directory as the shell calls it (`PWD`), which may contain symbolic links, also if it has been removed.
 fn working_directory() -> Option<PathBuf> {
     let named = env::var_os("PWD").map(PathBuf::from).filter(|named| named.is_absolute());
     let identity = |path: &Path| fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino())).ok();
     match env::current_dir() {
         Ok(here) => named.filter(|named| identity(named) == identity(&here)).or(Some(here)),
-        // It has been removed; the kernel knows what it was called (proc(5)).
+        // It has been removed. The kernel still knows its path (proc(5)).
         Err(_) => fs::read_link("/proc/self/cwd").ok(),
     }
 }

@@ -5,22 +5,22 @@
 //! socket. The *server* is its child and does everything else; it borrows what the keeper holds, by descriptors of its own.
 //! When it is killed the keeper starts it again, and it goes on with what it finds. An upgrade is the same with another binary.
 //!
-//! * [`supervise`] is the keeper's process: [`binary`] starts servers, [`control`] hears `limpet upgrade` and `limpet link`, which [`ask`]
-//!   for something by a socket in one of the [`folders`].
+//! * [`supervise`] is the keeper's process: [`binary`] starts servers, [`control`] hears `limpet upgrade` and `limpet link`, which
+//!   [`control_client`] sends to a socket in one of the [`runtime_dirs`].
 //! * [`keep`] carries out what a server asks for, [`kept`] is what is kept of one session, and [`process`] the program in it.
 //! * [`store`] is where all of that outlives even the keeper, if there is a service manager that has room for it.
 //! * [`wire`] says what the two say to each other, over a [`socket`] that passes descriptors.
 //! * [`link`] and [`child`] are the server's side of it.
 
-mod ask;
 mod binary;
 mod child;
 mod control;
-pub(crate) mod folders;
+mod control_client;
 mod keep;
 mod kept;
 mod link;
 mod process;
+pub(crate) mod runtime_dirs;
 mod socket;
 mod store;
 mod supervise;
@@ -46,8 +46,8 @@ use nix::{
 pub(crate) use self::kept::pipe;
 pub(crate) use self::wire::Start;
 pub use self::{
-    ask::{AskError, link, upgrade},
     child::{Child, Onlooker},
+    control_client::{ControlError, link, upgrade},
     link::{Connected, Estate, Held, Left, Life, Link},
 };
 use self::{keep::Keeper, store::Store, supervise::Supervisor};

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{Config, Format};
 
-/// Where the page is to be had, secret included. The keeper keeps it as a text for `limpet link`, which may be of another version: fields
-/// are only added, with a default.
+/// The addresses of the page with the secret. The keeper holds them as text for `limpet link`, which may be another
+/// version: fields are only added, with a default.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Links {
     listen: SocketAddr,
@@ -43,21 +43,21 @@ impl Links {
         Self { listen, base_path, token }
     }
 
-    /// The links that [`to_text`](Self::to_text) was made of.
+    /// Parses what [`to_text`](Self::to_text) returned.
     ///
     /// # Errors
-    /// When it was made of something else.
+    /// When the text is something else.
     pub fn from_text(text: &str) -> io::Result<Self> {
         Ok(serde_json::from_str(text)?)
     }
 
-    /// A text that stands for them.
+    /// Returns them as text for the keeper.
     #[must_use]
     pub fn to_text(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// One for each address, at least one. The first is for this machine if it can be reached from it.
+    /// Returns one URL for each address, at least one. The first works on this machine if any does.
     fn urls(&self) -> Vec<Url> {
         let ip = self.listen.ip();
         let addresses = if ip.is_unspecified() { interfaces(ip) } else { vec![ip] };
@@ -67,7 +67,7 @@ impl Links {
         addresses.into_iter().map(url).collect()
     }
 
-    /// Where the page is, without the secret.
+    /// Returns the URL of the page without the secret.
     fn address(&self, ip: IpAddr) -> String {
         format!("http://{}{}", SocketAddr::new(ip, self.listen.port()), self.base_path)
     }
@@ -78,8 +78,8 @@ impl Links {
         self.urls().into_iter().next().map_or_else(String::new, |url| url.text)
     }
 
-    /// Prints them when the server is ready: to a person's terminal, and to programs that ask for it. Whatever else there is may be kept and
-    /// read by others, as a journal is; the secret does not go there.
+    /// Prints them when the server is ready, if standard output is a terminal or the format is JSON. Anything else may be a
+    /// journal that others read, and gets the address without the secret.
     ///
     /// # Errors
     /// Those of standard output, as when nobody reads it.
@@ -97,7 +97,7 @@ impl Links {
         self.print_to(&mut out, format)
     }
 
-    /// Prints them to who asked for them.
+    /// Prints them on request.
     ///
     /// # Errors
     /// As above.

@@ -36,7 +36,7 @@ use tokio::io::{Interest, unix::AsyncFd};
 
 pub use self::{
     login::Login,
-    spawn::{Program, SpawnError, Started, enter, start},
+    spawn::{Program, SpawnError, Started, check_enterable, start},
 };
 
 /// What a read of the terminal brought.

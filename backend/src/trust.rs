@@ -1,7 +1,7 @@
-//! Whether other users could have put something where limpet reads what it acts on, or could read its secrets.
+//! Checks that no other user can change the files that limpet acts on, or read its secrets.
 //!
-//! As sshd does (`StrictModes`), every directory on the way to a file is looked at: who may write to one of them can put another
-//! file, or another directory, in the place of what belongs there.
+//! As in sshd (`StrictModes`), every directory of a path is checked: a user who can write to one of
+//! them can replace the file, or a directory above it.
 
 use std::{
     collections::VecDeque,
@@ -17,7 +17,7 @@ use nix::{
     unistd::{Gid, Group, Uid, User},
 };
 
-/// As many symbolic links as the kernel follows (`path_resolution(7)`).
+/// The number of symbolic links that are followed, as in the kernel (`path_resolution(7)`).
 const MAX_LINKS: usize = 40;
 
 const GROUP_WRITE: u32 = 0o020;
@@ -25,47 +25,47 @@ const OTHERS_WRITE: u32 = 0o002;
 const GROUP_AND_OTHERS: u32 = 0o077;
 const STICKY: u32 = 0o1000;
 
-/// Why a file or a directory is not trusted.
+/// The reason why a file or a directory is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum TrustError {
-    /// Somebody else's.
+    /// It belongs to another user.
     #[error("{} belongs to {owner}, who could change what limpet finds there; use a place that is yours alone", path.display())]
     Owner {
         /// The file or directory.
         path: PathBuf,
-        /// Whose it is.
+        /// Its owner.
         owner: String,
     },
-    /// Others can change it.
+    /// Other users can write to it.
     #[error("other users can write to {}; forbid that by: chmod go-w {}", path.display(), path.display())]
     Writable {
         /// The file or directory.
         path: PathBuf,
     },
-    /// Others can read it.
+    /// Other users can read it.
     #[error("other users can read {}; keep it secret by: chmod 600 {}", path.display(), path.display())]
     Readable {
         /// The file.
         path: PathBuf,
     },
-    /// A directory where a file belongs.
+    /// It is a directory instead of a file.
     #[error("{} is a directory; name a file, for example {}", path.display(), path.join("token").display())]
     Directory {
         /// The directory.
         path: PathBuf,
     },
-    /// A device, a pipe, a socket.
+    /// It is a device, a pipe or a socket.
     #[error("{} is not a regular file", path.display())]
     Special {
-        /// What is there.
+        /// Its path.
         path: PathBuf,
     },
-    /// It cannot be looked at.
+    /// It cannot be opened or inspected.
     #[error("{}: {source}", path.display())]
     Io {
         /// The file or directory.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
 }
@@ -75,19 +75,20 @@ impl TrustError {
         move |source| Self::Io { path: path.to_owned(), source }
     }
 
-    /// Whether there is nothing at the path.
+    /// Reports whether the path does not exist.
     #[must_use]
     pub fn is_missing(&self) -> bool {
         matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
     }
 }
 
-/// Checks a directory that limpet writes to and reads from, and the way to it. Gives its path without symbolic links.
+/// Checks a directory that limpet reads from and writes to, and the path to it. Returns the path
+/// without symbolic links.
 ///
 /// # Errors
-/// When it is not there, or somebody else than this user and the administrator could change what is in it.
+/// When it does not exist, or another user (except root) can change its content.
 pub fn check_directory(path: &Path) -> Result<PathBuf, TrustError> {
-    let resolved = check_way(path)?;
+    let resolved = check_path(path)?;
     let metadata = fs::metadata(&resolved).map_err(TrustError::io(path))?;
     if !metadata.is_dir() {
         return Err(TrustError::Io { path: path.to_owned(), source: io::ErrorKind::NotADirectory.into() });
@@ -101,18 +102,20 @@ pub fn check_directory(path: &Path) -> Result<PathBuf, TrustError> {
     Ok(resolved)
 }
 
-/// Checks every directory in which a name on the way to `path` is looked up, that of the last name included, and every symbolic link on
-/// it. What is at its end is not looked at. Gives the path without symbolic links.
+/// Checks every directory in which a component of `path` is looked up, and every symbolic link on
+/// the way. The last component is not checked and need not exist. Returns the path without symbolic
+/// links.
 ///
 /// # Errors
-/// When it does not lead anywhere, or somebody else could lead it elsewhere.
-pub fn check_way(path: &Path) -> Result<PathBuf, TrustError> {
+/// When a directory of the path does not exist, or another user (except root) can redirect the
+/// path.
+pub fn check_path(path: &Path) -> Result<PathBuf, TrustError> {
     let absolute = std::path::absolute(path).map_err(TrustError::io(path))?;
     let mut names: VecDeque<OsString> = names(&absolute).collect();
     let mut here = PathBuf::from("/");
     let mut links = 0;
     while let Some(name) = names.pop_front() {
-        check_on_way(&here)?;
+        check_parent(&here)?;
         if name == ".." {
             here.pop();
             continue;
@@ -127,7 +130,7 @@ pub fn check_way(path: &Path) -> Result<PathBuf, TrustError> {
             here = next;
             continue;
         }
-        if !is_trusted_on_way(metadata.uid()) {
+        if !is_trusted_parent(metadata.uid()) {
             return Err(TrustError::Owner { path: next, owner: owner(&metadata) });
         }
         links += 1;
@@ -145,11 +148,11 @@ pub fn check_way(path: &Path) -> Result<PathBuf, TrustError> {
     Ok(here)
 }
 
-/// Opens a regular file that limpet acts on, without following a symbolic link at its end, and without waiting for anybody. The way to it is
-/// to be checked before.
+/// Opens a regular file that limpet acts on, without following a symbolic link and without
+/// blocking. The caller has checked its directory.
 ///
 /// # Errors
-/// When it is not there, or somebody else than this user could change it.
+/// When it does not exist, or is not this user's, or another user can write to it.
 pub fn open_own(path: &Path) -> Result<File, TrustError> {
     let (file, metadata) = open(path)?;
     if !is_ours(&metadata) {
@@ -158,13 +161,13 @@ pub fn open_own(path: &Path) -> Result<File, TrustError> {
     Ok(file)
 }
 
-/// Opens a file that holds a secret, by any way that [can be trusted](check_way). It may be the administrator's as well: who provides it
-/// decides who may read it.
+/// Opens a file that holds a secret. It may belong to root as well, who then decides who may read
+/// it.
 ///
 /// # Errors
-/// When it is not there, or somebody else could change it or read it.
+/// When it does not exist, or another user can write to it, redirect its path or read it.
 pub fn open_secret(path: &Path) -> Result<File, TrustError> {
-    let resolved = check_way(path)?;
+    let resolved = check_path(path)?;
     let (file, metadata) = open(&resolved)?;
     if !is_ours(&metadata) && metadata.uid() != 0 {
         return Err(TrustError::Owner { path: resolved, owner: owner(&metadata) });
@@ -192,9 +195,9 @@ fn open(path: &Path) -> Result<(File, Metadata), TrustError> {
     Ok((file, metadata))
 }
 
-fn check_on_way(directory: &Path) -> Result<(), TrustError> {
+fn check_parent(directory: &Path) -> Result<(), TrustError> {
     let metadata = fs::symlink_metadata(directory).map_err(TrustError::io(directory))?;
-    if !is_trusted_on_way(metadata.uid()) {
+    if !is_trusted_parent(metadata.uid()) {
         return Err(TrustError::Owner { path: directory.to_owned(), owner: owner(&metadata) });
     }
     // Where the sticky bit is set, nobody can rename or remove what is not theirs.
@@ -207,9 +210,10 @@ fn check_on_way(directory: &Path) -> Result<(), TrustError> {
     Ok(())
 }
 
-/// Whose directories and links may be on the way: this user's, the administrator's, and those of whoever has the root. In a user
-/// namespace that may be a number that stands for all whom it does not know (`user_namespaces(7)`).
-fn is_trusted_on_way(owner: u32) -> bool {
+/// Reports whether a parent directory or a symbolic link with this owner is accepted: this user's,
+/// root's, and those of the owner of `/`. In a user namespace that owner may be the overflow id, if
+/// root is not mapped (`user_namespaces(7)`).
+fn is_trusted_parent(owner: u32) -> bool {
     owner == Uid::effective().as_raw()
         || owner == 0
         || fs::metadata("/").is_ok_and(|root| root.uid() == owner)
@@ -219,8 +223,9 @@ fn is_ours(metadata: &Metadata) -> bool {
     metadata.uid() == Uid::effective().as_raw()
 }
 
-/// Whether nobody else is in a group that may write to a directory on the way, as where the umask is 002: that of the administrator; that which many systems make for each user, of the same name; and one
-/// that the system does not know, as in containers.
+/// Reports whether a group has no member but this user: root's group; the private group of the
+/// user, which has the same name (systems with umask 002 have one for each user); and a group
+/// without an entry, as in containers.
 fn is_private(group: Gid) -> bool {
     if group.as_raw() == 0 {
         return true;
@@ -241,7 +246,7 @@ fn owner(metadata: &Metadata) -> String {
     user.map_or_else(|| format!("user {}", metadata.uid()), |user| user.name)
 }
 
-/// The names that a path is made of, from its first slash on if it has one.
+/// Returns the components of a path without `/` and `.`.
 fn names(path: &Path) -> impl Iterator<Item = OsString> {
     path.components().filter_map(|component| match component {
         Component::Normal(name) => Some(name.to_owned()),

@@ -1,24 +1,26 @@
-//! How hard a chosen secret is to guess, roughly.
+//! A rough estimate of how hard a chosen token is to guess.
 //!
-//! What a person would type without thinking is worth little, however long it is: repetitions, rows of the keyboard, the words that
-//! everybody takes. The rest counts as if it were random. So this refuses what is weak on sight, and is no proof of strength.
+//! Repetitions, keyboard rows and common words count little, however long they are. Everything else
+//! counts as if it were random. So obviously weak tokens are refused, but a token that passes is
+//! not proven strong.
 
-/// What the attempt to guess a token must take at least, in bits: 16 random hexadecimal digits have 64.
+/// The minimum strength of a token. 16 random hexadecimal digits have 64 bits.
 const MIN_BITS: u32 = 56;
 
-/// What a known word or row is worth, wherever and however long it is.
+/// The strength that a common word or a part of a row adds, whatever its length.
 const KNOWN_BITS: u32 = 8;
 
-/// What a repetition of something that came before is worth.
+/// The strength that a repetition of an earlier part adds, whatever its length.
 const REPEATED_BITS: u32 = 5;
 
-/// What stands between words is worth that much.
+/// The strength that a separator adds.
 const SEPARATOR_BITS: u32 = 1;
 
-/// The shortest part of a row, or repetition, that counts as one. Shorter ones are found in any random text.
+/// The minimum length of a repetition or a part of a row, in characters. Shorter ones occur in
+/// random text.
 const MIN_RUN: usize = 3;
 
-/// Rows that are typed along, in both directions.
+/// Sequences of characters that are typed in either direction.
 const ROWS: [&str; 13] = [
     "01234567890123456789",
     "0123456789abcdef0123456789abcdef",
@@ -35,7 +37,7 @@ const ROWS: [&str; 13] = [
     "1q2w3e4r5t6z7u8i9o0p1q2w3e4r5t6y7u8i9o0p",
 ];
 
-/// Words that everybody takes, and limpet's own.
+/// Words that are common in passwords, and limpet's own.
 const WORDS: [&str; 60] = [
     "abc123",
     "access",
@@ -99,12 +101,12 @@ const WORDS: [&str; 60] = [
     "winter",
 ];
 
-/// Whether a token can be guessed by trying what people choose.
+/// Reports whether a token is too easy to guess.
 pub(super) fn is_weak(token: &str) -> bool {
     bits(token) < MIN_BITS
 }
 
-/// What it takes to guess a text of ASCII characters, as an estimate in bits.
+/// Estimates the strength of an ASCII text in bits.
 fn bits(token: &str) -> u32 {
     let text = token.to_ascii_lowercase();
     let mut bits = 0;
@@ -129,7 +131,7 @@ fn bits(token: &str) -> u32 {
     bits
 }
 
-/// The bits of one random character of the kinds that a text is made of, rounded down.
+/// Returns the bits of one random character of the classes that a text consists of, rounded down.
 fn alphabet_bits(token: &str) -> u32 {
     let has = |kind: fn(&u8) -> bool| token.bytes().any(|byte| kind(&byte));
     let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte.to_ascii_lowercase());
@@ -141,19 +143,19 @@ fn alphabet_bits(token: &str) -> u32 {
     size.max(2).ilog2()
 }
 
-/// How long the known word is that a text begins with.
+/// Returns the length of the common word that a text begins with.
 fn word(text: &str) -> usize {
     WORDS.iter().filter(|word| text.starts_with(**word)).map(|word| word.len()).max().unwrap_or(0)
 }
 
-/// How much of a row a text begins with.
+/// Returns the length of the part of a row that a text begins with.
 fn row(text: &str) -> usize {
     let longest = |row: &str| (MIN_RUN..=text.len()).take_while(|&len| row.contains(&text[..len])).last();
     let both = |row: &&str| [(*row).to_owned(), row.chars().rev().collect()];
     ROWS.iter().flat_map(both).filter_map(|row| longest(&row)).max().unwrap_or(0)
 }
 
-/// How much of what comes at `at` has come before, or goes on as it began (`aaaa`).
+/// Returns how many characters from `at` on repeat an earlier part, which may overlap (`aaaa`).
 fn repetition(text: &str, at: usize) -> usize {
     let bytes = text.as_bytes();
     let common = |from: usize| bytes[from..].iter().zip(&bytes[at..]).take_while(|(a, b)| a == b).count();

@@ -14,7 +14,7 @@ use crate::{
     trust::{self, TrustError},
 };
 
-/// No more is read of a token's file.
+/// The number of bytes that are read from a token file.
 const MAX_FILE_BYTES: u64 = 4096;
 
 /// Whoever knows it may do everything. It never shows up in logs.
@@ -24,7 +24,7 @@ pub struct Token(String);
 /// Why a text cannot be the secret.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
-    /// The file is not one that only its owner can have written and read.
+    /// The file, or its path, can be changed or read by other users.
     #[error(transparent)]
     File(#[from] TrustError),
     /// The file cannot be read.
@@ -41,7 +41,7 @@ pub enum TokenError {
     /// Too easy to guess.
     #[error("a token has at least {min} characters; make one with: openssl rand -hex 32", min = Token::MIN_LEN)]
     Short,
-    /// As easy to guess, by who tries what people choose.
+    /// Long enough, but easy to guess.
     #[error(
         "the token is too easy to guess, since it consists of common words, repetitions or rows of the keyboard; make one with: openssl rand -hex 32"
     )]
@@ -79,7 +79,7 @@ impl Token {
         Ok(Self(text.to_owned()))
     }
 
-    /// The one that an earlier server had. It was found good then, and links with it are in use.
+    /// Takes over the token of an earlier server, which has checked it.
     #[must_use]
     pub fn of_predecessor(text: String) -> Self {
         Self(text)
@@ -96,7 +96,7 @@ impl Token {
         Self::new(&text)
     }
 
-    /// The one in a file, which is made if there is none, with a random token that only its owner can read. Tells whether it was made.
+    /// Reads the token in a file. If there is no file, creates it with a random token, for its owner alone. Returns whether it was created.
     ///
     /// # Errors
     /// As above, and when there is no file and none can be made.
@@ -110,20 +110,20 @@ impl Token {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let folder = folder.unwrap_or(Path::new("."));
         DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
-        let target = trust::check_way(path)?;
+        let target = trust::check_path(path)?;
         match token.write_new(&target) {
-            // Somebody else was quicker.
+            // Another process has just created it.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok((Self::read(path)?, false)),
             made => made.map(|()| (token, true)).map_err(failed),
         }
     }
 
-    /// Whole or not at all, and nothing is overwritten.
+    /// Writes a new file atomically, without overwriting one.
     fn write_new(&self, path: &Path) -> io::Result<()> {
         let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
         let mut file = tempfile::NamedTempFile::new_in(folder)?;
         writeln!(file, "{}", self.0)?;
-        // Else a crash of the machine could leave an empty file, and with it no token.
+        // A crash of the machine must not leave an empty file.
         file.as_file().sync_all()?;
         file.persist_noclobber(path)?;
         File::open(folder)?.sync_all()

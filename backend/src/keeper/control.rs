@@ -1,8 +1,9 @@
-//! How a keeper is asked for something by another process of the same user: the keeper's side.
+//! The keeper's control sockets, by which `limpet upgrade` and `limpet link` reach it.
 //!
-//! Each keeper listens on sockets (unix(7)) in [directories](folders) that only its user can write to, under the number of its process.
-//! The kernel tells both sides who the other one is. A request is one short line, and its answer ends the connection. The keeper waits for
-//! nobody: it reads what is there, and drops who takes too long.
+//! Each keeper listens on a socket `PID.sock` in each of its user's [runtime
+//! directories](runtime_dirs). Both sides check the peer's credentials. A request is one short
+//! line, and the answer ends the connection. The keeper never blocks on a client: it reads what has
+//! arrived, and drops clients that take too long.
 
 use std::{
     fs::{self, Permissions},
@@ -25,42 +26,43 @@ use nix::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::folders;
+use super::runtime_dirs;
 
-/// How the names of sockets end.
+/// The extension of a socket's name.
 pub(super) const ENDING: &str = "sock";
 
-/// How the names of sockets end that nobody listens on yet.
+/// The extension until the socket is listened on.
 const PART: &str = "part";
 
-/// How long a client may take to say what it wants.
+/// The time that a client has to send its request.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(5);
 
-/// The longest request, in bytes.
+/// The maximum length of a request.
 const MAX_REQUEST_BYTES: usize = 64;
 
-/// How many clients are listened to at a time. One more takes the place of the oldest.
+/// The maximum number of clients that have not sent their request yet. The oldest is dropped for
+/// another one.
 const MAX_CLIENTS: usize = 16;
 
-/// How long nobody is let in when that has failed, as for want of descriptors.
+/// The pause after accepting a client has failed, for example for lack of descriptors.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How long a chain of parents is followed.
+/// The maximum number of ancestors of a client that are inspected.
 const MAX_ANCESTORS: usize = 4096;
 
-/// What can be asked for.
+/// A command to the keeper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wish {
-    /// Another server in the place of the one that serves.
+pub(super) enum Command {
+    /// Replace the server.
     Upgrade,
-    /// The text of the link.
+    /// Return the text of the link.
     Link,
 }
 
-impl Wish {
+impl Command {
     const ALL: [Self; 2] = [Self::Upgrade, Self::Link];
 
-    /// The command that asks for it, and the line that does.
+    /// Returns the line that requests it, which is also the name of the subcommand.
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::Upgrade => "upgrade",
@@ -69,43 +71,43 @@ impl Wish {
     }
 
     fn read(line: &[u8]) -> Option<Self> {
-        Self::ALL.into_iter().find(|wish| wish.word().as_bytes() == line)
+        Self::ALL.into_iter().find(|command| command.word().as_bytes() == line)
     }
 }
 
-/// What came of it.
+/// The result of a request.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Outcome {
     pub(super) is_done: bool,
     pub(super) message: String,
 }
 
-/// Who wants what. Answered by [`answer`].
+/// A request of a client, to be answered by [`answer`].
 #[derive(Debug)]
-pub(super) struct Asked {
-    pub(super) wish: Wish,
+pub(super) struct Request {
+    pub(super) command: Command,
     pub(super) stream: UnixStream,
-    /// Whether it comes from a program in one of this keeper's sessions, as far as can be told.
+    /// Whether the client is a descendant of this keeper, and so a program in one of its sessions.
     pub(super) is_from_session: bool,
 }
 
-/// The sockets of this process, and who is connected to them.
+/// The sockets of this process and their clients.
 #[derive(Debug)]
 pub(super) struct Control {
     sockets: Vec<Socket>,
     clients: Vec<Client>,
-    /// Nobody is let in before.
+    /// Until then no client is accepted.
     paused_until: Option<Instant>,
 }
 
-/// A socket that goes with its owner.
+/// A listening socket, which is removed from the file system on drop.
 #[derive(Debug)]
 struct Socket {
     listener: UnixListener,
     path: PathBuf,
 }
 
-/// Somebody who has not said yet what they want.
+/// A client that has not sent its request yet.
 #[derive(Debug)]
 struct Client {
     stream: UnixStream,
@@ -115,10 +117,10 @@ struct Client {
 }
 
 impl Control {
-    /// Listens for this process wherever that is possible.
+    /// Listens in each runtime directory.
     pub(super) fn listen() -> Self {
         let mut sockets = Vec::new();
-        for folder in folders::usable() {
+        for folder in runtime_dirs::usable() {
             remove_stale(&folder);
             match Socket::listen(&folder) {
                 Ok(socket) => sockets.push(socket),
@@ -135,20 +137,20 @@ impl Control {
         Self { sockets, clients: Vec::new(), paused_until: None }
     }
 
-    /// What becomes readable when there is something to [hear](Self::hear).
+    /// Returns the descriptors that become readable when [`hear`](Self::hear) has something to do.
     pub(super) fn sources(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         let listeners = self.sockets.iter().filter(|_| self.paused_until.is_none());
         let clients = self.clients.iter().map(|client| client.stream.as_fd());
         listeners.map(|socket| socket.listener.as_fd()).chain(clients)
     }
 
-    /// When there is something to do even if nothing becomes readable.
+    /// Returns when [`hear`](Self::hear) has something to do even if nothing becomes readable.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.clients.iter().map(|client| client.deadline).chain(self.paused_until).min()
     }
 
-    /// Lets in who has connected, and gives who has said what they want.
-    pub(super) fn hear(&mut self) -> Vec<Asked> {
+    /// Accepts clients, reads from them, and returns their requests. Never blocks.
+    pub(super) fn hear(&mut self) -> Vec<Request> {
         let now = Instant::now();
         self.paused_until = self.paused_until.filter(|&until| now < until);
         for socket in self.sockets.iter().filter(|_| self.paused_until.is_none()) {
@@ -164,12 +166,12 @@ impl Control {
         let mut asked = Vec::new();
         for mut client in std::mem::take(&mut self.clients) {
             match client.read() {
-                Heard::Wish(wish) => asked.push(client.into_asked(wish)),
-                Heard::Unknown => {
+                ReadOutcome::Command(command) => asked.push(client.into_request(command)),
+                ReadOutcome::Unknown => {
                     answer(client.stream, &Outcome::refused("this limpet does not know that command"));
                 }
-                Heard::More if now < client.deadline => self.clients.push(client),
-                Heard::More | Heard::Gone => {}
+                ReadOutcome::More if now < client.deadline => self.clients.push(client),
+                ReadOutcome::More | ReadOutcome::Gone => {}
             }
         }
         let excess = self.clients.len().saturating_sub(MAX_CLIENTS);
@@ -178,11 +180,11 @@ impl Control {
     }
 }
 
-/// What a client's words have come to.
-enum Heard {
-    Wish(Wish),
+/// The state of a request after a read.
+enum ReadOutcome {
+    Command(Command),
     Unknown,
-    /// There is more to come.
+    /// It is not complete yet.
     More,
     Gone,
 }
@@ -200,7 +202,7 @@ impl Socket {
         Ok(Self { listener, path })
     }
 
-    /// Those who are waiting to be let in, and may be.
+    /// Accepts the clients that are waiting, and drops those of other users.
     fn accept(&self, now: Instant) -> io::Result<Vec<Client>> {
         let mut clients = Vec::new();
         // The rest is heard next time.
@@ -228,26 +230,26 @@ impl Drop for Socket {
 }
 
 impl Client {
-    /// Takes in what is there.
-    fn read(&mut self) -> Heard {
+    /// Reads what has arrived.
+    fn read(&mut self) -> ReadOutcome {
         let mut buffer = [0; MAX_REQUEST_BYTES];
         match self.stream.read(&mut buffer) {
-            Ok(0) => return Heard::Gone,
+            Ok(0) => return ReadOutcome::Gone,
             Ok(count) => self.line.extend_from_slice(&buffer[..count]),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Heard::More,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Heard::More,
-            Err(_) => return Heard::Gone,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return ReadOutcome::More,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return ReadOutcome::More,
+            Err(_) => return ReadOutcome::Gone,
         }
         match self.line.iter().position(|&byte| byte == b'\n') {
-            Some(end) => Wish::read(&self.line[..end]).map_or(Heard::Unknown, Heard::Wish),
-            None if self.line.len() >= MAX_REQUEST_BYTES => Heard::Unknown,
-            None => Heard::More,
+            Some(end) => Command::read(&self.line[..end]).map_or(ReadOutcome::Unknown, ReadOutcome::Command),
+            None if self.line.len() >= MAX_REQUEST_BYTES => ReadOutcome::Unknown,
+            None => ReadOutcome::More,
         }
     }
 
-    fn into_asked(self, wish: Wish) -> Asked {
+    fn into_request(self, command: Command) -> Request {
         let is_from_session = descends_from(self.pid, Pid::this()).unwrap_or(true);
-        Asked { wish, stream: self.stream, is_from_session }
+        Request { command, stream: self.stream, is_from_session }
     }
 }
 
@@ -264,14 +266,16 @@ pub(super) fn answer(mut stream: UnixStream, outcome: &Outcome) {
     let _ = serde_json::to_vec(outcome).map(|line| stream.write_all(&line));
 }
 
-/// The process at the other end, if it is one of this user's or of the administrator's. Its number is 0 if it is in another pid namespace.
+/// Returns the process at the other end, if its user is `user` or root. The pid is 0 if it is in
+/// another pid namespace.
 pub(super) fn peer(stream: &UnixStream, user: Uid) -> io::Result<Option<Pid>> {
     let peer = getsockopt(stream, PeerCredentials)?;
     let uid = Uid::from_raw(peer.uid());
     Ok((uid == user || uid.is_root()).then(|| Pid::from_raw(peer.pid())))
 }
 
-/// Whether a process was started by another one, directly or not. What is outside of this pid namespace was not.
+/// Reports whether a process is `ancestor` or a descendant of it. A process outside of this pid
+/// namespace is not.
 fn descends_from(pid: Pid, ancestor: Pid) -> io::Result<bool> {
     let mut pid = pid.as_raw();
     for _ in 0..MAX_ANCESTORS {
@@ -293,7 +297,7 @@ fn descends_from(pid: Pid, ancestor: Pid) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Removes the sockets of keepers that were killed.
+/// Removes the sockets of killed keepers.
 fn remove_stale(folder: &Path) {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     for path in entries.map(|entry| entry.path()) {
@@ -340,7 +344,7 @@ mod tests {
         }
         client.write_all(b"\n").unwrap();
         let asked = control.hear().pop().unwrap();
-        assert_eq!(asked.wish, Wish::Upgrade);
+        assert_eq!(asked.command, Command::Upgrade);
         assert!(asked.is_from_session, "a process counts as one of its own");
         answer(asked.stream, &Outcome::refused("no"));
         let mut said = String::new();
@@ -362,7 +366,7 @@ mod tests {
             asked.extend(control.hear());
             assert!(control.clients.len() <= MAX_CLIENTS);
         }
-        assert_eq!(asked.iter().map(|asked| asked.wish).collect::<Vec<_>>(), [Wish::Link]);
+        assert_eq!(asked.iter().map(|asked| asked.command).collect::<Vec<_>>(), [Command::Link]);
         let mut said = String::new();
         long.read_to_string(&mut said).unwrap();
         assert!(said.contains("does not know that command"));

@@ -35,7 +35,7 @@ use sd_notify::NotifyState;
 use self::upgrade::{Stage, Upgrade};
 use super::{
     binary::{Binary, Server},
-    control::{self, Asked, Control, Outcome, Wish},
+    control::{self, Command, Control, Outcome, Request},
     keep::Keeper,
     socket::{self, Room},
     store,
@@ -179,16 +179,16 @@ impl Supervisor {
         }
     }
 
-    fn answer(&mut self, Asked { wish, stream, is_from_session }: Asked) {
-        match wish {
-            Wish::Upgrade => self.begin_upgrade(Some(stream)),
-            Wish::Link if is_from_session => control::answer(
+    fn answer(&mut self, Request { command, stream, is_from_session }: Request) {
+        match command {
+            Command::Upgrade => self.begin_upgrade(Some(stream)),
+            Command::Link if is_from_session => control::answer(
                 stream,
                 &Outcome::refused(
                     "limpet's own terminals cannot print its link, since it would make an owner of every guest who can type; run this in another terminal",
                 ),
             ),
-            Wish::Link => control::answer(
+            Command::Link => control::answer(
                 stream,
                 &self.keeper.link().map_or_else(
                     || Outcome::refused("limpet is still starting; try again"),

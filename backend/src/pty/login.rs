@@ -1,4 +1,4 @@
-//! What login(1) gives a program that it starts: a home, a name, a shell, a path, a language.
+//! The variables that login(1) sets for a program: home, name, shell, path and language.
 
 use std::{
     env,
@@ -10,25 +10,27 @@ use std::{
 
 use nix::unistd::{AccessFlags, Uid, User, eaccess};
 
-use super::{enter, spawn::SHELLS};
+use super::{check_enterable, spawn::SHELLS};
 
-/// Where programs are looked for, as shadow's `login.defs` has it (`ENV_PATH`).
+/// The default `PATH`, as in shadow's `login.defs` (`ENV_PATH`).
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
-/// The same for the administrator (`ENV_SUPATH`).
+/// The default `PATH` of root (`ENV_SUPATH`).
 const ROOT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// A language of which every system knows the character set.
+/// The default locale. Every system has it, and its character set is UTF-8.
 const LANG: &str = "C.UTF-8";
 
-/// Shells of a user who has none, the most comfortable first. Those of `/etc/shells` come before the last two.
+/// The shells tried for a user without one, the most comfortable first. Those of `/etc/shells` are
+/// tried before the last two.
 const FALLBACK_SHELLS: [&str; 5] =
     ["/bin/bash", "/usr/bin/bash", "/usr/local/bin/bash", "/bin/sh", "/busybox/sh"];
 
-/// How many of those are tried before `/etc/shells` is read.
+/// The number of fallback shells that are tried before those of `/etc/shells`.
 const PREFERRED_SHELLS: usize = 3;
 
-/// The names of programs that stand in for a shell to keep somebody out, or to do one other thing.
+/// The names of programs that a user database names instead of a shell to prevent a login, or to do
+/// one other thing.
 const NO_SHELLS: [&str; 12] = [
     "false",
     "git-shell",
@@ -44,17 +46,17 @@ const NO_SHELLS: [&str; 12] = [
     "true",
 ];
 
-/// The user that limpet runs as, and what programs are to find of them in their environment.
+/// The user that limpet runs as, and the variables that programs get of them.
 #[derive(Clone, Debug, Default)]
 pub struct Login {
     home: PathBuf,
     /// Variables that are missing or empty in the environment of this process.
     missing: Vec<(&'static str, OsString)>,
-    /// Whose shell is wished for, in order: that of the environment, that of the user database.
+    /// The preferred shells: that of the environment, then that of the user database.
     shells: Vec<PathBuf>,
 }
 
-/// What the user database says.
+/// The user's entry in the user database.
 #[derive(Debug, Default)]
 struct Account {
     name: Option<OsString>,
@@ -63,7 +65,7 @@ struct Account {
 }
 
 impl Account {
-    /// May ask a directory service, and wait for it.
+    /// Looks a user up. This may wait for a directory service.
     fn of(user: Uid) -> Self {
         let Ok(Some(user)) = User::from_uid(user) else { return Self::default() };
         // passwd(5): no shell means this one.
@@ -74,14 +76,14 @@ impl Account {
 }
 
 impl Login {
-    /// The user of this process. To be called once, since it may have to ask a directory service.
+    /// Looks up the user of this process. Called once, since it may wait for a directory service.
     #[must_use]
     pub fn find() -> Self {
         let user = Uid::effective();
         Self::new(user, Account::of(user), |name| env::var_os(name))
     }
 
-    /// An empty variable counts as a missing one.
+    /// Decides on each variable. An empty one counts as missing.
     fn new(user: Uid, account: Account, variable: impl Fn(&str) -> Option<OsString>) -> Self {
         let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
         let home = variable("HOME").map_or_else(|| home_of(&account), PathBuf::from);
@@ -104,40 +106,42 @@ impl Login {
         Self { home, missing, shells }
     }
 
-    /// Where the user lives.
+    /// Returns the user's home directory.
     #[must_use]
     pub fn home(&self) -> &Path {
         &self.home
     }
 
-    /// The user's shell: that of `SHELL`, else that of the user database, else the next one that there is. One that only keeps
-    /// people out, such as `nologin`, is passed over.
+    /// Returns the user's shell: that of `SHELL`, else that of the user database, else the first
+    /// usable fallback. Programs such as `nologin` are skipped.
     #[must_use]
     pub fn shell(&self) -> PathBuf {
         let wished = self.shells.iter().find(|shell| is_shell(shell)).cloned();
         wished.unwrap_or_else(|| fallback_shell(&fs::read_to_string("/etc/shells").unwrap_or_default()))
     }
 
-    /// The shell that the user would have if it were one that can be used.
+    /// Returns the shell that the user prefers, if it was skipped.
     #[must_use]
     pub fn refused_shell(&self) -> Option<&Path> {
         self.shells.first().filter(|shell| !is_shell(shell)).map(PathBuf::as_path)
     }
 
-    /// Variables for a program that is started.
+    /// Returns the variables to set for a program.
     pub(super) fn variables(&self) -> impl Iterator<Item = (&'static str, OsString)> {
         let missing = self.missing.iter().map(|(name, value)| (*name, value.clone()));
         missing.chain([("SHELL", self.shell().into_os_string())])
     }
 }
 
-/// login(1) and Docker alike start in the root where there is no home.
+/// Returns the home directory of an account, or the root directory if there is none, as login(1)
+/// and Docker do.
 fn home_of(account: &Account) -> PathBuf {
-    let home = account.home.as_ref().filter(|home| home.is_absolute() && enter(home).is_ok());
+    let home = account.home.as_ref().filter(|home| home.is_absolute() && check_enterable(home).is_ok());
     home.cloned().unwrap_or_else(|| "/".into())
 }
 
-/// Whether this is a program that one can work in, by its own name and by that of the file that it leads to.
+/// Reports whether a file is a shell to work in, by its name and by that of the file that it links
+/// to.
 fn is_shell(shell: &Path) -> bool {
     let bars = |path: &Path| NO_SHELLS.iter().any(|name| path.file_name() == Some(OsStr::new(name)));
     let leads_to = || fs::canonicalize(shell).unwrap_or_default();
@@ -148,7 +152,7 @@ fn is_shell(shell: &Path) -> bool {
         && !bars(&leads_to())
 }
 
-/// The first shell that can be used of the usual ones and of those that shells(5) lists.
+/// Returns the first usable shell of the fallbacks and of those that shells(5) lists.
 fn fallback_shell(shells: &str) -> PathBuf {
     let (preferred, last) = FALLBACK_SHELLS.split_at(PREFERRED_SHELLS);
     let known = |path: &&str| {
@@ -166,7 +170,7 @@ mod tests {
 
     use super::*;
 
-    /// The variables that a user gets whose environment is this.
+    /// Returns the variables that a user with this environment gets.
     fn variables(user: u32, account: Account, environment: &[(&str, &str)]) -> Vec<(&'static str, String)> {
         let variable = |name: &str| {
             environment.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value))

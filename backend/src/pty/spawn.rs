@@ -149,7 +149,7 @@ pub struct Started {
 /// When there is no terminal to be had, or the program cannot be executed.
 pub fn start(program: &Program, size: Winsize, login: &Login) -> Result<Started, SpawnError> {
     let check_cwd = || match &program.cwd {
-        Some(cwd) => enter(cwd).map_err(|source| SpawnError::Cwd { cwd: cwd.clone(), source }),
+        Some(cwd) => check_enterable(cwd).map_err(|source| SpawnError::Cwd { cwd: cwd.clone(), source }),
         None => Ok(()),
     };
     check_cwd()?;
@@ -166,11 +166,11 @@ pub fn start(program: &Program, size: Winsize, login: &Login) -> Result<Started,
     }
 }
 
-/// Whether this user can work in a directory: it is one, and may be entered. It need not be readable.
+/// Checks that a path is a directory and that this user may enter it. It need not be readable.
 ///
 /// # Errors
 /// Those of access(2), and `ENOTDIR`.
-pub fn enter(directory: &Path) -> io::Result<()> {
+pub fn check_enterable(directory: &Path) -> io::Result<()> {
     if !directory.metadata()?.is_dir() {
         return Err(Errno::ENOTDIR.into());
     }

@@ -1,10 +1,10 @@
-//! Variables of limpet's own environment that programs in its sessions do not get.
+//! The variables of limpet's own environment that are not passed on to programs.
 
 use std::{ffi::OsStr, path::Path};
 
 use super::spawn::TERM;
 
-/// Variables that are withheld for one reason.
+/// Variables that are withheld for the same reason.
 struct Group {
     names: &'static [&'static str],
     prefixes: &'static [&'static str],
@@ -13,7 +13,8 @@ struct Group {
 const GROUPS: [Group; 7] = [
     // limpet's own, some of them secret.
     Group { names: &[], prefixes: &["LIMPET_"] },
-    // The size and the capabilities of the terminal that limpet was started in, and its name: gpg-agent would ask there.
+    // The size and the capabilities of the terminal that limpet was started in, and its name:
+    // gpg-agent would ask there.
     Group { names: &["COLUMNS", "GPG_TTY", "LINES", "TERMCAP"], prefixes: &[] },
     // They say that another terminal is there. Programs would speak to it in its own sequences.
     Group {
@@ -118,7 +119,8 @@ const GROUPS: [Group; 7] = [
     },
 ];
 
-/// Settings of the user's that begin alike. An editor that git asks for a password in stays reachable, as an agent for keys does.
+/// Prefixes of user settings, which are passed on although they match a withheld prefix. git may
+/// keep asking for passwords in the editor, as ssh may keep using its agent.
 const SETTINGS: [&str; 9] = [
     "BYOBU_CONFIG_DIR",
     "KITTY_CONFIG_DIRECTORY",
@@ -131,7 +133,7 @@ const SETTINGS: [&str; 9] = [
     "ZELLIJ_THEME_DIR",
 ];
 
-/// Whether a variable of limpet's own environment is kept from programs.
+/// Reports whether a variable of limpet's own environment is withheld from programs.
 pub(super) fn is_withheld(name: &OsStr, value: &OsStr) -> bool {
     // All names here are ASCII.
     let Some(name) = name.to_str() else { return false };
@@ -143,10 +145,12 @@ pub(super) fn is_withheld(name: &OsStr, value: &OsStr) -> bool {
     }
 }
 
-/// Whether a terminfo(5) database knows the terminal that programs are told of. Some terminals bring one with themselves alone in it.
+/// Reports whether a terminfo(5) database has an entry for `TERM`. Some terminals ship one that
+/// describes only themselves.
 fn describes_ours(database: &OsStr) -> bool {
     let entry = |folder: &str| Path::new(database).join(folder).join(TERM);
-    // By the first letter, or by its code where file systems do not tell small letters from capitals.
+    // By the first letter, or by its code where file systems do not tell small letters from
+    // capitals.
     ["x", "78"].map(entry).iter().any(|entry| entry.is_file())
 }
 

@@ -1,4 +1,4 @@
-//! Where a program starts when the directory that it was to start in is not there any more.
+//! The directory that a program starts in, and the fallback if that no longer exists.
 
 use std::{
     ffi::OsStr,
@@ -7,51 +7,51 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::pty::enter;
+use crate::pty::check_enterable;
 
-/// What proc(5) puts behind the path of a directory that has been removed.
+/// The suffix that proc(5) adds to the path of a removed directory.
 const DELETED: &str = " (deleted)";
 
 /// A directory to start a program in.
 #[derive(Debug, PartialEq)]
 pub(super) struct StartDirectory {
     pub(super) path: PathBuf,
-    /// Why it is not the one that was meant, as a line for people.
+    /// Says why it is not the requested one.
     pub(super) note: Option<String>,
 }
 
 impl StartDirectory {
-    /// The wished one, else `home`, else the root. Without a wish it is `home`.
-    pub(super) fn choose(wished: Option<&Path>, home: &Path) -> Self {
-        let fallback = || if enter(home).is_ok() { home } else { Path::new("/") }.to_owned();
-        let Some(wished) = wished else { return Self { path: fallback(), note: None } };
-        let wished = without_mark(wished);
-        match enter(wished) {
-            Ok(()) => Self { path: wished.to_owned(), note: None },
+    /// Chooses the requested directory, else `home`, else the root directory.
+    pub(super) fn choose(requested: Option<&Path>, home: &Path) -> Self {
+        let fallback = || if check_enterable(home).is_ok() { home } else { Path::new("/") }.to_owned();
+        let Some(requested) = requested else { return Self { path: fallback(), note: None } };
+        let requested = without_mark(requested);
+        match check_enterable(requested) {
+            Ok(()) => Self { path: requested.to_owned(), note: None },
             Err(error) => {
                 let path = fallback();
-                let note = note(wished, &error, if path == home { "~" } else { "/" });
-                tracing::warn!(directory = %wished.display(), %error, instead = %path.display(), "could not start a program in its directory");
+                let note = note(requested, &error, if path == home { "~" } else { "/" });
+                tracing::warn!(directory = %requested.display(), %error, instead = %path.display(), "could not start a program in its directory");
                 Self { path, note: Some(note) }
             }
         }
     }
 
-    /// Output that shows the note, faint, before what the program prints.
+    /// Returns terminal output that shows the note, faint, before the program's own.
     pub(super) fn output(&self) -> Vec<u8> {
         let note = self.note.as_ref().map(|note| format!("\x1b[2m── {note} ──\x1b[m\r\n"));
         note.unwrap_or_default().into_bytes()
     }
 }
 
-/// A directory that was removed may be there again.
-fn without_mark(wished: &Path) -> &Path {
-    let bytes = wished.as_os_str().as_bytes().strip_suffix(DELETED.as_bytes());
-    bytes.filter(|_| !wished.exists()).map_or(wished, |bytes| Path::new(OsStr::from_bytes(bytes)))
+/// Strips the suffix of a removed directory, which may have been created again since.
+fn without_mark(requested: &Path) -> &Path {
+    let bytes = requested.as_os_str().as_bytes().strip_suffix(DELETED.as_bytes());
+    bytes.filter(|_| !requested.exists()).map_or(requested, |bytes| Path::new(OsStr::from_bytes(bytes)))
 }
 
-fn note(wished: &Path, error: &io::Error, instead: &str) -> String {
-    let shown = wished.display().to_string();
+fn note(requested: &Path, error: &io::Error, instead: &str) -> String {
+    let shown = requested.display().to_string();
     // Whoever named the directory must not speak to the terminal by its name.
     let shown: String = shown.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
     match error.kind() {
@@ -65,8 +65,8 @@ fn note(wished: &Path, error: &io::Error, instead: &str) -> String {
 mod tests {
     use super::*;
 
-    fn choose(wished: Option<&str>, home: &str) -> (String, Option<String>) {
-        let StartDirectory { path, note } = StartDirectory::choose(wished.map(Path::new), Path::new(home));
+    fn choose(requested: Option<&str>, home: &str) -> (String, Option<String>) {
+        let StartDirectory { path, note } = StartDirectory::choose(requested.map(Path::new), Path::new(home));
         (path.to_str().unwrap().to_owned(), note)
     }
 

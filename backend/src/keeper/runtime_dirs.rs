@@ -1,7 +1,7 @@
-//! Where a limpet and those who look for it meet: directories that nobody but their user can write to.
+//! The directories for sockets and other short-lived files. Only their user can write to them.
 //!
-//! There may be several. That of the login session is the proper one, but goes with the session, which limpet outlives; and whoever looks
-//! may have been started with another environment.
+//! There are several. That of the login session is removed with the session, which limpet outlives,
+//! and a client may run with another environment than the keeper.
 
 use std::{
     env,
@@ -15,10 +15,10 @@ use nix::unistd::Uid;
 
 use crate::trust::{self, TrustError};
 
-/// Nobody but the user.
+/// The mode of such a directory.
 const MODE: u32 = 0o700;
 
-/// Where a user's directories may be, the most proper one first.
+/// Returns the paths where a user's directories may be, the preferred one first.
 pub(super) fn candidates(user: Uid) -> Vec<PathBuf> {
     let session = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|folder| folder.is_absolute());
     let mut folders: Vec<PathBuf> = session.into_iter().map(|folder| folder.join("limpet")).collect();
@@ -37,7 +37,8 @@ pub(super) fn candidates(user: Uid) -> Vec<PathBuf> {
     folders
 }
 
-/// This user's directories, which are made if need be. Those that somebody else could write to are left out.
+/// Returns this user's directories, and creates them if necessary. A directory that another user
+/// can write to is skipped.
 pub(crate) fn usable() -> impl Iterator<Item = PathBuf> {
     candidates(Uid::effective()).into_iter().filter_map(|folder| match prepare(&folder) {
         Ok(folder) => Some(folder),
@@ -53,15 +54,16 @@ pub(crate) fn usable() -> impl Iterator<Item = PathBuf> {
     })
 }
 
-/// Those that are there.
+/// Returns those of this user's directories that exist.
 pub(crate) fn existing() -> impl Iterator<Item = PathBuf> {
     candidates(Uid::effective()).into_iter().filter_map(|folder| trust::check_directory(&folder).ok())
 }
 
 fn prepare(folder: &Path) -> Result<PathBuf, TrustError> {
     let failed = |source| TrustError::Io { path: folder.to_owned(), source };
-    // Nothing is made where it would be somebody else's, such as in the directory of whoever has become root.
-    let folder = trust::check_way(folder)?;
+    // Nothing is made where it would be somebody else's, such as in the directory of whoever has
+    // become root.
+    let folder = trust::check_path(folder)?;
     match DirBuilder::new().mode(MODE).create(&folder) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error)),
         _ => {}

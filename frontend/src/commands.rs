@@ -48,6 +48,8 @@ pub enum Action {
     Copy,
     /// Paste the clipboard.
     Paste,
+    /// Answer a program that wants to copy.
+    AnswerCopy,
     /// Select everything in the terminal.
     SelectAll,
     /// Clear screen and scrollback.
@@ -163,6 +165,7 @@ const FIXED: &[(Action, Group, &str, &[Chord])] = {
         (A::Copy, G::Terminal, "Copy", &[Chord::new("C", "KeyC")]),
         // The browser itself pastes on these keys, without asking for permission as a page must.
         (A::Paste, G::Terminal, "Paste", &[Chord::new("V", "KeyV").left_to_browser()]),
+        (A::AnswerCopy, G::Terminal, "Answer a program that wants to copy", &[Chord::new("F6", "F6")]),
         (A::SelectAll, G::Terminal, "Select all", &[Chord::new("A", "KeyA")]),
         (A::Clear, G::Terminal, "Clear", &[Chord::new("K", "KeyK")]),
         (A::ScrollToBottom, G::Terminal, "Scroll to the newest line", &[Chord::new("End", "End")]),

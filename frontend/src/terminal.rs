@@ -99,6 +99,10 @@ pub enum PaneEvent {
     },
     /// Something that a person should read.
     Notice(String),
+    /// The program wants this text in the clipboard.
+    Copy(String),
+    /// Somebody clicked the link to this address, which is shown as this text.
+    Link(String, links::Text),
 }
 
 /// What the surroundings ask of a pane. Calls before it is mounted or after it is gone do nothing.

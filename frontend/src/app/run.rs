@@ -41,6 +41,7 @@ impl App {
                 }
             }),
             Action::Paste => self.with_pane(|pane| pane.paste()),
+            Action::AnswerCopy => self.focus_request(),
             Action::SelectAll => self.with_pane(|pane| pane.select_all()),
             Action::Clear => self.with_pane(|pane| pane.clear()),
             Action::ScrollToBottom => self.with_pane(|pane| pane.scroll_to_bottom()),

@@ -22,6 +22,7 @@ use super::{
     history::{History, at_top},
     hooks,
     keys::Platform,
+    links::Followed,
     pan,
     screen::Screen,
     wiring,
@@ -106,7 +107,12 @@ impl Pane {
             line: RefCell::new(line),
             around: RefCell::new(around),
             platform: Platform::from_name(&wiring::platform_name()),
-            screen: Screen::new(&element, look, wiring::with(me, Pane::copy_out)),
+            screen: Screen::new(
+                &element,
+                look,
+                wiring::with(me, |pane, text| pane.emit(PaneEvent::Copy(text))),
+                wiring::with(me, Pane::followed),
+            ),
             element,
             connection: OnceCell::new(),
             extent: Cell::default(),
@@ -245,6 +251,12 @@ impl Pane {
         if self.writing.borrow().is_empty() && at_top(self.screen.terminal()) {
             self.load_earlier();
         }
+    }
+
+    /// Somebody clicked a link.
+    pub fn followed(&self, link: Followed) {
+        let (uri, text) = link.with_text(self.screen.terminal());
+        self.emit(PaneEvent::Link(uri, text));
     }
 
     /// The program rang.

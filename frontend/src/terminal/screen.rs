@@ -3,7 +3,10 @@
 use std::{any::Any, cell::RefCell, rc::Rc};
 
 use js_sys::{Function, Uint8Array};
-use limpet_shared::{Winsize, limits::MAX_CELLS};
+use limpet_shared::{
+    Winsize,
+    limits::{MAX_CELLS, MAX_SCREEN_CELLS},
+};
 use wasm_bindgen::{JsCast as _, JsValue, closure::Closure, convert::FromWasmAbi};
 use web_sys::HtmlElement;
 
@@ -12,7 +15,7 @@ use super::{
     blink::Blink,
     clipboard::Provider,
     extent::Layout,
-    links::Links,
+    links::{Followed, Links},
     xterm::{
         self, ClipboardAddon, Disposable, Fit, Options, Terminal, TerminalAddon, UnicodeGraphemesAddon,
         WebLinks, Webgl,
@@ -40,9 +43,14 @@ struct WebglRenderer {
 
 impl Screen {
     /// A terminal that fills `element`, which must be in the page. `copied` is called with what programs write to the
-    /// clipboard.
-    pub fn new(element: &HtmlElement, appearance: &Appearance, copied: impl Fn(String) + 'static) -> Self {
-        let links = Links::new(element);
+    /// clipboard, `followed` with links that are clicked.
+    pub fn new(
+        element: &HtmlElement,
+        appearance: &Appearance,
+        copied: impl Fn(String) + 'static,
+        followed: impl Fn(Followed) + 'static,
+    ) -> Self {
+        let links = Links::new(element, followed);
         let provider = Provider::new(copied);
         let options = Options::create(&links.handler());
         apply(&options, appearance);
@@ -55,6 +63,7 @@ impl Screen {
         let clipboard = ClipboardAddon::new(&JsValue::UNDEFINED, &provider.object());
         terminal.load_addon(clipboard.unchecked_into());
         terminal.open(element.clone());
+        terminal.limit();
         // Who is thought to have typed sees the next output at once, and not after a frame with nothing in it.
         terminal.input("");
         let kept: Vec<Box<dyn Any>> = vec![Box::new(links), Box::new(provider)];
@@ -107,7 +116,8 @@ impl Screen {
         self.terminal.options().set_fractional_font_size(*self.font_size.borrow());
         let cells = self.fit.propose()?;
         let cell = self.terminal.dimensions()?.css().cell();
-        let (cols, rows) = (whole(cells.cols()).min(MAX_CELLS), whole(cells.rows()).min(MAX_CELLS));
+        let cols = whole(cells.cols()).min(MAX_CELLS);
+        let rows = whole(cells.rows()).min(MAX_CELLS).min(most_rows(cols));
         let pixels = |count: u16, size: f64| whole((f64::from(count) * size).round());
         let size =
             Winsize { cols, rows, xpixel: pixels(cols, cell.width()), ypixel: pixels(rows, cell.height()) };
@@ -121,10 +131,7 @@ impl Screen {
         // Half pixels are as fine as glyphs can be told apart.
         let scaled = (chosen * scale * 2.0).floor() / 2.0;
         self.terminal.options().set_fractional_font_size(scaled.max(SMALLEST_FONT).min(chosen));
-        let (cols, rows) = (size.cols.into(), size.rows.into());
-        if (self.terminal.get_cols(), self.terminal.get_rows()) != (cols, rows) {
-            self.terminal.resize(cols, rows);
-        }
+        self.terminal.resize_after_output(size.cols, size.rows);
     }
 
     /// Draws with WebGL while it can be seen: browsers allow a page a few contexts only.
@@ -176,6 +183,11 @@ impl Drop for WebglRenderer {
     fn drop(&mut self) {
         self.addon.unchecked_ref::<Disposable>().dispose();
     }
+}
+
+/// How many rows a terminal of so many columns may have.
+fn most_rows(cols: u16) -> u16 {
+    u16::try_from(MAX_SCREEN_CELLS / usize::from(cols.max(1))).unwrap_or(u16::MAX)
 }
 
 fn apply(options: &Options, appearance: &Appearance) {

@@ -37,67 +37,74 @@ const JOINED = 1;
 /** Where the number of code points stands in the properties of one that joins; what is below is xterm.js's own. */
 const CLUSTER_SHIFT = 16;
 
-/**
- * Limits an opened terminal, with its add-ons.
- *
- * @param terminal any xterm.js terminal, headless or not
- * @param limits `clusterChars`, `linkUriBytes`, `linkIdBytes`: the constants of shared/src/limits.rs
- */
-function limitTerminal(terminal, limits) {
-  const core = internal(terminal, "_core");
-  limitCounts(core);
-  limitClusters(core, limits.clusterChars);
-  limitStrings(terminal, internal(core, "_inputHandler"), limits);
-  limitLinks(internal(core, "_oscLinkService"), internal(internal(core, "_bufferService"), "buffers"));
-  limitNewlineMode(core);
-  // Only a terminal in a page has colours. A change makes a style sheet anew, and one OSC can hold thousands of them.
-  if (core._themeService) mergeEvents(internal(core._themeService, "_onChangeColors"));
-  // Before a resize xterm.js parses all that waits at once, however much that is; `resizeTerminal` waits instead.
-  internal(core, "_writeBuffer").flushSync = () => {};
-}
+/** An add-on of xterm.js, for any terminal, headless or not. It is loaded after the others, and after `open`. */
+export class LimitsAddon {
+  #limits;
+  #terminal;
+  #wantedSize;
 
-/**
- * Queues output in pieces of bounded cost. `parsed` is called after the last one.
- *
- * A byte writes at most a row, or moves as many rows as there are; a control function, which has at least one byte of
- * its own that begins it, touches each cell once.
- */
-function writeToTerminal(terminal, bytes, parsed) {
-  const { cols, rows } = terminal;
-  const byteCost = cols + rows;
-  // Repeated in insert mode a character moves the rest of its row as often as that has cells.
-  const functionCost = cols * Math.max(rows, cols >> 3) + FUNCTION_COST;
-  let start = 0;
-  let cost = 0;
-  for (let at = 0; at < bytes.length; at++) {
-    // ESC, and the last byte of the C1 controls that begin a sequence.
-    cost += bytes[at] === 0x1b || bytes[at] === 0x9b ? functionCost : byteCost;
-    if (cost >= PIECE_COST) {
-      terminal.write(bytes.subarray(start, at));
-      start = at;
-      cost = functionCost;
-    }
+  /** The constants are those of shared/src/limits.rs. */
+  constructor(clusterChars, linkUriBytes, linkIdBytes) {
+    this.#limits = { clusterChars, linkUriBytes, linkIdBytes };
   }
-  terminal.write(bytes.subarray(start), parsed);
-}
 
-/** What the page imports: wasm-bindgen imports an object's functions by the object's name, and others with the whole module. */
-export const XtermLimits = { limitTerminal, writeToTerminal, resizeTerminal };
+  activate(terminal) {
+    this.#terminal = terminal;
+    const core = internal(terminal, "_core");
+    limitCounts(core);
+    limitNewlineMode(core);
+    limitClusters(core, this.#limits.clusterChars);
+    limitStrings(terminal, internal(core, "_inputHandler"), this.#limits);
+    limitLinks(internal(core, "_oscLinkService"), internal(internal(core, "_bufferService"), "buffers"));
+    // Only a terminal in a page has colours. A change makes a style sheet anew, and one OSC can hold thousands of them.
+    if (core._themeService) mergeEvents(internal(core._themeService, "_onChangeColors"));
+    // Before a resize xterm.js parses all that waits at once, however much that is; `resize` waits instead.
+    internal(core, "_writeBuffer").flushSync = () => {};
+  }
 
-const wantedSizes = new WeakMap();
+  /** What is replaced stays so for as long as the terminal lives. */
+  dispose() {}
 
-/** Resizes a terminal after all that it was given so far; of several sizes that wait, the last one counts. */
-function resizeTerminal(terminal, cols, rows) {
-  const waits = wantedSizes.has(terminal);
-  wantedSizes.set(terminal, [cols, rows]);
-  if (waits) return;
-  const resize = () => {
-    const size = wantedSizes.get(terminal);
-    wantedSizes.delete(terminal);
-    if (size[0] !== terminal.cols || size[1] !== terminal.rows) terminal.resize(...size);
-  };
-  if (internal(internal(terminal._core, "_writeBuffer"), "_writeBuffer").length === 0) resize();
-  else terminal.write("", resize);
+  /**
+   * Queues output in pieces of bounded cost. `parsed` is called after the last one.
+   *
+   * A byte writes at most a row, or moves as many rows as there are; a control function, which has at least one byte of
+   * its own that begins it, touches each cell once.
+   */
+  write(bytes, parsed) {
+    const terminal = this.#terminal;
+    const { cols, rows } = terminal;
+    const byteCost = cols + rows;
+    // Repeated in insert mode a character moves the rest of its row as often as that has cells.
+    const functionCost = cols * Math.max(rows, cols >> 3) + FUNCTION_COST;
+    let start = 0;
+    let cost = 0;
+    for (let at = 0; at < bytes.length; at++) {
+      // ESC, and the last byte of the C1 controls that begin a sequence.
+      cost += bytes[at] === 0x1b || bytes[at] === 0x9b ? functionCost : byteCost;
+      if (cost >= PIECE_COST) {
+        terminal.write(bytes.subarray(start, at));
+        start = at;
+        cost = functionCost;
+      }
+    }
+    terminal.write(bytes.subarray(start), parsed);
+  }
+
+  /** Resizes the terminal after all that it was given so far; of several sizes that wait, the last one counts. */
+  resize(cols, rows) {
+    const terminal = this.#terminal;
+    const isWaiting = this.#wantedSize !== undefined;
+    this.#wantedSize = { cols, rows };
+    if (isWaiting) return;
+    const resize = () => {
+      const { cols, rows } = this.#wantedSize;
+      this.#wantedSize = undefined;
+      if (cols !== terminal.cols || rows !== terminal.rows) terminal.resize(cols, rows);
+    };
+    if (terminal._core._writeBuffer._writeBuffer.length === 0) resize();
+    else terminal.write("", resize);
+  }
 }
 
 /** Counts that xterm.js loops over, one by one. The handlers that are asked first change the parameters in place. */

@@ -65,6 +65,8 @@ pageTest("a window that is resized in a flood goes on", {}, async ({ terminal, p
 /** The server's screen, as the page shows text. */
 async function serverText(server) {
   const [{ id }] = await server.sessions();
-  const { lines } = await server.api("GET", `api/sessions/${id}/screen`);
-  return lines.join("\n").trimEnd();
+  const response = await fetch(new URL(`api/sessions/${id}/screen`, server.url), {
+    headers: { authorization: `Bearer ${server.token}` },
+  });
+  return (await response.text()).trimEnd();
 }

@@ -6,15 +6,18 @@ use web_sys::Url;
 use super::{App, Overlay};
 use crate::{
     link_check::{self, Address, is_address_char},
-    terminal::links::Text,
+    terminal::{
+        links::{Followed, Text},
+        xterm::Terminal,
+    },
 };
 
 impl App {
     /// Opens a link, or asks first if its text says something else.
-    pub(super) fn on_link(&self, uri: &str, text: &Text) {
+    pub(super) fn on_link(&self, link: &Followed, terminal: &Terminal) {
         // What the browser cannot parse it cannot open.
-        let Some(address) = parse(uri) else { return };
-        match link_check::doubt(&address, &whole_words(text), parse) {
+        let Some(address) = parse(&link.uri) else { return };
+        match link_check::doubt(&address, &whole_words(&link.text(terminal)), parse) {
             Some(doubt) => self.show(Overlay::OpenLink(address, doubt)),
             None => self.open_link(&address.href),
         }

@@ -80,7 +80,7 @@ impl App {
             PaneEvent::Phase(phase) => self.on_phase(kind, phase),
             PaneEvent::Notice(text) => self.notify(text),
             PaneEvent::Copy(text) => self.on_copy(kind, text),
-            PaneEvent::Link(uri, text) => self.on_link(&uri, &text),
+            PaneEvent::Link(link, terminal) => self.on_link(&link, &terminal),
             PaneEvent::People(people) => self.tabs.update(|tabs| tabs.set_people(kind, people)),
             PaneEvent::Foreign(size) => self.on_foreign(kind, size),
             // The tab's body shows it.

@@ -15,8 +15,10 @@ const SCHEMES: [&str; 3] = ["http://", "https://", "mailto:"];
 type Handler = Closure<dyn Fn(MouseEvent, String)>;
 
 /// A link that somebody clicked.
+#[derive(Clone)]
 pub struct Followed {
-    uri: String,
+    /// Its address.
+    pub uri: String,
     /// Where it is, if it is one of OSC 8; else its text is its address.
     range: Option<LinkRange>,
 }
@@ -72,13 +74,13 @@ impl Links {
 }
 
 impl Followed {
-    /// The address, and the text that is shown for it, with its surroundings to either end of the line.
-    pub fn with_text(self, terminal: &Terminal) -> (String, Text) {
-        let text = match self.range {
-            Some(range) => Text::of(&range, terminal),
+    /// What `terminal`, in which it is, shows of it now.
+    #[must_use]
+    pub fn text(&self, terminal: &Terminal) -> Text {
+        match &self.range {
+            Some(range) => Text::of(range, terminal),
             None => Text { link: self.uri.clone(), ..Text::default() },
-        };
-        (self.uri, text)
+        }
     }
 }
 

@@ -22,7 +22,6 @@ use super::{
     history::{History, at_top},
     hooks,
     keys::Platform,
-    links::Followed,
     pan,
     screen::Screen,
     wiring,
@@ -111,7 +110,9 @@ impl Pane {
                 &element,
                 look,
                 wiring::with(me, |pane, text| pane.emit(PaneEvent::Copy(text))),
-                wiring::with(me, Pane::followed),
+                wiring::with(me, |pane, link| {
+                    pane.emit(PaneEvent::Link(link, pane.screen.shared_terminal()))
+                }),
             ),
             element,
             connection: OnceCell::new(),
@@ -251,12 +252,6 @@ impl Pane {
         if self.writing.borrow().is_empty() && at_top(self.screen.terminal()) {
             self.load_earlier();
         }
-    }
-
-    /// Somebody clicked a link.
-    pub fn followed(&self, link: Followed) {
-        let (uri, text) = link.with_text(self.screen.terminal());
-        self.emit(PaneEvent::Link(uri, text));
     }
 
     /// The program rang.

@@ -7,7 +7,7 @@ use limpet_shared::{
     Winsize,
     limits::{MAX_CELLS, MAX_SCREEN_CELLS},
 };
-use wasm_bindgen::{JsCast as _, JsValue, closure::Closure, convert::FromWasmAbi};
+use wasm_bindgen::{JsCast as _, JsValue, UnwrapThrowExt as _, closure::Closure, convert::FromWasmAbi};
 use web_sys::HtmlElement;
 
 use super::{
@@ -17,8 +17,8 @@ use super::{
     extent::Layout,
     links::{Followed, Links},
     xterm::{
-        self, ClipboardAddon, Disposable, Fit, Options, Terminal, TerminalAddon, UnicodeGraphemesAddon,
-        WebLinks, Webgl,
+        self, ClipboardAddon, Disposable, Fit, LimitsAddon, Options, Terminal, TerminalAddon,
+        UnicodeGraphemesAddon, WebLinks, Webgl,
     },
 };
 
@@ -28,6 +28,7 @@ const SMALLEST_FONT: f64 = 4.0;
 /// A terminal in the page.
 pub struct Screen {
     terminal: Terminal,
+    limits: LimitsAddon,
     fit: Fit,
     webgl: Rc<RefCell<Option<WebglRenderer>>>,
     font_size: RefCell<f64>,
@@ -63,12 +64,15 @@ impl Screen {
         let clipboard = ClipboardAddon::new(&JsValue::UNDEFINED, &provider.object());
         terminal.load_addon(clipboard.unchecked_into());
         terminal.open(element.clone());
-        terminal.limit();
+        let limits = LimitsAddon::create();
+        // It fails for an xterm.js that it was not written for, which a release is never built with.
+        terminal.try_load_addon(limits.unchecked_ref()).unwrap_throw();
         // Who is thought to have typed sees the next output at once, and not after a frame with nothing in it.
         terminal.input("");
         let kept: Vec<Box<dyn Any>> = vec![Box::new(links), Box::new(provider)];
         let screen = Self {
             terminal,
+            limits,
             fit,
             webgl: Rc::default(),
             font_size: RefCell::new(appearance.font_size.into()),
@@ -82,6 +86,12 @@ impl Screen {
     /// xterm.js itself.
     pub fn terminal(&self) -> &Terminal {
         &self.terminal
+    }
+
+    /// The same, to be kept for a while.
+    pub fn shared_terminal(&self) -> Rc<Terminal> {
+        let terminal: &JsValue = self.terminal.as_ref();
+        Rc::new(terminal.clone().unchecked_into())
     }
 
     /// Subscribes `handler` to something of the terminal's, for as long as that lives.
@@ -102,7 +112,7 @@ impl Screen {
 
     /// Queues output; `processed` is called when it is parsed.
     pub fn write(&self, bytes: &Uint8Array, processed: &Function) {
-        self.terminal.write(bytes, processed);
+        self.limits.write(bytes, processed);
     }
 
     /// Takes on another look.
@@ -131,7 +141,7 @@ impl Screen {
         // Half pixels are as fine as glyphs can be told apart.
         let scaled = (chosen * scale * 2.0).floor() / 2.0;
         self.terminal.options().set_fractional_font_size(scaled.max(SMALLEST_FONT).min(chosen));
-        self.terminal.resize_after_output(size.cols, size.rows);
+        self.limits.resize(size.cols, size.rows);
     }
 
     /// Draws with WebGL while it can be seen: browsers allow a page a few contexts only.

@@ -89,6 +89,7 @@ extern "C" {
     pub fn text(this: &BufferLine, trim: bool, from: u32, to: Option<u32>) -> String;
 
     /// `IBufferRange`. Its ends are part of it.
+    #[derive(Clone)]
     pub type LinkRange;
 
     /// The first cell.
@@ -231,17 +232,21 @@ extern "C" {
 
 #[wasm_bindgen(module = "xterm-limits")]
 extern "C" {
-    /// Bounds what output can cost. The terminal must have been opened, with its add-ons.
-    #[wasm_bindgen(js_namespace = XtermLimits, js_name = limitTerminal)]
-    fn limit_terminal(terminal: &Terminal, limits: &Object);
+    /// Bounds what output can cost, as the server's own terminal does. It is loaded after the terminal was opened.
+    #[wasm_bindgen(extends = TerminalAddon)]
+    pub type LimitsAddon;
 
-    /// Queues bytes for the parser, which calls back when it has processed them.
-    #[wasm_bindgen(js_namespace = XtermLimits, js_name = writeToTerminal)]
-    fn write_to_terminal(terminal: &Terminal, bytes: &Uint8Array, processed: &Function);
+    /// The three constants of [`limpet_shared::limits`] by which output is cut.
+    #[wasm_bindgen(constructor)]
+    fn new(cluster_chars: usize, link_uri_bytes: usize, link_id_bytes: usize) -> LimitsAddon;
 
-    /// Resizes a terminal after what it was given so far.
-    #[wasm_bindgen(js_namespace = XtermLimits, js_name = resizeTerminal)]
-    fn resize_terminal(terminal: &Terminal, cols: u32, rows: u32);
+    /// Queues bytes for the parser, which calls back when it has processed them. The browser is given its turns meanwhile.
+    #[wasm_bindgen(method)]
+    pub fn write(this: &LimitsAddon, bytes: &Uint8Array, parsed: &Function);
+
+    /// Resizes the grid once what was written so far has been parsed.
+    #[wasm_bindgen(method)]
+    pub fn resize(this: &LimitsAddon, cols: u16, rows: u16);
 }
 
 #[wasm_bindgen(module = "@xterm/addon-clipboard")]
@@ -283,25 +288,13 @@ impl Terminal {
     pub fn create(options: &Options) -> Self {
         BaseTerminal::construct(Some(options)).unchecked_into()
     }
+}
 
-    /// Bounds what output can cost, as the server's own terminal does. It must have been opened, with its add-ons.
-    pub fn limit(&self) {
-        let limits = object(&[
-            ("clusterChars", limits::MAX_CLUSTER_CHARS.into()),
-            ("linkUriBytes", limits::MAX_LINK_URI_BYTES.into()),
-            ("linkIdBytes", limits::MAX_LINK_ID_BYTES.into()),
-        ]);
-        limit_terminal(self, &limits);
-    }
-
-    /// Queues bytes for the parser, which calls back when it has processed them. The browser is given its turns meanwhile.
-    pub fn write(&self, bytes: &Uint8Array, processed: &Function) {
-        write_to_terminal(self, bytes, processed);
-    }
-
-    /// Resizes the grid once what was written so far has been parsed.
-    pub fn resize_after_output(&self, cols: u16, rows: u16) {
-        resize_terminal(self, cols.into(), rows.into());
+impl LimitsAddon {
+    /// The add-on, not yet loaded.
+    #[must_use]
+    pub fn create() -> Self {
+        Self::new(limits::MAX_CLUSTER_CHARS, limits::MAX_LINK_URI_BYTES, limits::MAX_LINK_ID_BYTES)
     }
 }
 

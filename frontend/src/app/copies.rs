@@ -18,12 +18,12 @@ impl App {
         }
         let rule = self.settings.with_untracked(|settings| settings.program_copies);
         let is_seen = self.is_looked_at(kind);
-        self.change_copies(kind, |copies| copies.requested(text, rule, is_seen));
+        self.change_copies(kind, By::Program, |copies| copies.requested(text, rule, is_seen));
     }
 
     /// Somebody answers what a terminal's program asks.
     pub fn answer_copy(self, kind: &TabKind, answer: Answer) {
-        self.change_copies(kind, |copies| copies.answered(answer));
+        self.change_copies(kind, By::Person, |copies| copies.answered(answer));
         self.focus_pane();
     }
 
@@ -40,23 +40,27 @@ impl App {
         copies::name(&title.unwrap_or_default())
     }
 
-    fn change_copies(self, kind: &TabKind, change: impl FnOnce(&mut Copies) -> Option<String>) {
+    fn change_copies(self, kind: &TabKind, by: By, change: impl FnOnce(&mut Copies) -> Option<String>) {
         let mut text = None;
         self.copies.update(|all| text = change(all.entry(kind.clone()).or_default()));
         if let Some(text) = text {
-            self.write_copy(kind.clone(), text);
+            self.write_copy(kind.clone(), text, by);
         }
     }
 
-    fn write_copy(self, kind: TabKind, text: String) {
+    fn write_copy(self, kind: TabKind, text: String, by: By) {
         spawn_local(async move {
-            let is_refused = clipboard::write(&text).await.is_err() && !clipboard::write_by_command(&text);
-            if !is_refused {
+            let is_copied = clipboard::write(&text).await.is_ok()
+                || (by == By::Person && clipboard::write_by_command(&text));
+            if is_copied {
                 self.dismiss_if(|notice| notice.starts_with(COPIED));
                 let (length, name) = (copies::length(&text), untrack(|| self.name(&kind)));
                 self.notify(format!("{COPIED}{length} from {name}."));
             }
-            self.change_copies(&kind, |copies| copies.written(text, is_refused));
+            if by == By::Person {
+                self.focus_pane();
+            }
+            self.change_copies(&kind, By::Program, |copies| copies.written(text, !is_copied));
         });
     }
 
@@ -66,6 +70,13 @@ impl App {
         let is_active = self.tabs.with_untracked(|tabs| tabs.is_active(kind));
         is_active && !document.hidden() && document.has_focus().unwrap_or(false)
     }
+}
+
+/// Who has something copied: the browser's own command is only for a person, and takes the keyboard for a moment.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    Program,
+    Person,
 }
 
 /// How the message begins that something was copied.

@@ -89,7 +89,7 @@ pageTest(
       assert.equal(context.pages().length, windows, text);
     }
     // A part of an address is read as a part of it.
-    await terminal.run(`printf 'htt''ps://ba\\e]8;;${health}\\e\\\\nk.exa\\e]8;;\\e\\\\mple\\n'`);
+    await terminal.run(`printf 'htt''ps://ba\\e]8;;${health}\\e\\\\%s\\e]8;;\\e\\\\mple\\n' n''k.exa`);
     const dialog = await press(terminal, "nk.exa");
     await dialog.waitFor();
     const opened = context.waitForEvent("page");

@@ -141,7 +141,7 @@ async fn sessions(config: &Config, (keeper, floods): (&Link, Option<Handle>), le
         flow: config.flow,
     };
     let sessions = Sessions::new(config.limits, defaults, keeper.clone(), floods);
-    for session in sessions.take_over(left) {
+    for session in sessions.take_over(left).await {
         keeper.forget(&session).await;
     }
     sessions

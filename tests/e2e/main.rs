@@ -1,6 +1,7 @@
 //! Whole-program tests: the real binary, real ptys, real programs, real sockets.
 //!
 //! * [`harness`]: starts a server, speaks to it as a client, cuts its connections or slows them down, counts what it holds.
+//! * [`hostile`]: output that is meant to harm.
 //! * [`http`]: who may ask, and for what.
 //! * [`protocol`]: what is said over a socket, and what must not be.
 //! * [`integrity`]: no byte lost or doubled, whatever happens to connections.
@@ -24,6 +25,7 @@
 
 mod churn;
 mod harness;
+mod hostile;
 mod http;
 mod integrity;
 mod lifecycle;

@@ -34,8 +34,6 @@ const PERCENT: u32 = b'%' as u32;
 pub(super) struct Performer<'a> {
     pub(super) terminal: &'a mut Terminal,
     pub(super) answers: &'a mut answer::Answers,
-    /// It goes on until so many steps have been taken.
-    pub(super) until: u64,
 }
 
 /// Steps that a control takes beside what it does to rows and cells.
@@ -49,8 +47,7 @@ const STRING_BYTES_PER_STEP: usize = 4;
 
 impl Perform for Performer<'_> {
     fn is_done(&self) -> bool {
-        let terminal = &*self.terminal;
-        terminal.steps.taken >= self.until || terminal.is_repeating() || terminal.is_sweep_due()
+        self.terminal.steps.taken >= self.terminal.steps.until
     }
 
     fn max_run(&self) -> usize {

@@ -82,6 +82,13 @@ impl Scrollback {
         self.rows.as_mut()?.pop()
     }
 
+    /// Drops the oldest rows.
+    pub(super) fn drop_oldest(&mut self, count: usize) {
+        if let Some(rows) = &mut self.rows {
+            (0..count.min(rows.len())).for_each(|_| rows.drop_first());
+        }
+    }
+
     pub(super) fn clear(&mut self) {
         self.rows = None;
     }

@@ -14,11 +14,21 @@ use super::{
 /// What the hyperlinks of a screen may take, in bytes. Text that is printed in further ones has none, until others are gone.
 pub(super) const MAX_LINKS_BYTES: usize = 8 * 1024 * 1024;
 
+/// What styles, clusters and links may take, in bytes, where it is the scrollback that has them. Of a scrollback with more of them the
+/// oldest rows go.
+pub(super) const MAX_SHARED_BYTES: usize = 32 * 1024 * 1024;
+
+/// What a style takes in its table at most, in bytes, with the room for others.
+pub(super) const STYLE_BYTES: usize = 256;
+
+/// What a cluster takes at most beside its text.
+pub(super) const CLUSTER_BYTES: usize = 256;
+
 /// What a hyperlink takes beside its text, in bytes.
-const LINK_OVERHEAD_BYTES: usize = 160;
+const LINK_OVERHEAD_BYTES: usize = 256;
 
 /// Links are looked through when they take twice as much as they did after the last time, and this at least, in bytes.
-const SWEEP_LINKS_BYTES: usize = 256 * 1024;
+pub(super) const SWEEP_LINKS_BYTES: usize = 256 * 1024;
 
 /// A hyperlink (`OSC 8`).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -134,6 +144,12 @@ impl Tables {
     /// How many values there are.
     pub(super) fn len(&self) -> usize {
         self.styles.len() + self.clusters.len() + self.links.len()
+    }
+
+    /// What all of it takes, in bytes, at most.
+    pub(super) fn bytes(&self) -> usize {
+        let clusters = self.clusters.values().map(|text| CLUSTER_BYTES + text.len());
+        self.styles.len() * STYLE_BYTES + clusters.sum::<usize>() + self.links_bytes
     }
 
     /// Forgets what neither those that `visit` tells of nor `pens` have.

@@ -84,7 +84,9 @@ mod tests {
         #[test]
         fn stops_are_found_on_either_side(set in prop::collection::vec(0..300_usize, 0..6), column in 0..301_usize) {
             let mut stops = TabStops(Vec::new());
-            set.iter().for_each(|&column| stops.set(column));
+            for &column in &set {
+                stops.set(column);
+            }
             let next = set.iter().copied().filter(|&stop| stop > column).min();
             prop_assert_eq!(stops.next(column, 200), next.unwrap_or(199).min(199));
             let previous = set.iter().copied().filter(|&stop| stop < column).max();

@@ -12,7 +12,7 @@ use super::{
     scrollback::Shared,
     style::Style,
     table::SWEEP,
-    tables::Tables,
+    tables::{MAX_SHARED_BYTES, Tables},
     width::{Preceding, measure},
 };
 
@@ -71,6 +71,8 @@ struct Repeat {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Steps {
     pub(super) taken: u64,
+    /// Nothing more is parsed when as many have been taken.
+    pub(super) until: u64,
     /// How many had been taken when the tables were swept last.
     swept: u64,
 }
@@ -128,6 +130,7 @@ impl Terminal {
         (self.title, self.titles, self.links) = (old.title, old.titles, old.links);
         self.steps = old.steps;
         self.spend(2 * self.rows + old.primary.scrollback.blocks());
+        self.steps.until = self.steps.taken;
         self.discarded = Some(old.tables).filter(|tables| tables.len() > SWEEP).map(Box::new);
         (self.palette, self.newline, self.cursor_hidden) = (old.palette, old.newline, old.cursor_hidden);
     }
@@ -171,6 +174,7 @@ impl Terminal {
     pub(super) fn set_pen(&mut self, pen: Style) {
         self.pen = pen;
         self.pen_id = None;
+        self.look_at_tables();
     }
 
     /// The number of the pen's style.
@@ -211,10 +215,27 @@ impl Terminal {
         (cells + self.tables.len() + self.primary.scrollback.packed_bytes() / SWEPT_BYTES_PER_STEP) as u64
     }
 
-    /// Forgets styles, clusters and links that no cell has any more.
+    /// Forgets styles, clusters and links that no cell has any more; and the oldest rows, if the scrollback needs too many.
     pub(super) fn sweep(&mut self) {
-        let steps = self.sweep_steps();
         self.discarded = None;
+        loop {
+            let steps = self.sweep_steps();
+            self.forget_unused();
+            self.steps.taken += steps;
+            let scrollback = &mut self.primary.scrollback;
+            let rows = scrollback.len();
+            if rows == 0 || self.tables.bytes() <= MAX_SHARED_BYTES {
+                break;
+            }
+            let dropped = rows.div_ceil(2);
+            scrollback.drop_oldest(dropped);
+            self.primary.saved.line = self.primary.saved.line.saturating_sub(dropped);
+        }
+        self.pen_id = None;
+        self.steps.swept = self.steps.taken;
+    }
+
+    fn forget_unused(&mut self) {
         let Self { primary, alternate, tables, .. } = self;
         let pens = [self.pen, primary.saved.style, alternate.saved.style];
         tables.sweep(
@@ -230,13 +251,20 @@ impl Terminal {
             },
             &pens,
         );
-        self.pen_id = None;
-        self.steps.taken += steps;
-        self.steps.swept = self.steps.taken;
+    }
+
+    /// Interrupts the parser, if it may be time to sweep.
+    fn look_at_tables(&mut self) {
+        if self.tables.is_due() {
+            self.steps.until = self.steps.taken;
+        }
     }
 
     /// How long a run of text may be, in bytes, so that it does not take much longer than others.
     pub(super) fn max_run(&self) -> usize {
+        if !self.modes.insert && self.rows / 8 <= self.columns {
+            return MAX_RUN;
+        }
         let moved = if self.modes.insert { self.columns } else { 0 };
         (RUN_STEPS / (CHAR_STEPS + moved + self.rows / self.columns)).clamp(1, MAX_RUN)
     }
@@ -422,6 +450,7 @@ impl Terminal {
         }
         buffer.x += width.saturating_sub(old_width);
         self.spend(CLUSTER_STEPS);
+        self.look_at_tables();
     }
 
     /// The left half of a wide glyph goes when its right half is about to be overwritten.
@@ -459,6 +488,7 @@ impl Terminal {
         let left = glyph.len() * count.min(most);
         if left > 0 {
             self.repeat = Some(Box::new(Repeat { glyph, next: 0, left }));
+            self.steps.until = self.steps.taken;
         } else {
             self.preceding = None;
         }

@@ -32,6 +32,9 @@ const QUIET: Duration = Duration::from_millis(10);
 /// Output without a pause of [`QUIET`] that makes a flood, in bytes.
 const FLOOD: u64 = 256 * 1024;
 
+/// Slices without a pause in which the screen does not catch up that make one as well.
+const LABOUR: u32 = 8;
+
 /// All that can happen to a session.
 #[derive(Debug)]
 enum Event {
@@ -68,6 +71,8 @@ pub(super) struct Actor {
     leisure: Instant,
     /// Output since there was time for that, in bytes.
     burst: u64,
+    /// Slices that the screen has parsed one after the other, and has not caught up.
+    labour: u32,
     /// Whether somebody has typed since output came last: what comes next is an echo, for all that is known.
     echo_is_due: bool,
     session: Ending,
@@ -95,6 +100,7 @@ impl Actor {
             keeping,
             leisure,
             burst: 0,
+            labour: 0,
             echo_is_due: false,
             session,
             requests,
@@ -150,12 +156,12 @@ impl Actor {
         // What an earlier server has read and not answered.
         self.displayed();
         loop {
-            if is_for_floods.is_some_and(|here| here != (self.burst >= FLOOD)) {
+            if is_for_floods.is_some_and(|here| here != self.is_flood()) {
                 return None;
             }
             self.session.note_asker(&self.input, self.output.log().end());
             if self.keeping.has_news(&self.display) {
-                Box::pin(self.keeping.follow(&self.display, &self.session.0)).await;
+                Box::pin(self.keeping.follow(&mut self.display, &self.session.0)).await;
             }
             match self.next_event().await {
                 Event::Requested(request) => match *request {
@@ -179,6 +185,11 @@ impl Actor {
                 Event::ViewerLeft => Box::pin(self.arrange()).await,
             }
         }
+    }
+
+    /// Whether the session has so much to do that keys of others must not wait for it.
+    fn is_flood(&self) -> bool {
+        self.burst >= FLOOD || self.labour >= LABOUR
     }
 
     async fn next_event(&mut self) -> Event {
@@ -219,8 +230,9 @@ impl Actor {
     async fn follow(&mut self) {
         // Viewers first: they have been woken by now, but not yet sent anything.
         task::yield_now().await;
-        self.display.follow();
+        self.display.follow().await;
         self.displayed();
+        self.labour = if self.display.is_behind() { self.labour.saturating_add(1) } else { 0 };
         self.note_pause();
     }
 
@@ -240,13 +252,13 @@ impl Actor {
                 drop(reply.send(attached));
             }
             Request::Redraw { history, reply } => {
-                let redrawing = self.display.redrawing(history);
+                let redrawing = self.display.redrawing(history).await;
                 let output = self.session.0.shared().log.reader(redrawing.output);
                 self.displayed();
                 drop(reply.send((redrawing, output)));
             }
             Request::Text { reply } => {
-                let text = self.display.text();
+                let text = self.display.text().await;
                 self.displayed();
                 drop(reply.send(text));
             }
@@ -286,8 +298,8 @@ impl Actor {
         let attached = self.session.0.enter(hello, visitor, place.resumes());
         self.arrange().await;
         let input = role.may_write().then(|| self.input.register(hello.viewer, attached.id()));
-        let redrawing = |history| self.display.redrawing(history);
-        let beginning = begin(&self.session.0, (hello, role), place, input, redrawing);
+        let redrawing = async |history| self.display.redrawing(history).await;
+        let beginning = begin(&self.session.0, (hello, role), place, input, redrawing).await;
         self.displayed();
         (attached, beginning)
     }
@@ -339,7 +351,7 @@ impl Actor {
             if let Err(error) = self.pty.resize(size) {
                 return tracing::warn!(%error, ?size, "could not resize the terminal");
             }
-            self.display.resize(size);
+            self.display.resize(size).await;
             self.displayed();
         }
         self.session.publish_size(size, by);
@@ -370,10 +382,10 @@ impl Actor {
         output.drain_rest(&pty, |output| session.show((&mut display, &input), output));
         input.discard();
         if keeping.has_news(&display) {
-            keeping.follow(&display, &session.0).await;
+            keeping.follow(&mut display, &session.0).await;
         }
         let status = child.reap().await;
-        session.publish_last(display);
+        session.publish_last(display).await;
         drop((pty, output));
         session.publish_exit(status.unwrap_or_else(|error| {
             tracing::error!(%error, "could not reap a program");

@@ -77,12 +77,12 @@ impl Place {
 }
 
 /// Puts a beginning together. `redrawing` draws the screen with so many rows of scrollback.
-pub(super) fn begin(
+pub(super) async fn begin(
     session: &SessionHandle,
     (hello, role): (&Hello, Role),
     place: Place,
     input: Option<(limpet_shared::InputOffset, watch::Receiver<Progress>)>,
-    redrawing: impl FnOnce(usize) -> Redrawing,
+    redrawing: impl AsyncFnOnce(usize) -> Redrawing,
 ) -> Beginning {
     let shared = session.shared();
     let status = shared.status.subscribe();
@@ -97,7 +97,7 @@ pub(super) fn begin(
         }
         Place::Screen { had } => {
             let history = if hello.follow == Follow::Now { ROWS } else { usize::MAX };
-            let redrawing = redrawing(history);
+            let redrawing = redrawing(history).await;
             let skipped = had.map_or(0, |had| redrawing.output.since(had));
             (redrawing.output, Some(redrawing.redraw(size, skipped)))
         }

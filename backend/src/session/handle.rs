@@ -30,6 +30,7 @@ use crate::{
     keeper::Onlooker,
     log::{Log, LogReader},
     pty::Program,
+    screen::Text,
     state::Saved,
     threads::Lane,
 };
@@ -54,7 +55,7 @@ pub(super) struct Shared {
     pub(super) left: Notify,
     pub(super) lane: Arc<Lane>,
     /// The screen, once the program has ended.
-    pub(super) last: OnceLock<Box<LastScreen>>,
+    pub(super) last: OnceLock<Arc<LastScreen>>,
     /// Whether something has changed since it was saved, and who is to be told of that.
     pub(super) is_changed: AtomicBool,
     pub(super) changed: Arc<Notify>,
@@ -155,14 +156,18 @@ impl SessionHandle {
         let place = Place::of(&hello, self);
         let role = visitor.role;
         let attached = self.enter(&hello, visitor, place.resumes());
-        let beginning = begin(self, (&hello, role), place, None, |history| self.last_redrawing(history));
+        let redrawing = async |history| self.last_redrawing(history).await;
+        let beginning = begin(self, (&hello, role), place, None, redrawing).await;
         (attached, beginning)
     }
 
     /// What is on the screen.
     pub async fn screen(&self) -> api::Screen {
-        let text = self.ask(|reply| Request::Text { reply }).await;
-        let text = text.or_else(|| self.0.last.get().map(|last| last.text())).unwrap_or_default();
+        let text = match (self.ask(|reply| Request::Text { reply }).await, self.0.last.get()) {
+            (Some(text), _) => text,
+            (None, Some(last)) => Arc::clone(last).text().await,
+            (None, None) => Text::default(),
+        };
         let cell = |at| u16::try_from(at).unwrap_or(u16::MAX);
         let status = self.0.status.borrow();
         api::Screen {
@@ -179,9 +184,11 @@ impl SessionHandle {
         }
     }
 
-    fn last_redrawing(&self, history: usize) -> Redrawing {
-        let nothing = || Redrawing { frames: Vec::new(), output: self.0.log.end(), earlier: 0 };
-        self.0.last.get().map_or_else(nothing, |last| last.redrawing(history))
+    async fn last_redrawing(&self, history: usize) -> Redrawing {
+        match self.0.last.get() {
+            Some(last) => Arc::clone(last).redrawing(history).await,
+            None => Redrawing { frames: Vec::new(), output: self.0.log.end(), earlier: 0 },
+        }
     }
 
     /// Asks the session's owner; `None` if there is none any more.
@@ -220,7 +227,7 @@ impl SessionHandle {
     pub(super) fn set_last(&self, last: LastScreen) {
         self.publish_title(last.title());
         // There is one end, so nothing was set before.
-        let _ = self.0.last.set(Box::new(last));
+        let _ = self.0.last.set(Arc::new(last));
     }
 
     /// What another server is to know of it.
@@ -247,7 +254,11 @@ impl SessionHandle {
     /// Output that draws what is on the screen, with all of its scrollback.
     pub(super) async fn drawn(&self) -> Vec<u8> {
         let drawn = self.ask(|reply| Request::Redraw { history: usize::MAX, reply }).await;
-        drawn.map_or_else(|| self.last_redrawing(usize::MAX), |(redrawing, _)| redrawing).into_output()
+        let redrawing = match drawn {
+            Some((redrawing, _)) => redrawing,
+            None => self.last_redrawing(usize::MAX).await,
+        };
+        redrawing.into_output()
     }
 
     /// Something of it has changed that is saved.
@@ -307,11 +318,13 @@ impl Attached {
     /// the cursor from which data goes on.
     pub async fn redraw(&self, history: usize, had: OutputOffset) -> (Redraw, LogReader) {
         let drawn = self.session.ask(|reply| Request::Redraw { history, reply }).await;
-        let (redrawing, output) = drawn.unwrap_or_else(|| {
-            let redrawing = self.session.last_redrawing(history);
+        let (redrawing, output) = if let Some(drawn) = drawn {
+            drawn
+        } else {
+            let redrawing = self.session.last_redrawing(history).await;
             let output = self.session.0.log.reader(redrawing.output);
             (redrawing, output)
-        });
+        };
         let size = self.session.size();
         let skipped = redrawing.output.since(had);
         (redrawing.redraw(size, skipped), output)

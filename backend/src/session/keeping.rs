@@ -121,7 +121,7 @@ impl Keeping {
     }
 
     /// Keeps what has changed, and the screen if it is time to.
-    pub(super) async fn follow(&mut self, display: &Display, session: &SessionHandle) {
+    pub(super) async fn follow(&mut self, display: &mut Display, session: &SessionHandle) {
         if let Some(history) = self.due(display) {
             self.draw(display, history, session.size()).await;
             self.is_stale = true;
@@ -131,8 +131,8 @@ impl Keeping {
         }
     }
 
-    async fn draw(&mut self, display: &Display, history: usize, size: Winsize) {
-        let (snapshot, output) = display.snapshot(history);
+    async fn draw(&mut self, display: &mut Display, history: usize, size: Winsize) {
+        let (snapshot, output) = display.snapshot(history).await;
         let head = serde_json::to_string(&Head { output, size }).unwrap_or_default();
         match self.keeper.checkpoint(&self.session, &[head.as_bytes(), b"\n", &snapshot]).await {
             Ok(()) => {
@@ -178,7 +178,7 @@ impl Keeping {
         };
         for &(output, size) in &record.sizes {
             catch_up(&mut display, log, output, owed);
-            display.resize(size);
+            display.resize_here(size);
         }
         catch_up(&mut display, log, log.end(), owed);
         keeping.sizes.clone_from(&record.sizes);
@@ -263,12 +263,15 @@ mod tests {
         };
         let mut display = take_over(Some(file(&format!("{head}\nkept before"))));
         assert_eq!(
-            display.text().lines,
+            display.text().await.lines,
             ["kept befor", "new and lo", "ng enough", "to wrap"].map(str::to_owned)
         );
         // One that cannot be read is done without.
         let mut display = take_over(Some(file("nonsense")));
-        assert_eq!(display.text().lines[1..], ["new and lo", "ng enough", "to wrap"].map(str::to_owned));
+        assert_eq!(
+            display.text().await.lines[1..],
+            ["new and lo", "ng enough", "to wrap"].map(str::to_owned)
+        );
     }
 
     #[tokio::test]
@@ -294,7 +297,7 @@ mod tests {
             let kept = (&record, None);
             let left = Keeping::take_over(link, name, kept, (&log, owed), (log::MIN_TAIL, 100));
             let mut display = left.1;
-            display.text();
+            display.text().await;
             assert_eq!(display.take_answers(), answers.as_bytes(), "{owed:?}");
         }
     }

@@ -5,14 +5,16 @@ use std::{
     io,
     os::fd::AsFd,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, atomic::AtomicBool},
+    thread,
     time::Duration,
 };
 
-use futures_util::future::join_all;
+use futures_util::{StreamExt as _, future::join_all, stream};
 use limpet_shared::{Epoch, Role, SessionId, Winsize, api::CreateSession};
 use tokio::{
     runtime::Handle,
     sync::{Notify, mpsc, watch},
+    task,
     time::sleep,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -115,6 +117,14 @@ impl Living {
     }
 }
 
+/// A session that an earlier server has left, ready to be opened.
+struct Prepared {
+    known: (SessionId, Epoch, u64),
+    state: (Program, Status),
+    living: Option<Living>,
+    screen: ((LogWriter, Log), Display, Keeping),
+}
+
 #[derive(Clone, Debug)]
 struct Entry {
     session: SessionHandle,
@@ -142,7 +152,7 @@ impl Sessions {
             None => None,
         };
         let plan = Plan::new(request, &self.0.defaults, like.as_ref())?;
-        self.begin((SessionId::from_random(random::bytes()), now()), plan, |_| Vec::new()).await
+        self.begin((SessionId::from_random(random::bytes()), now()), plan, Vec::new()).await
     }
 
     /// Starts a program in a session of its own. `before` is output that is shown before the program's.
@@ -150,7 +160,7 @@ impl Sessions {
         &self,
         (id, created): (SessionId, u64),
         Plan { program, size, title, rules }: Plan,
-        before: impl FnOnce(Limits) -> Vec<u8>,
+        before: Vec<u8>,
     ) -> Result<SessionHandle, CreateError> {
         let room = self.make_room().await?;
         let mut status = Status::new(program.name(), size, rules);
@@ -164,7 +174,7 @@ impl Sessions {
             Display::new(size, self.0.limits.scrollback, log.clone()),
             Keeping::new(self.0.keeper.clone(), id.clone(), size, self.0.limits.tail),
         );
-        writer.append(&before(self.0.limits), |output| display.take(output, false));
+        writer.append(&before, |output| display.take(output, false));
         let known = (id, epoch, created);
         let living = Living::new(held.life, input).map_err(SpawnError::Open)?;
         let session = self.open(known, (program, status), living, ((writer, log), display, keeping));
@@ -177,7 +187,7 @@ impl Sessions {
     /// Goes on with the sessions that an earlier server has left. Gives those with which that cannot be done. To be called within
     /// the runtime.
     #[must_use]
-    pub fn take_over(&self, left: Vec<Left>) -> Vec<SessionId> {
+    pub async fn take_over(&self, left: Vec<Left>) -> Vec<SessionId> {
         let mut unknown = Vec::new();
         let mut known: Vec<(Record, Left)> = Vec::new();
         for left in left {
@@ -190,9 +200,13 @@ impl Sessions {
             }
         }
         known.sort_by_key(|(record, _)| record.created);
-        for (record, left) in known {
-            let session = left.session.clone();
-            if let Err(error) = self.go_on(&record, left) {
+        // Screens are drawn on as many threads as there are cores.
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let mut prepared = stream::iter(known)
+            .map(async |(record, left)| (left.session.clone(), self.prepare(record, left).await))
+            .buffered(cores);
+        while let Some((session, prepared)) = prepared.next().await {
+            if let Err(error) = prepared.and_then(|prepared| self.go_on(prepared)) {
                 tracing::error!(%session, %error, "could not go on with a session");
                 unknown.push(session);
             }
@@ -200,7 +214,7 @@ impl Sessions {
         unknown
     }
 
-    fn go_on(&self, record: &Record, left: Left) -> io::Result<()> {
+    async fn prepare(&self, record: Record, left: Left) -> io::Result<Prepared> {
         let Left { session: id, exit, held, checkpoint, .. } = left;
         let Limits { tail, scrollback, .. } = self.0.limits;
         let (writer, log, input) = log::log(held.memory.as_fd())?;
@@ -209,16 +223,28 @@ impl Sessions {
         let mut status = Status::new(program.name(), size, (record.sizing, record.flow));
         status.pin_title(record.title.as_deref().unwrap_or_default());
         let mut status = Status::left((size, record.size_by), record.pen, status);
-        let keeper = self.0.keeper.clone();
-        let kept = (record, checkpoint);
+        let (epoch, created) = (record.epoch.clone(), record.created);
         let living = Living::new(held.life, input)?;
         let owed = living.as_ref().and_then(|living| living.inlet.owed());
-        let (keeping, display) =
-            Keeping::take_over(keeper, id.clone(), kept, (&log, owed), (tail, scrollback));
+        let (keeping, display) = {
+            let (keeper, id, log) = (self.0.keeper.clone(), id.clone(), log.clone());
+            let draw = move || {
+                Keeping::take_over(keeper, id, (&record, checkpoint), (&log, owed), (tail, scrollback))
+            };
+            task::spawn_blocking(draw).await.map_err(io::Error::other)?
+        };
         status.set_program_title(display.title());
         status.exit = exit;
-        let known = (id, record.epoch.clone(), record.created);
-        let session = self.open(known, (program, status), living, ((writer, log), display, keeping))?;
+        Ok(Prepared {
+            known: (id, epoch, created),
+            state: (program, status),
+            living,
+            screen: ((writer, log), display, keeping),
+        })
+    }
+
+    fn go_on(&self, Prepared { known, state, living, screen }: Prepared) -> io::Result<()> {
+        let session = self.open(known, state, living, screen)?;
         tracing::info!(session = %session.id(), "taken over");
         Ok(())
     }
@@ -253,7 +279,7 @@ impl Sessions {
             let (life, log) = ((pty, child, Input::new(inlet)), (writer, display, keeping));
             Some(Box::new(Actor::new(life, log, receiver, session.clone())))
         } else {
-            session.set_last(display.into_last());
+            session.set_last(display.into_last_here());
             None
         };
         let forgotten = CancellationToken::new();
@@ -276,6 +302,10 @@ impl Sessions {
             let ends = (self.0.shutdown.clone(), saved);
             self.0.tasks.spawn(saving.run(self.clone(), Arc::clone(&self.0.changed), ends));
         }
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        self.0.limits
     }
 
     /// The session of that name.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use limpet_shared::{SessionId, Winsize};
+use tokio::task;
 
 use super::{CreateError, Limits, Saving, SessionHandle, Sessions, plan::Plan};
 use crate::{log, pty::Program, screen::Screen, state::Saved};
@@ -46,7 +47,7 @@ impl Sessions {
         known.sort_by_key(|(_, saved, _)| saved.created);
         for (session, saved, screen) in known {
             // Who does not want it saved does not want to see it either.
-            let screen = if saving.with_output { &screen[..] } else { &[] };
+            let screen = if saving.with_output { screen } else { Vec::new() };
             match self.start_again(session.clone(), saved, screen).await {
                 Ok(session) => tracing::info!(session = %session.id(), "restored"),
                 Err(error) => put_aside(saving, &session, &error.into()),
@@ -58,15 +59,18 @@ impl Sessions {
         &self,
         session: SessionId,
         saved: Saved,
-        screen: &[u8],
+        screen: Vec<u8>,
     ) -> Result<SessionHandle, CreateError> {
         let mut program: Program = saved.program.into_program(None);
         program.cwd = program.cwd.and_then(|cwd| nearest(&cwd));
         let (size, rules) = (saved.size.checked()?, (saved.sizing, saved.flow));
         let plan = Plan { program, size, title: saved.title, rules };
-        let before = |Limits { tail, scrollback, .. }: Limits| {
-            picture(screen, size, scrollback, tail.max(log::MIN_TAIL) / SHARE)
-        };
+        let Limits { tail, scrollback, .. } = self.limits();
+        let draw = move || picture(&screen, size, scrollback, tail.max(log::MIN_TAIL) / SHARE);
+        let before = task::spawn_blocking(draw).await.unwrap_or_else(|error| {
+            tracing::error!(%session, %error, "could not draw what was on a screen");
+            Vec::new()
+        });
         self.begin((session, saved.created), plan, before).await
     }
 }

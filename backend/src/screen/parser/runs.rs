@@ -70,6 +70,9 @@ impl Parser {
 
 /// The front of what comes next: no longer than a run may be, but for the end of its last character.
 fn run(rest: &[u8], most: usize) -> &[u8] {
+    if rest.len() <= most {
+        return rest;
+    }
     let more = rest.iter().skip(most).take(3).take_while(|&&byte| byte & 0xc0 == 0x80).count();
     &rest[..rest.len().min(most + more)]
 }

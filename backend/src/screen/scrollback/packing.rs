@@ -120,7 +120,7 @@ pub(super) fn unpack(packed: &[u8]) -> Row {
 
 /// What cells share, by its number in a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::screen) enum Shared {
+pub(in super::super) enum Shared {
     Style(StyleId),
     Cluster(u32),
 }

@@ -63,7 +63,7 @@ impl Copies {
                 self.offer = Some(Offer { text, reason: Reason::Missed });
                 None
             }
-            Some(true) if !self.is_writing => self.write(text),
+            Some(true) if !self.is_writing => Some(self.write(text)),
             None if self.offer.is_none() => {
                 self.offer = Some(Offer { text, reason: Reason::Asks });
                 None
@@ -87,12 +87,12 @@ impl Copies {
         match answer {
             Answer::Once => {
                 self.offer = self.next.take().map(|text| Offer { text, reason: Reason::Asks });
-                self.write(text)
+                Some(self.write(text))
             }
             Answer::Always => {
                 self.allowed = Some(true);
                 let newest = self.next.take().unwrap_or(text);
-                self.write(newest)
+                Some(self.write(newest))
             }
             Answer::NotNow => {
                 self.next = None;
@@ -116,7 +116,7 @@ impl Copies {
             return None;
         }
         let next = if is_asked { None } else { self.next.take() };
-        next.and_then(|next| self.write(next))
+        next.map(|next| self.write(next))
     }
 
     fn allows(&self, rule: ProgramCopies) -> Option<bool> {
@@ -127,9 +127,9 @@ impl Copies {
         }
     }
 
-    fn write(&mut self, text: String) -> Option<String> {
+    fn write(&mut self, text: String) -> String {
         self.is_writing = true;
-        Some(text)
+        text
     }
 }
 

@@ -111,7 +111,7 @@ impl Pane {
                 look,
                 wiring::with(me, |pane, text| pane.emit(PaneEvent::Copy(text))),
                 wiring::with(me, |pane, link| {
-                    pane.emit(PaneEvent::Link(link, pane.screen.shared_terminal()))
+                    pane.emit(PaneEvent::Link(link, pane.screen.shared_terminal()));
                 }),
             ),
             element,

@@ -1,16 +1,21 @@
 //! One WebSocket: one viewer at one session.
 //!
 //! Two halves run side by side, so that a viewer whose receiving is slow is still heard when it types: [`receive`]
-//! takes what the viewer says, [`send`] pulls from the log what its window and its [`pace`] allow. The first to end ends both.
+//! takes what the viewer says, as much as it may ([`work`]); [`send`] pulls from the log what its window and its [`pace`] allow, draws what its
+//! [`snapshot_budget`] allows, and tells what it has not been [`told`]. The first to end ends both.
 
 mod alarm;
 mod pace;
 mod pictures;
+mod places;
 mod receive;
 mod send;
+mod snapshot_budget;
+mod told;
+mod work;
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::Duration,
 };
 
@@ -19,16 +24,18 @@ use futures_util::{
     SinkExt, StreamExt,
     stream::{SplitSink, SplitStream},
 };
-use limpet_shared::{CloseCode, ErrorCode, Follow, OutputOffset, ServerMessage};
+use limpet_shared::{CloseCode, ErrorCode, Follow, Hello, OutputOffset, ServerMessage, SignInKey};
 use tokio::{
     sync::{mpsc, watch},
-    time::timeout,
+    time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+pub(crate) use self::places::Attachments;
+pub use self::places::Place;
 use self::{receive::Receiver, send::Sender};
-use crate::session::{Attached, Beginning, SessionHandle, Visitor};
+use crate::session::{Attached, Beginning, SessionHandle, TooOften, Visitor};
 
 /// How often the server asks for a sign of life, unless told otherwise.
 pub const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -45,8 +52,16 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long is spent on somebody who is leaving anyway.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// What somebody is told who may not attach, or no longer.
+const UNAUTHORIZED: &str =
+    "this browser is not signed in, or no longer; log in with the link that limpet printed";
+
+/// What somebody is told who has come to where nothing is.
+const NO_SESSION: &str = "there is no such session (any more)";
+
 type Sink = SplitSink<WebSocket, Message>;
 type Stream = SplitStream<WebSocket>;
+type Halves = (Sink, Stream);
 
 /// Why an attachment ends.
 #[derive(Debug)]
@@ -63,8 +78,50 @@ enum End {
     Broken(String),
     /// It broke the protocol.
     Refused(ErrorCode, String),
+    /// Its sign-in is none, or was revoked.
+    Unauthorized,
+    /// There is no such session.
+    NoSession,
+    /// Those with its grant attach too often.
+    TooOften,
+    /// It did not say hello. It is not waited for any longer.
+    Unwelcome(&'static str),
     /// The server is ending.
     Shutdown,
+}
+
+/// A viewer who may attach.
+#[derive(Debug)]
+pub struct Admitted<G> {
+    /// To what.
+    pub session: SessionHandle,
+    /// Who it is.
+    pub visitor: Visitor,
+    /// Cancelled when it may no longer.
+    pub revoked: CancellationToken,
+    /// Kept for as long as it is attached.
+    pub guard: G,
+}
+
+/// Why a viewer may not attach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotAdmitted {
+    /// It has not shown that it may.
+    Unauthorized,
+    /// There is no such session, or none that it may see.
+    NoSession,
+    /// Those with its grant attach too often.
+    TooOften,
+}
+
+impl From<NotAdmitted> for End {
+    fn from(not_admitted: NotAdmitted) -> Self {
+        match not_admitted {
+            NotAdmitted::Unauthorized => Self::Unauthorized,
+            NotAdmitted::NoSession => Self::NoSession,
+            NotAdmitted::TooOften => Self::TooOften,
+        }
+    }
 }
 
 /// What the two halves know of each other.
@@ -74,6 +131,8 @@ struct Link {
     sent: AtomicU64,
     /// Up to where the viewer has rendered it. Changes with every acknowledgement, even with one that repeats.
     acked: watch::Sender<OutputOffset>,
+    /// Whether the other half is yet to hear that all of the scrollback was asked for.
+    history_asked: AtomicBool,
     /// What follows from what the viewer said.
     replies: mpsc::Sender<Reply>,
 }
@@ -87,33 +146,77 @@ enum Reply {
     History,
 }
 
-/// Serves a viewer until either side ends. A viewer that gives no sign of life for about 2.67 `heartbeat`s is let go.
-pub async fn run(
+/// Serves a viewer until either side ends. `admit` lets it in by the key in its hello; before that it is told nothing. A viewer that
+/// gives no sign of life for about 2.67 `heartbeat`s is let go.
+pub async fn run<G: Send + 'static>(
     socket: WebSocket,
-    session: SessionHandle,
-    visitor: Visitor,
+    place: Place,
+    admit: impl FnOnce(Option<&SignInKey>) -> Result<Admitted<G>, NotAdmitted>,
     heartbeat: Duration,
     shutdown: CancellationToken,
 ) {
-    let lane = session.lane();
-    // On the heap at once, or every viewer had room for it several times.
-    lane.carry(Box::pin(attend(socket, session, visitor, heartbeat, shutdown).in_current_span())).await;
+    // On the heap, or every viewer had room for it all its life.
+    match Box::pin(welcome(socket, &place, admit, &shutdown)).await {
+        Ok((socket, admitted, hello)) => {
+            let lane = admitted.session.lane();
+            let attending = attend(socket, admitted, hello, heartbeat, shutdown);
+            lane.carry(Box::pin(attending.in_current_span())).await;
+        }
+        Err(((sink, stream), end)) => {
+            tracing::info!(reason = ?end, "not attached");
+            Box::pin(close(sink, stream, end, heartbeat)).await;
+        }
+    }
+    // The socket is closed by now.
+    drop(place);
 }
 
-async fn attend(
+/// Lets a viewer in, once it has said hello.
+async fn welcome<G>(
     socket: WebSocket,
-    session: SessionHandle,
-    visitor: Visitor,
+    place: &Place,
+    admit: impl FnOnce(Option<&SignInKey>) -> Result<Admitted<G>, NotAdmitted>,
+    shutdown: &CancellationToken,
+) -> Result<(Halves, Admitted<G>, Hello), (Halves, End)> {
+    let (sink, mut stream) = socket.split();
+    let greeted = tokio::select! {
+        biased;
+        hello = greet(&mut stream, place) => hello,
+        () = shutdown.cancelled() => Err(End::Shutdown),
+    };
+    match greeted.and_then(|hello| Ok((admit(hello.key.as_ref())?, hello))) {
+        Ok((admitted, hello)) => Ok(((sink, stream), admitted, hello)),
+        Err(end) => Err(((sink, stream), end)),
+    }
+}
+
+/// Waits for a viewer's hello.
+async fn greet(stream: &mut Stream, place: &Place) -> Result<Hello, End> {
+    let hello = tokio::select! {
+        biased;
+        hello = receive::hello(stream) => hello?,
+        () = place.is_to_close() => return Err(End::Unwelcome("no hello came, and another viewer needed the place")),
+        () = sleep(HANDSHAKE) => return Err(End::Unwelcome("no hello came in time")),
+    };
+    place.hello_has_come();
+    Ok(hello)
+}
+
+async fn attend<G>(
+    (mut sink, mut stream): Halves,
+    Admitted { session, visitor, revoked, guard }: Admitted<G>,
+    hello: Hello,
     heartbeat: Duration,
     shutdown: CancellationToken,
 ) {
-    let (mut sink, mut stream) = socket.split();
     let end = tokio::select! {
         biased;
-        end = serve(&mut sink, &mut stream, &session, visitor, heartbeat) => end,
+        () = revoked.cancelled() => End::Unauthorized,
+        end = serve(&mut sink, &mut stream, &session, (hello, visitor), heartbeat) => end,
         () = shutdown.cancelled() => End::Shutdown,
     };
     tracing::info!(reason = ?end, "detached");
+    drop(guard);
     Box::pin(close(sink, stream, end, heartbeat)).await;
 }
 
@@ -122,17 +225,15 @@ async fn serve(
     sink: &mut Sink,
     stream: &mut Stream,
     session: &SessionHandle,
-    visitor: Visitor,
+    arriving: (Hello, Visitor),
     heartbeat: Duration,
 ) -> End {
-    let (attached, beginning, follow) = match Box::pin(arrive(stream, session, visitor)).await {
-        Ok(arrived) => arrived,
-        Err(end) => return end,
-    };
+    let (attached, beginning, follow) = Box::pin(arrive(session, arriving)).await;
     let (replies, waiting) = mpsc::channel(REPLIES);
     let (acked, rendered) = watch::channel(beginning.welcome.output);
-    let link = Link { sent: AtomicU64::new(beginning.welcome.output.get()), acked, replies };
-    let receiver = Receiver { attached: &attached, link: &link, patience: heartbeat.mul_f32(MISSED) };
+    let sent = AtomicU64::new(beginning.welcome.output.get());
+    let link = Link { sent, acked, history_asked: AtomicBool::new(false), replies };
+    let receiver = Receiver::new(&attached, &link, heartbeat.mul_f32(MISSED));
     let sender = Sender::new(&attached, beginning, follow, &link, (waiting, rendered), heartbeat);
     tokio::select! {
         // A key must not wait until the other half has looked at all that it may have to do.
@@ -142,20 +243,15 @@ async fn serve(
     }
 }
 
-/// Lets a viewer in who says hello. Gives also the window, and how output is to be followed.
+/// Lets a viewer in who has said hello. Gives also the window, and how output is to be followed.
 async fn arrive(
-    stream: &mut Stream,
     session: &SessionHandle,
-    visitor: Visitor,
-) -> Result<(Attached, Box<Beginning>, (Option<u64>, Follow)), End> {
-    let Ok(hello) = timeout(HANDSHAKE, receive::hello(stream)).await else {
-        return Err(End::Refused(ErrorCode::HelloExpected, "no hello came in time".to_owned()));
-    };
-    let hello = hello?;
+    (hello, visitor): (Hello, Visitor),
+) -> (Attached, Box<Beginning>, (Option<u64>, Follow)) {
     let (viewer, window, follow) = (hello.viewer, hello.window, hello.follow);
     let (attached, beginning) = session.attach(hello, visitor).await;
     tracing::info!(%viewer, output = %beginning.welcome.output, "attached");
-    Ok((attached, Box::new(beginning), (window, follow)))
+    (attached, Box::new(beginning), (window, follow))
 }
 
 /// Says why, and lets the viewer have what is still on its way: a socket that is closed while something unread waits
@@ -171,12 +267,20 @@ async fn close(mut sink: Sink, mut stream: Stream, end: End, heartbeat: Duration
         End::Silent => (CloseCode::HeartbeatMissed, Duration::ZERO),
         End::Replaced => (CloseCode::Replaced, HANDSHAKE),
         End::Refused(..) | End::Broken(_) => (CloseCode::Protocol, HANDSHAKE),
-        End::Shutdown => (CloseCode::GoingAway, FAREWELL),
+        End::Unwelcome(_) => (CloseCode::Protocol, Duration::ZERO),
+        End::Unauthorized => (CloseCode::Unauthorized, FAREWELL),
+        End::NoSession => (CloseCode::NotFound, FAREWELL),
+        // Both may try again.
+        End::TooOften | End::Shutdown => (CloseCode::GoingAway, FAREWELL),
     };
     let farewell = async {
         let error = match end {
             End::Refused(code, message) => Some((code, message)),
+            End::Unwelcome(message) => Some((ErrorCode::HelloExpected, message.to_owned())),
             End::Broken(message) => Some((ErrorCode::MalformedFrame, message)),
+            End::Unauthorized => Some((ErrorCode::Unauthorized, UNAUTHORIZED.to_owned())),
+            End::NoSession => Some((ErrorCode::SessionNotFound, NO_SESSION.to_owned())),
+            End::TooOften => Some((ErrorCode::TooManyRequests, TooOften.to_string())),
             _ => None,
         };
         if let Some((code, message)) = error {

@@ -1,43 +1,78 @@
 //! Opens the link in this machine's browser.
+//!
+//! Every user of a machine can read the arguments of every program, so the browser does not get the
+//! link as an argument. It gets a file that redirects to the link, which only its owner can read
+//! (0600), and which exists only while a browser starts.
 
 use std::{
-    env,
-    io::{self, Write as _},
-    path::PathBuf,
+    fs,
+    io::{self, ErrorKind, Write as _},
+    path::{Path, PathBuf},
+    time::Duration,
 };
 
+use nix::unistd::getppid;
 use tempfile::{Builder, NamedTempFile};
+use tokio::time::sleep;
 
-/// A page that leads to the link. The file is removed when this is dropped.
-///
-/// Every user of a machine may read every program's arguments, so the link, secret included, is not among those of the
-/// browser: a file is, which only its owner may read (0600).
-#[derive(Debug)]
-#[must_use = "the browser needs the file"]
-pub struct Opened {
-    /// Held to be removed.
-    _page: NamedTempFile,
-}
+use crate::keeper::runtime_dirs;
 
-/// Opens `url`, which needs no escaping in HTML, in the browser that this user prefers.
+/// The time that a browser has to start and read the file.
+const LIFETIME: Duration = Duration::from_mins(1);
+
+/// The beginning and the end of the file's name. Between them are the keeper's pid and random
+/// characters.
+const PREFIX: &str = "open-";
+const SUFFIX: &str = ".html";
+
+/// Opens `url`, which needs no escaping in HTML, in the user's browser, and returns when the file
+/// has been removed. If cancelled, removes the file at once.
 ///
 /// # Errors
 /// When the file cannot be written, or there is nothing that opens it.
-pub fn open(url: &str) -> io::Result<Opened> {
-    let mut page = Builder::new().prefix("limpet-").suffix(".html").tempfile_in(folder())?;
+pub async fn open(url: &str) -> io::Result<()> {
+    let page = write_page(url)?;
+    open::that_detached(page.path())?;
+    sleep(LIFETIME).await;
+    page.close()
+}
+
+fn write_page(url: &str) -> io::Result<NamedTempFile> {
+    let folder = runtime_dirs::usable().next().ok_or_else(|| {
+        io::Error::new(
+            ErrorKind::NotFound,
+            "there is no directory of this user's own for the file that leads to it",
+        )
+    })?;
+    let mut page =
+        Builder::new().prefix(&format!("{PREFIX}{}-", getppid())).suffix(SUFFIX).tempfile_in(folder)?;
     writeln!(
         page,
         "<!doctype html><meta charset=\"utf-8\"><title>limpet</title>\
          <meta http-equiv=\"refresh\" content=\"0; url={url}\"><a href=\"{url}\">Go on to limpet</a>"
     )?;
-    open::that_detached(page.path())?;
-    Ok(Opened { _page: page })
+    Ok(page)
 }
 
-/// This user's own folder for such files where there is one (XDG Base Directory Specification).
-fn folder() -> PathBuf {
-    env::var_os("XDG_RUNTIME_DIR")
-        .map(PathBuf::from)
-        .filter(|folder| folder.is_dir())
-        .unwrap_or_else(env::temp_dir)
+/// Removes the files of killed servers: those of the same keeper, and those of keepers that no
+/// longer run.
+pub fn remove_leftovers() {
+    for folder in runtime_dirs::existing() {
+        for page in leftovers(&folder) {
+            if let Err(error) = fs::remove_file(&page) {
+                tracing::warn!(%error, page = %page.display(), "could not remove a page that leads to an earlier link");
+            }
+        }
+    }
+}
+
+fn leftovers(folder: &Path) -> Vec<PathBuf> {
+    let is_left = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let keeper = name.strip_prefix(PREFIX).filter(|_| name.ends_with(SUFFIX));
+        let keeper = keeper.and_then(|rest| rest.split('-').next()?.parse::<i32>().ok());
+        keeper.is_some_and(|pid| pid == getppid().as_raw() || !Path::new(&format!("/proc/{pid}")).exists())
+    };
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).filter(is_left).collect()
 }

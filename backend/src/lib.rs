@@ -8,19 +8,25 @@
 //! * `state`: what is on the disk of sessions, to start them again after a reboot.
 //! * [`session`]: one program, its actor, and the registry of all of them.
 //! * [`attachment`]: one viewer of one session, over one WebSocket.
-//! * [`config`], [`auth`]: what the server was told, and who may use it.
+//! * [`config`], [`auth`]: what the server was told, and who may use it; [`trust`]: whose files it believes.
 //! * [`web`]: HTTP, from the accepted connection to the page's files.
-//! * [`threads`]: what it all runs on.
+//! * [`threads`]: what it all runs on; `background` is for what blocks.
+//! * [`limits`]: how many of everything fit into the descriptors that there are; `exhausted` says what has run out, and
+//!   `token_bucket` how much of something is allowed per second.
 //! * [`serve`]: all of it together; [`link`], [`browser`] and [`logging`] speak to who started it.
 
 pub mod attachment;
 pub mod auth;
+mod background;
 pub mod browser;
 pub mod config;
+mod exhausted;
 pub mod keeper;
+pub mod limits;
 pub mod link;
 pub mod log;
 pub mod logging;
+mod network;
 pub mod pty;
 pub mod random;
 pub mod screen;
@@ -28,4 +34,6 @@ pub mod serve;
 pub mod session;
 mod state;
 pub mod threads;
+mod token_bucket;
+pub mod trust;
 pub mod web;

@@ -1,22 +1,24 @@
 //! The link that is printed when the server is ready.
 
 use std::{
-    io::{self, IsTerminal, Write},
+    fmt,
+    io::{self, IsTerminal, StdoutLock, Write},
     net::{IpAddr, SocketAddr},
 };
 
 use nix::{ifaddrs::getifaddrs, net::if_::InterfaceFlags};
 use qrcode::{QrCode, render::unicode::Dense1x2};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::config::{Config, Format};
 
-/// Where the page is to be had, secret included.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The addresses of the page with the secret. The keeper holds them as text for `limpet link`, which may be another
+/// version: fields are only added, with a default.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Links {
     listen: SocketAddr,
-    /// At least one; the first is for this machine if it can be reached from it.
-    urls: Vec<Url>,
+    base_path: String,
+    token: String,
 }
 
 /// What `--format json` prints.
@@ -27,7 +29,6 @@ struct Ready<'a> {
     token: &'a str,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
 struct Url {
     text: String,
     /// Whether other machines may reach it.
@@ -38,46 +39,85 @@ impl Links {
     /// The links of a server that listens at `listen`.
     #[must_use]
     pub fn new(config: &Config, listen: SocketAddr) -> Self {
-        let addresses =
-            if listen.ip().is_unspecified() { interfaces(listen.ip()) } else { vec![listen.ip()] };
-        let url = |address: IpAddr| Url {
-            text: format!(
-                "http://{}{}#token={}",
-                SocketAddr::new(address, listen.port()),
-                config.base_path,
-                config.token.reveal()
-            ),
-            remote: !address.is_loopback(),
-        };
-        Self { listen, urls: addresses.into_iter().map(url).collect() }
+        let (base_path, token) = (config.base_path.to_string(), config.token.reveal().to_owned());
+        Self { listen, base_path, token }
+    }
+
+    /// Parses what [`to_text`](Self::to_text) returned.
+    ///
+    /// # Errors
+    /// When the text is something else.
+    pub fn from_text(text: &str) -> io::Result<Self> {
+        Ok(serde_json::from_str(text)?)
+    }
+
+    /// Returns them as text for the keeper.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Returns one URL for each address, at least one. The first works on this machine if any does.
+    fn urls(&self) -> Vec<Url> {
+        let ip = self.listen.ip();
+        let addresses = if ip.is_unspecified() { interfaces(ip) } else { vec![ip] };
+        let secret = format!("#token={}", self.token);
+        let url =
+            |address: IpAddr| Url { text: self.address(address) + &secret, remote: !address.is_loopback() };
+        addresses.into_iter().map(url).collect()
+    }
+
+    /// Returns the URL of the page without the secret.
+    fn address(&self, ip: IpAddr) -> String {
+        format!("http://{}{}", SocketAddr::new(ip, self.listen.port()), self.base_path)
     }
 
     /// The one for this machine.
     #[must_use]
-    pub fn first(&self) -> &str {
-        self.urls.first().map_or("", |url| &url.text)
+    pub fn first(&self) -> String {
+        self.urls().into_iter().next().map_or_else(String::new, |url| url.text)
     }
 
-    /// Prints them, for people or for programs.
+    /// Prints them when the server is ready, if standard output is a terminal or the format is JSON. Anything else may be a
+    /// journal that others read, and gets the address without the secret.
     ///
     /// # Errors
     /// Those of standard output, as when nobody reads it.
-    pub fn print(&self, config: &Config) -> io::Result<()> {
+    pub fn announce(&self, format: Format) -> io::Result<()> {
         let mut out = io::stdout().lock();
-        match config.format {
+        if let (Format::Text, false) = (format, out.is_terminal()) {
+            let ip = self.listen.ip();
+            let ip = if ip.is_unspecified() { interfaces(ip).first().copied().unwrap_or(ip) } else { ip };
+            writeln!(out, "limpet is ready at {}; run `limpet link` to print the link", self.address(ip))?;
+            return out.flush();
+        }
+        if let Format::Text = format {
+            writeln!(out, "Open this in a browser, and keep it to yourself; Ctrl-C ends limpet.\n")?;
+        }
+        self.print_to(&mut out, format)
+    }
+
+    /// Prints them on request.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn print(&self, format: Format) -> io::Result<()> {
+        self.print_to(&mut io::stdout().lock(), format)
+    }
+
+    fn print_to(&self, out: &mut StdoutLock<'_>, format: Format) -> io::Result<()> {
+        match format {
             Format::Json => {
-                let ready = Ready { url: self.first(), listen: self.listen, token: config.token.reveal() };
+                let ready = Ready { url: &self.first(), listen: self.listen, token: &self.token };
                 writeln!(out, "{}", serde_json::to_string(&ready)?)?;
             }
             Format::Text => {
-                if out.is_terminal() {
-                    writeln!(out, "Open this in a browser, and keep it to yourself; Ctrl-C ends limpet.\n")?;
-                }
-                for url in &self.urls {
+                let urls = self.urls();
+                for url in &urls {
                     writeln!(out, "{}", url.text)?;
                 }
                 // One is enough to point a phone at, and several at once would confuse it.
-                let remote = self.urls.iter().find(|url| url.remote).filter(|_| out.is_terminal());
+                let remote = urls.iter().find(|url| url.remote).filter(|_| out.is_terminal());
                 if let Some(url) = remote {
                     write!(out, "\n{}", qr_code(&url.text))?;
                 }
@@ -98,6 +138,12 @@ impl Links {
                 port = self.listen.port(),
             )
         })
+    }
+}
+
+impl fmt::Debug for Links {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Links({}, …)", self.listen)
     }
 }
 
@@ -135,23 +181,31 @@ mod tests {
 
     fn links(words: &[&str], listen: &str) -> Links {
         let args = Args::try_from_words(words).unwrap();
-        let config = Config::new(args, Some("0123456789abcdef")).unwrap();
+        let config = Config::new(args, Some("9f86d081884c7d65")).unwrap();
         Links::new(&config, listen.parse().unwrap())
     }
 
     #[test]
     fn the_secret_is_in_the_fragment() {
-        assert_eq!(links(&[], "127.0.0.1:80").first(), "http://127.0.0.1:80/#token=0123456789abcdef");
+        assert_eq!(links(&[], "127.0.0.1:80").first(), "http://127.0.0.1:80/#token=9f86d081884c7d65");
         let based = links(&["--base-path", "a"], "[::1]:7707");
-        assert_eq!(based.first(), "http://[::1]:7707/a/#token=0123456789abcdef");
+        assert_eq!(based.first(), "http://[::1]:7707/a/#token=9f86d081884c7d65");
     }
 
     #[test]
     fn listening_everywhere_gives_links_that_work() {
         let links = links(&[], "0.0.0.0:7707");
         assert!(links.first().starts_with("http://127.0.0.1:7707/"));
-        assert!(links.urls.iter().all(|url| !url.text.contains("0.0.0.0")));
+        assert!(links.urls().iter().all(|url| !url.text.contains("0.0.0.0")));
         assert!(links.risk().is_some());
+    }
+
+    #[test]
+    fn they_come_back_from_a_text() {
+        let links = links(&["--base-path", "a"], "[::]:7707");
+        assert_eq!(Links::from_text(&links.to_text()).unwrap(), links);
+        assert!(!format!("{links:?}").contains("9f86"), "and are not shown by chance");
+        assert!(Links::from_text("").is_err());
     }
 
     #[test]
@@ -161,6 +215,6 @@ mod tests {
 
     #[test]
     fn a_qr_code_is_drawn() {
-        assert!(qr_code("http://192.0.2.1:7707/#token=0123456789abcdef").lines().count() > 10);
+        assert!(qr_code("http://192.0.2.1:7707/#token=9f86d081884c7d65").lines().count() > 10);
     }
 }

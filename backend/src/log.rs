@@ -26,7 +26,7 @@ use limpet_shared::{Header, OutputOffset, limits::OUTPUT_FRAME};
 use tokio::sync::Notify;
 
 use self::{
-    memory::Words,
+    memory::{Mapped, Words},
     recent::Recent,
     ring::Ring,
     state::{Cursor, State},
@@ -82,6 +82,8 @@ pub enum Next {
 #[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
+    /// Whoever follows the log with a screen notes in these words what outlives the server.
+    screen: Words,
     /// Wakes readers when there is more, or there never will be.
     grown: Notify,
     /// Wakes the writer when readers have come nearer, or gone.
@@ -97,6 +99,15 @@ pub enum Claim {
     Fastest,
     /// To be waited for also when it is about to be overtaken, as long as it keeps up with the others.
     All,
+}
+
+/// The rank of a reader. The session decides by it whether the writer waits for the reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rank {
+    /// Reads for a guest, who was invited by a pass.
+    Guest,
+    /// Reads for an owner, or for the server itself.
+    Owner,
 }
 
 /// Where the readers stand whom the writer may have to wait for.
@@ -117,12 +128,13 @@ pub struct Standing {
 /// # Errors
 /// When the memory cannot be mapped, or is something else.
 pub(crate) fn log(memory: BorrowedFd<'_>) -> io::Result<(LogWriter, Log, Words)> {
-    let (words, input, circle) = memory::map(memory)?;
-    let ring = Ring::open(words, circle);
+    let Mapped { ring, screen, input, circle } = memory::map(memory)?;
+    let ring = Ring::open(ring, circle);
     let (tail, published) = (ring.capacity().saturating_sub(SPARE), ring.end());
     let (recent, cursors) = (Recent::default(), Vec::new());
     let state = State { ring, recent, tail, published, is_complete: false, cursors, next_id: 0 };
-    let shared = Arc::new(Shared { state: Mutex::new(state), grown: Notify::new(), consumed: Notify::new() });
+    let (state, grown, consumed) = (Mutex::new(state), Notify::new(), Notify::new());
+    let shared = Arc::new(Shared { state, screen, grown, consumed });
     Ok((LogWriter { shared: Arc::clone(&shared) }, Log { shared }, input))
 }
 
@@ -141,13 +153,18 @@ impl Log {
 
     /// A reader from `start` on, which is no further than the end.
     #[must_use]
-    pub fn reader(&self, start: OutputOffset) -> LogReader {
+    pub fn reader(&self, start: OutputOffset, rank: Rank, claim: Claim) -> LogReader {
         let mut state = self.shared.lock();
         let cursor = start.min(state.published);
         let id = state.next_id;
         state.next_id += 1;
-        state.cursors.push(Cursor { id, at: cursor, claim: Claim::Fastest, trusted_from: cursor });
+        state.cursors.push(Cursor { id, at: cursor, rank, claim, trusted_from: cursor });
         LogReader { shared: Arc::clone(&self.shared), id, cursor }
+    }
+
+    /// The words in which whoever follows the log with a screen notes what outlives the server.
+    pub(crate) fn screen_words(&self) -> &Words {
+        &self.shared.screen
     }
 
     /// Has `look` look at the output from `start` on, up to the log's end, `most` bytes of it at most. None if it is not kept. Nobody gets
@@ -204,21 +221,17 @@ impl LogWriter {
         self.shared.grown.notify_waiters();
     }
 
-    /// Where readers stand.
+    /// Where those readers stand that are waited for: of these ranks, and with a claim.
     #[must_use]
-    pub fn standing(&self) -> Standing {
+    pub fn standing(&self, counts: impl Fn(Rank) -> bool) -> Standing {
         let state = self.shared.lock();
+        let counted = || state.cursors.iter().filter(|cursor| counts(cursor.rank));
         let claims = |cursor: &&Cursor| cursor.claim != Claim::None;
         Standing {
             end: state.published,
             tail: state.tail,
-            fastest: state.cursors.iter().filter(claims).map(|cursor| cursor.at).max(),
-            slowest: state
-                .cursors
-                .iter()
-                .filter(|cursor| cursor.is_to_get_all())
-                .map(|cursor| cursor.at)
-                .min(),
+            fastest: counted().filter(claims).map(|cursor| cursor.at).max(),
+            slowest: counted().filter(|cursor| cursor.is_to_get_all()).map(|cursor| cursor.at).min(),
         }
     }
 
@@ -257,13 +270,19 @@ impl LogReader {
         next
     }
 
+    /// Whether what comes after the cursor is no longer kept.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.cursor < self.shared.lock().start()
+    }
+
     /// The end of the log.
     #[must_use]
     pub fn end(&self) -> OutputOffset {
         self.shared.lock().published
     }
 
-    /// What this reader may expect of the writer: to be waited for if it is the fastest, unless told otherwise.
+    /// What this reader may expect of the writer.
     pub fn set_claim(&self, claim: Claim) {
         if let Some(cursor) = self.shared.lock().cursor(self.id) {
             cursor.claim = claim;

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal};
 
 use tracing_subscriber::{EnvFilter, filter::ParseError};
 
-use crate::config::LogFormat;
+use crate::{auth::AUDIT_TARGET, config::LogFormat};
 
 /// Says in detail what is logged, in the syntax of [`EnvFilter`].
 const VARIABLE: &str = "LIMPET_LOG";
@@ -14,8 +14,10 @@ const VARIABLE: &str = "LIMPET_LOG";
 /// # Errors
 /// When `LIMPET_LOG` cannot be understood.
 pub fn init(format: LogFormat, verbosity: u8, filter: Option<&str>) -> Result<(), ParseError> {
+    let quiet = format!("{AUDIT_TARGET}=info,warn");
     let default = match verbosity {
-        0 => "warn",
+        // Who was let in is noted in any case.
+        0 => quiet.as_str(),
         1 => "limpet=info,warn",
         2 => "limpet=debug,info",
         _ => "trace",

@@ -3,20 +3,27 @@
 use std::{os::fd::OwnedFd, process::ExitCode};
 
 use limpet::{
-    config::{Args, Command, Config},
-    keeper, logging, serve,
+    config::{Args, Command, ConfigError, LinkArgs},
+    keeper::{self, Launch},
+    link::Links,
+    logging, serve,
 };
+
+/// The exit code when something went wrong, and when sessions were lost.
+const FAILURE: u8 = 1;
 
 /// What shells take for wrong usage.
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
+    keeper::forbid_inspection();
     match Command::parse() {
         Command::Serve(args) => serve_or_keep(*args),
         Command::Upgrade(pid) => match keeper::upgrade(pid) {
             Ok(outcome) => say(&outcome),
-            Err(error) => fail(1, &error.to_string()),
+            Err(error) => fail(FAILURE, &error.to_string()),
         },
+        Command::Link(args) => print_link(&args),
     }
 }
 
@@ -26,28 +33,42 @@ fn serve_or_keep(args: Args) -> ExitCode {
         return fail(USAGE, &format!("LIMPET_LOG: {error}; write, for example, limpet=debug"));
     }
     match keeper::connection() {
-        Ok(Some(keeper)) => serve(args, keeper),
+        Ok(Some((keeper, launch))) => serve(args, keeper, launch),
         // The server says what is wrong with what it was told.
-        Ok(None) => match keeper::run() {
-            Ok(code) => ExitCode::from(code),
-            Err(error) => fail(1, &format!("could not start the server: {error}")),
-        },
-        Err(error) => fail(1, &format!("could not reach the process that keeps sessions: {error}")),
+        Ok(None) => keep(),
+        Err(error) => fail(FAILURE, &format!("could not reach the process that keeps sessions: {error}")),
     }
 }
 
-fn serve(args: Args, keeper: OwnedFd) -> ExitCode {
-    // What is no UTF-8 is refused as every other token with odd characters is.
-    let token = std::env::var_os("LIMPET_TOKEN").map(|token| token.to_string_lossy().into_owned());
-    let config = match Config::new(args, token.as_deref()) {
-        Ok(config) => config,
-        Err(error) => return fail(USAGE, &error.to_string()),
-    };
-    // The keeper takes a closed connection for the end, and what went wrong is yet to be said.
-    let _until_the_end = keeper.try_clone();
-    match serve::run(config, keeper) {
+fn keep() -> ExitCode {
+    match keeper::take_token() {
+        Ok(token) => match keeper::run(token) {
+            Ok(code) => ExitCode::from(code),
+            Err(error) => fail(FAILURE, &format!("could not start the server: {error}")),
+        },
+        Err(error) => fail(
+            FAILURE,
+            &format!("could not take LIMPET_TOKEN out of the environment: {error}; use --token-file instead"),
+        ),
+    }
+}
+
+fn serve(args: Args, keeper: OwnedFd, launch: Launch) -> ExitCode {
+    match serve::run(args, launch, keeper) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(1, &format!("{error:#}")),
+        Err(error) if error.is::<ConfigError>() => fail(USAGE, &error.to_string()),
+        Err(error) => fail(FAILURE, &format!("{error:#}")),
+    }
+}
+
+fn print_link(args: &LinkArgs) -> ExitCode {
+    let link = match keeper::link(args.pid) {
+        Ok(link) => link,
+        Err(error) => return fail(FAILURE, &error.to_string()),
+    };
+    match Links::from_text(&link).and_then(|links| links.print(args.format)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(FAILURE, &format!("could not print the link: {error}")),
     }
 }
 

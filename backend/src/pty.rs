@@ -5,17 +5,21 @@
 //!
 //! * [`start`] opens a pty and starts a program on it, consuming the slave side on the way, so that the end of the program is the
 //!   end of the output.
+//! * `login` says what programs find of their user, and `withheld` what they do not find of limpet's own surroundings.
 //! * [`process_session`] ends everything that runs in the terminal: hang-up, and a bounded ladder to `SIGKILL`.
 //!
 //! Whose child the program is, and who else holds the master side, is said in [`crate::keeper`].
 
+mod login;
 pub(crate) mod process_session;
 mod spawn;
 pub(crate) mod sys;
+mod withheld;
 
 use std::{
     io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
+    time::Duration,
 };
 
 use limpet_shared::Winsize;
@@ -29,9 +33,20 @@ use nix::{
     },
     unistd,
 };
-use tokio::io::{Interest, unix::AsyncFd};
+use tokio::{
+    io::{Interest, unix::AsyncFd},
+    time::sleep,
+};
 
-pub use self::spawn::{Program, SpawnError, Started, start};
+use crate::exhausted;
+
+pub use self::{
+    login::Login,
+    spawn::{Program, SpawnError, Started, check_enterable, start},
+};
+
+/// How long is waited before the system is asked again for what it did not have.
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
 
 /// What a read of the terminal brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,12 +76,21 @@ impl Pty {
         Ok(Self { master: sys::watch(master, Interest::READABLE)? })
     }
 
-    /// Has it watched by the runtime that this is called within, and by no other any more.
+    /// Has it watched by the runtime that this is called within, and by no other any more. When the system has nothing to watch it
+    /// with, that is waited for.
     ///
     /// # Errors
-    /// Those of the runtime's reactor; the terminal is closed then.
-    pub fn moved_here(self) -> io::Result<Self> {
-        Self::own(self.master.into_inner())
+    /// Others of the runtime's reactor; the terminal is closed then.
+    pub async fn moved_here(self) -> io::Result<Self> {
+        let mut master = self.master.into_inner();
+        loop {
+            master = match sys::try_watch(master, Interest::READABLE) {
+                Ok(master) => return Ok(Self { master }),
+                Err((master, error)) if exhausted::is_exhausted(&error) => master,
+                Err((_, error)) => return Err(error),
+            };
+            sleep(EXHAUSTED_PAUSE).await;
+        }
     }
 
     /// Waits until [`read`](Self::read) has something to say. Cancel safe.
@@ -87,11 +111,23 @@ impl Pty {
     pub async fn writable(&self) -> io::Result<()> {
         // On the heap, since every session has room for what it may wait for.
         let room = Box::pin(async {
-            let room = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
-            room.add(self.master.get_ref(), EpollEvent::new(EpollFlags::EPOLLOUT, 0))?;
-            sys::watch(room.0, Interest::READABLE)?.readable().await.map(drop)
+            match self.watched_for_room() {
+                Ok(room) => room.readable().await.map(drop),
+                // Whoever waits looks for itself then.
+                Err(error) if exhausted::is_exhausted(&error) => {
+                    sleep(EXHAUSTED_PAUSE).await;
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            }
         });
         room.await
+    }
+
+    fn watched_for_room(&self) -> io::Result<AsyncFd<OwnedFd>> {
+        let room = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        room.add(self.master.get_ref(), EpollEvent::new(EpollFlags::EPOLLOUT, 0))?;
+        sys::watch(room.0, Interest::READABLE)
     }
 
     /// Reads the program's output, without waiting.

@@ -1,28 +1,35 @@
 //! `limpet serve`, from the first descriptor to the last.
 
 use std::{
+    convert::Infallible,
+    future::pending,
     io::{self, ErrorKind},
     net::SocketAddr,
     os::fd::OwnedFd,
+    panic::{self, AssertUnwindSafe},
     pin::pin,
     process,
+    sync::Arc,
     time::Duration,
 };
 
 use anyhow::{Context, anyhow};
+use nix::unistd::{Pid, getppid};
 use serde::{Deserialize, Serialize};
 use tokio::{
     runtime::Handle,
     signal::unix::{Signal, SignalKind, signal},
-    time::timeout,
+    time::{sleep, timeout},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
-    browser::{self, Opened},
-    config::Config,
-    keeper::{Connected, Estate, Left, Link},
+    auth::{self, Auth, SignInFile},
+    background, browser,
+    config::{Args, BasePath, Config, Token},
+    keeper::{Connected, Estate, Launch, Left, Link},
     link::Links,
+    pty::Login,
     session::{Sessions, SpawnDefaults},
     threads::Threads,
     web::{self, App, Listener},
@@ -31,42 +38,67 @@ use crate::{
 /// How long a blocked thread may hold up the end. Programs are ended on such threads, which takes a little less.
 const LINGER: Duration = Duration::from_secs(4);
 
+/// How soon a server that has not answered itself asks itself again.
+const RETRY: Duration = Duration::from_millis(200);
+
+/// How long sessions have to end in good order, their state saved before.
+const ENDING: Duration = Duration::from_mins(1);
+
 /// How long viewers have to part before another server takes over.
 const PARTING: Duration = Duration::from_millis(500);
 
-/// Runs the server until it is told to end by `SIGTERM` or `SIGINT`. Its keeper is at the other end of `socket`.
+/// The code to end with after a panic, as Rust has it.
+const PANICKED: i32 = 101;
+
+/// Runs the server until it is told to end by `SIGTERM` or `SIGINT`. Its keeper is at the other end of `socket`; `token` is what
+/// `LIMPET_TOKEN` says.
 ///
 /// # Errors
 /// When it cannot start, for it has no runtime or cannot listen, and when a second signal does not let it end in order.
-pub fn run(config: Config, socket: OwnedFd) -> anyhow::Result<()> {
-    let threads = Threads::start(config.worker_threads).context("could not start the server's threads")?;
-    let ended = threads.run(serve(config, socket, threads.floods()));
-    if let Ok(End::Leaves) = ended {
-        // Whatever would be dropped now is to go on, in another process.
-        process::exit(0);
+pub fn run(args: Args, Launch { token, is_without_screens }: Launch, socket: OwnedFd) -> anyhow::Result<()> {
+    let threads = Threads::start(args.worker_threads).context("could not start the server's threads")?;
+    let serving = || threads.run(serve((args, token), (socket, !is_without_screens), threads.floods()));
+    // Whatever would be dropped now is to go on, in another process.
+    let ended = panic::catch_unwind(AssertUnwindSafe(serving)).unwrap_or_else(|_| process::exit(PANICKED));
+    match ended {
+        Ok(End::Leaves { code }) => process::exit(code),
+        Ok(End::Failed(error)) => {
+            tracing::error!("{error:#}; another server goes on with the sessions");
+            process::exit(1)
+        }
+        ended => {
+            threads.stop(LINGER);
+            ended.map(drop)
+        }
     }
-    threads.stop(LINGER);
-    ended.map(drop)
 }
 
 /// How the server ends.
 enum End {
     /// With all its sessions.
     Over,
-    /// Alone: another server goes on with them.
-    Leaves,
+    /// Alone, with this exit code: another server goes on with them.
+    Leaves { code: i32 },
+    /// With all its sessions, since nobody keeps them any more.
+    Lost,
+    /// Alone as well, since it could not begin to serve the sessions that it has taken over.
+    Failed(anyhow::Error),
 }
 
-/// What to do without a keeper.
-fn when_lost(is_stored: bool) -> End {
-    if is_stored {
+/// What to do without a connection to the keeper, which was process `keeper`.
+fn when_lost(is_stored: bool, keeper: Pid) -> End {
+    if getppid() == keeper {
+        // It holds all sessions, and starts another server.
+        tracing::error!("the connection to the process that keeps sessions broke; another server goes on");
+        End::Leaves { code: 1 }
+    } else if is_stored {
         tracing::error!(
             "the process that keeps sessions is gone; they wait for the service manager to start another one"
         );
-        End::Leaves
+        End::Leaves { code: 1 }
     } else {
         tracing::error!("the process that keeps sessions is gone, and so they end");
-        End::Over
+        End::Lost
     }
 }
 
@@ -74,26 +106,54 @@ fn when_lost(is_stored: bool) -> End {
 #[derive(Serialize, Deserialize)]
 struct Record {
     token: String,
+    /// The key of share links, and who is signed in.
+    #[serde(default)]
+    access: Option<auth::Saved>,
 }
 
-async fn serve(mut config: Config, socket: OwnedFd, floods: Option<Handle>) -> anyhow::Result<End> {
-    let Connected { link: keeper, estate, is_stored } =
-        Link::connect(socket).await.context("could not reach the process that keeps sessions")?;
+impl Record {
+    fn text(token: &Token, access: auth::Saved) -> io::Result<String> {
+        Ok(serde_json::to_string(&Self { token: token.reveal().to_owned(), access: Some(access) })?)
+    }
+}
+
+async fn serve(
+    (args, token): (Args, Option<String>),
+    (socket, draws_screens): (OwnedFd, bool),
+    floods: Option<Handle>,
+) -> anyhow::Result<End> {
+    let parent = getppid();
+    let Connected { link: keeper, estate, is_stored } = Link::connect(socket, draws_screens)
+        .await
+        .context("could not reach the process that keeps sessions")?;
     let mut signals = Signals::watch().context("could not watch for signals")?;
     let is_first = estate.is_none();
-    let saving = config.saving().context("--state-dir")?;
-    let (listener, left) = if let Some(Estate { record, listener, sessions }) = estate {
-        let record: Record =
-            serde_json::from_str(&record).context("could not read what an earlier server has left")?;
-        config.keep_token(&record.token);
-        let listener = listener.context("an earlier server has left no socket")?;
-        (Listener::take_over(listener).context("could not go on listening")?, sessions)
-    } else {
-        let address = config.listen;
-        (Listener::bind(address).await.map_err(|error| cannot_listen(address, &error))?, Vec::new())
+    let Start { config, listener, left, has_fallback, access } = start((args, token), estate).await?;
+    let saving = match config.saving() {
+        // Sessions that run count more than those that might be restored.
+        Err(error) if !is_first => {
+            tracing::error!(%error, "could not go on with --state-dir; nothing is saved");
+            None
+        }
+        saving => saving.context("--state-dir")?,
     };
-    let links = Links::new(&config, listener.address().context("could not tell where it listens")?);
-    let sessions = sessions(&config, (&keeper, floods), left).await;
+    if let Some(open_files) = config.limits.open_files {
+        let sessions = config.limits.sessions;
+        tracing::info!(
+            sessions,
+            open_files,
+            "the limit of open files allows fewer sessions than --max-sessions"
+        );
+    }
+    let address = listener.address().context("could not tell where it listens")?;
+    let links = Links::new(&config, address);
+    let sessions = sessions(&config, &keeper, floods);
+    let waiting = sessions.take_over(left).await;
+    if waiting > 0 && has_fallback {
+        return Ok(End::Failed(anyhow!(
+            "could not take over {waiting} sessions for want of descriptors or memory"
+        )));
+    }
     if let Some(saving) = saving {
         if is_first {
             sessions.restore(&saving).await;
@@ -101,57 +161,188 @@ async fn serve(mut config: Config, socket: OwnedFd, floods: Option<Handle>) -> a
         sessions.save(saving);
     }
     let shutdown = CancellationToken::new();
-    let app = App::new(config.clone(), sessions.clone(), shutdown.clone());
-    let record = serde_json::to_string(&Record { token: config.token.reveal().to_owned() })?;
-    keeper.serving(record, listener.socket()).await.context("could not tell its keeper that it serves")?;
-
-    // Until the end, since the browser takes its time.
-    let _opened = if is_first { announce(&config, &links) } else { None };
+    let sign_in_file = sign_in_file(&config).map(Arc::new);
+    let access = if is_first { sign_in_file.as_deref().and_then(read_sign_ins) } else { access };
+    let base_path = config.base_path.clone();
+    let auth = Arc::new(Auth::new(&config.token, access));
+    let app = App::new(config.clone(), Arc::clone(&auth), sessions.clone(), shutdown.clone());
+    let record = Record::text(&config.token, auth.snapshot())?;
+    if let Err(error) = keeper.serving(&record, &links.to_text(), listener.socket()).await {
+        let error = anyhow!(error).context("could not tell its keeper that it serves");
+        return if is_first { Err(error) } else { Ok(End::Failed(error)) };
+    }
+    if is_first {
+        announce(&config, &links);
+    }
+    if config.open {
+        browser::remove_leftovers();
+    }
+    let _opened = (is_first && config.open).then(|| AbortOnDropHandle::new(tokio::spawn(open(links))));
     let mut serving = pin!(web::serve(listener, app));
+    let mut keeping_sign_ins = pin!(async {
+        let keep = auth.save_with_keeper(async |access| keep_sign_ins(access, &config.token, &keeper).await);
+        let write = async {
+            if let Some(file) = &sign_in_file {
+                auth.save_on_disk(async |access| write_sign_ins(access, file).await).await;
+            }
+        };
+        tokio::join!(keep, write, auth.write_counts())
+    });
     let how = tokio::select! {
         () = &mut serving => End::Over,
         () = signals.next() => End::Over,
-        () = keeper.lost() => when_lost(is_stored),
-        () = keeper.leave() => End::Leaves,
+        () = keeper.lost() => when_lost(is_stored, parent),
+        () = keeper.leave() => End::Leaves { code: 0 },
+        // Whoever waits for this server to take over wants to know that it answers.
+        _ = report_answer(&keeper, address, &base_path), if !is_first => End::Over,
+        _ = &mut keeping_sign_ins => End::Over,
     };
     shutdown.cancel();
-    if let End::Leaves = how {
+    if let End::Leaves { .. } = how {
         tracing::info!("making room for another server");
         // Who has not understood by then will notice.
         let _ = timeout(PARTING, serving).await;
-        return Ok(End::Leaves);
+        return Ok(how);
     }
     tracing::info!("ending");
+    let ending = async {
+        tokio::join!(serving, sessions.shutdown());
+        auth.saved().await
+    };
     tokio::select! {
-        _ = async { tokio::join!(serving, sessions.shutdown()) } => {
+        _ = ending => {
+            if let End::Lost = how {
+                return Err(anyhow!("sessions were lost, since the process that keeps them is gone"));
+            }
             keeper.end().await;
             Ok(End::Over)
         }
+        _ = keeping_sign_ins => Ok(End::Over),
+        // It takes a server for dead that does not.
+        _ = keeper.keep_showing_progress() => Ok(End::Over),
+        () = sleep(ENDING) => Err(anyhow!("not all sessions could be ended within {ENDING:?}")),
         // What is let go now ends as well: tasks are dropped, and programs are killed by whoever holds them.
         () = signals.next() => Err(anyhow!("a second signal came before all had ended in good order")),
     }
 }
 
-/// The registry, with the sessions that an earlier server has left.
-async fn sessions(config: &Config, (keeper, floods): (&Link, Option<Handle>), left: Vec<Left>) -> Sessions {
+/// What a server starts with.
+struct Start {
+    config: Config,
+    listener: Listener,
+    /// The sessions that an earlier server has left.
+    left: Vec<Left>,
+    /// Whether another server goes on if this one cannot take over all of them.
+    has_fallback: bool,
+    /// Who was signed in, if an earlier server has said.
+    access: Option<auth::Saved>,
+}
+
+/// Goes by what an earlier server has left, or else by the arguments alone.
+async fn start((args, token): (Args, Option<String>), estate: Option<Estate>) -> anyhow::Result<Start> {
+    let Some(Estate { record, listener, sessions, has_fallback }) = estate else {
+        let config = Config::new(args, token.as_deref())?;
+        let address = config.listen;
+        let listener = Listener::bind(address).await.map_err(|error| cannot_listen(address, &error))?;
+        return Ok(Start { config, listener, left: Vec::new(), has_fallback: false, access: None });
+    };
+    let record: Record =
+        serde_json::from_str(&record).context("could not read what an earlier server has left")?;
+    let predecessor = Token::of_predecessor(record.token);
+    let config = Config::of_successor(args, token.as_deref(), predecessor);
+    let listener = Listener::take_over(listener).context("could not go on listening")?;
+    Ok(Start { config, listener, left: sessions, has_fallback, access: record.access })
+}
+
+/// The registry, without any sessions.
+fn sessions(config: &Config, keeper: &Link, floods: Option<Handle>) -> Sessions {
+    let login = Login::find();
+    if let (None, Some(shell)) = (&config.command, login.refused_shell()) {
+        let (refused, instead) = (shell.display(), login.shell());
+        tracing::warn!("{refused} is no shell to work in; sessions run {} instead", instead.display());
+    }
     let defaults = SpawnDefaults {
         command: config.command.clone(),
         cwd: config.cwd.clone(),
+        login,
         sizing: config.sizing,
         flow: config.flow,
     };
-    let sessions = Sessions::new(config.limits, defaults, keeper.clone(), floods);
-    for session in sessions.take_over(left) {
-        keeper.forget(&session).await;
+    Sessions::new(config.limits, defaults, keeper.clone(), floods)
+}
+
+/// Tells the keeper as soon as this server has answered a request, which it sends itself.
+async fn report_answer(keeper: &Link, address: SocketAddr, base_path: &BasePath) -> Infallible {
+    while let Err(error) = web::ask_health(address, base_path).await {
+        if error.kind() == ErrorKind::AddrNotAvailable || error.kind() == ErrorKind::NetworkUnreachable {
+            tracing::warn!(%address, %error, "could not reach this server by its own address");
+            break;
+        }
+        tracing::debug!(%address, %error, "does not answer yet");
+        sleep(RETRY).await;
     }
-    sessions
+    keeper.answered().await;
+    pending().await
+}
+
+/// Where sign-ins outlive a restart, if there is a place: in the directory for what does, or beside the token's file.
+fn sign_in_file(config: &Config) -> Option<SignInFile> {
+    if let Some(dir) = &config.state_dir {
+        return Some(SignInFile::in_dir(dir));
+    }
+    let token_file = config.token_file.as_ref()?;
+    let only_here = "browsers have to log in again after a restart";
+    match SignInFile::beside(token_file) {
+        Ok(Some(file)) => return Some(file),
+        Ok(None) => {
+            tracing::warn!(
+                "another limpet uses {} as well, and keeps its sign-ins beside it; {only_here}",
+                token_file.display()
+            );
+        }
+        Err(error) => tracing::warn!(%error, "could not lock {}; {only_here}", token_file.display()),
+    }
+    None
+}
+
+/// The sign-ins of before a restart. When they cannot be read, browsers have to log in again.
+fn read_sign_ins(file: &SignInFile) -> Option<auth::Saved> {
+    let read = file.read();
+    read.unwrap_or_else(|error| {
+        let path = file.path().display();
+        tracing::error!(%error, "could not use {path}, so browsers have to log in again, and share links are new");
+        None
+    })
+}
+
+/// Keeps sign-ins for the next server. False if that failed.
+async fn keep_sign_ins(access: auth::Saved, token: &Token, keeper: &Link) -> bool {
+    let kept = match Record::text(token, access) {
+        Ok(record) => keeper.serving_still(&record).await,
+        Err(error) => Err(error),
+    };
+    went_well(kept, "could not keep who is signed in; a new server would not know")
+}
+
+/// Keeps sign-ins for the time after a restart. False if that failed.
+async fn write_sign_ins(access: auth::Saved, file: &Arc<SignInFile>) -> bool {
+    let written = {
+        let file = Arc::clone(file);
+        background::run(move || file.write(&access)).await
+    };
+    went_well(written.flatten(), "could not write down who is signed in")
+}
+
+fn went_well(result: io::Result<()>, otherwise: &str) -> bool {
+    result.inspect_err(|error| tracing::error!(%error, "{otherwise}")).is_ok()
 }
 
 /// What to do about it depends on what is wrong.
 fn cannot_listen(address: SocketAddr, error: &io::Error) -> anyhow::Error {
     let advice = match error.kind() {
         ErrorKind::AddrInUse => {
-            "something listens there already; pick another port by --listen, or 0 for any"
+            "something listens there already; pick another port by --listen, or 0 for any. If it is a limpet of yours, \
+             its link is printed by: limpet link"
         }
         ErrorKind::AddrNotAvailable => {
             "this machine does not have that address; 127.0.0.1 and 0.0.0.0 are always there"
@@ -162,21 +353,24 @@ fn cannot_listen(address: SocketAddr, error: &io::Error) -> anyhow::Error {
     anyhow!("could not listen on {address}: {error}; {advice}")
 }
 
-/// Prints the link, and what it puts at risk, and opens it. The server runs all the same if none of that can be done.
-fn announce(config: &Config, links: &Links) -> Option<Opened> {
+/// Prints the link, and what it puts at risk. The server runs all the same if that cannot be done.
+fn announce(config: &Config, links: &Links) {
+    if let Some(path) = &config.made_token_file {
+        tracing::warn!("made {} with a new token; from now on the link stays the same", path.display());
+    }
     if let Some(risk) = links.risk() {
         tracing::warn!("{risk}");
     }
-    if let Err(error) = links.print(config) {
+    if let Err(error) = links.announce(config.format) {
         tracing::warn!(%error, "could not print the link");
     }
-    config
-        .open
-        .then(|| browser::open(links.first()))?
-        .inspect_err(|error| {
-            tracing::warn!(%error, "could not open a browser; open the link by hand");
-        })
-        .ok()
+}
+
+/// Opens the link in a browser.
+async fn open(links: Links) {
+    if let Err(error) = browser::open(&links.first()).await {
+        tracing::warn!(%error, "could not open a browser; open the link by hand");
+    }
 }
 
 /// The signals that end the server.

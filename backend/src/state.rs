@@ -1,19 +1,24 @@
 //! What is on the disk of sessions, for a limpet that is started when nothing else of them is left: after a reboot.
 //!
-//! One file for each, that only its owner may read, written anew as a whole. Its first line is what is to be started; what comes
+//! One file for each, that only its owner may read, written anew as a whole. What somebody else could have put there is not
+//! [trusted](trust). Its first line is what is to be started; what comes
 //! after it, if that is wanted, is output that draws what was on the screen.
 
 use std::{
     fs::{self, DirBuilder, File, TryLockError},
-    io::{self, Write},
-    os::unix::fs::DirBuilderExt,
+    io::{self, Read, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
 use limpet_shared::{Flow, SessionId, Sizing, Winsize};
+use nix::libc::O_NOFOLLOW;
 use serde::{Deserialize, Serialize};
 
-use crate::keeper;
+use crate::{
+    keeper,
+    trust::{self, TrustError},
+};
 
 /// How the names of sessions' files end.
 const ENDING: &str = "session";
@@ -55,6 +60,9 @@ pub(crate) enum StateError {
     Io { path: PathBuf, error: io::Error },
     #[error("another limpet uses {} already; name another directory", .0.display())]
     InUse(PathBuf),
+    /// What is in it is started, so nobody else may put anything there.
+    #[error(transparent)]
+    Untrusted(TrustError),
 }
 
 impl StateDir {
@@ -62,7 +70,14 @@ impl StateDir {
     pub(crate) fn open(path: &Path) -> Result<Self, StateError> {
         let failed = |error| StateError::Io { path: path.to_owned(), error };
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
-        let lock = File::options().create(true).truncate(false).write(true).open(path.join(LOCK));
+        let trusted = trust::check_directory(path).map_err(|error| match error {
+            TrustError::Io { source, .. } => failed(source),
+            error => StateError::Untrusted(error),
+        })?;
+        let path = trusted.as_path();
+        let mut lock = File::options();
+        lock.create(true).truncate(false).write(true).mode(0o600).custom_flags(O_NOFOLLOW);
+        let lock = lock.open(path.join(LOCK));
         let lock = lock.map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => {}
@@ -98,7 +113,8 @@ impl StateDir {
 
     /// What is known of a session, and the output that draws what was on its screen.
     pub(crate) fn read(&self, session: &SessionId) -> io::Result<(Saved, Vec<u8>)> {
-        let content = fs::read(self.file(session))?;
+        let mut content = Vec::new();
+        trust::open_own(&self.file(session)).map_err(io::Error::other)?.read_to_end(&mut content)?;
         let end = content.iter().position(|&byte| byte == b'\n').ok_or(io::ErrorKind::UnexpectedEof)?;
         Ok((serde_json::from_slice(&content[..end])?, content[end + 1..].to_vec()))
     }
@@ -106,13 +122,7 @@ impl StateDir {
     /// Keeps this of a session, and nothing of what was kept before.
     pub(crate) fn write(&self, session: &SessionId, saved: &Saved, screen: &[u8]) -> io::Result<()> {
         let head = serde_json::to_vec(saved)?;
-        // Nobody but its owner may read it from the first moment on (`mkstemp(3)`).
-        let mut file = tempfile::Builder::new().suffix(&format!(".{PART}")).tempfile_in(&self.path)?;
-        file.write_all(&[&head, &b"\n"[..], screen].concat())?;
-        // Else a crash of the machine could leave a name without what it stands for.
-        file.as_file().sync_data()?;
-        file.persist(self.file(session))?;
-        Ok(())
+        replace(&self.file(session), &[&head, &b"\n"[..], screen].concat())
     }
 
     /// Forgets a session.
@@ -136,6 +146,18 @@ impl StateDir {
     fn file(&self, session: &SessionId) -> PathBuf {
         self.path.join(format!("{}.{ENDING}", session.as_str()))
     }
+}
+
+/// Puts a file with this content where `path` is, which holds either all of it or what was there before.
+pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // Nobody but its owner may read it from the first moment on (`mkstemp(3)`).
+    let mut file = tempfile::Builder::new().suffix(&format!(".{PART}")).tempfile_in(dir)?;
+    file.write_all(content)?;
+    // Else a crash of the machine could leave a name without what it stands for.
+    file.as_file().sync_data()?;
+    file.persist(path)?;
+    Ok(())
 }
 
 #[cfg(test)]

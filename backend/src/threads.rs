@@ -7,8 +7,9 @@
 use std::{
     io,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
+        mpsc,
     },
     thread,
     time::Duration,
@@ -42,7 +43,13 @@ impl Threads {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let count = count.unwrap_or_else(|| cores.max(2));
         let quick = Builder::new_current_thread().enable_all().build()?;
-        let floods = (count > 1).then(|| {
+        let can_flood = count > 1 && are_to_be_had(count - 1);
+        if count > 1 && !can_flood {
+            tracing::warn!(
+                "the system has no threads left; floods of output are carried by the only one, until limpet is restarted"
+            );
+        }
+        let floods = can_flood.then(|| {
             let mut floods = Builder::new_multi_thread();
             floods.worker_threads(count - 1).thread_name("floods").enable_all();
             floods.event_interval(TURNS).global_queue_interval(TURNS).build()
@@ -68,6 +75,27 @@ impl Threads {
         }
         self.quick.shutdown_timeout(linger);
     }
+}
+
+/// Whether the system has so many threads for us. A runtime that is refused one panics, so it is asked before.
+fn are_to_be_had(count: usize) -> bool {
+    // Each waits for the end of this, so that all of them are there at one time.
+    let (end, waiting) = mpsc::channel::<()>();
+    let waiting = Arc::new(Mutex::new(waiting));
+    let threads: Vec<_> = (0..count)
+        .map_while(|_| {
+            let waiting = Arc::clone(&waiting);
+            let wait = move || drop(waiting.lock().map(|waiting| waiting.recv()));
+            thread::Builder::new().spawn(wait).ok()
+        })
+        .collect();
+    drop(end);
+    let count_made = threads.len();
+    for thread in threads {
+        // An error says that it has panicked, and so that it has been there.
+        let _ = thread.join();
+    }
+    count_made == count
 }
 
 /// Where the work of a session and of its attachments is done.

@@ -1,19 +1,27 @@
 //! The server's HTTP side.
 //!
-//! [`server`] accepts connections, each a [`roaming`] one. A request passes, in this order: the [`front`] door with the [`guard`] against foreign
-//! hosts and origins and the base path ([`BasePath`](crate::config::BasePath)), the credentials for everything below
-//! `api/` but `login` and `health`, and then [`api`], [`attach`] or the [`assets`] of the page.
+//! [`server`] accepts connections, each a [`roaming`] one, as many as [`connections`] has room for. A request passes, in this order:
+//! the [`front`] door with the check against foreign hosts and origins ([`origin`]) and the base path
+//! ([`BasePath`](crate::config::BasePath)), the [`guard`] that asks for credentials for everything below `api/` but `login` and
+//! `health`, and then [`api`], [`sign_ins`], [`attach`] or the [`assets`] of the page. [`attach`] asks for credentials itself, since
+//! a browser shows half of them later. [`health_check`] is a request to itself.
 
 mod api;
 mod assets;
 mod attach;
+mod connections;
 mod csp;
 mod encoding;
 mod error;
 mod front;
 mod guard;
+mod health_check;
+mod json;
+mod origin;
+mod read_rate;
 mod roaming;
 mod server;
+mod sign_ins;
 #[cfg(test)]
 mod tests;
 
@@ -23,17 +31,16 @@ use axum::{
     Router,
     extract::DefaultBodyLimit,
     middleware,
-    routing::{get, patch, post},
+    routing::{delete, get, patch, post},
 };
 use limpet_shared::limits::HTTP_BODY;
-use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub use self::server::{Listener, serve};
-use crate::{auth::Auth, config::Config, session::Sessions};
-
-/// Most viewers at a time, of all sessions together.
-const ATTACHMENTS: usize = 8192;
+pub use self::{
+    health_check::ask_health,
+    server::{Listener, serve},
+};
+use crate::{attachment::Attachments, auth::Auth, config::Config, session::Sessions};
 
 /// Who asks, as far as the network knows.
 #[derive(Clone, Copy, Debug)]
@@ -46,9 +53,9 @@ pub struct App(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     config: Config,
-    auth: Auth,
+    auth: Arc<Auth>,
     sessions: Sessions,
-    attachments: Arc<Semaphore>,
+    attachments: Attachments,
     /// Owns the attachments' tasks.
     tasks: TaskTracker,
     shutdown: CancellationToken,
@@ -57,9 +64,8 @@ struct Inner {
 impl App {
     /// Serves these sessions until `shutdown`.
     #[must_use]
-    pub fn new(config: Config, sessions: Sessions, shutdown: CancellationToken) -> Self {
-        let (auth, tasks) = (Auth::new(config.token.clone()), TaskTracker::new());
-        let attachments = Arc::new(Semaphore::new(ATTACHMENTS));
+    pub fn new(config: Config, auth: Arc<Auth>, sessions: Sessions, shutdown: CancellationToken) -> Self {
+        let (attachments, tasks) = (Attachments::new(config.budget), TaskTracker::new());
         Self(Arc::new(Inner { config, auth, sessions, attachments, tasks, shutdown }))
     }
 
@@ -69,17 +75,20 @@ impl App {
             .route("/sessions", post(api::create))
             .route("/sessions/{id}", patch(api::update).delete(api::remove))
             .route("/sessions/{id}/passes", get(api::passes))
+            .route("/sign-ins", get(sign_ins::list))
+            .route("/sign-ins/{id}", delete(sign_ins::revoke))
             .route_layer(middleware::from_fn(guard::owners));
         let locked = Router::new()
             .route("/access", get(api::access))
             .route("/sessions", get(api::list))
             .route("/sessions/{id}", get(api::details))
             .route("/sessions/{id}/screen", get(api::screen))
-            .route("/sessions/{id}/attach", get(attach::attach))
+            .route("/logout", post(sign_ins::log_out))
             .merge(owners)
             .route_layer(middleware::from_fn_with_state(self.clone(), guard::credentials));
         let api = Router::new()
-            .route("/login", post(api::login))
+            .route("/login", post(sign_ins::log_in))
+            .route("/sessions/{id}/attach", get(attach::attach))
             .route("/health", get(api::health))
             .merge(locked)
             .fallback(error::not_found)

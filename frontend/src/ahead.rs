@@ -21,6 +21,14 @@ extern "C" {
     #[wasm_bindgen(catch, js_name = rememberSize)]
     fn remember_size(cols: u16, rows: u16, xpixel: u16, ypixel: u16) -> Result<(), JsValue>;
 
+    /// The key that is kept of this browser's sign-in.
+    #[wasm_bindgen(catch, js_name = signInKey)]
+    fn sign_in_key() -> Result<String, JsValue>;
+
+    /// Keeps a key.
+    #[wasm_bindgen(catch, js_name = signInKey)]
+    fn keep_sign_in_key(key: &str) -> Result<(), JsValue>;
+
     /// A WebSocket to a session that was begun to be opened.
     #[wasm_bindgen(js_name = Object)]
     type Attachment;
@@ -94,6 +102,16 @@ fn greeting(viewer: &Uint8Array, size: &Size) -> Greeting {
     viewer.copy_to(&mut bytes);
     let size = Winsize { cols: size.cols(), rows: size.rows(), xpixel: size.xpixel(), ypixel: size.ypixel() };
     Greeting { viewer: ViewerId::from_bytes(bytes), size }
+}
+
+/// The half of this browser's sign-in that is no cookie; empty if there is none. Pages in other windows may change it.
+pub(crate) fn key() -> String {
+    sign_in_key().unwrap_or_default()
+}
+
+/// From now on the key is this one.
+pub(crate) fn keep_key(key: &str) {
+    let _ = keep_sign_in_key(key);
 }
 
 /// Done when there is xterm.js: it comes in a script of its own, but not under `trunk serve`.

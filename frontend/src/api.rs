@@ -2,7 +2,10 @@
 
 use limpet_shared::{
     SessionId,
-    api::{Access, ApiError, CreateSession, Login, Pass, SessionDetails, SessionInfo, UpdateSession},
+    api::{
+        Access, ApiError, CreateSession, KEY_HEADER, Login, Pass, SessionDetails, SessionInfo, SignIn,
+        UpdateSession,
+    },
 };
 use serde::{Serialize, de::DeserializeOwned};
 use wasm_bindgen::prelude::*;
@@ -31,12 +34,47 @@ pub enum Error {
     Unintelligible,
 }
 
-/// Exchanges the token or the pass of a link for a cookie; gives what that lets this browser do.
+/// Exchanges the token or the pass of a link for a cookie and a key; gives what that lets this browser do.
 ///
 /// # Errors
 /// [`Error::Unauthorized`] when it is none of the server's.
 pub async fn login(token: String) -> Result<Access, Error> {
-    json(send("POST", "api/login", Some(&Login { token })).await?).await
+    let access: Access = json(send("POST", "api/login", Some(&Login { token })).await?).await?;
+    if let Some(key) = &access.key {
+        ahead::keep_key(key.reveal());
+    }
+    Ok(access)
+}
+
+/// Signs this browser out.
+///
+/// # Errors
+/// As the server refuses.
+pub async fn logout() -> Result<(), Error> {
+    match send("POST", "api/logout", NO_BODY).await {
+        // Somebody was faster.
+        Ok(_) | Err(Error::Unauthorized) => {
+            ahead::keep_key("");
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The browsers that are signed in.
+///
+/// # Errors
+/// [`Error::Refused`] for guests.
+pub async fn sign_ins() -> Result<Vec<SignIn>, Error> {
+    json(send("GET", "api/sign-ins", NO_BODY).await?).await
+}
+
+/// Signs a browser out.
+///
+/// # Errors
+/// [`Error::NotFound`] when it is signed out already.
+pub async fn revoke(sign_in: &str) -> Result<(), Error> {
+    send("DELETE", &format!("api/sign-ins/{sign_in}"), NO_BODY).await.map(drop)
 }
 
 /// What this browser may do altogether, and all sessions.
@@ -99,15 +137,22 @@ async fn send(method: &str, path: &str, body: Option<&impl Serialize>) -> Result
     if let Some(body) = body {
         let text = json::write(body).map_err(|_| Error::Unintelligible)?;
         init.set_body(&JsValue::from_str(&text));
-        let headers = Headers::new().map_err(|_| Error::Unreachable)?;
-        headers.set("Content-Type", "application/json").map_err(|_| Error::Unreachable)?;
-        init.set_headers(&headers);
     }
+    init.set_headers(&headers()?);
     let ask = || leptos::prelude::window().fetch_with_str_and_init(&base::url(path), &init);
     let answer = ahead::answer(path).unwrap_or_else(ask);
     let response = JsFuture::from(answer).await.map_err(|_| Error::Unreachable)?;
     let response: Response = response.dyn_into().map_err(|_| Error::Unintelligible)?;
     if response.ok() { Ok(response) } else { Err(refusal(response).await) }
+}
+
+/// Those of every request.
+pub(crate) fn headers() -> Result<JsValue, Error> {
+    let headers = Headers::new().map_err(|_| Error::Unreachable)?;
+    let set = |name, value: &str| headers.set(name, value).map_err(|_| Error::Unreachable);
+    set("Content-Type", "application/json")?;
+    set(KEY_HEADER, &ahead::key())?;
+    Ok(headers.into())
 }
 
 async fn refusal(response: Response) -> Error {

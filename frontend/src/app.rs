@@ -1,8 +1,10 @@
 //! What the whole page shares, and everything that can happen to it. The components in [`crate::ui`] show this state
 //! and call these methods; they decide nothing themselves.
 
+mod copies;
 mod fit;
 mod keyboard;
+mod links;
 mod look;
 mod notices;
 mod panes;
@@ -19,7 +21,9 @@ pub use notices::Notice;
 
 use crate::{
     commands::Action,
+    copies::Copies,
     dom::prefers_light,
+    link_check::{Address, Doubt},
     opening::Opening,
     settings::Settings,
     storage,
@@ -68,8 +72,12 @@ pub enum Overlay {
     Close(TabKind, Vec<String>),
     /// Who is at the active tab.
     People,
+    /// The browsers that are signed in.
+    SignIns,
     /// How to let others in to a session.
     Share(SessionId),
+    /// Whether to open a link, and why that is asked.
+    OpenLink(Address, Doubt),
 }
 
 /// The page's state. Copies are handles to the same state.
@@ -91,6 +99,8 @@ pub struct App {
     pub system: RwSignal<theme::Appearance>,
     /// Messages that are shown for a while.
     pub notices: RwSignal<Vec<Notice>>,
+    /// What programs want to copy, and what was said to that.
+    pub copies: RwSignal<HashMap<TabKind, Copies>>,
     /// Keys of the touch key bar that are held for the next key.
     pub held: RwSignal<Modifiers>,
     panes: StoredValue<HashMap<TabKind, PaneHandle>>,
@@ -108,6 +118,7 @@ impl App {
             preview: RwSignal::new(None),
             system: RwSignal::new(themes::appearance(prefers_light().is_some_and(|query| query.matches()))),
             notices: RwSignal::default(),
+            copies: RwSignal::default(),
             held: RwSignal::default(),
             panes: StoredValue::default(),
             early: StoredValue::new_local(early),

@@ -48,6 +48,8 @@ pub enum Action {
     Copy,
     /// Paste the clipboard.
     Paste,
+    /// Answer a program that wants to copy.
+    AnswerCopy,
     /// Select everything in the terminal.
     SelectAll,
     /// Clear screen and scrollback.
@@ -74,6 +76,10 @@ pub enum Action {
     ShowSettings,
     /// Show the shortcuts.
     ShowHelp,
+    /// Show the browsers that are signed in.
+    ShowSignIns,
+    /// Sign this browser out.
+    LogOut,
 }
 
 impl Action {
@@ -81,7 +87,9 @@ impl Action {
     #[must_use]
     pub const fn needs(self) -> Role {
         match self {
-            Self::NewTab | Self::RenameTab | Self::RestartTab | Self::Share => Role::Owner,
+            Self::NewTab | Self::RenameTab | Self::RestartTab | Self::Share | Self::ShowSignIns => {
+                Role::Owner
+            }
             Self::TakePen | Self::Fit | Self::Paste => Role::Writer,
             _ => Role::Reader,
         }
@@ -163,6 +171,7 @@ const FIXED: &[(Action, Group, &str, &[Chord])] = {
         (A::Copy, G::Terminal, "Copy", &[Chord::new("C", "KeyC")]),
         // The browser itself pastes on these keys, without asking for permission as a page must.
         (A::Paste, G::Terminal, "Paste", &[Chord::new("V", "KeyV").left_to_browser()]),
+        (A::AnswerCopy, G::Terminal, "Answer a program that wants to copy", &[Chord::new("F6", "F6")]),
         (A::SelectAll, G::Terminal, "Select all", &[Chord::new("A", "KeyA")]),
         (A::Clear, G::Terminal, "Clear", &[Chord::new("K", "KeyK")]),
         (A::ScrollToBottom, G::Terminal, "Scroll to the newest line", &[Chord::new("End", "End")]),
@@ -181,6 +190,8 @@ const FIXED: &[(Action, Group, &str, &[Chord])] = {
         ),
         (A::ShowSettings, G::Limpet, "Settings…", &[Chord::new(",", "Comma")]),
         (A::ShowHelp, G::Limpet, "Keyboard shortcuts", &[Chord::new("?", "Slash")]),
+        (A::ShowSignIns, G::Limpet, "Signed-in browsers…", &[]),
+        (A::LogOut, G::Limpet, "Log out", &[]),
     ]
 };
 

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`opening`] | from the link to the first terminal, before there is a page around it |
 //! | [`app`] | what the whole page shares, and everything that can happen to it |
-//! | [`tabs`], [`people`], [`settings`], [`themes`], [`commands`] | what the page knows, as plain data, tested natively |
+//! | [`tabs`], [`people`], [`settings`], [`themes`], [`commands`], [`copies`], [`link_check`] | what the page knows, as plain data, tested natively |
 //! | [`connection`] | one attachment after another: resume, acknowledge, reconnect |
 //! | [`terminal`] | the pane: xterm.js, attached to a session |
 //! | [`ui`] | the components; they show what the others know |
@@ -23,9 +23,11 @@ pub mod app;
 pub mod base;
 pub mod commands;
 pub mod connection;
+pub mod copies;
 pub mod dom;
 pub mod json;
 pub mod link;
+pub mod link_check;
 pub mod opening;
 pub mod people;
 pub mod settings;

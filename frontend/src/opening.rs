@@ -22,8 +22,8 @@ use crate::{
 };
 
 const WRONG_TOKEN: &str = "That token is not the one of this server. A server that was started again has a new one: look for its latest link.";
-const WRONG_PASS: &str =
-    "That invitation is no longer good: the server was started again. Ask for a new one.";
+const WRONG_PASS: &str = "That invitation is no longer good. Ask for a new one.";
+const LIMITED: &str = "Too many log-ins came from this network address. Wait a minute, then try again.";
 
 /// What the page begins with.
 pub struct Opening {
@@ -74,7 +74,7 @@ pub async fn open() -> Opening {
     Opening { entry, early }
 }
 
-/// Exchanges a token for a cookie, and enters.
+/// Exchanges a token for a sign-in, and enters.
 pub async fn log_in(token: String) -> Entry {
     let invited_to = link::session_of_pass(&token);
     let problem = if invited_to.is_some() { WRONG_PASS } else { WRONG_TOKEN };
@@ -82,6 +82,7 @@ pub async fn log_in(token: String) -> Entry {
         Ok(access) => Entry::Welcome(welcome(access, invited_to).await),
         // Somebody who is logged in already may well have opened an old link.
         Err(Error::Unauthorized) => enter_or(Some(problem)).await,
+        Err(Error::Refused(_)) => enter_or(Some(LIMITED)).await,
         Err(error) => Entry::Failed(error.to_string()),
     }
 }
@@ -100,7 +101,7 @@ async fn enter_or(problem: Option<&'static str>) -> Entry {
     }
 }
 
-async fn welcome(Access { owner, mut sessions }: Access, mut first: Option<SessionId>) -> Welcome {
+async fn welcome(Access { owner, mut sessions, .. }: Access, mut first: Option<SessionId>) -> Welcome {
     let mut problem = None;
     if sessions.is_empty() && owner {
         match api::create(&CreateSession::default()).await {

@@ -3,7 +3,7 @@
 pub mod agent;
 pub mod since;
 
-use limpet_shared::Presence;
+use limpet_shared::{Presence, Role};
 
 /// Those who are at a session, as the server last told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,6 +54,8 @@ impl People {
             "This window".to_owned()
         } else if self.is_alike(one) {
             "Another window of this browser".to_owned()
+        } else if one.agent.is_empty() {
+            unnamed(one).to_owned()
         } else {
             agent::short(&one.agent)
         }
@@ -62,7 +64,13 @@ impl People {
     /// The same in a word or two, for where there is little room.
     #[must_use]
     pub fn short_name(&self, one: &Presence) -> String {
-        if self.is_alike(one) { "Another window".to_owned() } else { agent::shortest(&one.agent) }
+        if self.is_alike(one) {
+            "Another window".to_owned()
+        } else if one.agent.is_empty() {
+            unnamed(one).to_owned()
+        } else {
+            agent::shortest(&one.agent)
+        }
     }
 
     /// Whether somebody watches with what is used here.
@@ -72,10 +80,16 @@ impl People {
     }
 }
 
+/// What somebody is called of whom the server does not say what they watch with: to guests it does not.
+const fn unnamed(one: &Presence) -> &'static str {
+    match one.role {
+        Role::Owner => "The owner",
+        Role::Writer | Role::Reader => "A guest",
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use limpet_shared::Role;
-
     use super::*;
 
     fn presence(id: u64, agent: &str) -> Presence {
@@ -113,6 +127,8 @@ mod tests {
         let people = people([you, presence(1, firefox), far]);
         let names: Vec<String> = people.list.iter().map(|one| people.name(one)).collect();
         assert_eq!(names, ["This window", "Another window of this browser", "Firefox on Linux"]);
+        let unnamed = |role| people.name(&Presence { role, ..presence(7, "") });
+        assert_eq!([Role::Owner, Role::Reader].map(unnamed), ["The owner", "A guest"]);
         let short: Vec<String> = people.list[1..].iter().map(|one| people.short_name(one)).collect();
         assert_eq!(short, ["Another window", "Firefox"]);
     }

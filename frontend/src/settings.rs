@@ -42,6 +42,20 @@ pub struct Settings {
     pub scrollback: u32,
     /// What becomes of a terminal that another viewer made larger than the window.
     pub oversized: Oversized,
+    /// Whether programs may write to the clipboard.
+    pub program_copies: ProgramCopies,
+}
+
+/// Whether programs may write to the clipboard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProgramCopies {
+    /// Each terminal's user is asked.
+    Ask,
+    /// They may.
+    Always,
+    /// They may not.
+    Never,
 }
 
 /// What becomes of a terminal that is larger than the window.
@@ -129,6 +143,7 @@ impl Default for Settings {
             cursor_blink: true,
             scrollback: 5_000,
             oversized: Oversized::Shrink,
+            program_copies: ProgramCopies::Ask,
         }
     }
 }
@@ -150,6 +165,7 @@ impl Settings {
             cursor_blink: stored.cursor_blink.or(default.cursor_blink),
             scrollback: stored.scrollback.within(&SCROLLBACK).or(default.scrollback),
             oversized: stored.oversized.or(default.oversized),
+            program_copies: stored.program_copies.or(default.program_copies),
         }
     }
 
@@ -228,6 +244,7 @@ struct Stored {
     cursor_blink: Found<bool>,
     scrollback: Found<u32>,
     oversized: Found<Oversized>,
+    program_copies: Found<ProgramCopies>,
 }
 
 /// A field's value, if it is one that this version knows.

@@ -72,7 +72,7 @@ impl Appearance {
 }
 
 /// What a pane tells its surroundings.
-#[derive(Clone, PartialEq)]
+#[derive(Clone)]
 pub enum PaneEvent {
     /// The session's title is now this.
     Title(String),
@@ -99,6 +99,10 @@ pub enum PaneEvent {
     },
     /// Something that a person should read.
     Notice(String),
+    /// The program wants this text in the clipboard.
+    Copy(String),
+    /// Somebody clicked a link in this terminal.
+    Link(links::Followed, Rc<xterm::Terminal>),
 }
 
 /// What the surroundings ask of a pane. Calls before it is mounted or after it is gone do nothing.

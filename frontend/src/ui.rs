@@ -2,6 +2,7 @@
 
 pub mod banner;
 pub mod close;
+pub mod copy_request;
 pub mod dialog;
 pub mod drag;
 pub mod earlier;
@@ -13,6 +14,7 @@ pub mod keys;
 pub mod login;
 pub mod menu;
 pub mod notices;
+pub mod open_link;
 pub mod overlays;
 pub mod palette;
 pub mod pen;
@@ -22,6 +24,7 @@ pub mod rename;
 pub mod rules;
 pub mod settings;
 pub mod share;
+pub mod sign_ins;
 pub mod status;
 pub mod switcher;
 pub mod tab;

@@ -2,7 +2,10 @@
 //!
 //! | request | body | answer |
 //! |---|---|---|
-//! | `POST {base}/api/login` | [`Login`] | the cookie, and [`Access`] with it, or 401 |
+//! | `POST {base}/api/login` | [`Login`] | the cookie, and [`Access`] with a key, or 401 |
+//! | `POST {base}/api/logout` | | 204, and the cookie is cleared |
+//! | `GET {base}/api/sign-ins` | | array of [`SignIn`] |
+//! | `DELETE {base}/api/sign-ins/{id}` | | 204 |
 //! | `GET {base}/api/sessions` | | array of [`SessionInfo`] |
 //! | `POST {base}/api/sessions` | [`CreateSession`] | 201 and [`SessionInfo`] |
 //! | `GET {base}/api/sessions/{id}` | | [`SessionDetails`] |
@@ -19,9 +22,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ErrorCode, ExitStatus, Flow, Role, SessionId, Sizing};
+use crate::{ErrorCode, ExitStatus, Flow, Role, SessionId, SignInKey, Sizing, message::is_default};
 
-/// The token or the pass from the link, to be exchanged for a cookie.
+/// The header that brings the key of a sign-in, beside the cookie. A browser sends a cookie to every port of a host, but only
+/// the page of this origin can read the key.
+pub const KEY_HEADER: &str = "limpet-key";
+
+/// The token or the pass from the link, to be exchanged for a cookie and a key.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Login {
     /// The secret itself.
@@ -35,7 +42,8 @@ pub struct SessionInfo {
     pub id: SessionId,
     /// What its user called it, else what its program did, else the program's name.
     pub title: String,
-    /// The program and its arguments.
+    /// The program and its arguments; only an owner is told, since arguments may be secret.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
     /// Columns in force.
     pub cols: u16,
@@ -61,7 +69,7 @@ pub struct SessionDetails {
     /// What lists show.
     #[serde(flatten)]
     pub info: SessionInfo,
-    /// Names of the programs that run in it; a login shell that only waits at its prompt is not counted.
+    /// Names of the programs that run in it; a login shell that only waits at its prompt is not counted. Empty for guests.
     pub running: Vec<String>,
 }
 
@@ -164,6 +172,45 @@ pub struct Access {
     pub owner: bool,
     /// The sessions that they lead to.
     pub sessions: Vec<SessionInfo>,
+    /// The half of the new sign-in that the page keeps; only the answer to a log-in has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<SignInKey>,
+}
+
+/// A browser that is signed in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignIn {
+    /// Its name in URLs. It is no secret.
+    pub id: String,
+    /// Whether it allows everything; if not, it is what `passes` say.
+    pub owner: bool,
+    /// The sessions that a guest was let in to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub passes: Vec<SignInPass>,
+    /// When it was made, in milliseconds since the Unix epoch.
+    pub created: u64,
+    /// When it was used last, in milliseconds since the Unix epoch.
+    pub used: u64,
+    /// The address that it was made from; empty if that is not known.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub from: String,
+    /// What the browser calls itself (RFC 9110, 10.1.5); empty if it does not.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub agent: String,
+    /// How many viewers are attached by it now.
+    pub viewers: u32,
+    /// Whether it is the one that asks.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub you: bool,
+}
+
+/// What a guest's sign-in allows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignInPass {
+    /// At which session.
+    pub session: SessionId,
+    /// To do what.
+    pub role: Role,
 }
 
 /// That the server lives.
@@ -171,8 +218,6 @@ pub struct Access {
 pub struct Health {
     /// Its version.
     pub version: String,
-    /// How many sessions it holds.
-    pub sessions: usize,
 }
 
 /// Why a request was refused.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum ErrorCode {
-    /// HTTP 401: no credentials, or wrong ones.
+    /// HTTP 401: no credentials, or wrong ones. Fatal: `hello` lacks the key of the sign-in, or that was revoked.
     Unauthorized,
     /// HTTP 403: a page of another origin asked.
     ForeignOrigin,
@@ -19,7 +19,7 @@ pub enum ErrorCode {
     NotFound,
     /// HTTP 405: the path has no such method.
     MethodNotAllowed,
-    /// HTTP 404: no such session, or it has been forgotten.
+    /// HTTP 404: no such session, or it has been forgotten. Fatal after `hello`, for who opened the socket with a cookie.
     SessionNotFound,
     /// HTTP 400: the request cannot be understood.
     BadRequest,
@@ -27,10 +27,12 @@ pub enum ErrorCode {
     BodyTooLarge,
     /// HTTP 429: the server holds as many sessions as it may.
     TooManySessions,
-    /// HTTP 429: too many wrong tokens, or too many viewers.
+    /// HTTP 429: too many wrong credentials from an address, too many sign-ins, or too many viewers.
     TooManyRequests,
     /// HTTP 422: the program could not be started.
     SpawnFailed,
+    /// HTTP 503: the system has run out of something that the request needed: open files, pseudo-terminals, processes, memory.
+    OutOfResources,
     /// HTTP 503: the server is about to end.
     ShuttingDown,
     /// HTTP 500: a fault of the server's own.
@@ -75,6 +77,10 @@ pub enum CloseCode {
     GoingAway = 1001,
     /// The client broke the protocol; `error` came before and says how. Trying again will not help.
     Protocol = 4400,
+    /// The viewer's sign-in is none of the server's, or was revoked.
+    Unauthorized = 4401,
+    /// There is no such session (any more).
+    NotFound = 4404,
     /// The viewer answered no heartbeat; it may attach again.
     HeartbeatMissed = 4408,
     /// The same viewer attached anew; this attachment is the older one.

@@ -110,3 +110,29 @@ impl Epoch {
         Self(format!("{:016x}", u64::from_be_bytes(bytes)))
     }
 }
+
+/// The half of a sign-in that the page keeps, and sends with every request and in `hello`. It is a secret, so it never shows
+/// up in logs.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SignInKey(String);
+
+impl SignInKey {
+    /// The key with this text.
+    #[must_use]
+    pub const fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The secret itself.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SignInKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SignInKey(…)")
+    }
+}

@@ -39,7 +39,7 @@ pub mod winsize;
 pub use error::{CloseCode, ErrorCode};
 pub use exit::ExitStatus;
 pub use frame::{FrameError, Header, Kind};
-pub use identity::{Epoch, SessionId, ViewerId};
+pub use identity::{Epoch, SessionId, SignInKey, ViewerId};
 pub use message::{ClientMessage, Follow, Hello, MessageError, Resume, ServerMessage, Welcome};
 pub use offset::{InputOffset, OutputOffset};
 pub use presence::{Flow, Presence, Role, Sizing};

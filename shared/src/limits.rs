@@ -26,6 +26,31 @@ pub const MAX_OFFSET: u64 = (1 << 53) - 1;
 /// Most columns, and most rows, of a terminal.
 pub const MAX_CELLS: u16 = 4096;
 
+/// Most cells of a terminal: columns times rows. A larger size is refused as `bad-size`, or `malformed-message` from a viewer.
+/// It holds 4096 columns of 128 rows as well as the reverse, and all of an 8K display in small print.
+pub const MAX_SCREEN_CELLS: usize = 1 << 19;
+
+/// Code points that a cell holds. Of a longer grapheme cluster the first ones are kept; the others have no effect at all.
+/// Unicode's stream-safe text has 31 at most (UAX #15), the longest emoji of a family 11.
+pub const MAX_CLUSTER_CHARS: usize = 32;
+
+/// Longest URI of a hyperlink (`OSC 8`), in bytes of UTF-8. A longer one ends the hyperlink at hand, and is none itself.
+pub const MAX_LINK_URI_BYTES: usize = 2083;
+
+/// Longest `id` of a hyperlink, in bytes of UTF-8. What happens is the same.
+pub const MAX_LINK_ID_BYTES: usize = 250;
+
+/// How often the glyph before the cursor is printed again at most, whatever `REP` (`CSI count b`) asks for.
+///
+/// That is until as many code points have been printed as the screen has cells. Where each glyph moves the rest of its row
+/// (insert mode), it is as often as the row has cells.
+#[must_use]
+pub const fn max_repeat_count(columns: usize, rows: usize, glyph_chars: usize, insert_mode: bool) -> usize {
+    let cells = if insert_mode { columns } else { columns * rows };
+    let count = cells / if glyph_chars == 0 { 1 } else { glyph_chars };
+    if count == 0 { 1 } else { count }
+}
+
 /// Longest title, in characters; what is longer is cut.
 pub const TITLE: usize = 256;
 

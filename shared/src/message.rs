@@ -6,8 +6,8 @@ use serde::{
 };
 
 use crate::{
-    Epoch, ErrorCode, ExitStatus, InputOffset, OutputOffset, Presence, Role, SessionId, ViewerId, Winsize,
-    theme::Colours,
+    Epoch, ErrorCode, ExitStatus, InputOffset, OutputOffset, Presence, Role, SessionId, SignInKey, ViewerId,
+    Winsize, theme::Colours,
 };
 
 /// What need not be said.
@@ -72,9 +72,9 @@ pub enum ServerMessage {
         /// The size.
         #[serde(flatten)]
         size: Winsize,
-        /// The viewer whose own size it is; absent when it is nobody's.
+        /// The number, in [`Presence`], of the viewer whose own size it is; absent when it is the size of nobody who is attached.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        by: Option<ViewerId>,
+        by: Option<u64>,
     },
     /// Clear the terminal: snapshot messages follow, which redraw it as of `output`, then data from there.
     Reset {
@@ -147,6 +147,10 @@ pub struct Hello {
     /// What it is there for.
     #[serde(default, skip_serializing_if = "Follow::is_all")]
     pub follow: Follow,
+    /// The key that belongs to the cookie with which the socket was opened. With a token in the `Authorization` header none is
+    /// needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<SignInKey>,
 }
 
 /// What a viewer is there for.
@@ -186,6 +190,9 @@ pub struct Welcome {
     pub epoch: Epoch,
     /// What this viewer may do.
     pub role: Role,
+    /// The number of this attachment: its `id` in [`Presence`].
+    #[serde(default)]
+    pub id: u64,
     /// The offset at which data will go on.
     pub output: OutputOffset,
     /// The end of the log at this moment: what comes before it happened earlier and is replayed.
@@ -195,9 +202,9 @@ pub struct Welcome {
     /// The size in force.
     #[serde(flatten)]
     pub size: Winsize,
-    /// The viewer whose own size it is; absent when it is nobody's.
+    /// The number of the viewer whose own size it is; absent when it is the size of nobody who is attached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by: Option<ViewerId>,
+    pub by: Option<u64>,
     /// The session's title.
     pub title: String,
     /// The server's version.

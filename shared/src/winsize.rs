@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::limits::MAX_CELLS;
+use crate::limits::{MAX_CELLS, MAX_SCREEN_CELLS};
 
 /// What `struct winsize` of `TIOCSWINSZ` (`ioctl_tty(2)`) holds: character cells and, where known, pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -21,7 +21,9 @@ pub struct Winsize {
 
 /// A size that no terminal can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{cols}x{rows} is no terminal size; columns and rows are 1 to {MAX_CELLS}")]
+#[error(
+    "{cols}x{rows} is no terminal size; columns and rows are 1 to {MAX_CELLS}, and {MAX_SCREEN_CELLS} cells at most"
+)]
 pub struct WinsizeError {
     cols: u16,
     rows: u16,
@@ -37,10 +39,11 @@ impl Winsize {
     /// The size itself if a terminal can have it.
     ///
     /// # Errors
-    /// Columns or rows of 0 or beyond [`MAX_CELLS`].
+    /// Columns or rows of 0 or beyond [`MAX_CELLS`], or more than [`MAX_SCREEN_CELLS`] in all.
     pub fn checked(self) -> Result<Self, WinsizeError> {
         let Self { cols, rows, .. } = self;
-        if (1..=MAX_CELLS).contains(&cols) && (1..=MAX_CELLS).contains(&rows) {
+        let is_side = |side| (1..=MAX_CELLS).contains(&side);
+        if is_side(cols) && is_side(rows) && usize::from(cols) * usize::from(rows) <= MAX_SCREEN_CELLS {
             Ok(self)
         } else {
             Err(WinsizeError { cols, rows })

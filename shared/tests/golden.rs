@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use limpet_shared::{
     ClientMessage, CloseCode, Epoch, ErrorCode, ExitStatus, Follow, Header, Hello, InputOffset, Kind,
-    MessageError, OutputOffset, Presence, Resume, Role, ServerMessage, SessionId, ViewerId, Welcome, Winsize,
-    theme::Colours,
+    MessageError, OutputOffset, Presence, Resume, Role, ServerMessage, SessionId, SignInKey, ViewerId,
+    Welcome, Winsize, theme::Colours,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -99,6 +99,7 @@ fn client_messages() -> Vec<(&'static str, ClientMessage)> {
         window: Some(65536),
         resume: Some(resume),
         follow: Follow::Now,
+        key: Some(SignInKey::new("0123456789abcdef".into())),
     };
     vec![
         (
@@ -109,6 +110,7 @@ fn client_messages() -> Vec<(&'static str, ClientMessage)> {
                 window: None,
                 resume: None,
                 follow: Follow::All,
+                key: None,
             }),
         ),
         ("hello with all there is", ClientMessage::Hello(full)),
@@ -130,7 +132,7 @@ fn server_messages() -> Vec<(&'static str, ServerMessage)> {
     let mut messages = welcomes();
     messages.extend([
         ("ack", ServerMessage::Ack { input: InputOffset::new(1 << 20) }),
-        ("resize by a viewer", ServerMessage::Resize { size, by: Some(viewer()) }),
+        ("resize by a viewer", ServerMessage::Resize { size, by: Some(3) }),
         (
             "resize by the server",
             ServerMessage::Resize { size: Winsize { xpixel: 800, ypixel: 600, ..size }, by: None },
@@ -191,6 +193,7 @@ fn welcomes() -> Vec<(&'static str, ServerMessage)> {
         session: session("00f1e2d3c4b5a697"),
         epoch: epoch(EPOCH),
         role: Role::Owner,
+        id: 0,
         output: OutputOffset::ZERO,
         live: OutputOffset::ZERO,
         input: InputOffset::ZERO,
@@ -202,11 +205,12 @@ fn welcomes() -> Vec<(&'static str, ServerMessage)> {
     let reader = Welcome {
         session: session("build-7"),
         role: Role::Reader,
+        id: 5,
         output: OutputOffset::new(4096),
         live: OutputOffset::new(8192),
         input: InputOffset::new(17),
         size: Winsize { cols: 120, rows: 40, xpixel: 960, ypixel: 800 },
-        by: Some(viewer()),
+        by: Some(3),
         title: "vim — \"notes\"".into(),
         ..first.clone()
     };
@@ -343,6 +347,8 @@ fn closes_have_the_codes_that_are_pinned() {
         ("normal", CloseCode::Normal),
         ("going-away", CloseCode::GoingAway),
         ("protocol", CloseCode::Protocol),
+        ("unauthorized", CloseCode::Unauthorized),
+        ("not-found", CloseCode::NotFound),
         ("heartbeat-missed", CloseCode::HeartbeatMissed),
         ("replaced", CloseCode::Replaced),
     ];

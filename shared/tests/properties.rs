@@ -2,7 +2,7 @@
 
 use limpet_shared::{
     ClientMessage, Epoch, ExitStatus, Follow, Header, Hello, InputOffset, Kind, MessageError, OutputOffset,
-    Presence, Resume, Role, ServerMessage, ViewerId, Winsize,
+    Presence, Resume, Role, ServerMessage, SignInKey, ViewerId, Winsize,
     limits::MAX_OFFSET,
     theme::{Appearance, Colours, Rgb},
 };
@@ -36,8 +36,10 @@ fn hello() -> impl Strategy<Value = Hello> {
     let resume = (any::<[u8; 8]>(), output())
         .prop_map(|(epoch, output)| Resume { epoch: Epoch::from_random(epoch), output });
     let follow = prop_oneof![Just(Follow::All), Just(Follow::Now)];
-    (viewer(), size(), any::<Option<u64>>(), prop::option::of(resume), follow)
-        .prop_map(|(viewer, size, window, resume, follow)| Hello { viewer, size, window, resume, follow })
+    let key = prop::option::of(any::<String>().prop_map(SignInKey::new));
+    (viewer(), size(), any::<Option<u64>>(), prop::option::of(resume), follow, key).prop_map(
+        |(viewer, size, window, resume, follow, key)| Hello { viewer, size, window, resume, follow, key },
+    )
 }
 
 fn colours() -> impl Strategy<Value = Colours> {
@@ -76,7 +78,7 @@ fn server_message() -> impl Strategy<Value = ServerMessage> {
         prop_oneof![any::<i32>().prop_map(ExitStatus::Code), any::<i32>().prop_map(ExitStatus::Signal)];
     prop_oneof![
         any::<u64>().prop_map(|input| ServerMessage::Ack { input: InputOffset::new(input) }),
-        (size(), prop::option::of(viewer())).prop_map(|(size, by)| ServerMessage::Resize { size, by }),
+        (size(), any::<Option<u64>>()).prop_map(|(size, by)| ServerMessage::Resize { size, by }),
         (output(), any::<u64>(), any::<u64>()).prop_map(|(output, skipped, earlier)| ServerMessage::Reset {
             output,
             skipped,

@@ -10,6 +10,7 @@ async function follow(terminal, context, text) {
   const opened = context.waitForEvent("page");
   // xterm.js knows a link once the mouse has been over it.
   const { x, y } = await terminal.place(text);
+  await terminal.page.mouse.move(x, y + 200);
   await terminal.page.mouse.move(x, y);
   await until("the link's address", () => terminal.page.locator(".panel.shown [title]").first().getAttribute("title"));
   await terminal.page.mouse.click(x, y);
@@ -44,3 +45,72 @@ pageTest(
     assert.notEqual(await page.title(), "1");
   },
 );
+
+/** A program's own link, with a text that is not in the command line. */
+const osc8 = (uri, text) => `printf '\\e]8;;${uri}\\e\\\\%s\\e]8;;\\e\\\\\\n' ${text.slice(0, 3)}''${text.slice(3)}`;
+
+/** Presses a link which is asked about, and gives the dialog. */
+async function press(terminal, text) {
+  const { x, y } = await terminal.place(text);
+  // xterm.js looks again once the mouse is over another cell.
+  await terminal.page.mouse.move(x, y + 200);
+  await terminal.page.mouse.move(x, y);
+  await until("the link's address", () => terminal.page.locator(".panel.shown [title]").count());
+  await terminal.page.mouse.click(x, y);
+  return terminal.page.getByRole("dialog", { name: "Open this link?" });
+}
+
+pageTest(
+  "a link whose text is another host's address is opened only by who has seen its own",
+  {},
+  async ({ terminal, context, page, link, watch }) => {
+    watch.tolerate(ICON);
+    const { host } = new URL("/", link);
+    const health = `http://${host}/api/health`;
+    const windows = context.pages().length;
+    for (const [uri, text, says] of [
+      [health, "https://bank.example", /names bank\.example/],
+      [health, "bank.example/login", /names bank\.example/],
+      [health, "localhost:80", /names localhost/],
+      [`http://bank.example@${host}/api/health`, "harmless", /“bank\.example” is only a user name/],
+      ["https://xn--pple-43d.example/", "apple", /can look like others/],
+      ["https://аррӏе.example/", "apple", /can look like others/],
+      ["mailto:thief@evil.example", "help@bank.example", /names help@bank\.example/],
+    ]) {
+      await terminal.run(osc8(uri, text));
+      const dialog = await press(terminal, text);
+      await dialog.waitFor();
+      assert.match(await dialog.textContent(), says);
+      assert.ok((await dialog.locator(".address").textContent()).includes(new URL(uri).href), uri);
+      // The harmless answer is at hand.
+      assert.equal(await page.evaluate(() => document.activeElement.textContent), "Cancel");
+      await page.keyboard.press("Enter");
+      await dialog.waitFor({ state: "detached" });
+      assert.equal(context.pages().length, windows, text);
+    }
+    // A part of an address is read as a part of it.
+    await terminal.run(`printf 'htt''ps://ba\\e]8;;${health}\\e\\\\%s\\e]8;;\\e\\\\mple\\n' n''k.exa`);
+    const dialog = await press(terminal, "nk.exa");
+    await dialog.waitFor();
+    const opened = context.waitForEvent("page");
+    await dialog.getByRole("button", { name: "Open link" }).click();
+    const window = await opened;
+    await window.waitForLoadState();
+    assert.equal(window.url(), health);
+    assert.equal(await window.evaluate(() => window.opener), null);
+    await window.close();
+    assert.equal(await terminal.run("echo typed"), "typed");
+    // Its own address, or no address at all, needs no question.
+    for (const text of [health, host, `www.${host}`.replace("www.", ""), "a/b#7"]) {
+      await terminal.run(osc8(health, text));
+      assert.equal(await follow(terminal, context, text), health);
+    }
+  },
+);
+
+pageTest("an address that only begins like another one is asked about", {}, async ({ terminal, link }) => {
+  const { host } = new URL("/", link);
+  await terminal.run(`clear; echo see http://bank.example@${host}/api/health`);
+  const dialog = await press(terminal, "http://bank");
+  await dialog.waitFor();
+});

@@ -63,8 +63,9 @@ pageTest("what is selected can be copied", {}, async ({ terminal }) => {
   );
 });
 
-pageTest("a program can write to the clipboard, and cannot read it", {}, async ({ terminal }) => {
+pageTest("a program can write to the clipboard, and cannot read it", {}, async ({ terminal, page }) => {
   await terminal.run("printf '\\e]52;c;%s\\a' $(printf from-program | base64)");
+  await page.getByRole("button", { name: "Copy once" }).click();
   await until(
     "the copy",
     () => terminal.clipboard(),

@@ -1,8 +1,11 @@
 //! What the tests speak in.
 
+pub(crate) mod browser;
 pub(crate) mod census;
 pub(crate) mod client;
+pub(crate) mod container;
 pub(crate) mod cutter;
+mod faults;
 mod manager;
 mod server;
 
@@ -12,9 +15,11 @@ use slow_link::{Shape, SlowLink};
 use tokio::time::{sleep, timeout};
 
 pub(crate) use self::{
+    browser::Browser,
     census::Census,
     client::{Client, Hello},
     cutter::Cutter,
+    faults::Faults,
     manager::Manager,
     server::{Options, Server, TOKEN},
 };

@@ -96,7 +96,7 @@ async fn a_command_of_the_server_is_what_sessions_run() {
 
 #[tokio::test]
 async fn exit_codes_and_signals_are_told_apart() {
-    for options in Options::flavours() {
+    for options in Options::flavours().into_iter().chain(Options::contained()) {
         let server = Server::start(options);
         for (script, expected) in [
             ("exit 0", ExitStatus::Code(0)),
@@ -115,7 +115,7 @@ async fn exit_codes_and_signals_are_told_apart() {
 
 #[tokio::test]
 async fn the_last_byte_comes_before_the_exit() {
-    for options in Options::flavours() {
+    for options in Options::flavours().into_iter().chain(Options::contained()) {
         let server = Server::start(options);
         for _ in 0..20 {
             assert!(output_of(&server, "seq 3000; echo last").await.ends_with("3000\r\nlast\r\n"));

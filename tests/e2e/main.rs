@@ -1,12 +1,21 @@
 //! Whole-program tests: the real binary, real ptys, real programs, real sockets.
 //!
 //! * [`harness`]: starts a server, speaks to it as a client, cuts its connections or slows them down, counts what it holds.
+//! * [`exhaustion`]: what is refused when open files, terminals, connections or a disk run out, and what lives on.
+//! * [`faults`]: every call that acquires something fails once.
+//! * [`guests`]: guests that try to slow others down.
+//! * [`hostile`]: output that is meant to harm.
 //! * [`http`]: who may ask, and for what.
 //! * [`protocol`]: what is said over a socket, and what must not be.
 //! * [`integrity`]: no byte lost or doubled, whatever happens to connections.
+//! * [`container`]: all of it where there is next to nothing around it.
+//! * [`login`]: whose environment, shell and directory programs get, whose files are believed, who is told the link.
 //! * [`lifecycle`]: how programs start and end, and what they find.
 //! * [`reboot`]: what is there again when nothing was left but a directory.
+//! * [`crash_loop`]: output that no parser survives, and servers that hang.
+//! * [`processes`]: what limpet is among processes: a parent of orphans, a keeper of secrets, with or without room for others.
 //! * [`screen`]: what is shown to who comes back or is slow, and what programs are answered.
+//! * [`secrets`]: what is a credential and what is not, who guesses, and who is signed in.
 //! * [`sharing`]: who of several has the pen, whose size counts, and what those may do who were invited.
 //! * [`store`]: what goes on when even the keeper is killed, with a service manager.
 //! * [`survival`]: what goes on when the server is killed or replaced.
@@ -23,13 +32,22 @@
 )]
 
 mod churn;
+mod container;
+mod crash_loop;
+mod exhaustion;
+mod faults;
+mod guests;
 mod harness;
+mod hostile;
 mod http;
 mod integrity;
 mod lifecycle;
+mod login;
+mod processes;
 mod protocol;
 mod reboot;
 mod screen;
+mod secrets;
 mod sharing;
 mod stalled;
 mod store;

@@ -131,7 +131,8 @@ async fn what_was_printed_is_on_no_disk_unless_that_is_wanted() {
     let saved = saved(dir.path());
     assert!(saved.contains("exec sleep") && !saved.contains("secret\r"), "{saved}");
     // What was written by one that was to write it is not shown by one that is not to.
-    fs::write(dir.path().join(format!("{id}.session")), saved + "secret\r\n").unwrap();
+    let file = dir.path().join(format!("{id}.session"));
+    fs::write(&file, fs::read_to_string(&file).unwrap() + "secret\r\n").unwrap();
     let server = Server::start(options(dir.path()));
     until("the program to be there", || runs_sleep(&server)).await;
     let mut client = Client::attach(&server, &id, Hello::default()).await;

@@ -1,18 +1,18 @@
 //! Who of several has the pen, whose size counts, and what those may do who were invited.
 
 use limpet_shared::{
-    ClientMessage, ErrorCode, Presence, Role, ServerMessage, SessionId, Sizing, ViewerId, Winsize,
+    ClientMessage, ErrorCode, Presence, Role, ServerMessage, SessionId, Sizing, Winsize,
     api::{Access, Pass, SessionInfo},
 };
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::harness::{Client, Hello, Options, Server, slow_link};
+use crate::harness::{Browser, Client, Hello, Options, Server, slow_link};
 
 /// Says the size whenever that has changed. It looks for itself, since bash forgets a signal that comes while it handles one.
 const SIZES: &str = r#"while :; do now=$(stty size); [ "$now" = "$last" ] || echo "$now"; last=$now; read -t 0.05 line; done"#;
 
-fn resize(message: &ServerMessage) -> Option<(Winsize, Option<ViewerId>)> {
+fn resize(message: &ServerMessage) -> Option<(Winsize, Option<u64>)> {
     if let ServerMessage::Resize { size, by } = message { Some((*size, *by)) } else { None }
 }
 
@@ -197,28 +197,25 @@ async fn a_pass_logs_a_browser_in() {
     let server = Server::start(Options::default());
     let id = server.bash("read line").await;
     let [reader, writer] = passes(&server, &id).await;
-    let log_in = |token: &str, cookie: &str| {
-        let login = server.anonymous(Method::POST, "/api/login").json(&json!({ "token": token }));
-        login.header("cookie", cookie).send()
-    };
-    let answer = log_in(&writer.token, "").await.unwrap();
-    assert_eq!(answer.status(), StatusCode::OK);
-    let cookie = answer.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
-    let told: Access = answer.json().await.unwrap();
-    let list = server.anonymous(Method::GET, "/api/sessions").header("cookie", &cookie);
+    let mut browser = Browser::sign_in(&server, &writer.token).await;
+    let list = browser.request(&server, Method::GET, "/api/sessions");
     let sessions: Vec<SessionInfo> = list.send().await.unwrap().json().await.unwrap();
     assert_eq!(sessions.iter().map(|session| session.role).collect::<Vec<_>>(), [Role::Writer]);
-    assert_eq!(told, Access { owner: false, sessions });
+    assert_eq!((browser.access.owner, &browser.access.sessions), (false, &sessions));
 
     // Another one is good beside it, or in its place.
     let other = server.bash("read line").await;
     let [_, elsewhere] = passes(&server, &other).await;
-    for (pass, roles) in [(&elsewhere, &[Role::Writer, Role::Writer][..]), (&reader, &[Role::Reader])] {
-        let told: Access = log_in(&pass.token, &cookie).await.unwrap().json().await.unwrap();
-        assert_eq!(told.sessions.iter().map(|session| session.role).collect::<Vec<_>>(), roles);
+    for (pass, roles) in
+        [(&elsewhere, &[Role::Writer, Role::Writer][..]), (&reader, &[Role::Reader, Role::Writer])]
+    {
+        browser.sign_in_again(&server, &pass.token).await;
+        let told = &browser.access.sessions;
+        assert_eq!(told.iter().map(|session| session.role).collect::<Vec<_>>(), roles);
     }
     let forged = reader.token.replace("reader", "writer");
-    assert_eq!(log_in(&forged, "").await.unwrap().status(), StatusCode::UNAUTHORIZED);
+    let login = server.anonymous(Method::POST, "/api/login").json(&json!({ "token": forged }));
+    assert_eq!(login.send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use crate::{
     integrity::{follow, numbered, sha256, type_all},
 };
 
-async fn screen(server: &Server, id: &SessionId) -> Screen {
+pub(crate) async fn screen(server: &Server, id: &SessionId) -> Screen {
     let request = server.request(reqwest::Method::GET, &format!("/api/sessions/{id}/screen"));
     let text = request.header(ACCEPT, "application/json").send().await.unwrap().text().await.unwrap();
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
@@ -46,8 +46,11 @@ impl Blow {
 
 #[tokio::test]
 async fn a_session_goes_on_where_it_was() {
-    for blow in [Blow::Kill, Blow::Upgrade] {
-        let mut server = Server::start(Options::default());
+    for (blow, options) in [Blow::Kill, Blow::Upgrade]
+        .into_iter()
+        .flat_map(|blow| Options::surroundings().into_iter().map(move |options| (blow, options)))
+    {
+        let mut server = Server::start(options);
         let session = json!({
             "command": ["bash", "-c", "echo before; while read line; do echo got $line; done; exit 7"],
             "title": "mine", "sizing": "owner", "env": { "MARK": "kept" },
@@ -290,7 +293,12 @@ async fn nothing_is_left_when_the_keeper_is_gone() {
 
 #[tokio::test]
 async fn nothing_is_lost_or_left_over_many_kills() {
-    let server = Server::start(Options::default());
+    for options in Options::surroundings() {
+        nothing_is_lost_or_left(&Server::start(options)).await;
+    }
+}
+
+async fn nothing_is_lost_or_left(server: &Server) {
     let ids = [server.bash("read x").await, server.bash("cat").await, server.bash("exit 3").await];
     until("one to have ended", || server.log().contains("ended session")).await;
     server.kill().await;

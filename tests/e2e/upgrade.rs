@@ -12,12 +12,16 @@ const ECHO: &str = "echo $$; while read line; do echo got $line; done";
 
 /// What a server says first, from Python. What is kept follows as the answer.
 const GREETS: &str = r#"
-import os, signal, socket, time
+import json, os, signal, socket, time
 keeper = socket.socket(fileno=0)
 def greet():
     keeper.send(b'{"number":1,"what":{"hello":{"format":1,"version":"9.9.9"}}}')
 def welcomed():
-    while b"welcome" not in keeper.recv(1 << 20): pass
+    said = b""
+    while b"welcome" not in said: said = keeper.recv(1 << 20)
+    return json.loads(said)["what"]["answer"]["welcome"]
+def serve(kept):
+    keeper.send(json.dumps({"number": 2, "what": {"serving": {"record": kept["record"]}}}).encode())
 "#;
 
 /// A place from which limpet is started, where something else can be put.
@@ -166,12 +170,14 @@ async fn a_server_that_never_says_hello_is_waited_for_no_longer_than_it_may_take
 }
 
 #[tokio::test]
-async fn a_server_that_never_serves_is_followed_by_the_one_from_before() {
+async fn a_server_that_never_answers_is_followed_by_the_one_from_before() {
     let place = Place::new();
     let server = Server::start(place.options());
     let before = server.census();
-    let script = format!("{GREETS}greet(); welcomed(); time.sleep(1000)\n");
+    // That it says so is not enough.
+    let script = format!("{GREETS}greet(); serve(welcomed()); time.sleep(1000)\n");
     place.put_script("/usr/bin/env -S python3", &script);
     falls_back(&place, &server, "signal: 9").await;
+    assert!(server.log().contains("the server does not react"), "{}", server.log());
     until("nothing to be left of it", || server.census() == before).await;
 }

@@ -42,7 +42,8 @@ pub(crate) async fn session(keeper: Link, ending: Ending) {
     let program = Program::new("sh".into(), ["-c", "echo ready; read line"].map(Into::into).to_vec());
     let name = SessionId::from_random(limpet::random::bytes());
     let held = keeper.start(&name, &program, Winsize::default(), 0, String::new()).await.unwrap();
-    let Life { pty, child, pipe } = held.life.unwrap();
+    let Life { program, pipe } = held.life.unwrap();
+    let (pty, child) = program.watch().unwrap();
     let pty = Arc::new(pty);
     let (to_browser, mut at_browser) = mpsc::channel(16);
     let (from_browser, at_terminal) = mpsc::channel(16);

@@ -13,11 +13,12 @@ mod shrink;
 mod stream;
 
 use limpet::screen::Screen;
+use limpet_shared::Winsize;
 
 use self::{
     generate::{Kind, Random},
     oracle::{Difference, Oracle},
-    stream::Step,
+    stream::{Step, Stream},
 };
 
 /// Cuts of each recording, at its end and elsewhere.
@@ -72,6 +73,37 @@ fn generated(kind: Kind, count: u64) -> u64 {
         }
     }
     different
+}
+
+/// Output at the limits that can be seen, `|` standing for the cut. Size and scrollback are a small terminal's.
+const AT_LIMITS: [&str; 14] = [
+    "x\x1b[2147483647b|y",
+    "ab\x1b[30b\x1b[7m|y",
+    "日\x1b[99b|y",
+    "e\u{301}\u{302}\x1b[2147483647b|y",
+    "\x1b[4habc\x1b[2G日\x1b[2147483647b|y",
+    "\x1b[4habc\x1b[2G❤\u{fe0f}\x1b[99b|y",
+    "\u{1100}\x1b[99b|y",
+    "🇩🇪\x1b[9b|y",
+    "\x1b[?7lx\x1b[99b|y",
+    "aMARKS\u{302}|b",
+    "aMARKSMARKS|MARKS\u{fe0f}\u{200d}❤b",
+    "aMARKS\u{200d}|❤",
+    "\x1b]8;;http://a\x1b\\a\x1b]8;;LONG\x1b\\b|c",
+    "\x1b]8;id=LONG;http://a\x1b\\a\x1b]8;id=x;http://a\x1b\\b|c",
+];
+
+#[test]
+fn output_at_limits() {
+    let mut oracle = Oracle::start();
+    for pattern in AT_LIMITS {
+        let output = pattern.replace("MARKS", &"\u{301}".repeat(20)).replace("LONG", &"x".repeat(2084));
+        let at = output.find('|').unwrap();
+        let output = output.replace('|', "").into_bytes();
+        let stream = Stream { size: Winsize::cells(10, 4), steps: vec![Step::Output(output)] };
+        let differences = cut::compare(&mut oracle, &stream, at);
+        assert!(differences.is_empty(), "{pattern}: {:?}", differences.first());
+    }
 }
 
 /// Everything that can be asked without a page, `#` standing for the number of a mode.

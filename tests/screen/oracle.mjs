@@ -7,6 +7,7 @@
 
 import { createInterface } from "node:readline";
 import headless from "@xterm/headless";
+import { limit } from "./limits.mjs";
 import { difference, state } from "./state.mjs";
 
 // In Node.js the add-on would read its table from the wrong place of a shared Buffer.
@@ -29,6 +30,7 @@ async function run({ cols, rows, scrollback }, steps, result) {
   terminal.loadAddon(new UnicodeGraphemesAddon());
   // It forgets a hyperlink when the rows on which it began are gone, even while the pen still has it. Nobody wants that.
   terminal._core._oscLinkService._removeMarkerFromLink = () => {};
+  limit(terminal);
   const palette = new Map();
   terminal._core._inputHandler.onColor((events) => {
     for (const { type, index, color } of events) {

@@ -38,6 +38,19 @@ const ALIASES: [&str; 4] = [
     "--alias:xterm-addon-webgl=@xterm/addon-webgl",
 ];
 
+/// What bounds the cost of output in xterm.js, by the name under which the page imports it.
+const LIMITS: (&str, &str) = ("xterm-limits", "frontend/xterm-limits.mjs");
+
+/// In [`LIMITS`]: the version of xterm.js that it was written for.
+const REVIEWED: &str = "export const REVIEWED_VERSION = ";
+/// How wasm-bindgen's script makes elements of text. Leptos has it do that with HTML that is compiled into the program.
+const HTML_SINK: &str = ".innerHTML = getStringFromWasm0(arg1, arg2);";
+
+/// The same, by the one policy of Trusted Types that the server's Content-Security-Policy allows. Nothing but the script has it.
+const TRUSTED_SINK: &str = ".innerHTML = trusted.createHTML(getStringFromWasm0(arg1, arg2));";
+const TRUSTED: &str = "const plain = { createHTML: (html) => html };\n\
+                       const trusted = globalThis.trustedTypes?.createPolicy(\"leptos\", plain) ?? plain;\n";
+
 /// What wasm-bindgen's script imports in the place of what comes later.
 const LATER: &str = "later.js";
 
@@ -48,11 +61,13 @@ pub(crate) fn page(workspace: &Workspace) -> anyhow::Result<()> {
     let html = read(&index)?;
     let page = Page::parse(&html).with_context(|| format!("could not make out {}", index.display()))?;
 
+    bundle.check_limits()?;
     let style = bundle.style(&page.styles)?;
     let first = bundle.module(&bundle.dist.join(format!("{}_bg.wasm", page.script)), "page")?;
     let rest = bundle.module(&bundle.parts.join(REST), "rest")?;
     let ours = read(&bundle.dist.join(format!("{}.js", page.script)))?;
     let (ours, terminal) = bundle.apart(&ours)?;
+    let ours = trusted(&ours)?;
     let script = bundle.script(&ours, &first, &rest)?;
     bundle.sweep(&page)?;
 
@@ -90,10 +105,25 @@ impl<'a> Page<'a> {
     }
 }
 
+/// wasm-bindgen's script, with its text made into HTML by the policy for that.
+fn trusted(script: &str) -> anyhow::Result<String> {
+    let sinks = script.matches(HTML_SINK).count();
+    ensure!(
+        sinks > 0 && sinks == script.matches(".innerHTML").count(),
+        "wasm-bindgen makes HTML in another way than it did"
+    );
+    Ok([TRUSTED, &script.replace(HTML_SINK, TRUSTED_SINK)].concat())
+}
+
 /// What a line of wasm-bindgen's script imports from a package of npm, and from which.
 fn package(line: &str) -> Option<(&str, &str)> {
     let (names, module) = line.strip_prefix("import {")?.split_once("} from '")?;
     Some((names, module.strip_suffix("';")?)).filter(|(_, module)| !module.starts_with('.'))
+}
+
+/// The quoted string that follows `start`.
+fn quoted_after<'a>(text: &'a str, start: &str) -> Option<&'a str> {
+    text.split_once(start)?.1.strip_prefix('"')?.split('"').next()
 }
 
 struct Bundle<'a> {
@@ -109,6 +139,20 @@ impl Bundle<'_> {
         let imports =
             sheets.iter().map(|sheet| format!("@import \"{}\";\n", self.dist.join(sheet).display()));
         self.bundled("all.css", &imports.collect::<String>(), "style.css")
+    }
+
+    /// Fails for an xterm.js whose sources nobody has held against the limits, part of which replace internals.
+    fn check_limits(&self) -> anyhow::Result<()> {
+        let limits = read(&self.workspace.path(LIMITS.1))?;
+        let reviewed = quoted_after(&limits, REVIEWED).context("the limits name no version of xterm.js")?;
+        let package = read(&self.workspace.path("frontend/node_modules/@xterm/xterm/package.json"))?;
+        let installed = quoted_after(&package, "\"version\": ").context("xterm.js has no version")?;
+        ensure!(
+            reviewed == installed,
+            "{} was written for xterm.js {reviewed}, and this is {installed}: do what docs/xterm.md says about upgrades",
+            LIMITS.1
+        );
+        Ok(())
     }
 
     /// Takes what comes from npm out of wasm-bindgen's script: what is left of that, and the name of the other one.
@@ -161,6 +205,7 @@ impl Bundle<'_> {
             .arg(entry)
             .args(["--bundle", "--minify", "--format=esm", "--log-level=warning"])
             .args(ALIASES);
+        esbuild.arg(format!("--alias:{}={}", LIMITS.0, self.workspace.path(LIMITS.1).display()));
         esbuild.arg(format!("--outfile={}", bundle.display())).env("NODE_PATH", modules);
         shell::run(esbuild)?;
         self.take(&bundle, name)
@@ -218,6 +263,24 @@ mod tests {
         assert_eq!(package("import { Terminal } from 'xterm';"), Some((" Terminal ", "xterm")));
         assert_eq!(package("import { own } from './snippets/own.js';"), None);
         assert_eq!(package("import * as import1 from \"./__wasm_split.js\""), None);
+    }
+
+    #[test]
+    fn versions_are_read() {
+        assert_eq!(quoted_after("a\nexport const REVIEWED_VERSION = \"6.1\";\n", REVIEWED), Some("6.1"));
+        assert_eq!(quoted_after("\"version\": 6", "\"version\": "), None);
+    }
+
+    #[test]
+    fn text_becomes_html_by_the_policy_alone() {
+        let script =
+            trusted("a: function(arg0, arg1, arg2) { arg0.innerHTML = getStringFromWasm0(arg1, arg2); }")
+                .unwrap();
+        assert!(
+            script.ends_with("arg0.innerHTML = trusted.createHTML(getStringFromWasm0(arg1, arg2)); }"),
+            "{script}"
+        );
+        assert!(trusted("arg0.innerHTML = text;").is_err() && trusted("").is_err());
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod bench;
 mod bundle;
 mod compress;
 mod dev;
+mod fuzz;
 mod needs;
 mod npm;
 mod page;
@@ -35,11 +36,13 @@ cargo xtask COMMAND: everything there is to do with limpet's sources.
   run [-- FLAGS]    build the page and the server, and start it; FLAGS go to limpet
   build             build the one binary, target/release/limpet
   dev [-- FLAGS]    serve the page with live reload by `trunk serve`, and the server beside it
-  test [STEP ...]   run all tests, or just some steps of them: fmt clippy deny unit wasm e2e browser bench
+  test [STEP ...]   run all tests, or just some steps of them: fmt clippy deny unit wasm e2e fuzz browser bench
   bench [--quick] [--check] [--only PART,...] [--scene TEXT] [--against NAME,...] [--peer NAME=COMMAND] [--docs]
                     measure limpet beside floors and other servers; see docs/performance.md
   torture [RECONNECTS [KILLS [UPGRADES [SEED]]]]
                     kill and replace the server under load, by default 10000, 200 and 200 times; nothing may be lost
+  fuzz [SECONDS | FILE ...]
+                    look for output that harms the server's screen, by default for an hour; or try cases again
   setup             fetch and build the tools that the others would, and no more
   help              show this
 
@@ -69,6 +72,7 @@ fn run(mut words: Vec<OsString>) -> anyhow::Result<()> {
         "test" => tests::run(&workspace, &words),
         "bench" => bench::run(&workspace, &words),
         "torture" => torture::run(&workspace, &words),
+        "fuzz" => fuzz::run(&workspace, &words),
         "setup" => setup(&workspace),
         "help" | "--help" | "-h" => {
             eprintln!("{HELP}");

@@ -31,6 +31,8 @@ pub(crate) enum Need {
     TestPackages,
     /// The terminal that the server's screen is held against.
     ScreenPackages,
+    /// A C++ compiler, for libFuzzer.
+    Cxx,
     /// Chromium, its driver, and the programs that tests run.
     Programs,
 }
@@ -41,13 +43,14 @@ impl Need {
         [Self::Wasm, Self::PagePackages, Self::Bindgen, Self::Trunk, Self::Split];
 
     /// Everything, what is quickest to fail first.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Rustfmt,
         Self::Clippy,
         Self::Wasm,
         Self::PagePackages,
         Self::TestPackages,
         Self::ScreenPackages,
+        Self::Cxx,
         Self::Programs,
         Self::Bindgen,
         Self::Trunk,
@@ -68,6 +71,7 @@ impl Need {
             Self::PagePackages => npm::install(workspace, Path::new("frontend")),
             Self::TestPackages => npm::install(workspace, Path::new("tests/browser")),
             Self::ScreenPackages => npm::install(workspace, Path::new("tests/screen")),
+            Self::Cxx => system::install_package("c++", "g++"),
             Self::Programs => system::install(),
         }
     }

@@ -29,7 +29,7 @@ struct Step {
 const BROWSER_NEEDS: [Need; 6] =
     [Need::Wasm, Need::PagePackages, Need::Bindgen, Need::Trunk, Need::TestPackages, Need::Programs];
 
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     Step { name: "fmt", what: "is the code formatted?", needs: &[Need::Rustfmt], run: fmt },
     Step {
         name: "clippy",
@@ -55,6 +55,12 @@ const STEPS: [Step; 8] = [
         what: "the real server, with real programs",
         needs: &[Need::ScreenPackages, Need::Programs],
         run: e2e,
+    },
+    Step {
+        name: "fuzz",
+        what: "a minute of output that means harm",
+        needs: &[Need::Cxx],
+        run: crate::fuzz::test,
     },
     Step { name: "browser", what: "the real page, in Chromium", needs: &BROWSER_NEEDS, run: browser },
     Step {

@@ -37,10 +37,10 @@ impl Pictures {
         Self { last: None, free_at: now, seen_at: now }
     }
 
-    /// One is sent, which takes the link so long.
-    pub(super) fn sent(&mut self, output: OutputOffset, takes: Duration, now: Instant) {
+    /// One is sent, which takes the link so long. The next one does not follow within `pause`.
+    pub(super) fn sent(&mut self, output: OutputOffset, (takes, pause): (Duration, Duration), now: Instant) {
         self.last = Some(Picture { output, takes });
-        self.seen_at = now + PAUSE;
+        self.seen_at = now + PAUSE.max(pause);
         self.followed(takes, now);
     }
 
@@ -82,9 +82,9 @@ mod tests {
         let at = OutputOffset::new;
         let mut pictures = Pictures::new(now);
         assert_eq!(pictures.next_at(false), Some(now), "one always may");
-        pictures.sent(at(10), ms(30), now);
+        pictures.sent(at(10), (ms(30), Duration::ZERO), now);
         assert_eq!(pictures.next_at(true), Some(now + ms(30)));
-        pictures.sent(at(20), Duration::ZERO, now + ms(30));
+        pictures.sent(at(20), (Duration::ZERO, Duration::ZERO), now + ms(30));
         pictures.drawn(at(10));
         assert_eq!(pictures.next_at(false), None, "enough is under way");
         assert_eq!(pictures.next_at(true), Some(now + ms(30) + PAUSE));
@@ -97,13 +97,13 @@ mod tests {
         let (now, at) = (Instant::now(), OutputOffset::new);
         let mut pictures = Pictures::new(now);
         assert_eq!(pictures.patience(now), None, "there is none");
-        pictures.sent(at(10), ms(10), now);
+        pictures.sent(at(10), (ms(10), Duration::ZERO), now);
         assert_eq!(pictures.patience(now), Some(QUEUE.saturating_sub(ms(10))));
         pictures.followed(ms(20), now);
         assert_eq!(pictures.patience(now), Some(QUEUE.saturating_sub(ms(30))));
         assert_eq!(pictures.next_at(true), Some(now + ms(30)), "the next one waits for that");
         assert_eq!(pictures.patience(now + ms(30)), Some(QUEUE), "the link has carried it");
-        pictures.sent(at(20), ms(200), now + ms(30));
+        pictures.sent(at(20), (ms(200), Duration::ZERO), now + ms(30));
         assert_eq!(pictures.patience(now + ms(80)), Some(ms(50)), "a large one is worth more");
         assert_eq!(pictures.patience(now + ms(30)), Some(ms(0)));
         pictures.drawn(at(20));

@@ -1,25 +1,44 @@
 //! What the viewer says.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
 use axum::extract::ws::{Message, Utf8Bytes};
-use bytes::Bytes;
-use futures_util::StreamExt;
+use bytes::{Bytes, BytesMut};
+use futures_util::{FutureExt, StreamExt};
 use limpet_shared::{
     ClientMessage, ErrorCode, Header, Hello, Kind, MessageError, OutputOffset, ServerMessage,
     limits::TEXT_MESSAGE,
 };
-use tokio::time::Instant;
+use tokio::{
+    task,
+    time::{Instant, sleep_until},
+};
 
-use super::{End, Link, Reply, Stream, alarm::Alarm};
+use super::{
+    End, Link, Reply, Stream,
+    alarm::Alarm,
+    work::{Cost, Work},
+};
 use crate::session::{Attached, AttachmentId};
+
+/// How many messages are taken before others get their turn.
+const MESSAGES: u32 = 16;
+
+/// Frames that a viewer sends who sends very many are taken together up to this length, in bytes.
+const GATHERED_BYTES: usize = 16 * 1024;
+
+/// The most frames that are taken together: what takes some 200 µs.
+const GATHERED_FRAMES: usize = 256;
 
 /// The half that listens.
 pub(super) struct Receiver<'a> {
-    pub(super) attached: &'a Attached,
-    pub(super) link: &'a Link,
+    attached: &'a Attached,
+    link: &'a Link,
     /// How long the viewer may be silent.
-    pub(super) patience: Duration,
+    patience: Duration,
+    work: Work,
+    /// A message that was looked at and is yet to be taken.
+    next: Option<Message>,
 }
 
 /// The first message of an attachment.
@@ -40,47 +59,99 @@ pub(super) async fn hello(stream: &mut Stream) -> Result<Hello, End> {
     }
 }
 
-impl Receiver<'_> {
-    pub(super) async fn run(self, stream: &mut Stream) -> End {
+impl<'a> Receiver<'a> {
+    pub(super) fn new(attached: &'a Attached, link: &'a Link, patience: Duration) -> Self {
+        Self { attached, link, patience, work: Work::new(attached.role(), Instant::now()), next: None }
+    }
+
+    pub(super) async fn run(mut self, stream: &mut Stream) -> End {
         let mut alarm = Alarm::new();
+        let mut taken = 0;
         loop {
             let patience = Instant::now() + self.patience;
-            let message = tokio::select! {
-                biased;
-                message = next(stream) => message,
-                () = alarm.at(patience) => return End::Silent,
+            let message = if let Some(message) = self.next.take() {
+                Ok(message)
+            } else {
+                tokio::select! {
+                    biased;
+                    message = next(stream) => message,
+                    () = alarm.at(patience) => return End::Silent,
+                }
             };
-            if let Err(end) = self.take(message).await {
+            if let Err(end) = self.take(message, stream).await {
                 return end;
+            }
+            taken += 1;
+            if taken % MESSAGES == 0 {
+                task::yield_now().await;
             }
         }
     }
 
-    async fn take(&self, message: Result<Message, End>) -> Result<(), End> {
-        match message? {
-            Message::Binary(frame) => self.input(frame).await,
-            Message::Text(text) => match parse(&text)? {
-                // Every frame of output is followed by one of these.
-                Ok(ClientMessage::Ack { output }) => self.rendered(output),
-                Ok(message) => Box::pin(self.control(message)).await,
-                Err(unknown) => Box::pin(self.complain(ErrorCode::UnknownType, unknown)).await,
-            },
-            Message::Close(_) => Err(End::Left),
-            Message::Ping(_) | Message::Pong(_) => Ok(()),
+    async fn take(&mut self, message: Result<Message, End>, stream: &mut Stream) -> Result<(), End> {
+        let cost = match message? {
+            Message::Binary(frame) if self.attached.role().may_write() => self.input(frame, stream).await?,
+            Message::Binary(frame) => {
+                input(&frame)?;
+                Box::pin(self.refuse()).await?;
+                Cost::Control { bytes: frame.len() }
+            }
+            Message::Text(text) => self.text(&text).await?,
+            Message::Close(_) => return Err(End::Left),
+            Message::Ping(bytes) | Message::Pong(bytes) => Cost::Control { bytes: bytes.len() },
+        };
+        if let Some(at) = self.work.pay(cost, Instant::now()) {
+            Box::pin(sleep_until(at)).await;
         }
+        Ok(())
     }
 
-    async fn input(&self, mut frame: Bytes) -> Result<(), End> {
-        let malformed = |message: String| End::Refused(ErrorCode::MalformedFrame, message);
-        let header = Header::decode(&frame, frame.len()).map_err(|error| malformed(error.to_string()))?;
-        if header.kind != Kind::Data {
-            return Err(malformed("only the server sends snapshots".to_owned()));
+    async fn text(&self, text: &Utf8Bytes) -> Result<Cost, End> {
+        let cost = Cost::Control { bytes: text.len() };
+        match parse(text)? {
+            // Every frame of output is followed by one of these.
+            Ok(ClientMessage::Ack { output }) => {
+                self.rendered(output)?;
+                return Ok(Cost::Acknowledgement);
+            }
+            Ok(message) => Box::pin(self.control(message)).await?,
+            Err(unknown) => Box::pin(self.complain(ErrorCode::UnknownType, unknown)).await?,
         }
-        if self.attached.role().may_write() {
-            self.attached.input(header.offset, frame.split_off(Header::LEN)).await;
-            return Ok(());
+        Ok(cost)
+    }
+
+    /// Passes on what is typed, with what has come since and carries on from it if there is very much.
+    async fn input(&mut self, mut frame: Bytes, stream: &mut Stream) -> Result<Cost, End> {
+        let offset = input(&frame)?;
+        let mut input = frame.split_off(Header::LEN);
+        let mut cost = Cost::Input { bytes: input.len() };
+        if input.len() < GATHERED_BYTES && self.work.is_strained(Instant::now()) {
+            let (gathered, frames) = self.gather(offset, &input, stream)?;
+            cost = Cost::Frames { bytes: gathered.len(), frames };
+            input = gathered;
         }
-        Box::pin(self.refuse()).await
+        self.attached.input(offset, input).await;
+        Ok(cost)
+    }
+
+    /// Takes what has come already, as long as each frame carries on from the one before. Gives also how many frames that are.
+    fn gather(&mut self, offset: u64, first: &[u8], stream: &mut Stream) -> Result<(Bytes, usize), End> {
+        let (mut gathered, mut frames) = (BytesMut::from(first), 1);
+        while gathered.len() < GATHERED_BYTES && frames < GATHERED_FRAMES {
+            let Some(message) = next(stream).now_or_never() else { break };
+            let message = message?;
+            match &message {
+                Message::Binary(frame) if input(frame)? == offset + gathered.len() as u64 => {
+                    gathered.extend_from_slice(&frame[Header::LEN..]);
+                    frames += 1;
+                }
+                _ => {
+                    self.next = Some(message);
+                    break;
+                }
+            }
+        }
+        Ok((gathered.freeze(), frames))
     }
 
     fn rendered(&self, output: OutputOffset) -> Result<(), End> {
@@ -107,7 +178,11 @@ impl Receiver<'_> {
             ClientMessage::Colours(colours) if self.attached.role().may_write() => {
                 self.attached.colours(colours).await;
             }
-            ClientMessage::History => self.pass_on(Reply::History).await,
+            ClientMessage::History => {
+                if !self.link.history_asked.swap(true, Relaxed) {
+                    self.pass_on(Reply::History).await;
+                }
+            }
             ClientMessage::Ping { t } => self.reply(ServerMessage::Pong { t }).await,
             ClientMessage::Colours(_) | ClientMessage::Pong { .. } => {}
         }
@@ -140,6 +215,16 @@ impl Receiver<'_> {
         // An error says that the other half is ending, and so is this one.
         let _ = self.link.replies.send(reply).await;
     }
+}
+
+/// The offset of what is typed.
+fn input(frame: &[u8]) -> Result<u64, End> {
+    let malformed = |message: String| End::Refused(ErrorCode::MalformedFrame, message);
+    let header = Header::decode(frame, frame.len()).map_err(|error| malformed(error.to_string()))?;
+    if header.kind != Kind::Data {
+        return Err(malformed("only the server sends snapshots".to_owned()));
+    }
+    Ok(header.offset)
 }
 
 async fn next(stream: &mut Stream) -> Result<Message, End> {

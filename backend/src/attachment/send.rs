@@ -1,12 +1,12 @@
 //! What the viewer is told and sent.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
 use axum::extract::ws::Message;
 use bytes::Bytes;
 use futures_util::SinkExt;
 use limpet_shared::{
-    Flow, Follow, InputOffset, OutputOffset, ServerMessage, ViewerId, Welcome, Winsize,
+    Flow, Follow, InputOffset, OutputOffset, ServerMessage, Welcome,
     limits::{DEFAULT_WINDOW, MAX_WINDOW, OUTPUT_FRAME},
 };
 use tokio::{
@@ -14,10 +14,13 @@ use tokio::{
     time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until},
 };
 
-use super::{End, Link, Reply, Sink, alarm::Alarm, pace::Pace, pictures::Pictures, text};
+use super::{
+    End, Link, Reply, Sink, alarm::Alarm, pace::Pace, pictures::Pictures, snapshot_budget::SnapshotBudget,
+    text, told::Told,
+};
 use crate::{
     log::{Claim, LogReader, Next},
-    session::{Attached, AttachmentId, Beginning, HELD_BACK, Progress, Redraw, Status},
+    session::{Attached, Beginning, HELD_BACK, Progress, Redraw, Status, rows_for},
 };
 
 /// How many data frames are sent before anything else is looked at again.
@@ -45,6 +48,7 @@ pub(super) struct Sender<'a> {
     follow: Follow,
     pace: Pace,
     pictures: Pictures,
+    snapshots: SnapshotBudget,
     output: LogReader,
     /// Whether the log is complete and all of it has been sent.
     complete: bool,
@@ -61,14 +65,6 @@ pub(super) struct Sender<'a> {
     link: &'a Link,
 }
 
-/// What the viewer has been told last, so that it is told differences only.
-struct Told {
-    title: String,
-    size: (Winsize, Option<ViewerId>),
-    /// Which version of who is there; at first none.
-    viewers: Option<u64>,
-}
-
 /// What there is to do.
 enum Event {
     Reply(Reply),
@@ -78,8 +74,8 @@ enum Event {
     Output {
         more: bool,
     },
-    /// Another picture may follow.
-    Picture,
+    /// Something is due that had to wait: a picture, or news of the session.
+    Due,
     /// No output has come that the acknowledgement of input could go with.
     Acknowledge,
     Heartbeat,
@@ -97,7 +93,8 @@ impl<'a> Sender<'a> {
         let Beginning { welcome, redraw, output, input, mut status } = *beginning;
         // What has changed since the welcome was written is told after it.
         status.mark_changed();
-        let told = Told { title: welcome.title.clone(), size: (welcome.size, welcome.by), viewers: None };
+        let now = Instant::now();
+        let told = Told::new(&welcome, now);
         let mut heartbeat = interval_at(Instant::now() + heartbeat, heartbeat);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let window = window.unwrap_or(DEFAULT_WINDOW).clamp(1, MAX_WINDOW);
@@ -109,7 +106,8 @@ impl<'a> Sender<'a> {
             owed: None,
             alarm: Alarm::new(),
             opening: Some(Box::new((welcome, redraw))),
-            pictures: Pictures::new(Instant::now()),
+            pictures: Pictures::new(now),
+            snapshots: SnapshotBudget::new(attached.role(), now),
             follow,
             output,
             complete: false,
@@ -131,6 +129,7 @@ impl<'a> Sender<'a> {
     async fn speak(&mut self, sink: &mut Sink) -> Result<End, axum::Error> {
         Box::pin(self.open(sink)).await?;
         loop {
+            self.send_due(sink).await?;
             let sent = self.send_output(sink).await?;
             let exit = self.status.borrow().exit.filter(|_| self.complete);
             if let Some(input) = self.due(sent || exit.is_some()) {
@@ -145,7 +144,10 @@ impl<'a> Sender<'a> {
             sink.flush().await?;
             match self.next_event().await {
                 Event::Reply(Reply::Say(message)) => sink.feed(text(&message)).await?,
-                Event::Reply(Reply::History) => Box::pin(self.draw_anew(usize::MAX, sink)).await?,
+                Event::Reply(Reply::History) => {
+                    self.link.history_asked.store(false, Relaxed);
+                    self.snapshots.want_history();
+                }
                 Event::StatusChanged => Box::pin(self.tell_status(sink)).await?,
                 Event::Input(Some(Ok(input))) => self.owe(input),
                 Event::Input(Some(Err(error))) => return Ok(End::Refused(error.code(), error.to_string())),
@@ -155,7 +157,7 @@ impl<'a> Sender<'a> {
                 Event::Input(None) => return Ok(End::Replaced),
                 Event::Output { more } => self.complete = !more,
                 Event::Rendered => self.note_rendered(),
-                Event::Picture | Event::Acknowledge => {}
+                Event::Due | Event::Acknowledge => {}
                 Event::Heartbeat => sink.feed(Message::Ping(Bytes::new())).await?,
             }
         }
@@ -172,10 +174,27 @@ impl<'a> Sender<'a> {
         self.tell_status(sink).await
     }
 
+    /// Sends what had to wait, if its time has come.
+    async fn send_due(&mut self, sink: &mut Sink) -> Result<(), axum::Error> {
+        let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= Instant::now());
+        if is_due(self.told.due()) {
+            Box::pin(self.tell_status(sink)).await?;
+        }
+        if is_due(self.snapshots.history_at()) {
+            Box::pin(self.send_history(sink)).await?;
+        }
+        Ok(())
+    }
+
     async fn next_event(&mut self) -> Event {
         let is_late = self.is_late();
-        let room = !is_late && self.pace.room() > 0;
+        let may_send = !is_late && self.pace.room() > 0;
+        // One who was overtaken needs a picture as well, as soon as it may have one.
+        let is_lost = may_send && self.output.is_lost();
+        let room = may_send && !is_lost;
         let picture = self.next_picture().filter(|_| is_late);
+        let lost = is_lost.then(|| self.snapshots.ready_at());
+        let due = [picture, lost, self.told.due(), self.snapshots.history_at()].into_iter().flatten().min();
         let owed = self.owed.map(|(_, at)| at);
         tokio::select! {
             biased;
@@ -184,7 +203,7 @@ impl<'a> Sender<'a> {
             Ok(()) = self.status.changed() => Event::StatusChanged,
             Ok(()) = self.rendered.changed() => Event::Rendered,
             more = self.output.ready(), if room && !self.complete => Event::Output { more },
-            () = sleep_until(picture.unwrap_or_else(Instant::now)), if picture.is_some() => Event::Picture,
+            () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => Event::Due,
             () = self.alarm.at(owed.unwrap_or_else(Instant::now)), if owed.is_some() => Event::Acknowledge,
             _ = self.heartbeat.tick() => Event::Heartbeat,
         }
@@ -208,12 +227,14 @@ impl<'a> Sender<'a> {
     }
 
     fn next_picture(&self) -> Option<Instant> {
-        self.pictures.next_at(self.pace.room() > 0)
+        let at = self.pictures.next_at(self.pace.room() > 0)?;
+        Some(at.max(self.snapshots.ready_at()))
     }
 
     fn note_rendered(&mut self) {
         let rendered = *self.rendered.borrow_and_update();
         self.pictures.drawn(rendered);
+        self.snapshots.rendered(rendered);
         self.pace.rendered(rendered, Instant::now());
         self.output.set_claim(self.claim());
     }
@@ -223,9 +244,11 @@ impl<'a> Sender<'a> {
         self.follow == Follow::All || self.status.borrow().flow == Flow::Hold
     }
 
-    /// Whether the program is to wait for this viewer. Nobody waits for one who would rather be brought to the present.
+    /// Whether the program is to wait for this viewer. Nobody waits for one who would rather be brought to the present, and never for one
+    /// who may only watch.
     fn claim(&self) -> Claim {
         match self.pace.time_for(HELD_BACK) <= LATE {
+            _ if !self.attached.role().may_write() => Claim::None,
             _ if self.follows_all() => Claim::All,
             true => Claim::Fastest,
             false => Claim::None,
@@ -261,8 +284,10 @@ impl<'a> Sender<'a> {
                     self.pace.sent(cursor, now);
                     self.pictures.followed(self.pace.time_for(bytes), now);
                 }
+                Next::Lost if self.snapshots.ready_at() > Instant::now() => break,
                 Next::Lost => {
-                    let history = if self.follow == Follow::All { usize::MAX } else { GLANCE };
+                    let all = rows_for(self.follow, self.attached.role());
+                    let history = if self.follow == Follow::All { all } else { GLANCE };
                     Box::pin(self.draw_anew(history, sink)).await?;
                     self.output.distrust();
                     break;
@@ -282,15 +307,25 @@ impl<'a> Sender<'a> {
         self.send_redraw(redraw, sink).await
     }
 
+    /// Draws the viewer's terminal with all of the scrollback.
+    async fn send_history(&mut self, sink: &mut Sink) -> Result<(), axum::Error> {
+        self.draw_anew(usize::MAX, sink).await?;
+        let viewers = self.status.borrow().viewers();
+        self.snapshots.history_sent(self.output.cursor(), viewers, Instant::now());
+        Ok(())
+    }
+
     async fn send_redraw(&mut self, redraw: Redraw, sink: &mut Sink) -> Result<(), axum::Error> {
         let output = self.output.cursor();
         self.link.sending(output);
         let (now, bytes) = (Instant::now(), redraw.frames.iter().map(Bytes::len).sum::<usize>() as u64);
+        self.snapshots.spend(bytes, now);
         // Who paces itself may acknowledge output only.
         let counted = if self.follow == Follow::Now { bytes } else { 0 };
         self.pace.redrawn(output, counted, now);
         if counted > 0 {
-            self.pictures.sent(output, self.pace.time_for(counted), now);
+            let pause = self.snapshots.pause(self.status.borrow().viewers());
+            self.pictures.sent(output, (self.pace.time_for(counted), pause), now);
         }
         if redraw.size != self.told.size.0 {
             self.told.size = (redraw.size, None);
@@ -314,35 +349,14 @@ impl<'a> Sender<'a> {
     }
 
     async fn tell_status(&mut self, sink: &mut Sink) -> Result<(), axum::Error> {
-        let you = self.attached.id();
-        let (title, size, viewers) = {
+        let news = {
             let status = self.status.borrow_and_update();
-            let version = status.viewers_version();
-            let viewers = (self.told.viewers != Some(version)).then(|| viewers(&status, you));
-            self.told.viewers = Some(version);
-            (status.title().to_owned(), (status.size, status.size_by), viewers)
+            self.told.news(&status, self.attached.id(), Instant::now())
         };
-        if size != self.told.size {
-            self.told.size = size;
-            sink.feed(text(&ServerMessage::Resize { size: size.0, by: size.1 })).await?;
-        }
-        if title != self.told.title {
-            self.told.title.clone_from(&title);
-            sink.feed(text(&ServerMessage::Title { title })).await?;
-        }
-        if let Some(viewers) = viewers {
-            sink.feed(text(&viewers)).await?;
+        for message in news {
+            sink.feed(text(&message)).await?;
         }
         Ok(())
-    }
-}
-
-/// What `you` are told of who is there.
-fn viewers(status: &Status, you: AttachmentId) -> ServerMessage {
-    ServerMessage::Viewers {
-        count: status.viewers(),
-        pen: status.pen() == Some(you),
-        list: status.presences(you),
     }
 }
 

@@ -16,8 +16,9 @@ Examples:
   limpet                                  your login shell, on http://127.0.0.1:7707
   limpet -- htop                          any other program
   limpet --listen 0.0.0.0:7707            for other machines too; mind what it says about that
-  limpet --token-file ~/.config/limpet    the same link every time
+  limpet --token-file ~/.limpet-token     the same link every time; the file is made if need be
   limpet --base-path /shell               behind a reverse proxy
+  limpet link                             the link again
   limpet upgrade                          after a new version was installed; sessions go on
   ssh -L 7707:127.0.0.1:7707 HOST limpet  on another machine, through a tunnel";
 
@@ -39,11 +40,24 @@ enum Verb {
     /// Serve sessions to browsers; this is also what happens without a verb.
     #[command(after_help = EXAMPLES, override_usage = USAGE)]
     Serve(Box<Args>),
-    /// Have the limpet that runs go on as the program that is on the disk now. No session notices.
+    /// Replace the running limpet with the installed version. Sessions keep running.
     Upgrade {
         /// Its process, if several run.
         pid: Option<u32>,
     },
+    /// Print the link of the running limpet again. Only its user and the administrator can, and not from within one of its terminals.
+    Link(LinkArgs),
+}
+
+/// What `limpet link` was told.
+#[derive(Debug, ClapArgs)]
+pub struct LinkArgs {
+    /// The process of the limpet, if several run.
+    pub pid: Option<u32>,
+
+    /// How the link is printed.
+    #[arg(long, value_name = "FORMAT", value_enum, default_value = "text")]
+    pub format: Format,
 }
 
 /// What limpet is to do.
@@ -53,6 +67,8 @@ pub enum Command {
     Serve(Box<Args>),
     /// Replace the server that runs, or of several the one with this process id.
     Upgrade(Option<u32>),
+    /// Print the link of a server that runs.
+    Link(LinkArgs),
 }
 
 /// What `limpet serve` was told.
@@ -66,11 +82,12 @@ pub struct Args {
     #[arg(long, value_name = "PATH", default_value = "/")]
     pub base_path: BasePath,
 
-    /// The directory in which programs start [default: the current one].
+    /// The directory in which programs start [default: the current one]. Once it is gone they start in your home, and say so.
     #[arg(long, value_name = "DIR")]
     pub cwd: Option<PathBuf>,
 
-    /// A file that holds the secret of the link [default: `LIMPET_TOKEN`, else a new random one each time].
+    /// A file that holds the secret of the link [default: `LIMPET_TOKEN`, else a new random one each time]. It is made if there is none.
+    /// Others must be able neither to read it nor to write to it.
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
 
@@ -102,7 +119,7 @@ pub struct Args {
     pub flow: Flow,
 
     /// A directory that sessions are saved in, for them to be started again after a reboot where they were: their order, titles,
-    /// sizes and working directories. Nothing of what they print, unless `--state-output` is given.
+    /// sizes and working directories. Nothing of what they print, unless `--state-output` is given. Others must not be able to write to it.
     #[arg(long, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
 
@@ -122,7 +139,7 @@ pub struct Args {
     #[arg(long)]
     pub open: bool,
 
-    /// How the link is printed.
+    /// How the link is printed. As text it goes to a terminal only, so that it ends up in no journal; `limpet link` prints it again.
     #[arg(long, value_name = "FORMAT", value_enum, default_value = "text")]
     pub format: Format,
 
@@ -177,7 +194,9 @@ impl Args {
     pub fn try_from_words(words: &[&str]) -> Result<Self, clap::Error> {
         match Cli::try_parse_from(["limpet"].iter().chain(words))?.into() {
             Command::Serve(args) => Ok(*args),
-            Command::Upgrade(_) => Err(clap::Error::new(clap::error::ErrorKind::InvalidSubcommand)),
+            Command::Upgrade(_) | Command::Link(_) => {
+                Err(clap::Error::new(clap::error::ErrorKind::InvalidSubcommand))
+            }
         }
     }
 }
@@ -187,6 +206,7 @@ impl From<Cli> for Command {
         match cli.verb {
             Some(Verb::Serve(args)) => Self::Serve(args),
             Some(Verb::Upgrade { pid }) => Self::Upgrade(pid),
+            Some(Verb::Link(args)) => Self::Link(args),
             None => Self::Serve(Box::new(cli.args)),
         }
     }

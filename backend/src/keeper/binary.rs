@@ -8,7 +8,7 @@ use std::{
     },
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use nix::{
@@ -17,7 +17,10 @@ use nix::{
     unistd::Pid,
 };
 
-use super::{KEPT, socket};
+use super::{
+    KEPT, socket,
+    wire::{Launch, Numbered, Report},
+};
 use crate::pty::sys::{pidfd_open, pidfd_signal, unblock_signals};
 
 /// A program file that stays the same one whatever is put in its place.
@@ -38,9 +41,11 @@ impl Binary {
         &self.path
     }
 
-    /// Starts it as a server, with the arguments of this process. Its end of the connection is its standard input.
-    pub(super) fn start(&self) -> io::Result<Server> {
+    /// Starts it as a server, with the arguments of this process. Its end of the connection is its standard input, where `launch`
+    /// already waits for it.
+    pub(super) fn start(&self, launch: Launch) -> io::Result<Server> {
         let (ours, theirs) = socket::pair()?;
+        socket::send(ours.as_fd(), &Numbered { number: 0, what: Report::Launch(launch) }, &[])?;
         let mut words = std::env::args_os();
         let mut command = Command::new(format!("/proc/self/fd/{}", self.file.as_raw_fd()));
         command.arg0(words.next().unwrap_or_else(|| "limpet".into())).args(words);
@@ -56,7 +61,8 @@ impl Binary {
                 pidfd,
                 socket: ours,
                 since: Instant::now(),
-                is_serving: false,
+                reached: Reached::Started,
+                patience: None,
                 ends: false,
                 has_hung_up: false,
             }),
@@ -69,6 +75,16 @@ impl Binary {
     }
 }
 
+/// How far a server has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Reached {
+    Started,
+    /// It has said that it serves.
+    Serving,
+    /// It has served a request since it took over.
+    Answered,
+}
+
 /// A server that runs, or has not been reaped yet.
 #[derive(Debug)]
 pub(super) struct Server {
@@ -76,8 +92,9 @@ pub(super) struct Server {
     pub(super) pidfd: OwnedFd,
     pub(super) socket: OwnedFd,
     pub(super) since: Instant,
-    /// Whether it has said that it serves.
-    pub(super) is_serving: bool,
+    pub(super) reached: Reached,
+    /// How long it may be silent, and until when, while something is expected of it.
+    patience: Option<(Duration, Instant)>,
     /// Whether it has said that everything is to end with it.
     pub(super) ends: bool,
     /// Whether it has closed the connection, and so is about to end.
@@ -85,6 +102,10 @@ pub(super) struct Server {
 }
 
 impl Server {
+    pub(super) fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.id().cast_signed())
+    }
+
     pub(super) fn signal(&self, signal: Signal) {
         if let Err(error) = pidfd_signal(self.pidfd.as_fd(), signal) {
             tracing::error!(%signal, %error, "could not signal the server");
@@ -97,6 +118,28 @@ impl Server {
         if !self.ends {
             self.signal(Signal::SIGKILL);
         }
+    }
+
+    /// Expects something of it: it is overdue when it says nothing for so long. What is expected already stays as it is.
+    pub(super) fn expect_within(&mut self, patience: Duration) {
+        self.patience.get_or_insert_with(|| (patience, Instant::now() + patience));
+    }
+
+    /// It has said something, and so is at work.
+    pub(super) fn heard(&mut self) {
+        if let Some((patience, until)) = &mut self.patience {
+            *until = Instant::now() + *patience;
+        }
+    }
+
+    /// It has done what was expected.
+    pub(super) fn done(&mut self) {
+        self.patience = None;
+    }
+
+    /// When it is overdue.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.patience.map(|(_, until)| until)
     }
 
     /// How it ended, if it has.

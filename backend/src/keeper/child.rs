@@ -10,12 +10,14 @@ use limpet_shared::{ExitStatus, SessionId};
 use nix::{sys::signal::Signal, unistd::Pid};
 use tokio::{
     io::{Interest, unix::AsyncFd},
-    task,
     time::sleep,
 };
 
 use super::Link;
-use crate::pty::{process_session, sys};
+use crate::{
+    exhausted,
+    pty::{Pty, process_session, sys},
+};
 
 /// How often it is asked, and with which pause, how a program has ended that somebody else reaps.
 const LOOKS: u32 = 250;
@@ -35,12 +37,38 @@ pub struct Child {
     pidfd: Option<AsyncFd<OwnedFd>>,
 }
 
-impl Child {
-    /// Takes on the duty.
-    pub(super) fn adopt(keeper: Link, session: SessionId, pid: Pid, pidfd: OwnedFd) -> io::Result<Self> {
-        Ok(Self { keeper, session, pid, pidfd: Some(sys::watch(pidfd, Interest::READABLE)?) })
+/// A program on its terminal that is not watched yet. Nothing happens to either when this is dropped: the keeper holds both.
+#[derive(Debug)]
+pub struct UnwatchedProgram {
+    keeper: Link,
+    session: SessionId,
+    pid: Pid,
+    master: OwnedFd,
+    pidfd: OwnedFd,
+}
+
+impl UnwatchedProgram {
+    pub(super) fn new(
+        (keeper, session): (Link, SessionId),
+        pid: Pid,
+        master: OwnedFd,
+        pidfd: OwnedFd,
+    ) -> Self {
+        Self { keeper, session, pid, master, pidfd }
     }
 
+    /// Has the runtime watch both, and takes on the duties. To be called within it.
+    ///
+    /// # Errors
+    /// Those of the runtime's reactor. Nothing has happened to the program then.
+    pub fn watch(self) -> io::Result<(Pty, Child)> {
+        let Self { keeper, session, pid, master, pidfd } = self;
+        let pty = Pty::own(master)?;
+        Ok((pty, Child { keeper, session, pid, pidfd: Some(sys::watch(pidfd, Interest::READABLE)?) }))
+    }
+}
+
+impl Child {
     /// Waits until the program has ended, without reaping it. Cancel safe.
     ///
     /// # Errors
@@ -59,9 +87,11 @@ impl Child {
     pub async fn reap(mut self) -> io::Result<ExitStatus> {
         let mut exit = self.keeper.reap(&self.session).await;
         for _ in 0..LOOKS {
-            match exit {
+            match &exit {
                 // It was an earlier keeper's child, and is init's now, which takes its time.
                 Ok(None) => sleep(PAUSE).await,
+                // The system is short of something.
+                Err(error) if exhausted::is_exhausted(error) => sleep(PAUSE).await,
                 _ => break,
             }
             exit = self.keeper.reap(&self.session).await;
@@ -73,13 +103,15 @@ impl Child {
     /// Ends every process of the terminal's process session, by hang-up first and by `SIGKILL` last. Takes at most some
     /// seconds. The program is yet to be reaped.
     ///
-    /// The work is done on a thread of its own, so it is done whether or not the caller still waits.
+    /// A task of its own does that, whether or not the caller still waits.
     ///
     /// # Errors
-    /// The runtime's when it shuts down.
+    /// When the work has panicked.
     pub async fn end(&self) -> io::Result<()> {
         let leader = self.pid;
-        task::spawn_blocking(move || process_session::end(leader)).await.map_err(io::Error::other)
+        tokio::task::spawn(async move { process_session::end(&[leader]).await })
+            .await
+            .map_err(io::Error::other)
     }
 
     /// A way to look at what runs on the terminal, and no more than to look.

@@ -1,120 +1,414 @@
-//! How a keeper is asked for an upgrade by another process of the same user.
+//! The keeper's control sockets, by which `limpet upgrade` and `limpet link` reach it.
 //!
-//! Each keeper listens on a socket in the abstract namespace (unix(7)): its name says whose it is and which process, it needs no
-//! file, and it goes with the keeper. The kernel tells both sides who the other one is. To connect is to ask, so that the keeper
-//! need not wait for anybody's words; what came of it is the answer.
+//! Each keeper listens on a socket `PID.sock` in each of its user's [runtime
+//! directories](runtime_dirs). Both sides check the peer's credentials. A request is one short
+//! line, and the answer ends the connection. The keeper never blocks on a client: it reads what has
+//! arrived, and drops clients that take too long.
 
 use std::{
-    fs,
-    io::{self, Write},
+    fs::{self, Permissions},
+    io::{self, Read, Write},
     os::{
-        linux::net::SocketAddrExt,
-        unix::net::{SocketAddr, UnixListener, UnixStream},
+        fd::{AsFd, BorrowedFd},
+        unix::{
+            fs::PermissionsExt,
+            net::{UnixListener, UnixStream},
+        },
     },
-    time::Duration,
+    path::{Path, PathBuf},
+    process,
+    time::{Duration, Instant},
 };
 
 use nix::{
     sys::socket::{getsockopt, sockopt::PeerCredentials},
-    unistd::{Uid, getuid},
+    unistd::{Pid, Uid},
 };
 use serde::{Deserialize, Serialize};
 
-/// How long an upgrade may take: longer than the keeper waits for any of its steps.
-const PATIENCE: Duration = Duration::from_mins(2);
+use super::runtime_dirs;
 
-/// What came of it.
+/// The extension of a socket's name.
+pub(super) const ENDING: &str = "sock";
+
+/// The extension until the socket is listened on.
+const PART: &str = "part";
+
+/// The time that a client has to send its request.
+const REQUEST_DEADLINE: Duration = Duration::from_secs(5);
+
+/// The maximum length of a request.
+const MAX_REQUEST_BYTES: usize = 64;
+
+/// The maximum number of clients that have not sent their request yet. The oldest is dropped for
+/// another one.
+const MAX_CLIENTS: usize = 16;
+
+/// The pause after accepting a client has failed, for example for lack of descriptors.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The maximum number of ancestors of a client that are inspected.
+const MAX_ANCESTORS: usize = 4096;
+
+/// A command to the keeper.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Command {
+    /// Replace the server.
+    Upgrade,
+    /// Return the text of the link.
+    Link,
+}
+
+impl Command {
+    const ALL: [Self; 2] = [Self::Upgrade, Self::Link];
+
+    /// Returns the line that requests it, which is also the name of the subcommand.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Upgrade => "upgrade",
+            Self::Link => "link",
+        }
+    }
+
+    fn read(line: &[u8]) -> Option<Self> {
+        Self::ALL.into_iter().find(|command| command.word().as_bytes() == line)
+    }
+}
+
+/// The result of a request.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Outcome {
     pub(super) is_done: bool,
     pub(super) message: String,
 }
 
-/// Why there was no upgrade.
-#[derive(Debug, thiserror::Error)]
-pub enum UpgradeError {
-    /// There is nothing to upgrade.
-    #[error("no limpet of yours runs here; start one by: limpet")]
-    None,
-    /// There is no such server.
-    #[error("process {0} is no limpet of yours; those that run are {1}")]
-    NotThat(u32, String),
-    /// It is not clear which one is meant.
-    #[error("several run here: say which by: limpet upgrade PID, with one of {0}")]
-    Several(String),
-    /// The server runs as it did before.
-    #[error("{0}")]
-    Refused(String),
-    /// Nobody knows what has become of it.
-    #[error("could not ask the running limpet: {0}")]
-    Broken(#[from] io::Error),
+/// A request of a client, to be answered by [`answer`].
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) command: Command,
+    pub(super) stream: UnixStream,
+    /// Whether the client is a descendant of this keeper, and so a program in one of its sessions.
+    pub(super) is_from_session: bool,
 }
 
-fn name(user: Uid, pid: u32) -> String {
-    format!("limpet-upgrade-{user}-{pid}")
+/// The sockets of this process and their clients.
+#[derive(Debug)]
+pub(super) struct Control {
+    sockets: Vec<Socket>,
+    clients: Vec<Client>,
+    /// Until then no client is accepted.
+    paused_until: Option<Instant>,
 }
 
-/// Listens for this process.
-pub(super) fn listen() -> io::Result<UnixListener> {
-    let address = SocketAddr::from_abstract_name(name(getuid(), std::process::id()))?;
-    let listener = UnixListener::bind_addr(&address)?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
+/// A listening socket, which is removed from the file system on drop.
+#[derive(Debug)]
+struct Socket {
+    listener: UnixListener,
+    path: PathBuf,
 }
 
-/// Who asks for an upgrade, if it is somebody who may.
-pub(super) fn accept(listener: &UnixListener) -> io::Result<Option<UnixStream>> {
-    let (stream, _) = listener.accept()?;
-    if !is_of(&stream, getuid())? {
-        return Ok(None);
+/// A client that has not sent its request yet.
+#[derive(Debug)]
+struct Client {
+    stream: UnixStream,
+    pid: Pid,
+    line: Vec<u8>,
+    deadline: Instant,
+}
+
+impl Control {
+    /// Listens in each runtime directory.
+    pub(super) fn listen() -> Self {
+        let mut sockets = Vec::new();
+        for folder in runtime_dirs::usable() {
+            remove_stale(&folder);
+            match Socket::listen(&folder) {
+                Ok(socket) => sockets.push(socket),
+                Err(error) => {
+                    tracing::debug!(%error, folder = %folder.display(), "could not listen for commands");
+                }
+            }
+        }
+        if sockets.is_empty() {
+            tracing::warn!(
+                "could not listen for `limpet upgrade` and `limpet link`, since there is no directory for that; set XDG_RUNTIME_DIR to one that only you can write to. SIGUSR2 upgrades all the same"
+            );
+        }
+        Self { sockets, clients: Vec::new(), paused_until: None }
     }
-    Ok(Some(stream))
+
+    /// Returns the descriptors that become readable when [`hear`](Self::hear) has something to do.
+    pub(super) fn sources(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        let listeners = self.sockets.iter().filter(|_| self.paused_until.is_none());
+        let clients = self.clients.iter().map(|client| client.stream.as_fd());
+        listeners.map(|socket| socket.listener.as_fd()).chain(clients)
+    }
+
+    /// Returns when [`hear`](Self::hear) has something to do even if nothing becomes readable.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.clients.iter().map(|client| client.deadline).chain(self.paused_until).min()
+    }
+
+    /// Accepts clients, reads from them, and returns their requests. Never blocks.
+    pub(super) fn hear(&mut self) -> Vec<Request> {
+        let now = Instant::now();
+        self.paused_until = self.paused_until.filter(|&until| now < until);
+        for socket in self.sockets.iter().filter(|_| self.paused_until.is_none()) {
+            match socket.accept(now) {
+                Ok(clients) => self.clients.extend(clients),
+                Err(error) => {
+                    tracing::warn!(%error, "could not hear who wants something; tried again later");
+                    self.paused_until = Some(now + PAUSE);
+                    break;
+                }
+            }
+        }
+        let mut asked = Vec::new();
+        for mut client in std::mem::take(&mut self.clients) {
+            match client.read() {
+                ReadOutcome::Command(command) => asked.push(client.into_request(command)),
+                ReadOutcome::Unknown => {
+                    answer(client.stream, &Outcome::refused("this limpet does not know that command"));
+                }
+                ReadOutcome::More if now < client.deadline => self.clients.push(client),
+                ReadOutcome::More | ReadOutcome::Gone => {}
+            }
+        }
+        let excess = self.clients.len().saturating_sub(MAX_CLIENTS);
+        self.clients.drain(..excess);
+        asked
+    }
 }
 
-/// Answers them.
+/// The state of a request after a read.
+enum ReadOutcome {
+    Command(Command),
+    Unknown,
+    /// It is not complete yet.
+    More,
+    Gone,
+}
+
+impl Socket {
+    fn listen(folder: &Path) -> io::Result<Self> {
+        // Under this name nobody takes it for one that is left behind while nobody listens yet.
+        let part = folder.join(format!("{}.{PART}", process::id()));
+        let path = part.with_extension(ENDING);
+        remove(&part)?;
+        let listener = UnixListener::bind(&part)?;
+        listener.set_nonblocking(true)?;
+        fs::set_permissions(&part, Permissions::from_mode(0o600))?;
+        fs::rename(&part, &path)?;
+        Ok(Self { listener, path })
+    }
+
+    /// Accepts the clients that are waiting, and drops those of other users.
+    fn accept(&self, now: Instant) -> io::Result<Vec<Client>> {
+        let mut clients = Vec::new();
+        // The rest is heard next time.
+        while clients.len() < MAX_CLIENTS {
+            let stream = match self.listener.accept() {
+                Ok((stream, _)) => stream,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
+                Err(error) => return Err(error),
+            };
+            stream.set_nonblocking(true)?;
+            if let Some(pid) = peer(&stream, Uid::effective())? {
+                clients.push(Client { stream, pid, line: Vec::new(), deadline: now + REQUEST_DEADLINE });
+            }
+        }
+        Ok(clients)
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        // It may be gone already, with the login session that its directory belonged to.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+impl Client {
+    /// Reads what has arrived.
+    fn read(&mut self) -> ReadOutcome {
+        let mut buffer = [0; MAX_REQUEST_BYTES];
+        match self.stream.read(&mut buffer) {
+            Ok(0) => return ReadOutcome::Gone,
+            Ok(count) => self.line.extend_from_slice(&buffer[..count]),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return ReadOutcome::More,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return ReadOutcome::More,
+            Err(_) => return ReadOutcome::Gone,
+        }
+        match self.line.iter().position(|&byte| byte == b'\n') {
+            Some(end) => Command::read(&self.line[..end]).map_or(ReadOutcome::Unknown, ReadOutcome::Command),
+            None if self.line.len() >= MAX_REQUEST_BYTES => ReadOutcome::Unknown,
+            None => ReadOutcome::More,
+        }
+    }
+
+    fn into_request(self, command: Command) -> Request {
+        let is_from_session = descends_from(self.pid, Pid::this()).unwrap_or(true);
+        Request { command, stream: self.stream, is_from_session }
+    }
+}
+
+impl Outcome {
+    pub(super) fn refused(message: impl Into<String>) -> Self {
+        Self { is_done: false, message: message.into() }
+    }
+}
+
+/// Answers a client.
 pub(super) fn answer(mut stream: UnixStream, outcome: &Outcome) {
     // Who has gone away does not want to know, and nobody is waited for.
     let _ = stream.set_nonblocking(true);
     let _ = serde_json::to_vec(outcome).map(|line| stream.write_all(&line));
 }
 
-fn is_of(stream: &UnixStream, user: Uid) -> io::Result<bool> {
-    let peer = Uid::from_raw(getsockopt(stream, PeerCredentials)?.uid());
-    Ok(peer == user || peer.is_root())
+/// Returns the process at the other end, if its user is `user` or root. The pid is 0 if it is in
+/// another pid namespace.
+pub(super) fn peer(stream: &UnixStream, user: Uid) -> io::Result<Option<Pid>> {
+    let peer = getsockopt(stream, PeerCredentials)?;
+    let uid = Uid::from_raw(peer.uid());
+    Ok((uid == user || uid.is_root()).then(|| Pid::from_raw(peer.pid())))
 }
 
-/// Has the running limpet go on as what is on the disk now, and tells in words what it goes on as. If there are several, `pid` says
-/// which.
-///
-/// # Errors
-/// When it cannot be asked, or goes on as it was.
-pub fn upgrade(pid: Option<u32>) -> Result<String, UpgradeError> {
-    let running = running()?;
-    let all = || running.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
-    let pid = match (pid, &running[..]) {
-        (_, []) => return Err(UpgradeError::None),
-        (Some(pid), running) if running.contains(&pid) => pid,
-        (Some(pid), _) => return Err(UpgradeError::NotThat(pid, all())),
-        (None, &[pid]) => pid,
-        (None, _) => return Err(UpgradeError::Several(all())),
-    };
-    let stream = UnixStream::connect_addr(&SocketAddr::from_abstract_name(name(getuid(), pid))?)?;
-    if !is_of(&stream, getuid())? {
-        return Err(UpgradeError::None);
+/// Reports whether a process is `ancestor` or a descendant of it. A process outside of this pid
+/// namespace is not.
+fn descends_from(pid: Pid, ancestor: Pid) -> io::Result<bool> {
+    let mut pid = pid.as_raw();
+    for _ in 0..MAX_ANCESTORS {
+        if pid == 0 {
+            return Ok(false);
+        }
+        if pid == ancestor.as_raw() {
+            return Ok(true);
+        }
+        // Its name, in parentheses, may hold anything (proc_pid_stat(5)).
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+        let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
+        pid = fields
+            .split_whitespace()
+            .nth(1)
+            .and_then(|pid| pid.parse().ok())
+            .ok_or(io::ErrorKind::InvalidData)?;
     }
-    stream.set_read_timeout(Some(PATIENCE))?;
-    let outcome: Outcome = serde_json::from_reader(stream).map_err(io::Error::from)?;
-    if outcome.is_done { Ok(outcome.message) } else { Err(UpgradeError::Refused(outcome.message)) }
+    Ok(true)
 }
 
-/// The processes of those that run. The kernel lists their sockets.
-fn running() -> io::Result<Vec<u32>> {
-    let prefix = format!("@limpet-upgrade-{}-", getuid());
-    let sockets = fs::read_to_string("/proc/net/unix")?;
-    let names = sockets.lines().filter_map(|line| line.split_whitespace().next_back());
-    let mut pids: Vec<u32> = names.filter_map(|name| name.strip_prefix(&prefix)?.parse().ok()).collect();
-    // An accepted connection is listed under the name as well.
-    pids.sort_unstable();
-    pids.dedup();
-    Ok(pids)
+/// Removes the sockets of killed keepers.
+fn remove_stale(folder: &Path) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    for path in entries.map(|entry| entry.path()) {
+        let is_socket = path.extension().is_some_and(|ending| ending == ENDING);
+        let pid = path.file_stem().and_then(|name| name.to_str()?.parse::<u32>().ok());
+        let Some(pid) = pid.filter(|_| is_socket) else { continue };
+        // In another pid namespace it may be alive all the same.
+        let is_stale = !Path::new(&format!("/proc/{pid}")).exists()
+            && UnixStream::connect(&path)
+                .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
+        if is_stale && let Err(error) = remove(&path) {
+            tracing::debug!(%error, path = %path.display(), "could not remove a socket that nobody listens on");
+        }
+    }
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn control(folder: &Path) -> Control {
+        Control { sockets: vec![Socket::listen(folder).unwrap()], clients: Vec::new(), paused_until: None }
+    }
+
+    fn connect(control: &Control) -> UnixStream {
+        UnixStream::connect(&control.sockets[0].path).unwrap()
+    }
+
+    #[test]
+    fn a_request_is_a_line_however_it_comes() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut control = control(folder.path());
+        let mut client = connect(&control);
+        for part in ["upg", "rade"] {
+            client.write_all(part.as_bytes()).unwrap();
+            assert!(control.hear().is_empty());
+        }
+        client.write_all(b"\n").unwrap();
+        let asked = control.hear().pop().unwrap();
+        assert_eq!(asked.command, Command::Upgrade);
+        assert!(asked.is_from_session, "a process counts as one of its own");
+        answer(asked.stream, &Outcome::refused("no"));
+        let mut said = String::new();
+        client.read_to_string(&mut said).unwrap();
+        assert_eq!(said, r#"{"is_done":false,"message":"no"}"#);
+    }
+
+    #[test]
+    fn nobody_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut control = control(folder.path());
+        let silent: Vec<UnixStream> = (0..3 * MAX_CLIENTS).map(|_| connect(&control)).collect();
+        let mut long = connect(&control);
+        long.write_all(&[b'x'; MAX_REQUEST_BYTES]).unwrap();
+        let mut last = connect(&control);
+        last.write_all(b"link\n").unwrap();
+        let mut asked = Vec::new();
+        for _ in 0..4 {
+            asked.extend(control.hear());
+            assert!(control.clients.len() <= MAX_CLIENTS);
+        }
+        assert_eq!(asked.iter().map(|asked| asked.command).collect::<Vec<_>>(), [Command::Link]);
+        let mut said = String::new();
+        long.read_to_string(&mut said).unwrap();
+        assert!(said.contains("does not know that command"));
+        assert!(control.deadline().is_some());
+        drop(silent);
+        control.hear();
+        assert!(control.clients.is_empty() && control.deadline().is_none());
+        // Who says nothing until it is too late is dropped.
+        let mut late = connect(&control);
+        control.hear();
+        control.clients[0].deadline = Instant::now();
+        control.hear();
+        assert_eq!(late.read(&mut [0]).unwrap(), 0);
+    }
+
+    #[test]
+    fn what_nobody_listens_on_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        // No process has this number (`pid_max`, proc(5)).
+        let dead = folder.path().join("4194305.sock");
+        drop(UnixListener::bind(&dead).unwrap());
+        let other = folder.path().join("4194306.sock");
+        let listener = UnixListener::bind(&other).unwrap();
+        remove_stale(folder.path());
+        assert!(!dead.exists() && other.exists(), "one that is listened on may be in another namespace");
+        drop(listener);
+        let control = control(folder.path());
+        let path = control.sockets[0].path.clone();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        drop(control);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn who_started_whom_is_told_apart() {
+        let mut child = process::Command::new("sleep").arg("1000").spawn().unwrap();
+        let pid = Pid::from_raw(child.id().cast_signed());
+        assert!(descends_from(pid, Pid::this()).unwrap());
+        assert!(!descends_from(Pid::this(), pid).unwrap());
+        assert!(!descends_from(Pid::from_raw(0), pid).unwrap());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(descends_from(pid, Pid::this()).is_err(), "of one that is gone nobody knows");
+    }
 }

@@ -3,18 +3,23 @@
 use std::{
     collections::BTreeMap,
     io,
+    ops::Bound,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
+    time::Duration,
 };
 
 use limpet_shared::SessionId;
+use nix::unistd::Pid;
+use tokio::runtime::Builder;
 
 use super::{
     kept::Keep,
     process::Process,
-    socket,
+    socket::{self, Descriptors},
     store::{Found, Part, Shelf, Store},
     wire::{Answer, FORMAT, Numbered, Order, Report},
 };
+use crate::pty::{Login, SpawnError, process_session};
 
 /// All that outlives a server.
 #[derive(Debug, Default)]
@@ -23,10 +28,14 @@ pub(super) struct Keeper {
     /// What the server wants the next one to know, and where it listens.
     record: Option<String>,
     listener: Option<OwnedFd>,
-    /// Programs that were killed, each with its pidfd.
-    dying: Vec<(OwnedFd, Process)>,
+    /// What `limpet link` is told.
+    link: Option<String>,
+    /// Programs that were killed.
+    dying: Vec<Dying>,
     /// The limits of open files that programs start with.
     nofile: Option<(u64, u64)>,
+    /// Whose environment they get.
+    login: Login,
     store: Store,
     /// Where that of it is stored that belongs to no session.
     shelf: Shelf,
@@ -34,15 +43,23 @@ pub(super) struct Keeper {
     old_server: Option<OwnedFd>,
 }
 
+/// A program that was killed, and is to be reaped.
+#[derive(Debug)]
+struct Dying {
+    process: Process,
+    /// Becomes readable when it has ended. `None` when there was no descriptor for that: then it is looked at with each order.
+    pidfd: Option<OwnedFd>,
+}
+
 impl Keeper {
     /// Goes on with what was `found` in the store.
     pub(super) fn new(
         store: Store,
-        nofile: Option<(u64, u64)>,
+        (nofile, login): (Option<(u64, u64)>, Login),
         found: BTreeMap<Option<SessionId>, Found>,
     ) -> Self {
         let shelf = Shelf::new(store, None);
-        let mut keeper = Self { nofile, store, shelf, ..Self::default() };
+        let mut keeper = Self { nofile, login, store, shelf, ..Self::default() };
         for (session, mut found) in found {
             if session.is_some() {
                 match Keep::adopt(&mut found) {
@@ -77,70 +94,122 @@ impl Keeper {
         self.record.is_some()
     }
 
+    /// What the server wants `limpet link` to be told.
+    pub(super) fn link(&self) -> Option<&str> {
+        self.link.as_deref()
+    }
+
     pub(super) fn sessions(&self) -> usize {
         self.sessions.len()
     }
 
-    /// Tells a new server all that is kept.
-    pub(super) fn welcome(&self, number: u64, server: BorrowedFd<'_>) -> io::Result<()> {
-        for keep in self.sessions.values() {
-            keep.tell(server)?;
-        }
+    /// Whether the child of this process with that number is a program of a session, which is reaped when its server says so.
+    pub(super) fn is_parent_of(&self, pid: Pid) -> bool {
+        self.sessions.values().any(|keep| keep.is_parent_of(pid))
+            || self.dying.iter().any(|dying| dying.process.is_child(pid))
+    }
+
+    /// Answers a new server's hello: since when the last one must have been at what it has died of, and whether another one goes on if
+    /// it cannot take over all that is kept. It asks for what is kept by itself.
+    pub(super) fn welcome(
+        &self,
+        (server, number): (BorrowedFd<'_>, u64),
+        suspect_before: Duration,
+        has_fallback: bool,
+    ) -> io::Result<()> {
         let descriptors: Vec<BorrowedFd<'_>> = self.listener.iter().map(AsFd::as_fd).collect();
         let (record, is_stored) = (self.record.clone(), self.store.is_there());
-        let answer = Answer::Welcome { format: FORMAT, record, is_stored };
-        socket::send(server, &Numbered { number, what: Report::Answer(answer) }, &descriptors)
+        let suspect_before = u64::try_from(suspect_before.as_millis()).unwrap_or(u64::MAX);
+        let welcome = Answer::Welcome { format: FORMAT, record, is_stored, suspect_before, has_fallback };
+        answer((server, number), welcome, &descriptors)
     }
 
     /// Carries out what a server that was welcomed says.
     pub(super) fn obey(
         &mut self,
         Numbered { number, what: order }: Numbered<Order>,
-        descriptors: Vec<OwnedFd>,
+        descriptors: Descriptors,
         server: BorrowedFd<'_>,
     ) -> io::Result<()> {
-        let answer = |answer, descriptors: &[BorrowedFd<'_>]| {
-            socket::send(server, &Numbered { number, what: Report::Answer(answer) }, descriptors)
-        };
+        if self.dying.iter().any(|dying| dying.pidfd.is_none()) {
+            self.reap_dying();
+        }
+        let answer = |text, descriptors: &[BorrowedFd<'_>]| answer((server, number), text, descriptors);
+        let done =
+            |result: io::Result<()>| result.map_or_else(|error| Answer::failed(&error), |()| Answer::Kept);
         match order {
-            Order::Serving { record } => {
-                self.serving(record, descriptors.into_iter().next())?;
-                answer(Answer::Kept, &[])?;
+            Order::Serving { record, link } => {
+                // One that says that it serves still has nothing new to say of the link.
+                self.link = Some(link).filter(|link| !link.is_empty()).or(self.link.take());
+                answer(done(self.serving(record, descriptors)), &[])
             }
+            Order::NextSession { after } => answer(self.next_session(after), &[]),
+            Order::Lend { session } => match self.sessions.get(&session) {
+                Some(keep) => keep
+                    .lend(|descriptors| answer(keep.lent(), descriptors))
+                    .or_else(|error| answer(Answer::failed(&error), &[])),
+                None => answer(Answer::NoSession, &[]),
+            },
             Order::Start { session, program, size, tail, record } => {
                 let place = Shelf::new(self.store, Some(session.clone()));
-                match Keep::start((session, record, place), &program.into_program(self.nofile), size, tail) {
+                let program = program.into_program(self.nofile);
+                match Keep::start((session, record, place), (&program, &self.login), size, tail) {
                     Ok(keep) => {
-                        let pid = keep.pid();
-                        keep.lend(|descriptors| answer(Answer::Started { pid }, descriptors))?;
-                        self.sessions.insert(keep.session().clone(), keep);
+                        self.started(keep, |pid, descriptors| answer(Answer::Started { pid }, descriptors))
                     }
-                    Err(error) => answer(Answer::NotStarted(error.into()), &[])?,
+                    Err(error) => Err(error),
                 }
+                .or_else(|error| answer(Answer::NotStarted(error.into()), &[]))
             }
             Order::Reap { session } => {
                 let exit = self.sessions.get_mut(&session).and_then(Keep::reap);
-                answer(Answer::Reaped { exit }, &[])?;
+                answer(Answer::Reaped { exit }, &[])
             }
             Order::Record { session, record } => {
-                if let Some(keep) = self.sessions.get_mut(&session) {
-                    keep.set_record(record)?;
-                }
+                self.sessions.get_mut(&session).map_or(Ok(()), |keep| keep.set_record(record))
             }
-            Order::Checkpoint { session } => {
-                if let Some(keep) = self.sessions.get_mut(&session) {
-                    keep.set_checkpoint(descriptors.into_iter().next());
-                }
+            Order::Checkpoint { session } => answer(done(self.checkpoint(&session, descriptors)), &[]),
+            Order::Forget { session } => {
+                self.forget(&session);
+                Ok(())
             }
-            Order::Forget { session } => self.forget(&session),
-            Order::Hello { .. } | Order::End => {}
+            Order::Hello { .. } | Order::End | Order::Progress | Order::Answered => Ok(()),
+        }
+    }
+
+    /// Keeps a session that has been started, and passes it to the server. If that fails the program is killed.
+    fn started(
+        &mut self,
+        mut keep: Keep,
+        pass: impl FnOnce(i32, &[BorrowedFd<'_>]) -> io::Result<()>,
+    ) -> Result<(), SpawnError> {
+        let (session, pid) = (keep.session().clone(), keep.pid());
+        let passed = keep.store().and_then(|()| keep.lend(|descriptors| pass(pid, descriptors)));
+        self.sessions.insert(session.clone(), keep);
+        passed.map_err(|error| {
+            self.forget(&session);
+            SpawnError::opening(error)
+        })
+    }
+
+    fn next_session(&self, after: Option<SessionId>) -> Answer {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let next = self.sessions.range((from, Bound::Unbounded)).next();
+        next.map_or(Answer::NoSession, |(_, keep)| Answer::Session(keep.told()))
+    }
+
+    fn checkpoint(&mut self, session: &SessionId, mut descriptors: Descriptors) -> io::Result<()> {
+        let checkpoint = descriptors.next()?;
+        if let Some(keep) = self.sessions.get_mut(session) {
+            keep.set_checkpoint(checkpoint);
         }
         Ok(())
     }
 
-    fn serving(&mut self, record: String, listener: Option<OwnedFd>) -> io::Result<()> {
+    fn serving(&mut self, record: String, mut descriptors: Descriptors) -> io::Result<()> {
         // It is the same one that every server goes on with, and a store takes nothing that it has under another name.
-        if let (None, Some(listener)) = (&self.listener, listener) {
+        if self.listener.is_none() {
+            let listener = descriptors.next()?;
             self.shelf.put(Part::Listener, listener.as_fd());
             self.listener = Some(listener);
         }
@@ -151,32 +220,51 @@ impl Keeper {
 
     fn forget(&mut self, session: &SessionId) {
         let Some(process) = self.sessions.remove(session).and_then(Keep::forget) else { return };
-        match process.pidfd() {
-            Ok(pidfd) => self.dying.push((pidfd, process)),
-            Err(error) => tracing::error!(?process, %error, "could not watch a program that was killed"),
-        }
+        let pidfd = process.pidfd().inspect_err(|error| {
+            tracing::warn!(?process, %error, "could not watch a program that was killed; it is reaped later");
+        });
+        self.dying.push(Dying { pidfd: pidfd.ok(), process });
     }
 
     /// Becomes readable when a program that was killed has ended.
     pub(super) fn dying(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.dying.iter().map(|(pidfd, _)| pidfd.as_fd())
+        self.dying.iter().filter_map(|dying| Some(dying.pidfd.as_ref()?.as_fd()))
     }
 
     /// Reaps those that have ended.
     pub(super) fn reap_dying(&mut self) {
-        self.dying.retain_mut(|(_, process)| matches!(process.is_over(), Ok(false)));
+        self.dying.retain_mut(|dying| matches!(dying.process.is_over(), Ok(false)));
     }
 
     /// Ends everything that still runs, and waits until it is over: there is nothing else left to do.
     pub(super) fn end(mut self) {
+        // A server that ends in good order has left none.
+        let leaders: Vec<Pid> = self.sessions.values().filter_map(Keep::leader).collect();
+        if !leaders.is_empty() {
+            match Builder::new_current_thread().enable_all().build() {
+                Ok(runtime) => runtime.block_on(process_session::end(&leaders)),
+                Err(error) => {
+                    tracing::error!(%error, "could not end programs in good order; they are killed");
+                }
+            }
+        }
         while let Some(session) = self.sessions.keys().next().cloned() {
             self.forget(&session);
         }
-        for (_, mut process) in self.dying {
+        for Dying { mut process, .. } in self.dying {
             if let Err(error) = process.wait() {
                 tracing::error!(?process, %error, "could not reap a program");
             }
         }
         self.shelf.clear();
     }
+}
+
+/// Answers an order. One whose descriptors cannot be passed is to be answered without any.
+fn answer(
+    (server, number): (BorrowedFd<'_>, u64),
+    answer: Answer,
+    descriptors: &[BorrowedFd<'_>],
+) -> io::Result<()> {
+    socket::send_patiently(server, &Numbered { number, what: Report::Answer(answer) }, descriptors)
 }

@@ -9,17 +9,17 @@ use limpet_shared::{ExitStatus, SessionId, Winsize};
 use nix::{
     fcntl::{OFlag, open},
     sys::stat::Mode,
+    unistd::Pid,
 };
 
 use super::{
     process::Process,
-    socket,
     store::{Found, Part, Shelf},
-    wire::{Kept, Numbered, Report},
+    wire::{Answer, Kept},
 };
 use crate::{
     log,
-    pty::{self, Program, SpawnError, Started},
+    pty::{self, Login, Program, SpawnError, Started},
 };
 
 /// One session.
@@ -45,29 +45,32 @@ struct Life {
 }
 
 impl Keep {
-    /// Starts a program. What is kept is put on the shelf as well.
+    /// Starts a program. It is yet to be [stored](Self::store).
     pub(super) fn start(
-        (session, record, mut shelf): (SessionId, String, Shelf),
-        program: &Program,
+        (session, record, shelf): (SessionId, String, Shelf),
+        (program, login): (&Program, &Login),
         size: Winsize,
         tail: usize,
     ) -> Result<Self, SpawnError> {
-        let memory = log::memory(tail).map_err(SpawnError::Open)?;
-        let pipe = pipe().map_err(SpawnError::Open)?;
-        let Started { master, child } = pty::start(program, size)?;
+        let memory = log::memory(tail).map_err(SpawnError::opening)?;
+        let pipe = pipe().map_err(SpawnError::opening)?;
+        let Started { master, child } = pty::start(program, size, login)?;
         let pid = child.id().cast_signed();
-        let process = Process::Own(child);
         let kept = Kept { session, record, pid, exit: None, is_reaped: false, has_checkpoint: false };
-        if shelf.is_there() {
-            shelf.put(Part::Memory, memory.as_fd());
-            shelf.put(Part::Master, master.as_fd());
-            shelf.put(Part::Pipe, pipe.as_fd());
-            shelf.put(Part::Program, process.pidfd().map_err(SpawnError::Open)?.as_fd());
+        let life = Some(Life { process: Process::Own(child), master, pipe });
+        Ok(Self { life, memory, checkpoint: None, kept, shelf })
+    }
+
+    /// Puts what is kept on the shelf as well.
+    pub(super) fn store(&mut self) -> io::Result<()> {
+        if let Some(life) = self.life.as_ref().filter(|_| self.shelf.is_there()) {
+            let pidfd = life.process.pidfd()?;
+            self.shelf.put(Part::Memory, self.memory.as_fd());
+            self.shelf.put(Part::Master, life.master.as_fd());
+            self.shelf.put(Part::Pipe, life.pipe.as_fd());
+            self.shelf.put(Part::Program, pidfd.as_fd());
         }
-        let life = Some(Life { process, master, pipe });
-        let mut keep = Self { life, memory, checkpoint: None, kept, shelf };
-        keep.note().map_err(SpawnError::Open)?;
-        Ok(keep)
+        self.note()
     }
 
     /// Goes on with what an earlier keeper has stored.
@@ -97,6 +100,16 @@ impl Keep {
         self.kept.pid
     }
 
+    /// Whether its program is the child of this process with that number.
+    pub(super) fn is_parent_of(&self, pid: Pid) -> bool {
+        self.life.as_ref().is_some_and(|life| life.process.is_child(pid))
+    }
+
+    /// The leader of its terminal's processes, until that is reaped.
+    pub(super) fn leader(&self) -> Option<Pid> {
+        self.life.as_ref().map(|_| Pid::from_raw(self.kept.pid))
+    }
+
     /// Keeps this text for the next server.
     pub(super) fn set_record(&mut self, record: String) -> io::Result<()> {
         self.kept.record = record;
@@ -104,12 +117,10 @@ impl Keep {
     }
 
     /// Keeps how the screen looks.
-    pub(super) fn set_checkpoint(&mut self, checkpoint: Option<OwnedFd>) {
-        if let Some(checkpoint) = &checkpoint {
-            self.shelf.put(Part::Screen, checkpoint.as_fd());
-        }
-        self.kept.has_checkpoint = checkpoint.is_some();
-        self.checkpoint = checkpoint;
+    pub(super) fn set_checkpoint(&mut self, checkpoint: OwnedFd) {
+        self.shelf.put(Part::Screen, checkpoint.as_fd());
+        self.kept.has_checkpoint = true;
+        self.checkpoint = Some(checkpoint);
     }
 
     fn note(&mut self) -> io::Result<()> {
@@ -119,22 +130,26 @@ impl Keep {
         Ok(())
     }
 
-    /// Calls `send` with what a server needs of a session that has just been started.
-    pub(super) fn lend<T>(&self, send: impl FnOnce(&[BorrowedFd<'_>]) -> io::Result<T>) -> io::Result<T> {
-        let life = self.life.as_ref().ok_or(io::ErrorKind::NotFound)?;
-        let pidfd = life.process.pidfd()?;
-        send(&[life.master.as_fd(), pidfd.as_fd(), self.memory.as_fd(), life.pipe.as_fd()])
-    }
-
-    /// Tells a new server of it.
-    pub(super) fn tell(&self, server: BorrowedFd<'_>) -> io::Result<()> {
+    /// Passes what a server needs of it: memory, then, while the program is not reaped, master side, pidfd and pipe, and at the end
+    /// the checkpoint if there is one.
+    pub(super) fn lend(&self, pass: impl FnOnce(&[BorrowedFd<'_>]) -> io::Result<()>) -> io::Result<()> {
         let pidfd = self.life.as_ref().map(|life| life.process.pidfd()).transpose()?;
         let mut descriptors = vec![self.memory.as_fd()];
         if let (Some(life), Some(pidfd)) = (&self.life, &pidfd) {
             descriptors.extend([life.master.as_fd(), pidfd.as_fd(), life.pipe.as_fd()]);
         }
         descriptors.extend(self.checkpoint.as_ref().map(AsFd::as_fd));
-        socket::send(server, &Numbered { number: 0, what: Report::Kept(self.kept.clone()) }, &descriptors)
+        pass(&descriptors)
+    }
+
+    /// What a server is told that gets these descriptors.
+    pub(super) fn lent(&self) -> Answer {
+        Answer::Lent { is_reaped: self.life.is_none(), has_checkpoint: self.checkpoint.is_some() }
+    }
+
+    /// What a new server is told of it.
+    pub(super) fn told(&self) -> Kept {
+        self.kept.clone()
     }
 
     /// Reaps the program if it has ended, and closes the terminal then. Tells how it ended, however often it is asked.

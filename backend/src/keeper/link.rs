@@ -2,35 +2,47 @@
 
 use std::{
     collections::HashMap,
+    convert::Infallible,
     io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     thread,
+    time::Duration,
 };
 
 use limpet_shared::{ExitStatus, SessionId, Winsize};
 use nix::{
+    errno::Errno,
     fcntl::{FcntlArg, OFlag, fcntl},
     poll::{PollFd, PollFlags, PollTimeout, poll},
     unistd::Pid,
 };
+use serde::{Deserialize, de::IgnoredAny};
 use tokio::{
     io::{Interest, unix::AsyncFd},
     sync::oneshot,
     task::JoinHandle,
+    time::sleep,
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    child::Child,
+    child::UnwatchedProgram,
     keep::Keeper,
-    socket::{self, Room},
+    socket::{self, Descriptors, MAX_ORDER_BYTES, Room},
     wire::{Answer, FORMAT, Kept, Numbered, Order, Report},
 };
-use crate::pty::{Program, Pty, SpawnError, sys::watch};
+use crate::pty::{Program, SpawnError, sys::watch};
+
+/// How long the server waits before it asks again for what the system could not give it, and how often it does.
+const RETRY_PAUSE: Duration = Duration::from_millis(10);
+const TRIES: usize = 20;
+
+/// How often a server that ends shows that it is at it: well within the time that the keeper waits for that.
+const SIGN_OF_WORK: Duration = Duration::from_secs(2);
 
 /// A connection to the keeper. Clones stand for the same one.
 #[derive(Clone, Debug)]
@@ -43,34 +55,38 @@ struct Inner {
     waiting: Arc<Mutex<Waiting>>,
     /// The server is to make room for another one.
     leave: CancellationToken,
+    /// Whether screens are drawn.
+    draws_screens: bool,
+    /// What the last server had begun before this uptime may be what it has died of.
+    suspect_before: OnceLock<Duration>,
     /// There is no keeper any more.
     lost: CancellationToken,
     listener: JoinHandle<()>,
 }
 
 /// Who waits for an answer, and for what comes with it.
-type Asker = oneshot::Sender<(Answer, Vec<OwnedFd>)>;
+type Asker = oneshot::Sender<io::Result<(Answer, Descriptors)>>;
 
 /// Who waits for which answer. None when there will be no more answers.
 #[derive(Debug)]
 struct Waiting(Option<HashMap<u64, Asker>>);
 
-/// A session that was started, or that an earlier server has left.
+/// What a session consists of that was started, or that an earlier server has left.
 #[derive(Debug)]
 pub struct Held {
-    /// The terminal and the program on it, until that is reaped.
-    pub life: Option<Life>,
     /// The memory of its log and of its input.
     pub memory: OwnedFd,
+    /// The terminal and the program on it, until that is reaped.
+    pub life: Option<Life>,
+    /// How its screen looked.
+    pub checkpoint: Option<OwnedFd>,
 }
 
 /// A program on its terminal.
 #[derive(Debug)]
 pub struct Life {
-    /// The terminal.
-    pub pty: Pty,
-    /// The program.
-    pub child: Child,
+    /// Both of them.
+    pub program: UnwatchedProgram,
     /// Where input waits for the terminal.
     pub pipe: OwnedFd,
 }
@@ -92,12 +108,14 @@ pub struct Estate {
     /// What it wanted the next one to know.
     pub record: String,
     /// Where it listened.
-    pub listener: Option<OwnedFd>,
+    pub listener: OwnedFd,
     /// Its sessions.
     pub sessions: Vec<Left>,
+    /// Whether another server goes on if this one cannot take over all of them.
+    pub has_fallback: bool,
 }
 
-/// A session that an earlier server has left.
+/// What is known of a session that an earlier server has left.
 #[derive(Debug)]
 pub struct Left {
     /// Its name.
@@ -106,10 +124,7 @@ pub struct Left {
     pub record: String,
     /// How its program ended, if it has been reaped.
     pub exit: Option<ExitStatus>,
-    /// The session.
-    pub held: Held,
-    /// How its screen looked.
-    pub checkpoint: Option<OwnedFd>,
+    pid: i32,
 }
 
 impl Link {
@@ -120,64 +135,99 @@ impl Link {
     pub fn in_process() -> io::Result<Self> {
         let (ours, theirs) = socket::pair()?;
         thread::Builder::new().name("keeper".into()).spawn(move || keep(&theirs))?;
-        Self::begin(ours, |_| {})
+        Self::begin(ours, true)
     }
 
-    /// Says hello to the keeper at the other end of `socket`, and takes over what is kept. To be called within the runtime.
+    /// Says hello to the keeper at the other end of `socket`, and takes over what is kept. `draws_screens` is what the keeper has said
+    /// before. To be called within the runtime.
     ///
     /// # Errors
     /// When the keeper is gone, or does not understand.
-    pub async fn connect(socket: OwnedFd) -> io::Result<Connected> {
-        let kept = Arc::new(Mutex::new(Vec::new()));
-        let keep = {
-            let kept = Arc::clone(&kept);
-            move |session| kept.lock().unwrap_or_else(PoisonError::into_inner).push(session)
-        };
-        let link = Self::begin(socket, keep)?;
+    pub async fn connect(socket: OwnedFd, draws_screens: bool) -> io::Result<Connected> {
+        let link = Self::begin(socket, draws_screens)?;
         let hello = Order::Hello { format: FORMAT, version: env!("CARGO_PKG_VERSION").to_owned() };
-        let (answer, descriptors) = link.ask(hello).await?;
-        let Answer::Welcome { record, is_stored, .. } = answer else { return Err(unexpected(&answer)) };
-        let sessions = std::mem::take(&mut *kept.lock().unwrap_or_else(PoisonError::into_inner));
-        let sessions =
-            sessions.into_iter().map(|(kept, fds)| link.left(kept, fds)).collect::<io::Result<_>>()?;
-        let listener = descriptors.into_iter().next();
-        let estate = record.map(|record| Estate { record, listener, sessions });
-        Ok(Connected { link, estate, is_stored })
+        let (answer, mut descriptors) = link.ask(hello).await?;
+        let Answer::Welcome { record, is_stored, suspect_before, has_fallback, .. } = answer else {
+            return Err(unexpected(&answer));
+        };
+        // There is one welcome, so nothing was set before.
+        let _ = link.0.suspect_before.set(Duration::from_millis(suspect_before));
+        let Some(record) = record else { return Ok(Connected { link, estate: None, is_stored }) };
+        let listener = descriptors.next()?;
+        let sessions = link.left().await?;
+        Ok(Connected { link, estate: Some(Estate { record, listener, sessions, has_fallback }), is_stored })
     }
 
-    fn begin(socket: OwnedFd, kept: impl Fn((Kept, Vec<OwnedFd>)) + Send + 'static) -> io::Result<Self> {
+    fn begin(socket: OwnedFd, draws_screens: bool) -> io::Result<Self> {
         let flags = OFlag::from_bits_retain(fcntl(&socket, FcntlArg::F_GETFL)?);
         fcntl(&socket, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
         let socket = Arc::new(watch(socket, Interest::READABLE | Interest::WRITABLE)?);
         let waiting = Arc::new(Mutex::new(Waiting(Some(HashMap::new()))));
         let (leave, lost) = (CancellationToken::new(), CancellationToken::new());
-        let listening =
-            listen(Arc::clone(&socket), Arc::clone(&waiting), kept, (leave.clone(), lost.clone()));
+        let listening = listen(Arc::clone(&socket), Arc::clone(&waiting), (leave.clone(), lost.clone()));
         let listener = tokio::spawn(listening);
-        Ok(Self(Arc::new(Inner { socket, next: AtomicU64::new(1), waiting, leave, lost, listener })))
+        let next = AtomicU64::new(1);
+        Ok(Self(Arc::new(Inner {
+            socket,
+            next,
+            waiting,
+            leave,
+            draws_screens,
+            suspect_before: OnceLock::new(),
+            lost,
+            listener,
+        })))
     }
 
-    fn left(&self, kept: Kept, descriptors: Vec<OwnedFd>) -> io::Result<Left> {
-        let Kept { session, record, pid, exit, is_reaped, has_checkpoint } = kept;
-        let mut descriptors = descriptors.into_iter();
-        let memory = next(&mut descriptors)?;
-        let life = if is_reaped { None } else { Some(self.life(session.clone(), pid, &mut descriptors)?) };
-        let checkpoint = if has_checkpoint { Some(next(&mut descriptors)?) } else { None };
-        Ok(Left { session, record, exit, held: Held { life, memory }, checkpoint })
+    /// The sessions that an earlier server has left.
+    async fn left(&self) -> io::Result<Vec<Left>> {
+        let mut sessions: Vec<Left> = Vec::new();
+        loop {
+            let after = sessions.last().map(|last| last.session.clone());
+            match self.ask_patiently(|| Order::NextSession { after: after.clone() }, &[]).await? {
+                (Answer::Session(Kept { session, record, pid, exit, .. }), _) => {
+                    sessions.push(Left { session, record, exit, pid });
+                }
+                (Answer::NoSession, _) => return Ok(sessions),
+                (answer, _) => return Err(unexpected(&answer)),
+            }
+        }
     }
 
-    fn life(
+    /// Borrows what a session consists of that an earlier server has left. The keeper keeps it, whatever happens here.
+    ///
+    /// # Errors
+    /// When the system has no descriptors for it, again and again, and when there is no such session.
+    pub async fn borrow(&self, Left { session, pid, .. }: &Left) -> io::Result<Held> {
+        match self.ask_patiently(|| Order::Lend { session: session.clone() }, &[]).await? {
+            (Answer::Lent { is_reaped, has_checkpoint }, descriptors) => {
+                self.held((session, *pid), (is_reaped, has_checkpoint), descriptors)
+            }
+            (answer, _) => Err(unexpected(&answer)),
+        }
+    }
+
+    fn held(
         &self,
-        session: SessionId,
-        pid: i32,
-        descriptors: &mut impl Iterator<Item = OwnedFd>,
-    ) -> io::Result<Life> {
-        let pty = Pty::own(next(descriptors)?)?;
-        let child = Child::adopt(self.clone(), session, Pid::from_raw(pid), next(descriptors)?)?;
-        Ok(Life { pty, child, pipe: next(descriptors)? })
+        (session, pid): (&SessionId, i32),
+        (is_reaped, has_checkpoint): (bool, bool),
+        mut descriptors: Descriptors,
+    ) -> io::Result<Held> {
+        let memory = descriptors.next()?;
+        let life = if is_reaped {
+            None
+        } else {
+            let (master, pidfd, pipe) = (descriptors.next()?, descriptors.next()?, descriptors.next()?);
+            let owner = (self.clone(), session.clone());
+            let program = UnwatchedProgram::new(owner, Pid::from_raw(pid), master, pidfd);
+            Some(Life { program, pipe })
+        };
+        let checkpoint = has_checkpoint.then(|| descriptors.next()).transpose()?;
+        Ok(Held { memory, life, checkpoint })
     }
 
-    /// Starts a program on a terminal, and has the keeper keep a text of its session's from the first moment on.
+    /// Starts a program on a terminal, and has the keeper keep a text of its session's from the first moment on. Whoever makes nothing
+    /// of it, also after an error, has to have the session [forgotten](Self::forget).
     ///
     /// # Errors
     /// When it cannot be started.
@@ -190,18 +240,17 @@ impl Link {
         record: String,
     ) -> Result<Held, SpawnError> {
         let start = Order::Start { session: session.clone(), program: program.into(), size, tail, record };
-        match self.ask(start).await.map_err(SpawnError::Open)? {
-            (Answer::Started { pid }, mut descriptors) => {
-                // The memory stands between what belongs to the program.
-                let held = (|| {
-                    let memory = (descriptors.len() == 4).then(|| descriptors.remove(2));
-                    let life = self.life(session.clone(), pid, &mut descriptors.into_iter())?;
-                    Ok(Held { life: Some(life), memory: memory.ok_or(io::ErrorKind::InvalidData)? })
-                })();
-                held.map_err(SpawnError::Open)
+        let started =
+            self.ask(start).await.map_err(|error| match error.raw_os_error().map(Errno::from_raw) {
+                Some(Errno::EMSGSIZE) => SpawnError::TooLarge,
+                _ => SpawnError::opening(error),
+            });
+        match started? {
+            (Answer::Started { pid }, descriptors) => {
+                self.held((session, pid), (false, false), descriptors).map_err(SpawnError::opening)
             }
             (Answer::NotStarted(failure), _) => Err(failure.into_error(program)),
-            (answer, _) => Err(SpawnError::Open(unexpected(&answer))),
+            (answer, _) => Err(SpawnError::opening(unexpected(&answer))),
         }
     }
 
@@ -213,12 +262,25 @@ impl Link {
         }
     }
 
-    /// Has the keeper keep a text of the server's own, and its listening socket, and waits until it does.
+    /// Has the keeper keep a text of the server's own, that of its link, and its listening socket, and waits until it does.
     ///
     /// # Errors
-    /// When the keeper is gone.
-    pub async fn serving(&self, record: String, listener: BorrowedFd<'_>) -> io::Result<()> {
-        match self.ask_with(Order::Serving { record }, &[listener]).await? {
+    /// When the keeper is gone, or cannot keep it, again and again.
+    pub async fn serving(&self, record: &str, link: &str, listener: BorrowedFd<'_>) -> io::Result<()> {
+        self.keep_serving(record, link, &[listener]).await
+    }
+
+    /// Has the keeper keep another text of the server's own, and waits until it does.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn serving_still(&self, record: &str) -> io::Result<()> {
+        self.keep_serving(record, "", &[]).await
+    }
+
+    async fn keep_serving(&self, record: &str, link: &str, listener: &[BorrowedFd<'_>]) -> io::Result<()> {
+        let order = || Order::Serving { record: record.to_owned(), link: link.to_owned() };
+        match self.ask_patiently(order, listener).await? {
             (Answer::Kept, _) => Ok(()),
             (answer, _) => Err(unexpected(&answer)),
         }
@@ -232,25 +294,58 @@ impl Link {
         self.order(Order::Record { session: session.clone(), record }, &[]).await
     }
 
-    /// Has the keeper keep how a session's screen looks.
+    /// Has the keeper keep how a session's screen looks, and waits until it does.
     ///
     /// # Errors
     /// When the keeper is gone, or there is no memory.
     pub async fn checkpoint(&self, session: &SessionId, checkpoint: &[&[u8]]) -> io::Result<()> {
         let file = super::memory("limpet-screen", checkpoint)?;
-        self.order(Order::Checkpoint { session: session.clone() }, &[file.as_fd()]).await
+        match self.ask_with(Order::Checkpoint { session: session.clone() }, &[file.as_fd()]).await? {
+            (Answer::Kept, _) => Ok(()),
+            (answer, _) => Err(unexpected(&answer)),
+        }
     }
 
     /// Has the keeper close all that it keeps of a session.
     pub async fn forget(&self, session: &SessionId) {
-        // When the keeper is gone, so is what it kept.
-        let _ = self.order(Order::Forget { session: session.clone() }, &[]).await;
+        self.order_patiently(|| Order::Forget { session: session.clone() }).await;
+    }
+
+    /// Tells the keeper that this server is at work on what it was asked for.
+    pub async fn progress(&self) {
+        // When the keeper is gone, nobody waits for it.
+        let _ = self.order(Order::Progress, &[]).await;
+    }
+
+    /// Tells the keeper again and again that this server is at work.
+    pub async fn keep_showing_progress(&self) -> Infallible {
+        loop {
+            self.progress().await;
+            sleep(SIGN_OF_WORK).await;
+        }
+    }
+
+    /// Tells the keeper that this server has served a request.
+    pub async fn answered(&self) {
+        // When the keeper is gone, nobody waits for it.
+        let _ = self.order(Order::Answered, &[]).await;
+    }
+
+    /// Whether sessions' screens are drawn. They are not after servers have crashed again and again.
+    #[must_use]
+    pub fn draws_screens(&self) -> bool {
+        self.0.draws_screens
+    }
+
+    /// The [`uptime`](super::uptime) before which the last server had begun what it may have died of.
+    #[must_use]
+    pub fn suspect_before(&self) -> Duration {
+        self.0.suspect_before.get().copied().unwrap_or_default()
     }
 
     /// Has everything end with this server.
     pub async fn end(&self) {
-        // When the keeper is gone, everything is over.
-        let _ = self.order(Order::End, &[]).await;
+        self.order_patiently(|| Order::End).await;
     }
 
     /// Waits until the server is to make room for another one.
@@ -267,15 +362,42 @@ impl Link {
         self.send(&Numbered { number: 0, what: order }, descriptors).await
     }
 
-    async fn ask(&self, order: Order) -> io::Result<(Answer, Vec<OwnedFd>)> {
+    /// Gives an order that has to be carried out. When the keeper is gone, so is all that it is about.
+    async fn order_patiently(&self, order: impl Fn() -> Order) {
+        while let Err(error) = self.order(order(), &[]).await {
+            if !socket::is_transient(&error) {
+                break;
+            }
+            sleep(RETRY_PAUSE).await;
+        }
+    }
+
+    /// Asks again when the system is short of something, for a while.
+    async fn ask_patiently(
+        &self,
+        order: impl Fn() -> Order,
+        descriptors: &[BorrowedFd<'_>],
+    ) -> io::Result<(Answer, Descriptors)> {
+        for _ in 1..TRIES {
+            match self.ask_with(order(), descriptors).await {
+                Err(error) if socket::is_transient(&error) => {}
+                answered => return answered,
+            }
+            sleep(RETRY_PAUSE).await;
+        }
+        self.ask_with(order(), descriptors).await
+    }
+
+    async fn ask(&self, order: Order) -> io::Result<(Answer, Descriptors)> {
         self.ask_with(order, &[]).await
     }
 
+    /// Asks, and gives what is answered. Neither a failure nor an answer whose descriptors got lost is one.
     async fn ask_with(
         &self,
         order: Order,
         descriptors: &[BorrowedFd<'_>],
-    ) -> io::Result<(Answer, Vec<OwnedFd>)> {
+    ) -> io::Result<(Answer, Descriptors)> {
         let number = self.0.next.fetch_add(1, Ordering::Relaxed);
         let (sender, answer) = oneshot::channel();
         match &mut lock(&self.0.waiting).0 {
@@ -287,11 +409,21 @@ impl Link {
             waiting.remove(&number);
             return Err(error);
         }
-        answer.await.map_err(|_| gone())
+        let (answer, descriptors) = answer.await.map_err(|_| gone())??;
+        descriptors.check()?;
+        match answer {
+            Answer::Failed { errno: Some(errno), .. } => Err(io::Error::from_raw_os_error(errno)),
+            Answer::Failed { errno: None, message } => Err(io::Error::other(message)),
+            answer => Ok((answer, descriptors)),
+        }
     }
 
     async fn send(&self, message: &Numbered<Order>, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
-        let write = |socket: &OwnedFd| socket::send(socket.as_fd(), message, descriptors);
+        let text = serde_json::to_vec(message)?;
+        if text.len() > MAX_ORDER_BYTES {
+            return Err(Errno::EMSGSIZE.into());
+        }
+        let write = |socket: &OwnedFd| socket::send_text(socket.as_fd(), &text, descriptors);
         self.0.socket.async_io(Interest::WRITABLE, write).await
     }
 }
@@ -302,35 +434,52 @@ impl Drop for Inner {
     }
 }
 
-/// Takes in what the keeper says, until it is gone.
+/// Takes in what the keeper says, until it is gone. What cannot be received or understood fails who waits for it, and nobody else.
 async fn listen(
     socket: Arc<AsyncFd<OwnedFd>>,
     waiting: Arc<Mutex<Waiting>>,
-    kept: impl Fn((Kept, Vec<OwnedFd>)),
     (leave, lost): (CancellationToken, CancellationToken),
 ) {
     let mut room = Room::new();
+    let answered = |number, answer| {
+        let asker = lock(&waiting).0.as_mut().and_then(|waiting| waiting.remove(&number));
+        // Who does not wait any more lets go of what it would have got.
+        drop(asker.map(|asker| asker.send(answer)));
+    };
     loop {
-        let read = |socket: &OwnedFd| socket::receive::<Numbered<Report>>(socket.as_fd(), &mut room);
+        let read = |socket: &OwnedFd| socket::receive::<Numbered<Understood>>(socket.as_fd(), &mut room);
         match socket.async_io(Interest::READABLE, read).await {
-            Ok(Some((Numbered { number, what: Report::Answer(answer) }, descriptors))) => {
-                let asker = lock(&waiting).0.as_mut().and_then(|waiting| waiting.remove(&number));
-                // Who does not wait any more lets go of what it would have got.
-                drop(asker.map(|asker| asker.send((answer, descriptors))));
-            }
-            Ok(Some((Numbered { what: Report::Kept(session), .. }, descriptors))) => {
-                kept((session, descriptors));
-            }
-            Ok(Some((Numbered { what: Report::Leave, .. }, _))) => leave.cancel(),
+            Ok(Some((Numbered { number, what }, descriptors))) => match what {
+                Understood::Report(Report::Answer(answer)) => answered(number, Ok((answer, descriptors))),
+                Understood::Report(Report::Leave) => leave.cancel(),
+                // It was for the beginning.
+                Understood::Report(Report::Launch(_)) => {}
+                Understood::Other(_) => {
+                    tracing::error!(number, "could not understand the keeper");
+                    answered(number, Err(io::ErrorKind::InvalidData.into()));
+                }
+            },
             Ok(None) => break,
+            Err(error) if error.kind() == io::ErrorKind::InvalidData || socket::is_transient(&error) => {
+                tracing::error!(%error, "could not receive what the keeper says");
+                sleep(RETRY_PAUSE).await;
+            }
             Err(error) => {
-                tracing::error!(%error, "could not understand the keeper");
+                tracing::error!(%error, "lost the connection to the keeper");
                 break;
             }
         }
     }
     lock(&waiting).0 = None;
     lost.cancel();
+}
+
+/// What the keeper says, or something that this version does not know.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Understood {
+    Report(Report),
+    Other(IgnoredAny),
 }
 
 /// A keeper that serves one server, and ends with it.
@@ -341,8 +490,12 @@ fn keep(server: &OwnedFd) {
         let speaks = poll(&mut fds, PollTimeout::NONE).is_ok() && fds[0].any().unwrap_or(false);
         keeper.reap_dying();
         if speaks {
-            let Ok(Some((message, descriptors))) = socket::receive(server.as_fd(), &mut room) else { break };
-            if let Err(error) = keeper.obey(message, descriptors, server.as_fd()) {
+            let heard = match socket::receive(server.as_fd(), &mut room) {
+                Ok(Some((message, descriptors))) => keeper.obey(message, descriptors, server.as_fd()),
+                Ok(None) => break,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = heard {
                 tracing::error!(%error, "could not answer the server");
             }
         }
@@ -357,12 +510,6 @@ fn readable(fd: BorrowedFd<'_>) -> PollFd<'_> {
 fn lock(waiting: &Mutex<Waiting>) -> std::sync::MutexGuard<'_, Waiting> {
     // Nothing under this lock panics half-way through a change.
     waiting.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn next(descriptors: &mut impl Iterator<Item = OwnedFd>) -> io::Result<OwnedFd> {
-    descriptors
-        .next()
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the keeper left out a descriptor"))
 }
 
 fn gone() -> io::Error {

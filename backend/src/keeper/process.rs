@@ -29,6 +29,11 @@ pub(super) enum Process {
 }
 
 impl Process {
+    /// Whether it is the child of this process with that number.
+    pub(super) fn is_child(&self, pid: Pid) -> bool {
+        matches!(self, Self::Own(child) if child.id().cast_signed() == pid.as_raw())
+    }
+
     /// A descriptor that stands for it.
     pub(super) fn pidfd(&self) -> io::Result<OwnedFd> {
         match self {

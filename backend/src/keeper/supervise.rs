@@ -9,13 +9,14 @@
 //!                      another one is started ─▶ greeted: the old one is asked to leave
 //! ```
 
+mod crashes;
 mod upgrade;
 
 use std::{
     io,
     os::{
         fd::{AsFd, BorrowedFd},
-        unix::{net::UnixListener, process::ExitStatusExt},
+        unix::process::ExitStatusExt,
     },
     path::Path,
     process::ExitStatus,
@@ -32,14 +33,18 @@ use nix::{
 };
 use sd_notify::NotifyState;
 
-use self::upgrade::{Stage, Upgrade};
+use self::{
+    crashes::Crashes,
+    upgrade::{Stage, TAKING_OVER, Upgrade},
+};
 use super::{
-    binary::{Binary, Server},
-    control,
+    binary::{Binary, Reached, Server},
+    control::{self, Command, Control, Outcome, Request},
     keep::Keeper,
+    orphans,
     socket::{self, Room},
-    store,
-    wire::{FORMAT, Numbered, Order},
+    store, uptime,
+    wire::{FORMAT, Launch, Numbered, Order},
 };
 
 /// A server that served for so long is worth being started again at once.
@@ -49,10 +54,21 @@ const STABLE: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
+/// How long a server that was asked to end may show no sign that it is at it.
+const REACTION: Duration = Duration::from_secs(10);
+
+/// A server that is killed after less than this at one thing was not killed for that.
+const HARDLY_BEGUN: Duration = Duration::from_millis(500);
+
+/// The exit code when all has not ended in good order, and no other one says what was wrong.
+const LOST: u8 = 1;
+
 /// The keeper's process.
 pub(super) struct Supervisor {
     keeper: Keeper,
     binary: Binary,
+    /// The token that somebody has chosen, for servers to know it.
+    token: Option<String>,
     server: Option<Server>,
     /// The version that the server has told.
     version: String,
@@ -60,6 +76,9 @@ pub(super) struct Supervisor {
     /// When to start a server again.
     again_at: Option<Instant>,
     failures: u32,
+    crashes: Crashes,
+    /// The uptime before which the last server had begun what it may have died of.
+    suspect_before: Duration,
     /// Whether somebody has asked for the end.
     is_ending: bool,
     room: Room,
@@ -68,33 +87,35 @@ pub(super) struct Supervisor {
 /// What there is to do.
 enum Event {
     Signal(Signal),
-    Control,
     /// The server has something to say, or has ended.
     Server,
     /// The same of the one that is to take its place.
     New,
-    /// Something that was waited for in vain, or a killed program that has ended.
+    /// Something that is looked at each time, as whoever wants something.
     Other,
 }
 
 impl Supervisor {
-    pub(super) fn new(mut keeper: Keeper, path: &Path) -> io::Result<Self> {
+    pub(super) fn new(mut keeper: Keeper, path: &Path, token: Option<String>) -> io::Result<Self> {
         if let Some(mut old) = keeper.take_old_server() {
             // It has lost its keeper, and is about to end by itself. Two at a time would both own what is kept.
             old.kill()?;
             old.wait()?;
         }
         let binary = Binary::at(path)?;
-        let server = binary.start()?;
+        let server = binary.start(Launch { token: token.clone(), ..Launch::default() })?;
         keeper.store_server(server.pidfd.as_fd());
         Ok(Self {
             keeper,
             binary,
+            token,
             server: Some(server),
             version: String::new(),
             upgrade: None,
             again_at: None,
             failures: 0,
+            crashes: Crashes::default(),
+            suspect_before: Duration::ZERO,
             is_ending: false,
             room: Room::new(),
         })
@@ -103,37 +124,38 @@ impl Supervisor {
     /// Keeps until all is over, and gives the code to end with.
     pub(super) fn run(mut self, signals: SigSet) -> io::Result<u8> {
         let signals = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
-        let control = control::listen().inspect_err(|error| {
-            tracing::warn!(%error, "could not listen for `limpet upgrade`; SIGUSR2 does the same");
-        });
-        let control = control.ok();
+        let mut control = Control::listen();
         loop {
-            for event in self.wait(&signals, control.as_ref())? {
+            for event in self.wait(&signals, &control)? {
                 match event {
                     Event::Signal(Signal::SIGUSR2) => self.begin_upgrade(None),
+                    // Who has ended is looked for below.
+                    Event::Signal(Signal::SIGCHLD) => {}
                     Event::Signal(signal) => self.ask_to_end(signal),
-                    Event::Control => self.accept(control.as_ref()),
                     Event::Server => self.hear_server(),
                     Event::New => self.hear_new(),
                     Event::Other => self.keeper.reap_dying(),
                 }
+            }
+            for asked in control.hear() {
+                self.answer(asked);
             }
             self.mind_the_time();
             if let Some(status) = self.server_ended()
                 && let Some(code) = self.go_on(status)
             {
                 self.server = None;
+                self.upgrade = None;
                 self.keeper.end();
                 return Ok(code);
             }
+            self.reap_orphans();
         }
     }
 
-    fn wait(&self, signals: &SignalFd, control: Option<&UnixListener>) -> io::Result<Vec<Event>> {
+    fn wait(&self, signals: &SignalFd, control: &Control) -> io::Result<Vec<Event>> {
         let mut sources: Vec<(BorrowedFd<'_>, fn() -> Event)> = vec![(signals.as_fd(), || Event::Other)];
-        if let Some(control) = control {
-            sources.push((control.as_fd(), || Event::Control));
-        }
+        sources.extend(control.sources().map(|fd| (fd, (|| Event::Other) as fn() -> Event)));
         if let Some(server) = &self.server {
             if !server.has_hung_up {
                 sources.push((server.socket.as_fd(), || Event::Server));
@@ -146,7 +168,7 @@ impl Supervisor {
         sources.extend(self.keeper.dying().map(|pidfd| (pidfd, (|| Event::Other) as fn() -> Event)));
         let mut fds: Vec<PollFd<'_>> =
             sources.iter().map(|(fd, _)| PollFd::new(*fd, PollFlags::POLLIN)).collect();
-        match poll(&mut fds, self.timeout()) {
+        match poll(&mut fds, self.timeout(control)) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(error) => return Err(error.into()),
         }
@@ -160,34 +182,73 @@ impl Supervisor {
     }
 
     /// How long nothing can happen by itself.
-    fn timeout(&self) -> PollTimeout {
-        let deadlines = [self.again_at, self.upgrade.as_ref().map(|upgrade| upgrade.deadline)];
+    fn timeout(&self, control: &Control) -> PollTimeout {
+        let upgrade = self.upgrade.as_ref().and_then(Upgrade::deadline);
+        let server = self.server.as_ref().and_then(Server::deadline);
+        let deadlines = [self.again_at, upgrade, server, control.deadline()];
         let Some(next) = deadlines.into_iter().flatten().min() else { return PollTimeout::NONE };
         let left = next.saturating_duration_since(Instant::now()) + Duration::from_millis(1);
         PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
     }
 
-    /// It is the server from here on.
-    fn serve_by(&mut self, server: Server) {
+    /// It is the server from here on, and is to go on with what an earlier one has left.
+    fn serve_by(&mut self, mut server: Server) {
+        server.expect_within(TAKING_OVER);
         self.keeper.store_server(server.pidfd.as_fd());
         self.server = Some(server);
     }
 
-    fn ask_to_end(&mut self, signal: Signal) {
-        self.is_ending = true;
-        store::tell(&NotifyState::Stopping);
-        match &self.server {
-            Some(server) => server.signal(if signal == Signal::SIGHUP { Signal::SIGTERM } else { signal }),
-            None => self.again_at = Some(Instant::now()),
-        }
+    /// What a server is to begin with that is started now.
+    fn launch(&self) -> Launch {
+        Launch { token: self.token.clone(), is_without_screens: self.crashes.are_too_many(Instant::now()) }
     }
 
-    fn accept(&mut self, control: Option<&UnixListener>) {
-        let accepted = control.map(control::accept);
-        match accepted {
-            Some(Ok(Some(stream))) => self.begin_upgrade(Some(stream)),
-            Some(Err(error)) => tracing::debug!(%error, "could not hear who connected"),
-            Some(Ok(None)) | None => {}
+    fn ask_to_end(&mut self, signal: Signal) {
+        store::tell(&NotifyState::Stopping);
+        if self.upgrade.as_ref().is_some_and(|upgrade| matches!(upgrade.stage, Stage::Started(_))) {
+            self.fail_upgrade("limpet is to end");
+        }
+        match &mut self.server {
+            Some(server) => {
+                if !self.is_ending {
+                    // What was expected before does not count any more.
+                    server.done();
+                    server.expect_within(REACTION);
+                }
+                server.signal(if signal == Signal::SIGHUP { Signal::SIGTERM } else { signal });
+            }
+            None => {
+                tracing::error!("there is no server that could end sessions in good order; the keeper does");
+            }
+        }
+        self.is_ending = true;
+    }
+
+    /// Reaps processes that nobody else does.
+    fn reap_orphans(&self) {
+        let new = self.upgrade.as_ref().and_then(Upgrade::new_server);
+        let servers = [self.server.as_ref(), new];
+        orphans::reap(|pid| {
+            self.keeper.is_parent_of(pid) || servers.iter().flatten().any(|server| server.pid() == pid)
+        });
+    }
+
+    fn answer(&mut self, Request { command, stream, is_from_session }: Request) {
+        match command {
+            Command::Upgrade => self.begin_upgrade(Some(stream)),
+            Command::Link if is_from_session => control::answer(
+                stream,
+                &Outcome::refused(
+                    "limpet's own terminals cannot print its link, since it would make an owner of every guest who can type; run this in another terminal",
+                ),
+            ),
+            Command::Link => control::answer(
+                stream,
+                &self.keeper.link().map_or_else(
+                    || Outcome::refused("limpet is still starting; try again"),
+                    |link| Outcome { is_done: true, message: link.to_owned() },
+                ),
+            ),
         }
     }
 
@@ -196,20 +257,29 @@ impl Supervisor {
         match socket::receive::<Numbered<Order>>(server.socket.as_fd(), &mut self.room) {
             Ok(Some((message, descriptors))) => {
                 let number = message.number;
+                server.heard();
                 let heard = match &message.what {
                     Order::Hello { format, version } => {
                         self.version.clone_from(version);
                         if *format > FORMAT {
                             tracing::warn!(format, ours = FORMAT, "the server is newer than its keeper");
                         }
-                        self.keeper.welcome(number, server.socket.as_fd())
+                        self.keeper.welcome((server.socket.as_fd(), number), self.suspect_before, false)
                     }
                     Order::End => {
                         server.ends = true;
                         Ok(())
                     }
+                    Order::Progress => Ok(()),
+                    Order::Answered => {
+                        server.reached = Reached::Answered;
+                        if !self.is_ending {
+                            server.done();
+                        }
+                        Ok(())
+                    }
                     Order::Serving { .. } => {
-                        server.is_serving = true;
+                        server.reached = Reached::Serving;
                         store::tell(&NotifyState::Ready);
                         self.keeper.obey(message, descriptors, server.socket.as_fd())
                     }
@@ -220,6 +290,8 @@ impl Supervisor {
                 }
             }
             Ok(None) => server.hung_up(),
+            // It has ended without having read all that it was told. What it has said itself still comes.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {}
             Err(error) => tracing::error!(%error, "could not understand the server"),
         }
         self.finish_upgrade();
@@ -227,22 +299,36 @@ impl Supervisor {
 
     fn mind_the_time(&mut self) {
         let now = Instant::now();
-        if let Some(upgrade) = self.upgrade.as_ref().filter(|upgrade| now >= upgrade.deadline) {
-            match (&upgrade.stage, &self.server) {
-                (Stage::Started(_), _) => self.fail_upgrade("the new server did not say that it is there"),
-                (_, Some(server)) => server.signal(Signal::SIGKILL),
-                _ => {}
+        if self.upgrade.as_ref().and_then(Upgrade::deadline).is_some_and(|deadline| now >= deadline) {
+            match self.upgrade.as_ref().map(|upgrade| &upgrade.stage) {
+                Some(Stage::Started(_)) => self.fail_upgrade("the new server did not say that it is there"),
+                _ => self.kill_server("the server did not leave when it was asked to"),
             }
+        }
+        if self.server.as_ref().and_then(Server::deadline).is_some_and(|deadline| now >= deadline) {
+            self.kill_server("the server does not react");
         }
         if self.server.is_none() && !self.is_ending && self.again_at.is_some_and(|at| now >= at) {
             self.again_at = None;
-            match self.binary.start() {
+            match self.binary.start(self.launch()) {
                 Ok(server) => self.serve_by(server),
                 Err(error) => {
                     tracing::error!(%error, "could not start the server again");
                     self.pause();
                 }
             }
+        }
+    }
+
+    fn kill_server(&mut self, why: &str) {
+        if let Some(server) = &mut self.server {
+            tracing::error!("{why}; it is killed");
+            server.signal(Signal::SIGKILL);
+            // Only once.
+            server.done();
+        }
+        if let Some(upgrade) = &mut self.upgrade {
+            upgrade.deadline = None;
         }
     }
 
@@ -268,13 +354,15 @@ impl Supervisor {
     /// The server has ended. Gives the code to end with, if all is over.
     fn go_on(&mut self, status: ExitStatus) -> Option<u8> {
         let server = self.server.take();
-        let (is_over, was_serving) =
-            server.as_ref().map_or((true, false), |server| (server.ends, server.is_serving));
+        let ends = server.as_ref().is_some_and(|server| server.ends);
         // Before it ever served there is nothing to hold on to, and it has said itself what is wrong.
-        if is_over || self.is_ending || !self.keeper.has_served() {
-            let signalled = || status.signal().map_or(1, |signal| 128 + signal);
-            return Some(u8::try_from(status.code().unwrap_or_else(signalled)).unwrap_or(1));
+        if ends || self.is_ending || !self.keeper.has_served() {
+            if !ends && let Some(signal) = status.signal() {
+                tracing::error!(signal, "the server was killed before all had ended in good order");
+            }
+            return Some(exit_code(ends, status));
         }
+        self.suspect_before = suspect_before(status);
         if self.upgrade.as_ref().is_some_and(|upgrade| matches!(upgrade.stage, Stage::Leaving { .. })) {
             self.take_over();
             return None;
@@ -284,11 +372,48 @@ impl Supervisor {
         } else {
             tracing::error!(%status, sessions = self.keeper.sessions(), "the server ended unasked; it is started again");
         }
-        if was_serving && server.is_some_and(|server| server.since.elapsed() >= STABLE) {
-            self.failures = 0;
+        if let Some(server) = server {
+            self.note_death(&server, status);
         }
         self.pause();
         None
+    }
+
+    fn note_death(&mut self, server: &Server, status: ExitStatus) {
+        if server.reached >= Reached::Serving && server.since.elapsed() >= STABLE {
+            self.failures = 0;
+        }
+        let now = Instant::now();
+        // One that served and was killed from outside has done nothing wrong, for all that is known.
+        if server.reached < Reached::Serving || status.signal() != Some(Signal::SIGKILL as i32) {
+            self.crashes.note(now);
+        }
+        if self.crashes.are_too_many(now) {
+            tracing::error!(
+                "the server keeps crashing; the next one draws no session's screen. Output goes on, and `limpet upgrade` \
+                 has screens drawn again"
+            );
+        }
+    }
+}
+
+/// The uptime before which a server must have begun what it has died of. One that was killed from outside may have hung, or run out of
+/// memory; but not at what it had hardly begun.
+fn suspect_before(status: ExitStatus) -> Duration {
+    match (status.code(), status.signal()) {
+        (Some(0), _) => Duration::ZERO,
+        (_, Some(signal)) if signal == Signal::SIGKILL as i32 => uptime().saturating_sub(HARDLY_BEGUN),
+        _ => Duration::MAX,
+    }
+}
+
+/// The code to end with after the last server has ended: its own if it says that something is wrong, and 0 only if all has ended in
+/// good order because somebody asked for that. It does not depend on who noticed what first.
+fn exit_code(ends: bool, status: ExitStatus) -> u8 {
+    match status.code() {
+        Some(0) if ends => 0,
+        Some(code @ 1..) => u8::try_from(code).unwrap_or(LOST),
+        _ => LOST,
     }
 }
 
@@ -303,6 +428,8 @@ fn has_more(socket: BorrowedFd<'_>) -> bool {
 fn is_at_end(socket: BorrowedFd<'_>) -> bool {
     use nix::sys::socket::{MsgFlags, recv};
     use std::os::fd::AsRawFd;
-    let peeked = recv(socket.as_raw_fd(), &mut [0], MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT);
+    let peek = || recv(socket.as_raw_fd(), &mut [0], MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT);
+    // The kernel tells once that the other end has not read everything, and goes on with what it has said.
+    let peeked = peek().or_else(|error| if error == Errno::ECONNRESET { peek() } else { Err(error) });
     !matches!(peeked, Ok(1..))
 }

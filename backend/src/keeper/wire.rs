@@ -3,9 +3,10 @@
 //! They need not be of one version: a keeper outlives upgrades of the server. So this is versioned by [`FORMAT`], fields are only
 //! added, and what is added has a default. Descriptors travel beside the messages, in the order that each message names.
 
-use std::{collections::BTreeMap, ffi::OsString, io, os::unix::ffi::OsStringExt, path::PathBuf};
+use std::{collections::BTreeMap, ffi::OsString, fmt, io, os::unix::ffi::OsStringExt, path::PathBuf};
 
 use limpet_shared::{ExitStatus, SessionId, Winsize};
+use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 
 use crate::pty::{Program, SpawnError};
@@ -24,10 +25,20 @@ pub(super) struct Numbered<T> {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Order {
-    /// First of all: it is there. What is kept follows as its answer, once it is the only server.
+    /// First of all: it is there. Answered by [`Answer::Welcome`], once it is the only server.
     Hello { format: u32, version: String },
-    /// It serves. Keep this text for the next one, and the listening socket, if that comes with it. Answered by [`Answer::Kept`].
-    Serving { record: String },
+    /// Tell of the first session that an earlier server has left, or of the next one after this. Answered by [`Answer::Session`] or
+    /// [`Answer::NoSession`].
+    NextSession { after: Option<SessionId> },
+    /// Pass what a session consists of. Answered by [`Answer::Lent`]; it may be asked for again if that does not arrive.
+    Lend { session: SessionId },
+    /// It serves. Keep this text for the next one, that of the link for who asks for it, and the listening socket, if that comes with it.
+    /// Answered by [`Answer::Kept`].
+    Serving {
+        record: String,
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        link: String,
+    },
     /// Start a program on a terminal, make memory for its output, and keep this text of its session. Answered by [`Answer::Started`].
     Start {
         session: SessionId,
@@ -41,12 +52,17 @@ pub(super) enum Order {
     Reap { session: SessionId },
     /// Keep this text of a session for the next server.
     Record { session: SessionId, record: String },
-    /// Keep what comes with it, instead of the last one: how a session's screen looked, at an offset that it tells itself.
+    /// Keep what comes with it, instead of the last one: how a session's screen looked, at an offset that it tells itself. Answered by
+    /// [`Answer::Kept`].
     Checkpoint { session: SessionId },
     /// Close all that is kept of a session. A program that still runs is killed.
     Forget { session: SessionId },
     /// It ends for good, and so does everything.
     End,
+    /// It is still at work on what it was asked for: taking over, or ending.
+    Progress,
+    /// It has served a request since it says that it serves.
+    Answered,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
@@ -54,29 +70,58 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(value: &u64) -> bool {
+    *value == 0
+}
+
 /// What the keeper says.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Report {
+    /// What a server is started with. Sent before it says hello.
+    Launch(Launch),
     /// What an order has come to.
     Answer(Answer),
-    /// Something that is kept of an earlier server.
-    Kept(Kept),
     /// Another server is about to go on: part from viewers, and end.
     Leave,
+}
+
+/// What a server is started with, beside arguments and environment, which others can see.
+#[derive(Default, Serialize, Deserialize)]
+pub struct Launch {
+    /// The token that somebody has chosen by `LIMPET_TOKEN`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// Whether no session's screen is drawn, because servers that did so kept crashing.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_without_screens: bool,
+}
+
+impl fmt::Debug for Launch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The token is nobody else's business.
+        f.debug_struct("Launch").field("is_without_screens", &self.is_without_screens).finish_non_exhaustive()
+    }
 }
 
 /// What an order has come to.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Answer {
-    /// Everything that is kept has been told. With the text of the last server, if there was one, comes its listening socket.
+    /// With the text of the last server, if there was one, comes its listening socket.
     Welcome {
         format: u32,
         record: Option<String>,
         /// Whether what is kept outlives the keeper.
         #[serde(default, skip_serializing_if = "is_false")]
         is_stored: bool,
+        /// Milliseconds of uptime: what the last server had begun before may be what it has died of. 0 if it did not die.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        suspect_before: u64,
+        /// Whether another server goes on if this one cannot take over all that is kept.
+        #[serde(default, skip_serializing_if = "is_false")]
+        has_fallback: bool,
     },
     /// It is kept.
     Kept,
@@ -86,10 +131,18 @@ pub(super) enum Answer {
     NotStarted(Failure),
     /// The program has ended so. Nothing if it still runs, and as long as somebody else has yet to reap it.
     Reaped { exit: Option<ExitStatus> },
+    /// A session that is kept.
+    Session(Kept),
+    /// There is no such session.
+    NoSession,
+    /// With it come: memory, then, while the program is not reaped, master side, pidfd and pipe, and at the end the checkpoint if there
+    /// is one.
+    Lent { is_reaped: bool, has_checkpoint: bool },
+    /// It could not be done. Nothing has changed.
+    Failed { errno: Option<i32>, message: String },
 }
 
-/// A session that an earlier server has left. With it come: memory, then, while the program is not reaped, master side, pidfd and
-/// pipe, and at the end the checkpoint if there is one.
+/// A session that an earlier server has left.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Kept {
     pub(super) session: SessionId,
@@ -130,6 +183,7 @@ pub(super) struct Failure {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum FailureKind {
+    Exhausted,
     Open,
     Cwd,
     Exec,
@@ -182,6 +236,10 @@ impl Start {
 impl From<SpawnError> for Failure {
     fn from(error: SpawnError) -> Self {
         let (what, source) = match error {
+            SpawnError::Exhausted(message) => {
+                return Self { what: FailureKind::Exhausted, errno: None, message };
+            }
+            SpawnError::TooLarge => (FailureKind::Open, Errno::E2BIG.into()),
             SpawnError::Open(source) => (FailureKind::Open, source),
             SpawnError::Cwd { source, .. } => (FailureKind::Cwd, source),
             SpawnError::Exec { source, .. } => (FailureKind::Exec, source),
@@ -190,14 +248,25 @@ impl From<SpawnError> for Failure {
     }
 }
 
+impl Answer {
+    /// What is answered when something could not be done.
+    pub(super) fn failed(error: &io::Error) -> Self {
+        Self::Failed { errno: error.raw_os_error(), message: error.to_string() }
+    }
+}
+
 impl Failure {
     /// The error that it was for who asked to start `program`.
     pub(super) fn into_error(self, program: &Program) -> SpawnError {
-        let source = self.errno.map_or_else(|| io::Error::other(self.message), io::Error::from_raw_os_error);
-        match self.what {
-            FailureKind::Open => SpawnError::Open(source),
-            FailureKind::Cwd => SpawnError::Cwd { cwd: program.cwd.clone().unwrap_or_default(), source },
-            FailureKind::Exec => SpawnError::Exec { file: PathBuf::from(&program.file), source },
+        let Self { what, errno, message } = self;
+        let source = || errno.map_or_else(|| io::Error::other(message.clone()), io::Error::from_raw_os_error);
+        match what {
+            FailureKind::Exhausted => SpawnError::Exhausted(message),
+            FailureKind::Open => SpawnError::Open(source()),
+            FailureKind::Cwd => {
+                SpawnError::Cwd { cwd: program.cwd.clone().unwrap_or_default(), source: source() }
+            }
+            FailureKind::Exec => SpawnError::Exec { file: PathBuf::from(&program.file), source: source() },
         }
     }
 }
@@ -225,24 +294,38 @@ mod tests {
         for line in [
             r#"{"number":1,"what":{"hello":{"format":1,"version":"0.1.0"}}}"#,
             r#"{"number":0,"what":{"serving":{"record":"text"}}}"#,
+            r#"{"number":0,"what":{"serving":{"record":"text","link":"text"}}}"#,
+            r#"{"number":2,"what":{"next-session":{"after":null}}}"#,
+            r#"{"number":3,"what":{"next-session":{"after":"a"}}}"#,
+            r#"{"number":4,"what":{"lend":{"session":"a"}}}"#,
             r#"{"number":2,"what":{"start":{"session":"a","program":{"file":"sh","argv0":[45,255],"args":["-c","x"],"cwd":"/tmp","env":{"A":"b"}},"size":{"cols":80,"rows":24},"tail":4194304}}}"#,
             r#"{"number":2,"what":{"start":{"session":"a","program":{"file":"sh","argv0":"sh","args":[],"cwd":null,"env":{}},"size":{"cols":80,"rows":24},"tail":0,"record":"text"}}}"#,
             r#"{"number":3,"what":{"reap":{"session":"a"}}}"#,
             r#"{"number":0,"what":{"record":{"session":"a","record":"text"}}}"#,
-            r#"{"number":0,"what":{"checkpoint":{"session":"a"}}}"#,
+            r#"{"number":8,"what":{"checkpoint":{"session":"a"}}}"#,
             r#"{"number":0,"what":{"forget":{"session":"a"}}}"#,
             r#"{"number":0,"what":"end"}"#,
+            r#"{"number":0,"what":"progress"}"#,
+            r#"{"number":0,"what":"answered"}"#,
         ] {
             pinned::<Numbered<Order>>(line);
         }
         for line in [
+            r#"{"number":0,"what":{"launch":{}}}"#,
+            r#"{"number":0,"what":{"launch":{"token":"t","is_without_screens":true}}}"#,
             r#"{"number":1,"what":{"answer":{"welcome":{"format":1,"record":null}}}}"#,
             r#"{"number":1,"what":{"answer":{"welcome":{"format":1,"record":null,"is_stored":true}}}}"#,
+            r#"{"number":1,"what":{"answer":{"welcome":{"format":1,"record":null,"suspect_before":7}}}}"#,
+            r#"{"number":1,"what":{"answer":{"welcome":{"format":1,"record":"text","has_fallback":true}}}}"#,
             r#"{"number":1,"what":{"answer":"kept"}}"#,
             r#"{"number":2,"what":{"answer":{"started":{"pid":7}}}}"#,
             r#"{"number":2,"what":{"answer":{"not-started":{"what":"exec","errno":2,"message":"No such file"}}}}"#,
             r#"{"number":3,"what":{"answer":{"reaped":{"exit":{"code":3}}}}}"#,
-            r#"{"number":0,"what":{"kept":{"session":"a","record":"text","pid":7,"exit":{"signal":9},"is_reaped":true,"has_checkpoint":false}}}"#,
+            r#"{"number":2,"what":{"answer":{"not-started":{"what":"exhausted","errno":null,"message":"no more"}}}}"#,
+            r#"{"number":4,"what":{"answer":{"session":{"session":"a","record":"text","pid":7,"exit":{"signal":9},"is_reaped":true,"has_checkpoint":false}}}}"#,
+            r#"{"number":5,"what":{"answer":"no-session"}}"#,
+            r#"{"number":6,"what":{"answer":{"lent":{"is_reaped":false,"has_checkpoint":true}}}}"#,
+            r#"{"number":7,"what":{"answer":{"failed":{"errno":24,"message":"no more"}}}}"#,
             r#"{"number":0,"what":"leave"}"#,
         ] {
             pinned::<Numbered<Report>>(line);

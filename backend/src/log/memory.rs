@@ -43,8 +43,9 @@ const SECTION: usize = 64 * 1024;
 const LAYOUT: u64 = 1;
 const LAYOUT_WORD: usize = 0;
 
-/// Where the words of the ring are, and those of the input.
-const RING: Range<usize> = 1..8;
+/// Where the words of the ring are, those of the screen, and those of the input.
+const RING: Range<usize> = 1..3;
+const SCREEN: Range<usize> = 3..8;
 const INPUT: Range<usize> = 8..SECTION / size_of::<AtomicU64>();
 
 /// How many words there are for the input.
@@ -72,11 +73,24 @@ fn capacity(file: BorrowedFd<'_>) -> io::Result<usize> {
     ring.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "this is no session's memory"))
 }
 
-/// Maps it: the words of the ring, those of the input, and the ring.
+/// What is mapped of a session's memory.
+#[derive(Debug)]
+pub(super) struct Mapped {
+    /// The ring's words.
+    pub(super) ring: Words,
+    /// The words of what follows the log with a screen.
+    pub(super) screen: Words,
+    /// The words of the session's input.
+    pub(super) input: Words,
+    /// The ring.
+    pub(super) circle: Circle,
+}
+
+/// Maps it.
 ///
 /// # Errors
 /// Those of `mmap(2)`, and when this is no session's memory, or that of another version.
-pub(super) fn map(file: BorrowedFd<'_>) -> io::Result<(Words, Words, Circle)> {
+pub(super) fn map(file: BorrowedFd<'_>) -> io::Result<Mapped> {
     let capacity = capacity(file)?;
     let mapping = Mapping::set_aside(SECTION + 2 * capacity)?;
     mapping.put(file, 0, SECTION + capacity, 0)?;
@@ -88,7 +102,8 @@ pub(super) fn map(file: BorrowedFd<'_>) -> io::Result<(Words, Words, Circle)> {
             "a session's memory was made by another version of limpet; end that one, and start this one anew";
         return Err(io::Error::new(io::ErrorKind::InvalidData, message));
     }
-    Ok((words(RING), words(INPUT), Circle { mapping, capacity }))
+    let (ring, screen, input) = (words(RING), words(SCREEN), words(INPUT));
+    Ok(Mapped { ring, screen, input, circle: Circle { mapping, capacity } })
 }
 
 /// Numbers that are read and written one by one.
@@ -192,17 +207,19 @@ mod tests {
     #[test]
     fn what_one_leaves_another_finds() {
         let file = create(SECTION).unwrap();
-        let (ring, input, mut circle) = map(file.as_fd()).unwrap();
+        let Mapped { ring, screen, input, mut circle } = map(file.as_fd()).unwrap();
         let across = u64::try_from(circle.capacity()).unwrap() - 3;
         circle.write(across, 6).copy_from_slice(b"across");
         ring.get(RING.len() - 1).store(41, Relaxed);
+        screen.get(SCREEN.len() - 1).store(44, Relaxed);
         input.get(0).store(42, Relaxed);
         input.get(INPUT_WORDS - 1).store(43, Relaxed);
-        drop((ring, input, circle));
-        let (ring, input, circle) = map(file.as_fd()).unwrap();
+        drop((ring, screen, input, circle));
+        let Mapped { ring, screen, input, circle } = map(file.as_fd()).unwrap();
         assert_eq!((circle.read(across, 6), circle.read(across + 3, 3)), (&b"across"[..], &b"oss"[..]));
-        let words = [ring.get(RING.len() - 1), input.get(0), input.get(INPUT_WORDS - 1)];
-        assert_eq!(words.map(|word| word.load(Relaxed)), [41, 42, 43]);
+        let last = [ring.get(RING.len() - 1), screen.get(SCREEN.len() - 1), input.get(INPUT_WORDS - 1)];
+        assert_eq!(last.map(|word| word.load(Relaxed)), [41, 44, 43]);
+        assert_eq!(input.get(0).load(Relaxed), 42);
         assert_eq!(circle.read(0, 3), b"oss", "and the words are not in the ring");
     }
 

@@ -85,11 +85,11 @@ mod tests {
     use std::os::fd::{AsFd, OwnedFd};
 
     use super::*;
-    use crate::log::memory;
+    use crate::log::memory::{self, Mapped};
 
     fn open(file: &OwnedFd) -> Ring {
-        let (words, _, circle) = memory::map(file.as_fd()).unwrap();
-        Ring::open(words, circle)
+        let Mapped { ring, circle, .. } = memory::map(file.as_fd()).unwrap();
+        Ring::open(ring, circle)
     }
 
     fn fill(ring: &mut Ring, most: usize, output: &[u8]) {

@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use limpet_shared::{Header, OutputOffset, limits::OUTPUT_FRAME};
 
-use super::{Claim, Next, recent::Recent, ring::Ring};
+use super::{Claim, Next, Rank, recent::Recent, ring::Ring};
 
 #[derive(Debug)]
 pub(super) struct State {
@@ -23,6 +23,7 @@ pub(super) struct State {
 pub(super) struct Cursor {
     pub(super) id: u64,
     pub(super) at: OutputOffset,
+    pub(super) rank: Rank,
     pub(super) claim: Claim,
     /// Where it is believed again that it keeps up, after it has not.
     pub(super) trusted_from: OutputOffset,

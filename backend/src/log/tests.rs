@@ -74,7 +74,7 @@ proptest! {
         steps in proptest::collection::vec(step(), 1..200),
     ) {
         let (mut source, log) = source();
-        let mut readers = vec![log.reader(OutputOffset::ZERO)];
+        let mut readers = vec![log.reader(OutputOffset::ZERO, Rank::Owner, Claim::Fastest)];
         for step in steps {
             match step {
                 Step::Append { len, seed } => {
@@ -88,13 +88,13 @@ proptest! {
                 }
                 Step::Attach { percent } if readers.len() < 4 => {
                     let at = source.writer.end().get() * percent / 100;
-                    readers.push(log.reader(OutputOffset::new(at)));
+                    readers.push(log.reader(OutputOffset::new(at), Rank::Owner, Claim::Fastest));
                 }
                 Step::Detach { reader } if reader < readers.len() => drop(readers.remove(reader)),
                 _ => {}
             }
             let fastest = readers.iter().map(LogReader::cursor).max();
-            prop_assert_eq!(source.writer.standing().fastest, fastest);
+            prop_assert_eq!(source.writer.standing(|_| true).fastest, fastest);
         }
     }
 }
@@ -105,7 +105,7 @@ fn a_log_of_single_keys_is_not_all_bookkeeping() {
     for _ in 0..200_000 {
         source.append(b"x");
     }
-    let mut reader = log.reader(OutputOffset::ZERO);
+    let mut reader = log.reader(OutputOffset::ZERO, Rank::Owner, Claim::Fastest);
     let mut frames = 0;
     while reader.next(usize::MAX) != Next::Dry {
         frames += 1;
@@ -116,7 +116,10 @@ fn a_log_of_single_keys_is_not_all_bookkeeping() {
 #[test]
 fn new_frames_are_shared_not_copied() {
     let (mut source, log) = source();
-    let (mut one, mut other) = (log.reader(OutputOffset::ZERO), log.reader(OutputOffset::ZERO));
+    let (mut one, mut other) = (
+        log.reader(OutputOffset::ZERO, Rank::Owner, Claim::Fastest),
+        log.reader(OutputOffset::ZERO, Rank::Owner, Claim::Fastest),
+    );
     source.append(&vec![b'x'; 40_000]);
     let (Next::Frame(one), Next::Frame(other)) = (one.next(usize::MAX), other.next(usize::MAX)) else {
         panic!("there is output");
@@ -127,7 +130,7 @@ fn new_frames_are_shared_not_copied() {
 #[tokio::test]
 async fn a_reader_waits_for_output_and_learns_that_there_is_no_more() {
     let (mut source, log) = source();
-    let reader = log.reader(OutputOffset::ZERO);
+    let reader = log.reader(OutputOffset::ZERO, Rank::Owner, Claim::Fastest);
     let waiting = tokio::spawn(async move { (reader.ready().await, reader) });
     source.append(b"x");
     let (more, mut reader) = waiting.await.unwrap();

@@ -5,17 +5,22 @@
 use std::{
     fs, io,
     os::fd::{AsFd, OwnedFd},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
+use futures_util::future::join_all;
 use nix::{
-    errno::Errno,
     poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::signal::Signal,
     unistd::{Pid, getsid},
 };
+use tokio::{
+    io::Interest,
+    time::{sleep, timeout},
+};
 
 use super::sys;
+use crate::{background, exhausted};
 
 /// What is sent, and how long the processes then have to end by themselves. A stopped process acts on nothing before
 /// it is continued, hence `SIGCONT`.
@@ -28,29 +33,76 @@ const LADDER: [(&[Signal], Duration); 3] = [
 /// How often the last step is repeated for processes that appear while others are being killed.
 const KILL_ROUNDS: usize = 8;
 
-/// Ends all processes of the session that `leader` leads. Blocks until they are gone, for some seconds at most.
-pub(crate) fn end(leader: Pid) {
+/// How many processes are waited for at a time. Each takes a descriptor, and a session may have thousands.
+const MAX_WATCHED: usize = 4;
+
+/// How long is waited before another look when the system has no descriptor for that.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// Ends all processes of the sessions that these processes lead. Takes until they are gone, some seconds at most.
+pub(crate) async fn end(leaders: &[Pid]) {
     let last = LADDER[LADDER.len() - 1];
     for (signals, grace) in LADDER.into_iter().chain([last; KILL_ROUNDS]) {
-        let members = members(leader);
-        if members.is_empty() {
+        let sought = leaders.to_vec();
+        let signalled = background::run(move || signal_all(&sought, signals)).await.flatten();
+        if signalled.is_ok_and(|count| count == 0) {
             return;
         }
-        for member in &members {
-            for &signal in signals {
-                if let Err(error) = sys::pidfd_signal(member.as_fd(), signal) {
-                    tracing::warn!(leader = leader.as_raw(), %signal, %error, "could not signal a process");
+        // An error says that time is up.
+        if timeout(grace, all_ended(leaders)).await.is_ok() {
+            return;
+        }
+    }
+    tracing::error!(?leaders, "processes of a terminal outlived SIGKILL");
+}
+
+/// Signals every process of the sessions that still runs, and returns how many those are. An error says that they could not be
+/// listed, or that some of them could not be signalled.
+fn signal_all(leaders: &[Pid], signals: &[Signal]) -> io::Result<usize> {
+    let (mut count, mut result) = (0, Ok(()));
+    for pid in pids(leaders)? {
+        match member(leaders, pid) {
+            Ok(Some(member)) => {
+                count += 1;
+                for &signal in signals {
+                    if let Err(error) = sys::pidfd_signal(member.as_fd(), signal) {
+                        tracing::warn!(pid = pid.as_raw(), %signal, %error, "could not signal a process");
+                    }
                 }
             }
+            Ok(None) => {}
+            Err(error) => result = Err(error),
         }
-        wait_all(members, Instant::now() + grace);
     }
-    tracing::error!(leader = leader.as_raw(), "processes of a terminal outlived SIGKILL");
+    if let Err(error) = &result {
+        tracing::warn!(%error, "could not signal all processes of a terminal");
+    }
+    result.map(|()| count)
+}
+
+/// Waits until no process of the sessions runs any more.
+async fn all_ended(leaders: &[Pid]) {
+    loop {
+        let sought = leaders.to_vec();
+        let listed = background::run(move || {
+            let members = pids(&sought)?.into_iter().filter_map(|pid| member(&sought, pid).transpose());
+            members.take(MAX_WATCHED).collect::<io::Result<Vec<OwnedFd>>>()
+        });
+        match listed.await.flatten() {
+            Ok(members) if members.is_empty() => return,
+            Ok(members) => drop(join_all(members.into_iter().map(ended)).await),
+            Err(error) => {
+                tracing::warn!(%error, "could not look at the processes of a terminal");
+                sleep(LOOK_AGAIN).await;
+            }
+        }
+    }
 }
 
 /// The names of the session's processes, with or without its leader.
 pub(crate) fn names(leader: Pid, with_leader: bool) -> Vec<String> {
-    let pids = pids(leader).into_iter().filter(|&pid| with_leader || pid != leader);
+    let pids = pids(&[leader]).inspect_err(|error| tracing::error!(%error, "could not list /proc"));
+    let pids = pids.into_iter().flatten().filter(|&pid| with_leader || pid != leader);
     let name = |pid: Pid| fs::read_to_string(format!("/proc/{pid}/comm")).ok();
     let mut names: Vec<String> = pids.filter_map(name).map(|name| name.trim_end().to_owned()).collect();
     names.sort_unstable();
@@ -58,21 +110,26 @@ pub(crate) fn names(leader: Pid, with_leader: bool) -> Vec<String> {
     names
 }
 
-/// Every process of the session that still runs; a zombie does not.
-fn members(leader: Pid) -> Vec<OwnedFd> {
-    let open = |pid: Pid| {
-        let pidfd = sys::pidfd_open(pid).ok()?;
-        // Between the look at its session and the opening, the number may have gone to another process.
-        (session_of(pid) == Some(leader) && !has_ended(&pidfd)).then_some(pidfd)
+/// A process of the sessions, if it still runs; a zombie does not.
+fn member(leaders: &[Pid], pid: Pid) -> io::Result<Option<OwnedFd>> {
+    let pidfd = match sys::pidfd_open(pid) {
+        Ok(pidfd) => pidfd,
+        Err(error) if exhausted::is_exhausted(&error) => return Err(error),
+        // It has just gone.
+        Err(_) => return Ok(None),
     };
-    pids(leader).into_iter().filter_map(open).collect()
+    // Between the look at its session and the opening, the number may have gone to another process.
+    Ok((is_led(pid, leaders) && !has_ended(&pidfd)).then_some(pidfd))
 }
 
-fn pids(leader: Pid) -> Vec<Pid> {
-    let entries = fs::read_dir("/proc").inspect_err(|error| tracing::error!(%error, "could not list /proc"));
+fn pids(leaders: &[Pid]) -> io::Result<Vec<Pid>> {
     let number = |entry: io::Result<fs::DirEntry>| entry.ok()?.file_name().to_str()?.parse().ok();
-    let pids = entries.into_iter().flatten().filter_map(number).map(Pid::from_raw);
-    pids.filter(|&pid| session_of(pid) == Some(leader)).collect()
+    let pids = fs::read_dir("/proc")?.filter_map(number).map(Pid::from_raw);
+    Ok(pids.filter(|&pid| is_led(pid, leaders)).collect())
+}
+
+fn is_led(pid: Pid, leaders: &[Pid]) -> bool {
+    session_of(pid).is_some_and(|session| leaders.contains(&session))
 }
 
 fn session_of(pid: Pid) -> Option<Pid> {
@@ -84,20 +141,14 @@ fn has_ended(pidfd: &OwnedFd) -> bool {
     matches!(poll(&mut fds, PollTimeout::ZERO), Ok(n) if n > 0)
 }
 
-/// Waits until all of them have ended, or until `deadline`.
-fn wait_all(mut members: Vec<OwnedFd>, deadline: Instant) {
-    while !members.is_empty() {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
-        let mut fds: Vec<_> = members.iter().map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)).collect();
-        match poll(&mut fds, timeout) {
-            Ok(0) => return,
-            Ok(_) => members.retain(|pidfd| !has_ended(pidfd)),
-            Err(Errno::EINTR) => {}
-            Err(error) => {
-                tracing::error!(%error, "could not wait for processes to end");
-                return;
-            }
+/// Waits until a process has ended, or a moment if the system cannot watch it.
+async fn ended(pidfd: OwnedFd) {
+    match sys::watch(pidfd, Interest::READABLE) {
+        // An error says that the runtime ends.
+        Ok(pidfd) => drop(pidfd.readable().await),
+        Err(error) => {
+            tracing::warn!(%error, "could not wait for a process to end");
+            sleep(LOOK_AGAIN).await;
         }
     }
 }

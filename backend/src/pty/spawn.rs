@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    env,
     ffi::{OsStr, OsString},
     io,
     os::{fd::OwnedFd, unix::process::CommandExt},
@@ -11,32 +12,19 @@ use std::{
 
 use limpet_shared::Winsize;
 use nix::{
+    errno::Errno,
     sys::resource::rlim_t,
-    unistd::{Uid, User},
+    unistd::{AccessFlags, eaccess},
 };
 
-use super::sys;
+use super::{login::Login, sys, withheld::is_withheld};
+use crate::exhausted::{self, Acquiring};
 
-/// Variables of the server's own environment that would mislead a program about its terminal or its service manager, or are secret.
-const WITHHELD: [&str; 14] = [
-    "COLUMNS",
-    "FDSTORE",
-    "LINES",
-    "LIMPET_LOG",
-    "LIMPET_TOKEN",
-    "LISTEN_FDNAMES",
-    "LISTEN_FDS",
-    "LISTEN_PID",
-    "NOTIFY_SOCKET",
-    "STY",
-    "TERMCAP",
-    "TMUX",
-    "TMUX_PANE",
-    "WINDOWID",
-];
+/// The terminal that programs are told of.
+pub(super) const TERM: &str = "xterm-256color";
 
 /// Shells, by their files' names.
-const SHELLS: [&str; 15] = [
+pub(super) const SHELLS: [&str; 15] = [
     "ash", "bash", "csh", "dash", "elvish", "fish", "ksh", "mksh", "nu", "pwsh", "rbash", "sh", "tcsh",
     "xonsh", "zsh",
 ];
@@ -61,11 +49,17 @@ pub struct Program {
 /// Why a program could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum SpawnError {
-    /// The system has no further pty or descriptor for us.
+    /// The system has run out of something.
+    #[error("{0}")]
+    Exhausted(String),
+    /// The program, its arguments and its environment do not fit into one message to the keeper.
+    #[error("the command and its environment are too large; pass less")]
+    TooLarge,
+    /// There is no terminal for another reason.
     #[error("could not open a terminal: {0}")]
     Open(#[source] io::Error),
     /// The working directory is none.
-    #[error("could not start in {}: {source}", cwd.display())]
+    #[error("could not start in {}: {source}; name a directory that exists", cwd.display())]
     Cwd {
         /// The directory that was asked for.
         cwd: PathBuf,
@@ -82,15 +76,22 @@ pub enum SpawnError {
     },
 }
 
+impl SpawnError {
+    /// Why there is nothing to start a program with.
+    pub(crate) fn opening(source: io::Error) -> Self {
+        Self::from_io(source, Acquiring::Descriptor, Self::Open)
+    }
+
+    fn from_io(source: io::Error, acquiring: Acquiring, otherwise: impl FnOnce(io::Error) -> Self) -> Self {
+        exhausted::describe(&source, acquiring).map_or_else(|| otherwise(source), Self::Exhausted)
+    }
+}
+
 impl Program {
-    /// The user's login shell: `SHELL`, else what the user database says, else `/bin/sh`, named with a leading `-`.
+    /// The user's [shell](Login::shell) as a login shell: named with a leading `-`.
     #[must_use]
-    pub fn login_shell() -> Self {
-        let from_env = std::env::var_os("SHELL").map(PathBuf::from).filter(|shell| shell.is_absolute());
-        let from_database = || User::from_uid(Uid::current()).ok().flatten().map(|user| user.shell);
-        let exists = |shell: &PathBuf| shell.is_file();
-        let shell = from_env.filter(exists).or_else(|| from_database().filter(exists));
-        let shell = shell.unwrap_or_else(|| "/bin/sh".into());
+    pub fn login_shell(login: &Login) -> Self {
+        let shell = login.shell();
         let mut argv0 = OsString::from("-");
         argv0.push(shell.file_name().unwrap_or(OsStr::new("sh")));
         Self { argv0, ..Self::new(shell.into(), Vec::new()) }
@@ -127,25 +128,24 @@ impl Program {
         words.map(|word| word.to_string_lossy().into_owned()).collect()
     }
 
-    fn command(&self, slave: OwnedFd) -> io::Result<Command> {
+    fn command(&self, login: &Login, slave: OwnedFd) -> io::Result<Command> {
         let mut command = Command::new(&self.file);
         command.arg0(&self.argv0).args(&self.args);
-        for name in WITHHELD {
+        for (name, _) in env::vars_os().filter(|(name, value)| is_withheld(name, value)) {
             command.env_remove(name);
         }
+        command.envs(login.variables());
         command.envs([
-            ("TERM", "xterm-256color"),
+            ("TERM", TERM),
             ("COLORTERM", "truecolor"),
             ("TERM_PROGRAM", "limpet"),
             ("TERM_PROGRAM_VERSION", env!("CARGO_PKG_VERSION")),
         ]);
-        if ["LC_ALL", "LC_CTYPE", "LANG"].iter().all(|name| std::env::var_os(name).is_none()) {
-            command.env("LANG", "C.UTF-8");
-        }
-        command.envs(&self.env);
         if let Some(cwd) = &self.cwd {
             command.current_dir(cwd).env("PWD", cwd);
         }
+        // What was asked for counts most.
+        command.envs(&self.env);
         command.stdin(slave.try_clone()?).stdout(slave.try_clone()?).stderr(Stdio::from(slave));
         sys::lead_terminal(&mut command, self.nofile);
         Ok(command)
@@ -161,17 +161,38 @@ pub struct Started {
     pub child: process::Child,
 }
 
-/// Starts a program as the leader of a new process session on a new terminal.
+/// Starts a program as the leader of a new process session on a new terminal, in the environment of this user.
 ///
 /// # Errors
 /// When there is no terminal to be had, or the program cannot be executed.
-pub fn start(program: &Program, size: Winsize) -> Result<Started, SpawnError> {
-    if let Some(cwd) = &program.cwd {
-        std::fs::read_dir(cwd).map_err(|source| SpawnError::Cwd { cwd: cwd.clone(), source })?;
-    }
-    let (master, slave) = super::open(size).map_err(SpawnError::Open)?;
+pub fn start(program: &Program, size: Winsize, login: &Login) -> Result<Started, SpawnError> {
+    let check_cwd = || match &program.cwd {
+        Some(cwd) => check_enterable(cwd).map_err(|source| SpawnError::Cwd { cwd: cwd.clone(), source }),
+        None => Ok(()),
+    };
+    check_cwd()?;
+    let (master, slave) = super::open(size)
+        .map_err(|source| SpawnError::from_io(source, Acquiring::Terminal, SpawnError::Open))?;
     // The command holds the slave side. It ends with this statement, and with it our last hold on that side.
-    let spawned = program.command(slave).map_err(SpawnError::Open)?.spawn();
-    let child = spawned.map_err(|source| SpawnError::Exec { file: PathBuf::from(&program.file), source })?;
-    Ok(Started { master, child })
+    let spawned = program.command(login, slave).map_err(SpawnError::opening)?.spawn();
+    match spawned {
+        Ok(child) => Ok(Started { master, child }),
+        Err(source) => {
+            // It may have gone in between.
+            check_cwd()?;
+            let no_program = |source| SpawnError::Exec { file: PathBuf::from(&program.file), source };
+            Err(SpawnError::from_io(source, Acquiring::Process, no_program))
+        }
+    }
+}
+
+/// Checks that a path is a directory and that this user may enter it. It need not be readable.
+///
+/// # Errors
+/// Those of access(2), and `ENOTDIR`.
+pub fn check_enterable(directory: &Path) -> io::Result<()> {
+    if !directory.metadata()?.is_dir() {
+        return Err(Errno::ENOTDIR.into());
+    }
+    Ok(eaccess(directory, AccessFlags::X_OK)?)
 }

@@ -16,16 +16,24 @@ use nix::{
     libc,
     sys::{
         resource::{Resource, rlim_t, setrlimit},
-        signal::{SigSet, Signal},
+        signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction},
     },
     unistd::{self, Pid},
 };
-use tokio::io::{Interest, unix::AsyncFd};
+use tokio::io::{
+    Interest,
+    unix::{AsyncFd, AsyncFdRegisterError},
+};
 
 /// Has the runtime watch a descriptor. To be called within it.
 pub(crate) fn watch(fd: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
+    try_watch(fd, interest).map_err(|(_, error)| error)
+}
+
+/// The same, and gives the descriptor back if it cannot be watched.
+pub(crate) fn try_watch(fd: OwnedFd, interest: Interest) -> Result<AsyncFd<OwnedFd>, (OwnedFd, io::Error)> {
     // SAFETY: an `OwnedFd` is open for as long as it lives, always the same, and it lives in the `AsyncFd` from here on.
-    Ok(unsafe { AsyncFd::register_with_interest(fd, interest) }?)
+    unsafe { AsyncFd::register_with_interest(fd, interest) }.map_err(AsyncFdRegisterError::into_parts)
 }
 
 /// Opens the slave side of `master` without going by its name, close-on-exec from the start (`TIOCGPTPEER`,
@@ -127,6 +135,37 @@ pub(super) fn lead_terminal(command: &mut Command, nofile: Option<(rlim_t, rlim_
 pub(crate) fn unblock_signals(command: &mut Command) {
     // SAFETY: the closure makes one system call, as signal-safety(7) allows.
     unsafe { command.pre_exec(|| Ok(SigSet::empty().thread_set_mask()?)) };
+}
+
+/// Gives `SIGCHLD` its default disposition, whatever this process was started with.
+pub(crate) fn default_child_signal() -> io::Result<()> {
+    let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
+    // SAFETY: setting a default installs no handler.
+    unsafe { sigaction(Signal::SIGCHLD, &default) }?;
+    Ok(())
+}
+
+/// A child of this process that has ended and has not been reaped, if there is one (`WNOWAIT`, waitid(2)).
+pub(crate) fn ended_child() -> io::Result<Option<Pid>> {
+    wait_for(libc::P_ALL, 0, libc::WNOWAIT)
+}
+
+/// Reaps a child that has ended. Does not wait for it.
+pub(crate) fn reap_child(pid: Pid) -> io::Result<()> {
+    let number = libc::id_t::try_from(pid.as_raw()).map_err(io::Error::other)?;
+    wait_for(libc::P_PID, number, 0).map(drop)
+}
+
+/// waitid(2), which tells the number of a child whatever signal it ended by.
+fn wait_for(kind: libc::idtype_t, number: libc::id_t, flags: libc::c_int) -> io::Result<Option<Pid>> {
+    // SAFETY: it is made of integers, all of which may be zero.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    let flags = libc::WEXITED | libc::WNOHANG | flags;
+    // SAFETY: the kernel writes one such struct to the pointer.
+    Errno::result(unsafe { libc::waitid(kind, number, &raw mut info, flags) })?;
+    // SAFETY: waitid fills in this field of the union, or leaves it zero if there is nothing to tell.
+    let pid = unsafe { info.si_pid() };
+    Ok((pid != 0).then(|| Pid::from_raw(pid)))
 }
 
 /// Gives every signal its default disposition: an ignored one would stay ignored across exec (signal(7)).

@@ -36,7 +36,8 @@ impl Shell {
         let program = Program::new("sh".into(), args);
         let keeper = Link::in_process().unwrap();
         let held = keeper.start(&only(), &program, Winsize::cells(90, 30), 0, String::new()).await.unwrap();
-        let Life { pty, child, pipe } = held.life.unwrap();
+        let Life { program, pipe } = held.life.unwrap();
+        let (pty, child) = program.watch().unwrap();
         Self { pty, child, pipe }
     }
 }
@@ -198,7 +199,7 @@ fn a_terminal_is_moved_from_one_runtime_to_another() {
     let (one, other) = (runtime(), runtime());
     let Shell { pty, child, pipe } = one.block_on(Shell::start("stty -echo; echo one; read x; echo got $x"));
     one.block_on(read_until(&pty, |seen| seen.ends_with("one\r\n")));
-    let pty = other.block_on(async { pty.moved_here().unwrap() });
+    let pty = other.block_on(async { pty.moved_here().await.unwrap() });
     // What is still watched there is not woken any more.
     drop(one);
     unistd::write(&pipe, b"two\n").unwrap();

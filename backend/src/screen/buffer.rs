@@ -8,6 +8,9 @@ use super::{
     tabs::TabStops,
 };
 
+/// Steps per cell that a row takes on its way into the scrollback, its compression included.
+const PACK_STEPS: usize = 2;
+
 /// What DECSC keeps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Saved {
@@ -80,11 +83,13 @@ impl Buffer {
         }
     }
 
-    /// Begins an alternate buffer's use.
-    pub(super) fn fill(&mut self, cell: Cell) {
-        if self.screen.is_empty() {
-            self.screen = vec![Row::blank(self.columns, cell, false); self.rows];
+    /// Begins an alternate buffer's use. Returns the steps that it took.
+    pub(super) fn fill(&mut self, cell: Cell) -> usize {
+        if !self.screen.is_empty() {
+            return 0;
         }
+        self.screen = vec![Row::blank(self.columns, cell, false); self.rows];
+        erase_steps(self.rows, self.columns, cell)
     }
 
     /// Ends an alternate buffer's use. What DECSC kept stays.
@@ -105,33 +110,47 @@ impl Buffer {
         }
     }
 
-    /// Scrolls the region up by a row. At the top of the screen the row goes to the scrollback.
-    pub(super) fn scroll(&mut self, fill: Cell, wrapped: bool) {
+    /// Scrolls the region up by a row. At the top of the screen the row goes to the scrollback. Returns the steps that it took.
+    pub(super) fn scroll(&mut self, fill: Cell, wrapped: bool) -> usize {
         let bottom = self.bottom.min(self.screen.len() - 1);
         let top = self.top.min(bottom);
+        let mut steps = bottom - top + 1;
         if top == 0 && self.scrollback.is_kept() {
             self.screen[0].trim();
+            steps += PACK_STEPS * self.screen[0].cells().len();
             self.scrollback.push(&self.screen[0]);
         }
         // The memory of the one that goes is that of the one that comes.
         self.screen[top..=bottom].rotate_left(1);
         self.screen[bottom].erase(self.columns, fill, wrapped);
+        steps + self.screen[bottom].cells().len()
     }
 
-    /// Takes a row out, moves those up to `last` up, and puts `new` into the gap.
-    pub(super) fn take_row(&mut self, first: usize, last: usize, new: Row) -> Row {
-        let last = last.min(self.screen.len() - 1);
-        let first = first.min(last);
-        self.screen[first..=last].rotate_left(1);
-        std::mem::replace(&mut self.screen[last], new)
+    /// Takes `count` rows out, moves those up to `last` up, and leaves erased rows in the gap. Returns the steps that it took.
+    pub(super) fn delete_rows(&mut self, first: usize, last: usize, count: usize, fill: Cell) -> usize {
+        let columns = self.columns;
+        let region = self.region(first, last);
+        let (rows, count) = (region.len(), count.min(region.len()));
+        region.rotate_left(count);
+        region[rows - count..].iter_mut().for_each(|row| row.clear(columns, fill));
+        rows + erase_steps(count, columns, fill)
     }
 
-    /// Drops the row `last`, moves those from `first` on down, and puts `new` into the gap.
-    pub(super) fn insert_row(&mut self, first: usize, last: usize, new: Row) {
+    /// Drops `count` rows up to `last`, moves those from `first` on down, and leaves erased rows in the gap. Returns the steps that it
+    /// took.
+    pub(super) fn insert_rows(&mut self, first: usize, last: usize, count: usize, fill: Cell) -> usize {
+        let columns = self.columns;
+        let region = self.region(first, last);
+        let (rows, count) = (region.len(), count.min(region.len()));
+        region.rotate_right(count);
+        region[..count].iter_mut().for_each(|row| row.clear(columns, fill));
+        rows + erase_steps(count, columns, fill)
+    }
+
+    /// The rows from `first` to `last`.
+    fn region(&mut self, first: usize, last: usize) -> &mut [Row] {
         let last = last.min(self.screen.len() - 1);
-        let first = first.min(last);
-        self.screen[first..=last].rotate_right(1);
-        self.screen[first] = new;
+        &mut self.screen[first.min(last)..=last]
     }
 
     /// Where the saved cursor is on the screen.
@@ -144,4 +163,9 @@ impl Buffer {
         let len = self.scrollback.len();
         self.saved.line = self.saved.line.checked_sub(rows).map_or(self.saved.line.min(len), |y| y + len);
     }
+}
+
+/// The steps that it takes to erase rows: blank ones are not stored.
+pub(super) fn erase_steps(rows: usize, columns: usize, fill: Cell) -> usize {
+    if fill == Cell::BLANK { rows } else { rows * (columns + 1) }
 }

@@ -7,6 +7,7 @@ mod string;
 
 use super::{
     answer,
+    buffer::erase_steps,
     charset::Charset,
     params::Params,
     parser::{Function, Perform, Text},
@@ -29,19 +30,37 @@ const BANG: u32 = b'!' as u32;
 const HASH: u32 = b'#' as u32;
 const PERCENT: u32 = b'%' as u32;
 
+/// Steps that a byte of a control string takes.
+const STRING_STEPS: usize = 4;
+
 /// A terminal that is being parsed for, with what it answers.
 pub(super) struct Performer<'a> {
     pub(super) terminal: &'a mut Terminal,
     pub(super) answers: &'a mut answer::Answers,
 }
 
+/// Steps that a control takes beside what it does to rows and cells.
+const CONTROL_STEPS: usize = 4;
+
+/// Steps that a control function takes beside that.
+const FUNCTION_STEPS: usize = 16;
+
 impl Perform for Performer<'_> {
+    fn is_done(&self) -> bool {
+        self.terminal.steps.taken >= self.terminal.steps.until
+    }
+
+    fn max_run(&self) -> usize {
+        self.terminal.max_run()
+    }
+
     fn print(&mut self, text: Text<'_>) {
         self.terminal.print(text);
     }
 
     fn execute(&mut self, control: u8) {
         let terminal = &mut *self.terminal;
+        terminal.spend(CONTROL_STEPS);
         terminal.preceding = None;
         match control {
             0x08 => terminal.backspace(),
@@ -60,31 +79,37 @@ impl Perform for Performer<'_> {
     fn csi(&mut self, function: Function, params: &Params) {
         self.answers.csi(self.terminal, function, params);
         let terminal = &mut *self.terminal;
+        terminal.spend(FUNCTION_STEPS);
         if function == (NONE, b'b') {
+            // Nothing comes before the end of this.
             terminal.repeat(params.at_least_one(0));
         } else {
             terminal.control_sequence(function, params);
+            terminal.preceding = None;
         }
-        terminal.preceding = None;
     }
 
     fn esc(&mut self, function: Function) {
+        self.terminal.spend(FUNCTION_STEPS);
         self.terminal.escape_sequence(function);
         self.terminal.preceding = None;
     }
 
     fn osc(&mut self, number: u32, text: &str) {
+        self.terminal.spend(FUNCTION_STEPS + STRING_STEPS * text.len());
         self.answers.osc(self.terminal, number, text);
         self.terminal.operating_system_command(number, text);
         self.terminal.preceding = None;
     }
 
     fn dcs(&mut self, function: Function, text: &str) {
+        self.terminal.spend(FUNCTION_STEPS + STRING_STEPS * text.len());
         self.answers.dcs(self.terminal, function, text);
         self.terminal.preceding = None;
     }
 
     fn ignored(&mut self) {
+        self.terminal.spend(FUNCTION_STEPS);
         self.terminal.preceding = None;
     }
 }
@@ -213,8 +238,9 @@ impl Terminal {
         let buffer = self.buffer_mut();
         let y = buffer.y;
         for row in buffer.screen.iter_mut().skip(y) {
-            *row = Row::blank(columns, cell, false);
+            row.clear(columns, cell);
         }
+        self.spend(erase_steps(self.rows, columns, cell));
         self.set_cursor(0, 0);
     }
 }

@@ -25,15 +25,31 @@ pub(super) struct Flood {
 pub(super) fn find(plain: &[u8], rows: usize, columns: usize) -> Option<Flood> {
     let end = line_end(plain, rows, columns)?;
     // Without a carriage return the next line begins in the middle.
-    (end > 0 && plain[end - 1] == b'\r').then(|| Flood { len: end + 1, styles: styles(&plain[..=end]) })
+    if end == 0 || plain[end - 1] != b'\r' {
+        return None;
+    }
+    Some(Flood { len: end + 1, styles: styles(&plain[..=end])? })
 }
+
+/// Control sequences that matter for what follows are parsed at once. Where they are longer, in bytes, all is parsed.
+const MAX_STYLES: usize = 16 * 1024;
+
+/// Bytes of long lines whose rows are counted. Others are taken for one row each.
+const MAX_COUNTED: usize = 256 * 1024;
 
 /// The end of the line behind which there are so many rows, at least.
 fn line_end(plain: &[u8], rows: usize, columns: usize) -> Option<usize> {
     let mut ends = memrchr_iter(b'\n', plain);
-    let (mut next, mut seen) = (ends.next()?, 0);
+    let (mut next, mut seen, mut counted) = (ends.next()?, 0, 0);
     ends.find(|&end| {
-        seen += rows_of(&plain[end + 1..next], columns);
+        let line = &plain[end + 1..next];
+        // To count takes longer than to parse a few rows more.
+        if line.len() < columns.saturating_mul(COUNTED) || counted + line.len() > MAX_COUNTED {
+            seen += 1;
+        } else {
+            counted += line.len();
+            seen += rows_of(line, columns);
+        }
         next = end;
         seen >= rows
     })
@@ -41,10 +57,6 @@ fn line_end(plain: &[u8], rows: usize, columns: usize) -> Option<usize> {
 
 /// How many rows a line takes, at least.
 fn rows_of(line: &[u8], columns: usize) -> usize {
-    // To count takes longer than to parse a few rows more.
-    if line.len() < columns.saturating_mul(COUNTED) {
-        return 1;
-    }
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let (mut at, mut printed) = (0, 0);
     while let Some(&byte) = line.get(at) {
@@ -62,19 +74,23 @@ fn rows_of(line: &[u8], columns: usize) -> usize {
     (printed / columns).max(1)
 }
 
-/// What has been said of the style since all of it was reset.
-fn styles(plain: &[u8]) -> Vec<u8> {
-    let mut since = Vec::new();
+/// What has been said of the style since all of it was reset, unless that is too much.
+fn styles(plain: &[u8]) -> Option<Vec<u8>> {
+    let (mut since, mut bytes) = (Vec::new(), 0);
     for at in memrchr_iter(0x1b, plain) {
         let Some(length) = sgr_length(&plain[at..]) else { continue };
         let sequence = &plain[at..at + length];
+        bytes += length;
+        if bytes > MAX_STYLES {
+            return None;
+        }
         since.push(sequence);
         if matches!(sequence, b"\x1b[m" | [0x1b, b'[', b'0', b'm' | b';', ..]) {
             break;
         }
     }
     since.reverse();
-    since.concat()
+    Some(since.concat())
 }
 
 #[cfg(test)]
@@ -140,7 +156,7 @@ mod tests {
             let mut scanner = Scanner::new(0);
             scanner.scan(&flood, |stretch, _| { plain.get_or_insert(stretch.end); });
             let plain = usize::try_from(plain.unwrap_or(scanner.plain().end)).unwrap();
-            if let Some((glimpse, rows)) = less.glimpse(&flood[..plain], 2) {
+            if let Some((glimpse, rows)) = less.glimpse((&flood[..plain], b""), 2, u64::MAX) {
                 let mut all = screen();
                 all.feed(&flood[..plain]);
                 let (all, glimpse) = (all.snapshot(2), glimpse.snapshot(2));

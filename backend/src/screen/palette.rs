@@ -43,10 +43,14 @@ impl Palette {
 
 /// A colour as `XParseColor(3)` knows it: `rgb:` with one to four digits each, or `#` with three, six, nine or twelve.
 pub(super) fn parse_colour(text: &str) -> Option<Rgb> {
-    let text = text.to_ascii_lowercase();
-    if let Some(parts) = text.strip_prefix("rgb:") {
-        let parts: Vec<&str> = parts.split('/').collect();
-        let [red, green, blue] = parts.try_into().ok()?;
+    if let Some((prefix, parts)) = text.split_at_checked(4)
+        && prefix.eq_ignore_ascii_case("rgb:")
+    {
+        let mut parts = parts.split('/');
+        let (red, green, blue) = (parts.next()?, parts.next()?, parts.next()?);
+        if parts.next().is_some() {
+            return None;
+        }
         let digits = red.len();
         let same = (1..=4).contains(&digits) && green.len() == digits && blue.len() == digits;
         return same.then(|| Some([scaled(red)?, scaled(green)?, scaled(blue)?])).flatten();

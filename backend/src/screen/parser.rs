@@ -18,6 +18,10 @@ pub(super) type Function = (u32, u8);
 
 /// What a terminal does with what is parsed.
 pub(super) trait Perform {
+    /// Whether that is all that it does for now.
+    fn is_done(&self) -> bool;
+    /// How long a run of text may be, in bytes.
+    fn max_run(&self) -> usize;
     /// Text without any control in it.
     fn print(&mut self, text: Text<'_>);
     /// A control of C0 or C1.
@@ -99,10 +103,10 @@ impl Parser {
         self.params.get_or_insert_default()
     }
 
-    /// Parses a piece of output.
-    pub(super) fn parse(&mut self, piece: &[u8], terminal: &mut impl Perform) {
+    /// Parses a piece of output, until the terminal is done. Says how many bytes were taken.
+    pub(super) fn parse(&mut self, piece: &[u8], terminal: &mut impl Perform) -> usize {
         let mut rest = piece;
-        while !rest.is_empty() {
+        while !rest.is_empty() && !terminal.is_done() {
             let begins = self.is_between();
             let later = if begins { self.text(rest, terminal) } else { self.step(rest, terminal) };
             let taken = &rest[..rest.len() - later.len()];
@@ -122,6 +126,7 @@ impl Parser {
         if self.is_between() {
             self.params = None;
         }
+        piece.len() - rest.len()
     }
 
     /// Takes the next character, whatever the state.

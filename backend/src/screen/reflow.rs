@@ -29,32 +29,28 @@ impl Buffer {
     }
 
     fn resize_rows(&mut self, rows: usize) {
-        let mut risen = 0;
+        let mut risen = Vec::new();
         for _ in self.rows..rows {
-            let nothing_below = self.screen.len() <= self.y + risen + 1;
+            let nothing_below = self.screen.len() <= self.y + 1;
             match if nothing_below { self.scrollback.pop() } else { None } {
-                Some(row) => {
-                    self.screen.insert(0, row);
-                    risen += 1;
-                }
+                Some(row) => risen.push(row),
                 None => self.screen.push(Row::default()),
             }
         }
-        let (mut left, kept) = (0, self.scrollback.len());
-        for _ in rows..self.rows {
-            if self.screen.len() > self.y + 1 {
-                self.screen.pop();
-            } else {
-                let row = self.screen.remove(0);
-                left += 1;
-                if self.scrollback.is_kept() {
-                    self.scrollback.push(&row);
-                }
+        let shown = risen.len();
+        self.screen.splice(0..0, risen.into_iter().rev());
+        let kept = self.scrollback.len();
+        let below = self.screen.len().saturating_sub(self.y + 1).min(self.rows.saturating_sub(rows));
+        self.screen.truncate(self.screen.len() - below);
+        let left = self.rows.saturating_sub(rows + below).min(self.screen.len());
+        for row in self.screen.drain(..left) {
+            if self.scrollback.is_kept() {
+                self.scrollback.push(&row);
             }
         }
         let lost = left - self.scrollback.len().saturating_sub(kept).min(left);
         self.saved.line = self.saved.line.saturating_sub(lost);
-        self.y = self.y.min(rows - 1) + risen;
+        self.y = self.y.min(rows - 1) + shown;
     }
 
     fn reflow(&mut self, columns: usize, rows: usize) {
@@ -178,12 +174,35 @@ impl Lines {
             end = start;
         }
         self.rows.truncate(self.count());
-        for (at, new) in inserts {
+        self.insert(inserts);
+        let excess = self.rows.len().saturating_sub(self.limit);
+        self.rows.drain(..excess);
+    }
+
+    /// Inserts rows before those that they are named by, the last ones first.
+    fn insert(&mut self, inserts: Vec<(usize, Vec<Row>)>) {
+        let end = self.rows.len();
+        let mut inserts = inserts.into_iter().peekable();
+        // Behind the end they come among each other.
+        while let Some((at, new)) = inserts.next_if(|&(at, _)| at >= end) {
             let at = at.min(self.rows.len());
             self.rows.splice(at..at, new);
         }
-        let excess = self.rows.len().saturating_sub(self.limit);
-        self.rows.drain(..excess);
+        let inserts: Vec<_> = inserts.collect();
+        if inserts.is_empty() {
+            return;
+        }
+        let added: usize = inserts.iter().map(|(_, new)| new.len()).sum();
+        let mut rows = Vec::with_capacity(self.rows.len() + added);
+        let mut old = std::mem::take(&mut self.rows).into_iter();
+        let mut taken = 0;
+        for (at, new) in inserts.into_iter().rev() {
+            rows.extend(old.by_ref().take(at - taken));
+            rows.extend(new);
+            taken = at;
+        }
+        rows.extend(old);
+        self.rows = rows;
     }
 
     /// Lays a line out anew in its rows, and returns those that it needs beyond them.

@@ -122,6 +122,15 @@ impl Row {
         self.wrapped = wrapped;
     }
 
+    /// The same. A row that is blank gives its memory back.
+    pub(super) fn clear(&mut self, columns: usize, cell: Cell) {
+        if cell == Cell::BLANK {
+            *self = Self::default();
+        } else {
+            self.erase(columns, cell, false);
+        }
+    }
+
     pub(super) fn from_cells(cells: Vec<Cell>, wrapped: bool) -> Self {
         Self { cells, wrapped }
     }
@@ -235,10 +244,11 @@ impl Row {
         self.trim();
     }
 
-    /// Takes on another number of columns: what is beyond is cut.
+    /// Takes on another number of columns: what is beyond is cut, and its memory given back.
     pub(super) fn resize(&mut self, columns: usize) {
         if self.cells.len() > columns {
             self.cells.truncate(columns);
+            self.cells.shrink_to(columns);
             if columns > 0 && self.width(columns - 1) == 2 {
                 self.set(columns - 1, Cell::BLANK);
             }

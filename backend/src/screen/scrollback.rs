@@ -6,6 +6,7 @@ mod packing;
 
 use std::collections::VecDeque;
 
+pub(super) use self::packing::Shared;
 use self::{block::Block, packed::Packed};
 use super::row::Row;
 
@@ -26,6 +27,8 @@ struct Rows {
     blocks: VecDeque<Block>,
     /// How many rows these are.
     compressed: usize,
+    /// How many bytes they were before they were compressed.
+    compressed_from: usize,
     newest: Packed,
 }
 
@@ -47,6 +50,25 @@ impl Scrollback {
         self.rows.as_ref().map_or(0, |rows| rows.len())
     }
 
+    /// How many pieces of memory the rows are in, at most.
+    pub(super) fn blocks(&self) -> usize {
+        self.rows.as_ref().map_or(0, |rows| rows.blocks.len() + 1)
+    }
+
+    /// How many bytes the rows are, packed and not compressed.
+    pub(super) fn packed_bytes(&self) -> usize {
+        self.rows.as_ref().map_or(0, |rows| rows.compressed_from + rows.newest.size())
+    }
+
+    /// Tells of each style and each grapheme cluster that the rows have, by number.
+    pub(super) fn visit(&self, mut visitor: impl FnMut(Shared)) {
+        let Some(rows) = &self.rows else { return };
+        for block in &rows.blocks {
+            block.decompress().visit(&mut visitor);
+        }
+        rows.newest.visit(&mut visitor);
+    }
+
     pub(super) fn push(&mut self, row: &Row) {
         let rows = self.rows.get_or_insert_default();
         if rows.len() == self.limit {
@@ -58,6 +80,13 @@ impl Scrollback {
     /// Takes the last row back.
     pub(super) fn pop(&mut self) -> Option<Row> {
         self.rows.as_mut()?.pop()
+    }
+
+    /// Drops the oldest rows.
+    pub(super) fn drop_oldest(&mut self, count: usize) {
+        if let Some(rows) = &mut self.rows {
+            (0..count.min(rows.len())).for_each(|_| rows.drop_first());
+        }
     }
 
     pub(super) fn clear(&mut self) {
@@ -93,6 +122,7 @@ impl Rows {
             && let Some(block) = self.blocks.pop_back()
         {
             self.compressed -= block.len();
+            self.compressed_from -= block.uncompressed();
             self.newest = block.decompress();
         }
         self.newest.pop()
@@ -115,6 +145,7 @@ impl Rows {
             block.drop_first();
             self.compressed -= 1;
             if block.len() == 0 {
+                self.compressed_from -= block.uncompressed();
                 self.blocks.pop_front();
             }
         } else {
@@ -127,6 +158,7 @@ impl Rows {
         let block = Block::compress(self.newest.first(BLOCK));
         self.newest.drop_first(block.len());
         self.compressed += block.len();
+        self.compressed_from += block.uncompressed();
         self.blocks.push_back(block);
     }
 }
@@ -197,6 +229,7 @@ mod tests {
                     }
                 }
                 prop_assert_eq!(scrollback.len(), model.len());
+                prop_assert!(scrollback.len() == 0 || scrollback.packed_bytes() > 0);
             }
             prop_assert!(scrollback.iter().eq(model));
         }

@@ -1,11 +1,11 @@
 //! Values that many cells share, each kept once and named by a number.
 
-use std::{collections::HashMap, hash::Hash};
+use std::{borrow::Borrow, collections::HashMap, hash::Hash};
 
 use foldhash::fast::RandomState;
 
 /// As many values are kept before it is worth while to look for those that no cell has any more.
-const SWEEP: usize = 1024;
+pub(super) const SWEEP: usize = 1024;
 
 /// Numbers from 1 on for values; 0 is nobody's. It takes no memory before the first one: most terminals have no clusters and no links.
 #[derive(Clone, Debug)]
@@ -33,7 +33,15 @@ impl<T> Default for Entries<T> {
 }
 
 impl<T: Clone + Eq + Hash> Table<T> {
-    /// The value's number.
+    /// The number of a value that is known.
+    pub(super) fn find<Q: Eq + Hash + ?Sized>(&self, value: &Q) -> Option<u32>
+    where
+        T: Borrow<Q>,
+    {
+        self.0.as_ref()?.numbers.get(value).copied()
+    }
+
+    /// The value's number, a new one if need be. Clones of values are kept, so what is large is behind an `Arc`.
     pub(super) fn number(&mut self, value: &T) -> u32 {
         let Entries { values, numbers, free, .. } = &mut **self.0.get_or_insert_default();
         if let Some(&number) = numbers.get(value) {
@@ -60,26 +68,44 @@ impl<T: Clone + Eq + Hash> Table<T> {
         self.0.iter().flat_map(|entries| entries.values.iter().flatten())
     }
 
+    /// How many values there are room for.
+    pub(super) fn len(&self) -> usize {
+        self.0.as_ref().map_or(0, |entries| entries.values.len())
+    }
+
     /// Whether so much has come together that [`Table::retain`] should be called.
     pub(super) fn is_due(&self) -> bool {
         self.0.as_ref().is_some_and(|entries| entries.numbers.len() > entries.limit)
     }
 
-    /// Forgets the values whose numbers are not `used`.
+    /// Forgets the values whose numbers are not `used`, and gives back the memory that they took.
     pub(super) fn retain(&mut self, used: impl Fn(u32) -> bool) {
         let Some(entries) = &mut self.0 else { return };
         let Entries { values, numbers, free, limit } = &mut **entries;
-        numbers.retain(|_, &mut number| {
-            let keep = used(number);
-            if !keep {
+        numbers.retain(|_, &mut number| used(number));
+        let last = (1..).zip(&*values).filter(|&(number, value)| value.is_some() && used(number)).last();
+        values.truncate(last.map_or(0, |(number, _)| number as usize));
+        free.clear();
+        for (number, value) in (1..).zip(values.iter_mut()) {
+            if !used(number) {
+                *value = None;
                 free.push(number);
-                if let Some(slot) = slot(values, number) {
-                    *slot = None;
-                }
             }
-            keep
-        });
+        }
+        if numbers.is_empty() {
+            self.0 = None;
+            return;
+        }
         *limit = SWEEP.max(2 * numbers.len());
+        // Room for what will come is made here: to move a large table takes long, and whoever sweeps has time.
+        let room = *limit / 4 * 5;
+        numbers.shrink_to(room);
+        values.shrink_to(room);
+        free.shrink_to_fit();
+        if *limit > SWEEP {
+            numbers.reserve(room - numbers.len());
+            values.reserve(room.saturating_sub(values.len()));
+        }
     }
 }
 
@@ -100,8 +126,10 @@ mod tests {
         table.retain(|number| number == b);
         assert_eq!((table.get(a), table.get(b)), (None, Some(&"b")));
         assert_eq!(table.number(&"c"), a, "a number that is free is given again");
-        assert_eq!(table.get(a), Some(&"c"));
+        assert_eq!((table.get(a), table.find("c"), table.find("a")), (Some(&"c"), Some(a), None));
         assert_eq!((table.get(0), table.get(99)), (None, None));
+        table.retain(|number| number == a);
+        assert_eq!((table.len(), table.number(&"d")), (1, 2), "no room is kept at the end");
     }
 
     #[test]
@@ -120,5 +148,7 @@ mod tests {
         assert!(!table.is_due());
         fill(&mut table, 0..2 * SWEEP + 3);
         assert!(table.is_due());
+        table.retain(|_| false);
+        assert!(table.0.is_none(), "nothing takes no memory");
     }
 }

@@ -44,7 +44,13 @@ impl TabStops {
 
     /// The next stop to the right, at most the last column.
     pub(super) fn next(&self, column: usize, columns: usize) -> usize {
-        (column + 1..columns).find(|&at| self.has(at)).unwrap_or(columns - 1)
+        let first = column + 1;
+        let words = self.0.iter().enumerate().skip(first / 64);
+        let mut stops = words.filter_map(|(at, &word)| {
+            let word = if at == first / 64 { word & u64::MAX << (first % 64) } else { word };
+            (word != 0).then(|| 64 * at + word.trailing_zeros() as usize)
+        });
+        stops.next().map_or(columns - 1, |stop| stop.min(columns - 1))
     }
 
     /// The next stop to the left, at least the first column.
@@ -53,12 +59,38 @@ impl TabStops {
     }
 
     fn last_before(&self, column: usize) -> usize {
-        (0..column).rev().find(|&at| self.has(at)).unwrap_or(0)
+        let words = self.0.iter().enumerate().take(column.div_ceil(64)).rev();
+        let mut stops = words.filter_map(|(at, &word)| {
+            let word = if at == column / 64 { word & !(u64::MAX << (column % 64)) } else { word };
+            (word != 0).then(|| 64 * at + 63 - word.leading_zeros() as usize)
+        });
+        stops.next().unwrap_or(0)
     }
 
     fn set_every(&mut self, from: usize, columns: usize) {
         for column in (from..columns).step_by(DISTANCE) {
             self.set(column);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn stops_are_found_on_either_side(set in prop::collection::vec(0..300_usize, 0..6), column in 0..301_usize) {
+            let mut stops = TabStops(Vec::new());
+            for &column in &set {
+                stops.set(column);
+            }
+            let next = set.iter().copied().filter(|&stop| stop > column).min();
+            prop_assert_eq!(stops.next(column, 200), next.unwrap_or(199).min(199));
+            let previous = set.iter().copied().filter(|&stop| stop < column).max();
+            prop_assert_eq!(stops.previous(column, 200), previous.unwrap_or(0).min(199));
         }
     }
 }

@@ -1,14 +1,18 @@
 //! The terminal's state, and what text does to it. [`super::control`] has the control functions.
 
+use limpet_shared::limits::max_repeat_count;
+
 use super::{
     buffer::Buffer,
     charset::{Charset, Charsets},
     modes::{Keyboard, Modes, MouseEncoding, MouseTracking},
     palette::Palette,
     parser::Text,
-    row::{Cell, Glyph, StyleId},
+    row::{Cell, Glyph, Row, StyleId},
+    scrollback::Shared,
     style::Style,
-    tables::Tables,
+    table::SWEEP,
+    tables::{MAX_SHARED_BYTES, Tables},
     width::{Preceding, measure},
 };
 
@@ -46,7 +50,47 @@ pub(super) struct Terminal {
     pub(super) titles: Vec<String>,
     /// How many hyperlinks without a name there have been.
     pub(super) links: u64,
+    /// What REP has yet to print.
+    repeat: Option<Box<Repeat>>,
+    /// Tables that nothing needs any more, if it takes long to drop them.
+    discarded: Option<Box<Tables>>,
+    pub(super) steps: Steps,
 }
+
+/// A glyph that is printed again and again (REP). It may fill the screen, so it is done in pieces like other text.
+#[derive(Clone, Debug)]
+struct Repeat {
+    glyph: Vec<char>,
+    /// Which of its code points comes next.
+    next: usize,
+    /// Code points that are left.
+    left: usize,
+}
+
+/// How much work there has been. A step is about what it takes to look at a cell and change it: some nanoseconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Steps {
+    pub(super) taken: u64,
+    /// Nothing more is parsed when as many have been taken.
+    pub(super) until: u64,
+    /// How many had been taken when the tables were swept last.
+    swept: u64,
+}
+
+/// Steps that printing a character takes at most, but for the rows that scroll and the cells that move.
+const CHAR_STEPS: usize = 4;
+
+/// Steps that it takes to look up a grapheme cluster.
+const CLUSTER_STEPS: usize = 32;
+
+/// Steps that a run of text may take, about.
+const RUN_STEPS: usize = 64 * 1024;
+
+/// Longest run of text, in bytes.
+const MAX_RUN: usize = 4096;
+
+/// Packed bytes of scrollback that are looked through in a step.
+const SWEPT_BYTES_PER_STEP: usize = 2;
 
 impl Terminal {
     pub(super) fn new(columns: usize, rows: usize, scrollback: usize) -> Self {
@@ -72,6 +116,9 @@ impl Terminal {
             title: String::new(),
             titles: Vec::new(),
             links: 0,
+            repeat: None,
+            discarded: None,
+            steps: Steps::default(),
         }
     }
 
@@ -81,6 +128,10 @@ impl Terminal {
         let fresh = Self::new(self.columns, self.rows, limit);
         let old = std::mem::replace(self, fresh);
         (self.title, self.titles, self.links) = (old.title, old.titles, old.links);
+        self.steps = old.steps;
+        self.spend(2 * self.rows + old.primary.scrollback.blocks());
+        self.steps.until = self.steps.taken;
+        self.discarded = Some(old.tables).filter(|tables| tables.len() > SWEEP).map(Box::new);
         (self.palette, self.newline, self.cursor_hidden) = (old.palette, old.newline, old.cursor_hidden);
     }
 
@@ -123,15 +174,13 @@ impl Terminal {
     pub(super) fn set_pen(&mut self, pen: Style) {
         self.pen = pen;
         self.pen_id = None;
+        self.look_at_tables();
     }
 
     /// The number of the pen's style.
     fn pen_id(&mut self) -> StyleId {
         if let Some(id) = self.pen_id {
             return id;
-        }
-        if self.tables.is_due() {
-            self.sweep();
         }
         let id = self.tables.style_id(self.pen);
         self.pen_id = Some(id);
@@ -148,14 +197,76 @@ impl Terminal {
         Cell::blank(self.pen_id())
     }
 
-    /// Forgets styles, clusters and links that no cell has any more.
-    fn sweep(&mut self) {
-        let buffers = [&self.primary, &self.alternate];
-        let scrolled = buffers.into_iter().flat_map(|buffer| buffer.scrollback.iter());
-        let shown = buffers.into_iter().flat_map(|buffer| buffer.screen.iter().cloned());
-        let pens = [self.pen, self.primary.saved.style, self.alternate.saved.style];
-        self.tables.sweep(scrolled.chain(shown), &pens);
+    /// Work has been done.
+    pub(super) fn spend(&mut self, steps: usize) {
+        self.steps.taken += steps as u64;
+    }
+
+    /// Whether the tables have grown enough to be swept. As many steps lie between two sweeps as one takes: no output can have more
+    /// than half of all work go into sweeping.
+    pub(super) fn is_sweep_due(&self) -> bool {
+        let is_worth_it = || self.steps.taken - self.steps.swept >= self.sweep_steps();
+        self.discarded.is_some() || self.tables.is_due() && is_worth_it()
+    }
+
+    /// How many steps it takes to sweep the tables.
+    pub(super) fn sweep_steps(&self) -> u64 {
+        let cells = 2 * (self.columns + 1) * self.rows;
+        (cells + self.tables.len() + self.primary.scrollback.packed_bytes() / SWEPT_BYTES_PER_STEP) as u64
+    }
+
+    /// Forgets styles, clusters and links that no cell has any more; and the oldest rows, if the scrollback needs too many.
+    pub(super) fn sweep(&mut self) {
+        self.discarded = None;
+        loop {
+            let steps = self.sweep_steps();
+            self.forget_unused();
+            self.steps.taken += steps;
+            let scrollback = &mut self.primary.scrollback;
+            let rows = scrollback.len();
+            if rows == 0 || self.tables.bytes() <= MAX_SHARED_BYTES {
+                break;
+            }
+            let dropped = rows.div_ceil(2);
+            scrollback.drop_oldest(dropped);
+            self.primary.saved.line = self.primary.saved.line.saturating_sub(dropped);
+        }
         self.pen_id = None;
+        self.steps.swept = self.steps.taken;
+    }
+
+    fn forget_unused(&mut self) {
+        let Self { primary, alternate, tables, .. } = self;
+        let pens = [self.pen, primary.saved.style, alternate.saved.style];
+        tables.sweep(
+            |visitor| {
+                primary.scrollback.visit(&mut *visitor);
+                let rows = [&*primary, &*alternate].into_iter().flat_map(|buffer| &buffer.screen);
+                for cell in rows.flat_map(Row::cells) {
+                    visitor(Shared::Style(cell.style()));
+                    if let Glyph::Cluster(number) = cell.glyph() {
+                        visitor(Shared::Cluster(number));
+                    }
+                }
+            },
+            &pens,
+        );
+    }
+
+    /// Interrupts the parser, if it may be time to sweep.
+    fn look_at_tables(&mut self) {
+        if self.tables.is_due() {
+            self.steps.until = self.steps.taken;
+        }
+    }
+
+    /// How long a run of text may be, in bytes, so that it does not take much longer than others.
+    pub(super) fn max_run(&self) -> usize {
+        if !self.modes.insert && self.rows / 8 <= self.columns {
+            return MAX_RUN;
+        }
+        let moved = if self.modes.insert { self.columns } else { 0 };
+        (RUN_STEPS / (CHAR_STEPS + moved + self.rows / self.columns)).clamp(1, MAX_RUN)
     }
 
     /// Prints a run of text.
@@ -194,6 +305,7 @@ impl Terminal {
             bytes = rest;
         }
         let style = self.pen_id();
+        self.spend(bytes.len());
         while !bytes.is_empty() {
             if self.buffer().x >= self.columns {
                 self.wrap(0);
@@ -218,7 +330,7 @@ impl Terminal {
         let mut x = buffer.x;
         let row = buffer.row();
         let printed = chars.iter().take_while(|&&char| {
-            let now = measure(char, preceding);
+            let Some(now) = measure(char, preceding) else { return false };
             let width = usize::from(now.width);
             let is_simple = !now.joins && x + width <= columns && char != SOFT_HYPHEN;
             if is_simple {
@@ -234,6 +346,7 @@ impl Terminal {
         let printed = printed.count();
         buffer.x = x;
         self.preceding = preceding;
+        self.spend(CHAR_STEPS / 2 * printed);
         printed
     }
 
@@ -242,8 +355,9 @@ impl Terminal {
             return;
         }
         let char = self.charsets.get(self.level.into()).map(char);
+        self.spend(CHAR_STEPS);
         let preceding = self.preceding;
-        let now = measure(char, preceding);
+        let Some(now) = measure(char, preceding) else { return };
         self.preceding = Some(now);
         let width = usize::from(now.width);
         let old_width = match preceding {
@@ -274,6 +388,7 @@ impl Terminal {
             if row.width(columns - 1) == 2 {
                 row.set(columns - 1, fill);
             }
+            self.spend(columns);
         }
         let style = self.pen_id();
         let buffer = self.buffer_mut();
@@ -298,8 +413,9 @@ impl Terminal {
             buffer.row().set(column, pen);
         }
         buffer.x = carried;
+        let mut steps = columns - from.min(columns);
         if old == buffer.bottom {
-            buffer.scroll(fill, true);
+            steps += buffer.scroll(fill, true);
         } else {
             buffer.y = (old + 1).min(rows - 1);
             let y = buffer.y;
@@ -308,6 +424,7 @@ impl Terminal {
         for (column, cell) in carried_cells.into_iter().enumerate() {
             buffer.row().set(column, cell);
         }
+        self.spend(steps);
     }
 
     /// Adds a character to the cluster before the cursor.
@@ -317,23 +434,23 @@ impl Terminal {
         let x = buffer.x;
         let at = x.saturating_sub(if buffer.row().width(x - 1) > 0 { 1 } else { 2 });
         let cell = buffer.row().get(at);
-        let text = match cell.glyph() {
-            Glyph::Blank => String::new(),
-            Glyph::Char(first) => first.to_string(),
-            Glyph::Cluster(number) => self.tables.cluster(number).to_owned(),
-        };
         let narrow = u8::from(width == 2) + 1;
-        let cell = if text.is_empty() {
-            Cell::char(char, narrow, cell.style())
-        } else {
-            let number = self.tables.cluster_number(text + char.encode_utf8(&mut [0; 4]));
-            Cell::cluster(number, narrow, cell.style())
+        let number = match cell.glyph() {
+            Glyph::Blank => None,
+            Glyph::Char(first) => Some(self.tables.cluster_number(first.encode_utf8(&mut [0; 4]), char)),
+            Glyph::Cluster(number) => Some(self.tables.extended_cluster(number, char)),
+        };
+        let cell = match number {
+            None => Cell::char(char, narrow, cell.style()),
+            Some(number) => Cell::cluster(number, narrow, cell.style()),
         };
         buffer.row().set(at, cell);
         for column in x..x + width.saturating_sub(old_width) {
             buffer.row().set(column, Cell::continuation(style));
         }
         buffer.x += width.saturating_sub(old_width);
+        self.spend(CLUSTER_STEPS);
+        self.look_at_tables();
     }
 
     /// The left half of a wide glyph goes when its right half is about to be overwritten.
@@ -357,20 +474,48 @@ impl Terminal {
         }
     }
 
-    /// Prints the character before the cursor again (REP).
+    /// Begins to print the character before the cursor again (REP), as [`print_repeated`](Self::print_repeated) then does.
     pub(super) fn repeat(&mut self, count: usize) {
         let Some(preceding) = self.preceding else { return };
         let buffer = self.buffer_mut();
         let x = buffer.x.saturating_sub(preceding.width.into());
-        let text = match buffer.row().get(x).glyph() {
-            Glyph::Blank => return,
+        let glyph: Vec<char> = match buffer.row().get(x).glyph() {
+            Glyph::Blank => Vec::new(),
             Glyph::Char(char) => vec![char],
             Glyph::Cluster(number) => self.tables.cluster(number).chars().collect(),
         };
-        // No more than fill a screen: what is beyond scrolls away all the same.
-        let most = self.columns * (self.rows + self.primary.scrollback.limit());
-        let text: Vec<char> = text.iter().copied().cycle().take(text.len() * count.min(most)).collect();
-        self.print(Text::Chars(&text));
+        let most = max_repeat_count(self.columns, self.rows, glyph.len(), self.modes.insert);
+        let left = glyph.len() * count.min(most);
+        if left > 0 {
+            self.repeat = Some(Box::new(Repeat { glyph, next: 0, left }));
+            self.steps.until = self.steps.taken;
+        } else {
+            self.preceding = None;
+        }
+    }
+
+    /// Whether REP has not printed all that it is to print.
+    pub(super) fn is_repeating(&self) -> bool {
+        self.repeat.is_some()
+    }
+
+    /// Goes on with REP, until so many steps have been taken.
+    pub(super) fn print_repeated(&mut self, until: u64) {
+        while self.steps.taken < until
+            && let Some(mut repeat) = self.repeat.take()
+        {
+            let Repeat { glyph, next, left } = &mut *repeat;
+            let count = self.max_run().min(*left);
+            let run: Vec<char> = glyph.iter().copied().cycle().skip(*next).take(count).collect();
+            self.print(Text::Chars(&run));
+            *next = (*next + count) % glyph.len();
+            *left -= count;
+            if *left > 0 {
+                self.repeat = Some(repeat);
+            } else {
+                self.preceding = None;
+            }
+        }
     }
 
     /// The pen's part of what is reset softly.

@@ -5,6 +5,8 @@
 
 mod table;
 
+use limpet_shared::limits::MAX_CLUSTER_CHARS;
+
 use self::table::RANGES;
 
 /// As many code points are looked up in the same few ranges: 2 to the power of this.
@@ -51,27 +53,49 @@ pub(super) struct Preceding {
     pub(super) width: u8,
     /// Whether it joined the one before it.
     pub(super) joins: bool,
+    /// Code points of the whole cluster.
+    chars: u8,
 }
+
+const _: () = assert!(MAX_CLUSTER_CHARS <= u8::MAX as usize, "a cluster's code points are counted in a byte");
 
 impl Preceding {
     /// One printable character of ASCII that did not join.
-    pub(super) const ASCII: Self = Self { kind: Kind::Other, width: 1, joins: false };
+    pub(super) const ASCII: Self = Self { kind: Kind::Other, width: 1, joins: false, chars: 1 };
 }
 
-/// How `char` is printed after what came before.
-pub(super) fn measure(char: char, preceding: Option<Preceding>) -> Preceding {
+/// How `char` is printed after what came before. `None` if it has no effect, since it would join a cluster that is full.
+pub(super) fn measure(char: char, preceding: Option<Preceding>) -> Option<Preceding> {
     let (kind, columns) = look_up(char.into());
-    // The selector of the emoji presentation makes what it joins wide.
-    let width = if char == '\u{fe0f}' { 2 } else { columns };
+    let width = width_of(char, columns);
     let Some(before) = preceding.filter(|before| joins(before.kind, kind)) else {
-        return Preceding { kind, width, joins: false };
+        return Some(alone(kind, width));
     };
+    if usize::from(before.chars) >= MAX_CLUSTER_CHARS {
+        return None;
+    }
+    let chars = before.chars + 1;
     if kind == Kind::RegionalIndicator {
         // A third one begins a new pair.
         let width = if before.width > width { before.width } else { 2 };
-        return Preceding { kind: Kind::Other, width, joins: true };
+        return Some(Preceding { kind: Kind::Other, width, joins: true, chars });
     }
-    Preceding { kind, width: width.max(before.width), joins: true }
+    Some(Preceding { kind, width: width.max(before.width), joins: true, chars })
+}
+
+/// How `char` is printed where nothing came before.
+pub(super) fn measure_alone(char: char) -> Preceding {
+    let (kind, columns) = look_up(char.into());
+    alone(kind, width_of(char, columns))
+}
+
+const fn alone(kind: Kind, width: u8) -> Preceding {
+    Preceding { kind, width, joins: false, chars: 1 }
+}
+
+/// The selector of the emoji presentation makes what it joins wide.
+const fn width_of(char: char, columns: u8) -> u8 {
+    if char == '\u{fe0f}' { 2 } else { columns }
 }
 
 /// Whether there is no boundary between the two (rules GB6 to GB13; pairs of regional indicators are the caller's).
@@ -117,7 +141,7 @@ mod tests {
     fn columns(text: &str) -> usize {
         let (mut before, mut sum) = (None, 0);
         for char in text.chars() {
-            let now = measure(char, before);
+            let Some(now) = measure(char, before) else { continue };
             let old = before.filter(|_| now.joins).map_or(0, |before: Preceding| before.width);
             sum += usize::from(now.width) - usize::from(old);
             before = Some(now);
@@ -139,6 +163,10 @@ mod tests {
             ("\u{1100}\u{1161}\u{11a8}", 2),
             ("क\u{93f}", 1),
             ("\u{301}", 1),
+            // What joins a full cluster has no effect, not even that of a selector.
+            (&format!("❤{}\u{fe0f}\u{200d}", "\u{301}".repeat(MAX_CLUSTER_CHARS)), 1),
+            (&format!("❤{}\u{200d}❤", "\u{301}".repeat(MAX_CLUSTER_CHARS - 2)), 1),
+            (&format!("❤{}\u{200d}❤", "\u{301}".repeat(MAX_CLUSTER_CHARS - 1)), 2),
         ] {
             assert_eq!(columns(text), expected, "{text:?}");
         }

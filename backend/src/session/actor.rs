@@ -22,8 +22,13 @@ use super::{
     keeping::Keeping,
     output::Output,
     request::{Attaching, Request, Requests, Typed},
+    size_changes::SizeChanges,
 };
-use crate::{keeper::Child, log::LogWriter, pty::Pty};
+use crate::{
+    keeper::Child,
+    log::{Claim, LogWriter},
+    pty::Pty,
+};
 
 /// How long nothing may have come from the terminal before its screen follows by itself. In a flood it never does, and most of
 /// that is left out later.
@@ -31,6 +36,9 @@ const QUIET: Duration = Duration::from_millis(10);
 
 /// Output without a pause of [`QUIET`] that makes a flood, in bytes.
 const FLOOD: u64 = 256 * 1024;
+
+/// Slices without a pause in which the screen does not catch up that make one as well.
+const LABOUR: u32 = 8;
 
 /// All that can happen to a session.
 #[derive(Debug)]
@@ -45,6 +53,8 @@ enum Event {
     ViewerLeft,
     /// There is time for the screen.
     Leisure,
+    /// A moment has come for which something was put off.
+    Due,
 }
 
 /// Why a session ends.
@@ -64,10 +74,13 @@ pub(super) struct Actor {
     input: Input,
     flow: Flow,
     keeping: Keeping,
+    sizes: SizeChanges,
     /// When the screen may follow, if nothing happens before.
     leisure: Instant,
     /// Output since there was time for that, in bytes.
     burst: u64,
+    /// Slices that the screen has parsed one after the other, and has not caught up.
+    labour: u32,
     /// Whether somebody has typed since output came last: what comes next is an echo, for all that is known.
     echo_is_due: bool,
     session: Ending,
@@ -93,8 +106,10 @@ impl Actor {
             input,
             flow,
             keeping,
+            sizes: SizeChanges::new(now),
             leisure,
             burst: 0,
+            labour: 0,
             echo_is_due: false,
             session,
             requests,
@@ -124,18 +139,18 @@ impl Actor {
 
     async fn serve_flood(self: Box<Self>, floods: &Handle) -> Option<(Box<Self>, Option<Cause>)> {
         let flood = async move {
-            let mut actor = self.moved_here()?;
+            let mut actor = self.moved_here().await?;
             let cause = actor.serve(Some(true)).await;
             Some((actor, cause))
         };
         let (actor, cause) = AbortOnDropHandle::new(floods.spawn(flood)).await.ok()??;
-        Some((actor.moved_here()?, cause))
+        Some((actor.moved_here().await?, cause))
     }
 
     /// Has the terminal watched by the threads that this runs on now.
-    fn moved_here(self: Box<Self>) -> Option<Box<Self>> {
+    async fn moved_here(self: Box<Self>) -> Option<Box<Self>> {
         let actor = *self;
-        match actor.pty.moved_here() {
+        match actor.pty.moved_here().await {
             Ok(pty) => Some(Box::new(Self { pty, ..actor })),
             Err(error) => {
                 tracing::error!(%error, "could not go on watching a terminal");
@@ -150,12 +165,16 @@ impl Actor {
         // What an earlier server has read and not answered.
         self.displayed();
         loop {
-            if is_for_floods.is_some_and(|here| here != (self.burst >= FLOOD)) {
+            if is_for_floods.is_some_and(|here| here != self.is_flood()) {
                 return None;
             }
             self.session.note_asker(&self.input, self.output.log().end());
-            if self.keeping.has_news(&self.display) {
-                Box::pin(self.keeping.follow(&self.display, &self.session.0)).await;
+            if self.keeping.has_news(&self.display, Instant::now()) {
+                Box::pin(self.keeping.follow(&mut self.display, &self.session.0)).await;
+            }
+            // Here, since there may be requests without end.
+            if self.sizes.due().is_some_and(|at| at <= Instant::now()) {
+                Box::pin(self.apply_size()).await;
             }
             match self.next_event().await {
                 Event::Requested(request) => match *request {
@@ -175,17 +194,30 @@ impl Actor {
                 Event::Leisure => self.follow().await,
                 Event::Writable => self.write_input(),
                 Event::ProgramEnded => return Some(Cause::ProgramEnded),
-                Event::ViewersMoved => {}
-                Event::ViewerLeft => Box::pin(self.arrange()).await,
+                Event::ViewersMoved | Event::Due => {}
+                Event::ViewerLeft => {
+                    self.input.drop_absent();
+                    Box::pin(self.arrange()).await;
+                }
             }
         }
     }
 
+    /// Whether the session has so much to do that keys of others must not wait for it.
+    fn is_flood(&self) -> bool {
+        self.burst >= FLOOD || self.labour >= LABOUR
+    }
+
     async fn next_event(&mut self) -> Event {
         let log = self.output.log();
-        let mode = self.session.0.shared().status.borrow().flow;
-        let held = self.flow.held_until(mode, log, Instant::now());
-        let waits_for_leisure = self.display.is_behind() || self.burst >= FLOOD;
+        let rules = {
+            let status = self.session.0.shared().status.borrow();
+            (status.flow, status.owner_is_here())
+        };
+        let held = self.flow.held_until(rules, log, Instant::now());
+        let waits_for_leisure = held.is_none() && (self.display.is_behind() || self.burst >= FLOOD);
+        let leisure = waits_for_leisure.then_some(self.leisure);
+        let timer = [held, leisure, self.sizes.due(), self.keeping.due_at()].into_iter().flatten().min();
         tokio::select! {
             // Requests first: a key must not wait behind a flood.
             biased;
@@ -197,8 +229,8 @@ impl Actor {
             _ = self.pty.readable(), if held.is_none() && !self.output.has_ended() => Event::Readable,
             () = ready(()), if self.display.owes_answers() => Event::Leisure,
             () = log.consumed(), if held.is_some() => Event::ViewersMoved,
-            () = sleep_until(held.unwrap_or(self.leisure)), if held.is_some() || waits_for_leisure => {
-                if held.is_some() { Event::ViewersMoved } else { Event::Leisure }
+            () = sleep_until(timer.unwrap_or(self.leisure)), if timer.is_some() => {
+                if leisure == timer { Event::Leisure } else { Event::Due }
             }
         }
     }
@@ -219,8 +251,9 @@ impl Actor {
     async fn follow(&mut self) {
         // Viewers first: they have been woken by now, but not yet sent anything.
         task::yield_now().await;
-        self.display.follow();
+        self.display.follow().await;
         self.displayed();
+        self.labour = if self.display.is_behind() { self.labour.saturating_add(1) } else { 0 };
         self.note_pause();
     }
 
@@ -239,14 +272,14 @@ impl Actor {
                 let attached = self.attach(&hello, visitor).await;
                 drop(reply.send(attached));
             }
-            Request::Redraw { history, reply } => {
-                let redrawing = self.display.redrawing(history);
-                let output = self.session.0.shared().log.reader(redrawing.output);
+            Request::Redraw { history, rank, reply } => {
+                let redrawing = self.display.redrawing(history).await;
+                let output = self.session.0.shared().log.reader(redrawing.output, rank, Claim::None);
                 self.displayed();
                 drop(reply.send((redrawing, output)));
             }
             Request::Text { reply } => {
-                let text = self.display.text();
+                let text = self.display.text().await;
                 self.displayed();
                 drop(reply.send(text));
             }
@@ -264,17 +297,22 @@ impl Actor {
                 self.arrange().await;
             }
             Request::Pen { to, reply } => {
-                let taken = self.session.change(|status| status.seats.take(to));
-                self.arrange().await;
+                let mut taken = false;
+                let is_news = self.session.change(|status| {
+                    let before = status.viewers_version();
+                    taken = status.seats.take(to);
+                    before != status.viewers_version()
+                });
+                if is_news {
+                    self.arrange().await;
+                }
                 // An error says that who asked is gone again.
                 let _ = reply.send(taken);
             }
             Request::Update { size, reply } => {
-                if let Some(size) = size {
-                    self.resize(size, None).await;
-                }
+                self.sizes.ask(size, reply);
+                self.keeping.touch_at_once();
                 self.arrange().await;
-                let _ = reply.send(());
             }
             Request::End => {}
         }
@@ -282,12 +320,11 @@ impl Actor {
 
     async fn attach(&mut self, hello: &Hello, visitor: Visitor) -> (Attached, Beginning) {
         let place = Place::of(hello, &self.session.0);
-        let role = visitor.role;
         let attached = self.session.0.enter(hello, visitor, place.resumes());
         self.arrange().await;
-        let input = role.may_write().then(|| self.input.register(hello.viewer, attached.id()));
-        let redrawing = |history| self.display.redrawing(history);
-        let beginning = begin(&self.session.0, (hello, role), place, input, redrawing);
+        let input = attached.role().may_write().then(|| self.input.register(hello.viewer, attached.id()));
+        let redrawing = async |history| self.display.redrawing(history).await;
+        let beginning = begin(&self.session.0, (hello, &attached), place, input, redrawing).await;
         self.displayed();
         (attached, beginning)
     }
@@ -304,15 +341,34 @@ impl Actor {
     async fn arrange(&mut self) {
         self.keeping.touch();
         self.session.0.touch();
-        let wanted = {
-            let status = self.session.0.shared().status.borrow();
-            // A fixed size is nobody's own, not even while it still is that of somebody's window.
-            let fixed = (status.sizing == Sizing::Fixed).then_some((status.size, None));
-            fixed.or_else(|| status.seats.size(status.sizing))
-        };
-        if let Some((size, by)) = wanted {
-            self.resize(size, by).await;
+        self.apply_size().await;
+    }
+
+    /// Does so now, or a moment later if the size has just been changed.
+    async fn apply_size(&mut self) {
+        let (size, by) = self.wanted_size();
+        let start = Instant::now();
+        if self.session.0.size() != size {
+            if !self.sizes.may_change(start) {
+                return;
+            }
+            self.resize(size).await;
+            self.sizes.changed(start, Instant::now());
         }
+        self.session.publish_size(size, by);
+        self.sizes.settle();
+    }
+
+    /// The size that the terminal is to have, and whose own it is.
+    fn wanted_size(&self) -> (Winsize, Option<ViewerId>) {
+        let status = self.session.0.shared().status.borrow();
+        // A fixed size is nobody's own, not even while it still is that of somebody's window.
+        let given = self.sizes.asked().map(|size| (size, None));
+        let decided = match status.sizing {
+            Sizing::Fixed => given.or(Some((status.size, None))),
+            sizing => status.seats.size(sizing).or(given),
+        };
+        decided.unwrap_or((status.size, status.size_by))
     }
 
     /// Passes on what became known while the screen was drawn.
@@ -320,7 +376,7 @@ impl Actor {
         self.session.publish_title(self.display.title());
         let answers = self.display.take_answers();
         let is_asked = !answers.is_empty();
-        self.input.answer(answers, self.display.parsed());
+        self.input.answer(&answers, self.display.parsed());
         if is_asked {
             self.write_input();
         }
@@ -333,16 +389,14 @@ impl Actor {
         }
     }
 
-    async fn resize(&mut self, size: Winsize, by: Option<ViewerId>) {
-        if self.session.0.size() != size {
-            self.keeping.resized(self.output.log().end(), size, &self.session.0).await;
-            if let Err(error) = self.pty.resize(size) {
-                return tracing::warn!(%error, ?size, "could not resize the terminal");
-            }
-            self.display.resize(size);
-            self.displayed();
+    async fn resize(&mut self, size: Winsize) {
+        self.keeping.resized(self.output.log().end(), size, &self.session.0).await;
+        if let Err(error) = self.pty.resize(size) {
+            tracing::warn!(%error, ?size, "could not resize the terminal");
         }
-        self.session.publish_size(size, by);
+        self.display.resize(size).await;
+        self.displayed();
+        tracing::debug!(session = %self.session.0.id(), cols = size.cols, rows = size.rows, "resized");
     }
 
     /// Ends what has to end, reads the rest, and closes the terminal. Only then is the session's end published.
@@ -369,11 +423,11 @@ impl Actor {
         // All of it first: a terminal whose program is reaped is closed.
         output.drain_rest(&pty, |output| session.show((&mut display, &input), output));
         input.discard();
-        if keeping.has_news(&display) {
-            keeping.follow(&display, &session.0).await;
+        if keeping.is_behind(&display) {
+            keeping.follow(&mut display, &session.0).await;
         }
         let status = child.reap().await;
-        session.publish_last(display);
+        session.publish_last(display).await;
         drop((pty, output));
         session.publish_exit(status.unwrap_or_else(|error| {
             tracing::error!(%error, "could not reap a program");

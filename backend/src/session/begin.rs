@@ -4,11 +4,21 @@ use bytes::Bytes;
 use limpet_shared::{Follow, Hello, OutputOffset, Role, Welcome, Winsize};
 use tokio::sync::watch;
 
-use super::{Progress, SessionHandle, Status, display::Redrawing};
-use crate::log::LogReader;
+use super::{Attached, Progress, SessionHandle, Status, display::Redrawing};
+use crate::log::{Claim, LogReader};
 
 /// Rows of scrollback that somebody who looks at the screen is sent with it. The others can be asked for.
 const ROWS: usize = 1000;
+
+/// How many of them somebody gets who looks at the screen, or who may only watch: readers are never waited for, so a picture with
+/// everything would be drawn for them again and again. `history` brings the rest.
+#[must_use]
+pub const fn rows_for(follow: Follow, role: Role) -> usize {
+    match (follow, role.may_write()) {
+        (Follow::All, true) => usize::MAX,
+        _ => ROWS,
+    }
+}
 
 /// What an attachment begins with.
 #[derive(Debug)]
@@ -77,18 +87,19 @@ impl Place {
 }
 
 /// Puts a beginning together. `redrawing` draws the screen with so many rows of scrollback.
-pub(super) fn begin(
+pub(super) async fn begin(
     session: &SessionHandle,
-    (hello, role): (&Hello, Role),
+    (hello, attached): (&Hello, &Attached),
     place: Place,
     input: Option<(limpet_shared::InputOffset, watch::Receiver<Progress>)>,
-    redrawing: impl FnOnce(usize) -> Redrawing,
+    redrawing: impl AsyncFnOnce(usize) -> Redrawing,
 ) -> Beginning {
     let shared = session.shared();
     let status = shared.status.subscribe();
+    let role = attached.role();
     let (size, by, title) = {
         let status = status.borrow();
-        (status.size, status.size_by, status.title().to_owned())
+        (status.size, status.size_by(), status.title().to_owned())
     };
     let (output, redraw) = match place {
         Place::Seamless(output) => (output, None),
@@ -96,8 +107,7 @@ pub(super) fn begin(
             (OutputOffset::ZERO, Some(Redraw { frames: Vec::new(), size, skipped: 0, earlier: 0 }))
         }
         Place::Screen { had } => {
-            let history = if hello.follow == Follow::Now { ROWS } else { usize::MAX };
-            let redrawing = redrawing(history);
+            let redrawing = redrawing(rows_for(hello.follow, role)).await;
             let skipped = had.map_or(0, |had| redrawing.output.since(had));
             (redrawing.output, Some(redrawing.redraw(size, skipped)))
         }
@@ -107,6 +117,7 @@ pub(super) fn begin(
         session: shared.id.clone(),
         epoch: shared.epoch.clone(),
         role,
+        id: attached.id().number(),
         output,
         live: shared.log.end(),
         input: taken,
@@ -115,7 +126,9 @@ pub(super) fn begin(
         title,
         server: env!("CARGO_PKG_VERSION").to_owned(),
     };
-    Beginning { welcome, redraw, output: shared.log.reader(output), input, status }
+    // At first the writer waits for those who may write: how fast they are is not known yet.
+    let claim = if role.may_write() { Claim::Fastest } else { Claim::None };
+    Beginning { welcome, redraw, output: shared.log.reader(output, attached.rank(), claim), input, status }
 }
 
 impl Redrawing {

@@ -2,12 +2,21 @@
 //!
 //! Output is parsed when there is nothing more urgent to do, or when somebody asks what is on the screen. What piles up in a
 //! flood meanwhile is left out as far as nobody could see it any more.
+//!
+//! Other sessions' keys are served by the same thread. So output is parsed in slices of so many steps, and what takes longer
+//! than a slice (a new size, a snapshot with much scrollback, a request while much waits) is done on a thread for such work.
+
+use std::{mem, panic::resume_unwind, sync::Arc};
 
 use bytes::Bytes;
 use limpet_shared::{Header, Kind, OutputOffset, Winsize, limits::OUTPUT_FRAME, theme::Colours};
 
-use super::pile::Pile;
+use super::{
+    parse_guard::{ParseGuard, ParsePolicy},
+    pile::Pile,
+};
 use crate::{
+    background,
     log::{self, Log},
     screen::{Screen, Text},
 };
@@ -20,8 +29,15 @@ const ROOM: u64 = MOST / 4 * 3;
 
 const _: () = assert!(MOST + 2 * OUTPUT_FRAME as u64 <= log::SPARE as u64, "the log must keep what waits");
 
-/// How much is parsed before something else gets its turn: a millisecond's worth at most.
-const SLICE: usize = 16 * 1024;
+/// Steps of the screen after which something else gets its turn: half a millisecond's worth of the slowest ones.
+const SLICE_STEPS: u64 = 128 * 1024;
+
+/// Bytes after which it does, if they take fewer steps.
+const SLICE_BYTES: usize = 16 * 1024;
+
+/// Steps for which somebody who asks for the screen waits at most. It is then shown as it was at an earlier offset. That
+/// is enough for all that may wait, unless each byte of it takes as long as a screenful of text.
+const CATCH_UP_STEPS: u64 = 1024 * SLICE_STEPS;
 
 /// Longer control strings than this are not shown from their beginning by a snapshot.
 const UNFINISHED: usize = 64 * 1024;
@@ -33,6 +49,9 @@ const NOTHING: &[u8] = b"\x1bX";
 #[derive(Debug)]
 pub(super) struct Display {
     screen: Screen,
+    guard: ParseGuard,
+    /// What a screen that takes this one's place is to be like.
+    shape: (Winsize, usize),
     pile: Pile,
     is_overfull: bool,
     /// Where what was left out last ends.
@@ -51,24 +70,42 @@ pub(super) struct Redrawing {
 }
 
 impl Display {
-    pub(super) fn new(size: Winsize, scrollback: usize, log: Log) -> Self {
-        Self {
+    /// One that may be blank, by this policy or because of what earlier servers have noted in the log's memory.
+    pub(super) fn new((size, scrollback): (Winsize, usize), log: Log, policy: ParsePolicy) -> Self {
+        let mut display = Self {
             screen: Screen::new(size, scrollback),
+            guard: ParseGuard::new(log.clone(), policy),
+            shape: (size, scrollback),
             pile: Pile::new(log, OutputOffset::ZERO),
             is_overfull: false,
             left_out: OutputOffset::ZERO,
+        };
+        display.blank_if_given_up();
+        display
+    }
+
+    /// Has the screen say why it is not drawn, if so, and tells whether it does.
+    fn blank_if_given_up(&mut self) -> bool {
+        let blank = self.guard.blank();
+        if let Some(blank) = blank {
+            self.screen = Screen::new(self.shape.0, self.shape.1);
+            self.screen.feed(blank.notice().as_bytes());
+            self.pile.skip_to(self.pile.taken());
         }
+        blank.is_some()
     }
 
     /// One that shows what a snapshot draws that was made by [`snapshot`](Self::snapshot), with the offset that came with it.
     pub(super) fn drawn(
-        (size, scrollback): (Winsize, usize),
+        shape: (Winsize, usize),
         log: Log,
         (snapshot, output): (&[u8], OutputOffset),
+        policy: ParsePolicy,
     ) -> Self {
-        let mut display = Self::new(size, scrollback, log);
-        display.screen.feed(snapshot);
+        let mut display = Self::new(shape, log, policy);
         display.pile.skip_to(output);
+        display.parse(output, snapshot, u64::MAX);
+        display.blank_if_given_up();
         display
     }
 
@@ -95,13 +132,24 @@ impl Display {
 
     /// What has been parsed, as output that draws it, with so many rows of scrollback at most; and the offset at which data goes on
     /// after it.
-    pub(super) fn snapshot(&self, history: usize) -> (Vec<u8>, OutputOffset) {
-        let (snapshot, output, _) = snapshot(&self.screen, self.parsed(), history);
-        (snapshot, output)
+    pub(super) async fn snapshot(&mut self, history: usize) -> (Vec<u8>, OutputOffset) {
+        let draw = move |display: &mut Self| {
+            display.finish_function();
+            let (snapshot, output, _) = snapshot(&display.screen, display.parsed(), history);
+            (snapshot, output)
+        };
+        if self.is_quick(self.screen.snapshot_steps(history)) {
+            draw(self)
+        } else {
+            self.elsewhere(draw).await
+        }
     }
 
     /// Takes the log's next output. `answered_here` tells that there is no viewer whose terminal answers questions.
     pub(super) fn take(&mut self, output: &[u8], answered_here: bool) {
+        if self.guard.blank().is_some() {
+            return self.pile.skip_to(self.taken().advanced(output.len()));
+        }
         self.pile.take(output, answered_here);
         self.is_overfull |= self.pile.len() > MOST;
     }
@@ -113,7 +161,7 @@ impl Display {
 
     /// Whether output waits to be parsed.
     pub(super) fn is_behind(&self) -> bool {
-        !self.pile.is_empty()
+        !self.pile.is_empty() || self.screen.is_repeating()
     }
 
     /// Whether programs may wait for answers that are to be given here.
@@ -122,27 +170,120 @@ impl Display {
     }
 
     /// Drops of what waits first what would leave no trace, or else parses a slice of it.
-    pub(super) fn follow(&mut self) {
-        if self.pile.leave_out(|plain| self.screen.leave_out(plain)) {
+    pub(super) async fn follow(&mut self) {
+        if self.screen.is_sweep_due() && !self.is_quick(self.screen.sweep_steps()) {
+            Box::pin(self.elsewhere(Self::follow_here)).await;
+        } else {
+            self.follow_here();
+        }
+    }
+
+    fn follow_here(&mut self) {
+        if self.screen.is_sweep_due() {
+            self.screen.sweep();
+        } else if !self.screen.is_repeating() && self.pile.leave_out(|plain| self.screen.leave_out(plain)) {
             self.left_out = self.parsed();
-        } else if let Some((slice, answered_here)) = self.pile.next(SLICE) {
-            self.screen.answer(answered_here);
-            self.screen.feed(&slice);
+        } else {
+            self.feed(SLICE_STEPS);
         }
         self.is_overfull &= self.pile.len() > ROOM;
     }
 
-    /// Parses all that waits.
+    /// Has the screen parse what waits, for about so many steps. All that a program prints goes through here.
+    fn feed(&mut self, steps: u64) {
+        let slice = self.pile.front(SLICE_BYTES);
+        let (output, answered_here) = slice
+            .as_ref()
+            .map_or((&[][..], None), |(output, answered_here)| (output.as_slice(), Some(*answered_here)));
+        if let Some(answered_here) = answered_here {
+            self.screen.answer(answered_here);
+        }
+        let taken = self.parse(self.parsed(), output, steps);
+        self.pile.parsed_bytes(taken);
+        self.blank_if_given_up();
+    }
+
+    /// Parses output that begins at `start`, for about so many steps, if the screen is not given up for it. Returns how many bytes
+    /// were parsed.
+    fn parse(&mut self, start: OutputOffset, output: &[u8], steps: u64) -> usize {
+        let Self { screen, guard, .. } = self;
+        let mut taken = output.len();
+        if guard.blank().is_none() {
+            guard.run(start, output.len(), || {
+                #[cfg(debug_assertions)]
+                super::parse_guard::crash_if_told(output);
+                taken = screen.feed_within(output, steps);
+            });
+        }
+        taken
+    }
+
+    /// Parses what waits, as far as that takes no longer than anybody may wait for it.
     fn catch_up(&mut self) {
-        while self.is_behind() {
-            self.follow();
+        let until = self.screen.steps().saturating_add(CATCH_UP_STEPS);
+        while self.is_behind() && self.screen.steps() < until {
+            self.follow_here();
+        }
+        if self.is_behind() {
+            tracing::warn!(bytes = self.pile.len(), "a program's output takes very long to parse");
+        }
+        self.finish_function();
+    }
+
+    /// Finishes the control function at hand. It takes no longer than to fill the screen.
+    fn finish_function(&mut self) {
+        while self.screen.is_repeating() {
+            self.parse(self.parsed(), &[], u64::MAX);
+            self.blank_if_given_up();
         }
     }
 
-    pub(super) fn resize(&mut self, size: Winsize) {
+    /// Parses what waits if that is a slice at most. Tells whether nothing waits any more.
+    fn has_caught_up(&mut self) -> bool {
+        if self.is_behind() && self.pile.len() <= SLICE_BYTES as u64 {
+            self.follow_here();
+        }
+        !self.is_behind()
+    }
+
+    /// Whether so many steps take no longer than a slice.
+    fn is_quick(&self, steps: u64) -> bool {
+        !self.screen.is_repeating() && steps <= SLICE_STEPS
+    }
+
+    /// Does work that takes longer than a slice on a thread that no key waits for.
+    async fn elsewhere<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> T + Send + 'static,
+    ) -> T {
+        let nothing = Self::new((Winsize::cells(1, 1), 0), self.pile.log().clone(), ParsePolicy::PLACEHOLDER);
+        let mut display = mem::replace(self, nothing);
+        let (display, result) = blocking(move || {
+            let result = work(&mut display);
+            (display, result)
+        })
+        .await;
+        *self = display;
+        result
+    }
+
+    pub(super) async fn resize(&mut self, size: Winsize) {
         // Rows are wrapped as they were when they were printed.
+        if self.has_caught_up() && self.is_quick(self.screen.resize_steps(size)) {
+            self.resize_here(size);
+        } else {
+            self.elsewhere(move |display| display.resize_here(size)).await;
+        }
+    }
+
+    /// The same, where nobody waits.
+    pub(super) fn resize_here(&mut self, size: Winsize) {
         self.catch_up();
-        self.screen.resize(size);
+        self.shape.0 = size;
+        let start = self.parsed();
+        let Self { screen, guard, .. } = self;
+        guard.run(start, 0, || screen.resize(size));
+        self.blank_if_given_up();
     }
 
     pub(super) fn set_colours(&mut self, colours: Colours) {
@@ -160,34 +301,59 @@ impl Display {
     }
 
     /// The screen as of now, with so many rows of scrollback at most.
-    pub(super) fn redrawing(&mut self, history: usize) -> Redrawing {
-        if let Some(glimpse) = self.glimpse(history) {
-            return glimpse;
+    pub(super) async fn redrawing(&mut self, history: usize) -> Redrawing {
+        let draw = move |display: &mut Self| {
+            display.glimpse(history).unwrap_or_else(|| {
+                display.catch_up();
+                redrawing(&display.screen, display.parsed(), history)
+            })
+        };
+        if self.has_caught_up() && self.is_quick(self.screen.snapshot_steps(history)) {
+            draw(self)
+        } else {
+            self.elsewhere(draw).await
         }
-        self.catch_up();
-        redrawing(&self.screen, self.parsed(), history)
     }
 
     /// The same in the midst of a flood, without parsing more of it than can be seen.
     fn glimpse(&mut self, history: usize) -> Option<Redrawing> {
-        let Self { screen, pile, .. } = self;
-        let (glimpse, rows) = pile.look(|plain, rest| {
-            let (mut glimpse, rows) = screen.glimpse(plain, history)?;
-            glimpse.feed(rest);
-            Some((glimpse, rows))
-        })?;
-        let redrawing = redrawing(&glimpse, pile.taken(), history);
+        let Self { screen, guard, pile, .. } = self;
+        let start = pile.parsed();
+        // A copy, since viewers wait for the log as long as somebody looks at it.
+        let (plain, rest) = pile.look(|plain, rest| Some((plain.to_vec(), rest.to_vec())))?;
+        let mut seen = None;
+        guard.attempt(start, plain.len() + rest.len(), || {
+            seen = screen.glimpse((&plain, &rest), history, CATCH_UP_STEPS);
+        });
+        self.blank_if_given_up();
+        let (glimpse, rows) = seen?;
+        let redrawing = redrawing(&glimpse, self.pile.taken(), history);
         Some(Redrawing { earlier: rows.saturating_sub(history), ..redrawing })
     }
 
     /// The screen as of now.
-    pub(super) fn text(&mut self) -> Text {
-        self.catch_up();
-        self.screen.text()
+    pub(super) async fn text(&mut self) -> Text {
+        let read = |display: &mut Self| {
+            display.catch_up();
+            display.screen.text()
+        };
+        if self.has_caught_up() && self.is_quick(self.screen.text_steps()) {
+            read(self)
+        } else {
+            self.elsewhere(read).await
+        }
     }
 
     /// The screen when nothing more will come.
-    pub(super) fn into_last(mut self) -> LastScreen {
+    pub(super) async fn into_last(mut self) -> LastScreen {
+        if !self.has_caught_up() {
+            self.elsewhere(Self::catch_up).await;
+        }
+        self.into_last_here()
+    }
+
+    /// The same, where nobody waits.
+    pub(super) fn into_last_here(mut self) -> LastScreen {
         self.catch_up();
         LastScreen { end: self.parsed(), screen: self.screen }
     }
@@ -201,12 +367,23 @@ pub(super) struct LastScreen {
 }
 
 impl LastScreen {
-    pub(super) fn redrawing(&self, history: usize) -> Redrawing {
-        redrawing(&self.screen, self.end, history)
+    pub(super) async fn redrawing(self: Arc<Self>, history: usize) -> Redrawing {
+        let steps = self.screen.snapshot_steps(history);
+        self.elsewhere(steps, move |last| redrawing(&last.screen, last.end, history)).await
     }
 
-    pub(super) fn text(&self) -> Text {
-        self.screen.text()
+    pub(super) async fn text(self: Arc<Self>) -> Text {
+        let steps = self.screen.text_steps();
+        self.elsewhere(steps, |last| last.screen.text()).await
+    }
+
+    /// Does what takes so many steps, on a thread for such work if they are many.
+    async fn elsewhere<T: Send + 'static>(
+        self: Arc<Self>,
+        steps: u64,
+        work: impl FnOnce(&Self) -> T + Send + 'static,
+    ) -> T {
+        if steps <= SLICE_STEPS { work(&self) } else { blocking(move || work(&self)).await }
     }
 
     pub(super) fn title(&self) -> &str {
@@ -218,6 +395,15 @@ impl Redrawing {
     /// What its frames hold.
     pub(super) fn into_output(self) -> Vec<u8> {
         self.frames.iter().flat_map(|frame| &frame[Header::LEN..]).copied().collect()
+    }
+}
+
+/// Does work on a thread that no key waits for. A panic in it goes on here.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match background::run(work).await {
+        Ok(result) => result,
+        // It has been logged where it happened. The session ends by it, as if it had happened here.
+        Err(error) => resume_unwind(Box::new(error.to_string())),
     }
 }
 
@@ -240,7 +426,7 @@ fn snapshot(screen: &Screen, parsed: OutputOffset, history: usize) -> (Vec<u8>, 
 
 #[cfg(test)]
 mod tests {
-    use std::os::fd::AsFd;
+    use std::{os::fd::AsFd, time::Duration};
 
     use super::*;
     use crate::log::{self, LogWriter};
@@ -251,7 +437,8 @@ mod tests {
         fn new() -> Self {
             let memory = log::memory(0).unwrap();
             let (writer, log, _) = log::log(memory.as_fd()).unwrap();
-            Self(writer, Display::new(Winsize::cells(40, 10), 100, log))
+            let policy = ParsePolicy { draws_screens: true, suspect_before: Duration::ZERO };
+            Self(writer, Display::new((Winsize::cells(40, 10), 100), log, policy))
         }
 
         /// As much follows meanwhile as has to.
@@ -259,14 +446,14 @@ mod tests {
             for piece in output.chunks(OUTPUT_FRAME) {
                 self.0.append(piece, |output| self.1.take(output, answered_here));
                 while self.1.is_overfull() {
-                    self.1.follow();
+                    self.1.follow_here();
                 }
             }
         }
     }
 
-    #[test]
-    fn nothing_of_a_flood_is_parsed_but_its_end() {
+    #[tokio::test]
+    async fn nothing_of_a_flood_is_parsed_but_its_end() {
         let mut session = Session::new();
         let lines = (0..50_000).map(|n| format!("line {n}\r\n")).collect::<Vec<_>>().concat();
         for round in 1..=40 {
@@ -276,10 +463,10 @@ mod tests {
         }
         session.print(b"\x1b[?2004hthe end", true);
         assert!(session.1.owes_answers(), "it might be a question");
-        session.1.follow();
+        session.1.follow_here();
         assert!(session.1.pile.len() < 16 * 1024, "all but the last lines is left out at once");
         assert_eq!(session.1.left_out(), Some(session.1.parsed()));
-        let text = session.1.text();
+        let text = session.1.text().await;
         assert_eq!(
             (&text.lines[8..], text.cursor),
             (&["line 49999".to_owned(), "the end".to_owned()][..], (7, 9))
@@ -287,13 +474,13 @@ mod tests {
         assert_eq!((session.1.left_out(), session.1.parsed()), (None, session.0.end()));
     }
 
-    #[test]
-    fn what_cannot_be_left_out_is_parsed() {
+    #[tokio::test]
+    async fn what_cannot_be_left_out_is_parsed() {
         let mut session = Session::new();
         let moves = b"\x1b[3;3Hx".repeat(1_000_000);
         session.print(&moves, true);
         assert!(session.1.pile.len() <= MOST);
-        assert_eq!(session.1.text().lines[2], "  x");
+        assert_eq!(session.1.text().await.lines[2], "  x");
     }
 
     #[test]
@@ -308,14 +495,14 @@ mod tests {
         assert_eq!(session.1.take_answers(), b"\x1b[1;1R");
     }
 
-    #[test]
-    fn a_snapshot_ends_before_what_is_not_complete() {
+    #[tokio::test]
+    async fn a_snapshot_ends_before_what_is_not_complete() {
         let mut session = Session::new();
         session.print(b"abc\x1b[3", true);
-        let redrawing = session.1.redrawing(usize::MAX);
+        let redrawing = session.1.redrawing(usize::MAX).await;
         assert_eq!(redrawing.output.get(), 3);
         session.print(&[b"\x1b]0;", &b"x".repeat(2 * UNFINISHED)[..]].concat(), true);
-        let redrawing = session.1.redrawing(usize::MAX);
+        let redrawing = session.1.redrawing(usize::MAX).await;
         assert_eq!(
             redrawing.output,
             session.1.parsed(),

@@ -28,8 +28,8 @@ impl Ending {
         is_screen
     }
 
-    pub(super) fn publish_last(&self, display: Display) {
-        self.0.set_last(display.into_last());
+    pub(super) async fn publish_last(&self, display: Display) {
+        self.0.set_last(display.into_last().await);
     }
 
     pub(super) fn publish_size(&self, size: Winsize, by: Option<ViewerId>) {

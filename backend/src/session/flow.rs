@@ -1,11 +1,14 @@
 //! When the program has to wait for its viewers.
+//!
+//! Readers are never waited for. Guests who may write are while no owner is attached: whatever they do then, they do to a program
+//! that nobody else uses. While an owner is, the program waits for owners alone.
 
 use std::time::Duration;
 
 use limpet_shared::{self as shared, OutputOffset};
 use tokio::time::Instant;
 
-use crate::log::{self, LogWriter, Standing};
+use crate::log::{self, LogWriter, Rank, Standing};
 
 /// The program is held back when even its fastest viewer has more than this before it, in bytes …
 pub const HELD_BACK: u64 = 256 * 1024;
@@ -75,14 +78,14 @@ impl Flow {
     }
 
     /// Whether the program is to be held back now, and if so until when at the latest. To be asked again at that
-    /// moment and whenever a viewer has moved.
+    /// moment and whenever a viewer has moved. `owner_is_here` tells whether an owner is attached.
     pub(super) fn held_until(
         &mut self,
-        setting: shared::Flow,
+        (setting, owner_is_here): (shared::Flow, bool),
         log: &LogWriter,
         now: Instant,
     ) -> Option<Instant> {
-        let mut standing = log.standing();
+        let mut standing = log.standing(|rank| rank == Rank::Owner || !owner_is_here);
         if setting == shared::Flow::Free {
             (standing.fastest, standing.slowest) = (None, None);
         }
@@ -151,7 +154,7 @@ mod tests {
     use std::os::fd::AsFd as _;
 
     use super::*;
-    use crate::log::{Claim, Next};
+    use crate::log::{Claim, Log, LogReader, Next};
 
     const TAIL: usize = 4 << 20;
 
@@ -178,12 +181,57 @@ mod tests {
     #[test]
     fn a_program_that_is_free_waits_for_nobody() {
         let (mut writer, log, _) = log::log(log::memory(0).unwrap().as_fd()).unwrap();
-        let _reader = log.reader(OutputOffset::ZERO);
+        let _reader = log.reader(OutputOffset::ZERO, Rank::Owner, Claim::Fastest);
         writer.append(&vec![b'x'; 1 << 20], |_| {});
         let (mut flow, now) = (Flow::new(Instant::now()), Instant::now());
-        assert!(flow.held_until(shared::Flow::Hold, &writer, now).is_some());
-        assert!(flow.held_until(shared::Flow::Auto, &writer, now).is_some());
-        assert_eq!(flow.held_until(shared::Flow::Free, &writer, now), None);
+        assert!(flow.held_until((shared::Flow::Hold, true), &writer, now).is_some());
+        assert!(flow.held_until((shared::Flow::Auto, true), &writer, now).is_some());
+        assert_eq!(flow.held_until((shared::Flow::Free, true), &writer, now), None);
+    }
+
+    /// For how many of 20,000 milliseconds a program is held back that prints without end, by somebody who takes a byte just before
+    /// patience runs out, beside another one who takes nothing at all, or everything.
+    fn held_by_a_trickle(rank: Rank, beside: Option<(Rank, Claim, bool)>) -> u32 {
+        let memory = log::memory(TAIL).unwrap();
+        let (mut writer, log, _): (_, Log, _) = log::log(memory.as_fd()).unwrap();
+        let mut trickle = log.reader(OutputOffset::ZERO, rank, Claim::All);
+        let mut other: Option<(LogReader, bool)> =
+            beside.map(|(rank, claim, takes)| (log.reader(OutputOffset::ZERO, rank, claim), takes));
+        let owner_is_here = rank == Rank::Owner || beside.is_some_and(|(rank, ..)| rank == Rank::Owner);
+        let start = Instant::now();
+        let (mut flow, mut held, mut at) = (Flow::new(start), 0, 0);
+        for millis in 0..20_000 {
+            let now = start + Duration::from_millis(millis);
+            if flow.held_until((shared::Flow::Auto, owner_is_here), &writer, now).is_some() {
+                held += 1;
+            } else {
+                writer.append(&[b'x'; 4096], |_| {});
+            }
+            if millis >= at + 4900 {
+                at = millis;
+                if trickle.next(1) == Next::Lost {
+                    trickle = log.reader(writer.end().before(TAIL / 2), rank, Claim::All);
+                }
+            }
+            if let Some((reader, true)) = &mut other {
+                while let Next::Frame(_) = reader.next(usize::MAX) {}
+            }
+        }
+        held
+    }
+
+    #[test]
+    fn a_guest_that_trickles_holds_a_program_of_its_own_only() {
+        assert!(held_by_a_trickle(Rank::Guest, None) > 15_000, "nobody else is there");
+        for (claim, takes) in
+            [(Claim::Fastest, true), (Claim::All, true), (Claim::None, true), (Claim::None, false)]
+        {
+            let held = held_by_a_trickle(Rank::Guest, Some((Rank::Owner, claim, takes)));
+            assert_eq!(held, 0, "an owner is there: {claim:?} {takes}");
+        }
+        // One who takes nothing is waited for once.
+        let held = held_by_a_trickle(Rank::Guest, Some((Rank::Owner, Claim::Fastest, false)));
+        assert!(held <= 5_001, "{held}");
     }
 
     #[test]
@@ -251,16 +299,12 @@ mod tests {
     fn beside_one_that_takes(much: usize) -> (u32, u32) {
         let memory = log::memory(TAIL).unwrap();
         let (mut writer, log, _) = log::log(memory.as_fd()).unwrap();
-        let reader = |at| {
-            let reader = log.reader(at);
-            reader.set_claim(Claim::All);
-            reader
-        };
+        let reader = |at| log.reader(at, Rank::Owner, Claim::All);
         let (mut quick, mut slow) = (reader(OutputOffset::ZERO), reader(OutputOffset::ZERO));
         let start = Instant::now();
         let (mut flow, mut overtaken, mut held) = (Flow::new(start), 0, 0);
         for now in (0..2000).map(|millis| start + Duration::from_millis(millis)) {
-            if flow.held_until(shared::Flow::Auto, &writer, now).is_some() {
+            if flow.held_until((shared::Flow::Auto, true), &writer, now).is_some() {
                 held += 1;
             } else {
                 writer.append(&vec![b'x'; 64 * 1024], |_| {});

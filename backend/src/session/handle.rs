@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     time::{SystemTime, UNIX_EPOCH},
@@ -16,23 +16,51 @@ use limpet_shared::{
 };
 use tokio::{
     sync::{Notify, mpsc, oneshot, watch},
-    task,
+    time::Instant,
 };
 
 use super::{
-    AttachmentId, Beginning, Redraw, Status, Visitor,
+    AttachmentId, Beginning, GrantId, Redraw, Status, Visitor,
     begin::{Place, begin},
     display::{LastScreen, Redrawing},
     keeping::Record,
     request::{Attaching, Request, Typed},
 };
 use crate::{
+    background,
     keeper::Onlooker,
-    log::{Log, LogReader},
+    log::{Claim, Log, LogReader, Rank},
     pty::Program,
+    screen::Text,
     state::Saved,
     threads::Lane,
+    token_bucket::TokenBucket,
 };
+
+/// How often those with one guests' grant may attach to a session, per second …
+const MAX_ATTACHES_PER_SECOND: u64 = 8;
+
+/// … and how often at once: a class that finds its server again.
+const MAX_ATTACHES_AT_ONCE: u64 = 64;
+
+/// How many requests about a session those with one guests' grant may make, per second …
+const MAX_REQUESTS_PER_SECOND: u64 = 50;
+
+/// … and at once.
+const MAX_REQUESTS_AT_ONCE: u64 = 500;
+
+/// Those who were invited come too often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("too many come to this session by the same link; try again in a few seconds")]
+pub struct TooOften;
+
+/// How often those with one guests' grant may still come.
+#[derive(Debug)]
+pub(super) struct Admissions {
+    grant: GrantId,
+    attaches: TokenBucket,
+    requests: TokenBucket,
+}
 
 /// One session. Clones stand for the same one.
 #[derive(Clone, Debug)]
@@ -54,7 +82,9 @@ pub(super) struct Shared {
     pub(super) left: Notify,
     pub(super) lane: Arc<Lane>,
     /// The screen, once the program has ended.
-    pub(super) last: OnceLock<Box<LastScreen>>,
+    pub(super) last: OnceLock<Arc<LastScreen>>,
+    /// How often guests may still come, by their grants.
+    pub(super) admissions: Mutex<Vec<Admissions>>,
     /// Whether something has changed since it was saved, and who is to be told of that.
     pub(super) is_changed: AtomicBool,
     pub(super) changed: Arc<Notify>,
@@ -67,6 +97,7 @@ pub struct Attached {
     id: AttachmentId,
     viewer: ViewerId,
     role: Role,
+    rank: Rank,
 }
 
 impl SessionHandle {
@@ -86,14 +117,14 @@ impl SessionHandle {
         self.0.status.borrow().exit
     }
 
-    /// What lists show of it to one who may do so much.
+    /// The session as listed for a client with this role. Only an owner is told the program's arguments, which may be secret.
     #[must_use]
     pub fn info(&self, role: Role) -> SessionInfo {
         let status = self.0.status.borrow();
         SessionInfo {
             id: self.0.id.clone(),
             title: status.title().to_owned(),
-            command: self.0.program.words(),
+            command: if role == Role::Owner { self.0.program.words() } else { Vec::new() },
             cols: status.size.cols,
             rows: status.size.rows,
             created: self.0.created,
@@ -105,14 +136,14 @@ impl SessionHandle {
         }
     }
 
-    /// What its own address shows of it: the same, and the programs that run in it.
+    /// What its own address shows of it: the same, and for an owner the programs that run in it.
     pub async fn details(&self, role: Role) -> SessionDetails {
         let info = self.info(role);
         let with_leader = !self.0.program.is_interactive_shell();
-        let running = match self.0.onlooker.filter(|_| info.exit.is_none()) {
+        let running = match self.0.onlooker.filter(|_| info.exit.is_none() && role == Role::Owner) {
             None => Vec::new(),
             Some(onlooker) => {
-                task::spawn_blocking(move || onlooker.running(with_leader)).await.unwrap_or_default()
+                background::run(move || onlooker.running(with_leader)).await.unwrap_or_default()
             }
         };
         SessionDetails { info, running }
@@ -143,8 +174,48 @@ impl SessionHandle {
         Arc::clone(&self.0.lane)
     }
 
+    /// Counts one who is about to attach.
+    ///
+    /// # Errors
+    /// When those with the same guests' grant have come too often of late.
+    pub fn admit_viewer(&self, grant: GrantId) -> Result<(), TooOften> {
+        self.admit(grant, |admissions| &mut admissions.attaches)
+    }
+
+    /// Counts a request.
+    ///
+    /// # Errors
+    /// When those with the same guests' grant have made too many of late.
+    pub fn admit_request(&self, grant: GrantId) -> Result<(), TooOften> {
+        self.admit(grant, |admissions| &mut admissions.requests)
+    }
+
+    fn admit(
+        &self,
+        grant: GrantId,
+        bucket: impl FnOnce(&mut Admissions) -> &mut TokenBucket,
+    ) -> Result<(), TooOften> {
+        if grant == GrantId::OWNER {
+            return Ok(());
+        }
+        let now = Instant::now();
+        // Nothing under this lock panics half-way through a change.
+        let mut all = self.0.admissions.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|known| !known.attaches.is_full(now) || !known.requests.is_full(now));
+        let at = all.iter().position(|known| known.grant == grant).unwrap_or_else(|| {
+            all.push(Admissions {
+                grant,
+                attaches: TokenBucket::new(MAX_ATTACHES_PER_SECOND, MAX_ATTACHES_AT_ONCE, now),
+                requests: TokenBucket::new(MAX_REQUESTS_PER_SECOND, MAX_REQUESTS_AT_ONCE, now),
+            });
+            all.len() - 1
+        });
+        bucket(&mut all[at]).try_take(now).then_some(()).ok_or(TooOften)
+    }
+
     /// Attaches a viewer. What it misses and what comes from now on are one stream: nothing is between them.
     pub async fn attach(&self, hello: Hello, visitor: Visitor) -> (Attached, Beginning) {
+        let hello = Hello { viewer: visitor.grant.viewer(hello.viewer), ..hello };
         let request = |reply| {
             Request::Attach(Box::new(Attaching { hello: hello.clone(), visitor: visitor.clone(), reply }))
         };
@@ -153,16 +224,19 @@ impl SessionHandle {
         }
         // The program has ended, and what it left can be looked at.
         let place = Place::of(&hello, self);
-        let role = visitor.role;
         let attached = self.enter(&hello, visitor, place.resumes());
-        let beginning = begin(self, (&hello, role), place, None, |history| self.last_redrawing(history));
+        let redrawing = async |history| self.last_redrawing(history).await;
+        let beginning = begin(self, (&hello, &attached), place, None, redrawing).await;
         (attached, beginning)
     }
 
     /// What is on the screen.
     pub async fn screen(&self) -> api::Screen {
-        let text = self.ask(|reply| Request::Text { reply }).await;
-        let text = text.or_else(|| self.0.last.get().map(|last| last.text())).unwrap_or_default();
+        let text = match (self.ask(|reply| Request::Text { reply }).await, self.0.last.get()) {
+            (Some(text), _) => text,
+            (None, Some(last)) => Arc::clone(last).text().await,
+            (None, None) => Text::default(),
+        };
         let cell = |at| u16::try_from(at).unwrap_or(u16::MAX);
         let status = self.0.status.borrow();
         api::Screen {
@@ -179,9 +253,11 @@ impl SessionHandle {
         }
     }
 
-    fn last_redrawing(&self, history: usize) -> Redrawing {
-        let nothing = || Redrawing { frames: Vec::new(), output: self.0.log.end(), earlier: 0 };
-        self.0.last.get().map_or_else(nothing, |last| last.redrawing(history))
+    async fn last_redrawing(&self, history: usize) -> Redrawing {
+        match self.0.last.get() {
+            Some(last) => Arc::clone(last).redrawing(history).await,
+            None => Redrawing { frames: Vec::new(), output: self.0.log.end(), earlier: 0 },
+        }
     }
 
     /// Asks the session's owner; `None` if there is none any more.
@@ -194,11 +270,12 @@ impl SessionHandle {
     /// Lets somebody in.
     pub(super) fn enter(&self, hello: &Hello, visitor: Visitor, resumes: bool) -> Attached {
         let role = visitor.role;
+        let rank = if role == Role::Owner { Rank::Owner } else { Rank::Guest };
         let mut id = AttachmentId::new(0);
         self.0.status.send_modify(|status| {
             id = status.seats.enter(hello.viewer, visitor, (hello.size, resumes), now());
         });
-        Attached { session: self.clone(), id, viewer: hello.viewer, role }
+        Attached { session: self.clone(), id, viewer: hello.viewer, role, rank }
     }
 
     /// Ends the program and everything on its terminal, and waits until that is done.
@@ -220,7 +297,7 @@ impl SessionHandle {
     pub(super) fn set_last(&self, last: LastScreen) {
         self.publish_title(last.title());
         // There is one end, so nothing was set before.
-        let _ = self.0.last.set(Box::new(last));
+        let _ = self.0.last.set(Arc::new(last));
     }
 
     /// What another server is to know of it.
@@ -246,8 +323,13 @@ impl SessionHandle {
 
     /// Output that draws what is on the screen, with all of its scrollback.
     pub(super) async fn drawn(&self) -> Vec<u8> {
-        let drawn = self.ask(|reply| Request::Redraw { history: usize::MAX, reply }).await;
-        drawn.map_or_else(|| self.last_redrawing(usize::MAX), |(redrawing, _)| redrawing).into_output()
+        let rank = Rank::Owner;
+        let drawn = self.ask(|reply| Request::Redraw { history: usize::MAX, rank, reply }).await;
+        let redrawing = match drawn {
+            Some((redrawing, _)) => redrawing,
+            None => self.last_redrawing(usize::MAX).await,
+        };
+        redrawing.into_output()
     }
 
     /// Something of it has changed that is saved.
@@ -280,6 +362,12 @@ impl Attached {
         self.role
     }
 
+    /// How the session ranks it among those who read its output.
+    #[must_use]
+    pub fn rank(&self) -> Rank {
+        self.rank
+    }
+
     /// Passes on input that starts at `offset` of this viewer's input. What becomes of it is seen in [`Progress`].
     pub async fn input(&self, offset: u64, bytes: Bytes) {
         let (viewer, attachment) = (self.viewer, self.id);
@@ -304,14 +392,17 @@ impl Attached {
     }
 
     /// Draws the screen as of now, with so many rows of scrollback at most, for a viewer that has had everything before `had`. Gives
-    /// the cursor from which data goes on.
+    /// the cursor from which data goes on, for which nobody waits yet.
     pub async fn redraw(&self, history: usize, had: OutputOffset) -> (Redraw, LogReader) {
-        let drawn = self.session.ask(|reply| Request::Redraw { history, reply }).await;
-        let (redrawing, output) = drawn.unwrap_or_else(|| {
-            let redrawing = self.session.last_redrawing(history);
-            let output = self.session.0.log.reader(redrawing.output);
+        let rank = self.rank;
+        let drawn = self.session.ask(|reply| Request::Redraw { history, rank, reply }).await;
+        let (redrawing, output) = if let Some(drawn) = drawn {
+            drawn
+        } else {
+            let redrawing = self.session.last_redrawing(history).await;
+            let output = self.session.0.log.reader(redrawing.output, rank, Claim::None);
             (redrawing, output)
-        });
+        };
         let size = self.session.size();
         let skipped = redrawing.output.since(had);
         (redrawing.redraw(size, skipped), output)

@@ -2,16 +2,17 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    io,
+    io, mem,
     os::fd::BorrowedFd,
 };
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
 use limpet_shared::{ErrorCode, InputOffset, OutputOffset, ViewerId, limits::INPUT_IN_FLIGHT};
 use tokio::sync::watch;
 
 use super::{
     AttachmentId,
+    grant::GrantTag,
     inlet::{Account, Inlet, VIEWERS},
 };
 
@@ -19,17 +20,34 @@ use super::{
 /// forgotten viewer that comes back counts anew from the server's `welcome`.
 const REMEMBERED: usize = VIEWERS;
 
+/// How many viewers of one guests' grant are remembered: those of one pass leave room for everybody else's.
+const MAX_REMEMBERED_PER_GRANT: usize = 64;
+
+/// Input up to this length is put into one piece with what the same viewer has typed before, in bytes.
+const PIECE_BYTES: usize = 16 * 1024;
+
+/// Pieces that wait in the very order in which they were typed. What is typed when there are more goes to the end of what the same viewer
+/// has typed before, so that viewers who take turns byte by byte do not make a piece of each.
+const MAX_ORDERED_PIECES: usize = 256;
+
+/// Bytes that may wait which viewers have typed who are gone since, in all.
+const MAX_ABSENT_BYTES: usize = 64 * 1024;
+
+/// What a viewer who is gone counts for beside what it has typed, in bytes.
+const ABSENT_VIEWER_BYTES: usize = 256;
+
 /// How many bytes of answers may wait before no more are taken.
 const ANSWERS: usize = 16 * 1024;
 
 /// Input on its way to the program.
 ///
-/// Memory is bounded by [`INPUT_IN_FLIGHT`] for each attached viewer.
+/// Memory is bounded by [`INPUT_IN_FLIGHT`] for each attached viewer, and by [`MAX_ABSENT_BYTES`] for all others together. What is dropped
+/// beyond that was never acknowledged: a viewer that comes back is told where to go on, and sends it again.
 #[derive(Debug)]
 pub(super) struct Input {
     viewers: HashMap<ViewerId, Numbered>,
     /// What has been taken and not yet written, in the order it came.
-    queue: VecDeque<(Source, Bytes)>,
+    queue: VecDeque<(Source, BytesMut)>,
     /// The last stretch. In it is the beginning of what is first in the queue, but for [`strays`](Self::strays).
     inlet: Inlet,
     /// How many bytes in the inlet an earlier server has left there. They have been acknowledged as those that were written.
@@ -123,8 +141,8 @@ impl Input {
         let (taken, written, account) = if let Some(before) = self.viewers.get(&viewer) {
             (before.taken, before.written, before.account)
         } else {
-            self.forget();
-            (InputOffset::ZERO, InputOffset::ZERO, self.inlet.open_account(viewer))
+            let account = self.make_room(viewer).then(|| self.inlet.open_account(viewer)).flatten();
+            (InputOffset::ZERO, InputOffset::ZERO, account)
         };
         // The former attachment's receiver sees its sender go, and so learns that it has been replaced.
         let (progress, receiver) = watch::channel(Ok(written));
@@ -133,14 +151,64 @@ impl Input {
         (taken, receiver)
     }
 
-    fn forget(&mut self) {
-        if self.viewers.len() < REMEMBERED {
-            return;
+    /// Makes room for an account of another viewer. False if there is none to be had: one of a guest's grant takes that of another one of
+    /// the same grant when there are too many of these, and never an owner's.
+    fn make_room(&mut self, newcomer: ViewerId) -> bool {
+        let tag = GrantTag::of(newcomer);
+        let of_grant = |viewer: &ViewerId| tag.is_some() && GrantTag::of(*viewer) == tag;
+        if self.viewers.keys().filter(|viewer| of_grant(viewer)).count() >= MAX_REMEMBERED_PER_GRANT {
+            return self.forget_oldest(of_grant);
         }
-        let idle = self.viewers.iter().filter(|(_, numbered)| numbered.progress.is_closed());
-        let oldest = idle.min_by_key(|(_, numbered)| numbered.registered).map(|(&viewer, _)| viewer);
-        if let Some(account) = oldest.and_then(|viewer| self.viewers.remove(&viewer)?.account) {
+        self.viewers.len() < REMEMBERED
+            || self.forget_oldest(|viewer| GrantTag::of(*viewer).is_some())
+            || tag.is_none() && self.forget_oldest(|_| true)
+    }
+
+    /// Forgets the viewer among these that is gone for longest, and of whom nothing waits.
+    fn forget_oldest(&mut self, is_one: impl Fn(&ViewerId) -> bool) -> bool {
+        let gone = self.viewers.iter().filter(|(viewer, numbered)| is_one(viewer) && numbered.is_settled());
+        let oldest = gone.min_by_key(|(_, numbered)| numbered.registered).map(|(&viewer, _)| viewer);
+        let Some(forgotten) = oldest.and_then(|viewer| self.viewers.remove(&viewer)) else { return false };
+        if let Some(account) = forgotten.account {
             self.inlet.close_account(account);
+        }
+        true
+    }
+
+    /// Drops what viewers have typed who are gone, if that is too much, until what is left of it is little enough.
+    pub(super) fn drop_absent(&mut self) {
+        let absent = self.viewers.iter().filter(|(_, numbered)| numbered.progress.is_closed());
+        let mut absent: Vec<_> = absent
+            .map(|(&viewer, numbered)| (viewer, numbered.registered, numbered.waiting()))
+            .filter(|&(_, _, waiting)| waiting > 0)
+            .collect();
+        absent.sort_unstable_by_key(|&(_, registered, _)| registered);
+        let mut kept = 0;
+        for (viewer, _, waiting) in absent {
+            let weight = waiting + ABSENT_VIEWER_BYTES;
+            if kept + weight > MAX_ABSENT_BYTES {
+                self.drop_waiting(viewer);
+            } else {
+                kept += weight;
+            }
+        }
+    }
+
+    /// Drops what waits of a viewer's input, but for what is in the pipe already: that is accounted for as written.
+    fn drop_waiting(&mut self, viewer: ViewerId) {
+        let in_pipe = self.inlet.waiting() - self.strays.min(self.inlet.waiting());
+        let (mut left, mut is_first) = (0, true);
+        self.queue.retain_mut(|(source, bytes)| {
+            let is_first = mem::take(&mut is_first);
+            if source.viewer() != Some(viewer) {
+                return true;
+            }
+            bytes.truncate(if is_first { in_pipe } else { 0 });
+            left += bytes.len();
+            !bytes.is_empty()
+        });
+        if let Some(numbered) = self.viewers.get_mut(&viewer) {
+            numbered.taken = numbered.written.advanced(left);
         }
     }
 
@@ -154,25 +222,39 @@ impl Input {
         }
         match numbered.take(offset, bytes) {
             Ok(bytes) if bytes.is_empty() => {}
-            Ok(bytes) => self.queue.push_back((Source::Viewer(viewer), bytes)),
+            Ok(bytes) => self.enqueue(viewer, &bytes),
             Err(error) => drop(numbered.progress.send_replace(Err(error))),
+        }
+    }
+
+    fn enqueue(&mut self, viewer: ViewerId, bytes: &[u8]) {
+        let is_theirs =
+            |piece: &&mut (Source, BytesMut)| piece.0.viewer().is_some_and(|theirs| theirs == viewer);
+        let looked_at = if self.queue.len() < MAX_ORDERED_PIECES { 1 } else { self.queue.len() };
+        match self.queue.iter_mut().rev().take(looked_at).find(is_theirs) {
+            Some((_, piece)) if piece.len() + bytes.len() <= PIECE_BYTES => piece.extend_from_slice(bytes),
+            // Copied, since it may be a part of much more that was received.
+            _ => {
+                let piece = BytesMut::from(bytes);
+                self.queue.push_back((Source::Viewer(viewer), piece));
+            }
         }
     }
 
     /// Takes what the session's own terminal answers to what the program has asked before `output`. Of a program that asks without
     /// reading the answers, no more are kept.
-    pub(super) fn answer(&mut self, answers: Vec<u8>, output: OutputOffset) {
+    pub(super) fn answer(&mut self, answers: &[u8], output: OutputOffset) {
         let waiting: usize = self.answers().map(|(_, bytes)| bytes.len()).sum();
         if answers.is_empty() {
             if waiting == 0 {
                 self.inlet.note_answered(output);
             }
         } else if waiting < ANSWERS {
-            self.queue.push_back((Source::Screen(output), answers.into()));
+            self.queue.push_back((Source::Screen(output), BytesMut::from(answers)));
         }
     }
 
-    fn answers(&self) -> impl Iterator<Item = &(Source, Bytes)> {
+    fn answers(&self) -> impl Iterator<Item = &(Source, BytesMut)> {
         self.queue.iter().filter(|(source, _)| source.answered().is_some())
     }
 
@@ -248,6 +330,16 @@ impl Input {
 }
 
 impl Numbered {
+    /// How many bytes have been taken that are not written.
+    fn waiting(&self) -> usize {
+        usize::try_from(self.taken.since(self.written)).unwrap_or(usize::MAX)
+    }
+
+    /// Whether the viewer is gone and nothing of its input waits.
+    fn is_settled(&self) -> bool {
+        self.progress.is_closed() && self.waiting() == 0
+    }
+
     /// What of the input is new.
     fn take(&mut self, offset: u64, mut bytes: Bytes) -> Result<Bytes, InputError> {
         let known = self.taken.get().checked_sub(offset);
@@ -266,9 +358,10 @@ impl Numbered {
 mod tests {
     use std::os::fd::{AsFd as _, BorrowedFd};
 
+    use limpet_shared::Role;
     use nix::unistd::read;
 
-    use super::*;
+    use super::{super::grant::GrantId, *};
     use crate::{keeper::pipe, log};
 
     fn viewer() -> ViewerId {
@@ -363,6 +456,111 @@ mod tests {
         assert_eq!(*progress.borrow(), Ok(InputOffset::new(10)));
     }
 
+    fn guest(number: u64) -> ViewerId {
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&number.to_be_bytes());
+        GrantId::of(&"a".parse().unwrap(), Role::Writer).viewer(ViewerId::from_random(bytes))
+    }
+
+    #[test]
+    fn guests_push_out_no_owner_however_many_ids_they_have() {
+        let mut input = input();
+        let owners: Vec<_> = (0..200_u8).map(|number| ViewerId::from_random([number; 16])).collect();
+        for &owner in &owners {
+            input.register(owner, AttachmentId::new(0));
+        }
+        let mut last = None;
+        for number in 0..1000 {
+            last = Some(input.register(guest(number), AttachmentId::new(number)));
+        }
+        assert!(owners.iter().all(|owner| input.viewers[owner].account.is_some()));
+        assert!(input.viewers.len() <= REMEMBERED + 1, "{}", input.viewers.len());
+        assert!(
+            input.viewers.keys().filter(|id| GrantTag::of(**id).is_some()).count()
+                <= MAX_REMEMBERED_PER_GRANT
+        );
+        drop(last);
+        // Owners take the guests' places in turn.
+        for number in 0..100_u8 {
+            input.register(
+                ViewerId::from_random([number, 255, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]),
+                AttachmentId::new(1),
+            );
+        }
+        assert!(owners[100..].iter().all(|owner| input.viewers.contains_key(owner)));
+        assert_eq!(input.viewers.keys().filter(|id| GrantTag::of(**id).is_some()).count(), 0);
+    }
+
+    #[test]
+    fn single_bytes_make_few_pieces_and_keep_their_order() {
+        let mut input = input();
+        let ids = [guest(1), guest(2), viewer()];
+        let _progress = ids.map(|id| input.register(id, AttachmentId::new(1)));
+        let mut expected = String::new();
+        for at in 0..20_000 {
+            for (&id, byte) in ids.iter().zip(["a", "b", "c"]) {
+                input.take(id, AttachmentId::new(1), at, Bytes::from_static(byte.as_bytes()));
+                if at < 50 {
+                    expected += byte;
+                }
+            }
+        }
+        assert!(input.queue.len() < MAX_ORDERED_PIECES + 10, "{}", input.queue.len());
+        let written = drain(&mut input);
+        assert!(written.starts_with(&expected), "few are in the very order");
+        assert_eq!(["a", "b", "c"].map(|byte| written.matches(byte).count()), [20_000; 3]);
+    }
+
+    #[test]
+    fn what_the_absent_have_typed_is_kept_if_it_is_little() {
+        let mut input = input();
+        for number in 0..10 {
+            let (_, progress) = input.register(guest(number), AttachmentId::new(number));
+            input.take(guest(number), AttachmentId::new(number), 0, vec![b'x'; INPUT_IN_FLIGHT].into());
+            assert!(progress.borrow().is_ok());
+            drop(progress);
+            input.drop_absent();
+        }
+        let (_, progress) = input.register(viewer(), AttachmentId::new(1));
+        take(&mut input, 1, 0, "ls\n");
+        drop(progress);
+        input.drop_absent();
+        assert_eq!(drain(&mut input), "ls\n", "a line that was typed before leaving is typed");
+    }
+
+    #[test]
+    fn what_was_dropped_is_sent_again_and_nothing_comes_twice() {
+        let mut input = input();
+        let (_, progress) = input.register(viewer(), AttachmentId::new(1));
+        let typed: Vec<u8> = (0..200_000_u32).flat_map(u32::to_be_bytes).collect();
+        input.take(viewer(), AttachmentId::new(1), 0, typed[..700_000].to_vec().into());
+        // The terminal takes some, and a part of the next piece is in the pipe when the viewer goes.
+        let (mut written, mut room) = (Vec::new(), 10_000);
+        let mut write = |pipe: BorrowedFd<'_>, count: usize, written: &mut Vec<u8>| {
+            let mut bytes = vec![0; count.min(room)];
+            let count = if bytes.is_empty() { 0 } else { read(pipe, &mut bytes)? };
+            written.extend_from_slice(&bytes[..count]);
+            room -= count;
+            Ok(count)
+        };
+        input.write(|pipe, count| write(pipe, count, &mut written)).unwrap();
+        drop(progress);
+        input.drop_absent();
+        let (taken, _progress) = input.register(viewer(), AttachmentId::new(2));
+        assert!((10_000..10_000 + 4096).contains(&taken.get()), "{taken}");
+        let again = usize::try_from(taken.get()).unwrap();
+        input.take(viewer(), AttachmentId::new(2), taken.get(), typed[again..].to_vec().into());
+        input
+            .write(|pipe, count| {
+                let mut bytes = vec![0; count];
+                let count = read(pipe, &mut bytes)?;
+                written.extend_from_slice(&bytes[..count]);
+                Ok(count)
+            })
+            .unwrap();
+        assert!(written == typed, "{} of {}", written.len(), typed.len());
+    }
+
     #[test]
     fn input_that_nobody_can_read_is_acknowledged() {
         let (mut input, progress) = attached();
@@ -381,7 +579,7 @@ mod tests {
         input.register(viewer(), AttachmentId::new(1));
         take(&mut input, 1, 0, "typed");
         let mut two = 2;
-        let write = |pipe: BorrowedFd<'_>, _| Ok(read(pipe, &mut vec![0; std::mem::take(&mut two)])?);
+        let write = |pipe: BorrowedFd<'_>, _| Ok(read(pipe, &mut vec![0; mem::take(&mut two)])?);
         input.write(write).unwrap();
         take(&mut input, 1, 5, " and never put into the pipe");
         drop(input);

@@ -4,20 +4,35 @@ use std::{
     fs::File,
     io::{BufRead, BufReader, Read, Seek},
     os::fd::OwnedFd,
+    time::Duration,
 };
 
 use limpet_shared::{Epoch, Flow, OutputOffset, SessionId, Sizing, ViewerId, Winsize, theme::Colours};
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
-use super::{SessionHandle, Status, display::Display};
+use super::{SessionHandle, Status, display::Display, parse_guard::ParsePolicy};
 use crate::{
     keeper::{self, Link},
     log::Log,
     pty::Program,
+    token_bucket::TokenBucket,
 };
 
 /// How many sizes are noted since the screen was last kept. Each is a step of the way that its rows were wrapped.
 const SIZES: usize = 64;
+
+/// How many sizes are noted at most, when the screen cannot be kept.
+const MAX_SIZES: usize = 1024;
+
+/// How often the keeper is told per second of what viewers change again and again, such as the pen …
+const MAX_TOLD_PER_SECOND: u64 = 10;
+
+/// … and how often at once.
+const MAX_TOLD_AT_ONCE: u64 = 20;
+
+/// How long nothing is kept after that has failed.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// A session, but for what its log and its input's memory hold. Fields are only ever added, with a default: a newer server reads
 /// what an older one has written.
@@ -79,6 +94,10 @@ pub(super) struct Keeping {
     interval: u64,
     /// Whether something has changed since it was told last.
     is_stale: bool,
+    /// How often the keeper may be told.
+    rate: TokenBucket,
+    /// When to try again what has failed.
+    retry_at: Option<Instant>,
 }
 
 impl Keeping {
@@ -87,12 +106,20 @@ impl Keeping {
         let sizes = vec![(OutputOffset::ZERO, size)];
         // The log keeps what the screen has yet to parse besides.
         let interval = tail as u64;
-        Self { keeper, session, colours: None, sizes, drawn: OutputOffset::ZERO, interval, is_stale: true }
+        let rate = TokenBucket::new(MAX_TOLD_PER_SECOND, MAX_TOLD_AT_ONCE, Instant::now());
+        let (colours, drawn, retry_at) = (None, OutputOffset::ZERO, None);
+        Self { keeper, session, colours, sizes, drawn, interval, is_stale: true, rate, retry_at }
     }
 
-    /// Something of the session has changed.
+    /// Something of the session has changed. The keeper is told soon, and not each time.
     pub(super) fn touch(&mut self) {
         self.is_stale = true;
+    }
+
+    /// The owner has changed something, and is about to be told that it is done.
+    pub(super) fn touch_at_once(&mut self) {
+        self.is_stale = true;
+        self.rate = TokenBucket::new(MAX_TOLD_PER_SECOND, MAX_TOLD_AT_ONCE, Instant::now());
     }
 
     pub(super) fn set_colours(&mut self, colours: Colours) {
@@ -102,13 +129,28 @@ impl Keeping {
 
     /// The terminal has another size from here on. To be told before it has.
     pub(super) async fn resized(&mut self, output: OutputOffset, size: Winsize, session: &SessionHandle) {
+        if self.sizes.len() >= MAX_SIZES {
+            self.sizes.remove(1);
+        }
         self.sizes.push((output, size));
         self.tell(session).await;
     }
 
     /// Whether something is to be kept that is not yet, or no longer as it is now.
-    pub(super) fn has_news(&self, display: &Display) -> bool {
+    pub(super) fn is_behind(&self, display: &Display) -> bool {
         self.is_stale || self.due(display).is_some()
+    }
+
+    /// The same, but for what can wait a moment.
+    pub(super) fn has_news(&self, display: &Display, now: Instant) -> bool {
+        let may_try = self.retry_at.is_none_or(|at| at <= now);
+        may_try && (self.due_at().is_some_and(|at| at <= now) || self.due(display).is_some())
+    }
+
+    /// When what has changed is to be told, if there is anything.
+    pub(super) fn due_at(&self) -> Option<Instant> {
+        let ready_at = self.rate.ready_at();
+        self.is_stale.then(|| self.retry_at.map_or(ready_at, |at| at.max(ready_at)))
     }
 
     /// How many rows of scrollback are to be kept with the screen, if it is time to keep it. It is as soon as that takes none.
@@ -121,7 +163,7 @@ impl Keeping {
     }
 
     /// Keeps what has changed, and the screen if it is time to.
-    pub(super) async fn follow(&mut self, display: &Display, session: &SessionHandle) {
+    pub(super) async fn follow(&mut self, display: &mut Display, session: &SessionHandle) {
         if let Some(history) = self.due(display) {
             self.draw(display, history, session.size()).await;
             self.is_stale = true;
@@ -131,19 +173,24 @@ impl Keeping {
         }
     }
 
-    async fn draw(&mut self, display: &Display, history: usize, size: Winsize) {
-        let (snapshot, output) = display.snapshot(history);
+    async fn draw(&mut self, display: &mut Display, history: usize, size: Winsize) {
+        let (snapshot, output) = display.snapshot(history).await;
         let head = serde_json::to_string(&Head { output, size }).unwrap_or_default();
         match self.keeper.checkpoint(&self.session, &[head.as_bytes(), b"\n", &snapshot]).await {
             Ok(()) => {
                 self.drawn = output;
                 self.sizes = vec![(output, size)];
+                self.retry_at = None;
             }
-            Err(error) => tracing::error!(session = %self.session, %error, "could not keep a screen"),
+            Err(error) => {
+                self.retry_at = Some(Instant::now() + RETRY_PAUSE);
+                tracing::error!(session = %self.session, %error, "could not keep a screen");
+            }
         }
     }
 
     async fn tell(&mut self, session: &SessionHandle) {
+        self.rate.spend(1, Instant::now());
         let record = session.record(self.colours.clone(), self.sizes.clone());
         let told = match serde_json::to_string(&record) {
             Ok(record) => self.keeper.record(&self.session, record).await,
@@ -151,7 +198,10 @@ impl Keeping {
         };
         match told {
             Ok(()) => self.is_stale = false,
-            Err(error) => tracing::error!(session = %self.session, %error, "could not keep a session"),
+            Err(error) => {
+                self.retry_at = Some(Instant::now() + RETRY_PAUSE);
+                tracing::error!(session = %self.session, %error, "could not keep a session");
+            }
         }
     }
 
@@ -165,6 +215,7 @@ impl Keeping {
         (tail, scrollback): (usize, usize),
     ) -> (Self, Display) {
         let first = record.sizes.first().map_or_else(Winsize::default, |&(_, size)| size);
+        let policy = ParsePolicy::of(&keeper);
         let mut keeping = Self::new(keeper, session, first, tail);
         let drawn = checkpoint.and_then(|file| {
             read(file).inspect_err(|error| tracing::error!(%error, "could not read a kept screen")).ok()
@@ -172,13 +223,13 @@ impl Keeping {
         let mut display = match drawn {
             Some((Head { output, size }, snapshot)) => {
                 keeping.drawn = output;
-                Display::drawn((size, scrollback), log.clone(), (&snapshot, output))
+                Display::drawn((size, scrollback), log.clone(), (&snapshot, output), policy)
             }
-            None => Display::new(first, scrollback, log.clone()),
+            None => Display::new((first, scrollback), log.clone(), policy),
         };
         for &(output, size) in &record.sizes {
             catch_up(&mut display, log, output, owed);
-            display.resize(size);
+            display.resize_here(size);
         }
         catch_up(&mut display, log, log.end(), owed);
         keeping.sizes.clone_from(&record.sizes);
@@ -263,12 +314,15 @@ mod tests {
         };
         let mut display = take_over(Some(file(&format!("{head}\nkept before"))));
         assert_eq!(
-            display.text().lines,
+            display.text().await.lines,
             ["kept befor", "new and lo", "ng enough", "to wrap"].map(str::to_owned)
         );
         // One that cannot be read is done without.
         let mut display = take_over(Some(file("nonsense")));
-        assert_eq!(display.text().lines[1..], ["new and lo", "ng enough", "to wrap"].map(str::to_owned));
+        assert_eq!(
+            display.text().await.lines[1..],
+            ["new and lo", "ng enough", "to wrap"].map(str::to_owned)
+        );
     }
 
     #[tokio::test]
@@ -294,7 +348,7 @@ mod tests {
             let kept = (&record, None);
             let left = Keeping::take_over(link, name, kept, (&log, owed), (log::MIN_TAIL, 100));
             let mut display = left.1;
-            display.text();
+            display.text().await;
             assert_eq!(display.take_answers(), answers.as_bytes(), "{owed:?}");
         }
     }

@@ -93,8 +93,12 @@ impl Pile {
         });
     }
 
-    /// Takes away at most `most` bytes from the front, with whether questions in them are answered here.
-    pub(super) fn next(&mut self, most: usize) -> Option<(Vec<u8>, bool)> {
+    pub(super) fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// At most `most` bytes from the front, with whether questions in them are answered here.
+    pub(super) fn front(&mut self, most: usize) -> Option<(Vec<u8>, bool)> {
         let first = self.runs.front()?;
         let most = usize::try_from(first.end.since(self.parsed)).map_or(most, |len| len.min(most));
         let answered_here = first.answered_here;
@@ -104,8 +108,12 @@ impl Pile {
             self.skip_to(self.taken());
             return None;
         };
-        self.parsed_to(self.parsed.advanced(slice.len()));
         Some((slice, answered_here))
+    }
+
+    /// So many bytes from the front have been parsed.
+    pub(super) fn parsed_bytes(&mut self, count: usize) {
+        self.parsed_to(self.parsed.advanced(count));
     }
 
     /// Takes away what `leave_out` says of the plain output at the front. Tells whether that was something.

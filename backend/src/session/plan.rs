@@ -1,19 +1,24 @@
 //! What is to be started, from what was asked for.
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{
+    ffi::OsString,
+    path::{self, PathBuf},
+};
 
 use limpet_shared::{Flow, Sizing, Winsize, WinsizeError, api::CreateSession};
 
-use super::SessionHandle;
-use crate::pty::{Program, SpawnError};
+use super::{SessionHandle, start_directory::StartDirectory};
+use crate::pty::{Login, Program, SpawnError};
 
 /// What is started when nobody says otherwise, and how.
 #[derive(Clone, Debug, Default)]
 pub struct SpawnDefaults {
     /// The program and its arguments; the user's login shell when absent.
     pub command: Option<Vec<OsString>>,
-    /// Its working directory; the server's own when absent.
+    /// Its working directory; the user's home when absent.
     pub cwd: Option<PathBuf>,
+    /// Whose sessions they are.
+    pub login: Login,
     /// Whose size a terminal has.
     pub sizing: Sizing,
     /// Whether programs wait for viewers.
@@ -30,6 +35,17 @@ pub enum CreateError {
     TooMany {
         /// The limit.
         limit: usize,
+    },
+    /// There are as many as the limit of open files allows.
+    #[error(
+        "there are {limit} sessions, which is as many as the limit of open files, {open_files}, has room for; close one, or raise \
+         that limit (ulimit -Hn, LimitNOFILE=) and start limpet again"
+    )]
+    TooManyForOpenFiles {
+        /// The limit of sessions.
+        limit: usize,
+        /// The limit of open files.
+        open_files: usize,
     },
     /// No terminal has such a size.
     #[error(transparent)]
@@ -62,6 +78,8 @@ pub(super) struct Plan {
     /// A title that the program's own ones do not replace.
     pub(super) title: Option<String>,
     pub(super) rules: (Sizing, Flow),
+    /// Output that is shown before the program's.
+    pub(super) note: Vec<u8>,
 }
 
 impl Plan {
@@ -84,16 +102,25 @@ impl Plan {
             (None, Some(like)) => like.shared().program.clone(),
             (None, None) => match &defaults.command {
                 Some(words) => program(words.iter().cloned())?,
-                None => Program::login_shell(),
+                None => Program::login_shell(&defaults.login),
             },
         };
         let model = like.map(|like| &like.shared().program);
-        let cwd = request.cwd.map(PathBuf::from).or_else(|| model?.cwd.clone());
-        program.cwd = cwd.or_else(|| defaults.cwd.clone());
+        let note = if let Some(cwd) = request.cwd {
+            // Whoever names a directory is told if it is not there.
+            program.cwd = Some(path::absolute(&cwd).unwrap_or_else(|_| cwd.into()));
+            Vec::new()
+        } else {
+            let wished = model.and_then(|model| model.cwd.as_deref()).or(defaults.cwd.as_deref());
+            let directory = StartDirectory::choose(wished, defaults.login.home());
+            let note = directory.output();
+            program.cwd = Some(directory.path);
+            note
+        };
         program.env = model.map_or_else(Default::default, |model| model.env.clone());
         program.env.extend(request.env);
         check(&program)?;
-        Ok(Self { program, size: size.checked()?, title, rules })
+        Ok(Self { program, size: size.checked()?, title, rules, note })
     }
 }
 

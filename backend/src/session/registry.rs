@@ -3,12 +3,13 @@
 use std::{
     collections::BTreeMap,
     io,
-    os::fd::AsFd,
+    os::fd::{AsFd, OwnedFd},
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, atomic::AtomicBool},
+    thread,
     time::Duration,
 };
 
-use futures_util::future::join_all;
+use futures_util::{StreamExt as _, future::join_all, stream};
 use limpet_shared::{Epoch, Role, SessionId, Winsize, api::CreateSession};
 use tokio::{
     runtime::Handle,
@@ -25,17 +26,22 @@ use super::{
     inlet::Inlet,
     input::Input,
     keeping::{Keeping, Record},
+    parse_guard::ParsePolicy,
     plan::{CreateError, Plan, SpawnDefaults},
     request::REQUESTS,
     saving::Saving,
 };
 use crate::{
-    keeper::{Child, Left, Life, Link},
-    log::{self, Log, LogWriter, memory::Words},
+    background, exhausted,
+    keeper::{Child, Held, Left, Link},
+    log::{self, Log, LogWriter},
     pty::{Program, Pty, SpawnError},
     random,
     threads::Lane,
 };
+
+/// How long the server waits before it tries again to take over a session that the system had no descriptors or memory for.
+const TAKE_OVER_PAUSE: Duration = Duration::from_secs(1);
 
 /// How long a session that has ended can still be looked at, if nobody closes it before.
 const RETENTION: Duration = Duration::from_hours(1);
@@ -45,6 +51,8 @@ const RETENTION: Duration = Duration::from_hours(1);
 pub struct Limits {
     /// Sessions at once, those that have ended and are still kept among them.
     pub sessions: usize,
+    /// The limit of open files that `sessions` follows from, if it does.
+    pub open_files: Option<usize>,
     /// Bytes of output kept for each; [`log::MIN_TAIL`] at least.
     pub tail: usize,
     /// Rows of scrollback kept for each.
@@ -108,11 +116,56 @@ struct Living {
     inlet: Inlet,
 }
 
-impl Living {
-    fn new(life: Option<Life>, input: Words) -> io::Result<Option<Self>> {
-        let living = |Life { pty, child, pipe }| Ok(Self { pty, child, inlet: Inlet::open(input, pipe)? });
-        life.map(living).transpose()
+/// What a session consists of, once it is in use here.
+struct InUse {
+    living: Option<Living>,
+    writer: LogWriter,
+    log: Log,
+    checkpoint: Option<OwnedFd>,
+}
+
+impl InUse {
+    /// Nothing has happened to the program if this fails.
+    fn open(Held { memory, life, checkpoint }: Held) -> io::Result<Self> {
+        let (writer, log, input) = log::log(memory.as_fd())?;
+        let living = life.map(|life| {
+            let inlet = Inlet::open(input, life.pipe)?;
+            let (pty, child) = life.program.watch()?;
+            Ok::<_, io::Error>(Living { pty, child, inlet })
+        });
+        Ok(Self { living: living.transpose()?, writer, log, checkpoint })
     }
+}
+
+/// A session that is about to be made known. The keeper is told to forget it if that does not come about.
+struct Unknown {
+    keeper: Link,
+    session: Option<SessionId>,
+}
+
+impl Unknown {
+    fn make_known(mut self) {
+        self.session = None;
+    }
+}
+
+impl Drop for Unknown {
+    fn drop(&mut self) {
+        let Some(session) = self.session.take() else { return };
+        let keeper = self.keeper.clone();
+        // Whoever asked may be gone. The runtime owns this, and ends it when the keeper is gone.
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(async move { keeper.forget(&session).await });
+        }
+    }
+}
+
+/// A session that an earlier server has left, ready to be opened.
+struct Prepared {
+    known: (SessionId, Epoch, u64),
+    state: (Program, Status),
+    living: Option<Living>,
+    screen: ((LogWriter, Log), Display, Keeping),
 }
 
 #[derive(Clone, Debug)]
@@ -142,15 +195,15 @@ impl Sessions {
             None => None,
         };
         let plan = Plan::new(request, &self.0.defaults, like.as_ref())?;
-        self.begin((SessionId::from_random(random::bytes()), now()), plan, |_| Vec::new()).await
+        self.begin((SessionId::from_random(random::bytes()), now()), plan, Vec::new()).await
     }
 
-    /// Starts a program in a session of its own. `before` is output that is shown before the program's.
+    /// Starts a program in a session of its own. `before` is output that is shown before the plan's note and the program's own.
     pub(super) async fn begin(
         &self,
         (id, created): (SessionId, u64),
-        Plan { program, size, title, rules }: Plan,
-        before: impl FnOnce(Limits) -> Vec<u8>,
+        Plan { program, size, title, rules, note }: Plan,
+        before: Vec<u8>,
     ) -> Result<SessionHandle, CreateError> {
         let room = self.make_room().await?;
         let mut status = Status::new(program.name(), size, rules);
@@ -158,69 +211,117 @@ impl Sessions {
         let epoch = Epoch::from_random(random::bytes());
         let record = Record::first((&epoch, created), &program, &status);
         let record = serde_json::to_string(&record).map_err(|error| SpawnError::Open(error.into()))?;
+        let unknown = Unknown { keeper: self.0.keeper.clone(), session: Some(id.clone()) };
         let held = self.0.keeper.start(&id, &program, size, self.0.limits.tail, record).await?;
-        let (mut writer, log, input) = log::log(held.memory.as_fd()).map_err(SpawnError::Open)?;
+        let InUse { living, mut writer, log, .. } = InUse::open(held).map_err(SpawnError::opening)?;
         let (mut display, keeping) = (
-            Display::new(size, self.0.limits.scrollback, log.clone()),
+            Display::new((size, self.0.limits.scrollback), log.clone(), ParsePolicy::of(&self.0.keeper)),
             Keeping::new(self.0.keeper.clone(), id.clone(), size, self.0.limits.tail),
         );
-        writer.append(&before(self.0.limits), |output| display.take(output, false));
+        writer.append(&[before, note].concat(), |output| display.take(output, false));
         let known = (id, epoch, created);
-        let living = Living::new(held.life, input).map_err(SpawnError::Open)?;
         let session = self.open(known, (program, status), living, ((writer, log), display, keeping));
-        let session = session.map_err(SpawnError::Open)?;
+        unknown.make_known();
         drop(room);
         tracing::info!(session = %session.id(), program = %session.shared().program.name(), "opened");
         Ok(session)
     }
 
-    /// Goes on with the sessions that an earlier server has left. Gives those with which that cannot be done. To be called within
-    /// the runtime.
-    #[must_use]
-    pub fn take_over(&self, left: Vec<Left>) -> Vec<SessionId> {
-        let mut unknown = Vec::new();
+    /// What is started when nobody says otherwise.
+    pub(super) fn defaults(&self) -> &SpawnDefaults {
+        &self.0.defaults
+    }
+
+    /// Goes on with the sessions that an earlier server has left. The keeper is told to forget those with which that cannot be done.
+    /// For those that the system has no descriptors or memory for at the moment it is tried again until it has; gives how many these are.
+    /// To be called within the runtime.
+    pub async fn take_over(&self, left: Vec<Left>) -> usize {
         let mut known: Vec<(Record, Left)> = Vec::new();
         for left in left {
             match serde_json::from_str(&left.record) {
                 Ok(record) => known.push((record, left)),
                 Err(error) => {
                     tracing::error!(session = %left.session, %error, "could not read what was kept of a session");
-                    unknown.push(left.session);
+                    self.0.keeper.forget(&left.session).await;
                 }
             }
         }
         known.sort_by_key(|(record, _)| record.created);
-        for (record, left) in known {
-            let session = left.session.clone();
-            if let Err(error) = self.go_on(&record, left) {
-                tracing::error!(%session, %error, "could not go on with a session");
-                unknown.push(session);
-            }
+        let waiting = self.take_over_most(known).await;
+        let count = waiting.len();
+        if count > 0 {
+            self.0.tasks.spawn(self.clone().take_over_rest(waiting));
         }
-        unknown
+        count
     }
 
-    fn go_on(&self, record: &Record, left: Left) -> io::Result<()> {
-        let Left { session: id, exit, held, checkpoint, .. } = left;
-        let Limits { tail, scrollback, .. } = self.0.limits;
-        let (writer, log, input) = log::log(held.memory.as_fd())?;
+    /// Gives those that have to wait.
+    async fn take_over_most(&self, known: Vec<(Record, Left)>) -> Vec<(Record, Left)> {
+        // Screens are drawn on as many threads as there are cores.
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let mut prepared = stream::iter(known)
+            .map(async |(record, left)| (self.prepare(&record, &left).await, record, left))
+            .buffered(cores);
+        let mut waiting = Vec::new();
+        while let Some((prepared, record, left)) = prepared.next().await {
+            match prepared {
+                Ok(prepared) => self.go_on(prepared),
+                Err(error) if exhausted::is_exhausted(&error) => {
+                    tracing::error!(session = %left.session, %error, "could not go on with a session yet");
+                    waiting.push((record, left));
+                }
+                Err(error) => {
+                    tracing::error!(session = %left.session, %error, "could not go on with a session");
+                    self.0.keeper.forget(&left.session).await;
+                }
+            }
+            // What is on the screens may take its time.
+            self.0.keeper.progress().await;
+        }
+        waiting
+    }
+
+    async fn take_over_rest(self, mut waiting: Vec<(Record, Left)>) {
+        while !waiting.is_empty() {
+            tokio::select! {
+                () = self.0.shutdown.cancelled() => return,
+                () = sleep(TAKE_OVER_PAUSE) => {}
+            }
+            waiting = self.take_over_most(waiting).await;
+        }
+    }
+
+    async fn prepare(&self, record: &Record, left: &Left) -> io::Result<Prepared> {
+        let (id, Limits { tail, scrollback, .. }) = (left.session.clone(), self.0.limits);
+        let InUse { living, writer, log, checkpoint } = InUse::open(self.0.keeper.borrow(left).await?)?;
         let program = record.program.clone().into_program(None);
         let size = record.sizes.last().map_or_else(Winsize::default, |&(_, size)| size);
         let mut status = Status::new(program.name(), size, (record.sizing, record.flow));
         status.pin_title(record.title.as_deref().unwrap_or_default());
         let mut status = Status::left((size, record.size_by), record.pen, status);
-        let keeper = self.0.keeper.clone();
-        let kept = (record, checkpoint);
-        let living = Living::new(held.life, input)?;
+        let (epoch, created) = (record.epoch.clone(), record.created);
         let owed = living.as_ref().and_then(|living| living.inlet.owed());
-        let (keeping, display) =
-            Keeping::take_over(keeper, id.clone(), kept, (&log, owed), (tail, scrollback));
+        let (keeping, display) = {
+            let (keeper, id, log) = (self.0.keeper.clone(), id.clone(), log.clone());
+            let record = record.clone();
+            let draw = move || {
+                Keeping::take_over(keeper, id, (&record, checkpoint), (&log, owed), (tail, scrollback))
+            };
+            background::run(draw).await?
+        };
         status.set_program_title(display.title());
-        status.exit = exit;
-        let known = (id, record.epoch.clone(), record.created);
-        let session = self.open(known, (program, status), living, ((writer, log), display, keeping))?;
+        status.exit = left.exit;
+        Ok(Prepared {
+            known: (id, epoch, created),
+            state: (program, status),
+            living,
+            screen: ((writer, log), display, keeping),
+        })
+    }
+
+    fn go_on(&self, Prepared { known, state, living, screen }: Prepared) {
+        let session = self.open(known, state, living, screen);
         tracing::info!(session = %session.id(), "taken over");
-        Ok(())
     }
 
     /// Makes a session known, and has it run if its program does.
@@ -230,7 +331,7 @@ impl Sessions {
         (program, status): (Program, Status),
         living: Option<Living>,
         ((writer, log), display, keeping): ((LogWriter, Log), Display, Keeping),
-    ) -> io::Result<SessionHandle> {
+    ) -> SessionHandle {
         let (requests, receiver) = mpsc::channel(REQUESTS);
         let session = SessionHandle::new(Shared {
             id,
@@ -244,16 +345,19 @@ impl Sessions {
             lane: Arc::new(Lane::new(self.0.floods.clone())),
             program,
             last: OnceLock::new(),
+            admissions: Mutex::default(),
             is_changed: AtomicBool::new(false),
             changed: Arc::clone(&self.0.changed),
         });
         session.touch();
         let actor = if let Some(Living { pty, child, inlet }) = living {
-            pty.resize(session.size())?;
+            if let Err(error) = pty.resize(session.size()) {
+                tracing::warn!(session = %session.id(), %error, "could not set the size of a terminal");
+            }
             let (life, log) = ((pty, child, Input::new(inlet)), (writer, display, keeping));
             Some(Box::new(Actor::new(life, log, receiver, session.clone())))
         } else {
-            session.set_last(display.into_last());
+            session.set_last(display.into_last_here());
             None
         };
         let forgotten = CancellationToken::new();
@@ -265,7 +369,7 @@ impl Sessions {
             entry
         };
         self.0.tasks.spawn(self.clone().keep(entry, actor));
-        Ok(session)
+        session
     }
 
     /// Has sessions saved from now on, those that there are and those that will be; others that were are forgotten. To be called
@@ -276,6 +380,10 @@ impl Sessions {
             let ends = (self.0.shutdown.clone(), saved);
             self.0.tasks.spawn(saving.run(self.clone(), Arc::clone(&self.0.changed), ends));
         }
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        self.0.limits
     }
 
     /// The session of that name.
@@ -348,11 +456,14 @@ impl Sessions {
             if self.0.shutdown.is_cancelled() {
                 return Err(CreateError::ShuttingDown);
             }
-            let limit = self.0.limits.sessions;
+            let Limits { sessions: limit, open_files, .. } = self.0.limits;
             let oldest = if entries.by_id.len() + entries.opening < limit {
                 None
             } else {
-                Some(entries.oldest_that_is_over().ok_or(CreateError::TooMany { limit })?)
+                Some(entries.oldest_that_is_over().ok_or(match open_files {
+                    Some(open_files) => CreateError::TooManyForOpenFiles { limit, open_files },
+                    None => CreateError::TooMany { limit },
+                })?)
             };
             entries.opening += 1;
             (Room(self.clone()), oldest)

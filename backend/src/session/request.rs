@@ -5,7 +5,10 @@ use limpet_shared::{Hello, ViewerId, Winsize, theme::Colours};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Attached, AttachmentId, Beginning, Visitor, display::Redrawing};
-use crate::{log::LogReader, screen::Text};
+use crate::{
+    log::{LogReader, Rank},
+    screen::Text,
+};
 
 /// How many requests may wait for the actor. Senders wait when there are more.
 pub(super) const REQUESTS: usize = 32;
@@ -15,8 +18,8 @@ pub(super) const REQUESTS: usize = 32;
 pub(super) enum Request {
     /// Lets a viewer in.
     Attach(Box<Attaching>),
-    /// Draws the screen, with so many rows of scrollback at most; gives the cursor from which output goes on.
-    Redraw { history: usize, reply: oneshot::Sender<(Redrawing, LogReader)> },
+    /// Draws the screen, with so many rows of scrollback at most; gives a cursor from which output goes on, of this rank.
+    Redraw { history: usize, rank: Rank, reply: oneshot::Sender<(Redrawing, LogReader)> },
     /// The screen as text.
     Text { reply: oneshot::Sender<Text> },
     /// The colours of somebody's terminal.

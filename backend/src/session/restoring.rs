@@ -1,11 +1,11 @@
 //! Sessions are started again after everything of them has ended, and show what was there before.
 
-use std::path::{Path, PathBuf};
-
 use limpet_shared::{SessionId, Winsize};
 
-use super::{CreateError, Limits, Saving, SessionHandle, Sessions, plan::Plan};
-use crate::{log, pty::Program, screen::Screen, state::Saved};
+use super::{
+    CreateError, Limits, Saving, SessionHandle, Sessions, plan::Plan, start_directory::StartDirectory,
+};
+use crate::{background, log, pty::Program, screen::Screen, state::Saved};
 
 /// What was there before may take so much of what is kept of a session's output.
 const SHARE: usize = 2;
@@ -46,7 +46,7 @@ impl Sessions {
         known.sort_by_key(|(_, saved, _)| saved.created);
         for (session, saved, screen) in known {
             // Who does not want it saved does not want to see it either.
-            let screen = if saving.with_output { &screen[..] } else { &[] };
+            let screen = if saving.with_output { screen } else { Vec::new() };
             match self.start_again(session.clone(), saved, screen).await {
                 Ok(session) => tracing::info!(session = %session.id(), "restored"),
                 Err(error) => put_aside(saving, &session, &error.into()),
@@ -58,15 +58,20 @@ impl Sessions {
         &self,
         session: SessionId,
         saved: Saved,
-        screen: &[u8],
+        screen: Vec<u8>,
     ) -> Result<SessionHandle, CreateError> {
         let mut program: Program = saved.program.into_program(None);
-        program.cwd = program.cwd.and_then(|cwd| nearest(&cwd));
+        let directory = StartDirectory::choose(program.cwd.as_deref(), self.defaults().login.home());
+        let note = directory.output();
+        program.cwd = Some(directory.path);
         let (size, rules) = (saved.size.checked()?, (saved.sizing, saved.flow));
-        let plan = Plan { program, size, title: saved.title, rules };
-        let before = |Limits { tail, scrollback, .. }: Limits| {
-            picture(screen, size, scrollback, tail.max(log::MIN_TAIL) / SHARE)
-        };
+        let plan = Plan { program, size, title: saved.title, rules, note };
+        let Limits { tail, scrollback, .. } = self.limits();
+        let draw = move || picture(&screen, size, scrollback, tail.max(log::MIN_TAIL) / SHARE);
+        let before = background::run(draw).await.unwrap_or_else(|error| {
+            tracing::error!(%session, %error, "could not draw what was on a screen");
+            Vec::new()
+        });
         self.begin((session, saved.created), plan, before).await
     }
 }
@@ -74,11 +79,6 @@ impl Sessions {
 fn put_aside(saving: &Saving, session: &SessionId, error: &RestoreError) {
     let file = saving.dir.put_aside(session);
     tracing::error!(%session, %error, file = %file.display(), "could not restore a session; what is known of it stays in its file");
-}
-
-/// This directory, or what is left of its path.
-fn nearest(directory: &Path) -> Option<PathBuf> {
-    directory.ancestors().find(|directory| directory.is_dir()).map(Path::to_owned)
 }
 
 /// Output that draws what an earlier screen has shown, in `most` bytes at most, without its oldest rows if need be; a new program's

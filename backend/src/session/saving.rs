@@ -6,11 +6,15 @@ use std::{collections::BTreeSet, io, sync::Arc, time::Duration};
 
 use limpet_shared::{ExitStatus, SessionId};
 use nix::libc::{SIGHUP, SIGKILL, SIGTERM};
-use tokio::{sync::Notify, task, time::sleep};
+use tokio::{sync::Notify, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{SessionHandle, Sessions};
-use crate::state::StateDir;
+use crate::{
+    background,
+    exhausted::{self, Acquiring},
+    state::StateDir,
+};
 
 /// How much later than a change it is written at most: what a crash of the machine can take.
 const PAUSE: Duration = Duration::from_secs(3);
@@ -47,7 +51,11 @@ impl Saving {
                 // Once is enough: it is tried again and again.
                 Err(error) if !failed => {
                     failed = true;
-                    tracing::error!(%error, "could not write to --state-dir; sessions would not be restored as they are now");
+                    let error = exhausted::words(&error, Acquiring::DiskSpace);
+                    tracing::error!(
+                        error,
+                        "could not write to --state-dir; sessions would not be restored as they are now"
+                    );
                 }
                 Err(_) => {}
             }
@@ -95,5 +103,5 @@ fn remove_others(dir: &StateDir, sessions: &BTreeSet<SessionId>) -> io::Result<(
 }
 
 async fn in_background(work: impl FnOnce() -> io::Result<()> + Send + 'static) -> io::Result<()> {
-    task::spawn_blocking(work).await.map_err(io::Error::other)?
+    background::run(work).await?
 }

@@ -5,7 +5,10 @@ use limpet_shared::{
     limits::{AGENT, PRESENCES},
 };
 
-use super::sizing::{self, Window};
+use super::{
+    grant::GrantId,
+    sizing::{self, Window},
+};
 
 /// Tells attachments of one session apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -17,6 +20,12 @@ impl AttachmentId {
     pub const fn new(number: u64) -> Self {
         Self(number)
     }
+
+    /// Its number.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        self.0
+    }
 }
 
 /// Who attaches, as far as the server knows.
@@ -24,18 +33,12 @@ impl AttachmentId {
 pub struct Visitor {
     /// What they may do.
     pub role: Role,
+    /// By whose credential.
+    pub grant: GrantId,
     /// The address they come from; empty if that is not known.
     pub from: String,
     /// What program they use, as it calls itself.
     pub agent: String,
-}
-
-impl Visitor {
-    /// Somebody of whom no more is known than what they may do.
-    #[must_use]
-    pub const fn unknown(role: Role) -> Self {
-        Self { role, from: String::new(), agent: String::new() }
-    }
 }
 
 /// One of those attached.
@@ -61,6 +64,8 @@ pub(super) struct Seats {
     occupied: Vec<Seat>,
     taken_by: Option<ViewerId>,
     attachments: u64,
+    /// How many of them are owners.
+    owners: usize,
     /// Changes with all that others are told of.
     version: u64,
 }
@@ -68,6 +73,16 @@ pub(super) struct Seats {
 impl Seats {
     pub(super) fn len(&self) -> usize {
         self.occupied.len()
+    }
+
+    /// Whether the session belongs to one of those attached.
+    pub(super) fn owner_is_here(&self) -> bool {
+        self.owners > 0
+    }
+
+    /// The number of a viewer who is attached.
+    pub(super) fn number_of(&self, viewer: ViewerId) -> Option<u64> {
+        self.occupied.iter().filter(|seat| seat.viewer == viewer).map(|seat| seat.id.0).max()
     }
 
     /// Whoever has seen this version has nothing new to be told.
@@ -99,6 +114,7 @@ impl Seats {
         if free && visitor.role.may_write() {
             self.taken_by = Some(viewer);
         }
+        self.owners += usize::from(visitor.role == Role::Owner);
         let agent = visitor.agent.chars().filter(|c| !c.is_control()).take(AGENT).collect();
         let seat = Seat { id, viewer, visitor: Visitor { agent, ..visitor }, since: now, size };
         let at = if resumes { 0 } else { self.occupied.len() };
@@ -108,8 +124,11 @@ impl Seats {
     }
 
     pub(super) fn leave(&mut self, id: AttachmentId) {
-        self.occupied.retain(|seat| seat.id != id);
-        self.version += 1;
+        if let Some(at) = self.occupied.iter().position(|seat| seat.id == id) {
+            let seat = self.occupied.remove(at);
+            self.owners -= usize::from(seat.visitor.role == Role::Owner);
+            self.version += 1;
+        }
     }
 
     /// Whose terminal answers what programs ask.
@@ -142,8 +161,9 @@ impl Seats {
     pub(super) fn take(&mut self, id: AttachmentId) -> bool {
         let seat = self.occupied.iter().find(|seat| seat.id == id && seat.visitor.role.may_write());
         let Some(viewer) = seat.map(|seat| seat.viewer) else { return false };
+        let before = (self.pen(), self.taken_by);
         self.taken_by = Some(viewer);
-        self.version += 1;
+        self.version += u64::from(before != (self.pen(), self.taken_by));
         true
     }
 
@@ -168,17 +188,21 @@ impl Seats {
         sizing::in_force(sizing, &self.occupied.iter().map(window).collect::<Vec<_>>())
     }
 
-    /// What `you` are told of all, in the order they came.
+    /// What `you` are told of all, in the order they came. Guests are not told where others come from, and by what program.
     pub(super) fn presences(&self, you: AttachmentId) -> Vec<Presence> {
         let pen = self.pen();
-        let presence = |seat: &Seat| Presence {
-            id: seat.id.0,
-            role: seat.visitor.role,
-            since: seat.since,
-            from: seat.visitor.from.clone(),
-            agent: seat.visitor.agent.clone(),
-            pen: pen == Some(seat.id),
-            you: you == seat.id,
+        let is_owner = self.occupied.iter().any(|seat| seat.id == you && seat.visitor.role == Role::Owner);
+        let presence = |seat: &Seat| {
+            let told = |text: &String| if is_owner || seat.id == you { text.clone() } else { String::new() };
+            Presence {
+                id: seat.id.0,
+                role: seat.visitor.role,
+                since: seat.since,
+                from: told(&seat.visitor.from),
+                agent: told(&seat.visitor.agent),
+                pen: pen == Some(seat.id),
+                you: you == seat.id,
+            }
         };
         let mut presences: Vec<Presence> = self.occupied.iter().map(presence).collect();
         presences.sort_unstable_by_key(|presence| presence.id);
@@ -191,6 +215,10 @@ impl Seats {
 mod tests {
     use super::*;
 
+    fn somebody(role: Role) -> Visitor {
+        Visitor { role, grant: GrantId::OWNER, from: String::new(), agent: String::new() }
+    }
+
     const SIZE: Winsize = Winsize::cells(80, 24);
 
     fn viewer(number: u8) -> ViewerId {
@@ -198,11 +226,11 @@ mod tests {
     }
 
     fn enter(seats: &mut Seats, number: u8, role: Role) -> AttachmentId {
-        seats.enter(viewer(number), Visitor::unknown(role), (Winsize::cells(number.into(), 24), false), 0)
+        seats.enter(viewer(number), somebody(role), (Winsize::cells(number.into(), 24), false), 0)
     }
 
     fn come_back(seats: &mut Seats, number: u8) -> AttachmentId {
-        seats.enter(viewer(number), Visitor::unknown(Role::Owner), (SIZE, true), 0)
+        seats.enter(viewer(number), somebody(Role::Owner), (SIZE, true), 0)
     }
 
     #[test]
@@ -282,7 +310,8 @@ mod tests {
         let mut seats = Seats::default();
         let first = enter(&mut seats, 1, Role::Owner);
         let before = seats.version();
-        let visitor = Visitor { role: Role::Reader, from: "192.0.2.7".into(), agent: "a\x07b".repeat(400) };
+        let visitor =
+            Visitor { from: "192.0.2.7".into(), agent: "a\x07b".repeat(400), ..somebody(Role::Reader) };
         let second = seats.enter(viewer(2), visitor, (SIZE, false), 1234);
         assert_ne!(seats.version(), before);
         let [one, two] = seats.presences(second).try_into().unwrap();

@@ -10,7 +10,7 @@ pub struct Status {
     /// The size in force.
     pub size: Winsize,
     /// The viewer whose own it is; absent if it is nobody's.
-    pub size_by: Option<ViewerId>,
+    pub(super) size_by: Option<ViewerId>,
     /// Whose size it has.
     pub sizing: Sizing,
     /// Whether the program waits for viewers.
@@ -58,6 +58,18 @@ impl Status {
     #[must_use]
     pub fn pinned_title(&self) -> Option<&str> {
         self.pinned_title.as_deref()
+    }
+
+    /// The number of the viewer whose own the size in force is, if they are attached.
+    #[must_use]
+    pub fn size_by(&self) -> Option<u64> {
+        self.seats.number_of(self.size_by?)
+    }
+
+    /// Whether the session belongs to one of those attached.
+    #[must_use]
+    pub fn owner_is_here(&self) -> bool {
+        self.seats.owner_is_here()
     }
 
     /// How many viewers are attached.

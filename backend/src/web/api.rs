@@ -2,13 +2,9 @@
 
 use axum::{
     Extension, Json,
-    body::Bytes,
-    extract::{
-        FromRequestParts, Path, State,
-        rejection::{BytesRejection, JsonRejection},
-    },
+    extract::{FromRequestParts, Path, State},
     http::{
-        HeaderMap, HeaderName, StatusCode,
+        HeaderMap, StatusCode,
         header::{ACCEPT, SET_COOKIE},
         request::Parts,
     },
@@ -16,17 +12,20 @@ use axum::{
 };
 use limpet_shared::{
     ErrorCode, Role, SessionId, WinsizeError,
-    api::{self, CreateSession, Health, Login, SessionDetails, SessionInfo, UpdateSession},
+    api::{self, CreateSession, Health, SessionDetails, SessionInfo, UpdateSession},
 };
 
-use super::{App, error::Refusal, guard};
+use super::{
+    App,
+    error::Refusal,
+    guard::{self, FromClient},
+    json::{JsonObject, OptionalJsonObject},
+    sign_ins,
+};
 use crate::{
-    auth::{self, Access},
-    session::SessionHandle,
+    auth::{self, Access, Principal},
+    session::{GrantId, SessionHandle},
 };
-
-/// How a proxy says that the connection to it is encrypted.
-const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// The type of JSON, in an `Accept` header.
 const JSON: &[u8] = b"application/json";
@@ -40,46 +39,48 @@ impl FromRequestParts<App> for Named {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
         let Path(id) = Path::<SessionId>::from_request_parts(parts, app).await?;
-        let role = parts.extensions.get::<Access>().and_then(|access| access.role_at(&id));
-        let session = app.0.sessions.get(&id);
-        session.zip(role).map(|(session, role)| Self(session, role)).ok_or_else(Refusal::session_not_found)
+        let principal = parts.extensions.get::<Principal>().ok_or_else(Refusal::session_not_found)?;
+        let named = Self::find(app, &principal.access, &id).ok_or_else(Refusal::session_not_found)?;
+        if let Err(refused) = named.0.admit_request(GrantId::of(&id, named.1)) {
+            return Err(Refusal::too_often(refused).await);
+        }
+        Ok(named)
     }
 }
 
-pub(super) async fn login(
-    State(app): State<App>,
-    headers: HeaderMap,
-    body: Result<Json<Login>, JsonRejection>,
-) -> Result<impl IntoResponse, Refusal> {
-    let Json(Login { token }) = body?;
-    let Some(credential) = app.0.auth.credential(&token) else {
-        return Err(guard::wrong_token(&app).await);
-    };
-    let encrypted = headers.get(FORWARDED_PROTO).is_some_and(|scheme| scheme.as_bytes() == b"https");
-    let cookie = app.0.auth.set_cookie(&credential, &app.0.config.base_path, encrypted);
-    let access = app.0.auth.access_with(credential, guard::cookies(&headers).unwrap_or_default());
-    Ok((AppendHeaders([(SET_COOKIE, cookie)]), Json(told(&app, &access))))
+impl Named {
+    /// The session of this name, for somebody who may see it.
+    pub(super) fn find(app: &App, access: &Access, id: &SessionId) -> Option<Self> {
+        Some(Self(app.0.sessions.get(id)?, access.role_at(id)?))
+    }
 }
 
-pub(super) async fn health(State(app): State<App>) -> Json<Health> {
-    let version = env!("CARGO_PKG_VERSION").to_owned();
-    Json(Health { version, sessions: app.0.sessions.list().len() })
+pub(super) async fn health() -> Json<Health> {
+    Json(Health { version: env!("CARGO_PKG_VERSION").to_owned() })
 }
 
+/// What one may do, and the cookie anew: who comes now and then stays signed in.
 pub(super) async fn access(
     State(app): State<App>,
-    Extension(access): Extension<Access>,
-) -> Json<api::Access> {
-    Json(told(&app, &access))
+    Extension(Principal { access, sign_in }): Extension<Principal>,
+    headers: HeaderMap,
+) -> Response {
+    let told = Json(told(&app, &access));
+    // Of several, some are of another server on the same host: then it stays as it is.
+    let cookie = sign_in.and_then(|_| app.0.auth.own_cookie(guard::shown(&headers).cookies?));
+    match cookie.map(|cookie| sign_ins::set_cookie(&app, &headers, cookie)) {
+        Some(cookie) => (AppendHeaders([(SET_COOKIE, cookie)]), told).into_response(),
+        None => told.into_response(),
+    }
 }
 
-fn told(app: &App, access: &Access) -> api::Access {
-    api::Access { owner: *access == Access::Owner, sessions: sessions(app, access) }
+pub(super) fn told(app: &App, access: &Access) -> api::Access {
+    api::Access { owner: access.is_owner(), sessions: sessions(app, access), key: None }
 }
 
 pub(super) async fn list(
     State(app): State<App>,
-    Extension(access): Extension<Access>,
+    Extension(Principal { access, .. }): Extension<Principal>,
 ) -> Json<Vec<SessionInfo>> {
     Json(sessions(&app, &access))
 }
@@ -90,29 +91,13 @@ fn sessions(app: &App, access: &Access) -> Vec<SessionInfo> {
     sessions.iter().filter_map(|session| Some(session.info(access.role_at(session.id())?))).collect()
 }
 
+/// Starts a session. Every field of the request may be left out, and so may the body as a whole.
 pub(super) async fn create(
     State(app): State<App>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    OptionalJsonObject(request): OptionalJsonObject<CreateSession>,
 ) -> Result<(StatusCode, Json<SessionInfo>), Refusal> {
-    let request = create_request(&headers, &body?)?;
     let session = app.0.sessions.create(request).await?;
     Ok((StatusCode::CREATED, Json(session.info(Role::Owner))))
-}
-
-/// Every field may be left out, and so may the body as a whole.
-fn create_request(headers: &HeaderMap, body: &Bytes) -> Result<CreateSession, Refusal> {
-    if body.is_empty() {
-        return Ok(CreateSession::default());
-    }
-    // A page of another origin cannot send this type unasked, which is one more lock on the door.
-    let json =
-        headers.get("content-type").is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
-    if !json {
-        let message = "the body is JSON, and the header says so: Content-Type: application/json";
-        return Err(Refusal::new(ErrorCode::BadRequest, message));
-    }
-    serde_json::from_slice(body).map_err(|error| Refusal::new(ErrorCode::BadRequest, error.to_string()))
 }
 
 pub(super) async fn details(Named(session, role): Named) -> Json<SessionDetails> {
@@ -130,9 +115,8 @@ pub(super) async fn screen(Named(session, _): Named, headers: HeaderMap) -> Resp
 
 pub(super) async fn update(
     Named(session, role): Named,
-    body: Result<Json<UpdateSession>, JsonRejection>,
+    JsonObject(update): JsonObject<UpdateSession>,
 ) -> Result<Json<SessionInfo>, Refusal> {
-    let Json(update) = body?;
     let bad_size = |error: WinsizeError| Refusal::new(ErrorCode::BadSize, error.to_string());
     session.update(update).await.map_err(bad_size)?;
     Ok(Json(session.info(role)))
@@ -147,7 +131,12 @@ pub(super) async fn remove(State(app): State<App>, Named(session, _): Named) -> 
 }
 
 /// Passes by which others can be let in.
-pub(super) async fn passes(State(app): State<App>, Named(session, _): Named) -> Json<Vec<api::Pass>> {
+pub(super) async fn passes(
+    State(app): State<App>,
+    FromClient(client): FromClient,
+    Named(session, _): Named,
+) -> Json<Vec<api::Pass>> {
+    app.0.auth.note_passes(session.id(), client);
     let pass = |role| {
         let token = app.0.auth.pass(&auth::Pass { session: session.id().clone(), role });
         api::Pass { role, token }

@@ -1,33 +1,66 @@
 //! From an HTTP request to a WebSocket.
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Extension,
-    extract::{State, ws::WebSocketUpgrade},
-    http::{HeaderMap, HeaderName, header::USER_AGENT},
+    extract::{Path, State, rejection::PathRejection, ws::WebSocketUpgrade},
+    http::HeaderMap,
     response::Response,
 };
-use limpet_shared::{ErrorCode, Role, SUBPROTOCOL, limits::CLIENT_MESSAGE};
+use limpet_shared::{ErrorCode, Role, SUBPROTOCOL, SessionId, SignInKey, limits::CLIENT_MESSAGE};
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use super::{App, Peer, api::Named, error::Refusal};
-use crate::{attachment, session::Visitor};
+use super::{
+    App,
+    api::Named,
+    connections,
+    error::Refusal,
+    guard::{self, FromClient},
+};
+use crate::{
+    attachment::{self, Admitted, NotAdmitted},
+    auth::{Client, Denied, Half, Principal, Viewer},
+    network::Network,
+    session::{GrantId, Visitor},
+};
 
 /// What a socket reads at first, in bytes: few, because most viewers send a key now and then and each has such a buffer. It grows
 /// for larger messages.
 const READ_BUFFER: usize = 1024;
 
-/// Where a proxy says who asked, itself last.
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// Who wants to attach.
+struct Applicant {
+    app: App,
+    client: Client,
+    agent: String,
+    session: SessionId,
+    credentials: Shown,
+}
+
+/// What they have shown so far.
+enum Shown {
+    /// All that is needed.
+    All(Principal),
+    /// The cookie. Whether there is such a session they learn when they have shown the key.
+    Half(Half),
+}
 
 pub(super) async fn attach(
     State(app): State<App>,
-    Named(session, role): Named,
-    peer: Option<Extension<Peer>>,
+    FromClient(client): FromClient,
+    connection: Option<Extension<Arc<connections::Place>>>,
+    path: Result<Path<SessionId>, PathRejection>,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
 ) -> Result<Response, Refusal> {
+    let credentials = credentials(&app, &headers, client)?;
+    let Path(session) = path?;
+    let role = role(&app, &credentials, &session).await?;
+    if let Some(Extension(connection)) = connection {
+        guard::identify(&connection, role == Role::Owner);
+    }
     let upgrade = upgrade.map_err(|rejection| Refusal::new(ErrorCode::BadRequest, rejection.body_text()))?;
     let offered = headers.get_all("sec-websocket-protocol").iter().filter_map(|value| value.to_str().ok());
     if !offered.flat_map(|list| list.split(',')).any(|name| name.trim() == SUBPROTOCOL) {
@@ -35,14 +68,16 @@ pub(super) async fn attach(
             format!("this server speaks {SUBPROTOCOL}; ask for it by the header Sec-WebSocket-Protocol");
         return Err(Refusal::new(ErrorCode::BadRequest, message));
     }
-    let permit = Arc::clone(&app.0.attachments).try_acquire_owned().map_err(|_| {
-        Refusal::new(ErrorCode::TooManyRequests, "too many viewers are attached; let some of them go")
-    })?;
-    let visitor = visitor(role, peer.map(|Extension(peer)| peer), &headers);
-    let span = tracing::info_span!("attachment", session = %session.id());
+    let place = app
+        .0
+        .attachments
+        .admit(&session, role, client.address().map(Network::of))
+        .map_err(|full| Refusal::new(ErrorCode::TooManyRequests, full.to_string()))?;
+    let span = tracing::info_span!("attachment", %session);
     let heartbeat = app.0.config.heartbeat;
     let shutdown = app.0.shutdown.clone();
     let tracked = app.0.tasks.token();
+    let applicant = Applicant { app, client, agent: guard::agent(&headers).to_owned(), session, credentials };
     let upgrade = upgrade
         .protocols([SUBPROTOCOL])
         .max_message_size(CLIENT_MESSAGE)
@@ -50,47 +85,61 @@ pub(super) async fn attach(
         .read_buffer_size(READ_BUFFER);
     Ok(upgrade.on_upgrade(move |socket| {
         let serve = async move {
-            attachment::run(socket, session, visitor, heartbeat, shutdown).await;
-            drop((permit, tracked));
+            attachment::run(socket, place, move |key| applicant.admit(key), heartbeat, shutdown).await;
+            drop(tracked);
         };
         serve.instrument(span)
     }))
 }
 
-/// Who attaches. A proxy is believed about that if it runs on this machine.
-fn visitor(role: Role, peer: Option<Peer>, headers: &HeaderMap) -> Visitor {
-    let text = |name: &HeaderName| headers.get_all(name).iter().next_back()?.to_str().ok();
-    let forwarded = || text(&FORWARDED_FOR)?.rsplit(',').next()?.trim().parse::<IpAddr>().ok();
-    let from = peer.map(|Peer(peer)| match peer.ip().to_canonical() {
-        ip if ip.is_loopback() => forwarded().unwrap_or(ip),
-        ip => ip,
-    });
-    Visitor {
-        role,
-        from: from.map(|ip| ip.to_string()).unwrap_or_default(),
-        agent: text(&USER_AGENT).unwrap_or_default().to_owned(),
+/// What somebody shows with the request itself.
+fn credentials(app: &App, headers: &HeaderMap, client: Client) -> Result<Shown, Denied> {
+    let shown = guard::shown(headers);
+    if shown.bearer.is_some() || shown.key.is_some() {
+        return app.0.auth.authenticate(shown, client).map(Shown::All);
+    }
+    app.0.auth.half(shown, client).map(Shown::Half)
+}
+
+/// What somebody will be allowed to do, if they may attach now. Who has shown half of a sign-in is told nothing by the answer, and
+/// counts as a reader where they may not even look.
+async fn role(app: &App, credentials: &Shown, session: &SessionId) -> Result<Role, Refusal> {
+    match credentials {
+        Shown::All(Principal { access, .. }) => {
+            let named = Named::find(app, access, session).ok_or_else(Refusal::session_not_found)?;
+            let Named(found, role) = named;
+            match found.admit_viewer(GrantId::of(session, role)) {
+                Ok(()) => Ok(role),
+                Err(refused) => Err(Refusal::too_often(refused).await),
+            }
+        }
+        Shown::Half(half) => Ok(app.0.auth.expected_role(half, session).unwrap_or(Role::Reader)),
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn from(peer: &str, forwarded: &[&'static str]) -> String {
-        let mut headers = HeaderMap::new();
-        for value in forwarded {
-            headers.append(FORWARDED_FOR, value.parse().unwrap());
+impl Applicant {
+    /// Lets them in who have shown everything, now that hello has come with this key.
+    fn admit(self, key: Option<&SignInKey>) -> Result<Admitted<Option<Viewer>>, NotAdmitted> {
+        let Self { app, client, agent, session, credentials } = self;
+        let (principal, is_counted) = match credentials {
+            Shown::All(principal) => (principal, true),
+            Shown::Half(half) => {
+                let completed = app.0.auth.complete(&half, key, client);
+                (completed.map_err(|_| NotAdmitted::Unauthorized)?, false)
+            }
+        };
+        let Principal { access, sign_in } = principal;
+        let Named(session, role) = Named::find(&app, &access, &session).ok_or(NotAdmitted::NoSession)?;
+        let grant = GrantId::of(session.id(), role);
+        if !is_counted {
+            session.admit_viewer(grant).map_err(|_| NotAdmitted::TooOften)?;
         }
-        visitor(Role::Reader, Some(Peer(peer.parse().unwrap())), &headers).from
-    }
-
-    #[test]
-    fn a_proxy_on_this_machine_is_believed_and_no_other() {
-        assert_eq!(from("192.0.2.7:5000", &[]), "192.0.2.7");
-        assert_eq!(from("192.0.2.7:5000", &["10.0.0.1"]), "192.0.2.7");
-        assert_eq!(from("127.0.0.1:5000", &[]), "127.0.0.1");
-        assert_eq!(from("127.0.0.1:5000", &["forged, 10.0.0.1"]), "10.0.0.1");
-        assert_eq!(from("[::ffff:127.0.0.1]:5000", &["10.0.0.2", "2001:db8::1"]), "2001:db8::1");
-        assert_eq!(from("[::1]:5000", &["nonsense"]), "::1");
+        let from = client.address().map(|address| address.to_string()).unwrap_or_default();
+        let visitor = Visitor { role, grant, from, agent };
+        let (revoked, viewer) = match sign_in {
+            Some(sign_in) => (sign_in.revoked.clone(), Some(sign_in.viewer())),
+            None => (CancellationToken::new(), None),
+        };
+        Ok(Admitted { session, visitor, revoked, guard: viewer })
     }
 }

@@ -1,25 +1,45 @@
 //! What a request that is refused gets.
 
+use std::time::Duration;
+
 use axum::{
     Json,
-    extract::rejection::{BytesRejection, JsonRejection, PathRejection},
-    http::{HeaderValue, StatusCode, header::WWW_AUTHENTICATE},
+    extract::rejection::{BytesRejection, PathRejection},
+    http::{
+        HeaderValue, StatusCode,
+        header::{RETRY_AFTER, WWW_AUTHENTICATE},
+    },
     response::{IntoResponse, Response},
 };
 use limpet_shared::{ErrorCode, api::ApiError, limits::HTTP_BODY};
+use tokio::time::sleep;
 
-use crate::session::CreateError;
+use crate::{
+    auth::Denied,
+    pty::SpawnError,
+    session::{CreateError, TooOften},
+};
+
+/// How long the answer to guests takes who come too often.
+const REFUSAL_DELAY: Duration = Duration::from_millis(25);
 
 /// A refusal: a stable name, and a sentence that says what to do.
 #[derive(Debug)]
 pub(super) struct Refusal {
     code: ErrorCode,
     message: String,
+    /// When trying again makes sense.
+    retry_after: Option<Duration>,
 }
 
 impl Refusal {
     pub(super) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self { code, message: message.into(), retry_after: None }
+    }
+
+    #[cfg(test)]
+    pub(super) fn code(&self) -> ErrorCode {
+        self.code
     }
 
     pub(super) fn session_not_found() -> Self {
@@ -27,6 +47,12 @@ impl Refusal {
             ErrorCode::SessionNotFound,
             "there is no such session (any more); see api/sessions for those there are",
         )
+    }
+
+    /// Guests who come too often are answered after a moment: one that does not wait by itself is slowed down.
+    pub(super) async fn too_often(refused: TooOften) -> Self {
+        sleep(REFUSAL_DELAY).await;
+        Self::new(ErrorCode::TooManyRequests, refused.to_string())
     }
 
     /// A body that cannot be read, for which axum found a status and a message.
@@ -49,7 +75,7 @@ impl Refusal {
             ErrorCode::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             ErrorCode::TooManySessions | ErrorCode::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
             ErrorCode::SpawnFailed => StatusCode::UNPROCESSABLE_ENTITY,
-            ErrorCode::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
+            ErrorCode::ShuttingDown | ErrorCode::OutOfResources => StatusCode::SERVICE_UNAVAILABLE,
             ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             _ => StatusCode::BAD_REQUEST,
         }
@@ -65,6 +91,9 @@ impl IntoResponse for Refusal {
             // RFC 9110, 15.5.2: a 401 names a scheme.
             response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
+        if let Some(after) = self.retry_after {
+            response.headers_mut().insert(RETRY_AFTER, whole_seconds(after).into());
+        }
         response
     }
 }
@@ -72,12 +101,15 @@ impl IntoResponse for Refusal {
 impl From<CreateError> for Refusal {
     fn from(error: CreateError) -> Self {
         let code = match error {
-            CreateError::TooMany { .. } => ErrorCode::TooManySessions,
+            CreateError::TooMany { .. } | CreateError::TooManyForOpenFiles { .. } => {
+                ErrorCode::TooManySessions
+            }
             CreateError::BadSize(_) => ErrorCode::BadSize,
             CreateError::NothingLikeIt => ErrorCode::SessionNotFound,
             CreateError::EmptyCommand | CreateError::NulCharacter(_) | CreateError::BadVariable(_) => {
                 ErrorCode::BadRequest
             }
+            CreateError::Spawn(SpawnError::Exhausted(_)) => ErrorCode::OutOfResources,
             CreateError::Spawn(_) => ErrorCode::SpawnFailed,
             CreateError::ShuttingDown => ErrorCode::ShuttingDown,
         };
@@ -85,10 +117,36 @@ impl From<CreateError> for Refusal {
     }
 }
 
-impl From<JsonRejection> for Refusal {
-    fn from(rejection: JsonRejection) -> Self {
-        Self::unreadable(rejection.status(), rejection.body_text())
+impl From<Denied> for Refusal {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::NoCredentials => Self::new(
+                ErrorCode::Unauthorized,
+                "log in with the link that limpet printed, or send the header Authorization: Bearer TOKEN",
+            ),
+            Denied::Wrong => Self::new(
+                ErrorCode::Unauthorized,
+                "this is neither the token nor a sign-in of this server; take the link that limpet printed",
+            ),
+            Denied::Limited(wait) => {
+                let message = format!(
+                    "too many wrong credentials came from this address; try again in {} s. Browsers that are signed in are not \
+                     concerned",
+                    whole_seconds(wait)
+                );
+                Self { retry_after: Some(wait), ..Self::new(ErrorCode::TooManyRequests, message) }
+            }
+            Denied::Crowded => Self::new(
+                ErrorCode::TooManyRequests,
+                "too many browsers have signed in like this; try again a little later",
+            ),
+        }
     }
+}
+
+/// At least one.
+fn whole_seconds(duration: Duration) -> u64 {
+    duration.as_secs() + 1
 }
 
 impl From<BytesRejection> for Refusal {
@@ -101,6 +159,13 @@ impl From<PathRejection> for Refusal {
     fn from(_: PathRejection) -> Self {
         Self::session_not_found()
     }
+}
+
+pub(super) fn no_such_sign_in() -> Refusal {
+    Refusal::new(
+        ErrorCode::NotFound,
+        "there is no such sign-in (any more); see api/sign-ins for those there are",
+    )
 }
 
 pub(super) fn no_such_path() -> Refusal {

@@ -16,7 +16,7 @@ use limpet_shared::ErrorCode;
 use tokio::time::timeout;
 use tower::ServiceExt;
 
-use super::{App, error::Refusal, guard};
+use super::{App, error::Refusal, origin};
 use crate::config::BasePath;
 
 /// How long a request may take, the coming of its body included. Who sends one byte a minute would otherwise keep a
@@ -47,7 +47,7 @@ pub(super) async fn answer(app: &App, router: Router, request: Request<Body>) ->
 /// Lets a request through to what is below the base path, and sends those who left out its last slash to where it
 /// begins.
 async fn pass(app: &App, router: Router, mut request: Request<Body>) -> Result<Response, Refusal> {
-    guard::host_and_origin(request.headers(), &app.0.config)?;
+    origin::check(request.uri(), request.headers(), &app.0.config)?;
     let base = &app.0.config.base_path;
     let path = request.uri().path();
     if base.lacks_slash(path) {

@@ -3,14 +3,17 @@
 use std::{
     io::{self, IoSlice},
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
     runtime::{Handle, Id},
+    time::Instant,
 };
+
+use super::read_rate::ReadRate;
 
 /// A TCP connection that the runtime watches in which it was polled last.
 ///
@@ -21,12 +24,13 @@ pub(super) struct Roaming {
     /// None when moving it has failed.
     stream: Option<TcpStream>,
     at: Id,
+    rate: ReadRate,
 }
 
 impl Roaming {
     /// Takes what is watched by the runtime that this is called within.
     pub(super) fn new(stream: TcpStream) -> Self {
-        Self { stream: Some(stream), at: Handle::current().id() }
+        Self { stream: Some(stream), at: Handle::current().id(), rate: ReadRate::new(Instant::now()) }
     }
 
     /// The stream, watched by this runtime. Who waited for it in another one has to ask again.
@@ -47,7 +51,12 @@ impl AsyncRead for Roaming {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.here()?.poll_read(context, buffer)
+        ready!(self.rate.poll_ready(context));
+        let before = buffer.filled().len();
+        let read = self.here()?.poll_read(context, buffer);
+        let bytes = read.is_ready().then(|| buffer.filled().len() - before);
+        self.rate.note(bytes, Instant::now());
+        read
     }
 }
 

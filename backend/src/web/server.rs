@@ -16,15 +16,18 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::SockRef;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    task::yield_now,
     time::{sleep, timeout},
 };
 use tracing::Instrument;
 
-use super::{App, Peer, front, roaming::Roaming};
-
-/// Most connections at a time that have not become sockets of viewers.
-const CONNECTIONS: usize = 1024;
+use super::{
+    App, Peer,
+    connections::{Connections, Place},
+    front,
+    roaming::Roaming,
+};
+use crate::exhausted::{self, Acquiring};
 
 /// How long a client may take to send a request's head.
 const HEAD: Duration = Duration::from_secs(10);
@@ -39,6 +42,9 @@ const UNSENT: u32 = 64 * 1024;
 /// How long a client may leave unacknowledged what it was sent, or take nothing more at all, before its connection is
 /// given up. A viewer's heartbeat is missed earlier.
 const UNTAKEN: Duration = Duration::from_mins(1);
+
+/// How long nobody is accepted after the system had no descriptor or memory for that.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
 /// How long connections may take to come to their end when the server ends.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -84,31 +90,36 @@ impl Listener {
 /// Serves until the app is shut down, then waits for those who are still there, but not for ever.
 pub async fn serve(Listener(listener): Listener, app: App) {
     let router = app.router();
-    let permits = Arc::new(Semaphore::new(CONNECTIONS));
+    let connections = Connections::new(app.0.config.budget);
     let shutdown = &app.0.shutdown;
+    // Whether nobody could be accepted the last time.
+    let mut has_failed = false;
     loop {
-        let accepted = async {
-            // Closing is what this semaphore is never asked to do.
-            let permit = Arc::clone(&permits).acquire_owned().await.ok();
-            (listener.accept().await, permit)
-        };
-        let (accepted, permit) = tokio::select! {
-            accepted = accepted => accepted,
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
             () = shutdown.cancelled() => break,
         };
         match accepted {
             Ok((stream, peer)) => {
-                let connection = connection((stream, peer), app.clone(), router.clone());
-                let connection = connection.instrument(tracing::info_span!("connection", %peer));
-                app.0.tasks.spawn(async move {
-                    connection.await;
-                    drop(permit);
-                });
+                has_failed = false;
+                if let Some(place) = connections.admit(peer.ip()) {
+                    let connection = connection((stream, peer), Arc::new(place), app.clone(), router.clone());
+                    let connection = connection.instrument(tracing::info_span!("connection", %peer));
+                    app.0.tasks.spawn(connection);
+                } else {
+                    tracing::warn!(%peer, "there are as many connections as there may be; one is refused");
+                }
+                // Those who were accepted have their turn before others are, who might take their place, and those who are to
+                // close do.
+                yield_now().await;
             }
             Err(error) => {
-                // Most often there are no descriptors left; trying again at once would only burn time.
-                tracing::warn!(%error, "could not accept a connection");
-                sleep(Duration::from_millis(100)).await;
+                // It may have been for a moment, and accept(2) fails so also when nobody waits.
+                let has_closed = has_failed && exhausted::is_exhausted(&error) && connections.close_one();
+                has_failed = true;
+                let words = exhausted::words(&error, Acquiring::Descriptor);
+                tracing::warn!(error = words, has_closed, "could not accept a connection");
+                sleep(ACCEPT_PAUSE).await;
             }
         }
     }
@@ -119,7 +130,7 @@ pub async fn serve(Listener(listener): Listener, app: App) {
     }
 }
 
-async fn connection((stream, peer): (TcpStream, SocketAddr), app: App, router: Router) {
+async fn connection((stream, peer): (TcpStream, SocketAddr), place: Arc<Place>, app: App, router: Router) {
     if let Err(error) = tune(&stream) {
         tracing::debug!(%error, "could not tune a connection");
     }
@@ -127,7 +138,14 @@ async fn connection((stream, peer): (TcpStream, SocketAddr), app: App, router: R
         let (app, router) = (app.clone(), router.clone());
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(Peer(peer));
-        async move { Ok::<_, Infallible>(front::answer(&app, router, request).await) }
+        request.extensions_mut().insert(Arc::clone(&place));
+        let place = Arc::clone(&place);
+        async move {
+            place.head_has_come();
+            let response = front::answer(&app, router, request).await;
+            place.has_answered();
+            Ok::<_, Infallible>(response)
+        }
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEAD_MAX);
@@ -135,6 +153,7 @@ async fn connection((stream, peer): (TcpStream, SocketAddr), app: App, router: R
         pin!(builder.serve_connection(TokioIo::new(Roaming::new(stream)), service).with_upgrades());
     let result = tokio::select! {
         result = &mut served => result,
+        () = place.is_to_close() => return tracing::debug!("closed to make room for another connection"),
         () = app.0.shutdown.cancelled() => {
             served.as_mut().graceful_shutdown();
             served.await

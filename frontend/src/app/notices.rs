@@ -37,6 +37,11 @@ impl App {
         set_timeout(move || app.dismiss(id), SHOWN);
     }
 
+    /// Takes messages away that are no longer news.
+    pub fn dismiss_if(&self, is_old: impl Fn(&str) -> bool) {
+        self.notices.update(|shown| shown.retain(|notice| !is_old(&notice.text)));
+    }
+
     /// Takes a message away.
     pub fn dismiss(&self, id: u32) {
         self.notices.update(|shown| shown.retain(|notice| notice.id != id));

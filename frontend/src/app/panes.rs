@@ -6,12 +6,15 @@ use leptos::{
 };
 
 use limpet_shared::{SessionId, Winsize};
+use wasm_bindgen::JsCast as _;
+use web_sys::HtmlElement;
 
 use super::{App, Stage};
 use crate::{
     connection::{GoneReason, Phase},
     tabs::{Mark, TabKind},
     terminal::{PaneEvent, PaneHandle, early::Early},
+    ui,
 };
 
 impl App {
@@ -57,6 +60,16 @@ impl App {
         request_animation_frame(focus);
     }
 
+    /// Gives the keyboard to what the active terminal's program asks.
+    pub fn focus_request(&self) {
+        let button = document().query_selector(ui::copy_request::REQUEST).ok().flatten();
+        match button.and_then(|button| button.dyn_into::<HtmlElement>().ok()) {
+            // It can be seen, so it can have the keyboard.
+            Some(button) => drop(button.focus()),
+            None => self.notify("No program asks to copy anything."),
+        }
+    }
+
     /// Something happened in a pane.
     pub fn on_pane_event(&self, kind: &TabKind, event: PaneEvent) {
         match event {
@@ -66,6 +79,8 @@ impl App {
             PaneEvent::Exited(status) => self.tabs.update(|tabs| tabs.set_exit(kind, status)),
             PaneEvent::Phase(phase) => self.on_phase(kind, phase),
             PaneEvent::Notice(text) => self.notify(text),
+            PaneEvent::Copy(text) => self.on_copy(kind, text),
+            PaneEvent::Link(link, terminal) => self.on_link(&link, &terminal),
             PaneEvent::People(people) => self.tabs.update(|tabs| tabs.set_people(kind, people)),
             PaneEvent::Foreign(size) => self.on_foreign(kind, size),
             // The tab's body shows it.

@@ -41,6 +41,7 @@ impl App {
                 }
             }),
             Action::Paste => self.with_pane(|pane| pane.paste()),
+            Action::AnswerCopy => self.focus_request(),
             Action::SelectAll => self.with_pane(|pane| pane.select_all()),
             Action::Clear => self.with_pane(|pane| pane.clear()),
             Action::ScrollToBottom => self.with_pane(|pane| pane.scroll_to_bottom()),
@@ -54,6 +55,8 @@ impl App {
             Action::ShowPalette => self.show(Overlay::Palette),
             Action::ShowSettings => self.show(Overlay::Settings),
             Action::ShowHelp => self.show(Overlay::Help),
+            Action::ShowSignIns => self.show(Overlay::SignIns),
+            Action::LogOut => self.log_out_or_say_why(),
         }
     }
 

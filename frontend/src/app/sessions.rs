@@ -15,10 +15,29 @@ use crate::{
 };
 
 impl App {
-    /// Exchanges a token for a cookie and shows what the server has.
+    /// Exchanges a token for a sign-in and shows what the server has.
     pub fn log_in(self, token: String) {
         self.stage.set(Stage::Starting);
         spawn_local(async move { self.enter(opening::log_in(token).await) });
+    }
+
+    /// Signs this browser out, in all its windows.
+    ///
+    /// # Errors
+    /// When the server does not do it.
+    pub async fn log_out(self) -> Result<(), Error> {
+        api::logout().await?;
+        self.overlay.set(None);
+        self.stage.set(Stage::LoggedOut(None));
+        Ok(())
+    }
+
+    pub(super) fn log_out_or_say_why(self) {
+        spawn_local(async move {
+            if let Err(error) = self.log_out().await {
+                self.failed(&error);
+            }
+        });
     }
 
     /// Shows what the server has.
@@ -62,7 +81,7 @@ impl App {
         spawn_local(async move {
             let before = self.tabs.with_untracked(TabList::kinds);
             match api::access().await {
-                Ok(Access { owner, sessions }) => {
+                Ok(Access { owner, sessions, .. }) => {
                     self.owner.set(owner);
                     self.tabs.update(|tabs| tabs.merge(sessions, &before));
                 }

@@ -12,8 +12,8 @@ use super::{
 pub enum Event<'a> {
     /// It is wanted.
     Start,
-    /// The socket is open.
-    Opened,
+    /// The socket is open. This browser's sign-in has this key.
+    Opened(&'a str),
     /// The socket is open, and hello was said over it already, with this size.
     Greeted(Winsize),
     /// A text message has come.

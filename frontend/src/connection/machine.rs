@@ -14,7 +14,7 @@
 mod said;
 
 use limpet_shared::{
-    ClientMessage, CloseCode, ExitStatus, Follow, Hello, Role, ViewerId, Winsize, theme::Colours,
+    ClientMessage, CloseCode, ExitStatus, Follow, Hello, Role, SignInKey, ViewerId, Winsize, theme::Colours,
 };
 
 use super::{
@@ -39,11 +39,24 @@ const STABLE_MS: f64 = 2_000.0;
 #[derive(Debug)]
 enum State {
     Idle,
-    Opening { since_ms: f64 },
-    Greeting { since_ms: f64, told: Winsize },
-    Attached { since_ms: f64, role: Role, pulse: Pulse },
+    Opening {
+        since_ms: f64,
+    },
+    Greeting {
+        since_ms: f64,
+        told: Winsize,
+    },
+    /// `id` is the number by which the server tells this viewer from others.
+    Attached {
+        since_ms: f64,
+        role: Role,
+        id: u64,
+        pulse: Pulse,
+    },
     Probing,
-    Waiting { at_ms: f64 },
+    Waiting {
+        at_ms: f64,
+    },
     Ended,
     Gone(GoneReason),
 }
@@ -100,7 +113,7 @@ impl Machine {
         }
         match event {
             Event::Start => self.start(moment),
-            Event::Opened => self.opened(moment),
+            Event::Opened(key) => self.opened(key, moment),
             Event::Greeted(told) => self.greeted(told, moment),
             Event::Text(text) => self.text(text, moment),
             Event::Frame { head, len } => self.frame(head, len, moment),
@@ -142,7 +155,7 @@ impl Machine {
         self.effects.extend([Effect::Open, Effect::Timer(OPENING_MS)]);
     }
 
-    fn opened(&mut self, moment: Moment) {
+    fn opened(&mut self, key: &str, moment: Moment) {
         if !matches!(self.state, State::Opening { .. }) {
             return;
         }
@@ -153,6 +166,7 @@ impl Machine {
             window: Some(WINDOW),
             resume: self.inflow.resume(),
             follow: Follow::Now,
+            key: (!key.is_empty()).then(|| SignInKey::new(key.to_owned())),
         };
         self.send(&ClientMessage::Hello(hello));
     }
@@ -382,8 +396,12 @@ impl Machine {
 /// Why a socket that closed with this code is not opened again; `None` if it is.
 fn fatal(code: u16) -> Option<GoneReason> {
     const PROTOCOL: u16 = CloseCode::Protocol.code();
+    const UNAUTHORIZED: u16 = CloseCode::Unauthorized.code();
+    const NOT_FOUND: u16 = CloseCode::NotFound.code();
     const REPLACED: u16 = CloseCode::Replaced.code();
     match code {
+        UNAUTHORIZED => Some(GoneReason::Unauthorized),
+        NOT_FOUND => Some(GoneReason::SessionNotFound),
         PROTOCOL => Some(GoneReason::Protocol),
         REPLACED => Some(GoneReason::Replaced),
         // A close without `exit` says nothing about the session, 1000 from a proxy included.

@@ -20,7 +20,7 @@ use super::{
     machine::Machine,
 };
 use crate::{
-    ahead, base,
+    ahead, api, base,
     dom::{Listener, Timeout},
 };
 
@@ -271,9 +271,10 @@ impl Inner {
         // What has happened before anybody listened.
         match state {
             WebSocket::CONNECTING => {}
-            WebSocket::OPEN => {
-                self.handle(greeting.map_or(Event::Opened, |greeting| Event::Greeted(greeting.size)));
-            }
+            WebSocket::OPEN => match greeting {
+                Some(greeting) => self.handle(Event::Greeted(greeting.size)),
+                None => self.handle(Event::Opened(&ahead::key())),
+            },
             _ => self.handle(Event::Closed { code: ABNORMAL }),
         }
     }
@@ -293,6 +294,9 @@ impl Inner {
         let Ok(controller) = AbortController::new() else { return };
         let init = RequestInit::new();
         init.set_signal(Some(&controller.signal()));
+        if let Ok(headers) = api::headers() {
+            init.set_headers(&headers);
+        }
         let url = base::url(&format!("api/sessions/{}", self.session));
         let request = JsFuture::from(window().fetch_with_str_and_init(&url, &init));
         self.probe.replace(Some(Abort(controller)));
@@ -322,7 +326,9 @@ impl Socket {
     fn new(line: Line, owner: &Rc<Inner>) -> Self {
         let socket = &line.socket;
         socket.set_binary_type(BinaryType::Arraybuffer);
-        let on_open = owner_handler(owner, |owner, _: web_sys::Event| owner.handle(Event::Opened));
+        let on_open = owner_handler(owner, |owner, _: web_sys::Event| {
+            owner.handle(Event::Opened(&ahead::key()));
+        });
         let on_message = owner_handler(owner, |owner, event: MessageEvent| owner.message(&event.data()));
         let on_close = owner_handler(owner, |owner, event: CloseEvent| {
             owner.handle(Event::Closed { code: event.code() });

@@ -1,25 +1,37 @@
 //! How long something has been so, in plain words.
 
-/// From one moment to another, both in milliseconds since the Unix epoch. Clocks that disagree make no difference to speak of.
+/// For how long somebody has been there, who came at one moment, at another; both in milliseconds since the Unix epoch. Clocks that
+/// disagree make no difference to speak of.
 #[must_use]
 pub fn words(since_ms: u64, now_ms: u64) -> String {
+    amount(since_ms, now_ms).map_or_else(|| "just came".to_owned(), |amount| format!("for {amount}"))
+}
+
+/// How long ago something was.
+#[must_use]
+pub fn ago(since_ms: u64, now_ms: u64) -> String {
+    amount(since_ms, now_ms).map_or_else(|| "just now".to_owned(), |amount| format!("{amount} ago"))
+}
+
+/// None if it is next to nothing.
+fn amount(since_ms: u64, now_ms: u64) -> Option<String> {
     const MINUTE: u64 = 60;
     const HOUR: u64 = 60 * MINUTE;
     const DAY: u64 = 24 * HOUR;
     let count = |number: u64, unit: &str| {
-        if number == 1 { format!("for one {unit}") } else { format!("for {number} {unit}s") }
+        if number == 1 { format!("one {unit}") } else { format!("{number} {unit}s") }
     };
-    match now_ms.saturating_sub(since_ms) / 1000 {
-        0..MINUTE => "just came".to_owned(),
+    Some(match now_ms.saturating_sub(since_ms) / 1000 {
+        0..MINUTE => return None,
         seconds @ MINUTE..HOUR => count(seconds / MINUTE, "minute"),
         seconds @ HOUR..DAY => count(seconds / HOUR, "hour"),
         seconds => count(seconds / DAY, "day"),
-    }
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::words;
+    use super::{ago, words};
 
     #[test]
     fn the_largest_unit_that_fits_is_said() {
@@ -32,6 +44,7 @@ mod tests {
             [3600, 7300, 86_400, 500_000].map(said),
             ["for one hour", "for 2 hours", "for one day", "for 5 days"]
         );
+        assert_eq!([ago(0, 0), ago(0, 7_300_000)], ["just now", "2 hours ago"]);
         assert_eq!(words(9_000, 1_000), "just came", "the server's clock is ahead");
     }
 }

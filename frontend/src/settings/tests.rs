@@ -15,6 +15,7 @@ fn unusual() -> Settings {
         cursor_blink: false,
         scrollback: 1,
         oversized: Oversized::Scroll,
+        program_copies: ProgramCopies::Never,
     }
 }
 
@@ -43,6 +44,7 @@ fn a_bad_field_harms_no_other() {
         ("cursor-blink", Value::from("yes")),
         ("scrollback", Value::from(-1)),
         ("oversized", Value::from("cut")),
+        ("program-copies", Value::from("perhaps")),
     ];
     let default: Value = serde_json::from_str(&Settings::default().to_json()).expect("JSON");
     assert_eq!(default.as_object().map(serde_json::Map::len), Some(bad.len()), "every field is tried");

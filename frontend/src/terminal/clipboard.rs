@@ -4,9 +4,10 @@ use js_sys::{Object, Reflect};
 use leptos::prelude::{document, window};
 use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Clipboard, HtmlDocument};
+use web_sys::{Clipboard, HtmlDocument, HtmlTextAreaElement};
 
 use super::xterm::object;
+use crate::dom;
 
 /// The browser's clipboard; none on pages that came over plain HTTP from another host.
 fn system() -> Option<Clipboard> {
@@ -38,6 +39,20 @@ pub async fn read() -> Result<String, JsValue> {
     let clipboard = system().ok_or(JsValue::NULL)?;
     let text = JsFuture::from(clipboard.read_text()).await?;
     text.as_string().ok_or(JsValue::NULL)
+}
+
+/// Writes text to the clipboard by the browser's own command, which works on any page, though only in answer to a key or a
+/// click. False if the browser does not let the page. The keyboard is elsewhere afterwards.
+pub fn write_by_command(text: &str) -> bool {
+    let Some(body) = document().body() else { return false };
+    let field = dom::element("textarea").unchecked_into::<HtmlTextAreaElement>();
+    field.set_value(text);
+    field.set_class_name("copied-text");
+    dom::put(&field, &body);
+    field.select();
+    let is_copied = document().unchecked_into::<HtmlDocument>().exec_command("copy").unwrap_or(false);
+    field.remove();
+    is_copied
 }
 
 /// Copies the selection of the focused terminal by the browser's own command, which works on any page, though only

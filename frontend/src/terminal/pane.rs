@@ -106,7 +106,14 @@ impl Pane {
             line: RefCell::new(line),
             around: RefCell::new(around),
             platform: Platform::from_name(&wiring::platform_name()),
-            screen: Screen::new(&element, look, wiring::with(me, Pane::copy_out)),
+            screen: Screen::new(
+                &element,
+                look,
+                wiring::with(me, |pane, text| pane.emit(PaneEvent::Copy(text))),
+                wiring::with(me, |pane, link| {
+                    pane.emit(PaneEvent::Link(link, pane.screen.shared_terminal()));
+                }),
+            ),
             element,
             connection: OnceCell::new(),
             extent: Cell::default(),

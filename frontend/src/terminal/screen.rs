@@ -3,8 +3,11 @@
 use std::{any::Any, cell::RefCell, rc::Rc};
 
 use js_sys::{Function, Uint8Array};
-use limpet_shared::{Winsize, limits::MAX_CELLS};
-use wasm_bindgen::{JsCast as _, JsValue, closure::Closure, convert::FromWasmAbi};
+use limpet_shared::{
+    Winsize,
+    limits::{MAX_CELLS, MAX_SCREEN_CELLS},
+};
+use wasm_bindgen::{JsCast as _, JsValue, UnwrapThrowExt as _, closure::Closure, convert::FromWasmAbi};
 use web_sys::HtmlElement;
 
 use super::{
@@ -12,10 +15,10 @@ use super::{
     blink::Blink,
     clipboard::Provider,
     extent::Layout,
-    links::Links,
+    links::{Followed, Links},
     xterm::{
-        self, ClipboardAddon, Disposable, Fit, Options, Terminal, TerminalAddon, UnicodeGraphemesAddon,
-        WebLinks, Webgl,
+        self, ClipboardAddon, Disposable, Fit, LimitsAddon, Options, Terminal, TerminalAddon,
+        UnicodeGraphemesAddon, WebLinks, Webgl,
     },
 };
 
@@ -25,6 +28,7 @@ const SMALLEST_FONT: f64 = 4.0;
 /// A terminal in the page.
 pub struct Screen {
     terminal: Terminal,
+    limits: LimitsAddon,
     fit: Fit,
     webgl: Rc<RefCell<Option<WebglRenderer>>>,
     font_size: RefCell<f64>,
@@ -40,9 +44,14 @@ struct WebglRenderer {
 
 impl Screen {
     /// A terminal that fills `element`, which must be in the page. `copied` is called with what programs write to the
-    /// clipboard.
-    pub fn new(element: &HtmlElement, appearance: &Appearance, copied: impl Fn(String) + 'static) -> Self {
-        let links = Links::new(element);
+    /// clipboard, `followed` with links that are clicked.
+    pub fn new(
+        element: &HtmlElement,
+        appearance: &Appearance,
+        copied: impl Fn(String) + 'static,
+        followed: impl Fn(Followed) + 'static,
+    ) -> Self {
+        let links = Links::new(element, followed);
         let provider = Provider::new(copied);
         let options = Options::create(&links.handler());
         apply(&options, appearance);
@@ -55,11 +64,15 @@ impl Screen {
         let clipboard = ClipboardAddon::new(&JsValue::UNDEFINED, &provider.object());
         terminal.load_addon(clipboard.unchecked_into());
         terminal.open(element.clone());
+        let limits = LimitsAddon::create();
+        // It fails for an xterm.js that it was not written for, which a release is never built with.
+        terminal.try_load_addon(limits.unchecked_ref()).unwrap_throw();
         // Who is thought to have typed sees the next output at once, and not after a frame with nothing in it.
         terminal.input("");
         let kept: Vec<Box<dyn Any>> = vec![Box::new(links), Box::new(provider)];
         let screen = Self {
             terminal,
+            limits,
             fit,
             webgl: Rc::default(),
             font_size: RefCell::new(appearance.font_size.into()),
@@ -73,6 +86,12 @@ impl Screen {
     /// xterm.js itself.
     pub fn terminal(&self) -> &Terminal {
         &self.terminal
+    }
+
+    /// The same, to be kept for a while.
+    pub fn shared_terminal(&self) -> Rc<Terminal> {
+        let terminal: &JsValue = self.terminal.as_ref();
+        Rc::new(terminal.clone().unchecked_into())
     }
 
     /// Subscribes `handler` to something of the terminal's, for as long as that lives.
@@ -93,7 +112,7 @@ impl Screen {
 
     /// Queues output; `processed` is called when it is parsed.
     pub fn write(&self, bytes: &Uint8Array, processed: &Function) {
-        self.terminal.write(bytes, processed);
+        self.limits.write(bytes, processed);
     }
 
     /// Takes on another look.
@@ -107,7 +126,8 @@ impl Screen {
         self.terminal.options().set_fractional_font_size(*self.font_size.borrow());
         let cells = self.fit.propose()?;
         let cell = self.terminal.dimensions()?.css().cell();
-        let (cols, rows) = (whole(cells.cols()).min(MAX_CELLS), whole(cells.rows()).min(MAX_CELLS));
+        let cols = whole(cells.cols()).min(MAX_CELLS);
+        let rows = whole(cells.rows()).min(MAX_CELLS).min(most_rows(cols));
         let pixels = |count: u16, size: f64| whole((f64::from(count) * size).round());
         let size =
             Winsize { cols, rows, xpixel: pixels(cols, cell.width()), ypixel: pixels(rows, cell.height()) };
@@ -121,10 +141,7 @@ impl Screen {
         // Half pixels are as fine as glyphs can be told apart.
         let scaled = (chosen * scale * 2.0).floor() / 2.0;
         self.terminal.options().set_fractional_font_size(scaled.max(SMALLEST_FONT).min(chosen));
-        let (cols, rows) = (size.cols.into(), size.rows.into());
-        if (self.terminal.get_cols(), self.terminal.get_rows()) != (cols, rows) {
-            self.terminal.resize(cols, rows);
-        }
+        self.limits.resize(size.cols, size.rows);
     }
 
     /// Draws with WebGL while it can be seen: browsers allow a page a few contexts only.
@@ -176,6 +193,11 @@ impl Drop for WebglRenderer {
     fn drop(&mut self) {
         self.addon.unchecked_ref::<Disposable>().dispose();
     }
+}
+
+/// How many rows a terminal of so many columns may have.
+fn most_rows(cols: u16) -> u16 {
+    u16::try_from(MAX_SCREEN_CELLS / usize::from(cols.max(1))).unwrap_or(u16::MAX)
 }
 
 fn apply(options: &Options, appearance: &Appearance) {

@@ -5,7 +5,7 @@
 //! `@xterm/xterm/typings/xterm.d.ts`.
 
 use js_sys::{Array, Function, Object, Reflect, Uint8Array};
-use limpet_shared::theme::Theme;
+use limpet_shared::{limits, theme::Theme};
 use wasm_bindgen::prelude::*;
 use web_sys::HtmlTextAreaElement;
 pub use xterm_js_rs::{
@@ -22,10 +22,6 @@ extern "C" {
     /// The live options: setting one takes effect at once.
     #[wasm_bindgen(method, getter)]
     pub fn options(this: &Terminal) -> Options;
-
-    /// Queues bytes for the parser, which calls back when it has processed them.
-    #[wasm_bindgen(method)]
-    pub fn write(this: &Terminal, bytes: &Uint8Array, processed: &Function);
 
     /// Types text as if the user had.
     #[wasm_bindgen(method)]
@@ -76,6 +72,44 @@ extern "C" {
 
     /// `IBuffer`.
     pub type Buffer;
+
+    /// A row among all, counted from the first one of the scrollback.
+    #[wasm_bindgen(method, js_name = getLine)]
+    pub fn line(this: &Buffer, row: i32) -> Option<BufferLine>;
+
+    /// `IBufferLine`.
+    pub type BufferLine;
+
+    /// Whether it continues the row before.
+    #[wasm_bindgen(method, getter, js_name = isWrapped)]
+    pub fn is_wrapped(this: &BufferLine) -> bool;
+
+    /// The text from one column to before another, or to the row's end.
+    #[wasm_bindgen(method, js_name = translateToString)]
+    pub fn text(this: &BufferLine, trim: bool, from: u32, to: Option<u32>) -> String;
+
+    /// `IBufferRange`. Its ends are part of it.
+    #[derive(Clone)]
+    pub type LinkRange;
+
+    /// The first cell.
+    #[wasm_bindgen(method, getter)]
+    pub fn start(this: &LinkRange) -> CellPosition;
+
+    /// The last cell.
+    #[wasm_bindgen(method, getter)]
+    pub fn end(this: &LinkRange) -> CellPosition;
+
+    /// `IBufferCellPosition`, counted from 1.
+    pub type CellPosition;
+
+    /// The column.
+    #[wasm_bindgen(method, getter)]
+    pub fn x(this: &CellPosition) -> u32;
+
+    /// The row, among all.
+    #[wasm_bindgen(method, getter)]
+    pub fn y(this: &CellPosition) -> i32;
 
     /// The first row that can be seen, among all.
     #[wasm_bindgen(method, getter, js_name = viewportY)]
@@ -196,6 +230,25 @@ extern "C" {
     pub fn on_context_loss(this: &Webgl, listener: &Function) -> Disposable;
 }
 
+#[wasm_bindgen(module = "xterm-limits")]
+extern "C" {
+    /// Bounds what output can cost, as the server's own terminal does. It is loaded after the terminal was opened.
+    #[wasm_bindgen(extends = TerminalAddon)]
+    pub type LimitsAddon;
+
+    /// The three constants of [`limpet_shared::limits`] by which output is cut.
+    #[wasm_bindgen(constructor)]
+    fn new(cluster_chars: usize, link_uri_bytes: usize, link_id_bytes: usize) -> LimitsAddon;
+
+    /// Queues bytes for the parser, which calls back when it has processed them. The browser is given its turns meanwhile.
+    #[wasm_bindgen(method)]
+    pub fn write(this: &LimitsAddon, bytes: &Uint8Array, parsed: &Function);
+
+    /// Resizes the grid once what was written so far has been parsed.
+    #[wasm_bindgen(method)]
+    pub fn resize(this: &LimitsAddon, cols: u16, rows: u16);
+}
+
 #[wasm_bindgen(module = "@xterm/addon-clipboard")]
 extern "C" {
     /// Carries OSC 52 out.
@@ -234,6 +287,14 @@ impl Terminal {
     #[must_use]
     pub fn create(options: &Options) -> Self {
         BaseTerminal::construct(Some(options)).unchecked_into()
+    }
+}
+
+impl LimitsAddon {
+    /// The add-on, not yet loaded.
+    #[must_use]
+    pub fn create() -> Self {
+        Self::new(limits::MAX_CLUSTER_CHARS, limits::MAX_LINK_URI_BYTES, limits::MAX_LINK_ID_BYTES)
     }
 }
 

@@ -3,9 +3,9 @@
 use leptos::prelude::*;
 
 use super::{
-    close::CloseDialog, help::HelpDialog, menu::TabMenu, palette::Palette, people::PeopleDialog,
-    rename::RenameDialog, settings::SettingsDialog, share::ShareDialog, switcher::Switcher,
-    themes::ThemePicker,
+    close::CloseDialog, help::HelpDialog, menu::TabMenu, open_link::OpenLinkDialog, palette::Palette,
+    people::PeopleDialog, rename::RenameDialog, settings::SettingsDialog, share::ShareDialog,
+    sign_ins::SignInsDialog, switcher::Switcher, themes::ThemePicker,
 };
 use crate::app::{App, Overlay};
 
@@ -23,7 +23,9 @@ pub fn Overlays() -> impl IntoView {
             Overlay::Menu { x, y } => view! { <TabMenu x y/> }.into_any(),
             Overlay::Rename(tab) => view! { <RenameDialog tab/> }.into_any(),
             Overlay::People => view! { <PeopleDialog/> }.into_any(),
+            Overlay::SignIns => view! { <SignInsDialog/> }.into_any(),
             Overlay::Share(session) => view! { <ShareDialog session/> }.into_any(),
+            Overlay::OpenLink(address, doubt) => view! { <OpenLinkDialog address doubt/> }.into_any(),
             Overlay::Close(tab, running) => view! { <CloseDialog tab running/> }.into_any(),
         })
     }

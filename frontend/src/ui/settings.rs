@@ -7,7 +7,7 @@ use super::dialog::{Dialog, Heading};
 use crate::{
     app::App,
     commands::{Action, describe},
-    settings::{FONT_SIZES, Font, Mode, Oversized, SCROLLBACK, Settings},
+    settings::{FONT_SIZES, Font, Mode, Oversized, ProgramCopies, SCROLLBACK, Settings},
     themes::{self, BUILT_IN},
 };
 
@@ -128,6 +128,16 @@ fn Terminals() -> impl IntoView {
             </label>
         }
     };
+    let copies = Memo::new(move |_| app.settings.with(|settings| settings.program_copies));
+    let copy_choice = move |value: ProgramCopies, name: &'static str| {
+        view! {
+            <label class="choice">
+                <input type="radio" name="program-copies" prop:checked=move || copies.get() == value
+                    on:change=move |_| app.change_settings(|settings| settings.program_copies = value)/>
+                <span>{name}</span>
+            </label>
+        }
+    };
     view! {
         <fieldset>
             <legend>"Terminal"</legend>
@@ -143,6 +153,14 @@ fn Terminals() -> impl IntoView {
                 <div class="choices" role="radiogroup" aria-labelledby="oversized">
                     {choice(Oversized::Shrink, "Shrink the text to fit")}
                     {choice(Oversized::Scroll, "Scroll over it")}
+                </div>
+            </div>
+            <div class="field">
+                <span id="program-copies">"Programs that copy to the clipboard"</span>
+                <div class="choices" role="radiogroup" aria-labelledby="program-copies">
+                    {copy_choice(ProgramCopies::Ask, "Ask")}
+                    {copy_choice(ProgramCopies::Always, "Always")}
+                    {copy_choice(ProgramCopies::Never, "Never")}
                 </div>
             </div>
         </fieldset>

@@ -60,8 +60,8 @@ pub fn ShareDialog(
                     <legend>"Links"</legend>
                     {links}
                     <p class="hint">
-                        "They open this terminal and no other, until you close it or the server gets another token. "
-                        "They cannot be taken back one by one."
+                        "They open this terminal and no other, until you close it. They cannot be taken back one by one, but "
+                        "browsers that have used one can be signed out."
                     </p>
                     <p class="hint warning" hidden=!local>
                         "You opened this page by an address that leads to your own machine only. For others, open it by one "

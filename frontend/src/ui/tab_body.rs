@@ -5,6 +5,7 @@ use limpet_shared::SessionId;
 
 use super::{
     banner::Banner,
+    copy_request::CopyRequest,
     earlier::{Earlier, EarlierRows},
     empty::Empty,
 };
@@ -51,7 +52,10 @@ pub fn TabBody(
         <section class="panel" class:shown=shown role="tabpanel" id=format!("panel-{dom_id}")
             aria-labelledby=format!("tab-{dom_id}")>
             {body}
-            <Banner kind/>
+            <div class="messages">
+                <Banner kind=kind.clone()/>
+                <CopyRequest kind/>
+            </div>
         </section>
     }
 }

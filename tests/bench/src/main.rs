@@ -4,7 +4,7 @@
 //! machine that others use least of all; so what counts are ratios, formed pair by pair of runs that took turns.
 //!
 //! * [`measure`]: what is measured, by [`viewer`]s (the load generator, over [`wire`]) of [`peers`] (servers, among
-//!   them the [`floor`]s) that run the program of the [`stage`], perhaps by way of a slow [`link`].
+//!   them the [`floor`]s) that run the program of the [`stage`], perhaps by way of a slow [`link`], or beside [`guests`].
 //! * [`figures`] takes down, [`stats`] condenses, [`noise`] listens to the rest of the machine.
 //! * [`report`] and [`budgets`]: what is made of it.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this program talks to whoever waits for it")]
@@ -13,6 +13,7 @@ mod budgets;
 mod connection;
 mod figures;
 mod floor;
+mod guests;
 mod http;
 mod machine;
 mod measure;
@@ -40,6 +41,7 @@ use crate::{
     budgets::Standing,
     figures::Book,
     floor::Floor,
+    guests::Invitation,
     measure::{Bench, Extent},
     peers::Peer,
     report::Report,
@@ -63,6 +65,8 @@ enum Command {
         #[arg(last = true)]
         program: Vec<String>,
     },
+    /// Is eight guests who do their worst.
+    Guests(Invitation),
 }
 
 #[derive(Debug, Args)]
@@ -118,6 +122,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(options) => run(&options),
         Command::Floor { floor, program } => serve(floor, &program),
+        Command::Guests(invitation) => one_thread().map(|runtime| runtime.block_on(invitation.run())),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -157,8 +162,10 @@ fn run(options: &Options) -> anyhow::Result<()> {
     let start = Instant::now();
     one_thread()?.block_on(measure(&mut bench, &options.only));
     let Book { runs, .. } = bench.book;
-    let (figures, ratios) =
-        (bench.book.figures(), bench.book.ratios(&["reader", "relay", "spawn loop", "xterm.js"]));
+    let (figures, ratios) = (
+        bench.book.figures(),
+        bench.book.ratios(&["reader", "relay", "spawn loop", "xterm.js", measure::echo::ALONE]),
+    );
     let report = Report {
         quick: options.quick,
         machine: machine::Machine::this(versions(options, &bench.peers)?),

@@ -23,8 +23,21 @@ impl Census {
 
 /// The server that a keeper has at the moment.
 pub(crate) fn server_of(keeper: Pid) -> Option<Pid> {
-    let name = |pid: &Pid| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-    children(keeper).into_iter().find(|pid| name(pid) == "limpet\n" && runs(&pid.to_string()))
+    child_called("limpet", keeper)
+}
+
+/// The child of that name that runs.
+pub(crate) fn child_called(name: &str, parent: Pid) -> Option<Pid> {
+    let name_of = |pid: &Pid| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    children(parent).into_iter().find(|pid| name_of(pid).trim_end() == name && runs(&pid.to_string()))
+}
+
+/// The keeper that a process is, or that it has started, directly or not.
+pub(crate) fn keeper_below(process: Pid) -> Option<Pid> {
+    // The name ends where the kernel cuts it off.
+    let is_keeper =
+        fs::read_to_string(format!("/proc/{process}/comm")).is_ok_and(|name| name == "limpet-keeper\n");
+    if is_keeper { Some(process) } else { children(process).into_iter().find_map(keeper_below) }
 }
 
 /// Resident memory in bytes.
@@ -65,10 +78,14 @@ pub(crate) fn runs(pid: &str) -> bool {
     stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X']))
 }
 
-/// The child processes of all threads.
+/// The child processes of all threads. One that has ended has none.
 fn children(pid: Pid) -> Vec<Pid> {
-    let lists = entries(&format!("/proc/{pid}/task"))
-        .into_iter()
+    if !runs(&pid.to_string()) {
+        return Vec::new();
+    }
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let lists = tasks
+        .map(|entry| entry.file_name().into_string().unwrap())
         .map(|thread| fs::read_to_string(format!("/proc/{pid}/task/{thread}/children")).unwrap_or_default());
     let children = lists.flat_map(|list| list.split_whitespace().map(str::parse).collect::<Vec<_>>());
     children.flatten().map(Pid::from_raw).collect()

@@ -108,7 +108,8 @@ impl Client {
     ) -> Result<Self, tungstenite::Error> {
         let Hello { viewer, size, window, resume, follow, token } = hello;
         let mut socket = connect_with(address, session, &token).await?.0;
-        let hello = ClientMessage::Hello(limpet_shared::Hello { viewer, size, window, resume, follow });
+        let hello =
+            ClientMessage::Hello(limpet_shared::Hello { viewer, size, window, resume, follow, key: None });
         socket.send(Message::text(hello.to_json())).await?;
         let welcome = loop {
             match socket.next().await.transpose()? {
@@ -302,7 +303,8 @@ pub(crate) async fn connect(
     connect_with(address, session, TOKEN).await
 }
 
-async fn connect_with(
+/// The same, with the token or a pass.
+pub(crate) async fn connect_with(
     address: &str,
     session: &SessionId,
     token: &str,

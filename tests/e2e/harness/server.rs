@@ -22,12 +22,16 @@ use nix::{
         memfd::{MFdFlags, memfd_create},
         signal::{Signal, kill},
     },
-    unistd::Pid,
+    unistd::{Pid, Uid},
 };
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 
-use super::{Census, census::server_of, until};
+use super::{
+    Census,
+    census::{keeper_below, server_of},
+    container, until,
+};
 
 pub(crate) const TOKEN: &str = "token-of-the-tests-0123456789";
 
@@ -40,6 +44,8 @@ pub(crate) struct Options {
     pub(crate) binary: Option<String>,
     pub(crate) args: Vec<String>,
     pub(crate) env: Vec<(String, String)>,
+    /// Whether nothing else is in its environment.
+    pub(crate) is_env_bare: bool,
     /// Descriptors that it is started with, from the third on.
     pub(crate) inherited: Vec<Arc<OwnedFd>>,
 }
@@ -59,9 +65,41 @@ impl Options {
         self
     }
 
+    /// With nothing in its environment but what is given.
+    pub(crate) fn bare_env(mut self) -> Self {
+        self.is_env_bare = true;
+        self
+    }
+
     pub(crate) fn wrapped<const N: usize>(mut self, words: [&str; N]) -> Self {
         self.wrapper = words.map(str::to_owned).to_vec();
         self
+    }
+
+    /// Where its sockets are, if it was told.
+    fn runtime_dir(&self) -> Option<(&str, &str)> {
+        let dir = self.env.iter().find(|(name, _)| name == "XDG_RUNTIME_DIR");
+        dir.map(|(name, value)| (&name[..], &value[..]))
+    }
+
+    /// In a bare container: a process and user namespace of its own, a user whom no database knows, a root that is read-only but for `/tmp`,
+    /// and an empty environment.
+    pub(crate) fn in_container(self) -> Self {
+        self.bare_env().wrapped(container::WRAPPER)
+    }
+
+    /// Here, and in a bare container where one can be made.
+    pub(crate) fn surroundings() -> Vec<Self> {
+        [Self::default()].into_iter().chain(Self::contained()).collect()
+    }
+
+    /// In a bare container, where one can be made.
+    pub(crate) fn contained() -> Option<Self> {
+        container::is_possible().then(|| Self::default().in_container())
+    }
+
+    fn is_contained(&self) -> bool {
+        self.wrapper.get(..container::WRAPPER.len()).is_some_and(|wrapper| wrapper == container::WRAPPER)
     }
 
     /// On one core and on all, on one thread and on several.
@@ -75,7 +113,9 @@ impl Options {
 
 /// A running server. Dropping it ends it, and shows its log if the test has failed.
 pub(crate) struct Server {
+    /// What was started: the keeper, or what it is wrapped in.
     process: Child,
+    keeper: Pid,
     log: File,
     address: String,
     http: reqwest::Client,
@@ -91,17 +131,21 @@ impl Server {
             panic!("the server did not start: {line}{}", read(&log));
         });
         let address = ready["listen"].as_str().unwrap().to_owned();
-        Self { process, log, address, http: http_client(), options }
+        let keeper = keeper_of(&process);
+        Self { process, keeper, log, address, http: http_client(), options }
     }
 
     /// One that goes on where another one was, at the same address.
     pub(crate) async fn start_again(options: Options, address: &str) -> Self {
         let (process, log) = Self::spawn(&options);
-        let server = Self { process, log, address: address.to_owned(), http: http_client(), options };
+        let keeper = keeper_of(&process);
+        let address = address.to_owned();
+        let mut server = Self { process, keeper, log, address, http: http_client(), options };
         assert_eq!(
             server.anonymous(Method::GET, "/api/health").send().await.unwrap().status(),
             StatusCode::OK
         );
+        server.keeper = keeper_of(&server.process);
         server
     }
 
@@ -110,8 +154,19 @@ impl Server {
         let mut words = options.wrapper.iter().chain([&binary]);
         let mut command = Command::new(words.next().unwrap());
         command.args(words).args(["--listen", "127.0.0.1:0", "--format", "json", "-vv"]).args(&options.args);
-        command.env("LIMPET_TOKEN", TOKEN).env("SHELL", "/bin/bash").env("HISTFILE", "");
-        command.env_remove("LIMPET_LOG").envs(options.env.iter().map(|(name, value)| (name, value)));
+        if options.is_env_bare {
+            command.env_clear();
+        } else {
+            command.env("SHELL", "/bin/bash").env("HISTFILE", "");
+        }
+        if !Uid::current().is_root() {
+            // What it holds is to be counted, which only the administrator may do otherwise.
+            command.env("LIMPET_TEST_DUMPABLE", "1");
+        }
+        command
+            .env("LIMPET_TOKEN", TOKEN)
+            .env_remove("LIMPET_LOG")
+            .envs(options.env.iter().map(|(name, value)| (name, value)));
         let inherited = options.inherited.iter().zip(3..);
         let mapping = |(fd, child_fd): (&Arc<OwnedFd>, RawFd)| FdMapping {
             parent_fd: fd.try_clone().unwrap(),
@@ -130,7 +185,7 @@ impl Server {
 
     /// The process that was started, which keeps sessions and a server for them.
     pub(crate) fn keeper(&self) -> Pid {
-        Pid::from_raw(self.process.id().cast_signed())
+        self.keeper
     }
 
     /// The process that serves at the moment.
@@ -152,8 +207,24 @@ impl Server {
 
     /// Asks for an upgrade as a person does, and gives whether there was one, and what was said.
     pub(crate) fn upgrade(&self) -> (bool, String) {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_limpet"));
-        let output = command.args(["upgrade", &self.keeper().to_string()]).output().unwrap();
+        self.command("upgrade")
+    }
+
+    /// Gives it a command of limpet's from where it runs, as a person does: whether that was done, and what was said.
+    pub(crate) fn command(&self, verb: &str) -> (bool, String) {
+        let limpet = env!("CARGO_BIN_EXE_limpet");
+        let mut command = if self.options.is_contained() {
+            // There it has another number, and is the only one.
+            let mut command = Command::new("nsenter");
+            let keeper = self.keeper().to_string();
+            command.args(["--preserve-credentials", "-U", "-m", "-p", "-t", &keeper]).args([limpet, verb]);
+            command
+        } else {
+            let mut command = Command::new(limpet);
+            command.args([verb, &self.keeper().to_string()]);
+            command
+        };
+        let output = command.env_remove("XDG_RUNTIME_DIR").envs(self.options.runtime_dir()).output().unwrap();
         let said = [output.stdout, output.stderr].concat();
         (output.status.success(), String::from_utf8(said).unwrap())
     }
@@ -227,6 +298,12 @@ impl Drop for Server {
             eprintln!("the log of the server ({:?}):\n{}", self.options, self.log());
         }
     }
+}
+
+/// The keeper among a process and those that it has started, or the process itself as long as there is none.
+fn keeper_of(process: &Child) -> Pid {
+    let process = Pid::from_raw(process.id().cast_signed());
+    keeper_below(process).unwrap_or(process)
 }
 
 /// One that opens a connection for each request: one that was kept open breaks when the server is replaced.

@@ -4,6 +4,7 @@
 //! nobody, and one that fails later is followed by the one that served before.
 
 use std::{
+    io,
     os::{fd::AsFd, unix::net::UnixStream},
     time::{Duration, Instant},
 };
@@ -12,24 +13,25 @@ use nix::sys::signal::Signal;
 
 use super::Supervisor;
 use crate::keeper::{
-    binary::{Binary, Server},
+    binary::{Binary, Reached, Server},
     control::{self, Outcome},
     socket,
-    wire::{Numbered, Order, Report},
+    wire::{Launch, Numbered, Order, Report},
 };
 
 /// How long a new server may take until it says that it is there, and an old one until it has left.
 const GREETING: Duration = Duration::from_secs(10);
 const LEAVING: Duration = Duration::from_secs(3);
 
-/// How long a server may take to go on with what an earlier one has left.
-const TAKING_OVER: Duration = Duration::from_secs(30);
+/// How long a server that goes on with what an earlier one has left may show no sign that it is at it, until it has answered a request.
+pub(super) const TAKING_OVER: Duration = Duration::from_secs(30);
 
 /// Another server is to take the place of the one that serves.
 pub(super) struct Upgrade {
     pub(super) binary: Binary,
     pub(super) stage: Stage,
-    pub(super) deadline: Instant,
+    /// When the stage has taken too long, unless the server itself has a deadline for it.
+    pub(super) deadline: Option<Instant>,
     /// Who wants to know what comes of it.
     pub(super) asked_by: Option<UnixStream>,
 }
@@ -40,8 +42,22 @@ pub(super) enum Stage {
     Started(Server),
     /// It has said hello, and the old one was asked to leave.
     Leaving { new: Server, number: u64, version: String },
-    /// The new one is the server, but does not serve yet.
+    /// The new one is the server, but has not answered anybody yet.
     TakingOver { version: String },
+}
+
+impl Upgrade {
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// The server that is to take the place of the one that serves.
+    pub(super) fn new_server(&self) -> Option<&Server> {
+        match &self.stage {
+            Stage::Started(new) | Stage::Leaving { new, .. } => Some(new),
+            Stage::TakingOver { .. } => None,
+        }
+    }
 }
 
 impl Supervisor {
@@ -49,17 +65,19 @@ impl Supervisor {
         let refuse = |asked_by: Option<UnixStream>, message: String| {
             tracing::error!("{message}");
             if let Some(stream) = asked_by {
-                control::answer(stream, &Outcome { is_done: false, message });
+                control::answer(stream, &Outcome::refused(message));
             }
         };
         if self.upgrade.is_some() || self.is_ending {
             return refuse(asked_by, "limpet is being upgraded or ended already; try again later".into());
         }
         let path = self.binary.path().to_owned();
-        let started = Binary::at(&path).and_then(|binary| binary.start().map(|new| (binary, new)));
+        // It may draw screens, whatever crashed the ones before it.
+        let launch = Launch { token: self.token.clone(), ..Launch::default() };
+        let started = Binary::at(&path).and_then(|binary| binary.start(launch).map(|new| (binary, new)));
         match started {
             Ok((binary, new)) => {
-                let deadline = Instant::now() + GREETING;
+                let deadline = Some(Instant::now() + GREETING);
                 self.upgrade = Some(Upgrade { binary, stage: Stage::Started(new), deadline, asked_by });
             }
             Err(error) => refuse(asked_by, format!("could not start {}: {error}", path.display())),
@@ -71,13 +89,13 @@ impl Supervisor {
         let message = format!("{why}; limpet goes on as {}", self.version);
         tracing::error!("{message}");
         if let Some(stream) = asked_by {
-            control::answer(stream, &Outcome { is_done: false, message });
+            control::answer(stream, &Outcome::refused(message));
         }
     }
 
-    /// The upgrade is done when the new server serves.
+    /// The upgrade is done when the new server has answered somebody.
     pub(super) fn finish_upgrade(&mut self) {
-        if !self.server.as_ref().is_some_and(|server| server.is_serving) {
+        if self.server.as_ref().is_none_or(|server| server.reached != Reached::Answered) {
             return;
         }
         let is_taking_over = |upgrade: &mut Upgrade| matches!(upgrade.stage, Stage::TakingOver { .. });
@@ -100,6 +118,10 @@ impl Supervisor {
     pub(super) fn hear_new(&mut self) {
         let Some(Upgrade { stage: Stage::Started(new), .. }) = &mut self.upgrade else { return };
         let said = socket::receive::<Numbered<Order>>(new.socket.as_fd(), &mut self.room);
+        if said.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::ConnectionReset) {
+            // It has ended without having read all that it was told. What it has said itself still comes.
+            return;
+        }
         let Ok(Some((Numbered { number, what: Order::Hello { version, .. } }, _))) = said else {
             let status = new.ended().map(|status| format!(": {status}")).unwrap_or_default();
             return self.fail_upgrade(&format!("the new server ended before it was ready{status}"));
@@ -107,7 +129,7 @@ impl Supervisor {
         let Some(Upgrade { binary, stage: Stage::Started(new), asked_by, .. }) = self.upgrade.take() else {
             return;
         };
-        let (stage, deadline) = (Stage::Leaving { new, number, version }, Instant::now() + LEAVING);
+        let (stage, deadline) = (Stage::Leaving { new, number, version }, Some(Instant::now() + LEAVING));
         self.upgrade = Some(Upgrade { binary, stage, deadline, asked_by });
         match &self.server {
             Some(server) => {
@@ -128,13 +150,14 @@ impl Supervisor {
         else {
             return;
         };
-        if let Err(error) = self.keeper.welcome(number, new.socket.as_fd()) {
+        let welcomed = self.keeper.welcome((new.socket.as_fd(), number), self.suspect_before, true);
+        if let Err(error) = welcomed {
             tracing::error!(%error, "could not tell the new server what is kept");
             new.signal(Signal::SIGKILL);
         }
         self.serve_by(new);
         self.again_at = None;
-        let (stage, deadline) = (Stage::TakingOver { version }, Instant::now() + TAKING_OVER);
-        self.upgrade = Some(Upgrade { binary, stage, deadline, asked_by });
+        let stage = Stage::TakingOver { version };
+        self.upgrade = Some(Upgrade { binary, stage, deadline: None, asked_by });
     }
 }

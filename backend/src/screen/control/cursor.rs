@@ -3,6 +3,9 @@
 use super::{super::terminal::Terminal, Params};
 use crate::screen::{buffer::Saved, style::Style};
 
+/// Steps to look for a tab stop, in words of 64 columns.
+const TAB_STEPS: usize = 16;
+
 impl Terminal {
     /// Keeps the cursor on the screen, or within the scroll region in origin mode. `most` is the last column it may be in.
     pub(super) fn restrict_cursor(&mut self, most: usize) {
@@ -83,9 +86,12 @@ impl Terminal {
         let columns = self.columns;
         let buffer = self.buffer_mut();
         if buffer.x < columns {
-            for _ in 0..count.min(columns) {
+            let mut stops = 0;
+            while stops < count && buffer.x < columns - 1 {
                 buffer.x = buffer.tabs.next(buffer.x, columns);
+                stops += 1;
             }
+            self.spend(TAB_STEPS * stops);
         }
     }
 
@@ -94,9 +100,12 @@ impl Terminal {
         let columns = self.columns;
         let buffer = self.buffer_mut();
         if buffer.x < columns {
-            for _ in 0..count.min(columns) {
+            let mut stops = 0;
+            while stops < count && buffer.x > 0 {
                 buffer.x = buffer.tabs.previous(buffer.x, columns);
+                stops += 1;
             }
+            self.spend(TAB_STEPS * stops);
         }
     }
 
@@ -123,8 +132,9 @@ impl Terminal {
         if newline {
             buffer.x = 0;
         }
+        let mut steps = 0;
         if buffer.y == buffer.bottom {
-            buffer.scroll(fill, false);
+            steps = buffer.scroll(fill, false);
         } else if buffer.y + 1 < rows {
             buffer.y += 1;
             buffer.row().wrapped = false;
@@ -132,6 +142,7 @@ impl Terminal {
         if buffer.x >= columns {
             buffer.x -= 1;
         }
+        self.spend(steps);
     }
 
     /// IND.
@@ -141,7 +152,8 @@ impl Terminal {
         let rows = self.rows;
         let buffer = self.buffer_mut();
         if buffer.y == buffer.bottom {
-            buffer.scroll(fill, false);
+            let steps = buffer.scroll(fill, false);
+            self.spend(steps);
         } else {
             buffer.y = (buffer.y + 1).min(rows - 1);
         }
@@ -158,11 +170,10 @@ impl Terminal {
     pub(super) fn reverse_index(&mut self) {
         self.restrict();
         let fill = self.erased();
-        let columns = self.columns;
         let buffer = self.buffer_mut();
         if buffer.y == buffer.top {
-            let row = super::Row::blank(columns, fill, false);
-            buffer.insert_row(buffer.top, buffer.bottom, row);
+            let steps = buffer.insert_rows(buffer.top, buffer.bottom, 1, fill);
+            self.spend(steps);
         } else {
             buffer.y = buffer.y.saturating_sub(1);
             self.restrict();

@@ -1,9 +1,12 @@
 //! Erasing, inserting and deleting.
 
 use super::{
-    super::{tables::Tables, terminal::Terminal},
+    super::{buffer::erase_steps, tables::Tables, terminal::Terminal},
     Attributes, Cell, Row,
 };
+
+/// Steps per cell of a selective erase: each cell's style is looked up.
+const SELECTIVE_STEPS: usize = 2;
 
 impl Terminal {
     /// ED; with `selective`, DECSED.
@@ -24,7 +27,11 @@ impl Terminal {
                 (0..y).for_each(|y| self.erase_row(y, selective));
             }
             2 => (0..rows).for_each(|y| self.erase_row(y, selective)),
-            3 => self.buffer_mut().scrollback.clear(),
+            3 => {
+                let steps = self.buffer().scrollback.blocks();
+                self.buffer_mut().scrollback.clear();
+                self.spend(steps);
+            }
             _ => {}
         }
     }
@@ -51,6 +58,8 @@ impl Terminal {
 
     fn erase_columns(&mut self, y: usize, range: (usize, usize), unwrap: bool, selective: bool) {
         let fill = self.erased();
+        let columns = self.columns;
+        self.spend(if selective { SELECTIVE_STEPS * columns } else { columns });
         self.change_row(y, |row, tables, columns| {
             if selective {
                 let protected = |id| tables.style(id).attributes.has(Attributes::PROTECTED);
@@ -64,6 +73,8 @@ impl Terminal {
 
     fn erase_row(&mut self, y: usize, selective: bool) {
         let fill = self.erased();
+        let columns = self.columns;
+        self.spend(if selective { SELECTIVE_STEPS * columns } else { erase_steps(1, columns, fill) });
         self.change_row(y, |row, tables, columns| {
             if selective {
                 let protected = |id| tables.style(id).attributes.has(Attributes::PROTECTED);
@@ -73,7 +84,7 @@ impl Terminal {
                     }
                 }
             } else {
-                *row = Row::blank(columns, fill, false);
+                row.clear(columns, fill);
             }
             row.wrapped = false;
         });
@@ -94,6 +105,7 @@ impl Terminal {
         let buffer = self.buffer_mut();
         let x = buffer.x;
         buffer.row().insert(x, count, fill, columns);
+        self.spend(columns);
     }
 
     /// DCH.
@@ -103,6 +115,7 @@ impl Terminal {
         let buffer = self.buffer_mut();
         let x = buffer.x;
         buffer.row().delete(x, count, fill, columns);
+        self.spend(columns);
     }
 
     /// IL.
@@ -112,12 +125,10 @@ impl Terminal {
             return;
         }
         let fill = self.erased();
-        let columns = self.columns;
         let buffer = self.buffer_mut();
-        for _ in 0..count.min(buffer.rows) {
-            buffer.insert_row(buffer.y, buffer.bottom, Row::blank(columns, fill, false));
-        }
         buffer.x = 0;
+        let steps = buffer.insert_rows(buffer.y, buffer.bottom, count, fill);
+        self.spend(steps);
     }
 
     /// DL.
@@ -127,31 +138,25 @@ impl Terminal {
             return;
         }
         let fill = self.erased();
-        let columns = self.columns;
         let buffer = self.buffer_mut();
-        for _ in 0..count.min(buffer.rows) {
-            buffer.take_row(buffer.y, buffer.bottom, Row::blank(columns, fill, false));
-        }
         buffer.x = 0;
+        let steps = buffer.delete_rows(buffer.y, buffer.bottom, count, fill);
+        self.spend(steps);
     }
 
     /// SU. Nothing goes to the scrollback.
     pub(super) fn scroll_up(&mut self, count: usize) {
         let fill = self.erased();
-        let columns = self.columns;
         let buffer = self.buffer_mut();
-        for _ in 0..count.min(buffer.rows) {
-            buffer.take_row(buffer.top, buffer.bottom, Row::blank(columns, fill, false));
-        }
+        let steps = buffer.delete_rows(buffer.top, buffer.bottom, count, fill);
+        self.spend(steps);
     }
 
     /// SD.
     pub(super) fn scroll_down(&mut self, count: usize) {
-        let columns = self.columns;
         let buffer = self.buffer_mut();
-        for _ in 0..count.min(buffer.rows) {
-            buffer.insert_row(buffer.top, buffer.bottom, Row::blank(columns, Cell::BLANK, false));
-        }
+        let steps = buffer.insert_rows(buffer.top, buffer.bottom, count, Cell::BLANK);
+        self.spend(steps);
     }
 
     /// SL, SR, DECIC, DECDC: every row of the scroll region changes alike.
@@ -166,6 +171,7 @@ impl Terminal {
             change(row, fill, columns);
             row.wrapped = false;
         }
+        self.spend((bottom + 1 - top) * (columns + 1));
     }
 
     fn is_in_region(&self) -> bool {

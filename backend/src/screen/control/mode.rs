@@ -69,7 +69,8 @@ impl Terminal {
             return;
         }
         let fill = self.erased();
-        self.alternate.fill(fill);
+        let steps = self.alternate.fill(fill);
+        self.spend(steps);
         (self.alternate.x, self.alternate.y) = (self.primary.x, self.primary.y);
         self.is_alternate = true;
     }
@@ -81,6 +82,7 @@ impl Terminal {
         }
         (self.primary.x, self.primary.y) = (self.alternate.x, self.alternate.y);
         self.alternate.clear();
+        self.spend(self.rows);
         self.is_alternate = false;
     }
 

@@ -1,6 +1,6 @@
 //! Control strings, and what window operations do to titles.
 
-use limpet_shared::limits::TITLE;
+use limpet_shared::limits::{MAX_LINK_ID_BYTES, MAX_LINK_URI_BYTES, TITLE};
 
 use super::super::{
     palette::{SPECIAL, parse_colour},
@@ -69,21 +69,23 @@ impl Terminal {
     fn set_link(&mut self, text: &str) {
         let Some((parameters, uri)) = text.split_once(';') else { return };
         let mut pen = self.pen;
-        if uri.is_empty() {
-            if !parameters.trim().is_empty() {
-                return;
-            }
+        let name = parameters.trim().split(':').find_map(|parameter| parameter.strip_prefix("id="));
+        let is_too_long =
+            uri.len() > MAX_LINK_URI_BYTES || name.is_some_and(|name| name.len() > MAX_LINK_ID_BYTES);
+        if uri.is_empty() && !parameters.trim().is_empty() {
+            return;
+        }
+        if uri.is_empty() || is_too_long {
             pen.link = LinkId::NONE;
             pen.update_extended();
         } else {
-            let name = parameters.trim().split(':').find_map(|parameter| parameter.strip_prefix("id="));
             let id = if let Some(name) = name.filter(|name| !name.is_empty()) {
                 LinkName::Given(name.to_owned())
             } else {
                 self.links += 1;
                 LinkName::Serial(self.links)
             };
-            pen.link = self.tables.link_id(&Link { id, uri: uri.to_owned() });
+            pen.link = self.tables.link_id(Link { id, uri: uri.to_owned() });
             pen.update_extended();
         }
         self.set_pen(pen);

@@ -8,34 +8,41 @@ use super::{
 impl Parser {
     /// Prints what is printable at the front, or takes one control.
     pub(super) fn text<'a>(&mut self, rest: &'a [u8], terminal: &mut impl Perform) -> &'a [u8] {
-        let ascii = rest.iter().position(|byte| !(0x20..0x7f).contains(byte)).unwrap_or(rest.len());
-        match rest.get(ascii) {
-            // More of the same run may follow in other characters.
-            Some(0x80..) => self.mixed_text(rest, terminal),
-            _ if ascii > 0 => {
-                terminal.print(Text::Ascii(&rest[..ascii]));
-                &rest[ascii..]
-            }
-            Some(&byte) => self.sequence(rest, terminal).unwrap_or_else(|| {
-                self.take(byte.into(), terminal);
+        if let Some(&control @ (..0x20 | 0x7f)) = rest.first() {
+            return self.sequence(rest, terminal).unwrap_or_else(|| {
+                self.take(control.into(), terminal);
                 &rest[1..]
-            }),
-            None => &[],
+            });
         }
+        let most = terminal.max_run().min(rest.len());
+        let run = &rest[..most];
+        let ascii = run.iter().position(|byte| !(0x20..0x7f).contains(byte)).unwrap_or(most);
+        if rest.get(ascii).is_some_and(|&byte| byte >= 0x80) {
+            // More of the same run may follow in other characters.
+            let run = whole_characters(rest, most);
+            return &rest[run.len() - self.mixed_text(run, terminal).len()..];
+        }
+        terminal.print(Text::Ascii(&run[..ascii]));
+        &rest[ascii..]
     }
 
-    /// Takes a whole control sequence at the front, if it is of the kind that most are: numbers, and what they are for. It is what
+    /// Takes a whole control sequence at the front, if it is of the kind that most are: a prefix, numbers, and what they are for. It is what
     /// [`take`](Self::take) would do with one byte after another.
     fn sequence<'a>(&mut self, rest: &'a [u8], terminal: &mut impl Perform) -> Option<&'a [u8]> {
-        let numbers = rest.strip_prefix(b"\x1b[")?;
+        let sequence = rest.strip_prefix(b"\x1b[")?;
+        let (prefix, numbers) = match sequence.split_first() {
+            Some((&prefix @ 0x3c..=0x3f, numbers)) => (prefix.into(), numbers),
+            _ => (0, sequence),
+        };
         let length = numbers.iter().position(|byte| !(0x30..=0x3b).contains(byte))?;
         let last = Some(numbers[length]).filter(|last| (0x40..0x7f).contains(last))?;
         let params = self.params();
         params.read(&numbers[..length]);
-        terminal.csi((0, last), params);
+        terminal.csi((prefix, last), params);
         Some(&numbers[length + 1..])
     }
 
+    /// Prints what is printable at the front of a run, of which something is. Returns the rest of it.
     fn mixed_text<'a>(&mut self, mut rest: &'a [u8], terminal: &mut impl Perform) -> &'a [u8] {
         let mut run = std::mem::take(&mut self.run);
         run.clear();
@@ -64,6 +71,12 @@ impl Parser {
         }
         rest
     }
+}
+
+/// The front of what comes next, of this length or up to where its last character ends.
+fn whole_characters(rest: &[u8], most: usize) -> &[u8] {
+    let more = rest[most..].iter().take(3).take_while(|&&byte| byte & 0xc0 == 0x80).count();
+    &rest[..most + more]
 }
 
 #[cfg(test)]
@@ -105,6 +118,12 @@ mod tests {
             "\x1b[4h",
             "\x1b[4l",
             "\x1b[1 q",
+            "\x1b[?1049h",
+            "\x1b[?1;25l",
+            "\x1b[?h",
+            "\x1b[?1?h",
+            "\x1b[>1u",
+            "\x1b[?1J",
             "\x1b[1:2:3H",
             "\x1b[1\x07m",
             "\x1b[1\x1b[4m",

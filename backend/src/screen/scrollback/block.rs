@@ -29,6 +29,11 @@ impl Block {
         self.rows - self.dropped
     }
 
+    /// How many bytes its rows were before they were compressed, those that have been dropped among them.
+    pub(super) fn uncompressed(&self) -> usize {
+        self.uncompressed
+    }
+
     /// How many bytes it takes.
     #[cfg(test)]
     pub(super) fn size(&self) -> usize {

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, ops::Deref};
 
-use super::packing::{pack, unpack};
+use super::packing::{Shared, pack, unpack, visit};
 use crate::screen::row::Row;
 
 /// A row's length, in bytes.
@@ -55,6 +55,7 @@ impl Packed {
         if self.dropped * 2 >= self.bytes.len() {
             self.bytes.drain(..self.dropped);
             self.dropped = 0;
+            self.bytes.shrink_to(2 * self.bytes.len());
         }
     }
 
@@ -81,6 +82,16 @@ impl Packed {
         let first = first.min(self.len());
         let start = self.start_of(first);
         unpacked(self.bytes, start, self.lengths.into_iter().skip(first))
+    }
+
+    /// Tells of each style and each cluster that they have.
+    pub(super) fn visit(&self, visitor: &mut impl FnMut(Shared)) {
+        let mut end = self.dropped;
+        for &length in &self.lengths {
+            let start = end;
+            end += length as usize;
+            visit(self.bytes.get(start..end).unwrap_or_default(), visitor);
+        }
     }
 
     fn start_of(&self, row: usize) -> usize {

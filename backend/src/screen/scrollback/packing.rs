@@ -118,6 +118,27 @@ pub(super) fn unpack(packed: &[u8]) -> Row {
     Row::from_cells(cells, wrapped)
 }
 
+/// What cells share, by its number in a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Shared {
+    Style(StyleId),
+    Cluster(u32),
+}
+
+/// Tells of each style and each cluster that a packed row has, without making cells of it.
+pub(super) fn visit(packed: &[u8], visitor: &mut impl FnMut(Shared)) {
+    let mut reader = Reader(packed);
+    reader.byte();
+    while let Some((value, kind)) = reader.number() {
+        match kind {
+            run::NARROW | run::WIDE => reader.skip(usize::try_from(value).unwrap_or(0)),
+            run::STYLE => visitor(Shared::Style(StyleId::try_from(value).unwrap_or(0))),
+            run::CLUSTER => visitor(Shared::Cluster(u32::try_from(value >> 2).unwrap_or(0))),
+            _ => {}
+        }
+    }
+}
+
 /// Appends characters, after the number of bytes that they take.
 fn text<'a>(bytes: &mut Vec<u8>, kind: u64, cells: impl Iterator<Item = &'a Cell> + Clone) {
     let chars = cells.filter_map(|cell| cell.as_char());
@@ -155,6 +176,10 @@ impl<'a> Reader<'a> {
                 return Some((value >> run::BITS, value & ((1 << run::BITS) - 1)));
             }
         }
+    }
+
+    fn skip(&mut self, count: usize) {
+        self.0 = self.0.get(count..).unwrap_or_default();
     }
 
     /// The characters of the next `count` bytes.
@@ -197,7 +222,15 @@ pub(super) mod tests {
         #[test]
         fn a_row_comes_back_as_it_was(cells in cells(), wrapped: bool) {
             let row = Row::from_cells(cells, wrapped);
-            prop_assert_eq!(unpack(&packed(&row)), row);
+            prop_assert_eq!(&unpack(&packed(&row)), &row);
+            let mut seen = Vec::new();
+            visit(&packed(&row), &mut |shared| seen.push(shared));
+            for cell in row.cells() {
+                prop_assert!(cell.style() == 0 || seen.contains(&Shared::Style(cell.style())));
+                if let Glyph::Cluster(number) = cell.glyph() {
+                    prop_assert!(seen.contains(&Shared::Cluster(number)));
+                }
+            }
         }
 
         #[test]

@@ -12,7 +12,12 @@ use crate::screen::{
 #[derive(Debug, Default)]
 pub(super) struct PenWriter {
     pub(super) style: Style,
+    /// What has been written of hyperlinks, in bytes.
+    links_bytes: usize,
 }
+
+/// What a snapshot has of hyperlinks, in bytes. Where a program has written more, the newest text has none.
+const MAX_LINKS_BYTES: usize = 8 * 1024 * 1024;
 
 impl Writer<'_> {
     /// Changes the pen.
@@ -33,7 +38,9 @@ impl Writer<'_> {
     }
 
     fn set_link(&mut self, id: LinkId) {
-        let text = self.tables.link(id).map_or_else(
+        let link = self.tables.link(id);
+        self.pen.links_bytes += link.map_or(0, |link| link.uri.len());
+        let text = link.filter(|_| self.pen.links_bytes <= MAX_LINKS_BYTES).map_or_else(
             || "\x1b]8;;\x1b\\".to_owned(),
             |link| {
                 let id = match &link.id {

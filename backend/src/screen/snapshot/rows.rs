@@ -4,7 +4,7 @@ use super::Writer;
 use crate::screen::{
     row::{Cell, Glyph, Row},
     style::Style,
-    width::measure,
+    width::{measure, measure_alone},
 };
 
 /// A character of two columns.
@@ -117,7 +117,7 @@ impl Writer<'_> {
                     self.char(first);
                 }
                 for char in chars {
-                    self.preceding = Some(measure(char, self.preceding));
+                    self.preceding = measure(char, self.preceding).or(self.preceding);
                     self.out.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
                 }
             }
@@ -129,7 +129,7 @@ impl Writer<'_> {
         match cell.glyph() {
             Glyph::Cluster(number) => {
                 let first = self.tables.cluster(number).chars().next();
-                first.map_or(1, |char| measure(char, None).width)
+                first.map_or(1, |char| measure_alone(char).width)
             }
             _ => cell.width(),
         }
@@ -137,13 +137,12 @@ impl Writer<'_> {
 
     /// Prints a character that must not join the one before it.
     fn char(&mut self, char: char) {
-        let mut measured = measure(char, self.preceding);
-        if measured.joins {
+        let joins = measure(char, self.preceding).is_none_or(|measured| measured.joins);
+        if joins {
             // A control that does nothing else.
             self.control("\0");
-            measured = measure(char, None);
         }
-        self.preceding = Some(measured);
+        self.preceding = Some(measure_alone(char));
         self.out.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
     }
 

@@ -8,6 +8,7 @@ fn welcome(epoch: u8, output: u64, live: u64) -> Welcome {
         session: SessionId::from_random([0; 8]),
         epoch: Epoch::from_random([epoch; 8]),
         role: Role::Owner,
+        id: 0,
         output: OutputOffset::new(output),
         live: OutputOffset::new(live),
         input: InputOffset::ZERO,

@@ -60,13 +60,14 @@ impl Machine {
 
     fn welcomed(&mut self, welcome: Welcome, told: Winsize, moment: Moment) {
         let Moment { now_ms, .. } = moment;
-        self.state = State::Attached { since_ms: now_ms, role: welcome.role, pulse: Pulse::new(now_ms) };
+        let (role, id) = (welcome.role, welcome.id);
+        self.state = State::Attached { since_ms: now_ms, role, id, pulse: Pulse::new(now_ms) };
         let known = self.inflow.resume().is_some();
         if !self.inflow.begin(&welcome) && known {
             self.tell(Tell::Clear { skipped: 0, earlier: 0 });
         }
         self.tell(Tell::Role(welcome.role));
-        self.tell(Tell::Size { size: welcome.size, own: welcome.by == Some(self.viewer) });
+        self.tell(Tell::Size { size: welcome.size, own: welcome.by == Some(id) });
         self.tell(Tell::Title(welcome.title));
         self.greet_version(welcome.server);
         if self.outbox.restart(welcome.input) > 0 {
@@ -97,7 +98,8 @@ impl Machine {
                 self.flush();
             }
             ServerMessage::Resize { size, by } => {
-                self.tell(Tell::Size { size, own: by == Some(self.viewer) });
+                let own = matches!(self.state, State::Attached { id, .. } if by == Some(id));
+                self.tell(Tell::Size { size, own });
             }
             ServerMessage::Reset { output, skipped, earlier } => {
                 self.inflow.skip_to(output);
@@ -128,7 +130,8 @@ impl Machine {
 
     fn error(&mut self, code: ErrorCode, message: String) {
         match code {
-            ErrorCode::UnknownType => {}
+            // The page says what it means that one is not let in.
+            ErrorCode::UnknownType | ErrorCode::Unauthorized | ErrorCode::SessionNotFound => {}
             ErrorCode::NoSuchViewer => self.notice("Nobody to give the pen to: they have left."),
             _ => self.tell(Tell::Notice(message)),
         }

@@ -26,7 +26,7 @@ impl Rig {
     fn attached() -> Self {
         let mut rig = Self::new();
         rig.on(Event::Start);
-        rig.on(Event::Opened);
+        rig.on(Event::Opened(""));
         rig.say(&ServerMessage::Welcome(welcome(0)));
         rig
     }
@@ -61,6 +61,7 @@ fn welcome(output: u64) -> Welcome {
         session: SessionId::from_random([1; 8]),
         epoch: Epoch::from_random([2; 8]),
         role: Role::Owner,
+        id: 7,
         output: OutputOffset::new(output),
         live: OutputOffset::new(output),
         input: InputOffset::ZERO,

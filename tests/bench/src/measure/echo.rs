@@ -8,6 +8,7 @@ use tokio::{sync::oneshot, task::JoinHandle, time::sleep};
 use super::{Bench, Extent, ready};
 use crate::{
     figures::Unit,
+    guests::Invitation,
     noise::Listener,
     peers::{Endpoint, Follow, Kind, Peer},
     stats::percentile,
@@ -47,6 +48,18 @@ const ECHO_IN_FLOOD: &str = "stty raw; yes 0123456789012345678901234567890 & pri
 /// Prints lines for ever.
 const FLOOD: &str = "exec yes 0123456789012345678901234567890";
 
+/// The scene in which guests do their worst elsewhere.
+const GUESTS: &str = "echo beside 8 guests";
+
+/// In that scene, limpet without them.
+pub(crate) const ALONE: &str = "limpet alone";
+
+/// What runs where the guests are: all of the scrollback is full, lines go on coming, and nothing is read.
+const GUESTS_PROGRAM: &str = "seq 11000; while :; do date; sleep 0.05; done";
+
+/// How long the guests are left to it before anything is measured, so that what they may do at once is done.
+const SETTLING: Duration = Duration::from_secs(12);
+
 /// All of it.
 pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
     let scenes: &[Beside] = match bench.extent {
@@ -63,7 +76,42 @@ pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
             turns(bench, beside, keys, rounds).await?;
         }
     }
+    let rounds = bench.extent.pick(5, 1);
+    if bench.begins(GUESTS, rounds) {
+        for _ in 0..rounds {
+            let done = beside_guests(bench).await;
+            let limpet = bench.limpet.clone();
+            bench.accept(GUESTS, &limpet, done);
+        }
+    }
     Ok(())
+}
+
+/// Keys in one session without guests and with eight of them in another one, of the same server.
+async fn beside_guests(bench: &mut Bench) -> anyhow::Result<()> {
+    let keys = bench.extent.pick(1_000, 30);
+    let settling = bench.extent.pick(SETTLING, Duration::from_secs(1));
+    let server = bench.limpet.start(&bench.stage.program(), &[]).await?;
+    let mut client = server.endpoint.client().await?;
+    let what = serde_json::json!({ "command": ["sh", "-c", GUESTS_PROGRAM] });
+    let session = client.open(&what).await?;
+    let passes = client.passes(&session).await?;
+    let (_session, mut viewer) = ready(&server.endpoint, Follow::All).await?;
+    viewer.order(ECHO).await?;
+    viewer.until_within(crate::stage::END).await?;
+    for name in [ALONE, "limpet"] {
+        let guests = match name {
+            ALONE => None,
+            _ => Some(Invitation::new(&server.endpoint.address, &session, passes.clone()).spawn()?),
+        };
+        sleep(settling).await;
+        let listener = Listener::start();
+        let times = keys_to_echoes(&mut viewer, keys).await?;
+        bench.book.heard(GUESTS, name, listener.stop());
+        note(bench, GUESTS, name, times);
+        drop(guests);
+    }
+    server.stop().await
 }
 
 async fn turns(bench: &mut Bench, beside: Beside, keys: usize, rounds: usize) -> anyhow::Result<()> {
@@ -107,14 +155,17 @@ async fn once(bench: &mut Bench, peer: &Peer, beside: Beside, keys: usize) -> an
         flooding.stop().await?;
     }
 
-    let mut sorted = times.clone();
-    sorted.sort_by(f64::total_cmp);
+    note(bench, &beside.scene(), &peer.name, times.clone());
+    Ok(times)
+}
+
+fn note(bench: &mut Bench, scene: &str, server: &str, mut times: Vec<f64>) {
+    times.sort_by(f64::total_cmp);
     for (name, share) in [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999)] {
-        if let Some(value) = percentile(&sorted, share) {
-            bench.book.note(&beside.scene(), name, &peer.name, Unit::Microseconds, value);
+        if let Some(value) = percentile(&times, share) {
+            bench.book.note(scene, name, server, Unit::Microseconds, value);
         }
     }
-    Ok(times)
 }
 
 /// Starts floods, and waits until each of them runs.

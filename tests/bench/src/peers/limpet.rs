@@ -44,6 +44,17 @@ impl Client {
         session["id"].as_str().map(str::to_owned).context("a session has an id")
     }
 
+    /// The tokens of the passes to a session: a reader's and a writer's.
+    pub(crate) async fn passes(&mut self, id: &str) -> anyhow::Result<(String, String)> {
+        let answer = self.http.ask("GET", &format!("/api/sessions/{id}/passes"), "").await?;
+        let passes: Vec<Value> = serde_json::from_slice(&answer.body)?;
+        let token = |role: &str| {
+            let pass = passes.iter().find(|pass| pass["role"] == role);
+            pass.and_then(|pass| pass["token"].as_str()).map(str::to_owned).context("there is no such pass")
+        };
+        Ok((token("reader")?, token("writer")?))
+    }
+
     pub(crate) async fn close(&mut self, id: &str) -> anyhow::Result<()> {
         let answer = self.http.ask("DELETE", &format!("/api/sessions/{id}"), "").await?;
         if answer.status != 204 {
@@ -76,7 +87,8 @@ impl Limpet {
 impl Dialect for Limpet {
     fn greeting(&mut self) -> Vec<(Opcode, Vec<u8>)> {
         let (viewer, size, follow) = (self.viewer, Winsize::cells(80, 24), self.follow);
-        let hello = ClientMessage::Hello(Hello { viewer, size, window: None, resume: None, follow });
+        let (window, resume, key) = (None, None, None);
+        let hello = ClientMessage::Hello(Hello { viewer, size, window, resume, follow, key });
         vec![(Opcode::Text, hello.to_json().into_bytes())]
     }
 

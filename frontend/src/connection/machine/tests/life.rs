@@ -1,5 +1,7 @@
 //! How a connection begins, breaks, is tried again, and ends.
 
+use limpet_shared::SignInKey;
+
 use super::*;
 
 #[test]
@@ -28,7 +30,7 @@ fn greets_and_becomes_live() {
         rig.on(Event::Start),
         [E::Open, E::Timer(OPENING_MS), E::Tell(Tell::Phase(Phase::Connecting))]
     );
-    let [ClientMessage::Hello(hello)] = &sent(&rig.on(Event::Opened))[..] else { panic!("no hello") };
+    let [ClientMessage::Hello(hello)] = &sent(&rig.on(Event::Opened("")))[..] else { panic!("no hello") };
     assert_eq!((hello.size, hello.window, &hello.resume), (Winsize::cells(80, 24), Some(WINDOW), &None));
     let effects = rig.say(&ServerMessage::Welcome(welcome(0)));
     assert!(matches!(sent(&effects)[..], [ClientMessage::Ping { .. }]));
@@ -57,7 +59,7 @@ fn a_size_that_is_another_than_hello_told_follows_the_welcome() {
     };
     let [said, shrunk] = [Winsize::cells(100, 30), Winsize::cells(70, 20)];
     assert_eq!(told(&[Event::Greeted(said)])[0], ClientMessage::Resize(Winsize::cells(80, 24)));
-    assert_eq!(told(&[Event::Opened, Event::Resized(shrunk)])[0], ClientMessage::Resize(shrunk));
+    assert_eq!(told(&[Event::Opened(""), Event::Resized(shrunk)])[0], ClientMessage::Resize(shrunk));
 }
 
 #[test]
@@ -68,7 +70,7 @@ fn a_broken_connection_is_tried_again_and_resumes() {
     assert!(effects.contains(&E::Timer(backoff::FIRST_MS)));
     assert_eq!(rig.phase(), Some(Phase::Reconnecting { at_ms: rig.now_ms + backoff::FIRST_MS, attempt: 1 }));
     assert!(rig.after(250.0).on(Event::Timer).contains(&E::Open));
-    let [ClientMessage::Hello(hello)] = &sent(&rig.on(Event::Opened))[..] else { panic!("no hello") };
+    let [ClientMessage::Hello(hello)] = &sent(&rig.on(Event::Opened("")))[..] else { panic!("no hello") };
     let resume = Resume { epoch: Epoch::from_random([2; 8]), output: OutputOffset::new(5) };
     assert_eq!(hello.resume, Some(resume));
     let effects = rig.say(&ServerMessage::Welcome(welcome(5)));
@@ -77,12 +79,37 @@ fn a_broken_connection_is_tried_again_and_resumes() {
 }
 
 #[test]
+fn each_hello_brings_the_key_that_is_kept_by_then() {
+    let mut rig = Rig::new();
+    rig.on(Event::Start);
+    for (key, sent_key) in [("", None), ("first", Some("first")), ("second", Some("second"))] {
+        let [ClientMessage::Hello(hello)] = &sent(&rig.on(Event::Opened(key)))[..] else {
+            panic!("no hello")
+        };
+        assert_eq!(hello.key.as_ref().map(SignInKey::reveal), sent_key);
+        rig.on(Event::Closed { code: 1006 });
+        rig.on(Event::Timer);
+    }
+}
+
+#[test]
+fn who_is_not_let_in_is_told_so_once() {
+    for code in [ErrorCode::Unauthorized, ErrorCode::SessionNotFound] {
+        let mut rig = Rig::new();
+        rig.on(Event::Start);
+        rig.on(Event::Opened(""));
+        let effects = rig.say(&ServerMessage::Error { code, message: "why".to_owned() });
+        assert!(!effects.iter().any(|effect| matches!(effect, E::Tell(Tell::Notice(_)))), "the page says it");
+    }
+}
+
+#[test]
 fn a_server_that_cannot_resume_clears_the_terminal() {
     let mut rig = Rig::attached();
     rig.on(frame(&data(0, b"hello")));
     rig.on(Event::Closed { code: 1001 });
     rig.on(Event::Timer);
-    rig.on(Event::Opened);
+    rig.on(Event::Opened(""));
     let other = Welcome { epoch: Epoch::from_random([3; 8]), ..welcome(0) };
     assert!(
         rig.say(&ServerMessage::Welcome(other)).contains(&E::Tell(Tell::Clear { skipped: 0, earlier: 0 }))
@@ -100,7 +127,7 @@ fn failures_in_a_row_wait_longer_each_and_a_stable_attachment_forgets_them() {
         assert_eq!(rig.phase(), Some(Phase::Reconnecting { at_ms, attempt }));
         rig.on(Event::Timer);
     }
-    rig.on(Event::Opened);
+    rig.on(Event::Opened(""));
     rig.say(&ServerMessage::Welcome(welcome(0)));
     rig.after(STABLE_MS).on(Event::Closed { code: 1006 });
     assert!(matches!(rig.phase(), Some(Phase::Reconnecting { attempt: 1, .. })));
@@ -122,9 +149,12 @@ fn a_socket_that_does_not_open_asks_why() {
 
 #[test]
 fn fatal_closes_are_not_tried_again() {
-    for (code, reason) in
-        [(CloseCode::Protocol, GoneReason::Protocol), (CloseCode::Replaced, GoneReason::Replaced)]
-    {
+    for (code, reason) in [
+        (CloseCode::Protocol, GoneReason::Protocol),
+        (CloseCode::Replaced, GoneReason::Replaced),
+        (CloseCode::Unauthorized, GoneReason::Unauthorized),
+        (CloseCode::NotFound, GoneReason::SessionNotFound),
+    ] {
         let mut rig = Rig::attached();
         let effects = rig.on(Event::Closed { code: code.code() });
         assert!(effects.contains(&E::NoTimer));

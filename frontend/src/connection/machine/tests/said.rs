@@ -6,7 +6,7 @@ use super::*;
 fn a_pong_gives_the_latency() {
     let mut rig = Rig::new();
     rig.on(Event::Start);
-    rig.on(Event::Opened);
+    rig.on(Event::Opened(""));
     let effects = rig.say(&ServerMessage::Welcome(welcome(0)));
     let [ClientMessage::Ping { t }] = &sent(&effects)[..] else { panic!("no ping") };
     rig.after(23.0).say(&ServerMessage::Pong { t: t.clone() });
@@ -26,7 +26,7 @@ fn input_waits_for_the_attachment() {
     let mut rig = Rig::new();
     rig.on(Event::Start);
     assert_eq!(rig.on(Event::Typed(b"ls\r")), []);
-    rig.on(Event::Opened);
+    rig.on(Event::Opened(""));
     assert!(rig.say(&ServerMessage::Welcome(welcome(0))).contains(&E::SendFrame(data(0, b"ls\r"))));
     assert_eq!(rig.on(Event::Typed(b"x")), [E::SendFrame(data(3, b"x"))]);
 }
@@ -36,7 +36,7 @@ fn a_reader_neither_types_nor_resizes_nor_takes_the_pen() {
     let mut rig = Rig::new();
     rig.on(Event::Start);
     rig.on(Event::Typed(b"early"));
-    rig.on(Event::Opened);
+    rig.on(Event::Opened(""));
     let effects = rig.say(&ServerMessage::Welcome(Welcome { role: Role::Reader, ..welcome(0) }));
     assert!(!effects.iter().any(|effect| matches!(effect, E::SendFrame(_))));
     assert_eq!(rig.on(Event::Typed(b"x")), []);
@@ -65,12 +65,12 @@ fn what_breaks_the_protocol_ends_it() {
 fn another_version_is_told_once() {
     let mut rig = Rig::new();
     rig.on(Event::Start);
-    rig.on(Event::Opened);
+    rig.on(Event::Opened(""));
     let newer = ServerMessage::Welcome(Welcome { server: "99.0.0".into(), ..welcome(0) });
     assert_eq!(notices(&rig.say(&newer)), 1);
     rig.on(Event::Closed { code: 1001 });
     rig.on(Event::Timer);
-    rig.on(Event::Opened);
+    rig.on(Event::Opened(""));
     assert_eq!(notices(&rig.say(&newer)), 0);
 }
 
@@ -79,15 +79,15 @@ fn the_size_knows_whose_it_is() {
     let mut rig = Rig::attached();
     let size = Winsize::cells(100, 30);
     assert!(matches!(sent(&rig.on(Event::Resized(size)))[..], [ClientMessage::Resize(sent)] if sent == size));
-    for (by, own) in [(ViewerId::from_random([7; 16]), true), (ViewerId::from_random([8; 16]), false)] {
+    for (by, own) in [(7, true), (8, false)] {
         let effects = rig.say(&ServerMessage::Resize { size, by: Some(by) });
         assert_eq!(effects, [E::Tell(Tell::Size { size, own })]);
     }
     // Another one's size may happen to be the same.
-    for (by, own) in [(Some(ViewerId::from_random([7; 16])), true), (None, false)] {
+    for (by, own) in [(Some(7), true), (None, false)] {
         let mut rig = Rig::new();
         rig.on(Event::Start);
-        rig.on(Event::Opened);
+        rig.on(Event::Opened(""));
         let effects = rig.say(&ServerMessage::Welcome(Welcome { by, ..welcome(0) }));
         assert!(effects.contains(&E::Tell(Tell::Size { size: Winsize::cells(80, 24), own })));
     }
@@ -129,7 +129,7 @@ fn colours_are_told_to_whom_it_concerns() {
     let mut rig = Rig::new();
     assert!(rig.on(Event::Colours(&colours)).is_empty());
     rig.on(Event::Start);
-    rig.on(Event::Opened);
+    rig.on(Event::Opened(""));
     assert!(
         rig.say(&ServerMessage::Welcome(welcome(0))).contains(&told),
         "as soon as there is somebody to tell"
@@ -137,7 +137,7 @@ fn colours_are_told_to_whom_it_concerns() {
     let mut reader = Rig::new();
     reader.on(Event::Colours(&colours));
     reader.on(Event::Start);
-    reader.on(Event::Opened);
+    reader.on(Event::Opened(""));
     let effects = reader.say(&ServerMessage::Welcome(Welcome { role: Role::Reader, ..welcome(0) }));
     assert!(!effects.contains(&told), "whose colours do not count");
 }

@@ -143,7 +143,7 @@ impl World {
     fn open(&mut self) {
         if self.socket == Some(false) {
             self.socket = Some(true);
-            self.page(Event::Opened, &[]);
+            self.page(Event::Opened(""), &[]);
         }
     }
 

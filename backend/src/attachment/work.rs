@@ -1,0 +1,133 @@
+//! A limit on the work that the messages of one viewer cause.
+
+use std::time::Duration;
+
+use limpet_shared::Role;
+use tokio::time::Instant;
+
+use crate::token_bucket::TokenBucket;
+
+/// The work that the messages of one guest may cause per second, in microseconds of a processor's time as estimated below …
+const GUEST_WORK_MICROS_PER_SECOND: u64 = 20_000;
+
+/// … and the same for an owner.
+const OWNER_WORK_MICROS_PER_SECOND: u64 = 500_000;
+
+/// The work they may cause at once, in seconds' worth. A client that follows output, types and pastes does not come near it.
+const BURST_SECONDS: u64 = 25;
+
+/// The estimated cost of an acknowledgement, or of each of several frames of input that are taken together, in microseconds …
+const MESSAGE_MICROS: u64 = 1;
+
+/// … and of any other message, which is passed on or answered.
+const CONTROL_MICROS: u64 = 20;
+
+/// Bytes of input that cost a microsecond.
+const INPUT_BYTES_PER_MICRO: u64 = 100;
+
+/// Bytes of text that cost a microsecond.
+const TEXT_BYTES_PER_MICRO: u64 = 50;
+
+/// The shortest pause for a viewer that has used up its share, so that it does not wake the server for each message.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// A viewer that owes this much of its share has sent more than any person or page does.
+const STRAIN: Duration = Duration::from_secs(5);
+
+/// The share of one viewer.
+#[derive(Debug)]
+pub(super) struct Work(TokenBucket);
+
+/// One message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cost {
+    Acknowledgement,
+    Input {
+        bytes: usize,
+    },
+    /// Input in several frames, taken together.
+    Frames {
+        bytes: usize,
+        frames: usize,
+    },
+    Control {
+        bytes: usize,
+    },
+}
+
+impl Work {
+    pub(super) fn new(role: Role, now: Instant) -> Self {
+        let per_second =
+            if role == Role::Owner { OWNER_WORK_MICROS_PER_SECOND } else { GUEST_WORK_MICROS_PER_SECOND };
+        Self(TokenBucket::new(per_second, per_second * BURST_SECONDS, now))
+    }
+
+    /// Pays for a message. Frames that are taken together are followed by a pause, in which more of them come. Returns the moment before which the next one must not be taken, if it is in the future.
+    pub(super) fn pay(&mut self, cost: Cost, now: Instant) -> Option<Instant> {
+        self.0.spend(cost.micros(), now);
+        let ready_at = self.0.ready_at();
+        let is_gathered = matches!(cost, Cost::Frames { .. });
+        (is_gathered || ready_at > now).then(|| ready_at.max(now + PAUSE))
+    }
+
+    /// Returns whether so many messages have come that frames are better taken together.
+    pub(super) fn is_strained(&self, now: Instant) -> bool {
+        !self.0.is_full(now + STRAIN)
+    }
+}
+
+impl Cost {
+    fn micros(self) -> u64 {
+        match self {
+            Self::Acknowledgement => MESSAGE_MICROS,
+            Self::Input { bytes } => CONTROL_MICROS + bytes as u64 / INPUT_BYTES_PER_MICRO,
+            Self::Frames { bytes, frames } => {
+                CONTROL_MICROS + MESSAGE_MICROS * frames as u64 + bytes as u64 / INPUT_BYTES_PER_MICRO
+            }
+            Self::Control { bytes } => CONTROL_MICROS + bytes as u64 / TEXT_BYTES_PER_MICRO,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many messages of this cost are taken within so many seconds.
+    fn taken(role: Role, cost: Cost, seconds: u64) -> u64 {
+        let start = Instant::now();
+        let (mut work, mut now, mut count) = (Work::new(role, start), start, 0);
+        while now < start + Duration::from_secs(seconds) {
+            count += 1;
+            now = work.pay(cost, now).unwrap_or(now);
+        }
+        count
+    }
+
+    #[test]
+    fn what_people_and_pages_send_is_never_slowed_down() {
+        let now = Instant::now();
+        for role in [Role::Owner, Role::Writer] {
+            let mut work = Work::new(role, now);
+            // A large paste, with a flood of output acknowledged frame by frame, and a window that is dragged.
+            for _ in 0..16 {
+                assert_eq!(work.pay(Cost::Input { bytes: 1 << 20 }, now), None);
+            }
+            for _ in 0..50_000 {
+                assert_eq!(work.pay(Cost::Acknowledgement, now), None);
+            }
+            for _ in 0..1000 {
+                assert_eq!(work.pay(Cost::Control { bytes: 50 }, now), None);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_more_waits() {
+        let many = taken(Role::Reader, Cost::Control { bytes: 20 }, 110);
+        assert!((100_000..160_000).contains(&many), "{many}");
+        let large = taken(Role::Reader, Cost::Control { bytes: 16 * 1024 }, 110);
+        assert!(large < 10_000, "{large}");
+        assert!(taken(Role::Owner, Cost::Control { bytes: 20 }, 110) > 5 * many);
+    }
+}

@@ -1,0 +1,220 @@
+//! The log of who was let in and who was refused. It holds addresses, and never a secret.
+//!
+//! Whoever guesses must not flood the log: what repeats from one address is one line a minute, with its count.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use limpet_shared::SessionId;
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep_until},
+};
+
+use super::client::Client;
+use crate::network::Network;
+
+/// How long what repeats is only counted.
+const QUIET: Duration = Duration::from_mins(1);
+
+/// Most things that are counted one by one at a time; what comes beyond them is counted together.
+const MAX_COUNTED: usize = 64;
+
+/// Where events of this log come from, for `LIMPET_LOG`.
+pub(crate) const TARGET: &str = "limpet::auth::audit";
+
+/// What has happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Event {
+    /// Somebody gave a token that is not the server's.
+    WrongToken,
+    /// Somebody gave a pass that is not the server's.
+    WrongPass,
+    /// Somebody gave the cookie or the key of no sign-in.
+    WrongSignIn,
+    /// Somebody was not even listened to, after too many of those.
+    Limited,
+    /// There are too many sign-ins from an address, or by a share link.
+    Crowded,
+    /// A browser signed in with the token.
+    SignedIn,
+    /// A browser signed in with a share link.
+    GuestSignedIn,
+    /// A share link was used without a sign-in.
+    LinkUsed,
+    /// The owner looked at a session's share links.
+    LinksShown,
+    /// A browser signed out.
+    SignedOut,
+    /// The owner revoked a sign-in.
+    Revoked,
+    /// A sign-in gave way to a newer one.
+    Displaced,
+}
+
+impl Event {
+    const fn words(self) -> &'static str {
+        match self {
+            Self::WrongToken => "refused: wrong token",
+            Self::WrongPass => "refused: wrong share link",
+            Self::WrongSignIn => "refused: no such sign-in",
+            Self::Limited => "refused: too many wrong credentials from this address",
+            Self::Crowded => "refused: too many sign-ins",
+            Self::SignedIn => "signed in as owner",
+            Self::GuestSignedIn => "signed in by a share link",
+            Self::LinkUsed => "share link used",
+            Self::LinksShown => "share links shown",
+            Self::SignedOut => "signed out",
+            Self::Revoked => "sign-in revoked",
+            Self::Displaced => "sign-in displaced by a newer one",
+        }
+    }
+
+    const fn is_refusal(self) -> bool {
+        matches!(self, Self::WrongToken | Self::WrongPass | Self::WrongSignIn | Self::Limited | Self::Crowded)
+    }
+
+    /// Whether each one is noted: only an owner brings it about.
+    const fn is_noted_each_time(self) -> bool {
+        matches!(self, Self::SignedIn | Self::Revoked)
+    }
+}
+
+/// What is to be known about an event.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Details<'a> {
+    pub(super) sign_in: Option<&'a str>,
+    pub(super) session: Option<&'a SessionId>,
+}
+
+/// The same event from the same address.
+type Source = (Option<Network>, Event);
+
+/// Writes the log.
+#[derive(Debug, Default)]
+pub(super) struct Audit {
+    counts: Mutex<Counts>,
+    /// Something is counted that is to be written later.
+    counting: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    by_source: HashMap<Source, Count>,
+    /// What did not fit.
+    others: u64,
+}
+
+/// How often something has come again since it was written.
+#[derive(Debug)]
+struct Count {
+    client: Client,
+    again: u64,
+    until: Instant,
+}
+
+impl Audit {
+    /// Notes an event now, or counts it if it was noted a moment ago.
+    pub(super) fn note(&self, event: Event, client: Client, details: Details<'_>) {
+        if event.is_noted_each_time() || self.lock().is_new(event, client, Instant::now()) {
+            write(event, client, details, 0);
+        }
+        self.counting.notify_one();
+    }
+
+    /// Writes what was counted, whenever its time has come. Never ends.
+    pub(super) async fn write_counts(&self) {
+        loop {
+            let now = Instant::now();
+            let next = self.lock().take_due(now);
+            match next {
+                Some(next) => sleep_until(next).await,
+                None => self.counting.notified().await,
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Counts> {
+        // Nothing under this lock panics half-way through a change.
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Counts {
+    fn is_new(&mut self, event: Event, client: Client, now: Instant) -> bool {
+        let source = (client.network(), event);
+        if let Some(count) = self.by_source.get_mut(&source) {
+            count.again += 1;
+            return false;
+        }
+        if self.by_source.len() >= MAX_COUNTED {
+            self.others += 1;
+            return false;
+        }
+        self.by_source.insert(source, Count { client, again: 0, until: now + QUIET });
+        true
+    }
+
+    /// Writes the counts that are due, and gives when the next one will be.
+    fn take_due(&mut self, now: Instant) -> Option<Instant> {
+        for ((_, event), count) in self.by_source.extract_if(|_, count| count.until <= now) {
+            if count.again > 0 {
+                write(event, count.client, Details::default(), count.again);
+            }
+        }
+        if self.others > 0 && self.by_source.len() < MAX_COUNTED {
+            tracing::warn!(target: TARGET, count = self.others, "more of that from other addresses");
+            self.others = 0;
+        }
+        self.by_source.values().map(|count| count.until).min()
+    }
+}
+
+fn write(event: Event, client: Client, Details { sign_in, session }: Details<'_>, again: u64) {
+    let session = session.map(tracing::field::display);
+    let again = (again > 0).then_some(again);
+    if event.is_refusal() {
+        tracing::warn!(target: TARGET, from = %client, sign_in, session, again, "{}", event.words());
+    } else {
+        tracing::info!(target: TARGET, from = %client, sign_in, session, again, "{}", event.words());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+
+    fn client(number: u32) -> Client {
+        Client::new(Some(IpAddr::V4(number.into())), None)
+    }
+
+    #[test]
+    fn what_repeats_is_counted_and_written_once_a_minute() {
+        let (mut counts, now) = (Counts::default(), Instant::now());
+        assert!(counts.is_new(Event::WrongToken, client(1), now));
+        assert!(counts.is_new(Event::WrongToken, client(2), now));
+        assert!(counts.is_new(Event::WrongPass, client(1), now));
+        for _ in 0..1000 {
+            assert!(!counts.is_new(Event::WrongToken, client(1), now));
+        }
+        assert_eq!(counts.take_due(now), Some(now + QUIET));
+        assert_eq!(counts.by_source.len(), 3);
+        assert_eq!(counts.take_due(now + QUIET), None);
+        assert!(counts.is_new(Event::WrongToken, client(1), now + QUIET));
+    }
+
+    #[test]
+    fn a_crowd_of_addresses_is_counted_together() {
+        let (mut counts, now) = (Counts::default(), Instant::now());
+        let lines = (0..10_000).filter(|&number| counts.is_new(Event::WrongToken, client(number), now));
+        assert_eq!(lines.count(), MAX_COUNTED);
+        assert_eq!(counts.others, 10_000 - MAX_COUNTED as u64);
+        counts.take_due(now + QUIET);
+        assert_eq!((counts.others, counts.by_source.len()), (0, 0));
+    }
+}

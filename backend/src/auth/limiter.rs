@@ -1,0 +1,157 @@
+//! Limits how often something may be tried from one address (the generic cell rate algorithm, in the form of the virtual
+//! scheduler of ITU-T I.371).
+//!
+//! One moment is kept per address: when it will have recovered from all that it did. Nobody waits in the server.
+
+use std::{collections::HashMap, time::Duration};
+
+use tokio::time::Instant;
+
+use super::client::Client;
+use crate::network::Network;
+
+/// Most addresses that are remembered. When there are more, the one that recovers first is forgotten.
+const MAX_SOURCES: usize = 4096;
+
+/// How much more a proxy may pass on than one address: the addresses that it names can be made up by any program of this
+/// machine.
+const PROXY_FACTOR: u32 = 32;
+
+/// How often something may be tried.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rate {
+    /// How many times at once.
+    pub(super) burst: u32,
+    /// How long it takes until one more try is allowed.
+    pub(super) interval: Duration,
+}
+
+impl Rate {
+    /// How long to wait with the next try, for who will have recovered at that moment.
+    fn wait(self, recovers: Instant, now: Instant) -> Option<Duration> {
+        let full = self.interval * (self.burst - 1);
+        let wait = recovers.saturating_duration_since(now).saturating_sub(full);
+        (!wait.is_zero()).then_some(wait)
+    }
+}
+
+/// Counts tries by their address.
+#[derive(Debug)]
+pub(super) struct Limiter {
+    rate: Rate,
+    /// When an address will have recovered.
+    sources: HashMap<Option<Network>, Instant>,
+    /// When the proxies of this machine will have.
+    proxies: Option<Instant>,
+}
+
+impl Limiter {
+    pub(super) fn new(rate: Rate) -> Self {
+        Self { rate, sources: HashMap::new(), proxies: None }
+    }
+
+    /// How long a client has to wait; `None` if it may try now.
+    pub(super) fn wait(&self, client: Client, now: Instant) -> Option<Duration> {
+        let source = self.sources.get(&client.network());
+        let source = source.and_then(|&recovers| self.rate.wait(recovers, now));
+        let proxies = self.proxies.filter(|_| client.is_proxied());
+        source.max(proxies.and_then(|recovers| self.proxy_rate().wait(recovers, now)))
+    }
+
+    /// Notes a try.
+    pub(super) fn charge(&mut self, client: Client, now: Instant) {
+        let source = client.network();
+        if !self.sources.contains_key(&source) {
+            self.make_room(now);
+        }
+        let after = |recovers: Option<Instant>, interval| recovers.unwrap_or(now).max(now) + interval;
+        let recovers = after(self.sources.get(&source).copied(), self.rate.interval);
+        self.sources.insert(source, recovers);
+        if client.is_proxied() {
+            self.proxies = Some(after(self.proxies, self.proxy_rate().interval));
+        }
+    }
+
+    fn proxy_rate(&self) -> Rate {
+        let Rate { burst, interval } = self.rate;
+        Rate { burst: burst * PROXY_FACTOR, interval: interval / PROXY_FACTOR }
+    }
+
+    fn make_room(&mut self, now: Instant) {
+        if self.sources.len() < MAX_SOURCES {
+            return;
+        }
+        // Who has recovered is as one who was never seen.
+        self.sources.retain(|_, recovers| *recovers > now);
+        if self.sources.len() < MAX_SOURCES {
+            return;
+        }
+        let first = self.sources.iter().min_by_key(|&(_, recovers)| *recovers).map(|(source, _)| *source);
+        if let Some(first) = first {
+            self.sources.remove(&first);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+
+    const RATE: Rate = Rate { burst: 3, interval: Duration::from_secs(4) };
+
+    fn client(address: &str) -> Client {
+        Client::new(address.parse().ok(), None)
+    }
+
+    fn proxied(address: &str) -> Client {
+        Client::new("127.0.0.1".parse().ok(), address.parse().ok())
+    }
+
+    #[test]
+    fn a_burst_is_allowed_and_then_one_try_after_another() {
+        let (mut limiter, now) = (Limiter::new(RATE), Instant::now());
+        let one = client("192.0.2.1");
+        for _ in 0..3 {
+            assert_eq!(limiter.wait(one, now), None);
+            limiter.charge(one, now);
+        }
+        assert_eq!(limiter.wait(one, now), Some(RATE.interval));
+        assert_eq!(limiter.wait(client("192.0.2.2"), now), None, "another address is another matter");
+        let later = now + RATE.interval;
+        assert_eq!(limiter.wait(one, later), None);
+        limiter.charge(one, later);
+        assert_eq!(limiter.wait(one, later), Some(RATE.interval));
+        assert_eq!(limiter.wait(one, later + RATE.interval * 3), None);
+    }
+
+    #[test]
+    fn addresses_that_a_proxy_names_are_limited_together_as_well() {
+        let (mut limiter, now) = (Limiter::new(RATE), Instant::now());
+        let count = (1..=254).take_while(|last| {
+            let made_up = proxied(&format!("192.0.2.{last}"));
+            let may = limiter.wait(made_up, now).is_none();
+            limiter.charge(made_up, now);
+            may
+        });
+        assert_eq!(count.count(), (RATE.burst * PROXY_FACTOR) as usize);
+        assert_eq!(limiter.wait(client("192.0.2.1"), now), None, "who comes directly is not concerned");
+    }
+
+    #[test]
+    fn memory_is_bounded_and_the_worst_are_remembered() {
+        let (mut limiter, now) = (Limiter::new(RATE), Instant::now());
+        let worst = client("192.0.2.1");
+        for _ in 0..3 {
+            limiter.charge(worst, now);
+        }
+        for number in 0..20_000_u32 {
+            limiter.charge(Client::new(Some(IpAddr::V4(number.into())), None), now);
+        }
+        assert_eq!(limiter.sources.len(), MAX_SOURCES);
+        assert!(limiter.wait(worst, now).is_some());
+        limiter.charge(client("198.51.100.1"), now + RATE.interval * 4);
+        assert_eq!(limiter.sources.len(), 1, "who has recovered is forgotten first");
+    }
+}

@@ -1,0 +1,102 @@
+//! The key that share links derive from.
+//!
+//! It is made of 256 random bits and has nothing to do with the token: a token that a person chose could otherwise be guessed
+//! offline, by trying which one derives a pass that is known.
+
+use std::fmt;
+
+use hmac::{Hmac, KeyInit, Mac};
+use limpet_shared::Role;
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+
+use super::{
+    access::Pass,
+    secret::{Digest, Secret},
+};
+
+/// Characters of a pass's secret: 128 bits in hexadecimal.
+const PASS_LEN: usize = 32;
+
+/// Makes and reads passes.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(super) struct ShareKey(Secret);
+
+impl ShareKey {
+    pub(super) fn random() -> Self {
+        Self(Secret::random())
+    }
+
+    /// The text of a pass. It is good for as long as the session and this key are.
+    pub(super) fn pass(&self, Pass { session, role }: &Pass) -> String {
+        let secret = self.derive(&format!("pass {role:?} {session}"));
+        format!("{}.{session}.{}", role_name(*role), &secret[..PASS_LEN])
+    }
+
+    /// The pass with this text, if it is one.
+    pub(super) fn read_pass(&self, text: &str) -> Option<Pass> {
+        let (role, rest) = text.split_once('.')?;
+        let role = [Role::Writer, Role::Reader].into_iter().find(|&known| role_name(known) == role)?;
+        let pass = Pass { session: rest.split('.').next()?.parse().ok()?, role };
+        Digest::of(&self.pass(&pass)).is_of(text).then_some(pass)
+    }
+
+    /// The name of this server's cookies. It differs from server to server, since a browser does not tell cookies apart by port.
+    pub(super) fn cookie_name(&self) -> String {
+        format!("limpet-{}", &self.derive("cookie name")[..8])
+    }
+
+    /// Something that only who knows the key can name, and that does not give it away.
+    #[expect(clippy::expect_used, reason = "HMAC takes keys of any length (RFC 2104)")]
+    fn derive(&self, purpose: &str) -> String {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.0.reveal().as_bytes()).expect("any key will do");
+        mac.update(purpose.as_bytes());
+        hex::encode(mac.finalize().into_bytes())
+    }
+}
+
+impl fmt::Debug for ShareKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ShareKey(…)")
+    }
+}
+
+const fn role_name(role: Role) -> &'static str {
+    match role {
+        Role::Owner => "owner",
+        Role::Writer => "writer",
+        Role::Reader => "reader",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pass_is_good_for_what_it_says_and_nothing_else() {
+        let key = ShareKey::random();
+        let reader = Pass { session: "s-1".parse().unwrap(), role: Role::Reader };
+        let text = key.pass(&reader);
+        assert!(text.starts_with("reader.s-1."), "{text}");
+        assert_eq!(key.read_pass(&text), Some(reader.clone()));
+        for forged in [
+            text.replace("reader", "writer"),
+            text.replace("reader", "owner"),
+            text.replace("s-1", "s-2"),
+            format!("{text}0"),
+            format!("{text}.x"),
+            "reader.s-1.".to_owned(),
+            "reader".to_owned(),
+            ShareKey::random().pass(&reader),
+        ] {
+            assert_eq!(key.read_pass(&forged), None, "{forged}");
+        }
+    }
+
+    #[test]
+    fn two_servers_on_one_host_have_two_cookies() {
+        assert_ne!(ShareKey::random().cookie_name(), ShareKey::random().cookie_name());
+    }
+}

@@ -1,0 +1,38 @@
+//! Work that blocks, away from the threads that serve.
+
+use std::{
+    io,
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+};
+
+use tokio::sync::oneshot;
+
+/// Does `work` on a thread of its own, whether or not the caller still waits; or here, if the system has no thread for it.
+///
+/// The runtime's own threads for such work are not used: it panics when the system has no thread.
+///
+/// # Errors
+/// When `work` panics on its thread.
+pub(crate) async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+    // A thread that cannot be started must not take the work with it.
+    let work = Arc::new(Mutex::new(Some(work)));
+    let (sender, done) = oneshot::channel();
+    let there = Arc::clone(&work);
+    let started = thread::Builder::new().name("background".into()).spawn(move || {
+        if let Some(work) = take(&there) {
+            // An error says that nobody waits any more.
+            drop(sender.send(work()));
+        }
+    });
+    if started.is_err()
+        && let Some(work) = take(&work)
+    {
+        return Ok(work());
+    }
+    done.await.map_err(|_| io::Error::other("work in the background has panicked"))
+}
+
+fn take<T>(work: &Mutex<Option<T>>) -> Option<T> {
+    work.lock().unwrap_or_else(PoisonError::into_inner).take()
+}

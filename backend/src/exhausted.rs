@@ -1,0 +1,142 @@
+//! What the system has run out of, in words that say what to do about it.
+
+use std::{fs, io};
+
+use nix::{
+    errno::Errno,
+    sys::resource::{RLIM_INFINITY, Resource, getrlimit},
+};
+
+/// What was asked of the system when it refused. The same error number means different things for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Acquiring {
+    /// A descriptor, or memory of the kernel's or of this process.
+    Descriptor,
+    /// A pseudo-terminal.
+    Terminal,
+    /// A process.
+    Process,
+    /// A thread.
+    Thread,
+    /// Space on a disk.
+    DiskSpace,
+}
+
+/// Describes what has run out if that is what `error` is about.
+pub(crate) fn describe(error: &io::Error, acquiring: Acquiring) -> Option<String> {
+    let errno = errno(error)?;
+    let words = match (errno, acquiring) {
+        (Errno::EMFILE | Errno::ETOOMANYREFS, _) => format!(
+            "no more open files: limpet may have {} (ulimit -n, LimitNOFILE=); close a terminal or raise the limit",
+            limit_of(Resource::RLIMIT_NOFILE)
+        ),
+        (Errno::ENFILE, _) => format!(
+            "no more open files: the system allows {} (/proc/sys/fs/file-max); end some programs or raise the limit",
+            sysctl("fs/file-max").unwrap_or_else(unknown)
+        ),
+        (Errno::ENOSPC, Acquiring::Terminal) => format!(
+            "no more pseudo-terminals: the system allows {} (/proc/sys/kernel/pty/max, or the max= option of the devpts \
+             mount); close a terminal or raise the limit",
+            terminals().unwrap_or_else(unknown)
+        ),
+        (Errno::EAGAIN, Acquiring::Process | Acquiring::Thread) => format!(
+            "no more {}: this user may have {} (ulimit -u, TasksMax=, pids.max); end some programs or raise the limit",
+            if acquiring == Acquiring::Thread { "threads" } else { "processes" },
+            limit_of(Resource::RLIMIT_NPROC)
+        ),
+        (Errno::ENOSPC, Acquiring::DiskSpace) => "the disk is full: free some space".to_owned(),
+        (Errno::EDQUOT, Acquiring::DiskSpace) => "the disk quota is used up: free some space".to_owned(),
+        (Errno::ENOSPC, Acquiring::Descriptor) => {
+            "no more room: the system watches as many files as it may (/proc/sys/fs/epoll/max_user_watches), or its \
+             memory is full"
+                .to_owned()
+        }
+        (Errno::ENOMEM | Errno::ENOBUFS, _) => "out of memory: end some programs".to_owned(),
+        _ => return None,
+    };
+    Some(words)
+}
+
+/// The error number. Where somebody has added to the error what it was about, only its kind is left.
+fn errno(error: &io::Error) -> Option<Errno> {
+    let by_kind = || match error.kind() {
+        io::ErrorKind::StorageFull => Some(Errno::ENOSPC),
+        io::ErrorKind::QuotaExceeded => Some(Errno::EDQUOT),
+        io::ErrorKind::OutOfMemory => Some(Errno::ENOMEM),
+        _ => None,
+    };
+    error.raw_os_error().map(Errno::from_raw).or_else(by_kind)
+}
+
+/// The words for an error that may or may not be about something that has run out.
+pub(crate) fn words(error: &io::Error, acquiring: Acquiring) -> String {
+    describe(error, acquiring).unwrap_or_else(|| error.to_string())
+}
+
+/// Whether trying again later may help.
+pub(crate) fn is_exhausted(error: &io::Error) -> bool {
+    [Acquiring::Descriptor, Acquiring::Process].iter().any(|&acquiring| describe(error, acquiring).is_some())
+}
+
+fn limit_of(resource: Resource) -> String {
+    match getrlimit(resource) {
+        Ok((RLIM_INFINITY, _)) => "as many as its control group allows".to_owned(),
+        Ok((soft, _)) => soft.to_string(),
+        Err(_) => unknown(),
+    }
+}
+
+fn unknown() -> String {
+    "no more than there are".to_owned()
+}
+
+fn sysctl(name: &str) -> Option<String> {
+    Some(fs::read_to_string(format!("/proc/sys/{name}")).ok()?.trim().to_owned())
+}
+
+/// How many terminals there may be: for all of the system, or on the one file system that this process sees.
+fn terminals() -> Option<String> {
+    let all = sysctl("kernel/pty/max").and_then(|max| max.parse::<u64>().ok());
+    let here = fs::read_to_string("/proc/self/mounts").ok().and_then(|mounts| max_option(&mounts));
+    all.into_iter().chain(here).min().map(|max| max.to_string())
+}
+
+/// The `max=` option of the terminals' file system, as proc(5) lists mounts. The last one at a place hides the others.
+fn max_option(mounts: &str) -> Option<u64> {
+    let here = mounts.lines().rev().map(|line| line.split(' ').collect::<Vec<_>>());
+    let mut here = here.filter(|fields| fields.get(1..3) == Some(&["/dev/pts", "devpts"]));
+    here.next()?.get(3)?.split(',').find_map(|option| option.strip_prefix("max=")?.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_error_number_has_words_for_each_purpose() {
+        let words = |errno: Errno, acquiring| describe(&errno.into(), acquiring).unwrap_or_default();
+        assert!(
+            words(Errno::ENOSPC, Acquiring::Terminal)
+                .starts_with("no more pseudo-terminals: the system allows ")
+        );
+        assert!(words(Errno::ENOSPC, Acquiring::DiskSpace).starts_with("the disk is full"));
+        assert!(words(Errno::EAGAIN, Acquiring::Process).starts_with("no more processes: "));
+        assert!(words(Errno::EAGAIN, Acquiring::Thread).starts_with("no more threads: "));
+        for acquiring in [Acquiring::Descriptor, Acquiring::Terminal, Acquiring::Process] {
+            assert!(words(Errno::EMFILE, acquiring).starts_with("no more open files: limpet may have "));
+            assert!(words(Errno::ENFILE, acquiring).starts_with("no more open files: the system allows "));
+            assert!(words(Errno::ENOMEM, acquiring).starts_with("out of memory"));
+        }
+        assert_eq!(describe(&Errno::ENOENT.into(), Acquiring::Process), None);
+        assert!(!is_exhausted(&io::ErrorKind::InvalidData.into()) && is_exhausted(&Errno::ENFILE.into()));
+    }
+
+    #[test]
+    fn the_limit_of_the_mount_that_is_seen_counts() {
+        let mounts = "devpts /dev/pts devpts rw,relatime,gid=5,mode=620,ptmxmode=000 0 0\n\
+            proc /proc proc rw 0 0\n\
+            none /dev/pts devpts rw,relatime,mode=600,ptmxmode=666,max=4 0 0\n";
+        assert_eq!(max_option(mounts), Some(4));
+        assert_eq!(max_option(mounts.lines().next().unwrap_or_default()), None);
+    }
+}

@@ -1,0 +1,122 @@
+//! The client of a keeper's control socket: `limpet upgrade` and `limpet link`.
+
+use std::{
+    fs,
+    io::{self, Write},
+    os::unix::net::UnixStream,
+    path::Path,
+    time::Duration,
+};
+
+use nix::unistd::Uid;
+
+use super::{
+    control::{Command, ENDING, Outcome, peer},
+    runtime_dirs,
+};
+use crate::trust;
+
+/// The time that an upgrade may take, which is longer than the keeper waits for any of its steps.
+const UPGRADE_TIMEOUT: Duration = Duration::from_mins(2);
+
+/// The time that a keeper may take to return what it has at hand.
+const LINK_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The reason why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// No limpet of this user is running.
+    #[error("no limpet of yours is running here; start one by: limpet")]
+    None,
+    /// The process is not a limpet of this user.
+    #[error("process {0} is not your limpet. Running: {1}")]
+    NotThat(u32, String),
+    /// Several are running, and none was named.
+    #[error("several limpets are running. Choose one: limpet {0} PID ({1})")]
+    Several(&'static str, String),
+    /// The keeper refused, with this reason.
+    #[error("{0}")]
+    Refused(String),
+    /// The connection failed, so the result is unknown.
+    #[error("could not ask the running limpet: {0}")]
+    Broken(#[from] io::Error),
+}
+
+/// Replaces the running limpet with the installed version, and returns a message about it. `pid`
+/// chooses one of several.
+///
+/// # Errors
+/// When it cannot be reached, or continues as the previous version.
+pub fn upgrade(pid: Option<u32>) -> Result<String, ControlError> {
+    ask(Command::Upgrade, pid, UPGRADE_TIMEOUT)
+}
+
+/// Returns the text of the running limpet's [links](crate::link::Links). `pid` chooses one of
+/// several.
+///
+/// # Errors
+/// When it cannot be reached, or refuses.
+pub fn link(pid: Option<u32>) -> Result<String, ControlError> {
+    ask(Command::Link, pid, LINK_TIMEOUT)
+}
+
+fn ask(command: Command, pid: Option<u32>, timeout: Duration) -> Result<String, ControlError> {
+    let mut running = running(pid.map_or(Uid::effective(), owner));
+    let all = || running.iter().map(|(pid, _)| pid.to_string()).collect::<Vec<_>>().join(", ");
+    let index = match (pid, running.len()) {
+        (_, 0) => return Err(ControlError::None),
+        (Some(pid), _) => {
+            running.iter().position(|&(known, _)| known == pid).ok_or(ControlError::NotThat(pid, all()))?
+        }
+        (None, 1) => 0,
+        (None, _) => return Err(ControlError::Several(command.word(), all())),
+    };
+    let (_, mut stream) = running.swap_remove(index);
+    stream.set_read_timeout(Some(timeout))?;
+    stream.write_all(format!("{}\n", command.word()).as_bytes())?;
+    let outcome: Outcome = serde_json::from_reader(stream).map_err(io::Error::from)?;
+    if outcome.is_done { Ok(outcome.message) } else { Err(ControlError::Refused(outcome.message)) }
+}
+
+/// Returns the user whose limpets are searched for this process. Root may reach those of other
+/// users.
+fn owner(pid: u32) -> Uid {
+    let own = Uid::effective();
+    if own.is_root() { user_of(pid).unwrap_or(own) } else { own }
+}
+
+/// Returns the effective user of a process. The owner of its files in `/proc` would not do: if it
+/// is not dumpable, that is root.
+fn user_of(pid: u32) -> Option<Uid> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let users = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    users.split_whitespace().nth(1)?.parse().ok().map(Uid::from_raw)
+}
+
+/// Connects to all running limpets of a user, and returns their pids and connections.
+fn running(user: Uid) -> Vec<(u32, UnixStream)> {
+    let mut running: Vec<(u32, UnixStream)> = Vec::new();
+    for folder in runtime_dirs::candidates(user) {
+        // Of others' directories only the sockets count, and who listens on them is told by the
+        // kernel.
+        if user == Uid::effective() && trust::check_directory(&folder).is_err() {
+            continue;
+        }
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        running.extend(entries.filter_map(|entry| connect(&entry.path(), user)));
+    }
+    running.sort_by_key(|&(pid, _)| pid);
+    // Each listens in several places.
+    running.dedup_by_key(|&mut (pid, _)| pid);
+    running
+}
+
+/// Connects to the keeper behind a socket, if it is running and its user is `user` or root.
+fn connect(path: &Path, user: Uid) -> Option<(u32, UnixStream)> {
+    let named: u32 = path.file_stem()?.to_str()?.parse().ok()?;
+    path.extension().filter(|ending| *ending == ENDING)?;
+    let stream = UnixStream::connect(path).ok()?;
+    let pid = u32::try_from(peer(&stream, user).ok()??.as_raw()).ok()?;
+    // One in another pid namespace has another number there, and cannot be told apart by it here.
+    (pid == named).then_some((pid, stream))
+}

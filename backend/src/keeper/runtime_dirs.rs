@@ -1,0 +1,76 @@
+//! The directories for sockets and other short-lived files. Only their user can write to them.
+//!
+//! There are several. That of the login session is removed with the session, which limpet outlives,
+//! and a client may run with another environment than the keeper.
+
+use std::{
+    env,
+    fs::{self, DirBuilder, Permissions},
+    io,
+    os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use nix::unistd::Uid;
+
+use crate::trust::{self, TrustError};
+
+/// The mode of such a directory.
+const MODE: u32 = 0o700;
+
+/// Returns the paths where a user's directories may be, the preferred one first.
+pub(super) fn candidates(user: Uid) -> Vec<PathBuf> {
+    let session = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|folder| folder.is_absolute());
+    let mut folders: Vec<PathBuf> = session.into_iter().map(|folder| folder.join("limpet")).collect();
+    folders.push(format!("/run/user/{user}/limpet").into());
+    if user.is_root() {
+        folders.push("/run/limpet".into());
+    }
+    folders.push(format!("/tmp/limpet-{user}").into());
+    let mut known = Vec::new();
+    folders.retain(|folder| {
+        !known.contains(folder) && {
+            known.push(folder.clone());
+            true
+        }
+    });
+    folders
+}
+
+/// Returns this user's directories, and creates them if necessary. A directory that another user
+/// can write to is skipped.
+pub(crate) fn usable() -> impl Iterator<Item = PathBuf> {
+    candidates(Uid::effective()).into_iter().filter_map(|folder| match prepare(&folder) {
+        Ok(folder) => Some(folder),
+        // Not every system has each of them, nor may everybody write there.
+        Err(error @ TrustError::Io { .. }) => {
+            tracing::debug!(%error, "a directory of this user's own cannot be made");
+            None
+        }
+        Err(error) => {
+            tracing::warn!(%error, "a directory of this user's own cannot be used");
+            None
+        }
+    })
+}
+
+/// Returns those of this user's directories that exist.
+pub(crate) fn existing() -> impl Iterator<Item = PathBuf> {
+    candidates(Uid::effective()).into_iter().filter_map(|folder| trust::check_directory(&folder).ok())
+}
+
+fn prepare(folder: &Path) -> Result<PathBuf, TrustError> {
+    let failed = |source| TrustError::Io { path: folder.to_owned(), source };
+    // Nothing is made where it would be somebody else's, such as in the directory of whoever has
+    // become root.
+    let folder = trust::check_path(folder)?;
+    match DirBuilder::new().mode(MODE).create(&folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error)),
+        _ => {}
+    }
+    let metadata = fs::symlink_metadata(&folder).map_err(failed)?;
+    if metadata.is_dir() && metadata.uid() == Uid::effective().as_raw() && metadata.mode() & 0o777 != MODE {
+        fs::set_permissions(&folder, Permissions::from_mode(MODE)).map_err(failed)?;
+    }
+    trust::check_directory(&folder)
+}

@@ -1,0 +1,48 @@
+//! Counts how often servers have crashed lately.
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+/// After so many crashes within this time, servers draw no screens.
+const MAX_CRASHES: usize = 5;
+const CRASH_WINDOW: Duration = Duration::from_secs(10);
+
+/// The last crashes, at most [`MAX_CRASHES`] of them.
+#[derive(Debug, Default)]
+pub(super) struct Crashes(VecDeque<Instant>);
+
+impl Crashes {
+    /// A server has crashed.
+    pub(super) fn note(&mut self, now: Instant) {
+        self.0.truncate(MAX_CRASHES - 1);
+        self.0.push_front(now);
+    }
+
+    /// Whether the next server is to do without what may have crashed the last ones.
+    pub(super) fn are_too_many(&self, now: Instant) -> bool {
+        let oldest = self.0.get(MAX_CRASHES - 1);
+        oldest.is_some_and(|&oldest| now.saturating_duration_since(oldest) <= CRASH_WINDOW)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn five_crashes_within_ten_seconds_are_too_many() {
+        let (mut crashes, start) = (Crashes::default(), Instant::now());
+        let second = |number| start + Duration::from_secs(number);
+        for number in 0..4 {
+            crashes.note(second(number));
+            assert!(!crashes.are_too_many(second(number)));
+        }
+        crashes.note(second(10));
+        assert!(crashes.are_too_many(second(10)), "five in ten seconds");
+        assert!(!crashes.are_too_many(second(11)), "a server that lasts is followed by an ordinary one");
+        crashes.note(second(11));
+        assert!(crashes.are_too_many(second(11)), "the oldest one is forgotten");
+    }
+}

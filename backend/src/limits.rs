@@ -1,0 +1,139 @@
+//! How many sessions, connections and attachments fit into the descriptors that a process may have.
+//!
+//! All of it follows from `RLIMIT_NOFILE`, which the keeper raises to its hard limit at the start and the server inherits.
+
+use nix::sys::resource::{Resource, getrlimit};
+
+/// Descriptors that a process needs for itself: standard streams, runtimes, signals, listener, the socket between keeper and
+/// server, an upgrade, a program that is being started.
+const OWN_DESCRIPTORS: usize = 32;
+
+/// Descriptors that are always left: for what the keeper passes, for accept(2), for files that are read or written for a moment.
+const RESERVED_DESCRIPTORS: usize = 32;
+
+/// Descriptors that each of the two processes needs for a session. Keeper: terminal, memory, input pipe, stored screen. Server:
+/// terminal, program, input pipe, and an epoll(7) while input waits for a program that does not read.
+const SESSION_DESCRIPTORS: usize = 4;
+
+/// The share of the other descriptors that sessions may have: three of four quarters. Connections have the rest.
+const SESSION_QUARTERS: usize = 3;
+
+/// Most connections at a time that are no attachments, however many descriptors there are.
+const MAX_CONNECTIONS: usize = 1024;
+
+/// Most attachments at a time, however many descriptors there are.
+const MAX_ATTACHMENTS: usize = 8192;
+
+/// Fewest connections, and fewest attachments, however few descriptors there are; and the smallest share of one address, or of what is
+/// in one phase. A browser that loads the page has six connections.
+const MIN_CONNECTIONS: usize = 8;
+
+/// Most attachments of guests with one grant, and to one session, however many attachments there may be.
+const MAX_GUESTS_PER_GRANT: usize = 512;
+const MAX_GUESTS_PER_SESSION: usize = 768;
+
+/// Most attachments with one grant, or of guests from one address, that have not said `hello` yet.
+const MAX_PENDING_PER_GRANT: usize = 32;
+
+/// How many of everything that takes a descriptor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DescriptorBudget {
+    /// The limit of open files that all else follows from.
+    pub open_files: usize,
+    /// Sessions at once, those that have ended and are still kept among them.
+    pub sessions: usize,
+    /// Connections that are no attachments.
+    pub connections: usize,
+    /// Attachments.
+    pub attachments: usize,
+}
+
+impl DescriptorBudget {
+    /// The budget of this process, for so many sessions at most.
+    #[must_use]
+    pub fn of_this_process(max_sessions: usize) -> Self {
+        // What the kernel allows when there is no other limit (`/proc/sys/fs/nr_open`).
+        let unlimited = 1 << 20;
+        let open_files =
+            getrlimit(Resource::RLIMIT_NOFILE).map_or(unlimited, |(soft, _)| soft.min(unlimited));
+        Self::new(usize::try_from(open_files).unwrap_or(usize::MAX), max_sessions)
+    }
+
+    pub(crate) fn new(open_files: usize, max_sessions: usize) -> Self {
+        let usable = open_files.saturating_sub(OWN_DESCRIPTORS + RESERVED_DESCRIPTORS);
+        let fitting = usable * SESSION_QUARTERS / 4 / SESSION_DESCRIPTORS;
+        let sessions = max_sessions.min(fitting.max(1));
+        let rest = usable.saturating_sub(sessions * SESSION_DESCRIPTORS);
+        let connections = (rest / 3).clamp(MIN_CONNECTIONS, MAX_CONNECTIONS);
+        let attachments = rest.saturating_sub(connections).clamp(MIN_CONNECTIONS, MAX_ATTACHMENTS);
+        Self { open_files, sessions, connections, attachments }
+    }
+
+    /// Connections of those who have shown no credentials, or a pass only. The rest is for owners.
+    #[must_use]
+    pub fn foreign_connections(&self) -> usize {
+        self.connections - self.connections / 4
+    }
+
+    /// Foreign connections from one address. A proxy on this machine speaks for many, so a loopback address may have them all.
+    #[must_use]
+    pub fn connections_per_address(&self, is_loopback: bool) -> usize {
+        let foreign = self.foreign_connections();
+        if is_loopback { foreign } else { (foreign / 4).max(MIN_CONNECTIONS) }
+    }
+
+    /// Foreign connections that send a request's body, or wait for another request. Others have as many at least for their heads.
+    #[must_use]
+    pub fn connections_per_phase(&self) -> usize {
+        (self.foreign_connections() / 4).max(MIN_CONNECTIONS)
+    }
+
+    /// Attachments of guests. The rest is for owners.
+    #[must_use]
+    pub fn guests(&self) -> usize {
+        self.attachments - self.attachments / 4
+    }
+
+    /// Attachments of guests to one session.
+    #[must_use]
+    pub fn guests_per_session(&self) -> usize {
+        (self.attachments * 3 / 8).min(MAX_GUESTS_PER_SESSION)
+    }
+
+    /// Attachments of guests with one grant, and from one address that is no loopback address.
+    #[must_use]
+    pub fn guests_per_grant(&self) -> usize {
+        (self.attachments / 4).min(MAX_GUESTS_PER_GRANT)
+    }
+
+    /// Attachments with one grant, or of guests from one address, that have not said `hello` yet.
+    #[must_use]
+    pub fn pending_per_grant(&self) -> usize {
+        (self.attachments / 8).clamp(2, MAX_PENDING_PER_GRANT)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_fits_into_the_limit_of_open_files() {
+        for open_files in [256, 1024, 4096, 20_000, 1 << 20] {
+            for max_sessions in [1, 256, 100_000] {
+                let budget = DescriptorBudget::new(open_files, max_sessions);
+                let all = budget.sessions * SESSION_DESCRIPTORS + budget.connections + budget.attachments;
+                assert!(all + OWN_DESCRIPTORS + RESERVED_DESCRIPTORS <= open_files, "{budget:?}");
+                assert!(budget.sessions <= max_sessions && budget.sessions > 0, "{budget:?}");
+                assert!(budget.guests_per_grant() <= budget.guests_per_session(), "{budget:?}");
+                assert!(budget.guests_per_session() < budget.guests(), "{budget:?}");
+                assert!(budget.guests() < budget.attachments, "{budget:?}");
+                assert!(budget.connections_per_phase() < budget.foreign_connections(), "{budget:?}");
+            }
+        }
+        let typical = DescriptorBudget::new(1024, 256);
+        assert_eq!((typical.sessions, typical.connections, typical.attachments), (180, 80, 160));
+        let few = DescriptorBudget::new(0, 256);
+        assert_eq!((few.sessions, few.connections), (1, MIN_CONNECTIONS));
+    }
+}

@@ -1,0 +1,23 @@
+//! Where somebody connects from, as far as limits are about it.
+
+use std::net::IpAddr;
+
+/// Where somebody connects from: an IPv4 address, or the 64 bits of an IPv6 address that name a network. Whoever has one address of
+/// such a network has all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Network(IpAddr);
+
+impl Network {
+    pub(crate) fn of(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V6(v6) if !v6.is_loopback() => {
+                Self(IpAddr::V6((v6.to_bits() & !u128::from(u64::MAX)).into()))
+            }
+            address => Self(address),
+        }
+    }
+
+    pub(crate) fn is_loopback(self) -> bool {
+        self.0.is_loopback()
+    }
+}

@@ -1,0 +1,116 @@
+//! A limit on the rate at which a session's terminal changes its size.
+
+use std::time::Duration;
+
+use limpet_shared::Winsize;
+use tokio::{sync::oneshot, time::Instant};
+
+/// Most size changes of a session per second. Each may wrap all of the scrollback anew, and every program on the terminal draws itself.
+const MAX_SIZE_CHANGES_PER_SECOND: u32 = 10;
+
+/// The shortest time between two of them …
+const MIN_INTERVAL: Duration = Duration::from_millis(1000 / MAX_SIZE_CHANGES_PER_SECOND as u64);
+
+/// … which is longer when they are expensive: what one took is at most this share of the time until the next.
+const MAX_SHARE: u32 = 5;
+
+/// The longest time.
+const MAX_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Makes a size change at once when there was none for a while. Of those that follow too soon, the last is made when its time has come.
+#[derive(Debug)]
+pub(super) struct SizeChanges {
+    next_at: Instant,
+    is_due: bool,
+    /// What was asked for by `PATCH`.
+    asked: Option<Winsize>,
+    /// Requests that are answered once that size is in force.
+    waiting: Vec<oneshot::Sender<()>>,
+}
+
+impl SizeChanges {
+    pub(super) const fn new(now: Instant) -> Self {
+        Self { next_at: now, is_due: false, asked: None, waiting: Vec::new() }
+    }
+
+    /// Notes a request that is answered once the terminal has the size that it is to have.
+    pub(super) fn ask(&mut self, size: Option<Winsize>, reply: oneshot::Sender<()>) {
+        self.asked = size.or(self.asked);
+        self.waiting.push(reply);
+    }
+
+    /// The size that was asked for.
+    pub(super) fn asked(&self) -> Option<Winsize> {
+        self.asked
+    }
+
+    /// When a change is to be made that came too soon, if there is one.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.is_due.then_some(self.next_at)
+    }
+
+    /// Whether a change may be made now. If not, it is due later.
+    pub(super) fn may_change(&mut self, now: Instant) -> bool {
+        self.is_due = now < self.next_at;
+        !self.is_due
+    }
+
+    /// A change was made between these moments.
+    pub(super) fn changed(&mut self, start: Instant, end: Instant) {
+        let interval = (end.duration_since(start) * MAX_SHARE).clamp(MIN_INTERVAL, MAX_INTERVAL);
+        self.next_at = end + interval;
+    }
+
+    /// The terminal has the size that it is to have.
+    pub(super) fn settle(&mut self) {
+        self.is_due = false;
+        self.asked = None;
+        for reply in self.waiting.drain(..) {
+            // An error says that who asked is gone again.
+            let _ = reply.send(());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_is_made_at_once_and_the_last_in_its_time() {
+        let start = Instant::now();
+        let mut sizes = SizeChanges::new(start);
+        assert!(sizes.may_change(start));
+        sizes.changed(start, start);
+        assert!(!sizes.may_change(start + MIN_INTERVAL / 2));
+        assert_eq!(sizes.due(), Some(start + MIN_INTERVAL));
+        assert!(sizes.may_change(start + MIN_INTERVAL));
+        assert_eq!(sizes.due(), None);
+    }
+
+    #[test]
+    fn expensive_ones_are_rare() {
+        let (start, mut sizes) = (Instant::now(), SizeChanges::new(Instant::now()));
+        let end = start + Duration::from_millis(80);
+        sizes.changed(start, end);
+        assert!(
+            !sizes.may_change(end + Duration::from_millis(399))
+                && sizes.may_change(end + Duration::from_millis(400))
+        );
+        sizes.changed(start, start + 60 * MAX_INTERVAL);
+        assert!(sizes.may_change(start + 61 * MAX_INTERVAL));
+    }
+
+    #[test]
+    fn who_asks_is_answered_when_it_is_done() {
+        let mut sizes = SizeChanges::new(Instant::now());
+        let (reply, mut answer) = oneshot::channel();
+        sizes.ask(Some(Winsize::cells(1, 2)), reply);
+        let (second, mut other) = oneshot::channel();
+        sizes.ask(None, second);
+        assert_eq!(sizes.asked(), Some(Winsize::cells(1, 2)));
+        assert!(answer.try_recv().is_err());
+        sizes.settle();
+        assert!(answer.try_recv().is_ok() && other.try_recv().is_ok() && sizes.asked().is_none());
+    }
+}

@@ -1,0 +1,81 @@
+//! A limit on a rate: an amount per second, and an amount at once.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// A bucket that fills at a steady rate. Spending may take out more than is in it; then the next action has to wait until the debt
+/// is paid back.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TokenBucket {
+    per_second: u64,
+    burst: u64,
+    /// When the bucket will be full, or was.
+    full_at: Instant,
+}
+
+impl TokenBucket {
+    /// A full bucket.
+    pub(crate) const fn new(per_second: u64, burst: u64, now: Instant) -> Self {
+        Self { per_second, burst, full_at: now }
+    }
+
+    /// Takes tokens out, also more than there are.
+    pub(crate) fn spend(&mut self, tokens: u64, now: Instant) {
+        self.full_at = self.full_at.max(now) + self.time_for(tokens);
+    }
+
+    /// Returns the moment from which on the next action is allowed; it is in the past as long as a token is left.
+    pub(crate) fn ready_at(&self) -> Instant {
+        self.full_at.checked_sub(self.time_for(self.burst)).unwrap_or(self.full_at)
+    }
+
+    /// Takes one token, if there is one.
+    pub(crate) fn try_take(&mut self, now: Instant) -> bool {
+        let is_ready = self.full_at.max(now) + self.time_for(1) <= now + self.time_for(self.burst);
+        if is_ready {
+            self.spend(1, now);
+        }
+        is_ready
+    }
+
+    /// Returns whether all that was spent has come back.
+    pub(crate) fn is_full(&self, now: Instant) -> bool {
+        self.full_at <= now
+    }
+
+    fn time_for(&self, tokens: u64) -> Duration {
+        let nanos = u128::from(tokens) * 1_000_000_000 / u128::from(self.per_second.max(1));
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_burst_is_allowed_and_then_the_rate() {
+        let now = Instant::now();
+        let mut bucket = TokenBucket::new(10, 5, now);
+        let taken = |bucket: &mut TokenBucket, now| (0..100).filter(|_| bucket.try_take(now)).count();
+        assert_eq!(taken(&mut bucket, now), 5);
+        assert_eq!(taken(&mut bucket, now), 0);
+        assert_eq!(taken(&mut bucket, now + SECOND / 5), 2);
+        assert!(!bucket.is_full(now + SECOND / 5) && bucket.is_full(now + SECOND));
+        assert_eq!(taken(&mut bucket, now + 100 * SECOND), 5);
+    }
+
+    #[test]
+    fn a_debt_is_waited_off() {
+        let now = Instant::now();
+        let mut bucket = TokenBucket::new(10, 5, now);
+        assert!(bucket.ready_at() <= now);
+        bucket.spend(4, now);
+        assert!(bucket.ready_at() <= now, "one is left");
+        bucket.spend(21, now);
+        assert_eq!(bucket.ready_at(), now + 2 * SECOND);
+    }
+}

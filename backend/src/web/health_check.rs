@@ -1,0 +1,49 @@
+//! A server asks itself whether it answers.
+
+use std::{
+    io::{self, ErrorKind},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+
+use crate::config::BasePath;
+
+/// How long an answer may take.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How an answer begins when all is well.
+const WELL: &[u8] = b"HTTP/1.1 200 ";
+
+/// Asks the server at this address how it is, as any client does: by a connection that it has to accept.
+///
+/// # Errors
+/// When it does not answer, or says that something is wrong.
+pub async fn ask_health(address: SocketAddr, base_path: &BasePath) -> io::Result<()> {
+    let address = SocketAddr::new(reachable(address.ip()), address.port());
+    timeout(ANSWER_TIMEOUT, ask(address, base_path)).await?
+}
+
+async fn ask(address: SocketAddr, base_path: &BasePath) -> io::Result<()> {
+    let mut stream = TcpStream::connect(address).await?;
+    let request =
+        format!("GET {base_path}api/health HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = [0; WELL.len()];
+    stream.read_exact(&mut answer).await?;
+    if answer == WELL { Ok(()) } else { Err(ErrorKind::InvalidData.into()) }
+}
+
+/// An address of this machine itself for one that stands for all of them.
+fn reachable(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    }
+}

@@ -1,0 +1,94 @@
+//! A limit on the rate at which one connection is read.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::token_bucket::TokenBucket;
+
+/// The most that is read of a connection, in bytes per second …
+const MAX_BYTES_PER_SECOND: u64 = 8 * 1024 * 1024;
+
+/// … and in bytes at once: far more than is pasted.
+const BURST_BYTES: u64 = 32 * 1024 * 1024;
+
+/// Bytes that are read before other tasks get their turn. They may hold thousands of frames that never make a message.
+const TURN_BYTES: usize = 16 * 1024;
+
+/// The shortest pause for a connection that has used up its share.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Slows down a peer that sends without end. No layer above can: frames that make no message are not visible there.
+#[derive(Debug)]
+pub(super) struct ReadRate {
+    bucket: TokenBucket,
+    since_turn: usize,
+    pause: Option<Pin<Box<Sleep>>>,
+}
+
+impl ReadRate {
+    pub(super) fn new(now: Instant) -> Self {
+        Self { bucket: TokenBucket::new(MAX_BYTES_PER_SECOND, BURST_BYTES, now), since_turn: 0, pause: None }
+    }
+
+    /// Waits until something may be read.
+    pub(super) fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if let Some(pause) = &mut self.pause {
+            ready!(pause.as_mut().poll(context));
+            self.pause = None;
+        }
+        if self.since_turn >= TURN_BYTES {
+            self.since_turn = 0;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(())
+    }
+
+    /// So many bytes have been read, or nothing is there at the moment.
+    pub(super) fn note(&mut self, bytes: Option<usize>, now: Instant) {
+        let Some(bytes) = bytes else {
+            self.since_turn = 0;
+            return;
+        };
+        self.since_turn += bytes;
+        self.bucket.spend(bytes as u64, now);
+        let ready_at = self.bucket.ready_at();
+        if ready_at > now {
+            self.pause = Some(Box::pin(sleep_until(ready_at.max(now + PAUSE))));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_large_paste_is_read_at_once_and_an_endless_stream_is_slowed_down() {
+        let start = Instant::now();
+        let mut rate = ReadRate::new(start);
+        let mut read = 0;
+        let mut turns = 0;
+        while Instant::now() < start + Duration::from_secs(4) {
+            if poll_fn(|context| Poll::Ready(rate.poll_ready(context).is_pending())).await {
+                turns += 1;
+                poll_fn(|context| rate.poll_ready(context)).await;
+            }
+            rate.note(Some(1024), Instant::now());
+            read += 1024;
+            if read == 16 << 20 {
+                assert_eq!(Instant::now(), start);
+            }
+        }
+        assert!(turns > read / TURN_BYTES);
+        let most = usize::try_from(BURST_BYTES + 4 * MAX_BYTES_PER_SECOND).unwrap();
+        assert!((most * 9 / 10..most * 11 / 10).contains(&read), "{read}");
+    }
+}

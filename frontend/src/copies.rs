@@ -1,0 +1,268 @@
+//! What the program of one terminal wants in the clipboard (OSC 52), and what somebody has said to that. No DOM here.
+
+use crate::settings::ProgramCopies;
+
+/// Longest text that a program may copy, in bytes of UTF-8.
+pub const MAX_COPY_BYTES: usize = 1024 * 1024;
+
+/// Characters of a text that are shown of it.
+const PREVIEW_CHARS: usize = 120;
+
+/// Characters of a terminal's title by which its program is named.
+const NAME_CHARS: usize = 32;
+
+/// Why a text is offered and not copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Nobody has allowed it yet.
+    Asks,
+    /// Nobody was looking at the terminal when it came.
+    Missed,
+    /// The browser did not let the page copy it.
+    Refused,
+}
+
+/// A text that somebody can have copied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// The text.
+    pub text: String,
+    /// Why it was not copied.
+    pub reason: Reason,
+}
+
+/// What somebody says to an offer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Copy this text.
+    Once,
+    /// Copy it, and what else this terminal wants to copy.
+    Always,
+    /// Not this text.
+    NotNow,
+    /// Nothing from this terminal.
+    Never,
+}
+
+/// The copies of one terminal. What is offered stays the same until it is answered, so that what is copied is what was
+/// read; of what comes meanwhile the last one is kept.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Copies {
+    allowed: Option<bool>,
+    is_writing: bool,
+    offer: Option<Offer>,
+    next: Option<String>,
+}
+
+impl Copies {
+    /// The program wants this text in the clipboard. Gives the text if it is to be written at once.
+    pub fn requested(&mut self, text: String, rule: ProgramCopies, is_seen: bool) -> Option<String> {
+        match self.allows(rule) {
+            Some(false) => None,
+            Some(true) if !is_seen => {
+                self.offer = Some(Offer { text, reason: Reason::Missed });
+                None
+            }
+            Some(true) if !self.is_writing => Some(self.write(text)),
+            None if self.offer.is_none() => {
+                self.offer = Some(Offer { text, reason: Reason::Asks });
+                None
+            }
+            _ => {
+                self.next = Some(text);
+                None
+            }
+        }
+    }
+
+    /// What is offered.
+    #[must_use]
+    pub fn offer(&self) -> Option<&Offer> {
+        self.offer.as_ref()
+    }
+
+    /// Somebody has answered the offer. Gives the text that is to be written.
+    pub fn answered(&mut self, answer: Answer) -> Option<String> {
+        let Offer { text, .. } = self.offer.take()?;
+        match answer {
+            Answer::Once => {
+                self.offer = self.next.take().map(|text| Offer { text, reason: Reason::Asks });
+                Some(self.write(text))
+            }
+            Answer::Always => {
+                self.allowed = Some(true);
+                let newest = self.next.take().unwrap_or(text);
+                Some(self.write(newest))
+            }
+            Answer::NotNow => {
+                self.next = None;
+                None
+            }
+            Answer::Never => {
+                self.allowed = Some(false);
+                self.next = None;
+                None
+            }
+        }
+    }
+
+    /// A text was written, or the browser refused it. Gives the one that is to be written next.
+    pub fn written(&mut self, text: String, is_refused: bool) -> Option<String> {
+        self.is_writing = false;
+        let is_asked = self.offer.as_ref().is_some_and(|offer| offer.reason == Reason::Asks);
+        if is_refused {
+            let newest = if is_asked { text } else { self.next.take().unwrap_or(text) };
+            self.offer = Some(Offer { text: newest, reason: Reason::Refused });
+            return None;
+        }
+        let next = if is_asked { None } else { self.next.take() };
+        next.map(|next| self.write(next))
+    }
+
+    fn allows(&self, rule: ProgramCopies) -> Option<bool> {
+        match rule {
+            ProgramCopies::Never => Some(false),
+            ProgramCopies::Always => Some(self.allowed.unwrap_or(true)),
+            ProgramCopies::Ask => self.allowed,
+        }
+    }
+
+    fn write(&mut self, text: String) -> String {
+        self.is_writing = true;
+        text
+    }
+}
+
+/// How long a text is, in words.
+#[must_use]
+pub fn length(text: &str) -> String {
+    match text.chars().count() {
+        1 => "1 character".to_owned(),
+        count => format!("{count} characters"),
+    }
+}
+
+/// The beginning of a text on one line.
+#[must_use]
+pub fn preview(text: &str) -> String {
+    shorten(text, PREVIEW_CHARS)
+}
+
+/// A terminal's title, short enough to name its program by.
+#[must_use]
+pub fn name(title: &str) -> String {
+    let name = shorten(title, NAME_CHARS);
+    if name.is_empty() { "The terminal".to_owned() } else { name }
+}
+
+fn shorten(text: &str, max: usize) -> String {
+    let mut chars = text.trim().chars();
+    let mut short: String = chars.by_ref().take(max).filter_map(harmless).collect();
+    if chars.next().is_some() {
+        short.push('…');
+    }
+    short
+}
+
+/// Without what breaks lines, or turns the direction of what is written around it.
+fn harmless(c: char) -> Option<char> {
+    match c {
+        '\n' | '\r' => Some('⏎'),
+        c if c.is_control() => Some(' '),
+        '\u{2028}' | '\u{2029}' => Some('⏎'),
+        '\u{61c}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{2069}'
+        | '\u{feff}' => None,
+        c => Some(c),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn offered(copies: &Copies) -> Option<(&str, Reason)> {
+        copies.offer().map(|offer| (offer.text.as_str(), offer.reason))
+    }
+
+    fn ask(copies: &mut Copies, text: &str, is_seen: bool) -> Option<String> {
+        copies.requested(text.to_owned(), ProgramCopies::Ask, is_seen)
+    }
+
+    #[test]
+    fn nothing_is_copied_before_it_is_allowed() {
+        let mut copies = Copies::default();
+        assert_eq!(ask(&mut copies, "a", true), None);
+        assert_eq!(offered(&copies), Some(("a", Reason::Asks)));
+        assert_eq!(copies.answered(Answer::Once).as_deref(), Some("a"));
+        assert_eq!(copies.written("a".to_owned(), false), None);
+        assert_eq!(ask(&mut copies, "b", true), None, "it was allowed once");
+    }
+
+    #[test]
+    fn what_is_read_is_what_is_copied() {
+        let mut copies = Copies::default();
+        for text in ["shown", "later", "last"] {
+            ask(&mut copies, text, true);
+        }
+        assert_eq!(copies.answered(Answer::Once).as_deref(), Some("shown"));
+        assert_eq!(offered(&copies), Some(("last", Reason::Asks)));
+        assert_eq!(copies.written("shown".to_owned(), false), None);
+        assert_eq!(copies.answered(Answer::NotNow), None);
+        assert_eq!(offered(&copies), None);
+    }
+
+    #[test]
+    fn an_allowed_terminal_copies_the_newest() {
+        let mut copies = Copies::default();
+        ask(&mut copies, "a", true);
+        ask(&mut copies, "b", true);
+        assert_eq!(copies.answered(Answer::Always).as_deref(), Some("b"));
+        assert_eq!(ask(&mut copies, "c", true), None, "one at a time");
+        assert_eq!(ask(&mut copies, "d", true), None);
+        assert_eq!(copies.written("b".to_owned(), false).as_deref(), Some("d"));
+        assert_eq!(copies.written("d".to_owned(), false), None);
+        assert_eq!(ask(&mut copies, "e", true).as_deref(), Some("e"));
+    }
+
+    #[test]
+    fn nothing_is_copied_behind_somebody_s_back() {
+        let mut copies = Copies::default();
+        assert_eq!(copies.requested("a".to_owned(), ProgramCopies::Always, false), None);
+        assert_eq!(copies.requested("b".to_owned(), ProgramCopies::Always, false), None);
+        assert_eq!(offered(&copies), Some(("b", Reason::Missed)));
+        assert_eq!(copies.answered(Answer::Once).as_deref(), Some("b"));
+    }
+
+    #[test]
+    fn never_is_never() {
+        let mut copies = Copies::default();
+        assert_eq!(copies.requested("a".to_owned(), ProgramCopies::Never, true), None);
+        assert_eq!(offered(&copies), None);
+        ask(&mut copies, "a", true);
+        assert_eq!(copies.answered(Answer::Never), None);
+        for rule in [ProgramCopies::Ask, ProgramCopies::Always] {
+            assert_eq!(copies.requested("b".to_owned(), rule, true), None);
+        }
+        assert_eq!(offered(&copies), None);
+    }
+
+    #[test]
+    fn what_the_browser_refuses_is_kept() {
+        let mut copies = Copies::default();
+        assert_eq!(copies.requested("a".to_owned(), ProgramCopies::Always, true).as_deref(), Some("a"));
+        assert_eq!(copies.written("a".to_owned(), true), None);
+        assert_eq!(offered(&copies), Some(("a", Reason::Refused)));
+        assert_eq!(copies.answered(Answer::Once).as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn a_preview_is_short_and_harmless() {
+        assert_eq!(preview(" a\nb\u{1b}[c\u{202e}d "), "a⏎b [cd");
+        assert_eq!(preview(&"x".repeat(500)).chars().count(), PREVIEW_CHARS + 1);
+        assert_eq!((name("htop").as_str(), name("\n").as_str()), ("htop", "The terminal"));
+        assert_eq!((length("é").as_str(), length("ab").as_str()), ("1 character", "2 characters"));
+    }
+}

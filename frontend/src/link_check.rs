@@ -1,0 +1,130 @@
+//! What a link's text promises, and where the link leads. No DOM here.
+//!
+//! A program can give any text a link (OSC 8), so that what reads `https://bank.example` leads elsewhere. Such a link is
+//! opened only by somebody who has seen its true address.
+
+#[cfg(test)]
+mod tests;
+
+/// A parsed address. The browser's own parser makes it, which has the last word on where a link leads.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Address {
+    /// All of it, in ASCII.
+    pub href: String,
+    /// The host, or a mailbox's domain, in ASCII.
+    pub host: String,
+    /// What stands before the host, as in `https://user@host`.
+    pub user: String,
+    /// Whom a mail is for, if it is a mail's address.
+    pub mailbox: Option<String>,
+}
+
+/// Why somebody is asked before a link is opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// The text names this host or mailbox, and the link leads to another one.
+    NamesAnother(String),
+    /// This user name stands before the host, and can be taken for the host.
+    HasUser(String),
+    /// The host's name has letters that can look like others.
+    LooksAlike,
+}
+
+/// Finds a reason to ask before a link to `address` is opened, in the text that it is shown as.
+#[must_use]
+pub fn doubt(address: &Address, shown: &str, parse: impl Fn(&str) -> Option<Address>) -> Option<Doubt> {
+    if !address.user.is_empty() {
+        return Some(Doubt::HasUser(address.user.clone()));
+    }
+    let shown = simplify(shown);
+    let mut claims = shown.split(|c| !is_address_char(c)).filter_map(|word| claim(word, &parse));
+    if let Some(claim) = claims.find(|claim| !claim.agrees_with(address)) {
+        return Some(Doubt::NamesAnother(claim.mailbox.unwrap_or(claim.host)));
+    }
+    let is_encoded = address.host.split('.').any(|label| label.starts_with("xn--"));
+    is_encoded.then_some(Doubt::LooksAlike)
+}
+
+/// Whether a character can be part of an address. Any other one ends it for whoever reads.
+#[must_use]
+pub fn is_address_char(c: char) -> bool {
+    c.is_alphanumeric() || ".-_:/@[]%?#=&~+".contains(c) || is_look_alike(c) || is_invisible(c)
+}
+
+/// A host or mailbox that a text names.
+struct Claim {
+    host: String,
+    mailbox: Option<String>,
+}
+
+impl Claim {
+    fn agrees_with(&self, address: &Address) -> bool {
+        match (&self.mailbox, &address.mailbox) {
+            (Some(claimed), Some(true_one)) => claimed.eq_ignore_ascii_case(true_one),
+            _ => bare(&self.host) == bare(&address.host),
+        }
+    }
+}
+
+/// What a word names, if a person would take it for an address.
+fn claim(word: &str, parse: &impl Fn(&str) -> Option<Address>) -> Option<Claim> {
+    let word = word.trim_matches(|c| ".:/?#=&~+-_%@".contains(c));
+    let (has_scheme, rest) = match word.split_once("://") {
+        Some((_, rest)) => (true, rest),
+        None => (false, word.strip_prefix("mailto:").unwrap_or(word)),
+    };
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
+    // A place in a file, such as `main.c:12:3`, has two numbers.
+    let host = if host.starts_with('[') { host } else { host.split(':').next()? };
+    let host = parse(&format!("https://{host}"))?.host;
+    if !has_scheme && !is_host_like(&host, authority) {
+        return None;
+    }
+    let mailbox = (!has_scheme && !user.is_empty()).then(|| format!("{user}@{host}"));
+    Some(Claim { host, mailbox })
+}
+
+/// Whether a word without a scheme is taken for a host, of which the parser made `host`: numbers alone are none.
+fn is_host_like(host: &str, word: &str) -> bool {
+    let mut labels = bare(host).rsplit('.');
+    let last = labels.next().unwrap_or_default();
+    let is_name =
+        last.starts_with("xn--") || (last.len() > 1 && last.bytes().all(|byte| byte.is_ascii_alphabetic()));
+    let is_number = |label: &str| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_digit());
+    let is_ipv4 = || {
+        word.split(':').next().is_some_and(|word| word.split('.').filter(|part| is_number(part)).count() == 4)
+    };
+    host == "localhost" || host.starts_with('[') || (is_name && labels.next().is_some()) || is_ipv4()
+}
+
+/// A host without what makes no difference.
+fn bare(host: &str) -> &str {
+    let host = host.strip_suffix('.').unwrap_or(host);
+    host.strip_prefix("www.").unwrap_or(host)
+}
+
+/// The text in the characters for which those that look like them, or like nothing, are taken.
+fn simplify(text: &str) -> String {
+    text.chars().filter(|&c| !is_invisible(c)).map(simple).collect()
+}
+
+fn simple(c: char) -> char {
+    match c {
+        '\u{3002}' | '\u{ff61}' | '\u{2024}' => '.',
+        '\u{2044}' | '\u{2215}' | '\u{29f8}' => '/',
+        // The full-width forms of ASCII.
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
+        _ => c,
+    }
+}
+
+fn is_look_alike(c: char) -> bool {
+    let simple = simple(c);
+    simple != c && is_address_char(simple)
+}
+
+/// Characters without width, and those that turn the direction of writing.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}

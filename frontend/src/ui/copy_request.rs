@@ -1,0 +1,76 @@
+//! A program that wants to copy, and what can be said to that. It lies over its terminal and takes no keys from it.
+
+use leptos::{ev, prelude::*};
+
+use super::icons::{Glyph, Icon};
+use crate::{
+    app::App,
+    copies::{self, Answer, Copies, Offer, Reason},
+    tabs::TabKind,
+};
+
+/// What marks the request of the terminal that is shown, for [`App::focus_request`].
+pub const REQUEST: &str = ".panel.shown .copy-request button";
+
+/// What a terminal's program wants to copy, if anything.
+#[component]
+pub fn CopyRequest(
+    /// The terminal.
+    kind: TabKind,
+) -> impl IntoView {
+    let app = App::expect();
+    let offer = {
+        let kind = kind.clone();
+        Memo::new(move |_| app.copies.with(|all| all.get(&kind).and_then(Copies::offer).cloned()))
+    };
+    let kind = StoredValue::new(kind);
+    on_cleanup(move || app.forget_copies(&kind.get_value()));
+    let button = move |answer: Answer, words: &'static str| {
+        view! {
+            <button type="button" class="button small" on:click=move |_| app.answer_copy(&kind.get_value(), answer)>
+                {words}
+            </button>
+        }
+    };
+    let request = move |Offer { text, reason }: Offer| {
+        let lasting = (reason == Reason::Asks).then(|| {
+            view! {
+                {button(Answer::Always, "Allow for this terminal")}
+                {button(Answer::Never, "Never")}
+            }
+        });
+        view! {
+            <div class="copy-request">
+            <p>{sentence(&untrack(|| app.name(&kind.get_value())), &text, reason)}</p>
+            <button class="icon-button" type="button" aria-label="Not now"
+                on:click=move |_| app.answer_copy(&kind.get_value(), Answer::NotNow)>
+                <Glyph icon=Icon::Close/>
+            </button>
+            <p class="copy-text">{copies::preview(&text)}</p>
+            <div class="banner-actions">
+                {button(Answer::Once, if reason == Reason::Asks { "Copy once" } else { "Copy" })}
+                {lasting}
+            </div>
+            </div>
+        }
+    };
+    let on_key = move |event: ev::KeyboardEvent| {
+        if event.key() == "Escape" {
+            event.prevent_default();
+            app.focus_pane();
+        }
+    };
+    view! {
+        // It is always there, so that what comes into it is read out.
+        <div role="status" aria-label="Clipboard" on:keydown=on_key>{move || offer.get().map(request)}</div>
+    }
+}
+
+fn sentence(name: &str, text: &str, reason: Reason) -> String {
+    let length = copies::length(text);
+    match reason {
+        Reason::Asks => format!("{name} wants to copy {length} to your clipboard:"),
+        Reason::Missed => format!("{name} wanted to copy {length} while you were elsewhere:"),
+        Reason::Refused => format!("The browser did not let {name} copy {length} by itself:"),
+    }
+}

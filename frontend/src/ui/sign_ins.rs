@@ -1,0 +1,200 @@
+//! The browsers that are signed in, and how to sign one out.
+
+use leptos::{html, prelude::*, task::spawn_local};
+use limpet_shared::{
+    Role, SessionId,
+    api::{SignIn, SignInPass},
+};
+
+use super::dialog::{Dialog, Heading};
+use crate::{
+    api::{self, Error},
+    app::App,
+    commands::{Action, describe},
+    people::{agent, since},
+    tabs::TabKind,
+};
+
+/// What the server has said.
+type Answer = Result<Vec<SignIn>, String>;
+
+/// The list of signed-in browsers.
+#[component]
+pub fn SignInsDialog() -> impl IntoView {
+    let app = App::expect();
+    let answer = RwSignal::new(None::<Answer>);
+    let problem = RwSignal::new(None::<String>);
+    ask(answer);
+    let log_out = move |_| {
+        spawn_local(async move {
+            if let Err(error) = app.log_out().await {
+                // The dialog may be closed by now.
+                problem.try_set(Some(error.to_string()));
+            }
+        });
+    };
+    let list = move || match answer.get() {
+        None => view! { <div class="sign-ins" aria-busy="true"></div> }.into_any(),
+        Some(Err(problem)) => view! {
+            <p class="problem" role="alert">{problem}</p>
+            <button type="button" class="button" on:click=move |_| ask(answer)>"Try again"</button>
+        }
+        .into_any(),
+        Some(Ok(sign_ins)) => {
+            let row = move |one| view! { <Row one answer problem/> };
+            view! { <ul class="people sign-ins">{sign_ins.into_iter().map(row).collect_view()}</ul> }
+                .into_any()
+        }
+    };
+    view! {
+        <Dialog label="Signed-in browsers" class="sheet">
+            <Heading title="Signed-in browsers"/>
+            {list}
+            <p class="problem people-more" role="alert">{move || problem.get()}</p>
+            <p class="hint people-more">
+                "A browser stays signed in until it is signed out here, or was not used for 30 days."
+            </p>
+            <button type="button" class="button" on:click=log_out>{describe(Action::LogOut).0}</button>
+        </Dialog>
+    }
+}
+
+fn ask(answer: RwSignal<Option<Answer>>) {
+    spawn_local(async move {
+        let said = api::sign_ins().await.map_err(|error| error.to_string());
+        // The dialog may be closed by now.
+        answer.try_set(Some(said));
+    });
+}
+
+/// One browser.
+#[component]
+fn Row(one: SignIn, answer: RwSignal<Option<Answer>>, problem: RwSignal<Option<String>>) -> impl IntoView {
+    let app = App::expect();
+    let name = name(&one);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "such casts saturate")]
+    let now = js_sys::Date::now() as u64;
+    let title = |session: &SessionId| {
+        let kind = TabKind::Terminal(session.clone());
+        app.tabs.with_untracked(|tabs| tabs.get(&kind).map(|tab| tab.title.clone()))
+    };
+    let (access, use_, origin) = (access(&one, title), usage(&one, now), origin(&one, now));
+    let row = NodeRef::<html::Li>::new();
+    let (id, you) = (one.id, one.you);
+    let sign_out = move |_| {
+        // The button goes with its row, and the keyboard would be nowhere.
+        if let Some(list) = row.get_untracked().and_then(|row| row.closest("dialog").ok().flatten()) {
+            focus(&list);
+        }
+        let id = id.clone();
+        spawn_local(async move {
+            match api::revoke(&id).await {
+                Ok(()) | Err(Error::NotFound) => drop(problem.try_set(None)),
+                Err(error) => drop(problem.try_set(Some(error.to_string()))),
+            }
+            ask(answer);
+        });
+    };
+    view! {
+        <li node_ref=row class="person" aria-current=you.to_string()>
+            <p class="person-words">
+                <span class="person-name">{name.clone()}</span>
+                <span class="hint">{access}", "{use_}</span>
+                <span class="hint">{origin}</span>
+            </p>
+            <button type="button" class="button small" hidden=you aria-label=format!("Sign out {name}") on:click=sign_out>
+                "Sign out"
+            </button>
+        </li>
+    }
+}
+
+fn focus(element: &web_sys::Element) {
+    use wasm_bindgen::JsCast as _;
+    if let Some(element) = element.dyn_ref::<web_sys::HtmlElement>() {
+        let _ = element.focus();
+    }
+}
+
+fn name(one: &SignIn) -> String {
+    let browser = agent::short(&one.agent);
+    if one.you { format!("{browser} (this browser)") } else { browser }
+}
+
+/// What a browser may do.
+fn access(one: &SignIn, title: impl Fn(&SessionId) -> Option<String>) -> String {
+    let words = |SignInPass { session, role }: &SignInPass| {
+        let verb = if *role == Role::Reader { "Watches" } else { "Types in" };
+        let terminal =
+            title(session).map_or_else(|| "a terminal that is gone".to_owned(), |title| format!("“{title}”"));
+        format!("{verb} {terminal}")
+    };
+    match &one.passes[..] {
+        _ if one.owner => "Owner".to_owned(),
+        [] => "Guest".to_owned(),
+        [pass] => words(pass),
+        [pass, others @ ..] => format!("{} and {} more", words(pass), others.len()),
+    }
+}
+
+/// Whether it is used now, or when it was.
+fn usage(one: &SignIn, now: u64) -> String {
+    match one.viewers {
+        0 => format!("last used {}", since::ago(one.used, now)),
+        1 => "one terminal open".to_owned(),
+        count => format!("{count} terminals open"),
+    }
+}
+
+/// Where and when it was signed in.
+fn origin(one: &SignIn, now: u64) -> String {
+    let from = if one.from.is_empty() { String::new() } else { format!(" from {}", one.from) };
+    format!("Signed in {}{from}", since::ago(one.created, now))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: u64 = 60_000;
+
+    fn sign_in() -> SignIn {
+        SignIn {
+            id: "1".to_owned(),
+            owner: true,
+            passes: Vec::new(),
+            created: 0,
+            used: 58 * MINUTE,
+            from: "192.0.2.1".to_owned(),
+            agent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0".to_owned(),
+            viewers: 0,
+            you: false,
+        }
+    }
+
+    #[test]
+    fn a_browser_is_told_by_what_it_is_and_where() {
+        let (one, now) = (sign_in(), 60 * MINUTE);
+        assert_eq!((name(&one), access(&one, |_| None)), ("Firefox on Linux".to_owned(), "Owner".to_owned()));
+        assert_eq!(usage(&one, now), "last used 2 minutes ago");
+        assert_eq!(origin(&one, now), "Signed in one hour ago from 192.0.2.1");
+        let here = SignIn { you: true, viewers: 2, from: String::new(), ..one };
+        assert_eq!(name(&here), "Firefox on Linux (this browser)");
+        assert_eq!(
+            (usage(&here, now), origin(&here, 1)),
+            ("2 terminals open".to_owned(), "Signed in just now".to_owned())
+        );
+    }
+
+    #[test]
+    fn a_guest_is_told_by_what_they_may_see() {
+        let pass = |session: &str, role| SignInPass { session: session.parse().unwrap(), role };
+        let title = |session: &SessionId| (session.as_str() == "a").then(|| "build".to_owned());
+        let guest = |passes: &[SignInPass]| SignIn { owner: false, passes: passes.to_vec(), ..sign_in() };
+        let (watches, types) = (pass("a", Role::Reader), pass("b", Role::Writer));
+        assert_eq!(access(&guest(std::slice::from_ref(&watches)), title), "Watches “build”");
+        assert_eq!(access(&guest(std::slice::from_ref(&types)), title), "Types in a terminal that is gone");
+        assert_eq!(access(&guest(&[watches, types]), title), "Watches “build” and 1 more");
+        assert_eq!(access(&guest(&[]), title), "Guest");
+    }
+}

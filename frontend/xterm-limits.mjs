@@ -1,0 +1,271 @@
+// Bounds what output can cost in xterm.js, in the same way as the server's own terminal does, so that both stay equal and
+// no output stalls the page. docs/xterm.md lists each limit with its reason; the figures are those of shared/src/limits.rs.
+//
+// Parser hooks where xterm.js has them; where it has none, one method of one of its objects is replaced. Every internal is
+// looked up by `internal`, which throws if it is missing, and `cargo xtask build` refuses any version but this one.
+
+/** The version of xterm.js whose sources the limits were held against. */
+export const REVIEWED_VERSION = "6.1.0-beta.336";
+
+/** Work of one piece of output, in cells written: some 50 ms on a slow machine. xterm.js looks at the clock between pieces. */
+const PIECE_COST = 8_000_000;
+
+/** Work of a control function that touches no cell, in the same unit: a reset is the most expensive one. */
+const FUNCTION_COST = 8_000;
+
+/** Longest control string that has any effect, in bytes of UTF-8 with its number: the server's terminal ignores longer ones. */
+const MAX_STRING_BYTES = 64 * 1024;
+
+/** OSCs that change the terminal's state: title, palette, hyperlink, colours, and resets of them. */
+const STATEFUL_OSCS = [0, 1, 2, 4, 8, 10, 11, 12, 104];
+
+/** Text of all hyperlinks that cells may name at a time, in bytes. Further ones are text without a link. */
+const MAX_LINKS_BYTES = 16 * 1024 * 1024;
+
+/** Text of new hyperlinks after which those that no cell names any more are dropped, unless more than that is kept anyway. */
+const MIN_SWEEP_BYTES = 1024 * 1024;
+
+/** What a hyperlink takes beside its text, in bytes. */
+const LINK_BYTES = 128;
+
+/** In a cell's background: it has extended attributes, such as a hyperlink. */
+const HAS_EXTENDED = 0x10000000;
+
+/** In a character's properties: it joins the one before. */
+const JOINED = 1;
+
+/** Where the number of code points stands in the properties of one that joins; what is below is xterm.js's own. */
+const CLUSTER_SHIFT = 16;
+
+/** An add-on of xterm.js, for any terminal, headless or not. It is loaded after the others, and after `open`. */
+export class LimitsAddon {
+  #limits;
+  #terminal;
+  #wantedSize;
+
+  /** The constants are those of shared/src/limits.rs. */
+  constructor(clusterChars, linkUriBytes, linkIdBytes) {
+    this.#limits = { clusterChars, linkUriBytes, linkIdBytes };
+  }
+
+  activate(terminal) {
+    this.#terminal = terminal;
+    const core = internal(terminal, "_core");
+    limitCounts(core);
+    limitNewlineMode(core);
+    limitClusters(core, this.#limits.clusterChars);
+    limitStrings(terminal, internal(core, "_inputHandler"), this.#limits);
+    limitLinks(internal(core, "_oscLinkService"), internal(internal(core, "_bufferService"), "buffers"));
+    // Only a terminal in a page has colours. A change makes a style sheet anew, and one OSC can hold thousands of them.
+    if (core._themeService) mergeEvents(internal(core._themeService, "_onChangeColors"));
+    // Before a resize xterm.js parses all that waits at once, however much that is; `resize` waits instead.
+    internal(core, "_writeBuffer").flushSync = () => {};
+  }
+
+  /** What is replaced stays so for as long as the terminal lives. */
+  dispose() {}
+
+  /**
+   * Queues output in pieces of bounded cost. `parsed` is called after the last one.
+   *
+   * A byte writes at most a row, or moves as many rows as there are; a control function, which has at least one byte of
+   * its own that begins it, touches each cell once.
+   */
+  write(bytes, parsed) {
+    const terminal = this.#terminal;
+    const { cols, rows } = terminal;
+    const byteCost = cols + rows;
+    // Repeated in insert mode a character moves the rest of its row as often as that has cells.
+    const functionCost = cols * Math.max(rows, cols >> 3) + FUNCTION_COST;
+    let start = 0;
+    let cost = 0;
+    for (let at = 0; at < bytes.length; at++) {
+      // ESC, and the last byte of the C1 controls that begin a sequence.
+      cost += bytes[at] === 0x1b || bytes[at] === 0x9b ? functionCost : byteCost;
+      if (cost >= PIECE_COST) {
+        terminal.write(bytes.subarray(start, at));
+        start = at;
+        cost = functionCost;
+      }
+    }
+    terminal.write(bytes.subarray(start), parsed);
+  }
+
+  /** Resizes the terminal after all that it was given so far; of several sizes that wait, the last one counts. */
+  resize(cols, rows) {
+    const terminal = this.#terminal;
+    const isWaiting = this.#wantedSize !== undefined;
+    this.#wantedSize = { cols, rows };
+    if (isWaiting) return;
+    const resize = () => {
+      const { cols, rows } = this.#wantedSize;
+      this.#wantedSize = undefined;
+      if (cols !== terminal.cols || rows !== terminal.rows) terminal.resize(cols, rows);
+    };
+    if (terminal._core._writeBuffer._writeBuffer.length === 0) resize();
+    else terminal.write("", resize);
+  }
+}
+
+/** Counts that xterm.js loops over, one by one. The handlers that are asked first change the parameters in place. */
+function limitCounts(core) {
+  const input = internal(core, "_inputHandler");
+  const parser = internal(input, "_parser");
+  const service = internal(core, "_bufferService");
+  const limit = (final, most) =>
+    parser.registerCsiHandler({ final }, ({ params }) => {
+      if (params[0] > 1) params[0] = Math.min(params[0], most());
+      return false;
+    });
+  for (const final of "LMST^") limit(final, () => service.rows);
+  for (const final of "IZ") limit(final, () => service.cols);
+  limit("b", () => {
+    const { buffer, cols, rows } = service;
+    const width = (parser.precedingJoinState >> 1) & 3;
+    const glyph = buffer.lines.get(buffer.ybase + buffer.y)?.getString(buffer.x - width) ?? "";
+    const cells = core.coreService.modes.insertMode ? cols : cols * rows;
+    return Math.max(1, Math.floor(cells / Math.max(1, charCount(glyph))));
+  });
+}
+
+/** LNM, which is an option of xterm.js: a change of one makes the page look at everything anew, unless it is done already. */
+function limitNewlineMode(core) {
+  const { rawOptions } = internal(core, "optionsService");
+  const set = (final, convertEol) =>
+    core._inputHandler._parser.registerCsiHandler({ final }, ({ params, length }) => {
+      if (params.subarray(0, length).includes(20)) rawOptions.convertEol = convertEol;
+      return false;
+    });
+  set("h", true);
+  set("l", false);
+}
+
+const limitedRows = new WeakSet();
+
+/** Code points beyond the limit have no effect: neither on their cell, nor on what may join it. */
+function limitClusters(core, clusterChars) {
+  const provider = internal(internal(core, "unicodeService"), "_activeProvider");
+  const measure = internal(provider, "charProperties").bind(provider);
+  const own = (1 << CLUSTER_SHIFT) - 1;
+  provider.charProperties = (char, preceding) => {
+    const joined = preceding & JOINED;
+    const properties = measure(char, joined ? preceding & own : preceding);
+    if (!(properties & JOINED)) return properties;
+    const chars = joined ? preceding >> CLUSTER_SHIFT : 1;
+    return chars < clusterChars ? properties | ((chars + 1) << CLUSTER_SHIFT) : preceding;
+  };
+
+  // All terminals share it.
+  const { lines } = internal(internal(core, "_bufferService"), "buffer");
+  const Row = Object.getPrototypeOf(lines.get(0));
+  if (limitedRows.has(Row)) return;
+  limitedRows.add(Row);
+  const add = internal(Row, "addCodepointToCell");
+  internal(Row, "getString");
+  Row.addCodepointToCell = function (column, char, width) {
+    const text = this.isCombined(column) ? this.getString(column) : "";
+    if (text.length < clusterChars || charCount(text) < clusterChars) add.call(this, column, char, width);
+  };
+}
+
+function limitStrings(terminal, input, { linkUriBytes, linkIdBytes }) {
+  const setHyperlink = internal(input, "setHyperlink").bind(input);
+  for (const number of STATEFUL_OSCS) {
+    terminal.parser.registerOscHandler(number, (data) => {
+      if (isLonger(`${number};${data}`, MAX_STRING_BYTES)) return true;
+      if (number !== 8 || !isLongLink(data)) return false;
+      // As if there were no link.
+      setHyperlink(";");
+      return true;
+    });
+  }
+
+  function isLongLink(data) {
+    const end = data.indexOf(";");
+    const id = data.slice(0, end).trim().split(":").find((param) => param.startsWith("id=")) ?? "id=";
+    return isLonger(data.slice(end + 1), linkUriBytes) || isLonger(id.slice(3), linkIdBytes);
+  }
+}
+
+/**
+ * Hyperlinks, each of which is kept once for as long as cells name it. xterm.js has markers follow the rows of each one,
+ * and looks through them with each character.
+ */
+function limitLinks(service, buffers) {
+  const links = internal(service, "_dataByLinkId");
+  const ids = new Map();
+  let bytes = 0;
+  let bytesAfterSweep = 0;
+  let bytesSinceSweep = 0;
+
+  internal(service, "addLineToLink");
+  service.addLineToLink = () => {};
+  internal(service, "registerLink");
+  service.registerLink = (data) => {
+    const key = `${data.id ?? ""};${data.uri}`;
+    if (ids.has(key)) return ids.get(key);
+    const added = 2 * key.length + LINK_BYTES;
+    bytesSinceSweep += added;
+    if (bytesSinceSweep > Math.max(MIN_SWEEP_BYTES, bytesAfterSweep)) sweep();
+    if (bytes + added > MAX_LINKS_BYTES) return 0;
+    bytes += added;
+    const id = service._nextId++;
+    links.set(id, { data, key, bytes: added });
+    ids.set(key, id);
+    return id;
+  };
+
+  function sweep() {
+    const shown = new Set();
+    for (const { lines } of [buffers.normal, buffers.alt]) {
+      for (let y = 0; y < lines.length; y++) addShownLinks(lines.get(y), shown);
+    }
+    for (const [id, link] of links) {
+      if (shown.has(id)) continue;
+      links.delete(id);
+      ids.delete(link.key);
+      bytes -= link.bytes;
+    }
+    bytesAfterSweep = bytes;
+    bytesSinceSweep = 0;
+  }
+}
+
+function addShownLinks(row, shown) {
+  // What is not marked as extended has been overwritten.
+  for (const column in row._extendedAttrs) {
+    if (row.getBg(column) & HAS_EXTENDED) shown.add(row._extendedAttrs[column].urlId);
+  }
+}
+
+/** Of several events in a task, the listeners are told the last one, before anything is drawn. */
+function mergeEvents(emitter) {
+  const fire = internal(emitter, "fire").bind(emitter);
+  let last;
+  emitter.fire = (event) => {
+    if (last === undefined) {
+      queueMicrotask(() => {
+        const merged = last;
+        last = undefined;
+        fire(merged);
+      });
+    }
+    last = event;
+  };
+}
+
+function isLonger(text, bytes) {
+  return text.length * 3 > bytes && new TextEncoder().encode(text).length > bytes;
+}
+
+function charCount(text) {
+  let count = 0;
+  for (const _ of text) count++;
+  return count;
+}
+
+function internal(object, name) {
+  const value = object?.[name];
+  if (value === undefined) throw new Error(`xterm.js has no ${name} any more: see docs/xterm.md`);
+  return value;
+}

@@ -1,0 +1,206 @@
+//! Eight guests who do their worst at a session of their own, in a process that gives way to whoever is measured: guests are elsewhere.
+
+use std::{process::Stdio, time::Duration};
+
+use anyhow::{Context, anyhow};
+use limpet_shared::{
+    ClientMessage, Follow, Header, Hello, Kind, OutputOffset, SUBPROTOCOL, ServerMessage, ViewerId, Winsize,
+    limits::INPUT_IN_FLIGHT,
+};
+use tokio::{
+    process::{Child, Command},
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+
+use crate::wire::{Opcode, Socket};
+
+/// Whom the guests are let in by, and to what.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Invitation {
+    address: String,
+    session: String,
+    reader: String,
+    writer: String,
+}
+
+/// What a guest does.
+#[derive(Clone, Copy, Debug)]
+enum Worst {
+    /// Asks for all of the scrollback without pause.
+    History,
+    /// Attaches again and again.
+    Attach,
+    /// Acknowledges a byte now and then, and wants all of the output.
+    Trickle,
+    /// Takes nothing.
+    Unread,
+    /// Has another size each time.
+    Resize,
+    /// Takes the pen without pause.
+    Pen,
+    /// Types byte by byte, for a program that does not read.
+    Bytes,
+    /// Says what means little or nothing.
+    Noise,
+}
+
+impl Worst {
+    const ALL: [Self; 8] = [
+        Self::History,
+        Self::Attach,
+        Self::Trickle,
+        Self::Unread,
+        Self::Resize,
+        Self::Pen,
+        Self::Bytes,
+        Self::Noise,
+    ];
+
+    const fn may_write(self) -> bool {
+        matches!(self, Self::Resize | Self::Pen | Self::Bytes | Self::Noise)
+    }
+}
+
+/// After how many messages a guest looks at what has come.
+const MESSAGES: usize = 32;
+
+/// How long it looks.
+const LOOK: Duration = Duration::from_millis(1);
+
+/// What a guest waits that has been thrown out.
+const AGAIN: Duration = Duration::from_millis(20);
+
+impl Invitation {
+    pub(crate) fn new(address: &str, session: &str, (reader, writer): (String, String)) -> Self {
+        Self { address: address.to_owned(), session: session.to_owned(), reader, writer }
+    }
+
+    /// Starts the guests. They go when the child is dropped.
+    pub(crate) fn spawn(&self) -> anyhow::Result<Child> {
+        let this = std::env::current_exe().context("this program is nowhere")?;
+        let Self { address, session, reader, writer } = self;
+        let mut command = Command::new("nice");
+        command.args(["-n", "19"]).arg(this).args(["guests", address, session, reader, writer]);
+        command.stdin(Stdio::null()).kill_on_drop(true);
+        command.spawn().context("could not start the guests")
+    }
+
+    /// Is all of them, for ever.
+    pub(crate) async fn run(self) {
+        let mut guests = JoinSet::new();
+        for worst in Worst::ALL {
+            let invitation = self.clone();
+            guests.spawn(async move {
+                loop {
+                    // Whatever ends one attachment, another one follows.
+                    if let Ok(guest) = Guest::attach(&invitation, worst).await {
+                        let _ = guest.act(worst).await;
+                    }
+                    if !matches!(worst, Worst::Attach) {
+                        sleep(AGAIN).await;
+                    }
+                }
+            });
+        }
+        while guests.join_next().await.is_some() {}
+    }
+}
+
+struct Guest {
+    socket: Socket,
+    received: u64,
+    typed: u64,
+    acknowledged: u64,
+}
+
+impl Guest {
+    async fn attach(invitation: &Invitation, worst: Worst) -> anyhow::Result<Self> {
+        let Invitation { address, session, reader, writer } = invitation;
+        let pass = if worst.may_write() { writer } else { reader };
+        let lines = [format!("Authorization: Bearer {pass}")];
+        let path = format!("/api/sessions/{session}/attach");
+        let mut socket = Socket::open(address, &path, SUBPROTOCOL, &lines).await?;
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).map_err(|error| anyhow!("no random bytes: {error}"))?;
+        let (follow, window) = match worst {
+            Worst::Trickle => (Follow::All, Some(1)),
+            Worst::Unread => (Follow::All, None),
+            _ => (Follow::Now, None),
+        };
+        let (viewer, size) = (ViewerId::from_random(bytes), Winsize::cells(80, 24));
+        let hello = ClientMessage::Hello(Hello { viewer, size, window, resume: None, follow, key: None });
+        socket.send(Opcode::Text, hello.to_json().as_bytes()).await?;
+        Ok(Self { socket, received: 0, typed: 0, acknowledged: 0 })
+    }
+
+    async fn act(mut self, worst: Worst) -> anyhow::Result<()> {
+        for round in 0.. {
+            match worst {
+                Worst::Attach => return self.take_one().await,
+                Worst::Unread => sleep(Duration::from_secs(1)).await,
+                Worst::Trickle => {
+                    self.take_one().await?;
+                    sleep(Duration::from_secs(1)).await;
+                    self.acknowledge().await?;
+                }
+                _ => {
+                    self.send(worst, round).await?;
+                    if round % MESSAGES == 0 {
+                        while let Ok(taken) = timeout(LOOK, self.take_one()).await {
+                            taken?;
+                        }
+                        self.acknowledge().await?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn send(&mut self, worst: Worst, round: usize) -> anyhow::Result<()> {
+        let message = match worst {
+            Worst::History => ClientMessage::History,
+            Worst::Resize => {
+                let cols = u16::try_from(round % 80)?;
+                ClientMessage::Resize(Winsize::cells(60 + cols, 24))
+            }
+            Worst::Pen => ClientMessage::Pen { to: None },
+            Worst::Bytes if self.typed - self.acknowledged < INPUT_IN_FLIGHT as u64 => {
+                let frame = [&Header::data(self.typed).encode()[..], b"x"].concat();
+                self.typed += 1;
+                return self.socket.send(Opcode::Binary, &frame).await;
+            }
+            // The next attachment is somebody else, who types as much again.
+            Worst::Bytes => anyhow::bail!("no more may be under way"),
+            _ => {
+                let text =
+                    ["{\"type\":\"nonsense\"}", "{\"type\":\"ping\",\"t\":1}", "{\"type\":\"history\"}"]
+                        [round % 3];
+                return self.socket.send(Opcode::Text, text.as_bytes()).await;
+            }
+        };
+        self.socket.send(Opcode::Text, message.to_json().as_bytes()).await
+    }
+
+    async fn take_one(&mut self) -> anyhow::Result<()> {
+        let (opcode, place) = self.socket.next().await?.context("the connection ended")?;
+        let payload = self.socket.payload(&place);
+        if opcode == Opcode::Text {
+            match std::str::from_utf8(payload).ok().and_then(|text| ServerMessage::parse(text).ok()) {
+                Some(ServerMessage::Reset { output, .. }) => self.received = output.get(),
+                Some(ServerMessage::Welcome(welcome)) => self.received = welcome.output.get(),
+                Some(ServerMessage::Ack { input }) => self.acknowledged = input.get(),
+                _ => {}
+            }
+        } else if let Ok((Header { kind: Kind::Data, offset }, output)) = Header::split(payload) {
+            self.received = offset + output.len() as u64;
+        }
+        Ok(())
+    }
+
+    async fn acknowledge(&mut self) -> anyhow::Result<()> {
+        let output = OutputOffset::new(self.received);
+        self.socket.send(Opcode::Text, ClientMessage::Ack { output }.to_json().as_bytes()).await
+    }
+}

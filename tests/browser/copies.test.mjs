@@ -1,0 +1,139 @@
+// Programs that write to the clipboard (OSC 52): somebody is asked first, and nothing is lost.
+
+import { assert, pageTest, until } from "./harness.mjs";
+import { another } from "./harness/people.mjs";
+
+const request = (page) => page.locator(".panel.shown .copy-request");
+const answer = (page, name) => request(page).getByRole("button", { name, exact: true }).click();
+const notice = (page, text) => page.locator(".notices", { hasText: text }).waitFor();
+
+/** Has the shell write a text to the clipboard, as programs do. */
+async function copy(terminal, text) {
+  await terminal.run(`printf '\\e]52;c;%s\\a' $(printf '${text}' | base64 -w0)`);
+}
+
+/** Puts something into the clipboard that must not be lost, and gives how to see that it was not. */
+async function guard(terminal) {
+  await terminal.page.evaluate(() => navigator.clipboard.writeText("mine"));
+  return async () => assert.equal(await terminal.clipboard(), "mine");
+}
+
+pageTest("a program copies only once it is allowed", {}, async ({ terminal, page }) => {
+  const unharmed = await guard(terminal);
+  await copy(terminal, "theirs \\033[31m\\nsecond");
+  await request(page).waitFor();
+  assert.match(await request(page).textContent(), /bash wants to copy 19 characters/);
+  assert.match(await request(page).textContent(), /theirs {2}\[31m⏎second/);
+  assert.equal(await page.locator("[role=status][aria-label=Clipboard]").count(), 1);
+  await unharmed();
+  // The keyboard is still the terminal's.
+  assert.equal(await terminal.run("echo typed"), "typed");
+
+  await copy(terminal, "later");
+  await answer(page, "Copy once");
+  await until("the copy", () => terminal.clipboard(), (text) => text === "theirs \u001b[31m\nsecond");
+  await notice(page, "Copied ");
+  await until("the next request", () => request(page).textContent(), (text) => text.includes("later"));
+  await answer(page, "Not now");
+  await request(page).waitFor({ state: "detached" });
+
+  await copy(terminal, "third");
+  await answer(page, "Allow for this terminal");
+  await until("the third", () => terminal.clipboard(), (text) => text === "third");
+  await copy(terminal, "fourth");
+  await until("the fourth, without a question", () => terminal.clipboard(), (text) => text === "fourth");
+  assert.equal(await request(page).count(), 0);
+
+  // Another terminal has to ask for itself.
+  await page.keyboard.press("Control+Shift+Enter");
+  await terminal.prompt();
+  await copy(terminal, "other");
+  await answer(page, "Never");
+  await copy(terminal, "again");
+  assert.equal(await terminal.run("echo over"), "over");
+  assert.equal(await request(page).count(), 0);
+  assert.equal(await terminal.clipboard(), "fourth");
+});
+
+pageTest("by keyboard alone", {}, async ({ terminal, page }) => {
+  await copy(terminal, "keys");
+  await request(page).waitFor();
+  await terminal.press("Control+Shift+F6");
+  await page.keyboard.press("Escape");
+  assert.equal(await terminal.run("echo typed"), "typed");
+  await terminal.press("Control+Shift+F6");
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Enter");
+  await until("the copy", () => terminal.clipboard(), (text) => text === "keys");
+  assert.equal(await terminal.run("echo typed"), "typed");
+});
+
+pageTest("nothing is copied while nobody looks, and it is offered then", {}, async ({ terminal, page }) => {
+  await copy(terminal, "first");
+  await answer(page, "Allow for this terminal");
+  await until("the copy", () => terminal.clipboard(), (text) => text === "first");
+  await terminal.type(`until [ -e go ]; do sleep 0.05; done; printf '\\e]52;c;%s\\a' $(printf hidden | base64); touch gone\n`);
+  await page.keyboard.press("Control+Shift+Enter");
+  await terminal.prompt();
+  const unharmed = await guard(terminal);
+  await terminal.run("touch go; until [ -e gone ]; do sleep 0.05; done");
+  await page.keyboard.press("Control+Shift+ArrowLeft");
+  await request(page).waitFor();
+  await unharmed();
+  await answer(page, "Copy");
+  await until("the copy", () => terminal.clipboard(), (text) => text === "hidden");
+});
+
+pageTest(
+  "what the browser does not let the page copy is kept",
+  { window: { permissions: [] }, open: false },
+  async ({ terminal, page, link }) => {
+    await page.addInitScript(() => {
+      // As on a page that came over plain HTTP from another host.
+      Object.defineProperty(Navigator.prototype, "clipboard", { get: () => undefined });
+      document.addEventListener("copy", (event) => (globalThis.copied = event.target.value), true);
+      localStorage["limpet.settings"] = JSON.stringify({ "program-copies": "always" });
+    });
+    await terminal.open(link);
+    await copy(terminal, "kept");
+    await answer(page, "Copy");
+    await until("the copy", () => page.evaluate(() => globalThis.copied), (text) => text === "kept");
+    await notice(page, "Copied 4 characters");
+  },
+);
+
+pageTest("only whose terminal answers the program is asked", {}, async (world) => {
+  const { terminal, page } = world;
+  const other = await another(world, {});
+  // Who typed last has the pen.
+  await copy(terminal, "one");
+  await request(page).waitFor();
+  await other.terminal.shows(/base64/);
+  assert.equal(await request(other.page).count(), 0);
+});
+
+pageTest("both questions have their pictures", { open: false }, async (world) => {
+  for (const [name, options] of Object.entries({
+    "dark": { colorScheme: "dark" },
+    "light": { colorScheme: "light" },
+    "forced": { forcedColors: "active" },
+    "phone": { colorScheme: "dark", viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true },
+  })) {
+    // Alone, so that it is this window which is asked.
+    const { terminal, page, context } = await another(world, options);
+    await copy(terminal, "https://example.org/a/long/address/that/goes/on");
+    await request(page).waitFor();
+    await page.evaluate(() => Promise.all(document.getAnimations().map((animation) => animation.finished)));
+    await world.picture(page, `copy-request-${name}`);
+    await answer(page, "Not now");
+    await terminal.run("printf '\\e]8;;https://evil.example/login?next=/account\\e\\\\https://bank.ex''ample\\e]8;;\\e\\\\\\n'");
+    const { x, y } = await terminal.place("https://bank.example");
+    await page.mouse.move(x, y);
+    await until("a link", () => page.locator(".panel.shown [title]").count());
+    await page.mouse.click(x, y);
+    await page.getByRole("dialog").waitFor();
+    await page.evaluate(() => Promise.all(document.getAnimations().map((animation) => animation.finished)));
+    await world.picture(page, `open-link-${name}`);
+    await context.close();
+  }
+});

@@ -1,0 +1,163 @@
+//! Output that crashes or hangs the server while it is parsed. Debug builds do so when they are told to, by what a program prints.
+
+use std::time::Duration;
+
+use limpet_shared::{SessionId, api::SessionInfo};
+use nix::sys::signal::Signal;
+use reqwest::Method;
+use serde_json::json;
+use tokio::time::sleep;
+
+use crate::{
+    harness::{Client, Hello, Options, Server, census::runs, within},
+    survival::screen,
+};
+
+/// Echoes lines.
+const ECHO: &str = "echo ready; while read line; do echo got $line; done";
+
+/// What stands on a screen that is no longer drawn, and on all of them if none is.
+const GIVEN_UP: &str = "limpet no longer draws this terminal";
+const SERVER_WIDE: &str = "limpet draws no terminal at the moment";
+
+/// How often a screen is looked at.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Who does not answer for so long hangs.
+const HANGS: Duration = Duration::from_secs(3);
+
+fn start() -> Server {
+    Server::start(Options::default().env("LIMPET_TEST_CRASH", "1"))
+}
+
+/// Prints words that no parser survives, once it has been told to, and then echoes lines.
+fn deadly(words: &str) -> String {
+    format!("stty -echo; echo ready; read go; echo {words}; {ECHO}")
+}
+
+async fn text(server: &Server, id: &SessionId) -> String {
+    screen(server, id).await.lines.concat()
+}
+
+/// Waits until a screen shows this.
+async fn shows(server: &Server, id: &SessionId, words: &str) {
+    let shown = async {
+        while !try_text(server, id).await.contains(words) {
+            sleep(LOOK).await;
+        }
+    };
+    within(words, shown).await;
+}
+
+/// Nothing while the server is not there.
+async fn try_text(server: &Server, id: &SessionId) -> String {
+    let request = server.request(Method::GET, &format!("/api/sessions/{id}/screen"));
+    let Ok(response) = request.send().await else { return String::new() };
+    response.text().await.unwrap_or_default().replace('\n', "")
+}
+
+async fn go(server: &Server, id: &SessionId) {
+    let mut client = Client::attach(server, id, Hello::default()).await;
+    client.sees("ready").await;
+    client.type_in("\n").await;
+    client.hears_written(1).await;
+}
+
+fn deaths(server: &Server) -> usize {
+    server.log().matches("the server ended unasked").count()
+}
+
+#[tokio::test]
+async fn output_that_crashes_the_server_twice_is_not_parsed_again() {
+    let server = start();
+    let (other, id) = (server.bash(ECHO).await, server.bash(&deadly("abort the parser")).await);
+    shows(&server, &other, "ready").await;
+    go(&server, &id).await;
+    shows(&server, &id, GIVEN_UP).await;
+    assert_eq!(deaths(&server), 2);
+    // Others know nothing of it.
+    assert_eq!(text(&server, &other).await, "ready");
+    let mut client = Client::attach(&server, &other, Hello::default()).await;
+    client.type_in("on\n").await;
+    client.sees("got on").await;
+    // Whoever comes is told, and gets what is printed from then on.
+    for _ in 0..2 {
+        let mut client = Client::attach(&server, &id, Hello::default().follow_now()).await;
+        client.type_in("and this\n").await;
+        client.sees("got and this").await;
+        let drawn = String::from_utf8_lossy(&client.snapshot).into_owned();
+        assert!(drawn.contains(GIVEN_UP) && !drawn.contains("abort"), "{drawn}");
+        drop(client);
+        // It stays so with every other server.
+        server.kill().await;
+        assert!(text(&server, &id).await.contains(GIVEN_UP));
+        let (done, said) = server.upgrade();
+        assert!(done, "{said}");
+    }
+    assert!(text(&server, &id).await.contains(GIVEN_UP));
+    let again =
+        server.post("/api/sessions", json!({ "like": id })).await.json::<SessionInfo>().await.unwrap();
+    shows(&server, &again.id, "ready").await;
+    assert_eq!(deaths(&server), 4);
+}
+
+#[tokio::test]
+async fn a_panic_while_output_is_parsed_ends_nothing() {
+    let server = start();
+    let id = server.bash(&deadly("panic in the parser")).await;
+    go(&server, &id).await;
+    shows(&server, &id, GIVEN_UP).await;
+    let mut client = Client::attach(&server, &id, Hello::default()).await;
+    client.type_in("on\n").await;
+    client.sees("got on").await;
+    assert_eq!(deaths(&server), 0);
+}
+
+#[tokio::test]
+async fn a_server_that_keeps_crashing_is_followed_by_one_without_screens() {
+    let server = start();
+    let other = server.bash(ECHO).await;
+    shows(&server, &other, "ready").await;
+    // Each crashes two servers. They begin together, since none hears anything while there is no server.
+    let folder = tempfile::tempdir().unwrap();
+    let go = folder.path().join("go");
+    for _ in 0..3 {
+        let script =
+            format!("until [ -e {} ]; do sleep 0.01; done; echo abort the parser; {ECHO}", go.display());
+        server.bash(&script).await;
+    }
+    std::fs::write(&go, "").unwrap();
+    shows(&server, &other, SERVER_WIDE).await;
+    assert_eq!(deaths(&server), 5);
+    let mut client = Client::attach(&server, &other, Hello::default()).await;
+    client.type_in("on\n").await;
+    client.sees("got on").await;
+    // An upgrade has screens drawn again: all but what has been shown to be deadly.
+    within("a server that draws", async { while !server.upgrade().0 {} }).await;
+    shows(&server, &other, "got on").await;
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_is_killed_when_all_is_to_end() {
+    let mut server = start();
+    // Deaf, and a background job that nobody would hang up.
+    let script = format!(
+        "trap '' HUP TERM; (trap '' HUP TERM; sleep 1000) & echo pid=$!; {}",
+        deadly("hang the parser")
+    );
+    let id = server.bash(&script).await;
+    let mut client = Client::attach(&server, &id, Hello::default()).await;
+    client.sees("ready").await;
+    client.type_in("\n").await;
+    client.sees("hang the parser").await;
+    let seen = client.text();
+    let job = seen.split_whitespace().find_map(|word| word.strip_prefix("pid=")).unwrap().to_owned();
+    assert!(runs(&job));
+    // It hangs as soon as it parses that, which it does at the latest when it is asked for the screen.
+    let request = server.request(Method::GET, &format!("/api/sessions/{id}/screen"));
+    assert!(request.timeout(HANGS).send().await.is_err(), "it does not hang");
+    server.signal(Signal::SIGTERM);
+    assert_eq!(server.ended().await.code(), Some(1), "sessions did not end in good order");
+    assert!(server.log().contains("the server does not react"), "{}", server.log());
+    assert!(!runs(&job), "nothing is left behind all the same");
+}

@@ -1,0 +1,269 @@
+//! Open files, terminals, connections or a disk run out: one request is refused, and all else lives on.
+
+use std::time::Duration;
+
+use limpet_shared::{
+    ErrorCode, Role, SessionId,
+    api::{ApiError, Pass, SessionInfo},
+};
+use nix::{
+    sys::resource::{Resource, getrlimit, setrlimit},
+    unistd::Pid,
+};
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::{Instant, timeout},
+};
+
+use crate::harness::{Client, Hello, Options, Server, TOKEN, client::connect_with, until, within};
+
+const ECHO: &str = "while read line; do echo got $line; done";
+
+/// How often the owner comes, and what all of that may take longer beside thousands of strangers on a busy machine.
+const VISITS: u32 = 50;
+const PROMPT: Duration = Duration::from_secs(5);
+
+/// A server that may open so many files. The test itself may open as many as it needs.
+fn with_open_files(count: u32) -> Server {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
+    let limit = format!("ulimit -Sn {count}; ulimit -Hn {count}; exec \"$0\" \"$@\"");
+    Server::start(Options::default().wrapped(["bash", "-c", &limit]))
+}
+
+/// In a mount namespace of its own.
+fn with_mount(mount: &str, args: [&str; 2]) -> Server {
+    let mounted = format!("{mount} && exec \"$0\" \"$@\"");
+    Server::start(Options::args(args).wrapped(["unshare", "-rm", "bash", "-c", &mounted]))
+}
+
+/// The processes that must stay the same ones.
+fn processes(server: &Server) -> (Pid, Pid) {
+    (server.keeper(), server.pid())
+}
+
+async fn works_at(server: &Server, id: &SessionId) {
+    let mut client = Client::attach(server, id, Hello::default()).await;
+    client.type_in("owner\n").await;
+    client.sees("got owner\r\n").await;
+}
+
+/// Opens a session, or gives why not.
+async fn open(server: &Server) -> Result<SessionId, (StatusCode, ApiError)> {
+    let response = server.post("/api/sessions", json!({ "command": ["bash", "-c", ECHO] })).await;
+    match response.status() {
+        StatusCode::CREATED => Ok(response.json::<SessionInfo>().await.unwrap().id),
+        status => Err((status, response.json().await.unwrap())),
+    }
+}
+
+/// An owner whose page is open: a connection that was there before all others, and is kept open.
+struct Page(reqwest::Client);
+
+impl Page {
+    async fn open(server: &Server) -> Self {
+        let page = Self(reqwest::Client::builder().pool_max_idle_per_host(1).build().unwrap());
+        page.lists_sessions(server).await;
+        page
+    }
+
+    async fn lists_sessions(&self, server: &Server) {
+        let list = self.0.get(format!("http://{}/api/sessions", server.address()));
+        let response = list.bearer_auth(TOKEN).send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        // Only then is the connection used again.
+        response.bytes().await.unwrap();
+    }
+
+    async fn opens_a_session(&self, server: &Server) -> SessionId {
+        let request = self.0.post(format!("http://{}/api/sessions", server.address())).bearer_auth(TOKEN);
+        let response = request.json(&json!({ "command": ["bash", "-c", ECHO] })).send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::CREATED);
+        response.json::<SessionInfo>().await.unwrap().id
+    }
+}
+
+#[tokio::test]
+async fn the_session_that_does_not_fit_is_refused_and_the_others_live_on() {
+    let server = with_open_files(256);
+    let before = processes(&server);
+    let mut sessions = Vec::new();
+    let (status, refusal) = loop {
+        match open(&server).await {
+            Ok(id) => sessions.push(id),
+            Err(refused) => break refused,
+        }
+        assert!(sessions.len() < 256, "there is a limit");
+    };
+    assert_eq!((status, refusal.code), (StatusCode::TOO_MANY_REQUESTS, ErrorCode::TooManySessions));
+    assert!(refusal.message.contains("open files, 256"), "{}", refusal.message);
+    assert!(sessions.len() > 20, "{}", sessions.len());
+    for _ in 0..30 {
+        assert!(open(&server).await.is_err());
+    }
+    let mut clients = Vec::new();
+    for id in sessions.iter().take(20) {
+        clients.push(Client::attach(&server, id, Hello::default()).await);
+    }
+    for client in &mut clients {
+        client.type_in("x\n").await;
+        client.sees("got x\r\n").await;
+    }
+    assert_eq!(processes(&server), before);
+    server.kill().await;
+    for id in &sessions {
+        works_at(&server, id).await;
+    }
+    server.close(&sessions.pop().unwrap()).await;
+    open(&server).await.unwrap();
+}
+
+#[tokio::test]
+async fn strangers_who_say_nothing_take_no_room_from_the_owner() {
+    let server = with_open_files(1024);
+    let (first, before) = (open(&server).await.unwrap(), processes(&server));
+    let page = Page::open(&server).await;
+    let mut strangers = Vec::new();
+    // More than there are descriptors, and few enough for a server that accepts no more to let them all wait.
+    for number in 0..1060 {
+        strangers.push(TcpStream::connect(server.address()).await.unwrap());
+        if number % 50 == 0 {
+            page.lists_sessions(&server).await;
+        }
+    }
+    for _ in 0..20 {
+        let id = page.opens_a_session(&server).await;
+        works_at(&server, &id).await;
+    }
+    works_at(&server, &first).await;
+    assert_eq!(processes(&server), before);
+    // The oldest ones have been closed, and the youngest have not.
+    let mut byte = [0];
+    let oldest = within("the oldest to be closed", strangers[0].read(&mut byte)).await;
+    assert!(oldest.is_err() || oldest.unwrap() == 0);
+    let youngest = strangers.last_mut().unwrap();
+    youngest.write_all(b"GET /api/health HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+    within("the youngest to be answered", youngest.read_exact(&mut byte)).await.unwrap();
+}
+
+#[tokio::test]
+async fn sockets_of_a_pass_that_say_nothing_take_no_room_from_the_owner() {
+    let server = with_open_files(4096);
+    let (first, before) = (open(&server).await.unwrap(), processes(&server));
+    let passes: Vec<Pass> = server.get(&format!("/api/sessions/{first}/passes")).await.json().await.unwrap();
+    let reader = passes.into_iter().find(|pass| pass.role == Role::Reader).unwrap().token;
+    // One that has said hello keeps its place.
+    let mut guest = Client::attach(&server, &first, Hello::default().with(&reader)).await;
+    let page = Page::open(&server).await;
+    let descriptors = server.census().descriptors;
+    let (mut silent, mut last) = (Vec::new(), 0);
+    for number in 0..600 {
+        if number % 50 == 0 {
+            page.lists_sessions(&server).await;
+        }
+        // Some are refused, since they come too often.
+        if let Ok((socket, _)) = connect_with(server.address(), &first, &reader).await {
+            silent.push(socket);
+            last = number;
+        }
+    }
+    let id = page.opens_a_session(&server).await;
+    works_at(&server, &id).await;
+    let mut owner = Client::attach(&server, &first, Hello::default()).await;
+    owner.type_in("to all\n").await;
+    owner.sees("got to all\r\n").await;
+    guest.sees("got to all\r\n").await;
+    assert_eq!(processes(&server), before);
+    until("all but a few to be closed", || server.census().descriptors < descriptors + 100).await;
+    assert!(last >= 500, "those who come later are served, but none after {last}");
+}
+
+#[tokio::test]
+async fn whoever_has_credentials_is_served_beside_silent_slow_and_idle_strangers() {
+    let server = with_open_files(8192);
+    let (first, before) = (open(&server).await.unwrap(), processes(&server));
+    let (page, idle) = (Page::open(&server).await, Instant::now());
+    for _ in 0..VISITS {
+        works_at(&server, &first).await;
+    }
+    let idle = idle.elapsed();
+    let mut strangers = Vec::new();
+    for number in 0..3600 {
+        let mut stranger = TcpStream::connect(server.address()).await.unwrap();
+        let said: &[u8] = match number % 12 {
+            0 => b"POST /api/login HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{",
+            1 => b"GET /api/health HTTP/1.1\r\nhost: localhost\r\n\r\n",
+            2 => b"GET /api/health HTTP/1.1\r\nhost: lo",
+            _ => b"",
+        };
+        stranger.write_all(said).await.unwrap();
+        strangers.push(stranger);
+        if number % 100 == 0 {
+            assert_eq!(server.get("/api/sessions").await.status(), StatusCode::OK);
+        }
+    }
+    // They come again as soon as they are closed.
+    let address = server.address().to_owned();
+    let attack = tokio::spawn(async move {
+        loop {
+            let mut byte = [0];
+            for stranger in &mut strangers {
+                if let Ok(Ok(0) | Err(_)) = timeout(Duration::ZERO, stranger.read(&mut byte)).await {
+                    *stranger = TcpStream::connect(&address).await.unwrap();
+                }
+            }
+            tokio::task::yield_now().await;
+        }
+    });
+    let attacked = Instant::now();
+    for _ in 0..VISITS {
+        works_at(&server, &first).await;
+        page.lists_sessions(&server).await;
+    }
+    let attacked = attacked.elapsed();
+    eprintln!("{VISITS} visits: {idle:?} while idle, {attacked:?} beside strangers");
+    // Whoever waits for strangers to be given up waits for seconds, again and again.
+    assert!(attacked < 10 * idle + PROMPT, "{attacked:?} instead of {idle:?}");
+    attack.abort();
+    assert_eq!(processes(&server), before);
+}
+
+#[tokio::test]
+async fn the_terminal_that_there_is_not_is_refused_in_plain_words() {
+    let mount = "mount -t devpts -o newinstance,max=4,ptmxmode=666 devpts /dev/pts";
+    let server = with_mount(mount, ["--worker-threads", "2"]);
+    let before = processes(&server);
+    let mut sessions = Vec::new();
+    for _ in 0..4 {
+        sessions.push(open(&server).await.unwrap());
+    }
+    let (status, refusal) = open(&server).await.unwrap_err();
+    assert_eq!((status, refusal.code), (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::OutOfResources));
+    assert!(
+        refusal.message.starts_with("no more pseudo-terminals: the system allows 4 ("),
+        "{}",
+        refusal.message
+    );
+    for id in &sessions {
+        works_at(&server, id).await;
+    }
+    server.close(&sessions[0]).await;
+    open(&server).await.unwrap();
+    assert_eq!(processes(&server), before);
+}
+
+#[tokio::test]
+async fn a_full_disk_is_said_and_nothing_else_comes_of_it() {
+    let mount = "mount -t tmpfs -o size=8k,mode=700 none /mnt && head -c 8192 /dev/zero > /mnt/full || true";
+    let server = with_mount(mount, ["--state-dir", "/mnt"]);
+    let id = open(&server).await.unwrap();
+    until("word of it", || server.log().contains("the disk is full")).await;
+    works_at(&server, &id).await;
+    let renamed =
+        server.request(Method::PATCH, &format!("/api/sessions/{id}")).json(&json!({ "title": "x" }));
+    assert_eq!(renamed.send().await.unwrap().status(), StatusCode::OK);
+    works_at(&server, &id).await;
+}

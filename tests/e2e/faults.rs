@@ -1,0 +1,332 @@
+//! Every call that acquires something fails once: a descriptor, memory, a thread, a process, a terminal, space on a disk. Whatever
+//! needed it fails with clear words or comes about all the same, and nobody else notices.
+//!
+//! `LIMPET_FAULT_STRIDE=1` has every call of an upgrade and of a start after a kill fail, which takes minutes; else some do.
+
+use std::{env, ops::AsyncFn, time::Duration};
+
+use limpet_shared::{
+    ClientMessage, SessionId,
+    api::{ApiError, SessionInfo},
+};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use reqwest::{Method, Response};
+use serde_json::json;
+use tokio::time::timeout;
+
+use crate::harness::{
+    Census, Client, DEADLINE, Faults, Hello, Options, Server, census::server_of, until, within,
+};
+
+/// What a session runs that is watched.
+const ECHO: &str = "while read line; do echo got $line; done";
+
+/// A server whose calls can fail, and somebody who works there meanwhile.
+struct Scene {
+    faults: Faults,
+    server: Server,
+    bystander: Client,
+    session: SessionId,
+    keeper: Pid,
+    serving: Pid,
+    typed: usize,
+    before: Census,
+}
+
+impl Scene {
+    async fn new(options: Options) -> Self {
+        let faults = Faults::new();
+        let server = Server::start(faults.options(options));
+        let session = server.bash(ECHO).await;
+        let bystander = Client::attach(&server, &session, Hello::default()).await;
+        // What comes first makes things that stay.
+        let first = server.open(["cat"]).await;
+        server.details(&first).await;
+        server.close(&first).await;
+        let (keeper, serving) = (server.keeper(), server.pid());
+        let before = server.census();
+        let mut scene = Self { faults, server, bystander, session, keeper, serving, typed: 0, before };
+        scene.echoes().await;
+        scene.before = scene.settled().await;
+        scene
+    }
+
+    /// The census when nothing is under way any more: two in a row are the same.
+    async fn settled(&self) -> Census {
+        let mut last = self.server.census();
+        within("nothing to be under way", async {
+            loop {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                let now = self.server.census();
+                if now == last {
+                    break now;
+                }
+                last = now;
+            }
+        })
+        .await
+    }
+
+    async fn echoes(&mut self) {
+        self.typed += 1;
+        let line = format!("line {}", self.typed);
+        self.bystander.type_in(&format!("{line}\n")).await;
+        self.bystander.sees(&format!("got {line}\r\n")).await;
+    }
+
+    /// Has each call fail that `operation` leads to, until it comes about without that. It tells what it was refused with, if it was,
+    /// and leaves nothing of what it has done.
+    async fn every_fault(
+        &mut self,
+        what: &str,
+        operation: impl AsyncFn(&Server, &SessionId, &Faults) -> Option<String>,
+    ) {
+        for number in 1.. {
+            self.faults.arm(number);
+            let refusal = operation(&self.server, &self.session, &self.faults).await;
+            let call = self.faults.disarm();
+            let case = format!("{what}, call {number}, {call:?}: {refusal:?}");
+            eprintln!("{case}");
+            self.echoes().await;
+            assert_eq!((self.server.keeper(), self.server.pid()), (self.keeper, self.serving), "{case}");
+            let before = self.before;
+            until(&format!("{case}; what it took to be given back, {before:?}"), || {
+                let now = self.server.census();
+                now.descriptors <= before.descriptors && now.children <= before.children
+            })
+            .await;
+            if call.is_none() {
+                assert_eq!(refusal, None, "{what}, when nothing fails");
+                assert!(number > 1, "{what} acquires something");
+                return;
+            }
+        }
+    }
+}
+
+/// What a request was refused with, if it was. Clear words, or a connection that was closed before there could be any.
+async fn refusal(response: Result<Response, reqwest::Error>) -> Option<String> {
+    let response = match response {
+        Ok(response) if response.status().is_success() => return None,
+        Ok(response) => response,
+        Err(error) => return Some(format!("no answer: {error}")),
+    };
+    let status = response.status();
+    let error: ApiError = response.json().await.unwrap();
+    assert!(status.is_server_error() || status == 429, "{status}: {}", error.message);
+    assert!(
+        ["no more ", "out of memory", "the disk is full"].iter().any(|words| error.message.contains(words)),
+        "{}",
+        error.message
+    );
+    Some(error.message)
+}
+
+#[tokio::test]
+async fn opening_and_closing_a_session_may_fail_and_nothing_else_does() {
+    let mut scene = Scene::new(Options::default()).await;
+    scene
+        .every_fault("opening a session", async |server, _, faults| {
+            let response = server
+                .request(Method::POST, "/api/sessions")
+                .json(&json!({ "command": ["cat"] }))
+                .send()
+                .await;
+            faults.pause();
+            let (opened, refused) = match response {
+                Ok(response) if response.status().is_success() => {
+                    (Some(response.json::<SessionInfo>().await.unwrap().id), None)
+                }
+                other => (None, refusal(other).await),
+            };
+            let sessions: Vec<SessionInfo> = server.get("/api/sessions").await.json().await.unwrap();
+            assert_eq!(sessions.len(), 1 + usize::from(opened.is_some()));
+            if let Some(id) = opened {
+                server.close(&id).await;
+            }
+            refused
+        })
+        .await;
+    scene
+        .every_fault("closing a session", async |server, bystander, faults| {
+            faults.pause();
+            let id = server.bash("sleep 1000 & cat").await;
+            faults.resume();
+            let path = format!("/api/sessions/{id}");
+            let refused = refusal(server.request(Method::DELETE, &path).send().await).await;
+            faults.pause();
+            if refused.is_some() {
+                server.close(&id).await;
+            }
+            let left: Vec<SessionInfo> = server.get("/api/sessions").await.json().await.unwrap();
+            assert!(left.iter().map(|info| &info.id).eq([bystander]));
+            refused
+        })
+        .await;
+}
+
+/// Attaches, types, and leaves. Gives what was wrong.
+async fn visit(server: &Server, session: &SessionId, message: Option<ClientMessage>) -> Option<String> {
+    let attaching = Client::attach_at(server.address(), session, Hello::default());
+    let mut client = match timeout(DEADLINE, attaching).await.unwrap() {
+        Ok(client) => client,
+        Err(error) => return Some(error.to_string()),
+    };
+    if let Some(message) = message {
+        client.say(&message).await;
+    }
+    client.type_in("visitor\n").await;
+    loop {
+        if client.text().contains("got visitor\r\n") || client.drawn().contains("got visitor") {
+            return None;
+        }
+        if !timeout(DEADLINE, client.turn()).await.unwrap() {
+            return Some(format!("closed with {:?}", client.closed));
+        }
+    }
+}
+
+#[tokio::test]
+async fn looking_at_sessions_may_fail_and_nothing_else_does() {
+    let mut scene = Scene::new(Options::default()).await;
+    let id = scene.server.bash("while read line; do echo got $line; done").await;
+    scene.before = scene.settled().await;
+    let of = |path: &str| format!("/api/sessions/{id}{path}");
+    scene.every_fault("attaching", async |server, _, _| visit(server, &id, None).await).await;
+    scene
+        .every_fault("history", async |server, _, _| visit(server, &id, Some(ClientMessage::History)).await)
+        .await;
+    scene
+        .every_fault("details", async |server, _, _| {
+            refusal(server.request(Method::GET, &of("")).send().await).await
+        })
+        .await;
+    scene
+        .every_fault("a screen", async |server, _, _| {
+            refusal(server.request(Method::GET, &of("/screen")).send().await).await
+        })
+        .await;
+    let widths = std::sync::atomic::AtomicU16::new(80);
+    scene
+        .every_fault("a resize", async |server, _, _| {
+            let cols = widths.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let update = json!({ "title": format!("{cols}"), "cols": cols });
+            refusal(server.request(Method::PATCH, &of("")).json(&update).send().await).await
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_state_that_cannot_be_saved_is_saved_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("state");
+    let options = Options::args(["--state-dir", dir.to_str().unwrap(), "--state-output"]);
+    let mut scene = Scene::new(options).await;
+    let file = dir.join(format!("{}.session", scene.session));
+    for number in 1.. {
+        scene.faults.arm(number);
+        let title = format!("title {number}");
+        let path = format!("/api/sessions/{}", scene.session);
+        let changed =
+            scene.server.request(Method::PATCH, &path).json(&json!({ "title": title })).send().await;
+        if changed.is_err() {
+            // It was the connection that failed.
+            continue;
+        }
+        until("a title to be saved in the end", || {
+            std::fs::read_to_string(&file).is_ok_and(|saved| saved.contains(&title))
+        })
+        .await;
+        scene.echoes().await;
+        assert_eq!(scene.server.pid(), scene.serving);
+        let call = scene.faults.disarm();
+        eprintln!("saving, call {number}, {call:?}");
+        if call.is_none() {
+            break;
+        }
+    }
+    let parts = std::fs::read_dir(&dir).unwrap();
+    let names: Vec<String> = parts.map(|part| part.unwrap().file_name().into_string().unwrap()).collect();
+    assert_eq!(names.len(), 3, "the session's file, who is signed in, and the lock: {names:?}");
+}
+
+/// How many calls are passed over between two that fail.
+fn stride() -> usize {
+    env::var("LIMPET_FAULT_STRIDE").ok().and_then(|stride| stride.parse().ok()).unwrap_or(7)
+}
+
+/// Has some of the calls fail that another server leads to, and looks whether all sessions are there with what was on them.
+async fn another_server(what: &str, replace: impl AsyncFn(&Server, &Faults)) {
+    let scene = Scene::new(Options::default()).await;
+    let over = scene.server.bash("echo it was here; exit 3").await;
+    Client::attach(&scene.server, &over, Hello::default()).await.finishes().await;
+    let mut sessions = vec![scene.session.clone(), over];
+    for _ in 0..3 {
+        sessions.push(scene.server.bash(ECHO).await);
+    }
+    for number in (1..).step_by(stride()) {
+        scene.faults.arm(number);
+        replace(&scene.server, &scene.faults).await;
+        let call = scene.faults.disarm();
+        let case = format!("{what}, call {number}, {call:?}");
+        eprintln!("{case}");
+        within(&format!("{case}; all sessions"), async {
+            loop {
+                let there: Vec<SessionInfo> = scene.server.get("/api/sessions").await.json().await.unwrap();
+                let mut there: Vec<SessionId> = there.into_iter().map(|info| info.id).collect();
+                there.sort();
+                let mut all = sessions.clone();
+                all.sort();
+                if there == all {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        })
+        .await;
+        for session in &sessions {
+            let mut client = Client::attach(&scene.server, session, Hello::default()).await;
+            if session == &sessions[1] {
+                client.sees("it was here").await;
+            } else {
+                client.type_in(&format!("{number}\n")).await;
+                client.sees(&format!("got {number}\r\n")).await;
+                assert!(number == 1 || client.text().contains("got 1\r\n"), "{case}: {}", client.text());
+            }
+        }
+        assert_eq!(scene.server.keeper(), scene.keeper, "{case}");
+        if call.is_none() {
+            assert!(number > 1, "{what} acquires something");
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_upgrade_that_lacks_something_loses_nothing() {
+    another_server("an upgrade", async |server, _| {
+        let (is_done, said) = server.upgrade();
+        assert!(is_done || !said.is_empty());
+        until("a server", || server_of(server.keeper()).is_some()).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_start_after_a_kill_that_lacks_something_loses_nothing() {
+    another_server("a start after a kill", async |server, _| {
+        let killed = server.pid();
+        kill(killed, Signal::SIGKILL).unwrap();
+        until("another server", || server_of(server.keeper()).is_some_and(|server| server != killed)).await;
+        within("it to serve", async {
+            while server.anonymous(Method::GET, "/api/health").send().await.is_err() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        })
+        .await;
+    })
+    .await;
+}

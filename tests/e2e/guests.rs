@@ -1,0 +1,339 @@
+//! Guests who do their worst: they slow, stall and exhaust nobody but themselves.
+
+use std::{fs, path::Path, time::Duration};
+
+use limpet_shared::{
+    ClientMessage, ErrorCode, ServerMessage, SessionId, Winsize,
+    api::{Pass, SessionInfo},
+};
+use reqwest::StatusCode;
+use serde_json::json;
+use tokio::{task::JoinSet, time::sleep};
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+use crate::harness::{
+    Client, Hello, Options, Server,
+    census::own,
+    client::{data, viewer},
+    within,
+};
+
+/// The passes to a session: a reader's and a writer's.
+async fn passes(server: &Server, id: &SessionId) -> [String; 2] {
+    let passes: Vec<Pass> = server.get(&format!("/api/sessions/{id}/passes")).await.json().await.unwrap();
+    [passes[0].token.clone(), passes[1].token.clone()]
+}
+
+/// Counts the messages of control that pass.
+fn count(client: &Client, is_counted: impl Fn(&ServerMessage) -> bool) -> usize {
+    client.control.iter().filter(|message| is_counted(message)).count()
+}
+
+fn is_reset(message: &ServerMessage) -> bool {
+    matches!(message, ServerMessage::Reset { .. })
+}
+
+fn is_resize(message: &ServerMessage) -> bool {
+    matches!(message, ServerMessage::Resize { .. })
+}
+
+fn is_viewers(message: &ServerMessage) -> bool {
+    matches!(message, ServerMessage::Viewers { .. })
+}
+
+/// Takes in all that the server sends before it answers a ping.
+async fn catch_up(client: &mut Client, number: u64) {
+    client.say(&ClientMessage::Ping { t: number.into() }).await;
+    let pong = |message: &ServerMessage| match message {
+        ServerMessage::Pong { t } if t.as_u64() == Some(number) => Some(()),
+        _ => None,
+    };
+    client.hears("the pong", pong).await;
+}
+
+/// Waits for a file that the test makes, prints far more than is kept, and makes a file itself.
+fn flood_between(go: &Path, done: &Path) -> String {
+    let (go, done) = (go.display(), done.display());
+    format!("until [ -e {go} ]; do sleep 0.05; done; seq 300000; touch {done}; read line")
+}
+
+#[tokio::test]
+async fn a_reader_who_acknowledges_byte_by_byte_holds_no_program_back() {
+    for flow in ["auto", "hold"] {
+        let folder = tempfile::tempdir().unwrap();
+        let (go, done) = (folder.path().join("go"), folder.path().join("done"));
+        let server = Server::start(Options::args(["--tail", "512KiB"]));
+        let body = json!({ "command": ["bash", "-c", flood_between(&go, &done)], "flow": flow });
+        let id = server.post("/api/sessions", body).await.json::<SessionInfo>().await.unwrap().id;
+        let [reader, _] = passes(&server, &id).await;
+        let mut slow = Client::attach(&server, &id, Hello::default().with(&reader).window(1)).await.silent();
+        fs::write(&go, "").unwrap();
+        // One byte is sent, and the next one when that is acknowledged. A program that waits would need two million of them.
+        let mut bytes = 0;
+        while !done.exists() {
+            assert!(bytes < 40, "{flow}: the program stands still");
+            slow.turn().await;
+            if !slow.output.is_empty() {
+                bytes += slow.output.len();
+                slow.output.clear();
+                sleep(Duration::from_millis(250)).await;
+                slow.acknowledge().await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn history_is_drawn_once_until_it_is_acknowledged() {
+    let server = Server::start(Options::default());
+    let id = server.bash("seq 2000; read line").await;
+    let [reader, _] = passes(&server, &id).await;
+    let mut greedy = Client::attach(&server, &id, Hello::default().with(&reader)).await;
+    greedy.sees("2000\r\n").await;
+    let mut greedy = greedy.silent();
+    for round in 0..3 {
+        for _ in 0..100 {
+            greedy.say(&ClientMessage::History).await;
+        }
+        catch_up(&mut greedy, round).await;
+    }
+    greedy.until("a picture with everything", |client| count(client, is_reset) > 0).await;
+    catch_up(&mut greedy, 10).await;
+    assert_eq!(count(&greedy, is_reset), 1, "300 were asked for");
+    assert!(greedy.drawn().contains("2000"), "{}", greedy.drawn());
+    greedy.acknowledge().await;
+    greedy.until("the one that was asked for meanwhile", |client| count(client, is_reset) == 2).await;
+}
+
+/// A script that keeps its terminal open and says nothing.
+const QUIET: &str = "stty -echo; read line";
+
+#[tokio::test]
+async fn a_storm_of_sizes_changes_the_terminal_a_few_times_and_ends_with_the_last() {
+    let server = Server::start(Options::default());
+    let id = server.bash("seq 1000; stty -echo; read line").await;
+    let [_, writer] = passes(&server, &id).await;
+    let mut guest = Client::attach(&server, &id, Hello::default().with(&writer).size(100, 30)).await;
+    guest.sees("1000\r\n").await;
+    let mut owner = Client::attach(&server, &id, Hello::default().size(80, 24)).await;
+    let last = Winsize::cells(77, 33);
+    for number in 0..200 {
+        guest.resize(60 + number % 80, 30).await;
+    }
+    guest.resize(last.cols, last.rows).await;
+    let is_last =
+        |message: &ServerMessage| matches!(message, ServerMessage::Resize { size, .. } if *size == last);
+    owner.until("the last size", |client| count(client, is_last) > 0).await;
+    let sizes = server.log().matches(" resized session=").count();
+    assert!((2..40).contains(&sizes), "the terminal has had {sizes} sizes");
+    let info = server.details(&id).await.info;
+    assert_eq!((info.cols, info.rows), (last.cols, last.rows));
+}
+
+#[tokio::test]
+async fn two_who_take_the_pen_from_each_other_change_the_size_a_few_times() {
+    let server = Server::start(Options::default());
+    let id = server.bash(QUIET).await;
+    let [_, writer] = passes(&server, &id).await;
+    let mut owner = Client::attach(&server, &id, Hello::default()).await;
+    let mut guests = Vec::new();
+    for cols in [100, 120] {
+        guests.push(Client::attach(&server, &id, Hello::default().with(&writer).size(cols, 30)).await);
+    }
+    for round in 0..500 {
+        for guest in &mut guests {
+            guest.say(&ClientMessage::Pen { to: None }).await;
+        }
+        if round % 50 == 49 {
+            for guest in &mut guests {
+                catch_up(guest, round).await;
+            }
+        }
+    }
+    catch_up(&mut owner, 1).await;
+    let (sizes, lists) = (count(&owner, is_resize), count(&owner, is_viewers));
+    assert!(sizes < 150 && lists < 150, "{sizes} sizes and {lists} lists of viewers for 1,000 changes");
+}
+
+#[tokio::test]
+async fn attaching_again_and_again_is_refused_after_a_while_and_told_to_others_seldom() {
+    let server = Server::start(Options::default());
+    let id = server.bash(QUIET).await;
+    let [reader, _] = passes(&server, &id).await;
+    let mut owner = Client::attach(&server, &id, Hello::default()).await;
+    let mut refused = 0;
+    for _ in 0..400 {
+        match Client::attach_at(server.address(), &id, Hello::default().with(&reader)).await {
+            Ok(client) => client.vanish(),
+            Err(Error::Http(answer)) => {
+                assert_eq!(answer.status(), StatusCode::TOO_MANY_REQUESTS);
+                refused += 1;
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert!(refused > 100, "{refused} of 400 were refused");
+    catch_up(&mut owner, 1).await;
+    let told = count(&owner, is_viewers);
+    assert!(told < 100, "the owner was told {told} times who is there");
+    // The owner is not kept out by what guests do.
+    let mut again = Client::attach(&server, &id, Hello::default()).await;
+    catch_up(&mut again, 1).await;
+}
+
+#[tokio::test]
+async fn many_viewers_are_told_of_each_other_seldom() {
+    const VIEWERS: usize = 40;
+    let server = Server::start(Options::default());
+    let id = server.bash(QUIET).await;
+    let [reader, _] = passes(&server, &id).await;
+    let mut viewers = Vec::new();
+    for _ in 0..VIEWERS {
+        viewers.push(Client::attach(&server, &id, Hello::default().with(&reader)).await);
+    }
+    let all = |message: &ServerMessage| match message {
+        ServerMessage::Viewers { count, .. } => (*count as usize == VIEWERS).then_some(()),
+        _ => None,
+    };
+    let mut told = 0;
+    for viewer in &mut viewers {
+        viewer
+            .until("that all are there", |viewer| viewer.control.iter().any(|message| all(message).is_some()))
+            .await;
+        told += count(viewer, is_viewers);
+    }
+    assert!(told < VIEWERS * 8, "{VIEWERS} viewers were told {told} times");
+}
+
+/// Waits until nobody is attached.
+async fn alone(server: &Server, id: &SessionId) {
+    within("all to be gone", async {
+        while server.details(id).await.info.viewers > 0 {
+            sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+}
+
+/// Each frame holds one byte; the program reads none of them.
+async fn type_byte_by_byte(client: &mut Client, bytes: u64) {
+    let (from, mut answers) = (client.welcome.input.get(), 0);
+    for offset in from..from + bytes {
+        client.send(data(offset, b"x")).await;
+    }
+    answers += 1;
+    catch_up(client, answers).await;
+}
+
+#[tokio::test]
+async fn input_that_nobody_reads_costs_what_it_holds_and_goes_with_who_typed_it() {
+    const TYPED: u64 = 96 * 1024;
+    let options = Options::default().env("MALLOC_TRIM_THRESHOLD_", "65536").env("MALLOC_ARENA_MAX", "1");
+    let server = Server::start(options.env("MALLOC_MMAP_THRESHOLD_", "65536"));
+    let id = server.bash("stty raw -echo; echo ready; sleep 1000").await;
+    let [_, writer] = passes(&server, &id).await;
+    let mut before = None;
+    for _ in 0..3 {
+        let mut guest = Client::attach(&server, &id, Hello::default().with(&writer)).await;
+        guest.sees("ready").await;
+        let before = *before.get_or_insert_with(|| own(server.pid()));
+        type_byte_by_byte(&mut guest, TYPED).await;
+        let grown = own(server.pid()).saturating_sub(before);
+        assert!(grown < 6 << 20, "{grown} bytes for {TYPED}");
+        guest.vanish();
+        alone(&server, &id).await;
+    }
+    // A shell of the owner's is not behind what strangers to it have left.
+    let mut owner = Client::attach(&server, &id, Hello::default()).await;
+    catch_up(&mut owner, 9).await;
+    let grown = own(server.pid()).saturating_sub(before.unwrap());
+    assert!(grown < 6 << 20, "{grown} bytes are kept");
+}
+
+#[tokio::test]
+async fn a_guest_with_another_s_id_is_somebody_else() {
+    let server = Server::start(Options::default());
+    let id = server.bash("while read line; do echo got $line; done").await;
+    let [reader, writer] = passes(&server, &id).await;
+    let hello = Hello { viewer: viewer(), ..Hello::default() };
+    let mut owner = Client::attach(&server, &id, hello.clone()).await;
+    owner.type_in("one\n").await;
+    owner.sees("got one").await;
+    owner.hears_written(4).await;
+    for token in [&writer, &reader] {
+        let mut guest = Client::attach(&server, &id, hello.clone().with(token)).await;
+        assert_eq!(guest.welcome.input.get(), 0, "it has typed nothing itself");
+        owner.type_in("two\n").await;
+        guest.sees("got two").await;
+        let told: Vec<String> = guest.control.iter().map(ServerMessage::to_json).collect();
+        let told = format!("{} {}", ServerMessage::Welcome(guest.welcome.clone()).to_json(), told.concat());
+        assert!(!told.contains(&hello.viewer.to_string()), "{told}");
+        owner.sees("got two").await;
+        owner.output.clear();
+    }
+    // Two with the same pass are told apart, and each is itself again when it comes back.
+    let (one, other) = (Hello { viewer: viewer(), ..hello.clone() }, Hello { viewer: viewer(), ..hello });
+    let mut first = Client::attach(&server, &id, one.clone().with(&writer)).await;
+    first.type_in("three\n").await;
+    first.hears_written(6).await;
+    let second = Client::attach(&server, &id, other.with(&writer)).await;
+    assert_eq!(second.welcome.input.get(), 0);
+    let again = Client::attach(&server, &id, one.with(&writer)).await;
+    assert_eq!(again.welcome.input.get(), 6);
+    assert_eq!(first.finishes().await.1, Some(4409));
+}
+
+#[tokio::test]
+async fn what_is_typed_and_said_in_a_storm_arrives_whole() {
+    const PASTE: usize = 3_000_000;
+    let server = Server::start(Options::default());
+    let script = format!("stty raw -echo; echo ready; head -c {PASTE} | md5sum; read line");
+    let id = server.bash(&script).await;
+    let [reader, writer] = passes(&server, &id).await;
+    let mut guest = Client::attach(&server, &id, Hello::default().with(&writer)).await;
+    guest.sees("ready").await;
+    // Others talk without pause meanwhile.
+    let mut storm = JoinSet::new();
+    for message in [r#"{"type":"ping","t":1}"#, r#"{"type":"nonsense"}"#, r#"{"type":"history"}"#] {
+        let mut noisy = Client::attach(&server, &id, Hello::default().with(&reader)).await;
+        storm.spawn(async move {
+            loop {
+                noisy.send(Message::text(message)).await;
+                tokio::select! {
+                    biased;
+                    here = noisy.turn() => if !here { break },
+                    () = sleep(Duration::ZERO) => {}
+                }
+            }
+        });
+    }
+    let paste: Vec<u8> = (0..PASTE).map(|at| b'a' + u8::try_from(at % 23).unwrap()).collect();
+    let (mut sent, mut written) = (0, 0);
+    while written < PASTE {
+        while sent < PASTE && sent - written < 256 * 1024 {
+            let part = &paste[sent..(sent + 64 * 1024).min(PASTE)];
+            guest.type_in(std::str::from_utf8(part).unwrap()).await;
+            sent += part.len();
+        }
+        let acknowledged = guest.hears("an acknowledgement", |message| match message {
+            ServerMessage::Ack { input } => Some(input.get()),
+            _ => None,
+        });
+        written = usize::try_from(acknowledged.await).unwrap();
+    }
+    let expected = std::process::Command::new("bash")
+        .args([
+            "-c",
+            &format!(
+                "for i in $(seq {}); do printf abcdefghijklmnopqrstuvw; done | head -c {PASTE} | md5sum",
+                PASTE / 23 + 1
+            ),
+        ])
+        .output()
+        .unwrap();
+    guest.sees(String::from_utf8(expected.stdout).unwrap().trim()).await;
+    assert_eq!(storm.try_join_next().map(|ended| ended.is_ok()), None, "nobody was thrown out");
+    let mut owner = Client::attach(&server, &id, Hello::default()).await;
+    owner.say(&ClientMessage::Pen { to: Some(u64::MAX) }).await;
+    owner.hears_error(ErrorCode::NoSuchViewer).await;
+}

@@ -1,0 +1,111 @@
+//! A browser that is signed in: a cookie, and the key that its page keeps.
+
+use futures_util::{SinkExt, StreamExt};
+use limpet_shared::{
+    ClientMessage, Follow, Hello, SUBPROTOCOL, ServerMessage, SessionId, SignInKey, Winsize,
+    api::{Access, KEY_HEADER},
+};
+use reqwest::{Method, RequestBuilder};
+use serde_json::json;
+use tokio::net::TcpStream;
+use tokio_tungstenite::{
+    WebSocketStream, client_async,
+    tungstenite::{self, Message, client::IntoClientRequest},
+};
+
+use super::{Server, client::viewer, within};
+
+/// A browser, after it has logged in.
+#[derive(Clone, Debug)]
+pub(crate) struct Browser {
+    pub(crate) cookie: String,
+    pub(crate) key: String,
+    /// What it was told it may do.
+    pub(crate) access: Access,
+}
+
+impl Browser {
+    pub(crate) async fn sign_in(server: &Server, token: &str) -> Self {
+        Self::log_in(server.anonymous(Method::POST, "/api/login"), token).await
+    }
+
+    /// Logs in once more, with what it has.
+    pub(crate) async fn sign_in_again(&mut self, server: &Server, token: &str) {
+        *self = Self::log_in(self.request(server, Method::POST, "/api/login"), token).await;
+    }
+
+    async fn log_in(request: RequestBuilder, token: &str) -> Self {
+        let answer = request.json(&json!({ "token": token })).send().await.unwrap();
+        assert!(answer.status().is_success(), "{answer:?}");
+        let cookie = answer.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+        let access: Access = answer.json().await.unwrap();
+        let key = access.key.as_ref().map_or("", SignInKey::reveal).to_owned();
+        Self { cookie, key, access }
+    }
+
+    /// A request as its page sends it.
+    pub(crate) fn request(&self, server: &Server, method: Method, path: &str) -> RequestBuilder {
+        self.replayed(server, method, path).header(KEY_HEADER, &self.key)
+    }
+
+    /// A request with the cookie alone, as whoever has got that can send it.
+    pub(crate) fn replayed(&self, server: &Server, method: Method, path: &str) -> RequestBuilder {
+        server.anonymous(method, path).header("cookie", &self.cookie)
+    }
+
+    /// Opens a WebSocket with the cookie.
+    pub(crate) async fn open(
+        &self,
+        server: &Server,
+        session: &SessionId,
+    ) -> Result<BrowserSocket, tungstenite::Error> {
+        let address = server.address();
+        let mut request = format!("ws://{address}/api/sessions/{session}/attach").into_client_request()?;
+        let headers = request.headers_mut();
+        headers.insert("cookie", self.cookie.parse().unwrap());
+        headers.insert("sec-websocket-protocol", SUBPROTOCOL.parse().unwrap());
+        let stream = TcpStream::connect(address).await?;
+        Ok(BrowserSocket(client_async(request, stream).await?.0))
+    }
+}
+
+/// A WebSocket of a page.
+pub(crate) struct BrowserSocket(WebSocketStream<TcpStream>);
+
+impl BrowserSocket {
+    pub(crate) async fn hello(&mut self, key: Option<&str>) {
+        let key = key.map(|key| SignInKey::new(key.to_owned()));
+        let (size, follow) = (Winsize::default(), Follow::All);
+        let hello = Hello { viewer: viewer(), size, window: None, resume: None, follow, key };
+        // One that is closed already shows that by what it says.
+        let _ = self.0.send(Message::text(ClientMessage::Hello(hello).to_json())).await;
+    }
+
+    /// The next message.
+    pub(crate) async fn next(&mut self) -> Option<ServerMessage> {
+        within("a message", async {
+            while let Some(Ok(message)) = self.0.next().await {
+                if let Message::Text(text) = message {
+                    return Some(ServerMessage::parse(&text).unwrap());
+                }
+            }
+            None
+        })
+        .await
+    }
+
+    /// All that comes until the server closes, and the code of that.
+    pub(crate) async fn rest(mut self) -> (Vec<Message>, Option<u16>) {
+        within("the end of the connection", async {
+            let mut messages = Vec::new();
+            while let Some(Ok(message)) = self.0.next().await {
+                match message {
+                    Message::Close(frame) => return (messages, frame.map(|frame| frame.code.into())),
+                    message => messages.push(message),
+                }
+            }
+            (messages, None)
+        })
+        .await
+    }
+}

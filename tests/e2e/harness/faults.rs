@@ -1,0 +1,96 @@
+//! Calls that fail, one at a time, while a server runs.
+
+use std::{
+    fs::{self, File},
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::{
+        LazyLock,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use tempfile::TempDir;
+
+use super::Options;
+
+/// The library, compiled once for all tests.
+static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/e2e/faults/preload.c");
+    let library = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("faults-{}.so", std::process::id()));
+    let mut compiler = Command::new("cc");
+    compiler.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(&source).arg("-ldl");
+    assert!(compiler.status().unwrap().success(), "a C compiler is needed");
+    library
+});
+
+/// Where the shared file says what: which call fails, how many there were, whether it failed, and its name.
+const ARMED: u64 = 0;
+const COUNT: u64 = 4;
+const HIT: u64 = 8;
+const CALL: u64 = 12;
+const CALL_LEN: usize = 32;
+
+/// Makes calls fail.
+pub(crate) struct Faults {
+    control: File,
+    number: AtomicU32,
+    folder: TempDir,
+}
+
+impl Faults {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control");
+        fs::write(&path, [0; 4096]).unwrap();
+        Self {
+            control: File::options().read(true).write(true).open(path).unwrap(),
+            number: AtomicU32::new(0),
+            folder,
+        }
+    }
+
+    /// What a server is started with so that its calls can fail.
+    pub(crate) fn options(&self, options: Options) -> Options {
+        let binary = fs::canonicalize(env!("CARGO_BIN_EXE_limpet")).unwrap();
+        options
+            .env("LD_PRELOAD", LIBRARY.to_str().unwrap())
+            .env("FAULTS_FILE", self.folder.path().join("control").to_str().unwrap())
+            .env("FAULTS_BINARY", binary.to_str().unwrap())
+    }
+
+    /// Has the call with this number fail, counted from now on.
+    pub(crate) fn arm(&self, number: u32) {
+        self.number.store(number, Ordering::Relaxed);
+        for at in [ARMED, COUNT, HIT] {
+            self.write(at, 0);
+        }
+        self.control.write_all_at(&[0; CALL_LEN], CALL).unwrap();
+        self.resume();
+    }
+
+    /// Calls are neither counted nor fail.
+    pub(crate) fn pause(&self) {
+        self.write(ARMED, 0);
+    }
+
+    /// They are again.
+    pub(crate) fn resume(&self) {
+        self.write(ARMED, self.number.load(Ordering::Relaxed));
+    }
+
+    /// No call fails from here on. Gives the function that has failed, if one has.
+    pub(crate) fn disarm(&self) -> Option<String> {
+        self.pause();
+        let (mut hit, mut call) = ([0; 4], [0; CALL_LEN]);
+        self.control.read_exact_at(&mut hit, HIT).unwrap();
+        self.control.read_exact_at(&mut call, CALL).unwrap();
+        let name = String::from_utf8_lossy(&call).trim_end_matches('\0').to_owned();
+        (u32::from_ne_bytes(hit) != 0).then_some(name)
+    }
+
+    fn write(&self, at: u64, value: u32) {
+        self.control.write_all_at(&value.to_ne_bytes(), at).unwrap();
+    }
+}

@@ -1,0 +1,24 @@
+//! Looks for output that costs the server's screen too much work or memory, makes it panic, or comes out differently when it is cut.
+//!
+//! `cargo xtask fuzz` builds and runs it; the checks are those of `tests/screen-bounds`.
+
+#![no_main]
+#![allow(dead_code, unused_imports)]
+
+extern crate self as limpet;
+
+#[path = "../../screen-bounds/hostile.rs"]
+mod hostile;
+#[path = "../../screen-bounds/memory.rs"]
+mod memory;
+#[path = "../../../backend/src"]
+mod source {
+    pub mod screen;
+}
+
+pub use source::screen;
+
+#[global_allocator]
+static COUNTING: memory::Counting = memory::Counting;
+
+libfuzzer_sys::fuzz_target!(|case: &[u8]| hostile::check(case));

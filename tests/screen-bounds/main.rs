@@ -1,0 +1,181 @@
+//! Whatever a program prints, the server's screen does a bounded amount of work for each byte, and takes a bounded amount of memory.
+//!
+//! The same checks are those of the fuzz target (`tests/fuzz`). A binary of its own, for its allocator.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod hostile;
+mod memory;
+
+use limpet::screen::Screen;
+use limpet_shared::Winsize;
+use proptest::prelude::*;
+
+use self::hostile::{CUT, MANY, RESIZE, check};
+
+#[global_allocator]
+static COUNTING: memory::Counting = memory::Counting;
+
+/// Output of one kind, often enough to matter.
+fn piece() -> impl Strategy<Value = Vec<u8>> {
+    let number = prop_oneof![0..5_u32, 0..500_u32, Just(4096), Just(i32::MAX as u32)];
+    let count = prop_oneof![1..4_usize, 1..40_usize];
+    let function = proptest::sample::select(&b"@ABCDEFGHIJKLMPSTXZ`abdefgrstu"[..]);
+    let odd = proptest::sample::select(vec![" @", " A", "'}", "'~", "?J", "?K", "\"q", " q"]);
+    let text = proptest::sample::select(vec![
+        "a",
+        "x y z",
+        "日本",
+        "e\u{301}",
+        "🇩🇪",
+        "👩\u{200d}👧",
+        "❤\u{fe0f}",
+        "\u{1100}",
+        "\u{301}",
+        "\u{ad}",
+        "━",
+        "\t",
+        "\r\n",
+        "\n",
+        "\u{200d}",
+        "\x08",
+    ]);
+    let mode = proptest::sample::select(vec!["4", "20", "?7", "?6", "?45", "?47", "?1047", "?1049", "?2026"]);
+    prop_oneof![
+        4 => (text.clone(), 1..30_usize).prop_map(|(text, count)| text.repeat(count).into_bytes()),
+        1 => (text, 30..3000_usize).prop_map(|(text, count)| text.repeat(count).into_bytes()),
+        4 => (number.clone(), function, count.clone()).prop_map(|(number, function, count)| {
+            format!("\x1b[{number}{}", char::from(function)).repeat(count).into_bytes()
+        }),
+        1 => (number.clone(), odd, count.clone()).prop_map(|(number, odd, count)| {
+            let sequence = match odd.strip_prefix('?') {
+                Some(last) => format!("\x1b[?{}{last}", number % 3),
+                None => format!("\x1b[{number}{odd}"),
+            };
+            sequence.repeat(count).into_bytes()
+        }),
+        2 => (mode, any::<bool>()).prop_map(|(mode, on)| {
+            format!("\x1b[{mode}{}", if on { 'h' } else { 'l' }).into_bytes()
+        }),
+        // Styles, clusters and links that are all different.
+        1 => (any::<u32>(), 1..2000_u32).prop_map(|(first, count)| {
+            let style = |n: u32| format!("\x1b[38;2;{};{};{}mx", n % 256, n / 256 % 256, n / 65536 % 256);
+            (0..count).map(|n| style(first.wrapping_add(n))).collect::<String>().into_bytes()
+        }),
+        1 => (0..0x4000_u32, 1..2000_u32, "[a\r]").prop_map(|(first, count, before)| {
+            let mark = |n: u32| char::from_u32(0x300 + n % 0x70).unwrap();
+            let cluster = |n: u32| format!("{before}o{}{}{}", mark(n), mark(n / 0x70), mark(n / 0x3100));
+            (0..count).map(|n| cluster(first + n)).collect::<String>().into_bytes()
+        }),
+        1 => (any::<u16>(), 1..60_u32, 0..3000_usize).prop_map(|(first, count, length)| {
+            let link = |n| format!("\x1b]8;id={n};http://{n}/{}\x07x", "y".repeat(length));
+            (0..count).map(|n| link(u32::from(first) + n)).collect::<String>().into_bytes()
+        }),
+        1 => (any::<u8>(), count).prop_map(|(n, count)| format!("\x1b]4;{n};#123456;{n};?\x07\x1b]2;{n}\x07\x1b[22t").repeat(count).into_bytes()),
+        1 => Just(b"\x1bc".to_vec()),
+        1 => Just(b"\x1b#8\x1bM\x1bD\x1b7\x1b8\x1b(0".to_vec()),
+        2 => (any::<u8>(), any::<u8>()).prop_map(|(columns, rows)| vec![RESIZE, columns, rows]),
+        1 => Just(vec![CUT]),
+        1 => (any::<u8>(), any::<u8>()).prop_map(|(kind, count)| vec![MANY, kind, count]),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(80))]
+    #[test]
+    fn work_and_memory_are_bounded(
+        size in any::<[u8; 2]>(),
+        pieces in proptest::collection::vec(piece(), 1..40),
+    ) {
+        check(&[&size[..], &pieces.concat()].concat());
+    }
+}
+
+/// The seeds of the fuzz target.
+#[test]
+fn known_attacks_are_harmless() {
+    let seeds = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fuzz/seeds");
+    let mut count = 0;
+    for seed in std::fs::read_dir(seeds).unwrap() {
+        check(&std::fs::read(seed.unwrap().path()).unwrap());
+        count += 1;
+    }
+    assert!(count > 5, "there are seeds");
+}
+
+/// Has a screen parse output, and says how many steps that took and how much memory it takes then.
+fn cost(size: Winsize, scrollback: usize, output: &[u8]) -> (u64, usize) {
+    let before = memory::live();
+    let mut screen = Screen::new(size, scrollback);
+    screen.feed(output);
+    (screen.steps(), memory::live() - before)
+}
+
+const SIZE: Winsize = Winsize::cells(80, 24);
+
+#[test]
+fn a_repeat_fills_the_screen_once() {
+    let (one, _) = cost(SIZE, 1000, b"x\x1b[2147483647b");
+    let (marks, memory) =
+        cost(SIZE, 1000, &["a", &"\u{301}".repeat(1000), "\x1b[2147483647b"].concat().into_bytes());
+    assert!(one < 40 * 1920 && marks < 200 * 1920, "{one}, {marks}");
+    assert!(memory < 1024 * 1024, "{memory}");
+    let (many, _) = cost(SIZE, 1000, &b"x\x1b[2147483647b".repeat(300));
+    assert!(many < 300 * 10 * 1920, "{many}");
+}
+
+#[test]
+fn a_cell_holds_a_bounded_number_of_marks() {
+    let marks = |count| cost(SIZE, 1000, format!("a{}", "\u{301}".repeat(count)).as_bytes());
+    let ((few, _), (many, memory)) = (marks(1000), marks(100_000));
+    assert!(many <= 101 * few && memory < 256 * 1024, "{many} steps, {memory} bytes");
+}
+
+#[test]
+fn lines_are_inserted_at_once() {
+    let size = Winsize::cells(128, 4096);
+    let (one, many) = (cost(size, 1000, b"\x1b[1L").0, cost(size, 1000, b"\x1b[4096L").0);
+    assert!(many <= 3 * one, "{many}, {one}");
+}
+
+#[test]
+fn hyperlinks_take_a_bounded_amount() {
+    let links = |count: usize, length: usize| -> Vec<u8> {
+        let link = |n| format!("\x1b]8;;http://{n}/{}\x1b\\{n} ", "x".repeat(length));
+        (0..count).map(link).collect::<String>().into_bytes()
+    };
+    for (count, length) in [(300, 60_000), (9000, 2000)] {
+        let mut screen = Screen::new(SIZE, 10_000);
+        let before = memory::live();
+        screen.feed(&links(count, length));
+        let (memory, snapshot) = (memory::live() - before, screen.snapshot(usize::MAX).output.len());
+        assert!(memory < 24 << 20 && snapshot < 10 << 20, "{length}: {memory} bytes, drawn in {snapshot}");
+    }
+    let mut screen = Screen::new(SIZE, 100);
+    screen.feed(&links(6000, 2000));
+    screen.feed(&b"\r\n".repeat(200));
+    screen.feed(b"\x1b]8;;http://new\x1b\\new");
+    let snapshot = String::from_utf8(screen.snapshot(usize::MAX).output).unwrap();
+    assert!(snapshot.contains("http://new"), "when the others are gone there is room for it");
+}
+
+#[test]
+fn what_is_printed_over_is_forgotten() {
+    let mark = |n: u32| char::from_u32(0x300 + n % 0x70).unwrap();
+    let cluster = |n: u32| format!("\ro{}{}{}", mark(n), mark(n / 0x70), mark(n / 0x3100));
+    let memory = |clusters| cost(SIZE, 1000, (0..clusters).map(cluster).collect::<String>().as_bytes()).1;
+    let (few, many) = (memory(10_000), memory(400_000));
+    assert!(many < 2 * few + 256 * 1024, "{many}, {few}");
+}
+
+#[test]
+fn what_the_scrollback_shares_is_bounded() {
+    let mut screen = Screen::new(SIZE, 100_000);
+    let before = memory::live();
+    for n in 0..600_000_u32 {
+        let [_, red, green, blue] = n.to_be_bytes();
+        screen.feed(format!("\x1b[38;2;{red};{green};{blue}mx").as_bytes());
+    }
+    let memory = memory::live() - before;
+    assert!(memory < 80 << 20, "{memory}");
+}

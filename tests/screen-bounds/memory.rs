@@ -1,0 +1,66 @@
+//! An allocator that counts what each thread has.
+
+#![allow(unsafe_code)]
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    cell::Cell,
+};
+
+/// The system's allocator, counted.
+pub(crate) struct Counting;
+
+thread_local! {
+    static LIVE: Cell<isize> = const { Cell::new(0) };
+    static PEAK: Cell<isize> = const { Cell::new(0) };
+    static ALLOCATED: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Bytes that this thread has allocated and not freed.
+pub(crate) fn live() -> usize {
+    LIVE.get().try_into().unwrap_or(0)
+}
+
+/// The most that this was since [`reset_peak`].
+pub(crate) fn peak() -> usize {
+    PEAK.get().try_into().unwrap_or(0)
+}
+
+pub(crate) fn reset_peak() {
+    PEAK.set(LIVE.get());
+}
+
+/// Bytes that this thread has ever allocated.
+pub(crate) fn allocated() -> usize {
+    ALLOCATED.get()
+}
+
+fn count(more: usize, less: usize) {
+    // Beyond a thread's end there is nothing to count with.
+    let _ = LIVE.try_with(|live| {
+        live.set(live.get() + more.cast_signed() - less.cast_signed());
+        PEAK.set(PEAK.get().max(live.get()));
+        ALLOCATED.set(ALLOCATED.get() + more);
+    });
+}
+
+// SAFETY: every call is passed on to the system's allocator as it is.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(layout.size(), 0);
+        // SAFETY: the caller keeps the contract, which is the same.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
+        count(0, layout.size());
+        // SAFETY: as above.
+        unsafe { System.dealloc(place, layout) }
+    }
+
+    unsafe fn realloc(&self, place: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count(size.saturating_sub(layout.size()), layout.size().saturating_sub(size));
+        // SAFETY: as above.
+        unsafe { System.realloc(place, layout, size) }
+    }
+}

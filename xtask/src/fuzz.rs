@@ -1,0 +1,99 @@
+//! Looks for output that harms the server's screen, guided by what code it reaches.
+//!
+//! The stable compiler can instrument code for libFuzzer, though cargo has no name for it: these are the flags that cargo-fuzz passes.
+
+use std::{
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, bail};
+
+use crate::{
+    needs::Need,
+    shell::{self, say},
+    workspace::Workspace,
+};
+
+/// How long it goes on in tests, in seconds, and else by default.
+const TEST_SECONDS: u64 = 60;
+const SECONDS: u64 = 3600;
+
+/// Longest case, in bytes.
+const MAX_LEN: usize = 4096;
+
+/// Seconds that a case may take, and MiB of memory that the program may.
+const MAX_CASE_SECONDS: u64 = 20;
+const MAX_MEMORY_MIB: usize = 1024;
+
+/// Has the compiler count which edges are taken and what is compared.
+const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+    -Cllvm-args=-sanitizer-coverage-trace-compares -Cllvm-args=-simplifycfg-branch-fold-threshold=0";
+
+/// Goes on for so many seconds, or tries the cases of some files once more.
+pub(crate) fn run(workspace: &Workspace, words: &[OsString]) -> anyhow::Result<()> {
+    Need::Cxx.meet(workspace)?;
+    let number = |word: &OsString| word.to_str().and_then(|word| word.parse().ok());
+    match words {
+        [] => fuzz(workspace, SECONDS),
+        [word] if let Some(seconds) = number(word) => fuzz(workspace, seconds),
+        files if files.iter().all(|file| Path::new(file).exists()) => {
+            // What is built is run in the workspace's folder.
+            let files: Result<Vec<PathBuf>, _> = files.iter().map(fs::canonicalize).collect();
+            let mut again = workspace.command(build(workspace)?);
+            again.args(files.context("could not find a case")?);
+            shell::run(again)
+        }
+        _ => bail!("write: cargo xtask fuzz [SECONDS | FILE ...]"),
+    }
+}
+
+/// A minute of it.
+pub(crate) fn test(workspace: &Workspace) -> anyhow::Result<()> {
+    fuzz(workspace, TEST_SECONDS)
+}
+
+fn fuzz(workspace: &Workspace, seconds: u64) -> anyhow::Result<()> {
+    let program = build(workspace)?;
+    let folder = |name| -> anyhow::Result<PathBuf> {
+        let folder = workspace.target().join("fuzz").join(name);
+        fs::create_dir_all(&folder).with_context(|| format!("could not make {}", folder.display()))?;
+        Ok(folder)
+    };
+    let (corpus, found) = (folder("corpus")?, folder("found")?);
+    let mut fuzzer = workspace.command(program);
+    fuzzer.args([&corpus, &workspace.path("tests/fuzz/seeds")]);
+    fuzzer.arg(format!("-artifact_prefix={}/", found.display()));
+    fuzzer.args([
+        format!("-max_total_time={seconds}"),
+        format!("-max_len={MAX_LEN}"),
+        format!("-timeout={MAX_CASE_SECONDS}"),
+        format!("-rss_limit_mb={MAX_MEMORY_MIB}"),
+        "-print_final_stats=1".to_owned(),
+        "-verbosity=0".to_owned(),
+    ]);
+    say("fuzz", &format!("for {seconds} s; what is learned stays in {}", corpus.display()));
+    shell::run(fuzzer).with_context(|| {
+        format!("the case is in {}; try it again by: cargo xtask fuzz FILE", found.display())
+    })
+}
+
+/// Builds the fuzz target, and gives its path.
+fn build(workspace: &Workspace) -> anyhow::Result<PathBuf> {
+    let about = shell::capture(workspace.command("rustc").arg("-vV"))?;
+    let host = about.lines().find_map(|line| line.strip_prefix("host: ")).context("rustc names no host")?;
+    let target = workspace.target().join("fuzz");
+    say("fuzz", "building the fuzz target");
+    // With a target named, build scripts are built without these flags.
+    let mut cargo = workspace.cargo(["build", "--locked", "--release", "--target", host]);
+    cargo
+        .arg("--manifest-path")
+        .arg(workspace.path("tests/fuzz/Cargo.toml"))
+        .arg("--target-dir")
+        .arg(&target);
+    cargo.env("RUSTFLAGS", FLAGS).env_remove("CARGO_ENCODED_RUSTFLAGS");
+    shell::run(cargo)?;
+    Ok(target.join(host).join("release").join("screen"))
+}

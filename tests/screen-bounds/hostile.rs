@@ -150,6 +150,8 @@ fn size_at_first(case: &[u8]) -> Winsize {
 /// Parses output slice by slice.
 fn print(screen: &mut Screen, size: Winsize, mut output: &[u8]) {
     let per_byte = Screen::max_steps_per_byte(size);
+    // What ends here may have begun before.
+    let begun = screen.snapshot(0).unfinished as u64;
     // One control function, or one run of text.
     let slice = BUDGET + 8 * per_byte + 128 * 1024;
     let (all, start, allocated) = (output.len() as u64, screen.steps(), memory::allocated());
@@ -169,8 +171,7 @@ fn print(screen: &mut Screen, size: Winsize, mut output: &[u8]) {
     }
     let steps = screen.steps() - start;
     assert!(swept <= 2 * steps + 2 * per_byte, "{swept} of {steps} steps were sweeps");
-    // What ends here may have begun before.
-    let bound = per_byte * (all + 8);
+    let bound = per_byte * (begun + all + 8);
     assert!(steps - swept <= bound, "{} steps for {all} bytes, {bound} expected", steps - swept);
     // The steps are what the work is: memory is not touched without being counted.
     let allocated = memory::allocated() - allocated;

@@ -220,7 +220,7 @@ async fn every_question_is_answered_once_however_often_the_server_is_killed() {
     // More of them in a row, and the keeper pauses before it starts another one.
     const KILLS: u32 = 9;
     let folder = tempfile::tempdir().unwrap();
-    let stop = folder.path().join("stop");
+    let (stop, count) = (folder.path().join("stop"), folder.path().join("count"));
     // Each time from somewhere else: an answer that is missing or comes twice shows.
     let script = format!(
         r#"stty -echo; for ((i=0; ; i++)); do
@@ -229,14 +229,19 @@ async fn every_question_is_answered_once_however_often_the_server_is_killed() {
             IFS= read -rs -d R -t 30 told || {{ printf '\033[H\033[Jlost at %d.' $i; break; }}
             [[ $told == $'\033['$row';'$column ]] || {{ printf '\033[H\033[Jtold %q at %d.' "$told" $i; break; }}
             [[ -e {} ]] && {{ printf '\033[H\033[Jasked %d times.' $i; break; }}
+            echo $i > {}
         done; read line"#,
-        stop.display()
+        stop.display(),
+        count.display()
     );
+    let asked = || fs::read_to_string(&count).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(-1);
     for options in Options::flavours() {
         let server = Server::start(options);
         let id = server.bash(&script).await;
         for _ in 0..KILLS {
+            let before: i64 = asked();
             server.kill().await;
+            until("another question to be answered", || asked() > before).await;
         }
         fs::write(&stop, "").unwrap();
         let said = within("the end", async {
@@ -251,6 +256,7 @@ async fn every_question_is_answered_once_however_often_the_server_is_killed() {
         let times = said.strip_prefix("asked ").and_then(|rest| rest.strip_suffix(" times.")?.parse().ok());
         assert!(times.is_some_and(|times: u32| times > KILLS), "{said}");
         fs::remove_file(&stop).unwrap();
+        fs::remove_file(&count).unwrap();
     }
 }
 

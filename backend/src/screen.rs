@@ -191,11 +191,12 @@ impl Screen {
 
     /// How many steps a byte of output causes at most, beside those of sweeps, in a screen of this size.
     ///
-    /// Most take less than ten. What takes most is a control function that changes every cell, and has three bytes at least.
+    /// Most take less than ten. What takes most is a control function that changes every cell, and has three bytes at least. A repetition
+    /// in insert mode, of four bytes at least, moves the rest of its row as often as that has columns.
     #[must_use]
     pub fn max_steps_per_byte(size: Winsize) -> u64 {
         let (columns, rows) = cells(size);
-        (STEPS_PER_BYTE + STEPS_PER_CELL * (columns + 1) * rows) as u64
+        (STEPS_PER_BYTE + STEPS_PER_CELL * (columns + 1) * rows.max(columns / 4)) as u64
     }
 
     /// How much memory a screen takes at most, in bytes, that had no more columns and no more rows than this so far.

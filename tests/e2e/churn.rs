@@ -43,7 +43,8 @@ async fn two_thousand_sessions_leave_nothing() {
     // The first ones fill caches and pools that stay.
     churn(&server, 400).await;
     until("the first ones to be gone", || server.census().children == 0).await;
-    let (before, threads_before, memory) = (server.census(), threads(server.pid()), resident(server.pid()));
+    let (before, threads_before, memory) =
+        (server.idle_census().await, threads(server.pid()), resident(server.pid()));
     churn(&server, SESSIONS).await;
     until("descriptors and children to be gone", || {
         let now = server.census();

@@ -146,7 +146,7 @@ async fn a_session_that_is_closed_leaves_nothing_running() {
         echo pid=$$ ready; while :; do sleep 1000; done";
     for options in Options::flavours() {
         let server = Server::start(options);
-        let before = server.census();
+        let before = server.idle_census().await;
         let id = server.bash(script).await;
         let mut client = Client::attach(&server, &id, Hello::default()).await;
         client.sees("ready").await;

@@ -308,7 +308,7 @@ async fn nothing_is_lost_or_left(server: &Server) {
     let ids = [server.bash("read x").await, server.bash("cat").await, server.bash("exit 3").await];
     until("one to have ended", || server.log().contains("ended session")).await;
     server.kill().await;
-    let before = server.census();
+    let before = server.idle_census().await;
     for _ in 0..10 {
         server.kill().await;
     }

@@ -186,7 +186,7 @@ async fn nothing_is_lost_doubled_or_left_whatever_happens() {
     // When the keeper has answered once, it has all that it was told before.
     server.close(&server.bash("exit").await).await;
     let (descriptors, memory, memory_kept) =
-        (server.census().descriptors, resident(server.pid()), resident(server.keeper()));
+        (server.idle_census().await.descriptors, resident(server.pid()), resident(server.keeper()));
 
     let lines = server.bash(&numbered_lines(&stop_file)).await;
     let keys = server.bash(&format!("stty raw -echo; exec python3 -c '{SUM}'")).await;

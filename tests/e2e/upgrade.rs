@@ -128,7 +128,7 @@ async fn falls_back(place: &Place, server: &Server, reason: &str) {
 async fn a_server_that_fails_after_its_hello_is_followed_by_the_one_from_before() {
     let place = Place::new();
     let server = Server::start(place.options());
-    let before = server.census();
+    let before = server.idle_census().await;
     for (then, reason) in [
         ("greet(); os._exit(3)", "exit status: 3"),
         ("greet(); welcomed(); os._exit(4)", "exit status: 4"),
@@ -154,7 +154,7 @@ async fn a_server_that_fails_after_its_hello_is_followed_by_the_one_from_before(
 async fn a_server_that_never_says_hello_is_waited_for_no_longer_than_it_may_take() {
     let place = Place::new();
     let server = Server::start(place.options());
-    let before = server.census();
+    let before = server.idle_census().await;
     let id = server.bash(ECHO).await;
     let mut client = Client::attach(&server, &id, Hello::default()).await;
     let first = server.pid();
@@ -173,7 +173,7 @@ async fn a_server_that_never_says_hello_is_waited_for_no_longer_than_it_may_take
 async fn a_server_that_never_answers_is_followed_by_the_one_from_before() {
     let place = Place::new();
     let server = Server::start(place.options());
-    let before = server.census();
+    let before = server.idle_census().await;
     // That it says so is not enough.
     let script = format!("{GREETS}greet(); serve(welcomed()); time.sleep(1000)\n");
     place.put_script("/usr/bin/env -S python3", &script);

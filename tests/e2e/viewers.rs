@@ -116,7 +116,7 @@ async fn a_viewer_that_attaches_anew_replaces_itself() {
 #[tokio::test]
 async fn who_gives_no_sign_of_life_is_let_go() {
     let server = Server::start(Options::default().env("LIMPET_HEARTBEAT_MS", "300"));
-    let before = server.census();
+    let before = server.idle_census().await;
     let id = server.bash("read line").await;
     let mut attentive = Client::attach(&server, &id, Hello::default()).await;
     // Nothing reads this one's socket, so no ping is answered, as if its machine slept.

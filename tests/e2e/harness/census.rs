@@ -68,6 +68,20 @@ pub(crate) fn waiting_for(port: u16) -> usize {
     waiting.sum()
 }
 
+/// Counts the TCP connections over IPv4 to this local port that a process of this machine still holds (proc(5)).
+pub(crate) fn connections_to(port: u16) -> usize {
+    const LISTENING: &str = "0A";
+    let sockets = fs::read_to_string("/proc/net/tcp").unwrap();
+    let held = sockets.lines().skip(1).filter(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let (local, state, inode) = (fields[1], fields[3], fields[9]);
+        let local_port = local.split(':').nth(1).and_then(|port| u16::from_str_radix(port, 16).ok());
+        // A connection that is only waited out belongs to no process and has no inode.
+        local_port == Some(port) && state != LISTENING && inode != "0"
+    });
+    held.count()
+}
+
 pub(crate) fn threads(pid: Pid) -> usize {
     entries(&format!("/proc/{pid}/task")).len()
 }

@@ -29,7 +29,7 @@ use serde_json::{Value, json};
 
 use super::{
     Census,
-    census::{keeper_below, server_of},
+    census::{connections_to, keeper_below, server_of},
     container, until,
 };
 
@@ -195,6 +195,13 @@ impl Server {
 
     pub(crate) fn census(&self) -> Census {
         Census::of(self.keeper(), self.pid())
+    }
+
+    /// Takes the census once no connection is open, so that it has nothing in it that is about to be closed.
+    pub(crate) async fn idle_census(&self) -> Census {
+        let port = self.address().rsplit(':').next().unwrap().parse().unwrap();
+        until("all connections to be closed", || connections_to(port) == 0).await;
+        self.census()
     }
 
     /// Kills the process that serves, and waits until another one does.

@@ -129,6 +129,8 @@ impl From<NotAdmitted> for End {
 struct Link {
     /// Up to where output has been handed to the socket.
     sent: AtomicU64,
+    /// Frames that may be acknowledged and have not been.
+    unacknowledged: AtomicU64,
     /// Up to where the viewer has rendered it. Changes with every acknowledgement, even with one that repeats.
     acked: watch::Sender<OutputOffset>,
     /// Whether the other half is yet to hear that all of the scrollback was asked for.
@@ -232,7 +234,8 @@ async fn serve(
     let (replies, waiting) = mpsc::channel(REPLIES);
     let (acked, rendered) = watch::channel(beginning.welcome.output);
     let sent = AtomicU64::new(beginning.welcome.output.get());
-    let link = Link { sent, acked, history_asked: AtomicBool::new(false), replies };
+    let unacknowledged = AtomicU64::new(0);
+    let link = Link { sent, unacknowledged, acked, history_asked: AtomicBool::new(false), replies };
     let receiver = Receiver::new(&attached, &link, heartbeat.mul_f32(MISSED));
     let sender = Sender::new(&attached, beginning, follow, &link, (waiting, rendered), heartbeat);
     tokio::select! {
@@ -300,9 +303,16 @@ fn text(message: &ServerMessage) -> Message {
 }
 
 impl Link {
-    /// Notes that output up to `cursor` is about to be sent.
-    fn sending(&self, cursor: OutputOffset) {
+    /// Notes that output up to `cursor` is about to be sent, in this many frames.
+    fn sending(&self, cursor: OutputOffset, frames: u64) {
         self.sent.store(cursor.get(), Ordering::Relaxed);
+        self.unacknowledged.fetch_add(frames, Ordering::Relaxed);
+    }
+
+    /// Counts an acknowledgement. False if there have been more of them than frames.
+    fn take_acknowledgement(&self) -> bool {
+        let one_less = |frames: u64| frames.checked_sub(1);
+        self.unacknowledged.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok()
     }
 
     /// Notes that the viewer has rendered everything before `output`. False if that was never sent.

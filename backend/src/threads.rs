@@ -1,14 +1,14 @@
 //! The threads that the server runs on.
 //!
 //! The kernel lets a thread that mostly sleeps go first when it is woken, and has one that is always busy wait for its turn. So
-//! everything that is quick, keys and echoes, connections, requests, is on one thread, and sessions whose output floods are
-//! carried by others as long as it does.
+//! everything that is quick, keys and echoes, connections, requests, is on one thread, and sessions whose output floods, or whose
+//! viewers send without pause, are carried by others as long as they do.
 
 use std::{
     io,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
         mpsc,
     },
     thread,
@@ -103,19 +103,47 @@ fn are_to_be_had(count: usize) -> bool {
 pub struct Lane {
     floods: Option<Handle>,
     is_flood: AtomicBool,
+    /// Viewers that send more than any person or page does.
+    strains: AtomicUsize,
     changed: Notify,
+}
+
+/// A viewer that sends more than any person or page does. Its session is carried as a flood for as long as this lives.
+#[derive(Debug)]
+pub(crate) struct Strain(Arc<Lane>);
+
+impl Drop for Strain {
+    fn drop(&mut self) {
+        self.0.strains.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Lane {
     /// At first it is quick. `floods` says who carries its floods, if there is anybody else.
     #[must_use]
     pub fn new(floods: Option<Handle>) -> Self {
-        Self { floods, is_flood: AtomicBool::new(false), changed: Notify::new() }
+        Self {
+            floods,
+            is_flood: AtomicBool::new(false),
+            strains: AtomicUsize::new(0),
+            changed: Notify::new(),
+        }
     }
 
     /// Who carries floods, if there is anybody else.
     pub(crate) fn floods(&self) -> Option<&Handle> {
         self.floods.as_ref()
+    }
+
+    /// Notes that a viewer sends more than any person or page does.
+    pub(crate) fn strain(self: &Arc<Self>) -> Strain {
+        self.strains.fetch_add(1, Ordering::Relaxed);
+        Strain(Arc::clone(self))
+    }
+
+    /// Returns whether any viewer does.
+    pub(crate) fn is_strained(&self) -> bool {
+        self.strains.load(Ordering::Relaxed) > 0
     }
 
     /// Output floods, or does so no longer.

@@ -19,7 +19,10 @@ use super::{
     alarm::Alarm,
     work::{Cost, Work},
 };
-use crate::session::{Attached, AttachmentId};
+use crate::{
+    session::{Attached, AttachmentId},
+    threads::Strain,
+};
 
 /// How many messages are taken before others get their turn.
 const MESSAGES: u32 = 16;
@@ -37,6 +40,7 @@ pub(super) struct Receiver<'a> {
     /// How long the viewer may be silent.
     patience: Duration,
     work: Work,
+    strain: Option<Strain>,
     /// A message that was looked at and is yet to be taken.
     next: Option<Message>,
 }
@@ -61,7 +65,8 @@ pub(super) async fn hello(stream: &mut Stream) -> Result<Hello, End> {
 
 impl<'a> Receiver<'a> {
     pub(super) fn new(attached: &'a Attached, link: &'a Link, patience: Duration) -> Self {
-        Self { attached, link, patience, work: Work::new(attached.role(), Instant::now()), next: None }
+        let work = Work::new(attached.role(), Instant::now());
+        Self { attached, link, patience, work, strain: None, next: None }
     }
 
     pub(super) async fn run(mut self, stream: &mut Stream) -> End {
@@ -100,7 +105,15 @@ impl<'a> Receiver<'a> {
             Message::Close(_) => return Err(End::Left),
             Message::Ping(bytes) | Message::Pong(bytes) => Cost::Control { bytes: bytes.len() },
         };
-        if let Some(at) = self.work.pay(cost, Instant::now()) {
+        let now = Instant::now();
+        if self.strain.is_some() && self.work.is_paid_off(now) {
+            self.strain = None;
+        }
+        let pause = self.work.pay(cost, now);
+        if self.strain.is_none() && self.work.is_strained(now) {
+            self.strain = Some(self.attached.strain());
+        }
+        if let Some(at) = pause {
             Box::pin(sleep_until(at)).await;
         }
         Ok(())
@@ -112,7 +125,7 @@ impl<'a> Receiver<'a> {
             // Every frame of output is followed by one of these.
             Ok(ClientMessage::Ack { output }) => {
                 self.rendered(output)?;
-                return Ok(Cost::Acknowledgement);
+                return Ok(if self.link.take_acknowledgement() { Cost::Acknowledgement } else { cost });
             }
             Ok(message) => Box::pin(self.control(message)).await?,
             Err(unknown) => Box::pin(self.complain(ErrorCode::UnknownType, unknown)).await?,

@@ -278,7 +278,7 @@ impl<'a> Sender<'a> {
             match self.output.next(room.min(OUTPUT_FRAME).min(self.replayed())) {
                 Next::Frame(frame) => {
                     let (cursor, bytes) = (self.output.cursor(), frame.len() as u64);
-                    self.link.sending(cursor);
+                    self.link.sending(cursor, 1);
                     sink.feed(Message::Binary(frame)).await?;
                     let now = Instant::now();
                     self.pace.sent(cursor, now);
@@ -317,7 +317,7 @@ impl<'a> Sender<'a> {
 
     async fn send_redraw(&mut self, redraw: Redraw, sink: &mut Sink) -> Result<(), axum::Error> {
         let output = self.output.cursor();
-        self.link.sending(output);
+        self.link.sending(output, redraw.frames.len() as u64);
         let (now, bytes) = (Instant::now(), redraw.frames.iter().map(Bytes::len).sum::<usize>() as u64);
         self.snapshots.spend(bytes, now);
         // Who paces itself may acknowledge output only.

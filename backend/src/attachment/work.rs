@@ -8,16 +8,19 @@ use tokio::time::Instant;
 use crate::token_bucket::TokenBucket;
 
 /// The work that the messages of one guest may cause per second, in microseconds of a processor's time as estimated below …
-const GUEST_WORK_MICROS_PER_SECOND: u64 = 20_000;
+const GUEST_WORK_MICROS_PER_SECOND: u64 = 5_000;
 
 /// … and the same for an owner.
 const OWNER_WORK_MICROS_PER_SECOND: u64 = 500_000;
 
 /// The work they may cause at once, in seconds' worth. A client that follows output, types and pastes does not come near it.
-const BURST_SECONDS: u64 = 25;
+const BURST_SECONDS: u64 = 50;
 
-/// The estimated cost of an acknowledgement, or of each of several frames of input that are taken together, in microseconds …
-const MESSAGE_MICROS: u64 = 1;
+/// The estimated cost of an acknowledgement of a frame that was sent, in microseconds …
+const ACK_MICROS: u64 = 1;
+
+/// … of each of several frames of input that are taken together …
+const GATHERED_FRAME_MICROS: u64 = 1;
 
 /// … and of any other message, which is passed on or answered.
 const CONTROL_MICROS: u64 = 20;
@@ -41,6 +44,7 @@ pub(super) struct Work(TokenBucket);
 /// One message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cost {
+    /// An acknowledgement, of those of which there is one for each frame that was sent.
     Acknowledgement,
     Input {
         bytes: usize,
@@ -70,19 +74,25 @@ impl Work {
         (is_gathered || ready_at > now).then(|| ready_at.max(now + PAUSE))
     }
 
-    /// Returns whether so many messages have come that frames are better taken together.
+    /// Returns whether so many messages have come that frames are better taken together, and that other sessions' keys must not wait
+    /// for this viewer.
     pub(super) fn is_strained(&self, now: Instant) -> bool {
         !self.0.is_full(now + STRAIN)
+    }
+
+    /// Returns whether no message has come for so long that nothing is owed for those before it.
+    pub(super) fn is_paid_off(&self, now: Instant) -> bool {
+        self.0.is_full(now)
     }
 }
 
 impl Cost {
     fn micros(self) -> u64 {
         match self {
-            Self::Acknowledgement => MESSAGE_MICROS,
+            Self::Acknowledgement => ACK_MICROS,
             Self::Input { bytes } => CONTROL_MICROS + bytes as u64 / INPUT_BYTES_PER_MICRO,
             Self::Frames { bytes, frames } => {
-                CONTROL_MICROS + MESSAGE_MICROS * frames as u64 + bytes as u64 / INPUT_BYTES_PER_MICRO
+                CONTROL_MICROS + GATHERED_FRAME_MICROS * frames as u64 + bytes as u64 / INPUT_BYTES_PER_MICRO
             }
             Self::Control { bytes } => CONTROL_MICROS + bytes as u64 / TEXT_BYTES_PER_MICRO,
         }
@@ -125,7 +135,7 @@ mod tests {
     #[test]
     fn what_is_more_waits() {
         let many = taken(Role::Reader, Cost::Control { bytes: 20 }, 110);
-        assert!((100_000..160_000).contains(&many), "{many}");
+        assert!((30_000..50_000).contains(&many), "{many}");
         let large = taken(Role::Reader, Cost::Control { bytes: 16 * 1024 }, 110);
         assert!(large < 10_000, "{large}");
         assert!(taken(Role::Owner, Cost::Control { bytes: 20 }, 110) > 5 * many);

@@ -205,7 +205,7 @@ impl Actor {
 
     /// Whether the session has so much to do that keys of others must not wait for it.
     fn is_flood(&self) -> bool {
-        self.burst >= FLOOD || self.labour >= LABOUR
+        self.burst >= FLOOD || self.labour >= LABOUR || self.session.0.shared().lane.is_strained()
     }
 
     async fn next_event(&mut self) -> Event {

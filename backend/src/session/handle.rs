@@ -33,7 +33,7 @@ use crate::{
     pty::Program,
     screen::Text,
     state::Saved,
-    threads::Lane,
+    threads::{Lane, Strain},
     token_bucket::TokenBucket,
 };
 
@@ -366,6 +366,11 @@ impl Attached {
     #[must_use]
     pub fn rank(&self) -> Rank {
         self.rank
+    }
+
+    /// Has the session carried like one whose output floods, for as long as what this returns lives.
+    pub(crate) fn strain(&self) -> Strain {
+        self.session.0.lane.strain()
     }
 
     /// Passes on input that starts at `offset` of this viewer's input. What becomes of it is seen in [`Progress`].

@@ -7,6 +7,10 @@ use limpet_shared::{
     ClientMessage, Follow, Header, Hello, Kind, OutputOffset, SUBPROTOCOL, ServerMessage, ViewerId, Winsize,
     limits::INPUT_IN_FLIGHT,
 };
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use tokio::{
     process::{Child, Command},
     task::JoinSet,
@@ -76,14 +80,14 @@ impl Invitation {
         Self { address: address.to_owned(), session: session.to_owned(), reader, writer }
     }
 
-    /// Starts the guests. They go when the child is dropped.
-    pub(crate) fn spawn(&self) -> anyhow::Result<Child> {
+    /// Starts the guests.
+    pub(crate) fn spawn(&self) -> anyhow::Result<Guests> {
         let this = std::env::current_exe().context("this program is nowhere")?;
         let Self { address, session, reader, writer } = self;
         let mut command = Command::new("nice");
         command.args(["-n", "19"]).arg(this).args(["guests", address, session, reader, writer]);
         command.stdin(Stdio::null()).kill_on_drop(true);
-        command.spawn().context("could not start the guests")
+        command.spawn().map(Guests).context("could not start the guests")
     }
 
     /// Is all of them, for ever.
@@ -104,6 +108,18 @@ impl Invitation {
             });
         }
         while guests.join_next().await.is_some() {}
+    }
+}
+
+/// All guests, in a process of their own. They leave when this is dropped.
+pub(crate) struct Guests(Child);
+
+impl Guests {
+    /// Stops the guests or lets them continue. Their connections stay open.
+    pub(crate) fn stand_still(&self, still: bool) -> anyhow::Result<()> {
+        let pid = self.0.id().context("the guests are gone")?;
+        let signal = if still { Signal::SIGSTOP } else { Signal::SIGCONT };
+        kill(Pid::from_raw(i32::try_from(pid)?), signal).context("could not signal the guests")
     }
 }
 

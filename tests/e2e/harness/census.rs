@@ -56,30 +56,47 @@ fn memory(pid: Pid, kind: &str) -> usize {
     line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
 }
 
-/// How many bytes wait on this machine, in sockets over IPv4, for whoever is at this local port (proc(5)).
-pub(crate) fn waiting_for(port: u16) -> usize {
-    let sockets = fs::read_to_string("/proc/net/tcp").unwrap();
-    let waiting = sockets.lines().filter_map(|line| {
-        let mut fields = line.split_whitespace().skip(2);
-        let (peer, _state, queues) = (fields.next()?, fields.next()?, fields.next()?);
-        let is_it = u16::from_str_radix(peer.split(':').nth(1)?, 16).ok()? == port;
-        usize::from_str_radix(queues.split(':').next()?, 16).ok().filter(|_| is_it)
-    });
-    waiting.sum()
+/// A row of /proc/net/tcp, which lists sockets over IPv4 (proc(5)).
+struct TcpSocket {
+    local_port: u16,
+    peer_port: u16,
+    is_listening: bool,
+    /// Bytes that were sent and not acknowledged.
+    unsent: usize,
+    /// Whether a process holds it. A connection that is only waited out belongs to none.
+    is_held: bool,
 }
 
-/// Counts the TCP connections over IPv4 to this local port that a process of this machine still holds (proc(5)).
+impl TcpSocket {
+    fn all() -> Vec<Self> {
+        let table = fs::read_to_string("/proc/net/tcp").unwrap();
+        table.lines().skip(1).map(|row| Self::parse(row).unwrap()).collect()
+    }
+
+    fn parse(row: &str) -> Option<Self> {
+        const LISTENING: &str = "0A";
+        let fields: Vec<&str> = row.split_whitespace().collect();
+        let port = |address: &str| u16::from_str_radix(address.split(':').nth(1)?, 16).ok();
+        let (unsent, _unread) = fields.get(4)?.split_once(':')?;
+        Some(Self {
+            local_port: port(fields.get(1)?)?,
+            peer_port: port(fields.get(2)?)?,
+            is_listening: *fields.get(3)? == LISTENING,
+            unsent: usize::from_str_radix(unsent, 16).ok()?,
+            is_held: *fields.get(9)? != "0",
+        })
+    }
+}
+
+/// How many bytes wait on this machine for whoever is at this local port.
+pub(crate) fn waiting_for(port: u16) -> usize {
+    TcpSocket::all().iter().filter(|socket| socket.peer_port == port).map(|socket| socket.unsent).sum()
+}
+
+/// Counts the connections to this local port that a process of this machine still holds.
 pub(crate) fn connections_to(port: u16) -> usize {
-    const LISTENING: &str = "0A";
-    let sockets = fs::read_to_string("/proc/net/tcp").unwrap();
-    let held = sockets.lines().skip(1).filter(|line| {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        let (local, state, inode) = (fields[1], fields[3], fields[9]);
-        let local_port = local.split(':').nth(1).and_then(|port| u16::from_str_radix(port, 16).ok());
-        // A connection that is only waited out belongs to no process and has no inode.
-        local_port == Some(port) && state != LISTENING && inode != "0"
-    });
-    held.count()
+    let is_connection = |socket: &&TcpSocket| socket.local_port == port && !socket.is_listening;
+    TcpSocket::all().iter().filter(is_connection).filter(|socket| socket.is_held).count()
 }
 
 pub(crate) fn threads(pid: Pid) -> usize {

@@ -183,6 +183,10 @@ impl Server {
         &self.address
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        self.address.rsplit(':').next().unwrap().parse().unwrap()
+    }
+
     /// The process that was started, which keeps sessions and a server for them.
     pub(crate) fn keeper(&self) -> Pid {
         self.keeper
@@ -199,8 +203,7 @@ impl Server {
 
     /// Takes the census once no connection is open, so that it has nothing in it that is about to be closed.
     pub(crate) async fn idle_census(&self) -> Census {
-        let port = self.address().rsplit(':').next().unwrap().parse().unwrap();
-        until("all connections to be closed", || connections_to(port) == 0).await;
+        until("all connections to be closed", || connections_to(self.port()) == 0).await;
         self.census()
     }
 

@@ -54,11 +54,19 @@ const GUESTS: &str = "echo beside 8 guests";
 /// In that scene, limpet without them.
 pub(crate) const ALONE: &str = "limpet alone";
 
-/// What runs where the guests are: all of the scrollback is full, lines go on coming, and nothing is read.
-const GUESTS_PROGRAM: &str = "seq 11000; while :; do date; sleep 0.05; done";
+/// What runs where the guests are: all of the scrollback is full, lines keep coming, and nothing is read. It starts no processes, which
+/// would disturb both sides more than guests do.
+const GUESTS_PROGRAM: &str =
+    "seq 11000; exec 3<> <(sleep infinity); while :; do echo $SECONDS of output; read -rt 0.05 <&3; done";
 
 /// How long the guests are left to it before anything is measured, so that what they may do at once is done.
 const SETTLING: Duration = Duration::from_secs(12);
+
+/// How often keys are typed with and without guests, in turns, on one server.
+const GUEST_TURNS: usize = 4;
+
+/// How long guests have been at it again, or have stood still, before keys are typed.
+const GUEST_PAUSE: Duration = Duration::from_millis(300);
 
 /// All of it.
 pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
@@ -87,30 +95,36 @@ pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Keys in one session without guests and with eight of them in another one, of the same server.
+/// Keys in one session while eight guests do their worst in another one of the same server, and while the same guests stand still:
+/// in turns, so that a machine that becomes slower meanwhile is so for both.
 async fn beside_guests(bench: &mut Bench) -> anyhow::Result<()> {
-    let keys = bench.extent.pick(1_000, 30);
+    let keys = bench.extent.pick(500, 30);
     let settling = bench.extent.pick(SETTLING, Duration::from_secs(1));
     let server = bench.limpet.start(&bench.stage.program(), &[]).await?;
     let mut client = server.endpoint.client().await?;
-    let what = serde_json::json!({ "command": ["sh", "-c", GUESTS_PROGRAM] });
+    let what = serde_json::json!({ "command": ["bash", "-c", GUESTS_PROGRAM] });
     let session = client.open(&what).await?;
     let passes = client.passes(&session).await?;
     let (_session, mut viewer) = ready(&server.endpoint, Follow::All).await?;
     viewer.order(ECHO).await?;
     viewer.until_within(crate::stage::END).await?;
-    for name in [ALONE, "limpet"] {
-        let guests = match name {
-            ALONE => None,
-            _ => Some(Invitation::new(&server.endpoint.address, &session, passes.clone()).spawn()?),
-        };
-        sleep(settling).await;
-        let listener = Listener::start();
-        let times = keys_to_echoes(&mut viewer, keys).await?;
-        bench.book.heard(GUESTS, name, listener.stop());
-        note(bench, GUESTS, name, times);
-        drop(guests);
+    let guests = Invitation::new(&server.endpoint.address, &session, passes).spawn()?;
+    sleep(settling).await;
+    let (mut alone, mut beside) = (Vec::new(), Vec::new());
+    for turn in 0..GUEST_TURNS {
+        // The one that goes first changes from turn to turn.
+        for is_alone in [turn % 2 == 0, turn % 2 != 0] {
+            guests.stand_still(is_alone)?;
+            sleep(GUEST_PAUSE).await;
+            let (name, all) = if is_alone { (ALONE, &mut alone) } else { ("limpet", &mut beside) };
+            let listener = Listener::start();
+            all.extend(keys_to_echoes(&mut viewer, keys).await?);
+            bench.book.heard(GUESTS, name, listener.stop());
+        }
     }
+    note(bench, GUESTS, ALONE, alone);
+    note(bench, GUESTS, "limpet", beside);
+    drop(guests);
     server.stop().await
 }
 

@@ -35,7 +35,6 @@ mod sizing;
 mod start_directory;
 mod status;
 
-pub(crate) use self::saving::Saving;
 pub use self::{
     begin::{Beginning, Redraw, rows_for},
     flow::HELD_BACK,
@@ -47,3 +46,4 @@ pub use self::{
     seats::{AttachmentId, Visitor},
     status::Status,
 };
+pub(crate) use self::{handle::Strain, saving::Saving};

@@ -108,16 +108,6 @@ pub struct Lane {
     changed: Notify,
 }
 
-/// A viewer that sends more than any person or page does. Its session is carried as a flood for as long as this lives.
-#[derive(Debug)]
-pub(crate) struct Strain(Arc<Lane>);
-
-impl Drop for Strain {
-    fn drop(&mut self) {
-        self.0.strains.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 impl Lane {
     /// At first it is quick. `floods` says who carries its floods, if there is anybody else.
     #[must_use]
@@ -135,13 +125,17 @@ impl Lane {
         self.floods.as_ref()
     }
 
-    /// Notes that a viewer sends more than any person or page does.
-    pub(crate) fn strain(self: &Arc<Self>) -> Strain {
+    /// Notes that another viewer sends more than any person or page does.
+    pub(crate) fn begin_strain(&self) {
         self.strains.fetch_add(1, Ordering::Relaxed);
-        Strain(Arc::clone(self))
     }
 
-    /// Returns whether any viewer does.
+    /// Notes that one of them has stopped that.
+    pub(crate) fn end_strain(&self) {
+        self.strains.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Returns whether any viewer does it.
     pub(crate) fn is_strained(&self) -> bool {
         self.strains.load(Ordering::Relaxed) > 0
     }

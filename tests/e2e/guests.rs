@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::harness::{
     Client, Hello, Options, Server,
-    census::own,
+    census::{own, run_time},
     client::{data, viewer},
     within,
 };
@@ -336,4 +336,23 @@ async fn what_is_typed_and_said_in_a_storm_arrives_whole() {
     let mut owner = Client::attach(&server, &id, Hello::default()).await;
     owner.say(&ClientMessage::Pen { to: Some(u64::MAX) }).await;
     owner.hears_error(ErrorCode::NoSuchViewer).await;
+}
+
+#[tokio::test]
+async fn who_sends_without_pause_is_served_by_the_threads_that_no_key_waits_for() {
+    let server = Server::start(Options::args(["--worker-threads", "2"]));
+    let id = server.bash("read line").await;
+    let [reader, _] = passes(&server, &id).await;
+    let mut guest = Client::attach(&server, &id, Hello::default().with(&reader)).await;
+    let time = || run_time(server.pid(), "floods");
+    let before = time();
+    let mut number = 0;
+    // There is no output that would make it a flood.
+    within("the other thread to work", async {
+        while time() < before + Duration::from_millis(20) {
+            number += 1;
+            catch_up(&mut guest, number).await;
+        }
+    })
+    .await;
 }

@@ -19,10 +19,7 @@ use super::{
     alarm::Alarm,
     work::{Cost, Work},
 };
-use crate::{
-    session::{Attached, AttachmentId},
-    threads::Strain,
-};
+use crate::session::{Attached, AttachmentId, Strain};
 
 /// How many messages are taken before others get their turn.
 const MESSAGES: u32 = 16;

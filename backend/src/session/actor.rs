@@ -49,8 +49,8 @@ enum Event {
     ProgramEnded,
     /// A viewer moved, or patience ran out.
     ViewersMoved,
-    /// A viewer left.
-    ViewerLeft,
+    /// A viewer has left, or strains the session, or does so no longer.
+    ViewersChanged,
     /// There is time for the screen.
     Leisure,
     /// A moment has come for which something was put off.
@@ -195,7 +195,7 @@ impl Actor {
                 Event::Writable => self.write_input(),
                 Event::ProgramEnded => return Some(Cause::ProgramEnded),
                 Event::ViewersMoved | Event::Due => {}
-                Event::ViewerLeft => {
+                Event::ViewersChanged => {
                     self.input.drop_absent();
                     Box::pin(self.arrange()).await;
                 }
@@ -222,7 +222,7 @@ impl Actor {
             // Requests first: a key must not wait behind a flood.
             biased;
             request = self.requests.recv() => Event::Requested(request.unwrap_or_else(|| Box::new(Request::End))),
-            () = self.session.0.shared().left.notified() => Event::ViewerLeft,
+            () = self.session.0.shared().viewers_changed.notified() => Event::ViewersChanged,
             _ = self.child.ended() => Event::ProgramEnded,
             Ok(()) = self.pty.writable(), if self.input.waits() => Event::Writable,
             () = ready(()), if self.display.is_overfull() => Event::Leisure,

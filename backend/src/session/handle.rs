@@ -33,7 +33,7 @@ use crate::{
     pty::Program,
     screen::Text,
     state::Saved,
-    threads::{Lane, Strain},
+    threads::Lane,
     token_bucket::TokenBucket,
 };
 
@@ -78,8 +78,8 @@ pub(super) struct Shared {
     pub(super) log: Log,
     pub(super) status: watch::Sender<Status>,
     pub(super) requests: mpsc::Sender<Box<Request>>,
-    /// Tells the owner that a viewer left.
-    pub(super) left: Notify,
+    /// Tells the actor that a viewer has left, or strains the session, or does so no longer.
+    pub(super) viewers_changed: Notify,
     pub(super) lane: Arc<Lane>,
     /// The screen, once the program has ended.
     pub(super) last: OnceLock<Arc<LastScreen>>,
@@ -98,6 +98,18 @@ pub struct Attached {
     viewer: ViewerId,
     role: Role,
     rank: Rank,
+}
+
+/// A viewer that sends more than any person or page does. As long as this lives, its session is carried by the threads that no key of
+/// another session waits for.
+#[derive(Debug)]
+pub(crate) struct Strain(SessionHandle);
+
+impl Drop for Strain {
+    fn drop(&mut self) {
+        self.0.0.lane.end_strain();
+        self.0.0.viewers_changed.notify_one();
+    }
 }
 
 impl SessionHandle {
@@ -370,7 +382,9 @@ impl Attached {
 
     /// Has the session carried like one whose output floods, for as long as what this returns lives.
     pub(crate) fn strain(&self) -> Strain {
-        self.session.0.lane.strain()
+        self.session.0.lane.begin_strain();
+        self.session.0.viewers_changed.notify_one();
+        Strain(self.session.clone())
     }
 
     /// Passes on input that starts at `offset` of this viewer's input. What becomes of it is seen in [`Progress`].
@@ -422,7 +436,7 @@ impl Attached {
 impl Drop for Attached {
     fn drop(&mut self) {
         self.session.0.status.send_modify(|status| status.seats.leave(self.id));
-        self.session.0.left.notify_one();
+        self.session.0.viewers_changed.notify_one();
     }
 }
 

@@ -341,7 +341,7 @@ impl Sessions {
             log,
             status: watch::Sender::new(status),
             requests,
-            left: Notify::new(),
+            viewers_changed: Notify::new(),
             lane: Arc::new(Lane::new(self.0.floods.clone())),
             program,
             last: OnceLock::new(),

@@ -1,6 +1,6 @@
 //! What a process holds.
 
-use std::fs;
+use std::{fs, time::Duration};
 
 use nix::unistd::Pid;
 
@@ -101,6 +101,19 @@ pub(crate) fn connections_to(port: u16) -> usize {
 
 pub(crate) fn threads(pid: Pid) -> usize {
     entries(&format!("/proc/{pid}/task")).len()
+}
+
+/// How long threads of this name have run in a process (`schedstat`: scheduler/sched-stats in the documentation of Linux).
+pub(crate) fn run_time(pid: Pid, thread: &str) -> Duration {
+    let task = |id: &String| format!("/proc/{pid}/task/{id}");
+    let of_that_name = entries(&format!("/proc/{pid}/task"))
+        .into_iter()
+        .filter(|id| fs::read_to_string(task(id) + "/comm").is_ok_and(|name| name.trim_end() == thread));
+    let times = of_that_name.map(|id| {
+        let stat = fs::read_to_string(task(&id) + "/schedstat").unwrap();
+        Duration::from_nanos(stat.split_whitespace().next().unwrap().parse().unwrap())
+    });
+    times.sum()
 }
 
 /// Whether a process runs: it exists, and is no zombie.

@@ -161,7 +161,7 @@ impl Display {
 
     /// Whether output waits to be parsed.
     pub(super) fn is_behind(&self) -> bool {
-        !self.pile.is_empty() || self.screen.is_repeating()
+        !self.pile.is_empty() || self.screen.is_unfinished()
     }
 
     /// Whether programs may wait for answers that are to be given here.
@@ -181,7 +181,7 @@ impl Display {
     fn follow_here(&mut self) {
         if self.screen.is_sweep_due() {
             self.screen.sweep();
-        } else if !self.screen.is_repeating() && self.pile.leave_out(|plain| self.screen.leave_out(plain)) {
+        } else if !self.screen.is_unfinished() && self.pile.leave_out(|plain| self.screen.leave_out(plain)) {
             self.left_out = self.parsed();
         } else {
             self.feed(SLICE_STEPS);
@@ -232,7 +232,7 @@ impl Display {
 
     /// Finishes the control function at hand. It takes no longer than to fill the screen.
     fn finish_function(&mut self) {
-        while self.screen.is_repeating() {
+        while self.screen.is_unfinished() {
             self.parse(self.parsed(), &[], u64::MAX);
             self.blank_if_given_up();
         }
@@ -248,7 +248,7 @@ impl Display {
 
     /// Whether so many steps take no longer than a slice.
     fn is_quick(&self, steps: u64) -> bool {
-        !self.screen.is_repeating() && steps <= SLICE_STEPS
+        !self.screen.is_unfinished() && steps <= SLICE_STEPS
     }
 
     /// Does work that takes longer than a slice on a thread that no key waits for.

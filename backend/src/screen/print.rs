@@ -21,7 +21,7 @@ const CLUSTER_STEPS: usize = 32;
 const RUN_STEPS: usize = 64 * 1024;
 
 /// Longest run of text, in bytes.
-const MAX_RUN: usize = 4096;
+const MAX_RUN: usize = 2048;
 
 impl Terminal {
     /// How long a run of text may be, in bytes, so that it does not take much longer than others.

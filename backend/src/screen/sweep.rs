@@ -11,6 +11,12 @@ use super::{
 /// Steps that it takes to look at an entry of the tables, or to drop it.
 const ENTRY_STEPS: usize = 16;
 
+/// Steps that it takes to add one.
+const NEW_ENTRY_STEPS: usize = 32;
+
+/// Bytes of hyperlinks that are dropped in a step.
+const LINK_BYTES_PER_STEP: usize = 32;
+
 /// Steps that it takes to drop a block of scrollback: its memory goes back to the system.
 const BLOCK_STEPS: usize = 1024;
 
@@ -29,8 +35,13 @@ pub(super) struct Discarded {
 
 impl Discarded {
     fn steps(&self) -> usize {
-        ENTRY_STEPS * self.tables.len() + BLOCK_STEPS * self.scrollback.blocks()
+        entry_steps(&self.tables) + BLOCK_STEPS * self.scrollback.blocks()
     }
+}
+
+/// Steps that it takes to look through tables.
+fn entry_steps(tables: &Tables) -> usize {
+    ENTRY_STEPS * tables.len() + tables.links_bytes() / LINK_BYTES_PER_STEP
 }
 
 impl Terminal {
@@ -46,30 +57,43 @@ impl Terminal {
         }
     }
 
-    /// Whether the tables have grown enough to be swept. As many steps lie between two sweeps as one takes: no output can have more
-    /// than half of all work go into sweeping.
+    /// Whether the tables have grown enough to be swept, or something else has to be done that takes long.
     pub(super) fn is_sweep_due(&self) -> bool {
-        let is_worth_it = || self.steps.taken - self.steps.swept >= self.sweep_steps();
-        self.discarded.is_some() || self.tables.is_due() && is_worth_it()
+        self.discarded.is_some() || self.tables.lacks_room() || self.is_worth_sweeping()
     }
 
-    /// How many steps it takes to sweep the tables, or to drop what was discarded.
+    /// As many steps lie between two sweeps as one takes: no output can have more than half of all work go into sweeping.
+    fn is_worth_sweeping(&self) -> bool {
+        self.tables.is_due() && self.steps.taken - self.steps.swept >= self.full_sweep_steps()
+    }
+
+    /// How many steps a sweep takes.
     pub(super) fn sweep_steps(&self) -> u64 {
-        if let Some(discarded) = &self.discarded {
-            return discarded.steps() as u64;
+        match &self.discarded {
+            Some(discarded) => discarded.steps() as u64,
+            None if self.is_worth_sweeping() => self.full_sweep_steps(),
+            None => entry_steps(&self.tables) as u64,
         }
+    }
+
+    fn full_sweep_steps(&self) -> u64 {
         let cells = 2 * (self.columns + 1) * self.rows;
         let packed = self.primary.scrollback.packed_bytes() / SWEPT_BYTES_PER_STEP;
-        (cells + ENTRY_STEPS * self.tables.len() + packed) as u64
+        (cells + entry_steps(&self.tables) + packed) as u64
     }
 
-    /// Drops what was discarded, or else forgets styles, clusters and links that no cell has any more; and the oldest rows, if the scrollback needs too many.
+    /// Drops what was discarded, or else forgets styles, clusters and links that no cell has any more; and the oldest rows, if the
+    /// scrollback needs too many. If it is too early for that, makes room for more.
     pub(super) fn sweep(&mut self) {
         if let Some(discarded) = self.discarded.take() {
             return self.spend(discarded.steps());
         }
+        if self.tables.lacks_room() && !self.is_worth_sweeping() {
+            self.spend(entry_steps(&self.tables));
+            return self.tables.grow();
+        }
         loop {
-            let steps = self.sweep_steps();
+            let steps = self.full_sweep_steps();
             self.forget_unused();
             self.steps.taken += steps;
             let scrollback = &mut self.primary.scrollback;
@@ -108,9 +132,11 @@ impl Terminal {
         );
     }
 
-    /// Interrupts the parser, if it may be time to sweep.
+    /// Counts what was added to the tables, and interrupts the parser if it may be time to sweep.
     pub(super) fn look_at_tables(&mut self) {
-        if self.tables.is_due() {
+        let added = self.tables.take_added();
+        self.spend(NEW_ENTRY_STEPS * added);
+        if self.tables.is_due() || self.tables.lacks_room() {
             self.steps.until = self.steps.taken;
         }
     }

@@ -177,25 +177,27 @@ impl Terminal {
 mod tests {
     use limpet_shared::Winsize;
 
-    use crate::screen::Screen;
+    use crate::screen::{Screen, style::Style};
 
     #[test]
     fn a_sweep_in_between_changes_nothing() {
         let size = Winsize::cells(1000, 100);
         for function in ["[2J", "[?2J", "[100L", "[5 A", "[5 @", "[5'}", "[5'~", "[?1049h", "#8"] {
-            // The pen's style is one that no cell has yet, and that it has no longer when all is done.
-            let text = format!("\x1b[45mabc\r\n日本\x1b[41m\x1b{function}");
+            // What is erased has a style that no cell has as long as protected ones are spared.
+            let protected = "x".repeat(17_000);
+            let text =
+                format!("\x1b[1\"q{protected}\x1b[0\"qabc\r\n日本\x1b[99;5H\x1b[41m\x1b[H\x1b{function}");
             let (mut screen, mut other) = (Screen::new(size, 0), Screen::new(size, 0));
             let mut rest = text.as_bytes();
             while !rest.is_empty() {
                 rest = &rest[screen.feed_within(rest, 1)..];
             }
             assert!(screen.is_unfinished(), "{function}");
-            screen.terminal.set_pen(Default::default());
+            screen.terminal.set_pen(Style::default());
             screen.sweep();
             screen.feed(b"\x1b[42mnew");
             other.feed(text.as_bytes());
-            other.terminal.set_pen(Default::default());
+            other.terminal.set_pen(Style::default());
             other.feed(b"\x1b[42mnew");
             let snapshot = |screen: &Screen| String::from_utf8(screen.snapshot(usize::MAX).output).unwrap();
             assert_eq!(snapshot(&screen), snapshot(&other), "{function}");

@@ -118,7 +118,9 @@ mod tests {
     fn print_one_by_one(screen: &mut Screen, chars: &[char]) {
         let terminal = &mut screen.terminal;
         terminal.unpair_left();
-        chars.iter().for_each(|&char| terminal.print_char(char));
+        for &char in chars {
+            terminal.print_char(char);
+        }
         terminal.unpair_right();
     }
 

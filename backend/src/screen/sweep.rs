@@ -164,8 +164,11 @@ mod tests {
 
     #[test]
     fn what_takes_long_to_drop_is_not_dropped_at_once() {
-        let rows: String = (0..100_000).map(|n| format!("{n} {:070}\r\n", n * 12345)).collect();
-        let styles: String = (0..20_000).map(|n| format!("\x1b[38;2;{};{};1mx", n % 256, n / 256)).collect();
+        let rows = (0..100_000).map(|n| format!("{n} {:070}\r\n", n * 12345)).collect::<Vec<_>>().concat();
+        let styles = (0..20_000)
+            .map(|n| format!("\x1b[38;2;{};{};1mx", n % 256, n / 256))
+            .collect::<Vec<_>>()
+            .concat();
         for (function, output) in [("\x1b[3J", &rows), ("\x1bc", &rows), ("\x1bc", &styles)] {
             let (at_once, later) = drop_by(function, output);
             let least = if output == &rows { 100 * BLOCK_STEPS } else { 10_000 * ENTRY_STEPS };

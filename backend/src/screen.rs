@@ -299,6 +299,12 @@ impl Screen {
         (TEXT_STEPS * self.terminal.columns * self.terminal.rows) as u64
     }
 
+    /// How many steps it takes to drop it, about.
+    #[must_use]
+    pub fn drop_steps(&self) -> u64 {
+        self.terminal.drop_steps()
+    }
+
     /// Takes on another size.
     pub fn resize(&mut self, size: Winsize) {
         let (columns, rows) = cells(size);

@@ -57,6 +57,11 @@ impl Terminal {
         }
     }
 
+    /// How many steps it takes to drop all of it, but for the rows on the screen.
+    pub(super) fn drop_steps(&self) -> u64 {
+        (entry_steps(&self.tables) + BLOCK_STEPS * self.primary.scrollback.blocks()) as u64
+    }
+
     /// Whether the tables have grown enough to be swept, or something else has to be done that takes long.
     pub(super) fn is_sweep_due(&self) -> bool {
         self.discarded.is_some() || self.tables.lacks_room() || self.is_worth_sweeping()

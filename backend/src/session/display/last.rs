@@ -1,11 +1,14 @@
 //! The screen of a session that has ended.
 
-use std::sync::Arc;
+use std::{mem, sync::Arc};
 
-use limpet_shared::OutputOffset;
+use limpet_shared::{OutputOffset, Winsize};
 
 use super::{Redrawing, SLICE_STEPS, blocking, redrawing::redrawing};
-use crate::screen::{Screen, Text};
+use crate::{
+    background,
+    screen::{Screen, Text},
+};
 
 /// What a session leaves to be looked at.
 #[derive(Debug)]
@@ -36,5 +39,20 @@ impl LastScreen {
 
     pub(in super::super) fn title(&self) -> &str {
         self.screen.title()
+    }
+}
+
+impl LastScreen {
+    pub(super) fn takes_long_to_drop(&self) -> bool {
+        self.screen.drop_steps() > SLICE_STEPS
+    }
+}
+
+impl Drop for LastScreen {
+    fn drop(&mut self) {
+        // Whoever drops it may serve keys.
+        if self.takes_long_to_drop() {
+            background::discard(mem::replace(&mut self.screen, Screen::new(Winsize::cells(1, 1), 0)));
+        }
     }
 }

@@ -81,3 +81,15 @@ async fn a_snapshot_ends_before_what_is_not_complete() {
     assert_eq!(redrawing.output, session.1.parsed(), "a control string of that length does not come again");
     assert!(redrawing.frames[0].ends_with(NOTHING));
 }
+
+#[test]
+fn a_last_screen_with_much_scrollback_is_dropped_elsewhere() {
+    let last = |rows: u64| {
+        let mut screen = Screen::new(Winsize::cells(80, 24), 100_000);
+        for n in 0..rows {
+            screen.feed(format!("{:078}\r\n", n * n).as_bytes());
+        }
+        LastScreen { screen, end: OutputOffset::ZERO }
+    };
+    assert!(!last(100).takes_long_to_drop() && last(100_000).takes_long_to_drop());
+}

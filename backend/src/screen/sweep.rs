@@ -12,7 +12,7 @@ use super::{
 const ENTRY_STEPS: usize = 16;
 
 /// Steps that it takes to add one.
-const NEW_ENTRY_STEPS: usize = 32;
+const NEW_ENTRY_STEPS: usize = 64;
 
 /// Bytes of hyperlinks that are dropped in a step.
 const LINK_BYTES_PER_STEP: usize = 32;
@@ -48,10 +48,8 @@ impl Terminal {
     /// Drops what nothing needs any more: at once, or in the next sweep if that takes long.
     pub(super) fn discard(&mut self, tables: Tables, scrollback: Scrollback) {
         let discarded = Discarded { tables, scrollback };
-        let steps = discarded.steps();
-        if steps <= DROP_STEPS {
-            self.spend(steps);
-        } else {
+        // What is few was paid for when it was added.
+        if discarded.steps() > DROP_STEPS {
             self.discarded = Some(Box::new(discarded));
             self.steps.until = self.steps.taken;
         }

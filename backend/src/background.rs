@@ -33,6 +33,37 @@ pub(crate) async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'st
     done.await.map_err(|_| io::Error::other("work in the background has panicked"))
 }
 
+/// Drops a value that takes long to drop, on a thread of its own; or here, if the system has no thread for it.
+pub(crate) fn discard<T: Send + 'static>(value: T) {
+    let started = thread::Builder::new().name("background".into()).spawn(move || drop(value));
+    if let Err(error) = started {
+        tracing::debug!(%error, "no thread to drop something on");
+    }
+}
+
 fn take<T>(work: &Mutex<Option<T>>) -> Option<T> {
     work.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    /// Tells on which thread it is dropped.
+    struct Told(mpsc::Sender<thread::ThreadId>);
+
+    impl Drop for Told {
+        fn drop(&mut self) {
+            self.0.send(thread::current().id()).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_is_discarded_is_dropped_on_another_thread() {
+        let (sender, dropped) = mpsc::channel();
+        discard(Told(sender));
+        assert_ne!(dropped.recv().unwrap(), thread::current().id());
+    }
 }

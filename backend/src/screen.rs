@@ -12,21 +12,25 @@ mod buffer;
 mod charset;
 mod control;
 mod flood;
+mod insert;
 mod modes;
 mod palette;
 mod params;
 mod parser;
 mod plain;
+mod print;
 mod reflow;
 mod row;
 mod scrollback;
 mod sgr;
 mod snapshot;
 mod style;
+mod sweep;
 mod table;
 mod tables;
 mod tabs;
 mod terminal;
+mod unfinished;
 mod width;
 
 use std::mem;
@@ -55,8 +59,8 @@ const MIN_COLUMNS: usize = 2;
 /// Steps that a byte causes at most where it touches no cells but its own.
 const STEPS_PER_BYTE: usize = 48;
 
-/// Steps per cell of the screen that it causes at most.
-const STEPS_PER_CELL: usize = 2;
+/// Steps per cell of the screen, with a row more, that it causes at most.
+const STEPS_PER_CELL: usize = 3;
 
 /// What a cell of the screen takes, in bytes, with the room that a row has for more.
 const CELL_BYTES: usize = 16;
@@ -139,7 +143,7 @@ impl Screen {
         loop {
             output = &output[self.feed_within(output, until.saturating_sub(self.steps()))..];
             if !self.is_sweep_due() {
-                return output.is_empty() && !self.is_repeating();
+                return output.is_empty() && !self.is_unfinished();
             }
             self.sweep();
         }
@@ -148,14 +152,14 @@ impl Screen {
     /// Takes as much of the program's next output as can be taken in `budget` [steps](Self::steps) and one control function more, or a
     /// run of text. Says how many bytes these were.
     ///
-    /// The last control function may still [need steps](Self::is_repeating), which the next call takes. Nothing is taken while
+    /// The last control function may still [need steps](Self::is_unfinished), which the next call takes. Nothing is taken while
     /// [a sweep is due](Self::is_sweep_due).
     #[must_use]
     pub fn feed_within(&mut self, output: &[u8], budget: u64) -> usize {
         let until = self.steps().saturating_add(budget);
         let mut taken = 0;
         loop {
-            self.terminal.print_repeated(until);
+            self.terminal.go_on(until);
             if taken == output.len() || self.steps() >= until || self.is_sweep_due() {
                 return taken;
             }
@@ -173,8 +177,8 @@ impl Screen {
 
     /// Whether a control function that was fed last is not finished. No snapshot can stand for that.
     #[must_use]
-    pub fn is_repeating(&self) -> bool {
-        self.terminal.is_repeating()
+    pub fn is_unfinished(&self) -> bool {
+        self.terminal.is_unfinished()
     }
 
     /// Whether so much has been shown and is gone that it is time to [`sweep`](Self::sweep).
@@ -191,12 +195,12 @@ impl Screen {
 
     /// How many steps a byte of output causes at most, beside those of sweeps, in a screen of this size.
     ///
-    /// Most take less than ten. What takes most is a control function that changes every cell, and has three bytes at least. A repetition
-    /// in insert mode, of four bytes at least, moves the rest of its row as often as that has columns.
+    /// Most take less than ten. What takes most is a control function that changes every cell, and has three bytes at least, or a
+    /// repetition of grapheme clusters, which has eight.
     #[must_use]
     pub fn max_steps_per_byte(size: Winsize) -> u64 {
         let (columns, rows) = cells(size);
-        (STEPS_PER_BYTE + STEPS_PER_CELL * (columns + 1) * rows.max(columns / 4)) as u64
+        (STEPS_PER_BYTE + STEPS_PER_CELL * (columns + 1) * (rows + 1)) as u64
     }
 
     /// How much memory a screen takes at most, in bytes, that had no more columns and no more rows than this so far.
@@ -259,7 +263,7 @@ impl Screen {
     /// What need not be parsed of plain output, if so many rows of scrollback are to be right.
     fn flood(&self, plain: &[u8], history: usize) -> Option<Flood> {
         let Terminal { columns, rows, modes, .. } = &self.terminal;
-        let is_plain = self.parser.is_between() && !self.is_repeating() && self.terminal.scrolls_plainly();
+        let is_plain = self.parser.is_between() && !self.is_unfinished() && self.terminal.scrolls_plainly();
         let columns = if modes.autowrap { *columns } else { usize::MAX / 2 };
         is_plain.then(|| flood::find(plain, history + 2 * rows, columns)).flatten()
     }
@@ -293,6 +297,12 @@ impl Screen {
     #[must_use]
     pub fn text_steps(&self) -> u64 {
         (TEXT_STEPS * self.terminal.columns * self.terminal.rows) as u64
+    }
+
+    /// How many steps it takes to drop it, about.
+    #[must_use]
+    pub fn drop_steps(&self) -> u64 {
+        self.terminal.drop_steps()
     }
 
     /// Takes on another size.

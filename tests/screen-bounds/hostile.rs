@@ -28,6 +28,10 @@ const SCROLLBACK: usize = 50;
 /// The budget of each slice, in steps.
 const BUDGET: u64 = 4096;
 
+/// Steps by which a slice may exceed its budget, whatever the size of the screen: a run of text, a control string, or what other
+/// control functions do at once.
+const BEYOND_BUDGET: u64 = 320 * 1024;
+
 /// Bytes that may be allocated per step.
 const ALLOCATED_PER_STEP: usize = 64;
 
@@ -152,11 +156,10 @@ fn print(screen: &mut Screen, size: Winsize, mut output: &[u8]) {
     let per_byte = Screen::max_steps_per_byte(size);
     // What ends here may have begun before.
     let begun = screen.snapshot(0).unfinished as u64;
-    // One control function, or one run of text.
-    let slice = BUDGET + 8 * per_byte + 128 * 1024;
+    let slice = BUDGET + BEYOND_BUDGET;
     let (all, start, allocated) = (output.len() as u64, screen.steps(), memory::allocated());
     let mut swept = 0;
-    while !output.is_empty() || screen.is_repeating() {
+    while !output.is_empty() || screen.is_unfinished() {
         let before = screen.steps();
         if screen.is_sweep_due() {
             screen.sweep();

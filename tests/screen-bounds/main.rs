@@ -132,6 +132,58 @@ fn a_cell_holds_a_bounded_number_of_marks() {
 }
 
 #[test]
+fn repetitions_of_clusters_take_bounded_work() {
+    for (columns, rows, count) in [(20_u8, 3_u8, 30), (99, 1, 49), (79, 23, 960)] {
+        for glyph in ["o\u{301}", "o\u{301}\u{302}", "❤\u{fe0f}"] {
+            let attack = format!("{glyph}\x1b[{count}b").repeat(300);
+            check(&[&[columns, rows], attack.as_bytes()].concat());
+        }
+    }
+}
+
+#[test]
+fn no_control_function_takes_longer_in_a_large_screen() {
+    let functions = [
+        "\x1b[2J",
+        "\x1b[?2J",
+        "\x1b[H\x1b[J",
+        "\x1b[4096;1H\x1b[1J",
+        "\x1b#8",
+        "\x1b[H\x1b[4096L",
+        "\x1b[H\x1b[4096M",
+        "\x1b[4096S",
+        "\x1b[4096T",
+        "\x1b[ @",
+        "\x1b[ A",
+        "\x1b['}",
+        "\x1b['~",
+        "\x1b[?1049h",
+        "\x1b[?1049l",
+        "\x1b[4096@",
+        "\x1b[4096P",
+        "\x1b[4096X",
+        "\x1b[4096I",
+        "\x1b[4096Z",
+        "x\x1b[4hx\x1b[4096b\x1b[4l",
+        "\x1bc",
+    ];
+    for (columns, rows) in [(4096, 128), (128, 4096)] {
+        let mut screen = Screen::new(Winsize::cells(columns, rows), 0);
+        screen.feed(b"\x1b[?1049h");
+        for function in functions {
+            let output = format!("\x1b[41m{function}");
+            let mut rest = output.as_bytes();
+            while !rest.is_empty() || screen.is_unfinished() {
+                let before = screen.steps();
+                rest = &rest[screen.feed_within(rest, 1)..];
+                let steps = screen.steps() - before;
+                assert!(steps < 64 * 1024, "{function:?}: {steps} steps in one go");
+            }
+        }
+    }
+}
+
+#[test]
 fn lines_are_inserted_at_once() {
     let size = Winsize::cells(128, 4096);
     let (one, many) = (cost(size, 1000, b"\x1b[1L").0, cost(size, 1000, b"\x1b[4096L").0);

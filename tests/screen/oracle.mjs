@@ -4,10 +4,12 @@
 // `["o", base64]` for output or `["r", cols, rows]` for another size; `right` may begin with `["s", cols, rows]`, the size that it
 // begins with. The answer, one line as well, is an array of `[what, left, right]`, empty when both are equal. A request with `steps` in place
 // of the two sides feeds one terminal; the answer is what that terminal answers to the program's questions.
+//
+// The terminals have the page's limits. Their constants are the arguments, in the order in which `LimitsAddon` takes them.
 
 import { createInterface } from "node:readline";
 import headless from "@xterm/headless";
-import { limit } from "./limits.mjs";
+import { LimitsAddon } from "../../frontend/xterm-limits.mjs";
 import { difference, state } from "./state.mjs";
 
 // In Node.js the add-on would read its table from the wrong place of a shared Buffer.
@@ -15,6 +17,8 @@ const { Buffer } = globalThis;
 delete globalThis.Buffer;
 const { UnicodeGraphemesAddon } = await import("@xterm/addon-unicode-graphemes");
 globalThis.Buffer = Buffer;
+
+const LIMITS = process.argv.slice(2).map(Number);
 
 async function run({ cols, rows, scrollback }, steps, result) {
   const terminal = new headless.Terminal({
@@ -28,9 +32,7 @@ async function run({ cols, rows, scrollback }, steps, result) {
     windowOptions: { pushTitle: true, popTitle: true, getWinSizeChars: true },
   });
   terminal.loadAddon(new UnicodeGraphemesAddon());
-  // It forgets a hyperlink when the rows on which it began are gone, even while the pen still has it. Nobody wants that.
-  terminal._core._oscLinkService._removeMarkerFromLink = () => {};
-  limit(terminal);
+  terminal.loadAddon(new LimitsAddon(...LIMITS));
   const palette = new Map();
   terminal._core._inputHandler.onColor((events) => {
     for (const { type, index, color } of events) {

@@ -7,7 +7,10 @@ use std::{
 };
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use limpet_shared::Winsize;
+use limpet_shared::{
+    Winsize,
+    limits::{MAX_CLUSTER_CHARS, MAX_LINK_ID_BYTES, MAX_LINK_URI_BYTES},
+};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
@@ -29,6 +32,7 @@ impl Oracle {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/screen/oracle.mjs");
         let mut child = Command::new("node")
             .arg(script)
+            .args([MAX_CLUSTER_CHARS, MAX_LINK_URI_BYTES, MAX_LINK_ID_BYTES].map(|limit| limit.to_string()))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

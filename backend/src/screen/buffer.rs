@@ -1,5 +1,7 @@
 //! A buffer of rows: the primary one with its scrollback, or the alternate one.
 
+use std::ops::Range;
+
 use super::{
     charset::Charsets,
     row::{Cell, Row},
@@ -63,7 +65,7 @@ impl Buffer {
     pub(super) fn primary(columns: usize, rows: usize, scrollback: usize) -> Self {
         let mut buffer = Self::alternate(columns, rows);
         buffer.scrollback = Scrollback::new(scrollback);
-        buffer.fill(Cell::BLANK);
+        buffer.begin();
         buffer
     }
 
@@ -83,13 +85,9 @@ impl Buffer {
         }
     }
 
-    /// Begins an alternate buffer's use. Returns the steps that it took.
-    pub(super) fn fill(&mut self, cell: Cell) -> usize {
-        if !self.screen.is_empty() {
-            return 0;
-        }
-        self.screen = vec![Row::blank(self.columns, cell, false); self.rows];
-        erase_steps(self.rows, self.columns, cell)
+    /// Begins an alternate buffer's use, blank.
+    pub(super) fn begin(&mut self) {
+        self.screen.resize_with(self.rows, Row::default);
     }
 
     /// Ends an alternate buffer's use. What DECSC kept stays.
@@ -126,31 +124,26 @@ impl Buffer {
         steps + self.screen[bottom].cells().len()
     }
 
-    /// Takes `count` rows out, moves those up to `last` up, and leaves erased rows in the gap. Returns the steps that it took.
-    pub(super) fn delete_rows(&mut self, first: usize, last: usize, count: usize, fill: Cell) -> usize {
-        let columns = self.columns;
+    /// Takes `count` rows out, and moves those up to `last` up. Returns the steps that it took, and the rows that are to be erased.
+    pub(super) fn delete_rows(&mut self, first: usize, last: usize, count: usize) -> (usize, Range<usize>) {
         let region = self.region(first, last);
         let (rows, count) = (region.len(), count.min(region.len()));
-        region.rotate_left(count);
-        region[rows - count..].iter_mut().for_each(|row| row.clear(columns, fill));
-        rows + erase_steps(count, columns, fill)
+        self.screen[region.clone()].rotate_left(count);
+        (rows, region.end - count..region.end)
     }
 
-    /// Drops `count` rows up to `last`, moves those from `first` on down, and leaves erased rows in the gap. Returns the steps that it
-    /// took.
-    pub(super) fn insert_rows(&mut self, first: usize, last: usize, count: usize, fill: Cell) -> usize {
-        let columns = self.columns;
+    /// Drops `count` rows up to `last`, and moves those from `first` on down. Returns the same.
+    pub(super) fn insert_rows(&mut self, first: usize, last: usize, count: usize) -> (usize, Range<usize>) {
         let region = self.region(first, last);
         let (rows, count) = (region.len(), count.min(region.len()));
-        region.rotate_right(count);
-        region[..count].iter_mut().for_each(|row| row.clear(columns, fill));
-        rows + erase_steps(count, columns, fill)
+        self.screen[region.clone()].rotate_right(count);
+        (rows, region.start..region.start + count)
     }
 
     /// The rows from `first` to `last`.
-    fn region(&mut self, first: usize, last: usize) -> &mut [Row] {
+    fn region(&self, first: usize, last: usize) -> Range<usize> {
         let last = last.min(self.screen.len() - 1);
-        &mut self.screen[first.min(last)..=last]
+        first.min(last)..last + 1
     }
 
     /// Where the saved cursor is on the screen.
@@ -163,9 +156,4 @@ impl Buffer {
         let len = self.scrollback.len();
         self.saved.line = self.saved.line.checked_sub(rows).map_or(self.saved.line.min(len), |y| y + len);
     }
-}
-
-/// The steps that it takes to erase rows: blank ones are not stored.
-pub(super) fn erase_steps(rows: usize, columns: usize, fill: Cell) -> usize {
-    if fill == Cell::BLANK { rows } else { rows * (columns + 1) }
 }

@@ -7,14 +7,14 @@ mod string;
 
 use super::{
     answer,
-    buffer::erase_steps,
     charset::Charset,
     params::Params,
     parser::{Function, Perform, Text},
-    row::{Cell, Row},
+    row::Cell,
     sgr,
     style::Attributes,
     terminal::Terminal,
+    unfinished::RowChange,
 };
 
 /// Prefixes and intermediates, as the parser packs them.
@@ -119,9 +119,9 @@ impl Terminal {
         let count = params.at_least_one(0);
         match function {
             (NONE, b'@') => self.insert_chars(count),
-            (SPACE, b'@') => self.shift_columns(|row, fill, columns| row.delete(0, count, fill, columns)),
+            (SPACE, b'@') => self.delete_columns(0, count),
             (NONE, b'A') => self.cursor_up(count),
-            (SPACE, b'A') => self.shift_columns(|row, fill, columns| row.insert(0, count, fill, columns)),
+            (SPACE, b'A') => self.insert_columns(0, count),
             (NONE, b'B') => self.cursor_down(count),
             (NONE, b'C' | b'a') => self.move_by(to_signed(count), 0),
             (NONE, b'D') => self.move_by(-to_signed(count), 0),
@@ -185,11 +185,11 @@ impl Terminal {
             (LESS, b'u') => self.keyboard.pop(count, self.is_alternate),
             (APOSTROPHE, b'}') => {
                 let x = self.buffer().x;
-                self.shift_columns(|row, fill, columns| row.insert(x, count, fill, columns));
+                self.insert_columns(x, count);
             }
             (APOSTROPHE, b'~') => {
                 let x = self.buffer().x;
-                self.shift_columns(|row, fill, columns| row.delete(x, count, fill, columns));
+                self.delete_columns(x, count);
             }
             _ => {}
         }
@@ -232,16 +232,9 @@ impl Terminal {
     /// DECALN.
     fn fill_with_e(&mut self) {
         self.set_cursor(0, 0);
-        let pen = self.pen.plain();
-        let style = self.tables.style_id(pen);
-        let (columns, cell) = (self.columns, Cell::char('E', 1, style));
-        let buffer = self.buffer_mut();
-        let y = buffer.y;
-        for row in buffer.screen.iter_mut().skip(y) {
-            row.clear(columns, cell);
-        }
-        self.spend(erase_steps(self.rows, columns, cell));
-        self.set_cursor(0, 0);
+        let style = self.tables.style_id(self.pen.plain());
+        let first = self.buffer().y;
+        self.change_rows(first..self.rows, RowChange::Fill(Cell::char('E', 1, style)));
     }
 }
 

@@ -190,6 +190,18 @@ impl Row {
         self.trim();
     }
 
+    /// Cuts the row, and returns the cells from `at` on that are stored.
+    pub(super) fn split_off(&mut self, at: usize) -> Vec<Cell> {
+        self.cells.split_off(at.min(self.cells.len()))
+    }
+
+    /// Puts cells at `at`, where the row ends at the latest, as far as there are columns for them.
+    pub(super) fn append(&mut self, at: usize, cells: &[Cell], columns: usize) {
+        self.pad(at);
+        self.cells.extend_from_slice(cells);
+        self.cells.truncate(columns);
+    }
+
     /// Takes cells out, and moves those behind them to the left.
     pub(super) fn delete(&mut self, at: usize, count: usize, fill: Cell, columns: usize) {
         let at = at % columns;

@@ -93,6 +93,11 @@ impl Scrollback {
         self.rows = None;
     }
 
+    /// Becomes empty, and returns the rows.
+    pub(super) fn take(&mut self) -> Self {
+        Self { limit: self.limit, rows: self.rows.take() }
+    }
+
     /// The rows but for so many of the oldest, the oldest first.
     pub(super) fn iter_from(&self, first: usize) -> impl Iterator<Item = Row> + '_ {
         self.rows.iter().flat_map(move |rows| rows.iter_from(first))

@@ -7,6 +7,12 @@ use foldhash::fast::RandomState;
 /// As many values are kept before it is worth while to look for those that no cell has any more.
 pub(super) const SWEEP: usize = 1024;
 
+/// A table with more values than this does not grow by itself: it would have to move them all at once …
+const LARGE: usize = 8 * 1024;
+
+/// … and there is always room for so many more in it, which is what a run of text may add.
+const ROOM: usize = 4096;
+
 /// Numbers from 1 on for values; 0 is nobody's. It takes no memory before the first one: most terminals have no clusters and no links.
 #[derive(Clone, Debug)]
 pub(super) struct Table<T>(Option<Box<Entries<T>>>);
@@ -78,6 +84,24 @@ impl<T: Clone + Eq + Hash> Table<T> {
         self.0.as_ref().is_some_and(|entries| entries.numbers.len() > entries.limit)
     }
 
+    /// Whether [`Table::grow`] has to be called.
+    pub(super) fn lacks_room(&self) -> bool {
+        self.0.as_ref().is_some_and(|entries| {
+            let Entries { values, numbers, free, .. } = &**entries;
+            let room =
+                (numbers.capacity() - numbers.len()).min(free.len() + values.capacity() - values.len());
+            numbers.len() > LARGE && room < ROOM
+        })
+    }
+
+    /// Makes room for as many values as there are.
+    pub(super) fn grow(&mut self) {
+        if let Some(Entries { values, numbers, .. }) = self.0.as_deref_mut() {
+            numbers.reserve(numbers.len());
+            values.reserve(values.len());
+        }
+    }
+
     /// Forgets the values whose numbers are not `used`, and gives back the memory that they took.
     pub(super) fn retain(&mut self, used: impl Fn(u32) -> bool) {
         let Some(entries) = &mut self.0 else { return };
@@ -130,6 +154,23 @@ mod tests {
         assert_eq!((table.get(0), table.get(99)), (None, None));
         table.retain(|number| number == a);
         assert_eq!((table.len(), table.number(&"d")), (1, 2), "no room is kept at the end");
+    }
+
+    #[test]
+    fn a_large_one_grows_when_it_is_told_to() {
+        let mut table = Table::default();
+        let mut capacity = 0;
+        for value in 0..200_000 {
+            if table.lacks_room() {
+                table.grow();
+                assert!(!table.lacks_room());
+                capacity = table.0.as_ref().unwrap().numbers.capacity();
+            }
+            table.number(&value);
+            let entries = table.0.as_ref().unwrap();
+            assert!(value <= LARGE || capacity == 0 || entries.numbers.capacity() == capacity);
+        }
+        assert!(capacity >= 200_000);
     }
 
     #[test]

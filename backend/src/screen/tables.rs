@@ -72,6 +72,10 @@ pub(super) struct Tables {
     is_link_refused: bool,
     /// Whether so much has been added that it is worth while to look what is still needed. It is asked often.
     is_due: bool,
+    /// Whether a table has to grow.
+    lacks_room: bool,
+    /// Values that were added and not counted yet.
+    added: usize,
 }
 
 impl Tables {
@@ -157,7 +161,39 @@ impl Tables {
         self.is_due
     }
 
+    /// Whether [`grow`](Self::grow) has to be called before much more is added.
+    pub(super) fn lacks_room(&self) -> bool {
+        self.lacks_room
+    }
+
+    /// Makes room for more values, which takes long where there are many.
+    pub(super) fn grow(&mut self) {
+        let Self { styles, clusters, links, .. } = self;
+        if styles.lacks_room() {
+            styles.grow();
+        }
+        if clusters.lacks_room() {
+            clusters.grow();
+        }
+        if links.lacks_room() {
+            links.grow();
+        }
+        self.lacks_room = false;
+    }
+
+    /// How many values were added since this was last called.
+    pub(super) fn take_added(&mut self) -> usize {
+        std::mem::take(&mut self.added)
+    }
+
+    /// What the hyperlinks take, in bytes.
+    pub(super) fn links_bytes(&self) -> usize {
+        self.links_bytes
+    }
+
     fn note_added(&mut self) {
+        self.added += 1;
+        self.lacks_room = self.styles.lacks_room() || self.clusters.lacks_room() || self.links.lacks_room();
         let is_large = self.links_bytes > SWEEP_LINKS_BYTES.max(2 * self.kept_links_bytes);
         self.is_due = self.styles.is_due() || self.clusters.is_due() || is_large || self.is_link_refused;
     }
@@ -186,7 +222,7 @@ impl Tables {
         self.links.retain(|id| links.has(id));
         self.links_bytes = self.links.values().map(|link| link.size()).sum();
         self.kept_links_bytes = self.links_bytes;
-        (self.is_link_refused, self.is_due) = (false, false);
+        (self.is_link_refused, self.is_due, self.lacks_room) = (false, false, false);
     }
 }
 

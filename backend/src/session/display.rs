@@ -6,11 +6,15 @@
 //! Other sessions' keys are served by the same thread. So output is parsed in slices of so many steps, and what takes longer
 //! than a slice (a new size, a snapshot with much scrollback, a request while much waits) is done on a thread for such work.
 
-use std::{mem, panic::resume_unwind, sync::Arc};
+mod last;
+mod redrawing;
 
-use bytes::Bytes;
-use limpet_shared::{Header, Kind, OutputOffset, Winsize, limits::OUTPUT_FRAME, theme::Colours};
+use std::{mem, panic::resume_unwind};
 
+use limpet_shared::{OutputOffset, Winsize, limits::OUTPUT_FRAME, theme::Colours};
+
+use self::redrawing::{redrawing, snapshot};
+pub(super) use self::{last::LastScreen, redrawing::Redrawing};
 use super::{
     parse_guard::{ParseGuard, ParsePolicy},
     pile::Pile,
@@ -29,7 +33,7 @@ const ROOM: u64 = MOST / 4 * 3;
 
 const _: () = assert!(MOST + 2 * OUTPUT_FRAME as u64 <= log::SPARE as u64, "the log must keep what waits");
 
-/// Steps of the screen after which something else gets its turn: half a millisecond's worth of the slowest ones.
+/// Steps of the screen after which something else gets its turn: half a millisecond's worth to one's.
 const SLICE_STEPS: u64 = 128 * 1024;
 
 /// Bytes after which it does, if they take fewer steps.
@@ -38,12 +42,6 @@ const SLICE_BYTES: usize = 16 * 1024;
 /// Steps for which somebody who asks for the screen waits at most. It is then shown as it was at an earlier offset. That
 /// is enough for all that may wait, unless each byte of it takes as long as a screenful of text.
 const CATCH_UP_STEPS: u64 = 1024 * SLICE_STEPS;
-
-/// Longer control strings than this are not shown from their beginning by a snapshot.
-const UNFINISHED: usize = 64 * 1024;
-
-/// SOS begins a control string that means nothing.
-const NOTHING: &[u8] = b"\x1bX";
 
 /// A screen and the output it has yet to parse.
 #[derive(Debug)]
@@ -56,17 +54,6 @@ pub(super) struct Display {
     is_overfull: bool,
     /// Where what was left out last ends.
     left_out: OutputOffset,
-}
-
-/// A screen as frames.
-#[derive(Clone, Debug)]
-pub(super) struct Redrawing {
-    /// Snapshot frames.
-    pub(super) frames: Vec<Bytes>,
-    /// Where data goes on after them.
-    pub(super) output: OutputOffset,
-    /// How many rows of scrollback they leave out.
-    pub(super) earlier: usize,
 }
 
 impl Display {
@@ -161,7 +148,7 @@ impl Display {
 
     /// Whether output waits to be parsed.
     pub(super) fn is_behind(&self) -> bool {
-        !self.pile.is_empty() || self.screen.is_repeating()
+        !self.pile.is_empty() || self.screen.is_unfinished()
     }
 
     /// Whether programs may wait for answers that are to be given here.
@@ -181,7 +168,7 @@ impl Display {
     fn follow_here(&mut self) {
         if self.screen.is_sweep_due() {
             self.screen.sweep();
-        } else if !self.screen.is_repeating() && self.pile.leave_out(|plain| self.screen.leave_out(plain)) {
+        } else if !self.screen.is_unfinished() && self.pile.leave_out(|plain| self.screen.leave_out(plain)) {
             self.left_out = self.parsed();
         } else {
             self.feed(SLICE_STEPS);
@@ -232,7 +219,7 @@ impl Display {
 
     /// Finishes the control function at hand. It takes no longer than to fill the screen.
     fn finish_function(&mut self) {
-        while self.screen.is_repeating() {
+        while self.screen.is_unfinished() {
             self.parse(self.parsed(), &[], u64::MAX);
             self.blank_if_given_up();
         }
@@ -248,7 +235,7 @@ impl Display {
 
     /// Whether so many steps take no longer than a slice.
     fn is_quick(&self, steps: u64) -> bool {
-        !self.screen.is_repeating() && steps <= SLICE_STEPS
+        !self.screen.is_unfinished() && steps <= SLICE_STEPS
     }
 
     /// Does work that takes longer than a slice on a thread that no key waits for.
@@ -359,45 +346,6 @@ impl Display {
     }
 }
 
-/// What a session leaves to be looked at.
-#[derive(Debug)]
-pub(super) struct LastScreen {
-    screen: Screen,
-    end: OutputOffset,
-}
-
-impl LastScreen {
-    pub(super) async fn redrawing(self: Arc<Self>, history: usize) -> Redrawing {
-        let steps = self.screen.snapshot_steps(history);
-        self.elsewhere(steps, move |last| redrawing(&last.screen, last.end, history)).await
-    }
-
-    pub(super) async fn text(self: Arc<Self>) -> Text {
-        let steps = self.screen.text_steps();
-        self.elsewhere(steps, |last| last.screen.text()).await
-    }
-
-    /// Does what takes so many steps, on a thread for such work if they are many.
-    async fn elsewhere<T: Send + 'static>(
-        self: Arc<Self>,
-        steps: u64,
-        work: impl FnOnce(&Self) -> T + Send + 'static,
-    ) -> T {
-        if steps <= SLICE_STEPS { work(&self) } else { blocking(move || work(&self)).await }
-    }
-
-    pub(super) fn title(&self) -> &str {
-        self.screen.title()
-    }
-}
-
-impl Redrawing {
-    /// What its frames hold.
-    pub(super) fn into_output(self) -> Vec<u8> {
-        self.frames.iter().flat_map(|frame| &frame[Header::LEN..]).copied().collect()
-    }
-}
-
 /// Does work on a thread that no key waits for. A panic in it goes on here.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match background::run(work).await {
@@ -407,107 +355,5 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     }
 }
 
-fn redrawing(screen: &Screen, parsed: OutputOffset, history: usize) -> Redrawing {
-    let (snapshot, output, earlier) = snapshot(screen, parsed, history);
-    let header = Header { kind: Kind::Snapshot, offset: output.get() }.encode();
-    let frames = snapshot.chunks(OUTPUT_FRAME).map(|part| Bytes::from([&header[..], part].concat()));
-    Redrawing { frames: frames.collect(), output, earlier }
-}
-
-/// A screen that has parsed output up to here, as output; where data goes on; and how many rows of scrollback are left out.
-fn snapshot(screen: &Screen, parsed: OutputOffset, history: usize) -> (Vec<u8>, OutputOffset, usize) {
-    let mut snapshot = screen.snapshot(history);
-    if snapshot.unfinished > UNFINISHED {
-        snapshot.output.extend_from_slice(NOTHING);
-        snapshot.unfinished = 0;
-    }
-    (snapshot.output, parsed.before(snapshot.unfinished), snapshot.left_out)
-}
-
 #[cfg(test)]
-mod tests {
-    use std::{os::fd::AsFd, time::Duration};
-
-    use super::*;
-    use crate::log::{self, LogWriter};
-
-    struct Session(LogWriter, Display);
-
-    impl Session {
-        fn new() -> Self {
-            let memory = log::memory(0).unwrap();
-            let (writer, log, _) = log::log(memory.as_fd()).unwrap();
-            let policy = ParsePolicy { draws_screens: true, suspect_before: Duration::ZERO };
-            Self(writer, Display::new((Winsize::cells(40, 10), 100), log, policy))
-        }
-
-        /// As much follows meanwhile as has to.
-        fn print(&mut self, output: &[u8], answered_here: bool) {
-            for piece in output.chunks(OUTPUT_FRAME) {
-                self.0.append(piece, |output| self.1.take(output, answered_here));
-                while self.1.is_overfull() {
-                    self.1.follow_here();
-                }
-            }
-        }
-    }
-
-    #[tokio::test]
-    async fn nothing_of_a_flood_is_parsed_but_its_end() {
-        let mut session = Session::new();
-        let lines = (0..50_000).map(|n| format!("line {n}\r\n")).collect::<Vec<_>>().concat();
-        for round in 1..=40 {
-            session.print(lines.as_bytes(), true);
-            assert!(session.1.pile.len() <= MOST && !session.1.owes_answers());
-            assert!(round < 10 || session.1.screen.text().lines[0].is_empty());
-        }
-        session.print(b"\x1b[?2004hthe end", true);
-        assert!(session.1.owes_answers(), "it might be a question");
-        session.1.follow_here();
-        assert!(session.1.pile.len() < 16 * 1024, "all but the last lines is left out at once");
-        assert_eq!(session.1.left_out(), Some(session.1.parsed()));
-        let text = session.1.text().await;
-        assert_eq!(
-            (&text.lines[8..], text.cursor),
-            (&["line 49999".to_owned(), "the end".to_owned()][..], (7, 9))
-        );
-        assert_eq!((session.1.left_out(), session.1.parsed()), (None, session.0.end()));
-    }
-
-    #[tokio::test]
-    async fn what_cannot_be_left_out_is_parsed() {
-        let mut session = Session::new();
-        let moves = b"\x1b[3;3Hx".repeat(1_000_000);
-        session.print(&moves, true);
-        assert!(session.1.pile.len() <= MOST);
-        assert_eq!(session.1.text().await.lines[2], "  x");
-    }
-
-    #[test]
-    fn only_what_came_while_nobody_was_there_is_answered() {
-        let mut session = Session::new();
-        session.print(b"\x1b[5n", false);
-        assert!(!session.1.owes_answers());
-        session.print(b"\x1b[6n", true);
-        assert!(session.1.owes_answers());
-        session.print(b"\x1b[5n", false);
-        session.1.catch_up();
-        assert_eq!(session.1.take_answers(), b"\x1b[1;1R");
-    }
-
-    #[tokio::test]
-    async fn a_snapshot_ends_before_what_is_not_complete() {
-        let mut session = Session::new();
-        session.print(b"abc\x1b[3", true);
-        let redrawing = session.1.redrawing(usize::MAX).await;
-        assert_eq!(redrawing.output.get(), 3);
-        session.print(&[b"\x1b]0;", &b"x".repeat(2 * UNFINISHED)[..]].concat(), true);
-        let redrawing = session.1.redrawing(usize::MAX).await;
-        assert_eq!(
-            redrawing.output,
-            session.1.parsed(),
-            "a control string of that length does not come again"
-        );
-        assert!(redrawing.frames[0].ends_with(NOTHING));
-    }
-}
+mod tests;

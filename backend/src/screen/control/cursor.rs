@@ -1,6 +1,9 @@
 //! Moving the cursor.
 
-use super::{super::terminal::Terminal, Params};
+use super::{
+    super::{terminal::Terminal, unfinished::RowChange},
+    Params,
+};
 use crate::screen::{buffer::Saved, style::Style};
 
 /// Steps to look for a tab stop, in words of 64 columns.
@@ -172,8 +175,9 @@ impl Terminal {
         let fill = self.erased();
         let buffer = self.buffer_mut();
         if buffer.y == buffer.top {
-            let steps = buffer.insert_rows(buffer.top, buffer.bottom, 1, fill);
+            let (steps, gap) = buffer.insert_rows(buffer.top, buffer.bottom, 1);
             self.spend(steps);
+            self.change_rows(gap, RowChange::Fill(fill));
         } else {
             buffer.y = buffer.y.saturating_sub(1);
             self.restrict();

@@ -1,12 +1,15 @@
 //! Erasing, inserting and deleting.
 
-use super::{
-    super::{buffer::erase_steps, tables::Tables, terminal::Terminal},
-    Attributes, Cell, Row,
-};
+use std::ops::Range;
 
-/// Steps per cell of a selective erase: each cell's style is looked up.
-const SELECTIVE_STEPS: usize = 2;
+use super::{
+    super::{
+        tables::Tables,
+        terminal::Terminal,
+        unfinished::{RowChange, SELECTIVE_STEPS, is_protected},
+    },
+    Cell,
+};
 
 impl Terminal {
     /// ED; with `selective`, DECSED.
@@ -17,20 +20,19 @@ impl Terminal {
         match what {
             0 => {
                 self.erase_columns(y, (x, columns), x == 0, selective);
-                (y + 1..rows).for_each(|y| self.erase_row(y, selective));
+                self.erase_rows(y + 1..rows, selective);
             }
             1 => {
                 self.erase_columns(y, (0, x + 1), true, selective);
                 if x + 1 >= columns {
                     self.buffer_mut().set_wrapped(y + 1, false);
                 }
-                (0..y).for_each(|y| self.erase_row(y, selective));
+                self.erase_rows(0..y, selective);
             }
-            2 => (0..rows).for_each(|y| self.erase_row(y, selective)),
+            2 => self.erase_rows(0..rows, selective),
             3 => {
-                let steps = self.buffer().scrollback.blocks();
-                self.buffer_mut().scrollback.clear();
-                self.spend(steps);
+                let scrollback = self.buffer_mut().scrollback.take();
+                self.discard(Tables::default(), scrollback);
             }
             _ => {}
         }
@@ -60,42 +62,22 @@ impl Terminal {
         let fill = self.erased();
         let columns = self.columns;
         self.spend(if selective { SELECTIVE_STEPS * columns } else { columns });
-        self.change_row(y, |row, tables, columns| {
-            if selective {
-                let protected = |id| tables.style(id).attributes.has(Attributes::PROTECTED);
-                row.replace_unprotected(range, fill, columns, protected);
-            } else {
-                row.replace(range.0, range.1, fill, columns);
-            }
-            row.wrapped &= !unwrap;
-        });
-    }
-
-    fn erase_row(&mut self, y: usize, selective: bool) {
-        let fill = self.erased();
-        let columns = self.columns;
-        self.spend(if selective { SELECTIVE_STEPS * columns } else { erase_steps(1, columns, fill) });
-        self.change_row(y, |row, tables, columns| {
-            if selective {
-                let protected = |id| tables.style(id).attributes.has(Attributes::PROTECTED);
-                for column in 0..columns {
-                    if !protected(row.get(column).style()) {
-                        row.set(column, fill);
-                    }
-                }
-            } else {
-                row.clear(columns, fill);
-            }
-            row.wrapped = false;
-        });
-    }
-
-    fn change_row(&mut self, y: usize, change: impl FnOnce(&mut Row, &Tables, usize)) {
-        let columns = self.columns;
         let buffer = if self.is_alternate { &mut self.alternate } else { &mut self.primary };
-        if let Some(row) = buffer.screen.get_mut(y) {
-            change(row, &self.tables, columns);
+        let Some(row) = buffer.screen.get_mut(y) else { return };
+        if selective {
+            row.replace_unprotected(range, fill, columns, |id| is_protected(&self.tables, id));
+        } else {
+            row.replace(range.0, range.1, fill, columns);
         }
+        row.wrapped &= !unwrap;
+    }
+
+    fn erase_rows(&mut self, rows: Range<usize>, selective: bool) {
+        let fill = self.erased();
+        self.change_rows(
+            rows,
+            if selective { RowChange::EraseUnprotected(fill) } else { RowChange::Fill(fill) },
+        );
     }
 
     /// ICH.
@@ -127,8 +109,9 @@ impl Terminal {
         let fill = self.erased();
         let buffer = self.buffer_mut();
         buffer.x = 0;
-        let steps = buffer.insert_rows(buffer.y, buffer.bottom, count, fill);
+        let (steps, gap) = buffer.insert_rows(buffer.y, buffer.bottom, count);
         self.spend(steps);
+        self.change_rows(gap, RowChange::Fill(fill));
     }
 
     /// DL.
@@ -140,38 +123,45 @@ impl Terminal {
         let fill = self.erased();
         let buffer = self.buffer_mut();
         buffer.x = 0;
-        let steps = buffer.delete_rows(buffer.y, buffer.bottom, count, fill);
+        let (steps, gap) = buffer.delete_rows(buffer.y, buffer.bottom, count);
         self.spend(steps);
+        self.change_rows(gap, RowChange::Fill(fill));
     }
 
     /// SU. Nothing goes to the scrollback.
     pub(super) fn scroll_up(&mut self, count: usize) {
         let fill = self.erased();
         let buffer = self.buffer_mut();
-        let steps = buffer.delete_rows(buffer.top, buffer.bottom, count, fill);
+        let (steps, gap) = buffer.delete_rows(buffer.top, buffer.bottom, count);
         self.spend(steps);
+        self.change_rows(gap, RowChange::Fill(fill));
     }
 
     /// SD.
     pub(super) fn scroll_down(&mut self, count: usize) {
         let buffer = self.buffer_mut();
-        let steps = buffer.insert_rows(buffer.top, buffer.bottom, count, Cell::BLANK);
+        let (steps, gap) = buffer.insert_rows(buffer.top, buffer.bottom, count);
         self.spend(steps);
+        self.change_rows(gap, RowChange::Fill(Cell::BLANK));
     }
 
-    /// SL, SR, DECIC, DECDC: every row of the scroll region changes alike.
-    pub(super) fn shift_columns(&mut self, change: impl Fn(&mut Row, Cell, usize)) {
-        if !self.is_in_region() {
-            return;
+    /// SR, DECIC: inserts columns in every row of the scroll region.
+    pub(super) fn insert_columns(&mut self, at: usize, count: usize) {
+        let fill = self.erased();
+        self.change_region(RowChange::Insert(fill, at, count));
+    }
+
+    /// SL, DECDC: deletes columns in every row of the scroll region.
+    pub(super) fn delete_columns(&mut self, at: usize, count: usize) {
+        let fill = self.erased();
+        self.change_region(RowChange::Delete(fill, at, count));
+    }
+
+    fn change_region(&mut self, change: RowChange) {
+        if self.is_in_region() {
+            let buffer = self.buffer();
+            self.change_rows(buffer.top..buffer.bottom + 1, change);
         }
-        let (fill, columns) = (self.erased(), self.columns);
-        let buffer = self.buffer_mut();
-        let (top, bottom) = (buffer.top, buffer.bottom);
-        for row in buffer.screen.iter_mut().take(bottom + 1).skip(top) {
-            change(row, fill, columns);
-            row.wrapped = false;
-        }
-        self.spend((bottom + 1 - top) * (columns + 1));
     }
 
     fn is_in_region(&self) -> bool {

@@ -6,6 +6,7 @@ use super::super::{
     modes::{CursorStyle, Keyboard, Modes, MouseEncoding, MouseTracking},
     style::Style,
     terminal::Terminal,
+    unfinished::RowChange,
 };
 
 impl Terminal {
@@ -69,10 +70,11 @@ impl Terminal {
             return;
         }
         let fill = self.erased();
-        let steps = self.alternate.fill(fill);
-        self.spend(steps);
+        self.alternate.begin();
+        self.spend(self.rows);
         (self.alternate.x, self.alternate.y) = (self.primary.x, self.primary.y);
         self.is_alternate = true;
+        self.change_rows(0..self.rows, RowChange::Fill(fill));
     }
 
     fn use_primary(&mut self) {

@@ -5,6 +5,9 @@ use super::{
     utf8::{self, Decoded},
 };
 
+/// Longest run with characters that are not ASCII, in bytes: each may make a new grapheme cluster, which takes long.
+const MAX_MIXED_RUN: usize = 1024;
+
 impl Parser {
     /// Prints what is printable at the front, or takes one control.
     pub(super) fn text<'a>(&mut self, rest: &'a [u8], terminal: &mut impl Perform) -> &'a [u8] {
@@ -19,7 +22,7 @@ impl Parser {
         let ascii = run.iter().position(|byte| !(0x20..0x7f).contains(byte)).unwrap_or(most);
         if rest.get(ascii).is_some_and(|&byte| byte >= 0x80) {
             // More of the same run may follow in other characters.
-            let run = whole_characters(rest, most);
+            let run = whole_characters(rest, most.min(MAX_MIXED_RUN));
             return &rest[run.len() - self.mixed_text(run, terminal).len()..];
         }
         terminal.print(Text::Ascii(&run[..ascii]));

@@ -1,0 +1,246 @@
+//! Printing text.
+
+use super::{
+    charset::Charset,
+    parser::Text,
+    row::{Cell, Glyph},
+    terminal::Terminal,
+    width::{Preceding, measure},
+};
+
+/// A hint, not a character.
+pub(super) const SOFT_HYPHEN: char = '\u{ad}';
+
+/// Steps that printing a character takes at most, but for the rows that scroll and the cells that move.
+pub(super) const CHAR_STEPS: usize = 4;
+
+/// Steps that it takes to look up a grapheme cluster.
+const CLUSTER_STEPS: usize = 32;
+
+/// Steps that a run of text may take, about.
+const RUN_STEPS: usize = 64 * 1024;
+
+/// Longest run of text, in bytes.
+const MAX_RUN: usize = 2048;
+
+impl Terminal {
+    /// How long a run of text may be, in bytes, so that it does not take much longer than others.
+    pub(super) fn max_run(&self) -> usize {
+        if self.rows / 8 <= self.columns {
+            return MAX_RUN;
+        }
+        (RUN_STEPS / (CHAR_STEPS + self.rows / self.columns)).clamp(1, MAX_RUN)
+    }
+
+    /// Prints a run of text.
+    pub(super) fn print(&mut self, text: Text<'_>) {
+        self.unpair_left();
+        match text {
+            Text::Ascii(bytes) if self.prints_plainly() => self.print_ascii(bytes),
+            Text::Ascii(bytes) => {
+                let chars: Vec<char> = bytes.iter().copied().map(char::from).collect();
+                self.print_chars(&chars);
+            }
+            Text::Chars(chars) => self.print_chars(chars),
+        }
+        self.unpair_right();
+    }
+
+    fn print_chars(&mut self, mut chars: &[char]) {
+        while let Some((&first, _)) = chars.split_first() {
+            let printed = if self.modes.insert {
+                self.insert_in_row(chars)
+            } else if self.prints_plainly() {
+                self.print_row(chars)
+            } else {
+                0
+            };
+            if printed == 0 {
+                self.print_char(first);
+            }
+            chars = &chars[printed.max(1)..];
+        }
+    }
+
+    /// Whether characters of ASCII simply follow each other.
+    fn prints_plainly(&self) -> bool {
+        let charset = self.charsets.get(self.level.into());
+        charset == Charset::Ascii && !self.modes.insert && self.modes.autowrap
+    }
+
+    fn print_ascii(&mut self, mut bytes: &[u8]) {
+        // The first one may join what came before.
+        if let (Some(_), Some((&first, rest))) = (self.preceding, bytes.split_first()) {
+            self.print_char(first.into());
+            bytes = rest;
+        }
+        let style = self.pen_id();
+        self.spend(bytes.len());
+        while !bytes.is_empty() {
+            if self.buffer().x >= self.columns {
+                self.wrap(0);
+            }
+            let columns = self.columns;
+            let buffer = self.buffer_mut();
+            let room = columns - buffer.x;
+            let (now, later) = bytes.split_at(bytes.len().min(room));
+            let x = buffer.x;
+            buffer.row().write_ascii(x, now, style);
+            buffer.x += now.len();
+            bytes = later;
+            self.preceding = Some(Preceding::ASCII);
+        }
+    }
+
+    /// Prints characters up to the first one that does not simply come after the one before, in the same row. Says how many.
+    fn print_row(&mut self, chars: &[char]) -> usize {
+        let (style, columns) = (self.pen_id(), self.columns);
+        let mut preceding = self.preceding;
+        let buffer = self.buffer_mut();
+        let mut x = buffer.x;
+        let row = buffer.row();
+        let printed = chars.iter().take_while(|&&char| {
+            let Some(now) = measure(char, preceding) else { return false };
+            let width = usize::from(now.width);
+            let is_simple = !now.joins && x + width <= columns && char != SOFT_HYPHEN;
+            if is_simple {
+                row.set(x, Cell::char(char, now.width, style));
+                if width == 2 {
+                    row.set(x + 1, Cell::continuation(style));
+                }
+                x += width;
+                preceding = Some(now);
+            }
+            is_simple
+        });
+        let printed = printed.count();
+        buffer.x = x;
+        self.preceding = preceding;
+        self.spend(CHAR_STEPS / 2 * printed);
+        printed
+    }
+
+    pub(super) fn print_char(&mut self, char: char) {
+        if char == SOFT_HYPHEN {
+            return;
+        }
+        let char = self.charsets.get(self.level.into()).map(char);
+        self.spend(CHAR_STEPS);
+        let preceding = self.preceding;
+        let Some(now) = measure(char, preceding) else { return };
+        self.preceding = Some(now);
+        let width = usize::from(now.width);
+        let old_width = match preceding {
+            Some(before) if now.joins => usize::from(before.width),
+            _ => 0,
+        };
+        let columns = self.columns;
+        if self.buffer().x + width - old_width > columns {
+            if self.modes.autowrap {
+                self.wrap(old_width);
+            } else {
+                self.buffer_mut().x = columns - 1;
+                if width == 2 {
+                    return;
+                }
+            }
+        }
+        if now.joins && self.buffer().x > 0 {
+            self.join(char, width, old_width);
+            return;
+        }
+        if self.modes.insert {
+            let fill = self.blank_of_pen();
+            let buffer = self.buffer_mut();
+            let x = buffer.x;
+            let row = buffer.row();
+            row.insert(x, width - old_width, fill, columns);
+            if row.width(columns - 1) == 2 {
+                row.set(columns - 1, fill);
+            }
+            self.spend(columns - x);
+        }
+        let style = self.pen_id();
+        let buffer = self.buffer_mut();
+        let x = buffer.x;
+        buffer.row().set(x, Cell::char(char, now.width, style));
+        for column in x + 1..x + width {
+            buffer.row().set(column, Cell::continuation(style));
+        }
+        buffer.x += width;
+    }
+
+    /// Goes to the next row, taking along a cluster that has grown too wide for this one.
+    fn wrap(&mut self, carried: usize) {
+        let (fill, pen) = (self.erased(), self.blank_of_pen());
+        let (columns, rows) = (self.columns, self.rows);
+        let buffer = self.buffer_mut();
+        let from = buffer.x.saturating_sub(carried);
+        let old = buffer.y;
+        let carried_cells: Vec<Cell> =
+            (from..from + carried).map(|column| buffer.row().get(column)).collect();
+        for column in from..columns {
+            buffer.row().set(column, pen);
+        }
+        buffer.x = carried;
+        let mut steps = columns - from.min(columns);
+        if old == buffer.bottom {
+            steps += buffer.scroll(fill, true);
+        } else {
+            buffer.y = (old + 1).min(rows - 1);
+            let y = buffer.y;
+            buffer.set_wrapped(y, true);
+        }
+        for (column, cell) in carried_cells.into_iter().enumerate() {
+            buffer.row().set(column, cell);
+        }
+        self.spend(steps);
+    }
+
+    /// Adds a character to the cluster before the cursor.
+    pub(super) fn join(&mut self, char: char, width: usize, old_width: usize) {
+        let style = self.pen_id();
+        let buffer = if self.is_alternate { &mut self.alternate } else { &mut self.primary };
+        let x = buffer.x;
+        let at = x.saturating_sub(if buffer.row().width(x - 1) > 0 { 1 } else { 2 });
+        let cell = buffer.row().get(at);
+        let narrow = u8::from(width == 2) + 1;
+        let number = match cell.glyph() {
+            Glyph::Blank => None,
+            Glyph::Char(first) => Some(self.tables.cluster_number(first.encode_utf8(&mut [0; 4]), char)),
+            Glyph::Cluster(number) => Some(self.tables.extended_cluster(number, char)),
+        };
+        let cell = match number {
+            None => Cell::char(char, narrow, cell.style()),
+            Some(number) => Cell::cluster(number, narrow, cell.style()),
+        };
+        buffer.row().set(at, cell);
+        for column in x..x + width.saturating_sub(old_width) {
+            buffer.row().set(column, Cell::continuation(style));
+        }
+        buffer.x += width.saturating_sub(old_width);
+        self.spend(CLUSTER_STEPS);
+        self.look_at_tables();
+    }
+
+    /// The left half of a wide glyph goes when its right half is about to be overwritten.
+    pub(super) fn unpair_left(&mut self) {
+        let blank = self.blank_of_pen();
+        let buffer = self.buffer_mut();
+        let x = buffer.x;
+        if x > 0 && buffer.row().width(x - 1) == 2 {
+            buffer.row().set(x - 1, blank);
+        }
+    }
+
+    /// The right half goes when the left one has been overwritten.
+    pub(super) fn unpair_right(&mut self) {
+        let blank = self.blank_of_pen();
+        let columns = self.columns;
+        let buffer = self.buffer_mut();
+        let x = buffer.x;
+        if x < columns && buffer.row().get(x) == Cell::continuation(buffer.row().get(x).style()) {
+            buffer.row().set(x, blank);
+        }
+    }
+}

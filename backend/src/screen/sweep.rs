@@ -1,0 +1,181 @@
+//! Forgetting what no cell has any more.
+
+use super::{
+    row::{Glyph, Row},
+    scrollback::{Scrollback, Shared},
+    tables::{MAX_SHARED_BYTES, Tables},
+    terminal::Terminal,
+    unfinished::Unfinished,
+};
+
+/// Steps that it takes to look at an entry of the tables, or to drop it.
+const ENTRY_STEPS: usize = 16;
+
+/// Steps that it takes to add one.
+const NEW_ENTRY_STEPS: usize = 64;
+
+/// Bytes of hyperlinks that are dropped in a step.
+const LINK_BYTES_PER_STEP: usize = 32;
+
+/// Steps that it takes to drop a block of scrollback: its memory goes back to the system.
+const BLOCK_STEPS: usize = 1024;
+
+/// What takes so many steps to drop is dropped at once.
+const DROP_STEPS: usize = 16 * 1024;
+
+/// Packed bytes of scrollback that are looked through in a step.
+const SWEPT_BYTES_PER_STEP: usize = 2;
+
+/// What nothing needs any more, and takes long to drop.
+#[derive(Clone, Debug)]
+pub(super) struct Discarded {
+    tables: Tables,
+    scrollback: Scrollback,
+}
+
+impl Discarded {
+    fn steps(&self) -> usize {
+        entry_steps(&self.tables) + BLOCK_STEPS * self.scrollback.blocks()
+    }
+}
+
+/// Steps that it takes to look through tables.
+fn entry_steps(tables: &Tables) -> usize {
+    ENTRY_STEPS * tables.len() + tables.links_bytes() / LINK_BYTES_PER_STEP
+}
+
+impl Terminal {
+    /// Drops what nothing needs any more: at once, or in the next sweep if that takes long.
+    pub(super) fn discard(&mut self, tables: Tables, scrollback: Scrollback) {
+        let discarded = Discarded { tables, scrollback };
+        // What is few was paid for when it was added.
+        if discarded.steps() > DROP_STEPS {
+            self.discarded = Some(Box::new(discarded));
+            self.steps.until = self.steps.taken;
+        }
+    }
+
+    /// How many steps it takes to drop all of it, but for the rows on the screen.
+    pub(super) fn drop_steps(&self) -> u64 {
+        (entry_steps(&self.tables) + BLOCK_STEPS * self.primary.scrollback.blocks()) as u64
+    }
+
+    /// Whether the tables have grown enough to be swept, or something else has to be done that takes long.
+    pub(super) fn is_sweep_due(&self) -> bool {
+        self.discarded.is_some() || self.tables.lacks_room() || self.is_worth_sweeping()
+    }
+
+    /// As many steps lie between two sweeps as one takes: no output can have more than half of all work go into sweeping.
+    fn is_worth_sweeping(&self) -> bool {
+        self.tables.is_due() && self.steps.taken - self.steps.swept >= self.full_sweep_steps()
+    }
+
+    /// How many steps a sweep takes.
+    pub(super) fn sweep_steps(&self) -> u64 {
+        match &self.discarded {
+            Some(discarded) => discarded.steps() as u64,
+            None if self.is_worth_sweeping() => self.full_sweep_steps(),
+            None => entry_steps(&self.tables) as u64,
+        }
+    }
+
+    fn full_sweep_steps(&self) -> u64 {
+        let cells = 2 * (self.columns + 1) * self.rows;
+        let packed = self.primary.scrollback.packed_bytes() / SWEPT_BYTES_PER_STEP;
+        (cells + entry_steps(&self.tables) + packed) as u64
+    }
+
+    /// Drops what was discarded, or else forgets styles, clusters and links that no cell has any more; and the oldest rows, if the
+    /// scrollback needs too many. If it is too early for that, makes room for more.
+    pub(super) fn sweep(&mut self) {
+        if let Some(discarded) = self.discarded.take() {
+            return self.spend(discarded.steps());
+        }
+        if self.tables.lacks_room() && !self.is_worth_sweeping() {
+            self.spend(entry_steps(&self.tables));
+            return self.tables.grow();
+        }
+        loop {
+            let steps = self.full_sweep_steps();
+            self.forget_unused();
+            self.steps.taken += steps;
+            let scrollback = &mut self.primary.scrollback;
+            let rows = scrollback.len();
+            if rows == 0 || self.tables.bytes() <= MAX_SHARED_BYTES {
+                break;
+            }
+            let dropped = rows.div_ceil(2);
+            scrollback.drop_oldest(dropped);
+            self.primary.saved.line = self.primary.saved.line.saturating_sub(dropped);
+        }
+        self.pen_id = None;
+        self.steps.swept = self.steps.taken;
+    }
+
+    fn forget_unused(&mut self) {
+        let Self { primary, alternate, tables, unfinished, .. } = self;
+        let changing = match unfinished.as_deref() {
+            Some(Unfinished::Rows(_, change)) => change.cell().style(),
+            _ => 0,
+        };
+        let pens = [self.pen, primary.saved.style, alternate.saved.style];
+        tables.sweep(
+            |visitor| {
+                visitor(Shared::Style(changing));
+                primary.scrollback.visit(&mut *visitor);
+                let rows = [&*primary, &*alternate].into_iter().flat_map(|buffer| &buffer.screen);
+                for cell in rows.flat_map(Row::cells) {
+                    visitor(Shared::Style(cell.style()));
+                    if let Glyph::Cluster(number) = cell.glyph() {
+                        visitor(Shared::Cluster(number));
+                    }
+                }
+            },
+            &pens,
+        );
+    }
+
+    /// Counts what was added to the tables, and interrupts the parser if it may be time to sweep.
+    pub(super) fn look_at_tables(&mut self) {
+        let added = self.tables.take_added();
+        self.spend(NEW_ENTRY_STEPS * added);
+        if self.tables.is_due() || self.tables.lacks_room() {
+            self.steps.until = self.steps.taken;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use limpet_shared::Winsize;
+
+    use super::*;
+    use crate::screen::Screen;
+
+    /// Has much dropped by a control function, and returns the steps that this takes at once and later.
+    fn drop_by(function: &str, output: &str) -> (u64, u64) {
+        let mut screen = Screen::new(Winsize::cells(80, 24), 100_000);
+        screen.feed(output.as_bytes());
+        let before = screen.steps();
+        assert_eq!(screen.feed_within(format!("{function}more").as_bytes(), u64::MAX), function.len());
+        assert!(screen.is_sweep_due(), "nothing more is parsed before");
+        let (at_once, later) = (screen.steps() - before, screen.sweep_steps());
+        screen.sweep();
+        assert!(!screen.is_sweep_due() && screen.steps() == before + at_once + later);
+        (at_once, later)
+    }
+
+    #[test]
+    fn what_takes_long_to_drop_is_not_dropped_at_once() {
+        let rows = (0..100_000).map(|n| format!("{n} {:070}\r\n", n * 12345)).collect::<Vec<_>>().concat();
+        let styles = (0..20_000)
+            .map(|n| format!("\x1b[38;2;{};{};1mx", n % 256, n / 256))
+            .collect::<Vec<_>>()
+            .concat();
+        for (function, output) in [("\x1b[3J", &rows), ("\x1bc", &rows), ("\x1bc", &styles)] {
+            let (at_once, later) = drop_by(function, output);
+            let least = if output == &rows { 100 * BLOCK_STEPS } else { 10_000 * ENTRY_STEPS };
+            assert!(at_once < 1000 && later >= least as u64, "{function:?}: {at_once}, {later}");
+        }
+    }
+}

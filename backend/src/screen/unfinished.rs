@@ -1,0 +1,206 @@
+//! Control functions that may change the whole screen. They are done in pieces, and nothing comes before their end: neither other
+//! output nor a snapshot.
+
+use std::ops::Range;
+
+use limpet_shared::limits::max_repeat_count;
+
+use super::{
+    parser::Text,
+    row::{Cell, Glyph, Row, StyleId},
+    style::Attributes,
+    tables::Tables,
+    terminal::Terminal,
+};
+
+/// Steps that a change of rows takes at once. Most take fewer, and are never unfinished.
+const AT_ONCE_STEPS: u64 = 16 * 1024;
+
+/// Steps per cell of a selective erase: each cell's style is looked up.
+pub(super) const SELECTIVE_STEPS: usize = 2;
+
+/// What a control function has yet to do.
+#[derive(Clone, Debug)]
+pub(super) enum Unfinished {
+    Repeat(Repeat),
+    Rows(Range<usize>, RowChange),
+}
+
+/// A glyph that is printed again and again (REP).
+#[derive(Clone, Debug)]
+pub(super) struct Repeat {
+    glyph: Vec<char>,
+    /// The index of the code point that comes next.
+    next: usize,
+    /// Code points that are left.
+    left: usize,
+}
+
+/// A change that is made to many rows alike. None of them continues the one above afterwards.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum RowChange {
+    /// Every cell becomes this one.
+    Fill(Cell),
+    /// Every cell that is not protected becomes this one.
+    EraseUnprotected(Cell),
+    /// The cell is inserted at a column, so often.
+    Insert(Cell, usize, usize),
+    /// Cells are taken out at a column, so many, and the row is filled up by this one.
+    Delete(Cell, usize, usize),
+}
+
+impl RowChange {
+    /// The cell that it leaves behind.
+    pub(super) fn cell(self) -> Cell {
+        let (Self::Fill(cell)
+        | Self::EraseUnprotected(cell)
+        | Self::Insert(cell, ..)
+        | Self::Delete(cell, ..)) = self;
+        cell
+    }
+
+    /// Changes a row, and returns the steps that it took.
+    fn apply(self, row: &mut Row, tables: &Tables, columns: usize) -> usize {
+        match self {
+            Self::Fill(cell) => row.clear(columns, cell),
+            Self::EraseUnprotected(cell) => {
+                row.replace_unprotected((0, columns), cell, columns, |id| is_protected(tables, id));
+            }
+            Self::Insert(cell, at, count) => row.insert(at, count, cell, columns),
+            Self::Delete(cell, at, count) => row.delete(at, count, cell, columns),
+        }
+        row.wrapped = false;
+        match self {
+            // Blank ones are not stored.
+            Self::Fill(Cell::BLANK) => 1,
+            Self::EraseUnprotected(_) => SELECTIVE_STEPS * columns,
+            Self::Fill(_) | Self::Insert(..) | Self::Delete(..) => columns + 1,
+        }
+    }
+}
+
+/// Whether a selective erase spares cells of a style.
+pub(super) fn is_protected(tables: &Tables, style: StyleId) -> bool {
+    tables.style(style).attributes.has(Attributes::PROTECTED)
+}
+
+impl Terminal {
+    /// Whether the last control function has something left to do, which [`go_on`](Self::go_on) does.
+    pub(super) fn is_unfinished(&self) -> bool {
+        self.unfinished.is_some()
+    }
+
+    /// Goes on with the last control function, until so many steps have been taken.
+    pub(super) fn go_on(&mut self, until: u64) {
+        while self.steps.taken < until
+            && let Some(mut unfinished) = self.unfinished.take()
+        {
+            let is_finished = match &mut *unfinished {
+                Unfinished::Repeat(repeat) => self.print_repeated(repeat),
+                Unfinished::Rows(rows, change) => self.change_some_rows(rows, *change, until),
+            };
+            if !is_finished {
+                self.unfinished = Some(unfinished);
+            }
+        }
+    }
+
+    /// Interrupts the parser until the rest of a control function is done.
+    fn leave_unfinished(&mut self, unfinished: Unfinished) {
+        self.unfinished = Some(Box::new(unfinished));
+        self.steps.until = self.steps.taken;
+    }
+
+    /// Changes rows of the screen, as the last thing that a control function does.
+    pub(super) fn change_rows(&mut self, mut rows: Range<usize>, change: RowChange) {
+        if !self.change_some_rows(&mut rows, change, self.steps.taken + AT_ONCE_STEPS) {
+            self.leave_unfinished(Unfinished::Rows(rows, change));
+        }
+    }
+
+    /// Changes rows from the first one on, until so many steps have been taken. Tells whether that were all.
+    fn change_some_rows(&mut self, rows: &mut Range<usize>, change: RowChange, until: u64) -> bool {
+        let columns = self.columns;
+        let buffer = if self.is_alternate { &mut self.alternate } else { &mut self.primary };
+        while rows.start < rows.end
+            && let Some(row) = buffer.screen.get_mut(rows.start)
+        {
+            if self.steps.taken >= until {
+                return false;
+            }
+            self.steps.taken += change.apply(row, &self.tables, columns) as u64;
+            rows.start += 1;
+        }
+        true
+    }
+
+    /// The code points of the glyph before the cursor, if nothing came after it.
+    pub(super) fn preceding_glyph(&mut self) -> Vec<char> {
+        let Some(preceding) = self.preceding else { return Vec::new() };
+        let buffer = self.buffer_mut();
+        let x = buffer.x.saturating_sub(preceding.width.into());
+        match buffer.row().get(x).glyph() {
+            Glyph::Blank => Vec::new(),
+            Glyph::Char(char) => vec![char],
+            Glyph::Cluster(number) => self.tables.cluster(number).chars().collect(),
+        }
+    }
+
+    /// Begins to print the character before the cursor again (REP), as [`go_on`](Self::go_on) then does.
+    pub(super) fn repeat(&mut self, count: usize) {
+        let glyph = self.preceding_glyph();
+        let most = max_repeat_count(self.columns, self.rows, glyph.len(), self.modes.insert);
+        let left = glyph.len() * count.min(most);
+        if left > 0 {
+            self.leave_unfinished(Unfinished::Repeat(Repeat { glyph, next: 0, left }));
+        } else {
+            self.preceding = None;
+        }
+    }
+
+    /// Prints a run of what is repeated. Tells whether that was all.
+    fn print_repeated(&mut self, repeat: &mut Repeat) -> bool {
+        let Repeat { glyph, next, left } = repeat;
+        let count = self.max_run().min(*left);
+        let run: Vec<char> = glyph.iter().copied().cycle().skip(*next).take(count).collect();
+        self.print(Text::Chars(&run));
+        *next = (*next + count) % glyph.len();
+        *left -= count;
+        if *left == 0 {
+            self.preceding = None;
+        }
+        *left == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use limpet_shared::Winsize;
+
+    use crate::screen::{Screen, style::Style};
+
+    #[test]
+    fn a_sweep_in_between_changes_nothing() {
+        let size = Winsize::cells(1000, 100);
+        for function in ["[2J", "[?2J", "[100L", "[5 A", "[5 @", "[5'}", "[5'~", "[?1049h", "#8"] {
+            // What is erased has a style that no cell has as long as protected ones are spared.
+            let protected = "x".repeat(17_000);
+            let text =
+                format!("\x1b[1\"q{protected}\x1b[0\"qabc\r\n日本\x1b[99;5H\x1b[41m\x1b[H\x1b{function}");
+            let (mut screen, mut other) = (Screen::new(size, 0), Screen::new(size, 0));
+            let mut rest = text.as_bytes();
+            while !rest.is_empty() {
+                rest = &rest[screen.feed_within(rest, 1)..];
+            }
+            assert!(screen.is_unfinished(), "{function}");
+            screen.terminal.set_pen(Style::default());
+            screen.sweep();
+            screen.feed(b"\x1b[42mnew");
+            other.feed(text.as_bytes());
+            other.terminal.set_pen(Style::default());
+            other.feed(b"\x1b[42mnew");
+            let snapshot = |screen: &Screen| String::from_utf8(screen.snapshot(usize::MAX).output).unwrap();
+            assert_eq!(snapshot(&screen), snapshot(&other), "{function}");
+        }
+    }
+}

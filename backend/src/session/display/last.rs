@@ -1,0 +1,58 @@
+//! The screen of a session that has ended.
+
+use std::{mem, sync::Arc};
+
+use limpet_shared::{OutputOffset, Winsize};
+
+use super::{Redrawing, SLICE_STEPS, blocking, redrawing::redrawing};
+use crate::{
+    background,
+    screen::{Screen, Text},
+};
+
+/// What a session leaves to be looked at.
+#[derive(Debug)]
+pub(in super::super) struct LastScreen {
+    pub(super) screen: Screen,
+    pub(super) end: OutputOffset,
+}
+
+impl LastScreen {
+    pub(in super::super) async fn redrawing(self: Arc<Self>, history: usize) -> Redrawing {
+        let steps = self.screen.snapshot_steps(history);
+        self.elsewhere(steps, move |last| redrawing(&last.screen, last.end, history)).await
+    }
+
+    pub(in super::super) async fn text(self: Arc<Self>) -> Text {
+        let steps = self.screen.text_steps();
+        self.elsewhere(steps, |last| last.screen.text()).await
+    }
+
+    /// Does what takes so many steps, on a thread for such work if they are many.
+    async fn elsewhere<T: Send + 'static>(
+        self: Arc<Self>,
+        steps: u64,
+        work: impl FnOnce(&Self) -> T + Send + 'static,
+    ) -> T {
+        if steps <= SLICE_STEPS { work(&self) } else { blocking(move || work(&self)).await }
+    }
+
+    pub(in super::super) fn title(&self) -> &str {
+        self.screen.title()
+    }
+}
+
+impl LastScreen {
+    pub(super) fn takes_long_to_drop(&self) -> bool {
+        self.screen.drop_steps() > SLICE_STEPS
+    }
+}
+
+impl Drop for LastScreen {
+    fn drop(&mut self) {
+        // Whoever drops it may serve keys.
+        if self.takes_long_to_drop() {
+            background::discard(mem::replace(&mut self.screen, Screen::new(Winsize::cells(1, 1), 0)));
+        }
+    }
+}

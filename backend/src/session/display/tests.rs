@@ -1,0 +1,95 @@
+use std::{os::fd::AsFd, time::Duration};
+
+use super::{
+    redrawing::{NOTHING, UNFINISHED},
+    *,
+};
+use crate::log::{self, LogWriter};
+
+struct Session(LogWriter, Display);
+
+impl Session {
+    fn new() -> Self {
+        let memory = log::memory(0).unwrap();
+        let (writer, log, _) = log::log(memory.as_fd()).unwrap();
+        let policy = ParsePolicy { draws_screens: true, suspect_before: Duration::ZERO };
+        Self(writer, Display::new((Winsize::cells(40, 10), 100), log, policy))
+    }
+
+    /// As much follows meanwhile as has to.
+    fn print(&mut self, output: &[u8], answered_here: bool) {
+        for piece in output.chunks(OUTPUT_FRAME) {
+            self.0.append(piece, |output| self.1.take(output, answered_here));
+            while self.1.is_overfull() {
+                self.1.follow_here();
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn nothing_of_a_flood_is_parsed_but_its_end() {
+    let mut session = Session::new();
+    let lines = (0..50_000).map(|n| format!("line {n}\r\n")).collect::<Vec<_>>().concat();
+    for round in 1..=40 {
+        session.print(lines.as_bytes(), true);
+        assert!(session.1.pile.len() <= MOST && !session.1.owes_answers());
+        assert!(round < 10 || session.1.screen.text().lines[0].is_empty());
+    }
+    session.print(b"\x1b[?2004hthe end", true);
+    assert!(session.1.owes_answers(), "it might be a question");
+    session.1.follow_here();
+    assert!(session.1.pile.len() < 16 * 1024, "all but the last lines is left out at once");
+    assert_eq!(session.1.left_out(), Some(session.1.parsed()));
+    let text = session.1.text().await;
+    assert_eq!(
+        (&text.lines[8..], text.cursor),
+        (&["line 49999".to_owned(), "the end".to_owned()][..], (7, 9))
+    );
+    assert_eq!((session.1.left_out(), session.1.parsed()), (None, session.0.end()));
+}
+
+#[tokio::test]
+async fn what_cannot_be_left_out_is_parsed() {
+    let mut session = Session::new();
+    let moves = b"\x1b[3;3Hx".repeat(1_000_000);
+    session.print(&moves, true);
+    assert!(session.1.pile.len() <= MOST);
+    assert_eq!(session.1.text().await.lines[2], "  x");
+}
+
+#[test]
+fn only_what_came_while_nobody_was_there_is_answered() {
+    let mut session = Session::new();
+    session.print(b"\x1b[5n", false);
+    assert!(!session.1.owes_answers());
+    session.print(b"\x1b[6n", true);
+    assert!(session.1.owes_answers());
+    session.print(b"\x1b[5n", false);
+    session.1.catch_up();
+    assert_eq!(session.1.take_answers(), b"\x1b[1;1R");
+}
+
+#[tokio::test]
+async fn a_snapshot_ends_before_what_is_not_complete() {
+    let mut session = Session::new();
+    session.print(b"abc\x1b[3", true);
+    let redrawing = session.1.redrawing(usize::MAX).await;
+    assert_eq!(redrawing.output.get(), 3);
+    session.print(&[b"\x1b]0;", &b"x".repeat(2 * UNFINISHED)[..]].concat(), true);
+    let redrawing = session.1.redrawing(usize::MAX).await;
+    assert_eq!(redrawing.output, session.1.parsed(), "a control string of that length does not come again");
+    assert!(redrawing.frames[0].ends_with(NOTHING));
+}
+
+#[test]
+fn a_last_screen_with_much_scrollback_is_dropped_elsewhere() {
+    let last = |rows: u64| {
+        let mut screen = Screen::new(Winsize::cells(80, 24), 100_000);
+        for n in 0..rows {
+            screen.feed(format!("{:078}\r\n", n * n).as_bytes());
+        }
+        LastScreen { screen, end: OutputOffset::ZERO }
+    };
+    assert!(!last(100).takes_long_to_drop() && last(100_000).takes_long_to_drop());
+}

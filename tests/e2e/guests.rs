@@ -4,25 +4,19 @@ use std::{fs, path::Path, time::Duration};
 
 use limpet_shared::{
     ClientMessage, ErrorCode, ServerMessage, SessionId, Winsize,
-    api::{Pass, SessionInfo},
+    api::{ApiError, SessionInfo},
 };
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use serde_json::json;
 use tokio::{task::JoinSet, time::sleep};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::harness::{
-    Client, Hello, Options, Server,
-    census::own,
+    Browser, Client, Hello, Options, Server, TOKEN,
+    census::{own, waiting_for},
     client::{data, viewer},
-    within,
+    passes, until, within,
 };
-
-/// The passes to a session: a reader's and a writer's.
-async fn passes(server: &Server, id: &SessionId) -> [String; 2] {
-    let passes: Vec<Pass> = server.get(&format!("/api/sessions/{id}/passes")).await.json().await.unwrap();
-    [passes[0].token.clone(), passes[1].token.clone()]
-}
 
 /// Counts the messages of control that pass.
 fn count(client: &Client, is_counted: impl Fn(&ServerMessage) -> bool) -> usize {
@@ -336,4 +330,61 @@ async fn what_is_typed_and_said_in_a_storm_arrives_whole() {
     let mut owner = Client::attach(&server, &id, Hello::default()).await;
     owner.say(&ClientMessage::Pen { to: Some(u64::MAX) }).await;
     owner.hears_error(ErrorCode::NoSuchViewer).await;
+}
+
+#[tokio::test]
+async fn all_that_a_guest_asks_for_counts_and_an_owner_is_not_limited() {
+    let server = Server::start(Options::default());
+    let id = server.bash(QUIET).await;
+    let [reader, writer] = passes(&server, &id).await;
+    let (browser, owner) = (Browser::sign_in(&server, &reader).await, Browser::sign_in(&server, TOKEN).await);
+    let session = format!("/api/sessions/{id}");
+    let paths = [
+        "/api/sessions".to_owned(),
+        "/api/access".to_owned(),
+        session.clone(),
+        format!("{session}/screen"),
+        format!("{session}/passes"),
+        "/api/sign-ins".to_owned(),
+        "/api/sessions/none-of-that-name".to_owned(),
+    ];
+    let get = |path: &str, token: &str| server.anonymous(Method::GET, path).bearer_auth(token).send();
+    for path in &paths {
+        let exhausted = within("a refusal", async {
+            loop {
+                let answers = futures_util::future::join_all((0..50).map(|_| get(path, &reader))).await;
+                let statuses = answers.into_iter().map(|answer| answer.unwrap().status());
+                if statuses.into_iter().any(|status| status == StatusCode::TOO_MANY_REQUESTS) {
+                    break;
+                }
+            }
+        });
+        exhausted.await;
+        // One more comes after a moment, and all of them are asked at once.
+        let others = paths.iter().cycle().take(50).map(|path| get(path, &reader));
+        let refused = futures_util::future::join_all(others).await.into_iter().map(Result::unwrap);
+        let refused: Vec<_> =
+            refused.filter(|answer| answer.status() == StatusCode::TOO_MANY_REQUESTS).collect();
+        assert!(refused.len() > 25, "{path}: {} of 50", refused.len());
+        for answer in refused {
+            let wait: u64 = answer.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+            assert!((1..60).contains(&wait), "{wait}");
+            let error: ApiError = answer.json().await.unwrap();
+            assert!(error.code == ErrorCode::TooManyRequests && error.message.contains("try again in"));
+        }
+        // The same grant by a browser is the same one; others are others.
+        let same = (0..20).map(|_| browser.request(&server, Method::GET, path).send());
+        let same = futures_util::future::join_all(same).await;
+        assert!(
+            same.into_iter().any(|answer| answer.unwrap().status() == StatusCode::TOO_MANY_REQUESTS),
+            "{path}"
+        );
+        assert_ne!(get(path, &writer).await.unwrap().status(), StatusCode::TOO_MANY_REQUESTS, "{path}");
+    }
+    for path in &paths {
+        let asked = (0..100).map(|_| owner.request(&server, Method::GET, path).send());
+        for answer in futures_util::future::join_all(asked).await {
+            assert_ne!(answer.unwrap().status(), StatusCode::TOO_MANY_REQUESTS, "{path}");
+        }
+    }
 }

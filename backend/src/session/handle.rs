@@ -2,10 +2,10 @@
 
 use std::{
     sync::{
-        Arc, Mutex, OnceLock, PoisonError,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use bytes::Bytes;
@@ -34,7 +34,7 @@ use crate::{
     screen::Text,
     state::Saved,
     threads::Lane,
-    token_bucket::TokenBucket,
+    token_bucket::KeyedBuckets,
 };
 
 /// How often those with one guests' grant may attach to a session, per second …
@@ -43,23 +43,17 @@ const MAX_ATTACHES_PER_SECOND: u64 = 8;
 /// … and how often at once: a class that finds its server again.
 const MAX_ATTACHES_AT_ONCE: u64 = 64;
 
-/// How many requests about a session those with one guests' grant may make, per second …
-const MAX_REQUESTS_PER_SECOND: u64 = 50;
-
-/// … and at once.
-const MAX_REQUESTS_AT_ONCE: u64 = 500;
-
-/// Those who were invited come too often.
+/// Those who were invited attach too often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("too many come to this session by the same link; try again in a few seconds")]
-pub struct TooOften;
+#[error("too many come to this session by the same link; try again in {} s", .wait.as_secs() + 1)]
+pub struct TooOften {
+    /// Until one may attach again.
+    pub wait: Duration,
+}
 
-/// How often those with one guests' grant may still come.
-#[derive(Debug)]
-pub(super) struct Admissions {
-    grant: GrantId,
-    attaches: TokenBucket,
-    requests: TokenBucket,
+/// Returns the limit on how often those with one guests' grant may attach to a session.
+pub(super) fn attach_rate() -> KeyedBuckets<GrantId> {
+    KeyedBuckets::new(MAX_ATTACHES_PER_SECOND, MAX_ATTACHES_AT_ONCE)
 }
 
 /// One session. Clones stand for the same one.
@@ -83,8 +77,8 @@ pub(super) struct Shared {
     pub(super) lane: Arc<Lane>,
     /// The screen, once the program has ended.
     pub(super) last: OnceLock<Arc<LastScreen>>,
-    /// How often guests may still come, by their grants.
-    pub(super) admissions: Mutex<Vec<Admissions>>,
+    /// How often guests may still attach, by their grants.
+    pub(super) attach_rate: KeyedBuckets<GrantId>,
     /// Whether something has changed since it was saved, and who is to be told of that.
     pub(super) is_changed: AtomicBool,
     pub(super) changed: Arc<Notify>,
@@ -179,38 +173,10 @@ impl SessionHandle {
     /// # Errors
     /// When those with the same guests' grant have come too often of late.
     pub fn admit_viewer(&self, grant: GrantId) -> Result<(), TooOften> {
-        self.admit(grant, |admissions| &mut admissions.attaches)
-    }
-
-    /// Counts a request.
-    ///
-    /// # Errors
-    /// When those with the same guests' grant have made too many of late.
-    pub fn admit_request(&self, grant: GrantId) -> Result<(), TooOften> {
-        self.admit(grant, |admissions| &mut admissions.requests)
-    }
-
-    fn admit(
-        &self,
-        grant: GrantId,
-        bucket: impl FnOnce(&mut Admissions) -> &mut TokenBucket,
-    ) -> Result<(), TooOften> {
         if grant == GrantId::OWNER {
             return Ok(());
         }
-        let now = Instant::now();
-        // Nothing under this lock panics half-way through a change.
-        let mut all = self.0.admissions.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|known| !known.attaches.is_full(now) || !known.requests.is_full(now));
-        let at = all.iter().position(|known| known.grant == grant).unwrap_or_else(|| {
-            all.push(Admissions {
-                grant,
-                attaches: TokenBucket::new(MAX_ATTACHES_PER_SECOND, MAX_ATTACHES_AT_ONCE, now),
-                requests: TokenBucket::new(MAX_REQUESTS_PER_SECOND, MAX_REQUESTS_AT_ONCE, now),
-            });
-            all.len() - 1
-        });
-        bucket(&mut all[at]).try_take(now).then_some(()).ok_or(TooOften)
+        self.0.attach_rate.try_take(grant, Instant::now()).map_err(|wait| TooOften { wait })
     }
 
     /// Attaches a viewer. What it misses and what comes from now on are one stream: nothing is between them.

@@ -22,7 +22,7 @@ use super::{
     SessionHandle, Status,
     actor::Actor,
     display::Display,
-    handle::{Shared, now},
+    handle::{Shared, attach_rate, now},
     inlet::Inlet,
     input::Input,
     keeping::{Keeping, Record},
@@ -345,7 +345,7 @@ impl Sessions {
             lane: Arc::new(Lane::new(self.0.floods.clone())),
             program,
             last: OnceLock::new(),
-            admissions: Mutex::default(),
+            attach_rate: attach_rate(),
             is_changed: AtomicBool::new(false),
             changed: Arc::clone(&self.0.changed),
         });

@@ -32,8 +32,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-pub(crate) use self::places::{Attachments, Grant};
 pub use self::places::Place;
+pub(crate) use self::places::{Attachments, Grant};
 use self::{receive::Receiver, send::Sender};
 use crate::session::{Attached, Beginning, SessionHandle, TooOften, Visitor};
 

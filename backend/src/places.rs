@@ -79,7 +79,8 @@ impl<T> Table<T> {
     /// Takes the place of a holder that ranks least, the oldest of these. Those of rank `None` keep theirs. Returns false if
     /// all do.
     pub(crate) fn close_least<R: Ord>(&mut self, rank: impl Fn(&T) -> Option<R>) -> bool {
-        let ranked = self.entries.iter().filter_map(|(&id, entry)| Some((rank(&entry.holder)?, entry.since, id)));
+        let ranked =
+            self.entries.iter().filter_map(|(&id, entry)| Some((rank(&entry.holder)?, entry.since, id)));
         let Some((_, _, id)) = ranked.min() else { return false };
         if let Some(entry) = self.entries.remove(&id) {
             entry.close.notify_one();
@@ -101,7 +102,10 @@ impl<T> Table<T> {
 
 impl<T> Place<T> {
     /// Changes what is known of the holder, which is the youngest afterwards. `None` if it had to make room already.
-    pub(crate) fn change<R>(&self, change: impl FnOnce(&mut T) -> R) -> Option<(R, MutexGuard<'_, Table<T>>)> {
+    pub(crate) fn change<R>(
+        &self,
+        change: impl FnOnce(&mut T) -> R,
+    ) -> Option<(R, MutexGuard<'_, Table<T>>)> {
         let mut table = self.places.table();
         table.clock += 1;
         let clock = table.clock;
@@ -142,7 +146,10 @@ mod tests {
         assert!(places.table().make_room(3, |_| true, |&rank| Some(rank)), "there is room");
         assert_eq!(places.table().len(), 2);
         assert!(places.table().make_room(2, |_| true, |&rank| Some(rank)));
-        assert!(first.change(|_| ()).is_none() && third.change(|_| ()).is_some(), "the oldest of a rank goes");
+        assert!(
+            first.change(|_| ()).is_none() && third.change(|_| ()).is_some(),
+            "the oldest of a rank goes"
+        );
         assert!(!places.table().close_least(|_| None::<u8>));
         drop((first, second, third));
         assert_eq!(places.table().len(), 0);

@@ -388,3 +388,58 @@ async fn all_that_a_guest_asks_for_counts_and_an_owner_is_not_limited() {
         }
     }
 }
+
+/// What the server may hold of snapshots that guests of a session do not take, with one that is being drawn and what viewers cost
+/// otherwise.
+const HELD_FOR_GUESTS: usize = 48 << 20;
+
+#[tokio::test]
+async fn snapshots_that_readers_do_not_take_are_held_within_a_bound_and_not_for_ever() {
+    const READERS: usize = 32;
+    let options = Options::default().env("MALLOC_TRIM_THRESHOLD_", "65536").env("MALLOC_ARENA_MAX", "1");
+    let server = Server::start(options.env("MALLOC_MMAP_THRESHOLD_", "65536"));
+    // A snapshot with all of it takes 4 MB.
+    let script = "stty -echo; head -c 4000000 /dev/zero | tr '\\0' x; echo; echo ready; read line; echo got $line; read line";
+    let wish = json!({ "command": ["bash", "-c", script], "cols": 2000, "rows": 20, "sizing": "fixed" });
+    let id = server.post("/api/sessions", wish).await.json::<SessionInfo>().await.unwrap().id;
+    let mut owner = Client::attach(&server, &id, Hello::default()).await;
+    owner.sees("ready").await;
+    let [reader, writer] = passes(&server, &id).await;
+    let mut honest = Client::attach(&server, &id, Hello::default().with(&writer).follow_now()).await;
+    catch_up(&mut honest, 1).await;
+    let mut readers = Vec::new();
+    for _ in 0..READERS {
+        let mut silent = Client::attach(&server, &id, Hello::default().with(&reader)).await;
+        catch_up(&mut silent, 1).await;
+        readers.push(silent.silent());
+    }
+    let before = own(server.pid());
+    for silent in &mut readers {
+        silent.say(&ClientMessage::History).await;
+    }
+    let mut peak = 0;
+    let seen = |client: &Client| client.snapshot.len();
+    until("several to be sent what they do not take", || {
+        peak = peak.max(own(server.pid()).saturating_sub(before));
+        readers.iter().filter(|silent| waiting_for(silent.port()) > 0).count() >= 2
+    })
+    .await;
+    // One that takes what it asks for gets it in the end, and the owner at once.
+    owner.type_in("something\n").await;
+    owner.sees("got something").await;
+    honest.say(&ClientMessage::History).await;
+    within("all of the scrollback", async {
+        while seen(&honest) < 4_000_000 {
+            peak = peak.max(own(server.pid()).saturating_sub(before));
+            assert!(honest.turn().await);
+        }
+    })
+    .await;
+    eprintln!("{peak} bytes for {READERS} readers");
+    assert!(peak < HELD_FOR_GUESTS, "{peak} bytes for {READERS} readers");
+    // Who takes it later after all is drawn the screen as it is then.
+    let mut late = readers.swap_remove(0);
+    let shows =
+        |late: &Client| late.drawn().contains("got something") || late.text().contains("got something");
+    late.until("all of the scrollback and the present", |late| seen(late) >= 4_000_000 && shows(late)).await;
+}

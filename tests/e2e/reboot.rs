@@ -178,7 +178,8 @@ async fn what_cannot_be_restored_is_put_aside() {
 #[tokio::test]
 async fn what_lacks_something_at_the_moment_waits_for_another_start() {
     const SESSIONS: usize = 7;
-    let few_terminals = "mount -t devpts -o newinstance,max=4,ptmxmode=666 devpts /dev/pts && exec \"$0\" \"$@\"";
+    let few_terminals =
+        "mount -t devpts -o newinstance,max=4,ptmxmode=666 devpts /dev/pts && exec \"$0\" \"$@\"";
     let few_files = "ulimit -Sn 90; ulimit -Hn 90; exec \"$0\" \"$@\"";
     type Wrapped = fn(Options, &'static str) -> Options;
     let in_mounts: Wrapped = |options, script| options.wrapped(["unshare", "-rm", "bash", "-c", script]);

@@ -118,7 +118,11 @@ impl Viewer {
     }
 
     /// Whether there is room for this guest beside all the others.
-    fn check<'a>(&self, others: impl Iterator<Item = &'a Self>, budget: &DescriptorBudget) -> Result<(), Full> {
+    fn check<'a>(
+        &self,
+        others: impl Iterator<Item = &'a Self>,
+        budget: &DescriptorBudget,
+    ) -> Result<(), Full> {
         let (mut of_grant, mut from_network, mut at_session, mut guests) = (0, 0, 0, 0);
         for other in others.filter(|other| other.is_guest()) {
             guests += 1;

@@ -11,6 +11,8 @@ use std::{mem, panic::resume_unwind, sync::Arc};
 use bytes::Bytes;
 use limpet_shared::{Header, Kind, OutputOffset, Winsize, limits::OUTPUT_FRAME, theme::Colours};
 
+use tokio::sync::{Semaphore, SemaphorePermit};
+
 use super::{
     parse_guard::{ParseGuard, ParsePolicy},
     pile::Pile,
@@ -355,7 +357,7 @@ impl Display {
     /// The same, where nobody waits.
     pub(super) fn into_last_here(mut self) -> LastScreen {
         self.catch_up();
-        LastScreen { end: self.parsed(), screen: self.screen }
+        LastScreen { end: self.parsed(), screen: self.screen, turn: Semaphore::new(1) }
     }
 }
 
@@ -364,9 +366,16 @@ impl Display {
 pub(super) struct LastScreen {
     screen: Screen,
     end: OutputOffset,
+    /// Held by whoever has it drawn, so that there is one drawing at a time.
+    turn: Semaphore,
 }
 
 impl LastScreen {
+    /// Waits until nobody else has it drawn. `None` never comes: the semaphore is not closed.
+    pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        self.turn.acquire().await.ok()
+    }
+
     pub(super) async fn redrawing(self: Arc<Self>, history: usize) -> Redrawing {
         let steps = self.screen.snapshot_steps(history);
         self.elsewhere(steps, move |last| redrawing(&last.screen, last.end, history)).await
@@ -388,13 +397,6 @@ impl LastScreen {
 
     pub(super) fn title(&self) -> &str {
         self.screen.title()
-    }
-}
-
-impl Redrawing {
-    /// What its frames hold.
-    pub(super) fn into_output(self) -> Vec<u8> {
-        self.frames.iter().flat_map(|frame| &frame[Header::LEN..]).copied().collect()
     }
 }
 

@@ -15,14 +15,15 @@ use limpet_shared::{
     theme::Colours,
 };
 use tokio::{
-    sync::{Notify, mpsc, oneshot, watch},
+    sync::{Notify, SemaphorePermit, mpsc, oneshot, watch},
     time::Instant,
 };
 
 use super::{
     AttachmentId, Beginning, GrantId, Redraw, Status, Visitor,
-    begin::{Place, begin},
+    begin::{Drawn, Place, begin},
     display::{LastScreen, Redrawing},
+    guest_snapshots::GuestSnapshots,
     keeping::Record,
     request::{Attaching, Request, Typed},
 };
@@ -79,6 +80,8 @@ pub(super) struct Shared {
     pub(super) last: OnceLock<Arc<LastScreen>>,
     /// How often guests may still attach, by their grants.
     pub(super) attach_rate: KeyedBuckets<GrantId>,
+    /// What guests have been drawn and have not taken.
+    pub(super) guest_snapshots: GuestSnapshots,
     /// Whether something has changed since it was saved, and who is to be told of that.
     pub(super) is_changed: AtomicBool,
     pub(super) changed: Arc<Notify>,
@@ -191,7 +194,8 @@ impl SessionHandle {
         // The program has ended, and what it left can be looked at.
         let place = Place::of(&hello, self);
         let attached = self.enter(&hello, visitor, place.resumes());
-        let redrawing = async |history| self.last_redrawing(history).await;
+        let _turn = self.last_turn().await;
+        let redrawing = async |rows| self.last_redrawing(rows).await;
         let beginning = begin(self, (&hello, &attached), place, None, redrawing).await;
         (attached, beginning)
     }
@@ -217,6 +221,17 @@ impl SessionHandle {
             alternate: text.is_alternate,
             lines: text.lines,
         }
+    }
+
+    /// Waits for one's turn to have the last screen drawn. So what is drawn is counted before more is.
+    async fn last_turn(&self) -> Option<SemaphorePermit<'_>> {
+        self.0.last.get()?.turn().await
+    }
+
+    async fn last_drawn(&self, history: usize, rank: Rank) -> Drawn {
+        let _turn = self.last_turn().await;
+        let redrawing = async |rows| self.last_redrawing(rows).await;
+        Drawn::by(&self.0.guest_snapshots, rank, history, redrawing).await
     }
 
     async fn last_redrawing(&self, history: usize) -> Redrawing {
@@ -291,11 +306,11 @@ impl SessionHandle {
     pub(super) async fn drawn(&self) -> Vec<u8> {
         let rank = Rank::Owner;
         let drawn = self.ask(|reply| Request::Redraw { history: usize::MAX, rank, reply }).await;
-        let redrawing = match drawn {
-            Some((redrawing, _)) => redrawing,
-            None => self.last_redrawing(usize::MAX).await,
+        let drawn = match drawn {
+            Some((drawn, _)) => drawn,
+            None => self.last_drawn(usize::MAX, rank).await,
         };
-        redrawing.into_output()
+        drawn.into_output()
     }
 
     /// Something of it has changed that is saved.
@@ -362,16 +377,22 @@ impl Attached {
     pub async fn redraw(&self, history: usize, had: OutputOffset) -> (Redraw, LogReader) {
         let rank = self.rank;
         let drawn = self.session.ask(|reply| Request::Redraw { history, rank, reply }).await;
-        let (redrawing, output) = if let Some(drawn) = drawn {
+        let (drawn, output) = if let Some(drawn) = drawn {
             drawn
         } else {
-            let redrawing = self.session.last_redrawing(history).await;
-            let output = self.session.0.log.reader(redrawing.output, rank, Claim::None);
-            (redrawing, output)
+            let drawn = self.session.last_drawn(history, rank).await;
+            let output = self.session.0.log.reader(drawn.output, rank, Claim::None);
+            (drawn, output)
         };
         let size = self.session.size();
-        let skipped = redrawing.output.since(had);
-        (redrawing.redraw(size, skipped), output)
+        let skipped = drawn.output.since(had);
+        (drawn.redraw(size, skipped), output)
+    }
+
+    /// Returns whether the viewer may be drawn a large snapshot now.
+    #[must_use]
+    pub fn has_snapshot_room(&self) -> bool {
+        self.session.0.guest_snapshots.has_room(self.rank)
     }
 
     async fn request(&self, request: Request) {

@@ -22,6 +22,7 @@ use super::{
     SessionHandle, Status,
     actor::Actor,
     display::Display,
+    guest_snapshots::GuestSnapshots,
     handle::{Shared, attach_rate, now},
     inlet::Inlet,
     input::Input,
@@ -346,6 +347,7 @@ impl Sessions {
             program,
             last: OnceLock::new(),
             attach_rate: attach_rate(),
+            guest_snapshots: GuestSnapshots::default(),
             is_changed: AtomicBool::new(false),
             changed: Arc::clone(&self.0.changed),
         });

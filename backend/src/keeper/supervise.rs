@@ -20,6 +20,7 @@ use std::{
     },
     path::Path,
     process::ExitStatus,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -53,6 +54,9 @@ const STABLE: Duration = Duration::from_secs(1);
 /// The first pause before a server that keeps ending is started again; it doubles, up to the longest.
 const PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long the keeper waits before it asks the system again that had no memory to tell what has happened.
+const POLL_PAUSE: Duration = Duration::from_millis(10);
 
 /// How long a server that was asked to end may show no sign that it is at it.
 const REACTION: Duration = Duration::from_secs(10);
@@ -170,6 +174,8 @@ impl Supervisor {
             sources.iter().map(|(fd, _)| PollFd::new(*fd, PollFlags::POLLIN)).collect();
         match poll(&mut fds, self.timeout(control)) {
             Ok(_) | Err(Errno::EINTR) => {}
+            // The kernel has no memory to look. Sessions live on, so it is asked again.
+            Err(Errno::ENOMEM | Errno::EAGAIN) => thread::sleep(POLL_PAUSE),
             Err(error) => return Err(error.into()),
         }
         let ready = fds.iter().zip(&sources).filter(|(fd, _)| fd.any().unwrap_or(true));

@@ -1,5 +1,6 @@
 //! What the tests speak in.
 
+pub(crate) mod alone;
 pub(crate) mod browser;
 pub(crate) mod census;
 pub(crate) mod client;

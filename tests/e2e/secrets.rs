@@ -336,16 +336,8 @@ async fn who_comes_and_who_is_refused_is_in_the_log() {
         assert_eq!(lines, 1, "{words} from {address} in {log}");
     }
     let secret = browser.cookie.split_once('=').unwrap().1;
-    for secret in [
-        TOKEN,
-        "a-wrong-token",
-        "wrong-pass",
-        "wrong-key",
-        &reader,
-        &writer,
-        secret,
-        &browser.key,
-    ] {
+    for secret in [TOKEN, "a-wrong-token", "wrong-pass", "wrong-key", &reader, &writer, secret, &browser.key]
+    {
         assert!(!log.contains(secret), "{secret} in {log}");
     }
 }

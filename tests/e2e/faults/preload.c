@@ -81,7 +81,6 @@ FAULT(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags), (fd, 
 FAULT(ssize_t, pwrite, (int fd, const void *bytes, size_t len, off_t at), (fd, bytes, len, at), ENOSPC)
 FAULT(ssize_t, pwrite64, (int fd, const void *bytes, size_t len, off64_t at), (fd, bytes, len, at), ENOSPC)
 
-FAULT(ssize_t, send, (int fd, const void *bytes, size_t len, int flags), (fd, bytes, len, flags), ENOBUFS)
 FAULT(ssize_t, splice, (int in, off64_t *from, int out, off64_t *to, size_t len, unsigned flags),
       (in, from, out, to, len, flags), ENOMEM)
 FAULT(int, poll, (struct pollfd *fds, nfds_t count, int timeout), (fds, count, timeout), ENOMEM)

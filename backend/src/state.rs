@@ -121,7 +121,7 @@ impl StateDir {
 
     /// Notes that these sessions could not be restored for now, and no others. Their files stay.
     pub(crate) fn set_waiting(&self, sessions: BTreeSet<SessionId>) -> io::Result<()> {
-        let names: String = sessions.iter().map(|session| format!("{session}\n")).collect();
+        let names = sessions.iter().map(SessionId::as_str).collect::<Vec<_>>().join("\n");
         *self.waiting() = sessions;
         self.lock.set_len(0)?;
         self.lock.write_all_at(names.as_bytes(), 0)

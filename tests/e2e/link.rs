@@ -134,10 +134,10 @@ async fn a_server_that_ends_or_is_killed_leaves_no_page_with_the_link() {
     let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
     let options =
         Options::args(["--open"]).env("PATH", &path).env("XDG_RUNTIME_DIR", folder.path().to_str().unwrap());
-    let opened = folder.path().join("opened");
+    let started_with = folder.path().join("opened");
     for is_killed in [true, false] {
         let mut server = Server::start(options.clone());
-        let words = || fs::read_to_string(&opened).unwrap_or_default();
+        let words = || fs::read_to_string(&started_with).unwrap_or_default();
         until("the browser to be started", || words().ends_with('\n')).await;
         let page = words().trim().to_owned();
         assert!(fs::exists(&page).unwrap(), "{page}");
@@ -149,6 +149,6 @@ async fn a_server_that_ends_or_is_killed_leaves_no_page_with_the_link() {
             server.ended().await;
             assert!(!fs::exists(&page).unwrap(), "{page}");
         }
-        fs::remove_file(&opened).unwrap();
+        fs::remove_file(&started_with).unwrap();
     }
 }

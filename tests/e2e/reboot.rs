@@ -174,6 +174,9 @@ async fn what_cannot_be_restored_is_put_aside() {
     }
 }
 
+/// How a server is started that lacks something.
+type Wrapped = fn(Options, &'static str) -> Options;
+
 /// Terminals or descriptors that are there at the next start, or more sessions than there may be now.
 #[tokio::test]
 async fn what_lacks_something_at_the_moment_waits_for_another_start() {
@@ -181,7 +184,6 @@ async fn what_lacks_something_at_the_moment_waits_for_another_start() {
     let few_terminals =
         "mount -t devpts -o newinstance,max=4,ptmxmode=666 devpts /dev/pts && exec \"$0\" \"$@\"";
     let few_files = "ulimit -Sn 90; ulimit -Hn 90; exec \"$0\" \"$@\"";
-    type Wrapped = fn(Options, &'static str) -> Options;
     let in_mounts: Wrapped = |options, script| options.wrapped(["unshare", "-rm", "bash", "-c", script]);
     let in_limits: Wrapped = |options, script| options.wrapped(["bash", "-c", script]);
     let as_it_is: Wrapped = |options, _| options.and(["--max-sessions", "4"]);

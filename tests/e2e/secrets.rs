@@ -349,7 +349,7 @@ async fn guests_see_no_arguments_and_no_addresses() {
     let [reader, writer] = passes(&server, &id).await;
     for pass in [&reader, &writer] {
         let get = async |path: &str| {
-            let request = server.anonymous(Method::GET, path).bearer_auth(&pass);
+            let request = server.anonymous(Method::GET, path).bearer_auth(pass);
             request.send().await.unwrap().text().await.unwrap()
         };
         let login = server.anonymous(Method::POST, "/api/login").json(&json!({ "token": pass }));

@@ -98,12 +98,12 @@ mod tests {
     #[test]
     fn guests_share_a_bound_and_owners_have_none() {
         let snapshots = GuestSnapshots::default();
-        let hold = |rank, bytes| snapshots.hold(rank, &mut drawn(bytes));
-        let mut held: Vec<_> = std::iter::from_fn(|| hold(Rank::Guest, 3 * 1024 * 1024)).collect();
+        let draw = |rank, bytes| snapshots.hold(rank, &mut drawn(bytes));
+        let mut held: Vec<_> = std::iter::from_fn(|| draw(Rank::Guest, 3 * 1024 * 1024)).collect();
         assert_eq!(held.len(), 6, "the last one may exceed the bound");
         assert_eq!(snapshots.rows(Rank::Guest, usize::MAX), SCARCE_ROWS);
-        assert!(hold(Rank::Guest, SMALL_BYTES).is_some() && hold(Rank::Guest, SMALL_BYTES + 1).is_none());
-        assert!(hold(Rank::Owner, MAX_BYTES).is_some());
+        assert!(draw(Rank::Guest, SMALL_BYTES).is_some() && draw(Rank::Guest, SMALL_BYTES + 1).is_none());
+        assert!(draw(Rank::Owner, MAX_BYTES).is_some());
         assert_eq!(snapshots.rows(Rank::Owner, usize::MAX), usize::MAX);
         held.pop();
         assert!(snapshots.has_room(Rank::Guest));

@@ -32,8 +32,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-pub(crate) use self::places::Attachments;
 pub use self::places::Place;
+pub(crate) use self::places::{Attachments, Grant};
 use self::{receive::Receiver, send::Sender};
 use crate::session::{Attached, Beginning, SessionHandle, TooOften, Visitor};
 
@@ -83,7 +83,7 @@ enum End {
     /// There is no such session.
     NoSession,
     /// Those with its grant attach too often.
-    TooOften,
+    TooOften(TooOften),
     /// It did not say hello. It is not waited for any longer.
     Unwelcome(&'static str),
     /// The server is ending.
@@ -111,7 +111,7 @@ pub enum NotAdmitted {
     /// There is no such session, or none that it may see.
     NoSession,
     /// Those with its grant attach too often.
-    TooOften,
+    TooOften(TooOften),
 }
 
 impl From<NotAdmitted> for End {
@@ -119,7 +119,7 @@ impl From<NotAdmitted> for End {
         match not_admitted {
             NotAdmitted::Unauthorized => Self::Unauthorized,
             NotAdmitted::NoSession => Self::NoSession,
-            NotAdmitted::TooOften => Self::TooOften,
+            NotAdmitted::TooOften(refused) => Self::TooOften(refused),
         }
     }
 }
@@ -196,12 +196,12 @@ async fn welcome<G>(
 async fn greet(stream: &mut Stream, place: &Place) -> Result<Hello, End> {
     let hello = tokio::select! {
         biased;
-        hello = receive::hello(stream) => hello?,
-        () = place.is_to_close() => return Err(End::Unwelcome("no hello came, and another viewer needed the place")),
+        hello = receive::hello(stream) => Some(hello?),
+        () = place.is_to_close() => None,
         () = sleep(HANDSHAKE) => return Err(End::Unwelcome("no hello came in time")),
     };
-    place.hello_has_come();
-    Ok(hello)
+    let hello = hello.filter(|_| place.hello_has_come());
+    hello.ok_or(End::Unwelcome("no hello came, and another viewer needed the place"))
 }
 
 async fn attend<G>(
@@ -274,7 +274,7 @@ async fn close(mut sink: Sink, mut stream: Stream, end: End, heartbeat: Duration
         End::Unauthorized => (CloseCode::Unauthorized, FAREWELL),
         End::NoSession => (CloseCode::NotFound, FAREWELL),
         // Both may try again.
-        End::TooOften | End::Shutdown => (CloseCode::GoingAway, FAREWELL),
+        End::TooOften(_) | End::Shutdown => (CloseCode::GoingAway, FAREWELL),
     };
     let farewell = async {
         let error = match end {
@@ -283,7 +283,7 @@ async fn close(mut sink: Sink, mut stream: Stream, end: End, heartbeat: Duration
             End::Broken(message) => Some((ErrorCode::MalformedFrame, message)),
             End::Unauthorized => Some((ErrorCode::Unauthorized, UNAUTHORIZED.to_owned())),
             End::NoSession => Some((ErrorCode::SessionNotFound, NO_SESSION.to_owned())),
-            End::TooOften => Some((ErrorCode::TooManyRequests, TooOften.to_string())),
+            End::TooOften(refused) => Some((ErrorCode::TooManyRequests, refused.to_string())),
             _ => None,
         };
         if let Some((code, message)) = error {

@@ -11,8 +11,8 @@
 //! * [`config`], [`auth`]: what the server was told, and who may use it; [`trust`]: whose files it believes.
 //! * [`web`]: HTTP, from the accepted connection to the page's files.
 //! * [`threads`]: what it all runs on; `background` is for what blocks.
-//! * [`limits`]: how many of everything fit into the descriptors that there are; `exhausted` says what has run out, and
-//!   `token_bucket` how much of something is allowed per second.
+//! * [`limits`]: how many of everything fit into the descriptors that there are; `places` is who has one, `exhausted` says what
+//!   has run out, and `token_bucket` how much of something is allowed per second.
 //! * [`serve`]: all of it together; [`link`], [`browser`] and [`logging`] speak to who started it.
 
 pub mod attachment;
@@ -27,6 +27,7 @@ pub mod link;
 pub mod log;
 pub mod logging;
 mod network;
+mod places;
 pub mod pty;
 pub mod random;
 pub mod screen;

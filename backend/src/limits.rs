@@ -35,6 +35,9 @@ const MAX_GUESTS_PER_SESSION: usize = 768;
 /// Most attachments with one grant, or of guests from one address, that have not said `hello` yet.
 const MAX_PENDING_PER_GRANT: usize = 32;
 
+/// Most attachments of owners that have not said `hello` yet. A page that finds its server again opens one for each of its terminals.
+const MAX_PENDING_OWNERS: usize = 256;
+
 /// How many of everything that takes a descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DescriptorBudget {
@@ -111,6 +114,12 @@ impl DescriptorBudget {
     pub fn pending_per_grant(&self) -> usize {
         (self.attachments / 8).clamp(2, MAX_PENDING_PER_GRANT)
     }
+
+    /// Attachments of owners that have not said `hello` yet.
+    #[must_use]
+    pub fn pending_owners(&self) -> usize {
+        (self.attachments / 4).min(MAX_PENDING_OWNERS)
+    }
 }
 
 #[cfg(test)]
@@ -128,6 +137,7 @@ mod tests {
                 assert!(budget.guests_per_grant() <= budget.guests_per_session(), "{budget:?}");
                 assert!(budget.guests_per_session() < budget.guests(), "{budget:?}");
                 assert!(budget.guests() < budget.attachments, "{budget:?}");
+                assert!((1..=budget.attachments / 4).contains(&budget.pending_owners()), "{budget:?}");
                 assert!(budget.connections_per_phase() < budget.foreign_connections(), "{budget:?}");
             }
         }

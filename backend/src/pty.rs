@@ -155,7 +155,8 @@ impl Pty {
     pub fn write_from(&self, pipe: BorrowedFd<'_>, count: usize) -> io::Result<usize> {
         let flags = SpliceFFlags::SPLICE_F_NONBLOCK;
         match splice(pipe, None, self.master.get_ref(), None, count, flags) {
-            Err(Errno::EAGAIN | Errno::EINTR) => Ok(0),
+            // Without memory for it, nothing has moved either, and it is tried again.
+            Err(Errno::EAGAIN | Errno::EINTR | Errno::ENOMEM) => Ok(0),
             moved => Ok(moved?),
         }
     }

@@ -156,7 +156,7 @@ async fn serve(
     }
     if let Some(saving) = saving {
         if is_first {
-            sessions.restore(&saving).await;
+            sessions.restore(&saving).await.context("could not read --state-dir")?;
         }
         sessions.save(saving);
     }

@@ -6,7 +6,8 @@
 //!   numbers what viewers type, [`display`] is the session's screen, and [`parse_guard`] sees to it that its output does not crash server after server.
 //! * [`keeping`] gives the keeper what another server needs to go on with a session; [`inlet`] accounts for its input.
 //! * [`saving`] keeps on the disk what it takes to start sessions again after a reboot, and [`restoring`] does.
-//! * [`begin`] is how a viewer begins: by what it lacks, or by a picture of the screen.
+//! * [`begin`] is how a viewer begins: by what it lacks, or by a picture of the screen. [`guest_snapshots`] bounds what is kept of pictures
+//!   for guests who do not take them.
 //! * [`handle`] is what everybody else has of a session; [`status`] is what they can see of it,
 //!   [`seats`] who of them is there and has the pen, [`grant`] by whose credential, [`sizing`] decides whose size counts, and
 //!   [`size_changes`] when the terminal gets it.
@@ -17,6 +18,7 @@ mod display;
 mod ending;
 mod flow;
 mod grant;
+mod guest_snapshots;
 mod handle;
 mod inlet;
 mod input;
@@ -39,6 +41,7 @@ pub use self::{
     begin::{Beginning, Redraw, rows_for},
     flow::HELD_BACK,
     grant::GrantId,
+    guest_snapshots::SnapshotFrames,
     handle::{Attached, SessionHandle, TooOften},
     input::{InputError, Progress},
     plan::{CreateError, SpawnDefaults},

@@ -5,10 +5,12 @@
 //! after it, if that is wanted, is output that draws what was on the screen.
 
 use std::{
+    collections::BTreeSet,
     fs::{self, DirBuilder, File, TryLockError},
     io::{self, Read, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use limpet_shared::{Flow, SessionId, Sizing, Winsize};
@@ -36,7 +38,11 @@ const LOCK: &str = "lock";
 #[derive(Debug)]
 pub(crate) struct StateDir {
     path: PathBuf,
-    _lock: File,
+    /// Locked. It names the sessions that wait for another start, since not every server of this one knows of them: to write there
+    /// takes no descriptor when there is none.
+    lock: File,
+    /// The same.
+    waiting: Mutex<BTreeSet<SessionId>>,
 }
 
 /// What is to be known to start a session again. Fields are only ever added, with a default.
@@ -76,15 +82,17 @@ impl StateDir {
         })?;
         let path = trusted.as_path();
         let mut lock = File::options();
-        lock.create(true).truncate(false).write(true).mode(0o600).custom_flags(O_NOFOLLOW);
-        let lock = lock.open(path.join(LOCK));
-        let lock = lock.map_err(failed)?;
+        lock.create(true).truncate(false).read(true).write(true).mode(0o600).custom_flags(O_NOFOLLOW);
+        let mut lock = lock.open(path.join(LOCK)).map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(StateError::InUse(path.to_owned())),
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
-        let dir = Self { path: path.to_owned(), _lock: lock };
+        let mut names = String::new();
+        lock.read_to_string(&mut names).map_err(failed)?;
+        let waiting = Mutex::new(names.lines().filter_map(|name| name.parse().ok()).collect());
+        let dir = Self { path: path.to_owned(), lock, waiting };
         dir.remove_parts().map_err(failed)?;
         Ok(dir)
     }
@@ -111,10 +119,31 @@ impl StateDir {
         Ok(sessions)
     }
 
+    /// Notes that these sessions could not be restored for now, and no others. Their files stay.
+    pub(crate) fn set_waiting(&self, sessions: BTreeSet<SessionId>) -> io::Result<()> {
+        let names = sessions.iter().map(SessionId::as_str).collect::<Vec<_>>().join("\n");
+        *self.waiting() = sessions;
+        self.lock.set_len(0)?;
+        self.lock.write_all_at(names.as_bytes(), 0)
+    }
+
+    /// Forgets all sessions but these, and those that wait.
+    pub(crate) fn remove_others(&self, sessions: &BTreeSet<SessionId>) -> io::Result<()> {
+        let known = self.sessions()?;
+        let waiting = self.waiting();
+        let others = known.iter().filter(|session| !sessions.contains(session) && !waiting.contains(session));
+        others.into_iter().try_for_each(|session| self.remove(session))
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, BTreeSet<SessionId>> {
+        // Nothing under this lock panics half-way through a change.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// What is known of a session, and the output that draws what was on its screen.
     pub(crate) fn read(&self, session: &SessionId) -> io::Result<(Saved, Vec<u8>)> {
         let mut content = Vec::new();
-        trust::open_own(&self.file(session)).map_err(io::Error::other)?.read_to_end(&mut content)?;
+        trust::open_own(&self.file(session)).map_err(TrustError::into_io)?.read_to_end(&mut content)?;
         let end = content.iter().position(|&byte| byte == b'\n').ok_or(io::ErrorKind::UnexpectedEof)?;
         Ok((serde_json::from_slice(&content[..end])?, content[end + 1..].to_vec()))
     }
@@ -126,7 +155,7 @@ impl StateDir {
     }
 
     /// Forgets a session.
-    pub(crate) fn remove(&self, session: &SessionId) -> io::Result<()> {
+    fn remove(&self, session: &SessionId) -> io::Result<()> {
         match fs::remove_file(self.file(session)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
@@ -193,6 +222,26 @@ mod tests {
         dir.remove(&id("b")).unwrap();
         assert_eq!(dir.put_aside(&id("a")), path.join("a.session.failed"));
         assert!(dir.sessions().unwrap().is_empty() && dir.read(&id("a")).is_err());
+    }
+
+    #[test]
+    fn what_waits_for_another_start_is_known_to_all_servers_until_then() {
+        let parent = tempfile::tempdir().unwrap();
+        let saved: Saved = serde_json::from_str(FIRST).unwrap();
+        let dir = StateDir::open(parent.path()).unwrap();
+        for name in ["a", "b", "c"] {
+            dir.write(&id(name), &saved, b"").unwrap();
+        }
+        dir.set_waiting(BTreeSet::from([id("a"), id("b")])).unwrap();
+        drop(dir);
+        let dir = StateDir::open(parent.path()).unwrap();
+        dir.remove_others(&BTreeSet::from([id("c")])).unwrap();
+        assert_eq!(dir.sessions().unwrap().len(), 3);
+        dir.set_waiting(BTreeSet::from([id("b")])).unwrap();
+        drop(dir);
+        let dir = StateDir::open(parent.path()).unwrap();
+        dir.remove_others(&BTreeSet::new()).unwrap();
+        assert_eq!(dir.sessions().unwrap(), [id("b")]);
     }
 
     #[test]

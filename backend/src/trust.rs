@@ -75,6 +75,15 @@ impl TrustError {
         move |source| Self::Io { path: path.to_owned(), source }
     }
 
+    /// The error of the system's, if it is one.
+    #[must_use]
+    pub fn into_io(self) -> io::Error {
+        match self {
+            Self::Io { source, .. } => source,
+            error => io::Error::other(error),
+        }
+    }
+
     /// Reports whether the path does not exist.
     #[must_use]
     pub fn is_missing(&self) -> bool {

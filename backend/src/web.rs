@@ -15,6 +15,7 @@ mod encoding;
 mod error;
 mod front;
 mod guard;
+mod guest_rate;
 mod health_check;
 mod json;
 mod origin;
@@ -36,6 +37,7 @@ use axum::{
 use limpet_shared::limits::HTTP_BODY;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use self::guest_rate::GuestRate;
 pub use self::{
     health_check::ask_health,
     server::{Listener, serve},
@@ -56,6 +58,7 @@ struct Inner {
     auth: Arc<Auth>,
     sessions: Sessions,
     attachments: Attachments,
+    guest_rate: GuestRate,
     /// Owns the attachments' tasks.
     tasks: TaskTracker,
     shutdown: CancellationToken,
@@ -66,7 +69,8 @@ impl App {
     #[must_use]
     pub fn new(config: Config, auth: Arc<Auth>, sessions: Sessions, shutdown: CancellationToken) -> Self {
         let (attachments, tasks) = (Attachments::new(config.budget), TaskTracker::new());
-        Self(Arc::new(Inner { config, auth, sessions, attachments, tasks, shutdown }))
+        let guest_rate = GuestRate::new();
+        Self(Arc::new(Inner { config, auth, sessions, attachments, guest_rate, tasks, shutdown }))
     }
 
     /// Everything below the base path.

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use limpet_shared::{
-    ErrorCode, Role, SessionId,
-    api::{ApiError, Pass, SessionInfo},
+    ErrorCode, ServerMessage, SessionId,
+    api::{ApiError, SessionInfo},
 };
 use nix::{
     sys::resource::{Resource, getrlimit, setrlimit},
@@ -18,7 +18,9 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use crate::harness::{Client, Hello, Options, Server, TOKEN, client::connect_with, until, within};
+use crate::harness::{
+    Browser, Client, Hello, Options, Server, TOKEN, client::connect_with, passes, until, within,
+};
 
 const ECHO: &str = "while read line; do echo got $line; done";
 
@@ -153,8 +155,7 @@ async fn strangers_who_say_nothing_take_no_room_from_the_owner() {
 async fn sockets_of_a_pass_that_say_nothing_take_no_room_from_the_owner() {
     let server = with_open_files(4096);
     let (first, before) = (open(&server).await.unwrap(), processes(&server));
-    let passes: Vec<Pass> = server.get(&format!("/api/sessions/{first}/passes")).await.json().await.unwrap();
-    let reader = passes.into_iter().find(|pass| pass.role == Role::Reader).unwrap().token;
+    let [reader, _] = passes(&server, &first).await;
     // One that has said hello keeps its place.
     let mut guest = Client::attach(&server, &first, Hello::default().with(&reader)).await;
     let page = Page::open(&server).await;
@@ -179,6 +180,69 @@ async fn sockets_of_a_pass_that_say_nothing_take_no_room_from_the_owner() {
     assert_eq!(processes(&server), before);
     until("all but a few to be closed", || server.census().descriptors < descriptors + 100).await;
     assert!(last >= 500, "those who come later are served, but none after {last}");
+}
+
+#[tokio::test]
+async fn sockets_of_an_owner_that_say_nothing_take_no_places_from_others() {
+    let server = with_open_files(1024);
+    let (first, before) = (open(&server).await.unwrap(), processes(&server));
+    let [reader, _] = passes(&server, &first).await;
+    let mut guest = Client::attach(&server, &first, Hello::default().with(&reader)).await;
+    let descriptors = server.census().descriptors;
+    // By the token, and by the cookie of a browser alone.
+    let browser = Browser::sign_in(&server, TOKEN).await;
+    let (mut silent, mut half_open) = (Vec::new(), Vec::new());
+    for number in 0..400 {
+        if number % 2 == 0 {
+            silent.push(connect_with(server.address(), &first, TOKEN).await.unwrap().0);
+        } else {
+            half_open.push(browser.open(&server, &first).await.unwrap());
+        }
+        if number % 50 == 49 {
+            works_at(&server, &first).await;
+            drop(Client::attach(&server, &first, Hello::default().with(&reader)).await);
+        }
+    }
+    let mut owner = Client::attach(&server, &first, Hello::default()).await;
+    owner.type_in("to all\n").await;
+    owner.sees("got to all\r\n").await;
+    guest.sees("got to all\r\n").await;
+    let (messages, code) = half_open.remove(0).rest().await;
+    assert!(code == Some(4400) && format!("{messages:?}").contains("hello-expected"), "{messages:?}");
+    let mut youngest = half_open.pop().unwrap();
+    youngest.hello(Some(&browser.key)).await;
+    assert!(matches!(youngest.next().await, Some(ServerMessage::Welcome(_))));
+    until("all but a few to be closed", || server.census().descriptors < descriptors + 60).await;
+    assert_eq!(processes(&server), before);
+}
+
+/// A browser shows its cookie first, and by that alone it is at no session that it was not let in to, whatever it calls it.
+#[tokio::test]
+async fn a_guest_takes_no_more_places_by_naming_many_sessions() {
+    let server = with_open_files(1024);
+    let (first, other) = (open(&server).await.unwrap(), open(&server).await.unwrap());
+    let [reader, _] = passes(&server, &first).await;
+    let [others_reader, _] = passes(&server, &other).await;
+    let browser = Browser::sign_in(&server, &reader).await;
+    let descriptors = server.census().descriptors;
+    let mut silent = Vec::new();
+    for number in 0..200 {
+        let name = if number % 4 == 0 { other.clone() } else { format!("made-up-{number}").parse().unwrap() };
+        // The sockets of one who may not attach are no reason to refuse others.
+        if let Ok(socket) = browser.open(&server, &name).await {
+            silent.push(socket);
+        }
+    }
+    assert!(server.census().descriptors < descriptors + 60, "all but a few are closed");
+    let mut guests = Vec::new();
+    for pass in [&reader, &others_reader].repeat(15) {
+        let id = if *pass == reader { &first } else { &other };
+        guests.push(Client::attach(&server, id, Hello::default().with(pass)).await);
+    }
+    // What it is told is what it would be told of any session.
+    let mut last = silent.pop().unwrap();
+    last.hello(Some(&browser.key)).await;
+    assert_eq!(last.rest().await.1, Some(4404));
 }
 
 #[tokio::test]

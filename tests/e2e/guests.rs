@@ -4,25 +4,19 @@ use std::{fs, path::Path, time::Duration};
 
 use limpet_shared::{
     ClientMessage, ErrorCode, ServerMessage, SessionId, Winsize,
-    api::{Pass, SessionInfo},
+    api::{ApiError, SessionInfo},
 };
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use serde_json::json;
 use tokio::{task::JoinSet, time::sleep};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::harness::{
-    Client, Hello, Options, Server,
-    census::{own, run_time},
+    Browser, Client, Hello, Options, Server, TOKEN,
+    census::{own, run_time, waiting_for},
     client::{data, viewer},
-    within,
+    passes, until, within,
 };
-
-/// The passes to a session: a reader's and a writer's.
-async fn passes(server: &Server, id: &SessionId) -> [String; 2] {
-    let passes: Vec<Pass> = server.get(&format!("/api/sessions/{id}/passes")).await.json().await.unwrap();
-    [passes[0].token.clone(), passes[1].token.clone()]
-}
 
 /// Counts the messages of control that pass.
 fn count(client: &Client, is_counted: impl Fn(&ServerMessage) -> bool) -> usize {
@@ -355,4 +349,111 @@ async fn who_sends_without_pause_is_served_by_the_threads_that_no_key_waits_for(
         }
     })
     .await;
+}
+
+#[tokio::test]
+async fn all_that_a_guest_asks_for_counts_and_an_owner_is_not_limited() {
+    let server = Server::start(Options::default());
+    let id = server.bash(QUIET).await;
+    let [reader, writer] = passes(&server, &id).await;
+    let (browser, owner) = (Browser::sign_in(&server, &reader).await, Browser::sign_in(&server, TOKEN).await);
+    let session = format!("/api/sessions/{id}");
+    let paths = [
+        "/api/sessions".to_owned(),
+        "/api/access".to_owned(),
+        session.clone(),
+        format!("{session}/screen"),
+        format!("{session}/passes"),
+        "/api/sign-ins".to_owned(),
+        "/api/sessions/none-of-that-name".to_owned(),
+    ];
+    let get = |path: &str, token: &str| server.anonymous(Method::GET, path).bearer_auth(token).send();
+    for path in &paths {
+        // The same grant by a browser is the same one: by itself it would have enough for all of this.
+        let mut are_refused = (false, false);
+        for _ in 0..24 {
+            let tokens = futures_util::future::join_all((0..60).map(|_| get(path, &reader)));
+            let cookies = (0..20).map(|_| browser.request(&server, Method::GET, path).send());
+            let (tokens, cookies) = tokio::join!(tokens, futures_util::future::join_all(cookies));
+            for answer in tokens.into_iter().map(Result::unwrap) {
+                if answer.status() != StatusCode::TOO_MANY_REQUESTS {
+                    continue;
+                }
+                are_refused.0 = true;
+                let wait: u64 = answer.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+                assert!((1..60).contains(&wait), "{wait}");
+                let error: ApiError = answer.json().await.unwrap();
+                assert!(error.code == ErrorCode::TooManyRequests && error.message.contains("try again in"));
+            }
+            let mut cookies = cookies.into_iter().map(|answer| answer.unwrap().status());
+            are_refused.1 |= cookies.any(|status| status == StatusCode::TOO_MANY_REQUESTS);
+            if are_refused == (true, true) {
+                break;
+            }
+        }
+        assert_eq!(are_refused, (true, true), "{path}");
+        // Others are others.
+        assert_ne!(get(path, &writer).await.unwrap().status(), StatusCode::TOO_MANY_REQUESTS, "{path}");
+    }
+    for path in &paths {
+        let asked = (0..100).map(|_| owner.request(&server, Method::GET, path).send());
+        for answer in futures_util::future::join_all(asked).await {
+            assert_ne!(answer.unwrap().status(), StatusCode::TOO_MANY_REQUESTS, "{path}");
+        }
+    }
+}
+
+/// What the server may hold of snapshots that guests of a session do not take, with one that is being drawn and what viewers cost
+/// otherwise.
+const HELD_FOR_GUESTS: usize = 48 << 20;
+
+#[tokio::test]
+async fn snapshots_that_readers_do_not_take_are_held_within_a_bound_and_not_for_ever() {
+    const READERS: usize = 32;
+    let options = Options::default().env("MALLOC_TRIM_THRESHOLD_", "65536").env("MALLOC_ARENA_MAX", "1");
+    let server = Server::start(options.env("MALLOC_MMAP_THRESHOLD_", "65536"));
+    // A snapshot with all of it takes 4 MB.
+    let script = "stty -echo; head -c 4000000 /dev/zero | tr '\\0' x; echo; echo ready; read line; echo got $line; read line";
+    let wish = json!({ "command": ["bash", "-c", script], "cols": 2000, "rows": 20, "sizing": "fixed" });
+    let id = server.post("/api/sessions", wish).await.json::<SessionInfo>().await.unwrap().id;
+    let mut owner = Client::attach(&server, &id, Hello::default()).await;
+    owner.sees("ready").await;
+    let [reader, writer] = passes(&server, &id).await;
+    let mut honest = Client::attach(&server, &id, Hello::default().with(&writer).follow_now()).await;
+    catch_up(&mut honest, 1).await;
+    let mut readers = Vec::new();
+    for _ in 0..READERS {
+        let mut silent = Client::attach(&server, &id, Hello::default().with(&reader)).await;
+        catch_up(&mut silent, 1).await;
+        readers.push(silent.silent());
+    }
+    let before = own(server.pid());
+    for silent in &mut readers {
+        silent.say(&ClientMessage::History).await;
+    }
+    let mut peak = 0;
+    let seen = |client: &Client| client.snapshot.len();
+    until("several to be sent what they do not take", || {
+        peak = peak.max(own(server.pid()).saturating_sub(before));
+        readers.iter().filter(|silent| waiting_for(silent.port()) > 0).count() >= 2
+    })
+    .await;
+    // One that takes what it asks for gets it in the end, and the owner at once.
+    owner.type_in("something\n").await;
+    owner.sees("got something").await;
+    honest.say(&ClientMessage::History).await;
+    within("all of the scrollback", async {
+        while seen(&honest) < 4_000_000 {
+            peak = peak.max(own(server.pid()).saturating_sub(before));
+            assert!(honest.turn().await);
+        }
+    })
+    .await;
+    eprintln!("{peak} bytes for {READERS} readers");
+    assert!(peak < HELD_FOR_GUESTS, "{peak} bytes for {READERS} readers");
+    // Who takes it later after all is drawn the screen as it is then.
+    let mut late = readers.swap_remove(0);
+    let shows =
+        |late: &Client| late.drawn().contains("got something") || late.text().contains("got something");
+    late.until("all of the scrollback and the present", |late| seen(late) >= 4_000_000 && shows(late)).await;
 }

@@ -1,5 +1,6 @@
 //! What the tests speak in.
 
+pub(crate) mod alone;
 pub(crate) mod browser;
 pub(crate) mod census;
 pub(crate) mod client;
@@ -11,6 +12,7 @@ mod server;
 
 use std::time::Duration;
 
+use limpet_shared::{Role, SessionId, api::Pass};
 use slow_link::{Shape, SlowLink};
 use tokio::time::{sleep, timeout};
 
@@ -43,6 +45,13 @@ pub(crate) async fn until(what: &str, mut condition: impl FnMut() -> bool) {
         }
     })
     .await;
+}
+
+/// The passes to a session: a reader's and a writer's.
+pub(crate) async fn passes(server: &Server, id: &SessionId) -> [String; 2] {
+    let passes: Vec<Pass> = server.get(&format!("/api/sessions/{id}/passes")).await.json().await.unwrap();
+    [Role::Reader, Role::Writer]
+        .map(|role| passes.iter().find(|pass| pass.role == role).unwrap().token.clone())
 }
 
 /// A network to this server that carries so many Mbit/s and takes so many milliseconds there and back.

@@ -9,7 +9,9 @@
 //! * [`protocol`]: what is said over a socket, and what must not be.
 //! * [`integrity`]: no byte lost or doubled, whatever happens to connections.
 //! * [`container`]: all of it where there is next to nothing around it.
-//! * [`login`]: whose environment, shell and directory programs get, whose files are believed, who is told the link.
+//! * [`login`]: whose environment, shell and directory programs get.
+//! * [`ownership`]: whose files are believed, and which tokens.
+//! * [`link`]: who is told the link.
 //! * [`lifecycle`]: how programs start and end, and what they find.
 //! * [`reboot`]: what is there again when nothing was left but a directory.
 //! * [`crash_loop`]: output that no parser survives, and servers that hang.
@@ -42,7 +44,9 @@ mod hostile;
 mod http;
 mod integrity;
 mod lifecycle;
+mod link;
 mod login;
+mod ownership;
 mod processes;
 mod protocol;
 mod reboot;

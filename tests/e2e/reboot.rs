@@ -174,6 +174,69 @@ async fn what_cannot_be_restored_is_put_aside() {
     }
 }
 
+/// How a server is started that lacks something.
+type Wrapped = fn(Options, &'static str) -> Options;
+
+/// Terminals or descriptors that are there at the next start, or more sessions than there may be now.
+#[tokio::test]
+async fn what_lacks_something_at_the_moment_waits_for_another_start() {
+    const SESSIONS: usize = 7;
+    let few_terminals =
+        "mount -t devpts -o newinstance,max=4,ptmxmode=666 devpts /dev/pts && exec \"$0\" \"$@\"";
+    let few_files = "ulimit -Sn 90; ulimit -Hn 90; exec \"$0\" \"$@\"";
+    let in_mounts: Wrapped = |options, script| options.wrapped(["unshare", "-rm", "bash", "-c", script]);
+    let in_limits: Wrapped = |options, script| options.wrapped(["bash", "-c", script]);
+    let as_it_is: Wrapped = |options, _| options.and(["--max-sessions", "4"]);
+    let dir = tempfile::tempdir().unwrap();
+    let options = || options(dir.path()).and(["--state-output"]);
+    let mut server = Server::start(options());
+    for number in 0..SESSIONS {
+        let id = server.bash(&format!("echo here is {number}; exec sleep 10000")).await;
+        Client::attach(&server, &id, Hello::default()).await.sees(&format!("here is {number}")).await;
+    }
+    let all: Vec<_> = sessions(&server).await.into_iter().map(|info| info.id).collect();
+    server.signal(Signal::SIGTERM);
+    server.ended().await;
+    for (wrapped, script, words) in [
+        (in_mounts, few_terminals, "no more pseudo-terminals"),
+        (in_limits, few_files, "the limit of open files, 90"),
+        (as_it_is, "", "--max-sessions"),
+    ] {
+        let mut server = Server::start(wrapped(options(), script));
+        let there = sessions(&server).await;
+        assert_eq!(there.len(), 4, "{}", server.log());
+        let log = server.log();
+        let said = |line: &&str| line.contains(words) && line.contains("the next start of limpet");
+        assert_eq!(log.lines().filter(said).count(), SESSIONS - 4, "{log}");
+        let files = || {
+            let names = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name());
+            let names = names.map(|name| name.into_string().unwrap());
+            names.filter(|name| name.contains("session")).collect::<std::collections::BTreeSet<_>>()
+        };
+        let expected: std::collections::BTreeSet<_> = all.iter().map(|id| format!("{id}.session")).collect();
+        assert_eq!(files(), expected);
+        // Not even servers that know nothing of them forget them, whatever changes and is saved.
+        server.kill().await;
+        let path = format!("/api/sessions/{}", there[0].id);
+        let title = json!({ "title": script.len().to_string() });
+        server.request(Method::PATCH, &path).json(&title).send().await.unwrap();
+        until("that to be on the disk", || {
+            saved(dir.path()).contains(&format!("\"title\":\"{}\"", script.len()))
+        })
+        .await;
+        server.signal(Signal::SIGTERM);
+        server.ended().await;
+        assert_eq!(files(), expected);
+    }
+    let server = Server::start(options());
+    let ids: Vec<_> = sessions(&server).await.into_iter().map(|info| info.id).collect();
+    assert_eq!(ids, all);
+    for (number, id) in all.iter().enumerate() {
+        let lines = screen(&server, id).await.lines;
+        assert!(lines.iter().any(|line| line.contains(&format!("here is {number}"))), "{lines:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_directory_that_cannot_be_used_is_said() {
     let dir = tempfile::tempdir().unwrap();

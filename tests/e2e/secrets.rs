@@ -4,19 +4,14 @@ use std::{fs, os::unix::fs::PermissionsExt as _};
 
 use limpet_shared::{
     ErrorCode, Presence, Role, ServerMessage, SessionId,
-    api::{ApiError, Health, Pass, SessionDetails, SessionInfo, SignIn},
+    api::{ApiError, Health, SessionDetails, SessionInfo, SignIn},
 };
 use nix::sys::signal::Signal;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::{self, Message};
 
-use crate::harness::{Browser, Client, Hello, Options, Server, TOKEN};
-
-async fn passes(server: &Server, id: &SessionId) -> [Pass; 2] {
-    let passes: Vec<Pass> = server.get(&format!("/api/sessions/{id}/passes")).await.json().await.unwrap();
-    passes.try_into().unwrap_or_else(|_| panic!("there is a pass for a reader, and one for a writer"))
-}
+use crate::harness::{Browser, Client, Hello, Options, Server, TOKEN, passes};
 
 async fn is_signed_in(server: &Server, browser: &Browser) -> bool {
     browser.request(server, Method::GET, "/api/access").send().await.unwrap().status() == StatusCode::OK
@@ -85,9 +80,13 @@ async fn who_guesses_is_not_told_when_the_guess_is_right() {
     let [reader, _] = passes(&server, &id).await;
     let browser = Browser::sign_in(&server, TOKEN).await;
     let name = browser.cookie.split_once('=').unwrap().0;
-    for (stranger, kind) in
-        [("192.0.2.1", "bearer"), ("192.0.2.2", "login"), ("2001:db8::1", "cookie"), ("192.0.2.4", "attach")]
-    {
+    for (stranger, kind) in [
+        ("192.0.2.1", "bearer"),
+        ("192.0.2.2", "login"),
+        ("2001:db8::1", "cookie"),
+        ("192.0.2.4", "attach"),
+        ("192.0.2.5", "key"),
+    ] {
         let guess = async |secret: &str, from: &str| {
             let list = server.anonymous(Method::GET, "/api/sessions");
             let login = server.anonymous(Method::POST, "/api/login");
@@ -95,6 +94,7 @@ async fn who_guesses_is_not_told_when_the_guess_is_right() {
                 "bearer" => list.bearer_auth(secret),
                 "login" => login.json(&json!({ "token": secret })),
                 "cookie" => list.header("cookie", format!("{name}={secret}")).header("limpet-key", secret),
+                "key" => browser.replayed(&server, Method::GET, "/api/sessions").header("limpet-key", secret),
                 _ => {
                     let attach = server.anonymous(Method::GET, &format!("/api/sessions/{id}/attach"));
                     attach.header("cookie", format!("{name}={secret}"))
@@ -111,7 +111,7 @@ async fn who_guesses_is_not_told_when_the_guess_is_right() {
             statuses.len() > 5
                 && statuses[..statuses.len() - 1].iter().all(|status| *status == StatusCode::UNAUTHORIZED)
         );
-        for secret in [TOKEN, &reader.token, "wrong"] {
+        for secret in [TOKEN, &reader, "wrong"] {
             for request in [
                 server.anonymous(Method::GET, "/api/sessions").bearer_auth(secret),
                 server.anonymous(Method::POST, "/api/login").json(&json!({ "token": secret })),
@@ -134,7 +134,17 @@ async fn who_guesses_is_not_told_when_the_guess_is_right() {
     let neighbour =
         server.request(Method::GET, "/api/sessions").header("x-forwarded-for", "2001:db8::ffff:1");
     assert_eq!(neighbour.send().await.unwrap().status(), StatusCode::TOO_MANY_REQUESTS);
-    assert_eq!(server.get("/api/sessions").await.status(), StatusCode::OK);
+    // So are keys that are guessed in a socket.
+    for guesses in 0.. {
+        if server.get("/api/sessions").await.status() == StatusCode::TOO_MANY_REQUESTS {
+            break;
+        }
+        assert!(guesses < 30, "nobody is stopped from guessing");
+        let mut socket = browser.open(&server, &id).await.unwrap();
+        socket.hello(Some("wrong")).await;
+        assert_eq!(socket.rest().await.1, Some(4401));
+    }
+    assert!(is_signed_in(&server, &browser).await);
 }
 
 #[tokio::test]
@@ -160,7 +170,7 @@ async fn sign_ins_are_listed_revoked_and_ended() {
     let [reader, _] = passes(&server, &id).await;
     let owner = Browser::sign_in(&server, TOKEN).await;
     let other = Browser::sign_in(&server, TOKEN).await;
-    let guest = Browser::sign_in(&server, &reader.token).await;
+    let guest = Browser::sign_in(&server, &reader).await;
 
     let mut socket = guest.open(&server, &id).await.unwrap();
     socket.hello(Some(&guest.key)).await;
@@ -220,7 +230,7 @@ async fn sign_ins_and_share_links_survive_kills_upgrades_and_restarts() {
         let id = server.bash("read line").await;
         let [reader, _] = passes(&server, &id).await;
         let (owner, other) = (Browser::sign_in(&server, TOKEN).await, Browser::sign_in(&server, TOKEN).await);
-        let guest = Browser::sign_in(&server, &reader.token).await;
+        let guest = Browser::sign_in(&server, &reader).await;
         server.kill().await;
         assert!(is_signed_in(&server, &owner).await && is_signed_in(&server, &guest).await);
         let revoked = sign_ins(&server, &other).await.into_iter().find(|one| one.you).unwrap();
@@ -246,7 +256,7 @@ async fn sign_ins_and_share_links_survive_kills_upgrades_and_restarts() {
         let server = Server::start(options);
         assert!(is_signed_in(&server, &owner).await && is_signed_in(&server, &guest).await);
         assert!(!is_signed_in(&server, &other).await);
-        let again = Browser::sign_in(&server, &reader.token).await;
+        let again = Browser::sign_in(&server, &reader).await;
         assert!(!again.access.owner, "share links are the same");
     }
     // Where nothing is kept, a restart ends what there was.
@@ -265,7 +275,7 @@ async fn a_share_link_says_nothing_about_the_token() {
     let state = ["--state-dir", dir.path().to_str().unwrap()];
     let mut before = Server::start(Options::args(state));
     let id = before.bash("read line").await;
-    let links = passes(&before, &id).await.map(|pass| pass.token);
+    let links = passes(&before, &id).await;
     before.signal(Signal::SIGTERM);
     before.ended().await;
     // The same session, and the same token.
@@ -277,7 +287,7 @@ async fn a_share_link_says_nothing_about_the_token() {
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o700)).unwrap();
         fs::write(dir.path().join(&file), &saved).unwrap();
         let server = Server::start(Options::args(["--state-dir", dir.path().to_str().unwrap()]));
-        found.push(passes(&server, &id).await.map(|pass| pass.token));
+        found.push(passes(&server, &id).await);
     }
     assert!(found[0] != found[1] && found[1] != found[2] && found[0] != found[2], "{found:?}");
 }
@@ -297,8 +307,8 @@ async fn who_comes_and_who_is_refused_is_in_the_log() {
         .await
         .unwrap();
     from(login(TOKEN), "192.0.2.3").await.unwrap();
-    from(login(&reader.token), "192.0.2.4").await.unwrap();
-    from(server.anonymous(Method::GET, "/api/access").bearer_auth(&writer.token), "192.0.2.5").await.unwrap();
+    from(login(&reader), "192.0.2.4").await.unwrap();
+    from(server.anonymous(Method::GET, "/api/access").bearer_auth(&writer), "192.0.2.5").await.unwrap();
     let browser = Browser::sign_in(&server, TOKEN).await;
     from(
         browser.replayed(&server, Method::GET, "/api/access").header("limpet-key", "wrong-key"),
@@ -326,16 +336,8 @@ async fn who_comes_and_who_is_refused_is_in_the_log() {
         assert_eq!(lines, 1, "{words} from {address} in {log}");
     }
     let secret = browser.cookie.split_once('=').unwrap().1;
-    for secret in [
-        TOKEN,
-        "a-wrong-token",
-        "wrong-pass",
-        "wrong-key",
-        &reader.token,
-        &writer.token,
-        secret,
-        &browser.key,
-    ] {
+    for secret in [TOKEN, "a-wrong-token", "wrong-pass", "wrong-key", &reader, &writer, secret, &browser.key]
+    {
         assert!(!log.contains(secret), "{secret} in {log}");
     }
 }
@@ -347,10 +349,10 @@ async fn guests_see_no_arguments_and_no_addresses() {
     let [reader, writer] = passes(&server, &id).await;
     for pass in [&reader, &writer] {
         let get = async |path: &str| {
-            let request = server.anonymous(Method::GET, path).bearer_auth(&pass.token);
+            let request = server.anonymous(Method::GET, path).bearer_auth(pass);
             request.send().await.unwrap().text().await.unwrap()
         };
-        let login = server.anonymous(Method::POST, "/api/login").json(&json!({ "token": pass.token }));
+        let login = server.anonymous(Method::POST, "/api/login").json(&json!({ "token": pass }));
         let session = format!("/api/sessions/{id}");
         for text in [
             get("/api/sessions").await,
@@ -369,7 +371,7 @@ async fn guests_see_no_arguments_and_no_addresses() {
         _ => None,
     };
     let mut owner = Client::attach(&server, &id, Hello::default()).await;
-    let mut guest = Client::attach(&server, &id, Hello::default().with(&reader.token)).await;
+    let mut guest = Client::attach(&server, &id, Hello::default().with(&reader)).await;
     let seen: Vec<Presence> = guest.hears("who is there", presences).await;
     let [theirs, own] = &seen[..] else { panic!("{seen:?}") };
     assert_eq!((theirs.from.as_str(), own.from.as_str()), ("", "127.0.0.1"), "of oneself one knows it");
@@ -423,7 +425,7 @@ async fn a_guest_of_a_session_that_is_closed_is_told_so() {
     let server = Server::start(Options::default());
     let id = server.bash("read line").await;
     let [reader, _] = passes(&server, &id).await;
-    let guest = Browser::sign_in(&server, &reader.token).await;
+    let guest = Browser::sign_in(&server, &reader).await;
     server.close(&id).await;
     let mut socket = guest.open(&server, &id).await.unwrap();
     socket.hello(Some(&guest.key)).await;

@@ -1,54 +1,40 @@
 //! Who is attached, as far as it counts how many they are; and who, of those that have not said hello yet, has to make room.
 
-use std::{
-    collections::HashMap,
-    hash::Hash,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+use limpet_shared::{Role, SessionId};
+
+use crate::{
+    limits::DescriptorBudget,
+    network::Network,
+    places::{self, Places},
 };
 
-use limpet_shared::{Role, SessionId};
-use tokio::sync::Notify;
-
-use crate::{limits::DescriptorBudget, network::Network};
-
-/// What lets a guest in: a role at a session.
-type Grant = (SessionId, Role);
+/// What lets a viewer in, as far as it is known before its `hello`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Grant {
+    /// That of owners.
+    Owner,
+    /// A guest's role at a session.
+    Guest(SessionId, Role),
+    /// None at all: a guest has named a session that it may not see, and is told so when it has shown the rest of its credentials.
+    /// All of these count together, whatever they name.
+    Nowhere,
+}
 
 /// All attachments. Clones stand for the same ones.
 #[derive(Clone, Debug)]
-pub(crate) struct Attachments(Arc<Inner>);
-
-#[derive(Debug)]
-struct Inner {
+pub(crate) struct Attachments {
     budget: DescriptorBudget,
-    table: Mutex<Table>,
+    places: Places<Viewer>,
 }
 
-#[derive(Debug, Default)]
-struct Table {
-    all: usize,
-    guests: usize,
-    by_grant: HashMap<Grant, usize>,
-    by_network: HashMap<Network, usize>,
-    /// Those that have not said hello yet, the oldest first.
-    pending: Vec<Pending>,
-    next_id: u64,
-}
-
+/// One that is attached.
 #[derive(Debug)]
-struct Pending {
-    id: u64,
-    /// `None` for an owner.
-    guest: Option<Guest>,
-    close: Arc<Notify>,
-}
-
-/// A guest, by what limits are about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Guest {
+struct Viewer {
     grant: Grant,
-    /// `None` for those whose address says nothing: they come by way of a proxy on this machine that does not tell.
+    /// `None` for owners, and for those whose address says nothing: they come by way of a proxy on this machine that does not tell.
     network: Option<Network>,
+    /// Whether it has not said hello yet.
+    is_pending: bool,
 }
 
 /// Why there is no room for an attachment.
@@ -81,74 +67,74 @@ pub(crate) enum Full {
 
 /// An attachment's place. Dropping it frees it.
 #[derive(Debug)]
-pub struct Place {
-    attachments: Attachments,
-    id: u64,
-    guest: Option<Guest>,
-    close: Arc<Notify>,
-}
+pub struct Place(places::Place<Viewer>);
 
 impl Attachments {
     pub(crate) fn new(budget: DescriptorBudget) -> Self {
-        Self(Arc::new(Inner { budget, table: Mutex::default() }))
+        Self { budget, places: Places::default() }
     }
 
-    /// Makes a place for somebody with this role at this session. Those who have said hello keep theirs.
-    pub(crate) fn admit(
-        &self,
-        session: &SessionId,
-        role: Role,
-        network: Option<Network>,
-    ) -> Result<Place, Full> {
-        let budget = &self.0.budget;
-        let network = network.filter(|network| !network.is_loopback());
-        let guest = (role != Role::Owner).then(|| Guest { grant: (session.clone(), role), network });
-        let mut table = self.table();
-        if table.all >= budget.attachments {
-            // Of guests if there are any. The place is free once the other one has gone.
-            let _ = table.close_oldest(|pending| pending.guest.is_some()) || table.close_oldest(|_| true);
+    /// Makes a place for somebody with this grant. Of those like it that have not said hello the oldest makes room for it. Those who have
+    /// keep their places.
+    pub(crate) fn admit(&self, grant: Grant, network: Option<Network>) -> Result<Place, Full> {
+        let budget = &self.budget;
+        let network = network.filter(|network| grant != Grant::Owner && !network.is_loopback());
+        let newcomer = Viewer { grant, network, is_pending: true };
+        let mut table = self.places.table();
+        let pending = |viewer: &Viewer| viewer.is_pending.then_some(());
+        let most = if newcomer.is_guest() { budget.pending_per_grant() } else { budget.pending_owners() };
+        let of_grant = |viewer: &Viewer| viewer.is_pending && viewer.grant == newcomer.grant;
+        table.make_room(most, of_grant, pending);
+        let of_network = |viewer: &Viewer| viewer.is_pending && viewer.is_from(newcomer.network);
+        table.make_room(most, of_network, pending);
+        if newcomer.is_guest() {
+            newcomer.check(table.holders(), budget)?;
+        }
+        // Guests that have not said hello make room for everybody, and owners for owners.
+        let may_go = |viewer: &Viewer| {
+            (viewer.is_pending && (viewer.is_guest() || !newcomer.is_guest())).then_some(!viewer.is_guest())
+        };
+        if table.len() >= budget.attachments && !table.close_least(may_go) {
             return Err(Full::All(budget.attachments));
         }
-        if let Some(guest) = &guest {
-            table.check(guest, budget)?;
-        }
-        table.next_id += 1;
-        let (id, close) = (table.next_id, Arc::new(Notify::new()));
-        table.count(guest.as_ref(), 1);
-        table.pending.push(Pending { id, guest: guest.clone(), close: Arc::clone(&close) });
-        drop(table);
-        Ok(Place { attachments: self.clone(), id, guest, close })
-    }
-
-    fn table(&self) -> MutexGuard<'_, Table> {
-        // Nothing under this lock panics half-way through a change, so what a panic left behind is whole.
-        self.0.table.lock().unwrap_or_else(PoisonError::into_inner)
+        Ok(Place(self.places.enter(table, newcomer)))
     }
 }
 
-impl Table {
-    /// Whether there is room for another guest. Of those like it that have not said hello the oldest makes room for the newest.
-    fn check(&mut self, guest: &Guest, budget: &DescriptorBudget) -> Result<(), Full> {
-        let same_grant =
-            |pending: &Pending| pending.guest.as_ref().is_some_and(|other| other.grant == guest.grant);
-        let same_network = |pending: &Pending| {
-            guest.network.is_some()
-                && pending.guest.as_ref().is_some_and(|other| other.network == guest.network)
-        };
-        if self.pending.iter().filter(|pending| same_grant(pending)).count() >= budget.pending_per_grant() {
-            self.close_oldest(same_grant);
+impl Viewer {
+    fn is_guest(&self) -> bool {
+        self.grant != Grant::Owner
+    }
+
+    fn is_from(&self, network: Option<Network>) -> bool {
+        network.is_some() && self.network == network
+    }
+
+    fn session(&self) -> Option<&SessionId> {
+        match &self.grant {
+            Grant::Guest(session, _) => Some(session),
+            Grant::Owner | Grant::Nowhere => None,
         }
-        if self.pending.iter().filter(|pending| same_network(pending)).count() >= budget.pending_per_grant() {
-            self.close_oldest(same_network);
+    }
+
+    /// Whether there is room for this guest beside all the others.
+    fn check<'a>(
+        &self,
+        others: impl Iterator<Item = &'a Self>,
+        budget: &DescriptorBudget,
+    ) -> Result<(), Full> {
+        let (mut of_grant, mut from_network, mut at_session, mut guests) = (0, 0, 0, 0);
+        for other in others.filter(|other| other.is_guest()) {
+            guests += 1;
+            of_grant += usize::from(other.grant == self.grant);
+            from_network += usize::from(other.is_from(self.network));
+            at_session += usize::from(self.session().is_some() && other.session() == self.session());
         }
-        let with_grant = |grant: &Grant| self.by_grant.get(grant).copied().unwrap_or_default();
-        let at_session = [Role::Reader, Role::Writer].map(|role| with_grant(&(guest.grant.0.clone(), role)));
-        let from_network = guest.network.and_then(|network| self.by_network.get(&network)).copied();
         for (count, limit, full) in [
-            (with_grant(&guest.grant), budget.guests_per_grant(), Full::Grant as fn(usize) -> Full),
-            (from_network.unwrap_or_default(), budget.guests_per_grant(), Full::Address),
-            (at_session.iter().sum(), budget.guests_per_session(), Full::Session),
-            (self.guests, budget.guests(), Full::Guests),
+            (of_grant, budget.guests_per_grant(), Full::Grant as fn(usize) -> Full),
+            (from_network, budget.guests_per_grant(), Full::Address),
+            (at_session, budget.guests_per_session(), Full::Session),
+            (guests, budget.guests(), Full::Guests),
         ] {
             if count >= limit {
                 return Err(full(limit));
@@ -156,52 +142,17 @@ impl Table {
         }
         Ok(())
     }
-
-    /// Tells the oldest of those to close that have not said hello. It counts until it has.
-    fn close_oldest(&mut self, is_one: impl Fn(&Pending) -> bool) -> bool {
-        let Some(at) = self.pending.iter().position(is_one) else { return false };
-        self.pending.remove(at).close.notify_one();
-        true
-    }
-
-    fn count(&mut self, guest: Option<&Guest>, change: isize) {
-        self.all = self.all.saturating_add_signed(change);
-        let Some(Guest { grant, network }) = guest else { return };
-        self.guests = self.guests.saturating_add_signed(change);
-        count_one(&mut self.by_grant, grant, change);
-        if let Some(network) = network {
-            count_one(&mut self.by_network, network, change);
-        }
-    }
-}
-
-/// Counts, and keeps no zeros.
-fn count_one<K: Clone + Eq + Hash>(counts: &mut HashMap<K, usize>, key: &K, change: isize) {
-    let count = counts.get(key).copied().unwrap_or_default().saturating_add_signed(change);
-    if count == 0 {
-        counts.remove(key);
-    } else {
-        counts.insert(key.clone(), count);
-    }
 }
 
 impl Place {
-    /// The viewer has said hello, and keeps its place.
-    pub(crate) fn hello_has_come(&self) {
-        self.attachments.table().pending.retain(|pending| pending.id != self.id);
+    /// The viewer has said hello, and keeps its place. False if it had to make room just before.
+    pub(crate) fn hello_has_come(&self) -> bool {
+        self.0.change(|viewer| viewer.is_pending = false).is_some()
     }
 
     /// Waits until the attachment has to make room for another one. That ends when hello has come.
     pub(crate) async fn is_to_close(&self) {
-        self.close.notified().await;
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut table = self.attachments.table();
-        table.pending.retain(|pending| pending.id != self.id);
-        table.count(self.guest.as_ref(), -1);
+        self.0.is_to_close().await;
     }
 }
 
@@ -213,8 +164,18 @@ mod tests {
 
     use super::*;
 
-    fn session(name: &str) -> SessionId {
-        name.parse().unwrap()
+    fn guest(session: &str, role: Role) -> Grant {
+        Grant::Guest(session.parse().unwrap(), role)
+    }
+
+    fn reader(session: &str) -> Grant {
+        guest(session, Role::Reader)
+    }
+
+    fn faithful(attachments: &Attachments, grant: Grant) -> Result<Place, Full> {
+        let place = attachments.admit(grant, None)?;
+        assert!(place.hello_has_come());
+        Ok(place)
     }
 
     fn is_closed(place: &Place) -> bool {
@@ -224,47 +185,64 @@ mod tests {
     #[test]
     fn of_those_without_a_hello_the_oldest_makes_room() {
         let budget = DescriptorBudget::new(4096, 1);
-        let (attachments, id) = (Attachments::new(budget), session("a"));
-        let most = budget.pending_per_grant();
-        let faithful = attachments.admit(&id, Role::Reader, None).unwrap();
-        faithful.hello_has_come();
-        let mut silent: Vec<Place> = Vec::new();
-        for _ in 0..10 * most {
-            silent.push(attachments.admit(&id, Role::Reader, None).unwrap());
-            // As soon as it has been told it goes.
-            silent.retain(|place| !is_closed(place));
-            assert!(silent.len() <= most);
+        for (grant, most) in [
+            (reader("a"), budget.pending_per_grant()),
+            (Grant::Nowhere, budget.pending_per_grant()),
+            (Grant::Owner, budget.pending_owners()),
+        ] {
+            let attachments = Attachments::new(budget);
+            let place = faithful(&attachments, grant.clone()).unwrap();
+            let mut silent: Vec<Place> = Vec::new();
+            for _ in 0..10 * most {
+                silent.push(attachments.admit(grant.clone(), None).unwrap());
+                if let Some(closed) = silent.iter().position(is_closed) {
+                    assert_eq!(closed, 0, "the oldest goes");
+                    assert!(!silent.remove(closed).hello_has_come(), "it comes too late");
+                }
+                assert!(silent.len() <= most, "{grant:?}");
+                assert_eq!(attachments.places.table().len(), silent.len() + 1);
+            }
+            assert!(!is_closed(&place));
+            drop((silent, place));
+            assert_eq!(attachments.places.table().len(), 0);
         }
-        assert!(!is_closed(&faithful));
-        assert_eq!(attachments.table().by_grant[&(id.clone(), Role::Reader)], most + 1);
-        drop((silent, faithful));
-        let table = attachments.table();
-        assert!(table.all == 0 && table.guests == 0 && table.by_grant.is_empty() && table.pending.is_empty());
+    }
+
+    #[test]
+    fn owners_without_a_hello_make_room_for_owners_and_not_for_guests() {
+        let attachments = Attachments::new(DescriptorBudget::new(0, 1));
+        let most = attachments.budget.attachments;
+        let pending = attachments.admit(Grant::Owner, None).unwrap();
+        let others: Vec<Place> = (1..most).map(|_| faithful(&attachments, Grant::Owner).unwrap()).collect();
+        assert_eq!(attachments.admit(reader("a"), None).map(drop), Err(Full::All(most)));
+        assert!(!is_closed(&pending));
+        let newest = faithful(&attachments, Grant::Owner).unwrap();
+        assert!(is_closed(&pending) && !others.iter().any(is_closed));
+        assert_eq!(faithful(&attachments, Grant::Owner).map(drop), Err(Full::All(most)));
+        drop(newest);
+        let guest = attachments.admit(reader("a"), None).unwrap();
+        let _owner = faithful(&attachments, Grant::Owner).unwrap();
+        assert!(is_closed(&guest));
     }
 
     #[test]
     fn guests_leave_room_for_owners() {
         let budget = DescriptorBudget::new(4096, 1);
         let attachments = Attachments::new(budget);
-        let attach = |id: &str, role| {
-            let place = attachments.admit(&session(id), role, None)?;
-            place.hello_has_come();
-            Ok::<_, Full>(place)
-        };
         let mut places = Vec::new();
-        let mut fill = |id: &str, role| {
+        let mut fill = |grant: Grant| {
             loop {
-                match attach(id, role) {
+                match faithful(&attachments, grant.clone()) {
                     Ok(place) => places.push(place),
                     Err(full) => break full,
                 }
             }
         };
-        assert_eq!(fill("a", Role::Reader), Full::Grant(budget.guests_per_grant()));
-        assert_eq!(fill("a", Role::Writer), Full::Session(budget.guests_per_session()));
-        let last = (0..100).map(|number| fill(&format!("b{number}"), Role::Reader)).last();
+        assert_eq!(fill(reader("a")), Full::Grant(budget.guests_per_grant()));
+        assert_eq!(fill(guest("a", Role::Writer)), Full::Session(budget.guests_per_session()));
+        let last = (0..100).map(|number| fill(reader(&format!("b{number}")))).last();
         assert_eq!(last, Some(Full::Guests(budget.guests())));
-        assert_eq!(fill("a", Role::Owner), Full::All(budget.attachments));
+        assert_eq!(fill(Grant::Owner), Full::All(budget.attachments));
         assert_eq!(places.len(), budget.attachments);
     }
 
@@ -276,10 +254,9 @@ mod tests {
             let network = Some(Network::of(address.parse::<IpAddr>().unwrap()));
             let mut places = Vec::new();
             for number in 0..budget.guests() {
-                let id = session(&format!("s{number}"));
-                match attachments.admit(&id, Role::Reader, network) {
+                match attachments.admit(reader(&format!("s{number}")), network) {
                     Ok(place) => {
-                        place.hello_has_come();
+                        assert!(place.hello_has_come());
                         places.push(place);
                     }
                     Err(Full::Address(limit)) => {

@@ -11,7 +11,7 @@ use limpet_shared::{
 };
 use tokio::{
     sync::{mpsc, watch},
-    time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until},
+    time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until, timeout},
 };
 
 use super::{
@@ -38,6 +38,13 @@ const COMPANY: Duration = Duration::from_millis(40);
 /// Input that is acknowledged at once, in bytes: who sends so much waits to be allowed to send more.
 const MUCH: u64 = 16 * 1024;
 
+/// How long a viewer may take nothing of a snapshot until the rest of it is dropped. It is drawn the screen anew once it takes
+/// something again.
+const UNTAKEN: Duration = Duration::from_secs(10);
+
+/// How much later a snapshot is drawn that there was no room for.
+const ROOM_PAUSE: Duration = Duration::from_millis(250);
+
 /// The half that speaks.
 pub(super) struct Sender<'a> {
     attached: &'a Attached,
@@ -49,6 +56,9 @@ pub(super) struct Sender<'a> {
     pace: Pace,
     pictures: Pictures,
     snapshots: SnapshotBudget,
+    /// Rows of scrollback of a snapshot that the viewer has got in part or not at all, and when it may be drawn again. Nothing can be sent
+    /// before it.
+    owed_snapshot: Option<(usize, Instant)>,
     output: LogReader,
     /// Whether the log is complete and all of it has been sent.
     complete: bool,
@@ -108,6 +118,7 @@ impl<'a> Sender<'a> {
             opening: Some(Box::new((welcome, redraw))),
             pictures: Pictures::new(now),
             snapshots: SnapshotBudget::new(attached.role(), now),
+            owed_snapshot: None,
             follow,
             output,
             complete: false,
@@ -131,7 +142,7 @@ impl<'a> Sender<'a> {
         loop {
             self.send_due(sink).await?;
             let sent = self.send_output(sink).await?;
-            let exit = self.status.borrow().exit.filter(|_| self.complete);
+            let exit = self.status.borrow().exit.filter(|_| self.complete && self.owed_snapshot.is_none());
             if let Some(input) = self.due(sent || exit.is_some()) {
                 sink.feed(text(&ServerMessage::Ack { input })).await?;
             }
@@ -168,7 +179,8 @@ impl<'a> Sender<'a> {
             let (welcome, redraw) = *opening;
             sink.feed(text(&ServerMessage::Welcome(welcome))).await?;
             if let Some(redraw) = redraw {
-                self.send_redraw(redraw, sink).await?;
+                let rows = rows_for(self.follow, self.attached.role());
+                self.send_redraw(rows, redraw, sink).await?;
             }
         }
         self.tell_status(sink).await
@@ -180,7 +192,11 @@ impl<'a> Sender<'a> {
         if is_due(self.told.due()) {
             Box::pin(self.tell_status(sink)).await?;
         }
-        if is_due(self.snapshots.history_at()) {
+        if let Some((rows, at)) = self.owed_snapshot {
+            if is_due(Some(at)) {
+                Box::pin(self.draw_anew(rows, sink)).await?;
+            }
+        } else if is_due(self.snapshots.history_at()) {
             Box::pin(self.send_history(sink)).await?;
         }
         Ok(())
@@ -188,13 +204,17 @@ impl<'a> Sender<'a> {
 
     async fn next_event(&mut self) -> Event {
         let is_late = self.is_late();
-        let may_send = !is_late && self.pace.room() > 0;
+        let may_send = !is_late && self.pace.room() > 0 && self.owed_snapshot.is_none();
         // One who was overtaken needs a picture as well, as soon as it may have one.
         let is_lost = may_send && self.output.is_lost();
         let room = may_send && !is_lost;
         let picture = self.next_picture().filter(|_| is_late);
         let lost = is_lost.then(|| self.snapshots.ready_at());
-        let due = [picture, lost, self.told.due(), self.snapshots.history_at()].into_iter().flatten().min();
+        let drawn = match self.owed_snapshot {
+            Some((_, at)) => [Some(at), None, None],
+            None => [picture, lost, self.snapshots.history_at()],
+        };
+        let due = drawn.into_iter().chain([self.told.due()]).flatten().min();
         let owed = self.owed.map(|(_, at)| at);
         tokio::select! {
             biased;
@@ -265,6 +285,9 @@ impl<'a> Sender<'a> {
     async fn send_output(&mut self, sink: &mut Sink) -> Result<bool, axum::Error> {
         let before = self.output.cursor();
         for _ in 0..FRAMES {
+            if self.owed_snapshot.is_some() {
+                break;
+            }
             if self.is_late() {
                 if self.next_picture().is_some_and(|at| at <= Instant::now()) {
                     Box::pin(self.draw_anew(GLANCE, sink)).await?;
@@ -301,24 +324,37 @@ impl<'a> Sender<'a> {
     /// Brings the viewer to the present by a picture of the screen.
     async fn draw_anew(&mut self, history: usize, sink: &mut Sink) -> Result<(), axum::Error> {
         let (redraw, output) = self.attached.redraw(history, self.output.cursor()).await;
-        output.set_claim(self.claim());
-        self.output = output;
-        self.live = self.live.max(self.output.cursor());
-        self.send_redraw(redraw, sink).await
+        if redraw.frames.is_some() {
+            output.set_claim(self.claim());
+            self.output = output;
+            self.live = self.live.max(self.output.cursor());
+        }
+        self.send_redraw(history, redraw, sink).await
     }
 
     /// Draws the viewer's terminal with all of the scrollback.
     async fn send_history(&mut self, sink: &mut Sink) -> Result<(), axum::Error> {
+        if !self.attached.has_snapshot_room() {
+            self.snapshots.postpone_history(Instant::now() + ROOM_PAUSE);
+            return Ok(());
+        }
         self.draw_anew(usize::MAX, sink).await?;
         let viewers = self.status.borrow().viewers();
         self.snapshots.history_sent(self.output.cursor(), viewers, Instant::now());
         Ok(())
     }
 
-    async fn send_redraw(&mut self, redraw: Redraw, sink: &mut Sink) -> Result<(), axum::Error> {
+    /// Sends a snapshot with so many rows of scrollback, as far as the viewer takes it.
+    async fn send_redraw(&mut self, rows: usize, redraw: Redraw, sink: &mut Sink) -> Result<(), axum::Error> {
+        let Redraw { frames, size, skipped, earlier } = redraw;
+        let Some(mut frames) = frames else {
+            self.owed_snapshot = Some((rows, Instant::now() + ROOM_PAUSE));
+            return Ok(());
+        };
+        self.owed_snapshot = None;
         let output = self.output.cursor();
-        self.link.sending(output, redraw.frames.len() as u64);
-        let (now, bytes) = (Instant::now(), redraw.frames.iter().map(Bytes::len).sum::<usize>() as u64);
+        self.link.sending(output, frames.count());
+        let (now, bytes) = (Instant::now(), frames.bytes() as u64);
         self.snapshots.spend(bytes, now);
         // Who paces itself may acknowledge output only.
         let counted = if self.follow == Follow::Now { bytes } else { 0 };
@@ -327,14 +363,18 @@ impl<'a> Sender<'a> {
             let pause = self.snapshots.pause(self.status.borrow().viewers());
             self.pictures.sent(output, (self.pace.time_for(counted), pause), now);
         }
-        if redraw.size != self.told.size.0 {
-            self.told.size = (redraw.size, None);
-            sink.feed(text(&ServerMessage::Resize { size: redraw.size, by: None })).await?;
+        if size != self.told.size.0 {
+            self.told.size = (size, None);
+            sink.feed(text(&ServerMessage::Resize { size, by: None })).await?;
         }
-        let Redraw { frames, skipped, earlier, .. } = redraw;
         sink.feed(text(&ServerMessage::Reset { output, skipped, earlier })).await?;
-        for frame in frames {
-            sink.feed(Message::Binary(frame)).await?;
+        for frame in frames.drain() {
+            let Ok(fed) = timeout(UNTAKEN, sink.feed(Message::Binary(frame))).await else {
+                // As soon as all that was handed over before has been taken.
+                self.owed_snapshot = Some((rows, Instant::now()));
+                break;
+            };
+            fed?;
         }
         Ok(())
     }

@@ -66,6 +66,11 @@ impl SnapshotBudget {
             .then(|| self.next_history_at.max(self.ready_at()))
     }
 
+    /// Puts off what was asked for, since there is no room for it.
+    pub(super) fn postpone_history(&mut self, until: Instant) {
+        self.next_history_at = self.next_history_at.max(until);
+    }
+
     /// All of the scrollback is sent to one of so many viewers; data goes on at `output`.
     pub(super) fn history_sent(&mut self, output: OutputOffset, viewers: u32, now: Instant) {
         self.is_history_wanted = false;

@@ -23,7 +23,7 @@ pub enum Access {
 }
 
 /// Lets somebody in to one session.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Pass {
     /// To which.
     pub session: SessionId,

@@ -54,6 +54,9 @@ const STABLE: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
+/// How long the keeper waits before it asks the system again that had no memory to tell what has happened, in milliseconds.
+const POLL_PAUSE_MS: u8 = 10;
+
 /// How long a server that was asked to end may show no sign that it is at it.
 const REACTION: Duration = Duration::from_secs(10);
 
@@ -170,6 +173,11 @@ impl Supervisor {
             sources.iter().map(|(fd, _)| PollFd::new(*fd, PollFlags::POLLIN)).collect();
         match poll(&mut fds, self.timeout(control)) {
             Ok(_) | Err(Errno::EINTR) => {}
+            Err(Errno::ENOMEM | Errno::EAGAIN) => {
+                // The kernel has no memory to look. Sessions live on, so it is asked again. This waits for nothing but time, and takes no
+                // memory; an error says that it has waited less.
+                let _ = poll(&mut [], PollTimeout::from(POLL_PAUSE_MS));
+            }
             Err(error) => return Err(error.into()),
         }
         let ready = fds.iter().zip(&sources).filter(|(fd, _)| fd.any().unwrap_or(true));

@@ -14,7 +14,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     Attached, Beginning, SessionHandle, Visitor,
-    begin::{Place, begin},
+    begin::{Drawn, Place, begin},
     display::Display,
     ending::Ending,
     flow::Flow,
@@ -273,10 +273,12 @@ impl Actor {
                 drop(reply.send(attached));
             }
             Request::Redraw { history, rank, reply } => {
-                let redrawing = self.display.redrawing(history).await;
-                let output = self.session.0.shared().log.reader(redrawing.output, rank, Claim::None);
+                let shared = self.session.0.shared();
+                let redrawing = async |rows| self.display.redrawing(rows).await;
+                let drawn = Drawn::by(&shared.guest_snapshots, rank, history, redrawing).await;
+                let output = shared.log.reader(drawn.output, rank, Claim::None);
                 self.displayed();
-                drop(reply.send((redrawing, output)));
+                drop(reply.send((drawn, output)));
             }
             Request::Text { reply } => {
                 let text = self.display.text().await;

@@ -1,11 +1,13 @@
 //! How a viewer begins: by the output that it lacks, or by a picture of the screen.
 
-use bytes::Bytes;
-use limpet_shared::{Follow, Hello, OutputOffset, Role, Welcome, Winsize};
+use limpet_shared::{Follow, Header, Hello, OutputOffset, Role, Welcome, Winsize};
 use tokio::sync::watch;
 
-use super::{Attached, Progress, SessionHandle, Status, display::Redrawing};
-use crate::log::{Claim, LogReader};
+use super::{
+    Attached, Progress, SessionHandle, SnapshotFrames, Status, display::Redrawing,
+    guest_snapshots::GuestSnapshots,
+};
+use crate::log::{Claim, LogReader, Rank};
 
 /// Rows of scrollback that somebody who looks at the screen is sent with it. The others can be asked for.
 const ROWS: usize = 1000;
@@ -37,10 +39,10 @@ pub struct Beginning {
 }
 
 /// A terminal is cleared, and drawn anew.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Redraw {
-    /// Snapshot frames.
-    pub frames: Vec<Bytes>,
+    /// Snapshot frames. `None` if there is no room for them now: the viewer is drawn the screen later.
+    pub frames: Option<SnapshotFrames>,
     /// The size of the screen that they draw.
     pub size: Winsize,
     /// How many bytes of output the viewer will not get.
@@ -103,13 +105,15 @@ pub(super) async fn begin(
     };
     let (output, redraw) = match place {
         Place::Seamless(output) => (output, None),
-        Place::Everything => {
-            (OutputOffset::ZERO, Some(Redraw { frames: Vec::new(), size, skipped: 0, earlier: 0 }))
-        }
+        Place::Everything => (
+            OutputOffset::ZERO,
+            Some(Redraw { frames: Some(SnapshotFrames::default()), size, skipped: 0, earlier: 0 }),
+        ),
         Place::Screen { had } => {
-            let redrawing = redrawing(rows_for(hello.follow, role)).await;
-            let skipped = had.map_or(0, |had| redrawing.output.since(had));
-            (redrawing.output, Some(redrawing.redraw(size, skipped)))
+            let rows = rows_for(hello.follow, role);
+            let drawn = Drawn::by(&shared.guest_snapshots, attached.rank(), rows, redrawing).await;
+            let skipped = had.map_or(0, |had| drawn.output.since(had));
+            (drawn.output, Some(drawn.redraw(size, skipped)))
         }
     };
     let (taken, input) = input.map_or_else(Default::default, |(taken, input)| (taken, Some(input)));
@@ -131,9 +135,36 @@ pub(super) async fn begin(
     Beginning { welcome, redraw, output: shared.log.reader(output, attached.rank(), claim), input, status }
 }
 
-impl Redrawing {
+/// A screen that was drawn for a viewer.
+#[derive(Debug)]
+pub(super) struct Drawn {
+    frames: Option<SnapshotFrames>,
+    /// Where data goes on.
+    pub(super) output: OutputOffset,
+    earlier: usize,
+}
+
+impl Drawn {
+    /// Draws the screen by `redrawing` for a viewer of this rank, with so many rows of scrollback, or fewer if there is no room.
+    pub(super) async fn by(
+        snapshots: &GuestSnapshots,
+        rank: Rank,
+        rows: usize,
+        redrawing: impl AsyncFnOnce(usize) -> Redrawing,
+    ) -> Self {
+        let mut redrawing = redrawing(snapshots.rows(rank, rows)).await;
+        let frames = snapshots.hold(rank, &mut redrawing);
+        Self { frames, output: redrawing.output, earlier: redrawing.earlier }
+    }
+
     /// For a viewer that misses so many bytes.
     pub(super) fn redraw(self, size: Winsize, skipped: u64) -> Redraw {
         Redraw { frames: self.frames, size, skipped, earlier: self.earlier as u64 }
+    }
+
+    /// What the frames hold.
+    pub(super) fn into_output(self) -> Vec<u8> {
+        let mut frames = self.frames.unwrap_or_default();
+        frames.drain().flat_map(|frame| frame.slice(Header::LEN..)).collect()
     }
 }

@@ -342,7 +342,8 @@ impl Display {
     /// The same, where nobody waits.
     pub(super) fn into_last_here(mut self) -> LastScreen {
         self.catch_up();
-        LastScreen { end: self.parsed(), screen: self.screen }
+        let end = self.parsed();
+        LastScreen::new(self.screen, end)
     }
 }
 

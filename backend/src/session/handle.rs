@@ -2,10 +2,10 @@
 
 use std::{
     sync::{
-        Arc, Mutex, OnceLock, PoisonError,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use bytes::Bytes;
@@ -15,14 +15,15 @@ use limpet_shared::{
     theme::Colours,
 };
 use tokio::{
-    sync::{Notify, mpsc, oneshot, watch},
+    sync::{Notify, SemaphorePermit, mpsc, oneshot, watch},
     time::Instant,
 };
 
 use super::{
     AttachmentId, Beginning, GrantId, Redraw, Status, Visitor,
-    begin::{Place, begin},
+    begin::{Drawn, Place, begin},
     display::{LastScreen, Redrawing},
+    guest_snapshots::GuestSnapshots,
     keeping::Record,
     request::{Attaching, Request, Typed},
 };
@@ -34,7 +35,7 @@ use crate::{
     screen::Text,
     state::Saved,
     threads::Lane,
-    token_bucket::TokenBucket,
+    token_bucket::KeyedBuckets,
 };
 
 /// How often those with one guests' grant may attach to a session, per second …
@@ -43,23 +44,17 @@ const MAX_ATTACHES_PER_SECOND: u64 = 8;
 /// … and how often at once: a class that finds its server again.
 const MAX_ATTACHES_AT_ONCE: u64 = 64;
 
-/// How many requests about a session those with one guests' grant may make, per second …
-const MAX_REQUESTS_PER_SECOND: u64 = 50;
-
-/// … and at once.
-const MAX_REQUESTS_AT_ONCE: u64 = 500;
-
-/// Those who were invited come too often.
+/// Those who were invited attach too often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("too many come to this session by the same link; try again in a few seconds")]
-pub struct TooOften;
+#[error("too many come to this session by the same link; try again in {} s", .wait.as_secs() + 1)]
+pub struct TooOften {
+    /// Until one may attach again.
+    pub wait: Duration,
+}
 
-/// How often those with one guests' grant may still come.
-#[derive(Debug)]
-pub(super) struct Admissions {
-    grant: GrantId,
-    attaches: TokenBucket,
-    requests: TokenBucket,
+/// Returns the limit on how often those with one guests' grant may attach to a session.
+pub(super) fn attach_rate() -> KeyedBuckets<GrantId> {
+    KeyedBuckets::new(MAX_ATTACHES_PER_SECOND, MAX_ATTACHES_AT_ONCE)
 }
 
 /// One session. Clones stand for the same one.
@@ -83,8 +78,10 @@ pub(super) struct Shared {
     pub(super) lane: Arc<Lane>,
     /// The screen, once the program has ended.
     pub(super) last: OnceLock<Arc<LastScreen>>,
-    /// How often guests may still come, by their grants.
-    pub(super) admissions: Mutex<Vec<Admissions>>,
+    /// How often guests may still attach, by their grants.
+    pub(super) attach_rate: KeyedBuckets<GrantId>,
+    /// What guests have been drawn and have not taken.
+    pub(super) guest_snapshots: GuestSnapshots,
     /// Whether something has changed since it was saved, and who is to be told of that.
     pub(super) is_changed: AtomicBool,
     pub(super) changed: Arc<Notify>,
@@ -191,38 +188,10 @@ impl SessionHandle {
     /// # Errors
     /// When those with the same guests' grant have come too often of late.
     pub fn admit_viewer(&self, grant: GrantId) -> Result<(), TooOften> {
-        self.admit(grant, |admissions| &mut admissions.attaches)
-    }
-
-    /// Counts a request.
-    ///
-    /// # Errors
-    /// When those with the same guests' grant have made too many of late.
-    pub fn admit_request(&self, grant: GrantId) -> Result<(), TooOften> {
-        self.admit(grant, |admissions| &mut admissions.requests)
-    }
-
-    fn admit(
-        &self,
-        grant: GrantId,
-        bucket: impl FnOnce(&mut Admissions) -> &mut TokenBucket,
-    ) -> Result<(), TooOften> {
         if grant == GrantId::OWNER {
             return Ok(());
         }
-        let now = Instant::now();
-        // Nothing under this lock panics half-way through a change.
-        let mut all = self.0.admissions.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|known| !known.attaches.is_full(now) || !known.requests.is_full(now));
-        let at = all.iter().position(|known| known.grant == grant).unwrap_or_else(|| {
-            all.push(Admissions {
-                grant,
-                attaches: TokenBucket::new(MAX_ATTACHES_PER_SECOND, MAX_ATTACHES_AT_ONCE, now),
-                requests: TokenBucket::new(MAX_REQUESTS_PER_SECOND, MAX_REQUESTS_AT_ONCE, now),
-            });
-            all.len() - 1
-        });
-        bucket(&mut all[at]).try_take(now).then_some(()).ok_or(TooOften)
+        self.0.attach_rate.try_take(grant, Instant::now()).map_err(|wait| TooOften { wait })
     }
 
     /// Attaches a viewer. What it misses and what comes from now on are one stream: nothing is between them.
@@ -237,7 +206,8 @@ impl SessionHandle {
         // The program has ended, and what it left can be looked at.
         let place = Place::of(&hello, self);
         let attached = self.enter(&hello, visitor, place.resumes());
-        let redrawing = async |history| self.last_redrawing(history).await;
+        let _turn = self.last_turn().await;
+        let redrawing = async |rows| self.last_redrawing(rows).await;
         let beginning = begin(self, (&hello, &attached), place, None, redrawing).await;
         (attached, beginning)
     }
@@ -263,6 +233,17 @@ impl SessionHandle {
             alternate: text.is_alternate,
             lines: text.lines,
         }
+    }
+
+    /// Waits for one's turn to have the last screen drawn. So what is drawn is counted before more is.
+    async fn last_turn(&self) -> Option<SemaphorePermit<'_>> {
+        self.0.last.get()?.turn().await
+    }
+
+    async fn last_drawn(&self, history: usize, rank: Rank) -> Drawn {
+        let _turn = self.last_turn().await;
+        let redrawing = async |rows| self.last_redrawing(rows).await;
+        Drawn::by(&self.0.guest_snapshots, rank, history, redrawing).await
     }
 
     async fn last_redrawing(&self, history: usize) -> Redrawing {
@@ -337,11 +318,11 @@ impl SessionHandle {
     pub(super) async fn drawn(&self) -> Vec<u8> {
         let rank = Rank::Owner;
         let drawn = self.ask(|reply| Request::Redraw { history: usize::MAX, rank, reply }).await;
-        let redrawing = match drawn {
-            Some((redrawing, _)) => redrawing,
-            None => self.last_redrawing(usize::MAX).await,
+        let drawn = match drawn {
+            Some((drawn, _)) => drawn,
+            None => self.last_drawn(usize::MAX, rank).await,
         };
-        redrawing.into_output()
+        drawn.into_output()
     }
 
     /// Something of it has changed that is saved.
@@ -415,16 +396,22 @@ impl Attached {
     pub async fn redraw(&self, history: usize, had: OutputOffset) -> (Redraw, LogReader) {
         let rank = self.rank;
         let drawn = self.session.ask(|reply| Request::Redraw { history, rank, reply }).await;
-        let (redrawing, output) = if let Some(drawn) = drawn {
+        let (drawn, output) = if let Some(drawn) = drawn {
             drawn
         } else {
-            let redrawing = self.session.last_redrawing(history).await;
-            let output = self.session.0.log.reader(redrawing.output, rank, Claim::None);
-            (redrawing, output)
+            let drawn = self.session.last_drawn(history, rank).await;
+            let output = self.session.0.log.reader(drawn.output, rank, Claim::None);
+            (drawn, output)
         };
         let size = self.session.size();
-        let skipped = redrawing.output.since(had);
-        (redrawing.redraw(size, skipped), output)
+        let skipped = drawn.output.since(had);
+        (drawn.redraw(size, skipped), output)
+    }
+
+    /// Returns whether the viewer may be drawn a large snapshot now.
+    #[must_use]
+    pub fn has_snapshot_room(&self) -> bool {
+        self.session.0.guest_snapshots.has_room(self.rank)
     }
 
     async fn request(&self, request: Request) {

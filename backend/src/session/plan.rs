@@ -70,6 +70,21 @@ pub enum CreateError {
     ShuttingDown,
 }
 
+impl CreateError {
+    /// Whether the same request may be granted later.
+    pub(super) fn is_passing(&self) -> bool {
+        match self {
+            Self::TooMany { .. } | Self::TooManyForOpenFiles { .. } | Self::ShuttingDown => true,
+            Self::Spawn(error) => matches!(error, SpawnError::Exhausted(_)),
+            Self::BadSize(_)
+            | Self::NothingLikeIt
+            | Self::EmptyCommand
+            | Self::NulCharacter(_)
+            | Self::BadVariable(_) => false,
+        }
+    }
+}
+
 /// All that has to be known to start a session.
 #[derive(Debug)]
 pub(super) struct Plan {

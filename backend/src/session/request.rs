@@ -4,7 +4,7 @@ use bytes::Bytes;
 use limpet_shared::{Hello, ViewerId, Winsize, theme::Colours};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Attached, AttachmentId, Beginning, Visitor, display::Redrawing};
+use super::{Attached, AttachmentId, Beginning, Visitor, begin::Drawn};
 use crate::{
     log::{LogReader, Rank},
     screen::Text,
@@ -19,7 +19,7 @@ pub(super) enum Request {
     /// Lets a viewer in.
     Attach(Box<Attaching>),
     /// Draws the screen, with so many rows of scrollback at most; gives a cursor from which output goes on, of this rank.
-    Redraw { history: usize, rank: Rank, reply: oneshot::Sender<(Redrawing, LogReader)> },
+    Redraw { history: usize, rank: Rank, reply: oneshot::Sender<(Drawn, LogReader)> },
     /// The screen as text.
     Text { reply: oneshot::Sender<Text> },
     /// The colours of somebody's terminal.

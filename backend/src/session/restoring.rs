@@ -1,11 +1,13 @@
 //! Sessions are started again after everything of them has ended, and show what was there before.
 
+use std::{collections::BTreeSet, io};
+
 use limpet_shared::{SessionId, Winsize};
 
 use super::{
     CreateError, Limits, Saving, SessionHandle, Sessions, plan::Plan, start_directory::StartDirectory,
 };
-use crate::{background, log, pty::Program, screen::Screen, state::Saved};
+use crate::{background, exhausted, log, pty::Program, screen::Screen, state::Saved};
 
 /// What was there before may take so much of what is kept of a session's output.
 const SHARE: usize = 2;
@@ -23,24 +25,49 @@ const NOTE: &str = "── above: what was here before limpet was started again 
 #[derive(Debug, thiserror::Error)]
 enum RestoreError {
     #[error("could not read what was saved: {0}")]
-    Read(#[from] std::io::Error),
+    Read(#[from] io::Error),
     #[error(transparent)]
     Create(#[from] CreateError),
 }
 
+impl RestoreError {
+    /// Whether another start may go well: something has run out, or there are as many sessions as there may be.
+    fn is_passing(&self) -> bool {
+        match self {
+            Self::Read(error) => exhausted::is_exhausted(error),
+            Self::Create(error) => error.is_passing(),
+        }
+    }
+}
+
 impl Sessions {
-    /// Starts again what was saved, the oldest first. What cannot be started is put aside. To be called within the runtime, before
-    /// anything is [saved](Self::save).
-    pub(crate) async fn restore(&self, saving: &Saving) {
-        let sessions = saving.dir.sessions().unwrap_or_else(|error| {
-            tracing::error!(%error, "could not read --state-dir");
-            Vec::new()
-        });
+    /// Starts again what was saved, the oldest first. What cannot be started is put aside, and what lacks something at the moment waits
+    /// for another start. To be called within the runtime, before anything is [saved](Self::save).
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub(crate) async fn restore(&self, saving: &Saving) -> io::Result<()> {
         let mut known = Vec::new();
-        for session in sessions {
+        let mut waiting = BTreeSet::new();
+        let mut fail = |session: SessionId, error: RestoreError| {
+            if error.is_passing() {
+                tracing::error!(
+                    %session,
+                    "could not restore a session for now; its file stays, and the next start of limpet tries again: {error}"
+                );
+                waiting.insert(session);
+            } else {
+                let file = saving.dir.put_aside(&session);
+                tracing::error!(
+                    %session, %error, file = %file.display(),
+                    "could not restore a session; what is known of it stays in its file"
+                );
+            }
+        };
+        for session in saving.dir.sessions()? {
             match saving.dir.read(&session) {
                 Ok((saved, screen)) => known.push((session, saved, screen)),
-                Err(error) => put_aside(saving, &session, &error.into()),
+                Err(error) => fail(session, error.into()),
             }
         }
         known.sort_by_key(|(_, saved, _)| saved.created);
@@ -49,9 +76,13 @@ impl Sessions {
             let screen = if saving.with_output { screen } else { Vec::new() };
             match self.start_again(session.clone(), saved, screen).await {
                 Ok(session) => tracing::info!(session = %session.id(), "restored"),
-                Err(error) => put_aside(saving, &session, &error.into()),
+                Err(error) => fail(session, error.into()),
             }
         }
+        if let Err(error) = saving.dir.set_waiting(waiting) {
+            tracing::error!(%error, "could not note which sessions wait for another start; a server that follows forgets them");
+        }
+        Ok(())
     }
 
     async fn start_again(
@@ -74,11 +105,6 @@ impl Sessions {
         });
         self.begin((session, saved.created), plan, before).await
     }
-}
-
-fn put_aside(saving: &Saving, session: &SessionId, error: &RestoreError) {
-    let file = saving.dir.put_aside(session);
-    tracing::error!(%session, %error, file = %file.display(), "could not restore a session; what is known of it stays in its file");
 }
 
 /// Output that draws what an earlier screen has shown, in `most` bytes at most, without its oldest rows if need be; a new program's

@@ -79,7 +79,7 @@ impl Saving {
         }
         let names: BTreeSet<SessionId> = lasting.iter().map(|session| session.id().clone()).collect();
         let dir = Arc::clone(&self.dir);
-        result.and(in_background(move || remove_others(&dir, &names)).await)
+        result.and(in_background(move || dir.remove_others(&names)).await)
     }
 
     async fn save_one(&self, session: &SessionHandle) -> io::Result<()> {
@@ -93,13 +93,6 @@ impl Saving {
 /// ends everything when a machine does is not.
 fn lasts(session: &SessionHandle) -> bool {
     matches!(session.exit(), None | Some(ExitStatus::Signal(SIGHUP | SIGTERM | SIGKILL)))
-}
-
-fn remove_others(dir: &StateDir, sessions: &BTreeSet<SessionId>) -> io::Result<()> {
-    dir.sessions()?
-        .iter()
-        .filter(|session| !sessions.contains(session))
-        .try_for_each(|session| dir.remove(session))
 }
 
 async fn in_background(work: impl FnOnce() -> io::Result<()> + Send + 'static) -> io::Result<()> {

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     auth::{self, Access, Principal},
-    session::{GrantId, SessionHandle},
+    session::SessionHandle,
 };
 
 /// The type of JSON, in an `Accept` header.
@@ -40,11 +40,7 @@ impl FromRequestParts<App> for Named {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
         let Path(id) = Path::<SessionId>::from_request_parts(parts, app).await?;
         let principal = parts.extensions.get::<Principal>().ok_or_else(Refusal::session_not_found)?;
-        let named = Self::find(app, &principal.access, &id).ok_or_else(Refusal::session_not_found)?;
-        if let Err(refused) = named.0.admit_request(GrantId::of(&id, named.1)) {
-            return Err(Refusal::too_often(refused).await);
-        }
-        Ok(named)
+        Self::find(app, &principal.access, &id).ok_or_else(Refusal::session_not_found)
     }
 }
 

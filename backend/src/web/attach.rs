@@ -20,7 +20,7 @@ use super::{
     guard::{self, FromClient},
 };
 use crate::{
-    attachment::{self, Admitted, NotAdmitted},
+    attachment::{self, Admitted, Grant, NotAdmitted},
     auth::{Client, Denied, Half, Principal, Viewer},
     network::Network,
     session::{GrantId, Visitor},
@@ -37,6 +37,8 @@ struct Applicant {
     agent: String,
     session: SessionId,
     credentials: Shown,
+    /// What they are counted by.
+    grant: Grant,
 }
 
 /// What they have shown so far.
@@ -57,9 +59,9 @@ pub(super) async fn attach(
 ) -> Result<Response, Refusal> {
     let credentials = credentials(&app, &headers, client)?;
     let Path(session) = path?;
-    let role = role(&app, &credentials, &session).await?;
+    let grant = grant(&app, &credentials, &session).await?;
     if let Some(Extension(connection)) = connection {
-        guard::identify(&connection, role == Role::Owner);
+        guard::identify(&connection, grant == Grant::Owner);
     }
     let upgrade = upgrade.map_err(|rejection| Refusal::new(ErrorCode::BadRequest, rejection.body_text()))?;
     let offered = headers.get_all("sec-websocket-protocol").iter().filter_map(|value| value.to_str().ok());
@@ -71,13 +73,14 @@ pub(super) async fn attach(
     let place = app
         .0
         .attachments
-        .admit(&session, role, client.address().map(Network::of))
+        .admit(grant.clone(), client.address().map(Network::of))
         .map_err(|full| Refusal::new(ErrorCode::TooManyRequests, full.to_string()))?;
     let span = tracing::info_span!("attachment", %session);
     let heartbeat = app.0.config.heartbeat;
     let shutdown = app.0.shutdown.clone();
     let tracked = app.0.tasks.token();
-    let applicant = Applicant { app, client, agent: guard::agent(&headers).to_owned(), session, credentials };
+    let agent = guard::agent(&headers).to_owned();
+    let applicant = Applicant { app, client, agent, session, credentials, grant };
     let upgrade = upgrade
         .protocols([SUBPROTOCOL])
         .max_message_size(CLIENT_MESSAGE)
@@ -101,26 +104,30 @@ fn credentials(app: &App, headers: &HeaderMap, client: Client) -> Result<Shown, 
     app.0.auth.half(shown, client).map(Shown::Half)
 }
 
-/// What somebody will be allowed to do, if they may attach now. Who has shown half of a sign-in is told nothing by the answer, and
-/// counts as a reader where they may not even look.
-async fn role(app: &App, credentials: &Shown, session: &SessionId) -> Result<Role, Refusal> {
-    match credentials {
+/// What lets somebody in, if they may attach now. Who has shown half of a sign-in is told nothing by the answer.
+async fn grant(app: &App, credentials: &Shown, session: &SessionId) -> Result<Grant, Refusal> {
+    let role = match credentials {
         Shown::All(Principal { access, .. }) => {
             let named = Named::find(app, access, session).ok_or_else(Refusal::session_not_found)?;
             let Named(found, role) = named;
-            match found.admit_viewer(GrantId::of(session, role)) {
-                Ok(()) => Ok(role),
-                Err(refused) => Err(Refusal::too_often(refused).await),
+            if let Err(refused) = found.admit_viewer(GrantId::of(session, role)) {
+                return Err(Refusal::too_often(refused).await);
             }
+            Some(role)
         }
-        Shown::Half(half) => Ok(app.0.auth.expected_role(half, session).unwrap_or(Role::Reader)),
-    }
+        Shown::Half(half) => app.0.auth.expected_role(half, session),
+    };
+    Ok(match role {
+        Some(Role::Owner) => Grant::Owner,
+        Some(role) => Grant::Guest(session.clone(), role),
+        None => Grant::Nowhere,
+    })
 }
 
 impl Applicant {
     /// Lets them in who have shown everything, now that hello has come with this key.
     fn admit(self, key: Option<&SignInKey>) -> Result<Admitted<Option<Viewer>>, NotAdmitted> {
-        let Self { app, client, agent, session, credentials } = self;
+        let Self { app, client, agent, session, credentials, grant: counted } = self;
         let (principal, is_counted) = match credentials {
             Shown::All(principal) => (principal, true),
             Shown::Half(half) => {
@@ -129,10 +136,14 @@ impl Applicant {
             }
         };
         let Principal { access, sign_in } = principal;
+        if counted == Grant::Nowhere {
+            // Not even if it has been let in since: it would not count as one who was.
+            return Err(NotAdmitted::NoSession);
+        }
         let Named(session, role) = Named::find(&app, &access, &session).ok_or(NotAdmitted::NoSession)?;
         let grant = GrantId::of(session.id(), role);
         if !is_counted {
-            session.admit_viewer(grant).map_err(|_| NotAdmitted::TooOften)?;
+            session.admit_viewer(grant).map_err(NotAdmitted::TooOften)?;
         }
         let from = client.address().map(|address| address.to_string()).unwrap_or_default();
         let visitor = Visitor { role, grant, from, agent };

@@ -3,15 +3,13 @@
 //! Every connection that is no attachment has a place here. When there are as many as there may be, the one that matters least is
 //! closed, and the newcomer is served: a stranger who sends nothing can take room from nobody.
 
-use std::{
-    collections::HashMap,
-    net::IpAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+use std::net::IpAddr;
+
+use crate::{
+    limits::DescriptorBudget,
+    network::Network,
+    places::{self, Places},
 };
-
-use tokio::sync::Notify;
-
-use crate::{limits::DescriptorBudget, network::Network};
 
 /// Who sends a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,142 +67,96 @@ impl Phase {
 
 /// All connections. Clones stand for the same ones.
 #[derive(Clone, Debug)]
-pub(super) struct Connections(Arc<Inner>);
-
-#[derive(Debug)]
-struct Inner {
+pub(super) struct Connections {
     budget: DescriptorBudget,
-    table: Mutex<Table>,
-}
-
-#[derive(Debug, Default)]
-struct Table {
-    by_id: HashMap<u64, Entry>,
-    /// Counts connections and their changes of phase, and so tells which is older.
-    clock: u64,
+    places: Places<Connection>,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct Connection {
     network: Network,
     phase: Phase,
-    since: u64,
-    /// Tells the connection's task to close it.
-    close: Arc<Notify>,
 }
 
 /// A connection's place. Dropping it frees it.
 #[derive(Debug)]
 pub(super) struct Place {
-    connections: Connections,
-    id: u64,
-    close: Arc<Notify>,
+    budget: DescriptorBudget,
+    place: places::Place<Connection>,
 }
 
 impl Connections {
     pub(super) fn new(budget: DescriptorBudget) -> Self {
-        Self(Arc::new(Inner { budget, table: Mutex::default() }))
+        Self { budget, places: Places::default() }
     }
 
     /// Makes a place for somebody who has just connected. `None` if all others matter more.
     pub(super) fn admit(&self, address: IpAddr) -> Option<Place> {
-        let budget = &self.0.budget;
-        let network = Network::of(address);
-        let mut table = self.table();
+        let (budget, network) = (self.budget, Network::of(address));
+        let mut table = self.places.table();
         let per_address = budget.connections_per_address(network.is_loopback());
-        if table.by_id.len() >= per_address {
-            let from_there = |entry: &Entry| entry.network == network && entry.phase.is_foreign();
-            table.make_room(per_address, from_there)?;
-            table.make_room(budget.foreign_connections(), |entry| entry.phase.is_foreign())?;
-            table.make_room(budget.connections, |_| true)?;
-        }
-        table.clock += 1;
-        let (id, close) = (table.clock, Arc::new(Notify::new()));
-        table.by_id.insert(id, Entry { network, phase: Phase::Head, since: id, close: Arc::clone(&close) });
-        drop(table);
-        Some(Place { connections: self.clone(), id, close })
+        let is_foreign = |connection: &Connection| connection.phase.is_foreign();
+        let from_there = |connection: &Connection| connection.network == network && is_foreign(connection);
+        let has_room = table.len() < per_address
+            || table.make_room(per_address, from_there, Connection::rank)
+                && table.make_room(budget.foreign_connections(), is_foreign, Connection::rank)
+                && table.make_room(budget.connections, |_| true, Connection::rank);
+        has_room.then(|| {
+            let place = self.places.enter(table, Connection { network, phase: Phase::Head });
+            Place { budget, place }
+        })
     }
 
     /// Closes the connection that matters least. False if there is none that may be closed.
     pub(super) fn close_one(&self) -> bool {
-        self.table().close_least(|_| true)
-    }
-
-    fn set_phase(&self, id: u64, change: impl FnOnce(Phase) -> Phase) {
-        let most = self.0.budget.connections_per_phase();
-        let mut table = self.table();
-        table.clock += 1;
-        let clock = table.clock;
-        // One that has been told to close is no longer there.
-        let Some(entry) = table.by_id.get_mut(&id) else { return };
-        (entry.phase, entry.since) = (change(entry.phase), clock);
-        let phase = entry.phase;
-        if phase.is_limited() && table.by_id.len() > most {
-            // It is the youngest itself, so another one goes.
-            table.make_room(most + 1, |entry| entry.phase == phase);
-        }
-    }
-
-    fn table(&self) -> MutexGuard<'_, Table> {
-        // Nothing under this lock panics half-way through a change, so what a panic left behind is whole.
-        self.0.table.lock().unwrap_or_else(PoisonError::into_inner)
+        self.places.table().close_least(Connection::rank)
     }
 }
 
-impl Table {
-    /// Closes one of these connections if there are `limit` or more. `None` if all of them matter too much.
-    fn make_room(&mut self, limit: usize, is_one: impl Fn(&Entry) -> bool) -> Option<()> {
-        let count = self.by_id.values().filter(|entry| is_one(entry)).count();
-        (count < limit || self.close_least(is_one)).then_some(())
-    }
-
-    fn close_least(&mut self, is_one: impl Fn(&Entry) -> bool) -> bool {
-        let may_go = |entry: &Entry| entry.phase < Phase::OwnerBusy && is_one(entry);
-        let least = self
-            .by_id
-            .iter()
-            .filter(|(_, entry)| may_go(entry))
-            .min_by_key(|(_, entry)| (entry.phase, entry.since));
-        let Some(id) = least.map(|(&id, _)| id) else { return false };
-        if let Some(entry) = self.by_id.remove(&id) {
-            entry.close.notify_one();
-        }
-        true
+impl Connection {
+    /// How much it matters; `None` if it must not be closed.
+    fn rank(&self) -> Option<Phase> {
+        (self.phase < Phase::OwnerBusy).then_some(self.phase)
     }
 }
 
 impl Place {
     /// The complete head of a request has come.
     pub(super) fn head_has_come(&self) {
-        self.connections.set_phase(self.id, |_| Phase::busy(Sender::Stranger));
+        self.set_phase(|_| Phase::busy(Sender::Stranger));
     }
 
     /// Notes who has sent the request.
     pub(super) fn identify(&self, sender: Sender) {
-        self.connections.set_phase(self.id, |_| Phase::busy(sender));
+        self.set_phase(|_| Phase::busy(sender));
     }
 
     /// The request is answered.
     pub(super) fn has_answered(&self) {
-        self.connections.set_phase(self.id, Phase::idle);
+        self.set_phase(Phase::idle);
+    }
+
+    fn set_phase(&self, change: impl FnOnce(Phase) -> Phase) {
+        let changed = self.place.change(|connection| {
+            connection.phase = change(connection.phase);
+            connection.phase
+        });
+        let Some((phase, mut table)) = changed else { return };
+        let most = self.budget.connections_per_phase();
+        if phase.is_limited() && table.len() > most {
+            // It is the youngest itself, so another one goes.
+            table.make_room(most + 1, |connection| connection.phase == phase, Connection::rank);
+        }
     }
 
     /// Waits until the connection has to make room for another one.
     pub(super) async fn is_to_close(&self) {
-        self.close.notified().await;
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.connections.table().by_id.remove(&self.id);
+        self.place.is_to_close().await;
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use futures_util::FutureExt;
 
     use super::*;
@@ -226,7 +178,7 @@ mod tests {
     #[test]
     fn the_oldest_without_a_head_makes_room() {
         let connections = connections(256);
-        let room = connections.0.budget.foreign_connections();
+        let room = connections.budget.foreign_connections();
         let owner = connections.admit(LOOPBACK).unwrap();
         owner.head_has_come();
         owner.identify(Sender::Owner);
@@ -243,7 +195,7 @@ mod tests {
     #[test]
     fn slow_bodies_and_idle_strangers_leave_room_for_heads() {
         let connections = connections(4096);
-        let share = connections.0.budget.connections_per_phase();
+        let share = connections.budget.connections_per_phase();
         let mut slow = Vec::new();
         for number in 0..3 * share {
             let place = connections.admit(LOOPBACK).unwrap();
@@ -267,7 +219,7 @@ mod tests {
     #[test]
     fn one_address_takes_nothing_from_others() {
         let connections = connections(4096);
-        let most = connections.0.budget.connections_per_address(false);
+        let most = connections.budget.connections_per_address(false);
         let other = connections.admit(remote(1)).unwrap();
         let from_one: Vec<Place> = (0..2 * most).map(|_| connections.admit(remote(2)).unwrap()).collect();
         assert_eq!(from_one.iter().filter(|place| is_closed(place)).count(), most);
@@ -284,7 +236,7 @@ mod tests {
     #[test]
     fn those_who_are_served_matter_more_than_newcomers() {
         let connections = connections(0);
-        let all: Vec<Place> = (0..connections.0.budget.connections)
+        let all: Vec<Place> = (0..connections.budget.connections)
             .map(|_| {
                 let place = connections.admit(LOOPBACK).unwrap();
                 place.head_has_come();
@@ -295,15 +247,5 @@ mod tests {
         assert!(connections.admit(LOOPBACK).is_none() && !connections.close_one());
         all[3].has_answered();
         assert!(connections.admit(LOOPBACK).is_some() && is_closed(&all[3]));
-    }
-
-    #[tokio::test]
-    async fn who_is_to_close_is_told_whenever_it_asks() {
-        let connections = connections(256);
-        let place = connections.admit(LOOPBACK).unwrap();
-        assert!(connections.close_one() && !connections.close_one());
-        tokio::time::timeout(Duration::from_mins(1), place.is_to_close()).await.unwrap();
-        drop(place);
-        assert!(connections.table().by_id.is_empty());
     }
 }

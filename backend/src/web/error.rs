@@ -49,10 +49,21 @@ impl Refusal {
         )
     }
 
-    /// Guests who come too often are answered after a moment: one that does not wait by itself is slowed down.
+    /// Guests attach too often.
     pub(super) async fn too_often(refused: TooOften) -> Self {
+        Self::slowly(refused.wait, refused.to_string()).await
+    }
+
+    /// Guests ask too often.
+    pub(super) async fn too_many_requests(wait: Duration) -> Self {
+        let seconds = whole_seconds(wait);
+        Self::slowly(wait, format!("too many requests come by the same link; try again in {seconds} s")).await
+    }
+
+    /// Guests who come too often are answered after a moment: one that does not wait by itself is slowed down.
+    async fn slowly(wait: Duration, message: String) -> Self {
         sleep(REFUSAL_DELAY).await;
-        Self::new(ErrorCode::TooManyRequests, refused.to_string())
+        Self { retry_after: Some(wait), ..Self::new(ErrorCode::TooManyRequests, message) }
     }
 
     /// A body that cannot be read, for which axum found a status and a message.

@@ -25,7 +25,7 @@ use crate::auth::{Access, Client, Credentials, Principal};
 /// Where a proxy says who asked, itself last.
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// Refuses everybody without credentials, and notes for those behind who the others are: a [`Principal`].
+/// Refuses everybody without credentials and guests who ask too often, and notes for those behind who the others are: a [`Principal`].
 pub(super) async fn credentials(
     State(app): State<App>,
     FromClient(client): FromClient,
@@ -35,6 +35,11 @@ pub(super) async fn credentials(
     let principal = app.0.auth.authenticate(shown(request.headers()), client)?;
     if let Some(place) = request.extensions().get::<Arc<Place>>() {
         identify(place, principal.access.is_owner());
+    }
+    if let Access::Passes(passes) = &principal.access
+        && let Err(wait) = app.0.guest_rate.admit(passes)
+    {
+        return Err(Refusal::too_many_requests(wait).await);
     }
     request.extensions_mut().insert(principal);
     Ok(next.run(request).await)

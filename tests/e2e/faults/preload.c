@@ -9,12 +9,15 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <poll.h>
+#include <spawn.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -77,6 +80,23 @@ FAULT(pid_t, fork, (void), (), EAGAIN)
 FAULT(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags), (fd, message, flags), ENOBUFS)
 FAULT(ssize_t, pwrite, (int fd, const void *bytes, size_t len, off_t at), (fd, bytes, len, at), ENOSPC)
 FAULT(ssize_t, pwrite64, (int fd, const void *bytes, size_t len, off64_t at), (fd, bytes, len, at), ENOSPC)
+
+FAULT(ssize_t, splice, (int in, off64_t *from, int out, off64_t *to, size_t len, unsigned flags),
+      (in, from, out, to, len, flags), ENOMEM)
+FAULT(int, poll, (struct pollfd *fds, nfds_t count, int timeout), (fds, count, timeout), ENOMEM)
+FAULT(int, signalfd, (int fd, const sigset_t *mask, int flags), (fd, mask, flags), EMFILE)
+FAULT(int, bind, (int fd, const struct sockaddr *address, socklen_t len), (fd, address, len), ENOMEM)
+FAULT(int, mkdir, (const char *path, mode_t mode), (path, mode), ENOSPC)
+FAULT(int, rename, (const char *from, const char *to), (from, to), ENOSPC)
+FAULT(int, linkat, (int from, const char *name, int to, const char *as, int flags), (from, name, to, as, flags), ENOSPC)
+
+/* It returns the error number. */
+int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attributes,
+                 char *const arguments[], char *const environment[]) {
+    return fails("posix_spawnp", EAGAIN)
+               ? EAGAIN
+               : REAL(posix_spawnp)(pid, file, actions, attributes, arguments, environment);
+}
 
 #define MODE(flags)                         \
     mode_t mode = 0;                        \
@@ -182,8 +202,10 @@ long syscall(long number, ...) {
     return REAL(syscall)(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
-/* The kernel delivers a message whose descriptors do not fit, without them. */
+/* The kernel has no memory for the message, or it delivers one whose descriptors do not fit, without them. */
 ssize_t recvmsg(int fd, struct msghdr *message, int flags) {
+    if (fails("recvmsg, memory", ENOMEM))
+        return -1;
     ssize_t len = REAL(recvmsg)(fd, message, flags);
     struct cmsghdr *part = len > 0 ? CMSG_FIRSTHDR(message) : NULL;
     if (!part || part->cmsg_type != SCM_RIGHTS || !fails("recvmsg", 0))

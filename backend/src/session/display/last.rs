@@ -3,6 +3,7 @@
 use std::{mem, sync::Arc};
 
 use limpet_shared::{OutputOffset, Winsize};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{Redrawing, SLICE_STEPS, blocking, redrawing::redrawing};
 use crate::{
@@ -13,11 +14,22 @@ use crate::{
 /// What a session leaves to be looked at.
 #[derive(Debug)]
 pub(in super::super) struct LastScreen {
-    pub(super) screen: Screen,
-    pub(super) end: OutputOffset,
+    screen: Screen,
+    end: OutputOffset,
+    /// Held by whoever has it drawn, so that there is one drawing at a time.
+    turn: Semaphore,
 }
 
 impl LastScreen {
+    pub(super) fn new(screen: Screen, end: OutputOffset) -> Self {
+        Self { screen, end, turn: Semaphore::new(1) }
+    }
+
+    /// Waits until nobody else has it drawn. `None` never comes: the semaphore is not closed.
+    pub(in super::super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        self.turn.acquire().await.ok()
+    }
+
     pub(in super::super) async fn redrawing(self: Arc<Self>, history: usize) -> Redrawing {
         let steps = self.screen.snapshot_steps(history);
         self.elsewhere(steps, move |last| redrawing(&last.screen, last.end, history)).await
@@ -40,9 +52,7 @@ impl LastScreen {
     pub(in super::super) fn title(&self) -> &str {
         self.screen.title()
     }
-}
 
-impl LastScreen {
     pub(super) fn takes_long_to_drop(&self) -> bool {
         self.screen.drop_steps() > SLICE_STEPS
     }

@@ -22,13 +22,6 @@ pub(in super::super) struct Redrawing {
     pub(in super::super) earlier: usize,
 }
 
-impl Redrawing {
-    /// What its frames hold.
-    pub(in super::super) fn into_output(self) -> Vec<u8> {
-        self.frames.iter().flat_map(|frame| &frame[Header::LEN..]).copied().collect()
-    }
-}
-
 pub(super) fn redrawing(screen: &Screen, parsed: OutputOffset, history: usize) -> Redrawing {
     let (snapshot, output, earlier) = snapshot(screen, parsed, history);
     let header = Header { kind: Kind::Snapshot, offset: output.get() }.encode();

@@ -89,7 +89,7 @@ fn a_last_screen_with_much_scrollback_is_dropped_elsewhere() {
         for n in 0..rows {
             screen.feed(format!("{:078}\r\n", n * n).as_bytes());
         }
-        LastScreen { screen, end: OutputOffset::ZERO }
+        LastScreen::new(screen, OutputOffset::ZERO)
     };
     assert!(!last(100).takes_long_to_drop() && last(100_000).takes_long_to_drop());
 }

@@ -1,0 +1,191 @@
+//! One sign-in, and what is kept of it.
+
+use std::sync::{Arc, Weak};
+
+use limpet_shared::{
+    SignInKey,
+    api::{self, SignInPass},
+};
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+
+use super::SignedIn;
+use crate::{
+    auth::{
+        access::{Access, Credential, Pass},
+        secret::{Digest, Secret},
+    },
+    random,
+};
+
+/// Most sessions that one guest is signed in to.
+pub(super) const MAX_PASSES: usize = 8;
+
+/// Longest name of a browser that is kept, in characters.
+const MAX_AGENT_CHARS: usize = 160;
+
+/// Random bytes of an id.
+const ID_BYTES: usize = 8;
+
+/// What is kept of a sign-in. Fields are only ever added, with a default.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(in crate::auth) struct Record {
+    pub(super) id: String,
+    pub(super) access: Access,
+    /// Milliseconds since the Unix epoch.
+    created: u64,
+    /// Milliseconds since the Unix epoch.
+    pub(super) used: u64,
+    from: String,
+    agent: String,
+    pub(super) cookie: Digest,
+    pub(super) key: Digest,
+}
+
+/// A sign-in.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) record: Record,
+    /// When it was used last, as far as that was saved.
+    pub(super) saved_used: u64,
+    revoked: CancellationToken,
+    /// One reference here, and one with each viewer.
+    viewers: Arc<()>,
+}
+
+/// A sign-in that somebody has shown.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// Its name.
+    pub id: String,
+    /// Cancelled when it is signed out, revoked or displaced.
+    pub revoked: CancellationToken,
+    viewers: Weak<()>,
+}
+
+impl Shown {
+    /// Counts as a viewer of this sign-in until it is dropped; meanwhile the sign-in does not expire.
+    #[must_use]
+    pub fn viewer(&self) -> Viewer {
+        Viewer { _counted: self.viewers.upgrade() }
+    }
+}
+
+/// A viewer that is attached by a sign-in.
+#[derive(Debug)]
+pub struct Viewer {
+    /// None when the sign-in is gone.
+    _counted: Option<Arc<()>>,
+}
+
+/// Both halves of a sign-in, for the browser.
+#[derive(Debug)]
+pub(in crate::auth) struct Halves {
+    pub(in crate::auth) cookie: Secret,
+    pub(in crate::auth) key: SignInKey,
+}
+
+impl Halves {
+    pub(super) fn random() -> Self {
+        Self { cookie: Secret::random(), key: SignInKey::new(Secret::random().reveal().to_owned()) }
+    }
+}
+
+impl Record {
+    /// Of one who has shown this credential, from this address and with a browser of this name.
+    pub(super) fn new(
+        credential: Credential,
+        halves: &Halves,
+        (from, agent): (String, &str),
+        now: u64,
+    ) -> Self {
+        Self {
+            id: hex::encode(random::bytes::<ID_BYTES>()),
+            access: credential.into(),
+            created: now,
+            used: now,
+            from,
+            agent: agent.chars().filter(|&c| is_plain(c)).take(MAX_AGENT_CHARS).collect(),
+            cookie: Digest::of(halves.cookie.reveal()),
+            key: Digest::of(halves.key.reveal()),
+        }
+    }
+
+    pub(super) fn has(&self, pass: &Pass) -> bool {
+        matches!(&self.access, Access::Passes(passes) if passes.contains(pass))
+    }
+}
+
+impl Entry {
+    pub(super) fn new(record: Record) -> Self {
+        let (saved_used, revoked, viewers) = (record.used, CancellationToken::new(), Arc::new(()));
+        Self { record, saved_used, revoked, viewers }
+    }
+
+    pub(super) fn save(&mut self, now: u64) -> Record {
+        if self.is_in_use() {
+            self.record.used = now;
+        }
+        self.saved_used = self.record.used;
+        self.record.clone()
+    }
+
+    pub(super) fn is_in_use(&self) -> bool {
+        self.viewers() > 0
+    }
+
+    fn viewers(&self) -> usize {
+        Arc::strong_count(&self.viewers) - 1
+    }
+
+    pub(super) fn shown(&self) -> Shown {
+        let (id, revoked) = (self.record.id.clone(), self.revoked.clone());
+        Shown { id, revoked, viewers: Arc::downgrade(&self.viewers) }
+    }
+
+    /// Adds what a credential allows. Who becomes an owner gets new secrets, since those from before may be a guest's.
+    pub(super) fn extend(&mut self, credential: Credential) -> SignedIn {
+        let (id, mut halves) = (self.record.id.clone(), None);
+        let is_changed = match (&mut self.record.access, credential) {
+            (Access::Owner, _) => false,
+            (Access::Passes(_), Credential::Token) => {
+                let new = halves.insert(Halves::random());
+                self.record.access = Access::Owner;
+                self.record.cookie = Digest::of(new.cookie.reveal());
+                self.record.key = Digest::of(new.key.reveal());
+                true
+            }
+            (Access::Passes(passes), Credential::Pass(pass)) => {
+                let is_new = !passes.contains(&pass);
+                passes.retain(|earlier| earlier.session != pass.session);
+                passes.push(pass);
+                passes.drain(..passes.len().saturating_sub(MAX_PASSES));
+                is_new
+            }
+        };
+        SignedIn { id, access: self.record.access.clone(), halves, is_changed, displaced: None }
+    }
+
+    pub(super) fn told(&self, you: Option<&str>) -> api::SignIn {
+        let Record { id, access, created, used, from, agent, .. } = self.record.clone();
+        let pass = |Pass { session, role }| SignInPass { session, role };
+        let (owner, passes) = match access {
+            Access::Owner => (true, Vec::new()),
+            Access::Passes(passes) => (false, passes.into_iter().map(pass).collect()),
+        };
+        let you = you == Some(id.as_str());
+        let viewers = u32::try_from(self.viewers()).unwrap_or(u32::MAX);
+        api::SignIn { id, owner, passes, created, used, from, agent, viewers, you }
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.revoked.cancel();
+    }
+}
+
+/// Whether a character takes no more than a byte, however often the text it is in is quoted.
+const fn is_plain(c: char) -> bool {
+    matches!(c, ' '..='~' if c != '"' && c != '\\')
+}

@@ -1,0 +1,157 @@
+//! A bounded set of places, in which those that matter least make room for newcomers.
+//!
+//! Connections and attachments are counted this way. A holder that was told to make room is no longer in the set: its descriptor is
+//! closed a moment later, and the newcomer has its place at once.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::Notify;
+
+/// The places. Clones stand for the same ones. `T` is what is known of a holder.
+#[derive(Debug)]
+pub(crate) struct Places<T>(Arc<Mutex<Table<T>>>);
+
+/// The holders of all places.
+#[derive(Debug)]
+pub(crate) struct Table<T> {
+    entries: HashMap<u64, Entry<T>>,
+    /// Counts holders and their changes, and so tells which is older.
+    clock: u64,
+}
+
+#[derive(Debug)]
+struct Entry<T> {
+    holder: T,
+    since: u64,
+    close: Arc<Notify>,
+}
+
+/// A place that is held. Dropping it frees it.
+#[derive(Debug)]
+pub(crate) struct Place<T> {
+    places: Places<T>,
+    id: u64,
+    close: Arc<Notify>,
+}
+
+impl<T> Clone for Places<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T> Default for Places<T> {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(Table { entries: HashMap::new(), clock: 0 })))
+    }
+}
+
+impl<T> Places<T> {
+    /// Locks the table, to look at it and make room in it.
+    pub(crate) fn table(&self) -> MutexGuard<'_, Table<T>> {
+        // Nothing under this lock panics half-way through a change, so what a panic left behind is whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives a newcomer a place in the table that it has found room in.
+    pub(crate) fn enter(&self, mut table: MutexGuard<'_, Table<T>>, holder: T) -> Place<T> {
+        table.clock += 1;
+        let (id, close) = (table.clock, Arc::new(Notify::new()));
+        table.entries.insert(id, Entry { holder, since: id, close: Arc::clone(&close) });
+        Place { places: self.clone(), id, close }
+    }
+}
+
+impl<T> Table<T> {
+    /// Returns how many places are held.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// All holders, in no order.
+    pub(crate) fn holders(&self) -> impl Iterator<Item = &T> {
+        self.entries.values().map(|entry| &entry.holder)
+    }
+
+    /// Takes the place of a holder that ranks least, the oldest of these. Those of rank `None` keep theirs. Returns false if
+    /// all do.
+    pub(crate) fn close_least<R: Ord>(&mut self, rank: impl Fn(&T) -> Option<R>) -> bool {
+        let ranked =
+            self.entries.iter().filter_map(|(&id, entry)| Some((rank(&entry.holder)?, entry.since, id)));
+        let Some((_, _, id)) = ranked.min() else { return false };
+        if let Some(entry) = self.entries.remove(&id) {
+            entry.close.notify_one();
+        }
+        true
+    }
+
+    /// Has one that ranks least go if there are `limit` that have a rank. Returns false if there are more and all matter too much.
+    pub(crate) fn make_room<R: Ord>(
+        &mut self,
+        limit: usize,
+        counts: impl Fn(&T) -> bool,
+        rank: impl Fn(&T) -> Option<R>,
+    ) -> bool {
+        let count = self.holders().filter(|holder| counts(holder)).count();
+        count < limit || self.close_least(|holder| rank(holder).filter(|_| counts(holder)))
+    }
+}
+
+impl<T> Place<T> {
+    /// Changes what is known of the holder, which is the youngest afterwards. `None` if it had to make room already.
+    pub(crate) fn change<R>(
+        &self,
+        change: impl FnOnce(&mut T) -> R,
+    ) -> Option<(R, MutexGuard<'_, Table<T>>)> {
+        let mut table = self.places.table();
+        table.clock += 1;
+        let clock = table.clock;
+        let entry = table.entries.get_mut(&self.id)?;
+        entry.since = clock;
+        let result = change(&mut entry.holder);
+        Some((result, table))
+    }
+
+    /// Waits until the holder has to make room for another one.
+    pub(crate) async fn is_to_close(&self) {
+        self.close.notified().await;
+    }
+}
+
+impl<T> Drop for Place<T> {
+    fn drop(&mut self) {
+        self.places.table().entries.remove(&self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_least_and_oldest_goes_and_is_told_whenever_it_asks() {
+        let places = Places::default();
+        let enter = |rank: u8| places.enter(places.table(), rank);
+        let (first, second, third) = (enter(1), enter(0), enter(0));
+        assert!(places.table().close_least(|&rank| Some(rank)));
+        assert_eq!(places.table().len(), 2);
+        tokio::time::timeout(Duration::from_mins(1), second.is_to_close()).await.unwrap();
+        assert!(second.change(|_| ()).is_none(), "it is no longer there");
+        assert_eq!(third.change(|rank| *rank = 1).unwrap().0, ());
+        assert!(places.table().make_room(3, |_| true, |&rank| Some(rank)), "there is room");
+        assert_eq!(places.table().len(), 2);
+        assert!(places.table().make_room(2, |_| true, |&rank| Some(rank)));
+        assert!(
+            first.change(|_| ()).is_none() && third.change(|_| ()).is_some(),
+            "the oldest of a rank goes"
+        );
+        assert!(!places.table().close_least(|_| None::<u8>));
+        drop((first, second, third));
+        assert_eq!(places.table().len(), 0);
+    }
+}

@@ -1,0 +1,119 @@
+//! A bound on the snapshots that guests of a session have been drawn and have not taken.
+//!
+//! A viewer that does not read its socket keeps what it was drawn in the server's memory. Small snapshots are part of what each viewer
+//! may cost. Of large ones, a session keeps a few for all of its guests; while these are not taken, other guests are drawn the screen
+//! with little scrollback, or a moment later.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering::Relaxed},
+};
+
+use bytes::Bytes;
+
+use super::display::Redrawing;
+use crate::log::Rank;
+
+/// Bytes of large snapshots after which guests of the session are drawn no further ones until some are taken.
+const MAX_BYTES: usize = 16 * 1024 * 1024;
+
+/// The largest snapshot that is always drawn, in bytes.
+const SMALL_BYTES: usize = 256 * 1024;
+
+/// Rows of scrollback that a guest is drawn while there is no room for more.
+const SCARCE_ROWS: usize = 50;
+
+/// What guests of one session have been drawn and have not taken. Clones stand for the same.
+#[derive(Clone, Debug, Default)]
+pub(super) struct GuestSnapshots(Arc<AtomicUsize>);
+
+/// The frames of a snapshot. They count until this is dropped.
+#[derive(Debug, Default)]
+pub struct SnapshotFrames {
+    frames: Vec<Bytes>,
+    _held: Option<Held>,
+}
+
+#[derive(Debug)]
+struct Held {
+    all: GuestSnapshots,
+    bytes: usize,
+}
+
+impl GuestSnapshots {
+    /// Returns whether a viewer of this rank may be drawn a large snapshot.
+    pub(super) fn has_room(&self, rank: Rank) -> bool {
+        rank == Rank::Owner || self.0.load(Relaxed) < MAX_BYTES
+    }
+
+    /// Returns how many of `wanted` rows of scrollback a viewer of this rank may be drawn now.
+    pub(super) fn rows(&self, rank: Rank, wanted: usize) -> usize {
+        if self.has_room(rank) { wanted } else { wanted.min(SCARCE_ROWS) }
+    }
+
+    /// Holds what was drawn until it is taken. What there is no room for is dropped; the viewer is drawn another one later.
+    pub(super) fn hold(&self, rank: Rank, redrawing: &mut Redrawing) -> Option<SnapshotFrames> {
+        let frames = std::mem::take(&mut redrawing.frames);
+        let bytes = frames.iter().map(Bytes::len).sum();
+        if rank == Rank::Owner || bytes <= SMALL_BYTES {
+            return Some(SnapshotFrames { frames, _held: None });
+        }
+        self.has_room(rank).then(|| {
+            self.0.fetch_add(bytes, Relaxed);
+            SnapshotFrames { frames, _held: Some(Held { all: self.clone(), bytes }) }
+        })
+    }
+}
+
+impl SnapshotFrames {
+    /// Returns how many bytes they hold.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.frames.iter().map(Bytes::len).sum()
+    }
+
+    /// Returns how many frames they are.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.frames.len() as u64
+    }
+
+    /// Takes the frames out, one after the other.
+    pub fn drain(&mut self) -> impl Iterator<Item = Bytes> {
+        self.frames.drain(..)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.all.0.fetch_sub(self.bytes, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use limpet_shared::OutputOffset;
+
+    use super::*;
+
+    fn drawn(bytes: usize) -> Redrawing {
+        let frames = vec![Bytes::from(vec![0; bytes])];
+        Redrawing { frames, output: OutputOffset::ZERO, earlier: 0 }
+    }
+
+    #[test]
+    fn guests_share_a_bound_and_owners_have_none() {
+        let snapshots = GuestSnapshots::default();
+        let draw = |rank, bytes| snapshots.hold(rank, &mut drawn(bytes));
+        let mut held: Vec<_> = std::iter::from_fn(|| draw(Rank::Guest, 3 * 1024 * 1024)).collect();
+        assert_eq!(held.len(), 6, "the last one may exceed the bound");
+        assert_eq!(snapshots.rows(Rank::Guest, usize::MAX), SCARCE_ROWS);
+        assert!(draw(Rank::Guest, SMALL_BYTES).is_some() && draw(Rank::Guest, SMALL_BYTES + 1).is_none());
+        assert!(draw(Rank::Owner, MAX_BYTES).is_some());
+        assert_eq!(snapshots.rows(Rank::Owner, usize::MAX), usize::MAX);
+        held.pop();
+        assert!(snapshots.has_room(Rank::Guest));
+        held.clear();
+        assert_eq!(snapshots.0.load(Relaxed), 0);
+    }
+}

@@ -160,10 +160,37 @@ async fn refusal(response: Response) -> Error {
         401 => Error::Unauthorized,
         404 => Error::NotFound,
         // What a proxy says in the place of a server that is not there.
-        502..=504 => {
-            json::<ApiError>(response).await.map_or(Error::Unreachable, |e| Error::Refused(e.message))
+        502..=504 => json::<ApiError>(response)
+            .await
+            .map_or(Error::Unreachable, |e| Error::Refused(sentence(e.message))),
+        _ => json::<ApiError>(response)
+            .await
+            .map_or_else(|error| error, |e| Error::Refused(sentence(e.message))),
+    }
+}
+
+/// What the server says in a message, as a sentence beside the page's own.
+fn sentence(mut message: String) -> String {
+    if let Some(first) = message.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    if message.ends_with(char::is_alphanumeric) || message.ends_with(')') {
+        message.push('.');
+    }
+    message
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_server_says_is_read_as_a_sentence() {
+        for (said, shown) in
+            [("no; try again", "No; try again."), ("é", "é."), ("It is. ", "It is. "), ("", "")]
+        {
+            assert_eq!(sentence(said.to_owned()), shown);
         }
-        _ => json::<ApiError>(response).await.map_or_else(|error| error, |e| Error::Refused(e.message)),
     }
 }
 

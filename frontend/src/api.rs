@@ -160,11 +160,24 @@ async fn refusal(response: Response) -> Error {
         401 => Error::Unauthorized,
         404 => Error::NotFound,
         // What a proxy says in the place of a server that is not there.
-        502..=504 => {
-            json::<ApiError>(response).await.map_or(Error::Unreachable, |e| Error::Refused(e.message))
-        }
-        _ => json::<ApiError>(response).await.map_or_else(|error| error, |e| Error::Refused(e.message)),
+        502..=504 => json::<ApiError>(response)
+            .await
+            .map_or(Error::Unreachable, |e| Error::Refused(sentence(e.message))),
+        _ => json::<ApiError>(response)
+            .await
+            .map_or_else(|error| error, |e| Error::Refused(sentence(e.message))),
     }
+}
+
+/// What the server says in a message, as a sentence beside the page's own. The first module has no room for Unicode's tables.
+fn sentence(mut message: String) -> String {
+    if let Some(first) = message.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    if !message.ends_with('.') {
+        message.push('.');
+    }
+    message
 }
 
 async fn json<T: DeserializeOwned>(response: Response) -> Result<T, Error> {
@@ -172,4 +185,16 @@ async fn json<T: DeserializeOwned>(response: Response) -> Result<T, Error> {
     let text = JsFuture::from(text).await.map_err(|_| Error::Unreachable)?;
     let text = text.as_string().ok_or(Error::Unintelligible)?;
     json::read(&text).map_err(|_| Error::Unintelligible)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_server_says_is_read_as_a_sentence() {
+        for (said, shown) in [("no; try again", "No; try again."), ("é", "é."), ("It is.", "It is.")] {
+            assert_eq!(sentence(said.to_owned()), shown);
+        }
+    }
 }

@@ -56,16 +56,30 @@ pageTest("a program copies only once it is allowed", {}, async ({ terminal, page
 });
 
 pageTest("by keyboard alone", {}, async ({ terminal, page }) => {
+  // Nothing here gives the terminal the keyboard but the page itself.
+  const keysGoTo = (name) => until(`the keyboard with ${name}`, () => terminal.focused(), (focused) => focused === name);
+  const toRequest = async () => {
+    await page.keyboard.press("Control+Shift+F6");
+    await keysGoTo("Not now");
+  };
   await copy(terminal, "keys");
   await request(page).waitFor();
-  await terminal.press("Control+Shift+F6");
+  await toRequest();
   await page.keyboard.press("Escape");
-  assert.equal(await terminal.run("echo typed"), "typed");
-  await terminal.press("Control+Shift+F6");
+  await keysGoTo("Terminal: bash");
+  assert.equal(await request(page).count(), 1, "it waits for its answer");
+  await toRequest();
   await page.keyboard.press("Tab");
   await page.keyboard.press("Enter");
   await until("the copy", () => terminal.clipboard(), (text) => text === "keys");
-  assert.equal(await terminal.run("echo typed"), "typed");
+  await keysGoTo("Terminal: bash");
+  await page.keyboard.type("echo ty''ped\n");
+  await terminal.shows(/^typed$/m);
+
+  // A mouse gives it back as well.
+  await copy(terminal, "more");
+  await answer(page, "Not now");
+  await keysGoTo("Terminal: bash");
 });
 
 pageTest("nothing is copied while nobody looks, and it is offered then", {}, async ({ terminal, page }) => {

@@ -5,15 +5,20 @@ import { assert, pageTest, until } from "./harness.mjs";
 /** A window that shows an answer of the API is no page, and so names no icon; the browser then asks for the usual one. */
 const ICON = /favicon\.ico/;
 
+/** Presses what xterm.js knows as a link. */
+async function press(terminal, text) {
+  const { x, y } = await terminal.place(text);
+  // It looks again once the mouse is over another cell.
+  await terminal.page.mouse.move(x, y + 200);
+  await terminal.page.mouse.move(x, y);
+  await until("the link's address", () => terminal.page.locator(".panel.shown [title]").count());
+  await terminal.page.mouse.click(x, y);
+}
+
 /** Presses a link, and gives the address of the window that it opens. */
 async function follow(terminal, context, text) {
   const opened = context.waitForEvent("page");
-  // xterm.js knows a link once the mouse has been over it.
-  const { x, y } = await terminal.place(text);
-  await terminal.page.mouse.move(x, y + 200);
-  await terminal.page.mouse.move(x, y);
-  await until("the link's address", () => terminal.page.locator(".panel.shown [title]").first().getAttribute("title"));
-  await terminal.page.mouse.click(x, y);
+  await press(terminal, text);
   const window = await opened;
   await window.waitForLoadState();
   const address = window.url();
@@ -39,7 +44,7 @@ pageTest(
     assert.equal(await follow(terminal, context, "harmless"), health);
     await terminal.run("printf '\\e]8;;javascript:document.title=1\\e\\\\\\\\harm''ful\\e]8;;\\e\\\\\\\\\\n'");
     const windows = context.pages().length;
-    await terminal.click("harmful");
+    await press(terminal, "harmful");
     assert.equal(await terminal.run("echo unharmed"), "unharmed");
     assert.equal(context.pages().length, windows);
     assert.notEqual(await page.title(), "1");
@@ -50,13 +55,8 @@ pageTest(
 const osc8 = (uri, text) => `printf '\\e]8;;${uri}\\e\\\\%s\\e]8;;\\e\\\\\\n' ${text.slice(0, 3)}''${text.slice(3)}`;
 
 /** Presses a link which is asked about, and gives the dialog. */
-async function press(terminal, text) {
-  const { x, y } = await terminal.place(text);
-  // xterm.js looks again once the mouse is over another cell.
-  await terminal.page.mouse.move(x, y + 200);
-  await terminal.page.mouse.move(x, y);
-  await until("the link's address", () => terminal.page.locator(".panel.shown [title]").count());
-  await terminal.page.mouse.click(x, y);
+async function question(terminal, text) {
+  await press(terminal, text);
   return terminal.page.getByRole("dialog", { name: "Open this link?" });
 }
 
@@ -78,7 +78,7 @@ pageTest(
       ["mailto:thief@evil.example", "help@bank.example", /names help@bank\.example/],
     ]) {
       await terminal.run(osc8(uri, text));
-      const dialog = await press(terminal, text);
+      const dialog = await question(terminal, text);
       await dialog.waitFor();
       assert.match(await dialog.textContent(), says);
       assert.ok((await dialog.locator(".address").textContent()).includes(new URL(uri).href), uri);
@@ -90,8 +90,9 @@ pageTest(
     }
     // A part of an address is read as a part of it.
     await terminal.run(`printf 'htt''ps://ba\\e]8;;${health}\\e\\\\%s\\e]8;;\\e\\\\mple\\n' n''k.exa`);
-    const dialog = await press(terminal, "nk.exa");
+    const dialog = await question(terminal, "nk.exa");
     await dialog.waitFor();
+    assert.match(await dialog.textContent(), /names bank\.example/);
     const opened = context.waitForEvent("page");
     await dialog.getByRole("button", { name: "Open link" }).click();
     const window = await opened;
@@ -111,6 +112,6 @@ pageTest(
 pageTest("an address that only begins like another one is asked about", {}, async ({ terminal, link }) => {
   const { host } = new URL("/", link);
   await terminal.run(`clear; echo see http://bank.example@${host}/api/health`);
-  const dialog = await press(terminal, "http://bank");
+  const dialog = await question(terminal, "http://bank");
   await dialog.waitFor();
 });

@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, bail, ensure};
 
 use crate::{
-    shell,
+    names, shell,
     split::{LOADER, NAME, REST, parts},
     workspace::Workspace,
 };
@@ -51,6 +51,9 @@ const TRUSTED_SINK: &str = ".innerHTML = trusted.createHTML(getStringFromWasm0(a
 const TRUSTED: &str = "const plain = { createHTML: (html) => html };\n\
                        const trusted = globalThis.trustedTypes?.createPolicy(\"leptos\", plain) ?? plain;\n";
 
+/// Whence the first module imports what wasm-bindgen's script has for it. Trunk's hash stands in no name yet by then.
+const GLUE: &str = "./limpet-frontend_bg.js";
+
 /// What wasm-bindgen's script imports in the place of what comes later.
 const LATER: &str = "later.js";
 
@@ -63,9 +66,12 @@ pub(crate) fn page(workspace: &Workspace) -> anyhow::Result<()> {
 
     bundle.check_limits()?;
     let style = bundle.style(&page.styles)?;
-    let first = bundle.module(&bundle.dist.join(format!("{}_bg.wasm", page.script)), "page")?;
     let rest = bundle.module(&bundle.parts.join(REST), "rest")?;
+    let rest = bundle.take(&rest, "rest.wasm")?;
+    let first = bundle.module(&bundle.dist.join(format!("{}_bg.wasm", page.script)), "page")?;
     let ours = read(&bundle.dist.join(format!("{}.js", page.script)))?;
+    let ours = named(&first, &ours)?;
+    let first = bundle.take(&first, "page.wasm")?;
     let (ours, terminal) = bundle.apart(&ours)?;
     let ours = trusted(&ours)?;
     let script = bundle.script(&ours, &first, &rest)?;
@@ -113,6 +119,15 @@ fn trusted(script: &str) -> anyhow::Result<String> {
         "wasm-bindgen makes HTML in another way than it did"
     );
     Ok([TRUSTED, &script.replace(HTML_SINK, TRUSTED_SINK)].concat())
+}
+
+/// Gives what a module imports short names, in itself and in wasm-bindgen's script: that script.
+fn named(module: &Path, script: &str) -> anyhow::Result<String> {
+    let error = || format!("could not name anew what {} imports", module.display());
+    let content = fs::read(module).with_context(error)?;
+    let (content, script) = names::shorten(&content, script, GLUE).with_context(error)?;
+    fs::write(module, content).with_context(error)?;
+    Ok(script)
 }
 
 /// What a line of wasm-bindgen's script imports from a package of npm, and from which.
@@ -211,14 +226,14 @@ impl Bundle<'_> {
         self.take(&bundle, name)
     }
 
-    /// A WebAssembly module, as small as can be; its name.
-    fn module(&self, from: &Path, name: &str) -> anyhow::Result<String> {
+    /// A WebAssembly module, as small as can be.
+    fn module(&self, from: &Path, name: &str) -> anyhow::Result<PathBuf> {
         let small = self.parts.join(format!("{name}-small.wasm"));
         let mut optimiser =
             self.workspace.command(self.workspace.path("frontend/node_modules/.bin/wasm-opt"));
         optimiser.arg("-Oz").args(FEATURES).arg(from).arg("--output").arg(&small);
         shell::run(optimiser)?;
-        self.take(&small, &format!("{name}.wasm"))
+        Ok(small)
     }
 
     /// Puts a file into the page, by a name with a hash in it: that name.

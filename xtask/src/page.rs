@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// What the page is made of, and by.
-const SOURCES: [&str; 10] = [
+const SOURCES: [&str; 11] = [
     "frontend",
     "shared/src",
     "Cargo.toml",
@@ -22,6 +22,7 @@ const SOURCES: [&str; 10] = [
     "xtask/src/page.rs",
     "xtask/src/split.rs",
     "xtask/src/bundle.rs",
+    "xtask/src/names.rs",
     "xtask/src/tools.rs",
     "xtask/src/compress.rs",
 ];

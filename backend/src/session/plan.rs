@@ -30,7 +30,7 @@ pub struct SpawnDefaults {
 pub enum CreateError {
     /// There are as many as there may be.
     #[error(
-        "there are {limit} sessions, which is the limit; close one, or start limpet with a larger --max-sessions"
+        "there are as many sessions as --max-sessions allows ({limit}); close one, or start limpet with a larger number"
     )]
     TooMany {
         /// The limit.
@@ -38,7 +38,7 @@ pub enum CreateError {
     },
     /// There are as many as the limit of open files allows.
     #[error(
-        "there are {limit} sessions, which is as many as the limit of open files, {open_files}, has room for; close one, or raise \
+        "there are as many sessions as the limit of open files, {open_files}, has room for ({limit}); close one, or raise \
          that limit (ulimit -Hn, LimitNOFILE=) and start limpet again"
     )]
     TooManyForOpenFiles {

@@ -61,7 +61,11 @@ pub fn SignInsDialog() -> impl IntoView {
 
 fn ask(answer: RwSignal<Option<Answer>>) {
     spawn_local(async move {
-        let said = api::sign_ins().await.map_err(|error| error.to_string());
+        let mut said = api::sign_ins().await.map_err(|error| error.to_string());
+        if let Ok(sign_ins) = &mut said {
+            // This browser first; the others are in the server's order, the newest first.
+            sign_ins.sort_by_key(|one| !one.you);
+        }
         // The dialog may be closed by now.
         answer.try_set(Some(said));
     });

@@ -48,6 +48,11 @@ export class Terminal {
     await this.page.locator(`${SHOWN} .xterm-helper-textarea`).focus();
   }
 
+  /** The name of what has the keyboard: its label, or else its words. */
+  focused() {
+    return this.page.evaluate(() => document.activeElement.ariaLabel ?? document.activeElement.textContent);
+  }
+
   /** Types text; a newline is Enter. */
   async type(text) {
     await this.focus();

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// How long the answer to guests takes who come too often.
-const REFUSAL_DELAY: Duration = Duration::from_millis(25);
+const REFUSAL_DELAY: Duration = Duration::from_millis(250);
 
 /// A refusal: a stable name, and a sentence that says what to do.
 #[derive(Debug)]

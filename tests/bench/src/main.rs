@@ -162,10 +162,11 @@ fn run(options: &Options) -> anyhow::Result<()> {
     let start = Instant::now();
     one_thread()?.block_on(measure(&mut bench, &options.only));
     let Book { runs, .. } = bench.book;
-    let (figures, ratios) = (
-        bench.book.figures(),
-        bench.book.ratios(&["reader", "relay", "spawn loop", "xterm.js", measure::echo::ALONE]),
-    );
+    let others = bench.peers.iter().map(|peer| peer.name.as_str());
+    let mut references = vec!["reader", "relay", "spawn loop", "xterm.js", measure::echo::ALONE];
+    references.extend(others.filter(|name| name.starts_with(peers::OTHER_LIMPET)));
+    let figures = bench.book.figures();
+    let ratios = bench.book.ratios(&references);
     let report = Report {
         quick: options.quick,
         machine: machine::Machine::this(versions(options, &bench.peers)?),

@@ -54,10 +54,14 @@ impl Kind {
             "terminado" => Self::Terminado,
             "wetty" => Self::Wetty,
             "shellinabox" => Self::Shellinabox,
+            name if name.starts_with(OTHER_LIMPET) => Self::Limpet,
             _ => return None,
         })
     }
 }
+
+/// How names of other versions of limpet begin.
+pub(crate) const OTHER_LIMPET: &str = "limpet-";
 
 /// A server that can be started.
 #[derive(Clone, Debug)]
@@ -86,7 +90,9 @@ impl Peer {
     pub(crate) fn parse(text: &str) -> anyhow::Result<Self> {
         let (name, command) = text.split_once('=').context("a peer is NAME=COMMAND")?;
         let kind = Kind::named(name).with_context(|| {
-            format!("{name} is not spoken here; these are: ttyd, gotty, terminado, wetty, shellinabox")
+            format!(
+                "{name} is not spoken here; these are: ttyd, gotty, terminado, wetty, shellinabox, {OTHER_LIMPET}VERSION"
+            )
         })?;
         let command: Vec<String> = command.split_whitespace().map(str::to_owned).collect();
         if command.is_empty() {

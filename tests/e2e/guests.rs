@@ -156,7 +156,7 @@ async fn attaching_again_and_again_is_refused_after_a_while_and_told_to_others_s
     let [reader, _] = passes(&server, &id).await;
     let mut owner = Client::attach(&server, &id, Hello::default()).await;
     let mut refused = 0;
-    for _ in 0..400 {
+    while refused < 20 {
         match Client::attach_at(server.address(), &id, Hello::default().with(&reader)).await {
             Ok(client) => client.vanish(),
             Err(Error::Http(answer)) => {
@@ -166,7 +166,6 @@ async fn attaching_again_and_again_is_refused_after_a_while_and_told_to_others_s
             Err(error) => panic!("{error}"),
         }
     }
-    assert!(refused > 100, "{refused} of 400 were refused");
     catch_up(&mut owner, 1).await;
     let told = count(&owner, is_viewers);
     assert!(told < 100, "the owner was told {told} times who is there");
@@ -332,20 +331,41 @@ async fn what_is_typed_and_said_in_a_storm_arrives_whole() {
     owner.hears_error(ErrorCode::NoSuchViewer).await;
 }
 
+/// Waits until the threads for floods have done something, in a session without output that would make it a flood.
+async fn other_threads_work(server: &Server, mut storm: impl AsyncFnMut()) {
+    let time = || run_time(server.pid(), "floods");
+    let before = time();
+    within("the other threads to work", async {
+        while time() < before + Duration::from_millis(20) {
+            storm().await;
+        }
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn who_sends_without_pause_is_served_by_the_threads_that_no_key_waits_for() {
     let server = Server::start(Options::args(["--worker-threads", "2"]));
     let id = server.bash("read line").await;
     let [reader, _] = passes(&server, &id).await;
     let mut guest = Client::attach(&server, &id, Hello::default().with(&reader)).await;
-    let time = || run_time(server.pid(), "floods");
-    let before = time();
     let mut number = 0;
-    // There is no output that would make it a flood.
-    within("the other thread to work", async {
-        while time() < before + Duration::from_millis(20) {
-            number += 1;
-            catch_up(&mut guest, number).await;
+    other_threads_work(&server, async || {
+        number += 1;
+        catch_up(&mut guest, number).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn many_who_come_are_served_by_the_threads_that_no_key_waits_for() {
+    let server = Server::start(Options::args(["--worker-threads", "2"]));
+    let id = server.bash("seq 2000; read line").await;
+    let [reader, _] = passes(&server, &id).await;
+    other_threads_work(&server, async || {
+        // Some are refused after a while.
+        if let Ok(guest) = Client::attach_at(server.address(), &id, Hello::default().with(&reader)).await {
+            guest.vanish();
         }
     })
     .await;

@@ -2,7 +2,7 @@
 
 use std::{future::ready, mem, pin::pin, time::Duration};
 
-use limpet_shared::{ExitStatus, Hello, Sizing, ViewerId, Winsize};
+use limpet_shared::{ExitStatus, Hello, Role, Sizing, ViewerId, Winsize};
 use nix::libc::SIGKILL;
 use tokio::{
     runtime::Handle,
@@ -28,6 +28,7 @@ use crate::{
     keeper::Child,
     log::{Claim, LogWriter},
     pty::Pty,
+    token_bucket::TokenBucket,
 };
 
 /// How long nothing may have come from the terminal before its screen follows by itself. In a flood it never does, and most of
@@ -39,6 +40,15 @@ const FLOOD: u64 = 256 * 1024;
 
 /// Slices without a pause in which the screen does not catch up that make one as well.
 const LABOUR: u32 = 8;
+
+/// How many guests may arrive per second …
+const GUESTS_PER_SECOND: u64 = 1;
+
+/// … and how many at once. When there are more, keys of other sessions do not wait for what that takes …
+const GUESTS_AT_ONCE: u64 = 16;
+
+/// … for this time after the last of them.
+const CROWDED: Duration = Duration::from_secs(10);
 
 /// All that can happen to a session.
 #[derive(Debug)]
@@ -81,6 +91,10 @@ pub(super) struct Actor {
     burst: u64,
     /// Slices that the screen has parsed one after the other, and has not caught up.
     labour: u32,
+    /// Guests that have arrived of late.
+    arrivals: TokenBucket,
+    /// Until when they have been too many.
+    crowded_until: Instant,
     /// Whether somebody has typed since output came last: what comes next is an echo, for all that is known.
     echo_is_due: bool,
     session: Ending,
@@ -110,6 +124,8 @@ impl Actor {
             leisure,
             burst: 0,
             labour: 0,
+            arrivals: TokenBucket::new(GUESTS_PER_SECOND, GUESTS_AT_ONCE, now),
+            crowded_until: now,
             echo_is_due: false,
             session,
             requests,
@@ -205,7 +221,10 @@ impl Actor {
 
     /// Whether the session has so much to do that keys of others must not wait for it.
     fn is_flood(&self) -> bool {
-        self.burst >= FLOOD || self.labour >= LABOUR || self.session.0.shared().lane.is_strained()
+        self.burst >= FLOOD
+            || self.labour >= LABOUR
+            || self.session.0.shared().lane.is_strained()
+            || self.crowded_until > Instant::now()
     }
 
     async fn next_event(&mut self) -> Event {
@@ -321,6 +340,10 @@ impl Actor {
     }
 
     async fn attach(&mut self, hello: &Hello, visitor: Visitor) -> (Attached, Beginning) {
+        let now = Instant::now();
+        if visitor.role != Role::Owner && self.arrivals.try_take(now).is_err() {
+            self.crowded_until = now + CROWDED;
+        }
         let place = Place::of(hello, &self.session.0);
         let attached = self.session.0.enter(hello, visitor, place.resumes());
         self.arrange().await;

@@ -160,17 +160,16 @@ async fn sockets_of_a_pass_that_say_nothing_take_no_room_from_the_owner() {
     let mut guest = Client::attach(&server, &first, Hello::default().with(&reader)).await;
     let page = Page::open(&server).await;
     let descriptors = server.census().descriptors;
-    let (mut silent, mut last) = (Vec::new(), 0);
-    for number in 0..600 {
-        if number % 50 == 0 {
+    let mut silent = Vec::new();
+    // Those that come later are served, but some are refused, since they come too often.
+    within("many to have been served", async {
+        while silent.len() < 150 {
             page.lists_sessions(&server).await;
+            let attempts = (0..50).map(|_| connect_with(server.address(), &first, &reader));
+            silent.extend(futures_util::future::join_all(attempts).await.into_iter().flatten());
         }
-        // Some are refused, since they come too often.
-        if let Ok((socket, _)) = connect_with(server.address(), &first, &reader).await {
-            silent.push(socket);
-            last = number;
-        }
-    }
+    })
+    .await;
     let id = page.opens_a_session(&server).await;
     works_at(&server, &id).await;
     let mut owner = Client::attach(&server, &first, Hello::default()).await;
@@ -179,7 +178,6 @@ async fn sockets_of_a_pass_that_say_nothing_take_no_room_from_the_owner() {
     guest.sees("got to all\r\n").await;
     assert_eq!(processes(&server), before);
     until("all but a few to be closed", || server.census().descriptors < descriptors + 100).await;
-    assert!(last >= 500, "those who come later are served, but none after {last}");
 }
 
 #[tokio::test]

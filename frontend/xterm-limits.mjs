@@ -41,7 +41,8 @@ const CLUSTER_SHIFT = 16;
 export class LimitsAddon {
   #limits;
   #terminal;
-  #wantedSize;
+  /** The size that the terminal has when all that it was given is parsed. */
+  #size;
 
   /** The constants are those of shared/src/limits.rs. */
   constructor(clusterChars, linkUriBytes, linkIdBytes) {
@@ -50,6 +51,7 @@ export class LimitsAddon {
 
   activate(terminal) {
     this.#terminal = terminal;
+    this.#size = { cols: terminal.cols, rows: terminal.rows };
     const core = internal(terminal, "_core");
     limitCounts(core);
     limitNewlineMode(core);
@@ -73,7 +75,7 @@ export class LimitsAddon {
    */
   write(bytes, parsed) {
     const terminal = this.#terminal;
-    const { cols, rows } = terminal;
+    const { cols, rows } = this.#size;
     const byteCost = cols + rows;
     // Repeated in insert mode a character moves the rest of its row as often as that has cells.
     const functionCost = cols * Math.max(rows, cols >> 3) + FUNCTION_COST;
@@ -91,17 +93,12 @@ export class LimitsAddon {
     terminal.write(bytes.subarray(start), parsed);
   }
 
-  /** Resizes the terminal after all that it was given so far; of several sizes that wait, the last one counts. */
+  /** Resizes the terminal after all that it was given so far, and before what it is given later. */
   resize(cols, rows) {
+    if (cols === this.#size.cols && rows === this.#size.rows) return;
+    this.#size = { cols, rows };
     const terminal = this.#terminal;
-    const isWaiting = this.#wantedSize !== undefined;
-    this.#wantedSize = { cols, rows };
-    if (isWaiting) return;
-    const resize = () => {
-      const { cols, rows } = this.#wantedSize;
-      this.#wantedSize = undefined;
-      if (cols !== terminal.cols || rows !== terminal.rows) terminal.resize(cols, rows);
-    };
+    const resize = () => terminal.resize(cols, rows);
     if (terminal._core._writeBuffer._writeBuffer.length === 0) resize();
     else terminal.write("", resize);
   }

@@ -1,9 +1,11 @@
-//! A session's output log: bytes at absolute offsets, of which a bounded tail is kept.
+//! A session's output log: bytes at absolute offsets, of which a bounded tail is kept, and the sizes that the terminal had.
 //!
 //! One [`LogWriter`] reads output into it; any number of [`LogReader`]s are cursors on the same bytes. What is new goes to
-//! viewers as ready data frames, by reference, not by copy; who is far behind gets frames that are made for it. A reader that
-//! has fallen behind the tail is told so.
+//! viewers as ready data frames, by reference, not by copy; who is far behind gets frames that are made for it. A size comes between
+//! the bytes that were read before it took effect and those that were read after it. A reader that has fallen behind the tail, or
+//! behind the sizes that are kept, is told so.
 //!
+//! * [`sizes`] knows which sizes took effect where.
 //! * [`ring`] holds the bytes, in [`memory`] that outlives the server.
 //! * [`recent`] holds the frames that readers have yet to get.
 //! * [`state`] is these two and the cursors, under one lock.
@@ -11,6 +13,7 @@
 pub(crate) mod memory;
 mod recent;
 mod ring;
+mod sizes;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -22,9 +25,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use limpet_shared::{Header, OutputOffset, limits::OUTPUT_FRAME};
+use limpet_shared::{Header, OutputOffset, Resume, Winsize, limits::OUTPUT_FRAME};
 use tokio::sync::Notify;
 
+pub use self::sizes::Position;
+pub(crate) use self::sizes::{SizeAt, Sizes};
 use self::{
     memory::{Mapped, Words},
     recent::Recent,
@@ -60,12 +65,12 @@ pub struct LogWriter {
     shared: Arc<Shared>,
 }
 
-/// A cursor: the offset up to which somebody has been given the log.
+/// A cursor: the place up to which somebody has been given the log.
 #[derive(Debug)]
 pub struct LogReader {
     shared: Arc<Shared>,
     id: u64,
-    cursor: OutputOffset,
+    cursor: Position,
 }
 
 /// What a reader gets.
@@ -73,6 +78,13 @@ pub struct LogReader {
 pub enum Next {
     /// A data frame: header, then output from the cursor on.
     Frame(Bytes),
+    /// From here on the terminal has this size, the last of so many changes.
+    Size {
+        /// The size.
+        size: Winsize,
+        /// How many size changes there have been with this one.
+        resizes: u64,
+    },
     /// What comes after the cursor is no longer kept.
     Lost,
     /// Nothing at the moment.
@@ -123,7 +135,8 @@ pub struct Standing {
     pub slowest: Option<OutputOffset>,
 }
 
-/// A log in this memory, which goes on where another one has stopped, if there was one; and the words of the session's input.
+/// A log in this memory, which goes on where another one has stopped, if there was one; and the words of the session's input. Its sizes
+/// are kept elsewhere, and are to be [set](LogWriter::set_sizes).
 ///
 /// # Errors
 /// When the memory cannot be mapped, or is something else.
@@ -132,7 +145,8 @@ pub(crate) fn log(memory: BorrowedFd<'_>) -> io::Result<(LogWriter, Log, Words)>
     let ring = Ring::open(ring, circle);
     let (tail, published) = (ring.capacity().saturating_sub(SPARE), ring.end());
     let (recent, cursors) = (Recent::default(), Vec::new());
-    let state = State { ring, recent, tail, published, is_complete: false, cursors, next_id: 0 };
+    let sizes = Sizes::new(Winsize::default());
+    let state = State { ring, recent, sizes, tail, published, is_complete: false, cursors, next_id: 0 };
     let (state, grown, consumed) = (Mutex::new(state), Notify::new(), Notify::new());
     let shared = Arc::new(Shared { state, screen, grown, consumed });
     Ok((LogWriter { shared: Arc::clone(&shared) }, Log { shared }, input))
@@ -153,13 +167,48 @@ impl Log {
 
     /// A reader from `start` on, which is no further than the end.
     #[must_use]
-    pub fn reader(&self, start: OutputOffset, rank: Rank, claim: Claim) -> LogReader {
+    pub fn reader(&self, start: Position, rank: Rank, claim: Claim) -> LogReader {
         let mut state = self.shared.lock();
-        let cursor = start.min(state.published);
+        let at = start.output.min(state.published);
         let id = state.next_id;
         state.next_id += 1;
-        state.cursors.push(Cursor { id, at: cursor, rank, claim, trusted_from: cursor });
+        state.cursors.push(Cursor { id, at, rank, claim, trusted_from: at });
+        let cursor = Position { output: at, ..start };
         LogReader { shared: Arc::clone(&self.shared), id, cursor }
+    }
+
+    /// Where whoever has received so much goes on. `None` if what it lacks is not kept, or if it is ahead of the log.
+    pub(crate) fn resume(&self, &Resume { output, resizes, .. }: &Resume) -> Option<Position> {
+        let state = self.shared.lock();
+        if output < state.start() || output > state.published {
+            return None;
+        }
+        match resizes {
+            Some(resizes) => {
+                Some(Position { output, resizes }).filter(|&place| state.sizes.reach_back_to(place))
+            }
+            None => state.sizes.place_at(output),
+        }
+    }
+
+    /// Where a terminal begins that has shown nothing, if all of the output is kept.
+    pub(crate) fn first(&self) -> Option<Position> {
+        let state = self.shared.lock();
+        if state.start() > OutputOffset::ZERO {
+            return None;
+        }
+        state.sizes.start()
+    }
+
+    /// The size that is in force after so many changes, or now if that is not known any more.
+    pub(crate) fn size(&self, resizes: u64) -> Winsize {
+        let state = self.shared.lock();
+        state.sizes.get(resizes).map_or(state.sizes.last(), |(_, size)| size)
+    }
+
+    /// The sizes that are known.
+    pub(crate) fn sizes(&self) -> Sizes {
+        self.shared.lock().sizes.clone()
     }
 
     /// The words in which whoever follows the log with a screen notes what outlives the server.
@@ -187,6 +236,22 @@ impl LogWriter {
     /// Has `read` put at most `most` bytes at the log's end, and say how many. Readers know nothing of them yet.
     pub fn fill<T>(&mut self, most: usize, read: impl FnOnce(&mut [u8]) -> (usize, T)) -> T {
         self.shared.lock().ring.fill(most, read)
+    }
+
+    /// From the end of what readers know of on, the terminal has another size.
+    pub(crate) fn resize(&mut self, size: Winsize) {
+        {
+            let mut state = self.shared.lock();
+            let (start, end) = (state.start(), state.published);
+            state.sizes.forget_before(start);
+            state.sizes.push(end, size);
+        }
+        self.shared.grown.notify_waiters();
+    }
+
+    /// Sets the sizes that there have been so far.
+    pub(crate) fn set_sizes(&mut self, sizes: Sizes) {
+        self.shared.lock().sizes = sizes;
     }
 
     /// Puts output at the log's end that is at hand already, and makes it known to readers. Gives it to `taker` first.
@@ -253,18 +318,22 @@ impl LogReader {
     /// The offset up to which this reader has been given the log.
     #[must_use]
     pub fn cursor(&self) -> OutputOffset {
-        self.cursor
+        self.cursor.output
     }
 
-    /// The next output, `max` bytes of it at most, without waiting.
+    /// The next output, `max` bytes of it at most, or the next size, without waiting.
     pub fn next(&mut self, max: usize) -> Next {
         let mut state = self.shared.lock();
         let next = state.read(self.cursor, max);
         match &next {
-            Next::Frame(frame) => self.cursor = self.cursor.advanced(frame.len() - Header::LEN),
+            Next::Frame(frame) => self.cursor.output = self.cursor.output.advanced(frame.len() - Header::LEN),
+            Next::Size { resizes, .. } => {
+                self.cursor.resizes = *resizes;
+                return next;
+            }
             Next::Lost | Next::Dry => return next,
         }
-        state.move_cursor(self.id, self.cursor);
+        state.move_cursor(self.id, self.cursor.output);
         drop(state);
         self.shared.consumed.notify_one();
         next
@@ -273,7 +342,7 @@ impl LogReader {
     /// Whether what comes after the cursor is no longer kept.
     #[must_use]
     pub fn is_lost(&self) -> bool {
-        self.cursor < self.shared.lock().start()
+        self.shared.lock().is_lost(self.cursor)
     }
 
     /// The end of the log.
@@ -299,7 +368,7 @@ impl LogReader {
         }
     }
 
-    /// Waits until there is output after the cursor. False if the log is complete and there never will be. Cancel
+    /// Waits until there is output or a size after the cursor. False if the log is complete and there never will be. Cancel
     /// safe.
     pub async fn ready(&self) -> bool {
         loop {
@@ -307,8 +376,10 @@ impl LogReader {
             let grown = self.shared.grown.notified();
             {
                 let state = self.shared.lock();
-                if state.published > self.cursor || state.is_complete {
-                    return state.published > self.cursor;
+                let is_more =
+                    state.published > self.cursor.output || state.sizes.count() > self.cursor.resizes;
+                if is_more || state.is_complete {
+                    return is_more;
                 }
             }
             grown.await;

@@ -103,7 +103,7 @@ pub struct Screen {
 pub struct Snapshot {
     /// Output that brings a fresh xterm.js of the same size into the screen's state.
     pub output: Vec<u8>,
-    /// How many of the bytes fed last are not in it: they begin a character or a control function, and are to be written after it.
+    /// How many bytes at its end begin a character or a control function, because the output that was fed last did.
     pub unfinished: usize,
     /// How many rows of scrollback were left out.
     pub left_out: usize,
@@ -315,9 +315,11 @@ impl Screen {
     /// The screen as output, with `history` rows of scrollback at most, the newest ones.
     #[must_use]
     pub fn snapshot(&self, history: usize) -> Snapshot {
-        let output = snapshot::write(&self.terminal, history);
+        let mut output = snapshot::write(&self.terminal, history);
+        let finished = output.len();
+        self.parser.write_unfinished(&mut output);
         let left_out = self.terminal.primary.scrollback.len().saturating_sub(history);
-        Snapshot { output, unfinished: self.parser.unfinished(), left_out }
+        Snapshot { unfinished: output.len() - finished, output, left_out }
     }
 
     /// The screen as text, without scrollback.

@@ -67,16 +67,21 @@ pub enum ServerMessage {
         /// The offset in this viewer's input.
         input: InputOffset,
     },
-    /// The size that is now in force.
+    /// The size of the terminal, from this place among the data on: what came before was printed on a terminal of the size before, and is
+    /// to be processed before this size is taken on. It comes again when only `by` is news.
     Resize {
         /// The size.
         #[serde(flatten)]
         size: Winsize,
-        /// The number, in [`Presence`], of the viewer whose own size it is; absent when it is the size of nobody who is attached.
+        /// The number, in [`Presence`], of the viewer whose own size is in force; absent when it is the size of nobody who is attached.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<u64>,
+        /// How many times the session has been resized, with this one: see [`Resume`].
+        #[serde(default, skip_serializing_if = "is_default")]
+        resizes: u64,
     },
-    /// Clear the terminal: snapshot messages follow, which redraw it as of `output`, then data from there.
+    /// Clear the terminal: snapshot messages follow, which redraw it as of `output`, then data from there. The snapshot is for a terminal of
+    /// the size that was told last.
     Reset {
         /// Where data goes on.
         output: OutputOffset,
@@ -179,6 +184,9 @@ pub struct Resume {
     pub epoch: Epoch,
     /// The first byte of output that it lacks.
     pub output: OutputOffset,
+    /// The `resizes` of the last `welcome` or `resize`, since sizes and output are in one order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resizes: Option<u64>,
 }
 
 /// How the server answers.
@@ -199,10 +207,13 @@ pub struct Welcome {
     pub live: OutputOffset,
     /// The offset of this viewer's input that has been taken; the client goes on there.
     pub input: InputOffset,
-    /// The size in force.
+    /// The size of the terminal as of `output`. If another one is in force by now, a `resize` follows at its place.
     #[serde(flatten)]
     pub size: Winsize,
-    /// The number of the viewer whose own size it is; absent when it is the size of nobody who is attached.
+    /// How many times the session had been resized by then.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub resizes: u64,
+    /// The number of the viewer whose own size is in force; absent when it is the size of nobody who is attached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<u64>,
     /// The session's title.

@@ -92,7 +92,7 @@ const EPOCH: u64 = 0x0123_4567_89ab_cdef;
 fn client_messages() -> Vec<(&'static str, ClientMessage)> {
     let size = Winsize::cells(80, 24);
     let pixels = Winsize { cols: 120, rows: 40, xpixel: 960, ypixel: 800 };
-    let resume = Resume { epoch: epoch(EPOCH), output: OutputOffset::new(4096) };
+    let resume = Resume { epoch: epoch(EPOCH), output: OutputOffset::new(4096), resizes: Some(3) };
     let full = Hello {
         viewer: viewer(),
         size: pixels,
@@ -132,10 +132,14 @@ fn server_messages() -> Vec<(&'static str, ServerMessage)> {
     let mut messages = welcomes();
     messages.extend([
         ("ack", ServerMessage::Ack { input: InputOffset::new(1 << 20) }),
-        ("resize by a viewer", ServerMessage::Resize { size, by: Some(3) }),
+        ("resize by a viewer", ServerMessage::Resize { size, by: Some(3), resizes: 2 }),
         (
             "resize by the server",
-            ServerMessage::Resize { size: Winsize { xpixel: 800, ypixel: 600, ..size }, by: None },
+            ServerMessage::Resize {
+                size: Winsize { xpixel: 800, ypixel: 600, ..size },
+                by: None,
+                resizes: 0,
+            },
         ),
         (
             "reset",
@@ -198,6 +202,7 @@ fn welcomes() -> Vec<(&'static str, ServerMessage)> {
         live: OutputOffset::ZERO,
         input: InputOffset::ZERO,
         size: Winsize::cells(80, 24),
+        resizes: 0,
         by: None,
         title: "bash".into(),
         server: "0.1.0".into(),
@@ -210,6 +215,7 @@ fn welcomes() -> Vec<(&'static str, ServerMessage)> {
         live: OutputOffset::new(8192),
         input: InputOffset::new(17),
         size: Winsize { cols: 120, rows: 40, xpixel: 960, ypixel: 800 },
+        resizes: 12,
         by: Some(3),
         title: "vim — \"notes\"".into(),
         ..first.clone()

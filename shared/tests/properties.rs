@@ -33,8 +33,8 @@ fn number() -> impl Strategy<Value = serde_json::Number> {
 }
 
 fn hello() -> impl Strategy<Value = Hello> {
-    let resume = (any::<[u8; 8]>(), output())
-        .prop_map(|(epoch, output)| Resume { epoch: Epoch::from_random(epoch), output });
+    let resume = (any::<[u8; 8]>(), output(), any::<Option<u64>>())
+        .prop_map(|(epoch, output, resizes)| Resume { epoch: Epoch::from_random(epoch), output, resizes });
     let follow = prop_oneof![Just(Follow::All), Just(Follow::Now)];
     let key = prop::option::of(any::<String>().prop_map(SignInKey::new));
     (viewer(), size(), any::<Option<u64>>(), prop::option::of(resume), follow, key).prop_map(
@@ -78,7 +78,11 @@ fn server_message() -> impl Strategy<Value = ServerMessage> {
         prop_oneof![any::<i32>().prop_map(ExitStatus::Code), any::<i32>().prop_map(ExitStatus::Signal)];
     prop_oneof![
         any::<u64>().prop_map(|input| ServerMessage::Ack { input: InputOffset::new(input) }),
-        (size(), any::<Option<u64>>()).prop_map(|(size, by)| ServerMessage::Resize { size, by }),
+        (size(), any::<Option<u64>>(), any::<u64>()).prop_map(|(size, by, resizes)| ServerMessage::Resize {
+            size,
+            by,
+            resizes
+        }),
         (output(), any::<u64>(), any::<u64>()).prop_map(|(output, skipped, earlier)| ServerMessage::Reset {
             output,
             skipped,

@@ -41,6 +41,51 @@ pageTest("a phone leaves the desktop's size alone until it takes the pen", { win
   await page.locator(".pen-chip").waitFor({ state: "hidden" });
 });
 
+/** What the browser itself says about a network that is not there. */
+const CUT = /net::ERR_|WebSocket connection to/;
+
+pageTest(
+  "a desktop that was cut off shows what was edited on a phone meanwhile as if it had been there",
+  { window: DESKTOP, cuttable: true },
+  async (world) => {
+    const { terminal, network, server, watch } = world;
+    watch.tolerate(CUT);
+    const stays = await another(world, DESKTOP, server.url);
+    await terminal.type("echo this line is much longer than a phone is wide, so that it takes several rows there");
+    await stays.terminal.shows("several rows there");
+    network.cut();
+    await terminal.banner().getByText("Connection lost.").waitFor();
+
+    const phone = await another(world, PHONE, server.url);
+    await phone.chip.getByRole("button", { name: "Take the pen" }).tap();
+    await phone.chip.waitFor({ state: "hidden" });
+    await phone.terminal.press("Control+a");
+    await phone.terminal.press("Control+k", "Control+y", "Control+y", "Enter");
+    await phone.terminal.type("seq 30\n");
+    await stays.terminal.shows(/^30\n/m);
+    await phone.page.close();
+
+    network.restore();
+    await terminal.banner().waitFor({ state: "detached" });
+    await terminal.page.locator(".pen-chip").getByRole("button", { name: "Take the pen" }).click();
+    await terminal.run("echo back");
+    await until(
+      "the same in all windows and on the server",
+      async () => [await terminal.text(), await stays.terminal.text(), await serverText(server)],
+      (texts) => texts.every((text) => text === texts[0]),
+    );
+  },
+);
+
+/** The server's screen, as the page shows text. */
+async function serverText(server) {
+  const [{ id }] = await server.sessions();
+  const response = await fetch(new URL(`api/sessions/${id}/screen`, server.url), {
+    headers: { authorization: `Bearer ${server.token}` },
+  });
+  return (await response.text()).trimEnd();
+}
+
 pageTest("a window with the pen is resized at once, and others follow", { window: DESKTOP }, async (world) => {
   const { terminal, page, server } = world;
   const phone = await another(world, PHONE);
@@ -52,7 +97,11 @@ pageTest("a window with the pen is resized at once, and others follow", { window
     (now) => now !== before,
   );
   const rows = Number(after.split(" × ")[1]);
-  assert.equal((await terminal.rows()).length, rows);
+  await until(
+    "the window's rows",
+    () => terminal.rows(),
+    (shown) => shown.length === rows,
+  );
   await until(
     "the same rows",
     () => phone.terminal.rows(),

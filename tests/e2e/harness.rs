@@ -9,6 +9,7 @@ pub(crate) mod cutter;
 mod faults;
 mod manager;
 mod server;
+mod shown;
 
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ pub(crate) use self::{
     faults::Faults,
     manager::Manager,
     server::{Options, Server, TOKEN},
+    shown::Shown,
 };
 
 /// Nothing that is tested takes long; what hangs is reported by this.

@@ -18,7 +18,9 @@
 //! * [`processes`]: what limpet is among processes: a parent of orphans, a keeper of secrets, with or without room for others.
 //! * [`screen`]: what is shown to who comes back or is slow, and what programs are answered.
 //! * [`secrets`]: what is a credential and what is not, who guesses, and who is signed in.
+//! * [`sessions`]: what terminals show whose viewers come and go while the size changes, held against xterm.js.
 //! * [`sharing`]: who of several has the pen, whose size counts, and what those may do who were invited.
+//! * [`sizes`]: sizes and output in one order, for every viewer.
 //! * [`store`]: what goes on when even the keeper is killed, with a service manager.
 //! * [`survival`]: what goes on when the server is killed or replaced.
 //! * [`upgrade`]: what is said and done when another server is to take over, and cannot.
@@ -32,6 +34,16 @@
     clippy::unwrap_used,
     reason = "in a test, a panic is how it fails, and its name says what it checks"
 )]
+
+#[expect(dead_code, reason = "recordings are cut by another test")]
+#[path = "../screen/generate.rs"]
+mod generate;
+#[expect(dead_code, reason = "questions are asked by another test")]
+#[path = "../screen/oracle.rs"]
+mod oracle;
+#[expect(dead_code, reason = "streams are cut by another test")]
+#[path = "../screen/stream.rs"]
+mod stream;
 
 mod churn;
 mod container;
@@ -52,7 +64,10 @@ mod protocol;
 mod reboot;
 mod screen;
 mod secrets;
+#[path = "../screen/sessions.rs"]
+mod sessions;
 mod sharing;
+mod sizes;
 mod stalled;
 mod store;
 mod survival;

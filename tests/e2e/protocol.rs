@@ -59,7 +59,7 @@ async fn a_new_size_reaches_the_program_and_every_viewer() {
     let mut other = Client::attach(&server, &id, Hello::default().size(100, 35)).await;
     let size = |cols, rows| {
         move |message: &ServerMessage| match message {
-            ServerMessage::Resize { size, by } if *size == Winsize::cells(cols, rows) => Some(*by),
+            ServerMessage::Resize { size, by, .. } if *size == Winsize::cells(cols, rows) => Some(*by),
             _ => None,
         }
     };

@@ -13,7 +13,7 @@ use crate::harness::{Browser, Client, Hello, Options, Server, slow_link};
 const SIZES: &str = r#"while :; do now=$(stty size); [ "$now" = "$last" ] || echo "$now"; last=$now; read -t 0.05 line; done"#;
 
 fn resize(message: &ServerMessage) -> Option<(Winsize, Option<u64>)> {
-    if let ServerMessage::Resize { size, by } = message { Some((*size, *by)) } else { None }
+    if let ServerMessage::Resize { size, by, .. } = message { Some((*size, *by)) } else { None }
 }
 
 fn presences(message: &ServerMessage) -> Option<Vec<Presence>> {

@@ -36,18 +36,8 @@ pub(crate) fn compare(oracle: &mut Oracle, stream: &Stream, offset: usize) -> Ve
             step => rest.push(step.clone()),
         }
     }
-    let snapshot = screen.snapshot(usize::MAX);
-    let begun = unfinished(stream, offset, snapshot.unfinished);
-    let right = [Step::Output([CLEAR, &snapshot.output, &begun].concat())];
+    let snapshot = [CLEAR, &screen.snapshot(usize::MAX).output].concat();
+    // The first snapshot that a terminal is drawn must leave nothing for a second one to trip over.
+    let right = [Step::Output(snapshot.clone()), Step::Output(snapshot)];
     oracle.compare(stream.size, SCROLLBACK, &stream.steps, size, &[&right, &rest[..]].concat())
-}
-
-/// The last `count` bytes of output before an offset.
-fn unfinished(stream: &Stream, offset: usize, count: usize) -> Vec<u8> {
-    let outputs = stream.steps.iter().filter_map(|step| match step {
-        Step::Output(bytes) => Some(&bytes[..]),
-        Step::Resize(_) => None,
-    });
-    let before: Vec<u8> = outputs.flatten().copied().take(offset).collect();
-    before[before.len() - count..].to_vec()
 }

@@ -210,7 +210,7 @@ pub(crate) fn stream(random: &mut Random, kind: Kind) -> Stream {
     Stream { size, steps }
 }
 
-fn size(random: &mut Random) -> Winsize {
+pub(crate) fn size(random: &mut Random) -> Winsize {
     let number = |random: &mut Random, from, below| u16::try_from(from + random.below(below)).unwrap();
     Winsize::cells(number(random, 4, 30), number(random, 2, 12))
 }

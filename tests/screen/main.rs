@@ -7,6 +7,7 @@
 
 mod cut;
 mod generate;
+#[expect(dead_code, reason = "text is asked for by other tests")]
 mod oracle;
 mod recording;
 mod shrink;
@@ -103,6 +104,45 @@ fn output_at_limits() {
         let stream = Stream { size: Winsize::cells(10, 4), steps: vec![Step::Output(output)] };
         let differences = cut::compare(&mut oracle, &stream, at);
         assert!(differences.is_empty(), "{pattern}: {:?}", differences.first());
+    }
+}
+
+/// What begins a control string or sequence, and what it may contain …
+const INTRODUCERS: [&str; 9] = [
+    "\x1b]2;",
+    "\x1b]1337;File=inline=1:",
+    "\x1bPq",
+    "\x1bP1;2$q",
+    "\x1b_G",
+    "\x1bX",
+    "\x1b^",
+    "\u{9d}8;;http://a/",
+    "\x1b[?7;",
+];
+const CONTENTS: [&str; 4] = ["A", "日", "\n", "0"];
+
+/// … and what may come next.
+const ENDS: [&str; 7] = ["\x07", "\x1b\\", "\x18", "日", "\u{9c}", "m", "h"];
+
+#[test]
+fn control_functions_of_any_length_survive_a_cut() {
+    let mut oracle = Oracle::start();
+    for introducer in INTRODUCERS {
+        for content in CONTENTS {
+            for length in [0, 1, 70_000] {
+                let before = ["before ", introducer, &content.repeat(length)].concat();
+                for end in ENDS {
+                    let output = [&before, content, end, "the next line"].concat().into_bytes();
+                    let stream = Stream { size: Winsize::cells(10, 4), steps: vec![Step::Output(output)] };
+                    let differences = cut::compare(&mut oracle, &stream, before.len());
+                    assert!(
+                        differences.is_empty(),
+                        "{introducer:?}, {length} x {content:?}, {end:?}: {:?}",
+                        differences.first()
+                    );
+                }
+            }
+        }
     }
 }
 

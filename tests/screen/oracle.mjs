@@ -3,14 +3,15 @@
 // Requests come on standard input, one JSON object a line: `{cols, rows, scrollback, left: [step…], right: [step…]}`. A step is
 // `["o", base64]` for output or `["r", cols, rows]` for another size; `right` may begin with `["s", cols, rows]`, the size that it
 // begins with. The answer, one line as well, is an array of `[what, left, right]`, empty when both are equal. A request with `steps` in place
-// of the two sides feeds one terminal; the answer is what that terminal answers to the program's questions.
+// of the two sides feeds one terminal; the answer is what that terminal answers to the program's questions. One with `text` in their
+// place does the same, and the answer is the rows that it shows, and the place of the cursor.
 //
 // The terminals have the page's limits. Their constants are the arguments, in the order in which `LimitsAddon` takes them.
 
 import { createInterface } from "node:readline";
 import headless from "@xterm/headless";
 import { LimitsAddon } from "../../frontend/xterm-limits.mjs";
-import { difference, state } from "./state.mjs";
+import { difference, shown, state } from "./state.mjs";
 
 // In Node.js the add-on would read its table from the wrong place of a shared Buffer.
 const { Buffer } = globalThis;
@@ -60,9 +61,11 @@ function resize(terminal, cols, rows) {
 }
 
 for await (const line of createInterface({ input: process.stdin })) {
-  const { left, right, steps, ...size } = JSON.parse(line);
+  const { left, right, steps, text, ...size } = JSON.parse(line);
   const answer = steps
     ? await run(size, steps, (terminal) => terminal.answers)
-    : difference(await run(size, left, state), await run(size, right, state));
+    : text
+      ? await run(size, text, shown)
+      : difference(await run(size, left, state), await run(size, right, state));
   process.stdout.write(`${JSON.stringify(answer)}\n`);
 }

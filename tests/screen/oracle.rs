@@ -67,6 +67,13 @@ impl Oracle {
         self.ask(&json!({ "cols": size.cols, "rows": size.rows, "scrollback": 50, "steps": steps }))
     }
 
+    /// What a terminal shows in the end: its rows without what is blank at their ends, and the cursor's column and row.
+    pub(crate) fn text(&mut self, stream: &Stream, scrollback: usize) -> (Vec<String>, (u16, u16)) {
+        let Stream { size, steps } = stream;
+        let steps: Vec<Value> = steps.iter().map(encode).collect();
+        self.ask(&json!({ "cols": size.cols, "rows": size.rows, "scrollback": scrollback, "text": steps }))
+    }
+
     fn ask<T: DeserializeOwned>(&mut self, request: &Value) -> T {
         writeln!(self.requests, "{request}").unwrap();
         let mut answer = String::new();

@@ -38,6 +38,13 @@ export function state(terminal, palette) {
   };
 }
 
+// What can be seen, as text.
+export function shown(terminal) {
+  const { active } = terminal.buffer;
+  const rows = Array.from({ length: terminal.rows }, (_, y) => active.getLine(active.baseY + y));
+  return [rows.map((row) => row.translateToString().replace(/ +$/, "")), [Math.min(active.cursorX, terminal.cols - 1), active.cursorY]];
+}
+
 function buffer(buffer, links, active) {
   const saved = {
     // As it would be restored.

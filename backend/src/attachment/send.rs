@@ -6,7 +6,7 @@ use axum::extract::ws::Message;
 use bytes::Bytes;
 use futures_util::SinkExt;
 use limpet_shared::{
-    Flow, Follow, InputOffset, OutputOffset, ServerMessage, Welcome,
+    Flow, Follow, InputOffset, OutputOffset, ServerMessage, Welcome, Winsize,
     limits::{DEFAULT_WINDOW, MAX_WINDOW, OUTPUT_FRAME},
 };
 use tokio::{
@@ -307,6 +307,7 @@ impl<'a> Sender<'a> {
                     self.pace.sent(cursor, now);
                     self.pictures.followed(self.pace.time_for(bytes), now);
                 }
+                Next::Size { size, resizes } => self.tell_size(size, resizes, sink).await?,
                 Next::Lost if self.snapshots.ready_at() > Instant::now() => break,
                 Next::Lost => {
                     let all = rows_for(self.follow, self.attached.role());
@@ -346,7 +347,7 @@ impl<'a> Sender<'a> {
 
     /// Sends a snapshot with so many rows of scrollback, as far as the viewer takes it.
     async fn send_redraw(&mut self, rows: usize, redraw: Redraw, sink: &mut Sink) -> Result<(), axum::Error> {
-        let Redraw { frames, size, skipped, earlier } = redraw;
+        let Redraw { frames, size, resizes, skipped, earlier } = redraw;
         let Some(mut frames) = frames else {
             self.owed_snapshot = Some((rows, Instant::now() + ROOM_PAUSE));
             return Ok(());
@@ -363,9 +364,8 @@ impl<'a> Sender<'a> {
             let pause = self.snapshots.pause(self.status.borrow().viewers());
             self.pictures.sent(output, (self.pace.time_for(counted), pause), now);
         }
-        if size != self.told.size.0 {
-            self.told.size = (size, None);
-            sink.feed(text(&ServerMessage::Resize { size, by: None })).await?;
+        if resizes != self.told.resizes() {
+            self.tell_size(size, resizes, sink).await?;
         }
         sink.feed(text(&ServerMessage::Reset { output, skipped, earlier })).await?;
         for frame in frames.drain() {
@@ -377,6 +377,12 @@ impl<'a> Sender<'a> {
             fed?;
         }
         Ok(())
+    }
+
+    /// Tells the viewer the size that its terminal is to have from here on.
+    async fn tell_size(&mut self, size: Winsize, resizes: u64, sink: &mut Sink) -> Result<(), axum::Error> {
+        let by = self.status.borrow().size_by();
+        sink.feed(text(&self.told.resized(size, resizes, by))).await
     }
 
     /// How much is left of what happened before this attachment. No frame holds both that and what is live, so that a

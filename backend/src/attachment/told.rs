@@ -26,7 +26,12 @@ const PEN_INTERVAL: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub(super) struct Told {
     title: String,
-    pub(super) size: (Winsize, Option<u64>),
+    /// The size of its terminal, as of the output that it has been sent.
+    size: Winsize,
+    /// How many size changes there had been by then.
+    resizes: u64,
+    /// Whose own size is in force.
+    size_by: Option<u64>,
     /// Which version of who is there; at first none.
     viewers: Option<u64>,
     pen: bool,
@@ -41,7 +46,9 @@ impl Told {
     pub(super) fn new(welcome: &Welcome, now: Instant) -> Self {
         Self {
             title: welcome.title.clone(),
-            size: (welcome.size, welcome.by),
+            size: welcome.size,
+            resizes: welcome.resizes,
+            size_by: welcome.by,
             viewers: None,
             pen: false,
             lists: TokenBucket::new(1000, millis(LISTS_AT_ONCE), now),
@@ -58,10 +65,10 @@ impl Told {
     /// What `you` are to be told of this state now.
     pub(super) fn news(&mut self, status: &Status, you: AttachmentId, now: Instant) -> Vec<ServerMessage> {
         let mut news = Vec::new();
-        let size = (status.size, status.size_by());
-        if size != self.size {
-            self.size = size;
-            news.push(ServerMessage::Resize { size: size.0, by: size.1 });
+        // With another size this is told when that comes.
+        let size_by = status.size_by();
+        if size_by != self.size_by && status.size == self.size {
+            news.push(self.resized(self.size, self.resizes, size_by));
         }
         if status.title() != self.title {
             status.title().clone_into(&mut self.title);
@@ -69,6 +76,17 @@ impl Told {
         }
         news.extend(self.viewers(status, you, now));
         news
+    }
+
+    /// How many size changes it has been told of.
+    pub(super) fn resizes(&self) -> u64 {
+        self.resizes
+    }
+
+    /// Its terminal is to take on a size now, after so many changes.
+    pub(super) fn resized(&mut self, size: Winsize, resizes: u64, by: Option<u64>) -> ServerMessage {
+        (self.size, self.resizes, self.size_by) = (size, resizes, by);
+        ServerMessage::Resize { size, by, resizes }
     }
 
     fn viewers(&mut self, status: &Status, you: AttachmentId, now: Instant) -> Option<ServerMessage> {

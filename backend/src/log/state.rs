@@ -3,12 +3,18 @@
 use bytes::{Bytes, BytesMut};
 use limpet_shared::{Header, OutputOffset, limits::OUTPUT_FRAME};
 
-use super::{Claim, Next, Rank, recent::Recent, ring::Ring};
+use super::{
+    Claim, Next, Rank,
+    recent::Recent,
+    ring::Ring,
+    sizes::{Position, Sizes},
+};
 
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) ring: Ring,
     pub(super) recent: Recent,
+    pub(super) sizes: Sizes,
     /// Bytes that are kept for readers.
     pub(super) tail: usize,
     /// The end of what readers know of.
@@ -61,18 +67,34 @@ impl State {
         self.published = end;
     }
 
-    /// A frame of at most `max` bytes of output from `cursor` on.
-    pub(super) fn read(&self, cursor: OutputOffset, max: usize) -> Next {
-        let end = self.published.min(cursor.advanced(max.min(OUTPUT_FRAME)));
-        if cursor < self.start() {
+    /// Whether what comes at this place is no longer kept.
+    pub(super) fn is_lost(&self, cursor: Position) -> bool {
+        let has_all_sizes = cursor.resizes == self.sizes.count();
+        cursor.output < self.start() || !(has_all_sizes || self.sizes.reach_back_to(cursor))
+    }
+
+    /// The size that comes at this place, or a frame of at most `max` bytes of output.
+    pub(super) fn read(&self, cursor: Position, max: usize) -> Next {
+        if self.is_lost(cursor) {
             return Next::Lost;
         }
-        if cursor >= end {
+        let Position { output: start, resizes } = cursor;
+        let mut end = self.published.min(start.advanced(max.min(OUTPUT_FRAME)));
+        // Frames that are shared end where a size took effect, too: it did between two that were made known.
+        if resizes < self.sizes.count()
+            && let Some((from, size)) = self.sizes.get(resizes + 1)
+        {
+            if from <= start {
+                return Next::Size { size, resizes: resizes + 1 };
+            }
+            end = end.min(from);
+        }
+        if start >= end {
             return Next::Dry;
         }
-        match self.recent.starting_at(cursor) {
+        match self.recent.starting_at(start) {
             Some(frame) if frame.len() - Header::LEN <= max => Next::Frame(frame),
-            _ => Next::Frame(frame(&self.ring, cursor, end)),
+            _ => Next::Frame(frame(&self.ring, start, end)),
         }
     }
 

@@ -4,11 +4,12 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Frames that carry on from each other, and the bytes they carry.
+/// Frames that carry on from each other, the bytes they carry, and the sizes between them.
 #[derive(Debug)]
 struct Source {
     writer: LogWriter,
     written: Vec<u8>,
+    sizes: Vec<SizeAt>,
 }
 
 impl Source {
@@ -23,10 +24,32 @@ impl Source {
         self.written.extend_from_slice(output);
     }
 
-    /// Checks that `next` is what stands in the log at `before`, and that the reader is behind it now.
-    fn check(&self, reader: &LogReader, before: OutputOffset, next: &Next, max: usize) {
+    fn resize(&mut self, size: Winsize) {
+        self.sizes.push((self.writer.end(), size));
+        self.writer.resize(size);
+    }
+
+    /// The place at an offset before which all sizes have come that took effect before it.
+    fn place(&self, offset: u64) -> Position {
+        let output = OutputOffset::new(offset);
+        Position { output, resizes: self.sizes.iter().filter(|(from, _)| *from < output).count() as u64 }
+    }
+
+    /// Checks that `next` is what stands in the log at `cursor`, and that the reader is behind it now.
+    fn check(&self, reader: &LogReader, cursor: Position, next: &Next, max: usize) {
+        let (before, resizes) = (cursor.output, cursor.resizes);
+        let next_size = self.sizes.get(usize::try_from(resizes).unwrap());
+        assert!(
+            next_size.is_none_or(|&(from, _)| from >= before || *next == Next::Lost),
+            "no size is left out"
+        );
         match next {
+            Next::Size { size, resizes: now } => {
+                assert_eq!((*now, next_size), (resizes + 1, Some(&(before, *size))));
+                assert_eq!(reader.cursor, Position { output: before, resizes: resizes + 1 });
+            }
             Next::Frame(frame) => {
+                assert!(next_size.is_none_or(|&(from, _)| from >= reader.cursor() && from > before));
                 let (header, output) = Header::split(frame).unwrap();
                 assert_eq!(header, Header::data(before.get()));
                 assert!((1..=max).contains(&output.len()));
@@ -35,23 +58,31 @@ impl Source {
                 assert_eq!(reader.cursor(), before.advanced(output.len()));
             }
             Next::Lost => {
-                assert_eq!(reader.cursor(), before);
+                assert_eq!(reader.cursor, cursor);
                 let kept = self.written.len() as u64 - before.get();
-                assert!(kept > MIN_TAIL as u64 - OUTPUT_FRAME as u64, "no more was dropped than had to be");
+                let is_far_behind = kept > MIN_TAIL as u64 - OUTPUT_FRAME as u64;
+                assert!(
+                    is_far_behind || self.sizes.len() as u64 - resizes >= 100,
+                    "no more was dropped than had to be"
+                );
             }
-            Next::Dry => assert_eq!(reader.cursor().get(), self.written.len() as u64),
+            Next::Dry => {
+                let end = (self.written.len() as u64, self.sizes.len() as u64);
+                assert_eq!((reader.cursor().get(), reader.cursor.resizes), end);
+            }
         }
     }
 }
 
 fn source() -> (Source, Log) {
     let (writer, log, _) = log(memory(0).unwrap().as_fd()).unwrap();
-    (Source { writer, written: Vec::new() }, log)
+    (Source { writer, written: Vec::new(), sizes: Vec::new() }, log)
 }
 
 #[derive(Clone, Debug)]
 enum Step {
     Append { len: usize, seed: u8 },
+    Resize { cols: u16, times: usize },
     Read { reader: usize, max: usize },
     Attach { percent: u64 },
     Detach { reader: usize },
@@ -62,6 +93,7 @@ fn step() -> impl Strategy<Value = Step> {
     let maxes = prop_oneof![1..10_usize, 1..100_000_usize];
     prop_oneof![
         3 => (lens, any::<u8>()).prop_map(|(len, seed)| Step::Append { len, seed }),
+        1 => (1..100_u16, 1..40_usize).prop_map(|(cols, times)| Step::Resize { cols, times }),
         5 => (0..4_usize, maxes).prop_map(|(reader, max)| Step::Read { reader, max }),
         1 => (0..120_u64).prop_map(|percent| Step::Attach { percent }),
         1 => (0..4_usize).prop_map(|reader| Step::Detach { reader }),
@@ -74,21 +106,24 @@ proptest! {
         steps in proptest::collection::vec(step(), 1..200),
     ) {
         let (mut source, log) = source();
-        let mut readers = vec![log.reader(OutputOffset::ZERO, Rank::Owner, Claim::Fastest)];
+        let mut readers = vec![log.reader(Position::START, Rank::Owner, Claim::Fastest)];
         for step in steps {
             match step {
                 Step::Append { len, seed } => {
                     let byte = |at: usize| if at.is_multiple_of(50) { b'\n' } else { seed ^ at.to_le_bytes()[0] };
                     source.append(&(0..len).map(byte).collect::<Vec<_>>());
                 }
+                Step::Resize { cols, times } => {
+                    (0..times).for_each(|_| source.resize(Winsize::cells(cols, 10)));
+                }
                 Step::Read { reader, max } if reader < readers.len() => {
-                    let before = readers[reader].cursor();
+                    let before = readers[reader].cursor;
                     let next = readers[reader].next(max);
                     source.check(&readers[reader], before, &next, max);
                 }
                 Step::Attach { percent } if readers.len() < 4 => {
                     let at = source.writer.end().get() * percent / 100;
-                    readers.push(log.reader(OutputOffset::new(at), Rank::Owner, Claim::Fastest));
+                    readers.push(log.reader(source.place(at), Rank::Owner, Claim::Fastest));
                 }
                 Step::Detach { reader } if reader < readers.len() => drop(readers.remove(reader)),
                 _ => {}
@@ -105,7 +140,7 @@ fn a_log_of_single_keys_is_not_all_bookkeeping() {
     for _ in 0..200_000 {
         source.append(b"x");
     }
-    let mut reader = log.reader(OutputOffset::ZERO, Rank::Owner, Claim::Fastest);
+    let mut reader = log.reader(Position::START, Rank::Owner, Claim::Fastest);
     let mut frames = 0;
     while reader.next(usize::MAX) != Next::Dry {
         frames += 1;
@@ -117,8 +152,8 @@ fn a_log_of_single_keys_is_not_all_bookkeeping() {
 fn new_frames_are_shared_not_copied() {
     let (mut source, log) = source();
     let (mut one, mut other) = (
-        log.reader(OutputOffset::ZERO, Rank::Owner, Claim::Fastest),
-        log.reader(OutputOffset::ZERO, Rank::Owner, Claim::Fastest),
+        log.reader(Position::START, Rank::Owner, Claim::Fastest),
+        log.reader(Position::START, Rank::Owner, Claim::Fastest),
     );
     source.append(&vec![b'x'; 40_000]);
     let (Next::Frame(one), Next::Frame(other)) = (one.next(usize::MAX), other.next(usize::MAX)) else {
@@ -128,9 +163,21 @@ fn new_frames_are_shared_not_copied() {
 }
 
 #[tokio::test]
+async fn a_size_wakes_a_reader() {
+    let (mut source, log) = source();
+    let reader = log.reader(Position::START, Rank::Owner, Claim::Fastest);
+    let waiting = tokio::spawn(async move { (reader.ready().await, reader) });
+    source.resize(Winsize::cells(3, 4));
+    let (more, mut reader) = waiting.await.unwrap();
+    assert!(more);
+    assert_eq!(reader.next(1), Next::Size { size: Winsize::cells(3, 4), resizes: 1 });
+    assert_eq!(reader.next(1), Next::Dry);
+}
+
+#[tokio::test]
 async fn a_reader_waits_for_output_and_learns_that_there_is_no_more() {
     let (mut source, log) = source();
-    let reader = log.reader(OutputOffset::ZERO, Rank::Owner, Claim::Fastest);
+    let reader = log.reader(Position::START, Rank::Owner, Claim::Fastest);
     let waiting = tokio::spawn(async move { (reader.ready().await, reader) });
     source.append(b"x");
     let (more, mut reader) = waiting.await.unwrap();

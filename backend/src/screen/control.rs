@@ -5,6 +5,7 @@ mod edit;
 mod mode;
 mod string;
 
+pub(super) use self::string::MAX_TITLES;
 use super::{
     answer,
     charset::Charset,

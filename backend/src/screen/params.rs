@@ -109,6 +109,25 @@ impl Params {
         self.values[..self.count].iter().copied()
     }
 
+    /// Appends bytes that bring cleared parameters, if they are [pushed](Self::push), into this state.
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        for (at, value) in self.iter().enumerate() {
+            out.extend_from_slice(if at == 0 { b"" } else { b";" });
+            out.extend_from_slice(value.to_string().as_bytes());
+            for &sub in self.subs(at) {
+                out.push(b':');
+                if sub >= 0 {
+                    out.extend_from_slice(sub.to_string().as_bytes());
+                }
+            }
+        }
+        match self.digits_for {
+            Target::Param | Target::Sub => {}
+            Target::Nothing => out.push(b';'),
+            Target::NoSub => out.push(b':'),
+        }
+    }
+
     fn next_param(&mut self) {
         if self.count == MOST || self.digits_for == Target::Nothing {
             self.digits_for = Target::Nothing;

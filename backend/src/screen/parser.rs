@@ -5,13 +5,14 @@
 //! controls count in their UTF-8 form only, and `ESC` ends an OSC whatever follows.
 
 mod runs;
+mod unfinished;
 mod utf8;
 
 use self::utf8::{Decoded, Decoder};
 use super::params::Params;
 
-/// What of a control string's text is kept, in bytes. A longer one is treated as if it were not there.
-const STRING: usize = 64 * 1024;
+/// Longest text of a control string, in bytes. A longer string has no effect.
+const MAX_STRING_BYTES: usize = 64 * 1024;
 
 /// A control function, by the bytes around its parameters: a prefix or intermediates, packed, and the last one.
 pub(super) type Function = (u32, u8);
@@ -81,8 +82,6 @@ pub(super) struct Parser {
     /// The text of the control string at hand.
     string: String,
     string_is_too_long: bool,
-    /// How many bytes ago what is begun and not ended began.
-    unfinished: usize,
     /// Kept for its memory, as long as a piece is parsed.
     run: Vec<char>,
 }
@@ -93,12 +92,6 @@ impl Parser {
         self.state == State::Ground && self.decoder.is_between()
     }
 
-    /// How many of the bytes taken last are the beginning of something: of a character, or a control function. They have
-    /// had no effect yet.
-    pub(super) fn unfinished(&self) -> usize {
-        self.unfinished
-    }
-
     fn params(&mut self) -> &mut Params {
         self.params.get_or_insert_default()
     }
@@ -107,21 +100,9 @@ impl Parser {
     pub(super) fn parse(&mut self, piece: &[u8], terminal: &mut impl Perform) -> usize {
         let mut rest = piece;
         while !rest.is_empty() && !terminal.is_done() {
-            let begins = self.is_between();
-            let later = if begins { self.text(rest, terminal) } else { self.step(rest, terminal) };
-            let taken = &rest[..rest.len() - later.len()];
-            self.unfinished = match (begins, taken.last()) {
-                _ if self.is_between() => 0,
-                // ESC ends what was before.
-                (_, Some(0x1b)) => 1,
-                (false, _) => self.unfinished + taken.len(),
-                // A C1 control, else the bytes of a character.
-                (true, _) if self.decoder.is_between() => 2,
-                (true, _) => self.decoder.begun(),
-            };
-            rest = later;
+            rest = if self.is_between() { self.text(rest, terminal) } else { self.step(rest, terminal) };
         }
-        self.string.shrink_to(if self.string.is_empty() { 0 } else { STRING });
+        self.string.shrink_to(if self.string.is_empty() { 0 } else { MAX_STRING_BYTES });
         self.run = Vec::new();
         if self.is_between() {
             self.params = None;
@@ -234,9 +215,9 @@ impl Parser {
     }
 
     fn put(&mut self, code: u32) {
-        if self.string.len() >= STRING {
-            self.string_is_too_long = true;
-        } else if let Some(char) = char::from_u32(code) {
+        let Some(char) = char::from_u32(code) else { return };
+        self.string_is_too_long |= self.string.len() + char.len_utf8() > MAX_STRING_BYTES;
+        if !self.string_is_too_long {
             self.string.push(char);
         }
     }

@@ -295,7 +295,7 @@ impl Actor {
                 let shared = self.session.0.shared();
                 let redrawing = async |rows| self.display.redrawing(rows).await;
                 let drawn = Drawn::by(&shared.guest_snapshots, rank, history, redrawing).await;
-                let output = shared.log.reader(drawn.output, rank, Claim::None);
+                let output = shared.log.reader(drawn.position, rank, Claim::None);
                 self.displayed();
                 drop(reply.send((drawn, output)));
             }
@@ -373,14 +373,18 @@ impl Actor {
     async fn apply_size(&mut self) {
         let (size, by) = self.wanted_size();
         let start = Instant::now();
-        if self.session.0.size() != size {
+        if self.session.0.size() == size {
+            self.session.publish_size(size, by);
+        } else {
+            if self.display.has_many_sizes() {
+                self.sizes.postpone(start);
+            }
             if !self.sizes.may_change(start) {
                 return;
             }
-            self.resize(size).await;
+            self.resize(size, by).await;
             self.sizes.changed(start, Instant::now());
         }
-        self.session.publish_size(size, by);
         self.sizes.settle();
     }
 
@@ -414,11 +418,15 @@ impl Actor {
         }
     }
 
-    async fn resize(&mut self, size: Winsize) {
-        self.keeping.resized(self.output.log().end(), size, &self.session.0).await;
+    /// Gives the terminal another size from the log's end on: what it prints before it takes notice counts as printed at that size.
+    async fn resize(&mut self, size: Winsize, by: Option<ViewerId>) {
+        self.keeping.resizing(size, &self.session.0).await;
+        // Viewers are told whose it is together with the size, which they get from the log.
+        self.session.publish_size(size, by);
         if let Err(error) = self.pty.resize(size) {
             tracing::warn!(%error, ?size, "could not resize the terminal");
         }
+        self.output.resize(size);
         self.display.resize(size).await;
         self.displayed();
         tracing::debug!(session = %self.session.0.id(), cols = size.cols, rows = size.rows, "resized");

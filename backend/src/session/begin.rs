@@ -7,7 +7,7 @@ use super::{
     Attached, Progress, SessionHandle, SnapshotFrames, Status, display::Redrawing,
     guest_snapshots::GuestSnapshots,
 };
-use crate::log::{Claim, LogReader, Rank};
+use crate::log::{Claim, LogReader, Position, Rank};
 
 /// Rows of scrollback that somebody who looks at the screen is sent with it. The others can be asked for.
 const ROWS: usize = 1000;
@@ -45,19 +45,28 @@ pub struct Redraw {
     pub frames: Option<SnapshotFrames>,
     /// The size of the screen that they draw.
     pub size: Winsize,
+    /// How many size changes there had been up to that.
+    pub resizes: u64,
     /// How many bytes of output the viewer will not get.
     pub skipped: u64,
     /// How many rows of scrollback they leave out.
     pub earlier: u64,
 }
 
+impl Redraw {
+    /// A terminal of this size is cleared, and that is all.
+    fn nothing(size: Winsize, resizes: u64) -> Self {
+        Self { frames: Some(SnapshotFrames::default()), size, resizes, skipped: 0, earlier: 0 }
+    }
+}
+
 /// Where a viewer's data goes on.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Place {
     /// Here, and it goes on with what its terminal shows.
-    Seamless(OutputOffset),
-    /// At the log's start, in a terminal that is cleared.
-    Everything,
+    Seamless(Position),
+    /// At the log's start, in a terminal that shows nothing yet, or has to be cleared.
+    Start { is_cleared: bool },
     /// Where the screen is drawn. If the viewer wanted all of the output, that is what it has had of it.
     Screen { had: Option<OutputOffset> },
 }
@@ -65,18 +74,15 @@ pub(super) enum Place {
 impl Place {
     pub(super) fn of(hello: &Hello, session: &SessionHandle) -> Self {
         let log = &session.shared().log;
-        let (start, end) = (log.start(), log.end());
+        let (has_all, end) = (log.first().is_some(), log.end());
         let resume = hello.resume.as_ref();
-        let known =
-            resume.filter(|resume| resume.epoch == session.shared().epoch).map(|resume| resume.output);
-        match (known.filter(|&output| output <= end), hello.follow) {
-            (Some(output), _) if output >= start => Self::Seamless(output),
-            (Some(output), _) => Self::Screen { had: Some(output) },
-            (None, _) if end == OutputOffset::ZERO && resume.is_none() => Self::Seamless(end),
-            (None, Follow::All) if start == OutputOffset::ZERO => match resume {
-                None => Self::Seamless(start),
-                Some(_) => Self::Everything,
-            },
+        let known = resume.filter(|resume| resume.epoch == session.shared().epoch && resume.output <= end);
+        match (known, hello.follow) {
+            (Some(resume), _) => {
+                log.resume(resume).map_or(Self::Screen { had: Some(resume.output) }, Self::Seamless)
+            }
+            (None, _) if end == OutputOffset::ZERO && resume.is_none() => Self::Start { is_cleared: false },
+            (None, Follow::All) if has_all => Self::Start { is_cleared: resume.is_some() },
             (None, Follow::All) => Self::Screen { had: Some(OutputOffset::ZERO) },
             (None, Follow::Now) => Self::Screen { had: None },
         }
@@ -84,7 +90,12 @@ impl Place {
 
     /// Whether this viewer has been here before.
     pub(super) fn resumes(self) -> bool {
-        matches!(self, Self::Seamless(output) | Self::Screen { had: Some(output) } if output != OutputOffset::ZERO)
+        match self {
+            Self::Seamless(Position { output, .. }) | Self::Screen { had: Some(output) } => {
+                output != OutputOffset::ZERO
+            }
+            Self::Start { .. } | Self::Screen { had: None } => false,
+        }
     }
 }
 
@@ -99,22 +110,27 @@ pub(super) async fn begin(
     let shared = session.shared();
     let status = shared.status.subscribe();
     let role = attached.role();
-    let (size, by, title) = {
-        let status = status.borrow();
-        (status.size, status.size_by(), status.title().to_owned())
-    };
-    let (output, redraw) = match place {
-        Place::Seamless(output) => (output, None),
-        Place::Everything => (
-            OutputOffset::ZERO,
-            Some(Redraw { frames: Some(SnapshotFrames::default()), size, skipped: 0, earlier: 0 }),
-        ),
+    let (position, redraw) = match place {
+        Place::Seamless(position) => (position, None),
+        // If it is not kept any more, the viewer is drawn the screen in its stead.
+        Place::Start { is_cleared } => {
+            let position = shared.log.first().unwrap_or(Position::START);
+            (
+                position,
+                is_cleared.then(|| Redraw::nothing(shared.log.size(position.resizes), position.resizes)),
+            )
+        }
         Place::Screen { had } => {
             let rows = rows_for(hello.follow, role);
             let drawn = Drawn::by(&shared.guest_snapshots, attached.rank(), rows, redrawing).await;
-            let skipped = had.map_or(0, |had| drawn.output.since(had));
-            (drawn.output, Some(drawn.redraw(size, skipped)))
+            let skipped = had.map_or(0, |had| drawn.position.output.since(had));
+            (drawn.position, Some(drawn.redraw(skipped)))
         }
+    };
+    let size = redraw.as_ref().map_or_else(|| shared.log.size(position.resizes), |redraw| redraw.size);
+    let (by, title) = {
+        let status = status.borrow();
+        (status.size_by(), status.title().to_owned())
     };
     let (taken, input) = input.map_or_else(Default::default, |(taken, input)| (taken, Some(input)));
     let welcome = Welcome {
@@ -122,25 +138,27 @@ pub(super) async fn begin(
         epoch: shared.epoch.clone(),
         role,
         id: attached.id().number(),
-        output,
+        output: position.output,
         live: shared.log.end(),
         input: taken,
         size,
+        resizes: position.resizes,
         by,
         title,
         server: env!("CARGO_PKG_VERSION").to_owned(),
     };
     // At first the writer waits for those who may write: how fast they are is not known yet.
     let claim = if role.may_write() { Claim::Fastest } else { Claim::None };
-    Beginning { welcome, redraw, output: shared.log.reader(output, attached.rank(), claim), input, status }
+    Beginning { welcome, redraw, output: shared.log.reader(position, attached.rank(), claim), input, status }
 }
 
 /// A screen that was drawn for a viewer.
 #[derive(Debug)]
 pub(super) struct Drawn {
     frames: Option<SnapshotFrames>,
-    /// Where data goes on.
-    pub(super) output: OutputOffset,
+    size: Winsize,
+    /// Where data and sizes go on.
+    pub(super) position: Position,
     earlier: usize,
 }
 
@@ -154,12 +172,14 @@ impl Drawn {
     ) -> Self {
         let mut redrawing = redrawing(snapshots.rows(rank, rows)).await;
         let frames = snapshots.hold(rank, &mut redrawing);
-        Self { frames, output: redrawing.output, earlier: redrawing.earlier }
+        let Redrawing { size, position, earlier, .. } = redrawing;
+        Self { frames, size, position, earlier }
     }
 
     /// For a viewer that misses so many bytes.
-    pub(super) fn redraw(self, size: Winsize, skipped: u64) -> Redraw {
-        Redraw { frames: self.frames, size, skipped, earlier: self.earlier as u64 }
+    pub(super) fn redraw(self, skipped: u64) -> Redraw {
+        let Self { frames, size, position, earlier } = self;
+        Redraw { frames, size, resizes: position.resizes, skipped, earlier: earlier as u64 }
     }
 
     /// What the frames hold.

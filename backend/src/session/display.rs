@@ -1,4 +1,4 @@
-//! The session's screen, which follows the log behind everybody else.
+//! The session's screen, which follows the log behind everybody else. It takes on each size when it has parsed what was printed before.
 //!
 //! Output is parsed when there is nothing more urgent to do, or when somebody asks what is on the screen. What piles up in a
 //! flood meanwhile is left out as far as nobody could see it any more.
@@ -13,7 +13,7 @@ use std::{mem, panic::resume_unwind};
 
 use limpet_shared::{OutputOffset, Winsize, limits::OUTPUT_FRAME, theme::Colours};
 
-use self::redrawing::{redrawing, snapshot};
+use self::redrawing::redrawing;
 pub(super) use self::{last::LastScreen, redrawing::Redrawing};
 use super::{
     parse_guard::{ParseGuard, ParsePolicy},
@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     background,
-    log::{self, Log},
+    log::{self, Log, Position},
     screen::{Screen, Text},
 };
 
@@ -48,7 +48,7 @@ const CATCH_UP_STEPS: u64 = 1024 * SLICE_STEPS;
 pub(super) struct Display {
     screen: Screen,
     guard: ParseGuard,
-    /// What a screen that takes this one's place is to be like.
+    /// The size that the screen has, and the rows of scrollback that it keeps. One that takes its place is like that.
     shape: (Winsize, usize),
     pile: Pile,
     is_overfull: bool,
@@ -63,7 +63,7 @@ impl Display {
             screen: Screen::new(size, scrollback),
             guard: ParseGuard::new(log.clone(), policy),
             shape: (size, scrollback),
-            pile: Pile::new(log, OutputOffset::ZERO),
+            pile: Pile::new(log, Position::START),
             is_overfull: false,
             left_out: OutputOffset::ZERO,
         };
@@ -82,16 +82,21 @@ impl Display {
         blank.is_some()
     }
 
-    /// One that shows what a snapshot draws that was made by [`snapshot`](Self::snapshot), with the offset that came with it.
+    /// One that shows what a snapshot draws that was made by [`snapshot`](Self::snapshot), with the place that came with it.
     pub(super) fn drawn(
         shape: (Winsize, usize),
         log: Log,
-        (snapshot, output): (&[u8], OutputOffset),
+        (mut snapshot, position): (&[u8], Position),
         policy: ParsePolicy,
     ) -> Self {
-        let mut display = Self::new(shape, log, policy);
-        display.pile.skip_to(output);
-        display.parse(output, snapshot, u64::MAX);
+        let mut display = Self::new(shape, log.clone(), policy);
+        display.pile = Pile::new(log, position);
+        while !snapshot.is_empty() {
+            snapshot = &snapshot[display.parse(position.output, snapshot, u64::MAX)..];
+            if display.screen.is_sweep_due() {
+                display.screen.sweep();
+            }
+        }
         display.blank_if_given_up();
         display
     }
@@ -117,13 +122,22 @@ impl Display {
         Some(self.left_out).filter(|&output| output == self.parsed() && output != OutputOffset::ZERO)
     }
 
-    /// What has been parsed, as output that draws it, with so many rows of scrollback at most; and the offset at which data goes on
-    /// after it.
-    pub(super) async fn snapshot(&mut self, history: usize) -> (Vec<u8>, OutputOffset) {
+    /// How many of the session's size changes have been made to the screen.
+    pub(super) fn resizes(&self) -> u64 {
+        self.pile.position().resizes
+    }
+
+    /// Whether the terminal is not to be resized now, since so many sizes wait for the screen to parse what was printed before.
+    pub(super) fn has_many_sizes(&self) -> bool {
+        self.pile.has_many_sizes()
+    }
+
+    /// What has been parsed, as output that draws it on a terminal of this size, with so many rows of scrollback at most; and the place
+    /// where data and sizes go on after it.
+    pub(super) async fn snapshot(&mut self, history: usize) -> (Vec<u8>, Winsize, Position) {
         let draw = move |display: &mut Self| {
             display.finish_function();
-            let (snapshot, output, _) = snapshot(&display.screen, display.parsed(), history);
-            (snapshot, output)
+            (display.screen.snapshot(history).output, display.shape.0, display.pile.position())
         };
         if self.is_quick(self.screen.snapshot_steps(history)) {
             draw(self)
@@ -156,18 +170,29 @@ impl Display {
         self.pile.owes_answers()
     }
 
-    /// Drops of what waits first what would leave no trace, or else parses a slice of it.
+    /// Drops of what waits first what would leave no trace, or else parses a slice of it, or takes on the next size.
     pub(super) async fn follow(&mut self) {
-        if self.screen.is_sweep_due() && !self.is_quick(self.screen.sweep_steps()) {
+        if self.next_takes_long() {
             Box::pin(self.elsewhere(Self::follow_here)).await;
         } else {
             self.follow_here();
         }
     }
 
+    /// Whether what [`follow_here`](Self::follow_here) does next takes longer than a slice, and is not cut into slices.
+    fn next_takes_long(&self) -> bool {
+        if self.screen.is_sweep_due() {
+            return !self.is_quick(self.screen.sweep_steps());
+        }
+        let size = self.pile.next_size().filter(|_| !self.screen.is_unfinished());
+        size.is_some_and(|size| !self.is_quick(self.screen.resize_steps(size)))
+    }
+
     fn follow_here(&mut self) {
         if self.screen.is_sweep_due() {
             self.screen.sweep();
+        } else if let Some(size) = self.pile.next_size().filter(|_| !self.screen.is_unfinished()) {
+            self.take_on(size);
         } else if !self.screen.is_unfinished() && self.pile.leave_out(|plain| self.screen.leave_out(plain)) {
             self.left_out = self.parsed();
         } else {
@@ -227,7 +252,7 @@ impl Display {
 
     /// Parses what waits if that is a slice at most. Tells whether nothing waits any more.
     fn has_caught_up(&mut self) -> bool {
-        if self.is_behind() && self.pile.len() <= SLICE_BYTES as u64 {
+        if self.is_behind() && self.pile.len() <= SLICE_BYTES as u64 && !self.next_takes_long() {
             self.follow_here();
         }
         !self.is_behind()
@@ -254,19 +279,27 @@ impl Display {
         result
     }
 
+    /// Has the screen take on a size when it has parsed what was printed before: rows are wrapped as they were when they were printed.
     pub(super) async fn resize(&mut self, size: Winsize) {
-        // Rows are wrapped as they were when they were printed.
-        if self.has_caught_up() && self.is_quick(self.screen.resize_steps(size)) {
-            self.resize_here(size);
+        let is_quick = self.has_caught_up() && self.is_quick(self.screen.resize_steps(size));
+        self.pile.take_size(size);
+        if is_quick {
+            self.follow_here();
         } else {
-            self.elsewhere(move |display| display.resize_here(size)).await;
+            self.elsewhere(Self::catch_up).await;
         }
     }
 
     /// The same, where nobody waits.
     pub(super) fn resize_here(&mut self, size: Winsize) {
+        self.pile.take_size(size);
         self.catch_up();
+    }
+
+    /// Gives the next size to the screen.
+    fn take_on(&mut self, size: Winsize) {
         self.shape.0 = size;
+        self.pile.resized();
         let start = self.parsed();
         let Self { screen, guard, .. } = self;
         guard.run(start, 0, || screen.resize(size));
@@ -292,7 +325,7 @@ impl Display {
         let draw = move |display: &mut Self| {
             display.glimpse(history).unwrap_or_else(|| {
                 display.catch_up();
-                redrawing(&display.screen, display.parsed(), history)
+                redrawing(&display.screen, (display.shape.0, display.pile.position()), history)
             })
         };
         if self.has_caught_up() && self.is_quick(self.screen.snapshot_steps(history)) {
@@ -314,7 +347,8 @@ impl Display {
         });
         self.blank_if_given_up();
         let (glimpse, rows) = seen?;
-        let redrawing = redrawing(&glimpse, self.pile.taken(), history);
+        let position = Position { output: self.pile.taken(), ..self.pile.position() };
+        let redrawing = redrawing(&glimpse, (self.shape.0, position), history);
         Some(Redrawing { earlier: rows.saturating_sub(history), ..redrawing })
     }
 
@@ -342,8 +376,7 @@ impl Display {
     /// The same, where nobody waits.
     pub(super) fn into_last_here(mut self) -> LastScreen {
         self.catch_up();
-        let end = self.parsed();
-        LastScreen::new(self.screen, end)
+        LastScreen::new(self.screen, (self.shape.0, self.pile.position()))
     }
 }
 

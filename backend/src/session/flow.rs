@@ -154,7 +154,7 @@ mod tests {
     use std::os::fd::AsFd as _;
 
     use super::*;
-    use crate::log::{Claim, Log, LogReader, Next};
+    use crate::log::{Claim, Log, LogReader, Next, Position};
 
     const TAIL: usize = 4 << 20;
 
@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn a_program_that_is_free_waits_for_nobody() {
         let (mut writer, log, _) = log::log(log::memory(0).unwrap().as_fd()).unwrap();
-        let _reader = log.reader(OutputOffset::ZERO, Rank::Owner, Claim::Fastest);
+        let _reader = log.reader(Position::START, Rank::Owner, Claim::Fastest);
         writer.append(&vec![b'x'; 1 << 20], |_| {});
         let (mut flow, now) = (Flow::new(Instant::now()), Instant::now());
         assert!(flow.held_until((shared::Flow::Hold, true), &writer, now).is_some());
@@ -194,9 +194,9 @@ mod tests {
     fn held_by_a_trickle(rank: Rank, beside: Option<(Rank, Claim, bool)>) -> u32 {
         let memory = log::memory(TAIL).unwrap();
         let (mut writer, log, _): (_, Log, _) = log::log(memory.as_fd()).unwrap();
-        let mut trickle = log.reader(OutputOffset::ZERO, rank, Claim::All);
+        let mut trickle = log.reader(Position::START, rank, Claim::All);
         let mut other: Option<(LogReader, bool)> =
-            beside.map(|(rank, claim, takes)| (log.reader(OutputOffset::ZERO, rank, claim), takes));
+            beside.map(|(rank, claim, takes)| (log.reader(Position::START, rank, claim), takes));
         let owner_is_here = rank == Rank::Owner || beside.is_some_and(|(rank, ..)| rank == Rank::Owner);
         let start = Instant::now();
         let (mut flow, mut held, mut at) = (Flow::new(start), 0, 0);
@@ -210,7 +210,11 @@ mod tests {
             if millis >= at + 4900 {
                 at = millis;
                 if trickle.next(1) == Next::Lost {
-                    trickle = log.reader(writer.end().before(TAIL / 2), rank, Claim::All);
+                    trickle = log.reader(
+                        Position { output: writer.end().before(TAIL / 2), resizes: 0 },
+                        rank,
+                        Claim::All,
+                    );
                 }
             }
             if let Some((reader, true)) = &mut other {
@@ -299,7 +303,7 @@ mod tests {
     fn beside_one_that_takes(much: usize) -> (u32, u32) {
         let memory = log::memory(TAIL).unwrap();
         let (mut writer, log, _) = log::log(memory.as_fd()).unwrap();
-        let reader = |at| log.reader(at, Rank::Owner, Claim::All);
+        let reader = |output| log.reader(Position { output, resizes: 0 }, Rank::Owner, Claim::All);
         let (mut quick, mut slow) = (reader(OutputOffset::ZERO), reader(OutputOffset::ZERO));
         let start = Instant::now();
         let (mut flow, mut overtaken, mut held) = (Flow::new(start), 0, 0);

@@ -92,13 +92,14 @@ impl Drop for Held {
 
 #[cfg(test)]
 mod tests {
-    use limpet_shared::OutputOffset;
+    use limpet_shared::Winsize;
 
     use super::*;
+    use crate::log::Position;
 
     fn drawn(bytes: usize) -> Redrawing {
         let frames = vec![Bytes::from(vec![0; bytes])];
-        Redrawing { frames, output: OutputOffset::ZERO, earlier: 0 }
+        Redrawing { frames, size: Winsize::default(), position: Position::START, earlier: 0 }
     }
 
     #[test]

@@ -30,7 +30,7 @@ use super::{
 use crate::{
     background,
     keeper::Onlooker,
-    log::{Claim, Log, LogReader, Rank},
+    log::{Claim, Log, LogReader, Position, Rank},
     pty::Program,
     screen::Text,
     state::Saved,
@@ -249,7 +249,11 @@ impl SessionHandle {
     async fn last_redrawing(&self, history: usize) -> Redrawing {
         match self.0.last.get() {
             Some(last) => Arc::clone(last).redrawing(history).await,
-            None => Redrawing { frames: Vec::new(), output: self.0.log.end(), earlier: 0 },
+            None => {
+                let sizes = self.0.log.sizes();
+                let position = Position { output: self.0.log.end(), resizes: sizes.count() };
+                Redrawing { frames: Vec::new(), size: sizes.last(), position, earlier: 0 }
+            }
         }
     }
 
@@ -293,10 +297,10 @@ impl SessionHandle {
         let _ = self.0.last.set(Arc::new(last));
     }
 
-    /// What another server is to know of it.
-    pub(super) fn record(&self, colours: Option<Colours>, sizes: Vec<(OutputOffset, Winsize)>) -> Record {
+    /// What another server is to know of it, but for its sizes.
+    pub(super) fn record(&self, colours: Option<Colours>) -> Record {
         let first = Record::first((&self.0.epoch, self.0.created), &self.0.program, &self.0.status.borrow());
-        Record { colours, sizes, ..first }
+        Record { colours, ..first }
     }
 
     /// What is to be known to start it again after a reboot. Asks the system where its program is.
@@ -400,12 +404,11 @@ impl Attached {
             drawn
         } else {
             let drawn = self.session.last_drawn(history, rank).await;
-            let output = self.session.0.log.reader(drawn.output, rank, Claim::None);
+            let output = self.session.0.log.reader(drawn.position, rank, Claim::None);
             (drawn, output)
         };
-        let size = self.session.size();
-        let skipped = drawn.output.since(had);
-        (drawn.redraw(size, skipped), output)
+        let skipped = drawn.position.output.since(had);
+        (drawn.redraw(skipped), output)
     }
 
     /// Returns whether the viewer may be drawn a large snapshot now.

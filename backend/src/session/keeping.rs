@@ -14,16 +14,14 @@ use tokio::time::Instant;
 use super::{SessionHandle, Status, display::Display, parse_guard::ParsePolicy};
 use crate::{
     keeper::{self, Link},
-    log::Log,
+    log::{Log, Position, SizeAt, Sizes},
     pty::Program,
     token_bucket::TokenBucket,
 };
 
-/// How many sizes are noted since the screen was last kept. Each is a step of the way that its rows were wrapped.
-const SIZES: usize = 64;
-
-/// How many sizes are noted at most, when the screen cannot be kept.
-const MAX_SIZES: usize = 1024;
+/// Size changes after which the screen is kept anew. Each is a step of the way that its rows were wrapped, so all since then have to be
+/// known; the log knows twice as many.
+const RESIZES_BEFORE_CHECKPOINT: u64 = 64;
 
 /// How often the keeper is told per second of what viewers change again and again, such as the pen …
 const MAX_TOLD_PER_SECOND: u64 = 10;
@@ -51,7 +49,18 @@ pub(super) struct Record {
     pub(super) size_by: Option<ViewerId>,
     pub(super) colours: Option<Colours>,
     /// The sizes it had since the screen was last kept, each with the offset from which on.
-    pub(super) sizes: Vec<(OutputOffset, Winsize)>,
+    pub(super) sizes: Vec<SizeAt>,
+    /// Sizes before those, for viewers who resume.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) earlier_sizes: Vec<SizeAt>,
+    /// How many size changes there had been up to the first of all these.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) first_size: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks like that")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Record {
@@ -68,7 +77,23 @@ impl Record {
             size_by: status.size_by,
             colours: None,
             sizes: vec![(OutputOffset::ZERO, status.size)],
+            earlier_sizes: Vec::new(),
+            first_size: 0,
         }
+    }
+
+    /// Notes the sizes that there were. `kept` is the number of changes up to the size of the screen that was last kept.
+    fn set_sizes(&mut self, sizes: &Sizes, kept: u64) {
+        let (earlier, later): (Vec<_>, Vec<_>) = sizes.iter().partition(|&(resizes, _)| resizes < kept);
+        let only_sizes = |sizes: &[(u64, SizeAt)]| sizes.iter().map(|&(_, size)| size).collect();
+        self.first_size = sizes.iter().next().map_or(0, |(resizes, _)| resizes);
+        (self.earlier_sizes, self.sizes) = (only_sizes(&earlier), only_sizes(&later));
+    }
+
+    /// The sizes that there were.
+    pub(super) fn all_sizes(&self) -> Sizes {
+        let all = self.earlier_sizes.iter().chain(&self.sizes).copied();
+        Sizes::known(self.first_size, all).unwrap_or_else(|| Sizes::new(Winsize::default()))
     }
 }
 
@@ -79,6 +104,9 @@ struct Head {
     output: OutputOffset,
     #[serde(flatten)]
     size: Winsize,
+    /// How many size changes there had been. Older servers did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    resizes: Option<u64>,
 }
 
 /// Keeps one session kept.
@@ -87,9 +115,8 @@ pub(super) struct Keeping {
     keeper: Link,
     session: SessionId,
     colours: Option<Colours>,
-    sizes: Vec<(OutputOffset, Winsize)>,
-    /// Where the kept screen's data goes on.
-    drawn: OutputOffset,
+    /// Where the kept screen's data and sizes go on.
+    drawn: Position,
     /// How much output may come until the screen is kept anew.
     interval: u64,
     /// Whether something has changed since it was told last.
@@ -101,14 +128,13 @@ pub(super) struct Keeping {
 }
 
 impl Keeping {
-    /// Keeps a session that begins with this size, and of whose log `tail` bytes are kept.
-    pub(super) fn new(keeper: Link, session: SessionId, size: Winsize, tail: usize) -> Self {
-        let sizes = vec![(OutputOffset::ZERO, size)];
+    /// Keeps a session that begins, and of whose log `tail` bytes are kept.
+    pub(super) fn new(keeper: Link, session: SessionId, tail: usize) -> Self {
         // The log keeps what the screen has yet to parse besides.
         let interval = tail as u64;
         let rate = TokenBucket::new(MAX_TOLD_PER_SECOND, MAX_TOLD_AT_ONCE, Instant::now());
-        let (colours, drawn, retry_at) = (None, OutputOffset::ZERO, None);
-        Self { keeper, session, colours, sizes, drawn, interval, is_stale: true, rate, retry_at }
+        let (colours, drawn, retry_at) = (None, Position::START, None);
+        Self { keeper, session, colours, drawn, interval, is_stale: true, rate, retry_at }
     }
 
     /// Something of the session has changed. The keeper is told soon, and not each time.
@@ -127,13 +153,12 @@ impl Keeping {
         self.is_stale = true;
     }
 
-    /// The terminal has another size from here on. To be told before it has.
-    pub(super) async fn resized(&mut self, output: OutputOffset, size: Winsize, session: &SessionHandle) {
-        if self.sizes.len() >= MAX_SIZES {
-            self.sizes.remove(1);
-        }
-        self.sizes.push((output, size));
-        self.tell(session).await;
+    /// The terminal is about to have another size.
+    pub(super) async fn resizing(&mut self, size: Winsize, session: &SessionHandle) {
+        let log = &session.shared().log;
+        let mut sizes = log.sizes();
+        sizes.push(log.end(), size);
+        self.tell(&sizes, session).await;
     }
 
     /// Whether something is to be kept that is not yet, or no longer as it is now.
@@ -155,31 +180,32 @@ impl Keeping {
 
     /// How many rows of scrollback are to be kept with the screen, if it is time to keep it. It is as soon as that takes none.
     fn due(&self, display: &Display) -> Option<usize> {
-        if display.left_out().is_some_and(|output| output > self.drawn) {
+        if display.left_out().is_some_and(|output| output > self.drawn.output) {
             return Some(0);
         }
-        let is_due = display.parsed().since(self.drawn) > self.interval || self.sizes.len() > SIZES;
+        let is_due = display.parsed().since(self.drawn.output) > self.interval
+            || display.resizes().saturating_sub(self.drawn.resizes) > RESIZES_BEFORE_CHECKPOINT;
         is_due.then_some(usize::MAX)
     }
 
     /// Keeps what has changed, and the screen if it is time to.
     pub(super) async fn follow(&mut self, display: &mut Display, session: &SessionHandle) {
         if let Some(history) = self.due(display) {
-            self.draw(display, history, session.size()).await;
+            self.draw(display, history).await;
             self.is_stale = true;
         }
         if self.is_stale {
-            self.tell(session).await;
+            self.tell(&session.shared().log.sizes(), session).await;
         }
     }
 
-    async fn draw(&mut self, display: &mut Display, history: usize, size: Winsize) {
-        let (snapshot, output) = display.snapshot(history).await;
-        let head = serde_json::to_string(&Head { output, size }).unwrap_or_default();
+    async fn draw(&mut self, display: &mut Display, history: usize) {
+        let (snapshot, size, drawn) = display.snapshot(history).await;
+        let head = Head { output: drawn.output, size, resizes: Some(drawn.resizes) };
+        let head = serde_json::to_string(&head).unwrap_or_default();
         match self.keeper.checkpoint(&self.session, &[head.as_bytes(), b"\n", &snapshot]).await {
             Ok(()) => {
-                self.drawn = output;
-                self.sizes = vec![(output, size)];
+                self.drawn = drawn;
                 self.retry_at = None;
             }
             Err(error) => {
@@ -189,9 +215,10 @@ impl Keeping {
         }
     }
 
-    async fn tell(&mut self, session: &SessionHandle) {
+    async fn tell(&mut self, sizes: &Sizes, session: &SessionHandle) {
         self.rate.spend(1, Instant::now());
-        let record = session.record(self.colours.clone(), self.sizes.clone());
+        let mut record = session.record(self.colours.clone());
+        record.set_sizes(sizes, self.drawn.resizes);
         let told = match serde_json::to_string(&record) {
             Ok(record) => self.keeper.record(&self.session, record).await,
             Err(error) => Err(error.into()),
@@ -214,25 +241,34 @@ impl Keeping {
         (log, owed): (&Log, Option<OutputOffset>),
         (tail, scrollback): (usize, usize),
     ) -> (Self, Display) {
-        let first = record.sizes.first().map_or_else(Winsize::default, |&(_, size)| size);
-        let policy = ParsePolicy::of(&keeper);
-        let mut keeping = Self::new(keeper, session, first, tail);
+        let (sizes, policy) = (record.all_sizes(), ParsePolicy::of(&keeper));
+        let mut keeping = Self::new(keeper, session, tail);
+        // Of the sizes that an older server has noted, the screen that it kept had the last one from before, or the first one.
+        let kept = |output| {
+            let before = sizes.iter().take_while(|&(_, (from, _))| from < output).last();
+            before.map_or(record.first_size, |(resizes, _)| resizes)
+        };
         let drawn = checkpoint.and_then(|file| {
             read(file).inspect_err(|error| tracing::error!(%error, "could not read a kept screen")).ok()
         });
         let mut display = match drawn {
-            Some((Head { output, size }, snapshot)) => {
-                keeping.drawn = output;
-                Display::drawn((size, scrollback), log.clone(), (&snapshot, output), policy)
+            Some((Head { output, size, resizes }, snapshot)) => {
+                keeping.drawn = Position { output, resizes: resizes.unwrap_or_else(|| kept(output)) };
+                Display::drawn((size, scrollback), log.clone(), (&snapshot, keeping.drawn), policy)
             }
-            None => Display::new((first, scrollback), log.clone(), policy),
+            None => {
+                let (resizes, (_, size)) = sizes.iter().next().unwrap_or_default();
+                keeping.drawn = Position { resizes, ..Position::START };
+                Display::drawn((size, scrollback), log.clone(), (&[], keeping.drawn), policy)
+            }
         };
-        for &(output, size) in &record.sizes {
-            catch_up(&mut display, log, output, owed);
-            display.resize_here(size);
+        for (resizes, (output, size)) in sizes.iter() {
+            if resizes > keeping.drawn.resizes {
+                catch_up(&mut display, log, output, owed);
+                display.resize_here(size);
+            }
         }
         catch_up(&mut display, log, log.end(), owed);
-        keeping.sizes.clone_from(&record.sizes);
         if let Some(colours) = &record.colours {
             display.set_colours(colours.clone());
             keeping.colours = Some(colours.clone());
@@ -305,20 +341,31 @@ mod tests {
             (output.len(), ())
         });
         writer.publish(|_| {});
-        let sizes = vec![(OutputOffset::new(17), Winsize::cells(10, 4))];
-        let record = Record { sizes, ..serde_json::from_str(FIRST).unwrap() };
+        let sizes = [(10, Winsize::cells(80, 24)), (17, Winsize::cells(10, 4))];
+        let sizes = sizes.map(|(offset, size)| (OutputOffset::new(offset), size)).to_vec();
+        let earlier = (OutputOffset::ZERO, Winsize::cells(5, 5));
+        let first: Record = serde_json::from_str(FIRST).unwrap();
+        let of_older = Record { sizes: sizes.clone(), ..first.clone() };
+        let of_this = Record { earlier_sizes: vec![earlier], first_size: 7, ..of_older.clone() };
+        // The screen was kept, and then the server was killed before it had noted that.
+        let stale = Record { sizes: [vec![earlier], sizes].concat(), first_size: 7, ..first };
         let head = r#"{"output":10,"cols":80,"rows":24}"#;
-        let take_over = |checkpoint| {
+        let numbered = r#"{"output":10,"cols":80,"rows":24,"resizes":8}"#;
+        let take_over = |record: &Record, checkpoint| {
             let (link, name) = (Link::in_process().unwrap(), "a".parse().unwrap());
-            Keeping::take_over(link, name, (&record, checkpoint), (&log, None), (log::MIN_TAIL, 100)).1
+            Keeping::take_over(link, name, (record, checkpoint), (&log, None), (log::MIN_TAIL, 100)).1
         };
-        let mut display = take_over(Some(file(&format!("{head}\nkept before"))));
-        assert_eq!(
-            display.text().await.lines,
-            ["kept befor", "new and lo", "ng enough", "to wrap"].map(str::to_owned)
-        );
+        for (record, head) in [(&of_older, head), (&of_this, numbered), (&stale, numbered), (&stale, head)] {
+            let mut display = take_over(record, Some(file(&format!("{head}\nkept before"))));
+            assert_eq!(
+                display.text().await.lines,
+                ["kept befor", "new and lo", "ng enough", "to wrap"].map(str::to_owned),
+                "{record:?} {head}"
+            );
+            assert_eq!(display.resizes(), record.all_sizes().count());
+        }
         // One that cannot be read is done without.
-        let mut display = take_over(Some(file("nonsense")));
+        let mut display = take_over(&of_older, Some(file("nonsense")));
         assert_eq!(
             display.text().await.lines[1..],
             ["new and lo", "ng enough", "to wrap"].map(str::to_owned)

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use limpet_shared::limits::OUTPUT_FRAME;
+use limpet_shared::{Winsize, limits::OUTPUT_FRAME};
 use tokio::task;
 
 use crate::{
@@ -31,6 +31,11 @@ impl Output {
 
     pub(super) fn log(&self) -> &LogWriter {
         &self.log
+    }
+
+    /// What is read from here on is for a terminal of this size.
+    pub(super) fn resize(&mut self, size: Winsize) {
+        self.log.resize(size);
     }
 
     /// Whether the terminal has said that nothing more will come.

@@ -1,13 +1,19 @@
-//! The output that a screen has yet to parse: a part of the log, and what is known of it.
+//! The output that a screen has yet to parse: a part of the log, what is known of it, and the sizes that take effect in it.
 
 use std::{collections::VecDeque, ops::Range};
 
-use limpet_shared::OutputOffset;
+use limpet_shared::{OutputOffset, Winsize};
 
-use crate::{log::Log, screen::Scanner};
+use crate::{
+    log::{Log, Position, SizeAt},
+    screen::Scanner,
+};
 
 /// Plain output is worth looking for lines in it that nobody could see any more when there is so much, in bytes.
 const WORTH: u64 = 64 * 1024;
+
+/// The terminal is not resized while so many sizes wait.
+const MAX_WAITING_SIZES: usize = 32;
 
 /// Where the screen is in the log, and what comes there.
 #[derive(Debug)]
@@ -15,6 +21,10 @@ pub(super) struct Pile {
     log: Log,
     /// The log up to here has been parsed, or left out.
     parsed: OutputOffset,
+    /// How many size changes have been made to the screen.
+    resizes: u64,
+    /// Sizes that wait for the output before them to be parsed.
+    sizes: VecDeque<SizeAt>,
     /// Who answers questions in what waits.
     runs: VecDeque<Run>,
     scanner: Scanner,
@@ -35,26 +45,35 @@ struct Run {
 }
 
 impl Pile {
-    /// Begins at an offset of this log.
-    pub(super) fn new(log: Log, start: OutputOffset) -> Self {
+    /// Begins at this place of the log.
+    pub(super) fn new(log: Log, start: Position) -> Self {
         Self {
             log,
-            parsed: start,
+            parsed: start.output,
+            resizes: start.resizes,
+            sizes: VecDeque::new(),
             runs: VecDeque::new(),
-            scanner: Scanner::new(start.get()),
+            scanner: Scanner::new(start.output.get()),
             stretches: VecDeque::new(),
             asked: 0,
             tried: 0,
         }
     }
 
-    /// Nothing waits any more; what comes next begins at this offset.
+    /// No output waits any more; what comes next begins at this offset. Sizes that wait are next.
     pub(super) fn skip_to(&mut self, start: OutputOffset) {
-        *self = Self::new(self.log.clone(), start);
+        let sizes = self.sizes.iter().map(|&(from, size)| (from.max(start), size)).collect();
+        let position = Position { output: start, resizes: self.resizes };
+        *self = Self { sizes, ..Self::new(self.log.clone(), position) };
     }
 
     pub(super) fn parsed(&self) -> OutputOffset {
         self.parsed
+    }
+
+    /// The place up to which output has been parsed and sizes have been given to the screen.
+    pub(super) fn position(&self) -> Position {
+        Position { output: self.parsed, resizes: self.resizes }
     }
 
     /// The log up to here has been taken.
@@ -63,7 +82,34 @@ impl Pile {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.runs.is_empty()
+        self.runs.is_empty() && self.sizes.is_empty()
+    }
+
+    /// Takes the size that the terminal has from here on.
+    pub(super) fn take_size(&mut self, size: Winsize) {
+        self.sizes.push_back((self.taken(), size));
+    }
+
+    /// Whether no more sizes are to come before some have been given to the screen.
+    pub(super) fn has_many_sizes(&self) -> bool {
+        self.sizes.len() >= MAX_WAITING_SIZES
+    }
+
+    /// The size that comes next, if no output comes before it.
+    pub(super) fn next_size(&self) -> Option<Winsize> {
+        self.sizes.front().filter(|&&(from, _)| from <= self.parsed).map(|&(_, size)| size)
+    }
+
+    /// The next size has been given to the screen.
+    pub(super) fn resized(&mut self) {
+        if self.sizes.pop_front().is_some() {
+            self.resizes += 1;
+        }
+    }
+
+    /// The end of the output that comes before the next size.
+    fn end(&self) -> OutputOffset {
+        self.sizes.front().map_or_else(|| self.taken(), |&(from, _)| from)
     }
 
     pub(super) fn len(&self) -> u64 {
@@ -100,7 +146,8 @@ impl Pile {
     /// At most `most` bytes from the front, with whether questions in them are answered here.
     pub(super) fn front(&mut self, most: usize) -> Option<(Vec<u8>, bool)> {
         let first = self.runs.front()?;
-        let most = usize::try_from(first.end.since(self.parsed)).map_or(most, |len| len.min(most));
+        let end = first.end.min(self.end());
+        let most = usize::try_from(end.since(self.parsed)).map_or(most, |len| len.min(most));
         let answered_here = first.answered_here;
         let slice = self.log.look(self.parsed, most, <[u8]>::to_vec).filter(|slice| slice.len() == most);
         let Some(slice) = slice else {
@@ -119,19 +166,23 @@ impl Pile {
     /// Takes away what `leave_out` says of the plain output at the front. Tells whether that was something.
     pub(super) fn leave_out(&mut self, leave_out: impl FnOnce(&[u8]) -> usize) -> bool {
         let stretch = self.stretch();
-        let len = stretch.end.saturating_sub(self.parsed.get());
-        if stretch.start > self.parsed.get() || len < WORTH || stretch.end <= self.tried {
+        let end = stretch.end.min(self.end().get());
+        let len = end.saturating_sub(self.parsed.get());
+        if stretch.start > self.parsed.get() || len < WORTH || end <= self.tried {
             return false;
         }
-        self.tried = stretch.end;
+        self.tried = end;
         let most = usize::try_from(len).unwrap_or(usize::MAX);
         let left_out = self.log.look(self.parsed, most, leave_out).unwrap_or_default();
         self.parsed_to(self.parsed.advanced(left_out));
         left_out > 0
     }
 
-    /// Looks at all that waits, if it is a long plain stretch, and after that not much else.
+    /// Looks at all that waits, if it is a long plain stretch, and after that not much else and no other size.
     pub(super) fn look<T>(&mut self, look: impl FnOnce(&[u8], &[u8]) -> Option<T>) -> Option<T> {
+        if !self.sizes.is_empty() {
+            return None;
+        }
         let stretch = self.stretch();
         let plain = stretch.end.checked_sub(self.parsed.get()).filter(|&len| len >= WORTH)?;
         let rest = self.taken().get() - stretch.end;

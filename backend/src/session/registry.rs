@@ -10,7 +10,7 @@ use std::{
 };
 
 use futures_util::{StreamExt as _, future::join_all, stream};
-use limpet_shared::{Epoch, Role, SessionId, Winsize, api::CreateSession};
+use limpet_shared::{Epoch, Role, SessionId, api::CreateSession};
 use tokio::{
     runtime::Handle,
     sync::{Notify, mpsc, watch},
@@ -35,7 +35,7 @@ use super::{
 use crate::{
     background, exhausted,
     keeper::{Child, Held, Left, Link},
-    log::{self, Log, LogWriter},
+    log::{self, Log, LogWriter, Sizes},
     pty::{Program, Pty, SpawnError},
     random,
     threads::Lane,
@@ -127,8 +127,9 @@ struct InUse {
 
 impl InUse {
     /// Nothing has happened to the program if this fails.
-    fn open(Held { memory, life, checkpoint }: Held) -> io::Result<Self> {
-        let (writer, log, input) = log::log(memory.as_fd())?;
+    fn open(Held { memory, life, checkpoint }: Held, sizes: Sizes) -> io::Result<Self> {
+        let (mut writer, log, input) = log::log(memory.as_fd())?;
+        writer.set_sizes(sizes);
         let living = life.map(|life| {
             let inlet = Inlet::open(input, life.pipe)?;
             let (pty, child) = life.program.watch()?;
@@ -214,10 +215,11 @@ impl Sessions {
         let record = serde_json::to_string(&record).map_err(|error| SpawnError::Open(error.into()))?;
         let unknown = Unknown { keeper: self.0.keeper.clone(), session: Some(id.clone()) };
         let held = self.0.keeper.start(&id, &program, size, self.0.limits.tail, record).await?;
-        let InUse { living, mut writer, log, .. } = InUse::open(held).map_err(SpawnError::opening)?;
+        let InUse { living, mut writer, log, .. } =
+            InUse::open(held, Sizes::new(size)).map_err(SpawnError::opening)?;
         let (mut display, keeping) = (
             Display::new((size, self.0.limits.scrollback), log.clone(), ParsePolicy::of(&self.0.keeper)),
-            Keeping::new(self.0.keeper.clone(), id.clone(), size, self.0.limits.tail),
+            Keeping::new(self.0.keeper.clone(), id.clone(), self.0.limits.tail),
         );
         writer.append(&[before, note].concat(), |output| display.take(output, false));
         let known = (id, epoch, created);
@@ -294,9 +296,11 @@ impl Sessions {
 
     async fn prepare(&self, record: &Record, left: &Left) -> io::Result<Prepared> {
         let (id, Limits { tail, scrollback, .. }) = (left.session.clone(), self.0.limits);
-        let InUse { living, writer, log, checkpoint } = InUse::open(self.0.keeper.borrow(left).await?)?;
+        let sizes = record.all_sizes();
+        let size = sizes.last();
+        let InUse { living, writer, log, checkpoint } =
+            InUse::open(self.0.keeper.borrow(left).await?, sizes)?;
         let program = record.program.clone().into_program(None);
-        let size = record.sizes.last().map_or_else(Winsize::default, |&(_, size)| size);
         let mut status = Status::new(program.name(), size, (record.sizing, record.flow));
         status.pin_title(record.title.as_deref().unwrap_or_default());
         let mut status = Status::left((size, record.size_by), record.pen, status);

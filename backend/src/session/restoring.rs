@@ -12,10 +12,10 @@ use crate::{background, exhausted, log, pty::Program, screen::Screen, state::Sav
 /// What was there before may take so much of what is kept of a session's output.
 const SHARE: usize = 2;
 
-/// Leaves what only the program that has ended could make use of: the alternate screen, mouse, paste and focus reports,
+/// Ends the control function at hand (CAN), and leaves what only the program that has ended could make use of: the alternate screen, mouse, paste and focus reports,
 /// synchronized output, keyboard modes, its colours, a link that was not closed; and, by DECSTR, margins, attributes, character sets
 /// and the like (xterm, "Control Sequences").
-const LEAVE: &[u8] = b"\x1b[?2026l\x1b[?47l\x1b[!p\x1b[?1000l\x1b[?1006l\x1b[?1004l\x1b[?2004l\x1b[?1l\x1b[?6l\x1b[?7h\x1b[?25h\
+const LEAVE: &[u8] = b"\x18\x1b[?2026l\x1b[?47l\x1b[!p\x1b[?1000l\x1b[?1006l\x1b[?1004l\x1b[?2004l\x1b[?1l\x1b[?6l\x1b[?7h\x1b[?25h\
     \x1b[4l\x1b>\x1b[0 q\x1b[=0u\x1b]8;;\x1b\\\x1b]104\x1b\\\x1b]110\x1b\\\x1b]111\x1b\\\x1b]112\x1b\\\x1b]0;\x1b\\";
 
 /// Stands between what was there and what comes, faint.

@@ -55,6 +55,11 @@ impl SizeChanges {
         !self.is_due
     }
 
+    /// No change is made for a while.
+    pub(super) fn postpone(&mut self, now: Instant) {
+        self.next_at = self.next_at.max(now + MIN_INTERVAL);
+    }
+
     /// A change was made between these moments.
     pub(super) fn changed(&mut self, start: Instant, end: Instant) {
         let interval = (end.duration_since(start) * MAX_SHARE).clamp(MIN_INTERVAL, MAX_INTERVAL);

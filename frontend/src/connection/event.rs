@@ -106,11 +106,11 @@ pub enum Tell {
     },
     /// What this viewer may do.
     Role(Role),
-    /// The size in force.
+    /// The size of the terminal, from here on.
     Size {
         /// The size.
         size: Winsize,
-        /// Whether it is this viewer's own.
+        /// Whether this viewer's own size is in force.
         own: bool,
     },
     /// Whether this terminal answers the program's queries.

@@ -43,6 +43,8 @@ pub struct Inflow {
     epoch: Option<Epoch>,
     /// The first byte that has not been received.
     received: OutputOffset,
+    /// How many size changes have been received: they are in one order with the bytes.
+    resizes: u64,
     /// Bytes before this offset are replayed.
     live_from: OutputOffset,
     acknowledged: OutputOffset,
@@ -54,7 +56,8 @@ impl Inflow {
     /// Where a new attachment is to go on, if anything is known.
     #[must_use]
     pub fn resume(&self) -> Option<Resume> {
-        self.epoch.clone().map(|epoch| Resume { epoch, output: self.received })
+        let (output, resizes) = (self.received, Some(self.resizes));
+        self.epoch.clone().map(|epoch| Resume { epoch, output, resizes })
     }
 
     /// An attachment begins. True if what the terminal shows goes on seamlessly; else it must be cleared.
@@ -67,7 +70,13 @@ impl Inflow {
             self.live_from = welcome.live;
         }
         self.acknowledged = welcome.output;
+        self.resizes = welcome.resizes;
         seamless
+    }
+
+    /// The terminal has another size from here on, after so many changes.
+    pub fn resized(&mut self, resizes: u64) {
+        self.resizes = resizes;
     }
 
     /// The server leaves out what it no longer keeps.

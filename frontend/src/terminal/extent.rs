@@ -1,4 +1,5 @@
-//! Which size a terminal has: the pane's own, or the one that another viewer or a rule has put in force.
+//! Which size a terminal has: the one that the server has told, as of the output that has come. It follows the pane's own size, or
+//! another viewer or a rule has imposed it.
 
 use limpet_shared::Winsize;
 
@@ -18,9 +19,11 @@ pub struct Layout {
 pub struct Extent {
     /// What fits into the pane in the chosen font.
     own: Winsize,
-    /// The size in force, if it is not this pane's own. That one is not taken from the server, which may speak of one
-    /// that has been outrun: a window that is being resized must not wait for an echo.
-    foreign: Option<Winsize>,
+    /// The size that the server has told last; none before it has. Even if it is to be the pane's own it is taken on only when the server says
+    /// so, between the output that was printed before and after: all viewers and the server wrap the same lines.
+    told: Option<Winsize>,
+    /// Whether it is not to be the pane's own.
+    imposed: bool,
 }
 
 impl Extent {
@@ -31,9 +34,15 @@ impl Extent {
         news
     }
 
-    /// A size is in force, this viewer's own or not.
+    /// The terminal has this size from here on. `own` tells that it follows the pane's.
     pub fn in_force(&mut self, size: Winsize, own: bool) {
-        self.foreign = (!own).then_some(size);
+        self.told = Some(size);
+        self.imposed = !own;
+    }
+
+    /// Nothing more comes from the server. A terminal whose size followed the pane's goes on doing so.
+    pub fn end(&mut self) {
+        self.told = self.told.filter(|_| self.imposed);
     }
 
     /// What fits into the pane in the chosen font.
@@ -45,13 +54,16 @@ impl Extent {
     /// The size in force, if it is not this pane's own and does not happen to be the same.
     #[must_use]
     pub fn foreign(&self) -> Option<Winsize> {
-        self.foreign.filter(|size| (size.cols, size.rows) != (self.own.cols, self.own.rows))
+        let differs = |size: &Winsize| (size.cols, size.rows) != (self.own.cols, self.own.rows);
+        self.told.filter(|size| self.imposed && differs(size))
     }
 
     /// How the terminal is to be laid out. Of the pane's height, a share (0 to 1) is `covered` while another size is shown.
     #[must_use]
     pub fn layout(&self, oversized: Oversized, covered: f64) -> Layout {
-        let Some(size) = self.foreign() else { return Layout { size: self.own, scale: 1.0 } };
+        let Some(size) = self.foreign() else {
+            return Layout { size: self.told.unwrap_or(self.own), scale: 1.0 };
+        };
         let ratio = |room: u16, needed: u16| f64::from(room) / f64::from(needed.max(1));
         let free = 1.0 - covered.clamp(0.0, 0.5);
         let fitting = ratio(self.own.cols, size.cols).min(free * ratio(self.own.rows, size.rows)).min(1.0);
@@ -89,14 +101,25 @@ mod tests {
     }
 
     #[test]
-    fn its_own_size_is_laid_out_before_the_server_says_so() {
+    fn its_own_size_is_taken_on_when_the_server_says_so() {
         let mut extent = pane(DESKTOP);
+        assert_eq!(shown(extent).size, DESKTOP, "there is nothing to be wrapped yet");
         extent.in_force(DESKTOP, true);
         extent.fitted(PHONE);
-        assert_eq!(shown(extent), Layout { size: PHONE, scale: 1.0 });
-        // The echo of what it was a moment ago.
-        extent.in_force(DESKTOP, true);
+        assert_eq!((shown(extent), extent.foreign()), (Layout { size: DESKTOP, scale: 1.0 }, None));
+        extent.in_force(PHONE, true);
         assert_eq!(shown(extent).size, PHONE);
+    }
+
+    #[test]
+    fn what_has_ended_follows_its_pane_unless_another_size_was_imposed() {
+        for (own, size) in [(true, PHONE), (false, DESKTOP)] {
+            let mut extent = pane(DESKTOP);
+            extent.in_force(DESKTOP, own);
+            extent.end();
+            extent.fitted(PHONE);
+            assert_eq!(shown(extent).size, size);
+        }
     }
 
     #[test]

@@ -298,6 +298,14 @@ impl Pane {
         self.emit(PaneEvent::Foreign(extent.foreign()));
     }
 
+    /// What has been printed is all that there will be.
+    fn end_size(&self) {
+        let mut extent = self.extent.get();
+        extent.end();
+        self.extent.set(extent);
+        self.arrange();
+    }
+
     fn arrange(&self) {
         let extent = self.extent.get();
         // It fails only for names that are none.
@@ -355,6 +363,7 @@ impl Observer for Pane {
                 self.emit(PaneEvent::Title(title));
             }
             Tell::Exited(status) => {
+                self.end_size();
                 self.write(&HIDE_CURSOR.into(), None);
                 self.screen.terminal().options().set_deaf(true);
                 self.emit(PaneEvent::Exited(status));

@@ -13,7 +13,7 @@ use tokio_tungstenite::{
     tungstenite::{self, Message, client::IntoClientRequest, http::Response},
 };
 
-use super::{Server, server::TOKEN, within};
+use super::{Server, Shown, server::TOKEN, within};
 
 /// How a client introduces itself.
 #[derive(Clone, Debug)]
@@ -63,7 +63,13 @@ impl Hello {
     }
 
     pub(crate) fn resume(mut self, epoch: &Epoch, output: OutputOffset) -> Self {
-        self.resume = Some(Resume { epoch: epoch.clone(), output });
+        self.resume = Some(Resume { epoch: epoch.clone(), output, resizes: None });
+        self
+    }
+
+    /// Goes on with what a terminal shows, if it shows anything.
+    pub(crate) fn go_on(mut self, shown: &Shown) -> Self {
+        self.resume = shown.resume();
         self
     }
 }
@@ -92,6 +98,8 @@ pub(crate) struct Client {
     pub(crate) closed: Option<u16>,
     sent: u64,
     acknowledges: bool,
+    /// What its terminal is given, if that is wanted.
+    shown: Option<Shown>,
 }
 
 impl Client {
@@ -136,6 +144,7 @@ impl Client {
             closed,
             sent,
             acknowledges: true,
+            shown: None,
         })
     }
 
@@ -143,6 +152,29 @@ impl Client {
     pub(crate) fn silent(mut self) -> Self {
         self.acknowledges = false;
         self
+    }
+
+    /// Has this terminal show what comes. To be called before anything has come.
+    pub(crate) fn on(mut self, mut shown: Shown) -> Self {
+        shown.welcomed(&self.welcome);
+        self.shown = Some(shown);
+        self
+    }
+
+    /// What its terminal shows.
+    pub(crate) fn shown(&self) -> &Shown {
+        self.shown.as_ref().unwrap()
+    }
+
+    /// Leaves, and keeps what its terminal shows.
+    pub(crate) fn leave(mut self) -> Shown {
+        self.shown.take().unwrap()
+    }
+
+    /// From here on it acknowledges what comes, and what has come.
+    pub(crate) async fn catches_up(&mut self) {
+        self.acknowledges = true;
+        self.acknowledge().await;
     }
 
     /// Takes one message in. False when the connection has ended.
@@ -161,6 +193,9 @@ impl Client {
         let (header, payload) = Header::split(frame).unwrap();
         assert_eq!(header.offset, self.received.get(), "output goes on where it stopped");
         self.carried += payload.len() as u64;
+        if let Some(shown) = &mut self.shown {
+            shown.given(header.kind, payload);
+        }
         if header.kind == Kind::Snapshot {
             assert!(self.output.is_empty(), "a snapshot comes before data");
             self.snapshot.extend_from_slice(payload);
@@ -177,6 +212,9 @@ impl Client {
     }
 
     fn hear(&mut self, message: ServerMessage) {
+        if let Some(shown) = &mut self.shown {
+            shown.told(&message);
+        }
         match message {
             ServerMessage::Exit { status, output } => {
                 assert_eq!(output, self.received, "exit comes after the last byte");

@@ -11,7 +11,7 @@ use super::super::{
 };
 
 /// Most titles on the stack.
-const TITLES: usize = 10;
+pub(in super::super) const MAX_TITLES: usize = 10;
 
 impl Terminal {
     pub(super) fn operating_system_command(&mut self, number: u32, text: &str) {
@@ -38,7 +38,7 @@ impl Terminal {
         }
         match params.get(0) {
             22 => {
-                if self.titles.len() == TITLES {
+                if self.titles.len() == MAX_TITLES {
                     self.titles.remove(0);
                 }
                 self.titles.push(self.title.clone());

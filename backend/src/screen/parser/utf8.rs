@@ -21,9 +21,9 @@ impl Decoder {
         self.len == 0
     }
 
-    /// How many bytes of a character are there.
-    pub(super) fn begun(self) -> usize {
-        self.len
+    /// The bytes of the character that is begun.
+    pub(super) fn begun(&self) -> &[u8] {
+        &self.begun[..self.len]
     }
 
     /// Takes one character, or bytes that are none, and says how many of `piece` it took: one at least, unless a

@@ -4,6 +4,7 @@ use super::Writer;
 use crate::screen::{
     buffer::{Buffer, Saved},
     charset::Charsets,
+    control::MAX_TITLES,
     modes::{CursorStyle, Modes},
     palette::{Palette, SPECIAL},
     row::Cell,
@@ -18,6 +19,8 @@ impl Writer<'_> {
         self.control("\x1b[20l");
         self.control(if terminal.cursor_hidden { "\x1b[?25l" } else { "\x1b[?25h" });
         self.palette(&terminal.palette);
+        // A terminal that was drawn a snapshot before has its titles.
+        self.control(&"\x1b[23;2t".repeat(MAX_TITLES));
         for title in &terminal.titles {
             self.control(&format!("\x1b]2;{title}\x1b\\\x1b[22;2t"));
         }

@@ -2,12 +2,13 @@
 
 use std::{mem, sync::Arc};
 
-use limpet_shared::{OutputOffset, Winsize};
+use limpet_shared::Winsize;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{Redrawing, SLICE_STEPS, blocking, redrawing::redrawing};
 use crate::{
     background,
+    log::Position,
     screen::{Screen, Text},
 };
 
@@ -15,14 +16,15 @@ use crate::{
 #[derive(Debug)]
 pub(in super::super) struct LastScreen {
     screen: Screen,
-    end: OutputOffset,
+    size: Winsize,
+    end: Position,
     /// Held by whoever has it drawn, so that there is one drawing at a time.
     turn: Semaphore,
 }
 
 impl LastScreen {
-    pub(super) fn new(screen: Screen, end: OutputOffset) -> Self {
-        Self { screen, end, turn: Semaphore::new(1) }
+    pub(super) fn new(screen: Screen, (size, end): (Winsize, Position)) -> Self {
+        Self { screen, size, end, turn: Semaphore::new(1) }
     }
 
     /// Waits until nobody else has it drawn. `None` never comes: the semaphore is not closed.
@@ -32,7 +34,7 @@ impl LastScreen {
 
     pub(in super::super) async fn redrawing(self: Arc<Self>, history: usize) -> Redrawing {
         let steps = self.screen.snapshot_steps(history);
-        self.elsewhere(steps, move |last| redrawing(&last.screen, last.end, history)).await
+        self.elsewhere(steps, move |last| redrawing(&last.screen, (last.size, last.end), history)).await
     }
 
     pub(in super::super) async fn text(self: Arc<Self>) -> Text {

@@ -1,9 +1,6 @@
 use std::{os::fd::AsFd, time::Duration};
 
-use super::{
-    redrawing::{NOTHING, UNFINISHED},
-    *,
-};
+use super::*;
 use crate::log::{self, LogWriter};
 
 struct Session(LogWriter, Display);
@@ -71,15 +68,60 @@ fn only_what_came_while_nobody_was_there_is_answered() {
 }
 
 #[tokio::test]
-async fn a_snapshot_ends_before_what_is_not_complete() {
+async fn a_snapshot_ends_with_what_is_not_complete() {
     let mut session = Session::new();
     session.print(b"abc\x1b[3", true);
     let redrawing = session.1.redrawing(usize::MAX).await;
-    assert_eq!(redrawing.output.get(), 3);
-    session.print(&[b"\x1b]0;", &b"x".repeat(2 * UNFINISHED)[..]].concat(), true);
+    assert_eq!(redrawing.position.output.get(), 6);
+    assert!(redrawing.frames[0].ends_with(b"\x1b[3"));
+    session.print(&[b"\x1b]0;", &b"x".repeat(1024 * 1024)[..]].concat(), true);
     let redrawing = session.1.redrawing(usize::MAX).await;
-    assert_eq!(redrawing.output, session.1.parsed(), "a control string of that length does not come again");
-    assert!(redrawing.frames[0].ends_with(NOTHING));
+    assert_eq!(
+        redrawing.position.output,
+        session.0.end(),
+        "a control string of that length does not come again"
+    );
+    assert!(redrawing.frames[0].ends_with(b"\x1b]x"));
+}
+
+#[tokio::test]
+async fn a_size_waits_for_the_output_before_it() {
+    let text = b"0123456789abcdef\r\n";
+    let (mut behind, mut model) = (Session::new(), Session::new());
+    for columns in [10, 7, 20] {
+        behind.print(text, false);
+        behind.1.pile.take_size(Winsize::cells(columns, 4));
+        model.print(text, false);
+        model.1.resize_here(Winsize::cells(columns, 4));
+    }
+    let end = behind.0.end();
+    for (resizes, (cols, rows)) in (0..).zip([(40, 10), (10, 4), (7, 4), (20, 4)]) {
+        let (_, size, position) = behind.1.snapshot(0).await;
+        let output = OutputOffset::ZERO.advanced(text.len() * usize::try_from(resizes).unwrap());
+        assert_eq!((size, position), (Winsize::cells(cols, rows), Position { output, resizes }));
+        while behind.1.parsed() < end.min(output.advanced(text.len())) {
+            behind.1.follow().await;
+        }
+        behind.1.follow().await;
+    }
+    assert!(!behind.1.is_behind());
+    let frames = async |session: &mut Session| session.1.redrawing(usize::MAX).await.frames;
+    assert!(frames(&mut behind).await == frames(&mut model).await);
+}
+
+#[tokio::test]
+async fn nothing_of_a_flood_is_left_out_that_another_size_would_show() {
+    let lines = (0..50_000).map(|n| format!("line {n} and some more of it\r\n")).collect::<Vec<_>>().concat();
+    let sizes = [Winsize::cells(12, 30), Winsize::cells(60, 4), Winsize::cells(40, 10)];
+    let (mut behind, mut model) = (Session::new(), Session::new());
+    for size in sizes {
+        behind.print(lines.as_bytes(), false);
+        behind.1.pile.take_size(size);
+        model.print(lines.as_bytes(), false);
+        model.1.resize_here(size);
+    }
+    let frames = async |session: &mut Session| session.1.redrawing(usize::MAX).await.frames;
+    assert!(frames(&mut behind).await == frames(&mut model).await);
 }
 
 #[test]
@@ -89,7 +131,7 @@ fn a_last_screen_with_much_scrollback_is_dropped_elsewhere() {
         for n in 0..rows {
             screen.feed(format!("{:078}\r\n", n * n).as_bytes());
         }
-        LastScreen::new(screen, OutputOffset::ZERO)
+        LastScreen::new(screen, (Winsize::cells(80, 24), Position::START))
     };
     assert!(!last(100).takes_long_to_drop() && last(100_000).takes_long_to_drop());
 }

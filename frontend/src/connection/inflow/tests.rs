@@ -14,6 +14,7 @@ fn welcome(epoch: u8, output: u64, live: u64) -> Welcome {
         input: InputOffset::ZERO,
         by: None,
         size: Winsize::default(),
+        resizes: 0,
         title: String::new(),
         server: String::new(),
     }
@@ -44,6 +45,17 @@ fn a_resumed_attachment_is_live_except_for_a_replay_that_was_cut() {
     let pieces = data(&mut inflow, 4, 16).unwrap();
     assert_eq!((pieces[0].to, pieces[0].mark.replayed), (13, true));
     assert!(!pieces[1].mark.replayed);
+}
+
+#[test]
+fn sizes_are_resumed_like_output() {
+    let mut inflow = Inflow::default();
+    inflow.begin(&Welcome { resizes: 3, ..welcome(1, 0, 0) });
+    assert_eq!(inflow.resume().unwrap().resizes, Some(3));
+    inflow.resized(5);
+    assert_eq!(inflow.resume().unwrap().resizes, Some(5));
+    inflow.begin(&welcome(2, 0, 0));
+    assert_eq!(inflow.resume().unwrap().resizes, Some(0));
 }
 
 #[test]

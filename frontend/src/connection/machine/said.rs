@@ -97,7 +97,8 @@ impl Machine {
                 self.outbox.acknowledge(input);
                 self.flush();
             }
-            ServerMessage::Resize { size, by } => {
+            ServerMessage::Resize { size, by, resizes } => {
+                self.inflow.resized(resizes);
                 let own = matches!(self.state, State::Attached { id, .. } if by == Some(id));
                 self.tell(Tell::Size { size, own });
             }

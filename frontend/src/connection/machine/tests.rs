@@ -66,6 +66,7 @@ fn welcome(output: u64) -> Welcome {
         live: OutputOffset::new(output),
         input: InputOffset::ZERO,
         size: Winsize::cells(80, 24),
+        resizes: 0,
         by: None,
         title: "bash".into(),
         server: env!("CARGO_PKG_VERSION").into(),

@@ -71,7 +71,7 @@ fn a_broken_connection_is_tried_again_and_resumes() {
     assert_eq!(rig.phase(), Some(Phase::Reconnecting { at_ms: rig.now_ms + backoff::FIRST_MS, attempt: 1 }));
     assert!(rig.after(250.0).on(Event::Timer).contains(&E::Open));
     let [ClientMessage::Hello(hello)] = &sent(&rig.on(Event::Opened("")))[..] else { panic!("no hello") };
-    let resume = Resume { epoch: Epoch::from_random([2; 8]), output: OutputOffset::new(5) };
+    let resume = Resume { epoch: Epoch::from_random([2; 8]), output: OutputOffset::new(5), resizes: Some(0) };
     assert_eq!(hello.resume, Some(resume));
     let effects = rig.say(&ServerMessage::Welcome(welcome(5)));
     assert!(!effects.contains(&E::Tell(Tell::Clear { skipped: 0, earlier: 0 })));

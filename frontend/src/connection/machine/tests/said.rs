@@ -80,7 +80,7 @@ fn the_size_knows_whose_it_is() {
     let size = Winsize::cells(100, 30);
     assert!(matches!(sent(&rig.on(Event::Resized(size)))[..], [ClientMessage::Resize(sent)] if sent == size));
     for (by, own) in [(7, true), (8, false)] {
-        let effects = rig.say(&ServerMessage::Resize { size, by: Some(by) });
+        let effects = rig.say(&ServerMessage::Resize { size, by: Some(by), resizes: 1 });
         assert_eq!(effects, [E::Tell(Tell::Size { size, own })]);
     }
     // Another one's size may happen to be the same.

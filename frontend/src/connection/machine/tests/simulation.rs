@@ -16,6 +16,8 @@ enum Message {
 /// What the server knows of the present attachment.
 struct Attachment {
     sent: u64,
+    /// Sizes that were sent.
+    resizes: usize,
     acknowledged: u64,
     window: u64,
 }
@@ -24,6 +26,8 @@ struct Attachment {
 struct World {
     rig: Rig,
     log: Vec<u8>,
+    /// Sizes after the first one, and where in the log each took effect.
+    sizes: Vec<(usize, Winsize)>,
     input: Vec<u8>,
     epoch: Epoch,
     attachment: Option<Attachment>,
@@ -34,6 +38,8 @@ struct World {
     timer: bool,
     /// What the terminal shows and has yet to report as rendered.
     shown: Vec<u8>,
+    /// Sizes that the terminal took on, and after how much output.
+    sizes_shown: Vec<(usize, Winsize)>,
     queue: VecDeque<Mark>,
     typed: Vec<u8>,
 }
@@ -41,6 +47,7 @@ struct World {
 #[derive(Clone, Debug)]
 enum Step {
     Print(usize),
+    Resize(u16),
     Type(usize),
     ServerTurn,
     PageTurn,
@@ -54,6 +61,7 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => (1..200_000_usize).prop_map(Step::Print),
+        2 => (1..500_u16).prop_map(Step::Resize),
         3 => (1..100_000_usize).prop_map(Step::Type),
         8 => Just(Step::ServerTurn),
         8 => Just(Step::PageTurn),
@@ -70,6 +78,7 @@ impl World {
         let mut world = Self {
             rig: Rig::new(),
             log: Vec::new(),
+            sizes: Vec::new(),
             input: Vec::new(),
             epoch: Epoch::from_random([5; 8]),
             attachment: None,
@@ -78,6 +87,7 @@ impl World {
             to_page: VecDeque::new(),
             timer: false,
             shown: Vec::new(),
+            sizes_shown: Vec::new(),
             queue: VecDeque::new(),
             typed: Vec::new(),
         };
@@ -91,6 +101,13 @@ impl World {
             Step::Print(len) => {
                 let start = self.log.len();
                 self.log.extend((start..start + len).map(pattern));
+                self.pump();
+            }
+            Step::Resize(cols) => {
+                let size = Winsize::cells(cols, 10);
+                if self.size_after(self.sizes.len()) != size {
+                    self.sizes.push((self.log.len(), size));
+                }
                 self.pump();
             }
             Step::Type(len) => {
@@ -126,6 +143,11 @@ impl World {
                 Effect::Write(piece) => {
                     self.shown.extend(&message[piece.from..piece.to]);
                     self.queue.push_back(piece.mark);
+                }
+                Effect::Tell(Tell::Size { size, .. }) => {
+                    if size != self.sizes_shown.last().map_or_else(Winsize::default, |&(_, size)| size) {
+                        self.sizes_shown.push((self.shown.len(), size));
+                    }
                 }
                 Effect::Tell(Tell::Clear { .. }) => panic!("everything is kept, so nothing is ever cleared"),
                 Effect::Tell(_) => {}
@@ -194,12 +216,20 @@ impl World {
         assert!(self.attachment.is_none(), "hello came twice");
         let output = hello.resume.as_ref().map_or(0, |resume| resume.output.get());
         assert!(hello.resume.as_ref().is_none_or(|resume| resume.epoch == self.epoch));
-        self.attachment =
-            Some(Attachment { sent: output, acknowledged: output, window: hello.window.unwrap() });
+        let resizes = hello.resume.as_ref().map_or(0, |resume| resume.resizes.unwrap());
+        let known = usize::try_from(resizes).unwrap();
+        self.attachment = Some(Attachment {
+            sent: output,
+            resizes: known,
+            acknowledged: output,
+            window: hello.window.unwrap(),
+        });
         self.answer(&ServerMessage::Welcome(Welcome {
             epoch: self.epoch.clone(),
             live: OutputOffset::new(self.log.len() as u64),
             input: InputOffset::new(self.input.len() as u64),
+            size: self.size_after(known),
+            resizes,
             ..welcome(output)
         }));
     }
@@ -217,13 +247,27 @@ impl World {
         self.to_page.push_back(Message::Text(message.to_json()));
     }
 
+    fn size_after(&self, resizes: usize) -> Winsize {
+        resizes.checked_sub(1).map_or_else(Winsize::default, |last| self.sizes[last].1)
+    }
+
     /// Sends what the window allows.
     fn pump(&mut self) {
         let Some(attachment) = &mut self.attachment else { return };
         loop {
             let room = attachment.acknowledged + attachment.window - attachment.sent;
             let start = usize::try_from(attachment.sent).unwrap();
-            let len = (self.log.len() - start).min(usize::try_from(room).unwrap()).min(65_536);
+            let mut end = self.log.len();
+            if let Some(&(from, size)) = self.sizes.get(attachment.resizes) {
+                if from == start {
+                    attachment.resizes += 1;
+                    let resize = ServerMessage::Resize { size, by: None, resizes: attachment.resizes as u64 };
+                    self.to_page.push_back(Message::Text(resize.to_json()));
+                    continue;
+                }
+                end = end.min(from);
+            }
+            let len = (end - start).min(usize::try_from(room).unwrap()).min(65_536);
             if len == 0 {
                 return;
             }
@@ -235,6 +279,7 @@ impl World {
     /// Whether nothing is left to happen but pings.
     fn settled(&self) -> bool {
         self.shown == self.log
+            && self.sizes_shown == self.sizes
             && self.input == self.typed
             && self.queue.is_empty()
             && self.to_server.is_empty()
@@ -249,9 +294,9 @@ fn pattern(offset: usize) -> u8 {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// Nothing lost, nothing twice, in either direction, however often the wire is cut; and it always settles.
+    /// Nothing lost, nothing twice, in either direction, and sizes at their places, however often the wire is cut; and it always settles.
     #[test]
-    fn every_byte_arrives_once(steps in prop::collection::vec(step(), 1..120)) {
+    fn every_byte_and_size_arrives_once(steps in prop::collection::vec(step(), 1..120)) {
         let mut world = World::new();
         for step in &steps {
             world.step(step);

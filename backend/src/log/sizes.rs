@@ -1,0 +1,192 @@
+//! The sizes that a session's terminal has had, and where in its output each took effect.
+
+use std::collections::VecDeque;
+
+use limpet_shared::{OutputOffset, Winsize};
+
+/// The most sizes that are kept. A reader that has not got those before is drawn a snapshot.
+const MAX_SIZES: usize = 128;
+
+/// A place in a session's output. Sizes are in order with the output, and several may take effect at one offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// Everything before this offset has come.
+    pub output: OutputOffset,
+    /// How many size changes have come.
+    pub resizes: u64,
+}
+
+impl Position {
+    /// Where a session begins.
+    pub const START: Self = Self { output: OutputOffset::ZERO, resizes: 0 };
+}
+
+/// A size, from an offset on.
+pub(crate) type SizeAt = (OutputOffset, Winsize);
+
+/// The sizes that are known, in order. There is always one.
+#[derive(Clone, Debug)]
+pub(crate) struct Sizes {
+    /// How many changes there were up to the oldest one.
+    first: u64,
+    oldest: SizeAt,
+    /// Most terminals keep the size that they had first, so this takes no memory for them.
+    later: VecDeque<SizeAt>,
+}
+
+impl Sizes {
+    /// Those of a terminal that has had this size from the start.
+    pub(crate) fn new(size: Winsize) -> Self {
+        Self { first: 0, oldest: (OutputOffset::ZERO, size), later: VecDeque::new() }
+    }
+
+    /// Those that an earlier server knew, of which the oldest came after `first` changes. `None` if there are none.
+    pub(crate) fn known(first: u64, sizes: impl IntoIterator<Item = SizeAt>) -> Option<Self> {
+        let mut sizes = sizes.into_iter();
+        let mut known = Self { first, oldest: sizes.next()?, later: VecDeque::new() };
+        sizes.for_each(|(from, size)| known.push(from, size));
+        Some(known)
+    }
+
+    /// A size takes effect.
+    pub(crate) fn push(&mut self, from: OutputOffset, size: Winsize) {
+        if self.later.len() + 1 >= MAX_SIZES {
+            self.forget_oldest();
+        }
+        self.later.push_back((from, size));
+    }
+
+    /// Forgets what no reader can need: sizes that had been replaced before `start`.
+    pub(super) fn forget_before(&mut self, start: OutputOffset) {
+        while self.later.front().is_some_and(|&(from, _)| from < start) {
+            self.forget_oldest();
+        }
+    }
+
+    fn forget_oldest(&mut self) {
+        if let Some(next) = self.later.pop_front() {
+            self.oldest = next;
+            self.first += 1;
+        }
+    }
+
+    /// How many size changes there have been.
+    pub(crate) fn count(&self) -> u64 {
+        self.first + self.later.len() as u64
+    }
+
+    /// The size that is in force at the end.
+    pub(crate) fn last(&self) -> Winsize {
+        self.later.back().unwrap_or(&self.oldest).1
+    }
+
+    /// The size that is in force after so many changes, and where it took effect. `None` if it is not known any more, or not yet.
+    pub(crate) fn get(&self, resizes: u64) -> Option<SizeAt> {
+        let at = usize::try_from(resizes.checked_sub(self.first)?).ok()?;
+        if at == 0 { Some(self.oldest) } else { self.later.get(at - 1).copied() }
+    }
+
+    /// All sizes, each with the number of changes up to it.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, SizeAt)> + '_ {
+        (self.first..).zip([self.oldest].into_iter().chain(self.later.iter().copied()))
+    }
+
+    /// Whether whoever is at this place lacks nothing of the sizes that are not known any more.
+    pub(super) fn reach_back_to(&self, Position { output, resizes }: Position) -> bool {
+        let begins_before = self.get(resizes).is_some_and(|(from, _)| from <= output);
+        begins_before && self.get(resizes + 1).is_none_or(|(from, _)| from >= output)
+    }
+
+    /// Where a new terminal begins that is given all of the output: it need not go through the sizes that there were before any.
+    pub(super) fn start(&self) -> Option<Position> {
+        let before_any = |&(_, (from, _)): &(u64, SizeAt)| from == OutputOffset::ZERO;
+        let (resizes, _) = self.iter().take_while(before_any).last()?;
+        Some(Position { output: OutputOffset::ZERO, resizes })
+    }
+
+    /// The place of a terminal that has got everything before `output` and does not say which sizes. It is known only if there has been one
+    /// size since at most, and that took effect there.
+    pub(super) fn place_at(&self, output: OutputOffset) -> Option<Position> {
+        let resizes = self.count();
+        let has_begun = self.get(resizes).is_some_and(|(from, _)| from <= output);
+        let before = resizes.checked_sub(1).and_then(|before| self.get(before));
+        // A terminal that has shown nothing need not go through several sizes.
+        let is_single = output == OutputOffset::ZERO || before.is_none_or(|(from, _)| from < output);
+        (has_begun && is_single).then_some(Position { output, resizes })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(offset: u64) -> OutputOffset {
+        OutputOffset::new(offset)
+    }
+
+    fn size(cols: u16) -> Winsize {
+        Winsize::cells(cols, 10)
+    }
+
+    fn place(output: u64, resizes: u64) -> Position {
+        Position { output: at(output), resizes }
+    }
+
+    fn sizes(changes: &[u64]) -> Sizes {
+        let mut sizes = Sizes::new(size(1));
+        for (&from, cols) in changes.iter().zip(2..) {
+            sizes.push(at(from), size(cols));
+        }
+        sizes
+    }
+
+    #[test]
+    fn a_place_is_an_offset_and_the_sizes_before_it() {
+        let sizes = sizes(&[5, 5, 9]);
+        assert_eq!((sizes.count(), sizes.last(), sizes.get(2)), (3, size(4), Some((at(5), size(3)))));
+        let known =
+            [place(0, 0), place(5, 0), place(5, 1), place(5, 2), place(7, 2), place(9, 2), place(12, 3)];
+        assert!(known.iter().all(|&place| sizes.reach_back_to(place)));
+        let unknown = [place(4, 1), place(6, 0), place(6, 1), place(10, 2), place(8, 3), place(20, 4)];
+        assert!(unknown.iter().all(|&place| !sizes.reach_back_to(place)));
+    }
+
+    #[test]
+    fn only_so_many_are_kept_and_those_that_replaced_others_long_ago_are_not() {
+        let mut many = sizes(&[3; 1000]);
+        assert_eq!((many.iter().count(), many.count()), (MAX_SIZES, 1000));
+        assert!(!many.reach_back_to(place(0, 0)) && many.reach_back_to(place(3, 999)));
+        assert_eq!(many.start(), None);
+        many.forget_before(at(3));
+        assert_eq!(many.iter().count(), MAX_SIZES);
+        many.forget_before(at(4));
+        assert_eq!((many.iter().count(), many.get(1000)), (1, Some((at(3), size(1001)))));
+    }
+
+    #[test]
+    fn what_an_earlier_server_knew_goes_on_with_its_numbers() {
+        let before = sizes(&[3; 200]);
+        let first = before.iter().next().map_or(0, |(resizes, _)| resizes);
+        let after = Sizes::known(first, before.iter().map(|(_, size)| size)).unwrap();
+        assert!(after.iter().eq(before.iter()) && Sizes::known(0, []).is_none());
+    }
+
+    #[test]
+    fn a_new_terminal_begins_with_the_size_of_the_first_output() {
+        assert_eq!(sizes(&[]).start(), Some(place(0, 0)));
+        assert_eq!(sizes(&[0, 0, 5]).start(), Some(place(0, 2)));
+    }
+
+    #[test]
+    fn who_does_not_say_which_sizes_it_has_got_is_believed_where_it_makes_no_difference() {
+        let sizes = sizes(&[0, 5, 9]);
+        assert_eq!(
+            sizes.place_at(at(9)),
+            Some(place(9, 3)),
+            "it is told this size, whether it has it or not"
+        );
+        assert_eq!(sizes.place_at(at(10)), Some(place(10, 3)));
+        assert_eq!((sizes.place_at(at(8)), sizes.place_at(at(3))), (None, None));
+        assert_eq!(self::sizes(&[9, 9]).place_at(at(9)), None);
+    }
+}

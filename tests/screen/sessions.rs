@@ -1,0 +1,313 @@
+//! Whole sessions: sizes that change while viewers are there, behind or away, servers that are killed and replaced, control strings that
+//! are cut, programs that are real.
+//!
+//! What a viewer's terminal was given is put into an xterm.js, and what a viewer is given that is there all the time into another one.
+//! Both must come to the same state, to the last cell. The server's own screen must show the same text.
+
+use std::{env, mem};
+
+use limpet_shared::{ClientMessage, SessionId, Winsize, api::Screen};
+use reqwest::{Method, header::ACCEPT};
+use serde_json::json;
+
+use crate::{
+    generate::{self, Kind, Random},
+    harness::{Client, Hello, Options, Server, Shown, client::viewer},
+    oracle::{Difference, Oracle},
+    sizes::{print, repeater, set_size},
+    stream::{Step, Stream},
+};
+
+/// Rows of scrollback: no more than a viewer is drawn that has fallen behind.
+const SCROLLBACK: usize = 40;
+
+/// Viewers of a session, beside the one that types.
+const VIEWERS: usize = 3;
+
+/// Control strings that are longer than what is kept of one, in two parts.
+const LONG_STRINGS: [(&str, &str, &str); 4] = [
+    ("\x1b]1337;File=inline=1:", "A", "A\x07"),
+    ("\x1b]2;", "日本", "語\x1b\\"),
+    ("\x1bPq", "~é", "~\x1b\\"),
+    ("\x1b_G", "AAAA", "日\x1b\\"),
+];
+
+/// One that comes and goes.
+enum Viewer {
+    Away(Shown),
+    Here(Client),
+}
+
+/// A session on which a stream is played.
+struct Play<'a> {
+    server: &'a Server,
+    id: SessionId,
+    random: Random,
+    typist: Client,
+    typist_hello: Hello,
+    viewers: Vec<Viewer>,
+    /// What has been printed, and the sizes that there were.
+    played: Vec<Step>,
+    size: Winsize,
+    resizes: u64,
+}
+
+impl<'a> Play<'a> {
+    async fn begin(server: &'a Server, size: Winsize, random: Random) -> Self {
+        let id = repeater(server, size).await;
+        let typist_hello = Hello { viewer: viewer(), ..Hello::default() };
+        let mut typist = Client::attach(server, &id, typist_hello.clone()).await.on(Shown::default());
+        typist.sees("ready").await;
+        let viewers = (0..VIEWERS).map(|_| Viewer::Away(Shown::default())).collect();
+        let played = vec![Step::Output(b"ready".to_vec())];
+        Self { server, id, random, typist, typist_hello, viewers, played, size, resizes: 0 }
+    }
+
+    async fn step(&mut self, step: &Step) {
+        match step {
+            Step::Output(output) => print(&mut self.typist, std::str::from_utf8(output).unwrap()).await,
+            Step::Resize(size) => {
+                set_size(self.server, &self.id, *size).await;
+                self.resizes += u64::from(*size != self.size);
+                self.size = *size;
+            }
+        }
+        self.played.push(step.clone());
+    }
+
+    /// One of the viewers does something.
+    async fn stir(&mut self) {
+        let at = self.random.below(VIEWERS);
+        let viewer = mem::replace(&mut self.viewers[at], Viewer::Away(Shown::default()));
+        self.viewers[at] = match (viewer, self.random.below(6)) {
+            (Viewer::Here(client), 0) => Viewer::Away(client.leave()),
+            (Viewer::Here(mut client), 1 | 2) => {
+                self.sees_all(&mut client).await;
+                Viewer::Away(client.leave())
+            }
+            (Viewer::Here(mut client), 3) => {
+                self.sees_all(&mut client).await;
+                client.say(&ClientMessage::History).await;
+                Viewer::Here(client)
+            }
+            (Viewer::Here(client), _) => Viewer::Here(client),
+            // The page was loaded again.
+            (Viewer::Away(_), 0) => Viewer::Here(self.attach(Shown::default(), 1).await),
+            (Viewer::Away(shown), 1 | 2) => {
+                let window = 1 + self.random.below(300) as u64;
+                Viewer::Here(self.attach(shown, window).await.silent())
+            }
+            (Viewer::Away(shown), _) => Viewer::Here(self.attach(shown, 256 * 1024).await),
+        };
+    }
+
+    async fn attach(&mut self, shown: Shown, window: u64) -> Client {
+        let size = generate::size(&mut self.random);
+        let hello = Hello::default().size(size.cols, size.rows).window(window).go_on(&shown);
+        let hello = if self.random.below(3) == 0 { hello } else { hello.follow_now() };
+        Client::attach(self.server, &self.id, hello).await.on(shown)
+    }
+
+    async fn sees_all(&self, client: &mut Client) {
+        client.catches_up().await;
+        let end = (self.typist.received, self.resizes);
+        client.until("everything", |client| client.shown().position() == end).await;
+    }
+
+    /// The server is killed, or makes room for another one.
+    async fn strike(&mut self) {
+        for viewer in &mut self.viewers {
+            let away = Viewer::Away(Shown::default());
+            if let Viewer::Here(client) = mem::replace(viewer, away) {
+                *viewer = Viewer::Away(client.leave());
+            }
+        }
+        if self.random.below(3) == 0 {
+            let (done, said) = self.server.upgrade();
+            assert!(done, "{said}");
+        } else {
+            self.server.kill().await;
+        }
+        let shown = self.typist.shown().clone();
+        let hello = self.typist_hello.clone().go_on(&shown);
+        self.typist = Client::attach(self.server, &self.id, hello).await.on(shown);
+    }
+
+    /// Has everybody see the end, and says in what they differ from a terminal that was always there.
+    async fn differences(mut self, oracle: &mut Oracle) -> Vec<String> {
+        let first = self.played_from();
+        let mut differences = Vec::new();
+        let mut differ = |who: &str, steps: &[Step]| {
+            let found = oracle.compare(first.size, SCROLLBACK, &first.steps, first.size, steps);
+            if let Some(Difference(what, left, right)) = found.into_iter().next() {
+                differences.push(format!("{who}: {what}: {left} | {right}"));
+            }
+        };
+        for at in 0..VIEWERS {
+            let mut client = match mem::replace(&mut self.viewers[at], Viewer::Away(Shown::default())) {
+                Viewer::Here(client) => client,
+                Viewer::Away(shown) => self.attach(shown, 256 * 1024).await,
+            };
+            self.sees_all(&mut client).await;
+            differ(&format!("viewer {at}"), &client.shown().steps);
+        }
+        let mut typist = self.typist;
+        typist.until("the last size", |client| client.shown().resizes == self.resizes).await;
+        differ("the one that types", &typist.shown().steps);
+        let (lines, cursor) = oracle.text(&first, SCROLLBACK);
+        let request = self.server.request(Method::GET, &format!("/api/sessions/{}/screen", self.id));
+        let text: Screen =
+            request.header(ACCEPT, "application/json").send().await.unwrap().json().await.unwrap();
+        if (&text.lines, (text.cursor.x, text.cursor.y)) != (&lines, cursor) {
+            differences.push(format!("text: {lines:?} {cursor:?} | {:?} {:?}", text.lines, text.cursor));
+        }
+        self.server.close(&self.id).await;
+        differences
+    }
+
+    fn played_from(&self) -> Stream {
+        let size = self.typist.shown().steps.iter().find_map(|step| match step {
+            Step::Resize(size) => Some(*size),
+            Step::Output(_) => None,
+        });
+        Stream { size: size.unwrap(), steps: self.played.clone() }
+    }
+}
+
+/// A stream for a session: some generated ones, and a control string that is cut.
+fn stream(random: &mut Random) -> Stream {
+    let first = generate::stream(random, Kind::Usual);
+    let mut steps = first.steps;
+    for _ in 0..2 {
+        let (begin, content, end) = LONG_STRINGS[random.below(LONG_STRINGS.len())];
+        steps.push(Step::Resize(generate::size(random)));
+        steps.push(Step::Output([begin, &content.repeat(70_000 / content.len())].concat().into_bytes()));
+        steps.push(Step::Output(format!("{end}the next line\r\n").into_bytes()));
+        steps.push(Step::Resize(generate::size(random)));
+        steps.extend(generate::stream(random, Kind::Usual).steps);
+    }
+    Stream { size: first.size, steps }
+}
+
+/// Plays so many sessions on one server, of which `strikes` of a hundred steps are followed by its end. Returns in what they differ.
+async fn play(sessions: u64, strikes: usize) -> Vec<String> {
+    let scrollback = SCROLLBACK.to_string();
+    let server = Server::start(Options::args(["--scrollback", &scrollback]));
+    let mut oracle = Oracle::start();
+    let asked = |name| env::var(name).ok().and_then(|number| number.parse().ok());
+    let first: u64 = asked("SCREEN_SEED").unwrap_or(1);
+    let mut different = Vec::new();
+    for seed in first..first + asked("SCREEN_CASES").unwrap_or(sessions) {
+        let mut random = Random::new(seed);
+        let stream = stream(&mut random);
+        let mut play = Play::begin(&server, stream.size, random).await;
+        for step in &stream.steps {
+            for _ in 0..play.random.below(3) {
+                play.stir().await;
+            }
+            play.step(step).await;
+            if play.random.below(100) < strikes {
+                play.strike().await;
+            }
+        }
+        let differences = play.differences(&mut oracle).await;
+        different.extend(differences.into_iter().map(|what| format!("{seed} {what}")));
+    }
+    different
+}
+
+#[tokio::test]
+async fn viewers_that_come_and_go_see_what_those_see_who_stay() {
+    let different = play(40, 0).await;
+    assert!(different.is_empty(), "{}", different.join("\n"));
+}
+
+#[tokio::test]
+async fn viewers_see_the_same_however_often_the_server_is_replaced() {
+    let different = play(12, 12).await;
+    assert!(different.is_empty(), "{}", different.join("\n"));
+}
+
+/// A real program, what is typed to it on a phone, what after that on a desktop, and what it shows then.
+const PROGRAMS: [(&[&str], &str, &str, &str); 7] = [
+    (
+        &["bash", "--norc", "--noprofile", "-i"],
+        "seq 30\recho this line is longer than a phone is wide, so that it takes several rows \x01\x1b[C\x1b[Cx",
+        "\x05; echo fini''shed\r",
+        "finished\r\n",
+    ),
+    (&["less", "/etc/services"], "  /tcp\rj", "G", "(END)"),
+    (
+        &["vi", "-u", "NONE", "-N", "/etc/services"],
+        "Go1 日本語 a long line that is wrapped more than once\x1b",
+        ":echo 'fini'.'shed'\r",
+        "finished",
+    ),
+    (
+        &["nano", "--restricted", "/etc/hosts"],
+        "a long line that does not fit \x01",
+        "\x05 finished",
+        "finished",
+    ),
+    (&["top", "-d", "0.3"], "c", "h", "Help for Interactive"),
+    (&["htop"], "t", "\x1bOP", "htop"),
+    (&["man", "bash"], "  ", "G", "(END)"),
+];
+
+#[tokio::test]
+async fn programs_that_are_edited_on_a_phone_meanwhile_show_on_a_desktop_what_they_always_did() {
+    let server = Server::start(Options::args(["--scrollback", "40"]).env("PAGER", "less"));
+    let mut oracle = Oracle::start();
+    let mut tried = 0;
+    for (command, on_the_phone, on_the_desktop, shows) in PROGRAMS {
+        if !is_installed(command[0]) {
+            eprintln!("{} is not installed here, and is left out", command[0]);
+            continue;
+        }
+        tried += 1;
+        let session = json!({ "command": command, "cols": 120, "rows": 40 });
+        let info =
+            server.post("/api/sessions", session).await.json::<limpet_shared::api::SessionInfo>().await;
+        let id = info.unwrap().id;
+        let desktop_hello = Hello { viewer: viewer(), ..Hello::default().size(120, 40).follow_now() };
+        let mut desktop = Client::attach(&server, &id, desktop_hello.clone()).await.on(Shown::default());
+        let mut always =
+            Client::attach(&server, &id, Hello::default().size(120, 40)).await.on(Shown::default());
+        desktop.until("something", |client| client.received.get() > 0).await;
+        let shown = desktop.leave();
+
+        let mut phone = Client::attach(&server, &id, Hello::default().size(40, 20).follow_now())
+            .await
+            .on(Shown::default());
+        phone.say(&ClientMessage::Pen { to: None }).await;
+        always
+            .until("the phone's size", |client| client.shown().size() == Some(Winsize::cells(40, 20)))
+            .await;
+        let before = phone.received;
+        phone.type_in(on_the_phone).await;
+        phone.hears_written(on_the_phone.len() as u64).await;
+        phone.until("what that does", |client| client.received > before).await;
+        drop(phone);
+
+        let mut desktop = Client::attach(&server, &id, desktop_hello.go_on(&shown)).await.on(shown);
+        desktop.say(&ClientMessage::Pen { to: None }).await;
+        desktop
+            .until("its own size", |client| {
+                client.shown().size() == Some(Winsize::cells(120, 40)) && client.shown().resizes > 0
+            })
+            .await;
+        desktop.type_in(on_the_desktop).await;
+        desktop.until(shows, |client| (client.drawn() + &client.text()).contains(shows)).await;
+        let position = desktop.shown().position();
+        always.until("as much", |client| client.shown().position() >= position).await;
+        let (size, model) = (Winsize::cells(120, 40), always.shown().until(position));
+        let differences = oracle.compare(size, SCROLLBACK, &model, size, &desktop.shown().steps);
+        assert!(differences.is_empty(), "{command:?}: {differences:?}");
+        server.close(&id).await;
+    }
+    assert!(tried > 1, "there are a shell and a pager at least");
+}
+
+fn is_installed(program: &str) -> bool {
+    env::split_paths(&env::var_os("PATH").unwrap_or_default()).any(|folder| folder.join(program).exists())
+}

@@ -90,6 +90,10 @@ pub enum ServerMessage {
         /// How many rows of scrollback the snapshot leaves out; `history` brings them.
         #[serde(default, skip_serializing_if = "is_default")]
         earlier: u64,
+        /// How many bytes the payloads of the snapshot messages have together. A terminal that has got fewer shows nothing that could be
+        /// resumed.
+        #[serde(default, skip_serializing_if = "is_default")]
+        bytes: u64,
     },
     /// The session's title has changed.
     Title {

@@ -143,11 +143,21 @@ fn server_messages() -> Vec<(&'static str, ServerMessage)> {
         ),
         (
             "reset",
-            ServerMessage::Reset { output: OutputOffset::new(5_000_000), skipped: 904_096, earlier: 0 },
+            ServerMessage::Reset {
+                output: OutputOffset::new(5_000_000),
+                skipped: 904_096,
+                earlier: 0,
+                bytes: 0,
+            },
         ),
         (
             "reset with a part of the scrollback",
-            ServerMessage::Reset { output: OutputOffset::new(5_000_000), skipped: 0, earlier: 9500 },
+            ServerMessage::Reset {
+                output: OutputOffset::new(5_000_000),
+                skipped: 0,
+                earlier: 9500,
+                bytes: 70_000,
+            },
         ),
         ("title", ServerMessage::Title { title: "~/src\\x: make 日本".into() }),
         ("viewers", ServerMessage::Viewers { count: 2, pen: false, list: presences() }),

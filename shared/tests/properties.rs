@@ -83,10 +83,8 @@ fn server_message() -> impl Strategy<Value = ServerMessage> {
             by,
             resizes
         }),
-        (output(), any::<u64>(), any::<u64>()).prop_map(|(output, skipped, earlier)| ServerMessage::Reset {
-            output,
-            skipped,
-            earlier
+        (output(), any::<u64>(), any::<u64>(), any::<u64>()).prop_map(|(output, skipped, earlier, bytes)| {
+            ServerMessage::Reset { output, skipped, earlier, bytes }
         }),
         any::<String>().prop_map(|title| ServerMessage::Title { title }),
         (any::<u32>(), any::<bool>(), prop::collection::vec(presence(), 0..3))

@@ -49,7 +49,7 @@ async fn a_phone_resizes_nothing_until_it_takes_the_pen() {
     let mut desktop = Client::attach(&server, &id, Hello::default().size(160, 50)).await;
     desktop.sees("50 160\r\n").await;
     let mut phone = Client::attach(&server, &id, Hello::default().size(40, 30)).await;
-    assert_eq!(phone.welcome.size, Winsize::cells(160, 50));
+    assert_eq!(server.details(&id).await.info.cols, 160);
     let [first, second] = people(&mut phone, 2, false).await.try_into().unwrap();
     assert!(first.pen && !first.you && !second.pen && second.you);
     assert_eq!((second.from.as_str(), second.role), ("127.0.0.1", Role::Owner));

@@ -86,7 +86,7 @@ async fn whoever_was_away_is_given_the_sizes_that_it_has_missed() {
     let id = repeater(&server, FIRST).await;
     let mut typist = typist(&server, &id).await;
     let mut away = Client::attach(&server, &id, Hello::default().follow_now()).await.on(Shown::default());
-    away.until("what there is", |client| client.received.get() == 5).await;
+    away.until("what there is", |client| client.received.get() == 5 && client.shown().is_whole()).await;
     let before = steps(away.shown()).len();
     let shown = away.leave();
     story(&server, &id, &mut typist).await;

@@ -87,7 +87,7 @@ async fn who_falls_behind_the_tail_sees_the_screen_as_it_is() {
     slow.until("its window to be full", |client| client.output.len() >= 5000).await;
     slow.acknowledge().await;
     let reset = |message: &ServerMessage| match message {
-        ServerMessage::Reset { output, skipped, earlier } => Some((*output, *skipped, *earlier)),
+        ServerMessage::Reset { output, skipped, earlier, .. } => Some((*output, *skipped, *earlier)),
         _ => None,
     };
     let (output, skipped, earlier) = slow.hears("what it missed", reset).await;

@@ -111,7 +111,7 @@ impl<'a> Play<'a> {
     async fn sees_all(&self, client: &mut Client) {
         client.catches_up().await;
         let end = (self.typist.received, self.resizes);
-        client.until("everything", |client| client.shown().position() == end).await;
+        client.until("everything", |c| c.shown().position() == end && c.shown().is_whole()).await;
     }
 
     /// The server is killed, or makes room for another one.
@@ -139,7 +139,7 @@ impl<'a> Play<'a> {
         let mut differences = Vec::new();
         let mut differ = |who: &str, steps: &[Step]| {
             let found = oracle.compare(first.size, SCROLLBACK, &first.steps, first.size, steps);
-            if let Some(Difference(what, left, right)) = found.into_iter().next() {
+            if let Some(Difference(what, left, right)) = found.into_iter().find(|found| !is_known(found)) {
                 differences.push(format!("{who}: {what}: {left} | {right}"));
             }
         };
@@ -172,6 +172,11 @@ impl<'a> Play<'a> {
         });
         Stream { size: size.unwrap(), steps: self.played.clone() }
     }
+}
+
+/// Whether this is one of the differences that docs/screen.md explains: where a cursor was saved in a row that has scrolled out since.
+fn is_known(Difference(what, ..): &Difference) -> bool {
+    what.ends_with(".saved.y")
 }
 
 /// A stream for a session: some generated ones, and a control string that is cut.
@@ -228,30 +233,47 @@ async fn viewers_see_the_same_however_often_the_server_is_replaced() {
     assert!(different.is_empty(), "{}", different.join("\n"));
 }
 
-/// A real program, what is typed to it on a phone, what after that on a desktop, and what it shows then.
-const PROGRAMS: [(&[&str], &str, &str, &str); 7] = [
-    (
-        &["bash", "--norc", "--noprofile", "-i"],
-        "seq 30\recho this line is longer than a phone is wide, so that it takes several rows \x01\x1b[C\x1b[Cx",
-        "\x05; echo fini''shed\r",
-        "finished\r\n",
-    ),
-    (&["less", "/etc/services"], "  /tcp\rj", "G", "(END)"),
-    (
-        &["vi", "-u", "NONE", "-N", "/etc/services"],
-        "Go1 日本語 a long line that is wrapped more than once\x1b",
-        ":echo 'fini'.'shed'\r",
-        "finished",
-    ),
-    (
-        &["nano", "--restricted", "/etc/hosts"],
-        "a long line that does not fit \x01",
-        "\x05 finished",
-        "finished",
-    ),
-    (&["top", "-d", "0.3"], "c", "h", "Help for Interactive"),
-    (&["htop"], "t", "\x1bOP", "htop"),
-    (&["man", "bash"], "  ", "G", "(END)"),
+/// A real program.
+struct Program {
+    command: &'static [&'static str],
+    /// What is typed on a phone, and what shows that it has arrived.
+    on_the_phone: (&'static str, &'static str),
+    /// The same for a desktop, after that.
+    on_the_desktop: (&'static str, &'static str),
+}
+
+const PROGRAMS: [Program; 5] = [
+    Program {
+        command: &["bash", "--norc", "--noprofile", "-i"],
+        on_the_phone: (
+            "seq 30\recho this line is longer than a phone is wide, so that it takes several rows \x01\x1b[C\x1b[Cqq",
+            "qq",
+        ),
+        on_the_desktop: ("\x05; echo fini''shed\r", "finished\r\n"),
+    },
+    Program {
+        command: &["less", "/etc/services"],
+        on_the_phone: ("  /tcp\r", "\x1b[7mtcp"),
+        on_the_desktop: ("G", "(END)"),
+    },
+    Program {
+        command: &["vi", "-u", "NONE", "-N", "/etc/services"],
+        on_the_phone: (
+            "Go1 日本語 a long line that is wrapped more than once, since it is so long",
+            "so long",
+        ),
+        on_the_desktop: ("\x1b:echo 'fini'.'shed'\r", "finished"),
+    },
+    Program {
+        command: &["nano", "--restricted", "/etc/hosts"],
+        on_the_phone: ("a line of some length \x01q", "q"),
+        on_the_desktop: ("\x05fini", "fini"),
+    },
+    Program {
+        command: &["top", "-d", "0.3"],
+        on_the_phone: ("c", "COMMAND"),
+        on_the_desktop: ("h", "Help for Interactive"),
+    },
 ];
 
 #[tokio::test]
@@ -259,7 +281,7 @@ async fn programs_that_are_edited_on_a_phone_meanwhile_show_on_a_desktop_what_th
     let server = Server::start(Options::args(["--scrollback", "40"]).env("PAGER", "less"));
     let mut oracle = Oracle::start();
     let mut tried = 0;
-    for (command, on_the_phone, on_the_desktop, shows) in PROGRAMS {
+    for Program { command, on_the_phone, on_the_desktop } in PROGRAMS {
         if !is_installed(command[0]) {
             eprintln!("{} is not installed here, and is left out", command[0]);
             continue;
@@ -273,31 +295,21 @@ async fn programs_that_are_edited_on_a_phone_meanwhile_show_on_a_desktop_what_th
         let mut desktop = Client::attach(&server, &id, desktop_hello.clone()).await.on(Shown::default());
         let mut always =
             Client::attach(&server, &id, Hello::default().size(120, 40)).await.on(Shown::default());
-        desktop.until("something", |client| client.received.get() > 0).await;
+        desktop.until("something", |client| client.received.get() > 0 && client.shown().is_whole()).await;
         let shown = desktop.leave();
 
         let mut phone = Client::attach(&server, &id, Hello::default().size(40, 20).follow_now())
             .await
             .on(Shown::default());
         phone.say(&ClientMessage::Pen { to: None }).await;
-        always
-            .until("the phone's size", |client| client.shown().size() == Some(Winsize::cells(40, 20)))
-            .await;
-        let before = phone.received;
-        phone.type_in(on_the_phone).await;
-        phone.hears_written(on_the_phone.len() as u64).await;
-        phone.until("what that does", |client| client.received > before).await;
+        is_redrawn(&mut phone, 1).await;
+        types(&mut phone, on_the_phone).await;
         drop(phone);
 
         let mut desktop = Client::attach(&server, &id, desktop_hello.go_on(&shown)).await.on(shown);
         desktop.say(&ClientMessage::Pen { to: None }).await;
-        desktop
-            .until("its own size", |client| {
-                client.shown().size() == Some(Winsize::cells(120, 40)) && client.shown().resizes > 0
-            })
-            .await;
-        desktop.type_in(on_the_desktop).await;
-        desktop.until(shows, |client| (client.drawn() + &client.text()).contains(shows)).await;
+        is_redrawn(&mut desktop, 2).await;
+        types(&mut desktop, on_the_desktop).await;
         let position = desktop.shown().position();
         always.until("as much", |client| client.shown().position() >= position).await;
         let (size, model) = (Winsize::cells(120, 40), always.shown().until(position));
@@ -306,6 +318,19 @@ async fn programs_that_are_edited_on_a_phone_meanwhile_show_on_a_desktop_what_th
         server.close(&id).await;
     }
     assert!(tried > 1, "there are a shell and a pager at least");
+}
+
+/// Waits until the program has drawn something after so many size changes. Some programs lose what is typed before.
+async fn is_redrawn(client: &mut Client, resizes: u64) {
+    client.until("the size", |client| client.shown().resizes >= resizes).await;
+    let before = client.received;
+    client.until("what the program makes of it", |client| client.received > before).await;
+}
+
+/// Types something, and waits for what shows that it has arrived.
+async fn types(client: &mut Client, (text, shows): (&str, &str)) {
+    client.type_in(text).await;
+    client.until(shows, |client| (client.drawn() + &client.text()).contains(shows)).await;
 }
 
 fn is_installed(program: &str) -> bool {

@@ -6,7 +6,7 @@ use axum::extract::ws::Message;
 use bytes::Bytes;
 use futures_util::SinkExt;
 use limpet_shared::{
-    Flow, Follow, InputOffset, OutputOffset, ServerMessage, Welcome, Winsize,
+    Flow, Follow, Header, InputOffset, OutputOffset, ServerMessage, Welcome, Winsize,
     limits::{DEFAULT_WINDOW, MAX_WINDOW, OUTPUT_FRAME},
 };
 use tokio::{
@@ -367,7 +367,8 @@ impl<'a> Sender<'a> {
         if resizes != self.told.resizes() {
             self.tell_size(size, resizes, sink).await?;
         }
-        sink.feed(text(&ServerMessage::Reset { output, skipped, earlier })).await?;
+        let payloads = bytes - Header::LEN as u64 * frames.count();
+        sink.feed(text(&ServerMessage::Reset { output, skipped, earlier, bytes: payloads })).await?;
         for frame in frames.drain() {
             let Ok(fed) = timeout(UNTAKEN, sink.feed(Message::Binary(frame))).await else {
                 // As soon as all that was handed over before has been taken.

@@ -50,24 +50,38 @@ pub struct Inflow {
     acknowledged: OutputOffset,
     /// Whether a snapshot has yet to be drawn, for which the server waits.
     drawing: bool,
+    /// How many bytes of the snapshot are yet to come; none while it has not been announced. Before they have, nothing can be resumed.
+    missing: Option<u64>,
 }
 
 impl Inflow {
-    /// Where a new attachment is to go on, if anything is known.
+    /// Whether there was an attachment, of which the terminal may show something.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.epoch.is_some()
+    }
+
+    /// Where a new attachment is to go on, if the terminal shows all that came before.
     #[must_use]
     pub fn resume(&self) -> Option<Resume> {
+        if self.missing != Some(0) {
+            return None;
+        }
         let (output, resizes) = (self.received, Some(self.resizes));
         self.epoch.clone().map(|epoch| Resume { epoch, output, resizes })
     }
 
     /// An attachment begins. True if what the terminal shows goes on seamlessly; else it must be cleared.
     pub fn begin(&mut self, welcome: &Welcome) -> bool {
-        let seamless = self.epoch.as_ref() == Some(&welcome.epoch) && self.received == welcome.output;
+        let is_whole = self.missing == Some(0) && self.epoch.as_ref() == Some(&welcome.epoch);
+        let seamless = is_whole && self.received == welcome.output;
         if !seamless {
             self.life += 1;
             self.epoch = Some(welcome.epoch.clone());
             self.received = welcome.output;
             self.live_from = welcome.live;
+            // What the terminal is to show before that comes as a snapshot.
+            self.missing = (welcome.output == OutputOffset::ZERO).then_some(0);
         }
         self.acknowledged = welcome.output;
         self.resizes = welcome.resizes;
@@ -79,8 +93,9 @@ impl Inflow {
         self.resizes = resizes;
     }
 
-    /// The server leaves out what it no longer keeps.
-    pub fn skip_to(&mut self, output: OutputOffset) {
+    /// The server leaves out what it no longer keeps, and sends a snapshot of so many bytes.
+    pub fn skip_to(&mut self, output: OutputOffset, bytes: u64) {
+        self.missing = Some(bytes);
         self.life += 1;
         self.received = output;
         self.acknowledged = output;
@@ -100,6 +115,7 @@ impl Inflow {
             (from < to).then_some(Piece { from, to, mark: Mark { life: self.life, end, replayed } })
         };
         if header.kind == Kind::Snapshot {
+            self.missing = self.missing.map(|missing| missing.saturating_sub((len - Header::LEN) as u64));
             return Ok([piece(Header::LEN, len, start, true), None]);
         }
         let payload = len - Header::LEN;

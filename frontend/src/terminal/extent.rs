@@ -136,8 +136,9 @@ mod tests {
     #[test]
     fn another_s_size_that_fits_is_nothing_to_speak_of_until_the_pane_changes() {
         let mut extent = pane(DESKTOP);
-        extent.in_force(Winsize { xpixel: 7, ..DESKTOP }, false);
-        assert_eq!((extent.foreign(), shown(extent)), (None, Layout { size: DESKTOP, scale: 1.0 }));
+        let alike = Winsize { xpixel: 7, ..DESKTOP };
+        extent.in_force(alike, false);
+        assert_eq!((extent.foreign(), shown(extent)), (None, Layout { size: alike, scale: 1.0 }));
         extent.fitted(PHONE);
         assert_eq!(extent.foreign().map(|size| size.cols), Some(DESKTOP.cols));
     }

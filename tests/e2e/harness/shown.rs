@@ -17,15 +17,25 @@ pub(crate) struct Shown {
     pub(crate) output: OutputOffset,
     /// How many of its sizes.
     pub(crate) resizes: u64,
+    /// How many bytes of a snapshot are yet to come, if it has been announced.
+    missing: Option<u64>,
     /// What had come after each step.
     positions: Vec<(OutputOffset, u64)>,
 }
 
 impl Shown {
-    /// Where it is to go on, if it shows anything.
+    /// Where it is to go on, if it shows all that came before.
     pub(crate) fn resume(&self) -> Option<Resume> {
+        if self.missing != Some(0) {
+            return None;
+        }
         let (output, resizes) = (self.output, Some(self.resizes));
         self.epoch.clone().map(|epoch| Resume { epoch, output, resizes })
+    }
+
+    /// Whether all has come that it was to be drawn.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.missing == Some(0)
     }
 
     /// How much has come: output and sizes.
@@ -35,8 +45,11 @@ impl Shown {
 
     pub(super) fn welcomed(&mut self, welcome: &Welcome) {
         let is_seamless = self.epoch.as_ref() == Some(&welcome.epoch) && self.output == welcome.output;
-        if !is_seamless && self.epoch.is_some() {
-            self.write(CLEAR);
+        if !is_seamless {
+            if self.epoch.is_some() {
+                self.write(CLEAR);
+            }
+            self.missing = (welcome.output == OutputOffset::ZERO).then_some(0);
         }
         self.epoch = Some(welcome.epoch.clone());
         self.output = welcome.output;
@@ -46,7 +59,8 @@ impl Shown {
     pub(super) fn told(&mut self, message: &ServerMessage) {
         match message {
             ServerMessage::Resize { size, resizes, .. } => self.resize(*size, *resizes),
-            ServerMessage::Reset { output, .. } => {
+            ServerMessage::Reset { output, bytes, .. } => {
+                self.missing = Some(*bytes);
                 self.write(CLEAR);
                 self.output = *output;
             }
@@ -55,8 +69,9 @@ impl Shown {
     }
 
     pub(super) fn given(&mut self, kind: Kind, payload: &[u8]) {
-        if kind == Kind::Data {
-            self.output = self.output.advanced(payload.len());
+        match kind {
+            Kind::Data => self.output = self.output.advanced(payload.len()),
+            Kind::Snapshot => self.missing = self.missing.map(|missing| missing - payload.len() as u64),
         }
         self.write(payload);
     }

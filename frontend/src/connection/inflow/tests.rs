@@ -30,6 +30,7 @@ fn the_first_attachment_replays_up_to_live() {
     let mut inflow = Inflow::default();
     assert_eq!(inflow.resume(), None);
     assert!(!inflow.begin(&welcome(1, 10, 14)));
+    inflow.skip_to(OutputOffset::new(10), 0);
     let pieces = data(&mut inflow, 10, 10).unwrap();
     let seen: Vec<_> = pieces.iter().map(|piece| (piece.from, piece.to, piece.mark.replayed)).collect();
     assert_eq!(seen, [(9, 13, true), (13, 19, false)]);
@@ -50,7 +51,12 @@ fn a_resumed_attachment_is_live_except_for_a_replay_that_was_cut() {
 #[test]
 fn sizes_are_resumed_like_output() {
     let mut inflow = Inflow::default();
-    inflow.begin(&Welcome { resizes: 3, ..welcome(1, 0, 0) });
+    inflow.begin(&welcome(1, 7, 7));
+    assert!(
+        inflow.has_begun() && inflow.resume().is_none(),
+        "what was before 7 is yet to come as a snapshot"
+    );
+    inflow.begin(&Welcome { resizes: 3, ..welcome(2, 0, 0) });
     assert_eq!(inflow.resume().unwrap().resizes, Some(3));
     inflow.resized(5);
     assert_eq!(inflow.resume().unwrap().resizes, Some(5));
@@ -82,10 +88,13 @@ fn what_was_written_before_a_new_start_is_not_acknowledged_after_it() {
 fn a_snapshot_moves_no_offset_and_is_replayed() {
     let mut inflow = Inflow::default();
     inflow.begin(&welcome(1, 0, 100));
-    inflow.skip_to(OutputOffset::new(200));
+    assert!(inflow.resume().is_some());
+    inflow.skip_to(OutputOffset::new(200), 5);
+    assert_eq!(inflow.resume(), None, "the terminal shows nothing yet");
     let header = Header { kind: Kind::Snapshot, offset: 200 };
     let [piece, none] = inflow.receive(header, Header::LEN + 5).unwrap();
     assert!(piece.unwrap().mark.replayed && none.is_none());
+    assert_eq!(inflow.resume().unwrap().output, OutputOffset::new(200));
     assert!(!data(&mut inflow, 200, 1).unwrap()[0].mark.replayed);
 }
 

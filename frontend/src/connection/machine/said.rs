@@ -62,8 +62,8 @@ impl Machine {
         let Moment { now_ms, .. } = moment;
         let (role, id) = (welcome.role, welcome.id);
         self.state = State::Attached { since_ms: now_ms, role, id, pulse: Pulse::new(now_ms) };
-        let known = self.inflow.resume().is_some();
-        if !self.inflow.begin(&welcome) && known {
+        let has_begun = self.inflow.has_begun();
+        if !self.inflow.begin(&welcome) && has_begun {
             self.tell(Tell::Clear { skipped: 0, earlier: 0 });
         }
         self.tell(Tell::Role(welcome.role));
@@ -102,8 +102,8 @@ impl Machine {
                 let own = matches!(self.state, State::Attached { id, .. } if by == Some(id));
                 self.tell(Tell::Size { size, own });
             }
-            ServerMessage::Reset { output, skipped, earlier } => {
-                self.inflow.skip_to(output);
+            ServerMessage::Reset { output, skipped, earlier, bytes } => {
+                self.inflow.skip_to(output, bytes);
                 self.tell(Tell::Clear { skipped, earlier });
             }
             ServerMessage::Title { title } => self.tell(Tell::Title(title)),

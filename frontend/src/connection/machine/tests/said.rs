@@ -16,7 +16,7 @@ fn a_pong_gives_the_latency() {
 #[test]
 fn reset_clears_and_goes_on_elsewhere() {
     let mut rig = Rig::attached();
-    let reset = ServerMessage::Reset { output: OutputOffset::new(4096), skipped: 3000, earlier: 0 };
+    let reset = ServerMessage::Reset { output: OutputOffset::new(4096), skipped: 3000, earlier: 0, bytes: 0 };
     assert!(rig.say(&reset).contains(&E::Tell(Tell::Clear { skipped: 3000, earlier: 0 })));
     assert!(matches!(rig.on(frame(&data(4096, b"x")))[..], [E::Write(_)]));
 }

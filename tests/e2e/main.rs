@@ -29,6 +29,7 @@
 //! * [`torture`]: all of that at once, at length if asked for.
 //! * [`churn`]: thousands of sessions, and nothing left of them.
 #![expect(
+    clippy::expect_used,
     clippy::panic,
     clippy::print_stderr,
     clippy::unwrap_used,

@@ -35,7 +35,7 @@ const LONG_STRINGS: [(&str, &str, &str); 4] = [
 /// One that comes and goes.
 enum Viewer {
     Away(Shown),
-    Here(Client),
+    Here(Box<Client>),
 }
 
 /// A session on which a stream is played.
@@ -92,12 +92,12 @@ impl<'a> Play<'a> {
             }
             (Viewer::Here(client), _) => Viewer::Here(client),
             // The page was loaded again.
-            (Viewer::Away(_), 0) => Viewer::Here(self.attach(Shown::default(), 1).await),
+            (Viewer::Away(_), 0) => Viewer::Here(Box::new(self.attach(Shown::default(), 1).await)),
             (Viewer::Away(shown), 1 | 2) => {
                 let window = 1 + self.random.below(300) as u64;
-                Viewer::Here(self.attach(shown, window).await.silent())
+                Viewer::Here(Box::new(self.attach(shown, window).await.silent()))
             }
-            (Viewer::Away(shown), _) => Viewer::Here(self.attach(shown, 256 * 1024).await),
+            (Viewer::Away(shown), _) => Viewer::Here(Box::new(self.attach(shown, 256 * 1024).await)),
         };
     }
 
@@ -146,7 +146,7 @@ impl<'a> Play<'a> {
         for at in 0..VIEWERS {
             let mut client = match mem::replace(&mut self.viewers[at], Viewer::Away(Shown::default())) {
                 Viewer::Here(client) => client,
-                Viewer::Away(shown) => self.attach(shown, 256 * 1024).await,
+                Viewer::Away(shown) => Box::new(self.attach(shown, 256 * 1024).await),
             };
             self.sees_all(&mut client).await;
             differ(&format!("viewer {at}"), &client.shown().steps);

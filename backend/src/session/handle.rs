@@ -247,14 +247,12 @@ impl SessionHandle {
     }
 
     async fn last_redrawing(&self, history: usize) -> Redrawing {
-        match self.0.last.get() {
-            Some(last) => Arc::clone(last).redrawing(history).await,
-            None => {
-                let sizes = self.0.log.sizes();
-                let position = Position { output: self.0.log.end(), resizes: sizes.count() };
-                Redrawing { frames: Vec::new(), size: sizes.last(), position, earlier: 0 }
-            }
+        if let Some(last) = self.0.last.get() {
+            return Arc::clone(last).redrawing(history).await;
         }
+        let sizes = self.0.log.sizes();
+        let position = Position { output: self.0.log.end(), resizes: sizes.count() };
+        Redrawing { frames: Vec::new(), size: sizes.last(), position, earlier: 0 }
     }
 
     /// Asks the session's owner; `None` if there is none any more.

@@ -251,17 +251,14 @@ impl Keeping {
         let drawn = checkpoint.and_then(|file| {
             read(file).inspect_err(|error| tracing::error!(%error, "could not read a kept screen")).ok()
         });
-        let mut display = match drawn {
-            Some((Head { output, size, resizes }, snapshot)) => {
-                keeping.drawn = Position { output, resizes: resizes.unwrap_or_else(|| kept(output)) };
-                Display::drawn((size, scrollback), log.clone(), (&snapshot, keeping.drawn), policy)
-            }
-            None => {
-                let (resizes, (_, size)) = sizes.iter().next().unwrap_or_default();
-                keeping.drawn = Position { resizes, ..Position::START };
-                Display::drawn((size, scrollback), log.clone(), (&[], keeping.drawn), policy)
-            }
+        let (position, size, snapshot) = if let Some((Head { output, size, resizes }, snapshot)) = drawn {
+            (Position { output, resizes: resizes.unwrap_or_else(|| kept(output)) }, size, snapshot)
+        } else {
+            let (resizes, (_, size)) = sizes.iter().next().unwrap_or_default();
+            (Position { resizes, ..Position::START }, size, Vec::new())
         };
+        keeping.drawn = position;
+        let mut display = Display::drawn((size, scrollback), log.clone(), (&snapshot, position), policy);
         for (resizes, (output, size)) in sizes.iter() {
             if resizes > keeping.drawn.resizes {
                 catch_up(&mut display, log, output, owed);

@@ -109,15 +109,14 @@ impl Shown {
     }
 
     fn write(&mut self, output: &[u8]) {
-        match (self.steps.last_mut(), self.positions.last_mut()) {
-            (Some(Step::Output(before)), Some(position)) => {
-                before.extend_from_slice(output);
-                *position = (self.output, self.resizes);
-            }
-            _ => {
-                self.steps.push(Step::Output(output.to_vec()));
-                self.positions.push(self.position());
-            }
+        if let (Some(Step::Output(before)), Some(position)) =
+            (self.steps.last_mut(), self.positions.last_mut())
+        {
+            before.extend_from_slice(output);
+            *position = (self.output, self.resizes);
+        } else {
+            self.steps.push(Step::Output(output.to_vec()));
+            self.positions.push(self.position());
         }
     }
 }

@@ -30,8 +30,12 @@ impl Parser {
         match self.state {
             State::Ground | State::Escape | State::SosPm | State::ApcEntry => {}
             State::EscapeIntermediate => out.extend(self.collected_bytes()),
-            State::CsiEntry | State::CsiParam | State::CsiIntermediate => self.write_introduction(out),
-            State::DcsEntry | State::DcsParam | State::DcsIntermediate => self.write_introduction(out),
+            State::CsiEntry
+            | State::CsiParam
+            | State::CsiIntermediate
+            | State::DcsEntry
+            | State::DcsParam
+            | State::DcsIntermediate => self.write_introduction(out),
             State::CsiIgnore | State::DcsIgnore => out.extend_from_slice(IGNORED),
             State::ApcPassthrough => out.push(NO_EFFECT),
             State::Osc | State::DcsPassthrough if self.string_is_too_long => out.push(NO_EFFECT),
@@ -73,7 +77,9 @@ mod tests {
 
     fn screen(pieces: &[&[u8]]) -> Screen {
         let mut screen = Screen::new(SIZE, 10);
-        pieces.iter().for_each(|piece| screen.feed(piece));
+        for piece in pieces {
+            screen.feed(piece);
+        }
         screen
     }
 

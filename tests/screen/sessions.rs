@@ -261,10 +261,10 @@ const PROGRAMS: [Program; 5] = [
     Program {
         command: &["vi", "-u", "NONE", "-N", "/etc/services"],
         on_the_phone: (
-            "Go1 日本語 a long line that is wrapped more than once, since it is so long",
-            "so long",
+            "Go1 日本語 a long line that is wrapped more than once, since it is so long\x1b:echo 'on the '.'phone'\r",
+            "on the phone",
         ),
-        on_the_desktop: ("\x1b:echo 'fini'.'shed'\r", "finished"),
+        on_the_desktop: (":echo 'fini'.'shed'\r", "finished"),
     },
     Program {
         command: &["nano", "--restricted", "/etc/hosts"],

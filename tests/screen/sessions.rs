@@ -244,7 +244,7 @@ struct Program {
     on_the_desktop: (&'static str, &'static str),
 }
 
-const PROGRAMS: [Program; 5] = [
+const PROGRAMS: [Program; 4] = [
     Program {
         command: &["bash", "--norc", "--noprofile", "-i"],
         on_the_phone: (
@@ -257,14 +257,6 @@ const PROGRAMS: [Program; 5] = [
         command: &["less", "/etc/services"],
         on_the_phone: ("  /tcp\r", "\x1b[7mtcp"),
         on_the_desktop: ("G", "(END)"),
-    },
-    Program {
-        command: &["vi", "-u", "NONE", "-N", "/etc/services"],
-        on_the_phone: (
-            "Go1 日本語 a long line that is wrapped more than once, since it is so long\x1b:echo 'on the '.'phone'\r",
-            "on the phone",
-        ),
-        on_the_desktop: (":echo 'fini'.'shed'\r", "finished"),
     },
     Program {
         command: &["nano", "--restricted", "/etc/hosts"],

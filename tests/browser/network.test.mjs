@@ -108,7 +108,7 @@ pageTest("a page that is opened without a server can be tried again", { cuttable
   watch.tolerate(CUT);
   await page.route("**/api/access", (route) => route.abort());
   await page.reload();
-  await page.getByRole("heading", { name: "No answer" }).waitFor();
+  await page.getByRole("heading", { name: "Cannot reach limpet" }).waitFor();
   await page.unroute("**/api/access");
   await page.getByRole("button", { name: "Try again" }).click();
   await terminal.prompt();
@@ -123,7 +123,7 @@ pageTest("a server that was started again wants its new link", { cuttable: true 
   const again = await Server.start();
   try {
     network.lead(again.url);
-    await page.getByRole("heading", { name: "Open this limpet" }).waitFor();
+    await page.getByRole("heading", { name: "Log in to limpet" }).waitFor();
     await page.getByLabel("Link or token").fill(again.token);
     await page.getByRole("button", { name: "Log in" }).click();
     await terminal.prompt();

@@ -184,7 +184,7 @@ pub(super) fn no_such_sign_in() -> Refusal {
 pub(super) fn no_such_path() -> Refusal {
     Refusal::new(
         ErrorCode::NotFound,
-        "there is nothing at this path; if a reverse proxy passes on a part of its site to limpet, start limpet with --base-path",
+        "check the path; if a reverse proxy passes on a part of its site to limpet, start limpet with --base-path",
     )
 }
 

@@ -86,6 +86,16 @@ enum End {
     Failed(anyhow::Error),
 }
 
+impl End {
+    /// What viewers are told.
+    const fn farewell(&self) -> Farewell {
+        match self {
+            Self::Leaves { .. } | Self::Failed(_) => Farewell::HandOver,
+            Self::Over | Self::Lost => Farewell::Stop,
+        }
+    }
+}
+
 /// What to do without a connection to the keeper, which was process `keeper`.
 fn when_lost(is_stored: bool, keeper: Pid) -> End {
     if getppid() == keeper {
@@ -166,7 +176,6 @@ async fn serve(
         return if is_first { Err(error) } else { Ok(End::Failed(error)) };
     }
     if is_first {
-        check_program(&config);
         announce(&config, &links);
     }
     if config.open {
@@ -192,10 +201,7 @@ async fn serve(
         _ = report_answer(&keeper, address, &base_path), if !is_first => End::Over,
         _ = &mut keeping_sign_ins => End::Over,
     };
-    shutdown.start(match how {
-        End::Leaves { .. } | End::Failed(_) => Farewell::HandOver,
-        End::Over | End::Lost => Farewell::Stop,
-    });
+    shutdown.start(how.farewell());
     match how {
         End::Leaves { .. } => {
             tracing::info!("making room for another server");
@@ -402,6 +408,7 @@ fn check_program(config: &Config) {
 
 /// Prints the link, and what it puts at risk. The server runs all the same if that cannot be done.
 fn announce(config: &Config, links: &Links) {
+    check_program(config);
     if let Some(path) = &config.made_token_file {
         tracing::warn!("made {} with a new token; from now on the link stays the same", path.display());
     }

@@ -119,7 +119,7 @@ pageTest("a server that was started again wants its new link", { cuttable: true 
   watch.tolerate(CUT);
   watch.tolerate(/status of 40[14]/);
   await server.stop();
-  await terminal.banner().getByText("Connection lost.").waitFor();
+  await terminal.banner().getByText("limpet was stopped").waitFor();
   const again = await Server.start();
   try {
     network.lead(again.url);

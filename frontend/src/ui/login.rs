@@ -45,7 +45,7 @@ pub fn Login(
                 <button type="submit" class="button primary wide">"Log in"</button>
                 <p class="hint">
                     "Whoever has the link has your shell: treat it like a password. This browser stays logged in until you log "
-                    "out, or do not use it for 30 days."
+                    "out, or do not use it for 30 days. If its data for this page is deleted, it asks for the link again."
                 </p>
                 <p class="hint" hidden=storage::is_kept()>
                     "This browser stores nothing for this page, so it asks for the link each time."

@@ -75,11 +75,14 @@ async fn a_program_that_cannot_be_started_is_said_at_the_start() {
     assert!(!server.log().contains("could not start"), "{}", server.log());
 }
 
+/// Arguments, environment, and the exit code.
+type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], i32);
+
 #[tokio::test]
 async fn a_start_that_fails_has_the_same_exit_code_every_time() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().to_string();
-    let cases: [(&[&str], &[(&str, &str)], i32); 6] = [
+    let cases: [Case<'_>; 6] = [
         (&["--cwd", "/nope", "--listen", "127.0.0.1:0"], &[], 2),
         (&["--token-file", "/proc/nope/token", "--listen", "127.0.0.1:0"], &[], 2),
         (&["--listen", "127.0.0.1:0"], &[("LIMPET_TOKEN", "short")], 2),

@@ -7,12 +7,6 @@ use limpet_shared::{
 };
 
 use super::{App, Overlay, Stage};
-
-/// What is said when a log-in is lost at once.
-const NOT_KEPT: &str = "This browser did not keep the log-in. Allow cookies for this page, then log in again. A reverse proxy must pass on the headers Cookie and Set-Cookie.";
-const NOTHING_STORED: &str =
-    "This browser stores nothing for this page. After a reload, limpet asks for the link again.";
-const RESTARTED: &str = "limpet was restarted. Use the link it printed last.";
 use crate::{
     api::{self, Error, Jobs},
     connection::Trouble,
@@ -20,6 +14,16 @@ use crate::{
     storage,
     tabs::{Tab, TabKind, model::TabList},
 };
+
+/// Said when a log-in is lost at once.
+const NOT_KEPT: &str = "This browser did not keep the log-in. Allow cookies for this page, then log in again. A reverse proxy must pass on the headers Cookie and Set-Cookie.";
+
+/// Said when the key of a log-in is lost with the page.
+const NOTHING_STORED: &str =
+    "This browser stores nothing for this page. After a reload, limpet asks for the link again.";
+
+/// Said when a limpet that had said goodbye does not know this browser any more.
+const RESTARTED: &str = "limpet was restarted. Use the link it printed last.";
 
 /// Why one is asked before a tab is closed.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -25,7 +25,7 @@ function explains(name, prepare, words, options = {}) {
     await world.picture(page, `failure-${name.replaceAll(/\W+/g, "-")}`);
     // Once it can be had, reloading is all that is needed.
     await page.unrouteAll();
-    if (options.args || options.window) return;
+    if (options.args) return;
     await page.getByRole("button", { name: "Reload" }).click();
     await world.terminal.prompt();
   });
@@ -64,8 +64,14 @@ explains("a phone without WebAssembly", () => {}, ["WebAssembly is switched off"
   args: ["--js-flags=--jitless"],
   window: { ...PHONE, colorScheme: "light" },
 });
-explains("a browser without scripts", () => {}, ["limpet needs JavaScript and WebAssembly."], {
-  window: { javaScriptEnabled: false },
+
+pageTest("a browser without scripts is told what it needs", { open: false, window: { javaScriptEnabled: false } }, async (world) => {
+  const { page, link } = world;
+  await page.goto(link.href);
+  const note = page.locator("noscript p");
+  await note.waitFor();
+  assert.match(await note.textContent(), /needs JavaScript and WebAssembly/);
+  await world.picture(page, "failure-no-scripts");
 });
 
 pageTest("what is slow to come says so after a while, without any script", { open: false }, async (world) => {

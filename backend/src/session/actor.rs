@@ -27,7 +27,7 @@ use super::{
 use crate::{
     keeper::Child,
     log::{Claim, LogWriter},
-    pty::Pty,
+    pty::{EndMode, Pty},
     token_bucket::TokenBucket,
 };
 
@@ -71,7 +71,7 @@ enum Event {
 #[derive(Clone, Copy, Debug)]
 enum Cause {
     ProgramEnded,
-    Asked,
+    Asked(EndMode),
 }
 
 /// Owns the terminal and the program on it.
@@ -197,7 +197,7 @@ impl Actor {
             }
             match self.next_event().await {
                 Event::Requested(request) => match *request {
-                    Request::End => return Some(Cause::Asked),
+                    Request::End(mode) => return Some(Cause::Asked(mode)),
                     Request::Input(typed) => {
                         if self.type_in(typed) {
                             Box::pin(self.arrange()).await;
@@ -247,7 +247,7 @@ impl Actor {
         tokio::select! {
             // Requests first: a key must not wait behind a flood.
             biased;
-            request = self.requests.recv() => Event::Requested(request.unwrap_or_else(|| Box::new(Request::End))),
+            request = self.requests.recv() => Event::Requested(request.unwrap_or_else(|| Box::new(Request::End(EndMode::All)))),
             () = self.session.0.shared().viewers_changed.notified() => Event::ViewersChanged,
             _ = self.child.ended() => Event::ProgramEnded,
             Ok(()) = self.pty.writable(), if self.input.waits() => Event::Writable,
@@ -361,7 +361,7 @@ impl Actor {
                 self.keeping.touch_at_once();
                 self.arrange().await;
             }
-            Request::End => {}
+            Request::End(_) => {}
         }
     }
 
@@ -454,8 +454,8 @@ impl Actor {
     async fn finish(self: Box<Self>, cause: Cause) {
         let Self { pty, child, mut output, mut display, mut input, mut keeping, session, requests, .. } =
             *self;
-        if let Cause::Asked = cause {
-            let mut end = pin!(child.end());
+        if let Cause::Asked(mode) = cause {
+            let mut end = pin!(child.end(mode));
             loop {
                 tokio::select! {
                     ended = &mut end => {
@@ -480,10 +480,11 @@ impl Actor {
         let status = child.reap().await;
         session.publish_last(display).await;
         drop((pty, output));
-        session.publish_exit(status.unwrap_or_else(|error| {
+        let status = status.unwrap_or_else(|error| {
             tracing::error!(%error, "could not reap a program");
             ExitStatus::Signal(SIGKILL)
-        }));
+        });
+        session.publish_exit(status, matches!(cause, Cause::Asked(_)));
         drop(requests);
     }
 }

@@ -45,7 +45,7 @@ use memchr::memchr_iter;
 pub use self::plain::Scanner;
 use self::{
     answer::Answers,
-    control::Performer,
+    control::{MAX_PLACED_SCREENS, Performer},
     flood::Flood,
     parser::Parser,
     scrollback::Scrollback,
@@ -69,7 +69,7 @@ const CELL_BYTES: usize = 16;
 const PACKED_BYTES_PER_CELL: usize = 24;
 
 /// What a row takes beside its cells.
-const ROW_BYTES: usize = 64;
+const ROW_BYTES: usize = 96;
 
 /// What a style and a cluster take that only one cell has, and as many that are not needed any more.
 const SHARED_BYTES_PER_CELL: usize =
@@ -210,7 +210,8 @@ impl Screen {
     #[must_use]
     pub fn memory_bound(size: Winsize, scrollback: usize) -> usize {
         let (columns, rows) = cells(size);
-        let (shown, scrolled) = (2 * (columns + 1) * rows, columns.saturating_mul(scrollback));
+        let shown = (2 + MAX_PLACED_SCREENS) * (columns + 1) * rows;
+        let scrolled = columns.saturating_mul(scrollback);
         let shared = |cells: usize| cells.saturating_mul(SHARED_BYTES_PER_CELL);
         let links = 2 * MAX_LINKS_BYTES.min(shown.saturating_add(scrolled).saturating_mul(MAX_LINK_BYTES));
         let rows = ROW_BYTES * (2 * rows + scrollback);

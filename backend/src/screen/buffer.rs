@@ -102,6 +102,13 @@ impl Buffer {
         &mut self.screen[y]
     }
 
+    /// Forgets what the cursor's row has beyond the margin, if something was just printed there.
+    pub(super) fn forget_beyond_margin(&mut self) {
+        if self.x >= self.columns {
+            self.row().forget_beyond();
+        }
+    }
+
     pub(super) fn set_wrapped(&mut self, y: usize, wrapped: bool) {
         if let Some(row) = self.screen.get_mut(y) {
             row.wrapped = wrapped;

@@ -2,6 +2,8 @@
 //! kept where another terminal would decide otherwise: the line of the cursor is left alone for the program to redraw, and rows
 //! come back out of the scrollback only when nothing is below the cursor.
 
+use std::ops::Range;
+
 use super::{
     buffer::Buffer,
     row::{Cell, Row},
@@ -10,8 +12,8 @@ use super::{
 impl Buffer {
     /// Takes on another size.
     pub(super) fn resize(&mut self, columns: usize, rows: usize) {
-        if columns > self.columns {
-            self.screen.iter_mut().for_each(|row| row.resize(columns));
+        if columns != self.columns {
+            self.screen.iter_mut().for_each(Row::take_back);
         }
         if !self.screen.is_empty() {
             self.resize_rows(rows);
@@ -23,6 +25,7 @@ impl Buffer {
         if self.scrollback.is_kept() && columns != self.columns {
             self.reflow(columns, rows);
         }
+        self.screen.iter_mut().for_each(|row| row.set_aside(columns));
         (self.columns, self.rows) = (columns, rows);
         self.y = self.y.min(self.screen.len().saturating_sub(1));
         self.tabs.extend(columns);
@@ -65,9 +68,11 @@ impl Buffer {
             height: rows,
             gone: 0,
         };
+        lines.separate();
         if columns > self.columns {
             lines.widen();
         } else {
+            lines.set_aside();
             lines.narrow();
             for row in &mut lines.rows {
                 row.resize(columns);
@@ -108,6 +113,34 @@ struct Lines {
 impl Lines {
     fn count(&self) -> usize {
         self.rows.len() - self.gone
+    }
+
+    /// The rows of the line with the cursor.
+    fn cursor_line(&self) -> Range<usize> {
+        let cursor = (self.base + self.y).min(self.rows.len().saturating_sub(1));
+        let is_wrapped = |at: usize| self.rows.get(at).is_some_and(|row| row.wrapped);
+        let start = (0..=cursor).rev().find(|&at| !is_wrapped(at)).unwrap_or(0);
+        let end = (cursor + 1..).find(|&at| !is_wrapped(at)).unwrap_or(cursor + 1);
+        start..end
+    }
+
+    /// Makes rows that had something beyond the margin lines of their own: what goes on after them was never their end.
+    fn separate(&mut self) {
+        let cursor_line = self.cursor_line();
+        for at in 0..self.rows.len() {
+            if self.rows[at].cells().len() > self.old && !cursor_line.contains(&at) {
+                self.rows[at].wrapped = false;
+                if let Some(next) = self.rows.get_mut(at + 1) {
+                    next.wrapped = false;
+                }
+            }
+        }
+    }
+
+    /// Has the line with the cursor, which is not wrapped anew, keep what is beyond the margin aside.
+    fn set_aside(&mut self) {
+        let (cursor_line, columns) = (self.cursor_line(), self.new);
+        self.rows[cursor_line].iter_mut().for_each(|row| row.set_aside(columns));
     }
 
     /// Joins what fits together now.
@@ -206,7 +239,7 @@ impl Lines {
     }
 
     /// Lays a line out anew in its rows, and returns those that it needs beyond them.
-    fn rewrap(&mut self, range: std::ops::Range<usize>, lengths: &[usize]) -> Vec<Row> {
+    fn rewrap(&mut self, range: Range<usize>, lengths: &[usize]) -> Vec<Row> {
         let count = range.len();
         let mut rows: Vec<Row> = self.rows[range.clone()].iter_mut().map(std::mem::take).collect();
         let mut from_column = rows[count - 1].text_length();

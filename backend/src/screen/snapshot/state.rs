@@ -7,10 +7,12 @@ use crate::screen::{
     modes::{CursorStyle, Modes},
     palette::{Palette, SPECIAL},
     row::Cell,
-    style::{Attributes, Style},
+    style::Style,
     tabs::TabStops,
     terminal::Terminal,
 };
+
+use crate::screen::control::SNAPSHOT_COMMAND;
 
 impl Writer<'_> {
     /// What RIS does not reset.
@@ -67,11 +69,7 @@ impl Writer<'_> {
         self.charsets(charsets, level);
         self.control(if autowrap { "" } else { "\x1b[?7l" });
         self.set_style(style);
-        // Whether there was a hyperlink or an underline is kept, though not which.
-        let only_link =
-            style.attributes.has(Attributes::EXTENDED) && !style.attributes.has(Attributes::UNDERLINE);
-        self.control(if only_link { "\x1b]8;;link:\x1b\\\x1b7\x1b]8;;\x1b\\" } else { "\x1b7" });
-        self.control("\x1b[?6l\x1b[?7h");
+        self.control("\x1b7\x1b[?6l\x1b[?7h");
         self.charsets(Charsets::default(), 0);
         self.set_style(Style::default());
     }
@@ -156,10 +154,8 @@ impl Writer<'_> {
                 // A control that does nothing else than to end it.
                 self.control("\0");
             } else {
-                // The row was erased under the cursor.
-                self.out.push(b' ');
-                self.set_style(self.tables.style(cell.style()));
-                self.control("\x1b[2K");
+                // It was erased under the cursor, or something else has come there.
+                self.control(&format!("\x1b[{columns}G\x1b]{SNAPSHOT_COMMAND};wrap\x1b\\", columns = self.columns));
             }
         }
         if joins && insert {
@@ -167,6 +163,7 @@ impl Writer<'_> {
             self.control(&format!("\x1b[{}P", self.first_width(cell)));
         }
         self.modes(terminal);
+        self.set_widths(terminal.modes.widths);
         self.charsets(terminal.charsets, terminal.level);
         self.set_style(terminal.pen);
         if joins {

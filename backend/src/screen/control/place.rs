@@ -1,0 +1,70 @@
+//! An operating system command of limpet's own, for snapshots: it brings the terminal where no other sequence does. The page's terminal
+//! knows it too (`frontend/xterm/place.mjs`); any other one ignores it.
+
+use limpet_shared::limits::MAX_CELLS;
+
+use super::super::{
+    row::{Beyond, Cell},
+    terminal::Terminal,
+};
+
+/// Its number.
+pub(in super::super) const SNAPSHOT_COMMAND: u32 = 7748;
+
+/// As many cells may be put beyond the margin as a screen has, this often, until the terminal is reset.
+pub(in super::super) const MAX_PLACED_SCREENS: usize = 4;
+
+impl Terminal {
+    /// * `wrap` puts the cursor from the last column to where the next character wraps, whatever stands in that column.
+    /// * `hold ; source ; column ; count` takes cells out of the cursor's row and holds them for that column, beyond the margin.
+    /// * `beyond ; up` gives what is held to a row above the cursor's, or to this one.
+    pub(super) fn place_for_snapshot(&mut self, text: &str) {
+        let columns = self.columns;
+        let mut fields = text.split(';');
+        let name = fields.next();
+        let numbers: Option<Vec<usize>> = fields.map(number).collect();
+        match (name, numbers.as_deref()) {
+            (Some("wrap"), Some([])) => {
+                let buffer = self.buffer_mut();
+                if buffer.x == columns - 1 {
+                    buffer.x = columns;
+                }
+            }
+            (Some("hold"), Some(&[source, column, count])) => self.hold(source, column, count),
+            (Some("beyond"), Some(&[up])) => {
+                let held = self.held.take();
+                let buffer = self.buffer_mut();
+                let row = buffer.y.checked_sub(up).and_then(|y| buffer.screen.get_mut(y));
+                if let (Some(row), Some(held)) = (row, held) {
+                    row.set_beyond(held);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn hold(&mut self, source: usize, column: usize, count: usize) {
+        let (columns, rows) = (self.columns, self.rows);
+        let is_in_row = count > 0 && source < columns && count <= columns - source;
+        let is_beyond = column >= columns - 1 && column <= usize::from(MAX_CELLS).saturating_sub(count);
+        if !is_in_row || !is_beyond {
+            return;
+        }
+        self.spend(columns);
+        let row = self.buffer_mut().row();
+        let cells: Vec<Cell> = (source..source + count).map(|column| row.get(column)).collect();
+        row.replace(source, source + count, Cell::BLANK, columns);
+        let has_room = self.placed + count <= MAX_PLACED_SCREENS * (columns + 1) * rows;
+        let goes_on = self.held.as_ref().is_none_or(|held| held.end() == column);
+        if has_room && goes_on {
+            self.placed += count;
+            self.held.get_or_insert_with(|| Box::new(Beyond::from(column))).extend(cells);
+        }
+    }
+}
+
+/// A number of up to four digits.
+fn number(field: &str) -> Option<usize> {
+    let is_number = field.len() <= 4 && field.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| field.parse().ok()).flatten()
+}

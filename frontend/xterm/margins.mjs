@@ -1,0 +1,106 @@
+// What a terminal that became narrower holds beyond its margin. xterm.js forgets it where it does not wrap lines anew, which is in the
+// line of the cursor, and in the alternate buffer goes on with rows that are longer than the terminal is wide. Here each such row keeps
+// its cells aside until something is written at its margin, and has them back when the terminal is wide enough again.
+
+import { internal, once } from "./internal.mjs";
+import { rowPrototype } from "./widths.mjs";
+
+/** Has the rows of a terminal's buffers keep what is beyond the margin. */
+export function keepBeyondMargin(core) {
+  once(rowPrototype(core), forgetWhenWritten);
+  once(Object.getPrototypeOf(internal(internal(core, "_bufferService"), "buffer")), resizeBuffers);
+}
+
+/** Forgets what the rows hold that a run of text was printed in, from `first` to the one of the cursor. */
+export function forgetPrinted(buffer, cols, first, firstX, length) {
+  const { lines } = buffer;
+  let at = buffer.ybase + buffer.y;
+  let row = lines.get(at);
+  // On the last row, below the scroll region, text wraps onto the same row.
+  const isFull = buffer.x >= cols || (row === first && (buffer.x < firstX || length >= cols));
+  if (isFull) row.beyond = undefined;
+  while (row !== first && row.isWrapped && at > 0) {
+    row = lines.get(--at);
+    row.beyond = undefined;
+  }
+}
+
+function forgetWhenWritten(Row) {
+  for (const name of ["insertCells", "deleteCells", "fill", "copyFrom"]) {
+    const method = internal(Row, name);
+    Row[name] = function (...args) {
+      if (this.beyond) this.beyond = undefined;
+      method.apply(this, args);
+    };
+  }
+  const replaceCells = internal(Row, "replaceCells");
+  Row.replaceCells = function (start, end, fill, respectProtect) {
+    if (this.beyond && end >= this.length) this.beyond = undefined;
+    replaceCells.call(this, start, end, fill, respectProtect);
+  };
+  ["clone", "copyCellsFrom", "resize", "getWidth", "getFg", "getBg"].forEach((name) => internal(Row, name));
+}
+
+function resizeBuffers(Buffer) {
+  const resize = internal(Buffer, "resize");
+  internal(Buffer, "setWrapped");
+  Buffer.resize = function (cols, rows) {
+    const kept = cols === internal(this, "_cols") ? undefined : takeBack(this, cols);
+    resize.call(this, cols, rows);
+    if (!kept) return;
+    this.hasBeyond = false;
+    for (const [row, whole] of kept) {
+      if (setAside(row, whole, cols, this.getNullCell())) this.hasBeyond = true;
+    }
+  };
+}
+
+/** Makes the rows whole again. Returns those whose cells have to be set aside once they have another width, and all of their cells. */
+function takeBack(buffer, cols) {
+  const { lines } = buffer;
+  const [first, last] = cursorLine(buffer);
+  const isNarrower = cols < buffer._cols;
+  const kept = [];
+  for (let y = 0; y < lines.length; y++) {
+    const row = lines.get(y);
+    // Other lines are wrapped anew.
+    const stays = !internal(buffer, "_isReflowEnabled") || (first <= y && y <= last);
+    const wasAside = row.beyond !== undefined;
+    if (wasAside) {
+      const { from, whole } = row.beyond;
+      row.beyond = undefined;
+      row.resize(whole.length, buffer.getNullCell());
+      row.copyCellsFrom(whole, from, from, whole.length - from, false);
+      if (!stays) {
+        // A line of its own: what goes on after it was never its end.
+        buffer.setWrapped(y, false);
+        buffer.setWrapped(y + 1, false);
+      }
+    }
+    if (row.length > cols && (isNarrower ? stays : wasAside)) kept.push([row, row.clone()]);
+  }
+  return kept;
+}
+
+/** The first and the last row of the line with the cursor. */
+function cursorLine({ lines, ybase, y }) {
+  let first = ybase + y;
+  let last = first;
+  while (first > 0 && lines.get(first)?.isWrapped) first--;
+  while (lines.get(last + 1)?.isWrapped) last++;
+  return [first, last];
+}
+
+/** Cuts a row, and sets the rest of its cells aside, if there is anything in them. */
+function setAside(row, whole, cols, nullCell) {
+  if (row.length > cols) row.resize(cols, nullCell);
+  // Half a wide character is not shown.
+  const from = whole.getWidth(cols - 1) === 2 ? cols - 1 : cols;
+  for (let at = from; at < whole.length; at++) {
+    if (whole.hasContent(at) || whole.getWidth(at) !== 1 || whole.getFg(at) || whole.getBg(at)) {
+      row.beyond = { from, whole };
+      return true;
+    }
+  }
+  return false;
+}

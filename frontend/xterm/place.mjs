@@ -1,0 +1,65 @@
+// An operating system command of limpet's own, for the server's snapshots: it brings the terminal where no other sequence does. The
+// server's own terminal knows it too (backend/src/screen/control/place.rs); any other one ignores it.
+
+import { internal, replace } from "./internal.mjs";
+
+const SNAPSHOT_COMMAND = 7748;
+
+/** As many cells may be put beyond the margin as a screen has, this often, until the terminal is reset. */
+const MAX_PLACED_SCREENS = 4;
+
+/** Most columns of a terminal, and of a row with what it has beyond the margin. */
+const MAX_CELLS = 4096;
+
+/**
+ * Has a terminal obey the command.
+ *
+ * * `wrap` puts the cursor from the last column to where the next character wraps, whatever stands in that column.
+ * * `hold ; source ; column ; count` takes cells out of the cursor's row and holds them for that column, beyond the margin.
+ * * `beyond ; up` gives what is held to a row above the cursor's, or to this one.
+ */
+export function obeySnapshots(terminal, core) {
+  const input = internal(core, "_inputHandler");
+  const service = internal(core, "_bufferService");
+  let held;
+  let placed = 0;
+
+  const commands = {
+    wrap(buffer) {
+      if (buffer.x === service.cols - 1) buffer.x = service.cols;
+    },
+    hold(buffer, source, column, count) {
+      const { cols, rows } = service;
+      if (!(count > 0 && source + count <= cols && column >= cols - 1 && column + count <= MAX_CELLS)) return;
+      const row = buffer.lines.get(buffer.ybase + buffer.y);
+      const cells = row.clone();
+      row.replaceCells(source, source + count, buffer.getNullCell());
+      if (placed + count > MAX_PLACED_SCREENS * (cols + 1) * rows || (held && held.whole.length !== column)) return;
+      placed += count;
+      held ??= { from: column, whole: row.clone() };
+      held.whole.resize(column + count, buffer.getNullCell());
+      held.whole.copyCellsFrom(cells, source, column, count, false);
+    },
+    beyond(buffer, up) {
+      const row = up <= buffer.y ? buffer.lines.get(buffer.ybase + buffer.y - up) : undefined;
+      if (row && held) {
+        row.beyond = held;
+        buffer.hasBeyond = true;
+      }
+      held = undefined;
+    },
+  };
+  terminal.parser.registerOscHandler(SNAPSHOT_COMMAND, (data) => {
+    const [name, ...numbers] = data.split(";");
+    const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+    const isComplete = command?.length === 1 + numbers.length && numbers.every((number) => /^\d{1,4}$/.test(number));
+    if (isComplete) command(internal(input, "_activeBuffer"), ...numbers.map(Number));
+    return true;
+  });
+  // RIS.
+  replace(service, "reset", (reset) => () => {
+    held = undefined;
+    placed = 0;
+    reset();
+  });
+}

@@ -45,9 +45,9 @@ function resizeBuffers(Buffer) {
   const resize = internal(Buffer, "resize");
   internal(Buffer, "setWrapped");
   Buffer.resize = function (cols, rows) {
-    const kept = cols === internal(this, "_cols") ? undefined : takeBack(this, cols);
-    resize.call(this, cols, rows);
-    if (!kept) return;
+    if (cols === internal(this, "_cols") || this.lines.length === 0) return resize.call(this, cols, rows);
+    const { kept, cursorRows } = takeBack(this, cols);
+    resizeAround(cursorRows, this, () => resize.call(this, cols, rows));
     this.hasBeyond = false;
     for (const [row, whole] of kept) {
       if (setAside(row, whole, cols, this.getNullCell())) this.hasBeyond = true;
@@ -55,16 +55,36 @@ function resizeBuffers(Buffer) {
   };
 }
 
-/** Makes the rows whole again. Returns those whose cells have to be set aside once they have another width, and all of their cells. */
+/**
+ * Resizes a buffer and leaves the line of the cursor alone, for the program to redraw: while that is done its rows are lines of their own,
+ * and not too long. xterm.js has a rule for that, but takes other lines for the cursor's when some have become longer.
+ */
+function resizeAround(cursorRows, buffer, resize) {
+  const { rawOptions } = internal(buffer, "_optionsService");
+  const { reflowCursorLine } = rawOptions;
+  rawOptions.reflowCursorLine = true;
+  const wrapped = cursorRows.map((row) => internal(row, "_isWrapped"));
+  cursorRows.forEach((row) => (row._isWrapped = false));
+  resize();
+  cursorRows.forEach((row, at) => (row._isWrapped = wrapped[at]));
+  rawOptions.reflowCursorLine = reflowCursorLine;
+}
+
+/**
+ * Makes the rows whole again. Returns those whose cells have to be set aside once they have another width, with all of their cells, and
+ * the rows of the line with the cursor, which is not wrapped anew.
+ */
 function takeBack(buffer, cols) {
   const { lines } = buffer;
+  const reflows = internal(buffer, "_isReflowEnabled");
   const [first, last] = cursorLine(buffer);
   const isNarrower = cols < buffer._cols;
   const kept = [];
+  const cursorRows = [];
   for (let y = 0; y < lines.length; y++) {
     const row = lines.get(y);
-    // Other lines are wrapped anew.
-    const stays = !internal(buffer, "_isReflowEnabled") || (first <= y && y <= last);
+    const isCursors = first <= y && y <= last;
+    const stays = !reflows || isCursors;
     const wasAside = row.beyond !== undefined;
     if (wasAside) {
       const { from, whole } = row.beyond;
@@ -78,8 +98,12 @@ function takeBack(buffer, cols) {
       }
     }
     if (row.length > cols && (isNarrower ? stays : wasAside)) kept.push([row, row.clone()]);
+    if (reflows && isCursors) {
+      if (isNarrower) row.resize(cols, buffer.getNullCell());
+      cursorRows.push(row);
+    }
   }
-  return kept;
+  return { kept, cursorRows };
 }
 
 /** The first and the last row of the line with the cursor. */

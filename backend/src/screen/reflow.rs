@@ -72,7 +72,6 @@ impl Buffer {
         if columns > self.columns {
             lines.widen();
         } else {
-            lines.set_aside();
             lines.narrow();
             for row in &mut lines.rows {
                 row.resize(columns);
@@ -137,12 +136,6 @@ impl Lines {
         }
     }
 
-    /// Has the line with the cursor, which is not wrapped anew, keep what is beyond the margin aside.
-    fn set_aside(&mut self) {
-        let (cursor_line, columns) = (self.cursor_line(), self.new);
-        self.rows[cursor_line].iter_mut().for_each(|row| row.set_aside(columns));
-    }
-
     /// Joins what fits together now.
     fn widen(&mut self) {
         let cursor = self.base + self.y;
@@ -176,12 +169,18 @@ impl Lines {
         self.saved = self.saved.saturating_sub(removed);
     }
 
-    /// Breaks what no longer fits, from the last line to the first.
+    /// Breaks what no longer fits, from the last line to the first. The line with the cursor keeps what is beyond the margin aside.
     fn narrow(&mut self) {
+        let (cursor_line, columns) = (self.cursor_line(), self.new);
+        self.rows[cursor_line.clone()].iter_mut().for_each(|row| row.set_aside(columns));
         let mut inserts: Vec<(usize, Vec<Row>)> = Vec::new();
         let mut added = 0;
         let mut end = self.rows.len();
         while end > 0 {
+            if cursor_line.contains(&(end - 1)) {
+                end = cursor_line.start;
+                continue;
+            }
             let mut start = end - 1;
             let last = &self.rows[start];
             if !last.wrapped && last.text_length() <= self.new {
@@ -190,11 +189,6 @@ impl Lines {
             }
             while self.rows[start].wrapped && start > 0 {
                 start -= 1;
-            }
-            let cursor = self.base + self.y;
-            if (start..end).contains(&cursor) {
-                end = start;
-                continue;
             }
             let lengths = lengths(&self.rows[start..end], self.old, self.new);
             let more = lengths.len().saturating_sub(end - start);

@@ -149,17 +149,22 @@ function limitCounts(core) {
   const service = internal(core, "_bufferService");
   const limit = (final, most) =>
     parser.registerCsiHandler({ final }, ({ params }) => {
-      if (params[0] > 1) params[0] = Math.min(params[0], most());
+      if (params[0] > 1) params[0] = Math.min(params[0], most(params[0]));
       return false;
     });
   for (const final of "LMST^") limit(final, () => service.rows);
   for (const final of "IZ") limit(final, () => service.cols);
-  limit("b", () => {
+  limit("b", (count) => {
     const { buffer, cols, rows } = service;
     const width = (parser.precedingJoinState >> 1) & 3;
     const glyph = buffer.lines.get(buffer.ybase + buffer.y)?.getString(buffer.x - width) ?? "";
-    const cells = core.coreService.modes.insertMode ? cols : cols * rows;
-    return Math.max(1, Math.floor(cells / Math.max(1, charCount(glyph))));
+    const { insertMode } = core.coreService.modes;
+    const cells = insertMode ? cols : cols * (rows + 1);
+    const most = Math.max(1, Math.floor(cells / Math.max(1, charCount(glyph))));
+    const perRow = Math.floor(cols / Math.max(1, width));
+    if (count <= most || insertMode || most < perRow) return most;
+    // The cursor comes to the same column.
+    return most - ((most - (count % perRow)) % perRow);
   });
 }
 

@@ -40,8 +40,9 @@ fn piece() -> impl Strategy<Value = Vec<u8>> {
         "\u{200d}",
         "\x08",
     ]);
-    let mode =
-        proptest::sample::select(vec!["4", "20", "?7", "?6", "?45", "?47", "?1047", "?1049", "?2026", "?2027"]);
+    let mode = proptest::sample::select(vec![
+        "4", "20", "?7", "?6", "?45", "?47", "?1047", "?1049", "?2026", "?2027",
+    ]);
     prop_oneof![
         4 => (text.clone(), 1..30_usize).prop_map(|(text, count)| text.repeat(count).into_bytes()),
         1 => (text, 30..3000_usize).prop_map(|(text, count)| text.repeat(count).into_bytes()),

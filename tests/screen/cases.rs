@@ -182,6 +182,23 @@ fn a_colour_that_is_set_and_asked_for_at_once_is_the_new_one() {
     assert_eq!(answer(b"\x1b]10;#123456;?\x1b\\\x1b]10;?\x1b\\").matches("3434").count(), 1);
 }
 
+#[test]
+fn a_repeat_that_is_cut_ends_in_the_same_column() {
+    for (glyph, width, count) in [("q", 1, 99), ("q", 1, 2_147_483_640), ("日", 2, 98), ("e\u{301}", 1, 99)]
+    {
+        for columns in [10, 11] {
+            let mut screen = Screen::new(Winsize::cells(columns, 3), 3);
+            screen.feed(format!("abc\r\n{glyph}\x1b[{count}b").as_bytes());
+            let per_row = usize::from(columns) / width;
+            // It stands behind the last one of a full row.
+            let column = width * (count % per_row + 1);
+            assert_eq!(screen.text().cursor.0, column.min(usize::from(columns) - 1), "{glyph} in {columns}");
+            let is_full = screen.text().lines.iter().all(|line| line.starts_with(glyph));
+            assert!(is_full || glyph.chars().count() > 1, "the screen is full of {glyph}");
+        }
+    }
+}
+
 /// All code points, in runs that begin anew, so that each is measured by itself.
 #[test]
 fn every_character_is_as_wide_in_the_page() {

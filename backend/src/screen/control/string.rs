@@ -2,7 +2,6 @@
 
 use limpet_shared::limits::{MAX_LINK_ID_BYTES, MAX_LINK_URI_BYTES, TITLE};
 
-use super::place::SNAPSHOT_COMMAND;
 use super::super::{
     answer::Answers,
     palette::{SPECIAL, parse_colour},
@@ -11,6 +10,7 @@ use super::super::{
     tables::{Link, LinkName},
     terminal::Terminal,
 };
+use super::place::SNAPSHOT_COMMAND;
 
 /// Most titles on the stack.
 const TITLES: usize = 10;

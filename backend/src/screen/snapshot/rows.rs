@@ -144,7 +144,9 @@ impl Writer<'_> {
         let is_so = |&widths: &Widths| match cell.glyph() {
             Glyph::Blank => true,
             Glyph::Char(char) => columns_of([char], widths) == Some(cell.width()),
-            Glyph::Cluster(number) => columns_of(self.tables.cluster(number).chars(), widths) == Some(cell.width()),
+            Glyph::Cluster(number) => {
+                columns_of(self.tables.cluster(number).chars(), widths) == Some(cell.width())
+            }
         };
         let is_known = cell.is_ascii() || is_so(&self.widths);
         let other = if self.widths == Widths::Chars { Widths::Clusters } else { Widths::Chars };

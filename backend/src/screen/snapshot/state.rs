@@ -155,7 +155,10 @@ impl Writer<'_> {
                 self.control("\0");
             } else {
                 // It was erased under the cursor, or something else has come there.
-                self.control(&format!("\x1b[{columns}G\x1b]{SNAPSHOT_COMMAND};wrap\x1b\\", columns = self.columns));
+                self.control(&format!(
+                    "\x1b[{columns}G\x1b]{SNAPSHOT_COMMAND};wrap\x1b\\",
+                    columns = self.columns
+                ));
             }
         }
         if joins && insert {

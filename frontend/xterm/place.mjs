@@ -17,6 +17,7 @@ const MAX_CELLS = 4096;
  * * `wrap` puts the cursor from the last column to where the next character wraps, whatever stands in that column.
  * * `hold ; source ; column ; count` takes cells out of the cursor's row and holds them for that column, beyond the margin.
  * * `beyond ; up` gives what is held to a row above the cursor's, or to this one.
+ * * `above ; rows` moves the saved cursor's row up, out of the screen.
  */
 export function obeySnapshots(terminal, core) {
   const input = internal(core, "_inputHandler");
@@ -48,11 +49,14 @@ export function obeySnapshots(terminal, core) {
       }
       held = undefined;
     },
+    above(buffer, rows) {
+      buffer.savedY = Math.max(0, buffer.savedY - rows);
+    },
   };
   terminal.parser.registerOscHandler(SNAPSHOT_COMMAND, (data) => {
     const [name, ...numbers] = data.split(";");
     const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
-    const isComplete = command?.length === 1 + numbers.length && numbers.every((number) => /^\d{1,4}$/.test(number));
+    const isComplete = command?.length === 1 + numbers.length && numbers.every((number) => /^\d{1,7}$/.test(number));
     if (isComplete) command(internal(input, "_activeBuffer"), ...numbers.map(Number));
     return true;
   });

@@ -119,7 +119,7 @@ impl Lines {
         let cursor = (self.base + self.y).min(self.rows.len().saturating_sub(1));
         let is_wrapped = |at: usize| self.rows.get(at).is_some_and(|row| row.wrapped);
         let start = (0..=cursor).rev().find(|&at| !is_wrapped(at)).unwrap_or(0);
-        let end = (cursor + 1..).find(|&at| !is_wrapped(at)).unwrap_or(cursor + 1);
+        let end = (cursor + 1..self.rows.len()).find(|&at| !is_wrapped(at)).unwrap_or(self.rows.len());
         start..end
     }
 

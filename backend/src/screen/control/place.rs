@@ -18,6 +18,7 @@ impl Terminal {
     /// * `wrap` puts the cursor from the last column to where the next character wraps, whatever stands in that column.
     /// * `hold ; source ; column ; count` takes cells out of the cursor's row and holds them for that column, beyond the margin.
     /// * `beyond ; up` gives what is held to a row above the cursor's, or to this one.
+    /// * `above ; rows` moves the saved cursor's row up, out of the screen.
     pub(super) fn place_for_snapshot(&mut self, text: &str) {
         let columns = self.columns;
         let mut fields = text.split(';');
@@ -38,6 +39,10 @@ impl Terminal {
                 if let (Some(row), Some(held)) = (row, held) {
                     row.set_beyond(held);
                 }
+            }
+            (Some("above"), Some(&[rows])) => {
+                let saved = &mut self.buffer_mut().saved;
+                saved.line = saved.line.saturating_sub(rows);
             }
             _ => {}
         }
@@ -63,8 +68,8 @@ impl Terminal {
     }
 }
 
-/// A number of up to four digits.
+/// A number of up to seven digits.
 fn number(field: &str) -> Option<usize> {
-    let is_number = field.len() <= 4 && field.bytes().all(|byte| byte.is_ascii_digit());
+    let is_number = field.len() <= 7 && field.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| field.parse().ok()).flatten()
 }

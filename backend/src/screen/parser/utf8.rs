@@ -86,9 +86,9 @@ mod tests {
         let (mut decoder, mut text) = (Decoder::default(), String::new());
         for mut rest in pieces.iter().copied() {
             while !rest.is_empty() {
-                let (decoded, taken) = decoder.decode(rest);
+                let (now, taken) = decoder.decode(rest);
                 rest = &rest[taken..];
-                if let Decoded::Char(char) = decoded {
+                if let Decoded::Char(char) = now {
                     text.push(char);
                 }
             }

@@ -70,6 +70,11 @@ impl Writer<'_> {
         self.control(if autowrap { "" } else { "\x1b[?7l" });
         self.set_style(style);
         self.control("\x1b7\x1b[?6l\x1b[?7h");
+        let above = buffer.scrollback.len().saturating_sub(buffer.saved.line);
+        if above > 0 {
+            // It has scrolled out since.
+            self.control(&format!("\x1b]{SNAPSHOT_COMMAND};above;{above}\x1b\\"));
+        }
         self.charsets(Charsets::default(), 0);
         self.set_style(Style::default());
     }

@@ -1,17 +1,17 @@
-// What a terminal that became narrower holds beyond its margin. xterm.js forgets it where it does not wrap lines anew, which is in the
-// line of the cursor, and in the alternate buffer goes on with rows that are longer than the terminal is wide. Here each such row keeps
-// its cells aside until something is written at its margin, and has them back when the terminal is wide enough again.
+// Cells beyond the margin of a terminal that became narrower. xterm.js drops them in the line with the cursor, which it
+// does not reflow, and keeps rows of the alternate buffer longer than the terminal is wide. Here each such row keeps these
+// cells aside until something is written at its margin, and takes them back when the terminal is wide enough again.
 
 import { internal, once } from "./internal.mjs";
 import { rowPrototype } from "./widths.mjs";
 
-/** Has the rows of a terminal's buffers keep what is beyond the margin. */
+/** Makes the rows of a terminal's buffers keep their cells beyond the margin. */
 export function keepBeyondMargin(core) {
   once(rowPrototype(core), forgetWhenWritten);
   once(Object.getPrototypeOf(internal(internal(core, "_bufferService"), "buffer")), resizeBuffers);
 }
 
-/** Forgets what the rows hold that a run of text was printed in, from `first` to the one of the cursor. */
+/** Drops the cells beyond the margin of the rows that a run of text has filled, from `first` to the cursor's row. */
 export function forgetPrinted(buffer, cols, first, firstX, length) {
   const { lines } = buffer;
   let at = buffer.ybase + buffer.y;
@@ -56,8 +56,8 @@ function resizeBuffers(Buffer) {
 }
 
 /**
- * Resizes a buffer and leaves the line of the cursor alone, for the program to redraw: while that is done its rows are lines of their own,
- * and not too long. xterm.js has a rule for that, but takes other lines for the cursor's when some have become longer.
+ * Resizes a buffer without reflowing the line with the cursor, which the program redraws: meanwhile its rows are lines of
+ * their own that fit. xterm.js has a rule for that, but mistakes other lines for the cursor's once some have become longer.
  */
 function resizeAround(cursorRows, buffer, resize) {
   const { rawOptions } = internal(buffer, "_optionsService");
@@ -71,8 +71,8 @@ function resizeAround(cursorRows, buffer, resize) {
 }
 
 /**
- * Makes the rows whole again. Returns those whose cells have to be set aside once they have another width, with all of their cells, and
- * the rows of the line with the cursor, which is not wrapped anew.
+ * Makes all rows whole again. Returns `kept`, the rows whose cells have to be set aside after the resize, each with all of
+ * its cells, and `cursorRows`, the rows of the line with the cursor.
  */
 function takeBack(buffer, cols) {
   const { lines } = buffer;
@@ -92,7 +92,7 @@ function takeBack(buffer, cols) {
       row.resize(whole.length, buffer.getNullCell());
       row.copyCellsFrom(whole, from, from, whole.length - from, false);
       if (!stays) {
-        // A line of its own: what goes on after it was never its end.
+        // The row after it never continued these cells.
         buffer.setWrapped(y, false);
         buffer.setWrapped(y + 1, false);
       }
@@ -106,7 +106,7 @@ function takeBack(buffer, cols) {
   return { kept, cursorRows };
 }
 
-/** The first and the last row of the line with the cursor. */
+/** Returns the first and the last row of the line with the cursor. */
 function cursorLine({ lines, ybase, y }) {
   let first = ybase + y;
   let last = first;
@@ -115,10 +115,10 @@ function cursorLine({ lines, ybase, y }) {
   return [first, last];
 }
 
-/** Cuts a row, and sets the rest of its cells aside, if there is anything in them. */
+/** Cuts a row and sets the rest of its cells aside. Returns false if the rest is blank. */
 function setAside(row, whole, cols, nullCell) {
   if (row.length > cols) row.resize(cols, nullCell);
-  // Half a wide character is not shown.
+  // Half of a wide character is not shown.
   const from = whole.getWidth(cols - 1) === 2 ? cols - 1 : cols;
   for (let at = from; at < whole.length; at++) {
     if (whole.hasContent(at) || whole.getWidth(at) !== 1 || whole.getFg(at) || whole.getBg(at)) {

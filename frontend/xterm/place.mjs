@@ -1,23 +1,23 @@
-// An operating system command of limpet's own, for the server's snapshots: it brings the terminal where no other sequence does. The
-// server's own terminal knows it too (backend/src/screen/control/place.rs); any other one ignores it.
+// `OSC 7748`, limpet's own: snapshots restore by it what no standard sequence can express. The server's own terminal
+// implements it too (backend/src/screen/control/place.rs); other terminals ignore it.
 
 import { internal, replace } from "./internal.mjs";
 
 const SNAPSHOT_COMMAND = 7748;
 
-/** As many cells may be put beyond the margin as a screen has, this often, until the terminal is reset. */
+/** Cells that may be put beyond the margin until the terminal is reset, as a multiple of the screen's cells. */
 const MAX_PLACED_SCREENS = 4;
 
-/** Most columns of a terminal, and of a row with what it has beyond the margin. */
+/** The maximum columns of a row, including those beyond the margin. */
 const MAX_CELLS = 4096;
 
 /**
- * Has a terminal obey the command.
+ * Makes a terminal execute the command.
  *
- * * `wrap` puts the cursor from the last column to where the next character wraps, whatever stands in that column.
- * * `hold ; source ; column ; count` takes cells out of the cursor's row and holds them for that column, beyond the margin.
- * * `beyond ; up` gives what is held to a row above the cursor's, or to this one.
- * * `above ; rows` moves the saved cursor's row up, out of the screen.
+ * * `wrap` moves the cursor from the last column behind the margin, so that the next character wraps.
+ * * `hold ; source ; column ; count` cuts cells out of the cursor's row and holds them for a column beyond the margin.
+ * * `beyond ; up` attaches the held cells to the row that is `up` rows above the cursor.
+ * * `above ; rows` moves the saved cursor up, out of the screen.
  */
 export function obeySnapshots(terminal, core) {
   const input = internal(core, "_inputHandler");

@@ -1,4 +1,4 @@
-// What xterm.js gets wrong about text that is printed, inserted and erased. The server's own terminal does the same as is done here.
+// Corrections of printing, inserting and erasing. The server's own terminal behaves in the same way.
 
 import { internal, once, replace } from "./internal.mjs";
 import { forgetPrinted } from "./margins.mjs";
@@ -8,7 +8,7 @@ const JOINS = 1;
 const WIDTH_MASK = 6;
 const SOFT_HYPHEN = 0xad;
 
-/** Corrects printing, erasing and inserting in a terminal whose characters are as wide as `widths` says. */
+/** Installs the corrections in a terminal that counts columns by `widths`. */
 export function correctPrinting(core, widths) {
   const input = internal(core, "_inputHandler");
   const parser = internal(input, "_parser");
@@ -18,7 +18,7 @@ export function correctPrinting(core, widths) {
   replace(input, "print", (print) => (data, start, end) => {
     const buffer = internal(input, "_activeBuffer");
     if (buffer.x === 0 && parser.precedingJoinState === 0) {
-      // At the start of a row there is nothing that marks could join.
+      // There is nothing to join at the start of a row.
       while (start < end && (data[start] === SOFT_HYPHEN || widths.isMark(data[start]))) start++;
       if (start === end) return;
     }
@@ -26,12 +26,12 @@ export function correctPrinting(core, widths) {
     const { x } = buffer;
     if (core.coreService.decPrivateModes.wraparound) print(data, start, end);
     else printWithoutWrap(buffer, data, start, end, print);
-    // A mark that has joined what stood there is nothing to be repeated.
+    // A mark that joined an unknown character cannot be repeated.
     if ((parser.precedingJoinState & WIDTH_MASK) === 0) parser.precedingJoinState = 0;
     if (first) forgetPrinted(buffer, service.cols, first, x, end - start);
   });
 
-  // A character that does not fit takes the last columns, and overwrites what is in them as anywhere else.
+  // A character that does not fit takes the last columns.
   function printWithoutWrap(buffer, data, start, end, print) {
     for (let at = start; at < end; at++) {
       if (data[at] === SOFT_HYPHEN) continue;
@@ -39,7 +39,7 @@ export function correctPrinting(core, widths) {
       const properties = core.unicodeService.charProperties(data[at], before);
       const width = (properties & WIDTH_MASK) >> 1;
       if (properties & JOINS) {
-        // What would widen a character at the margin has no effect.
+        // A character at the margin cannot become wider.
         if (buffer.x + width - ((before & WIDTH_MASK) >> 1) > service.cols) continue;
       } else if (buffer.x + width > service.cols) {
         buffer.x = service.cols - width;
@@ -48,12 +48,12 @@ export function correctPrinting(core, widths) {
     }
   }
 
-  // What a new size has moved the cursor behind is not what was printed last.
+  // After a resize the cursor may not be behind the character that was printed last.
   service.onResize(() => {
     parser.precedingJoinState = 0;
   });
 
-  // ED 1 (`CSI 1 J`) at the margin: the row after it does not go on there any more. xterm.js takes its number for one among all rows.
+  // ED 1 (`CSI 1 J`) at the margin unwraps the row below. xterm.js counts that row from the start of the scrollback.
   replace(input, "eraseInDisplay", (erase) => (params, respectProtect) => {
     if (params.params[0] !== 1) return erase(params, respectProtect);
     internal(input, "_restrictCursor").call(input, service.cols);

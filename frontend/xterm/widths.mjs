@@ -1,5 +1,5 @@
-// How many columns characters take. By default each takes what `wcwidth` says, which shells, editors and multiplexers count by;
-// in mode 2027 a grapheme cluster takes what its widest character does, as the grapheme add-on has it.
+// Columns of characters. By default each character takes what `wcwidth` returns for it, as shells, editors and multiplexers
+// assume; in mode 2027 a grapheme cluster takes the columns of its widest character, as the grapheme add-on implements it.
 
 import { internal, once, replace } from "./internal.mjs";
 
@@ -21,7 +21,7 @@ const COUNT_SHIFT = 16;
 /** Printable ASCII, in one column. */
 const NARROW = 1 << 1;
 
-/** No character before this one takes anything but one column. */
+/** The first character that may take another number of columns than one. */
 const FIRST_SPECIAL = 0x300;
 
 /** Kinds of the grapheme add-on that take no column: Extend, Hangul V and T, zero width joiner. */
@@ -38,7 +38,7 @@ const EXCEPTIONS =
   "1aff0-1affe:2 1b11f-1b122:2 1bca0-1bca3:0 1cf00-1cf46:0 1d165:1 1d16e-1d172:1 1d173-1d17a:0 1e2ae:0 1f3fb-1f3ff:2 " +
   "1f6dd-1f6df:2 1f7f0:2 1f979:2 1f9cc:2 1fa7b-1faf6:2 e0001:0";
 
-/** The columns of characters below U+20000 and one more, as far as they were ever asked for. All terminals share it. */
+/** A cache for all terminals: the columns of characters below U+20000, plus one; 0 if not looked up yet. */
 const known = new Uint8Array(0x20000);
 
 /** The widths of one terminal's text. */
@@ -63,14 +63,14 @@ export class Widths {
     this.#follow(core);
   }
 
-  /** How many columns a character takes by itself, by `wcwidth`. */
+  /** Returns the columns of a character by `wcwidth`. */
   columns(char) {
     if (char >= known.length) return this.#lookUp(char);
     if (known[char] === 0) known[char] = this.#lookUp(char) + 1;
     return known[char] - 1;
   }
 
-  /** Whether a character takes no column, whatever came before. */
+  /** Returns whether a character takes no column at present. */
   isMark(char) {
     return !this.#isClustered && char >= FIRST_SPECIAL && this.columns(char) === 0;
   }
@@ -86,7 +86,7 @@ export class Widths {
   #byChar(char, preceding) {
     const columns = this.columns(char);
     if (columns > 0) return columns << 1;
-    // It joins what the cursor stands behind, even after a control function.
+    // It joins the cell before the cursor, even after a control function.
     return this.#counted((preceding & WIDTH_MASK) | JOINS, preceding);
   }
 
@@ -102,7 +102,7 @@ export class Widths {
     return count < this.#clusterChars ? properties | ((count + 1) << COUNT_SHIFT) : preceding;
   }
 
-  /** Has the mode set, reset and reported. */
+  /** Registers the handlers that set, reset and report the mode. */
   #follow(core) {
     const parser = internal(internal(core, "_inputHandler"), "_parser");
     const service = internal(core, "coreService");
@@ -142,7 +142,7 @@ function limitClusters(Row, clusterChars) {
     const text = this.isCombined(column) ? this.getString(column) : "";
     if (text.length >= clusterChars && charCount(text) >= clusterChars) return;
     if (!this.hasContent(column)) {
-      // A mark on nothing is one on a space.
+      // A mark on an empty cell combines with a space.
       const cell = {};
       this.loadCell(column, cell);
       cell.content = (1 << 22) | 0x20;

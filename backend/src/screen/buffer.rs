@@ -102,7 +102,7 @@ impl Buffer {
         &mut self.screen[y]
     }
 
-    /// Forgets what the cursor's row has beyond the margin, if something was just printed there.
+    /// Drops the cells of the cursor's row beyond the margin if text has just reached the margin.
     pub(super) fn forget_beyond_margin(&mut self) {
         if self.x >= self.columns {
             self.row().forget_beyond();

@@ -69,7 +69,7 @@ impl Terminal {
     }
 
     fn print_ascii(&mut self, mut bytes: &[u8]) {
-        // In a cluster the first one may join what came before.
+        // Where clusters count, the first character may join the one before.
         if self.modes.widths == Widths::Clusters
             && let (Some(_), Some((&first, rest))) = (self.preceding, bytes.split_first())
         {
@@ -134,7 +134,7 @@ impl Terminal {
         let Some(now) = measure(char, preceding, self.modes.widths) else { return };
         let width = usize::from(now.width);
         if width == 0 && self.buffer().x == 0 {
-            // At the start of a row there is nothing that it could join.
+            // There is nothing to join at the start of a row.
             return;
         }
         let old_width = match preceding {
@@ -146,15 +146,15 @@ impl Terminal {
             if self.modes.autowrap {
                 self.wrap(old_width);
             } else if now.joins {
-                // What would widen a character at the margin has no effect.
+                // A character at the margin cannot become wider.
                 return;
             } else {
-                // It takes the last columns.
+                // A character that does not fit takes the last columns.
                 self.buffer_mut().x = columns - width;
                 self.unpair_left();
             }
         }
-        // What has joined something that is not known is nothing to be repeated.
+        // A mark that joined an unknown character cannot be repeated.
         self.preceding = Some(now).filter(|now| now.width > 0);
         if now.joins && self.buffer().x > 0 {
             self.join(char, width, old_width);
@@ -218,7 +218,7 @@ impl Terminal {
         let at = x.saturating_sub(if buffer.row().width(x - 1) > 0 { 1 } else { 2 });
         let cell = buffer.row().get(at);
         let number = match cell.glyph() {
-            // A mark on nothing is one on a space.
+            // A mark on an empty cell combines with a space.
             Glyph::Blank => Some(self.tables.cluster_number(" ", char)),
             Glyph::Char(first) => Some(self.tables.cluster_number(first.encode_utf8(&mut [0; 4]), char)),
             Glyph::Cluster(number) => self.tables.extended_cluster(number, char),

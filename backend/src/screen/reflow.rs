@@ -114,7 +114,7 @@ impl Lines {
         self.rows.len() - self.gone
     }
 
-    /// The rows of the line with the cursor.
+    /// Returns the rows of the line with the cursor.
     fn cursor_line(&self) -> Range<usize> {
         let cursor = (self.base + self.y).min(self.rows.len().saturating_sub(1));
         let is_wrapped = |at: usize| self.rows.get(at).is_some_and(|row| row.wrapped);
@@ -123,7 +123,7 @@ impl Lines {
         start..end
     }
 
-    /// Makes rows that had something beyond the margin lines of their own: what goes on after them was never their end.
+    /// Separates rows with cells beyond the margin from the rows after them, which never continued those cells.
     fn separate(&mut self) {
         let cursor_line = self.cursor_line();
         for at in 0..self.rows.len() {
@@ -169,7 +169,8 @@ impl Lines {
         self.saved = self.saved.saturating_sub(removed);
     }
 
-    /// Breaks what no longer fits, from the last line to the first. The line with the cursor keeps what is beyond the margin aside.
+    /// Breaks what no longer fits, from the last line to the first. The line with the cursor is not broken:
+    /// it keeps its cells beyond the margin.
     fn narrow(&mut self) {
         let (cursor_line, columns) = (self.cursor_line(), self.new);
         self.rows[cursor_line.clone()].iter_mut().for_each(|row| row.set_aside(columns));

@@ -3,8 +3,9 @@
 //! What is to the right of the last cell that was ever touched is not stored: it is blank. The rules for characters of
 //! two columns, of which half is overwritten, erased or moved, are those of xterm.js in the page.
 //!
-//! When its terminal becomes narrower, a row that is not wrapped anew keeps its cells beyond the margin aside, until something is written
-//! at the margin. Where rows are stored or wrapped anew they are whole: they have these cells behind the others.
+//! When the terminal becomes narrower, a row that is not reflowed keeps its cells beyond the margin aside,
+//! until something is written at the margin. A *whole* row has these cells behind the others: rows are
+//! whole in the scrollback and while they are reflowed.
 
 use std::borrow::Cow;
 
@@ -115,13 +116,13 @@ pub(super) struct Row {
 /// Cells beyond the margin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Beyond {
-    /// The column of the first one: the last one that can be seen, if a wide glyph was cut there.
+    /// The column of the first cell: the last visible column if the margin cuts a wide glyph there.
     from: usize,
     cells: Vec<Cell>,
 }
 
 impl Beyond {
-    /// Those from a column on, of which there are none yet.
+    /// No cells yet, to be added from a column on.
     pub(super) fn from(from: usize) -> Self {
         Self { from, cells: Vec::new() }
     }
@@ -130,12 +131,12 @@ impl Beyond {
         self.cells.extend(cells);
     }
 
-    /// The column of the first one.
+    /// The column of the first cell.
     pub(super) fn start(&self) -> usize {
         self.from
     }
 
-    /// The column after the last one.
+    /// The column after the last cell.
     pub(super) fn end(&self) -> usize {
         self.from + self.cells.len()
     }
@@ -175,7 +176,7 @@ impl Row {
         Self { cells, wrapped, beyond: None }
     }
 
-    /// The row with what it has beyond the margin.
+    /// Returns the row with its cells beyond the margin.
     pub(super) fn whole(&self) -> Cow<'_, Self> {
         if self.beyond.is_none() {
             return Cow::Borrowed(self);
@@ -185,7 +186,7 @@ impl Row {
         Cow::Owned(row)
     }
 
-    /// Becomes whole.
+    /// Takes the cells beyond the margin back, so that the row is whole.
     pub(super) fn take_back(&mut self) {
         if let Some(beyond) = self.beyond.take() {
             self.cells.truncate(beyond.from);
@@ -194,12 +195,12 @@ impl Row {
         }
     }
 
-    /// Puts the cells aside that are beyond the margin.
+    /// Puts the cells beyond the margin aside.
     pub(super) fn set_aside(&mut self, columns: usize) {
         if self.cells.len() <= columns {
             return;
         }
-        // Half a wide glyph is not shown.
+        // Half of a wide glyph is not shown.
         let from = if self.width(columns - 1) == 2 { columns - 1 } else { columns };
         let cells = self.split_off(from);
         if cells.iter().any(|&cell| cell != Cell::BLANK) {
@@ -209,22 +210,22 @@ impl Row {
         self.cells.shrink_to(columns);
     }
 
-    /// What is beyond the margin.
+    /// The cells beyond the margin.
     pub(super) fn beyond(&self) -> Option<&Beyond> {
         self.beyond.as_deref()
     }
 
-    /// Has other cells beyond the margin.
+    /// Replaces the cells beyond the margin.
     pub(super) fn set_beyond(&mut self, beyond: Box<Beyond>) {
         self.beyond = Some(beyond);
     }
 
-    /// Forgets what is beyond the margin.
+    /// Drops the cells beyond the margin.
     pub(super) fn forget_beyond(&mut self) {
         self.beyond = None;
     }
 
-    /// All cells that are stored, those beyond the margin among them.
+    /// All stored cells, including those beyond the margin.
     pub(super) fn all_cells(&self) -> impl Iterator<Item = &Cell> {
         self.cells.iter().chain(self.beyond.iter().flat_map(|beyond| &beyond.cells))
     }

@@ -115,7 +115,7 @@ impl Terminal {
             return;
         }
         (self.columns, self.rows) = (columns, rows);
-        // What a new size has moved the cursor behind is not what was printed last.
+        // The cursor may not be behind the character any more that was printed last.
         self.preceding = None;
         self.primary.resize(columns, rows);
         self.alternate.resize(columns, rows);

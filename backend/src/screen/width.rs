@@ -1,8 +1,9 @@
 //! How many columns a character takes, and whether it joins the one before it.
 //!
-//! By default it is what `wcwidth` says, which shells, editors and multiplexers count by: characters that take no column join whatever
-//! the cursor stands behind. In mode 2027 grapheme clusters count, by the rules of Unicode's UAX #29 as xterm.js's grapheme add-on applies
-//! them; every character takes a column at least then, unless it joins.
+//! By default each character takes the columns that `wcwidth` returns for it, as shells, editors and
+//! multiplexers assume; a character without columns joins the cell before the cursor. In mode 2027 grapheme
+//! clusters count, by Unicode's UAX #29 as xterm.js's grapheme add-on implements it; there every character
+//! takes a column at least, unless it joins.
 
 mod table;
 
@@ -28,17 +29,17 @@ const PAGES: [u16; (0x2_0000 >> PAGE_BITS) + 1] = {
     pages
 };
 
-/// By which rule columns are counted.
+/// The rule by which columns are counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Widths {
-    /// Each character has its own.
+    /// Each character has its own columns.
     #[default]
     Chars,
-    /// A grapheme cluster has those of its widest character (mode 2027).
+    /// A grapheme cluster has the columns of its widest character (mode 2027).
     Clusters,
 }
 
-/// No character before this one takes anything but one column.
+/// The first character that may take another number of columns than one.
 const FIRST_SPECIAL: char = '\u{300}';
 
 /// A character's part in clusters (UAX #29, table 2).
@@ -63,7 +64,7 @@ enum Kind {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Preceding {
     kind: Kind,
-    /// Columns of the whole cluster; none if it joins what is not known.
+    /// Columns of the whole cluster; 0 if it joins an unknown character.
     pub(super) width: u8,
     /// Whether it joined the one before it.
     pub(super) joins: bool,
@@ -150,7 +151,7 @@ fn joins(before: Kind, after: Kind) -> bool {
     )
 }
 
-/// Its kind, its columns in a cluster, and those by `wcwidth`.
+/// Returns the kind of a character, its columns in a cluster, and its columns by `wcwidth`.
 fn look_up(code: u32) -> (Kind, u8, u8) {
     if let syllable @ 0xac00..=0xd7a3 = code {
         let kind = if (syllable - 0xac00).is_multiple_of(28) { Kind::HangulLv } else { Kind::HangulLvt };

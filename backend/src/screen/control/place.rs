@@ -1,5 +1,5 @@
-//! An operating system command of limpet's own, for snapshots: it brings the terminal where no other sequence does. The page's terminal
-//! knows it too (`frontend/xterm/place.mjs`); any other one ignores it.
+//! `OSC 7748`, limpet's own: snapshots restore by it what no standard sequence can express. The page's
+//! terminal implements it too (`frontend/xterm/place.mjs`); other terminals ignore it.
 
 use limpet_shared::limits::MAX_CELLS;
 
@@ -8,17 +8,21 @@ use super::super::{
     terminal::Terminal,
 };
 
-/// Its number.
+/// The number of the operating system command.
 pub(in super::super) const SNAPSHOT_COMMAND: u32 = 7748;
 
-/// As many cells may be put beyond the margin as a screen has, this often, until the terminal is reset.
+/// Cells that may be put beyond the margin until the terminal is reset, as a multiple of the screen's cells.
 pub(in super::super) const MAX_PLACED_SCREENS: usize = 4;
 
 impl Terminal {
-    /// * `wrap` puts the cursor from the last column to where the next character wraps, whatever stands in that column.
-    /// * `hold ; source ; column ; count` takes cells out of the cursor's row and holds them for that column, beyond the margin.
-    /// * `beyond ; up` gives what is held to a row above the cursor's, or to this one.
-    /// * `above ; rows` moves the saved cursor's row up, out of the screen.
+    /// Executes the command.
+    ///
+    /// * `wrap` moves the cursor from the last column behind the margin, so that the next character
+    ///   wraps.
+    /// * `hold ; source ; column ; count` cuts cells out of the cursor's row and holds them for a column
+    ///   beyond the margin.
+    /// * `beyond ; up` attaches the held cells to the row that is `up` rows above the cursor.
+    /// * `above ; rows` moves the saved cursor up, out of the screen.
     pub(super) fn place_for_snapshot(&mut self, text: &str) {
         let columns = self.columns;
         let mut fields = text.split(';');
@@ -68,7 +72,7 @@ impl Terminal {
     }
 }
 
-/// A number of up to seven digits.
+/// Parses a number of up to seven digits.
 fn number(field: &str) -> Option<usize> {
     let is_number = field.len() <= 7 && field.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| field.parse().ok()).flatten()

@@ -51,7 +51,7 @@ impl Terminal {
         }
     }
 
-    /// `OSC 4 ; number ; colour …`: sets colours and tells them, one after the other.
+    /// Sets and reports colours in order (`OSC 4 ; number ; colour …`).
     fn indexed_colours(&mut self, text: &str, answers: &mut Answers) {
         let mut fields = text.split(';');
         while let (Some(index), Some(colour)) = (fields.next(), fields.next()) {
@@ -64,7 +64,7 @@ impl Terminal {
         }
     }
 
-    /// `OSC 10 ; colour …` to `OSC 12`: the same for the foreground, the background and the cursor.
+    /// Sets and reports the colours of foreground, background and cursor (`OSC 10 ; colour …` to `OSC 12`).
     fn special_colours(&mut self, text: &str, first: u32, answers: &mut Answers) {
         for (field, number) in text.split(';').zip(first..=12) {
             if field == "?" {

@@ -1,4 +1,4 @@
-//! What rows have beyond the margin, where no sequence prints: it is printed within the row, and put there.
+//! Cells beyond the margin. They are printed within their row, and moved from there by `OSC 7748`.
 
 use super::Writer;
 use crate::screen::{
@@ -7,7 +7,8 @@ use crate::screen::{
 };
 
 impl Writer<'_> {
-    /// Has the terminal hold what a row has beyond the margin. The row is blank from `start` on, where the cursor is.
+    /// Writes a row's cells beyond the margin, which the terminal then holds. The row is blank from the
+    /// cursor's column `start` on.
     pub(super) fn hold_beyond(&mut self, row: &Row, start: usize) {
         let room = self.columns - start.min(self.columns);
         let most = MAX_PLACED_SCREENS * (self.columns + 1) * self.rows;
@@ -32,7 +33,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Gives it to the row that it belongs to, which is `up` rows above the cursor.
+    /// Attaches the held cells to their row, `up` rows above the cursor.
     pub(super) fn place_beyond(&mut self, row: &Row, up: usize) {
         if row.beyond().is_some() {
             self.control(&format!("\x1b]{SNAPSHOT_COMMAND};beyond;{up}\x1b\\"));

@@ -131,7 +131,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Has the terminal count columns by a rule.
+    /// Switches the rule by which the terminal counts columns.
     pub(super) fn set_widths(&mut self, widths: Widths) {
         if self.widths != widths {
             self.widths = widths;
@@ -139,7 +139,7 @@ impl Writer<'_> {
         }
     }
 
-    /// The rule by which a glyph takes as many columns as it does: the one in force, if it does so by that.
+    /// Returns the rule by which a glyph has its width; the current one if both give that width.
     fn widths_for(&self, cell: Cell) -> Widths {
         let is_so = |&widths: &Widths| match cell.glyph() {
             Glyph::Blank => true,
@@ -213,7 +213,7 @@ impl Writer<'_> {
     }
 }
 
-/// How many columns characters take that are one glyph by a rule.
+/// Returns the columns of a glyph by a rule. `None` if its characters are not one glyph by that rule.
 fn columns_of(chars: impl IntoIterator<Item = char>, widths: Widths) -> Option<u8> {
     let mut chars = chars.into_iter();
     let first = measure_alone(chars.next()?, widths);

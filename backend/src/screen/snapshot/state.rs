@@ -72,7 +72,7 @@ impl Writer<'_> {
         self.control("\x1b7\x1b[?6l\x1b[?7h");
         let above = buffer.scrollback.len().saturating_sub(buffer.saved.line);
         if above > 0 {
-            // It has scrolled out since.
+            // The saved row has scrolled out.
             self.control(&format!("\x1b]{SNAPSHOT_COMMAND};above;{above}\x1b\\"));
         }
         self.charsets(Charsets::default(), 0);
@@ -159,7 +159,7 @@ impl Writer<'_> {
                 // A control that does nothing else than to end it.
                 self.control("\0");
             } else {
-                // It was erased under the cursor, or something else has come there.
+                // The cell was erased, or moved away from under the cursor.
                 self.control(&format!(
                     "\x1b[{columns}G\x1b]{SNAPSHOT_COMMAND};wrap\x1b\\",
                     columns = self.columns

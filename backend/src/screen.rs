@@ -254,8 +254,9 @@ impl Screen {
         // Lines move the cursor down before they scroll anything.
         let lines = memchr_iter(b'\n', plain).count() + self.terminal.primary.y + 1;
         let rows = limit.min(scrollback.len() + lines.saturating_sub(self.terminal.rows));
-        // At least a screenful scrolls, so what was saved goes out at the top as long as the scrollback has room for it.
-        glimpse.terminal.primary.is_end_of(limit.min(scrollback.len() + self.terminal.rows));
+        // At least so many rows scroll out, and the saved row with them as long as the scrollback has room.
+        let scrolled = history.min(limit) + self.terminal.rows;
+        glimpse.terminal.primary.is_end_of(limit.min(scrollback.len() + scrolled));
         self.terminal.primary.scrollback = scrollback;
         is_complete &= glimpse.feed_and_sweep(rest, until.saturating_sub(glimpse.steps()));
         is_complete.then_some((glimpse, rows))

@@ -161,6 +161,6 @@ impl Buffer {
     /// Its scrollback is the end of one that has so many rows.
     pub(super) fn is_end_of(&mut self, rows: usize) {
         let len = self.scrollback.len();
-        self.saved.line = self.saved.line.checked_sub(rows).map_or(self.saved.line.min(len), |y| y + len);
+        self.saved.line = (self.saved.line + len).saturating_sub(rows);
     }
 }

@@ -79,6 +79,6 @@ impl<'a> Writer<'a> {
         });
         self.rows(scrolled.chain(buffer.screen.iter().cloned()));
         self.tab_stops(buffer);
-        self.saved(buffer);
+        self.saved(buffer, history);
     }
 }

@@ -50,13 +50,16 @@ impl Writer<'_> {
     }
 
     /// The scroll region and what DECSC keeps.
-    pub(super) fn saved(&mut self, buffer: &Buffer) {
+    pub(super) fn saved(&mut self, buffer: &Buffer, history: usize) {
         self.set_style(Style::default());
         if (buffer.top, buffer.bottom) != (0, buffer.rows - 1) {
             self.control(&format!("\x1b[{};{}r", buffer.top + 1, buffer.bottom + 1));
         }
         let Saved { x, style, charsets, level, origin, autowrap, .. } = buffer.saved;
-        if buffer.saved == Saved::default() {
+        let scrolled = buffer.scrollback.len();
+        let written = scrolled.min(history);
+        let line = (buffer.saved.line + written).saturating_sub(scrolled);
+        if (Saved { line, ..buffer.saved.clone() }) == Saved::default() {
             return;
         }
         let (at, cell) = glyph_before(buffer, x, buffer.saved_y());
@@ -70,7 +73,7 @@ impl Writer<'_> {
         self.control(if autowrap { "" } else { "\x1b[?7l" });
         self.set_style(style);
         self.control("\x1b7\x1b[?6l\x1b[?7h");
-        let above = buffer.scrollback.len().saturating_sub(buffer.saved.line);
+        let above = written.saturating_sub(line);
         if above > 0 {
             // The saved row has scrolled out.
             self.control(&format!("\x1b]{SNAPSHOT_COMMAND};above;{above}\x1b\\"));
@@ -134,7 +137,7 @@ impl Writer<'_> {
         if terminal.is_alternate {
             self.buffer(buffer, 0);
         } else {
-            self.saved(buffer);
+            self.saved(buffer, 0);
         }
         self.keyboard(&keyboard.alternate, flags);
         if !terminal.is_alternate {

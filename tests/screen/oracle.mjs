@@ -3,36 +3,19 @@
 // Requests come on standard input, one JSON object a line: `{cols, rows, scrollback, left: [step…], right: [step…]}`. A step is
 // `["o", base64]` for output or `["r", cols, rows]` for another size; `right` may begin with `["s", cols, rows]`, the size that it
 // begins with. The answer, one line as well, is an array of `[what, left, right]`, empty when both are equal. A request with `steps` in place
-// of the two sides feeds one terminal; the answer is what that terminal answers to the program's questions.
+// of the two sides feeds one terminal; the answer is what that terminal answers to the program's questions. With `shown` in their place
+// it is the text of its screen.
 //
 // The terminals have the page's limits. Their constants are the arguments, in the order in which `LimitsAddon` takes them.
 
 import { createInterface } from "node:readline";
-import headless from "@xterm/headless";
-import { LimitsAddon } from "../../frontend/xterm-limits.mjs";
 import { difference, state } from "./state.mjs";
-
-// In Node.js the add-on would read its table from the wrong place of a shared Buffer.
-const { Buffer } = globalThis;
-delete globalThis.Buffer;
-const { UnicodeGraphemesAddon } = await import("@xterm/addon-unicode-graphemes");
-globalThis.Buffer = Buffer;
+import { createTerminal } from "./terminal.mjs";
 
 const LIMITS = process.argv.slice(2).map(Number);
 
-async function run({ cols, rows, scrollback }, steps, result) {
-  const terminal = new headless.Terminal({
-    allowProposedApi: true,
-    cols,
-    rows,
-    scrollback,
-    logLevel: "off",
-    cursorBlink: true,
-    vtExtensions: { kittyKeyboard: true },
-    windowOptions: { pushTitle: true, popTitle: true, getWinSizeChars: true },
-  });
-  terminal.loadAddon(new UnicodeGraphemesAddon());
-  terminal.loadAddon(new LimitsAddon(...LIMITS));
+async function run(size, steps, result) {
+  const terminal = createTerminal(size, LIMITS);
   const palette = new Map();
   terminal._core._inputHandler.onColor((events) => {
     for (const { type, index, color } of events) {
@@ -52,6 +35,10 @@ async function run({ cols, rows, scrollback }, steps, result) {
   return seen;
 }
 
+function text({ buffer: { active }, rows }) {
+  return Array.from({ length: rows }, (_, y) => active.getLine(active.baseY + y).translateToString(true)).join("\n");
+}
+
 // An alternate buffer that is not in use keeps room for the rows it once had, and then has a scrollback that it should not have.
 function resize(terminal, cols, rows) {
   terminal.resize(cols, rows);
@@ -60,9 +47,11 @@ function resize(terminal, cols, rows) {
 }
 
 for await (const line of createInterface({ input: process.stdin })) {
-  const { left, right, steps, ...size } = JSON.parse(line);
+  const { left, right, steps, shown, ...size } = JSON.parse(line);
   const answer = steps
     ? await run(size, steps, (terminal) => terminal.answers)
+    : shown
+    ? await run(size, shown, text)
     : difference(await run(size, left, state), await run(size, right, state));
   process.stdout.write(`${JSON.stringify(answer)}\n`);
 }

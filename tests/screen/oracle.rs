@@ -67,6 +67,14 @@ impl Oracle {
         self.ask(&json!({ "cols": size.cols, "rows": size.rows, "scrollback": 50, "steps": steps }))
     }
 
+    /// What is on a terminal's screen, row by row.
+    pub(crate) fn text(&mut self, stream: &Stream) -> String {
+        let Stream { size, steps } = stream;
+        let steps: Vec<Value> = steps.iter().map(encode).collect();
+        let size = json!({ "cols": size.cols, "rows": size.rows, "scrollback": 50, "shown": steps });
+        self.ask(&size)
+    }
+
     fn ask<T: DeserializeOwned>(&mut self, request: &Value) -> T {
         writeln!(self.requests, "{request}").unwrap();
         let mut answer = String::new();

@@ -3,7 +3,10 @@
 mod cursor;
 mod edit;
 mod mode;
+mod place;
 mod string;
+
+pub(super) use self::place::{MAX_PLACED_SCREENS, SNAPSHOT_COMMAND};
 
 use super::{
     answer,
@@ -97,8 +100,7 @@ impl Perform for Performer<'_> {
 
     fn osc(&mut self, number: u32, text: &str) {
         self.terminal.spend(FUNCTION_STEPS + STRING_STEPS * text.len());
-        self.answers.osc(self.terminal, number, text);
-        self.terminal.operating_system_command(number, text);
+        self.terminal.operating_system_command(number, text, self.answers);
         self.terminal.preceding = None;
     }
 

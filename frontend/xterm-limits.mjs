@@ -2,13 +2,25 @@
 // no output stalls the page. docs/xterm.md lists each limit with its reason; the figures are those of shared/src/limits.rs.
 //
 // Parser hooks where xterm.js has them; where it has none, one method of one of its objects is replaced. Every internal is
-// looked up by `internal`, which throws if it is missing, and `cargo xtask build` refuses any version but this one.
+// looked up by `internal`, which throws if it is missing, and `cargo xtask build` refuses any version but this one. What is not
+// about limits, but about faults of xterm.js, is in the folder `xterm`.
+
+import { correctSavedCursor } from "./xterm/cursor.mjs";
+import { internal } from "./xterm/internal.mjs";
+import { keepBeyondMargin } from "./xterm/margins.mjs";
+import { obeySnapshots } from "./xterm/place.mjs";
+import { correctPrinting } from "./xterm/printing.mjs";
+import { Utf8Decoder } from "./xterm/utf8.mjs";
+import { charCount, Widths } from "./xterm/widths.mjs";
 
 /** The version of xterm.js whose sources the limits were held against. */
 export const REVIEWED_VERSION = "6.1.0-beta.336";
 
 /** Work of one piece of output, in cells written: some 50 ms on a slow machine. xterm.js looks at the clock between pieces. */
 const PIECE_COST = 8_000_000;
+
+/** Bytes of one piece of output. */
+const MAX_PIECE_BYTES = 64 * 1024;
 
 /** Work of a control function that touches no cell, in the same unit: a reset is the most expensive one. */
 const FUNCTION_COST = 8_000;
@@ -18,6 +30,14 @@ const MAX_STRING_BYTES = 64 * 1024;
 
 /** OSCs that change the terminal's state: title, palette, hyperlink, colours, and resets of them. */
 const STATEFUL_OSCS = [0, 1, 2, 4, 8, 10, 11, 12, 104];
+
+/** Of xterm.js's input handler, what carries out the OSCs that set colours or ask for them. */
+const COLOUR_METHODS = {
+  4: "setOrReportIndexedColor",
+  10: "setOrReportFgColor",
+  11: "setOrReportBgColor",
+  12: "setOrReportCursorColor",
+};
 
 /** Text of all hyperlinks that cells may name at a time, in bytes. Further ones are text without a link. */
 const MAX_LINKS_BYTES = 16 * 1024 * 1024;
@@ -30,12 +50,6 @@ const LINK_BYTES = 128;
 
 /** In a cell's background: it has extended attributes, such as a hyperlink. */
 const HAS_EXTENDED = 0x10000000;
-
-/** In a character's properties: it joins the one before. */
-const JOINED = 1;
-
-/** Where the number of code points stands in the properties of one that joins; what is below is xterm.js's own. */
-const CLUSTER_SHIFT = 16;
 
 /** An add-on of xterm.js, for any terminal, headless or not. It is loaded after the others, and after `open`. */
 export class LimitsAddon {
@@ -55,7 +69,12 @@ export class LimitsAddon {
     const core = internal(terminal, "_core");
     limitCounts(core);
     limitNewlineMode(core);
-    limitClusters(core, this.#limits.clusterChars);
+    const widths = new Widths(core, this.#limits.clusterChars);
+    keepBeyondMargin(core);
+    correctPrinting(core, widths);
+    correctSavedCursor(core);
+    obeySnapshots(terminal, core);
+    decodeAsBrowsers(internal(core, "_inputHandler"));
     limitStrings(terminal, internal(core, "_inputHandler"), this.#limits);
     limitLinks(internal(core, "_oscLinkService"), internal(internal(core, "_bufferService"), "buffers"));
     // Only a terminal in a page has colours. A change makes a style sheet anew, and one OSC can hold thousands of them.
@@ -84,13 +103,21 @@ export class LimitsAddon {
     for (let at = 0; at < bytes.length; at++) {
       // ESC, and the last byte of the C1 controls that begin a sequence.
       cost += bytes[at] === 0x1b || bytes[at] === 0x9b ? functionCost : byteCost;
-      if (cost >= PIECE_COST) {
+      if (cost >= PIECE_COST || at - start === MAX_PIECE_BYTES) {
         terminal.write(bytes.subarray(start, at));
         start = at;
         cost = functionCost;
       }
     }
     terminal.write(bytes.subarray(start), parsed);
+  }
+
+  /** Sets what an `OSC 4`, `10`, `11` or `12` says of colours, and leaves out what it asks. */
+  setColours(number, data) {
+    if (isLonger(`${number};${data}`, MAX_STRING_BYTES)) return;
+    const input = internal(this.#terminal._core, "_inputHandler");
+    const settings = data.split(";").map((field) => (field === "?" ? "" : field)).join(";");
+    internal(input, COLOUR_METHODS[number]).call(input, settings);
   }
 
   /** Resizes the terminal after all that it was given so far, and before what it is given later. */
@@ -104,6 +131,14 @@ export class LimitsAddon {
   }
 }
 
+/** Has bytes that are no UTF-8 shown as U+FFFD. A character that was begun may become one more code point than a piece has bytes. */
+function decodeAsBrowsers(input) {
+  internal(input, "_utf8Decoder");
+  input._utf8Decoder = new Utf8Decoder();
+  internal(input, "_parseBuffer");
+  input._parseBuffer = new Uint32Array(MAX_PIECE_BYTES + 1);
+}
+
 /** Counts that xterm.js loops over, one by one. The handlers that are asked first change the parameters in place. */
 function limitCounts(core) {
   const input = internal(core, "_inputHandler");
@@ -111,17 +146,22 @@ function limitCounts(core) {
   const service = internal(core, "_bufferService");
   const limit = (final, most) =>
     parser.registerCsiHandler({ final }, ({ params }) => {
-      if (params[0] > 1) params[0] = Math.min(params[0], most());
+      if (params[0] > 1) params[0] = Math.min(params[0], most(params[0]));
       return false;
     });
   for (const final of "LMST^") limit(final, () => service.rows);
   for (const final of "IZ") limit(final, () => service.cols);
-  limit("b", () => {
+  limit("b", (count) => {
     const { buffer, cols, rows } = service;
     const width = (parser.precedingJoinState >> 1) & 3;
     const glyph = buffer.lines.get(buffer.ybase + buffer.y)?.getString(buffer.x - width) ?? "";
-    const cells = core.coreService.modes.insertMode ? cols : cols * rows;
-    return Math.max(1, Math.floor(cells / Math.max(1, charCount(glyph))));
+    const { insertMode } = core.coreService.modes;
+    const cells = insertMode ? cols : cols * (rows + 1);
+    const most = Math.max(1, Math.floor(cells / Math.max(1, charCount(glyph))));
+    const perRow = Math.floor(cols / Math.max(1, width));
+    if (count <= most || insertMode || most < perRow) return most;
+    // The cursor comes to the same column.
+    return most - ((most - (count % perRow)) % perRow);
   });
 }
 
@@ -135,34 +175,6 @@ function limitNewlineMode(core) {
     });
   set("h", true);
   set("l", false);
-}
-
-const limitedRows = new WeakSet();
-
-/** Code points beyond the limit have no effect: neither on their cell, nor on what may join it. */
-function limitClusters(core, clusterChars) {
-  const provider = internal(internal(core, "unicodeService"), "_activeProvider");
-  const measure = internal(provider, "charProperties").bind(provider);
-  const own = (1 << CLUSTER_SHIFT) - 1;
-  provider.charProperties = (char, preceding) => {
-    const joined = preceding & JOINED;
-    const properties = measure(char, joined ? preceding & own : preceding);
-    if (!(properties & JOINED)) return properties;
-    const chars = joined ? preceding >> CLUSTER_SHIFT : 1;
-    return chars < clusterChars ? properties | ((chars + 1) << CLUSTER_SHIFT) : preceding;
-  };
-
-  // All terminals share it.
-  const { lines } = internal(internal(core, "_bufferService"), "buffer");
-  const Row = Object.getPrototypeOf(lines.get(0));
-  if (limitedRows.has(Row)) return;
-  limitedRows.add(Row);
-  const add = internal(Row, "addCodepointToCell");
-  internal(Row, "getString");
-  Row.addCodepointToCell = function (column, char, width) {
-    const text = this.isCombined(column) ? this.getString(column) : "";
-    if (text.length < clusterChars || charCount(text) < clusterChars) add.call(this, column, char, width);
-  };
 }
 
 function limitStrings(terminal, input, { linkUriBytes, linkIdBytes }) {
@@ -229,6 +241,7 @@ function limitLinks(service, buffers) {
 }
 
 function addShownLinks(row, shown) {
+  if (row.beyond) addShownLinks(row.beyond.whole, shown);
   // What is not marked as extended has been overwritten.
   for (const column in row._extendedAttrs) {
     if (row.getBg(column) & HAS_EXTENDED) shown.add(row._extendedAttrs[column].urlId);
@@ -253,16 +266,4 @@ function mergeEvents(emitter) {
 
 function isLonger(text, bytes) {
   return text.length * 3 > bytes && new TextEncoder().encode(text).length > bytes;
-}
-
-function charCount(text) {
-  let count = 0;
-  for (const _ of text) count++;
-  return count;
-}
-
-function internal(object, name) {
-  const value = object?.[name];
-  if (value === undefined) throw new Error(`xterm.js has no ${name} any more: see docs/xterm.md`);
-  return value;
 }

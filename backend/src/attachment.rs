@@ -33,9 +33,12 @@ use tokio_util::{sync::CancellationToken, task::task_tracker::TaskTrackerToken};
 use tracing::Instrument;
 
 pub use self::places::Place;
-pub(crate) use self::places::{Attachments, Grant};
+pub(crate) use self::places::{Attachments, Full, Grant};
 use self::{receive::Receiver, send::Sender};
-use crate::session::{Attached, Beginning, SessionHandle, TooOften, Visitor};
+use crate::{
+    session::{Attached, Beginning, SessionHandle, TooOften, Visitor},
+    shutdown::{Farewell, Shutdown},
+};
 
 /// How often the server asks for a sign of life, unless told otherwise.
 pub const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -58,6 +61,9 @@ const UNAUTHORIZED: &str =
 
 /// What somebody is told who has come to where nothing is.
 const NO_SESSION: &str = "there is no such session (any more)";
+
+/// The message to all viewers when limpet is stopped.
+const STOPPED: &str = "limpet was stopped, and its sessions have ended";
 
 type Sink = SplitSink<WebSocket, Message>;
 type Stream = SplitStream<WebSocket>;
@@ -87,7 +93,7 @@ enum End {
     /// It did not say hello. It is not waited for any longer.
     Unwelcome(&'static str),
     /// The server is ending.
-    Shutdown,
+    Shutdown(Farewell),
 }
 
 /// A viewer who may attach.
@@ -155,7 +161,7 @@ pub async fn run<G: Send + 'static>(
     place: Place,
     admit: impl FnOnce(Option<&SignInKey>) -> Result<Admitted<G>, NotAdmitted>,
     heartbeat: Duration,
-    shutdown: CancellationToken,
+    shutdown: Shutdown,
     tracked: TaskTrackerToken,
 ) {
     // On the heap, or every viewer had room for it all its life.
@@ -182,13 +188,13 @@ async fn welcome<G>(
     socket: WebSocket,
     place: &Place,
     admit: impl FnOnce(Option<&SignInKey>) -> Result<Admitted<G>, NotAdmitted>,
-    shutdown: &CancellationToken,
+    shutdown: &Shutdown,
 ) -> Result<(Halves, Admitted<G>, Hello), (Halves, End)> {
     let (sink, mut stream) = socket.split();
     let greeted = tokio::select! {
         biased;
         hello = greet(&mut stream, place) => hello,
-        () = shutdown.cancelled() => Err(End::Shutdown),
+        farewell = shutdown.started() => Err(End::Shutdown(farewell)),
     };
     match greeted.and_then(|hello| Ok((admit(hello.key.as_ref())?, hello))) {
         Ok((admitted, hello)) => Ok(((sink, stream), admitted, hello)),
@@ -213,13 +219,13 @@ async fn attend<G>(
     Admitted { session, visitor, revoked, guard }: Admitted<G>,
     hello: Hello,
     heartbeat: Duration,
-    shutdown: CancellationToken,
+    shutdown: Shutdown,
 ) {
     let end = tokio::select! {
         biased;
         () = revoked.cancelled() => End::Unauthorized,
         end = serve(&mut sink, &mut stream, &session, (hello, visitor), heartbeat) => end,
-        () = shutdown.cancelled() => End::Shutdown,
+        farewell = shutdown.started() => End::Shutdown(farewell),
     };
     tracing::info!(reason = ?end, "detached");
     drop(guard);
@@ -278,7 +284,7 @@ async fn close(mut sink: Sink, mut stream: Stream, end: End, heartbeat: Duration
         End::Unauthorized => (CloseCode::Unauthorized, FAREWELL),
         End::NoSession => (CloseCode::NotFound, FAREWELL),
         // Both may try again.
-        End::TooOften(_) | End::Shutdown => (CloseCode::GoingAway, FAREWELL),
+        End::TooOften(_) | End::Shutdown(_) => (CloseCode::GoingAway, FAREWELL),
     };
     let farewell = async {
         let error = match end {
@@ -288,6 +294,7 @@ async fn close(mut sink: Sink, mut stream: Stream, end: End, heartbeat: Duration
             End::Unauthorized => Some((ErrorCode::Unauthorized, UNAUTHORIZED.to_owned())),
             End::NoSession => Some((ErrorCode::SessionNotFound, NO_SESSION.to_owned())),
             End::TooOften(refused) => Some((ErrorCode::TooManyRequests, refused.to_string())),
+            End::Shutdown(Farewell::Stop) => Some((ErrorCode::ShuttingDown, STOPPED.to_owned())),
             _ => None,
         };
         if let Some((code, message)) = error {

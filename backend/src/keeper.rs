@@ -50,7 +50,7 @@ pub(crate) use self::kept::pipe;
 pub(crate) use self::wire::Start;
 pub use self::{
     child::{Child, Onlooker, UnwatchedProgram},
-    control_client::{ControlError, link, upgrade},
+    control_client::{ControlError, link, links, upgrade},
     link::{Connected, Estate, Held, Left, Life, Link},
     secret::{forbid_inspection, take_token},
     wire::Launch,

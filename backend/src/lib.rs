@@ -13,6 +13,7 @@
 //! * [`threads`]: what it all runs on; `background` is for what blocks.
 //! * [`limits`]: how many of everything fit into the descriptors that there are; `places` is who has one, `exhausted` says what
 //!   has run out, and `token_bucket` how much of something is allowed per second.
+//! * [`shutdown`]: the end of a server, as its viewers learn of it.
 //! * [`serve`]: all of it together; [`link`], [`browser`] and [`logging`] speak to who started it.
 
 pub mod attachment;
@@ -33,6 +34,7 @@ pub mod random;
 pub mod screen;
 pub mod serve;
 pub mod session;
+pub mod shutdown;
 mod state;
 pub mod threads;
 mod token_bucket;

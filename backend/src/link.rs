@@ -72,6 +72,13 @@ impl Links {
         format!("http://{}{}", SocketAddr::new(ip, self.listen.port()), self.base_path)
     }
 
+    /// Whether this server's socket is in the way of one at `address`.
+    #[must_use]
+    pub fn occupies(&self, address: SocketAddr) -> bool {
+        let ips = [self.listen.ip(), address.ip()];
+        self.listen.port() == address.port() && (ips[0] == ips[1] || ips.iter().any(IpAddr::is_unspecified))
+    }
+
     /// The one for this machine.
     #[must_use]
     pub fn first(&self) -> String {
@@ -206,6 +213,19 @@ mod tests {
         assert_eq!(Links::from_text(&links.to_text()).unwrap(), links);
         assert!(!format!("{links:?}").contains("9f86"), "and are not shown by chance");
         assert!(Links::from_text("").is_err());
+    }
+
+    #[test]
+    fn a_server_occupies_its_port_on_its_address() {
+        for (listen, address, occupied) in [
+            ("127.0.0.1:7707", "127.0.0.1:7707", true),
+            ("127.0.0.1:7707", "127.0.0.1:7708", false),
+            ("127.0.0.1:7707", "192.0.2.1:7707", false),
+            ("0.0.0.0:7707", "127.0.0.1:7707", true),
+            ("127.0.0.1:7707", "[::]:7707", true),
+        ] {
+            assert_eq!(links(&[], listen).occupies(address.parse().unwrap()), occupied, "{listen} {address}");
+        }
     }
 
     #[test]

@@ -42,6 +42,7 @@ use crate::exhausted;
 
 pub use self::{
     login::Login,
+    process_session::{EndMode, Running},
     spawn::{Program, SpawnError, Started, check_enterable, start},
 };
 

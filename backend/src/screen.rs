@@ -45,7 +45,7 @@ use memchr::memchr_iter;
 pub use self::plain::Scanner;
 use self::{
     answer::Answers,
-    control::Performer,
+    control::{MAX_PLACED_SCREENS, Performer},
     flood::Flood,
     parser::Parser,
     scrollback::Scrollback,
@@ -69,7 +69,7 @@ const CELL_BYTES: usize = 16;
 const PACKED_BYTES_PER_CELL: usize = 24;
 
 /// What a row takes beside its cells.
-const ROW_BYTES: usize = 64;
+const ROW_BYTES: usize = 96;
 
 /// What a style and a cluster take that only one cell has, and as many that are not needed any more.
 const SHARED_BYTES_PER_CELL: usize =
@@ -210,7 +210,8 @@ impl Screen {
     #[must_use]
     pub fn memory_bound(size: Winsize, scrollback: usize) -> usize {
         let (columns, rows) = cells(size);
-        let (shown, scrolled) = (2 * (columns + 1) * rows, columns.saturating_mul(scrollback));
+        let shown = (2 + MAX_PLACED_SCREENS) * (columns + 1) * rows;
+        let scrolled = columns.saturating_mul(scrollback);
         let shared = |cells: usize| cells.saturating_mul(SHARED_BYTES_PER_CELL);
         let links = 2 * MAX_LINKS_BYTES.min(shown.saturating_add(scrolled).saturating_mul(MAX_LINK_BYTES));
         let rows = ROW_BYTES * (2 * rows + scrollback);
@@ -253,8 +254,9 @@ impl Screen {
         // Lines move the cursor down before they scroll anything.
         let lines = memchr_iter(b'\n', plain).count() + self.terminal.primary.y + 1;
         let rows = limit.min(scrollback.len() + lines.saturating_sub(self.terminal.rows));
-        // At least a screenful scrolls, so what was saved goes out at the top as long as the scrollback has room for it.
-        glimpse.terminal.primary.is_end_of(limit.min(scrollback.len() + self.terminal.rows));
+        // At least so many rows scroll out, and the saved row with them as long as the scrollback has room.
+        let scrolled = history.min(limit) + self.terminal.rows;
+        glimpse.terminal.primary.is_end_of(limit.min(scrollback.len() + scrolled));
         self.terminal.primary.scrollback = scrollback;
         is_complete &= glimpse.feed_and_sweep(rest, until.saturating_sub(glimpse.steps()));
         is_complete.then_some((glimpse, rows))

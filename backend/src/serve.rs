@@ -21,16 +21,17 @@ use tokio::{
     task::JoinError,
     time::{sleep, timeout},
 };
-use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     auth::{self, Auth, SignInFile},
     background, browser,
     config::{Args, BasePath, Config, Token},
-    keeper::{Connected, Estate, Launch, Left, Link},
+    keeper::{self, Connected, Estate, Launch, Left, Link},
     link::Links,
-    pty::Login,
+    pty::{Login, Program},
     session::{Sessions, SpawnDefaults},
+    shutdown::{Farewell, Shutdown},
     threads::{Runtimes, Threads},
     web::{self, App, Listener},
 };
@@ -83,6 +84,16 @@ enum End {
     Lost,
     /// Alone as well, since it could not begin to serve the sessions that it has taken over.
     Failed(anyhow::Error),
+}
+
+impl End {
+    /// What viewers are told.
+    const fn farewell(&self) -> Farewell {
+        match self {
+            Self::Leaves { .. } | Self::Failed(_) => Farewell::HandOver,
+            Self::Over | Self::Lost => Farewell::Stop,
+        }
+    }
 }
 
 /// What to do without a connection to the keeper, which was process `keeper`.
@@ -153,7 +164,7 @@ async fn serve(
         }
         sessions.save(saving);
     }
-    let shutdown = CancellationToken::new();
+    let shutdown = Shutdown::default();
     let sign_in_file = sign_in_file(&config).map(Arc::new);
     let access = if is_first { sign_in_file.as_deref().and_then(read_sign_ins) } else { access };
     let base_path = config.base_path.clone();
@@ -190,7 +201,7 @@ async fn serve(
         _ = report_answer(&keeper, address, &base_path), if !is_first => End::Over,
         _ = &mut keeping_sign_ins => End::Over,
     };
-    shutdown.cancel();
+    shutdown.start(how.farewell());
     match how {
         End::Leaves { .. } => {
             tracing::info!("making room for another server");
@@ -260,7 +271,10 @@ async fn start((args, token): (Args, Option<String>), estate: Option<Estate>) ->
     let Some(Estate { record, listener, sessions, has_fallback }) = estate else {
         let config = Config::new(args, token.as_deref())?;
         let address = config.listen;
-        let listener = Listener::bind(address).await.map_err(|error| cannot_listen(address, &error))?;
+        let listener = match Listener::bind(address).await {
+            Ok(listener) => listener,
+            Err(error) => return Err(cannot_listen(address, &error).await),
+        };
         return Ok(Start { config, listener, left: Vec::new(), has_fallback: false, access: None });
     };
     let record: Record =
@@ -355,23 +369,46 @@ fn went_well(result: io::Result<()>, otherwise: &str) -> bool {
 }
 
 /// What to do about it depends on what is wrong.
-fn cannot_listen(address: SocketAddr, error: &io::Error) -> anyhow::Error {
+async fn cannot_listen(address: SocketAddr, error: &io::Error) -> anyhow::Error {
     let advice = match error.kind() {
-        ErrorKind::AddrInUse => {
-            "something listens there already; pick another port by --listen, or 0 for any. If it is a limpet of yours, \
-             its link is printed by: limpet link"
-        }
+        ErrorKind::AddrInUse => match limpet_at(address).await {
+            Some(pid) => format!(
+                "your limpet with process id {pid} listens there already. Print its link by: limpet link {pid}. To start \
+                 another one, pick another port by --listen, or 0 for any"
+            ),
+            None => "another program listens there already; pick another port by --listen, or 0 for any"
+                .to_owned(),
+        },
         ErrorKind::AddrNotAvailable => {
-            "this machine does not have that address; 127.0.0.1 and 0.0.0.0 are always there"
+            "this machine does not have that address; 127.0.0.1 and 0.0.0.0 are always there".to_owned()
         }
-        ErrorKind::PermissionDenied => "ports below 1024 are the administrator's; pick another by --listen",
-        _ => "pick another by --listen",
+        ErrorKind::PermissionDenied => {
+            "ports below 1024 are the administrator's; pick another by --listen".to_owned()
+        }
+        _ => "pick another by --listen".to_owned(),
     };
     anyhow!("could not listen on {address}: {error}; {advice}")
 }
 
+/// Finds the limpet of this user that listens at an address, and returns its process id.
+async fn limpet_at(address: SocketAddr) -> Option<u32> {
+    let running = background::run(keeper::links).await.unwrap_or_default();
+    let mut links = running.into_iter().filter_map(|(pid, text)| Some((pid, Links::from_text(&text).ok()?)));
+    links.find(|(_, links)| links.occupies(address)).map(|(pid, _)| pid)
+}
+
+/// Warns if the program that sessions are to run cannot be found. They are served all the same: it may be installed later.
+fn check_program(config: &Config) {
+    let Some([file, args @ ..]) = config.command.as_deref() else { return };
+    let program = Program { cwd: config.cwd.clone(), ..Program::new(file.clone(), args.to_vec()) };
+    if let Err(error) = program.check(&Login::find()) {
+        tracing::warn!("{error}");
+    }
+}
+
 /// Prints the link, and what it puts at risk. The server runs all the same if that cannot be done.
 fn announce(config: &Config, links: &Links) {
+    check_program(config);
     if let Some(path) = &config.made_token_file {
         tracing::warn!("made {} with a new token; from now on the link stays the same", path.display());
     }

@@ -13,6 +13,7 @@ mod connections;
 mod csp;
 mod encoding;
 mod error;
+mod error_page;
 mod front;
 mod guard;
 mod guest_rate;
@@ -35,14 +36,14 @@ use axum::{
     routing::{delete, get, patch, post},
 };
 use limpet_shared::limits::HTTP_BODY;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::task::TaskTracker;
 
 use self::guest_rate::GuestRate;
 pub use self::{
     health_check::ask_health,
     server::{Listener, serve},
 };
-use crate::{attachment::Attachments, auth::Auth, config::Config, session::Sessions};
+use crate::{attachment::Attachments, auth::Auth, config::Config, session::Sessions, shutdown::Shutdown};
 
 /// Who asks, as far as the network knows.
 #[derive(Clone, Copy, Debug)]
@@ -61,13 +62,13 @@ struct Inner {
     guest_rate: GuestRate,
     /// Owns the attachments' tasks.
     tasks: TaskTracker,
-    shutdown: CancellationToken,
+    shutdown: Shutdown,
 }
 
 impl App {
     /// Serves these sessions until `shutdown`.
     #[must_use]
-    pub fn new(config: Config, auth: Arc<Auth>, sessions: Sessions, shutdown: CancellationToken) -> Self {
+    pub fn new(config: Config, auth: Arc<Auth>, sessions: Sessions, shutdown: Shutdown) -> Self {
         let (attachments, tasks) = (Attachments::new(config.budget), TaskTracker::new());
         let guest_rate = GuestRate::new();
         Self(Arc::new(Inner { config, auth, sessions, attachments, guest_rate, tasks, shutdown }))
@@ -87,13 +88,15 @@ impl App {
             .route("/sessions", get(api::list))
             .route("/sessions/{id}", get(api::details))
             .route("/sessions/{id}/screen", get(api::screen))
+            .route("/sessions/{id}/attach", post(attach::check))
             .route("/logout", post(sign_ins::log_out))
             .merge(owners)
             .route_layer(middleware::from_fn_with_state(self.clone(), guard::credentials));
         let api = Router::new()
             .route("/login", post(sign_ins::log_in))
             .route("/sessions/{id}/attach", get(attach::attach))
-            .route("/health", get(api::health))
+            // A browser sends its page's origin with a POST, as with a WebSocket, and not with a GET.
+            .route("/health", get(api::health).post(api::health))
             .merge(locked)
             .fallback(error::not_found)
             .method_not_allowed_fallback(error::method_not_allowed);

@@ -18,7 +18,7 @@ use crate::{ahead, base, json};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// No answer at all.
-    #[error("The server does not answer. Check that limpet runs and that the network is up.")]
+    #[error("Cannot reach limpet. Check that it is running and that the network is up.")]
     Unreachable,
     /// 401.
     #[error("You are not logged in.")]
@@ -26,11 +26,14 @@ pub enum Error {
     /// 404: what was asked about is not there any more.
     #[error("The server no longer knows this terminal.")]
     NotFound,
+    /// 429: too many of something; the server says of what.
+    #[error("{0}")]
+    TooMany(String),
     /// Any other refusal; the server says why and what to do.
     #[error("{0}")]
     Refused(String),
     /// An answer that is none of limpet's.
-    #[error("The server's answer makes no sense to this page. Reload the page to get the one that fits.")]
+    #[error("Unexpected answer from the server. Reload the page.")]
     Unintelligible,
 }
 
@@ -117,12 +120,25 @@ pub async fn passes(session: &SessionId) -> Result<Vec<Pass>, Error> {
     json(send("GET", &format!("{}/passes", path(session)), NO_BODY).await?).await
 }
 
+/// What becomes of background jobs when a session is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Jobs {
+    /// They end.
+    End,
+    /// Those that were started by `nohup`, or disowned, keep running.
+    Keep,
+}
+
 /// Ends a session's program and forgets the session.
 ///
 /// # Errors
 /// [`Error::NotFound`] when it has gone already.
-pub async fn delete(session: &SessionId) -> Result<(), Error> {
-    send("DELETE", &path(session), NO_BODY).await.map(drop)
+pub async fn delete(session: &SessionId, jobs: Jobs) -> Result<(), Error> {
+    let query = match jobs {
+        Jobs::End => "",
+        Jobs::Keep => "?jobs=keep",
+    };
+    send("DELETE", &(path(session) + query), NO_BODY).await.map(drop)
 }
 
 const NO_BODY: Option<&()> = None;
@@ -143,6 +159,11 @@ async fn send(method: &str, path: &str, body: Option<&impl Serialize>) -> Result
     let answer = ahead::answer(path).unwrap_or_else(ask);
     let response = JsFuture::from(answer).await.map_err(|_| Error::Unreachable)?;
     let response: Response = response.dyn_into().map_err(|_| Error::Unintelligible)?;
+    checked(response).await
+}
+
+/// A response that is no refusal.
+pub(crate) async fn checked(response: Response) -> Result<Response, Error> {
     if response.ok() { Ok(response) } else { Err(refusal(response).await) }
 }
 
@@ -163,9 +184,10 @@ async fn refusal(response: Response) -> Error {
         502..=504 => json::<ApiError>(response)
             .await
             .map_or(Error::Unreachable, |e| Error::Refused(sentence(e.message))),
-        _ => json::<ApiError>(response)
-            .await
-            .map_or_else(|error| error, |e| Error::Refused(sentence(e.message))),
+        status => {
+            let kind = if status == 429 { Error::TooMany } else { Error::Refused };
+            json::<ApiError>(response).await.map_or_else(|error| error, |e| kind(sentence(e.message)))
+        }
     }
 }
 

@@ -18,8 +18,10 @@ use limpet_shared::{Role, SessionId, theme};
 
 pub use keyboard::Modifiers;
 pub use notices::Notice;
+pub use sessions::Closing;
 
 use crate::{
+    api::Error,
     commands::Action,
     copies::Copies,
     dom::prefers_light,
@@ -39,9 +41,9 @@ pub enum Stage {
     /// Asking the server.
     Starting,
     /// The server wants a token; why, if one was tried.
-    LoggedOut(Option<&'static str>),
-    /// The server could not be asked.
-    Failed(String),
+    LoggedOut(Option<String>),
+    /// The server could not be asked, or refuses this page.
+    Failed(Error),
     /// Tabs can be shown.
     Ready,
 }
@@ -68,8 +70,8 @@ pub enum Overlay {
     },
     /// A new name for a tab.
     Rename(TabKind),
-    /// Whether to close a tab in which these programs run.
-    Close(TabKind, Vec<String>),
+    /// Whether to close a tab, for these reasons.
+    Close(TabKind, Closing),
     /// Who is at the active tab.
     People,
     /// The browsers that are signed in.
@@ -97,6 +99,8 @@ pub struct App {
     pub preview: RwSignal<Option<&'static BuiltIn>>,
     /// What the system prefers.
     pub system: RwSignal<theme::Appearance>,
+    /// Why the last terminal could not be started.
+    pub start_problem: RwSignal<Option<String>>,
     /// Messages that are shown for a while.
     pub notices: RwSignal<Vec<Notice>>,
     /// What programs want to copy, and what was said to that.
@@ -117,6 +121,7 @@ impl App {
             settings: RwSignal::new(storage::settings()),
             preview: RwSignal::new(None),
             system: RwSignal::new(themes::appearance(prefers_light().is_some_and(|query| query.matches()))),
+            start_problem: RwSignal::new(None),
             notices: RwSignal::default(),
             copies: RwSignal::default(),
             held: RwSignal::default(),

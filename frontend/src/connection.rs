@@ -38,6 +38,17 @@ pub enum Phase {
     Gone(GoneReason),
 }
 
+/// What stands between a page and its session, beside a network that is down. The connection is tried again all the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// limpet said that it was stopped.
+    Stopped,
+    /// limpet answers requests and would open a WebSocket, but none gets through.
+    NoWebSocket,
+    /// limpet refuses a WebSocket, for this reason.
+    Refused(String),
+}
+
 /// Why a connection is not tried again.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum GoneReason {

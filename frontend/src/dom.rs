@@ -6,9 +6,29 @@ use std::any::Any;
 
 use js_sys::{Function, Promise};
 use leptos::prelude::{document, window};
-use wasm_bindgen::{JsCast as _, UnwrapThrowExt as _, closure::Closure, convert::FromWasmAbi};
+use wasm_bindgen::{JsCast as _, UnwrapThrowExt as _, closure::Closure, convert::FromWasmAbi, prelude::*};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Element, EventTarget, HtmlElement, MediaQueryList, ResizeObserver};
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(catch, js_name = explainFailure)]
+    fn explain() -> Result<(), JsValue>;
+
+    #[wasm_bindgen(catch, js_name = pageHasCome)]
+    fn page_has_come() -> Result<(), JsValue>;
+}
+
+/// Takes away what was said on the page about parts of it that have come after all.
+pub fn end_explanation() {
+    let _ = page_has_come();
+}
+
+/// Says on the page why a part of it could not be loaded, by the script of index.html.
+pub fn explain_failure() {
+    // A page that lacks that script is one of the tests.
+    let _ = explain();
+}
 
 /// A new element.
 ///

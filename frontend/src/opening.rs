@@ -21,9 +21,8 @@ use crate::{
     themes,
 };
 
-const WRONG_TOKEN: &str = "That token is not the one of this server. A server that was started again has a new one: look for its latest link.";
-const WRONG_PASS: &str = "That invitation is no longer good. Ask for a new one.";
-const LIMITED: &str = "Too many log-ins came from this network address. Wait a minute, then try again.";
+const WRONG_TOKEN: &str = "Wrong token. If limpet was restarted, use the link it printed last.";
+const WRONG_PASS: &str = "This invitation has expired. Ask for a new one.";
 
 /// What the page begins with.
 pub struct Opening {
@@ -36,9 +35,9 @@ pub struct Opening {
 /// What the server says to who comes.
 pub enum Entry {
     /// It wants a token; why, if one was tried.
-    LoggedOut(Option<&'static str>),
-    /// It could not be asked.
-    Failed(String),
+    LoggedOut(Option<String>),
+    /// It could not be asked, or refuses this page.
+    Failed(Error),
     /// Come in.
     Welcome(Welcome),
 }
@@ -53,18 +52,13 @@ pub struct Welcome {
     pub first: Option<SessionId>,
     /// Why none could be started.
     pub problem: Option<Error>,
+    /// Whether this browser has logged in just now, so that it is yet to show that it keeps its sign-in.
+    pub is_new: bool,
 }
 
 /// Logs in with the link's token, if there is one, and shows a terminal in the skeleton that index.html has.
 pub async fn open() -> Opening {
-    let fragment = window().location().hash().unwrap_or_default();
-    let entry = match link::token_in_fragment(&fragment) {
-        Some(token) => {
-            drop_fragment();
-            log_in(token.to_owned()).await
-        }
-        None => enter().await,
-    };
+    let entry = ask().await;
     ahead::terminal().await;
     let early = match &entry {
         Entry::Welcome(welcome) => show_first(welcome).await,
@@ -74,30 +68,43 @@ pub async fn open() -> Opening {
     Opening { entry, early }
 }
 
+/// Logs in with the token in the address, if there is one, or with what this browser has kept. The token stays in the address
+/// until the server has answered, so that trying again or reloading helps.
+pub async fn ask() -> Entry {
+    let fragment = window().location().hash().unwrap_or_default();
+    let Some(token) = link::token_in_fragment(&fragment) else { return enter().await };
+    let entry = log_in(token.to_owned()).await;
+    if !matches!(entry, Entry::Failed(_)) {
+        drop_fragment();
+    }
+    entry
+}
+
 /// Exchanges a token for a sign-in, and enters.
 pub async fn log_in(token: String) -> Entry {
     let invited_to = link::session_of_pass(&token);
     let problem = if invited_to.is_some() { WRONG_PASS } else { WRONG_TOKEN };
     match api::login(token).await {
-        Ok(access) => Entry::Welcome(welcome(access, invited_to).await),
+        Ok(access) => Entry::Welcome(Welcome { is_new: true, ..welcome(access, invited_to).await }),
         // Somebody who is logged in already may well have opened an old link.
-        Err(Error::Unauthorized) => enter_or(Some(problem)).await,
-        Err(Error::Refused(_)) => enter_or(Some(LIMITED)).await,
-        Err(error) => Entry::Failed(error.to_string()),
+        Err(Error::Unauthorized) => enter_or(Some(problem.to_owned())).await,
+        // Too many wrong ones came from this address.
+        Err(Error::TooMany(message)) => enter_or(Some(message)).await,
+        Err(error) => Entry::Failed(error),
     }
 }
 
 /// Asks for what the server has.
-pub async fn enter() -> Entry {
+async fn enter() -> Entry {
     enter_or(None).await
 }
 
 /// The same; `problem` is why one is not logged in.
-async fn enter_or(problem: Option<&'static str>) -> Entry {
+async fn enter_or(problem: Option<String>) -> Entry {
     match api::access().await {
         Ok(access) => Entry::Welcome(welcome(access, None).await),
         Err(Error::Unauthorized) => Entry::LoggedOut(problem),
-        Err(error) => Entry::Failed(error.to_string()),
+        Err(error) => Entry::Failed(error),
     }
 }
 
@@ -112,7 +119,7 @@ async fn welcome(Access { owner, mut sessions, .. }: Access, mut first: Option<S
             Err(error) => problem = Some(error),
         }
     }
-    Welcome { owner, sessions, first, problem }
+    Welcome { owner, sessions, first, problem, is_new: false }
 }
 
 async fn show_first(Welcome { sessions, first, .. }: &Welcome) -> Option<Early> {

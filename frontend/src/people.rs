@@ -27,6 +27,12 @@ impl People {
         self.list.iter().find(|one| one.you)
     }
 
+    /// How many guests there are, as far as they are known.
+    #[must_use]
+    pub fn guests(&self) -> usize {
+        self.list.iter().filter(|one| one.role != Role::Owner).count()
+    }
+
     /// Who has the pen, if that is somebody else.
     #[must_use]
     pub fn other_pen(&self) -> Option<&Presence> {

@@ -2,7 +2,7 @@
 //! under `trunk serve` it is not.
 
 use leptos::{mount::mount_to, prelude::*};
-use limpet_frontend::{app::Page, opening::Opening};
+use limpet_frontend::{app::Page, dom, opening::Opening};
 use wasm_bindgen::{JsCast as _, UnwrapThrowExt as _};
 
 /// Shows the page around what there is already.
@@ -15,12 +15,17 @@ pub(crate) fn show(opening: Opening) -> impl Future<Output = ()> {
 /// Loads the page, and shows it around what there is already.
 #[cfg(feature = "split")]
 pub(crate) async fn show(opening: Opening) {
-    use limpet_frontend::dom;
-
     /// Between two tries to load it, in milliseconds.
     const AGAIN_MS: f64 = 1000.0;
+    /// Failed tries after which the page says so.
+    const EXPLAINED_AFTER: u32 = 3;
 
+    let mut failures = 0_u32;
     while split::load().await.is_err() {
+        failures = failures.saturating_add(1);
+        if failures == EXPLAINED_AFTER {
+            dom::explain_failure();
+        }
         dom::pause(AGAIN_MS).await;
     }
     // It is loaded.
@@ -47,6 +52,7 @@ fn mount(opening: Opening) {
     // index.html has this element, with a picture of the page-to-be in it until the page itself is here.
     let place = document().get_element_by_id("page").unwrap_throw();
     place.set_inner_html("");
+    dom::end_explanation();
     // The page is shown as long as its window lives, and goes with it.
     mount_to(place.unchecked_into(), || view! { <Page opening/> }).forget();
 }

@@ -34,6 +34,12 @@ pub(crate) fn keep_paint(dark: &str, light: &str) {
     write(PAINT_LIGHT, light);
 }
 
+/// Whether this browser stores anything for this page.
+pub(crate) fn is_kept() -> bool {
+    const PROBE: &str = "limpet.probe";
+    storage().is_some_and(|storage| storage.set_item(PROBE, "").is_ok() && storage.remove_item(PROBE).is_ok())
+}
+
 fn storage() -> Option<Storage> {
     leptos::prelude::window().local_storage().ok().flatten()
 }

@@ -7,7 +7,10 @@ pub mod model;
 use limpet_shared::{ExitStatus, Flow, Role, SessionId, Sizing, Winsize, api::SessionInfo};
 use serde::{Deserialize, Serialize};
 
-use crate::{connection::Phase, people::People};
+use crate::{
+    connection::{Phase, Trouble},
+    people::People,
+};
 
 /// What a tab shows; also what tells tabs apart. Another kind of tab is another arm here and one in
 /// [`TabBody`](crate::ui::tab_body::TabBody).
@@ -45,10 +48,14 @@ pub struct Tab {
     pub title: String,
     /// How its program ended; `None` while it runs.
     pub exit: Option<ExitStatus>,
+    /// Whether it ended because an owner closed the session.
+    pub closed: bool,
     /// What happened in it while nobody looked.
     pub mark: Mark,
     /// How its connection fares.
     pub phase: Phase,
+    /// What stands in its connection's way.
+    pub trouble: Option<Trouble>,
     /// What this browser may do with it.
     pub role: Role,
     /// Whose size it has.
@@ -87,8 +94,10 @@ impl From<SessionInfo> for Tab {
             kind: TabKind::Terminal(session.id),
             title: session.title,
             exit: session.exit,
+            closed: false,
             mark: Mark::None,
             phase: Phase::Connecting,
+            trouble: None,
             role: session.role,
             sizing: session.sizing,
             flow: session.flow,

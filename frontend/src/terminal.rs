@@ -33,7 +33,7 @@ use self::{
     pane::{Pane, Surroundings},
 };
 use crate::{
-    connection::{Connection, Phase},
+    connection::{Connection, Phase, Trouble},
     people::People,
     settings::{Oversized, Settings},
     themes::BuiltIn,
@@ -83,9 +83,16 @@ pub enum PaneEvent {
     /// The program wrote something new.
     Activity,
     /// The program has ended.
-    Exited(ExitStatus),
+    Exited {
+        /// How.
+        status: ExitStatus,
+        /// Whether an owner closed the session.
+        closed: bool,
+    },
     /// The connection is in another phase.
     Phase(Phase),
+    /// Something stands in the connection's way, or nothing does any more.
+    Trouble(Option<Trouble>),
     /// The size in force, if it is not the pane's own.
     Foreign(Option<Winsize>),
     /// Others came or went, or the pen changed hands.

@@ -10,11 +10,12 @@
 //! | `POST {base}/api/sessions` | [`CreateSession`] | 201 and [`SessionInfo`] |
 //! | `GET {base}/api/sessions/{id}` | | [`SessionDetails`] |
 //! | `PATCH {base}/api/sessions/{id}` | [`UpdateSession`] | [`SessionInfo`] |
-//! | `DELETE {base}/api/sessions/{id}` | | 204 |
+//! | `DELETE {base}/api/sessions/{id}` | | 204; with `?jobs=keep` background jobs keep running |
+//! | `POST {base}/api/sessions/{id}/attach` | | 204 if a WebSocket would be opened there, or why not |
 //! | `GET {base}/api/sessions/{id}/screen` | | the screen as text, or as [`Screen`] if `Accept` prefers JSON |
 //! | `GET {base}/api/sessions/{id}/passes` | | array of [`Pass`] |
 //! | `GET {base}/api/access` | | [`Access`] |
-//! | `GET {base}/api/health` | | [`Health`]; needs no credentials |
+//! | `GET` or `POST {base}/api/health` | | [`Health`]; needs no credentials |
 //!
 //! An answer that is no success has an [`ApiError`] as its body.
 
@@ -71,6 +72,9 @@ pub struct SessionDetails {
     pub info: SessionInfo,
     /// Names of the programs that run in it; a login shell that only waits at its prompt is not counted. Empty for guests.
     pub running: Vec<String>,
+    /// Names of those that may keep running when the session is closed with `jobs=keep`: they are in the background, or ignore `SIGHUP`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub background: Vec<String>,
 }
 
 /// What is on a session's screen.

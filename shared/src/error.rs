@@ -33,7 +33,7 @@ pub enum ErrorCode {
     SpawnFailed,
     /// HTTP 503: the system has run out of something that the request needed: open files, pseudo-terminals, processes, memory.
     OutOfResources,
-    /// HTTP 503: the server is about to end.
+    /// HTTP 503: the server is about to end. Before a close with 1001: it was stopped, and its sessions have ended.
     ShuttingDown,
     /// HTTP 500: a fault of the server's own.
     Internal,

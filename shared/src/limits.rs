@@ -42,13 +42,35 @@ pub const MAX_LINK_ID_BYTES: usize = 250;
 
 /// How often the glyph before the cursor is printed again at most, whatever `REP` (`CSI count b`) asks for.
 ///
-/// That is until as many code points have been printed as the screen has cells. Where each glyph moves the rest of its row
-/// (insert mode), it is as often as the row has cells.
+/// That is until as many code points have been printed as the screen has cells, and one row more, so that the row where it began has
+/// scrolled away. Where each glyph moves the rest of its row (insert mode), it is as often as the row has cells.
 #[must_use]
 pub const fn max_repeat_count(columns: usize, rows: usize, glyph_chars: usize, insert_mode: bool) -> usize {
-    let cells = if insert_mode { columns } else { columns * rows };
+    let cells = if insert_mode { columns } else { columns * (rows + 1) };
     let count = cells / if glyph_chars == 0 { 1 } else { glyph_chars };
     if count == 0 { 1 } else { count }
+}
+
+/// How often the glyph before the cursor is printed again where `REP` asks for `count`: no more than [`max_repeat_count`], and outside of
+/// insert mode so often that the cursor comes to the same column.
+#[must_use]
+pub const fn repeat_count(
+    count: usize,
+    columns: usize,
+    rows: usize,
+    glyph_chars: usize,
+    glyph_width: usize,
+    insert_mode: bool,
+) -> usize {
+    let most = max_repeat_count(columns, rows, glyph_chars, insert_mode);
+    let per_row = columns / if glyph_width > 1 { glyph_width } else { 1 };
+    if count <= most {
+        count
+    } else if insert_mode || most < per_row {
+        most
+    } else {
+        most - (most - count % per_row) % per_row
+    }
 }
 
 /// Longest title, in characters; what is longer is cut.

@@ -118,6 +118,9 @@ pub enum ServerMessage {
         status: ExitStatus,
         /// The log's final offset.
         output: OutputOffset,
+        /// Whether an owner closed the session, which ended the program.
+        #[serde(default, skip_serializing_if = "is_default")]
+        closed: bool,
     },
     /// Asks for a `pong` with the same `t`.
     Ping {

@@ -165,8 +165,12 @@ fn server_messages() -> Vec<(&'static str, ServerMessage)> {
             "viewers, of a server that does not name them",
             ServerMessage::Viewers { count: 2, pen: true, list: Vec::new() },
         ),
-        ("exit with a code", ServerMessage::Exit { status: ExitStatus::Code(0), output }),
-        ("exit by a signal", ServerMessage::Exit { status: ExitStatus::Signal(9), output }),
+        ("exit with a code", ServerMessage::Exit { status: ExitStatus::Code(0), output, closed: false }),
+        ("exit by a signal", ServerMessage::Exit { status: ExitStatus::Signal(9), output, closed: false }),
+        (
+            "exit of a closed session",
+            ServerMessage::Exit { status: ExitStatus::Signal(1), output, closed: true },
+        ),
         ("ping", ServerMessage::Ping { t: u64::MAX.into() }),
         ("pong", ServerMessage::Pong { t: 0.into() }),
         (

@@ -89,7 +89,11 @@ fn server_message() -> impl Strategy<Value = ServerMessage> {
         any::<String>().prop_map(|title| ServerMessage::Title { title }),
         (any::<u32>(), any::<bool>(), prop::collection::vec(presence(), 0..3))
             .prop_map(|(count, pen, list)| ServerMessage::Viewers { count, pen, list }),
-        (status, output()).prop_map(|(status, output)| ServerMessage::Exit { status, output }),
+        (status, output(), any::<bool>()).prop_map(|(status, output, closed)| ServerMessage::Exit {
+            status,
+            output,
+            closed
+        }),
     ]
 }
 

@@ -22,7 +22,7 @@ pageTest("a name that could not be given stays in its field, with the reason", {
   await page.keyboard.press("Enter");
   await dialog
     .getByRole("alert")
-    .getByText(/The server does not answer/)
+    .getByText(/Cannot reach limpet/)
     .waitFor();
   assert.equal(await dialog.getByLabel("Name").inputValue(), "a long name that nobody wants to type twice");
   await restore();
@@ -43,7 +43,7 @@ pageTest("a rule that could not be set says so below it, and shows the one that 
   await terminal.command("Share");
   const dialog = page.getByRole("dialog", { name: "Share" });
   const sizing = dialog.getByLabel("Whose window decides the size");
-  const problem = dialog.getByRole("alert").getByText(/This was not changed. The server does not answer/);
+  const problem = dialog.getByRole("alert").getByText(/This was not changed. Cannot reach limpet/);
   await sizing.selectOption({ label: "The smallest window" });
   await problem.waitFor();
   await world.picture(page, "share-problem");
@@ -66,7 +66,7 @@ pageTest("links that could not be had are asked for again", {}, async (world) =>
   const dialog = page.getByRole("dialog", { name: "Share" });
   await dialog
     .getByRole("alert")
-    .getByText(/The server does not answer/)
+    .getByText(/Cannot reach limpet/)
     .waitFor();
   await restore();
   await dialog.getByRole("button", { name: "Try again" }).click();

@@ -67,7 +67,7 @@ pageTest("a terminal that is closed elsewhere shows its end", {}, async ({ termi
   watch.tolerate(GONE);
   const [{ id }] = await server.sessions();
   await server.api("DELETE", `api/sessions/${id}`);
-  await terminal.banner().getByText("Ended with signal 1 (SIGHUP).").waitFor();
+  await terminal.banner().getByText("This terminal was closed in another window.").waitFor();
   await terminal.banner().getByRole("button", { name: "Restart" }).click();
   await terminal.banner().waitFor({ state: "detached" });
   await terminal.prompt();

@@ -22,25 +22,26 @@ after(async () => {
   for (const browser of browsers.values()) await (await browser).close();
 });
 
-function browser(graphics) {
-  if (!browsers.has(graphics)) browsers.set(graphics, launch(graphics));
-  return browsers.get(graphics);
+function browser(args) {
+  const name = args.join(" ");
+  if (!browsers.has(name)) browsers.set(name, launch(args));
+  return browsers.get(name);
 }
 
 /** What a test has at hand. */
 class World {
   #contexts = [];
-  #graphics;
+  #args;
 
-  constructor(name, graphics) {
+  constructor(name, args) {
     this.name = name;
-    this.#graphics = graphics;
+    this.#args = args;
   }
 
   /** Opens a window with a memory of its own, as another browser has it. */
   async window(options = {}) {
     const context = await (
-      await browser(this.#graphics)
+      await browser(this.#args)
     ).newContext({
       viewport: { width: 1000, height: 640 },
       colorScheme: "dark",
@@ -86,14 +87,16 @@ class World {
  * A test in a browser.
  * @param {string} name
  * @param {object} options `command` and `flags` of limpet, `window` of Playwright's context, `webgl` to draw with it,
- *   `cuttable` for a network between page and server, `open: false` to open no page
+ *   `cuttable` for a network between page and server, `proxy` for a reverse proxy there, made of the server's link, `args` of the browser,
+ *   `open: false` to open no page
  * @param {(world: World & { terminal: Terminal, page: Page, watch: Watch }) => Promise<void>} body
  */
 export function pageTest(name, options, body) {
   test(name, async () => {
-    const world = new World(name, options.webgl ? WEBGL : NO_WEBGL);
+    const world = new World(name, [...(options.webgl ? WEBGL : NO_WEBGL), ...(options.args ?? [])]);
     world.server = await Server.start(options.command, options.flags);
     try {
+      if (options.proxy) world.network = await options.proxy(world.server.url);
       if (options.cuttable) world.network = await Network.before(world.server.url);
       world.link = (world.network ?? world.server).url;
       Object.assign(world, await world.window(options.window));

@@ -108,7 +108,7 @@ pageTest("a page that is opened without a server can be tried again", { cuttable
   watch.tolerate(CUT);
   await page.route("**/api/access", (route) => route.abort());
   await page.reload();
-  await page.getByRole("heading", { name: "No answer" }).waitFor();
+  await page.getByRole("heading", { name: "Cannot reach limpet" }).waitFor();
   await page.unroute("**/api/access");
   await page.getByRole("button", { name: "Try again" }).click();
   await terminal.prompt();
@@ -119,11 +119,11 @@ pageTest("a server that was started again wants its new link", { cuttable: true 
   watch.tolerate(CUT);
   watch.tolerate(/status of 40[14]/);
   await server.stop();
-  await terminal.banner().getByText("Connection lost.").waitFor();
+  await terminal.banner().getByText("limpet was stopped").waitFor();
   const again = await Server.start();
   try {
     network.lead(again.url);
-    await page.getByRole("heading", { name: "Open this limpet" }).waitFor();
+    await page.getByRole("heading", { name: "Log in to limpet" }).waitFor();
     await page.getByLabel("Link or token").fill(again.token);
     await page.getByRole("button", { name: "Log in" }).click();
     await terminal.prompt();

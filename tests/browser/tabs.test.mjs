@@ -86,14 +86,14 @@ pageTest("closing a tab asks when something runs in it", {}, async ({ terminal, 
   );
   await page.keyboard.press("Control+Shift+X");
   const dialog = page.getByRole("dialog", { name: "Close this tab?" });
-  await dialog.getByText("sleep still runs in it.").waitFor();
+  await dialog.getByText("sleep is still running.").waitFor();
   // The harmless answer is the one that Enter gives.
   await page.keyboard.press("Enter");
   await dialog.waitFor({ state: "detached" });
   assert.equal((await terminal.tabs()).length, 2);
 
   await terminal.tab(1).locator(".tab-close").click();
-  await dialog.getByRole("button", { name: "Close and end" }).click();
+  await dialog.getByRole("button", { name: "Close tab" }).click();
   await titled(terminal, ["one"]);
   await until(
     "one session",

@@ -8,6 +8,8 @@
 //! * [`http`]: who may ask, and for what.
 //! * [`protocol`]: what is said over a socket, and what must not be.
 //! * [`integrity`]: no byte lost or doubled, whatever happens to connections.
+//! * [`closing`]: the end of a session and of the server, as viewers and background jobs see it.
+//! * [`command_line`]: what limpet says to those who start it.
 //! * [`container`]: all of it where there is next to nothing around it.
 //! * [`login`]: whose environment, shell and directory programs get.
 //! * [`ownership`]: whose files are believed, and which tokens.
@@ -47,6 +49,8 @@ mod oracle;
 mod stream;
 
 mod churn;
+mod closing;
+mod command_line;
 mod container;
 mod crash_loop;
 mod exhaustion;

@@ -11,7 +11,7 @@ use std::{
 
 use limpet::{
     keeper::{Life, Link},
-    pty::{Program, Pty, Read},
+    pty::{EndMode, Program, Pty, Read},
 };
 use limpet_shared::{SessionId, Winsize};
 use nix::unistd;
@@ -77,7 +77,7 @@ pub(crate) async fn session(keeper: Link, ending: Ending) {
     let innocent = UnixStream::pair().unwrap();
     cancelled(second).await;
     drop(Arc::into_inner(pty).unwrap());
-    child.end().await.unwrap();
+    child.end(EndMode::All).await.unwrap();
     child.reap().await.unwrap();
     keeper.forget(&name).await;
     still_theirs(innocent);

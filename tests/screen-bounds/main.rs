@@ -40,7 +40,9 @@ fn piece() -> impl Strategy<Value = Vec<u8>> {
         "\u{200d}",
         "\x08",
     ]);
-    let mode = proptest::sample::select(vec!["4", "20", "?7", "?6", "?45", "?47", "?1047", "?1049", "?2026"]);
+    let mode = proptest::sample::select(vec![
+        "4", "20", "?7", "?6", "?45", "?47", "?1047", "?1049", "?2026", "?2027",
+    ]);
     prop_oneof![
         4 => (text.clone(), 1..30_usize).prop_map(|(text, count)| text.repeat(count).into_bytes()),
         1 => (text, 30..3000_usize).prop_map(|(text, count)| text.repeat(count).into_bytes()),
@@ -72,6 +74,10 @@ fn piece() -> impl Strategy<Value = Vec<u8>> {
             (0..count).map(|n| link(u32::from(first) + n)).collect::<String>().into_bytes()
         }),
         1 => (any::<u8>(), count).prop_map(|(n, count)| format!("\x1b]4;{n};#123456;{n};?\x07\x1b]2;{n}\x07\x1b[22t").repeat(count).into_bytes()),
+        1 => proptest::collection::vec(any::<u8>().prop_map(|byte| byte.min(0xfc)), 1..40),
+        1 => (0..300_u32, 1..20_u32, 0..3_u32).prop_map(|(column, count, up)| {
+            format!("\r{}\r\x1b]7748;hold;0;{column};{count}\x1b\\\x1b]7748;beyond;{up}\x1b\\", "x".repeat(20)).into_bytes()
+        }),
         1 => Just(b"\x1bc".to_vec()),
         1 => Just(b"\x1b#8\x1bM\x1bD\x1b7\x1b8\x1b(0".to_vec()),
         2 => (any::<u8>(), any::<u8>()).prop_map(|(columns, rows)| vec![RESIZE, columns, rows]),

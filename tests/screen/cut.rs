@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Rows of scrollback: few, so that streams fill it.
-const SCROLLBACK: usize = 50;
+pub(crate) const SCROLLBACK: usize = 50;
 
 /// What the page writes before a snapshot, so that nothing is left of what was there: CAN, RIS.
 const CLEAR: &[u8] = b"\x18\x1bc";
@@ -16,7 +16,17 @@ const CLEAR: &[u8] = b"\x18\x1bc";
 /// In what a terminal that got the whole stream differs from one that got a snapshot, taken after `offset` bytes of output,
 /// and the rest.
 pub(crate) fn compare(oracle: &mut Oracle, stream: &Stream, offset: usize) -> Vec<Difference> {
-    let mut screen = Screen::new(stream.size, SCROLLBACK);
+    compare_with(SCROLLBACK, oracle, stream, offset)
+}
+
+/// The same, with another scrollback.
+pub(crate) fn compare_with(
+    scrollback: usize,
+    oracle: &mut Oracle,
+    stream: &Stream,
+    offset: usize,
+) -> Vec<Difference> {
+    let mut screen = Screen::new(stream.size, scrollback);
     let (mut size, mut left) = (stream.size, offset);
     let mut rest = Vec::new();
     for step in &stream.steps {
@@ -39,5 +49,5 @@ pub(crate) fn compare(oracle: &mut Oracle, stream: &Stream, offset: usize) -> Ve
     let snapshot = [CLEAR, &screen.snapshot(usize::MAX).output].concat();
     // The first snapshot that a terminal is drawn must leave nothing for a second one to trip over.
     let right = [Step::Output(snapshot.clone()), Step::Output(snapshot)];
-    oracle.compare(stream.size, SCROLLBACK, &stream.steps, size, &[&right, &rest[..]].concat())
+    oracle.compare(stream.size, scrollback, &stream.steps, size, &[&right, &rest[..]].concat())
 }

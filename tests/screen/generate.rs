@@ -36,13 +36,15 @@ pub(crate) enum Kind {
     Usual,
     /// What no program writes, but any could.
     Odd,
+    /// What programs write, in text of all widths, with bytes that are none, in windows that become narrow and wide again.
+    Uneven,
 }
 
 impl Kind {
     /// The pieces to choose from: the odd ones are the last of a list.
     fn of<'a>(self, pieces: &'a [&'a str], odd: usize) -> &'a [&'a str] {
         match self {
-            Self::Usual => &pieces[..pieces.len() - odd],
+            Self::Usual | Self::Uneven => &pieces[..pieces.len() - odd],
             Self::Odd => pieces,
         }
     }
@@ -66,6 +68,38 @@ const WORDS: [&str; 15] = [
     "\u{301}",
 ];
 const ODD_WORDS: usize = 2;
+
+/// Text whose columns are counted in two ways, bytes that are no UTF-8, and what matters for both.
+const UNEVEN: [&[u8]; 28] = [
+    "❤\u{fe0f}".as_bytes(),
+    "👩\u{200d}👩\u{200d}👧".as_bytes(),
+    "👍🏽".as_bytes(),
+    "🇩🇪🇫".as_bytes(),
+    "1\u{fe0f}\u{20e3}".as_bytes(),
+    "क\u{93f}\u{94d}".as_bytes(),
+    "\u{1100}\u{1161}\u{11a8}".as_bytes(),
+    "\u{301}".as_bytes(),
+    "\u{200b}".as_bytes(),
+    "\u{feff}".as_bytes(),
+    "䷀".as_bytes(),
+    "日本語".as_bytes(),
+    b"\xff",
+    b"\xe2\x82",
+    b"\xf0\x9f\x98",
+    b"\xc2",
+    b"\xed\xa0\x80",
+    b"\x80\x9b1m",
+    b"\x1b[?2027h",
+    b"\x1b[?2027l",
+    b"\x1b[?2027h",
+    b"\x1b[3b",
+    b"\x1b[?7l",
+    b"\x1b[?7h",
+    b"\x1b[99G",
+    b"\x1b[@",
+    b"\x1b[P",
+    b"\x1b[4:3m\x1b7\x1b[m",
+];
 
 /// Sequences that take a number or two, which `#` stands for.
 const SEQUENCES: [&str; 40] = [
@@ -183,29 +217,45 @@ const ODD_RARE: usize = 2;
 pub(crate) fn stream(random: &mut Random, kind: Kind) -> Stream {
     let size = size(random);
     let mut steps = Vec::new();
-    let mut output = String::new();
+    let mut output = Vec::new();
     for _ in 0..10 + random.below(80) {
+        if kind == Kind::Uneven {
+            match random.below(20) {
+                0..8 => {
+                    output.extend_from_slice(UNEVEN[random.below(UNEVEN.len())]);
+                    continue;
+                }
+                8 => {
+                    steps.push(Step::Output(std::mem::take(&mut output)));
+                    steps.push(Step::Resize(self::size(random)));
+                    continue;
+                }
+                _ => {}
+            }
+        }
+        let mut piece = String::new();
         match random.below(100) {
-            0..40 => output.push_str(random.one(kind.of(&WORDS, ODD_WORDS))),
-            40..60 => output.push_str(random.one(kind.of(&CONTROLS, ODD_CONTROLS))),
-            60..78 => numbered(random, kind, &mut output),
+            0..40 => piece.push_str(random.one(kind.of(&WORDS, ODD_WORDS))),
+            40..60 => piece.push_str(random.one(kind.of(&CONTROLS, ODD_CONTROLS))),
+            60..78 => numbered(random, kind, &mut piece),
             78..90 => {
-                output.push_str("\x1b[");
-                output.push_str(random.one(&STYLES));
-                output.push('m');
+                piece.push_str("\x1b[");
+                piece.push_str(random.one(&STYLES));
+                piece.push('m');
             }
             90..97 => {
                 let (mode, set) = (random.one(kind.of(&MODES, ODD_MODES)), random.one(&["h", "l"]));
-                output.extend(["\x1b[?", mode, set]);
+                piece.extend(["\x1b[?", mode, set]);
             }
-            97 => output.push_str(random.one(kind.of(&RARE, ODD_RARE))),
+            97 => piece.push_str(random.one(kind.of(&RARE, ODD_RARE))),
             _ => {
-                steps.push(Step::Output(std::mem::take(&mut output).into_bytes()));
+                steps.push(Step::Output(std::mem::take(&mut output)));
                 steps.push(Step::Resize(self::size(random)));
             }
         }
+        output.extend_from_slice(piece.as_bytes());
     }
-    steps.push(Step::Output(output.into_bytes()));
+    steps.push(Step::Output(output));
     steps.retain(|step| !matches!(step, Step::Output(bytes) if bytes.is_empty()));
     Stream { size, steps }
 }

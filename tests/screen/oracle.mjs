@@ -9,31 +9,13 @@
 // The terminals have the page's limits. Their constants are the arguments, in the order in which `LimitsAddon` takes them.
 
 import { createInterface } from "node:readline";
-import headless from "@xterm/headless";
-import { LimitsAddon } from "../../frontend/xterm-limits.mjs";
 import { difference, shown, state } from "./state.mjs";
-
-// In Node.js the add-on would read its table from the wrong place of a shared Buffer.
-const { Buffer } = globalThis;
-delete globalThis.Buffer;
-const { UnicodeGraphemesAddon } = await import("@xterm/addon-unicode-graphemes");
-globalThis.Buffer = Buffer;
+import { createTerminal } from "./terminal.mjs";
 
 const LIMITS = process.argv.slice(2).map(Number);
 
-async function run({ cols, rows, scrollback }, steps, result) {
-  const terminal = new headless.Terminal({
-    allowProposedApi: true,
-    cols,
-    rows,
-    scrollback,
-    logLevel: "off",
-    cursorBlink: true,
-    vtExtensions: { kittyKeyboard: true },
-    windowOptions: { pushTitle: true, popTitle: true, getWinSizeChars: true },
-  });
-  terminal.loadAddon(new UnicodeGraphemesAddon());
-  terminal.loadAddon(new LimitsAddon(...LIMITS));
+async function run(size, steps, result) {
+  const terminal = createTerminal(size, LIMITS);
   const palette = new Map();
   terminal._core._inputHandler.onColor((events) => {
     for (const { type, index, color } of events) {

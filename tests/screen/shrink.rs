@@ -7,7 +7,7 @@ use crate::stream::{Step, Stream};
 /// What a stream is taken apart into: characters, control functions and sizes.
 #[derive(Clone, Debug)]
 enum Piece {
-    Text(String),
+    Text(Vec<u8>),
     Resize(Winsize),
     /// Where the stream is cut.
     Cut,
@@ -44,7 +44,7 @@ fn take_apart(stream: &Stream, cut: usize) -> Vec<Piece> {
         match step {
             Step::Resize(size) => pieces.push(Piece::Resize(*size)),
             Step::Output(bytes) => {
-                for text in parts(&String::from_utf8_lossy(bytes)) {
+                for text in parts(bytes) {
                     if offset >= cut && !is_cut {
                         is_cut = true;
                         pieces.push(Piece::Cut);
@@ -61,30 +61,33 @@ fn take_apart(stream: &Stream, cut: usize) -> Vec<Piece> {
     pieces
 }
 
-/// Characters, and escape sequences whole.
-fn parts(text: &str) -> Vec<String> {
-    let mut parts: Vec<String> = Vec::new();
-    let mut rest = text.chars().peekable();
-    while let Some(char) = rest.next() {
-        let mut part = String::from(char);
-        if char == '\x1b' {
-            let kind = rest.next();
-            part.extend(kind);
-            let ends = |char: char| match kind {
-                Some('[') => ('@'..='~').contains(&char),
-                Some(']') => char == '\x07' || char == '\\',
-                _ => true,
-            };
-            if matches!(kind, Some('[' | ']' | '(' | ')' | '#')) {
-                for char in rest.by_ref() {
-                    part.push(char);
-                    if ends(char) {
-                        break;
+/// Bytes that are no UTF-8 one by one, characters, and escape sequences whole.
+fn parts(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let mut parts = Vec::new();
+    for chunk in bytes.utf8_chunks() {
+        let mut rest = chunk.valid().chars().peekable();
+        while let Some(char) = rest.next() {
+            let mut part = String::from(char);
+            if char == '\x1b' {
+                let kind = rest.next();
+                part.extend(kind);
+                let ends = |char: char| match kind {
+                    Some('[') => ('@'..='~').contains(&char),
+                    Some(']') => char == '\x07' || char == '\\',
+                    _ => true,
+                };
+                if matches!(kind, Some('[' | ']' | '(' | ')' | '#')) {
+                    for char in rest.by_ref() {
+                        part.push(char);
+                        if ends(char) {
+                            break;
+                        }
                     }
                 }
             }
+            parts.push(part.into_bytes());
         }
-        parts.push(part);
+        parts.extend(chunk.invalid().iter().map(|&byte| vec![byte]));
     }
     parts
 }
@@ -95,7 +98,7 @@ fn put_together(size: Winsize, pieces: &[Piece]) -> (Stream, usize) {
         match piece {
             Piece::Text(text) => {
                 length += text.len();
-                output.extend_from_slice(text.as_bytes());
+                output.extend_from_slice(text);
             }
             Piece::Resize(size) => {
                 steps.push(Step::Output(std::mem::take(&mut output)));
@@ -111,7 +114,7 @@ fn put_together(size: Winsize, pieces: &[Piece]) -> (Stream, usize) {
 
 fn describe(size: Winsize, pieces: &[Piece]) -> String {
     let pieces = pieces.iter().map(|piece| match piece {
-        Piece::Text(text) => text.escape_debug().to_string(),
+        Piece::Text(text) => text.escape_ascii().to_string(),
         Piece::Resize(size) => format!(" <{}x{}> ", size.cols, size.rows),
         Piece::Cut => " <CUT> ".to_owned(),
     });

@@ -54,6 +54,9 @@ const TRUSTED: &str = "const plain = { createHTML: (html) => html };\n\
 /// Whence the first module imports what wasm-bindgen's script has for it. Trunk's hash stands in no name yet by then.
 const GLUE: &str = "./limpet-frontend_bg.js";
 
+/// Failed tries to load the terminal's script after which the page says so.
+const EXPLAINED_AFTER: u32 = 3;
+
 /// What wasm-bindgen's script imports in the place of what comes later.
 const LATER: &str = "later.js";
 
@@ -184,11 +187,14 @@ impl Bundle<'_> {
         let later = format!(
             "export let {names};\n\
              const script = \"./{terminal}\";\n\
-             const load = (query) => import(script + query).then(\n\
+             const load = (query, failures) => import(script + query).then(\n\
                (terminal) => ({{ {names} }} = terminal),\n\
-               () => new Promise((again) => setTimeout(again, 1000)).then(() => load(`?${{Date.now()}}`)),\n\
+               () => {{\n\
+                 if (failures === {EXPLAINED_AFTER}) globalThis.explainFailure?.({{ url: new URL(script, import.meta.url).href }});\n\
+                 return new Promise((again) => setTimeout(again, 1000)).then(() => load(`?${{Date.now()}}`, failures + 1));\n\
+               }},\n\
              );\n\
-             globalThis.terminalLoaded = load(\"\");\n"
+             globalThis.terminalLoaded = load(\"\", 1);\n"
         );
         write(&self.parts.join(LATER), &later)?;
         Ok((format!("import {{ {names} }} from \"./{LATER}\";\n{}", ours.join("\n")), terminal))
@@ -204,7 +210,13 @@ impl Bundle<'_> {
         ensure!(text.contains(REST), "{} does not load {REST}", loader.display());
         write(&loader, &text.replace(REST, rest))?;
         let start = format!(
-            "import init from \"./{name}\";\ninit({{ module_or_path: new URL(\"./{first}\", import.meta.url) }});\n"
+            "import init from \"./{name}\";\n\
+             const policy = \"If a reverse proxy or an extension adds a Content-Security-Policy, have it pass on limpet's own alone.\";\n\
+             init({{ module_or_path: new URL(\"./{first}\", import.meta.url) }}).catch((error) => {{\n\
+               // The page's own script may be blocked.\n\
+               if (globalThis.explainFailure) return explainFailure({{ message: String(error) }});\n\
+               document.getElementById(\"page\").textContent = `limpet could not start. ${{policy}} (${{error}})`;\n\
+             }});\n"
         );
         self.bundled("start.js", &start, "page.js")
     }

@@ -12,6 +12,7 @@ mod names;
 mod needs;
 mod npm;
 mod page;
+mod proxies;
 mod shell;
 mod split;
 mod system;

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Context;
 
 use crate::{
-    npm,
+    npm, proxies,
     shell::{self, say},
     system,
     tools::Tool,
@@ -35,6 +35,8 @@ pub(crate) enum Need {
     Cxx,
     /// Chromium, its driver, and the programs that tests run.
     Programs,
+    /// The reverse proxies that are tested with the page.
+    Proxies,
 }
 
 impl Need {
@@ -43,7 +45,7 @@ impl Need {
         [Self::Wasm, Self::PagePackages, Self::Bindgen, Self::Trunk, Self::Split];
 
     /// Everything, what is quickest to fail first.
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Rustfmt,
         Self::Clippy,
         Self::Wasm,
@@ -52,6 +54,7 @@ impl Need {
         Self::ScreenPackages,
         Self::Cxx,
         Self::Programs,
+        Self::Proxies,
         Self::Bindgen,
         Self::Trunk,
         Self::Split,
@@ -73,6 +76,7 @@ impl Need {
             Self::ScreenPackages => npm::install(workspace, Path::new("tests/screen")),
             Self::Cxx => system::install_package("c++", "g++"),
             Self::Programs => system::install(),
+            Self::Proxies => proxies::install(),
         }
     }
 }

@@ -7,7 +7,7 @@ use anyhow::bail;
 use crate::shell::{self, say};
 
 /// Programs, any one of each list, and the Debian package that brings the first.
-const PROGRAMS: [(&[&str], &str); 10] = [
+const PROGRAMS: [(&[&str], &str); 11] = [
     (&["chromium", "chromium-browser", "google-chrome"], "chromium"),
     (&["chromedriver"], "chromium-driver"),
     (&["bash"], "bash"),
@@ -18,6 +18,7 @@ const PROGRAMS: [(&[&str], &str); 10] = [
     (&["python3"], "python3"),
     (&["ps"], "procps"),
     (&["taskset"], "util-linux"),
+    (&["openssl"], "openssl"),
 ];
 
 /// Makes sure that all of them are there.
@@ -57,6 +58,13 @@ fn get(packages: &[&str], who: &str) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Fetches the list of packages.
+pub(crate) fn update() -> anyhow::Result<()> {
+    let mut apt = apt();
+    apt.args(["update", "--quiet=2"]);
+    shell::run(apt)
 }
 
 /// The browser.

@@ -13,6 +13,7 @@ use anyhow::{Context, bail};
 use crate::{
     build,
     needs::Need,
+    proxies::Proxy,
     shell::{self, say},
     system, tools,
     workspace::Workspace,
@@ -26,8 +27,15 @@ struct Step {
     run: fn(&Workspace) -> anyhow::Result<()>,
 }
 
-const BROWSER_NEEDS: [Need; 6] =
-    [Need::Wasm, Need::PagePackages, Need::Bindgen, Need::Trunk, Need::TestPackages, Need::Programs];
+const BROWSER_NEEDS: [Need; 7] = [
+    Need::Wasm,
+    Need::PagePackages,
+    Need::Bindgen,
+    Need::Trunk,
+    Need::TestPackages,
+    Need::Programs,
+    Need::Proxies,
+];
 
 const STEPS: [Step; 9] = [
     Step { name: "fmt", what: "is the code formatted?", needs: &[Need::Rustfmt], run: fmt },
@@ -156,6 +164,8 @@ fn browser(workspace: &Workspace) -> anyhow::Result<()> {
     node.current_dir(&folder).arg("--test").arg("--test-concurrency=1").args(test_files(&folder)?);
     node.env("LIMPET_BIN", workspace.binary())
         .env("CHROMIUM", system::chromium()?)
+        .env("NGINX", Proxy::Nginx.program()?)
+        .env("CADDY", Proxy::Caddy.program()?)
         .env("ARTIFACTS", &artifacts);
     say("browser", &format!("screenshots are kept in {}", artifacts.display()));
     shell::run(node)

@@ -145,7 +145,7 @@ pub(crate) fn wasm_test_runner(workspace: &Workspace) -> anyhow::Result<PathBuf>
 }
 
 /// Where cargo keeps what belongs to the user.
-fn home() -> anyhow::Result<PathBuf> {
+pub(crate) fn home() -> anyhow::Result<PathBuf> {
     let default = || env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo"));
     env::var_os("CARGO_HOME")
         .map(PathBuf::from)

@@ -24,7 +24,7 @@ const SAMPLE: u64 = 8 * 1024;
 /// As many rates are remembered; the best one counts.
 const RATES: usize = 8;
 
-/// As many sendings are told apart at most: a viewer that acknowledges nothing could be sent a window full of single keys.
+/// As many sendings are told apart at most: a viewer that acknowledges seldom could be sent a window full of single keys.
 const SENDINGS: usize = 256;
 
 /// A link and the viewer at its end.
@@ -114,7 +114,11 @@ impl Pace {
         self.sent += bytes;
         let (is_full, rendered) = (self.sendings.len() >= SENDINGS, self.done());
         match self.sendings.back_mut() {
-            Some(last) if is_full => (last.end, last.bytes) = (end, last.bytes + bytes),
+            // What is acknowledged is the newest of them, so its time counts.
+            Some(last) if is_full => {
+                (last.end, last.at, last.rendered) = (end, at, rendered);
+                last.bytes += bytes;
+            }
             _ => self.sendings.push_back(Sending { start, end, bytes, at, rendered }),
         }
     }

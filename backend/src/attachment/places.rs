@@ -78,8 +78,7 @@ impl Attachments {
     /// keep their places.
     pub(crate) fn admit(&self, grant: Grant, network: Option<Network>) -> Result<Place, Full> {
         let budget = &self.budget;
-        let network = network.filter(|network| grant != Grant::Owner && !network.is_loopback());
-        let newcomer = Viewer { grant, network, is_pending: true };
+        let newcomer = Viewer::pending(grant, network);
         let mut table = self.places.table();
         let pending = |viewer: &Viewer| viewer.is_pending.then_some(());
         let most = if newcomer.is_guest() { budget.pending_per_grant() } else { budget.pending_owners() };
@@ -90,18 +89,41 @@ impl Attachments {
         if newcomer.is_guest() {
             newcomer.check(table.holders(), budget)?;
         }
-        // Guests that have not said hello make room for everybody, and owners for owners.
-        let may_go = |viewer: &Viewer| {
-            (viewer.is_pending && (viewer.is_guest() || !newcomer.is_guest())).then_some(!viewer.is_guest())
-        };
+        let may_go = |viewer: &Viewer| viewer.makes_room_for(&newcomer).then_some(!viewer.is_guest());
         if table.len() >= budget.attachments && !table.close_least(may_go) {
             return Err(Full::All(budget.attachments));
         }
         Ok(Place(self.places.enter(table, newcomer)))
     }
+
+    /// Checks whether somebody with this grant would be admitted now. Nobody makes room.
+    pub(crate) fn check(&self, grant: Grant, network: Option<Network>) -> Result<(), Full> {
+        let budget = &self.budget;
+        let newcomer = Viewer::pending(grant, network);
+        let table = self.places.table();
+        if newcomer.is_guest() {
+            newcomer.check(table.holders(), budget)?;
+        }
+        let has_room = table.len() < budget.attachments;
+        if has_room || table.holders().any(|viewer| viewer.makes_room_for(&newcomer)) {
+            return Ok(());
+        }
+        Err(Full::All(budget.attachments))
+    }
 }
 
 impl Viewer {
+    /// A viewer that has not said hello. Of owners, and on this machine, networks do not count.
+    fn pending(grant: Grant, network: Option<Network>) -> Self {
+        let network = network.filter(|network| grant != Grant::Owner && !network.is_loopback());
+        Self { grant, network, is_pending: true }
+    }
+
+    /// Guests that have not said hello make room for everybody, and owners for owners.
+    fn makes_room_for(&self, newcomer: &Self) -> bool {
+        self.is_pending && (self.is_guest() || !newcomer.is_guest())
+    }
+
     fn is_guest(&self) -> bool {
         self.grant != Grant::Owner
     }

@@ -6,7 +6,7 @@ use axum::extract::ws::Message;
 use bytes::Bytes;
 use futures_util::SinkExt;
 use limpet_shared::{
-    Flow, Follow, Header, InputOffset, OutputOffset, ServerMessage, Welcome, Winsize,
+    ExitStatus, Flow, Follow, Header, InputOffset, OutputOffset, ServerMessage, Welcome, Winsize,
     limits::{DEFAULT_WINDOW, MAX_WINDOW, OUTPUT_FRAME},
 };
 use tokio::{
@@ -142,13 +142,13 @@ impl<'a> Sender<'a> {
         loop {
             self.send_due(sink).await?;
             let sent = self.send_output(sink).await?;
-            let exit = self.status.borrow().exit.filter(|_| self.complete && self.owed_snapshot.is_none());
+            let exit = self.exit().filter(|_| self.complete && self.owed_snapshot.is_none());
             if let Some(input) = self.due(sent || exit.is_some()) {
                 sink.feed(text(&ServerMessage::Ack { input })).await?;
             }
-            if let Some(status) = exit {
+            if let Some((status, closed)) = exit {
                 let output = self.output.cursor();
-                sink.feed(text(&ServerMessage::Exit { status, output })).await?;
+                sink.feed(text(&ServerMessage::Exit { status, output, closed })).await?;
                 sink.flush().await?;
                 return Ok(End::Exited);
             }
@@ -172,6 +172,12 @@ impl<'a> Sender<'a> {
                 Event::Heartbeat => sink.feed(Message::Ping(Bytes::new())).await?,
             }
         }
+    }
+
+    /// How the program ended, and whether that was because an owner closed the session.
+    fn exit(&self) -> Option<(ExitStatus, bool)> {
+        let status = self.status.borrow();
+        Some((status.exit?, status.closed))
     }
 
     async fn open(&mut self, sink: &mut Sink) -> Result<(), axum::Error> {

@@ -16,7 +16,7 @@ use tokio::{
 use super::Link;
 use crate::{
     exhausted,
-    pty::{Pty, process_session, sys},
+    pty::{EndMode, Pty, Running, process_session, sys},
 };
 
 /// How often it is asked, and with which pause, how a program has ended that somebody else reaps.
@@ -100,18 +100,22 @@ impl Child {
         exit?.ok_or_else(|| io::Error::new(io::ErrorKind::TimedOut, "nobody has reaped it"))
     }
 
-    /// Ends every process of the terminal's process session, by hang-up first and by `SIGKILL` last. Takes at most some
-    /// seconds. The program is yet to be reaped.
+    /// Ends the program, and all other processes of its process session if `mode` says so, by hang-up first and by `SIGKILL` last. Takes
+    /// at most some seconds. The program is yet to be reaped.
     ///
     /// A task of its own does that, whether or not the caller still waits.
     ///
     /// # Errors
     /// When the work has panicked.
-    pub async fn end(&self) -> io::Result<()> {
+    pub async fn end(&self, mode: EndMode) -> io::Result<()> {
         let leader = self.pid;
-        tokio::task::spawn(async move { process_session::end(&[leader]).await })
-            .await
-            .map_err(io::Error::other)
+        let ending = async move {
+            match mode {
+                EndMode::All => process_session::end(&[leader]).await,
+                EndMode::HangUp => process_session::hang_up(leader).await,
+            }
+        };
+        tokio::task::spawn(ending).await.map_err(io::Error::other)
     }
 
     /// A way to look at what runs on the terminal, and no more than to look.
@@ -131,8 +135,8 @@ impl Onlooker {
     /// The names of the programs on the terminal, its leader's own among them if `with_leader`. Reads `/proc`, which
     /// takes milliseconds on a machine with thousands of processes.
     #[must_use]
-    pub fn running(self, with_leader: bool) -> Vec<String> {
-        process_session::names(self.leader, with_leader)
+    pub fn running(self, with_leader: bool) -> Running {
+        process_session::running(self.leader, with_leader)
     }
 
     /// The directory that the program works in now.

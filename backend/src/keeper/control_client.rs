@@ -22,6 +22,9 @@ const UPGRADE_TIMEOUT: Duration = Duration::from_mins(2);
 /// The time that a keeper may take to return what it has at hand.
 const LINK_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The time that each keeper may take when all of them are asked, for an error message.
+const GLANCE_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// The reason why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
@@ -60,6 +63,14 @@ pub fn link(pid: Option<u32>) -> Result<String, ControlError> {
     ask(Command::Link, pid, LINK_TIMEOUT)
 }
 
+/// Returns the pids of this user's running limpets, each with the text of its [links](crate::link::Links). Leaves out those
+/// that refuse or do not answer at once.
+#[must_use]
+pub fn links() -> Vec<(u32, String)> {
+    let ask = |(pid, stream)| Some((pid, send(stream, Command::Link, GLANCE_TIMEOUT).ok()?));
+    running(Uid::effective()).into_iter().filter_map(ask).collect()
+}
+
 fn ask(command: Command, pid: Option<u32>, timeout: Duration) -> Result<String, ControlError> {
     let mut running = running(pid.map_or(Uid::effective(), owner));
     let all = || running.iter().map(|(pid, _)| pid.to_string()).collect::<Vec<_>>().join(", ");
@@ -71,7 +82,11 @@ fn ask(command: Command, pid: Option<u32>, timeout: Duration) -> Result<String, 
         (None, 1) => 0,
         (None, _) => return Err(ControlError::Several(command.word(), all())),
     };
-    let (_, mut stream) = running.swap_remove(index);
+    let (_, stream) = running.swap_remove(index);
+    send(stream, command, timeout)
+}
+
+fn send(mut stream: UnixStream, command: Command, timeout: Duration) -> Result<String, ControlError> {
     stream.set_read_timeout(Some(timeout))?;
     stream.write_all(format!("{}\n", command.word()).as_bytes())?;
     let outcome: Outcome = serde_json::from_reader(stream).map_err(io::Error::from)?;

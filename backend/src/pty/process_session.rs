@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use nix::{
     poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::signal::Signal,
-    unistd::{Pid, getsid},
+    unistd::{Pid, getpgid, getsid},
 };
 use tokio::{
     io::Interest,
@@ -21,6 +21,41 @@ use tokio::{
 
 use super::sys;
 use crate::{background, exhausted};
+
+/// Which processes of a terminal are ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EndMode {
+    /// All of them.
+    #[default]
+    All,
+    /// Those that end when the window of a terminal emulator is closed: the program that leads the session, and those
+    /// that the resulting `SIGHUP` reaches. What was started by nohup(1), or disowned by its shell, keeps running.
+    HangUp,
+}
+
+/// The processes that a signal is for.
+#[derive(Clone, Debug)]
+enum Target {
+    /// All processes of the sessions that these processes lead.
+    Sessions(Vec<Pid>),
+    /// The leader of a session alone.
+    Leader(Pid),
+    /// The leader of a session, and the process group in the foreground of its terminal.
+    Foreground { leader: Pid, group: Pid },
+}
+
+impl Target {
+    fn includes(&self, pid: Pid) -> bool {
+        let Some(session) = session_of(pid) else { return false };
+        match self {
+            Self::Sessions(leaders) => leaders.contains(&session),
+            Self::Leader(leader) => pid == *leader && session == *leader,
+            Self::Foreground { leader, group } => {
+                session == *leader && (pid == *leader || getpgid(Some(pid)) == Ok(*group))
+            }
+        }
+    }
+}
 
 /// What is sent, and how long the processes then have to end by themselves. A stopped process acts on nothing before
 /// it is continued, hence `SIGCONT`.
@@ -41,27 +76,45 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Ends all processes of the sessions that these processes lead. Takes until they are gone, some seconds at most.
 pub(crate) async fn end(leaders: &[Pid]) {
+    let all = Target::Sessions(leaders.to_vec());
+    climb(&all, &all).await;
+}
+
+/// Hangs up the terminal of a session, as the kernel does when its window is closed (termios(3), "Modem disconnect"): the leader and
+/// the processes in the foreground get `SIGHUP`. A shell passes that on to its jobs, except to disowned ones. Waits until the
+/// leader has ended; if it does not end by itself, it alone is killed.
+pub(crate) async fn hang_up(leader: Pid) {
+    let only_leader = Target::Leader(leader);
+    let first = match foreground_group(leader) {
+        Some(group) => Target::Foreground { leader, group },
+        None => only_leader.clone(),
+    };
+    climb(&first, &only_leader).await;
+}
+
+/// Sends the signals of the ladder, those of the first step to other processes, until the processes of `target` have ended.
+async fn climb(first: &Target, target: &Target) {
     let last = LADDER[LADDER.len() - 1];
-    for (signals, grace) in LADDER.into_iter().chain([last; KILL_ROUNDS]) {
-        let sought = leaders.to_vec();
+    for (step, (signals, grace)) in LADDER.into_iter().chain([last; KILL_ROUNDS]).enumerate() {
+        let sought = if step == 0 { first.clone() } else { target.clone() };
         let signalled = background::run(move || signal_all(&sought, signals)).await.flatten();
         if signalled.is_ok_and(|count| count == 0) {
             return;
         }
         // An error says that time is up.
-        if timeout(grace, all_ended(leaders)).await.is_ok() {
+        if timeout(grace, all_ended(target)).await.is_ok() {
             return;
         }
     }
-    tracing::error!(?leaders, "processes of a terminal outlived SIGKILL");
+    tracing::error!(?target, "processes of a terminal outlived SIGKILL");
 }
 
-/// Signals every process of the sessions that still runs, and returns how many those are. An error says that they could not be
+/// Signals every process of the target that still runs, and returns how many those are. An error says that they could not be
 /// listed, or that some of them could not be signalled.
-fn signal_all(leaders: &[Pid], signals: &[Signal]) -> io::Result<usize> {
+fn signal_all(target: &Target, signals: &[Signal]) -> io::Result<usize> {
     let (mut count, mut result) = (0, Ok(()));
-    for pid in pids(leaders)? {
-        match member(leaders, pid) {
+    for pid in pids(target)? {
+        match member(target, pid) {
             Ok(Some(member)) => {
                 count += 1;
                 for &signal in signals {
@@ -80,10 +133,10 @@ fn signal_all(leaders: &[Pid], signals: &[Signal]) -> io::Result<usize> {
     result.map(|()| count)
 }
 
-/// Waits until no process of the sessions runs any more.
-async fn all_ended(leaders: &[Pid]) {
+/// Waits until no process of the target runs any more.
+async fn all_ended(target: &Target) {
     loop {
-        let sought = leaders.to_vec();
+        let sought = target.clone();
         let listed = background::run(move || {
             let members = pids(&sought)?.into_iter().filter_map(|pid| member(&sought, pid).transpose());
             members.take(MAX_WATCHED).collect::<io::Result<Vec<OwnedFd>>>()
@@ -99,10 +152,30 @@ async fn all_ended(leaders: &[Pid]) {
     }
 }
 
-/// The names of the session's processes, with or without its leader.
-pub(crate) fn names(leader: Pid, with_leader: bool) -> Vec<String> {
-    let pids = pids(&[leader]).inspect_err(|error| tracing::error!(%error, "could not list /proc"));
-    let pids = pids.into_iter().flatten().filter(|&pid| with_leader || pid != leader);
+/// The names of programs that run in a session.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Running {
+    /// All of them, with or without the leader.
+    pub all: Vec<String>,
+    /// Those that may keep running after a [hang-up](EndMode::HangUp), never the leader: they are not in the foreground, or
+    /// ignore `SIGHUP`.
+    pub background: Vec<String>,
+}
+
+/// Lists the programs that run in a session.
+pub(crate) fn running(leader: Pid, with_leader: bool) -> Running {
+    let pids = pids(&Target::Sessions(vec![leader]))
+        .inspect_err(|error| tracing::error!(%error, "could not list /proc"))
+        .unwrap_or_default();
+    let group = foreground_group(leader);
+    let survives = |&pid: &Pid| pid != leader && (getpgid(Some(pid)).ok() != group || ignores_hang_up(pid));
+    Running {
+        all: names(pids.iter().copied().filter(|&pid| with_leader || pid != leader)),
+        background: names(pids.iter().copied().filter(survives)),
+    }
+}
+
+fn names(pids: impl Iterator<Item = Pid>) -> Vec<String> {
     let name = |pid: Pid| fs::read_to_string(format!("/proc/{pid}/comm")).ok();
     let mut names: Vec<String> = pids.filter_map(name).map(|name| name.trim_end().to_owned()).collect();
     names.sort_unstable();
@@ -110,8 +183,24 @@ pub(crate) fn names(leader: Pid, with_leader: bool) -> Vec<String> {
     names
 }
 
-/// A process of the sessions, if it still runs; a zombie does not.
-fn member(leaders: &[Pid], pid: Pid) -> io::Result<Option<OwnedFd>> {
+/// Returns the process group in the foreground of the terminal that a process belongs to.
+fn foreground_group(pid: Pid) -> Option<Pid> {
+    // `tpgid` of proc_pid_stat(5). The name, in parentheses, may hold anything.
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, fields) = stat.rsplit_once(')')?;
+    let group = fields.split_whitespace().nth(5)?.parse().ok().filter(|&group: &i32| group > 0)?;
+    Some(Pid::from_raw(group))
+}
+
+fn ignores_hang_up(pid: Pid) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
+    mask & (1 << (Signal::SIGHUP as u64 - 1)) != 0
+}
+
+/// A process of the target, if it still runs; a zombie does not.
+fn member(target: &Target, pid: Pid) -> io::Result<Option<OwnedFd>> {
     let pidfd = match sys::pidfd_open(pid) {
         Ok(pidfd) => pidfd,
         Err(error) if exhausted::is_exhausted(&error) => return Err(error),
@@ -119,17 +208,13 @@ fn member(leaders: &[Pid], pid: Pid) -> io::Result<Option<OwnedFd>> {
         Err(_) => return Ok(None),
     };
     // Between the look at its session and the opening, the number may have gone to another process.
-    Ok((is_led(pid, leaders) && !has_ended(&pidfd)).then_some(pidfd))
+    Ok((target.includes(pid) && !has_ended(&pidfd)).then_some(pidfd))
 }
 
-fn pids(leaders: &[Pid]) -> io::Result<Vec<Pid>> {
+fn pids(target: &Target) -> io::Result<Vec<Pid>> {
     let number = |entry: io::Result<fs::DirEntry>| entry.ok()?.file_name().to_str()?.parse().ok();
     let pids = fs::read_dir("/proc")?.filter_map(number).map(Pid::from_raw);
-    Ok(pids.filter(|&pid| is_led(pid, leaders)).collect())
-}
-
-fn is_led(pid: Pid, leaders: &[Pid]) -> bool {
-    session_of(pid).is_some_and(|session| leaders.contains(&session))
+    Ok(pids.filter(|&pid| target.includes(pid)).collect())
 }
 
 fn session_of(pid: Pid) -> Option<Pid> {

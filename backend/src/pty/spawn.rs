@@ -67,7 +67,10 @@ pub enum SpawnError {
         source: io::Error,
     },
     /// There is no such program, or it must not be executed.
-    #[error("could not start {}: {source}", file.display())]
+    #[error(
+        "could not start {}: {source}; check that it is spelled right, installed, and in a directory of limpet's PATH",
+        file.display()
+    )]
     Exec {
         /// The program that was asked for.
         file: PathBuf,
@@ -119,6 +122,32 @@ impl Program {
             _ => true,
         };
         SHELLS.contains(&self.name().as_str()) && !self.args.iter().any(given)
+    }
+
+    /// Checks that there is a file to execute, as execvp(3) looks for it. Whether it can be executed shows when it is.
+    ///
+    /// # Errors
+    /// Why a file of that name cannot be executed, else `ENOENT`.
+    pub fn check(&self, login: &Login) -> Result<(), SpawnError> {
+        let file = Path::new(&self.file);
+        let base = self.cwd.as_deref().unwrap_or(Path::new("."));
+        let found = if self.file.as_encoded_bytes().contains(&b'/') {
+            check_executable(&base.join(file))
+        } else {
+            let path = self.env.get("PATH").map(OsString::from);
+            let missing = || login.variables().find_map(|(name, value)| (name == "PATH").then_some(value));
+            let path = path.or_else(missing).or_else(|| env::var_os("PATH")).unwrap_or_default();
+            let mut result = Err(Errno::ENOENT.into());
+            for directory in env::split_paths(&path) {
+                match check_executable(&base.join(directory).join(file)) {
+                    Ok(()) => return Ok(()),
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Err(error) => result = Err(error),
+                }
+            }
+            result
+        };
+        found.map_err(|source| SpawnError::Exec { file: PathBuf::from(&self.file), source })
     }
 
     /// The program and its arguments, as people read them.
@@ -184,6 +213,13 @@ pub fn start(program: &Program, size: Winsize, login: &Login) -> Result<Started,
             Err(SpawnError::from_io(source, Acquiring::Process, no_program))
         }
     }
+}
+
+fn check_executable(path: &Path) -> io::Result<()> {
+    if path.metadata()?.is_dir() {
+        return Err(Errno::EISDIR.into());
+    }
+    Ok(eaccess(path, AccessFlags::X_OK)?)
 }
 
 /// Checks that a path is a directory and that this user may enter it. It need not be readable.

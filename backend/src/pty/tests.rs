@@ -12,7 +12,7 @@ use nix::{
 };
 use tokio::time::timeout;
 
-use super::{Program, Pty, Read, SpawnError};
+use super::{EndMode, Program, Pty, Read, SpawnError};
 use crate::keeper::{Child, Life, Link};
 
 /// Nothing here takes long; what hangs is reported by this.
@@ -119,7 +119,7 @@ async fn what_is_typed_arrives_and_a_new_size_is_told() {
 async fn a_program_that_hangs_up_by_itself_is_ended_by_that() {
     let (pty, child) = sh("echo ready; read never").await;
     read_until(&pty, |seen| seen.contains("ready")).await;
-    timeout(DEADLINE, child.end()).await.unwrap().unwrap();
+    timeout(DEADLINE, child.end(EndMode::All)).await.unwrap().unwrap();
     assert_eq!(status(child).await, ExitStatus::Signal(SIGHUP));
 }
 
@@ -131,7 +131,7 @@ async fn everything_on_the_terminal_is_ended_even_what_ignores_it() {
     let seen = read_until(&pty, |seen| seen.ends_with('\n')).await;
     let background = seen.split_whitespace().last().unwrap().to_owned();
     assert!(fs::exists(format!("/proc/{background}")).unwrap());
-    timeout(DEADLINE, child.end()).await.unwrap().unwrap();
+    timeout(DEADLINE, child.end(EndMode::All)).await.unwrap().unwrap();
     assert_eq!(status(child).await, ExitStatus::Signal(SIGKILL));
     // Killed, so at most a zombie that waits for whoever adopted it.
     let state = fs::read_to_string(format!("/proc/{background}/stat")).unwrap_or_default();

@@ -7,11 +7,12 @@ use limpet_shared::{
 
 use super::{
     modes::{MouseEncoding, MouseTracking},
-    palette::{Rgb, SPECIAL},
+    palette::{Palette, Rgb, SPECIAL},
     params::Params,
     parser::Function,
     style::Attributes,
     terminal::Terminal,
+    width::Widths,
 };
 
 /// The terminal that the page has; programs decide by it what they may use.
@@ -105,33 +106,23 @@ impl Answers {
         }
     }
 
-    /// Operating system commands that ask, which is to say have `?` in the place of a colour.
-    pub(super) fn osc(&mut self, terminal: &Terminal, number: u32, text: &str) {
-        if !self.wanted {
-            return;
-        }
-        match number {
-            4 => {
-                let mut fields = text.split(';');
-                while let (Some(index), Some(colour)) = (fields.next(), fields.next()) {
-                    if let (Ok(index), "?") = (index.parse::<u8>(), colour) {
-                        self.colour(terminal, &format!("4;{index}"), index.into());
-                    }
-                }
-            }
-            10..=12 => {
-                for (field, number) in text.split(';').zip(number..=12) {
-                    if field == "?" {
-                        self.colour(terminal, &number.to_string(), SPECIAL[number as usize - 10]);
-                    }
-                }
-            }
-            _ => {}
+    /// A colour of the 256, as it is now.
+    pub(super) fn indexed_colour(&mut self, palette: &Palette, index: u8) {
+        self.colour(palette, &format!("4;{index}"), index.into());
+    }
+
+    /// The colour that an operating system command from 10 to 12 is about, as it is now.
+    pub(super) fn special_colour(&mut self, palette: &Palette, number: u32) {
+        if let Some(&index) = SPECIAL.get((number as usize).wrapping_sub(10)) {
+            self.colour(palette, &number.to_string(), index);
         }
     }
 
-    fn colour(&mut self, terminal: &Terminal, name: &str, index: u16) {
-        let changed = terminal.palette.get(index);
+    fn colour(&mut self, palette: &Palette, name: &str, index: u16) {
+        if !self.wanted {
+            return;
+        }
+        let changed = palette.get(index);
         let [r, g, b] = changed.unwrap_or_else(|| of_theme(&self.colours, index));
         self.say(&format!("\x1b]{name};rgb:{r:02x}{r:02x}/{g:02x}{g:02x}/{b:02x}{b:02x}\x1b\\"));
     }
@@ -200,6 +191,7 @@ fn private_mode(terminal: &Terminal, mode: i32) -> u8 {
         1016 => value(terminal.mouse_encoding == MouseEncoding::SgrPixels),
         2004 => value(modes.bracketed_paste),
         2026 => value(modes.synchronized),
+        2027 => value(modes.widths == Widths::Clusters),
         _ => UNKNOWN,
     }
 }

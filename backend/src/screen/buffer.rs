@@ -102,6 +102,13 @@ impl Buffer {
         &mut self.screen[y]
     }
 
+    /// Drops the cells of the cursor's row beyond the margin if text has just reached the margin.
+    pub(super) fn forget_beyond_margin(&mut self) {
+        if self.x >= self.columns {
+            self.row().forget_beyond();
+        }
+    }
+
     pub(super) fn set_wrapped(&mut self, y: usize, wrapped: bool) {
         if let Some(row) = self.screen.get_mut(y) {
             row.wrapped = wrapped;
@@ -154,6 +161,6 @@ impl Buffer {
     /// Its scrollback is the end of one that has so many rows.
     pub(super) fn is_end_of(&mut self, rows: usize) {
         let len = self.scrollback.len();
-        self.saved.line = self.saved.line.checked_sub(rows).map_or(self.saved.line.min(len), |y| y + len);
+        self.saved.line = (self.saved.line + len).saturating_sub(rows);
     }
 }

@@ -3,9 +3,13 @@
 mod cursor;
 mod edit;
 mod mode;
+mod place;
 mod string;
 
-pub(super) use self::string::MAX_TITLES;
+pub(super) use self::{
+    place::{MAX_PLACED_SCREENS, SNAPSHOT_COMMAND},
+    string::MAX_TITLES,
+};
 use super::{
     answer,
     charset::Charset,
@@ -98,8 +102,7 @@ impl Perform for Performer<'_> {
 
     fn osc(&mut self, number: u32, text: &str) {
         self.terminal.spend(FUNCTION_STEPS + STRING_STEPS * text.len());
-        self.answers.osc(self.terminal, number, text);
-        self.terminal.operating_system_command(number, text);
+        self.terminal.operating_system_command(number, text, self.answers);
         self.terminal.preceding = None;
     }
 

@@ -12,9 +12,9 @@ impl Terminal {
     /// Returns how many.
     pub(super) fn insert_in_row(&mut self, chars: &[char]) -> usize {
         let (style, fill, columns) = (self.pen_id(), self.blank_of_pen(), self.columns);
+        let widths = self.modes.widths;
         let start = self.buffer().x;
         let rest = self.buffer_mut().row().split_off(start);
-        let (rest, hidden) = rest.split_at(rest.len().min(columns.saturating_sub(start)));
         // A cluster that grows wider overwrites what is behind it.
         let mut overwritten = 0;
         let mut printed = 0;
@@ -22,7 +22,7 @@ impl Terminal {
             let preceding = self.preceding;
             let x = self.buffer().x;
             let shown = self.charsets.get(self.level.into()).map(char);
-            let now = if char == SOFT_HYPHEN { None } else { measure(shown, preceding) };
+            let now = if char == SOFT_HYPHEN { None } else { measure(shown, preceding, widths) };
             if let Some(now) = now {
                 let width = usize::from(now.width);
                 let old_width =
@@ -30,7 +30,7 @@ impl Terminal {
                 if x + width - old_width > columns || now.joins && x == 0 {
                     break;
                 }
-                self.preceding = Some(now);
+                self.preceding = Some(now).filter(|now| now.width > 0);
                 if now.joins {
                     self.join(shown, width, old_width);
                     overwritten += width.saturating_sub(old_width);
@@ -55,11 +55,11 @@ impl Terminal {
         let is_moved = x > start + overwritten;
         let row = buffer.row();
         row.append(x, rest.get(overwritten..).unwrap_or_default(), columns);
-        if !hidden.is_empty() {
-            row.append(columns, hidden, usize::MAX);
-        }
-        if is_moved && row.width(columns - 1) == 2 {
-            row.set(columns - 1, fill);
+        if is_moved {
+            row.forget_beyond();
+            if row.width(columns - 1) == 2 {
+                row.set(columns - 1, fill);
+            }
         }
         row.trim();
         self.spend(columns - start.min(columns) + CHAR_STEPS * printed);

@@ -1,5 +1,7 @@
 //! What programs can switch on and off.
 
+use super::width::Widths;
+
 /// Which events of the mouse are reported (`DECSET 9, 1000, 1002, 1003`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum MouseTracking {
@@ -101,6 +103,8 @@ pub(super) struct Modes {
     pub(super) synchronized: bool,
     /// Reports of dark and light.
     pub(super) colour_scheme: bool,
+    /// Whether grapheme clusters or characters have columns.
+    pub(super) widths: Widths,
     pub(super) cursor: CursorStyle,
 }
 
@@ -117,6 +121,7 @@ impl Default for Modes {
             bracketed_paste: false,
             synchronized: false,
             colour_scheme: false,
+            widths: Widths::default(),
             cursor: CursorStyle::default(),
         }
     }

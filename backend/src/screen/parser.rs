@@ -1,7 +1,7 @@
 //! From bytes to text and control functions.
 //!
 //! The states are those of DEC's VT500 parser (Paul Williams' state machine) as xterm.js implements it. Its peculiarities
-//! are kept on purpose, since the page's terminal has to come to the same screen: bytes that are no UTF-8 vanish, C1
+//! are kept on purpose, since the page's terminal has to come to the same screen: C1
 //! controls count in their UTF-8 form only, and `ESC` ends an OSC whatever follows.
 
 mod runs;

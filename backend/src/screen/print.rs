@@ -5,7 +5,7 @@ use super::{
     parser::Text,
     row::{Cell, Glyph},
     terminal::Terminal,
-    width::{Preceding, measure},
+    width::{Preceding, Widths, measure},
 };
 
 /// A hint, not a character.
@@ -69,8 +69,10 @@ impl Terminal {
     }
 
     fn print_ascii(&mut self, mut bytes: &[u8]) {
-        // The first one may join what came before.
-        if let (Some(_), Some((&first, rest))) = (self.preceding, bytes.split_first()) {
+        // Where clusters count, the first character may join the one before.
+        if self.modes.widths == Widths::Clusters
+            && let (Some(_), Some((&first, rest))) = (self.preceding, bytes.split_first())
+        {
             self.print_char(first.into());
             bytes = rest;
         }
@@ -87,6 +89,7 @@ impl Terminal {
             let x = buffer.x;
             buffer.row().write_ascii(x, now, style);
             buffer.x += now.len();
+            buffer.forget_beyond_margin();
             bytes = later;
             self.preceding = Some(Preceding::ASCII);
         }
@@ -94,13 +97,13 @@ impl Terminal {
 
     /// Prints characters up to the first one that does not simply come after the one before, in the same row. Says how many.
     fn print_row(&mut self, chars: &[char]) -> usize {
-        let (style, columns) = (self.pen_id(), self.columns);
+        let (style, columns, widths) = (self.pen_id(), self.columns, self.modes.widths);
         let mut preceding = self.preceding;
         let buffer = self.buffer_mut();
         let mut x = buffer.x;
         let row = buffer.row();
         let printed = chars.iter().take_while(|&&char| {
-            let Some(now) = measure(char, preceding) else { return false };
+            let Some(now) = measure(char, preceding, widths) else { return false };
             let width = usize::from(now.width);
             let is_simple = !now.joins && x + width <= columns && char != SOFT_HYPHEN;
             if is_simple {
@@ -115,6 +118,7 @@ impl Terminal {
         });
         let printed = printed.count();
         buffer.x = x;
+        buffer.forget_beyond_margin();
         self.preceding = preceding;
         self.spend(CHAR_STEPS / 2 * printed);
         printed
@@ -127,9 +131,12 @@ impl Terminal {
         let char = self.charsets.get(self.level.into()).map(char);
         self.spend(CHAR_STEPS);
         let preceding = self.preceding;
-        let Some(now) = measure(char, preceding) else { return };
-        self.preceding = Some(now);
+        let Some(now) = measure(char, preceding, self.modes.widths) else { return };
         let width = usize::from(now.width);
+        if width == 0 && self.buffer().x == 0 {
+            // There is nothing to join at the start of a row.
+            return;
+        }
         let old_width = match preceding {
             Some(before) if now.joins => usize::from(before.width),
             _ => 0,
@@ -138,13 +145,17 @@ impl Terminal {
         if self.buffer().x + width - old_width > columns {
             if self.modes.autowrap {
                 self.wrap(old_width);
+            } else if now.joins {
+                // A character at the margin cannot become wider.
+                return;
             } else {
-                self.buffer_mut().x = columns - 1;
-                if width == 2 {
-                    return;
-                }
+                // A character that does not fit takes the last columns.
+                self.buffer_mut().x = columns - width;
+                self.unpair_left();
             }
         }
+        // A mark that joined an unknown character cannot be repeated.
+        self.preceding = Some(now).filter(|now| now.width > 0);
         if now.joins && self.buffer().x > 0 {
             self.join(char, width, old_width);
             return;
@@ -168,6 +179,7 @@ impl Terminal {
             buffer.row().set(column, Cell::continuation(style));
         }
         buffer.x += width;
+        buffer.forget_beyond_margin();
     }
 
     /// Goes to the next row, taking along a cluster that has grown too wide for this one.
@@ -177,6 +189,7 @@ impl Terminal {
         let buffer = self.buffer_mut();
         let from = buffer.x.saturating_sub(carried);
         let old = buffer.y;
+        buffer.row().forget_beyond();
         let carried_cells: Vec<Cell> =
             (from..from + carried).map(|column| buffer.row().get(column)).collect();
         for column in from..columns {
@@ -204,21 +217,21 @@ impl Terminal {
         let x = buffer.x;
         let at = x.saturating_sub(if buffer.row().width(x - 1) > 0 { 1 } else { 2 });
         let cell = buffer.row().get(at);
-        let narrow = u8::from(width == 2) + 1;
         let number = match cell.glyph() {
-            Glyph::Blank => None,
+            // A mark on an empty cell combines with a space.
+            Glyph::Blank => Some(self.tables.cluster_number(" ", char)),
             Glyph::Char(first) => Some(self.tables.cluster_number(first.encode_utf8(&mut [0; 4]), char)),
-            Glyph::Cluster(number) => Some(self.tables.extended_cluster(number, char)),
+            Glyph::Cluster(number) => self.tables.extended_cluster(number, char),
         };
-        let cell = match number {
-            None => Cell::char(char, narrow, cell.style()),
-            Some(number) => Cell::cluster(number, narrow, cell.style()),
-        };
-        buffer.row().set(at, cell);
+        if let Some(number) = number {
+            let width = if width == 0 { cell.width() } else { u8::from(width == 2) + 1 };
+            buffer.row().set(at, Cell::cluster(number, width, cell.style()));
+        }
         for column in x..x + width.saturating_sub(old_width) {
             buffer.row().set(column, Cell::continuation(style));
         }
         buffer.x += width.saturating_sub(old_width);
+        buffer.forget_beyond_margin();
         self.spend(CLUSTER_STEPS);
         self.look_at_tables();
     }

@@ -2,6 +2,8 @@
 //! kept where another terminal would decide otherwise: the line of the cursor is left alone for the program to redraw, and rows
 //! come back out of the scrollback only when nothing is below the cursor.
 
+use std::ops::Range;
+
 use super::{
     buffer::Buffer,
     row::{Cell, Row},
@@ -10,8 +12,8 @@ use super::{
 impl Buffer {
     /// Takes on another size.
     pub(super) fn resize(&mut self, columns: usize, rows: usize) {
-        if columns > self.columns {
-            self.screen.iter_mut().for_each(|row| row.resize(columns));
+        if columns != self.columns {
+            self.screen.iter_mut().for_each(Row::take_back);
         }
         if !self.screen.is_empty() {
             self.resize_rows(rows);
@@ -23,6 +25,7 @@ impl Buffer {
         if self.scrollback.is_kept() && columns != self.columns {
             self.reflow(columns, rows);
         }
+        self.screen.iter_mut().for_each(|row| row.set_aside(columns));
         (self.columns, self.rows) = (columns, rows);
         self.y = self.y.min(self.screen.len().saturating_sub(1));
         self.tabs.extend(columns);
@@ -65,6 +68,7 @@ impl Buffer {
             height: rows,
             gone: 0,
         };
+        lines.separate();
         if columns > self.columns {
             lines.widen();
         } else {
@@ -110,6 +114,28 @@ impl Lines {
         self.rows.len() - self.gone
     }
 
+    /// Returns the rows of the line with the cursor.
+    fn cursor_line(&self) -> Range<usize> {
+        let cursor = (self.base + self.y).min(self.rows.len().saturating_sub(1));
+        let is_wrapped = |at: usize| self.rows.get(at).is_some_and(|row| row.wrapped);
+        let start = (0..=cursor).rev().find(|&at| !is_wrapped(at)).unwrap_or(0);
+        let end = (cursor + 1..self.rows.len()).find(|&at| !is_wrapped(at)).unwrap_or(self.rows.len());
+        start..end
+    }
+
+    /// Separates rows with cells beyond the margin from the rows after them, which never continued those cells.
+    fn separate(&mut self) {
+        let cursor_line = self.cursor_line();
+        for at in 0..self.rows.len() {
+            if self.rows[at].cells().len() > self.old && !cursor_line.contains(&at) {
+                self.rows[at].wrapped = false;
+                if let Some(next) = self.rows.get_mut(at + 1) {
+                    next.wrapped = false;
+                }
+            }
+        }
+    }
+
     /// Joins what fits together now.
     fn widen(&mut self) {
         let cursor = self.base + self.y;
@@ -143,12 +169,19 @@ impl Lines {
         self.saved = self.saved.saturating_sub(removed);
     }
 
-    /// Breaks what no longer fits, from the last line to the first.
+    /// Breaks what no longer fits, from the last line to the first. The line with the cursor is not broken:
+    /// it keeps its cells beyond the margin.
     fn narrow(&mut self) {
+        let (cursor_line, columns) = (self.cursor_line(), self.new);
+        self.rows[cursor_line.clone()].iter_mut().for_each(|row| row.set_aside(columns));
         let mut inserts: Vec<(usize, Vec<Row>)> = Vec::new();
         let mut added = 0;
         let mut end = self.rows.len();
         while end > 0 {
+            if cursor_line.contains(&(end - 1)) {
+                end = cursor_line.start;
+                continue;
+            }
             let mut start = end - 1;
             let last = &self.rows[start];
             if !last.wrapped && last.text_length() <= self.new {
@@ -157,11 +190,6 @@ impl Lines {
             }
             while self.rows[start].wrapped && start > 0 {
                 start -= 1;
-            }
-            let cursor = self.base + self.y;
-            if (start..end).contains(&cursor) {
-                end = start;
-                continue;
             }
             let lengths = lengths(&self.rows[start..end], self.old, self.new);
             let more = lengths.len().saturating_sub(end - start);
@@ -206,7 +234,7 @@ impl Lines {
     }
 
     /// Lays a line out anew in its rows, and returns those that it needs beyond them.
-    fn rewrap(&mut self, range: std::ops::Range<usize>, lengths: &[usize]) -> Vec<Row> {
+    fn rewrap(&mut self, range: Range<usize>, lengths: &[usize]) -> Vec<Row> {
         let count = range.len();
         let mut rows: Vec<Row> = self.rows[range.clone()].iter_mut().map(std::mem::take).collect();
         let mut from_column = rows[count - 1].text_length();

@@ -1,7 +1,13 @@
 //! One row of cells.
 //!
 //! What is to the right of the last cell that was ever touched is not stored: it is blank. The rules for characters of
-//! two columns, of which half is overwritten, erased or moved, are those of xterm.js.
+//! two columns, of which half is overwritten, erased or moved, are those of xterm.js in the page.
+//!
+//! When the terminal becomes narrower, a row that is not reflowed keeps its cells beyond the margin aside,
+//! until something is written at the margin. A *whole* row has these cells behind the others: rows are
+//! whole in the scrollback and while they are reflowed.
+
+use std::borrow::Cow;
 
 /// The number of a style in its table; 0 is the default one.
 pub(super) type StyleId = u32;
@@ -104,17 +110,52 @@ pub(super) struct Row {
     cells: Vec<Cell>,
     /// Whether the row goes on where the one above was full.
     pub(super) wrapped: bool,
+    beyond: Option<Box<Beyond>>,
+}
+
+/// Cells beyond the margin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Beyond {
+    /// The column of the first cell: the last visible column if the margin cuts a wide glyph there.
+    from: usize,
+    cells: Vec<Cell>,
+}
+
+impl Beyond {
+    /// No cells yet, to be added from a column on.
+    pub(super) fn from(from: usize) -> Self {
+        Self { from, cells: Vec::new() }
+    }
+
+    pub(super) fn extend(&mut self, cells: Vec<Cell>) {
+        self.cells.extend(cells);
+    }
+
+    /// The column of the first cell.
+    pub(super) fn start(&self) -> usize {
+        self.from
+    }
+
+    /// The column after the last cell.
+    pub(super) fn end(&self) -> usize {
+        self.from + self.cells.len()
+    }
+
+    pub(super) fn cells(&self) -> &[Cell] {
+        &self.cells
+    }
 }
 
 impl Row {
     /// A row of `columns` erased cells.
     pub(super) fn blank(columns: usize, cell: Cell, wrapped: bool) -> Self {
         let cells = if cell == Cell::BLANK { Vec::new() } else { vec![cell; columns] };
-        Self { cells, wrapped }
+        Self { cells, wrapped, beyond: None }
     }
 
     /// Becomes a row of `columns` erased cells.
     pub(super) fn erase(&mut self, columns: usize, cell: Cell, wrapped: bool) {
+        self.beyond = None;
         self.cells.clear();
         if cell != Cell::BLANK {
             self.cells.resize(columns, cell);
@@ -132,7 +173,61 @@ impl Row {
     }
 
     pub(super) fn from_cells(cells: Vec<Cell>, wrapped: bool) -> Self {
-        Self { cells, wrapped }
+        Self { cells, wrapped, beyond: None }
+    }
+
+    /// Returns the row with its cells beyond the margin.
+    pub(super) fn whole(&self) -> Cow<'_, Self> {
+        if self.beyond.is_none() {
+            return Cow::Borrowed(self);
+        }
+        let mut row = self.clone();
+        row.take_back();
+        Cow::Owned(row)
+    }
+
+    /// Takes the cells beyond the margin back, so that the row is whole.
+    pub(super) fn take_back(&mut self) {
+        if let Some(beyond) = self.beyond.take() {
+            self.cells.truncate(beyond.from);
+            self.pad(beyond.from);
+            self.cells.extend(beyond.cells);
+        }
+    }
+
+    /// Puts the cells beyond the margin aside.
+    pub(super) fn set_aside(&mut self, columns: usize) {
+        if self.cells.len() <= columns {
+            return;
+        }
+        // Half of a wide glyph is not shown.
+        let from = if self.width(columns - 1) == 2 { columns - 1 } else { columns };
+        let cells = self.split_off(from);
+        if cells.iter().any(|&cell| cell != Cell::BLANK) {
+            self.beyond = Some(Box::new(Beyond { from, cells }));
+        }
+        self.trim();
+        self.cells.shrink_to(columns);
+    }
+
+    /// The cells beyond the margin.
+    pub(super) fn beyond(&self) -> Option<&Beyond> {
+        self.beyond.as_deref()
+    }
+
+    /// Replaces the cells beyond the margin.
+    pub(super) fn set_beyond(&mut self, beyond: Box<Beyond>) {
+        self.beyond = Some(beyond);
+    }
+
+    /// Drops the cells beyond the margin.
+    pub(super) fn forget_beyond(&mut self) {
+        self.beyond = None;
+    }
+
+    /// All stored cells, including those beyond the margin.
+    pub(super) fn all_cells(&self) -> impl Iterator<Item = &Cell> {
+        self.cells.iter().chain(self.beyond.iter().flat_map(|beyond| &beyond.cells))
     }
 
     /// The cells up to the last one that is stored.
@@ -174,13 +269,19 @@ impl Row {
     /// Inserts cells, and moves those from `at` on to the right, the last ones out.
     pub(super) fn insert(&mut self, at: usize, count: usize, fill: Cell, columns: usize) {
         let at = at % columns;
-        if at > 0 && self.width(at - 1) == 2 {
+        self.beyond = None;
+        let cuts_half = at > 0 && self.width(at - 1) == 2;
+        if cuts_half {
             self.set(at - 1, blank_like(fill));
         }
         if count < columns - at {
             self.pad(columns);
             self.cells.copy_within(at..columns - count, at + count);
             self.cells[at..at + count].fill(fill);
+            if cuts_half {
+                // Its other half.
+                self.cells[at + count] = blank_like(fill);
+            }
         } else {
             self.fill(at, columns, fill);
         }
@@ -205,6 +306,7 @@ impl Row {
     /// Takes cells out, and moves those behind them to the left.
     pub(super) fn delete(&mut self, at: usize, count: usize, fill: Cell, columns: usize) {
         let at = at % columns;
+        self.beyond = None;
         if count < columns - at {
             self.pad(columns);
             self.cells.copy_within(at + count..columns, at);
@@ -229,6 +331,9 @@ impl Row {
         if end < columns && end > 0 && self.width(end - 1) == 2 {
             self.set(end, blank_like(fill));
         }
+        if end >= columns {
+            self.beyond = None;
+        }
         self.fill(start, end.min(columns), fill);
         self.trim();
     }
@@ -247,6 +352,9 @@ impl Row {
         }
         if end < columns && end > 0 && self.width(end - 1) == 2 && !is_protected(self, end) {
             self.set(end, blank_like(fill));
+        }
+        if end >= columns {
+            self.beyond = None;
         }
         for column in start..end.min(columns) {
             if !is_protected(self, column) {

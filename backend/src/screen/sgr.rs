@@ -16,7 +16,6 @@ pub(super) fn apply(style: &mut Style, params: &Params) {
 /// Everything but the hyperlink back to what it was.
 pub(super) fn reset(style: &mut Style) {
     *style = Style { link: style.link, ..Style::default() };
-    style.update_extended();
 }
 
 /// Applies the parameter at a place, and says how many after it belong to it.
@@ -55,10 +54,7 @@ fn one(style: &mut Style, params: &Params, at: usize) -> usize {
         55 => set(style, Attributes::OVERLINE, false),
         58 => return extended(&mut style.underline_colour, params, at),
         // As xterm.js has it.
-        59 => {
-            style.underline_colour = Colour::Rgb(255, 255, 255);
-            style.update_extended();
-        }
+        59 => style.underline_colour = Colour::Rgb(255, 255, 255),
         90..=97 => style.foreground = ansi(90 - 8),
         100..=107 => style.background = ansi(100 - 8),
         221 => set(style, Attributes::BOLD, false),
@@ -71,7 +67,6 @@ fn one(style: &mut Style, params: &Params, at: usize) -> usize {
 fn underline(style: &mut Style, underline: Underline) {
     style.underline = underline;
     style.attributes.set(Attributes::UNDERLINE, underline != Underline::None);
-    style.update_extended();
 }
 
 /// `38`, `48` and `58`, whose colour follows: `;5;n`, `;2;r;g;b`, `:5:n`, `:2::r:g:b`, and what was ever made of these. Says how

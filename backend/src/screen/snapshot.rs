@@ -2,19 +2,26 @@
 //!
 //! Nothing in it makes a terminal answer, ring, or touch the clipboard.
 
+mod beyond;
 mod pen;
 mod rows;
 mod state;
 
 use self::pen::PenWriter;
-use super::{buffer::Buffer, charset::Charsets, tables::Tables, terminal::Terminal, width::Preceding};
+use super::{
+    buffer::Buffer,
+    charset::Charsets,
+    tables::Tables,
+    terminal::Terminal,
+    width::{Preceding, Widths},
+};
 
 /// What the state of a terminal of the same size has to be when the snapshot begins: that after RIS. The little that
 /// survives RIS in xterm.js is set in any case.
 ///
 /// Of the scrollback, `history` rows at most are written, the newest ones.
 pub(super) fn write(terminal: &Terminal, history: usize) -> Vec<u8> {
-    let mut writer = Writer::new(&terminal.tables, terminal.columns);
+    let mut writer = Writer::new(&terminal.tables, terminal.columns, terminal.rows);
     writer.survivors(terminal);
     writer.buffer(&terminal.primary, history);
     writer.keyboard(&terminal.keyboard.primary, terminal.primary_keyboard_flags());
@@ -28,22 +35,30 @@ struct Writer<'a> {
     out: Vec<u8>,
     tables: &'a Tables,
     columns: usize,
+    rows: usize,
     pen: PenWriter,
     charsets: Charsets,
     level: u8,
+    /// The rule by which the terminal counts columns.
+    widths: Widths,
+    /// Cells that have been put beyond the margin.
+    placed: usize,
     /// What the next character might join.
     preceding: Option<Preceding>,
 }
 
 impl<'a> Writer<'a> {
-    fn new(tables: &'a Tables, columns: usize) -> Self {
+    fn new(tables: &'a Tables, columns: usize, rows: usize) -> Self {
         Self {
             out: Vec::new(),
             tables,
             columns,
+            rows,
             pen: PenWriter::default(),
             charsets: Charsets::default(),
             level: 0,
+            widths: Widths::default(),
+            placed: 0,
             preceding: None,
         }
     }
@@ -57,8 +72,13 @@ impl<'a> Writer<'a> {
     /// One buffer, which is in use and blank.
     fn buffer(&mut self, buffer: &Buffer, history: usize) {
         let left_out = buffer.scrollback.len().saturating_sub(history);
-        self.rows(buffer.scrollback.iter_from(left_out).chain(buffer.screen.iter().cloned()));
+        let columns = self.columns;
+        let scrolled = buffer.scrollback.iter_from(left_out).map(move |mut row| {
+            row.set_aside(columns);
+            row
+        });
+        self.rows(scrolled.chain(buffer.screen.iter().cloned()));
         self.tab_stops(buffer);
-        self.saved(buffer);
+        self.saved(buffer, history);
     }
 }

@@ -45,8 +45,6 @@ impl Attributes {
     pub(super) const PROTECTED: Self = Self(1 << 8);
     /// Something is underlined; how is said elsewhere.
     pub(super) const UNDERLINE: Self = Self(1 << 9);
-    /// The kind and colour of the underline and the hyperlink count. As in xterm.js, DECRC restores this, but not what it is about.
-    pub(super) const EXTENDED: Self = Self(1 << 10);
 
     pub(super) const fn has(self, other: Self) -> bool {
         self.0 & other.0 != 0
@@ -124,9 +122,7 @@ impl Style {
 
     /// This style without its hyperlink.
     pub(super) fn unlinked(self) -> Self {
-        let mut style = Self { link: LinkId::NONE, ..self };
-        style.update_extended();
-        style
+        Self { link: LinkId::NONE, ..self }
     }
 
     /// Without the kind and colour of the underline and the hyperlink.
@@ -134,17 +130,9 @@ impl Style {
         Self { underline: Underline::None, underline_colour: Colour::Default, link: LinkId::NONE, ..self }
     }
 
-    /// To be called when the kind of the underline or the hyperlink has changed.
-    pub(super) fn update_extended(&mut self) {
-        let is_empty = self.underline == Underline::None && self.link == LinkId::NONE;
-        self.attributes.set(Attributes::EXTENDED, !is_empty);
-    }
-
-    /// This style as a cell has it: what does not count is forgotten.
+    /// This style as a cell has it: without an underline and a hyperlink the colour of underlines does not count.
     pub(super) fn normalized(self) -> Self {
-        let counts = self.attributes.has(Attributes::EXTENDED);
-        let mut style = if counts { self } else { self.plain() };
-        style.update_extended();
-        if style.attributes.has(Attributes::EXTENDED) { style } else { style.plain() }
+        let counts = self.underline != Underline::None || self.link != LinkId::NONE;
+        if counts { self } else { self.plain() }
     }
 }

@@ -113,7 +113,7 @@ impl Terminal {
     }
 
     fn forget_unused(&mut self) {
-        let Self { primary, alternate, tables, unfinished, .. } = self;
+        let Self { primary, alternate, tables, unfinished, held, .. } = self;
         let changing = match unfinished.as_deref() {
             Some(Unfinished::Rows(_, change)) => change.cell().style(),
             _ => 0,
@@ -124,7 +124,8 @@ impl Terminal {
                 visitor(Shared::Style(changing));
                 primary.scrollback.visit(&mut *visitor);
                 let rows = [&*primary, &*alternate].into_iter().flat_map(|buffer| &buffer.screen);
-                for cell in rows.flat_map(Row::cells) {
+                let held = held.iter().flat_map(|held| held.cells());
+                for cell in rows.flat_map(Row::all_cells).chain(held) {
                     visitor(Shared::Style(cell.style()));
                     if let Glyph::Cluster(number) = cell.glyph() {
                         visitor(Shared::Cluster(number));

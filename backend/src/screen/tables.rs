@@ -110,10 +110,11 @@ impl Tables {
         })
     }
 
-    /// The number of the cluster that is made of another one and one more character.
-    pub(super) fn extended_cluster(&mut self, number: u32, last: char) -> u32 {
+    /// The number of the cluster that is made of another one and one more character. None if that one is full.
+    pub(super) fn extended_cluster(&mut self, number: u32, last: char) -> Option<u32> {
         let text = self.clusters.get(number).cloned().unwrap_or_default();
-        self.cluster_number(&text, last)
+        let has_room = text.len() < MAX_CLUSTER_CHARS || text.chars().count() < MAX_CLUSTER_CHARS;
+        has_room.then(|| self.cluster_number(&text, last))
     }
 
     pub(super) fn cluster(&self, number: u32) -> &str {

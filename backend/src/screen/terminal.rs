@@ -5,7 +5,7 @@ use super::{
     charset::Charsets,
     modes::{Keyboard, Modes, MouseEncoding, MouseTracking},
     palette::Palette,
-    row::{Cell, StyleId},
+    row::{Beyond, Cell, StyleId},
     style::Style,
     sweep::Discarded,
     tables::Tables,
@@ -44,6 +44,10 @@ pub(super) struct Terminal {
     pub(super) titles: Vec<String>,
     /// How many hyperlinks without a name there have been.
     pub(super) links: u64,
+    /// Cells that a snapshot is about to put beyond the margin.
+    pub(super) held: Option<Box<Beyond>>,
+    /// How many cells it has put there.
+    pub(super) placed: usize,
     /// What the last control function has yet to do.
     pub(super) unfinished: Option<Box<Unfinished>>,
     /// What nothing needs any more, if it takes long to drop it.
@@ -85,6 +89,8 @@ impl Terminal {
             title: String::new(),
             titles: Vec::new(),
             links: 0,
+            held: None,
+            placed: 0,
             unfinished: None,
             discarded: None,
             steps: Steps::default(),
@@ -109,6 +115,8 @@ impl Terminal {
             return;
         }
         (self.columns, self.rows) = (columns, rows);
+        // The cursor may not be behind the character any more that was printed last.
+        self.preceding = None;
         self.primary.resize(columns, rows);
         self.alternate.resize(columns, rows);
     }

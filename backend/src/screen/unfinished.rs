@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use limpet_shared::limits::max_repeat_count;
+use limpet_shared::limits::repeat_count;
 
 use super::{
     parser::Text,
@@ -149,8 +149,9 @@ impl Terminal {
     /// Begins to print the character before the cursor again (REP), as [`go_on`](Self::go_on) then does.
     pub(super) fn repeat(&mut self, count: usize) {
         let glyph = self.preceding_glyph();
-        let most = max_repeat_count(self.columns, self.rows, glyph.len(), self.modes.insert);
-        let left = glyph.len() * count.min(most);
+        let width = self.preceding.map_or(1, |preceding| preceding.width.into());
+        let count = repeat_count(count, self.columns, self.rows, glyph.len(), width, self.modes.insert);
+        let left = glyph.len() * count;
         if left > 0 {
             self.leave_unfinished(Unfinished::Repeat(Repeat { glyph, next: 0, left }));
         } else {

@@ -1,7 +1,9 @@
-//! How many columns a character takes, and whether it joins the one before it to a grapheme cluster.
+//! How many columns a character takes, and whether it joins the one before it.
 //!
-//! The rules are those of Unicode's UAX #29 as xterm.js's grapheme add-on applies them; every character takes a column
-//! at least, unless it joins.
+//! By default each character takes the columns that `wcwidth` returns for it, as shells, editors and
+//! multiplexers assume; a character without columns joins the cell before the cursor. In mode 2027 grapheme
+//! clusters count, by Unicode's UAX #29 as xterm.js's grapheme add-on implements it; there every character
+//! takes a column at least, unless it joins.
 
 mod table;
 
@@ -27,6 +29,19 @@ const PAGES: [u16; (0x2_0000 >> PAGE_BITS) + 1] = {
     pages
 };
 
+/// The rule by which columns are counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Widths {
+    /// Each character has its own columns.
+    #[default]
+    Chars,
+    /// A grapheme cluster has the columns of its widest character (mode 2027).
+    Clusters,
+}
+
+/// The first character that may take another number of columns than one.
+const FIRST_SPECIAL: char = '\u{300}';
+
 /// A character's part in clusters (UAX #29, table 2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Kind {
@@ -49,7 +64,7 @@ enum Kind {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Preceding {
     kind: Kind,
-    /// Columns of the whole cluster.
+    /// Columns of the whole cluster; 0 if it joins an unknown character.
     pub(super) width: u8,
     /// Whether it joined the one before it.
     pub(super) joins: bool,
@@ -65,8 +80,25 @@ impl Preceding {
 }
 
 /// How `char` is printed after what came before. `None` if it has no effect, since it would join a cluster that is full.
-pub(super) fn measure(char: char, preceding: Option<Preceding>) -> Option<Preceding> {
-    let (kind, columns) = look_up(char.into());
+pub(super) fn measure(char: char, preceding: Option<Preceding>, widths: Widths) -> Option<Preceding> {
+    match widths {
+        Widths::Chars => measure_char(char, preceding),
+        Widths::Clusters => measure_in_cluster(char, preceding),
+    }
+}
+
+fn measure_char(char: char, preceding: Option<Preceding>) -> Option<Preceding> {
+    let columns = if char < FIRST_SPECIAL { 1 } else { look_up(char.into()).2 };
+    if columns > 0 {
+        return Some(alone(Kind::Other, columns));
+    }
+    let before = preceding.unwrap_or(alone(Kind::Other, 0));
+    let is_full = usize::from(before.chars) >= MAX_CLUSTER_CHARS;
+    (!is_full).then_some(Preceding { joins: true, chars: before.chars + 1, ..before })
+}
+
+fn measure_in_cluster(char: char, preceding: Option<Preceding>) -> Option<Preceding> {
+    let (kind, columns, _) = look_up(char.into());
     let width = width_of(char, columns);
     let Some(before) = preceding.filter(|before| joins(before.kind, kind)) else {
         return Some(alone(kind, width));
@@ -84,9 +116,12 @@ pub(super) fn measure(char: char, preceding: Option<Preceding>) -> Option<Preced
 }
 
 /// How `char` is printed where nothing came before.
-pub(super) fn measure_alone(char: char) -> Preceding {
-    let (kind, columns) = look_up(char.into());
-    alone(kind, width_of(char, columns))
+pub(super) fn measure_alone(char: char, widths: Widths) -> Preceding {
+    let (kind, columns, by_char) = look_up(char.into());
+    match widths {
+        Widths::Chars => alone(Kind::Other, by_char),
+        Widths::Clusters => alone(kind, width_of(char, columns)),
+    }
 }
 
 const fn alone(kind: Kind, width: u8) -> Preceding {
@@ -116,10 +151,11 @@ fn joins(before: Kind, after: Kind) -> bool {
     )
 }
 
-fn look_up(code: u32) -> (Kind, u8) {
+/// Returns the kind of a character, its columns in a cluster, and its columns by `wcwidth`.
+fn look_up(code: u32) -> (Kind, u8, u8) {
     if let syllable @ 0xac00..=0xd7a3 = code {
         let kind = if (syllable - 0xac00).is_multiple_of(28) { Kind::HangulLv } else { Kind::HangulLvt };
-        return (kind, 2);
+        return (kind, 2, 2);
     }
     let page = (code >> PAGE_BITS) as usize;
     let (start, end) = match PAGES.get(page..page + 2) {
@@ -128,8 +164,8 @@ fn look_up(code: u32) -> (Kind, u8) {
     };
     let at = start + RANGES[start..end].partition_point(|&(_, last, ..)| last < code);
     match RANGES.get(at) {
-        Some(&(first, _, kind, width)) if first <= code => (kind, width),
-        _ => (Kind::Other, 1),
+        Some(&(first, _, kind, columns, by_char)) if first <= code => (kind, columns, by_char),
+        _ => (Kind::Other, 1, 1),
     }
 }
 
@@ -138,10 +174,10 @@ mod tests {
     use super::*;
 
     /// The columns of text that is one run.
-    fn columns(text: &str) -> usize {
+    fn columns(text: &str, widths: Widths) -> usize {
         let (mut before, mut sum) = (None, 0);
         for char in text.chars() {
-            let Some(now) = measure(char, before) else { continue };
+            let Some(now) = measure(char, before, widths) else { continue };
             let old = before.filter(|_| now.joins).map_or(0, |before: Preceding| before.width);
             sum += usize::from(now.width) - usize::from(old);
             before = Some(now);
@@ -168,7 +204,28 @@ mod tests {
             (&format!("❤{}\u{200d}❤", "\u{301}".repeat(MAX_CLUSTER_CHARS - 2)), 1),
             (&format!("❤{}\u{200d}❤", "\u{301}".repeat(MAX_CLUSTER_CHARS - 1)), 2),
         ] {
-            assert_eq!(columns(text), expected, "{text:?}");
+            assert_eq!(columns(text, Widths::Clusters), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn characters_take_the_columns_that_programs_count() {
+        for (text, expected) in [
+            ("abc", 3),
+            ("日本", 4),
+            ("e\u{301}", 1),
+            ("👩\u{200d}👩\u{200d}👧", 6),
+            ("🇩🇪", 2),
+            ("❤\u{fe0f}", 1),
+            ("1\u{fe0f}\u{20e3}", 1),
+            ("👍🏽", 4),
+            ("각", 2),
+            ("\u{1100}\u{1161}\u{11a8}", 2),
+            ("क\u{93f}", 2),
+            ("\u{301}\u{200b}\u{2060}", 0),
+            ("䷀", 2),
+        ] {
+            assert_eq!(columns(text, Widths::Chars), expected, "{text:?}");
         }
     }
 

@@ -27,7 +27,7 @@ use super::{
 use crate::{
     keeper::Child,
     log::{Claim, LogWriter},
-    pty::Pty,
+    pty::{EndMode, Pty},
     token_bucket::TokenBucket,
 };
 
@@ -71,7 +71,7 @@ enum Event {
 #[derive(Clone, Copy, Debug)]
 enum Cause {
     ProgramEnded,
-    Asked,
+    Asked(EndMode),
 }
 
 /// Owns the terminal and the program on it.
@@ -95,6 +95,8 @@ pub(super) struct Actor {
     arrivals: TokenBucket,
     /// Until when they have been too many.
     crowded_until: Instant,
+    /// Whether the program is held back for its viewers.
+    is_held: bool,
     /// Whether somebody has typed since output came last: what comes next is an echo, for all that is known.
     echo_is_due: bool,
     session: Ending,
@@ -126,6 +128,7 @@ impl Actor {
             labour: 0,
             arrivals: TokenBucket::new(GUESTS_PER_SECOND, GUESTS_AT_ONCE, now),
             crowded_until: now,
+            is_held: false,
             echo_is_due: false,
             session,
             requests,
@@ -194,10 +197,13 @@ impl Actor {
             }
             match self.next_event().await {
                 Event::Requested(request) => match *request {
-                    Request::End => return Some(Cause::Asked),
+                    Request::End(mode) => return Some(Cause::Asked(mode)),
                     Request::Input(typed) => {
                         if self.type_in(typed) {
                             Box::pin(self.arrange()).await;
+                        }
+                        if self.drain_echo() {
+                            self.follow().await;
                         }
                     }
                     request => Box::pin(self.answer(request)).await,
@@ -234,13 +240,14 @@ impl Actor {
             (status.flow, status.owner_is_here())
         };
         let held = self.flow.held_until(rules, log, Instant::now());
+        self.is_held = held.is_some();
         let waits_for_leisure = held.is_none() && (self.display.is_behind() || self.burst >= FLOOD);
         let leisure = waits_for_leisure.then_some(self.leisure);
         let timer = [held, leisure, self.sizes.due(), self.keeping.due_at()].into_iter().flatten().min();
         tokio::select! {
             // Requests first: a key must not wait behind a flood.
             biased;
-            request = self.requests.recv() => Event::Requested(request.unwrap_or_else(|| Box::new(Request::End))),
+            request = self.requests.recv() => Event::Requested(request.unwrap_or_else(|| Box::new(Request::End(EndMode::All)))),
             () = self.session.0.shared().viewers_changed.notified() => Event::ViewersChanged,
             _ = self.child.ended() => Event::ProgramEnded,
             Ok(()) = self.pty.writable(), if self.input.waits() => Event::Writable,
@@ -265,6 +272,25 @@ impl Actor {
         self.burst += self.output.log().end().since(start);
         self.leisure = Instant::now() + QUIET;
         is_awaited
+    }
+
+    /// Passes on the echo of a key that has just been written, if the terminal has it already: no viewer waits for another wake-up then.
+    /// Returns false when there is none.
+    fn drain_echo(&mut self) -> bool {
+        if self.is_held || self.output.has_ended() || self.display.is_overfull() {
+            return false;
+        }
+        let start = self.output.log().end();
+        let show = |output: &[u8]| self.session.show((&mut self.display, &self.input), output);
+        let has_come = self.output.drain_echo(&self.pty, show);
+        if has_come {
+            self.session.0.touch();
+            self.note_pause();
+            self.echo_is_due = false;
+            self.burst += self.output.log().end().since(start);
+            self.leisure = Instant::now() + QUIET;
+        }
+        has_come
     }
 
     async fn follow(&mut self) {
@@ -335,7 +361,7 @@ impl Actor {
                 self.keeping.touch_at_once();
                 self.arrange().await;
             }
-            Request::End => {}
+            Request::End(_) => {}
         }
     }
 
@@ -436,8 +462,8 @@ impl Actor {
     async fn finish(self: Box<Self>, cause: Cause) {
         let Self { pty, child, mut output, mut display, mut input, mut keeping, session, requests, .. } =
             *self;
-        if let Cause::Asked = cause {
-            let mut end = pin!(child.end());
+        if let Cause::Asked(mode) = cause {
+            let mut end = pin!(child.end(mode));
             loop {
                 tokio::select! {
                     ended = &mut end => {
@@ -462,10 +488,11 @@ impl Actor {
         let status = child.reap().await;
         session.publish_last(display).await;
         drop((pty, output));
-        session.publish_exit(status.unwrap_or_else(|error| {
+        let status = status.unwrap_or_else(|error| {
             tracing::error!(%error, "could not reap a program");
             ExitStatus::Signal(SIGKILL)
-        }));
+        });
+        session.publish_exit(status, matches!(cause, Cause::Asked(_)));
         drop(requests);
     }
 }

@@ -45,8 +45,9 @@ impl Ending {
         self.0.shared().status.send_if_modified(change)
     }
 
-    pub(super) fn publish_exit(&self, exit: ExitStatus) {
-        self.0.shared().status.send_modify(|status| status.exit = Some(exit));
+    /// Publishes how the program ended, and whether that was because an owner closed the session.
+    pub(super) fn publish_exit(&self, exit: ExitStatus, closed: bool) {
+        self.0.shared().status.send_modify(|status| (status.exit, status.closed) = (Some(exit), closed));
         self.0.touch();
     }
 }
@@ -54,7 +55,7 @@ impl Ending {
 impl Drop for Ending {
     fn drop(&mut self) {
         if self.0.shared().status.borrow().exit.is_none() {
-            self.publish_exit(ExitStatus::Signal(SIGKILL));
+            self.publish_exit(ExitStatus::Signal(SIGKILL), false);
         }
     }
 }

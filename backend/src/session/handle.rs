@@ -31,7 +31,7 @@ use crate::{
     background,
     keeper::Onlooker,
     log::{Claim, Log, LogReader, Position, Rank},
-    pty::Program,
+    pty::{EndMode, Program, Running},
     screen::Text,
     state::Saved,
     threads::Lane,
@@ -150,12 +150,12 @@ impl SessionHandle {
         let info = self.info(role);
         let with_leader = !self.0.program.is_interactive_shell();
         let running = match self.0.onlooker.filter(|_| info.exit.is_none() && role == Role::Owner) {
-            None => Vec::new(),
+            None => Running::default(),
             Some(onlooker) => {
                 background::run(move || onlooker.running(with_leader)).await.unwrap_or_default()
             }
         };
-        SessionDetails { info, running }
+        SessionDetails { info, running: running.all, background: running.background }
     }
 
     /// Changes what is asked for. A size that no terminal can have changes nothing else either.
@@ -273,10 +273,10 @@ impl SessionHandle {
         Attached { session: self.clone(), id, viewer: hello.viewer, role, rank }
     }
 
-    /// Ends the program and everything on its terminal, and waits until that is done.
-    pub async fn end(&self) {
+    /// Ends the program, and with it what the mode says of everything else on its terminal. Waits until that is done.
+    pub async fn end(&self, mode: EndMode) {
         // An error says that it has ended already.
-        let _ = self.0.requests.send(Box::new(Request::End)).await;
+        let _ = self.0.requests.send(Box::new(Request::End(mode))).await;
         self.0.requests.closed().await;
     }
 

@@ -39,7 +39,7 @@ use crate::{
     background, exhausted,
     keeper::{Child, Held, Left, Link},
     log::{self, Log, LogWriter, Sizes},
-    pty::{Program, Pty, SpawnError},
+    pty::{EndMode, Program, Pty, SpawnError},
     random,
     threads::{Lane, Runtimes},
 };
@@ -414,10 +414,10 @@ impl Sessions {
         entries.into_iter().map(|entry| entry.session).collect()
     }
 
-    /// Ends a session's program and forgets the session. False if there is no such session.
-    pub async fn remove(&self, id: &SessionId) -> bool {
+    /// Ends a session's program, and what else the mode says, and forgets the session. False if there is no such session.
+    pub async fn remove(&self, id: &SessionId, mode: EndMode) -> bool {
         let Some(session) = self.get(id) else { return false };
-        session.end().await;
+        session.end(mode).await;
         self.forget(&session).await;
         true
     }
@@ -434,7 +434,7 @@ impl Sessions {
             // As they are now, not as they end.
             saved.cancelled().await;
         }
-        join_all(sessions.iter().map(SessionHandle::end)).await;
+        join_all(sessions.iter().map(|session| session.end(EndMode::All))).await;
         self.0.tasks.close();
         self.0.tasks.wait().await;
     }

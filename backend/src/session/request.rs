@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{Attached, AttachmentId, Beginning, Visitor, begin::Drawn};
 use crate::{
     log::{LogReader, Rank},
+    pty::EndMode,
     screen::Text,
 };
 
@@ -32,8 +33,8 @@ pub(super) enum Request {
     Pen { to: AttachmentId, reply: oneshot::Sender<bool> },
     /// Another size, if one is asked for, and other rules, which have been changed already.
     Update { size: Option<Winsize>, reply: oneshot::Sender<()> },
-    /// End the program and everything on its terminal.
-    End,
+    /// Ends the program, and with it what the mode says of everything else on its terminal.
+    End(EndMode),
 }
 
 /// A viewer who wants to be let in.

@@ -17,6 +17,8 @@ pub struct Status {
     pub flow: Flow,
     /// How the program ended, once it has, and all its output is in the log.
     pub exit: Option<ExitStatus>,
+    /// Whether it ended because an owner closed the session.
+    pub closed: bool,
     name: String,
     program_title: Option<String>,
     pinned_title: Option<String>,
@@ -32,6 +34,7 @@ impl Status {
             sizing,
             flow,
             exit: None,
+            closed: false,
             name,
             program_title: None,
             pinned_title: None,

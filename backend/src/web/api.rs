@@ -4,7 +4,7 @@ use axum::{
     Extension, Json,
     extract::{FromRequestParts, Path, State},
     http::{
-        HeaderMap, StatusCode,
+        HeaderMap, StatusCode, Uri,
         header::{ACCEPT, SET_COOKIE},
         request::Parts,
     },
@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     auth::{self, Access, Principal},
+    pty::EndMode,
     session::SessionHandle,
 };
 
@@ -118,11 +119,25 @@ pub(super) async fn update(
     Ok(Json(session.info(role)))
 }
 
-pub(super) async fn remove(State(app): State<App>, Named(session, _): Named) -> Result<StatusCode, Refusal> {
-    if app.0.sessions.remove(session.id()).await {
+pub(super) async fn remove(
+    State(app): State<App>,
+    Named(session, _): Named,
+    uri: Uri,
+) -> Result<StatusCode, Refusal> {
+    let mode = end_mode(uri.query().unwrap_or_default())?;
+    if app.0.sessions.remove(session.id(), mode).await {
         Ok(StatusCode::NO_CONTENT)
     } else {
         Err(Refusal::session_not_found())
+    }
+}
+
+/// Reads from a query what becomes of background jobs when a session is closed.
+fn end_mode(query: &str) -> Result<EndMode, Refusal> {
+    match query.split('&').find_map(|pair| pair.strip_prefix("jobs=")) {
+        None | Some("end") => Ok(EndMode::All),
+        Some("keep") => Ok(EndMode::HangUp),
+        Some(_) => Err(Refusal::new(ErrorCode::BadRequest, "jobs is one of: end, keep")),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{
     Extension,
     extract::{Path, State, rejection::PathRejection, ws::WebSocketUpgrade},
-    http::HeaderMap,
+    http::{HeaderMap, StatusCode},
     response::Response,
 };
 use limpet_shared::{ErrorCode, Role, SUBPROTOCOL, SessionId, SignInKey, limits::CLIENT_MESSAGE};
@@ -20,7 +20,7 @@ use super::{
     guard::{self, FromClient},
 };
 use crate::{
-    attachment::{self, Admitted, Grant, NotAdmitted},
+    attachment::{self, Admitted, Full, Grant, NotAdmitted},
     auth::{Client, Denied, Half, Principal, Viewer},
     network::Network,
     session::{GrantId, Visitor},
@@ -70,11 +70,8 @@ pub(super) async fn attach(
             format!("this server speaks {SUBPROTOCOL}; ask for it by the header Sec-WebSocket-Protocol");
         return Err(Refusal::new(ErrorCode::BadRequest, message));
     }
-    let place = app
-        .0
-        .attachments
-        .admit(grant.clone(), client.address().map(Network::of))
-        .map_err(|full| Refusal::new(ErrorCode::TooManyRequests, full.to_string()))?;
+    let place =
+        app.0.attachments.admit(grant.clone(), client.address().map(Network::of)).map_err(too_many)?;
     let span = tracing::info_span!("attachment", %session);
     let heartbeat = app.0.config.heartbeat;
     let shutdown = app.0.shutdown.clone();
@@ -90,6 +87,21 @@ pub(super) async fn attach(
         let admit = move |key: Option<&SignInKey>| applicant.admit(key);
         attachment::run(socket, place, admit, heartbeat, shutdown, tracked).instrument(span)
     }))
+}
+
+/// Says whether a WebSocket would be opened here, and if not, why. A browser tells a page nothing about a WebSocket that failed.
+pub(super) async fn check(
+    State(app): State<App>,
+    FromClient(client): FromClient,
+    Named(session, role): Named,
+) -> Result<StatusCode, Refusal> {
+    let grant = if role == Role::Owner { Grant::Owner } else { Grant::Guest(session.id().clone(), role) };
+    app.0.attachments.check(grant, client.address().map(Network::of)).map_err(too_many)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn too_many(full: Full) -> Refusal {
+    Refusal::new(ErrorCode::TooManyRequests, full.to_string())
 }
 
 /// What somebody shows with the request itself.

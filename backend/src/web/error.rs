@@ -96,8 +96,10 @@ impl Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let status = self.status();
-        let mut response =
-            (status, Json(ApiError { code: self.code, message: self.message })).into_response();
+        let error = ApiError { code: self.code, message: self.message };
+        let mut response = (status, Json(error.clone())).into_response();
+        // For those who would rather have a page.
+        response.extensions_mut().insert(error);
         if status == StatusCode::UNAUTHORIZED {
             // RFC 9110, 15.5.2: a 401 names a scheme.
             response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -182,7 +184,7 @@ pub(super) fn no_such_sign_in() -> Refusal {
 pub(super) fn no_such_path() -> Refusal {
     Refusal::new(
         ErrorCode::NotFound,
-        "there is nothing at this path; the protocol is described in PROTOCOL.md",
+        "check the path; if a reverse proxy passes on a part of its site to limpet, start limpet with --base-path",
     )
 }
 

@@ -16,7 +16,7 @@ use limpet_shared::ErrorCode;
 use tokio::time::timeout;
 use tower::ServiceExt;
 
-use super::{App, error::Refusal, origin};
+use super::{App, error::Refusal, error_page, origin};
 use crate::config::BasePath;
 
 /// How long a request may take, the coming of its body included. Who sends one byte a minute would otherwise keep a
@@ -34,11 +34,15 @@ const ALWAYS: [(HeaderName, HeaderValue); 4] = [
 /// Answers a request, whatever becomes of it.
 pub(super) async fn answer(app: &App, router: Router, request: Request<Body>) -> Response {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let wants_page = error_page::is_wanted(request.headers());
     let mut response = match timeout(PATIENCE, pass(app, router, request)).await {
         Ok(passed) => passed.unwrap_or_else(Refusal::into_response),
         Err(_) => Refusal::new(ErrorCode::BadRequest, "the request took too long; send all of it at once")
             .into_response(),
     };
+    if wants_page {
+        response = error_page::instead_of(response, &app.0.config.base_path);
+    }
     add_missing(response.headers_mut());
     tracing::debug!(%method, path, status = response.status().as_u16(), "answered");
     response

@@ -14,6 +14,9 @@ use crate::config::Config;
 /// How a proxy says that the connection to it is encrypted.
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
+/// The longest part of a header that is shown in a message.
+const MAX_SHOWN_BYTES: usize = 253;
+
 /// Checks what a request is addressed to, and which page it comes from.
 ///
 /// An unknown `Host` is how DNS rebinding shows: the attacker's page has the attacker's name, which now points here. A
@@ -32,13 +35,10 @@ pub(super) fn is_encrypted(headers: &HeaderMap) -> bool {
 
 fn check_names(uri: &Uri, headers: &HeaderMap, hosts: &[String], origins: &[String]) -> Result<(), Refusal> {
     let host = single(headers, &HOST).and_then(authority);
-    let host =
-        host.filter(|host| is_ours(host.host(), hosts) && uri.authority().is_none_or(|uri| uri == host));
-    let host = host.ok_or_else(|| {
-        let message =
-            "this server does not go by that name; start limpet with --allow-host NAME if it should";
-        Refusal::new(ErrorCode::UnknownHost, message)
-    })?;
+    let ours = host
+        .clone()
+        .filter(|host| is_ours(host.host(), hosts) && uri.authority().is_none_or(|uri| uri == host));
+    let host = ours.ok_or_else(|| Refusal::new(ErrorCode::UnknownHost, unknown_host(host.as_ref())))?;
     if !headers.contains_key(ORIGIN) {
         return Ok(());
     }
@@ -47,8 +47,38 @@ fn check_names(uri: &Uri, headers: &HeaderMap, hosts: &[String], origins: &[Stri
     if is_allowed || is_same(origin, &host, is_encrypted(headers)) {
         return Ok(());
     }
-    let message = "pages of that origin may not use this server; start limpet with --allow-origin ORIGIN if they should";
-    Err(Refusal::new(ErrorCode::ForeignOrigin, message))
+    Err(Refusal::new(ErrorCode::ForeignOrigin, foreign_origin(origin, &host)))
+}
+
+/// The advice for a request to a host that is not ours.
+fn unknown_host(host: Option<&Authority>) -> String {
+    let proxy =
+        "if a reverse proxy is in between, have it pass on the Host header of the browser (docs/proxy.md)";
+    match host {
+        Some(host) => {
+            let name = shown(host.host());
+            format!(
+                "limpet does not go by the name {name}: {proxy}; if it is the right name, start limpet with --allow-host {name}"
+            )
+        }
+        None => format!("the request does not say which host it is for: {proxy}"),
+    }
+}
+
+/// The advice for a page of another origin. Most often it is limpet's own page, and a proxy has replaced the `Host` header.
+fn foreign_origin(origin: &str, host: &Authority) -> String {
+    let (origin, host) = (shown(origin), shown(host.as_str()));
+    format!(
+        "the page is from {origin}, but its request came for {host}: if a reverse proxy is in between, have it pass on \
+         the Host header of the browser, port included (docs/proxy.md); if {origin} is another site that may use limpet, \
+         start limpet with --allow-origin {origin}"
+    )
+}
+
+/// A part of a header for a message: no longer than names are (RFC 1035, 2.3.4).
+fn shown(text: &str) -> &str {
+    // Headers that are text consist of ASCII.
+    text.get(..MAX_SHOWN_BYTES).unwrap_or(text)
 }
 
 /// A header that must not stand there twice.

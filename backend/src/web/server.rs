@@ -117,7 +117,7 @@ pub async fn serve(listener: Listener, app: App) -> io::Result<()> {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = shutdown.cancelled() => break,
+            _ = shutdown.started() => break,
         };
         match accepted {
             Ok((stream, peer)) => {
@@ -175,7 +175,7 @@ async fn connection((stream, peer): (TcpStream, SocketAddr), place: Arc<Place>, 
     let result = tokio::select! {
         result = &mut served => result,
         () = place.is_to_close() => return tracing::debug!("closed to make room for another connection"),
-        () = app.0.shutdown.cancelled() => {
+        _ = app.0.shutdown.started() => {
             served.as_mut().graceful_shutdown();
             served.await
         }

@@ -12,7 +12,6 @@ use limpet_shared::{
     api::{Access, ApiError, KEY_HEADER, SessionInfo},
     limits::HTTP_BODY,
 };
-use tokio_util::sync::CancellationToken;
 
 use super::{App, front};
 use crate::{
@@ -20,6 +19,7 @@ use crate::{
     config::{Args, Config},
     keeper::Link,
     session::{Sessions, SpawnDefaults},
+    shutdown::Shutdown,
     threads::Runtimes,
 };
 
@@ -30,7 +30,7 @@ fn app(words: &[&str]) -> App {
     let keeper = Link::in_process().unwrap();
     let sessions = Sessions::new(config.limits, SpawnDefaults::default(), keeper, Runtimes::here());
     let auth = Arc::new(Auth::new(&config.token, None));
-    App::new(config, auth, sessions, CancellationToken::new())
+    App::new(config, auth, sessions, Shutdown::default())
 }
 
 /// A request with the headers that a browser at a loopback address sends, and these in their stead or beside them.
@@ -109,6 +109,58 @@ async fn a_refusal_says_why_in_json() {
         let error: ApiError = serde_json::from_slice(&body(response).await).unwrap();
         assert_eq!(error.code, code, "{shown}");
     }
+}
+
+#[tokio::test]
+async fn a_person_who_is_refused_gets_a_page() {
+    let app = app(&["--base-path", "/a"]);
+    let html = ("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
+    for (uri, headers, status, words) in [
+        ("/a/mistyped", &[html][..], 404, &["There is nothing at this address", "href=\"/a/\""][..]),
+        ("/mistyped", &[html], 404, &["Limpet is at /a/.", "href=\"/a/\""]),
+        ("/a/api/sessions", &[html], 401, &["You are not logged in"]),
+        ("/a/", &[html, ("host", "evil.example")], 403, &["--allow-host evil.example", "docs/proxy.md"]),
+        (
+            "/a/",
+            &[html, ("origin", "http://evil.example:1")],
+            403,
+            &["from http://evil.example:1", "127.0.0.1:7707"],
+        ),
+    ] {
+        let response = send(&app, request(Method::GET, uri, headers, "")).await;
+        assert_eq!(response.status(), status, "{uri}");
+        assert_eq!(response.headers()["content-type"], "text/html; charset=utf-8");
+        assert_eq!(response.headers()["vary"], "accept");
+        assert_eq!(response.headers()["cache-control"], "no-store");
+        assert!(
+            response.headers()["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'")
+        );
+        assert_eq!(response.headers().contains_key("www-authenticate"), status == 401);
+        let page = String::from_utf8(body(response).await).unwrap();
+        assert!(words.iter().all(|word| page.contains(word)), "{page}");
+    }
+    let fine = send(&app, request(Method::GET, "/a/api/health", &[html], "")).await;
+    assert_eq!(fine.headers()["content-type"], "application/json");
+}
+
+#[tokio::test]
+async fn a_page_learns_by_a_post_whether_it_may_ask() {
+    let app = app(&["--allow-host", "shell.example"]);
+    let ask = async |headers: &[(&str, &str)]| {
+        let response = send(&app, request(Method::POST, "/api/health", headers, "")).await;
+        let status = response.status().as_u16();
+        (status, String::from_utf8(body(response).await).unwrap())
+    };
+    assert_eq!(ask(&[("origin", "http://127.0.0.1:7707")]).await.0, 200);
+    // A proxy that leaves the port out, and one that puts its own name in.
+    let origin = ("origin", "https://shell.example:8443");
+    for host in ["shell.example", "127.0.0.1:7707"] {
+        let (status, said) = ask(&[("host", host), origin]).await;
+        assert_eq!(status, 403);
+        assert!(said.contains(host) && said.contains(origin.1) && said.contains("port included"), "{said}");
+    }
+    let long = format!("http://{}", "x".repeat(20_000));
+    assert!(ask(&[("origin", &long)]).await.1.len() < 2000);
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use limpet_shared::{SessionId, Winsize};
 use wasm_bindgen::JsCast as _;
 use web_sys::HtmlElement;
 
-use super::{App, Stage};
+use super::App;
 use crate::{
     connection::{GoneReason, Phase},
     tabs::{Mark, TabKind},
@@ -76,7 +76,10 @@ impl App {
             PaneEvent::Title(title) => self.tabs.update(|tabs| tabs.set_title(kind, title)),
             PaneEvent::Activity => self.mark(kind, Mark::Activity),
             PaneEvent::Bell => self.mark(kind, Mark::Bell),
-            PaneEvent::Exited(status) => self.tabs.update(|tabs| tabs.set_exit(kind, status)),
+            PaneEvent::Exited { status, closed } => {
+                self.tabs.update(|tabs| tabs.set_exit(kind, status, closed));
+            }
+            PaneEvent::Trouble(trouble) => self.tabs.update(|tabs| tabs.set_trouble(kind, trouble)),
             PaneEvent::Phase(phase) => self.on_phase(kind, phase),
             PaneEvent::Notice(text) => self.notify(text),
             PaneEvent::Copy(text) => self.on_copy(kind, text),
@@ -113,7 +116,7 @@ impl App {
         match (earlier, phase) {
             // Much may have happened meanwhile, in other browsers too.
             (Some(Phase::Reconnecting { .. }), Phase::Live { .. }) => self.refresh(),
-            (_, Phase::Gone(GoneReason::Unauthorized)) => self.stage.set(Stage::LoggedOut(None)),
+            (_, Phase::Gone(GoneReason::Unauthorized)) => self.on_unauthorized(),
             _ => {}
         }
     }

@@ -3,16 +3,38 @@
 use leptos::{ev, prelude::*, task::spawn_local};
 use limpet_shared::{
     Role, SessionId,
-    api::{Access, CreateSession, UpdateSession},
+    api::{Access, CreateSession, SessionDetails, UpdateSession},
 };
 
 use super::{App, Overlay, Stage};
 use crate::{
-    api::{self, Error},
+    api::{self, Error, Jobs},
+    connection::Trouble,
     opening::{self, Entry, Welcome},
     storage,
     tabs::{Tab, TabKind, model::TabList},
 };
+
+/// Said when a log-in is lost at once.
+const NOT_KEPT: &str = "This browser did not keep the log-in. Allow cookies for this page, then log in again. A reverse proxy must pass on the headers Cookie and Set-Cookie.";
+
+/// Said when the key of a log-in is lost with the page.
+const NOTHING_STORED: &str =
+    "This browser stores nothing for this page. After a reload, limpet asks for the link again.";
+
+/// Said when a limpet that had said goodbye does not know this browser any more.
+const RESTARTED: &str = "limpet was restarted. Use the link it printed last.";
+
+/// Why one is asked before a tab is closed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Closing {
+    /// The programs that run in it.
+    pub running: Vec<String>,
+    /// Those of them that may keep running.
+    pub background: Vec<String>,
+    /// The number of guests who watch it.
+    pub guests: usize,
+}
 
 impl App {
     /// Exchanges a token for a sign-in and shows what the server has.
@@ -42,12 +64,13 @@ impl App {
 
     /// Shows what the server has.
     pub fn load(self) {
-        spawn_local(async move { self.enter(opening::enter().await) });
+        self.stage.set(Stage::Starting);
+        spawn_local(async move { self.enter(opening::ask().await) });
     }
 
     /// Shows what the server said.
     pub(super) fn enter(self, entry: Entry) {
-        let Welcome { owner, sessions, first, problem } = match entry {
+        let Welcome { owner, sessions, first, problem, is_new } = match entry {
             Entry::Welcome(welcome) => welcome,
             Entry::LoggedOut(problem) => return self.stage.set(Stage::LoggedOut(problem)),
             Entry::Failed(problem) => return self.stage.set(Stage::Failed(problem)),
@@ -56,9 +79,39 @@ impl App {
         self.tabs.update(|tabs| tabs.enter(sessions, &storage::arrangement(), first.as_ref()));
         self.stage.set(Stage::Ready);
         if let Some(problem) = problem {
-            self.failed(&problem);
+            self.start_failed(&problem);
+        }
+        if is_new {
+            self.check_sign_in();
         }
         self.focus_pane();
+    }
+
+    /// Says so if this browser does not keep what it was just given.
+    fn check_sign_in(self) {
+        spawn_local(async move {
+            if api::access().await.is_err_and(|error| error == Error::Unauthorized) {
+                self.stage.set(Stage::LoggedOut(Some(NOT_KEPT.to_owned())));
+            } else if !storage::is_kept() {
+                self.notify(NOTHING_STORED);
+            }
+        });
+    }
+
+    /// The sign-in of this browser is not valid any more.
+    pub(super) fn on_unauthorized(&self) {
+        let is_stopped = |tabs: &TabList| tabs.tabs().iter().any(|tab| tab.trouble == Some(Trouble::Stopped));
+        let problem = self.tabs.with_untracked(is_stopped).then(|| RESTARTED.to_owned());
+        self.stage.set(Stage::LoggedOut(problem));
+    }
+
+    /// A terminal could not be started: said in the middle of the page if there is none.
+    fn start_failed(&self, error: &Error) {
+        if self.tabs.with_untracked(|tabs| tabs.tabs().is_empty()) && *error != Error::Unauthorized {
+            self.start_problem.set(Some(error.to_string()));
+        } else {
+            self.failed(error);
+        }
     }
 
     /// Keeps the list of tabs up to date with the server, and what this browser remembers with the tabs.
@@ -85,7 +138,7 @@ impl App {
                     self.owner.set(owner);
                     self.tabs.update(|tabs| tabs.merge(sessions, &before));
                 }
-                Err(Error::Unauthorized) => self.stage.set(Stage::LoggedOut(None)),
+                Err(Error::Unauthorized) => self.on_unauthorized(),
                 // The panes tell about a connection that is down.
                 Err(_) => {}
             }
@@ -97,8 +150,11 @@ impl App {
         let app = *self;
         spawn_local(async move {
             match api::create(&app.fitting()).await {
-                Ok(session) => app.change_tabs(|tabs| tabs.open(Tab::from(session))),
-                Err(error) => app.failed(&error),
+                Ok(session) => {
+                    app.start_problem.set(None);
+                    app.change_tabs(|tabs| tabs.open(Tab::from(session)));
+                }
+                Err(error) => app.start_failed(&error),
             }
         });
     }
@@ -120,9 +176,12 @@ impl App {
             return app.end_tab(&kind);
         };
         spawn_local(async move {
+            let guests = app.tabs.with_untracked(|tabs| tabs.get(&kind).map_or(0, |tab| tab.people.guests()));
             match api::details(&session).await {
-                Ok(details) if details.info.exit.is_none() && !details.running.is_empty() => {
-                    app.show(Overlay::Close(kind, details.running));
+                Ok(SessionDetails { info, running, background })
+                    if info.exit.is_none() && (!running.is_empty() || guests > 0) =>
+                {
+                    app.show(Overlay::Close(kind, Closing { running, background, guests }));
                 }
                 Ok(_) | Err(Error::NotFound) => app.end_tab(&kind),
                 Err(error) => app.failed(&error),
@@ -132,10 +191,15 @@ impl App {
 
     /// Closes a tab without asking, and ends its session if it is one's own; a guest merely leaves.
     pub fn end_tab(&self, kind: &TabKind) {
+        self.end_tab_with(kind, Jobs::End);
+    }
+
+    /// The same, and says what becomes of background jobs.
+    pub fn end_tab_with(&self, kind: &TabKind, jobs: Jobs) {
         let owns = self.owns(kind);
         self.change_tabs(|tabs| tabs.close(kind));
         if let Some(session) = kind.session().filter(|_| owns) {
-            self.delete(session.clone());
+            self.delete(session.clone(), jobs);
         }
     }
 
@@ -168,7 +232,7 @@ impl App {
                 Err(error) => return app.failed(&error),
             }
             if let Some(session) = tab.kind.session() {
-                app.delete(session.clone());
+                app.delete(session.clone(), Jobs::End);
             }
         });
     }
@@ -186,16 +250,16 @@ impl App {
             }
             Err(error) => {
                 if error == Error::Unauthorized {
-                    self.stage.set(Stage::LoggedOut(None));
+                    self.on_unauthorized();
                 }
                 Err(error.to_string())
             }
         }
     }
 
-    fn delete(self, session: SessionId) {
+    fn delete(self, session: SessionId, jobs: Jobs) {
         spawn_local(async move {
-            match api::delete(&session).await {
+            match api::delete(&session, jobs).await {
                 Ok(()) | Err(Error::NotFound) => {}
                 Err(error) => {
                     self.tabs.update(|tabs| tabs.forget_closed(&session));
@@ -207,7 +271,7 @@ impl App {
 
     pub(super) fn failed(&self, error: &Error) {
         match error {
-            Error::Unauthorized => self.stage.set(Stage::LoggedOut(None)),
+            Error::Unauthorized => self.on_unauthorized(),
             error => self.notify(error.to_string()),
         }
     }

@@ -3,7 +3,7 @@
 use limpet_shared::{ExitStatus, Presence, Role, Winsize, theme::Colours};
 
 use super::{
-    Phase,
+    Phase, Trouble,
     inflow::{Mark, Piece},
 };
 
@@ -31,7 +31,7 @@ pub enum Event<'a> {
         code: u16,
     },
     /// What asking for the session over HTTP has brought.
-    Probed(Probe),
+    Probed(Probe<'a>),
     /// The timer that was last set has run out.
     Timer,
     /// The page can be seen, or no longer.
@@ -58,14 +58,16 @@ pub enum Event<'a> {
 
 /// How a failed attachment looks over HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Probe {
-    /// The session is there.
+pub enum Probe<'a> {
+    /// The session is there, and may be attached to.
     Alive,
     /// 401: the login has passed.
     Unauthorized,
     /// 404: no such session.
     NotFound,
-    /// No answer, or another one.
+    /// The server refuses an attachment, for this reason.
+    Refused(&'a str),
+    /// No answer, or none of limpet's.
     Unreachable,
 }
 
@@ -80,7 +82,7 @@ pub enum Effect {
     SendText(String),
     /// Send a binary message.
     SendFrame(Vec<u8>),
-    /// Ask for the session over HTTP.
+    /// Ask over HTTP whether the session may be attached to.
     Probe,
     /// Run the timer out after this many milliseconds, in place of the one that was set.
     Timer(f64),
@@ -97,6 +99,8 @@ pub enum Effect {
 pub enum Tell {
     /// For people.
     Phase(Phase),
+    /// What stands in the way; `None` when nothing does any more.
+    Trouble(Option<Trouble>),
     /// Clear the terminal: what comes does not continue what it shows. So many bytes in between are lost.
     Clear {
         /// Bytes that this viewer will never get.
@@ -125,7 +129,12 @@ pub enum Tell {
     /// The session's title.
     Title(String),
     /// The program has ended.
-    Exited(ExitStatus),
+    Exited {
+        /// How.
+        status: ExitStatus,
+        /// Whether an owner closed the session.
+        closed: bool,
+    },
     /// Something to read.
     Notice(String),
 }

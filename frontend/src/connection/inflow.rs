@@ -10,6 +10,10 @@ pub const WINDOW: u64 = limits::DEFAULT_WINDOW;
 /// enough that the server never waits for it.
 const STEP: u64 = WINDOW / 8;
 
+/// The same when the terminal has nothing left to render. Echoes of single keys are less, and are acknowledged together: each
+/// acknowledgement wakes the server. It stays below what the server always allows to be under way (8 KiB), so that nobody waits.
+const IDLE_STEP: u64 = 4 * 1024;
+
 /// What a piece of output is, for the terminal that writes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark {
@@ -136,7 +140,7 @@ impl Inflow {
             return Some(mark.end);
         }
         let news = if mark.life == self.life { mark.end.since(self.acknowledged) } else { 0 };
-        if news == 0 || (news < STEP && !idle) {
+        if news < if idle { IDLE_STEP } else { STEP } {
             return None;
         }
         self.acknowledged = mark.end;

@@ -18,7 +18,7 @@ use limpet_shared::{
 };
 
 use super::{
-    GoneReason, Phase, backoff,
+    GoneReason, Phase, Trouble, backoff,
     event::{Effect, Event, Moment, Probe, Tell},
     inflow::{Inflow, Mark, WINDOW},
     outbox::Outbox,
@@ -31,6 +31,13 @@ const OPENING_MS: f64 = 10_000.0;
 
 /// A socket this young is not suspected when the page wakes up.
 const FRESH_MS: f64 = 1_000.0;
+
+/// Sockets that could not be opened before this is put down to what is between page and server. One may be cut off by a server that is
+/// just replaced.
+const UNOPENED: u32 = 2;
+
+/// The number of failed tries that one counts as that limpet has announced by its goodbye, so that it is called rarely.
+const STOPPED_ATTEMPT: u32 = 6;
 
 /// An attachment that held this long starts the count of failed tries anew.
 const STABLE_MS: f64 = 2_000.0;
@@ -81,6 +88,9 @@ pub struct Machine {
     outbox: Outbox,
     /// The version of the server when it was another than the page's.
     foreign_server: Option<String>,
+    /// Sockets in a row that could not be opened although the server would have.
+    unopened: u32,
+    trouble: Option<Trouble>,
     told: Option<Phase>,
     effects: Vec<Effect>,
 }
@@ -100,6 +110,8 @@ impl Machine {
             inflow: Inflow::default(),
             outbox: Outbox::default(),
             foreign_server: None,
+            unopened: 0,
+            trouble: None,
             told: None,
             effects: Vec::new(),
         }
@@ -173,14 +185,15 @@ impl Machine {
 
     fn greeted(&mut self, told: Winsize, moment: Moment) {
         if matches!(self.state, State::Opening { .. }) {
+            self.unopened = 0;
             self.state = State::Greeting { since_ms: moment.now_ms, told };
         }
     }
 
-    fn ended(&mut self, status: ExitStatus) {
+    fn ended(&mut self, status: ExitStatus, closed: bool) {
         self.state = State::Ended;
         self.outbox.clear();
-        self.tell(Tell::Exited(status));
+        self.tell(Tell::Exited { status, closed });
         self.effects.extend([Effect::Close, Effect::NoTimer]);
     }
 
@@ -212,17 +225,31 @@ impl Machine {
             }
         }
         self.attempt = self.attempt.saturating_add(1);
+        if self.trouble == Some(Trouble::Stopped) {
+            self.attempt = self.attempt.max(STOPPED_ATTEMPT);
+        }
         let delay_ms = backoff::delay_ms(self.attempt, moment.jitter);
         self.state = State::Waiting { at_ms: moment.now_ms + delay_ms };
         self.effects.extend([Effect::Close, Effect::Timer(delay_ms)]);
     }
 
-    fn probed(&mut self, probe: Probe, moment: Moment) {
+    fn probed(&mut self, probe: Probe<'_>, moment: Moment) {
         if !matches!(self.state, State::Probing) {
             return;
         }
         match probe {
-            Probe::Alive | Probe::Unreachable => self.wait(moment),
+            Probe::Alive => {
+                self.unopened = self.unopened.saturating_add(1);
+                if self.unopened >= UNOPENED {
+                    self.set_trouble(Some(Trouble::NoWebSocket));
+                }
+                self.wait(moment);
+            }
+            Probe::Refused(reason) => {
+                self.set_trouble(Some(Trouble::Refused(reason.to_owned())));
+                self.wait(moment);
+            }
+            Probe::Unreachable => self.wait(moment),
             Probe::Unauthorized => self.give_up(GoneReason::Unauthorized),
             Probe::NotFound => self.give_up(GoneReason::SessionNotFound),
         }
@@ -365,6 +392,13 @@ impl Machine {
 
     fn notice(&mut self, text: &str) {
         self.tell(Tell::Notice(text.to_owned()));
+    }
+
+    fn set_trouble(&mut self, trouble: Option<Trouble>) {
+        if self.trouble != trouble {
+            self.trouble.clone_from(&trouble);
+            self.tell(Tell::Trouble(trouble));
+        }
     }
 
     fn tell_phase(&mut self, moment: Moment) {

@@ -297,12 +297,21 @@ impl Inner {
         if let Ok(headers) = api::headers() {
             init.set_headers(&headers);
         }
-        let url = base::url(&format!("api/sessions/{}", self.session));
+        // As a WebSocket does, a POST says which page it comes from.
+        init.set_method("POST");
+        let url = base::url(&format!("api/sessions/{}/attach", self.session));
         let request = JsFuture::from(window().fetch_with_str_and_init(&url, &init));
         self.probe.replace(Some(Abort(controller)));
         let this = Rc::downgrade(self);
         spawn_local(async move {
-            let probe = seen(request.await);
+            let answer = seen(request.await).await;
+            let probe = match &answer {
+                Ok(()) => Probe::Alive,
+                Err(api::Error::Unauthorized) => Probe::Unauthorized,
+                Err(api::Error::NotFound) => Probe::NotFound,
+                Err(api::Error::TooMany(reason) | api::Error::Refused(reason)) => Probe::Refused(reason),
+                Err(_) => Probe::Unreachable,
+            };
             if let Some(this) = this.upgrade() {
                 this.handle(Event::Probed(probe));
             }
@@ -358,13 +367,9 @@ fn owner_handler<E, F: Fn(&Rc<Inner>, E)>(owner: &Rc<Inner>, handler: F) -> impl
     }
 }
 
-fn seen(answer: Result<JsValue, JsValue>) -> Probe {
-    match answer.ok().and_then(|answer| answer.dyn_into::<Response>().ok()).map(|answer| answer.status()) {
-        Some(200) => Probe::Alive,
-        Some(401) => Probe::Unauthorized,
-        Some(404) => Probe::NotFound,
-        _ => Probe::Unreachable,
-    }
+async fn seen(answer: Result<JsValue, JsValue>) -> Result<(), api::Error> {
+    let response = answer.ok().and_then(|answer| answer.dyn_into::<Response>().ok());
+    api::checked(response.ok_or(api::Error::Unreachable)?).await.map(drop)
 }
 
 /// The bytes of a message from `from` to `to`, without a copy. Messages are far smaller than 4 GiB.

@@ -6,7 +6,10 @@ mod tests;
 use limpet_shared::{ExitStatus, SessionId, Winsize, api::SessionInfo};
 
 use super::{Mark, Tab, TabKind, arrangement::Arrangement};
-use crate::{connection::Phase, people::People};
+use crate::{
+    connection::{Phase, Trouble},
+    people::People,
+};
 
 /// All tabs of the page. While there is any, exactly one of them is active.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -148,9 +151,14 @@ impl TabList {
         self.update(kind, |tab| tab.title = title);
     }
 
-    /// A tab's program has ended.
-    pub fn set_exit(&mut self, kind: &TabKind, exit: ExitStatus) {
-        self.update(kind, |tab| tab.exit = Some(exit));
+    /// A tab's program has ended, perhaps because an owner closed its session.
+    pub fn set_exit(&mut self, kind: &TabKind, exit: ExitStatus, closed: bool) {
+        self.update(kind, |tab| (tab.exit, tab.closed) = (Some(exit), closed));
+    }
+
+    /// Something stands in the way of a tab's connection, or nothing does any more.
+    pub fn set_trouble(&mut self, kind: &TabKind, trouble: Option<Trouble>) {
+        self.update(kind, |tab| tab.trouble = trouble);
     }
 
     /// A tab's connection is in another phase.

@@ -45,8 +45,15 @@ pub fn install(screen: &Screen, listener: Rc<dyn Listener>) {
         on_dcs(screen, query, muted);
     }
     for ident in queries::OSC {
-        let muted = muted.clone();
-        on_osc(screen, ident, move |data| queries::asks(data) && muted());
+        let (muted, limits) = (muted.clone(), screen.limits());
+        on_osc(screen, ident, move |data| {
+            let is_swallowed = queries::asks(data) && muted();
+            if is_swallowed {
+                // It may set colours beside that.
+                limits.set_colours(ident, data);
+            }
+            is_swallowed
+        });
     }
     // Reading the clipboard is refused to everybody; writing it is for whom the program talks to now.
     on_osc(screen, queries::CLIPBOARD, move |data| queries::asks(data) || muted());

@@ -362,12 +362,13 @@ impl Observer for Pane {
                 self.screen.label(&format!("Terminal: {title}"));
                 self.emit(PaneEvent::Title(title));
             }
-            Tell::Exited(status) => {
+            Tell::Exited { status, closed } => {
                 self.end_size();
                 self.write(&HIDE_CURSOR.into(), None);
                 self.screen.terminal().options().set_deaf(true);
-                self.emit(PaneEvent::Exited(status));
+                self.emit(PaneEvent::Exited { status, closed });
             }
+            Tell::Trouble(trouble) => self.emit(PaneEvent::Trouble(trouble)),
             Tell::Notice(text) => self.emit(PaneEvent::Notice(text)),
         }
     }

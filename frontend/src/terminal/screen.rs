@@ -94,6 +94,12 @@ impl Screen {
         Rc::new(terminal.clone().unchecked_into())
     }
 
+    /// What bounds the cost of its output.
+    pub fn limits(&self) -> LimitsAddon {
+        let limits: &JsValue = self.limits.as_ref();
+        limits.clone().unchecked_into()
+    }
+
     /// Subscribes `handler` to something of the terminal's, for as long as that lives.
     pub fn on<E: FromWasmAbi + 'static>(
         &self,

@@ -244,6 +244,10 @@ extern "C" {
     #[wasm_bindgen(method)]
     pub fn write(this: &LimitsAddon, bytes: &Uint8Array, parsed: &Function);
 
+    /// Sets what an operating system command says of colours, and leaves out what it asks.
+    #[wasm_bindgen(method, js_name = setColours)]
+    pub fn set_colours(this: &LimitsAddon, ident: u32, data: &str);
+
     /// Resizes the grid once what was written so far has been parsed.
     #[wasm_bindgen(method)]
     pub fn resize(this: &LimitsAddon, cols: u16, rows: u16);

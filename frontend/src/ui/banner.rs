@@ -8,16 +8,23 @@ use limpet_shared::Role;
 use super::icons::{Glyph, Icon};
 use crate::{
     app::App,
-    connection::{GoneReason, Phase},
+    connection::{GoneReason, Phase, Trouble},
     tabs::{Tab, TabKind},
 };
+
+/// Said when limpet answers, but no WebSocket reaches it.
+const NO_WEB_SOCKET: &str = "limpet answers, but the WebSocket of this terminal does not get through. A reverse proxy must pass on the headers Upgrade and Connection (docs/proxy.md); a firewall or an extension may block it, too.";
 
 /// What is said.
 #[derive(Clone, Debug, PartialEq)]
 enum Message {
     Exited { words: String, well: bool },
+    Closed,
     Reconnecting,
+    Stopped,
+    Blocked(String),
     Vanished,
+    Restarted,
     Elsewhere,
     Misunderstood,
 }
@@ -25,13 +32,23 @@ enum Message {
 /// What there is to say about a tab; nothing when all is well.
 fn message(tab: &Tab) -> Option<Message> {
     match (tab.exit, tab.phase) {
+        (Some(_), Phase::Gone(GoneReason::SessionNotFound)) if tab.closed => Some(Message::Closed),
+        (None, Phase::Gone(GoneReason::SessionNotFound)) if tab.trouble == Some(Trouble::Stopped) => {
+            Some(Message::Restarted)
+        }
         (_, Phase::Gone(GoneReason::SessionNotFound)) => Some(Message::Vanished),
         (_, Phase::Gone(GoneReason::Replaced)) => Some(Message::Elsewhere),
         (_, Phase::Gone(GoneReason::Protocol)) => Some(Message::Misunderstood),
+        (Some(_), _) if tab.closed => Some(Message::Closed),
         (Some(status), _) => {
             Some(Message::Exited { words: format!("Ended with {status}."), well: status.success() })
         }
-        (None, Phase::Reconnecting { .. }) => Some(Message::Reconnecting),
+        (None, Phase::Reconnecting { .. }) => Some(match &tab.trouble {
+            None => Message::Reconnecting,
+            Some(Trouble::Stopped) => Message::Stopped,
+            Some(Trouble::NoWebSocket) => Message::Blocked(NO_WEB_SOCKET.to_owned()),
+            Some(Trouble::Refused(reason)) => Message::Blocked(reason.clone()),
+        }),
         (None, _) => None,
     }
 }
@@ -84,6 +101,27 @@ pub fn Banner(
                 view! { <p>"Connection lost. "<Countdown at_ms=next_try/></p> }.into_any(),
                 view! { <button type="button" class="button small" on:click=reconnect>"Reconnect now"</button> }.into_any(),
             ),
+            Message::Closed => (
+                "muted",
+                view! { <p>{closed(owns.get())}</p> }.into_any(),
+                again_or_close().into_any(),
+            ),
+            Message::Stopped => (
+                "danger",
+                view! { <p>"limpet was stopped, and its terminals ended. Start it again to continue: this page notices."</p> }
+                    .into_any(),
+                view! { <button type="button" class="button small" on:click=reconnect>"Try now"</button> }.into_any(),
+            ),
+            Message::Blocked(reason) => (
+                "danger",
+                view! { <p>{reason}" "<Countdown at_ms=next_try/></p> }.into_any(),
+                view! { <button type="button" class="button small" on:click=reconnect>"Try now"</button> }.into_any(),
+            ),
+            Message::Restarted => (
+                "danger",
+                view! { <p>"limpet was restarted, and this terminal ended."</p> }.into_any(),
+                again_or_close().into_any(),
+            ),
             Message::Vanished => (
                 "danger",
                 view! { <p>{vanished(owns.get())}</p> }.into_any(),
@@ -109,6 +147,11 @@ pub fn Banner(
             </div>
         })
     }
+}
+
+/// Who closed a terminal: only owners can.
+const fn closed(owns: bool) -> &'static str {
+    if owns { "This terminal was closed in another window." } else { "The owner closed this terminal." }
 }
 
 /// Why a terminal is not there any more.
@@ -187,6 +230,31 @@ mod tests {
             let expected = Some(Message::Exited { words, well: false });
             assert_eq!(message(&tab(Some(ExitStatus::Code(2)), phase)), expected);
         }
+    }
+
+    #[test]
+    fn a_terminal_that_was_closed_says_so_and_not_by_which_signal() {
+        for phase in [Phase::Ended, Phase::Gone(GoneReason::SessionNotFound)] {
+            let tab = Tab { closed: true, ..tab(Some(ExitStatus::Signal(1)), phase) };
+            assert_eq!(message(&tab), Some(Message::Closed));
+        }
+        assert_eq!(
+            [true, false].map(closed),
+            ["This terminal was closed in another window.", "The owner closed this terminal."]
+        );
+    }
+
+    #[test]
+    fn what_stands_in_the_way_is_said_while_it_does() {
+        let phase = Phase::Reconnecting { at_ms: 0.0, attempt: 1 };
+        let stopped = Tab { trouble: Some(Trouble::Stopped), ..tab(None, phase) };
+        assert_eq!(message(&stopped), Some(Message::Stopped));
+        let vanished = Tab { phase: Phase::Gone(GoneReason::SessionNotFound), ..stopped };
+        assert_eq!(message(&vanished), Some(Message::Restarted));
+        let refused = Tab { trouble: Some(Trouble::Refused("no".to_owned())), ..tab(None, phase) };
+        assert_eq!(message(&refused), Some(Message::Blocked("no".to_owned())));
+        let live = Tab { phase: Phase::Live { latency_ms: None }, ..refused };
+        assert_eq!(message(&live), None);
     }
 
     #[test]

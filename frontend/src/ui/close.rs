@@ -1,65 +1,97 @@
-//! Whether to close a tab in which something still runs.
+//! Whether to close a tab in which something still runs, or that guests watch.
 
 use leptos::prelude::*;
 
 use super::dialog::{Dialog, Heading};
-use crate::{app::App, tabs::TabKind};
+use crate::{
+    api::Jobs,
+    app::{App, Closing},
+    tabs::TabKind,
+};
 
-/// Asks before programs are ended.
+/// Asks before programs are ended, or a terminal is taken away from guests.
 #[component]
 pub fn CloseDialog(
     /// The tab.
     tab: TabKind,
-    /// What runs in it.
-    running: Vec<String>,
+    /// Why that is asked.
+    closing: Closing,
 ) -> impl IntoView {
     let app = App::expect();
-    let close = move |_| {
-        app.close_overlay();
-        app.end_tab(&tab);
+    let close = {
+        let tab = tab.clone();
+        move |jobs| {
+            app.close_overlay();
+            app.end_tab_with(&tab, jobs);
+        }
     };
+    let keep = close.clone();
+    let can_keep = !closing.background.is_empty();
     view! {
         <Dialog label="Close this tab?" class="form">
             <Heading title="Close this tab?"/>
-            <p>{sentence(&running)}</p>
+            <p>{sentence(&closing.running)}</p>
+            <p hidden={closing.guests == 0}>{watched(closing.guests)}</p>
+            <p class="hint" hidden={!can_keep}>
+                "“Close, keep jobs” closes the terminal only: programs started with nohup, or disowned, keep running. Others end."
+            </p>
             <div class="actions">
                 // The harmless answer is the one at hand.
                 <button autofocus=true type="button" class="button" on:click=move |_| app.close_overlay()>
-                    "Keep it"
+                    "Cancel"
                 </button>
-                <button type="button" class="button danger" on:click=close>"Close and end"</button>
+                <button type="button" class="button" hidden={!can_keep} on:click=move |_| keep(Jobs::Keep)>
+                    "Close, keep jobs"
+                </button>
+                <button type="button" class="button danger" on:click=move |_| close(Jobs::End)>"Close tab"</button>
             </div>
         </Dialog>
     }
 }
 
 /// Names what runs; of many, the first few.
-fn sentence(running: &[String]) -> String {
+fn sentence(running: &[String]) -> Option<String> {
     const NAMED: usize = 3;
-    let ends = "Closing the tab ends it.";
     let end = "Closing the tab ends them.";
-    match running {
-        [one] => format!("{one} still runs in it. {ends}"),
+    Some(match running {
+        [] => return None,
+        [one] => format!("{one} is still running. Closing the tab ends it."),
         [few @ .., last] if few.len() <= NAMED => {
-            format!("{} and {last} still run in it. {end}", few.join(", "))
+            format!("{} and {last} are still running. {end}", few.join(", "))
         }
         many => {
             let (named, others) = many.split_at(NAMED.min(many.len()));
-            format!("{} and {} more programs still run in it. {end}", named.join(", "), others.len())
+            format!("{} and {} more programs are still running. {end}", named.join(", "), others.len())
         }
+    })
+}
+
+/// Says how many guests lose the terminal.
+fn watched(guests: usize) -> String {
+    match guests {
+        1 => "A guest is watching this terminal, and will be told that you closed it.".to_owned(),
+        _ => format!("{guests} guests are watching this terminal, and will be told that you closed it."),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::sentence;
+    use super::{sentence, watched};
 
     #[test]
     fn it_says_what_runs() {
         let names = |names: &str| names.split(' ').map(str::to_owned).collect::<Vec<_>>();
-        assert!(sentence(&names("vim")).starts_with("vim still runs"));
-        assert!(sentence(&names("vim make")).starts_with("vim and make still run"));
-        assert!(sentence(&names("a b c d")).starts_with("a, b, c and d still run"));
-        assert!(sentence(&names("a b c d e")).starts_with("a, b, c and 2 more programs still run"));
+        let said = |running: &str| sentence(&names(running)).unwrap_or_default();
+        assert!(said("vim").starts_with("vim is still running"));
+        assert!(said("vim make").starts_with("vim and make are still running"));
+        assert!(said("a b c d").starts_with("a, b, c and d are still running"));
+        assert!(said("a b c d e").starts_with("a, b, c and 2 more programs are still running"));
+        assert_eq!(sentence(&[]), None);
+    }
+
+    #[test]
+    fn it_says_who_watches() {
+        assert!(watched(1).starts_with("A guest is"));
+        assert!(watched(3).starts_with("3 guests are"));
     }
 }

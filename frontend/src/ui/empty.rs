@@ -49,9 +49,17 @@ fn Invitation() -> impl IntoView {
     view! {
         <div class="empty">
             <Mark/>
-            <p>"No terminal is open."</p>
+            {move || match app.start_problem.get() {
+                None => view! { <p>"No terminal is open."</p> }.into_any(),
+                Some(problem) => view! {
+                    <div class="start-problem" role="alert">
+                        <h1>"The terminal could not be started"</h1>
+                        <p>{problem}</p>
+                    </div>
+                }.into_any(),
+            }}
             <button type="button" class="button primary" on:click=app.on_click(Action::NewTab)>
-                {describe(Action::NewTab).0}
+                {move || if app.start_problem.with(Option::is_some) { "Try again" } else { describe(Action::NewTab).0 }}
             </button>
             <p class="hint">{keys(Action::NewTab)}" opens one, "{keys(Action::ShowPalette)}" shows all commands"</p>
         </div>

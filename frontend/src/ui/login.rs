@@ -3,13 +3,13 @@
 use leptos::{ev::SubmitEvent, html, prelude::*};
 
 use super::icons::Mark;
-use crate::{app::App, link};
+use crate::{api::Error, app::App, link, storage};
 
 /// Asks for the link or its token.
 #[component]
 pub fn Login(
     /// Why the last token did not do.
-    problem: Option<&'static str>,
+    problem: Option<String>,
 ) -> impl IntoView {
     let app = App::expect();
     let input = NodeRef::<html::Input>::new();
@@ -19,7 +19,7 @@ pub fn Login(
         let text = input.get_untracked().map(|input| input.value()).unwrap_or_default();
         match link::token_in_text(&text) {
             Some(token) => app.log_in(token.to_owned()),
-            None => problem.set(Some("There is no token in this. Paste all of the link, to its end.")),
+            None => problem.set(Some("That is not a limpet link. Paste the whole link.".to_owned())),
         }
     };
     Effect::new(move || {
@@ -31,10 +31,10 @@ pub fn Login(
         <main class="welcome">
             <form class="welcome-card" on:submit=on_submit>
                 <Mark/>
-                <h1>"Open this limpet"</h1>
+                <h1>"Log in to limpet"</h1>
                 <p>
-                    "When limpet starts, it prints a link in the terminal it was started from. Open that link, or paste "
-                    "it here. The part after " <code>"#token="</code> " does as well."
+                    "limpet prints a link in the terminal that it was started from; " <code>"limpet link"</code>
+                    " prints it again. Open that link, or paste it here, or just the part after " <code>"#token="</code> "."
                 </p>
                 <label class="field">
                     <span>"Link or token"</span>
@@ -45,28 +45,42 @@ pub fn Login(
                 <button type="submit" class="button primary wide">"Log in"</button>
                 <p class="hint">
                     "Whoever has the link has your shell: treat it like a password. This browser stays logged in until you log "
-                    "out, or do not use it for 30 days. If what it keeps for this page is deleted, it asks for the link again."
+                    "out, or do not use it for 30 days. If its data for this page is deleted, it asks for the link again."
+                </p>
+                <p class="hint" hidden=storage::is_kept()>
+                    "This browser stores nothing for this page, so it asks for the link each time."
                 </p>
             </form>
         </main>
     }
 }
 
-/// Says that the server could not be asked.
+/// Says that the server could not be asked, or why it refuses this page.
 #[component]
 pub fn Failed(
     /// What happened.
-    problem: String,
+    problem: Error,
 ) -> impl IntoView {
     let app = App::expect();
     view! {
         <main class="welcome">
             <div class="welcome-card">
                 <Mark/>
-                <h1>"No answer"</h1>
-                <p role="alert">{problem}</p>
+                <h1>{heading(&problem)}</h1>
+                <p role="alert">{problem.to_string()}</p>
                 <button type="button" class="button primary wide" on:click=move |_| app.load()>"Try again"</button>
             </div>
         </main>
+    }
+}
+
+const fn heading(problem: &Error) -> &'static str {
+    match problem {
+        Error::Unreachable => "Cannot reach limpet",
+        Error::Unauthorized
+        | Error::NotFound
+        | Error::TooMany(_)
+        | Error::Refused(_)
+        | Error::Unintelligible => "limpet refused this page",
     }
 }

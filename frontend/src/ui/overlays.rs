@@ -26,7 +26,7 @@ pub fn Overlays() -> impl IntoView {
             Overlay::SignIns => view! { <SignInsDialog/> }.into_any(),
             Overlay::Share(session) => view! { <ShareDialog session/> }.into_any(),
             Overlay::OpenLink(address, doubt) => view! { <OpenLinkDialog address doubt/> }.into_any(),
-            Overlay::Close(tab, running) => view! { <CloseDialog tab running/> }.into_any(),
+            Overlay::Close(tab, closing) => view! { <CloseDialog tab closing/> }.into_any(),
         })
     }
 }

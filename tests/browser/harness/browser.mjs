@@ -11,6 +11,8 @@ const FLAGS = [
   "--disable-background-networking",
   "--disable-component-update",
   "--disable-sync",
+  // The name of the site in docs/proxy.md.
+  "--host-resolver-rules=MAP shell.example.org 127.0.0.1",
 ];
 
 /** With WebGL, drawn in software. */
@@ -20,8 +22,13 @@ export const WEBGL = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader"];
 export const NO_WEBGL = ["--disable-gpu", "--disable-3d-apis"];
 
 /** Starts the browser with a fresh profile. */
-export function launch(graphics) {
-  return chromium.launch({ executablePath: required("CHROMIUM"), args: [...FLAGS, ...graphics] });
+export function launch(args) {
+  return chromium.launch({ executablePath: required("CHROMIUM"), args: [...FLAGS, ...args] });
+}
+
+/** Starts the browser with the profile in a folder. */
+export function launchWith(profile) {
+  return chromium.launchPersistentContext(profile, { executablePath: required("CHROMIUM"), args: [...FLAGS, ...NO_WEBGL] });
 }
 
 /** How xterm.js complains about a machine that is busy, as machines that run tests are. */

@@ -26,11 +26,12 @@ export class Server {
    * Starts limpet and waits until it is ready.
    * @param {string[]} command what its sessions run
    * @param {string[]} flags   more of limpet's own
+   * @param {string} listen    where it listens
    */
-  static async start(command = SHELL, flags = []) {
+  static async start(command = SHELL, flags = [], listen = "127.0.0.1:0") {
     const server = new Server();
     server.home = await mkdtemp(join(tmpdir(), "limpet-home-"));
-    const all = ["--listen", "127.0.0.1:0", "--format", "json", "--cwd", server.home, ...flags, "--", ...command];
+    const all = ["--listen", listen, "--format", "json", "--cwd", server.home, ...flags, "--", ...command];
     const environment = {
       PATH: process.env.PATH,
       HOME: server.home,
@@ -79,6 +80,11 @@ export class Server {
   /** Writes a file to the folder that sessions start in. */
   async file(name, content) {
     await writeFile(join(this.home, name), content);
+  }
+
+  /** Reads a file in that folder. */
+  read(name) {
+    return readFile(join(this.home, name), "utf8");
   }
 
   /** Whether a file is in that folder. */

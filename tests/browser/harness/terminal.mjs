@@ -150,6 +150,14 @@ export class Terminal {
     return this.page.locator(".status [role=status]").textContent();
   }
 
+  /** Waits until what is said over terminals has faded in, so that a picture shows it. */
+  appeared() {
+    return this.page.evaluate(() => {
+      const banners = [...document.querySelectorAll(".banner")];
+      return Promise.all(banners.flatMap((banner) => banner.getAnimations()).map(({ finished }) => finished));
+    }).then(() => undefined);
+  }
+
   /** What a banner over the active terminal says. */
   banner() {
     return this.page.locator(`${SHOWN} .banner`);

@@ -94,6 +94,8 @@ pub(crate) struct Client {
     /// Control messages not yet looked for, `ack` and `pong` among them.
     pub(crate) control: VecDeque<ServerMessage>,
     pub(crate) exit: Option<ExitStatus>,
+    /// Whether it was told that an owner closed the session.
+    pub(crate) was_closed: bool,
     /// What the server closed with.
     pub(crate) closed: Option<u16>,
     sent: u64,
@@ -140,6 +142,7 @@ impl Client {
             snapshot,
             received,
             control,
+            was_closed: false,
             exit,
             closed,
             sent,
@@ -216,9 +219,9 @@ impl Client {
             shown.told(&message);
         }
         match message {
-            ServerMessage::Exit { status, output } => {
+            ServerMessage::Exit { status, output, closed } => {
                 assert_eq!(output, self.received, "exit comes after the last byte");
-                self.exit = Some(status);
+                (self.exit, self.was_closed) = (Some(status), closed);
             }
             ServerMessage::Reset { output, .. } => {
                 self.output.clear();

@@ -4,7 +4,10 @@ use super::{
     super::{terminal::Terminal, unfinished::RowChange},
     Params,
 };
-use crate::screen::{buffer::Saved, style::Style};
+use crate::screen::{
+    buffer::Saved,
+    style::{LinkId, Style},
+};
 
 /// Steps to look for a tab stop, in words of 64 columns.
 const TAB_STEPS: usize = 16;
@@ -189,7 +192,7 @@ impl Terminal {
         let saved = Saved {
             x: self.buffer().x,
             line: self.buffer().scrollback.len() + self.buffer().y,
-            style: self.pen.plain(),
+            style: Style { link: LinkId::NONE, ..self.pen },
             charsets: self.charsets,
             level: self.level,
             origin: self.modes.origin,
@@ -203,9 +206,8 @@ impl Terminal {
         let buffer = self.buffer_mut();
         let saved = buffer.saved.clone();
         (buffer.x, buffer.y) = (saved.x, buffer.saved_y());
-        // As in xterm.js, the kind of an underline and a hyperlink go on.
-        let Style { underline, underline_colour, link, .. } = self.pen;
-        self.set_pen(Style { underline, underline_colour, link, ..saved.style });
+        // A hyperlink goes on.
+        self.set_pen(Style { link: self.pen.link, ..saved.style });
         self.charsets.restore(saved.charsets);
         self.level = saved.level;
         (self.modes.origin, self.modes.autowrap) = (saved.origin, saved.autowrap);

@@ -7,6 +7,7 @@ use super::super::{
     style::Style,
     terminal::Terminal,
     unfinished::RowChange,
+    width::Widths,
 };
 
 impl Terminal {
@@ -32,6 +33,7 @@ impl Terminal {
             2 => self.charsets = Charsets::ASCII,
             6 => self.set_cursor(0, 0),
             25 => self.cursor_hidden = false,
+            2027 => self.modes.widths = Widths::Clusters,
             47 | 1047 => self.use_alternate(),
             1048 => self.save_cursor(),
             1049 => {
@@ -54,6 +56,7 @@ impl Terminal {
         match mode {
             6 => self.set_cursor(0, 0),
             25 => self.cursor_hidden = true,
+            2027 => self.modes.widths = Widths::Chars,
             47 | 1047 => self.use_primary(),
             1048 => self.restore_cursor(),
             1049 => {

@@ -3,23 +3,25 @@
 use limpet_shared::limits::{MAX_LINK_ID_BYTES, MAX_LINK_URI_BYTES, TITLE};
 
 use super::super::{
+    answer::Answers,
     palette::{SPECIAL, parse_colour},
     params::Params,
     style::LinkId,
     tables::{Link, LinkName},
     terminal::Terminal,
 };
+use super::place::SNAPSHOT_COMMAND;
 
 /// Most titles on the stack.
 pub(in super::super) const MAX_TITLES: usize = 10;
 
 impl Terminal {
-    pub(super) fn operating_system_command(&mut self, number: u32, text: &str) {
+    pub(super) fn operating_system_command(&mut self, number: u32, text: &str, answers: &mut Answers) {
         match number {
             0 | 2 => self.title = text.chars().filter(|char| !char.is_control()).take(TITLE).collect(),
-            4 => self.set_indexed_colours(text),
+            4 => self.indexed_colours(text, answers),
             8 => self.set_link(text),
-            10..=12 => self.set_special_colours(text, number as usize - 10),
+            10..=12 => self.special_colours(text, number, answers),
             104 if text.is_empty() => self.palette.reset_indexed(),
             104 => {
                 for index in text.split(';').filter_map(|index| index.parse::<u8>().ok()) {
@@ -27,6 +29,7 @@ impl Terminal {
                 }
             }
             110..=112 => self.palette.reset(SPECIAL[number as usize - 110]),
+            SNAPSHOT_COMMAND => self.place_for_snapshot(text),
             _ => {}
         }
     }
@@ -48,19 +51,26 @@ impl Terminal {
         }
     }
 
-    fn set_indexed_colours(&mut self, text: &str) {
+    /// Sets and reports colours in order (`OSC 4 ; number ; colour …`).
+    fn indexed_colours(&mut self, text: &str, answers: &mut Answers) {
         let mut fields = text.split(';');
         while let (Some(index), Some(colour)) = (fields.next(), fields.next()) {
-            if let (Ok(index), Some(colour)) = (index.parse::<u8>(), parse_colour(colour)) {
+            let Ok(index) = index.parse::<u8>() else { continue };
+            if colour == "?" {
+                answers.indexed_colour(&self.palette, index);
+            } else if let Some(colour) = parse_colour(colour) {
                 self.palette.set(index.into(), colour);
             }
         }
     }
 
-    fn set_special_colours(&mut self, text: &str, first: usize) {
-        for (field, &index) in text.split(';').zip(&SPECIAL[first..]) {
-            if let Some(colour) = parse_colour(field) {
-                self.palette.set(index, colour);
+    /// Sets and reports the colours of foreground, background and cursor (`OSC 10 ; colour …` to `OSC 12`).
+    fn special_colours(&mut self, text: &str, first: u32, answers: &mut Answers) {
+        for (field, number) in text.split(';').zip(first..=12) {
+            if field == "?" {
+                answers.special_colour(&self.palette, number);
+            } else if let Some(colour) = parse_colour(field) {
+                self.palette.set(SPECIAL[number as usize - 10], colour);
             }
         }
     }
@@ -77,7 +87,6 @@ impl Terminal {
         }
         if uri.is_empty() || is_too_long {
             pen.link = LinkId::NONE;
-            pen.update_extended();
         } else {
             let id = if let Some(name) = name.filter(|name| !name.is_empty()) {
                 LinkName::Given(name.to_owned())
@@ -86,7 +95,6 @@ impl Terminal {
                 LinkName::Serial(self.links)
             };
             pen.link = self.tables.link_id(Link { id, uri: uri.to_owned() });
-            pen.update_extended();
         }
         self.set_pen(pen);
     }

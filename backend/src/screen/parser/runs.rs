@@ -46,25 +46,25 @@ impl Parser {
     }
 
     /// Prints what is printable at the front of a run, of which something is. Returns the rest of it.
-    fn mixed_text<'a>(&mut self, mut rest: &'a [u8], terminal: &mut impl Perform) -> &'a [u8] {
+    fn mixed_text<'a>(&mut self, rest: &'a [u8], terminal: &mut impl Perform) -> &'a [u8] {
         let mut run = std::mem::take(&mut self.run);
         run.clear();
-        let control = loop {
-            let whole = utf8::whole_text(rest);
-            run.extend(whole.chars());
-            rest = &rest[whole.len()..];
-            let Some(&byte) = rest.first() else { break None };
-            if byte < 0x20 || byte == 0x7f {
-                break None;
+        let end = rest.iter().position(u8::is_ascii_control).unwrap_or(rest.len());
+        let (mut at, mut control) = (0, None);
+        while at < end && control.is_none() {
+            let whole = utf8::whole_text(&rest[at..end]);
+            run.extend(whole.chars().filter(|&char| !utf8::is_ignored(char)));
+            at += whole.len();
+            if at < end {
+                let (decoded, taken) = self.decoder.decode(&rest[at..]);
+                at += taken;
+                match decoded {
+                    Decoded::Char(char @ '\u{80}'..'\u{a0}') => control = Some(char),
+                    Decoded::Char(char) => run.push(char),
+                    Decoded::Nothing => {}
+                }
             }
-            let (decoded, taken) = self.decoder.decode(rest);
-            rest = &rest[taken..];
-            match decoded {
-                Decoded::Char(char @ '\u{80}'..'\u{a0}') => break Some(char),
-                Decoded::Char(char) => run.push(char),
-                Decoded::Nothing => {}
-            }
-        };
+        }
         if !run.is_empty() {
             terminal.print(Text::Chars(&run));
         }
@@ -72,7 +72,7 @@ impl Parser {
         if let Some(control) = control {
             self.take(control.into(), terminal);
         }
-        rest
+        &rest[at..]
     }
 }
 

@@ -1,4 +1,4 @@
-//! UTF-8 as xterm.js reads it: what is no UTF-8 vanishes without a replacement character, and so does U+FEFF.
+//! UTF-8 as the page reads it: each maximal part of an invalid sequence is U+FFFD, and U+FEFF vanishes.
 
 /// Remembers the beginning of a character that is cut.
 #[derive(Clone, Copy, Debug, Default)]
@@ -11,7 +11,7 @@ pub(super) struct Decoder {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Decoded {
     Char(char),
-    /// The beginning of a character, or nothing that means one.
+    /// The beginning of a character, or one without any effect.
     Nothing,
 }
 
@@ -37,48 +37,85 @@ impl Decoder {
     }
 
     fn decode_more(&mut self, piece: &[u8]) -> (Decoded, usize) {
-        let mut bytes = [0; 4];
         let begun = std::mem::take(&mut self.len);
+        let have = (begun + piece.len()).min(4);
+        let mut bytes = [0; 4];
         bytes[..begun].copy_from_slice(&self.begun[..begun]);
-        let Some(&first) = bytes[..begun].first().or(piece.first()) else { return (Decoded::Nothing, 0) };
-        let length = match first {
-            0x00..=0x7f => return (Decoded::Char(first.into()), 1),
-            0xc0..=0xdf => 2,
-            0xe0..=0xef => 3,
-            0xf0..=0xf7 => 4,
-            _ => return (Decoded::Nothing, 1),
-        };
-        let mut have = begun;
-        for &byte in piece {
-            if have > 0 && byte & 0xc0 != 0x80 {
-                return (Decoded::Nothing, have - begun);
+        bytes[begun..have].copy_from_slice(&piece[..have - begun]);
+        let first = bytes[..have].utf8_chunks().next();
+        let char = first.as_ref().and_then(|chunk| chunk.valid().chars().next());
+        match (char, str::from_utf8(&bytes[..have])) {
+            (Some(char), _) => (decoded(char), char.len_utf8() - begun),
+            (None, Err(error)) if error.error_len().is_none() => {
+                self.begun[..have].copy_from_slice(&bytes[..have]);
+                self.len = have;
+                (Decoded::Nothing, have - begun)
             }
-            bytes[have] = byte;
-            have += 1;
-            if have == length {
-                return (whole(&bytes[..length]), have - begun);
+            // What was begun is part of what is invalid.
+            (None, Err(error)) => {
+                (Decoded::Char(char::REPLACEMENT_CHARACTER), error.error_len().map_or(1, |len| len - begun))
             }
+            (None, Ok(_)) => (Decoded::Nothing, 0),
         }
-        self.begun[..have].copy_from_slice(&bytes[..have]);
-        self.len = have;
-        (Decoded::Nothing, piece.len())
     }
 }
 
-/// The text at the front, up to what may be a control or is no UTF-8.
+/// The text at the front, up to what may be a C1 control or is no UTF-8.
 pub(super) fn whole_text(piece: &[u8]) -> &str {
-    let end = piece.iter().position(u8::is_ascii_control).unwrap_or(piece.len());
-    let text = match std::str::from_utf8(&piece[..end]) {
-        Ok(text) => text,
-        Err(error) => std::str::from_utf8(&piece[..error.valid_up_to()]).unwrap_or_default(),
-    };
-    let end = text.find(|char| matches!(char, '\u{80}'..='\u{9f}' | '\u{feff}'));
+    let text = piece.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+    let end = text.find(|char| matches!(char, '\u{80}'..='\u{9f}'));
     &text[..end.unwrap_or(text.len())]
 }
 
-fn whole(bytes: &[u8]) -> Decoded {
-    match std::str::from_utf8(bytes).ok().and_then(|text| text.chars().next()) {
-        Some('\u{feff}') | None => Decoded::Nothing,
-        Some(char) => Decoded::Char(char),
+/// Whether a character has no effect whatever.
+pub(super) const fn is_ignored(char: char) -> bool {
+    char == '\u{feff}'
+}
+
+fn decoded(char: char) -> Decoded {
+    if is_ignored(char) { Decoded::Nothing } else { Decoded::Char(char) }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn decode(pieces: &[&[u8]]) -> String {
+        let (mut decoder, mut text) = (Decoder::default(), String::new());
+        for mut rest in pieces.iter().copied() {
+            while !rest.is_empty() {
+                let (now, taken) = decoder.decode(rest);
+                rest = &rest[taken..];
+                if let Decoded::Char(char) = now {
+                    text.push(char);
+                }
+            }
+        }
+        // The end of all output would end what is begun.
+        if !decoder.is_between() {
+            text.push(char::REPLACEMENT_CHARACTER);
+        }
+        text
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_invalid_is_replaced_as_browsers_do(
+            bytes in proptest::collection::vec(
+                prop_oneof![
+                    any::<u8>(),
+                    proptest::sample::select(&b"a\x80\x8f\x90\x9f\xa0\xbf\xc0\xc1\xc2\xdf\xe0\xe1\xed\xef\xf0\xf1\xf4\xf5\xff"[..]),
+                ],
+                0..40,
+            ),
+            cut in any::<proptest::sample::Index>(),
+        ) {
+            let right = String::from_utf8_lossy(&bytes).replace('\u{feff}', "");
+            let (one, other) = bytes.split_at(cut.index(bytes.len() + 1));
+            prop_assert_eq!(decode(&[&bytes]), right.clone());
+            prop_assert_eq!(decode(&[one, other]), right);
+        }
     }
 }

@@ -25,6 +25,7 @@ mod run {
 /// Appends a row.
 pub(super) fn pack(row: &Row, bytes: &mut Vec<u8>) {
     bytes.push(u8::from(row.wrapped));
+    let row = row.whole();
     let mut rest = row.cells();
     let mut style: StyleId = 0;
     while let Some(first) = rest.first() {

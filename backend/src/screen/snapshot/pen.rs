@@ -22,11 +22,9 @@ const MAX_LINKS_BYTES: usize = 8 * 1024 * 1024;
 impl Writer<'_> {
     /// Changes the pen.
     pub(super) fn set_style(&mut self, style: Style) {
-        // As in xterm.js there may be a hyperlink that does not count at present.
-        let shown = if style.attributes.has(Attributes::EXTENDED) { style } else { style.unlinked() };
         let before = self.pen.style;
-        if before.link != shown.link {
-            self.set_link(shown.link);
+        if before.link != style.link {
+            self.set_link(style.link);
         }
         if before.unlinked() != style.unlinked() {
             self.control(&sgr(style));
@@ -34,7 +32,7 @@ impl Writer<'_> {
                 self.control("\x1b[1\"q");
             }
         }
-        self.pen.style = shown;
+        self.pen.style = style;
     }
 
     fn set_link(&mut self, id: LinkId) {

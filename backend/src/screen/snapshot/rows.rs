@@ -4,7 +4,7 @@ use super::Writer;
 use crate::screen::{
     row::{Cell, Glyph, Row},
     style::Style,
-    width::{measure, measure_alone},
+    width::{Widths, measure, measure_alone},
 };
 
 /// A character of two columns.
@@ -28,15 +28,21 @@ impl Writer<'_> {
                     0
                 }
             };
+            if let Some(above) = &before {
+                self.place_beyond(above, 1);
+            }
+            self.hold_beyond(&row, start);
             self.cells(&row, start);
             before = Some(row);
+        }
+        if let Some(last) = &before {
+            self.place_beyond(last, 0);
         }
     }
 
     /// Writes a row's cells from a column on, where the cursor is.
-    fn cells(&mut self, row: &Row, start: usize) {
-        // Beyond the last column there may be some of an alternate buffer that was wider.
-        let cells = &row.cells()[..row.cells().len().min(self.columns)];
+    pub(super) fn cells(&mut self, row: &Row, start: usize) {
+        let cells = row.cells();
         self.last_remnant(cells, start);
         let mut column = start;
         while let Some(&cell) = cells.get(column) {
@@ -104,6 +110,7 @@ impl Writer<'_> {
     /// Prints what stands in a cell.
     pub(super) fn glyph(&mut self, cell: Cell) {
         let (tables, style) = (self.tables, self.tables.style(cell.style()));
+        self.set_widths(self.widths_for(cell));
         // The pen may have more than shows in a cell.
         if self.pen.style.normalized() != style {
             self.set_style(style);
@@ -117,11 +124,33 @@ impl Writer<'_> {
                     self.char(first);
                 }
                 for char in chars {
-                    self.preceding = measure(char, self.preceding).or(self.preceding);
+                    self.preceding = measure(char, self.preceding, self.widths).or(self.preceding);
                     self.out.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
                 }
             }
         }
+    }
+
+    /// Switches the rule by which the terminal counts columns.
+    pub(super) fn set_widths(&mut self, widths: Widths) {
+        if self.widths != widths {
+            self.widths = widths;
+            self.control(if widths == Widths::Clusters { "\x1b[?2027h" } else { "\x1b[?2027l" });
+        }
+    }
+
+    /// Returns the rule by which a glyph has its width; the current one if both give that width.
+    fn widths_for(&self, cell: Cell) -> Widths {
+        let is_so = |&widths: &Widths| match cell.glyph() {
+            Glyph::Blank => true,
+            Glyph::Char(char) => columns_of([char], widths) == Some(cell.width()),
+            Glyph::Cluster(number) => {
+                columns_of(self.tables.cluster(number).chars(), widths) == Some(cell.width())
+            }
+        };
+        let is_known = cell.is_ascii() || is_so(&self.widths);
+        let other = if self.widths == Widths::Chars { Widths::Clusters } else { Widths::Chars };
+        if is_known || !is_so(&other) { self.widths } else { other }
     }
 
     /// How wide a glyph was when only its first character was there.
@@ -129,7 +158,7 @@ impl Writer<'_> {
         match cell.glyph() {
             Glyph::Cluster(number) => {
                 let first = self.tables.cluster(number).chars().next();
-                first.map_or(1, |char| measure_alone(char).width)
+                first.map_or(1, |char| measure_alone(char, self.widths).width)
             }
             _ => cell.width(),
         }
@@ -137,12 +166,12 @@ impl Writer<'_> {
 
     /// Prints a character that must not join the one before it.
     fn char(&mut self, char: char) {
-        let joins = measure(char, self.preceding).is_none_or(|measured| measured.joins);
+        let joins = measure(char, self.preceding, self.widths).is_none_or(|measured| measured.joins);
         if joins {
             // A control that does nothing else.
             self.control("\0");
         }
-        self.preceding = Some(measure_alone(char));
+        self.preceding = Some(measure_alone(char, self.widths));
         self.out.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
     }
 
@@ -182,4 +211,14 @@ impl Writer<'_> {
         self.set_style(Style::default());
         self.control(&format!("\x1b[{}X", self.columns));
     }
+}
+
+/// Returns the columns of a glyph by a rule. `None` if its characters are not one glyph by that rule.
+fn columns_of(chars: impl IntoIterator<Item = char>, widths: Widths) -> Option<u8> {
+    let mut chars = chars.into_iter();
+    let first = measure_alone(chars.next()?, widths);
+    let all = chars.try_fold(first, |before, char| {
+        measure(char, Some(before), widths).filter(|measured| measured.joins)
+    });
+    all.map(|measured| measured.width).filter(|&width| width > 0 && first.width > 0)
 }

@@ -8,10 +8,12 @@ use crate::screen::{
     modes::{CursorStyle, Modes},
     palette::{Palette, SPECIAL},
     row::Cell,
-    style::{Attributes, Style},
+    style::Style,
     tabs::TabStops,
     terminal::Terminal,
 };
+
+use crate::screen::control::SNAPSHOT_COMMAND;
 
 impl Writer<'_> {
     /// What RIS does not reset.
@@ -51,13 +53,16 @@ impl Writer<'_> {
     }
 
     /// The scroll region and what DECSC keeps.
-    pub(super) fn saved(&mut self, buffer: &Buffer) {
+    pub(super) fn saved(&mut self, buffer: &Buffer, history: usize) {
         self.set_style(Style::default());
         if (buffer.top, buffer.bottom) != (0, buffer.rows - 1) {
             self.control(&format!("\x1b[{};{}r", buffer.top + 1, buffer.bottom + 1));
         }
         let Saved { x, style, charsets, level, origin, autowrap, .. } = buffer.saved;
-        if buffer.saved == Saved::default() {
+        let scrolled = buffer.scrollback.len();
+        let written = scrolled.min(history);
+        let line = (buffer.saved.line + written).saturating_sub(scrolled);
+        if (Saved { line, ..buffer.saved.clone() }) == Saved::default() {
             return;
         }
         let (at, cell) = glyph_before(buffer, x, buffer.saved_y());
@@ -70,11 +75,12 @@ impl Writer<'_> {
         self.charsets(charsets, level);
         self.control(if autowrap { "" } else { "\x1b[?7l" });
         self.set_style(style);
-        // Whether there was a hyperlink or an underline is kept, though not which.
-        let only_link =
-            style.attributes.has(Attributes::EXTENDED) && !style.attributes.has(Attributes::UNDERLINE);
-        self.control(if only_link { "\x1b]8;;link:\x1b\\\x1b7\x1b]8;;\x1b\\" } else { "\x1b7" });
-        self.control("\x1b[?6l\x1b[?7h");
+        self.control("\x1b7\x1b[?6l\x1b[?7h");
+        let above = written.saturating_sub(line);
+        if above > 0 {
+            // The saved row has scrolled out.
+            self.control(&format!("\x1b]{SNAPSHOT_COMMAND};above;{above}\x1b\\"));
+        }
         self.charsets(Charsets::default(), 0);
         self.set_style(Style::default());
     }
@@ -134,7 +140,7 @@ impl Writer<'_> {
         if terminal.is_alternate {
             self.buffer(buffer, 0);
         } else {
-            self.saved(buffer);
+            self.saved(buffer, 0);
         }
         self.keyboard(&keyboard.alternate, flags);
         if !terminal.is_alternate {
@@ -159,10 +165,11 @@ impl Writer<'_> {
                 // A control that does nothing else than to end it.
                 self.control("\0");
             } else {
-                // The row was erased under the cursor.
-                self.out.push(b' ');
-                self.set_style(self.tables.style(cell.style()));
-                self.control("\x1b[2K");
+                // The cell was erased, or moved away from under the cursor.
+                self.control(&format!(
+                    "\x1b[{columns}G\x1b]{SNAPSHOT_COMMAND};wrap\x1b\\",
+                    columns = self.columns
+                ));
             }
         }
         if joins && insert {
@@ -170,6 +177,7 @@ impl Writer<'_> {
             self.control(&format!("\x1b[{}P", self.first_width(cell)));
         }
         self.modes(terminal);
+        self.set_widths(terminal.modes.widths);
         self.charsets(terminal.charsets, terminal.level);
         self.set_style(terminal.pen);
         if joins {

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::{Machine, State};
 use crate::{
     connection::{
-        GoneReason,
+        GoneReason, Trouble,
         event::{Effect, Moment, Tell},
         pulse::Pulse,
     },
@@ -62,6 +62,7 @@ impl Machine {
         let Moment { now_ms, .. } = moment;
         let (role, id) = (welcome.role, welcome.id);
         self.state = State::Attached { since_ms: now_ms, role, id, pulse: Pulse::new(now_ms) };
+        self.set_trouble(None);
         let has_begun = self.inflow.has_begun();
         if !self.inflow.begin(&welcome) && has_begun {
             self.tell(Tell::Clear { skipped: 0, earlier: 0 });
@@ -111,7 +112,7 @@ impl Machine {
                 self.tell(Tell::Pen(pen));
                 self.tell(Tell::Viewers { count, list });
             }
-            ServerMessage::Exit { status, .. } => self.ended(status),
+            ServerMessage::Exit { status, closed, .. } => self.ended(status, closed),
             ServerMessage::Pong { t } => self.pong(t.as_f64(), moment),
             ServerMessage::Welcome(_) => self.give_up(GoneReason::Protocol),
             // Handled wherever they come.
@@ -133,6 +134,7 @@ impl Machine {
         match code {
             // The page says what it means that one is not let in.
             ErrorCode::UnknownType | ErrorCode::Unauthorized | ErrorCode::SessionNotFound => {}
+            ErrorCode::ShuttingDown => self.set_trouble(Some(Trouble::Stopped)),
             ErrorCode::NoSuchViewer => self.notice("Nobody to give the pen to: they have left."),
             _ => self.tell(Tell::Notice(message)),
         }

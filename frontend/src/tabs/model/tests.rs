@@ -125,7 +125,7 @@ fn marks_are_for_tabs_that_are_not_shown() {
 #[test]
 fn restarting_takes_the_same_place() {
     let mut list = list("a b c");
-    list.set_exit(&kind("b"), ExitStatus::Code(1));
+    list.set_exit(&kind("b"), ExitStatus::Code(1), false);
     list.replace(&kind("b"), Tab::from(session("d")));
     assert_eq!(shown(&list), "a [d] c");
     merge(&mut list, "a b c d");

@@ -64,6 +64,9 @@ impl Client {
     }
 }
 
+/// Output that is acknowledged once there is nothing left to deal with, in bytes, as the page does.
+const ACKNOWLEDGED_BYTES: u64 = 4 * 1024;
+
 /// One attachment.
 pub(super) struct Limpet {
     viewer: ViewerId,
@@ -120,7 +123,7 @@ impl Dialect for Limpet {
     }
 
     fn acknowledgement(&mut self) -> Option<(Opcode, Vec<u8>)> {
-        if self.received == self.acknowledged && !self.drawn {
+        if self.received - self.acknowledged < ACKNOWLEDGED_BYTES && !self.drawn {
             return None;
         }
         self.acknowledged = self.received;

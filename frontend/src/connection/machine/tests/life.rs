@@ -148,6 +148,52 @@ fn a_socket_that_does_not_open_asks_why() {
 }
 
 #[test]
+fn what_stands_in_the_way_is_told_until_there_is_a_welcome() {
+    let refused = |reason: &str| E::Tell(Tell::Trouble(Some(Trouble::Refused(reason.to_owned()))));
+    let blocked = E::Tell(Tell::Trouble(Some(Trouble::NoWebSocket)));
+    let fine = E::Tell(Tell::Trouble(None));
+    let mut rig = Rig::new();
+    rig.on(Event::Start);
+    let mut fail = |probe: Probe<'_>| {
+        rig.on(Event::Closed { code: 1006 });
+        let effects = rig.on(Event::Probed(probe));
+        assert!(matches!(rig.phase(), Some(Phase::Reconnecting { .. })));
+        rig.on(Event::Timer);
+        effects
+    };
+    assert!(!fail(Probe::Alive).contains(&blocked), "one socket may break by chance");
+    assert!(fail(Probe::Alive).contains(&blocked));
+    assert!(!fail(Probe::Alive).contains(&blocked), "once");
+    assert!(fail(Probe::Refused("no")).contains(&refused("no")));
+    assert!(fail(Probe::Refused("full")).contains(&refused("full")));
+    assert!(!fail(Probe::Unreachable).contains(&fine));
+    rig.on(Event::Opened(""));
+    assert!(rig.say(&ServerMessage::Welcome(welcome(0))).contains(&fine));
+}
+
+#[test]
+fn a_server_that_says_goodbye_is_called_rarely() {
+    let mut rig = Rig::attached();
+    let goodbye = ServerMessage::Error { code: ErrorCode::ShuttingDown, message: "stopped".to_owned() };
+    assert_eq!(rig.say(&goodbye), [E::Tell(Tell::Trouble(Some(Trouble::Stopped)))]);
+    let effects = rig.after(STABLE_MS).on(Event::Closed { code: 1001 });
+    let timers = effects.iter().filter_map(|effect| match effect {
+        E::Timer(ms) => Some(*ms),
+        _ => None,
+    });
+    assert!(timers.last().is_some_and(|ms| ms >= backoff::LONGEST_MS / 4.0), "{effects:?}");
+    assert!(rig.on(Event::RetryNow).contains(&E::Open));
+    rig.on(Event::Opened(""));
+    let effects = rig.say(&ServerMessage::Welcome(welcome(0)));
+    assert!(effects.contains(&E::Tell(Tell::Trouble(None))));
+    let effects = rig.after(STABLE_MS).on(Event::Closed { code: 1006 });
+    assert!(
+        effects.contains(&E::Timer(backoff::delay_ms(1, 0.0))),
+        "a broken connection is tried at once again"
+    );
+}
+
+#[test]
 fn fatal_closes_are_not_tried_again() {
     for (code, reason) in [
         (CloseCode::Protocol, GoneReason::Protocol),
@@ -170,8 +216,9 @@ fn fatal_closes_are_not_tried_again() {
 #[test]
 fn exit_ends_it_for_good() {
     let mut rig = Rig::attached();
-    let exit = ServerMessage::Exit { status: ExitStatus::Code(3), output: OutputOffset::ZERO };
-    assert!(rig.say(&exit).contains(&E::Tell(Tell::Exited(ExitStatus::Code(3)))));
+    let exit = ServerMessage::Exit { status: ExitStatus::Code(3), output: OutputOffset::ZERO, closed: true };
+    let told = Tell::Exited { status: ExitStatus::Code(3), closed: true };
+    assert!(rig.say(&exit).contains(&E::Tell(told)));
     for event in
         [Event::Closed { code: 1000 }, Event::Online, Event::Timer, Event::RetryNow, Event::Typed(b"x")]
     {

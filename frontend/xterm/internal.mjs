@@ -1,0 +1,23 @@
+/** What an object of xterm.js has by this name. Throws if it is missing: then docs/xterm.md says what to do. */
+export function internal(object, name) {
+  const value = object?.[name];
+  if (value === undefined) throw new Error(`xterm.js has no ${name} any more: see docs/xterm.md`);
+  return value;
+}
+
+/** Replaces a method of an object; `make` gets the original one, bound to the object. */
+export function replace(object, name, make) {
+  object[name] = make(internal(object, name).bind(object));
+}
+
+/** Applies a change to a prototype that all terminals of the page share, once. */
+export function once(prototype, change, ...args) {
+  const changes = made.get(prototype) ?? new Set();
+  made.set(prototype, changes);
+  if (changes.has(change)) return;
+  changes.add(change);
+  change(prototype, ...args);
+}
+
+/** The changes that were made to each prototype. */
+const made = new WeakMap();

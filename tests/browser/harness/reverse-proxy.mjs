@@ -1,0 +1,150 @@
+// Real reverse proxies before limpet, as docs/proxy.md configures them.
+
+import assert from "node:assert/strict";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { connect, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+
+import { required } from "./environment.mjs";
+import { until } from "./wait.mjs";
+
+/** What the document calls the site, and the browser finds on this machine. */
+export const SITE = "shell.example.org";
+
+/** What the document calls limpet's address. */
+const LIMPET = "127.0.0.1:7707";
+
+/** The first block of the document in this language that contains some text. */
+async function documented(language, text) {
+  const document = await readFile(new URL("../../../docs/proxy.md", import.meta.url), "utf8");
+  const blocks = [...document.matchAll(/^```(\w+)\n([^]*?)^```$/gm)];
+  const block = blocks.find(([, name, body]) => name === language && body.includes(text));
+  assert.ok(block, `docs/proxy.md has no ${language} with ${text}`);
+  return block[2];
+}
+
+/** Replaces a text that has to be there. */
+export function replaced(configuration, text, by) {
+  assert.ok(configuration.includes(text), `${text} is not in:\n${configuration}`);
+  return configuration.replaceAll(text, by);
+}
+
+async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+/** A proxy that runs. */
+class ReverseProxy {
+  #process;
+  #log = [];
+
+  constructor(folder, port, link) {
+    this.folder = folder;
+    this.port = port;
+    this.url = new URL(link);
+    Object.assign(this.url, { protocol: "https:", hostname: SITE, port: String(port) });
+  }
+
+  /** Makes a folder for a proxy before the limpet of this link. */
+  static async prepare(link) {
+    const folder = await mkdtemp(join(tmpdir(), "limpet-proxy-"));
+    return new ReverseProxy(folder, await freePort(), link);
+  }
+
+  /** Runs a program until the proxy listens. */
+  async run(program, words, environment = {}) {
+    this.#process = spawn(program, words, {
+      env: { PATH: process.env.PATH, HOME: this.folder, ...environment },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    for (const stream of [this.#process.stdout, this.#process.stderr]) {
+      stream.setEncoding("utf8").on("data", (text) => this.#log.push(text));
+    }
+    await until("the proxy to listen", () => {
+      if (this.#process.exitCode !== null) throw new Error(`the proxy ended:\n${this.#log.join("")}`);
+      return listens(this.port);
+    });
+    return this;
+  }
+
+  /** Ends it. */
+  async close() {
+    if (this.#process.exitCode === null) {
+      const ended = once(this.#process, "exit");
+      this.#process.kill("SIGTERM");
+      await ended;
+    }
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
+
+function listens(port) {
+  const socket = connect(port, "127.0.0.1");
+  return new Promise((done) => {
+    socket.on("connect", () => done(true)).on("error", () => done(false));
+  }).finally(() => socket.destroy());
+}
+
+/** A certificate of nobody's. */
+async function certificate(folder) {
+  const [certificate, key] = ["site.crt", "site.key"].map((name) => join(folder, name));
+  const words = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
+  await promisify(execFile)("openssl", [...words, "-subj", `/CN=${SITE}`, "-keyout", key, "-out", certificate]);
+  return { certificate, key };
+}
+
+/**
+ * Starts nginx before a limpet.
+ * @param {URL} link of that limpet
+ * @param {(configuration: string) => string} change what the documented configuration is made of
+ */
+export async function nginx(link, change = (configuration) => configuration) {
+  const proxy = await ReverseProxy.prepare(link);
+  const { certificate: file, key } = await certificate(proxy.folder);
+  let configuration = change(await documented("nginx", "proxy_pass"));
+  configuration = replaced(configuration, "listen 443 ssl", `listen 127.0.0.1:${proxy.port} ssl`);
+  configuration = replaced(configuration, `/etc/ssl/${SITE}.crt`, file);
+  configuration = replaced(configuration, `/etc/ssl/${SITE}.key`, key);
+  configuration = replaced(configuration, LIMPET, link.host);
+  const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(
+    (name) => `${name}_temp_path ${join(proxy.folder, name)};`,
+  );
+  const whole = `daemon off; pid ${join(proxy.folder, "pid")}; error_log stderr;
+${process.getuid() === 0 ? "user root;" : ""}
+events {}
+http { access_log off; ${temporary.join(" ")}
+${configuration}}
+`;
+  const path = join(proxy.folder, "nginx.conf");
+  await writeFile(path, whole);
+  return proxy.run(required("NGINX"), ["-e", "stderr", "-p", proxy.folder, "-c", path]);
+}
+
+/** Starts Caddy before a limpet, likewise. */
+export async function caddy(link, change = (configuration) => configuration, text = "reverse_proxy") {
+  const proxy = await ReverseProxy.prepare(link);
+  let configuration = replaced(change(await documented("caddyfile", text)), LIMPET, link.host);
+  // The site may be called by another name in the document's example of a part of it.
+  configuration = configuration.replace(/^[\w.]+ \{/m, `${SITE}:${proxy.port} {\n  bind 127.0.0.1`);
+  const global = `{
+  admin off
+  local_certs
+  skip_install_trust
+  auto_https disable_redirects
+  storage file_system ${join(proxy.folder, "storage")}
+}
+`;
+  const path = join(proxy.folder, "Caddyfile");
+  await mkdir(join(proxy.folder, "storage"));
+  await writeFile(path, global + configuration);
+  return proxy.run(required("CADDY"), ["run", "--adapter", "caddyfile", "--config", path]);
+}

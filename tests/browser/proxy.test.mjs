@@ -1,0 +1,146 @@
+// limpet behind real reverse proxies: configured as docs/proxy.md says, and wrongly.
+
+import { Server, assert, pageTest } from "./harness.mjs";
+import { SITE, caddy, nginx, replaced } from "./harness/reverse-proxy.mjs";
+
+const FLAGS = ["--allow-host", SITE];
+
+/** Certificates are of nobody's here. */
+const WINDOW = { ignoreHTTPSErrors: true };
+
+/** What the browser itself says when something is refused. */
+const REFUSED = /status of 40[0134]|WebSocket connection to|Failed to load|net::ERR/;
+
+/** A test that ends when the page shows a text. */
+function explains(name, proxy, text, options = {}) {
+  pageTest(name, { flags: FLAGS, window: WINDOW, open: false, proxy, ...options }, async (world) => {
+    const { page, terminal, link, watch } = world;
+    watch.tolerate(REFUSED);
+    for (const pattern of options.tolerate ?? []) watch.tolerate(pattern);
+    await page.goto(link.href);
+    await page.getByText(text).first().waitFor();
+    await terminal.appeared();
+    await world.picture(page, `proxy-${name.replaceAll(/\W+/g, "-")}`);
+  });
+}
+
+for (const [name, proxy, flags, path] of [
+  ["nginx", nginx, [], "/"],
+  ["Caddy", caddy, [], "/"],
+  [
+    "nginx for a part of a site",
+    (link) => nginx(link, (text) => replaced(text, "location /", "location /shell/")),
+    ["--base-path", "/shell"],
+    "/shell/",
+  ],
+  ["Caddy for a part of a site", (link) => caddy(link, undefined, "handle"), ["--base-path", "/shell"], "/shell/"],
+]) {
+  const options = { flags: [...FLAGS, ...flags], window: WINDOW, proxy };
+  pageTest(`limpet works behind ${name}, as docs/proxy.md says`, options, async (world) => {
+    const { page, terminal, server, context } = world;
+    assert.equal(new URL(page.url()).pathname, path);
+    assert.equal(await terminal.run("echo through it"), "through it");
+    const [cookie] = await context.cookies();
+    assert.ok(cookie.secure, "limpet knows that the browser's connection is encrypted");
+    const [signIn] = await (
+      await fetch(new URL("api/sign-ins", server.url), { headers: { authorization: `Bearer ${server.token}` } })
+    ).json();
+    assert.equal(signIn.from, "127.0.0.1", "and whose it is");
+    await page.reload();
+    await terminal.shows(/^through it$/m);
+    await server.kill();
+    assert.equal(await terminal.run("echo again"), "again");
+  });
+}
+
+explains(
+  "nginx without the Host header",
+  (link) => nginx(link, (text) => replaced(text, "proxy_set_header Host $http_host;", "")),
+  /The page is from https:\/\/shell\.example\.org:\d+, but its request came for 127\.0\.0\.1:\d+.*pass on the Host header/,
+);
+explains(
+  "nginx that leaves out the port",
+  (link) => nginx(link, (text) => replaced(text, "$http_host", "$host")),
+  /The page is from https:\/\/shell\.example\.org:\d+, but its request came for shell\.example\.org:.*port included/,
+);
+explains(
+  "nginx with the name of its upstream in Host",
+  (link) =>
+    nginx(link, (text) => {
+      const named = replaced(text, "http://127.0.0.1:7707", "http://backend");
+      return `upstream backend { server 127.0.0.1:7707; }\n${replaced(named, "$http_host", "$proxy_host")}`;
+    }),
+  /Limpet does not go by the name backend: .*pass on the Host header/,
+);
+explains("a name that limpet does not know", nginx, /--allow-host shell\.example\.org/, { flags: [] });
+explains(
+  "Caddy that puts its upstream into Host",
+  (link) => caddy(link, (text) => text.replace(/reverse_proxy (\S+)/, "reverse_proxy $1 {\nheader_up Host {upstream_hostport}\n}")),
+  /but its request came for 127\.0\.0\.1:\d+/,
+);
+explains(
+  "nginx without Upgrade",
+  (link) => nginx(link, (text) => replaced(text, "proxy_set_header Upgrade $http_upgrade;", "")),
+  /the WebSocket of this terminal does not get through.*Upgrade/,
+);
+explains(
+  "nginx that speaks HTTP 1.0",
+  (link) => nginx(link, (text) => replaced(text, "proxy_http_version 1.1;", "")),
+  /the WebSocket of this terminal does not get through/,
+);
+explains(
+  "Caddy without Upgrade",
+  (link) => caddy(link, (text) => text.replace(/reverse_proxy (\S+)/, "reverse_proxy $1 {\nheader_up -Upgrade\n}")),
+  /the WebSocket of this terminal does not get through/,
+);
+explains(
+  "nginx that removes cookies",
+  (link) => nginx(link, (text) => replaced(text, "proxy_http_version", "proxy_hide_header Set-Cookie; proxy_http_version")),
+  /This browser did not keep the log-in/,
+);
+explains(
+  "nginx with a policy that forbids WebAssembly",
+  (link) =>
+    nginx(link, (text) =>
+      replaced(text, "proxy_http_version", `add_header Content-Security-Policy "script-src 'self' 'unsafe-inline'"; proxy_http_version`),
+    ),
+  /WebAssembly is blocked/,
+  { tolerate: [/CSP violation|Content.Security|CompileError|WebAssembly/] },
+);
+explains(
+  "nginx with a policy that forbids the page's own script",
+  (link) =>
+    nginx(link, (text) =>
+      replaced(text, "proxy_http_version", `add_header Content-Security-Policy "default-src 'self'"; proxy_http_version`),
+    ),
+  /limpet could not start.*Content-Security-Policy/,
+  { tolerate: [/CSP violation|Content.Security|CompileError|WebAssembly|TypeError|inline/] },
+);
+
+pageTest(
+  "a path that the proxy strips gives a page that says so",
+  { flags: [...FLAGS, "--base-path", "/shell"], window: WINDOW, open: false, proxy: (link) => nginx(link, (text) => {
+    const stripped = replaced(text, "proxy_pass http://127.0.0.1:7707", "proxy_pass http://127.0.0.1:7707/");
+    return replaced(stripped, "location /", "location /shell/");
+  }) },
+  async ({ page, link, watch }) => {
+    watch.tolerate(REFUSED);
+    await page.goto(link.href);
+    await page.getByText("Limpet is at /shell/").waitFor();
+  },
+);
+
+pageTest("a limpet that is stopped behind a proxy is noticed, and so is the next one", { flags: FLAGS, window: WINDOW, proxy: nginx }, async (world) => {
+  const { page, terminal, server, watch } = world;
+  watch.tolerate(REFUSED);
+  watch.tolerate(/502/);
+  await server.stop();
+  await terminal.banner().getByText("limpet was stopped").waitFor();
+  const again = await Server.start(undefined, FLAGS, server.url.host);
+  try {
+    await terminal.banner().getByRole("button", { name: "Try now" }).click();
+    await page.getByText("limpet was restarted. Use the link it printed last.").waitFor();
+  } finally {
+    await again.stop();
+  }
+});

@@ -1,0 +1,111 @@
+//! The reverse proxies that tests put before limpet: those that are installed, or Debian's packages. The latter are unpacked and not installed,
+//! because an installed proxy is started, and takes the ports of the web.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, bail};
+
+use crate::{
+    shell::{self, say},
+    system, tools,
+};
+
+/// A reverse proxy, which is also the name of its Debian package and of its program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Proxy {
+    Nginx,
+    Caddy,
+}
+
+impl Proxy {
+    const ALL: [Self; 2] = [Self::Nginx, Self::Caddy];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Nginx => "nginx",
+            Self::Caddy => "caddy",
+        }
+    }
+
+    /// The argument that makes the program tell its version, and do no more.
+    const fn version(self) -> &'static str {
+        match self {
+            Self::Nginx => "-v",
+            Self::Caddy => "version",
+        }
+    }
+
+    /// Returns the program.
+    pub(crate) fn program(self) -> anyhow::Result<PathBuf> {
+        self.find()?.with_context(|| format!("{} is needed; run: cargo xtask setup", self.name()))
+    }
+
+    fn find(self) -> anyhow::Result<Option<PathBuf>> {
+        let folder = self.folder()?;
+        let path = env::var_os("PATH").unwrap_or_default();
+        // Not every user has the administrator's programs on the PATH.
+        let folders = env::split_paths(&path).chain([folder.join("usr/sbin"), folder.join("usr/bin")]);
+        let mut programs = folders.chain(["/usr/sbin".into()]).map(|folder| folder.join(self.name()));
+        Ok(programs.find(|program| program.is_file()))
+    }
+
+    /// Where its package is unpacked.
+    fn folder(self) -> anyhow::Result<PathBuf> {
+        Ok(tools::home()?.join("limpet-tools").join(format!("debian-{}", self.name())))
+    }
+
+    fn install(self) -> anyhow::Result<()> {
+        let name = self.name();
+        if let Some(program) = self.find()? {
+            say(name, &format!("is there, as {}", program.display()));
+            return Ok(());
+        }
+        if !shell::exists("apt-get") || !shell::exists("dpkg") {
+            bail!("tests need {name}; please install it");
+        }
+        say(name, "unpacking Debian's package, once");
+        let folder = self.folder()?;
+        // It is complete when it has its name.
+        let part = folder.with_extension("part");
+        fs::create_dir_all(&part).with_context(|| format!("could not make {}", part.display()))?;
+        if download(name, &part).is_err() {
+            say(name, "fetching the list of packages");
+            system::update().and_then(|()| download(name, &part)).with_context(|| advice(name))?;
+        }
+        for entry in fs::read_dir(&part)? {
+            let package = entry?.path();
+            if package.extension().is_some_and(|ending| ending == "deb") {
+                let mut dpkg = Command::new("dpkg");
+                dpkg.arg("-x").arg(&package).arg(&part);
+                shell::run(dpkg)?;
+                fs::remove_file(&package)?;
+            }
+        }
+        fs::rename(&part, &folder).with_context(|| format!("could not make {}", folder.display()))?;
+        let program = self.program()?;
+        // Libraries are the system's.
+        shell::capture(Command::new(program).arg(self.version())).with_context(|| advice(name))?;
+        Ok(())
+    }
+}
+
+/// Sets all of them up, unless they are there.
+pub(crate) fn install() -> anyhow::Result<()> {
+    Proxy::ALL.into_iter().try_for_each(Proxy::install)
+}
+
+fn download(package: &str, folder: &Path) -> anyhow::Result<()> {
+    let mut apt = Command::new("apt-get");
+    // Else the administrator is warned that apt's own user may not write there.
+    apt.args(["--quiet=2", "--option=APT::Sandbox::User=root", "download", package]);
+    apt.current_dir(folder);
+    shell::run(apt)
+}
+
+fn advice(name: &str) -> String {
+    format!("could not set up {name}; please run: sudo apt-get install {name}")
+}

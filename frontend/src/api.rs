@@ -30,7 +30,7 @@ pub enum Error {
     #[error("{0}")]
     Refused(String),
     /// An answer that is none of limpet's.
-    #[error("The server's answer makes no sense to this page. Reload the page to get the one that fits.")]
+    #[error("Unexpected answer from the server. Reload the page.")]
     Unintelligible,
 }
 

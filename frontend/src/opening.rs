@@ -21,8 +21,8 @@ use crate::{
     themes,
 };
 
-const WRONG_TOKEN: &str = "That token is not the one of this server. A server that was started again has a new one: look for its latest link.";
-const WRONG_PASS: &str = "That invitation is no longer good. Ask for a new one.";
+const WRONG_TOKEN: &str = "Wrong token. If limpet was restarted, use the link it printed last.";
+const WRONG_PASS: &str = "This invitation has expired. Ask for a new one.";
 const LIMITED: &str = "Too many log-ins came from this network address. Wait a minute, then try again.";
 
 /// What the page begins with.

@@ -9,14 +9,14 @@ pageTest("without a token there is a login, and the right token opens it", { ope
   const { terminal, page, server, link, watch } = world;
   watch.tolerate(REFUSED);
   await page.goto(new URL("/", link).href);
-  await page.getByRole("heading", { name: "Open this limpet" }).waitFor();
+  await page.getByRole("heading", { name: "Log in to limpet" }).waitFor();
   await page.keyboard.type("not-the-token");
   await page.keyboard.press("Enter");
-  await page.getByRole("alert").getByText("That token is not the one of this server.").waitFor();
+  await page.getByRole("alert").getByText("Wrong token.").waitFor();
   await world.picture(page, "login-wrong-token");
   await page.keyboard.type("http://somewhere/");
   await page.keyboard.press("Enter");
-  await page.getByRole("alert").getByText("There is no token in this.").waitFor();
+  await page.getByRole("alert").getByText("That is not a limpet link.").waitFor();
   await page.getByLabel("Link or token").fill(server.url.href);
   await page.getByRole("button", { name: "Log in" }).click();
   await terminal.prompt();
@@ -27,7 +27,7 @@ pageTest("a link with a wrong token says so", { open: false }, async ({ page, li
   const wrong = new URL(link);
   wrong.hash = "#token=wrong";
   await page.goto(wrong.href);
-  await page.getByRole("alert").getByText("That token is not the one of this server.").waitFor();
+  await page.getByRole("alert").getByText("Wrong token.").waitFor();
 });
 
 pageTest("the token is seen nowhere once the page is open", {}, async ({ page, server, context }) => {

@@ -84,11 +84,11 @@ pageTest("who logs out is logged out in all windows", {}, async (world) => {
   await second.getByRole("tab").waitFor();
   await page.bringToFront();
   await terminal.command("Log out");
-  await page.getByRole("heading", { name: "Open this limpet" }).waitFor();
-  await second.getByRole("heading", { name: "Open this limpet" }).waitFor();
+  await page.getByRole("heading", { name: "Log in to limpet" }).waitFor();
+  await second.getByRole("heading", { name: "Log in to limpet" }).waitFor();
   assert.deepEqual(await context.cookies(), []);
   await page.reload();
-  await page.getByRole("heading", { name: "Open this limpet" }).waitFor();
+  await page.getByRole("heading", { name: "Log in to limpet" }).waitFor();
   await page.getByLabel("Link or token").fill(world.server.url.href);
   await page.getByRole("button", { name: "Log in" }).click();
   await terminal.prompt();
@@ -123,7 +123,7 @@ pageTest("the owner sees who is signed in, and signs others out", { window: DESK
     );
   }
   for (const { page: theirs } of [laptop, guest]) {
-    await theirs.getByRole("heading", { name: "Open this limpet" }).waitFor();
+    await theirs.getByRole("heading", { name: "Log in to limpet" }).waitFor();
   }
   await page.keyboard.press("Escape");
   assert.equal(await terminal.run("echo still here"), "still here");
@@ -133,7 +133,7 @@ pageTest("the owner sees who is signed in, and signs others out", { window: DESK
 pageTest("a guest logs out, and is not told who else is there", { window: DESKTOP }, async (world) => {
   const { page, chip, terminal, watch } = await another(world, {}, await invitation(world, "reader"));
   watch.tolerate(REFUSED);
-  await chip.getByText("You only watch").waitFor();
+  await chip.getByText("View only").waitFor();
   await page.keyboard.press("Control+Shift+P");
   const commands = await page.getByRole("option").allTextContents();
   assert.ok(commands.some((text) => text.includes("Log out")));
@@ -145,14 +145,14 @@ pageTest("a guest logs out, and is not told who else is there", { window: DESKTO
   assert.equal(await people.getByText("127.0.0.1").count(), 1, "it knows its own address");
   await page.keyboard.press("Escape");
   await terminal.command("Log out");
-  await page.getByRole("heading", { name: "Open this limpet" }).waitFor();
+  await page.getByRole("heading", { name: "Log in to limpet" }).waitFor();
 });
 
 pageTest("a browser that lost its key is asked for the link", {}, async ({ page, terminal, server, watch }) => {
   watch.tolerate(REFUSED);
   await page.evaluate(() => localStorage.clear());
   await page.reload();
-  await page.getByRole("heading", { name: "Open this limpet" }).waitFor();
+  await page.getByRole("heading", { name: "Log in to limpet" }).waitFor();
   await page.getByText("it asks for the link again").waitFor();
   await page.goto("about:blank");
   await page.goto(server.url.href);
@@ -176,5 +176,5 @@ pageTest("a browser that keeps nothing for pages works all the same", { open: fa
   await terminal.command("New terminal");
   await terminal.tabCount(2);
   await page.reload();
-  await page.getByRole("heading", { name: "Open this limpet" }).waitFor();
+  await page.getByRole("heading", { name: "Log in to limpet" }).waitFor();
 });

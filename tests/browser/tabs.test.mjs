@@ -86,14 +86,14 @@ pageTest("closing a tab asks when something runs in it", {}, async ({ terminal, 
   );
   await page.keyboard.press("Control+Shift+X");
   const dialog = page.getByRole("dialog", { name: "Close this tab?" });
-  await dialog.getByText("sleep still runs in it.").waitFor();
+  await dialog.getByText("sleep is still running.").waitFor();
   // The harmless answer is the one that Enter gives.
   await page.keyboard.press("Enter");
   await dialog.waitFor({ state: "detached" });
   assert.equal((await terminal.tabs()).length, 2);
 
   await terminal.tab(1).locator(".tab-close").click();
-  await dialog.getByRole("button", { name: "Close and end" }).click();
+  await dialog.getByRole("button", { name: "Close tab", exact: true }).click();
   await titled(terminal, ["one"]);
   await until(
     "one session",
@@ -205,7 +205,7 @@ pageTest("every command is found in the palette", {}, async ({ terminal, page })
   await terminal.prompt();
   await page.keyboard.press("Control+Shift+P");
   await page.getByRole("combobox").fill("no such command at all");
-  await page.getByText("Nothing of that name.").waitFor();
+  await page.getByText("No matches.").waitFor();
   await page.keyboard.press("Escape");
   await page.getByRole("dialog").waitFor({ state: "detached" });
   assert.equal(await terminal.run("echo the keyboard is back"), "the keyboard is back");

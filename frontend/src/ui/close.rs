@@ -25,9 +25,9 @@ pub fn CloseDialog(
             <div class="actions">
                 // The harmless answer is the one at hand.
                 <button autofocus=true type="button" class="button" on:click=move |_| app.close_overlay()>
-                    "Keep it"
+                    "Cancel"
                 </button>
-                <button type="button" class="button danger" on:click=close>"Close and end"</button>
+                <button type="button" class="button danger" on:click=close>"Close tab"</button>
             </div>
         </Dialog>
     }
@@ -39,13 +39,13 @@ fn sentence(running: &[String]) -> String {
     let ends = "Closing the tab ends it.";
     let end = "Closing the tab ends them.";
     match running {
-        [one] => format!("{one} still runs in it. {ends}"),
+        [one] => format!("{one} is still running. {ends}"),
         [few @ .., last] if few.len() <= NAMED => {
-            format!("{} and {last} still run in it. {end}", few.join(", "))
+            format!("{} and {last} are still running. {end}", few.join(", "))
         }
         many => {
             let (named, others) = many.split_at(NAMED.min(many.len()));
-            format!("{} and {} more programs still run in it. {end}", named.join(", "), others.len())
+            format!("{} and {} more programs are still running. {end}", named.join(", "), others.len())
         }
     }
 }
@@ -57,9 +57,9 @@ mod tests {
     #[test]
     fn it_says_what_runs() {
         let names = |names: &str| names.split(' ').map(str::to_owned).collect::<Vec<_>>();
-        assert!(sentence(&names("vim")).starts_with("vim still runs"));
-        assert!(sentence(&names("vim make")).starts_with("vim and make still run"));
-        assert!(sentence(&names("a b c d")).starts_with("a, b, c and d still run"));
-        assert!(sentence(&names("a b c d e")).starts_with("a, b, c and 2 more programs still run"));
+        assert!(sentence(&names("vim")).starts_with("vim is still running"));
+        assert!(sentence(&names("vim make")).starts_with("vim and make are still running"));
+        assert!(sentence(&names("a b c d")).starts_with("a, b, c and d are still running"));
+        assert!(sentence(&names("a b c d e")).starts_with("a, b, c and 2 more programs are still running"));
     }
 }

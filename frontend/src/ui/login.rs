@@ -19,7 +19,7 @@ pub fn Login(
         let text = input.get_untracked().map(|input| input.value()).unwrap_or_default();
         match link::token_in_text(&text) {
             Some(token) => app.log_in(token.to_owned()),
-            None => problem.set(Some("There is no token in this. Paste all of the link, to its end.")),
+            None => problem.set(Some("That is not a limpet link. Paste the whole link.")),
         }
     };
     Effect::new(move || {
@@ -31,10 +31,10 @@ pub fn Login(
         <main class="welcome">
             <form class="welcome-card" on:submit=on_submit>
                 <Mark/>
-                <h1>"Open this limpet"</h1>
+                <h1>"Log in to limpet"</h1>
                 <p>
                     "When limpet starts, it prints a link in the terminal it was started from. Open that link, or paste "
-                    "it here. The part after " <code>"#token="</code> " does as well."
+                    "it here, or just the part after " <code>"#token="</code> "."
                 </p>
                 <label class="field">
                     <span>"Link or token"</span>
@@ -44,8 +44,8 @@ pub fn Login(
                 <p id="login-problem" class="problem" role="alert">{move || problem.get()}</p>
                 <button type="submit" class="button primary wide">"Log in"</button>
                 <p class="hint">
-                    "Whoever has the link has your shell: treat it like a password. This browser stays logged in until you log "
-                    "out, or do not use it for 30 days. If what it keeps for this page is deleted, it asks for the link again."
+                    "The link gives access to your shell: treat it like a password. This browser stays logged in until you log "
+                    "out, do not use it for 30 days, or delete its data for this page."
                 </p>
             </form>
         </main>
@@ -63,7 +63,7 @@ pub fn Failed(
         <main class="welcome">
             <div class="welcome-card">
                 <Mark/>
-                <h1>"No answer"</h1>
+                <h1>"Cannot reach limpet"</h1>
                 <p role="alert">{problem}</p>
                 <button type="button" class="button primary wide" on:click=move |_| app.load()>"Try again"</button>
             </div>

@@ -93,7 +93,7 @@ pageTest("closing a tab asks when something runs in it", {}, async ({ terminal, 
   assert.equal((await terminal.tabs()).length, 2);
 
   await terminal.tab(1).locator(".tab-close").click();
-  await dialog.getByRole("button", { name: "Close tab", exact: true }).click();
+  await dialog.getByRole("button", { name: "Close tab" }).click();
   await titled(terminal, ["one"]);
   await until(
     "one session",

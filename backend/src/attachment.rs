@@ -29,7 +29,7 @@ use tokio::{
     sync::{mpsc, watch},
     time::{sleep, timeout},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::task_tracker::TaskTrackerToken};
 use tracing::Instrument;
 
 pub use self::places::Place;
@@ -149,28 +149,32 @@ enum Reply {
 }
 
 /// Serves a viewer until either side ends. `admit` lets it in by the key in its hello; before that it is told nothing. A viewer that
-/// gives no sign of life for about 2.67 `heartbeat`s is let go.
+/// gives no sign of life for about 2.67 `heartbeat`s is let go. `tracked` is held until the socket is closed.
 pub async fn run<G: Send + 'static>(
     socket: WebSocket,
     place: Place,
     admit: impl FnOnce(Option<&SignInKey>) -> Result<Admitted<G>, NotAdmitted>,
     heartbeat: Duration,
     shutdown: CancellationToken,
+    tracked: TaskTrackerToken,
 ) {
     // On the heap, or every viewer had room for it all its life.
     match Box::pin(welcome(socket, &place, admit, &shutdown)).await {
         Ok((socket, admitted, hello)) => {
             let lane = admitted.session.lane();
-            let attending = attend(socket, admitted, hello, heartbeat, shutdown);
-            lane.carry(Box::pin(attending.in_current_span())).await;
+            let attending = async move {
+                attend(socket, admitted, hello, heartbeat, shutdown).await;
+                // The socket is closed by now.
+                drop((place, tracked));
+            };
+            lane.spawn(Box::pin(attending.in_current_span()));
         }
         Err(((sink, stream), end)) => {
             tracing::info!(reason = ?end, "not attached");
             Box::pin(close(sink, stream, end, heartbeat)).await;
+            drop((place, tracked));
         }
     }
-    // The socket is closed by now.
-    drop(place);
 }
 
 /// Lets a viewer in, once it has said hello.

@@ -17,8 +17,8 @@ use anyhow::{Context, anyhow};
 use nix::unistd::{Pid, getppid};
 use serde::{Deserialize, Serialize};
 use tokio::{
-    runtime::Handle,
     signal::unix::{Signal, SignalKind, signal},
+    task::JoinError,
     time::{sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
@@ -31,7 +31,7 @@ use crate::{
     link::Links,
     pty::Login,
     session::{Sessions, SpawnDefaults},
-    threads::Threads,
+    threads::{Runtimes, Threads},
     web::{self, App, Listener},
 };
 
@@ -57,7 +57,7 @@ const PANICKED: i32 = 101;
 /// When it cannot start, for it has no runtime or cannot listen, and when a second signal does not let it end in order.
 pub fn run(args: Args, Launch { token, is_without_screens }: Launch, socket: OwnedFd) -> anyhow::Result<()> {
     let threads = Threads::start(args.worker_threads).context("could not start the server's threads")?;
-    let serving = || threads.run(serve((args, token), (socket, !is_without_screens), threads.floods()));
+    let serving = || threads.run(serve((args, token), (socket, !is_without_screens), threads.runtimes()));
     // Whatever would be dropped now is to go on, in another process.
     let ended = panic::catch_unwind(AssertUnwindSafe(serving)).unwrap_or_else(|_| process::exit(PANICKED));
     match ended {
@@ -120,7 +120,7 @@ impl Record {
 async fn serve(
     (args, token): (Args, Option<String>),
     (socket, draws_screens): (OwnedFd, bool),
-    floods: Option<Handle>,
+    runtimes: Runtimes,
 ) -> anyhow::Result<End> {
     let parent = getppid();
     let Connected { link: keeper, estate, is_stored } = Link::connect(socket, draws_screens)
@@ -137,17 +137,10 @@ async fn serve(
         }
         saving => saving.context("--state-dir")?,
     };
-    if let Some(open_files) = config.limits.open_files {
-        let sessions = config.limits.sessions;
-        tracing::info!(
-            sessions,
-            open_files,
-            "the limit of open files allows fewer sessions than --max-sessions"
-        );
-    }
+    log_limits(&config);
     let address = listener.address().context("could not tell where it listens")?;
     let links = Links::new(&config, address);
-    let sessions = sessions(&config, &keeper, floods);
+    let sessions = sessions(&config, &keeper, runtimes.clone());
     let waiting = sessions.take_over(left).await;
     if waiting > 0 && has_fallback {
         return Ok(End::Failed(anyhow!(
@@ -178,7 +171,7 @@ async fn serve(
         browser::remove_leftovers();
     }
     let _opened = (is_first && config.open).then(|| AbortOnDropHandle::new(tokio::spawn(open(links))));
-    let mut serving = pin!(web::serve(listener, app));
+    let mut serving = AbortOnDropHandle::new(runtimes.requests.spawn(web::serve(listener, app)));
     let mut keeping_sign_ins = pin!(async {
         let keep = auth.save_with_keeper(async |access| keep_sign_ins(access, &config.token, &keeper).await);
         let write = async {
@@ -189,7 +182,7 @@ async fn serve(
         tokio::join!(keep, write, auth.write_counts())
     });
     let how = tokio::select! {
-        () = &mut serving => End::Over,
+        served = &mut serving => stopped_serving(served),
         () = signals.next() => End::Over,
         () = keeper.lost() => when_lost(is_stored, parent),
         () = keeper.leave() => End::Leaves { code: 0 },
@@ -198,15 +191,20 @@ async fn serve(
         _ = &mut keeping_sign_ins => End::Over,
     };
     shutdown.cancel();
-    if let End::Leaves { .. } = how {
-        tracing::info!("making room for another server");
-        // Who has not understood by then will notice.
-        let _ = timeout(PARTING, serving).await;
-        return Ok(how);
+    match how {
+        End::Leaves { .. } => {
+            tracing::info!("making room for another server");
+            // Who has not understood by then will notice.
+            let _ = timeout(PARTING, serving).await;
+            return Ok(how);
+        }
+        End::Failed(_) => return Ok(how),
+        End::Over | End::Lost => {}
     }
     tracing::info!("ending");
     let ending = async {
-        tokio::join!(serving, sessions.shutdown());
+        let (served, ()) = tokio::join!(serving, sessions.shutdown());
+        went_well(served.map_err(io::Error::from).flatten(), "requests were cut off");
         auth.saved().await
     };
     tokio::select! {
@@ -224,6 +222,25 @@ async fn serve(
         // What is let go now ends as well: tasks are dropped, and programs are killed by whoever holds them.
         () = signals.next() => Err(anyhow!("a second signal came before all had ended in good order")),
     }
+}
+
+fn log_limits(config: &Config) {
+    if let Some(open_files) = config.limits.open_files {
+        let sessions = config.limits.sessions;
+        tracing::info!(
+            sessions,
+            open_files,
+            "the limit of open files allows fewer sessions than --max-sessions"
+        );
+    }
+}
+
+/// Requests are no longer served though nobody has asked for that: another server goes on.
+fn stopped_serving(served: Result<io::Result<()>, JoinError>) -> End {
+    End::Failed(match served.map_err(io::Error::from).flatten() {
+        Ok(()) => anyhow!("stopped serving requests"),
+        Err(error) => anyhow!(error).context("could not go on serving requests"),
+    })
 }
 
 /// What a server starts with.
@@ -255,7 +272,7 @@ async fn start((args, token): (Args, Option<String>), estate: Option<Estate>) ->
 }
 
 /// The registry, without any sessions.
-fn sessions(config: &Config, keeper: &Link, floods: Option<Handle>) -> Sessions {
+fn sessions(config: &Config, keeper: &Link, runtimes: Runtimes) -> Sessions {
     let login = Login::find();
     if let (None, Some(shell)) = (&config.command, login.refused_shell()) {
         let (refused, instead) = (shell.display(), login.shell());
@@ -268,7 +285,7 @@ fn sessions(config: &Config, keeper: &Link, floods: Option<Handle>) -> Sessions 
         sizing: config.sizing,
         flow: config.flow,
     };
-    Sessions::new(config.limits, defaults, keeper.clone(), floods)
+    Sessions::new(config.limits, defaults, keeper.clone(), runtimes)
 }
 
 /// Tells the keeper as soon as this server has answered a request, which it sends itself.

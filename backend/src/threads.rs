@@ -1,8 +1,9 @@
 //! The threads that the server runs on.
 //!
-//! The kernel lets a thread that mostly sleeps go first when it is woken, and has one that is always busy wait for its turn. So
-//! everything that is quick, keys and echoes, connections, requests, is on one thread, and sessions whose output floods, or whose
-//! viewers send without pause, are carried by others as long as they do.
+//! The kernel lets a thread that mostly sleeps go first when it is woken, and has one that is always busy wait for its turn. Keys
+//! and echoes are carried by a thread that does nothing else, so that they wait for nobody: not for requests, page loads and
+//! handshakes, which another thread serves, and not for sessions whose output floods or whose viewers send without pause, which move
+//! to further threads as long as they do.
 
 use std::{
     io,
@@ -19,42 +20,65 @@ use futures_util::future::BoxFuture;
 use tokio::{
     runtime::{Builder, Handle, Runtime},
     sync::Notify,
+    task::JoinHandle,
 };
 use tokio_util::task::AbortOnDropHandle;
 
-/// After so many turns a flood's thread looks whether a timer has run out, or somebody else has work for it. One that is never idle
-/// would do so after 61 by itself, and a turn in a flood can be milliseconds long: a viewer's Ctrl-C waited for all of them.
+/// The number of turns after which a flood's thread looks whether a timer has run out, or somebody else has work for it. A thread that
+/// is never idle would do so after 61 by itself, and a turn in a flood can be milliseconds long: a viewer's Ctrl-C waited for all of them.
 const TURNS: u32 = 2;
 
 /// The server's threads, while they run.
 #[derive(Debug)]
 pub struct Threads {
     quick: Runtime,
-    floods: Option<Runtime>,
+    others: Option<Others>,
+}
+
+/// The threads beside the one for keys.
+#[derive(Debug)]
+struct Others {
+    requests: Runtime,
+    floods: Runtime,
+}
+
+/// Where the server's work is done.
+#[derive(Clone, Debug)]
+pub struct Runtimes {
+    /// Carries keys and echoes, timers, and all else that takes microseconds.
+    pub(crate) quick: Handle,
+    /// Serves requests, until they become attachments.
+    pub(crate) requests: Handle,
+    /// Carries floods, if there is a thread for them.
+    pub(crate) floods: Option<Handle>,
+}
+
+impl Runtimes {
+    /// The runtime that this is called within, for everything.
+    #[must_use]
+    pub fn here() -> Self {
+        Self { quick: Handle::current(), requests: Handle::current(), floods: None }
+    }
 }
 
 impl Threads {
-    /// Starts so many threads, by default one for each core, but not less than two. Where there is to be one only it has to do
-    /// everything.
+    /// Starts `count` threads for keys and floods, by default one for each core but not less than two, and one for requests. When `count`
+    /// is 1, or the system has no more, a single thread does everything.
     ///
     /// # Errors
-    /// When the system has none.
+    /// Those of the runtimes' reactors.
     pub fn start(count: Option<usize>) -> io::Result<Self> {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let count = count.unwrap_or_else(|| cores.max(2));
         let quick = Builder::new_current_thread().enable_all().build()?;
-        let can_flood = count > 1 && are_to_be_had(count - 1);
-        if count > 1 && !can_flood {
+        let has_others = count > 1 && are_to_be_had(count);
+        if count > 1 && !has_others {
             tracing::warn!(
-                "the system has no threads left; floods of output are carried by the only one, until limpet is restarted"
+                "the system has no threads left; one thread serves everything, until limpet is restarted"
             );
         }
-        let floods = can_flood.then(|| {
-            let mut floods = Builder::new_multi_thread();
-            floods.worker_threads(count - 1).thread_name("floods").enable_all();
-            floods.event_interval(TURNS).global_queue_interval(TURNS).build()
-        });
-        Ok(Self { quick, floods: floods.transpose()? })
+        let others = has_others.then(|| Others::start(count - 1)).transpose()?;
+        Ok(Self { quick, others })
     }
 
     /// Runs the server to its end.
@@ -62,18 +86,37 @@ impl Threads {
         self.quick.block_on(server)
     }
 
-    /// Who carries floods, if there is anybody else.
+    /// Returns where the server's work is done.
     #[must_use]
-    pub fn floods(&self) -> Option<Handle> {
-        self.floods.as_ref().map(|floods| floods.handle().clone())
+    pub fn runtimes(&self) -> Runtimes {
+        let quick = self.quick.handle().clone();
+        let requests = self.others.as_ref().map_or(&quick, |others| others.requests.handle()).clone();
+        let floods = self.others.as_ref().map(|others| others.floods.handle().clone());
+        Runtimes { quick, requests, floods }
     }
 
-    /// Ends them. A thread that is blocked may hold that up for so long.
+    /// Ends them. A thread that is blocked may delay that by `linger`.
     pub fn stop(self, linger: Duration) {
-        if let Some(floods) = self.floods {
+        if let Some(Others { requests, floods }) = self.others {
+            requests.shutdown_background();
             floods.shutdown_background();
         }
         self.quick.shutdown_timeout(linger);
+    }
+}
+
+impl Others {
+    fn start(floods: usize) -> io::Result<Self> {
+        let requests =
+            Builder::new_multi_thread().worker_threads(1).thread_name("requests").enable_all().build()?;
+        let floods = Builder::new_multi_thread()
+            .worker_threads(floods)
+            .thread_name("floods")
+            .event_interval(TURNS)
+            .global_queue_interval(TURNS)
+            .enable_all()
+            .build()?;
+        Ok(Self { requests, floods })
     }
 }
 
@@ -101,7 +144,7 @@ fn are_to_be_had(count: usize) -> bool {
 /// Where the work of a session and of its attachments is done.
 #[derive(Debug)]
 pub struct Lane {
-    floods: Option<Handle>,
+    runtimes: Runtimes,
     is_flood: AtomicBool,
     /// Viewers that send more than any person or page does.
     strains: AtomicUsize,
@@ -109,11 +152,11 @@ pub struct Lane {
 }
 
 impl Lane {
-    /// At first it is quick. `floods` says who carries its floods, if there is anybody else.
+    /// A lane that is quick at first.
     #[must_use]
-    pub fn new(floods: Option<Handle>) -> Self {
+    pub fn new(runtimes: Runtimes) -> Self {
         Self {
-            floods,
+            runtimes,
             is_flood: AtomicBool::new(false),
             strains: AtomicUsize::new(0),
             changed: Notify::new(),
@@ -122,7 +165,7 @@ impl Lane {
 
     /// Who carries floods, if there is anybody else.
     pub(crate) fn floods(&self) -> Option<&Handle> {
-        self.floods.as_ref()
+        self.runtimes.floods.as_ref()
     }
 
     /// Notes that another viewer sends more than any person or page does.
@@ -146,12 +189,19 @@ impl Lane {
         self.changed.notify_waiters();
     }
 
-    /// Does work to its end, now here, now there. Nothing comes of it if that panics, or when the threads are stopped.
-    pub(crate) async fn carry<T: Send + 'static>(
+    /// Runs a future to completion on the threads where the session is carried at the time.
+    pub(crate) fn spawn<T: Send + 'static>(
         self: Arc<Self>,
-        mut work: BoxFuture<'static, T>,
-    ) -> Option<T> {
-        let Some(floods) = &self.floods else { return Some(work.await) };
+        work: BoxFuture<'static, T>,
+    ) -> JoinHandle<Option<T>> {
+        let quick = self.runtimes.quick.clone();
+        quick.spawn(self.carry(work))
+    }
+
+    /// Runs a future to completion, moving it between the runtime that this is called within, which is the quick one, and the one for
+    /// floods. `None` if it panicked there or that runtime stopped.
+    async fn carry<T: Send + 'static>(self: Arc<Self>, mut work: BoxFuture<'static, T>) -> Option<T> {
+        let Some(floods) = &self.runtimes.floods else { return Some(work.await) };
         loop {
             tokio::select! {
                 biased;
@@ -224,10 +274,17 @@ mod tests {
     #[test]
     fn work_is_done_where_it_belongs() {
         let threads = Threads::start(Some(2)).unwrap();
-        let lane = Arc::new(Lane::new(threads.floods()));
+        let lane = Arc::new(Lane::new(threads.runtimes()));
         threads.run(async {
             let (here, (questions, asked)) = (current().id(), mpsc::channel(1));
-            let done = tokio::spawn(Arc::clone(&lane).carry(Box::pin(work(asked))));
+            // Requests are served elsewhere, but an attachment belongs here from the start.
+            let done = threads.runtimes().requests.spawn({
+                let lane = Arc::clone(&lane);
+                async move {
+                    assert_ne!(current().id(), here);
+                    lane.spawn(Box::pin(work(asked))).await.unwrap()
+                }
+            });
             until(&questions, |at| at == here).await;
             for _ in 0..3 {
                 lane.set_flood(true);
@@ -245,9 +302,13 @@ mod tests {
     #[test]
     fn one_thread_does_it_all() {
         let threads = Threads::start(Some(1)).unwrap();
-        let lane = Arc::new(Lane::new(threads.floods()));
+        let (lane, runtimes) = (Arc::new(Lane::new(threads.runtimes())), threads.runtimes());
         lane.set_flood(true);
-        assert_eq!(threads.run(lane.carry(Box::pin(async { current().id() }))), Some(current().id()));
+        let here = current().id();
+        threads.run(async {
+            assert_eq!(lane.spawn(Box::pin(async { current().id() })).await.unwrap(), Some(here));
+            assert_eq!(runtimes.requests.spawn(async { current().id() }).await.unwrap(), here);
+        });
         threads.stop(Duration::ZERO);
     }
 }

@@ -91,8 +91,8 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
 
-    /// How many threads run the server: one for all that is quick, the others for floods of output; 1 runs everything on one
-    /// [default: one for each core, and two at least].
+    /// How many threads carry sessions: one for keys and echoes, the others for floods of output. Requests have one more; 1 runs
+    /// everything on a single thread [default: one for each core, and two at least].
     #[arg(long, value_name = "N", value_parser = positive)]
     pub worker_threads: Option<usize>,
 

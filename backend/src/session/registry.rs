@@ -16,7 +16,10 @@ use tokio::{
     sync::{Notify, mpsc, watch},
     time::sleep,
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::{
+    sync::CancellationToken,
+    task::{AbortOnDropHandle, TaskTracker},
+};
 
 use super::{
     SessionHandle, Status,
@@ -38,7 +41,7 @@ use crate::{
     log::{self, Log, LogWriter},
     pty::{Program, Pty, SpawnError},
     random,
-    threads::Lane,
+    threads::{Lane, Runtimes},
 };
 
 /// How long the server waits before it tries again to take over a session that the system had no descriptors or memory for.
@@ -69,8 +72,7 @@ struct Inner {
     limits: Limits,
     defaults: SpawnDefaults,
     keeper: Link,
-    /// Where sessions run whose output floods.
-    floods: Option<Handle>,
+    runtimes: Runtimes,
     entries: Mutex<Entries>,
     /// Owns the sessions' tasks.
     tasks: TaskTracker,
@@ -178,15 +180,15 @@ struct Entry {
 }
 
 impl Sessions {
-    /// An empty registry, of sessions that `keeper` keeps. They run elsewhere while their output floods, if there is another place.
+    /// An empty registry, of sessions that `keeper` keeps.
     #[must_use]
-    pub fn new(limits: Limits, defaults: SpawnDefaults, keeper: Link, floods: Option<Handle>) -> Self {
+    pub fn new(limits: Limits, defaults: SpawnDefaults, keeper: Link, runtimes: Runtimes) -> Self {
         let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
         let (entries, changed, saved) = (Mutex::default(), Arc::default(), OnceLock::new());
-        Self(Arc::new(Inner { limits, defaults, keeper, floods, entries, tasks, shutdown, changed, saved }))
+        Self(Arc::new(Inner { limits, defaults, keeper, runtimes, entries, tasks, shutdown, changed, saved }))
     }
 
-    /// Starts a program in a session of its own. To be called within the runtime.
+    /// Starts a program in a session of its own.
     ///
     /// # Errors
     /// When the request makes no sense, when there is no room, or when the program cannot be started.
@@ -196,10 +198,16 @@ impl Sessions {
             None => None,
         };
         let plan = Plan::new(request, &self.0.defaults, like.as_ref())?;
-        self.begin((SessionId::from_random(random::bytes()), now()), plan, Vec::new()).await
+        let sessions = self.clone();
+        // What watches its terminal belongs to the runtime that it is made in.
+        let begun = self.0.runtimes.quick.spawn(async move {
+            sessions.begin((SessionId::from_random(random::bytes()), now()), plan, Vec::new()).await
+        });
+        // An error says that the server ends.
+        AbortOnDropHandle::new(begun).await.unwrap_or(Err(CreateError::ShuttingDown))
     }
 
-    /// Starts a program in a session of its own. `before` is output that is shown before the plan's note and the program's own.
+    /// Starts a program in a session of its own, within the quick runtime. `before` is output that is shown before the plan's note and the program's own.
     pub(super) async fn begin(
         &self,
         (id, created): (SessionId, u64),
@@ -343,7 +351,7 @@ impl Sessions {
             status: watch::Sender::new(status),
             requests,
             viewers_changed: Notify::new(),
-            lane: Arc::new(Lane::new(self.0.floods.clone())),
+            lane: Arc::new(Lane::new(self.0.runtimes.clone())),
             program,
             last: OnceLock::new(),
             attach_rate: attach_rate(),

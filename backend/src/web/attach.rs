@@ -87,11 +87,8 @@ pub(super) async fn attach(
         .max_frame_size(CLIENT_MESSAGE)
         .read_buffer_size(READ_BUFFER);
     Ok(upgrade.on_upgrade(move |socket| {
-        let serve = async move {
-            attachment::run(socket, place, move |key| applicant.admit(key), heartbeat, shutdown).await;
-            drop(tracked);
-        };
-        serve.instrument(span)
+        let admit = move |key: Option<&SignInKey>| applicant.admit(key);
+        attachment::run(socket, place, admit, heartbeat, shutdown, tracked).instrument(span)
     }))
 }
 

@@ -77,6 +77,11 @@ impl Listener {
         Self::tuned(TcpListener::from_std(listener)?)
     }
 
+    /// Has it watched by the runtime that this is called within.
+    fn moved_here(self) -> io::Result<Self> {
+        Ok(Self(TcpListener::from_std(self.0.into_std()?)?))
+    }
+
     /// Bounds the receive buffers. Connections inherit that; set later, it would not bound the window that a client is offered.
     fn tuned(listener: TcpListener) -> io::Result<Self> {
         SockRef::from(&listener).set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
@@ -99,7 +104,11 @@ impl Listener {
 }
 
 /// Serves until the app is shut down, then waits for those who are still there, but not for ever.
-pub async fn serve(Listener(listener): Listener, app: App) {
+///
+/// # Errors
+/// Those of the runtime's reactor, before anybody is served.
+pub async fn serve(listener: Listener, app: App) -> io::Result<()> {
+    let Listener(listener) = listener.moved_here()?;
     let router = app.router();
     let connections = Connections::new(app.0.config.budget);
     let shutdown = &app.0.shutdown;
@@ -139,6 +148,7 @@ pub async fn serve(Listener(listener): Listener, app: App) {
     if timeout(FAREWELL, app.0.tasks.wait()).await.is_err() {
         tracing::warn!("some connections did not come to their end in time");
     }
+    Ok(())
 }
 
 async fn connection((stream, peer): (TcpStream, SocketAddr), place: Arc<Place>, app: App, router: Router) {

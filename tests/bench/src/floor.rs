@@ -6,7 +6,7 @@
 use std::{
     io::{self, Write as _},
     os::fd::OwnedFd,
-    process::Stdio,
+    process::{self, Stdio},
 };
 
 use anyhow::Context;
@@ -38,6 +38,8 @@ pub(crate) enum Floor {
     Reader,
     /// Read until there is none, and passed on in one frame.
     Relay,
+    /// One thread, one read and one write: see [`lean_floor`](crate::lean_floor).
+    Lean,
     /// No program at all: a frame from memory, over and over. Shows what the load generator can take.
     Source,
 }
@@ -88,37 +90,47 @@ async fn shake_hands(stream: &mut TcpStream) -> anyhow::Result<()> {
             return Ok(());
         }
     }
-    let request = String::from_utf8_lossy(&seen);
+    stream.write_all(answer_handshake(&seen)?.as_bytes()).await?;
+    Ok(())
+}
+
+/// Returns the answer to the request that opens a WebSocket.
+pub(crate) fn answer_handshake(request: &[u8]) -> anyhow::Result<String> {
+    let request = String::from_utf8_lossy(request);
     let key = request
         .lines()
         .filter_map(|line| line.split_once(": "))
         .find(|(name, _)| *name == "Sec-WebSocket-Key");
     let (_, key) = key.context("a handshake has a key")?;
     let accept = tungstenite::handshake::derive_accept_key(key.as_bytes());
-    let answer = format!(
+    Ok(format!(
         "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
          Sec-WebSocket-Accept: {accept}\r\n\r\n"
-    );
-    stream.write_all(answer.as_bytes()).await?;
-    Ok(())
+    ))
 }
 
 /// Starts the program on a pty. It is killed when the child is dropped.
 #[expect(deprecated, reason = "sound here, where the descriptor has one owner; the other way is unsafe")]
 fn spawn(program: &[String]) -> anyhow::Result<(AsyncFd<OwnedFd>, Child)> {
+    let (master, command) = open_terminal(program)?;
+    fcntl(&master, FcntlArg::F_SETFL(OFlag::O_RDWR | OFlag::O_NONBLOCK))?;
+    let child = Command::from(command).kill_on_drop(true).spawn().context("could not run setsid")?;
+    Ok((AsyncFd::new(master)?, child))
+}
+
+/// Opens a pty: its master side, and the command that starts the program on the other one.
+pub(crate) fn open_terminal(program: &[String]) -> anyhow::Result<(OwnedFd, process::Command)> {
     let size = Winsize { ws_col: 80, ws_row: 24, ws_xpixel: 0, ws_ypixel: 0 };
     let pty = openpty(Some(&size), None)?;
     for descriptor in [&pty.master, &pty.slave] {
         fcntl(descriptor, FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC))?;
     }
-    fcntl(&pty.master, FcntlArg::F_SETFL(OFlag::O_RDWR | OFlag::O_NONBLOCK))?;
     // It makes its standard input the controlling terminal, and is then replaced by the program.
-    let mut command = Command::new("setsid");
-    command.arg("--ctty").args(program).kill_on_drop(true);
+    let mut command = process::Command::new("setsid");
+    command.arg("--ctty").args(program);
     let slave = || pty.slave.try_clone().map(Stdio::from);
     command.stdin(slave()?).stdout(slave()?).stderr(slave()?);
-    let child = command.spawn().context("could not run setsid")?;
-    Ok((AsyncFd::new(pty.master)?, child))
+    Ok((pty.master, command))
 }
 
 async fn carry_output(

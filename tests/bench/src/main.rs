@@ -15,6 +15,7 @@ mod figures;
 mod floor;
 mod guests;
 mod http;
+mod lean_floor;
 mod machine;
 mod measure;
 mod noise;
@@ -138,7 +139,10 @@ fn one_thread() -> anyhow::Result<tokio::runtime::Runtime> {
 }
 
 fn serve(floor: Floor, program: &[String]) -> anyhow::Result<()> {
-    one_thread()?.block_on(floor::serve(floor, program))
+    match floor {
+        Floor::Lean => lean_floor::serve(program),
+        floor => one_thread()?.block_on(floor::serve(floor, program)),
+    }
 }
 
 fn run(options: &Options) -> anyhow::Result<()> {
@@ -153,6 +157,7 @@ fn run(options: &Options) -> anyhow::Result<()> {
         limpet: Peer::limpet(&options.limpet),
         reader: Peer::floor(Floor::Reader)?,
         relay: Peer::floor(Floor::Relay)?,
+        lean: Peer::floor(Floor::Lean)?,
         peers,
         crowd: crowd.handle().clone(),
         chromium: options.chromium.clone(),
@@ -163,7 +168,7 @@ fn run(options: &Options) -> anyhow::Result<()> {
     one_thread()?.block_on(measure(&mut bench, &options.only));
     let Book { runs, .. } = bench.book;
     let others = bench.peers.iter().map(|peer| peer.name.as_str());
-    let mut references = vec!["reader", "relay", "spawn loop", "xterm.js", measure::echo::ALONE];
+    let mut references = vec!["reader", "relay", "lean", "spawn loop", "xterm.js", measure::echo::ALONE];
     references.extend(others.filter(|name| name.starts_with(peers::OTHER_LIMPET)));
     let figures = bench.book.figures();
     let ratios = bench.book.ratios(&references);
@@ -228,7 +233,8 @@ fn finish(report: &Report, options: &Options) -> anyhow::Result<()> {
     if options.only.is_empty() {
         report::json::check_complete(report)?;
     }
-    let is_ours = |failed: &&figures::Failed| ["limpet", "reader", "relay"].contains(&failed.server.as_str());
+    let is_ours =
+        |failed: &&figures::Failed| ["limpet", "reader", "relay", "lean"].contains(&failed.server.as_str());
     if let Some(failed) = report.failed.iter().find(is_ours) {
         bail!("{} gave no figures in {}: {}", failed.server, failed.scene, failed.why);
     }

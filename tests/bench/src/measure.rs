@@ -44,6 +44,8 @@ pub(crate) struct Bench {
     pub(crate) limpet: Peer,
     pub(crate) reader: Peer,
     pub(crate) relay: Peer,
+    /// The floor for latency.
+    pub(crate) lean: Peer,
     /// Others to be measured with it.
     pub(crate) peers: Vec<Peer>,
     /// A thread of its own for viewers that are not timed, so that those who are do not wait for them.

@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use tokio::{sync::oneshot, task::JoinHandle, time::sleep};
 
-use super::{Bench, Extent, ready};
+use super::{Bench, Extent, ready, used};
 use crate::{
     figures::Unit,
     guests::Invitation,
     noise::Listener,
     peers::{Endpoint, Follow, Kind, Peer},
-    stats::percentile,
+    stats::{float, percentile},
     viewer::Viewer,
 };
 
@@ -22,6 +22,8 @@ const KEY: u8 = b'K';
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Beside {
     Nothing,
+    /// The same, and the kernel echoes: no other program has to run.
+    NothingByKernel,
     /// Floods in other sessions, each watched.
     Floods(usize),
     /// A flood in the same session.
@@ -32,9 +34,18 @@ impl Beside {
     fn scene(self) -> String {
         match self {
             Self::Nothing => "echo idle".to_owned(),
+            Self::NothingByKernel => "echo idle, by the kernel".to_owned(),
             Self::Floods(1) => "echo beside 1 flood".to_owned(),
             Self::Floods(floods) => format!("echo beside {floods} floods"),
             Self::OwnFlood => "echo in a flood".to_owned(),
+        }
+    }
+
+    fn program(self) -> &'static str {
+        match self {
+            Self::NothingByKernel => KERNEL_ECHO,
+            Self::OwnFlood => ECHO_IN_FLOOD,
+            Self::Nothing | Self::Floods(_) => ECHO,
         }
     }
 }
@@ -42,7 +53,10 @@ impl Beside {
 /// The program echoes every key by itself, as shells and editors do.
 const ECHO: &str = "stty raw; printf '=DO''NE='; exec cat";
 
-/// The same, and prints lines for ever.
+/// The terminal echoes every key.
+const KERNEL_ECHO: &str = "stty raw echo; printf '=DO''NE='; exec sleep infinity";
+
+/// Echoes every key like [`ECHO`], and prints lines for ever.
 const ECHO_IN_FLOOD: &str = "stty raw; yes 0123456789012345678901234567890 & printf '=DO''NE='; exec cat";
 
 /// Prints lines for ever.
@@ -71,12 +85,18 @@ const GUEST_PAUSE: Duration = Duration::from_millis(300);
 /// All of it.
 pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
     let scenes: &[Beside] = match bench.extent {
-        Extent::Full => &[Beside::Nothing, Beside::Floods(1), Beside::Floods(4), Beside::OwnFlood],
+        Extent::Full => &[
+            Beside::Nothing,
+            Beside::NothingByKernel,
+            Beside::Floods(1),
+            Beside::Floods(4),
+            Beside::OwnFlood,
+        ],
         Extent::Quick => &[Beside::Nothing, Beside::Floods(1)],
     };
     for &beside in scenes {
         let keys = match beside {
-            Beside::Nothing => bench.extent.pick(2_000, 100),
+            Beside::Nothing | Beside::NothingByKernel => bench.extent.pick(2_000, 100),
             _ => bench.extent.pick(400, 30),
         };
         let rounds = bench.extent.pick(5, 2);
@@ -129,7 +149,7 @@ async fn beside_guests(bench: &mut Bench) -> anyhow::Result<()> {
 }
 
 async fn turns(bench: &mut Bench, beside: Beside, keys: usize, rounds: usize) -> anyhow::Result<()> {
-    let servers = bench.servers();
+    let servers = [vec![bench.lean.clone()], bench.servers()].concat();
     let mut all = vec![Vec::new(); servers.len()];
     for _ in 0..rounds {
         for (server, all) in servers.iter().zip(&mut all) {
@@ -157,12 +177,20 @@ async fn once(bench: &mut Bench, peer: &Peer, beside: Beside, keys: usize) -> an
     };
     let floods = flood(bench, &flooding.as_ref().unwrap_or(&server).endpoint, beside).await?;
     let (_session, mut viewer) = ready(&server.endpoint, Follow::All).await?;
-    viewer.order(if beside == Beside::OwnFlood { ECHO_IN_FLOOD } else { ECHO }).await?;
+    viewer.order(beside.program()).await?;
     viewer.until_within(crate::stage::END).await?;
 
     let listener = Listener::start();
+    let processes = server.processes()?;
+    let before = used(&processes);
     let times = keys_to_echoes(&mut viewer, keys).await?;
+    let cpu: f64 = used(&processes).iter().zip(&before).map(|(now, before)| now.since(*before).cpu).sum();
     bench.book.heard(&beside.scene(), &peer.name, listener.stop());
+    // Otherwise it is the floods' as well.
+    if !matches!(beside, Beside::Floods(_) | Beside::OwnFlood) {
+        let per_key = cpu * 1e6 / float(keys);
+        bench.book.note(&beside.scene(), "CPU per key", &peer.name, Unit::Microseconds, per_key);
+    }
     floods.iter().for_each(JoinHandle::abort);
     server.stop().await?;
     if let Some(flooding) = flooding {

@@ -1,0 +1,125 @@
+//! The leanest relay between a pty and a WebSocket: one thread, poll(2), one read, one write.
+//!
+//! No runtime, no queue, no second look: no server can undercut what an echo costs here. Unlike the other relay it sends what the first
+//! read brings, so it is the floor for latency and not for throughput.
+
+use std::{
+    io::{self, Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+    os::fd::{AsFd as _, OwnedFd},
+    thread,
+};
+
+use nix::{
+    errno::Errno,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    unistd,
+};
+
+use crate::{
+    floor::{answer_handshake, open_terminal},
+    wire::{Head, Opcode, head},
+};
+
+/// The most bytes that one read of the pty returns.
+const READ_BYTES: usize = 4096;
+
+/// Space before the payload for the longest head of a frame.
+const HEAD_BYTES: usize = 10;
+
+/// Serves until the process is killed, with a thread for each connection. Prints the address on the standard output.
+pub(crate) fn serve(program: &[String]) -> anyhow::Result<()> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let mut out = io::stdout();
+    writeln!(out, "{}", listener.local_addr()?)?;
+    out.flush()?;
+    loop {
+        let (stream, _) = listener.accept()?;
+        let program = program.to_vec();
+        // A connection that fails must not end the others.
+        thread::spawn(move || relay(stream, &program));
+    }
+}
+
+fn relay(mut stream: TcpStream, program: &[String]) -> anyhow::Result<()> {
+    stream.set_nodelay(true)?;
+    if !shake_hands(&mut stream)? {
+        return Ok(());
+    }
+    let (master, mut command) = open_terminal(program)?;
+    let mut child = command.spawn()?;
+    // The command holds copies of the terminal's other side.
+    drop(command);
+    let relayed = carry(&mut stream, &master);
+    child.kill()?;
+    child.wait()?;
+    relayed
+}
+
+/// Returns false when the client has left before the end of its request.
+fn shake_hands(stream: &mut TcpStream) -> anyhow::Result<bool> {
+    let mut seen = Vec::new();
+    while !seen.ends_with(b"\r\n\r\n") {
+        let mut bytes = [0; 1024];
+        let count = stream.read(&mut bytes)?;
+        if count == 0 {
+            return Ok(false);
+        }
+        seen.extend_from_slice(&bytes[..count]);
+    }
+    stream.write_all(answer_handshake(&seen)?.as_bytes())?;
+    Ok(true)
+}
+
+/// Carries both ways until either side ends.
+fn carry(stream: &mut TcpStream, master: &OwnedFd) -> anyhow::Result<()> {
+    let mut input = Vec::new();
+    loop {
+        let [socket_is_ready, master_is_ready] = {
+            let watch = |fd| PollFd::new(fd, PollFlags::POLLIN);
+            let mut both = [watch(stream.as_fd()), watch(master.as_fd())];
+            poll(&mut both, PollTimeout::NONE)?;
+            both.map(|polled| polled.any().unwrap_or(false))
+        };
+        if socket_is_ready {
+            let mut bytes = [0; READ_BYTES];
+            let count = stream.read(&mut bytes)?;
+            if count == 0 {
+                return Ok(());
+            }
+            input.extend_from_slice(&bytes[..count]);
+            while let Some(payload) = next_payload(&mut input)? {
+                unistd::write(master, &payload)?;
+            }
+        }
+        if master_is_ready && !carry_output(stream, master)? {
+            return Ok(());
+        }
+    }
+}
+
+/// Sends what one read of the terminal brings. Returns false when the program has ended.
+fn carry_output(stream: &mut TcpStream, master: &OwnedFd) -> anyhow::Result<bool> {
+    let mut output = [0; HEAD_BYTES + READ_BYTES];
+    let count = match unistd::read(master, &mut output[HEAD_BYTES..]) {
+        Ok(0) | Err(Errno::EIO) => return Ok(false),
+        read => read?,
+    };
+    let head = head(Opcode::Binary, count, false);
+    let start = HEAD_BYTES - head.len();
+    output[start..HEAD_BYTES].copy_from_slice(&head);
+    stream.write_all(&output[start..HEAD_BYTES + count])?;
+    Ok(true)
+}
+
+/// Takes the first whole frame out of the input and returns what was typed.
+fn next_payload(input: &mut Vec<u8>) -> anyhow::Result<Option<Vec<u8>>> {
+    let Some(head) = Head::parse(input).filter(|head| head.len + head.payload <= input.len()) else {
+        return Ok(None);
+    };
+    let rest = input.split_off(head.len + head.payload);
+    let mut frame = std::mem::replace(input, rest);
+    head.unmask(&mut frame);
+    let is_data = matches!(head.opcode()?, None | Some(Opcode::Binary | Opcode::Text));
+    Ok(Some(if is_data { frame.split_off(head.len) } else { Vec::new() }))
+}

@@ -32,7 +32,7 @@ pub const fn tone(phase: Phase) -> &'static str {
 fn detail(phase: Phase) -> (String, String) {
     let first = match phase {
         Phase::Live { latency_ms } => latency_ms.map(|ms| format!("{ms} ms")).unwrap_or_default(),
-        Phase::Stalled { .. } => format!("{}…", word(phase)),
+        Phase::Connecting | Phase::Stalled { .. } | Phase::Reconnecting { .. } => format!("{}…", word(phase)),
         _ => word(phase).to_owned(),
     };
     let keys = match phase {

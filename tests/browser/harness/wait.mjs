@@ -3,7 +3,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 
 /** Long enough for a busy machine. */
-export const DEADLINE_MS = Number(process.env.CHROME_DL ?? 30_000);
+export const DEADLINE_MS = 30_000;
 
 /**
  * Asks again and again until the answer is as wanted, and gives it.

@@ -69,6 +69,17 @@ fn is_nobodys() -> bool {
     document().active_element().is_none_or(|active| active.tag_name() == "BODY")
 }
 
+/// A press on a control leaves the keyboard where it is: what the control does decides who has it next.
+fn keep_focus(event: &MouseEvent) {
+    let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
+    let is_within = |selector| {
+        target.as_ref().is_some_and(|target| target.closest(selector).is_ok_and(|found| found.is_some()))
+    };
+    if is_within(".bar, .messages button, .earlier, .notices button") && !is_within("dialog") {
+        event.prevent_default();
+    }
+}
+
 impl App {
     /// Sees to it that the keyboard is somebody's.
     pub(super) fn follow_focus(self) {
@@ -82,7 +93,7 @@ impl App {
             }
         });
         let cancelled = window_event_listener(ev::pointercancel, move |_| pressed.set_value(false));
-        let mouse = window_event_listener(ev::mousedown, move |event: MouseEvent| self.keep_focus(&event));
+        let mouse = window_event_listener(ev::mousedown, |event: MouseEvent| keep_focus(&event));
         let left = window_event_listener(ev::focusout, move |event| {
             // While the button is held, text may be selected.
             if event.related_target().is_none() && !pressed.get_value() {
@@ -96,17 +107,6 @@ impl App {
             mouse.remove();
             left.remove();
         });
-    }
-
-    /// A press on a control leaves the keyboard where it is: what the control does decides who has it next.
-    fn keep_focus(self, event: &MouseEvent) {
-        let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
-        let is_within = |selector| {
-            target.as_ref().is_some_and(|target| target.closest(selector).is_ok_and(|found| found.is_some()))
-        };
-        if is_within(".bar, .messages button, .earlier, .notices button") && !is_within("dialog") {
-            event.prevent_default();
-        }
     }
 
     /// Gives the terminal the keyboard if nobody has it once the browser has done what it does.

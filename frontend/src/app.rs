@@ -2,7 +2,10 @@
 //! and call these methods; they decide nothing themselves.
 
 mod copies;
+mod drops;
 mod fit;
+mod focus;
+mod full_screen;
 mod keyboard;
 mod links;
 mod look;
@@ -200,6 +203,9 @@ pub fn Page(
     provide_context(app);
     app.follow_look();
     app.follow_keyboard();
+    app.follow_focus();
+    app.follow_drops();
+    app.follow_company();
     app.follow_sessions();
     app.enter(opening.entry);
     view! { <ui::Shell/> }

@@ -134,6 +134,12 @@ impl PaneHandle {
         self.with(|pane| pane.screen().terminal().focus());
     }
 
+    /// Whether its program fills the screen: it uses the alternate one.
+    #[must_use]
+    pub fn is_full_screen(&self) -> bool {
+        self.with(|pane| pane.screen().terminal().buffer().active().kind() == "alternate").unwrap_or(false)
+    }
+
     /// Tries a broken connection again at once.
     pub fn reconnect_now(&self) {
         self.with(|pane| pane.connection().map(Connection::retry_now));

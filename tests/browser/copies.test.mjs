@@ -119,7 +119,7 @@ pageTest(
 pageTest("only whose terminal answers the program is asked", {}, async (world) => {
   const { terminal, page } = world;
   const other = await another(world, {});
-  // Who typed last has the pen.
+  // The terminal of who typed last answers.
   await copy(terminal, "one");
   await request(page).waitFor();
   await other.terminal.shows(/base64/);

@@ -8,7 +8,7 @@ const GONE = /status of 404/;
 pageTest("an exit code is shown, and the program can be started again", {}, async ({ terminal, server }) => {
   await terminal.run("echo of the first");
   await terminal.type("exit 3\n");
-  await terminal.banner().getByText("Ended with exit code 3.").waitFor();
+  await terminal.banner().getByText("Exited with code 3.").waitFor();
   const [first] = await server.sessions();
   assert.deepEqual(first.exit, { code: 3 });
 
@@ -27,7 +27,7 @@ pageTest("an exit code is shown, and the program can be started again", {}, asyn
 
 pageTest("the tab of a program that has ended can be closed", {}, async ({ terminal, server, page }) => {
   await terminal.type("exit\n");
-  await terminal.banner().getByText("Ended with exit code 0.").waitFor();
+  await terminal.banner().getByText("Finished.").waitFor();
   await terminal.banner().getByRole("button", { name: "Close" }).click();
   await terminal.tabCount(0);
   await until(
@@ -43,7 +43,7 @@ pageTest("a shell that is killed says so", {}, async ({ terminal }) => {
   await terminal.type("kill -9 $$\n");
   await terminal
     .banner()
-    .getByText(/Ended with .*(SIGKILL|signal 9)/)
+    .getByText(/Ended by .*(SIGKILL|signal 9)/)
     .waitFor();
   await terminal.banner().getByRole("button", { name: "Restart" }).click();
   await terminal.banner().waitFor({ state: "detached" });
@@ -52,7 +52,7 @@ pageTest("a shell that is killed says so", {}, async ({ terminal }) => {
 
 pageTest("a job in the background does not hold the end off", {}, async ({ terminal, server }) => {
   await terminal.type("sleep 1000 & exit 5\n");
-  await terminal.banner().getByText("Ended with exit code 5.").waitFor();
+  await terminal.banner().getByText("Exited with code 5.").waitFor();
   assert.deepEqual((await server.sessions())[0].exit, { code: 5 });
 });
 

@@ -205,7 +205,7 @@ pageTest("every command is found in the palette", {}, async ({ terminal, page })
   await terminal.prompt();
   await page.keyboard.press("Control+Shift+P");
   await page.getByRole("combobox").fill("no such command at all");
-  await page.getByText("Nothing of that name.").waitFor();
+  await page.getByText("No matches.").waitFor();
   await page.keyboard.press("Escape");
   await page.getByRole("dialog").waitFor({ state: "detached" });
   assert.equal(await terminal.run("echo the keyboard is back"), "the keyboard is back");

@@ -44,8 +44,8 @@ impl App {
     /// Takes the page's shortcuts wherever the keyboard is.
     pub(super) fn follow_keyboard(self) {
         let pressed = window_event_listener(ev::keydown, move |event| {
-            if !event.default_prevented() {
-                self.take_key(&event);
+            if !event.default_prevented() && !self.take_key(&event) && !self.leave_part(&event) {
+                self.hand_over(&event);
             }
         });
         on_cleanup(move || pressed.remove());
@@ -57,6 +57,9 @@ impl App {
             return false;
         }
         if let Some(action) = commands::pressed(&Press::from(event)) {
+            if action.goes_round() && self.is_in_full_screen_program() {
+                return false;
+            }
             event.prevent_default();
             self.run(action);
             return true;

@@ -6,15 +6,12 @@ use leptos::{
 };
 
 use limpet_shared::{SessionId, Winsize};
-use wasm_bindgen::JsCast as _;
-use web_sys::HtmlElement;
 
 use super::App;
 use crate::{
     connection::{GoneReason, Phase},
     tabs::{Mark, TabKind},
     terminal::{PaneEvent, PaneHandle, early::Early},
-    ui,
 };
 
 impl App {
@@ -58,16 +55,6 @@ impl App {
             focus();
         });
         request_animation_frame(focus);
-    }
-
-    /// Gives the keyboard to what the active terminal's program asks.
-    pub fn focus_request(&self) {
-        let button = document().query_selector(ui::copy_request::REQUEST).ok().flatten();
-        match button.and_then(|button| button.dyn_into::<HtmlElement>().ok()) {
-            // It can be seen, so it can have the keyboard.
-            Some(button) => drop(button.focus()),
-            None => self.notify("No program asks to copy anything."),
-        }
     }
 
     /// Something happened in a pane.

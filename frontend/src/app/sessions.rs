@@ -216,7 +216,7 @@ impl App {
     /// Starts the same program again, in the tab's place, and forgets the old session.
     pub fn restart_tab(&self, tab: Tab) {
         if !tab.is_over() {
-            return self.notify("Its program still runs. Close the tab to end it.");
+            return self.notify("The program is still running. Close the tab to end it.");
         }
         let app = *self;
         spawn_local(async move {

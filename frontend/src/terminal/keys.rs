@@ -1,4 +1,4 @@
-//! Keys that are not the program's: copying and pasting as people expect it on each platform.
+//! Keys that are not the program's: copying and pasting as people expect it on each platform, and full screen.
 
 /// Where the browser runs, as far as its keys go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub struct Key<'a> {
 pub enum Fate {
     /// The terminal encodes it for the program.
     Program,
-    /// The browser does what it always does, which is to paste.
+    /// The browser does what it always does: it pastes, or fills the screen.
     Browser,
     /// The selection is copied, and the browser must not do anything else.
     Copy,
@@ -59,6 +59,8 @@ pub fn fate(platform: Platform, key: Key<'_>, selected: bool) -> Fate {
     let letter = |wanted: &str| key.eq_ignore_ascii_case(wanted);
     match platform {
         _ if alt => Fate::Program,
+        // Full screen. Nobody could leave it otherwise.
+        _ if key == "F11" && !ctrl && !shift && !meta => Fate::Browser,
         Platform::Mac if meta && !ctrl => match () {
             () if letter("c") && selected => Fate::Copy,
             () if letter("v") => Fate::Browser,
@@ -121,6 +123,15 @@ mod tests {
         }
         check(Platform::Windows, "Ctrl+v", false, Fate::Browser);
         check(Platform::Unix, "Ctrl+v", false, Fate::Program);
+    }
+
+    #[test]
+    fn f11_is_the_browsers_on_every_platform() {
+        for platform in [Platform::Mac, Platform::Windows, Platform::Unix] {
+            check(platform, "F11", false, Fate::Browser);
+            check(platform, "Shift+F11", false, Fate::Program);
+            check(platform, "F10", false, Fate::Program);
+        }
     }
 
     #[test]

@@ -333,7 +333,7 @@ impl Observer for Pane {
     fn told(&self, tell: Tell) {
         match tell {
             Tell::Phase(phase) => {
-                if !matches!(phase, Phase::Live { .. }) {
+                if !matches!(phase, Phase::Live { .. } | Phase::Stalled { .. }) {
                     self.history.give_up();
                 }
                 self.emit(PaneEvent::Phase(phase));

@@ -73,6 +73,10 @@ extern "C" {
     /// `IBuffer`.
     pub type Buffer;
 
+    /// `normal` or `alternate`.
+    #[wasm_bindgen(method, getter, js_name = type)]
+    pub fn kind(this: &Buffer) -> String;
+
     /// A row among all, counted from the first one of the scrollback.
     #[wasm_bindgen(method, js_name = getLine)]
     pub fn line(this: &Buffer, row: i32) -> Option<BufferLine>;

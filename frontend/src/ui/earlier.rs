@@ -44,16 +44,16 @@ pub fn EarlierRows(
 }
 
 fn label(Earlier { rows, skipped }: Earlier) -> String {
-    let lines = if rows == 1 { "1 line".to_owned() } else { format!("{} lines", thousands(rows)) };
-    format!("{} skipped to keep up; show {lines}", bytes(skipped))
+    let lines = if rows == 1 { "line".to_owned() } else { format!("{} lines", thousands(rows)) };
+    format!("Skipped {}. Show the last {lines}", bytes(skipped))
 }
 
 /// A number as people read it.
-fn thousands(number: u64) -> String {
+pub fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let groups: Vec<&str> =
         digits.as_bytes().rchunks(3).rev().filter_map(|group| str::from_utf8(group).ok()).collect();
-    groups.join("\u{202f}")
+    groups.join(",")
 }
 
 /// A number of bytes, for people.
@@ -72,9 +72,9 @@ mod tests {
     #[test]
     fn numbers_are_round_and_readable() {
         assert_eq!([1023, 1024, 1025, 5 << 20].map(bytes), ["1023 bytes", "1 KiB", "2 KiB", "5 MiB"]);
-        assert_eq!([7, 1000, 1_234_567].map(thousands), ["7", "1\u{202f}000", "1\u{202f}234\u{202f}567"]);
+        assert_eq!([7, 1000, 1_234_567].map(thousands), ["7", "1,000", "1,234,567"]);
         let label = label(Earlier { rows: 1, skipped: 2048 });
-        assert_eq!(label, "2 KiB skipped to keep up; show 1 line");
+        assert_eq!(label, "Skipped 2 KiB. Show the last line");
     }
 
     #[test]

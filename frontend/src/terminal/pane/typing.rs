@@ -11,8 +11,8 @@ use crate::terminal::{
     queries,
 };
 
-/// What a reader learns who types.
-const READ_ONLY: &str = "You only watch here: what you type goes nowhere.";
+/// Tells a reader who types what is wrong.
+const READ_ONLY: &str = "You can view this terminal, not type in it.";
 
 impl Pane {
     /// The terminal's input: what was typed, and answers to queries.
@@ -75,7 +75,7 @@ impl Pane {
         self.screen.terminal().input(text);
     }
 
-    /// Tells who types in vain why that is.
+    /// Tells a reader who types why nothing happens.
     pub fn hint(&self) {
         if self.role.get() == Some(Role::Reader) {
             self.notice(READ_ONLY);

@@ -110,6 +110,53 @@ pub(crate) fn names(leader: Pid, with_leader: bool) -> Vec<String> {
     names
 }
 
+/// What `/proc/PID/stat` tells of a process (proc(5)).
+#[derive(Debug, PartialEq, Eq)]
+struct Stat<'a> {
+    name: &'a str,
+    group: i32,
+    /// The process group in its terminal's foreground.
+    foreground: i32,
+}
+
+impl<'a> Stat<'a> {
+    /// The name is in parentheses, and may hold some itself.
+    fn parse(text: &'a str) -> Option<Self> {
+        let (_, rest) = text.split_once('(')?;
+        let (name, rest) = rest.rsplit_once(')')?;
+        // State, parent, group, session, terminal, foreground.
+        let mut fields = rest.split_ascii_whitespace().skip(2);
+        let group = fields.next()?.parse().ok()?;
+        let foreground = fields.nth(2)?.parse().ok()?;
+        Some(Self { name, group, foreground })
+    }
+}
+
+/// Longest name of a process, in bytes (`TASK_COMM_LEN` without its NUL).
+const MAX_NAME_BYTES: usize = 15;
+
+/// Whether the leader, which still has this name, is in the foreground of its terminal, and none of its children with it. False if the
+/// system does not tell.
+pub(crate) fn is_alone_in_front(leader: Pid, name: &str) -> bool {
+    let stat = |pid: &str| fs::read_to_string(format!("/proc/{pid}/stat"));
+    let Ok(text) = stat(&leader.to_string()) else { return false };
+    let Some(found) = Stat::parse(&text) else { return false };
+    let name = name.as_bytes();
+    if found.name.as_bytes() != &name[..name.len().min(MAX_NAME_BYTES)]
+        || [found.group, found.foreground] != [leader.as_raw(); 2]
+    {
+        return false;
+    }
+    // Jobs are in groups of their own, unless job control is off.
+    let Ok(children) = fs::read_to_string(format!("/proc/{leader}/task/{leader}/children")) else {
+        return false;
+    };
+    let in_front = |pid: &str| {
+        stat(pid).is_ok_and(|text| Stat::parse(&text).is_none_or(|child| child.group == found.group))
+    };
+    !children.split_ascii_whitespace().any(in_front)
+}
+
 /// A process of the sessions, if it still runs; a zombie does not.
 fn member(leaders: &[Pid], pid: Pid) -> io::Result<Option<OwnedFd>> {
     let pidfd = match sys::pidfd_open(pid) {
@@ -149,6 +196,22 @@ async fn ended(pidfd: OwnedFd) {
         Err(error) => {
             tracing::warn!(%error, "could not wait for a process to end");
             sleep(LOOK_AGAIN).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_may_have_any_name() {
+        let stat = |name| format!("17 ({name}) S 1 17 17 34816 23 4194304 1 2 3");
+        for name in ["bash", "a b", ") S 1 2 (", ""] {
+            assert_eq!(Stat::parse(&stat(name)), Some(Stat { name, group: 17, foreground: 23 }));
+        }
+        for broken in ["", "17 (bash", "17 (bash) S 1 x"] {
+            assert_eq!(Stat::parse(broken), None);
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::{
     buffer::Buffer,
     charset::Charsets,
+    leftovers::Leftovers,
     modes::{Keyboard, Modes, MouseEncoding, MouseTracking},
     palette::Palette,
     row::{Cell, StyleId},
@@ -44,6 +45,8 @@ pub(super) struct Terminal {
     pub(super) titles: Vec<String>,
     /// How many hyperlinks without a name there have been.
     pub(super) links: u64,
+    /// Modes that were on when a line editor began to read.
+    pub(super) leftovers: Option<Leftovers>,
     /// What the last control function has yet to do.
     pub(super) unfinished: Option<Box<Unfinished>>,
     /// What nothing needs any more, if it takes long to drop it.
@@ -85,6 +88,7 @@ impl Terminal {
             title: String::new(),
             titles: Vec::new(),
             links: 0,
+            leftovers: None,
             unfinished: None,
             discarded: None,
             steps: Steps::default(),

@@ -21,6 +21,7 @@ use super::{
     input::Input,
     keeping::Keeping,
     output::Output,
+    own_output::{OwnOutput, Purpose, separator},
     request::{Attaching, Request, Requests, Typed},
     size_changes::SizeChanges,
 };
@@ -28,6 +29,7 @@ use crate::{
     keeper::Child,
     log::{Claim, LogWriter},
     pty::Pty,
+    screen::Leftovers,
     token_bucket::TokenBucket,
 };
 
@@ -85,6 +87,7 @@ pub(super) struct Actor {
     flow: Flow,
     keeping: Keeping,
     sizes: SizeChanges,
+    own_output: OwnOutput,
     /// When the screen may follow, if nothing happens before.
     leisure: Instant,
     /// Output since there was time for that, in bytes.
@@ -121,6 +124,7 @@ impl Actor {
             flow,
             keeping,
             sizes: SizeChanges::new(now),
+            own_output: OwnOutput::new(now),
             leisure,
             burst: 0,
             labour: 0,
@@ -192,6 +196,9 @@ impl Actor {
             if self.sizes.due().is_some_and(|at| at <= Instant::now()) {
                 Box::pin(self.apply_size()).await;
             }
+            if self.own_output.due().is_some_and(|at| at <= Instant::now()) {
+                Box::pin(self.put_own_output()).await;
+            }
             match self.next_event().await {
                 Event::Requested(request) => match *request {
                     Request::End => return Some(Cause::Asked),
@@ -236,7 +243,8 @@ impl Actor {
         let held = self.flow.held_until(rules, log, Instant::now());
         let waits_for_leisure = held.is_none() && (self.display.is_behind() || self.burst >= FLOOD);
         let leisure = waits_for_leisure.then_some(self.leisure);
-        let timer = [held, leisure, self.sizes.due(), self.keeping.due_at()].into_iter().flatten().min();
+        let due = [self.sizes.due(), self.keeping.due_at(), self.own_output.due()];
+        let timer = [held, leisure].into_iter().chain(due).flatten().min();
         tokio::select! {
             // Requests first: a key must not wait behind a flood.
             biased;
@@ -272,6 +280,9 @@ impl Actor {
         task::yield_now().await;
         self.display.follow().await;
         self.displayed();
+        if let Some(left) = self.display.take_leftovers() {
+            Box::pin(self.reset_leftovers(left)).await;
+        }
         self.labour = if self.display.is_behind() { self.labour.saturating_add(1) } else { 0 };
         self.note_pause();
     }
@@ -330,6 +341,7 @@ impl Actor {
                 // An error says that who asked is gone again.
                 let _ = reply.send(taken);
             }
+            Request::OwnOutput(purpose) => self.own_output.ask(purpose, Instant::now()),
             Request::Update { size, reply } => {
                 self.sizes.ask(size, reply);
                 self.keeping.touch_at_once();
@@ -404,6 +416,40 @@ impl Actor {
         self.input.answer(&answers, self.display.parsed());
         if is_asked {
             self.write_input();
+        }
+    }
+
+    /// Has modes reset that a program has left behind, if the shell itself reads now.
+    async fn reset_leftovers(&mut self, left: Leftovers) {
+        if self.session.0.waits_at_prompt().await {
+            self.own_output.ask(Purpose::ResetLeftovers(left), Instant::now());
+        }
+    }
+
+    /// Puts output of limpet's own into the log, unless it has to wait for the rest of what the program has begun.
+    async fn put_own_output(&mut self) {
+        let is_between = self.display.settle().await;
+        self.displayed();
+        let Some(purpose) = self.own_output.take(is_between, Instant::now()) else { return };
+        let output = match purpose {
+            Purpose::ResetModes => self.display.resetting_modes(),
+            Purpose::ResetLeftovers(left) => self.display.resetting(left).into_bytes(),
+            Purpose::Clear => self.display.clearing(),
+        };
+        if output.is_empty() {
+            return;
+        }
+        let start = self.output.log().end();
+        let output = [separator(is_between), &output].concat();
+        self.output.append(&output, |output| self.session.show((&mut self.display, &self.input), output));
+        if purpose == Purpose::Clear {
+            self.display.settle().await;
+            let log = &self.session.0.shared().log;
+            // What no server needs any more is gone for good.
+            if self.keeping.clear(start, &mut self.display, &self.session.0).await {
+                log.forget_before(start);
+            }
+            self.session.0.touch();
         }
     }
 

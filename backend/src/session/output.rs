@@ -52,6 +52,11 @@ impl Output {
         self.log.publish(taker);
     }
 
+    /// Puts output of limpet's own behind what was read so far, and gives it to `taker`.
+    pub(super) fn append(&mut self, output: &[u8], taker: impl FnMut(&[u8])) {
+        self.log.append(output, taker);
+    }
+
     /// Reads what a program that has ended left behind, and gives what went into the log to `taker`, piece by piece.
     pub(super) fn drain_rest(&mut self, pty: &Pty, mut taker: impl FnMut(&[u8])) {
         let start = self.log.end();

@@ -10,6 +10,7 @@ mod notices;
 mod panes;
 mod run;
 mod sessions;
+mod title;
 
 use std::collections::HashMap;
 
@@ -196,6 +197,7 @@ pub fn Page(
     app.follow_look();
     app.follow_keyboard();
     app.follow_sessions();
+    app.follow_title();
     app.enter(opening.entry);
     view! { <ui::Shell/> }
 }

@@ -52,8 +52,10 @@ pub enum Action {
     AnswerCopy,
     /// Select everything in the terminal.
     SelectAll,
-    /// Clear screen and scrollback.
+    /// Clear screen and scrollback, for everybody.
     Clear,
+    /// Reset the modes that programs have set, for everybody.
+    ResetTerminal,
     /// Show the newest lines.
     ScrollToBottom,
     /// Try a broken connection at once.
@@ -90,7 +92,7 @@ impl Action {
             Self::NewTab | Self::RenameTab | Self::RestartTab | Self::Share | Self::ShowSignIns => {
                 Role::Owner
             }
-            Self::TakePen | Self::Fit | Self::Paste => Role::Writer,
+            Self::TakePen | Self::Fit | Self::Paste | Self::Clear | Self::ResetTerminal => Role::Writer,
             _ => Role::Reader,
         }
     }
@@ -174,6 +176,7 @@ const FIXED: &[(Action, Group, &str, &[Chord])] = {
         (A::AnswerCopy, G::Terminal, "Answer a program that wants to copy", &[Chord::new("F6", "F6")]),
         (A::SelectAll, G::Terminal, "Select all", &[Chord::new("A", "KeyA")]),
         (A::Clear, G::Terminal, "Clear", &[Chord::new("K", "KeyK")]),
+        (A::ResetTerminal, G::Terminal, "Reset terminal", &[]),
         (A::ScrollToBottom, G::Terminal, "Scroll to the newest line", &[Chord::new("End", "End")]),
         (A::Reconnect, G::Terminal, "Reconnect now", &[]),
         (A::FontLarger, G::View, "Larger text", &[Chord::new("↑", "ArrowUp")]),

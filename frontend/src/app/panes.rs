@@ -5,7 +5,7 @@ use leptos::{
     task::{spawn_local, tick},
 };
 
-use limpet_shared::{SessionId, Winsize};
+use limpet_shared::{ExitStatus, SessionId, Winsize};
 use wasm_bindgen::JsCast as _;
 use web_sys::HtmlElement;
 
@@ -76,7 +76,7 @@ impl App {
             PaneEvent::Title(title) => self.tabs.update(|tabs| tabs.set_title(kind, title)),
             PaneEvent::Activity => self.mark(kind, Mark::Activity),
             PaneEvent::Bell => self.mark(kind, Mark::Bell),
-            PaneEvent::Exited(status) => self.tabs.update(|tabs| tabs.set_exit(kind, status)),
+            PaneEvent::Exited(status) => self.on_exit(kind, status),
             PaneEvent::Phase(phase) => self.on_phase(kind, phase),
             PaneEvent::Notice(text) => self.notify(text),
             PaneEvent::Copy(text) => self.on_copy(kind, text),
@@ -84,7 +84,7 @@ impl App {
             PaneEvent::People(people) => self.tabs.update(|tabs| tabs.set_people(kind, people)),
             PaneEvent::Foreign(size) => self.on_foreign(kind, size),
             // The tab's body shows it.
-            PaneEvent::Earlier { .. } | PaneEvent::Drawn => {}
+            PaneEvent::Earlier { .. } | PaneEvent::Cleared | PaneEvent::Drawn => {}
         }
     }
 
@@ -95,6 +95,16 @@ impl App {
         });
         if news {
             self.tabs.update(|tabs| tabs.note(kind, mark));
+        }
+    }
+
+    fn on_exit(&self, kind: &TabKind, status: ExitStatus) {
+        // What had ended before is there because somebody wants to see it.
+        let is_news = self.tabs.with_untracked(|tabs| tabs.get(kind).is_some_and(|tab| tab.exit.is_none()));
+        self.tabs.update(|tabs| tabs.set_exit(kind, status));
+        let closes = self.settings.with_untracked(|settings| settings.close_on_success);
+        if is_news && closes && status.success() && self.owns(kind) {
+            self.end_tab(kind);
         }
     }
 

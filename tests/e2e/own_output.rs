@@ -164,16 +164,41 @@ async fn what_a_killed_program_left_on_is_reset_at_the_next_prompt() {
     }
     // What runs in front has its modes to itself, with bracketed paste too, and a script's shell is no prompt.
     client.output.clear();
-    let script = r#"printf "\033[>1u\033[?2004h"; for n in 1 2 3; do read line; echo "line $n"; done"#;
+    let script =
+        r#"printf "\033[>1u\033[?2004hbe%s" gun; for n in 1 2 3; do read line; echo "line $n"; done"#;
     client.type_in(&format!("sh -c '{script}'\r")).await;
+    // What is typed before that is still the line editor's.
+    client.sees("begun").await;
     for n in 1..=3 {
-        client.type_in("\r").await;
+        client.type_in("\n").await;
         client.sees(&format!("line {n}\r\n")).await;
     }
     client.sees("\x1b[<32u").await;
     let (before, _) =
         client.text().split_once("\x1b[<32u").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
     assert!(before.contains("line 3\r\n"), "{before:?}");
+}
+
+#[tokio::test]
+async fn the_modes_of_the_shell_itself_stay() {
+    let server = Server::start(Options::default().env("PS1", r"\[\e[=5u\]ready> "));
+    let id = server.open(BASH).await;
+    let mut client = Client::attach(&server, &id, Hello::default()).await;
+    client.sees("ready> ").await;
+    client.say(&ClientMessage::Clear).await;
+    client.sees("\x1bc").await;
+    client.type_in("echo on''e\r").await;
+    client.sees("one\r\n").await;
+    client.say(&ClientMessage::Clear).await;
+    client.type_in("echo tw''o\r").await;
+    client.sees("two\r\n").await;
+    server.kill().await;
+    let mut client = Client::attach(&server, &id, Hello::default()).await;
+    client.type_in("echo thr''ee\r").await;
+    client.sees("three\r\n").await;
+    client.type_in("echo fo''ur\r").await;
+    client.sees("four\r\n").await;
+    assert!(!client.text().contains("\x1b[<32u"), "{:?}", client.text());
 }
 
 #[tokio::test]

@@ -29,7 +29,6 @@ use crate::{
     keeper::Child,
     log::{Claim, LogWriter},
     pty::Pty,
-    screen::Leftovers,
     token_bucket::TokenBucket,
 };
 
@@ -281,7 +280,7 @@ impl Actor {
         self.display.follow().await;
         self.displayed();
         if let Some(left) = self.display.take_leftovers() {
-            Box::pin(self.reset_leftovers(left)).await;
+            self.own_output.ask(Purpose::ResetLeftovers(left), Instant::now());
         }
         self.labour = if self.display.is_behind() { self.labour.saturating_add(1) } else { 0 };
         self.note_pause();
@@ -419,15 +418,13 @@ impl Actor {
         }
     }
 
-    /// Has modes reset that a program has left behind, if the shell itself reads now.
-    async fn reset_leftovers(&mut self, left: Leftovers) {
-        if self.session.0.waits_at_prompt().await {
-            self.own_output.ask(Purpose::ResetLeftovers(left), Instant::now());
-        }
-    }
-
     /// Puts output of limpet's own into the log, unless it has to wait for the rest of what the program has begun.
     async fn put_own_output(&mut self) {
+        // Modes are left behind only if it is the shell itself that reads now.
+        if self.own_output.has_leftovers() && !self.session.0.waits_at_prompt().await {
+            self.own_output.forget_leftovers(Instant::now());
+            return;
+        }
         let is_between = self.display.settle().await;
         self.displayed();
         let Some(purpose) = self.own_output.take(is_between, Instant::now()) else { return };
@@ -444,6 +441,8 @@ impl Actor {
         self.output.append(&output, |output| self.session.show((&mut self.display, &self.input), output));
         if purpose == Purpose::Clear {
             self.display.settle().await;
+            // The modes that are in the snapshot are those of who set them.
+            self.display.take_leftovers();
             let log = &self.session.0.shared().log;
             // What no server needs any more is gone for good.
             if self.keeping.clear(start, &mut self.display, &self.session.0).await {

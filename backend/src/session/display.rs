@@ -93,6 +93,7 @@ impl Display {
         let mut display = Self::new(shape, log, policy);
         display.pile.skip_to(output);
         display.parse(output, snapshot, u64::MAX);
+        display.screen.take_leftovers();
         display.blank_if_given_up();
         display
     }
@@ -301,7 +302,7 @@ impl Display {
         self.screen.resetting(left)
     }
 
-    /// Modes that a program may have left behind.
+    /// Modes that a program may have left behind; once.
     pub(super) fn take_leftovers(&mut self) -> Option<Leftovers> {
         self.screen.take_leftovers()
     }

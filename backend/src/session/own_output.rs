@@ -44,8 +44,10 @@ pub(super) enum Purpose {
 /// What is to be put into the log. What is asked for again before it is done is done once.
 #[derive(Debug)]
 pub(super) struct OwnOutput {
-    /// In this order.
+    /// What viewers have asked for, in this order.
     wanted: Vec<Purpose>,
+    /// Modes that a program may have left behind.
+    leftovers: Option<Leftovers>,
     /// When it is looked next whether it can be done.
     look_at: Instant,
     /// When it is done even in the midst of a control function.
@@ -54,26 +56,43 @@ pub(super) struct OwnOutput {
 
 impl OwnOutput {
     pub(super) const fn new(now: Instant) -> Self {
-        Self { wanted: Vec::new(), look_at: now, until: now }
+        Self { wanted: Vec::new(), leftovers: None, look_at: now, until: now }
     }
 
     pub(super) fn ask(&mut self, purpose: Purpose, now: Instant) {
-        if self.wanted.is_empty() {
+        self.begin_to_wait(now);
+        match purpose {
+            Purpose::ResetLeftovers(left) => self.leftovers = Some(left),
+            purpose if self.wanted.contains(&purpose) => {}
+            purpose => self.wanted.push(purpose),
+        }
+    }
+
+    fn begin_to_wait(&mut self, now: Instant) {
+        if self.due().is_none() {
             self.until = self.look_at.max(now) + MAX_WAIT;
         }
-        if !self.wanted.contains(&purpose) {
-            self.wanted.push(purpose);
-        }
+    }
+
+    /// Whether modes are to be reset that a program may have left behind.
+    pub(super) fn has_leftovers(&self) -> bool {
+        self.leftovers.is_some()
+    }
+
+    /// They are in use.
+    pub(super) fn forget_leftovers(&mut self, now: Instant) {
+        self.leftovers = None;
+        self.look_at = now + MIN_INTERVAL;
     }
 
     /// When there may be something to do.
     pub(super) fn due(&self) -> Option<Instant> {
-        (!self.wanted.is_empty()).then_some(self.look_at)
+        (self.leftovers.is_some() || !self.wanted.is_empty()).then_some(self.look_at)
     }
 
     /// Takes what is to be done now. `is_between` tells that the program has begun no control function.
     pub(super) fn take(&mut self, is_between: bool, now: Instant) -> Option<Purpose> {
-        if self.wanted.is_empty() || now < self.look_at {
+        if self.due().is_none_or(|at| now < at) {
             return None;
         }
         if !is_between && now < self.until {
@@ -82,6 +101,9 @@ impl OwnOutput {
         }
         self.look_at = now + MIN_INTERVAL;
         self.until = self.look_at + MAX_WAIT;
+        if self.wanted.is_empty() {
+            return self.leftovers.take().map(Purpose::ResetLeftovers);
+        }
         Some(self.wanted.remove(0))
     }
 }
@@ -114,6 +136,23 @@ mod tests {
         assert_eq!(own.due(), Some(start + MIN_INTERVAL));
         assert_eq!(own.take(true, start + MIN_INTERVAL), Some(Purpose::ResetModes));
         assert_eq!(own.due(), None);
+    }
+
+    #[test]
+    fn what_may_be_left_over_is_looked_at_now_and_then() {
+        let start = Instant::now();
+        let mut own = OwnOutput::new(start);
+        let left = Leftovers::default();
+        for _ in 0..1000 {
+            own.ask(Purpose::ResetLeftovers(left), start);
+        }
+        assert!(own.has_leftovers() && own.due() == Some(start));
+        own.forget_leftovers(start);
+        assert_eq!(own.due(), None);
+        own.ask(Purpose::ResetLeftovers(left), start);
+        assert_eq!(own.due(), Some(start + MIN_INTERVAL));
+        assert_eq!(own.take(true, start + MIN_INTERVAL), Some(Purpose::ResetLeftovers(left)));
+        assert!(!own.has_leftovers());
     }
 
     #[test]

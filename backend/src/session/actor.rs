@@ -97,6 +97,8 @@ pub(super) struct Actor {
     arrivals: TokenBucket,
     /// Until when they have been too many.
     crowded_until: Instant,
+    /// Whether the program is held back for its viewers.
+    is_held: bool,
     /// Whether somebody has typed since output came last: what comes next is an echo, for all that is known.
     echo_is_due: bool,
     session: Ending,
@@ -129,6 +131,7 @@ impl Actor {
             labour: 0,
             arrivals: TokenBucket::new(GUESTS_PER_SECOND, GUESTS_AT_ONCE, now),
             crowded_until: now,
+            is_held: false,
             echo_is_due: false,
             session,
             requests,
@@ -205,6 +208,9 @@ impl Actor {
                         if self.type_in(typed) {
                             Box::pin(self.arrange()).await;
                         }
+                        if self.drain_echo() {
+                            self.follow().await;
+                        }
                     }
                     request => Box::pin(self.answer(request)).await,
                 },
@@ -240,6 +246,7 @@ impl Actor {
             (status.flow, status.owner_is_here())
         };
         let held = self.flow.held_until(rules, log, Instant::now());
+        self.is_held = held.is_some();
         let waits_for_leisure = held.is_none() && (self.display.is_behind() || self.burst >= FLOOD);
         let leisure = waits_for_leisure.then_some(self.leisure);
         let due = [self.sizes.due(), self.keeping.due_at(), self.own_output.due()];
@@ -272,6 +279,25 @@ impl Actor {
         self.burst += self.output.log().end().since(start);
         self.leisure = Instant::now() + QUIET;
         is_awaited
+    }
+
+    /// Passes on the echo of a key that has just been written, if the terminal has it already: no viewer waits for another wake-up then.
+    /// Returns false when there is none.
+    fn drain_echo(&mut self) -> bool {
+        if self.is_held || self.output.has_ended() || self.display.is_overfull() {
+            return false;
+        }
+        let start = self.output.log().end();
+        let show = |output: &[u8]| self.session.show((&mut self.display, &self.input), output);
+        let has_come = self.output.drain_echo(&self.pty, show);
+        if has_come {
+            self.session.0.touch();
+            self.note_pause();
+            self.echo_is_due = false;
+            self.burst += self.output.log().end().since(start);
+            self.leisure = Instant::now() + QUIET;
+        }
+        has_come
     }
 
     async fn follow(&mut self) {

@@ -57,6 +57,17 @@ impl Output {
         self.log.append(output, taker);
     }
 
+    /// Reads once what may have come since input was written, as the echo of a terminal that echoes by itself, without waiting to be told
+    /// of it. Returns false when nothing has. Gives what went into the log to `taker`.
+    pub(super) fn drain_echo(&mut self, pty: &Pty, taker: impl FnOnce(&[u8])) -> bool {
+        let mut len = 0;
+        self.fill(&mut |place| pty.read_rest(place), &mut len, 1);
+        if len > 0 {
+            self.log.publish(taker);
+        }
+        len > 0
+    }
+
     /// Reads what a program that has ended left behind, and gives what went into the log to `taker`, piece by piece.
     pub(super) fn drain_rest(&mut self, pty: &Pty, mut taker: impl FnMut(&[u8])) {
         let start = self.log.end();

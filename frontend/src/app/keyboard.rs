@@ -80,8 +80,9 @@ impl App {
             ((false, _, false, false), "Tab") => return true,
             _ if event.repeat() => return false,
             ((false, false, false, false), "Enter") if owns => self.restart_tab(tab),
-            ((false, false, false, false), "Escape") => self.end_tab(kind),
-            ((true, false, false, false), "d") => self.end_tab(kind),
+            ((false, false, false, false), "Escape") | ((true, false, false, false), "d") => {
+                self.end_tab(kind);
+            }
             _ => return false,
         }
         event.prevent_default();

@@ -25,7 +25,8 @@ impl Pane {
             return;
         }
         let pans = self.pans() && pan::wheel(&self.element, event);
-        if !pans && !(self.wheel_is_arrows() && !event.shift_key()) {
+        let presses_arrows = !event.shift_key() && self.wheel_is_arrows();
+        if !pans && !presses_arrows {
             return;
         }
         event.prevent_default();

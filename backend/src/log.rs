@@ -132,7 +132,8 @@ pub(crate) fn log(memory: BorrowedFd<'_>) -> io::Result<(LogWriter, Log, Words)>
     let ring = Ring::open(ring, circle);
     let (tail, published) = (ring.capacity().saturating_sub(SPARE), ring.end());
     let (recent, cursors) = (Recent::default(), Vec::new());
-    let state = State { ring, recent, tail, published, is_complete: false, cursors, next_id: 0 };
+    let forgotten = OutputOffset::ZERO;
+    let state = State { ring, recent, tail, forgotten, published, is_complete: false, cursors, next_id: 0 };
     let (state, grown, consumed) = (Mutex::new(state), Notify::new(), Notify::new());
     let shared = Arc::new(Shared { state, screen, grown, consumed });
     Ok((LogWriter { shared: Arc::clone(&shared) }, Log { shared }, input))
@@ -160,6 +161,17 @@ impl Log {
         state.next_id += 1;
         state.cursors.push(Cursor { id, at: cursor, rank, claim, trusted_from: cursor });
         LogReader { shared: Arc::clone(&self.shared), id, cursor }
+    }
+
+    /// Forgets the output before this offset, which is overwritten. Readers that have yet to read it have lost it.
+    pub(crate) fn forget_before(&self, start: OutputOffset) {
+        let mut state = self.shared.lock();
+        let (before, now) = (state.forgotten, state.forgotten.max(start.min(state.published)));
+        state.forgotten = now;
+        state.recent.clear();
+        state.ring.wipe(before, now);
+        drop(state);
+        self.shared.grown.notify_waiters();
     }
 
     /// The words in which whoever follows the log with a screen notes what outlives the server.

@@ -13,6 +13,7 @@ mod notices;
 mod panes;
 mod run;
 mod sessions;
+mod title;
 
 use std::collections::HashMap;
 
@@ -207,6 +208,7 @@ pub fn Page(
     app.follow_drops();
     app.follow_company();
     app.follow_sessions();
+    app.follow_title();
     app.enter(opening.entry);
     view! { <ui::Shell/> }
 }

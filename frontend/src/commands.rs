@@ -54,8 +54,10 @@ pub enum Action {
     PreviousPart,
     /// Select everything in the terminal.
     SelectAll,
-    /// Clear screen and scrollback.
+    /// Clear screen and scrollback, for everybody.
     Clear,
+    /// Reset the modes that programs have set, for everybody.
+    ResetTerminal,
     /// Show the newest lines.
     ScrollToBottom,
     /// Try a broken connection at once.
@@ -94,7 +96,7 @@ impl Action {
             Self::NewTab | Self::RenameTab | Self::RestartTab | Self::Share | Self::ShowSignIns => {
                 Role::Owner
             }
-            Self::Fit | Self::Paste => Role::Writer,
+            Self::Fit | Self::Paste | Self::Clear | Self::ResetTerminal => Role::Writer,
             _ => Role::Reader,
         }
     }
@@ -183,6 +185,7 @@ const FIXED: &[(Action, Group, &str, &[Chord])] = {
         (A::Paste, G::Terminal, "Paste", &[Chord::new("V", "KeyV").left_to_browser()]),
         (A::SelectAll, G::Terminal, "Select all", &[Chord::new("A", "KeyA")]),
         (A::Clear, G::Terminal, "Clear", &[Chord::new("K", "KeyK")]),
+        (A::ResetTerminal, G::Terminal, "Reset terminal", &[]),
         (A::ScrollToBottom, G::Terminal, "Scroll to the newest line", &[Chord::new("End", "End")]),
         (A::Reconnect, G::Terminal, "Reconnect now", &[]),
         (A::FontLarger, G::View, "Larger text", &[Chord::new("↑", "ArrowUp")]),

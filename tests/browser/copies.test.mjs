@@ -144,7 +144,9 @@ pageTest("both questions have their pictures", { open: false }, async (world) =>
     const { x, y } = await terminal.place("https://bank.example");
     await page.mouse.move(x, y);
     await until("a link", () => page.locator(".panel.shown [title]").count());
+    await page.keyboard.down("Control");
     await page.mouse.click(x, y);
+    await page.keyboard.up("Control");
     await page.getByRole("dialog").waitFor();
     await page.evaluate(() => Promise.all(document.getAnimations().map((animation) => animation.finished)));
     await world.picture(page, `open-link-${name}`);

@@ -52,6 +52,14 @@ pub(super) struct Record {
     pub(super) colours: Option<Colours>,
     /// The sizes it had since the screen was last kept, each with the offset from which on.
     pub(super) sizes: Vec<(OutputOffset, Winsize)>,
+    /// The output before this was cleared.
+    #[serde(default, skip_serializing_if = "is_start")]
+    pub(super) cleared: OutputOffset,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks like that")]
+fn is_start(offset: &OutputOffset) -> bool {
+    *offset == OutputOffset::ZERO
 }
 
 impl Record {
@@ -68,6 +76,7 @@ impl Record {
             size_by: status.size_by,
             colours: None,
             sizes: vec![(OutputOffset::ZERO, status.size)],
+            cleared: OutputOffset::ZERO,
         }
     }
 }
@@ -88,6 +97,8 @@ pub(super) struct Keeping {
     session: SessionId,
     colours: Option<Colours>,
     sizes: Vec<(OutputOffset, Winsize)>,
+    /// The output before this was cleared.
+    cleared: OutputOffset,
     /// Where the kept screen's data goes on.
     drawn: OutputOffset,
     /// How much output may come until the screen is kept anew.
@@ -108,7 +119,8 @@ impl Keeping {
         let interval = tail as u64;
         let rate = TokenBucket::new(MAX_TOLD_PER_SECOND, MAX_TOLD_AT_ONCE, Instant::now());
         let (colours, drawn, retry_at) = (None, OutputOffset::ZERO, None);
-        Self { keeper, session, colours, sizes, drawn, interval, is_stale: true, rate, retry_at }
+        let cleared = OutputOffset::ZERO;
+        Self { keeper, session, colours, sizes, cleared, drawn, interval, is_stale: true, rate, retry_at }
     }
 
     /// Something of the session has changed. The keeper is told soon, and not each time.
@@ -134,6 +146,20 @@ impl Keeping {
         }
         self.sizes.push((output, size));
         self.tell(session).await;
+    }
+
+    /// The output before this was cleared, and `display` is at the log's end. Replaces the kept screen, which shows what was there
+    /// before. Tells whether that was done: then no server needs the output any more.
+    pub(super) async fn clear(
+        &mut self,
+        cleared: OutputOffset,
+        display: &mut Display,
+        session: &SessionHandle,
+    ) -> bool {
+        self.cleared = cleared;
+        self.draw(display, usize::MAX, session.size()).await;
+        self.tell(session).await;
+        self.drawn >= cleared
     }
 
     /// Whether something is to be kept that is not yet, or no longer as it is now.
@@ -191,7 +217,7 @@ impl Keeping {
 
     async fn tell(&mut self, session: &SessionHandle) {
         self.rate.spend(1, Instant::now());
-        let record = session.record(self.colours.clone(), self.sizes.clone());
+        let record = session.record(self.colours.clone(), self.sizes.clone(), self.cleared);
         let told = match serde_json::to_string(&record) {
             Ok(record) => self.keeper.record(&self.session, record).await,
             Err(error) => Err(error.into()),
@@ -232,6 +258,8 @@ impl Keeping {
             display.resize_here(size);
         }
         catch_up(&mut display, log, log.end(), owed);
+        keeping.cleared = record.cleared;
+        log.forget_before(record.cleared);
         keeping.sizes.clone_from(&record.sizes);
         if let Some(colours) = &record.colours {
             display.set_colours(colours.clone());

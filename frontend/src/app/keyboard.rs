@@ -5,7 +5,10 @@ use wasm_bindgen::JsCast as _;
 use web_sys::{KeyboardEvent, KeyboardEventInit};
 
 use super::{App, Stage};
-use crate::commands::{self, keys::Press};
+use crate::{
+    commands::{self, keys::Press},
+    tabs::TabKind,
+};
 
 /// Keys of the touch key bar that are held for the next key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,6 +68,28 @@ impl App {
             return true;
         }
         self.take_with_held(event)
+    }
+
+    /// Whether the page takes a key press in a terminal whose program has ended: Enter starts it again, Escape and Ctrl+D close the tab.
+    /// Tab leads to the buttons that do the same.
+    pub fn take_key_after_end(&self, kind: &TabKind, event: &KeyboardEvent) -> bool {
+        let tab = self.tabs.with_untracked(|tabs| tabs.get(kind).filter(|tab| tab.is_over()).cloned());
+        let Some(tab) = tab else { return false };
+        let owns = self.owns(kind);
+        let (held, key) =
+            ((event.ctrl_key(), event.shift_key(), event.alt_key(), event.meta_key()), event.key());
+        match (held, key.as_str()) {
+            // The browser's own, which xterm.js must not see.
+            ((false, _, false, false), "Tab") => return true,
+            _ if event.repeat() => return false,
+            ((false, false, false, false), "Enter") if owns => self.restart_tab(tab),
+            ((false, false, false, false), "Escape") | ((true, false, false, false), "d") => {
+                self.end_tab(kind);
+            }
+            _ => return false,
+        }
+        event.prevent_default();
+        true
     }
 
     /// A key of a keyboard on the screen that comes after Ctrl or Alt of the touch key bar.

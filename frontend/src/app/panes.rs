@@ -5,7 +5,7 @@ use leptos::{
     task::{spawn_local, tick},
 };
 
-use limpet_shared::{SessionId, Winsize};
+use limpet_shared::{ExitStatus, SessionId, Winsize};
 
 use super::App;
 use crate::{
@@ -63,9 +63,7 @@ impl App {
             PaneEvent::Title(title) => self.tabs.update(|tabs| tabs.set_title(kind, title)),
             PaneEvent::Activity => self.mark(kind, Mark::Activity),
             PaneEvent::Bell => self.mark(kind, Mark::Bell),
-            PaneEvent::Exited { status, closed } => {
-                self.tabs.update(|tabs| tabs.set_exit(kind, status, closed));
-            }
+            PaneEvent::Exited { status, closed } => self.on_exit(kind, status, closed),
             PaneEvent::Trouble(trouble) => self.tabs.update(|tabs| tabs.set_trouble(kind, trouble)),
             PaneEvent::Phase(phase) => self.on_phase(kind, phase),
             PaneEvent::Notice(text) => self.notify(text),
@@ -74,7 +72,7 @@ impl App {
             PaneEvent::People(people) => self.tabs.update(|tabs| tabs.set_people(kind, people)),
             PaneEvent::Foreign(size) => self.on_foreign(kind, size),
             // The tab's body shows it.
-            PaneEvent::Earlier { .. } | PaneEvent::Drawn => {}
+            PaneEvent::Earlier { .. } | PaneEvent::Cleared | PaneEvent::Drawn => {}
         }
     }
 
@@ -85,6 +83,16 @@ impl App {
         });
         if news {
             self.tabs.update(|tabs| tabs.note(kind, mark));
+        }
+    }
+
+    fn on_exit(&self, kind: &TabKind, status: ExitStatus, closed: bool) {
+        // What had ended before is there because somebody wants to see it.
+        let is_news = self.tabs.with_untracked(|tabs| tabs.get(kind).is_some_and(|tab| tab.exit.is_none()));
+        self.tabs.update(|tabs| tabs.set_exit(kind, status, closed));
+        let ends_tab = self.settings.with_untracked(|settings| settings.close_on_success);
+        if is_news && ends_tab && status.success() && self.owns(kind) {
+            self.end_tab(kind);
         }
     }
 

@@ -6,6 +6,7 @@ use limpet_shared::Role;
 use super::{App, Overlay};
 use crate::{
     commands::Action,
+    connection::Phase,
     settings::{Oversized, Settings},
     tabs::{
         Tab,
@@ -44,7 +45,8 @@ impl App {
             Action::NextPart => self.go_round(Side::After),
             Action::PreviousPart => self.go_round(Side::Before),
             Action::SelectAll => self.with_pane(|pane| pane.select_all()),
-            Action::Clear => self.with_pane(|pane| pane.clear()),
+            Action::Clear => self.with_live_pane("cleared", |pane| pane.clear()),
+            Action::ResetTerminal => self.with_live_pane("reset", |pane| pane.soft_reset()),
             Action::ScrollToBottom => self.with_pane(|pane| pane.scroll_to_bottom()),
             Action::Reconnect => self.with_pane(|pane| pane.reconnect_now()),
             Action::FontLarger => self.change_settings(|settings| settings.grow_font(1)),
@@ -86,6 +88,18 @@ impl App {
         if let Some(pane) = self.pane() {
             act(pane);
             self.focus_pane();
+        }
+    }
+
+    /// The same, for what the server has to do.
+    fn with_live_pane(&self, done: &str, act: impl FnOnce(PaneHandle)) {
+        let phase = self.tabs.with_untracked(|tabs| tabs.active().map(|tab| tab.phase));
+        match phase {
+            Some(Phase::Live { .. }) => self.with_pane(act),
+            Some(Phase::Ended | Phase::Gone(_)) => {
+                self.notify(format!("The program has ended. The terminal was not {done}."));
+            }
+            _ => self.notify(format!("Not connected. The terminal was not {done}.")),
         }
     }
 

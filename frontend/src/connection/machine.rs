@@ -141,10 +141,12 @@ impl Machine {
             Event::RetryNow => self.retry_now(moment),
             Event::Typed(input) => self.typed(input, moment),
             Event::Resized(size) => self.resized(size),
-            Event::PenWanted(to) => self.want_pen(to),
+            Event::PenWanted(to) => self.want(&ClientMessage::Pen { to }),
             Event::Rendered(mark, idle) => self.rendered(mark, idle),
             Event::Colours(colours) => self.set_colours(colours),
             Event::HistoryWanted => self.want_history(),
+            Event::ClearWanted => self.want(&ClientMessage::Clear),
+            Event::SoftResetWanted => self.want(&ClientMessage::SoftReset),
         }
         self.tell_phase(moment);
         std::mem::take(&mut self.effects)
@@ -366,9 +368,10 @@ impl Machine {
         }
     }
 
-    fn want_pen(&mut self, to: Option<u64>) {
+    /// Passes on what only those are granted who may write.
+    fn want(&mut self, message: &ClientMessage) {
         if self.may_write() {
-            self.send(&ClientMessage::Pen { to });
+            self.send(message);
         }
     }
 

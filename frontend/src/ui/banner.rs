@@ -92,7 +92,9 @@ pub fn Banner(
         let (tone, words, buttons) = match message.get()? {
             Message::Exited { words, well } => {
                 let tone = if well { "muted" } else { "danger" };
-                (tone, view! { <p>{words}</p> }.into_any(), again_or_close().into_any())
+                let hint = move || if owns.get() { "Enter restarts, Esc closes." } else { "Esc leaves." };
+                let words = view! { <p>{words}" "<span class="key-hint">{hint}</span></p> };
+                (tone, words.into_any(), again_or_close().into_any())
             }
             Message::Reconnecting => (
                 "warning",

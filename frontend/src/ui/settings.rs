@@ -121,6 +121,8 @@ fn Text() -> impl IntoView {
 fn Terminals() -> impl IntoView {
     let app = App::expect();
     let blink = Memo::new(move |_| app.settings.with(|settings| settings.cursor_blink));
+    let contrast = Memo::new(move |_| app.settings.with(|settings| settings.minimum_contrast));
+    let closes = Memo::new(move |_| app.settings.with(|settings| settings.close_on_success));
     let oversized = Memo::new(move |_| app.settings.with(|settings| settings.oversized));
     let choice = move |value: Oversized, name: &'static str| {
         view! {
@@ -148,6 +150,16 @@ fn Terminals() -> impl IntoView {
                 <span>"Blinking cursor"</span>
                 <input type="checkbox" role="switch" prop:checked=blink
                     on:change=move |event| app.change_settings(|s| s.cursor_blink = event_target_checked(&event))/>
+            </label>
+            <label class="field inline switch">
+                <span>"Improve contrast of text"</span>
+                <input type="checkbox" role="switch" prop:checked=contrast
+                    on:change=move |event| app.change_settings(|s| s.minimum_contrast = event_target_checked(&event))/>
+            </label>
+            <label class="field inline switch">
+                <span>"Close a tab when its program succeeds"</span>
+                <input type="checkbox" role="switch" prop:checked=closes
+                    on:change=move |event| app.change_settings(|s| s.close_on_success = event_target_checked(&event))/>
             </label>
             <NumberField label="Scrollback" unit="lines" from=*SCROLLBACK.start() to=*SCROLLBACK.end() step=1000
                 get=|settings| settings.scrollback set=|settings, lines| settings.scrollback = lines/>

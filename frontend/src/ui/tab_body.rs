@@ -80,13 +80,16 @@ fn Terminal(session: SessionId, visible: Memo<bool>) -> impl IntoView {
     app.register_pane(kind.clone(), handle);
     let early = app.take_early(&session);
     let earlier = RwSignal::new(Earlier::default());
+    let of_keys = kind.clone();
     let on_event = move |event| {
-        if let PaneEvent::Earlier { rows, skipped } = event {
-            earlier.update(|earlier| earlier.drawn(rows, skipped));
+        match event {
+            PaneEvent::Earlier { rows, skipped } => earlier.update(|earlier| earlier.drawn(rows, skipped)),
+            PaneEvent::Cleared => earlier.update(Earlier::dismiss),
+            _ => {}
         }
         app.on_pane_event(&kind, event);
     };
-    let take_key = move |event| app.take_key(&event);
+    let take_key = move |event| app.take_key_after_end(&of_keys, &event) || app.take_key(&event);
     view! {
         <TerminalPane session handle visible appearance=app.appearance() on_event take_key early/>
         <EarlierRows earlier handle/>

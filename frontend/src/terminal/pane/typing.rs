@@ -56,7 +56,7 @@ impl Pane {
                 if keys::types(&name) {
                     self.hint();
                 }
-                true
+                self.send_control(event, key)
             }
             Fate::Browser => false,
             Fate::Copy => {
@@ -66,6 +66,19 @@ impl Pane {
                 }
                 false
             }
+        }
+    }
+
+    /// Types the control characters that xterm.js does not know, and says whether the key is none of them.
+    fn send_control(&self, event: &KeyboardEvent, key: Key<'_>) -> bool {
+        let terminal = self.screen.terminal();
+        match keys::control_character(key).filter(|_| !terminal.has_kitty_keyboard()) {
+            Some(control) => {
+                event.prevent_default();
+                terminal.input(control.encode_utf8(&mut [0]));
+                false
+            }
+            None => true,
         }
     }
 

@@ -145,8 +145,9 @@ pub(crate) fn log(memory: BorrowedFd<'_>) -> io::Result<(LogWriter, Log, Words)>
     let ring = Ring::open(ring, circle);
     let (tail, published) = (ring.capacity().saturating_sub(SPARE), ring.end());
     let (recent, cursors) = (Recent::default(), Vec::new());
-    let sizes = Sizes::new(Winsize::default());
-    let state = State { ring, recent, sizes, tail, published, is_complete: false, cursors, next_id: 0 };
+    let (sizes, forgotten) = (Sizes::new(Winsize::default()), OutputOffset::ZERO);
+    let is_complete = false;
+    let state = State { ring, recent, sizes, tail, forgotten, published, is_complete, cursors, next_id: 0 };
     let (state, grown, consumed) = (Mutex::new(state), Notify::new(), Notify::new());
     let shared = Arc::new(Shared { state, screen, grown, consumed });
     Ok((LogWriter { shared: Arc::clone(&shared) }, Log { shared }, input))
@@ -209,6 +210,17 @@ impl Log {
     /// The sizes that are known.
     pub(crate) fn sizes(&self) -> Sizes {
         self.shared.lock().sizes.clone()
+    }
+
+    /// Forgets the output before this offset, which is overwritten. Readers that have yet to read it have lost it.
+    pub(crate) fn forget_before(&self, start: OutputOffset) {
+        let mut state = self.shared.lock();
+        let (before, now) = (state.forgotten, state.forgotten.max(start.min(state.published)));
+        state.forgotten = now;
+        state.recent.clear();
+        state.ring.wipe(before, now);
+        drop(state);
+        self.shared.grown.notify_waiters();
     }
 
     /// The words in which whoever follows the log with a screen notes what outlives the server.

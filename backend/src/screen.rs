@@ -10,9 +10,11 @@
 mod answer;
 mod buffer;
 mod charset;
+mod clearing;
 mod control;
 mod flood;
 mod insert;
+mod leftovers;
 mod modes;
 mod palette;
 mod params;
@@ -42,7 +44,6 @@ use limpet_shared::{
 };
 use memchr::memchr_iter;
 
-pub use self::plain::Scanner;
 use self::{
     answer::Answers,
     control::{MAX_PLACED_SCREENS, Performer},
@@ -52,6 +53,7 @@ use self::{
     tables::{CLUSTER_BYTES, MAX_LINKS_BYTES, MAX_SHARED_BYTES, STYLE_BYTES},
     terminal::Terminal,
 };
+pub use self::{leftovers::Leftovers, plain::Scanner};
 
 /// Fewest columns: a wide character needs two.
 const MIN_COLUMNS: usize = 2;
@@ -179,6 +181,18 @@ impl Screen {
     #[must_use]
     pub fn is_unfinished(&self) -> bool {
         self.terminal.is_unfinished()
+    }
+
+    /// Whether the next byte begins something new: nothing that a program has begun is torn apart by output of somebody else.
+    #[must_use]
+    pub fn is_between(&self) -> bool {
+        self.parser.is_between() && !self.is_unfinished()
+    }
+
+    /// Whether this is the alternate screen, of a program that uses all of it.
+    #[must_use]
+    pub fn is_alternate(&self) -> bool {
+        self.terminal.is_alternate
     }
 
     /// Whether so much has been shown and is gone that it is time to [`sweep`](Self::sweep).

@@ -2,7 +2,10 @@
 //! and call these methods; they decide nothing themselves.
 
 mod copies;
+mod drops;
 mod fit;
+mod focus;
+mod full_screen;
 mod keyboard;
 mod links;
 mod look;
@@ -10,6 +13,7 @@ mod notices;
 mod panes;
 mod run;
 mod sessions;
+mod title;
 
 use std::collections::HashMap;
 
@@ -200,7 +204,11 @@ pub fn Page(
     provide_context(app);
     app.follow_look();
     app.follow_keyboard();
+    app.follow_focus();
+    app.follow_drops();
+    app.follow_company();
     app.follow_sessions();
+    app.follow_title();
     app.enter(opening.entry);
     view! { <ui::Shell/> }
 }

@@ -36,8 +36,6 @@ pub enum Action {
     GoToTab(usize),
     /// Show all tabs in a list.
     SwitchTab,
-    /// Have the pen of the active tab.
-    TakePen,
     /// Give the active tab's terminal this window's size.
     Fit,
     /// Show who is at the active tab.
@@ -48,12 +46,18 @@ pub enum Action {
     Copy,
     /// Paste the clipboard.
     Paste,
-    /// Answer a program that wants to copy.
-    AnswerCopy,
+    /// Give the keyboard to what is said, above all to a program that wants to copy.
+    GoToMessages,
+    /// Give the keyboard to the next part of the page: terminal, bar, people, messages.
+    NextPart,
+    /// Give it to the part before.
+    PreviousPart,
     /// Select everything in the terminal.
     SelectAll,
-    /// Clear screen and scrollback.
+    /// Clear screen and scrollback, for everybody.
     Clear,
+    /// Reset the modes that programs have set, for everybody.
+    ResetTerminal,
     /// Show the newest lines.
     ScrollToBottom,
     /// Try a broken connection at once.
@@ -66,6 +70,8 @@ pub enum Action {
     FontReset,
     /// Shrink a terminal that is larger than the window, or no longer.
     ToggleOversized,
+    /// Fill the screen with the page, or no longer.
+    ToggleFullScreen,
     /// Choose a theme from the list.
     ChooseTheme,
     /// Take this theme.
@@ -90,9 +96,15 @@ impl Action {
             Self::NewTab | Self::RenameTab | Self::RestartTab | Self::Share | Self::ShowSignIns => {
                 Role::Owner
             }
-            Self::TakePen | Self::Fit | Self::Paste => Role::Writer,
+            Self::Fit | Self::Paste | Self::Clear | Self::ResetTerminal => Role::Writer,
             _ => Role::Reader,
         }
+    }
+
+    /// Whether it leads round the parts of the page.
+    #[must_use]
+    pub const fn goes_round(self) -> bool {
+        matches!(self, Self::NextPart | Self::PreviousPart)
     }
 
     /// Whether somebody of this role may do it.
@@ -148,9 +160,10 @@ pub struct Command {
     pub chords: &'static [Chord],
 }
 
-/// The commands that are always there. Shortcuts are all `Ctrl+Shift` and one key, on every system: browsers leave
+/// The commands that are always there. Nearly all shortcuts are `Ctrl+Shift` and one key, on every system: browsers leave
 /// these to the page, programs in a terminal cannot tell most of them from `Ctrl` alone and so do without them, and
 /// on a Mac `Ctrl` is not the browser's key at all. Arrows go between tabs and change the size, `Page` keys move a tab.
+/// `F6` goes round the page as in browsers and desktops; a program that fills the screen keeps it.
 const FIXED: &[(Action, Group, &str, &[Chord])] = {
     use Action as A;
     use Group as G;
@@ -164,22 +177,25 @@ const FIXED: &[(Action, Group, &str, &[Chord])] = {
         (A::MoveTabBefore, G::Tabs, "Move tab left", &[Chord::new("Page Up", "PageUp")]),
         (A::MoveTabAfter, G::Tabs, "Move tab right", &[Chord::new("Page Down", "PageDown")]),
         (A::SwitchTab, G::Tabs, "All tabs…", &[Chord::new("O", "KeyO")]),
-        (A::TakePen, G::Terminal, "Take the pen", &[]),
-        (A::Fit, G::Terminal, "Fit to this window", &[]),
+        (A::Fit, G::Terminal, "Use my size", &[]),
         (A::ShowPeople, G::Terminal, "People…", &[]),
         (A::Share, G::Terminal, "Share…", &[]),
         (A::Copy, G::Terminal, "Copy", &[Chord::new("C", "KeyC")]),
         // The browser itself pastes on these keys, without asking for permission as a page must.
         (A::Paste, G::Terminal, "Paste", &[Chord::new("V", "KeyV").left_to_browser()]),
-        (A::AnswerCopy, G::Terminal, "Answer a program that wants to copy", &[Chord::new("F6", "F6")]),
         (A::SelectAll, G::Terminal, "Select all", &[Chord::new("A", "KeyA")]),
         (A::Clear, G::Terminal, "Clear", &[Chord::new("K", "KeyK")]),
+        (A::ResetTerminal, G::Terminal, "Reset terminal", &[]),
         (A::ScrollToBottom, G::Terminal, "Scroll to the newest line", &[Chord::new("End", "End")]),
         (A::Reconnect, G::Terminal, "Reconnect now", &[]),
         (A::FontLarger, G::View, "Larger text", &[Chord::new("↑", "ArrowUp")]),
         (A::FontSmaller, G::View, "Smaller text", &[Chord::new("↓", "ArrowDown")]),
         (A::FontReset, G::View, "Normal text size", &[Chord::new("0", "Digit0")]),
-        (A::ToggleOversized, G::View, "Shrink or scroll a larger terminal", &[]),
+        (A::ToggleOversized, G::View, "Switch between shrinking and scrolling", &[]),
+        (A::ToggleFullScreen, G::View, "Full screen", &[Chord::alone("F11").left_to_browser()]),
+        (A::NextPart, G::View, "Go to the next part of the page", &[Chord::alone("F6")]),
+        (A::PreviousPart, G::View, "Go to the previous part of the page", &[Chord::shifted("F6")]),
+        (A::GoToMessages, G::View, "Go to messages", &[Chord::new("F6", "F6")]),
         (A::ChooseTheme, G::View, "Themes…", &[Chord::new("Y", "KeyY")]),
         // Firefox keeps the first for private windows.
         (

@@ -1,13 +1,14 @@
 //! One attachment after another: the WebSocket of a pane, kept alive.
 //!
 //! * [`machine`] decides, without a browser: [`event`]s go in, effects come out. Its parts: [`backoff`] says when to
-//!   try again, [`outbox`] keeps input until it is written, [`inflow`] knows the place in the output, [`pulse`] tells
+//!   try again, [`outbox`] keeps input until it is written, of which [`keys`] counts the keys, [`inflow`] knows the place in the output, [`pulse`] tells
 //!   whether anybody is there.
 //! * [`socket`] does what it decides, with the browser's WebSocket, timers and fetch.
 
 pub mod backoff;
 pub mod event;
 pub mod inflow;
+pub mod keys;
 pub mod machine;
 pub mod outbox;
 pub mod pulse;
@@ -25,12 +26,19 @@ pub enum Phase {
         /// How long the last `ping` took to come back, in milliseconds.
         latency_ms: Option<u32>,
     },
+    /// Attached, but nothing comes back, not even an acknowledgement of what was typed.
+    Stalled {
+        /// How many keys wait for that.
+        keys: u32,
+    },
     /// The connection broke and is tried again by itself.
     Reconnecting {
         /// When, on the clock of `performance.now()`, in milliseconds.
         at_ms: f64,
         /// How many tries have failed in a row.
         attempt: u32,
+        /// How many keys wait for it.
+        keys: u32,
     },
     /// The program has ended, and all of its output is here.
     Ended,

@@ -59,7 +59,7 @@ impl People {
         if one.you {
             "This window".to_owned()
         } else if self.is_alike(one) {
-            "Another window of this browser".to_owned()
+            "Your other window".to_owned()
         } else if one.agent.is_empty() {
             unnamed(one).to_owned()
         } else {
@@ -67,15 +67,14 @@ impl People {
         }
     }
 
-    /// The same in a word or two, for where there is little room.
+    /// The same within a sentence.
     #[must_use]
-    pub fn short_name(&self, one: &Presence) -> String {
-        if self.is_alike(one) {
-            "Another window".to_owned()
-        } else if one.agent.is_empty() {
-            unnamed(one).to_owned()
-        } else {
-            agent::shortest(&one.agent)
+    pub fn name_within(&self, one: &Presence) -> String {
+        match (one.role, one.agent.is_empty()) {
+            _ if self.is_alike(one) => "your other window".to_owned(),
+            (Role::Owner, true) => "the owner".to_owned(),
+            (Role::Writer | Role::Reader, true) => "a guest".to_owned(),
+            (_, false) => agent::short(&one.agent),
         }
     }
 
@@ -132,10 +131,10 @@ mod tests {
         let far = Presence { from: "192.0.2.9".to_owned(), ..presence(2, firefox) };
         let people = people([you, presence(1, firefox), far]);
         let names: Vec<String> = people.list.iter().map(|one| people.name(one)).collect();
-        assert_eq!(names, ["This window", "Another window of this browser", "Firefox on Linux"]);
+        assert_eq!(names, ["This window", "Your other window", "Firefox on Linux"]);
         let unnamed = |role| people.name(&Presence { role, ..presence(7, "") });
         assert_eq!([Role::Owner, Role::Reader].map(unnamed), ["The owner", "A guest"]);
-        let short: Vec<String> = people.list[1..].iter().map(|one| people.short_name(one)).collect();
-        assert_eq!(short, ["Another window", "Firefox"]);
+        let within: Vec<String> = people.list[1..].iter().map(|one| people.name_within(one)).collect();
+        assert_eq!(within, ["your other window", "Firefox on Linux"]);
     }
 }

@@ -44,6 +44,10 @@ pub struct Settings {
     pub oversized: Oversized,
     /// Whether programs may write to the clipboard.
     pub program_copies: ProgramCopies,
+    /// Whether text that could hardly be read is drawn in another shade.
+    pub minimum_contrast: bool,
+    /// Whether the tab of a program closes by itself when that has ended well.
+    pub close_on_success: bool,
 }
 
 /// Whether programs may write to the clipboard.
@@ -144,6 +148,8 @@ impl Default for Settings {
             scrollback: 5_000,
             oversized: Oversized::Shrink,
             program_copies: ProgramCopies::Ask,
+            minimum_contrast: true,
+            close_on_success: false,
         }
     }
 }
@@ -166,6 +172,8 @@ impl Settings {
             scrollback: stored.scrollback.within(&SCROLLBACK).or(default.scrollback),
             oversized: stored.oversized.or(default.oversized),
             program_copies: stored.program_copies.or(default.program_copies),
+            minimum_contrast: stored.minimum_contrast.or(default.minimum_contrast),
+            close_on_success: stored.close_on_success.or(default.close_on_success),
         }
     }
 
@@ -245,6 +253,8 @@ struct Stored {
     scrollback: Found<u32>,
     oversized: Found<Oversized>,
     program_copies: Found<ProgramCopies>,
+    minimum_contrast: Found<bool>,
+    close_on_success: Found<bool>,
 }
 
 /// A field's value, if it is one that this version knows.

@@ -69,6 +69,20 @@ pub struct Tab {
 }
 
 impl Tab {
+    /// Whether its terminal has the size of one of the windows that show it, which can be another one's.
+    #[must_use]
+    pub const fn follows_a_window(&self) -> bool {
+        matches!(self.sizing, Sizing::Pen | Sizing::Latest)
+    }
+
+    /// Whether this window's size is the one to have, but not the one in force: whoever had it before has left.
+    #[must_use]
+    pub fn is_left_alone(&self) -> bool {
+        let is_ours = self.people.you().is_some_and(|you| you.pen);
+        let is_live = matches!(self.phase, Phase::Live { .. }) && !self.is_over();
+        is_live && is_ours && self.follows_a_window() && self.role.may_write() && self.foreign.is_some()
+    }
+
     /// Whether nothing more will come from it: its program has ended, or the server does not know it any more.
     #[must_use]
     pub const fn is_over(&self) -> bool {

@@ -4,8 +4,8 @@
 //! * [`early`] is a pane before there is a page around it.
 //! * [`screen`] is one xterm.js terminal with its add-ons, over the bindings of [`xterm`]; [`blink`] is its cursor.
 //! * [`hooks`] swallows the queries that [`queries`] lists; [`keys`], [`links`], [`clipboard`] and [`extent`] decide
-//!   about keys, links, the clipboard and sizes; [`pan`] scrolls a pane over a larger terminal; [`history`] knows what
-//!   can be loaded.
+//!   about keys, links, the clipboard and sizes; [`pan`] scrolls a pane over a larger terminal, [`wheel`] what fills all of it;
+//!   [`text`] is what is pasted and copied; [`history`] knows what can be loaded.
 
 pub mod blink;
 pub mod clipboard;
@@ -20,6 +20,8 @@ pub mod pan;
 pub mod pane;
 pub mod queries;
 pub mod screen;
+pub mod text;
+pub mod wheel;
 pub mod wiring;
 pub mod xterm;
 
@@ -54,6 +56,8 @@ pub struct Appearance {
     pub scrollback: u32,
     /// What becomes of a terminal that is larger than the window.
     pub oversized: Oversized,
+    /// Whether text that could hardly be read is drawn in another shade.
+    pub minimum_contrast: bool,
 }
 
 impl Appearance {
@@ -67,6 +71,7 @@ impl Appearance {
             cursor_blink: settings.cursor_blink,
             scrollback: settings.scrollback,
             oversized: settings.oversized,
+            minimum_contrast: settings.minimum_contrast,
         }
     }
 }
@@ -108,8 +113,10 @@ pub enum PaneEvent {
     Notice(String),
     /// The program wants this text in the clipboard.
     Copy(String),
-    /// Somebody clicked a link in this terminal.
+    /// Somebody wants to open a link in this terminal.
     Link(links::Followed, Rc<xterm::Terminal>),
+    /// The program has cleared its screen.
+    Cleared,
 }
 
 /// What the surroundings ask of a pane. Calls before it is mounted or after it is gone do nothing.
@@ -132,6 +139,12 @@ impl PaneHandle {
     /// Gives the pane the keyboard.
     pub fn focus(&self) {
         self.with(|pane| pane.screen().terminal().focus());
+    }
+
+    /// Whether its program fills the screen: it uses the alternate one.
+    #[must_use]
+    pub fn is_full_screen(&self) -> bool {
+        self.with(|pane| pane.screen().terminal().buffer().active().kind() == "alternate").unwrap_or(false)
     }
 
     /// Tries a broken connection again at once.
@@ -171,9 +184,14 @@ impl PaneHandle {
         self.with(|pane| pane.send(text));
     }
 
-    /// Clears screen and scrollback but for the line of the cursor.
+    /// Clears screen and scrollback but for the line of the cursor, for everybody.
     pub fn clear(&self) {
-        self.with(|pane| pane.screen().terminal().clear());
+        self.with(|pane| pane.connection().map(Connection::clear));
+    }
+
+    /// Resets the modes that programs have set, for everybody.
+    pub fn soft_reset(&self) {
+        self.with(|pane| pane.connection().map(Connection::soft_reset));
     }
 
     /// Loads what has scrolled out of what was drawn.

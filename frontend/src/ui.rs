@@ -15,6 +15,7 @@ pub mod login;
 pub mod menu;
 pub mod notices;
 pub mod open_link;
+pub mod overflow;
 pub mod overlays;
 pub mod palette;
 pub mod pen;

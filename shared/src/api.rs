@@ -113,6 +113,10 @@ pub struct CreateSession {
     /// say. This is how a program is started again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub like: Option<SessionId>,
+    /// Whether what is on the screen of that session, with its scrollback, stands above the new program's output. Without `like` it
+    /// has no effect.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub keep_output: bool,
     /// The program and its arguments; the server's own default when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<Vec<String>>,

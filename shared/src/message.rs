@@ -44,6 +44,11 @@ pub enum ClientMessage {
     Colours(Colours),
     /// Asks for all of the scrollback: a `reset` and a snapshot with everything follow.
     History,
+    /// Clears screen and scrollback for every viewer, except for the line of the cursor. Needs the right to type.
+    Clear,
+    /// Resets the modes that programs have set, for every viewer; the text stays. Needs the right to type.
+    #[serde(rename = "soft-reset")]
+    SoftReset,
     /// Asks for a `pong` with the same `t`.
     Ping {
         /// Any number of the sender's; it comes back as it is.
@@ -241,12 +246,16 @@ pub enum MessageError {
 }
 
 impl ClientMessage {
+    /// The types that there are, by their names on the wire.
+    pub const TYPES: [&str; 10] =
+        ["hello", "ack", "resize", "pen", "colours", "history", "clear", "soft-reset", "ping", "pong"];
+
     /// Reads a text message.
     ///
     /// # Errors
     /// An unknown type, and anything that is no such message.
     pub fn parse(text: &str) -> Result<Self, MessageError> {
-        parse(text, &["hello", "ack", "resize", "pen", "colours", "history", "ping", "pong"])
+        parse(text, &Self::TYPES)
     }
 
     /// The message as it goes onto the wire.

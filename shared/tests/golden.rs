@@ -116,6 +116,8 @@ fn client_messages() -> Vec<(&'static str, ClientMessage)> {
         ("hello with all there is", ClientMessage::Hello(full)),
         ("colours", ClientMessage::Colours(Colours::default())),
         ("history", ClientMessage::History),
+        ("clear", ClientMessage::Clear),
+        ("soft reset", ClientMessage::SoftReset),
         ("ack", ClientMessage::Ack { output: OutputOffset::new((1 << 53) - 1) }),
         ("resize", ClientMessage::Resize(Winsize::cells(1, 4096))),
         ("taking the pen", ClientMessage::Pen { to: None }),
@@ -278,7 +280,7 @@ fn messages_of_the_server_are_written_and_read_as_pinned() {
 #[test]
 fn no_type_of_message_lacks_a_vector() {
     let client: BTreeSet<_> = client_messages().iter().map(|(_, message)| client_type(message)).collect();
-    assert_eq!(client.len(), 8, "{client:?}");
+    assert_eq!(client.len(), 10, "{client:?}");
     let server: BTreeSet<_> = server_messages().iter().map(|(_, message)| server_type(message)).collect();
     assert_eq!(server.len(), 10, "{server:?}");
 }
@@ -293,6 +295,8 @@ fn client_type(message: &ClientMessage) -> u8 {
         ClientMessage::Colours(_) => 5,
         ClientMessage::History => 6,
         ClientMessage::Pen { .. } => 7,
+        ClientMessage::Clear => 8,
+        ClientMessage::SoftReset => 9,
     }
 }
 

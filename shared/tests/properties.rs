@@ -59,6 +59,8 @@ fn client_message() -> impl Strategy<Value = ClientMessage> {
         size().prop_map(ClientMessage::Resize),
         colours().prop_map(ClientMessage::Colours),
         Just(ClientMessage::History),
+        Just(ClientMessage::Clear),
+        Just(ClientMessage::SoftReset),
         prop::option::of(any::<u64>()).prop_map(|to| ClientMessage::Pen { to }),
         number().prop_map(|t| ClientMessage::Ping { t }),
         number().prop_map(|t| ClientMessage::Pong { t }),
@@ -133,7 +135,7 @@ proptest! {
 
     #[test]
     fn a_type_that_nobody_knows_is_told_by_name(name in any::<String>(), value in json_value()) {
-        prop_assume!(!["hello", "ack", "resize", "pen", "colours", "history", "ping", "pong"].contains(&name.as_str()));
+        prop_assume!(!ClientMessage::TYPES.contains(&name.as_str()));
         let text = json!({ "type": &name, "output": value }).to_string();
         match ClientMessage::parse(&text) {
             Err(MessageError::UnknownType(unknown)) => prop_assert_eq!(unknown, name),

@@ -86,3 +86,79 @@ for (const { platform, copy, paste, interruptsSelected } of PLATFORMS) {
     assert.equal(interrupts, 2);
   });
 }
+
+/** What somebody may have copied from a page without seeing it: keys that act even within a bracketed paste. */
+const KEYS = "echo safe\u0003\recho two\r\u001a\u001c\u0004\u001b[201~echo three\r\u009becho four\r";
+
+pageTest("control characters that are pasted are no keys", {}, async ({ terminal, page }) => {
+  const ran = async () => (await terminal.rows()).filter((row) => /^(two|three|four)$/.test(row));
+  await terminal.paste(KEYS);
+  await terminal.shows(/echo safe/);
+  await terminal.type("# end");
+  await terminal.shows(/echo four[^]*# end$/);
+  assert.deepEqual(await ran(), []);
+  await terminal.press("Control+c");
+  await terminal.prompt();
+
+  // What a program gets that has not asked for brackets.
+  await terminal.type("clear; cat -v\n");
+  await terminal.shows(/cat -v$|^$/m);
+  await terminal.paste("a\u0003b\tc\u0004\u001b[Ad\n\u007fe\u0000f\u009bg\n");
+  await terminal.shows(/^a b\s+c {2}\[Ad\n e f g$/m);
+  await terminal.press("Control+d");
+  await terminal.prompt();
+
+  // The page's own command, and a menu's.
+  await terminal.type("clear; cat -v\n");
+  await page.evaluate(() => navigator.clipboard.writeText("by\u0003command\n"));
+  await terminal.command("Paste");
+  await terminal.shows(/^by command$/m);
+  await page.evaluate(() => {
+    const data = new DataTransfer();
+    data.setData("text/plain", "by\u0003event\n");
+    const event = new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true });
+    document.activeElement.dispatchEvent(event);
+  });
+  await terminal.shows(/^by event$/m);
+  await terminal.press("Control+d");
+  await terminal.prompt();
+});
+
+pageTest("what is copied has no blanks that nobody sees", {}, async ({ terminal, page }) => {
+  await terminal.type("clear; printf 'one   \\n\\n  two\\t\\n'\n");
+  await terminal.shows(/two\nready>$/);
+  await page.keyboard.press("Control+Shift+A");
+  await page.keyboard.press("Control+Shift+C");
+  await until("the copy", () => terminal.clipboard(), (text) => text === "one\n\n  two\nready>");
+  // The browser's own command copies the same.
+  await page.evaluate(() => navigator.clipboard.writeText(""));
+  await page.keyboard.press("Control+Shift+A");
+  await page.evaluate(() => document.execCommand("copy"));
+  await until("the copy", () => terminal.clipboard(), (text) => text === "one\n\n  two\nready>");
+});
+
+pageTest("a copy of nothing leaves the clipboard as it is", {}, async ({ terminal, page }) => {
+  await terminal.type("clear\n");
+  await terminal.prompt();
+  await page.evaluate(() => navigator.clipboard.writeText("mine"));
+  const { x, y } = await terminal.place("ready>");
+  const attempts = [
+    () => {},
+    () => page.mouse.dblclick(x + 200, y + 100),
+    () => page.mouse.dblclick(x + 300, y),
+    async () => {
+      await page.mouse.move(x + 100, y + 40);
+      await page.mouse.down();
+      await page.mouse.move(x + 300, y + 120);
+      await page.mouse.up();
+    },
+  ];
+  for (const select of attempts) {
+    await select();
+    for (const keys of ["Control+Shift+C", "Control+Insert"]) await terminal.press(keys);
+    await page.evaluate(() => document.execCommand("copy"));
+    await terminal.command("Copy");
+    await page.locator(".notices", { hasText: "Nothing is selected." }).waitFor();
+    assert.equal(await terminal.clipboard(), "mine");
+  }
+});

@@ -119,7 +119,7 @@ pageTest(
 pageTest("only whose terminal answers the program is asked", {}, async (world) => {
   const { terminal, page } = world;
   const other = await another(world, {});
-  // Who typed last has the pen.
+  // The terminal of who typed last answers.
   await copy(terminal, "one");
   await request(page).waitFor();
   await other.terminal.shows(/base64/);
@@ -144,7 +144,9 @@ pageTest("both questions have their pictures", { open: false }, async (world) =>
     const { x, y } = await terminal.place("https://bank.example");
     await page.mouse.move(x, y);
     await until("a link", () => page.locator(".panel.shown [title]").count());
+    await page.keyboard.down("Control");
     await page.mouse.click(x, y);
+    await page.keyboard.up("Control");
     await page.getByRole("dialog").waitFor();
     await page.evaluate(() => Promise.all(document.getAnimations().map((animation) => animation.finished)));
     await world.picture(page, `open-link-${name}`);

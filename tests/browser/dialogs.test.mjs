@@ -1,7 +1,7 @@
 // The dialogs of sharing: errors stand where one looks, keys reach everything, and fingers hit it.
 
 import { assert, pageTest, until } from "./harness.mjs";
-import { DESKTOP, PHONE, another } from "./harness/people.mjs";
+import { DESKTOP, LAPTOP, PHONE, another } from "./harness/people.mjs";
 
 /** What the browser itself says of a request that this test has cut. */
 const CUT = /net::ERR_FAILED/;
@@ -42,12 +42,12 @@ pageTest("a rule that could not be set says so below it, and shows the one that 
   const restore = await cut(world, "PATCH", "**/api/sessions/*");
   await terminal.command("Share");
   const dialog = page.getByRole("dialog", { name: "Share" });
-  const sizing = dialog.getByLabel("Whose window decides the size");
+  const sizing = dialog.getByLabel("Terminal size follows");
   const problem = dialog.getByRole("alert").getByText(/This was not changed. Cannot reach limpet/);
   await sizing.selectOption({ label: "The smallest window" });
   await problem.waitFor();
   await world.picture(page, "share-problem");
-  assert.equal(await sizing.locator("option:checked").textContent(), "Whoever has the pen");
+  assert.equal(await sizing.locator("option:checked").textContent(), "A chosen window");
   await restore();
   await sizing.selectOption({ label: "The smallest window" });
   await problem.waitFor({ state: "detached" });
@@ -70,13 +70,13 @@ pageTest("links that could not be had are asked for again", {}, async (world) =>
     .waitFor();
   await restore();
   await dialog.getByRole("button", { name: "Try again" }).click();
-  await dialog.getByRole("button", { name: "Copy link: Can watch" }).waitFor();
+  await dialog.getByRole("button", { name: "Copy link: View only" }).waitFor();
 });
 
 pageTest("what the server refuses is said in the dialog that is open", { window: DESKTOP }, async (world) => {
   const { terminal } = await world.window(DESKTOP);
   const { page } = terminal;
-  // The page gives the pen to somebody who has just left.
+  // The page chooses the window of somebody who has just left.
   await page.routeWebSocket(/./, (socket) => {
     const server = socket.connectToServer();
     socket.onMessage((message) =>
@@ -88,7 +88,7 @@ pageTest("what the server refuses is said in the dialog that is open", { window:
   await terminal.open(world.link);
   await terminal.command("People");
   const dialog = page.getByRole("dialog", { name: "People" });
-  await dialog.getByRole("button", { name: "Take the pen" }).click();
+  await dialog.getByRole("button", { name: "Use my size" }).click();
   const notice = dialog.getByRole("alert").locator(".notice");
   await notice.waitFor();
   assert.equal(await page.locator(".notice").count(), 1, "and nowhere else");
@@ -126,14 +126,14 @@ pageTest("keys alone share a terminal and set its rules", {}, async (world) => {
   const { page, terminal, server } = world;
   await choose(page, "Share");
   const dialog = page.getByRole("dialog", { name: "Share" });
-  const copy = dialog.getByRole("button", { name: "Copy link: Can watch" });
+  const copy = dialog.getByRole("button", { name: "Copy link: View only" });
   await copy.waitFor();
   await tabTo(page, copy);
   assert.notEqual(await copy.evaluate((button) => getComputedStyle(button).outlineStyle), "none", "a ring shows where");
   await page.keyboard.press("Enter");
   await dialog.getByText("Copied").waitFor();
   assert.match(await terminal.clipboard(), /#token=reader\./);
-  await tabTo(page, dialog.getByLabel("Whose window decides the size"));
+  await tabTo(page, dialog.getByLabel("Terminal size follows"));
   await page.keyboard.press("ArrowDown");
   await until(
     "the rule",
@@ -143,30 +143,30 @@ pageTest("keys alone share a terminal and set its rules", {}, async (world) => {
   await backToTerminal(page, terminal, dialog, "shared");
 });
 
-pageTest("keys alone take the pen and hand it over", { window: DESKTOP }, async (world) => {
+pageTest("keys alone give a terminal one window's size, and another's", { window: DESKTOP }, async (world) => {
   const { page, terminal } = world;
-  const other = await another(world, DESKTOP);
+  const other = await another(world, LAPTOP);
   const dialog = other.page.getByRole("dialog", { name: "People" });
-  const given = dialog.getByRole("button", { name: "Give the pen to Another window of this browser" });
+  const given = dialog.getByRole("button", { name: "Use the size of your other window" });
   await choose(other.page, "People");
-  await tabTo(other.page, dialog.getByRole("button", { name: "Take the pen" }));
+  await tabTo(other.page, dialog.getByRole("button", { name: "Use my size" }));
   await other.page.keyboard.press("Enter");
   await given.waitFor();
   const held = await other.page.evaluate(() => document.activeElement.textContent);
-  assert.match(held, /^Has the pen: This window/, "the keyboard is where the pen is");
+  assert.match(held, /^Gives the size: This window/, "the keyboard is where the size is");
   await tabTo(other.page, given);
   await other.page.keyboard.press("Enter");
-  await dialog.getByRole("button", { name: "Take the pen" }).waitFor();
+  await dialog.getByRole("button", { name: "Use my size" }).waitFor();
   await backToTerminal(other.page, other.terminal, dialog, "handed");
-  await choose(other.page, "Take the pen");
+  await choose(other.page, "Use my size");
   await page
     .locator(".pen-chip")
-    .getByText(/has the pen/)
+    .getByText(/Sized for/)
     .waitFor();
   await other.page.keyboard.type("echo taken\n");
   await other.terminal.shows(/^taken$/m);
-  await choose(page, "Take the pen");
-  await other.chip.getByText(/has the pen/).waitFor();
+  await choose(page, "Use my size");
+  await other.chip.getByText(/Sized for/).waitFor();
   await page.keyboard.type("echo back\n");
   await terminal.shows(/^back$/m);
 });
@@ -186,12 +186,12 @@ function tooSmall(page, within) {
 for (const { width, height } of [PHONE.viewport, { width: 768, height: 1024 }]) {
   pageTest(`fingers hit all there is for sharing, ${width} pixels wide`, { window: DESKTOP }, async (world) => {
     const { page, terminal } = await another(world, { ...PHONE, viewport: { width, height } });
-    await page.locator(".pen-chip").getByRole("button", { name: "Take the pen" }).waitFor();
+    await page.locator(".pen-chip").getByRole("button", { name: "Use my size" }).waitFor();
     assert.deepEqual(await tooSmall(page, ".bar"), []);
     for (const name of ["People", "Share"]) {
       await terminal.command(name);
       const dialog = page.getByRole("dialog", { name });
-      await dialog.getByRole("button", { name: /Take the pen|Copy link: Can watch/ }).waitFor();
+      await dialog.getByRole("button", { name: /Use my size|Copy link: View only/ }).waitFor();
       assert.deepEqual(await tooSmall(page, "dialog"), []);
       const sticksOut = await dialog.evaluate(
         (dialog) =>
@@ -206,8 +206,8 @@ for (const { width, height } of [PHONE.viewport, { width: 768, height: 1024 }]) 
 
 pageTest("a phone has room for a rule's whole words", { window: PHONE }, async ({ page, terminal }) => {
   await terminal.command("Share");
-  const label = page.getByText("Whose window decides the size");
-  const field = page.getByLabel("Whose window decides the size");
+  const label = page.getByText("Terminal size follows");
+  const field = page.getByLabel("Terminal size follows");
   const [above, below] = [await label.boundingBox(), await field.boundingBox()];
   assert.ok(above.y + above.height <= below.y, "the field is not below its label");
   assert.ok(below.width > 300, `the field is ${below.width} pixels wide`);

@@ -101,19 +101,59 @@ pageTest(
   },
 );
 
-pageTest("many tabs are all within reach", {}, async ({ terminal, page }) => {
-  for (let count = 2; count <= 12; count++) {
-    await page.keyboard.press("Control+Shift+Enter");
-    await terminal.tabCount(count);
+/** Opens terminals until the page has this many tabs, as another client does. */
+async function openElsewhere({ server, terminal, page }, count) {
+  for (let sessions = (await server.sessions()).length; sessions < count; sessions++) {
+    await server.api("POST", "api/sessions", {});
   }
-  const visible = (place) =>
+  // The page asks for the list whenever its window is turned to.
+  await page.evaluate(() => window.dispatchEvent(new FocusEvent("focus")));
+  await terminal.tabCount(count);
+}
+
+pageTest("many tabs are all within reach, and what is out of sight is counted", {}, async (world) => {
+  const { terminal, page } = world;
+  const more = page.getByRole("button", { name: /^\d+ more$/ });
+  assert.ok(await more.isHidden());
+  await openElsewhere(world, 20);
+  const inSight = (place) =>
     terminal.tab(place).evaluate((tab) => {
       const [tabs, box] = [tab.parentElement.getBoundingClientRect(), tab.getBoundingClientRect()];
       return box.left >= tabs.left - 1 && box.right <= tabs.right + 1;
     });
-  await until("the new tab in sight", () => visible(11));
+  const counted = async () => Number.parseInt(await more.textContent(), 10);
+  const reallyHidden = () =>
+    page.locator(".tabs").evaluate((tabs) => {
+      const { left, right } = tabs.getBoundingClientRect();
+      const middles = [...tabs.children].map((tab) => tab.getBoundingClientRect()).map(({ x, width }) => x + width / 2);
+      return middles.filter((middle) => middle < left || middle > right).length;
+    });
+  await more.waitFor();
+  await until("the number that is out of sight", async () => (await counted()) === (await reallyHidden()));
+  const fades = () => page.locator(".tabs").evaluate((tabs) => [...tabs.classList].filter((name) => name !== "tabs").sort().join());
+  await until("a fade on the right", fades, (classes) => classes === "cut-after");
+  await world.picture(page, "many-tabs");
+
+  // The wheel scrolls to the end.
+  await page.locator(".tabs").hover();
+  await page.mouse.wheel(0, 300);
+  await until("a fade on both sides", fades, (classes) => classes === "cut-after,cut-before");
+  await page.mouse.wheel(0, 10_000);
+  await until("the last tab in sight", () => inSight(19));
+  await until("a fade on the left", fades, (classes) => classes === "cut-before");
+  assert.equal(await counted(), await reallyHidden());
+
+  // The number leads to all of them.
+  await more.click();
+  await page.getByRole("dialog", { name: "Tabs" }).waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+
+  await page.keyboard.press("Control+Shift+Enter");
+  await terminal.tabCount(21);
+  await until("the new tab in sight", () => inSight(20));
   await page.keyboard.press("Control+Shift+1");
-  await until("the first tab in sight", () => visible(0));
+  await until("the first tab in sight", () => inSight(0));
   await assertFits(page, "many tabs");
 });
 

@@ -5,14 +5,22 @@ import { assert, pageTest, until } from "./harness.mjs";
 /** A window that shows an answer of the API is no page, and so names no icon; the browser then asks for the usual one. */
 const ICON = /favicon\.ico/;
 
-/** Presses what xterm.js knows as a link. */
-async function press(terminal, text) {
+/** Moves the mouse to a link. */
+async function point(terminal, text) {
   const { x, y } = await terminal.place(text);
   // It looks again once the mouse is over another cell.
   await terminal.page.mouse.move(x, y + 200);
   await terminal.page.mouse.move(x, y);
   await until("the link's address", () => terminal.page.locator(".panel.shown [title]").count());
+  return { x, y };
+}
+
+/** Opens a link as people do. */
+async function press(terminal, text) {
+  const { x, y } = await point(terminal, text);
+  await terminal.page.keyboard.down("Control");
   await terminal.page.mouse.click(x, y);
+  await terminal.page.keyboard.up("Control");
 }
 
 /** Presses a link, and gives the address of the window that it opens. */
@@ -114,4 +122,90 @@ pageTest("an address that only begins like another one is asked about", {}, asyn
   await terminal.run(`clear; echo see http://bank.example@${host}/api/health`);
   const dialog = await question(terminal, "http://bank");
   await dialog.waitFor();
+});
+
+pageTest("an address may have parentheses, in pairs", {}, async ({ terminal, link }) => {
+  const base = new URL("/", link).href;
+  for (const [text, address] of [
+    [`${base}wiki/Rust_(language)`, `${base}wiki/Rust_(language)`],
+    [`${base}wiki/Rust_(language)/x_(a(b)c)?q=(1)#f`, `${base}wiki/Rust_(language)/x_(a(b)c)?q=(1)#f`],
+    [`(see ${base}wiki/Rust_(language)).`, `${base}wiki/Rust_(language)`],
+    [`(${base}a)`, `${base}a`],
+    [`[x](${base}b_(c)), and`, `${base}b_(c)`],
+    [`${base}d_(e`, `${base}d_`],
+    [`${base}${"(".repeat(300)}`, base],
+  ]) {
+    await terminal.run(`echo '${text}'`);
+    await point(terminal, "http:");
+    const title = await terminal.page.locator(".panel.shown [title]").getAttribute("title");
+    assert.equal(title.split("\n")[0], new URL(address).href);
+    await terminal.page.mouse.move(5, 400);
+  }
+});
+
+pageTest("only the left button opens a link, and only with Ctrl", {}, async ({ terminal, context, link, watch, page }) => {
+  watch.tolerate(ICON);
+  const health = new URL("api/health", new URL("/", link)).href;
+  await terminal.run(`clear; echo see ${health}.`);
+  const { x, y } = await point(terminal, "http://");
+  const windows = context.pages().length;
+  for (const button of ["left", "middle", "right"]) await page.mouse.click(x, y, { button });
+  await page.keyboard.down("Control");
+  for (const button of ["middle", "right"]) await page.mouse.click(x, y, { button });
+  // A button that goes down elsewhere opens nothing either.
+  await page.mouse.move(x, y + 100);
+  await page.mouse.down();
+  await page.mouse.move(x, y);
+  await page.mouse.up();
+  await page.keyboard.up("Control");
+  await page.keyboard.press("Escape");
+  assert.equal(await terminal.run("echo typed"), "typed");
+  assert.equal(context.pages().length, windows);
+  await terminal.run(`clear; echo see ${health}.`);
+  assert.equal(await follow(terminal, context, "http://"), health);
+});
+
+pageTest("a program that reads the mouse does not hear of a link that is opened", {}, async ({ terminal, context, link, watch, page }) => {
+  watch.tolerate(ICON);
+  const health = new URL("api/health", new URL("/", link)).href;
+  for (const mode of [1000, 1002, 1003]) {
+    await terminal.prompt();
+    await terminal.type(`clear; printf '\\033[?${mode}h\\033[?1006h${health} '; stty -echo -icanon; cat -v\n`);
+    await terminal.shows(/^http:\S+health$/);
+    assert.equal(await follow(terminal, context, "http://"), health);
+    assert.doesNotMatch(await terminal.text(), /\[<(0|16);/);
+    // Any other click is the program's.
+    const { x, y } = await point(terminal, "http://");
+    await page.mouse.click(x, y);
+    await terminal.shows(/\[<0;[\d;]+M[^]*\[<0;[\d;]+m/);
+    await terminal.press("Control+c");
+    await terminal.type("stty sane; printf '\\033[?1000l\\033[?1006l'; clear\n");
+  }
+});
+
+pageTest("a link that is not opened says why", {}, async ({ terminal, context, page }) => {
+  const windows = context.pages().length;
+  const says = (text) => page.locator(".notices", { hasText: text }).waitFor();
+  await terminal.run(osc8("file:///etc/passwd", "passwords"));
+  await press(terminal, "passwords");
+  await says("This link is a file where limpet runs.");
+  await page.locator(".notices button").first().click();
+  await terminal.run("echo file:///etc/hosts");
+  await press(terminal, "file:");
+  await says("This link is a file where limpet runs.");
+  await terminal.run(osc8("ssh://example.org", "elsewhere"));
+  await press(terminal, "elsewhere");
+  await says("Links that begin with “ssh:” are not opened");
+  assert.equal(context.pages().length, windows);
+});
+
+pageTest("a finger opens a link without a key", { window: { hasTouch: true, isMobile: true } }, async (world) => {
+  const { terminal, context, link, watch, page } = world;
+  watch.tolerate(ICON);
+  const health = new URL("api/health", new URL("/", link)).href;
+  await terminal.run(`clear; echo see ${health}.`);
+  const { x, y } = await terminal.place("http://");
+  const opened = context.waitForEvent("page");
+  await page.touchscreen.tap(x, y);
+  assert.equal((await opened).url() || health, health);
 });

@@ -127,6 +127,42 @@ pageTest("the size of text is a setting, and programs get fewer rows", {}, async
   await until("as many rows as before", rows, (now) => now === before);
 });
 
+pageTest("a number out of bounds is refused beside its field, and changes nothing", {}, async (world) => {
+  const { page } = world;
+  const stored = () => page.evaluate(() => JSON.parse(localStorage["limpet.settings"] ?? "{}")["font-size"] ?? 14);
+  await page.keyboard.press("Control+Shift+,");
+  for (const [label, value, words] of [
+    ["Size", "99", "Choose from 8 to 40 px. It is still 14."],
+    ["Size", "-3", "Choose from 8 to 40 px. It is still 14."],
+    ["Size", "7", "Choose from 8 to 40 px. It is still 14."],
+    ["Size", "12.5", "Choose from 8 to 40 px. It is still 14."],
+    ["Scrollback", "100001", "Choose from 0 to 100,000 lines. It is still 5,000."],
+    ["Scrollback", "", "Choose from 0 to 100,000 lines. It is still 5,000."],
+  ]) {
+    const field = page.getByLabel(label);
+    const before = await field.inputValue();
+    await field.fill(value);
+    await field.press("Enter");
+    const problem = page.getByRole("alert").getByText(words);
+    await problem.waitFor();
+    assert.equal(await field.getAttribute("aria-invalid"), "true");
+    assert.equal(await field.inputValue(), before, "the old value is back");
+    assert.equal(await stored(), 14);
+    if (value === "99") await world.picture(page, "settings-refused");
+    const [above, below] = [await field.boundingBox(), await problem.boundingBox()];
+    assert.ok(below.y - above.y - above.height < 24, "it stands at its field");
+    await field.fill(before);
+    await problem.waitFor({ state: "detached" });
+  }
+  const size = page.getByLabel("Size");
+  // The beginning of a number is not refused while it is being typed.
+  await size.fill("");
+  await size.pressSequentially("2");
+  assert.equal(await page.getByRole("alert").getByText("Choose").count(), 0);
+  await size.pressSequentially("0");
+  await until("the new size", stored, (now) => now === 20);
+});
+
 pageTest("windows of one browser share their settings", {}, async ({ page, context, link }) => {
   const other = await context.newPage();
   await other.goto(new URL("/", link).href);

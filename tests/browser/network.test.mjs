@@ -38,6 +38,57 @@ pageTest("what is printed and typed while the network is cut arrives once", { cu
   await terminal.prompt();
 });
 
+/** What the page says beside the dot of the connection. */
+function status(page) {
+  return page.locator(".status").evaluate((status) => ({
+    tone: status.dataset.tone,
+    words: [...status.querySelectorAll(".status-detail > span")].map((part) => part.textContent).join(" "),
+  }));
+}
+
+pageTest("a server that stands still is told of, with the keys that wait", {}, async (world) => {
+  const { terminal, page, server } = world;
+  await until("a latency", () => status(page), ({ tone, words }) => tone === "good" && words.includes("ms"));
+  await server.signal("SIGSTOP");
+  try {
+    await page.keyboard.type("echo");
+    const { words } = await until("a warning", () => status(page), ({ tone }) => tone === "warning");
+    assert.equal(words, "Not responding… 4 keys waiting");
+    assert.equal(await terminal.status(), "Not responding");
+    await page.keyboard.type(" again");
+    await until("more keys", () => status(page), ({ words }) => words === "Not responding… 10 keys waiting");
+    await world.picture(page, "not-responding");
+  } finally {
+    await server.signal("SIGCONT");
+  }
+  await until("a live connection", () => status(page), ({ tone }) => tone === "good");
+  await page.keyboard.type("\n");
+  await terminal.shows(/^again$/m);
+});
+
+pageTest("a program that does not read is no silent server", {}, async ({ terminal, page, server }) => {
+  await terminal.type("stty raw -echo; sleep 1000\n");
+  await until(
+    "sleep",
+    () => server.running(),
+    (names) => names.includes("sleep"),
+  );
+  // More than the kernel keeps for a program, so that acknowledgements fail to come.
+  await page.evaluate((text) => navigator.clipboard.writeText(text), "x".repeat(200_000));
+  await page.evaluate(() => {
+    window.tones = new Set();
+    const note = () => window.tones.add(document.querySelector(".status").dataset.tone);
+    new MutationObserver(note).observe(document.querySelector(".status"), { attributes: true });
+    // Pings are answered all the same, and each changes the time that the last one took.
+    window.pongs = 0;
+    const detail = document.querySelector(".status-detail");
+    new MutationObserver(() => window.pongs++).observe(detail, { characterData: true, childList: true, subtree: true });
+  });
+  await terminal.press("Control+Shift+v");
+  await until("two answers", () => page.evaluate(() => window.pongs), (pongs) => pongs >= 2);
+  assert.deepEqual(await page.evaluate(() => [...window.tones]), []);
+});
+
 pageTest("a connection is tried again at once when one asks for it", { cuttable: true }, async (world) => {
   const { terminal, network, watch, page } = world;
   watch.tolerate(CUT);
@@ -97,7 +148,7 @@ pageTest("a terminal that was closed while the network was cut says so", { cutta
   const [{ id }] = await server.sessions();
   await server.api("DELETE", `api/sessions/${id}`);
   network.restore();
-  await terminal.banner().getByText("This terminal was closed elsewhere").waitFor();
+  await terminal.banner().getByText("This terminal no longer exists").waitFor();
   await terminal.banner().getByRole("button", { name: "Restart" }).click();
   await terminal.banner().waitFor({ state: "detached" });
   await terminal.prompt();

@@ -134,7 +134,7 @@ pageTest("a page that fails to come is asked for again", { open: false }, async 
   await terminal.run("echo here");
 });
 
-for (const [who, may] of [["a finger", "writer"], ["a finger that only watches", "reader"]]) {
+for (const [who, may] of [["a finger", "writer"], ["a finger that can only view", "reader"]]) {
   pageTest(`${who} finds the terminal where it stays`, {}, async (world) => {
     const link = await invitation(world, may);
     const { page } = (await world.window(PHONE)).terminal;

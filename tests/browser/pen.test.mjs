@@ -1,4 +1,4 @@
-// What is said of the pen and of another size, to those who see it and to those who hear it, and what can be done.
+// What is said of a terminal that has another size than the window, to those who see it and to those who hear it, and what can be done.
 
 import { assert, pageTest, until } from "./harness.mjs";
 import { DESKTOP, PHONE, another, invitation, size } from "./harness/people.mjs";
@@ -8,70 +8,65 @@ function isWhole(words) {
   return words.evaluate((element) => element.scrollWidth <= element.clientWidth);
 }
 
-pageTest("a phone says in a few whole words whose pen it is", { window: DESKTOP }, async (world) => {
+pageTest("a phone says in whole words whose size its terminal has", { window: DESKTOP }, async (world) => {
   const phone = await another(world, PHONE);
   const words = phone.chip.locator(".pen-words");
-  await words.getByText("Another window", { exact: true }).waitFor();
+  await words.getByText("Sized for your other window", { exact: true }).waitFor();
   assert.ok(await isWhole(words), "the words are cut");
-  const full = "Another window of this browser has the pen";
-  assert.equal(await words.getAttribute("title"), full);
-  assert.match(await phone.chip.ariaSnapshot(), new RegExp(`text: ${full} \\d+ × \\d+`), "and others hear all of it");
+  await world.picture(phone.page, "another-size");
   const guest = await another(
     world,
     { ...PHONE, viewport: { width: 320, height: 600 } },
     await invitation(world, "reader"),
   );
-  await guest.chip.getByText("You only watch").waitFor();
+  await guest.chip.getByText("View only").waitFor();
   assert.ok(await isWhole(guest.chip.locator(".pen-words")), "the words are cut");
 });
 
-pageTest(
-  "who is left alone with another's size learns why, and fits it by one tap",
-  { window: DESKTOP },
-  async (world) => {
-    const { page, server } = world;
-    const phone = await another(world, PHONE);
-    const fit = phone.chip.getByRole("button", { name: "Fit to this window" });
-    await phone.chip.getByText(/has the pen/).waitFor();
-    assert.ok(await fit.isHidden(), "the pen is somebody's");
-    const before = await size(server);
-    await page.close();
-    await fit.waitFor();
-    await world.picture(phone.page, "left-alone");
-    assert.equal(await phone.chip.locator(".pen-words").getAttribute("title"), "The size of a window that has left");
-    assert.equal(await phone.chip.locator(".pen-size").textContent(), before);
-    assert.ok(await isWhole(phone.chip.locator(".pen-words")), "the words are cut");
-    await fit.tap();
-    await phone.chip.waitFor({ state: "hidden" });
-    assert.notEqual(await size(server), before);
-    await phone.page.keyboard.type("stty size\n");
-    await phone.terminal.shows((await size(server)).split(" × ").reverse().join(" "));
-  },
-);
+pageTest("who is left alone with another's size gets their own by itself", { window: DESKTOP }, async (world) => {
+  const { page, server } = world;
+  const phone = await another(world, PHONE);
+  await phone.chip.getByText("Sized for your other window").waitFor();
+  const before = await size(server);
+  // Somebody who loads the page again has not left.
+  await page.reload();
+  await page.locator(".panel.shown .xterm-rows").waitFor();
+  await phone.chip.getByText("Sized for your other window").waitFor();
+  assert.equal(await size(server), before);
+  await page.close();
+  await phone.chip.waitFor({ state: "hidden" });
+  await until(
+    "its own size",
+    () => size(server),
+    (now) => now !== before,
+  );
+  await phone.page.keyboard.type("stty size\n");
+  await phone.terminal.shows((await size(server)).split(" × ").reverse().join(" "));
+});
 
 const FIXED = { window: DESKTOP, flags: ["--sizing", "fixed"] };
 
 pageTest("a fixed size is explained, and the owner's to change", FIXED, async (world) => {
   const { page, terminal, server } = world;
   const chip = page.locator(".pen-chip");
-  await chip.getByText("A fixed size").waitFor();
+  await chip.getByText("Fixed size").waitFor();
   assert.equal(await size(server), "80 × 24");
   const guest = await another(world, PHONE, await invitation(world, "writer"));
-  await guest.chip.getByText("A fixed size").waitFor();
+  await guest.chip.getByText("Fixed size").waitFor();
   assert.ok(await guest.chip.getByRole("button").isHidden(), "a guest decides on nothing");
-  await guest.terminal.command("Fit to this window");
-  await guest.page.getByText("The owner decides on this terminal's size.").waitFor();
+  await guest.terminal.command("Use my size");
+  await guest.page.getByText("The owner sets this terminal's size.").waitFor();
 
-  await terminal.command("Fit to this window");
+  await terminal.command("Use my size");
   await chip.waitFor({ state: "hidden" });
   const fitted = await size(server);
   assert.notEqual(fitted, "80 × 24");
-  await terminal.command("Fit to this window");
-  await page.getByText("This terminal fits already.").waitFor();
+  await terminal.command("Use my size");
+  await page.getByText("This terminal has this window's size already.").waitFor();
   await page.setViewportSize({ width: 1000, height: 600 });
-  await chip.getByRole("button", { name: "Fit to this window" }).waitFor();
+  await chip.getByRole("button", { name: "Use my size" }).waitFor();
   assert.equal(await size(server), fitted, "it is fixed");
-  await chip.getByRole("button", { name: "Fit to this window" }).click();
+  await chip.getByRole("button", { name: "Use my size" }).click();
   await until(
     "another size",
     () => size(server),
@@ -89,7 +84,7 @@ pageTest(
     const [{ id }] = await server.sessions();
     await server.api("PATCH", `api/sessions/${id}`, { sizing: "fixed", cols: 60, rows: 10 });
     const chip = page.locator(".pen-chip");
-    await chip.getByText("A fixed size").waitFor();
+    await chip.getByText("Fixed size").waitFor();
     await server.api("PATCH", `api/sessions/${id}`, { sizing: "smallest" });
     await until(
       "the window's own size",
@@ -112,7 +107,7 @@ pageTest(
     // Another client fixes it, so that nothing but the size itself tells this page.
     await server.api("PATCH", `api/sessions/${id}`, { sizing: "fixed" });
     await page.setViewportSize({ width: 1000, height: 600 });
-    await chip.getByText("A fixed size").waitFor();
+    await chip.getByText("Fixed size").waitFor();
     assert.equal(await chip.locator(".pen-size").textContent(), fixed);
     assert.equal((await terminal.rows()).length, Number(fixed.split(" × ")[1]));
     await page.setViewportSize(DESKTOP.viewport);
@@ -128,16 +123,16 @@ pageTest(
 
 pageTest("why a terminal cannot be fitted follows the rule of now", FIXED, async (world) => {
   const { page, terminal, server } = world;
-  await page.locator(".pen-chip").getByText("A fixed size").waitFor();
+  await page.locator(".pen-chip").getByText("Fixed size").waitFor();
   const phone = await another(world, PHONE);
   await phone.chip.waitFor();
   const [{ id }] = await server.sessions();
   await server.api("PATCH", `api/sessions/${id}`, { sizing: "smallest" });
-  await terminal.command("Fit to this window");
-  await page.getByText("The smallest window decides on this terminal's size.").waitFor();
+  await terminal.command("Use my size");
+  await page.getByText("The smallest window sets this terminal's size.").waitFor();
 });
 
-/** Notes all that is said of the pen from now on. */
+/** Notes all that is said of the size from now on. */
 async function listen(page) {
   const region = page.locator(".pen-chip + [role=status]");
   await region.evaluate((region) => {
@@ -148,7 +143,7 @@ async function listen(page) {
   return () => page.evaluate(() => window.heard);
 }
 
-pageTest("that the pen changed hands is said once, and nothing else is", { window: DESKTOP }, async (world) => {
+pageTest("that the size is another window's is said once, and nothing else is", { window: DESKTOP }, async (world) => {
   const { page } = world;
   const heard = await listen(page);
   const people = (count) => page.getByRole("button", { name: `${count} people here` });
@@ -159,17 +154,17 @@ pageTest("that the pen changed hands is said once, and nothing else is", { windo
   await third.page.close();
   await people(2).waitFor();
   await phone.page.setViewportSize({ width: 400, height: 700 });
-  await phone.chip.getByRole("button", { name: "Take the pen" }).tap();
+  await phone.chip.getByRole("button", { name: "Use my size" }).tap();
   await page
     .locator(".pen-chip")
-    .getByText(/has the pen/)
+    .getByText(/Sized for/)
     .waitFor();
   const fourth = await another(world, DESKTOP);
   await people(3).waitFor();
   await phone.page.setViewportSize({ width: 360, height: 740 });
   await fourth.page.close();
   await people(2).waitFor();
-  await page.locator(".pen-chip").getByRole("button", { name: "Take the pen" }).click();
+  await page.locator(".pen-chip").getByRole("button", { name: "Use my size" }).click();
   await page.locator(".pen-chip").waitFor({ state: "hidden" });
-  assert.deepEqual(await heard(), ["Another window of this browser has the pen", "You have the pen"]);
+  assert.deepEqual(await heard(), ["The terminal is sized for your other window", "The terminal now has this window's size"]);
 });

@@ -133,7 +133,7 @@ pageTest("the owner sees who is signed in, and signs others out", { window: DESK
 pageTest("a guest logs out, and is not told who else is there", { window: DESKTOP }, async (world) => {
   const { page, chip, terminal, watch } = await another(world, {}, await invitation(world, "reader"));
   watch.tolerate(REFUSED);
-  await chip.getByText("You only watch").waitFor();
+  await chip.getByText("View only").waitFor();
   await page.keyboard.press("Control+Shift+P");
   const commands = await page.getByRole("option").allTextContents();
   assert.ok(commands.some((text) => text.includes("Log out")));

@@ -1,38 +1,38 @@
 // Several people at one terminal: whose size it has, what those may do who were invited, and what each of them sees.
 
 import { assert, pageTest, until } from "./harness.mjs";
-import { DESKTOP, PHONE, another, invitation, size } from "./harness/people.mjs";
+import { DESKTOP, LAPTOP, PHONE, another, invitation, size } from "./harness/people.mjs";
 
 /** What the browser itself says when the server refuses. */
 const REFUSED = /status of 40[134]/;
 
-pageTest("a phone leaves the desktop's size alone until it takes the pen", { window: DESKTOP }, async (world) => {
+pageTest("a phone leaves the desktop's size alone until it wants its own", { window: DESKTOP }, async (world) => {
   const { terminal, page, server } = world;
   const desktop = await size(server);
   assert.ok(await page.locator(".pen-chip").isHidden(), "who is alone is told nothing");
   assert.ok(await page.locator(".people-button").isHidden());
   const phone = await another(world, PHONE);
-  await phone.chip.getByText(/has the pen/).waitFor();
+  await phone.chip.getByText(/Sized for/).waitFor();
   assert.equal(await phone.chip.locator(".pen-size").textContent(), desktop);
   await phone.terminal.type("echo typed on the phone\n");
   await terminal.shows(/^typed on the phone$/m);
   assert.equal(await size(server), desktop);
 
   await world.picture(phone.page, "sharing-phone");
-  await phone.chip.getByRole("button", { name: "Take the pen" }).tap();
+  await phone.chip.getByRole("button", { name: "Use my size" }).tap();
   await phone.chip.waitFor({ state: "hidden" });
   await until(
     "the phone's size",
     () => size(server),
     (now) => now !== desktop,
   );
-  await page.locator(".pen-chip").getByText(/has the pen/).waitFor();
+  await page.locator(".pen-chip").getByText(/Sized for/).waitFor();
   await terminal.run("echo typed on the desktop");
   assert.notEqual(await size(server), desktop);
 
   // It is handed back.
   await phone.page.getByRole("button", { name: "2 people here" }).tap();
-  await phone.page.getByRole("button", { name: "Give the pen" }).tap();
+  await phone.page.getByRole("button", { name: "Use the size of your other window" }).tap();
   await until(
     "the desktop's size",
     () => size(server),
@@ -85,7 +85,7 @@ async function serverText(server) {
   return (await response.text()).trimEnd();
 }
 
-pageTest("a window with the pen is resized at once, and others follow", { window: DESKTOP }, async (world) => {
+pageTest("a window that gives the size is resized at once, and others follow", { window: DESKTOP }, async (world) => {
   const { terminal, page, server } = world;
   const phone = await another(world, PHONE);
   const before = await size(server);
@@ -121,9 +121,9 @@ function panned(page) {
 pageTest("a larger terminal is shrunk, or scrolled with the cursor in sight", { window: DESKTOP }, async (world) => {
   const { terminal } = world;
   const small = await another(world, { viewport: { width: 700, height: 400 } });
-  await small.chip.getByText(/has the pen/).waitFor();
+  await small.chip.getByText(/Sized for/).waitFor();
   assert.deepEqual((await panned(small.page)).goes, [false, false], "all of it can be seen");
-  await small.terminal.command("Shrink or scroll");
+  await small.terminal.command("Switch between shrinking");
   await until(
     "something to scroll to",
     () => panned(small.page),
@@ -183,8 +183,8 @@ async function swipe(session, right, down) {
 
 pageTest("a finger scrolls over a larger terminal", { window: DESKTOP }, async (world) => {
   const phone = await another(world, PHONE);
-  await phone.chip.getByText(/has the pen/).waitFor();
-  await phone.terminal.command("Shrink or scroll");
+  await phone.chip.getByText(/Sized for/).waitFor();
+  await phone.terminal.command("Switch between shrinking");
   await until(
     "something to scroll to",
     () => panned(phone.page),
@@ -241,10 +241,10 @@ pageTest("who has a link to watch sees all and changes nothing", { window: DESKT
   await terminal.run("echo for all to see");
   const reader = await another(world, {}, await invitation(world, "reader"));
   await reader.terminal.shows(/^for all to see$/m);
-  await reader.chip.getByText("You only watch").waitFor();
+  await reader.chip.getByText("View only").waitFor();
   const before = await size(server);
   await reader.terminal.type("rm nothing\n");
-  await reader.page.getByText("You only watch here").waitFor();
+  await reader.page.getByText("You can view this terminal, not type in it.").waitFor();
   assert.equal(await reader.page.locator(".notice").count(), 1, "it is said once");
   await reader.page.setViewportSize({ width: 500, height: 500 });
   assert.equal(await terminal.run("echo undisturbed"), "undisturbed");
@@ -262,25 +262,25 @@ pageTest("a guest types, and has none of the owner's commands", { window: DESKTO
   assert.ok(await guest.page.getByRole("button", { name: "New terminal" }).isHidden());
   await guest.page.keyboard.press("Control+Shift+P");
   const commands = await guest.page.getByRole("option").allTextContents();
-  assert.ok(commands.some((text) => text.includes("Take the pen")));
+  assert.ok(commands.some((text) => text.includes("Use my size")));
   for (const word of ["New terminal", "Rename tab", "Restart program", "Share"]) {
     assert.ok(!commands.some((text) => text.includes(word)), word);
   }
   await guest.page.keyboard.press("Escape");
   await guest.page.getByRole("dialog").waitFor({ state: "detached" });
   await guest.page.keyboard.press("Control+Shift+Enter");
-  await guest.page.getByText("That is for the owner").waitFor();
+  await guest.page.getByText("Only the owner can do that.").waitFor();
   // Closing the tab is to leave.
   await guest.page.keyboard.press("Control+Shift+X");
-  await guest.page.getByText("You have left this terminal.").waitFor();
+  await guest.page.getByText("You left this terminal.").waitFor();
   assert.equal((await server.sessions()).length, 1);
-  await guest.page.getByRole("button", { name: "Come back" }).click();
+  await guest.page.getByRole("button", { name: "Rejoin" }).click();
   await guest.terminal.shows(/^from the guest$/m);
   // The owner closes it.
   guest.watch.tolerate(REFUSED);
   await page.keyboard.press("Control+Shift+X");
   await guest.terminal.banner().getByRole("button", { name: "Leave" }).click();
-  await guest.page.getByText(/invited to is gone|You have left/).waitFor();
+  await guest.page.getByText(/has been closed|You left/).waitFor();
 });
 
 pageTest("an invitation to another terminal, and an owner who opens one", { window: DESKTOP }, async (world) => {
@@ -310,18 +310,18 @@ pageTest("the owner shares by links, and sets the rules", { window: DESKTOP }, a
   const { page, terminal, server } = world;
   await terminal.command("Share");
   const dialog = page.getByRole("dialog", { name: "Share" });
-  await dialog.getByRole("button", { name: "Copy link: Can watch" }).click();
+  await dialog.getByRole("button", { name: "Copy link: View only" }).click();
   await dialog.getByText("Copied").waitFor();
   const copied = await terminal.clipboard();
   assert.equal(copied, (await invitation(world, "reader")).href);
   await world.picture(page, "share");
-  await dialog.getByLabel("Whose window decides the size").selectOption({ label: "The smallest window" });
+  await dialog.getByLabel("Terminal size follows").selectOption({ label: "The smallest window" });
   await until(
     "the rule",
     () => server.sessions(),
     ([{ sizing }]) => sizing === "smallest",
   );
-  await dialog.getByLabel("For slow connections, programs").selectOption({ label: "Never wait" });
+  await dialog.getByLabel("Slow viewers").selectOption({ label: "Skip at once" });
   await until(
     "the rule",
     () => server.sessions(),
@@ -329,19 +329,19 @@ pageTest("the owner shares by links, and sets the rules", { window: DESKTOP }, a
   );
   await page.keyboard.press("Escape");
   const reader = await another(world, {}, new URL(copied));
-  await reader.chip.getByText("You only watch").waitFor();
+  await reader.chip.getByText("View only").waitFor();
 });
 
-pageTest("the pen is taken and given without a mouse", { window: DESKTOP }, async (world) => {
+pageTest("the size is chosen without a mouse", { window: DESKTOP }, async (world) => {
   const { page } = world;
-  const other = await another(world, DESKTOP);
+  const other = await another(world, LAPTOP);
   await other.terminal.command("People");
   const dialog = other.page.getByRole("dialog", { name: "People" });
-  const take = dialog.getByRole("button", { name: "Take the pen" });
+  const take = dialog.getByRole("button", { name: "Use my size" });
   await take.focus();
   await other.page.keyboard.press("Enter");
-  await dialog.getByRole("button", { name: "Give the pen" }).waitFor();
-  await page.locator(".pen-chip").getByText("Another window of this browser has the pen").waitFor();
+  await dialog.getByRole("button", { name: "Use the size of your other window" }).waitFor();
+  await page.locator(".pen-chip").getByText("Sized for your other window").waitFor();
   await other.page.keyboard.press("Escape");
   await dialog.waitFor({ state: "detached" });
   await other.page.keyboard.type("echo typed\n");

@@ -205,7 +205,7 @@ pageTest("every command is found in the palette", {}, async ({ terminal, page })
   await terminal.prompt();
   await page.keyboard.press("Control+Shift+P");
   await page.getByRole("combobox").fill("no such command at all");
-  await page.getByText("Nothing of that name.").waitFor();
+  await page.getByText("No matches.").waitFor();
   await page.keyboard.press("Escape");
   await page.getByRole("dialog").waitFor({ state: "detached" });
   assert.equal(await terminal.run("echo the keyboard is back"), "the keyboard is back");
@@ -256,4 +256,23 @@ pageTest("a tab that is shown has the keyboard before another key can be pressed
   await page.keyboard.press("Control+Shift+1");
   assert.ok(await page.locator(".panel.shown").evaluate((panel) => panel.contains(document.activeElement)));
   assert.equal(await terminal.tab(0).getAttribute("aria-selected"), "true");
+});
+
+pageTest("the window is called as its terminal, whose title is one that can be read", {}, async ({ terminal, page }) => {
+  const called = (title) => until(`the window's title`, () => page.title(), (found) => found === title);
+  await called("bash – limpet");
+  await terminal.run("printf '\\033]2;  my\\302\\240\\t\\342\\200\\256work \\007'");
+  await called("my work – limpet");
+  assert.deepEqual(await terminal.tabs(), ["my work"]);
+  for (const blank of ["   ", "\\342\\200\\256", "\\343\\205\\244"]) {
+    await terminal.run(`printf '\\033]2;${blank}\\007'`);
+    await called("bash – limpet");
+    await terminal.run("printf '\\033]2;other\\007'");
+    await called("other – limpet");
+  }
+  await page.keyboard.press("Control+Shift+Enter");
+  await terminal.tabCount(2);
+  await called("bash – limpet");
+  await terminal.tab(0).click();
+  await called("other – limpet");
 });

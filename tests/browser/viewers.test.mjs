@@ -105,7 +105,7 @@ pageTest("the smaller of two windows can be read in the larger", {}, async (worl
   const { terminal, link } = world;
   const small = (await world.window({ viewport: { width: 700, height: 400 } })).terminal;
   await small.open(link);
-  await small.command("Take the pen");
+  await small.command("Use my size");
   const size = async () => (await small.run("stty size")).split(" ").map(Number);
   const [rows] = await until("its own size", size, ([rows]) => rows < 24);
   assert.equal((await small.rows()).length, rows);

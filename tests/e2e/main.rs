@@ -14,6 +14,7 @@
 //! * [`login`]: whose environment, shell and directory programs get.
 //! * [`ownership`]: whose files are believed, and which tokens.
 //! * [`link`]: who is told the link.
+//! * [`own_output`]: terminals that are cleared or reset, and what is above a restarted program.
 //! * [`lifecycle`]: how programs start and end, and what they find.
 //! * [`reboot`]: what is there again when nothing was left but a directory.
 //! * [`crash_loop`]: output that no parser survives, and servers that hang.
@@ -63,6 +64,7 @@ mod integrity;
 mod lifecycle;
 mod link;
 mod login;
+mod own_output;
 mod ownership;
 mod processes;
 mod protocol;

@@ -140,7 +140,7 @@ async fn a_server_that_fails_after_its_hello_is_followed_by_the_one_from_before(
     }
     // The real one, where it may not have the descriptors of what is kept.
     let real = env!("CARGO_BIN_EXE_limpet");
-    place.put_script("/bin/sh", &format!("shift; ulimit -n 17; exec {real} \"$@\"\n"));
+    place.put_script("/bin/sh", &format!("shift; ulimit -n 20; exec {real} \"$@\"\n"));
     falls_back(&place, &server, "could not take over").await;
     until("nothing to be left of them", || server.census() == before).await;
     place.put_real();

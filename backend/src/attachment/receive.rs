@@ -188,6 +188,11 @@ impl<'a> Receiver<'a> {
             ClientMessage::Colours(colours) if self.attached.role().may_write() => {
                 self.attached.colours(colours).await;
             }
+            ClientMessage::Clear | ClientMessage::SoftReset if !self.attached.role().may_write() => {
+                self.refuse().await?;
+            }
+            ClientMessage::Clear => self.attached.clear().await,
+            ClientMessage::SoftReset => self.attached.reset_modes().await,
             ClientMessage::History => {
                 if !self.link.history_asked.swap(true, Relaxed) {
                     self.pass_on(Reply::History).await;

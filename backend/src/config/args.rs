@@ -108,13 +108,13 @@ pub struct Args {
     #[arg(long, value_name = "LINES", default_value = "10000", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub scrollback: u32,
 
-    /// Whose window decides on a terminal's size: that of the viewer who has the `pen`, of the `latest` one who typed, of the `owner`,
-    /// the `smallest` one, or none: then it is `fixed`.
+    /// What a terminal's size follows: a chosen window (`pen`), the `latest` one that was typed in, the `owner`'s, the `smallest` one, or
+    /// nothing: it stays `fixed`.
     #[arg(long, value_name = "WHOSE", default_value = "pen")]
     pub sizing: Sizing,
 
-    /// Whether programs wait for viewers who cannot follow: `hold` always, `free` never, `auto` while they follow at a speed that a
-    /// person would not notice.
+    /// What is done for viewers that are too slow: `hold` output back and skip nothing, `free`: let them skip at once, `auto`: hold it back
+    /// briefly, then let them skip.
     #[arg(long, value_name = "RULE", default_value = "auto")]
     pub flow: Flow,
 

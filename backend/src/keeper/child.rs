@@ -139,6 +139,13 @@ impl Onlooker {
         process_session::running(self.leader, with_leader)
     }
 
+    /// Whether the program that was started, under this name, is in the terminal's foreground alone: no job of a shell is, and it has
+    /// not executed another program in its place. False if the system does not tell.
+    #[must_use]
+    pub fn is_alone_in_front(self, name: &str) -> bool {
+        process_session::is_alone_in_front(self.leader, name)
+    }
+
     /// The directory that the program works in now.
     #[must_use]
     pub fn directory(self) -> Option<std::path::PathBuf> {

@@ -73,6 +73,15 @@ impl Ring {
         rest
     }
 
+    /// Overwrites what is kept of the output from `start` to `end`, which is not beyond [`end`](Self::end).
+    pub(super) fn wipe(&mut self, start: OutputOffset, end: OutputOffset) {
+        // What is older has been overwritten, at the latest when the place of what is to come was cleared.
+        let oldest = self.load(END).max(self.clear).saturating_sub(self.capacity() as u64);
+        let start = start.get().max(oldest);
+        let len = usize::try_from(end.get().saturating_sub(start)).unwrap_or(0);
+        self.circle.write(start, len.min(self.capacity())).fill(0);
+    }
+
     /// The output from `start` to `end`: no more than the capacity, and not beyond [`end`](Self::end).
     pub(super) fn read(&self, start: OutputOffset, end: OutputOffset) -> &[u8] {
         let len = usize::try_from(end.since(start)).unwrap_or(usize::MAX);
@@ -83,6 +92,8 @@ impl Ring {
 #[cfg(test)]
 mod tests {
     use std::os::fd::{AsFd, OwnedFd};
+
+    use limpet_shared::OutputOffset;
 
     use super::*;
     use crate::log::memory::{self, Mapped};
@@ -114,6 +125,24 @@ mod tests {
             ring = open(&file);
             assert_eq!(ring.read(before.before(1), ring.end()), b"ab\xff\0\xffz!");
         }
+    }
+
+    #[test]
+    fn what_is_wiped_is_nowhere_in_the_memory() {
+        let file = memory::create(1).unwrap();
+        let mut ring = open(&file);
+        for _ in 0..ring.capacity() / 4096 + 3 {
+            fill(&mut ring, 4096, &[b's'; 4096]);
+        }
+        let start = ring.end();
+        fill(&mut ring, 4096, b"kept");
+        ring.wipe(OutputOffset::ZERO, start);
+        assert_eq!(ring.read(start, ring.end()), b"kept");
+        let all = ring.circle.read(start.get(), ring.capacity());
+        assert!(!all.contains(&b's'));
+        ring.wipe(start, start);
+        ring.wipe(OutputOffset::ZERO, OutputOffset::ZERO);
+        assert_eq!(ring.read(start, ring.end()), b"kept");
     }
 
     #[test]

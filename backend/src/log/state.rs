@@ -17,6 +17,8 @@ pub(super) struct State {
     pub(super) sizes: Sizes,
     /// Bytes that are kept for readers.
     pub(super) tail: usize,
+    /// What is before this is kept for nobody.
+    pub(super) forgotten: OutputOffset,
     /// The end of what readers know of.
     pub(super) published: OutputOffset,
     /// Whether nobody will append any more.
@@ -47,7 +49,7 @@ impl Cursor {
 
 impl State {
     pub(super) fn start(&self) -> OutputOffset {
-        self.published.before(self.tail)
+        self.published.before(self.tail).max(self.forgotten)
     }
 
     /// Somebody may be given everything before `end`. Frames are made of what somebody waits for.

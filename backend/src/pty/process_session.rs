@@ -185,11 +185,9 @@ fn names(pids: impl Iterator<Item = Pid>) -> Vec<String> {
 
 /// Returns the process group in the foreground of the terminal that a process belongs to.
 fn foreground_group(pid: Pid) -> Option<Pid> {
-    // `tpgid` of proc_pid_stat(5). The name, in parentheses, may hold anything.
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let (_, fields) = stat.rsplit_once(')')?;
-    let group = fields.split_whitespace().nth(5)?.parse().ok().filter(|&group: &i32| group > 0)?;
-    Some(Pid::from_raw(group))
+    let group = Stat::parse(&stat)?.foreground;
+    (group > 0).then(|| Pid::from_raw(group))
 }
 
 fn ignores_hang_up(pid: Pid) -> bool {
@@ -197,6 +195,53 @@ fn ignores_hang_up(pid: Pid) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
     mask & (1 << (Signal::SIGHUP as u64 - 1)) != 0
+}
+
+/// What `/proc/PID/stat` tells of a process (proc(5)).
+#[derive(Debug, PartialEq, Eq)]
+struct Stat<'a> {
+    name: &'a str,
+    group: i32,
+    /// The process group in its terminal's foreground.
+    foreground: i32,
+}
+
+impl<'a> Stat<'a> {
+    /// The name is in parentheses, and may hold some itself.
+    fn parse(text: &'a str) -> Option<Self> {
+        let (_, rest) = text.split_once('(')?;
+        let (name, rest) = rest.rsplit_once(')')?;
+        // State, parent, group, session, terminal, foreground.
+        let mut fields = rest.split_ascii_whitespace().skip(2);
+        let group = fields.next()?.parse().ok()?;
+        let foreground = fields.nth(2)?.parse().ok()?;
+        Some(Self { name, group, foreground })
+    }
+}
+
+/// Longest name of a process, in bytes (`TASK_COMM_LEN` without its NUL).
+const MAX_NAME_BYTES: usize = 15;
+
+/// Whether the leader, which still has this name, is in the foreground of its terminal, and none of its children with it. False if the
+/// system does not tell.
+pub(crate) fn is_alone_in_front(leader: Pid, name: &str) -> bool {
+    let stat = |pid: &str| fs::read_to_string(format!("/proc/{pid}/stat"));
+    let Ok(text) = stat(&leader.to_string()) else { return false };
+    let Some(found) = Stat::parse(&text) else { return false };
+    let name = name.as_bytes();
+    if found.name.as_bytes() != &name[..name.len().min(MAX_NAME_BYTES)]
+        || [found.group, found.foreground] != [leader.as_raw(); 2]
+    {
+        return false;
+    }
+    // Jobs are in groups of their own, unless job control is off.
+    let Ok(children) = fs::read_to_string(format!("/proc/{leader}/task/{leader}/children")) else {
+        return false;
+    };
+    let in_front = |pid: &str| {
+        stat(pid).is_ok_and(|text| Stat::parse(&text).is_none_or(|child| child.group == found.group))
+    };
+    !children.split_ascii_whitespace().any(in_front)
 }
 
 /// A process of the target, if it still runs; a zombie does not.
@@ -234,6 +279,22 @@ async fn ended(pidfd: OwnedFd) {
         Err(error) => {
             tracing::warn!(%error, "could not wait for a process to end");
             sleep(LOOK_AGAIN).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_may_have_any_name() {
+        let stat = |name| format!("17 ({name}) S 1 17 17 34816 23 4194304 1 2 3");
+        for name in ["bash", "a b", ") S 1 2 (", ""] {
+            assert_eq!(Stat::parse(&stat(name)), Some(Stat { name, group: 17, foreground: 23 }));
+        }
+        for broken in ["", "17 (bash", "17 (bash) S 1 x"] {
+            assert_eq!(Stat::parse(broken), None);
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::{
     buffer::Buffer,
     charset::Charsets,
+    leftovers::Leftovers,
     modes::{Keyboard, Modes, MouseEncoding, MouseTracking},
     palette::Palette,
     row::{Beyond, Cell, StyleId},
@@ -48,6 +49,8 @@ pub(super) struct Terminal {
     pub(super) held: Option<Box<Beyond>>,
     /// How many cells it has put there.
     pub(super) placed: usize,
+    /// Modes that were on when a line editor began to read.
+    pub(super) leftovers: Option<Leftovers>,
     /// What the last control function has yet to do.
     pub(super) unfinished: Option<Box<Unfinished>>,
     /// What nothing needs any more, if it takes long to drop it.
@@ -91,6 +94,7 @@ impl Terminal {
             links: 0,
             held: None,
             placed: 0,
+            leftovers: None,
             unfinished: None,
             discarded: None,
             steps: Steps::default(),

@@ -21,6 +21,7 @@ use super::{
     input::Input,
     keeping::Keeping,
     output::Output,
+    own_output::{OwnOutput, Purpose, separator},
     request::{Attaching, Request, Requests, Typed},
     size_changes::SizeChanges,
 };
@@ -85,6 +86,7 @@ pub(super) struct Actor {
     flow: Flow,
     keeping: Keeping,
     sizes: SizeChanges,
+    own_output: OwnOutput,
     /// When the screen may follow, if nothing happens before.
     leisure: Instant,
     /// Output since there was time for that, in bytes.
@@ -123,6 +125,7 @@ impl Actor {
             flow,
             keeping,
             sizes: SizeChanges::new(now),
+            own_output: OwnOutput::new(now),
             leisure,
             burst: 0,
             labour: 0,
@@ -195,6 +198,9 @@ impl Actor {
             if self.sizes.due().is_some_and(|at| at <= Instant::now()) {
                 Box::pin(self.apply_size()).await;
             }
+            if self.own_output.due().is_some_and(|at| at <= Instant::now()) {
+                Box::pin(self.put_own_output()).await;
+            }
             match self.next_event().await {
                 Event::Requested(request) => match *request {
                     Request::End(mode) => return Some(Cause::Asked(mode)),
@@ -243,7 +249,8 @@ impl Actor {
         self.is_held = held.is_some();
         let waits_for_leisure = held.is_none() && (self.display.is_behind() || self.burst >= FLOOD);
         let leisure = waits_for_leisure.then_some(self.leisure);
-        let timer = [held, leisure, self.sizes.due(), self.keeping.due_at()].into_iter().flatten().min();
+        let due = [self.sizes.due(), self.keeping.due_at(), self.own_output.due()];
+        let timer = [held, leisure].into_iter().chain(due).flatten().min();
         tokio::select! {
             // Requests first: a key must not wait behind a flood.
             biased;
@@ -298,6 +305,9 @@ impl Actor {
         task::yield_now().await;
         self.display.follow().await;
         self.displayed();
+        if let Some(left) = self.display.take_leftovers() {
+            self.own_output.ask(Purpose::ResetLeftovers(left), Instant::now());
+        }
         self.labour = if self.display.is_behind() { self.labour.saturating_add(1) } else { 0 };
         self.note_pause();
     }
@@ -356,6 +366,7 @@ impl Actor {
                 // An error says that who asked is gone again.
                 let _ = reply.send(taken);
             }
+            Request::OwnOutput(purpose) => self.own_output.ask(purpose, Instant::now()),
             Request::Update { size, reply } => {
                 self.sizes.ask(size, reply);
                 self.keeping.touch_at_once();
@@ -434,6 +445,40 @@ impl Actor {
         self.input.answer(&answers, self.display.parsed());
         if is_asked {
             self.write_input();
+        }
+    }
+
+    /// Puts output of limpet's own into the log, unless it has to wait for the rest of what the program has begun.
+    async fn put_own_output(&mut self) {
+        // Modes are left behind only if it is the shell itself that reads now.
+        if self.own_output.has_leftovers() && !self.session.0.waits_at_prompt().await {
+            self.own_output.forget_leftovers(Instant::now());
+            return;
+        }
+        let is_between = self.display.settle().await;
+        self.displayed();
+        let Some(purpose) = self.own_output.take(is_between, Instant::now()) else { return };
+        let output = match purpose {
+            Purpose::ResetModes => self.display.resetting_modes(),
+            Purpose::ResetLeftovers(left) => self.display.resetting(left).into_bytes(),
+            Purpose::Clear => self.display.clearing(),
+        };
+        if output.is_empty() {
+            return;
+        }
+        let start = self.output.log().end();
+        let output = [separator(is_between), &output].concat();
+        self.output.append(&output, |output| self.session.show((&mut self.display, &self.input), output));
+        if purpose == Purpose::Clear {
+            self.display.settle().await;
+            // The modes that are in the snapshot are those of who set them.
+            self.display.take_leftovers();
+            let log = &self.session.0.shared().log;
+            // What no server needs any more is gone for good.
+            if self.keeping.clear(start, &mut self.display, &self.session.0).await {
+                log.forget_before(start);
+            }
+            self.session.0.touch();
         }
     }
 

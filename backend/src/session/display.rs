@@ -16,13 +16,14 @@ use limpet_shared::{OutputOffset, Winsize, limits::OUTPUT_FRAME, theme::Colours}
 use self::redrawing::redrawing;
 pub(super) use self::{last::LastScreen, redrawing::Redrawing};
 use super::{
+    own_output,
     parse_guard::{ParseGuard, ParsePolicy},
     pile::Pile,
 };
 use crate::{
     background,
     log::{self, Log, Position},
-    screen::{Screen, Text},
+    screen::{Leftovers, Screen, Text},
 };
 
 /// How much may wait to be parsed, in bytes.
@@ -97,6 +98,7 @@ impl Display {
                 display.screen.sweep();
             }
         }
+        display.screen.take_leftovers();
         display.blank_if_given_up();
         display
     }
@@ -308,6 +310,34 @@ impl Display {
 
     pub(super) fn set_colours(&mut self, colours: Colours) {
         self.screen.set_colours(colours);
+    }
+
+    /// Parses what waits. Tells whether the program has begun no control function, so that other output may come now.
+    pub(super) async fn settle(&mut self) -> bool {
+        if !self.has_caught_up() {
+            self.elsewhere(Self::catch_up).await;
+        }
+        self.screen.is_between()
+    }
+
+    /// Output that clears a terminal which shows this.
+    pub(super) fn clearing(&mut self) -> Vec<u8> {
+        self.screen.clearing()
+    }
+
+    /// Output that resets all modes of such a terminal …
+    pub(super) fn resetting_modes(&self) -> Vec<u8> {
+        own_output::reset_modes(self.screen.is_alternate())
+    }
+
+    /// … or those that a program has left behind.
+    pub(super) fn resetting(&self, left: Leftovers) -> String {
+        self.screen.resetting(left)
+    }
+
+    /// Modes that a program may have left behind; once.
+    pub(super) fn take_leftovers(&mut self) -> Option<Leftovers> {
+        self.screen.take_leftovers()
     }
 
     /// The title that the program has set.

@@ -25,6 +25,7 @@ use super::{
     display::{LastScreen, Redrawing},
     guest_snapshots::GuestSnapshots,
     keeping::Record,
+    own_output::Purpose,
     request::{Attaching, Request, Typed},
 };
 use crate::{
@@ -296,9 +297,9 @@ impl SessionHandle {
     }
 
     /// What another server is to know of it, but for its sizes.
-    pub(super) fn record(&self, colours: Option<Colours>) -> Record {
+    pub(super) fn record(&self, colours: Option<Colours>, cleared: OutputOffset) -> Record {
         let first = Record::first((&self.0.epoch, self.0.created), &self.0.program, &self.0.status.borrow());
-        Record { colours, ..first }
+        Record { colours, cleared, ..first }
     }
 
     /// What is to be known to start it again after a reboot. Asks the system where its program is.
@@ -325,6 +326,15 @@ impl SessionHandle {
             None => self.last_drawn(usize::MAX, rank).await,
         };
         drawn.into_output()
+    }
+
+    /// Whether the session's shell reads a command, with nothing else of it in the foreground.
+    pub(super) async fn waits_at_prompt(&self) -> bool {
+        let Some(onlooker) = self.0.onlooker.filter(|_| self.0.program.is_interactive_shell()) else {
+            return false;
+        };
+        let name = self.0.program.name();
+        background::run(move || onlooker.is_alone_in_front(&name)).await.unwrap_or(false)
     }
 
     /// Something of it has changed that is saved.
@@ -386,6 +396,16 @@ impl Attached {
         let to = to.unwrap_or(self.id);
         // When the program has ended there is nothing left to write with it.
         self.session.ask(|reply| Request::Pen { to, reply }).await.unwrap_or(true)
+    }
+
+    /// Clears the terminal for everybody.
+    pub async fn clear(&self) {
+        self.request(Request::OwnOutput(Purpose::Clear)).await;
+    }
+
+    /// Resets the modes that programs have set, for everybody.
+    pub async fn reset_modes(&self) {
+        self.request(Request::OwnOutput(Purpose::ResetModes)).await;
     }
 
     /// Tells the colours of the viewer's terminal.

@@ -56,11 +56,19 @@ pub(super) struct Record {
     /// How many size changes there had been up to the first of all these.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(super) first_size: u64,
+    /// The output before this was cleared.
+    #[serde(default, skip_serializing_if = "is_start")]
+    pub(super) cleared: OutputOffset,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks like that")]
 fn is_zero(number: &u64) -> bool {
     *number == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks like that")]
+fn is_start(offset: &OutputOffset) -> bool {
+    *offset == OutputOffset::ZERO
 }
 
 impl Record {
@@ -79,6 +87,7 @@ impl Record {
             sizes: vec![(OutputOffset::ZERO, status.size)],
             earlier_sizes: Vec::new(),
             first_size: 0,
+            cleared: OutputOffset::ZERO,
         }
     }
 
@@ -115,6 +124,8 @@ pub(super) struct Keeping {
     keeper: Link,
     session: SessionId,
     colours: Option<Colours>,
+    /// The output before this was cleared.
+    cleared: OutputOffset,
     /// Where the kept screen's data and sizes go on.
     drawn: Position,
     /// How much output may come until the screen is kept anew.
@@ -133,8 +144,8 @@ impl Keeping {
         // The log keeps what the screen has yet to parse besides.
         let interval = tail as u64;
         let rate = TokenBucket::new(MAX_TOLD_PER_SECOND, MAX_TOLD_AT_ONCE, Instant::now());
-        let (colours, drawn, retry_at) = (None, Position::START, None);
-        Self { keeper, session, colours, drawn, interval, is_stale: true, rate, retry_at }
+        let (colours, cleared, drawn, retry_at) = (None, OutputOffset::ZERO, Position::START, None);
+        Self { keeper, session, colours, cleared, drawn, interval, is_stale: true, rate, retry_at }
     }
 
     /// Something of the session has changed. The keeper is told soon, and not each time.
@@ -159,6 +170,20 @@ impl Keeping {
         let mut sizes = log.sizes();
         sizes.push(log.end(), size);
         self.tell(&sizes, session).await;
+    }
+
+    /// The output before this was cleared, and `display` is at the log's end. Replaces the kept screen, which shows what was there
+    /// before. Tells whether that was done: then no server needs the output any more.
+    pub(super) async fn clear(
+        &mut self,
+        cleared: OutputOffset,
+        display: &mut Display,
+        session: &SessionHandle,
+    ) -> bool {
+        self.cleared = cleared;
+        self.draw(display, usize::MAX).await;
+        self.tell(&session.shared().log.sizes(), session).await;
+        self.drawn.output >= cleared
     }
 
     /// Whether something is to be kept that is not yet, or no longer as it is now.
@@ -217,7 +242,7 @@ impl Keeping {
 
     async fn tell(&mut self, sizes: &Sizes, session: &SessionHandle) {
         self.rate.spend(1, Instant::now());
-        let mut record = session.record(self.colours.clone());
+        let mut record = session.record(self.colours.clone(), self.cleared);
         record.set_sizes(sizes, self.drawn.resizes);
         let told = match serde_json::to_string(&record) {
             Ok(record) => self.keeper.record(&self.session, record).await,
@@ -266,6 +291,8 @@ impl Keeping {
             }
         }
         catch_up(&mut display, log, log.end(), owed);
+        keeping.cleared = record.cleared;
+        log.forget_before(record.cleared);
         if let Some(colours) = &record.colours {
             display.set_colours(colours.clone());
             keeping.colours = Some(colours.clone());

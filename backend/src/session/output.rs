@@ -57,6 +57,11 @@ impl Output {
         self.log.publish(taker);
     }
 
+    /// Puts output of limpet's own behind what was read so far, and gives it to `taker`.
+    pub(super) fn append(&mut self, output: &[u8], taker: impl FnMut(&[u8])) {
+        self.log.append(output, taker);
+    }
+
     /// Reads once what may have come since input was written, as the echo of a terminal that echoes by itself, without waiting to be told
     /// of it. Returns false when nothing has. Gives what went into the log to `taker`.
     pub(super) fn drain_echo(&mut self, pty: &Pty, taker: impl FnOnce(&[u8])) -> bool {

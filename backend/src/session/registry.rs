@@ -198,11 +198,16 @@ impl Sessions {
             Some(id) => Some(self.get(id).ok_or(CreateError::NothingLikeIt)?),
             None => None,
         };
+        let keep_output = request.keep_output;
         let plan = Plan::new(request, &self.0.defaults, like.as_ref())?;
+        let before = match like.filter(|_| keep_output) {
+            Some(like) => self.last_output(&like, plan.size).await,
+            None => Vec::new(),
+        };
         let sessions = self.clone();
         // What watches its terminal belongs to the runtime that it is made in.
         let begun = self.0.runtimes.quick.spawn(async move {
-            sessions.begin((SessionId::from_random(random::bytes()), now()), plan, Vec::new()).await
+            sessions.begin((SessionId::from_random(random::bytes()), now()), plan, before).await
         });
         // An error says that the server ends.
         AbortOnDropHandle::new(begun).await.unwrap_or(Err(CreateError::ShuttingDown))

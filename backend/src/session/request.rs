@@ -4,7 +4,7 @@ use bytes::Bytes;
 use limpet_shared::{Hello, ViewerId, Winsize, theme::Colours};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Attached, AttachmentId, Beginning, Visitor, begin::Drawn};
+use super::{Attached, AttachmentId, Beginning, Visitor, begin::Drawn, own_output::Purpose};
 use crate::{
     log::{LogReader, Rank},
     pty::EndMode,
@@ -31,6 +31,8 @@ pub(super) enum Request {
     Resize { attachment: AttachmentId, size: Winsize },
     /// The pen is taken, or given. The answer is false if there is no such viewer, or it may not write.
     Pen { to: AttachmentId, reply: oneshot::Sender<bool> },
+    /// Output of limpet's own.
+    OwnOutput(Purpose),
     /// Another size, if one is asked for, and other rules, which have been changed already.
     Update { size: Option<Winsize>, reply: oneshot::Sender<()> },
     /// Ends the program, and with it what the mode says of everything else on its terminal.

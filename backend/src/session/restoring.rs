@@ -5,21 +5,24 @@ use std::{collections::BTreeSet, io};
 use limpet_shared::{SessionId, Winsize};
 
 use super::{
-    CreateError, Limits, Saving, SessionHandle, Sessions, plan::Plan, start_directory::StartDirectory,
+    CreateError, Limits, Saving, SessionHandle, Sessions,
+    own_output::{CANCEL, RESET_MODES},
+    plan::Plan,
+    start_directory::StartDirectory,
 };
 use crate::{background, exhausted, log, pty::Program, screen::Screen, state::Saved};
 
 /// What was there before may take so much of what is kept of a session's output.
 const SHARE: usize = 2;
 
-/// Ends the control function at hand (CAN), and leaves what only the program that has ended could make use of: the alternate screen, mouse, paste and focus reports,
-/// synchronized output, keyboard modes, its colours, a link that was not closed; and, by DECSTR, margins, attributes, character sets
-/// and the like (xterm, "Control Sequences").
-const LEAVE: &[u8] = b"\x18\x1b[?2026l\x1b[?47l\x1b[!p\x1b[?1000l\x1b[?1006l\x1b[?1004l\x1b[?2004l\x1b[?1l\x1b[?6l\x1b[?7h\x1b[?25h\
-    \x1b[4l\x1b>\x1b[0 q\x1b[=0u\x1b]8;;\x1b\\\x1b]104\x1b\\\x1b]110\x1b\\\x1b]111\x1b\\\x1b]112\x1b\\\x1b]0;\x1b\\";
+/// Empties the title.
+const NO_TITLE: &[u8] = b"\x1b]0;\x1b\\";
 
 /// Stands between what was there and what comes, faint.
 const NOTE: &str = "── above: what was here before limpet was started again ──";
+
+/// The same, where only the program was started again.
+const RESTARTED_NOTE: &str = "── above: output of the program before it was restarted ──";
 
 /// Why a session is not there again.
 #[derive(Debug, thiserror::Error)]
@@ -98,24 +101,39 @@ impl Sessions {
         let (size, rules) = (saved.size.checked()?, (saved.sizing, saved.flow));
         let plan = Plan { program, size, title: saved.title, rules, note };
         let Limits { tail, scrollback, .. } = self.limits();
-        let draw = move || picture(&screen, size, scrollback, tail.max(log::MIN_TAIL) / SHARE);
+        let draw = move || picture(&screen, size, scrollback, tail.max(log::MIN_TAIL) / SHARE, NOTE);
         let before = background::run(draw).await.unwrap_or_else(|error| {
             tracing::error!(%session, %error, "could not draw what was on a screen");
             Vec::new()
         });
         self.begin((session, saved.created), plan, before).await
     }
+
+    /// Returns output that draws what a session has shown, for one of this size that takes its place.
+    pub(super) async fn last_output(&self, earlier: &SessionHandle, size: Winsize) -> Vec<u8> {
+        let screen = earlier.drawn().await;
+        let Limits { tail, scrollback, .. } = self.limits();
+        let most = tail.max(log::MIN_TAIL) / SHARE;
+        let draw = move || picture(&screen, size, scrollback, most, RESTARTED_NOTE);
+        background::run(draw).await.unwrap_or_else(|error| {
+            tracing::error!(session = %earlier.id(), %error, "could not draw what was on a screen");
+            Vec::new()
+        })
+    }
 }
 
 /// Output that draws what an earlier screen has shown, in `most` bytes at most, without its oldest rows if need be; a new program's
 /// output comes below. Empty if there was nothing.
-pub(super) fn picture(screen: &[u8], size: Winsize, scrollback: usize, most: usize) -> Vec<u8> {
+pub(super) fn picture(screen: &[u8], size: Winsize, scrollback: usize, most: usize, note: &str) -> Vec<u8> {
     let mut before = Screen::new(size, scrollback);
     before.feed(screen);
-    before.feed(LEAVE);
+    // It may have been drawn in the midst of a control function.
+    before.feed(CANCEL);
+    before.feed(RESET_MODES);
+    before.feed(NO_TITLE);
     let lines = before.text().lines;
     let Some(last) = lines.iter().rposition(|line| !line.is_empty()) else { return Vec::new() };
-    let below = format!("\x1b[{};1H\x1b[m\r\n\x1b[J\x1b[2m{NOTE}\x1b[m\r\n", last + 1);
+    let below = format!("\x1b[{};1H\x1b[m\r\n\x1b[J\x1b[2m{note}\x1b[m\r\n", last + 1);
     before.feed(below.as_bytes());
     let mut history = scrollback;
     loop {
@@ -134,7 +152,7 @@ mod tests {
     const SIZE: Winsize = Winsize::cells(60, 5);
 
     fn shown(screen: &[u8], most: usize) -> (Vec<String>, (usize, usize), usize) {
-        let picture = picture(screen, SIZE, 1000, most);
+        let picture = picture(screen, SIZE, 1000, most, NOTE);
         let mut after = Screen::new(SIZE, 1000);
         after.feed(&picture);
         after.feed(b"$ ");
@@ -154,8 +172,13 @@ mod tests {
     fn what_a_full_screen_program_hid_is_there_again() {
         let (lines, cursor, _) = shown(b"one\r\ntwo\x1b[?1049h\x1b[Hfull\x1b[?1000h\x1b[?2004h", usize::MAX);
         assert_eq!((&lines[..2], cursor), (&["one".to_owned(), "two".to_owned()][..], (2, 3)));
-        let picture =
-            picture(b"x\x1b[?1049h\x1b[?1000h\x1b[?2004h\x1b[?1h\x1b]0;title\x07", SIZE, 10, usize::MAX);
+        let picture = picture(
+            b"x\x1b[?1049h\x1b[?1000h\x1b[?2004h\x1b[?1h\x1b]0;title\x07",
+            SIZE,
+            10,
+            usize::MAX,
+            NOTE,
+        );
         let text = String::from_utf8(picture).unwrap();
         for mode in ["?1049h", "?1000h", "?2004h", "?1h"] {
             assert!(!text.contains(mode), "{mode}: {text:?}");
@@ -168,6 +191,6 @@ mod tests {
         let lines = (0..500).map(|n| format!("row {n}\r\n")).collect::<Vec<_>>().concat();
         let (seen, _, len) = shown(lines.as_bytes(), 2000);
         assert!(len <= 2000 && seen.contains(&"row 499".to_owned()), "{len}: {seen:?}");
-        assert!(picture(b"\x1b[2J", SIZE, 10, 2000).is_empty(), "nothing needs no note");
+        assert!(picture(b"\x1b[2J", SIZE, 10, 2000, NOTE).is_empty(), "nothing needs no note");
     }
 }

@@ -1,8 +1,11 @@
 //! What everybody can see of a session.
 
-use limpet_shared::{ExitStatus, Flow, Presence, Sizing, ViewerId, Winsize, limits::TITLE};
+use limpet_shared::{ExitStatus, Flow, Presence, Sizing, ViewerId, Winsize};
 
-use super::seats::{AttachmentId, Seats};
+use super::{
+    seats::{AttachmentId, Seats},
+    title,
+};
 
 /// The state of a session that viewers are told of, whenever it changes.
 #[derive(Clone, Debug)]
@@ -101,19 +104,22 @@ impl Status {
 
     /// True if that changed the title.
     pub(super) fn set_program_title(&mut self, title: &str) -> bool {
-        if self.program_title.as_deref().unwrap_or_default() == title {
+        let is_news = |title: &str| self.program_title.as_deref().unwrap_or_default() != title;
+        // Most titles are clean, and this is asked with each key.
+        let Some(title) =
+            Some(title).filter(|title| is_news(title)).map(title::clean).filter(|title| is_news(title))
+        else {
             return false;
-        }
+        };
         let before = self.title().to_owned();
-        self.program_title = Some(title.to_owned()).filter(|title| !title.is_empty());
+        self.program_title = Some(title).filter(|title| !title.is_empty());
         before != self.title()
     }
 
     /// Pins a title; an empty one lets the program name itself again. True if that changed the title.
     pub(super) fn pin_title(&mut self, title: &str) -> bool {
         let before = self.title().to_owned();
-        let title: String = title.trim().chars().filter(|c| !c.is_control()).take(TITLE).collect();
-        self.pinned_title = Some(title).filter(|title| !title.is_empty());
+        self.pinned_title = Some(title::clean(title)).filter(|title| !title.is_empty());
         before != self.title()
     }
 }
@@ -136,5 +142,8 @@ mod tests {
         assert_eq!(status.title(), "build");
         assert!(status.pin_title(""));
         assert_eq!(status.title(), "elsewhere");
+        assert!(status.set_program_title(" \u{202e} "), "what cannot be read is no title");
+        assert_eq!(status.title(), "bash");
+        assert!(!status.set_program_title(" \u{202e} "));
     }
 }

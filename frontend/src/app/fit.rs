@@ -6,15 +6,36 @@ use limpet_shared::api::UpdateSession;
 use super::App;
 use crate::{
     api,
+    dom::Timeout,
     tabs::{Tab, TabKind, fit::Fit},
 };
 
+/// How long somebody who has left has time to come back, as by loading the page again, before their size is given up.
+const AWAY_MS: f64 = 5_000.0;
+
 impl App {
+    /// Makes a terminal fit by itself that has the size of a window which has left, once this one is looked at.
+    pub(super) fn follow_company(self) {
+        let seen = RwSignal::new(!document().hidden());
+        let changed =
+            window_event_listener_untyped("visibilitychange", move |_| seen.set(!document().hidden()));
+        on_cleanup(move || changed.remove());
+        let left = Memo::new(move |_| {
+            self.tabs.with(|tabs| tabs.active().filter(|tab| tab.is_left_alone()).map(|tab| tab.kind.clone()))
+        });
+        let waiting = StoredValue::new_local(None::<Timeout>);
+        Effect::new(move || {
+            let is_due = left.with(Option::is_some) && seen.get();
+            let fit = move || self.with_pane(|pane| pane.pen(None));
+            waiting.set_value(is_due.then(|| Timeout::new(AWAY_MS, fit)));
+        });
+    }
+
     /// Makes a tab's terminal fit into this window, or says why that cannot be.
     pub fn fit(self, tab: Tab) {
         self.focus_pane();
         if tab.foreign.is_none() {
-            return self.notify("This terminal fits already.");
+            return self.notify("This terminal has this window's size already.");
         }
         let TabKind::Terminal(session) = &tab.kind;
         let session = session.clone();

@@ -5,7 +5,10 @@ use wasm_bindgen::JsCast as _;
 use web_sys::{KeyboardEvent, KeyboardEventInit};
 
 use super::{App, Stage};
-use crate::commands::{self, keys::Press};
+use crate::{
+    commands::{self, keys::Press},
+    tabs::TabKind,
+};
 
 /// Keys of the touch key bar that are held for the next key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,8 +47,8 @@ impl App {
     /// Takes the page's shortcuts wherever the keyboard is.
     pub(super) fn follow_keyboard(self) {
         let pressed = window_event_listener(ev::keydown, move |event| {
-            if !event.default_prevented() {
-                self.take_key(&event);
+            if !event.default_prevented() && !self.take_key(&event) && !self.leave_part(&event) {
+                self.hand_over(&event);
             }
         });
         on_cleanup(move || pressed.remove());
@@ -57,11 +60,36 @@ impl App {
             return false;
         }
         if let Some(action) = commands::pressed(&Press::from(event)) {
+            if action.goes_round() && self.is_in_full_screen_program() {
+                return false;
+            }
             event.prevent_default();
             self.run(action);
             return true;
         }
         self.take_with_held(event)
+    }
+
+    /// Whether the page takes a key press in a terminal whose program has ended: Enter starts it again, Escape and Ctrl+D close the tab.
+    /// Tab leads to the buttons that do the same.
+    pub fn take_key_after_end(&self, kind: &TabKind, event: &KeyboardEvent) -> bool {
+        let tab = self.tabs.with_untracked(|tabs| tabs.get(kind).filter(|tab| tab.is_over()).cloned());
+        let Some(tab) = tab else { return false };
+        let owns = self.owns(kind);
+        let (held, key) =
+            ((event.ctrl_key(), event.shift_key(), event.alt_key(), event.meta_key()), event.key());
+        match (held, key.as_str()) {
+            // The browser's own, which xterm.js must not see.
+            ((false, _, false, false), "Tab") => return true,
+            _ if event.repeat() => return false,
+            ((false, false, false, false), "Enter") if owns => self.restart_tab(tab),
+            ((false, false, false, false), "Escape") | ((true, false, false, false), "d") => {
+                self.end_tab(kind);
+            }
+            _ => return false,
+        }
+        event.prevent_default();
+        true
     }
 
     /// A key of a keyboard on the screen that comes after Ctrl or Alt of the touch key bar.

@@ -12,11 +12,20 @@ use crate::{
     },
 };
 
+/// What a program may make a person open. Other schemes start programs, run scripts, or read files.
+const SCHEMES: [&str; 3] = ["http", "https", "mailto"];
+
+/// Why what is no address is not opened.
+const NO_ADDRESS: &str = "This link has no address that a browser could open.";
+
 impl App {
     /// Opens a link, or asks first if its text says something else.
     pub(super) fn on_link(&self, link: &Followed, terminal: &Terminal) {
+        if let Some(refusal) = refusal(&link.uri) {
+            return self.notify(refusal);
+        }
         // What the browser cannot parse it cannot open.
-        let Some(address) = parse(&link.uri) else { return };
+        let Some(address) = parse(&link.uri) else { return self.notify(NO_ADDRESS) };
         match link_check::doubt(&address, &whole_words(&link.text(terminal)), parse) {
             Some(doubt) => self.show(Overlay::OpenLink(address, doubt)),
             None => self.open_link(&address.href),
@@ -27,6 +36,26 @@ impl App {
     pub fn open_link(&self, href: &str) {
         // A blocked window says so by itself.
         let _ = window().open_with_url_and_target_and_features(href, "_blank", "noopener,noreferrer");
+    }
+}
+
+/// Why a link is not opened, if it has none of the [`SCHEMES`].
+fn refusal(uri: &str) -> Option<String> {
+    let is_scheme = |scheme: &str| {
+        scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+    };
+    let scheme = uri.split_once(':').map(|(scheme, _)| scheme).filter(|scheme| is_scheme(scheme));
+    let Some(scheme) = scheme.map(str::to_ascii_lowercase) else { return Some(NO_ADDRESS.to_owned()) };
+    match scheme.as_str() {
+        scheme if SCHEMES.contains(&scheme) => None,
+        "file" => Some(
+            "This link is a file where limpet runs. A browser cannot open it; use its path in the terminal."
+                .to_owned(),
+        ),
+        scheme => {
+            Some(format!("Links that begin with “{scheme}:” are not opened, only http, https and mailto."))
+        }
     }
 }
 
@@ -51,6 +80,19 @@ fn whole_words(Text { before, link, after }: &Text) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_harmless_schemes_open() {
+        for uri in ["http://a", "HTTPS://example.org/?q=1#f", "mailto:a@b.c"] {
+            assert_eq!(refusal(uri), None, "{uri}");
+        }
+        for uri in
+            ["javascript:alert(1)", "file:///etc/passwd", "java\nscript:x", " https://a", "data:,x", "ä", ""]
+        {
+            assert!(refusal(uri).is_some(), "{uri}");
+        }
+        assert!(refusal("FILE:///x").is_some_and(|why| why.contains("file where limpet runs")));
+    }
 
     #[test]
     fn a_link_on_part_of_an_address_is_read_as_all_of_it() {

@@ -8,6 +8,8 @@ use super::App;
 
 /// How long a message stays.
 const SHOWN: Duration = Duration::from_secs(8);
+/// Messages that have the pointer or the keyboard.
+const IN_USE: &str = ".notices:is(:hover, :focus-within)";
 /// Most messages at a time; the oldest makes room.
 const MOST: usize = 4;
 
@@ -33,8 +35,16 @@ impl App {
             shown.push(Notice { id, text });
             shown.drain(..shown.len().saturating_sub(MOST));
         });
-        let app = *self;
-        set_timeout(move || app.dismiss(id), SHOWN);
+        self.dismiss_later(id);
+    }
+
+    /// Somebody who is at the messages may be about to press something: they stay meanwhile.
+    fn dismiss_later(self, id: u32) {
+        let then = move || {
+            let is_in_use = document().query_selector(IN_USE).is_ok_and(|found| found.is_some());
+            if is_in_use { self.dismiss_later(id) } else { self.dismiss(id) }
+        };
+        set_timeout(then, SHOWN);
     }
 
     /// Takes messages away that are no longer news.
@@ -45,5 +55,6 @@ impl App {
     /// Takes a message away.
     pub fn dismiss(&self, id: u32) {
         self.notices.update(|shown| shown.retain(|notice| notice.id != id));
+        self.claim_focus_soon();
     }
 }

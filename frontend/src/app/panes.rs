@@ -5,16 +5,13 @@ use leptos::{
     task::{spawn_local, tick},
 };
 
-use limpet_shared::{SessionId, Winsize};
-use wasm_bindgen::JsCast as _;
-use web_sys::HtmlElement;
+use limpet_shared::{ExitStatus, SessionId, Winsize};
 
 use super::App;
 use crate::{
     connection::{GoneReason, Phase},
     tabs::{Mark, TabKind},
     terminal::{PaneEvent, PaneHandle, early::Early},
-    ui,
 };
 
 impl App {
@@ -60,25 +57,13 @@ impl App {
         request_animation_frame(focus);
     }
 
-    /// Gives the keyboard to what the active terminal's program asks.
-    pub fn focus_request(&self) {
-        let button = document().query_selector(ui::copy_request::REQUEST).ok().flatten();
-        match button.and_then(|button| button.dyn_into::<HtmlElement>().ok()) {
-            // It can be seen, so it can have the keyboard.
-            Some(button) => drop(button.focus()),
-            None => self.notify("No program asks to copy anything."),
-        }
-    }
-
     /// Something happened in a pane.
     pub fn on_pane_event(&self, kind: &TabKind, event: PaneEvent) {
         match event {
             PaneEvent::Title(title) => self.tabs.update(|tabs| tabs.set_title(kind, title)),
             PaneEvent::Activity => self.mark(kind, Mark::Activity),
             PaneEvent::Bell => self.mark(kind, Mark::Bell),
-            PaneEvent::Exited { status, closed } => {
-                self.tabs.update(|tabs| tabs.set_exit(kind, status, closed));
-            }
+            PaneEvent::Exited { status, closed } => self.on_exit(kind, status, closed),
             PaneEvent::Trouble(trouble) => self.tabs.update(|tabs| tabs.set_trouble(kind, trouble)),
             PaneEvent::Phase(phase) => self.on_phase(kind, phase),
             PaneEvent::Notice(text) => self.notify(text),
@@ -87,7 +72,7 @@ impl App {
             PaneEvent::People(people) => self.tabs.update(|tabs| tabs.set_people(kind, people)),
             PaneEvent::Foreign(size) => self.on_foreign(kind, size),
             // The tab's body shows it.
-            PaneEvent::Earlier { .. } | PaneEvent::Drawn => {}
+            PaneEvent::Earlier { .. } | PaneEvent::Cleared | PaneEvent::Drawn => {}
         }
     }
 
@@ -98,6 +83,16 @@ impl App {
         });
         if news {
             self.tabs.update(|tabs| tabs.note(kind, mark));
+        }
+    }
+
+    fn on_exit(&self, kind: &TabKind, status: ExitStatus, closed: bool) {
+        // What had ended before is there because somebody wants to see it.
+        let is_news = self.tabs.with_untracked(|tabs| tabs.get(kind).is_some_and(|tab| tab.exit.is_none()));
+        self.tabs.update(|tabs| tabs.set_exit(kind, status, closed));
+        let ends_tab = self.settings.with_untracked(|settings| settings.close_on_success);
+        if is_news && ends_tab && status.success() && self.owns(kind) {
+            self.end_tab(kind);
         }
     }
 

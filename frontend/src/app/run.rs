@@ -6,6 +6,7 @@ use limpet_shared::Role;
 use super::{App, Overlay};
 use crate::{
     commands::Action,
+    connection::Phase,
     settings::{Oversized, Settings},
     tabs::{
         Tab,
@@ -31,7 +32,6 @@ impl App {
             Action::MoveTabAfter => self.change_tabs(|tabs| tabs.move_active(Side::After)),
             Action::GoToTab(place) => self.change_tabs(|tabs| tabs.select_at(place)),
             Action::SwitchTab => self.show(Overlay::Tabs),
-            Action::TakePen => self.with_pane(|pane| pane.pen(None)),
             Action::Fit => self.with_active(|app, tab| app.fit(tab)),
             Action::ShowPeople => self.with_active(|app, _| app.show(Overlay::People)),
             Action::Share => self.with_active(|app, tab| app.share(&tab)),
@@ -41,15 +41,19 @@ impl App {
                 }
             }),
             Action::Paste => self.with_pane(|pane| pane.paste()),
-            Action::AnswerCopy => self.focus_request(),
+            Action::GoToMessages => self.go_to_messages(),
+            Action::NextPart => self.go_round(Side::After),
+            Action::PreviousPart => self.go_round(Side::Before),
             Action::SelectAll => self.with_pane(|pane| pane.select_all()),
-            Action::Clear => self.with_pane(|pane| pane.clear()),
+            Action::Clear => self.with_live_pane("cleared", |pane| pane.clear()),
+            Action::ResetTerminal => self.with_live_pane("reset", |pane| pane.soft_reset()),
             Action::ScrollToBottom => self.with_pane(|pane| pane.scroll_to_bottom()),
             Action::Reconnect => self.with_pane(|pane| pane.reconnect_now()),
             Action::FontLarger => self.change_settings(|settings| settings.grow_font(1)),
             Action::FontSmaller => self.change_settings(|settings| settings.grow_font(-1)),
             Action::FontReset => self.change_settings(|s| s.font_size = Settings::default().font_size),
             Action::ToggleOversized => self.toggle_oversized(),
+            Action::ToggleFullScreen => self.toggle_full_screen(),
             Action::ChooseTheme => self.show(Overlay::Themes),
             Action::UseTheme(theme) => self.choose_theme(theme),
             Action::ShowPalette => self.show(Overlay::Palette),
@@ -69,8 +73,8 @@ impl App {
     fn toggle_oversized(&self) {
         self.change_settings(|settings| settings.oversized = settings.oversized.other());
         self.notify(match self.settings.with_untracked(|settings| settings.oversized) {
-            Oversized::Shrink => "A terminal larger than the window is shrunk to fit.",
-            Oversized::Scroll => "A terminal larger than the window is scrolled.",
+            Oversized::Shrink => "Terminals larger than the window are shrunk to fit.",
+            Oversized::Scroll => "Terminals larger than the window are scrolled.",
         });
     }
 
@@ -80,10 +84,22 @@ impl App {
         self.focus_pane();
     }
 
-    fn with_pane(&self, act: impl FnOnce(PaneHandle)) {
+    pub(super) fn with_pane(&self, act: impl FnOnce(PaneHandle)) {
         if let Some(pane) = self.pane() {
             act(pane);
             self.focus_pane();
+        }
+    }
+
+    /// The same, for what the server has to do.
+    fn with_live_pane(&self, done: &str, act: impl FnOnce(PaneHandle)) {
+        let phase = self.tabs.with_untracked(|tabs| tabs.active().map(|tab| tab.phase));
+        match phase {
+            Some(Phase::Live { .. }) => self.with_pane(act),
+            Some(Phase::Ended | Phase::Gone(_)) => {
+                self.notify(format!("The program has ended. The terminal was not {done}."));
+            }
+            _ => self.notify(format!("Not connected. The terminal was not {done}.")),
         }
     }
 
@@ -97,7 +113,7 @@ impl App {
 /// Why a guest may not do something.
 const fn refusal(action: Action) -> &'static str {
     match action.needs() {
-        Role::Owner => "That is for the owner of this limpet; you were invited to a terminal of theirs.",
-        Role::Writer | Role::Reader => "You only watch this terminal.",
+        Role::Owner => "Only the owner can do that.",
+        Role::Writer | Role::Reader => "You can view this terminal, not change it.",
     }
 }

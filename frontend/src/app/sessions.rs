@@ -203,7 +203,7 @@ impl App {
         }
     }
 
-    fn owns(&self, kind: &TabKind) -> bool {
+    pub(super) fn owns(&self, kind: &TabKind) -> bool {
         self.tabs.with_untracked(|tabs| tabs.get(kind).is_some_and(|tab| tab.role == Role::Owner))
     }
 
@@ -216,12 +216,13 @@ impl App {
     /// Starts the same program again, in the tab's place, and forgets the old session.
     pub fn restart_tab(&self, tab: Tab) {
         if !tab.is_over() {
-            return self.notify("Its program still runs. Close the tab to end it.");
+            return self.notify("The program is still running. Close the tab to end it.");
         }
         let app = *self;
         spawn_local(async move {
             // As large as it was, too: its size may be a fixed one.
-            let again = CreateSession { like: tab.kind.session().cloned(), ..CreateSession::default() };
+            let like = tab.kind.session().cloned();
+            let again = CreateSession { like, keep_output: true, ..CreateSession::default() };
             let session = match api::create(&again).await {
                 // The server does not know how it was started any more, only how it starts programs by itself.
                 Err(Error::NotFound) => api::create(&app.fitting()).await,

@@ -31,19 +31,40 @@ impl From<&web_sys::KeyboardEvent> for Press {
     }
 }
 
-/// `Ctrl+Shift` and one more key.
+/// What is held with a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Held {
+    Nothing,
+    Shift,
+    CtrlShift,
+}
+
+/// A key and what is held with it, nearly always `Ctrl+Shift`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Chord {
+    held: Held,
     name: &'static str,
     code: &'static str,
     left_to_browser: bool,
 }
 
 impl Chord {
-    /// The chord of the key that is called `name`, and is `code` where layouts do not matter.
+    /// `Ctrl+Shift` and the key that is called `name`, and is `code` where layouts do not matter.
     #[must_use]
     pub const fn new(name: &'static str, code: &'static str) -> Self {
-        Self { name, code, left_to_browser: false }
+        Self { held: Held::CtrlShift, name, code, left_to_browser: false }
+    }
+
+    /// A function key alone.
+    #[must_use]
+    pub const fn alone(name: &'static str) -> Self {
+        Self { held: Held::Nothing, ..Self::new(name, name) }
+    }
+
+    /// `Shift` and a function key.
+    #[must_use]
+    pub const fn shifted(name: &'static str) -> Self {
+        Self { held: Held::Shift, ..Self::new(name, name) }
     }
 
     /// The same chord, shown to people but not taken: the browser does the right thing by itself.
@@ -56,7 +77,12 @@ impl Chord {
     /// other keys are where they are, since what Shift makes of them differs.
     #[must_use]
     pub fn takes(self, press: &Press) -> bool {
-        press.ctrl && press.shift && !press.alt && !press.meta && !self.left_to_browser && self.is_key(press)
+        let held = match self.held {
+            Held::Nothing => !press.ctrl && !press.shift,
+            Held::Shift => !press.ctrl && press.shift,
+            Held::CtrlShift => press.ctrl && press.shift,
+        };
+        held && !press.alt && !press.meta && !self.left_to_browser && self.is_key(press)
     }
 
     fn is_key(self, press: &Press) -> bool {
@@ -66,7 +92,12 @@ impl Chord {
 
     /// The names of its keys, as they stand on the keyboard.
     #[must_use]
-    pub const fn names(self, mac: bool) -> [&'static str; 3] {
-        if mac { ["⌃", "⇧", self.name] } else { ["Ctrl", "Shift", self.name] }
+    pub fn names(self, mac: bool) -> Vec<&'static str> {
+        let (ctrl, shift) = if mac { ("⌃", "⇧") } else { ("Ctrl", "Shift") };
+        match self.held {
+            Held::Nothing => vec![self.name],
+            Held::Shift => vec![shift, self.name],
+            Held::CtrlShift => vec![ctrl, shift, self.name],
+        }
     }
 }

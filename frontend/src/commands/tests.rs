@@ -42,7 +42,7 @@ fn guests_have_no_owner_s_commands_and_readers_no_writer_s() {
     for action in [Action::NewTab, Action::Share, Action::RestartTab, Action::RenameTab] {
         assert!(!action.is_for(Role::Writer), "{action:?}");
     }
-    assert!(Action::TakePen.is_for(Role::Writer) && !Action::TakePen.is_for(Role::Reader));
+    assert!(Action::Fit.is_for(Role::Writer) && !Action::Fit.is_for(Role::Reader));
     assert!(Action::CloseTab.is_for(Role::Reader), "which is to leave");
 }
 
@@ -67,6 +67,16 @@ fn other_presses_are_the_terminals() {
     ] {
         assert_eq!(pressed(&other), None, "{other:?}");
     }
+}
+
+#[test]
+fn f6_goes_round_with_and_without_shift() {
+    let f6 = Press { key: "F6".to_owned(), code: "F6".to_owned(), ..Press::default() };
+    assert_eq!(pressed(&f6), Some(Action::NextPart));
+    assert_eq!(pressed(&Press { shift: true, ..f6.clone() }), Some(Action::PreviousPart));
+    assert_eq!(pressed(&Press { ctrl: true, ..f6.clone() }), None);
+    assert_eq!(pressed(&Press { alt: true, ..f6 }), None);
+    assert_eq!(pressed(&Press { key: "F11".to_owned(), code: "F11".to_owned(), ..Press::default() }), None);
 }
 
 #[test]

@@ -54,6 +54,10 @@ pub enum Event<'a> {
     Colours(&'a Colours),
     /// A person wants to see what has scrolled out of the snapshot.
     HistoryWanted,
+    /// A person wants the terminal cleared, for everybody.
+    ClearWanted,
+    /// A person wants the modes reset that programs have set, for everybody.
+    SoftResetWanted,
 }
 
 /// How a failed attachment looks over HTTP.

@@ -139,12 +139,14 @@ impl Machine {
             // That it has come was what it is for.
             Event::Stirred => {}
             Event::RetryNow => self.retry_now(moment),
-            Event::Typed(input) => self.typed(input),
+            Event::Typed(input) => self.typed(input, moment),
             Event::Resized(size) => self.resized(size),
-            Event::PenWanted(to) => self.want_pen(to),
+            Event::PenWanted(to) => self.want(&ClientMessage::Pen { to }),
             Event::Rendered(mark, idle) => self.rendered(mark, idle),
             Event::Colours(colours) => self.set_colours(colours),
             Event::HistoryWanted => self.want_history(),
+            Event::ClearWanted => self.want(&ClientMessage::Clear),
+            Event::SoftResetWanted => self.want(&ClientMessage::SoftReset),
         }
         self.tell_phase(moment);
         std::mem::take(&mut self.effects)
@@ -298,22 +300,50 @@ impl Machine {
         match pulse.due(moment.now_ms) {
             Due::Dead => self.wait(moment),
             // Nobody looks at a hidden page, and its timers come late.
-            _ if !self.visible => self.effects.push(Effect::NoTimer),
+            _ if !self.visible => {
+                self.effects.push(Effect::NoTimer);
+                self.note_timer(f64::INFINITY, moment);
+            }
             Due::Ping => self.ping(pulse::PATIENCE_MS, moment),
-            Due::Wait(ms) => self.effects.push(Effect::Timer(ms)),
+            Due::Wait(ms) => {
+                self.effects.push(Effect::Timer(ms));
+                self.note_timer(ms, moment);
+            }
+        }
+    }
+
+    fn note_timer(&mut self, ms: f64, moment: Moment) {
+        if let State::Attached { pulse, .. } = &mut self.state {
+            pulse.timer_set(moment.now_ms, ms);
+        }
+    }
+
+    /// Has input looked after that was sent and is not acknowledged yet.
+    fn watch_input(&mut self, moment: Moment) {
+        if let State::Attached { pulse, .. } = &mut self.state
+            && !self.outbox.is_empty()
+            && pulse.input_sent(moment.now_ms)
+            && self.visible
+        {
+            self.beat(moment);
         }
     }
 
     fn ping(&mut self, patience_ms: f64, moment: Moment) {
         let State::Attached { pulse, .. } = &mut self.state else { return };
         pulse.asked(moment.now_ms, patience_ms);
+        let ms = match pulse.due(moment.now_ms) {
+            Due::Wait(ms) => ms,
+            Due::Ping | Due::Dead => patience_ms,
+        };
+        pulse.timer_set(moment.now_ms, ms);
         if let Some(t) = serde_json::Number::from_f64(moment.now_ms) {
             self.send(&ClientMessage::Ping { t });
         }
-        self.effects.push(Effect::Timer(patience_ms));
+        self.effects.push(Effect::Timer(ms));
     }
 
-    fn typed(&mut self, input: &[u8]) {
+    fn typed(&mut self, input: &[u8], moment: Moment) {
         match &self.state {
             State::Ended | State::Gone(_) => return,
             State::Attached { role, .. } if !role.may_write() => return,
@@ -323,6 +353,7 @@ impl Machine {
             self.notice("This was not sent: too much already waits for the program to read it.");
         }
         self.flush();
+        self.watch_input(moment);
     }
 
     /// Whether the server would listen to what this viewer wants.
@@ -337,9 +368,10 @@ impl Machine {
         }
     }
 
-    fn want_pen(&mut self, to: Option<u64>) {
+    /// Passes on what only those are granted who may write.
+    fn want(&mut self, message: &ClientMessage) {
         if self.may_write() {
-            self.send(&ClientMessage::Pen { to });
+            self.send(message);
         }
     }
 
@@ -413,13 +445,16 @@ impl Machine {
     fn phase(&self, moment: Moment) -> Option<Phase> {
         let trying = |at_ms| match self.attempt {
             0 => Phase::Connecting,
-            attempt => Phase::Reconnecting { at_ms, attempt },
+            attempt => Phase::Reconnecting { at_ms, attempt, keys: self.outbox.keys() },
         };
         Some(match &self.state {
             State::Idle => return None,
             State::Opening { since_ms } | State::Greeting { since_ms, .. } => trying(*since_ms),
             State::Probing => self.told.unwrap_or_else(|| trying(moment.now_ms)),
             State::Waiting { at_ms } => trying(*at_ms),
+            State::Attached { pulse, .. } if pulse.is_stalled(moment.now_ms) => {
+                Phase::Stalled { keys: self.outbox.keys() }
+            }
             State::Attached { pulse, .. } => Phase::Live { latency_ms: pulse.latency_ms() },
             State::Ended => Phase::Ended,
             State::Gone(reason) => Phase::Gone(*reason),

@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 
 use limpet_shared::{Header, InputOffset, limits};
 
+use super::keys;
+
 /// Most bytes sent and not yet acknowledged. What exceeds it, a paste say, waits here.
 pub const IN_FLIGHT: usize = 256 * 1024;
 
@@ -85,6 +87,19 @@ impl Outbox {
         self.drop_first(lost);
         self.start = input;
         lost
+    }
+
+    /// Whether everything is acknowledged.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// How many keys wait for their acknowledgement. Of much input only the beginning is counted.
+    #[must_use]
+    pub fn keys(&self) -> u32 {
+        let bytes: Vec<u8> = self.bytes.iter().take(keys::MAX_COUNTED_BYTES).copied().collect();
+        keys::count(&bytes)
     }
 
     /// Forgets everything: nobody will read it any more.

@@ -161,6 +161,16 @@ impl Connection {
         self.0.handle(Event::HistoryWanted);
     }
 
+    /// Has the terminal cleared for everybody.
+    pub fn clear(&self) {
+        self.0.handle(Event::ClearWanted);
+    }
+
+    /// Has the modes reset that programs have set.
+    pub fn soft_reset(&self) {
+        self.0.handle(Event::SoftResetWanted);
+    }
+
     /// Tries again at once if it is down.
     pub fn retry_now(&self) {
         self.0.handle(Event::RetryNow);

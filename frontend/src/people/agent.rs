@@ -34,17 +34,9 @@ const SYSTEMS: [(&str, &str); 8] = [
 pub fn short(agent: &str) -> String {
     match (named(agent, &BROWSERS), named(agent, &SYSTEMS)) {
         (Some(browser), Some(system)) => format!("{browser} on {system}"),
-        _ => shortest(agent),
-    }
-}
-
-/// Only what it is, not where.
-#[must_use]
-pub fn shortest(agent: &str) -> String {
-    match named(agent, &BROWSERS) {
-        Some(name) => name.to_owned(),
+        (Some(browser), None) => browser.to_owned(),
         // Another client: the name before its version.
-        None => match agent.split(['/', ' ']).next() {
+        (None, _) => match agent.split(['/', ' ']).next() {
             Some(name) if !name.is_empty() => name.to_owned(),
             _ => "An unknown program".to_owned(),
         },

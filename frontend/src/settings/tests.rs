@@ -16,6 +16,8 @@ fn unusual() -> Settings {
         scrollback: 1,
         oversized: Oversized::Scroll,
         program_copies: ProgramCopies::Never,
+        minimum_contrast: false,
+        close_on_success: true,
     }
 }
 
@@ -45,6 +47,8 @@ fn a_bad_field_harms_no_other() {
         ("scrollback", Value::from(-1)),
         ("oversized", Value::from("cut")),
         ("program-copies", Value::from("perhaps")),
+        ("minimum-contrast", Value::from(4.5)),
+        ("close-on-success", Value::Null),
     ];
     let default: Value = serde_json::from_str(&Settings::default().to_json()).expect("JSON");
     assert_eq!(default.as_object().map(serde_json::Map::len), Some(bad.len()), "every field is tried");

@@ -7,7 +7,7 @@ use super::Tab;
 /// What makes a terminal fit into this window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fit {
-    /// To take the pen: the size follows.
+    /// To be the window whose size is in force.
     TakePen,
     /// To give the session the size, which nobody's window decides on.
     Resize,
@@ -22,9 +22,9 @@ impl Fit {
         match (tab.sizing, tab.role) {
             (Sizing::Pen | Sizing::Latest, Role::Owner | Role::Writer) => Ok(Self::TakePen),
             (Sizing::Fixed, Role::Owner) => Ok(Self::Resize),
-            (Sizing::Smallest, _) => Err("The smallest window decides on this terminal's size."),
-            (Sizing::Owner | Sizing::Fixed, _) => Err("The owner decides on this terminal's size."),
-            (_, Role::Reader) => Err("You only watch this terminal."),
+            (Sizing::Smallest, _) => Err("The smallest window sets this terminal's size."),
+            (Sizing::Owner | Sizing::Fixed, _) => Err("The owner sets this terminal's size."),
+            (_, Role::Reader) => Err("You can view this terminal, not change it."),
         }
     }
 }

@@ -18,6 +18,9 @@ pub trait Listener {
 
     /// The terminal is about to report the focus although it is muted.
     fn mute_focus_report(&self);
+
+    /// The program clears the screen, or the scrollback.
+    fn cleared(&self, with_scrollback: bool);
 }
 
 /// Registers all hooks. They live as long as the terminal.
@@ -33,6 +36,15 @@ pub fn install(screen: &Screen, listener: Rc<dyn Listener>) {
     {
         let muted = muted.clone();
         on_csi(screen, queries::WINDOW, move |params| queries::window_report(params) && muted());
+    }
+    {
+        let listener = Rc::clone(&listener);
+        on_csi(screen, queries::ERASE, move |params| {
+            if let [2 | 3, ..] = params {
+                listener.cleared(params[0] == 3);
+            }
+            false
+        });
     }
     on_csi(screen, queries::SET_MODE, move |params| {
         if queries::reports_focus(params) && listener.muted() {

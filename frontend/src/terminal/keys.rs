@@ -1,4 +1,4 @@
-//! Keys that are not the program's: copying and pasting as people expect it on each platform.
+//! Keys that are not the program's: copying and pasting as people expect it on each platform, and full screen.
 
 /// Where the browser runs, as far as its keys go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub struct Key<'a> {
 pub enum Fate {
     /// The terminal encodes it for the program.
     Program,
-    /// The browser does what it always does, which is to paste.
+    /// The browser does what it always does: it pastes, or fills the screen.
     Browser,
     /// The selection is copied, and the browser must not do anything else.
     Copy,
@@ -59,6 +59,8 @@ pub fn fate(platform: Platform, key: Key<'_>, selected: bool) -> Fate {
     let letter = |wanted: &str| key.eq_ignore_ascii_case(wanted);
     match platform {
         _ if alt => Fate::Program,
+        // Full screen. Nobody could leave it otherwise.
+        _ if key == "F11" && !ctrl && !shift && !meta => Fate::Browser,
         Platform::Mac if meta && !ctrl => match () {
             () if letter("c") && selected => Fate::Copy,
             () if letter("v") => Fate::Browser,
@@ -75,6 +77,24 @@ pub fn fate(platform: Platform, key: Key<'_>, selected: bool) -> Fate {
         Platform::Windows if ctrl && !shift && letter("v") => Fate::Browser,
         _ => Fate::Program,
     }
+}
+
+/// Returns the control character that a key with Control is, where xterm.js has none for it: `^@` for 2 and the back quote, and whatever
+/// needs Shift. Terminals make it by the rule of X11 (`XkbToControl`) and tell no difference between cases; kitty's protocol does.
+///
+/// 0, 1 and 9 are no control characters, so they stay the browser's.
+#[must_use]
+pub fn control_character(key: Key<'_>) -> Option<char> {
+    let &[letter] = key.key.as_bytes() else { return None };
+    if !key.ctrl || key.alt || key.meta {
+        return None;
+    }
+    let code = match letter {
+        b'2' | b'`' => 0,
+        b' ' | b'@'..=b'~' if key.shift => letter & 0x1f,
+        _ => return None,
+    };
+    Some(char::from(code))
 }
 
 /// Whether a key is pressed to type, by `KeyboardEvent.key`: not one that only goes with others, or moves about.
@@ -124,9 +144,42 @@ mod tests {
     }
 
     #[test]
+    fn f11_is_the_browsers_on_every_platform() {
+        for platform in [Platform::Mac, Platform::Windows, Platform::Unix] {
+            check(platform, "F11", false, Fate::Browser);
+            check(platform, "Shift+F11", false, Fate::Program);
+            check(platform, "F10", false, Fate::Program);
+        }
+    }
+
+    #[test]
     fn everything_else_is_the_programs() {
         for text in ["a", "Ctrl+a", "Alt+c", "Ctrl+Alt+c", "Insert", "Shift+C", "Ctrl+Shift+Insert"] {
             check(Platform::Unix, text, true, Fate::Program);
+        }
+    }
+
+    #[test]
+    fn control_makes_what_it_makes_in_every_terminal() {
+        for (text, code) in [
+            ("Ctrl+2", 0),
+            ("Ctrl+`", 0),
+            ("Ctrl+Shift+@", 0),
+            ("Ctrl+Shift+ ", 0),
+            ("Ctrl+Shift+A", 1),
+            ("Ctrl+Shift+a", 1),
+            ("Ctrl+Shift+Z", 26),
+            ("Ctrl+Shift+{", 27),
+            ("Ctrl+Shift+~", 30),
+            ("Ctrl+Shift+^", 30),
+            ("Ctrl+Shift+_", 31),
+        ] {
+            assert_eq!(control_character(key(text)), char::from_u32(code), "{text}");
+        }
+        let others =
+            ["2", "Ctrl+a", "Ctrl+1", "Ctrl+Alt+2", "Ctrl+Shift+Alt+A", "Ctrl+Meta+2", "Ctrl+Shift+Enter"];
+        for text in others.into_iter().chain(["Ctrl+Shift+é", "Ctrl+Shift+З", "Ctrl+Shift+!"]) {
+            assert_eq!(control_character(key(text)), None, "{text}");
         }
     }
 

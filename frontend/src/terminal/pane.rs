@@ -24,6 +24,7 @@ use super::{
     keys::Platform,
     pan,
     screen::Screen,
+    wheel::Wheel,
     wiring,
 };
 use crate::{
@@ -65,6 +66,7 @@ pub struct Pane {
     look: RefCell<Appearance>,
     /// Whether a pane that is smaller than its grid goes where the cursor goes.
     following: Cell<bool>,
+    wheel: Wheel,
     /// Where the finger was that touches the pane.
     touched: Cell<(i32, i32)>,
     /// None before the first welcome.
@@ -101,14 +103,16 @@ impl Pane {
         let element = dom::element("div");
         element.set_class_name("terminal");
         dom::put(&element, place);
+        let platform = Platform::from_name(&wiring::platform_name());
         let pane = Rc::new_cyclic(|me: &Weak<Self>| Self {
             session,
             line: RefCell::new(line),
             around: RefCell::new(around),
-            platform: Platform::from_name(&wiring::platform_name()),
+            platform,
             screen: Screen::new(
                 &element,
                 look,
+                platform,
                 wiring::with(me, |pane, text| pane.emit(PaneEvent::Copy(text))),
                 wiring::with(me, |pane, link| {
                     pane.emit(PaneEvent::Link(link, pane.screen.shared_terminal()));
@@ -119,6 +123,7 @@ impl Pane {
             extent: Cell::default(),
             look: RefCell::new(look.clone()),
             following: Cell::new(true),
+            wheel: Wheel::default(),
             touched: Cell::default(),
             role: Cell::new(None),
             pen: Cell::new(false),
@@ -341,7 +346,7 @@ impl Observer for Pane {
     fn told(&self, tell: Tell) {
         match tell {
             Tell::Phase(phase) => {
-                if !matches!(phase, Phase::Live { .. }) {
+                if !matches!(phase, Phase::Live { .. } | Phase::Stalled { .. }) {
                     self.history.give_up();
                 }
                 self.emit(PaneEvent::Phase(phase));
@@ -383,5 +388,13 @@ impl hooks::Listener for Weak<Pane> {
         if let Some(pane) = self.upgrade() {
             pane.focus_muted.set(true);
         }
+    }
+
+    fn cleared(&self, with_scrollback: bool) {
+        let Some(pane) = self.upgrade().filter(|pane| !pane.replaying()) else { return };
+        if with_scrollback {
+            pane.history.drawn(0);
+        }
+        pane.emit(PaneEvent::Cleared);
     }
 }

@@ -25,6 +25,9 @@ pub const WINDOW: Sequence = sequence("", "", "t");
 /// DECSET, which asks nothing but makes xterm.js answer once: see [`reports_focus`].
 pub const SET_MODE: Sequence = sequence("?", "", "h");
 
+/// ED, which asks nothing: with 2 it clears the screen, with 3 the scrollback.
+pub const ERASE: Sequence = sequence("", "", "J");
+
 /// Control sequences that are queries whatever their parameters (xterm's "Control Sequences", kitty's keyboard
 /// protocol).
 pub const CSI: [Sequence; 9] = [

@@ -15,6 +15,7 @@ use super::{
     blink::Blink,
     clipboard::Provider,
     extent::Layout,
+    keys::Platform,
     links::{Followed, Links},
     xterm::{
         self, ClipboardAddon, Disposable, Fit, LimitsAddon, Options, Terminal, TerminalAddon,
@@ -24,6 +25,9 @@ use super::{
 
 /// The smallest font that a grid of another viewer is shown in, in CSS pixels.
 const SMALLEST_FONT: f64 = 4.0;
+
+/// The contrast of text that all can read (WCAG 2, success criterion 1.4.3).
+const MINIMUM_CONTRAST: f64 = 4.5;
 
 /// A terminal in the page.
 pub struct Screen {
@@ -44,14 +48,15 @@ struct WebglRenderer {
 
 impl Screen {
     /// A terminal that fills `element`, which must be in the page. `copied` is called with what programs write to the
-    /// clipboard, `followed` with links that are clicked.
+    /// clipboard, `followed` with links that somebody opens, as people do on this platform.
     pub fn new(
         element: &HtmlElement,
         appearance: &Appearance,
+        platform: Platform,
         copied: impl Fn(String) + 'static,
         followed: impl Fn(Followed) + 'static,
     ) -> Self {
-        let links = Links::new(element, followed);
+        let links = Links::new(element, platform, followed);
         let provider = Provider::new(copied);
         let options = Options::create(&links.handler());
         apply(&options, appearance);
@@ -59,7 +64,7 @@ impl Screen {
         let fit = Fit::create();
         terminal.load_addon(fit.clone().unchecked_into());
         terminal.load_addon(UnicodeGraphemesAddon::new().unchecked_into());
-        let web_links = WebLinks::new(links.activate(), &links.hover_options());
+        let web_links = WebLinks::new(links.activate(), &links.text_options());
         terminal.load_addon(web_links.unchecked_into());
         let clipboard = ClipboardAddon::new(&JsValue::UNDEFINED, &provider.object());
         terminal.load_addon(clipboard.unchecked_into());
@@ -212,6 +217,7 @@ fn apply(options: &Options, appearance: &Appearance) {
     options.set_fractional_font_size(appearance.font_size.into());
     options.set_cursor_blink(appearance.cursor_blink);
     options.set_scrollback(appearance.scrollback);
+    options.set_minimum_contrast(if appearance.minimum_contrast { MINIMUM_CONTRAST } else { 1.0 });
 }
 
 #[expect(

@@ -4,7 +4,7 @@ use std::rc::{Rc, Weak};
 
 use leptos::prelude::window;
 use wasm_bindgen::{JsCast as _, closure::Closure};
-use web_sys::{Event, KeyboardEvent, MouseEvent, TouchEvent, WheelEvent};
+use web_sys::{ClipboardEvent, Event, KeyboardEvent, MouseEvent, TouchEvent, WheelEvent};
 
 use super::pane::Pane;
 use crate::dom::{Listener, SizeWatch};
@@ -50,7 +50,8 @@ fn listeners(pane: &Rc<Pane>) -> Vec<Listener> {
         }),
     );
     vec![
-        Listener::capturing(element, "paste", with(&me, |pane, _: Event| pane.hint())),
+        Listener::capturing(element, "paste", with(&me, |pane, event: ClipboardEvent| pane.pasted(&event))),
+        Listener::capturing(element, "copy", with(&me, |pane, event: ClipboardEvent| pane.copied(&event))),
         Listener::capturing(element, "wheel", with(&me, |pane, event: WheelEvent| pane.wheel(&event))),
         Listener::new(element, "scroll", with(&me, |pane, _: Event| pane.panned())),
         touch("touchstart"),

@@ -73,6 +73,10 @@ extern "C" {
     /// `IBuffer`.
     pub type Buffer;
 
+    /// `normal` or `alternate`.
+    #[wasm_bindgen(method, getter, js_name = type)]
+    pub fn kind(this: &Buffer) -> String;
+
     /// A row among all, counted from the first one of the scrollback.
     #[wasm_bindgen(method, js_name = getLine)]
     pub fn line(this: &Buffer, row: i32) -> Option<BufferLine>;
@@ -89,7 +93,7 @@ extern "C" {
     pub fn text(this: &BufferLine, trim: bool, from: u32, to: Option<u32>) -> String;
 
     /// `IBufferRange`. Its ends are part of it.
-    #[derive(Clone)]
+    #[derive(Clone, Debug)]
     pub type LinkRange;
 
     /// The first cell.
@@ -127,6 +131,20 @@ extern "C" {
     #[wasm_bindgen(method, getter, js_name = cursorY)]
     pub fn cursor_y(this: &Buffer) -> u32;
 
+    /// What is behind the public interface.
+    #[wasm_bindgen(method, getter, js_name = _core)]
+    fn core(this: &Terminal) -> Core;
+
+    type Core;
+
+    #[wasm_bindgen(method, getter, js_name = _keyboardService)]
+    fn keyboard(this: &Core) -> Keyboard;
+
+    type Keyboard;
+
+    #[wasm_bindgen(method, getter, js_name = useKitty)]
+    fn uses_kitty(this: &Keyboard) -> bool;
+
     /// Modes that the program has set.
     #[wasm_bindgen(method, getter)]
     pub fn modes(this: &Terminal) -> Modes;
@@ -147,6 +165,10 @@ extern "C" {
     #[wasm_bindgen(method, setter, js_name = disableStdin)]
     pub fn set_deaf(this: &Options, deaf: bool);
 
+    /// The contrast that text has at least, 1 to 21.
+    #[wasm_bindgen(method, setter, js_name = minimumContrastRatio)]
+    pub fn set_minimum_contrast(this: &Options, ratio: f64);
+
     /// The colours.
     #[wasm_bindgen(method, setter, js_name = theme)]
     pub fn set_colours(this: &Options, theme: &JsValue);
@@ -157,6 +179,10 @@ extern "C" {
     /// Whether the cursor is to be seen (DECTCEM).
     #[wasm_bindgen(method, getter, js_name = showCursor)]
     pub fn show_cursor(this: &Modes) -> bool;
+
+    /// Whether arrow keys are sent in the other form (DECCKM).
+    #[wasm_bindgen(method, getter, js_name = applicationCursorKeysMode)]
+    pub fn application_cursor(this: &Modes) -> bool;
 
     /// `none` unless the program reads the mouse.
     #[wasm_bindgen(method, getter, js_name = mouseTrackingMode)]
@@ -291,6 +317,12 @@ impl Terminal {
     #[must_use]
     pub fn create(options: &Options) -> Self {
         BaseTerminal::construct(Some(options)).unchecked_into()
+    }
+
+    /// Whether the program has asked for kitty's keyboard protocol.
+    #[must_use]
+    pub fn has_kitty_keyboard(&self) -> bool {
+        self.core().keyboard().uses_kitty()
     }
 }
 

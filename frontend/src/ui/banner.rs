@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use leptos::prelude::*;
-use limpet_shared::Role;
+use limpet_shared::{ExitStatus, Role};
 
 use super::icons::{Glyph, Icon};
 use crate::{
@@ -40,9 +40,7 @@ fn message(tab: &Tab) -> Option<Message> {
         (_, Phase::Gone(GoneReason::Replaced)) => Some(Message::Elsewhere),
         (_, Phase::Gone(GoneReason::Protocol)) => Some(Message::Misunderstood),
         (Some(_), _) if tab.closed => Some(Message::Closed),
-        (Some(status), _) => {
-            Some(Message::Exited { words: format!("Ended with {status}."), well: status.success() })
-        }
+        (Some(status), _) => Some(Message::Exited { words: ended(status), well: status.success() }),
         (None, Phase::Reconnecting { .. }) => Some(match &tab.trouble {
             None => Message::Reconnecting,
             Some(Trouble::Stopped) => Message::Stopped,
@@ -94,7 +92,9 @@ pub fn Banner(
         let (tone, words, buttons) = match message.get()? {
             Message::Exited { words, well } => {
                 let tone = if well { "muted" } else { "danger" };
-                (tone, view! { <p>{words}</p> }.into_any(), again_or_close().into_any())
+                let hint = move || if owns.get() { "Enter restarts, Esc closes." } else { "Esc leaves." };
+                let words = view! { <p>{words}" "<span class="key-hint">{hint}</span></p> };
+                (tone, words.into_any(), again_or_close().into_any())
             }
             Message::Reconnecting => (
                 "warning",
@@ -129,12 +129,12 @@ pub fn Banner(
             ),
             Message::Elsewhere => (
                 "warning",
-                view! { <p>"This terminal went on in another window of yours."</p> }.into_any(),
+                view! { <p>"You opened this terminal in another window."</p> }.into_any(),
                 view! { <button type="button" class="button small" on:click=reconnect>"Use it here"</button> }.into_any(),
             ),
             Message::Misunderstood => (
                 "danger",
-                view! { <p>"This page and the server do not understand each other. Reload to get the page that fits."</p> }
+                view! { <p>"limpet was updated. Reload the page."</p> }
                     .into_any(),
                 view! { <button type="button" class="button small" on:click=reload>"Reload"</button> }.into_any(),
             ),
@@ -154,12 +154,21 @@ const fn closed(owns: bool) -> &'static str {
     if owns { "This terminal was closed in another window." } else { "The owner closed this terminal." }
 }
 
+/// How a program ended.
+fn ended(status: ExitStatus) -> String {
+    match status {
+        ExitStatus::Code(0) => "Finished.".to_owned(),
+        ExitStatus::Code(code) => format!("Exited with code {code}."),
+        ExitStatus::Signal(_) => format!("Ended by {status}."),
+    }
+}
+
 /// Why a terminal is not there any more.
 const fn vanished(owns: bool) -> &'static str {
     if owns {
-        "This terminal was closed elsewhere, or the server was started again."
+        "This terminal no longer exists: it was closed elsewhere, or limpet was restarted."
     } else {
-        "This terminal was closed by its owner, or the server was started again."
+        "This terminal no longer exists: its owner closed it, or limpet was restarted."
     }
 }
 
@@ -196,7 +205,7 @@ fn seconds_until(at_ms: f64) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use limpet_shared::{ExitStatus, Flow, Sizing, api::SessionInfo};
+    use limpet_shared::{Flow, Sizing, api::SessionInfo};
 
     use super::*;
 
@@ -225,8 +234,10 @@ mod tests {
 
     #[test]
     fn an_end_is_told_whether_or_not_the_connection_holds() {
-        for phase in [Phase::Ended, Phase::Connecting, Phase::Reconnecting { at_ms: 0.0, attempt: 1 }] {
-            let words = "Ended with exit code 2.".to_owned();
+        for phase in
+            [Phase::Ended, Phase::Connecting, Phase::Reconnecting { at_ms: 0.0, attempt: 1, keys: 0 }]
+        {
+            let words = "Exited with code 2.".to_owned();
             let expected = Some(Message::Exited { words, well: false });
             assert_eq!(message(&tab(Some(ExitStatus::Code(2)), phase)), expected);
         }
@@ -246,7 +257,7 @@ mod tests {
 
     #[test]
     fn what_stands_in_the_way_is_said_while_it_does() {
-        let phase = Phase::Reconnecting { at_ms: 0.0, attempt: 1 };
+        let phase = Phase::Reconnecting { at_ms: 0.0, attempt: 1, keys: 0 };
         let stopped = Tab { trouble: Some(Trouble::Stopped), ..tab(None, phase) };
         assert_eq!(message(&stopped), Some(Message::Stopped));
         let vanished = Tab { phase: Phase::Gone(GoneReason::SessionNotFound), ..stopped };

@@ -18,12 +18,9 @@ pub fn CloseDialog(
     closing: Closing,
 ) -> impl IntoView {
     let app = App::expect();
-    let close = {
-        let tab = tab.clone();
-        move |jobs| {
-            app.close_overlay();
-            app.end_tab_with(&tab, jobs);
-        }
+    let close = move |jobs| {
+        app.close_overlay();
+        app.end_tab_with(&tab, jobs);
     };
     let keep = close.clone();
     let can_keep = !closing.background.is_empty();

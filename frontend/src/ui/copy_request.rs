@@ -1,6 +1,6 @@
 //! A program that wants to copy, and what can be said to that. It lies over its terminal and takes no keys from it.
 
-use leptos::{ev, prelude::*};
+use leptos::prelude::*;
 
 use super::icons::{Glyph, Icon};
 use crate::{
@@ -8,9 +8,6 @@ use crate::{
     copies::{self, Answer, Copies, Offer, Reason},
     tabs::TabKind,
 };
-
-/// What marks the request of the terminal that is shown, for [`App::focus_request`].
-pub const REQUEST: &str = ".panel.shown .copy-request button";
 
 /// What a terminal's program wants to copy, if anything.
 #[component]
@@ -54,15 +51,9 @@ pub fn CopyRequest(
             </div>
         }
     };
-    let on_key = move |event: ev::KeyboardEvent| {
-        if event.key() == "Escape" {
-            event.prevent_default();
-            app.focus_pane();
-        }
-    };
     view! {
         // It is always there, so that what comes into it is read out.
-        <div role="status" aria-label="Clipboard" on:keydown=on_key>{move || offer.get().map(request)}</div>
+        <div role="status" aria-label="Clipboard">{move || offer.get().map(request)}</div>
     }
 }
 

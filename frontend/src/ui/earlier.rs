@@ -1,5 +1,7 @@
 //! What went by too quickly to be shown, and how to get what is kept of it.
 
+use std::time::Duration;
+
 use leptos::prelude::*;
 
 use crate::terminal::PaneHandle;
@@ -19,14 +21,25 @@ impl Earlier {
         let before = if rows == 0 { 0 } else { self.skipped };
         *self = Self { rows, skipped: before + skipped };
     }
+
+    /// Nobody needs to be told any more what was skipped so far.
+    pub fn dismiss(&mut self) {
+        self.skipped = 0;
+    }
+
+    const fn is_told(self) -> bool {
+        self.rows > 0 && self.skipped > 0
+    }
 }
 
-/// Says that something was skipped, and offers to load earlier rows. Who scrolls up gets them without asking.
+/// How long that is said after something was skipped.
+const SHOWN: Duration = Duration::from_secs(15);
+
+/// Says for a while that something was skipped, and offers to load earlier rows. Who scrolls up gets them without asking.
 #[component]
 pub fn EarlierRows(
     /// What there is.
-    #[prop(into)]
-    earlier: Signal<Earlier>,
+    earlier: RwSignal<Earlier>,
     /// Who loads them.
     handle: PaneHandle,
 ) -> impl IntoView {
@@ -34,8 +47,19 @@ pub fn EarlierRows(
         handle.load_earlier();
         handle.focus();
     };
+    Effect::new(move || {
+        let dismiss = move || {
+            // The terminal may be gone.
+            let _ = earlier.try_update(Earlier::dismiss);
+        };
+        if earlier.get().is_told()
+            && let Ok(timer) = set_timeout_with_handle(dismiss, SHOWN)
+        {
+            on_cleanup(move || timer.clear());
+        }
+    });
     view! {
-        <Show when=move || earlier.with(|earlier| earlier.rows > 0 && earlier.skipped > 0)>
+        <Show when=move || earlier.get().is_told()>
             <button class="earlier" on:click=load title="Load what is kept of it">
                 {move || label(earlier.get())}
             </button>
@@ -44,16 +68,16 @@ pub fn EarlierRows(
 }
 
 fn label(Earlier { rows, skipped }: Earlier) -> String {
-    let lines = if rows == 1 { "1 line".to_owned() } else { format!("{} lines", thousands(rows)) };
-    format!("{} skipped to keep up; show {lines}", bytes(skipped))
+    let lines = if rows == 1 { "line".to_owned() } else { format!("{} lines", thousands(rows)) };
+    format!("Skipped {}. Show the last {lines}", bytes(skipped))
 }
 
 /// A number as people read it.
-fn thousands(number: u64) -> String {
+pub fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let groups: Vec<&str> =
         digits.as_bytes().rchunks(3).rev().filter_map(|group| str::from_utf8(group).ok()).collect();
-    groups.join("\u{202f}")
+    groups.join(",")
 }
 
 /// A number of bytes, for people.
@@ -72,9 +96,9 @@ mod tests {
     #[test]
     fn numbers_are_round_and_readable() {
         assert_eq!([1023, 1024, 1025, 5 << 20].map(bytes), ["1023 bytes", "1 KiB", "2 KiB", "5 MiB"]);
-        assert_eq!([7, 1000, 1_234_567].map(thousands), ["7", "1\u{202f}000", "1\u{202f}234\u{202f}567"]);
+        assert_eq!([7, 1000, 1_234_567].map(thousands), ["7", "1,000", "1,234,567"]);
         let label = label(Earlier { rows: 1, skipped: 2048 });
-        assert_eq!(label, "2 KiB skipped to keep up; show 1 line");
+        assert_eq!(label, "Skipped 2 KiB. Show the last line");
     }
 
     #[test]
@@ -83,6 +107,11 @@ mod tests {
         earlier.drawn(100, 5);
         earlier.drawn(200, 6);
         assert_eq!(earlier, Earlier { rows: 200, skipped: 11 });
+        assert!(earlier.is_told());
+        earlier.dismiss();
+        assert!(!earlier.is_told(), "until something else is skipped");
+        earlier.drawn(200, 1);
+        assert!(earlier.is_told());
         earlier.drawn(0, 0);
         assert_eq!(earlier, Earlier::default());
     }

@@ -25,9 +25,9 @@ fn Farewell() -> impl IntoView {
     let left = Memo::new(move |_| app.tabs.with(TabList::has_closed));
     let words = move || {
         if left.get() {
-            "You have left this terminal. It goes on without you."
+            "You left this terminal. It is still running."
         } else {
-            "The terminal that you were invited to is gone: it was closed, or the server was started again."
+            "This terminal has been closed."
         }
     };
     view! {
@@ -35,7 +35,7 @@ fn Farewell() -> impl IntoView {
             <Mark/>
             <p role="status">{words}</p>
             <button type="button" class="button primary" hidden=move || !left.get() on:click=move |_| app.come_back()>
-                "Come back"
+                "Rejoin"
             </button>
         </div>
     }

@@ -18,8 +18,9 @@ pub fn HelpDialog() -> impl IntoView {
             <Heading title="Keyboard shortcuts"/>
             <div class="help-groups">{groups}</div>
             <p class="hint">
-                "With a tab in focus: arrows move between tabs, F2 renames, Delete closes, Enter goes to its terminal. "
-                "All other keys belong to the program."
+                "F6 goes from the terminal to the bar, to people, to messages, and round; Shift+F6 goes back, Esc returns to "
+                "the terminal. A program that fills the screen keeps F6: Ctrl+Shift+F6 leaves it. With a tab in focus: arrows "
+                "move between tabs, F2 renames, Delete closes, Enter goes to its terminal. All other keys belong to the program."
             </p>
         </Dialog>
     }

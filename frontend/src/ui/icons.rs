@@ -37,8 +37,8 @@ pub enum Icon {
     Grip,
     /// Round once.
     Restart,
-    /// A pen.
-    Pen,
+    /// A window with one of its quarters marked.
+    Window,
     /// The corners of a window.
     Fit,
     /// Two people.
@@ -58,7 +58,7 @@ impl Icon {
             Self::Settings => "M2.5 5h5M11 5h2.5M9.2 3.2v3.6M2.5 11H5M8.5 11h5M6.8 9.2v3.6",
             Self::Down => "M4 6l4 4 4-4",
             Self::Grip => "M4 6h8M4 10h8",
-            Self::Pen => "M3 13l.8-3.2 7-7a1.7 1.7 0 0 1 2.4 2.4l-7 7zM9.5 4.1l2.4 2.4",
+            Self::Window => "M2.5 3h11v10h-11zM2.5 8h5.5v5",
             Self::Fit => "M2.5 6V2.5H6M10 2.5h3.5V6M13.5 10v3.5H10M6 13.5H2.5V10",
             Self::People => {
                 "M6 7.5a2.3 2.3 0 1 0 0-4.6 2.3 2.3 0 0 0 0 4.6zM1.8 13a4.2 4.2 0 0 1 8.4 0M10.6 3.2a2.3 2.3 0 0 1 0 4.2M12 9.6a4.2 4.2 0 0 1 2.3 3.4"

@@ -11,7 +11,7 @@ pub fn Keys(
     chord: Chord,
 ) -> impl IntoView {
     let names = chord.names(on_mac());
-    view! { <span class="keys">{names.map(|name| view! { <kbd>{name}</kbd> }).into_iter().collect_view()}</span> }
+    view! { <span class="keys">{names.into_iter().map(|name| view! { <kbd>{name}</kbd> }).collect_view()}</span> }
 }
 
 /// The keys of a shortcut in one line of text, for tooltips.

@@ -67,7 +67,7 @@ pub fn Failed(
             <div class="welcome-card">
                 <Mark/>
                 <h1>{heading(&problem)}</h1>
-                <p role="alert">{problem.to_string()}</p>
+                <p role="alert">{move || problem.to_string()}</p>
                 <button type="button" class="button primary wide" on:click=move |_| app.load()>"Try again"</button>
             </div>
         </main>

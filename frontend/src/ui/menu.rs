@@ -10,11 +10,13 @@ use crate::{
     commands::{Action, describe},
 };
 
-const ITEMS: [Action; 7] = [
+const ITEMS: [Action; 9] = [
     Action::RenameTab,
     Action::Share,
     Action::MoveTabBefore,
     Action::MoveTabAfter,
+    Action::Clear,
+    Action::ResetTerminal,
     Action::RestartTab,
     Action::NewTab,
     Action::CloseTab,

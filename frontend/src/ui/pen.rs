@@ -1,4 +1,4 @@
-//! Who has the pen, where that matters: while the terminal has another size than this window's, or others answer for it.
+//! Whose size the terminal has, while it has another one than this window's.
 
 pub mod said;
 
@@ -16,49 +16,38 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Chip {
     words: String,
-    /// The same for where there is little room, if it is too long for that.
-    short: Option<String>,
-    /// Whether it is about somebody else's pen, which a sign says where there is little room.
-    pen: bool,
     /// The size in force, if it is not this window's own.
     size: Option<String>,
-    /// What can be done about it.
-    act: Option<Action>,
+    /// Whether this window's size can be put in its place.
+    fits: bool,
 }
 
-/// What there is to say about a tab; nothing to whoever decides on the size.
+/// What there is to say about a tab; nothing while its terminal fits, but to those who can only view it.
 fn chip(tab: &Tab) -> Option<Chip> {
     let size = tab.foreign.map(|size| format!("{} × {}", size.cols, size.rows));
-    let follows_pen = matches!(tab.sizing, Sizing::Pen | Sizing::Latest);
-    let pen = tab.people.other_pen().filter(|_| !tab.people.is_alone() && (follows_pen || size.is_none()));
-    let plain = Chip { words: String::new(), short: None, pen: false, size, act: None };
-    match pen {
+    let words = match tab.role {
         _ if tab.is_over() => None,
-        _ if tab.role == Role::Reader => Some(Chip { words: "You only watch".to_owned(), ..plain }),
-        Some(one) => Some(Chip {
-            words: format!("{} has the pen", tab.people.name(one)),
-            short: Some(tab.people.short_name(one)),
-            pen: true,
-            act: Some(Action::TakePen),
-            ..plain
-        }),
+        Role::Reader => Some("View only".to_owned()),
         // Before it is known who is here, nothing is.
-        None if plain.size.is_some() && tab.people.count > 0 => {
-            let (words, short) = rule(tab.sizing);
-            let (words, short) = (words.to_owned(), short.map(str::to_owned));
-            Some(Chip { words, short, act: Fit::of(tab).is_ok().then_some(Action::Fit), ..plain })
-        }
-        None => None,
-    }
+        Role::Owner | Role::Writer if size.is_none() || tab.people.count == 0 => None,
+        Role::Owner | Role::Writer => Some(match tab.sizing {
+            Sizing::Fixed => "Fixed size".to_owned(),
+            rule => format!("Sized for {}", whom(rule, tab)),
+        }),
+    };
+    words.map(|words| Chip { words, size, fits: Fit::of(tab).is_ok() })
 }
 
-/// Why the size is another one, if nobody's pen decides on it: in full, and in short if that is long.
-const fn rule(sizing: Sizing) -> (&'static str, Option<&'static str>) {
-    match sizing {
-        Sizing::Pen | Sizing::Latest => ("The size of a window that has left", Some("Another's size")),
-        Sizing::Owner => ("The owner's size", None),
-        Sizing::Smallest => ("The smallest window's size", Some("The smallest size")),
-        Sizing::Fixed => ("A fixed size", None),
+/// Whose size it is.
+fn whom(rule: Sizing, tab: &Tab) -> String {
+    match rule {
+        Sizing::Owner => "the owner".to_owned(),
+        Sizing::Smallest => "the smallest window".to_owned(),
+        Sizing::Pen | Sizing::Latest | Sizing::Fixed => match tab.people.other_pen() {
+            Some(one) => tab.people.name_within(one),
+            // It has left, or is one of too many to be listed.
+            None => "another window".to_owned(),
+        },
     }
 }
 
@@ -70,26 +59,15 @@ pub fn PenChip() -> impl IntoView {
     let chip = Memo::new(move |_| tab.with(|tab| tab.as_ref().and_then(chip)));
     let of = move |part: fn(&Chip) -> Option<String>| chip.with(|chip| chip.as_ref().and_then(part));
     let words = move || of(|chip| Some(chip.words.clone()));
-    let offer = move |action: Action, icon: Icon| {
-        let offered = move || chip.with(|chip| chip.as_ref().is_some_and(|chip| chip.act == Some(action)));
-        view! {
-            <button type="button" class="button small" hidden=move || !offered() on:click=app.on_click(action)>
-                <Glyph icon/>{describe(action).0}
-            </button>
-        }
-    };
     view! {
         <div class="pen-chip" hidden=move || chip.with(Option::is_none)
-            class:of-pen=move || chip.with(|chip| chip.as_ref().is_some_and(|chip| chip.pen))
             data-foreign=move || of(|chip| chip.size.clone()).is_some().to_string()>
-            <Glyph icon=Icon::Pen/>
-            <span class="pen-words" title=words>
-                <span class="in-full">{words}</span>
-                <span class="in-short" aria-hidden="true">{move || of(|chip| chip.short.clone())}</span>
-            </span>
+            <span class="pen-words" title=words>{words}</span>
             <span class="pen-size">{move || of(|chip| chip.size.clone())}</span>
-            {offer(Action::TakePen, Icon::Pen)}
-            {offer(Action::Fit, Icon::Fit)}
+            <button type="button" class="button small" on:click=app.on_click(Action::Fit)
+                hidden=move || !chip.with(|chip| chip.as_ref().is_some_and(|chip| chip.fits))>
+                <Glyph icon=Icon::Fit/>{describe(Action::Fit).0}
+            </button>
         </div>
     }
 }
@@ -138,65 +116,51 @@ mod tests {
         tab
     }
 
-    #[test]
-    fn nothing_is_said_to_who_is_alone_or_decides() {
-        assert_eq!(chip(&tab(Role::Owner, false)), None);
-        assert_eq!(chip(&tab(Role::Owner, true)), None, "nobody knows yet who is here");
-        assert_eq!(chip(&with_another(tab(Role::Owner, false), false)), None);
+    fn words(tab: &Tab) -> Option<(String, bool)> {
+        chip(tab).map(|chip| (chip.words, chip.fits))
     }
 
     #[test]
-    fn who_is_left_alone_with_another_s_size_learns_why_and_what_to_do() {
-        let chip_of = |role, sizing| {
-            let chip = chip(&Tab { sizing, ..alone(tab(role, true)) }).expect("a chip");
-            (chip.words, chip.act)
-        };
-        for role in [Role::Owner, Role::Writer] {
-            let left = ("The size of a window that has left".to_owned(), Some(Action::Fit));
-            assert_eq!(chip_of(role, Sizing::Pen), left);
+    fn nothing_is_said_of_a_terminal_that_fits() {
+        assert_eq!(chip(&tab(Role::Owner, false)), None);
+        assert_eq!(chip(&tab(Role::Owner, true)), None, "nobody knows yet who is here");
+        for others_pen in [true, false] {
+            assert_eq!(chip(&with_another(tab(Role::Owner, false), others_pen)), None);
         }
-        assert_eq!(chip_of(Role::Owner, Sizing::Fixed), ("A fixed size".to_owned(), Some(Action::Fit)));
-        assert_eq!(
-            chip_of(Role::Writer, Sizing::Fixed),
-            ("A fixed size".to_owned(), None),
-            "only the owner may"
-        );
-        assert_eq!(chip_of(Role::Reader, Sizing::Pen), ("You only watch".to_owned(), None));
         assert_eq!(chip(&alone(tab(Role::Owner, false))), None);
     }
 
     #[test]
-    fn another_s_pen_can_be_taken() {
-        let words = "curl has the pen".to_owned();
-        let (short, size) = (Some("curl".to_owned()), Some("160 × 50".to_owned()));
-        let expected = Chip { words, short, pen: true, size, act: Some(Action::TakePen) };
-        assert_eq!(chip(&with_another(tab(Role::Writer, true), true)), Some(expected.clone()));
-        let same_size = with_another(tab(Role::Owner, false), true);
-        assert_eq!(chip(&same_size), Some(Chip { size: None, ..expected }));
-    }
-
-    #[test]
-    fn a_reader_is_told_always_and_takes_nothing() {
-        for tab in [tab(Role::Reader, true), with_another(tab(Role::Reader, true), true)] {
-            let chip = chip(&tab).expect("a chip");
-            assert_eq!((chip.words.as_str(), chip.pen, chip.act), ("You only watch", false, None));
+    fn another_s_size_can_be_replaced_by_who_may_write() {
+        let said =
+            Chip { words: "Sized for curl".to_owned(), size: Some("160 × 50".to_owned()), fits: true };
+        assert_eq!(chip(&with_another(tab(Role::Writer, true), true)), Some(said));
+        for role in [Role::Owner, Role::Writer] {
+            let left = Some(("Sized for another window".to_owned(), true));
+            assert_eq!(words(&alone(tab(role, true))), left, "until it is fitted by itself");
         }
     }
 
     #[test]
-    fn a_rule_explains_a_size_that_is_not_the_pen_s() {
-        for others_pen in [false, true] {
-            let chip_of = |foreign| {
-                let tab = with_another(tab(Role::Owner, foreign), others_pen);
-                chip(&Tab { sizing: Sizing::Smallest, ..tab })
-            };
-            let chip = chip_of(true).expect("a chip");
-            assert_eq!((chip.words.as_str(), chip.act), ("The smallest window's size", None));
-            assert_eq!(
-                chip_of(false).map(|chip| chip.pen),
-                others_pen.then_some(true),
-                "that is worth saying too"
-            );
+    fn a_rule_explains_a_size_that_nobody_chose() {
+        let said = |role, sizing| words(&Tab { sizing, ..with_another(tab(role, true), true) });
+        assert_eq!(said(Role::Owner, Sizing::Fixed), Some(("Fixed size".to_owned(), true)));
+        assert_eq!(
+            said(Role::Writer, Sizing::Fixed),
+            Some(("Fixed size".to_owned(), false)),
+            "only the owner may"
+        );
+        assert_eq!(said(Role::Writer, Sizing::Owner), Some(("Sized for the owner".to_owned(), false)));
+        let smallest = Some(("Sized for the smallest window".to_owned(), false));
+        assert_eq!(said(Role::Owner, Sizing::Smallest), smallest);
+    }
+
+    #[test]
+    fn who_can_only_view_is_told_always() {
+        for tab in
+            [tab(Role::Reader, true), tab(Role::Reader, false), with_another(tab(Role::Reader, true), true)]
+        {
+            assert_eq!(words(&tab), Some(("View only".to_owned(), false)));
         }
     }
 

@@ -13,12 +13,13 @@ use crate::{
     app::App,
     commands::{Action, describe},
     people::{People, since},
+    tabs::Tab,
 };
 
 /// How often the words for how long somebody has been there are looked after.
 const REFRESHED: Duration = Duration::from_secs(30);
 
-/// The list of people, with the pen to take and to give.
+/// The list of people, with whose size the terminal has, and how to give it another one.
 #[component]
 pub fn PeopleDialog() -> impl IntoView {
     let app = App::expect();
@@ -27,6 +28,7 @@ pub fn PeopleDialog() -> impl IntoView {
         Memo::new(move |_| tab.with(|tab| tab.as_ref().map(|tab| tab.people.clone()).unwrap_or_default()));
     let ids =
         Memo::new(move |_| people.with(People::you_first).into_iter().map(|one| one.id).collect::<Vec<_>>());
+    let follows = Memo::new(move |_| tab.with(|tab| tab.as_ref().is_some_and(Tab::follows_a_window)));
     let unknown = Memo::new(move |_| people.with(People::unknown));
     let more = move || match (unknown.get(), ids.with(Vec::is_empty)) {
         (0, true) => Some("The server has not said yet who they are.".to_owned()),
@@ -45,12 +47,12 @@ pub fn PeopleDialog() -> impl IntoView {
         <Dialog label="People" class="sheet">
             <Heading title="People in this terminal"/>
             <ul class="people">
-                <For each=move || ids.get() key=|id| *id children=move |id| view! { <Person id people now/> }/>
+                <For each=move || ids.get() key=|id| *id children=move |id| view! { <Person id people follows now/> }/>
             </ul>
             <p class="hint people-more" role="status">{more}</p>
-            <p class="hint people-more">
-                "Whoever has the pen answers for the terminal: by default it has the size of their window. All who may type "
-                "can type, with or without it."
+            <p class="hint people-more" hidden=move || !follows.get()>
+                "The terminal has the size of one window, marked " <span class="in-text"><Glyph icon=Icon::Window/></span>
+                ". Everyone who can type can type, whatever its size."
             </p>
             <button type="button" class="button" hidden=move || !app.may(Action::Share) on:click=share>
                 <Glyph icon=Icon::Link/>{describe(Action::Share).0}
@@ -61,22 +63,24 @@ pub fn PeopleDialog() -> impl IntoView {
 
 /// One of them.
 #[component]
-fn Person(id: u64, people: Memo<People>, now: RwSignal<f64>) -> impl IntoView {
+fn Person(id: u64, people: Memo<People>, follows: Memo<bool>, now: RwSignal<f64>) -> impl IntoView {
     let app = App::expect();
     let one = Memo::new(move |_| people.with(|people| people.list.iter().find(|one| one.id == id).cloned()));
     let of = move |is: fn(&Presence) -> bool| one.with(|one| one.as_ref().is_some_and(is));
     let name = move || people.with(|people| one.get().map(|one| people.name(&one)));
     let details = move || one.with(|one| one.as_ref().map(|one| details(one, now.get())));
     let mine = move || of(|one| one.you);
-    let offered = move || of(|one| !one.pen && one.role.may_write()) && app.may(Action::TakePen);
-    let offer = move || if mine() { "Take the pen" } else { "Give the pen" };
+    let marked = move || follows.get() && of(|one| one.pen);
+    let offered = move || follows.get() && of(|one| !one.pen && one.role.may_write()) && app.may(Action::Fit);
+    let offer = move || if mine() { describe(Action::Fit).0 } else { "Use this size" };
     // Of several buttons, each says whom it is about.
     let offer_in_full = move || {
-        if mine() { offer().to_owned() } else { format!("{} to {}", offer(), name().unwrap_or_default()) }
+        let name = || people.with(|people| one.get().map(|one| people.name_within(&one)));
+        if mine() { offer().to_owned() } else { format!("Use the size of {}", name().unwrap_or_default()) }
     };
     let row = NodeRef::<html::Li>::new();
     let give = move |_| {
-        // The button goes when the pen has come, and the keyboard would be nowhere.
+        // The button goes when the size has come, and the keyboard would be nowhere.
         if let Some(row) = row.get_untracked() {
             let _ = row.focus();
         }
@@ -87,7 +91,7 @@ fn Person(id: u64, people: Memo<People>, now: RwSignal<f64>) -> impl IntoView {
     view! {
         <li node_ref=row tabindex="-1" class="person" aria-current=move || mine().to_string()>
             <span class="person-pen">
-                <Show when=move || of(|one| one.pen)><Glyph icon=Icon::Pen/><span class="sr-only">"Has the pen: "</span></Show>
+                <Show when=marked><Glyph icon=Icon::Window/><span class="sr-only">"Gives the size: "</span></Show>
             </span>
             <p class="person-words">
                 <span class="person-name">{name}</span>
@@ -110,7 +114,7 @@ fn details(one: &Presence, now_ms: f64) -> String {
     let role = match one.role {
         Role::Owner => "owner",
         Role::Writer => "can type",
-        Role::Reader => "can watch",
+        Role::Reader => "view only",
     };
     let from = if one.from.is_empty() { String::new() } else { format!(", from {}", one.from) };
     format!("{role}, {}{from}", since::words(one.since, now_ms as u64))

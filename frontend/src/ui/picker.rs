@@ -99,7 +99,7 @@ pub fn Picker<T: Clone + Send + Sync + 'static>(
             <ul id="picker-list" class="picker-list" role="listbox" aria-label=label>
                 {move || found.get().into_iter().enumerate().map(row).collect_view()}
             </ul>
-            <p class="picker-empty" role="status" hidden=move || !found.with(Vec::is_empty)>"Nothing of that name."</p>
+            <p class="picker-empty" role="status" hidden=move || !found.with(Vec::is_empty)>"No matches."</p>
         </Dialog>
     }
 }

@@ -50,7 +50,7 @@ pub fn RenameDialog(
                         autocomplete="off" enterkeyhint="done"/>
                 </label>
                 <p class="problem" role="alert">{problem}</p>
-                <p class="hint">"Leave it empty, and the program names its tab itself."</p>
+                <p class="hint">"Leave empty to use the program's title."</p>
                 <div class="actions">
                     <button type="button" class="button" on:click=move |_| app.close_overlay()>"Cancel"</button>
                     <button type="submit" class="button primary">"Rename"</button>

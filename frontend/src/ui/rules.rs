@@ -1,4 +1,4 @@
-//! The rules of one session while several are there: whose size counts, and whether the program waits for them.
+//! The rules of one session when others are there: whose size it has, and whether the program waits for slow viewers.
 
 use leptos::{html, prelude::*, task::spawn_local};
 use limpet_shared::{Flow, SessionId, Sizing, api::UpdateSession};
@@ -10,21 +10,23 @@ use crate::{
 
 const fn sizing_words(sizing: Sizing) -> (&'static str, &'static str) {
     match sizing {
-        Sizing::Pen => ("Whoever has the pen", "The pen is taken and given; typing leaves it where it is."),
-        Sizing::Latest => {
-            ("Whoever typed last", "Who types or resizes their window has the pen, and the size.")
-        }
-        Sizing::Owner => ("The owner", "Guests look on in the owner's size, even with the pen."),
-        Sizing::Smallest => ("The smallest window", "Everybody sees all of it, nobody has to scroll."),
-        Sizing::Fixed => ("Nobody", "The size stays as it is, whoever comes."),
+        Sizing::Pen => ("A chosen window", "“Use my size” chooses another one."),
+        Sizing::Latest => ("Whoever typed last", "It follows the window that was last typed in or resized."),
+        Sizing::Owner => ("The owner", "Guests see it in the size of the owner's window."),
+        Sizing::Smallest => ("The smallest window", "Everyone sees all of it without scrolling."),
+        Sizing::Fixed => ("Nothing: it stays", "The size stays as it is, whoever comes."),
     }
 }
 
 const fn flow_words(flow: Flow) -> (&'static str, &'static str) {
     match flow {
-        Flow::Auto => ("Wait a little", "Who is too slow skips what went by, and sees the present."),
-        Flow::Hold => ("Wait", "Nothing is skipped: the program is as slow as its fastest viewer."),
-        Flow::Free => ("Never wait", "The program runs at full speed; who is slow skips."),
+        Flow::Auto => {
+            ("Hold output back briefly, then skip", "Slow viewers skip ahead to what is on the screen now.")
+        }
+        Flow::Hold => {
+            ("Hold output back, skip nothing", "The program runs only as fast as its fastest viewer reads.")
+        }
+        Flow::Free => ("Skip at once", "The program runs at full speed. Slow viewers skip ahead."),
     }
 }
 
@@ -45,10 +47,10 @@ pub fn Rules(
     let flow_of = |at: usize| UpdateSession { flow: Flow::ALL.get(at).copied(), ..UpdateSession::default() };
     view! {
         <fieldset>
-            <legend>"While several are here"</legend>
-            <Choice label="Whose window decides the size" words=Sizing::ALL.iter().copied().map(sizing_words).collect()
+            <legend>"When others are here"</legend>
+            <Choice label="Terminal size follows" words=Sizing::ALL.iter().copied().map(sizing_words).collect()
                 chosen=sizing session update=sizing_of/>
-            <Choice label="For slow connections, programs" words=Flow::ALL.iter().copied().map(flow_words).collect()
+            <Choice label="Slow viewers" words=Flow::ALL.iter().copied().map(flow_words).collect()
                 chosen=flow session update=flow_of/>
         </fieldset>
     }

@@ -1,9 +1,12 @@
 //! The settings. Each change is seen, and kept, at once.
 
-use leptos::prelude::*;
+use leptos::{html, prelude::*};
 use limpet_shared::theme::Appearance;
 
-use super::dialog::{Dialog, Heading};
+use super::{
+    dialog::{Dialog, Heading},
+    earlier::thousands,
+};
 use crate::{
     app::App,
     commands::{Action, describe},
@@ -43,7 +46,7 @@ fn Colours() -> impl IntoView {
         <fieldset>
             <legend>"Colours"</legend>
             <div class="choices" role="radiogroup" aria-label="Appearance">
-                {choice(Mode::System, "As the system")}
+                {choice(Mode::System, "Match system")}
                 {choice(Mode::Dark, "Dark")}
                 {choice(Mode::Light, "Light")}
             </div>
@@ -118,6 +121,8 @@ fn Text() -> impl IntoView {
 fn Terminals() -> impl IntoView {
     let app = App::expect();
     let blink = Memo::new(move |_| app.settings.with(|settings| settings.cursor_blink));
+    let contrast = Memo::new(move |_| app.settings.with(|settings| settings.minimum_contrast));
+    let closes = Memo::new(move |_| app.settings.with(|settings| settings.close_on_success));
     let oversized = Memo::new(move |_| app.settings.with(|settings| settings.oversized));
     let choice = move |value: Oversized, name: &'static str| {
         view! {
@@ -146,6 +151,16 @@ fn Terminals() -> impl IntoView {
                 <input type="checkbox" role="switch" prop:checked=blink
                     on:change=move |event| app.change_settings(|s| s.cursor_blink = event_target_checked(&event))/>
             </label>
+            <label class="field inline switch">
+                <span>"Improve contrast of text"</span>
+                <input type="checkbox" role="switch" prop:checked=contrast
+                    on:change=move |event| app.change_settings(|s| s.minimum_contrast = event_target_checked(&event))/>
+            </label>
+            <label class="field inline switch">
+                <span>"Close a tab when its program succeeds"</span>
+                <input type="checkbox" role="switch" prop:checked=closes
+                    on:change=move |event| app.change_settings(|s| s.close_on_success = event_target_checked(&event))/>
+            </label>
             <NumberField label="Scrollback" unit="lines" from=*SCROLLBACK.start() to=*SCROLLBACK.end() step=1000
                 get=|settings| settings.scrollback set=|settings, lines| settings.scrollback = lines/>
             <div class="field">
@@ -167,7 +182,30 @@ fn Terminals() -> impl IntoView {
     }
 }
 
-/// A number within bounds. What is out of them while it is being typed is not taken.
+/// What a text is as a number that has to be within bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reading {
+    /// It is one.
+    Good(u32),
+    /// More digits may make it one.
+    Unfinished,
+    /// It is none.
+    Bad,
+}
+
+impl Reading {
+    fn of(text: &str, from: u32, to: u32) -> Self {
+        let text = text.trim();
+        match text.parse::<u32>() {
+            Ok(number) if (from..=to).contains(&number) => Self::Good(number),
+            Ok(number) if number > 0 && number < from => Self::Unfinished,
+            Err(_) if text.is_empty() => Self::Unfinished,
+            _ => Self::Bad,
+        }
+    }
+}
+
+/// A number within bounds. Another one is not taken, and the field says so.
 #[component]
 fn NumberField<N: Into<u32> + 'static>(
     label: &'static str,
@@ -181,19 +219,67 @@ fn NumberField<N: Into<u32> + 'static>(
     let app = App::expect();
     let (from, to): (u32, u32) = (from.into(), to.into());
     let value = Memo::new(move |_| app.settings.with(get).to_string());
-    let on_input = move |event| {
-        if let Some(number) = event_target_value(&event).parse().ok().filter(|n| (from..=to).contains(n)) {
+    let input = NodeRef::<html::Input>::new();
+    let problem = RwSignal::new(None::<String>);
+    let refuse = move || {
+        let [from, to, now] =
+            [from, to, app.settings.with_untracked(get)].map(|number| thousands(number.into()));
+        problem.set(Some(format!("Choose from {from} to {to} {unit}. It is still {now}.")));
+    };
+    let on_input = move |event| match Reading::of(&event_target_value(&event), from, to) {
+        Reading::Good(number) => {
+            problem.set(None);
             app.change_settings(|settings| set(settings, number));
         }
+        Reading::Unfinished => problem.set(None),
+        Reading::Bad => refuse(),
     };
+    // Nothing more will be typed.
+    let on_change = move |event| {
+        if !matches!(Reading::of(&event_target_value(&event), from, to), Reading::Good(_)) {
+            refuse();
+            if let Some(input) = input.get_untracked() {
+                input.set_value(&value.get_untracked());
+            }
+        }
+    };
+    let problem_id = format!("{}-problem", label.to_lowercase());
     view! {
         <label class="field inline">
             <span>{label}</span>
             <span class="number">
-                <input type="number" inputmode="numeric" min=from.to_string() max=to.to_string()
-                    step=step.to_string() prop:value=value on:input=on_input/>
+                <input node_ref=input type="number" inputmode="numeric" min=from.to_string() max=to.to_string()
+                    step=step.to_string() prop:value=value on:input=on_input on:change=on_change
+                    aria-invalid=move || problem.with(Option::is_some).to_string() aria-describedby=problem_id.clone()/>
                 <span class="unit">{unit}</span>
             </span>
         </label>
+        <p id=problem_id class="problem number-problem" role="alert">{problem}</p>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Reading;
+
+    #[test]
+    fn a_number_out_of_bounds_is_told_from_one_that_is_yet_to_be_typed() {
+        use Reading::{Bad, Good, Unfinished};
+
+        for (text, reading) in [
+            ("8", Good(8)),
+            (" 40 ", Good(40)),
+            ("", Unfinished),
+            ("4", Unfinished),
+            ("41", Bad),
+            ("0", Bad),
+            ("-1", Bad),
+            ("14.5", Bad),
+            ("1e1", Bad),
+            ("99999999999999999999", Bad),
+        ] {
+            assert_eq!(Reading::of(text, 8, 40), reading, "{text:?}");
+        }
+        assert_eq!(Reading::of("0", 0, 100_000), Good(0));
     }
 }

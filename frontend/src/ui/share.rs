@@ -1,4 +1,4 @@
-//! How to let others in to one terminal: links, and the rules while several are there.
+//! How to let others in to one terminal: links, and the rules when others are there.
 
 use leptos::{html, prelude::*, task::spawn_local};
 use limpet_shared::{Role, SessionId, api::Pass};
@@ -33,6 +33,7 @@ pub fn ShareDialog(
     App::expect().refresh();
     let address = base::url("");
     let local = link::is_local(&address);
+    let host = location().hostname().unwrap_or_default();
     let links = move || match passes.get() {
         None => view! { <div class="invitations" aria-busy="true"></div> }.into_any(),
         Some(Err(problem)) => {
@@ -60,12 +61,11 @@ pub fn ShareDialog(
                     <legend>"Links"</legend>
                     {links}
                     <p class="hint">
-                        "They open this terminal and no other, until you close it. They cannot be taken back one by one, but "
-                        "browsers that have used one can be signed out."
+                        "Each link opens only this terminal, and works until you close it. You cannot revoke a single link, but you "
+                        "can sign out browsers that have used one."
                     </p>
                     <p class="hint warning" hidden=!local>
-                        "You opened this page by an address that leads to your own machine only. For others, open it by one "
-                        "that they can reach, and share it from there."
+                        "These links only work on this machine (" {host} "). Open limpet by a network address to share it."
                     </p>
                 </fieldset>
                 <Rules session/>
@@ -82,9 +82,9 @@ fn Invitation(role: Role, link: String) -> impl IntoView {
     let (title, sentence) = match role {
         Role::Owner | Role::Writer => (
             "Can type",
-            "Sees the terminal and types in it as you do: for people you would lend your keyboard.",
+            "Sees the terminal and types in it as you do. Only for people you would lend your keyboard.",
         ),
-        Role::Reader => ("Can watch", "Sees the terminal, with what it showed before, and changes nothing."),
+        Role::Reader => ("View only", "Sees the terminal and its history. Cannot type."),
     };
     let copy = {
         let link = link.clone();

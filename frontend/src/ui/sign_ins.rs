@@ -52,7 +52,7 @@ pub fn SignInsDialog() -> impl IntoView {
             {list}
             <p class="problem people-more" role="alert">{move || problem.get()}</p>
             <p class="hint people-more">
-                "A browser stays signed in until it is signed out here, or was not used for 30 days."
+                "A browser stays signed in until you sign it out here, or until it has not been used for 30 days."
             </p>
             <button type="button" class="button" on:click=log_out>{describe(Action::LogOut).0}</button>
         </Dialog>
@@ -128,9 +128,9 @@ fn name(one: &SignIn) -> String {
 /// What a browser may do.
 fn access(one: &SignIn, title: impl Fn(&SessionId) -> Option<String>) -> String {
     let words = |SignInPass { session, role }: &SignInPass| {
-        let verb = if *role == Role::Reader { "Watches" } else { "Types in" };
+        let verb = if *role == Role::Reader { "Views" } else { "Types in" };
         let terminal =
-            title(session).map_or_else(|| "a terminal that is gone".to_owned(), |title| format!("“{title}”"));
+            title(session).map_or_else(|| "a closed terminal".to_owned(), |title| format!("“{title}”"));
         format!("{verb} {terminal}")
     };
     match &one.passes[..] {
@@ -195,10 +195,10 @@ mod tests {
         let pass = |session: &str, role| SignInPass { session: session.parse().unwrap(), role };
         let title = |session: &SessionId| (session.as_str() == "a").then(|| "build".to_owned());
         let guest = |passes: &[SignInPass]| SignIn { owner: false, passes: passes.to_vec(), ..sign_in() };
-        let (watches, types) = (pass("a", Role::Reader), pass("b", Role::Writer));
-        assert_eq!(access(&guest(std::slice::from_ref(&watches)), title), "Watches “build”");
-        assert_eq!(access(&guest(std::slice::from_ref(&types)), title), "Types in a terminal that is gone");
-        assert_eq!(access(&guest(&[watches, types]), title), "Watches “build” and 1 more");
+        let (views, types) = (pass("a", Role::Reader), pass("b", Role::Writer));
+        assert_eq!(access(&guest(std::slice::from_ref(&views)), title), "Views “build”");
+        assert_eq!(access(&guest(std::slice::from_ref(&types)), title), "Types in a closed terminal");
+        assert_eq!(access(&guest(&[views, types]), title), "Views “build” and 1 more");
         assert_eq!(access(&guest(&[]), title), "Guest");
     }
 }

@@ -4,12 +4,13 @@ use leptos::prelude::*;
 
 use crate::{app::App, connection::Phase, tabs::Tab};
 
-/// What a connection's state is called in one word.
+/// What a connection's state is called in a word or two.
 #[must_use]
 pub const fn word(phase: Phase) -> &'static str {
     match phase {
         Phase::Connecting => "Connecting",
         Phase::Live { .. } => "Connected",
+        Phase::Stalled { .. } => "Not responding",
         Phase::Reconnecting { .. } => "Reconnecting",
         Phase::Ended => "Ended",
         Phase::Gone(_) => "Disconnected",
@@ -21,30 +22,62 @@ pub const fn word(phase: Phase) -> &'static str {
 pub const fn tone(phase: Phase) -> &'static str {
     match phase {
         Phase::Live { .. } => "good",
-        Phase::Connecting | Phase::Reconnecting { .. } => "warning",
+        Phase::Connecting | Phase::Stalled { .. } | Phase::Reconnecting { .. } => "warning",
         Phase::Gone(_) => "danger",
         Phase::Ended => "muted",
     }
 }
 
-/// The active tab's connection. A screen reader is told when its word changes, not each latency.
+/// What stands beside the dot: in a first and a second part, which narrow windows show in two lines.
+fn detail(phase: Phase) -> (String, String) {
+    let first = match phase {
+        Phase::Live { latency_ms } => latency_ms.map(|ms| format!("{ms} ms")).unwrap_or_default(),
+        Phase::Connecting | Phase::Stalled { .. } | Phase::Reconnecting { .. } => format!("{}…", word(phase)),
+        _ => word(phase).to_owned(),
+    };
+    let keys = match phase {
+        Phase::Stalled { keys } | Phase::Reconnecting { keys, .. } => keys,
+        _ => 0,
+    };
+    let second = match keys {
+        0 => String::new(),
+        1 => "1 key waiting".to_owned(),
+        2..1000 => format!("{keys} keys waiting"),
+        _ => "999+ keys waiting".to_owned(),
+    };
+    (first, second)
+}
+
+/// The active tab's connection. A screen reader is told when its word changes, not each latency and key.
 #[component]
 pub fn Status() -> impl IntoView {
     let tab = App::expect().active_tab();
     let phase = move || tab.with(|tab| tab.as_ref().map(|tab: &Tab| tab.phase));
     let shown_word = Memo::new(move |_| phase().map(word));
-    let latency = move || match phase()? {
-        Phase::Live { latency_ms } => latency_ms.map(|ms| format!("{ms} ms")),
-        _ => None,
-    };
-    let detail =
-        move || latency().or_else(|| shown_word.get().filter(|word| *word != "Connected").map(str::to_owned));
+    let details = Memo::new(move |_| phase().map(detail).unwrap_or_default());
     view! {
         <div class="status" data-tone=move || phase().map(tone) hidden=move || phase().is_none()
             title=move || shown_word.get()>
             <i class="dot" aria-hidden="true"></i>
             <span class="sr-only" role="status">{shown_word}</span>
-            <span class="status-detail" aria-hidden="true">{detail}</span>
+            <span class="status-detail" aria-hidden="true">
+                <span>{move || details.get().0}</span>
+                <span>{move || details.get().1}</span>
+            </span>
         </div>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_that_wait_are_counted_as_people_do() {
+        let second = |keys| detail(Phase::Stalled { keys }).1;
+        assert_eq!(
+            [0, 1, 5, 999, 4096].map(second),
+            ["", "1 key waiting", "5 keys waiting", "999 keys waiting", "999+ keys waiting"]
+        );
     }
 }

@@ -6,6 +6,7 @@ use super::{
     drag::{Axis, Reorder},
     icons::{Glyph, Icon, Mark},
     keys::in_words,
+    overflow::{MoreTabs, Strip},
     pen::{PenChip, said::PenSaid},
     status::Status,
     tab::TabItem,
@@ -21,15 +22,19 @@ pub fn TabBar() -> impl IntoView {
     let app = App::expect();
     let list = NodeRef::<html::Div>::new();
     let reorder = Reorder::new(list, Axis::Horizontal);
+    let strip = Strip::new(list);
     let kinds = Memo::new(move |_| app.tabs.with(crate::tabs::model::TabList::kinds));
     view! {
         <header class="bar">
             <Mark/>
             <div node_ref=list class="tabs" role="tablist" aria-label="Terminals"
+                class:cut-before=move || strip.is_cut_before() class:cut-after=move || strip.is_cut_after()
+                on:scroll=move |_| strip.measure() on:wheel=move |event| strip.turn(&event)
                 on:pointermove=move |event| reorder.moved(&event)
                 on:pointerup=move |_| reorder.released() on:pointercancel=move |_| reorder.released()>
                 <For each=move || kinds.get() key=Clone::clone children=move |kind| view! { <TabItem kind reorder/> }/>
             </div>
+            <MoreTabs strip/>
             <Current/>
             <BarButton action=Action::NewTab icon=Icon::Plus/>
             <span class="spring"></span>

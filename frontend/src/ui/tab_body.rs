@@ -19,11 +19,12 @@ use crate::{
 #[component]
 pub fn Panes() -> impl IntoView {
     let app = App::expect();
-    // Sorted by something that never changes: reordering tabs must not move terminals about in the document.
-    let kinds = Memo::new(move |_| {
-        let mut kinds = app.tabs.with(crate::tabs::model::TabList::kinds);
-        kinds.sort_by_key(TabKind::dom_id);
-        kinds
+    let kinds = Memo::new(move |before: Option<&Vec<TabKind>>| {
+        settled(before.map_or(&[], Vec::as_slice), &app.tabs.with(crate::tabs::model::TabList::kinds))
+    });
+    Effect::new(move || {
+        kinds.track();
+        app.claim_focus_soon();
     });
     view! {
         <main class="panes">
@@ -31,6 +32,16 @@ pub fn Panes() -> impl IntoView {
             <Show when=move || kinds.with(Vec::is_empty)><Empty/></Show>
         </main>
     }
+}
+
+/// The order of bodies in the document. Whoever had the keyboard loses it by being moved there, and is scrolled back.
+/// So nobody is: those that come take the places of those that went, and then follow at the end.
+fn settled(before: &[TabKind], now: &[TabKind]) -> Vec<TabKind> {
+    let mut new = now.iter().filter(|kind| !before.contains(kind));
+    let kept = before.iter().filter_map(|kind| if now.contains(kind) { Some(kind) } else { new.next() });
+    let mut settled: Vec<TabKind> = kept.cloned().collect();
+    settled.extend(new.cloned());
+    settled
 }
 
 /// The body of one tab.
@@ -69,15 +80,57 @@ fn Terminal(session: SessionId, visible: Memo<bool>) -> impl IntoView {
     app.register_pane(kind.clone(), handle);
     let early = app.take_early(&session);
     let earlier = RwSignal::new(Earlier::default());
+    let of_keys = kind.clone();
     let on_event = move |event| {
-        if let PaneEvent::Earlier { rows, skipped } = event {
-            earlier.update(|earlier| earlier.drawn(rows, skipped));
+        match event {
+            PaneEvent::Earlier { rows, skipped } => earlier.update(|earlier| earlier.drawn(rows, skipped)),
+            PaneEvent::Cleared => earlier.update(Earlier::dismiss),
+            _ => {}
         }
         app.on_pane_event(&kind, event);
     };
-    let take_key = move |event| app.take_key(&event);
+    let take_key = move |event| app.take_key_after_end(&of_keys, &event) || app.take_key(&event);
     view! {
         <TerminalPane session handle visible appearance=app.appearance() on_event take_key early/>
         <EarlierRows earlier handle/>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn kinds(ids: &[u8]) -> Vec<TabKind> {
+        ids.iter().map(|id| TabKind::Terminal(format!("s{id}").parse().expect("an id"))).collect()
+    }
+
+    #[test]
+    fn who_comes_takes_the_place_of_who_went() {
+        assert_eq!(settled(&kinds(&[]), &kinds(&[2, 1])), kinds(&[2, 1]));
+        assert_eq!(settled(&kinds(&[1, 2]), &kinds(&[3, 2, 1, 4])), kinds(&[1, 2, 3, 4]));
+        assert_eq!(settled(&kinds(&[1, 2, 3]), &kinds(&[4, 3, 2])), kinds(&[4, 2, 3]));
+        assert_eq!(settled(&kinds(&[1, 2, 3]), &kinds(&[2])), kinds(&[2]));
+    }
+
+    proptest! {
+        /// What Leptos leaves where it is: an element whose place has changed by as many as came before it, less those that
+        /// went.
+        #[test]
+        fn whoever_stays_is_not_moved(
+            before in prop::collection::hash_set(0..12_u8, 0..12),
+            now in prop::collection::hash_set(0..12_u8, 0..12),
+        ) {
+            let [before, now] = [before, now].map(|ids| kinds(&ids.into_iter().collect::<Vec<_>>()));
+            let after = settled(&before, &now);
+            prop_assert_eq!(after.len(), now.len());
+            for (from, kind) in before.iter().enumerate().filter(|(_, kind)| now.contains(kind)) {
+                let to = after.iter().position(|other| other == kind).expect("it stays");
+                let came = after.iter().take(from + 1).filter(|kind| !before.contains(kind)).count();
+                let went = before.iter().take(from + 1).filter(|kind| !now.contains(kind)).count();
+                prop_assert_eq!(to + went, from + came, "{:?} to {:?}", before, after);
+            }
+        }
     }
 }

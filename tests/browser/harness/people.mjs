@@ -2,6 +2,7 @@
 
 export const PHONE = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
 export const DESKTOP = { viewport: { width: 1280, height: 800 } };
+export const LAPTOP = { viewport: { width: 1000, height: 700 } };
 
 /** Opens another window on the same server. */
 export async function another(world, options, link = world.link) {

@@ -64,7 +64,12 @@ export class Server {
 
   /** Kills the process that serves. */
   async kill() {
-    process.kill(await this.#serving(), "SIGKILL");
+    await this.signal("SIGKILL");
+  }
+
+  /** Sends a signal to the process that serves. */
+  async signal(signal) {
+    process.kill(await this.#serving(), signal);
   }
 
   /** Has another process serve, as after a new version was installed. */

@@ -3,6 +3,7 @@
 use super::super::{
     buffer::Saved,
     charset::Charsets,
+    leftovers::BRACKETED_PASTE,
     modes::{CursorStyle, Keyboard, Modes, MouseEncoding, MouseTracking},
     style::Style,
     terminal::Terminal,
@@ -30,6 +31,7 @@ impl Terminal {
             *switch = true;
         }
         match mode {
+            BRACKETED_PASTE => self.note_leftovers(),
             2 => self.charsets = Charsets::ASCII,
             6 => self.set_cursor(0, 0),
             25 => self.cursor_hidden = false,

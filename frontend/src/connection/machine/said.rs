@@ -82,6 +82,7 @@ impl Machine {
         }
         self.tell_colours();
         self.flush();
+        self.watch_input(moment);
         self.beat(moment);
     }
 
@@ -97,6 +98,9 @@ impl Machine {
             ServerMessage::Ack { input } => {
                 self.outbox.acknowledge(input);
                 self.flush();
+                if let (State::Attached { pulse, .. }, true) = (&mut self.state, self.outbox.is_empty()) {
+                    pulse.input_settled();
+                }
             }
             ServerMessage::Resize { size, by, resizes } => {
                 self.inflow.resized(resizes);
@@ -135,7 +139,8 @@ impl Machine {
             // The page says what it means that one is not let in.
             ErrorCode::UnknownType | ErrorCode::Unauthorized | ErrorCode::SessionNotFound => {}
             ErrorCode::ShuttingDown => self.set_trouble(Some(Trouble::Stopped)),
-            ErrorCode::NoSuchViewer => self.notice("Nobody to give the pen to: they have left."),
+            ErrorCode::NoSuchViewer => self.notice("That window is no longer here."),
+            ErrorCode::ReadOnly => self.notice("You can view this terminal, not change it."),
             _ => self.tell(Tell::Notice(message)),
         }
     }

@@ -1,24 +1,44 @@
 //! What goes from a pane into the clipboard, and back.
 
 use wasm_bindgen_futures::spawn_local;
+use web_sys::ClipboardEvent;
 
 use super::Pane;
-use crate::terminal::clipboard;
+use crate::terminal::{clipboard, text};
 
 impl Pane {
     /// Copies the selection; false if there is none.
     pub fn copy(&self) -> bool {
-        let terminal = self.screen.terminal();
-        if !terminal.has_selection() {
-            return false;
-        }
+        let Some(text) = self.selected() else { return false };
         if clipboard::available() {
-            self.copy_out(terminal.get_selection());
+            self.copy_out(text);
         } else {
-            terminal.focus();
+            self.screen.terminal().focus();
             clipboard::copy_selection();
         }
         true
+    }
+
+    /// The browser is about to copy, because of its own menu say.
+    pub fn copied(&self, event: &ClipboardEvent) {
+        // xterm.js would copy the selection as it is.
+        event.stop_propagation();
+        let (Some(text), Some(data)) = (self.selected(), event.clipboard_data()) else {
+            // xterm.js has put what is selected there, and the browser would copy that.
+            if let Some(textarea) = self.screen.terminal().textarea() {
+                textarea.set_value("");
+            }
+            return;
+        };
+        if data.set_data("text/plain", &text).is_ok() {
+            event.prevent_default();
+        }
+    }
+
+    /// What is selected, if that is more than blanks.
+    fn selected(&self) -> Option<String> {
+        let terminal = self.screen.terminal();
+        terminal.has_selection().then(|| text::copied(&terminal.get_selection())).flatten()
     }
 
     /// Pastes the clipboard.
@@ -36,10 +56,20 @@ impl Pane {
         });
     }
 
+    /// The browser pastes.
+    pub fn pasted(&self, event: &ClipboardEvent) {
+        event.prevent_default();
+        event.stop_propagation();
+        let data = event.clipboard_data().and_then(|data| data.get_data("text/plain").ok());
+        if let Some(text) = data {
+            self.paste_text(&text);
+        }
+    }
+
     /// Pastes this text.
     pub fn paste_text(&self, text: &str) {
         self.hint();
-        self.screen.terminal().paste(text);
+        self.screen.terminal().paste(&text::pasted(text));
     }
 
     pub(super) fn copy_out(&self, text: String) {

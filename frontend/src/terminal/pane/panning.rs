@@ -3,7 +3,7 @@
 use web_sys::{TouchEvent, WheelEvent};
 
 use super::Pane;
-use crate::terminal::pan;
+use crate::terminal::{pan, wheel};
 
 impl Pane {
     /// Keeps the cursor in sight, if it was.
@@ -18,11 +18,38 @@ impl Pane {
         self.following.set(pan::shows_cursor(&self.element, &self.screen));
     }
 
-    /// A wheel scrolls the pane over its terminal as far as that goes, else it is the terminal's.
+    /// A wheel scrolls the pane over its terminal as far as that goes, or presses arrow keys where nothing can be scrolled; else it is the
+    /// terminal's. With Ctrl it is the browser's, and with Shift it turns sideways.
     pub fn wheel(&self, event: &WheelEvent) {
-        if self.pans() && !event.ctrl_key() && pan::wheel(&self.element, event) {
-            event.prevent_default();
-            event.stop_propagation();
+        if event.ctrl_key() {
+            return;
+        }
+        let pans = self.pans() && pan::wheel(&self.element, event);
+        let presses_arrows = !event.shift_key() && self.wheel_is_arrows();
+        if !pans && !presses_arrows {
+            return;
+        }
+        event.prevent_default();
+        event.stop_propagation();
+        if !pans {
+            self.press_arrows(event);
+        }
+    }
+
+    /// Whether a program fills the screen that does not read the wheel itself.
+    fn wheel_is_arrows(&self) -> bool {
+        let terminal = self.screen.terminal();
+        let reads_wheel = !matches!(&*terminal.modes().mouse_tracking_mode(), "none" | "x10");
+        terminal.buffer().active().kind() == "alternate" && !reads_wheel
+    }
+
+    fn press_arrows(&self, event: &WheelEvent) {
+        let terminal = self.screen.terminal();
+        let row = terminal.dimensions().map_or(0.0, |dimensions| dimensions.css().cell().height());
+        let lines = self.wheel.lines(event, row, terminal.get_rows());
+        let keys = wheel::arrows(lines, terminal.modes().application_cursor());
+        if !keys.is_empty() {
+            terminal.input(&keys);
         }
     }
 

@@ -11,8 +11,8 @@ use crate::terminal::{
     queries,
 };
 
-/// What a reader learns who types.
-const READ_ONLY: &str = "You only watch here: what you type goes nowhere.";
+/// Tells a reader who types what is wrong.
+const READ_ONLY: &str = "You can view this terminal, not type in it.";
 
 impl Pane {
     /// The terminal's input: what was typed, and answers to queries.
@@ -56,7 +56,7 @@ impl Pane {
                 if keys::types(&name) {
                     self.hint();
                 }
-                true
+                self.send_control(event, key)
             }
             Fate::Browser => false,
             Fate::Copy => {
@@ -69,13 +69,26 @@ impl Pane {
         }
     }
 
+    /// Types the control characters that xterm.js does not know, and says whether the key is none of them.
+    fn send_control(&self, event: &KeyboardEvent, key: Key<'_>) -> bool {
+        let terminal = self.screen.terminal();
+        match keys::control_character(key).filter(|_| !terminal.has_kitty_keyboard()) {
+            Some(control) => {
+                event.prevent_default();
+                terminal.input(control.encode_utf8(&mut [0]));
+                false
+            }
+            None => true,
+        }
+    }
+
     /// Types this text.
     pub fn send(&self, text: &str) {
         self.hint();
         self.screen.terminal().input(text);
     }
 
-    /// Tells who types in vain why that is.
+    /// Tells a reader who types why nothing happens.
     pub fn hint(&self) {
         if self.role.get() == Some(Role::Reader) {
             self.notice(READ_ONLY);

@@ -1,4 +1,4 @@
-//! Who has the pen, for those who hear the page: said when the pen changes hands, not when somebody comes or goes.
+//! Whose size the terminal has, for those who hear the page: said when that changes, not when somebody comes or goes.
 
 use leptos::prelude::*;
 
@@ -8,26 +8,30 @@ use crate::{
     tabs::{Tab, TabKind},
 };
 
-/// Who has a terminal's pen.
+/// Whose window gives a terminal its size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Holder {
-    /// This window, under whatever number.
+    /// This one, under whatever number.
     Here,
-    /// The viewer of this number.
+    /// That of the viewer of this number.
     Another(u64),
 }
 
-/// Who has the pen of a tab; `None` while nobody is known to have it.
+/// Whose it is in a tab; `None` while it is nobody's, or not known.
 fn holder(tab: &Tab) -> Option<(TabKind, Holder)> {
-    let one = tab.people.list.iter().find(|one| one.pen)?;
+    let one = tab.people.list.iter().find(|one| one.pen && tab.follows_a_window())?;
     Some((tab.kind.clone(), if one.you { Holder::Here } else { Holder::Another(one.id) }))
 }
 
-/// What is said when it is no longer as `before`. Who has their own pen in a tab that they turn to hears nothing.
+/// What is said when it is no longer as `before`. Nothing is about a tab that has this window's size when it is turned to.
 fn words(before: Option<&(TabKind, Holder)>, now: &(TabKind, Holder), people: &People) -> Option<String> {
     match (now.1, before) {
-        (Holder::Another(_), _) => people.other_pen().map(|one| format!("{} has the pen", people.name(one))),
-        (Holder::Here, Some((kind, _))) if *kind == now.0 => Some("You have the pen".to_owned()),
+        (Holder::Another(_), _) => {
+            people.other_pen().map(|one| format!("The terminal is sized for {}", people.name_within(one)))
+        }
+        (Holder::Here, Some((kind, _))) if *kind == now.0 => {
+            Some("The terminal now has this window's size".to_owned())
+        }
         (Holder::Here, _) => None,
     }
 }
@@ -74,11 +78,14 @@ mod tests {
     }
 
     #[test]
-    fn a_pen_that_changes_hands_is_told() {
+    fn another_window_s_size_is_told() {
         let (here, there) = ((kind("a"), Holder::Here), (kind("a"), Holder::Another(3)));
-        assert_eq!(words(Some(&here), &there, &people()).as_deref(), Some("curl has the pen"));
-        assert_eq!(words(Some(&there), &here, &people()).as_deref(), Some("You have the pen"));
-        assert_eq!(words(None, &there, &people()).as_deref(), Some("curl has the pen"));
+        assert_eq!(words(Some(&here), &there, &people()).as_deref(), Some("The terminal is sized for curl"));
+        assert_eq!(
+            words(Some(&there), &here, &people()).as_deref(),
+            Some("The terminal now has this window's size")
+        );
+        assert_eq!(words(None, &there, &people()).as_deref(), Some("The terminal is sized for curl"));
     }
 
     #[test]

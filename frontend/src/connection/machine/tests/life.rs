@@ -68,7 +68,10 @@ fn a_broken_connection_is_tried_again_and_resumes() {
     rig.on(frame(&data(0, b"hello")));
     let effects = rig.after(60_000.0).on(Event::Closed { code: 1006 });
     assert!(effects.contains(&E::Timer(backoff::FIRST_MS)));
-    assert_eq!(rig.phase(), Some(Phase::Reconnecting { at_ms: rig.now_ms + backoff::FIRST_MS, attempt: 1 }));
+    assert_eq!(
+        rig.phase(),
+        Some(Phase::Reconnecting { at_ms: rig.now_ms + backoff::FIRST_MS, attempt: 1, keys: 0 })
+    );
     assert!(rig.after(250.0).on(Event::Timer).contains(&E::Open));
     let [ClientMessage::Hello(hello)] = &sent(&rig.on(Event::Opened("")))[..] else { panic!("no hello") };
     let resume = Resume { epoch: Epoch::from_random([2; 8]), output: OutputOffset::new(5), resizes: Some(0) };
@@ -124,7 +127,7 @@ fn failures_in_a_row_wait_longer_each_and_a_stable_attachment_forgets_them() {
         assert!(rig.on(Event::Closed { code: 1006 }).contains(&E::Probe));
         rig.on(Event::Probed(Probe::Unreachable));
         let at_ms = rig.now_ms + backoff::delay_ms(attempt, 0.0);
-        assert_eq!(rig.phase(), Some(Phase::Reconnecting { at_ms, attempt }));
+        assert_eq!(rig.phase(), Some(Phase::Reconnecting { at_ms, attempt, keys: 0 }));
         rig.on(Event::Timer);
     }
     rig.on(Event::Opened(""));
@@ -177,11 +180,11 @@ fn a_server_that_says_goodbye_is_called_rarely() {
     let goodbye = ServerMessage::Error { code: ErrorCode::ShuttingDown, message: "stopped".to_owned() };
     assert_eq!(rig.say(&goodbye), [E::Tell(Tell::Trouble(Some(Trouble::Stopped)))]);
     let effects = rig.after(STABLE_MS).on(Event::Closed { code: 1001 });
-    let timers = effects.iter().filter_map(|effect| match effect {
+    let mut timers = effects.iter().filter_map(|effect| match effect {
         E::Timer(ms) => Some(*ms),
         _ => None,
     });
-    assert!(timers.last().is_some_and(|ms| ms >= backoff::LONGEST_MS / 4.0), "{effects:?}");
+    assert!(timers.next_back().is_some_and(|ms| ms >= backoff::LONGEST_MS / 4.0), "{effects:?}");
     assert!(rig.on(Event::RetryNow).contains(&E::Open));
     rig.on(Event::Opened(""));
     let effects = rig.say(&ServerMessage::Welcome(welcome(0)));
@@ -267,4 +270,55 @@ fn a_socket_that_hangs_while_opening_is_given_up() {
     assert_eq!(rig.on(Event::Online), [], "it has only just begun");
     assert!(rig.after(FRESH_MS).on(Event::Online).contains(&E::Open));
     assert!(rig.after(OPENING_MS).on(Event::Timer).contains(&E::Close));
+}
+
+#[test]
+fn silence_after_input_is_told_with_the_keys_that_wait() {
+    let mut rig = Rig::attached();
+    let t = serde_json::Number::from_f64(rig.now_ms).unwrap();
+    rig.say(&ServerMessage::Pong { t });
+    let effects = rig.after(500.0).on(Event::Typed(b"ls"));
+    assert!(effects.contains(&E::Timer(pulse::ASK_MS)), "{effects:?}");
+    let effects = rig.after(pulse::ASK_MS).on(Event::Timer);
+    assert!(matches!(sent(&effects)[..], [ClientMessage::Ping { .. }]));
+    assert!(effects.contains(&E::Timer(pulse::STALLED_MS - pulse::ASK_MS)), "{effects:?}");
+    assert!(matches!(rig.phase(), Some(Phase::Live { .. })));
+    rig.after(pulse::STALLED_MS - pulse::ASK_MS).on(Event::Timer);
+    assert_eq!(rig.phase(), Some(Phase::Stalled { keys: 2 }));
+    rig.on(Event::Typed(b"\x1b[A"));
+    assert_eq!(rig.phase(), Some(Phase::Stalled { keys: 3 }));
+    rig.say(&ServerMessage::Ack { input: InputOffset::new(5) });
+    assert!(matches!(rig.phase(), Some(Phase::Live { .. })));
+}
+
+#[test]
+fn input_that_is_acknowledged_sets_no_further_timer() {
+    let mut rig = Rig::attached();
+    let t = serde_json::Number::from_f64(rig.now_ms).unwrap();
+    rig.say(&ServerMessage::Pong { t });
+    assert!(rig.after(2000.0).on(Event::Typed(b"a")).contains(&E::Timer(pulse::ASK_MS)));
+    for input in 1..5 {
+        rig.after(100.0).say(&ServerMessage::Ack { input: InputOffset::new(input) });
+        let effects = rig.on(Event::Typed(b"a"));
+        assert!(!effects.iter().any(|effect| matches!(effect, E::Timer(_))), "{effects:?}");
+    }
+    rig.say(&ServerMessage::Ack { input: InputOffset::new(5) });
+    let effects = rig.after(600.0).on(Event::Timer);
+    assert_eq!(sent(&effects), [], "nobody is asked: all is acknowledged");
+    assert!(matches!(effects[..], [E::Timer(ms)] if ms > pulse::STALLED_MS), "{effects:?}");
+}
+
+#[test]
+fn a_connection_that_stays_silent_is_given_up_in_the_end() {
+    let mut rig = Rig::attached();
+    let t = serde_json::Number::from_f64(rig.now_ms).unwrap();
+    rig.say(&ServerMessage::Pong { t });
+    rig.on(Event::Typed(b"x"));
+    rig.after(pulse::ASK_MS).on(Event::Timer);
+    rig.after(pulse::STALLED_MS - pulse::ASK_MS).on(Event::Timer);
+    let left_ms = pulse::PATIENCE_MS - pulse::STALLED_MS + pulse::ASK_MS;
+    assert!(rig.after(left_ms).on(Event::Timer).contains(&E::Close));
+    assert!(matches!(rig.phase(), Some(Phase::Reconnecting { keys: 1, .. })));
+    rig.on(Event::Typed(b"y"));
+    assert!(matches!(rig.phase(), Some(Phase::Reconnecting { keys: 2, .. })), "keys are counted meanwhile");
 }

@@ -150,3 +150,18 @@ fn history_is_asked_for_while_there_is_somebody_to_ask() {
     rig.on(Event::Closed { code: 1006 });
     assert!(!rig.on(Event::HistoryWanted).contains(&asked));
 }
+
+#[test]
+fn only_who_may_write_has_the_terminal_cleared_or_reset() {
+    let wanted =
+        [(Event::ClearWanted, ClientMessage::Clear), (Event::SoftResetWanted, ClientMessage::SoftReset)];
+    for (event, message) in wanted {
+        let asked = E::SendText(message.to_json());
+        assert!(Rig::attached().on(event).contains(&asked));
+        let mut reader = Rig::new();
+        reader.on(Event::Start);
+        reader.on(Event::Opened(""));
+        reader.say(&ServerMessage::Welcome(Welcome { role: Role::Reader, ..welcome(0) }));
+        assert!(!reader.on(event).contains(&asked));
+    }
+}

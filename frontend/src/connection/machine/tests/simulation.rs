@@ -204,6 +204,8 @@ impl World {
                 | ClientMessage::Pen { .. }
                 | ClientMessage::Colours(_)
                 | ClientMessage::History
+                | ClientMessage::Clear
+                | ClientMessage::SoftReset
                 | ClientMessage::Pong { .. } => {}
             },
             Some(Message::Binary(bytes)) => self.take_input(&bytes),

@@ -1,0 +1,103 @@
+//! Modes that a program may have left behind.
+//!
+//! A shell's line editor switches bracketed paste on (`CSI ? 2004 h`) when it begins to read a command. The modes that are on at that
+//! moment, and which no line editor needs, are those of a program before it: one that was killed, or whose connection broke. Whether
+//! it is indeed a shell that reads is known to whoever knows the processes.
+
+use super::{
+    Screen,
+    modes::{MouseEncoding, MouseTracking},
+    terminal::Terminal,
+};
+
+/// DECSET and DECRST: bracketed paste.
+pub(super) const BRACKETED_PASTE: i32 = 2004;
+
+/// Modes that make a shell unusable if they stay on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Leftovers {
+    keyboard: i32,
+    mouse: MouseTracking,
+    mouse_encoding: MouseEncoding,
+    focus: bool,
+    synchronized: bool,
+    cursor_hidden: bool,
+}
+
+impl Leftovers {
+    fn of(terminal: &Terminal) -> Self {
+        Self {
+            keyboard: terminal.keyboard.flags,
+            mouse: terminal.mouse,
+            mouse_encoding: terminal.mouse_encoding,
+            focus: terminal.modes.focus,
+            synchronized: terminal.modes.synchronized,
+            cursor_hidden: terminal.cursor_hidden,
+        }
+    }
+}
+
+impl Terminal {
+    /// Notes which modes are on when a line editor begins to read.
+    pub(super) fn note_leftovers(&mut self) {
+        self.leftovers = Some(Leftovers::of(self)).filter(|&modes| modes != Leftovers::default());
+    }
+}
+
+impl Screen {
+    /// Returns the modes that were on when a line editor began to read; once.
+    pub fn take_leftovers(&mut self) -> Option<Leftovers> {
+        self.terminal.leftovers.take()
+    }
+
+    /// Returns output that resets those of the modes which nobody has changed since.
+    #[must_use]
+    pub fn resetting(&self, left: Leftovers) -> String {
+        let now = Leftovers::of(&self.terminal);
+        let mut output = String::new();
+        let mut reset = |is_left: bool, sequence: &str| output.push_str(if is_left { sequence } else { "" });
+        // More than the stack can hold, which leaves no flags.
+        reset(left.keyboard != 0 && now.keyboard == left.keyboard, "\x1b[<32u");
+        reset(left.mouse != MouseTracking::Off && now.mouse == left.mouse, "\x1b[?1000l");
+        let has_encoding = left.mouse_encoding != MouseEncoding::Default;
+        reset(has_encoding && now.mouse_encoding == left.mouse_encoding, "\x1b[?1006l");
+        reset(left.focus && now.focus, "\x1b[?1004l");
+        reset(left.synchronized && now.synchronized, "\x1b[?2026l");
+        reset(left.cursor_hidden && now.cursor_hidden, "\x1b[?25h");
+        output
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use limpet_shared::Winsize;
+
+    use super::*;
+
+    fn shown(output: &str) -> Screen {
+        let mut screen = Screen::new(Winsize::cells(20, 4), 0);
+        screen.feed(output.as_bytes());
+        screen
+    }
+
+    #[test]
+    fn what_was_on_before_a_line_editor_is_left_over() {
+        let mut screen = shown("\x1b[?25l\x1b[>31u\x1b[>1u\x1b[?1003h\x1b[?1006h\x1b[?1004h\x1b[?2004h$ ");
+        let left = screen.take_leftovers().unwrap();
+        assert_eq!(screen.take_leftovers(), None);
+        let resetting = screen.resetting(left);
+        screen.feed(resetting.as_bytes());
+        assert_eq!(Leftovers::of(&screen.terminal), Leftovers::default());
+        assert!(screen.terminal.modes.bracketed_paste);
+        assert_eq!(screen.resetting(left), "");
+    }
+
+    #[test]
+    fn what_a_line_editor_sets_itself_is_not() {
+        let mut screen = shown("\x1b[?2004h\x1b[=5u\x1b[?1000h$ ");
+        assert_eq!(screen.take_leftovers(), None);
+        let mut screen = shown("\x1b[?1000h\x1b[>31u\x1b[?2004h\x1b[=5u$ ");
+        let left = screen.take_leftovers().unwrap();
+        assert_eq!(screen.resetting(left), "\x1b[?1000l");
+    }
+}

@@ -1,0 +1,168 @@
+//! Output of limpet's own in a session's log, which clears the terminal or resets its modes.
+//!
+//! It is output like all other, so it does the same for every viewer, now or later. It is put where the program has begun nothing: in the
+//! midst of a control function it would end that, and the rest of the function would be text.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::screen::Leftovers;
+
+/// The shortest time between two pieces of it: each has the screen catch up, and is sent to every viewer.
+const MIN_INTERVAL: Duration = Duration::from_millis(250);
+
+/// How long the rest of a control function is waited for …
+const MAX_WAIT: Duration = Duration::from_millis(500);
+
+/// … and how often it is looked whether it has come.
+const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+
+/// CAN: ends the control function that has been begun, without effect.
+pub(super) const CANCEL: &[u8] = b"\x18";
+
+/// Leaves the alternate screen, and goes to where the cursor was before.
+const LEAVE_ALTERNATE: &[u8] = b"\x1b[?1049l";
+
+/// Resets what programs set and may have left behind: synchronized output, the alternate screen, mouse, focus and paste reports, keyboard
+/// modes, newline mode, the cursor's shape, a link, colours; and, by DECSTR, margins, attributes, character sets and the like (xterm,
+/// "Control Sequences").
+pub(super) const RESET_MODES: &[u8] = b"\x1b[?2026l\x1b[?47l\x1b[!p\x1b[?1000l\x1b[?1006l\x1b[?1004l\x1b[?2004l\x1b[?1l\x1b[?6l\x1b[?7h\x1b[?25h\
+    \x1b[4l\x1b[20l\x1b>\x1b[0 q\x1b[=0u\x1b]8;;\x1b\\\x1b]104\x1b\\\x1b]110\x1b\\\x1b]111\x1b\\\x1b]112\x1b\\";
+
+/// What output of limpet's own does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Resets all modes.
+    ResetModes,
+    /// Resets modes that a program has left behind.
+    ResetLeftovers(Leftovers),
+    /// Clears screen and scrollback.
+    Clear,
+}
+
+/// What is to be put into the log. What is asked for again before it is done is done once.
+#[derive(Debug)]
+pub(super) struct OwnOutput {
+    /// What viewers have asked for, in this order.
+    wanted: Vec<Purpose>,
+    /// Modes that a program may have left behind.
+    leftovers: Option<Leftovers>,
+    /// When it is looked next whether it can be done.
+    look_at: Instant,
+    /// When it is done even in the midst of a control function.
+    until: Instant,
+}
+
+impl OwnOutput {
+    pub(super) const fn new(now: Instant) -> Self {
+        Self { wanted: Vec::new(), leftovers: None, look_at: now, until: now }
+    }
+
+    pub(super) fn ask(&mut self, purpose: Purpose, now: Instant) {
+        self.begin_to_wait(now);
+        match purpose {
+            Purpose::ResetLeftovers(left) => self.leftovers = Some(left),
+            purpose if self.wanted.contains(&purpose) => {}
+            purpose => self.wanted.push(purpose),
+        }
+    }
+
+    fn begin_to_wait(&mut self, now: Instant) {
+        if self.due().is_none() {
+            self.until = self.look_at.max(now) + MAX_WAIT;
+        }
+    }
+
+    /// Whether modes are to be reset that a program may have left behind.
+    pub(super) fn has_leftovers(&self) -> bool {
+        self.leftovers.is_some()
+    }
+
+    /// They are in use.
+    pub(super) fn forget_leftovers(&mut self, now: Instant) {
+        self.leftovers = None;
+        self.look_at = now + MIN_INTERVAL;
+    }
+
+    /// When there may be something to do.
+    pub(super) fn due(&self) -> Option<Instant> {
+        (self.leftovers.is_some() || !self.wanted.is_empty()).then_some(self.look_at)
+    }
+
+    /// Takes what is to be done now. `is_between` tells that the program has begun no control function.
+    pub(super) fn take(&mut self, is_between: bool, now: Instant) -> Option<Purpose> {
+        if self.due().is_none_or(|at| now < at) {
+            return None;
+        }
+        if !is_between && now < self.until {
+            self.look_at = now + LOOK_INTERVAL;
+            return None;
+        }
+        self.look_at = now + MIN_INTERVAL;
+        self.until = self.look_at + MAX_WAIT;
+        if self.wanted.is_empty() {
+            return self.leftovers.take().map(Purpose::ResetLeftovers);
+        }
+        Some(self.wanted.remove(0))
+    }
+}
+
+/// Returns output that resets all modes of a terminal that shows the alternate screen, or the primary one.
+pub(super) fn reset_modes(is_alternate: bool) -> Vec<u8> {
+    [if is_alternate { LEAVE_ALTERNATE } else { b"" }, RESET_MODES].concat()
+}
+
+/// Returns what has to come before output of limpet's own: nothing where the program has begun nothing.
+pub(super) const fn separator(is_between: bool) -> &'static [u8] {
+    if is_between { b"" } else { CANCEL }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_for_again_is_done_once_and_not_too_often() {
+        let start = Instant::now();
+        let mut own = OwnOutput::new(start);
+        assert_eq!(own.due(), None);
+        for _ in 0..1000 {
+            own.ask(Purpose::Clear, start);
+            own.ask(Purpose::ResetModes, start);
+        }
+        assert_eq!(own.take(true, start), Some(Purpose::Clear));
+        assert_eq!(own.take(true, start), None);
+        assert_eq!(own.due(), Some(start + MIN_INTERVAL));
+        assert_eq!(own.take(true, start + MIN_INTERVAL), Some(Purpose::ResetModes));
+        assert_eq!(own.due(), None);
+    }
+
+    #[test]
+    fn what_may_be_left_over_is_looked_at_now_and_then() {
+        let start = Instant::now();
+        let mut own = OwnOutput::new(start);
+        let left = Leftovers::default();
+        for _ in 0..1000 {
+            own.ask(Purpose::ResetLeftovers(left), start);
+        }
+        assert!(own.has_leftovers() && own.due() == Some(start));
+        own.forget_leftovers(start);
+        assert_eq!(own.due(), None);
+        own.ask(Purpose::ResetLeftovers(left), start);
+        assert_eq!(own.due(), Some(start + MIN_INTERVAL));
+        assert_eq!(own.take(true, start + MIN_INTERVAL), Some(Purpose::ResetLeftovers(left)));
+        assert!(!own.has_leftovers());
+    }
+
+    #[test]
+    fn the_rest_of_a_control_function_is_waited_for_but_not_for_ever() {
+        let start = Instant::now();
+        let mut own = OwnOutput::new(start);
+        own.ask(Purpose::Clear, start);
+        assert_eq!(own.take(false, start), None);
+        assert_eq!(own.due(), Some(start + LOOK_INTERVAL));
+        own.ask(Purpose::Clear, start + MAX_WAIT / 2);
+        assert_eq!(own.take(false, start + MAX_WAIT), Some(Purpose::Clear));
+    }
+}

@@ -1,0 +1,43 @@
+//! The page without anything of the browser around it.
+
+use js_sys::{Array, Function, Promise, Reflect};
+use leptos::{prelude::*, task::spawn_local};
+use wasm_bindgen::{JsCast as _, JsValue};
+use wasm_bindgen_futures::JsFuture;
+
+use super::App;
+
+impl App {
+    /// Fills the screen with the page, or no longer.
+    pub(super) fn toggle_full_screen(self) {
+        let document = document();
+        if document.fullscreen_element().is_some() {
+            return document.exit_fullscreen();
+        }
+        let root = document.document_element().map(JsValue::from).unwrap_or_default();
+        let asked = call(&root, "requestFullscreen", &Array::new());
+        // Esc is for programs. A browser that cannot leave it to them ends full screen by it.
+        let keyboard = Reflect::get(&window().navigator(), &"keyboard".into()).unwrap_or_default();
+        let kept = call(&keyboard, "lock", &Array::of1(&Array::of1(&"Escape".into())));
+        spawn_local(async move {
+            let is_full = match asked {
+                Some(asked) => JsFuture::from(asked).await.is_ok(),
+                // Phones have it for videos only.
+                None => false,
+            };
+            if !is_full {
+                self.notify("This browser does not let pages fill the screen.");
+            }
+            if let Some(kept) = kept {
+                // It is refused to pages that came over plain HTTP.
+                let _ = JsFuture::from(kept).await;
+            }
+        });
+    }
+}
+
+/// Calls a method that not every browser has.
+fn call(of: &JsValue, name: &str, arguments: &Array) -> Option<Promise> {
+    let method = Reflect::get(of, &name.into()).ok()?.dyn_into::<Function>().ok()?;
+    method.apply(of, arguments).ok()?.dyn_into().ok()
+}

@@ -1,0 +1,82 @@
+//! The wheel over a program that fills the screen, where there is nothing to scroll: it presses arrow keys, one for each line that it would
+//! have scrolled.
+
+use std::cell::Cell;
+
+use web_sys::WheelEvent;
+
+/// Most arrow keys that one turn presses.
+const MAX_LINES: f64 = 1000.0;
+
+/// Turns of a wheel or a touchpad.
+#[derive(Debug, Default)]
+pub struct Wheel {
+    /// What is left of a line, from -1 to 1.
+    rest: Cell<f64>,
+}
+
+impl Wheel {
+    /// Returns how many whole lines down the wheel has been turned since it was last asked, less than none for up. `row` is the height
+    /// of a row in CSS pixels, and there are `rows` of them.
+    pub fn lines(&self, event: &WheelEvent, row: f64, rows: u32) -> f64 {
+        let unit = match event.delta_mode() {
+            WheelEvent::DOM_DELTA_PIXEL => row.max(1.0).recip(),
+            WheelEvent::DOM_DELTA_LINE => 1.0,
+            _ => rows.into(),
+        };
+        let (lines, rest) = whole(self.rest.get(), event.delta_y() * unit);
+        self.rest.set(rest);
+        lines
+    }
+}
+
+/// Adds lines to what was left, and gives the whole ones and what is left. Who turns back starts anew.
+fn whole(rest: f64, lines: f64) -> (f64, f64) {
+    let before = if rest * lines < 0.0 { 0.0 } else { rest };
+    let all = (before + lines).clamp(-MAX_LINES, MAX_LINES);
+    (all.trunc(), all.fract())
+}
+
+/// Returns the bytes of so many arrow keys. `application` is the mode in which programs want them in another form (DECCKM).
+#[must_use]
+pub fn arrows(lines: f64, application: bool) -> String {
+    let key = match (lines < 0.0, application) {
+        (true, false) => "\u{1b}[A",
+        (true, true) => "\u{1b}OA",
+        (false, false) => "\u{1b}[B",
+        (false, true) => "\u{1b}OB",
+    };
+    let mut keys = String::new();
+    let mut left = lines.abs();
+    while left >= 1.0 {
+        keys.push_str(key);
+        left -= 1.0;
+    }
+    keys
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_touchpad_s_pixels_add_up_to_lines() {
+        let (mut rest, mut lines) = (0.0, 0.0);
+        for _ in 0..64 {
+            let (whole, left) = whole(rest, 3.0 / 16.0);
+            lines += whole;
+            rest = left;
+        }
+        assert_eq!((lines.to_string(), rest.to_string()), ("12".to_owned(), "0".to_owned()));
+        assert!(whole(0.9, -0.5).0 > -0.1 && whole(0.9, -0.5).1 < -0.4, "who turns back starts anew");
+        assert!(whole(0.0, f64::INFINITY).0 <= MAX_LINES && whole(0.0, -1e300).0 >= -MAX_LINES);
+    }
+
+    #[test]
+    fn there_is_a_key_for_each_line() {
+        assert_eq!(arrows(-3.0, false), "\u{1b}[A".repeat(3));
+        assert_eq!(arrows(2.0, true), "\u{1b}OB".repeat(2));
+        assert_eq!(arrows(0.0, false), "");
+        assert!(arrows(f64::NAN, false).is_empty());
+    }
+}

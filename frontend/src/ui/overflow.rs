@@ -1,0 +1,128 @@
+//! Tabs that do not fit into the bar: the wheel scrolls to them, the strip fades where it is cut, and a button counts
+//! them.
+
+use leptos::{ev::WheelEvent, html, prelude::*};
+use web_sys::HtmlDivElement;
+
+use crate::{app::App, commands::Action, dom::SizeWatch, tabs::model::TabList};
+
+/// A line and a page of a wheel that does not turn by pixels, as `WheelEvent.deltaMode` tells.
+const LINE_PX: f64 = 40.0;
+
+/// How a strip of tabs is cut.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Cut {
+    /// Whether there is more to the left.
+    before: bool,
+    /// Whether there is more to the right.
+    after: bool,
+    /// How many tabs are out of sight for the most part.
+    hidden: usize,
+}
+
+/// A strip of tabs that can be scrolled.
+#[derive(Clone, Copy)]
+pub struct Strip {
+    list: NodeRef<html::Div>,
+    cut: RwSignal<Cut>,
+}
+
+impl Strip {
+    /// The one that is this list.
+    #[must_use]
+    pub fn new(list: NodeRef<html::Div>) -> Self {
+        let strip = Self { list, cut: RwSignal::default() };
+        let app = App::expect();
+        let count = Memo::new(move |_| app.tabs.with(|tabs| TabList::tabs(tabs).len()));
+        Effect::new(move || {
+            count.track();
+            // Once it is laid out.
+            request_animation_frame(move || strip.measure());
+        });
+        list.on_load(move |element| {
+            let watch = StoredValue::new_local(SizeWatch::new(&element, move || strip.measure()));
+            on_cleanup(move || watch.dispose());
+        });
+        strip
+    }
+
+    /// Whether there is more to the left of it.
+    #[must_use]
+    pub fn is_cut_before(self) -> bool {
+        self.cut.with(|cut| cut.before)
+    }
+
+    /// Whether there is more to the right of it.
+    #[must_use]
+    pub fn is_cut_after(self) -> bool {
+        self.cut.with(|cut| cut.after)
+    }
+
+    /// Sees how it is cut now.
+    pub fn measure(self) {
+        let Some(list) = self.list.try_get_untracked().flatten() else { return };
+        let cut = cut(&list);
+        if self.cut.try_with_untracked(|before| *before != cut) == Some(true) {
+            self.cut.set(cut);
+        }
+    }
+
+    /// The wheel turns over it.
+    pub fn turn(self, event: &WheelEvent) {
+        let Some(list) = self.list.get_untracked() else { return };
+        let sideways = event.delta_x().abs() > event.delta_y().abs();
+        // What turns sideways the browser scrolls itself, and with Ctrl it zooms.
+        if sideways || event.ctrl_key() || list.scroll_width() <= list.client_width() {
+            return;
+        }
+        event.prevent_default();
+        let unit = match event.delta_mode() {
+            WheelEvent::DOM_DELTA_LINE => LINE_PX,
+            WheelEvent::DOM_DELTA_PAGE => f64::from(list.client_width()),
+            _ => 1.0,
+        };
+        list.set_scroll_left(list.scroll_left() + pixels(event.delta_y() * unit));
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "float to integer casts saturate")]
+fn pixels(length: f64) -> i32 {
+    length.round() as i32
+}
+
+fn cut(list: &HtmlDivElement) -> Cut {
+    let (from, width) = (list.scroll_left(), list.client_width());
+    if width == 0 {
+        return Cut::default();
+    }
+    let window = list.get_bounding_client_rect();
+    let tabs = list.children();
+    let is_hidden = |place: &u32| {
+        tabs.item(*place).is_some_and(|tab| {
+            let tab = tab.get_bounding_client_rect();
+            let middle = tab.left() + tab.width() / 2.0;
+            middle < window.left() || middle > window.right()
+        })
+    };
+    Cut {
+        before: from > 1,
+        after: from + width < list.scroll_width() - 1,
+        hidden: (0..tabs.length()).filter(is_hidden).count(),
+    }
+}
+
+/// How many tabs are out of sight, as a button that shows all.
+#[component]
+pub fn MoreTabs(
+    /// Where they are.
+    strip: Strip,
+) -> impl IntoView {
+    let app = App::expect();
+    let hidden = Memo::new(move |_| strip.cut.with(|cut| cut.hidden));
+    view! {
+        <button type="button" class="more-tabs" aria-haspopup="dialog" hidden=move || hidden.get() == 0
+            on:click=app.on_click(Action::SwitchTab)>
+            {move || format!("{} more", hidden.get())}
+        </button>
+    }
+}

@@ -1,0 +1,114 @@
+// A terminal that is cleared or reset: for everybody, and for good.
+
+import { assert, pageTest, until } from "./harness.mjs";
+import { DESKTOP, another, invitation } from "./harness/people.mjs";
+
+/** The whole of a terminal: what can be scrolled to as well. */
+async function everything(terminal) {
+  await terminal.focus();
+  await terminal.page.keyboard.press("Control+Shift+A");
+  await terminal.page.keyboard.press("Control+Shift+C");
+  await terminal.page.locator(".panel.shown .xterm-helper-textarea").press("Escape");
+  return terminal.clipboard();
+}
+
+pageTest("what is cleared is gone for all, and does not come back", {}, async (world) => {
+  const { terminal, page, server } = world;
+  const other = await another(world, DESKTOP);
+  await terminal.type("clear; seq 200; echo SEC''RET\n");
+  await terminal.shows(/SECRET\nready>$/);
+  await other.terminal.shows(/SECRET\nready>$/);
+  await terminal.type("kept");
+  await terminal.shows(/ready> kept$/);
+  await page.keyboard.press("Control+Shift+K");
+  for (const viewer of [terminal, other.terminal]) {
+    await until("the cleared terminal", () => viewer.text(), (text) => text === "ready> kept");
+    assert.equal(await everything(viewer), "ready> kept");
+  }
+  await page.reload();
+  await until("the same after a reload", () => terminal.text(), (text) => text === "ready> kept");
+  assert.equal(await everything(terminal), "ready> kept");
+  await server.kill();
+  await page.reload();
+  await until("the same after a kill", () => terminal.text(), (text) => text === "ready> kept");
+  await terminal.type(" echo\x15echo alive\n");
+  await terminal.shows(/^alive$/m);
+});
+
+pageTest("who may only watch clears nothing", {}, async (world) => {
+  await world.terminal.run("echo there");
+  const guest = await another(world, DESKTOP, await invitation(world, "reader"));
+  await guest.page.keyboard.press("Control+Shift+K");
+  await guest.page.locator(".notices").getByText(/./).first().waitFor();
+  await guest.page.keyboard.press("Control+Shift+P");
+  await guest.page.getByRole("combobox").fill("reset terminal");
+  await guest.page.getByText("Nothing of that name.").waitFor();
+  await guest.terminal.shows("there");
+});
+
+/** Presses keys at a prompt where none would work if a mode had stayed on. */
+async function isUsable(terminal) {
+  await terminal.press("Control+u");
+  const { x, y } = await terminal.place("ready>");
+  await terminal.page.mouse.move(x + 40, y + 20);
+  await terminal.page.mouse.click(x + 80, y + 60);
+  await terminal.type("echo us''able\n");
+  await terminal.shows(/^usable$/m);
+}
+
+for (const [what, modes] of [
+  ["kitty's keyboard protocol", "\\033[>31u"],
+  ["the mouse", "\\033[?1003h\\033[?1006h"],
+]) {
+  pageTest(`a killed program that had switched on ${what} leaves a prompt that works`, {}, async ({ terminal, page }) => {
+    await terminal.type(`sh -c 'printf "${modes}"; kill -9 $$'\n`);
+    await terminal.shows(/Killed[^\n]*\nready>$/);
+    await until(
+      "the end of the mouse's reports",
+      () => page.locator(".panel.shown .enable-mouse-events").count(),
+      (count) => count === 0,
+    );
+    // The keys of a person come later than this; here they come when the modes are known to be gone.
+    await page.reload();
+    await terminal.shows(/ready>$/);
+    await isUsable(terminal);
+  });
+
+  pageTest(`Reset terminal ends ${what}, for a reload too`, {}, async ({ terminal, page }) => {
+    // In a shell of its own nothing is reset by itself.
+    await terminal.type(`dash -c 'printf "${modes}\\033[?1049hfull"; read x; read y'\n`);
+    await terminal.shows("full");
+    await terminal.command("Reset terminal");
+    await terminal.shows(/dash -c/);
+    await page.reload();
+    await terminal.shows(/dash -c/);
+    await page.locator(".panel.shown .xterm-helper-textarea").focus();
+    await page.keyboard.press("Enter");
+    await page.keyboard.press("Enter");
+    await terminal.shows(/ready>$/);
+    await isUsable(terminal);
+  });
+}
+
+/** Has so much printed while the network is cut that some of it is not kept. */
+async function skip({ terminal, page, server, network }, name) {
+  await terminal.type(`clear; while [ ! -e ${name} ]; do sleep 0.05; done; seq 900000; touch ${name}.done\n`);
+  await until("the loop", () => server.running(), (names) => names.includes("sleep"));
+  network.cut();
+  await terminal.banner().getByText("Connection lost.").waitFor();
+  await server.file(name, "");
+  await until("the end of it", () => server.exists(`${name}.done`));
+  network.restore();
+  await terminal.shows(/900000\nready>$/);
+  await page.locator(".earlier").waitFor();
+}
+
+pageTest("what was skipped is no news once the terminal was cleared, or after a while", { cuttable: true }, async (world) => {
+  const { terminal, page, watch } = world;
+  watch.tolerate(/net::ERR_|WebSocket connection to/);
+  await skip(world, "first");
+  await terminal.type("clear\n");
+  await page.locator(".earlier").waitFor({ state: "detached" });
+  await skip(world, "second");
+  await page.locator(".earlier").waitFor({ state: "detached" });
+});

@@ -1,0 +1,97 @@
+// The page in colours that the system forces upon it, as high contrast does: what is chosen can still be told from what is not.
+
+import { assert, pageTest } from "./harness.mjs";
+
+/** How something looks that is a mark by its ground, edge or shape. */
+function look(locator) {
+  return locator.evaluate((element) => {
+    const { backgroundColor, borderRadius, borderTopWidth, color, scale } = getComputedStyle(element);
+    return { backgroundColor, borderRadius, borderTopWidth, color, scale };
+  });
+}
+
+/** The colour behind an element. */
+function ground(locator) {
+  return locator.evaluate((element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const { backgroundColor } = getComputedStyle(at);
+      if (!/, 0\)$/.test(backgroundColor)) return backgroundColor;
+    }
+    return "none";
+  });
+}
+
+for (const colorScheme of ["dark", "light"]) {
+  const window = { forcedColors: "active", colorScheme, viewport: { width: 1280, height: 800 } };
+  pageTest(`what is chosen is seen in forced colours, ${colorScheme}`, { window }, async (world) => {
+    const { terminal, page } = world;
+    await page.keyboard.press("Control+Shift+Enter");
+    await terminal.tabCount(2);
+    await terminal.prompt();
+    const [other, active] = [terminal.tab(0), terminal.tab(1)];
+    assert.notEqual(await ground(active), await ground(other), "the active tab");
+    assert.notEqual((await look(active)).backgroundColor, (await look(active)).color, "its words");
+    await world.picture(page, `forced-${colorScheme}`);
+
+    const dot = page.locator(".status .dot");
+    assert.notEqual((await look(dot)).backgroundColor, await ground(page.locator(".status")), "the dot of the connection");
+    const tones = await dot.evaluate((dot) =>
+      ["good", "warning", "danger", "muted"].map((tone) => {
+        dot.parentElement.dataset.tone = tone;
+        const { backgroundColor, borderRadius, scale } = getComputedStyle(dot);
+        return [backgroundColor, borderRadius, scale].join();
+      }),
+    );
+    assert.equal(new Set(tones).size, tones.length, "the tones of a dot are told apart");
+
+    await page.keyboard.press("Control+Shift+,");
+    const [chosen, open] = [page.locator(".choice input:checked + span"), page.locator(".choice input:not(:checked) + span")];
+    await chosen.first().waitFor();
+    assert.notEqual(await ground(chosen.first()), await ground(open.first()), "a choice");
+    const blinking = page.getByRole("switch", { name: "Blinking cursor" });
+    const thumb = () =>
+      blinking.evaluate((input) => {
+        const { backgroundColor } = getComputedStyle(input, "::after");
+        return { thumb: backgroundColor, ground: getComputedStyle(input).backgroundColor };
+      });
+    const on = await thumb();
+    await world.picture(page, `forced-${colorScheme}-settings`);
+    await blinking.click();
+    const off = await thumb();
+    assert.notEqual(on.thumb, on.ground, "a switch that is on");
+    assert.notEqual(off.thumb, off.ground, "a switch that is off");
+    assert.notEqual(on.ground, off.ground, "on and off");
+    await blinking.click();
+    await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+
+    await page.keyboard.press("Control+Shift+P");
+    const marked = page.getByRole("option", { selected: true });
+    await marked.waitFor();
+    assert.notEqual(await ground(marked), await ground(page.getByRole("option", { selected: false }).first()), "a command");
+    await world.picture(page, `forced-${colorScheme}-palette`);
+    await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+
+    await page.keyboard.press("Control+Shift+O");
+    const current = page.locator(".line", { has: page.locator("[aria-current=true]") });
+    await current.waitFor();
+    assert.notEqual(await ground(current), await ground(page.locator(".line").first()), "a line of the list of tabs");
+    await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+
+    await terminal.tab(1).click({ button: "right" });
+    const item = page.getByRole("menuitem").first();
+    await page.keyboard.press("Home");
+    assert.notEqual(await ground(item), await ground(page.getByRole("menuitem").nth(1)), "an item of a menu");
+    await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+
+    // Terminals keep the colours of what programs print.
+    await terminal.run("printf '\\e[31mred\\e[m\\n'");
+    const red = page.locator(".panel.shown .xterm-rows span").getByText("red", { exact: true });
+    const { color } = await look(red);
+    const [r, g, b] = color.match(/\d+/g).map(Number);
+    assert.ok(r > g && r > b, color);
+  });
+}

@@ -18,8 +18,6 @@ impl Screen {
         let mut cleared = self.terminal.clone();
         cleared.primary.keep_cursor_line(scrollback.len());
         self.terminal.primary.scrollback = scrollback;
-        // The stack of titles survives a reset, and a snapshot would add to it.
-        cleared.titles.clear();
         [RESET, &snapshot::write(&cleared, 0)].concat()
     }
 }

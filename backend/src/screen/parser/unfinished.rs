@@ -197,4 +197,9 @@ mod tests {
         check(b"a\x1b[1\n", b"2Cb");
         check(b"a\x1b\n", b"[31mb");
     }
+
+    #[test]
+    fn a_tab_stop_behind_the_margin_is_none() {
+        check(b"01234567890123456789\x1bH", b"\tend");
+    }
 }

@@ -43,7 +43,9 @@ impl Writer<'_> {
     }
 
     pub(super) fn tab_stops(&mut self, buffer: &Buffer) {
-        if buffer.tabs == TabStops::new(self.columns) {
+        let usual = TabStops::new(self.columns);
+        // There may be one behind the margin, where it has no effect.
+        if (0..self.columns).all(|column| buffer.tabs.has(column) == usual.has(column)) {
             return;
         }
         self.control("\x1b[3g");

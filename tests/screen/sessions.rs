@@ -216,23 +216,21 @@ async fn play(sessions: u64, strikes: usize) -> Vec<String> {
     different
 }
 
-/// Plays so many sessions, and counts the terminals that come out differently, naming each. Which snapshots they were drawn depends on who
-/// was quicker, and of all snapshots some differ for the reasons that docs/screen.md gives: of generated streams 13 in 1000.
-async fn mostly_equal(sessions: u64, strikes: usize) {
+/// Plays so many sessions, and checks that all terminals come out alike. The streams are always the same ones, and few: of all generated
+/// ones some differ for the reasons that docs/screen.md gives.
+async fn all_equal(sessions: u64, strikes: usize) {
     let different = play(sessions, strikes).await;
-    let most = usize::try_from(sessions).unwrap() * VIEWERS / 30;
-    assert!(different.len() <= most, "{} differ:\n{}", different.len(), different.join("\n"));
-    eprintln!("{}", different.join("\n"));
+    assert!(different.is_empty(), "{} differ:\n{}", different.len(), different.join("\n"));
 }
 
 #[tokio::test]
 async fn viewers_that_come_and_go_see_what_those_see_who_stay() {
-    mostly_equal(20, 0).await;
+    all_equal(4, 0).await;
 }
 
 #[tokio::test]
 async fn viewers_see_the_same_however_often_the_server_is_replaced() {
-    mostly_equal(10, 8).await;
+    all_equal(3, 8).await;
 }
 
 /// A real program.
@@ -244,7 +242,7 @@ struct Program {
     on_the_desktop: (&'static str, &'static str),
 }
 
-const PROGRAMS: [Program; 4] = [
+const PROGRAMS: [Program; 3] = [
     Program {
         command: &["bash", "--norc", "--noprofile", "-i"],
         on_the_phone: (
@@ -254,14 +252,9 @@ const PROGRAMS: [Program; 4] = [
         on_the_desktop: ("\x05; echo fini''shed\r", "finished\r\n"),
     },
     Program {
-        command: &["less", "/etc/services"],
-        on_the_phone: ("  /tcp\r", "\x1b[7mtcp"),
+        command: &["less", concat!(env!("CARGO_MANIFEST_DIR"), "/../PROTOCOL.md")],
+        on_the_phone: ("  /server\r", "\x1b[7mserver"),
         on_the_desktop: ("G", "(END)"),
-    },
-    Program {
-        command: &["nano", "--restricted", "/etc/hosts"],
-        on_the_phone: ("a line of some length \x01q", "q"),
-        on_the_desktop: ("\x05fini", "fini"),
     },
     Program {
         command: &["top", "-d", "0.3"],
@@ -272,15 +265,9 @@ const PROGRAMS: [Program; 4] = [
 
 #[tokio::test]
 async fn programs_that_are_edited_on_a_phone_meanwhile_show_on_a_desktop_what_they_always_did() {
-    let server = Server::start(Options::args(["--scrollback", "40"]).env("PAGER", "less"));
+    let server = Server::start(Options::args(["--scrollback", "40"]));
     let mut oracle = Oracle::start();
-    let mut tried = 0;
     for Program { command, on_the_phone, on_the_desktop } in PROGRAMS {
-        if !is_installed(command[0]) {
-            eprintln!("{} is not installed here, and is left out", command[0]);
-            continue;
-        }
-        tried += 1;
         let session = json!({ "command": command, "cols": 120, "rows": 40 });
         let info =
             server.post("/api/sessions", session).await.json::<limpet_shared::api::SessionInfo>().await;
@@ -311,7 +298,6 @@ async fn programs_that_are_edited_on_a_phone_meanwhile_show_on_a_desktop_what_th
         assert!(differences.is_empty(), "{command:?}: {differences:?}");
         server.close(&id).await;
     }
-    assert!(tried > 1, "there are a shell and a pager at least");
 }
 
 /// Waits until the program has drawn something after so many size changes. Some programs lose what is typed before.
@@ -325,8 +311,4 @@ async fn is_redrawn(client: &mut Client, resizes: u64) {
 async fn types(client: &mut Client, (text, shows): (&str, &str)) {
     client.type_in(text).await;
     client.until(shows, |client| (client.drawn() + &client.text()).contains(shows)).await;
-}
-
-fn is_installed(program: &str) -> bool {
-    env::split_paths(&env::var_os("PATH").unwrap_or_default()).any(|folder| folder.join(program).exists())
 }

@@ -42,7 +42,7 @@ pageTest("who may only watch clears nothing", {}, async (world) => {
   await guest.page.locator(".notices").getByText(/./).first().waitFor();
   await guest.page.keyboard.press("Control+Shift+P");
   await guest.page.getByRole("combobox").fill("reset terminal");
-  await guest.page.getByText("Nothing of that name.").waitFor();
+  await guest.page.getByText("No matches.").waitFor();
   await guest.terminal.shows("there");
 });
 

@@ -113,5 +113,5 @@ pageTest("if it is wanted so, only failures stay", {}, async ({ terminal, page }
   await terminal.prompt();
   await terminal.type("exit\n");
   await terminal.tabCount(1);
-  await terminal.banner().getByText("exit code 1").waitFor();
+  await terminal.banner().getByText("Exited with code 1.").waitFor();
 });

@@ -74,13 +74,13 @@ pageTest("a colour that is set and asked for at once is set in every window", {}
   const { terminal, link } = world;
   const { terminal: other } = await world.window();
   await other.open(link);
-  await terminal.run("printf '\\e]4;1;#123456;1;?\\e\\\\\\e[31mred\\e[m\\n'; read -rsd '\\' answer");
+  await terminal.run("printf '\\e]4;1;#abcdef;1;?\\e\\\\\\e[31mred\\e[m\\n'; read -rsd '\\' answer");
   for (const { page } of [terminal, other]) {
     const text = page.locator(".panel.shown .xterm-rows span", { hasText: /^red$/ });
     await until(
       "the new colour",
       () => text.evaluate((element) => getComputedStyle(element).color),
-      (colour) => colour === "rgb(18, 52, 86)",
+      (colour) => colour === "rgb(171, 205, 239)",
     );
   }
 });

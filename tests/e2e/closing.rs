@@ -27,7 +27,9 @@ async fn parts(mut client: Client) -> Vec<ErrorCode> {
 #[tokio::test]
 async fn viewers_are_told_that_limpet_was_stopped_and_not_when_it_continues() {
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
-        let mut server = Server::start(Options::default());
+        // Under nohup, which these tests may run under as well, limpet ignores SIGHUP.
+        let options = Options::default().wrapped(["env", "--default-signal=HUP"]);
+        let mut server = Server::start(options);
         let id = server.open(["cat"]).await;
         let before = Client::attach(&server, &id, Hello::default()).await;
         let (done, said) = server.upgrade();

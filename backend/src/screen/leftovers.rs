@@ -2,7 +2,8 @@
 //!
 //! A shell's line editor switches bracketed paste on (`CSI ? 2004 h`) when it begins to read a command. The modes that are on at that
 //! moment, and which no line editor needs, are those of a program before it: one that was killed, or whose connection broke. Whether
-//! it is indeed a shell that reads is known to whoever knows the processes.
+//! it is indeed a shell that reads is known to whoever knows the processes. A mode that was on already when the line editor stopped
+//! reading (`CSI ? 2004 l`) is the shell's own: some prompts set modes.
 
 use super::{
     Screen,
@@ -35,12 +36,33 @@ impl Leftovers {
             cursor_hidden: terminal.cursor_hidden,
         }
     }
+
+    /// Returns the modes that are not as in `other`.
+    fn without(self, other: Self) -> Self {
+        fn unless<T: PartialEq + Default>(mode: T, other: T) -> T {
+            if mode == other { T::default() } else { mode }
+        }
+        Self {
+            keyboard: unless(self.keyboard, other.keyboard),
+            mouse: unless(self.mouse, other.mouse),
+            mouse_encoding: unless(self.mouse_encoding, other.mouse_encoding),
+            focus: unless(self.focus, other.focus),
+            synchronized: unless(self.synchronized, other.synchronized),
+            cursor_hidden: unless(self.cursor_hidden, other.cursor_hidden),
+        }
+    }
 }
 
 impl Terminal {
-    /// Notes which modes are on when a line editor begins to read.
+    /// Notes which modes are on when a line editor begins to read, and were not when it stopped the last time.
     pub(super) fn note_leftovers(&mut self) {
-        self.leftovers = Some(Leftovers::of(self)).filter(|&modes| modes != Leftovers::default());
+        let left = Leftovers::of(self).without(self.prompt_modes);
+        self.leftovers = Some(left).filter(|&modes| modes != Leftovers::default());
+    }
+
+    /// Notes the modes with which a line editor has read.
+    pub(super) fn note_prompt_modes(&mut self) {
+        self.prompt_modes = Leftovers::of(self);
     }
 }
 
@@ -97,6 +119,16 @@ mod tests {
         let mut screen = shown("\x1b[?2004h\x1b[=5u\x1b[?1000h$ ");
         assert_eq!(screen.take_leftovers(), None);
         let mut screen = shown("\x1b[?1000h\x1b[>31u\x1b[?2004h\x1b[=5u$ ");
+        let left = screen.take_leftovers().unwrap();
+        assert_eq!(screen.resetting(left), "\x1b[?1000l");
+    }
+
+    #[test]
+    fn what_every_prompt_sets_is_not_either() {
+        let prompt = "\x1b[?2004h\x1b[=5u$ ";
+        let mut screen = shown(&[prompt, "\x1b[?2004l\r\n", prompt].concat());
+        assert_eq!(screen.take_leftovers(), None);
+        screen.feed(["\x1b[?2004l\x1b[?1000h\x1b[>31u", prompt].concat().as_bytes());
         let left = screen.take_leftovers().unwrap();
         assert_eq!(screen.resetting(left), "\x1b[?1000l");
     }

@@ -51,6 +51,8 @@ pub(super) struct Terminal {
     pub(super) placed: usize,
     /// Modes that were on when a line editor began to read.
     pub(super) leftovers: Option<Leftovers>,
+    /// Modes with which the line editor has read that read last.
+    pub(super) prompt_modes: Leftovers,
     /// What the last control function has yet to do.
     pub(super) unfinished: Option<Box<Unfinished>>,
     /// What nothing needs any more, if it takes long to drop it.
@@ -95,6 +97,7 @@ impl Terminal {
             held: None,
             placed: 0,
             leftovers: None,
+            prompt_modes: Leftovers::default(),
             unfinished: None,
             discarded: None,
             steps: Steps::default(),

@@ -109,11 +109,13 @@ pub(super) struct Actor {
 impl Actor {
     pub(super) fn new(
         (pty, child, input): (Pty, Child, Input),
-        (log, display, keeping): (LogWriter, Display, Keeping),
+        (log, mut display, keeping): (LogWriter, Display, Keeping),
         requests: Requests,
         session: SessionHandle,
     ) -> Self {
         let now = Instant::now();
+        // What a checkpoint sets is on for whoever reads now.
+        display.take_leftovers();
         let (output, flow) = (Output::new(log), Flow::new(now));
         let (leisure, session) = (now, Ending(session));
         Self {

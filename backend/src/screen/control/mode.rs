@@ -56,6 +56,7 @@ impl Terminal {
             *switch = false;
         }
         match mode {
+            BRACKETED_PASTE => self.note_prompt_modes(),
             6 => self.set_cursor(0, 0),
             25 => self.cursor_hidden = true,
             2027 => self.modes.widths = Widths::Chars,

@@ -39,7 +39,7 @@ impl Leftovers {
 
     /// Returns the modes that are not as in `other`.
     fn without(self, other: Self) -> Self {
-        fn unless<T: PartialEq + Default>(mode: T, other: T) -> T {
+        fn unless<T: Copy + Default + PartialEq>(mode: T, other: T) -> T {
             if mode == other { T::default() } else { mode }
         }
         Self {

@@ -279,6 +279,8 @@ pageTest("a guest types, and has none of the owner's commands", { window: DESKTO
   // The owner closes it.
   guest.watch.tolerate(REFUSED);
   await page.keyboard.press("Control+Shift+X");
+  await page.getByRole("dialog").getByRole("button", { name: "Close tab" }).click();
+  await guest.terminal.banner().getByText("The owner closed this terminal.").waitFor();
   await guest.terminal.banner().getByRole("button", { name: "Leave" }).click();
   await guest.page.getByText(/has been closed|You left/).waitFor();
 });

@@ -61,11 +61,13 @@ for (const colorScheme of ["light", "dark"]) {
 pageTest("box drawing keeps its colours", { window: { colorScheme: "dark" } }, async ({ terminal, page }) => {
   await terminal.type("clear; printf '\\033[38;2;30;40;50m████████\\033[m\\n'\n");
   await terminal.shows("████████");
-  const colour = await page
-    .locator(".panel.shown .xterm-rows span", { hasText: "████████" })
-    .last()
-    .evaluate((span) => getComputedStyle(span).color);
-  assert.equal(colour, "rgb(30, 40, 50)");
+  const blocks = page.locator(".panel.shown .xterm-rows span", { hasText: "████████" }).last();
+  // A row that is drawn anew meanwhile has none.
+  await until(
+    "the colour of the blocks",
+    () => blocks.evaluate((span) => getComputedStyle(span).color),
+    (colour) => colour === "rgb(30, 40, 50)",
+  );
 });
 
 /** The highest contrast between the colour that most of a terminal has, and any other in it. */

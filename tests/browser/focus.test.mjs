@@ -157,11 +157,12 @@ pageTest("a program that fills the screen keeps F6, and can be left all the same
 
 pageTest("F11 is the browser's, and a command fills the screen", {}, async ({ terminal, page }) => {
   await terminal.type("cat -v\n");
-  const prevented = page.evaluate(
-    () => new Promise((tell) => window.addEventListener("keydown", (event) => tell(event.defaultPrevented))),
-  );
+  await page.evaluate(() => {
+    window.addEventListener("keydown", (event) => (window.prevented = event.defaultPrevented), { once: true });
+  });
   await page.keyboard.press("F11");
-  assert.equal(await prevented, false);
+  await until("the key", () => page.evaluate(() => window.prevented ?? null), (prevented) => prevented !== null);
+  assert.equal(await page.evaluate(() => window.prevented), false);
   await page.keyboard.type("after\n");
   await terminal.shows(/^after\nafter$/m);
   await page.keyboard.press("Control+c");

@@ -11,7 +11,7 @@ import { required } from "./harness/environment.mjs";
 import { Network } from "./harness/proxy.mjs";
 import { Server } from "./harness/server.mjs";
 import { Terminal } from "./harness/terminal.mjs";
-import { DEADLINE_MS } from "./harness/wait.mjs";
+import { DEADLINE_MS, within } from "./harness/wait.mjs";
 
 export { Server } from "./harness/server.mjs";
 export { until } from "./harness/wait.mjs";
@@ -102,7 +102,7 @@ export function pageTest(name, options, body) {
       Object.assign(world, await world.window(options.window));
       world.page = world.terminal.page;
       if (options.open !== false) await world.terminal.open(world.link);
-      await body(world);
+      await within(body(world));
       world.assertClean();
     } catch (error) {
       await world.keepEvidence();

@@ -104,7 +104,7 @@ pageTest("the owner sees who is signed in, and signs others out", { window: DESK
   await rows.nth(2).waitFor();
   assert.match(await rows.locator("[aria-current=true], .person-name").first().textContent(), /Chrom|Safari/);
   assert.equal(await dialog.locator("[aria-current=true]").count(), 1);
-  await dialog.getByText("Watches “bash”").waitFor();
+  await dialog.getByText("Views “bash”").waitFor();
   for (const colorScheme of ["dark", "light"]) {
     await page.emulateMedia({ colorScheme });
     await world.picture(page, `sign-ins-${colorScheme}`);

@@ -246,7 +246,7 @@ fn log_limits(config: &Config) {
     }
 }
 
-/// Requests are no longer served though nobody has asked for that: another server goes on.
+/// Returns how the server ends when it has stopped serving requests unasked: alone, so that another server continues.
 fn stopped_serving(served: Result<io::Result<()>, JoinError>) -> End {
     End::Failed(match served.map_err(io::Error::from).flatten() {
         Ok(()) => anyhow!("stopped serving requests"),

@@ -114,7 +114,7 @@ impl Pace {
         self.sent += bytes;
         let (is_full, rendered) = (self.sendings.len() >= SENDINGS, self.done());
         match self.sendings.back_mut() {
-            // What is acknowledged is the newest of them, so its time counts.
+            // An acknowledgement tells when the newest of them was rendered, so its time counts.
             Some(last) if is_full => {
                 (last.end, last.at, last.rendered) = (end, at, rendered);
                 last.bytes += bytes;
@@ -253,6 +253,16 @@ mod tests {
         assert_eq!(pace.sent - pace.done(), 15_000);
         pace.rendered(at(920_000), now);
         assert_eq!(pace.sent, pace.done());
+    }
+
+    #[test]
+    fn of_more_sendings_than_are_told_apart_the_newest_gives_the_round_trip() {
+        let (mut pace, start) = (Pace::new(256 * 1024, false, OutputOffset::ZERO), Instant::now());
+        for key in 1..=300 {
+            pace.sent(OutputOffset::new(key), start + Duration::from_secs(key));
+        }
+        pace.rendered(OutputOffset::new(300), start + Duration::from_millis(300_020));
+        assert_eq!(pace.round_trip, Some(Duration::from_millis(20)));
     }
 
     #[test]

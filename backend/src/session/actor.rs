@@ -114,7 +114,7 @@ impl Actor {
         session: SessionHandle,
     ) -> Self {
         let now = Instant::now();
-        // What a checkpoint sets is on for whoever reads now.
+        // Modes that a checkpoint sets are in use, not left behind.
         display.take_leftovers();
         let (output, flow) = (Output::new(log), Flow::new(now));
         let (leisure, session) = (now, Ending(session));

@@ -62,8 +62,8 @@ impl Output {
         self.log.append(output, taker);
     }
 
-    /// Reads once what may have come since input was written, as the echo of a terminal that echoes by itself, without waiting to be told
-    /// of it. Returns false when nothing has. Gives what went into the log to `taker`.
+    /// Reads the terminal once without waiting for it to be readable: a terminal that echoes by itself has often done so when a key has
+    /// just been written. Returns false when it is dry. Passes the bytes that went into the log to `taker`.
     pub(super) fn drain_echo(&mut self, pty: &Pty, taker: impl FnOnce(&[u8])) -> bool {
         let mut len = 0;
         self.fill(&mut |place| pty.read_rest(place), &mut len, 1);

@@ -1,4 +1,4 @@
-//! How a viewer begins: by the output that it lacks, or by a picture of the screen.
+//! The beginning of an attachment: the output that the viewer lacks, or a snapshot.
 
 use limpet_shared::{Follow, Header, Hello, OutputOffset, Role, Welcome, Winsize};
 use tokio::sync::watch;
@@ -9,11 +9,15 @@ use super::{
 };
 use crate::log::{Claim, LogReader, Position, Rank};
 
-/// Rows of scrollback that somebody who looks at the screen is sent with it. The others can be asked for.
+/// Rows of scrollback in a snapshot for a viewer that follows the newest output or is read-only. It
+/// can ask for the others.
 const ROWS: usize = 1000;
 
-/// How many of them somebody gets who looks at the screen, or who may only watch: readers are never waited for, so a picture with
-/// everything would be drawn for them again and again. `history` brings the rest.
+/// Returns the maximum rows of scrollback in a viewer's snapshots.
+///
+/// A viewer that only follows the newest output gets few rows, and so does a read-only one: the
+/// program never waits for it, so a snapshot with all rows would be made for it again and again.
+/// `history` brings the rest.
 #[must_use]
 pub const fn rows_for(follow: Follow, role: Role) -> usize {
     match (follow, role.may_write()) {
@@ -22,52 +26,55 @@ pub const fn rows_for(follow: Follow, role: Role) -> usize {
     }
 }
 
-/// What an attachment begins with.
+/// All that an attachment starts with.
 #[derive(Debug)]
 pub struct Beginning {
     /// The server's first message.
     pub welcome: Welcome,
-    /// What the viewer's terminal is to show before data goes on, if it cannot go on with what it shows.
+    /// The snapshot to show before data continues, if the viewer cannot continue with what
+    /// its terminal shows.
     pub redraw: Option<Redraw>,
-    /// The cursor in the log.
+    /// The viewer's cursor in the log.
     pub output: LogReader,
-    /// How far the viewer's input has come; `None` if it can type nothing, as a reader or since the program has ended.
-    /// When the channel closes while the program runs, the viewer has attached anew elsewhere.
+    /// The progress of the viewer's input; `None` if it cannot type, because it is read-only or
+    /// the program has ended. If the channel closes while the program runs, the viewer has
+    /// attached anew elsewhere.
     pub input: Option<watch::Receiver<Progress>>,
     /// The session's state.
     pub status: watch::Receiver<Status>,
 }
 
-/// A terminal is cleared, and drawn anew.
+/// A snapshot for a terminal that is cleared first.
 #[derive(Debug)]
 pub struct Redraw {
-    /// Snapshot frames. `None` if there is no room for them now: the viewer is drawn the screen later.
+    /// Snapshot frames; `None` if there is no room for them now. The viewer then
+    /// gets a snapshot later.
     pub frames: Option<SnapshotFrames>,
-    /// The size of the screen that they draw.
+    /// Size of the screen that the snapshot shows.
     pub size: Winsize,
-    /// How many size changes there had been up to that.
+    /// Number of size changes up to that size.
     pub resizes: u64,
-    /// How many bytes of output the viewer will not get.
+    /// Number of output bytes that the viewer does not get.
     pub skipped: u64,
-    /// How many rows of scrollback they leave out.
+    /// Number of rows of scrollback that the snapshot leaves out.
     pub earlier: u64,
 }
 
 impl Redraw {
-    /// A terminal of this size is cleared, and that is all.
+    /// Returns an empty snapshot, which only clears a terminal of this size.
     fn nothing(size: Winsize, resizes: u64) -> Self {
         Self { frames: Some(SnapshotFrames::default()), size, resizes, skipped: 0, earlier: 0 }
     }
 }
 
-/// Where a viewer's data goes on.
+/// The point from which a viewer's data continues.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Place {
-    /// Here, and it goes on with what its terminal shows.
+    /// At this position, following what its terminal shows already.
     Seamless(Position),
-    /// At the log's start, in a terminal that shows nothing yet, or has to be cleared.
+    /// At the log's start. The terminal shows nothing yet, or has to be cleared.
     Start { is_cleared: bool },
-    /// Where the screen is drawn. If the viewer wanted all of the output, that is what it has had of it.
+    /// After a snapshot. `had` is the output that a viewer has received if it wanted all of it.
     Screen { had: Option<OutputOffset> },
 }
 
@@ -88,7 +95,7 @@ impl Place {
         }
     }
 
-    /// Whether this viewer has been here before.
+    /// Reports whether this viewer has been attached to the session before.
     pub(super) fn resumes(self) -> bool {
         match self {
             Self::Seamless(Position { output, .. }) | Self::Screen { had: Some(output) } => {
@@ -99,7 +106,8 @@ impl Place {
     }
 }
 
-/// Puts a beginning together. `redrawing` draws the screen with so many rows of scrollback.
+/// Puts an attachment's start together. `redrawing` makes a snapshot with at most the given number
+/// of rows of scrollback.
 pub(super) async fn begin(
     session: &SessionHandle,
     (hello, attached): (&Hello, &Attached),
@@ -112,7 +120,8 @@ pub(super) async fn begin(
     let role = attached.role();
     let (position, redraw) = match place {
         Place::Seamless(position) => (position, None),
-        // If it is not kept any more, the viewer is drawn the screen in its stead.
+        // If the log's start is forgotten meanwhile, the reader is lost at once, and the viewer
+        // gets a snapshot instead.
         Place::Start { is_cleared } => {
             let position = shared.log.first().unwrap_or(Position::START);
             (
@@ -147,23 +156,24 @@ pub(super) async fn begin(
         title,
         server: env!("CARGO_PKG_VERSION").to_owned(),
     };
-    // At first the writer waits for those who may write: how fast they are is not known yet.
+    // At first the program waits for any viewer with the right to type: its speed is not known yet.
     let claim = if role.may_write() { Claim::Fastest } else { Claim::None };
     Beginning { welcome, redraw, output: shared.log.reader(position, attached.rank(), claim), input, status }
 }
 
-/// A screen that was drawn for a viewer.
+/// A snapshot that was made for a viewer.
 #[derive(Debug)]
 pub(super) struct Drawn {
     frames: Option<SnapshotFrames>,
     size: Winsize,
-    /// Where data and sizes go on.
+    /// Position from which data and sizes continue.
     pub(super) position: Position,
     earlier: usize,
 }
 
 impl Drawn {
-    /// Draws the screen by `redrawing` for a viewer of this rank, with so many rows of scrollback, or fewer if there is no room.
+    /// Makes a snapshot with `redrawing` for a viewer of this rank, with at most `rows` rows of
+    /// scrollback, or fewer if there is no room.
     pub(super) async fn by(
         snapshots: &GuestSnapshots,
         rank: Rank,
@@ -176,13 +186,13 @@ impl Drawn {
         Self { frames, size, position, earlier }
     }
 
-    /// For a viewer that misses so many bytes.
+    /// Converts this into the redraw for a viewer that misses `skipped` bytes.
     pub(super) fn redraw(self, skipped: u64) -> Redraw {
         let Self { frames, size, position, earlier } = self;
         Redraw { frames, size, resizes: position.resizes, skipped, earlier: earlier as u64 }
     }
 
-    /// What the frames hold.
+    /// Returns the output that the frames carry.
     pub(super) fn into_output(self) -> Vec<u8> {
         let mut frames = self.frames.unwrap_or_default();
         frames.drain().flat_map(|frame| frame.slice(Header::LEN..)).collect()

@@ -1,10 +1,12 @@
-//! The session's screen, which follows the log behind everybody else. It takes on each size when it has parsed what was printed before.
+//! The session's screen, which follows the log behind all viewers.
 //!
-//! Output is parsed when there is nothing more urgent to do, or when somebody asks what is on the screen. What piles up in a
-//! flood meanwhile is left out as far as nobody could see it any more.
+//! The screen changes its size once it has parsed what was printed before the change. Output is
+//! parsed when there is nothing more urgent to do, or when a client asks for the screen. During a
+//! flood output accumulates meanwhile, and the part that nobody could see any more is left out.
 //!
-//! Other sessions' keys are served by the same thread. So output is parsed in slices of so many steps, and what takes longer
-//! than a slice (a new size, a snapshot with much scrollback, a request while much waits) is done on a thread for such work.
+//! The thread that parses also serves the keys of other sessions. So output is parsed in slices of
+//! a limited number of steps, and work that takes longer than a slice (a new size, a snapshot with
+//! much scrollback, a request while much output waits) runs on a background thread.
 
 mod last;
 mod redrawing;
@@ -26,39 +28,43 @@ use crate::{
     screen::{Leftovers, Screen, Text},
 };
 
-/// How much may wait to be parsed, in bytes.
+/// Maximum output that may wait to be parsed, in bytes.
 const MOST: u64 = 4 * 1024 * 1024;
 
-/// When that was too much, so much of it is parsed that no more than this is left.
+/// Level to which the backlog has to shrink before more output is read once it has exceeded
+/// [`MOST`], in bytes.
 const ROOM: u64 = MOST / 4 * 3;
 
 const _: () = assert!(MOST + 2 * OUTPUT_FRAME as u64 <= log::SPARE as u64, "the log must keep what waits");
 
-/// Steps of the screen after which something else gets its turn: half a millisecond's worth to one's.
+/// Steps of the screen after which other work gets its turn. They take about half a millisecond.
 const SLICE_STEPS: u64 = 128 * 1024;
 
-/// Bytes after which it does, if they take fewer steps.
+/// Bytes after which other work gets its turn if they take fewer steps.
 const SLICE_BYTES: usize = 16 * 1024;
 
-/// Steps for which somebody who asks for the screen waits at most. It is then shown as it was at an earlier offset. That
-/// is enough for all that may wait, unless each byte of it takes as long as a screenful of text.
+/// Maximum number of steps for which a client that asks for the screen waits. After that, the
+/// screen is shown as it was at an earlier offset. The limit suffices for the largest backlog,
+/// unless each of its bytes takes as long as a screenful of text.
 const CATCH_UP_STEPS: u64 = 1024 * SLICE_STEPS;
 
-/// A screen and the output it has yet to parse.
+/// A screen and the backlog of output that it has yet to parse.
 #[derive(Debug)]
 pub(super) struct Display {
     screen: Screen,
     guard: ParseGuard,
-    /// The size that the screen has, and the rows of scrollback that it keeps. One that takes its place is like that.
+    /// The screen's size, and the rows of scrollback that it keeps. A screen that
+    /// replaces it gets the same.
     shape: (Winsize, usize),
     pile: Pile,
     is_overfull: bool,
-    /// Where what was left out last ends.
+    /// End of the output that was left out last.
     left_out: OutputOffset,
 }
 
 impl Display {
-    /// One that may be blank, by this policy or because of what earlier servers have noted in the log's memory.
+    /// Creates a display. It stays blank if `policy` says so, or if earlier servers have noted in
+    /// the log's memory that they died of its output.
     pub(super) fn new((size, scrollback): (Winsize, usize), log: Log, policy: ParsePolicy) -> Self {
         let mut display = Self {
             screen: Screen::new(size, scrollback),
@@ -72,7 +78,7 @@ impl Display {
         display
     }
 
-    /// Has the screen say why it is not drawn, if so, and tells whether it does.
+    /// Replaces the screen by a notice if it is not drawn any more. Returns whether it is not.
     fn blank_if_given_up(&mut self) -> bool {
         let blank = self.guard.blank();
         if let Some(blank) = blank {
@@ -83,7 +89,8 @@ impl Display {
         blank.is_some()
     }
 
-    /// One that shows what a snapshot draws that was made by [`snapshot`](Self::snapshot), with the place that came with it.
+    /// Creates a display that shows a snapshot of [`snapshot`](Self::snapshot). `position` is the
+    /// one that came with the snapshot.
     pub(super) fn drawn(
         shape: (Winsize, usize),
         log: Log,
@@ -103,39 +110,41 @@ impl Display {
         display
     }
 
-    /// The log up to here has been parsed.
+    /// Returns the offset up to which the log has been parsed.
     pub(super) fn parsed(&self) -> OutputOffset {
         self.pile.parsed()
     }
 
-    /// The log up to here has been taken.
+    /// Returns the offset up to which this display has taken the log.
     pub(super) fn taken(&self) -> OutputOffset {
         self.pile.taken()
     }
 
-    /// Output up to here is not to be had any more.
+    /// Skips to this offset, since output before it is no longer available.
     pub(super) fn skip_to(&mut self, output: OutputOffset) {
         self.catch_up();
         self.pile.skip_to(output);
     }
 
-    /// Where what was left out ends, if nothing was parsed since: no row of scrollback will be left when the rest is.
+    /// Returns the end of what was left out, if nothing has been parsed since. Once the rest is
+    /// parsed, none of the scrollback that the screen has now will be left.
     pub(super) fn left_out(&self) -> Option<OutputOffset> {
         Some(self.left_out).filter(|&output| output == self.parsed() && output != OutputOffset::ZERO)
     }
 
-    /// How many of the session's size changes have been made to the screen.
+    /// Returns how many of the session's size changes the screen has made.
     pub(super) fn resizes(&self) -> u64 {
         self.pile.position().resizes
     }
 
-    /// Whether the terminal is not to be resized now, since so many sizes wait for the screen to parse what was printed before.
+    /// Reports whether so many sizes wait for earlier output to be parsed that the terminal must
+    /// not be resized now.
     pub(super) fn has_many_sizes(&self) -> bool {
         self.pile.has_many_sizes()
     }
 
-    /// What has been parsed, as output that draws it on a terminal of this size, with so many rows of scrollback at most; and the place
-    /// where data and sizes go on after it.
+    /// Returns a snapshot of what has been parsed, with at most `history` rows of scrollback, the
+    /// size of the terminal that it is for, and the position from which data and sizes continue.
     pub(super) async fn snapshot(&mut self, history: usize) -> (Vec<u8>, Winsize, Position) {
         let draw = move |display: &mut Self| {
             display.finish_function();
@@ -148,7 +157,8 @@ impl Display {
         }
     }
 
-    /// Takes the log's next output. `answered_here` tells that there is no viewer whose terminal answers questions.
+    /// Takes the log's next output. `answered_here` says that no viewer's terminal
+    /// answers queries in it.
     pub(super) fn take(&mut self, output: &[u8], answered_here: bool) {
         if self.guard.blank().is_some() {
             return self.pile.skip_to(self.taken().advanced(output.len()));
@@ -157,22 +167,23 @@ impl Display {
         self.is_overfull |= self.pile.len() > MOST;
     }
 
-    /// Whether so much waits that nothing more may come before some of it is left out or parsed.
+    /// Reports whether no more output may come until some of the backlog is parsed or left out.
     pub(super) fn is_overfull(&self) -> bool {
         self.is_overfull
     }
 
-    /// Whether output waits to be parsed.
+    /// Reports whether output or a size waits for the screen.
     pub(super) fn is_behind(&self) -> bool {
         !self.pile.is_empty() || self.screen.is_unfinished()
     }
 
-    /// Whether programs may wait for answers that are to be given here.
+    /// Reports whether programs may be waiting for answers from this screen.
     pub(super) fn owes_answers(&self) -> bool {
         self.pile.owes_answers()
     }
 
-    /// Drops of what waits first what would leave no trace, or else parses a slice of it, or takes on the next size.
+    /// Does the next piece of work: sweeps the screen if that is due, or takes on the next size, or
+    /// leaves out output that would leave no trace, or parses a slice.
     pub(super) async fn follow(&mut self) {
         if self.next_takes_long() {
             Box::pin(self.elsewhere(Self::follow_here)).await;
@@ -181,7 +192,8 @@ impl Display {
         }
     }
 
-    /// Whether what [`follow_here`](Self::follow_here) does next takes longer than a slice, and is not cut into slices.
+    /// Reports whether the next call of [`follow_here`](Self::follow_here) does work that takes
+    /// longer than a slice and cannot be cut into slices.
     fn next_takes_long(&self) -> bool {
         if self.screen.is_sweep_due() {
             return !self.is_quick(self.screen.sweep_steps());
@@ -203,7 +215,8 @@ impl Display {
         self.is_overfull &= self.pile.len() > ROOM;
     }
 
-    /// Has the screen parse what waits, for about so many steps. All that a program prints goes through here.
+    /// Parses the backlog's front, for about `steps` steps. All output of a program
+    /// passes through here.
     fn feed(&mut self, steps: u64) {
         let slice = self.pile.front(SLICE_BYTES);
         let (output, answered_here) = slice
@@ -217,8 +230,8 @@ impl Display {
         self.blank_if_given_up();
     }
 
-    /// Parses output that begins at `start`, for about so many steps, if the screen is not given up for it. Returns how many bytes
-    /// were parsed.
+    /// Parses output that begins at `start`, for about `steps` steps, unless the screen is given
+    /// up. Returns how many bytes were parsed.
     fn parse(&mut self, start: OutputOffset, output: &[u8], steps: u64) -> usize {
         let Self { screen, guard, .. } = self;
         let mut taken = output.len();
@@ -232,7 +245,7 @@ impl Display {
         taken
     }
 
-    /// Parses what waits, as far as that takes no longer than anybody may wait for it.
+    /// Parses the backlog, for at most [`CATCH_UP_STEPS`] steps.
     fn catch_up(&mut self) {
         let until = self.screen.steps().saturating_add(CATCH_UP_STEPS);
         while self.is_behind() && self.screen.steps() < until {
@@ -244,7 +257,7 @@ impl Display {
         self.finish_function();
     }
 
-    /// Finishes the control function at hand. It takes no longer than to fill the screen.
+    /// Finishes the current control function. That takes no longer than to fill the screen.
     fn finish_function(&mut self) {
         while self.screen.is_unfinished() {
             self.parse(self.parsed(), &[], u64::MAX);
@@ -252,7 +265,7 @@ impl Display {
         }
     }
 
-    /// Parses what waits if that is a slice at most. Tells whether nothing waits any more.
+    /// Parses the backlog if it is at most a slice. Returns whether it is empty then.
     fn has_caught_up(&mut self) -> bool {
         if self.is_behind() && self.pile.len() <= SLICE_BYTES as u64 && !self.next_takes_long() {
             self.follow_here();
@@ -260,12 +273,12 @@ impl Display {
         !self.is_behind()
     }
 
-    /// Whether so many steps take no longer than a slice.
+    /// Reports whether work of `steps` steps takes no longer than a slice.
     fn is_quick(&self, steps: u64) -> bool {
         !self.screen.is_unfinished() && steps <= SLICE_STEPS
     }
 
-    /// Does work that takes longer than a slice on a thread that no key waits for.
+    /// Does work that takes longer than a slice on a background thread, which no key waits for.
     async fn elsewhere<T: Send + 'static>(
         &mut self,
         work: impl FnOnce(&mut Self) -> T + Send + 'static,
@@ -281,7 +294,8 @@ impl Display {
         result
     }
 
-    /// Has the screen take on a size when it has parsed what was printed before: rows are wrapped as they were when they were printed.
+    /// Resizes the screen once it has parsed what was printed before: rows are wrapped at the width
+    /// that they were printed at.
     pub(super) async fn resize(&mut self, size: Winsize) {
         let is_quick = self.has_caught_up() && self.is_quick(self.screen.resize_steps(size));
         self.pile.take_size(size);
@@ -292,13 +306,13 @@ impl Display {
         }
     }
 
-    /// The same, where nobody waits.
+    /// Does the same as [`resize`](Self::resize) on the calling thread, where nobody waits for it.
     pub(super) fn resize_here(&mut self, size: Winsize) {
         self.pile.take_size(size);
         self.catch_up();
     }
 
-    /// Gives the next size to the screen.
+    /// Resizes the screen to the next size.
     fn take_on(&mut self, size: Winsize) {
         self.shape.0 = size;
         self.pile.resized();
@@ -312,7 +326,8 @@ impl Display {
         self.screen.set_colours(colours);
     }
 
-    /// Parses what waits. Tells whether the program has begun no control function, so that other output may come now.
+    /// Parses the backlog. Returns whether the program is outside any control function, so that
+    /// other output may be inserted.
     pub(super) async fn settle(&mut self) -> bool {
         if !self.has_caught_up() {
             self.elsewhere(Self::catch_up).await;
@@ -320,37 +335,37 @@ impl Display {
         self.screen.is_between()
     }
 
-    /// Output that clears a terminal which shows this.
+    /// Returns output that clears a terminal that shows this screen.
     pub(super) fn clearing(&mut self) -> Vec<u8> {
         self.screen.clearing()
     }
 
-    /// Output that resets all modes of such a terminal …
+    /// Returns output that resets all modes of such a terminal.
     pub(super) fn resetting_modes(&self) -> Vec<u8> {
         own_output::reset_modes(self.screen.is_alternate())
     }
 
-    /// … or those that a program has left behind.
+    /// Returns output that resets the modes that a program has left behind.
     pub(super) fn resetting(&self, left: Leftovers) -> String {
         self.screen.resetting(left)
     }
 
-    /// Modes that a program may have left behind; once.
+    /// Returns modes that a program may have left behind, once.
     pub(super) fn take_leftovers(&mut self) -> Option<Leftovers> {
         self.screen.take_leftovers()
     }
 
-    /// The title that the program has set.
+    /// Returns the title that the program has set.
     pub(super) fn title(&self) -> &str {
         self.screen.title()
     }
 
-    /// Answers to be written to the program.
+    /// Takes the answers that are to be written to the program.
     pub(super) fn take_answers(&mut self) -> Vec<u8> {
         self.screen.take_answers()
     }
 
-    /// The screen as of now, with so many rows of scrollback at most.
+    /// Returns a snapshot of the current screen with at most `history` rows of scrollback.
     pub(super) async fn redrawing(&mut self, history: usize) -> Redrawing {
         let draw = move |display: &mut Self| {
             display.glimpse(history).unwrap_or_else(|| {
@@ -365,11 +380,12 @@ impl Display {
         }
     }
 
-    /// The same in the midst of a flood, without parsing more of it than can be seen.
+    /// Makes such a snapshot during a flood by parsing only the part of the backlog that can be
+    /// seen. Returns `None` if the backlog is no such flood.
     fn glimpse(&mut self, history: usize) -> Option<Redrawing> {
         let Self { screen, guard, pile, .. } = self;
         let start = pile.parsed();
-        // A copy, since viewers wait for the log as long as somebody looks at it.
+        // The output is copied, since viewers have to wait for the log while it is looked at.
         let (plain, rest) = pile.look(|plain, rest| Some((plain.to_vec(), rest.to_vec())))?;
         let mut seen = None;
         guard.attempt(start, plain.len() + rest.len(), || {
@@ -382,7 +398,7 @@ impl Display {
         Some(Redrawing { earlier: rows.saturating_sub(history), ..redrawing })
     }
 
-    /// The screen as of now.
+    /// Returns the current screen as text.
     pub(super) async fn text(&mut self) -> Text {
         let read = |display: &mut Self| {
             display.catch_up();
@@ -395,7 +411,7 @@ impl Display {
         }
     }
 
-    /// The screen when nothing more will come.
+    /// Converts this into the final screen, to which nothing is added any more.
     pub(super) async fn into_last(mut self) -> LastScreen {
         if !self.has_caught_up() {
             self.elsewhere(Self::catch_up).await;
@@ -403,18 +419,20 @@ impl Display {
         self.into_last_here()
     }
 
-    /// The same, where nobody waits.
+    /// Does the same as [`into_last`](Self::into_last) on the calling thread, where
+    /// nobody waits for it.
     pub(super) fn into_last_here(mut self) -> LastScreen {
         self.catch_up();
         LastScreen::new(self.screen, (self.shape.0, self.pile.position()))
     }
 }
 
-/// Does work on a thread that no key waits for. A panic in it goes on here.
+/// Does work on a background thread, which no key waits for. A panic in it continues here.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match background::run(work).await {
         Ok(result) => result,
-        // It has been logged where it happened. The session ends by it, as if it had happened here.
+        // The panic has been logged where it happened. It ends the session as if it
+        // had happened here.
         Err(error) => resume_unwind(Box::new(error.to_string())),
     }
 }

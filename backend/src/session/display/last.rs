@@ -12,13 +12,13 @@ use crate::{
     screen::{Screen, Text},
 };
 
-/// What a session leaves to be looked at.
+/// The final screen, which a session leaves to be looked at.
 #[derive(Debug)]
 pub(in super::super) struct LastScreen {
     screen: Screen,
     size: Winsize,
     end: Position,
-    /// Held by whoever has it drawn, so that there is one drawing at a time.
+    /// Held while a snapshot is made, so that there is one at a time.
     turn: Semaphore,
 }
 
@@ -27,7 +27,8 @@ impl LastScreen {
         Self { screen, size, end, turn: Semaphore::new(1) }
     }
 
-    /// Waits until nobody else has it drawn. `None` never comes: the semaphore is not closed.
+    /// Waits until nobody else has a snapshot made. Never returns `None`, since the
+    /// semaphore stays open.
     pub(in super::super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
         self.turn.acquire().await.ok()
     }
@@ -42,7 +43,7 @@ impl LastScreen {
         self.elsewhere(steps, |last| last.screen.text()).await
     }
 
-    /// Does what takes so many steps, on a thread for such work if they are many.
+    /// Does work of `steps` steps, on a background thread if they are many.
     async fn elsewhere<T: Send + 'static>(
         self: Arc<Self>,
         steps: u64,
@@ -62,7 +63,7 @@ impl LastScreen {
 
 impl Drop for LastScreen {
     fn drop(&mut self) {
-        // Whoever drops it may serve keys.
+        // The thread that drops it may serve keys.
         if self.takes_long_to_drop() {
             background::discard(mem::replace(&mut self.screen, Screen::new(Winsize::cells(1, 1), 0)));
         }

@@ -13,7 +13,7 @@ impl Session {
         Self(writer, Display::new((Winsize::cells(40, 10), 100), log, policy))
     }
 
-    /// As much follows meanwhile as has to.
+    /// Appends output. The screen parses only as much as it has to.
     fn print(&mut self, output: &[u8], answered_here: bool) {
         for piece in output.chunks(OUTPUT_FRAME) {
             self.0.append(piece, |output| self.1.take(output, answered_here));

@@ -1,16 +1,22 @@
-//! Sessions: one program on one pty each, with its output log; they live on without viewers.
+//! Sessions: one program on one pty each, with its output log. Sessions live on without viewers.
 //!
-//! * [`registry`] holds them all, makes them as [`plan`] says, and forgets them. [`start_directory`] is where their programs start.
-//! * [`actor`] is the one task that owns a session's pty and child, [`request`] what it can be asked. [`output`] brings what the program prints into the
-//!   log, [`own_output`] is what limpet itself puts there, [`flow`] decides when that has to wait, [`input`]
-//!   numbers what viewers type, [`display`] is the session's screen, and [`parse_guard`] sees to it that its output does not crash server after server.
-//! * [`keeping`] gives the keeper what another server needs to go on with a session; [`inlet`] accounts for its input.
-//! * [`saving`] keeps on the disk what it takes to start sessions again after a reboot, and [`restoring`] does.
-//! * [`begin`] is how a viewer begins: by what it lacks, or by a picture of the screen. [`guest_snapshots`] bounds what is kept of pictures
-//!   for guests who do not take them.
-//! * [`handle`] is what everybody else has of a session; [`status`] is what they can see of it, by its [`title`] too,
-//!   [`seats`] who of them is there and has the pen, [`grant`] by whose credential, [`sizing`] decides whose size counts, and
-//!   [`size_changes`] when the terminal gets it.
+//! * [`registry`] owns all sessions: it creates them as [`plan`] says, and forgets them.
+//!   [`start_directory`] chooses the directory that a program starts in.
+//! * [`actor`] is the one task that owns a session's pty and child, and [`request`] lists what it
+//!   can be asked. [`output`] reads the program's output into the log, [`own_output`] adds limpet's
+//!   own, [`flow`] decides when the program has to wait, [`input`] numbers what viewers type, and
+//!   [`display`] maintains the session's screen. [`parse_guard`] keeps one session's output from
+//!   crashing server after server.
+//! * [`keeping`] gives the keeper what another server needs to continue a session. [`inlet`] is
+//!   the input journal.
+//! * [`saving`] stores on disk what is needed to start sessions again after a reboot, and
+//!   [`restoring`] starts them.
+//! * [`begin`] decides how a viewer begins: with the output that it lacks, or with a snapshot.
+//!   [`guest_snapshots`] bounds the memory for snapshots that guests do not receive.
+//! * [`handle`] is the interface to a session for everybody but its actor, and [`status`] is its
+//!   published state, with the [`title`]. [`seats`] knows the viewers and which of them is primary,
+//!   and [`grant`] the credentials that they came with. [`sizing`] decides whose window gives the
+//!   size, and [`size_changes`] when the terminal gets it.
 
 mod actor;
 mod begin;

@@ -32,50 +32,51 @@ use crate::{
     token_bucket::TokenBucket,
 };
 
-/// How long nothing may have come from the terminal before its screen follows by itself. In a flood it never does, and most of
-/// that is left out later.
+/// Time without output from the terminal after which its screen follows by itself. During a flood
+/// that pause never comes, and most of the flood is left out later.
 const QUIET: Duration = Duration::from_millis(10);
 
-/// Output without a pause of [`QUIET`] that makes a flood, in bytes.
+/// Output without a pause of [`QUIET`] that counts as a flood, in bytes.
 const FLOOD: u64 = 256 * 1024;
 
-/// Slices without a pause in which the screen does not catch up that make one as well.
+/// Number of consecutive slices after which a screen that has not caught up counts as a flood, too.
 const LABOUR: u32 = 8;
 
-/// How many guests may arrive per second …
+/// Number of guests that may arrive per second in the long run.
 const GUESTS_PER_SECOND: u64 = 1;
 
-/// … and how many at once. When there are more, keys of other sessions do not wait for what that takes …
+/// Number of guests that may arrive at once. If more do, the session moves to the threads for
+/// floods, so that keys of other sessions do not wait for the work that arrivals cause.
 const GUESTS_AT_ONCE: u64 = 16;
 
-/// … for this time after the last of them.
+/// Time for which the session stays there after the last of these arrivals.
 const CROWDED: Duration = Duration::from_secs(10);
 
-/// All that can happen to a session.
+/// All events that a session handles.
 #[derive(Debug)]
 enum Event {
     Requested(Box<Request>),
     Readable,
     Writable,
     ProgramEnded,
-    /// A viewer moved, or patience ran out.
+    /// A viewer has read output while the program is held back.
     ViewersMoved,
-    /// A viewer has left, or strains the session, or does so no longer.
+    /// A viewer has left, or has begun or stopped to strain the session.
     ViewersChanged,
-    /// There is time for the screen.
+    /// There is time for the screen to parse output.
     Leisure,
-    /// A moment has come for which something was put off.
+    /// The time has come for something that was put off.
     Due,
 }
 
-/// Why a session ends.
+/// The reason why a session ends.
 #[derive(Clone, Copy, Debug)]
 enum Cause {
     ProgramEnded,
     Asked(EndMode),
 }
 
-/// Owns the terminal and the program on it.
+/// The owner of a session's terminal and of the program on it.
 #[derive(Debug)]
 pub(super) struct Actor {
     pty: Pty,
@@ -87,22 +88,22 @@ pub(super) struct Actor {
     keeping: Keeping,
     sizes: SizeChanges,
     own_output: OwnOutput,
-    /// When the screen may follow, if nothing happens before.
+    /// Earliest time at which the screen follows the output if nothing else happens.
     leisure: Instant,
-    /// Output since there was time for that, in bytes.
+    /// Output since the last pause, in bytes.
     burst: u64,
-    /// Slices that the screen has parsed one after the other, and has not caught up.
+    /// Number of slices that the screen has parsed one after the other without catching up.
     labour: u32,
-    /// Guests that have arrived of late.
+    /// Measures how fast guests arrive.
     arrivals: TokenBucket,
-    /// Until when they have been too many.
+    /// Time until which the session counts as crowded by arriving guests.
     crowded_until: Instant,
-    /// Whether the program is held back for its viewers.
+    /// Set while the program is held back for its viewers.
     is_held: bool,
-    /// Whether somebody has typed since output came last: what comes next is an echo, for all that is known.
+    /// Set if a viewer has typed since the last output. The next output is then probably the echo.
     echo_is_due: bool,
     session: Ending,
-    /// Dropped last: its end tells others that everything is over.
+    /// Dropped last: the closed channel tells others that everything is over.
     requests: Requests,
 }
 
@@ -140,7 +141,7 @@ impl Actor {
         }
     }
 
-    /// Serves the session until its program has ended, or shall.
+    /// Serves the session until its program has ended or is told to end.
     pub(super) async fn run(mut self: Box<Self>) {
         let lane = self.session.0.lane();
         let cause = loop {
@@ -151,7 +152,8 @@ impl Actor {
             lane.set_flood(true);
             let flooded = Box::pin(self.serve_flood(floods)).await;
             lane.set_flood(false);
-            // What has panicked or could not be moved has ended, with all that it owned.
+            // If the future panicked, or the terminal could not be moved, all that the
+            // actor owned is gone.
             let Some((actor, cause)) = flooded else { return };
             self = actor;
             if let Some(cause) = cause {
@@ -171,7 +173,7 @@ impl Actor {
         Some((actor.moved_here().await?, cause))
     }
 
-    /// Has the terminal watched by the threads that this runs on now.
+    /// Registers the terminal with the reactor of the current runtime.
     async fn moved_here(self: Box<Self>) -> Option<Box<Self>> {
         let actor = *self;
         match actor.pty.moved_here().await {
@@ -183,10 +185,12 @@ impl Actor {
         }
     }
 
-    /// Every session has this, all its life. So what comes seldom is done in futures of its own. Gives why the session ends, or nothing
-    /// if it belongs elsewhere: `is_for_floods` tells where this is, unless everything is here.
+    /// Runs until the session ends (`Some(cause)`) or has to move to the other runtime (`None`).
+    /// `is_for_floods` says which of the two this is; it is `None` if there is only one.
+    ///
+    /// This future lives as long as the session, so rare branches are boxed to keep it small.
     async fn serve(&mut self, is_for_floods: Option<bool>) -> Option<Cause> {
-        // What an earlier server has read and not answered.
+        // Sends answers to queries that an earlier server read and did not answer.
         self.displayed();
         loop {
             if is_for_floods.is_some_and(|here| here != self.is_flood()) {
@@ -196,7 +200,7 @@ impl Actor {
             if self.keeping.has_news(&self.display, Instant::now()) {
                 Box::pin(self.keeping.follow(&mut self.display, &self.session.0)).await;
             }
-            // Here, since there may be requests without end.
+            // Checked here and not as events, since requests come first and may never pause.
             if self.sizes.due().is_some_and(|at| at <= Instant::now()) {
                 Box::pin(self.apply_size()).await;
             }
@@ -233,7 +237,7 @@ impl Actor {
         }
     }
 
-    /// Whether the session has so much to do that keys of others must not wait for it.
+    /// Reports whether the session is so busy that keys of other sessions must not wait for it.
     fn is_flood(&self) -> bool {
         self.burst >= FLOOD
             || self.labour >= LABOUR
@@ -254,7 +258,7 @@ impl Actor {
         let due = [self.sizes.due(), self.keeping.due_at(), self.own_output.due()];
         let timer = [held, leisure].into_iter().chain(due).flatten().min();
         tokio::select! {
-            // Requests first: a key must not wait behind a flood.
+            // Requests come first: a key must not wait behind a flood.
             biased;
             request = self.requests.recv() => Event::Requested(request.unwrap_or_else(|| Box::new(Request::End(EndMode::All)))),
             () = self.session.0.shared().viewers_changed.notified() => Event::ViewersChanged,
@@ -270,7 +274,8 @@ impl Actor {
         }
     }
 
-    /// Passes on what the terminal has. Tells whether that may be a key's echo, which the screen follows at once: so a key sets no timer.
+    /// Reads the terminal's output into the log. Returns whether that may be the echo of a key: the
+    /// screen then follows at once, so that a key sets no timer.
     async fn drain(&mut self) -> bool {
         self.session.0.touch();
         self.note_pause();
@@ -283,8 +288,8 @@ impl Actor {
         is_awaited
     }
 
-    /// Passes on the echo of a key that has just been written, if the terminal has it already: no viewer waits for another wake-up then.
-    /// Returns false when there is none.
+    /// Reads the echo of a key that has just been written, if the terminal has it already. Viewers
+    /// then need not wait for another wake-up. Returns false if there is no output.
     fn drain_echo(&mut self) -> bool {
         if self.is_held || self.output.has_ended() || self.display.is_overfull() {
             return false;
@@ -303,7 +308,7 @@ impl Actor {
     }
 
     async fn follow(&mut self) {
-        // Viewers first: they have been woken by now, but not yet sent anything.
+        // Viewers come first: they have been woken by now, but nothing has been sent to them yet.
         task::yield_now().await;
         self.display.follow().await;
         self.displayed();
@@ -314,7 +319,7 @@ impl Actor {
         self.note_pause();
     }
 
-    /// Whatever burst there was is over, if nothing has come for a while and the screen has followed.
+    /// Ends the burst if nothing has come for a while and the screen has caught up.
     fn note_pause(&mut self) {
         if self.leisure <= Instant::now() && !self.display.is_behind() {
             self.burst = 0;
@@ -323,7 +328,7 @@ impl Actor {
 
     async fn answer(&mut self, request: Request) {
         match request {
-            // An error says that who asked is gone again.
+            // An error means that the requester is gone.
             Request::Attach(attaching) => {
                 let Attaching { hello, visitor, reply } = *attaching;
                 let attached = self.attach(&hello, visitor).await;
@@ -365,7 +370,7 @@ impl Actor {
                 if is_news {
                     self.arrange().await;
                 }
-                // An error says that who asked is gone again.
+                // An error means that the requester is gone.
                 let _ = reply.send(taken);
             }
             Request::OwnOutput(purpose) => self.own_output.ask(purpose, Instant::now()),
@@ -393,7 +398,8 @@ impl Actor {
         (attached, beginning)
     }
 
-    /// Passes on what somebody has typed. Tells whether another size may be due, since it is they who use the terminal.
+    /// Writes what a viewer has typed to the terminal. Returns whether the size may have to change,
+    /// since that viewer is now the last one that used the terminal.
     fn type_in(&mut self, Typed { viewer, attachment, offset, bytes }: Typed) -> bool {
         self.input.take(viewer, attachment, offset, bytes);
         self.write_input();
@@ -401,14 +407,15 @@ impl Actor {
         self.session.change(|status| status.seats.used(attachment, status.sizing))
     }
 
-    /// Gives the terminal the size that it is to have, after something of the session has changed.
+    /// Applies the size policy after the session's state has changed, and has the change recorded.
     async fn arrange(&mut self) {
         self.keeping.touch();
         self.session.0.touch();
         self.apply_size().await;
     }
 
-    /// Does so now, or a moment later if the size has just been changed.
+    /// Gives the terminal the size that the policy asks for, or postpones that if the size has
+    /// just been changed.
     async fn apply_size(&mut self) {
         let (size, by) = self.wanted_size();
         let start = Instant::now();
@@ -427,10 +434,10 @@ impl Actor {
         self.sizes.settle();
     }
 
-    /// The size that the terminal is to have, and whose own it is.
+    /// Returns the size that the terminal is to have, and the viewer whose window gives it.
     fn wanted_size(&self) -> (Winsize, Option<ViewerId>) {
         let status = self.session.0.shared().status.borrow();
-        // A fixed size is nobody's own, not even while it still is that of somebody's window.
+        // A fixed size is no viewer's own, even while it still equals the size of a window.
         let given = self.sizes.asked().map(|size| (size, None));
         let decided = match status.sizing {
             Sizing::Fixed => given.or(Some((status.size, None))),
@@ -439,7 +446,7 @@ impl Actor {
         decided.unwrap_or((status.size, status.size_by))
     }
 
-    /// Passes on what became known while the screen was drawn.
+    /// Publishes the title and sends the answers that the screen has produced.
     fn displayed(&mut self) {
         self.session.publish_title(self.display.title());
         let answers = self.display.take_answers();
@@ -450,9 +457,10 @@ impl Actor {
         }
     }
 
-    /// Puts output of limpet's own into the log, unless it has to wait for the rest of what the program has begun.
+    /// Puts limpet's own output into the log, unless it has to wait for the end of a control
+    /// function that the program has begun.
     async fn put_own_output(&mut self) {
-        // Modes are left behind only if it is the shell itself that reads now.
+        // Modes count as left behind only if the shell itself is reading now.
         if self.own_output.has_leftovers() && !self.session.0.waits_at_prompt().await {
             self.own_output.forget_leftovers(Instant::now());
             return;
@@ -473,10 +481,11 @@ impl Actor {
         self.output.append(&output, |output| self.session.show((&mut self.display, &self.input), output));
         if purpose == Purpose::Clear {
             self.display.settle().await;
-            // The modes that are in the snapshot are those of who set them.
+            // The output that clears sets modes again. They belong to the program
+            // that set them first.
             self.display.take_leftovers();
             let log = &self.session.0.shared().log;
-            // What no server needs any more is gone for good.
+            // Output that no server needs any more is overwritten.
             if self.keeping.clear(start, &mut self.display, &self.session.0).await {
                 log.forget_before(start);
             }
@@ -491,10 +500,11 @@ impl Actor {
         }
     }
 
-    /// Gives the terminal another size from the log's end on: what it prints before it takes notice counts as printed at that size.
+    /// Gives the terminal another size, from the log's end on. Output that the program prints
+    /// before it notices counts as printed at the new size.
     async fn resize(&mut self, size: Winsize, by: Option<ViewerId>) {
         self.keeping.resizing(size, &self.session.0).await;
-        // Viewers are told whose it is together with the size, which they get from the log.
+        // Viewers learn whose size it is together with the size, which they read from the log.
         self.session.publish_size(size, by);
         if let Err(error) = self.pty.resize(size) {
             tracing::warn!(%error, ?size, "could not resize the terminal");
@@ -505,7 +515,8 @@ impl Actor {
         tracing::debug!(session = %self.session.0.id(), cols = size.cols, rows = size.rows, "resized");
     }
 
-    /// Ends what has to end, reads the rest, and closes the terminal. Only then is the session's end published.
+    /// Ends the program if asked to, reads the rest of its output, and closes the terminal. The
+    /// session's end is published only after that.
     async fn finish(self: Box<Self>, cause: Cause) {
         let Self { pty, child, mut output, mut display, mut input, mut keeping, session, requests, .. } =
             *self;
@@ -519,14 +530,15 @@ impl Actor {
                         }
                         break;
                     }
-                    // A program that still has something to say must not block on it.
+                    // A program that still has something to print must not block on it.
                     _ = pty.readable(), if !output.has_ended() => {
                         output.drain(&pty, false, |output| session.show((&mut display, &input), output)).await;
                     }
                 }
             }
         }
-        // All of it first: a terminal whose program is reaped is closed.
+        // All output is read first: the keeper closes its end of the terminal when it
+        // reaps the program.
         output.drain_rest(&pty, |output| session.show((&mut display, &input), output));
         input.discard();
         if keeping.is_behind(&display) {

@@ -1,12 +1,12 @@
-//! What an actor makes known of its session, to the end.
+//! The publisher of a session's state, up to its end.
 
 use limpet_shared::{ExitStatus, OutputOffset, ViewerId, Winsize};
 use nix::libc::SIGKILL;
 
 use super::{SessionHandle, Status, display::Display, input::Input};
 
-/// Publishes a session's state, and its end even if the actor panics: the program is killed then, by the drop of its
-/// [`Child`](crate::keeper::Child).
+/// Publishes a session's state, and its end even if the actor panics: the drop of its
+/// [`Child`](crate::keeper::Child) kills the program then.
 #[derive(Debug)]
 pub(super) struct Ending(pub(super) SessionHandle);
 
@@ -15,13 +15,13 @@ impl Ending {
         self.0.publish_title(title);
     }
 
-    /// Output is for the screen as well. Its questions are the screen's to answer if there is nobody else.
+    /// Passes output to the screen, which answers its queries if no viewer's terminal does.
     pub(super) fn show(&self, (display, input): (&mut Display, &Input), output: &[u8]) {
         let answered_here = self.note_asker(input, display.taken());
         display.take(output, answered_here);
     }
 
-    /// Notes who answers questions in output from `end` on, and tells whether that is the screen.
+    /// Notes who answers queries in output from `end` on. Returns whether that is the screen.
     pub(super) fn note_asker(&self, input: &Input, end: OutputOffset) -> bool {
         let is_screen = self.0.shared().status.borrow().pen().is_none();
         input.note_asker(is_screen, end);
@@ -40,7 +40,7 @@ impl Ending {
         });
     }
 
-    /// Changes something that others are told of, if `change` says that it did.
+    /// Changes the published state. `change` returns whether there is anything to publish.
     pub(super) fn change(&self, change: impl FnOnce(&mut Status) -> bool) -> bool {
         self.0.shared().status.send_if_modified(change)
     }

@@ -1,7 +1,8 @@
-//! When the program has to wait for its viewers.
+//! Flow control: when the program has to wait for its viewers.
 //!
-//! Readers are never waited for. Guests who may write are while no owner is attached: whatever they do then, they do to a program
-//! that nobody else uses. While an owner is, the program waits for owners alone.
+//! The program never waits for read-only viewers. It waits for guests who may type only while no
+//! owner is attached: whatever they do then affects a program that nobody else uses. While an owner
+//! is attached, the program waits for owners alone.
 
 use std::time::Duration;
 
@@ -10,65 +11,69 @@ use tokio::time::Instant;
 
 use crate::log::{self, LogWriter, Rank, Standing};
 
-/// The program is held back when even its fastest viewer has more than this before it, in bytes …
+/// High watermark: the program is held back while its fastest viewer has more than this yet
+/// to read, in bytes.
 pub const HELD_BACK: u64 = 256 * 1024;
 
-/// … and goes on when that has come down to this.
+/// Low watermark: the program continues once its fastest viewer has no more than this yet
+/// to read, in bytes.
 const LOW_WATERMARK: u64 = 128 * 1024;
 
-/// How long it is held back for viewers of whom none takes anything.
+/// Maximum time the program is held back for viewers of which none reads anything.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long it is held back at least for one that others are ahead of. One that keeps up may have to wait so long for its turn, when
-/// there are more viewers than processors.
+/// Minimum time the program is held back for a viewer that lags behind the others. If there are
+/// more viewers than processors, one that keeps up may have to wait this long for its turn.
 const TURN: Duration = Duration::from_millis(50);
 
-/// How long at most.
+/// Maximum time the program is held back for such a viewer.
 const TURNS: Duration = Duration::from_millis(250);
 
 const _: () = assert!(LOW_WATERMARK < HELD_BACK);
 const _: () = assert!(HELD_BACK < nearly(log::MIN_TAIL) as u64, "the fastest must not be overtaken");
 
-/// The program is held back when a viewer that is to get everything has more than this of the tail before it, and would soon be
-/// overtaken …
+/// Returns the high watermark for a viewer that is to get everything, in bytes of a log that keeps
+/// `tail` bytes. With more than this yet to read, the viewer would soon be overtaken.
 const fn nearly(tail: usize) -> usize {
     tail / 4 * 3
 }
 
-/// … and goes on when that has come down to this.
+/// Returns the low watermark for such a viewer, at which the program continues, in bytes.
 const fn again(tail: usize) -> usize {
     tail / 4
 }
 
-/// Holds the program back, by not reading its output: the kernel then stops its writes.
+/// Decides when the program is held back. The session then stops reading its output, and the kernel
+/// blocks its writes.
 ///
-/// That is done while all viewers are behind, and for a moment when one would be overtaken that is to get everything and
-/// keeps up. A program without viewers is never held back.
+/// The program is held back while all viewers are behind, and for a moment when a viewer that is to
+/// get everything, and keeps up, would be overtaken. A program without viewers is never held back.
 #[derive(Debug)]
 pub(super) struct Flow {
     all: ForAll,
     one: ForOne,
 }
 
-/// Waits for the fastest viewer, but not if even that has stopped taking anything.
+/// Waits for the fastest viewer, unless even that one has stopped reading.
 #[derive(Debug, Default)]
 struct ForAll {
-    /// Where the fastest stands that is waited for, and until when.
+    /// Position of the fastest viewer while the program waits for it, and the end of that wait.
     held: Option<(OutputOffset, Instant)>,
-    /// Where the fastest stood when patience ran out. Until it moves, nobody waits for it.
+    /// Position of the fastest viewer when the wait for it ended in a timeout. Nobody waits for
+    /// it until it moves.
     given_up_at: Option<OutputOffset>,
 }
 
-/// Waits for a viewer that others are ahead of, but not if it is much slower: then it needs longer to come near again than they
-/// needed to get ahead of it.
+/// Waits for a viewer that lags behind others, but not if it is much slower than they are: it would
+/// then need longer to catch up than they needed to get ahead of it.
 #[derive(Debug)]
 struct ForOne {
     held: Option<Instant>,
-    /// When that was last so.
+    /// Last time at which the program was held back for a lagging viewer.
     before: Instant,
 }
 
-/// Viewers that are no further than this are not to be waited for.
+/// Position up to which viewers are too slow to be waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct TooSlow(OutputOffset);
 
@@ -77,8 +82,9 @@ impl Flow {
         Self { all: ForAll::default(), one: ForOne { held: None, before: now } }
     }
 
-    /// Whether the program is to be held back now, and if so until when at the latest. To be asked again at that
-    /// moment and whenever a viewer has moved. `owner_is_here` tells whether an owner is attached.
+    /// Returns until when the program is to be held back at the latest, or `None` if it may run. To
+    /// be called again at that time, and whenever a viewer has moved. `owner_is_here` says whether
+    /// an owner is attached.
     pub(super) fn held_until(
         &mut self,
         (setting, owner_is_here): (shared::Flow, bool),
@@ -91,7 +97,7 @@ impl Flow {
         }
         let for_all = self.all.held_until(standing, now);
         if for_all.is_some() {
-            // As long as not even the fastest gets on, it is not the one that is slow.
+            // While not even the fastest viewer makes progress, the slowest one is not to blame.
             standing.slowest = None;
         }
         let for_one = self.one.held_until(standing, now).unwrap_or_else(|TooSlow(at)| {
@@ -166,7 +172,8 @@ mod tests {
         Standing { end: at(end), tail: TAIL, fastest: Some(at(fastest)), slowest: None }
     }
 
-    /// One that is so much behind, and another one ahead of it.
+    /// Returns the standing of a viewer that is `behind` bytes behind the end, beside
+    /// one that is there.
     fn one_behind(behind: usize) -> Standing {
         let end = at(1 << 30);
         Standing { end, tail: TAIL, fastest: Some(end), slowest: Some(end.before(behind)) }
@@ -189,8 +196,9 @@ mod tests {
         assert_eq!(flow.held_until((shared::Flow::Free, true), &writer, now), None);
     }
 
-    /// For how many of 20,000 milliseconds a program is held back that prints without end, by somebody who takes a byte just before
-    /// patience runs out, beside another one who takes nothing at all, or everything.
+    /// Returns for how many of 20,000 milliseconds a program that prints without end is held back
+    /// by a viewer that reads one byte just before the timeout, optionally `beside` another one
+    /// that reads nothing or everything.
     fn held_by_a_trickle(rank: Rank, beside: Option<(Rank, Claim, bool)>) -> u32 {
         let memory = log::memory(TAIL).unwrap();
         let (mut writer, log, _): (_, Log, _) = log::log(memory.as_fd()).unwrap();
@@ -233,7 +241,7 @@ mod tests {
             let held = held_by_a_trickle(Rank::Guest, Some((Rank::Owner, claim, takes)));
             assert_eq!(held, 0, "an owner is there: {claim:?} {takes}");
         }
-        // One who takes nothing is waited for once.
+        // An owner that reads nothing is waited for once.
         let held = held_by_a_trickle(Rank::Guest, Some((Rank::Owner, Claim::Fastest, false)));
         assert!(held <= 5_001, "{held}");
     }
@@ -298,8 +306,9 @@ mod tests {
         }
     }
 
-    /// A program that could write 64 KiB in a millisecond, for a viewer that takes all of it and one that takes so much in that time.
-    /// Gives how often that one was overtaken, and how many of 2,000 milliseconds the program was held back.
+    /// Simulates a program that could write 64 KiB per millisecond, with a viewer that reads all of
+    /// it and one that reads `much` bytes per millisecond. Returns how often the latter was
+    /// overtaken, and for how many of 2,000 milliseconds the program was held back.
     fn beside_one_that_takes(much: usize) -> (u32, u32) {
         let memory = log::memory(TAIL).unwrap();
         let (mut writer, log, _) = log::log(memory.as_fd()).unwrap();

@@ -3,23 +3,26 @@
 use limpet_shared::{Role, SessionId, ViewerId};
 use sha2::{Digest, Sha256};
 
-/// Identifies the credential by which somebody may use a session. Viewer ids are chosen by clients, so they mean something only
-/// together with this: nobody can replace, or ask about, the viewer of another grant by knowing its id.
+/// Identifies the credential that allows somebody to use a session. Clients choose viewer ids
+/// themselves, so an id has a meaning only together with its grant: nobody can replace, or ask
+/// about, the viewer of another grant by knowing its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct GrantId(Option<[u8; 16]>);
 
-/// The part of a [`ViewerId`] that names the guests' grant it belongs to. Two grants may have the same by chance, and then share a quota.
+/// The part of a [`ViewerId`] that names the guests' grant that it belongs to. Two grants may have
+/// the same tag by chance; they then share a quota.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct GrantTag([u8; 4]);
 
-/// The version that [`GrantId::viewer`] gives a UUID (RFC 9562, 5.8): the rest of it is our own.
+/// UUID version of the ids that [`GrantId::viewer`] derives: custom content (RFC 9562, 5.8).
 const VERSION: u8 = 8;
 
 impl GrantId {
     /// The owner's grant.
     pub const OWNER: Self = Self(None);
 
-    /// The grant of a client that has this role at a session. Guests with the same pass share one.
+    /// Returns the grant of a client with this role at a session. Guests with the
+    /// same pass share one.
     #[must_use]
     pub fn of(session: &SessionId, role: Role) -> Self {
         if role == Role::Owner {
@@ -31,7 +34,8 @@ impl GrantId {
         Self(Some(first(digest)))
     }
 
-    /// Derives the id by which the session knows a viewer that calls itself `claimed`. Ids of owners are taken as they are.
+    /// Derives the id by which the session knows a viewer that calls itself `claimed`. Ids of
+    /// owners stay as they are.
     #[must_use]
     pub fn viewer(&self, claimed: ViewerId) -> ViewerId {
         let Some(grant) = self.0 else { return claimed };

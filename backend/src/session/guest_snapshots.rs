@@ -1,8 +1,9 @@
-//! A bound on the snapshots that guests of a session have been drawn and have not taken.
+//! A bound on the memory of snapshots that were made for guests and have not been received.
 //!
-//! A viewer that does not read its socket keeps what it was drawn in the server's memory. Small snapshots are part of what each viewer
-//! may cost. Of large ones, a session keeps a few for all of its guests; while these are not taken, other guests are drawn the screen
-//! with little scrollback, or a moment later.
+//! A snapshot for a viewer that does not read its socket stays in the server's memory. Small
+//! snapshots are part of the memory that each viewer may use. Of large ones, a session keeps a few
+//! for all of its guests. Until these are received, other guests get snapshots with little
+//! scrollback, or get them a moment later.
 
 use std::sync::{
     Arc,
@@ -14,20 +15,21 @@ use bytes::Bytes;
 use super::display::Redrawing;
 use crate::log::Rank;
 
-/// Bytes of large snapshots after which guests of the session are drawn no further ones until some are taken.
+/// Bytes of large snapshots above which a session's guests get no further ones until
+/// some are received.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
 
-/// The largest snapshot that is always drawn, in bytes.
+/// Largest snapshot that counts as small and is always made, in bytes.
 const SMALL_BYTES: usize = 256 * 1024;
 
-/// Rows of scrollback that a guest is drawn while there is no room for more.
+/// Rows of scrollback in a guest's snapshot while there is no room for a large one.
 const SCARCE_ROWS: usize = 50;
 
-/// What guests of one session have been drawn and have not taken. Clones stand for the same.
+/// Size of the large snapshots that guests of one session have yet to receive. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct GuestSnapshots(Arc<AtomicUsize>);
 
-/// The frames of a snapshot. They count until this is dropped.
+/// The frames of a snapshot. They count against the bound until this is dropped.
 #[derive(Debug, Default)]
 pub struct SnapshotFrames {
     frames: Vec<Bytes>,
@@ -41,17 +43,19 @@ struct Held {
 }
 
 impl GuestSnapshots {
-    /// Returns whether a viewer of this rank may be drawn a large snapshot.
+    /// Returns whether a viewer of this rank may get a large snapshot.
     pub(super) fn has_room(&self, rank: Rank) -> bool {
         rank == Rank::Owner || self.0.load(Relaxed) < MAX_BYTES
     }
 
-    /// Returns how many of `wanted` rows of scrollback a viewer of this rank may be drawn now.
+    /// Returns how many of `wanted` rows of scrollback a snapshot for a viewer of this
+    /// rank may have now.
     pub(super) fn rows(&self, rank: Rank, wanted: usize) -> usize {
         if self.has_room(rank) { wanted } else { wanted.min(SCARCE_ROWS) }
     }
 
-    /// Holds what was drawn until it is taken. What there is no room for is dropped; the viewer is drawn another one later.
+    /// Counts a snapshot against the bound until the viewer has received it. Returns `None` and
+    /// drops the snapshot if there is no room; the viewer gets another one later.
     pub(super) fn hold(&self, rank: Rank, redrawing: &mut Redrawing) -> Option<SnapshotFrames> {
         let frames = std::mem::take(&mut redrawing.frames);
         let bytes = frames.iter().map(Bytes::len).sum();
@@ -66,13 +70,13 @@ impl GuestSnapshots {
 }
 
 impl SnapshotFrames {
-    /// Returns how many bytes they hold.
+    /// Returns the size of the frames in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.frames.iter().map(Bytes::len).sum()
     }
 
-    /// Returns how many frames they are.
+    /// Returns the number of frames.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.frames.len() as u64

@@ -1,4 +1,4 @@
-//! What everybody but the actor has of a session.
+//! The interface to a session for everybody but its actor.
 
 use std::{
     sync::{
@@ -39,26 +39,28 @@ use crate::{
     token_bucket::KeyedBuckets,
 };
 
-/// How often those with one guests' grant may attach to a session, per second …
+/// Number of times per second that viewers with one guests' grant may attach to a
+/// session in the long run.
 const MAX_ATTACHES_PER_SECOND: u64 = 8;
 
-/// … and how often at once: a class that finds its server again.
+/// Number of times that they may attach at once: a whole class reconnects when it
+/// finds its server again.
 const MAX_ATTACHES_AT_ONCE: u64 = 64;
 
-/// Those who were invited attach too often.
+/// Error for guests who attach too often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("too many come to this session by the same link; try again in {} s", .wait.as_secs() + 1)]
 pub struct TooOften {
-    /// Until one may attach again.
+    /// Time until the next attempt is allowed.
     pub wait: Duration,
 }
 
-/// Returns the limit on how often those with one guests' grant may attach to a session.
+/// Returns the limit on how often viewers with one guests' grant may attach to a session.
 pub(super) fn attach_rate() -> KeyedBuckets<GrantId> {
     KeyedBuckets::new(MAX_ATTACHES_PER_SECOND, MAX_ATTACHES_AT_ONCE)
 }
 
-/// One session. Clones stand for the same one.
+/// A session. Clones refer to the same one.
 #[derive(Clone, Debug)]
 pub struct SessionHandle(Arc<Shared>);
 
@@ -69,26 +71,27 @@ pub(super) struct Shared {
     pub(super) program: Program,
     /// Milliseconds since the Unix epoch.
     pub(super) created: u64,
-    /// None once the program has been reaped by an earlier server.
+    /// `None` once an earlier server has had the program reaped.
     pub(super) onlooker: Option<Onlooker>,
     pub(super) log: Log,
     pub(super) status: watch::Sender<Status>,
     pub(super) requests: mpsc::Sender<Box<Request>>,
-    /// Tells the actor that a viewer has left, or strains the session, or does so no longer.
+    /// Tells the actor that a viewer has left, or has begun or stopped to strain the session.
     pub(super) viewers_changed: Notify,
     pub(super) lane: Arc<Lane>,
-    /// The screen, once the program has ended.
+    /// The final screen, once the program has ended.
     pub(super) last: OnceLock<Arc<LastScreen>>,
-    /// How often guests may still attach, by their grants.
+    /// The remaining attaches that guests are allowed, by grant.
     pub(super) attach_rate: KeyedBuckets<GrantId>,
-    /// What guests have been drawn and have not taken.
+    /// Snapshots that guests have yet to receive.
     pub(super) guest_snapshots: GuestSnapshots,
-    /// Whether something has changed since it was saved, and who is to be told of that.
+    /// Set if something has changed since the session was saved. [`Self::changed`] wakes
+    /// the task that saves.
     pub(super) is_changed: AtomicBool,
     pub(super) changed: Arc<Notify>,
 }
 
-/// A viewer's place at a session. Dropping it detaches.
+/// A viewer's attachment to a session. Dropping it detaches.
 #[derive(Debug)]
 pub struct Attached {
     session: SessionHandle,
@@ -98,8 +101,8 @@ pub struct Attached {
     rank: Rank,
 }
 
-/// A viewer that sends more than any person or page does. As long as this lives, its session is carried by the threads that no key of
-/// another session waits for.
+/// Marks a viewer that sends more than any person or page does. While this exists, its session
+/// stays on the threads for floods, for which no key of another session waits.
 #[derive(Debug)]
 pub(crate) struct Strain(SessionHandle);
 
@@ -115,19 +118,20 @@ impl SessionHandle {
         Self(Arc::new(shared))
     }
 
-    /// Its name in URLs.
+    /// Returns the session's name in URLs.
     #[must_use]
     pub fn id(&self) -> &SessionId {
         &self.0.id
     }
 
-    /// How its program ended, once it has.
+    /// Returns how the program ended, once it has.
     #[must_use]
     pub fn exit(&self) -> Option<ExitStatus> {
         self.0.status.borrow().exit
     }
 
-    /// The session as listed for a client with this role. Only an owner is told the program's arguments, which may be secret.
+    /// Returns the session as listed for a client with this role. Only an owner is told the
+    /// program's arguments, which may be secret.
     #[must_use]
     pub fn info(&self, role: Role) -> SessionInfo {
         let status = self.0.status.borrow();
@@ -146,7 +150,7 @@ impl SessionHandle {
         }
     }
 
-    /// What its own address shows of it: the same, and for an owner the programs that run in it.
+    /// Returns the session's entry in the list and, for an owner, the programs that run in it.
     pub async fn details(&self, role: Role) -> SessionDetails {
         let info = self.info(role);
         let with_leader = !self.0.program.is_interactive_shell();
@@ -159,10 +163,10 @@ impl SessionHandle {
         SessionDetails { info, running: running.all, background: running.background }
     }
 
-    /// Changes what is asked for. A size that no terminal can have changes nothing else either.
+    /// Changes what `update` asks for. An impossible size leaves everything as it is.
     ///
     /// # Errors
-    /// Such a size.
+    /// If no terminal can have such a size.
     pub async fn update(&self, update: UpdateSession) -> Result<(), WinsizeError> {
         let UpdateSession { title, sizing, flow, cols, rows } = update;
         let now = self.0.status.borrow().size;
@@ -174,20 +178,20 @@ impl SessionHandle {
             renamed || before != (status.sizing, status.flow)
         });
         let size = Some(size).filter(|size| (size.cols, size.rows) != (now.cols, now.rows));
-        // If there is no owner any more, there is nothing that has a size or waits.
+        // If the actor is gone, nothing has a size or waits any more.
         let _ = self.ask(|reply| Request::Update { size, reply }).await;
         Ok(())
     }
 
-    /// Where its work is done.
+    /// Returns the placement of the session's work.
     pub(crate) fn lane(&self) -> Arc<Lane> {
         Arc::clone(&self.0.lane)
     }
 
-    /// Counts one who is about to attach.
+    /// Counts a viewer that is about to attach.
     ///
     /// # Errors
-    /// When those with the same guests' grant have come too often of late.
+    /// If viewers with the same guests' grant have attached too often recently.
     pub fn admit_viewer(&self, grant: GrantId) -> Result<(), TooOften> {
         if grant == GrantId::OWNER {
             return Ok(());
@@ -195,7 +199,8 @@ impl SessionHandle {
         self.0.attach_rate.try_take(grant, Instant::now()).map_err(|wait| TooOften { wait })
     }
 
-    /// Attaches a viewer. What it misses and what comes from now on are one stream: nothing is between them.
+    /// Attaches a viewer. The output that it has missed and all later output form one
+    /// stream without a gap.
     pub async fn attach(&self, hello: Hello, visitor: Visitor) -> (Attached, Beginning) {
         let hello = Hello { viewer: visitor.grant.viewer(hello.viewer), ..hello };
         let request = |reply| {
@@ -204,7 +209,7 @@ impl SessionHandle {
         if let Some(begun) = self.ask(request).await {
             return begun;
         }
-        // The program has ended, and what it left can be looked at.
+        // The program has ended, and its final screen can still be looked at.
         let place = Place::of(&hello, self);
         let attached = self.enter(&hello, visitor, place.resumes());
         let _turn = self.last_turn().await;
@@ -213,7 +218,7 @@ impl SessionHandle {
         (attached, beginning)
     }
 
-    /// What is on the screen.
+    /// Returns the contents of the screen.
     pub async fn screen(&self) -> api::Screen {
         let text = match (self.ask(|reply| Request::Text { reply }).await, self.0.last.get()) {
             (Some(text), _) => text,
@@ -236,7 +241,8 @@ impl SessionHandle {
         }
     }
 
-    /// Waits for one's turn to have the last screen drawn. So what is drawn is counted before more is.
+    /// Waits for the turn to make a snapshot of the final screen, so that each snapshot is counted
+    /// before the next one is made.
     async fn last_turn(&self) -> Option<SemaphorePermit<'_>> {
         self.0.last.get()?.turn().await
     }
@@ -256,14 +262,14 @@ impl SessionHandle {
         Redrawing { frames: Vec::new(), size: sizes.last(), position, earlier: 0 }
     }
 
-    /// Asks the session's owner; `None` if there is none any more.
+    /// Sends a request to the actor and waits for its reply; `None` if the actor is gone.
     async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Option<T> {
         let (reply, answer) = oneshot::channel();
         self.0.requests.send(Box::new(request(reply))).await.ok()?;
         answer.await.ok()
     }
 
-    /// Lets somebody in.
+    /// Adds a viewer to those attached.
     pub(super) fn enter(&self, hello: &Hello, visitor: Visitor, resumes: bool) -> Attached {
         let role = visitor.role;
         let rank = if role == Role::Owner { Rank::Owner } else { Rank::Guest };
@@ -274,9 +280,10 @@ impl SessionHandle {
         Attached { session: self.clone(), id, viewer: hello.viewer, role, rank }
     }
 
-    /// Ends the program, and with it what the mode says of everything else on its terminal. Waits until that is done.
+    /// Ends the program, and everything else on its terminal that `mode` includes. Waits
+    /// until that is done.
     pub async fn end(&self, mode: EndMode) {
-        // An error says that it has ended already.
+        // An error means that it has ended already.
         let _ = self.0.requests.send(Box::new(Request::End(mode))).await;
         self.0.requests.closed().await;
     }
@@ -289,20 +296,21 @@ impl SessionHandle {
         self.0.status.send_if_modified(|status| status.set_program_title(title));
     }
 
-    /// The screen that the program has left.
+    /// Stores the final screen.
     pub(super) fn set_last(&self, last: LastScreen) {
         self.publish_title(last.title());
-        // There is one end, so nothing was set before.
+        // A session ends once, so the cell was empty before.
         let _ = self.0.last.set(Arc::new(last));
     }
 
-    /// What another server is to know of it, but for its sizes.
+    /// Returns the hand-off record for the next server, without sizes.
     pub(super) fn record(&self, colours: Option<Colours>, cleared: OutputOffset) -> Record {
         let first = Record::first((&self.0.epoch, self.0.created), &self.0.program, &self.0.status.borrow());
         Record { colours, cleared, ..first }
     }
 
-    /// What is to be known to start it again after a reboot. Asks the system where its program is.
+    /// Returns the data that is needed to start the session again after a reboot. Asks the system
+    /// for the program's current directory.
     pub(super) fn saved(&self) -> Saved {
         let here = self.0.onlooker.filter(|_| self.exit().is_none()).and_then(Onlooker::directory);
         let cwd = here.or_else(|| self.0.program.cwd.clone());
@@ -317,7 +325,7 @@ impl SessionHandle {
         }
     }
 
-    /// Output that draws what is on the screen, with all of its scrollback.
+    /// Returns output that draws the screen, with all of its scrollback.
     pub(super) async fn drawn(&self) -> Vec<u8> {
         let rank = Rank::Owner;
         let drawn = self.ask(|reply| Request::Redraw { history: usize::MAX, rank, reply }).await;
@@ -328,7 +336,8 @@ impl SessionHandle {
         drawn.into_output()
     }
 
-    /// Whether the session's shell reads a command, with nothing else of it in the foreground.
+    /// Reports whether the session's shell is reading a command, with nothing else of the session
+    /// in the foreground.
     pub(super) async fn waits_at_prompt(&self) -> bool {
         let Some(onlooker) = self.0.onlooker.filter(|_| self.0.program.is_interactive_shell()) else {
             return false;
@@ -337,14 +346,14 @@ impl SessionHandle {
         background::run(move || onlooker.is_alone_in_front(&name)).await.unwrap_or(false)
     }
 
-    /// Something of it has changed that is saved.
+    /// Marks the session as changed since it was saved.
     pub(super) fn touch(&self) {
         if !self.0.is_changed.swap(true, Relaxed) {
             self.0.changed.notify_one();
         }
     }
 
-    /// Whether something has changed since this was last called.
+    /// Returns whether the session has changed since the last call.
     pub(super) fn take_changed(&self) -> bool {
         self.0.is_changed.swap(false, Relaxed)
     }
@@ -355,46 +364,48 @@ impl SessionHandle {
 }
 
 impl Attached {
-    /// Tells this attachment from others of the session.
+    /// Returns the id that tells this attachment from others of the session.
     #[must_use]
     pub fn id(&self) -> AttachmentId {
         self.id
     }
 
-    /// What the viewer may do.
+    /// Returns the viewer's role.
     #[must_use]
     pub fn role(&self) -> Role {
         self.role
     }
 
-    /// How the session ranks it among those who read its output.
+    /// Returns the viewer's rank among the readers of the session's output.
     #[must_use]
     pub fn rank(&self) -> Rank {
         self.rank
     }
 
-    /// Has the session carried like one whose output floods, for as long as what this returns lives.
+    /// Moves the session to the threads for floods until the returned guard is dropped.
     pub(crate) fn strain(&self) -> Strain {
         self.session.0.lane.begin_strain();
         self.session.0.viewers_changed.notify_one();
         Strain(self.session.clone())
     }
 
-    /// Passes on input that starts at `offset` of this viewer's input. What becomes of it is seen in [`Progress`].
+    /// Passes on input that starts at `offset` of this viewer's input. Its fate is
+    /// reported as [`Progress`].
     pub async fn input(&self, offset: u64, bytes: Bytes) {
         let (viewer, attachment) = (self.viewer, self.id);
         self.request(Request::Input(Typed { viewer, attachment, offset, bytes })).await;
     }
 
-    /// Tells how much the viewer's window holds.
+    /// Reports the size of the viewer's window.
     pub async fn resize(&self, size: Winsize) {
         self.request(Request::Resize { attachment: self.id, size }).await;
     }
 
-    /// Takes the pen, or gives it to another one. False if there is no such viewer, or it may not write.
+    /// Makes `to`, or this viewer, the primary viewer. Returns false if there is no such viewer, or
+    /// if it lacks the right to type.
     pub async fn give_pen(&self, to: Option<AttachmentId>) -> bool {
         let to = to.unwrap_or(self.id);
-        // When the program has ended there is nothing left to write with it.
+        // After the program has ended, a primary viewer has nothing to decide any more.
         self.session.ask(|reply| Request::Pen { to, reply }).await.unwrap_or(true)
     }
 
@@ -408,13 +419,14 @@ impl Attached {
         self.request(Request::OwnOutput(Purpose::ResetModes)).await;
     }
 
-    /// Tells the colours of the viewer's terminal.
+    /// Reports the colours of the viewer's terminal.
     pub async fn colours(&self, colours: Colours) {
         self.request(Request::Colours(Box::new(colours))).await;
     }
 
-    /// Draws the screen as of now, with so many rows of scrollback at most, for a viewer that has had everything before `had`. Gives
-    /// the cursor from which data goes on, for which nobody waits yet.
+    /// Makes a snapshot of the current screen, with at most `history` rows of scrollback, for a
+    /// viewer that has received everything before `had`. Returns with it the cursor from which data
+    /// continues. Nobody waits for that cursor yet.
     pub async fn redraw(&self, history: usize, had: OutputOffset) -> (Redraw, LogReader) {
         let rank = self.rank;
         let drawn = self.session.ask(|reply| Request::Redraw { history, rank, reply }).await;
@@ -429,14 +441,14 @@ impl Attached {
         (drawn.redraw(skipped), output)
     }
 
-    /// Returns whether the viewer may be drawn a large snapshot now.
+    /// Returns whether the viewer may get a large snapshot now.
     #[must_use]
     pub fn has_snapshot_room(&self) -> bool {
         self.session.0.guest_snapshots.has_room(self.rank)
     }
 
     async fn request(&self, request: Request) {
-        // An error says that the program has ended, and that is told to the viewer by other means.
+        // An error means that the program has ended. The viewer learns that by other means.
         let _ = self.session.0.requests.send(Box::new(request)).await;
     }
 }
@@ -448,7 +460,7 @@ impl Drop for Attached {
     }
 }
 
-/// Milliseconds since the Unix epoch.
+/// Returns the milliseconds since the Unix epoch.
 pub(super) fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)

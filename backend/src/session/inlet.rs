@@ -1,8 +1,9 @@
-//! Input on its last stretch, of which every byte is accounted for even if the server is killed.
+//! The input journal: a record of every byte on its way to the pty that survives a
+//! kill of the server.
 //!
-//! What a viewer typed is put into a pipe that outlives the server, and moved from there to the pty. Each of the two is a
-//! system call: it has happened or it has not, but a server that is killed cannot note which. So it notes before what it is about
-//! to do, and whoever comes after counts what is in the pipe.
+//! Input is put into a pipe that outlives the server, and moved from there to the pty. Each of
+//! these is one system call: it has happened or it has not, but a killed server cannot note which.
+//! So it notes in advance what it is about to do, and the next server counts what is in the pipe.
 
 use std::{
     io,
@@ -15,48 +16,53 @@ use nix::unistd::{read, write};
 
 use crate::{log::memory::Words, pty::sys::waiting_in};
 
-/// How much is in the pipe at most: what every pipe takes at once (`PIPE_BUF`, pipe(7)).
+/// Maximum amount of data in the pipe, in bytes: every pipe takes this much at once
+/// (`PIPE_BUF`, pipe(7)).
 const MOST: usize = 4096;
 
-/// The word that is 1 while input is put into the pipe. As long as it is, the others say whose and what for.
+/// Word that is 1 while input is put into the pipe. The following words then describe that input.
 const ACTING: usize = 0;
-/// The place of the viewer whose input that is, counted from 1; 0 for what is no viewer's.
+/// Slot of the viewer whose input that is, counted from 1; 0 for input that is no viewer's.
 const WHOSE: usize = 1;
-/// What was accounted to the viewer before.
+/// Offset of that viewer's input before this piece.
 const BEFORE: usize = 2;
 
-/// How many places have ever been taken. What lies beyond is not even looked at, since a look takes memory.
+/// Number of slots that have ever been used. Those beyond are not read, since a
+/// read allocates memory.
 const TAKEN: usize = 3;
 
-/// One more than the offset from which on the output's questions are yet to be answered by the screen; 0 if a viewer's terminal answers.
+/// Offset from which on the screen has yet to answer queries in the output, plus 1; 0 if a
+/// viewer's terminal answers.
 const OWED: usize = 4;
-/// What that will be once the input is in the pipe.
+/// Value that [`OWED`] gets once the input is in the pipe.
 const THEN: usize = 5;
 
-/// Where places of viewers begin, and how many words each has: two for its id, one for its offset, one that is 1 if it is taken.
+/// First word of the viewers' slots, and the words per slot: two for the viewer's id, one for its
+/// offset, one that is 1 if the slot is in use.
 const PLACES: usize = 8;
 const PLACE: usize = 4;
 
-/// How many viewers are accounted for.
+/// Number of slots, and so of viewers whose input is journalled.
 pub(super) const VIEWERS: usize = 256;
 
 const _: () = assert!(PLACES + VIEWERS * PLACE <= crate::log::memory::INPUT_WORDS);
 
-/// The pipe, and what is known of it.
+/// The pipe, and the journal of what was put into it.
 #[derive(Debug)]
 pub(super) struct Inlet {
     pipe: OwnedFd,
-    /// How much is in it.
+    /// Bytes in the pipe.
     waiting: usize,
     words: Words,
 }
 
-/// Where a viewer is accounted for.
+/// A viewer's slot in the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Account(usize);
 
 impl Inlet {
-    /// Goes on where another one has stopped, if there was one.
+    /// Opens the journal, and completes the record of what an earlier server did
+    /// before it was killed.
     pub(super) fn open(words: Words, pipe: OwnedFd) -> io::Result<Self> {
         let inlet = Self { words, waiting: waiting_in(pipe.as_fd())?, pipe };
         let whose = usize::try_from(inlet.load(WHOSE)).ok().and_then(|place| place.checked_sub(1));
@@ -69,18 +75,18 @@ impl Inlet {
         Ok(inlet)
     }
 
-    /// From where on an earlier server has left questions to be answered.
+    /// Returns the offset from which on an earlier server has left queries unanswered.
     pub(super) fn owed(&self) -> Option<OutputOffset> {
         offset(self.load(OWED))
     }
 
-    /// The word that told it. The pipe was empty before something was put into it.
+    /// Returns the word for that. The pipe was empty before the last input was put into it.
     fn left_owed(&self) -> u64 {
         let is_put = self.load(ACTING) == 1 && self.waiting > 0;
         self.load(if is_put { THEN } else { OWED })
     }
 
-    /// Notes whether questions in output from `end` on are the screen's to answer.
+    /// Records whether the screen answers queries in output from `end` on.
     pub(super) fn note_asker(&self, is_screen: bool, end: OutputOffset) {
         match (is_screen, self.load(OWED)) {
             (true, 0) => self.store(OWED, word(end)),
@@ -89,7 +95,7 @@ impl Inlet {
         }
     }
 
-    /// Notes that everything before `output` has been answered.
+    /// Records that all queries before `output` are answered.
     pub(super) fn note_answered(&self, output: OutputOffset) {
         self.store(OWED, self.once_answered(output));
     }
@@ -121,7 +127,7 @@ impl Inlet {
         usize::try_from(self.load(TAKEN)).unwrap_or(VIEWERS).min(VIEWERS)
     }
 
-    /// The viewers that are accounted for, and how much of their input was put into the pipe.
+    /// Returns the viewers with a slot, and how much of their input was put into the pipe.
     pub(super) fn viewers(&self) -> Vec<(ViewerId, Account, InputOffset)> {
         let viewer = |place: usize| {
             let [high, low, offset, taken] =
@@ -134,7 +140,7 @@ impl Inlet {
         (0..self.taken()).filter_map(viewer).collect()
     }
 
-    /// A new account for a viewer whose input begins at 0; None if there are too many.
+    /// Allocates a slot for a viewer whose input begins at 0; `None` if all are in use.
     pub(super) fn open_account(&self, viewer: ViewerId) -> Option<Account> {
         let taken = self.taken();
         let free = (0..taken).find(|place| self.load(PLACES + place * PLACE + 3) == 0);
@@ -150,17 +156,18 @@ impl Inlet {
         Some(Account(place))
     }
 
-    /// The viewer will not come back.
+    /// Frees the slot of a viewer that will not come back.
     pub(super) fn close_account(&self, Account(place): Account) {
         self.store(PLACES + place * PLACE + 3, 0);
     }
 
-    /// How much is in the pipe.
+    /// Returns the number of bytes in the pipe.
     pub(super) fn waiting(&self) -> usize {
         self.waiting
     }
 
-    /// Puts the beginning of this input into the pipe, which must be empty. With it everything before `answered` is, if it says so.
+    /// Puts the beginning of `input` into the pipe, which must be empty. If `answered` is given,
+    /// the input answers all queries before it.
     pub(super) fn put(
         &mut self,
         whose: Option<Account>,
@@ -182,7 +189,8 @@ impl Inlet {
         Ok(())
     }
 
-    /// Has `take` take bytes out of the pipe, at most as many as it is told, and tell how many it took.
+    /// Lets `take` read at most the given number of bytes from the pipe. It returns
+    /// how many it has read.
     pub(super) fn flow(
         &mut self,
         take: impl FnOnce(BorrowedFd<'_>, usize) -> io::Result<usize>,
@@ -202,7 +210,7 @@ impl Inlet {
     }
 }
 
-/// An offset as a word that is not 0.
+/// Encodes an offset as a word other than 0.
 fn word(offset: OutputOffset) -> u64 {
     offset.get() + 1
 }
@@ -224,7 +232,7 @@ mod tests {
         ViewerId::from_bytes([number; 16])
     }
 
-    /// Memory, and a pipe whose ends are one descriptor.
+    /// Returns a log's memory, and a pipe whose two ends are one descriptor.
     fn parts() -> (OwnedFd, OwnedFd) {
         (log::memory(0).unwrap(), crate::keeper::pipe().unwrap())
     }
@@ -251,7 +259,8 @@ mod tests {
 
     #[test]
     fn a_kill_at_any_moment_is_made_good() {
-        // What had been done: nothing, put, put and accounted for.
+        // The cases: nothing was done, input was put into the pipe, and the offset
+        // was noted as well.
         for (put, accounted) in [(false, false), (true, false), (true, true)] {
             let (memory, pipe) = parts();
             let mut inlet = Inlet::open(words(&memory), pipe.try_clone().unwrap()).unwrap();
@@ -282,7 +291,8 @@ mod tests {
     #[test]
     fn an_answer_is_owed_until_it_is_put() {
         let at = OutputOffset::new;
-        // What had been done: nothing, put, put and noted.
+        // The cases: nothing was done, the answer was put into the pipe, and that
+        // was noted as well.
         for (put, noted) in [(false, false), (true, false), (true, true)] {
             let (memory, pipe) = parts();
             let mut inlet = Inlet::open(words(&memory), pipe.try_clone().unwrap()).unwrap();

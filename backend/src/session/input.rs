@@ -1,4 +1,4 @@
-//! What viewers type, numbered per viewer so that it arrives once.
+//! Input from viewers, numbered per viewer so that it arrives exactly once.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -16,51 +16,57 @@ use super::{
     inlet::{Account, Inlet, VIEWERS},
 };
 
-/// How many viewers' offsets are remembered. Of more, those not attached are forgotten, the longest unused first; a
-/// forgotten viewer that comes back counts anew from the server's `welcome`.
+/// Maximum number of viewers whose offsets are remembered. Beyond that, viewers that are not
+/// attached are forgotten, the one that attached longest ago first. A forgotten viewer that comes
+/// back counts anew from the server's `welcome`.
 const REMEMBERED: usize = VIEWERS;
 
-/// How many viewers of one guests' grant are remembered: those of one pass leave room for everybody else's.
+/// Maximum number of remembered viewers of one guests' grant, so that one pass leaves room
+/// for everybody else's.
 const MAX_REMEMBERED_PER_GRANT: usize = 64;
 
-/// Input up to this length is put into one piece with what the same viewer has typed before, in bytes.
+/// Maximum length to which input of the same viewer is merged into one piece, in bytes.
 const PIECE_BYTES: usize = 16 * 1024;
 
-/// Pieces that wait in the very order in which they were typed. What is typed when there are more goes to the end of what the same viewer
-/// has typed before, so that viewers who take turns byte by byte do not make a piece of each.
+/// Number of pieces that wait in the exact order in which they were typed. Beyond that, input is
+/// added to the last piece of the same viewer, so that viewers who take turns byte by byte do not
+/// create a piece for each byte.
 const MAX_ORDERED_PIECES: usize = 256;
 
-/// Bytes that may wait which viewers have typed who are gone since, in all.
+/// Maximum input of viewers that have left that may wait, in bytes for all of them.
 const MAX_ABSENT_BYTES: usize = 64 * 1024;
 
-/// What a viewer who is gone counts for beside what it has typed, in bytes.
+/// Weight of each such viewer beside its waiting input, in bytes.
 const ABSENT_VIEWER_BYTES: usize = 256;
 
-/// How many bytes of answers may wait before no more are taken.
+/// Amount of waiting answers at which no more are taken, in bytes.
 const ANSWERS: usize = 16 * 1024;
 
 /// Input on its way to the program.
 ///
-/// Memory is bounded by [`INPUT_IN_FLIGHT`] for each attached viewer, and by [`MAX_ABSENT_BYTES`] for all others together. What is dropped
-/// beyond that was never acknowledged: a viewer that comes back is told where to go on, and sends it again.
+/// Memory is bounded by [`INPUT_IN_FLIGHT`] for each attached viewer, and by [`MAX_ABSENT_BYTES`]
+/// for all others together. Input that is dropped beyond that was never acknowledged: a viewer that
+/// comes back is told where to continue, and sends it again.
 #[derive(Debug)]
 pub(super) struct Input {
     viewers: HashMap<ViewerId, Numbered>,
-    /// What has been taken and not yet written, in the order it came.
+    /// Input that has been taken and not yet written, in order of arrival.
     queue: VecDeque<(Source, BytesMut)>,
-    /// The last stretch. In it is the beginning of what is first in the queue, but for [`strays`](Self::strays).
+    /// The input journal. Apart from [`strays`](Self::strays), its pipe holds the beginning of the
+    /// first piece in the queue.
     inlet: Inlet,
-    /// How many bytes in the inlet an earlier server has left there. They have been acknowledged as those that were written.
+    /// Bytes in the journal's pipe that an earlier server has left there. They are
+    /// acknowledged already.
     strays: usize,
-    /// Counts registrations, to know who came last.
+    /// Counter of registrations, by which viewers are ordered.
     registrations: u64,
 }
 
-/// Where input comes from.
+/// The source of a piece of input.
 #[derive(Clone, Copy, Debug)]
 enum Source {
     Viewer(ViewerId),
-    /// The session's own screen, which has answered everything before this.
+    /// The session's own screen, which has answered all queries before this offset.
     Screen(OutputOffset),
 }
 
@@ -74,10 +80,10 @@ impl Source {
     }
 }
 
-/// One viewer's side of it.
+/// The input of one viewer.
 #[derive(Debug)]
 struct Numbered {
-    /// None for one that has not come back yet since an earlier server.
+    /// `None` for a viewer that has not come back since an earlier server.
     attachment: Option<AttachmentId>,
     registered: u64,
     taken: InputOffset,
@@ -87,18 +93,19 @@ struct Numbered {
     progress: watch::Sender<Progress>,
 }
 
-/// Everything before this offset is written to the pty, or why no more input is taken.
+/// The offset before which everything is written to the pty, or the reason why no
+/// more input is taken.
 pub type Progress = Result<InputOffset, InputError>;
 
-/// Why input is refused.
+/// The reason why input is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InputError {
-    /// Bytes before it are missing.
+    /// Bytes before the input are missing.
     #[error("input starts at {offset}, but only what comes before {taken} has arrived; send it from there")]
     Gap {
-        /// Where it starts.
+        /// Offset at which the input starts.
         offset: u64,
-        /// Where it should have started, at the latest.
+        /// Offset at which it should have started at the latest.
         taken: InputOffset,
     },
     /// The viewer does not wait for acknowledgements.
@@ -107,7 +114,7 @@ pub enum InputError {
 }
 
 impl InputError {
-    /// The name on the wire.
+    /// Returns the error's code in the protocol.
     #[must_use]
     pub fn code(self) -> ErrorCode {
         match self {
@@ -118,7 +125,7 @@ impl InputError {
 }
 
 impl Input {
-    /// Goes on with what an earlier server has left in `inlet`, if there was one.
+    /// Continues with what an earlier server has left in `inlet`, if there was one.
     pub(super) fn new(inlet: Inlet) -> Self {
         let known = inlet.viewers().into_iter().map(|(viewer, account, offset)| {
             let progress = watch::Sender::new(Ok(offset));
@@ -129,8 +136,8 @@ impl Input {
         Self { viewers, queue: VecDeque::new(), inlet, strays, registrations: 0 }
     }
 
-    /// Lets `viewer` type by `attachment`, and by no other that it had before. Gives the offset at which its input
-    /// goes on, and where acknowledgements will be seen.
+    /// Lets `viewer` type through `attachment`, and through no earlier attachment. Returns the
+    /// offset at which its input continues, and the channel for acknowledgements.
     pub(super) fn register(
         &mut self,
         viewer: ViewerId,
@@ -144,15 +151,16 @@ impl Input {
             let account = self.make_room(viewer).then(|| self.inlet.open_account(viewer)).flatten();
             (InputOffset::ZERO, InputOffset::ZERO, account)
         };
-        // The former attachment's receiver sees its sender go, and so learns that it has been replaced.
+        // The former attachment's channel closes, which tells it that it has been replaced.
         let (progress, receiver) = watch::channel(Ok(written));
         let attachment = Some(attachment);
         self.viewers.insert(viewer, Numbered { attachment, registered, taken, written, account, progress });
         (taken, receiver)
     }
 
-    /// Makes room for an account of another viewer. False if there is none to be had: one of a guest's grant takes that of another one of
-    /// the same grant when there are too many of these, and never an owner's.
+    /// Makes room for another viewer. Returns false if there is none. A guest may take the
+    /// place of another guest, which is one of the same grant if that grant has too many
+    /// viewers, but never an owner's.
     fn make_room(&mut self, newcomer: ViewerId) -> bool {
         let tag = GrantTag::of(newcomer);
         let of_grant = |viewer: &ViewerId| tag.is_some() && GrantTag::of(*viewer) == tag;
@@ -164,7 +172,8 @@ impl Input {
             || tag.is_none() && self.forget_oldest(|_| true)
     }
 
-    /// Forgets the viewer among these that is gone for longest, and of whom nothing waits.
+    /// Forgets one of the viewers that `is_one` selects: of those that have left and have no input
+    /// waiting, the one that attached longest ago. Returns false if there is none.
     fn forget_oldest(&mut self, is_one: impl Fn(&ViewerId) -> bool) -> bool {
         let gone = self.viewers.iter().filter(|(viewer, numbered)| is_one(viewer) && numbered.is_settled());
         let oldest = gone.min_by_key(|(_, numbered)| numbered.registered).map(|(&viewer, _)| viewer);
@@ -175,7 +184,8 @@ impl Input {
         true
     }
 
-    /// Drops what viewers have typed who are gone, if that is too much, until what is left of it is little enough.
+    /// Drops waiting input of viewers that have left, except for as much as [`MAX_ABSENT_BYTES`]
+    /// allows. The viewers that attached first keep theirs.
     pub(super) fn drop_absent(&mut self) {
         let absent = self.viewers.iter().filter(|(_, numbered)| numbered.progress.is_closed());
         let mut absent: Vec<_> = absent
@@ -194,7 +204,8 @@ impl Input {
         }
     }
 
-    /// Drops what waits of a viewer's input, but for what is in the pipe already: that is accounted for as written.
+    /// Drops a viewer's waiting input, except for what is in the pipe: that is
+    /// journalled as written.
     fn drop_waiting(&mut self, viewer: ViewerId) {
         let in_pipe = self.inlet.waiting() - self.strays.min(self.inlet.waiting());
         let (mut left, mut is_first) = (0, true);
@@ -212,9 +223,9 @@ impl Input {
         }
     }
 
-    /// Takes input that starts at `offset`, without what has been taken before. Input by an attachment that is not
-    /// the viewer's latest is dropped: the latest one sends it again. Input that cannot be taken is reported as
-    /// [`Progress`].
+    /// Takes the new part of input that starts at `offset`. Input from an attachment that is not
+    /// the viewer's latest one is dropped, since the latest one sends it again. Input that cannot
+    /// be taken is reported as [`Progress`].
     pub(super) fn take(&mut self, viewer: ViewerId, attachment: AttachmentId, offset: u64, bytes: Bytes) {
         let Some(numbered) = self.viewers.get_mut(&viewer) else { return };
         if numbered.attachment != Some(attachment) {
@@ -233,7 +244,7 @@ impl Input {
         let looked_at = if self.queue.len() < MAX_ORDERED_PIECES { 1 } else { self.queue.len() };
         match self.queue.iter_mut().rev().take(looked_at).find(is_theirs) {
             Some((_, piece)) if piece.len() + bytes.len() <= PIECE_BYTES => piece.extend_from_slice(bytes),
-            // Copied, since it may be a part of much more that was received.
+            // The input is copied, since it may be part of a much larger message.
             _ => {
                 let piece = BytesMut::from(bytes);
                 self.queue.push_back((Source::Viewer(viewer), piece));
@@ -241,8 +252,8 @@ impl Input {
         }
     }
 
-    /// Takes what the session's own terminal answers to what the program has asked before `output`. Of a program that asks without
-    /// reading the answers, no more are kept.
+    /// Queues the screen's answers to the program's queries before `output`. They are dropped if
+    /// the program asks without reading the answers.
     pub(super) fn answer(&mut self, answers: &[u8], output: OutputOffset) {
         let waiting: usize = self.answers().map(|(_, bytes)| bytes.len()).sum();
         if answers.is_empty() {
@@ -258,21 +269,23 @@ impl Input {
         self.queue.iter().filter(|(source, _)| source.answered().is_some())
     }
 
-    /// Notes whether questions in output from `end` on are the screen's to answer, for a server that comes after.
+    /// Records for a later server whether the screen answers queries in output from `end` on.
     pub(super) fn note_asker(&self, is_screen: bool, end: OutputOffset) {
         self.inlet.note_asker(is_screen, end);
     }
 
-    /// Whether something waits to be written.
+    /// Reports whether input waits to be written.
     pub(super) fn waits(&self) -> bool {
         self.inlet.waiting() > 0 || !self.queue.is_empty()
     }
 
-    /// Writes as much of what waits as `write` takes. It is given a pipe, and how many bytes there are in it, and tells how many
-    /// of them it has written: none if it takes no more at the moment.
+    /// Writes as much of the waiting input as `write` takes. `write` gets a pipe and the number
+    /// of bytes in it, and returns how many of them it has written: 0 if the terminal takes no
+    /// more at the moment.
     ///
     /// # Errors
-    /// Those of `write`. Nobody will read what waits, so it is dropped, as written.
+    /// Those of `write`. Nobody will read the waiting input then, so it is dropped and
+    /// counts as written.
     pub(super) fn write(
         &mut self,
         mut write: impl FnMut(BorrowedFd<'_>, usize) -> io::Result<usize>,
@@ -300,7 +313,7 @@ impl Input {
         Ok(count > 0)
     }
 
-    /// Notes that `count` bytes of what is first have been written, and acknowledges them.
+    /// Records that the first `count` bytes have been written, and acknowledges them.
     fn written(&mut self, count: usize) {
         let strays = count.min(self.strays);
         self.strays -= strays;
@@ -318,7 +331,7 @@ impl Input {
         }
     }
 
-    /// Drops what waits, as written: there is nobody any more who could read it.
+    /// Drops the waiting input, which counts as written: nobody is left to read it.
     pub(super) fn discard(&mut self) {
         self.inlet.discard();
         self.strays = 0;
@@ -330,17 +343,17 @@ impl Input {
 }
 
 impl Numbered {
-    /// How many bytes have been taken that are not written.
+    /// Returns how many bytes have been taken and not written.
     fn waiting(&self) -> usize {
         usize::try_from(self.taken.since(self.written)).unwrap_or(usize::MAX)
     }
 
-    /// Whether the viewer is gone and nothing of its input waits.
+    /// Reports whether the viewer has left and none of its input waits.
     fn is_settled(&self) -> bool {
         self.progress.is_closed() && self.waiting() == 0
     }
 
-    /// What of the input is new.
+    /// Returns the part of the input that is new.
     fn take(&mut self, offset: u64, mut bytes: Bytes) -> Result<Bytes, InputError> {
         let known = self.taken.get().checked_sub(offset);
         let known = known.ok_or(InputError::Gap { offset, taken: self.taken })?;
@@ -534,7 +547,8 @@ mod tests {
         let (_, progress) = input.register(viewer(), AttachmentId::new(1));
         let typed: Vec<u8> = (0..200_000_u32).flat_map(u32::to_be_bytes).collect();
         input.take(viewer(), AttachmentId::new(1), 0, typed[..700_000].to_vec().into());
-        // The terminal takes some, and a part of the next piece is in the pipe when the viewer goes.
+        // The terminal takes some, and part of the next piece is in the pipe when
+        // the viewer leaves.
         let (mut written, mut room) = (Vec::new(), 10_000);
         let mut write = |pipe: BorrowedFd<'_>, count: usize, written: &mut Vec<u8>| {
             let mut bytes = vec![0; count.min(room)];

@@ -1,4 +1,5 @@
-//! What the keeper is given of a session, so that another server can go on with it.
+//! The session's hand-off: everything that the keeper is given so that another
+//! server can continue it.
 
 use std::{
     fs::File,
@@ -19,44 +20,46 @@ use crate::{
     token_bucket::TokenBucket,
 };
 
-/// Size changes after which the screen is kept anew. Each is a step of the way that its rows were wrapped, so all since then have to be
-/// known; the log knows twice as many.
+/// Number of size changes after which a new checkpoint is made. The next server has to
+/// repeat all changes since the checkpoint in order to wrap rows in the same way; the log
+/// remembers twice as many.
 const RESIZES_BEFORE_CHECKPOINT: u64 = 64;
 
-/// How often the keeper is told per second of what viewers change again and again, such as the pen …
+/// Number of times per second that the keeper is told of changes that viewers can repeat, such as a
+/// new primary viewer, in the long run.
 const MAX_TOLD_PER_SECOND: u64 = 10;
 
-/// … and how often at once.
+/// Number of times at once that the keeper is told of such changes.
 const MAX_TOLD_AT_ONCE: u64 = 20;
 
-/// How long nothing is kept after that has failed.
+/// Time after a failure in which nothing is handed to the keeper.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
-/// A session, but for what its log and its input's memory hold. Fields are only ever added, with a default: a newer server reads
-/// what an older one has written.
+/// The hand-off record of a session, without the contents of its log and its input journal. Fields
+/// are only ever added, with a default, since a newer server reads what an older one has written.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Record {
     pub(super) epoch: Epoch,
     pub(super) program: keeper::Start,
     /// Milliseconds since the Unix epoch.
     pub(super) created: u64,
-    /// What its user called it.
+    /// The title that a user has given.
     pub(super) title: Option<String>,
     pub(super) sizing: Sizing,
     pub(super) flow: Flow,
-    /// Who has taken the pen.
+    /// The primary viewer, if there is one.
     pub(super) pen: Option<ViewerId>,
     pub(super) size_by: Option<ViewerId>,
     pub(super) colours: Option<Colours>,
-    /// The sizes it had since the screen was last kept, each with the offset from which on.
+    /// The sizes since the last checkpoint, each with the offset from which it is in force.
     pub(super) sizes: Vec<SizeAt>,
-    /// Sizes before those, for viewers who resume.
+    /// Sizes before those, for viewers that resume.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) earlier_sizes: Vec<SizeAt>,
-    /// How many size changes there had been up to the first of all these.
+    /// Number of size changes up to the first of all these sizes.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(super) first_size: u64,
-    /// The output before this was cleared.
+    /// The output before this offset was cleared.
     #[serde(default, skip_serializing_if = "is_start")]
     pub(super) cleared: OutputOffset,
 }
@@ -72,7 +75,7 @@ fn is_start(offset: &OutputOffset) -> bool {
 }
 
 impl Record {
-    /// What is known of a session that is about to begin.
+    /// Creates the record of a session that is about to begin.
     pub(super) fn first((epoch, created): (&Epoch, u64), program: &Program, status: &Status) -> Self {
         Self {
             epoch: epoch.clone(),
@@ -91,7 +94,7 @@ impl Record {
         }
     }
 
-    /// Notes the sizes that there were. `kept` is the number of changes up to the size of the screen that was last kept.
+    /// Records the sizes. `kept` is the number of changes up to the size of the last checkpoint.
     fn set_sizes(&mut self, sizes: &Sizes, kept: u64) {
         let (earlier, later): (Vec<_>, Vec<_>) = sizes.iter().partition(|&(resizes, _)| resizes < kept);
         let only_sizes = |sizes: &[(u64, SizeAt)]| sizes.iter().map(|&(_, size)| size).collect();
@@ -99,61 +102,61 @@ impl Record {
         (self.earlier_sizes, self.sizes) = (only_sizes(&earlier), only_sizes(&later));
     }
 
-    /// The sizes that there were.
+    /// Returns all recorded sizes.
     pub(super) fn all_sizes(&self) -> Sizes {
         let all = self.earlier_sizes.iter().chain(&self.sizes).copied();
         Sizes::known(self.first_size, all).unwrap_or_else(|| Sizes::new(Winsize::default()))
     }
 }
 
-/// What a kept screen begins with, on a line of its own; then comes the output that draws it.
+/// The first line of a checkpoint. The output that draws the screen follows it.
 #[derive(Debug, Serialize, Deserialize)]
 struct Head {
-    /// Data goes on there.
+    /// Offset from which data continues.
     output: OutputOffset,
     #[serde(flatten)]
     size: Winsize,
-    /// How many size changes there had been. Older servers did not say.
+    /// Number of size changes up to this size. Older servers did not write it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     resizes: Option<u64>,
 }
 
-/// Keeps one session kept.
+/// Keeps the hand-off of one session up to date.
 #[derive(Debug)]
 pub(super) struct Keeping {
     keeper: Link,
     session: SessionId,
     colours: Option<Colours>,
-    /// The output before this was cleared.
+    /// The output before this offset was cleared.
     cleared: OutputOffset,
-    /// Where the kept screen's data and sizes go on.
+    /// Position from which data and sizes continue after the last checkpoint.
     drawn: Position,
-    /// How much output may come until the screen is kept anew.
+    /// Amount of output after which a new checkpoint is made, in bytes.
     interval: u64,
-    /// Whether something has changed since it was told last.
+    /// Set if something has changed since the keeper was last told.
     is_stale: bool,
-    /// How often the keeper may be told.
+    /// Limit on how often the keeper is told.
     rate: TokenBucket,
-    /// When to try again what has failed.
+    /// Time of the next attempt after a failure.
     retry_at: Option<Instant>,
 }
 
 impl Keeping {
-    /// Keeps a session that begins, and of whose log `tail` bytes are kept.
+    /// Creates the hand-off of a session that begins, whose log keeps `tail` bytes.
     pub(super) fn new(keeper: Link, session: SessionId, tail: usize) -> Self {
-        // The log keeps what the screen has yet to parse besides.
+        // The log keeps the screen's backlog in addition to its tail.
         let interval = tail as u64;
         let rate = TokenBucket::new(MAX_TOLD_PER_SECOND, MAX_TOLD_AT_ONCE, Instant::now());
         let (colours, cleared, drawn, retry_at) = (None, OutputOffset::ZERO, Position::START, None);
         Self { keeper, session, colours, cleared, drawn, interval, is_stale: true, rate, retry_at }
     }
 
-    /// Something of the session has changed. The keeper is told soon, and not each time.
+    /// Marks the session as changed. The keeper is told soon, but not of each change.
     pub(super) fn touch(&mut self) {
         self.is_stale = true;
     }
 
-    /// The owner has changed something, and is about to be told that it is done.
+    /// Marks the session as changed by its owner, who is about to be told that the change is done.
     pub(super) fn touch_at_once(&mut self) {
         self.is_stale = true;
         self.rate = TokenBucket::new(MAX_TOLD_PER_SECOND, MAX_TOLD_AT_ONCE, Instant::now());
@@ -164,7 +167,7 @@ impl Keeping {
         self.is_stale = true;
     }
 
-    /// The terminal is about to have another size.
+    /// Hands over the size that the terminal is about to get.
     pub(super) async fn resizing(&mut self, size: Winsize, session: &SessionHandle) {
         let log = &session.shared().log;
         let mut sizes = log.sizes();
@@ -172,8 +175,9 @@ impl Keeping {
         self.tell(&sizes, session).await;
     }
 
-    /// The output before this was cleared, and `display` is at the log's end. Replaces the kept screen, which shows what was there
-    /// before. Tells whether that was done: then no server needs the output any more.
+    /// Replaces the checkpoint after the output before `cleared` was cleared, since the old one
+    /// shows that output. `display` is at the log's end. Returns whether that succeeded: no server
+    /// needs the output any more then.
     pub(super) async fn clear(
         &mut self,
         cleared: OutputOffset,
@@ -186,24 +190,25 @@ impl Keeping {
         self.drawn.output >= cleared
     }
 
-    /// Whether something is to be kept that is not yet, or no longer as it is now.
+    /// Reports whether anything has changed since it was handed over.
     pub(super) fn is_behind(&self, display: &Display) -> bool {
         self.is_stale || self.due(display).is_some()
     }
 
-    /// The same, but for what can wait a moment.
+    /// Reports whether anything is to be handed over now. Some changes can wait for a moment.
     pub(super) fn has_news(&self, display: &Display, now: Instant) -> bool {
         let may_try = self.retry_at.is_none_or(|at| at <= now);
         may_try && (self.due_at().is_some_and(|at| at <= now) || self.due(display).is_some())
     }
 
-    /// When what has changed is to be told, if there is anything.
+    /// Returns when the keeper is to be told of what has changed, if anything has.
     pub(super) fn due_at(&self) -> Option<Instant> {
         let ready_at = self.rate.ready_at();
         self.is_stale.then(|| self.retry_at.map_or(ready_at, |at| at.max(ready_at)))
     }
 
-    /// How many rows of scrollback are to be kept with the screen, if it is time to keep it. It is as soon as that takes none.
+    /// Returns the rows of scrollback for a new checkpoint, if it is time for one. A checkpoint
+    /// that needs no scrollback is made at once.
     fn due(&self, display: &Display) -> Option<usize> {
         if display.left_out().is_some_and(|output| output > self.drawn.output) {
             return Some(0);
@@ -213,7 +218,7 @@ impl Keeping {
         is_due.then_some(usize::MAX)
     }
 
-    /// Keeps what has changed, and the screen if it is time to.
+    /// Hands over what has changed, and a checkpoint if it is time for one.
     pub(super) async fn follow(&mut self, display: &mut Display, session: &SessionHandle) {
         if let Some(history) = self.due(display) {
             self.draw(display, history).await;
@@ -257,8 +262,9 @@ impl Keeping {
         }
     }
 
-    /// The screen that an earlier server has left, brought to the log's end, and what keeps it from here on. Questions in output from
-    /// `owed` on are yet to be answered.
+    /// Restores the screen that an earlier server has left and brings it to the log's end.
+    /// Returns it with the hand-off that follows it from there. Queries in output from `owed` on
+    /// have yet to be answered.
     pub(super) fn take_over(
         keeper: Link,
         session: SessionId,
@@ -268,7 +274,8 @@ impl Keeping {
     ) -> (Self, Display) {
         let (sizes, policy) = (record.all_sizes(), ParsePolicy::of(&keeper));
         let mut keeping = Self::new(keeper, session, tail);
-        // Of the sizes that an older server has noted, the screen that it kept had the last one from before, or the first one.
+        // An older server did not number its sizes. Its checkpoint had the last size from
+        // before, or the first one.
         let kept = |output| {
             let before = sizes.iter().take_while(|&(_, (from, _))| from < output).last();
             before.map_or(record.first_size, |(resizes, _)| resizes)
@@ -301,13 +308,14 @@ impl Keeping {
     }
 }
 
-/// Has the display take the log's output before `end`. Questions from `owed` on are yet to be answered.
+/// Passes the log's output before `end` to the display. Queries from `owed` on have
+/// yet to be answered.
 fn catch_up(display: &mut Display, log: &Log, end: OutputOffset, owed: Option<OutputOffset>) {
-    /// At once.
+    /// Output that is passed on at once, in bytes.
     const PIECE: usize = 1024 * 1024;
     while display.taken() < end {
         let is_owed = owed.is_some_and(|owed| display.taken() >= owed);
-        // Up to where that changes.
+        // Only up to the offset where that changes.
         let next = owed.filter(|&owed| !is_owed && owed < end).unwrap_or(end);
         let most = usize::try_from(next.since(display.taken())).unwrap_or(PIECE).min(PIECE);
         let taken = log.look(display.taken(), most, |output| {
@@ -338,7 +346,7 @@ mod tests {
     use super::*;
     use crate::log;
 
-    /// What the first version has written. It stays as it is when fields are added.
+    /// A record that the first version has written. It does not change when fields are added.
     const FIRST: &str = r#"{"epoch":"0123456789abcdef","program":{"file":"bash","argv0":"-bash","args":[],"cwd":null,"env":{}},"created":1790000000000,"title":"mine","sizing":"pen","flow":"auto","pen":"67e55044-10b1-426f-9247-bb680e5fe0c8","size_by":null,"colours":null,"sizes":[[0,{"cols":80,"rows":24}],[17,{"cols":100,"rows":30}]]}"#;
 
     #[test]
@@ -371,7 +379,7 @@ mod tests {
         let first: Record = serde_json::from_str(FIRST).unwrap();
         let of_older = Record { sizes: sizes.clone(), ..first.clone() };
         let of_this = Record { earlier_sizes: vec![earlier], first_size: 7, ..of_older.clone() };
-        // The screen was kept, and then the server was killed before it had noted that.
+        // A checkpoint was made, and the server was killed before it recorded that.
         let stale = Record { sizes: [vec![earlier], sizes].concat(), first_size: 7, ..first };
         let head = r#"{"output":10,"cols":80,"rows":24}"#;
         let numbered = r#"{"output":10,"cols":80,"rows":24,"resizes":8}"#;
@@ -388,7 +396,7 @@ mod tests {
             );
             assert_eq!(display.resizes(), record.all_sizes().count());
         }
-        // One that cannot be read is done without.
+        // A checkpoint that cannot be read is ignored.
         let mut display = take_over(&of_older, Some(file("nonsense")));
         assert_eq!(
             display.text().await.lines[1..],

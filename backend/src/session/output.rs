@@ -1,4 +1,4 @@
-//! From the pty into the log.
+//! Reads output from the pty into the log.
 
 use std::io;
 
@@ -10,14 +10,15 @@ use crate::{
     pty::{Pty, Read},
 };
 
-/// A read of a pty returns no more than this, whatever is asked for: the kernel hands its buffers over one by one.
+/// Maximum length of one read of a pty, in bytes: the kernel hands its buffers over one by one.
 const READ: usize = 4096;
 
-/// What is still read of a terminal whose program has ended. The kernel holds less than this; more can only come from
-/// others who hold the terminal, and they may not keep the session from ending.
+/// Maximum output that is still read after the program has ended, in bytes. The kernel holds less
+/// than this. More can only come from other processes that hold the terminal, and they must not
+/// keep the session from ending.
 const REST: usize = 1024 * 1024;
 
-/// The log's only writer.
+/// The owner of the log's only writer.
 #[derive(Debug)]
 pub(super) struct Output {
     log: LogWriter,
@@ -33,19 +34,20 @@ impl Output {
         &self.log
     }
 
-    /// What is read from here on is for a terminal of this size.
+    /// Records that output is for a terminal of this size from here on.
     pub(super) fn resize(&mut self, size: Winsize) {
         self.log.resize(size);
     }
 
-    /// Whether the terminal has said that nothing more will come.
+    /// Reports whether the terminal has reached its end, after which no output comes.
     pub(super) fn has_ended(&self) -> bool {
         self.ended
     }
 
-    /// Reads until the terminal is dry, lets others have their turn, and reads once more what came meanwhile: so a flood travels in
-    /// large frames. An echo that is awaited is held up by nothing: what one read brings is enough, and whether there is more is found
-    /// out when it is on its way. Gives what went into the log to `taker`.
+    /// Reads until the terminal has no more output, lets other tasks run, and reads once more what
+    /// has come meanwhile, so that a flood travels in large frames. Nothing delays an awaited echo:
+    /// the output of one read is enough, and further output is read once that is on its way. Passes
+    /// the output to `taker`.
     pub(super) async fn drain(&mut self, pty: &Pty, is_awaited: bool, taker: impl FnOnce(&[u8])) {
         let mut len = 0;
         let enough = if is_awaited { 1 } else { READ };
@@ -57,13 +59,14 @@ impl Output {
         self.log.publish(taker);
     }
 
-    /// Puts output of limpet's own behind what was read so far, and gives it to `taker`.
+    /// Appends limpet's own output to what has been read so far, and passes it to `taker`.
     pub(super) fn append(&mut self, output: &[u8], taker: impl FnMut(&[u8])) {
         self.log.append(output, taker);
     }
 
-    /// Reads the terminal once without waiting for it to be readable: a terminal that echoes by itself has often done so when a key has
-    /// just been written. Returns false when it is dry. Passes the bytes that went into the log to `taker`.
+    /// Reads the terminal once without waiting until it is readable: a terminal that echoes by
+    /// itself has often done so as soon as a key has been written. Returns false if there is no
+    /// output. Passes the output to `taker`.
     pub(super) fn drain_echo(&mut self, pty: &Pty, taker: impl FnOnce(&[u8])) -> bool {
         let mut len = 0;
         self.fill(&mut |place| pty.read_rest(place), &mut len, 1);
@@ -73,7 +76,7 @@ impl Output {
         len > 0
     }
 
-    /// Reads what a program that has ended left behind, and gives what went into the log to `taker`, piece by piece.
+    /// Reads the output that an ended program has left, and passes it to `taker` piece by piece.
     pub(super) fn drain_rest(&mut self, pty: &Pty, mut taker: impl FnMut(&[u8])) {
         let start = self.log.end();
         while self.log.end().since(start) < REST as u64 {
@@ -85,8 +88,8 @@ impl Output {
         }
     }
 
-    /// Reads until there is a frame's worth, or the terminal is dry, or a read has brought less than a whole one but `enough`; tells which by
-    /// the last read.
+    /// Reads until a frame is full, or the terminal has no more output, or a read has returned less
+    /// than [`READ`] but at least `enough` bytes. Returns the result of the last read.
     fn fill(
         &mut self,
         read: &mut impl FnMut(&mut [u8]) -> io::Result<Read>,

@@ -1,7 +1,8 @@
 //! Output of limpet's own in a session's log, which clears the terminal or resets its modes.
 //!
-//! It is output like all other, so it does the same for every viewer, now or later. It is put where the program has begun nothing: in the
-//! midst of a control function it would end that, and the rest of the function would be text.
+//! It is output like any other, so it has the same effect for every viewer, now or later. It is
+//! inserted where the program is outside any control function. Inside one, it would end that
+//! function, and the function's rest would be shown as text.
 
 use std::time::Duration;
 
@@ -9,48 +10,49 @@ use tokio::time::Instant;
 
 use crate::screen::Leftovers;
 
-/// The shortest time between two pieces of it: each has the screen catch up, and is sent to every viewer.
+/// Minimum time between two such outputs: each makes the screen catch up, and is
+/// sent to every viewer.
 const MIN_INTERVAL: Duration = Duration::from_millis(250);
 
-/// How long the rest of a control function is waited for …
+/// Maximum time to wait for the end of a control function.
 const MAX_WAIT: Duration = Duration::from_millis(500);
 
-/// … and how often it is looked whether it has come.
+/// Interval at which to check for that end.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
-/// CAN: ends the control function that has been begun, without effect.
+/// CAN: ends a control function without effect.
 pub(super) const CANCEL: &[u8] = b"\x18";
 
-/// Leaves the alternate screen, and goes to where the cursor was before.
+/// Leaves the alternate screen, and restores the cursor's position from before.
 const LEAVE_ALTERNATE: &[u8] = b"\x1b[?1049l";
 
-/// Resets what programs set and may have left behind: synchronized output, the alternate screen, mouse, focus and paste reports, keyboard
-/// modes, newline mode, the cursor's shape, a link, colours; and, by DECSTR, margins, attributes, character sets and the like (xterm,
-/// "Control Sequences").
+/// Resets what programs set and may leave behind: synchronized output, the alternate screen, mouse,
+/// focus and paste reports, keyboard modes, newline mode, the cursor's shape, a hyperlink, colours;
+/// and, by DECSTR, margins, attributes, character sets and the like (xterm, "Control Sequences").
 pub(super) const RESET_MODES: &[u8] = b"\x1b[?2026l\x1b[?47l\x1b[!p\x1b[?1000l\x1b[?1006l\x1b[?1004l\x1b[?2004l\x1b[?1l\x1b[?6l\x1b[?7h\x1b[?25h\
     \x1b[4l\x1b[20l\x1b>\x1b[0 q\x1b[=0u\x1b]8;;\x1b\\\x1b]104\x1b\\\x1b]110\x1b\\\x1b]111\x1b\\\x1b]112\x1b\\";
 
-/// What output of limpet's own does.
+/// The effect of limpet's own output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
     /// Resets all modes.
     ResetModes,
     /// Resets modes that a program has left behind.
     ResetLeftovers(Leftovers),
-    /// Clears screen and scrollback.
+    /// Clears the screen and the scrollback.
     Clear,
 }
 
-/// What is to be put into the log. What is asked for again before it is done is done once.
+/// The outputs that are due. What is asked for again before it is done is done once.
 #[derive(Debug)]
 pub(super) struct OwnOutput {
-    /// What viewers have asked for, in this order.
+    /// Requests of viewers, in this order.
     wanted: Vec<Purpose>,
     /// Modes that a program may have left behind.
     leftovers: Option<Leftovers>,
-    /// When it is looked next whether it can be done.
+    /// Time of the next check whether something can be done.
     look_at: Instant,
-    /// When it is done even in the midst of a control function.
+    /// Time at which it is done even inside a control function.
     until: Instant,
 }
 
@@ -74,23 +76,24 @@ impl OwnOutput {
         }
     }
 
-    /// Whether modes are to be reset that a program may have left behind.
+    /// Reports whether modes that a program may have left behind are to be reset.
     pub(super) fn has_leftovers(&self) -> bool {
         self.leftovers.is_some()
     }
 
-    /// They are in use.
+    /// Forgets modes that turn out to be in use.
     pub(super) fn forget_leftovers(&mut self, now: Instant) {
         self.leftovers = None;
         self.look_at = now + MIN_INTERVAL;
     }
 
-    /// When there may be something to do.
+    /// Returns when there may be something to do.
     pub(super) fn due(&self) -> Option<Instant> {
         (self.leftovers.is_some() || !self.wanted.is_empty()).then_some(self.look_at)
     }
 
-    /// Takes what is to be done now. `is_between` tells that the program has begun no control function.
+    /// Takes what is to be done now. `is_between` says that the program is outside
+    /// any control function.
     pub(super) fn take(&mut self, is_between: bool, now: Instant) -> Option<Purpose> {
         if self.due().is_none_or(|at| now < at) {
             return None;
@@ -108,12 +111,13 @@ impl OwnOutput {
     }
 }
 
-/// Returns output that resets all modes of a terminal that shows the alternate screen, or the primary one.
+/// Returns output that resets all modes. `is_alternate` says that the terminal shows
+/// the alternate screen.
 pub(super) fn reset_modes(is_alternate: bool) -> Vec<u8> {
     [if is_alternate { LEAVE_ALTERNATE } else { b"" }, RESET_MODES].concat()
 }
 
-/// Returns what has to come before output of limpet's own: nothing where the program has begun nothing.
+/// Returns the separator before limpet's own output: nothing outside a control function.
 pub(super) const fn separator(is_between: bool) -> &'static [u8] {
     if is_between { b"" } else { CANCEL }
 }

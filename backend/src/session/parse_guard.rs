@@ -1,8 +1,9 @@
-//! Notes which output a session's screen is about to parse, in memory that outlives the server.
+//! Records which output a session's screen is about to parse, in memory that outlives the server.
 //!
-//! A server that is killed or crashes meanwhile leaves that note. The next one parses the same output again, and may come to the same
-//! end. When two servers in a row have died in one piece of output, the screen is given up: it is not parsed any more, by no server.
-//! Viewers go on to get all output as it is.
+//! A server that is killed or crashes while parsing leaves that record. The next one parses the
+//! same output again, and may come to the same end. When two servers in a row have died in one
+//! piece of output, the screen is given up: no server parses its output any more. Viewers continue
+//! to get all output as it is.
 
 use std::{
     ops::Range,
@@ -18,53 +19,54 @@ use crate::{
     log::Log,
 };
 
-/// How many servers may die in one piece of output before its screen is given up.
+/// Number of servers that may die in one piece of output before the screen is given up.
 const MAX_DEATHS: u64 = 2;
 
-/// One more than the offset where the output begins that is being parsed; 0 if none is.
+/// Word with the offset where the output that is being parsed begins, plus 1; 0 if none is.
 const PARSED_FROM: usize = 0;
-/// The offset where it ends.
+/// Word with the offset where that output ends.
 const PARSED_TO: usize = 1;
-/// Since when, by [`uptime`].
+/// Word with the [`uptime`] since when it is being parsed, in milliseconds.
 const PARSED_SINCE: usize = 2;
 
-/// Where a piece of output begins that servers have died in.
+/// Word with the offset where a piece of output begins in which servers have died.
 const DEADLY_FROM: usize = 3;
-/// Where it ends, and in the lowest bits how many servers in a row have.
+/// Word with the offset where it ends and, in the lowest bits, the number of servers in a row
+/// that have died in it.
 const DEADLY_TO: usize = 4;
 const DEATH_BITS: u32 = 2;
 const _: () = assert!(MAX_DEATHS < 1 << DEATH_BITS);
 
-/// What the keeper knows, and this server may do.
+/// The rules for parsing that the keeper has given to this server.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ParsePolicy {
-    /// Whether this server draws screens.
+    /// Set if this server draws screens.
     pub(super) draws_screens: bool,
-    /// What the last server had begun to parse before this [`uptime`] may be what it has died of.
+    /// The last server may have died of output that it began to parse before this [`uptime`].
     pub(super) suspect_before: Duration,
 }
 
 impl ParsePolicy {
-    /// For a display that parses nothing, while another one takes its place.
+    /// For a display that parses nothing and stands in for another one.
     pub(super) const PLACEHOLDER: Self = Self { draws_screens: true, suspect_before: Duration::ZERO };
 
-    /// What the keeper has said.
+    /// Returns the policy that the keeper has set.
     pub(super) fn of(keeper: &Link) -> Self {
         Self { draws_screens: keeper.draws_screens(), suspect_before: keeper.suspect_before() }
     }
 }
 
-/// Why a screen is blank.
+/// The reason why a screen is blank.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Blank {
-    /// Its output was deadly.
+    /// Its output has killed servers.
     GivenUp,
     /// This server draws no screens at all.
     ServerWide,
 }
 
 impl Blank {
-    /// What the screen says instead, as output.
+    /// Returns output for a notice that the screen shows instead.
     pub(super) fn notice(self) -> &'static str {
         match self {
             Self::GivenUp => {
@@ -87,7 +89,7 @@ pub(super) struct ParseGuard {
 }
 
 impl ParseGuard {
-    /// Takes note of what an earlier server has left in the log's memory.
+    /// Creates a guard, and evaluates what an earlier server has left in the log's memory.
     pub(super) fn new(log: Log, policy: ParsePolicy) -> Self {
         let guard = Self { log, is_server_wide: !policy.draws_screens };
         if let Some(from) = guard.load(PARSED_FROM).checked_sub(1) {
@@ -99,13 +101,13 @@ impl ParseGuard {
         guard
     }
 
-    /// A server has died while it parsed this output.
+    /// Records that a server has died while it parsed this output.
     fn note_death(&self, parsed: Range<u64>) {
         if self.deaths() >= MAX_DEATHS {
             return;
         }
         let deadly = self.deadly();
-        // The next server may cut output at other offsets. What is deadly is in both pieces.
+        // The next server may cut output at other offsets. The deadly part is in both pieces.
         let common = parsed.start.max(deadly.start)..parsed.end.min(deadly.end);
         let is_same = self.deaths() > 0 && !common.is_empty();
         let (deaths, deadly) = if is_same { (self.deaths() + 1, common) } else { (1, parsed) };
@@ -113,7 +115,7 @@ impl ParseGuard {
         self.set_deadly(deadly.end, deaths);
     }
 
-    /// Why nothing is parsed any more, if that is so.
+    /// Returns the reason why nothing is parsed any more, if so.
     pub(super) fn blank(&self) -> Option<Blank> {
         if self.deaths() >= MAX_DEATHS {
             Some(Blank::GivenUp)
@@ -122,17 +124,18 @@ impl ParseGuard {
         }
     }
 
-    /// Has `parse` parse the log's output from `start` on, `len` bytes of it. Afterwards [`blank`](Self::blank) tells whether the screen
-    /// can still be used: it cannot be if `parse` has panicked.
+    /// Runs `parse`, which parses `len` bytes of the log's output from `start` on. If it panics,
+    /// the screen can no longer be used, and [`blank`](Self::blank) says so.
     pub(super) fn run(&self, start: OutputOffset, len: usize, parse: impl FnOnce()) {
         let end = start.advanced(len.max(1)).get();
         if self.attempt(start, len, parse) && self.deaths() > 0 && end >= self.deadly().end {
-            // It was not deadly after all.
+            // The output was not deadly after all.
             self.set_deadly(0, 0);
         }
     }
 
-    /// The same for a `parse` that leaves some of that output out, which so proves nothing. Returns false if it has panicked.
+    /// Does the same for a `parse` that leaves out some of the output, and so proves nothing about
+    /// it. Returns false if it has panicked.
     pub(super) fn attempt(&self, start: OutputOffset, len: usize, parse: impl FnOnce()) -> bool {
         let parsed = start.get()..start.advanced(len.max(1)).get();
         self.store(PARSED_TO, parsed.end);
@@ -168,7 +171,7 @@ impl ParseGuard {
     }
 }
 
-/// Crashes or hangs at output that says so, if a test has started this process.
+/// Crashes or hangs at output that says so, in a process that a test has started.
 #[cfg(debug_assertions)]
 pub(super) fn crash_if_told(output: &[u8]) {
     let says = |words: &[u8]| output.windows(words.len()).any(|window| window == words);
@@ -193,7 +196,7 @@ mod tests {
     use super::*;
     use crate::log;
 
-    /// Of a server whose predecessor has crashed.
+    /// The policy of a server whose predecessor has crashed.
     const AFTER_CRASH: ParsePolicy = ParsePolicy { draws_screens: true, suspect_before: Duration::MAX };
 
     fn guard_with(memory: &OwnedFd, policy: ParsePolicy) -> ParseGuard {
@@ -208,7 +211,7 @@ mod tests {
         guard.run(OutputOffset::new(from), usize::try_from(to - from).unwrap(), || {});
     }
 
-    /// Leaves what a server leaves that dies while it parses this output.
+    /// Leaves the record of a server that dies while it parses this output.
     fn die(guard: &ParseGuard, from: u64, to: u64) {
         guard.store(PARSED_TO, to);
         guard.store(PARSED_SINCE, 1000);
@@ -223,7 +226,7 @@ mod tests {
         die(&first, 100, 200);
         let second = guard(&memory);
         assert_eq!(second.blank(), None);
-        // It cuts otherwise.
+        // The second server cuts the output at other offsets.
         parse(&second, 0, 150);
         die(&second, 150, 300);
         for _ in 0..3 {
@@ -240,7 +243,7 @@ mod tests {
             parse(&next, 0, round * 10 + 1);
             die(&next, round * 10 + 1, round * 10 + 11);
         }
-        // One that parses what one has died in shows that it was not the output's fault.
+        // A server that parses what another one died in shows that the output was not to blame.
         let next = guard(&memory);
         parse(&next, 0, 1000);
         die(&next, 1000, 1010);

@@ -1,4 +1,4 @@
-//! The output that a screen has yet to parse: a part of the log, what is known of it, and the sizes that take effect in it.
+//! The screen's backlog: the part of the log that it has yet to parse, and the size changes in it.
 
 use std::{collections::VecDeque, ops::Range};
 
@@ -9,43 +9,44 @@ use crate::{
     screen::Scanner,
 };
 
-/// Plain output is worth looking for lines in it that nobody could see any more when there is so much, in bytes.
+/// Minimum length of plain output for which to check whether lines of it can be left out, in bytes.
 const WORTH: u64 = 64 * 1024;
 
-/// The terminal is not resized while so many sizes wait.
+/// Number of waiting size changes at which the terminal is no longer resized.
 const MAX_WAITING_SIZES: usize = 32;
 
-/// Where the screen is in the log, and what comes there.
+/// The screen's position in the log, and the output and sizes that follow.
 #[derive(Debug)]
 pub(super) struct Pile {
     log: Log,
-    /// The log up to here has been parsed, or left out.
+    /// End of the output that has been parsed or left out.
     parsed: OutputOffset,
-    /// How many size changes have been made to the screen.
+    /// Number of size changes that the screen has made.
     resizes: u64,
-    /// Sizes that wait for the output before them to be parsed.
+    /// Sizes that wait until the output before them is parsed.
     sizes: VecDeque<SizeAt>,
-    /// Who answers questions in what waits.
+    /// Pieces of the waiting output, by who answers the queries in them.
     runs: VecDeque<Run>,
     scanner: Scanner,
-    /// Plain output that something else has ended, where it is worth it.
+    /// Plain output in the backlog that is long enough to be left out and is
+    /// followed by other output.
     stretches: VecDeque<Range<u64>>,
-    /// Before this there may be questions that the screen has to answer.
+    /// End of the output that may contain queries for the screen.
     asked: u64,
-    /// The end of the plain output of which nothing could be left out.
+    /// End of the plain output of which nothing could be left out.
     tried: u64,
 }
 
-/// A piece of the log, from the last one on.
+/// A piece of the log that follows the previous one.
 #[derive(Debug)]
 struct Run {
     end: OutputOffset,
-    /// Whether there was nobody else to answer its questions.
+    /// Set if no viewer's terminal answers queries in it.
     answered_here: bool,
 }
 
 impl Pile {
-    /// Begins at this place of the log.
+    /// Creates a backlog that begins at this position of the log.
     pub(super) fn new(log: Log, start: Position) -> Self {
         Self {
             log,
@@ -60,7 +61,8 @@ impl Pile {
         }
     }
 
-    /// No output waits any more; what comes next begins at this offset. Sizes that wait are next.
+    /// Skips all waiting output; the next output begins at this offset. Waiting
+    /// sizes come before it.
     pub(super) fn skip_to(&mut self, start: OutputOffset) {
         let sizes = self.sizes.iter().map(|&(from, size)| (from.max(start), size)).collect();
         let position = Position { output: start, resizes: self.resizes };
@@ -71,12 +73,13 @@ impl Pile {
         self.parsed
     }
 
-    /// The place up to which output has been parsed and sizes have been given to the screen.
+    /// Returns the position up to which output has been parsed and sizes have been
+    /// given to the screen.
     pub(super) fn position(&self) -> Position {
         Position { output: self.parsed, resizes: self.resizes }
     }
 
-    /// The log up to here has been taken.
+    /// Returns the end of the output that has been taken.
     pub(super) fn taken(&self) -> OutputOffset {
         self.runs.back().map_or(self.parsed, |last| last.end)
     }
@@ -90,24 +93,24 @@ impl Pile {
         self.sizes.push_back((self.taken(), size));
     }
 
-    /// Whether no more sizes are to come before some have been given to the screen.
+    /// Reports whether no more sizes may come until some have been given to the screen.
     pub(super) fn has_many_sizes(&self) -> bool {
         self.sizes.len() >= MAX_WAITING_SIZES
     }
 
-    /// The size that comes next, if no output comes before it.
+    /// Returns the next size, if no output comes before it.
     pub(super) fn next_size(&self) -> Option<Winsize> {
         self.sizes.front().filter(|&&(from, _)| from <= self.parsed).map(|&(_, size)| size)
     }
 
-    /// The next size has been given to the screen.
+    /// Records that the next size has been given to the screen.
     pub(super) fn resized(&mut self) {
         if self.sizes.pop_front().is_some() {
             self.resizes += 1;
         }
     }
 
-    /// The end of the output that comes before the next size.
+    /// Returns the end of the output that comes before the next size.
     fn end(&self) -> OutputOffset {
         self.sizes.front().map_or_else(|| self.taken(), |&(from, _)| from)
     }
@@ -116,7 +119,7 @@ impl Pile {
         self.taken().since(self.parsed)
     }
 
-    /// Whether programs may wait for answers that are to be given here.
+    /// Reports whether programs may be waiting for answers from the screen.
     pub(super) fn owes_answers(&self) -> bool {
         self.parsed.get() < self.asked
     }
@@ -143,7 +146,7 @@ impl Pile {
         &self.log
     }
 
-    /// At most `most` bytes from the front, with whether questions in them are answered here.
+    /// Returns at most `most` bytes from the front, and whether the screen answers queries in them.
     pub(super) fn front(&mut self, most: usize) -> Option<(Vec<u8>, bool)> {
         let first = self.runs.front()?;
         let end = first.end.min(self.end());
@@ -158,12 +161,13 @@ impl Pile {
         Some((slice, answered_here))
     }
 
-    /// So many bytes from the front have been parsed.
+    /// Records that `count` bytes from the front have been parsed.
     pub(super) fn parsed_bytes(&mut self, count: usize) {
         self.parsed_to(self.parsed.advanced(count));
     }
 
-    /// Takes away what `leave_out` says of the plain output at the front. Tells whether that was something.
+    /// Leaves out of the plain output at the front as many bytes as `leave_out` returns. Returns
+    /// whether there were any.
     pub(super) fn leave_out(&mut self, leave_out: impl FnOnce(&[u8]) -> usize) -> bool {
         let stretch = self.stretch();
         let end = stretch.end.min(self.end().get());
@@ -178,7 +182,8 @@ impl Pile {
         left_out > 0
     }
 
-    /// Looks at all that waits, if it is a long plain stretch, and after that not much else and no other size.
+    /// Passes the backlog to `look`, if it is a long stretch of plain output followed by not much
+    /// else, and contains no size.
     pub(super) fn look<T>(&mut self, look: impl FnOnce(&[u8], &[u8]) -> Option<T>) -> Option<T> {
         if !self.sizes.is_empty() {
             return None;
@@ -194,7 +199,7 @@ impl Pile {
         self.log.look(self.parsed, all, look).flatten()
     }
 
-    /// The first plain stretch that has not been parsed.
+    /// Returns the first plain stretch that has not been parsed.
     fn stretch(&mut self) -> Range<u64> {
         while self.stretches.front().is_some_and(|stretch| stretch.end <= self.parsed.get()) {
             self.stretches.pop_front();

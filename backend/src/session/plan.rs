@@ -1,4 +1,4 @@
-//! What is to be started, from what was asked for.
+//! Resolves a request for a session into a plan for starting it.
 
 use std::{
     ffi::OsString,
@@ -10,25 +10,25 @@ use limpet_shared::{Flow, Sizing, Winsize, WinsizeError, api::CreateSession};
 use super::{SessionHandle, start_directory::StartDirectory};
 use crate::pty::{Login, Program, SpawnError};
 
-/// What is started when nobody says otherwise, and how.
+/// Defaults for sessions whose request leaves something open.
 #[derive(Clone, Debug, Default)]
 pub struct SpawnDefaults {
-    /// The program and its arguments; the user's login shell when absent.
+    /// The program and its arguments; the user's login shell if absent.
     pub command: Option<Vec<OsString>>,
-    /// Its working directory; the user's home when absent.
+    /// Working directory; the user's home if absent.
     pub cwd: Option<PathBuf>,
-    /// Whose sessions they are.
+    /// The user whose sessions they are.
     pub login: Login,
-    /// Whose size a terminal has.
+    /// The rule that decides the terminal's size.
     pub sizing: Sizing,
-    /// Whether programs wait for viewers.
+    /// The rule that decides when programs wait for viewers.
     pub flow: Flow,
 }
 
-/// Why there is no new session.
+/// The reason why a session could not be created.
 #[derive(Debug, thiserror::Error)]
 pub enum CreateError {
-    /// There are as many as there may be.
+    /// The limit on sessions is reached.
     #[error(
         "there are as many sessions as --max-sessions allows ({limit}); close one, or start limpet with a larger number"
     )]
@@ -36,30 +36,30 @@ pub enum CreateError {
         /// The limit.
         limit: usize,
     },
-    /// There are as many as the limit of open files allows.
+    /// The limit on sessions that follows from the limit of open files is reached.
     #[error(
         "there are as many sessions as the limit of open files, {open_files}, has room for ({limit}); close one, or raise \
          that limit (ulimit -Hn, LimitNOFILE=) and start limpet again"
     )]
     TooManyForOpenFiles {
-        /// The limit of sessions.
+        /// The limit on sessions.
         limit: usize,
         /// The limit of open files.
         open_files: usize,
     },
-    /// No terminal has such a size.
+    /// No terminal can have the requested size.
     #[error(transparent)]
     BadSize(#[from] WinsizeError),
-    /// The session that this one was to be like is not known.
+    /// The session that the new one was to be like is not known.
     #[error("there is no session (any more) that this one could be like; say what to start")]
     NothingLikeIt,
     /// The command has no program.
     #[error("a command is a program and its arguments; leave it out to get the default one")]
     EmptyCommand,
-    /// A text that no program can be given.
+    /// A text contains a NUL character, which no program can be given.
     #[error("{0} holds a NUL character, which no program can be given")]
     NulCharacter(&'static str),
-    /// A name that no variable can have.
+    /// The name is no name of an environment variable.
     #[error("'{0}' is no name of an environment variable")]
     BadVariable(String),
     /// The program could not be started.
@@ -71,7 +71,7 @@ pub enum CreateError {
 }
 
 impl CreateError {
-    /// Whether the same request may be granted later.
+    /// Reports whether the same request may succeed later.
     pub(super) fn is_passing(&self) -> bool {
         match self {
             Self::TooMany { .. } | Self::TooManyForOpenFiles { .. } | Self::ShuttingDown => true,
@@ -85,12 +85,12 @@ impl CreateError {
     }
 }
 
-/// All that has to be known to start a session.
+/// All data that is needed to start a session.
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) program: Program,
     pub(super) size: Winsize,
-    /// A title that the program's own ones do not replace.
+    /// A title that the program's own titles do not replace.
     pub(super) title: Option<String>,
     pub(super) rules: (Sizing, Flow),
     /// Output that is shown before the program's.
@@ -98,7 +98,8 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// What was asked for, with what was left out taken from the session that it is to be `like`, or from the defaults.
+    /// Resolves a request. Whatever it leaves open is taken from the session that the new one is to
+    /// be `like`, or else from the defaults.
     pub(super) fn new(
         request: CreateSession,
         defaults: &SpawnDefaults,
@@ -122,7 +123,8 @@ impl Plan {
         };
         let model = like.map(|like| &like.shared().program);
         let note = if let Some(cwd) = request.cwd {
-            // Whoever names a directory is told if it is not there.
+            // A directory that the request names is not replaced: if it is missing,
+            // the request fails.
             program.cwd = Some(path::absolute(&cwd).unwrap_or_else(|_| cwd.into()));
             Vec::new()
         } else {
@@ -144,7 +146,7 @@ fn program(mut words: impl Iterator<Item = OsString>) -> Result<Program, CreateE
     Ok(Program::new(file, words.collect()))
 }
 
-/// What comes from outside may hold what execve(2) and environ(7) cannot.
+/// Checks text from outside for characters that execve(2) and environ(7) do not allow.
 fn check(program: &Program) -> Result<(), CreateError> {
     let nul = |text: &OsString| text.as_encoded_bytes().contains(&0);
     if nul(&program.file) || program.args.iter().any(nul) {

@@ -1,4 +1,4 @@
-//! All sessions of a server.
+//! The registry of all sessions of a server.
 
 use std::{
     collections::BTreeMap,
@@ -44,26 +44,27 @@ use crate::{
     threads::{Lane, Runtimes},
 };
 
-/// How long the server waits before it tries again to take over a session that the system had no descriptors or memory for.
+/// Time to wait before the server tries again to take over sessions for which the system had no
+/// descriptors or memory.
 const TAKE_OVER_PAUSE: Duration = Duration::from_secs(1);
 
-/// How long a session that has ended can still be looked at, if nobody closes it before.
+/// Time for which a session that has ended can still be looked at, unless it is closed before.
 const RETENTION: Duration = Duration::from_hours(1);
 
-/// How much of everything.
+/// Limits on the sessions.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Sessions at once, those that have ended and are still kept among them.
+    /// Maximum number of sessions, including those that have ended and are not forgotten.
     pub sessions: usize,
     /// The limit of open files that `sessions` follows from, if it does.
     pub open_files: Option<usize>,
-    /// Bytes of output kept for each; [`log::MIN_TAIL`] at least.
+    /// Bytes of output that each session's log keeps; at least [`log::MIN_TAIL`].
     pub tail: usize,
-    /// Rows of scrollback kept for each.
+    /// Rows of scrollback that each session's screen keeps.
     pub scrollback: usize,
 }
 
-/// The registry of sessions. Clones stand for the same one.
+/// The registry of sessions. Clones refer to the same one.
 #[derive(Clone, Debug)]
 pub struct Sessions(Arc<Inner>);
 
@@ -77,22 +78,22 @@ struct Inner {
     /// Owns the sessions' tasks.
     tasks: TaskTracker,
     shutdown: CancellationToken,
-    /// Something of a session has changed that is saved, or there is another one, or one less.
+    /// Notified when saved state of a session has changed, or a session has been added or removed.
     changed: Arc<Notify>,
-    /// Cancelled when all is saved for the last time, if it is saved at all.
+    /// Cancelled once everything has been saved for the last time, if it is saved at all.
     saved: OnceLock<CancellationToken>,
 }
 
 #[derive(Debug, Default)]
 struct Entries {
     by_id: BTreeMap<SessionId, Entry>,
-    /// How many there have ever been.
+    /// Number of sessions that have ever been opened.
     opened: u64,
-    /// How many are being opened.
+    /// Number of sessions that are being opened.
     opening: usize,
 }
 
-/// Room for a session that is being opened.
+/// Reserves room for a session that is being opened.
 struct Room(Sessions);
 
 impl Drop for Room {
@@ -112,14 +113,14 @@ impl Entries {
     }
 }
 
-/// What an actor owns of a program that runs.
+/// The handles of a running program that its actor owns.
 struct Living {
     pty: Pty,
     child: Child,
     inlet: Inlet,
 }
 
-/// What a session consists of, once it is in use here.
+/// The parts of a session, once this server uses them.
 struct InUse {
     living: Option<Living>,
     writer: LogWriter,
@@ -128,7 +129,7 @@ struct InUse {
 }
 
 impl InUse {
-    /// Nothing has happened to the program if this fails.
+    /// Opens a session's resources. If this fails, the program is unaffected.
     fn open(Held { memory, life, checkpoint }: Held, sizes: Sizes) -> io::Result<Self> {
         let (mut writer, log, input) = log::log(memory.as_fd())?;
         writer.set_sizes(sizes);
@@ -141,7 +142,8 @@ impl InUse {
     }
 }
 
-/// A session that is about to be made known. The keeper is told to forget it if that does not come about.
+/// Guards a session that is about to be made known. Unless that happens, the keeper is
+/// told to forget it.
 struct Unknown {
     keeper: Link,
     session: Option<SessionId>,
@@ -157,14 +159,15 @@ impl Drop for Unknown {
     fn drop(&mut self) {
         let Some(session) = self.session.take() else { return };
         let keeper = self.keeper.clone();
-        // Whoever asked may be gone. The runtime owns this, and ends it when the keeper is gone.
+        // The requester may be gone, so the runtime owns this task. If the keeper is gone, the task
+        // ends with the server.
         if let Ok(runtime) = Handle::try_current() {
             runtime.spawn(async move { keeper.forget(&session).await });
         }
     }
 }
 
-/// A session that an earlier server has left, ready to be opened.
+/// A session of an earlier server that is ready to be opened.
 struct Prepared {
     known: (SessionId, Epoch, u64),
     state: (Program, Status),
@@ -181,7 +184,7 @@ struct Entry {
 }
 
 impl Sessions {
-    /// An empty registry, of sessions that `keeper` keeps.
+    /// Creates an empty registry for sessions that `keeper` holds.
     #[must_use]
     pub fn new(limits: Limits, defaults: SpawnDefaults, keeper: Link, runtimes: Runtimes) -> Self {
         let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
@@ -189,10 +192,10 @@ impl Sessions {
         Self(Arc::new(Inner { limits, defaults, keeper, runtimes, entries, tasks, shutdown, changed, saved }))
     }
 
-    /// Starts a program in a session of its own.
+    /// Starts a program in a new session.
     ///
     /// # Errors
-    /// When the request makes no sense, when there is no room, or when the program cannot be started.
+    /// If the request is invalid, if there is no room, or if the program cannot be started.
     pub async fn create(&self, request: CreateSession) -> Result<SessionHandle, CreateError> {
         let like = match &request.like {
             Some(id) => Some(self.get(id).ok_or(CreateError::NothingLikeIt)?),
@@ -205,15 +208,16 @@ impl Sessions {
             None => Vec::new(),
         };
         let sessions = self.clone();
-        // What watches its terminal belongs to the runtime that it is made in.
+        // A terminal is registered with the reactor of the runtime that opens it.
         let begun = self.0.runtimes.quick.spawn(async move {
             sessions.begin((SessionId::from_random(random::bytes()), now()), plan, before).await
         });
-        // An error says that the server ends.
+        // An error means that the server is ending.
         AbortOnDropHandle::new(begun).await.unwrap_or(Err(CreateError::ShuttingDown))
     }
 
-    /// Starts a program in a session of its own, within the quick runtime. `before` is output that is shown before the plan's note and the program's own.
+    /// Starts a program in a new session. To be called on the quick runtime. `before` is output to
+    /// show before the plan's note and the program's own output.
     pub(super) async fn begin(
         &self,
         (id, created): (SessionId, u64),
@@ -243,14 +247,14 @@ impl Sessions {
         Ok(session)
     }
 
-    /// What is started when nobody says otherwise.
+    /// Returns the defaults for new sessions.
     pub(super) fn defaults(&self) -> &SpawnDefaults {
         &self.0.defaults
     }
 
-    /// Goes on with the sessions that an earlier server has left. The keeper is told to forget those with which that cannot be done.
-    /// For those that the system has no descriptors or memory for at the moment it is tried again until it has; gives how many these are.
-    /// To be called within the runtime.
+    /// Takes over the sessions of an earlier server. The keeper is told to forget those that cannot
+    /// be continued. Sessions for which the system has no descriptors or memory at the moment are
+    /// tried again until it has. Returns how many these are. To be called within the runtime.
     pub async fn take_over(&self, left: Vec<Left>) -> usize {
         let mut known: Vec<(Record, Left)> = Vec::new();
         for left in left {
@@ -271,9 +275,9 @@ impl Sessions {
         count
     }
 
-    /// Gives those that have to wait.
+    /// Takes over sessions. Returns those that have to wait.
     async fn take_over_most(&self, known: Vec<(Record, Left)>) -> Vec<(Record, Left)> {
-        // Screens are drawn on as many threads as there are cores.
+        // Screens are restored on as many threads as there are cores.
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let mut prepared = stream::iter(known)
             .map(async |(record, left)| (self.prepare(&record, &left).await, record, left))
@@ -291,7 +295,7 @@ impl Sessions {
                     self.0.keeper.forget(&left.session).await;
                 }
             }
-            // What is on the screens may take its time.
+            // Restoring the screens may take long, so the keeper is told of the progress.
             self.0.keeper.progress().await;
         }
         waiting
@@ -342,7 +346,7 @@ impl Sessions {
         tracing::info!(session = %session.id(), "taken over");
     }
 
-    /// Makes a session known, and has it run if its program does.
+    /// Adds a session to the registry, and starts its actor if the program is running.
     fn open(
         &self,
         (id, epoch, created): (SessionId, Epoch, u64),
@@ -391,8 +395,8 @@ impl Sessions {
         session
     }
 
-    /// Has sessions saved from now on, those that there are and those that will be; others that were are forgotten. To be called
-    /// within the runtime.
+    /// Starts the task that saves sessions. Files of sessions that no longer exist are removed. To
+    /// be called within the runtime.
     pub(crate) fn save(&self, saving: Saving) {
         let saved = CancellationToken::new();
         if self.0.saved.set(saved.clone()).is_ok() {
@@ -405,13 +409,13 @@ impl Sessions {
         self.0.limits
     }
 
-    /// The session of that name.
+    /// Returns the session with this name.
     #[must_use]
     pub fn get(&self, id: &SessionId) -> Option<SessionHandle> {
         self.entries().by_id.get(id).map(|entry| entry.session.clone())
     }
 
-    /// All sessions, the oldest first.
+    /// Returns all sessions, the oldest first.
     #[must_use]
     pub fn list(&self) -> Vec<SessionHandle> {
         let mut entries: Vec<Entry> = self.entries().by_id.values().cloned().collect();
@@ -419,7 +423,8 @@ impl Sessions {
         entries.into_iter().map(|entry| entry.session).collect()
     }
 
-    /// Ends a session's program, and what else the mode says, and forgets the session. False if there is no such session.
+    /// Ends a session's program, and everything else that `mode` includes, and forgets the session.
+    /// Returns false if there is no such session.
     pub async fn remove(&self, id: &SessionId, mode: EndMode) -> bool {
         let Some(session) = self.get(id) else { return false };
         session.end(mode).await;
@@ -427,16 +432,16 @@ impl Sessions {
         true
     }
 
-    /// Ends all sessions and takes no more.
+    /// Ends all sessions and accepts no more.
     pub async fn shutdown(&self) {
         let sessions = {
-            // Under the lock, so that none is made in between.
+            // The lock is held so that no session is added in between.
             let entries = self.entries();
             self.0.shutdown.cancel();
             entries.by_id.values().map(|entry| entry.session.clone()).collect::<Vec<_>>()
         };
         if let Some(saved) = self.0.saved.get() {
-            // As they are now, not as they end.
+            // The sessions are saved as they are now, and not as they are once they have ended.
             saved.cancelled().await;
         }
         join_all(sessions.iter().map(|session| session.end(EndMode::All))).await;
@@ -444,7 +449,7 @@ impl Sessions {
         self.0.tasks.wait().await;
     }
 
-    /// Runs a session to its end, keeps what it left for a while, and forgets it.
+    /// Runs a session to its end, retains what it leaves for a while, and forgets it.
     async fn keep(self, entry: Entry, actor: Option<Box<Actor>>) {
         let session = &entry.session;
         if let Some(actor) = actor {
@@ -468,7 +473,8 @@ impl Sessions {
         }
     }
 
-    /// Room for another session. If there is none otherwise, the oldest one that has ended and that nobody watches is forgotten.
+    /// Reserves room for another session. If there is none, forgets the oldest session that has
+    /// ended and has no viewers.
     async fn make_room(&self) -> Result<Room, CreateError> {
         let (room, oldest) = {
             let mut entries = self.entries();
@@ -494,7 +500,8 @@ impl Sessions {
     }
 
     fn entries(&self) -> MutexGuard<'_, Entries> {
-        // Nothing under this lock panics half-way through a change, so what a panic left behind is whole.
+        // Nothing under this lock panics half-way through a change, so a poisoned lock
+        // still holds valid data.
         self.0.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! What others ask of a session's owner.
+//! Requests to a session's actor.
 
 use bytes::Bytes;
 use limpet_shared::{Hello, ViewerId, Winsize, theme::Colours};
@@ -11,35 +11,37 @@ use crate::{
     screen::Text,
 };
 
-/// How many requests may wait for the actor. Senders wait when there are more.
+/// Maximum number of requests that may wait for the actor. Further senders have to wait.
 pub(super) const REQUESTS: usize = 32;
 
-/// What others may ask of a session's owner.
+/// A request to a session's actor.
 #[derive(Debug)]
 pub(super) enum Request {
-    /// Lets a viewer in.
+    /// Attaches a viewer.
     Attach(Box<Attaching>),
-    /// Draws the screen, with so many rows of scrollback at most; gives a cursor from which output goes on, of this rank.
+    /// Makes a snapshot with at most `history` rows of scrollback. The reply has a cursor of this
+    /// rank from which output continues.
     Redraw { history: usize, rank: Rank, reply: oneshot::Sender<(Drawn, LogReader)> },
-    /// The screen as text.
+    /// Returns the screen as text.
     Text { reply: oneshot::Sender<Text> },
-    /// The colours of somebody's terminal.
+    /// Sets the colours of a viewer's terminal.
     Colours(Box<Colours>),
-    /// A viewer has typed.
+    /// Writes input that a viewer has typed.
     Input(Typed),
-    /// A viewer's window holds so much now.
+    /// Sets the size of a viewer's window.
     Resize { attachment: AttachmentId, size: Winsize },
-    /// The pen is taken, or given. The answer is false if there is no such viewer, or it may not write.
+    /// Makes a viewer the primary one. The reply is false if there is no such viewer, or if it
+    /// lacks the right to type.
     Pen { to: AttachmentId, reply: oneshot::Sender<bool> },
-    /// Output of limpet's own.
+    /// Puts output of limpet's own into the log.
     OwnOutput(Purpose),
-    /// Another size, if one is asked for, and other rules, which have been changed already.
+    /// Sets another size, if one is given, and applies other rules that have been changed already.
     Update { size: Option<Winsize>, reply: oneshot::Sender<()> },
-    /// Ends the program, and with it what the mode says of everything else on its terminal.
+    /// Ends the program, and everything else on its terminal that the mode includes.
     End(EndMode),
 }
 
-/// A viewer who wants to be let in.
+/// A viewer that is to be attached.
 #[derive(Debug)]
 pub(super) struct Attaching {
     pub(super) hello: Hello,
@@ -47,7 +49,7 @@ pub(super) struct Attaching {
     pub(super) reply: oneshot::Sender<(Attached, Beginning)>,
 }
 
-/// Input, at its offset among the viewer's.
+/// Input, with its offset in the viewer's input.
 #[derive(Debug)]
 pub(super) struct Typed {
     pub(super) viewer: ViewerId,
@@ -56,5 +58,6 @@ pub(super) struct Typed {
     pub(super) bytes: Bytes,
 }
 
-/// The channel has room for 32 of them from the start, for each session: so they are as small as can be.
+/// The actor's end of the channel. It has memory for 32 requests from the start, for each session,
+/// so its items are boxed.
 pub(super) type Requests = mpsc::Receiver<Box<Request>>;

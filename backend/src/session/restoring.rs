@@ -1,4 +1,4 @@
-//! Sessions are started again after everything of them has ended, and show what was there before.
+//! Starts sessions again after a reboot, and shows what was on their screens before.
 
 use std::{collections::BTreeSet, io};
 
@@ -12,19 +12,19 @@ use super::{
 };
 use crate::{background, exhausted, log, pty::Program, screen::Screen, state::Saved};
 
-/// What was there before may take so much of what is kept of a session's output.
+/// Divisor: earlier output may take the tail's size divided by this.
 const SHARE: usize = 2;
 
-/// Empties the title.
+/// Clears the title.
 const NO_TITLE: &[u8] = b"\x1b]0;\x1b\\";
 
-/// Stands between what was there and what comes, faint.
+/// The faint line between earlier output and the new program's.
 const NOTE: &str = "── above: what was here before limpet was started again ──";
 
-/// The same, where only the program was started again.
+/// The same line where only the program was started again.
 const RESTARTED_NOTE: &str = "── above: output of the program before it was restarted ──";
 
-/// Why a session is not there again.
+/// The reason why a session is not restored.
 #[derive(Debug, thiserror::Error)]
 enum RestoreError {
     #[error("could not read what was saved: {0}")]
@@ -34,7 +34,8 @@ enum RestoreError {
 }
 
 impl RestoreError {
-    /// Whether another start may go well: something has run out, or there are as many sessions as there may be.
+    /// Reports whether another start may succeed, because a resource has run out or there are
+    /// too many sessions.
     fn is_passing(&self) -> bool {
         match self {
             Self::Read(error) => exhausted::is_exhausted(error),
@@ -44,11 +45,12 @@ impl RestoreError {
 }
 
 impl Sessions {
-    /// Starts again what was saved, the oldest first. What cannot be started is put aside, and what lacks something at the moment waits
-    /// for another start. To be called within the runtime, before anything is [saved](Self::save).
+    /// Restores saved sessions, the oldest first. Files of sessions that cannot be restored are put
+    /// aside. Sessions that lack a resource at the moment wait for another start. To be called
+    /// within the runtime, before anything is [saved](Self::save).
     ///
     /// # Errors
-    /// When the directory cannot be read.
+    /// If the directory cannot be read.
     pub(crate) async fn restore(&self, saving: &Saving) -> io::Result<()> {
         let mut known = Vec::new();
         let mut waiting = BTreeSet::new();
@@ -75,7 +77,7 @@ impl Sessions {
         }
         known.sort_by_key(|(_, saved, _)| saved.created);
         for (session, saved, screen) in known {
-            // Who does not want it saved does not want to see it either.
+            // If output is not to be saved, it is not shown either.
             let screen = if saving.with_output { screen } else { Vec::new() };
             match self.start_again(session.clone(), saved, screen).await {
                 Ok(session) => tracing::info!(session = %session.id(), "restored"),
@@ -109,7 +111,8 @@ impl Sessions {
         self.begin((session, saved.created), plan, before).await
     }
 
-    /// Returns output that draws what a session has shown, for one of this size that takes its place.
+    /// Returns output that draws the screen of an earlier session, for one of this
+    /// size that replaces it.
     pub(super) async fn last_output(&self, earlier: &SessionHandle, size: Winsize) -> Vec<u8> {
         let screen = earlier.drawn().await;
         let Limits { tail, scrollback, .. } = self.limits();
@@ -122,12 +125,12 @@ impl Sessions {
     }
 }
 
-/// Output that draws what an earlier screen has shown, in `most` bytes at most, without its oldest rows if need be; a new program's
-/// output comes below. Empty if there was nothing.
+/// Returns output that draws an earlier screen above the output of a new program, in at most `most`
+/// bytes. The oldest rows are left out if need be. Empty if there was nothing on the screen.
 pub(super) fn picture(screen: &[u8], size: Winsize, scrollback: usize, most: usize, note: &str) -> Vec<u8> {
     let mut before = Screen::new(size, scrollback);
     before.feed(screen);
-    // It may have been drawn in the midst of a control function.
+    // The earlier output may end inside a control function.
     before.feed(CANCEL);
     before.feed(RESET_MODES);
     before.feed(NO_TITLE);

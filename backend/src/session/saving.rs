@@ -1,6 +1,7 @@
-//! Keeps on the disk what it takes to start sessions again after a reboot.
+//! Stores on disk what is needed to start sessions again after a reboot.
 //!
-//! One task writes, some time after something has changed, and once more before all ends. While nothing changes it sleeps.
+//! A single task writes a moment after something has changed, and once more before the server ends.
+//! While nothing changes it sleeps.
 
 use std::{collections::BTreeSet, io, sync::Arc, time::Duration};
 
@@ -16,19 +17,20 @@ use crate::{
     state::StateDir,
 };
 
-/// How much later than a change it is written at most: what a crash of the machine can take.
+/// Maximum delay between a change and its storage: changes of that time are lost if
+/// the machine crashes.
 const PAUSE: Duration = Duration::from_secs(3);
 
-/// Where sessions are saved, and how much of them.
+/// The directory for sessions, and the extent to which they are saved.
 #[derive(Clone, Debug)]
 pub(crate) struct Saving {
     pub(crate) dir: Arc<StateDir>,
-    /// Whether what is on screens is saved as well, which may be secret.
+    /// Set if the contents of screens, which may be secret, are saved as well.
     pub(crate) with_output: bool,
 }
 
 impl Saving {
-    /// Saves what changes, until the end.
+    /// Saves changes until the server ends.
     pub(super) async fn run(
         self,
         sessions: Sessions,
@@ -48,7 +50,7 @@ impl Saving {
             let is_last = shutdown.is_cancelled();
             match self.save(&sessions.list()).await {
                 Ok(()) => failed = false,
-                // Once is enough: it is tried again and again.
+                // One message is enough, since saving is tried again and again.
                 Err(error) if !failed => {
                     failed = true;
                     let error = exhausted::words(&error, Acquiring::DiskSpace);
@@ -89,8 +91,8 @@ impl Saving {
     }
 }
 
-/// Whether a session is to be started again. One whose program has come to its own end is over; one that was told to end by what
-/// ends everything when a machine does is not.
+/// Reports whether a session is to be started again. A session whose program has ended by itself is
+/// over. A session whose program was killed by a signal that is sent at shutdown is not.
 fn lasts(session: &SessionHandle) -> bool {
     matches!(session.exit(), None | Some(ExitStatus::Signal(SIGHUP | SIGTERM | SIGKILL)))
 }

@@ -1,4 +1,4 @@
-//! Who is attached, and who has the pen.
+//! The viewers of a session, and which of them is primary.
 
 use limpet_shared::{
     Presence, Role, Sizing, ViewerId, Winsize,
@@ -10,38 +10,38 @@ use super::{
     sizing::{self, Window},
 };
 
-/// Tells attachments of one session apart.
+/// Identifies an attachment within its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct AttachmentId(u64);
 
 impl AttachmentId {
-    /// The attachment with this number.
+    /// Creates the id with this number.
     #[must_use]
     pub const fn new(number: u64) -> Self {
         Self(number)
     }
 
-    /// Its number.
+    /// Returns the id's number.
     #[must_use]
     pub const fn number(self) -> u64 {
         self.0
     }
 }
 
-/// Who attaches, as far as the server knows.
+/// A client that attaches, as far as the server knows it.
 #[derive(Clone, Debug)]
 pub struct Visitor {
-    /// What they may do.
+    /// The viewer's role.
     pub role: Role,
-    /// By whose credential.
+    /// The credential that the viewer came with.
     pub grant: GrantId,
-    /// The address they come from; empty if that is not known.
+    /// The viewer's address; empty if it is not known.
     pub from: String,
-    /// What program they use, as it calls itself.
+    /// The viewer's program, by the name that it gives itself.
     pub agent: String,
 }
 
-/// One of those attached.
+/// An attached viewer.
 #[derive(Clone, Debug)]
 struct Seat {
     id: AttachmentId,
@@ -52,21 +52,23 @@ struct Seat {
     size: Winsize,
 }
 
-/// All of those attached.
+/// The attached viewers.
 ///
-/// **The pen** is taken: by asking for it, by being given it, or by coming when nobody has taken it. Who has taken it has it until
-/// somebody else takes it, and finds it again when they come back after a break of their connection. While they are away another
-/// one holds it for them, the writer who used the terminal last: there has to be somebody who answers what programs
-/// ask. Whoever merely holds it does not decide on the size, and takes the pen by typing.
+/// **The primary viewer** is the one that last became primary: by asking for it, by being made
+/// primary by another viewer, or by attaching while no primary viewer was attached. It stays
+/// primary until another viewer becomes primary, also while its connection is broken. While it is
+/// away, another viewer stands in for it, the one with the right to type that used the terminal
+/// last, since programs' queries have to be answered. A viewer that merely stands in does not
+/// decide on the size. It becomes primary by typing.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Seats {
-    /// In the order of their last use of the terminal.
+    /// The attached viewers, in the order of their last use of the terminal.
     occupied: Vec<Seat>,
     taken_by: Option<ViewerId>,
     attachments: u64,
-    /// How many of them are owners.
+    /// Number of attached owners.
     owners: usize,
-    /// Changes with all that others are told of.
+    /// Changes with everything that viewers are told about each other.
     version: u64,
 }
 
@@ -75,32 +77,33 @@ impl Seats {
         self.occupied.len()
     }
 
-    /// Whether the session belongs to one of those attached.
+    /// Reports whether an owner is attached.
     pub(super) fn owner_is_here(&self) -> bool {
         self.owners > 0
     }
 
-    /// The number of a viewer who is attached.
+    /// Returns the number of a viewer's latest attachment, if it is attached.
     pub(super) fn number_of(&self, viewer: ViewerId) -> Option<u64> {
         self.occupied.iter().filter(|seat| seat.viewer == viewer).map(|seat| seat.id.0).max()
     }
 
-    /// Whoever has seen this version has nothing new to be told.
+    /// Returns the version of the list of viewers. A viewer that has seen it needs no new list.
     pub(super) fn version(&self) -> u64 {
         self.version
     }
 
-    /// Those of a session whose pen somebody had taken before anybody is here.
+    /// Creates an empty list for a session that has a primary viewer already.
     pub(super) fn with_pen_of(taken_by: Option<ViewerId>) -> Self {
         Self { taken_by, ..Self::default() }
     }
 
-    /// Who has taken the pen, here or away.
+    /// Returns the primary viewer, attached or not.
     pub(super) fn taken_by(&self) -> Option<ViewerId> {
         self.taken_by
     }
 
-    /// Lets somebody in. `resumes` tells that they were there before, so that they do not take what is held for others.
+    /// Adds a viewer. `resumes` says that it was attached before; it then does not become primary
+    /// while another viewer stands in.
     pub(super) fn enter(
         &mut self,
         viewer: ViewerId,
@@ -131,20 +134,21 @@ impl Seats {
         }
     }
 
-    /// Whose terminal answers what programs ask.
+    /// Returns the primary viewer or the one that stands in for it: its terminal answers
+    /// programs' queries.
     pub(super) fn pen(&self) -> Option<AttachmentId> {
         let held = || self.occupied.iter().rfind(|seat| seat.visitor.role.may_write());
         self.taker().or_else(held).map(|seat| seat.id)
     }
 
-    /// Who has taken the pen, if they are here.
+    /// Returns the primary viewer, if it is attached.
     fn taker(&self) -> Option<&Seat> {
-        // When a connection broke and another one came, the later one counts.
+        // While a broken connection has not been noticed yet, the later one counts.
         let taker = |seat: &&Seat| Some(seat.viewer) == self.taken_by && seat.visitor.role.may_write();
         self.occupied.iter().filter(taker).max_by_key(|seat| seat.id.0)
     }
 
-    /// Notes that `id` has used the terminal. True if that changed who has the pen.
+    /// Records that `id` has used the terminal. Returns true if that made it primary.
     pub(super) fn used(&mut self, id: AttachmentId, sizing: Sizing) -> bool {
         if self.occupied.last().is_none_or(|last| last.id != id)
             && let Some(at) = self.occupied.iter().position(|seat| seat.id == id)
@@ -157,7 +161,7 @@ impl Seats {
         moves && self.take(id)
     }
 
-    /// Gives the pen to `id`. False if that is nobody who may have it.
+    /// Makes `id` primary. Returns false if it is not attached or lacks the right to type.
     pub(super) fn take(&mut self, id: AttachmentId) -> bool {
         let seat = self.occupied.iter().find(|seat| seat.id == id && seat.visitor.role.may_write());
         let Some(viewer) = seat.map(|seat| seat.viewer) else { return false };
@@ -167,7 +171,8 @@ impl Seats {
         true
     }
 
-    /// The window of `id` holds so much now. True if that changed who has the pen: one who is alone need not ask for it.
+    /// Records the size of a viewer's window. Returns true if that made it primary: a viewer that
+    /// is alone need not ask for it.
     pub(super) fn resized(&mut self, id: AttachmentId, size: Winsize) -> bool {
         if let Some(seat) = self.occupied.iter_mut().find(|seat| seat.id == id) {
             seat.size = size;
@@ -176,7 +181,7 @@ impl Seats {
         self.taker().is_none() && writers.count() == 1 && self.take(id)
     }
 
-    /// The size that is to be in force, and whose it is.
+    /// Returns the size that is to be in force, and the viewer whose window gives it.
     pub(super) fn size(&self, sizing: Sizing) -> Option<(Winsize, Option<ViewerId>)> {
         let taker = self.taker().map(|seat| seat.id);
         let window = |seat: &Seat| Window {
@@ -188,7 +193,8 @@ impl Seats {
         sizing::in_force(sizing, &self.occupied.iter().map(window).collect::<Vec<_>>())
     }
 
-    /// What `you` are told of all, in the order they came. Guests are not told where others come from, and by what program.
+    /// Returns the list of viewers for `you`, in order of arrival. Guests are not told the
+    /// addresses and programs of others.
     pub(super) fn presences(&self, you: AttachmentId) -> Vec<Presence> {
         let pen = self.pen();
         let is_owner = self.occupied.iter().any(|seat| seat.id == you && seat.visitor.role == Role::Owner);
@@ -275,12 +281,12 @@ mod tests {
         assert_eq!(seats.pen(), Some(second));
         let back = come_back(&mut seats, 10);
         assert_eq!(seats.pen(), Some(back));
-        // The new connection may be there before the old one is found to be broken.
+        // The new connection may come before the old one is found to be broken.
         let again = come_back(&mut seats, 10);
         assert_eq!(seats.pen(), Some(again));
         seats.leave(back);
         assert_eq!(seats.pen(), Some(again));
-        // Who comes back does not take what another one took meanwhile, or holds.
+        // A viewer that comes back displaces neither a new primary viewer nor one that stands in.
         seats.leave(again);
         assert!(seats.used(second, Sizing::Pen));
         come_back(&mut seats, 10);

@@ -1,28 +1,31 @@
-//! A limit on the rate at which a session's terminal changes its size.
+//! A limit on how often the size of a session's terminal changes.
 
 use std::time::Duration;
 
 use limpet_shared::Winsize;
 use tokio::{sync::oneshot, time::Instant};
 
-/// Most size changes of a session per second. Each may wrap all of the scrollback anew, and every program on the terminal draws itself.
+/// Maximum number of size changes of a session per second. Each may wrap the whole scrollback anew,
+/// and makes every program on the terminal draw itself.
 const MAX_SIZE_CHANGES_PER_SECOND: u32 = 10;
 
-/// The shortest time between two of them …
+/// Minimum time between two size changes.
 const MIN_INTERVAL: Duration = Duration::from_millis(1000 / MAX_SIZE_CHANGES_PER_SECOND as u64);
 
-/// … which is longer when they are expensive: what one took is at most this share of the time until the next.
+/// Minimum ratio of the time until the next change to the time that the last one took, so that
+/// expensive changes are rare.
 const MAX_SHARE: u32 = 5;
 
-/// The longest time.
+/// Maximum time between two size changes, however expensive they are.
 const MAX_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Makes a size change at once when there was none for a while. Of those that follow too soon, the last is made when its time has come.
+/// Schedules size changes. The first one after a while is made at once. Of those that follow too
+/// soon, only the last is made, when its time has come.
 #[derive(Debug)]
 pub(super) struct SizeChanges {
     next_at: Instant,
     is_due: bool,
-    /// What was asked for by `PATCH`.
+    /// The size that was asked for by `PATCH`.
     asked: Option<Winsize>,
     /// Requests that are answered once that size is in force.
     waiting: Vec<oneshot::Sender<()>>,
@@ -33,45 +36,45 @@ impl SizeChanges {
         Self { next_at: now, is_due: false, asked: None, waiting: Vec::new() }
     }
 
-    /// Notes a request that is answered once the terminal has the size that it is to have.
+    /// Registers a request that is answered once the terminal has its new size.
     pub(super) fn ask(&mut self, size: Option<Winsize>, reply: oneshot::Sender<()>) {
         self.asked = size.or(self.asked);
         self.waiting.push(reply);
     }
 
-    /// The size that was asked for.
+    /// Returns the size that was asked for.
     pub(super) fn asked(&self) -> Option<Winsize> {
         self.asked
     }
 
-    /// When a change is to be made that came too soon, if there is one.
+    /// Returns when a postponed change is to be made, if there is one.
     pub(super) fn due(&self) -> Option<Instant> {
         self.is_due.then_some(self.next_at)
     }
 
-    /// Whether a change may be made now. If not, it is due later.
+    /// Returns whether a change may be made now. If not, it is postponed.
     pub(super) fn may_change(&mut self, now: Instant) -> bool {
         self.is_due = now < self.next_at;
         !self.is_due
     }
 
-    /// No change is made for a while.
+    /// Allows no change for a while.
     pub(super) fn postpone(&mut self, now: Instant) {
         self.next_at = self.next_at.max(now + MIN_INTERVAL);
     }
 
-    /// A change was made between these moments.
+    /// Records that a change was made between these times.
     pub(super) fn changed(&mut self, start: Instant, end: Instant) {
         let interval = (end.duration_since(start) * MAX_SHARE).clamp(MIN_INTERVAL, MAX_INTERVAL);
         self.next_at = end + interval;
     }
 
-    /// The terminal has the size that it is to have.
+    /// Records that the terminal has the size that it is to have, and answers the requests.
     pub(super) fn settle(&mut self) {
         self.is_due = false;
         self.asked = None;
         for reply in self.waiting.drain(..) {
-            // An error says that who asked is gone again.
+            // An error means that the requester is gone.
             let _ = reply.send(());
         }
     }

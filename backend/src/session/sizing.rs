@@ -1,23 +1,23 @@
-//! Whose size a session's terminal has.
+//! The size policy: whose window gives the size of a session's terminal.
 
 use limpet_shared::{Role, Sizing, ViewerId, Winsize};
 
-/// One of those attached, as far as sizes go.
+/// The window of an attached viewer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Window {
     pub(super) viewer: ViewerId,
     pub(super) role: Role,
-    /// What fits into its window.
+    /// Size of the terminal that fits into the window.
     pub(super) size: Winsize,
-    /// Whether it has taken the pen, and still has it.
+    /// Set for the primary viewer, but not for one that stands in for it.
     pub(super) has_pen: bool,
 }
 
-/// The size that is to be in force, and the viewer whose own it is, if it is one's; `None` if it is to stay as it is.
-/// `windows` come in the order of their last use.
+/// Returns the size that is to be in force, and the viewer whose window gives it, if it is a single
+/// one's; `None` if the size is to stay as it is. `windows` are in the order of their last use.
 ///
-/// A size stays when those who could say otherwise are gone: a window that is loaded again, or a connection that is
-/// down for a moment, must not resize what runs.
+/// The size stays when the viewers that decide on it are gone: neither a reloaded page nor a short
+/// break of a connection must resize the program's terminal.
 pub(super) fn in_force(sizing: Sizing, windows: &[Window]) -> Option<(Winsize, Option<ViewerId>)> {
     let writers = || windows.iter().filter(|window| window.role.may_write());
     let one = |window: &Window| (window.size, Some(window.viewer));
@@ -32,7 +32,7 @@ pub(super) fn in_force(sizing: Sizing, windows: &[Window]) -> Option<(Winsize, O
     }
 }
 
-/// What both hold. Cells are as large as those of the first.
+/// Returns the largest size that fits into both. Its cells are as large as those of `a`.
 fn smaller(a: Winsize, b: Winsize) -> Winsize {
     let (cols, rows) = (a.cols.min(b.cols), a.rows.min(b.rows));
     if (cols, rows) == (b.cols, b.rows) {

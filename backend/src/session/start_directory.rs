@@ -1,4 +1,4 @@
-//! The directory that a program starts in, and the fallback if that no longer exists.
+//! The directory that a program starts in, and the fallback if it no longer exists.
 
 use std::{
     ffi::OsStr,
@@ -9,19 +9,19 @@ use std::{
 
 use crate::pty::check_enterable;
 
-/// The suffix that proc(5) adds to the path of a removed directory.
+/// Suffix that proc(5) adds to the path of a removed directory.
 const DELETED: &str = " (deleted)";
 
 /// A directory to start a program in.
 #[derive(Debug, PartialEq)]
 pub(super) struct StartDirectory {
     pub(super) path: PathBuf,
-    /// Says why it is not the requested one.
+    /// Explains why it is not the requested one, if so.
     pub(super) note: Option<String>,
 }
 
 impl StartDirectory {
-    /// Chooses the requested directory, else `home`, else the root directory.
+    /// Chooses the requested directory, or else `home`, or else the root directory.
     pub(super) fn choose(requested: Option<&Path>, home: &Path) -> Self {
         let fallback = || if check_enterable(home).is_ok() { home } else { Path::new("/") }.to_owned();
         let Some(requested) = requested else { return Self { path: fallback(), note: None } };
@@ -37,7 +37,7 @@ impl StartDirectory {
         }
     }
 
-    /// Returns terminal output that shows the note, faint, before the program's own.
+    /// Returns terminal output that shows the note, faint, before the program's own output.
     pub(super) fn output(&self) -> Vec<u8> {
         let note = self.note.as_ref().map(|note| format!("\x1b[2m── {note} ──\x1b[m\r\n"));
         note.unwrap_or_default().into_bytes()
@@ -52,7 +52,7 @@ fn without_mark(requested: &Path) -> &Path {
 
 fn note(requested: &Path, error: &io::Error, instead: &str) -> String {
     let shown = requested.display().to_string();
-    // Whoever named the directory must not speak to the terminal by its name.
+    // The directory's name must not be able to control the terminal.
     let shown: String = shown.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
     match error.kind() {
         ErrorKind::NotFound => format!("{shown} no longer exists; started in {instead}"),

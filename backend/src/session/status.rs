@@ -1,4 +1,4 @@
-//! What everybody can see of a session.
+//! The published state of a session.
 
 use limpet_shared::{ExitStatus, Flow, Presence, Sizing, ViewerId, Winsize};
 
@@ -7,20 +7,20 @@ use super::{
     title,
 };
 
-/// The state of a session that viewers are told of, whenever it changes.
+/// The state of a session. Viewers are told whenever it changes.
 #[derive(Clone, Debug)]
 pub struct Status {
-    /// The size in force.
+    /// Size in force.
     pub size: Winsize,
-    /// The viewer whose own it is; absent if it is nobody's.
+    /// The viewer whose window gives that size, if it is a single one's.
     pub(super) size_by: Option<ViewerId>,
-    /// Whose size it has.
+    /// The rule that decides the size.
     pub sizing: Sizing,
-    /// Whether the program waits for viewers.
+    /// The rule that decides when the program waits for viewers.
     pub flow: Flow,
-    /// How the program ended, once it has, and all its output is in the log.
+    /// The program's exit status, once it has ended and all its output is in the log.
     pub exit: Option<ExitStatus>,
-    /// Whether it ended because an owner closed the session.
+    /// Set if it ended because an owner closed the session.
     pub closed: bool,
     name: String,
     program_title: Option<String>,
@@ -29,7 +29,7 @@ pub struct Status {
 }
 
 impl Status {
-    /// That of a session whose program is called `name`.
+    /// Creates the status of a session whose program is called `name`.
     pub(super) fn new(name: String, size: Winsize, (sizing, flow): (Sizing, Flow)) -> Self {
         Self {
             size,
@@ -45,7 +45,8 @@ impl Status {
         }
     }
 
-    /// That of a session which an earlier server has left: it had this size, whoever's that was, and somebody had taken the pen.
+    /// Creates the status of a session of an earlier server, with its size, the viewer that gave
+    /// it, and the primary viewer.
     pub(super) fn left(
         (size, size_by): (Winsize, Option<ViewerId>),
         pen: Option<ViewerId>,
@@ -54,58 +55,59 @@ impl Status {
         Self { size, size_by, seats: Seats::with_pen_of(pen), ..before }
     }
 
-    /// What its user called it, else what its program did, else the program's name.
+    /// Returns the title that a user has given, or else the program's title, or else
+    /// the program's name.
     #[must_use]
     pub fn title(&self) -> &str {
         self.pinned_title.as_ref().or(self.program_title.as_ref()).unwrap_or(&self.name)
     }
 
-    /// What its user called it.
+    /// Returns the title that a user has given.
     #[must_use]
     pub fn pinned_title(&self) -> Option<&str> {
         self.pinned_title.as_deref()
     }
 
-    /// The number of the viewer whose own the size in force is, if they are attached.
+    /// Returns the number of the viewer whose window gives the size in force, if it is attached.
     #[must_use]
     pub fn size_by(&self) -> Option<u64> {
         self.seats.number_of(self.size_by?)
     }
 
-    /// Whether the session belongs to one of those attached.
+    /// Reports whether an owner is attached.
     #[must_use]
     pub fn owner_is_here(&self) -> bool {
         self.seats.owner_is_here()
     }
 
-    /// How many viewers are attached.
+    /// Returns the number of attached viewers.
     #[must_use]
     pub fn viewers(&self) -> u32 {
         u32::try_from(self.seats.len()).unwrap_or(u32::MAX)
     }
 
-    /// Whose terminal answers the program's queries.
+    /// Returns the viewer whose terminal answers the program's queries.
     #[must_use]
     pub fn pen(&self) -> Option<AttachmentId> {
         self.seats.pen()
     }
 
-    /// Whoever has seen this version of who is there has nothing new to be told.
+    /// Returns the version of the list of viewers. A viewer that has seen it needs no new list.
     #[must_use]
     pub fn viewers_version(&self) -> u64 {
         self.seats.version()
     }
 
-    /// What `you` are told of those who are there.
+    /// Returns the list of viewers as `you` may see it.
     #[must_use]
     pub fn presences(&self, you: AttachmentId) -> Vec<Presence> {
         self.seats.presences(you)
     }
 
-    /// True if that changed the title.
+    /// Sets the program's title. Returns true if that changed the session's title.
     pub(super) fn set_program_title(&mut self, title: &str) -> bool {
         let is_news = |title: &str| self.program_title.as_deref().unwrap_or_default() != title;
-        // Most titles are clean, and this is asked with each key.
+        // Most titles are clean, and this is called for each key.
         let Some(title) =
             Some(title).filter(|title| is_news(title)).map(title::clean).filter(|title| is_news(title))
         else {
@@ -116,7 +118,8 @@ impl Status {
         before != self.title()
     }
 
-    /// Pins a title; an empty one lets the program name itself again. True if that changed the title.
+    /// Pins a title; an empty one restores the program's. Returns true if that changed
+    /// the session's title.
     pub(super) fn pin_title(&mut self, title: &str) -> bool {
         let before = self.title().to_owned();
         self.pinned_title = Some(title::clean(title)).filter(|title| !title.is_empty());

@@ -1,9 +1,10 @@
-//! What a program's title is shown as.
+//! Sanitizes the titles that programs and users give.
 
 use limpet_shared::limits::TITLE;
 
-/// Returns a title as one line of at most [`TITLE`] characters, without control characters, without what turns the direction of the text
-/// around it, and without blanks that say nothing. Empty if nothing of it could be seen.
+/// Returns a title as one line of at most [`TITLE`] characters, without control characters, without
+/// characters that change the direction of the text around it, and without superfluous blanks.
+/// Empty if nothing of it would be visible.
 pub(super) fn clean(title: &str) -> String {
     let mut clean = String::new();
     let mut count = 0;
@@ -22,15 +23,15 @@ pub(super) fn clean(title: &str) -> String {
     if clean.chars().all(is_invisible) { String::new() } else { clean }
 }
 
-/// Whether a character is none, but turns directions or joins nothing to anything (Unicode: `Bidi_Control`, and format characters that
-/// neither emoji nor scripts need).
+/// Reports whether a character only controls the direction or the joining of others (Unicode:
+/// `Bidi_Control`, and the format characters that neither emoji nor scripts need).
 const fn is_format(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
 }
 
-/// Whether a character has no picture of its own.
+/// Reports whether a character has no visible glyph.
 const fn is_invisible(c: char) -> bool {
     matches!(c,
         ' ' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'

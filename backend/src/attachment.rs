@@ -1,8 +1,10 @@
-//! One WebSocket: one viewer at one session.
+//! An attachment: one WebSocket of one viewer at one session.
 //!
-//! Two halves run side by side, so that a viewer whose receiving is slow is still heard when it types: [`receive`]
-//! takes what the viewer says, as much as it may ([`work`]); [`send`] pulls from the log what its window and its [`pace`] allow, draws what its
-//! [`snapshot_budget`] allows, and tells what it has not been [`told`]. The first to end ends both.
+//! Two halves run side by side, so that a viewer that receives slowly is still heard when it types.
+//! [`receive`] handles the viewer's messages, within the limits of [`work`]. [`send`] reads from
+//! the log as much as the viewer's window and its send window ([`pace`]) allow, sends snapshots
+//! within the [`snapshot_budget`], and reports changes of state since what the viewer was last
+//! [`told`]. The half that ends first ends both.
 
 mod alarm;
 mod pace;
@@ -40,83 +42,84 @@ use crate::{
     shutdown::{Farewell, Shutdown},
 };
 
-/// How often the server asks for a sign of life, unless told otherwise.
+/// Default interval of the server's heartbeats.
 pub const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// A viewer is gone when it has been silent for this many heartbeats.
+/// Number of heartbeat intervals without a sign of life after which a viewer counts as gone.
 const MISSED: f32 = 2.67;
 
-/// How many answers to the viewer's own messages may wait for it. When there are more, it is not listened to.
+/// Maximum number of waiting replies to a viewer's own messages. While there are more, its
+/// messages are not read.
 const REPLIES: usize = 16;
 
-/// How long a viewer may take for its `hello`, and for its part of the closing handshake.
+/// Maximum time until a viewer's `hello`, and for its part of the closing handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// How long is spent on somebody who is leaving anyway.
+/// Maximum time spent on closing the connection of a viewer that is leaving anyway.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// What somebody is told who may not attach, or no longer.
+/// Message to a viewer that may not attach, or no longer.
 const UNAUTHORIZED: &str =
     "this browser is not signed in, or no longer; log in with the link that limpet printed";
 
-/// What somebody is told who has come to where nothing is.
+/// Message to a viewer that asks for a session that does not exist.
 const NO_SESSION: &str = "there is no such session (any more)";
 
-/// The message to all viewers when limpet is stopped.
+/// Message to all viewers when limpet is stopped.
 const STOPPED: &str = "limpet was stopped, and its sessions have ended";
 
 type Sink = SplitSink<WebSocket, Message>;
 type Stream = SplitStream<WebSocket>;
 type Halves = (Sink, Stream);
 
-/// Why an attachment ends.
+/// The reason why an attachment ends.
 #[derive(Debug)]
 enum End {
     /// The program has ended, and the viewer has been sent everything.
     Exited,
     /// The viewer closed, or its connection broke.
     Left,
-    /// It was silent for too long.
+    /// The viewer was silent for too long.
     Silent,
-    /// It attached anew by another connection.
+    /// The viewer attached anew through another connection.
     Replaced,
-    /// The connection broke, or what came over it was no WebSocket.
+    /// The connection broke, or it carried something other than a WebSocket.
     Broken(String),
-    /// It broke the protocol.
+    /// The viewer violated the protocol.
     Refused(ErrorCode, String),
-    /// Its sign-in is none, or was revoked.
+    /// The viewer's sign-in is invalid or was revoked.
     Unauthorized,
-    /// There is no such session.
+    /// The session does not exist.
     NoSession,
-    /// Those with its grant attach too often.
+    /// Viewers with this grant attach too often.
     TooOften(TooOften),
-    /// It did not say hello. It is not waited for any longer.
+    /// The viewer did not say hello, and is not waited for any longer.
     Unwelcome(&'static str),
     /// The server is ending.
     Shutdown(Farewell),
 }
 
-/// A viewer who may attach.
+/// A viewer that may attach.
 #[derive(Debug)]
 pub struct Admitted<G> {
-    /// To what.
+    /// The session to attach to.
     pub session: SessionHandle,
-    /// Who it is.
+    /// The viewer's role, grant and origin.
     pub visitor: Visitor,
-    /// Cancelled when it may no longer.
+    /// Cancelled when the viewer's right to attach is revoked.
     pub revoked: CancellationToken,
-    /// Kept for as long as it is attached.
+    /// Held for as long as the viewer is attached.
     pub guard: G,
 }
 
-/// Why a viewer may not attach.
+/// The reason why a viewer may not attach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotAdmitted {
-    /// It has not shown that it may.
+    /// The viewer has not shown valid credentials.
     Unauthorized,
-    /// There is no such session, or none that it may see.
+    /// The session does not exist, or the viewer may not see it.
     NoSession,
-    /// Those with its grant attach too often.
+    /// Viewers with this grant attach too often.
     TooOften(TooOften),
 }
 
@@ -130,32 +133,34 @@ impl From<NotAdmitted> for End {
     }
 }
 
-/// What the two halves know of each other.
+/// State that the two halves share.
 #[derive(Debug)]
 struct Link {
-    /// Up to where output has been handed to the socket.
+    /// End of the output that has been handed to the socket.
     sent: AtomicU64,
-    /// Frames that may be acknowledged and have not been.
+    /// Number of frames that may be acknowledged and have not been.
     unacknowledged: AtomicU64,
-    /// Up to where the viewer has rendered it. Changes with every acknowledgement, even with one that repeats.
+    /// End of the output that the viewer has rendered. Every acknowledgement counts as a change,
+    /// even a repeated one.
     acked: watch::Sender<OutputOffset>,
-    /// Whether the other half is yet to hear that all of the scrollback was asked for.
+    /// Set while the sender has yet to learn that all of the scrollback was asked for.
     history_asked: AtomicBool,
-    /// What follows from what the viewer said.
+    /// Work for the sender that follows from the viewer's messages.
     replies: mpsc::Sender<Reply>,
 }
 
-/// What the speaking half is to do for the listening one.
+/// Work that the receiver passes to the sender.
 #[derive(Debug)]
 enum Reply {
-    /// Answer the viewer.
+    /// Sends a message to the viewer.
     Say(Box<ServerMessage>),
-    /// Draw its terminal anew, with all of the scrollback.
+    /// Sends a snapshot with all of the scrollback.
     History,
 }
 
-/// Serves a viewer until either side ends. `admit` lets it in by the key in its hello; before that it is told nothing. A viewer that
-/// gives no sign of life for about 2.67 `heartbeat`s is let go. `tracked` is held until the socket is closed.
+/// Serves a viewer until either side ends. `admit` decides by the key in the viewer's hello whether
+/// it may attach; before that, it is told nothing. A viewer that gives no sign of life for about
+/// 2.67 `heartbeat`s is dropped. `tracked` is held until the socket is closed.
 pub async fn run<G: Send + 'static>(
     socket: WebSocket,
     place: Place,
@@ -164,7 +169,7 @@ pub async fn run<G: Send + 'static>(
     shutdown: Shutdown,
     tracked: TaskTrackerToken,
 ) {
-    // On the heap, or every viewer had room for it all its life.
+    // This future is boxed, or every attachment would reserve memory for it for all its life.
     match Box::pin(welcome(socket, &place, admit, &shutdown)).await {
         Ok((socket, admitted, hello)) => {
             let lane = admitted.session.lane();
@@ -183,7 +188,7 @@ pub async fn run<G: Send + 'static>(
     }
 }
 
-/// Lets a viewer in, once it has said hello.
+/// Admits a viewer once it has said hello.
 async fn welcome<G>(
     socket: WebSocket,
     place: &Place,
@@ -232,7 +237,8 @@ async fn attend<G>(
     Box::pin(close(sink, stream, end, heartbeat)).await;
 }
 
-/// Every viewer has this, for hours. So what comes once or seldom is done in futures of its own.
+/// Runs both halves. This future lives as long as the attachment, so rare branches are
+/// boxed to keep it small.
 async fn serve(
     sink: &mut Sink,
     stream: &mut Stream,
@@ -249,14 +255,15 @@ async fn serve(
     let receiver = Receiver::new(&attached, &link, heartbeat.mul_f32(MISSED));
     let sender = Sender::new(&attached, beginning, follow, &link, (waiting, rendered), heartbeat);
     tokio::select! {
-        // A key must not wait until the other half has looked at all that it may have to do.
+        // The receiver comes first: a key must not wait until the sender has checked all that
+        // it may have to do.
         biased;
         end = receiver.run(stream) => end,
         end = sender.run(sink) => end,
     }
 }
 
-/// Lets a viewer in who has said hello. Gives also the window, and how output is to be followed.
+/// Attaches a viewer that has said hello. Returns also its window and the way it follows output.
 async fn arrive(
     session: &SessionHandle,
     (hello, visitor): (Hello, Visitor),
@@ -267,12 +274,13 @@ async fn arrive(
     (attached, Box::new(beginning), (window, follow))
 }
 
-/// Says why, and lets the viewer have what is still on its way: a socket that is closed while something unread waits
-/// at our side would be reset, and what the viewer has not read yet would be lost.
+/// Tells the viewer the reason, and lets it read what is still on its way: a socket that is closed
+/// while it holds unread data would be reset, and the viewer would lose what it has not read yet.
 async fn close(mut sink: Sink, mut stream: Stream, end: End, heartbeat: Duration) {
     let (code, patience) = match end {
         End::Left => {
-            // If it was the viewer who closed, it waits for our half of that; if not, this fails at once.
+            // If the viewer closed, it waits for the server's half of the closing handshake; if
+            // not, this fails at once.
             let _ = timeout(FAREWELL, sink.close()).await;
             return;
         }
@@ -283,7 +291,7 @@ async fn close(mut sink: Sink, mut stream: Stream, end: End, heartbeat: Duration
         End::Unwelcome(_) => (CloseCode::Protocol, Duration::ZERO),
         End::Unauthorized => (CloseCode::Unauthorized, FAREWELL),
         End::NoSession => (CloseCode::NotFound, FAREWELL),
-        // Both may try again.
+        // The viewer may try again in both cases.
         End::TooOften(_) | End::Shutdown(_) => (CloseCode::GoingAway, FAREWELL),
     };
     let farewell = async {
@@ -305,7 +313,7 @@ async fn close(mut sink: Sink, mut stream: Stream, end: End, heartbeat: Duration
         while let Some(Ok(_)) = stream.next().await {}
         Ok::<_, axum::Error>(())
     };
-    // Whatever goes wrong now, the viewer is gone.
+    // If this fails, the viewer is gone.
     let _ = timeout(patience, farewell).await;
 }
 
@@ -314,19 +322,20 @@ fn text(message: &ServerMessage) -> Message {
 }
 
 impl Link {
-    /// Notes that output up to `cursor` is about to be sent, in this many frames.
+    /// Records that output up to `cursor` is about to be sent, in this many frames.
     fn sending(&self, cursor: OutputOffset, frames: u64) {
         self.sent.store(cursor.get(), Ordering::Relaxed);
         self.unacknowledged.fetch_add(frames, Ordering::Relaxed);
     }
 
-    /// Counts an acknowledgement. False if there have been more of them than frames.
+    /// Counts an acknowledgement. Returns false if there have been more of them than frames.
     fn take_acknowledgement(&self) -> bool {
         let one_less = |frames: u64| frames.checked_sub(1);
         self.unacknowledged.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok()
     }
 
-    /// Notes that the viewer has rendered everything before `output`. False if that was never sent.
+    /// Records that the viewer has rendered everything before `output`. Returns false if
+    /// that was never sent.
     fn rendered(&self, output: OutputOffset) -> bool {
         if output.get() > self.sent.load(Ordering::Relaxed) {
             return false;

@@ -1,20 +1,22 @@
-//! A timer that is set for each key or message, and seldom runs out.
+//! A timer that is set for each key or message, and seldom expires.
 
 use std::pin::Pin;
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// A timer of tokio's that is set as seldom as can be: to be the first of all timers is a system call and one more turn of the
-/// runtime's, even if the echo comes long before it runs out.
+/// A tokio timer that is registered as seldom as possible: a timer that becomes the first of
+/// all costs a system call and one more turn of the runtime, even if the echo comes long
+/// before it expires.
 pub(super) struct Alarm(Pin<Box<Sleep>>);
 
 impl Alarm {
-    /// To be made within the runtime.
+    /// Creates a timer. To be called within the runtime.
     pub(super) fn new() -> Self {
         Self(Box::pin(sleep_until(Instant::now())))
     }
 
-    /// Waits until `time`. What was set for an earlier one is left to run out, and only then set anew. Cancel safe.
+    /// Waits until `time`. A timer that is set for an earlier time is left to expire, and only then
+    /// set anew. Cancel safe.
     pub(super) async fn at(&mut self, time: Instant) {
         let mut sleep = self.0.as_mut();
         while Instant::now() < time {
@@ -40,14 +42,14 @@ mod tests {
         let start = Instant::now();
         let after = |ms| start + Duration::from_millis(ms);
         for ms in [40, 70, 60, 200] {
-            // Nobody waits for these to the end.
+            // These waits are cancelled before they end.
             assert!(timeout(Duration::from_millis(10), alarm.at(after(ms))).await.is_err());
         }
-        // One is for what is past already.
+        // The second of these times is past already.
         for (ms, done) in [(90, 90), (80, 90), (300, 300)] {
             alarm.at(after(ms)).await;
             let now = Instant::now();
-            // Timers are good to the millisecond.
+            // Timers are precise to the millisecond.
             assert!(after(done) <= now && now <= after(done + 2), "{ms}: {:?}", now - start);
         }
     }

@@ -1,70 +1,72 @@
-//! How much a viewer is sent before it has rendered what it was sent earlier.
+//! The send window: how much is sent to a viewer before it has rendered what was sent earlier.
 //!
-//! The window that a viewer asks for is the most. On a slow link so much would be old by the time it arrives, and a person
-//! who presses Ctrl-C would wait for all of it. So what is under way is kept to what the link carries in a round
-//! trip and a moment more, whatever the buffers in between would hold.
+//! The window that a viewer asks for is the maximum. On a slow link, that amount of output would be
+//! old by the time it arrives, and a person who presses Ctrl-C would wait for all of it. So the
+//! data in flight is limited to what the link carries in a round trip and a moment more, whatever
+//! the buffers in between would hold.
 
 use std::{collections::VecDeque, time::Duration};
 
 use limpet_shared::OutputOffset;
 use tokio::time::Instant;
 
-/// How long something may wait on its way, beyond the time that it takes at best.
+/// Time that data may wait on its way, beyond the shortest round trip.
 pub(super) const QUEUE: Duration = Duration::from_millis(50);
 
-/// What is sent at first, in bytes, when nothing is known of the link.
+/// Initial send window, while nothing is known of the link, in bytes.
 const FIRST: u64 = 64 * 1024;
 
-/// What may always be under way, in bytes.
+/// Minimum send window, in bytes.
 const LEAST: u64 = 8 * 1024;
 
-/// A rate is believed when so much was carried at it: of single keys it says nothing.
+/// Minimum amount of data for an estimate of the rate, in bytes: single keys say nothing about it.
 const SAMPLE: u64 = 8 * 1024;
 
-/// As many rates are remembered; the best one counts.
+/// Number of rate estimates that are remembered. The highest one counts.
 const RATES: usize = 8;
 
-/// As many sendings are told apart at most: a viewer that acknowledges seldom could be sent a window full of single keys.
+/// Maximum number of records of data in flight: a viewer that acknowledges seldom could otherwise
+/// be sent a whole window of single keys.
 const SENDINGS: usize = 256;
 
-/// A link and the viewer at its end.
+/// The send window of one viewer, and the estimates for the link to it.
 #[derive(Debug)]
 pub(super) struct Pace {
     window: u64,
-    /// What may always be under way.
+    /// Minimum of `limit`, in bytes.
     least: u64,
     limit: u64,
-    /// Whether the link has not been filled yet.
+    /// Set until the link has been filled for the first time.
     starts: bool,
-    /// What is under way, the oldest first.
+    /// Data in flight, the oldest first.
     sendings: VecDeque<Sending>,
-    /// Bytes that have been sent, pictures included.
+    /// Bytes that have been sent, including snapshots.
     sent: u64,
-    /// Bytes of sendings that have been rendered as a whole, and of the one that is being rendered.
+    /// Bytes of records that have been rendered as a whole, and of the one that is being rendered.
     rendered: (u64, u64),
-    /// Where what was sent last ends.
+    /// End of the output that was sent last.
     cursor: OutputOffset,
-    /// The shortest time from sending to rendering.
+    /// Shortest time from sending to rendering.
     round_trip: Option<Duration>,
-    /// Bytes per second.
+    /// Rate estimates, in bytes per second.
     rates: VecDeque<f64>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Sending {
-    /// Where it begins in the log. A picture is all at its end.
+    /// Offset in the log where it begins. A snapshot is all at its end.
     start: OutputOffset,
-    /// Where it ends: an acknowledgement from there on tells that it has been rendered.
+    /// Offset where it ends. An acknowledgement from there on says that it has been rendered.
     end: OutputOffset,
     bytes: u64,
     at: Instant,
-    /// How much had been rendered then.
+    /// Value of [`Pace::done`] when it was sent.
     rendered: u64,
 }
 
 impl Pace {
-    /// For a viewer that begins at an offset and may be sent so many bytes ahead. One that `paces` itself by acknowledgements of its
-    /// own choice gets its whole window.
+    /// Creates the send window of a viewer that begins at `start` and may be sent `window` bytes
+    /// ahead. A viewer that `paces` itself by when it acknowledges always gets its whole window.
     pub(super) fn new(window: u64, paces: bool, start: OutputOffset) -> Self {
         Self {
             window,
@@ -80,31 +82,32 @@ impl Pace {
         }
     }
 
-    /// How many bytes may be sent now.
+    /// Returns the number of bytes that may be sent now.
     pub(super) fn room(&self) -> u64 {
         self.limit.saturating_sub(self.sent - self.done())
     }
 
-    /// How many bytes have been rendered.
+    /// Returns the number of bytes that have been rendered.
     fn done(&self) -> u64 {
         self.rendered.0 + self.rendered.1
     }
 
-    /// How long it takes to carry so much; nothing as long as nothing is known.
+    /// Returns the estimated time for the link to carry `bytes`; zero while nothing is known of it.
     pub(super) fn time_for(&self, bytes: u64) -> Duration {
         let rate = self.rates.iter().copied().fold(0.0, f64::max);
-        // Seconds are meant to be rough.
+        // A rough number of seconds is enough.
         #[expect(clippy::cast_precision_loss, reason = "a rough figure is wanted")]
         let seconds = if rate > 0.0 { bytes as f64 / rate } else { 0.0 };
         Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
     }
 
-    /// All output before `end` that had not been sent has been handed to the socket.
+    /// Records that all unsent output before `end` has been handed to the socket.
     pub(super) fn sent(&mut self, end: OutputOffset, now: Instant) {
         self.under_way(self.cursor, end, end.since(self.cursor), now);
     }
 
-    /// A picture of so many bytes has been handed to the socket; output goes on after it at another offset.
+    /// Records that a snapshot of `bytes` bytes has been handed to the socket, and that output
+    /// continues at another offset after it.
     pub(super) fn redrawn(&mut self, output: OutputOffset, bytes: u64, now: Instant) {
         self.under_way(output, output, bytes, now);
     }
@@ -114,7 +117,8 @@ impl Pace {
         self.sent += bytes;
         let (is_full, rendered) = (self.sendings.len() >= SENDINGS, self.done());
         match self.sendings.back_mut() {
-            // An acknowledgement tells when the newest of them was rendered, so its time counts.
+            // An acknowledgement says when the newest part was rendered, so the time
+            // of that part counts.
             Some(last) if is_full => {
                 (last.end, last.at, last.rendered) = (end, at, rendered);
                 last.bytes += bytes;
@@ -123,7 +127,7 @@ impl Pace {
         }
     }
 
-    /// Everything before `output` has been rendered.
+    /// Records that everything before `output` has been rendered, and adapts the send window.
     pub(super) fn rendered(&mut self, output: OutputOffset, now: Instant) {
         let (before, mut last) = (self.done(), None);
         while let Some(sending) = self.sendings.front().copied().filter(|sending| sending.end <= output) {
@@ -146,7 +150,8 @@ impl Pace {
             self.starts = false;
             self.limit = self.carried_in(best + QUEUE).clamp(self.least, self.window);
         } else {
-            // What is tried out shows a round trip later; by then it must not be much too much.
+            // The effect of a larger window shows a round trip later. By then, it must not
+            // be much too large.
             let news = self.done() - before;
             let more = if self.starts { news } else { news / 16 };
             self.limit = (self.limit + more).min(self.window);
@@ -177,7 +182,8 @@ impl Pace {
 mod tests {
     use super::*;
 
-    /// A link of a rate and a round trip, over which a sender with endless output sends what it may.
+    /// Simulates a link with this rate and round trip, whose sender has endless output and
+    /// sends all that it may.
     fn simulate(rate: f64, round_trip: Duration, rounds: usize) -> (Pace, Duration) {
         let start = Instant::now();
         let mut pace = Pace::new(256 * 1024, false, OutputOffset::ZERO);

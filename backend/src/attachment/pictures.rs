@@ -1,7 +1,8 @@
-//! Pictures of the screen that are on their way to a viewer who cannot follow.
+//! Snapshots on their way to a viewer that cannot follow the output.
 //!
-//! The next one follows the last when the link has had the time to carry that, not when the viewer has drawn it: else somebody far
-//! away would see what Ctrl-C did only after two round trips.
+//! The next snapshot follows the last one when the link has had the time to carry that, and not
+//! when the viewer has rendered it. Otherwise a viewer far away would see the effect of Ctrl-C only
+//! after two round trips.
 
 use std::time::Duration;
 
@@ -10,25 +11,25 @@ use tokio::time::Instant;
 
 use super::pace::QUEUE;
 
-/// No two pictures follow each other faster than this: as many a second as anybody could tell apart.
+/// Minimum time between two snapshots. A person could not tell faster ones apart.
 const PAUSE: Duration = Duration::from_millis(25);
 
-/// What is under way.
+/// The snapshots in flight.
 #[derive(Debug)]
 pub(super) struct Pictures {
     last: Option<Picture>,
-    /// When the link has carried all that was sent.
+    /// Time at which the link has carried everything that was sent.
     free_at: Instant,
-    /// When people can tell the next one from the last.
+    /// Earliest time at which a person can tell the next snapshot from the last.
     seen_at: Instant,
 }
 
-/// One that has not been drawn.
+/// A snapshot that has not been rendered.
 #[derive(Clone, Copy, Debug)]
 struct Picture {
-    /// Where data goes on after it.
+    /// Offset from which data continues after it.
     output: OutputOffset,
-    /// How long the link carries it.
+    /// Time that the link needs to carry it.
     takes: Duration,
 }
 
@@ -37,31 +38,33 @@ impl Pictures {
         Self { last: None, free_at: now, seen_at: now }
     }
 
-    /// One is sent, which takes the link so long. The next one does not follow within `pause`.
+    /// Records that a snapshot was sent, which the link carries in `takes`. The next one does not
+    /// follow within `pause`.
     pub(super) fn sent(&mut self, output: OutputOffset, (takes, pause): (Duration, Duration), now: Instant) {
         self.last = Some(Picture { output, takes });
         self.seen_at = now + PAUSE.max(pause);
         self.followed(takes, now);
     }
 
-    /// Something was sent that takes the link so long.
+    /// Records that other data was sent, which the link carries in `takes`.
     pub(super) fn followed(&mut self, takes: Duration, now: Instant) {
         self.free_at = self.free_at.max(now) + takes;
     }
 
-    /// Those up to here have been drawn.
+    /// Records that snapshots up to here have been rendered.
     pub(super) fn drawn(&mut self, rendered: OutputOffset) {
         self.last = self.last.filter(|picture| picture.output > rendered);
     }
 
-    /// When the next one may follow, if not only when something has been drawn: one picture always may be under way, and more if
-    /// there `is_room`.
+    /// Returns when the next snapshot may follow; `None` if it has to wait until something is
+    /// rendered. One snapshot may always be in flight, and more of them if `is_room`.
     pub(super) fn next_at(&self, is_room: bool) -> Option<Instant> {
         (self.last.is_none() || is_room).then(|| self.free_at.max(self.seen_at))
     }
 
-    /// What would take the link longer than this is better left to the next picture, as long as one is under way: the one after that
-    /// would have to wait for it.
+    /// Returns, while a snapshot is in flight, the maximum time that further output may
+    /// take on the link. Output that takes longer is better left to the next snapshot,
+    /// which it would only delay.
     pub(super) fn patience(&self, now: Instant) -> Option<Duration> {
         let takes = self.last?.takes.max(QUEUE);
         Some(takes.saturating_sub(self.free_at.saturating_duration_since(now)))

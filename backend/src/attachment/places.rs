@@ -1,4 +1,5 @@
-//! Who is attached, as far as it counts how many they are; and who, of those that have not said hello yet, has to make room.
+//! Counts attachments against their limits, and decides which of those without a hello make
+//! room for new ones.
 
 use limpet_shared::{Role, SessionId};
 
@@ -8,57 +9,58 @@ use crate::{
     places::{self, Places},
 };
 
-/// What lets a viewer in, as far as it is known before its `hello`.
+/// The credential that admits a viewer, as far as it is known before its `hello`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Grant {
-    /// That of owners.
+    /// The owners' grant.
     Owner,
     /// A guest's role at a session.
     Guest(SessionId, Role),
-    /// None at all: a guest has named a session that it may not see, and is told so when it has shown the rest of its credentials.
-    /// All of these count together, whatever they name.
+    /// No grant: a guest has named a session that it may not see. It is told so once it has shown
+    /// the rest of its credentials. All these count together, whatever session they name.
     Nowhere,
 }
 
-/// All attachments. Clones stand for the same ones.
+/// All attachments. Clones refer to the same ones.
 #[derive(Clone, Debug)]
 pub(crate) struct Attachments {
     budget: DescriptorBudget,
     places: Places<Viewer>,
 }
 
-/// One that is attached.
+/// A counted attachment.
 #[derive(Debug)]
 struct Viewer {
     grant: Grant,
-    /// `None` for owners, and for those whose address says nothing: they come by way of a proxy on this machine that does not tell.
+    /// `None` for owners, and if the address says nothing: the viewer comes through a proxy on this
+    /// machine that does not report it.
     network: Option<Network>,
-    /// Whether it has not said hello yet.
+    /// Set until the viewer has said hello.
     is_pending: bool,
 }
 
-/// Why there is no room for an attachment.
+/// The limit that leaves no room for an attachment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Full {
-    /// For nobody.
+    /// The limit on all attachments.
     #[error("{0} viewers are attached, which is as many as there may be; let some of them go")]
     All(usize),
-    /// For guests.
+    /// The limit on guests.
     #[error(
         "{0} guests are attached, which is as many as there may be; try again when some of them have left"
     )]
     Guests(usize),
-    /// For guests of this session.
+    /// The limit on guests of this session.
     #[error(
         "{0} guests are attached to this session, which is as many as there may be; try again when some of them have left"
     )]
     Session(usize),
-    /// For those with this link.
+    /// The limit on viewers with this link.
     #[error(
         "{0} viewers are attached by this link, which is as many as one link may have; try again when some of them have left"
     )]
     Grant(usize),
-    /// For guests from this address.
+    /// The limit on guests from this address.
     #[error(
         "{0} guests are attached from your address, which is as many as one may have; let some of them go"
     )]
@@ -74,8 +76,8 @@ impl Attachments {
         Self { budget, places: Places::default() }
     }
 
-    /// Makes a place for somebody with this grant. Of those like it that have not said hello the oldest makes room for it. Those who have
-    /// keep their places.
+    /// Makes a place for a viewer with this grant. Of similar viewers that have not said hello, the
+    /// oldest makes room for it. Those that have said hello keep their places.
     pub(crate) fn admit(&self, grant: Grant, network: Option<Network>) -> Result<Place, Full> {
         let budget = &self.budget;
         let newcomer = Viewer::pending(grant, network);
@@ -96,7 +98,7 @@ impl Attachments {
         Ok(Place(self.places.enter(table, newcomer)))
     }
 
-    /// Checks whether somebody with this grant would be admitted now. Nobody makes room.
+    /// Checks whether a viewer with this grant would be admitted now. Nobody makes room.
     pub(crate) fn check(&self, grant: Grant, network: Option<Network>) -> Result<(), Full> {
         let budget = &self.budget;
         let newcomer = Viewer::pending(grant, network);
@@ -113,13 +115,15 @@ impl Attachments {
 }
 
 impl Viewer {
-    /// A viewer that has not said hello. Of owners, and on this machine, networks do not count.
+    /// Creates a viewer that has not said hello. Networks do not count for owners
+    /// or on this machine.
     fn pending(grant: Grant, network: Option<Network>) -> Self {
         let network = network.filter(|network| grant != Grant::Owner && !network.is_loopback());
         Self { grant, network, is_pending: true }
     }
 
-    /// Guests that have not said hello make room for everybody, and owners for owners.
+    /// Reports whether this viewer makes room for a newcomer. Until they have said hello, guests do
+    /// so for everybody, and owners for owners.
     fn makes_room_for(&self, newcomer: &Self) -> bool {
         self.is_pending && (self.is_guest() || !newcomer.is_guest())
     }
@@ -139,7 +143,7 @@ impl Viewer {
         }
     }
 
-    /// Whether there is room for this guest beside all the others.
+    /// Checks the limits that a guest would exceed beside all the others.
     fn check<'a>(
         &self,
         others: impl Iterator<Item = &'a Self>,
@@ -167,12 +171,14 @@ impl Viewer {
 }
 
 impl Place {
-    /// The viewer has said hello, and keeps its place. False if it had to make room just before.
+    /// Records that the viewer has said hello, so that it keeps its place. Returns false if it had
+    /// to make room just before.
     pub(crate) fn hello_has_come(&self) -> bool {
         self.0.change(|viewer| viewer.is_pending = false).is_some()
     }
 
-    /// Waits until the attachment has to make room for another one. That ends when hello has come.
+    /// Waits until the attachment has to make room for another one. That cannot
+    /// happen after its hello.
     pub(crate) async fn is_to_close(&self) {
         self.0.is_to_close().await;
     }

@@ -1,4 +1,4 @@
-//! What the viewer says.
+//! The receiving half of an attachment: handles the viewer's messages.
 
 use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
@@ -21,28 +21,28 @@ use super::{
 };
 use crate::session::{Attached, AttachmentId, Strain};
 
-/// How many messages are taken before others get their turn.
+/// Number of messages that are handled before other tasks get their turn.
 const MESSAGES: u32 = 16;
 
-/// Frames that a viewer sends who sends very many are taken together up to this length, in bytes.
+/// Length up to which frames of a viewer that sends very many are merged, in bytes.
 const GATHERED_BYTES: usize = 16 * 1024;
 
-/// The most frames that are taken together: what takes some 200 µs.
+/// Maximum number of frames that are merged: handling them takes about 200 µs.
 const GATHERED_FRAMES: usize = 256;
 
-/// The half that listens.
+/// The receiving half of an attachment.
 pub(super) struct Receiver<'a> {
     attached: &'a Attached,
     link: &'a Link,
-    /// How long the viewer may be silent.
+    /// Time for which the viewer may be silent.
     patience: Duration,
     work: Work,
     strain: Option<Strain>,
-    /// A message that was looked at and is yet to be taken.
+    /// A message that was read ahead and has yet to be handled.
     next: Option<Message>,
 }
 
-/// The first message of an attachment.
+/// Reads the first message of an attachment.
 pub(super) async fn hello(stream: &mut Stream) -> Result<Hello, End> {
     let expected = || End::Refused(ErrorCode::HelloExpected, "the first message is a hello".to_owned());
     loop {
@@ -119,7 +119,7 @@ impl<'a> Receiver<'a> {
     async fn text(&self, text: &Utf8Bytes) -> Result<Cost, End> {
         let cost = Cost::Control { bytes: text.len() };
         match parse(text)? {
-            // Every frame of output is followed by one of these.
+            // Every frame of output is followed by such a message.
             Ok(ClientMessage::Ack { output }) => {
                 self.rendered(output)?;
                 return Ok(if self.link.take_acknowledgement() { Cost::Acknowledgement } else { cost });
@@ -130,7 +130,8 @@ impl<'a> Receiver<'a> {
         Ok(cost)
     }
 
-    /// Passes on what is typed, with what has come since and carries on from it if there is very much.
+    /// Passes on input. If the viewer sends very much, merges it with input that has arrived
+    /// since and continues it.
     async fn input(&mut self, mut frame: Bytes, stream: &mut Stream) -> Result<Cost, End> {
         let offset = input(&frame)?;
         let mut input = frame.split_off(Header::LEN);
@@ -144,7 +145,8 @@ impl<'a> Receiver<'a> {
         Ok(cost)
     }
 
-    /// Takes what has come already, as long as each frame carries on from the one before. Gives also how many frames that are.
+    /// Merges frames that have arrived already, as long as each continues the previous one. Returns
+    /// the input and the number of frames.
     fn gather(&mut self, offset: u64, first: &[u8], stream: &mut Stream) -> Result<(Bytes, usize), End> {
         let (mut gathered, mut frames) = (BytesMut::from(first), 1);
         while gathered.len() < GATHERED_BYTES && frames < GATHERED_FRAMES {
@@ -227,12 +229,12 @@ impl<'a> Receiver<'a> {
     }
 
     async fn pass_on(&self, reply: Reply) {
-        // An error says that the other half is ending, and so is this one.
+        // An error means that the sending half is ending, and with it this one.
         let _ = self.link.replies.send(reply).await;
     }
 }
 
-/// The offset of what is typed.
+/// Returns the offset of an input frame.
 fn input(frame: &[u8]) -> Result<u64, End> {
     let malformed = |message: String| End::Refused(ErrorCode::MalformedFrame, message);
     let header = Header::decode(frame, frame.len()).map_err(|error| malformed(error.to_string()))?;
@@ -245,13 +247,13 @@ fn input(frame: &[u8]) -> Result<u64, End> {
 async fn next(stream: &mut Stream) -> Result<Message, End> {
     match stream.next().await {
         Some(Ok(message)) => Ok(message),
-        // Most often the connection is gone; if it is not, the viewer learns what it did.
+        // Most often the connection is gone. If it is not, the viewer learns what it did wrong.
         Some(Err(error)) => Err(End::Broken(error.to_string())),
         None => Err(End::Left),
     }
 }
 
-/// A message, or the complaint that its type is unknown.
+/// Parses a message. The inner error is the complaint that its type is unknown.
 fn parse(text: &Utf8Bytes) -> Result<Result<ClientMessage, String>, End> {
     let malformed = |message: String| End::Refused(ErrorCode::MalformedMessage, message);
     if text.len() > TEXT_MESSAGE {

@@ -1,4 +1,4 @@
-//! What the viewer is told and sent.
+//! The sending half of an attachment: sends output, snapshots and state to the viewer.
 
 use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
@@ -23,50 +23,52 @@ use crate::{
     session::{Attached, Beginning, HELD_BACK, Progress, Redraw, Status, rows_for},
 };
 
-/// How many data frames are sent before anything else is looked at again.
+/// Number of data frames that are sent before anything else is checked again.
 const FRAMES: usize = 4;
 
-/// Who follows what is on the screen now is brought to the present when it would take longer than this to get there.
+/// Lag above which a viewer that follows the newest output gets a snapshot.
 const LATE: Duration = Duration::from_millis(250);
 
-/// Rows of scrollback for somebody who is brought to the present: enough to look up to, few enough to be there at once.
+/// Rows of scrollback in such a snapshot: enough to look back, and few enough to arrive at once.
 const GLANCE: usize = 50;
 
-/// How long the acknowledgement of input may wait for output that goes the same way, such as the echo. No person sees it.
+/// Delay of an input acknowledgement, so that it can share a packet with output such as the echo.
+/// No person notices it.
 const COMPANY: Duration = Duration::from_millis(40);
 
-/// Input that is acknowledged at once, in bytes: who sends so much waits to be allowed to send more.
+/// Amount of input that is acknowledged at once, in bytes: a viewer that sends this much is
+/// waiting to send more.
 const MUCH: u64 = 16 * 1024;
 
-/// How long a viewer may take nothing of a snapshot until the rest of it is dropped. It is drawn the screen anew once it takes
-/// something again.
+/// Time without progress after which the rest of a snapshot is dropped. The viewer gets another
+/// snapshot once it reads again.
 const UNTAKEN: Duration = Duration::from_secs(10);
 
-/// How much later a snapshot is drawn that there was no room for.
+/// Delay of a snapshot for which there was no room.
 const ROOM_PAUSE: Duration = Duration::from_millis(250);
 
-/// The half that speaks.
+/// The sending half of an attachment.
 pub(super) struct Sender<'a> {
     attached: &'a Attached,
-    /// What is said first.
+    /// The first messages.
     opening: Option<Box<(Welcome, Option<Redraw>)>>,
-    /// What was before this in the log happened before the viewer came.
+    /// End of the log when the viewer attached. Output before it is a replay.
     live: OutputOffset,
     follow: Follow,
     pace: Pace,
     pictures: Pictures,
     snapshots: SnapshotBudget,
-    /// Rows of scrollback of a snapshot that the viewer has got in part or not at all, and when it may be drawn again. Nothing can be sent
-    /// before it.
+    /// Rows of scrollback of a snapshot that the viewer has received in part or not at all, and the
+    /// time of the next attempt. Nothing else can be sent before it.
     owed_snapshot: Option<(usize, Instant)>,
     output: LogReader,
-    /// Whether the log is complete and all of it has been sent.
+    /// Set once the log is complete and all of it has been sent.
     complete: bool,
     status: watch::Receiver<Status>,
     told: Told,
     input: Option<watch::Receiver<Progress>>,
     acknowledged: InputOffset,
-    /// Input that is yet to be acknowledged, and when that is to be done at the latest.
+    /// Input that has yet to be acknowledged, and the latest time for that.
     owed: Option<(InputOffset, Instant)>,
     alarm: Alarm,
     replies: mpsc::Receiver<Reply>,
@@ -75,7 +77,7 @@ pub(super) struct Sender<'a> {
     link: &'a Link,
 }
 
-/// What there is to do.
+/// An event that the sender handles.
 enum Event {
     Reply(Reply),
     StatusChanged,
@@ -84,9 +86,9 @@ enum Event {
     Output {
         more: bool,
     },
-    /// Something is due that had to wait: a picture, or news of the session.
+    /// The time has come for a delayed snapshot or change of state.
     Due,
-    /// No output has come that the acknowledgement of input could go with.
+    /// No output has come that the acknowledgement of input could accompany.
     Acknowledge,
     Heartbeat,
 }
@@ -101,7 +103,7 @@ impl<'a> Sender<'a> {
         heartbeat: Duration,
     ) -> Self {
         let Beginning { welcome, redraw, output, input, mut status } = *beginning;
-        // What has changed since the welcome was written is told after it.
+        // Changes since the welcome was written are reported after it.
         status.mark_changed();
         let now = Instant::now();
         let told = Told::new(&welcome, now);
@@ -133,7 +135,7 @@ impl<'a> Sender<'a> {
     }
 
     pub(super) async fn run(mut self, sink: &mut Sink) -> End {
-        // An error says that the connection is gone.
+        // An error means that the connection is gone.
         self.speak(sink).await.unwrap_or(End::Left)
     }
 
@@ -162,8 +164,8 @@ impl<'a> Sender<'a> {
                 Event::StatusChanged => Box::pin(self.tell_status(sink)).await?,
                 Event::Input(Some(Ok(input))) => self.owe(input),
                 Event::Input(Some(Err(error))) => return Ok(End::Refused(error.code(), error.to_string())),
-                // Nobody takes this attachment's input any more: because the program has ended, and then there is
-                // output to go on with, or because the viewer has attached anew.
+                // Nobody takes this attachment's input any more: either the program has ended, and
+                // its last output follows, or the viewer has attached anew.
                 Event::Input(None) if self.status.borrow().exit.is_some() => self.input = None,
                 Event::Input(None) => return Ok(End::Replaced),
                 Event::Output { more } => self.complete = !more,
@@ -174,7 +176,7 @@ impl<'a> Sender<'a> {
         }
     }
 
-    /// How the program ended, and whether that was because an owner closed the session.
+    /// Returns how the program ended, and whether that was because an owner closed the session.
     fn exit(&self) -> Option<(ExitStatus, bool)> {
         let status = self.status.borrow();
         Some((status.exit?, status.closed))
@@ -192,7 +194,7 @@ impl<'a> Sender<'a> {
         self.tell_status(sink).await
     }
 
-    /// Sends what had to wait, if its time has come.
+    /// Sends what was delayed and is due now.
     async fn send_due(&mut self, sink: &mut Sink) -> Result<(), axum::Error> {
         let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= Instant::now());
         if is_due(self.told.due()) {
@@ -211,7 +213,7 @@ impl<'a> Sender<'a> {
     async fn next_event(&mut self) -> Event {
         let is_late = self.is_late();
         let may_send = !is_late && self.pace.room() > 0 && self.owed_snapshot.is_none();
-        // One who was overtaken needs a picture as well, as soon as it may have one.
+        // A viewer that was overtaken needs a snapshot as well, as soon as its budget allows one.
         let is_lost = may_send && self.output.is_lost();
         let room = may_send && !is_lost;
         let picture = self.next_picture().filter(|_| is_late);
@@ -235,13 +237,14 @@ impl<'a> Sender<'a> {
         }
     }
 
-    /// Notes that input has been written up to here.
+    /// Records that input has been written up to here.
     fn owe(&mut self, input: InputOffset) {
         let at = self.owed.map_or_else(|| Instant::now() + COMPANY, |(_, at)| at);
         self.owed = Some((input, at));
     }
 
-    /// What is to be acknowledged now, in company or because it has waited, or is much.
+    /// Takes the acknowledgement that is to be sent now, because it accompanies output
+    /// (`in_company`), covers much input, or has waited long enough.
     fn due(&mut self, in_company: bool) -> Option<InputOffset> {
         let (input, at) = self.owed?;
         let is_due = in_company || input.since(self.acknowledged) >= MUCH || at <= Instant::now();
@@ -265,13 +268,13 @@ impl<'a> Sender<'a> {
         self.output.set_claim(self.claim());
     }
 
-    /// Whether the viewer is to get all of the output.
+    /// Reports whether the viewer is to get all of the output.
     fn follows_all(&self) -> bool {
         self.follow == Follow::All || self.status.borrow().flow == Flow::Hold
     }
 
-    /// Whether the program is to wait for this viewer. Nobody waits for one who would rather be brought to the present, and never for one
-    /// who may only watch.
+    /// Returns whether the program has to wait for this viewer. It does not wait for one that would
+    /// rather get a snapshot, and never for a read-only one.
     fn claim(&self) -> Claim {
         match self.pace.time_for(HELD_BACK) <= LATE {
             _ if !self.attached.role().may_write() => Claim::None,
@@ -281,13 +284,14 @@ impl<'a> Sender<'a> {
         }
     }
 
-    /// Whether a person would notice how far this viewer is behind.
+    /// Reports whether a person would notice how far this viewer is behind.
     fn is_late(&self) -> bool {
         let behind = self.pace.time_for(self.output.end().since(self.output.cursor()));
         behind > self.pictures.patience(Instant::now()).unwrap_or(LATE) && !self.follows_all()
     }
 
-    /// Hands to the socket what the log has and the window allows. Tells whether that was anything.
+    /// Hands output from the log to the socket, as far as the send window allows. Returns
+    /// whether there was any.
     async fn send_output(&mut self, sink: &mut Sink) -> Result<bool, axum::Error> {
         let before = self.output.cursor();
         for _ in 0..FRAMES {
@@ -328,7 +332,7 @@ impl<'a> Sender<'a> {
         Ok(self.output.cursor() != before)
     }
 
-    /// Brings the viewer to the present by a picture of the screen.
+    /// Brings the viewer up to date with a snapshot.
     async fn draw_anew(&mut self, history: usize, sink: &mut Sink) -> Result<(), axum::Error> {
         let (redraw, output) = self.attached.redraw(history, self.output.cursor()).await;
         if redraw.frames.is_some() {
@@ -339,7 +343,7 @@ impl<'a> Sender<'a> {
         self.send_redraw(history, redraw, sink).await
     }
 
-    /// Draws the viewer's terminal with all of the scrollback.
+    /// Sends a snapshot with all of the scrollback.
     async fn send_history(&mut self, sink: &mut Sink) -> Result<(), axum::Error> {
         if !self.attached.has_snapshot_room() {
             self.snapshots.postpone_history(Instant::now() + ROOM_PAUSE);
@@ -351,7 +355,7 @@ impl<'a> Sender<'a> {
         Ok(())
     }
 
-    /// Sends a snapshot with so many rows of scrollback, as far as the viewer takes it.
+    /// Sends a snapshot with `rows` rows of scrollback, unless the viewer stops reading.
     async fn send_redraw(&mut self, rows: usize, redraw: Redraw, sink: &mut Sink) -> Result<(), axum::Error> {
         let Redraw { frames, size, resizes, skipped, earlier } = redraw;
         let Some(mut frames) = frames else {
@@ -363,7 +367,8 @@ impl<'a> Sender<'a> {
         self.link.sending(output, frames.count());
         let (now, bytes) = (Instant::now(), frames.bytes() as u64);
         self.snapshots.spend(bytes, now);
-        // Who paces itself may acknowledge output only.
+        // A viewer that paces itself may acknowledge output only, so the snapshot
+        // does not count for it.
         let counted = if self.follow == Follow::Now { bytes } else { 0 };
         self.pace.redrawn(output, counted, now);
         if counted > 0 {
@@ -377,7 +382,8 @@ impl<'a> Sender<'a> {
         sink.feed(text(&ServerMessage::Reset { output, skipped, earlier, bytes: payloads })).await?;
         for frame in frames.drain() {
             let Ok(fed) = timeout(UNTAKEN, sink.feed(Message::Binary(frame))).await else {
-                // As soon as all that was handed over before has been taken.
+                // The next attempt is made as soon as the viewer has taken what was
+                // handed over before.
                 self.owed_snapshot = Some((rows, Instant::now()));
                 break;
             };
@@ -392,8 +398,8 @@ impl<'a> Sender<'a> {
         sink.feed(text(&self.told.resized(size, resizes, by))).await
     }
 
-    /// How much is left of what happened before this attachment. No frame holds both that and what is live, so that a
-    /// viewer can treat the two differently.
+    /// Returns how much is left of the output from before this attachment. No frame mixes that with
+    /// live output, so that a viewer can treat the two differently.
     fn replayed(&self) -> usize {
         match self.live.since(self.output.cursor()) {
             0 => usize::MAX,
@@ -413,8 +419,8 @@ impl<'a> Sender<'a> {
     }
 }
 
-/// The next change of how far input has come; `None` when nobody takes it any more. Waits for ever if there is nothing
-/// to come.
+/// Returns the next change of the input's progress; `None` if nobody takes the input any more.
+/// Waits forever if there is no input.
 async fn changed(input: &mut Option<watch::Receiver<Progress>>) -> Option<Progress> {
     match input {
         Some(progress) => progress.changed().await.ok().map(|()| *progress.borrow_and_update()),

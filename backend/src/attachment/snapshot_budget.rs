@@ -1,4 +1,4 @@
-//! A limit on the snapshots that are drawn for one viewer.
+//! A limit on the snapshots for one viewer.
 
 use std::time::Duration;
 
@@ -7,29 +7,31 @@ use tokio::time::Instant;
 
 use crate::token_bucket::TokenBucket;
 
-/// The size of the snapshots for one viewer, in bytes per second …
+/// Maximum size of the snapshots for one viewer, in bytes per second in the long run.
 const SNAPSHOT_BYTES_PER_SECOND: u64 = 4 * 1024 * 1024;
 
-/// … and in bytes at once: a large scrollback, and some.
+/// Maximum size of the snapshots at once, in bytes: a large scrollback, and some more.
 const SNAPSHOT_BURST_BYTES: u64 = 16 * 1024 * 1024;
 
-/// The shortest time between two answers to `history`, which hold all of the scrollback …
+/// Minimum time between two answers to `history`, which contain all of the scrollback.
 const HISTORY_INTERVAL: Duration = Duration::from_secs(1);
 
-/// … and what each viewer of the session adds to that for a guest, so that all of them together get no more than four a second.
+/// Minimum of this time for a guest, per viewer of the session: all guests together get no more
+/// than four such answers per second.
 const HISTORY_INTERVAL_PER_VIEWER: Duration = Duration::from_millis(250);
 
-/// What each viewer adds for a guest to the time between two snapshots of one that cannot follow.
+/// Minimum time between two snapshots for a guest that cannot follow, per viewer of the session.
 const PAUSE_PER_VIEWER: Duration = Duration::from_millis(5);
 
-/// Snapshots that a viewer asks for, or causes by being slow.
+/// The budget for snapshots that a viewer asks for, or causes by being slow.
 #[derive(Debug)]
 pub(super) struct SnapshotBudget {
     is_guest: bool,
     bytes: TokenBucket,
-    /// Whether all of the scrollback was asked for and not yet sent.
+    /// Set if all of the scrollback was asked for and has not been sent.
     is_history_wanted: bool,
-    /// Where data goes on after all of the scrollback, until that is acknowledged.
+    /// Offset from which data continues after all of the scrollback was sent, until
+    /// that is acknowledged.
     history_under_way: Option<OutputOffset>,
     next_history_at: Instant,
 }
@@ -45,33 +47,36 @@ impl SnapshotBudget {
         }
     }
 
-    /// A snapshot of this size is sent.
+    /// Records that a snapshot of this size is sent.
     pub(super) fn spend(&mut self, bytes: u64, now: Instant) {
         self.bytes.spend(bytes, now);
     }
 
-    /// From when on another one may be drawn.
+    /// Returns when another snapshot may be made.
     pub(super) fn ready_at(&self) -> Instant {
         self.bytes.ready_at()
     }
 
-    /// The viewer asks for all of the scrollback. It gets it once, however often it asks meanwhile.
+    /// Records that the viewer asks for all of the scrollback. It gets it once, however often
+    /// it asks meanwhile.
     pub(super) fn want_history(&mut self) {
         self.is_history_wanted = true;
     }
 
-    /// When all of the scrollback is to be sent, if it was asked for and the last one has been acknowledged.
+    /// Returns when all of the scrollback is to be sent, if it was asked for and the last one has
+    /// been acknowledged.
     pub(super) fn history_at(&self) -> Option<Instant> {
         (self.is_history_wanted && self.history_under_way.is_none())
             .then(|| self.next_history_at.max(self.ready_at()))
     }
 
-    /// Puts off what was asked for, since there is no room for it.
+    /// Postpones the answer, since there is no room for it.
     pub(super) fn postpone_history(&mut self, until: Instant) {
         self.next_history_at = self.next_history_at.max(until);
     }
 
-    /// All of the scrollback is sent to one of so many viewers; data goes on at `output`.
+    /// Records that all of the scrollback is sent to one of `viewers` viewers, and that data
+    /// continues at `output`.
     pub(super) fn history_sent(&mut self, output: OutputOffset, viewers: u32, now: Instant) {
         self.is_history_wanted = false;
         self.history_under_way = Some(output);
@@ -79,12 +84,13 @@ impl SnapshotBudget {
         self.next_history_at = now + HISTORY_INTERVAL.max(crowded);
     }
 
-    /// Everything before `output` has been rendered.
+    /// Records that everything before `output` has been rendered.
     pub(super) fn rendered(&mut self, output: OutputOffset) {
         self.history_under_way = self.history_under_way.filter(|&under_way| output < under_way);
     }
 
-    /// The shortest time between two snapshots for one of so many viewers who cannot follow.
+    /// Returns the minimum time between two snapshots for a viewer that cannot
+    /// follow, one of `viewers`.
     pub(super) fn pause(&self, viewers: u32) -> Duration {
         if self.is_guest { PAUSE_PER_VIEWER * viewers } else { Duration::ZERO }
     }

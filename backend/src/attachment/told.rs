@@ -1,4 +1,5 @@
-//! The state that a viewer knows, so that it is told differences only, and of other viewers not too often.
+//! The state that a viewer knows, so that it is sent differences only, and lists of
+//! viewers not too often.
 
 use std::time::Duration;
 
@@ -10,35 +11,37 @@ use crate::{
     token_bucket::TokenBucket,
 };
 
-/// The share of a second that one `viewers` message takes up: so there are four a second …
+/// Cost of one `viewers` message, as a share of a second: at most four are sent per second.
 const LIST: Duration = Duration::from_millis(250);
 
-/// … or, among many viewers, the share for each of them: so all of them together are sent a hundred a second.
+/// Cost per viewer in the list, which counts if it is higher: all viewers of a session together are
+/// sent at most a hundred such messages per second.
 const LIST_PER_VIEWER: Duration = Duration::from_millis(10);
 
-/// The share that may be taken up at once: four messages among few viewers.
+/// Maximum cost at once: four messages among few viewers.
 const LISTS_AT_ONCE: Duration = Duration::from_secs(1);
 
-/// That this viewer has the pen, or has it no longer, is told at once, but not more often than this.
+/// Minimum time between a `viewers` message and one that tells the viewer that it has become
+/// primary, or is not any more. Apart from that, the latter is sent at once.
 const PEN_INTERVAL: Duration = Duration::from_millis(50);
 
-/// The state of the session as far as one viewer knows it.
+/// The session's state as far as one viewer knows it.
 #[derive(Debug)]
 pub(super) struct Told {
     title: String,
-    /// The size of its terminal, as of the output that it has been sent.
+    /// Size of its terminal, as of the output that it has been sent.
     size: Winsize,
-    /// How many size changes there had been by then.
+    /// Number of size changes up to that size.
     resizes: u64,
-    /// Whose own size is in force.
+    /// Number of the viewer whose window gives the size in force.
     size_by: Option<u64>,
-    /// Which version of who is there; at first none.
+    /// Version of the list of viewers; `None` at first.
     viewers: Option<u64>,
     pen: bool,
-    /// In milliseconds.
+    /// Budget for `viewers` messages, in milliseconds.
     lists: TokenBucket,
     pen_at: Instant,
-    /// When news of who is there may be told.
+    /// Time at which a delayed list of viewers may be sent.
     due: Option<Instant>,
 }
 
@@ -57,15 +60,15 @@ impl Told {
         }
     }
 
-    /// When there is something to be told that had to wait.
+    /// Returns when a delayed message is due.
     pub(super) fn due(&self) -> Option<Instant> {
         self.due
     }
 
-    /// What `you` are to be told of this state now.
+    /// Returns the messages that tell `you` what has changed in this state.
     pub(super) fn news(&mut self, status: &Status, you: AttachmentId, now: Instant) -> Vec<ServerMessage> {
         let mut news = Vec::new();
-        // With another size this is told when that comes.
+        // If the size changes too, the viewer is told when that change comes.
         let size_by = status.size_by();
         if size_by != self.size_by && status.size == self.size {
             news.push(self.resized(self.size, self.resizes, size_by));
@@ -78,12 +81,13 @@ impl Told {
         news
     }
 
-    /// How many size changes it has been told of.
+    /// Returns the number of size changes that the viewer has been told of.
     pub(super) fn resizes(&self) -> u64 {
         self.resizes
     }
 
-    /// Its terminal is to take on a size now, after so many changes.
+    /// Returns the message that resizes the viewer's terminal now. `resizes` is the number of
+    /// changes with this one.
     pub(super) fn resized(&mut self, size: Winsize, resizes: u64, by: Option<u64>) -> ServerMessage {
         (self.size, self.resizes, self.size_by) = (size, resizes, by);
         ServerMessage::Resize { size, by, resizes }

@@ -7,22 +7,24 @@ use tokio::time::Instant;
 
 use crate::token_bucket::TokenBucket;
 
-/// The work that the messages of one guest may cause per second, in microseconds of a processor's time as estimated below …
+/// Work that a guest's messages may cause per second, in microseconds of processor time
+/// as estimated below.
 const GUEST_WORK_MICROS_PER_SECOND: u64 = 5_000;
 
-/// … and the same for an owner.
+/// Work that an owner's messages may cause per second, in the same unit.
 const OWNER_WORK_MICROS_PER_SECOND: u64 = 500_000;
 
-/// The work they may cause at once, in seconds' worth. A client that follows output, types and pastes does not come near it.
+/// Work that messages may cause at once, in seconds' worth of these rates. A client that follows
+/// output, types and pastes does not come near it.
 const BURST_SECONDS: u64 = 50;
 
-/// The estimated cost of an acknowledgement of a frame that was sent, in microseconds …
+/// Estimated cost of an acknowledgement of a frame that was sent, in microseconds.
 const ACK_MICROS: u64 = 1;
 
-/// … of each of several frames of input that are taken together …
+/// Estimated cost of each of several merged frames of input, in microseconds.
 const GATHERED_FRAME_MICROS: u64 = 1;
 
-/// … and of any other message, which is passed on or answered.
+/// Estimated cost of any other message, which is passed on or answered, in microseconds.
 const CONTROL_MICROS: u64 = 20;
 
 /// Bytes of input that cost a microsecond.
@@ -31,25 +33,27 @@ const INPUT_BYTES_PER_MICRO: u64 = 100;
 /// Bytes of text that cost a microsecond.
 const TEXT_BYTES_PER_MICRO: u64 = 50;
 
-/// The shortest pause for a viewer that has used up its share, so that it does not wake the server for each message.
+/// Minimum pause for a viewer that has used up its share, so that it does not wake the
+/// server for each message.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// A viewer that owes this much of its share has sent more than any person or page does.
+/// Outstanding work, as time that the viewer's share takes to make up for it, above which it has
+/// sent more than any person or page does.
 const STRAIN: Duration = Duration::from_secs(5);
 
 /// The share of one viewer.
 #[derive(Debug)]
 pub(super) struct Work(TokenBucket);
 
-/// One message.
+/// The cost of one message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cost {
-    /// An acknowledgement, of those of which there is one for each frame that was sent.
+    /// An acknowledgement of a frame that was sent. Each frame has at most one.
     Acknowledgement,
     Input {
         bytes: usize,
     },
-    /// Input in several frames, taken together.
+    /// Input in several frames, merged.
     Frames {
         bytes: usize,
         frames: usize,
@@ -66,7 +70,8 @@ impl Work {
         Self(TokenBucket::new(per_second, per_second * BURST_SECONDS, now))
     }
 
-    /// Pays for a message. Frames that are taken together are followed by a pause, in which more of them come. Returns the moment before which the next one must not be taken, if it is in the future.
+    /// Pays for a message. Returns the time before which the next one must not be handled, if there
+    /// is one. After merged frames there is always a pause, in which more of them arrive.
     pub(super) fn pay(&mut self, cost: Cost, now: Instant) -> Option<Instant> {
         self.0.spend(cost.micros(), now);
         let ready_at = self.0.ready_at();
@@ -74,13 +79,13 @@ impl Work {
         (is_gathered || ready_at > now).then(|| ready_at.max(now + PAUSE))
     }
 
-    /// Returns whether so many messages have come that frames are better taken together, and that other sessions' keys must not wait
-    /// for this viewer.
+    /// Returns whether so many messages have come that frames are better merged, and that keys of
+    /// other sessions must not wait for this viewer.
     pub(super) fn is_strained(&self, now: Instant) -> bool {
         !self.0.is_full(now + STRAIN)
     }
 
-    /// Returns whether no message has come for so long that nothing is owed for those before it.
+    /// Returns whether the viewer has been silent for so long that no work is outstanding.
     pub(super) fn is_paid_off(&self, now: Instant) -> bool {
         self.0.is_full(now)
     }
@@ -103,7 +108,7 @@ impl Cost {
 mod tests {
     use super::*;
 
-    /// How many messages of this cost are taken within so many seconds.
+    /// Returns how many messages of this cost are handled within `seconds` seconds.
     fn taken(role: Role, cost: Cost, seconds: u64) -> u64 {
         let start = Instant::now();
         let (mut work, mut now, mut count) = (Work::new(role, start), start, 0);
@@ -119,7 +124,8 @@ mod tests {
         let now = Instant::now();
         for role in [Role::Owner, Role::Writer] {
             let mut work = Work::new(role, now);
-            // A large paste, with a flood of output acknowledged frame by frame, and a window that is dragged.
+            // This stands for a large paste, a flood of output that is acknowledged frame by frame,
+            // and a window that is dragged.
             for _ in 0..16 {
                 assert_eq!(work.pay(Cost::Input { bytes: 1 << 20 }, now), None);
             }

@@ -97,9 +97,9 @@ impl DescriptorBudget {
         if is_loopback { foreign } else { (foreign / 4).max(MIN_CONNECTIONS) }
     }
 
-    /// Returns the limit for foreign connections that send a request's body, and for those that
-    /// wait for another request. At least as many are left for connections that send a request's
-    /// head.
+    /// Returns the limit for foreign connections in one phase: those that are being answered and
+    /// those that wait for another request, of guests and of strangers each. It leaves room for
+    /// connections that are sending a request's head.
     #[must_use]
     pub fn connections_per_phase(&self) -> usize {
         (self.foreign_connections() / 4).max(MIN_CONNECTIONS)

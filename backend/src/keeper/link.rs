@@ -57,7 +57,7 @@ struct Inner {
     waiting: Arc<Mutex<Waiting>>,
     /// Cancelled when the server has to make room for another one.
     leave: CancellationToken,
-    /// Whether screens are drawn.
+    /// Whether sessions have screens.
     draws_screens: bool,
     /// Uptime before which the last server must have begun the work that may have killed it.
     suspect_before: OnceLock<Duration>,
@@ -340,7 +340,7 @@ impl Link {
         let _ = self.order(Order::Answered, &[]).await;
     }
 
-    /// Reports whether sessions' screens are drawn. They are not after repeated crashes of servers.
+    /// Reports whether sessions have screens. Repeated crashes of servers turn them off.
     #[must_use]
     pub fn draws_screens(&self) -> bool {
         self.0.draws_screens

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Number of crashes within [`CRASH_WINDOW`] after which servers draw no screens.
+/// Number of crashes within [`CRASH_WINDOW`] after which servers run without screens.
 const MAX_CRASHES: usize = 5;
 const CRASH_WINDOW: Duration = Duration::from_secs(10);
 

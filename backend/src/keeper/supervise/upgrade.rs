@@ -74,7 +74,7 @@ impl Supervisor {
             return refuse(asked_by, "limpet is being upgraded or ended already; try again later".into());
         }
         let path = self.binary.path().to_owned();
-        // The new server may draw screens, even if its predecessors crashed.
+        // The new server may have screens, even if its predecessors crashed.
         let launch = Launch { token: self.token.clone(), ..Launch::default() };
         let started = Binary::at(&path).and_then(|binary| binary.start(launch).map(|new| (binary, new)));
         match started {

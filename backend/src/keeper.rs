@@ -1,17 +1,25 @@
-//! What keeps sessions when the server is killed, or makes room for another one.
+//! The keeper: the process that holds sessions while servers are killed, restarted and upgraded.
 //!
-//! `limpet` is two processes. The *keeper*, which a person starts and which has no network and parses nothing, holds what must not
-//! be lost: the master sides of terminals, the programs as its children, the memory that output and input are in, the listening
-//! socket. The *server* is its child and does everything else; it borrows what the keeper holds, by descriptors of its own.
-//! When it is killed the keeper starts it again, and it goes on with what it finds. An upgrade is the same with another binary.
+//! `limpet` is two processes. The *keeper* is the one that a person starts. It has no network and
+//! parses no input of programs or viewers. It holds everything that must not be lost: the master
+//! sides of the terminals, the programs as its children, the memory that holds output and input,
+//! and the listening socket. The *server* is its child and does everything else; it borrows what
+//! the keeper holds, through descriptors of its own. When the server is killed, the keeper starts
+//! it again, and the new server continues with what it finds. An upgrade does the same with another
+//! binary.
 //!
-//! * [`supervise`] is the keeper's process: [`binary`] starts servers, [`control`] hears `limpet upgrade` and `limpet link`, which
-//!   [`control_client`] sends to a socket in one of the [`runtime_dirs`].
-//! * [`keep`] carries out what a server asks for, [`kept`] is what is kept of one session, and [`process`] the program in it.
-//! * [`orphans`] are processes of sessions that nobody else reaps.
-//! * [`store`] is where all of that outlives even the keeper, if there is a service manager that has room for it.
-//! * [`wire`] says what the two say to each other, over a [`socket`] that passes descriptors.
-//! * [`link`] and [`child`] are the server's side of it. [`secret`] keeps the token out of what others can read.
+//! * [`supervise`] is the keeper's main loop: [`binary`] starts servers, and [`control`] serves
+//!   `limpet upgrade` and `limpet link`, which [`control_client`] sends to a socket in one of the
+//!   [`runtime_dirs`].
+//! * [`keep`] carries out the server's requests, [`kept`] holds the resources of one session, and
+//!   [`process`] is the program in it.
+//! * [`orphans`] reaps processes of sessions that nobody else reaps.
+//! * [`store`] hands descriptors to the service manager, if it has room for them, so that they
+//!   outlive even the keeper.
+//! * [`wire`] defines the messages between keeper and server, which travel over a [`socket`] that
+//!   also passes descriptors.
+//! * [`link`] and [`child`] are the server's side. [`secret`] keeps the token out of everything
+//!   that other processes can read.
 
 mod binary;
 mod child;
@@ -64,28 +72,32 @@ use self::{
 };
 use crate::pty::{Login, sys::default_child_signal};
 
-/// Tells a process that it is a server with a keeper, by its environment. Programs do not get to see it.
+/// Environment variable that tells a process that it is a server with a keeper. Programs in
+/// sessions do not get it.
 const KEPT: &str = "LIMPET_KEPT";
 
-/// The keeper's name among processes; the server's is that of the program.
+/// Process name of the keeper. The server has the name of its program.
 const NAME: &std::ffi::CStr = c"limpet-keeper";
 
-/// Keeps sessions, and a server for them, until all is over. Gives the code to end with. Servers are told the `token` if somebody has
-/// chosen one. Not to be called within a runtime, nor with other threads beside it.
+/// Runs the keeper until all sessions have ended, and returns the exit code. Passes the `token` on
+/// to servers if the user has chosen one. Must be called outside of a runtime, and while the
+/// process has no other threads.
 ///
 /// # Errors
-/// When the server cannot be started.
+/// Returns an error if the server cannot be started.
 pub fn run(token: Option<String>) -> io::Result<u8> {
-    // An ignored hang-up, as by nohup(1), stays ignored.
+    // An ignored `SIGHUP`, as set by nohup(1), stays ignored.
     let hang_up = (!ignores_hang_up()?).then_some(Signal::SIGHUP);
     let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGUSR2, Signal::SIGCHLD]
         .into_iter()
         .chain(hang_up)
         .collect();
     signals.thread_block()?;
-    // Whoever ignores it has its children reaped by the kernel, and never learns how they ended.
+    // If `SIGCHLD` is ignored, the kernel reaps the children itself, and their exit statuses are
+    // lost.
     default_child_signal()?;
-    // Processes whose parents are gone become children of this one, which reaps them. As process 1 it has to anyway.
+    // Makes orphaned processes children of this one, which reaps them. As process 1 it has to do so
+    // anyway.
     let _ = nix::sys::prctl::set_child_subreaper(true);
     let _ = nix::sys::prctl::set_name(NAME);
     let (store, nofile) = (Store::find(), raise_open_files());
@@ -94,21 +106,22 @@ pub fn run(token: Option<String>) -> io::Result<u8> {
     Supervisor::new(keeper, &env::current_exe()?, token)?.run(signals)
 }
 
-/// The connection to the keeper, and what that starts this process with, if it is a server. To be called once, first of all.
+/// Returns the connection to the keeper and its launch message, or `None` if this process is not a
+/// server. Must be called once, before anything else.
 ///
 /// # Errors
-/// When there is a keeper, but it cannot be reached.
+/// Returns an error if there is a keeper but it cannot be reached.
 pub fn connection() -> io::Result<Option<(OwnedFd, Launch)>> {
     if env::var_os(KEPT).is_none() {
         return Ok(None);
     }
     let socket = io::stdin().as_fd().try_clone_to_owned()?;
-    // What is started later must not hold the connection open.
+    // Processes that are started later must not hold the connection open.
     dup2_stdin(File::open("/dev/null")?)?;
-    // The name is that of the descriptor that the binary was started by.
+    // Otherwise the name would be that of the descriptor that the binary was started through.
     let _ = nix::sys::prctl::set_name(c"limpet");
-    // The keeper takes a closed connection for the end of the server. So it stays open until the kernel closes it, when the exit code
-    // is settled.
+    // The keeper takes a closed connection for the end of the server. The duplicate is leaked, so
+    // that the kernel closes the connection only when the exit code is settled.
     let _ = socket.try_clone()?.into_raw_fd();
     match socket::receive(socket.as_fd(), &mut Room::new())? {
         Some((Numbered { what: Report::Launch(launch), .. }, _)) => Ok(Some((socket, launch))),
@@ -116,13 +129,14 @@ pub fn connection() -> io::Result<Option<(OwnedFd, Launch)>> {
     }
 }
 
-/// How long this machine has been running (`CLOCK_MONOTONIC`): the same clock for all of its processes.
+/// Returns the time since boot (`CLOCK_MONOTONIC`), which is the same clock for all processes of
+/// this machine.
 pub(crate) fn uptime() -> std::time::Duration {
-    // An error says that there is no such clock, and there is.
+    // The call fails only if there is no such clock, and Linux always has it.
     nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC).map(Into::into).unwrap_or_default()
 }
 
-/// A file without a name, with these parts in it.
+/// Creates an anonymous file (`memfd_create(2)`) that holds these parts one after another.
 fn memory(name: &str, content: &[&[u8]]) -> io::Result<OwnedFd> {
     let mut file = File::from(memfd_create(name, MFdFlags::MFD_CLOEXEC)?);
     content.iter().try_for_each(|part| file.write_all(part))?;
@@ -130,7 +144,7 @@ fn memory(name: &str, content: &[&[u8]]) -> io::Result<OwnedFd> {
     Ok(file.into())
 }
 
-/// What is in such a file.
+/// Reads the text of such a file.
 fn text(file: OwnedFd) -> io::Result<String> {
     let (mut file, mut text) = (File::from(file), String::new());
     file.rewind()?;
@@ -145,8 +159,8 @@ fn ignores_hang_up() -> io::Result<bool> {
     Ok(mask & (1 << (Signal::SIGHUP as u64 - 1)) != 0)
 }
 
-/// Allows as many descriptors as there may be: keeper and server need four each for a session. Gives the limits that this process
-/// was started with, for programs to have those.
+/// Raises the limit of open files to its maximum, since keeper and server each need four
+/// descriptors per session. Returns the previous limits, which programs start with.
 fn raise_open_files() -> Option<(u64, u64)> {
     let raise = || -> nix::Result<(u64, u64)> {
         let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;

@@ -1,14 +1,16 @@
-//! A session's output log: bytes at absolute offsets, of which a bounded tail is kept, and the sizes that the terminal had.
+//! The session's output log: bytes at absolute offsets, of which a bounded tail is kept, and the
+//! sizes of the terminal.
 //!
-//! One [`LogWriter`] reads output into it; any number of [`LogReader`]s are cursors on the same bytes. What is new goes to
-//! viewers as ready data frames, by reference, not by copy; who is far behind gets frames that are made for it. A size comes between
-//! the bytes that were read before it took effect and those that were read after it. A reader that has fallen behind the tail, or
-//! behind the sizes that are kept, is told so.
+//! One [`LogWriter`] appends output, and any number of [`LogReader`]s are cursors on the same
+//! bytes. New output goes to viewers as complete data frames, by reference and not by copy; a
+//! reader that is far behind gets frames of its own. A size comes between the bytes that were read
+//! before it took effect and those that were read after it. A reader that has fallen behind the
+//! tail, or behind the sizes that are kept, is told so.
 //!
-//! * [`sizes`] knows which sizes took effect where.
+//! * [`sizes`] records the sizes and the offsets at which they took effect.
 //! * [`ring`] holds the bytes, in [`memory`] that outlives the server.
 //! * [`recent`] holds the frames that readers have yet to get.
-//! * [`state`] is these two and the cursors, under one lock.
+//! * [`state`] combines these three with the cursors, under one lock.
 
 pub(crate) mod memory;
 mod recent;
@@ -37,35 +39,35 @@ use self::{
     state::{Cursor, State},
 };
 
-/// The least that a log keeps, in bytes; a smaller wish is raised to it. It leaves room for a writer that waits for its
-/// readers to notice that it should.
+/// Minimum tail of a log, in bytes; a smaller request is raised to it. It leaves enough room for a
+/// writer to notice that it has to wait for its readers.
 pub const MIN_TAIL: usize = 512 * 1024;
 
-/// Output that is kept beside the tail, in bytes, for the screen, which follows behind, and for what has been read and not
-/// published yet.
+/// Number of bytes that are kept beside the tail: for the screen, which follows behind, and for
+/// output that has been read but not published yet.
 pub const SPARE: usize = 5 * 1024 * 1024;
 
-/// Makes the memory of a log that keeps `tail` bytes.
+/// Creates the memory of a log that keeps `tail` bytes.
 ///
 /// # Errors
-/// When the system has none.
+/// Returns an error if the system has no memory.
 pub fn memory(tail: usize) -> io::Result<OwnedFd> {
     memory::create(tail.max(MIN_TAIL) + SPARE)
 }
 
-/// A log that somebody else writes; makes readers.
+/// A handle on a log that another owner writes. It creates readers.
 #[derive(Clone, Debug)]
 pub struct Log {
     shared: Arc<Shared>,
 }
 
-/// The one who appends. When it is dropped the log is complete.
+/// The only writer of a log. The log is complete when the writer is dropped.
 #[derive(Debug)]
 pub struct LogWriter {
     shared: Arc<Shared>,
 }
 
-/// A cursor: the place up to which somebody has been given the log.
+/// A cursor: the position up to which a reader has been given the log.
 #[derive(Debug)]
 pub struct LogReader {
     shared: Arc<Shared>,
@@ -73,43 +75,44 @@ pub struct LogReader {
     cursor: Position,
 }
 
-/// What a reader gets.
+/// The next item for a reader.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next {
     /// A data frame: header, then output from the cursor on.
     Frame(Bytes),
-    /// From here on the terminal has this size, the last of so many changes.
+    /// From here on the terminal has this size.
     Size {
-        /// The size.
+        /// The new size.
         size: Winsize,
-        /// How many size changes there have been with this one.
+        /// Number of size changes so far, including this one.
         resizes: u64,
     },
-    /// What comes after the cursor is no longer kept.
+    /// The output or a size after the cursor is no longer kept.
     Lost,
-    /// Nothing at the moment.
+    /// There is nothing new at the moment.
     Dry,
 }
 
 #[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
-    /// Whoever follows the log with a screen notes in these words what outlives the server.
+    /// Words in which the screen that follows the log stores state that outlives the server.
     screen: Words,
-    /// Wakes readers when there is more, or there never will be.
+    /// Wakes readers when the log has grown or is complete.
     grown: Notify,
-    /// Wakes the writer when readers have come nearer, or gone.
+    /// Wakes the writer when readers have advanced or gone.
     consumed: Notify,
 }
 
-/// What a reader may expect of the writer.
+/// A reader's claim on the writer, which decides when the writer waits for the reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Claim {
-    /// Nothing: it is never waited for.
+    /// The writer never waits for this reader.
     None,
-    /// To be waited for when no other reader is nearer to the end.
+    /// The writer waits for this reader if no other reader is nearer to the end.
     Fastest,
-    /// To be waited for also when it is about to be overtaken, as long as it keeps up with the others.
+    /// The writer also waits for this reader when it is about to be overtaken, as long as it keeps
+    /// up with the others.
     All,
 }
 
@@ -122,24 +125,26 @@ pub enum Rank {
     Owner,
 }
 
-/// Where the readers stand whom the writer may have to wait for.
+/// Positions of the readers that the writer may have to wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
     /// The end of the log.
     pub end: OutputOffset,
-    /// How many bytes before the end a reader is overtaken.
+    /// Distance from the end at which a reader is overtaken, in bytes.
     pub tail: usize,
-    /// The one who is nearest to the end.
+    /// Position of the reader that is nearest to the end.
     pub fastest: Option<OutputOffset>,
-    /// Of those who are to get all, and are believed to keep up, the one who is furthest from the end.
+    /// Position of the reader that is furthest from the end, among those that are to get all output
+    /// and are trusted to keep up.
     pub slowest: Option<OutputOffset>,
 }
 
-/// A log in this memory, which goes on where another one has stopped, if there was one; and the words of the session's input. Its sizes
-/// are kept elsewhere, and are to be [set](LogWriter::set_sizes).
+/// Opens the log in this memory and continues where its last writer stopped, if there was one. Also
+/// returns the words of the session's input. The sizes are not in this memory; the caller has to
+/// [set](LogWriter::set_sizes) them.
 ///
 /// # Errors
-/// When the memory cannot be mapped, or is something else.
+/// Returns an error if the memory cannot be mapped, or is not a session's.
 pub(crate) fn log(memory: BorrowedFd<'_>) -> io::Result<(LogWriter, Log, Words)> {
     let Mapped { ring, screen, input, circle } = memory::map(memory)?;
     let ring = Ring::open(ring, circle);
@@ -154,19 +159,19 @@ pub(crate) fn log(memory: BorrowedFd<'_>) -> io::Result<(LogWriter, Log, Words)>
 }
 
 impl Log {
-    /// The offset after the last byte.
+    /// Returns the offset after the last byte.
     #[must_use]
     pub fn end(&self) -> OutputOffset {
         self.shared.lock().published
     }
 
-    /// The offset of the first byte that is still kept.
+    /// Returns the offset of the first byte that is still kept.
     #[must_use]
     pub fn start(&self) -> OutputOffset {
         self.shared.lock().start()
     }
 
-    /// A reader from `start` on, which is no further than the end.
+    /// Returns a reader that starts at `start`, or at the end if `start` is beyond it.
     #[must_use]
     pub fn reader(&self, start: Position, rank: Rank, claim: Claim) -> LogReader {
         let mut state = self.shared.lock();
@@ -178,7 +183,8 @@ impl Log {
         LogReader { shared: Arc::clone(&self.shared), id, cursor }
     }
 
-    /// Where whoever has received so much goes on. `None` if what it lacks is not kept, or if it is ahead of the log.
+    /// Returns the position from which a viewer resumes. `None` if output or sizes that it lacks
+    /// are not kept, or if it is ahead of the log.
     pub(crate) fn resume(&self, &Resume { output, resizes, .. }: &Resume) -> Option<Position> {
         let state = self.shared.lock();
         if output < state.start() || output > state.published {
@@ -192,7 +198,8 @@ impl Log {
         }
     }
 
-    /// Where a terminal begins that has shown nothing, if all of the output is kept.
+    /// Returns the position at which a terminal starts that has shown nothing, if all of the output
+    /// is kept.
     pub(crate) fn first(&self) -> Option<Position> {
         let state = self.shared.lock();
         if state.start() > OutputOffset::ZERO {
@@ -201,18 +208,20 @@ impl Log {
         state.sizes.start()
     }
 
-    /// The size that is in force after so many changes, or now if that is not known any more.
+    /// Returns the size after this number of changes, or the current size if that one is no longer
+    /// known.
     pub(crate) fn size(&self, resizes: u64) -> Winsize {
         let state = self.shared.lock();
         state.sizes.get(resizes).map_or(state.sizes.last(), |(_, size)| size)
     }
 
-    /// The sizes that are known.
+    /// Returns the sizes that are known.
     pub(crate) fn sizes(&self) -> Sizes {
         self.shared.lock().sizes.clone()
     }
 
-    /// Forgets the output before this offset, which is overwritten. Readers that have yet to read it have lost it.
+    /// Drops and overwrites the output before this offset. Readers that have yet to read it have
+    /// lost it.
     pub(crate) fn forget_before(&self, start: OutputOffset) {
         let mut state = self.shared.lock();
         let (before, now) = (state.forgotten, state.forgotten.max(start.min(state.published)));
@@ -223,13 +232,14 @@ impl Log {
         self.shared.grown.notify_waiters();
     }
 
-    /// The words in which whoever follows the log with a screen notes what outlives the server.
+    /// Returns the words in which the screen that follows the log stores state that outlives the
+    /// server.
     pub(crate) fn screen_words(&self) -> &Words {
         &self.shared.screen
     }
 
-    /// Has `look` look at the output from `start` on, up to the log's end, `most` bytes of it at most. None if it is not kept. Nobody gets
-    /// at the log meanwhile.
+    /// Calls `look` with the output from `start` on, up to the end of the log and at most `most`
+    /// bytes. Returns `None` if that output is not kept. The log is locked meanwhile.
     pub fn look<T>(&self, start: OutputOffset, most: usize, look: impl FnOnce(&[u8]) -> T) -> Option<T> {
         let state = self.shared.lock();
         let kept = state.ring.end().since(start) <= state.ring.capacity() as u64;
@@ -239,18 +249,19 @@ impl Log {
 }
 
 impl LogWriter {
-    /// The offset after the last byte that readers know of.
+    /// Returns the offset after the last byte that is published to readers.
     #[must_use]
     pub fn end(&self) -> OutputOffset {
         self.shared.lock().published
     }
 
-    /// Has `read` put at most `most` bytes at the log's end, and say how many. Readers know nothing of them yet.
+    /// Has `read` put at most `most` bytes at the end of the log and return their number. They are
+    /// not published yet.
     pub fn fill<T>(&mut self, most: usize, read: impl FnOnce(&mut [u8]) -> (usize, T)) -> T {
         self.shared.lock().ring.fill(most, read)
     }
 
-    /// From the end of what readers know of on, the terminal has another size.
+    /// Sets the size of the terminal from the end of the published output on.
     pub(crate) fn resize(&mut self, size: Winsize) {
         {
             let mut state = self.shared.lock();
@@ -261,12 +272,12 @@ impl LogWriter {
         self.shared.grown.notify_waiters();
     }
 
-    /// Sets the sizes that there have been so far.
+    /// Replaces the recorded sizes by those of an earlier server.
     pub(crate) fn set_sizes(&mut self, sizes: Sizes) {
         self.shared.lock().sizes = sizes;
     }
 
-    /// Puts output at the log's end that is at hand already, and makes it known to readers. Gives it to `taker` first.
+    /// Appends and publishes output that is already in memory. Passes it to `taker` first.
     pub fn append(&mut self, output: &[u8], mut taker: impl FnMut(&[u8])) {
         for piece in output.chunks(OUTPUT_FRAME) {
             self.fill(piece.len(), |place| {
@@ -277,14 +288,14 @@ impl LogWriter {
         }
     }
 
-    /// How many bytes readers know nothing of yet.
+    /// Returns the number of bytes that are not published yet.
     #[must_use]
     pub fn unpublished(&self) -> usize {
         let state = self.shared.lock();
         usize::try_from(state.ring.end().since(state.published)).unwrap_or(usize::MAX)
     }
 
-    /// Makes what has been put into the log known to readers, and gives it to `taker` first.
+    /// Publishes the appended output to readers. Passes it to `taker` first.
     pub fn publish(&mut self, taker: impl FnOnce(&[u8])) {
         {
             let mut state = self.shared.lock();
@@ -298,7 +309,8 @@ impl LogWriter {
         self.shared.grown.notify_waiters();
     }
 
-    /// Where those readers stand that are waited for: of these ranks, and with a claim.
+    /// Returns the positions of readers that the writer waits for: those with a claim and one of
+    /// these ranks.
     #[must_use]
     pub fn standing(&self, counts: impl Fn(Rank) -> bool) -> Standing {
         let state = self.shared.lock();
@@ -312,28 +324,28 @@ impl LogWriter {
         }
     }
 
-    /// Who is no further than this has been waited for in vain. It is not believed to keep up before it has read a whole tail without
-    /// being overtaken.
+    /// Stops trusting readers at or before this offset to keep up, because waiting for them has not
+    /// helped. They are trusted again after they have read a whole tail without being overtaken.
     pub fn leave_behind(&self, at: OutputOffset) {
         let mut state = self.shared.lock();
         let tail = state.tail;
         state.cursors.iter_mut().filter(|cursor| cursor.at <= at).for_each(|cursor| cursor.distrust(tail));
     }
 
-    /// Waits until a reader has moved or gone since this was last waited for. Cancel safe.
+    /// Waits until a reader has moved or gone since the last call. Cancel safe.
     pub async fn consumed(&self) {
         self.shared.consumed.notified().await;
     }
 }
 
 impl LogReader {
-    /// The offset up to which this reader has been given the log.
+    /// Returns the offset up to which this reader has been given the log.
     #[must_use]
     pub fn cursor(&self) -> OutputOffset {
         self.cursor.output
     }
 
-    /// The next output, `max` bytes of it at most, or the next size, without waiting.
+    /// Returns the next output, at most `max` bytes of it, or the next size. Does not wait.
     pub fn next(&mut self, max: usize) -> Next {
         let mut state = self.shared.lock();
         let next = state.read(self.cursor, max);
@@ -351,19 +363,19 @@ impl LogReader {
         next
     }
 
-    /// Whether what comes after the cursor is no longer kept.
+    /// Reports whether the output or a size after the cursor is no longer kept.
     #[must_use]
     pub fn is_lost(&self) -> bool {
         self.shared.lock().is_lost(self.cursor)
     }
 
-    /// The end of the log.
+    /// Returns the offset of the end of the log.
     #[must_use]
     pub fn end(&self) -> OutputOffset {
         self.shared.lock().published
     }
 
-    /// What this reader may expect of the writer.
+    /// Sets the reader's claim on the writer.
     pub fn set_claim(&self, claim: Claim) {
         if let Some(cursor) = self.shared.lock().cursor(self.id) {
             cursor.claim = claim;
@@ -371,7 +383,8 @@ impl LogReader {
         self.shared.consumed.notify_one();
     }
 
-    /// This reader takes the place of one that was overtaken: it has to show first that it keeps up.
+    /// Makes this reader prove first that it keeps up. Called for a reader that takes the place of
+    /// one that was overtaken.
     pub fn distrust(&self) {
         let mut state = self.shared.lock();
         let tail = state.tail;
@@ -380,11 +393,11 @@ impl LogReader {
         }
     }
 
-    /// Waits until there is output or a size after the cursor. False if the log is complete and there never will be. Cancel
-    /// safe.
+    /// Waits until there is output or a size after the cursor. Returns false if the log is complete
+    /// and nothing will follow. Cancel safe.
     pub async fn ready(&self) -> bool {
         loop {
-            // From here on nothing is missed, so it comes before the look at what there is.
+            // The listener is created before the check, so that no change in between is missed.
             let grown = self.shared.grown.notified();
             {
                 let state = self.shared.lock();
@@ -419,7 +432,8 @@ impl Drop for LogReader {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing under this lock panics half-way through a change, so what a panic left behind is whole.
+        // No code panics under this lock while a change is incomplete, so the state is consistent
+        // even after a panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

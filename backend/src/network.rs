@@ -1,9 +1,9 @@
-//! Where somebody connects from, as far as limits are about it.
+//! Networks that clients connect from, for limits per network.
 
 use std::net::IpAddr;
 
-/// Where somebody connects from: an IPv4 address, or the 64 bits of an IPv6 address that name a network. Whoever has one address of
-/// such a network has all of them.
+/// The network that a client connects from: an IPv4 address, or the first 64 bits of an IPv6
+/// address. A client with one IPv6 address of such a network has all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Network(IpAddr);
 

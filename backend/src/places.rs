@@ -1,7 +1,8 @@
-//! A bounded set of places, in which those that matter least make room for newcomers.
+//! A bounded set of places in which the least important holders make room for newcomers.
 //!
-//! Connections and attachments are counted this way. A holder that was told to make room is no longer in the set: its descriptor is
-//! closed a moment later, and the newcomer has its place at once.
+//! Connections and attachments are counted this way. A holder that has been told to make room is no
+//! longer in the set: its descriptor is closed a moment later, but the newcomer gets its place at
+//! once.
 
 use std::{
     collections::HashMap,
@@ -10,7 +11,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-/// The places. Clones stand for the same ones. `T` is what is known of a holder.
+/// A set of places. Clones share it. `T` describes a holder.
 #[derive(Debug)]
 pub(crate) struct Places<T>(Arc<Mutex<Table<T>>>);
 
@@ -18,7 +19,7 @@ pub(crate) struct Places<T>(Arc<Mutex<Table<T>>>);
 #[derive(Debug)]
 pub(crate) struct Table<T> {
     entries: HashMap<u64, Entry<T>>,
-    /// Counts holders and their changes, and so tells which is older.
+    /// Number of arrivals and changes so far, which tells the older of two holders.
     clock: u64,
 }
 
@@ -29,7 +30,7 @@ struct Entry<T> {
     close: Arc<Notify>,
 }
 
-/// A place that is held. Dropping it frees it.
+/// A held place. Dropping it frees it.
 #[derive(Debug)]
 pub(crate) struct Place<T> {
     places: Places<T>,
@@ -50,13 +51,14 @@ impl<T> Default for Places<T> {
 }
 
 impl<T> Places<T> {
-    /// Locks the table, to look at it and make room in it.
+    /// Locks the table, so that the caller can inspect it and make room in it.
     pub(crate) fn table(&self) -> MutexGuard<'_, Table<T>> {
-        // Nothing under this lock panics half-way through a change, so what a panic left behind is whole.
+        // No code panics under this lock while a change is incomplete, so the table is consistent
+        // even after a panic.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives a newcomer a place in the table that it has found room in.
+    /// Adds a newcomer to the table, in which the caller has found room.
     pub(crate) fn enter(&self, mut table: MutexGuard<'_, Table<T>>, holder: T) -> Place<T> {
         table.clock += 1;
         let (id, close) = (table.clock, Arc::new(Notify::new()));
@@ -66,18 +68,18 @@ impl<T> Places<T> {
 }
 
 impl<T> Table<T> {
-    /// Returns how many places are held.
+    /// Returns the number of places that are held.
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// All holders, in no order.
+    /// Returns all holders, in no particular order.
     pub(crate) fn holders(&self) -> impl Iterator<Item = &T> {
         self.entries.values().map(|entry| &entry.holder)
     }
 
-    /// Takes the place of a holder that ranks least, the oldest of these. Those of rank `None` keep theirs. Returns false if
-    /// all do.
+    /// Removes the holder of the lowest rank, the oldest if there are several, and tells it to
+    /// close. Holders of rank `None` keep their places. Returns false if no holder has a rank.
     pub(crate) fn close_least<R: Ord>(&mut self, rank: impl Fn(&T) -> Option<R>) -> bool {
         let ranked =
             self.entries.iter().filter_map(|(&id, entry)| Some((rank(&entry.holder)?, entry.since, id)));
@@ -88,7 +90,9 @@ impl<T> Table<T> {
         true
     }
 
-    /// Has one that ranks least go if there are `limit` that have a rank. Returns false if there are more and all matter too much.
+    /// Makes room for one more among the holders that `counts` selects, of which there may be
+    /// `limit`. If there are as many already, the one of the lowest rank has to go. Returns false
+    /// if none of them has a rank.
     pub(crate) fn make_room<R: Ord>(
         &mut self,
         limit: usize,
@@ -101,7 +105,8 @@ impl<T> Table<T> {
 }
 
 impl<T> Place<T> {
-    /// Changes what is known of the holder, which is the youngest afterwards. `None` if it had to make room already.
+    /// Changes the description of the holder, which then counts as the youngest. Returns `None` if
+    /// the holder had to make room already.
     pub(crate) fn change<R>(
         &self,
         change: impl FnOnce(&mut T) -> R,

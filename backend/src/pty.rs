@@ -1,14 +1,17 @@
 //! The single-owner guard of a pseudo-terminal.
 //!
-//! A [`Pty`] is this process's one owner of a pty's master side. It is not `Clone` and gives out no descriptor, raw or owned, so it
-//! is closed exactly once, by the type's own drop; whoever reads or writes borrows.
+//! A [`Pty`] is this process's only owner of a pty's master side. It is not `Clone` and gives out
+//! no descriptor, raw or owned, so the descriptor is closed exactly once, when the `Pty` is
+//! dropped. Readers and writers borrow the `Pty`.
 //!
-//! * [`start`] opens a pty and starts a program on it, consuming the slave side on the way, so that the end of the program is the
-//!   end of the output.
-//! * `login` says what programs find of their user, and `withheld` what they do not find of limpet's own surroundings.
-//! * [`process_session`] ends everything that runs in the terminal: hang-up, and a bounded ladder to `SIGKILL`.
+//! * [`start`] opens a pty and starts a program on it. It consumes the slave side, so that the end
+//!   of the program is the end of the output.
+//! * `login` provides the variables that programs find of their user, and `withheld` lists the
+//!   variables of limpet's own environment that they do not get.
+//! * [`process_session`] ends everything that runs in the terminal: a hang-up first, and `SIGKILL`
+//!   after a bounded time.
 //!
-//! Whose child the program is, and who else holds the master side, is said in [`crate::keeper`].
+//! [`crate::keeper`] explains whose child the program is, and who else holds the master side.
 
 mod login;
 pub(crate) mod process_session;
@@ -46,21 +49,22 @@ pub use self::{
     spawn::{Program, SpawnError, Started, check_enterable, start},
 };
 
-/// How long is waited before the system is asked again for what it did not have.
+/// Pause before the system is asked again for a resource that it lacked.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
 
-/// What a read of the terminal brought.
+/// The result of a read from the terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Read {
-    /// This many bytes, at least one.
+    /// This many bytes were read, at least one.
     Bytes(usize),
-    /// Nothing at the moment.
+    /// There is nothing to read at the moment.
     Dry,
-    /// Nothing ever again: nobody holds the slave side any more, and everything written to it has been read.
+    /// There will never be more: nobody holds the slave side any more, and everything written to it
+    /// has been read.
     End,
 }
 
-/// The master side of a pseudo-terminal, open and non-blocking; its one and only owner.
+/// The master side of a pseudo-terminal, open and non-blocking, and its only owner.
 ///
 /// Dropping it closes the terminal, which hangs up on the program if that still runs.
 #[derive(Debug)]
@@ -69,19 +73,19 @@ pub struct Pty {
 }
 
 impl Pty {
-    /// Takes the master side that [`start`] has opened. To be called within the runtime.
+    /// Takes the master side that [`start`] has opened. Must be called within the runtime.
     ///
     /// # Errors
-    /// Those of the runtime's reactor.
+    /// Returns the errors of the runtime's reactor.
     pub fn own(master: OwnedFd) -> io::Result<Self> {
         Ok(Self { master: sys::watch(master, Interest::READABLE)? })
     }
 
-    /// Has it watched by the runtime that this is called within, and by no other any more. When the system has nothing to watch it
-    /// with, that is waited for.
+    /// Moves the terminal to the current runtime: this one watches it, and no other one does any
+    /// more. Waits if the system lacks the resources for that.
     ///
     /// # Errors
-    /// Others of the runtime's reactor; the terminal is closed then.
+    /// Returns other errors of the runtime's reactor; the terminal is closed then.
     pub async fn moved_here(self) -> io::Result<Self> {
         let mut master = self.master.into_inner();
         loop {
@@ -94,27 +98,29 @@ impl Pty {
         }
     }
 
-    /// Waits until [`read`](Self::read) has something to say. Cancel safe.
+    /// Waits until [`read`](Self::read) has a result. Cancel safe.
     ///
     /// # Errors
-    /// Those of the runtime's reactor, as when it has been shut down.
+    /// Returns the errors of the runtime's reactor, such as its shutdown.
     pub async fn readable(&self) -> io::Result<()> {
         self.master.readable().await.map(drop)
     }
 
     /// Waits until [`write_from`](Self::write_from) may move something. Cancel safe.
     ///
-    /// It is watched for that only meanwhile, by an epoll(7) of its own: a program that reads a key makes its terminal writable, and the
-    /// thread that waits for the echo would be woken for that as well, each time.
+    /// Only this call watches the terminal for room, through an epoll(7) instance of its own. A
+    /// program that reads a key makes its terminal writable, and otherwise each key would wake the
+    /// thread that waits for the echo once more.
     ///
     /// # Errors
-    /// Those of epoll(7) and of the runtime's reactor, as when it has been shut down.
+    /// Returns the errors of epoll(7) and of the runtime's reactor, such as its shutdown.
     pub async fn writable(&self) -> io::Result<()> {
-        // On the heap, since every session has room for what it may wait for.
+        // Boxed, because the future of every session reserves space for everything that it may
+        // await.
         let room = Box::pin(async {
             match self.watched_for_room() {
                 Ok(room) => room.readable().await.map(drop),
-                // Whoever waits looks for itself then.
+                // The caller then tries to write and sees for itself.
                 Err(error) if exhausted::is_exhausted(&error) => {
                     sleep(EXHAUSTED_PAUSE).await;
                     Ok(())
@@ -131,41 +137,44 @@ impl Pty {
         sys::watch(room.0, Interest::READABLE)
     }
 
-    /// Reads the program's output, without waiting.
+    /// Reads the program's output without waiting.
     ///
     /// # Errors
-    /// Those of read(2) other than `EIO`, which is how Linux says that the slave side is closed.
+    /// Returns the errors of read(2) other than `EIO`, which is how Linux reports that the slave
+    /// side is closed.
     pub fn read(&self, buffer: &mut [u8]) -> io::Result<Read> {
         was_read(self.master.try_io(Interest::READABLE, |fd| Ok(unistd::read(fd, buffer)?)))
     }
 
-    /// The same, of a terminal that is not waited for any more: also what the runtime has not noticed yet.
+    /// Like [`read`](Self::read), for a terminal that nobody waits for any more. It also reads
+    /// output that the runtime has not noticed yet.
     ///
     /// # Errors
-    /// As above.
+    /// As for [`read`](Self::read).
     pub fn read_rest(&self, buffer: &mut [u8]) -> io::Result<Read> {
         was_read(unistd::read(self.master.get_ref(), buffer).map_err(io::Error::from))
     }
 
-    /// Moves input for the program out of a pipe, without waiting, and tells how much of it the terminal took: nothing when
-    /// its queue is full because the program does not read. What the terminal has taken is no longer in the pipe, and what it has
-    /// not is, whatever happens to this process meanwhile.
+    /// Moves input for the program out of a pipe without waiting, and returns the number of bytes
+    /// that the terminal took. That is 0 when its queue is full because the program does not read.
+    /// The terminal's bytes are no longer in the pipe and all others still are, whatever happens to
+    /// this process meanwhile.
     ///
     /// # Errors
-    /// Those of splice(2); `EIO` when the terminal has been hung up.
+    /// Returns the errors of splice(2); `EIO` if the terminal has been hung up.
     pub fn write_from(&self, pipe: BorrowedFd<'_>, count: usize) -> io::Result<usize> {
         let flags = SpliceFFlags::SPLICE_F_NONBLOCK;
         match splice(pipe, None, self.master.get_ref(), None, count, flags) {
-            // Without memory for it, nothing has moved either, and it is tried again.
+            // With `ENOMEM` nothing has moved either, so the caller tries again.
             Err(Errno::EAGAIN | Errno::EINTR | Errno::ENOMEM) => Ok(0),
             moved => Ok(moved?),
         }
     }
 
-    /// Sets the size; the kernel tells the foreground programs by `SIGWINCH` if it changed.
+    /// Sets the size. If it changes, the kernel sends `SIGWINCH` to the foreground programs.
     ///
     /// # Errors
-    /// Those of `TIOCSWINSZ`, `ioctl_tty(2)`.
+    /// Returns the errors of `TIOCSWINSZ`, `ioctl_tty(2)`.
     pub fn resize(&self, size: Winsize) -> io::Result<()> {
         sys::set_winsize(self.master.get_ref().as_fd(), size)
     }
@@ -182,7 +191,8 @@ fn was_read(read: io::Result<usize>) -> io::Result<Read> {
     }
 }
 
-/// Opens a pty of the given size with UTF-8 aware line editing (`IUTF8`, termios(3)): its master and its slave side.
+/// Opens a pty of the given size with UTF-8 aware line editing (`IUTF8`, termios(3)). Returns its
+/// master and slave side.
 fn open(size: Winsize) -> io::Result<(OwnedFd, OwnedFd)> {
     let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
     let master = posix_openpt(flags)?;

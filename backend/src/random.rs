@@ -1,9 +1,9 @@
 //! Random bytes from the operating system.
 
-/// As many as asked for, fit for secrets.
+/// Returns `N` random bytes, fit for secrets.
 ///
 /// # Panics
-/// When the operating system has none.
+/// Panics if the operating system has no random bytes.
 #[must_use]
 #[expect(
     clippy::expect_used,

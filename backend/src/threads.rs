@@ -1,9 +1,10 @@
-//! The threads that the server runs on.
+//! The threads and runtimes that the server runs on.
 //!
-//! The kernel lets a thread that mostly sleeps go first when it is woken, and has one that is always busy wait for its turn. Keys
-//! and echoes are carried by a thread that does nothing else, so that they wait for nobody: not for requests, page loads and
-//! handshakes, which another thread serves, and not for sessions whose output floods or whose viewers send without pause, which move
-//! to further threads as long as they do.
+//! The kernel lets a thread that mostly sleeps run as soon as it is woken, and makes a thread that
+//! is always busy wait for its turn. So keys and echoes are handled by a thread that does nothing
+//! else, where they never wait for other work. Requests, page loads and handshakes are served by
+//! another thread. Sessions whose output floods, or whose viewers send without pause, move to
+//! further threads for as long as they do so.
 
 use std::{
     io,
@@ -24,11 +25,12 @@ use tokio::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
-/// The number of turns after which a flood's thread looks whether a timer has run out, or somebody else has work for it. A thread that
-/// is never idle would do so after 61 by itself, and a turn in a flood can be milliseconds long: a viewer's Ctrl-C waited for all of them.
+/// Number of task polls after which a flood thread checks timers and the queue of work from other
+/// threads. By default, a thread that is never idle does so after 61 polls. A poll during a flood
+/// can take milliseconds, and a viewer's Ctrl-C would wait for all of them.
 const TURNS: u32 = 2;
 
-/// The server's threads, while they run.
+/// The server's threads.
 #[derive(Debug)]
 pub struct Threads {
     quick: Runtime,
@@ -42,19 +44,19 @@ struct Others {
     floods: Runtime,
 }
 
-/// Where the server's work is done.
+/// Handles of the runtimes that do the server's work.
 #[derive(Clone, Debug)]
 pub struct Runtimes {
-    /// Carries keys and echoes, timers, and all else that takes microseconds.
+    /// Handles keys and echoes, timers, and everything else that takes microseconds.
     pub(crate) quick: Handle,
-    /// Serves requests, until they become attachments.
+    /// Serves requests until they become attachments.
     pub(crate) requests: Handle,
-    /// Carries floods, if there is a thread for them.
+    /// Handles floods, if there is a thread for them.
     pub(crate) floods: Option<Handle>,
 }
 
 impl Runtimes {
-    /// The runtime that this is called within, for everything.
+    /// Uses the current runtime for everything.
     #[must_use]
     pub fn here() -> Self {
         Self { quick: Handle::current(), requests: Handle::current(), floods: None }
@@ -62,11 +64,12 @@ impl Runtimes {
 }
 
 impl Threads {
-    /// Starts `count` threads for keys and floods, by default one for each core but not less than two, and one for requests. When `count`
-    /// is 1, or the system has no more, a single thread does everything.
+    /// Starts `count` threads for keys and floods, and one for requests. The default is one for
+    /// each core, but at least two. If `count` is 1, or the system has no more threads, a single
+    /// thread does everything.
     ///
     /// # Errors
-    /// Those of the runtimes' reactors.
+    /// Returns the errors of the runtimes' reactors.
     pub fn start(count: Option<usize>) -> io::Result<Self> {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let count = count.unwrap_or_else(|| cores.max(2));
@@ -81,12 +84,12 @@ impl Threads {
         Ok(Self { quick, others })
     }
 
-    /// Runs the server to its end.
+    /// Runs the server to completion.
     pub fn run<T>(&self, server: impl Future<Output = T>) -> T {
         self.quick.block_on(server)
     }
 
-    /// Returns where the server's work is done.
+    /// Returns handles of the runtimes.
     #[must_use]
     pub fn runtimes(&self) -> Runtimes {
         let quick = self.quick.handle().clone();
@@ -95,7 +98,7 @@ impl Threads {
         Runtimes { quick, requests, floods }
     }
 
-    /// Ends them. A thread that is blocked may delay that by `linger`.
+    /// Stops the threads. A blocked thread delays that by at most `linger`.
     pub fn stop(self, linger: Duration) {
         if let Some(Others { requests, floods }) = self.others {
             requests.shutdown_background();
@@ -120,9 +123,10 @@ impl Others {
     }
 }
 
-/// Whether the system has so many threads for us. A runtime that is refused one panics, so it is asked before.
+/// Reports whether the system has this many threads for us. A runtime that cannot start a thread
+/// panics, so this is checked before.
 fn are_to_be_had(count: usize) -> bool {
-    // Each waits for the end of this, so that all of them are there at one time.
+    // Each thread waits until `end` is dropped, so that all of them exist at the same time.
     let (end, waiting) = mpsc::channel::<()>();
     let waiting = Arc::new(Mutex::new(waiting));
     let threads: Vec<_> = (0..count)
@@ -135,24 +139,24 @@ fn are_to_be_had(count: usize) -> bool {
     drop(end);
     let count_made = threads.len();
     for thread in threads {
-        // An error says that it has panicked, and so that it has been there.
+        // The error means that the thread has panicked, so it did exist.
         let _ = thread.join();
     }
     count_made == count
 }
 
-/// Where the work of a session and of its attachments is done.
+/// The placement of a session and its attachments: the runtime that does their work.
 #[derive(Debug)]
 pub struct Lane {
     runtimes: Runtimes,
     is_flood: AtomicBool,
-    /// Viewers that send more than any person or page does.
+    /// Number of viewers that send more than any person or page does.
     strains: AtomicUsize,
     changed: Notify,
 }
 
 impl Lane {
-    /// A lane that is quick at first.
+    /// Returns a placement on the quick runtime.
     #[must_use]
     pub fn new(runtimes: Runtimes) -> Self {
         Self {
@@ -163,33 +167,33 @@ impl Lane {
         }
     }
 
-    /// Who carries floods, if there is anybody else.
+    /// Returns the runtime for floods, if there is a separate one.
     pub(crate) fn floods(&self) -> Option<&Handle> {
         self.runtimes.floods.as_ref()
     }
 
-    /// Notes that another viewer sends more than any person or page does.
+    /// Records that another viewer sends more than any person or page does.
     pub(crate) fn begin_strain(&self) {
         self.strains.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Notes that one of them has stopped that.
+    /// Records that one of these viewers has stopped doing so.
     pub(crate) fn end_strain(&self) {
         self.strains.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Returns whether any viewer does it.
+    /// Reports whether any viewer sends more than any person or page does.
     pub(crate) fn is_strained(&self) -> bool {
         self.strains.load(Ordering::Relaxed) > 0
     }
 
-    /// Output floods, or does so no longer.
+    /// Records whether output floods.
     pub(crate) fn set_flood(&self, is_flood: bool) {
         self.is_flood.store(is_flood, Ordering::Release);
         self.changed.notify_waiters();
     }
 
-    /// Runs a future to completion on the threads where the session is carried at the time.
+    /// Runs a future to completion on the runtime of the current placement.
     pub(crate) fn spawn<T: Send + 'static>(
         self: Arc<Self>,
         work: BoxFuture<'static, T>,
@@ -198,8 +202,8 @@ impl Lane {
         quick.spawn(self.carry(work))
     }
 
-    /// Runs a future to completion, moving it between the runtime that this is called within, which is the quick one, and the one for
-    /// floods. `None` if it panicked there or that runtime stopped.
+    /// Runs a future to completion, moving it between the current runtime, which must be the quick
+    /// one, and the one for floods. `None` if it panicked on the latter or if that runtime stopped.
     async fn carry<T: Send + 'static>(self: Arc<Self>, mut work: BoxFuture<'static, T>) -> Option<T> {
         let Some(floods) = &self.runtimes.floods else { return Some(work.await) };
         loop {
@@ -245,12 +249,12 @@ mod tests {
 
     use super::*;
 
-    /// Nothing here takes long; what hangs is reported by this.
+    /// Limit for tests that hang. Nothing here takes long.
     const DEADLINE: Duration = Duration::from_secs(20);
 
     type Question = oneshot::Sender<ThreadId>;
 
-    /// Work that tells where it is done as often as it is asked.
+    /// Answers each question with the thread that it runs on.
     async fn work(mut questions: mpsc::Receiver<Question>) -> &'static str {
         while let Some(question) = questions.recv().await {
             question.send(current().id()).unwrap();
@@ -277,7 +281,7 @@ mod tests {
         let lane = Arc::new(Lane::new(threads.runtimes()));
         threads.run(async {
             let (here, (questions, asked)) = (current().id(), mpsc::channel(1));
-            // Requests are served elsewhere, but an attachment belongs here from the start.
+            // Requests are served elsewhere, but an attachment is placed here from the start.
             let done = threads.runtimes().requests.spawn({
                 let lane = Arc::clone(&lane);
                 async move {

@@ -1,4 +1,4 @@
-//! Servers, as processes.
+//! Server processes.
 
 use std::{
     io,
@@ -23,7 +23,7 @@ use super::{
 };
 use crate::pty::sys::{pidfd_open, pidfd_signal, unblock_signals};
 
-/// A program file that stays the same one whatever is put in its place.
+/// An executable file that stays the same even if another one is put in its place.
 #[derive(Debug)]
 pub(super) struct Binary {
     file: OwnedFd,
@@ -31,7 +31,7 @@ pub(super) struct Binary {
 }
 
 impl Binary {
-    /// What is at this path now.
+    /// Opens the file that is at this path now.
     pub(super) fn at(path: &Path) -> io::Result<Self> {
         let file = open(path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())?;
         Ok(Self { file, path: path.to_owned() })
@@ -41,19 +41,21 @@ impl Binary {
         &self.path
     }
 
-    /// Starts it as a server, with the arguments of this process. Its end of the connection is its standard input, where `launch`
-    /// already waits for it.
+    /// Starts the file as a server, with the arguments of this process. The server's standard input
+    /// is its end of the connection, and `launch` is already waiting there.
     pub(super) fn start(&self, launch: Launch) -> io::Result<Server> {
         let (ours, theirs) = socket::pair()?;
         socket::send(ours.as_fd(), &Numbered { number: 0, what: Report::Launch(launch) }, &[])?;
         let mut words = std::env::args_os();
         let mut command = Command::new(format!("/proc/self/fd/{}", self.file.as_raw_fd()));
         command.arg0(words.next().unwrap_or_else(|| "limpet".into())).args(words);
-        // Keys that interrupt are for the keeper, which passes them on.
+        // The server is in a process group of its own, so that an interrupt key reaches only the
+        // keeper, which passes the signal on.
         command.env(KEPT, "1").stdin(Stdio::from(theirs)).process_group(0);
         unblock_signals(&mut command);
         let mut child = command.spawn()?;
-        // The command holds their end, which is to be closed when they end.
+        // The command holds the server's end of the connection, which has to be closed when the
+        // server ends.
         drop(command);
         match pidfd_open(Pid::from_raw(child.id().cast_signed())) {
             Ok(pidfd) => Ok(Server {
@@ -75,13 +77,13 @@ impl Binary {
     }
 }
 
-/// How far a server has come.
+/// The progress of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Reached {
     Started,
-    /// It has said that it serves.
+    /// It has reported that it serves.
     Serving,
-    /// It has served a request since it took over.
+    /// It has answered a request since it took over.
     Answered,
 }
 
@@ -93,11 +95,12 @@ pub(super) struct Server {
     pub(super) socket: OwnedFd,
     pub(super) since: Instant,
     pub(super) reached: Reached,
-    /// How long it may be silent, and until when, while something is expected of it.
+    /// Maximum silence, and the deadline that follows from it, while the server is expected to do
+    /// something.
     patience: Option<(Duration, Instant)>,
-    /// Whether it has said that everything is to end with it.
+    /// Whether the server has announced that everything ends with it.
     pub(super) ends: bool,
-    /// Whether it has closed the connection, and so is about to end.
+    /// Whether the server has closed the connection, and so is about to end.
     pub(super) has_hung_up: bool,
 }
 
@@ -112,7 +115,8 @@ impl Server {
         }
     }
 
-    /// It has closed the connection. One that goes on all the same is of no use.
+    /// Records that the server has closed the connection. A server that continues without a
+    /// connection is of no use, so it is killed.
     pub(super) fn hung_up(&mut self) {
         self.has_hung_up = true;
         if !self.ends {
@@ -120,29 +124,30 @@ impl Server {
         }
     }
 
-    /// Expects something of it: it is overdue when it says nothing for so long. What is expected already stays as it is.
+    /// Expects the server to do something: it is overdue after `patience` without a message. An
+    /// earlier expectation stays as it is.
     pub(super) fn expect_within(&mut self, patience: Duration) {
         self.patience.get_or_insert_with(|| (patience, Instant::now() + patience));
     }
 
-    /// It has said something, and so is at work.
+    /// Records a message of the server, which proves that it is at work.
     pub(super) fn heard(&mut self) {
         if let Some((patience, until)) = &mut self.patience {
             *until = Instant::now() + *patience;
         }
     }
 
-    /// It has done what was expected.
+    /// Records that the server has done what was expected.
     pub(super) fn done(&mut self) {
         self.patience = None;
     }
 
-    /// When it is overdue.
+    /// Returns the time at which the server is overdue.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.patience.map(|(_, until)| until)
     }
 
-    /// How it ended, if it has.
+    /// Returns the exit status if the server has ended.
     pub(super) fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()
     }
@@ -150,7 +155,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // One that has ended is reaped already, and these do nothing then.
+        // A server that has ended is reaped already; then these calls do nothing.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

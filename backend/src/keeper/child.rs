@@ -1,4 +1,4 @@
-//! The program on a terminal, and the duty to have it reaped.
+//! The program on a terminal, and the obligation to have it reaped.
 
 use std::{
     io,
@@ -19,15 +19,18 @@ use crate::{
     pty::{EndMode, Pty, Running, process_session, sys},
 };
 
-/// How often it is asked, and with which pause, how a program has ended that somebody else reaps.
+/// Number of times that the keeper is asked for the exit status of a program that another process
+/// reaps, and the pause in between.
 const LOOKS: u32 = 250;
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// The program that leads a terminal's process session; the server's one owner of the duty to have it reaped.
+/// The program that leads a terminal's process session. It is the only owner, in the server, of the
+/// obligation to have the program reaped.
 ///
-/// It is the keeper's child, and the keeper reaps it when it is told to. Until then its process id belongs to it, be it a zombie,
-/// so signals cannot hit a stranger. It is reaped by [`reap`](Self::reap) or [`end`](Self::end); if it is dropped before, it is
-/// killed, and reaped when the keeper forgets its session.
+/// The program is the keeper's child, and the keeper reaps it on request. Until then the process id
+/// stays its own, even if it is a zombie, so signals cannot hit another process.
+/// [`reap`](Self::reap) consumes the value. If it is dropped before that, the program is killed,
+/// and is reaped when the keeper forgets its session.
 #[derive(Debug)]
 pub struct Child {
     keeper: Link,
@@ -37,7 +40,8 @@ pub struct Child {
     pidfd: Option<AsyncFd<OwnedFd>>,
 }
 
-/// A program on its terminal that is not watched yet. Nothing happens to either when this is dropped: the keeper holds both.
+/// A program on its terminal that no runtime watches yet. Dropping it affects neither, because the
+/// keeper holds both.
 #[derive(Debug)]
 pub struct UnwatchedProgram {
     keeper: Link,
@@ -57,10 +61,11 @@ impl UnwatchedProgram {
         Self { keeper, session, pid, master, pidfd }
     }
 
-    /// Has the runtime watch both, and takes on the duties. To be called within it.
+    /// Registers both with the current runtime and takes over the obligations. Must be called
+    /// within a runtime.
     ///
     /// # Errors
-    /// Those of the runtime's reactor. Nothing has happened to the program then.
+    /// Returns the errors of the runtime's reactor. The program is not affected by them.
     pub fn watch(self) -> io::Result<(Pty, Child)> {
         let Self { keeper, session, pid, master, pidfd } = self;
         let pty = Pty::own(master)?;
@@ -72,7 +77,7 @@ impl Child {
     /// Waits until the program has ended, without reaping it. Cancel safe.
     ///
     /// # Errors
-    /// Those of the runtime's reactor, as when it has been shut down.
+    /// Returns the errors of the runtime's reactor, such as its shutdown.
     pub async fn ended(&self) -> io::Result<()> {
         match &self.pidfd {
             Some(pidfd) => pidfd.readable().await.map(drop),
@@ -80,17 +85,18 @@ impl Child {
         }
     }
 
-    /// Reaps the program. To be called when it has [`ended`](Self::ended).
+    /// Reaps the program. Must be called after it has [`ended`](Self::ended).
     ///
     /// # Errors
-    /// When the keeper is gone, and when the program still runs.
+    /// Returns an error if the keeper is gone, or if the program still runs.
     pub async fn reap(mut self) -> io::Result<ExitStatus> {
         let mut exit = self.keeper.reap(&self.session).await;
         for _ in 0..LOOKS {
             match &exit {
-                // It was an earlier keeper's child, and is init's now, which takes its time.
+                // The program was the child of an earlier keeper. It is init's child now, and init
+                // may take a while.
                 Ok(None) => sleep(PAUSE).await,
-                // The system is short of something.
+                // The system is short of a resource.
                 Err(error) if exhausted::is_exhausted(error) => sleep(PAUSE).await,
                 _ => break,
             }
@@ -100,13 +106,14 @@ impl Child {
         exit?.ok_or_else(|| io::Error::new(io::ErrorKind::TimedOut, "nobody has reaped it"))
     }
 
-    /// Ends the program, and all other processes of its process session if `mode` says so, by hang-up first and by `SIGKILL` last. Takes
-    /// at most some seconds. The program is yet to be reaped.
+    /// Ends the program, and all other processes of its process session if `mode` says so. Starts
+    /// with `SIGHUP` and ends with `SIGKILL`, which takes at most a few seconds. Does not reap the
+    /// program.
     ///
-    /// A task of its own does that, whether or not the caller still waits.
+    /// A separate task does the work, so it is completed even if the caller stops waiting.
     ///
     /// # Errors
-    /// When the work has panicked.
+    /// Returns an error if that task has panicked.
     pub async fn end(&self, mode: EndMode) -> io::Result<()> {
         let leader = self.pid;
         let ending = async move {
@@ -118,35 +125,37 @@ impl Child {
         tokio::task::spawn(ending).await.map_err(io::Error::other)
     }
 
-    /// A way to look at what runs on the terminal, and no more than to look.
+    /// Returns a read-only view of the processes on the terminal.
     #[must_use]
     pub fn onlooker(&self) -> Onlooker {
         Onlooker { leader: self.pid }
     }
 }
 
-/// Sees the processes of a terminal. It holds nothing, so what it sees may be over at once.
+/// A read-only view of a terminal's processes. It holds no resources, so its answers may be
+/// outdated at once.
 #[derive(Clone, Copy, Debug)]
 pub struct Onlooker {
     leader: Pid,
 }
 
 impl Onlooker {
-    /// The names of the programs on the terminal, its leader's own among them if `with_leader`. Reads `/proc`, which
-    /// takes milliseconds on a machine with thousands of processes.
+    /// Returns the names of the programs on the terminal, including the leader if `with_leader` is
+    /// set. Reads `/proc`, which takes milliseconds on a machine with thousands of processes.
     #[must_use]
     pub fn running(self, with_leader: bool) -> Running {
         process_session::running(self.leader, with_leader)
     }
 
-    /// Whether the program that was started, under this name, is in the terminal's foreground alone: no job of a shell is, and it has
-    /// not executed another program in its place. False if the system does not tell.
+    /// Reports whether the program that was started, under this name, is alone in the terminal's
+    /// foreground: no job of a shell is there, and the program has not executed another one in its
+    /// place. Returns false if the system does not tell.
     #[must_use]
     pub fn is_alone_in_front(self, name: &str) -> bool {
         process_session::is_alone_in_front(self.leader, name)
     }
 
-    /// The directory that the program works in now.
+    /// Returns the current working directory of the program.
     #[must_use]
     pub fn directory(self) -> Option<std::path::PathBuf> {
         std::fs::read_link(format!("/proc/{}/cwd", self.leader)).ok()

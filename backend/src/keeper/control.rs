@@ -1,4 +1,4 @@
-//! The keeper's control sockets, by which `limpet upgrade` and `limpet link` reach it.
+//! Control sockets of the keeper, which `limpet upgrade` and `limpet link` connect to.
 //!
 //! Each keeper listens on a socket `PID.sock` in each of its user's [runtime
 //! directories](runtime_dirs). Both sides check the peer's credentials. A request is one short
@@ -28,26 +28,26 @@ use serde::{Deserialize, Serialize};
 
 use super::runtime_dirs;
 
-/// The extension of a socket's name.
+/// File name extension of a socket.
 pub(super) const ENDING: &str = "sock";
 
-/// The extension until the socket is listened on.
+/// File name extension until the keeper listens on the socket.
 const PART: &str = "part";
 
-/// The time that a client has to send its request.
+/// Time that a client has to send its request.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(5);
 
-/// The maximum length of a request.
+/// Maximum length of a request.
 const MAX_REQUEST_BYTES: usize = 64;
 
-/// The maximum number of clients that have not sent their request yet. The oldest is dropped for
-/// another one.
+/// Maximum number of clients that have not sent their request yet. A new client displaces the
+/// oldest one.
 const MAX_CLIENTS: usize = 16;
 
-/// The pause after accepting a client has failed, for example for lack of descriptors.
+/// Pause after a client could not be accepted, for example for lack of descriptors.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// The maximum number of ancestors of a client that are inspected.
+/// Maximum number of ancestors of a client that are inspected.
 const MAX_ANCESTORS: usize = 4096;
 
 /// A command to the keeper.
@@ -96,7 +96,7 @@ pub(super) struct Request {
 pub(super) struct Control {
     sockets: Vec<Socket>,
     clients: Vec<Client>,
-    /// Until then no client is accepted.
+    /// Time until which no client is accepted.
     paused_until: Option<Instant>,
 }
 
@@ -184,14 +184,15 @@ impl Control {
 enum ReadOutcome {
     Command(Command),
     Unknown,
-    /// It is not complete yet.
+    /// The request is not complete yet.
     More,
     Gone,
 }
 
 impl Socket {
     fn listen(folder: &Path) -> io::Result<Self> {
-        // Under this name nobody takes it for one that is left behind while nobody listens yet.
+        // While nobody listens on the socket yet, this name keeps others from taking it for a stale
+        // one.
         let part = folder.join(format!("{}.{PART}", process::id()));
         let path = part.with_extension(ENDING);
         remove(&part)?;
@@ -205,7 +206,7 @@ impl Socket {
     /// Accepts the clients that are waiting, and drops those of other users.
     fn accept(&self, now: Instant) -> io::Result<Vec<Client>> {
         let mut clients = Vec::new();
-        // The rest is heard next time.
+        // The remaining clients are accepted next time.
         while clients.len() < MAX_CLIENTS {
             let stream = match self.listener.accept() {
                 Ok((stream, _)) => stream,
@@ -224,7 +225,7 @@ impl Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        // It may be gone already, with the login session that its directory belonged to.
+        // The socket may be gone already, with the login session that its directory belonged to.
         let _ = fs::remove_file(&self.path);
     }
 }
@@ -261,7 +262,7 @@ impl Outcome {
 
 /// Answers a client.
 pub(super) fn answer(mut stream: UnixStream, outcome: &Outcome) {
-    // Who has gone away does not want to know, and nobody is waited for.
+    // A client that has gone away does not need the answer, and the keeper waits for nobody.
     let _ = stream.set_nonblocking(true);
     let _ = serde_json::to_vec(outcome).map(|line| stream.write_all(&line));
 }
@@ -285,7 +286,7 @@ fn descends_from(pid: Pid, ancestor: Pid) -> io::Result<bool> {
         if pid == ancestor.as_raw() {
             return Ok(true);
         }
-        // Its name, in parentheses, may hold anything (proc_pid_stat(5)).
+        // The process name, in parentheses, may contain anything (`proc_pid_stat(5)`).
         let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
         let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
         pid = fields
@@ -304,7 +305,7 @@ fn remove_stale(folder: &Path) {
         let is_socket = path.extension().is_some_and(|ending| ending == ENDING);
         let pid = path.file_stem().and_then(|name| name.to_str()?.parse::<u32>().ok());
         let Some(pid) = pid.filter(|_| is_socket) else { continue };
-        // In another pid namespace it may be alive all the same.
+        // The process may be alive in another pid namespace.
         let is_stale = !Path::new(&format!("/proc/{pid}")).exists()
             && UnixStream::connect(&path)
                 .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
@@ -374,7 +375,7 @@ mod tests {
         drop(silent);
         control.hear();
         assert!(control.clients.is_empty() && control.deadline().is_none());
-        // Who says nothing until it is too late is dropped.
+        // A client that sends nothing before its deadline is dropped.
         let mut late = connect(&control);
         control.hear();
         control.clients[0].deadline = Instant::now();
@@ -385,7 +386,7 @@ mod tests {
     #[test]
     fn what_nobody_listens_on_is_removed() {
         let folder = tempfile::tempdir().unwrap();
-        // No process has this number (`pid_max`, proc(5)).
+        // No process has this pid (`pid_max`, proc(5)).
         let dead = folder.path().join("4194305.sock");
         drop(UnixListener::bind(&dead).unwrap());
         let other = folder.path().join("4194306.sock");

@@ -16,13 +16,13 @@ use super::{
 };
 use crate::trust;
 
-/// The time that an upgrade may take, which is longer than the keeper waits for any of its steps.
+/// Time limit for an upgrade, which is longer than the keeper waits for any of its steps.
 const UPGRADE_TIMEOUT: Duration = Duration::from_mins(2);
 
-/// The time that a keeper may take to return what it has at hand.
+/// Time limit for requests that a keeper can answer at once.
 const LINK_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The time that each keeper may take when all of them are asked, for an error message.
+/// Time limit for each keeper when all of them are asked for an error message.
 const GLANCE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The reason why a command failed.
@@ -31,7 +31,7 @@ pub enum ControlError {
     /// No limpet of this user is running.
     #[error("no limpet of yours is running here; start one by: limpet")]
     None,
-    /// The process is not a limpet of this user.
+    /// The given process is not a limpet of this user.
     #[error("process {0} is not your limpet. Running: {1}")]
     NotThat(u32, String),
     /// Several are running, and none was named.
@@ -49,7 +49,8 @@ pub enum ControlError {
 /// chooses one of several.
 ///
 /// # Errors
-/// When it cannot be reached, or continues as the previous version.
+/// Returns an error if the keeper cannot be reached, or if limpet continues as the previous
+/// version.
 pub fn upgrade(pid: Option<u32>) -> Result<String, ControlError> {
     ask(Command::Upgrade, pid, UPGRADE_TIMEOUT)
 }
@@ -58,13 +59,13 @@ pub fn upgrade(pid: Option<u32>) -> Result<String, ControlError> {
 /// several.
 ///
 /// # Errors
-/// When it cannot be reached, or refuses.
+/// Returns an error if the keeper cannot be reached or refuses.
 pub fn link(pid: Option<u32>) -> Result<String, ControlError> {
     ask(Command::Link, pid, LINK_TIMEOUT)
 }
 
-/// Returns the pids of this user's running limpets, each with the text of its [links](crate::link::Links). Leaves out those
-/// that refuse or do not answer at once.
+/// Returns the pids of this user's running limpets, each with the text of its
+/// [links](crate::link::Links). Leaves out those that refuse or do not answer at once.
 #[must_use]
 pub fn links() -> Vec<(u32, String)> {
     let ask = |(pid, stream)| Some((pid, send(stream, Command::Link, GLANCE_TIMEOUT).ok()?));
@@ -93,15 +94,15 @@ fn send(mut stream: UnixStream, command: Command, timeout: Duration) -> Result<S
     if outcome.is_done { Ok(outcome.message) } else { Err(ControlError::Refused(outcome.message)) }
 }
 
-/// Returns the user whose limpets are searched for this process. Root may reach those of other
-/// users.
+/// Returns the user whose limpets are searched for this process. Root may reach the limpets of
+/// other users.
 fn owner(pid: u32) -> Uid {
     let own = Uid::effective();
     if own.is_root() { user_of(pid).unwrap_or(own) } else { own }
 }
 
-/// Returns the effective user of a process. The owner of its files in `/proc` would not do: if it
-/// is not dumpable, that is root.
+/// Returns the effective user of a process. The owner of its files in `/proc` does not serve: it is
+/// root if the process is not dumpable.
 fn user_of(pid: u32) -> Option<Uid> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let users = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
@@ -112,8 +113,8 @@ fn user_of(pid: u32) -> Option<Uid> {
 fn running(user: Uid) -> Vec<(u32, UnixStream)> {
     let mut running: Vec<(u32, UnixStream)> = Vec::new();
     for folder in runtime_dirs::candidates(user) {
-        // Of others' directories only the sockets count, and who listens on them is told by the
-        // kernel.
+        // In directories of other users only the sockets are used, and the kernel reports who
+        // listens on them.
         if user == Uid::effective() && trust::check_directory(&folder).is_err() {
             continue;
         }
@@ -121,7 +122,7 @@ fn running(user: Uid) -> Vec<(u32, UnixStream)> {
         running.extend(entries.filter_map(|entry| connect(&entry.path(), user)));
     }
     running.sort_by_key(|&(pid, _)| pid);
-    // Each listens in several places.
+    // Each keeper listens in several directories.
     running.dedup_by_key(|&mut (pid, _)| pid);
     running
 }
@@ -132,6 +133,6 @@ fn connect(path: &Path, user: Uid) -> Option<(u32, UnixStream)> {
     path.extension().filter(|ending| *ending == ENDING)?;
     let stream = UnixStream::connect(path).ok()?;
     let pid = u32::try_from(peer(&stream, user).ok()??.as_raw()).ok()?;
-    // One in another pid namespace has another number there, and cannot be told apart by it here.
+    // A keeper in another pid namespace has another pid there, and cannot be identified by it here.
     (pid == named).then_some((pid, stream))
 }

@@ -1,4 +1,5 @@
-//! The keeper's part that is the same in a process and on a thread: it carries out orders.
+//! The part of the keeper that carries out the server's requests. It runs in a process of its own,
+//! or on a thread in tests.
 
 use std::{
     collections::BTreeMap,
@@ -21,38 +22,39 @@ use super::{
 };
 use crate::pty::{Login, SpawnError, process_session};
 
-/// All that outlives a server.
+/// Everything that outlives a server.
 #[derive(Debug, Default)]
 pub(super) struct Keeper {
     sessions: BTreeMap<SessionId, Keep>,
-    /// What the server wants the next one to know, and where it listens.
+    /// The server's record for the next server.
     record: Option<String>,
     listener: Option<OwnedFd>,
-    /// What `limpet link` is told.
+    /// The text that `limpet link` prints.
     link: Option<String>,
-    /// Programs that were killed.
+    /// Programs that have been killed and are yet to be reaped.
     dying: Vec<Dying>,
-    /// The limits of open files that programs start with.
+    /// The limits of open files that programs start with, soft and hard.
     nofile: Option<(u64, u64)>,
-    /// Whose environment they get.
+    /// The user whose environment programs get.
     login: Login,
     store: Store,
-    /// Where that of it is stored that belongs to no session.
+    /// The part of the store that belongs to no session.
     shelf: Shelf,
     /// A server that an earlier keeper has started.
     old_server: Option<OwnedFd>,
 }
 
-/// A program that was killed, and is to be reaped.
+/// A program that has been killed and is yet to be reaped.
 #[derive(Debug)]
 struct Dying {
     process: Process,
-    /// Becomes readable when it has ended. `None` when there was no descriptor for that: then it is looked at with each order.
+    /// Becomes readable when the program has ended. `None` if there was no descriptor for it; then
+    /// each request checks the program.
     pidfd: Option<OwnedFd>,
 }
 
 impl Keeper {
-    /// Goes on with what was `found` in the store.
+    /// Takes over everything that was `found` in the store.
     pub(super) fn new(
         store: Store,
         (nofile, login): (Option<(u64, u64)>, Login),
@@ -79,22 +81,23 @@ impl Keeper {
         keeper
     }
 
-    /// A server that an earlier keeper has started, and that must be gone before there is another one.
+    /// Returns the server that an earlier keeper has started. It must be gone before another one
+    /// starts.
     pub(super) fn take_old_server(&mut self) -> Option<Process> {
         self.old_server.take().map(Process::Adopted)
     }
 
-    /// There is another server now.
+    /// Stores the pidfd of a new server, in the place of the last one.
     pub(super) fn store_server(&mut self, pidfd: BorrowedFd<'_>) {
         self.shelf.put(Part::Server, pidfd);
     }
 
-    /// Whether there is anything that a next server could go on with.
+    /// Reports whether there is anything that a next server could continue with.
     pub(super) fn has_served(&self) -> bool {
         self.record.is_some()
     }
 
-    /// What the server wants `limpet link` to be told.
+    /// Returns the text that the server has set for `limpet link`.
     pub(super) fn link(&self) -> Option<&str> {
         self.link.as_deref()
     }
@@ -103,14 +106,17 @@ impl Keeper {
         self.sessions.len()
     }
 
-    /// Whether the child of this process with that number is a program of a session, which is reaped when its server says so.
+    /// Reports whether a child of this process is the program of a session. Such a child is reaped
+    /// when its server asks for it.
     pub(super) fn is_parent_of(&self, pid: Pid) -> bool {
         self.sessions.values().any(|keep| keep.is_parent_of(pid))
             || self.dying.iter().any(|dying| dying.process.is_child(pid))
     }
 
-    /// Answers a new server's hello: since when the last one must have been at what it has died of, and whether another one goes on if
-    /// it cannot take over all that is kept. It asks for what is kept by itself.
+    /// Answers a new server's hello. `suspect_before` is the uptime before which the last server
+    /// must have begun the work that may have killed it; `has_fallback` says whether another server
+    /// continues if the new one cannot take over everything. The new server asks for the sessions
+    /// by itself.
     pub(super) fn welcome(
         &self,
         (server, number): (BorrowedFd<'_>, u64),
@@ -124,7 +130,7 @@ impl Keeper {
         answer((server, number), welcome, &descriptors)
     }
 
-    /// Carries out what a server that was welcomed says.
+    /// Carries out a request of a server that was welcomed.
     pub(super) fn obey(
         &mut self,
         Numbered { number, what: order }: Numbered<Order>,
@@ -139,7 +145,7 @@ impl Keeper {
             |result: io::Result<()>| result.map_or_else(|error| Answer::failed(&error), |()| Answer::Kept);
         match order {
             Order::Serving { record, link } => {
-                // One that says that it serves still has nothing new to say of the link.
+                // A server that sends a new record later does not repeat the link.
                 self.link = Some(link).filter(|link| !link.is_empty()).or(self.link.take());
                 answer(done(self.serving(record, descriptors)), &[])
             }
@@ -177,7 +183,8 @@ impl Keeper {
         }
     }
 
-    /// Keeps a session that has been started, and passes it to the server. If that fails the program is killed.
+    /// Registers a session that has been started, and passes it to the server. If that fails, the
+    /// program is killed.
     fn started(
         &mut self,
         mut keep: Keep,
@@ -207,7 +214,8 @@ impl Keeper {
     }
 
     fn serving(&mut self, record: String, mut descriptors: Descriptors) -> io::Result<()> {
-        // It is the same one that every server goes on with, and a store takes nothing that it has under another name.
+        // Every server uses the same listener, and a store does not accept a descriptor again under
+        // another name.
         if self.listener.is_none() {
             let listener = descriptors.next()?;
             self.shelf.put(Part::Listener, listener.as_fd());
@@ -226,19 +234,20 @@ impl Keeper {
         self.dying.push(Dying { pidfd: pidfd.ok(), process });
     }
 
-    /// Becomes readable when a program that was killed has ended.
+    /// Returns descriptors that become readable when a program that was killed has ended.
     pub(super) fn dying(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         self.dying.iter().filter_map(|dying| Some(dying.pidfd.as_ref()?.as_fd()))
     }
 
-    /// Reaps those that have ended.
+    /// Reaps the killed programs that have ended.
     pub(super) fn reap_dying(&mut self) {
         self.dying.retain_mut(|dying| matches!(dying.process.is_over(), Ok(false)));
     }
 
-    /// Ends everything that still runs, and waits until it is over: there is nothing else left to do.
+    /// Ends all programs that still run, and waits until they are gone: the keeper has nothing else
+    /// left to do.
     pub(super) fn end(mut self) {
-        // A server that ends in good order has left none.
+        // A server that ends in good order leaves no programs.
         let leaders: Vec<Pid> = self.sessions.values().filter_map(Keep::leader).collect();
         if !leaders.is_empty() {
             match Builder::new_current_thread().enable_all().build() {
@@ -260,7 +269,8 @@ impl Keeper {
     }
 }
 
-/// Answers an order. One whose descriptors cannot be passed is to be answered without any.
+/// Answers a request. If this fails because the descriptors cannot be passed, the caller answers
+/// without any.
 fn answer(
     (server, number): (BorrowedFd<'_>, u64),
     answer: Answer,

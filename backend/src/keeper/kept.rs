@@ -1,4 +1,4 @@
-//! What a keeper keeps of one session.
+//! The resources of one session that the keeper holds.
 
 use std::{
     io,
@@ -22,14 +22,14 @@ use crate::{
     pty::{self, Login, Program, SpawnError, Started},
 };
 
-/// One session.
+/// The resources of one session.
 #[derive(Debug)]
 pub(super) struct Keep {
-    /// Until the program is reaped.
+    /// The program and its terminal, until the program is reaped.
     life: Option<Life>,
     memory: OwnedFd,
     checkpoint: Option<OwnedFd>,
-    /// What else a server is told of it.
+    /// The session as it is reported to a server.
     kept: Kept,
     shelf: Shelf,
 }
@@ -38,14 +38,14 @@ pub(super) struct Keep {
 #[derive(Debug)]
 struct Life {
     process: Process,
-    /// The terminal lives as long as this is open. The server has a descriptor of its own for the same one.
+    /// Keeps the terminal open. The server has a descriptor of its own for it.
     master: OwnedFd,
-    /// Input on its way to the terminal: what is in it has been taken, and not been written.
+    /// Input on its way to the terminal: accepted by the server, but not yet written to the pty.
     pipe: OwnedFd,
 }
 
 impl Keep {
-    /// Starts a program. It is yet to be [stored](Self::store).
+    /// Starts a program. The caller has to [store](Self::store) the result.
     pub(super) fn start(
         (session, record, shelf): (SessionId, String, Shelf),
         (program, login): (&Program, &Login),
@@ -61,7 +61,7 @@ impl Keep {
         Ok(Self { life, memory, checkpoint: None, kept, shelf })
     }
 
-    /// Puts what is kept on the shelf as well.
+    /// Puts copies of the descriptors into the store, if there is one.
     pub(super) fn store(&mut self) -> io::Result<()> {
         if let Some(life) = self.life.as_ref().filter(|_| self.shelf.is_there()) {
             let pidfd = life.process.pidfd()?;
@@ -73,10 +73,10 @@ impl Keep {
         self.note()
     }
 
-    /// Goes on with what an earlier keeper has stored.
+    /// Takes over a session that an earlier keeper has stored.
     ///
     /// # Errors
-    /// When something of it is missing.
+    /// Returns an error if a part of it is missing.
     pub(super) fn adopt(found: &mut Found) -> io::Result<Self> {
         let mut take = |part| found.take(part).ok_or(io::ErrorKind::NotFound);
         let memory = take(Part::Memory)?;
@@ -100,23 +100,23 @@ impl Keep {
         self.kept.pid
     }
 
-    /// Whether its program is the child of this process with that number.
+    /// Reports whether the session's program is the child of this process with this pid.
     pub(super) fn is_parent_of(&self, pid: Pid) -> bool {
         self.life.as_ref().is_some_and(|life| life.process.is_child(pid))
     }
 
-    /// The leader of its terminal's processes, until that is reaped.
+    /// Returns the leader of the terminal's process session until it is reaped.
     pub(super) fn leader(&self) -> Option<Pid> {
         self.life.as_ref().map(|_| Pid::from_raw(self.kept.pid))
     }
 
-    /// Keeps this text for the next server.
+    /// Stores the session's record for the next server.
     pub(super) fn set_record(&mut self, record: String) -> io::Result<()> {
         self.kept.record = record;
         self.note()
     }
 
-    /// Keeps how the screen looks.
+    /// Replaces the checkpoint.
     pub(super) fn set_checkpoint(&mut self, checkpoint: OwnedFd) {
         self.shelf.put(Part::Screen, checkpoint.as_fd());
         self.kept.has_checkpoint = true;
@@ -130,8 +130,8 @@ impl Keep {
         Ok(())
     }
 
-    /// Passes what a server needs of it: memory, then, while the program is not reaped, master side, pidfd and pipe, and at the end
-    /// the checkpoint if there is one.
+    /// Passes the descriptors that a server needs: memory; then master side, pidfd and pipe unless
+    /// the program has been reaped; finally the checkpoint if there is one.
     pub(super) fn lend(&self, pass: impl FnOnce(&[BorrowedFd<'_>]) -> io::Result<()>) -> io::Result<()> {
         let pidfd = self.life.as_ref().map(|life| life.process.pidfd()).transpose()?;
         let mut descriptors = vec![self.memory.as_fd()];
@@ -142,17 +142,18 @@ impl Keep {
         pass(&descriptors)
     }
 
-    /// What a server is told that gets these descriptors.
+    /// Returns the answer that goes with the descriptors of [`lend`](Self::lend).
     pub(super) fn lent(&self) -> Answer {
         Answer::Lent { is_reaped: self.life.is_none(), has_checkpoint: self.checkpoint.is_some() }
     }
 
-    /// What a new server is told of it.
+    /// Returns the description of the session for a new server.
     pub(super) fn told(&self) -> Kept {
         self.kept.clone()
     }
 
-    /// Reaps the program if it has ended, and closes the terminal then. Tells how it ended, however often it is asked.
+    /// Reaps the program if it has ended, and then closes the terminal. Returns the exit status,
+    /// also on later calls.
     pub(super) fn reap(&mut self) -> Option<ExitStatus> {
         let ended = self.life.as_mut().map(|life| life.process.reap());
         if let Some(Ok(Some(exit))) = ended {
@@ -168,13 +169,13 @@ impl Keep {
         self.kept.exit
     }
 
-    /// Closes everything. Gives the program if it is yet to be reaped; it has been killed.
+    /// Closes everything. If the program is yet to be reaped, kills and returns it.
     pub(super) fn forget(mut self) -> Option<Process> {
         self.shelf.clear();
         let mut process = self.life?.process;
         match process.is_over() {
             Ok(false) => {
-                // It fails if the program has ended just now.
+                // The call fails if the program has just ended.
                 let _ = process.kill();
                 Some(process)
             }
@@ -183,7 +184,7 @@ impl Keep {
     }
 }
 
-/// A pipe whose two ends are one descriptor, so that half as many are needed.
+/// Creates a pipe whose two ends share one descriptor, which halves the number of descriptors.
 pub(crate) fn pipe() -> io::Result<OwnedFd> {
     let (read, _write) = io::pipe()?;
     let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&read));

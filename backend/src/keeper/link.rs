@@ -1,4 +1,4 @@
-//! The server's side: what it asks of its keeper.
+//! The server's connection to its keeper.
 
 use std::{
     collections::HashMap,
@@ -37,14 +37,16 @@ use super::{
 };
 use crate::pty::{Program, SpawnError, sys::watch};
 
-/// How long the server waits before it asks again for what the system could not give it, and how often it does.
+/// Pause before the keeper is asked again after a transient failure, and the maximum number of
+/// attempts.
 const RETRY_PAUSE: Duration = Duration::from_millis(10);
 const TRIES: usize = 20;
 
-/// How often a server that ends shows that it is at it: well within the time that the keeper waits for that.
+/// Interval at which an ending server reports progress, well below the time that the keeper waits
+/// for it.
 const SIGN_OF_WORK: Duration = Duration::from_secs(2);
 
-/// A connection to the keeper. Clones stand for the same one.
+/// A connection to the keeper. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Link(Arc<Inner>);
 
@@ -53,96 +55,98 @@ struct Inner {
     socket: Arc<AsyncFd<OwnedFd>>,
     next: AtomicU64,
     waiting: Arc<Mutex<Waiting>>,
-    /// The server is to make room for another one.
+    /// Cancelled when the server has to make room for another one.
     leave: CancellationToken,
-    /// Whether screens are drawn.
+    /// Whether sessions have screens.
     draws_screens: bool,
-    /// What the last server had begun before this uptime may be what it has died of.
+    /// Uptime before which the last server must have begun the work that may have killed it.
     suspect_before: OnceLock<Duration>,
-    /// There is no keeper any more.
+    /// Cancelled when the keeper is gone.
     lost: CancellationToken,
     listener: JoinHandle<()>,
 }
 
-/// Who waits for an answer, and for what comes with it.
+/// The channel to a task that waits for an answer and its descriptors.
 type Asker = oneshot::Sender<io::Result<(Answer, Descriptors)>>;
 
-/// Who waits for which answer. None when there will be no more answers.
+/// The tasks that wait for answers, by the numbers of their requests. `None` when there will be no
+/// more answers.
 #[derive(Debug)]
 struct Waiting(Option<HashMap<u64, Asker>>);
 
-/// What a session consists of that was started, or that an earlier server has left.
+/// The resources of a session, either new or left by an earlier server.
 #[derive(Debug)]
 pub struct Held {
-    /// The memory of its log and of its input.
+    /// The memory of its output log and of its input.
     pub memory: OwnedFd,
-    /// The terminal and the program on it, until that is reaped.
+    /// The program and its terminal, until the program is reaped.
     pub life: Option<Life>,
-    /// How its screen looked.
+    /// The checkpoint of its screen.
     pub checkpoint: Option<OwnedFd>,
 }
 
 /// A program on its terminal.
 #[derive(Debug)]
 pub struct Life {
-    /// Both of them.
+    /// The program and the terminal.
     pub program: UnwatchedProgram,
-    /// Where input waits for the terminal.
+    /// The pipe that holds input on its way to the terminal.
     pub pipe: OwnedFd,
 }
 
-/// What a server begins with.
+/// The result of [`Link::connect`].
 #[derive(Debug)]
 pub struct Connected {
     /// The connection.
     pub link: Link,
-    /// What there is to go on with.
+    /// The state that an earlier server has left, if there was one.
     pub estate: Option<Estate>,
-    /// Whether what is kept outlives the keeper.
+    /// Whether the sessions outlive the keeper.
     pub is_stored: bool,
 }
 
-/// What an earlier server has left.
+/// The state that an earlier server has left.
 #[derive(Debug)]
 pub struct Estate {
-    /// What it wanted the next one to know.
+    /// The earlier server's record for its successor.
     pub record: String,
-    /// Where it listened.
+    /// Its listening socket.
     pub listener: OwnedFd,
     /// Its sessions.
     pub sessions: Vec<Left>,
-    /// Whether another server goes on if this one cannot take over all of them.
+    /// Whether another server continues if this one cannot take over all sessions.
     pub has_fallback: bool,
 }
 
-/// What is known of a session that an earlier server has left.
+/// The description of a session that an earlier server has left.
 #[derive(Debug)]
 pub struct Left {
-    /// Its name.
+    /// The session's id.
     pub session: SessionId,
-    /// What it wanted the next one to know of it.
+    /// The session's record for the next server.
     pub record: String,
-    /// How its program ended, if it has been reaped.
+    /// The exit status of its program, if that has been reaped.
     pub exit: Option<ExitStatus>,
     pid: i32,
 }
 
 impl Link {
-    /// A keeper on a thread of this process, for tests: what is started by it ends with the last clone.
+    /// Starts a keeper on a thread of this process, for tests. Its programs end with the last
+    /// clone.
     ///
     /// # Errors
-    /// When the system has no socket or no thread for it.
+    /// Returns an error if the system has no socket or no thread for it.
     pub fn in_process() -> io::Result<Self> {
         let (ours, theirs) = socket::pair()?;
         thread::Builder::new().name("keeper".into()).spawn(move || keep(&theirs))?;
         Self::begin(ours, true)
     }
 
-    /// Says hello to the keeper at the other end of `socket`, and takes over what is kept. `draws_screens` is what the keeper has said
-    /// before. To be called within the runtime.
+    /// Says hello to the keeper at the other end of `socket`, and receives what an earlier server
+    /// has left. `draws_screens` comes from the launch message. Must be called within the runtime.
     ///
     /// # Errors
-    /// When the keeper is gone, or does not understand.
+    /// Returns an error if the keeper is gone or does not understand the message.
     pub async fn connect(socket: OwnedFd, draws_screens: bool) -> io::Result<Connected> {
         let link = Self::begin(socket, draws_screens)?;
         let hello = Order::Hello { format: FORMAT, version: env!("CARGO_PKG_VERSION").to_owned() };
@@ -150,7 +154,7 @@ impl Link {
         let Answer::Welcome { record, is_stored, suspect_before, has_fallback, .. } = answer else {
             return Err(unexpected(&answer));
         };
-        // There is one welcome, so nothing was set before.
+        // There is only one welcome, so the value is not set yet.
         let _ = link.0.suspect_before.set(Duration::from_millis(suspect_before));
         let Some(record) = record else { return Ok(Connected { link, estate: None, is_stored }) };
         let listener = descriptors.next()?;
@@ -179,7 +183,7 @@ impl Link {
         })))
     }
 
-    /// The sessions that an earlier server has left.
+    /// Returns the sessions that an earlier server has left.
     async fn left(&self) -> io::Result<Vec<Left>> {
         let mut sessions: Vec<Left> = Vec::new();
         loop {
@@ -194,10 +198,12 @@ impl Link {
         }
     }
 
-    /// Borrows what a session consists of that an earlier server has left. The keeper keeps it, whatever happens here.
+    /// Returns the resources of a session that an earlier server has left. The keeper holds them as
+    /// well, whatever happens here.
     ///
     /// # Errors
-    /// When the system has no descriptors for it, again and again, and when there is no such session.
+    /// Returns an error if the system lacks descriptors for them after several attempts, or if
+    /// there is no such session.
     pub async fn borrow(&self, Left { session, pid, .. }: &Left) -> io::Result<Held> {
         match self.ask_patiently(|| Order::Lend { session: session.clone() }, &[]).await? {
             (Answer::Lent { is_reaped, has_checkpoint }, descriptors) => {
@@ -226,11 +232,12 @@ impl Link {
         Ok(Held { memory, life, checkpoint })
     }
 
-    /// Starts a program on a terminal, and has the keeper keep a text of its session's from the first moment on. Whoever makes nothing
-    /// of it, also after an error, has to have the session [forgotten](Self::forget).
+    /// Starts a program on a terminal, and has the keeper store the session's record from the first
+    /// moment on. A caller that does not use the result, or gets an error, has to
+    /// [forget](Self::forget) the session.
     ///
     /// # Errors
-    /// When it cannot be started.
+    /// Returns an error if the program cannot be started.
     pub async fn start(
         &self,
         session: &SessionId,
@@ -254,7 +261,8 @@ impl Link {
         }
     }
 
-    /// Has a program reaped that has ended. None if that has not come about yet.
+    /// Asks the keeper to reap a program that has ended. Returns `None` if it has not been reaped
+    /// yet.
     pub(super) async fn reap(&self, session: &SessionId) -> io::Result<Option<ExitStatus>> {
         match self.ask(Order::Reap { session: session.clone() }).await? {
             (Answer::Reaped { exit }, _) => Ok(exit),
@@ -262,18 +270,19 @@ impl Link {
         }
     }
 
-    /// Has the keeper keep a text of the server's own, that of its link, and its listening socket, and waits until it does.
+    /// Stores the server's record, the text for `limpet link` and the listening socket with the
+    /// keeper, and waits until that is done.
     ///
     /// # Errors
-    /// When the keeper is gone, or cannot keep it, again and again.
+    /// Returns an error if the keeper is gone, or cannot store them after several attempts.
     pub async fn serving(&self, record: &str, link: &str, listener: BorrowedFd<'_>) -> io::Result<()> {
         self.keep_serving(record, link, &[listener]).await
     }
 
-    /// Has the keeper keep another text of the server's own, and waits until it does.
+    /// Replaces the server's record with the keeper, and waits until that is done.
     ///
     /// # Errors
-    /// As above.
+    /// As for [`serving`](Self::serving).
     pub async fn serving_still(&self, record: &str) -> io::Result<()> {
         self.keep_serving(record, "", &[]).await
     }
@@ -286,18 +295,18 @@ impl Link {
         }
     }
 
-    /// Has the keeper keep a text of a session's.
+    /// Replaces the record of a session.
     ///
     /// # Errors
-    /// When the keeper is gone.
+    /// Returns an error if the keeper is gone.
     pub async fn record(&self, session: &SessionId, record: String) -> io::Result<()> {
         self.order(Order::Record { session: session.clone(), record }, &[]).await
     }
 
-    /// Has the keeper keep how a session's screen looks, and waits until it does.
+    /// Stores a checkpoint of a session with the keeper, and waits until that is done.
     ///
     /// # Errors
-    /// When the keeper is gone, or there is no memory.
+    /// Returns an error if the keeper is gone, or if there is no memory for the checkpoint.
     pub async fn checkpoint(&self, session: &SessionId, checkpoint: &[&[u8]]) -> io::Result<()> {
         let file = super::memory("limpet-screen", checkpoint)?;
         match self.ask_with(Order::Checkpoint { session: session.clone() }, &[file.as_fd()]).await? {
@@ -306,18 +315,18 @@ impl Link {
         }
     }
 
-    /// Has the keeper close all that it keeps of a session.
+    /// Asks the keeper to close all resources of a session.
     pub async fn forget(&self, session: &SessionId) {
         self.order_patiently(|| Order::Forget { session: session.clone() }).await;
     }
 
-    /// Tells the keeper that this server is at work on what it was asked for.
+    /// Reports to the keeper that this server is at work on its current task.
     pub async fn progress(&self) {
-        // When the keeper is gone, nobody waits for it.
+        // When the keeper is gone, nobody waits for this message.
         let _ = self.order(Order::Progress, &[]).await;
     }
 
-    /// Tells the keeper again and again that this server is at work.
+    /// Reports progress to the keeper again and again.
     pub async fn keep_showing_progress(&self) -> Infallible {
         loop {
             self.progress().await;
@@ -325,35 +334,36 @@ impl Link {
         }
     }
 
-    /// Tells the keeper that this server has served a request.
+    /// Reports to the keeper that this server has answered a request.
     pub async fn answered(&self) {
-        // When the keeper is gone, nobody waits for it.
+        // When the keeper is gone, nobody waits for this message.
         let _ = self.order(Order::Answered, &[]).await;
     }
 
-    /// Whether sessions' screens are drawn. They are not after servers have crashed again and again.
+    /// Reports whether sessions have screens. Repeated crashes of servers turn them off.
     #[must_use]
     pub fn draws_screens(&self) -> bool {
         self.0.draws_screens
     }
 
-    /// The [`uptime`](super::uptime) before which the last server had begun what it may have died of.
+    /// Returns the [`uptime`](super::uptime) before which the last server must have begun the work
+    /// that may have killed it.
     #[must_use]
     pub fn suspect_before(&self) -> Duration {
         self.0.suspect_before.get().copied().unwrap_or_default()
     }
 
-    /// Has everything end with this server.
+    /// Announces to the keeper that everything ends with this server.
     pub async fn end(&self) {
         self.order_patiently(|| Order::End).await;
     }
 
-    /// Waits until the server is to make room for another one.
+    /// Waits until the server has to make room for another one.
     pub async fn leave(&self) {
         self.0.leave.cancelled().await;
     }
 
-    /// Waits until there is no keeper any more.
+    /// Waits until the keeper is gone.
     pub async fn lost(&self) {
         self.0.lost.cancelled().await;
     }
@@ -362,7 +372,8 @@ impl Link {
         self.send(&Numbered { number: 0, what: order }, descriptors).await
     }
 
-    /// Gives an order that has to be carried out. When the keeper is gone, so is all that it is about.
+    /// Sends a request that has to be carried out, and retries after transient errors. When the
+    /// keeper is gone, so are the session's resources.
     async fn order_patiently(&self, order: impl Fn() -> Order) {
         while let Err(error) = self.order(order(), &[]).await {
             if !socket::is_transient(&error) {
@@ -372,7 +383,8 @@ impl Link {
         }
     }
 
-    /// Asks again when the system is short of something, for a while.
+    /// Sends a request and returns the answer. Retries a limited number of times after transient
+    /// errors.
     async fn ask_patiently(
         &self,
         order: impl Fn() -> Order,
@@ -392,7 +404,8 @@ impl Link {
         self.ask_with(order, &[]).await
     }
 
-    /// Asks, and gives what is answered. Neither a failure nor an answer whose descriptors got lost is one.
+    /// Sends a request and returns the answer. A failure, or an answer whose descriptors were lost,
+    /// is returned as an error.
     async fn ask_with(
         &self,
         order: Order,
@@ -434,7 +447,8 @@ impl Drop for Inner {
     }
 }
 
-/// Takes in what the keeper says, until it is gone. What cannot be received or understood fails who waits for it, and nobody else.
+/// Receives the keeper's messages until it is gone. A message that cannot be received or understood
+/// fails only the request that it answers.
 async fn listen(
     socket: Arc<AsyncFd<OwnedFd>>,
     waiting: Arc<Mutex<Waiting>>,
@@ -443,7 +457,7 @@ async fn listen(
     let mut room = Room::new();
     let answered = |number, answer| {
         let asker = lock(&waiting).0.as_mut().and_then(|waiting| waiting.remove(&number));
-        // Who does not wait any more lets go of what it would have got.
+        // If the task does not wait any more, the descriptors are closed here.
         drop(asker.map(|asker| asker.send(answer)));
     };
     loop {
@@ -452,7 +466,7 @@ async fn listen(
             Ok(Some((Numbered { number, what }, descriptors))) => match what {
                 Understood::Report(Report::Answer(answer)) => answered(number, Ok((answer, descriptors))),
                 Understood::Report(Report::Leave) => leave.cancel(),
-                // It was for the beginning.
+                // The launch message was handled at the start.
                 Understood::Report(Report::Launch(_)) => {}
                 Understood::Other(_) => {
                     tracing::error!(number, "could not understand the keeper");
@@ -474,7 +488,7 @@ async fn listen(
     lost.cancel();
 }
 
-/// What the keeper says, or something that this version does not know.
+/// A message from the keeper, or one that this version does not know.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum Understood {
@@ -482,7 +496,7 @@ enum Understood {
     Other(IgnoredAny),
 }
 
-/// A keeper that serves one server, and ends with it.
+/// Runs a keeper that serves one server and ends with it.
 fn keep(server: &OwnedFd) {
     let (mut keeper, mut room) = (Keeper::default(), Room::new());
     loop {
@@ -508,7 +522,7 @@ fn readable(fd: BorrowedFd<'_>) -> PollFd<'_> {
 }
 
 fn lock(waiting: &Mutex<Waiting>) -> std::sync::MutexGuard<'_, Waiting> {
-    // Nothing under this lock panics half-way through a change.
+    // No code panics under this lock while a change is incomplete.
     waiting.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -1,11 +1,13 @@
-//! Processes whose parents are gone, and which have become this one's children: it is process 1, or a subreaper (prctl(2)).
+//! Reaps orphans: processes whose parents are gone and which have become children of this process,
+//! because it is process 1 or a subreaper (prctl(2)).
 
 use nix::unistd::Pid;
 
 use crate::pty::sys::{ended_child, reap_child};
 
-/// Reaps all that have ended, except what `is_owned` by somebody who wants to know how. An owned process that has ended can stand
-/// before others, which are found once it has been reaped; so this is to be called after that as well. Does not wait.
+/// Reaps all ended children except those that are owned by somebody who needs their exit status
+/// (`is_owned`). An owned child that has ended can hide others behind it until its owner has reaped
+/// it, so this must be called again after that. Does not block.
 pub(super) fn reap(is_owned: impl Fn(Pid) -> bool) {
     loop {
         match ended_child() {
@@ -14,7 +16,7 @@ pub(super) fn reap(is_owned: impl Fn(Pid) -> bool) {
                     return tracing::warn!(%pid, %error, "could not reap a process");
                 }
             }
-            // An error says that there are no children.
+            // The call fails if there are no children.
             Ok(_) | Err(_) => return,
         }
     }

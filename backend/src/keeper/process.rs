@@ -1,4 +1,4 @@
-//! A program on a terminal, as a process.
+//! The process of a program on a terminal.
 
 use std::{
     io,
@@ -19,22 +19,23 @@ use nix::{
 
 use crate::pty::sys::{pidfd_exit, pidfd_open, pidfd_signal};
 
-/// A program that was started, and is to be reaped.
+/// A program that has been started and is yet to be reaped.
 #[derive(Debug)]
 pub(super) enum Process {
-    /// A child of this process, which has to reap it. Until then its number is its own.
+    /// A child of this process, which has to reap it. Until then the pid stays its own.
     Own(Child),
-    /// One that an earlier keeper has started: init's child now, and init reaps it. Only its pidfd is sure to stand for it.
+    /// A program that an earlier keeper has started. It is init's child now, and init reaps it, so
+    /// only the pidfd identifies it reliably.
     Adopted(OwnedFd),
 }
 
 impl Process {
-    /// Whether it is the child of this process with that number.
+    /// Reports whether it is the child of this process with this pid.
     pub(super) fn is_child(&self, pid: Pid) -> bool {
         matches!(self, Self::Own(child) if child.id().cast_signed() == pid.as_raw())
     }
 
-    /// A descriptor that stands for it.
+    /// Returns a pidfd of the process.
     pub(super) fn pidfd(&self) -> io::Result<OwnedFd> {
         match self {
             Self::Own(child) => pidfd_open(Pid::from_raw(child.id().cast_signed())),
@@ -42,8 +43,9 @@ impl Process {
         }
     }
 
-    /// Reaps it if it has ended, and tells how; none as long as that cannot be told. Does not wait: a program may be where not even a
-    /// kill reaches it.
+    /// Reaps the process if it has ended, and returns its exit status. Returns `None` as long as
+    /// the status is unknown. Does not wait, since a program may be in a state in which not even
+    /// `SIGKILL` reaches it.
     pub(super) fn reap(&mut self) -> io::Result<Option<ExitStatus>> {
         match self {
             Self::Own(child) => Ok(child.try_wait()?.map(exit_status)),
@@ -52,7 +54,7 @@ impl Process {
         }
     }
 
-    /// Whether it has ended, and is or will be reaped.
+    /// Reports whether the process has ended. It has been reaped then, or will be.
     pub(super) fn is_over(&mut self) -> io::Result<bool> {
         match self {
             Self::Own(child) => Ok(child.try_wait()?.is_some()),
@@ -60,7 +62,7 @@ impl Process {
         }
     }
 
-    /// One that has ended already is no error.
+    /// Kills the process. It is no error if it has ended already.
     pub(super) fn kill(&mut self) -> io::Result<()> {
         match self {
             Self::Own(child) => child.kill(),
@@ -68,7 +70,7 @@ impl Process {
         }
     }
 
-    /// Waits until it has ended.
+    /// Waits until the process has ended.
     pub(super) fn wait(&mut self) -> io::Result<()> {
         match self {
             Self::Own(child) => child.wait().map(drop),
@@ -85,8 +87,9 @@ fn has_ended(pidfd: &OwnedFd) -> io::Result<bool> {
     Ok(poll(&mut fds, PollTimeout::ZERO)? == 1)
 }
 
-/// How a process has ended that is somebody else's child. Linux tells since 6.15, once its parent has reaped it; before 6.15, nobody
-/// knows.
+/// Returns the exit status of a process that is not a child of this one. Linux reports it since
+/// 6.15, once the parent has reaped the process. An older kernel does not, and the program counts
+/// as killed.
 fn exit_of_another(pidfd: &OwnedFd) -> Option<ExitStatus> {
     match pidfd_exit(pidfd.as_fd()) {
         Ok(status) => status.map(|status| exit_status(process::ExitStatus::from_raw(status))),
@@ -97,7 +100,7 @@ fn exit_of_another(pidfd: &OwnedFd) -> Option<ExitStatus> {
     }
 }
 
-/// As wait(2) tells it.
+/// Converts an exit status of wait(2).
 fn exit_status(status: process::ExitStatus) -> ExitStatus {
     let signal = || ExitStatus::Signal(status.signal().unwrap_or(SIGKILL));
     status.code().map_or_else(signal, ExitStatus::Code)

@@ -1,7 +1,7 @@
-//! The directories for sockets and other short-lived files. Only their user can write to them.
+//! Directories for sockets and other short-lived files, writable only by their user.
 //!
-//! There are several. That of the login session is removed with the session, which limpet outlives,
-//! and a client may run with another environment than the keeper.
+//! There are several. The one of the login session is removed with the session, which limpet
+//! outlives, and a client may run with another environment than the keeper.
 
 use std::{
     env,
@@ -15,7 +15,7 @@ use nix::unistd::Uid;
 
 use crate::trust::{self, TrustError};
 
-/// The mode of such a directory.
+/// Mode of such a directory.
 const MODE: u32 = 0o700;
 
 /// Returns the paths where a user's directories may be, the preferred one first.
@@ -42,7 +42,7 @@ pub(super) fn candidates(user: Uid) -> Vec<PathBuf> {
 pub(crate) fn usable() -> impl Iterator<Item = PathBuf> {
     candidates(Uid::effective()).into_iter().filter_map(|folder| match prepare(&folder) {
         Ok(folder) => Some(folder),
-        // Not every system has each of them, nor may everybody write there.
+        // Some systems lack some of the directories, and some users may not write there.
         Err(error @ TrustError::Io { .. }) => {
             tracing::debug!(%error, "a directory of this user's own cannot be made");
             None
@@ -61,8 +61,7 @@ pub(crate) fn existing() -> impl Iterator<Item = PathBuf> {
 
 fn prepare(folder: &Path) -> Result<PathBuf, TrustError> {
     let failed = |source| TrustError::Io { path: folder.to_owned(), source };
-    // Nothing is made where it would be somebody else's, such as in the directory of whoever has
-    // become root.
+    // Nothing is created in directories of other users, such as that of a user who has become root.
     let folder = trust::check_path(folder)?;
     match DirBuilder::new().mode(MODE).create(&folder) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error)),

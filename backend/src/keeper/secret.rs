@@ -1,8 +1,10 @@
 //! Keeps the chosen token out of every environment that a program in a session could read.
 //!
-//! The kernel shows a process's environment as it was when the process was executed, for as long as it lives. So the keeper executes
-//! itself anew without the variable, and passes the token on to itself in a file in memory, and to its servers over their
-//! connection ([`Launch`](super::Launch)). Keeper and server also forbid other processes of the same user to look into their memory.
+//! The kernel shows the environment of a process as it was when the process was executed, for as
+//! long as the process lives. So the keeper executes itself anew without the variable. It passes
+//! the token on to itself in an anonymous file, and to its servers over their connection
+//! ([`Launch`](super::Launch)). Keeper and server also prevent other processes of the same user
+//! from reading their memory.
 
 use std::{
     env, fs,
@@ -23,22 +25,25 @@ use nix::{
     unistd::close,
 };
 
-/// The variable that holds a token that somebody has chosen.
+/// Environment variable that holds a token chosen by the user.
 const TOKEN: &str = "LIMPET_TOKEN";
 
-/// The variable that holds the number of the descriptor that the token is passed on by.
+/// Environment variable that holds the number of the descriptor through which the token is passed
+/// on.
 const TOKEN_FD: &str = "LIMPET_TOKEN_FD";
 
-/// The name of that descriptor's file.
+/// Name of that descriptor's file.
 const FILE: &str = "limpet-token";
 
-/// This process, as an executable file.
+/// Path of this process's executable file.
 const THIS: &str = "/proc/self/exe";
 
-/// Makes this process undumpable (`PR_SET_DUMPABLE`, prctl(2)): other processes of the same user can read neither its memory, nor its
-/// environment, nor its descriptors, nor trace it, and it leaves no core dump. To be called first of all.
+/// Makes this process undumpable (`PR_SET_DUMPABLE`, prctl(2)): other processes of the same user
+/// can read neither its memory nor its environment nor its descriptors, and cannot trace it. It
+/// leaves no core dump either. Must be called before anything else.
 pub fn forbid_inspection() {
-    // Tests of an ordinary user count descriptors, which only the administrator can do otherwise.
+    // Tests count the descriptors of this process, and an ordinary user can do so only if it is
+    // dumpable.
     #[cfg(debug_assertions)]
     if env::var_os("LIMPET_TEST_DUMPABLE").is_some_and(|value| !value.is_empty()) {
         return;
@@ -48,11 +53,11 @@ pub fn forbid_inspection() {
     }
 }
 
-/// Takes the chosen token, if there is one. Executes this process anew if its environment holds the token, so this is to be called
-/// before anything has been opened or started.
+/// Returns the chosen token, if there is one. Executes this process anew if its environment holds
+/// the token, so this must be called before anything has been opened or started.
 ///
 /// # Errors
-/// When the environment cannot be cleaned.
+/// Returns an error if the environment cannot be cleaned.
 pub fn take_token() -> io::Result<Option<String>> {
     if let Some(token) = env::var_os(TOKEN) {
         return Err(execute_without(token.as_encoded_bytes()));
@@ -61,17 +66,18 @@ pub fn take_token() -> io::Result<Option<String>> {
         return Ok(None);
     };
     let path = format!("/proc/self/fd/{number}");
-    // A variable that somebody else has set must not close a descriptor of theirs.
+    // A variable that was set by somebody else must not make limpet close another descriptor.
     if !fs::read_link(&path).is_ok_and(|name| name.to_string_lossy().contains(FILE)) {
         return Ok(None);
     }
     let token = fs::read(&path)?;
     close(number)?;
-    // A token that is not UTF-8 is refused as every other one with odd characters is.
+    // A token that is not UTF-8 is refused like every other token with invalid characters.
     Ok(Some(String::from_utf8_lossy(&token).into_owned()))
 }
 
-/// Executes this process anew, with the token in a descriptor instead of the environment. Returns only if that fails.
+/// Executes this process anew, with the token in a descriptor instead of the environment. Returns
+/// only on failure.
 fn execute_without(token: &[u8]) -> io::Error {
     let passed_on = || {
         let mut file = File::from(memfd_create(FILE, MFdFlags::empty())?);

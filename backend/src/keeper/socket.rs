@@ -1,4 +1,4 @@
-//! Packets with descriptors, over a socket between two processes (unix(7)).
+//! Sends and receives packets with descriptors over a socket between two processes (unix(7)).
 #![expect(unsafe_code, reason = "descriptors arrive as numbers, and become owned here")]
 
 use std::{
@@ -18,35 +18,39 @@ use nix::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-/// The largest packet that is received, in bytes.
+/// Maximum size of a received packet, in bytes.
 const MAX_PACKET_BYTES: usize = 512 * 1024;
 
-/// The largest message that a server sends, in bytes. It holds the largest request that starts a program. Whatever the keeper
-/// answers repeats at most one of them, and so fits into a packet as well, also in the smaller ones that the kernel grants to
-/// ordinary users (`net.core.wmem_max`, socket(7)).
+/// Maximum size of a message from a server, in bytes. The largest request that starts a program
+/// fits into it. An answer of the keeper repeats at most one request, so it fits into a packet as
+/// well, even into the smaller ones that the kernel grants to ordinary users (`net.core.wmem_max`,
+/// socket(7)).
 pub(super) const MAX_ORDER_BYTES: usize = 384 * 1024;
 
-/// Most descriptors in a packet.
+/// Maximum number of descriptors in a packet.
 const MAX_DESCRIPTORS: usize = 8;
 
-/// How often it is tried to send when the kernel has no memory for that, and how long it is waited in between, in milliseconds.
+/// Number of attempts to send when the kernel has no memory for it, and the pause between them in
+/// milliseconds.
 const SEND_TRIES: usize = 5;
 const SEND_PAUSE_MS: u16 = 2;
 
-/// Two ends that are connected, both closed on exec. Sockets of this kind keep packets whole and in order.
+/// Creates two connected sockets, both close-on-exec. This kind of socket (`SOCK_SEQPACKET`) keeps
+/// packets whole and in order.
 pub(super) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
     let ends = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
     for end in [&ends.0, &ends.1] {
-        // The kernel grants less than this to ordinary users, which is enough for ordinary packets.
+        // The kernel grants less than this to ordinary users, which suffices for ordinary packets.
         setsockopt(end, sockopt::SndBuf, &(2 * MAX_PACKET_BYTES))?;
     }
     Ok(ends)
 }
 
-/// Sends a message. Whole or not at all.
+/// Sends a message, whole or not at all.
 ///
 /// # Errors
-/// Those of sendmsg(2): `EPIPE` when nobody is at the other end any more, `EMSGSIZE` when the message is too large.
+/// Returns the errors of sendmsg(2): `EPIPE` if the other end is closed, `EMSGSIZE` if the message
+/// is too large.
 pub(super) fn send(
     socket: BorrowedFd<'_>,
     message: &impl Serialize,
@@ -55,7 +59,7 @@ pub(super) fn send(
     send_text(socket, &serde_json::to_vec(message)?, descriptors)
 }
 
-/// The same, of a message that is written already.
+/// Like [`send`], for a message that is serialized already.
 pub(super) fn send_text(
     socket: BorrowedFd<'_>,
     text: &[u8],
@@ -72,10 +76,11 @@ pub(super) fn send_text(
     Ok(())
 }
 
-/// Sends a message from a process that has nothing else to do. A kernel without memory is asked again, for some milliseconds.
+/// Sends a message from a process that has nothing else to do. Retries for some milliseconds if the
+/// kernel is short of memory.
 ///
 /// # Errors
-/// As above.
+/// Returns the errors of [`send`].
 pub(super) fn send_patiently(
     socket: BorrowedFd<'_>,
     message: &impl Serialize,
@@ -84,7 +89,7 @@ pub(super) fn send_patiently(
     for _ in 1..SEND_TRIES {
         match send(socket, message, descriptors) {
             Err(error) if is_transient(&error) => {
-                // Waits for nothing but time. An error says that it has waited less.
+                // This call only passes time. If it fails, the pause is shorter.
                 let _ = poll(&mut [], PollTimeout::from(SEND_PAUSE_MS));
             }
             sent => return sent,
@@ -93,7 +98,7 @@ pub(super) fn send_patiently(
     send(socket, message, descriptors)
 }
 
-/// Whether the same call may succeed when it is made again, though nobody does anything about it.
+/// Reports whether the same call may succeed later without any other change.
 pub(super) fn is_transient(error: &io::Error) -> bool {
     let errno = error.raw_os_error().map(Errno::from_raw);
     matches!(
@@ -109,7 +114,7 @@ pub(super) fn is_transient(error: &io::Error) -> bool {
     )
 }
 
-/// Room for a packet.
+/// A buffer for a packet.
 #[derive(Debug)]
 pub(super) struct Room(Vec<u8>);
 
@@ -119,9 +124,10 @@ impl Room {
     }
 }
 
-/// The descriptors that came with a message, in the order they were sent in.
+/// The descriptors that came with a message, in the order in which they were sent.
 ///
-/// There are fewer than were sent when this process could not have more: the message itself arrives all the same.
+/// Some are missing if this process could not have more descriptors. The message itself arrives all
+/// the same.
 #[derive(Debug, Default)]
 pub(super) struct Descriptors {
     received: VecDeque<OwnedFd>,
@@ -129,27 +135,28 @@ pub(super) struct Descriptors {
 }
 
 impl Descriptors {
-    /// Takes the next one.
+    /// Takes the next descriptor.
     ///
     /// # Errors
-    /// `EMFILE` when some were lost on arrival, else that there is none.
+    /// Returns `EMFILE` if some were lost on arrival, and `InvalidData` if there are no more.
     pub(super) fn next(&mut self) -> io::Result<OwnedFd> {
         self.check()?;
         let missing = || io::Error::new(io::ErrorKind::InvalidData, "a message lacks a descriptor");
         self.received.pop_front().ok_or_else(missing)
     }
 
-    /// Fails when some were lost on arrival.
+    /// Returns an error if some descriptors were lost on arrival.
     pub(super) fn check(&self) -> io::Result<()> {
         if self.is_truncated { Err(Errno::EMFILE.into()) } else { Ok(()) }
     }
 }
 
-/// The next message, and the descriptors that came with it, which are closed on exec; `None` when there is nobody at the other
-/// end any more.
+/// Receives the next message and its descriptors, which are close-on-exec. Returns `None` if the
+/// other end is closed.
 ///
 /// # Errors
-/// Those of recvmsg(2), after which the message may still be there, and `InvalidData` for what is no such message.
+/// Returns the errors of recvmsg(2), after which the message may still be there, and `InvalidData`
+/// for a malformed message.
 pub(super) fn receive<M: DeserializeOwned>(
     socket: BorrowedFd<'_>,
     Room(packet): &mut Room,
@@ -162,7 +169,7 @@ pub(super) fn receive<M: DeserializeOwned>(
     Ok(Some((message.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?, descriptors)))
 }
 
-/// Room for the descriptors of a packet, as recvmsg(2) writes them.
+/// A buffer for the descriptors of a packet, as recvmsg(2) writes them.
 #[repr(C, align(8))]
 struct ControlBuffer([u8; 128]);
 
@@ -171,25 +178,27 @@ const _: () = assert!(
     "it holds the descriptors of a packet"
 );
 
-/// Receives a packet. The wrapper of nix loses track of what has arrived when not all of it has.
+/// Receives a packet. The wrapper of nix loses descriptors that have arrived when others have not.
 fn receive_packet(socket: BorrowedFd<'_>, packet: &mut [u8]) -> io::Result<(usize, Descriptors)> {
     let mut control = ControlBuffer([0; 128]);
     let mut slice = libc::iovec { iov_base: packet.as_mut_ptr().cast(), iov_len: packet.len() };
-    // SAFETY: it is made of integers and pointers, all of which may be zero.
+    // SAFETY: the struct consists of integers and pointers, all of which may be zero.
     let mut header: libc::msghdr = unsafe { std::mem::zeroed() };
     header.msg_iov = &raw mut slice;
     header.msg_iovlen = 1;
     header.msg_control = (&raw mut control).cast();
     header.msg_controllen = size_of::<ControlBuffer>() as _;
-    // SAFETY: the descriptor is open for the call, and the header names memory that is ours alone, with its lengths.
+    // SAFETY: the descriptor is open for the call, and the header names memory that is ours alone,
+    // with its lengths.
     let len =
         Errno::result(unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut header, libc::MSG_CMSG_CLOEXEC) })?;
     let mut descriptors =
         Descriptors { is_truncated: header.msg_flags & libc::MSG_CTRUNC != 0, ..Default::default() };
-    // SAFETY: the kernel has filled the header, and what it names lives as long as this function.
+    // SAFETY: the kernel has filled in the header, and the memory that it names lives as long as
+    // this function.
     let mut part = unsafe { libc::CMSG_FIRSTHDR(&raw const header) };
     while let Some(found) = ptr::NonNull::new(part) {
-        // SAFETY: it is a part that the kernel has written, aligned as the buffer is.
+        // SAFETY: the kernel has written this part, aligned as the buffer is.
         let (level, kind, len) = unsafe {
             ((*found.as_ptr()).cmsg_level, (*found.as_ptr()).cmsg_type, (*found.as_ptr()).cmsg_len)
         };
@@ -197,10 +206,11 @@ fn receive_packet(socket: BorrowedFd<'_>, packet: &mut [u8]) -> io::Result<(usiz
             // SAFETY: as above.
             let (start, overhead) = unsafe { (libc::CMSG_DATA(part), libc::CMSG_LEN(0)) };
             for index in 0..len.saturating_sub(overhead as usize) / size_of::<RawFd>() {
-                // SAFETY: the part's length, which the kernel wrote, says that so many numbers are there.
+                // SAFETY: the length of the part, which the kernel wrote, covers this number.
                 let number =
                     unsafe { start.add(index * size_of::<RawFd>()).cast::<RawFd>().read_unaligned() };
-                // SAFETY: the kernel has just made this descriptor for us, and nobody else knows of it.
+                // SAFETY: the kernel has just created this descriptor for us, and nobody else knows
+                // of it.
                 let descriptor = unsafe { OwnedFd::from_raw_fd(number) };
                 descriptors.received.push_back(descriptor);
             }
@@ -211,12 +221,12 @@ fn receive_packet(socket: BorrowedFd<'_>, packet: &mut [u8]) -> io::Result<(usiz
     Ok((len.cast_unsigned(), descriptors))
 }
 
-/// The descriptors that a service manager has started this process with (`sd_listen_fds(3)`), and their names. To be called once, before
-/// this process has opened any.
+/// Returns the descriptors that a service manager has passed to this process (`sd_listen_fds(3)`),
+/// with their names. Must be called once, before this process has opened any.
 pub(super) fn inherited() -> io::Result<Vec<(String, OwnedFd)>> {
     let inherited = sd_notify::listen_fds_with_names()?;
-    // SAFETY: whoever started this process says, to no other than it, that these are open, and that they are for it. Nobody else
-    // in it knows of them, since this is called once.
+    // SAFETY: the service manager tells this process, and no other one, that these are open and
+    // belong to it. Nothing else in this process knows of them, since this is called once.
     Ok(inherited.map(|(number, name)| (name, unsafe { OwnedFd::from_raw_fd(number) })).collect())
 }
 

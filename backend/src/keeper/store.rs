@@ -1,8 +1,11 @@
-//! Descriptors that outlive even the keeper, in the service manager's file-descriptor store (`FDSTORE=1`, `sd_notify(3)`).
+//! Stores descriptors in the service manager's file-descriptor store (`FDSTORE=1`, `sd_notify(3)`),
+//! where they outlive even the keeper.
 //!
-//! A service manager that has one is handed a copy of every descriptor that is kept, and gives them back to whoever it starts next
-//! (`sd_listen_fds(3)`). They are known by name: whose it is, what it is, and a number, since what is replaced must be there all the
-//! time: the new one is put there before the old one is taken away, and the highest number counts.
+//! A service manager with such a store gets a copy of every descriptor that the keeper holds, and
+//! passes the copies to the process that it starts next (`sd_listen_fds(3)`). Each descriptor has a
+//! name that consists of its session, its part and a number. The number exists because a replaced
+//! part must be in the store all the time: the new descriptor is put there before the old one is
+//! removed, and the highest number is valid.
 
 use std::{
     collections::BTreeMap,
@@ -15,26 +18,26 @@ use sd_notify::NotifyState;
 
 use super::socket;
 
-/// What a descriptor is.
+/// The meaning of a descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Part {
-    /// Of a session: the memory of its log and of its input.
+    /// The memory of a session's output log and input.
     Memory,
-    /// The master side of its terminal.
+    /// The master side of a session's terminal.
     Master,
-    /// Its program.
+    /// The pidfd of a session's program.
     Program,
-    /// Its input on the way.
+    /// The pipe that holds a session's input on its way to the terminal.
     Pipe,
-    /// How its screen looked.
+    /// The checkpoint of a session.
     Screen,
-    /// What else there is to know of it.
+    /// The description of a session, with its record.
     Note,
-    /// Of the whole: the server's process.
+    /// The pidfd of the server.
     Server,
-    /// Where it listens.
+    /// The listening socket of the server.
     Listener,
-    /// What it wants the next one to know.
+    /// The server's record for the next server.
     Record,
 }
 
@@ -56,10 +59,10 @@ impl Part {
     }
 }
 
-/// The name of a descriptor.
+/// Name of a stored descriptor.
 #[derive(Clone, Debug, PartialEq)]
 struct Name {
-    /// None for what belongs to no session.
+    /// `None` for a part that belongs to no session.
     session: Option<SessionId>,
     part: Part,
     number: u64,
@@ -82,14 +85,14 @@ impl Name {
     }
 }
 
-/// The store, if there is one.
+/// The service manager's store, if there is one.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Store {
     is_there: bool,
 }
 
 impl Store {
-    /// The one that this process was started with.
+    /// Returns the store that this process was started with.
     pub(super) fn find() -> Self {
         let room = env::var("FDSTORE").ok().and_then(|most| most.parse::<u32>().ok()).unwrap_or(0);
         Self { is_there: room > 0 && env::var_os("NOTIFY_SOCKET").is_some() }
@@ -102,7 +105,7 @@ impl Store {
 
 fn put(name: &Name, fd: BorrowedFd<'_>) {
     let name = name.to_string();
-    // The manager is not to let go of a terminal only because its program has ended.
+    // The service manager must keep a terminal even if its program has ended.
     let state = [NotifyState::FdStore, NotifyState::FdName(&name), NotifyState::Custom("FDPOLL=0")];
     if let Err(error) = sd_notify::notify_with_fds(&state, &[fd]) {
         tracing::error!(%name, %error, "could not put a descriptor into the service manager's store");
@@ -116,14 +119,14 @@ fn remove(name: &Name) {
     }
 }
 
-/// Tells the service manager, if there is one, what has become of this service.
+/// Notifies the service manager, if there is one, of the state of this service.
 pub(super) fn tell(state: &NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(std::slice::from_ref(state)) {
         tracing::warn!(%error, "could not tell the service manager");
     }
 }
 
-/// What is stored of one session, or of what belongs to none.
+/// The stored descriptors of one session, or those that belong to no session.
 #[derive(Debug, Default)]
 pub(super) struct Shelf {
     store: Store,
@@ -136,12 +139,12 @@ impl Shelf {
         Self { store, session, numbers: BTreeMap::new() }
     }
 
-    /// Whether what is put there is kept.
+    /// Reports whether there is a store.
     pub(super) fn is_there(&self) -> bool {
         self.store.is_there
     }
 
-    /// Puts a descriptor there, in the place of the last one.
+    /// Stores a descriptor, in the place of the last one.
     pub(super) fn put(&mut self, part: Part, fd: BorrowedFd<'_>) {
         if !self.store.is_there {
             return;
@@ -155,7 +158,7 @@ impl Shelf {
         }
     }
 
-    /// Puts a text there.
+    /// Stores a text.
     pub(super) fn put_text(&mut self, part: Part, text: &str) -> io::Result<()> {
         if self.store.is_there {
             self.put(part, super::memory("limpet-note", &[text.as_bytes()])?.as_fd());
@@ -180,7 +183,8 @@ impl Shelf {
     }
 }
 
-/// What was stored of one session, or of what belongs to none.
+/// The descriptors that were found in the store for one session, or those that belong to no
+/// session.
 #[derive(Debug)]
 pub(super) struct Found {
     shelf: Shelf,
@@ -196,16 +200,17 @@ impl Found {
         super::text(self.take(part).ok_or(io::ErrorKind::NotFound)?)
     }
 
-    /// Where it is still stored.
+    /// Returns the entries of these descriptors in the store.
     pub(super) fn take_shelf(&mut self) -> Shelf {
         std::mem::take(&mut self.shelf)
     }
 }
 
-/// What an earlier keeper has stored. To be called once, before anything else opens descriptors.
+/// Returns the descriptors that an earlier keeper has stored. Must be called once, before anything
+/// else opens descriptors.
 ///
 /// # Errors
-/// When what the service manager says makes no sense.
+/// Returns an error if the service manager's variables are malformed.
 pub(super) fn found(store: Store) -> io::Result<BTreeMap<Option<SessionId>, Found>> {
     let mut all: BTreeMap<Option<SessionId>, Found> = BTreeMap::new();
     for (name, fd) in socket::inherited()? {
@@ -222,7 +227,8 @@ pub(super) fn found(store: Store) -> io::Result<BTreeMap<Option<SessionId>, Foun
             found.shelf.numbers.insert(name.part, name.number);
             found.parts.insert(name.part, fd);
         }
-        // One of two was about to be taken away.
+        // The keeper was killed between storing the new one of two descriptors and removing the old
+        // one.
         if let Some(before) = before {
             remove(&Name { number: before.min(name.number), ..name });
         }

@@ -1,9 +1,9 @@
-//! The keeper as a process: it starts servers, and sees to it that there is always one.
+//! The keeper's main loop: it starts servers and makes sure that one is always running.
 //!
 //! ```text
 //!              ┌────────── it was killed ──────────┐
 //!              ▼                                   │
-//!  start ─▶ greeted ─▶ serving ──────────────────▶ ended ─▶ the end, if it said so
+//!  start ─▶ greeted ─▶ serving ──────────────────▶ ended ─▶ the end, if it asked for that
 //!                         │ upgrade                ▲
 //!                         ▼                        │
 //!                      another one is started ─▶ greeted: the old one is asked to leave
@@ -47,61 +47,63 @@ use super::{
     wire::{FORMAT, Launch, Numbered, Order},
 };
 
-/// A server that served for so long is worth being started again at once.
+/// Minimum run time after which a server that has served is restarted at once.
 const STABLE: Duration = Duration::from_secs(1);
 
-/// The first pause before a server that keeps ending is started again; it doubles, up to the longest.
+/// First pause before a server that keeps ending is started again. The pause doubles up to the
+/// longest one. The first restart does not wait.
 const PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// How long the keeper waits before it asks the system again that had no memory to tell what has happened, in milliseconds.
+/// Pause before poll(2) is called again after it has failed for lack of memory, in milliseconds.
 const POLL_PAUSE_MS: u8 = 10;
 
-/// How long a server that was asked to end may show no sign that it is at it.
+/// Maximum time that a server may be silent after it was asked to end.
 const REACTION: Duration = Duration::from_secs(10);
 
-/// A server that is killed after less than this at one thing was not killed for that.
+/// Minimum time that a server must have worked on one thing for a `SIGKILL` to be blamed on it.
 const HARDLY_BEGUN: Duration = Duration::from_millis(500);
 
-/// The exit code when all has not ended in good order, and no other one says what was wrong.
+/// Exit code if the sessions did not end in good order and no other code explains why.
 const LOST: u8 = 1;
 
-/// The keeper's process.
+/// The keeper's process: its sessions and its servers.
 pub(super) struct Supervisor {
     keeper: Keeper,
     binary: Binary,
-    /// The token that somebody has chosen, for servers to know it.
+    /// Token that the user has chosen, which servers are told.
     token: Option<String>,
     server: Option<Server>,
-    /// The version that the server has told.
+    /// Version that the server has reported.
     version: String,
     upgrade: Option<Upgrade>,
-    /// When to start a server again.
+    /// Time at which a server is started again.
     again_at: Option<Instant>,
     failures: u32,
     crashes: Crashes,
-    /// The uptime before which the last server had begun what it may have died of.
+    /// Uptime before which the last server must have begun the work that may have killed it.
     suspect_before: Duration,
-    /// Whether somebody has asked for the end.
+    /// Whether somebody has asked limpet to end.
     is_ending: bool,
     room: Room,
 }
 
-/// What there is to do.
+/// An event that the main loop handles.
 enum Event {
     Signal(Signal),
-    /// The server has something to say, or has ended.
+    /// The server has sent a message or has ended.
     Server,
-    /// The same of the one that is to take its place.
+    /// The server that is to replace it has sent a message or has ended.
     New,
-    /// Something that is looked at each time, as whoever wants something.
+    /// Something is ready that each turn of the loop looks at anyway, such as a control client.
     Other,
 }
 
 impl Supervisor {
     pub(super) fn new(mut keeper: Keeper, path: &Path, token: Option<String>) -> io::Result<Self> {
         if let Some(mut old) = keeper.take_old_server() {
-            // It has lost its keeper, and is about to end by itself. Two at a time would both own what is kept.
+            // This server has lost its keeper and is about to end by itself. Two servers at a time
+            // would both own the sessions.
             old.kill()?;
             old.wait()?;
         }
@@ -124,7 +126,7 @@ impl Supervisor {
         })
     }
 
-    /// Keeps until all is over, and gives the code to end with.
+    /// Runs until all sessions have ended, and returns the exit code.
     pub(super) fn run(mut self, signals: SigSet) -> io::Result<u8> {
         let signals = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
         let mut control = Control::listen();
@@ -132,7 +134,7 @@ impl Supervisor {
             for event in self.wait(&signals, &control)? {
                 match event {
                     Event::Signal(Signal::SIGUSR2) => self.begin_upgrade(None),
-                    // Who has ended is looked for below.
+                    // Ended children are reaped below.
                     Event::Signal(Signal::SIGCHLD) => {}
                     Event::Signal(signal) => self.ask_to_end(signal),
                     Event::Server => self.hear_server(),
@@ -174,8 +176,9 @@ impl Supervisor {
         match poll(&mut fds, self.timeout(control)) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(Errno::ENOMEM | Errno::EAGAIN) => {
-                // The kernel has no memory to look. Sessions live on, so it is asked again. This waits for nothing but time, and takes no
-                // memory; an error says that it has waited less.
+                // The kernel is short of memory. The sessions are alive, so the keeper asks again.
+                // This call only passes time and needs no memory; if it fails, the pause is
+                // shorter.
                 let _ = poll(&mut [], PollTimeout::from(POLL_PAUSE_MS));
             }
             Err(error) => return Err(error.into()),
@@ -189,7 +192,7 @@ impl Supervisor {
         Ok(events)
     }
 
-    /// How long nothing can happen by itself.
+    /// Returns the time until the next deadline.
     fn timeout(&self, control: &Control) -> PollTimeout {
         let upgrade = self.upgrade.as_ref().and_then(Upgrade::deadline);
         let server = self.server.as_ref().and_then(Server::deadline);
@@ -199,14 +202,15 @@ impl Supervisor {
         PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
     }
 
-    /// It is the server from here on, and is to go on with what an earlier one has left.
+    /// Makes `server` the one that serves. It is expected to take over what its predecessor has
+    /// left.
     fn serve_by(&mut self, mut server: Server) {
         server.expect_within(TAKING_OVER);
         self.keeper.store_server(server.pidfd.as_fd());
         self.server = Some(server);
     }
 
-    /// What a server is to begin with that is started now.
+    /// Returns the launch message for a server that is started now.
     fn launch(&self) -> Launch {
         Launch { token: self.token.clone(), is_without_screens: self.crashes.are_too_many(Instant::now()) }
     }
@@ -219,7 +223,7 @@ impl Supervisor {
         match &mut self.server {
             Some(server) => {
                 if !self.is_ending {
-                    // What was expected before does not count any more.
+                    // Earlier expectations no longer count.
                     server.done();
                     server.expect_within(REACTION);
                 }
@@ -232,7 +236,7 @@ impl Supervisor {
         self.is_ending = true;
     }
 
-    /// Reaps processes that nobody else does.
+    /// Reaps processes that nobody else reaps.
     fn reap_orphans(&self) {
         let new = self.upgrade.as_ref().and_then(Upgrade::new_server);
         let servers = [self.server.as_ref(), new];
@@ -298,7 +302,8 @@ impl Supervisor {
                 }
             }
             Ok(None) => server.hung_up(),
-            // It has ended without having read all that it was told. What it has said itself still comes.
+            // The server has ended without reading everything that it was sent. Its own last
+            // messages still arrive.
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {}
             Err(error) => tracing::error!(%error, "could not understand the server"),
         }
@@ -332,7 +337,7 @@ impl Supervisor {
         if let Some(server) = &mut self.server {
             tracing::error!("{why}; it is killed");
             server.signal(Signal::SIGKILL);
-            // Only once.
+            // The server is killed only once.
             server.done();
         }
         if let Some(upgrade) = &mut self.upgrade {
@@ -351,7 +356,7 @@ impl Supervisor {
         if self.server.is_none() && self.is_ending {
             return Some(ExitStatus::default());
         }
-        // What it said before its end counts.
+        // Messages that the server sent before it ended still count.
         let status = self.server.as_mut()?.ended()?;
         while self.server.as_ref().is_some_and(|server| has_more(server.socket.as_fd())) {
             self.hear_server();
@@ -359,11 +364,12 @@ impl Supervisor {
         Some(status)
     }
 
-    /// The server has ended. Gives the code to end with, if all is over.
+    /// Decides what follows the end of the server. Returns the exit code if everything is over.
     fn go_on(&mut self, status: ExitStatus) -> Option<u8> {
         let server = self.server.take();
         let ends = server.as_ref().is_some_and(|server| server.ends);
-        // Before it ever served there is nothing to hold on to, and it has said itself what is wrong.
+        // A server that ends before it has ever served leaves nothing to continue with, and has
+        // reported the reason itself.
         if ends || self.is_ending || !self.keeper.has_served() {
             if !ends && let Some(signal) = status.signal() {
                 tracing::error!(signal, "the server was killed before all had ended in good order");
@@ -392,7 +398,8 @@ impl Supervisor {
             self.failures = 0;
         }
         let now = Instant::now();
-        // One that served and was killed from outside has done nothing wrong, for all that is known.
+        // A server that served and was killed from outside is not to blame, as far as the keeper
+        // can tell.
         if server.reached < Reached::Serving || status.signal() != Some(Signal::SIGKILL as i32) {
             self.crashes.note(now);
         }
@@ -405,8 +412,9 @@ impl Supervisor {
     }
 }
 
-/// The uptime before which a server must have begun what it has died of. One that was killed from outside may have hung, or run out of
-/// memory; but not at what it had hardly begun.
+/// Returns the uptime before which a server must have begun the work that may have killed it. A
+/// server that was killed from outside may have hung or run out of memory, but not because of work
+/// that it had hardly begun.
 fn suspect_before(status: ExitStatus) -> Duration {
     match (status.code(), status.signal()) {
         (Some(0), _) => Duration::ZERO,
@@ -415,8 +423,9 @@ fn suspect_before(status: ExitStatus) -> Duration {
     }
 }
 
-/// The code to end with after the last server has ended: its own if it says that something is wrong, and 0 only if all has ended in
-/// good order because somebody asked for that. It does not depend on who noticed what first.
+/// Returns the exit code after the last server has ended: the server's own code if it reports an
+/// error, and 0 only if everything has ended in good order because somebody asked for it. The code
+/// does not depend on the order in which the events were noticed.
 fn exit_code(ends: bool, status: ExitStatus) -> u8 {
     match status.code() {
         Some(0) if ends => 0,
@@ -432,12 +441,13 @@ fn has_more(socket: BorrowedFd<'_>) -> bool {
         && !is_at_end(socket)
 }
 
-/// Nothing is left but the end.
+/// Reports whether no message is left before the end of the connection.
 fn is_at_end(socket: BorrowedFd<'_>) -> bool {
     use nix::sys::socket::{MsgFlags, recv};
     use std::os::fd::AsRawFd;
     let peek = || recv(socket.as_raw_fd(), &mut [0], MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT);
-    // The kernel tells once that the other end has not read everything, and goes on with what it has said.
+    // The kernel reports once that the other end has not read everything, and then delivers what
+    // the other end has sent.
     let peeked = peek().or_else(|error| if error == Errno::ECONNRESET { peek() } else { Err(error) });
     !matches!(peeked, Ok(1..))
 }

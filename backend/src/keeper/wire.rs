@@ -1,7 +1,8 @@
-//! What the server and its keeper say to each other.
+//! Messages between the server and its keeper.
 //!
-//! They need not be of one version: a keeper outlives upgrades of the server. So this is versioned by [`FORMAT`], fields are only
-//! added, and what is added has a default. Descriptors travel beside the messages, in the order that each message names.
+//! The two may be of different versions, since a keeper outlives upgrades of the server. So the
+//! messages are versioned by [`FORMAT`]: fields are only added, never changed, and an added field
+//! has a default. Descriptors travel beside the messages, in the order that each message documents.
 
 use std::{collections::BTreeMap, ffi::OsString, fmt, io, os::unix::ffi::OsStringExt, path::PathBuf};
 
@@ -11,35 +12,38 @@ use serde::{Deserialize, Serialize};
 
 use crate::pty::{Program, SpawnError};
 
-/// The version of all this. A keeper serves servers of its own format and of older ones.
+/// Version of these messages. A keeper serves servers of its own format and of older ones.
 pub(super) const FORMAT: u32 = 1;
 
-/// A message, and a number by which its answer is known.
+/// A message with the number that links an answer to its request.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Numbered<T> {
     pub(super) number: u64,
     pub(super) what: T,
 }
 
-/// What a server says.
+/// A message from a server to its keeper.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Order {
-    /// First of all: it is there. Answered by [`Answer::Welcome`], once it is the only server.
+    /// The first message of a server. Answered by [`Answer::Welcome`] once it is the only server.
     Hello { format: u32, version: String },
-    /// Tell of the first session that an earlier server has left, or of the next one after this. Answered by [`Answer::Session`] or
-    /// [`Answer::NoSession`].
+    /// Asks for the first session that an earlier server has left, or for the next one `after`
+    /// this. Answered by [`Answer::Session`] or [`Answer::NoSession`].
     NextSession { after: Option<SessionId> },
-    /// Pass what a session consists of. Answered by [`Answer::Lent`]; it may be asked for again if that does not arrive.
+    /// Asks for the resources of a session. Answered by [`Answer::Lent`]; the server may ask again
+    /// if that does not arrive.
     Lend { session: SessionId },
-    /// It serves. Keep this text for the next one, that of the link for who asks for it, and the listening socket, if that comes with it.
-    /// Answered by [`Answer::Kept`].
+    /// Reports that the server serves. The keeper stores the `record` for the next server, the
+    /// `link` for `limpet link`, and the listening socket if it comes with the message. Answered by
+    /// [`Answer::Kept`].
     Serving {
         record: String,
         #[serde(default, skip_serializing_if = "String::is_empty")]
         link: String,
     },
-    /// Start a program on a terminal, make memory for its output, and keep this text of its session. Answered by [`Answer::Started`].
+    /// Starts a program on a terminal, creates memory for its output, and stores a record of its
+    /// session. Answered by [`Answer::Started`].
     Start {
         session: SessionId,
         program: Start,
@@ -48,20 +52,20 @@ pub(super) enum Order {
         #[serde(default, skip_serializing_if = "String::is_empty")]
         record: String,
     },
-    /// Reap a program that has ended, and close its terminal. Answered by [`Answer::Reaped`].
+    /// Reaps a program that has ended, and closes its terminal. Answered by [`Answer::Reaped`].
     Reap { session: SessionId },
-    /// Keep this text of a session for the next server.
+    /// Stores a record of a session for the next server.
     Record { session: SessionId, record: String },
-    /// Keep what comes with it, instead of the last one: how a session's screen looked, at an offset that it tells itself. Answered by
-    /// [`Answer::Kept`].
+    /// Stores the checkpoint that comes with the message, in the place of the last one. It contains
+    /// the offset at which it is valid. Answered by [`Answer::Kept`].
     Checkpoint { session: SessionId },
-    /// Close all that is kept of a session. A program that still runs is killed.
+    /// Closes all resources of a session. A program that still runs is killed.
     Forget { session: SessionId },
-    /// It ends for good, and so does everything.
+    /// Announces that the server ends for good, and everything with it.
     End,
-    /// It is still at work on what it was asked for: taking over, or ending.
+    /// Reports that the server is still at work on its current task: taking over, or ending.
     Progress,
-    /// It has served a request since it says that it serves.
+    /// Reports that the server has answered a request since [`Order::Serving`].
     Answered,
 }
 
@@ -75,70 +79,75 @@ fn is_zero(value: &u64) -> bool {
     *value == 0
 }
 
-/// What the keeper says.
+/// A message from the keeper to a server.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Report {
-    /// What a server is started with. Sent before it says hello.
+    /// The launch message, sent before the server says hello.
     Launch(Launch),
-    /// What an order has come to.
+    /// The answer to a request.
     Answer(Answer),
-    /// Another server is about to go on: part from viewers, and end.
+    /// Asks the server to part from its viewers and end, because another server is about to take
+    /// over.
     Leave,
 }
 
-/// What a server is started with, beside arguments and environment, which others can see.
+/// The data that a server is started with, in addition to arguments and environment, which other
+/// processes can see.
 #[derive(Default, Serialize, Deserialize)]
 pub struct Launch {
-    /// The token that somebody has chosen by `LIMPET_TOKEN`.
+    /// The token that the user has chosen through `LIMPET_TOKEN`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
-    /// Whether no session's screen is drawn, because servers that did so kept crashing.
+    /// Whether the server runs without screens, because servers with screens kept crashing.
     #[serde(default, skip_serializing_if = "is_false")]
     pub is_without_screens: bool,
 }
 
 impl fmt::Debug for Launch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The token is nobody else's business.
+        // The token must not appear in logs.
         f.debug_struct("Launch").field("is_without_screens", &self.is_without_screens).finish_non_exhaustive()
     }
 }
 
-/// What an order has come to.
+/// The answer to a request.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Answer {
-    /// With the text of the last server, if there was one, comes its listening socket.
+    /// The reply to a hello. If an earlier server has left a record, its listening socket comes
+    /// with the message.
     Welcome {
         format: u32,
         record: Option<String>,
-        /// Whether what is kept outlives the keeper.
+        /// Whether the sessions outlive the keeper.
         #[serde(default, skip_serializing_if = "is_false")]
         is_stored: bool,
-        /// Milliseconds of uptime: what the last server had begun before may be what it has died of. 0 if it did not die.
+        /// Uptime in milliseconds before which the last server must have begun the work that may
+        /// have killed it. 0 if it ended normally, or if there was none.
         #[serde(default, skip_serializing_if = "is_zero")]
         suspect_before: u64,
-        /// Whether another server goes on if this one cannot take over all that is kept.
+        /// Whether another server continues if this one cannot take over all sessions.
         #[serde(default, skip_serializing_if = "is_false")]
         has_fallback: bool,
     },
-    /// It is kept.
+    /// The data has been stored.
     Kept,
-    /// The program runs. With it come: master side, pidfd, memory, and a pipe for input.
+    /// The program runs. Descriptors: memory, master side, pidfd, and the pipe for input.
     Started { pid: i32 },
-    /// It could not be started.
+    /// The program could not be started.
     NotStarted(Failure),
-    /// The program has ended so. Nothing if it still runs, and as long as somebody else has yet to reap it.
+    /// The exit status of a program that has ended. `None` while it still runs, or while another
+    /// process has yet to reap it.
     Reaped { exit: Option<ExitStatus> },
-    /// A session that is kept.
+    /// A session that an earlier server has left.
     Session(Kept),
     /// There is no such session.
     NoSession,
-    /// With it come: memory, then, while the program is not reaped, master side, pidfd and pipe, and at the end the checkpoint if there
-    /// is one.
+    /// The resources of a session. Descriptors: memory; then master side, pidfd and pipe unless the
+    /// program has been reaped; finally the checkpoint if there is one.
     Lent { is_reaped: bool, has_checkpoint: bool },
-    /// It could not be done. Nothing has changed.
+    /// The request has failed, and nothing has changed.
     Failed { errno: Option<i32>, message: String },
 }
 
@@ -163,7 +172,7 @@ pub(crate) struct Start {
     env: BTreeMap<String, String>,
 }
 
-/// What the system is given, which need not be text.
+/// A string for the system, which need not be valid UTF-8.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 enum Word {
@@ -171,11 +180,11 @@ enum Word {
     Bytes(Vec<u8>),
 }
 
-/// Why a program could not be started.
+/// The reason why a program could not be started.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Failure {
     what: FailureKind,
-    /// `errno`, where there is one.
+    /// The `errno`, if there is one.
     errno: Option<i32>,
     message: String,
 }
@@ -219,7 +228,7 @@ impl From<&Program> for Start {
 }
 
 impl Start {
-    /// What it is, to be started with these limits of open files.
+    /// Converts it into a program that starts with these limits of open files.
     pub(crate) fn into_program(self, nofile: Option<(u64, u64)>) -> Program {
         let Self { file, argv0, args, cwd, env } = self;
         Program {
@@ -249,14 +258,14 @@ impl From<SpawnError> for Failure {
 }
 
 impl Answer {
-    /// What is answered when something could not be done.
+    /// Returns the answer to a request that has failed.
     pub(super) fn failed(error: &io::Error) -> Self {
         Self::Failed { errno: error.raw_os_error(), message: error.to_string() }
     }
 }
 
 impl Failure {
-    /// The error that it was for who asked to start `program`.
+    /// Returns the error for the caller that asked to start `program`.
     pub(super) fn into_error(self, program: &Program) -> SpawnError {
         let Self { what, errno, message } = self;
         let source = || errno.map_or_else(|| io::Error::other(message.clone()), io::Error::from_raw_os_error);
@@ -280,7 +289,8 @@ mod tests {
 
     use super::*;
 
-    /// A line that a process of format 1 writes is understood, and written the same way.
+    /// Checks that a line written by a process of format 1 is understood, and is written the same
+    /// way.
     fn pinned<T: Serialize + DeserializeOwned + Debug>(line: &str) -> T {
         let message: T = serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"));
         let (written, pinned): (Value, Value) =

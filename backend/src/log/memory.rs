@@ -1,15 +1,17 @@
 //! Memory of a session that outlives the process which uses it.
 //!
-//! It is a file without a name (`memfd_create(2)`) that the keeper holds open and the server maps. A server that is killed
-//! leaves in it all that it had written there, to the last instruction that it carried out.
+//! It is an anonymous file (`memfd_create(2)`) that the keeper holds open and the server maps. A
+//! server that is killed leaves in it everything that it has written, up to the last instruction
+//! that it executed.
 //!
 //! ```text
 //! 0        SECTION                            SECTION + capacity
 //! ├─ words ┼─ ring of output ─────────────────┤
 //! ```
 //!
-//! One process uses it at a time: the keeper hands it to the next one when the last one has ended. Within that process, what is
-//! mapped here is owned, so that the compiler knows who may write.
+//! Only one process uses the memory at a time: the keeper passes it to the next server when the
+//! last one has ended. Within a process, each part of the mapping has an owner, so that the
+//! compiler knows who may write.
 #![expect(unsafe_code, reason = "mapping memory is a matter between us and the kernel")]
 
 use std::{
@@ -36,25 +38,27 @@ use nix::{
     unistd::ftruncate,
 };
 
-/// Where the ring begins: at a multiple of every machine's pages. What before it is never written costs nothing.
+/// Offset of the ring, a multiple of the page size of every machine. Unused space before it takes
+/// no memory.
 const SECTION: usize = 64 * 1024;
 
-/// The version of all this, and the word that holds it.
+/// Version of the layout, and the index of the word that holds it.
 const LAYOUT: u64 = 1;
 const LAYOUT_WORD: usize = 0;
 
-/// Where the words of the ring are, those of the screen, and those of the input.
+/// Word ranges of the ring, the screen and the input.
 const RING: Range<usize> = 1..3;
 const SCREEN: Range<usize> = 3..8;
 const INPUT: Range<usize> = 8..SECTION / size_of::<AtomicU64>();
 
-/// How many words there are for the input.
+/// Number of words for the input.
 pub(crate) const INPUT_WORDS: usize = INPUT.end - INPUT.start;
 
-/// Makes the memory for a ring of `capacity` bytes, rounded up, all zero and closed on exec. Its size cannot change.
+/// Creates the memory for a ring of `capacity` bytes, rounded up. It is zeroed and close-on-exec,
+/// and its size is sealed.
 ///
 /// # Errors
-/// Those of `memfd_create(2)` and `ftruncate(2)`.
+/// Returns the errors of `memfd_create(2)` and `ftruncate(2)`.
 pub(crate) fn create(capacity: usize) -> io::Result<OwnedFd> {
     let file = memfd_create("limpet", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
     let size = SECTION + capacity.next_multiple_of(SECTION);
@@ -65,7 +69,7 @@ pub(crate) fn create(capacity: usize) -> io::Result<OwnedFd> {
     Ok(file)
 }
 
-/// The bytes of the ring in what [`create`] has made.
+/// Returns the capacity of the ring in memory made by [`create`], in bytes.
 fn capacity(file: BorrowedFd<'_>) -> io::Result<usize> {
     let size = usize::try_from(fstat(file)?.st_size).map_err(io::Error::other)?;
     let sealed = fcntl(file, FcntlArg::F_GET_SEALS)? & SealFlag::F_SEAL_SHRINK.bits() != 0;
@@ -73,12 +77,12 @@ fn capacity(file: BorrowedFd<'_>) -> io::Result<usize> {
     ring.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "this is no session's memory"))
 }
 
-/// What is mapped of a session's memory.
+/// The mapped parts of a session's memory.
 #[derive(Debug)]
 pub(super) struct Mapped {
     /// The ring's words.
     pub(super) ring: Words,
-    /// The words of what follows the log with a screen.
+    /// The words of the screen that follows the log.
     pub(super) screen: Words,
     /// The words of the session's input.
     pub(super) input: Words,
@@ -86,10 +90,11 @@ pub(super) struct Mapped {
     pub(super) circle: Circle,
 }
 
-/// Maps it.
+/// Maps the memory of a session.
 ///
 /// # Errors
-/// Those of `mmap(2)`, and when this is no session's memory, or that of another version.
+/// Returns the errors of `mmap(2)`, and an error if this is not a session's memory or has another
+/// layout.
 pub(super) fn map(file: BorrowedFd<'_>) -> io::Result<Mapped> {
     let capacity = capacity(file)?;
     let mapping = Mapping::set_aside(SECTION + 2 * capacity)?;
@@ -106,7 +111,7 @@ pub(super) fn map(file: BorrowedFd<'_>) -> io::Result<Mapped> {
     Ok(Mapped { ring, screen, input, circle: Circle { mapping, capacity } })
 }
 
-/// Numbers that are read and written one by one.
+/// A range of 64-bit words that are read and written atomically.
 #[derive(Debug)]
 pub(crate) struct Words {
     mapping: Arc<Mapping>,
@@ -114,17 +119,19 @@ pub(crate) struct Words {
 }
 
 impl Words {
-    /// One of them.
+    /// Returns one of the words.
     pub(crate) fn get(&self, index: usize) -> &AtomicU64 {
         assert!(index < self.range.len(), "there are {} words", self.range.len());
         let at = self.range.start + index;
-        // SAFETY: it lies within the first section of the mapping, which lives as long as `self` and, the file being sealed, is
-        // backed by it; it is aligned, since a mapping begins with a page; and it is only ever used as an atomic.
+        // SAFETY: the word lies within the first section of the mapping, which lives as long as
+        // `self` and, because the file is sealed, is backed by it. It is aligned, since a mapping
+        // starts at a page, and it is only ever used as an atomic.
         unsafe { self.mapping.base.cast::<AtomicU64>().add(at).as_ref() }
     }
 }
 
-/// A ring of bytes, mapped twice in a row, so that any part of it, the one across its end too, is one run.
+/// A ring of bytes, mapped twice in a row, so that every part of it is contiguous, even across its
+/// end.
 #[derive(Debug)]
 pub(super) struct Circle {
     mapping: Arc<Mapping>,
@@ -136,54 +143,59 @@ impl Circle {
         self.capacity
     }
 
-    /// The `len` bytes at `offset` of the stream that goes round.
+    /// Returns `len` bytes at `offset` of the stream.
     pub(super) fn read(&self, offset: u64, len: usize) -> &[u8] {
-        // SAFETY: it lies within the mapping, see `place`. Only `write` writes there, which needs `self` alone.
+        // SAFETY: the bytes lie within the mapping, see `place`. Only `write` writes there, and it
+        // borrows `self` exclusively.
         unsafe { slice::from_raw_parts(self.place(offset, len), len) }
     }
 
-    /// The same bytes, to be written.
+    /// Returns the same bytes for writing.
     pub(super) fn write(&mut self, offset: u64, len: usize) -> &mut [u8] {
-        // SAFETY: it lies within the mapping, see `place`, and is borrowed from `self` alone.
+        // SAFETY: the bytes lie within the mapping, see `place`, and `self` is borrowed
+        // exclusively.
         unsafe { slice::from_raw_parts_mut(self.place(offset, len), len) }
     }
 
     fn place(&self, offset: u64, len: usize) -> *mut u8 {
         assert!(len <= self.capacity, "no more than the whole ring");
         let at = usize::try_from(offset % self.capacity as u64).unwrap_or_default();
-        // SAFETY: `at` is less than the capacity, and twice as much is mapped behind the first section.
+        // SAFETY: `at` is less than the capacity, and twice the capacity is mapped behind the first
+        // section.
         unsafe { self.mapping.base.as_ptr().add(SECTION + at) }
     }
 }
 
-/// Addresses that are ours.
+/// An address range that this process has mapped.
 #[derive(Debug)]
 struct Mapping {
     base: NonNull<u8>,
     len: NonZeroUsize,
 }
 
-// SAFETY: a mapping belongs to the process, not to a thread; who may use it follows from who owns this.
+// SAFETY: a mapping belongs to the process, not to a thread; its owner decides who may use it.
 unsafe impl Send for Mapping {}
-// SAFETY: as above; what is shared of it is atomics, and slices that nobody writes.
+// SAFETY: as above; only atomics, and slices that nobody writes, are shared.
 unsafe impl Sync for Mapping {}
 
 impl Mapping {
     fn set_aside(len: usize) -> io::Result<Self> {
         let len = NonZeroUsize::new(len).ok_or(io::ErrorKind::InvalidInput)?;
-        // SAFETY: an anonymous mapping at an address of the kernel's choice touches nothing that is in use.
+        // SAFETY: an anonymous mapping at an address that the kernel chooses does not touch memory
+        // in use.
         let base = unsafe { mmap_anonymous(None, len, ProtFlags::PROT_NONE, MapFlags::MAP_PRIVATE) }?;
         Ok(Self { base: base.cast(), len })
     }
 
-    /// Maps `len` bytes of the file, `from` on, at `at` of what was set aside.
+    /// Maps `len` bytes of the file, from offset `from` on, to offset `at` of the reserved range.
     fn put(&self, file: BorrowedFd<'_>, at: usize, len: usize, from: usize) -> io::Result<()> {
         assert!(at + len <= self.len.get(), "within what was set aside");
         let (place, len) = (NonZeroUsize::new(self.base.as_ptr().addr() + at), NonZeroUsize::new(len));
         let (protection, flags) =
             (ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, MapFlags::MAP_SHARED | MapFlags::MAP_FIXED);
         let from = i64::try_from(from).map_err(io::Error::other)?;
-        // SAFETY: the place lies within what was set aside for this, and nothing has been borrowed from there yet.
+        // SAFETY: the target lies within the range reserved for this, and nothing has been borrowed
+        // from there yet.
         unsafe {
             mmap(place, len.ok_or(io::ErrorKind::InvalidInput)?, protection, flags, file.as_fd(), from)
         }?;
@@ -193,7 +205,8 @@ impl Mapping {
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        // SAFETY: the mapping is ours, and what was borrowed from its owner has ended with that.
+        // SAFETY: the mapping is ours, and everything that was borrowed from its owner has ended
+        // with the owner.
         if let Err(error) = unsafe { munmap(self.base.cast(), self.len.get()) } {
             tracing::error!(%error, "could not unmap a session's memory");
         }

@@ -5,11 +5,11 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use limpet_shared::{Header, OutputOffset};
 
-/// How many bytes of output are held as frames at most, for the slower ones among the readers. Who is further behind gets
-/// frames that are made for it alone.
+/// Maximum number of output bytes that are held as frames for slower readers. A reader that is
+/// further behind gets frames of its own.
 const MOST: usize = 512 * 1024;
 
-/// Frames in order and without a gap, each with the offset it starts at.
+/// Consecutive frames without gaps, each with its start offset.
 #[derive(Debug, Default)]
 pub(super) struct Recent {
     frames: VecDeque<(OutputOffset, Bytes)>,
@@ -31,12 +31,12 @@ impl Recent {
         }
     }
 
-    /// Whether there are frames from `offset` on.
+    /// Reports whether there are frames from `offset` on.
     pub(super) fn holds(&self, offset: OutputOffset) -> bool {
         self.frames.front().is_some_and(|(start, _)| *start <= offset)
     }
 
-    /// The frame that starts there.
+    /// Returns the frame that starts at this offset.
     pub(super) fn starting_at(&self, offset: OutputOffset) -> Option<Bytes> {
         let at = self.frames.binary_search_by_key(&offset, |(start, _)| *start).ok()?;
         self.frames.get(at).map(|(_, frame)| frame.clone())
@@ -54,7 +54,7 @@ impl Recent {
         }
     }
 
-    /// Drops all frames, and the room that they took.
+    /// Drops all frames and releases their memory.
     pub(super) fn clear(&mut self) {
         *self = Self::default();
     }

@@ -1,8 +1,10 @@
 //! The last output of a session, in memory that outlives the server.
 //!
-//! Output is read from the pty right into the ring, and only then counted. A server that is killed between the two has
-//! read what it never counted. So the place is cleared before, and whoever comes after finds how much was read by what is no
-//! longer [`CLEAR`]. Text in UTF-8 never ends in that byte; output that does can lose it, if the kill comes at that very moment.
+//! Output is read from the pty right into the ring, and only then counted. A server that is killed
+//! between the two has read bytes that it never counted. So each place is cleared before the read,
+//! and the next server finds out how much was read by looking for bytes that differ from [`CLEAR`].
+//! Text in UTF-8 never ends in that byte. Output that does can lose its trailing bytes, if the kill
+//! comes at that very moment.
 
 use std::sync::atomic::Ordering::{Acquire, Release};
 
@@ -10,26 +12,26 @@ use limpet_shared::OutputOffset;
 
 use super::memory::{Circle, Words};
 
-/// What stands where nothing has been read to yet.
+/// Value of the bytes at places that nothing has been read into yet.
 const CLEAR: u8 = 0xff;
 
-/// The word that holds the offset of the end of what has been counted.
+/// Index of the word that holds the end of the counted output.
 const END: usize = 0;
 
-/// The word that holds the offset of the end of what has been cleared.
+/// Index of the word that holds the end of the cleared place.
 const CLEARED: usize = 1;
 
-/// The last bytes of a stream, and where it ends.
+/// The last bytes of a stream, and the offset of its end.
 #[derive(Debug)]
 pub(super) struct Ring {
     words: Words,
     circle: Circle,
-    /// Up to here this process has cleared the place of what is to come.
+    /// Offset up to which this process has cleared the place of future output.
     clear: u64,
 }
 
 impl Ring {
-    /// Goes on where another one has stopped, if there was one.
+    /// Opens a ring and continues where its last writer stopped, if there was one.
     pub(super) fn open(words: Words, circle: Circle) -> Self {
         let mut ring = Self { words, circle, clear: 0 };
         let (counted, cleared) = (ring.load(END), ring.load(CLEARED));
@@ -53,17 +55,19 @@ impl Ring {
         self.circle.capacity()
     }
 
-    /// The offset after the last byte.
+    /// Returns the offset after the last byte.
     pub(super) fn end(&self) -> OutputOffset {
         OutputOffset::new(self.load(END))
     }
 
-    /// Has `read` put at most `most` bytes into the ring, in the place of the oldest ones, and say how many.
+    /// Has `read` put at most `most` bytes into the ring, in the place of the oldest ones, and
+    /// return their number.
     pub(super) fn fill<T>(&mut self, most: usize, read: impl FnOnce(&mut [u8]) -> (usize, T)) -> T {
         let end = self.load(END);
         let place = self.circle.write(end, most);
-        // By this process, clear as it may be from an earlier one: read(2) is not to be the first to touch a page, since the kernel gives
-        // up on a fault when the process is being killed, and would have taken from the pty what it could not put here.
+        // This process clears the place itself, even if an earlier process has already done so:
+        // read(2) must not be the first access to a page. When the process is being killed, the
+        // kernel gives up on the page fault, and the bytes that it has taken from the pty are lost.
         let is_clear = usize::try_from(self.clear - end).unwrap_or(usize::MAX).min(most);
         place[is_clear..].fill(CLEAR);
         self.clear = self.clear.max(end + most as u64);
@@ -73,16 +77,19 @@ impl Ring {
         rest
     }
 
-    /// Overwrites what is kept of the output from `start` to `end`, which is not beyond [`end`](Self::end).
+    /// Overwrites the output from `start` to `end` as far as it is kept. `end` is not beyond
+    /// [`end`](Self::end).
     pub(super) fn wipe(&mut self, start: OutputOffset, end: OutputOffset) {
-        // What is older has been overwritten, at the latest when the place of what is to come was cleared.
+        // Older output has been overwritten, at the latest when the place of future output was
+        // cleared.
         let oldest = self.load(END).max(self.clear).saturating_sub(self.capacity() as u64);
         let start = start.get().max(oldest);
         let len = usize::try_from(end.get().saturating_sub(start)).unwrap_or(0);
         self.circle.write(start, len.min(self.capacity())).fill(0);
     }
 
-    /// The output from `start` to `end`: no more than the capacity, and not beyond [`end`](Self::end).
+    /// Returns the output from `start` to `end`, at most as much as the capacity. `end` is not
+    /// beyond [`end`](Self::end).
     pub(super) fn read(&self, start: OutputOffset, end: OutputOffset) -> &[u8] {
         let len = usize::try_from(end.since(start)).unwrap_or(usize::MAX);
         self.circle.read(start.get(), len.min(self.capacity()))
@@ -119,7 +126,7 @@ mod tests {
             fill(&mut ring, 4096, b"");
             let before = ring.end();
             assert_eq!(before.get() % 3006, 3000, "{round}");
-            // The server is killed before it can count.
+            // The server is killed before it can count the output.
             ring.circle.write(before.get(), 6).copy_from_slice(b"b\xff\0\xffz!");
             drop(ring);
             ring = open(&file);

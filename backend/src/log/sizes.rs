@@ -1,46 +1,49 @@
-//! The sizes that a session's terminal has had, and where in its output each took effect.
+//! The sizes of a session's terminal, and the offsets in its output at which they took effect.
 
 use std::collections::VecDeque;
 
 use limpet_shared::{OutputOffset, Winsize};
 
-/// The most sizes that are kept. A reader that has not got those before is drawn a snapshot.
+/// Maximum number of sizes that are kept. A reader that lacks older ones gets a snapshot.
 const MAX_SIZES: usize = 128;
 
-/// A place in a session's output. Sizes are in order with the output, and several may take effect at one offset.
+/// A position in a session's output. Sizes are ordered with the output, and several may take effect
+/// at one offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {
-    /// Everything before this offset has come.
+    /// Offset before which all output has come.
     pub output: OutputOffset,
-    /// How many size changes have come.
+    /// Number of size changes that have come.
     pub resizes: u64,
 }
 
 impl Position {
-    /// Where a session begins.
+    /// The start of a session.
     pub const START: Self = Self { output: OutputOffset::ZERO, resizes: 0 };
 }
 
-/// A size, from an offset on.
+/// A size, and the offset at which it takes effect.
 pub(crate) type SizeAt = (OutputOffset, Winsize);
 
-/// The sizes that are known, in order. There is always one.
+/// The known sizes, in order. There is always at least one.
 #[derive(Clone, Debug)]
 pub(crate) struct Sizes {
-    /// How many changes there were up to the oldest one.
+    /// Number of changes up to the oldest known size.
     first: u64,
     oldest: SizeAt,
-    /// Most terminals keep the size that they had first, so this takes no memory for them.
+    /// The sizes after the oldest one. Most terminals keep their first size, so this takes no
+    /// memory for them.
     later: VecDeque<SizeAt>,
 }
 
 impl Sizes {
-    /// Those of a terminal that has had this size from the start.
+    /// Returns the sizes of a terminal that has had this size from the start.
     pub(crate) fn new(size: Winsize) -> Self {
         Self { first: 0, oldest: (OutputOffset::ZERO, size), later: VecDeque::new() }
     }
 
-    /// Those that an earlier server knew, of which the oldest came after `first` changes. `None` if there are none.
+    /// Restores the sizes that an earlier server knew. The oldest one came after `first` changes.
+    /// Returns `None` if there are no sizes.
     pub(crate) fn known(first: u64, sizes: impl IntoIterator<Item = SizeAt>) -> Option<Self> {
         let mut sizes = sizes.into_iter();
         let mut known = Self { first, oldest: sizes.next()?, later: VecDeque::new() };
@@ -48,7 +51,7 @@ impl Sizes {
         Some(known)
     }
 
-    /// A size takes effect.
+    /// Adds a size that takes effect at this offset.
     pub(crate) fn push(&mut self, from: OutputOffset, size: Winsize) {
         if self.later.len() + 1 >= MAX_SIZES {
             self.forget_oldest();
@@ -56,7 +59,7 @@ impl Sizes {
         self.later.push_back((from, size));
     }
 
-    /// Forgets what no reader can need: sizes that had been replaced before `start`.
+    /// Drops sizes that no reader can need, because they were replaced before `start`.
     pub(super) fn forget_before(&mut self, start: OutputOffset) {
         while self.later.front().is_some_and(|&(from, _)| from < start) {
             self.forget_oldest();
@@ -70,47 +73,50 @@ impl Sizes {
         }
     }
 
-    /// How many size changes there have been.
+    /// Returns the number of size changes so far.
     pub(crate) fn count(&self) -> u64 {
         self.first + self.later.len() as u64
     }
 
-    /// The size that is in force at the end.
+    /// Returns the current size.
     pub(crate) fn last(&self) -> Winsize {
         self.later.back().unwrap_or(&self.oldest).1
     }
 
-    /// The size that is in force after so many changes, and where it took effect. `None` if it is not known any more, or not yet.
+    /// Returns the size after this number of changes, and the offset at which it took effect.
+    /// `None` if it is no longer known, or not yet.
     pub(crate) fn get(&self, resizes: u64) -> Option<SizeAt> {
         let at = usize::try_from(resizes.checked_sub(self.first)?).ok()?;
         if at == 0 { Some(self.oldest) } else { self.later.get(at - 1).copied() }
     }
 
-    /// All sizes, each with the number of changes up to it.
+    /// Returns all known sizes, each with the number of changes up to it.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, SizeAt)> + '_ {
         (self.first..).zip([self.oldest].into_iter().chain(self.later.iter().copied()))
     }
 
-    /// Whether whoever is at this place lacks nothing of the sizes that are not known any more.
+    /// Reports whether a reader at this position needs only sizes that are still known.
     pub(super) fn reach_back_to(&self, Position { output, resizes }: Position) -> bool {
         let begins_before = self.get(resizes).is_some_and(|(from, _)| from <= output);
         begins_before && self.get(resizes + 1).is_none_or(|(from, _)| from >= output)
     }
 
-    /// Where a new terminal begins that is given all of the output: it need not go through the sizes that there were before any.
+    /// Returns the position at which a new terminal starts that gets all of the output. It skips
+    /// the sizes that were replaced before any output.
     pub(super) fn start(&self) -> Option<Position> {
         let before_any = |&(_, (from, _)): &(u64, SizeAt)| from == OutputOffset::ZERO;
         let (resizes, _) = self.iter().take_while(before_any).last()?;
         Some(Position { output: OutputOffset::ZERO, resizes })
     }
 
-    /// The place of a terminal that has got everything before `output` and does not say which sizes. It is known only if there has been one
-    /// size since at most, and that took effect there.
+    /// Returns the position of a terminal that has got all output before `output` and does not
+    /// report which sizes. The position is known only if at most one size has taken effect since,
+    /// and that one at this very offset.
     pub(super) fn place_at(&self, output: OutputOffset) -> Option<Position> {
         let resizes = self.count();
         let has_begun = self.get(resizes).is_some_and(|(from, _)| from <= output);
         let before = resizes.checked_sub(1).and_then(|before| self.get(before));
-        // A terminal that has shown nothing need not go through several sizes.
+        // A terminal that has shown nothing can skip all but the last of several sizes.
         let is_single = output == OutputOffset::ZERO || before.is_none_or(|(from, _)| from < output);
         (has_begun && is_single).then_some(Position { output, resizes })
     }

@@ -1,4 +1,4 @@
-//! What a log's writer and readers share.
+//! The state that a log's writer and readers share.
 
 use bytes::{Bytes, BytesMut};
 use limpet_shared::{Header, OutputOffset, limits::OUTPUT_FRAME};
@@ -15,13 +15,13 @@ pub(super) struct State {
     pub(super) ring: Ring,
     pub(super) recent: Recent,
     pub(super) sizes: Sizes,
-    /// Bytes that are kept for readers.
+    /// Number of published bytes that are kept for readers.
     pub(super) tail: usize,
-    /// What is before this is kept for nobody.
+    /// Offset before which output is kept for nobody.
     pub(super) forgotten: OutputOffset,
-    /// The end of what readers know of.
+    /// End of the output that readers know of.
     pub(super) published: OutputOffset,
-    /// Whether nobody will append any more.
+    /// Whether the log is complete: nothing will be appended any more.
     pub(super) is_complete: bool,
     pub(super) cursors: Vec<Cursor>,
     pub(super) next_id: u64,
@@ -33,7 +33,7 @@ pub(super) struct Cursor {
     pub(super) at: OutputOffset,
     pub(super) rank: Rank,
     pub(super) claim: Claim,
-    /// Where it is believed again that it keeps up, after it has not.
+    /// Offset from which the reader is trusted again to keep up, after it has not.
     pub(super) trusted_from: OutputOffset,
 }
 
@@ -52,7 +52,8 @@ impl State {
         self.published.before(self.tail).max(self.forgotten)
     }
 
-    /// Somebody may be given everything before `end`. Frames are made of what somebody waits for.
+    /// Makes the output before `end` available to readers. Builds frames only if a reader waits for
+    /// them.
     pub(super) fn publish(&mut self, end: OutputOffset) {
         let waited_for =
             self.cursors.iter().any(|cursor| cursor.at == self.published || self.recent.holds(cursor.at));
@@ -69,20 +70,21 @@ impl State {
         self.published = end;
     }
 
-    /// Whether what comes at this place is no longer kept.
+    /// Reports whether the output or a size at this position is no longer kept.
     pub(super) fn is_lost(&self, cursor: Position) -> bool {
         let has_all_sizes = cursor.resizes == self.sizes.count();
         cursor.output < self.start() || !(has_all_sizes || self.sizes.reach_back_to(cursor))
     }
 
-    /// The size that comes at this place, or a frame of at most `max` bytes of output.
+    /// Returns the size that follows at this position, or a frame of at most `max` bytes of output.
     pub(super) fn read(&self, cursor: Position, max: usize) -> Next {
         if self.is_lost(cursor) {
             return Next::Lost;
         }
         let Position { output: start, resizes } = cursor;
         let mut end = self.published.min(start.advanced(max.min(OUTPUT_FRAME)));
-        // Frames that are shared end where a size took effect, too: it did between two that were made known.
+        // Shared frames end where a size took effect, too, because sizes change only between two
+        // publications.
         if resizes < self.sizes.count()
             && let Some((from, size)) = self.sizes.get(resizes + 1)
         {
@@ -111,14 +113,14 @@ impl State {
         self.forget_frames();
     }
 
-    /// Frames that nobody waits for any more are not kept.
+    /// Drops frames that no reader waits for any more.
     pub(super) fn forget_frames(&mut self) {
         let slowest = self.cursors.iter().map(|cursor| cursor.at).min();
         self.recent.forget_before(slowest.unwrap_or(self.published));
     }
 }
 
-/// A data frame with what is in the ring from `start` to `end`.
+/// Builds a data frame of the output from `start` to `end`.
 fn frame(ring: &Ring, start: OutputOffset, end: OutputOffset) -> Bytes {
     let output = ring.read(start, end);
     let mut frame = BytesMut::with_capacity(Header::LEN + output.len());

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Frames that carry on from each other, the bytes they carry, and the sizes between them.
+/// A log with a copy of the bytes and sizes written to it.
 #[derive(Debug)]
 struct Source {
     writer: LogWriter,
@@ -29,13 +29,14 @@ impl Source {
         self.writer.resize(size);
     }
 
-    /// The place at an offset before which all sizes have come that took effect before it.
+    /// Returns the position at an offset at which all sizes have come that took effect before it.
     fn place(&self, offset: u64) -> Position {
         let output = OutputOffset::new(offset);
         Position { output, resizes: self.sizes.iter().filter(|(from, _)| *from < output).count() as u64 }
     }
 
-    /// Checks that `next` is what stands in the log at `cursor`, and that the reader is behind it now.
+    /// Checks that `next` is the content of the log at `cursor`, and that the reader has advanced
+    /// past it.
     fn check(&self, reader: &LogReader, cursor: Position, next: &Next, max: usize) {
         let (before, resizes) = (cursor.output, cursor.resizes);
         let next_size = self.sizes.get(usize::try_from(resizes).unwrap());

@@ -1,4 +1,4 @@
-//! The variables that login(1) sets for a program: home, name, shell, path and language.
+//! Variables that login(1) sets for a program: home, name, shell, path and language.
 
 use std::{
     env,
@@ -21,16 +21,16 @@ const ROOT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin
 /// The default locale. Every system has it, and its character set is UTF-8.
 const LANG: &str = "C.UTF-8";
 
-/// The shells tried for a user without one, the most comfortable first. Those of `/etc/shells` are
-/// tried before the last two.
+/// Shells that are tried for a user without one, the most comfortable first. The shells of
+/// `/etc/shells` are tried before the last two.
 const FALLBACK_SHELLS: [&str; 5] =
     ["/bin/bash", "/usr/bin/bash", "/usr/local/bin/bash", "/bin/sh", "/busybox/sh"];
 
-/// The number of fallback shells that are tried before those of `/etc/shells`.
+/// Number of fallback shells that are tried before those of `/etc/shells`.
 const PREFERRED_SHELLS: usize = 3;
 
-/// The names of programs that a user database names instead of a shell to prevent a login, or to do
-/// one other thing.
+/// Names of programs that a user database lists instead of a shell to prevent a login, or to
+/// restrict the user to one purpose.
 const NO_SHELLS: [&str; 12] = [
     "false",
     "git-shell",
@@ -46,13 +46,13 @@ const NO_SHELLS: [&str; 12] = [
     "true",
 ];
 
-/// The user that limpet runs as, and the variables that programs get of them.
+/// The user that limpet runs as, and the variables that programs get for this user.
 #[derive(Clone, Debug, Default)]
 pub struct Login {
     home: PathBuf,
     /// Variables that are missing or empty in the environment of this process.
     missing: Vec<(&'static str, OsString)>,
-    /// The preferred shells: that of the environment, then that of the user database.
+    /// The preferred shells: first that of the environment, then that of the user database.
     shells: Vec<PathBuf>,
 }
 
@@ -65,10 +65,10 @@ struct Account {
 }
 
 impl Account {
-    /// Looks a user up. This may wait for a directory service.
+    /// Looks up a user. This may wait for a directory service.
     fn of(user: Uid) -> Self {
         let Ok(Some(user)) = User::from_uid(user) else { return Self::default() };
-        // passwd(5): no shell means this one.
+        // An empty field stands for this shell (passwd(5)).
         let shell = if user.shell.as_os_str().is_empty() { "/bin/sh".into() } else { user.shell };
         let name = Some(user.name).filter(|name| !name.is_empty()).map(OsString::from);
         Self { name, home: Some(user.dir), shell: Some(shell) }
@@ -76,18 +76,19 @@ impl Account {
 }
 
 impl Login {
-    /// Looks up the user of this process. Called once, since it may wait for a directory service.
+    /// Looks up the user of this process. Must be called only once, since it may wait for a
+    /// directory service.
     #[must_use]
     pub fn find() -> Self {
         let user = Uid::effective();
         Self::new(user, Account::of(user), |name| env::var_os(name))
     }
 
-    /// Decides on each variable. An empty one counts as missing.
+    /// Determines each variable. An empty one counts as missing.
     fn new(user: Uid, account: Account, variable: impl Fn(&str) -> Option<OsString>) -> Self {
         let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
         let home = variable("HOME").map_or_else(|| home_of(&account), PathBuf::from);
-        // A user whom the database does not know goes by their number, as in chown(1).
+        // A user whom the database does not know is named by the user id, as in chown(1).
         let name = account.name.unwrap_or_else(|| user.to_string().into());
         let name_or = |other: &str| variable(other).unwrap_or_else(|| name.clone());
         let path = if user.is_root() { ROOT_PATH } else { PATH };
@@ -97,7 +98,7 @@ impl Login {
             ("LOGNAME", name_or("USER")),
             ("PATH", path.into()),
         ];
-        // Any of the three decides on the character set (locale(7)).
+        // Each of the three determines the character set (locale(7)).
         if ["LC_ALL", "LC_CTYPE"].iter().all(|name| variable(name).is_none()) {
             defaults.push(("LANG", LANG.into()));
         }
@@ -113,7 +114,7 @@ impl Login {
     }
 
     /// Returns the user's shell: that of `SHELL`, else that of the user database, else the first
-    /// usable fallback. Programs such as `nologin` are skipped.
+    /// usable fallback. Skips programs such as `nologin`.
     #[must_use]
     pub fn shell(&self) -> PathBuf {
         let wished = self.shells.iter().find(|shell| is_shell(shell)).cloned();
@@ -140,8 +141,8 @@ fn home_of(account: &Account) -> PathBuf {
     home.cloned().unwrap_or_else(|| "/".into())
 }
 
-/// Reports whether a file is a shell to work in, by its name and by that of the file that it links
-/// to.
+/// Reports whether a file is a usable shell, judging by its name and by the name of the file
+/// that it links to.
 fn is_shell(shell: &Path) -> bool {
     let bars = |path: &Path| NO_SHELLS.iter().any(|name| path.file_name() == Some(OsStr::new(name)));
     let leads_to = || fs::canonicalize(shell).unwrap_or_default();
@@ -241,7 +242,7 @@ mod tests {
             let login = Login::new(Uid::from_raw(1000), account, |_| None);
             assert!(is_shell(&login.shell()), "{:?}", login.shell());
             assert_eq!(login.refused_shell(), Some(shell));
-            // The environment's counts before, unless it is none.
+            // The shell of the environment takes precedence if it is usable.
             let account = Account { shell: Some("/bin/sh".into()), ..alice() };
             let variable = |name: &str| (name == "SHELL").then(|| shell.as_os_str().to_owned());
             let login = Login::new(Uid::from_raw(1000), account, variable);
@@ -254,7 +255,7 @@ mod tests {
     #[test]
     fn the_next_shell_is_one_that_people_talk_to() {
         assert!(is_shell(&fallback_shell("")));
-        // Where there is no bash.
+        // The case of a system without bash.
         let listed = fallback_shell("# comment\n/usr/bin/tmux\n/usr/bin/rbash\n/bin/dash\n");
         assert!(
             [Path::new("/bin/bash"), Path::new("/usr/bin/bash"), Path::new("/bin/dash")].contains(&&*listed)

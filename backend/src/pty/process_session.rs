@@ -1,6 +1,8 @@
-//! All the processes of one terminal: a *process session* (setsid(2)), named by the process id of its leader.
+//! All processes of one terminal: a *process session* (setsid(2)), identified by the process id of
+//! its leader.
 //!
-//! The caller owns the leader and has not reaped it, so its number cannot be given to another session meanwhile.
+//! The caller owns the leader and has not reaped it, so that no other session can get its id
+//! meanwhile.
 
 use std::{
     fs, io,
@@ -22,21 +24,22 @@ use tokio::{
 use super::sys;
 use crate::{background, exhausted};
 
-/// Which processes of a terminal are ended.
+/// The selection of a terminal's processes that are ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum EndMode {
     /// All of them.
     #[default]
     All,
-    /// Those that end when the window of a terminal emulator is closed: the program that leads the session, and those
-    /// that the resulting `SIGHUP` reaches. What was started by nohup(1), or disowned by its shell, keeps running.
+    /// Those that end when the window of a terminal emulator is closed: the program that leads the
+    /// session, and the processes that the resulting `SIGHUP` reaches. A process that was started
+    /// by nohup(1), or disowned by its shell, keeps running.
     HangUp,
 }
 
-/// The processes that a signal is for.
+/// The processes that a signal is sent to.
 #[derive(Clone, Debug)]
 enum Target {
-    /// All processes of the sessions that these processes lead.
+    /// All processes of the sessions with these leaders.
     Sessions(Vec<Pid>),
     /// The leader of a session alone.
     Leader(Pid),
@@ -57,32 +60,35 @@ impl Target {
     }
 }
 
-/// What is sent, and how long the processes then have to end by themselves. A stopped process acts on nothing before
-/// it is continued, hence `SIGCONT`.
+/// Signals of each step, and the time that the processes then have to end by themselves. A stopped
+/// process handles no signal before it is continued, hence `SIGCONT`.
 const LADDER: [(&[Signal], Duration); 3] = [
     (&[Signal::SIGHUP, Signal::SIGCONT], Duration::from_millis(500)),
     (&[Signal::SIGTERM, Signal::SIGCONT], Duration::from_secs(1)),
     (&[Signal::SIGKILL], Duration::from_secs(1)),
 ];
 
-/// How often the last step is repeated for processes that appear while others are being killed.
+/// Number of repetitions of the last step, for processes that appear while others are being killed.
 const KILL_ROUNDS: usize = 8;
 
-/// How many processes are waited for at a time. Each takes a descriptor, and a session may have thousands.
+/// Maximum number of processes that are waited for at a time. Each takes a descriptor, and a
+/// session may have thousands.
 const MAX_WATCHED: usize = 4;
 
-/// How long is waited before another look when the system has no descriptor for that.
+/// Pause before the processes are listed again when the system has no descriptor for that.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// Ends all processes of the sessions that these processes lead. Takes until they are gone, some seconds at most.
+/// Ends all processes of the sessions with these leaders. Waits until they are gone, at most a few
+/// seconds.
 pub(crate) async fn end(leaders: &[Pid]) {
     let all = Target::Sessions(leaders.to_vec());
     climb(&all, &all).await;
 }
 
-/// Hangs up the terminal of a session, as the kernel does when its window is closed (termios(3), "Modem disconnect"): the leader and
-/// the processes in the foreground get `SIGHUP`. A shell passes that on to its jobs, except to disowned ones. Waits until the
-/// leader has ended; if it does not end by itself, it alone is killed.
+/// Hangs up the terminal of a session, as the kernel does when its window is closed (termios(3),
+/// "Modem disconnect"). The leader and the processes in the foreground get `SIGHUP`. A shell passes
+/// that on to its jobs, except to disowned ones. Waits until the leader has ended; if it does not
+/// end by itself, it alone is killed.
 pub(crate) async fn hang_up(leader: Pid) {
     let only_leader = Target::Leader(leader);
     let first = match foreground_group(leader) {
@@ -92,7 +98,8 @@ pub(crate) async fn hang_up(leader: Pid) {
     climb(&first, &only_leader).await;
 }
 
-/// Sends the signals of the ladder, those of the first step to other processes, until the processes of `target` have ended.
+/// Sends the signals of [`LADDER`] until the processes of `target` have ended. Those of the first
+/// step are sent to `first`.
 async fn climb(first: &Target, target: &Target) {
     let last = LADDER[LADDER.len() - 1];
     for (step, (signals, grace)) in LADDER.into_iter().chain([last; KILL_ROUNDS]).enumerate() {
@@ -101,7 +108,7 @@ async fn climb(first: &Target, target: &Target) {
         if signalled.is_ok_and(|count| count == 0) {
             return;
         }
-        // An error says that time is up.
+        // The error means that the time is up.
         if timeout(grace, all_ended(target)).await.is_ok() {
             return;
         }
@@ -109,8 +116,8 @@ async fn climb(first: &Target, target: &Target) {
     tracing::error!(?target, "processes of a terminal outlived SIGKILL");
 }
 
-/// Signals every process of the target that still runs, and returns how many those are. An error says that they could not be
-/// listed, or that some of them could not be signalled.
+/// Signals every process of the target that still runs, and returns their number. Returns an error
+/// if they could not be listed, or if some of them could not be opened.
 fn signal_all(target: &Target, signals: &[Signal]) -> io::Result<usize> {
     let (mut count, mut result) = (0, Ok(()));
     for pid in pids(target)? {
@@ -152,13 +159,13 @@ async fn all_ended(target: &Target) {
     }
 }
 
-/// The names of programs that run in a session.
+/// Names of the programs that run in a session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Running {
-    /// All of them, with or without the leader.
+    /// All programs, with or without the leader.
     pub all: Vec<String>,
-    /// Those that may keep running after a [hang-up](EndMode::HangUp), never the leader: they are not in the foreground, or
-    /// ignore `SIGHUP`.
+    /// Programs that may keep running after a [hang-up](EndMode::HangUp), because they are not in
+    /// the foreground or ignore `SIGHUP`. Never includes the leader.
     pub background: Vec<String>,
 }
 
@@ -197,21 +204,21 @@ fn ignores_hang_up(pid: Pid) -> bool {
     mask & (1 << (Signal::SIGHUP as u64 - 1)) != 0
 }
 
-/// What `/proc/PID/stat` tells of a process (proc(5)).
+/// Fields of `/proc/PID/stat` (proc(5)).
 #[derive(Debug, PartialEq, Eq)]
 struct Stat<'a> {
     name: &'a str,
     group: i32,
-    /// The process group in its terminal's foreground.
+    /// The process group in the foreground of its terminal.
     foreground: i32,
 }
 
 impl<'a> Stat<'a> {
-    /// The name is in parentheses, and may hold some itself.
+    /// The name is in parentheses, and may contain parentheses itself.
     fn parse(text: &'a str) -> Option<Self> {
         let (_, rest) = text.split_once('(')?;
         let (name, rest) = rest.rsplit_once(')')?;
-        // State, parent, group, session, terminal, foreground.
+        // The fields are state, parent, group, session, terminal, foreground.
         let mut fields = rest.split_ascii_whitespace().skip(2);
         let group = fields.next()?.parse().ok()?;
         let foreground = fields.nth(2)?.parse().ok()?;
@@ -219,11 +226,11 @@ impl<'a> Stat<'a> {
     }
 }
 
-/// Longest name of a process, in bytes (`TASK_COMM_LEN` without its NUL).
+/// Maximum length of a process name, in bytes (`TASK_COMM_LEN` without its NUL).
 const MAX_NAME_BYTES: usize = 15;
 
-/// Whether the leader, which still has this name, is in the foreground of its terminal, and none of its children with it. False if the
-/// system does not tell.
+/// Reports whether the leader, which still has this name, is in the foreground of its terminal, and
+/// none of its children is. Returns false if the system does not tell.
 pub(crate) fn is_alone_in_front(leader: Pid, name: &str) -> bool {
     let stat = |pid: &str| fs::read_to_string(format!("/proc/{pid}/stat"));
     let Ok(text) = stat(&leader.to_string()) else { return false };
@@ -244,15 +251,16 @@ pub(crate) fn is_alone_in_front(leader: Pid, name: &str) -> bool {
     !children.split_ascii_whitespace().any(in_front)
 }
 
-/// A process of the target, if it still runs; a zombie does not.
+/// Opens a process of the target, if it still runs; a zombie does not.
 fn member(target: &Target, pid: Pid) -> io::Result<Option<OwnedFd>> {
     let pidfd = match sys::pidfd_open(pid) {
         Ok(pidfd) => pidfd,
         Err(error) if exhausted::is_exhausted(&error) => return Err(error),
-        // It has just gone.
+        // The process has just ended.
         Err(_) => return Ok(None),
     };
-    // Between the look at its session and the opening, the number may have gone to another process.
+    // The check follows the opening, because the pid may have gone to another process after it was
+    // listed.
     Ok((target.includes(pid) && !has_ended(&pidfd)).then_some(pidfd))
 }
 
@@ -271,10 +279,10 @@ fn has_ended(pidfd: &OwnedFd) -> bool {
     matches!(poll(&mut fds, PollTimeout::ZERO), Ok(n) if n > 0)
 }
 
-/// Waits until a process has ended, or a moment if the system cannot watch it.
+/// Waits until a process has ended, or for a moment if the system cannot watch it.
 async fn ended(pidfd: OwnedFd) {
     match sys::watch(pidfd, Interest::READABLE) {
-        // An error says that the runtime ends.
+        // The call fails only if the runtime ends.
         Ok(pidfd) => drop(pidfd.readable().await),
         Err(error) => {
             tracing::warn!(%error, "could not wait for a process to end");

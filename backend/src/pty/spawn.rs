@@ -1,4 +1,4 @@
-//! Starting a program on a new terminal.
+//! Starts programs on new terminals.
 
 use std::{
     collections::BTreeMap,
@@ -20,67 +20,67 @@ use nix::{
 use super::{login::Login, sys, withheld::is_withheld};
 use crate::exhausted::{self, Acquiring};
 
-/// The terminal that programs are told of.
+/// Value of `TERM` for programs.
 pub(super) const TERM: &str = "xterm-256color";
 
-/// Shells, by their files' names.
+/// File names of known shells.
 pub(super) const SHELLS: [&str; 15] = [
     "ash", "bash", "csh", "dash", "elvish", "fish", "ksh", "mksh", "nu", "pwsh", "rbash", "sh", "tcsh",
     "xonsh", "zsh",
 ];
 
-/// What to start, and in which surroundings.
+/// A program to start, with its arguments and its environment.
 #[derive(Clone, Debug)]
 pub struct Program {
-    /// The file to execute; looked for on the `PATH` when it has no slash.
+    /// The file to execute. Without a slash it is looked up in the `PATH`.
     pub file: OsString,
-    /// What the program sees as its own name. A shell whose name starts with `-` is a login shell.
+    /// The program's own name, as it sees it. A shell whose name starts with `-` is a login shell.
     pub argv0: OsString,
     /// The arguments after the name.
     pub args: Vec<OsString>,
-    /// Its working directory; the server's own when absent.
+    /// Its working directory. If absent, that of limpet.
     pub cwd: Option<PathBuf>,
-    /// Variables to set beside those of the server.
+    /// Variables to set in addition to those of limpet.
     pub env: BTreeMap<String, String>,
-    /// Soft and hard limit of open files, where they are to differ from the server's own.
+    /// Soft and hard limit of open files, if they differ from those of limpet.
     pub nofile: Option<(rlim_t, rlim_t)>,
 }
 
-/// Why a program could not be started.
+/// The reason why a program could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum SpawnError {
-    /// The system has run out of something.
+    /// The system has run out of a resource.
     #[error("{0}")]
     Exhausted(String),
     /// The program, its arguments and its environment do not fit into one message to the keeper.
     #[error("the command and its environment are too large; pass less")]
     TooLarge,
-    /// There is no terminal for another reason.
+    /// The terminal could not be opened for another reason.
     #[error("could not open a terminal: {0}")]
     Open(#[source] io::Error),
-    /// The working directory is none.
+    /// The working directory does not exist or may not be entered.
     #[error("could not start in {}: {source}; name a directory that exists", cwd.display())]
     Cwd {
-        /// The directory that was asked for.
+        /// The requested directory.
         cwd: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
-    /// There is no such program, or it must not be executed.
+    /// The program does not exist or must not be executed.
     #[error(
         "could not start {}: {source}; check that it is spelled right, installed, and in a directory of limpet's PATH",
         file.display()
     )]
     Exec {
-        /// The program that was asked for.
+        /// The requested program.
         file: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
 }
 
 impl SpawnError {
-    /// Why there is nothing to start a program with.
+    /// Returns the error for a failure to acquire the resources of a terminal.
     pub(crate) fn opening(source: io::Error) -> Self {
         Self::from_io(source, Acquiring::Descriptor, Self::Open)
     }
@@ -91,7 +91,7 @@ impl SpawnError {
 }
 
 impl Program {
-    /// The user's [shell](Login::shell) as a login shell: named with a leading `-`.
+    /// Returns the user's [shell](Login::shell) as a login shell: its name has a leading `-`.
     #[must_use]
     pub fn login_shell(login: &Login) -> Self {
         let shell = login.shell();
@@ -100,20 +100,21 @@ impl Program {
         Self { argv0, ..Self::new(shell.into(), Vec::new()) }
     }
 
-    /// A program by its file and arguments.
+    /// Returns a program with this file and these arguments.
     #[must_use]
     pub fn new(file: OsString, args: Vec<OsString>) -> Self {
         Self { argv0: file.clone(), file, args, cwd: None, env: BTreeMap::new(), nofile: None }
     }
 
-    /// The name that people know the program by: its file's, without the folders.
+    /// Returns the program's name for people: its file name without directories.
     #[must_use]
     pub fn name(&self) -> String {
         let file = Path::new(&self.file);
         file.file_name().unwrap_or(&self.file).to_string_lossy().into_owned()
     }
 
-    /// Whether it is a shell that people talk to, which at its prompt is not at work: a known one, given nothing to run.
+    /// Reports whether the program is an interactive shell, which is idle at its prompt: a known
+    /// shell that was given nothing to run.
     #[must_use]
     pub fn is_interactive_shell(&self) -> bool {
         let given = |arg: &OsString| match arg.as_encoded_bytes() {
@@ -124,10 +125,11 @@ impl Program {
         SHELLS.contains(&self.name().as_str()) && !self.args.iter().any(given)
     }
 
-    /// Checks that there is a file to execute, as execvp(3) looks for it. Whether it can be executed shows when it is.
+    /// Checks that there is a file to execute, by the lookup rules of execvp(3). Only its execution
+    /// shows whether it can be executed.
     ///
     /// # Errors
-    /// Why a file of that name cannot be executed, else `ENOENT`.
+    /// Returns the reason why a file of that name cannot be executed, or else `ENOENT`.
     pub fn check(&self, login: &Login) -> Result<(), SpawnError> {
         let file = Path::new(&self.file);
         let base = self.cwd.as_deref().unwrap_or(Path::new("."));
@@ -150,7 +152,7 @@ impl Program {
         found.map_err(|source| SpawnError::Exec { file: PathBuf::from(&self.file), source })
     }
 
-    /// The program and its arguments, as people read them.
+    /// Returns the program and its arguments for people to read.
     #[must_use]
     pub fn words(&self) -> Vec<String> {
         let words = std::iter::once(&self.file).chain(&self.args);
@@ -173,7 +175,7 @@ impl Program {
         if let Some(cwd) = &self.cwd {
             command.current_dir(cwd).env("PWD", cwd);
         }
-        // What was asked for counts most.
+        // The requested variables take precedence.
         command.envs(&self.env);
         command.stdin(slave.try_clone()?).stdout(slave.try_clone()?).stderr(Stdio::from(slave));
         sys::lead_terminal(&mut command, self.nofile);
@@ -186,14 +188,15 @@ impl Program {
 pub struct Started {
     /// The master side of the terminal, open and non-blocking.
     pub master: OwnedFd,
-    /// The program. Whoever holds this has to reap it.
+    /// The program. The holder of this value has to reap it.
     pub child: process::Child,
 }
 
-/// Starts a program as the leader of a new process session on a new terminal, in the environment of this user.
+/// Starts a program as the leader of a new process session on a new terminal, in the environment of
+/// this user.
 ///
 /// # Errors
-/// When there is no terminal to be had, or the program cannot be executed.
+/// Returns an error if no terminal can be opened or the program cannot be executed.
 pub fn start(program: &Program, size: Winsize, login: &Login) -> Result<Started, SpawnError> {
     let check_cwd = || match &program.cwd {
         Some(cwd) => check_enterable(cwd).map_err(|source| SpawnError::Cwd { cwd: cwd.clone(), source }),
@@ -202,12 +205,13 @@ pub fn start(program: &Program, size: Winsize, login: &Login) -> Result<Started,
     check_cwd()?;
     let (master, slave) = super::open(size)
         .map_err(|source| SpawnError::from_io(source, Acquiring::Terminal, SpawnError::Open))?;
-    // The command holds the slave side. It ends with this statement, and with it our last hold on that side.
+    // The command owns the slave side. Dropping it at the end of this statement closes our last
+    // descriptor of that side.
     let spawned = program.command(login, slave).map_err(SpawnError::opening)?.spawn();
     match spawned {
         Ok(child) => Ok(Started { master, child }),
         Err(source) => {
-            // It may have gone in between.
+            // The directory may have been removed in between.
             check_cwd()?;
             let no_program = |source| SpawnError::Exec { file: PathBuf::from(&program.file), source };
             Err(SpawnError::from_io(source, Acquiring::Process, no_program))
@@ -222,10 +226,11 @@ fn check_executable(path: &Path) -> io::Result<()> {
     Ok(eaccess(path, AccessFlags::X_OK)?)
 }
 
-/// Checks that a path is a directory and that this user may enter it. It need not be readable.
+/// Checks that a path is a directory and that this user may enter it. The directory need not be
+/// readable.
 ///
 /// # Errors
-/// Those of access(2), and `ENOTDIR`.
+/// Returns the errors of access(2), and `ENOTDIR`.
 pub fn check_enterable(directory: &Path) -> io::Result<()> {
     if !directory.metadata()?.is_dir() {
         return Err(Errno::ENOTDIR.into());

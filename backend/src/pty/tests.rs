@@ -15,15 +15,15 @@ use tokio::time::timeout;
 use super::{EndMode, Program, Pty, Read, SpawnError};
 use crate::keeper::{Child, Life, Link};
 
-/// Nothing here takes long; what hangs is reported by this.
+/// Limit for tests that hang. Nothing here takes long.
 const DEADLINE: Duration = Duration::from_mins(1);
 
-/// The name of a session that is the only one of its keeper.
+/// Returns the id of the only session of a keeper.
 fn only() -> SessionId {
     "only".parse().unwrap()
 }
 
-/// A program on a terminal, and its input's pipe.
+/// A program on a terminal, and the pipe for its input.
 struct Shell {
     pty: Pty,
     child: Child,
@@ -47,7 +47,7 @@ async fn sh(script: &str) -> (Pty, Child) {
     (pty, child)
 }
 
-/// Reads until `enough` holds of what has been read, or the output ends.
+/// Reads until `enough` holds for the output so far, or until the output ends.
 async fn read_until(pty: &Pty, enough: impl Fn(&str) -> bool) -> String {
     let mut all = Vec::new();
     let mut buffer = [0; 1000];
@@ -96,7 +96,7 @@ async fn the_terminal_is_as_programs_expect() {
     let (pty, child) =
         sh("stty size; stty -a | grep -o iutf8; echo $TERM $COLORTERM; ls /proc/self/fd | wc -l; tty").await;
     let output = read_all(&pty).await;
-    // The fourth descriptor is the folder that ls reads.
+    // The fourth descriptor is the directory that ls reads.
     assert!(output.starts_with("30 90\r\niutf8\r\nxterm-256color truecolor\r\n4\r\n/dev/pts/"), "{output}");
     assert!(status(child).await.success());
 }
@@ -133,7 +133,7 @@ async fn everything_on_the_terminal_is_ended_even_what_ignores_it() {
     assert!(fs::exists(format!("/proc/{background}")).unwrap());
     timeout(DEADLINE, child.end(EndMode::All)).await.unwrap().unwrap();
     assert_eq!(status(child).await, ExitStatus::Signal(SIGKILL));
-    // Killed, so at most a zombie that waits for whoever adopted it.
+    // The process is killed, so at most a zombie is left that waits for its adoptive parent.
     let state = fs::read_to_string(format!("/proc/{background}/stat")).unwrap_or_default();
     assert!(state.is_empty() || state.contains(") Z "), "{state}");
 }
@@ -177,7 +177,7 @@ async fn a_terminal_that_is_full_is_waited_for() {
     read_until(&pty, |seen| seen.contains("ready")).await;
     let mut count = 0;
     let filling = async {
-        // The kernel takes what was written further when it finds the time, and there is room again.
+        // The kernel passes the written bytes on when it has time, and then there is room again.
         while timeout(Duration::from_millis(50), pty.writable()).await.is_ok() {
             unistd::write(&pipe, &[b'x'; 100]).unwrap();
             count += pty.write_from(pipe.as_fd(), 100).unwrap();
@@ -200,7 +200,7 @@ fn a_terminal_is_moved_from_one_runtime_to_another() {
     let Shell { pty, child, pipe } = one.block_on(Shell::start("stty -echo; echo one; read x; echo got $x"));
     one.block_on(read_until(&pty, |seen| seen.ends_with("one\r\n")));
     let pty = other.block_on(async { pty.moved_here().await.unwrap() });
-    // What is still watched there is not woken any more.
+    // Anything that this runtime still watches is not woken any more.
     drop(one);
     unistd::write(&pipe, b"two\n").unwrap();
     let rest = other.spawn(async move {

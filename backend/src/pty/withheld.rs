@@ -1,4 +1,4 @@
-//! The variables of limpet's own environment that are not passed on to programs.
+//! Variables of limpet's own environment that are not passed on to programs.
 
 use std::{ffi::OsStr, path::Path};
 
@@ -11,12 +11,12 @@ struct Group {
 }
 
 const GROUPS: [Group; 7] = [
-    // limpet's own, some of them secret.
+    // Variables of limpet itself, some of them secret.
     Group { names: &[], prefixes: &["LIMPET_"] },
-    // The size and the capabilities of the terminal that limpet was started in, and its name:
-    // gpg-agent would ask there.
+    // The size, the capabilities and the name of the terminal that limpet was started in. With its
+    // name, gpg-agent would ask for passwords there.
     Group { names: &["COLUMNS", "GPG_TTY", "LINES", "TERMCAP"], prefixes: &[] },
-    // They say that another terminal is there. Programs would speak to it in its own sequences.
+    // Variables that announce another terminal. Programs would use its own control sequences.
     Group {
         names: &[
             "COLORFGBG",
@@ -62,12 +62,12 @@ const GROUPS: [Group; 7] = [
             "__INTELLIJ_",
         ],
     },
-    // They say that a multiplexer or a recorder is around the program, or name its socket.
+    // Variables that announce a multiplexer or a recorder around the program, or name its socket.
     Group {
         names: &["ASCIINEMA_REC", "ASCIINEMA_SESSION", "STY", "WINDOW"],
         prefixes: &["ABDUCO_", "BYOBU_", "DVTM", "SHPOOL_", "TMUX", "ZELLIJ", "ZMX_"],
     },
-    // They say that an editor or a file manager is around the program, or name its socket.
+    // Variables that announce an editor or a file manager around the program, or name its socket.
     Group {
         names: &[
             "EMACS",
@@ -91,12 +91,12 @@ const GROUPS: [Group; 7] = [
         ],
         prefixes: &["VSCODE_"],
     },
-    // They belong to the shell or the desktop's launcher that started limpet.
+    // Variables of the shell or the desktop launcher that started limpet.
     Group {
         names: &["DESKTOP_STARTUP_ID", "OLDPWD", "SHLVL", "XDG_ACTIVATION_TOKEN", "_"],
         prefixes: &["GIO_LAUNCHED_"],
     },
-    // They are between a service manager and limpet.
+    // Variables between a service manager and limpet.
     Group {
         names: &[
             "CACHE_DIRECTORY",
@@ -119,8 +119,8 @@ const GROUPS: [Group; 7] = [
     },
 ];
 
-/// Prefixes of user settings, which are passed on although they match a withheld prefix. git may
-/// keep asking for passwords in the editor, as ssh may keep using its agent.
+/// Prefixes of user settings, which are passed on although they match a withheld prefix. With them
+/// git can keep asking for passwords in the editor, just as ssh can keep using its agent.
 const SETTINGS: [&str; 9] = [
     "BYOBU_CONFIG_DIR",
     "KITTY_CONFIG_DIRECTORY",
@@ -149,8 +149,8 @@ pub(super) fn is_withheld(name: &OsStr, value: &OsStr) -> bool {
 /// describes only themselves.
 fn describes_ours(database: &OsStr) -> bool {
     let entry = |folder: &str| Path::new(database).join(folder).join(TERM);
-    // By the first letter, or by its code where file systems do not tell small letters from
-    // capitals.
+    // The entry is in a directory named by the first letter, or by the letter's code on file
+    // systems that ignore case.
     ["x", "78"].map(entry).iter().any(|entry| entry.is_file())
 }
 

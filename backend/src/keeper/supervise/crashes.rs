@@ -1,26 +1,27 @@
-//! Counts how often servers have crashed lately.
+//! Counts recent crashes of servers.
 
 use std::{
     collections::VecDeque,
     time::{Duration, Instant},
 };
 
-/// After so many crashes within this time, servers draw no screens.
+/// Number of crashes within [`CRASH_WINDOW`] after which servers run without screens.
 const MAX_CRASHES: usize = 5;
 const CRASH_WINDOW: Duration = Duration::from_secs(10);
 
-/// The last crashes, at most [`MAX_CRASHES`] of them.
+/// Times of the last crashes, newest first, at most [`MAX_CRASHES`] of them.
 #[derive(Debug, Default)]
 pub(super) struct Crashes(VecDeque<Instant>);
 
 impl Crashes {
-    /// A server has crashed.
+    /// Records a crash.
     pub(super) fn note(&mut self, now: Instant) {
         self.0.truncate(MAX_CRASHES - 1);
         self.0.push_front(now);
     }
 
-    /// Whether the next server is to do without what may have crashed the last ones.
+    /// Reports whether the next server has to run without screens, which may have crashed the last
+    /// ones.
     pub(super) fn are_too_many(&self, now: Instant) -> bool {
         let oldest = self.0.get(MAX_CRASHES - 1);
         oldest.is_some_and(|&oldest| now.saturating_duration_since(oldest) <= CRASH_WINDOW)

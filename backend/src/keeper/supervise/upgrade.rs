@@ -1,7 +1,8 @@
-//! Another server takes the place of the one that serves.
+//! Replaces the server that serves by a new one.
 //!
-//! It is started beside the old one, and only when it has said hello is the old one asked to leave. So a binary that cannot run harms
-//! nobody, and one that fails later is followed by the one that served before.
+//! The new server is started beside the old one, and the old one is asked to leave only after the
+//! new one has said hello. So a binary that cannot run does no harm, and after one that fails later
+//! the previous binary is started again.
 
 use std::{
     io,
@@ -19,30 +20,31 @@ use crate::keeper::{
     wire::{Launch, Numbered, Order, Report},
 };
 
-/// How long a new server may take until it says that it is there, and an old one until it has left.
+/// Maximum time until a new server says hello, and until an old one has left.
 const GREETING: Duration = Duration::from_secs(10);
 const LEAVING: Duration = Duration::from_secs(3);
 
-/// How long a server that goes on with what an earlier one has left may show no sign that it is at it, until it has answered a request.
+/// Maximum time that a server may be silent while it takes over from its predecessor, until it has
+/// answered a request.
 pub(super) const TAKING_OVER: Duration = Duration::from_secs(30);
 
-/// Another server is to take the place of the one that serves.
+/// An upgrade that is under way.
 pub(super) struct Upgrade {
     pub(super) binary: Binary,
     pub(super) stage: Stage,
-    /// When the stage has taken too long, unless the server itself has a deadline for it.
+    /// Time at which the stage has taken too long, unless the server itself has a deadline.
     pub(super) deadline: Option<Instant>,
-    /// Who wants to know what comes of it.
+    /// Client that waits for the result.
     pub(super) asked_by: Option<UnixStream>,
 }
 
-/// How far an upgrade has come.
+/// The stage that an upgrade has reached.
 pub(super) enum Stage {
-    /// The new server was started.
+    /// The new server has been started.
     Started(Server),
-    /// It has said hello, and the old one was asked to leave.
+    /// The new server has said hello, and the old one has been asked to leave.
     Leaving { new: Server, number: u64, version: String },
-    /// The new one is the server, but has not answered anybody yet.
+    /// The new server serves, but has not answered a request yet.
     TakingOver { version: String },
 }
 
@@ -51,7 +53,7 @@ impl Upgrade {
         self.deadline
     }
 
-    /// The server that is to take the place of the one that serves.
+    /// Returns the new server until it is the one that serves.
     pub(super) fn new_server(&self) -> Option<&Server> {
         match &self.stage {
             Stage::Started(new) | Stage::Leaving { new, .. } => Some(new),
@@ -72,7 +74,7 @@ impl Supervisor {
             return refuse(asked_by, "limpet is being upgraded or ended already; try again later".into());
         }
         let path = self.binary.path().to_owned();
-        // It may draw screens, whatever crashed the ones before it.
+        // The new server may have screens, even if its predecessors crashed.
         let launch = Launch { token: self.token.clone(), ..Launch::default() };
         let started = Binary::at(&path).and_then(|binary| binary.start(launch).map(|new| (binary, new)));
         match started {
@@ -93,7 +95,7 @@ impl Supervisor {
         }
     }
 
-    /// The upgrade is done when the new server has answered somebody.
+    /// Completes the upgrade if the new server has answered a request.
     pub(super) fn finish_upgrade(&mut self) {
         if self.server.as_ref().is_none_or(|server| server.reached != Reached::Answered) {
             return;
@@ -119,7 +121,8 @@ impl Supervisor {
         let Some(Upgrade { stage: Stage::Started(new), .. }) = &mut self.upgrade else { return };
         let said = socket::receive::<Numbered<Order>>(new.socket.as_fd(), &mut self.room);
         if said.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::ConnectionReset) {
-            // It has ended without having read all that it was told. What it has said itself still comes.
+            // The new server has ended without reading everything that it was sent. Its own last
+            // messages still arrive.
             return;
         }
         let Ok(Some((Numbered { number, what: Order::Hello { version, .. } }, _))) = said else {
@@ -143,7 +146,7 @@ impl Supervisor {
         }
     }
 
-    /// The new server goes on where the old one was.
+    /// Makes the new server take over after the old one has ended.
     pub(super) fn take_over(&mut self) {
         let Some(Upgrade { binary, stage: Stage::Leaving { new, number, version }, asked_by, .. }) =
             self.upgrade.take()

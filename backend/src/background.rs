@@ -1,4 +1,4 @@
-//! Work that blocks, away from the threads that serve.
+//! Runs blocking work away from the threads that serve.
 
 use std::{
     io,
@@ -8,20 +8,22 @@ use std::{
 
 use tokio::sync::oneshot;
 
-/// Does `work` on a thread of its own, whether or not the caller still waits; or here, if the system has no thread for it.
+/// Runs `work` on a new thread, even if the caller stops waiting, or on the current thread if the
+/// system has none left.
 ///
-/// The runtime's own threads for such work are not used: it panics when the system has no thread.
+/// Tokio's own threads for blocking work are not used, because tokio panics when the system has no
+/// thread left.
 ///
 /// # Errors
 /// When `work` panics on its thread.
 pub(crate) async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
-    // A thread that cannot be started must not take the work with it.
+    // If the thread cannot be started, its closure is dropped, and the work must survive that.
     let work = Arc::new(Mutex::new(Some(work)));
     let (sender, done) = oneshot::channel();
     let there = Arc::clone(&work);
     let started = thread::Builder::new().name("background".into()).spawn(move || {
         if let Some(work) = take(&there) {
-            // An error says that nobody waits any more.
+            // An error means that nobody waits any more.
             drop(sender.send(work()));
         }
     });
@@ -33,7 +35,8 @@ pub(crate) async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'st
     done.await.map_err(|_| io::Error::other("work in the background has panicked"))
 }
 
-/// Drops a value that takes long to drop, on a thread of its own; or here, if the system has no thread for it.
+/// Drops a value whose destructor is slow, on a new thread, or on the current thread if the system
+/// has none left.
 pub(crate) fn discard<T: Send + 'static>(value: T) {
     let started = thread::Builder::new().name("background".into()).spawn(move || drop(value));
     if let Err(error) = started {
@@ -51,7 +54,7 @@ mod tests {
 
     use super::*;
 
-    /// Tells on which thread it is dropped.
+    /// A value that reports the thread on which it is dropped.
     struct Told(mpsc::Sender<thread::ThreadId>);
 
     impl Drop for Told {

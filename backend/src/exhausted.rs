@@ -1,4 +1,4 @@
-//! What the system has run out of, in words that say what to do about it.
+//! Describes exhausted system resources, and what to do about each.
 
 use std::{fs, io};
 
@@ -7,10 +7,11 @@ use nix::{
     sys::resource::{RLIM_INFINITY, Resource, getrlimit},
 };
 
-/// What was asked of the system when it refused. The same error number means different things for each.
+/// The kind of resource that the system refused. The same error number means different things for
+/// each kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Acquiring {
-    /// A descriptor, or memory of the kernel's or of this process.
+    /// A descriptor, or memory of the kernel or of this process.
     Descriptor,
     /// A pseudo-terminal.
     Terminal,
@@ -22,7 +23,7 @@ pub(crate) enum Acquiring {
     DiskSpace,
 }
 
-/// Describes what has run out if that is what `error` is about.
+/// Describes the exhausted resource, or returns `None` if `error` has another cause.
 pub(crate) fn describe(error: &io::Error, acquiring: Acquiring) -> Option<String> {
     let errno = errno(error)?;
     let words = match (errno, acquiring) {
@@ -57,7 +58,7 @@ pub(crate) fn describe(error: &io::Error, acquiring: Acquiring) -> Option<String
     Some(words)
 }
 
-/// The error number. Where somebody has added to the error what it was about, only its kind is left.
+/// Returns the error number. An error to which context was added has only its kind left.
 fn errno(error: &io::Error) -> Option<Errno> {
     let by_kind = || match error.kind() {
         io::ErrorKind::StorageFull => Some(Errno::ENOSPC),
@@ -68,12 +69,12 @@ fn errno(error: &io::Error) -> Option<Errno> {
     error.raw_os_error().map(Errno::from_raw).or_else(by_kind)
 }
 
-/// The words for an error that may or may not be about something that has run out.
+/// Describes the exhausted resource, or else the error itself.
 pub(crate) fn words(error: &io::Error, acquiring: Acquiring) -> String {
     describe(error, acquiring).unwrap_or_else(|| error.to_string())
 }
 
-/// Whether trying again later may help.
+/// Reports whether a later try may succeed.
 pub(crate) fn is_exhausted(error: &io::Error) -> bool {
     [Acquiring::Descriptor, Acquiring::Process].iter().any(|&acquiring| describe(error, acquiring).is_some())
 }
@@ -94,14 +95,16 @@ fn sysctl(name: &str) -> Option<String> {
     Some(fs::read_to_string(format!("/proc/sys/{name}")).ok()?.trim().to_owned())
 }
 
-/// How many terminals there may be: for all of the system, or on the one file system that this process sees.
+/// Returns the maximum number of terminals: that of the whole system, or that of the devpts mount
+/// that this process sees, whichever is smaller.
 fn terminals() -> Option<String> {
     let all = sysctl("kernel/pty/max").and_then(|max| max.parse::<u64>().ok());
     let here = fs::read_to_string("/proc/self/mounts").ok().and_then(|mounts| max_option(&mounts));
     all.into_iter().chain(here).min().map(|max| max.to_string())
 }
 
-/// The `max=` option of the terminals' file system, as proc(5) lists mounts. The last one at a place hides the others.
+/// Returns the `max=` option of the devpts mount, from the list of mounts that proc(5) describes.
+/// The last mount at a place hides the others.
 fn max_option(mounts: &str) -> Option<u64> {
     let here = mounts.lines().rev().map(|line| line.split(' ').collect::<Vec<_>>());
     let mut here = here.filter(|fields| fields.get(1..3) == Some(&["/dev/pts", "devpts"]));

@@ -1,61 +1,71 @@
-//! How many sessions, connections and attachments fit into the descriptors that a process may have.
+//! Derives the maximum number of sessions, connections and attachments from the descriptors that a
+//! process may have.
 //!
-//! All of it follows from `RLIMIT_NOFILE`, which the keeper raises to its hard limit at the start and the server inherits.
+//! All limits follow from `RLIMIT_NOFILE`, which the keeper raises to its hard limit at the start
+//! and the server inherits.
 
 use nix::sys::resource::{Resource, getrlimit};
 
-/// Descriptors that a process needs for itself: standard streams, runtimes, signals, listener, the socket between keeper and
-/// server, an upgrade, a program that is being started.
+/// Descriptors that a process needs for itself: standard streams, runtimes, signals, listener, the
+/// socket between keeper and server, an upgrade, a program that is being started.
 const OWN_DESCRIPTORS: usize = 32;
 
-/// Descriptors that are always left: for what the keeper passes, for accept(2), for files that are read or written for a moment.
+/// Descriptors that always stay free: for what the keeper passes, for accept(2), and for files that
+/// are read or written briefly.
 const RESERVED_DESCRIPTORS: usize = 32;
 
-/// Descriptors that each of the two processes needs for a session. Keeper: terminal, memory, input pipe, stored screen. Server:
-/// terminal, program, input pipe, and an epoll(7) while input waits for a program that does not read.
+/// Descriptors that each of the two processes needs for a session. Keeper: terminal, memory, input
+/// pipe, checkpoint. Server: terminal, program, input pipe, and an epoll(7) while input waits for a
+/// program that does not read.
 const SESSION_DESCRIPTORS: usize = 4;
 
-/// The share of the other descriptors that sessions may have: three of four quarters. Connections have the rest.
+/// Share of the remaining descriptors that sessions may use, in quarters. The rest is for
+/// connections.
 const SESSION_QUARTERS: usize = 3;
 
-/// Most connections at a time that are no attachments, however many descriptors there are.
+/// Maximum number of simultaneous connections that are not attachments, however many descriptors
+/// there are.
 const MAX_CONNECTIONS: usize = 1024;
 
-/// Most attachments at a time, however many descriptors there are.
+/// Maximum number of simultaneous attachments, however many descriptors there are.
 const MAX_ATTACHMENTS: usize = 8192;
 
-/// Fewest connections, and fewest attachments, however few descriptors there are; and the smallest share of one address, or of what is
-/// in one phase. A browser that loads the page has six connections.
+/// Lower bound of the number of connections and of attachments, however few descriptors there are,
+/// and of the share of one address or of one phase. A browser that loads the page uses six
+/// connections.
 const MIN_CONNECTIONS: usize = 8;
 
-/// Most attachments of guests with one grant, and to one session, however many attachments there may be.
+/// Maximum number of guests' attachments with one grant, and to one session, however many
+/// attachments there may be.
 const MAX_GUESTS_PER_GRANT: usize = 512;
 const MAX_GUESTS_PER_SESSION: usize = 768;
 
-/// Most attachments with one grant, or of guests from one address, that have not said `hello` yet.
+/// Maximum number of attachments with one grant, or of guests from one address, that have not sent
+/// `hello` yet.
 const MAX_PENDING_PER_GRANT: usize = 32;
 
-/// Most attachments of owners that have not said `hello` yet. A page that finds its server again opens one for each of its terminals.
+/// Maximum number of owners' attachments that have not sent `hello` yet. A page that reconnects to
+/// its server opens one for each of its terminals.
 const MAX_PENDING_OWNERS: usize = 256;
 
-/// How many of everything that takes a descriptor.
+/// Maximum numbers of everything that takes a descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DescriptorBudget {
-    /// The limit of open files that all else follows from.
+    /// The limit of open files from which the other numbers follow.
     pub open_files: usize,
-    /// Sessions at once, those that have ended and are still kept among them.
+    /// Simultaneous sessions, including ended ones that are still readable.
     pub sessions: usize,
-    /// Connections that are no attachments.
+    /// Simultaneous connections that are not attachments.
     pub connections: usize,
-    /// Attachments.
+    /// Simultaneous attachments.
     pub attachments: usize,
 }
 
 impl DescriptorBudget {
-    /// The budget of this process, for so many sessions at most.
+    /// Returns the budget of this process, with at most `max_sessions` sessions.
     #[must_use]
     pub fn of_this_process(max_sessions: usize) -> Self {
-        // What the kernel allows when there is no other limit (`/proc/sys/fs/nr_open`).
+        // The kernel's default maximum (`/proc/sys/fs/nr_open`).
         let unlimited = 1 << 20;
         let open_files =
             getrlimit(Resource::RLIMIT_NOFILE).map_or(unlimited, |(soft, _)| soft.min(unlimited));
@@ -72,50 +82,56 @@ impl DescriptorBudget {
         Self { open_files, sessions, connections, attachments }
     }
 
-    /// Connections of those who have shown no credentials, or a pass only. The rest is for owners.
+    /// Returns the maximum number of connections that have shown no credentials, or only a pass.
+    /// The rest is for owners.
     #[must_use]
     pub fn foreign_connections(&self) -> usize {
         self.connections - self.connections / 4
     }
 
-    /// Foreign connections from one address. A proxy on this machine speaks for many, so a loopback address may have them all.
+    /// Returns the maximum number of foreign connections from one address. A proxy on this machine
+    /// speaks for many clients, so a loopback address may use all of them.
     #[must_use]
     pub fn connections_per_address(&self, is_loopback: bool) -> usize {
         let foreign = self.foreign_connections();
         if is_loopback { foreign } else { (foreign / 4).max(MIN_CONNECTIONS) }
     }
 
-    /// Foreign connections that send a request's body, or wait for another request. Others have as many at least for their heads.
+    /// Returns the maximum number of foreign connections in each phase after the head: those that
+    /// send a body or wait for the answer, and those that take the answer or wait for another
+    /// request. The limit leaves room for connections that are sending a head.
     #[must_use]
     pub fn connections_per_phase(&self) -> usize {
         (self.foreign_connections() / 4).max(MIN_CONNECTIONS)
     }
 
-    /// Attachments of guests. The rest is for owners.
+    /// Returns the maximum number of guests' attachments. The rest is for owners.
     #[must_use]
     pub fn guests(&self) -> usize {
         self.attachments - self.attachments / 4
     }
 
-    /// Attachments of guests to one session.
+    /// Returns the maximum number of guests' attachments to one session.
     #[must_use]
     pub fn guests_per_session(&self) -> usize {
         (self.attachments * 3 / 8).min(MAX_GUESTS_PER_SESSION)
     }
 
-    /// Attachments of guests with one grant, and from one address that is no loopback address.
+    /// Returns the maximum number of guests' attachments with one grant, and from one address that
+    /// is not a loopback address.
     #[must_use]
     pub fn guests_per_grant(&self) -> usize {
         (self.attachments / 4).min(MAX_GUESTS_PER_GRANT)
     }
 
-    /// Attachments with one grant, or of guests from one address, that have not said `hello` yet.
+    /// Returns the maximum number of attachments with one grant, or of guests from one address,
+    /// that have not sent `hello` yet.
     #[must_use]
     pub fn pending_per_grant(&self) -> usize {
         (self.attachments / 8).clamp(2, MAX_PENDING_PER_GRANT)
     }
 
-    /// Attachments of owners that have not said `hello` yet.
+    /// Returns the maximum number of owners' attachments that have not sent `hello` yet.
     #[must_use]
     pub fn pending_owners(&self) -> usize {
         (self.attachments / 4).min(MAX_PENDING_OWNERS)

@@ -1,4 +1,4 @@
-//! Where events go: standard error, readable or as JSON. Never a terminal's bytes, never a secret.
+//! Logs to standard error, as text or JSON, but never a terminal's bytes or a secret.
 
 use std::io::{self, IsTerminal};
 
@@ -6,17 +6,17 @@ use tracing_subscriber::{EnvFilter, filter::ParseError};
 
 use crate::{auth::AUDIT_TARGET, config::LogFormat};
 
-/// Says in detail what is logged, in the syntax of [`EnvFilter`].
+/// Environment variable with a detailed filter, in the syntax of [`EnvFilter`].
 const VARIABLE: &str = "LIMPET_LOG";
 
-/// Starts logging, for the rest of the process. `filter` is what `LIMPET_LOG` says, if anything.
+/// Starts logging for the rest of the process. `filter` is the value of `LIMPET_LOG`, if it is set.
 ///
 /// # Errors
-/// When `LIMPET_LOG` cannot be understood.
+/// When `filter` cannot be parsed.
 pub fn init(format: LogFormat, verbosity: u8, filter: Option<&str>) -> Result<(), ParseError> {
     let quiet = format!("{AUDIT_TARGET}=info,warn");
     let default = match verbosity {
-        // Who was let in is noted in any case.
+        // Sign-ins and refusals are logged in any case.
         0 => quiet.as_str(),
         1 => "limpet=info,warn",
         2 => "limpet=debug,info",
@@ -32,7 +32,7 @@ pub fn init(format: LogFormat, verbosity: u8, filter: Option<&str>) -> Result<()
     Ok(())
 }
 
-/// What `LIMPET_LOG` says.
+/// Returns the value of `LIMPET_LOG`, if it is set and not empty.
 #[must_use]
 pub fn filter_from_environment() -> Option<String> {
     std::env::var(VARIABLE).ok().filter(|filter| !filter.is_empty())

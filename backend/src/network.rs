@@ -1,9 +1,9 @@
-//! Where somebody connects from, as far as limits are about it.
+//! The part of a peer's address that limits are applied to.
 
 use std::net::IpAddr;
 
-/// Where somebody connects from: an IPv4 address, or the 64 bits of an IPv6 address that name a network. Whoever has one address of
-/// such a network has all of them.
+/// The network that a peer connects from: an IPv4 address, or the upper 64 bits of an IPv6 address.
+/// A client that has one address of an IPv6 network can use all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Network(IpAddr);
 

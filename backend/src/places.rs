@@ -1,7 +1,7 @@
-//! A bounded set of places, in which those that matter least make room for newcomers.
+//! A bounded set of places, in which the least important holders make room for newcomers.
 //!
-//! Connections and attachments are counted this way. A holder that was told to make room is no longer in the set: its descriptor is
-//! closed a moment later, and the newcomer has its place at once.
+//! Connections and attachments are counted this way. A holder that was told to make room leaves the
+//! set immediately: the newcomer gets its place, and its descriptor is closed a moment later.
 
 use std::{
     collections::HashMap,
@@ -10,7 +10,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-/// The places. Clones stand for the same ones. `T` is what is known of a holder.
+/// A shared set of places. Clones refer to the same set. `T` describes a holder.
 #[derive(Debug)]
 pub(crate) struct Places<T>(Arc<Mutex<Table<T>>>);
 
@@ -18,7 +18,7 @@ pub(crate) struct Places<T>(Arc<Mutex<Table<T>>>);
 #[derive(Debug)]
 pub(crate) struct Table<T> {
     entries: HashMap<u64, Entry<T>>,
-    /// Counts holders and their changes, and so tells which is older.
+    /// Number of additions and changes so far. Entries record it to show which one is older.
     clock: u64,
 }
 
@@ -29,7 +29,7 @@ struct Entry<T> {
     close: Arc<Notify>,
 }
 
-/// A place that is held. Dropping it frees it.
+/// A held place, which is freed when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Place<T> {
     places: Places<T>,
@@ -50,13 +50,14 @@ impl<T> Default for Places<T> {
 }
 
 impl<T> Places<T> {
-    /// Locks the table, to look at it and make room in it.
+    /// Locks the table, to inspect it and to make room in it.
     pub(crate) fn table(&self) -> MutexGuard<'_, Table<T>> {
-        // Nothing under this lock panics half-way through a change, so what a panic left behind is whole.
+        // No code panics half-way through a change under this lock, so a poisoned table is
+        // consistent.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives a newcomer a place in the table that it has found room in.
+    /// Adds a newcomer to the table, in which the caller has made room.
     pub(crate) fn enter(&self, mut table: MutexGuard<'_, Table<T>>, holder: T) -> Place<T> {
         table.clock += 1;
         let (id, close) = (table.clock, Arc::new(Notify::new()));
@@ -66,18 +67,18 @@ impl<T> Places<T> {
 }
 
 impl<T> Table<T> {
-    /// Returns how many places are held.
+    /// Returns the number of held places.
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// All holders, in no order.
+    /// Returns all holders, in no particular order.
     pub(crate) fn holders(&self) -> impl Iterator<Item = &T> {
         self.entries.values().map(|entry| &entry.holder)
     }
 
-    /// Takes the place of a holder that ranks least, the oldest of these. Those of rank `None` keep theirs. Returns false if
-    /// all do.
+    /// Removes the holder with the lowest rank, the oldest if several have it, and tells it to
+    /// close. Holders of rank `None` are never removed. Returns false if there are no others.
     pub(crate) fn close_least<R: Ord>(&mut self, rank: impl Fn(&T) -> Option<R>) -> bool {
         let ranked =
             self.entries.iter().filter_map(|(&id, entry)| Some((rank(&entry.holder)?, entry.since, id)));
@@ -88,7 +89,8 @@ impl<T> Table<T> {
         true
     }
 
-    /// Has one that ranks least go if there are `limit` that have a rank. Returns false if there are more and all matter too much.
+    /// Makes room for one more holder: if `limit` or more satisfy `counts`, removes the one of
+    /// these with the lowest rank. Returns false if none of them may be removed.
     pub(crate) fn make_room<R: Ord>(
         &mut self,
         limit: usize,
@@ -101,7 +103,8 @@ impl<T> Table<T> {
 }
 
 impl<T> Place<T> {
-    /// Changes what is known of the holder, which is the youngest afterwards. `None` if it had to make room already.
+    /// Changes the holder's description, and makes it the youngest. Returns `None` if it already
+    /// had to make room.
     pub(crate) fn change<R>(
         &self,
         change: impl FnOnce(&mut T) -> R,

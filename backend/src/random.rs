@@ -1,9 +1,9 @@
 //! Random bytes from the operating system.
 
-/// As many as asked for, fit for secrets.
+/// Returns `N` random bytes that are suitable for secrets.
 ///
 /// # Panics
-/// When the operating system has none.
+/// When the operating system has no random bytes.
 #[must_use]
 #[expect(
     clippy::expect_used,

@@ -1,8 +1,8 @@
-//! The end of a server, as its connections and viewers learn of it.
+//! Announces the end of the server to its connections and viewers.
 
 use tokio_util::sync::CancellationToken;
 
-/// Why viewers have to leave.
+/// The reason why viewers have to leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Farewell {
     /// Another server continues with the sessions.
@@ -11,7 +11,7 @@ pub enum Farewell {
     Stop,
 }
 
-/// The signal that the server is ending. Clones stand for the same one.
+/// The signal that the server is ending. Clones refer to the same signal.
 #[derive(Clone, Debug, Default)]
 pub struct Shutdown {
     started: CancellationToken,
@@ -19,7 +19,7 @@ pub struct Shutdown {
 }
 
 impl Shutdown {
-    /// Tells all who wait that the server is ending, and why. Only the first call counts.
+    /// Signals that the server is ending, and why. Only the first call has an effect.
     pub fn start(&self, farewell: Farewell) {
         if self.started.is_cancelled() {
             return;
@@ -30,7 +30,7 @@ impl Shutdown {
         self.started.cancel();
     }
 
-    /// Waits until the server is ending, and returns why. Cancel safe.
+    /// Waits until the server is ending, and returns the reason. Cancel safe.
     pub async fn started(&self) -> Farewell {
         self.started.cancelled().await;
         if self.is_final.is_cancelled() { Farewell::Stop } else { Farewell::HandOver }

@@ -1,9 +1,10 @@
 //! The threads that the server runs on.
 //!
-//! The kernel lets a thread that mostly sleeps go first when it is woken, and has one that is always busy wait for its turn. Keys
-//! and echoes are carried by a thread that does nothing else, so that they wait for nobody: not for requests, page loads and
-//! handshakes, which another thread serves, and not for sessions whose output floods or whose viewers send without pause, which move
-//! to further threads as long as they do.
+//! The kernel prefers a thread that mostly sleeps when it wakes up, and makes a thread that is
+//! always busy wait for its turn. One thread therefore handles only keys and echoes, so that these
+//! never wait for other work. Requests, page loads and handshakes are served by a second thread.
+//! Sessions whose output floods, or whose viewers send without pause, move to further threads as
+//! long as they do so.
 
 use std::{
     io,
@@ -24,37 +25,38 @@ use tokio::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
-/// The number of turns after which a flood's thread looks whether a timer has run out, or somebody else has work for it. A thread that
-/// is never idle would do so after 61 by itself, and a turn in a flood can be milliseconds long: a viewer's Ctrl-C waited for all of them.
+/// Number of scheduler ticks after which a worker for floods checks timers and I/O, and tasks from
+/// other threads. With tokio's default of 61, a viewer's Ctrl-C waited for all of these ticks on a
+/// worker that is never idle, and a tick can last milliseconds during a flood.
 const TURNS: u32 = 2;
 
-/// The server's threads, while they run.
+/// The server's threads, as long as they run.
 #[derive(Debug)]
 pub struct Threads {
     quick: Runtime,
     others: Option<Others>,
 }
 
-/// The threads beside the one for keys.
+/// The threads besides the one for keys.
 #[derive(Debug)]
 struct Others {
     requests: Runtime,
     floods: Runtime,
 }
 
-/// Where the server's work is done.
+/// Handles of the runtimes that the server's tasks run on.
 #[derive(Clone, Debug)]
 pub struct Runtimes {
-    /// Carries keys and echoes, timers, and all else that takes microseconds.
+    /// Runs keys and echoes, timers, and everything else that takes microseconds.
     pub(crate) quick: Handle,
-    /// Serves requests, until they become attachments.
+    /// Serves requests until they become attachments.
     pub(crate) requests: Handle,
-    /// Carries floods, if there is a thread for them.
+    /// Runs floods, if there is a thread for them.
     pub(crate) floods: Option<Handle>,
 }
 
 impl Runtimes {
-    /// The runtime that this is called within, for everything.
+    /// Returns handles that all refer to the current runtime.
     #[must_use]
     pub fn here() -> Self {
         Self { quick: Handle::current(), requests: Handle::current(), floods: None }
@@ -62,11 +64,12 @@ impl Runtimes {
 }
 
 impl Threads {
-    /// Starts `count` threads for keys and floods, by default one for each core but not less than two, and one for requests. When `count`
-    /// is 1, or the system has no more, a single thread does everything.
+    /// Starts `count` threads for keys and floods, by default one for each core but at least two,
+    /// and one for requests. If `count` is 1, or the system has no more threads, a single thread
+    /// does everything.
     ///
     /// # Errors
-    /// Those of the runtimes' reactors.
+    /// When a runtime's reactor cannot be created.
     pub fn start(count: Option<usize>) -> io::Result<Self> {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let count = count.unwrap_or_else(|| cores.max(2));
@@ -86,7 +89,7 @@ impl Threads {
         self.quick.block_on(server)
     }
 
-    /// Returns where the server's work is done.
+    /// Returns handles of the runtimes.
     #[must_use]
     pub fn runtimes(&self) -> Runtimes {
         let quick = self.quick.handle().clone();
@@ -95,7 +98,7 @@ impl Threads {
         Runtimes { quick, requests, floods }
     }
 
-    /// Ends them. A thread that is blocked may delay that by `linger`.
+    /// Stops the threads. A blocked thread delays that by at most `linger`.
     pub fn stop(self, linger: Duration) {
         if let Some(Others { requests, floods }) = self.others {
             requests.shutdown_background();
@@ -120,9 +123,10 @@ impl Others {
     }
 }
 
-/// Whether the system has so many threads for us. A runtime that is refused one panics, so it is asked before.
+/// Reports whether the system provides `count` more threads. Tokio panics when it cannot start a
+/// worker, so this is checked beforehand.
 fn are_to_be_had(count: usize) -> bool {
-    // Each waits for the end of this, so that all of them are there at one time.
+    // Each thread waits for the end of this channel, so that all of them exist at the same time.
     let (end, waiting) = mpsc::channel::<()>();
     let waiting = Arc::new(Mutex::new(waiting));
     let threads: Vec<_> = (0..count)
@@ -135,24 +139,24 @@ fn are_to_be_had(count: usize) -> bool {
     drop(end);
     let count_made = threads.len();
     for thread in threads {
-        // An error says that it has panicked, and so that it has been there.
+        // An error means that the thread panicked, so it was started.
         let _ = thread.join();
     }
     count_made == count
 }
 
-/// Where the work of a session and of its attachments is done.
+/// The placement of a session: the runtime on which its actor and its attachments run.
 #[derive(Debug)]
 pub struct Lane {
     runtimes: Runtimes,
     is_flood: AtomicBool,
-    /// Viewers that send more than any person or page does.
+    /// Number of viewers that send more than any person or page does.
     strains: AtomicUsize,
     changed: Notify,
 }
 
 impl Lane {
-    /// A lane that is quick at first.
+    /// Creates a placement on the quick runtime.
     #[must_use]
     pub fn new(runtimes: Runtimes) -> Self {
         Self {
@@ -163,33 +167,33 @@ impl Lane {
         }
     }
 
-    /// Who carries floods, if there is anybody else.
+    /// Returns the runtime for floods, if there is one.
     pub(crate) fn floods(&self) -> Option<&Handle> {
         self.runtimes.floods.as_ref()
     }
 
-    /// Notes that another viewer sends more than any person or page does.
+    /// Records that one more viewer sends more than any person or page does.
     pub(crate) fn begin_strain(&self) {
         self.strains.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Notes that one of them has stopped that.
+    /// Records that such a viewer has stopped doing so.
     pub(crate) fn end_strain(&self) {
         self.strains.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Returns whether any viewer does it.
+    /// Reports whether any viewer sends that much.
     pub(crate) fn is_strained(&self) -> bool {
         self.strains.load(Ordering::Relaxed) > 0
     }
 
-    /// Output floods, or does so no longer.
+    /// Sets whether the session's output floods, and moves its tasks accordingly.
     pub(crate) fn set_flood(&self, is_flood: bool) {
         self.is_flood.store(is_flood, Ordering::Release);
         self.changed.notify_waiters();
     }
 
-    /// Runs a future to completion on the threads where the session is carried at the time.
+    /// Runs a future to completion, always on the session's current runtime.
     pub(crate) fn spawn<T: Send + 'static>(
         self: Arc<Self>,
         work: BoxFuture<'static, T>,
@@ -198,8 +202,8 @@ impl Lane {
         quick.spawn(self.carry(work))
     }
 
-    /// Runs a future to completion, moving it between the runtime that this is called within, which is the quick one, and the one for
-    /// floods. `None` if it panicked there or that runtime stopped.
+    /// Runs a future to completion, moving it between the current runtime, which is the quick one,
+    /// and the one for floods. Returns `None` if it panicked there or that runtime stopped.
     async fn carry<T: Send + 'static>(self: Arc<Self>, mut work: BoxFuture<'static, T>) -> Option<T> {
         let Some(floods) = &self.runtimes.floods else { return Some(work.await) };
         loop {
@@ -245,12 +249,12 @@ mod tests {
 
     use super::*;
 
-    /// Nothing here takes long; what hangs is reported by this.
+    /// Deadline after which a test that hangs fails. Nothing here takes long.
     const DEADLINE: Duration = Duration::from_secs(20);
 
     type Question = oneshot::Sender<ThreadId>;
 
-    /// Work that tells where it is done as often as it is asked.
+    /// Replies to each question with the thread that it runs on.
     async fn work(mut questions: mpsc::Receiver<Question>) -> &'static str {
         while let Some(question) = questions.recv().await {
             question.send(current().id()).unwrap();
@@ -277,7 +281,7 @@ mod tests {
         let lane = Arc::new(Lane::new(threads.runtimes()));
         threads.run(async {
             let (here, (questions, asked)) = (current().id(), mpsc::channel(1));
-            // Requests are served elsewhere, but an attachment belongs here from the start.
+            // Requests are served elsewhere, but an attachment runs here from the start.
             let done = threads.runtimes().requests.spawn({
                 let lane = Arc::clone(&lane);
                 async move {

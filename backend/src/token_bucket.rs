@@ -1,4 +1,4 @@
-//! A limit on a rate: an amount per second, and an amount at once.
+//! Rate limits: an amount per second and a burst.
 
 use std::{
     collections::HashMap,
@@ -9,28 +9,29 @@ use std::{
 
 use tokio::time::Instant;
 
-/// A bucket that fills at a steady rate. Spending may take out more than is in it; then the next action has to wait until the debt
-/// is paid back.
+/// A bucket that fills at a steady rate. An action may spend more than the bucket holds; the next
+/// action then waits until the debt is paid back.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TokenBucket {
     per_second: u64,
     burst: u64,
-    /// When the bucket will be full, or was.
+    /// The time at which the bucket is full, possibly in the past.
     full_at: Instant,
 }
 
 impl TokenBucket {
-    /// A full bucket.
+    /// Creates a full bucket.
     pub(crate) const fn new(per_second: u64, burst: u64, now: Instant) -> Self {
         Self { per_second, burst, full_at: now }
     }
 
-    /// Takes tokens out, also more than there are.
+    /// Takes tokens, even more than there are.
     pub(crate) fn spend(&mut self, tokens: u64, now: Instant) {
         self.full_at = self.full_at.max(now) + self.time_for(tokens);
     }
 
-    /// Returns the moment from which on the next action is allowed; it is in the past as long as a token is left.
+    /// Returns the time from which the next action is allowed. It is in the past as long as a token
+    /// is left.
     pub(crate) fn ready_at(&self) -> Instant {
         self.full_at.checked_sub(self.time_for(self.burst)).unwrap_or(self.full_at)
     }
@@ -46,7 +47,7 @@ impl TokenBucket {
         Ok(())
     }
 
-    /// Returns whether all that was spent has come back.
+    /// Reports whether the bucket is full.
     pub(crate) fn is_full(&self, now: Instant) -> bool {
         self.full_at <= now
     }
@@ -57,7 +58,7 @@ impl TokenBucket {
     }
 }
 
-/// A bucket for each of many, such as guests' grants. Only those that are not full take memory.
+/// Buckets by key, for example by guests' grants. Only those that are not full take memory.
 #[derive(Debug)]
 pub(crate) struct KeyedBuckets<K> {
     per_second: u64,
@@ -66,14 +67,14 @@ pub(crate) struct KeyedBuckets<K> {
 }
 
 impl<K: Eq + Hash> KeyedBuckets<K> {
-    /// Full buckets for everybody.
+    /// Creates full buckets for all keys.
     pub(crate) fn new(per_second: u64, burst: u64) -> Self {
         Self { per_second, burst, by_key: Mutex::default() }
     }
 
     /// Takes one token out of the bucket of `key`. If there is none, returns the time until there is one.
     pub(crate) fn try_take(&self, key: K, now: Instant) -> Result<(), Duration> {
-        // Nothing under this lock panics half-way through a change.
+        // No code under this lock panics half-way through a change.
         let mut by_key = self.by_key.lock().unwrap_or_else(PoisonError::into_inner);
         if !by_key.contains_key(&key) {
             by_key.retain(|_, bucket| !bucket.is_full(now));

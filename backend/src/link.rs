@@ -124,8 +124,8 @@ impl Links {
                 for url in &urls {
                     writeln!(out, "{}", url.text)?;
                 }
-                // One code is enough to point a phone at; several next to each other would confuse
-                // it.
+                // A single code is enough to point a phone at; several next to each other would
+                // confuse it.
                 let remote = urls.iter().find(|url| url.remote).filter(|_| out.is_terminal());
                 if let Some(url) = remote {
                     write!(out, "\n{}", qr_code(&url.text))?;
@@ -156,8 +156,8 @@ impl fmt::Debug for Links {
     }
 }
 
-/// Returns this machine's addresses that a listener of the given family can accept connections on,
-/// loopback first.
+/// Returns this machine's addresses at which a listener of the given family can be reached,
+/// loopback first and without link-local ones.
 fn interfaces(family: IpAddr) -> Vec<IpAddr> {
     let up = getifaddrs().into_iter().flatten().filter(|one| one.flags.contains(InterfaceFlags::IFF_UP));
     let address = |storage: nix::sys::socket::SockaddrStorage| {

@@ -68,7 +68,7 @@ pub(crate) enum StateError {
     Io { path: PathBuf, error: io::Error },
     #[error("another limpet uses {} already; name another directory", .0.display())]
     InUse(PathBuf),
-    /// Other users could write to the directory, whose programs limpet starts.
+    /// Other users could write to the directory, from which limpet starts programs.
     #[error(transparent)]
     Untrusted(TrustError),
 }
@@ -139,7 +139,7 @@ impl StateDir {
     }
 
     fn waiting(&self) -> MutexGuard<'_, BTreeSet<SessionId>> {
-        // Nothing under this lock panics half-way through a change.
+        // No code under this lock panics half-way through a change.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -72,7 +72,8 @@ impl<K: Eq + Hash> KeyedBuckets<K> {
         Self { per_second, burst, by_key: Mutex::default() }
     }
 
-    /// Takes one token out of the bucket of `key`. If there is none, returns the time until there is one.
+    /// Takes one token from the bucket of `key`. If there is none, returns the time until there is
+    /// one.
     pub(crate) fn try_take(&self, key: K, now: Instant) -> Result<(), Duration> {
         // No code under this lock panics half-way through a change.
         let mut by_key = self.by_key.lock().unwrap_or_else(PoisonError::into_inner);

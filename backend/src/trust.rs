@@ -209,7 +209,7 @@ fn check_parent(directory: &Path) -> Result<(), TrustError> {
     if !is_trusted_parent(metadata.uid()) {
         return Err(TrustError::Owner { path: directory.to_owned(), owner: owner(&metadata) });
     }
-    // Where the sticky bit is set, nobody can rename or remove what is not theirs.
+    // In a directory with the sticky bit, nobody can rename or remove other people's files.
     let mode = metadata.mode();
     let others_may =
         mode & OTHERS_WRITE != 0 || (mode & GROUP_WRITE != 0 && !is_private(Gid::from_raw(metadata.gid())));

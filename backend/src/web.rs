@@ -97,7 +97,7 @@ impl App {
         let api = Router::new()
             .route("/login", post(sign_ins::log_in))
             .route("/sessions/{id}/attach", get(attach::attach))
-            // A browser sends its page's origin with a POST, as with a WebSocket, and not with a GET.
+            // Browsers send the page's origin with a POST, as with a WebSocket, but not with a GET.
             .route("/health", get(api::health).post(api::health))
             .merge(locked)
             .fallback(error::not_found)

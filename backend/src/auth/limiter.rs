@@ -1,8 +1,8 @@
 //! Limits attempts by address, with the generic cell rate algorithm (the virtual scheduling
 //! algorithm of ITU-T I.371).
 //!
-//! For each address, one point in time is stored: the time at which all its earlier attempts are
-//! forgotten. Nobody waits in the server.
+//! For each address, only the time at which it has recovered from all its attempts is stored. No
+//! request waits in the server.
 
 use std::{collections::HashMap, time::Duration};
 

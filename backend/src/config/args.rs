@@ -179,7 +179,7 @@ pub struct Args {
 pub enum Format {
     /// Text for people.
     Text,
-    /// One line of JSON with `url`, `listen` and `token`.
+    /// A line of JSON with `url`, `listen` and `token`.
     Json,
 }
 
@@ -188,7 +188,7 @@ pub enum Format {
 pub enum LogFormat {
     /// Text for people.
     Text,
-    /// One JSON object per line.
+    /// A JSON object per line.
     Json,
 }
 

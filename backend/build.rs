@@ -1,8 +1,8 @@
-//! Stops a release build that has no page to embed.
+//! Stops a release build if there is no page to embed.
 
 use std::{env, path::Path, process::ExitCode};
 
-/// Where Trunk puts the page, seen from this package.
+/// Trunk's output directory, relative to this package.
 const PAGE: &str = "../dist";
 
 fn main() -> ExitCode {

@@ -1,16 +1,17 @@
-//! Who may do what.
+//! Authentication: credentials, sign-ins and the limit on guesses.
 //!
-//! | what is shown | what it allows | rate-limited? |
+//! | credential | allows | rate-limited? |
 //! |---|---|---|
 //! | the token, as `Authorization: Bearer` or to log in | everything | yes |
-//! | a pass, of a share link, in the same places | what it says, at one session | yes |
+//! | a pass, of a share link, in the same places | the pass's role at one session | yes |
 //! | both halves of a [sign-in](sign_ins): cookie and key | what the browser logged in with | no |
 //!
-//! **The rate limiter decides before anything is compared**, by address, and while it is active it answers right and wrong
-//! credentials alike, so that an answer tells nothing. Both halves of a sign-in are exempt: they are 512 random bits, so whoever shows
-//! them did not guess them, and the answer to a guess would be the same one for ever. So nobody who guesses, not even
-//! from the address that an owner has too (behind a proxy, say), can lock out a browser that is signed in. What
-//! is no sign-in is counted like a wrong token.
+//! **The rate limiter decides before anything is compared**, by address. While it is active it
+//! answers right and wrong credentials alike, so that an answer reveals nothing. Both halves of a
+//! sign-in are exempt: they are 512 random bits, so a client that shows them has not guessed them,
+//! and every guess would get the same answer. Guessing therefore cannot lock out a browser that is
+//! signed in, not even from an address that an owner uses too, for example behind a proxy. Invalid
+//! halves count like a wrong token.
 
 mod access;
 mod audit;
@@ -50,16 +51,17 @@ use self::{
 };
 use crate::config::{BasePath, Token};
 
-/// How many wrong credentials an address may show.
+/// Number of wrong credentials that an address may show.
 const GUESSES: Rate = Rate { burst: 10, interval: Duration::from_secs(4) };
 
-/// How many times a browser may sign in from one address: each is a record that is saved.
+/// Number of sign-ins that are allowed from one address. Each is a record that is saved.
 const SIGN_INS: Rate = Rate { burst: 64, interval: Duration::from_secs(1) };
 
-/// Most cookies of a request that are looked at. Another server on the same host may set some of this name, too.
+/// Maximum number of a request's cookies that are checked. Another server on the same host may set
+/// cookies of the same name.
 const MAX_COOKIES: usize = 4;
 
-/// What a request brings along.
+/// The credentials that a request carries.
 #[derive(Clone, Copy, Default)]
 pub struct Credentials<'a> {
     /// The token of an `Authorization: Bearer` header (RFC 6750, 2.1).
@@ -70,23 +72,23 @@ pub struct Credentials<'a> {
     pub key: Option<&'a str>,
 }
 
-/// Somebody who was let in.
+/// A client that was let in.
 #[derive(Clone, Debug)]
 pub struct Principal {
-    /// What they may do.
+    /// What the client may do.
     pub access: Access,
-    /// Their sign-in; none for who shows a token or a pass with each request.
+    /// The client's sign-in, or `None` if it shows a token or a pass with each request.
     pub sign_in: Option<SignIn>,
 }
 
-/// Somebody who has shown half of a sign-in, and is told nothing before the other half has come.
+/// A client that has shown half of a sign-in. It learns nothing before it has shown the other half.
 #[derive(Clone, Debug)]
 pub struct Half(Digest);
 
 /// A browser that has signed in.
 #[derive(Debug)]
 pub struct SignedIn {
-    /// What it may do.
+    /// What the browser may do.
     pub access: Access,
     /// The half that goes into a cookie.
     pub cookie: String,
@@ -94,20 +96,21 @@ pub struct SignedIn {
     pub key: SignInKey,
 }
 
-/// Why somebody is not let in.
+/// The reason why a client is not let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Denied {
-    /// They have shown nothing.
+    /// The client has shown no credentials.
     NoCredentials,
-    /// What they have shown is wrong.
+    /// The credentials are wrong.
     Wrong,
-    /// Nothing was looked at, because too much from that address was wrong. It may be tried again after so long.
+    /// Nothing was compared, because the address has shown too many wrong credentials. The client
+    /// may try again after this time.
     Limited(Duration),
-    /// There are too many sign-ins from that address, or by that share link.
+    /// There are too many sign-ins from this address, or by this share link.
     Crowded,
 }
 
-/// Checks credentials, and keeps the sign-ins.
+/// Checks credentials and stores the sign-ins.
 #[derive(Debug)]
 pub struct Auth {
     token: Digest,
@@ -115,16 +118,16 @@ pub struct Auth {
     cookie_name: String,
     state: Mutex<State>,
     audit: Audit,
-    /// Counts changes that are to be saved.
+    /// Number of changes so far that have to be saved.
     changed: watch::Sender<u64>,
     keeper: Place,
     disk: Place,
 }
 
-/// Where changes are saved.
+/// A place where changes are saved.
 #[derive(Debug, Default)]
 struct Place {
-    /// Up to which change all is saved, and whether that went well.
+    /// The last change that was saved, and whether saving succeeded.
     saved: watch::Sender<(u64, bool)>,
     is_used: AtomicBool,
 }
@@ -137,7 +140,7 @@ struct State {
 }
 
 impl Auth {
-    /// Checks against this token, and goes on with what an earlier server has saved.
+    /// Creates a checker for this token, with the state that an earlier server has saved.
     #[must_use]
     pub(crate) fn new(token: &Token, saved: Option<Saved>) -> Self {
         let saved = saved.unwrap_or_else(|| Saved { share_key: ShareKey::random(), sign_ins: Vec::new() });
@@ -155,10 +158,10 @@ impl Auth {
         }
     }
 
-    /// Lets somebody in who has shown enough.
+    /// Lets a client in if its credentials are sufficient.
     ///
     /// # Errors
-    /// [`Denied`].
+    /// The reason why the client is [`Denied`].
     pub fn authenticate(&self, shown: Credentials<'_>, client: Client) -> Result<Principal, Denied> {
         if let Some(token) = shown.bearer {
             let credential = self.guess(token, client)?;
@@ -179,10 +182,11 @@ impl Auth {
         found.ok_or_else(|| self.refuse_halves(&mut state, !own.is_empty(), key, client))
     }
 
-    /// Lets somebody wait for the moment when the key can be shown: browsers send a cookie with a WebSocket, and no other header.
+    /// Accepts half of a sign-in. Browsers send a cookie with a WebSocket, but no other header, so
+    /// the key can only follow later.
     ///
     /// # Errors
-    /// [`Denied`].
+    /// The reason why the client is [`Denied`].
     pub fn half(&self, shown: Credentials<'_>, client: Client) -> Result<Half, Denied> {
         let mut cookies = self.own_cookies(shown.cookies).peekable();
         if cookies.peek().is_none() {
@@ -193,15 +197,16 @@ impl Auth {
         half.map(Half).ok_or_else(|| self.refuse(&mut state, Event::WrongSignIn, client))
     }
 
-    /// The role at a session of somebody who has shown half of a sign-in, once the other half has come. It is not to be told before.
+    /// Returns the role that half a sign-in will have at a session once the other half is shown.
+    /// The client must not learn it before.
     pub(crate) fn expected_role(&self, Half(cookie): &Half, session: &SessionId) -> Option<Role> {
         self.state().sign_ins.role_by_cookie(cookie, session, now())
     }
 
-    /// Lets somebody in who has shown half of a sign-in, and shows the other half now.
+    /// Lets a client in that has shown half of a sign-in before and shows the other half now.
     ///
     /// # Errors
-    /// [`Denied`].
+    /// The reason why the client is [`Denied`].
     pub fn complete(
         &self,
         Half(cookie): &Half,
@@ -214,10 +219,10 @@ impl Auth {
         found.ok_or_else(|| self.refuse_halves(&mut state, true, key, client))
     }
 
-    /// Signs a browser in that has a token or a pass. If `shown` is a sign-in, that is extended.
+    /// Signs in a browser that has a token or a pass. If `shown` is a sign-in, extends that one.
     ///
     /// # Errors
-    /// [`Denied`].
+    /// The reason why the client is [`Denied`].
     pub fn sign_in(
         &self,
         token: &str,
@@ -240,7 +245,7 @@ impl Auth {
             Some((cookie.to_owned(), principal.sign_in?.id))
         });
         if known.is_none() && credential == Credential::Token {
-            // A browser that has lost its key: its earlier sign-in is good for nothing any more.
+            // The browser has lost its key, so its earlier sign-in is of no use any more.
             for cookie in self.own_cookies(shown.cookies) {
                 state.sign_ins.remove_by_cookie(&Digest::of(cookie));
             }
@@ -273,7 +278,7 @@ impl Auth {
         Ok(SignedIn { access: signed_in.access, cookie, key })
     }
 
-    /// Ends a sign-in on its own behalf.
+    /// Ends a sign-in at its own request.
     pub fn sign_out(&self, sign_in: &SignIn, client: Client) {
         if self.state().sign_ins.remove(&sign_in.id) {
             self.audit.note(Event::SignedOut, client, Details { sign_in: Some(&sign_in.id), session: None });
@@ -281,7 +286,7 @@ impl Auth {
         }
     }
 
-    /// Ends the sign-in of this name, on an owner's behalf. False if there is none.
+    /// Ends the sign-in with this id at an owner's request. Returns false if there is none.
     pub fn revoke(&self, id: &str, client: Client) -> bool {
         let found = self.state().sign_ins.remove(id);
         if found {
@@ -291,31 +296,33 @@ impl Auth {
         found
     }
 
-    /// All sign-ins, as an owner sees them who is signed in by `you`.
+    /// Lists all sign-ins for an owner. `you` is the owner's own sign-in.
     #[must_use]
     pub fn sign_ins(&self, you: Option<&SignIn>) -> Vec<api::SignIn> {
         self.state().sign_ins.list(you.map(|you| you.id.as_str()), now())
     }
 
-    /// The text of a pass. It is good for as long as the session and the key of share links are.
+    /// Returns the text of a pass. It is valid as long as the session and the key of share links
+    /// exist.
     #[must_use]
     pub fn pass(&self, pass: &Pass) -> String {
         self.share_key.pass(pass)
     }
 
-    /// Notes that an owner was shown the passes of a session.
+    /// Records that an owner has seen the passes of a session.
     pub fn note_passes(&self, session: &SessionId, client: Client) {
         self.audit.note(Event::LinksShown, client, Details { session: Some(session), sign_in: None });
     }
 
-    /// The `Set-Cookie` header (RFC 6265, 4.1) with this value. Scripts cannot read it, other sites cannot have it sent, and
-    /// it goes over encrypted connections only if it came over one.
+    /// Returns the `Set-Cookie` header (RFC 6265, 4.1) for this value. Scripts cannot read the
+    /// cookie, other sites cannot cause it to be sent, and it is restricted to encrypted
+    /// connections if it was set over one.
     #[must_use]
     pub fn set_cookie(&self, value: &str, path: &BasePath, is_encrypted: bool) -> String {
         self.cookie(value, sign_ins::MAX_UNUSED, path, is_encrypted)
     }
 
-    /// The `Set-Cookie` header that takes the cookie back.
+    /// Returns the `Set-Cookie` header that deletes the cookie.
     #[must_use]
     pub fn clear_cookie(&self, path: &BasePath, is_encrypted: bool) -> String {
         self.cookie("", Duration::ZERO, path, is_encrypted)
@@ -327,21 +334,21 @@ impl Auth {
         format!("{name}={value}; Path={path}; Max-Age={max_age}; HttpOnly; SameSite=Strict{secure}")
     }
 
-    /// The cookie of this server's in a `Cookie` header, if there is exactly one.
+    /// Returns the value of this server's cookie in a `Cookie` header, if there is exactly one.
     #[must_use]
     pub fn own_cookie<'a>(&'a self, header: &'a str) -> Option<&'a str> {
         let mut cookies = self.own_cookies(Some(header));
         cookies.next().filter(|_| cookies.next().is_none())
     }
 
-    /// The values of this server's cookies in a `Cookie` header (RFC 6265, 4.2).
+    /// Returns the values of this server's cookies in a `Cookie` header (RFC 6265, 4.2).
     fn own_cookies<'a>(&'a self, header: Option<&'a str>) -> impl Iterator<Item = &'a str> {
         let pairs = header.unwrap_or_default().split(';').filter_map(|pair| pair.trim().split_once('='));
         let own = pairs.filter(|&(name, value)| name == self.cookie_name && !value.is_empty());
         own.map(|(_, value)| value).take(MAX_COOKIES)
     }
 
-    /// What a text is that somebody may have guessed.
+    /// Checks a token or a pass, which may be a guess.
     fn guess(&self, text: &str, client: Client) -> Result<Credential, Denied> {
         let mut state = self.state();
         if let Some(denied) = self.limited(&state, client) {
@@ -371,7 +378,7 @@ impl Auth {
         Some(Denied::Limited(wait))
     }
 
-    /// Counts a wrong guess.
+    /// Records a wrong guess.
     fn refuse(&self, state: &mut State, event: Event, client: Client) -> Denied {
         self.limited(state, client).unwrap_or_else(|| {
             state.guesses.charge(client, Instant::now());
@@ -380,8 +387,9 @@ impl Auth {
         })
     }
 
-    /// Refuses what is no sign-in. A right cookie without any key is no guess, and not counted: else another server on the same host,
-    /// which is sent the cookie, could have it sent so often that nobody at that address can log in by the link.
+    /// Refuses an invalid sign-in. A right cookie without any key is not counted as a guess.
+    /// Otherwise another server on the same host, to which browsers send the cookie too, could
+    /// replay it until nobody at that address can log in by the link.
     fn refuse_halves(&self, state: &mut State, has_cookie: bool, key: &str, client: Client) -> Denied {
         if has_cookie && key.is_empty() {
             self.audit.note(Event::WrongSignIn, client, Details::default());
@@ -391,29 +399,32 @@ impl Auth {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing under this lock panics half-way through a change.
+        // No code under this lock panics half-way through a change.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Keeping sign-ins.
+/// Saving of sign-ins.
 impl Auth {
-    /// Writes what the log only counts, when its time has come. Never ends.
+    /// Logs repeated events, which are only counted at first, when their time has come. Never
+    /// returns.
     pub(crate) async fn write_counts(&self) {
         self.audit.write_counts().await;
     }
 
-    /// What outlives the server now.
+    /// Returns the state that outlives the server.
     pub(crate) fn snapshot(&self) -> Saved {
         Saved { share_key: self.share_key.clone(), sign_ins: self.state().sign_ins.records(now()) }
     }
 
-    /// Saves with the keeper, by `save`, what there is and what changes; it says whether that went well. Never ends.
+    /// Calls `save` with the current state and after each change, to store it with the keeper.
+    /// `save` returns whether it succeeded. Never returns.
     pub(crate) async fn save_with_keeper(&self, save: impl AsyncFn(Saved) -> bool) {
         self.save(&self.keeper, save).await;
     }
 
-    /// Saves on the disk, by `save`, what there is and what changes; it says whether that went well. Never ends.
+    /// Calls `save` with the current state and after each change, to store it on disk. `save`
+    /// returns whether it succeeded. Never returns.
     pub(crate) async fn save_on_disk(&self, save: impl AsyncFn(Saved) -> bool) {
         self.save(&self.disk, save).await;
     }
@@ -429,15 +440,15 @@ impl Auth {
         }
     }
 
-    /// Waits until the keeper has everything that has changed so far, so that a kill of the server cannot undo it. False if
-    /// that could not be done.
+    /// Waits until the keeper has all changes so far, so that a kill of the server cannot undo
+    /// them. Returns false if saving failed.
     pub async fn kept(&self) -> bool {
         let change = *self.changed.borrow();
         self.keeper.has(change).await
     }
 
-    /// Waits until everything that has changed so far is saved, so that not even a restart can undo it. False if that could not
-    /// be done.
+    /// Waits until all changes so far are saved, so that not even a restart can undo them. Returns
+    /// false if saving failed.
     pub async fn saved(&self) -> bool {
         let change = *self.changed.borrow();
         let (kept, written) = tokio::join!(self.keeper.has(change), self.disk.has(change));
@@ -450,13 +461,13 @@ impl Auth {
 }
 
 impl Place {
-    /// Waits until a change is saved here, if anything is.
+    /// Waits until a change is saved here, if this place is used. Returns false if saving failed.
     async fn has(&self, change: u64) -> bool {
         if !self.is_used.load(Ordering::Relaxed) {
             return true;
         }
         let mut saved = self.saved.subscribe();
-        // The sender is this very struct's.
+        // The sender belongs to `self`, so it is not dropped in the meantime.
         saved.wait_for(|(saved, _)| *saved >= change).await.is_ok_and(|saved| saved.1)
     }
 }

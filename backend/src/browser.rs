@@ -1,4 +1,4 @@
-//! Opens the link in this machine's browser.
+//! Opens the access URL in this machine's browser.
 //!
 //! Every user of a machine can read the arguments of every program, so the browser does not get the
 //! link as an argument. It gets a file that redirects to the link, which only its owner can read
@@ -17,7 +17,7 @@ use tokio::time::sleep;
 
 use crate::keeper::runtime_dirs;
 
-/// The time that a browser has to start and read the file.
+/// Time that a browser has to start and read the file.
 const LIFETIME: Duration = Duration::from_mins(1);
 
 /// The beginning and the end of the file's name. Between them are the keeper's pid and random
@@ -54,8 +54,8 @@ fn write_page(url: &str) -> io::Result<NamedTempFile> {
     Ok(page)
 }
 
-/// Removes the files of killed servers: those of the same keeper, and those of keepers that no
-/// longer run.
+/// Removes the files that killed servers left: those of the same keeper, and those of keepers that
+/// no longer run.
 pub fn remove_leftovers() {
     for folder in runtime_dirs::existing() {
         for page in leftovers(&folder) {

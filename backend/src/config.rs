@@ -1,7 +1,8 @@
-//! From the command line to what the server runs by.
+//! The server's configuration, from the command line to the checked values.
 //!
-//! The layers, each above the one before: built-in defaults, the environment, arguments. [`Args`] is what was written;
-//! [`Config`] is what it means, checked, and the only thing that travels further.
+//! The layers, each overriding the one before: built-in defaults, the environment, arguments.
+//! [`Args`] holds the arguments as written. [`Config`] holds what they mean, checked; the rest of
+//! the server uses only [`Config`].
 
 mod args;
 mod base_path;
@@ -34,80 +35,82 @@ use crate::{
     state::{StateDir, StateError},
 };
 
-/// Everything the server needs to know.
+/// The checked configuration of the server.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where to listen.
+    /// Address to listen on.
     pub listen: SocketAddr,
-    /// Below which path everything is served.
+    /// Path below which everything is served.
     pub base_path: BasePath,
     /// The secret.
     pub token: Token,
-    /// The file that it is from.
+    /// The file that the token comes from.
     pub token_file: Option<PathBuf>,
     /// The token file, if it has just been created.
     pub made_token_file: Option<PathBuf>,
-    /// Names by which the server may be called, beside loopback names and numeric addresses.
+    /// Names by which clients may address the server, besides loopback names and numeric addresses.
     pub hosts: Vec<String>,
     /// Pages of other origins that may use the server.
     pub origins: Vec<String>,
-    /// How many sessions, connections and attachments fit into the descriptors that there are.
+    /// Maximum numbers of sessions, connections and attachments, derived from the available
+    /// descriptors.
     pub budget: DescriptorBudget,
-    /// How many sessions, and how much of each.
+    /// Maximum number of sessions, and the limits of each.
     pub limits: session::Limits,
-    /// What is started by default; the user's login shell if absent.
+    /// The program that sessions run by default, or `None` for the user's login shell.
     pub command: Option<Vec<OsString>>,
-    /// The absolute path of the directory where it is started, if known.
+    /// The absolute path of the directory in which it starts, if known.
     pub cwd: Option<PathBuf>,
-    /// Where sessions are saved, to be started again after a reboot.
+    /// The directory in which sessions are saved, to be started again after a reboot.
     pub state_dir: Option<PathBuf>,
-    /// Whether what is on their screens is saved as well.
+    /// Set if the contents of screens are saved as well.
     pub saves_output: bool,
-    /// Whose size a terminal has.
+    /// The rule that decides a terminal's size.
     pub sizing: Sizing,
-    /// Whether programs wait for viewers.
+    /// The rule that decides whether programs wait for viewers.
     pub flow: Flow,
-    /// Threads that run the server; 1 runs everything on one.
+    /// Number of threads that run sessions; 1 runs the whole server on a single thread.
     pub worker_threads: Option<usize>,
-    /// Whether to open the link in a browser.
+    /// Set if the link is opened in a browser.
     pub open: bool,
-    /// How the link is printed.
+    /// Output format of the link.
     pub format: Format,
-    /// How events are logged.
+    /// Format of log events.
     pub log_format: LogFormat,
-    /// How much is logged: 0 is warnings.
+    /// Verbosity of the log; 0 logs warnings.
     pub verbosity: u8,
-    /// How often viewers are asked for a sign of life.
+    /// Interval between heartbeats to viewers.
     pub heartbeat: Duration,
 }
 
-/// Why the server cannot run as it was asked to.
+/// The reason why a configuration is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The token cannot be used.
     #[error("{from}: {source}")]
     Token {
-        /// Where it was taken from.
+        /// The option or variable that it comes from.
         from: String,
-        /// What is wrong with it.
+        /// The reason why it is refused.
         source: TokenError,
     },
-    /// The working directory is none.
+    /// The working directory cannot be used.
     #[error("--cwd {}: {source}; name a directory that exists", cwd.display())]
     Cwd {
-        /// The directory that was asked for.
+        /// The requested directory.
         cwd: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: std::io::Error,
     },
 }
 
 impl Config {
-    /// What the arguments mean, with the token from the environment (`LIMPET_TOKEN`) if there is one. It is no argument,
-    /// since those can be seen by every user of the machine. A missing token file is created.
+    /// Resolves the arguments, with the token from the environment (`LIMPET_TOKEN`) if it is set.
+    /// The token is not an argument, because every user of the machine can see those. A missing
+    /// token file is created.
     ///
     /// # Errors
-    /// When they ask for something that cannot be.
+    /// When the token or the working directory cannot be used.
     pub fn new(args: Args, token: Option<&str>) -> Result<Self, ConfigError> {
         let (token, is_new) = match (&args.token_file, token) {
             (Some(path), _) => Token::read_or_create(path).map_err(|source| from_file(path, source))?,
@@ -121,8 +124,9 @@ impl Config {
         Ok(Self { made_token_file, ..Self::with_token(args, token) })
     }
 
-    /// Returns the configuration of a server that takes over running sessions. It must not fail because a file has changed
-    /// meanwhile, so a token that cannot be read is logged and that of the `predecessor` stays valid.
+    /// Returns the configuration of a server that takes over running sessions. A file that has
+    /// changed in the meantime must not make it fail, so a token that cannot be read is logged and
+    /// the token of the `predecessor` stays valid.
     #[must_use]
     pub fn of_successor(args: Args, token: Option<&str>, predecessor: Token) -> Self {
         let chosen = match (&args.token_file, token) {
@@ -172,7 +176,7 @@ impl Config {
         }
     }
 
-    /// Takes the directory that sessions are saved in, if there is one.
+    /// Opens the directory in which sessions are saved, if one is configured.
     pub(crate) fn saving(&self) -> Result<Option<Saving>, StateError> {
         let Some(dir) = &self.state_dir else { return Ok(None) };
         Ok(Some(Saving { dir: Arc::new(StateDir::open(dir)?), with_output: self.saves_output }))
@@ -187,13 +191,14 @@ fn from_environment(text: &str) -> Result<Token, ConfigError> {
     Token::new(text).map_err(|source| ConfigError::Token { from: "LIMPET_TOKEN".to_owned(), source })
 }
 
-/// Returns the current directory as the shell calls it (`PWD`), which may contain symbolic links, also if it has been removed.
+/// Returns the current directory under the name that the shell uses (`PWD`), which may contain
+/// symbolic links. It is returned even if it has been removed.
 fn working_directory() -> Option<PathBuf> {
     let named = env::var_os("PWD").map(PathBuf::from).filter(|named| named.is_absolute());
     let identity = |path: &Path| fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino())).ok();
     match env::current_dir() {
         Ok(here) => named.filter(|named| identity(named) == identity(&here)).or(Some(here)),
-        // It has been removed. The kernel still knows its path (proc(5)).
+        // The directory has been removed. The kernel still knows its path (proc(5)).
         Err(_) => fs::read_link("/proc/self/cwd").ok(),
     }
 }

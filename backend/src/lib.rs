@@ -3,18 +3,20 @@
 //! The modules, from the terminal outwards; each knows only those before it.
 //!
 //! * [`pty`]: the single-owner guard of a pty, and how programs are started on one.
-//! * [`log`]: what a program has printed, at absolute offsets, with any number of cursors.
-//! * [`keeper`]: what keeps sessions when the server is killed or replaced.
-//! * `state`: what is on the disk of sessions, to start them again after a reboot.
-//! * [`session`]: one program, its actor, and the registry of all of them.
+//! * [`log`]: the output log, which holds a program's output at absolute offsets, and its cursors.
+//! * [`keeper`]: the process that preserves sessions when the server is killed or replaced.
+//! * `state`: files on disk from which sessions are started again after a reboot.
+//! * [`session`]: one program, its actor, and the registry of all sessions.
 //! * [`attachment`]: one viewer of one session, over one WebSocket.
-//! * [`config`], [`auth`]: what the server was told, and who may use it; [`trust`]: whose files it believes.
+//! * [`config`], [`auth`], [`trust`]: the server's configuration, access control, and checks of who
+//!   could have changed a file.
 //! * [`web`]: HTTP, from the accepted connection to the page's files.
-//! * [`threads`]: what it all runs on; `background` is for what blocks.
-//! * [`limits`]: how many of everything fit into the descriptors that there are; `places` is who has one, `exhausted` says what
-//!   has run out, and `token_bucket` how much of something is allowed per second.
-//! * [`shutdown`]: the end of a server, as its viewers learn of it.
-//! * [`serve`]: all of it together; [`link`], [`browser`] and [`logging`] speak to who started it.
+//! * [`threads`]: the runtimes that everything runs on; `background` runs blocking work.
+//! * [`limits`]: how many sessions and connections the available descriptors allow; `places` tracks
+//!   who uses them, `exhausted` describes what has run out, and `token_bucket` limits rates.
+//! * [`shutdown`]: the end of the server, as its viewers learn of it.
+//! * [`serve`]: the whole server; [`link`], [`browser`] and [`logging`] speak to the person who
+//!   started it.
 
 pub mod attachment;
 pub mod auth;

@@ -1,4 +1,4 @@
-//! The link that is printed when the server is ready.
+//! The access URLs that are printed when the server is ready.
 
 use std::{
     fmt,
@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{Config, Format};
 
-/// The addresses of the page with the secret. The keeper holds them as text for `limpet link`, which may be another
-/// version: fields are only added, with a default.
+/// The addresses of the page, with the secret. The keeper stores them as text for `limpet link`,
+/// which may be another version: fields are only added, with a default.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Links {
     listen: SocketAddr,
@@ -21,7 +21,7 @@ pub struct Links {
     token: String,
 }
 
-/// What `--format json` prints.
+/// The object that `--format json` prints.
 #[derive(Serialize)]
 struct Ready<'a> {
     url: &'a str,
@@ -31,19 +31,19 @@ struct Ready<'a> {
 
 struct Url {
     text: String,
-    /// Whether other machines may reach it.
+    /// Set if other machines may reach the URL.
     remote: bool,
 }
 
 impl Links {
-    /// The links of a server that listens at `listen`.
+    /// Returns the URLs of a server that listens at `listen`.
     #[must_use]
     pub fn new(config: &Config, listen: SocketAddr) -> Self {
         let (base_path, token) = (config.base_path.to_string(), config.token.reveal().to_owned());
         Self { listen, base_path, token }
     }
 
-    /// Parses what [`to_text`](Self::to_text) returned.
+    /// Parses the output of [`to_text`](Self::to_text).
     ///
     /// # Errors
     /// When the text is something else.
@@ -51,7 +51,7 @@ impl Links {
         Ok(serde_json::from_str(text)?)
     }
 
-    /// Returns them as text for the keeper.
+    /// Returns the URLs as text for the keeper.
     #[must_use]
     pub fn to_text(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
@@ -72,24 +72,25 @@ impl Links {
         format!("http://{}{}", SocketAddr::new(ip, self.listen.port()), self.base_path)
     }
 
-    /// Whether this server's socket is in the way of one at `address`.
+    /// Reports whether this server's socket prevents another one from listening at `address`.
     #[must_use]
     pub fn occupies(&self, address: SocketAddr) -> bool {
         let ips = [self.listen.ip(), address.ip()];
         self.listen.port() == address.port() && (ips[0] == ips[1] || ips.iter().any(IpAddr::is_unspecified))
     }
 
-    /// The one for this machine.
+    /// Returns the URL for this machine.
     #[must_use]
     pub fn first(&self) -> String {
         self.urls().into_iter().next().map_or_else(String::new, |url| url.text)
     }
 
-    /// Prints them when the server is ready, if standard output is a terminal or the format is JSON. Anything else may be a
-    /// journal that others read, and gets the address without the secret.
+    /// Prints the URLs when the server is ready, if standard output is a terminal or the format is
+    /// JSON. Any other output may be a journal that others read, and gets the address without the
+    /// secret.
     ///
     /// # Errors
-    /// Those of standard output, as when nobody reads it.
+    /// When standard output cannot be written, for example because nobody reads it.
     pub fn announce(&self, format: Format) -> io::Result<()> {
         let mut out = io::stdout().lock();
         if let (Format::Text, false) = (format, out.is_terminal()) {
@@ -104,10 +105,10 @@ impl Links {
         self.print_to(&mut out, format)
     }
 
-    /// Prints them on request.
+    /// Prints the URLs on request.
     ///
     /// # Errors
-    /// As above.
+    /// When standard output cannot be written.
     pub fn print(&self, format: Format) -> io::Result<()> {
         self.print_to(&mut io::stdout().lock(), format)
     }
@@ -123,7 +124,8 @@ impl Links {
                 for url in &urls {
                     writeln!(out, "{}", url.text)?;
                 }
-                // One is enough to point a phone at, and several at once would confuse it.
+                // A single code is enough to point a phone at; several next to each other would
+                // confuse it.
                 let remote = urls.iter().find(|url| url.remote).filter(|_| out.is_terminal());
                 if let Some(url) = remote {
                     write!(out, "\n{}", qr_code(&url.text))?;
@@ -133,7 +135,7 @@ impl Links {
         out.flush()
     }
 
-    /// What is at risk when others can reach the server, if they can.
+    /// Describes the risk if other machines can reach the server.
     #[must_use]
     pub fn risk(&self) -> Option<String> {
         (!self.listen.ip().is_loopback()).then(|| {
@@ -154,7 +156,8 @@ impl fmt::Debug for Links {
     }
 }
 
-/// This machine's addresses of the family, loopback first.
+/// Returns this machine's addresses at which a listener of the given family can be reached,
+/// loopback first and without link-local ones.
 fn interfaces(family: IpAddr) -> Vec<IpAddr> {
     let up = getifaddrs().into_iter().flatten().filter(|one| one.flags.contains(InterfaceFlags::IFF_UP));
     let address = |storage: nix::sys::socket::SockaddrStorage| {
@@ -170,13 +173,14 @@ fn interfaces(family: IpAddr) -> Vec<IpAddr> {
     addresses
 }
 
-/// The text as a QR code of half blocks, light on dark, with the quiet zone that scanners need.
+/// Renders the text as a QR code of half blocks, light on dark, with the quiet zone that scanners
+/// need.
 fn qr_code(text: &str) -> String {
     match QrCode::new(text) {
         Ok(code) => {
             code.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build() + "\n"
         }
-        // Longer than any QR code: then there is just the link.
+        // The text is too long for a QR code, so only the URL is printed.
         Err(_) => String::new(),
     }
 }

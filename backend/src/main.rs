@@ -9,10 +9,10 @@ use limpet::{
     logging, serve,
 };
 
-/// The exit code when something went wrong, and when sessions were lost.
+/// Exit code for errors and for lost sessions.
 const FAILURE: u8 = 1;
 
-/// What shells take for wrong usage.
+/// Exit code for wrong usage, as shells define it.
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
@@ -34,7 +34,7 @@ fn serve_or_keep(args: Args) -> ExitCode {
     }
     match keeper::connection() {
         Ok(Some((keeper, launch))) => serve(args, keeper, launch),
-        // The server says what is wrong with what it was told.
+        // The keeper starts the server, which checks the arguments and reports what is wrong.
         Ok(None) => keep(),
         Err(error) => fail(FAILURE, &format!("could not reach the process that keeps sessions: {error}")),
     }

@@ -1,4 +1,4 @@
-//! `limpet serve`, from the first descriptor to the last.
+//! Runs `limpet serve`: start, hand-over from a previous server, and shutdown.
 
 use std::{
     convert::Infallible,
@@ -36,30 +36,32 @@ use crate::{
     web::{self, App, Listener},
 };
 
-/// How long a blocked thread may hold up the end. Programs are ended on such threads, which takes a little less.
+/// Maximum time that blocked threads delay the exit. Ending the programs uses such threads and
+/// takes a little less.
 const LINGER: Duration = Duration::from_secs(4);
 
-/// How soon a server that has not answered itself asks itself again.
+/// Pause before the server repeats a health check of itself that failed.
 const RETRY: Duration = Duration::from_millis(200);
 
-/// How long sessions have to end in good order, their state saved before.
+/// Time limit for saving the sessions' state and ending them in good order.
 const ENDING: Duration = Duration::from_mins(1);
 
-/// How long viewers have to part before another server takes over.
+/// Time limit for closing the attachments before another server takes over.
 const PARTING: Duration = Duration::from_millis(500);
 
-/// The code to end with after a panic, as Rust has it.
+/// Exit code after a panic, the same as in Rust.
 const PANICKED: i32 = 101;
 
-/// Runs the server until it is told to end by `SIGTERM` or `SIGINT`. Its keeper is at the other end of `socket`; `token` is what
-/// `LIMPET_TOKEN` says.
+/// Runs the server until `SIGTERM` or `SIGINT` ends it. Its keeper is at the other end of `socket`;
+/// `token` is the value of `LIMPET_TOKEN`.
 ///
 /// # Errors
-/// When it cannot start, for it has no runtime or cannot listen, and when a second signal does not let it end in order.
+/// When the server cannot start, for example because it has no runtime or cannot listen, and when
+/// it cannot end in good order: a second signal arrives, or the time limit passes.
 pub fn run(args: Args, Launch { token, is_without_screens }: Launch, socket: OwnedFd) -> anyhow::Result<()> {
     let threads = Threads::start(args.worker_threads).context("could not start the server's threads")?;
     let serving = || threads.run(serve((args, token), (socket, !is_without_screens), threads.runtimes()));
-    // Whatever would be dropped now is to go on, in another process.
+    // Unwinding further would drop sessions that another process continues.
     let ended = panic::catch_unwind(AssertUnwindSafe(serving)).unwrap_or_else(|_| process::exit(PANICKED));
     match ended {
         Ok(End::Leaves { code }) => process::exit(code),
@@ -74,20 +76,20 @@ pub fn run(args: Args, Launch { token, is_without_screens }: Launch, socket: Own
     }
 }
 
-/// How the server ends.
+/// The ways in which the server ends.
 enum End {
-    /// With all its sessions.
+    /// The server ends all its sessions.
     Over,
-    /// Alone, with this exit code: another server goes on with them.
+    /// Only this server ends, with this exit code; another one continues the sessions.
     Leaves { code: i32 },
-    /// With all its sessions, since nobody keeps them any more.
+    /// The server ends all its sessions, because the keeper is gone.
     Lost,
-    /// Alone as well, since it could not begin to serve the sessions that it has taken over.
+    /// Only this server ends, because it cannot serve the sessions that it took over.
     Failed(anyhow::Error),
 }
 
 impl End {
-    /// What viewers are told.
+    /// Returns the reason that viewers are told.
     const fn farewell(&self) -> Farewell {
         match self {
             Self::Leaves { .. } | Self::Failed(_) => Farewell::HandOver,
@@ -96,10 +98,10 @@ impl End {
     }
 }
 
-/// What to do without a connection to the keeper, which was process `keeper`.
+/// Decides how to end when the connection to the keeper, process `keeper`, is lost.
 fn when_lost(is_stored: bool, keeper: Pid) -> End {
     if getppid() == keeper {
-        // It holds all sessions, and starts another server.
+        // The keeper holds all sessions and starts another server.
         tracing::error!("the connection to the process that keeps sessions broke; another server goes on");
         End::Leaves { code: 1 }
     } else if is_stored {
@@ -113,11 +115,11 @@ fn when_lost(is_stored: bool, keeper: Pid) -> End {
     }
 }
 
-/// What the next server is to know.
+/// The state that the server leaves to the next one, apart from sessions.
 #[derive(Serialize, Deserialize)]
 struct Record {
     token: String,
-    /// The key of share links, and who is signed in.
+    /// The key of share links, and the sign-ins.
     #[serde(default)]
     access: Option<auth::Saved>,
 }
@@ -141,7 +143,7 @@ async fn serve(
     let is_first = estate.is_none();
     let Start { config, listener, left, has_fallback, access } = start((args, token), estate).await?;
     let saving = match config.saving() {
-        // Sessions that run count more than those that might be restored.
+        // Running sessions matter more than those that could be restored after a reboot.
         Err(error) if !is_first => {
             tracing::error!(%error, "could not go on with --state-dir; nothing is saved");
             None
@@ -197,7 +199,7 @@ async fn serve(
         () = signals.next() => End::Over,
         () = keeper.lost() => when_lost(is_stored, parent),
         () = keeper.leave() => End::Leaves { code: 0 },
-        // Whoever waits for this server to take over wants to know that it answers.
+        // The client that waits for this server to take over wants to know that it answers.
         _ = report_answer(&keeper, address, &base_path), if !is_first => End::Over,
         _ = &mut keeping_sign_ins => End::Over,
     };
@@ -205,7 +207,7 @@ async fn serve(
     match how {
         End::Leaves { .. } => {
             tracing::info!("making room for another server");
-            // Who has not understood by then will notice.
+            // Viewers that have not parted by then notice when the connection closes.
             let _ = timeout(PARTING, serving).await;
             return Ok(how);
         }
@@ -227,10 +229,11 @@ async fn serve(
             Ok(End::Over)
         }
         _ = keeping_sign_ins => Ok(End::Over),
-        // It takes a server for dead that does not.
+        // The keeper kills a server that shows no progress.
         _ = keeper.keep_showing_progress() => Ok(End::Over),
         () = sleep(ENDING) => Err(anyhow!("not all sessions could be ended within {ENDING:?}")),
-        // What is let go now ends as well: tasks are dropped, and programs are killed by whoever holds them.
+        // Returning still ends everything: tasks are dropped, and the process that holds a program
+        // kills it.
         () = signals.next() => Err(anyhow!("a second signal came before all had ended in good order")),
     }
 }
@@ -246,7 +249,8 @@ fn log_limits(config: &Config) {
     }
 }
 
-/// Returns how the server ends when it has stopped serving requests unasked: alone, so that another server continues.
+/// Returns how the server ends when it stopped serving requests without being asked: alone, so that
+/// another server continues.
 fn stopped_serving(served: Result<io::Result<()>, JoinError>) -> End {
     End::Failed(match served.map_err(io::Error::from).flatten() {
         Ok(()) => anyhow!("stopped serving requests"),
@@ -254,19 +258,19 @@ fn stopped_serving(served: Result<io::Result<()>, JoinError>) -> End {
     })
 }
 
-/// What a server starts with.
+/// The state that a server starts with.
 struct Start {
     config: Config,
     listener: Listener,
-    /// The sessions that an earlier server has left.
+    /// Sessions that the previous server left.
     left: Vec<Left>,
-    /// Whether another server goes on if this one cannot take over all of them.
+    /// Set if another server continues when this one cannot take over all sessions.
     has_fallback: bool,
-    /// Who was signed in, if an earlier server has said.
+    /// The sign-ins and the key of share links, if a previous server left them.
     access: Option<auth::Saved>,
 }
 
-/// Goes by what an earlier server has left, or else by the arguments alone.
+/// Starts from what the previous server left, or else from the arguments alone.
 async fn start((args, token): (Args, Option<String>), estate: Option<Estate>) -> anyhow::Result<Start> {
     let Some(Estate { record, listener, sessions, has_fallback }) = estate else {
         let config = Config::new(args, token.as_deref())?;
@@ -285,7 +289,7 @@ async fn start((args, token): (Args, Option<String>), estate: Option<Estate>) ->
     Ok(Start { config, listener, left: sessions, has_fallback, access: record.access })
 }
 
-/// The registry, without any sessions.
+/// Creates the registry, without any sessions.
 fn sessions(config: &Config, keeper: &Link, runtimes: Runtimes) -> Sessions {
     let login = Login::find();
     if let (None, Some(shell)) = (&config.command, login.refused_shell()) {
@@ -302,7 +306,7 @@ fn sessions(config: &Config, keeper: &Link, runtimes: Runtimes) -> Sessions {
     Sessions::new(config.limits, defaults, keeper.clone(), runtimes)
 }
 
-/// Tells the keeper as soon as this server has answered a request, which it sends itself.
+/// Sends requests to this server until one is answered, and reports that to the keeper.
 async fn report_answer(keeper: &Link, address: SocketAddr, base_path: &BasePath) -> Infallible {
     while let Err(error) = web::ask_health(address, base_path).await {
         if error.kind() == ErrorKind::AddrNotAvailable || error.kind() == ErrorKind::NetworkUnreachable {
@@ -316,7 +320,8 @@ async fn report_answer(keeper: &Link, address: SocketAddr, base_path: &BasePath)
     pending().await
 }
 
-/// Where sign-ins outlive a restart, if there is a place: in the directory for what does, or beside the token's file.
+/// Returns the file in which sign-ins survive a restart, if there is a place for it: in the state
+/// directory, or beside the token's file.
 fn sign_in_file(config: &Config) -> Option<SignInFile> {
     if let Some(dir) = &config.state_dir {
         return Some(SignInFile::in_dir(dir));
@@ -336,7 +341,7 @@ fn sign_in_file(config: &Config) -> Option<SignInFile> {
     None
 }
 
-/// The sign-ins of before a restart. When they cannot be read, browsers have to log in again.
+/// Reads the sign-ins from before a restart. If they cannot be read, browsers have to log in again.
 fn read_sign_ins(file: &SignInFile) -> Option<auth::Saved> {
     let read = file.read();
     read.unwrap_or_else(|error| {
@@ -346,7 +351,7 @@ fn read_sign_ins(file: &SignInFile) -> Option<auth::Saved> {
     })
 }
 
-/// Keeps sign-ins for the next server. False if that failed.
+/// Stores the sign-ins with the keeper, for the next server. Returns false if that failed.
 async fn keep_sign_ins(access: auth::Saved, token: &Token, keeper: &Link) -> bool {
     let kept = match Record::text(token, access) {
         Ok(record) => keeper.serving_still(&record).await,
@@ -355,7 +360,7 @@ async fn keep_sign_ins(access: auth::Saved, token: &Token, keeper: &Link) -> boo
     went_well(kept, "could not keep who is signed in; a new server would not know")
 }
 
-/// Keeps sign-ins for the time after a restart. False if that failed.
+/// Stores the sign-ins on disk, for the time after a restart. Returns false if that failed.
 async fn write_sign_ins(access: auth::Saved, file: &Arc<SignInFile>) -> bool {
     let written = {
         let file = Arc::clone(file);
@@ -368,7 +373,7 @@ fn went_well(result: io::Result<()>, otherwise: &str) -> bool {
     result.inspect_err(|error| tracing::error!(%error, "{otherwise}")).is_ok()
 }
 
-/// What to do about it depends on what is wrong.
+/// Returns the error of a failed bind, with advice that depends on its cause.
 async fn cannot_listen(address: SocketAddr, error: &io::Error) -> anyhow::Error {
     let advice = match error.kind() {
         ErrorKind::AddrInUse => match limpet_at(address).await {
@@ -397,7 +402,8 @@ async fn limpet_at(address: SocketAddr) -> Option<u32> {
     links.find(|(_, links)| links.occupies(address)).map(|(pid, _)| pid)
 }
 
-/// Warns if the program that sessions are to run cannot be found. They are served all the same: it may be installed later.
+/// Warns if the program that sessions run cannot be found. The server runs all the same, because
+/// the program may be installed later.
 fn check_program(config: &Config) {
     let Some([file, args @ ..]) = config.command.as_deref() else { return };
     let program = Program { cwd: config.cwd.clone(), ..Program::new(file.clone(), args.to_vec()) };
@@ -406,7 +412,7 @@ fn check_program(config: &Config) {
     }
 }
 
-/// Prints the link, and what it puts at risk. The server runs all the same if that cannot be done.
+/// Prints the link and its risk. The server runs all the same if printing fails.
 fn announce(config: &Config, links: &Links) {
     check_program(config);
     if let Some(path) = &config.made_token_file {

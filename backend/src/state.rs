@@ -1,8 +1,9 @@
-//! What is on the disk of sessions, for a limpet that is started when nothing else of them is left: after a reboot.
+//! The files from which sessions are started again after a reboot, when nothing else of them is
+//! left.
 //!
-//! One file for each, that only its owner may read, written anew as a whole. What somebody else could have put there is not
-//! [trusted](trust). Its first line is what is to be started; what comes
-//! after it, if that is wanted, is output that draws what was on the screen.
+//! Each session has one file, which only its owner may read and which is always replaced as a
+//! whole. Files that another user could have written are not [trusted](trust). The first line
+//! describes the program to start; after it comes, if configured, output that restores the screen.
 
 use std::{
     collections::BTreeSet,
@@ -22,57 +23,58 @@ use crate::{
     trust::{self, TrustError},
 };
 
-/// How the names of sessions' files end.
+/// Extension of sessions' files.
 const ENDING: &str = "session";
 
-/// What is put behind that when a session could not be restored.
+/// Second extension of files from which a session could not be restored.
 const FAILED: &str = "failed";
 
-/// How the names of files end that are being written.
+/// Extension of files that are being written.
 const PART: &str = "part";
 
-/// Who has locked this has the directory.
+/// Name of the lock file. The process that has locked it owns the directory.
 const LOCK: &str = "lock";
 
-/// A directory of sessions' files, of which nobody else makes use.
+/// A directory of sessions' files that no other limpet uses.
 #[derive(Debug)]
 pub(crate) struct StateDir {
     path: PathBuf,
-    /// Locked. It names the sessions that wait for another start, since not every server of this one knows of them: to write there
-    /// takes no descriptor when there is none.
+    /// The lock file, locked. It lists the sessions that wait for the next start, because a server
+    /// that takes over from this one does not restore sessions and would not know of them. Writing
+    /// to the open file works even when no descriptor is left.
     lock: File,
-    /// The same.
+    /// The same list in memory.
     waiting: Mutex<BTreeSet<SessionId>>,
 }
 
-/// What is to be known to start a session again. Fields are only ever added, with a default.
+/// The data that starting a session again requires. Fields are only ever added, with a default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Saved {
-    /// To be started where its last one was.
+    /// The program, and the directory that its predecessor was in.
     pub(crate) program: keeper::Start,
     /// Milliseconds since the Unix epoch.
     pub(crate) created: u64,
-    /// What its user called it.
+    /// The name that a user gave to the session.
     pub(crate) title: Option<String>,
     pub(crate) sizing: Sizing,
     pub(crate) flow: Flow,
     pub(crate) size: Winsize,
 }
 
-/// Why a directory cannot be used.
+/// The reason why a directory cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StateError {
     #[error("{}: {error}; name a directory that you may write to", path.display())]
     Io { path: PathBuf, error: io::Error },
     #[error("another limpet uses {} already; name another directory", .0.display())]
     InUse(PathBuf),
-    /// What is in it is started, so nobody else may put anything there.
+    /// Other users could write to the directory, from which limpet starts programs.
     #[error(transparent)]
     Untrusted(TrustError),
 }
 
 impl StateDir {
-    /// Takes this directory, and makes it if there is none.
+    /// Opens and locks the directory, and creates it if it does not exist.
     pub(crate) fn open(path: &Path) -> Result<Self, StateError> {
         let failed = |error| StateError::Io { path: path.to_owned(), error };
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
@@ -97,7 +99,7 @@ impl StateDir {
         Ok(dir)
     }
 
-    /// Somebody was killed who was writing.
+    /// Removes partly written files, which a killed server leaves.
     fn remove_parts(&self) -> io::Result<()> {
         for entry in fs::read_dir(&self.path)? {
             let path = entry?.path();
@@ -108,7 +110,7 @@ impl StateDir {
         Ok(())
     }
 
-    /// The sessions that have a file.
+    /// Lists the sessions that have a file.
     pub(crate) fn sessions(&self) -> io::Result<Vec<SessionId>> {
         let mut sessions = Vec::new();
         for entry in fs::read_dir(&self.path)? {
@@ -119,7 +121,8 @@ impl StateDir {
         Ok(sessions)
     }
 
-    /// Notes that these sessions could not be restored for now, and no others. Their files stay.
+    /// Records the sessions that could not be restored for now, in place of the earlier list. Their
+    /// files stay.
     pub(crate) fn set_waiting(&self, sessions: BTreeSet<SessionId>) -> io::Result<()> {
         let names = sessions.iter().map(SessionId::as_str).collect::<Vec<_>>().join("\n");
         *self.waiting() = sessions;
@@ -127,7 +130,7 @@ impl StateDir {
         self.lock.write_all_at(names.as_bytes(), 0)
     }
 
-    /// Forgets all sessions but these, and those that wait.
+    /// Removes the files of all sessions except these and those that wait for the next start.
     pub(crate) fn remove_others(&self, sessions: &BTreeSet<SessionId>) -> io::Result<()> {
         let known = self.sessions()?;
         let waiting = self.waiting();
@@ -136,11 +139,11 @@ impl StateDir {
     }
 
     fn waiting(&self) -> MutexGuard<'_, BTreeSet<SessionId>> {
-        // Nothing under this lock panics half-way through a change.
+        // No code under this lock panics half-way through a change.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is known of a session, and the output that draws what was on its screen.
+    /// Reads a session's data, and the output that restores its screen.
     pub(crate) fn read(&self, session: &SessionId) -> io::Result<(Saved, Vec<u8>)> {
         let mut content = Vec::new();
         trust::open_own(&self.file(session)).map_err(TrustError::into_io)?.read_to_end(&mut content)?;
@@ -148,13 +151,13 @@ impl StateDir {
         Ok((serde_json::from_slice(&content[..end])?, content[end + 1..].to_vec()))
     }
 
-    /// Keeps this of a session, and nothing of what was kept before.
+    /// Replaces a session's file.
     pub(crate) fn write(&self, session: &SessionId, saved: &Saved, screen: &[u8]) -> io::Result<()> {
         let head = serde_json::to_vec(saved)?;
         replace(&self.file(session), &[&head, &b"\n"[..], screen].concat())
     }
 
-    /// Forgets a session.
+    /// Removes a session's file.
     fn remove(&self, session: &SessionId) -> io::Result<()> {
         match fs::remove_file(self.file(session)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -162,7 +165,7 @@ impl StateDir {
         }
     }
 
-    /// Puts the file of a session that cannot be restored aside, and says where it is.
+    /// Renames the file of a session that cannot be restored, and returns its path.
     pub(crate) fn put_aside(&self, session: &SessionId) -> PathBuf {
         let file = self.file(session);
         let aside = file.with_extension(format!("{ENDING}.{FAILED}"));
@@ -177,13 +180,14 @@ impl StateDir {
     }
 }
 
-/// Puts a file with this content where `path` is, which holds either all of it or what was there before.
+/// Replaces the file at `path` atomically: it holds either all of the new content or what it held
+/// before.
 pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // Nobody but its owner may read it from the first moment on (`mkstemp(3)`).
+    // From the first moment on, only the owner may read the file (`mkstemp(3)`).
     let mut file = tempfile::Builder::new().suffix(&format!(".{PART}")).tempfile_in(dir)?;
     file.write_all(content)?;
-    // Else a crash of the machine could leave a name without what it stands for.
+    // Without this, a crash of the machine could leave the new name with incomplete content.
     file.as_file().sync_data()?;
     file.persist(path)?;
     Ok(())
@@ -195,7 +199,7 @@ mod tests {
 
     use super::*;
 
-    /// What the first version has written. It stays as it is when fields are added.
+    /// A file as the first version wrote it. It stays as it is when fields are added.
     const FIRST: &str = r#"{"program":{"file":"bash","argv0":"-bash","args":[],"cwd":"/srv","env":{}},"created":1790000000000,"title":"mine","sizing":"pen","flow":"auto","size":{"cols":80,"rows":24}}"#;
 
     fn id(name: &str) -> SessionId {

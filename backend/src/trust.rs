@@ -17,7 +17,7 @@ use nix::{
     unistd::{Gid, Group, Uid, User},
 };
 
-/// The number of symbolic links that are followed, as in the kernel (`path_resolution(7)`).
+/// Maximum number of symbolic links that are followed, as in the kernel (`path_resolution(7)`).
 const MAX_LINKS: usize = 40;
 
 const GROUP_WRITE: u32 = 0o020;
@@ -75,7 +75,7 @@ impl TrustError {
         move |source| Self::Io { path: path.to_owned(), source }
     }
 
-    /// The error of the system's, if it is one.
+    /// Returns the system's error if there is one.
     #[must_use]
     pub fn into_io(self) -> io::Error {
         match self {
@@ -131,7 +131,7 @@ pub fn check_path(path: &Path) -> Result<PathBuf, TrustError> {
         }
         let next = here.join(&name);
         let metadata = match fs::symlink_metadata(&next) {
-            // It is for the one who asks to say what that means.
+            // The caller decides what a missing file means.
             Err(error) if error.kind() == io::ErrorKind::NotFound && names.is_empty() => return Ok(next),
             metadata => metadata.map_err(TrustError::io(&next))?,
         };
@@ -209,7 +209,7 @@ fn check_parent(directory: &Path) -> Result<(), TrustError> {
     if !is_trusted_parent(metadata.uid()) {
         return Err(TrustError::Owner { path: directory.to_owned(), owner: owner(&metadata) });
     }
-    // Where the sticky bit is set, nobody can rename or remove what is not theirs.
+    // In a directory with the sticky bit, nobody can rename or remove other people's files.
     let mode = metadata.mode();
     let others_may =
         mode & OTHERS_WRITE != 0 || (mode & GROUP_WRITE != 0 && !is_private(Gid::from_raw(metadata.gid())));
@@ -299,10 +299,10 @@ mod tests {
         set_mode(&open, 0o777);
         let error = check_directory(&inner).unwrap_err().to_string();
         assert!(error.contains("other users can write to") && error.ends_with("/open"), "{error}");
-        // Nor by a link through it.
+        // Nor is it trusted by way of a link through it.
         symlink(&inner, folder.path().join("link")).unwrap();
         assert!(matches!(check_directory(&folder.path().join("link")), Err(TrustError::Writable { .. })));
-        // As in /tmp.
+        // With the sticky bit, as in /tmp, others cannot replace what is not theirs.
         set_mode(&open, 0o1777);
         assert!(check_directory(&inner).is_ok());
         assert!(
@@ -339,7 +339,7 @@ mod tests {
 
     #[test]
     fn what_belongs_to_somebody_else_is_not_trusted() {
-        // Only the administrator can give anything away.
+        // Only the administrator can give files away.
         if !Uid::effective().is_root() {
             return;
         }
@@ -357,7 +357,7 @@ mod tests {
         for error in [check_directory(&theirs).unwrap_err(), open_secret(&file).unwrap_err()] {
             assert!(matches!(error, TrustError::Owner { .. }), "{error}");
         }
-        // A link of somebody else's, where everybody may put one.
+        // A link of another user, in a directory where everybody may create one.
         let link = folder.path().join("sticky/link");
         fs::create_dir(folder.path().join("sticky")).unwrap();
         set_mode(&folder.path().join("sticky"), 0o1777);

@@ -1,10 +1,12 @@
 //! The server's HTTP side.
 //!
-//! [`server`] accepts connections, each a [`roaming`] one, as many as [`connections`] has room for. A request passes, in this order:
-//! the [`front`] door with the check against foreign hosts and origins ([`origin`]) and the base path
-//! ([`BasePath`](crate::config::BasePath)), the [`guard`] that asks for credentials for everything below `api/` but `login` and
-//! `health`, and then [`api`], [`sign_ins`], [`attach`] or the [`assets`] of the page. [`attach`] asks for credentials itself, since
-//! a browser shows half of them later. [`health_check`] is a request to itself.
+//! [`server`] accepts connections, as many as [`connections`] has room for, each as a [`roaming`]
+//! stream that can move between runtimes. A request then passes these layers in order: the
+//! [`front`], which checks for foreign hosts and origins ([`origin`]) and strips the base path
+//! ([`BasePath`](crate::config::BasePath)); the [`guard`], which demands credentials for everything
+//! below `api/` except `login` and `health`; and then [`api`], [`sign_ins`], [`attach`] or the
+//! [`assets`] of the page. [`attach`] checks credentials itself, because a browser shows half of
+//! them later. [`health_check`] is the server's request to itself.
 
 mod api;
 mod assets;
@@ -45,11 +47,11 @@ pub use self::{
 };
 use crate::{attachment::Attachments, auth::Auth, config::Config, session::Sessions, shutdown::Shutdown};
 
-/// Who asks, as far as the network knows.
+/// The address of the client, as far as the network knows it.
 #[derive(Clone, Copy, Debug)]
 struct Peer(SocketAddr);
 
-/// What handlers share.
+/// The state that handlers share.
 #[derive(Clone, Debug)]
 pub struct App(Arc<Inner>);
 
@@ -66,7 +68,7 @@ struct Inner {
 }
 
 impl App {
-    /// Serves these sessions until `shutdown`.
+    /// Creates the state of a server that serves these sessions until `shutdown`.
     #[must_use]
     pub fn new(config: Config, auth: Arc<Auth>, sessions: Sessions, shutdown: Shutdown) -> Self {
         let (attachments, tasks) = (Attachments::new(config.budget), TaskTracker::new());
@@ -74,7 +76,7 @@ impl App {
         Self(Arc::new(Inner { config, auth, sessions, attachments, guest_rate, tasks, shutdown }))
     }
 
-    /// Everything below the base path.
+    /// Returns the routes below the base path.
     fn router(&self) -> Router {
         let owners = Router::new()
             .route("/sessions", post(api::create))
@@ -95,7 +97,7 @@ impl App {
         let api = Router::new()
             .route("/login", post(sign_ins::log_in))
             .route("/sessions/{id}/attach", get(attach::attach))
-            // A browser sends its page's origin with a POST, as with a WebSocket, and not with a GET.
+            // Browsers send the page's origin with a POST, as with a WebSocket, but not with a GET.
             .route("/health", get(api::health).post(api::health))
             .merge(locked)
             .fallback(error::not_found)

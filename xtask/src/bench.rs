@@ -1,4 +1,4 @@
-//! How fast and how light limpet is, beside floors and other servers: builds what is measured, and has it measured.
+//! Builds and runs the benchmark, which compares limpet with lower bounds and other servers.
 
 mod peers;
 
@@ -17,14 +17,14 @@ use crate::{
 const USAGE: &str = "write: cargo xtask bench [--quick] [--check] [--only PART,...] [--scene TEXT] [--against NAME,...] \
                      [--peer NAME=COMMAND] [--docs]";
 
-/// What is asked for.
+/// The parsed arguments.
 #[derive(Debug, Default, PartialEq)]
 struct Options {
-    /// Goes on as it is.
+    /// Arguments that are passed on to the benchmark.
     passed: Vec<String>,
-    /// Servers that are set up for it.
+    /// Names of other servers to set up for the comparison.
     against: Vec<String>,
-    /// Whether the plots in the docs are made anew.
+    /// Set if the plots in the docs are replaced.
     docs: bool,
 }
 
@@ -48,7 +48,7 @@ impl Options {
     }
 }
 
-/// Measures as the words say.
+/// Runs the benchmark with the given arguments.
 pub(crate) fn run(workspace: &Workspace, words: &[OsString]) -> anyhow::Result<()> {
     let options = Options::parse(words)?;
     let peers = options.against.iter().map(|name| peers::set_up(workspace, name));
@@ -74,7 +74,8 @@ pub(crate) fn run(workspace: &Workspace, words: &[OsString]) -> anyhow::Result<(
     shell::run(bench)
 }
 
-/// What the page is shown in. A quick look is one without it, unless it asks for the page.
+/// Returns the browser that shows the page. A quick run does without one, unless it selects its
+/// parts.
 fn browser(workspace: &Workspace, options: &Options) -> anyhow::Result<Option<PathBuf>> {
     let has = |word: &str| options.passed.iter().any(|passed| passed == word);
     if has("--quick") && !has("--only") {

@@ -1,6 +1,8 @@
-//! Puts together what Trunk has built: one style sheet, two scripts, two WebAssembly modules. Each request costs a browser some
-//! milliseconds before the first prompt. One of the scripts is xterm.js with its add-ons, which takes longer to be parsed than anything else:
-//! meanwhile the other one and the first module are at work. Their names hold a hash of what is in them, so that browsers can keep them for good.
+//! Bundles Trunk's output into one style sheet, two scripts and two WebAssembly modules, because
+//! each request costs a browser some milliseconds before the first prompt. One of the scripts is
+//! xterm.js with its add-ons, which takes longer to parse than anything else; the other script and
+//! the first module run meanwhile. File names contain a hash of the content, so that browsers can
+//! cache the files for ever.
 
 use std::{
     collections::hash_map::DefaultHasher,
@@ -17,10 +19,11 @@ use crate::{
     workspace::Workspace,
 };
 
-/// In index.html: what stands between this and the end of the head is replaced.
+/// The comment in index.html after which the rest of the head is replaced.
 const MARK: &str = "<!-- `cargo xtask build` makes one style sheet and two scripts of what follows. -->";
 
-/// What Rust's code for the browser may use, and so what has to be left in it.
+/// WebAssembly features that Rust's code for the browser may use, and that wasm-opt therefore has
+/// to accept.
 const FEATURES: [&str; 6] = [
     "--enable-bulk-memory",
     "--enable-multivalue",
@@ -30,7 +33,7 @@ const FEATURES: [&str; 6] = [
     "--enable-sign-ext",
 ];
 
-/// xterm-js-rs imports these by their names of old.
+/// Current names of the packages that xterm-js-rs imports by their old names.
 const ALIASES: [&str; 4] = [
     "--alias:xterm=@xterm/xterm",
     "--alias:xterm-addon-fit=@xterm/addon-fit",
@@ -38,29 +41,34 @@ const ALIASES: [&str; 4] = [
     "--alias:xterm-addon-webgl=@xterm/addon-webgl",
 ];
 
-/// What bounds the cost of output in xterm.js, by the name under which the page imports it.
+/// The module that limits the cost of output in xterm.js: the name by which the page imports it,
+/// and its file.
 const LIMITS: (&str, &str) = ("xterm-limits", "frontend/xterm-limits.mjs");
 
-/// In [`LIMITS`]: the version of xterm.js that it was written for.
+/// The code in [`LIMITS`] before the version of xterm.js that the module was written for.
 const REVIEWED: &str = "export const REVIEWED_VERSION = ";
-/// How wasm-bindgen's script makes elements of text. Leptos has it do that with HTML that is compiled into the program.
+/// The code in wasm-bindgen's script that turns text into HTML. Leptos uses it for HTML that is
+/// compiled into the program.
 const HTML_SINK: &str = ".innerHTML = getStringFromWasm0(arg1, arg2);";
 
-/// The same, by the one policy of Trusted Types that the server's Content-Security-Policy allows. Nothing but the script has it.
+/// The replacement for that code, which uses the only Trusted Types policy that the server's
+/// Content-Security-Policy allows. Only the script has access to it.
 const TRUSTED_SINK: &str = ".innerHTML = trusted.createHTML(getStringFromWasm0(arg1, arg2));";
 const TRUSTED: &str = "const plain = { createHTML: (html) => html };\n\
                        const trusted = globalThis.trustedTypes?.createPolicy(\"leptos\", plain) ?? plain;\n";
 
-/// Whence the first module imports what wasm-bindgen's script has for it. Trunk's hash stands in no name yet by then.
+/// The module name in the first module's imports from wasm-bindgen's script. wasm-bindgen writes it
+/// before Trunk adds hashes to file names.
 const GLUE: &str = "./limpet-frontend_bg.js";
 
-/// Failed tries to load the terminal's script after which the page says so.
+/// Number of failed attempts to load the terminal's script after which the page explains the
+/// failure.
 const EXPLAINED_AFTER: u32 = 3;
 
-/// What wasm-bindgen's script imports in the place of what comes later.
+/// The module that wasm-bindgen's script imports in place of the packages that are loaded later.
 const LATER: &str = "later.js";
 
-/// Replaces Trunk's files in `dist/` by fewer and smaller ones.
+/// Replaces Trunk's files in `dist/` with fewer and smaller ones.
 pub(crate) fn page(workspace: &Workspace) -> anyhow::Result<()> {
     let bundle = Bundle { workspace, parts: parts(workspace), dist: workspace.path("dist") };
     let index = bundle.dist.join("index.html");
@@ -89,11 +97,11 @@ pub(crate) fn page(workspace: &Workspace) -> anyhow::Result<()> {
     write(&index, &[page.before, &head, page.after].concat())
 }
 
-/// The page as Trunk has made it.
+/// The parts of index.html as Trunk writes it.
 struct Page<'a> {
     before: &'a str,
     after: &'a str,
-    /// The script's name without its ending; the WebAssembly module has the same.
+    /// The script's name without its extension; the WebAssembly module has the same name.
     script: String,
     styles: Vec<String>,
 }
@@ -114,7 +122,7 @@ impl<'a> Page<'a> {
     }
 }
 
-/// wasm-bindgen's script, with its text made into HTML by the policy for that.
+/// Returns wasm-bindgen's script, changed to create HTML through the Trusted Types policy.
 fn trusted(script: &str) -> anyhow::Result<String> {
     let sinks = script.matches(HTML_SINK).count();
     ensure!(
@@ -124,7 +132,8 @@ fn trusted(script: &str) -> anyhow::Result<String> {
     Ok([TRUSTED, &script.replace(HTML_SINK, TRUSTED_SINK)].concat())
 }
 
-/// Gives what a module imports short names, in itself and in wasm-bindgen's script: that script.
+/// Shortens the names of a module's imports, in the module and in wasm-bindgen's script, and
+/// returns that script.
 fn named(module: &Path, script: &str) -> anyhow::Result<String> {
     let error = || format!("could not name anew what {} imports", module.display());
     let content = fs::read(module).with_context(error)?;
@@ -133,13 +142,14 @@ fn named(module: &Path, script: &str) -> anyhow::Result<String> {
     Ok(script)
 }
 
-/// What a line of wasm-bindgen's script imports from a package of npm, and from which.
+/// Parses a line of wasm-bindgen's script that imports from an npm package: the imported names, and
+/// the package.
 fn package(line: &str) -> Option<(&str, &str)> {
     let (names, module) = line.strip_prefix("import {")?.split_once("} from '")?;
     Some((names, module.strip_suffix("';")?)).filter(|(_, module)| !module.starts_with('.'))
 }
 
-/// The quoted string that follows `start`.
+/// Returns the quoted string that follows `start`.
 fn quoted_after<'a>(text: &'a str, start: &str) -> Option<&'a str> {
     text.split_once(start)?.1.strip_prefix('"')?.split('"').next()
 }
@@ -151,7 +161,7 @@ struct Bundle<'a> {
 }
 
 impl Bundle<'_> {
-    /// One style sheet of all; its name.
+    /// Combines all style sheets into one, and returns its name.
     fn style(&self, sheets: &[String]) -> anyhow::Result<String> {
         ensure!(!sheets.is_empty(), "the page has no styles");
         let imports =
@@ -159,7 +169,8 @@ impl Bundle<'_> {
         self.bundled("all.css", &imports.collect::<String>(), "style.css")
     }
 
-    /// Fails for an xterm.js whose sources nobody has held against the limits, part of which replace internals.
+    /// Fails if the installed xterm.js is not the version that the limits were written for. Some of
+    /// them replace its internals.
     fn check_limits(&self) -> anyhow::Result<()> {
         let limits = read(&self.workspace.path(LIMITS.1))?;
         let reviewed = quoted_after(&limits, REVIEWED).context("the limits name no version of xterm.js")?;
@@ -173,7 +184,8 @@ impl Bundle<'_> {
         Ok(())
     }
 
-    /// Takes what comes from npm out of wasm-bindgen's script: what is left of that, and the name of the other one.
+    /// Moves the npm packages out of wasm-bindgen's script, and returns the remaining script and
+    /// the name of the new one.
     fn apart(&self, script: &str) -> anyhow::Result<(String, String)> {
         let (imports, ours): (Vec<_>, Vec<_>) = script.lines().partition(|line| package(line).is_some());
         let packages: Vec<_> = imports.into_iter().filter_map(package).collect();
@@ -183,7 +195,7 @@ impl Bundle<'_> {
         let terminal = self.bundled("terminal-entry.js", &exports.collect::<String>(), "terminal.js")?;
 
         let names = packages.iter().map(|(names, _)| names.trim()).collect::<Vec<_>>().join(", ");
-        // A script that could not be fetched is not fetched again under its name.
+        // After a failed fetch, browsers do not fetch a module again under the same URL.
         let later = format!(
             "export let {names};\n\
              const script = \"./{terminal}\";\n\
@@ -200,9 +212,9 @@ impl Bundle<'_> {
         Ok((format!("import {{ {names} }} from \"./{LATER}\";\n{}", ours.join("\n")), terminal))
     }
 
-    /// One script of all that is ours; its name.
+    /// Combines all of limpet's own scripts into one, and returns its name.
     fn script(&self, ours: &str, first: &str, rest: &str) -> anyhow::Result<String> {
-        // By this name the loader knows it.
+        // The loader imports the script by this name.
         let name = format!("{NAME}.js");
         write(&self.parts.join(&name), ours)?;
         let loader = self.parts.join(LOADER);
@@ -221,7 +233,7 @@ impl Bundle<'_> {
         self.bundled("start.js", &start, "page.js")
     }
 
-    /// What esbuild makes of this; its name.
+    /// Bundles a text with esbuild, and returns the name of the bundle.
     fn bundled(&self, entry: &str, text: &str, name: &str) -> anyhow::Result<String> {
         let entry = self.parts.join(entry);
         write(&entry, text)?;
@@ -238,7 +250,7 @@ impl Bundle<'_> {
         self.take(&bundle, name)
     }
 
-    /// A WebAssembly module, as small as can be.
+    /// Optimises a WebAssembly module for size.
     fn module(&self, from: &Path, name: &str) -> anyhow::Result<PathBuf> {
         let small = self.parts.join(format!("{name}-small.wasm"));
         let mut optimiser =
@@ -248,7 +260,7 @@ impl Bundle<'_> {
         Ok(small)
     }
 
-    /// Puts a file into the page, by a name with a hash in it: that name.
+    /// Copies a file into the page under a name that contains a hash, and returns that name.
     fn take(&self, from: &Path, name: &str) -> anyhow::Result<String> {
         let content = fs::read(from).with_context(|| format!("could not read {}", from.display()))?;
         let Some((stem, ending)) = name.split_once('.') else { bail!("{name} has no ending") };
@@ -260,7 +272,7 @@ impl Bundle<'_> {
         Ok(name)
     }
 
-    /// Removes what has been put together.
+    /// Removes the files that were bundled.
     fn sweep(&self, page: &Page<'_>) -> anyhow::Result<()> {
         let script = &page.script;
         let modules = [format!("{script}.js"), format!("{script}_bg.wasm")];

@@ -1,4 +1,4 @@
-//! Compressed forms of files, made once so that the server need not.
+//! Compresses the page's files once, so that the server does not have to.
 
 use std::{
     fs,
@@ -13,7 +13,8 @@ use flate2::{Compression, write::GzEncoder};
 const BROTLI_WINDOW: i32 = 24;
 const BROTLI_QUALITY: i32 = 11;
 
-/// Writes `NAME.br` and `NAME.gz` beside every file below `folder`, where that is smaller.
+/// Writes `NAME.br` and `NAME.gz` beside every file below `folder` if they are smaller than the
+/// file.
 pub(crate) fn folder(folder: &Path) -> anyhow::Result<()> {
     for entry in fs::read_dir(folder).with_context(|| format!("could not read {}", folder.display()))? {
         let path = entry?.path();

@@ -1,4 +1,4 @@
-//! The server and `trunk serve` side by side.
+//! Runs the server and `trunk serve` side by side.
 
 use std::{
     ffi::OsString,
@@ -16,7 +16,8 @@ use crate::{
     workspace::Workspace,
 };
 
-/// Runs both until either ends. An interrupt from the keyboard reaches all three of us.
+/// Runs both until either ends. An interrupt from the keyboard reaches both of them and this
+/// program.
 pub(crate) fn run(workspace: &Workspace, flags: &[OsString]) -> anyhow::Result<()> {
     for need in Need::PAGE {
         need.meet(workspace)?;
@@ -30,10 +31,10 @@ pub(crate) fn run(workspace: &Workspace, flags: &[OsString]) -> anyhow::Result<(
     until_either_ends([server, trunk])
 }
 
-/// How a program ended, if not well.
+/// The result of a program.
 type End = anyhow::Result<()>;
 
-/// A running program: its process, and the thread that waits for it.
+/// A running program: its process id, and the thread that waits for it.
 type Running = (u32, thread::JoinHandle<()>);
 
 fn until_either_ends(commands: [Command; 2]) -> anyhow::Result<()> {
@@ -58,17 +59,17 @@ fn start(mut command: Command, ends: SyncSender<End>) -> anyhow::Result<Running>
     let id = program.id();
     let waiter = thread::spawn(move || {
         let status = program.wait().context("could not wait for a program to end");
-        // Nobody asks for the second one.
+        // Nobody receives the second result.
         drop(ends.send(status.and_then(|status| shell::check(&command, status))));
     });
     Ok((id, waiter))
 }
 
-/// Asks the programs that still run to end, and waits for all.
+/// Asks the programs that still run to end, and waits for all of them.
 fn end(programs: Vec<Running>) -> anyhow::Result<()> {
     for (id, waiter) in programs {
         if !waiter.is_finished() {
-            // It fails if the program has ended just now.
+            // This fails if the program has just ended.
             drop(Command::new("kill").arg(id.to_string()).stderr(Stdio::null()).status());
         }
         waiter.join().map_err(|_| anyhow!("could not wait for the programs to end"))?;

@@ -1,6 +1,7 @@
-//! Looks for output that harms the server's screen, guided by what code it reaches.
+//! Searches for output that harms the server's screen, by coverage-guided fuzzing.
 //!
-//! The stable compiler can instrument code for libFuzzer, though cargo has no name for it: these are the flags that cargo-fuzz passes.
+//! The stable compiler can instrument code for libFuzzer, but cargo has no option for it. The flags
+//! here are those that cargo-fuzz passes.
 
 use std::{
     ffi::OsString,
@@ -16,23 +17,23 @@ use crate::{
     workspace::Workspace,
 };
 
-/// How long it goes on in tests, in seconds, and else by default.
+/// Duration in tests, and by default otherwise, in seconds.
 const TEST_SECONDS: u64 = 60;
 const SECONDS: u64 = 3600;
 
-/// Longest case, in bytes.
+/// Maximum length of a case, in bytes.
 const MAX_LEN: usize = 4096;
 
-/// Seconds that a case may take, and MiB of memory that the program may.
+/// Maximum time for a case, and maximum memory of the program.
 const MAX_CASE_SECONDS: u64 = 20;
 const MAX_MEMORY_MIB: usize = 1024;
 
-/// Has the compiler count which edges are taken and what is compared.
+/// Compiler flags that add counters of the edges taken, and tracing of comparisons.
 const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
     -Cllvm-args=-sanitizer-coverage-trace-compares -Cllvm-args=-simplifycfg-branch-fold-threshold=0";
 
-/// Goes on for so many seconds, or tries the cases of some files once more.
+/// Fuzzes for a number of seconds, or runs the cases in some files again.
 pub(crate) fn run(workspace: &Workspace, words: &[OsString]) -> anyhow::Result<()> {
     Need::Cxx.meet(workspace)?;
     let number = |word: &OsString| word.to_str().and_then(|word| word.parse().ok());
@@ -40,7 +41,7 @@ pub(crate) fn run(workspace: &Workspace, words: &[OsString]) -> anyhow::Result<(
         [] => fuzz(workspace, SECONDS),
         [word] if let Some(seconds) = number(word) => fuzz(workspace, seconds),
         files if files.iter().all(|file| Path::new(file).exists()) => {
-            // What is built is run in the workspace's folder.
+            // The program runs in the workspace's folder, so relative paths would not work.
             let files: Result<Vec<PathBuf>, _> = files.iter().map(fs::canonicalize).collect();
             let mut again = workspace.command(build(workspace)?);
             again.args(files.context("could not find a case")?);
@@ -50,7 +51,7 @@ pub(crate) fn run(workspace: &Workspace, words: &[OsString]) -> anyhow::Result<(
     }
 }
 
-/// A minute of it.
+/// Fuzzes for a minute.
 pub(crate) fn test(workspace: &Workspace) -> anyhow::Result<()> {
     fuzz(workspace, TEST_SECONDS)
 }
@@ -80,13 +81,13 @@ fn fuzz(workspace: &Workspace, seconds: u64) -> anyhow::Result<()> {
     })
 }
 
-/// Builds the fuzz target, and gives its path.
+/// Builds the fuzz target, and returns its path.
 fn build(workspace: &Workspace) -> anyhow::Result<PathBuf> {
     let about = shell::capture(workspace.command("rustc").arg("-vV"))?;
     let host = about.lines().find_map(|line| line.strip_prefix("host: ")).context("rustc names no host")?;
     let target = workspace.target().join("fuzz");
     say("fuzz", "building the fuzz target");
-    // With a target named, build scripts are built without these flags.
+    // With an explicit target, cargo does not use these flags for build scripts.
     let mut cargo = workspace.cargo(["build", "--locked", "--release", "--target", host]);
     cargo
         .arg("--manifest-path")

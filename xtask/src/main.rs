@@ -1,6 +1,6 @@
 //! `cargo xtask`: set-up, build, run and test in one command each.
 //!
-//! Every command does all of its own set-up, says what it does, and skips what is done already.
+//! Every command does all of its own set-up, says what it does, and skips what is already done.
 #![expect(clippy::print_stderr, reason = "this program talks to whoever waits for it")]
 
 mod bench;
@@ -84,12 +84,12 @@ fn run(mut words: Vec<OsString>) -> anyhow::Result<()> {
     }
 }
 
-/// As Trunk calls wasm-bindgen.
+/// Does the work of wasm-bindgen, as which Trunk calls this program.
 fn bindgen(words: Vec<OsString>) -> anyhow::Result<()> {
     split::bindgen(&Workspace::find()?, words)
 }
 
-/// The words after `--`, which may be left out.
+/// Returns the words after an optional `--`.
 fn flags(mut words: Vec<OsString>) -> Vec<OsString> {
     if words.first().is_some_and(|word| word == "--") {
         words.remove(0);

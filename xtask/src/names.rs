@@ -1,18 +1,20 @@
-//! Short names for what the page's WebAssembly imports. wasm-bindgen's hold a hash each, in the module and in the script, and
-//! what is random cannot be compressed: they are a thirtieth of all that a browser loads before the first prompt.
+//! Shortens the names of the page's WebAssembly imports. Each of wasm-bindgen's names contains a
+//! hash, both in the module and in the script. Hashes cannot be compressed, and make up a thirtieth
+//! of what a browser loads before the first prompt.
 
 use anyhow::{Context, bail, ensure};
 
-/// What every module begins with: the magic number, and the version of the format.
+/// The beginning of every module: the magic number, and the version of the format.
 const HEADER: &[u8] = b"\0asm\x01\0\0\0";
-/// The section of what is imported.
+/// Id of the import section.
 const IMPORTS: u8 = 2;
-/// The kind of an import that is a function; what follows is its type.
+/// Kind of an imported function, which is followed by its type.
 const FUNCTION: u8 = 0;
-/// What a short name is made of.
+/// The letters of short names.
 const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
-/// Gives functions that `module` imports from `source` short names, in itself and where `script` has them as keys of an object.
+/// Shortens the names of the functions that `module` imports from `source`, in the module and where
+/// they are keys of an object in `script`.
 pub(crate) fn shorten(module: &[u8], script: &str, source: &str) -> anyhow::Result<(Vec<u8>, String)> {
     let mut rest = module.strip_prefix(HEADER).context("it is no WebAssembly module")?;
     let mut short = Short { module: HEADER.to_vec(), script: script.to_owned(), count: 0 };
@@ -27,16 +29,16 @@ pub(crate) fn shorten(module: &[u8], script: &str, source: &str) -> anyhow::Resu
     Ok((short.module, short.script))
 }
 
-/// What has been written so far.
+/// The output so far.
 struct Short {
     module: Vec<u8>,
     script: String,
-    /// How many names have been given.
+    /// Number of names that were assigned.
     count: usize,
 }
 
 impl Short {
-    /// The section of imports, with short names.
+    /// Returns the import section with short names.
     fn imports(&mut self, mut section: &[u8], source: &str) -> anyhow::Result<Vec<u8>> {
         let count = take_number(&mut section)?;
         let mut written = Vec::new();
@@ -59,7 +61,7 @@ impl Short {
         Ok(written)
     }
 
-    /// Another name for what the script knows by this one.
+    /// Replaces a name in the script, and returns the new one.
     fn rename(&mut self, name: &str) -> anyhow::Result<String> {
         let key = format!(" {name}: ");
         ensure!(self.script.matches(&key).count() == 1, "{name} does not stand in the script once");
@@ -70,7 +72,7 @@ impl Short {
     }
 }
 
-/// The name of this number: a to Z, aa and so on.
+/// Returns the name with this number: a to Z, then aa and so on.
 fn name_of(number: usize) -> String {
     let letter = char::from(LETTERS[number % LETTERS.len()]);
     match number / LETTERS.len() {
@@ -85,13 +87,13 @@ fn take<'a>(bytes: &mut &'a [u8], count: usize) -> anyhow::Result<&'a [u8]> {
     Ok(taken)
 }
 
-/// Bytes whose count stands before them.
+/// Takes bytes that are preceded by their count.
 fn take_sized<'a>(bytes: &mut &'a [u8]) -> anyhow::Result<&'a [u8]> {
     let count = take_number(bytes)?;
     take(bytes, count.try_into()?)
 }
 
-/// A number in seven bits a byte, the lowest first (LEB128).
+/// Takes a number of seven bits per byte, the lowest first (LEB128).
 fn take_number(bytes: &mut &[u8]) -> anyhow::Result<u32> {
     let mut number = 0;
     for shift in (0..u32::BITS).step_by(7) {
@@ -121,7 +123,7 @@ fn put_number(to: &mut Vec<u8>, mut number: u32) {
 mod tests {
     use super::*;
 
-    /// A module with functions that are imported from here, and something behind them.
+    /// Builds a module with these imported functions, followed by another section.
     fn module(imports: &[(&str, &str)]) -> Vec<u8> {
         let mut section = Vec::new();
         put_number(&mut section, u32::try_from(imports.len()).unwrap());

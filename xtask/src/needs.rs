@@ -1,4 +1,4 @@
-//! What has to be there before something can be built or tested.
+//! The tools and packages that building and testing need.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use crate::{
 
 const WASM: &str = "wasm32-unknown-unknown";
 
-/// Something that is set up when it is missing.
+/// A tool or a set of packages that is set up if it is missing.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Need {
     Rustfmt,
@@ -25,26 +25,26 @@ pub(crate) enum Need {
     Trunk,
     Split,
     Deny,
-    /// What the page takes from npm.
+    /// The page's npm packages.
     PagePackages,
-    /// What the browser's tests take from npm.
+    /// The browser tests' npm packages.
     TestPackages,
-    /// The terminal that the server's screen is held against.
+    /// The terminal that the server's screen is compared with.
     ScreenPackages,
     /// A C++ compiler, for libFuzzer.
     Cxx,
     /// Chromium, its driver, and the programs that tests run.
     Programs,
-    /// The reverse proxies that are tested with the page.
+    /// The reverse proxies that the page is tested with.
     Proxies,
 }
 
 impl Need {
-    /// What the page is built with.
+    /// The needs of building the page.
     pub(crate) const PAGE: [Self; 5] =
         [Self::Wasm, Self::PagePackages, Self::Bindgen, Self::Trunk, Self::Split];
 
-    /// Everything, what is quickest to fail first.
+    /// All needs, those that fail soonest first.
     pub(crate) const ALL: [Self; 13] = [
         Self::Rustfmt,
         Self::Clippy,
@@ -61,7 +61,7 @@ impl Need {
         Self::Deny,
     ];
 
-    /// Sets it up, unless it is there.
+    /// Sets it up if it is missing.
     pub(crate) fn meet(self, workspace: &Workspace) -> anyhow::Result<()> {
         match self {
             Self::Rustfmt => rustup(workspace, "component", "rustfmt"),
@@ -81,7 +81,7 @@ impl Need {
     }
 }
 
-/// Has rustup add one of its components or targets.
+/// Makes rustup add one of its components or targets.
 fn rustup(workspace: &Workspace, kind: &str, name: &str) -> anyhow::Result<()> {
     let mut list = workspace.command("rustup");
     let installed = shell::capture(list.args([kind, "list", "--installed"]))
@@ -95,7 +95,8 @@ fn rustup(workspace: &Workspace, kind: &str, name: &str) -> anyhow::Result<()> {
     shell::run(add)
 }
 
-/// Components are listed with the machine's target behind their names.
+/// Reports whether a name is in rustup's list, where components are followed by the machine's
+/// target.
 fn is_listed(installed: &str, name: &str) -> bool {
     installed
         .lines()

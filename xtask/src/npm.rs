@@ -1,4 +1,4 @@
-//! Packages from npm, as their lock file names them.
+//! Installs npm packages as their lock files specify.
 
 use std::{fs, path::Path};
 
@@ -9,7 +9,7 @@ use crate::{
     workspace::Workspace,
 };
 
-/// Installs a folder's packages, unless that has been done since its lock file changed.
+/// Installs a folder's packages, unless that was done since its lock file changed.
 pub(crate) fn install(workspace: &Workspace, folder: &Path) -> anyhow::Result<()> {
     let subject = "npm";
     let folder = workspace.path(folder);

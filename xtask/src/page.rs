@@ -1,4 +1,4 @@
-//! The page: built by Trunk, made ready to be embedded.
+//! Builds the page with Trunk and prepares it for embedding.
 
 use std::fs;
 
@@ -12,7 +12,7 @@ use crate::{
     workspace::{self, Workspace},
 };
 
-/// What the page is made of, and by.
+/// The files that the page is built from and with.
 const SOURCES: [&str; 11] = [
     "frontend",
     "shared/src",
@@ -27,11 +27,12 @@ const SOURCES: [&str; 11] = [
     "xtask/src/compress.rs",
 ];
 
-/// Builds the page into `dist/`, compressed forms beside the plain ones, if anything has changed since.
+/// Builds the page into `dist/`, with compressed forms beside the plain ones, if anything has
+/// changed.
 pub(crate) fn build(workspace: &Workspace) -> anyhow::Result<()> {
-    // Trunk empties the folder, and the stamp with it, whoever calls it.
+    // Every build by Trunk empties the folder, and thereby removes the stamp.
     let stamp = workspace.path("dist/.built");
-    // Taken before the build: what is edited meanwhile is built the next time.
+    // The fingerprint is taken before the build, so that edits during it lead to another build.
     let sources = workspace::fingerprint(&SOURCES.map(|source| workspace.path(source)))?;
     if fs::read_to_string(&stamp).is_ok_and(|built| built == sources) {
         say("page", "nothing has changed");

@@ -1,5 +1,6 @@
-//! The reverse proxies that tests put before limpet: those that are installed, or Debian's packages. The latter are unpacked and not installed,
-//! because an installed proxy is started, and takes the ports of the web.
+//! The reverse proxies that tests put in front of limpet: installed ones, or Debian's packages. The
+//! packages are unpacked and not installed, because an installed proxy is started and occupies the
+//! ports of the web.
 
 use std::{
     env, fs,
@@ -31,7 +32,7 @@ impl Proxy {
         }
     }
 
-    /// The argument that makes the program tell its version, and do no more.
+    /// Returns the argument that makes the program print its version and exit.
     const fn version(self) -> &'static str {
         match self {
             Self::Nginx => "-v",
@@ -47,13 +48,13 @@ impl Proxy {
     fn find(self) -> anyhow::Result<Option<PathBuf>> {
         let folder = self.folder()?;
         let path = env::var_os("PATH").unwrap_or_default();
-        // Not every user has the administrator's programs on the PATH.
+        // Administrators' programs are not on every user's PATH.
         let folders = env::split_paths(&path).chain([folder.join("usr/sbin"), folder.join("usr/bin")]);
         let mut programs = folders.chain(["/usr/sbin".into()]).map(|folder| folder.join(self.name()));
         Ok(programs.find(|program| program.is_file()))
     }
 
-    /// Where its package is unpacked.
+    /// Returns the folder into which the package is unpacked.
     fn folder(self) -> anyhow::Result<PathBuf> {
         Ok(tools::home()?.join("limpet-tools").join(format!("debian-{}", self.name())))
     }
@@ -69,7 +70,7 @@ impl Proxy {
         }
         say(name, "unpacking Debian's package, once");
         let folder = self.folder()?;
-        // It is complete when it has its name.
+        // The folder gets its final name when it is complete.
         let part = folder.with_extension("part");
         fs::create_dir_all(&part).with_context(|| format!("could not make {}", part.display()))?;
         if download(name, &part).is_err() {
@@ -87,20 +88,20 @@ impl Proxy {
         }
         fs::rename(&part, &folder).with_context(|| format!("could not make {}", folder.display()))?;
         let program = self.program()?;
-        // Libraries are the system's.
+        // The program uses the system's libraries, so this checks that it can run.
         shell::capture(Command::new(program).arg(self.version())).with_context(|| advice(name))?;
         Ok(())
     }
 }
 
-/// Sets all of them up, unless they are there.
+/// Sets up all proxies that are missing.
 pub(crate) fn install() -> anyhow::Result<()> {
     Proxy::ALL.into_iter().try_for_each(Proxy::install)
 }
 
 fn download(package: &str, folder: &Path) -> anyhow::Result<()> {
     let mut apt = Command::new("apt-get");
-    // Else the administrator is warned that apt's own user may not write there.
+    // Without this, apt warns that its own user may not write there.
     apt.args(["--quiet=2", "--option=APT::Sandbox::User=root", "download", package]);
     apt.current_dir(folder);
     shell::run(apt)

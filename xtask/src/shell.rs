@@ -1,4 +1,4 @@
-//! Running other programs, and saying so.
+//! Runs other programs and reports on them.
 
 use std::{
     io::{self, IsTerminal},
@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context, bail};
 
-/// Says what is being done, or why not.
+/// Prints a progress or error message.
 pub(crate) fn say(subject: &str, what: &str) {
     let name = if io::stderr().is_terminal() { "\x1b[1mlimpet\x1b[0m" } else { "limpet" };
     eprintln!("{name} {subject:>10}  {what}");
@@ -19,14 +19,14 @@ pub(crate) fn run(mut command: Command) -> anyhow::Result<()> {
     check(&command, status)
 }
 
-/// Runs a program to its end and gives what it printed.
+/// Runs a program to its end and returns its output.
 pub(crate) fn capture(command: &mut Command) -> anyhow::Result<String> {
     let output = command.output().with_context(|| missing(command))?;
     check(command, output.status)?;
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// Whether a program can be found and run.
+/// Reports whether a program is on the PATH.
 pub(crate) fn exists(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| folder.join(program).is_file())

@@ -1,7 +1,8 @@
-//! Splits the page's WebAssembly in two: what the first prompt needs, and all the rest.
+//! Splits the page's WebAssembly in two: the code that the first prompt needs, and the rest.
 //!
-//! What can be split is the linker's output, before wasm-bindgen has seen it, and Trunk has no step for that. So Trunk finds this
-//! program in the place of wasm-bindgen: it splits, and calls the real one for the first part. The rest waits in [`parts`].
+//! The split has to happen after the linker and before wasm-bindgen, where Trunk has no hook. Trunk
+//! therefore finds this program in place of wasm-bindgen; it splits the module and calls the real
+//! wasm-bindgen for the first part. The rest stays in [`parts`].
 
 use std::{
     env,
@@ -19,21 +20,21 @@ use crate::{
     workspace::Workspace,
 };
 
-/// What cargo calls the page's program, and wasm-bindgen its files.
+/// Name of the page's program in cargo, and of its files in wasm-bindgen.
 pub(crate) const NAME: &str = "limpet-frontend";
-/// What loads the rest, as wasm-split calls it.
+/// Name that wasm-split gives to the script that loads the rest.
 pub(crate) const LOADER: &str = "__wasm_split.js";
-/// The rest, by the name that `frontend/src/rest.rs` gives it.
+/// The rest, under the name that `frontend/src/rest.rs` determines.
 pub(crate) const REST: &str = "split_page.wasm";
 
 const BINDGEN: &str = "wasm-bindgen";
 
-/// Where the parts lie until the page is put together.
+/// Returns the folder for the parts until the page is bundled.
 pub(crate) fn parts(workspace: &Workspace) -> PathBuf {
     workspace.target().join("page-parts")
 }
 
-/// A folder for the PATH in which this program is called wasm-bindgen.
+/// Creates a folder for the PATH in which this program has the name wasm-bindgen.
 pub(crate) fn disguise(workspace: &Workspace) -> anyhow::Result<PathBuf> {
     let folder = parts(workspace).join("bin");
     let link = folder.join(BINDGEN);
@@ -46,22 +47,22 @@ pub(crate) fn disguise(workspace: &Workspace) -> anyhow::Result<PathBuf> {
     Ok(folder)
 }
 
-/// Whether this program was called as wasm-bindgen.
+/// Reports whether this program was called as wasm-bindgen.
 pub(crate) fn is_bindgen(called: &OsStr) -> bool {
     Path::new(called).file_name().is_some_and(|name| name == BINDGEN)
 }
 
-/// Does what wasm-bindgen is asked for, after splitting what it is to work on.
+/// Splits the module, and calls wasm-bindgen for the first part.
 pub(crate) fn bindgen(workspace: &Workspace, mut words: Vec<OsString>) -> anyhow::Result<()> {
     let linked = words.iter_mut().find(|word| Path::new(word).extension().is_some_and(|it| it == "wasm"));
-    // Without one it is only asked for its version.
+    // Without a module, Trunk only asks for the version.
     if let Some(linked) = linked {
         let parts = parts(workspace);
         let mut split = tools::split(workspace)?;
         split.arg(&linked).arg(&parts).args(["--out-name", NAME]);
         shell::run(split)?;
         *linked = parts.join(format!("{NAME}.wasm")).into();
-        // Both parts call through the linker's table.
+        // Both parts make calls through the linker's table.
         words.push("--keep-lld-exports".into());
     }
     let mut bindgen = workspace.command(Tool::wasm_bindgen(workspace)?.program(BINDGEN)?);

@@ -1,4 +1,5 @@
-//! What tests need of the system itself: a browser with its driver, and the programs that they drive.
+//! The programs that tests need from the system: a browser with its driver, and the programs that
+//! run in terminals.
 
 use std::{path::PathBuf, process::Command};
 
@@ -6,7 +7,8 @@ use anyhow::bail;
 
 use crate::shell::{self, say};
 
-/// Programs, any one of each list, and the Debian package that brings the first.
+/// Required programs. Each list names alternatives, and is followed by the Debian package that
+/// provides the first one.
 const PROGRAMS: [(&[&str], &str); 11] = [
     (&["chromium", "chromium-browser", "google-chrome"], "chromium"),
     (&["chromedriver"], "chromium-driver"),
@@ -21,7 +23,7 @@ const PROGRAMS: [(&[&str], &str); 11] = [
     (&["openssl"], "openssl"),
 ];
 
-/// Makes sure that all of them are there.
+/// Installs the required programs that are missing.
 pub(crate) fn install() -> anyhow::Result<()> {
     let missing: Vec<&str> = missing();
     if missing.is_empty() {
@@ -31,7 +33,7 @@ pub(crate) fn install() -> anyhow::Result<()> {
     get(&missing, "tests need")
 }
 
-/// Makes sure that a program is there that a Debian package brings.
+/// Installs a Debian package unless its program is there.
 pub(crate) fn install_package(program: &str, package: &str) -> anyhow::Result<()> {
     if shell::exists(program) {
         return Ok(());
@@ -39,7 +41,7 @@ pub(crate) fn install_package(program: &str, package: &str) -> anyhow::Result<()
     get(&[package], "what is asked for needs")
 }
 
-/// Installs Debian packages, or says who needs them.
+/// Installs Debian packages, or fails with a message that names them and `who` needs them.
 fn get(packages: &[&str], who: &str) -> anyhow::Result<()> {
     let list = packages.join(" ");
     if !shell::exists("apt-get") {
@@ -67,12 +69,12 @@ pub(crate) fn update() -> anyhow::Result<()> {
     shell::run(apt)
 }
 
-/// The browser.
+/// Returns the path of the browser.
 pub(crate) fn chromium() -> anyhow::Result<PathBuf> {
     find(PROGRAMS[0].0)
 }
 
-/// The browser's driver.
+/// Returns the path of the browser's driver.
 pub(crate) fn chromedriver() -> anyhow::Result<PathBuf> {
     find(PROGRAMS[1].0)
 }
@@ -94,7 +96,7 @@ fn find(programs: &[&str]) -> anyhow::Result<PathBuf> {
     }
 }
 
-/// Only root may install.
+/// Returns a call of apt-get, which needs sudo unless this is root.
 fn apt() -> Command {
     let root = shell::capture(Command::new("id").arg("-u")).is_ok_and(|id| id == "0");
     if root {

@@ -1,4 +1,4 @@
-//! All that is checked, in steps.
+//! Runs all checks and tests, in steps.
 
 use std::{
     ffi::OsString,
@@ -19,7 +19,7 @@ use crate::{
     workspace::Workspace,
 };
 
-/// A part of the tests, by name.
+/// A named part of the tests.
 struct Step {
     name: &'static str,
     what: &'static str,
@@ -79,7 +79,7 @@ const STEPS: [Step; 9] = [
     },
 ];
 
-/// Runs the named steps, or all.
+/// Runs the named steps, or all of them.
 pub(crate) fn run(workspace: &Workspace, names: &[OsString]) -> anyhow::Result<()> {
     for name in names {
         if !STEPS.iter().any(|step| name == step.name) {
@@ -89,7 +89,7 @@ pub(crate) fn run(workspace: &Workspace, names: &[OsString]) -> anyhow::Result<(
     }
     let wanted = |step: &&Step| names.is_empty() || names.iter().any(|name| name == step.name);
     let steps: Vec<&Step> = STEPS.iter().filter(wanted).collect();
-    // All of it comes first, so that what is missing does not show up after half an hour.
+    // All set-up comes first, so that a missing tool is noticed early and not after half an hour.
     for need in Need::ALL.iter().filter(|need| steps.iter().any(|step| step.needs.contains(need))) {
         need.meet(workspace)?;
     }
@@ -125,10 +125,12 @@ fn clippy(workspace: &Workspace) -> anyhow::Result<()> {
     shell::run(page)
 }
 
-/// Advisories are left out: their database is neither in a registry nor in the sources.
+/// Checks dependencies without advisories, whose database is neither in a registry nor in the
+/// sources.
 fn deny(workspace: &Workspace) -> anyhow::Result<()> {
     say("deny", "without advisories, whose database is in no registry");
-    // Builds fetch only what their target needs, the audit reads all that `Cargo.lock` names.
+    // Builds fetch only the packages for their target; this check reads all packages in
+    // `Cargo.lock`.
     shell::run(workspace.cargo(["fetch", "--locked"]))?;
     let mut deny = tools::deny(workspace)?;
     deny.args(["--offline", "--log-level", "error", "check", "bans", "licenses", "sources"]);
@@ -151,7 +153,7 @@ fn wasm(workspace: &Workspace) -> anyhow::Result<()> {
 
 fn e2e(workspace: &Workspace) -> anyhow::Result<()> {
     shell::run(workspace.cargo(["test", "--package", "limpet", "--test", "*"]))?;
-    // Without debug assertions the old design fails in another way.
+    // Without debug assertions, the old design fails in another way.
     shell::run(workspace.cargo(["test", "--package", "origin-bug", "--release"]))
 }
 

@@ -1,8 +1,8 @@
 //! The programs that build and check limpet.
 //!
-//! Those that come from crates.io are built where they outlast a checkout, `$CARGO_HOME/limpet-tools`, each version in a
-//! folder of its own, so that they do not replace what else is installed. One of the right version that is on the PATH is
-//! as good.
+//! Those from crates.io are built in `$CARGO_HOME/limpet-tools`, where they outlast a checkout,
+//! each version in its own folder, so that they do not replace anything that is installed. A
+//! program of the right version on the PATH is used as well.
 
 use std::{
     env,
@@ -22,12 +22,12 @@ use crate::{
 /// A program from crates.io.
 pub(crate) struct Tool {
     package: &'static str,
-    /// The one that is asked for its version, and those that come with it.
+    /// The program that is asked for its version, followed by others in the package.
     programs: &'static [&'static str],
     version: String,
-    /// What it has to be built with.
+    /// Features that it is built with.
     features: &'static [&'static str],
-    /// Whether its own lock file can be satisfied.
+    /// Set if the package's own lock file is used.
     locked: bool,
 }
 
@@ -49,8 +49,9 @@ impl Tool {
         Self { package, programs, version: version.to_owned(), features: &[], locked: true }
     }
 
-    /// The generator has to match the library to the letter. Its own lock file may name versions that a mirror of the
-    /// registry does not have yet.
+    /// Returns the tool that generates the script, in exactly the version of the library. Its own
+    /// lock file is not used, because it may name versions that a mirror of the registry does not
+    /// have yet.
     pub(crate) fn wasm_bindgen(workspace: &Workspace) -> anyhow::Result<Self> {
         let version = workspace.locked("wasm-bindgen")?;
         Ok(Self {
@@ -62,7 +63,7 @@ impl Tool {
         })
     }
 
-    /// Builds it, unless it is there.
+    /// Builds the tool, unless it is there.
     pub(crate) fn install(&self, workspace: &Workspace) -> anyhow::Result<()> {
         let Self { package, version, features, locked, .. } = self;
         if let Some(folder) = self.find()? {
@@ -73,27 +74,27 @@ impl Tool {
         let root = self.root()?;
         let mut cargo = workspace.cargo(["install", package, "--version", version, "--root"]);
         cargo.arg(&root).args(locked.then_some("--locked")).arg("--features").arg(features.join(","));
-        // How fast the tools are hardly matters, how fast they are built does.
+        // The tools' build time matters more than their speed.
         cargo.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1").env("CARGO_PROFILE_RELEASE_DEBUG", "false");
         cargo.env("CARGO_PROFILE_RELEASE_LTO", "off").env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
-        // Beside the sources a target folder of this workspace would be used, and its lock held.
+        // By default, cargo would use this workspace's target folder and hold its lock.
         cargo.env("CARGO_TARGET_DIR", root.join("target"));
         shell::run(cargo)?;
         fs::remove_dir_all(root.join("target")).context("could not remove what is left of a tool's build")
     }
 
-    /// One of its programs.
+    /// Returns the path of one of its programs.
     pub(crate) fn program(&self, name: &str) -> anyhow::Result<PathBuf> {
         Ok(self.folder()?.join(name))
     }
 
-    /// The folder that its programs are in.
+    /// Returns the folder that its programs are in.
     pub(crate) fn folder(&self) -> anyhow::Result<PathBuf> {
         self.find()?
             .with_context(|| format!("{} {} is needed; run: cargo xtask setup", self.package, self.version))
     }
 
-    /// Ours comes first, then one of the same version on the PATH.
+    /// Looks for the tool in limpet's own folder first, and then for the same version on the PATH.
     fn find(&self) -> anyhow::Result<Option<PathBuf>> {
         let ours = self.root()?.join("bin");
         if self.programs.iter().all(|program| ours.join(program).is_file()) {
@@ -115,36 +116,36 @@ impl Tool {
     }
 }
 
-/// Whether a program's answer to `--version` names this one.
+/// Reports whether the answer to `--version` names this version.
 fn names_version(answer: &str, version: &str) -> bool {
     answer.split_whitespace().nth(1) == Some(version)
 }
 
-/// A call of Trunk, which finds wasm-bindgen in a folder.
+/// Returns a call of Trunk, with a folder on its PATH in which it finds wasm-bindgen.
 pub(crate) fn trunk(workspace: &Workspace, bindgen: PathBuf) -> anyhow::Result<Command> {
     let mut command = workspace.command(Tool::trunk().program("trunk")?);
     command.env("PATH", path_with([bindgen])?);
-    // Trunk takes the usual NO_COLOR=1 for an error: it wants a boolean.
+    // Trunk rejects the usual NO_COLOR=1, because it expects a boolean.
     command.env_remove("NO_COLOR");
     Ok(command)
 }
 
-/// A call of `cargo deny`.
+/// Returns a call of `cargo deny`.
 pub(crate) fn deny(workspace: &Workspace) -> anyhow::Result<Command> {
     Ok(workspace.command(Tool::deny().program("cargo-deny")?))
 }
 
-/// A call of what splits WebAssembly.
+/// Returns a call of the program that splits WebAssembly.
 pub(crate) fn split(workspace: &Workspace) -> anyhow::Result<Command> {
     Ok(workspace.command(Tool::split().program("wasm-split-cli")?))
 }
 
-/// The program that runs wasm tests for cargo.
+/// Returns the program that runs wasm tests for cargo.
 pub(crate) fn wasm_test_runner(workspace: &Workspace) -> anyhow::Result<PathBuf> {
     Tool::wasm_bindgen(workspace)?.program("wasm-bindgen-test-runner")
 }
 
-/// Where cargo keeps what belongs to the user.
+/// Returns cargo's home directory.
 pub(crate) fn home() -> anyhow::Result<PathBuf> {
     let default = || env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo"));
     env::var_os("CARGO_HOME")

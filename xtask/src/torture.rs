@@ -1,4 +1,4 @@
-//! Everything at once and at length; the tests run a little of it.
+//! Runs the torture test at length; the ordinary tests run a short version of it.
 
 use std::ffi::OsString;
 
@@ -10,7 +10,8 @@ use crate::{
     workspace::Workspace,
 };
 
-/// What is done how often, and where the dice begin: the variable that says so, and how much it is by default.
+/// The environment variable and the default of each argument: how often each thing is done, and the
+/// random seed.
 const MEASURES: [(&str, &str); 4] = [
     ("TORTURE_RECONNECTS", "10000"),
     ("TORTURE_KILLS", "200"),
@@ -18,7 +19,7 @@ const MEASURES: [(&str, &str); 4] = [
     ("TORTURE_SEED", "1"),
 ];
 
-/// Runs it with the release binary.
+/// Runs the test with the release binary.
 pub(crate) fn run(workspace: &Workspace, words: &[OsString]) -> anyhow::Result<()> {
     if words.len() > MEASURES.len() {
         bail!("write: cargo xtask torture [RECONNECTS [KILLS [UPGRADES [SEED]]]]");

@@ -1,4 +1,4 @@
-//! Where everything is.
+//! The paths of the workspace.
 
 use std::{
     env,
@@ -11,13 +11,13 @@ use std::{
 
 use anyhow::Context;
 
-/// The sources, and what is made of them.
+/// The workspace's sources and build output.
 pub(crate) struct Workspace {
     root: PathBuf,
 }
 
 impl Workspace {
-    /// The one that this program was built from.
+    /// Returns the workspace that this program was built from.
     pub(crate) fn find() -> anyhow::Result<Self> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask stands in no workspace")?;
         Ok(Self { root: root.to_owned() })
@@ -27,31 +27,31 @@ impl Workspace {
         self.root.join(relative)
     }
 
-    /// Where cargo puts what it builds.
+    /// Returns the folder for cargo's output.
     pub(crate) fn target(&self) -> PathBuf {
         env::var_os("CARGO_TARGET_DIR").map_or_else(|| self.path("target"), |folder| self.path(folder))
     }
 
-    /// The one binary.
+    /// Returns the path of the release binary.
     pub(crate) fn binary(&self) -> PathBuf {
         self.target().join("release").join("limpet")
     }
 
-    /// A call of cargo.
+    /// Returns a call of cargo.
     pub(crate) fn cargo<const N: usize>(&self, words: [&str; N]) -> Command {
         let mut cargo = self.command(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.args(words);
         cargo
     }
 
-    /// A call of a program, in the workspace's top folder.
+    /// Returns a call of a program, in the workspace's top folder.
     pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command.current_dir(&self.root);
         command
     }
 
-    /// The version of a package that `Cargo.lock` names.
+    /// Returns the version of a package in `Cargo.lock`.
     pub(crate) fn locked(&self, package: &str) -> anyhow::Result<String> {
         let path = self.path("Cargo.lock");
         let lock = fs::read_to_string(&path).with_context(|| format!("could not read {}", path.display()))?;
@@ -64,8 +64,8 @@ fn locked(lock: &str, package: &str) -> Option<String> {
     entry.split_once('"').map(|(version, _)| version.to_owned())
 }
 
-/// Everything in these files and folders, one line each: its path, size and time of change. Folders of npm are passed
-/// over. Whatever is changed, added, moved or removed gives another fingerprint.
+/// Lists all files in these files and folders, one line each: path, size and modification time.
+/// npm's folders are skipped. Any file that is changed, added, moved or removed changes the result.
 pub(crate) fn fingerprint(paths: &[PathBuf]) -> anyhow::Result<String> {
     let mut lines = Vec::new();
     for path in paths {

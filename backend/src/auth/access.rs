@@ -1,9 +1,9 @@
-//! What somebody may do.
+//! The rights of clients.
 
 use limpet_shared::{Role, SessionId};
 use serde::{Deserialize, Serialize};
 
-/// What somebody shows to be let in.
+/// A credential that lets a client in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Credential {
     /// The token itself.
@@ -12,22 +12,22 @@ pub enum Credential {
     Pass(Pass),
 }
 
-/// What somebody may do.
+/// What a client may do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Access {
     /// Everything.
     Owner,
-    /// What these passes say.
+    /// The rights of these passes.
     Passes(Vec<Pass>),
 }
 
-/// Lets somebody in to one session.
+/// A credential for one session.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Pass {
-    /// To which.
+    /// The session.
     pub session: SessionId,
-    /// To do what: a [`Role::Writer`] or a [`Role::Reader`].
+    /// The role at the session: a [`Role::Writer`] or a [`Role::Reader`].
     pub role: Role,
 }
 
@@ -41,7 +41,7 @@ impl From<Credential> for Access {
 }
 
 impl Access {
-    /// What may be done with a session; `None` if it may not even be seen.
+    /// Returns the role at a session, or `None` if the session may not even be seen.
     #[must_use]
     pub fn role_at(&self, session: &SessionId) -> Option<Role> {
         match self {
@@ -53,7 +53,7 @@ impl Access {
         }
     }
 
-    /// Whether this is everything.
+    /// Reports whether everything is allowed.
     #[must_use]
     pub const fn is_owner(&self) -> bool {
         matches!(self, Self::Owner)

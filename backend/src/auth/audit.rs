@@ -1,6 +1,7 @@
-//! The log of who was let in and who was refused. It holds addresses, and never a secret.
+//! The audit log of sign-ins and refusals. It holds addresses, but never a secret.
 //!
-//! Whoever guesses must not flood the log: what repeats from one address is one line a minute, with its count.
+//! Guessing must not flood the log: an event that repeats from one address is logged once a minute,
+//! with its count.
 
 use std::{
     collections::HashMap,
@@ -17,25 +18,26 @@ use tokio::{
 use super::client::Client;
 use crate::network::Network;
 
-/// How long what repeats is only counted.
+/// Time for which repeated events are only counted.
 const QUIET: Duration = Duration::from_mins(1);
 
-/// Most things that are counted one by one at a time; what comes beyond them is counted together.
+/// Maximum number of events that are counted separately at a time. Further ones are counted
+/// together.
 const MAX_COUNTED: usize = 64;
 
-/// Where events of this log come from, for `LIMPET_LOG`.
+/// The target of these log events, for `LIMPET_LOG`.
 pub(crate) const TARGET: &str = "limpet::auth::audit";
 
-/// What has happened.
+/// An event of the audit log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Event {
-    /// Somebody gave a token that is not the server's.
+    /// A client has shown a wrong token.
     WrongToken,
-    /// Somebody gave a pass that is not the server's.
+    /// A client has shown a wrong pass.
     WrongPass,
-    /// Somebody gave the cookie or the key of no sign-in.
+    /// A client has shown the cookie or the key of no sign-in.
     WrongSignIn,
-    /// Somebody was not even listened to, after too many of those.
+    /// A client was refused without a check, after too many wrong credentials.
     Limited,
     /// There are too many sign-ins from an address, or by a share link.
     Crowded,
@@ -77,38 +79,38 @@ impl Event {
         matches!(self, Self::WrongToken | Self::WrongPass | Self::WrongSignIn | Self::Limited | Self::Crowded)
     }
 
-    /// Whether each one is noted: only an owner brings it about.
+    /// Reports whether each occurrence is logged: those that only an owner can cause.
     const fn is_noted_each_time(self) -> bool {
         matches!(self, Self::SignedIn | Self::Revoked)
     }
 }
 
-/// What is to be known about an event.
+/// Further fields of an event.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Details<'a> {
     pub(super) sign_in: Option<&'a str>,
     pub(super) session: Option<&'a SessionId>,
 }
 
-/// The same event from the same address.
+/// The key by which repeated events are counted.
 type Source = (Option<Network>, Event);
 
-/// Writes the log.
+/// The writer of the audit log.
 #[derive(Debug, Default)]
 pub(super) struct Audit {
     counts: Mutex<Counts>,
-    /// Something is counted that is to be written later.
+    /// Notified when an event is counted that has to be logged later.
     counting: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Counts {
     by_source: HashMap<Source, Count>,
-    /// What did not fit.
+    /// Number of events that were not counted separately.
     others: u64,
 }
 
-/// How often something has come again since it was written.
+/// Number of times that an event has occurred again since it was logged.
 #[derive(Debug)]
 struct Count {
     client: Client,
@@ -117,7 +119,7 @@ struct Count {
 }
 
 impl Audit {
-    /// Notes an event now, or counts it if it was noted a moment ago.
+    /// Logs an event now, or counts it if it was logged recently.
     pub(super) fn note(&self, event: Event, client: Client, details: Details<'_>) {
         if event.is_noted_each_time() || self.lock().is_new(event, client, Instant::now()) {
             write(event, client, details, 0);
@@ -125,7 +127,7 @@ impl Audit {
         self.counting.notify_one();
     }
 
-    /// Writes what was counted, whenever its time has come. Never ends.
+    /// Logs counted events when their time has come. Never returns.
     pub(super) async fn write_counts(&self) {
         loop {
             let now = Instant::now();
@@ -138,7 +140,7 @@ impl Audit {
     }
 
     fn lock(&self) -> MutexGuard<'_, Counts> {
-        // Nothing under this lock panics half-way through a change.
+        // No code under this lock panics half-way through a change.
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -158,7 +160,7 @@ impl Counts {
         true
     }
 
-    /// Writes the counts that are due, and gives when the next one will be.
+    /// Logs the counts that are due, and returns the time of the next one.
     fn take_due(&mut self, now: Instant) -> Option<Instant> {
         for ((_, event), count) in self.by_source.extract_if(|_, count| count.until <= now) {
             if count.again > 0 {

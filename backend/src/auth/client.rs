@@ -1,4 +1,4 @@
-//! Who asks, as far as the network knows.
+//! The client of a request, as far as the network knows it.
 
 use std::{fmt, net::IpAddr};
 
@@ -8,12 +8,13 @@ use crate::network::Network;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Client {
     address: Option<IpAddr>,
-    /// Whether a proxy on this machine says so.
+    /// Set if the address comes from a proxy on this machine.
     is_proxied: bool,
 }
 
 impl Client {
-    /// The client behind a connection from `peer`. What a proxy says about that is believed if it runs on this machine.
+    /// Returns the client behind a connection from `peer`. The address that a proxy has `forwarded`
+    /// is trusted if the proxy runs on this machine.
     #[must_use]
     pub fn new(peer: Option<IpAddr>, forwarded: Option<IpAddr>) -> Self {
         let peer = peer.map(|peer| peer.to_canonical());
@@ -25,18 +26,18 @@ impl Client {
         }
     }
 
-    /// The address, if it is known.
+    /// Returns the address, if it is known.
     #[must_use]
     pub const fn address(&self) -> Option<IpAddr> {
         self.address
     }
 
-    /// Whether the address is what a proxy on this machine says.
+    /// Reports whether the address comes from a proxy on this machine.
     pub(super) const fn is_proxied(&self) -> bool {
         self.is_proxied
     }
 
-    /// What is counted together.
+    /// Returns the network by which the client is counted.
     pub(super) fn network(&self) -> Option<Network> {
         self.address.map(Network::of)
     }

@@ -1,7 +1,8 @@
-//! Limits how often something may be tried from one address (the generic cell rate algorithm, in the form of the virtual
-//! scheduler of ITU-T I.371).
+//! Limits attempts by address, with the generic cell rate algorithm (the virtual scheduling
+//! algorithm of ITU-T I.371).
 //!
-//! One moment is kept per address: when it will have recovered from all that it did. Nobody waits in the server.
+//! For each address, only the time at which it has recovered from all its attempts is stored. No
+//! request waits in the server.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -10,24 +11,26 @@ use tokio::time::Instant;
 use super::client::Client;
 use crate::network::Network;
 
-/// Most addresses that are remembered. When there are more, the one that recovers first is forgotten.
+/// Maximum number of addresses that are remembered. Beyond it, the one that recovers first is
+/// forgotten.
 const MAX_SOURCES: usize = 4096;
 
-/// How much more a proxy may pass on than one address: the addresses that it names can be made up by any program of this
-/// machine.
+/// Factor by which the limit of all proxies together exceeds that of one address. Any program on
+/// this machine can make up the addresses that a proxy names.
 const PROXY_FACTOR: u32 = 32;
 
-/// How often something may be tried.
+/// The allowed rate of attempts.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rate {
-    /// How many times at once.
+    /// Number of attempts that are allowed at once.
     pub(super) burst: u32,
-    /// How long it takes until one more try is allowed.
+    /// Time after which one more attempt is allowed.
     pub(super) interval: Duration,
 }
 
 impl Rate {
-    /// How long to wait with the next try, for who will have recovered at that moment.
+    /// Returns the time until the next attempt is allowed for a source that recovers at `recovers`,
+    /// or `None` if it is allowed now.
     fn wait(self, recovers: Instant, now: Instant) -> Option<Duration> {
         let full = self.interval * (self.burst - 1);
         let wait = recovers.saturating_duration_since(now).saturating_sub(full);
@@ -35,13 +38,13 @@ impl Rate {
     }
 }
 
-/// Counts tries by their address.
+/// Counts attempts by address.
 #[derive(Debug)]
 pub(super) struct Limiter {
     rate: Rate,
-    /// When an address will have recovered.
+    /// The time at which each address has recovered.
     sources: HashMap<Option<Network>, Instant>,
-    /// When the proxies of this machine will have.
+    /// The time at which all proxies of this machine have recovered.
     proxies: Option<Instant>,
 }
 
@@ -50,7 +53,7 @@ impl Limiter {
         Self { rate, sources: HashMap::new(), proxies: None }
     }
 
-    /// How long a client has to wait; `None` if it may try now.
+    /// Returns the time that a client has to wait, or `None` if it may try now.
     pub(super) fn wait(&self, client: Client, now: Instant) -> Option<Duration> {
         let source = self.sources.get(&client.network());
         let source = source.and_then(|&recovers| self.rate.wait(recovers, now));
@@ -58,7 +61,7 @@ impl Limiter {
         source.max(proxies.and_then(|recovers| self.proxy_rate().wait(recovers, now)))
     }
 
-    /// Notes a try.
+    /// Records an attempt.
     pub(super) fn charge(&mut self, client: Client, now: Instant) {
         let source = client.network();
         if !self.sources.contains_key(&source) {
@@ -81,7 +84,7 @@ impl Limiter {
         if self.sources.len() < MAX_SOURCES {
             return;
         }
-        // Who has recovered is as one who was never seen.
+        // An address that has recovered needs no entry.
         self.sources.retain(|_, recovers| *recovers > now);
         if self.sources.len() < MAX_SOURCES {
             return;

@@ -1,4 +1,4 @@
-//! Sign-ins on the disk, for the next limpet that is started.
+//! The file in which sign-ins survive a restart.
 
 use std::{
     fs::{File, TryLockError},
@@ -13,34 +13,35 @@ use serde::{Deserialize, Serialize};
 use super::{share::ShareKey, sign_ins::Record};
 use crate::state;
 
-/// The file's name in a directory of limpet's own, and what it adds to the name of a token file.
+/// Name of the file in a state directory, and extension that is added to the name of a token file.
 const NAME: &str = "sign-ins";
 
-/// Bits of a file's mode by which others could change it.
+/// Mode bits with which other users could change a file.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 
-/// What outlives a server: the key of share links, and the sign-ins. Fields are only ever added, with a default.
+/// The state that outlives a server: the key of share links, and the sign-ins. Fields are only ever
+/// added, with a default.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Saved {
     pub(super) share_key: ShareKey,
     pub(super) sign_ins: Vec<Record>,
 }
 
-/// A file that only its owner can read, written anew as a whole.
+/// A file that only its owner can read and that is always replaced as a whole.
 #[derive(Debug)]
 pub(crate) struct SignInFile {
     path: PathBuf,
-    /// Held so that no other limpet writes the same file.
+    /// Lock on the token file, held so that no other limpet writes the same file.
     _lock: Option<File>,
 }
 
 impl SignInFile {
-    /// The one in a directory that no other limpet uses.
+    /// Returns the file in a directory that no other limpet uses.
     pub(crate) fn in_dir(dir: &Path) -> Self {
         Self { path: dir.join(NAME), _lock: None }
     }
 
-    /// The one beside a token file. None if another limpet has it.
+    /// Returns the file beside a token file, or `None` if another limpet uses it.
     ///
     /// # Errors
     /// Those of open(2) and flock(2).
@@ -57,15 +58,16 @@ impl SignInFile {
         Ok(Some(Self { path: name.into(), _lock: Some(lock) }))
     }
 
-    /// Where it is.
+    /// Returns the path of the file.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What was saved, if anything was.
+    /// Reads the saved state, if there is any.
     ///
     /// # Errors
-    /// When it cannot be read, makes no sense, or somebody else may have written it: who can plant a sign-in is let in by it.
+    /// When the file cannot be read or parsed, or another user may have written it: a sign-in that
+    /// somebody plants would let them in.
     pub(crate) fn read(&self) -> io::Result<Option<Saved>> {
         let mut file = match File::options().read(true).custom_flags(O_NOFOLLOW).open(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -81,7 +83,7 @@ impl SignInFile {
         Ok(Some(serde_json::from_slice(&text)?))
     }
 
-    /// Saves this in the place of what was saved before.
+    /// Replaces the saved state.
     ///
     /// # Errors
     /// Those of the file system.

@@ -1,4 +1,4 @@
-//! Secrets of 256 random bits, and what is kept of them.
+//! Secrets of 256 random bits, and their digests.
 
 use std::fmt;
 
@@ -30,10 +30,11 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// The SHA-256 of a secret: enough to recognise it, and useless to whoever reads it.
+/// The SHA-256 digest of a secret. It is enough to recognise the secret, and useless to those who
+/// read it.
 ///
-/// A slow hash would add nothing: it protects secrets that people choose from being guessed, and nobody guesses 256 random
-/// bits.
+/// A slow hash would add nothing: it protects secrets that people choose from being guessed, and
+/// nobody can guess 256 random bits.
 #[derive(Clone, Copy)]
 pub(super) struct Digest([u8; 32]);
 
@@ -42,7 +43,8 @@ impl Digest {
         Self(Sha256::digest(text.as_bytes()).into())
     }
 
-    /// Whether this is the digest of `text`, in constant time. Digests are compared, so that not even a length shows.
+    /// Reports, in constant time, whether this is the digest of `text`. Digests are compared, so
+    /// that not even a length leaks.
     pub(super) fn is_of(&self, text: &str) -> bool {
         self.equals(&Self::of(text))
     }

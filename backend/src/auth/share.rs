@@ -1,7 +1,7 @@
-//! The key that share links derive from.
+//! The key from which share links are derived.
 //!
-//! It is made of 256 random bits and has nothing to do with the token: a token that a person chose could otherwise be guessed
-//! offline, by trying which one derives a pass that is known.
+//! It consists of 256 random bits and is independent of the token. If passes were derived from a
+//! token that a person chose, anybody with a pass could guess the token offline.
 
 use std::fmt;
 
@@ -15,10 +15,10 @@ use super::{
     secret::{Digest, Secret},
 };
 
-/// Characters of a pass's secret: 128 bits in hexadecimal.
+/// Number of characters in a pass's secret: 128 bits in hexadecimal.
 const PASS_LEN: usize = 32;
 
-/// Makes and reads passes.
+/// The key that creates and verifies passes.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(super) struct ShareKey(Secret);
@@ -28,13 +28,13 @@ impl ShareKey {
         Self(Secret::random())
     }
 
-    /// The text of a pass. It is good for as long as the session and this key are.
+    /// Returns the text of a pass. It is valid as long as the session and this key exist.
     pub(super) fn pass(&self, Pass { session, role }: &Pass) -> String {
         let secret = self.derive(&format!("pass {role:?} {session}"));
         format!("{}.{session}.{}", role_name(*role), &secret[..PASS_LEN])
     }
 
-    /// The pass with this text, if it is one.
+    /// Parses and verifies the text of a pass.
     pub(super) fn read_pass(&self, text: &str) -> Option<Pass> {
         let (role, rest) = text.split_once('.')?;
         let role = [Role::Writer, Role::Reader].into_iter().find(|&known| role_name(known) == role)?;
@@ -42,12 +42,14 @@ impl ShareKey {
         Digest::of(&self.pass(&pass)).is_of(text).then_some(pass)
     }
 
-    /// The name of this server's cookies. It differs from server to server, since a browser does not tell cookies apart by port.
+    /// Returns the name of this server's cookies. It differs between servers, because browsers do
+    /// not separate cookies by port.
     pub(super) fn cookie_name(&self) -> String {
         format!("limpet-{}", &self.derive("cookie name")[..8])
     }
 
-    /// Something that only who knows the key can name, and that does not give it away.
+    /// Derives a text for a purpose. Only holders of the key can compute it, and it does not reveal
+    /// the key.
     #[expect(clippy::expect_used, reason = "HMAC takes keys of any length (RFC 2104)")]
     fn derive(&self, purpose: &str) -> String {
         let mut mac = Hmac::<Sha256>::new_from_slice(self.0.reveal().as_bytes()).expect("any key will do");

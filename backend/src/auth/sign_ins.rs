@@ -1,7 +1,8 @@
 //! The browsers that are signed in.
 //!
-//! Each is a record, of whose secrets only digests are kept. It has two halves, and both are needed: a cookie, which scripts
-//! cannot read but which a browser sends to every port of a host, and a key, which only the page of this origin can read.
+//! Each sign-in is a record with digests of two secrets, and both are needed: a cookie, which
+//! scripts cannot read but which a browser sends to every port of a host, and a key, which only the
+//! page of this origin can read.
 
 mod entry;
 
@@ -17,35 +18,38 @@ use super::{
     secret::Digest,
 };
 
-/// How long a sign-in lasts that nobody uses.
+/// Time after which an unused sign-in expires.
 pub(super) const MAX_UNUSED: Duration = Duration::from_hours(30 * 24);
 
-/// How much older the time of last use may be on the disk than in memory, so that not every request is a write.
+/// Maximum difference between the saved and the actual time of last use, so that not every request
+/// causes a write.
 const USED_PRECISION: Duration = Duration::from_hours(1);
 
-/// Most sign-ins of owners. When there are more, the one that was not used for the longest time goes.
+/// Maximum number of owners' sign-ins. Beyond it, the one that was unused for the longest time is
+/// removed.
 const MAX_OWNERS: usize = 64;
 
-/// Most sign-ins of guests.
+/// Maximum number of guests' sign-ins.
 const MAX_GUESTS: usize = 128;
 
-/// Most sign-ins of guests by one share link, so that one who has a link can displace only those who have the same.
+/// Maximum number of guests' sign-ins by one share link, so that a guest can displace only those
+/// with the same link.
 const MAX_PER_LINK: usize = 64;
 
-/// What has become of a wish to sign in.
+/// The result of signing in.
 #[derive(Debug)]
 pub(super) struct SignedIn {
     pub(super) id: String,
     pub(super) access: Access,
-    /// New ones; none if the browser goes on with those that it has.
+    /// New secrets, or `None` if the browser continues to use those that it has.
     pub(super) halves: Option<Halves>,
-    /// Whether there is anything new to be saved.
+    /// Set if there is a change to save.
     pub(super) is_changed: bool,
-    /// The sign-in that had to give way.
+    /// The id of the sign-in that was removed to make room.
     pub(super) displaced: Option<String>,
 }
 
-/// All sign-ins by a share link are in use.
+/// The error that all sign-ins by a share link are in use.
 #[derive(Debug)]
 pub(super) struct Crowded;
 
@@ -58,22 +62,24 @@ impl SignIns {
         Self(records.into_iter().map(Entry::new).collect())
     }
 
-    /// What is to be saved. It counts as saved.
+    /// Returns the records to save, and marks them as saved.
     pub(super) fn records(&mut self, now: u64) -> Vec<Record> {
         self.0.iter_mut().map(|entry| entry.save(now)).collect()
     }
 
-    /// The digest of a cookie that is the half of a sign-in.
+    /// Returns the digest of a cookie if it belongs to a sign-in.
     pub(super) fn cookie(&mut self, cookie: &str, now: u64) -> Option<Digest> {
         self.by_cookie(&Digest::of(cookie), now).map(|entry| entry.record.cookie)
     }
 
-    /// What the sign-in of this cookie will allow to do with a session when the other half is shown.
+    /// Returns the role that the sign-in of this cookie will have at a session when the other half
+    /// is shown.
     pub(super) fn role_by_cookie(&mut self, cookie: &Digest, session: &SessionId, now: u64) -> Option<Role> {
         self.by_cookie(cookie, now)?.record.access.role_at(session)
     }
 
-    /// What a sign-in allows of which both halves are shown. True if the time of its last use is to be saved.
+    /// Returns the access and the sign-in if both halves are right, and whether the time of its
+    /// last use has to be saved.
     pub(super) fn by_halves(
         &mut self,
         cookie: &Digest,
@@ -86,7 +92,8 @@ impl SignIns {
         Some((entry.record.access.clone(), entry.shown(), is_stale))
     }
 
-    /// Signs a browser in that has shown a credential. One that has a sign-in already, `known`, goes on with that.
+    /// Signs in a browser that has shown a credential. If it already has a sign-in, `known`,
+    /// extends that one.
     pub(super) fn sign_in(
         &mut self,
         credential: Credential,
@@ -105,17 +112,18 @@ impl SignIns {
         Ok(SignedIn { id, access, halves: Some(halves), is_changed: true, displaced })
     }
 
-    /// Ends the sign-in of this name, and whatever is attached by it. False if there is none.
+    /// Ends the sign-in with this id, and everything that is attached by it. Returns false if there
+    /// is none.
     pub(super) fn remove(&mut self, id: &str) -> bool {
         self.remove_if(|entry| entry.record.id == id)
     }
 
-    /// Ends the sign-in that this cookie is the half of.
+    /// Ends the sign-in that this cookie belongs to. Returns false if there is none.
     pub(super) fn remove_by_cookie(&mut self, cookie: &Digest) -> bool {
         self.remove_if(|entry| entry.record.cookie.equals(cookie))
     }
 
-    /// All of them, the newest first.
+    /// Lists all sign-ins, the newest first.
     pub(super) fn list(&mut self, you: Option<&str>, now: u64) -> Vec<api::SignIn> {
         self.expire(now);
         let mut list: Vec<api::SignIn> = self.0.iter().map(|entry| entry.told(you)).collect();
@@ -134,7 +142,7 @@ impl SignIns {
         self.0.retain(|entry| !is_over(entry));
     }
 
-    /// Makes room for one more. Gives the name of the one that had to go.
+    /// Makes room for one more sign-in. Returns the id of one that had to be removed.
     fn make_room(&mut self, credential: &Credential) -> Result<Option<String>, Crowded> {
         let Credential::Pass(pass) = credential else {
             let owners = |entry: &Entry| entry.record.access.is_owner();
@@ -147,7 +155,7 @@ impl SignIns {
         Ok(self.displace(MAX_GUESTS, guests, is_idle)?.or(displaced))
     }
 
-    /// Has the one go that was not used for the longest time, if there are `max` already.
+    /// Removes the sign-in that was unused for the longest time if `max` or more satisfy `counts`.
     fn displace(
         &mut self,
         max: usize,
@@ -171,7 +179,7 @@ impl SignIns {
     }
 }
 
-/// The session that a guest's credential is for.
+/// Returns the session that a guest's credential is for.
 pub(super) fn session_of(credential: &Credential) -> Option<&SessionId> {
     match credential {
         Credential::Token => None,
@@ -179,7 +187,7 @@ pub(super) fn session_of(credential: &Credential) -> Option<&SessionId> {
     }
 }
 
-/// Milliseconds since the Unix epoch.
+/// Returns the current time in milliseconds since the Unix epoch.
 pub(super) fn now() -> u64 {
     millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
 }

@@ -1,4 +1,4 @@
-//! Who is let in, and who is not.
+//! Tests of credentials, sign-ins and the limit on guesses.
 
 use std::sync::atomic::AtomicUsize;
 
@@ -20,7 +20,7 @@ fn bearer(token: &str) -> Credentials<'_> {
     Credentials { bearer: Some(token), ..Credentials::default() }
 }
 
-/// A signed-in browser's `Cookie` header, and its key.
+/// Signs in a browser, and returns its `Cookie` header and its key.
 fn browser(auth: &Auth, token: &str) -> (String, String) {
     let signed_in = auth.sign_in(token, Credentials::default(), from("192.0.2.1"), "").unwrap();
     (format!("{}={}", auth.cookie_name, signed_in.cookie), signed_in.key.reveal().to_owned())
@@ -98,7 +98,7 @@ fn while_too_much_was_wrong_right_and_wrong_are_answered_alike() {
         assert!(matches!(denied, Denied::Limited(_)), "{token}");
     }
     assert!(matches!(auth.half(guesses[2], stranger), Err(Denied::Limited(_))));
-    // Others are not concerned, and who is signed in is not either.
+    // Neither other addresses nor signed-in browsers are affected.
     assert!(auth.authenticate(bearer(TOKEN), owner).is_ok());
     assert!(auth.authenticate(both(&signed_in), stranger).is_ok());
 }
@@ -163,7 +163,7 @@ fn a_browser_that_lost_its_key_leaves_nothing_behind() {
     let (cookies, _) = browser(&auth, TOKEN);
     let pass = auth.pass(&Pass { session: "s".parse().unwrap(), role: Role::Reader });
     let lost = Credentials { cookies: Some(&cookies), ..Credentials::default() };
-    // Whoever has no more than a share link and somebody's cookie ends no sign-in by them.
+    // A client that has only a share link and somebody's cookie cannot end that sign-in.
     auth.sign_in(&pass, lost, from("192.0.2.1"), "").unwrap();
     assert_eq!(auth.sign_ins(None).len(), 2);
     auth.sign_in(TOKEN, lost, from("192.0.2.1"), "").unwrap();

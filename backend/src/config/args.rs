@@ -37,101 +37,113 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Serve sessions to browsers; this is also what happens without a verb.
+    /// Serve sessions to browsers. This is the default command.
     #[command(after_help = EXAMPLES, override_usage = USAGE)]
     Serve(Box<Args>),
     /// Replace the running limpet with the installed version. Sessions keep running.
     Upgrade {
-        /// Its process, if several run.
+        /// The process id of the limpet to replace, if several run.
         pid: Option<u32>,
     },
-    /// Print the link of the running limpet again. Only its user and the administrator can, and not from within one of its terminals.
+    /// Print the link of the running limpet again. Only its user and the administrator may do so,
+    /// and not from within one of its terminals.
     Link(LinkArgs),
 }
 
-/// What `limpet link` was told.
+/// The arguments of `limpet link`.
 #[derive(Debug, ClapArgs)]
 pub struct LinkArgs {
-    /// The process of the limpet, if several run.
+    /// The process id of the limpet, if several run.
     pub pid: Option<u32>,
 
-    /// How the link is printed.
+    /// The output format of the link.
     #[arg(long, value_name = "FORMAT", value_enum, default_value = "text")]
     pub format: Format,
 }
 
-/// What limpet is to do.
+/// The command that limpet was called with.
 #[derive(Debug)]
 pub enum Command {
-    /// Serve.
+    /// Serve sessions.
     Serve(Box<Args>),
-    /// Replace the server that runs, or of several the one with this process id.
+    /// Replace the running server, or the one with this process id if several run.
     Upgrade(Option<u32>),
-    /// Print the link of a server that runs.
+    /// Print the link of a running server.
     Link(LinkArgs),
 }
 
-/// What `limpet serve` was told.
+/// The arguments of `limpet serve`.
 #[derive(Debug, ClapArgs)]
 pub struct Args {
-    /// Where to listen; port 0 picks a free one.
+    /// The address and port to listen on; port 0 picks a free one.
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:7707", value_parser = address)]
     pub listen: SocketAddr,
 
-    /// The path below which everything is served, for a reverse proxy that passes on a part of its site.
+    /// The path below which everything is served, for a reverse proxy that forwards only a part of
+    /// its site.
     #[arg(long, value_name = "PATH", default_value = "/")]
     pub base_path: BasePath,
 
-    /// The directory in which programs start [default: the current one]. Once it is gone they start in your home, and say so.
+    /// The directory in which programs start [default: the current one]. If it no longer exists,
+    /// they start in your home directory and say so.
     #[arg(long, value_name = "DIR")]
     pub cwd: Option<PathBuf>,
 
-    /// A file that holds the secret of the link [default: `LIMPET_TOKEN`, else a new random one each time]. It is made if there is none.
-    /// Others must be able neither to read it nor to write to it.
+    /// A file that holds the secret of the link [default: `LIMPET_TOKEN`, else a new random secret
+    /// each time]. It is created if it does not exist. Other users must not be able to read or
+    /// write it.
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
 
-    /// How many threads carry sessions: one for keys and echoes, the others for floods of output. Requests have one more; 1 runs
-    /// everything on a single thread [default: one for each core, and two at least].
+    /// The number of threads that run sessions: one for keys and echoes, the others for floods of
+    /// output. One more thread serves requests. 1 runs everything on a single thread [default: one
+    /// for each core, at least two].
     #[arg(long, value_name = "N", value_parser = positive)]
     pub worker_threads: Option<usize>,
 
-    /// How many sessions there may be at once.
+    /// The maximum number of sessions at once.
     #[arg(long, value_name = "N", default_value = "256", value_parser = positive)]
     pub max_sessions: usize,
 
-    /// How much output is kept of each session; a viewer that comes back finds no more than that.
+    /// The amount of output that is kept of each session; a viewer that comes back gets no more
+    /// than that.
     #[arg(long, value_name = "BYTES", default_value = "4MiB", value_parser = bytes)]
     pub tail: usize,
 
-    /// How many lines that have scrolled out of the screen are kept of each session.
+    /// The number of lines that are kept of each session after they have scrolled out of the
+    /// screen.
     #[arg(long, value_name = "LINES", default_value = "10000", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub scrollback: u32,
 
-    /// What a terminal's size follows: a chosen window (`pen`), the `latest` one that was typed in, the `owner`'s, the `smallest` one, or
-    /// nothing: it stays `fixed`.
+    /// The window that a terminal's size follows: a chosen one (`pen`), the `latest` one that was
+    /// typed in, the `owner`'s, the `smallest` one, or none, so that the size stays `fixed`.
     #[arg(long, value_name = "WHOSE", default_value = "pen")]
     pub sizing: Sizing,
 
-    /// What is done for viewers that are too slow: `hold` output back and skip nothing, `free`: let them skip at once, `auto`: hold it back
-    /// briefly, then let them skip.
+    /// The treatment of viewers that are too slow: `hold` pauses the program so that they skip
+    /// nothing, `free` lets them skip at once, `auto` pauses the program briefly and then lets them
+    /// skip.
     #[arg(long, value_name = "RULE", default_value = "auto")]
     pub flow: Flow,
 
-    /// A directory that sessions are saved in, for them to be started again after a reboot where they were: their order, titles,
-    /// sizes and working directories. Nothing of what they print, unless `--state-output` is given. Others must not be able to write to it.
+    /// A directory in which sessions are saved, to be started again after a reboot with their
+    /// order, titles, sizes and working directories. Their output is not saved unless
+    /// `--state-output` is given. Other users must not be able to write to the directory.
     #[arg(long, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
 
-    /// Save what is on the screens as well, with its scrollback. It may hold secrets; only you can read the files.
+    /// Also save the contents of screens and scrollback. They may hold secrets; only you can read
+    /// the files.
     #[arg(long, requires = "state_dir")]
     pub state_output: bool,
 
-    /// A name that the server may be called by, beside loopback names and numeric addresses; may be repeated.
+    /// A name by which the server may be addressed, besides loopback names and numeric addresses;
+    /// may be repeated.
     #[arg(long, value_name = "NAME", value_parser = host)]
     pub allow_host: Vec<String>,
 
-    /// Another origin whose pages may use the server, as in `https://example.org`; may be repeated.
+    /// Another origin whose pages may use the server, such as `https://example.org`; may be
+    /// repeated.
     #[arg(long, value_name = "ORIGIN", value_parser = origin)]
     pub allow_origin: Vec<String>,
 
@@ -139,15 +151,17 @@ pub struct Args {
     #[arg(long)]
     pub open: bool,
 
-    /// How the link is printed. As text it goes to a terminal only, so that it ends up in no journal; `limpet link` prints it again.
+    /// The output format of the link. As text it is printed to a terminal only, so that it ends up
+    /// in no journal; `limpet link` prints it again.
     #[arg(long, value_name = "FORMAT", value_enum, default_value = "text")]
     pub format: Format,
 
-    /// How events are logged, on standard error.
+    /// The format of log events on standard error.
     #[arg(long, value_name = "FORMAT", value_enum, default_value = "text")]
     pub log_format: LogFormat,
 
-    /// Log more: sessions and viewers; twice: flow of data; three times: everything. `LIMPET_LOG` says it in detail.
+    /// Log more: once for sessions and viewers, twice for the flow of data, three times for
+    /// everything. `LIMPET_LOG` sets a detailed filter.
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
 
@@ -160,26 +174,26 @@ pub struct Args {
     pub command: Vec<OsString>,
 }
 
-/// How the link is printed.
+/// Output format of the link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// For people.
+    /// Text for people.
     Text,
-    /// One line of JSON with `url`, `listen` and `token`.
+    /// A line of JSON with `url`, `listen` and `token`.
     Json,
 }
 
-/// How events are logged.
+/// Format of log events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// For people.
+    /// Text for people.
     Text,
-    /// One JSON object a line.
+    /// A JSON object per line.
     Json,
 }
 
 impl Command {
-    /// Reads the command line, and ends the process if that asks for help or makes no sense.
+    /// Parses the command line, and ends the process if it asks for help or is invalid.
     #[must_use]
     pub fn parse() -> Self {
         Cli::parse().into()
@@ -187,10 +201,10 @@ impl Command {
 }
 
 impl Args {
-    /// Reads words as if they stood after `limpet`.
+    /// Parses `words` as if they followed `limpet`.
     ///
     /// # Errors
-    /// When they ask for help or make no sense.
+    /// When they ask for help or are invalid.
     pub fn try_from_words(words: &[&str]) -> Result<Self, clap::Error> {
         match Cli::try_parse_from(["limpet"].iter().chain(words))?.into() {
             Command::Serve(args) => Ok(*args),

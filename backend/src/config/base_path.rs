@@ -6,25 +6,25 @@ use std::{fmt, str::FromStr};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BasePath(String);
 
-/// A text that is no such path.
+/// The error for a text that is not a base path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a base path is made of letters, digits, '-', '.', '_' and '~' between slashes, as in /tools/shell")]
 pub struct BasePathError;
 
 impl BasePath {
-    /// The path, with both slashes.
+    /// Returns the path with both slashes.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What of `path` is below the base, with a slash before it.
+    /// Returns the part of `path` below the base, with a leading slash.
     #[must_use]
     pub fn strip<'a>(&self, path: &'a str) -> Option<&'a str> {
         path.strip_prefix(&self.0[..self.0.len() - 1]).filter(|rest| rest.starts_with('/'))
     }
 
-    /// Whether `path` is the base without its last slash.
+    /// Reports whether `path` is the base without its trailing slash.
     #[must_use]
     pub fn lacks_slash(&self, path: &str) -> bool {
         !path.is_empty() && self.0.strip_suffix('/') == Some(path)

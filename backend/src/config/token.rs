@@ -14,14 +14,14 @@ use crate::{
     trust::{self, TrustError},
 };
 
-/// The number of bytes that are read from a token file.
+/// Maximum number of bytes that are read from a token file.
 const MAX_FILE_BYTES: u64 = 4096;
 
-/// Whoever knows it may do everything. It never shows up in logs.
+/// The secret that grants every right. It never shows up in logs.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(String);
 
-/// Why a text cannot be the secret.
+/// The reason why a token is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
     /// The file, or its path, can be changed or read by other users.
@@ -30,38 +30,38 @@ pub enum TokenError {
     /// The file cannot be read.
     #[error("could not read it: {0}")]
     Read(#[source] io::Error),
-    /// There is no such file, and none could be made.
+    /// The file does not exist and could not be created.
     #[error("{}: there is no such file, and it could not be made: {source}", path.display())]
     Create {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// Too easy to guess.
+    /// The token is too short.
     #[error("a token has at least {min} characters; make one with: openssl rand -hex 32", min = Token::MIN_LEN)]
     Short,
-    /// Long enough, but easy to guess.
+    /// The token is long enough, but easy to guess.
     #[error(
         "the token is too easy to guess, since it consists of common words, repetitions or rows of the keyboard; make one with: openssl rand -hex 32"
     )]
     Weak,
-    /// It could not stand in a link or a header.
+    /// The token would need escaping in a link or a header.
     #[error("a token is made of letters, digits and -._~ only; make one with: openssl rand -hex 32")]
     Characters,
 }
 
 impl Token {
-    /// Fewest characters.
+    /// Minimum number of characters.
     pub const MIN_LEN: usize = 16;
 
-    /// A new one of 256 random bits.
+    /// Creates a token of 256 random bits.
     #[must_use]
     pub fn random() -> Self {
         Self(hex::encode(random::bytes::<32>()))
     }
 
-    /// One that somebody chose.
+    /// Checks a token that somebody chose.
     ///
     /// # Errors
     /// When it is too short or easy to guess, or has characters that would need escaping.
@@ -85,10 +85,11 @@ impl Token {
         Self(text)
     }
 
-    /// The one in a file, white space around it left out.
+    /// Reads the token in a file, without the white space around it.
     ///
     /// # Errors
-    /// When the file cannot be read, does not hold a token, or is not [as secret](trust::open_secret) as it has to be.
+    /// When the file cannot be read, does not hold a token, or is not [as
+    /// secret](trust::open_secret) as it has to be.
     pub fn read(path: &Path) -> Result<Self, TokenError> {
         let mut text = String::new();
         let file = trust::open_secret(path)?;
@@ -96,10 +97,11 @@ impl Token {
         Self::new(&text)
     }
 
-    /// Reads the token in a file. If there is no file, creates it with a random token, for its owner alone. Returns whether it was created.
+    /// Reads the token in a file. If there is no file, creates it with a random token, for its
+    /// owner alone. Returns true if the file was created.
     ///
     /// # Errors
-    /// As above, and when there is no file and none can be made.
+    /// Those of [`read`](Self::read), and when the file does not exist and cannot be created.
     pub fn read_or_create(path: &Path) -> Result<(Self, bool), TokenError> {
         match Self::read(path) {
             Err(TokenError::File(error)) if error.is_missing() => {}
@@ -129,7 +131,7 @@ impl Token {
         File::open(folder)?.sync_all()
     }
 
-    /// The secret itself.
+    /// Returns the secret itself.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0
@@ -178,7 +180,7 @@ mod tests {
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "nothing but the file");
         assert_eq!(Token::read_or_create(&path).unwrap(), (token.clone(), false));
         assert_eq!(token.write_new(&path).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
-        // A link to nowhere leads to where it is made.
+        // The target of a dangling link is created.
         let link = folder.path().join("link");
         symlink(folder.path().join("a/other"), &link).unwrap();
         let (linked, _) = Token::read_or_create(&link).unwrap();

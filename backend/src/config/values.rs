@@ -1,15 +1,15 @@
-//! What stands behind an option: texts to values, with errors that say how to write it right.
+//! Parsers of options' values, with errors that say how to write each value.
 
 use std::net::SocketAddr;
 
 use axum::http::{Uri, uri::Authority};
 
-/// A number from 1 on.
+/// Parses a number of at least 1.
 pub(super) fn positive(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|&number| number > 0).ok_or_else(|| "it is a whole number from 1 on".to_owned())
 }
 
-/// A number of bytes, with one of the usual units if wished.
+/// Parses a number of bytes, with an optional unit.
 pub(super) fn bytes(text: &str) -> Result<usize, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let factor: usize = match &text[digits.len()..] {
@@ -23,7 +23,8 @@ pub(super) fn bytes(text: &str) -> Result<usize, String> {
     number.ok_or_else(|| "it is a whole number of bytes, as in 65536 or 4MiB".to_owned())
 }
 
-/// Where to listen: an address, not a name, since a name may stand for several.
+/// Parses an address to listen on. Names are refused, because a name may stand for several
+/// addresses.
 pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {
         "it is a numeric address and a port, as in 127.0.0.1:7707 (this machine alone), 0.0.0.0:7707 or [::]:7707"
@@ -31,15 +32,16 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     })
 }
 
-/// A host's name, without scheme and port, as it is compared.
+/// Parses a host's name, without scheme and port, and converts it to the lower case in which names
+/// are compared.
 pub(super) fn host(text: &str) -> Result<String, String> {
     let authority = text.parse::<Authority>().ok();
     let name = authority.filter(|name| name.host() == text).map(|name| name.host().to_ascii_lowercase());
     name.ok_or_else(|| "it is a name without scheme and port, as in shell.example.org".to_owned())
 }
 
-/// An origin as browsers write it (RFC 6454, 6.2): in small letters, without a path, and without a port that the scheme
-/// implies.
+/// Parses an origin and converts it to the form that browsers send (RFC 6454, 6.2): in lower case,
+/// without a path, and without a port that the scheme implies.
 pub(super) fn origin(text: &str) -> Result<String, String> {
     let parse = || {
         let uri = text.parse::<Uri>().ok()?;

@@ -1,4 +1,4 @@
-//! The HTTP interface, as `limpet_shared::api` describes it.
+//! The handlers of the HTTP API that `limpet_shared::api` describes.
 
 use axum::{
     Extension, Json,
@@ -28,11 +28,11 @@ use crate::{
     session::SessionHandle,
 };
 
-/// The type of JSON, in an `Accept` header.
+/// Media type of JSON in an `Accept` header.
 const JSON: &[u8] = b"application/json";
 
-/// The session that a path names, and what the one who asks may do with it. Who may do nothing does not learn that it is
-/// there.
+/// The session that a path names, and the client's role at it. A client without a role does not
+/// learn that the session exists.
 pub(super) struct Named(pub(super) SessionHandle, pub(super) Role);
 
 impl FromRequestParts<App> for Named {
@@ -46,7 +46,7 @@ impl FromRequestParts<App> for Named {
 }
 
 impl Named {
-    /// The session of this name, for somebody who may see it.
+    /// Finds the session with this id if the client may see it.
     pub(super) fn find(app: &App, access: &Access, id: &SessionId) -> Option<Self> {
         Some(Self(app.0.sessions.get(id)?, access.role_at(id)?))
     }
@@ -56,14 +56,16 @@ pub(super) async fn health() -> Json<Health> {
     Json(Health { version: env!("CARGO_PKG_VERSION").to_owned() })
 }
 
-/// What one may do, and the cookie anew: who comes now and then stays signed in.
+/// Returns the client's access, and renews the cookie, so that a browser that comes back now and
+/// then stays signed in.
 pub(super) async fn access(
     State(app): State<App>,
     Extension(Principal { access, sign_in }): Extension<Principal>,
     headers: HeaderMap,
 ) -> Response {
     let told = Json(told(&app, &access));
-    // Of several, some are of another server on the same host: then it stays as it is.
+    // If there are several cookies, some are from another server on the same host, and none is
+    // renewed.
     let cookie = sign_in.and_then(|_| app.0.auth.own_cookie(guard::shown(&headers).cookies?));
     match cookie.map(|cookie| sign_ins::set_cookie(&app, &headers, cookie)) {
         Some(cookie) => (AppendHeaders([(SET_COOKIE, cookie)]), told).into_response(),
@@ -82,13 +84,13 @@ pub(super) async fn list(
     Json(sessions(&app, &access))
 }
 
-/// Those that somebody may know of.
+/// Lists the sessions that the client may see.
 fn sessions(app: &App, access: &Access) -> Vec<SessionInfo> {
     let sessions = app.0.sessions.list();
     sessions.iter().filter_map(|session| Some(session.info(access.role_at(session.id())?))).collect()
 }
 
-/// Starts a session. Every field of the request may be left out, and so may the body as a whole.
+/// Starts a session. Every field of the request is optional, and so is the whole body.
 pub(super) async fn create(
     State(app): State<App>,
     OptionalJsonObject(request): OptionalJsonObject<CreateSession>,
@@ -101,7 +103,7 @@ pub(super) async fn details(Named(session, role): Named) -> Json<SessionDetails>
     Json(session.details(role).await)
 }
 
-/// The screen, as JSON for who asks for that, else as text.
+/// Returns the screen, as JSON if the client accepts that, and as text otherwise.
 pub(super) async fn screen(Named(session, _): Named, headers: HeaderMap) -> Response {
     let screen = session.screen().await;
     let accepts_json = headers.get(ACCEPT).is_some_and(|accept| {
@@ -132,7 +134,7 @@ pub(super) async fn remove(
     }
 }
 
-/// Reads from a query what becomes of background jobs when a session is closed.
+/// Parses from a query what happens to background jobs when a session is closed.
 fn end_mode(query: &str) -> Result<EndMode, Refusal> {
     match query.split('&').find_map(|pair| pair.strip_prefix("jobs=")) {
         None | Some("end") => Ok(EndMode::All),
@@ -141,7 +143,7 @@ fn end_mode(query: &str) -> Result<EndMode, Refusal> {
     }
 }
 
-/// Passes by which others can be let in.
+/// Returns the passes by which other people can be let in.
 pub(super) async fn passes(
     State(app): State<App>,
     FromClient(client): FromClient,

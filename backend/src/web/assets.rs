@@ -1,7 +1,8 @@
-//! The page, from memory.
+//! Serves the page's files from memory.
 //!
-//! Files are embedded with what they are when compressed: `xtask` puts `NAME.br` and `NAME.gz` beside them. In a debug
-//! build they are read from disk at every request, so that the page can be rebuilt while the server runs.
+//! Files are embedded together with their compressed forms: `xtask` puts `NAME.br` and `NAME.gz`
+//! beside them. A debug build reads them from disk at every request, so that the page can be
+//! rebuilt while the server runs.
 
 use std::borrow::Cow;
 
@@ -26,7 +27,7 @@ use super::{
     error::{self, Refusal},
 };
 
-/// What Trunk has built.
+/// The output of Trunk.
 #[derive(RustEmbed)]
 #[folder = "../dist"]
 #[allow_missing = true]
@@ -35,7 +36,8 @@ struct Dist;
 
 const INDEX: &str = "index.html";
 
-/// Names with a hash of their content never change; everything else is asked for anew, and mostly found unchanged.
+/// Cache policies: files whose names contain a hash of their content never change. All others are
+/// revalidated, and are usually unchanged.
 const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 const ASK_AGAIN: HeaderValue = HeaderValue::from_static("no-cache");
 
@@ -59,7 +61,7 @@ pub(super) async fn serve(request: Request) -> Response {
 }
 
 fn asset(path: &str, request: &HeaderMap) -> Result<Response, Refusal> {
-    // The compressed forms are no files of their own.
+    // Compressed forms are not served under their own names.
     let plain = Some(path).filter(|path| !matches!(extension(path), "br" | "gz"));
     let plain = plain.and_then(Dist::get).ok_or_else(error::no_such_path)?;
     let (encoding, file) =
@@ -79,14 +81,14 @@ fn asset(path: &str, request: &HeaderMap) -> Result<Response, Refusal> {
     Ok(response)
 }
 
-/// The smallest form of a file that the browser accepts, if it is kept in another than the plain one.
+/// Returns the smallest compressed form of a file that the browser accepts, if there is one.
 fn smallest(path: &str, request: &HeaderMap) -> Option<(Encoding, EmbeddedFile)> {
     let accepted = request.get(ACCEPT_ENCODING)?.to_str().ok()?;
     let kept = |encoding: Encoding| Some((encoding, Dist::get(&format!("{path}{}", encoding.suffix()))?));
     encoding::accepted(accepted).find_map(kept)
 }
 
-/// The headers of a file, without its content.
+/// Returns a response with the headers of a file, without its content.
 fn describe(path: &str, plain: &EmbeddedFile, encoding: Option<Encoding>) -> Response {
     let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
@@ -107,13 +109,14 @@ fn describe(path: &str, plain: &EmbeddedFile, encoding: Option<Encoding>) -> Res
     response
 }
 
-/// Tells one content, in one encoding, from all others (RFC 9110, 8.8.3).
+/// Returns a tag that identifies one content in one encoding (RFC 9110, 8.8.3).
 fn etag(plain: &EmbeddedFile, encoding: Option<Encoding>) -> String {
     let digest = hex::encode(&plain.metadata.sha256_hash()[..16]);
     format!("\"{digest}{}\"", encoding.map_or("", Encoding::suffix))
 }
 
-/// Whether `If-None-Match` names the tag. A proxy may have made a weak one of it, which is as good here (RFC 9110, 13.1.2).
+/// Reports whether `If-None-Match` contains the tag. A proxy may have made it a weak tag, which is
+/// equivalent here (RFC 9110, 13.1.2).
 fn lists(header: &str, tag: &str) -> bool {
     let tags = header.split(',').map(str::trim);
     tags.map(|known| known.strip_prefix("W/").unwrap_or(known)).any(|known| known == tag || known == "*")
@@ -147,7 +150,8 @@ fn content_type(path: &str) -> &'static str {
     }
 }
 
-/// Whether a file's name holds a hash of its content, as Trunk writes it: 16 or so hexadecimal digits.
+/// Reports whether a file's name contains a hash of its content, as Trunk adds it: about 16
+/// hexadecimal digits.
 fn is_hashed(path: &str) -> bool {
     let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
     let hash = |part: &str| part.len() >= 12 && part.bytes().all(|byte| byte.is_ascii_hexdigit());

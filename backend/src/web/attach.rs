@@ -1,4 +1,4 @@
-//! From an HTTP request to a WebSocket.
+//! Upgrades an HTTP request to an attachment's WebSocket.
 
 use std::sync::Arc;
 
@@ -26,26 +26,26 @@ use crate::{
     session::{GrantId, Visitor},
 };
 
-/// What a socket reads at first, in bytes: few, because most viewers send a key now and then and each has such a buffer. It grows
-/// for larger messages.
+/// Initial size of a socket's read buffer, in bytes. It is small because every viewer has one and
+/// most viewers only send a key now and then. It grows for larger messages.
 const READ_BUFFER: usize = 1024;
 
-/// Who wants to attach.
+/// A client that requests an attachment.
 struct Applicant {
     app: App,
     client: Client,
     agent: String,
     session: SessionId,
     credentials: Shown,
-    /// What they are counted by.
+    /// The grant under which the attachment is counted.
     grant: Grant,
 }
 
-/// What they have shown so far.
+/// The credentials that a client has shown so far.
 enum Shown {
-    /// All that is needed.
+    /// Complete credentials.
     All(Principal),
-    /// The cookie. Whether there is such a session they learn when they have shown the key.
+    /// The cookie. Only after showing the key does the client learn whether the session exists.
     Half(Half),
 }
 
@@ -89,7 +89,8 @@ pub(super) async fn attach(
     }))
 }
 
-/// Says whether a WebSocket would be opened here, and if not, why. A browser tells a page nothing about a WebSocket that failed.
+/// Reports whether a WebSocket would be opened here, and if not, why. Browsers tell a page nothing
+/// about a WebSocket that failed.
 pub(super) async fn check(
     State(app): State<App>,
     FromClient(client): FromClient,
@@ -104,7 +105,7 @@ fn too_many(full: Full) -> Refusal {
     Refusal::new(ErrorCode::TooManyRequests, full.to_string())
 }
 
-/// What somebody shows with the request itself.
+/// Checks the credentials in the request itself.
 fn credentials(app: &App, headers: &HeaderMap, client: Client) -> Result<Shown, Denied> {
     let shown = guard::shown(headers);
     if shown.bearer.is_some() || shown.key.is_some() {
@@ -113,7 +114,8 @@ fn credentials(app: &App, headers: &HeaderMap, client: Client) -> Result<Shown, 
     app.0.auth.half(shown, client).map(Shown::Half)
 }
 
-/// What lets somebody in, if they may attach now. Who has shown half of a sign-in is told nothing by the answer.
+/// Returns the grant under which the client may attach now. The answer to a client that has shown
+/// half of a sign-in reveals nothing.
 async fn grant(app: &App, credentials: &Shown, session: &SessionId) -> Result<Grant, Refusal> {
     let role = match credentials {
         Shown::All(Principal { access, .. }) => {
@@ -134,7 +136,7 @@ async fn grant(app: &App, credentials: &Shown, session: &SessionId) -> Result<Gr
 }
 
 impl Applicant {
-    /// Lets them in who have shown everything, now that hello has come with this key.
+    /// Admits a client whose hello has arrived with this key, if its credentials are complete.
     fn admit(self, key: Option<&SignInKey>) -> Result<Admitted<Option<Viewer>>, NotAdmitted> {
         let Self { app, client, agent, session, credentials, grant: counted } = self;
         let (principal, is_counted) = match credentials {
@@ -146,7 +148,8 @@ impl Applicant {
         };
         let Principal { access, sign_in } = principal;
         if counted == Grant::Nowhere {
-            // Not even if it has been let in since: it would not count as one who was.
+            // This holds even if access was granted in the meantime, because the attachment would
+            // not be counted under that grant.
             return Err(NotAdmitted::NoSession);
         }
         let Named(session, role) = Named::find(&app, &access, &session).ok_or(NotAdmitted::NoSession)?;

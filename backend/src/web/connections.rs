@@ -1,7 +1,8 @@
-//! Who is connected, and who has to make room for others.
+//! The table of connections, which decides which of them makes room for others.
 //!
-//! Every connection that is no attachment has a place here. When there are as many as there may be, the one that matters least is
-//! closed, and the newcomer is served: a stranger who sends nothing can take room from nobody.
+//! Every connection that is not an attachment has a place here. When all places are taken, the
+//! least important connection is closed and the newcomer is served. A stranger that sends nothing
+//! therefore cannot take room from anybody.
 
 use std::net::IpAddr;
 
@@ -11,26 +12,27 @@ use crate::{
     places::{self, Places},
 };
 
-/// Who sends a request.
+/// The sender of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sender {
-    /// Nobody knows.
+    /// The sender has shown no credentials yet.
     Stranger,
-    /// Somebody with a pass.
+    /// The sender has a pass.
     Guest,
-    /// Somebody who may do everything.
+    /// The sender may do everything.
     Owner,
 }
 
-/// What a connection is doing, least important first: so is the order in which connections are closed for newcomers.
+/// The activity of a connection, least important first. Connections are closed for newcomers in
+/// this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Phase {
-    /// It has not sent the complete head of a request yet.
+    /// The complete head of a request has not arrived yet.
     Head,
-    /// It waits for another request, or takes an answer.
+    /// The connection waits for another request, or takes an answer.
     StrangerIdle,
     GuestIdle,
-    /// A request is being answered, and its body may still be on its way.
+    /// A request is being answered. Its body may still be arriving.
     StrangerBusy,
     OwnerIdle,
     GuestBusy,
@@ -42,7 +44,8 @@ impl Phase {
         !matches!(self, Self::OwnerIdle | Self::OwnerBusy)
     }
 
-    /// Of whom there is only a share of all connections, so that newcomers find room for their heads.
+    /// Reports whether only a share of all connections may be in this phase, so that newcomers find
+    /// room to send their heads.
     fn is_limited(self) -> bool {
         self.is_foreign() && self != Self::Head
     }
@@ -65,7 +68,7 @@ impl Phase {
     }
 }
 
-/// All connections. Clones stand for the same ones.
+/// All connections. Clones refer to the same table.
 #[derive(Clone, Debug)]
 pub(super) struct Connections {
     budget: DescriptorBudget,
@@ -78,7 +81,7 @@ struct Connection {
     phase: Phase,
 }
 
-/// A connection's place. Dropping it frees it.
+/// A connection's place, which is freed when it is dropped.
 #[derive(Debug)]
 pub(super) struct Place {
     budget: DescriptorBudget,
@@ -90,7 +93,7 @@ impl Connections {
         Self { budget, places: Places::default() }
     }
 
-    /// Makes a place for somebody who has just connected. `None` if all others matter more.
+    /// Gives a place to a new connection. Returns `None` if all others are more important.
     pub(super) fn admit(&self, address: IpAddr) -> Option<Place> {
         let (budget, network) = (self.budget, Network::of(address));
         let mut table = self.places.table();
@@ -107,31 +110,31 @@ impl Connections {
         })
     }
 
-    /// Closes the connection that matters least. False if there is none that may be closed.
+    /// Closes the least important connection. Returns false if none may be closed.
     pub(super) fn close_one(&self) -> bool {
         self.places.table().close_least(Connection::rank)
     }
 }
 
 impl Connection {
-    /// How much it matters; `None` if it must not be closed.
+    /// Returns the connection's importance, or `None` if it must not be closed.
     fn rank(&self) -> Option<Phase> {
         (self.phase < Phase::OwnerBusy).then_some(self.phase)
     }
 }
 
 impl Place {
-    /// The complete head of a request has come.
+    /// Records that the complete head of a request has arrived.
     pub(super) fn head_has_come(&self) {
         self.set_phase(|_| Phase::busy(Sender::Stranger));
     }
 
-    /// Notes who has sent the request.
+    /// Records the sender of the request.
     pub(super) fn identify(&self, sender: Sender) {
         self.set_phase(|_| Phase::busy(sender));
     }
 
-    /// The request is answered.
+    /// Records that the request is answered.
     pub(super) fn has_answered(&self) {
         self.set_phase(Phase::idle);
     }
@@ -144,7 +147,7 @@ impl Place {
         let Some((phase, mut table)) = changed else { return };
         let most = self.budget.connections_per_phase();
         if phase.is_limited() && table.len() > most {
-            // It is the youngest itself, so another one goes.
+            // This connection is the youngest of its phase, so an older one is closed.
             table.make_room(most + 1, |connection| connection.phase == phase, Connection::rank);
         }
     }
@@ -224,7 +227,7 @@ mod tests {
         let from_one: Vec<Place> = (0..2 * most).map(|_| connections.admit(remote(2)).unwrap()).collect();
         assert_eq!(from_one.iter().filter(|place| is_closed(place)).count(), most);
         assert!(!is_closed(&other));
-        // Whoever has a network of IPv6 addresses has one address.
+        // A network of IPv6 addresses counts as one address.
         let six = |last: u16| IpAddr::from([0x2001, 0xdb8, 0, 1, 0, 0, 0, last]);
         let network: Vec<Place> =
             (0..=most).map(|at| connections.admit(six(u16::try_from(at).unwrap())).unwrap()).collect();

@@ -3,13 +3,16 @@
 use base64::{Engine, prelude::BASE64_STANDARD};
 use sha2::{Digest, Sha256};
 
-/// The policy for a page: nothing but its own files, and of inline scripts just those that stand in `html`.
+/// Returns the policy for a page: nothing but its own files, and only those inline scripts that
+/// `html` contains.
 ///
-/// `'wasm-unsafe-eval'` lets WebAssembly be compiled, and nothing else. Inline styles are allowed because xterm.js writes
-/// its colours and measures into style elements; they can neither run code nor, with these sources, fetch anything.
+/// `'wasm-unsafe-eval'` allows the compilation of WebAssembly, and nothing else. Inline styles are
+/// allowed because xterm.js writes its colours and measures into style elements; they can neither
+/// run code nor, with these sources, fetch anything.
 ///
-/// No text becomes HTML or a script: what could make it one takes it from the one policy of Trusted Types, `leptos`, which the
-/// page's script keeps to itself, for the HTML that is compiled into the program.
+/// Text cannot become HTML or a script: the browser accepts only values of the one Trusted Types
+/// policy, `leptos`, which the page's script keeps to itself and uses for the HTML that is compiled
+/// into the program.
 pub(super) fn policy(html: &str) -> String {
     let hashes =
         inline_scripts(html).map(|script| format!(" 'sha256-{}'", hash(script))).collect::<Vec<_>>().concat();
@@ -34,7 +37,8 @@ fn hash(script: &str) -> String {
     BASE64_STANDARD.encode(Sha256::digest(script))
 }
 
-/// The contents of the script elements that have no `src`. The page is our own, so this need not be a whole parser.
+/// Returns the contents of the script elements without `src`. The page is limpet's own, so a full
+/// parser is not needed.
 fn inline_scripts(html: &str) -> impl Iterator<Item = &str> {
     html.split("<script").skip(1).filter_map(|rest| {
         let (attributes, rest) = rest.split_once('>')?;
@@ -49,7 +53,7 @@ mod tests {
 
     #[test]
     fn the_hash_is_the_one_of_the_specification() {
-        // The example of Content Security Policy Level 2, 7.17.2.
+        // The example in section 7.17.2 of Content Security Policy Level 2.
         assert_eq!(hash("alert('Hello, world.');"), "qznLcsROx4GACP2dm0UCKCzCG+HiZ1guq6ZZDob/Tng=");
     }
 

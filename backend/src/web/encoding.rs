@@ -1,6 +1,6 @@
-//! Which encoding of a file a browser may be sent (RFC 9110, 12.5.3).
+//! Negotiates the encoding of a file (RFC 9110, 12.5.3).
 
-/// An encoding that files are kept in beside the plain one.
+/// An encoding in which files are stored besides the plain one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Encoding {
     Brotli,
@@ -8,7 +8,7 @@ pub(super) enum Encoding {
 }
 
 impl Encoding {
-    /// The name in headers.
+    /// Returns the name in headers.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Brotli => "br",
@@ -16,7 +16,7 @@ impl Encoding {
         }
     }
 
-    /// How the file's name goes on.
+    /// Returns the suffix that is added to the file's name.
     pub(super) const fn suffix(self) -> &'static str {
         match self {
             Self::Brotli => ".br",
@@ -25,7 +25,8 @@ impl Encoding {
     }
 }
 
-/// The encodings that an `Accept-Encoding` header allows: those it likes more first, and of equals the smaller.
+/// Returns the encodings that an `Accept-Encoding` header allows, the preferred ones first, and the
+/// smaller one first if both are equally preferred.
 pub(super) fn accepted(header: &str) -> impl Iterator<Item = Encoding> {
     let mut encodings = [Encoding::Brotli, Encoding::Gzip].map(|one| (weight(header, one.name()), one));
     encodings.sort_by(|(one, _), (other, _)| other.total_cmp(one));

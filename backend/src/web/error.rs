@@ -1,4 +1,4 @@
-//! What a request that is refused gets.
+//! The errors with which requests are refused.
 
 use std::time::Duration;
 
@@ -20,15 +20,15 @@ use crate::{
     session::{CreateError, TooOften},
 };
 
-/// How long the answer to guests takes who come too often.
+/// Delay of the answer to guests who send too many requests.
 const REFUSAL_DELAY: Duration = Duration::from_millis(250);
 
-/// A refusal: a stable name, and a sentence that says what to do.
+/// A refusal: a stable code, and a sentence that says what to do.
 #[derive(Debug)]
 pub(super) struct Refusal {
     code: ErrorCode,
     message: String,
-    /// When trying again makes sense.
+    /// Time after which another try makes sense.
     retry_after: Option<Duration>,
 }
 
@@ -49,24 +49,24 @@ impl Refusal {
         )
     }
 
-    /// Guests attach too often.
+    /// Creates the refusal of a guest who attaches too often.
     pub(super) async fn too_often(refused: TooOften) -> Self {
         Self::slowly(refused.wait, refused.to_string()).await
     }
 
-    /// Guests ask too often.
+    /// Creates the refusal of a guest who sends too many requests.
     pub(super) async fn too_many_requests(wait: Duration) -> Self {
         let seconds = whole_seconds(wait);
         Self::slowly(wait, format!("too many requests come by the same link; try again in {seconds} s")).await
     }
 
-    /// Guests who come too often are answered after a moment: one that does not wait by itself is slowed down.
+    /// Waits before it returns the refusal, to slow down guests that do not wait by themselves.
     async fn slowly(wait: Duration, message: String) -> Self {
         sleep(REFUSAL_DELAY).await;
         Self { retry_after: Some(wait), ..Self::new(ErrorCode::TooManyRequests, message) }
     }
 
-    /// A body that cannot be read, for which axum found a status and a message.
+    /// Creates the refusal of a body that axum could not read, from axum's status and message.
     fn unreadable(status: StatusCode, message: String) -> Self {
         if status == StatusCode::PAYLOAD_TOO_LARGE {
             return Self::new(
@@ -98,7 +98,7 @@ impl IntoResponse for Refusal {
         let status = self.status();
         let error = ApiError { code: self.code, message: self.message };
         let mut response = (status, Json(error.clone())).into_response();
-        // For those who would rather have a page.
+        // The error page is made from this for clients that prefer a page.
         response.extensions_mut().insert(error);
         if status == StatusCode::UNAUTHORIZED {
             // RFC 9110, 15.5.2: a 401 names a scheme.
@@ -157,7 +157,7 @@ impl From<Denied> for Refusal {
     }
 }
 
-/// At least one.
+/// Returns the number of whole seconds after which the duration has passed, at least one.
 fn whole_seconds(duration: Duration) -> u64 {
     duration.as_secs() + 1
 }

@@ -1,4 +1,4 @@
-//! A refusal as a page, for a person who has opened an address that is refused.
+//! The error page, for a person who opens an address that is refused.
 
 use std::fmt::Write as _;
 
@@ -13,7 +13,7 @@ use limpet_shared::{ErrorCode, api::ApiError};
 
 use crate::config::BasePath;
 
-/// The page needs nothing but its own style.
+/// Content-Security-Policy of the page, which needs nothing but its own style.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
@@ -24,14 +24,15 @@ const STYLE: &str = "html{color-scheme:dark light;font:16px/24px system-ui,sans-
     main{max-width:60ch;padding:24px;overflow-wrap:anywhere}\
     h1{margin:0 0 8px;font-size:20px;line-height:28px}p{margin:0 0 8px}";
 
-/// Whether a client prefers a page to JSON: browsers do when a person opens an address, and scripts do not.
+/// Reports whether a client prefers a page to JSON. Browsers do when a person opens an address,
+/// scripts do not.
 pub(super) fn is_wanted(request: &HeaderMap) -> bool {
     let accepted = request.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let html = weight(accepted, "text/html");
     html > 0.0 && html >= weight(accepted, "application/json")
 }
 
-/// The weight that an `Accept` header gives to a type that it names (RFC 9110, 12.5.1).
+/// Returns the weight that an `Accept` header gives to a type that it names (RFC 9110, 12.5.1).
 fn weight(header: &str, kind: &str) -> f32 {
     let entries = header.split(',').filter_map(|entry| {
         let (named, parameters) = entry.split_once(';').unwrap_or((entry, ""));
@@ -42,7 +43,7 @@ fn weight(header: &str, kind: &str) -> f32 {
     entries.fold(0.0, f32::max)
 }
 
-/// Puts a page into the place of a refusal's JSON. Any other response stays as it is.
+/// Replaces the JSON of a refusal with a page. Any other response is left as it is.
 pub(super) fn instead_of(mut response: Response, base: &BasePath) -> Response {
     let Some(error) = response.extensions_mut().remove::<ApiError>() else { return response };
     let page = page(&error, base);
@@ -62,9 +63,9 @@ fn page(ApiError { code, message }: &ApiError, base: &BasePath) -> String {
     );
     push_sentence(&mut page, message);
     page.push_str("</p>");
-    // Under a wrong name everything is refused.
+    // Under a wrong name every page is refused, so there is nothing to link to.
     if !matches!(code, ErrorCode::UnknownHost | ErrorCode::ForeignOrigin) {
-        // A base path needs no escaping. To write to a string does not fail.
+        // A base path needs no escaping. Writing to a string does not fail.
         let _ = write!(page, "<p><a href=\"{base}\">Open limpet</a></p>");
     }
     page.push_str("</main></html>");
@@ -83,7 +84,7 @@ const fn title(code: ErrorCode) -> &'static str {
     }
 }
 
-/// Adds a message as a sentence of HTML text.
+/// Appends a message as a sentence of HTML text.
 fn push_sentence(page: &mut String, message: &str) {
     let mut characters = message.chars();
     let first = characters.next().into_iter().flat_map(char::to_uppercase);

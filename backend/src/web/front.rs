@@ -1,4 +1,5 @@
-//! The front door: what every request passes on its way to the routes, and every answer on its way out.
+//! The pipeline that every request passes on its way to the routes, and every answer on its way
+//! out.
 
 use std::time::Duration;
 
@@ -19,11 +20,12 @@ use tower::ServiceExt;
 use super::{App, error::Refusal, error_page, origin};
 use crate::config::BasePath;
 
-/// How long a request may take, the coming of its body included. Who sends one byte a minute would otherwise keep a
-/// connection from others for ever. A viewer's socket is no such request: it is one only until it is agreed upon.
+/// Maximum duration of a request, including the arrival of its body. A client that sends one byte a
+/// minute could otherwise hold a connection for ever. A viewer's WebSocket counts as a request only
+/// until the upgrade.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What browsers are to mind with every answer, unless the answer says otherwise.
+/// Headers of every answer, unless the answer sets them itself.
 const ALWAYS: [(HeaderName, HeaderValue); 4] = [
     (CACHE_CONTROL, HeaderValue::from_static("no-store")),
     (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
@@ -31,7 +33,7 @@ const ALWAYS: [(HeaderName, HeaderValue); 4] = [
     (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
 ];
 
-/// Answers a request, whatever becomes of it.
+/// Answers a request, even if it is refused or takes too long.
 pub(super) async fn answer(app: &App, router: Router, request: Request<Body>) -> Response {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let wants_page = error_page::is_wanted(request.headers());
@@ -48,8 +50,8 @@ pub(super) async fn answer(app: &App, router: Router, request: Request<Body>) ->
     response
 }
 
-/// Lets a request through to what is below the base path, and sends those who left out its last slash to where it
-/// begins.
+/// Passes a request on to the routes below the base path. A request for the base path without its
+/// trailing slash is redirected.
 async fn pass(app: &App, router: Router, mut request: Request<Body>) -> Result<Response, Refusal> {
     origin::check(request.uri(), request.headers(), &app.0.config)?;
     let base = &app.0.config.base_path;
@@ -78,7 +80,7 @@ fn redirect(base: &BasePath) -> Response {
     response
 }
 
-/// The same address with another path.
+/// Returns the same URI with another path.
 fn relocate(uri: &Uri, path: &str) -> Option<Uri> {
     let path_and_query = match uri.query() {
         Some(query) => PathAndQuery::try_from(format!("{path}?{query}")),

@@ -1,4 +1,4 @@
-//! Who may ask: nobody without credentials, and only owners for what is theirs.
+//! Middleware that refuses requests without credentials, and restricts owners' routes to owners.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -22,10 +22,12 @@ use super::{
 };
 use crate::auth::{Access, Client, Credentials, Principal};
 
-/// Where a proxy says who asked, itself last.
+/// The header in which proxies name the client. Each proxy appends the address that it received the
+/// request from.
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// Refuses everybody without credentials and guests who ask too often, and notes for those behind who the others are: a [`Principal`].
+/// Refuses clients without credentials and guests that send too many requests. Adds the
+/// [`Principal`] of all others to the request.
 pub(super) async fn credentials(
     State(app): State<App>,
     FromClient(client): FromClient,
@@ -45,12 +47,13 @@ pub(super) async fn credentials(
     Ok(next.run(request).await)
 }
 
-/// Notes who speaks over the connection that a request came by, so that it keeps its place if there are too many.
+/// Records who uses the connection of a request, which decides whether it keeps its place when
+/// there are too many.
 pub(super) fn identify(place: &Place, is_owner: bool) {
     place.identify(if is_owner { Sender::Owner } else { Sender::Guest });
 }
 
-/// Refuses those who were let in to one session only.
+/// Refuses clients that have access to single sessions only.
 pub(super) async fn owners(
     Extension(Principal { access, .. }): Extension<Principal>,
     request: Request,
@@ -65,24 +68,24 @@ pub(super) async fn owners(
     }
 }
 
-/// The credentials that a request brings along.
+/// Returns the credentials that a request carries.
 pub(super) fn shown(headers: &HeaderMap) -> Credentials<'_> {
     let text = |name: &HeaderName| headers.get(name)?.to_str().ok();
     Credentials {
         bearer: bearer(headers),
-        // There is one (RFC 6265, 5.4).
+        // A browser sends a single header (RFC 6265, 5.4).
         cookies: text(&COOKIE),
         key: text(&HeaderName::from_static(KEY_HEADER)).filter(|key| !key.is_empty()),
     }
 }
 
-/// The token of an `Authorization: Bearer` header (RFC 6750, 2.1).
+/// Returns the token of an `Authorization: Bearer` header (RFC 6750, 2.1).
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
-/// What program asks, as it calls itself.
+/// Returns the name of the client's program, as the program states it.
 pub(super) fn agent(headers: &HeaderMap) -> &str {
     headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default()
 }
@@ -99,7 +102,7 @@ impl<S: Sync> FromRequestParts<S> for FromClient {
     }
 }
 
-/// Who asked a proxy, as the last one says.
+/// Returns the client's address according to the last proxy.
 fn forwarded(headers: &HeaderMap) -> Option<IpAddr> {
     let value = headers.get_all(FORWARDED_FOR).iter().next_back()?.to_str().ok()?;
     value.rsplit(',').next()?.trim().parse().ok()

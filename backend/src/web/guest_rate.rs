@@ -1,4 +1,4 @@
-//! A limit on the rate at which guests ask, whatever it is that they ask for.
+//! Limits the rate of guests' requests of any kind.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use tokio::time::Instant;
 
 use crate::{auth::Pass, token_bucket::KeyedBuckets};
 
-/// How many requests those with one pass may make, per second …
+/// Maximum number of requests per second with one pass.
 const MAX_REQUESTS_PER_SECOND: u64 = 50;
 
-/// … and at once.
+/// Maximum number of requests at once with one pass.
 const MAX_REQUESTS_AT_ONCE: u64 = 500;
 
 /// Counts guests' requests by their passes.
@@ -21,8 +21,8 @@ impl GuestRate {
         Self(KeyedBuckets::new(MAX_REQUESTS_PER_SECOND, MAX_REQUESTS_AT_ONCE))
     }
 
-    /// Counts a request of a guest with these passes. Of several the first one pays that has anything left. Returns the time until one
-    /// has if none does.
+    /// Counts a request of a guest with these passes. The first pass that has requests left is
+    /// charged. If none has, returns the shortest time until one does.
     pub(super) fn admit(&self, passes: &[Pass]) -> Result<(), Duration> {
         let (now, mut shortest) = (Instant::now(), Duration::MAX);
         for pass in passes {

@@ -1,4 +1,4 @@
-//! A server asks itself whether it answers.
+//! The health check that a server makes of itself.
 
 use std::{
     io::{self, ErrorKind},
@@ -14,16 +14,16 @@ use tokio::{
 
 use crate::config::BasePath;
 
-/// How long an answer may take.
+/// Time limit for an answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How an answer begins when all is well.
+/// Beginning of the answer of a healthy server.
 const WELL: &[u8] = b"HTTP/1.1 200 ";
 
-/// Asks the server at this address how it is, as any client does: by a connection that it has to accept.
+/// Requests the health of the server at this address over a new connection, as any client does.
 ///
 /// # Errors
-/// When it does not answer, or says that something is wrong.
+/// When the server does not answer, or answers with another status.
 pub async fn ask_health(address: SocketAddr, base_path: &BasePath) -> io::Result<()> {
     let address = SocketAddr::new(reachable(address.ip()), address.port());
     timeout(ANSWER_TIMEOUT, ask(address, base_path)).await?
@@ -39,7 +39,7 @@ async fn ask(address: SocketAddr, base_path: &BasePath) -> io::Result<()> {
     if answer == WELL { Ok(()) } else { Err(ErrorKind::InvalidData.into()) }
 }
 
-/// An address of this machine itself for one that stands for all of them.
+/// Replaces an unspecified address by the loopback address.
 fn reachable(ip: IpAddr) -> IpAddr {
     match ip {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),

@@ -1,4 +1,4 @@
-//! Bodies of requests: one JSON object each.
+//! Extractors for request bodies that consist of one JSON object.
 
 use axum::{
     body::Bytes,
@@ -10,10 +10,10 @@ use serde::de::DeserializeOwned;
 
 use super::error::Refusal;
 
-/// A JSON object. Serde alone would read a struct's fields from an array as well.
+/// A JSON object. Serde alone would also read a struct's fields from an array.
 pub(super) struct JsonObject<T>(pub(super) T);
 
-/// A JSON object, or nothing at all, which stands for an empty object.
+/// A JSON object, or an empty body, which stands for an empty object.
 pub(super) struct OptionalJsonObject<T>(pub(super) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonObject<T> {
@@ -35,7 +35,8 @@ impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for OptionalJ
 }
 
 fn read<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, Refusal> {
-    // A page of another origin cannot send this type unasked, which is one more lock on the door.
+    // A page of another origin cannot send this type without the server's consent, so this is a
+    // further protection.
     if !says_json(headers) {
         return Err(bad("the body is JSON, and the header says so: Content-Type: application/json"));
     }

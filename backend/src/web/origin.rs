@@ -1,5 +1,5 @@
-//! Refuses what a browser was tricked into sending, whatever credentials it has: requests from pages of other origins, and under
-//! names that are not ours.
+//! Refuses requests that a browser was tricked into sending, whatever credentials they carry: from
+//! pages of other origins, and to host names that are not this server's.
 
 use axum::http::{
     HeaderMap, HeaderName, Uri,
@@ -11,24 +11,25 @@ use limpet_shared::ErrorCode;
 use super::error::Refusal;
 use crate::config::Config;
 
-/// How a proxy says that the connection to it is encrypted.
+/// The header in which a proxy says whether the connection to it is encrypted.
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// The longest part of a header that is shown in a message.
+/// Maximum length of a part of a header in a message.
 const MAX_SHOWN_BYTES: usize = 253;
 
-/// Checks what a request is addressed to, and which page it comes from.
+/// Checks the host that a request is addressed to, and the origin of the page that sent it.
 ///
-/// An unknown `Host` is how DNS rebinding shows: the attacker's page has the attacker's name, which now points here. A
-/// numeric address cannot be rebound, so every one is fine. A foreign `Origin` is how cross-site WebSocket hijacking
-/// shows, which the browser's same-origin policy does not stop.
+/// An unknown `Host` reveals DNS rebinding: the attacker's page has the attacker's host name, which
+/// now points to this machine. A numeric address cannot be rebound, so all of them are accepted. A
+/// foreign `Origin` reveals cross-site WebSocket hijacking, which the browser's same-origin policy
+/// does not prevent.
 pub(super) fn check(uri: &Uri, headers: &HeaderMap, config: &Config) -> Result<(), Refusal> {
     check_names(uri, headers, &config.hosts, &config.origins)
 }
 
-/// Whether the browser's connection is encrypted, as far as a proxy has said.
+/// Reports whether the browser's connection is encrypted, according to a proxy.
 pub(super) fn is_encrypted(headers: &HeaderMap) -> bool {
-    // Of several proxies the first one talks to the browser.
+    // Of several proxies, the first one talks to the browser.
     let first = headers.get(FORWARDED_PROTO).and_then(|schemes| schemes.to_str().ok()?.split(',').next());
     first.is_some_and(|scheme| scheme.trim().eq_ignore_ascii_case("https"))
 }
@@ -50,7 +51,7 @@ fn check_names(uri: &Uri, headers: &HeaderMap, hosts: &[String], origins: &[Stri
     Err(Refusal::new(ErrorCode::ForeignOrigin, foreign_origin(origin, &host)))
 }
 
-/// The advice for a request to a host that is not ours.
+/// Returns the advice for a request to an unknown host.
 fn unknown_host(host: Option<&Authority>) -> String {
     let proxy =
         "if a reverse proxy is in between, have it pass on the Host header of the browser (docs/proxy.md)";
@@ -65,7 +66,8 @@ fn unknown_host(host: Option<&Authority>) -> String {
     }
 }
 
-/// The advice for a page of another origin. Most often it is limpet's own page, and a proxy has replaced the `Host` header.
+/// Returns the advice for a page of another origin. Most often the page is limpet's own, and a
+/// proxy has replaced the `Host` header.
 fn foreign_origin(origin: &str, host: &Authority) -> String {
     let (origin, host) = (shown(origin), shown(host.as_str()));
     format!(
@@ -75,20 +77,20 @@ fn foreign_origin(origin: &str, host: &Authority) -> String {
     )
 }
 
-/// A part of a header for a message: no longer than names are (RFC 1035, 2.3.4).
+/// Shortens a part of a header for a message to the maximum length of a name (RFC 1035, 2.3.4).
 fn shown(text: &str) -> &str {
-    // Headers that are text consist of ASCII.
+    // Headers that are text are ASCII, so every index is a character boundary.
     text.get(..MAX_SHOWN_BYTES).unwrap_or(text)
 }
 
-/// A header that must not stand there twice.
+/// Returns the value of a header that must not occur twice.
 fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?.to_str().ok()?;
     values.next().is_none().then_some(value)
 }
 
-/// A host and perhaps a port, and nothing else: no user, no path.
+/// Parses a host with an optional port, and nothing else: no user, no path.
 fn authority(text: &str) -> Option<Authority> {
     let authority = text.parse::<Authority>().ok()?;
     let port = text.strip_prefix(authority.host())?;
@@ -105,8 +107,8 @@ fn is_ours(host: &str, names: &[String]) -> bool {
         || names.iter().any(|name| name.eq_ignore_ascii_case(host))
 }
 
-/// Whether a page of `origin` came from `host`. A proxy may add TLS without saying so, but if it does say so, a page that came
-/// without TLS is another one.
+/// Reports whether a page of `origin` came from `host`. A proxy may add TLS without saying so. If
+/// it does say so, a page that came without TLS has another origin.
 fn is_same(origin: &str, host: &Authority, is_encrypted: bool) -> bool {
     let (default, rest) = match origin.split_once("://") {
         Some(("http", rest)) if !is_encrypted => (80, rest),

@@ -1,4 +1,4 @@
-//! A limit on the rate at which one connection is read.
+//! Limits the rate at which one connection is read.
 
 use std::{
     pin::Pin,
@@ -10,19 +10,21 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::token_bucket::TokenBucket;
 
-/// The most that is read of a connection, in bytes per second …
+/// Maximum number of bytes that are read from a connection per second.
 const MAX_BYTES_PER_SECOND: u64 = 8 * 1024 * 1024;
 
-/// … and in bytes at once: far more than is pasted.
+/// Maximum number of bytes that are read at once, which is far more than a paste.
 const BURST_BYTES: u64 = 32 * 1024 * 1024;
 
-/// Bytes that are read before other tasks get their turn. They may hold thousands of frames that never make a message.
+/// Number of bytes that are read before other tasks get their turn. They may hold thousands of
+/// frames that never complete a message.
 const TURN_BYTES: usize = 16 * 1024;
 
-/// The shortest pause for a connection that has used up its share.
+/// Minimum pause for a connection that has used up its share.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Slows down a peer that sends without end. No layer above can: frames that make no message are not visible there.
+/// Slows down a peer that sends without end. Layers above cannot do this, because they do not see
+/// frames that complete no message.
 #[derive(Debug)]
 pub(super) struct ReadRate {
     bucket: TokenBucket,
@@ -35,7 +37,7 @@ impl ReadRate {
         Self { bucket: TokenBucket::new(MAX_BYTES_PER_SECOND, BURST_BYTES, now), since_turn: 0, pause: None }
     }
 
-    /// Waits until something may be read.
+    /// Waits until the connection may be read.
     pub(super) fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<()> {
         if let Some(pause) = &mut self.pause {
             ready!(pause.as_mut().poll(context));
@@ -49,7 +51,7 @@ impl ReadRate {
         Poll::Ready(())
     }
 
-    /// So many bytes have been read, or nothing is there at the moment.
+    /// Records the number of bytes that were read, or `None` if nothing is available at the moment.
     pub(super) fn note(&mut self, bytes: Option<usize>, now: Instant) {
         let Some(bytes) = bytes else {
             self.since_turn = 0;

@@ -1,4 +1,4 @@
-//! A connection that is watched where it is used.
+//! A connection that moves to the runtime that uses it.
 
 use std::{
     io::{self, IoSlice},
@@ -15,25 +15,27 @@ use tokio::{
 
 use super::read_rate::ReadRate;
 
-/// A TCP connection that the runtime watches in which it was polled last.
+/// A TCP connection that is registered with the runtime in which it was last polled.
 ///
-/// A tokio socket stays with the runtime that it was made in. Of a viewer who is carried to the threads for floods, every acknowledgement
-/// would go on waking the thread for keys, just to have it wake the other one.
+/// A tokio socket stays with the runtime in which it was created. When an attachment has moved to
+/// the threads for floods, every acknowledgement would still wake the thread for keys, only for
+/// that to wake the other one.
 #[derive(Debug)]
 pub(super) struct Roaming {
-    /// None when moving it has failed.
+    /// `None` after moving it has failed.
     stream: Option<TcpStream>,
     at: Id,
     rate: ReadRate,
 }
 
 impl Roaming {
-    /// Takes what is watched by the runtime that this is called within.
+    /// Takes a stream that is registered with the current runtime.
     pub(super) fn new(stream: TcpStream) -> Self {
         Self { stream: Some(stream), at: Handle::current().id(), rate: ReadRate::new(Instant::now()) }
     }
 
-    /// The stream, watched by this runtime. Who waited for it in another one has to ask again.
+    /// Returns the stream, registered with the current runtime. Tasks that waited for it in another
+    /// runtime have to poll it again.
     fn here(&mut self) -> io::Result<Pin<&mut TcpStream>> {
         let here = Handle::current().id();
         if self.at != here {
@@ -103,7 +105,7 @@ mod tests {
 
     use super::*;
 
-    /// Nothing here takes long; what hangs is reported by this.
+    /// Deadline after which a test that hangs fails. Nothing here takes long.
     const DEADLINE: Duration = Duration::from_secs(20);
 
     #[test]
@@ -121,7 +123,7 @@ mod tests {
                     let mut there = TcpStream::from_std(far.try_clone().unwrap()).unwrap();
                     let exchange = async {
                         let mut seen = [0; 2];
-                        // The far end speaks only once this one waits.
+                        // The far end writes only once this end waits.
                         let (read, write) = tokio::join!(near.read_exact(&mut seen), async {
                             tokio::task::yield_now().await;
                             there.write_all(&[round, 1]).await

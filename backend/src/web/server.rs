@@ -1,4 +1,4 @@
-//! Accepting connections, and letting them go.
+//! Accepts connections, serves requests on them, and closes them.
 
 use std::{
     convert::Infallible,
@@ -29,32 +29,33 @@ use super::{
 };
 use crate::exhausted::{self, Acquiring};
 
-/// How long a client may take to send a request's head.
+/// Time limit for the arrival of a request's head.
 const HEAD: Duration = Duration::from_secs(10);
 
-/// The largest head of a request, in bytes.
+/// Maximum size of a request's head, in bytes.
 const HEAD_MAX: usize = 32 * 1024;
 
-/// How much unsent output the kernel takes of us before it says that it is full, in bytes. Whatever waits there is old
-/// when it arrives, and stands before the answer to a key.
+/// Maximum amount of unsent output in the kernel's buffer, in bytes. Output that waits there is
+/// outdated when it arrives, and delays the answer to a key.
 const UNSENT: u32 = 64 * 1024;
 
-/// The receive buffer of a connection, in bytes; Linux doubles it for its own use (socket(7)). A client that is not read, because it has
-/// sent too much, fills this and then has to wait; until then each of its packets wakes the server. With a round trip of 100 ms it lets
-/// 640 KB of a paste through per second.
+/// Receive buffer of a connection, in bytes; Linux doubles it for its own use (socket(7)). A client
+/// that is not read, because it has sent too much, fills this buffer and then has to wait; until
+/// then each of its packets wakes the server. At a round trip of 100 ms, a paste arrives at 640 KB
+/// per second.
 const RECEIVE_BUFFER_BYTES: usize = 64 * 1024;
 
-/// How long a client may leave unacknowledged what it was sent, or take nothing more at all, before its connection is
-/// given up. A viewer's heartbeat is missed earlier.
+/// Time after which a connection is given up if the client neither acknowledges nor accepts data. A
+/// viewer's missed heartbeat is noticed earlier.
 const UNTAKEN: Duration = Duration::from_mins(1);
 
-/// How long nobody is accepted after the system had no descriptor or memory for that.
+/// Pause in accepting connections after the system had no descriptor or memory for one.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
-/// How long connections may take to come to their end when the server ends.
+/// Time limit for connections to finish when the server ends.
 const FAREWELL: Duration = Duration::from_secs(5);
 
-/// A socket that is bound, and accepts when served.
+/// A bound socket, which accepts connections when it is served.
 #[derive(Debug)]
 pub struct Listener(TcpListener);
 
@@ -62,12 +63,12 @@ impl Listener {
     /// Binds to an address.
     ///
     /// # Errors
-    /// Those of bind(2) and listen(2), as when the port is taken.
+    /// Those of bind(2) and listen(2), for example when the port is taken.
     pub async fn bind(address: SocketAddr) -> io::Result<Self> {
         Self::tuned(TcpListener::bind(address).await?)
     }
 
-    /// Goes on with a socket that another process has bound.
+    /// Takes over a socket that another process has bound.
     ///
     /// # Errors
     /// Those of the runtime's reactor and of setsockopt(2).
@@ -77,24 +78,25 @@ impl Listener {
         Self::tuned(TcpListener::from_std(listener)?)
     }
 
-    /// Has it watched by the runtime that this is called within.
+    /// Registers the socket with the current runtime.
     fn moved_here(self) -> io::Result<Self> {
         Ok(Self(TcpListener::from_std(self.0.into_std()?)?))
     }
 
-    /// Bounds the receive buffers. Connections inherit that; set later, it would not bound the window that a client is offered.
+    /// Limits the receive buffers. Connections inherit the limit; if it were set later, it would
+    /// not limit the window that a client is offered.
     fn tuned(listener: TcpListener) -> io::Result<Self> {
         SockRef::from(&listener).set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
         Ok(Self(listener))
     }
 
-    /// The socket, for another process to go on with it.
+    /// Returns the socket, for another process to take over.
     #[must_use]
     pub fn socket(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
 
-    /// Where it listens, with the port that was picked if that was left open.
+    /// Returns the address, with the actual port if port 0 was requested.
     ///
     /// # Errors
     /// Those of getsockname(2).
@@ -103,16 +105,16 @@ impl Listener {
     }
 }
 
-/// Serves until the app is shut down, then waits for those who are still there, but not for ever.
+/// Serves until the app is shut down, then waits a limited time for the remaining connections.
 ///
 /// # Errors
-/// Those of the runtime's reactor, before anybody is served.
+/// Those of the runtime's reactor, before any connection is served.
 pub async fn serve(listener: Listener, app: App) -> io::Result<()> {
     let Listener(listener) = listener.moved_here()?;
     let router = app.router();
     let connections = Connections::new(app.0.config.budget);
     let shutdown = &app.0.shutdown;
-    // Whether nobody could be accepted the last time.
+    // Set if the last attempt to accept failed.
     let mut has_failed = false;
     loop {
         let accepted = tokio::select! {
@@ -129,12 +131,13 @@ pub async fn serve(listener: Listener, app: App) -> io::Result<()> {
                 } else {
                     tracing::warn!(%peer, "there are as many connections as there may be; one is refused");
                 }
-                // Those who were accepted have their turn before others are, who might take their place, and those who are to
-                // close do.
+                // Accepted connections get their turn before new ones can take their place, and
+                // connections that have to close do so.
                 yield_now().await;
             }
             Err(error) => {
-                // It may have been for a moment, and accept(2) fails so also when nobody waits.
+                // A single failure may be temporary, and accept(2) also fails like this when no
+                // client waits.
                 let has_closed = has_failed && exhausted::is_exhausted(&error) && connections.close_one();
                 has_failed = true;
                 let words = exhausted::words(&error, Acquiring::Descriptor);
@@ -185,7 +188,8 @@ async fn connection((stream, peer): (TcpStream, SocketAddr), place: Arc<Place>, 
     }
 }
 
-/// Small things go at once, little of the large ones waits in the kernel (tcp(7)), and who takes nothing is let go.
+/// Disables delays of small packets, limits unsent data in the kernel (tcp(7)), and sets the time
+/// after which an unresponsive client is dropped.
 fn tune(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let socket = SockRef::from(stream);

@@ -1,4 +1,4 @@
-//! Logging in and out, and the list of those who did.
+//! Handlers for logging in and out, and for the list of sign-ins.
 
 use axum::{
     Extension, Json,
@@ -29,14 +29,14 @@ pub(super) async fn log_in(
 ) -> Result<impl IntoResponse, Refusal> {
     let auth = &app.0.auth;
     let signed_in = auth.sign_in(&token, guard::shown(&headers), client, guard::agent(&headers))?;
-    // When that fails, this server knows them all the same.
+    // If this fails, the sign-in still works with this server.
     auth.kept().await;
     let cookie = set_cookie(&app, &headers, &signed_in.cookie);
     let access = sessions::told(&app, &signed_in.access);
     Ok((AppendHeaders([(SET_COOKIE, cookie)]), Json(api::Access { key: Some(signed_in.key), ..access })))
 }
 
-/// Ends the sign-in that is shown.
+/// Ends the sign-in that the client has shown.
 pub(super) async fn log_out(
     State(app): State<App>,
     FromClient(client): FromClient,
@@ -51,7 +51,7 @@ pub(super) async fn log_out(
     Ok((StatusCode::NO_CONTENT, AppendHeaders([(SET_COOKIE, cookie)])))
 }
 
-/// All sign-ins.
+/// Lists all sign-ins.
 pub(super) async fn list(
     State(app): State<App>,
     Extension(principal): Extension<Principal>,
@@ -72,7 +72,7 @@ pub(super) async fn revoke(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// The header that keeps a browser signed in for another while.
+/// Returns the header that renews a browser's cookie.
 pub(super) fn set_cookie(app: &App, headers: &HeaderMap, value: &str) -> String {
     app.0.auth.set_cookie(value, &app.0.config.base_path, origin::is_encrypted(headers))
 }

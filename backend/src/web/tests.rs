@@ -1,4 +1,4 @@
-//! Requests as they come through the front door, without a network.
+//! Tests of requests that pass the whole pipeline, without a network.
 
 use std::sync::Arc;
 
@@ -33,7 +33,8 @@ fn app(words: &[&str]) -> App {
     App::new(config, auth, sessions, Shutdown::default())
 }
 
-/// A request with the headers that a browser at a loopback address sends, and these in their stead or beside them.
+/// Builds a request with the headers that a browser at a loopback address sends. `headers` adds to
+/// them or replaces them.
 fn request(method: Method, uri: &str, headers: &[(&str, &str)], body: &str) -> Request<Body> {
     let mut request = Request::builder().method(method).uri(uri).body(Body::from(body.to_owned())).unwrap();
     for (name, value) in [("host", "127.0.0.1:7707")].iter().chain(headers) {
@@ -152,7 +153,7 @@ async fn a_page_learns_by_a_post_whether_it_may_ask() {
         (status, String::from_utf8(body(response).await).unwrap())
     };
     assert_eq!(ask(&[("origin", "http://127.0.0.1:7707")]).await.0, 200);
-    // A proxy that leaves the port out, and one that puts its own name in.
+    // One proxy omits the port, another one sends its own name.
     let origin = ("origin", "https://shell.example:8443");
     for host in ["shell.example", "127.0.0.1:7707"] {
         let (status, said) = ask(&[("host", host), origin]).await;

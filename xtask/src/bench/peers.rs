@@ -1,4 +1,5 @@
-//! Other servers, from the registries that have them; each is set up only when it is asked for, below the target folder.
+//! Other servers for comparison, from package registries. Each is set up only on request, below the
+//! target folder.
 
 use std::{fs, path::PathBuf};
 
@@ -14,7 +15,7 @@ use crate::{
 const TERMINADO: &str = "0.18.1";
 const WETTY: &str = "3.2.0";
 
-/// Sets it up, unless it is there, and gives it as `NAME=COMMAND`.
+/// Sets up a server unless it is there, and returns it as `NAME=COMMAND`.
 pub(super) fn set_up(workspace: &Workspace, name: &str) -> anyhow::Result<String> {
     let command = match name {
         "terminado" => terminado(workspace)?,
@@ -40,7 +41,7 @@ fn folder(workspace: &Workspace, name: &str) -> anyhow::Result<PathBuf> {
     Ok(folder)
 }
 
-/// A library of Python's; what serves with it is ours.
+/// Sets up terminado, a Python library. The program that serves with it is in the repository.
 fn terminado(workspace: &Workspace) -> anyhow::Result<String> {
     let folder = folder(workspace, &format!("terminado-{TERMINADO}"))?;
     let python = folder.join("bin/python");
@@ -57,7 +58,7 @@ fn terminado(workspace: &Workspace) -> anyhow::Result<String> {
     Ok(format!("{} {}", python.display(), workspace.path("tests/bench/peers/serve_terminado.py").display()))
 }
 
-/// A program of Node's.
+/// Sets up wetty, a Node.js program.
 fn wetty(workspace: &Workspace) -> anyhow::Result<String> {
     let folder = folder(workspace, &format!("wetty-{WETTY}"))?;
     if !folder.join("done").exists() {

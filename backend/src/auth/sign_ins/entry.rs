@@ -1,4 +1,4 @@
-//! One sign-in, and what is kept of it.
+//! One sign-in and its record.
 
 use std::sync::{Arc, Weak};
 
@@ -18,16 +18,16 @@ use crate::{
     random,
 };
 
-/// Most sessions that one guest is signed in to.
+/// Maximum number of sessions that one guest is signed in to.
 pub(super) const MAX_PASSES: usize = 8;
 
-/// Longest name of a browser that is kept, in characters.
+/// Maximum length of a browser's name, in characters.
 const MAX_AGENT_CHARS: usize = 160;
 
-/// Random bytes of an id.
+/// Number of random bytes in an id.
 const ID_BYTES: usize = 8;
 
-/// What is kept of a sign-in. Fields are only ever added, with a default.
+/// The saved data of a sign-in. Fields are only ever added, with a default.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(in crate::auth) struct Record {
     pub(super) id: String,
@@ -46,25 +46,26 @@ pub(in crate::auth) struct Record {
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) record: Record,
-    /// When it was used last, as far as that was saved.
+    /// The time of last use that was saved, in milliseconds since the Unix epoch.
     pub(super) saved_used: u64,
     revoked: CancellationToken,
-    /// One reference here, and one with each viewer.
+    /// Counts viewers: one reference is held here, and one by each viewer.
     viewers: Arc<()>,
 }
 
-/// A sign-in that somebody has shown.
+/// A sign-in that a client has shown.
 #[derive(Clone, Debug)]
 pub struct Shown {
-    /// Its name.
+    /// The id of the sign-in.
     pub id: String,
-    /// Cancelled when it is signed out, revoked or displaced.
+    /// Cancelled when the sign-in is signed out, revoked or displaced.
     pub revoked: CancellationToken,
     viewers: Weak<()>,
 }
 
 impl Shown {
-    /// Counts as a viewer of this sign-in until it is dropped; meanwhile the sign-in does not expire.
+    /// Returns a value that counts as a viewer of this sign-in until it is dropped. As long as
+    /// there is one, the sign-in does not expire.
     #[must_use]
     pub fn viewer(&self) -> Viewer {
         Viewer { _counted: self.viewers.upgrade() }
@@ -74,7 +75,7 @@ impl Shown {
 /// A viewer that is attached by a sign-in.
 #[derive(Debug)]
 pub struct Viewer {
-    /// None when the sign-in is gone.
+    /// `None` if the sign-in no longer exists.
     _counted: Option<Arc<()>>,
 }
 
@@ -92,7 +93,8 @@ impl Halves {
 }
 
 impl Record {
-    /// Of one who has shown this credential, from this address and with a browser of this name.
+    /// Creates the record of a client that has shown this credential, from this address and with a
+    /// browser of this name.
     pub(super) fn new(
         credential: Credential,
         halves: &Halves,
@@ -143,7 +145,8 @@ impl Entry {
         Shown { id, revoked, viewers: Arc::downgrade(&self.viewers) }
     }
 
-    /// Adds what a credential allows. Who becomes an owner gets new secrets, since those from before may be a guest's.
+    /// Adds the access of a credential. A guest who becomes an owner gets new secrets, because
+    /// other people may know a guest's.
     pub(super) fn extend(&mut self, credential: Credential) -> SignedIn {
         let (id, mut halves) = (self.record.id.clone(), None);
         let is_changed = match (&mut self.record.access, credential) {
@@ -185,7 +188,7 @@ impl Drop for Entry {
     }
 }
 
-/// Whether a character takes no more than a byte, however often the text it is in is quoted.
+/// Reports whether a character takes one byte, even in JSON that is quoted within JSON.
 const fn is_plain(c: char) -> bool {
     matches!(c, ' '..='~' if c != '"' && c != '\\')
 }

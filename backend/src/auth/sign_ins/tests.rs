@@ -1,4 +1,4 @@
-//! Who is signed in, and who has to give way.
+//! Tests of the limits and the lifetime of sign-ins.
 
 use limpet_shared::Role;
 
@@ -124,7 +124,8 @@ fn guests_who_are_there_are_not_displaced() {
 
 #[test]
 fn all_of_them_fit_into_a_packet_to_the_keeper() {
-    // What the kernel takes of an ordinary user at once (`net.core.wmem_max`), as it is set nearly everywhere.
+    // The size of a packet that the kernel accepts from ordinary users (`net.core.wmem_max`), with
+    // its usual value.
     const PACKET: usize = 212_992;
     let mut sign_ins = SignIns::default();
     let (from, agent) =
@@ -140,7 +141,7 @@ fn all_of_them_fit_into_a_packet_to_the_keeper() {
     }
     assert_eq!(sign_ins.0.len(), MAX_GUESTS + MAX_OWNERS);
     let record = serde_json::to_string(&sign_ins.records(0)).unwrap();
-    // It is a text within a text.
+    // The record is sent as a string within JSON.
     let sent = serde_json::to_string(&record).unwrap().len();
     assert!(sent < PACKET - 4096, "{sent}");
 }

@@ -1,4 +1,4 @@
-//! Moving the cursor.
+//! Cursor movement.
 
 use super::{
     super::{terminal::Terminal, unfinished::RowChange},
@@ -9,11 +9,12 @@ use crate::screen::{
     style::{LinkId, Style},
 };
 
-/// Steps to look for a tab stop, in words of 64 columns.
+/// Steps to search for a tab stop, which examines words of 64 columns.
 const TAB_STEPS: usize = 16;
 
 impl Terminal {
-    /// Keeps the cursor on the screen, or within the scroll region in origin mode. `most` is the last column it may be in.
+    /// Keeps the cursor on the screen, or within the scroll region in origin mode. `most` is the
+    /// last column allowed.
     pub(super) fn restrict_cursor(&mut self, most: usize) {
         let (origin, rows) = (self.modes.origin, self.rows);
         let buffer = self.buffer_mut();
@@ -22,12 +23,13 @@ impl Terminal {
         buffer.y = buffer.y.max(first).min(last);
     }
 
-    /// The same, off the margin where the next character wraps.
+    /// Does the same for the columns on the screen, and so moves the cursor off the margin where
+    /// the next character would wrap.
     pub(super) fn restrict(&mut self) {
         self.restrict_cursor(self.columns - 1);
     }
 
-    /// CUP: counted from the scroll region's corner in origin mode.
+    /// CUP: moves the cursor. In origin mode the scroll region's corner is the origin.
     pub(super) fn set_cursor(&mut self, x: usize, y: usize) {
         let origin = self.modes.origin;
         let buffer = self.buffer_mut();
@@ -36,7 +38,8 @@ impl Terminal {
         self.restrict();
     }
 
-    /// Moves from where the cursor is. As in xterm.js, the scroll region's top counts once more in origin mode.
+    /// Moves the cursor relative to its position. As in xterm.js, the scroll region's top is added
+    /// once more in origin mode.
     pub(super) fn move_by(&mut self, x: isize, y: isize) {
         self.restrict();
         let buffer = self.buffer();
@@ -44,14 +47,14 @@ impl Terminal {
         self.set_cursor(x, y);
     }
 
-    /// CUU: stops at the scroll region's top.
+    /// CUU: moves up, at most to the scroll region's top.
     pub(super) fn cursor_up(&mut self, count: usize) {
         let buffer = self.buffer();
         let most = buffer.y.checked_sub(buffer.top);
         self.move_by(0, -super::to_signed(most.map_or(count, |most| count.min(most))));
     }
 
-    /// CUD: stops at the scroll region's bottom.
+    /// CUD: moves down, at most to the scroll region's bottom.
     pub(super) fn cursor_down(&mut self, count: usize) {
         let buffer = self.buffer();
         let most = buffer.bottom.checked_sub(buffer.y);
@@ -71,7 +74,7 @@ impl Terminal {
         if buffer.x > 0 {
             buffer.x -= 1;
         } else if buffer.y > buffer.top && buffer.y <= buffer.bottom && buffer.row().wrapped {
-            // Only what wrapped by itself is undone.
+            // Only an automatic wrap is undone.
             buffer.row().wrapped = false;
             buffer.y -= 1;
             buffer.x = columns - 1;
@@ -206,7 +209,7 @@ impl Terminal {
         let buffer = self.buffer_mut();
         let saved = buffer.saved.clone();
         (buffer.x, buffer.y) = (saved.x, buffer.saved_y());
-        // A hyperlink goes on.
+        // The current hyperlink continues.
         self.set_pen(Style { link: self.pen.link, ..saved.style });
         self.charsets.restore(saved.charsets);
         self.level = saved.level;

@@ -128,7 +128,7 @@ impl Terminal {
         self.change_rows(gap, RowChange::Fill(fill));
     }
 
-    /// SU. Nothing goes to the scrollback.
+    /// SU. The rows do not go to the scrollback.
     pub(super) fn scroll_up(&mut self, count: usize) {
         let fill = self.erased();
         let buffer = self.buffer_mut();

@@ -117,7 +117,7 @@ impl Terminal {
             1..=6 => cursor.shape = u8::try_from((style - 1) / 2).ok(),
             _ => {}
         }
-        // As in xterm.js, a number without a shape says at least whether to blink.
+        // As in xterm.js, a number without a shape still sets blinking.
         if style != 0 {
             cursor.blinks = Some(style % 2 == 1);
         }

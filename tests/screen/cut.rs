@@ -20,7 +20,7 @@ pub(crate) fn compare(oracle: &mut Oracle, stream: &Stream, offset: usize) -> Ve
     compare_with(SCROLLBACK, oracle, stream, offset)
 }
 
-/// Does the same with another scrollback.
+/// Compares like [`compare`], with another scrollback.
 pub(crate) fn compare_with(
     scrollback: usize,
     oracle: &mut Oracle,

@@ -9,7 +9,7 @@ use memchr::memrchr_iter;
 
 use super::plain::sgr_length;
 
-/// The rows of a line are counted if it is this many times longer than the screen is wide.
+/// The rows of a line are counted if it is at least this many times as long as the screen is wide.
 const COUNTED: usize = 4;
 
 /// The skipped part of the output, from its start.

@@ -84,17 +84,17 @@ impl CursorStyle {
 #[expect(clippy::struct_excessive_bools, reason = "each is a mode of its own")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Modes {
-    /// IRM.
+    /// IRM: printed characters move the rest of the row.
     pub(super) insert: bool,
-    /// DECCKM.
+    /// DECCKM: cursor keys send application sequences.
     pub(super) application_cursor: bool,
-    /// DECNKM.
+    /// DECNKM: the keypad sends application sequences.
     pub(super) application_keypad: bool,
-    /// DECOM.
+    /// DECOM: positions count from the scroll region's corner.
     pub(super) origin: bool,
-    /// DECAWM.
+    /// DECAWM: text wraps at the margin.
     pub(super) autowrap: bool,
-    /// Reverse wrap-around.
+    /// Reverse wrap-around: backspace moves from the start of a wrapped row to the row above.
     pub(super) reverse_wrap: bool,
     /// Focus reports.
     pub(super) focus: bool,

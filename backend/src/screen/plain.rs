@@ -107,8 +107,8 @@ fn plain(output: &[u8], at: usize, by_bytes: &mut usize) -> usize {
     plain_bytes(&output[at..], BLOCK)
 }
 
-/// Does the same at the front byte by byte, for text and sequences that begin within the first
-/// `most` bytes.
+/// Returns the length of the plain text and whole SGR sequences at the front, byte by byte. The
+/// last of them begins within the first `most` bytes.
 fn plain_bytes(output: &[u8], most: usize) -> usize {
     let mut at = 0;
     while let Some(&byte) = output[..output.len().min(most)].get(at) {

@@ -25,8 +25,8 @@ const RUN_STEPS: usize = 64 * 1024;
 const MAX_RUN: usize = 2048;
 
 impl Terminal {
-    /// Returns the maximum length of a run of text, in bytes. It is shorter in screens where
-    /// printing takes longer.
+    /// Returns the maximum length of a run of text, in bytes. It is shorter in narrow, tall
+    /// screens, where the same text scrolls more rows.
     pub(super) fn max_run(&self) -> usize {
         if self.rows / 8 <= self.columns {
             return MAX_RUN;

@@ -165,7 +165,7 @@ impl Row {
         self.wrapped = wrapped;
     }
 
-    /// Does the same, and frees the memory of a row that becomes blank.
+    /// Erases the row like [`erase`](Self::erase), and frees its memory if it becomes blank.
     pub(super) fn clear(&mut self, columns: usize, cell: Cell) {
         if cell == Cell::BLANK {
             *self = Self::default();
@@ -341,7 +341,7 @@ impl Row {
         self.trim();
     }
 
-    /// Does the same, except for the cells that are `protected`.
+    /// Erases the cells of a range that are not `protected`.
     pub(super) fn replace_unprotected(
         &mut self,
         (start, end): (usize, usize),

@@ -40,9 +40,9 @@ pub(super) struct Repeat {
 /// A change made to several rows. Afterwards none of them continues the row above.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum RowChange {
-    /// Fills the row with a cell.
+    /// Fills the row with this cell.
     Fill(Cell),
-    /// Replaces every cell that is not protected by a cell.
+    /// Replaces every unprotected cell by this one.
     EraseUnprotected(Cell),
     /// Inserts the cell at a column, a number of times.
     Insert(Cell, usize, usize),

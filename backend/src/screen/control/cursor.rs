@@ -23,8 +23,8 @@ impl Terminal {
         buffer.y = buffer.y.max(first).min(last);
     }
 
-    /// Does the same for the columns on the screen, and so moves the cursor off the margin where
-    /// the next character would wrap.
+    /// Restricts the cursor to the columns of the screen. A cursor behind the margin, where the
+    /// next character would wrap, moves to the last column.
     pub(super) fn restrict(&mut self) {
         self.restrict_cursor(self.columns - 1);
     }
@@ -90,7 +90,7 @@ impl Terminal {
         self.tabs(1);
     }
 
-    /// CHT.
+    /// CHT: moves forward by tab stops.
     pub(super) fn tabs(&mut self, count: usize) {
         let columns = self.columns;
         let buffer = self.buffer_mut();
@@ -104,7 +104,7 @@ impl Terminal {
         }
     }
 
-    /// CBT.
+    /// CBT: moves back by tab stops.
     pub(super) fn tabs_back(&mut self, count: usize) {
         let columns = self.columns;
         let buffer = self.buffer_mut();
@@ -118,13 +118,13 @@ impl Terminal {
         }
     }
 
-    /// HTS.
+    /// HTS: sets a tab stop at the cursor.
     pub(super) fn set_tab(&mut self) {
         let buffer = self.buffer_mut();
         buffer.tabs.set(buffer.x);
     }
 
-    /// TBC.
+    /// TBC: clears the tab stop at the cursor, or all of them.
     pub(super) fn clear_tabs(&mut self, which: i32) {
         let buffer = self.buffer_mut();
         match which {
@@ -154,7 +154,7 @@ impl Terminal {
         self.spend(steps);
     }
 
-    /// IND.
+    /// IND: moves down, or scrolls at the bottom.
     pub(super) fn index(&mut self) {
         self.restrict();
         let fill = self.erased();
@@ -169,13 +169,13 @@ impl Terminal {
         self.restrict();
     }
 
-    /// NEL.
+    /// NEL: moves to the start of the next row.
     pub(super) fn next_line(&mut self) {
         self.buffer_mut().x = 0;
         self.index();
     }
 
-    /// RI.
+    /// RI: moves up, or scrolls down at the top.
     pub(super) fn reverse_index(&mut self) {
         self.restrict();
         let fill = self.erased();
@@ -190,7 +190,7 @@ impl Terminal {
         }
     }
 
-    /// DECSC.
+    /// DECSC: saves the cursor.
     pub(super) fn save_cursor(&mut self) {
         let saved = Saved {
             x: self.buffer().x,
@@ -204,7 +204,7 @@ impl Terminal {
         self.buffer_mut().saved = saved;
     }
 
-    /// DECRC.
+    /// DECRC: restores the cursor.
     pub(super) fn restore_cursor(&mut self) {
         let buffer = self.buffer_mut();
         let saved = buffer.saved.clone();
@@ -217,7 +217,7 @@ impl Terminal {
         self.restrict();
     }
 
-    /// DECSTBM.
+    /// DECSTBM: sets the scroll region.
     pub(super) fn set_scroll_region(&mut self, params: &Params) {
         let top = params.at_least_one(0);
         let bottom = match usize::try_from(params.get(1)) {

@@ -77,7 +77,7 @@ impl Packed {
         unpacked(self.bytes.as_slice(), self.start_of(first), self.lengths.range(first..).copied())
     }
 
-    /// Returns the same rows, and consumes all of them.
+    /// Returns all rows but the oldest `first`, and consumes `self`.
     pub(super) fn into_iter_from(self, first: usize) -> impl Iterator<Item = Row> {
         let first = first.min(self.len());
         let start = self.start_of(first);

@@ -78,7 +78,8 @@ impl Writer<'_> {
         !cell.has_content() && cell.width() == 1 && style != style.erased()
     }
 
-    /// Writes such a cell at the cursor by overwriting the right half of a wide glyph.
+    /// Writes a cell that [is a remnant](Self::is_remnant) at the cursor: prints a wide glyph and
+    /// overwrites its right half.
     fn remnant(&mut self, cell: Cell, column: usize, next: Cell) {
         self.control("");
         self.char(WIDE);
@@ -92,7 +93,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Writes such a cell in the last column. There the left half has to be overwritten, before the
+    /// Writes a remnant in the last column. There the left half has to be overwritten, before the
     /// row has any other content.
     fn last_remnant(&mut self, cells: &[Cell], start: usize) {
         let columns = self.columns;

@@ -30,7 +30,8 @@ impl Writer<'_> {
     }
 
     fn palette(&mut self, palette: &Palette) {
-        // xterm.js rebuilds its style sheet for each of these sequences.
+        // xterm.js rebuilds its style sheet for each of these sequences, so they are left out if
+        // the program has never set or reset a colour.
         let Some(changes) = palette.changes() else { return };
         self.control("\x1b]104\x1b\\\x1b]110\x1b\\\x1b]111\x1b\\\x1b]112\x1b\\");
         for (index, [red, green, blue]) in changes {

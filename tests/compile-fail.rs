@@ -1,5 +1,6 @@
-//! What the pty guard makes impossible does not compile. Each program in `compile-fail/` must be refused, for the reason
-//! that its `.stderr` file holds. After a change of the compiler's wording: `TRYBUILD=overwrite cargo test --test compile-fail`.
+//! Checks that misuse of the pty guard does not compile. The compiler must reject each program in
+//! `compile-fail/` for the reason in its `.stderr` file. After a change of the compiler's wording,
+//! run `TRYBUILD=overwrite cargo test --test compile-fail`.
 
 #[test]
 fn a_second_owner_does_not_compile() {

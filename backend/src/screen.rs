@@ -1,11 +1,13 @@
-//! The server's own terminal emulation: what a session's screen and scrollback look like.
+//! The server's own terminal emulation, which holds a session's screen and scrollback.
 //!
-//! It follows xterm.js, which draws the same output in the page, down to its peculiarities: a [`Screen`] that has parsed some
-//! output and an xterm.js that has parsed the same are in the same state, and a snapshot of the one brings a fresh other
-//! there. Tests hold the two together (`tests/screen`).
+//! It follows xterm.js, which draws the same output in the page, down to its peculiarities: a
+//! [`Screen`] and an xterm.js that have parsed the same output are in the same state, and a
+//! snapshot of the screen brings a fresh xterm.js to that state. The tests in `tests/screen`
+//! compare the two.
 //!
-//! * [`parser`] turns bytes into text and control functions; [`terminal`] and [`control`] are what these do.
-//! * [`buffer`] is a grid of [`row`]s with its [`scrollback`]; [`reflow`] gives it another size.
+//! * [`parser`] turns bytes into text and control functions; [`terminal`] and [`control`] execute
+//!   them.
+//! * [`buffer`] is a grid of [`row`]s with its [`scrollback`]; [`reflow`] changes its size.
 
 mod answer;
 mod buffer;
@@ -55,44 +57,48 @@ use self::{
 };
 pub use self::{leftovers::Leftovers, plain::Scanner};
 
-/// Fewest columns: a wide character needs two.
+/// Minimum number of columns: a wide character needs two.
 const MIN_COLUMNS: usize = 2;
 
-/// Steps that a byte causes at most where it touches no cells but its own.
+/// Maximum number of steps that a byte causes without touching any cells but its own.
 const STEPS_PER_BYTE: usize = 48;
 
-/// Steps per cell of the screen, with a row more, that it causes at most.
+/// Maximum number of steps that a byte causes in addition, per cell of the screen and one more row
+/// and column.
 const STEPS_PER_CELL: usize = 3;
 
-/// What a cell of the screen takes, in bytes, with the room that a row has for more.
+/// Bytes that a cell of the screen takes, including the spare capacity of its row.
 const CELL_BYTES: usize = 16;
 
-/// What a cell of the scrollback takes at most, packed: a style and a cluster of its own, and room for more.
+/// Maximum number of bytes that a packed cell of the scrollback takes: one with its own style and
+/// cluster, and spare capacity.
 const PACKED_BYTES_PER_CELL: usize = 24;
 
-/// What a row takes beside its cells.
+/// Bytes that a row takes beside its cells.
 const ROW_BYTES: usize = 96;
 
-/// What a style and a cluster take that only one cell has, and as many that are not needed any more.
+/// Maximum number of bytes that a style and a cluster used by a single cell take, together with the
+/// same number of them that are no longer used.
 const SHARED_BYTES_PER_CELL: usize =
     2 * (STYLE_BYTES + CLUSTER_BYTES + char::MAX_LEN_UTF8 * MAX_CLUSTER_CHARS);
 
-/// What a hyperlink takes at most.
+/// Maximum number of bytes that a hyperlink takes.
 const MAX_LINK_BYTES: usize = 256 + MAX_LINK_URI_BYTES + MAX_LINK_ID_BYTES;
 
-/// What takes no more in a large screen than in a small one: a control string, answers, values that are not worth a sweep.
+/// Bytes that do not depend on the size of the screen: a control string, answers, and values too
+/// few to be worth a sweep.
 const FIXED_BYTES: usize = 1536 * 1024;
 
-/// Steps that a cell takes, or a byte of packed scrollback, when the screen takes on another size …
+/// Steps per cell, or per byte of packed scrollback, to resize the screen.
 const REFLOW_STEPS: usize = 8;
 
-/// … when it is written as output …
+/// Steps per cell, or per byte of packed scrollback, to write the screen as output.
 const SNAPSHOT_STEPS: usize = 4;
 
-/// … and when it is read as text.
+/// Steps per cell to read the screen as text.
 const TEXT_STEPS: usize = 4;
 
-/// A terminal that is seen by nobody.
+/// A terminal without a display: it parses a session's output and holds the resulting state.
 #[derive(Clone, Debug)]
 pub struct Screen {
     parser: Parser,
@@ -100,32 +106,33 @@ pub struct Screen {
     answers: Answers,
 }
 
-/// A screen as output.
+/// A screen written as output.
 #[derive(Debug)]
 pub struct Snapshot {
     /// Output that brings a fresh xterm.js of the same size into the screen's state.
     pub output: Vec<u8>,
-    /// How many bytes at its end begin a character or a control function, because the output that was fed last did.
+    /// Number of bytes at the end of `output` that begin a character or a control function. They
+    /// are there because the output fed so far ends inside one.
     pub unfinished: usize,
-    /// How many rows of scrollback were left out.
+    /// Number of scrollback rows that are not in `output`.
     pub left_out: usize,
 }
 
 /// A screen as text.
 #[derive(Debug, Default)]
 pub struct Text {
-    /// Its rows from the top, without what is blank at their ends.
+    /// The rows from the top, without trailing blanks.
     pub lines: Vec<String>,
     /// Column and row of the cursor, counted from 0.
     pub cursor: (usize, usize),
-    /// Whether the cursor is shown.
+    /// True if the cursor is shown.
     pub is_cursor_visible: bool,
-    /// Whether this is the alternate screen, of a program that uses all of it.
+    /// True if this is the alternate screen, which full-screen programs use.
     pub is_alternate: bool,
 }
 
 impl Screen {
-    /// A blank screen that keeps so many rows of scrollback.
+    /// Creates a blank screen that keeps up to `scrollback` rows of scrollback.
     #[must_use]
     pub fn new(size: Winsize, scrollback: usize) -> Self {
         let (columns, rows) = cells(size);
@@ -134,12 +141,13 @@ impl Screen {
         Self { parser: Parser::default(), terminal, answers }
     }
 
-    /// Takes the program's next output; it may be cut anywhere.
+    /// Parses the program's next output, which may be cut anywhere.
     pub fn feed(&mut self, output: &[u8]) {
         self.feed_and_sweep(output, u64::MAX);
     }
 
-    /// The same, as far as it takes no more than about so many steps. Says whether that was all of it.
+    /// Parses the program's next output and sweeps when due, within about `budget` steps. Returns
+    /// true if that was enough for all of it.
     fn feed_and_sweep(&mut self, mut output: &[u8], budget: u64) -> bool {
         let until = self.steps().saturating_add(budget);
         loop {
@@ -151,11 +159,11 @@ impl Screen {
         }
     }
 
-    /// Takes as much of the program's next output as can be taken in `budget` [steps](Self::steps) and one control function more, or a
-    /// run of text. Says how many bytes these were.
+    /// Parses as much of the program's next output as `budget` [steps](Self::steps) allow; the last
+    /// control function or run of text may exceed them. Returns the number of bytes taken.
     ///
-    /// The last control function may still [need steps](Self::is_unfinished), which the next call takes. Nothing is taken while
-    /// [a sweep is due](Self::is_sweep_due).
+    /// The last control function may still [be unfinished](Self::is_unfinished); the next call
+    /// continues it. Nothing is taken while [a sweep is due](Self::is_sweep_due).
     #[must_use]
     pub fn feed_within(&mut self, output: &[u8], budget: u64) -> usize {
         let until = self.steps().saturating_add(budget);
@@ -171,56 +179,63 @@ impl Screen {
         }
     }
 
-    /// How much work there has been, in steps: cells and rows that were looked at or changed, and what takes as long as that.
+    /// Returns the work done so far, in steps: the number of cells and rows read or changed, and
+    /// other work of the same duration.
     #[must_use]
     pub fn steps(&self) -> u64 {
         self.terminal.steps.taken
     }
 
-    /// Whether a control function that was fed last is not finished. No snapshot can stand for that.
+    /// Reports whether the last control function is unfinished. A snapshot cannot be taken then.
     #[must_use]
     pub fn is_unfinished(&self) -> bool {
         self.terminal.is_unfinished()
     }
 
-    /// Whether the next byte begins something new: nothing that a program has begun is torn apart by output of somebody else.
+    /// Reports whether the next byte begins a new character or control function, so that other
+    /// output can be inserted here without splitting one of the program's.
     #[must_use]
     pub fn is_between(&self) -> bool {
         self.parser.is_between() && !self.is_unfinished()
     }
 
-    /// Whether this is the alternate screen, of a program that uses all of it.
+    /// Reports whether this is the alternate screen, which full-screen programs use.
     #[must_use]
     pub fn is_alternate(&self) -> bool {
         self.terminal.is_alternate
     }
 
-    /// Whether so much has been shown and is gone that it is time to [`sweep`](Self::sweep).
+    /// Reports whether [`sweep`](Self::sweep) has to be called before more output is parsed.
     #[must_use]
     pub fn is_sweep_due(&self) -> bool {
         self.terminal.is_sweep_due()
     }
 
-    /// How many steps that takes. It may be far more than a slice's worth, where there is much scrollback.
+    /// Returns the number of steps that a sweep takes. With much scrollback this can be far more
+    /// than a slice of parsing may take.
     #[must_use]
     pub fn sweep_steps(&self) -> u64 {
         self.terminal.sweep_steps()
     }
 
-    /// How many steps a byte of output causes at most, beside those of sweeps, in a screen of this size.
+    /// Returns the maximum number of steps that a byte of output causes in a screen of this size,
+    /// without those of sweeps.
     ///
-    /// Most take less than ten. What takes most is a control function that changes every cell, and has three bytes at least, or a
-    /// repetition of grapheme clusters, which has eight.
+    /// Most bytes take less than ten. The most expensive functions are those that change every
+    /// cell, which have at least three bytes, and the repetition of grapheme clusters, which has
+    /// eight.
     #[must_use]
     pub fn max_steps_per_byte(size: Winsize) -> u64 {
         let (columns, rows) = cells(size);
         (STEPS_PER_BYTE + STEPS_PER_CELL * (columns + 1) * (rows + 1)) as u64
     }
 
-    /// How much memory a screen takes at most, in bytes, that had no more columns and no more rows than this so far.
+    /// Returns the maximum memory, in bytes, of a screen that never had more columns or rows than
+    /// `size`.
     ///
-    /// It is what cells and packed rows take, what they share, and a constant. What is shared is bounded by the number of cells, and
-    /// where it is the scrollback's by a constant as well.
+    /// This is the sum of cells and packed rows, the values that they share, and a constant. The
+    /// shared values are bounded by the number of cells, and those of the scrollback also by a
+    /// constant.
     #[must_use]
     pub fn memory_bound(size: Winsize, scrollback: usize) -> usize {
         let (columns, rows) = cells(size);
@@ -234,13 +249,14 @@ impl Screen {
         cells + shared(shown) + shared(scrolled).min(2 * MAX_SHARED_BYTES) + links + FIXED_BYTES
     }
 
-    /// Forgets styles, grapheme clusters and hyperlinks that are nowhere to be seen any more.
+    /// Forgets styles, grapheme clusters and hyperlinks that are no longer used by any cell.
     pub fn sweep(&mut self) {
         self.terminal.sweep();
     }
 
-    /// How much of the output that is to be fed next, and is plain as a [`Scanner`] told, can be left out, since nothing of it could be
-    /// seen in the end. The screen is then ready for the rest.
+    /// Returns the length of the part of `plain` that can be skipped because nothing of it would be
+    /// visible in the end, and prepares the screen for the rest. `plain` is the output to be fed
+    /// next; a [`Scanner`] must have found it plain.
     #[must_use]
     pub fn leave_out(&mut self, plain: &[u8]) -> usize {
         let Some(flood) = self.flood(plain, self.terminal.primary.scrollback.limit()) else { return 0 };
@@ -248,9 +264,12 @@ impl Screen {
         flood.len
     }
 
-    /// Another screen, as this one will be after such output, plain at first and whatever `rest` is, but with so many rows of scrollback
-    /// at most; if there is enough output that little of it has to be parsed for that, in so many steps. And how many rows of scrollback
-    /// this one will have by then, at least.
+    /// Returns a preview: the screen as it will be after `plain`, which a [`Scanner`] has found
+    /// plain, and `rest`, which may be anything, but with at most `history` rows of scrollback.
+    /// Also returns a lower bound of the rows of scrollback that this screen itself will have by
+    /// then.
+    ///
+    /// Returns `None` unless most of `plain` can be skipped and the rest parsed in `budget` steps.
     pub fn glimpse(
         &mut self,
         (plain, rest): (&[u8], &[u8]),
@@ -268,7 +287,8 @@ impl Screen {
         // Lines move the cursor down before they scroll anything.
         let lines = memchr_iter(b'\n', plain).count() + self.terminal.primary.y + 1;
         let rows = limit.min(scrollback.len() + lines.saturating_sub(self.terminal.rows));
-        // At least so many rows scroll out, and the saved row with them as long as the scrollback has room.
+        // At least this many rows scroll out, and the saved row with them as long as the scrollback
+        // has room.
         let scrolled = history.min(limit) + self.terminal.rows;
         glimpse.terminal.primary.is_end_of(limit.min(scrollback.len() + scrolled));
         self.terminal.primary.scrollback = scrollback;
@@ -276,7 +296,8 @@ impl Screen {
         is_complete.then_some((glimpse, rows))
     }
 
-    /// What need not be parsed of plain output, if so many rows of scrollback are to be right.
+    /// Finds the part of plain output that need not be parsed if only the last `history` rows of
+    /// scrollback have to be right.
     fn flood(&self, plain: &[u8], history: usize) -> Option<Flood> {
         let Terminal { columns, rows, modes, .. } = &self.terminal;
         let is_plain = self.parser.is_between() && !self.is_unfinished() && self.terminal.scrolls_plainly();
@@ -289,18 +310,19 @@ impl Screen {
         self.terminal.begin_line();
     }
 
-    /// How many steps [`resize`](Self::resize) takes, about.
+    /// Returns the approximate number of steps that [`resize`](Self::resize) takes.
     #[must_use]
     pub fn resize_steps(&self, size: Winsize) -> u64 {
         let (columns, rows) = cells(size);
         let Terminal { primary, columns: old_columns, rows: old_rows, .. } = &self.terminal;
-        // Each row's cells are looked at some times, once more as it is packed again.
+        // The cells of each row are read several times, and once more when it is packed again.
         let reflown = if columns == *old_columns { 0 } else { primary.scrollback.packed_bytes() };
         let shown = columns.max(*old_columns) * rows.max(*old_rows);
         (REFLOW_STEPS * (reflown + shown)) as u64
     }
 
-    /// How many steps a [`snapshot`](Self::snapshot) with so much history takes, about.
+    /// Returns the approximate number of steps that a [`snapshot`](Self::snapshot) with `history`
+    /// takes.
     #[must_use]
     pub fn snapshot_steps(&self, history: usize) -> u64 {
         let scrollback = &self.terminal.primary.scrollback;
@@ -309,26 +331,26 @@ impl Screen {
         (SNAPSHOT_STEPS * (written + self.terminal.columns * self.terminal.rows)) as u64
     }
 
-    /// How many steps [`text`](Self::text) takes, about.
+    /// Returns the approximate number of steps that [`text`](Self::text) takes.
     #[must_use]
     pub fn text_steps(&self) -> u64 {
         (TEXT_STEPS * self.terminal.columns * self.terminal.rows) as u64
     }
 
-    /// How many steps it takes to drop it, about.
+    /// Returns the approximate number of steps that dropping the screen takes.
     #[must_use]
     pub fn drop_steps(&self) -> u64 {
         self.terminal.drop_steps()
     }
 
-    /// Takes on another size.
+    /// Changes the size of the screen.
     pub fn resize(&mut self, size: Winsize) {
         let (columns, rows) = cells(size);
         self.answers.set_size(size);
         self.terminal.resize(columns, rows);
     }
 
-    /// The screen as output, with `history` rows of scrollback at most, the newest ones.
+    /// Writes the screen as output, with the newest `history` rows of scrollback at most.
     #[must_use]
     pub fn snapshot(&self, history: usize) -> Snapshot {
         let mut output = snapshot::write(&self.terminal, history);
@@ -338,7 +360,7 @@ impl Screen {
         Snapshot { unfinished: output.len() - finished, output, left_out }
     }
 
-    /// The screen as text, without scrollback.
+    /// Returns the screen as text, without scrollback.
     #[must_use]
     pub fn text(&self) -> Text {
         let (buffer, tables) = (self.terminal.buffer(), &self.terminal.tables);
@@ -350,23 +372,23 @@ impl Screen {
         }
     }
 
-    /// The title that the program set last.
+    /// Returns the title that the program set last.
     #[must_use]
     pub fn title(&self) -> &str {
         &self.terminal.title
     }
 
-    /// Whether the program's questions are answered here from now on.
+    /// Sets whether the screen answers the program's queries from now on.
     pub fn answer(&mut self, wanted: bool) {
         self.answers.want(wanted);
     }
 
-    /// The answers to what the program has asked since this was last called.
+    /// Returns the answers to the program's queries since the last call.
     pub fn take_answers(&mut self) -> Vec<u8> {
         self.answers.take()
     }
 
-    /// The colours that a program is told when it asks.
+    /// Sets the colours reported to programs that query them.
     pub fn set_colours(&mut self, colours: Colours) {
         self.answers.set_colours(colours);
     }

@@ -1,4 +1,4 @@
-//! The descriptor borrowed, which could be duplicated.
+//! Borrows the descriptor, which could then be duplicated.
 
 use std::os::fd::{AsFd, BorrowedFd};
 

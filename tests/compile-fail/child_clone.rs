@@ -1,4 +1,4 @@
-//! A second duty to reap.
+//! Clones the duty to reap a program.
 
 fn main() {}
 

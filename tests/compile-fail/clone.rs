@@ -1,4 +1,4 @@
-//! A second owner.
+//! Creates a second owner.
 
 fn main() {}
 

@@ -1,4 +1,4 @@
-//! The descriptor as a number, with nobody left to close it.
+//! Takes the descriptor as a number, with nobody left to close it.
 
 use std::os::fd::{IntoRawFd, RawFd};
 

@@ -1,4 +1,4 @@
-//! The descriptor by way of the field.
+//! Takes the descriptor from the field.
 
 fn main() {}
 

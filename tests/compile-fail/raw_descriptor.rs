@@ -1,4 +1,4 @@
-//! The descriptor as a number, which anybody could make a file of.
+//! Reads the descriptor as a number, from which anybody could make a file.
 
 use std::os::fd::{AsRawFd, RawFd};
 

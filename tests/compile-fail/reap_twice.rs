@@ -1,4 +1,4 @@
-//! Reaping a program twice, when its number may already be another one's.
+//! Reaps a program twice, when its process id may already belong to another one.
 
 fn main() {}
 

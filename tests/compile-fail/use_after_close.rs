@@ -1,4 +1,4 @@
-//! Reading a terminal that has been closed.
+//! Reads a terminal that has been closed.
 
 fn main() {}
 

@@ -1,5 +1,6 @@
-//! The scenarios of `tests/origin-bug` with limpet's own pty: a task each way, either side ends first, well or badly. It
-//! happens thousands of times in one process, and at the end nothing is left over, nobody else was hit, and the runtime lives.
+//! The scenarios of `tests/origin-bug` with limpet's own pty: one task for each direction, where
+//! either side ends first, with or without an error. They run thousands of times in one process. At
+//! the end nothing is left over, no other descriptor was closed, and the runtime still works.
 
 #![expect(clippy::panic, clippy::unwrap_used, reason = "in a test, a panic is how it fails")]
 
@@ -28,19 +29,19 @@ use tokio::{
 
 use crate::scenario::{Ending, session};
 
-/// Sessions of each ending in each surrounding: with four of either, thousands.
+/// Number of sessions per ending and environment. With four of each, thousands run.
 const SESSIONS: usize = 250;
 
-/// Sessions beside each other.
+/// Number of sessions at a time.
 const AT_ONCE: usize = 5;
 
-/// For a condition that the runtime waits for.
+/// Maximum wait for a condition.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A runtime that takes longer than this for everything hangs.
+/// Time after which the runtime counts as hung.
 const DEADLINE: Duration = Duration::from_mins(5);
 
-/// A census of the process is of one test at a time.
+/// Lets one test run at a time, because it counts what the whole process has.
 static ALONE: Mutex<()> = Mutex::new(());
 
 #[test]
@@ -69,7 +70,7 @@ fn several_threads() -> Builder {
     builder
 }
 
-/// Runs all scenarios on a thread of their own, so that a hang is seen from outside.
+/// Runs all scenarios on a separate thread, so that a hang is noticed from outside.
 fn check(one_core: bool, builder: fn() -> Builder) {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let (done, wait) = mpsc::channel::<()>();
@@ -86,7 +87,7 @@ fn check(one_core: bool, builder: fn() -> Builder) {
     work.join().unwrap();
 }
 
-/// Of the cores that this process may use. Threads started from here on inherit it.
+/// Restricts this thread, and threads started by it, to one of the cores that the process may use.
 fn stay_on_one_core() {
     let this_thread = Pid::from_raw(0);
     let allowed = sched_getaffinity(this_thread).unwrap();
@@ -100,9 +101,10 @@ fn all_endings(runtime: &Runtime) {
     runtime.block_on(async {
         let beats = heartbeat();
         let keeper = Link::in_process().unwrap();
-        // The first one has the runtime open what it keeps.
+        // The first session makes the runtime open the descriptors that it keeps.
         tokio::spawn(session(keeper.clone(), Ending::Program)).await.unwrap();
-        // A task still counts for a moment after it was joined; the heartbeat and who listens to the keeper are to be left.
+        // A task still counts for a moment after it was joined. The heartbeat and the listener to
+        // the keeper are left.
         settled("the first session to be over", || children().is_empty() && tasks() == 2).await;
         let before = (descriptors(), tasks());
         for ending in Ending::ALL {
@@ -114,7 +116,8 @@ fn all_endings(runtime: &Runtime) {
                 }
             }
             settled("no process to be left", || children().is_empty()).await;
-            // The keeper may not have closed all of the first session's when they were counted.
+            // The keeper may not have closed all descriptors of the first session when they were
+            // counted.
             settled("descriptors and tasks to be as before", || {
                 descriptors() <= before.0 && tasks() == before.1
             })
@@ -125,7 +128,7 @@ fn all_endings(runtime: &Runtime) {
     });
 }
 
-/// A task like any other: while it beats, tasks make progress.
+/// Starts an ordinary task whose beats show that tasks make progress.
 fn heartbeat() -> Arc<AtomicU64> {
     let beats = Arc::new(AtomicU64::new(0));
     let beating = Arc::clone(&beats);
@@ -161,7 +164,7 @@ fn tasks() -> usize {
     Handle::current().metrics().num_alive_tasks()
 }
 
-/// The child processes of all threads, zombies among them.
+/// Returns the child processes of all threads, including zombies.
 fn children() -> String {
     let threads = fs::read_dir("/proc/self/task").unwrap().flatten();
     threads.map(|thread| fs::read_to_string(thread.path().join("children")).unwrap_or_default()).collect()

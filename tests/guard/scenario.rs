@@ -1,4 +1,5 @@
-//! One session in the old shape: a task each way. What is new is that the two borrow one terminal instead of owning it twice.
+//! A session in the old design, with one task for each direction. The difference is that the two
+//! borrow one terminal instead of both owning it.
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -20,12 +21,12 @@ use tokio::{
     task::{JoinError, JoinHandle},
 };
 
-/// Who ends a session, and how.
+/// The event that ends a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
-    /// The program ends, hence the terminal's side.
+    /// The program ends, and with it the terminal's side.
     Program,
-    /// The terminal's side fails: the browser takes nothing more.
+    /// The terminal's side fails because the browser accepts nothing more.
     ReadError,
     /// The browser leaves.
     Browser,
@@ -37,7 +38,8 @@ impl Ending {
     pub(crate) const ALL: [Self; 4] = [Self::Program, Self::ReadError, Self::Browser, Self::WriteError];
 }
 
-/// Runs a program on a terminal until the session's end, and checks that it ends alone.
+/// Runs a program on a terminal until the session ends, and checks that no other descriptor is
+/// closed.
 pub(crate) async fn session(keeper: Link, ending: Ending) {
     let program = Program::new("sh".into(), ["-c", "echo ready; read line"].map(Into::into).to_vec());
     let name = SessionId::from_random(limpet::random::bytes());
@@ -58,7 +60,8 @@ pub(crate) async fn session(keeper: Link, ending: Ending) {
         }
         Ending::ReadError => {
             drop(at_browser);
-            // An echo, while the program goes on: of the last output before its end the kernel may drop what it has not passed on yet.
+            // This is an echo while the program still runs: the kernel may drop the last output
+            // before its end.
             from_browser.send(Ok(b"x".to_vec())).await.unwrap();
             (terminal, browser)
         }
@@ -73,7 +76,7 @@ pub(crate) async fn session(keeper: Link, ending: Ending) {
     };
     let ended = first.await.unwrap();
     assert_eq!(ended.is_err(), matches!(ending, Ending::ReadError | Ending::WriteError), "{ended:?}");
-    // Somebody else's descriptors get the lowest numbers that are free, so those that the first end has freed, if any.
+    // Other descriptors get the lowest free numbers, and so any that the first end has freed.
     let innocent = UnixStream::pair().unwrap();
     cancelled(second).await;
     drop(Arc::into_inner(pty).unwrap());
@@ -83,7 +86,7 @@ pub(crate) async fn session(keeper: Link, ending: Ending) {
     still_theirs(innocent);
 }
 
-/// What goes in at one end still comes out at the other.
+/// Checks that data written to one end still arrives at the other.
 fn still_theirs((mut one, mut other): (UnixStream, UnixStream)) {
     one.write_all(b"mine").unwrap();
     let mut read = [0; 4];

@@ -1,7 +1,9 @@
-//! Output that a program might print to harm the server, and what must hold whatever it prints.
+//! Output that a program might print to harm the server, and the properties that must hold for any
+//! output.
 //!
-//! A case is bytes, so that a fuzzer can change it: the size at first, then output. Bytes that no text has stand for a change of
-//! size, for a cut, and for much output that is all different.
+//! A case is bytes, so that a fuzzer can change it: the initial size, then output. Bytes that never
+//! occur in text stand for a change of size, for a cut, and for a large amount of output that is
+//! all different.
 
 use std::borrow::Cow;
 
@@ -10,39 +12,39 @@ use limpet_shared::Winsize;
 
 use crate::memory;
 
-/// Begins a change of size: columns and rows follow, a byte each. It is no part of UTF-8.
+/// Begins a change of size: columns and rows follow, a byte each. The byte never occurs in UTF-8.
 pub(crate) const RESIZE: u8 = 0xff;
 
-/// Output is cut here.
+/// Cuts the output.
 pub(crate) const CUT: u8 = 0xfe;
 
-/// Begins much output: what it is and how much of it follow, a byte each.
+/// Begins a large amount of output: its kind and amount follow, a byte each.
 pub(crate) const MANY: u8 = 0xfd;
 
-/// How often that may be: it takes time.
+/// Maximum number of these per case, because each takes time.
 const MAX_MANY: usize = 5;
 
 /// Rows of scrollback: few, so that little output fills them.
 const SCROLLBACK: usize = 50;
 
-/// The budget of each slice, in steps.
+/// Budget of each slice, in steps.
 const BUDGET: u64 = 4096;
 
-/// Steps by which a slice may exceed its budget, whatever the size of the screen: a run of text, a control string, or what other
-/// control functions do at once.
+/// Maximum number of steps by which a slice may exceed its budget in a screen of any size: a run of
+/// text, a control string, or other work that a control function does at once.
 const BEYOND_BUDGET: u64 = 320 * 1024;
 
-/// Bytes that may be allocated per step.
+/// Maximum number of bytes allocated per step.
 const ALLOCATED_PER_STEP: usize = 64;
 
-/// What is done to a screen.
+/// An action on a screen.
 #[derive(Debug, PartialEq, Eq)]
 enum Action<'a> {
     Print(Cow<'a, [u8]>),
     Resize(Winsize),
 }
 
-/// A size from two bytes: small ones, but for the largest of either side.
+/// Returns the size for two bytes: a small one, unless a byte is the largest value.
 fn size(columns: u8, rows: u8) -> Winsize {
     let side = |byte: u8| 1 + u16::from(byte % 100);
     match (columns, rows) {
@@ -79,7 +81,7 @@ fn actions(case: &[u8]) -> (Winsize, Vec<Action<'_>>) {
     (size(columns, rows), actions)
 }
 
-/// Clusters that are printed over each other, long hyperlinks, or styles, none twice.
+/// Returns clusters printed over each other, long hyperlinks, or styles, all of them different.
 fn many(kind: u8, first: u32, count: u32) -> Vec<u8> {
     let output: String = match kind % 3 {
         0 => {
@@ -103,7 +105,7 @@ fn many(kind: u8, first: u32, count: u32) -> Vec<u8> {
     output.into_bytes()
 }
 
-/// Has screens parse the output, in slices and at once, and checks what must hold.
+/// Lets screens parse the output in slices and at once, and checks the properties that must hold.
 pub(crate) fn check(case: &[u8]) {
     let (mut now, actions) = actions(case);
     let (mut largest, before) = (now, memory::live());
@@ -121,13 +123,13 @@ pub(crate) fn check(case: &[u8]) {
                 largest = Winsize::cells(largest.cols.max(now.cols), largest.rows.max(now.rows));
             }
         }
-        // What a new size takes for a moment is twice what the screen takes.
+        // A resize needs twice the screen's memory for a moment.
         let (bound, peak) = (2 * Screen::memory_bound(largest, SCROLLBACK), memory::peak() - before);
         assert!(peak <= bound, "{peak} bytes of memory at most, {bound} expected");
         let (bound, live) = (Screen::memory_bound(largest, SCROLLBACK), memory::live() - before);
         assert!(live <= bound, "{live} bytes of memory, {bound} expected");
     }
-    // The answers are those of one screen, whatever it was that asked.
+    // Both screens give the same answers.
     let answers = screen.take_answers();
     let mut other = Screen::new(size_at_first(case), SCROLLBACK);
     other.answer(true);
@@ -154,7 +156,7 @@ fn size_at_first(case: &[u8]) -> Winsize {
 /// Parses output slice by slice.
 fn print(screen: &mut Screen, size: Winsize, mut output: &[u8]) {
     let per_byte = Screen::max_steps_per_byte(size);
-    // What ends here may have begun before.
+    // A function that ends here may have begun before.
     let begun = screen.snapshot(0).unfinished as u64;
     let slice = BUDGET + BEYOND_BUDGET;
     let (all, start, allocated) = (output.len() as u64, screen.steps(), memory::allocated());
@@ -176,7 +178,7 @@ fn print(screen: &mut Screen, size: Winsize, mut output: &[u8]) {
     assert!(swept <= 2 * steps + 2 * per_byte, "{swept} of {steps} steps were sweeps");
     let bound = per_byte * (begun + all + 8);
     assert!(steps - swept <= bound, "{} steps for {all} bytes, {bound} expected", steps - swept);
-    // The steps are what the work is: memory is not touched without being counted.
+    // The steps measure the work: memory is not touched without being counted.
     let allocated = memory::allocated() - allocated;
     let bound = ALLOCATED_PER_STEP * usize::try_from(steps).unwrap_or(usize::MAX) + 1024 * 1024;
     assert!(allocated <= bound, "{allocated} bytes allocated in {steps} steps, {bound} expected");

@@ -1,6 +1,8 @@
-//! Whatever a program prints, the server's screen does a bounded amount of work for each byte, and takes a bounded amount of memory.
+//! Tests that the server's screen does a bounded amount of work for each byte of any output, and
+//! takes a bounded amount of memory.
 //!
-//! The same checks are those of the fuzz target (`tests/fuzz`). A binary of its own, for its allocator.
+//! The fuzz target (`tests/fuzz`) makes the same checks. These tests are a separate binary because
+//! of the allocator.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
@@ -16,7 +18,7 @@ use self::hostile::{CUT, MANY, RESIZE, check};
 #[global_allocator]
 static COUNTING: memory::Counting = memory::Counting;
 
-/// Output of one kind, often enough to matter.
+/// Generates output of one kind, repeated often enough to matter.
 fn piece() -> impl Strategy<Value = Vec<u8>> {
     let number = prop_oneof![0..5_u32, 0..500_u32, Just(4096), Just(i32::MAX as u32)];
     let count = prop_oneof![1..4_usize, 1..40_usize];
@@ -97,7 +99,7 @@ proptest! {
     }
 }
 
-/// The seeds of the fuzz target.
+/// Checks the seeds of the fuzz target.
 #[test]
 fn known_attacks_are_harmless() {
     let seeds = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fuzz/seeds");
@@ -109,7 +111,7 @@ fn known_attacks_are_harmless() {
     assert!(count > 5, "there are seeds");
 }
 
-/// Has a screen parse output, and says how many steps that took and how much memory it takes then.
+/// Lets a screen parse output, and returns the steps taken and the memory used afterwards.
 fn cost(size: Winsize, scrollback: usize, output: &[u8]) -> (u64, usize) {
     let before = memory::live();
     let mut screen = Screen::new(size, scrollback);

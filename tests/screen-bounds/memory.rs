@@ -1,4 +1,4 @@
-//! An allocator that counts what each thread has.
+//! An allocator that counts the memory of each thread.
 
 #![allow(unsafe_code)]
 
@@ -7,7 +7,7 @@ use std::{
     cell::Cell,
 };
 
-/// The system's allocator, counted.
+/// The system's allocator, with counters.
 pub(crate) struct Counting;
 
 thread_local! {
@@ -16,12 +16,12 @@ thread_local! {
     static ALLOCATED: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Bytes that this thread has allocated and not freed.
+/// Returns the number of bytes that this thread has allocated and not freed.
 pub(crate) fn live() -> usize {
     LIVE.get().try_into().unwrap_or(0)
 }
 
-/// The most that this was since [`reset_peak`].
+/// Returns the maximum of [`live`] since [`reset_peak`].
 pub(crate) fn peak() -> usize {
     PEAK.get().try_into().unwrap_or(0)
 }
@@ -30,13 +30,13 @@ pub(crate) fn reset_peak() {
     PEAK.set(LIVE.get());
 }
 
-/// Bytes that this thread has ever allocated.
+/// Returns the number of bytes that this thread has ever allocated.
 pub(crate) fn allocated() -> usize {
     ALLOCATED.get()
 }
 
 fn count(more: usize, less: usize) {
-    // Beyond a thread's end there is nothing to count with.
+    // The counters no longer exist when a thread has ended.
     let _ = LIVE.try_with(|live| {
         live.set(live.get() + more.cast_signed() - less.cast_signed());
         PEAK.set(PEAK.get().max(live.get()));
@@ -44,7 +44,7 @@ fn count(more: usize, less: usize) {
     });
 }
 
-// SAFETY: every call is passed on to the system's allocator as it is.
+// SAFETY: every call is passed on to the system's allocator unchanged.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size(), 0);

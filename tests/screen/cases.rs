@@ -1,4 +1,5 @@
-//! Small streams, each of which once came out differently after a snapshot. They are cut everywhere.
+//! Small streams, each of which once gave another result after a snapshot. They are cut at every
+//! offset.
 
 use limpet::screen::Screen;
 use limpet_shared::Winsize;
@@ -9,9 +10,9 @@ use crate::{
     stream::{Step, Stream},
 };
 
-/// The size at first and what is printed; `<10x4>` is another size.
+/// The initial size and the output; `<10x4>` is another size.
 const CASES: [(u16, u16, &[u8]); 59] = [
-    // The next character wraps, but something else has come to the last column.
+    // The next character wraps, but the last column has other content by then.
     (10, 4, b"\x1b[2;1Habc\x1b[1;1H0123456789\x1b[S"),
     (10, 4, b"\x1b[2;1Habc\x1b[1;1H0123456789\x1b[Sx"),
     (10, 4, b"abc\x1b[3;1H0123456789\x1b[Tx"),
@@ -31,7 +32,7 @@ const CASES: [(u16, u16, &[u8]); 59] = [
     (10, 4, "\x1b[?1049h日日日日日\x1b[H\x1b[3@<9x4>x".as_bytes()),
     (10, 4, "日日日日日<9x4>x".as_bytes()),
     (10, 4, "日日日日日<3x4>日".as_bytes()),
-    // What was beyond the margin.
+    // Cells that were beyond the margin.
     (20, 3, b"\x1b[?1049habcdefghijklmnopqrst<10x3>"),
     (20, 3, b"\x1b[?1049habcdefghijklmnopqrst<10x3>\x1b[1;5H\x1b[Px\x1b[Ky"),
     (20, 3, b"abcdefghijklmnopqrst<10x3>\x1b[1;5H\x1b[Px\x1b[Ky"),
@@ -46,7 +47,7 @@ const CASES: [(u16, u16, &[u8]); 59] = [
     (20, 5, "日本日<5x5>x".as_bytes()),
     (20, 5, "日本日<6x5>\u{301}".as_bytes()),
     (20, 5, "日本日<6x5>\x1b[3b".as_bytes()),
-    // Without autowrap.
+    // No autowrap.
     (10, 3, "\x1b[?7l\x1b[1;9H日x".as_bytes()),
     (10, 3, "\x1b[?7l\x1b[1;9H日xy日z".as_bytes()),
     (10, 3, "\x1b[?7l0123456789日\u{301}x".as_bytes()),
@@ -66,25 +67,25 @@ const CASES: [(u16, u16, &[u8]); 59] = [
     (20, 3, b"\x1b[4:3;58;5;1m\x1b7\x1b[4:2mx\x1b8y\x1b[24mz"),
     (20, 3, b"\x1b[4:3m\x1b7\x1b[mx\x1b8y\x1b[24mz\x1b[!p\x1b8u"),
     (20, 3, b"\x1b[4mx\x1b8y"),
-    // Repeats.
+    // Repetitions.
     (10, 3, b"q\x1b[99b"),
     (10, 3, "日\x1b[99b".as_bytes()),
     (10, 3, "e\u{301}\x1b[12bx".as_bytes()),
     (10, 3, "e\x1b[m\u{301}\x1b[3bx".as_bytes()),
-    // What a mark joins.
+    // Marks, and the characters that they join.
     (10, 3, "01234567日<9x3>\u{301}x".as_bytes()),
     (10, 3, "ab\x1b[2Dx\x1b[31m\u{301}\x1b[5G\u{301}y\r\u{301}z".as_bytes()),
     // Widths, and the mode in which clusters count.
     (20, 3, "❤\u{fe0f}|👩\u{200d}👧|🇩🇪|👍🏽|1\u{fe0f}\u{20e3}|क\u{93f}|각".as_bytes()),
     (20, 3, "\x1b[?2027h❤\u{fe0f}|👩\u{200d}👧|🇩🇪\x1b[?2027l❤\u{fe0f}|🇩🇪|".as_bytes()),
     (20, 3, "\x1b[?2027h❤\u{fe0f}\x1b[!p❤\u{fe0f}\x1b[?2027h\x1bc❤\u{fe0f}".as_bytes()),
-    // What is no UTF-8.
+    // Invalid UTF-8.
     (10, 3, b"caf\xe9\r\n\xe2\x82x\xf0\x9f\x98\xffy\xc2"),
     (10, 3, b"\xed\xa0\x80\x9b1m\xc3\x1b[31mx\xe2\x1b]2;t\xffi\x07y"),
     (10, 3, b"01234567\xf5\xc0\x80\xc2\x9b2mx"),
 ];
 
-/// A stream as it is written above.
+/// Parses a stream in the notation above.
 fn stream(cols: u16, rows: u16, mut text: &[u8]) -> Stream {
     let mut steps = Vec::new();
     while let Some((at, end, size)) = next_size(text) {
@@ -132,7 +133,7 @@ fn named_cases_are_equal_wherever_they_are_cut() {
     assert!(bad.is_empty(), "{}", bad.join("\n"));
 }
 
-/// What is on the screen after a stream, row by row.
+/// Returns the rows on the screen after a stream.
 fn shown(cols: u16, rows: u16, text: &[u8]) -> Vec<String> {
     let stream = stream(cols, rows, text);
     Oracle::start().text(&stream, 50).0
@@ -189,7 +190,7 @@ fn a_repeat_that_is_cut_ends_in_the_same_column() {
             let mut screen = Screen::new(Winsize::cells(columns, 3), 3);
             screen.feed(format!("abc\r\n{glyph}\x1b[{count}b").as_bytes());
             let per_row = usize::from(columns) / width;
-            // It stands behind the last one of a full row.
+            // The cursor is behind the last glyph of a full row.
             let column = width * (count % per_row + 1);
             assert_eq!(screen.text().cursor.0, column.min(usize::from(columns) - 1), "{glyph} in {columns}");
             let is_full = screen.text().lines.iter().all(|line| line.starts_with(glyph));
@@ -198,14 +199,15 @@ fn a_repeat_that_is_cut_ends_in_the_same_column() {
     }
 }
 
-/// All code points, in runs that begin anew, so that each is measured by itself.
+/// Tests all code points, each behind other text, so that each is measured by itself.
 #[test]
 fn every_character_is_as_wide_in_the_page() {
     let mut oracle = Oracle::start();
     for mode in ["\x1b[?2027l", "\x1b[?2027h"] {
         for first in (0x20..0x2_0000_u32).chain(0xe_0000..0xe_0200).step_by(0x400) {
             let chars = (first..first + 0x400).filter_map(char::from_u32).filter(|char| !char.is_control());
-            // Each stands behind an `x`, and the cursor is moved after it: the next one does not join it.
+            // Each character follows an `x`, and the cursor is moved after it, so that the next one
+            // does not join it.
             let text = chars.map(|char| format!("x{char}\x1b[C")).collect::<Vec<_>>().concat();
             let size = Winsize::cells(100, 60);
             let stream = Stream { size, steps: vec![Step::Output(format!("{mode}{text}").into_bytes())] };

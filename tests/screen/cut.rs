@@ -1,4 +1,5 @@
-//! A stream, cut: what is before goes into a [`Screen`], whose snapshot has to stand for it.
+//! Cutting a stream: a [`Screen`] parses the part before the cut, and its snapshot has to replace
+//! that part.
 
 use limpet::screen::Screen;
 
@@ -10,16 +11,16 @@ use crate::{
 /// Rows of scrollback: few, so that streams fill it.
 pub(crate) const SCROLLBACK: usize = 50;
 
-/// What the page writes before a snapshot, so that nothing is left of what was there: CAN, RIS.
+/// CAN and RIS, which the page writes before a snapshot to clear the terminal.
 const CLEAR: &[u8] = b"\x18\x1bc";
 
-/// In what a terminal that got the whole stream differs from one that got a snapshot, taken after `offset` bytes of output,
-/// and the rest.
+/// Compares a terminal that got the whole stream with one that got a snapshot, taken after `offset`
+/// bytes of output, and the rest. Returns the differences.
 pub(crate) fn compare(oracle: &mut Oracle, stream: &Stream, offset: usize) -> Vec<Difference> {
     compare_with(SCROLLBACK, oracle, stream, offset)
 }
 
-/// The same, with another scrollback.
+/// Compares like [`compare`], with another scrollback.
 pub(crate) fn compare_with(
     scrollback: usize,
     oracle: &mut Oracle,
@@ -47,7 +48,8 @@ pub(crate) fn compare_with(
         }
     }
     let snapshot = [CLEAR, &screen.snapshot(usize::MAX).output].concat();
-    // The first snapshot that a terminal is drawn must leave nothing for a second one to trip over.
+    // The first snapshot fed to a terminal must not leave anything that changes the effect of a
+    // second one.
     let right = [Step::Output(snapshot.clone()), Step::Output(snapshot)];
     oracle.compare(stream.size, scrollback, &stream.steps, size, &[&right, &rest[..]].concat())
 }

@@ -1,10 +1,10 @@
-//! Output made up by chance.
+//! Randomly generated output.
 
 use limpet_shared::Winsize;
 
 use crate::stream::{Step, Stream};
 
-/// Numbers that look random and come back with the seed (`SplitMix64`).
+/// Pseudorandom numbers that a seed reproduces (`SplitMix64`).
 pub(crate) struct Random(u64);
 
 impl Random {
@@ -29,19 +29,20 @@ impl Random {
     }
 }
 
-/// What a stream is made of.
+/// The content of a stream.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// What programs write, in any order.
+    /// Output that programs write, in any order.
     Usual,
-    /// What no program writes, but any could.
+    /// Output that no program writes, but any could.
     Odd,
-    /// What programs write, in text of all widths, with bytes that are none, in windows that become narrow and wide again.
+    /// Output that programs write, with text of all widths, invalid bytes, and windows that become
+    /// narrow and wide again.
     Uneven,
 }
 
 impl Kind {
-    /// The pieces to choose from: the odd ones are the last of a list.
+    /// Returns the pieces to choose from. The odd ones are the last of a list.
     fn of<'a>(self, pieces: &'a [&'a str], odd: usize) -> &'a [&'a str] {
         match self {
             Self::Usual | Self::Uneven => &pieces[..pieces.len() - odd],
@@ -69,7 +70,8 @@ const WORDS: [&str; 15] = [
 ];
 const ODD_WORDS: usize = 2;
 
-/// Text whose columns are counted in two ways, bytes that are no UTF-8, and what matters for both.
+/// Text whose columns are counted in two ways, bytes that are not UTF-8, and sequences that matter
+/// for both.
 const UNEVEN: [&[u8]; 28] = [
     "❤\u{fe0f}".as_bytes(),
     "👩\u{200d}👩\u{200d}👧".as_bytes(),
@@ -101,7 +103,7 @@ const UNEVEN: [&[u8]; 28] = [
     b"\x1b[4:3m\x1b7\x1b[m",
 ];
 
-/// Sequences that take a number or two, which `#` stands for.
+/// Sequences with one or two numbers, for which `#` stands.
 const SEQUENCES: [&str; 40] = [
     "\x1b[#A",
     "\x1b[#B",
@@ -213,7 +215,8 @@ const STYLES: [&str; 26] = [
 const RARE: [&str; 7] = ["\x1b[4h", "\x1b[4l", "\x1bc", "\x1b[22;2t", "\x1b[23;2t", "\x1b[20h", "\x1b[20l"];
 const ODD_RARE: usize = 2;
 
-/// A stream of some dozens of pieces on a small terminal, whose size changes now and then.
+/// Generates a stream of some dozens of pieces on a small terminal, whose size changes
+/// occasionally.
 pub(crate) fn stream(random: &mut Random, kind: Kind) -> Stream {
     let size = size(random);
     let mut steps = Vec::new();

@@ -1,7 +1,8 @@
-//! The server's screen, held against the real xterm.js.
+//! Compares the server's screen with the real xterm.js.
 //!
-//! Output is cut somewhere; a screen parses what is before the cut, and its snapshot, followed by the rest, goes into one xterm.js. Another
-//! one gets the output uncut. Both must come to the same state, to the last cell.
+//! Output is cut somewhere. A screen parses the part before the cut, and its snapshot, followed by
+//! the rest, goes into one xterm.js; another one gets the output uncut. Both must arrive at the
+//! same state, to the last cell.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, missing_docs)]
 
@@ -43,7 +44,8 @@ fn recordings() {
     assert!(bad.is_empty(), "{}", bad.join("\n"));
 }
 
-/// How many of the streams come out differently. docs/screen.md says why; a change that makes them fewer lowers the number.
+/// Number of streams with differences. docs/screen.md explains them; a change that reduces them
+/// lowers the number.
 const USUAL_DIFFERENCES: u64 = 1;
 const ODD_DIFFERENCES: u64 = 5;
 const UNEVEN_DIFFERENCES: u64 = 1;
@@ -63,7 +65,7 @@ fn uneven_streams() {
     assert_eq!(generated(Kind::Uneven, 400), UNEVEN_DIFFERENCES);
 }
 
-/// Cuts so many generated streams, and counts those that come out differently, naming each.
+/// Cuts `count` generated streams, prints those with differences, and returns their number.
 fn generated(kind: Kind, count: u64) -> u64 {
     let mut oracle = Oracle::start();
     let asked = |name| std::env::var(name).ok().and_then(|number| number.parse().ok());
@@ -82,7 +84,8 @@ fn generated(kind: Kind, count: u64) -> u64 {
     different
 }
 
-/// Output at the limits that can be seen, `|` standing for the cut. Size and scrollback are a small terminal's.
+/// Output at the visible limits, where `|` stands for the cut. Size and scrollback are those of a
+/// small terminal.
 const AT_LIMITS: [&str; 14] = [
     "x\x1b[2147483647b|y",
     "ab\x1b[30b\x1b[7m|y",
@@ -113,7 +116,7 @@ fn output_at_limits() {
     }
 }
 
-/// What begins a control string or sequence, and what it may contain …
+/// Beginnings of control strings and sequences, their possible contents …
 const INTRODUCERS: [&str; 9] = [
     "\x1b]2;",
     "\x1b]1337;File=inline=1:",
@@ -127,7 +130,7 @@ const INTRODUCERS: [&str; 9] = [
 ];
 const CONTENTS: [&str; 4] = ["A", "日", "\n", "0"];
 
-/// … and what may come next.
+/// … and the output that may come next.
 const ENDS: [&str; 7] = ["\x07", "\x1b\\", "\x18", "日", "\u{9c}", "m", "h"];
 
 #[test]
@@ -152,7 +155,7 @@ fn control_functions_of_any_length_survive_a_cut() {
     }
 }
 
-/// Everything that can be asked without a page, `#` standing for the number of a mode.
+/// All queries that do not depend on a page. `#` stands for the number of a mode.
 const QUESTIONS: [&str; 17] = [
     "\x1b[c",
     "\x1b[0c",
@@ -194,7 +197,7 @@ fn questions_are_answered_alike() {
                 Step::Resize(size) => screen.resize(*size),
             }
         }
-        // The one that Node.js runs does not know its own version.
+        // The xterm.js that runs in Node.js does not know its own version.
         let versionless = |text: String| text.replace("(6.0.0)", "(6.1.0-beta.336)");
         assert_eq!(
             versionless(String::from_utf8(screen.take_answers()).unwrap()),
@@ -206,8 +209,8 @@ fn questions_are_answered_alike() {
     }
 }
 
-/// For debugging: streams made as small as they still differ. `SCREEN_SHRINK` says which, as `seed:cut,…`, `SCREEN_KIND` that they are
-/// `odd` or `uneven` ones.
+/// Debugging aid: shrinks streams as long as they still differ. `SCREEN_SHRINK` names them as
+/// `seed:cut,…`, and `SCREEN_KIND` is `odd` or `uneven` if they are of that kind.
 #[test]
 #[ignore = "for debugging"]
 fn shrunk() {

@@ -1,12 +1,14 @@
-// Feeds two xterm.js terminals and says in what they differ.
+// Feeds two xterm.js terminals and reports their differences.
 //
-// Requests come on standard input, one JSON object a line: `{cols, rows, scrollback, left: [step…], right: [step…]}`. A step is
-// `["o", base64]` for output or `["r", cols, rows]` for another size; `right` may begin with `["s", cols, rows]`, the size that it
-// begins with. The answer, one line as well, is an array of `[what, left, right]`, empty when both are equal. A request with `steps` in place
-// of the two sides feeds one terminal; the answer is what that terminal answers to the program's questions. One with `text` in their
-// place does the same, and the answer is the rows that it shows, and the place of the cursor.
+// Requests come on standard input, one JSON object per line:
+// `{cols, rows, scrollback, left: [step…], right: [step…]}`. A step is `["o", base64]` for output
+// or `["r", cols, rows]` for another size. The answer, also one line, is an array of
+// `[what, left, right]`, which is empty if both are equal. A request with `steps` in place of the
+// two sides feeds one terminal; the answer is what that terminal answers to the program's queries.
+// With `text` in their place, the answer is the visible rows and the position of the cursor.
 //
-// The terminals have the page's limits. Their constants are the arguments, in the order in which `LimitsAddon` takes them.
+// The terminals have the page's limits, which are the arguments, in the order in which
+// `LimitsAddon` takes them.
 
 import { createInterface } from "node:readline";
 import { difference, shown, state } from "./state.mjs";
@@ -35,7 +37,8 @@ async function run(size, steps, result) {
   return seen;
 }
 
-// An alternate buffer that is not in use keeps room for the rows it once had, and then has a scrollback that it should not have.
+// Corrects xterm.js: an alternate buffer that is not in use keeps room for the rows it once had,
+// and then has a scrollback that it should not have.
 function resize(terminal, cols, rows) {
   terminal.resize(cols, rows);
   const { alt } = terminal._core._bufferService.buffers;

@@ -16,11 +16,11 @@ use serde_json::{Value, json};
 
 use crate::stream::{Step, Stream};
 
-/// What differs, and how it is on the one side and on the other.
+/// The name of a difference, and the values of both sides.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Difference(pub(crate) String, pub(crate) Value, pub(crate) Value);
 
-/// The process.
+/// The Node.js process.
 pub(crate) struct Oracle {
     child: Child,
     requests: ChildStdin,
@@ -42,7 +42,7 @@ impl Oracle {
         Self { child, requests, answers }
     }
 
-    /// Feeds two terminals; the second one begins with a size of its own.
+    /// Compares two terminals, of which the second begins with a size of its own.
     pub(crate) fn compare(
         &mut self,
         size: Winsize,
@@ -60,14 +60,15 @@ impl Oracle {
         self.ask(&request)
     }
 
-    /// What a terminal answers to what it is asked.
+    /// Returns a terminal's answers to the queries in a stream.
     pub(crate) fn answers(&mut self, stream: &Stream) -> String {
         let Stream { size, steps } = stream;
         let steps: Vec<Value> = steps.iter().map(encode).collect();
         self.ask(&json!({ "cols": size.cols, "rows": size.rows, "scrollback": 50, "steps": steps }))
     }
 
-    /// What a terminal shows in the end: its rows without what is blank at their ends, and the cursor's column and row.
+    /// Returns the final text of a terminal: its rows without trailing blanks, and the cursor's
+    /// column and row.
     pub(crate) fn text(&mut self, stream: &Stream, scrollback: usize) -> (Vec<String>, (u16, u16)) {
         let Stream { size, steps } = stream;
         let steps: Vec<Value> = steps.iter().map(encode).collect();

@@ -1,4 +1,4 @@
-//! What real programs wrote, as asciicast files (version 2).
+//! Recordings of real programs, as asciicast files (version 2).
 
 use std::{fs, path::Path};
 
@@ -13,7 +13,7 @@ struct Header {
     height: u16,
 }
 
-/// All of them, by name.
+/// Returns all recordings with their names.
 pub(crate) fn all() -> Vec<(String, Stream)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/screen/recordings");
     let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();

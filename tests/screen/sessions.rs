@@ -1,8 +1,9 @@
-//! Whole sessions: sizes that change while viewers are there, behind or away, servers that are killed and replaced, control strings that
-//! are cut, programs that are real.
+//! Whole sessions: sizes that change while viewers are attached, behind or away; servers that are
+//! killed and replaced; control strings that are cut; real programs.
 //!
-//! What a viewer's terminal was given is put into an xterm.js, and what a viewer is given that is there all the time into another one.
-//! Both must come to the same state, to the last cell. The server's own screen must show the same text.
+//! An xterm.js gets the output that a viewer's terminal was given, and another one the output of a
+//! viewer that is attached all the time. Both must arrive at the same state, to the last cell. The
+//! server's own screen must show the same text.
 
 use std::{env, mem};
 
@@ -18,13 +19,13 @@ use crate::{
     stream::{Step, Stream},
 };
 
-/// Rows of scrollback: no more than a viewer is drawn that has fallen behind.
+/// Rows of scrollback: no more than a snapshot has for a viewer that has fallen behind.
 const SCROLLBACK: usize = 40;
 
-/// Viewers of a session, beside the one that types.
+/// Number of viewers of a session, beside the one that types.
 const VIEWERS: usize = 3;
 
-/// Control strings that are longer than what is kept of one, in two parts.
+/// Control strings that are longer than the stored maximum, in two parts.
 const LONG_STRINGS: [(&str, &str, &str); 4] = [
     ("\x1b]1337;File=inline=1:", "A", "A\x07"),
     ("\x1b]2;", "日本", "語\x1b\\"),
@@ -32,7 +33,7 @@ const LONG_STRINGS: [(&str, &str, &str); 4] = [
     ("\x1b_G", "AAAA", "日\x1b\\"),
 ];
 
-/// One that comes and goes.
+/// A viewer that comes and goes.
 enum Viewer {
     Away(Shown),
     Here(Box<Client>),
@@ -46,7 +47,7 @@ struct Play<'a> {
     typist: Client,
     typist_hello: Hello,
     viewers: Vec<Viewer>,
-    /// What has been printed, and the sizes that there were.
+    /// The output printed so far, and the sizes.
     played: Vec<Step>,
     size: Winsize,
     resizes: u64,
@@ -75,7 +76,7 @@ impl<'a> Play<'a> {
         self.played.push(step.clone());
     }
 
-    /// One of the viewers does something.
+    /// Lets one of the viewers act.
     async fn stir(&mut self) {
         let at = self.random.below(VIEWERS);
         let viewer = mem::replace(&mut self.viewers[at], Viewer::Away(Shown::default()));
@@ -91,7 +92,7 @@ impl<'a> Play<'a> {
                 Viewer::Here(client)
             }
             (Viewer::Here(client), _) => Viewer::Here(client),
-            // The page was loaded again.
+            // This stands for a page that was reloaded.
             (Viewer::Away(_), 0) => Viewer::Here(Box::new(self.attach(Shown::default(), 1).await)),
             (Viewer::Away(shown), 1 | 2) => {
                 let window = 1 + self.random.below(300) as u64;
@@ -114,7 +115,7 @@ impl<'a> Play<'a> {
         client.until("everything", |c| c.shown().position() == end && c.shown().is_whole()).await;
     }
 
-    /// The server is killed, or makes room for another one.
+    /// Kills or upgrades the server.
     async fn strike(&mut self) {
         for viewer in &mut self.viewers {
             let away = Viewer::Away(Shown::default());
@@ -133,7 +134,8 @@ impl<'a> Play<'a> {
         self.typist = Client::attach(self.server, &self.id, hello).await.on(shown);
     }
 
-    /// Has everybody see the end, and says in what they differ from a terminal that was always there.
+    /// Lets all viewers see the end, and returns their differences from a terminal that was
+    /// attached all the time.
     async fn differences(mut self, oracle: &mut Oracle) -> Vec<String> {
         let first = self.played_from();
         let mut differences = Vec::new();
@@ -174,7 +176,7 @@ impl<'a> Play<'a> {
     }
 }
 
-/// A stream for a session: some generated ones, and a control string that is cut.
+/// Returns a stream for a session: several generated ones, and control strings that are cut.
 fn stream(random: &mut Random) -> Stream {
     let first = generate::stream(random, Kind::Usual);
     let mut steps = first.steps;
@@ -189,7 +191,8 @@ fn stream(random: &mut Random) -> Stream {
     Stream { size: first.size, steps }
 }
 
-/// Plays so many sessions on one server, of which `strikes` of a hundred steps are followed by its end. Returns in what they differ.
+/// Plays `sessions` sessions on one server, which is killed or upgraded after `strikes` of a
+/// hundred steps. Returns the differences.
 async fn play(sessions: u64, strikes: usize) -> Vec<String> {
     let scrollback = SCROLLBACK.to_string();
     let server = Server::start(Options::args(["--scrollback", &scrollback]));
@@ -216,8 +219,8 @@ async fn play(sessions: u64, strikes: usize) -> Vec<String> {
     different
 }
 
-/// Plays so many sessions, and checks that all terminals come out alike. The streams are always the same ones, and few: of all generated
-/// ones some differ for the reasons that docs/screen.md gives.
+/// Plays sessions, and checks that all terminals arrive at the same state. The streams are few and
+/// always the same, because some of all generated streams differ for the reasons in docs/screen.md.
 async fn all_equal(sessions: u64, strikes: usize) {
     let different = play(sessions, strikes).await;
     assert!(different.is_empty(), "{} differ:\n{}", different.len(), different.join("\n"));
@@ -236,9 +239,9 @@ async fn viewers_see_the_same_however_often_the_server_is_replaced() {
 /// A real program.
 struct Program {
     command: &'static [&'static str],
-    /// What is typed on a phone, and what shows that it has arrived.
+    /// Input typed on a phone, and output that shows that it has arrived.
     on_the_phone: (&'static str, &'static str),
-    /// The same for a desktop, after that.
+    /// The same for a desktop afterwards.
     on_the_desktop: (&'static str, &'static str),
 }
 
@@ -300,14 +303,15 @@ async fn programs_that_are_edited_on_a_phone_meanwhile_show_on_a_desktop_what_th
     }
 }
 
-/// Waits until the program has drawn something after so many size changes. Some programs lose what is typed before.
+/// Waits until the program has drawn something after `resizes` size changes. Some programs lose
+/// earlier input.
 async fn is_redrawn(client: &mut Client, resizes: u64) {
     client.until("the size", |client| client.shown().resizes >= resizes).await;
     let before = client.received;
     client.until("what the program makes of it", |client| client.received > before).await;
 }
 
-/// Types something, and waits for what shows that it has arrived.
+/// Types text, and waits for the output that shows that it has arrived.
 async fn types(client: &mut Client, (text, shows): (&str, &str)) {
     client.type_in(text).await;
     client.until(shows, |client| (client.drawn() + &client.text()).contains(shows)).await;

@@ -1,19 +1,19 @@
-//! The smallest stream that still shows a difference, for whoever mends it.
+//! Shrinking a stream that shows a difference, for debugging.
 
 use limpet_shared::Winsize;
 
 use crate::stream::{Step, Stream};
 
-/// What a stream is taken apart into: characters, control functions and sizes.
+/// A piece of a stream: a character, a control function or a size.
 #[derive(Clone, Debug)]
 enum Piece {
     Text(Vec<u8>),
     Resize(Winsize),
-    /// Where the stream is cut.
+    /// The position where the stream is cut.
     Cut,
 }
 
-/// Takes pieces away for as long as `differs` holds, which gets a stream and the offset at which it is to be cut.
+/// Removes pieces as long as `differs` holds, which gets a stream and the offset of the cut.
 pub(crate) fn shrink(stream: &Stream, cut: usize, mut differs: impl FnMut(&Stream, usize) -> bool) -> String {
     let mut pieces = take_apart(stream, cut);
     let mut size = pieces.len();
@@ -61,7 +61,8 @@ fn take_apart(stream: &Stream, cut: usize) -> Vec<Piece> {
     pieces
 }
 
-/// Bytes that are no UTF-8 one by one, characters, and escape sequences whole.
+/// Splits output into characters and whole escape sequences. Bytes that are not UTF-8 are split one
+/// by one.
 fn parts(bytes: &[u8]) -> Vec<Vec<u8>> {
     let mut parts = Vec::new();
     for chunk in bytes.utf8_chunks() {

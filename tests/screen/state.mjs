@@ -1,4 +1,4 @@
-// Everything about an xterm.js terminal that a user or a program could ever notice.
+// The state of an xterm.js terminal that a user or a program could notice.
 
 const HAS_EXTENDED = 0x10000000;
 const UNDERLINE = 0x10000000;
@@ -38,7 +38,7 @@ export function state(terminal, palette) {
   };
 }
 
-// What can be seen, as text.
+// Returns the visible text.
 export function shown(terminal) {
   const { active } = terminal.buffer;
   const rows = Array.from({ length: terminal.rows }, (_, y) => active.getLine(active.baseY + y));
@@ -47,7 +47,7 @@ export function shown(terminal) {
 
 function buffer(buffer, links, active) {
   const saved = {
-    // As it would be restored.
+    // The state as it would be restored.
     x: Math.min(buffer.savedX, buffer._cols - 1),
     y: Math.min(Math.max(buffer.savedY - buffer.ybase, 0), buffer._rows - 1),
     fg: buffer.savedCurAttrData.fg,
@@ -82,8 +82,8 @@ function row(line, cols, links) {
   return { wrapped: line.isWrapped, cells };
 }
 
-// Of a hyperlink its kind of underline is fixed, and hides the one that was set. DECALN and DECRC can switch an underline on that has no
-// kind: it is taken for a single one.
+// The kind of underline of a hyperlink is fixed and hides the one that was set. DECALN and DECRC
+// can switch on an underline without a kind, which is taken for a single one.
 function style(attributes, links) {
   const { urlId, ext } = attributes.bg & HAS_EXTENDED ? attributes.extended : { urlId: 0, ext: 0 };
   const uri = urlId ? (links.getLinkData(urlId)?.uri ?? "") : "";
@@ -95,7 +95,7 @@ function set(charset) {
   return charset === undefined ? "" : Object.entries(charset).join();
 }
 
-// A short list of what differs: for cells, the first few places.
+// Returns a short list of differences. For cells it holds the first few positions.
 export function difference(left, right, path = "", found = []) {
   if (found.length >= 8) return found;
   if (typeof left !== "object" || left === null || right === null || typeof right !== "object") {

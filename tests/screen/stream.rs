@@ -1,4 +1,4 @@
-//! Output with the sizes that the terminal had.
+//! Output together with the sizes of the terminal.
 
 use limpet_shared::Winsize;
 
@@ -15,7 +15,7 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    /// Bytes of output in all.
+    /// Returns the number of bytes of output.
     pub(crate) fn len(&self) -> usize {
         let bytes = |step: &Step| if let Step::Output(bytes) = step { bytes.len() } else { 0 };
         self.steps.iter().map(bytes).sum()

@@ -1,9 +1,9 @@
-// xterm.js as the page has it: with its grapheme add-on and its limits.
+// An xterm.js terminal as in the page, with its grapheme add-on and its limits.
 
 import headless from "@xterm/headless";
 import { LimitsAddon } from "../../frontend/xterm-limits.mjs";
 
-// In Node.js the add-on would read its table from the wrong place of a shared Buffer.
+// In Node.js the add-on would read its table from the wrong offset of a shared Buffer.
 const { Buffer } = globalThis;
 delete globalThis.Buffer;
 const { UnicodeGraphemesAddon } = await import("@xterm/addon-unicode-graphemes");

@@ -1,4 +1,5 @@
-// Prints the server's table of widths, as backend/src/screen/width/table.rs has it: `node tests/screen/widths.mjs`.
+// Prints the server's table of widths for backend/src/screen/width/table.rs. Run it by
+// `node tests/screen/widths.mjs`.
 
 import { createTerminal } from "./terminal.mjs";
 
@@ -12,11 +13,11 @@ const properties = (terminal, char) => terminal._core.unicodeService.charPropert
 
 const ranges = [];
 for (let char = 0xa0; char < 0x110000; char++) {
-  // Surrogates are no characters, and Hangul syllables are computed.
+  // Surrogates are not characters, and Hangul syllables are computed.
   if ((char >= 0xd800 && char < 0xe000) || (char >= 0xac00 && char <= 0xd7a3)) continue;
   const cluster = properties(byCluster, char);
   const kind = KINDS[(cluster >> 3) & 15];
-  // The selector of the emoji presentation makes what it joins wide.
+  // The selector of the emoji presentation makes its cluster wide.
   const wide = char === 0xfe0f ? 1 : (cluster >> 1) & 3;
   const what = `${kind}, ${wide}, ${(properties(byChar, char) >> 1) & 3}`;
   if (what === "O, 1, 1") continue;

@@ -1,4 +1,4 @@
-//! What the terminal answers to a program that asks, as xterm.js answers it in the page.
+//! The terminal's answers to the program's queries, the same as those of xterm.js in the page.
 
 use limpet_shared::{
     Winsize,
@@ -15,13 +15,14 @@ use super::{
     width::Widths,
 };
 
-/// The terminal that the page has; programs decide by it what they may use.
+/// The page's terminal. Programs choose features by it.
 const VERSION: &str = "xterm.js(6.1.0-beta.336)";
 
-/// Answers that wait, in bytes: a program that asks and never reads the answers gets no more of them.
+/// Maximum number of bytes of answers that wait. A program that keeps asking without reading gets
+/// no more.
 const MOST: usize = 64 * 1024;
 
-/// Answers, while it is this terminal that gives them.
+/// The answers, while this terminal gives them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Answers {
     wanted: bool,
@@ -31,22 +32,22 @@ pub(super) struct Answers {
 }
 
 impl Answers {
-    /// Whether questions are to be answered from now on.
+    /// Sets whether queries are answered from now on.
     pub(super) fn want(&mut self, wanted: bool) {
         self.wanted = wanted;
     }
 
-    /// The colours to tell.
+    /// Sets the colours to report.
     pub(super) fn set_colours(&mut self, colours: Colours) {
         *self.colours = colours;
     }
 
-    /// The size to tell, in pixels as well.
+    /// Sets the size to report, in pixels as well.
     pub(super) fn set_size(&mut self, size: Winsize) {
         self.size = size;
     }
 
-    /// Takes what has been answered since.
+    /// Takes the answers given since the last call.
     pub(super) fn take(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.waiting)
     }
@@ -57,7 +58,7 @@ impl Answers {
         }
     }
 
-    /// Control sequences that ask.
+    /// Answers control sequences that are queries.
     pub(super) fn csi(&mut self, terminal: &Terminal, (prefix, last): Function, params: &Params) {
         if !self.wanted {
             return;
@@ -91,7 +92,7 @@ impl Answers {
         self.say(&format!("\x1b[{prefix}{};{}R", buffer.y + 1, buffer.x + 1));
     }
 
-    /// XTWINOPS: sizes.
+    /// Answers XTWINOPS queries for sizes.
     fn window(&mut self, terminal: &Terminal, operation: i32, which: i32) {
         let Winsize { xpixel, ypixel, .. } = self.size;
         let (width, height) = (usize::from(xpixel), usize::from(ypixel));
@@ -106,12 +107,12 @@ impl Answers {
         }
     }
 
-    /// A colour of the 256, as it is now.
+    /// Reports the current value of one of the 256 colours.
     pub(super) fn indexed_colour(&mut self, palette: &Palette, index: u8) {
         self.colour(palette, &format!("4;{index}"), index.into());
     }
 
-    /// The colour that an operating system command from 10 to 12 is about, as it is now.
+    /// Reports the current value of the colour of `OSC 10`, `11` or `12`.
     pub(super) fn special_colour(&mut self, palette: &Palette, number: u32) {
         if let Some(&index) = SPECIAL.get((number as usize).wrapping_sub(10)) {
             self.colour(palette, &number.to_string(), index);
@@ -127,7 +128,7 @@ impl Answers {
         self.say(&format!("\x1b]{name};rgb:{r:02x}{r:02x}/{g:02x}{g:02x}/{b:02x}{b:02x}\x1b\\"));
     }
 
-    /// DECRQSS.
+    /// Answers DECRQSS.
     pub(super) fn dcs(&mut self, terminal: &Terminal, function: Function, text: &str) {
         if !self.wanted || function != (u32::from(b'$'), b'q') {
             return;
@@ -147,7 +148,7 @@ impl Answers {
     }
 }
 
-/// DECRPM's values.
+/// Values of DECRPM.
 const UNKNOWN: u8 = 0;
 const SET: u8 = 1;
 const RESET: u8 = 2;
@@ -176,7 +177,7 @@ fn private_mode(terminal: &Terminal, mode: i32) -> u8 {
         7 => value(modes.autowrap),
         8 => ALWAYS_SET,
         9 => value(terminal.mouse == MouseTracking::Presses),
-        // The user's choice; blinking unless changed.
+        // The user's choice, reported as blinking.
         12 | 1048 => SET,
         25 => value(!terminal.cursor_hidden),
         45 => value(modes.reverse_wrap),
@@ -196,7 +197,7 @@ fn private_mode(terminal: &Terminal, mode: i32) -> u8 {
     }
 }
 
-/// The theme's colour of a number, the cube and the greys of xterm's 256 among them.
+/// Returns a colour of the theme. The cube and the greys of xterm's 256 colours are computed.
 fn of_theme(theme: &Colours, index: u16) -> Rgb {
     let plain = |colour: limpet_shared::theme::Rgb| [colour.red, colour.green, colour.blue];
     let level = |step: u16| if step == 0 { 0 } else { u8::try_from(55 + 40 * step).unwrap_or(u8::MAX) };

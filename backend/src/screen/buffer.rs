@@ -10,14 +10,14 @@ use super::{
     tabs::TabStops,
 };
 
-/// Steps per cell that a row takes on its way into the scrollback, its compression included.
+/// Steps per cell to move a row into the scrollback, including its compression.
 const PACK_STEPS: usize = 2;
 
-/// What DECSC keeps.
+/// The state saved by DECSC.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Saved {
     pub(super) x: usize,
-    /// Counted from the first row of the scrollback.
+    /// Row, counted from the first row of the scrollback.
     pub(super) line: usize,
     pub(super) style: Style,
     pub(super) charsets: Charsets,
@@ -40,28 +40,28 @@ impl Default for Saved {
     }
 }
 
-/// Rows, and where the cursor is among them.
+/// Rows, and the position of the cursor.
 #[derive(Clone, Debug)]
 pub(super) struct Buffer {
     pub(super) columns: usize,
     pub(super) rows: usize,
-    /// What has scrolled out at the top.
+    /// Rows that have scrolled out at the top.
     pub(super) scrollback: Scrollback,
-    /// What can be seen; empty in an alternate buffer that is not in use.
+    /// Visible rows; empty in an alternate buffer that is not in use.
     pub(super) screen: Vec<Row>,
-    /// The column of the cursor. Equal to `columns` when the next character goes to the next row.
+    /// Column of the cursor. Equal to `columns` if the next character wraps.
     pub(super) x: usize,
     pub(super) y: usize,
-    /// The scroll region's first row …
+    /// First row of the scroll region.
     pub(super) top: usize,
-    /// … and its last.
+    /// Last row of the scroll region.
     pub(super) bottom: usize,
     pub(super) tabs: TabStops,
     pub(super) saved: Saved,
 }
 
 impl Buffer {
-    /// A primary buffer, blank.
+    /// Creates a blank primary buffer.
     pub(super) fn primary(columns: usize, rows: usize, scrollback: usize) -> Self {
         let mut buffer = Self::alternate(columns, rows);
         buffer.scrollback = Scrollback::new(scrollback);
@@ -69,7 +69,7 @@ impl Buffer {
         buffer
     }
 
-    /// An alternate buffer, not in use.
+    /// Creates an alternate buffer that is not in use.
     pub(super) fn alternate(columns: usize, rows: usize) -> Self {
         Self {
             columns,
@@ -85,18 +85,18 @@ impl Buffer {
         }
     }
 
-    /// Begins an alternate buffer's use, blank.
+    /// Starts the use of an alternate buffer, which is blank.
     pub(super) fn begin(&mut self) {
         self.screen.resize_with(self.rows, Row::default);
     }
 
-    /// Ends an alternate buffer's use. What DECSC kept stays.
+    /// Ends the use of an alternate buffer. The state saved by DECSC stays.
     pub(super) fn clear(&mut self) {
         let saved = std::mem::take(&mut self.saved);
         *self = Self { saved, ..Self::alternate(self.columns, self.rows) };
     }
 
-    /// The row of the cursor.
+    /// Returns the row of the cursor.
     pub(super) fn row(&mut self) -> &mut Row {
         let y = self.y.min(self.screen.len() - 1);
         &mut self.screen[y]
@@ -115,7 +115,8 @@ impl Buffer {
         }
     }
 
-    /// Scrolls the region up by a row. At the top of the screen the row goes to the scrollback. Returns the steps that it took.
+    /// Scrolls the region up by a row, which goes to the scrollback if it was the top of the
+    /// screen. Returns the steps taken.
     pub(super) fn scroll(&mut self, fill: Cell, wrapped: bool) -> usize {
         let bottom = self.bottom.min(self.screen.len() - 1);
         let top = self.top.min(bottom);
@@ -125,13 +126,14 @@ impl Buffer {
             steps += PACK_STEPS * self.screen[0].cells().len();
             self.scrollback.push(&self.screen[0]);
         }
-        // The memory of the one that goes is that of the one that comes.
+        // The row that appears reuses the memory of the row that goes.
         self.screen[top..=bottom].rotate_left(1);
         self.screen[bottom].erase(self.columns, fill, wrapped);
         steps + self.screen[bottom].cells().len()
     }
 
-    /// Takes `count` rows out, and moves those up to `last` up. Returns the steps that it took, and the rows that are to be erased.
+    /// Deletes `count` rows from `first` on, and moves the rows after them, down to `last`, up.
+    /// Returns the steps taken, and the rows that have to be erased.
     pub(super) fn delete_rows(&mut self, first: usize, last: usize, count: usize) -> (usize, Range<usize>) {
         let region = self.region(first, last);
         let (rows, count) = (region.len(), count.min(region.len()));
@@ -139,7 +141,8 @@ impl Buffer {
         (rows, region.end - count..region.end)
     }
 
-    /// Drops `count` rows up to `last`, and moves those from `first` on down. Returns the same.
+    /// Inserts `count` rows at `first`, and moves the rows down to `last` down. Returns the steps
+    /// taken, and the rows that have to be erased.
     pub(super) fn insert_rows(&mut self, first: usize, last: usize, count: usize) -> (usize, Range<usize>) {
         let region = self.region(first, last);
         let (rows, count) = (region.len(), count.min(region.len()));
@@ -147,18 +150,17 @@ impl Buffer {
         (rows, region.start..region.start + count)
     }
 
-    /// The rows from `first` to `last`.
     fn region(&self, first: usize, last: usize) -> Range<usize> {
         let last = last.min(self.screen.len() - 1);
         first.min(last)..last + 1
     }
 
-    /// Where the saved cursor is on the screen.
+    /// Returns the row of the saved cursor on the screen.
     pub(super) fn saved_y(&self) -> usize {
         self.saved.line.saturating_sub(self.scrollback.len())
     }
 
-    /// Its scrollback is the end of one that has so many rows.
+    /// Adjusts the saved cursor for a scrollback that is the end of one with `rows` rows.
     pub(super) fn is_end_of(&mut self, rows: usize) {
         let len = self.scrollback.len();
         self.saved.line = (self.saved.line + len).saturating_sub(rows);

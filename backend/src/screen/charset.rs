@@ -1,27 +1,28 @@
-//! National and graphic character sets (ISO 2022, DEC): what stands for ASCII.
+//! National and graphic character sets (ISO 2022, DEC), which replace characters of ASCII.
 
-/// A set that can be designated as G0 to G3.
+/// A character set that can be designated as G0 to G3.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Charset {
     #[default]
     Ascii,
-    /// Another one, by the byte that designates it.
+    /// Another set, given by the byte that designates it.
     Other(u8),
 }
 
-/// G0 to G3.
+/// The sets G0 to G3.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Charsets {
     sets: [Charset; 4],
-    /// As far as they were ever designated: DECRC restores no more than was there when it was saved.
+    /// Number of sets that were ever designated. DECRC restores no more of them than there were
+    /// when the cursor was saved.
     designated: usize,
 }
 
 impl Charsets {
-    /// All of them ASCII, and designated so.
+    /// All sets designated as ASCII.
     pub(super) const ASCII: Self = Self { sets: [Charset::Ascii; 4], designated: 4 };
 
-    /// Those that were designated.
+    /// Returns the sets that were designated.
     pub(super) fn designated(&self) -> &[Charset] {
         &self.sets[..self.designated]
     }
@@ -42,7 +43,8 @@ impl Charsets {
     }
 }
 
-/// Each set by the bytes that designate it: the ASCII characters that it replaces, and by what.
+/// The sets: the bytes that designate each, the ASCII characters that it replaces, and their
+/// replacements.
 const SETS: [(&[u8], &str, &str); 12] = [
     (b"0", "`abcdefghijklmnopqrstuvwxyz{|}~", "◆▒␉␌␍␊°±␤␋┘┐┌└┼⎺⎻─⎼⎽├┤┴┬│≤≥π≠£·"),
     (b"A", "#", "£"),
@@ -59,7 +61,7 @@ const SETS: [(&[u8], &str, &str); 12] = [
 ];
 
 impl Charset {
-    /// The set that a byte designates; unknown ones are ASCII.
+    /// Returns the set that a byte designates. `None` if it is unknown.
     pub(super) fn designated(byte: u8) -> Option<Self> {
         match byte {
             b'B' => Some(Self::Ascii),
@@ -67,7 +69,7 @@ impl Charset {
         }
     }
 
-    /// The byte that designates it.
+    /// Returns the byte that designates the set.
     pub(super) fn name(self) -> u8 {
         match self {
             Self::Ascii => b'B',
@@ -75,7 +77,7 @@ impl Charset {
         }
     }
 
-    /// What is to be shown for a character.
+    /// Returns the character that the set shows for `char`.
     pub(super) fn map(self, char: char) -> char {
         let Self::Other(name) = self else { return char };
         let set = SETS.iter().find(|(names, ..)| names.contains(&name));

@@ -1,4 +1,4 @@
-//! Clearing a terminal, as output that does it.
+//! Clearing a terminal by output.
 
 use std::mem;
 
@@ -8,12 +8,13 @@ use super::{Screen, buffer::Buffer, row::Row, scrollback::Scrollback, snapshot};
 const RESET: &[u8] = b"\x1bc";
 
 impl Screen {
-    /// Returns output that clears a terminal which shows this screen: nothing is left of the scrollback and of the primary screen but the
-    /// line of the cursor, at the top. The alternate screen and all modes stay.
+    /// Returns output that clears a terminal which shows this screen. Of the scrollback and the
+    /// primary screen only the line of the cursor remains, at the top. The alternate screen and all
+    /// modes stay.
     #[must_use]
     pub fn clearing(&mut self) -> Vec<u8> {
         let limit = self.terminal.primary.scrollback.limit();
-        // So that it is not copied.
+        // The scrollback is taken out so that it is not copied.
         let scrollback = mem::replace(&mut self.terminal.primary.scrollback, Scrollback::new(limit));
         let mut cleared = self.terminal.clone();
         cleared.primary.keep_cursor_line(scrollback.len());
@@ -23,8 +24,8 @@ impl Screen {
 }
 
 impl Buffer {
-    /// Drops everything but the line of the cursor, which is all the rows that it wraps to; so many rows of scrollback have been dropped
-    /// already.
+    /// Drops everything but the line of the cursor, which is all the rows that it wraps to. The
+    /// `scrolled` rows of scrollback have been dropped already.
     fn keep_cursor_line(&mut self, scrolled: usize) {
         let Some(last) = self.screen.len().checked_sub(1) else { return };
         let y = self.y.min(last);
@@ -47,7 +48,7 @@ mod tests {
 
     const SIZE: Winsize = Winsize::cells(10, 4);
 
-    /// A screen that has shown this, and the one that a terminal shows which showed the same and was cleared.
+    /// Returns the screen of a terminal that has shown `output` and was then cleared.
     fn cleared(output: &str) -> Screen {
         let mut screen = Screen::new(SIZE, 100);
         screen.feed(output.as_bytes());

@@ -1,4 +1,5 @@
-//! What control functions do (ECMA-48, DEC's VT220 and VT510 manuals, xterm's "Control Sequences"), the way xterm.js does it.
+//! The control functions (ECMA-48, DEC's VT220 and VT510 manuals, xterm's "Control Sequences"), as
+//! xterm.js executes them.
 
 mod cursor;
 mod edit;
@@ -35,19 +36,19 @@ const BANG: u32 = b'!' as u32;
 const HASH: u32 = b'#' as u32;
 const PERCENT: u32 = b'%' as u32;
 
-/// Steps that a byte of a control string takes.
+/// Steps per byte of a control string.
 const STRING_STEPS: usize = 4;
 
-/// A terminal that is being parsed for, with what it answers.
+/// The terminal that output is parsed for, and its answers.
 pub(super) struct Performer<'a> {
     pub(super) terminal: &'a mut Terminal,
     pub(super) answers: &'a mut answer::Answers,
 }
 
-/// Steps that a control takes beside what it does to rows and cells.
+/// Steps of a control, without those of the rows and cells that it changes.
 const CONTROL_STEPS: usize = 4;
 
-/// Steps that a control function takes beside that.
+/// Steps of a control function, without those of the rows and cells that it changes.
 const FUNCTION_STEPS: usize = 16;
 
 impl Perform for Performer<'_> {
@@ -86,7 +87,7 @@ impl Perform for Performer<'_> {
         let terminal = &mut *self.terminal;
         terminal.spend(FUNCTION_STEPS);
         if function == (NONE, b'b') {
-            // Nothing comes before the end of this.
+            // A repetition ends before anything else is parsed, so `preceding` remains until then.
             terminal.repeat(params.at_least_one(0));
         } else {
             terminal.control_sequence(function, params);
@@ -233,7 +234,7 @@ impl Terminal {
         }
     }
 
-    /// DECALN.
+    /// DECALN: fills the screen with the letter E.
     fn fill_with_e(&mut self) {
         self.set_cursor(0, 0);
         let style = self.tables.style_id(self.pen.plain());
@@ -242,7 +243,7 @@ impl Terminal {
     }
 }
 
-/// Coordinates are small; counts may be anything.
+/// Converts a count to a signed number. Coordinates are small, but counts may be anything.
 fn to_signed(count: usize) -> isize {
     isize::try_from(count).unwrap_or(isize::MAX)
 }

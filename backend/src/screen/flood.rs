@@ -1,49 +1,52 @@
-//! What of a flood need not be parsed.
+//! The part of a flood of output that need not be parsed.
 //!
-//! Text that has scrolled out of the scrollback leaves no trace. Of lines in the primary screen, without a scroll region, only
-//! the last ones matter, with the style they are printed in. So of [`plain`](super::plain) output that holds more lines than screen and
-//! scrollback together the first ones are left out, and the outcome is the same to the last cell.
+//! Text that has scrolled out of the scrollback leaves no trace. If lines scroll in the primary
+//! screen, without a scroll region, only the last ones matter, with the style in which they are
+//! printed. So when [`plain`](super::plain) output holds more lines than screen and scrollback
+//! together, the first lines are skipped, and the result is the same to the last cell.
 
 use memchr::memrchr_iter;
 
 use super::plain::sgr_length;
 
-/// Lines of so many times the width are worth counting their rows.
+/// The rows of a line are counted if it is at least this many times as long as the screen is wide.
 const COUNTED: usize = 4;
 
-/// What is left out, from the start.
+/// The skipped part of the output, from its start.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Flood {
-    /// How many bytes. A line begins after them.
+    /// Number of bytes. A line begins after them.
     pub(super) len: usize,
-    /// The control sequences among them that matter for what follows: SGR since it was last reset.
+    /// The control sequences in the skipped part that affect the rest: SGR since the last reset.
     pub(super) styles: Vec<u8>,
 }
 
-/// What of plain output can be left out, if its last `rows` rows are all that can be seen of it. Lines of more than `columns` take
-/// several.
+/// Finds the part of plain output that can be skipped if only its last `rows` rows can be seen.
+/// Lines of more than `columns` characters take several rows.
 pub(super) fn find(plain: &[u8], rows: usize, columns: usize) -> Option<Flood> {
     let end = line_end(plain, rows, columns)?;
-    // Without a carriage return the next line begins in the middle.
+    // Without a carriage return the next line begins in the middle of the row.
     if end == 0 || plain[end - 1] != b'\r' {
         return None;
     }
     Some(Flood { len: end + 1, styles: styles(&plain[..=end])? })
 }
 
-/// Control sequences that matter for what follows are parsed at once. Where they are longer, in bytes, all is parsed.
+/// Maximum number of bytes of control sequences that affect the rest, which are parsed at once.
+/// With more of them nothing is skipped.
 const MAX_STYLES: usize = 16 * 1024;
 
-/// Bytes of long lines whose rows are counted. Others are taken for one row each.
+/// Maximum number of bytes of long lines whose rows are counted. Any further line counts as one
+/// row.
 const MAX_COUNTED: usize = 256 * 1024;
 
-/// The end of the line behind which there are so many rows, at least.
+/// Returns the end of the last line that is followed by at least `rows` rows.
 fn line_end(plain: &[u8], rows: usize, columns: usize) -> Option<usize> {
     let mut ends = memrchr_iter(b'\n', plain);
     let (mut next, mut seen, mut counted) = (ends.next()?, 0, 0);
     ends.find(|&end| {
         let line = &plain[end + 1..next];
-        // To count takes longer than to parse a few rows more.
+        // Counting takes longer than parsing a few rows more.
         if line.len() < columns.saturating_mul(COUNTED) || counted + line.len() > MAX_COUNTED {
             seen += 1;
         } else {
@@ -55,17 +58,17 @@ fn line_end(plain: &[u8], rows: usize, columns: usize) -> Option<usize> {
     })
 }
 
-/// How many rows a line takes, at least.
+/// Returns the minimum number of rows that a line takes.
 fn rows_of(line: &[u8], columns: usize) -> usize {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let (mut at, mut printed) = (0, 0);
     while let Some(&byte) = line.get(at) {
         at += match byte {
             0x1b => sgr_length(&line[at..]).unwrap_or(1),
-            // What goes back, or stays, or jumps.
+            // Control characters that move the cursor back, keep it, or move it far.
             ..0x20 => return 1,
             _ => {
-                // Other characters may take no column of their own.
+                // Other characters may not take a column of their own.
                 printed += usize::from(byte.is_ascii());
                 1
             }
@@ -74,7 +77,7 @@ fn rows_of(line: &[u8], columns: usize) -> usize {
     (printed / columns).max(1)
 }
 
-/// What has been said of the style since all of it was reset, unless that is too much.
+/// Returns the SGR sequences since the last complete reset, or `None` if there are too many.
 fn styles(plain: &[u8]) -> Option<Vec<u8>> {
     let (mut since, mut bytes) = (Vec::new(), 0);
     for at in memrchr_iter(0x1b, plain) {

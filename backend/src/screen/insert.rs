@@ -1,4 +1,5 @@
-//! Printing in insert mode (IRM): each character moves the rest of its row to the right. A run of them moves it once.
+//! Printing in insert mode (IRM), where each character moves the rest of its row to the right. A
+//! run of characters moves it once.
 
 use super::{
     print::{CHAR_STEPS, SOFT_HYPHEN},
@@ -8,14 +9,14 @@ use super::{
 };
 
 impl Terminal {
-    /// Prints characters up to the first one that does not fit into the cursor's row, and moves the rest of the row once for all of them.
-    /// Returns how many.
+    /// Prints characters up to the first that does not fit into the cursor's row, and moves the
+    /// rest of the row once for all of them. Returns the number of characters printed.
     pub(super) fn insert_in_row(&mut self, chars: &[char]) -> usize {
         let (style, fill, columns) = (self.pen_id(), self.blank_of_pen(), self.columns);
         let widths = self.modes.widths;
         let start = self.buffer().x;
         let rest = self.buffer_mut().row().split_off(start);
-        // A cluster that grows wider overwrites what is behind it.
+        // A cluster that grows wider overwrites the cells behind it.
         let mut overwritten = 0;
         let mut printed = 0;
         for &char in chars {
@@ -74,7 +75,7 @@ mod tests {
 
     use crate::screen::{Screen, row::Row, terminal::Terminal};
 
-    /// What a row may hold, and be changed by, before something is repeated in it.
+    /// Generates the content of a row, and the modes in force, before a repetition.
     fn before() -> impl Strategy<Value = String> {
         let piece = prop_oneof![
             4 => proptest::sample::select(vec![
@@ -87,7 +88,7 @@ mod tests {
         proptest::collection::vec(piece, 0..25).prop_map(|pieces| pieces.concat())
     }
 
-    /// What is repeated: as many columns as it has, and whether it takes more of them as it grows, differ.
+    /// Generates glyphs to repeat, which differ in their columns and in whether they grow wider.
     fn glyph() -> impl Strategy<Value = &'static str> {
         proptest::sample::select(vec![
             "x",
@@ -107,7 +108,7 @@ mod tests {
         ])
     }
 
-    /// The screen as output, whatever blank cells at the ends of rows it stores.
+    /// Returns a snapshot that does not depend on the blank cells stored at the ends of rows.
     fn snapshot(mut screen: Screen) -> String {
         let Terminal { primary, alternate, .. } = &mut screen.terminal;
         primary.screen.iter_mut().chain(&mut alternate.screen).for_each(Row::trim);

@@ -1,8 +1,9 @@
 //! Modes that a program may have left behind.
 //!
-//! A shell's line editor switches bracketed paste on (`CSI ? 2004 h`) when it begins to read a command. The modes that are on at that
-//! moment, and which no line editor needs, are those of a program before it: one that was killed, or whose connection broke. Whether
-//! it is indeed a shell that reads is known to whoever knows the processes. A mode that was on already when the line editor stopped
+//! A shell's line editor switches bracketed paste on (`CSI ? 2004 h`) when it begins to read a
+//! command. Modes that are on at that moment and that no line editor needs belong to an earlier
+//! program, which was killed or whose connection broke. The caller has to know from the processes
+//! whether a shell is reading at all. A mode that was already on when the line editor last stopped
 //! reading (`CSI ? 2004 l`) is the shell's own: some prompts set modes.
 
 use super::{
@@ -11,7 +12,7 @@ use super::{
     terminal::Terminal,
 };
 
-/// DECSET and DECRST: bracketed paste.
+/// The number of bracketed paste in DECSET and DECRST.
 pub(super) const BRACKETED_PASTE: i32 = 2004;
 
 /// Modes that make a shell unusable if they stay on.
@@ -37,7 +38,7 @@ impl Leftovers {
         }
     }
 
-    /// Returns the modes that are not as in `other`.
+    /// Returns the modes that differ from those in `other`.
     fn without(self, other: Self) -> Self {
         fn unless<T: Copy + Default + PartialEq>(mode: T, other: T) -> T {
             if mode == other { T::default() } else { mode }
@@ -54,31 +55,32 @@ impl Leftovers {
 }
 
 impl Terminal {
-    /// Notes which modes are on when a line editor begins to read, and were not when it stopped the last time.
+    /// Records the modes that are on when a line editor begins to read, and were not on when it
+    /// last stopped.
     pub(super) fn note_leftovers(&mut self) {
         let left = Leftovers::of(self).without(self.prompt_modes);
         self.leftovers = Some(left).filter(|&modes| modes != Leftovers::default());
     }
 
-    /// Notes the modes with which a line editor has read.
+    /// Records the modes with which a line editor has read.
     pub(super) fn note_prompt_modes(&mut self) {
         self.prompt_modes = Leftovers::of(self);
     }
 }
 
 impl Screen {
-    /// Returns the modes that were on when a line editor began to read; once.
+    /// Takes the modes that were on when a line editor began to read.
     pub fn take_leftovers(&mut self) -> Option<Leftovers> {
         self.terminal.leftovers.take()
     }
 
-    /// Returns output that resets those of the modes which nobody has changed since.
+    /// Returns output that resets those of the modes that have not changed since.
     #[must_use]
     pub fn resetting(&self, left: Leftovers) -> String {
         let now = Leftovers::of(&self.terminal);
         let mut output = String::new();
         let mut reset = |is_left: bool, sequence: &str| output.push_str(if is_left { sequence } else { "" });
-        // More than the stack can hold, which leaves no flags.
+        // Pops more than the stack can hold, which leaves no flags.
         reset(left.keyboard != 0 && now.keyboard == left.keyboard, "\x1b[<32u");
         reset(left.mouse != MouseTracking::Off && now.mouse == left.mouse, "\x1b[?1000l");
         let has_encoding = left.mouse_encoding != MouseEncoding::Default;

@@ -1,8 +1,8 @@
-//! What programs can switch on and off.
+//! Modes that programs can switch on and off.
 
 use super::width::Widths;
 
-/// Which events of the mouse are reported (`DECSET 9, 1000, 1002, 1003`).
+/// The mouse events that are reported (`DECSET 9`, `1000`, `1002` and `1003`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum MouseTracking {
     #[default]
@@ -35,7 +35,7 @@ impl MouseTracking {
     }
 }
 
-/// How they are reported (`DECSET 1006, 1016`).
+/// The encoding of mouse reports (`DECSET 1006` and `1016`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum MouseEncoding {
     #[default]
@@ -62,16 +62,16 @@ impl MouseEncoding {
     }
 }
 
-/// DECSCUSR; `None` is the user's own choice.
+/// The cursor style set by DECSCUSR; `None` is the user's own choice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct CursorStyle {
-    /// Block, underline, bar.
+    /// 0 is a block, 1 an underline, 2 a bar.
     pub(super) shape: Option<u8>,
     pub(super) blinks: Option<bool>,
 }
 
 impl CursorStyle {
-    /// DECSCUSR's number for it.
+    /// Returns the DECSCUSR number of the style.
     pub(super) fn number(self) -> u8 {
         match (self.shape, self.blinks) {
             (None, None) => 0,
@@ -84,26 +84,26 @@ impl CursorStyle {
 #[expect(clippy::struct_excessive_bools, reason = "each is a mode of its own")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Modes {
-    /// IRM.
+    /// IRM: printed characters move the rest of the row.
     pub(super) insert: bool,
-    /// DECCKM.
+    /// DECCKM: cursor keys send application sequences.
     pub(super) application_cursor: bool,
-    /// DECNKM.
+    /// DECNKM: the keypad sends application sequences.
     pub(super) application_keypad: bool,
-    /// DECOM.
+    /// DECOM: positions count from the scroll region's corner.
     pub(super) origin: bool,
-    /// DECAWM.
+    /// DECAWM: text wraps at the margin.
     pub(super) autowrap: bool,
-    /// Reverse wrap-around.
+    /// Reverse wrap-around: backspace moves from the start of a wrapped row to the row above.
     pub(super) reverse_wrap: bool,
     /// Focus reports.
     pub(super) focus: bool,
     pub(super) bracketed_paste: bool,
-    /// Synchronized output: nothing is drawn until it is over.
+    /// Synchronized output: nothing is drawn until it ends.
     pub(super) synchronized: bool,
-    /// Reports of dark and light.
+    /// Reports of changes between dark and light.
     pub(super) colour_scheme: bool,
-    /// Whether grapheme clusters or characters have columns.
+    /// The rule by which columns are counted.
     pub(super) widths: Widths,
     pub(super) cursor: CursorStyle,
 }
@@ -128,7 +128,7 @@ impl Default for Modes {
 }
 
 impl Modes {
-    /// The mode of a DEC private number, where it is a plain switch.
+    /// Returns the mode with a DEC private number, if it is a plain switch.
     pub(super) fn private(&mut self, number: i32) -> Option<&mut bool> {
         Some(match number {
             1 => &mut self.application_cursor,
@@ -145,23 +145,24 @@ impl Modes {
     }
 }
 
-/// The state of kitty's keyboard protocol: flags for each of the two buffers, and stacks of earlier ones.
+/// The state of kitty's keyboard protocol: flags for each of the two buffers, and stacks of earlier
+/// flags.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Keyboard {
     pub(super) flags: i32,
-    /// What the flags were when the primary buffer was left.
+    /// The flags when the primary buffer was last left.
     pub(super) primary_flags: i32,
-    /// What they were when the alternate buffer was left.
+    /// The flags when the alternate buffer was last left.
     pub(super) alternate_flags: i32,
     pub(super) primary: Vec<i32>,
     pub(super) alternate: Vec<i32>,
 }
 
-/// Most flags on a stack.
+/// Maximum number of flags on a stack.
 const STACK: usize = 16;
 
 impl Keyboard {
-    /// `CSI = flags ; mode u`.
+    /// Executes `CSI = flags ; mode u`.
     pub(super) fn set(&mut self, flags: i32, mode: i32) {
         match mode {
             0 | 1 => self.flags = flags,
@@ -171,7 +172,7 @@ impl Keyboard {
         }
     }
 
-    /// `CSI > flags u`.
+    /// Executes `CSI > flags u`.
     pub(super) fn push(&mut self, flags: i32, alternate: bool) {
         let before = self.flags;
         let stack = self.stack(alternate);
@@ -182,7 +183,7 @@ impl Keyboard {
         self.flags = flags;
     }
 
-    /// `CSI < count u`.
+    /// Executes `CSI < count u`.
     pub(super) fn pop(&mut self, count: usize, alternate: bool) {
         let mut flags = self.flags;
         let stack = self.stack(alternate);
@@ -195,13 +196,13 @@ impl Keyboard {
         self.flags = if stack.is_empty() { 0 } else { flags };
     }
 
-    /// The alternate buffer comes into use, once more perhaps.
+    /// Switches to the alternate buffer's flags, even if that buffer is in use already.
     pub(super) fn enter_alternate(&mut self) {
         self.primary_flags = self.flags;
         self.flags = self.alternate_flags;
     }
 
-    /// The primary buffer comes into use, once more perhaps.
+    /// Switches to the primary buffer's flags, even if that buffer is in use already.
     pub(super) fn enter_primary(&mut self) {
         self.alternate_flags = self.flags;
         self.flags = self.primary_flags;

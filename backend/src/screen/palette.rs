@@ -1,15 +1,15 @@
-//! Colours that a program has changed (`OSC 4, 10, 11, 12`).
+//! Colours changed by the program (`OSC 4`, `10`, `11` and `12`).
 
 use std::collections::BTreeMap;
 
 /// Red, green, blue.
 pub(super) type Rgb = [u8; 3];
 
-/// Colours with numbers of their own behind the palette's 256: foreground, background, cursor.
+/// Numbers of the foreground, background and cursor colours, after the palette's 256.
 pub(super) const SPECIAL: [u16; 3] = [256, 257, 258];
 
-/// What differs from the theme. There is none as long as no program has said anything of colours: then no viewer's terminal can
-/// have any that are not the theme's.
+/// Differences from the theme. `None` until a program first sets or resets a colour: until then the
+/// terminals of all viewers have the theme's colours.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Palette(Option<BTreeMap<u16, Rgb>>);
 
@@ -22,7 +22,7 @@ impl Palette {
         self.touched().remove(&index);
     }
 
-    /// Resets the 256 and leaves the special ones.
+    /// Resets the 256 colours and leaves the special ones.
     pub(super) fn reset_indexed(&mut self) {
         self.touched().retain(|&index, _| index >= SPECIAL[0]);
     }
@@ -35,13 +35,15 @@ impl Palette {
         self.0.as_ref()?.get(&index).copied()
     }
 
-    /// What is not the theme's, if anything ever was.
+    /// Returns the colours that differ from the theme's, or `None` if the program has never set or
+    /// reset a colour.
     pub(super) fn changes(&self) -> Option<impl Iterator<Item = (u16, Rgb)> + '_> {
         Some(self.0.as_ref()?.iter().map(|(&index, &colour)| (index, colour)))
     }
 }
 
-/// A colour as `XParseColor(3)` knows it: `rgb:` with one to four digits each, or `#` with three, six, nine or twelve.
+/// Parses a colour as `XParseColor(3)` does: `rgb:` with one to four digits for each part, or `#`
+/// with three, six, nine or twelve digits.
 pub(super) fn parse_colour(text: &str) -> Option<Rgb> {
     if let Some((prefix, parts)) = text.split_at_checked(4)
         && prefix.eq_ignore_ascii_case("rgb:")
@@ -69,13 +71,13 @@ fn hex(digits: &str) -> Option<u32> {
     all.then(|| u32::from_str_radix(digits, 16).ok()).flatten()
 }
 
-/// All of the range, whatever the number of digits.
+/// Scales a number so that its digits cover the whole range.
 fn scaled(digits: &str) -> Option<u8> {
     let largest = 16_u32.pow(u32::try_from(digits.len()).ok()?) - 1;
     u8::try_from((hex(digits)? * 255 + largest / 2) / largest).ok()
 }
 
-/// The first eight bits.
+/// Returns the first eight bits of a number.
 fn highest(digits: &str) -> Option<u8> {
     let value = hex(digits)?;
     u8::try_from(match digits.len() {

@@ -1,6 +1,7 @@
 //! The parameters of a control sequence.
 
-/// As many parameters, and as many sub-parameters of all of them together, are kept; more are dropped.
+/// Maximum number of parameters, and of the sub-parameters of all of them together. More are
+/// dropped.
 const MOST: usize = 32;
 
 /// Numbers between semicolons, each with the numbers after it between colons.
@@ -12,19 +13,19 @@ pub(super) struct Params {
     count: usize,
     subs: [i32; MOST],
     sub_count: usize,
-    /// For each parameter, where its sub-parameters begin and end.
+    /// Start and end of the sub-parameters of each parameter.
     ranges: [(u8, u8); MOST],
     digits_for: Target,
 }
 
-/// What the next digit belongs to.
+/// The destination of the next digit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Target {
     Param,
     Sub,
-    /// There was no room for what it belongs to.
+    /// There was no room for the parameter.
     Nothing,
-    /// There was no room for the sub-parameter that it belongs to; a parameter may follow.
+    /// There was no room for the sub-parameter; another parameter may follow.
     NoSub,
 }
 
@@ -42,14 +43,14 @@ impl Default for Params {
 }
 
 impl Params {
-    /// Begins anew, with one parameter that is left out.
+    /// Resets to one parameter that is left out.
     pub(super) fn clear(&mut self) {
         self.values[0] = 0;
         self.ranges[0] = (0, 0);
         (self.count, self.sub_count, self.digits_for) = (1, 0, Target::Param);
     }
 
-    /// Begins anew, with all bytes of a sequence that are from `0` to `;`.
+    /// Resets, and reads all bytes of a sequence that are from `0` to `;`.
     pub(super) fn read(&mut self, mut bytes: &[u8]) {
         self.clear();
         while let Some((&first, rest)) = bytes.split_first() {
@@ -80,22 +81,21 @@ impl Params {
         }
     }
 
-    /// How many parameters there are: one at least.
+    /// Returns the number of parameters, at least one.
     pub(super) fn len(&self) -> usize {
         self.count
     }
 
-    /// A parameter; 0 if it was left out.
+    /// Returns a parameter; 0 if it was left out.
     pub(super) fn get(&self, at: usize) -> i32 {
         if at < self.count { self.values[at] } else { 0 }
     }
 
-    /// A count or a coordinate: 1 if it was left out or 0.
+    /// Returns a count or a coordinate: 1 if it was left out or 0.
     pub(super) fn at_least_one(&self, at: usize) -> usize {
         usize::try_from(self.get(at)).unwrap_or(0).max(1)
     }
 
-    /// A parameter's sub-parameters.
     pub(super) fn subs(&self, at: usize) -> &[i32] {
         if at >= self.count {
             return &[];
@@ -104,12 +104,12 @@ impl Params {
         self.subs.get(start.into()..end.into()).unwrap_or_default()
     }
 
-    /// All parameters.
     pub(super) fn iter(&self) -> impl Iterator<Item = i32> + '_ {
         self.values[..self.count].iter().copied()
     }
 
-    /// Appends bytes that bring cleared parameters, if they are [pushed](Self::push), into this state.
+    /// Appends bytes that restore this state if they are [pushed](Self::push) to cleared
+    /// parameters.
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         for (at, value) in self.iter().enumerate() {
             out.extend_from_slice(if at == 0 { b"" } else { b";" });
@@ -154,7 +154,7 @@ impl Params {
         self.digits_for = Target::Sub;
     }
 
-    /// What the next digit belongs to.
+    /// Returns the number that the next digit is appended to.
     fn slot(&mut self) -> Option<&mut i32> {
         match self.digits_for {
             Target::Param => self.values.get_mut(self.count - 1),
@@ -164,7 +164,6 @@ impl Params {
     }
 }
 
-/// A number with one more digit.
 fn appended(number: i32, digit: u8) -> i32 {
     number.saturating_mul(10).saturating_add((digit - b'0').into())
 }

@@ -1,8 +1,9 @@
-//! From bytes to text and control functions.
+//! The parser, which turns bytes into text and control functions.
 //!
-//! The states are those of DEC's VT500 parser (Paul Williams' state machine) as xterm.js implements it. Its peculiarities
-//! are kept on purpose, since the page's terminal has to come to the same screen: C1
-//! controls count in their UTF-8 form only, and `ESC` ends an OSC whatever follows.
+//! The states are those of DEC's VT500 parser (Paul Williams' state machine) as xterm.js implements
+//! it. The peculiarities of xterm.js are kept on purpose, because the page's terminal has to arrive
+//! at the same screen: C1 controls count in their UTF-8 form only, and `ESC` ends an OSC whatever
+//! follows.
 
 mod runs;
 mod unfinished;
@@ -11,40 +12,40 @@ mod utf8;
 use self::utf8::{Decoded, Decoder};
 use super::params::Params;
 
-/// Longest text of a control string, in bytes. A longer string has no effect.
+/// Maximum length of the text of a control string, in bytes. A longer string has no effect.
 const MAX_STRING_BYTES: usize = 64 * 1024;
 
-/// A control function, by the bytes around its parameters: a prefix or intermediates, packed, and the last one.
+/// A control function: its prefix or intermediates, packed, and its final byte.
 pub(super) type Function = (u32, u8);
 
-/// What a terminal does with what is parsed.
+/// The actions of a terminal for parsed output.
 pub(super) trait Perform {
-    /// Whether that is all that it does for now.
+    /// Reports whether the parser has to stop for now.
     fn is_done(&self) -> bool;
-    /// How long a run of text may be, in bytes.
+    /// Returns the maximum length of a run of text, in bytes.
     fn max_run(&self) -> usize;
-    /// Text without any control in it.
+    /// Prints text without any control in it.
     fn print(&mut self, text: Text<'_>);
-    /// A control of C0 or C1.
+    /// Executes a C0 or C1 control.
     fn execute(&mut self, control: u8);
-    /// A control sequence.
+    /// Executes a control sequence.
     fn csi(&mut self, function: Function, params: &Params);
-    /// An escape sequence.
+    /// Executes an escape sequence.
     fn esc(&mut self, function: Function);
-    /// An operating system command.
+    /// Executes an operating system command.
     fn osc(&mut self, number: u32, text: &str);
-    /// A device control string.
+    /// Executes a device control string.
     fn dcs(&mut self, function: Function, text: &str);
-    /// A control string of a kind that means nothing here has ended.
+    /// Notes that a control string of an unknown kind, or without effect, has ended.
     fn ignored(&mut self);
 }
 
 /// A run of printable characters.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Text<'a> {
-    /// All of ASCII.
+    /// ASCII only.
     Ascii(&'a [u8]),
-    /// Others among them.
+    /// Characters not all of which are ASCII.
     Chars(&'a [char]),
 }
 
@@ -69,25 +70,26 @@ enum State {
     ApcPassthrough,
 }
 
-/// The parser. Its state between two pieces of output is all here, so pieces may be cut anywhere.
+/// The parser. It holds all state between two pieces of output, so pieces may be cut anywhere.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Parser {
     state: State,
     decoder: Decoder,
-    /// Those of the control function at hand. As long as there is none, between two pieces, they take no memory.
+    /// Parameters of the current control function. They take no memory between two pieces if no
+    /// function is begun.
     params: Option<Box<Params>>,
     collected: u32,
-    /// The last byte of a device control string's introduction.
+    /// The final byte of a device control string's introduction.
     hooked: u8,
-    /// The text of the control string at hand.
+    /// The text of the current control string.
     string: String,
     string_is_too_long: bool,
-    /// Kept for its memory, as long as a piece is parsed.
+    /// Reused memory, kept only while a piece is parsed.
     run: Vec<char>,
 }
 
 impl Parser {
-    /// Whether the next byte begins something new.
+    /// Reports whether the next byte begins a new character or control function.
     pub(super) fn is_between(&self) -> bool {
         self.state == State::Ground && self.decoder.is_between()
     }
@@ -96,7 +98,7 @@ impl Parser {
         self.params.get_or_insert_default()
     }
 
-    /// Parses a piece of output, until the terminal is done. Says how many bytes were taken.
+    /// Parses a piece of output until the terminal is done. Returns the number of bytes taken.
     pub(super) fn parse(&mut self, piece: &[u8], terminal: &mut impl Perform) -> usize {
         let mut rest = piece;
         while !rest.is_empty() && !terminal.is_done() {
@@ -110,7 +112,7 @@ impl Parser {
         piece.len() - rest.len()
     }
 
-    /// Takes the next character, whatever the state.
+    /// Takes the next character in any state.
     fn step<'a>(&mut self, rest: &'a [u8], terminal: &mut impl Perform) -> &'a [u8] {
         let (decoded, taken) = self.decoder.decode(rest);
         match decoded {
@@ -123,10 +125,10 @@ impl Parser {
         &rest[taken..]
     }
 
-    /// One transition.
+    /// Makes one transition of the state machine.
     fn take(&mut self, code: u32, terminal: &mut impl Perform) {
         let byte = u8::try_from(code).unwrap_or(0xff);
-        // Of the controls, these mean the same in every state …
+        // These controls mean the same in every state.
         match byte {
             0x1b => return self.escape(terminal),
             0x18 | 0x1a => {
@@ -146,7 +148,7 @@ impl Parser {
             0x9f => return self.begin(State::ApcEntry),
             _ => {}
         }
-        // … and these are done on the way, where no string takes them.
+        // C0 controls are executed within escape and control sequences, but not within strings.
         let c0 = byte < 0x20;
         match self.state {
             State::Ground => ground(code, byte, terminal),
@@ -222,7 +224,7 @@ impl Parser {
         }
     }
 
-    /// Ends the control string at hand, if there is one.
+    /// Ends the current control string, if any.
     fn end_string(&mut self, success: bool, terminal: &mut impl Perform) {
         if !matches!(self.state, State::Osc | State::DcsPassthrough | State::ApcPassthrough) {
             return;
@@ -341,7 +343,7 @@ fn ground(code: u32, byte: u8, terminal: &mut impl Perform) {
     }
 }
 
-/// An operating system command's number, and what comes after it and a semicolon.
+/// Splits an operating system command into its number and the text after the semicolon.
 fn osc_number(string: &str) -> Option<(u32, &str)> {
     let (number, text) = string.split_once(';').unwrap_or((string, ""));
     let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());

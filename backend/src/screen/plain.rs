@@ -1,58 +1,61 @@
-//! Which output is plain: printable text, controls that only move within and between lines, and SGR.
+//! Detection of plain output: printable text, controls that only move within and between lines, and
+//! SGR.
 //!
-//! It asks nothing, and lines of it that have scrolled away leave no trace. Output is looked at as it comes, each byte once.
+//! Plain output contains no queries, and lines of it that have scrolled away leave no trace. Output
+//! is examined as it arrives, each byte once.
 
 mod blocks;
 
 use std::ops::Range;
 
-/// As many bytes are looked at together.
+/// Number of bytes examined together.
 const BLOCK: usize = 64;
 
-/// Begins a C1 control, or some other character.
+/// First byte of C1 controls, and of some other characters.
 const LATIN: u8 = 0xc2;
 
-/// What the output so far ends within.
+/// The state at the end of the output examined so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum State {
     #[default]
     Ground,
     Escape,
-    /// The parameters of what may become an SGR sequence.
+    /// Inside the parameters of a possible SGR sequence.
     Parameters,
-    /// A character whose first byte may have begun a C1 control.
+    /// Inside a character whose first byte may have begun a C1 control.
     Latin,
 }
 
-/// Looks for stretches of plain output, by offset.
+/// Finds stretches of plain output, by offset.
 ///
-/// What it finds is plain for a parser that is between characters and sequences somewhere in it, from there on: wherever in a
-/// sequence that is, the rest of that is text.
+/// A stretch is plain for every parser that is in its ground state somewhere in it, from there on.
+/// If that place is inside a sequence, the rest of the sequence is text.
 #[derive(Debug)]
 pub struct Scanner {
-    /// All is plain since.
+    /// Start of the current plain stretch.
     since: u64,
-    /// The end of what has been looked at.
+    /// End of the output examined so far.
     end: u64,
-    /// Where what is not finished began.
+    /// Start of the unfinished character or sequence.
     begun: u64,
     state: State,
 }
 
 impl Scanner {
-    /// One for output that begins at an offset.
+    /// Creates a scanner for output that begins at offset `start`.
     #[must_use]
     pub fn new(start: u64) -> Self {
         Self { since: start, end: start, begun: start, state: State::Ground }
     }
 
-    /// The plain stretch that may go on.
+    /// Returns the current plain stretch, which may continue.
     #[must_use]
     pub fn plain(&self) -> Range<u64> {
         self.since..if self.state == State::Ground { self.end } else { self.begun }
     }
 
-    /// Looks at what comes next. Tells of each plain stretch that ends in it, and before which offset it is known by what.
+    /// Examines the next output. Calls `ended` for each plain stretch that ends in it, with the
+    /// offset before which its end is known.
     pub fn scan(&mut self, output: &[u8], mut ended: impl FnMut(Range<u64>, u64)) {
         let start = self.end;
         let (mut at, mut by_bytes) = (0, 0);
@@ -76,7 +79,7 @@ impl Scanner {
                 (State::Parameters, _) if is_parameter(byte) => (Some(State::Parameters), 1),
                 (State::Parameters, b'm') => (Some(State::Ground), 1),
                 (State::Latin, _) if !(0x80..0xa0).contains(&byte) => (Some(State::Ground), 0),
-                // It may begin something of its own.
+                // The byte may begin a sequence itself.
                 (State::Escape | State::Parameters | State::Latin, _) => (None, 0),
             };
             at += taken;
@@ -90,8 +93,9 @@ impl Scanner {
     }
 }
 
-/// How much plain text and whole SGR sequences there are from `at` on, at least: nothing only if there are none. Before `by_bytes`
-/// something else comes too soon for blocks.
+/// Returns a lower bound of the length of the plain text and whole SGR sequences from `at` on; it
+/// is 0 only if there are none. Up to `by_bytes`, other output is too close for blocks to be of
+/// use.
 fn plain(output: &[u8], at: usize, by_bytes: &mut usize) -> usize {
     if at >= *by_bytes {
         let plain = blocks::plain(&output[at..]);
@@ -103,7 +107,8 @@ fn plain(output: &[u8], at: usize, by_bytes: &mut usize) -> usize {
     plain_bytes(&output[at..], BLOCK)
 }
 
-/// The same at the front, by what begins among the first `most` bytes.
+/// Returns the length of the plain text and whole SGR sequences at the front, byte by byte. The
+/// last of them begins within the first `most` bytes.
 fn plain_bytes(output: &[u8], most: usize) -> usize {
     let mut at = 0;
     while let Some(&byte) = output[..output.len().min(most)].get(at) {
@@ -119,14 +124,14 @@ fn plain_bytes(output: &[u8], most: usize) -> usize {
     at
 }
 
-/// Whether there may be more to this byte than text, and it begins no sequence.
+/// Reports whether a byte may be more than text, without beginning an escape sequence.
 const fn is_odd(byte: u8) -> bool {
     let is_control = byte < 0x20;
     let is_known = (byte.wrapping_sub(0x07) < 4) as u8 | (byte == 0x0d) as u8 | (byte == 0x1b) as u8;
     (is_control as u8 & !is_known | (byte == LATIN) as u8) & 1 != 0
 }
 
-/// The length of the SGR sequence at the front.
+/// Returns the length of the SGR sequence at the front.
 pub(super) fn sgr_length(output: &[u8]) -> Option<usize> {
     let parameters = output.strip_prefix(b"\x1b[")?;
     let length = parameters.iter().position(|&byte| !is_parameter(byte))?;

@@ -8,23 +8,25 @@ use super::{
     width::{Preceding, Widths, measure},
 };
 
-/// A hint, not a character.
+/// SOFT HYPHEN, which is a hint and not printed.
 pub(super) const SOFT_HYPHEN: char = '\u{ad}';
 
-/// Steps that printing a character takes at most, but for the rows that scroll and the cells that move.
+/// Maximum number of steps to print a character, without those of rows that scroll and cells that
+/// move.
 pub(super) const CHAR_STEPS: usize = 4;
 
-/// Steps that it takes to look up a grapheme cluster.
+/// Steps to look up a grapheme cluster.
 const CLUSTER_STEPS: usize = 32;
 
-/// Steps that a run of text may take, about.
+/// Approximate maximum number of steps of a run of text.
 const RUN_STEPS: usize = 64 * 1024;
 
-/// Longest run of text, in bytes.
+/// Maximum length of a run of text, in bytes.
 const MAX_RUN: usize = 2048;
 
 impl Terminal {
-    /// How long a run of text may be, in bytes, so that it does not take much longer than others.
+    /// Returns the maximum length of a run of text, in bytes. It is shorter in narrow, tall
+    /// screens, where the same text scrolls more rows.
     pub(super) fn max_run(&self) -> usize {
         if self.rows / 8 <= self.columns {
             return MAX_RUN;
@@ -62,14 +64,15 @@ impl Terminal {
         }
     }
 
-    /// Whether characters of ASCII simply follow each other.
+    /// Reports whether characters of ASCII are printed one after the other without any special
+    /// rule.
     fn prints_plainly(&self) -> bool {
         let charset = self.charsets.get(self.level.into());
         charset == Charset::Ascii && !self.modes.insert && self.modes.autowrap
     }
 
     fn print_ascii(&mut self, mut bytes: &[u8]) {
-        // Where clusters count, the first character may join the one before.
+        // If clusters count, the first character may join the one before.
         if self.modes.widths == Widths::Clusters
             && let (Some(_), Some((&first, rest))) = (self.preceding, bytes.split_first())
         {
@@ -95,7 +98,8 @@ impl Terminal {
         }
     }
 
-    /// Prints characters up to the first one that does not simply come after the one before, in the same row. Says how many.
+    /// Prints characters up to the first one that joins the one before or does not fit into the
+    /// row. Returns their number.
     fn print_row(&mut self, chars: &[char]) -> usize {
         let (style, columns, widths) = (self.pen_id(), self.columns, self.modes.widths);
         let mut preceding = self.preceding;
@@ -182,7 +186,7 @@ impl Terminal {
         buffer.forget_beyond_margin();
     }
 
-    /// Goes to the next row, taking along a cluster that has grown too wide for this one.
+    /// Moves to the next row, together with a cluster that has grown too wide for this one.
     fn wrap(&mut self, carried: usize) {
         let (fill, pen) = (self.erased(), self.blank_of_pen());
         let (columns, rows) = (self.columns, self.rows);
@@ -236,7 +240,7 @@ impl Terminal {
         self.look_at_tables();
     }
 
-    /// The left half of a wide glyph goes when its right half is about to be overwritten.
+    /// Erases the left half of a wide glyph whose right half is about to be overwritten.
     pub(super) fn unpair_left(&mut self) {
         let blank = self.blank_of_pen();
         let buffer = self.buffer_mut();
@@ -246,7 +250,7 @@ impl Terminal {
         }
     }
 
-    /// The right half goes when the left one has been overwritten.
+    /// Erases the right half of a wide glyph whose left half has been overwritten.
     pub(super) fn unpair_right(&mut self) {
         let blank = self.blank_of_pen();
         let columns = self.columns;

@@ -1,6 +1,9 @@
-//! A new size: rows come and go, and lines that wrapped are wrapped anew, exactly as xterm.js does it. Its choices are
-//! kept where another terminal would decide otherwise: the line of the cursor is left alone for the program to redraw, and rows
-//! come back out of the scrollback only when nothing is below the cursor.
+//! Resizing a buffer: rows are added or removed, and wrapped lines are wrapped again, exactly as
+//! xterm.js does it.
+//!
+//! Other terminals decide some cases differently. As in xterm.js, the line of the cursor is left
+//! for the program to redraw, and rows return from the scrollback only when nothing is below the
+//! cursor.
 
 use std::ops::Range;
 
@@ -10,7 +13,7 @@ use super::{
 };
 
 impl Buffer {
-    /// Takes on another size.
+    /// Changes the size of the buffer.
     pub(super) fn resize(&mut self, columns: usize, rows: usize) {
         if columns != self.columns {
             self.screen.iter_mut().for_each(Row::take_back);
@@ -88,24 +91,24 @@ impl Buffer {
     }
 }
 
-/// All rows of a buffer, while they are wrapped anew.
+/// All rows of a buffer while they are wrapped again.
 struct Lines {
     rows: Vec<Row>,
-    /// How many of them are scrollback.
+    /// Number of scrollback rows among `rows`.
     base: usize,
-    /// Most rows that may be kept.
+    /// Maximum number of rows to keep.
     limit: usize,
-    /// The cursor's row on the screen.
+    /// Row of the cursor on the screen.
     y: usize,
-    /// The saved cursor's row among all.
+    /// Row of the saved cursor, among all rows.
     saved: usize,
-    /// Columns before …
+    /// Number of columns before …
     old: usize,
     /// … and after.
     new: usize,
-    /// Rows of the screen.
+    /// Number of rows of the screen.
     height: usize,
-    /// Rows at the bottom that made room for others, and that xterm.js goes on with all the same.
+    /// Number of rows removed at the bottom to make room for others. xterm.js still processes them.
     gone: usize,
 }
 
@@ -114,7 +117,6 @@ impl Lines {
         self.rows.len() - self.gone
     }
 
-    /// Returns the rows of the line with the cursor.
     fn cursor_line(&self) -> Range<usize> {
         let cursor = (self.base + self.y).min(self.rows.len().saturating_sub(1));
         let is_wrapped = |at: usize| self.rows.get(at).is_some_and(|row| row.wrapped);
@@ -123,7 +125,8 @@ impl Lines {
         start..end
     }
 
-    /// Separates rows with cells beyond the margin from the rows after them, which never continued those cells.
+    /// Separates rows with cells beyond the margin from the rows after them, which never continued
+    /// those cells.
     fn separate(&mut self) {
         let cursor_line = self.cursor_line();
         for at in 0..self.rows.len() {
@@ -136,7 +139,7 @@ impl Lines {
         }
     }
 
-    /// Joins what fits together now.
+    /// Joins the rows of lines that now fit into fewer rows.
     fn widen(&mut self) {
         let cursor = self.base + self.y;
         let mut kept = Vec::with_capacity(self.rows.len());
@@ -169,8 +172,8 @@ impl Lines {
         self.saved = self.saved.saturating_sub(removed);
     }
 
-    /// Breaks what no longer fits, from the last line to the first. The line with the cursor is not broken:
-    /// it keeps its cells beyond the margin.
+    /// Wraps lines that no longer fit, from the last to the first. The line of the cursor is not
+    /// wrapped: it keeps its cells beyond the margin.
     fn narrow(&mut self) {
         let (cursor_line, columns) = (self.cursor_line(), self.new);
         self.rows[cursor_line.clone()].iter_mut().for_each(|row| row.set_aside(columns));
@@ -207,11 +210,11 @@ impl Lines {
         self.rows.drain(..excess);
     }
 
-    /// Inserts rows before those that they are named by, the last ones first.
+    /// Inserts rows before the given positions, which are in descending order.
     fn insert(&mut self, inserts: Vec<(usize, Vec<Row>)>) {
         let end = self.rows.len();
         let mut inserts = inserts.into_iter().peekable();
-        // Behind the end they come among each other.
+        // Rows inserted at the end follow each other.
         while let Some((at, new)) = inserts.next_if(|&(at, _)| at >= end) {
             let at = at.min(self.rows.len());
             self.rows.splice(at..at, new);
@@ -233,13 +236,13 @@ impl Lines {
         self.rows = rows;
     }
 
-    /// Lays a line out anew in its rows, and returns those that it needs beyond them.
+    /// Distributes a line over its rows again, and returns the additional rows that it needs.
     fn rewrap(&mut self, range: Range<usize>, lengths: &[usize]) -> Vec<Row> {
         let count = range.len();
         let mut rows: Vec<Row> = self.rows[range.clone()].iter_mut().map(std::mem::take).collect();
         let mut from_column = rows[count - 1].text_length();
         rows.resize_with(lengths.len().max(count), || Row::blank(self.new, Cell::BLANK, true));
-        // In place and backwards: nothing is overwritten that is still to be copied.
+        // Copies in place and backwards, so that no cell is overwritten before it is copied.
         let mut ends = lengths.iter().copied().enumerate().rev().filter(|&(_, length)| length > 0);
         let (mut from, mut target) = (count - 1, ends.next());
         while let Some((to, to_column)) = target {
@@ -269,7 +272,8 @@ impl Lines {
         new
     }
 
-    /// Moves the screen over the lines, of which there are `more` now, and `added` before.
+    /// Moves the screen along the lines after `more` rows were added to a line, and `added` rows to
+    /// lines before it.
     fn adjust(&mut self, more: usize, added: usize) {
         let is_filling = self.base == 0 && self.y + 1 != self.count();
         let trimmed = if is_filling { self.y + more } else { self.count() + more }.saturating_sub(self.limit);
@@ -289,7 +293,7 @@ impl Lines {
     }
 }
 
-/// Moves cells up into the room that each row of a line has now, and says how many rows it needs.
+/// Moves cells up into the wider rows of a line, and returns the number of rows that it needs.
 fn join(line: &mut [Row], old: usize, new: usize) -> usize {
     let (mut to, mut to_column) = (0, length(line, 0, old));
     let (mut from, mut from_column) = (1, 0);
@@ -323,7 +327,7 @@ fn join(line: &mut [Row], old: usize, new: usize) -> usize {
     (1..line.len()).rev().find(|&at| !is_empty(at)).map_or(1, |last| last + 1)
 }
 
-/// How long a line's rows will be, one after the other.
+/// Returns the length of each row of a line in the new width.
 fn lengths(line: &[Row], old: usize, new: usize) -> Vec<usize> {
     let needed: usize = (0..line.len()).map(|at| length(line, at, old)).sum();
     let mut lengths = Vec::new();
@@ -348,7 +352,8 @@ fn lengths(line: &[Row], old: usize, new: usize) -> Vec<usize> {
     lengths
 }
 
-/// How far a row of a line is filled; all of it, but for the last row and for a column that was too narrow for a wide glyph.
+/// Returns the filled length of a row of a line: the whole width, except in the last row, or if the
+/// last column was too narrow for a wide glyph.
 fn length(line: &[Row], at: usize, columns: usize) -> usize {
     let Some(next) = line.get(at + 1) else { return line[at].text_length() };
     let last = line[at].get(columns - 1);

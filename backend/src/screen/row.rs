@@ -1,32 +1,32 @@
-//! One row of cells.
+//! A row of cells.
 //!
-//! What is to the right of the last cell that was ever touched is not stored: it is blank. The rules for characters of
-//! two columns, of which half is overwritten, erased or moved, are those of xterm.js in the page.
+//! Blank cells to the right of the last cell that was ever written are not stored. The rules for
+//! wide characters of which half is overwritten, erased or moved are those of xterm.js in the page.
 //!
-//! When the terminal becomes narrower, a row that is not reflowed keeps its cells beyond the margin aside,
-//! until something is written at the margin. A *whole* row has these cells behind the others: rows are
-//! whole in the scrollback and while they are reflowed.
+//! When the terminal becomes narrower, a row that is not reflowed keeps its cells beyond the margin
+//! aside until something is written at the margin. A *whole* row has these cells behind the others:
+//! rows are whole in the scrollback and while they are reflowed.
 
 use std::borrow::Cow;
 
-/// The number of a style in its table; 0 is the default one.
+/// The number of a style in its table; 0 is the default style.
 pub(super) type StyleId = u32;
 
-/// What stands in a cell.
+/// The content of a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Glyph {
     /// Nothing was ever written here, or it was erased.
     Blank,
-    /// One character.
+    /// A single character.
     Char(char),
-    /// A grapheme of several, by its number in the table.
+    /// A grapheme cluster of several characters, given by its number in the table.
     Cluster(u32),
 }
 
-/// One cell.
+/// A cell, packed into eight bytes.
 ///
-/// Packed into eight bytes: the character or the number of the cluster, which of the two it is, and the width share the
-/// first four.
+/// The first four bytes hold the character or the number of the cluster, a bit that tells the two
+/// apart, and the width.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Cell {
     text: u32,
@@ -38,30 +38,30 @@ const WIDTH_SHIFT: u32 = 30;
 const TEXT: u32 = CLUSTER - 1;
 
 impl Cell {
-    /// Nothing, in the default style.
+    /// A cell without content, in the default style.
     pub(super) const BLANK: Self = Self::blank(0);
 
-    /// Nothing, in a style.
+    /// Creates a cell without content.
     pub(super) const fn blank(style: StyleId) -> Self {
         Self { text: 1 << WIDTH_SHIFT, style }
     }
 
-    /// The second column of the glyph to the left.
+    /// Creates the second column of the glyph to the left.
     pub(super) const fn continuation(style: StyleId) -> Self {
         Self { text: 0, style }
     }
 
-    /// A character of one or two columns.
+    /// Creates a character of one or two columns.
     pub(super) const fn char(char: char, width: u8, style: StyleId) -> Self {
         Self { text: char as u32 | (width as u32) << WIDTH_SHIFT, style }
     }
 
-    /// A grapheme of several characters.
+    /// Creates a grapheme cluster of several characters.
     pub(super) const fn cluster(number: u32, width: u8, style: StyleId) -> Self {
         Self { text: number & TEXT | CLUSTER | (width as u32) << WIDTH_SHIFT, style }
     }
 
-    /// What stands in it; a NUL character is nothing.
+    /// Returns the content of the cell. A NUL character is blank.
     pub(super) fn glyph(self) -> Glyph {
         match self.text & TEXT {
             number if self.text & CLUSTER != 0 => Glyph::Cluster(number),
@@ -70,27 +70,28 @@ impl Cell {
         }
     }
 
-    /// The character that stands in it, if it is one.
+    /// Returns the character in the cell, if it has exactly one.
     pub(super) fn as_char(self) -> Option<char> {
         if self.has_char() { char::from_u32(self.text & TEXT) } else { None }
     }
 
-    /// Whether one character stands in it.
+    /// Reports whether the cell has exactly one character.
     pub(super) const fn has_char(self) -> bool {
         self.text & CLUSTER == 0 && self.text & TEXT != 0
     }
 
-    /// Whether a character of ASCII stands in it.
+    /// Reports whether the cell has a character of ASCII.
     pub(super) const fn is_ascii(self) -> bool {
         self.text & !0x7f == 1 << WIDTH_SHIFT && self.text & 0x7f != 0
     }
 
-    /// What character of ASCII that is.
+    /// Returns the character of ASCII in the cell.
     pub(super) const fn low_byte(self) -> u8 {
         self.text.to_le_bytes()[0]
     }
 
-    /// How many columns its glyph takes: 1 or 2, and 0 for the second column of a wide one.
+    /// Returns the number of columns of the glyph: 1 or 2, and 0 for the second column of a wide
+    /// one.
     pub(super) const fn width(self) -> u8 {
         (self.text >> WIDTH_SHIFT) as u8
     }
@@ -104,11 +105,11 @@ impl Cell {
     }
 }
 
-/// One row.
+/// A row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Row {
     cells: Vec<Cell>,
-    /// Whether the row goes on where the one above was full.
+    /// True if the row continues the one above.
     pub(super) wrapped: bool,
     beyond: Option<Box<Beyond>>,
 }
@@ -116,13 +117,14 @@ pub(super) struct Row {
 /// Cells beyond the margin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Beyond {
-    /// The column of the first cell: the last visible column if the margin cuts a wide glyph there.
+    /// Column of the first cell. This is the last visible column if the margin cuts a wide glyph
+    /// there.
     from: usize,
     cells: Vec<Cell>,
 }
 
 impl Beyond {
-    /// No cells yet, to be added from a column on.
+    /// Creates an empty sequence of cells from a column on.
     pub(super) fn from(from: usize) -> Self {
         Self { from, cells: Vec::new() }
     }
@@ -131,12 +133,12 @@ impl Beyond {
         self.cells.extend(cells);
     }
 
-    /// The column of the first cell.
+    /// Returns the column of the first cell.
     pub(super) fn start(&self) -> usize {
         self.from
     }
 
-    /// The column after the last cell.
+    /// Returns the column after the last cell.
     pub(super) fn end(&self) -> usize {
         self.from + self.cells.len()
     }
@@ -147,13 +149,13 @@ impl Beyond {
 }
 
 impl Row {
-    /// A row of `columns` erased cells.
+    /// Creates a row of `columns` erased cells.
     pub(super) fn blank(columns: usize, cell: Cell, wrapped: bool) -> Self {
         let cells = if cell == Cell::BLANK { Vec::new() } else { vec![cell; columns] };
         Self { cells, wrapped, beyond: None }
     }
 
-    /// Becomes a row of `columns` erased cells.
+    /// Turns the row into one of `columns` erased cells.
     pub(super) fn erase(&mut self, columns: usize, cell: Cell, wrapped: bool) {
         self.beyond = None;
         self.cells.clear();
@@ -163,7 +165,7 @@ impl Row {
         self.wrapped = wrapped;
     }
 
-    /// The same. A row that is blank gives its memory back.
+    /// Erases the row like [`erase`](Self::erase), and frees its memory if it becomes blank.
     pub(super) fn clear(&mut self, columns: usize, cell: Cell) {
         if cell == Cell::BLANK {
             *self = Self::default();
@@ -186,7 +188,7 @@ impl Row {
         Cow::Owned(row)
     }
 
-    /// Takes the cells beyond the margin back, so that the row is whole.
+    /// Moves the cells beyond the margin back, so that the row is whole.
     pub(super) fn take_back(&mut self) {
         if let Some(beyond) = self.beyond.take() {
             self.cells.truncate(beyond.from);
@@ -195,7 +197,7 @@ impl Row {
         }
     }
 
-    /// Puts the cells beyond the margin aside.
+    /// Moves the cells beyond the margin aside.
     pub(super) fn set_aside(&mut self, columns: usize) {
         if self.cells.len() <= columns {
             return;
@@ -210,12 +212,11 @@ impl Row {
         self.cells.shrink_to(columns);
     }
 
-    /// The cells beyond the margin.
+    /// Returns the cells beyond the margin.
     pub(super) fn beyond(&self) -> Option<&Beyond> {
         self.beyond.as_deref()
     }
 
-    /// Replaces the cells beyond the margin.
     pub(super) fn set_beyond(&mut self, beyond: Box<Beyond>) {
         self.beyond = Some(beyond);
     }
@@ -225,12 +226,12 @@ impl Row {
         self.beyond = None;
     }
 
-    /// All stored cells, including those beyond the margin.
+    /// Returns all stored cells, including those beyond the margin.
     pub(super) fn all_cells(&self) -> impl Iterator<Item = &Cell> {
         self.cells.iter().chain(self.beyond.iter().flat_map(|beyond| &beyond.cells))
     }
 
-    /// The cells up to the last one that is stored.
+    /// Returns the cells up to the last one that is stored.
     pub(super) fn cells(&self) -> &[Cell] {
         &self.cells
     }
@@ -266,7 +267,8 @@ impl Row {
         self.cells.extend(cells);
     }
 
-    /// Inserts cells, and moves those from `at` on to the right, the last ones out.
+    /// Inserts cells, and moves those from `at` on to the right. Cells moved past the margin are
+    /// lost.
     pub(super) fn insert(&mut self, at: usize, count: usize, fill: Cell, columns: usize) {
         let at = at % columns;
         self.beyond = None;
@@ -279,7 +281,7 @@ impl Row {
             self.cells.copy_within(at..columns - count, at + count);
             self.cells[at..at + count].fill(fill);
             if cuts_half {
-                // Its other half.
+                // The other half of the glyph.
                 self.cells[at + count] = blank_like(fill);
             }
         } else {
@@ -291,19 +293,20 @@ impl Row {
         self.trim();
     }
 
-    /// Cuts the row, and returns the cells from `at` on that are stored.
+    /// Cuts the row at `at`, and returns the stored cells from there on.
     pub(super) fn split_off(&mut self, at: usize) -> Vec<Cell> {
         self.cells.split_off(at.min(self.cells.len()))
     }
 
-    /// Puts cells at `at`, where the row ends at the latest, as far as there are columns for them.
+    /// Appends cells at `at`, which is the end of the row or beyond it, and drops those that do not
+    /// fit.
     pub(super) fn append(&mut self, at: usize, cells: &[Cell], columns: usize) {
         self.pad(at);
         self.cells.extend_from_slice(cells);
         self.cells.truncate(columns);
     }
 
-    /// Takes cells out, and moves those behind them to the left.
+    /// Deletes cells, and moves those behind them to the left.
     pub(super) fn delete(&mut self, at: usize, count: usize, fill: Cell, columns: usize) {
         let at = at % columns;
         self.beyond = None;
@@ -338,7 +341,7 @@ impl Row {
         self.trim();
     }
 
-    /// The same, sparing the cells that are `protected`.
+    /// Erases the cells of a range that are not `protected`.
     pub(super) fn replace_unprotected(
         &mut self,
         (start, end): (usize, usize),
@@ -364,7 +367,7 @@ impl Row {
         self.trim();
     }
 
-    /// Takes on another number of columns: what is beyond is cut, and its memory given back.
+    /// Cuts the row at another number of columns, and frees the memory of the cells that are cut.
     pub(super) fn resize(&mut self, columns: usize) {
         if self.cells.len() > columns {
             self.cells.truncate(columns);
@@ -376,13 +379,13 @@ impl Row {
         }
     }
 
-    /// Up to where there is text.
+    /// Returns the length of the row up to the end of its text.
     pub(super) fn text_length(&self) -> usize {
         let last = self.cells.iter().rposition(|cell| cell.has_content());
         last.map_or(0, |at| at + usize::from(self.cells[at].width()))
     }
 
-    /// Copies cells of another row; the two may be the same before the call.
+    /// Copies cells of another row, which may be a copy of this one.
     pub(super) fn copy_from(&mut self, source: &Self, from: usize, to: usize, count: usize) {
         for offset in 0..count {
             self.set(to + offset, source.get(from + offset));
@@ -405,14 +408,14 @@ impl Row {
         }
     }
 
-    /// Forgets what is blank at the end.
+    /// Drops blank cells at the end.
     pub(super) fn trim(&mut self) {
         let length = self.cells.iter().rposition(|&cell| cell != Cell::BLANK).map_or(0, |last| last + 1);
         self.cells.truncate(length);
     }
 }
 
-/// What is left of half a wide glyph.
+/// Returns the blank cell that replaces half of a wide glyph.
 fn blank_like(fill: Cell) -> Cell {
     Cell::blank(fill.style())
 }

@@ -1,4 +1,4 @@
-//! Rows that have scrolled out of sight, packed; all but the newest are compressed as well.
+//! Rows that have scrolled out of the screen, packed. All but the newest are also compressed.
 
 mod block;
 mod packed;
@@ -10,30 +10,31 @@ pub(super) use self::packing::Shared;
 use self::{block::Block, packed::Packed};
 use super::row::Row;
 
-/// So much is compressed at a time, in bytes.
+/// Number of bytes compressed at a time.
 const BLOCK: usize = 64 * 1024;
 
-/// The last rows of a bounded number.
+/// The newest rows that scrolled out, up to a limit.
 #[derive(Clone, Debug)]
 pub(super) struct Scrollback {
     limit: usize,
-    /// Most terminals have none: an alternate buffer never has, and who has just begun has none yet.
+    /// `None` while there are no rows. Most terminals have none: an alternate buffer never has any,
+    /// and a new session has none yet.
     rows: Option<Box<Rows>>,
 }
 
 #[derive(Clone, Debug, Default)]
 struct Rows {
-    /// All but the newest.
+    /// All but the newest rows.
     blocks: VecDeque<Block>,
-    /// How many rows these are.
+    /// Number of rows in `blocks`.
     compressed: usize,
-    /// How many bytes they were before they were compressed.
+    /// Size of these rows before compression, in bytes.
     compressed_from: usize,
     newest: Packed,
 }
 
 impl Scrollback {
-    /// Keeps `limit` rows.
+    /// Creates a scrollback that keeps up to `limit` rows.
     pub(super) fn new(limit: usize) -> Self {
         Self { limit, rows: None }
     }
@@ -50,17 +51,17 @@ impl Scrollback {
         self.rows.as_ref().map_or(0, |rows| rows.len())
     }
 
-    /// How many pieces of memory the rows are in, at most.
+    /// Returns the maximum number of separate memory blocks that the rows take.
     pub(super) fn blocks(&self) -> usize {
         self.rows.as_ref().map_or(0, |rows| rows.blocks.len() + 1)
     }
 
-    /// How many bytes the rows are, packed and not compressed.
+    /// Returns the packed size of the rows without compression, in bytes.
     pub(super) fn packed_bytes(&self) -> usize {
         self.rows.as_ref().map_or(0, |rows| rows.compressed_from + rows.newest.size())
     }
 
-    /// Tells of each style and each grapheme cluster that the rows have, by number.
+    /// Calls `visitor` with the number of each style and each grapheme cluster in the rows.
     pub(super) fn visit(&self, mut visitor: impl FnMut(Shared)) {
         let Some(rows) = &self.rows else { return };
         for block in &rows.blocks {
@@ -77,12 +78,11 @@ impl Scrollback {
         rows.push(row);
     }
 
-    /// Takes the last row back.
+    /// Takes back the newest row.
     pub(super) fn pop(&mut self) -> Option<Row> {
         self.rows.as_mut()?.pop()
     }
 
-    /// Drops the oldest rows.
     pub(super) fn drop_oldest(&mut self, count: usize) {
         if let Some(rows) = &mut self.rows {
             (0..count.min(rows.len())).for_each(|_| rows.drop_first());
@@ -93,17 +93,17 @@ impl Scrollback {
         self.rows = None;
     }
 
-    /// Becomes empty, and returns the rows.
+    /// Returns the rows, and leaves an empty scrollback.
     pub(super) fn take(&mut self) -> Self {
         Self { limit: self.limit, rows: self.rows.take() }
     }
 
-    /// The rows but for so many of the oldest, the oldest first.
+    /// Returns all rows but the oldest `first`, oldest first.
     pub(super) fn iter_from(&self, first: usize) -> impl Iterator<Item = Row> + '_ {
         self.rows.iter().flat_map(move |rows| rows.iter_from(first))
     }
 
-    /// All rows, the oldest first.
+    /// Returns all rows, oldest first.
     pub(super) fn iter(&self) -> impl Iterator<Item = Row> + '_ {
         self.iter_from(0)
     }
@@ -116,7 +116,8 @@ impl Rows {
 
     fn push(&mut self, row: &Row) {
         self.newest.push(row);
-        // More than is compressed, so that rows which go back and forth are not compressed again and again.
+        // Waits for more than is compressed at once, so that rows which are pushed and popped
+        // repeatedly are not compressed each time.
         if self.newest.size() >= BLOCK / 2 * 3 {
             self.compress();
         }
@@ -138,7 +139,7 @@ impl Rows {
         let compressed = self.blocks.iter().flat_map(move |block| {
             let skipped = first.saturating_sub(before).min(block.len());
             before += block.len();
-            // What is skipped as a whole is not decompressed.
+            // A block that is skipped as a whole is not decompressed.
             let rows = (skipped < block.len()).then(|| block.decompress().into_iter_from(skipped));
             rows.into_iter().flatten()
         });
@@ -158,7 +159,7 @@ impl Rows {
         }
     }
 
-    /// Compresses the older ones of the newest rows.
+    /// Compresses the older part of the newest rows.
     fn compress(&mut self) {
         let block = Block::compress(self.newest.first(BLOCK));
         self.newest.drop_first(block.len());
@@ -175,13 +176,13 @@ mod tests {
     use super::{packing::tests::cells, *};
     use crate::screen::row::{Cell, Glyph};
 
-    /// What may happen to a scrollback.
+    /// An operation on a scrollback.
     #[derive(Clone, Debug)]
     enum Step {
-        /// A row is pushed, so many times.
+        /// Pushes a row several times.
         Push(Row, usize),
         Pop(usize),
-        /// The rows from there on are looked at.
+        /// Reads the rows from an index on.
         Look(prop::sample::Index),
         Clear,
     }

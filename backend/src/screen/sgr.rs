@@ -5,7 +5,7 @@ use super::{
     style::{Attributes, Colour, Style, Underline},
 };
 
-/// Applies all parameters to the pen's style.
+/// Applies all parameters to the current style.
 pub(super) fn apply(style: &mut Style, params: &Params) {
     let mut at = 0;
     while at < params.len() {
@@ -13,12 +13,13 @@ pub(super) fn apply(style: &mut Style, params: &Params) {
     }
 }
 
-/// Everything but the hyperlink back to what it was.
+/// Resets everything but the hyperlink.
 pub(super) fn reset(style: &mut Style) {
     *style = Style { link: style.link, ..Style::default() };
 }
 
-/// Applies the parameter at a place, and says how many after it belong to it.
+/// Applies the parameter at index `at`, and returns the number of parameters after it that belong
+/// to it.
 fn one(style: &mut Style, params: &Params, at: usize) -> usize {
     let set = |style: &mut Style, attribute, on| style.attributes.set(attribute, on);
     let parameter = params.get(at);
@@ -53,7 +54,7 @@ fn one(style: &mut Style, params: &Params, at: usize) -> usize {
         53 => set(style, Attributes::OVERLINE, true),
         55 => set(style, Attributes::OVERLINE, false),
         58 => return extended(&mut style.underline_colour, params, at),
-        // As xterm.js has it.
+        // As in xterm.js.
         59 => style.underline_colour = Colour::Rgb(255, 255, 255),
         90..=97 => style.foreground = ansi(90 - 8),
         100..=107 => style.background = ansi(100 - 8),
@@ -69,8 +70,8 @@ fn underline(style: &mut Style, underline: Underline) {
     style.attributes.set(Attributes::UNDERLINE, underline != Underline::None);
 }
 
-/// `38`, `48` and `58`, whose colour follows: `;5;n`, `;2;r;g;b`, `:5:n`, `:2::r:g:b`, and what was ever made of these. Says how
-/// many parameters the colour took.
+/// Reads the colour that follows `38`, `48` or `58`: `;5;n`, `;2;r;g;b`, `:5:n`, `:2::r:g:b`, and
+/// all known variants of these. Returns the number of parameters that the colour took.
 fn extended(colour: &mut Colour, params: &Params, at: usize) -> usize {
     let byte = |value: i32| if value == -1 { 0 } else { value.to_le_bytes()[0] };
     if params.get(at + 1) == 5 && params.subs(at).is_empty() && params.subs(at + 1).is_empty() {

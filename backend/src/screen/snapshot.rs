@@ -1,4 +1,4 @@
-//! A screen, written as output that brings a fresh xterm.js into the same state.
+//! A screen written as output that brings a fresh xterm.js into the same state.
 //!
 //! Nothing in it makes a terminal answer, ring, or touch the clipboard.
 
@@ -16,10 +16,10 @@ use super::{
     width::{Preceding, Widths},
 };
 
-/// What the state of a terminal of the same size has to be when the snapshot begins: that after RIS. The little that
-/// survives RIS in xterm.js is set in any case.
+/// Writes a snapshot, for a terminal of the same size in the state after RIS. The few things that
+/// survive RIS in xterm.js are set in any case.
 ///
-/// Of the scrollback, `history` rows at most are written, the newest ones.
+/// At most `history` rows of the scrollback are written, the newest ones.
 pub(super) fn write(terminal: &Terminal, history: usize) -> Vec<u8> {
     let mut writer = Writer::new(&terminal.tables, terminal.columns, terminal.rows);
     writer.survivors(terminal);
@@ -30,7 +30,7 @@ pub(super) fn write(terminal: &Terminal, history: usize) -> Vec<u8> {
     writer.out
 }
 
-/// Output in the making, and what a terminal would be doing with it.
+/// Output being written, and the state that it brings a terminal to.
 struct Writer<'a> {
     out: Vec<u8>,
     tables: &'a Tables,
@@ -41,9 +41,9 @@ struct Writer<'a> {
     level: u8,
     /// The rule by which the terminal counts columns.
     widths: Widths,
-    /// Cells that have been put beyond the margin.
+    /// Number of cells put beyond the margin.
     placed: usize,
-    /// What the next character might join.
+    /// The character that the next one might join.
     preceding: Option<Preceding>,
 }
 
@@ -69,7 +69,7 @@ impl<'a> Writer<'a> {
         self.preceding = None;
     }
 
-    /// One buffer, which is in use and blank.
+    /// Writes one buffer; the terminal's own is in use and blank.
     fn buffer(&mut self, buffer: &Buffer, history: usize) {
         let left_out = buffer.scrollback.len().saturating_sub(history);
         let columns = self.columns;

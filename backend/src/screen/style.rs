@@ -1,23 +1,24 @@
-//! How a cell looks: colours, attributes, hyperlink.
+//! The appearance of a cell: colours, attributes, hyperlink.
 
 use std::hash::{Hash, Hasher};
 
 /// A colour as SGR sets it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Colour {
-    /// The theme's own.
+    /// The theme's own colour.
     #[default]
     Default,
-    /// One of the sixteen that have parameters of their own (`30` to `37`, `90` to `97`): bold may brighten it.
+    /// One of the sixteen colours with parameters of their own (`30` to `37`, `90` to `97`). Bold
+    /// may brighten it.
     Ansi(u8),
-    /// One of the 256 of the palette.
+    /// One of the 256 colours of the palette.
     Indexed(u8),
     /// Red, green, blue.
     Rgb(u8, u8, u8),
 }
 
 impl Colour {
-    /// A number for each colour.
+    /// Returns a unique number for each colour.
     const fn bits(self) -> u32 {
         match self {
             Self::Default => 0,
@@ -41,9 +42,9 @@ impl Attributes {
     pub(super) const INVISIBLE: Self = Self(1 << 5);
     pub(super) const STRIKETHROUGH: Self = Self(1 << 6);
     pub(super) const OVERLINE: Self = Self(1 << 7);
-    /// Selective erase leaves the cell alone (DECSCA).
+    /// Protects the cell against selective erase (DECSCA).
     pub(super) const PROTECTED: Self = Self(1 << 8);
-    /// Something is underlined; how is said elsewhere.
+    /// Underlines the cell; the kind is in [`Underline`].
     pub(super) const UNDERLINE: Self = Self(1 << 9);
 
     pub(super) const fn has(self, other: Self) -> bool {
@@ -59,7 +60,7 @@ impl Attributes {
     }
 }
 
-/// How a cell is underlined (`SGR 4:n`).
+/// The kind of underline (`SGR 4:n`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Underline {
     #[default]
@@ -72,7 +73,7 @@ pub(super) enum Underline {
 }
 
 impl Underline {
-    /// What a parameter of `SGR 4` means; what is unknown is a single line.
+    /// Returns the kind for a parameter of `SGR 4`. An unknown one is a single line.
     pub(super) const fn from_parameter(number: i32) -> Self {
         match number {
             0 => Self::None,
@@ -85,7 +86,7 @@ impl Underline {
     }
 }
 
-/// The number of a hyperlink in its table; 0 is none.
+/// The number of a hyperlink in its table; 0 stands for none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct LinkId(pub(super) u32);
 
@@ -104,7 +105,7 @@ pub(super) struct Style {
     pub(super) link: LinkId,
 }
 
-/// In few steps, since it is looked up whenever a program changes it.
+/// Hashes a style in few steps, because it is looked up whenever a program changes it.
 impl Hash for Style {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let pair = |low: u32, high: u32| u64::from(high) << 32 | u64::from(low);
@@ -115,22 +116,24 @@ impl Hash for Style {
 }
 
 impl Style {
-    /// That of cells that are erased while this is the pen's style: only the background stays.
+    /// Returns the style of cells erased while this is the current style: only the background
+    /// stays.
     pub(super) fn erased(self) -> Self {
         Self { background: self.background, ..Self::default() }
     }
 
-    /// This style without its hyperlink.
+    /// Returns the style without its hyperlink.
     pub(super) fn unlinked(self) -> Self {
         Self { link: LinkId::NONE, ..self }
     }
 
-    /// Without the kind and colour of the underline and the hyperlink.
+    /// Returns the style without the kind and colour of the underline and without the hyperlink.
     pub(super) fn plain(self) -> Self {
         Self { underline: Underline::None, underline_colour: Colour::Default, link: LinkId::NONE, ..self }
     }
 
-    /// This style as a cell has it: without an underline and a hyperlink the colour of underlines does not count.
+    /// Returns the style as cells store it: without an underline and a hyperlink, the underline's
+    /// colour is left out.
     pub(super) fn normalized(self) -> Self {
         let counts = self.underline != Underline::None || self.link != LinkId::NONE;
         if counts { self } else { self.plain() }

@@ -1,4 +1,4 @@
-//! Forgetting what no cell has any more.
+//! Dropping styles, grapheme clusters and hyperlinks that no cell uses any more.
 
 use super::{
     row::{Glyph, Row},
@@ -8,25 +8,26 @@ use super::{
     unfinished::Unfinished,
 };
 
-/// Steps that it takes to look at an entry of the tables, or to drop it.
+/// Steps to check a table entry, or to drop it.
 const ENTRY_STEPS: usize = 16;
 
-/// Steps that it takes to add one.
+/// Steps to add a table entry.
 const NEW_ENTRY_STEPS: usize = 64;
 
-/// Bytes of hyperlinks that are dropped in a step.
+/// Bytes of hyperlinks dropped in one step.
 const LINK_BYTES_PER_STEP: usize = 32;
 
-/// Steps that it takes to drop a block of scrollback: its memory goes back to the system.
+/// Steps to drop a block of scrollback, whose memory goes back to the system.
 const BLOCK_STEPS: usize = 1024;
 
-/// What takes so many steps to drop is dropped at once.
+/// Maximum number of steps that are spent on dropping values at once; more are left to the next
+/// sweep.
 const DROP_STEPS: usize = 16 * 1024;
 
-/// Packed bytes of scrollback that are looked through in a step.
+/// Packed bytes of scrollback searched in one step.
 const SWEPT_BYTES_PER_STEP: usize = 2;
 
-/// What nothing needs any more, and takes long to drop.
+/// Unused values that take long to drop.
 #[derive(Clone, Debug)]
 pub(super) struct Discarded {
     tables: Tables,
@@ -39,38 +40,39 @@ impl Discarded {
     }
 }
 
-/// Steps that it takes to look through tables.
+/// Returns the number of steps to go through the tables.
 fn entry_steps(tables: &Tables) -> usize {
     ENTRY_STEPS * tables.len() + tables.links_bytes() / LINK_BYTES_PER_STEP
 }
 
 impl Terminal {
-    /// Drops what nothing needs any more: at once, or in the next sweep if that takes long.
+    /// Drops unused values: at once, or in the next sweep if that takes long.
     pub(super) fn discard(&mut self, tables: Tables, scrollback: Scrollback) {
         let discarded = Discarded { tables, scrollback };
-        // What is few was paid for when it was added.
+        // A small number of entries has been paid for when they were added.
         if discarded.steps() > DROP_STEPS {
             self.discarded = Some(Box::new(discarded));
             self.steps.until = self.steps.taken;
         }
     }
 
-    /// How many steps it takes to drop all of it, but for the rows on the screen.
+    /// Returns the number of steps to drop everything but the rows on the screen.
     pub(super) fn drop_steps(&self) -> u64 {
         (entry_steps(&self.tables) + BLOCK_STEPS * self.primary.scrollback.blocks()) as u64
     }
 
-    /// Whether the tables have grown enough to be swept, or something else has to be done that takes long.
+    /// Reports whether the tables have grown enough to be swept, or other slow work is waiting.
     pub(super) fn is_sweep_due(&self) -> bool {
         self.discarded.is_some() || self.tables.lacks_room() || self.is_worth_sweeping()
     }
 
-    /// As many steps lie between two sweeps as one takes: no output can have more than half of all work go into sweeping.
+    /// Reports whether a full sweep is due. At least as many steps lie between two sweeps as one
+    /// takes, so that no output can cause more than half of all work to go into sweeping.
     fn is_worth_sweeping(&self) -> bool {
         self.tables.is_due() && self.steps.taken - self.steps.swept >= self.full_sweep_steps()
     }
 
-    /// How many steps a sweep takes.
+    /// Returns the number of steps that the next sweep takes.
     pub(super) fn sweep_steps(&self) -> u64 {
         match &self.discarded {
             Some(discarded) => discarded.steps() as u64,
@@ -85,8 +87,9 @@ impl Terminal {
         (cells + entry_steps(&self.tables) + packed) as u64
     }
 
-    /// Drops what was discarded, or else forgets styles, clusters and links that no cell has any more; and the oldest rows, if the
-    /// scrollback needs too many. If it is too early for that, makes room for more.
+    /// Drops discarded values if there are any. Otherwise drops styles, clusters and links that no
+    /// cell uses, and the oldest rows if the scrollback uses too many of them; if it is too early
+    /// for that, makes room for more.
     pub(super) fn sweep(&mut self) {
         if let Some(discarded) = self.discarded.take() {
             return self.spend(discarded.steps());
@@ -136,7 +139,7 @@ impl Terminal {
         );
     }
 
-    /// Counts what was added to the tables, and interrupts the parser if it may be time to sweep.
+    /// Counts the values added to the tables, and interrupts the parser if a sweep may be due.
     pub(super) fn look_at_tables(&mut self) {
         let added = self.tables.take_added();
         self.spend(NEW_ENTRY_STEPS * added);
@@ -153,7 +156,8 @@ mod tests {
     use super::*;
     use crate::screen::Screen;
 
-    /// Has much dropped by a control function, and returns the steps that this takes at once and later.
+    /// Drops a large amount of data by a control function, and returns the steps that this takes at
+    /// once and later.
     fn drop_by(function: &str, output: &str) -> (u64, u64) {
         let mut screen = Screen::new(Winsize::cells(80, 24), 100_000);
         screen.feed(output.as_bytes());

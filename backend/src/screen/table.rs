@@ -1,19 +1,21 @@
-//! Values that many cells share, each kept once and named by a number.
+//! Values shared by many cells. Each is stored once and has a number.
 
 use std::{borrow::Borrow, collections::HashMap, hash::Hash};
 
 use foldhash::fast::RandomState;
 
-/// As many values are kept before it is worth while to look for those that no cell has any more.
+/// Minimum number of values at which it is worth searching for unused ones.
 pub(super) const SWEEP: usize = 1024;
 
-/// A table with more values than this does not grow by itself: it would have to move them all at once …
+/// Number of values above which a table does not grow by itself, because growing moves all of them
+/// at once.
 const LARGE: usize = 8 * 1024;
 
-/// … and there is always room for so many more in it, which is what a run of text may add.
+/// Minimum number of free places in a large table, which a run of text may fill.
 const ROOM: usize = 4096;
 
-/// Numbers from 1 on for values; 0 is nobody's. It takes no memory before the first one: most terminals have no clusters and no links.
+/// Values with numbers from 1 on; 0 stands for no value. An empty table takes no memory: most
+/// terminals have no clusters and no links.
 #[derive(Clone, Debug)]
 pub(super) struct Table<T>(Option<Box<Entries<T>>>);
 
@@ -22,7 +24,7 @@ struct Entries<T> {
     values: Vec<Option<T>>,
     numbers: HashMap<T, u32, RandomState>,
     free: Vec<u32>,
-    /// Sweep when there are more.
+    /// Number of values above which a sweep is due.
     limit: usize,
 }
 
@@ -39,7 +41,7 @@ impl<T> Default for Entries<T> {
 }
 
 impl<T: Clone + Eq + Hash> Table<T> {
-    /// The number of a value that is known.
+    /// Returns the number of a value, if it has one.
     pub(super) fn find<Q: Eq + Hash + ?Sized>(&self, value: &Q) -> Option<u32>
     where
         T: Borrow<Q>,
@@ -47,7 +49,8 @@ impl<T: Clone + Eq + Hash> Table<T> {
         self.0.as_ref()?.numbers.get(value).copied()
     }
 
-    /// The value's number, a new one if need be. Clones of values are kept, so what is large is behind an `Arc`.
+    /// Returns the number of a value, and adds the value if it is new. The table stores clones, so
+    /// large values should be in an `Arc`.
     pub(super) fn number(&mut self, value: &T) -> u32 {
         let Entries { values, numbers, free, .. } = &mut **self.0.get_or_insert_default();
         if let Some(&number) = numbers.get(value) {
@@ -64,27 +67,25 @@ impl<T: Clone + Eq + Hash> Table<T> {
         number
     }
 
-    /// The value of a number.
     pub(super) fn get(&self, number: u32) -> Option<&T> {
         self.0.as_ref()?.values.get((number as usize).checked_sub(1)?)?.as_ref()
     }
 
-    /// All values.
     pub(super) fn values(&self) -> impl Iterator<Item = &T> {
         self.0.iter().flat_map(|entries| entries.values.iter().flatten())
     }
 
-    /// How many values there are room for.
+    /// Returns the number of places, which includes those of values that were forgotten.
     pub(super) fn len(&self) -> usize {
         self.0.as_ref().map_or(0, |entries| entries.values.len())
     }
 
-    /// Whether so much has come together that [`Table::retain`] should be called.
+    /// Reports whether there are enough values that [`Table::retain`] should be called.
     pub(super) fn is_due(&self) -> bool {
         self.0.as_ref().is_some_and(|entries| entries.numbers.len() > entries.limit)
     }
 
-    /// Whether [`Table::grow`] has to be called.
+    /// Reports whether [`Table::grow`] has to be called.
     pub(super) fn lacks_room(&self) -> bool {
         self.0.as_ref().is_some_and(|entries| {
             let Entries { values, numbers, free, .. } = &**entries;
@@ -94,7 +95,7 @@ impl<T: Clone + Eq + Hash> Table<T> {
         })
     }
 
-    /// Makes room for as many values as there are.
+    /// Doubles the number of places.
     pub(super) fn grow(&mut self) {
         if let Some(Entries { values, numbers, .. }) = self.0.as_deref_mut() {
             numbers.reserve(numbers.len());
@@ -102,7 +103,7 @@ impl<T: Clone + Eq + Hash> Table<T> {
         }
     }
 
-    /// Forgets the values whose numbers are not `used`, and gives back the memory that they took.
+    /// Forgets the values whose numbers are not `used`, and frees their memory.
     pub(super) fn retain(&mut self, used: impl Fn(u32) -> bool) {
         let Some(entries) = &mut self.0 else { return };
         let Entries { values, numbers, free, limit } = &mut **entries;
@@ -121,7 +122,8 @@ impl<T: Clone + Eq + Hash> Table<T> {
             return;
         }
         *limit = SWEEP.max(2 * numbers.len());
-        // Room for what will come is made here: to move a large table takes long, and whoever sweeps has time.
+        // Makes room for new values here, because moving a large table takes long and a sweep has
+        // the time.
         let room = *limit / 4 * 5;
         numbers.shrink_to(room);
         values.shrink_to(room);
@@ -133,7 +135,6 @@ impl<T: Clone + Eq + Hash> Table<T> {
     }
 }
 
-/// Where the value of a number is.
 fn slot<T>(values: &mut [Option<T>], number: u32) -> Option<&mut Option<T>> {
     values.get_mut((number as usize).wrapping_sub(1))
 }

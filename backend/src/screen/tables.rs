@@ -1,4 +1,4 @@
-//! What cells share, by numbers: styles, grapheme clusters, hyperlinks.
+//! Values that cells share, stored by number: styles, grapheme clusters, hyperlinks.
 
 use std::sync::Arc;
 
@@ -11,35 +11,37 @@ use super::{
     table::Table,
 };
 
-/// What the hyperlinks of a screen may take, in bytes. Text that is printed in further ones has none, until others are gone.
+/// Maximum size of a screen's hyperlinks, in bytes. Text in further links has none until others are
+/// gone.
 pub(super) const MAX_LINKS_BYTES: usize = 8 * 1024 * 1024;
 
-/// What styles, clusters and links may take, in bytes, where it is the scrollback that has them. Of a scrollback with more of them the
-/// oldest rows go.
+/// Maximum size of the styles, clusters and links that a scrollback uses, in bytes. If it uses
+/// more, its oldest rows are dropped.
 pub(super) const MAX_SHARED_BYTES: usize = 32 * 1024 * 1024;
 
-/// What a style takes in its table at most, in bytes, with the room for others.
+/// Maximum size of a style in its table, in bytes, including spare capacity.
 pub(super) const STYLE_BYTES: usize = 256;
 
-/// What a cluster takes at most beside its text.
+/// Maximum size of a cluster in bytes, without its text.
 pub(super) const CLUSTER_BYTES: usize = 256;
 
-/// What a hyperlink takes beside its text, in bytes.
+/// Size of a hyperlink in bytes, without its text.
 const LINK_OVERHEAD_BYTES: usize = 256;
 
-/// Links are looked through when they take twice as much as they did after the last time, and this at least, in bytes.
+/// Minimum size of the links, in bytes, at which unused ones are searched for. Above this, a search
+/// is due when the size has doubled since the last one.
 pub(super) const SWEEP_LINKS_BYTES: usize = 256 * 1024;
 
 /// A hyperlink (`OSC 8`).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Link {
-    /// What programs join its parts by.
+    /// Identity by which programs join the parts of a link.
     pub(super) id: LinkName,
     pub(super) uri: String,
 }
 
 impl Link {
-    /// What it takes, in bytes.
+    /// Returns the size of the link, in bytes.
     fn size(&self) -> usize {
         let id = match &self.id {
             LinkName::Given(id) => id.len(),
@@ -49,32 +51,32 @@ impl Link {
     }
 }
 
-/// How the parts of a hyperlink know each other.
+/// The identity shared by the parts of a hyperlink.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum LinkName {
-    /// By the name that the program gave it.
+    /// A name given by the program.
     Given(String),
-    /// By having been opened together.
+    /// The serial number of the sequence that opened the link.
     Serial(u64),
 }
 
-/// A graphic rendition's table, and those of what does not fit into a cell.
+/// The tables of styles and of the values that do not fit into a cell.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tables {
     styles: Table<Style>,
     clusters: Table<Arc<str>>,
     links: Table<Arc<Link>>,
-    /// What the links take, in bytes.
+    /// Size of the links, in bytes.
     links_bytes: usize,
-    /// What they took after they had been looked through.
+    /// Size of the links after the last sweep, in bytes.
     kept_links_bytes: usize,
-    /// Whether there was no room for one.
+    /// True if a link was refused for lack of space.
     is_link_refused: bool,
-    /// Whether so much has been added that it is worth while to look what is still needed. It is asked often.
+    /// True if enough was added that a sweep is worthwhile. It is stored because it is read often.
     is_due: bool,
-    /// Whether a table has to grow.
+    /// True if a table has to grow.
     lacks_room: bool,
-    /// Values that were added and not counted yet.
+    /// Number of values added and not counted yet.
     added: usize,
 }
 
@@ -96,7 +98,8 @@ impl Tables {
         })
     }
 
-    /// The number of the cluster that is made of text and one more character. The text holds less than [`MAX_CLUSTER_CHARS`].
+    /// Returns the number of the cluster that consists of `text` and one more character. `text` has
+    /// less than [`MAX_CLUSTER_CHARS`] characters.
     pub(super) fn cluster_number(&mut self, text: &str, last: char) -> u32 {
         let mut place = [0; char::MAX_LEN_UTF8 * MAX_CLUSTER_CHARS];
         let len = text.len().min(place.len() - char::MAX_LEN_UTF8);
@@ -110,7 +113,8 @@ impl Tables {
         })
     }
 
-    /// The number of the cluster that is made of another one and one more character. None if that one is full.
+    /// Returns the number of the cluster that consists of another cluster and one more character.
+    /// `None` if the other one is full.
     pub(super) fn extended_cluster(&mut self, number: u32, last: char) -> Option<u32> {
         let text = self.clusters.get(number).cloned().unwrap_or_default();
         let has_room = text.len() < MAX_CLUSTER_CHARS || text.chars().count() < MAX_CLUSTER_CHARS;
@@ -121,7 +125,7 @@ impl Tables {
         self.clusters.get(number).map_or("", |text| text)
     }
 
-    /// A row's text, without what is blank at its end.
+    /// Returns the text of a row, without trailing blanks.
     pub(super) fn text(&self, row: &Row) -> String {
         let mut text = String::new();
         for cell in row.cells() {
@@ -140,7 +144,7 @@ impl Tables {
         self.links.get(id.0).map(|link| &**link)
     }
 
-    /// The number of a link; that of none where there is no room for another one.
+    /// Returns the number of a link, or [`LinkId::NONE`] if there is no space for another one.
     pub(super) fn link_id(&mut self, link: Link) -> LinkId {
         if let Some(number) = self.links.find(&link) {
             return LinkId(number);
@@ -157,17 +161,17 @@ impl Tables {
         LinkId(number)
     }
 
-    /// Whether so much has been added that it is worth while to look what is still needed.
+    /// Reports whether enough was added that a sweep is worthwhile.
     pub(super) fn is_due(&self) -> bool {
         self.is_due
     }
 
-    /// Whether [`grow`](Self::grow) has to be called before much more is added.
+    /// Reports whether [`grow`](Self::grow) has to be called before much more is added.
     pub(super) fn lacks_room(&self) -> bool {
         self.lacks_room
     }
 
-    /// Makes room for more values, which takes long where there are many.
+    /// Makes room for more values, which takes long if there are many.
     pub(super) fn grow(&mut self) {
         let Self { styles, clusters, links, .. } = self;
         if styles.lacks_room() {
@@ -182,12 +186,12 @@ impl Tables {
         self.lacks_room = false;
     }
 
-    /// How many values were added since this was last called.
+    /// Returns the number of values added since the last call.
     pub(super) fn take_added(&mut self) -> usize {
         std::mem::take(&mut self.added)
     }
 
-    /// What the hyperlinks take, in bytes.
+    /// Returns the size of the hyperlinks, in bytes.
     pub(super) fn links_bytes(&self) -> usize {
         self.links_bytes
     }
@@ -199,18 +203,18 @@ impl Tables {
         self.is_due = self.styles.is_due() || self.clusters.is_due() || is_large || self.is_link_refused;
     }
 
-    /// How many values there are.
+    /// Returns the number of places in all tables.
     pub(super) fn len(&self) -> usize {
         self.styles.len() + self.clusters.len() + self.links.len()
     }
 
-    /// What all of it takes, in bytes, at most.
+    /// Returns the maximum size of all values, in bytes.
     pub(super) fn bytes(&self) -> usize {
         let clusters = self.clusters.values().map(|text| CLUSTER_BYTES + text.len());
         self.styles.len() * STYLE_BYTES + clusters.sum::<usize>() + self.links_bytes
     }
 
-    /// Forgets what neither those that `visit` tells of nor `pens` have.
+    /// Forgets all values but those that `visit` reports and those that `pens` use.
     pub(super) fn sweep(&mut self, visit: impl FnOnce(&mut dyn FnMut(Shared)), pens: &[Style]) {
         let (mut styles, mut clusters, mut links) = (Marks::default(), Marks::default(), Marks::default());
         visit(&mut |shared| match shared {

@@ -1,14 +1,14 @@
 //! Tab stops.
 
-/// How far apart they are at first, in columns.
+/// Distance between the default tab stops, in columns.
 const DISTANCE: usize = 8;
 
-/// The columns at which a tab stops, as a set of bits.
+/// The columns with a tab stop, as a set of bits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct TabStops(Vec<u64>);
 
 impl TabStops {
-    /// One every eight columns.
+    /// Creates a stop at every eighth column.
     pub(super) fn new(columns: usize) -> Self {
         let mut stops = Self(Vec::new());
         stops.set_every(0, columns);
@@ -36,13 +36,13 @@ impl TabStops {
         self.0.clear();
     }
 
-    /// Continues the stops into columns that are new. What was set beyond them earlier is still there.
+    /// Continues the default stops into new columns. Stops set there earlier remain.
     pub(super) fn extend(&mut self, columns: usize) {
         let from = if self.has(columns) { columns } else { self.last_before(columns) };
         self.set_every(from, columns);
     }
 
-    /// The next stop to the right, at most the last column.
+    /// Returns the next stop to the right, or the last column.
     pub(super) fn next(&self, column: usize, columns: usize) -> usize {
         let first = column + 1;
         let words = self.0.iter().enumerate().skip(first / 64);
@@ -53,7 +53,7 @@ impl TabStops {
         stops.next().map_or(columns - 1, |stop| stop.min(columns - 1))
     }
 
-    /// The next stop to the left, at least the first column.
+    /// Returns the next stop to the left, or the first column.
     pub(super) fn previous(&self, column: usize, columns: usize) -> usize {
         self.last_before(column).min(columns - 1)
     }

@@ -1,4 +1,5 @@
-//! The terminal's state. [`super::print`] has what text does to it, [`super::control`] the control functions.
+//! The state of the terminal. Text changes it in [`super::print`], control functions in
+//! [`super::control`].
 
 use super::{
     buffer::Buffer,
@@ -23,50 +24,50 @@ pub(super) struct Terminal {
     pub(super) alternate: Buffer,
     pub(super) is_alternate: bool,
     pub(super) tables: Tables,
-    /// The style of what is printed next.
+    /// The style of text that is printed next.
     pub(super) pen: Style,
-    /// Its number, looked up once for many characters.
+    /// The number of this style, cached because many characters need it.
     pub(super) pen_id: Option<StyleId>,
     /// The character printed last, if nothing came after it.
     pub(super) preceding: Option<Preceding>,
-    /// G0 to G3.
+    /// The character sets G0 to G3.
     pub(super) charsets: Charsets,
-    /// Which of them is in use.
+    /// Index of the character set in use.
     pub(super) level: u8,
     pub(super) modes: Modes,
     pub(super) mouse: MouseTracking,
     pub(super) mouse_encoding: MouseEncoding,
     pub(super) keyboard: Keyboard,
     pub(super) cursor_hidden: bool,
-    /// LNM: a line feed returns as well.
+    /// LNM: a line feed also returns to the first column.
     pub(super) newline: bool,
     pub(super) palette: Palette,
     pub(super) title: String,
     pub(super) titles: Vec<String>,
-    /// How many hyperlinks without a name there have been.
+    /// Number of hyperlinks without a name so far.
     pub(super) links: u64,
     /// Cells that a snapshot is about to put beyond the margin.
     pub(super) held: Option<Box<Beyond>>,
-    /// How many cells it has put there.
+    /// Number of cells that snapshots have put there.
     pub(super) placed: usize,
-    /// Modes that were on when a line editor began to read.
+    /// The modes that were on when a line editor began to read.
     pub(super) leftovers: Option<Leftovers>,
-    /// Modes with which the line editor has read that read last.
+    /// The modes with which the last line editor has read.
     pub(super) prompt_modes: Leftovers,
-    /// What the last control function has yet to do.
+    /// The rest of the last control function.
     pub(super) unfinished: Option<Box<Unfinished>>,
-    /// What nothing needs any more, if it takes long to drop it.
+    /// Unused values that take long to drop.
     pub(super) discarded: Option<Box<Discarded>>,
     pub(super) steps: Steps,
 }
 
-/// How much work there has been. A step is about what it takes to look at a cell and change it: some nanoseconds.
+/// The amount of work done. A step is about the time to read and change a cell: some nanoseconds.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Steps {
     pub(super) taken: u64,
-    /// Nothing more is parsed when as many have been taken.
+    /// The value of `taken` at which parsing stops.
     pub(super) until: u64,
-    /// How many had been taken when the tables were swept last.
+    /// The value of `taken` at the last sweep of the tables.
     pub(super) swept: u64,
 }
 
@@ -104,7 +105,7 @@ impl Terminal {
         }
     }
 
-    /// RIS. What xterm.js keeps over it is kept: the title, the palette, LNM and the cursor's being hidden.
+    /// RIS. As in xterm.js, the title, the palette, LNM and the cursor's visibility are kept.
     pub(super) fn reset(&mut self) {
         let limit = self.primary.scrollback.limit();
         let fresh = Self::new(self.columns, self.rows, limit);
@@ -116,30 +117,30 @@ impl Terminal {
         (self.palette, self.newline, self.cursor_hidden) = (old.palette, old.newline, old.cursor_hidden);
     }
 
-    /// Takes on another size.
+    /// Changes the size of the terminal.
     pub(super) fn resize(&mut self, columns: usize, rows: usize) {
         if (columns, rows) == (self.columns, self.rows) {
             return;
         }
         (self.columns, self.rows) = (columns, rows);
-        // The cursor may not be behind the character any more that was printed last.
+        // The cursor may no longer be behind the character printed last.
         self.preceding = None;
         self.primary.resize(columns, rows);
         self.alternate.resize(columns, rows);
     }
 
-    /// Whether lines that scroll out of the screen go to the scrollback.
+    /// Reports whether lines that scroll off the screen go to the scrollback.
     pub(super) fn scrolls_plainly(&self) -> bool {
         !self.is_alternate && (self.primary.top, self.primary.bottom) == (0, self.rows - 1)
     }
 
-    /// Goes to the start of a line, which joins nothing.
+    /// Moves to the start of a line. The next character joins nothing.
     pub(super) fn begin_line(&mut self) {
         self.preceding = None;
         self.buffer_mut().x = 0;
     }
 
-    /// The buffer in use.
+    /// Returns the buffer in use.
     pub(super) fn buffer(&self) -> &Buffer {
         if self.is_alternate { &self.alternate } else { &self.primary }
     }
@@ -148,19 +149,19 @@ impl Terminal {
         if self.is_alternate { &mut self.alternate } else { &mut self.primary }
     }
 
-    /// Kitty's keyboard flags of the primary buffer.
+    /// Returns kitty's keyboard flags of the primary buffer.
     pub(super) fn primary_keyboard_flags(&self) -> i32 {
         if self.is_alternate { self.keyboard.primary_flags } else { self.keyboard.flags }
     }
 
-    /// Changes the pen.
+    /// Sets the style of text that is printed next.
     pub(super) fn set_pen(&mut self, pen: Style) {
         self.pen = pen;
         self.pen_id = None;
         self.look_at_tables();
     }
 
-    /// The number of the pen's style.
+    /// Returns the number of the current style.
     pub(super) fn pen_id(&mut self) -> StyleId {
         if let Some(id) = self.pen_id {
             return id;
@@ -170,22 +171,22 @@ impl Terminal {
         id
     }
 
-    /// An erased cell: the pen's background, and nothing else of it.
+    /// Returns an erased cell: it has only the background of the current style.
     pub(super) fn erased(&mut self) -> Cell {
         Cell::blank(self.tables.style_id(self.pen.erased()))
     }
 
-    /// The pen with everything that it has, and nothing written.
+    /// Returns a cell without content in the current style.
     pub(super) fn blank_of_pen(&mut self) -> Cell {
         Cell::blank(self.pen_id())
     }
 
-    /// Work has been done.
+    /// Counts steps that were taken.
     pub(super) fn spend(&mut self, steps: usize) {
         self.steps.taken += steps as u64;
     }
 
-    /// The pen's part of what is reset softly.
+    /// Does the part of a soft reset that concerns the current style.
     pub(super) fn reset_pen(&mut self) {
         self.set_pen(Style::default());
     }

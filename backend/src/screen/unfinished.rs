@@ -1,5 +1,5 @@
-//! Control functions that may change the whole screen. They are done in pieces, and nothing comes before their end: neither other
-//! output nor a snapshot.
+//! Control functions that may change the whole screen. They are executed in pieces, and neither
+//! other output nor a snapshot comes before their end.
 
 use std::ops::Range;
 
@@ -13,44 +13,45 @@ use super::{
     terminal::Terminal,
 };
 
-/// Steps that a change of rows takes at once. Most take fewer, and are never unfinished.
+/// Maximum number of steps of a change of rows that are taken at once. Most changes take fewer and
+/// are never unfinished.
 const AT_ONCE_STEPS: u64 = 16 * 1024;
 
-/// Steps per cell of a selective erase: each cell's style is looked up.
+/// Steps per cell of a selective erase, which looks up each cell's style.
 pub(super) const SELECTIVE_STEPS: usize = 2;
 
-/// What a control function has yet to do.
+/// The rest of a control function.
 #[derive(Clone, Debug)]
 pub(super) enum Unfinished {
     Repeat(Repeat),
     Rows(Range<usize>, RowChange),
 }
 
-/// A glyph that is printed again and again (REP).
+/// A glyph that is printed repeatedly (REP).
 #[derive(Clone, Debug)]
 pub(super) struct Repeat {
     glyph: Vec<char>,
-    /// The index of the code point that comes next.
+    /// Index of the next code point.
     next: usize,
-    /// Code points that are left.
+    /// Number of code points left.
     left: usize,
 }
 
-/// A change that is made to many rows alike. None of them continues the one above afterwards.
+/// A change made to several rows. Afterwards none of them continues the row above.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum RowChange {
-    /// Every cell becomes this one.
+    /// Fills the row with this cell.
     Fill(Cell),
-    /// Every cell that is not protected becomes this one.
+    /// Replaces every unprotected cell by this one.
     EraseUnprotected(Cell),
-    /// The cell is inserted at a column, so often.
+    /// Inserts the cell at a column, a number of times.
     Insert(Cell, usize, usize),
-    /// Cells are taken out at a column, so many, and the row is filled up by this one.
+    /// Deletes a number of cells at a column, and fills the end of the row with the cell.
     Delete(Cell, usize, usize),
 }
 
 impl RowChange {
-    /// The cell that it leaves behind.
+    /// Returns the cell that the change leaves behind.
     pub(super) fn cell(self) -> Cell {
         let (Self::Fill(cell)
         | Self::EraseUnprotected(cell)
@@ -59,7 +60,7 @@ impl RowChange {
         cell
     }
 
-    /// Changes a row, and returns the steps that it took.
+    /// Changes a row, and returns the steps taken.
     fn apply(self, row: &mut Row, tables: &Tables, columns: usize) -> usize {
         match self {
             Self::Fill(cell) => row.clear(columns, cell),
@@ -71,7 +72,7 @@ impl RowChange {
         }
         row.wrapped = false;
         match self {
-            // Blank ones are not stored.
+            // Blank cells are not stored.
             Self::Fill(Cell::BLANK) => 1,
             Self::EraseUnprotected(_) => SELECTIVE_STEPS * columns,
             Self::Fill(_) | Self::Insert(..) | Self::Delete(..) => columns + 1,
@@ -79,18 +80,18 @@ impl RowChange {
     }
 }
 
-/// Whether a selective erase spares cells of a style.
+/// Reports whether a selective erase spares cells of a style.
 pub(super) fn is_protected(tables: &Tables, style: StyleId) -> bool {
     tables.style(style).attributes.has(Attributes::PROTECTED)
 }
 
 impl Terminal {
-    /// Whether the last control function has something left to do, which [`go_on`](Self::go_on) does.
+    /// Reports whether the last control function has to be continued by [`go_on`](Self::go_on).
     pub(super) fn is_unfinished(&self) -> bool {
         self.unfinished.is_some()
     }
 
-    /// Goes on with the last control function, until so many steps have been taken.
+    /// Continues the last control function until `until` steps have been taken.
     pub(super) fn go_on(&mut self, until: u64) {
         while self.steps.taken < until
             && let Some(mut unfinished) = self.unfinished.take()
@@ -111,14 +112,15 @@ impl Terminal {
         self.steps.until = self.steps.taken;
     }
 
-    /// Changes rows of the screen, as the last thing that a control function does.
+    /// Changes rows of the screen, as the last action of a control function.
     pub(super) fn change_rows(&mut self, mut rows: Range<usize>, change: RowChange) {
         if !self.change_some_rows(&mut rows, change, self.steps.taken + AT_ONCE_STEPS) {
             self.leave_unfinished(Unfinished::Rows(rows, change));
         }
     }
 
-    /// Changes rows from the first one on, until so many steps have been taken. Tells whether that were all.
+    /// Changes rows from the first one on, until `until` steps have been taken. Returns true if all
+    /// were changed.
     fn change_some_rows(&mut self, rows: &mut Range<usize>, change: RowChange, until: u64) -> bool {
         let columns = self.columns;
         let buffer = if self.is_alternate { &mut self.alternate } else { &mut self.primary };
@@ -134,7 +136,7 @@ impl Terminal {
         true
     }
 
-    /// The code points of the glyph before the cursor, if nothing came after it.
+    /// Returns the code points of the glyph before the cursor, if nothing came after it.
     pub(super) fn preceding_glyph(&mut self) -> Vec<char> {
         let Some(preceding) = self.preceding else { return Vec::new() };
         let buffer = self.buffer_mut();
@@ -146,7 +148,7 @@ impl Terminal {
         }
     }
 
-    /// Begins to print the character before the cursor again (REP), as [`go_on`](Self::go_on) then does.
+    /// Starts to repeat the character before the cursor (REP). [`go_on`](Self::go_on) prints it.
     pub(super) fn repeat(&mut self, count: usize) {
         let glyph = self.preceding_glyph();
         let width = self.preceding.map_or(1, |preceding| preceding.width.into());
@@ -159,7 +161,7 @@ impl Terminal {
         }
     }
 
-    /// Prints a run of what is repeated. Tells whether that was all.
+    /// Prints the next run of the repetition. Returns true if it was the last.
     fn print_repeated(&mut self, repeat: &mut Repeat) -> bool {
         let Repeat { glyph, next, left } = repeat;
         let count = self.max_run().min(*left);
@@ -184,7 +186,7 @@ mod tests {
     fn a_sweep_in_between_changes_nothing() {
         let size = Winsize::cells(1000, 100);
         for function in ["[2J", "[?2J", "[100L", "[5 A", "[5 @", "[5'}", "[5'~", "[?1049h", "#8"] {
-            // What is erased has a style that no cell has as long as protected ones are spared.
+            // The erased cells have a style that no cell uses while protected cells are spared.
             let protected = "x".repeat(17_000);
             let text =
                 format!("\x1b[1\"q{protected}\x1b[0\"qabc\r\n日本\x1b[99;5H\x1b[41m\x1b[H\x1b{function}");

@@ -1,9 +1,9 @@
-//! How many columns a character takes, and whether it joins the one before it.
+//! Character widths in columns, and the rule by which a character joins the one before it.
 //!
-//! By default each character takes the columns that `wcwidth` returns for it, as shells, editors and
-//! multiplexers assume; a character without columns joins the cell before the cursor. In mode 2027 grapheme
-//! clusters count, by Unicode's UAX #29 as xterm.js's grapheme add-on implements it; there every character
-//! takes a column at least, unless it joins.
+//! By default each character takes the columns that `wcwidth` returns for it, as shells, editors
+//! and multiplexers assume; a character without columns joins the cell before the cursor. In mode
+//! 2027 grapheme clusters have widths, by Unicode's UAX #29 as xterm.js's grapheme add-on
+//! implements it; there every character takes at least one column unless it joins.
 
 mod table;
 
@@ -11,10 +11,10 @@ use limpet_shared::limits::MAX_CLUSTER_CHARS;
 
 use self::table::RANGES;
 
-/// As many code points are looked up in the same few ranges: 2 to the power of this.
+/// Binary logarithm of the number of code points that share an entry of [`PAGES`].
 const PAGE_BITS: u32 = 7;
 
-/// For each page of the planes that text is made of: the first range that does not end before it.
+/// The first range that does not end before each page of the planes that text is made of.
 const PAGES: [u16; (0x2_0000 >> PAGE_BITS) + 1] = {
     let mut pages = [0; (0x2_0000 >> PAGE_BITS) + 1];
     let (mut page, mut first, mut range) = (0, 0, 0_u16);
@@ -42,7 +42,7 @@ pub(super) enum Widths {
 /// The first character that may take another number of columns than one.
 const FIRST_SPECIAL: char = '\u{300}';
 
-/// A character's part in clusters (UAX #29, table 2).
+/// The class of a character in grapheme clusters (UAX #29, table 2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Kind {
     #[default]
@@ -60,26 +60,27 @@ enum Kind {
     Pictographic,
 }
 
-/// What is remembered of the character that was printed last, as long as nothing else came after it.
+/// The measurements of the character printed last, as long as nothing else came after it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Preceding {
     kind: Kind,
     /// Columns of the whole cluster; 0 if it joins an unknown character.
     pub(super) width: u8,
-    /// Whether it joined the one before it.
+    /// True if it joined the character before it.
     pub(super) joins: bool,
-    /// Code points of the whole cluster.
+    /// Number of code points of the whole cluster.
     chars: u8,
 }
 
 const _: () = assert!(MAX_CLUSTER_CHARS <= u8::MAX as usize, "a cluster's code points are counted in a byte");
 
 impl Preceding {
-    /// One printable character of ASCII that did not join.
+    /// A printable character of ASCII that did not join.
     pub(super) const ASCII: Self = Self { kind: Kind::Other, width: 1, joins: false, chars: 1 };
 }
 
-/// How `char` is printed after what came before. `None` if it has no effect, since it would join a cluster that is full.
+/// Measures `char` after the preceding character. `None` if it has no effect because it would join
+/// a full cluster.
 pub(super) fn measure(char: char, preceding: Option<Preceding>, widths: Widths) -> Option<Preceding> {
     match widths {
         Widths::Chars => measure_char(char, preceding),
@@ -108,14 +109,14 @@ fn measure_in_cluster(char: char, preceding: Option<Preceding>) -> Option<Preced
     }
     let chars = before.chars + 1;
     if kind == Kind::RegionalIndicator {
-        // A third one begins a new pair.
+        // A third regional indicator begins a new pair.
         let width = if before.width > width { before.width } else { 2 };
         return Some(Preceding { kind: Kind::Other, width, joins: true, chars });
     }
     Some(Preceding { kind, width: width.max(before.width), joins: true, chars })
 }
 
-/// How `char` is printed where nothing came before.
+/// Measures `char` without a preceding character.
 pub(super) fn measure_alone(char: char, widths: Widths) -> Preceding {
     let (kind, columns, by_char) = look_up(char.into());
     match widths {
@@ -128,12 +129,13 @@ const fn alone(kind: Kind, width: u8) -> Preceding {
     Preceding { kind, width, joins: false, chars: 1 }
 }
 
-/// The selector of the emoji presentation makes what it joins wide.
+/// Returns the width of a character; the selector of the emoji presentation makes its cluster wide.
 const fn width_of(char: char, columns: u8) -> u8 {
     if char == '\u{fe0f}' { 2 } else { columns }
 }
 
-/// Whether there is no boundary between the two (rules GB6 to GB13; pairs of regional indicators are the caller's).
+/// Reports whether there is no boundary between the two (rules GB6 to GB13, except that the caller
+/// has to pair regional indicators).
 fn joins(before: Kind, after: Kind) -> bool {
     use Kind::{
         Extend, HangulL, HangulLv, HangulLvt, HangulT, HangulV, Pictographic, Prepend, RegionalIndicator,
@@ -173,7 +175,7 @@ fn look_up(code: u32) -> (Kind, u8, u8) {
 mod tests {
     use super::*;
 
-    /// The columns of text that is one run.
+    /// Returns the columns of text that is printed as one run.
     fn columns(text: &str, widths: Widths) -> usize {
         let (mut before, mut sum) = (None, 0);
         for char in text.chars() {
@@ -199,7 +201,7 @@ mod tests {
             ("\u{1100}\u{1161}\u{11a8}", 2),
             ("क\u{93f}", 1),
             ("\u{301}", 1),
-            // What joins a full cluster has no effect, not even that of a selector.
+            // A character that joins a full cluster has no effect, not even a selector.
             (&format!("❤{}\u{fe0f}\u{200d}", "\u{301}".repeat(MAX_CLUSTER_CHARS)), 1),
             (&format!("❤{}\u{200d}❤", "\u{301}".repeat(MAX_CLUSTER_CHARS - 2)), 1),
             (&format!("❤{}\u{200d}❤", "\u{301}".repeat(MAX_CLUSTER_CHARS - 1)), 2),

@@ -1,6 +1,7 @@
-//! Looks for output that costs the server's screen too much work or memory, makes it panic, or comes out differently when it is cut.
+//! Searches for output that causes the server's screen too much work or memory, makes it panic, or
+//! gives another result when it is cut.
 //!
-//! `cargo xtask fuzz` builds and runs it; the checks are those of `tests/screen-bounds`.
+//! `cargo xtask fuzz` builds and runs it. The checks are those of `tests/screen-bounds`.
 
 #![no_main]
 #![allow(dead_code, unused_imports)]

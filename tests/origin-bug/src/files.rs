@@ -10,13 +10,13 @@ use std::{
 
 use tokio::{io::AsyncReadExt as _, task};
 
-/// The side that reads the terminal, over a file of one kind or the other.
+/// The side that reads the terminal, through one of two kinds of file.
 pub(crate) enum Reader {
     Plain(tokio::fs::File),
     Waiting(WaitingFile),
 }
 
-/// Gives a descriptor away twice.
+/// Creates two owners of one descriptor.
 pub(crate) fn twice(fd: OwnedFd, waiting: bool) -> (Reader, tokio::fs::File, RawFd) {
     let fd = fd.into_raw_fd();
     // SAFETY: none. The descriptor is open, and each of the two believes that it alone owns it.
@@ -34,7 +34,7 @@ impl Reader {
     }
 }
 
-/// Reads on a thread of the pool; its destructor waits until no read is under way.
+/// A file that reads on a thread of the pool. Its destructor waits until no read is in progress.
 pub(crate) struct WaitingFile(Arc<Shared>);
 
 struct Shared {

@@ -1,13 +1,15 @@
-//! The bug that limpet comes from, kept alive in a program of its own so that tests can show it.
+//! The bug from which limpet originates, preserved in a separate program so that tests can show it.
 //!
-//! Two asynchronous tasks, terminal to browser and browser to terminal, each make a file from the *same* descriptor of a
-//! pty. Both own it, both close it. `origin-bug ENDING RUNTIME [FILE]` runs one session of that design and prints what
-//! became of it:
+//! Two asynchronous tasks, terminal to browser and browser to terminal, each make a file from the
+//! *same* descriptor of a pty. Both own it, and both close it. `origin-bug ENDING RUNTIME [FILE]`
+//! runs one session of that design and prints its outcome:
 //!
-//! * `ENDING`: `program` and `read-error` end the terminal's side first, `browser` and `write-error` the browser's;
-//!   `program-innocent` and `read-error-innocent` open a file of somebody else's in between.
-//! * `RUNTIME`: `one` runs everything on one thread, `cores` on as many as there are cores to run on.
-//! * `FILE`: `plain`, or `waiting`, whose destructor waits for the operation under way, as that of async-std's file does.
+//! * `ENDING`: `program` and `read-error` end the terminal's side first, `browser` and
+//!   `write-error` the browser's; `program-innocent` and `read-error-innocent` open an unrelated
+//!   file in between.
+//! * `RUNTIME`: `one` runs everything on one thread, `cores` on as many threads as there are cores.
+//! * `FILE`: `plain`, or `waiting`, whose destructor waits for the operation in progress, as that
+//!   of async-std's file does.
 
 mod files;
 mod session;
@@ -23,22 +25,22 @@ use tokio::{runtime, time};
 
 use crate::session::{Ending, Session};
 
-/// Between two signs of life.
+/// Interval of the beats.
 const BEAT: Duration = Duration::from_millis(10);
 
-/// A runtime that gives no sign of life for so long gives none any more.
+/// Time without a beat after which the runtime counts as hung.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// What became of a session.
+/// The outcome of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Both sides are over, and nobody has noticed the second close.
+    /// Both sides have ended, and the second close went unnoticed.
     Silent,
-    /// The second close hit a descriptor of somebody else's.
+    /// The second close hit an unrelated descriptor.
     InnocentHit,
-    /// One side is never over, and with it live the program and its terminal.
+    /// One side never ends, which keeps the program and its terminal alive.
     Leaked,
-    /// The runtime does nothing any more.
+    /// The runtime no longer does anything.
     Hung,
 }
 
@@ -60,10 +62,10 @@ fn main() {
     let Ok(runtime) = builder.worker_threads(cores).enable_all().build() else { process::exit(70) };
     let beats = watch();
     runtime.block_on(async {
-        // A task like any other: while it beats, tasks make progress.
+        // An ordinary task whose beats show that tasks make progress.
         tokio::spawn(async move {
             while beats.try_send(()).is_ok() {
-                // The rhythm of the beats; nothing waits for one of them.
+                // This is the interval of the beats; nothing waits for any of them.
                 time::sleep(BEAT).await;
             }
         });
@@ -72,7 +74,7 @@ fn main() {
     });
 }
 
-/// Tells from outside of the runtime when that hangs.
+/// Reports a hang from outside of the runtime.
 fn watch() -> SyncSender<()> {
     let (beats, listen) = mpsc::sync_channel(1000);
     thread::spawn(move || {
@@ -82,7 +84,7 @@ fn watch() -> SyncSender<()> {
     beats
 }
 
-/// Says what became of the session and ends at once: whatever still lives ends with the process.
+/// Prints the outcome of the session and exits at once, which ends everything that is still alive.
 #[expect(clippy::print_stdout, reason = "it is what the program is for")]
 fn report(outcome: Outcome) -> ! {
     println!("{outcome:?}");

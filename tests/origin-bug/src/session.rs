@@ -1,4 +1,4 @@
-//! One session of the old design: a task each way.
+//! A session of the old design, with one task for each direction.
 
 use std::{
     fs::{self, File},
@@ -24,15 +24,15 @@ use crate::{
     files::{Reader, twice},
 };
 
-/// What is never over is not over after this either.
+/// Time after which a side counts as never ending.
 const FOREVER: Duration = Duration::from_secs(1);
 
-/// Who ends the session, and how.
+/// The event that ends the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
-    /// The program ends, hence the terminal's side.
+    /// The program ends, and with it the terminal's side.
     Program { innocent: bool },
-    /// The terminal's side fails: the browser takes nothing more.
+    /// The terminal's side fails because the browser accepts nothing more.
     ReadError { innocent: bool },
     /// The browser leaves.
     Browser,
@@ -60,7 +60,7 @@ impl Ending {
 }
 
 impl Session {
-    /// Runs a program on a terminal until the session's end.
+    /// Runs a program on a terminal until the session ends.
     pub(crate) async fn run(self) -> Outcome {
         let Ok((reader, writer, fd)) = self.start() else { process::exit(71) };
         let (to_browser, at_browser) = mpsc::channel(16);
@@ -70,7 +70,7 @@ impl Session {
         let mut ends = Ends { at_browser, from_browser };
         match self.ending {
             Ending::Program { innocent } => {
-                // It has a line to read, and ends.
+                // The program reads a line and exits.
                 let _ = ends.from_browser.send(Ok(b"\n".to_vec())).await;
                 terminal_first(ends, terminal, browser, innocent.then_some(fd)).await
             }
@@ -109,8 +109,8 @@ struct Ends {
     from_browser: mpsc::Sender<io::Result<Vec<u8>>>,
 }
 
-/// The terminal's side ends, and then that of the browser; if `innocent`, somebody opens a file in between, which gets
-/// that number.
+/// Ends the terminal's side, then the browser's. With `innocent`, opens an unrelated file in
+/// between, which gets that descriptor number.
 async fn terminal_first(
     mut ends: Ends,
     terminal: impl Future<Output = io::Result<()>> + Send + 'static,
@@ -126,7 +126,7 @@ async fn terminal_first(
     bystander.map_or(Outcome::Silent, ask)
 }
 
-/// The browser's side ends while that of the terminal waits for output.
+/// Ends the browser's side while the terminal's side waits for output.
 async fn browser_first(
     mut ends: Ends,
     fd: RawFd,
@@ -139,7 +139,8 @@ async fn browser_first(
         greeting.extend(output);
     }
     while !waits_in_read(fd) {
-        // How often to look: the kernel tells nobody when a thread starts to wait.
+        // The kernel does not notify anybody when a thread starts to wait, so this is the polling
+        // interval.
         time::sleep(Duration::from_millis(1)).await;
     }
     if let Some(error) = error {
@@ -150,7 +151,8 @@ async fn browser_first(
     if over { Outcome::Silent } else { Outcome::Leaked }
 }
 
-/// Whether a thread of this process waits for the descriptor in the kernel: before that, closing it is seen by the read.
+/// Reports whether a thread of this process waits for the descriptor in the kernel. Before that, a
+/// read notices that it is closed.
 fn waits_in_read(fd: RawFd) -> bool {
     let waits = format!("{} {fd:#x} ", libc::SYS_read);
     let threads = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
@@ -158,7 +160,7 @@ fn waits_in_read(fd: RawFd) -> bool {
     calls.into_iter().any(|call| call.starts_with(&waits))
 }
 
-/// Waits for both, whatever becomes of either.
+/// Waits for both futures, whatever their results.
 async fn both(
     one: impl Future<Output = io::Result<()>> + Send + 'static,
     other: impl Future<Output = io::Result<()>> + Send + 'static,
@@ -190,7 +192,7 @@ async fn browser_to_terminal(
     Ok(())
 }
 
-/// A file of somebody else's, who got the number that the first close has freed.
+/// Opens an unrelated file that gets the number freed by the first close.
 fn open_at(fd: RawFd) -> File {
     loop {
         match File::options().write(true).open("/dev/null") {
@@ -202,7 +204,7 @@ fn open_at(fd: RawFd) -> File {
     }
 }
 
-/// Whether somebody else's file is still theirs.
+/// Reports whether the unrelated file was closed.
 fn ask(mut bystander: File) -> Outcome {
     let hit = bystander.write_all(b"mine").is_err();
     // A closed file must not be closed again, and an open one ends with the process.

@@ -1,4 +1,4 @@
-//! The old design fails, in each of the ways that it failed in.
+//! Shows that the old design fails in each of the known ways.
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is how it fails")]
 
 use std::{
@@ -8,7 +8,7 @@ use std::{
 
 const ABORT: i32 = 6;
 
-/// On which cores, and on which runtime.
+/// Cores and runtime of each test.
 const SURROUNDINGS: [(&[&str], &str); 4] = [
     (&["taskset", "--cpu-list", "0"], "one"),
     (&["taskset", "--cpu-list", "0"], "cores"),
@@ -32,7 +32,7 @@ fn when_the_terminal_ends_first_the_descriptor_is_closed_twice() {
         for ending in ["program", "read-error"] {
             let output = run(wrapper, &[ending, runtime]);
             if cfg!(debug_assertions) {
-                // The standard library looks, and does not let the process live.
+                // The standard library detects the double close and aborts the process.
                 let complaint = String::from_utf8_lossy(&output.stderr);
                 assert!(
                     complaint.contains("IO Safety violation"),
@@ -66,8 +66,8 @@ fn when_the_browser_leaves_first_the_session_leaks() {
     }
 }
 
-/// The origin story: on one core it hung, always. On several it went on if the scheduler was lucky, with a leak that nobody
-/// saw.
+/// The original bug: on one core it always hung. On several it went on if the scheduler was lucky,
+/// with a leak that nobody noticed.
 #[test]
 fn a_destructor_that_waits_hangs_the_whole_runtime_on_one_core() {
     for (wrapper, runtime) in SURROUNDINGS {

@@ -1,4 +1,5 @@
-//! A network of a certain rate and delay: what passes through waits for its turn, and then is on its way.
+//! A network link of a given rate and delay. A packet waits for its turn and then travels for the
+//! delay.
 
 use std::{io, time::Duration};
 
@@ -13,21 +14,21 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-/// What is read at once, in bytes.
+/// Maximum number of bytes read at once.
 const PACKET: usize = 1400;
 
-/// Packets that wait for their turn, as in a router: 64 KiB or so.
+/// Maximum number of packets that wait for their turn, about 64 KiB as in a router.
 const QUEUE: usize = 48;
 
-/// Packets that may be on their way at once: more than any rate and delay here makes.
+/// Maximum number of packets travelling at once. No rate and delay in use here reaches it.
 const UNDER_WAY: usize = 10_000;
 
-/// What a link carries, each way.
+/// The capacity of a link in each direction.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
-    /// Bits per second, in millions.
+    /// Rate in millions of bits per second.
     pub megabits: f64,
-    /// What is carried takes half of this one way.
+    /// Round-trip time. A packet takes half of it one way.
     pub round_trip: Duration,
 }
 
@@ -38,7 +39,7 @@ impl Shape {
     }
 }
 
-/// Listens on an address of its own. Dropping it ends its connections.
+/// A slow link, which listens on an address of its own. Dropping it ends its connections.
 #[derive(Debug)]
 pub struct SlowLink {
     address: String,
@@ -46,11 +47,11 @@ pub struct SlowLink {
 }
 
 impl SlowLink {
-    /// Carries what comes to who listens at `upstream`, and back.
+    /// Starts a link that carries connections to the listener at `upstream`.
     ///
     /// # Errors
     ///
-    /// No socket could be bound to loopback (`bind(2)`).
+    /// Fails if no socket can be bound to loopback (`bind(2)`).
     pub async fn to(upstream: &str, shape: Shape) -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?.to_string();
@@ -59,7 +60,7 @@ impl SlowLink {
         tasks.spawn(async move {
             let mut ways = JoinSet::new();
             while let Ok((near, _)) = listener.accept().await {
-                // Who cannot be reached is as good as gone.
+                // If the upstream cannot be reached, this end is closed.
                 let Ok(far) = TcpStream::connect(&upstream).await else { continue };
                 let _ = (near.set_nodelay(true), far.set_nodelay(true));
                 let ((near_read, near_write), (far_read, far_write)) = (near.into_split(), far.into_split());
@@ -70,14 +71,14 @@ impl SlowLink {
         Ok(Self { address, _tasks: tasks })
     }
 
-    /// Where to connect to instead of `upstream`.
+    /// Returns the address to connect to instead of `upstream`.
     #[must_use]
     pub fn address(&self) -> &str {
         &self.address
     }
 }
 
-/// One direction.
+/// Carries one direction of a connection.
 async fn pass(from: OwnedReadHalf, to: OwnedWriteHalf, shape: Shape) {
     let (queue, queued) = mpsc::channel(QUEUE);
     let (send, arriving) = mpsc::channel(UNDER_WAY);

@@ -1,4 +1,4 @@
-//! Moving the cursor.
+//! Cursor movement.
 
 use super::{
     super::{terminal::Terminal, unfinished::RowChange},
@@ -9,11 +9,12 @@ use crate::screen::{
     style::{LinkId, Style},
 };
 
-/// Steps to look for a tab stop, in words of 64 columns.
+/// Steps to search for a tab stop, which examines words of 64 columns.
 const TAB_STEPS: usize = 16;
 
 impl Terminal {
-    /// Keeps the cursor on the screen, or within the scroll region in origin mode. `most` is the last column it may be in.
+    /// Keeps the cursor on the screen, or within the scroll region in origin mode. `most` is the
+    /// last column allowed.
     pub(super) fn restrict_cursor(&mut self, most: usize) {
         let (origin, rows) = (self.modes.origin, self.rows);
         let buffer = self.buffer_mut();
@@ -22,12 +23,13 @@ impl Terminal {
         buffer.y = buffer.y.max(first).min(last);
     }
 
-    /// The same, off the margin where the next character wraps.
+    /// Restricts the cursor to the columns of the screen. A cursor behind the margin, where the
+    /// next character would wrap, moves to the last column.
     pub(super) fn restrict(&mut self) {
         self.restrict_cursor(self.columns - 1);
     }
 
-    /// CUP: counted from the scroll region's corner in origin mode.
+    /// CUP: moves the cursor. In origin mode the scroll region's corner is the origin.
     pub(super) fn set_cursor(&mut self, x: usize, y: usize) {
         let origin = self.modes.origin;
         let buffer = self.buffer_mut();
@@ -36,7 +38,8 @@ impl Terminal {
         self.restrict();
     }
 
-    /// Moves from where the cursor is. As in xterm.js, the scroll region's top counts once more in origin mode.
+    /// Moves the cursor relative to its position. As in xterm.js, the scroll region's top is added
+    /// once more in origin mode.
     pub(super) fn move_by(&mut self, x: isize, y: isize) {
         self.restrict();
         let buffer = self.buffer();
@@ -44,14 +47,14 @@ impl Terminal {
         self.set_cursor(x, y);
     }
 
-    /// CUU: stops at the scroll region's top.
+    /// CUU: moves up, at most to the scroll region's top.
     pub(super) fn cursor_up(&mut self, count: usize) {
         let buffer = self.buffer();
         let most = buffer.y.checked_sub(buffer.top);
         self.move_by(0, -super::to_signed(most.map_or(count, |most| count.min(most))));
     }
 
-    /// CUD: stops at the scroll region's bottom.
+    /// CUD: moves down, at most to the scroll region's bottom.
     pub(super) fn cursor_down(&mut self, count: usize) {
         let buffer = self.buffer();
         let most = buffer.bottom.checked_sub(buffer.y);
@@ -71,7 +74,7 @@ impl Terminal {
         if buffer.x > 0 {
             buffer.x -= 1;
         } else if buffer.y > buffer.top && buffer.y <= buffer.bottom && buffer.row().wrapped {
-            // Only what wrapped by itself is undone.
+            // Only an automatic wrap is undone.
             buffer.row().wrapped = false;
             buffer.y -= 1;
             buffer.x = columns - 1;
@@ -87,7 +90,7 @@ impl Terminal {
         self.tabs(1);
     }
 
-    /// CHT.
+    /// CHT: moves forward by tab stops.
     pub(super) fn tabs(&mut self, count: usize) {
         let columns = self.columns;
         let buffer = self.buffer_mut();
@@ -101,7 +104,7 @@ impl Terminal {
         }
     }
 
-    /// CBT.
+    /// CBT: moves back by tab stops.
     pub(super) fn tabs_back(&mut self, count: usize) {
         let columns = self.columns;
         let buffer = self.buffer_mut();
@@ -115,13 +118,13 @@ impl Terminal {
         }
     }
 
-    /// HTS.
+    /// HTS: sets a tab stop at the cursor.
     pub(super) fn set_tab(&mut self) {
         let buffer = self.buffer_mut();
         buffer.tabs.set(buffer.x);
     }
 
-    /// TBC.
+    /// TBC: clears the tab stop at the cursor, or all of them.
     pub(super) fn clear_tabs(&mut self, which: i32) {
         let buffer = self.buffer_mut();
         match which {
@@ -151,7 +154,7 @@ impl Terminal {
         self.spend(steps);
     }
 
-    /// IND.
+    /// IND: moves down, or scrolls at the bottom.
     pub(super) fn index(&mut self) {
         self.restrict();
         let fill = self.erased();
@@ -166,13 +169,13 @@ impl Terminal {
         self.restrict();
     }
 
-    /// NEL.
+    /// NEL: moves to the start of the next row.
     pub(super) fn next_line(&mut self) {
         self.buffer_mut().x = 0;
         self.index();
     }
 
-    /// RI.
+    /// RI: moves up, or scrolls down at the top.
     pub(super) fn reverse_index(&mut self) {
         self.restrict();
         let fill = self.erased();
@@ -187,7 +190,7 @@ impl Terminal {
         }
     }
 
-    /// DECSC.
+    /// DECSC: saves the cursor.
     pub(super) fn save_cursor(&mut self) {
         let saved = Saved {
             x: self.buffer().x,
@@ -201,12 +204,12 @@ impl Terminal {
         self.buffer_mut().saved = saved;
     }
 
-    /// DECRC.
+    /// DECRC: restores the cursor.
     pub(super) fn restore_cursor(&mut self) {
         let buffer = self.buffer_mut();
         let saved = buffer.saved.clone();
         (buffer.x, buffer.y) = (saved.x, buffer.saved_y());
-        // A hyperlink goes on.
+        // The current hyperlink continues.
         self.set_pen(Style { link: self.pen.link, ..saved.style });
         self.charsets.restore(saved.charsets);
         self.level = saved.level;
@@ -214,7 +217,7 @@ impl Terminal {
         self.restrict();
     }
 
-    /// DECSTBM.
+    /// DECSTBM: sets the scroll region.
     pub(super) fn set_scroll_region(&mut self, params: &Params) {
         let top = params.at_least_one(0);
         let bottom = match usize::try_from(params.get(1)) {

@@ -12,7 +12,7 @@ use super::{
 };
 
 impl Terminal {
-    /// ED; with `selective`, DECSED.
+    /// ED, or DECSED if `selective`: erases in the screen.
     pub(super) fn erase_in_display(&mut self, what: i32, selective: bool) {
         self.restrict_cursor(self.columns);
         let (columns, rows) = (self.columns, self.rows);
@@ -38,7 +38,7 @@ impl Terminal {
         }
     }
 
-    /// EL; with `selective`, DECSEL.
+    /// EL, or DECSEL if `selective`: erases in the cursor's row.
     pub(super) fn erase_in_line(&mut self, what: i32, selective: bool) {
         self.restrict_cursor(self.columns);
         let columns = self.columns;
@@ -51,7 +51,7 @@ impl Terminal {
         }
     }
 
-    /// ECH.
+    /// ECH: erases cells from the cursor on.
     pub(super) fn erase_chars(&mut self, count: usize) {
         self.restrict();
         let (x, y) = (self.buffer().x, self.buffer().y);
@@ -80,7 +80,7 @@ impl Terminal {
         );
     }
 
-    /// ICH.
+    /// ICH: inserts cells at the cursor.
     pub(super) fn insert_chars(&mut self, count: usize) {
         self.restrict();
         let (fill, columns) = (self.erased(), self.columns);
@@ -90,7 +90,7 @@ impl Terminal {
         self.spend(columns);
     }
 
-    /// DCH.
+    /// DCH: deletes cells at the cursor.
     pub(super) fn delete_chars(&mut self, count: usize) {
         self.restrict();
         let (fill, columns) = (self.erased(), self.columns);
@@ -100,7 +100,7 @@ impl Terminal {
         self.spend(columns);
     }
 
-    /// IL.
+    /// IL: inserts rows at the cursor.
     pub(super) fn insert_lines(&mut self, count: usize) {
         self.restrict();
         if !self.is_in_region() {
@@ -114,7 +114,7 @@ impl Terminal {
         self.change_rows(gap, RowChange::Fill(fill));
     }
 
-    /// DL.
+    /// DL: deletes rows at the cursor.
     pub(super) fn delete_lines(&mut self, count: usize) {
         self.restrict();
         if !self.is_in_region() {
@@ -128,7 +128,7 @@ impl Terminal {
         self.change_rows(gap, RowChange::Fill(fill));
     }
 
-    /// SU. Nothing goes to the scrollback.
+    /// SU: scrolls the region up. The rows do not go to the scrollback.
     pub(super) fn scroll_up(&mut self, count: usize) {
         let fill = self.erased();
         let buffer = self.buffer_mut();
@@ -137,7 +137,7 @@ impl Terminal {
         self.change_rows(gap, RowChange::Fill(fill));
     }
 
-    /// SD.
+    /// SD: scrolls the region down.
     pub(super) fn scroll_down(&mut self, count: usize) {
         let buffer = self.buffer_mut();
         let (steps, gap) = buffer.insert_rows(buffer.top, buffer.bottom, count);

@@ -12,7 +12,7 @@ use super::super::{
 };
 
 impl Terminal {
-    /// SM, RM.
+    /// SM and RM: sets or resets a mode.
     pub(super) fn set_ansi_mode(&mut self, mode: i32, on: bool) {
         match mode {
             4 => self.modes.insert = on,
@@ -21,7 +21,7 @@ impl Terminal {
         }
     }
 
-    /// DECSET.
+    /// DECSET: sets a private mode.
     pub(super) fn set_private_mode(&mut self, mode: i32) {
         if let Some(tracking) = MouseTracking::from_mode(mode) {
             self.mouse = tracking;
@@ -46,7 +46,7 @@ impl Terminal {
         }
     }
 
-    /// DECRST.
+    /// DECRST: resets a private mode.
     pub(super) fn reset_private_mode(&mut self, mode: i32) {
         if MouseTracking::from_mode(mode).is_some() {
             self.mouse = MouseTracking::Off;
@@ -94,7 +94,7 @@ impl Terminal {
         self.is_alternate = false;
     }
 
-    /// DECSTR.
+    /// DECSTR: performs a soft reset.
     pub(super) fn soft_reset(&mut self) {
         self.cursor_hidden = false;
         self.reset_pen();
@@ -109,7 +109,7 @@ impl Terminal {
         buffer.saved = Saved { x: 0, line: buffer.scrollback.len(), style: Style::default(), ..saved };
     }
 
-    /// DECSCUSR.
+    /// DECSCUSR: sets the shape and the blinking of the cursor.
     pub(super) fn set_cursor_style(&mut self, style: i32) {
         let cursor = &mut self.modes.cursor;
         match style {
@@ -117,7 +117,7 @@ impl Terminal {
             1..=6 => cursor.shape = u8::try_from((style - 1) / 2).ok(),
             _ => {}
         }
-        // As in xterm.js, a number without a shape says at least whether to blink.
+        // As in xterm.js, a number without a shape still sets blinking.
         if style != 0 {
             cursor.blinks = Some(style % 2 == 1);
         }

@@ -1,5 +1,6 @@
-//! `OSC 7748`, limpet's own: snapshots restore by it what no standard sequence can express. The page's
-//! terminal implements it too (`frontend/xterm/place.mjs`); other terminals ignore it.
+//! `OSC 7748`, limpet's own command, by which snapshots restore state that no standard sequence can
+//! express. The page's terminal implements it too (`frontend/xterm/place.mjs`); other terminals
+//! ignore it.
 
 use limpet_shared::limits::MAX_CELLS;
 
@@ -11,7 +12,8 @@ use super::super::{
 /// The number of the operating system command.
 pub(in super::super) const SNAPSHOT_COMMAND: u32 = 7748;
 
-/// Cells that may be put beyond the margin until the terminal is reset, as a multiple of the screen's cells.
+/// Maximum number of cells that may be put beyond the margin until the terminal is reset, as a
+/// multiple of the screen's cells.
 pub(in super::super) const MAX_PLACED_SCREENS: usize = 4;
 
 impl Terminal {
@@ -19,8 +21,8 @@ impl Terminal {
     ///
     /// * `wrap` moves the cursor from the last column behind the margin, so that the next character
     ///   wraps.
-    /// * `hold ; source ; column ; count` cuts cells out of the cursor's row and holds them for a column
-    ///   beyond the margin.
+    /// * `hold ; source ; column ; count` cuts cells out of the cursor's row and holds them for a
+    ///   column beyond the margin.
     /// * `beyond ; up` attaches the held cells to the row that is `up` rows above the cursor.
     /// * `above ; rows` moves the saved cursor up, out of the screen.
     pub(super) fn place_for_snapshot(&mut self, text: &str) {

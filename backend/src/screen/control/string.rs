@@ -1,4 +1,4 @@
-//! Control strings, and what window operations do to titles.
+//! Control strings, and the window operations for titles.
 
 use limpet_shared::limits::{MAX_LINK_ID_BYTES, MAX_LINK_URI_BYTES, TITLE};
 
@@ -12,7 +12,7 @@ use super::super::{
 };
 use super::place::SNAPSHOT_COMMAND;
 
-/// Most titles on the stack.
+/// Maximum number of titles on the stack.
 pub(in super::super) const MAX_TITLES: usize = 10;
 
 impl Terminal {
@@ -34,7 +34,7 @@ impl Terminal {
         }
     }
 
-    /// XTWINOPS, of which the stack of titles needs no permission.
+    /// XTWINOPS. Only the operations for the stack of titles are executed: they need no permission.
     pub(super) fn window_operation(&mut self, params: &Params) {
         if !matches!(params.get(1), 0 | 2) {
             return;
@@ -64,7 +64,8 @@ impl Terminal {
         }
     }
 
-    /// Sets and reports the colours of foreground, background and cursor (`OSC 10 ; colour …` to `OSC 12`).
+    /// Sets and reports the colours of foreground, background and cursor (`OSC 10 ; colour …` to
+    /// `OSC 12`).
     fn special_colours(&mut self, text: &str, first: u32, answers: &mut Answers) {
         for (field, number) in text.split(';').zip(first..=12) {
             if field == "?" {
@@ -75,7 +76,7 @@ impl Terminal {
         }
     }
 
-    /// `OSC 8 ; parameters ; URI`.
+    /// Sets the hyperlink of the text that follows (`OSC 8 ; parameters ; URI`).
     fn set_link(&mut self, text: &str) {
         let Some((parameters, uri)) = text.split_once(';') else { return };
         let mut pen = self.pen;

@@ -1,15 +1,16 @@
-//! What most output is made of, taken as a whole: runs of text, and control sequences of numbers.
+//! Fast paths for the most common output: runs of text, and control sequences of numbers.
 
 use super::{
     Parser, Perform, Text,
     utf8::{self, Decoded},
 };
 
-/// Longest run with characters that are not ASCII, in bytes: each may make a new grapheme cluster, which takes long.
+/// Maximum length of a run with characters beyond ASCII, in bytes. Each character may create a new
+/// grapheme cluster, which takes long.
 const MAX_MIXED_RUN: usize = 1024;
 
 impl Parser {
-    /// Prints what is printable at the front, or takes one control.
+    /// Prints the printable text at the front, or takes one control.
     pub(super) fn text<'a>(&mut self, rest: &'a [u8], terminal: &mut impl Perform) -> &'a [u8] {
         if let Some(&control @ (..0x20 | 0x7f)) = rest.first() {
             return self.sequence(rest, terminal).unwrap_or_else(|| {
@@ -21,7 +22,7 @@ impl Parser {
         let run = &rest[..most];
         let ascii = run.iter().position(|byte| !(0x20..0x7f).contains(byte)).unwrap_or(most);
         if rest.get(ascii).is_some_and(|&byte| byte >= 0x80) {
-            // More of the same run may follow in other characters.
+            // The same run may continue with other characters.
             let run = whole_characters(rest, most.min(MAX_MIXED_RUN));
             return &rest[run.len() - self.mixed_text(run, terminal).len()..];
         }
@@ -29,8 +30,9 @@ impl Parser {
         &rest[ascii..]
     }
 
-    /// Takes a whole control sequence at the front, if it is of the kind that most are: a prefix, numbers, and what they are for. It is what
-    /// [`take`](Self::take) would do with one byte after another.
+    /// Takes a whole control sequence at the front if it has the most common form: a prefix,
+    /// numbers, and the final byte. The effect is that of calling [`take`](Self::take) for each
+    /// byte.
     fn sequence<'a>(&mut self, rest: &'a [u8], terminal: &mut impl Perform) -> Option<&'a [u8]> {
         let sequence = rest.strip_prefix(b"\x1b[")?;
         let (prefix, numbers) = match sequence.split_first() {
@@ -45,7 +47,8 @@ impl Parser {
         Some(&numbers[length + 1..])
     }
 
-    /// Prints what is printable at the front of a run, of which something is. Returns the rest of it.
+    /// Prints the printable text at the front of a run, which is not empty. Returns the rest of the
+    /// run.
     fn mixed_text<'a>(&mut self, rest: &'a [u8], terminal: &mut impl Perform) -> &'a [u8] {
         let mut run = std::mem::take(&mut self.run);
         run.clear();
@@ -76,7 +79,7 @@ impl Parser {
     }
 }
 
-/// The front of what comes next, of this length or up to where its last character ends.
+/// Returns the first `most` bytes, extended to the end of the last character.
 fn whole_characters(rest: &[u8], most: usize) -> &[u8] {
     let more = rest[most..].iter().take(3).take_while(|&&byte| byte & 0xc0 == 0x80).count();
     &rest[..most + more]

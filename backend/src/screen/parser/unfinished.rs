@@ -1,18 +1,21 @@
-//! The state of a parser between two pieces of output, as output.
+//! The state of a parser between two pieces of output, written as output.
 //!
-//! A snapshot may be taken inside a character or a control function. It ends with output that brings another parser to the same place,
-//! in limited space: of a control string that is too long to have any effect, only its kind matters.
+//! A snapshot may be taken inside a character or a control function. It then ends with output that
+//! brings another parser to the same state, in limited space: of a control string that is too long
+//! to have any effect, only the kind is written.
 
 use super::{Parser, State};
 
-/// Makes a control string one that has no effect: no OSC has such a number, and no terminal here knows such a DCS or APC.
+/// Byte that makes a control string have no effect: no OSC has this number, and no terminal here
+/// knows such a DCS or APC.
 const NO_EFFECT: u8 = b'x';
 
-/// Ends the parameters of CSI and DCS in a way that makes the rest of the function have no effect.
+/// Parameters of CSI and DCS that make the rest of the function have no effect.
 const IGNORED: &[u8] = b"1?";
 
 impl Parser {
-    /// Appends output that brings a parser that [is between](Self::is_between) two control functions into this one's state.
+    /// Appends output that brings a parser from [between](Self::is_between) two control functions
+    /// into this one's state.
     pub(in super::super) fn write_unfinished(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(match self.state {
             State::Ground => b"",
@@ -49,7 +52,8 @@ impl Parser {
         out.extend_from_slice(self.decoder.begun());
     }
 
-    /// Appends what has come of a CSI or DCS after its introducer: a prefix, parameters, intermediates.
+    /// Appends what a CSI or DCS has received after its introducer: a prefix, parameters,
+    /// intermediates.
     fn write_introduction(&self, out: &mut Vec<u8>) {
         let is_prefix = |byte: &u8| (0x3c..=0x3f).contains(byte);
         out.extend(self.collected_bytes().filter(is_prefix));
@@ -87,7 +91,8 @@ mod tests {
         String::from_utf8_lossy(&screen.snapshot(usize::MAX).output).into_owned()
     }
 
-    /// Checks that a screen that got a snapshot is in the state of the one that the snapshot was taken of.
+    /// Checks that a screen that was fed a snapshot is in the state of the screen that it was taken
+    /// of.
     fn check(before: &[u8], after: &[u8]) {
         let (whole, cut) = (screen(&[before, after]), screen(&[before]).snapshot(usize::MAX).output);
         let resumed = screen(&[&cut, after]);
@@ -151,7 +156,7 @@ mod tests {
             before in prop::collection::vec(part(), 1..12),
             after in prop::collection::vec(part(), 0..8),
         ) {
-            // Something that shows whether it was printed.
+            // The final text shows whether it was printed.
             check(&before.concat(), &[after.concat(), b"end".to_vec()].concat());
         }
     }
@@ -173,7 +178,7 @@ mod tests {
                 let before = [introducer, &fill.repeat(70_000)].concat();
                 assert!(screen(&[before.as_bytes()]).snapshot(0).unfinished < 70_000 * fill.len());
                 for end in ["\x07", "\x1b\\", "\x18", "日", "\u{9c}", "m", "\x1b[31m"] {
-                    // Two strings without an effect may have different texts until they are ended.
+                    // Two strings without an effect may have different texts until they end.
                     check(before.as_bytes(), format!("more{end}the next line\x18end").as_bytes());
                 }
             }

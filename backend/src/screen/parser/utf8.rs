@@ -1,33 +1,34 @@
-//! UTF-8 as the page reads it: each maximal part of an invalid sequence is U+FFFD, and U+FEFF vanishes.
+//! UTF-8 as the page decodes it: each maximal part of an invalid sequence becomes U+FFFD, and
+//! U+FEFF vanishes.
 
-/// Remembers the beginning of a character that is cut.
+/// A decoder that keeps the beginning of a character between two pieces.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Decoder {
     begun: [u8; 3],
     len: usize,
 }
 
-/// What the first bytes of a piece are.
+/// The result of decoding the first bytes of a piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Decoded {
     Char(char),
-    /// The beginning of a character, or one without any effect.
+    /// The beginning of a character, or a character without any effect.
     Nothing,
 }
 
 impl Decoder {
-    /// Whether no character is begun.
+    /// Reports whether no character is begun.
     pub(super) fn is_between(self) -> bool {
         self.len == 0
     }
 
-    /// The bytes of the character that is begun.
+    /// Returns the bytes of the character that is begun.
     pub(super) fn begun(&self) -> &[u8] {
         &self.begun[..self.len]
     }
 
-    /// Takes one character, or bytes that are none, and says how many of `piece` it took: one at least, unless a
-    /// character that was begun turns out not to be one.
+    /// Decodes one character, or an invalid sequence, and returns how many bytes of `piece` it
+    /// took: at least one, unless a character begun earlier turns out to be invalid.
     #[inline]
     pub(super) fn decode(&mut self, piece: &[u8]) -> (Decoded, usize) {
         match piece.first() {
@@ -51,7 +52,7 @@ impl Decoder {
                 self.len = have;
                 (Decoded::Nothing, have - begun)
             }
-            // What was begun is part of what is invalid.
+            // The bytes kept earlier belong to the invalid sequence.
             (None, Err(error)) => {
                 (Decoded::Char(char::REPLACEMENT_CHARACTER), error.error_len().map_or(1, |len| len - begun))
             }
@@ -60,14 +61,14 @@ impl Decoder {
     }
 }
 
-/// The text at the front, up to what may be a C1 control or is no UTF-8.
+/// Returns the text at the front, up to a possible C1 control or invalid UTF-8.
 pub(super) fn whole_text(piece: &[u8]) -> &str {
     let text = piece.utf8_chunks().next().map_or("", |chunk| chunk.valid());
     let end = text.find(|char| matches!(char, '\u{80}'..='\u{9f}'));
     &text[..end.unwrap_or(text.len())]
 }
 
-/// Whether a character has no effect whatever.
+/// Reports whether a character has no effect at all.
 pub(super) const fn is_ignored(char: char) -> bool {
     char == '\u{feff}'
 }
@@ -93,7 +94,7 @@ mod tests {
                 }
             }
         }
-        // The end of all output would end what is begun.
+        // The end of all output would end the character that is begun.
         if !decoder.is_between() {
             text.push(char::REPLACEMENT_CHARACTER);
         }

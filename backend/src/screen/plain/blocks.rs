@@ -1,31 +1,32 @@
-//! Plain output in blocks of 64 bytes, of which each byte is a bit in a word.
+//! Detection of plain output in blocks of 64 bytes, with one bit of a word for each byte.
 
 use wide::u8x16;
 
 use super::{BLOCK, LATIN};
 
-/// What each byte of a block is.
+/// The bytes of a block.
 #[derive(Clone, Copy)]
 struct Block([u8x16; 4]);
 
-/// What the blocks so far end within.
+/// The state at the end of the blocks so far.
 #[derive(Clone, Copy, Default)]
 struct Carry {
-    /// The last byte is an escape.
+    /// True if the last byte is an escape.
     escape: bool,
-    /// The last byte is within the parameters of a sequence, or just before them.
+    /// True if the last byte is inside the parameters of a sequence, or just before them.
     parameters: bool,
-    /// The last byte may have begun a C1 control.
+    /// True if the last byte may have begun a C1 control.
     latin: bool,
 }
 
-/// How much of whole blocks from the start on is plain: text and whole SGR sequences.
+/// Returns the length of plain text and whole SGR sequences at the front of `output`, in whole
+/// blocks.
 pub(super) fn plain(output: &[u8]) -> usize {
     let (mut plain, mut carry) = (0, Carry::default());
     for (number, block) in output.as_chunks().0.iter().enumerate() {
         let Some(begun) = Block::new(block).follow(&mut carry) else { break };
         match begun {
-            // What was not finished before is not finished yet.
+            // The sequence that was unfinished before the block still is.
             Begun::Before => {}
             Begun::At(at) => plain = number * BLOCK + at,
         }
@@ -33,7 +34,8 @@ pub(super) fn plain(output: &[u8]) -> usize {
     plain
 }
 
-/// Where what a block ends within has begun; at the block's end if it ends within nothing.
+/// Start of the unfinished sequence or character at the end of a block, or the block's end if there
+/// is none.
 enum Begun {
     Before,
     At(usize),
@@ -45,7 +47,7 @@ impl Block {
         Self(std::array::from_fn(|part| u8x16::new(parts[part])))
     }
 
-    /// A bit for each byte for which this is true.
+    /// Returns one bit per byte, set where `is` holds.
     fn bits(self, is: impl Fn(u8x16) -> u8x16) -> u64 {
         self.0.iter().rev().fold(0, |bits, &part| bits << 16 | u64::from(is(part).to_bitmask()))
     }
@@ -54,7 +56,7 @@ impl Block {
         self.bits(|part| part.simd_eq(u8x16::splat(byte)))
     }
 
-    /// Which bytes may be more than text.
+    /// Returns the bytes that may be more than text.
     fn special(self) -> u64 {
         self.bits(|part| {
             let known = within(part, 0x07, 0x0a) | part.simd_eq(u8x16::splat(0x0d));
@@ -62,7 +64,8 @@ impl Block {
         })
     }
 
-    /// Where what is not finished at its end has begun; None if not all of it is plain.
+    /// Returns the start of the unfinished sequence or character at the end of the block. `None` if
+    /// not all of the block is plain.
     fn follow(self, carry: &mut Carry) -> Option<Begun> {
         let special = self.special();
         if special == 0 && !carry.escape && !carry.parameters && !carry.latin {
@@ -90,13 +93,15 @@ impl Block {
         })
     }
 
-    /// None if something else than SGR begins with an escape.
+    /// Updates `carry` for the sequences in the block. `None` if anything but SGR begins with an
+    /// escape.
     fn follow_sequences(self, escapes: u64, carry: &mut Carry) -> Option<()> {
         let seconds = escapes << 1 | u64::from(carry.escape);
         if seconds & !self.eq(b'[') != 0 {
             return None;
         }
-        // Their parameters begin behind the bracket. A bit that is added to the front of their run comes out behind it.
+        // The parameters begin behind the bracket. A bit added to the front of their run comes out
+        // behind it.
         let firsts = seconds << 1 | u64::from(carry.parameters);
         let parameters = self.bits(|part| within(part, b'0', b';'));
         let (sum, go_on) = parameters.overflowing_add(firsts & parameters);
@@ -109,7 +114,7 @@ impl Block {
     }
 }
 
-/// Which bytes lie between these two.
+/// Returns the bytes between `first` and `last`.
 fn within(part: u8x16, first: u8, last: u8) -> u8x16 {
     let above = part - u8x16::splat(first);
     above.min(u8x16::splat(last - first)).simd_eq(above)
@@ -138,7 +143,7 @@ mod tests {
         ]
     }
 
-    /// How much at the front is plain, byte by byte.
+    /// Returns the length of the plain part at the front, byte by byte.
     fn by_bytes(output: &[u8]) -> usize {
         let step = |at: usize| match output.get(at)? {
             0x1b => sgr_length(&output[at..]),

@@ -1,20 +1,20 @@
-//! Packed rows, compressed together.
+//! Blocks of packed rows that are compressed together.
 
 use super::packed::{Length, Packed};
 
-/// Some rows, of which the oldest may have been dropped.
+/// A block of rows. The oldest may have been dropped.
 #[derive(Clone, Debug)]
 pub(super) struct Block {
     /// All lengths, then all rows; compressed.
     bytes: Box<[u8]>,
-    /// How much that was.
+    /// Size of `bytes` before compression.
     uncompressed: usize,
     rows: usize,
     dropped: usize,
 }
 
 impl Block {
-    /// Compresses rows of these lengths, which lie in these bytes.
+    /// Compresses rows, which are given as their lengths and their packed bytes.
     pub(super) fn compress((lengths, rows): (impl ExactSizeIterator<Item = Length>, &[u8])) -> Self {
         let count = lengths.len();
         let mut bytes = Vec::with_capacity(count * size_of::<Length>() + rows.len());
@@ -24,17 +24,17 @@ impl Block {
         Self { bytes: compressed, uncompressed: bytes.len(), rows: count, dropped: 0 }
     }
 
-    /// How many rows there are left.
+    /// Returns the number of rows that are left.
     pub(super) fn len(&self) -> usize {
         self.rows - self.dropped
     }
 
-    /// How many bytes its rows were before they were compressed, those that have been dropped among them.
+    /// Returns the size of the rows before compression, in bytes. Dropped rows are included.
     pub(super) fn uncompressed(&self) -> usize {
         self.uncompressed
     }
 
-    /// How many bytes it takes.
+    /// Returns the memory that the block takes, in bytes.
     #[cfg(test)]
     pub(super) fn size(&self) -> usize {
         self.bytes.len() + size_of::<Self>()
@@ -45,7 +45,7 @@ impl Block {
         self.dropped += 1;
     }
 
-    /// The rows that are left.
+    /// Returns the rows that are left.
     pub(super) fn decompress(&self) -> Packed {
         let mut bytes = lz4_flex::block::decompress(&self.bytes, self.uncompressed).unwrap_or_else(|error| {
             tracing::error!(%error, "could not bring back what has scrolled out");

@@ -1,35 +1,34 @@
-//! Packed rows, one behind the other: none is allocated by itself.
+//! Packed rows in one buffer, so that no row is allocated by itself.
 
 use std::{collections::VecDeque, ops::Deref};
 
 use super::packing::{Shared, pack, unpack, visit};
 use crate::screen::row::Row;
 
-/// A row's length, in bytes.
+/// Length of a packed row, in bytes.
 pub(super) type Length = u32;
 
-/// Some rows, the oldest first.
+/// Packed rows, oldest first.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Packed {
-    /// They, behind those that have been dropped.
+    /// The rows, after those that have been dropped.
     bytes: Vec<u8>,
     lengths: VecDeque<Length>,
-    /// What has been dropped takes so many bytes.
+    /// Size of the dropped rows, in bytes.
     dropped: usize,
 }
 
 impl Packed {
-    /// Rows of these lengths, which lie in these bytes.
+    /// Creates rows from their lengths and their packed bytes.
     pub(super) fn new(lengths: VecDeque<Length>, bytes: Vec<u8>) -> Self {
         Self { bytes, lengths, dropped: 0 }
     }
 
-    /// How many rows there are.
     pub(super) fn len(&self) -> usize {
         self.lengths.len()
     }
 
-    /// What they take, in bytes.
+    /// Returns the size of the rows and their lengths, in bytes.
     pub(super) fn size(&self) -> usize {
         self.bytes.len() + self.len() * size_of::<Length>()
     }
@@ -40,7 +39,7 @@ impl Packed {
         self.lengths.push_back(Length::try_from(self.bytes.len() - start).unwrap_or(Length::MAX));
     }
 
-    /// Takes the newest row back.
+    /// Takes back the newest row.
     pub(super) fn pop(&mut self) -> Option<Row> {
         let start = self.bytes.len() - self.lengths.pop_back()? as usize;
         let row = unpack(&self.bytes[start..]);
@@ -48,10 +47,10 @@ impl Packed {
         Some(row)
     }
 
-    /// Drops the oldest ones.
+    /// Drops the oldest `count` rows.
     pub(super) fn drop_first(&mut self, count: usize) {
         self.dropped += self.lengths.drain(..count).map(|length| length as usize).sum::<usize>();
-        // As much is moved as was dropped, at most.
+        // This moves at most as many bytes as were dropped.
         if self.dropped * 2 >= self.bytes.len() {
             self.bytes.drain(..self.dropped);
             self.dropped = 0;
@@ -59,7 +58,8 @@ impl Packed {
         }
     }
 
-    /// As many of the oldest rows as take so many bytes: their lengths, and they themselves.
+    /// Returns the lengths and the packed bytes of the oldest rows, of which all but the last fit
+    /// into `size` bytes.
     pub(super) fn first(&self, size: usize) -> (impl ExactSizeIterator<Item = Length> + '_, &[u8]) {
         let (mut count, mut taken) = (0, 0);
         while let Some(&length) =
@@ -71,20 +71,20 @@ impl Packed {
         (self.lengths.range(..count).copied(), &self.bytes[self.dropped..][..taken])
     }
 
-    /// The rows but for so many of the oldest.
+    /// Returns all rows but the oldest `first`.
     pub(super) fn iter_from(&self, first: usize) -> impl Iterator<Item = Row> + '_ {
         let first = first.min(self.len());
         unpacked(self.bytes.as_slice(), self.start_of(first), self.lengths.range(first..).copied())
     }
 
-    /// The same, of rows that nobody needs any more.
+    /// Returns all rows but the oldest `first`, and consumes `self`.
     pub(super) fn into_iter_from(self, first: usize) -> impl Iterator<Item = Row> {
         let first = first.min(self.len());
         let start = self.start_of(first);
         unpacked(self.bytes, start, self.lengths.into_iter().skip(first))
     }
 
-    /// Tells of each style and each cluster that they have.
+    /// Calls `visitor` with each style and each cluster in the rows.
     pub(super) fn visit(&self, visitor: &mut impl FnMut(Shared)) {
         let mut end = self.dropped;
         for &length in &self.lengths {
@@ -99,7 +99,7 @@ impl Packed {
     }
 }
 
-/// Rows of these lengths, which lie one behind the other from `start` on.
+/// Unpacks rows of the given lengths, which follow each other in `bytes` from `start` on.
 fn unpacked(
     bytes: impl Deref<Target = [u8]>,
     start: usize,

@@ -1,11 +1,12 @@
-//! Rows as bytes.
+//! The packed form of a row.
 //!
-//! A packed row is a sequence of runs, each a number and, for text, the characters in UTF-8. A row of plain text takes
-//! little more than its characters, a tenth of what it takes as cells.
+//! A packed row is a sequence of runs, each a number and, for text, the characters in UTF-8. A row
+//! of plain text takes little more than its characters, which is a tenth of its size as cells.
 
 use crate::screen::row::{Cell, Glyph, Row, StyleId};
 
-/// What a run is, in the lowest bits of the number that begins it; the others say how long it is, or the number itself.
+/// The kind of a run, stored in the lowest bits of the number that begins it. The other bits hold
+/// the run's length or the number of a style or cluster.
 mod run {
     /// Characters of one column.
     pub(super) const NARROW: u64 = 0;
@@ -13,11 +14,11 @@ mod run {
     pub(super) const WIDE: u64 = 1;
     /// Erased cells.
     pub(super) const BLANK: u64 = 2;
-    /// A style's number: that of the cells that follow.
+    /// The number of the style of the cells that follow.
     pub(super) const STYLE: u64 = 3;
-    /// A cluster's number and, in two bits, how wide it is.
+    /// The number of a cluster and, in two bits, its width.
     pub(super) const CLUSTER: u64 = 4;
-    /// A cell that continues a glyph to its left that is not wide by itself.
+    /// Cells that continue a glyph to their left which is not a wide character.
     pub(super) const CONTINUATION: u64 = 5;
     pub(super) const BITS: u32 = 3;
 }
@@ -38,14 +39,14 @@ pub(super) fn pack(row: &Row, bytes: &mut Vec<u8>) {
     }
 }
 
-/// Packs the cells at the front that are alike, and says how many they are.
+/// Packs the cells at the front that can share a run, and returns their number.
 fn pack_run(bytes: &mut Vec<u8>, cells: &[Cell], style: StyleId) -> usize {
     let first = cells[0];
     match (first.glyph(), first.width()) {
         (Glyph::Char(_), 2) => {
             let pairs = cells.chunks_exact(2).take_while(|pair| is_wide_pair(pair, style)).count();
             if pairs == 0 {
-                // Half a wide glyph, which no rule leaves behind.
+                // Half a wide glyph, which no operation leaves behind.
                 number(bytes, 1, run::BLANK);
                 return 1;
             }
@@ -53,7 +54,7 @@ fn pack_run(bytes: &mut Vec<u8>, cells: &[Cell], style: StyleId) -> usize {
             2 * pairs
         }
         (Glyph::Char(_), _) => {
-            // Most text begins with these, and they are quickly copied.
+            // Most text begins with ASCII, which is fast to copy.
             let count = alike(cells, style, Cell::is_ascii);
             if count > 0 {
                 number(bytes, count as u64, run::NARROW);
@@ -81,7 +82,7 @@ fn pack_run(bytes: &mut Vec<u8>, cells: &[Cell], style: StyleId) -> usize {
     }
 }
 
-/// How many cells at the front have the style, and are so.
+/// Returns the number of cells at the front that have the style and satisfy `are`.
 fn alike(cells: &[Cell], style: StyleId, are: impl Fn(Cell) -> bool) -> usize {
     cells.iter().take_while(|&&cell| cell.style() == style && are(cell)).count()
 }
@@ -119,14 +120,14 @@ pub(super) fn unpack(packed: &[u8]) -> Row {
     Row::from_cells(cells, wrapped)
 }
 
-/// What cells share, by its number in a table.
+/// A value shared by cells, given by its number in a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum Shared {
     Style(StyleId),
     Cluster(u32),
 }
 
-/// Tells of each style and each cluster that a packed row has, without making cells of it.
+/// Calls `visitor` with each style and each cluster in a packed row, without unpacking its cells.
 pub(super) fn visit(packed: &[u8], visitor: &mut impl FnMut(Shared)) {
     let mut reader = Reader(packed);
     reader.byte();
@@ -140,7 +141,7 @@ pub(super) fn visit(packed: &[u8], visitor: &mut impl FnMut(Shared)) {
     }
 }
 
-/// Appends characters, after the number of bytes that they take.
+/// Appends characters, after their length in bytes.
 fn text<'a>(bytes: &mut Vec<u8>, kind: u64, cells: impl Iterator<Item = &'a Cell> + Clone) {
     let chars = cells.filter_map(|cell| cell.as_char());
     let length: usize = chars.clone().map(char::len_utf8).sum();
@@ -148,7 +149,7 @@ fn text<'a>(bytes: &mut Vec<u8>, kind: u64, cells: impl Iterator<Item = &'a Cell
     chars.for_each(|char| bytes.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes()));
 }
 
-/// Appends a number with a kind, seven bits to a byte, the lowest first.
+/// Appends a number with a kind: seven bits per byte, the lowest first.
 fn number(bytes: &mut Vec<u8>, value: u64, kind: u64) {
     let mut left = value << run::BITS | kind;
     while left >= 0x80 {
@@ -183,7 +184,7 @@ impl<'a> Reader<'a> {
         self.0 = self.0.get(count..).unwrap_or_default();
     }
 
-    /// The characters of the next `count` bytes.
+    /// Returns the characters in the next `count` bytes.
     fn chars(&mut self, count: usize) -> std::str::Chars<'a> {
         let (text, rest) = self.0.split_at(count.min(self.0.len()));
         self.0 = rest;
@@ -197,7 +198,7 @@ pub(super) mod tests {
 
     use super::*;
 
-    /// Cells as rows have them: wide ones with their second half.
+    /// Generates cells as rows have them: wide ones with their second half.
     pub(in crate::screen::scrollback) fn cells() -> impl Strategy<Value = Vec<Cell>> {
         let style = prop_oneof![Just(0_u32), 0..4_u32, Just(1 << 20)];
         let one =
@@ -236,7 +237,8 @@ pub(super) mod tests {
 
         #[test]
         fn no_bytes_are_too_strange(
-            // Counts come from our own rows only; here they may be anything that is not absurdly large.
+            // Counts come from our own rows only; here they may be anything that is not absurdly
+            // large.
             mut bytes in proptest::collection::vec(0..0x80_u8, 1..200),
             (at, high) in (any::<prop::sample::Index>(), any::<u8>()),
         ) {

@@ -7,8 +7,8 @@ use crate::screen::{
 };
 
 impl Writer<'_> {
-    /// Writes a row's cells beyond the margin, which the terminal then holds. The row is blank from the
-    /// cursor's column `start` on.
+    /// Writes a row's cells beyond the margin so that the terminal holds them. The row is blank
+    /// from the cursor's column `start` on.
     pub(super) fn hold_beyond(&mut self, row: &Row, start: usize) {
         let room = self.columns - start.min(self.columns);
         let most = MAX_PLACED_SCREENS * (self.columns + 1) * self.rows;

@@ -8,19 +8,20 @@ use crate::screen::{
     tables::LinkName,
 };
 
-/// The style that the terminal would print in now.
+/// The style in which the terminal would print now.
 #[derive(Debug, Default)]
 pub(super) struct PenWriter {
     pub(super) style: Style,
-    /// What has been written of hyperlinks, in bytes.
+    /// Size of the hyperlinks written so far, in bytes.
     links_bytes: usize,
 }
 
-/// What a snapshot has of hyperlinks, in bytes. Where a program has written more, the newest text has none.
+/// Maximum size of the hyperlinks in a snapshot, in bytes. If there are more, the newest text has
+/// no links.
 const MAX_LINKS_BYTES: usize = 8 * 1024 * 1024;
 
 impl Writer<'_> {
-    /// Changes the pen.
+    /// Changes the terminal's current style.
     pub(super) fn set_style(&mut self, style: Style) {
         let before = self.pen.style;
         if before.link != style.link {
@@ -52,7 +53,7 @@ impl Writer<'_> {
     }
 }
 
-/// The sequence that sets a style, whatever was before.
+/// Returns the sequence that sets a style regardless of the one before.
 fn sgr(style: Style) -> String {
     let mut text = String::from("\x1b[0");
     let flags = [
@@ -85,7 +86,7 @@ fn sgr(style: Style) -> String {
     text
 }
 
-/// `base` is 30 for the foreground, 40 for the background, 50 for underlines.
+/// Appends a colour. `base` is 30 for the foreground, 40 for the background, 50 for underlines.
 fn colour(text: &mut String, colour: Colour, base: u8) {
     let extended = base + 8;
     // Writing to a string cannot fail.

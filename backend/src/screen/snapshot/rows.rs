@@ -11,7 +11,7 @@ use crate::screen::{
 const WIDE: char = '\u{3000}';
 
 impl Writer<'_> {
-    /// Writes rows from the top of a blank buffer on, so that what does not fit scrolls out.
+    /// Writes rows from the top of a blank buffer on, so that rows which do not fit scroll out.
     pub(super) fn rows(&mut self, rows: impl Iterator<Item = Row>) {
         let mut before: Option<Row> = None;
         for row in rows {
@@ -40,7 +40,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Writes a row's cells from a column on, where the cursor is.
+    /// Writes a row's cells from column `start` on, where the cursor is.
     pub(super) fn cells(&mut self, row: &Row, start: usize) {
         let cells = row.cells();
         self.last_remnant(cells, start);
@@ -60,10 +60,10 @@ impl Writer<'_> {
         }
     }
 
-    /// Leaves out, or erases, so many cells, and goes beyond them.
+    /// Skips or erases `count` cells, and moves beyond them.
     fn blanks(&mut self, cell: Cell, count: usize) {
         let style = self.tables.style(cell.style());
-        // What has more than a background was made before.
+        // Cells with more than a background have been handled before.
         if style != Style::default() && style == style.erased() {
             self.set_style(style);
             self.control(&format!("\x1b[{count}X"));
@@ -71,13 +71,15 @@ impl Writer<'_> {
         self.control(&format!("\x1b[{count}C"));
     }
 
-    /// Whether a blank cell has more than a background, as what was half of a wide glyph has.
+    /// Reports whether a blank cell has more than a background, as a former half of a wide glyph
+    /// has.
     fn is_remnant(&self, cell: Cell) -> bool {
         let style = self.tables.style(cell.style());
         !cell.has_content() && cell.width() == 1 && style != style.erased()
     }
 
-    /// Makes such a cell where the cursor is: of a wide glyph the right half is overwritten.
+    /// Writes a cell that [is a remnant](Self::is_remnant) at the cursor: prints a wide glyph and
+    /// overwrites its right half.
     fn remnant(&mut self, cell: Cell, column: usize, next: Cell) {
         self.control("");
         self.char(WIDE);
@@ -91,7 +93,8 @@ impl Writer<'_> {
         }
     }
 
-    /// The same in the last column, where it has to be the left half that is overwritten, before there is something else.
+    /// Writes a remnant in the last column. There the left half has to be overwritten, before the
+    /// row has any other content.
     fn last_remnant(&mut self, cells: &[Cell], start: usize) {
         let columns = self.columns;
         let Some(&cell) = cells.get(columns - 1) else { return };
@@ -107,11 +110,11 @@ impl Writer<'_> {
         self.control(&format!("\x1b[{0}G\x1b[X\x1b[{1}G", columns - 1, start + 1));
     }
 
-    /// Prints what stands in a cell.
+    /// Prints the content of a cell.
     pub(super) fn glyph(&mut self, cell: Cell) {
         let (tables, style) = (self.tables, self.tables.style(cell.style()));
         self.set_widths(self.widths_for(cell));
-        // The pen may have more than shows in a cell.
+        // The current style may have more than a cell stores.
         if self.pen.style.normalized() != style {
             self.set_style(style);
         }
@@ -139,7 +142,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Returns the rule by which a glyph has its width; the current one if both give that width.
+    /// Returns the rule by which a glyph has its width, or the current one if both give that width.
     fn widths_for(&self, cell: Cell) -> Widths {
         let is_so = |&widths: &Widths| match cell.glyph() {
             Glyph::Blank => true,
@@ -153,7 +156,7 @@ impl Writer<'_> {
         if is_known || !is_so(&other) { self.widths } else { other }
     }
 
-    /// How wide a glyph was when only its first character was there.
+    /// Returns the width of a glyph when only its first character had been printed.
     pub(super) fn first_width(&self, cell: Cell) -> u8 {
         match cell.glyph() {
             Glyph::Cluster(number) => {
@@ -168,26 +171,27 @@ impl Writer<'_> {
     fn char(&mut self, char: char) {
         let joins = measure(char, self.preceding, self.widths).is_none_or(|measured| measured.joins);
         if joins {
-            // A control that does nothing else.
+            // A control without any other effect.
             self.control("\0");
         }
         self.preceding = Some(measure_alone(char, self.widths));
         self.out.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
     }
 
-    /// Goes to a row that continues the one above, and says which of its cells is the first that is still to be written.
+    /// Moves to a row that continues the one above, and returns the first of its columns that is
+    /// not written yet.
     fn wrap(&mut self, above: &Row, row: &Row) -> usize {
         let (last, first) = (above.get(self.columns - 1), row.get(0));
         let is_full = last.has_content() || last.width() == 0;
         if is_full && first.has_content() {
             self.glyph(first);
             if self.pen.style.erased() != Style::default() {
-                // Where the screen scrolled, the whole row got the background.
+                // If the screen scrolled, the whole row got the background.
                 self.erase_row();
             }
             return usize::from(first.width());
         }
-        // A wide glyph for which one column is left wraps, and leaves that column in its own style.
+        // A wide glyph wraps if one column is left for it, and that column keeps its own style.
         if !is_full {
             self.set_style(self.tables.style(last.style()));
             self.control(&format!("\x1b[{}G", self.columns));
@@ -198,7 +202,7 @@ impl Writer<'_> {
         0
     }
 
-    /// Makes the first row of a blank buffer one that continues a row which is no longer there.
+    /// Makes the first row of a blank buffer continue a row which is no longer there.
     fn continue_nothing(&mut self) {
         self.control(&format!("\x1b[{}G", self.columns));
         self.char(WIDE);
@@ -213,7 +217,8 @@ impl Writer<'_> {
     }
 }
 
-/// Returns the columns of a glyph by a rule. `None` if its characters are not one glyph by that rule.
+/// Returns the columns of a glyph by a rule. `None` if its characters are not one glyph by that
+/// rule.
 fn columns_of(chars: impl IntoIterator<Item = char>, widths: Widths) -> Option<u8> {
     let mut chars = chars.into_iter();
     let first = measure_alone(chars.next()?, widths);

@@ -1,4 +1,4 @@
-//! Everything but the cells.
+//! The state of a terminal other than its cells.
 
 use super::Writer;
 use crate::screen::{
@@ -16,12 +16,12 @@ use crate::screen::{
 use crate::screen::control::SNAPSHOT_COMMAND;
 
 impl Writer<'_> {
-    /// What RIS does not reset.
+    /// Writes the state that RIS does not reset.
     pub(super) fn survivors(&mut self, terminal: &Terminal) {
         self.control("\x1b[20l");
         self.control(if terminal.cursor_hidden { "\x1b[?25l" } else { "\x1b[?25h" });
         self.palette(&terminal.palette);
-        // A terminal that was drawn a snapshot before has its titles.
+        // A terminal that was fed a snapshot before has its titles.
         self.control(&"\x1b[23;2t".repeat(MAX_TITLES));
         for title in &terminal.titles {
             self.control(&format!("\x1b]2;{title}\x1b\\\x1b[22;2t"));
@@ -30,7 +30,8 @@ impl Writer<'_> {
     }
 
     fn palette(&mut self, palette: &Palette) {
-        // For each of these xterm.js makes its style sheet anew.
+        // xterm.js rebuilds its style sheet for each of these sequences, so they are left out if
+        // the program has never set or reset a colour.
         let Some(changes) = palette.changes() else { return };
         self.control("\x1b]104\x1b\\\x1b]110\x1b\\\x1b]111\x1b\\\x1b]112\x1b\\");
         for (index, [red, green, blue]) in changes {
@@ -44,7 +45,7 @@ impl Writer<'_> {
 
     pub(super) fn tab_stops(&mut self, buffer: &Buffer) {
         let usual = TabStops::new(self.columns);
-        // There may be one behind the margin, where it has no effect.
+        // There may be a stop behind the margin, where it has no effect.
         if (0..self.columns).all(|column| buffer.tabs.has(column) == usual.has(column)) {
             return;
         }
@@ -54,7 +55,7 @@ impl Writer<'_> {
         }
     }
 
-    /// The scroll region and what DECSC keeps.
+    /// Writes the scroll region and the state saved by DECSC.
     pub(super) fn saved(&mut self, buffer: &Buffer, history: usize) {
         self.set_style(Style::default());
         if (buffer.top, buffer.bottom) != (0, buffer.rows - 1) {
@@ -87,14 +88,14 @@ impl Writer<'_> {
         self.set_style(Style::default());
     }
 
-    /// CUP, which counts from the scroll region in origin mode.
+    /// Moves the cursor by CUP, which counts from the scroll region in origin mode.
     fn go_to(&mut self, buffer: &Buffer, x: usize, y: usize, origin: bool) {
         let (x, y) = (x.min(self.columns - 1), y.min(buffer.rows - 1));
         let y = if origin { y.clamp(buffer.top, buffer.bottom) - buffer.top } else { y };
         self.control(&format!("\x1b[{};{}H", y + 1, x + 1));
     }
 
-    /// Designates G0 to G3, and says which is in use.
+    /// Designates G0 to G3, and selects the one in use.
     fn charsets(&mut self, charsets: Charsets, level: u8) {
         let sets = charsets.designated().len().max(self.charsets.designated().len());
         for (slot, designator) in ['(', ')', '*', '+'].into_iter().enumerate().take(sets) {
@@ -116,7 +117,7 @@ impl Writer<'_> {
         });
     }
 
-    /// Kitty's keyboard flags of the buffer in use, whose stack is empty.
+    /// Writes kitty's keyboard flags of the buffer in use, whose stack is empty.
     pub(super) fn keyboard(&mut self, stack: &[i32], flags: i32) {
         let mut all = stack.iter().chain([&flags]);
         if let Some(first) = all.next().filter(|&&first| first != 0 || !stack.is_empty()) {
@@ -127,7 +128,7 @@ impl Writer<'_> {
         }
     }
 
-    /// The alternate buffer, if it is in use or has something to remember.
+    /// Writes the alternate buffer if it is in use or holds saved state.
     pub(super) fn alternate(&mut self, terminal: &Terminal) {
         let (buffer, keyboard) = (&terminal.alternate, &terminal.keyboard);
         let flags = if terminal.is_alternate { keyboard.flags } else { keyboard.alternate_flags };
@@ -136,7 +137,7 @@ impl Writer<'_> {
             return;
         }
         self.set_style(Style::default());
-        // Where the cursor was left decides what a new size does to the primary buffer.
+        // The position of the cursor decides how a resize changes the primary buffer.
         self.go_to(&terminal.primary, 0, terminal.primary.y, false);
         self.control("\x1b[?47h\x1b[H");
         if terminal.is_alternate {
@@ -150,21 +151,22 @@ impl Writer<'_> {
         }
     }
 
-    /// Modes, the pen, and the cursor, with everything that moves it before it.
+    /// Writes the modes, the current style, and the cursor, after everything that moves it.
     pub(super) fn rest(&mut self, terminal: &Terminal) {
         let Modes { insert, origin, .. } = terminal.modes;
         let buffer = terminal.buffer();
         self.control(if origin { "\x1b[?6h" } else { "" });
         let column = buffer.x;
         let (at, cell) = glyph_before(buffer, buffer.x, buffer.y);
-        // The last character is printed once more where it alone says that the next one wraps, or what it would join.
+        // The last character is printed again if only it can tell that the next one wraps, or what
+        // that one would join.
         let joins = terminal.preceding.is_some() && cell.has_content();
         let wraps = column >= self.columns;
         self.go_to(buffer, if joins || wraps { at } else { column }, buffer.y, origin);
         if wraps && !joins {
             if cell.has_content() {
                 self.glyph(cell);
-                // A control that does nothing else than to end it.
+                // A control without any effect but to end the character.
                 self.control("\0");
             } else {
                 // The cell was erased, or moved away from under the cursor.
@@ -175,7 +177,8 @@ impl Writer<'_> {
             }
         }
         if joins && insert {
-            // It is about to be inserted, as wide as it was before more was joined to it.
+            // The glyph is inserted, as wide as it was before more was joined to it, so the row
+            // first loses that width.
             self.control(&format!("\x1b[{}P", self.first_width(cell)));
         }
         self.modes(terminal);
@@ -215,7 +218,7 @@ impl Writer<'_> {
     }
 }
 
-/// Where the glyph before a place begins, and its first cell.
+/// Returns the column where the glyph before a position begins, and its first cell.
 fn glyph_before(buffer: &Buffer, x: usize, y: usize) -> (usize, Cell) {
     let row = buffer.screen.get(y);
     let get = |column: usize| row.map_or(Cell::BLANK, |row| row.get(column));

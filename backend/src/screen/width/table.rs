@@ -1,7 +1,8 @@
-//! The characters that are not [`Kind::Other`] in one column: first, last, kind, columns in a grapheme cluster, columns by `wcwidth`.
-//! Hangul syllables are computed.
+//! The characters that are not [`Kind::Other`] in one column: first, last, kind, columns in a
+//! grapheme cluster, columns by `wcwidth`. Hangul syllables are computed.
 //!
-//! `tests/screen/widths.mjs` prints it, from what the page's xterm.js says of every code point; a test holds the two together.
+//! `tests/screen/widths.mjs` prints this table from the values that the page's xterm.js has for
+//! every code point; a test compares the two.
 
 use super::Kind::{
     Extend as E, HangulL as L, HangulT as T, HangulV as V, Other as O, Pictographic as X, Prepend as P,

@@ -32,7 +32,7 @@ pub struct Opening {
     pub early: Option<Early>,
 }
 
-/// The result of logging in.
+/// The state after logging in, or after failing to.
 pub enum Entry {
     /// The server requires a token. If one was tried, the text says why it was refused.
     LoggedOut(Option<String>),

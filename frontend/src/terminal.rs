@@ -104,7 +104,7 @@ pub enum PaneEvent {
     Foreign(Option<Winsize>),
     /// Viewers attached or left, or another one became the primary viewer.
     People(People),
-    /// The terminal is drawn anew.
+    /// The terminal was cleared and is drawn again.
     Earlier {
         /// Number of rows of scrollback that can be loaded.
         rows: u64,

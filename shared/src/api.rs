@@ -236,6 +236,6 @@ pub struct Health {
 pub struct ApiError {
     /// The stable name of the error.
     pub code: ErrorCode,
-    /// What happened and what to do about it, for people.
+    /// A description for people of what happened and what to do about it.
     pub message: String,
 }

@@ -1,6 +1,6 @@
 //! `limpet.v1`, the protocol between the server and its clients (the page and native programs).
 //!
-//! One WebSocket is one *attachment* of one *viewer* to one *session*. The endpoint is
+//! Each WebSocket is one *attachment* of one *viewer* to one *session*. The endpoint is
 //! `GET {base}/api/sessions/{id}/attach` with `Sec-WebSocket-Protocol: limpet.v1`.
 //!
 //! * **Data is binary**: a nine-byte [`Header`] (kind and offset), then raw terminal bytes; see

@@ -150,7 +150,7 @@ pub enum ServerMessage {
     Error {
         /// The stable name of the error.
         code: ErrorCode,
-        /// What happened and what to do about it, for people.
+        /// A description for people of what happened and what to do about it.
         message: String,
     },
 }

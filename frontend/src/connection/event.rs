@@ -105,7 +105,7 @@ pub enum Tell {
     Phase(Phase),
     /// The problem in the way of the connection has changed; `None` means that it is gone.
     Trouble(Option<Trouble>),
-    /// The terminal is to be cleared, since the output to come does not continue what it shows.
+    /// The terminal must be cleared, since the output to come does not continue what it shows.
     Clear {
         /// Number of bytes of output that this viewer will never get.
         skipped: u64,

@@ -88,7 +88,7 @@ pub struct Machine {
     ahead_ms: Option<f64>,
     inflow: Inflow,
     outbox: Outbox,
-    /// The server's version, if it differs from the page's.
+    /// The last version of the server that differed from the page's.
     foreign_server: Option<String>,
     /// Number of sockets in a row that failed to open although the server would have accepted them.
     unopened: u32,

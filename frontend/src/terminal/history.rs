@@ -14,7 +14,7 @@ pub struct History {
 }
 
 impl History {
-    /// Records that the terminal is drawn anew, without `missing` rows.
+    /// Records that the terminal is drawn from a snapshot without `missing` rows.
     pub fn drawn(&self, missing: u64) {
         self.missing.set(missing);
     }

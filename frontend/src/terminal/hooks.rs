@@ -20,7 +20,7 @@ pub trait Listener {
     /// Handles a focus report that the terminal is about to send although it is muted.
     fn mute_focus_report(&self);
 
-    /// Handles that the program clears the screen, or the scrollback.
+    /// Handles the clearing of the screen, or of the scrollback, by the program.
     fn cleared(&self, with_scrollback: bool);
 }
 

@@ -75,7 +75,7 @@ pub struct Pane {
     /// True for the primary viewer, whose terminal answers queries.
     pen: Cell<bool>,
     visible: Cell<bool>,
-    /// True if output was reported since the pane was hidden.
+    /// True if activity was reported since the pane was hidden.
     stirred: Cell<bool>,
     /// True once it has something to show.
     drawn: Cell<bool>,
@@ -179,7 +179,7 @@ impl Pane {
         self.connection.get()
     }
 
-    /// Handles that the pane became visible or hidden.
+    /// Sets whether the pane is visible.
     pub fn set_visible(&self, visible: bool) {
         self.visible.set(visible);
         self.screen.set_visible(visible);
@@ -238,7 +238,7 @@ impl Pane {
         self.extent.get().own()
     }
 
-    /// Handles that cells or the grid have another size in pixels.
+    /// Handles a change of the size of cells or of the grid, in pixels.
     pub fn resized(&self) {
         if self.connection().is_none() {
             // The size of a character is only known once the pane has been laid out.

@@ -1,4 +1,4 @@
-//! One xterm.js terminal with its add-ons: created in an element, freed when dropped.
+//! An xterm.js terminal with its add-ons: created in an element, freed when dropped.
 
 use std::{any::Any, cell::RefCell, rc::Rc};
 

@@ -19,7 +19,7 @@ impl Pane {
         true
     }
 
-    /// Handles that the browser is about to copy, for example because of its own menu.
+    /// Handles a copy by the browser, for example from its own menu.
     pub fn copied(&self, event: &ClipboardEvent) {
         // xterm.js would copy the selection unchanged.
         event.stop_propagation();

@@ -13,7 +13,7 @@ impl Pane {
         }
     }
 
-    /// Handles that the pane was scrolled. It stops following the cursor once the cursor is out of
+    /// Handles scrolling of the pane, which stops following the cursor once the cursor is out of
     /// sight.
     pub fn panned(&self) {
         self.following.set(pan::shows_cursor(&self.element, &self.screen));

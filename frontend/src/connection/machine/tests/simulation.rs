@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// One message on the wire.
+/// A message on the wire.
 #[derive(Clone, Debug)]
 enum Message {
     Text(String),

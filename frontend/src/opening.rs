@@ -46,7 +46,7 @@ pub enum Entry {
 pub struct Welcome {
     /// True if this browser is an owner's.
     pub owner: bool,
-    /// The server's sessions. If there were none, one was started.
+    /// The server's sessions. If there were none, one was started for an owner.
     pub sessions: Vec<SessionInfo>,
     /// The session that an invitation is for, or that was started.
     pub first: Option<SessionId>,

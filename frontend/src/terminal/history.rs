@@ -14,7 +14,7 @@ pub struct History {
 }
 
 impl History {
-    /// Records that the terminal is drawn from a snapshot without `missing` rows.
+    /// Sets the number of rows that the terminal lacks above its first one.
     pub fn drawn(&self, missing: u64) {
         self.missing.set(missing);
     }

@@ -1,9 +1,11 @@
-// Bounds what output can cost in xterm.js, in the same way as the server's own terminal does, so that both stay equal and
-// no output stalls the page. docs/xterm.md lists each limit with its reason; the figures are those of shared/src/limits.rs.
+// Limits on the cost of output in xterm.js. They equal those of the server's own terminal, so that
+// both show the same and no output stalls the page. docs/xterm.md lists each limit with its reason;
+// the figures are those of shared/src/limits.rs.
 //
-// Parser hooks where xterm.js has them; where it has none, one method of one of its objects is replaced. Every internal is
-// looked up by `internal`, which throws if it is missing, and `cargo xtask build` refuses any version but this one. What is not
-// about limits, but about faults of xterm.js, is in the folder `xterm`.
+// The limits use parser hooks where xterm.js has them; elsewhere they replace one method of one of
+// its objects. Every internal is looked up by `internal`, which throws if it is missing, and
+// `cargo xtask build` refuses any version but the reviewed one. Corrections of faults of xterm.js,
+// which are not limits, are in the folder `xterm`.
 
 import { correctSavedCursor } from "./xterm/cursor.mjs";
 import { internal } from "./xterm/internal.mjs";
@@ -13,25 +15,39 @@ import { correctPrinting } from "./xterm/printing.mjs";
 import { Utf8Decoder } from "./xterm/utf8.mjs";
 import { charCount, Widths } from "./xterm/widths.mjs";
 
-/** The version of xterm.js whose sources the limits were held against. */
+/** The version of xterm.js whose sources the limits were checked against. */
 export const REVIEWED_VERSION = "6.1.0-beta.336";
 
-/** Work of one piece of output, in cells written: some 50 ms on a slow machine. xterm.js looks at the clock between pieces. */
+/**
+ * Maximum cost of one piece of output, in cells written: some 50 ms on a slow machine. xterm.js
+ * checks the clock between pieces.
+ */
 const PIECE_COST = 8_000_000;
 
-/** Bytes of one piece of output. */
+/** Maximum size of one piece of output, in bytes. */
 const MAX_PIECE_BYTES = 64 * 1024;
 
-/** Work of a control function that touches no cell, in the same unit: a reset is the most expensive one. */
+/**
+ * Cost of a control function that touches no cell, in the same unit. A reset is the most expensive
+ * one.
+ */
 const FUNCTION_COST = 8_000;
 
-/** Longest control string that has any effect, in bytes of UTF-8 with its number: the server's terminal ignores longer ones. */
+/**
+ * Maximum length of a control string that has any effect, in bytes of UTF-8, including its number.
+ * The server's terminal ignores longer ones.
+ */
 const MAX_STRING_BYTES = 64 * 1024;
 
-/** OSCs that change the terminal's state: title, palette, hyperlink, colours, and resets of them. */
+/**
+ * The OSCs that change the terminal's state: title, palette, hyperlink, colours, and resets of
+ * them.
+ */
 const STATEFUL_OSCS = [0, 1, 2, 4, 8, 10, 11, 12, 104];
 
-/** Of xterm.js's input handler, what carries out the OSCs that set colours or ask for them. */
+/**
+ * The methods of xterm.js's input handler that execute the OSCs for setting or querying colours.
+ */
 const COLOUR_METHODS = {
   4: "setOrReportIndexedColor",
   10: "setOrReportFgColor",
@@ -39,26 +55,38 @@ const COLOUR_METHODS = {
   12: "setOrReportCursorColor",
 };
 
-/** Text of all hyperlinks that cells may name at a time, in bytes. Further ones are text without a link. */
+/**
+ * Maximum total size of the hyperlinks that cells may refer to at a time, in bytes. Text of further
+ * ones has no link.
+ */
 const MAX_LINKS_BYTES = 16 * 1024 * 1024;
 
-/** Text of new hyperlinks after which those that no cell names any more are dropped, unless more than that is kept anyway. */
+/**
+ * Minimum size of new hyperlinks, in bytes, before those that no cell refers to any more are
+ * dropped. If more than that is retained anyway, the threshold is the retained size.
+ */
 const MIN_SWEEP_BYTES = 1024 * 1024;
 
-/** What a hyperlink takes beside its text, in bytes. */
+/** Overhead of a hyperlink beside its text, in bytes. */
 const LINK_BYTES = 128;
 
-/** In a cell's background: it has extended attributes, such as a hyperlink. */
+/**
+ * The flag in a cell's background that says that the cell has extended attributes, such as a
+ * hyperlink.
+ */
 const HAS_EXTENDED = 0x10000000;
 
-/** An add-on of xterm.js, for any terminal, headless or not. It is loaded after the others, and after `open`. */
+/**
+ * An add-on for any terminal of xterm.js, headless or not. It is loaded after the others, and after
+ * `open`.
+ */
 export class LimitsAddon {
   #limits;
   #terminal;
-  /** The size that the terminal has when all that it was given is parsed. */
+  /** The size that the terminal will have when all output so far is parsed. */
   #size;
 
-  /** The constants are those of shared/src/limits.rs. */
+  /** Takes constants of shared/src/limits.rs. */
   constructor(clusterChars, linkUriBytes, linkIdBytes) {
     this.#limits = { clusterChars, linkUriBytes, linkIdBytes };
   }
@@ -77,26 +105,29 @@ export class LimitsAddon {
     decodeAsBrowsers(internal(core, "_inputHandler"));
     limitStrings(terminal, internal(core, "_inputHandler"), this.#limits);
     limitLinks(internal(core, "_oscLinkService"), internal(internal(core, "_bufferService"), "buffers"));
-    // Only a terminal in a page has colours. A change makes a style sheet anew, and one OSC can hold thousands of them.
+    // Only a terminal in a page has colours. A change rebuilds a style sheet, and one OSC can
+    // contain thousands of changes.
     if (core._themeService) mergeEvents(internal(core._themeService, "_onChangeColors"));
-    // Before a resize xterm.js parses all that waits at once, however much that is; `resize` waits instead.
+    // Before a resize, xterm.js parses all queued output at once, however long that takes. `resize`
+    // waits instead.
     internal(core, "_writeBuffer").flushSync = () => {};
   }
 
-  /** What is replaced stays so for as long as the terminal lives. */
+  /** Does nothing: replaced methods stay replaced as long as the terminal lives. */
   dispose() {}
 
   /**
    * Queues output in pieces of bounded cost. `parsed` is called after the last one.
    *
-   * A byte writes at most a row, or moves as many rows as there are; a control function, which has at least one byte of
-   * its own that begins it, touches each cell once.
+   * A byte writes at most one row, or moves at most all rows. A control function, which begins with
+   * at least one byte of its own, touches each cell once.
    */
   write(bytes, parsed) {
     const terminal = this.#terminal;
     const { cols, rows } = this.#size;
     const byteCost = cols + rows;
-    // Repeated in insert mode a character moves the rest of its row as often as that has cells.
+    // A character that is repeated in insert mode moves the rest of its row as many times as the
+    // row has cells.
     const functionCost = cols * Math.max(rows, cols >> 3) + FUNCTION_COST;
     let start = 0;
     let cost = 0;
@@ -112,7 +143,7 @@ export class LimitsAddon {
     terminal.write(bytes.subarray(start), parsed);
   }
 
-  /** Sets what an `OSC 4`, `10`, `11` or `12` says of colours, and leaves out what it asks. */
+  /** Sets the colours of an `OSC 4`, `10`, `11` or `12`, and ignores its queries. */
   setColours(number, data) {
     if (isLonger(`${number};${data}`, MAX_STRING_BYTES)) return;
     const input = internal(this.#terminal._core, "_inputHandler");
@@ -120,7 +151,7 @@ export class LimitsAddon {
     internal(input, COLOUR_METHODS[number]).call(input, settings);
   }
 
-  /** Resizes the terminal after all that it was given so far, and before what it is given later. */
+  /** Resizes the terminal after all output so far, and before later output. */
   resize(cols, rows) {
     if (cols === this.#size.cols && rows === this.#size.rows) return;
     this.#size = { cols, rows };
@@ -131,7 +162,10 @@ export class LimitsAddon {
   }
 }
 
-/** Has bytes that are no UTF-8 shown as U+FFFD. A character that was begun may become one more code point than a piece has bytes. */
+/**
+ * Makes invalid UTF-8 appear as U+FFFD. With an unfinished character before it, a piece may decode
+ * to one code point more than it has bytes.
+ */
 function decodeAsBrowsers(input) {
   internal(input, "_utf8Decoder");
   input._utf8Decoder = new Utf8Decoder();
@@ -139,7 +173,10 @@ function decodeAsBrowsers(input) {
   input._parseBuffer = new Uint32Array(MAX_PIECE_BYTES + 1);
 }
 
-/** Counts that xterm.js loops over, one by one. The handlers that are asked first change the parameters in place. */
+/**
+ * Limits the repeat counts of control functions that xterm.js executes in a loop. These handlers
+ * are called first and change the parameters in place.
+ */
 function limitCounts(core) {
   const input = internal(core, "_inputHandler");
   const parser = internal(input, "_parser");
@@ -160,12 +197,15 @@ function limitCounts(core) {
     const most = Math.max(1, Math.floor(cells / Math.max(1, charCount(glyph))));
     const perRow = Math.floor(cols / Math.max(1, width));
     if (count <= most || insertMode || most < perRow) return most;
-    // The cursor comes to the same column.
+    // The cursor ends in the same column.
     return most - ((most - (count % perRow)) % perRow);
   });
 }
 
-/** LNM, which is an option of xterm.js: a change of one makes the page look at everything anew, unless it is done already. */
+/**
+ * Sets the option by which xterm.js implements LNM before xterm.js does so itself. A change by
+ * xterm.js makes the page re-evaluate all options, but not if the option has the new value already.
+ */
 function limitNewlineMode(core) {
   const { rawOptions } = internal(core, "optionsService");
   const set = (final, convertEol) =>
@@ -183,7 +223,7 @@ function limitStrings(terminal, input, { linkUriBytes, linkIdBytes }) {
     terminal.parser.registerOscHandler(number, (data) => {
       if (isLonger(`${number};${data}`, MAX_STRING_BYTES)) return true;
       if (number !== 8 || !isLongLink(data)) return false;
-      // As if there were no link.
+      // The text has no link.
       setHyperlink(";");
       return true;
     });
@@ -197,8 +237,8 @@ function limitStrings(terminal, input, { linkUriBytes, linkIdBytes }) {
 }
 
 /**
- * Hyperlinks, each of which is kept once for as long as cells name it. xterm.js has markers follow the rows of each one,
- * and looks through them with each character.
+ * Stores each hyperlink once, for as long as cells refer to it. xterm.js makes markers follow the
+ * rows of each hyperlink, and searches them for each character.
  */
 function limitLinks(service, buffers) {
   const links = internal(service, "_dataByLinkId");
@@ -242,13 +282,13 @@ function limitLinks(service, buffers) {
 
 function addShownLinks(row, shown) {
   if (row.beyond) addShownLinks(row.beyond.whole, shown);
-  // What is not marked as extended has been overwritten.
+  // The attributes of a cell that is not marked as extended are stale.
   for (const column in row._extendedAttrs) {
     if (row.getBg(column) & HAS_EXTENDED) shown.add(row._extendedAttrs[column].urlId);
   }
 }
 
-/** Of several events in a task, the listeners are told the last one, before anything is drawn. */
+/** Merges the events of one task: listeners get the last one, before anything is drawn. */
 function mergeEvents(emitter) {
   const fire = internal(emitter, "fire").bind(emitter);
   let last;

@@ -1,9 +1,10 @@
-//! One attachment after another: the WebSocket of a pane, kept alive.
+//! The connection of a pane to its session, kept alive across attachments.
 //!
-//! * [`machine`] decides, without a browser: [`event`]s go in, effects come out. Its parts: [`backoff`] says when to
-//!   try again, [`outbox`] keeps input until it is written, of which [`keys`] counts the keys, [`inflow`] knows the place in the output, [`pulse`] tells
-//!   whether anybody is there.
-//! * [`socket`] does what it decides, with the browser's WebSocket, timers and fetch.
+//! * [`machine`] makes the decisions, without a browser: [`event`]s go in, effects come out. It
+//!   consists of [`backoff`], the delay before the next attempt; [`outbox`], the input that is not
+//!   yet acknowledged, whose keys [`keys`] counts; [`inflow`], the position in the output; and
+//!   [`pulse`], the heartbeat.
+//! * [`socket`] carries the effects out with the browser's WebSocket, timers and fetch.
 
 pub mod backoff;
 pub mod event;
@@ -16,56 +17,57 @@ pub mod socket;
 
 pub use socket::{Connection, Line, Observer};
 
-/// What a person is told about a connection.
+/// The state of a connection as shown to the user.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Phase {
     /// The first attachment is being made.
     Connecting,
-    /// Attached.
+    /// The viewer is attached.
     Live {
-        /// How long the last `ping` took to come back, in milliseconds.
+        /// Round-trip time of the last `ping`, in milliseconds.
         latency_ms: Option<u32>,
     },
-    /// Attached, but nothing comes back, not even an acknowledgement of what was typed.
+    /// The viewer is attached, but the server sends nothing, not even acknowledgements of input.
     Stalled {
-        /// How many keys wait for that.
+        /// Number of keys that are not acknowledged.
         keys: u32,
     },
-    /// The connection broke and is tried again by itself.
+    /// The connection broke and is retried automatically.
     Reconnecting {
-        /// When, on the clock of `performance.now()`, in milliseconds.
+        /// Time of the next attempt on the clock of `performance.now()`, in milliseconds.
         at_ms: f64,
-        /// How many tries have failed in a row.
+        /// Number of attempts that have failed in a row.
         attempt: u32,
-        /// How many keys wait for it.
+        /// Number of keys that are not acknowledged.
         keys: u32,
     },
-    /// The program has ended, and all of its output is here.
+    /// The program has ended, and all of its output has arrived.
     Ended,
-    /// The connection broke, and trying again will not help.
+    /// The connection broke, and a retry would not help.
     Gone(GoneReason),
 }
 
-/// What stands between a page and its session, beside a network that is down. The connection is tried again all the same.
+/// A problem other than a network failure that keeps a page from its session. The connection is
+/// retried nevertheless.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trouble {
-    /// limpet said that it was stopped.
+    /// limpet announced that it was stopped.
     Stopped,
-    /// limpet answers requests and would open a WebSocket, but none gets through.
+    /// limpet answers requests and would open a WebSocket, but no WebSocket connects.
     NoWebSocket,
-    /// limpet refuses a WebSocket, for this reason.
+    /// limpet refuses the WebSocket, for this reason.
     Refused(String),
 }
 
-/// Why a connection is not tried again.
+/// The reason why a connection is not retried.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum GoneReason {
-    /// No such session (any more).
+    /// The session does not exist, or no longer exists.
     SessionNotFound,
-    /// The login has passed; a new link is needed.
+    /// The sign-in is no longer valid; a new link is needed.
     Unauthorized,
     /// Page and server do not understand each other.
     Protocol,
-    /// The same viewer attached elsewhere.
+    /// The same viewer attached from elsewhere.
     Replaced,
 }

@@ -1,8 +1,8 @@
-//! From the link to the first terminal.
+//! The start of the page, from the link to the first terminal.
 //!
-//! Whoever opens the page came for a prompt. So the terminal that was shown last is there first, and what is around it
-//! follows. Nothing here uses more of Leptos than its names for window and document: what does takes much longer to load and to
-//! start.
+//! A user who opens the page wants a prompt. So the terminal that was shown last appears first, and
+//! the rest of the page follows. This module uses nothing of Leptos but its functions for window
+//! and document, since the rest of it takes much longer to load and to start.
 
 use leptos::prelude::{document, window};
 use limpet_shared::{
@@ -24,39 +24,41 @@ use crate::{
 const WRONG_TOKEN: &str = "Wrong token. If limpet was restarted, use the link it printed last.";
 const WRONG_PASS: &str = "This invitation has expired. Ask for a new one.";
 
-/// What the page begins with.
+/// The result of the start.
 pub struct Opening {
-    /// What the server said.
+    /// The result of logging in.
     pub entry: Entry,
-    /// The terminal that is there already.
+    /// The terminal that is shown already.
     pub early: Option<Early>,
 }
 
-/// What the server says to who comes.
+/// The state after logging in, or after failing to.
 pub enum Entry {
-    /// It wants a token; why, if one was tried.
+    /// The server requires a token. If one was tried, the text says why it was refused.
     LoggedOut(Option<String>),
-    /// It could not be asked, or refuses this page.
+    /// The server could not be reached, or refuses this page.
     Failed(Error),
-    /// Come in.
+    /// The browser is signed in.
     Welcome(Welcome),
 }
 
-/// What is there to be seen.
+/// The sessions that a signed-in browser has access to.
 pub struct Welcome {
-    /// Whether this browser may do everything.
+    /// True if this browser is an owner's.
     pub owner: bool,
-    /// What the server has; one of them was started just now if it had none.
+    /// The server's sessions. If there were none, one was started for an owner.
     pub sessions: Vec<SessionInfo>,
-    /// The one that an invitation is for, or that was started.
+    /// The session that an invitation is for, or that was started.
     pub first: Option<SessionId>,
-    /// Why none could be started.
+    /// The reason why no session could be started.
     pub problem: Option<Error>,
-    /// Whether this browser has logged in just now, so that it is yet to show that it keeps its sign-in.
+    /// True if this browser has just logged in, so that it has yet to prove that it stores its
+    /// sign-in.
     pub is_new: bool,
 }
 
-/// Logs in with the link's token, if there is one, and shows a terminal in the skeleton that index.html has.
+/// Logs in with the link's token, if there is one, and shows a terminal in the skeleton of
+/// index.html.
 pub async fn open() -> Opening {
     let entry = ask().await;
     ahead::terminal().await;
@@ -68,8 +70,8 @@ pub async fn open() -> Opening {
     Opening { entry, early }
 }
 
-/// Logs in with the token in the address, if there is one, or with what this browser has kept. The token stays in the address
-/// until the server has answered, so that trying again or reloading helps.
+/// Logs in with the token in the URL, if there is one, else with the stored sign-in. The token
+/// stays in the URL until the server has answered, so that a retry or a reload works.
 pub async fn ask() -> Entry {
     let fragment = window().location().hash().unwrap_or_default();
     let Some(token) = link::token_in_fragment(&fragment) else { return enter().await };
@@ -80,26 +82,26 @@ pub async fn ask() -> Entry {
     entry
 }
 
-/// Exchanges a token for a sign-in, and enters.
+/// Exchanges a token for a sign-in, and asks for the server's sessions.
 pub async fn log_in(token: String) -> Entry {
     let invited_to = link::session_of_pass(&token);
     let problem = if invited_to.is_some() { WRONG_PASS } else { WRONG_TOKEN };
     match api::login(token).await {
         Ok(access) => Entry::Welcome(Welcome { is_new: true, ..welcome(access, invited_to).await }),
-        // Somebody who is logged in already may well have opened an old link.
+        // The user may be logged in already and have opened an old link.
         Err(Error::Unauthorized) => enter_or(Some(problem.to_owned())).await,
-        // Too many wrong ones came from this address.
+        // Too many wrong tokens came from this address.
         Err(Error::TooMany(message)) => enter_or(Some(message)).await,
         Err(error) => Entry::Failed(error),
     }
 }
 
-/// Asks for what the server has.
+/// Asks for the server's sessions with the stored sign-in.
 async fn enter() -> Entry {
     enter_or(None).await
 }
 
-/// The same; `problem` is why one is not logged in.
+/// Does the same; `problem` is the reason why an earlier log-in failed.
 async fn enter_or(problem: Option<String>) -> Entry {
     match api::access().await {
         Ok(access) => Entry::Welcome(welcome(access, None).await),
@@ -139,13 +141,13 @@ async fn show_first(Welcome { sessions, first, .. }: &Welcome) -> Option<Early> 
     Some(Early::show(&place, session, &look).await)
 }
 
-/// A part of the skeleton.
+/// Returns a part of the skeleton.
 fn skeleton(part: &str) -> Option<HtmlElement> {
     let found = document().query_selector(&format!(".skeleton {part}")).ok()?;
     found?.dyn_into().ok()
 }
 
-/// Takes the token out of the address, so that it is neither seen nor kept in the history.
+/// Removes the token from the URL, so that it is neither visible nor stored in the history.
 fn drop_fragment() {
     let location = window().location();
     let address =

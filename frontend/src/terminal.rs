@@ -1,11 +1,13 @@
 //! The terminal component: xterm.js in a pane, attached to a session.
 //!
-//! * [`pane`] holds a terminal and a connection together; [`wiring`] is what it listens to.
-//! * [`early`] is a pane before there is a page around it.
-//! * [`screen`] is one xterm.js terminal with its add-ons, over the bindings of [`xterm`]; [`blink`] is its cursor.
-//! * [`hooks`] swallows the queries that [`queries`] lists; [`keys`], [`links`], [`clipboard`] and [`extent`] decide
-//!   about keys, links, the clipboard and sizes; [`pan`] scrolls a pane over a larger terminal, [`wheel`] what fills all of it;
-//!   [`text`] is what is pasted and copied; [`history`] knows what can be loaded.
+//! * [`pane`] owns a terminal and its connection; [`wiring`] registers its event listeners.
+//! * [`early`] is the pane that is shown before the page around it.
+//! * [`screen`] is one xterm.js terminal with its add-ons, over the bindings of [`xterm`];
+//!   [`blink`] makes its cursor blink.
+//! * [`hooks`] swallows the queries that [`queries`] lists. [`keys`], [`links`], [`clipboard`] and
+//!   [`extent`] decide about keys, links, the clipboard and the grid size. [`pan`] scrolls a pane
+//!   over a larger grid, and [`wheel`] handles the wheel over a full-screen program. [`text`]
+//!   cleans up pasted and copied text. [`history`] tracks the scrollback that can be loaded.
 
 pub mod blink;
 pub mod clipboard;
@@ -41,27 +43,27 @@ use crate::{
     themes::BuiltIn,
 };
 
-/// How terminals look; one signal for all of them.
+/// The appearance of all terminals.
 #[derive(Clone, PartialEq)]
 pub struct Appearance {
-    /// Colours.
+    /// The colours.
     pub theme: Theme,
     /// A CSS `font-family` value.
     pub font_family: String,
-    /// In CSS pixels.
+    /// Font size in CSS pixels.
     pub font_size: u16,
-    /// Whether the cursor blinks until a program says otherwise.
+    /// True if the cursor blinks until a program decides otherwise.
     pub cursor_blink: bool,
-    /// Lines kept above the screen.
+    /// Maximum number of lines of scrollback.
     pub scrollback: u32,
-    /// What becomes of a terminal that is larger than the window.
+    /// The way to show a terminal that is larger than the window.
     pub oversized: Oversized,
-    /// Whether text that could hardly be read is drawn in another shade.
+    /// True if text with too little contrast is drawn in another shade.
     pub minimum_contrast: bool,
 }
 
 impl Appearance {
-    /// As it was chosen, in this theme.
+    /// Returns the appearance according to the settings, in this theme.
     #[must_use]
     pub fn new(settings: &Settings, theme: &BuiltIn) -> Self {
         Self {
@@ -76,50 +78,50 @@ impl Appearance {
     }
 }
 
-/// What a pane tells its surroundings.
+/// An event of a pane.
 #[derive(Clone)]
 pub enum PaneEvent {
-    /// The session's title is now this.
+    /// The session has this title now.
     Title(String),
-    /// There is something to see, for the first time.
+    /// The terminal has been drawn for the first time.
     Drawn,
-    /// The program rang.
+    /// The program rang the bell.
     Bell,
-    /// The program wrote something new.
+    /// The program printed something while the pane was hidden.
     Activity,
     /// The program has ended.
     Exited {
-        /// How.
+        /// The exit status.
         status: ExitStatus,
-        /// Whether an owner closed the session.
+        /// True if an owner closed the session.
         closed: bool,
     },
-    /// The connection is in another phase.
+    /// The state of the connection has changed.
     Phase(Phase),
-    /// Something stands in the connection's way, or nothing does any more.
+    /// The problem in the way of the connection has changed; `None` means that it is gone.
     Trouble(Option<Trouble>),
     /// The size in force, if it is not the pane's own.
     Foreign(Option<Winsize>),
-    /// Others came or went, or the pen changed hands.
+    /// Viewers attached or left, or another one became the primary viewer.
     People(People),
-    /// The terminal was drawn anew.
+    /// The terminal was cleared and is drawn again.
     Earlier {
-        /// So many rows of scrollback can be loaded.
+        /// Number of rows of scrollback that can be loaded.
         rows: u64,
-        /// So many bytes of output were left out.
+        /// Number of bytes of output that were left out.
         skipped: u64,
     },
-    /// Something that a person should read.
+    /// A message for the user.
     Notice(String),
-    /// The program wants this text in the clipboard.
+    /// The program wants to write this text to the clipboard.
     Copy(String),
-    /// Somebody wants to open a link in this terminal.
+    /// The user wants to open a link in this terminal.
     Link(links::Followed, Rc<xterm::Terminal>),
     /// The program has cleared its screen.
     Cleared,
 }
 
-/// What the surroundings ask of a pane. Calls before it is mounted or after it is gone do nothing.
+/// A handle to a pane. Calls before the pane is mounted or after it is gone have no effect.
 #[derive(Clone, Copy)]
 pub struct PaneHandle(StoredValue<Option<Rc<Pane>>, LocalStorage>);
 
@@ -130,40 +132,40 @@ impl Default for PaneHandle {
 }
 
 impl PaneHandle {
-    /// A handle to a pane that is yet to be mounted.
+    /// Creates a handle to a pane that has yet to be mounted.
     #[must_use]
     pub fn new() -> Self {
         Self(StoredValue::new_local(None))
     }
 
-    /// Gives the pane the keyboard.
+    /// Gives the pane the keyboard focus.
     pub fn focus(&self) {
         self.with(|pane| pane.screen().terminal().focus());
     }
 
-    /// Whether its program fills the screen: it uses the alternate one.
+    /// Reports whether the program uses the alternate screen, as full-screen programs do.
     #[must_use]
     pub fn is_full_screen(&self) -> bool {
         self.with(|pane| pane.screen().terminal().buffer().active().kind() == "alternate").unwrap_or(false)
     }
 
-    /// Tries a broken connection again at once.
+    /// Retries a broken connection at once.
     pub fn reconnect_now(&self) {
         self.with(|pane| pane.connection().map(Connection::retry_now));
     }
 
-    /// Takes the pen, or gives it to the viewer of this number.
+    /// Makes this viewer, or the viewer with this number, the primary one.
     pub fn pen(&self, to: Option<u64>) {
         self.with(|pane| pane.connection().map(|connection| connection.pen(to)));
     }
 
-    /// What fits into the pane, if it is mounted.
+    /// Returns the size that fits into the pane, if it is mounted.
     #[must_use]
     pub fn own_size(&self) -> Option<Winsize> {
         self.with(Pane::own_size)
     }
 
-    /// Copies what is selected; false if nothing is.
+    /// Copies the selection. Returns false if there is none.
     #[must_use]
     pub fn copy(&self) -> bool {
         self.with(Pane::copy).unwrap_or(false)
@@ -174,27 +176,27 @@ impl PaneHandle {
         self.with(Pane::paste);
     }
 
-    /// Pastes this text, bracketed when the program wants that.
+    /// Pastes this text, bracketed if the program has asked for that.
     pub fn paste_text(&self, text: &str) {
         self.with(|pane| pane.paste_text(text));
     }
 
-    /// Types this text.
+    /// Sends this text as if it were typed.
     pub fn send(&self, text: &str) {
         self.with(|pane| pane.send(text));
     }
 
-    /// Clears screen and scrollback but for the line of the cursor, for everybody.
+    /// Clears screen and scrollback except for the cursor's line, for all viewers.
     pub fn clear(&self) {
         self.with(|pane| pane.connection().map(Connection::clear));
     }
 
-    /// Resets the modes that programs have set, for everybody.
+    /// Resets the modes that programs have set, for all viewers.
     pub fn soft_reset(&self) {
         self.with(|pane| pane.connection().map(Connection::soft_reset));
     }
 
-    /// Loads what has scrolled out of what was drawn.
+    /// Loads the scrollback that the snapshot left out.
     pub fn load_earlier(&self) {
         self.with(Pane::load_earlier);
     }
@@ -204,19 +206,19 @@ impl PaneHandle {
         self.with(|pane| pane.screen().terminal().select_all());
     }
 
-    /// Shows the newest lines.
+    /// Scrolls to the newest lines.
     pub fn scroll_to_bottom(&self) {
         self.with(|pane| pane.screen().terminal().scroll_to_bottom());
     }
 
-    /// The pane is taken out first: what is asked of it may end it.
+    /// Calls `ask` with a clone of the pane's reference, since the call may end the pane.
     fn with<T>(&self, ask: impl FnOnce(&Pane) -> T) -> Option<T> {
         let pane = self.0.try_get_value().flatten()?;
         Some(ask(&pane))
     }
 
     fn set(self, pane: Option<Rc<Pane>>) {
-        // A handle whose owner is gone has nobody left to ask anything.
+        // A handle whose owner is gone is never used again.
         let _ = self.0.try_set_value(pane);
     }
 }
@@ -225,23 +227,24 @@ impl PaneHandle {
 #[component]
 #[must_use]
 pub fn TerminalPane(
-    /// What it shows.
+    /// The session to attach to.
     session: SessionId,
-    /// What the surroundings hold to ask something of it.
+    /// The handle by which the parent controls the pane.
     handle: PaneHandle,
-    /// Whether it can be seen now.
+    /// True while the pane is visible.
     #[prop(into)]
     visible: Signal<bool>,
-    /// How it looks.
+    /// The appearance of the terminal.
     #[prop(into)]
     appearance: Signal<Appearance>,
-    /// Told what happens.
+    /// Called with the pane's events.
     #[prop(into)]
     on_event: Callback<PaneEvent>,
-    /// Asked for each keydown first; true means that the page took it and the terminal must not see it.
+    /// Called first for each keydown; true means that the page has handled the key and the terminal
+    /// ignores it.
     #[prop(into)]
     take_key: Callback<web_sys::KeyboardEvent, bool>,
-    /// The terminal of this session that was there before the component.
+    /// The terminal of this session that was shown before the component existed.
     early: Option<Early>,
 ) -> impl IntoView {
     let node = NodeRef::<Div>::new();

@@ -2,13 +2,14 @@
 
 import { internal, replace } from "./internal.mjs";
 
-/** Corrects what the saved cursor has of a style. */
+/** Corrects the style in the saved cursor. */
 export function correctSavedCursor(core) {
   const input = internal(core, "_inputHandler");
   const pen = () => internal(input, "_curAttrData");
   const saved = () => internal(internal(input, "_activeBuffer"), "savedCurAttrData");
 
-  // The kind and the colour of underlines are saved with all else. A hyperlink is no part of the style: it goes on.
+  // The kind and the colour of underlines are saved with the rest of the style. A hyperlink is not
+  // part of the style, so it stays active.
   replace(input, "saveCursor", (save) => (params) => {
     save(params);
     saved().extended = unlinked(pen().extended);

@@ -1,11 +1,14 @@
-/** What an object of xterm.js has by this name. Throws if it is missing: then docs/xterm.md says what to do. */
+/**
+ * Returns a member of an object of xterm.js. Throws if it is missing; docs/xterm.md describes what
+ * to do then.
+ */
 export function internal(object, name) {
   const value = object?.[name];
   if (value === undefined) throw new Error(`xterm.js has no ${name} any more: see docs/xterm.md`);
   return value;
 }
 
-/** Replaces a method of an object; `make` gets the original one, bound to the object. */
+/** Replaces a method of an object. `make` receives the original method, bound to the object. */
 export function replace(object, name, make) {
   object[name] = make(internal(object, name).bind(object));
 }

@@ -1,6 +1,7 @@
-// Cells beyond the margin of a terminal that became narrower. xterm.js drops them in the line with the cursor, which it
-// does not reflow, and keeps rows of the alternate buffer longer than the terminal is wide. Here each such row keeps these
-// cells aside until something is written at its margin, and takes them back when the terminal is wide enough again.
+// Cells beyond the margin of a terminal that became narrower. xterm.js drops them in the line with
+// the cursor, which it does not reflow, and keeps rows of the alternate buffer longer than the
+// terminal is wide. With this correction, each such row sets these cells aside until something is
+// written at its margin, and shows them again when the terminal is wide enough.
 
 import { internal, once } from "./internal.mjs";
 import { rowPrototype } from "./widths.mjs";
@@ -11,7 +12,10 @@ export function keepBeyondMargin(core) {
   once(Object.getPrototypeOf(internal(internal(core, "_bufferService"), "buffer")), resizeBuffers);
 }
 
-/** Drops the cells beyond the margin of the rows that a run of text has filled, from `first` to the cursor's row. */
+/**
+ * Drops the cells beyond the margin of the rows that printed text has filled, from `first` to the
+ * cursor's row.
+ */
 export function forgetPrinted(buffer, cols, first, firstX, length) {
   const { lines } = buffer;
   let at = buffer.ybase + buffer.y;
@@ -56,8 +60,9 @@ function resizeBuffers(Buffer) {
 }
 
 /**
- * Resizes a buffer without reflowing the line with the cursor, which the program redraws: meanwhile its rows are lines of
- * their own that fit. xterm.js has a rule for that, but mistakes other lines for the cursor's once some have become longer.
+ * Resizes a buffer without reflowing the line with the cursor, which the program redraws. During
+ * the resize, its rows are separate lines that fit. xterm.js has a rule for this, but mistakes
+ * other lines for the cursor's once some have become longer.
  */
 function resizeAround(cursorRows, buffer, resize) {
   const { rawOptions } = internal(buffer, "_optionsService");
@@ -71,8 +76,8 @@ function resizeAround(cursorRows, buffer, resize) {
 }
 
 /**
- * Makes all rows whole again. Returns `kept`, the rows whose cells have to be set aside after the resize, each with all of
- * its cells, and `cursorRows`, the rows of the line with the cursor.
+ * Makes all rows whole again. Returns `kept`, the rows whose cells have to be set aside after the
+ * resize, each with all of its cells, and `cursorRows`, the rows of the line with the cursor.
  */
 function takeBack(buffer, cols) {
   const { lines } = buffer;
@@ -92,7 +97,7 @@ function takeBack(buffer, cols) {
       row.resize(whole.length, buffer.getNullCell());
       row.copyCellsFrom(whole, from, from, whole.length - from, false);
       if (!stays) {
-        // The row after it never continued these cells.
+        // The next row never continued these cells.
         buffer.setWrapped(y, false);
         buffer.setWrapped(y + 1, false);
       }

@@ -1,21 +1,27 @@
-// `OSC 7748`, limpet's own: snapshots restore by it what no standard sequence can express. The server's own terminal
-// implements it too (backend/src/screen/control/place.rs); other terminals ignore it.
+// `OSC 7748`, limpet's own command. Snapshots use it to restore state that no standard sequence can
+// express. The server's own terminal implements it too (backend/src/screen/control/place.rs); other
+// terminals ignore it.
 
 import { internal, replace } from "./internal.mjs";
 
 const SNAPSHOT_COMMAND = 7748;
 
-/** Cells that may be put beyond the margin until the terminal is reset, as a multiple of the screen's cells. */
+/**
+ * Maximum number of cells that may be put beyond the margin until the terminal is reset, as a
+ * multiple of the screen's cells.
+ */
 const MAX_PLACED_SCREENS = 4;
 
-/** The maximum columns of a row, including those beyond the margin. */
+/** Maximum number of columns of a row, including those beyond the margin. */
 const MAX_CELLS = 4096;
 
 /**
  * Makes a terminal execute the command.
  *
- * * `wrap` moves the cursor from the last column behind the margin, so that the next character wraps.
- * * `hold ; source ; column ; count` cuts cells out of the cursor's row and holds them for a column beyond the margin.
+ * * `wrap` moves the cursor from the last column behind the margin, so that the next character
+ *   wraps.
+ * * `hold ; source ; column ; count` cuts cells out of the cursor's row and holds them for a column
+ *   beyond the margin.
  * * `beyond ; up` attaches the held cells to the row that is `up` rows above the cursor.
  * * `above ; rows` moves the saved cursor up, out of the screen.
  */

@@ -1,4 +1,5 @@
-// Corrections of printing, inserting and erasing. The server's own terminal behaves in the same way.
+// Corrections of printing, inserting and erasing. The server's own terminal behaves in the same
+// way.
 
 import { internal, once, replace } from "./internal.mjs";
 import { forgetPrinted } from "./margins.mjs";
@@ -18,7 +19,7 @@ export function correctPrinting(core, widths) {
   replace(input, "print", (print) => (data, start, end) => {
     const buffer = internal(input, "_activeBuffer");
     if (buffer.x === 0 && parser.precedingJoinState === 0) {
-      // There is nothing to join at the start of a row.
+      // A mark at the start of a row has nothing to join.
       while (start < end && (data[start] === SOFT_HYPHEN || widths.isMark(data[start]))) start++;
       if (start === end) return;
     }
@@ -48,12 +49,13 @@ export function correctPrinting(core, widths) {
     }
   }
 
-  // After a resize the cursor may not be behind the character that was printed last.
+  // After a resize, the character before the cursor may not be the one that was printed last.
   service.onResize(() => {
     parser.precedingJoinState = 0;
   });
 
-  // ED 1 (`CSI 1 J`) at the margin unwraps the row below. xterm.js counts that row from the start of the scrollback.
+  // ED 1 (`CSI 1 J`) at the margin unwraps the row below. xterm.js counts that row from the start
+  // of the scrollback.
   replace(input, "eraseInDisplay", (erase) => (params, respectProtect) => {
     if (params.params[0] !== 1) return erase(params, respectProtect);
     internal(input, "_restrictCursor").call(input, service.cols);

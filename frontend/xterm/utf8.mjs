@@ -1,15 +1,16 @@
-// UTF-8 as browsers decode it (https://encoding.spec.whatwg.org/#utf-8-decoder): each maximal part of an invalid sequence becomes
-// U+FFFD. xterm.js drops them. As there, U+FEFF has no effect.
+// UTF-8 as browsers decode it (https://encoding.spec.whatwg.org/#utf-8-decoder): each maximal part
+// of an invalid sequence becomes U+FFFD, while xterm.js drops it. As in browsers, U+FEFF has no
+// effect.
 
 const REPLACEMENT = 0xfffd;
 const BYTE_ORDER_MARK = 0xfeff;
 
-/** Takes the place of xterm.js's own decoder. A character may be cut between two pieces. */
+/** Replaces xterm.js's own decoder. A character may be cut between two pieces. */
 export class Utf8Decoder {
   #char = 0;
-  /** Bytes of the character that are still to come. */
+  /** Number of bytes of the character that are still to come. */
   #missing = 0;
-  /** The range of the next one of them. */
+  /** The range of the next byte. */
   #lower = 0x80;
   #upper = 0xbf;
 
@@ -44,20 +45,20 @@ export class Utf8Decoder {
         } else if (byte < 0xf0) {
           missing = 2;
           char = byte & 0x0f;
-          // Overlong ones and surrogates are no UTF-8.
+          // Overlong encodings and surrogates are invalid.
           if (byte === 0xe0) lower = 0xa0;
           if (byte === 0xed) upper = 0x9f;
         } else {
           missing = 3;
           char = byte & 0x07;
-          // Overlong ones and what lies beyond U+10FFFF are none either.
+          // Overlong encodings and code points beyond U+10FFFF are invalid.
           if (byte === 0xf0) lower = 0x90;
           if (byte === 0xf4) upper = 0x8f;
         }
       } else if (byte < lower || byte > upper) {
         codes[size++] = REPLACEMENT;
         missing = 0;
-        // This byte may begin something of its own.
+        // This byte may begin another character.
         at--;
       } else {
         lower = 0x80;

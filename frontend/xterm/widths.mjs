@@ -1,35 +1,40 @@
-// Columns of characters. By default each character takes what `wcwidth` returns for it, as shells, editors and multiplexers
-// assume; in mode 2027 a grapheme cluster takes the columns of its widest character, as the grapheme add-on implements it.
+// Columns of characters. By default each character takes the columns that `wcwidth` returns for it,
+// as shells, editors and multiplexers assume. In mode 2027 a grapheme cluster takes the columns of
+// its widest character, as the grapheme add-on implements it.
 
 import { internal, once, replace } from "./internal.mjs";
 
 /** The mode (`CSI ? 2027 h`) in which grapheme clusters count. */
 const MODE = 2027;
 
-/** In a character's properties: it joins the one before. */
+/** The bit in a character's properties that says that it joins the one before. */
 const JOINS = 1;
 
-/** In a character's properties: its columns, in the two bits above. */
+/** The two bits in a character's properties for its columns. */
 const WIDTH_MASK = 6;
 
-/** Where its kind stands in the properties, in four bits. */
+/** Position of the character's kind in its properties, four bits. */
 const KIND_SHIFT = 3;
 
-/** Where the number of code points stands in the properties of one that joins; what is below is xterm.js's own. */
+/**
+ * Position of the number of code points in the properties of a character that joins. xterm.js uses
+ * the bits below.
+ */
 const COUNT_SHIFT = 16;
 
-/** Printable ASCII, in one column. */
+/** The properties of printable ASCII, in one column. */
 const NARROW = 1 << 1;
 
-/** The first character that may take another number of columns than one. */
+/** The first character that may not take exactly one column. */
 const FIRST_SPECIAL = 0x300;
 
 /** Kinds of the grapheme add-on that take no column: Extend, Hangul V and T, zero width joiner. */
 const ZERO_KINDS = new Set([2, 6, 7, 10]);
 
 /**
- * Characters whose columns by `wcwidth` (glibc 2.36, Unicode 15) do not follow from their kinds: ranges and columns. The server's
- * table (backend/src/screen/width/table.rs) was made with the same list, and tests/screen holds both together.
+ * Characters whose columns by `wcwidth` (glibc 2.36, Unicode 15) do not follow from their kinds:
+ * ranges and columns. The server's table (backend/src/screen/width/table.rs) is made from the same
+ * list, and tests/screen checks that both agree.
  */
 const EXCEPTIONS =
   "61c:0 898-89f:0 8ca-8d2:0 9be:1 9d7:1 b3e:1 b57:1 bbe:1 bd7:1 c3c:0 cc2:1 cd5-cd6:1 d3e:1 d57:1 dcf:1 ddf:1 1734:1 " +
@@ -38,7 +43,10 @@ const EXCEPTIONS =
   "1aff0-1affe:2 1b11f-1b122:2 1bca0-1bca3:0 1cf00-1cf46:0 1d165:1 1d16e-1d172:1 1d173-1d17a:0 1e2ae:0 1f3fb-1f3ff:2 " +
   "1f6dd-1f6df:2 1f7f0:2 1f979:2 1f9cc:2 1fa7b-1faf6:2 e0001:0";
 
-/** A cache for all terminals: the columns of characters below U+20000, plus one; 0 if not looked up yet. */
+/**
+ * A cache for all terminals: the columns of characters below U+20000, plus one; 0 if not looked up
+ * yet.
+ */
 const known = new Uint8Array(0x20000);
 
 /** The widths of one terminal's text. */
@@ -47,7 +55,7 @@ export class Widths {
   #measure;
   #clusterChars;
 
-  /** `clusterChars` is the most code points that a cell holds: further ones have no effect. */
+  /** `clusterChars` is the maximum number of code points in a cell; further ones have no effect. */
   constructor(core, clusterChars) {
     this.#clusterChars = clusterChars;
     const provider = internal(internal(core, "unicodeService"), "_activeProvider");
@@ -70,7 +78,7 @@ export class Widths {
     return known[char] - 1;
   }
 
-  /** Returns whether a character takes no column at present. */
+  /** Reports whether a character takes no column at present. */
   isMark(char) {
     return !this.#isClustered && char >= FIRST_SPECIAL && this.columns(char) === 0;
   }
@@ -96,7 +104,10 @@ export class Widths {
     return properties & JOINS ? this.#counted(properties, preceding) : properties;
   }
 
-  /** Properties of what joins, with the number of code points in them; those of what came before if there are too many. */
+  /**
+   * Returns the properties of a character that joins, with the number of code points so far. If
+   * there are too many, returns the properties of what came before.
+   */
   #counted(properties, preceding) {
     const count = preceding & JOINS ? preceding >> COUNT_SHIFT : 1;
     return count < this.#clusterChars ? properties | ((count + 1) << COUNT_SHIFT) : preceding;

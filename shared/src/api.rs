@@ -1,6 +1,6 @@
-//! The HTTP side: bodies of requests and answers, all JSON.
+//! The HTTP API: bodies of requests and responses, all JSON.
 //!
-//! | request | body | answer |
+//! | request | body | response |
 //! |---|---|---|
 //! | `POST {base}/api/login` | [`Login`] | the cookie, and [`Access`] with a key, or 401 |
 //! | `POST {base}/api/logout` | | 204, and the cookie is cleared |
@@ -11,13 +11,13 @@
 //! | `GET {base}/api/sessions/{id}` | | [`SessionDetails`] |
 //! | `PATCH {base}/api/sessions/{id}` | [`UpdateSession`] | [`SessionInfo`] |
 //! | `DELETE {base}/api/sessions/{id}` | | 204; with `?jobs=keep` background jobs keep running |
-//! | `POST {base}/api/sessions/{id}/attach` | | 204 if a WebSocket would be opened there, or why not |
-//! | `GET {base}/api/sessions/{id}/screen` | | the screen as text, or as [`Screen`] if `Accept` prefers JSON |
+//! | `POST {base}/api/sessions/{id}/attach` | | 204 if a WebSocket would open, else an error |
+//! | `GET {base}/api/sessions/{id}/screen` | | text, or [`Screen`] if `Accept` prefers JSON |
 //! | `GET {base}/api/sessions/{id}/passes` | | array of [`Pass`] |
 //! | `GET {base}/api/access` | | [`Access`] |
 //! | `GET` or `POST {base}/api/health` | | [`Health`]; needs no credentials |
 //!
-//! An answer that is no success has an [`ApiError`] as its body.
+//! The body of every error response is an [`ApiError`].
 
 use std::collections::BTreeMap;
 
@@ -25,59 +25,61 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ErrorCode, ExitStatus, Flow, Role, SessionId, SignInKey, Sizing, message::is_default};
 
-/// The header that brings the key of a sign-in, beside the cookie. A browser sends a cookie to every port of a host, but only
-/// the page of this origin can read the key.
+/// The header for the key of a sign-in, sent beside the cookie. A browser sends a cookie to every
+/// port of a host, but only the page of this origin can read the key.
 pub const KEY_HEADER: &str = "limpet-key";
 
-/// The token or the pass from the link, to be exchanged for a cookie and a key.
+/// The token or pass from a link, exchanged for a cookie and a key.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Login {
-    /// The secret itself.
+    /// The secret.
     pub token: String,
 }
 
-/// One session, as lists show it.
+/// A session as it appears in lists.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SessionInfo {
-    /// Its name in URLs.
+    /// Its id in URLs.
     pub id: SessionId,
-    /// What its user called it, else what its program did, else the program's name.
+    /// The title that the user gave it, else the one that the program set, else the program's name.
     pub title: String,
-    /// The program and its arguments; only an owner is told, since arguments may be secret.
+    /// The program and its arguments. Only owners see them, since arguments may contain secrets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
-    /// Columns in force.
+    /// Current columns.
     pub cols: u16,
-    /// Rows in force.
+    /// Current rows.
     pub rows: u16,
-    /// When it was started, in milliseconds since the Unix epoch.
+    /// Start time, in milliseconds since the Unix epoch.
     pub created: u64,
-    /// How many viewers are attached.
+    /// Number of attached viewers.
     pub viewers: u32,
-    /// How its program ended; `null` while it runs.
+    /// Exit status of the program; `null` while it runs.
     pub exit: Option<ExitStatus>,
-    /// What the one who asks may do with it.
+    /// The requester's role in this session.
     pub role: Role,
-    /// Whose size it has.
+    /// The rule that decides the session's size.
     pub sizing: Sizing,
-    /// Whether its program waits for viewers.
+    /// The rule that decides when the program waits for viewers.
     pub flow: Flow,
 }
 
-/// One session, as its own address shows it.
+/// A session as its own URL describes it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SessionDetails {
-    /// What lists show.
+    /// The fields that lists have as well.
     #[serde(flatten)]
     pub info: SessionInfo,
-    /// Names of the programs that run in it; a login shell that only waits at its prompt is not counted. Empty for guests.
+    /// Names of the programs that run in it, without a login shell that only waits at its prompt.
+    /// Empty for guests.
     pub running: Vec<String>,
-    /// Names of those that may keep running when the session is closed with `jobs=keep`: they are in the background, or ignore `SIGHUP`.
+    /// Names of the programs that may keep running when the session is closed with `jobs=keep`,
+    /// because they are in the background or ignore `SIGHUP`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub background: Vec<String>,
 }
 
-/// What is on a session's screen.
+/// The contents of a session's screen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Screen {
     /// Columns.
@@ -86,44 +88,44 @@ pub struct Screen {
     pub rows: u16,
     /// The session's title.
     pub title: String,
-    /// Where the cursor is.
+    /// The cursor.
     pub cursor: ScreenCursor,
-    /// Whether this is the alternate screen, of a program that uses all of it.
+    /// True for the alternate screen, which full-screen programs use.
     pub alternate: bool,
-    /// The rows from the top, without blanks at their ends.
+    /// The rows from the top, without trailing blanks.
     pub lines: Vec<String>,
 }
 
-/// Where a screen's cursor is.
+/// The cursor of a screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScreenCursor {
     /// Column, counted from 0.
     pub x: u16,
     /// Row, counted from 0.
     pub y: u16,
-    /// Whether it is shown.
+    /// True if it is shown.
     pub visible: bool,
 }
 
-/// What to start. Every field may be left out.
+/// The session to start. Every field is optional.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CreateSession {
-    /// A session that this one is to be like: what is left out here is as it was there, not as the server's defaults
-    /// say. This is how a program is started again.
+    /// A session to take defaults from: a field that is left out here has that session's value
+    /// instead of the server's default. This is how a program is started again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub like: Option<SessionId>,
-    /// Whether what is on the screen of that session, with its scrollback, stands above the new program's output. Without `like` it
-    /// has no effect.
+    /// True to put that session's screen and scrollback above the new program's output. It has no
+    /// effect without `like`.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub keep_output: bool,
-    /// The program and its arguments; the server's own default when absent.
+    /// The program and its arguments; the server's default when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<Vec<String>>,
-    /// Its working directory; the server's default when absent.
+    /// Working directory; the server's default when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cwd: Option<String>,
-    /// Variables to set beside those of the server.
+    /// Environment variables to set in addition to the server's.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
     /// Columns; 80 when absent.
@@ -132,55 +134,56 @@ pub struct CreateSession {
     /// Rows; 24 when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rows: Option<u16>,
-    /// A title that the program's own ones do not replace.
+    /// A title that overrides those the program sets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// Whose size it has; the server's default when absent.
+    /// The rule for the session's size; the server's default when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sizing: Option<Sizing>,
-    /// Whether the program waits for viewers; the server's default when absent.
+    /// The rule for waiting for viewers; the server's default when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub flow: Option<Flow>,
 }
 
-/// What to change. What is left out stays as it is.
+/// The changes to a session. A field that is left out stays as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct UpdateSession {
-    /// A title that the program's own ones do not replace; an empty one lets the program name itself again.
+    /// A title that overrides those the program sets; an empty one lets the program set it again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// Whose size it has.
+    /// The rule for the session's size.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sizing: Option<Sizing>,
-    /// Whether the program waits for viewers.
+    /// The rule for waiting for viewers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub flow: Option<Flow>,
-    /// Columns to put in force; they stay as long as `sizing` does not find others.
+    /// Columns to apply. They stay until `sizing` decides on another size.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cols: Option<u16>,
-    /// Rows to put in force.
+    /// Rows to apply.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rows: Option<u16>,
 }
 
-/// Lets somebody in to one session. It stands where the token stands: in a link, and in an `Authorization` header.
+/// A credential for one session. It is used like the token: in a link, and in an `Authorization`
+/// header.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pass {
-    /// What it allows.
+    /// The role that it grants.
     pub role: Role,
-    /// The secret itself.
+    /// The secret.
     pub token: String,
 }
 
-/// What the credentials allow of which the question was asked.
+/// The rights that the credentials of the request grant.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Access {
-    /// Whether that is everything; if not, it is what `role` says of each session.
+    /// True if they grant everything; if not, `role` of each session says what they grant there.
     pub owner: bool,
-    /// The sessions that they lead to.
+    /// The sessions that they give access to.
     pub sessions: Vec<SessionInfo>,
-    /// The half of the new sign-in that the page keeps; only the answer to a log-in has one.
+    /// The page's half of the new sign-in; only the response to a log-in has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<SignInKey>,
 }
@@ -188,51 +191,51 @@ pub struct Access {
 /// A browser that is signed in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignIn {
-    /// Its name in URLs. It is no secret.
+    /// Its id in URLs, which is not secret.
     pub id: String,
-    /// Whether it allows everything; if not, it is what `passes` say.
+    /// True if it grants everything; if not, `passes` say what it grants.
     pub owner: bool,
-    /// The sessions that a guest was let in to.
+    /// The sessions that a guest has access to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub passes: Vec<SignInPass>,
-    /// When it was made, in milliseconds since the Unix epoch.
+    /// Creation time, in milliseconds since the Unix epoch.
     pub created: u64,
-    /// When it was used last, in milliseconds since the Unix epoch.
+    /// Time of the last use, in milliseconds since the Unix epoch.
     pub used: u64,
-    /// The address that it was made from; empty if that is not known.
+    /// The client address at its creation; empty if unknown.
     #[serde(default, skip_serializing_if = "is_default")]
     pub from: String,
-    /// What the browser calls itself (RFC 9110, 10.1.5); empty if it does not.
+    /// The browser's `User-Agent` (RFC 9110, 10.1.5); empty if it sent none.
     #[serde(default, skip_serializing_if = "is_default")]
     pub agent: String,
-    /// How many viewers are attached by it now.
+    /// Number of viewers attached by it now.
     pub viewers: u32,
-    /// Whether it is the one that asks.
+    /// True if the request itself was made with this sign-in.
     #[serde(default, skip_serializing_if = "is_default")]
     pub you: bool,
 }
 
-/// What a guest's sign-in allows.
+/// A guest's role in one session, as part of a sign-in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignInPass {
-    /// At which session.
+    /// The session.
     pub session: SessionId,
-    /// To do what.
+    /// The role.
     pub role: Role,
 }
 
-/// That the server lives.
+/// The server's reply to a health check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Health {
-    /// Its version.
+    /// The server's version.
     pub version: String,
 }
 
-/// Why a request was refused.
+/// The reason why a request was refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiError {
-    /// Its stable name.
+    /// The stable name of the error.
     pub code: ErrorCode,
-    /// What happened and what to do, for people.
+    /// A description for people of what happened and what to do about it.
     pub message: String,
 }

@@ -1,21 +1,22 @@
-//! How a program ended.
+//! The exit status of a program.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// How a program ended, as wait(2) tells it: on the wire `{"code": 0}` or `{"signal": 9}`.
+/// The exit status of a program, as wait(2) reports it: on the wire `{"code": 0}` or
+/// `{"signal": 9}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ExitStatus {
-    /// It called exit(3) with this code, 0 to 255.
+    /// The program called exit(3) with this code, 0 to 255.
     Code(i32),
-    /// This signal killed it.
+    /// The program was killed by this signal.
     Signal(i32),
 }
 
 impl ExitStatus {
-    /// Whether this is what a program reports that did what it was asked to.
+    /// Reports whether the program succeeded, with exit code 0.
     #[must_use]
     pub const fn success(self) -> bool {
         matches!(self, Self::Code(0))
@@ -34,7 +35,7 @@ impl fmt::Display for ExitStatus {
     }
 }
 
-/// The signals that end programs in everyday life, numbered as signal(7) has them on nearly every machine.
+/// Returns the name of a common signal, numbered as signal(7) lists it for nearly every machine.
 const fn signal_name(signal: i32) -> Option<&'static str> {
     Some(match signal {
         1 => "SIGHUP",

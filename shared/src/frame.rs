@@ -9,35 +9,36 @@
 
 use crate::limits::MAX_OFFSET;
 
-/// What a binary message carries.
+/// The kind of a binary message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// From the server: output that starts at `offset` of the log. From the client: input that starts at `offset`
-    /// of this viewer's input.
+    /// From the server: output that starts at `offset` of the output log. From the client: input
+    /// that starts at `offset` of this viewer's input.
     Data,
-    /// From the server only: bytes that redraw the screen as of `offset`.
+    /// From the server only: bytes that draw the screen as of `offset`.
     Snapshot,
 }
 
 /// The first nine bytes of every binary message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
-    /// What the payload is.
+    /// The kind of the payload.
     pub kind: Kind,
-    /// Where its first byte stands. Input and output count separately, hence no [`crate::OutputOffset`] here.
+    /// The position of the payload's first byte. Input and output count separately, hence this is
+    /// not a [`crate::OutputOffset`].
     pub offset: u64,
 }
 
-/// Why a binary message is none.
+/// The reason why a binary message is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
-    /// Shorter than a header.
+    /// The message is shorter than a header.
     #[error("a binary message has at least {len} bytes, this one has {0}", len = Header::LEN)]
     Short(usize),
-    /// A kind that this version does not know.
+    /// This version does not know the kind.
     #[error("{0} is no kind of binary message; 0 is data, 1 is a snapshot")]
     UnknownKind(u8),
-    /// Offset and length together leave the range of offsets.
+    /// The offset, or the end of the payload, is out of the range of offsets.
     #[error("offset {0} is out of range")]
     OffsetRange(u64),
 }
@@ -60,16 +61,16 @@ impl Kind {
 }
 
 impl Header {
-    /// Bytes of a header on the wire.
+    /// Size of a header on the wire, in bytes.
     pub const LEN: usize = 9;
 
-    /// A header of a data frame.
+    /// Returns the header of a data frame.
     #[must_use]
     pub const fn data(offset: u64) -> Self {
         Self { kind: Kind::Data, offset }
     }
 
-    /// The header as it goes onto the wire, before the payload.
+    /// Returns the header's bytes, which precede the payload on the wire.
     #[must_use]
     pub fn encode(self) -> [u8; Self::LEN] {
         let mut bytes = [0; Self::LEN];
@@ -78,12 +79,13 @@ impl Header {
         bytes
     }
 
-    /// Reads the header of a message of `len` bytes in all, of which `head` holds at least the header.
+    /// Reads the header of a message of `len` bytes, of which `head` holds at least the header.
     ///
-    /// A page uses this with the few bytes it copies out of a message, so that the payload need not be copied.
+    /// A page uses this on the few bytes that it copies out of a message, so that it need not copy
+    /// the payload.
     ///
     /// # Errors
-    /// What is shorter than a header, of unknown kind, or beyond the range of offsets is no frame.
+    /// If the message is shorter than a header, of unknown kind, or beyond the range of offsets.
     pub fn decode(head: &[u8], len: usize) -> Result<Self, FrameError> {
         let Some((&[kind, ref offset @ ..], _)) = head.split_first_chunk::<{ Self::LEN }>() else {
             return Err(FrameError::Short(head.len()));

@@ -1,31 +1,31 @@
-//! Who and what: sessions, viewers, and the lives of a log.
+//! Identifiers: sessions, viewers, epochs of an output log, and keys of sign-ins.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// Names a session for as long as the server knows it; safe to stand in a URL.
+/// The id of a session, valid for as long as the server knows it and safe in a URL.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct SessionId(String);
 
-/// A text that cannot be a [`SessionId`].
+/// The error for a text that is not a valid [`SessionId`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a session id is 1 to {max} letters, digits, '-' or '_'", max = SessionId::MAX_LEN)]
 pub struct SessionIdError;
 
 impl SessionId {
-    /// Most characters of an id.
+    /// Maximum number of characters in an id.
     pub const MAX_LEN: usize = 64;
 
-    /// An id made of random bytes, in hexadecimal.
+    /// Returns an id made of random bytes, in hexadecimal.
     #[must_use]
     pub fn from_random(bytes: [u8; 8]) -> Self {
         Self(format!("{:016x}", u64::from_be_bytes(bytes)))
     }
 
-    /// The id as it stands in URLs.
+    /// Returns the id as it appears in URLs.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -65,26 +65,26 @@ impl fmt::Display for SessionId {
     }
 }
 
-/// Names one viewer of a session: a UUID that a client makes once and keeps for its life, over all its attachments.
-/// Input is numbered per viewer, so two clients must never share one.
+/// The id of a viewer of a session: a UUID that a client creates once and keeps for life, across
+/// all its attachments. Input is numbered per viewer, so two clients must never share an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ViewerId(Uuid);
 
 impl ViewerId {
-    /// A version 4 UUID (RFC 9562) from random bytes.
+    /// Returns a version 4 UUID (RFC 9562) made of random bytes.
     #[must_use]
     pub fn from_random(bytes: [u8; 16]) -> Self {
         Self(uuid::Builder::from_random_bytes(bytes).into_uuid())
     }
 
-    /// The UUID with these bytes, whatever its version.
+    /// Returns the UUID with these bytes, whatever its version.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(Uuid::from_bytes(bytes))
     }
 
-    /// Its bytes.
+    /// Returns the bytes of the UUID.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 16] {
         self.0.as_bytes()
@@ -97,34 +97,35 @@ impl fmt::Display for ViewerId {
     }
 }
 
-/// Identifies one life of a session's log. An offset means something within its own epoch only, so a client that
-/// resumes names the epoch it knows; it never looks inside.
+/// The identity of one instance of a session's output log. An offset is only meaningful within its
+/// own epoch, so a client that resumes sends the epoch that it knows. To a client an epoch is
+/// opaque.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Epoch(String);
 
 impl Epoch {
-    /// An epoch made of random bytes.
+    /// Returns an epoch made of random bytes.
     #[must_use]
     pub fn from_random(bytes: [u8; 8]) -> Self {
         Self(format!("{:016x}", u64::from_be_bytes(bytes)))
     }
 }
 
-/// The half of a sign-in that the page keeps, and sends with every request and in `hello`. It is a secret, so it never shows
-/// up in logs.
+/// The page's half of a sign-in, sent with every request and in `hello`. It is a secret, so its
+/// `Debug` output hides it from logs.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SignInKey(String);
 
 impl SignInKey {
-    /// The key with this text.
+    /// Returns the key with this text.
     #[must_use]
     pub const fn new(text: String) -> Self {
         Self(text)
     }
 
-    /// The secret itself.
+    /// Returns the secret.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0

@@ -1,4 +1,4 @@
-//! Text messages: one JSON object each, told apart by `type`.
+//! Text messages: one JSON object each, distinguished by `type`.
 
 use serde::{
     Deserialize, Deserializer, Serialize,
@@ -10,175 +10,185 @@ use crate::{
     Winsize, theme::Colours,
 };
 
-/// What need not be said.
+/// Reports whether a field has its default value and can be left out.
 pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-/// An object where there is one: serde would take a list of its fields' values as well.
+/// Deserializes an optional object. Serde alone would also accept an array of its fields' values.
 fn object<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
     let map = Option::<serde_json::Map<String, serde_json::Value>>::deserialize(deserializer)?;
     map.map(|map| T::deserialize(serde_json::Value::Object(map))).transpose().map_err(D::Error::custom)
 }
 
-/// What a client says.
+/// A message from a client.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum ClientMessage {
     /// The first message of an attachment.
     Hello(Hello),
-    /// Everything before `output` is *rendered*. Cumulative, harmless when repeated or late.
+    /// Acknowledges that everything before `output` is *rendered*. It is cumulative, so a repeated
+    /// or late one does no harm.
     Ack {
-        /// The log's offset up to which the viewer's terminal has processed the output.
+        /// The offset in the output log up to which the viewer's terminal has processed the output.
         output: OutputOffset,
     },
-    /// The viewer's window holds a terminal of this size now. Whether that is put in force, [`Sizing`](crate::Sizing) says.
+    /// Reports the size that now fits into the viewer's window. [`Sizing`](crate::Sizing) decides
+    /// whether the session takes it.
     Resize(Winsize),
-    /// Takes the pen, or hands it over: to one that may write.
+    /// Makes the sender, or another viewer that may type, the primary viewer.
     Pen {
-        /// Whom to give it to, by the number in [`Presence`]; the sender itself when absent.
+        /// The new primary viewer, by its number in [`Presence`]; the sender when absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         to: Option<u64>,
     },
-    /// The colours of the viewer's terminal. When nobody is there to answer a program that asks, the server tells it these.
+    /// Reports the colours of the viewer's terminal. When no viewer is attached to answer a
+    /// program's query for colours, the server answers with these.
     Colours(Colours),
-    /// Asks for all of the scrollback: a `reset` and a snapshot with everything follow.
+    /// Requests all of the scrollback: a `reset` and a full snapshot follow.
     History,
-    /// Clears screen and scrollback for every viewer, except for the line of the cursor. Needs the right to type.
+    /// Clears screen and scrollback for every viewer, except for the cursor's line. Requires the
+    /// right to type.
     Clear,
-    /// Resets the modes that programs have set, for every viewer; the text stays. Needs the right to type.
+    /// Resets the modes that programs have set, for every viewer, and leaves the text alone.
+    /// Requires the right to type.
     #[serde(rename = "soft-reset")]
     SoftReset,
-    /// Asks for a `pong` with the same `t`.
+    /// Requests a `pong` with the same `t`.
     Ping {
-        /// Any number of the sender's; it comes back as it is.
+        /// Any number; it is echoed unchanged.
         t: serde_json::Number,
     },
-    /// The answer to a `ping`.
+    /// Answers a `ping`.
     Pong {
         /// The `t` of that `ping`.
         t: serde_json::Number,
     },
 }
 
-/// What the server says.
+/// A message from the server.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum ServerMessage {
-    /// The answer to `hello`, and the server's first message.
+    /// Answers `hello`; this is the server's first message.
     Welcome(Welcome),
-    /// Everything before `input` is *written to the pty*.
+    /// Acknowledges that everything before `input` is *written to the pty*.
     Ack {
         /// The offset in this viewer's input.
         input: InputOffset,
     },
-    /// The size of the terminal, from this place among the data on: what came before was printed on a terminal of the size before, and is
-    /// to be processed before this size is taken on. It comes again when only `by` is news.
+    /// Sets the size of the terminal from this point between the data messages on. A client
+    /// processes all earlier data before it changes the size, since that was printed at the
+    /// previous size. The message is sent again when only `by` has changed.
     Resize {
         /// The size.
         #[serde(flatten)]
         size: Winsize,
-        /// The number, in [`Presence`], of the viewer whose own size is in force; absent when it is the size of nobody who is attached.
+        /// The number, in [`Presence`], of the viewer whose size this is; absent when it is not the
+        /// size of any attached viewer.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<u64>,
-        /// How many times the session has been resized, with this one: see [`Resume`].
+        /// Number of times that the session has been resized, including this one; see [`Resume`].
         #[serde(default, skip_serializing_if = "is_default")]
         resizes: u64,
     },
-    /// Clear the terminal: snapshot messages follow, which redraw it as of `output`, then data from there. The snapshot is for a terminal of
-    /// the size that was told last.
+    /// Tells the client to clear its terminal. Snapshot messages follow, which draw the screen as
+    /// of `output`, and then data from there. The snapshot is for the most recent size that the
+    /// client was told.
     Reset {
-        /// Where data goes on.
+        /// The offset at which data continues.
         output: OutputOffset,
-        /// How many bytes of output this viewer will never get.
+        /// Number of bytes of output that this viewer will never get.
         skipped: u64,
-        /// How many rows of scrollback the snapshot leaves out; `history` brings them.
+        /// Number of rows of scrollback that the snapshot leaves out; `history` requests them.
         #[serde(default, skip_serializing_if = "is_default")]
         earlier: u64,
-        /// How many bytes the payloads of the snapshot messages have together. A terminal that has got fewer shows nothing that could be
-        /// resumed.
+        /// Total size of the snapshot messages' payloads, in bytes. A client that has received
+        /// fewer cannot resume, since its terminal does not show the screen.
         #[serde(default, skip_serializing_if = "is_default")]
         bytes: u64,
     },
-    /// The session's title has changed.
+    /// Announces the session's new title.
     Title {
-        /// The new one.
+        /// The new title.
         title: String,
     },
-    /// Viewers came or went, or the pen changed hands.
+    /// Announces that viewers attached or left, or that another one became the primary viewer.
     Viewers {
-        /// How many are attached, this one included.
+        /// Number of attached viewers, including this one.
         count: u32,
-        /// Whether this viewer has the pen: its terminal is the one that answers the program's queries (device attributes,
-        /// cursor position, colours …). Exactly one viewer's is.
+        /// True if this is the primary viewer. Only the primary viewer's terminal answers the
+        /// program's queries (device attributes, cursor position, colours …).
         pen: bool,
-        /// Who they are, in the order they came; of many, the first [`PRESENCES`](crate::limits::PRESENCES).
+        /// The viewers, in order of arrival; only the first [`PRESENCES`](crate::limits::PRESENCES)
+        /// of them if there are more.
         #[serde(default, skip_serializing_if = "is_default")]
         list: Vec<Presence>,
     },
-    /// The program has ended; sent after the last byte of output.
+    /// Announces that the program has ended; sent after the last byte of output.
     Exit {
-        /// How it ended.
+        /// The exit status.
         #[serde(flatten)]
         status: ExitStatus,
-        /// The log's final offset.
+        /// The final offset of the output log.
         output: OutputOffset,
-        /// Whether an owner closed the session, which ended the program.
+        /// True if the program ended because an owner closed the session.
         #[serde(default, skip_serializing_if = "is_default")]
         closed: bool,
     },
-    /// Asks for a `pong` with the same `t`.
+    /// Requests a `pong` with the same `t`.
     Ping {
-        /// Any number of the sender's; it comes back as it is.
+        /// Any number; it is echoed unchanged.
         t: serde_json::Number,
     },
-    /// The answer to a `ping`.
+    /// Answers a `ping`.
     Pong {
         /// The `t` of that `ping`.
         t: serde_json::Number,
     },
-    /// Something went wrong.
+    /// Reports an error.
     Error {
-        /// Its stable name.
+        /// The stable name of the error.
         code: ErrorCode,
-        /// What happened and what to do, for people.
+        /// A description for people of what happened and what to do about it.
         message: String,
     },
 }
 
-/// How a viewer introduces itself.
+/// The first message of a viewer: its identity, its size, and the point to resume at.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Hello {
-    /// Who it is.
+    /// The viewer's id.
     pub viewer: ViewerId,
     /// The size of its terminal.
     #[serde(flatten)]
     pub size: Winsize,
-    /// How many bytes it may be sent beyond what it has acknowledged, at least 1;
-    /// [`DEFAULT_WINDOW`](crate::limits::DEFAULT_WINDOW) when absent.
+    /// Number of bytes that the server may send beyond what the viewer has acknowledged, at least
+    /// 1; [`DEFAULT_WINDOW`](crate::limits::DEFAULT_WINDOW) when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<u64>,
-    /// Where an earlier attachment broke off.
+    /// The point at which an earlier attachment broke off.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "object")]
     pub resume: Option<Resume>,
-    /// What it is there for.
+    /// The part of the output that the viewer wants.
     #[serde(default, skip_serializing_if = "Follow::is_all")]
     pub follow: Follow,
-    /// The key that belongs to the cookie with which the socket was opened. With a token in the `Authorization` header none is
-    /// needed.
+    /// The key of the sign-in, if the socket was opened with its cookie. It is not needed with a
+    /// token in the `Authorization` header.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<SignInKey>,
 }
 
-/// What a viewer is there for.
+/// The part of the output that a viewer wants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Follow {
-    /// All of the output, as far as it is kept. The program waits for such a viewer, within bounds.
+    /// All of the output, as long as the log retains it. The program waits for such a viewer,
+    /// within bounds.
     #[default]
     All,
-    /// What is on the screen now: it begins with a snapshot, and when it falls behind by more than a person would put up with
-    /// it is brought to the present by another one.
+    /// The current screen. The viewer begins with a snapshot, and gets another one whenever it
+    /// falls behind by more than a person would put up with.
     Now,
 }
 
@@ -189,43 +199,46 @@ impl Follow {
     }
 }
 
-/// What a viewer has received so far.
+/// The point up to which a viewer has received the output.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Resume {
-    /// The log's epoch, from the earlier `welcome`.
+    /// The epoch of the output log, from the earlier `welcome`.
     pub epoch: Epoch,
-    /// The first byte of output that it lacks.
+    /// The offset of the first byte of output that it lacks.
     pub output: OutputOffset,
     /// The `resizes` of the last `welcome` or `resize`, since sizes and output are in one order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resizes: Option<u64>,
 }
 
-/// How the server answers.
+/// The server's first message: the state of the session, and the offsets to continue at.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Welcome {
     /// The session.
     pub session: SessionId,
-    /// This life of its log.
+    /// The epoch of its output log.
     pub epoch: Epoch,
-    /// What this viewer may do.
+    /// The role of this viewer.
     pub role: Role,
     /// The number of this attachment: its `id` in [`Presence`].
     #[serde(default)]
     pub id: u64,
-    /// The offset at which data will go on.
+    /// The offset at which data continues.
     pub output: OutputOffset,
-    /// The end of the log at this moment: what comes before it happened earlier and is replayed.
+    /// The end of the output log at this moment. Output before it is replayed.
     pub live: OutputOffset,
-    /// The offset of this viewer's input that has been taken; the client goes on there.
+    /// The offset in this viewer's input up to which the server has taken it; the client continues
+    /// there.
     pub input: InputOffset,
-    /// The size of the terminal as of `output`. If another one is in force by now, a `resize` follows at its place.
+    /// The size of the terminal as of `output`. If the size has changed since, a `resize` follows
+    /// at its place.
     #[serde(flatten)]
     pub size: Winsize,
-    /// How many times the session had been resized by then.
+    /// Number of times that the session had been resized by then.
     #[serde(default, skip_serializing_if = "is_default")]
     pub resizes: u64,
-    /// The number of the viewer whose own size is in force; absent when it is the size of nobody who is attached.
+    /// The number of the viewer whose size this is; absent when it is not the size of any attached
+    /// viewer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<u64>,
     /// The session's title.
@@ -234,31 +247,31 @@ pub struct Welcome {
     pub server: String,
 }
 
-/// Why a text message cannot be understood.
+/// The reason why a text message is invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum MessageError {
-    /// A type that this version does not know.
+    /// This version does not know the type.
     #[error("'{0}' is no type of message in limpet.v1")]
     UnknownType(String),
-    /// No JSON object with a `type`, or a field is missing or of the wrong kind.
+    /// The text is not a JSON object with a `type`, or a field is missing or of the wrong kind.
     #[error("not a message of limpet.v1: {0}")]
     Malformed(#[source] serde_json::Error),
 }
 
 impl ClientMessage {
-    /// The types that there are, by their names on the wire.
+    /// The types of client messages, by their names on the wire.
     pub const TYPES: [&str; 10] =
         ["hello", "ack", "resize", "pen", "colours", "history", "clear", "soft-reset", "ping", "pong"];
 
-    /// Reads a text message.
+    /// Parses a text message.
     ///
     /// # Errors
-    /// An unknown type, and anything that is no such message.
+    /// If the type is unknown, or the text is not a client message.
     pub fn parse(text: &str) -> Result<Self, MessageError> {
         parse(text, &Self::TYPES)
     }
 
-    /// The message as it goes onto the wire.
+    /// Returns the message as it goes onto the wire.
     #[must_use]
     pub fn to_json(&self) -> String {
         to_json(self)
@@ -266,19 +279,19 @@ impl ClientMessage {
 }
 
 impl ServerMessage {
-    /// The types that there are, by their names on the wire.
+    /// The types of server messages, by their names on the wire.
     pub const TYPES: [&str; 10] =
         ["welcome", "ack", "resize", "reset", "title", "viewers", "exit", "ping", "pong", "error"];
 
-    /// Reads a text message.
+    /// Parses a text message.
     ///
     /// # Errors
-    /// An unknown type, and anything that is no such message.
+    /// If the type is unknown, or the text is not a server message.
     pub fn parse(text: &str) -> Result<Self, MessageError> {
         parse(text, &Self::TYPES)
     }
 
-    /// The message as it goes onto the wire.
+    /// Returns the message as it goes onto the wire.
     #[must_use]
     pub fn to_json(&self) -> String {
         to_json(self)
@@ -290,7 +303,7 @@ fn parse<'a, M: Deserialize<'a>>(text: &'a str, types: &[&str]) -> Result<M, Mes
     struct Tagged {
         r#type: String,
     }
-    // Serde would read the fields from an array as well.
+    // Serde would also accept an array of the fields' values.
     if !text.trim_start().starts_with('{') {
         return Err(MessageError::Malformed(serde::de::Error::custom("it is no object")));
     }

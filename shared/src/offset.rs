@@ -17,31 +17,32 @@ macro_rules! offset {
             /// The first byte's position.
             pub const ZERO: Self = Self(0);
 
-            /// The position after `bytes` bytes.
+            /// Returns the position after `bytes` bytes.
             #[must_use]
             pub const fn new(bytes: u64) -> Self {
                 Self(bytes)
             }
 
-            /// How many bytes stand before this position.
+            /// Returns the number of bytes before this position.
             #[must_use]
             pub const fn get(self) -> u64 {
                 self.0
             }
 
-            /// The position `bytes` further on.
+            /// Returns the position `bytes` further on.
             #[must_use]
             pub const fn advanced(self, bytes: usize) -> Self {
                 Self(self.0.saturating_add(bytes as u64))
             }
 
-            /// The position `bytes` earlier, or the first one.
+            /// Returns the position `bytes` earlier, or the first one.
             #[must_use]
             pub const fn before(self, bytes: usize) -> Self {
                 Self(self.0.saturating_sub(bytes as u64))
             }
 
-            /// How many bytes lie between `earlier` and this position; none if `earlier` is in fact later.
+            /// Returns the number of bytes from `earlier` to this position, or 0 if `earlier` is
+            /// later.
             #[must_use]
             pub const fn since(self, earlier: Self) -> u64 {
                 self.0.saturating_sub(earlier.0)

@@ -1,4 +1,4 @@
-//! Who is at a session, what they may do, and whose wishes count.
+//! The viewers of a session, their roles, and the rules for size and flow.
 
 use std::{fmt, str::FromStr};
 
@@ -6,81 +6,83 @@ use serde::{Deserialize, Serialize};
 
 use crate::message::is_default;
 
-/// What a viewer may do.
+/// The rights of a viewer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Everything, ending the session included.
+    /// May do everything, including ending the session.
     Owner,
-    /// Watch, type, and have the pen.
+    /// May watch, type, and be the primary viewer.
     Writer,
-    /// Watch.
+    /// May watch.
     Reader,
 }
 
 impl Role {
-    /// Whether it may type and have the pen.
+    /// Reports whether this role may type and be the primary viewer.
     #[must_use]
     pub const fn may_write(self) -> bool {
         matches!(self, Self::Owner | Self::Writer)
     }
 }
 
-/// One of those attached, as the others see them.
+/// An attached viewer, as other viewers see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Presence {
-    /// Tells the session's attachments apart.
+    /// The number of the attachment, unique in the session.
     pub id: u64,
-    /// What they may do.
+    /// The viewer's role.
     pub role: Role,
-    /// When they attached, in milliseconds since the Unix epoch.
+    /// Time of attaching, in milliseconds since the Unix epoch.
     pub since: u64,
-    /// The address they came from; empty if that is not known.
+    /// The viewer's address; empty if unknown.
     #[serde(default, skip_serializing_if = "is_default")]
     pub from: String,
-    /// What program they use, as it calls itself (RFC 9110, 10.1.5); empty if it does not.
+    /// The `User-Agent` of the viewer's program (RFC 9110, 10.1.5); empty if it sent none.
     #[serde(default, skip_serializing_if = "is_default")]
     pub agent: String,
-    /// Whether they have the pen: their terminal answers what programs ask, and by default its size is in force.
+    /// True for the primary viewer: its terminal answers the program's queries, and by default its
+    /// size is in force.
     #[serde(default, skip_serializing_if = "is_default")]
     pub pen: bool,
-    /// Whether this is who is being told.
+    /// True for the viewer that receives this list.
     #[serde(default, skip_serializing_if = "is_default")]
     pub you: bool,
 }
 
-/// Whose size a session's terminal has. Readers never count.
+/// The rule that decides a session's size. Readers never count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Sizing {
-    /// That of who has the pen. The pen is taken and handed over, and typing leaves it where it is.
+    /// The size of the primary viewer. Typing does not change which viewer is primary.
     #[default]
     Pen,
-    /// That of who has the pen, which goes to whoever types or resizes.
+    /// The size of the primary viewer. A viewer that types or resizes becomes primary.
     Latest,
-    /// That of the owner who used the terminal last.
+    /// The size of the owner who used the terminal last.
     Owner,
-    /// The largest that everybody's window holds.
+    /// The largest size that fits into every viewer's window.
     Smallest,
-    /// The one that it was given, whoever comes.
+    /// The size that was set explicitly, whatever viewers attach.
     Fixed,
 }
 
-/// Whether the program has to wait for those who watch it.
+/// The rule that decides when the program waits for viewers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Flow {
-    /// For viewers that want all of its output, and for those that follow at a speed that a person would not notice. Others are
-    /// brought to the present from time to time.
+    /// Waits for viewers that want all of the output, and for others as long as they keep up
+    /// without a noticeable delay. A viewer that does not keep up gets a snapshot from time to
+    /// time.
     #[default]
     Auto,
-    /// For the fastest viewer, however slow that is; so nothing is skipped.
+    /// Waits for the fastest viewer, however slow it is, so nothing is skipped.
     Hold,
-    /// Never.
+    /// Never waits.
     Free,
 }
 
-/// A word that names nothing here.
+/// The error for a word that is not one of the choices.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("'{word}' is none of {choices}")]
 pub struct UnknownChoice {
@@ -88,14 +90,14 @@ pub struct UnknownChoice {
     choices: String,
 }
 
-/// Choices, by the names that they have on the wire.
+/// Gives an enum names on the wire and a parser for them.
 macro_rules! choices {
     ($name:ident: $($choice:ident = $word:literal),+) => {
         impl $name {
-            /// All of them.
+            /// All choices.
             pub const ALL: &[Self] = &[$(Self::$choice),+];
 
-            /// The name on the wire.
+            /// Returns the name on the wire.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$choice => $word),+ }

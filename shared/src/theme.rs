@@ -8,42 +8,42 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Theme {
-    /// The name that people know it by.
+    /// The name shown to people.
     pub name: String,
-    /// Whether it is light text on a dark ground or the other way round.
+    /// Light text on a dark background, or the reverse.
     pub appearance: Appearance,
-    /// The ground.
+    /// The background.
     pub background: Rgb,
     /// Text in the default colour.
     pub foreground: Rgb,
-    /// The cursor.
+    /// The cursor's colour.
     pub cursor: Rgb,
-    /// The ground of selected text.
+    /// The background of selected text.
     pub selection: Rgb,
     /// The colour that stands out on `background`: focus, links, the active tab.
     pub accent: Rgb,
-    /// The sixteen colours of SGR 30-37 and 90-97: black, red, green, yellow, blue, magenta, cyan, white, then the
-    /// bright ones in the same order.
+    /// The sixteen colours of SGR 30-37 and 90-97: black, red, green, yellow, blue, magenta, cyan
+    /// and white, then their bright versions in the same order.
     pub ansi: [Rgb; 16],
 }
 
-/// What of a theme a program can ask its terminal for.
+/// The colours of a theme that a program can query from its terminal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Colours {
-    /// Whether it is light text on a dark ground or the other way round.
+    /// Light text on a dark background, or the reverse.
     pub appearance: Appearance,
-    /// The ground.
+    /// The background.
     pub background: Rgb,
     /// Text in the default colour.
     pub foreground: Rgb,
-    /// The cursor.
+    /// The cursor's colour.
     pub cursor: Rgb,
     /// The sixteen colours of SGR 30-37 and 90-97.
     pub ansi: [Rgb; 16],
 }
 
 impl Default for Colours {
-    /// Those of limpet's own dark theme.
+    /// Returns the colours of limpet's own dark theme.
     fn default() -> Self {
         Self {
             appearance: Appearance::Dark,
@@ -71,9 +71,9 @@ impl From<Theme> for Colours {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Appearance {
-    /// Light text on a dark ground.
+    /// Light text on a dark background.
     Dark,
-    /// Dark text on a light ground.
+    /// Dark text on a light background.
     Light,
 }
 
@@ -89,13 +89,13 @@ pub struct Rgb {
     pub blue: u8,
 }
 
-/// A text that is no colour.
+/// The error for a text that is not a colour.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is no colour; write #rrggbb")]
 pub struct RgbError(String);
 
 impl Rgb {
-    /// The colour `0xrrggbb`.
+    /// Returns the colour `0xrrggbb`.
     #[must_use]
     pub const fn from_number(number: u32) -> Self {
         let [_, red, green, blue] = number.to_be_bytes();

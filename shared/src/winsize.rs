@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits::{MAX_CELLS, MAX_SCREEN_CELLS};
 
-/// What `struct winsize` of `TIOCSWINSZ` (`ioctl_tty(2)`) holds: character cells and, where known, pixels.
+/// The size of a terminal in character cells and, where known, pixels, as in `struct winsize` of
+/// `TIOCSWINSZ` (`ioctl_tty(2)`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Winsize {
     /// Columns of cells, 1 to [`MAX_CELLS`].
@@ -19,7 +20,7 @@ pub struct Winsize {
     pub ypixel: u16,
 }
 
-/// A size that no terminal can have.
+/// The error for a size that no terminal can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{cols}x{rows} is no terminal size; columns and rows are 1 to {MAX_CELLS}, and {MAX_SCREEN_CELLS} cells at most"
@@ -30,16 +31,17 @@ pub struct WinsizeError {
 }
 
 impl Winsize {
-    /// A size in cells alone.
+    /// Returns a size in cells, with unknown pixels.
     #[must_use]
     pub const fn cells(cols: u16, rows: u16) -> Self {
         Self { cols, rows, xpixel: 0, ypixel: 0 }
     }
 
-    /// The size itself if a terminal can have it.
+    /// Returns the size itself if a terminal can have it.
     ///
     /// # Errors
-    /// Columns or rows of 0 or beyond [`MAX_CELLS`], or more than [`MAX_SCREEN_CELLS`] in all.
+    /// If columns or rows are 0 or exceed [`MAX_CELLS`], or if there are more than
+    /// [`MAX_SCREEN_CELLS`] cells.
     pub fn checked(self) -> Result<Self, WinsizeError> {
         let Self { cols, rows, .. } = self;
         let is_side = |side| (1..=MAX_CELLS).contains(&side);
@@ -52,7 +54,7 @@ impl Winsize {
 }
 
 impl Default for Winsize {
-    /// The size that a terminal has when nobody said otherwise, that of the VT100.
+    /// Returns 80x24, the size of a VT100, which a terminal has unless told otherwise.
     fn default() -> Self {
         Self::cells(80, 24)
     }

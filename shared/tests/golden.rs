@@ -1,4 +1,5 @@
-//! The wire, byte by byte, as `vectors.json` pins it for clients in every language.
+//! Golden tests of the wire format, which `vectors.json` pins byte by byte for clients in every
+//! language.
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is how it fails")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,7 +23,7 @@ struct Vectors {
     closes: BTreeMap<String, u16>,
 }
 
-/// A text message, and the very bytes of it.
+/// A text message and its exact bytes.
 #[derive(Deserialize)]
 struct Text {
     name: String,
@@ -276,7 +277,7 @@ fn messages_of_the_server_are_written_and_read_as_pinned() {
     }
 }
 
-/// Does not compile when a type of message is new, so that it gets vectors.
+/// Fails to compile when a message type is added, so that the type gets vectors.
 #[test]
 fn no_type_of_message_lacks_a_vector() {
     let client: BTreeSet<_> = client_messages().iter().map(|(_, message)| client_type(message)).collect();

@@ -1,4 +1,4 @@
-//! The codec under whatever comes.
+//! Property tests of the codec.
 
 use limpet_shared::{
     ClientMessage, Epoch, ExitStatus, Follow, Header, Hello, InputOffset, Kind, MessageError, OutputOffset,
@@ -25,7 +25,7 @@ fn number() -> impl Strategy<Value = serde_json::Number> {
     prop_oneof![
         any::<u64>().prop_map(Into::into),
         any::<i64>().prop_map(Into::into),
-        // JSON knows no infinity, and not every reader tells a whole float from an integer.
+        // JSON has no infinity, and not every parser distinguishes a whole float from an integer.
         (-1e9..1e9).prop_filter_map("whole", |t: f64| {
             serde_json::Number::from_f64(t).filter(|_| t.fract() != 0.0)
         }),
@@ -99,7 +99,7 @@ fn server_message() -> impl Strategy<Value = ServerMessage> {
     ]
 }
 
-/// JSON of every kind, a few levels deep.
+/// Generates JSON of every kind, a few levels deep.
 fn json_value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -143,7 +143,7 @@ proptest! {
         }
     }
 
-    /// Where a known type makes a wrong value likely to be looked at.
+    /// A known type makes it likely that a parser looks at a wrong value.
     #[test]
     fn a_hostile_text_is_read_or_refused(
         name in "hello|ack|resize|pen|colours|ping|pong|welcome|exit|reset|error",
@@ -172,7 +172,7 @@ proptest! {
         let header = Header { kind: if snapshot { Kind::Snapshot } else { Kind::Data }, offset };
         let message = [&header.encode()[..], &payload].concat();
         prop_assert_eq!(Header::split(&message), Ok((header, &payload[..])));
-        // A page decodes the head alone.
+        // A page decodes only the head.
         prop_assert_eq!(Header::decode(&message[..Header::LEN], message.len()), Ok(header));
     }
 

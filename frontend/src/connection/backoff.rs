@@ -1,14 +1,14 @@
-//! How long to wait before the next try.
+//! The delay before the next connection attempt.
 
-/// The wait before the first new try, at most.
+/// Maximum delay before the first retry, in milliseconds.
 pub const FIRST_MS: f64 = 250.0;
 
-/// The longest wait.
+/// Maximum delay, in milliseconds.
 pub const LONGEST_MS: f64 = 15_000.0;
 
-/// The wait in milliseconds after `attempt` tries (1 or more) have failed in a row. It doubles from [`FIRST_MS`] to
-/// [`LONGEST_MS`]; `jitter` (0 to 1, random) takes up to half of it off, so that the viewers of a server that comes
-/// back do not all arrive at once.
+/// Returns the delay in milliseconds after `attempt` attempts (1 or more) have failed in a row. It
+/// doubles from [`FIRST_MS`] to [`LONGEST_MS`]. `jitter` (0 to 1, random) reduces it by up to half,
+/// so that the viewers of a restarted server do not all arrive at once.
 #[must_use]
 pub fn delay_ms(attempt: u32, jitter: f64) -> f64 {
     let doublings = attempt.saturating_sub(1).min(16);

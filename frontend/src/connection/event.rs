@@ -1,4 +1,4 @@
-//! The vocabulary of a connection: what happens to it, and what it wants done.
+//! The events that a connection handles, and the effects that it requests.
 
 use limpet_shared::{ExitStatus, Presence, Role, Winsize, theme::Colours};
 
@@ -7,148 +7,149 @@ use super::{
     inflow::{Mark, Piece},
 };
 
-/// What happens to a connection.
+/// An event that a connection handles.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
-    /// It is wanted.
+    /// The pane wants the connection.
     Start,
-    /// The socket is open. This browser's sign-in has this key.
+    /// The socket is open. The key is that of this browser's sign-in.
     Opened(&'a str),
-    /// The socket is open, and hello was said over it already, with this size.
+    /// The socket is open, and `hello` with this size was already sent over it.
     Greeted(Winsize),
-    /// A text message has come.
+    /// A text message has arrived.
     Text(&'a str),
-    /// A binary message of `len` bytes has come that begins with `head`.
+    /// A binary message of `len` bytes that begins with `head` has arrived.
     Frame {
-        /// At least the header, if the message is that long.
+        /// The first bytes of the message, at least the header if it is that long.
         head: &'a [u8],
-        /// Length of the whole message.
+        /// Length of the whole message, in bytes.
         len: usize,
     },
     /// The socket has closed, or could not be opened.
     Closed {
-        /// As in `CloseEvent`: 1006 when there was no closing handshake.
+        /// The code of the `CloseEvent`: 1006 without a closing handshake.
         code: u16,
     },
-    /// What asking for the session over HTTP has brought.
+    /// The HTTP probe of the session has this result.
     Probed(Probe<'a>),
-    /// The timer that was last set has run out.
+    /// The timer that was set last has expired.
     Timer,
-    /// The page can be seen, or no longer.
+    /// The page became visible or hidden.
     Visible(bool),
     /// The network came back, or has changed.
     Online,
-    /// Somebody is here, perhaps again after the machine has slept.
+    /// The user is active, perhaps for the first time since the machine slept.
     Stirred,
-    /// A person asks to try now.
+    /// The user asks for a retry now.
     RetryNow,
-    /// Something was typed.
+    /// The terminal has produced input.
     Typed(&'a [u8]),
-    /// The pane holds a terminal of this size now.
+    /// A grid of this size now fits into the pane.
     Resized(Winsize),
-    /// A person wants the pen, or wants another one to have it.
+    /// The user wants to be the primary viewer, or to make another viewer primary.
     PenWanted(Option<u64>),
-    /// The terminal has processed this output; `idle` tells that it has no more to process.
+    /// The terminal has processed this output. The flag is true if it has no more to process.
     Rendered(Mark, bool),
-    /// The terminal has these colours now.
+    /// The terminal now has these colours.
     Colours(&'a Colours),
-    /// A person wants to see what has scrolled out of the snapshot.
+    /// The user wants to see the scrollback that the snapshot left out.
     HistoryWanted,
-    /// A person wants the terminal cleared, for everybody.
+    /// The user wants to clear the terminal for all viewers.
     ClearWanted,
-    /// A person wants the modes reset that programs have set, for everybody.
+    /// The user wants to reset the modes that programs have set, for all viewers.
     SoftResetWanted,
 }
 
-/// How a failed attachment looks over HTTP.
+/// The result of probing over HTTP why an attachment failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Probe<'a> {
-    /// The session is there, and may be attached to.
+    /// The session exists and may be attached to.
     Alive,
-    /// 401: the login has passed.
+    /// 401: the sign-in is no longer valid.
     Unauthorized,
-    /// 404: no such session.
+    /// 404: there is no such session.
     NotFound,
     /// The server refuses an attachment, for this reason.
     Refused(&'a str),
-    /// No answer, or none of limpet's.
+    /// There was no response, or not one of limpet's.
     Unreachable,
 }
 
-/// What is to be done, in order.
+/// An effect that the state machine requests. Effects are carried out in order.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
-    /// Open a new socket in place of the one there may be.
+    /// Opens a new socket in place of the current one.
     Open,
-    /// Close the socket; nothing more is heard from it.
+    /// Closes the socket. No more events come from it.
     Close,
-    /// Send a text message.
+    /// Sends a text message.
     SendText(String),
-    /// Send a binary message.
+    /// Sends a binary message.
     SendFrame(Vec<u8>),
-    /// Ask over HTTP whether the session may be attached to.
+    /// Probes over HTTP whether the session may be attached to.
     Probe,
-    /// Run the timer out after this many milliseconds, in place of the one that was set.
+    /// Sets the timer to expire after this many milliseconds, in place of the previous one.
     Timer(f64),
-    /// Set no timer.
+    /// Cancels the timer.
     NoTimer,
-    /// This part of the binary message at hand goes to the terminal.
+    /// Writes this part of the current binary message to the terminal.
     Write(Piece),
-    /// Something that the pane is to know.
+    /// Notifies the pane.
     Tell(Tell),
 }
 
-/// What the pane learns from its connection.
+/// A notification from a connection to its pane.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Tell {
-    /// For people.
+    /// The state to show to the user has changed.
     Phase(Phase),
-    /// What stands in the way; `None` when nothing does any more.
+    /// The problem in the way of the connection has changed; `None` means that it is gone.
     Trouble(Option<Trouble>),
-    /// Clear the terminal: what comes does not continue what it shows. So many bytes in between are lost.
+    /// The terminal must be cleared, since the output to come does not continue what it shows.
     Clear {
-        /// Bytes that this viewer will never get.
+        /// Number of bytes of output that this viewer will never get.
         skipped: u64,
-        /// Rows of scrollback that can be asked for.
+        /// Number of rows of scrollback that can be requested.
         earlier: u64,
     },
-    /// What this viewer may do.
+    /// The role of this viewer.
     Role(Role),
-    /// The size of the terminal, from here on.
+    /// The size of the terminal from here on.
     Size {
         /// The size.
         size: Winsize,
-        /// Whether this viewer's own size is in force.
+        /// True if it is this viewer's own size.
         own: bool,
     },
-    /// Whether this terminal answers the program's queries.
+    /// True if this is the primary viewer, whose terminal answers the program's queries.
     Pen(bool),
-    /// Who is attached.
+    /// The attached viewers have changed.
     Viewers {
-        /// So many.
+        /// Number of viewers.
         count: u32,
-        /// Who they are, if the server says so; of many, the first ones.
+        /// The viewers, if the server lists them; only the first ones if there are many.
         list: Vec<Presence>,
     },
     /// The session's title.
     Title(String),
     /// The program has ended.
     Exited {
-        /// How.
+        /// The exit status.
         status: ExitStatus,
-        /// Whether an owner closed the session.
+        /// True if an owner closed the session.
         closed: bool,
     },
-    /// Something to read.
+    /// A message for the user.
     Notice(String),
 }
 
-/// The moment at which something happens, and chance.
+/// The clocks at the moment of an event, and a random number.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment {
-    /// A clock that only goes forward, in milliseconds. While the machine sleeps it may stand still, and timers with it.
+    /// A monotonic clock, in milliseconds. While the machine sleeps it may stand still, and so may
+    /// timers.
     pub now_ms: f64,
-    /// The clock on the wall, in milliseconds, which goes on meanwhile.
+    /// The wall clock, in milliseconds, which advances while the machine sleeps.
     pub wall_ms: f64,
     /// A random number from 0 to 1.
     pub jitter: f64,

@@ -1,71 +1,76 @@
-//! Output on its way: how far this viewer has come in the session's log, and what it acknowledges.
+//! The output side of a connection: the position of this viewer in the session's output log, and
+//! its acknowledgements.
 
 use limpet_shared::{Epoch, Header, Kind, OutputOffset, Resume, Welcome, limits};
 
-/// How many bytes the server may send beyond what was acknowledged. xterm.js parses that much in a few
-/// milliseconds, so that Ctrl-C in a flood shows at once.
+/// The window: the number of bytes that the server may send beyond what was acknowledged. xterm.js
+/// parses that much in a few milliseconds, so the effect of Ctrl-C shows at once even in a flood.
 pub const WINDOW: u64 = limits::DEFAULT_WINDOW;
 
-/// An acknowledgement is due once this much was rendered since the last one: rarely enough to cost nothing, early
-/// enough that the server never waits for it.
+/// Number of rendered bytes after which an acknowledgement is due. It is large enough to make the
+/// cost negligible, and small enough that the server never waits for the acknowledgement.
 const STEP: u64 = WINDOW / 8;
 
-/// The same when the terminal has nothing left to render. Echoes of single keys are less, and are acknowledged together: each
-/// acknowledgement wakes the server. It stays below what the server always allows to be under way (8 KiB), so that nobody waits.
+/// The same while the terminal has nothing left to render. Echoes of single keys are smaller and
+/// are acknowledged together, since each acknowledgement wakes the server. The step is smaller than
+/// what the server always allows in flight (8 KiB), so the server never waits.
 const IDLE_STEP: u64 = 4 * 1024;
 
-/// What a piece of output is, for the terminal that writes it.
+/// The identity of a piece of output, kept while the terminal processes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark {
-    /// Which life of the terminal's content it belongs to; offsets of different lives do not compare.
+    /// The generation of the terminal's content that it belongs to. Offsets of different
+    /// generations are not comparable.
     life: u32,
-    /// The log's offset after the piece.
+    /// The offset in the output log after the piece.
     end: OutputOffset,
-    /// Whether it happened before this viewer came: its queries were answered then, or never will be.
+    /// True for output from before this viewer attached. Its queries have been answered already, or
+    /// never will be.
     pub replayed: bool,
 }
 
 /// A part of a binary message's payload, to be written to the terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Piece {
-    /// Where it starts in the message, header included.
+    /// The index of its first byte in the message, header included.
     pub from: usize,
-    /// Where it ends.
+    /// The index after its last byte.
     pub to: usize,
-    /// What it is.
+    /// The identity of the piece.
     pub mark: Mark,
 }
 
-/// A frame that does not continue the output where the last one ended.
+/// The error for a frame that does not continue the output where the last one ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gap;
 
-/// This viewer's place in the log.
+/// The position of this viewer in the output log.
 #[derive(Debug, Default)]
 pub struct Inflow {
     life: u32,
     epoch: Option<Epoch>,
-    /// The first byte that has not been received.
+    /// The offset of the first byte that has not been received.
     received: OutputOffset,
-    /// How many size changes have been received: they are in one order with the bytes.
+    /// Number of size changes that have been received. They are in one order with the bytes.
     resizes: u64,
     /// Bytes before this offset are replayed.
     live_from: OutputOffset,
     acknowledged: OutputOffset,
-    /// Whether a snapshot has yet to be drawn, for which the server waits.
+    /// True while a snapshot has yet to be drawn, for which the server waits.
     drawing: bool,
-    /// How many bytes of the snapshot are yet to come; none while it has not been announced. Before they have, nothing can be resumed.
+    /// Number of bytes of the snapshot that have yet to arrive; `None` before it is announced.
+    /// Until all have arrived, the attachment cannot be resumed.
     missing: Option<u64>,
 }
 
 impl Inflow {
-    /// Whether there was an attachment, of which the terminal may show something.
+    /// Reports whether there has been an attachment, so that the terminal may show something.
     #[must_use]
     pub fn has_begun(&self) -> bool {
         self.epoch.is_some()
     }
 
-    /// Where a new attachment is to go on, if the terminal shows all that came before.
+    /// Returns the point to resume at, if the terminal shows everything before it.
     #[must_use]
     pub fn resume(&self) -> Option<Resume> {
         if self.missing != Some(0) {
@@ -75,7 +80,8 @@ impl Inflow {
         self.epoch.clone().map(|epoch| Resume { epoch, output, resizes })
     }
 
-    /// An attachment begins. True if what the terminal shows goes on seamlessly; else it must be cleared.
+    /// Begins an attachment. Returns true if it continues what the terminal shows; otherwise the
+    /// terminal must be cleared.
     pub fn begin(&mut self, welcome: &Welcome) -> bool {
         let is_whole = self.missing == Some(0) && self.epoch.as_ref() == Some(&welcome.epoch);
         let seamless = is_whole && self.received == welcome.output;
@@ -84,7 +90,7 @@ impl Inflow {
             self.epoch = Some(welcome.epoch.clone());
             self.received = welcome.output;
             self.live_from = welcome.live;
-            // What the terminal is to show before that comes as a snapshot.
+            // Content from before that offset comes as a snapshot.
             self.missing = (welcome.output == OutputOffset::ZERO).then_some(0);
         }
         self.acknowledged = welcome.output;
@@ -92,12 +98,14 @@ impl Inflow {
         seamless
     }
 
-    /// The terminal has another size from here on, after so many changes.
+    /// Records that the terminal was resized. `resizes` is the session's count of size changes by
+    /// then.
     pub fn resized(&mut self, resizes: u64) {
         self.resizes = resizes;
     }
 
-    /// The server leaves out what it no longer keeps, and sends a snapshot of so many bytes.
+    /// Records that the server skips output that it no longer retains, and sends a snapshot of
+    /// `bytes` bytes instead.
     pub fn skip_to(&mut self, output: OutputOffset, bytes: u64) {
         self.missing = Some(bytes);
         self.life += 1;
@@ -106,10 +114,11 @@ impl Inflow {
         self.drawing = true;
     }
 
-    /// A binary message of `len` bytes in all has come. What of it is replayed and what is live are two pieces.
+    /// Handles a binary message of `len` bytes. Returns its replayed part and its live part as two
+    /// pieces.
     ///
     /// # Errors
-    /// A frame at another offset than the next one.
+    /// If the frame does not start at the next offset.
     pub fn receive(&mut self, header: Header, len: usize) -> Result<[Option<Piece>; 2], Gap> {
         let start = OutputOffset::new(header.offset);
         if start != self.received {
@@ -131,8 +140,8 @@ impl Inflow {
         Ok(pieces)
     }
 
-    /// The terminal has processed a piece; `idle` tells that it was the last one it had. The offset to acknowledge,
-    /// when that is due.
+    /// Records that the terminal has processed a piece; `idle` is true if it was the last one.
+    /// Returns the offset to acknowledge, if an acknowledgement is due.
     pub fn rendered(&mut self, mark: Mark, idle: bool) -> Option<OutputOffset> {
         if self.drawing && mark.life == self.life {
             self.drawing = false;

@@ -1,9 +1,10 @@
-//! How many keys were pressed, counted in what they were sent as, for people to read.
+//! Counts pressed keys in terminal input, for display to the user.
 
-/// Most bytes that are counted: a paste can be far longer, and the exact number tells nobody anything.
+/// Maximum number of bytes that are examined. A paste can be far longer, and its exact number of
+/// keys is of no use to anybody.
 pub const MAX_COUNTED_BYTES: usize = 4096;
 
-/// Counts the keys in input. What the mouse, the focus and the brackets of a paste add to it are none.
+/// Counts the keys in input. Mouse reports, focus reports and the brackets of a paste are not keys.
 #[must_use]
 pub fn count(mut input: &[u8]) -> u32 {
     let mut keys = 0;
@@ -15,12 +16,12 @@ pub fn count(mut input: &[u8]) -> u32 {
     keys
 }
 
-/// The length of what comes first, at least 1, and whether it is a key.
+/// Returns the length of the first element of the input, at least 1, and whether it is a key.
 fn first(input: &[u8]) -> (usize, bool) {
     match input {
-        // X10 mouse report: three bytes follow.
+        // X10 mouse report, with three bytes after the introducer.
         [0x1b, b'[', b'M', ..] => (6, false),
-        // The focus came or went (DECSET 1004).
+        // Focus report (DECSET 1004).
         [0x1b, b'[', b'I' | b'O', ..] => (3, false),
         [0x1b, b'[', rest @ ..] => {
             let parameters = rest.iter().take_while(|byte| matches!(byte, 0x20..=0x3f)).count();
@@ -31,7 +32,7 @@ fn first(input: &[u8]) -> (usize, bool) {
         [0x1b, b'O', _, ..] => (3, true),
         // Alt and a character.
         [0x1b, other, ..] if *other != 0x1b => (2, true),
-        // The rest of a character in UTF-8.
+        // Continuation byte of a UTF-8 character.
         [0x80..=0xbf, ..] => (1, false),
         _ => (1, true),
     }

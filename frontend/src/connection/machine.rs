@@ -1,5 +1,5 @@
-//! The state machine of a connection: what happens goes in, what is to be done comes out. It knows no browser, so it
-//! is tested natively.
+//! The state machine of a connection: events go in, effects come out. It does not depend on a
+//! browser, so its tests run natively.
 //!
 //! ```text
 //!            ┌────────────────────────────────── timer, wake-up, "now" ─────┐
@@ -26,23 +26,25 @@ use super::{
 };
 use crate::json;
 
-/// How long a socket may take to open and to be welcomed, and a probe to be answered.
+/// Maximum time for a socket to open, for `welcome` to arrive, and for a probe to be answered, in
+/// milliseconds.
 const OPENING_MS: f64 = 10_000.0;
 
-/// A socket this young is not suspected when the page wakes up.
+/// Age below which a pending socket is not replaced when the page wakes up, in milliseconds.
 const FRESH_MS: f64 = 1_000.0;
 
-/// Sockets that could not be opened before this is put down to what is between page and server. One may be cut off by a server that is
-/// just replaced.
+/// Number of sockets in a row that fail to open before something between page and server is assumed
+/// to block WebSockets. A single one may be cut off while the server is being replaced.
 const UNOPENED: u32 = 2;
 
-/// The number of failed tries that one counts as that limpet has announced by its goodbye, so that it is called rarely.
+/// Minimum count of failed attempts after limpet has announced that it was stopped, so that the
+/// page retries rarely.
 const STOPPED_ATTEMPT: u32 = 6;
 
-/// An attachment that held this long starts the count of failed tries anew.
+/// Duration of an attachment after which the count of failed attempts restarts, in milliseconds.
 const STABLE_MS: f64 = 2_000.0;
 
-/// Where it is; `told` is the size that hello has told.
+/// The state of a connection. `told` is the size that was sent in `hello`.
 #[derive(Debug)]
 enum State {
     Idle,
@@ -53,7 +55,7 @@ enum State {
         since_ms: f64,
         told: Winsize,
     },
-    /// `id` is the number by which the server tells this viewer from others.
+    /// `id` is the number of this viewer in the server's messages.
     Attached {
         since_ms: f64,
         role: Role,
@@ -68,27 +70,27 @@ enum State {
     Gone(GoneReason),
 }
 
-/// The clock on the wall that has gone so much further than the other one, in milliseconds, says that the machine slept. (Clocks
-/// that are put right go by less, or it does no harm.)
+/// Advance of the wall clock over the monotonic clock that shows that the machine slept, in
+/// milliseconds. (A clock correction is smaller, or is mistaken for sleep, which does no harm.)
 const SLEPT_MS: f64 = 5_000.0;
 
-/// One connection, over all its attachments.
+/// The state machine of one connection, across all its attachments.
 #[derive(Debug)]
 pub struct Machine {
     viewer: ViewerId,
     size: Winsize,
     colours: Option<Colours>,
     state: State,
-    /// Tries that failed in a row.
+    /// Number of attempts that have failed in a row.
     attempt: u32,
     visible: bool,
-    /// How far the clock on the wall was ahead of the other one when something happened last.
+    /// Lead of the wall clock over the monotonic clock at the last event, in milliseconds.
     ahead_ms: Option<f64>,
     inflow: Inflow,
     outbox: Outbox,
-    /// The version of the server when it was another than the page's.
+    /// The last version of the server that differed from the page's.
     foreign_server: Option<String>,
-    /// Sockets in a row that could not be opened although the server would have.
+    /// Number of sockets in a row that failed to open although the server would have accepted them.
     unopened: u32,
     trouble: Option<Trouble>,
     told: Option<Phase>,
@@ -96,7 +98,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// The connection of a terminal of this size; nothing happens before [`Event::Start`].
+    /// Creates the connection of a terminal of this size. It does nothing before [`Event::Start`].
     #[must_use]
     pub fn new(viewer: ViewerId, size: Winsize) -> Self {
         Self {
@@ -117,7 +119,7 @@ impl Machine {
         }
     }
 
-    /// Takes an event in and says what is to be done.
+    /// Handles an event and returns the effects to carry out.
     pub fn handle(&mut self, event: Event<'_>, moment: Moment) -> Vec<Effect> {
         let has_slept = self.has_slept(moment);
         if has_slept {
@@ -131,12 +133,12 @@ impl Machine {
             Event::Frame { head, len } => self.frame(head, len, moment),
             Event::Closed { code } => self.closed(code, moment),
             Event::Probed(probe) => self.probed(probe, moment),
-            // It was set for what was before the sleep.
+            // The timer was set for the situation before the sleep.
             Event::Timer if has_slept => {}
             Event::Timer => self.timer(moment),
             Event::Visible(visible) => self.set_visible(visible, moment),
             Event::Online => self.woken(moment),
-            // That it has come was what it is for.
+            // The event only serves to detect sleep, which is done above.
             Event::Stirred => {}
             Event::RetryNow => self.retry_now(moment),
             Event::Typed(input) => self.typed(input, moment),
@@ -152,7 +154,7 @@ impl Machine {
         std::mem::take(&mut self.effects)
     }
 
-    /// Whether the machine has slept since something happened last.
+    /// Reports whether the machine has slept since the last event.
     fn has_slept(&mut self, moment: Moment) -> bool {
         let ahead_ms = moment.wall_ms - moment.now_ms;
         self.ahead_ms.replace(ahead_ms).is_some_and(|before_ms| ahead_ms - before_ms > SLEPT_MS)
@@ -218,7 +220,7 @@ impl Machine {
         }
     }
 
-    /// Waits for the next try, longer after each one that failed.
+    /// Waits before the next attempt, longer after each failed one.
     fn wait(&mut self, moment: Moment) {
         if let State::Attached { since_ms, .. } = self.state {
             self.tell(Tell::Pen(false));
@@ -274,7 +276,8 @@ impl Machine {
         }
     }
 
-    /// There is a reason to look after the connection now.
+    /// Retries or checks the connection at once, after the machine woke up, the page became
+    /// visible, or the network changed.
     fn woken(&mut self, moment: Moment) {
         match self.state {
             State::Waiting { .. } => self.open(moment),
@@ -294,12 +297,12 @@ impl Machine {
         }
     }
 
-    /// Looks after the pulse, and for the next moment to do so.
+    /// Acts on the heartbeat and sets the timer for its next check.
     fn beat(&mut self, moment: Moment) {
         let State::Attached { pulse, .. } = &self.state else { return };
         match pulse.due(moment.now_ms) {
             Due::Dead => self.wait(moment),
-            // Nobody looks at a hidden page, and its timers come late.
+            // Nobody sees a hidden page, and its timers are late.
             _ if !self.visible => {
                 self.effects.push(Effect::NoTimer);
                 self.note_timer(f64::INFINITY, moment);
@@ -318,7 +321,7 @@ impl Machine {
         }
     }
 
-    /// Has input looked after that was sent and is not acknowledged yet.
+    /// Schedules a check of the connection for input that was sent and is not acknowledged yet.
     fn watch_input(&mut self, moment: Moment) {
         if let State::Attached { pulse, .. } = &mut self.state
             && !self.outbox.is_empty()
@@ -356,7 +359,7 @@ impl Machine {
         self.watch_input(moment);
     }
 
-    /// Whether the server would listen to what this viewer wants.
+    /// Reports whether the server accepts input and requests from this viewer.
     fn may_write(&self) -> bool {
         matches!(&self.state, State::Attached { role, .. } if role.may_write())
     }
@@ -368,7 +371,7 @@ impl Machine {
         }
     }
 
-    /// Passes on what only those are granted who may write.
+    /// Sends a message that requires the right to type.
     fn want(&mut self, message: &ClientMessage) {
         if self.may_write() {
             self.send(message);
@@ -380,7 +383,7 @@ impl Machine {
         self.tell_colours();
     }
 
-    /// Programs may ask for the colours when nobody is here.
+    /// Sends the terminal's colours, since programs may query them while no viewer is attached.
     fn tell_colours(&mut self) {
         if let (true, Some(colours)) = (self.may_write(), &self.colours) {
             self.send(&ClientMessage::Colours(colours.clone()));
@@ -402,7 +405,7 @@ impl Machine {
         }
     }
 
-    /// Sends what the server has room for.
+    /// Sends as much input as may be in flight.
     fn flush(&mut self) {
         if matches!(self.state, State::Attached { .. }) {
             while let Some(frame) = self.outbox.next_frame() {
@@ -412,7 +415,7 @@ impl Machine {
     }
 
     fn send(&mut self, message: &ClientMessage) {
-        // All messages have a form in JSON.
+        // Every message can be serialized.
         if let Ok(text) = json::write(message) {
             self.effects.push(Effect::SendText(text));
         }
@@ -441,7 +444,7 @@ impl Machine {
         }
     }
 
-    /// None before the start.
+    /// Returns the state to show to the user, or `None` before the start.
     fn phase(&self, moment: Moment) -> Option<Phase> {
         let trying = |at_ms| match self.attempt {
             0 => Phase::Connecting,
@@ -462,7 +465,7 @@ impl Machine {
     }
 }
 
-/// Why a socket that closed with this code is not opened again; `None` if it is.
+/// Returns the reason why a socket that closed with this code is not reopened, or `None` if it is.
 fn fatal(code: u16) -> Option<GoneReason> {
     const PROTOCOL: u16 = CloseCode::Protocol.code();
     const UNAUTHORIZED: u16 = CloseCode::Unauthorized.code();
@@ -473,7 +476,8 @@ fn fatal(code: u16) -> Option<GoneReason> {
         NOT_FOUND => Some(GoneReason::SessionNotFound),
         PROTOCOL => Some(GoneReason::Protocol),
         REPLACED => Some(GoneReason::Replaced),
-        // A close without `exit` says nothing about the session, 1000 from a proxy included.
+        // A close without `exit` says nothing about the session, not even 1000, which a proxy may
+        // send.
         _ => None,
     }
 }

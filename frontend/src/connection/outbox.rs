@@ -1,4 +1,5 @@
-//! Input on its way: everything typed that the server has not yet confirmed as written to the pty.
+//! The input side of a connection: all input that the server has not yet acknowledged as written to
+//! the pty.
 
 use std::collections::VecDeque;
 
@@ -6,18 +7,21 @@ use limpet_shared::{Header, InputOffset, limits};
 
 use super::keys;
 
-/// Most bytes sent and not yet acknowledged. What exceeds it, a paste say, waits here.
+/// Maximum number of bytes in flight, sent and not yet acknowledged. Input beyond it, such as a
+/// long paste, waits here.
 pub const IN_FLIGHT: usize = 256 * 1024;
 
-/// Largest payload of one frame: small enough that acknowledgements come in steps.
+/// Maximum payload of one frame, in bytes. It is small enough that a paste is acknowledged in
+/// steps.
 pub const FRAME: usize = 64 * 1024;
 
-/// Most bytes kept in all. Input beyond it is refused as a whole, because half a paste is worse than none.
+/// Maximum number of bytes held in total. Input that does not fit is refused as a whole, because
+/// half a paste is worse than none.
 pub const CAPACITY: usize = 64 * 1024 * 1024;
 
 const _: () = assert!(IN_FLIGHT <= limits::INPUT_IN_FLIGHT, "the server would close the connection");
 
-/// Input that was refused because [`CAPACITY`] bytes already wait.
+/// The error for input that was refused because [`CAPACITY`] bytes already wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full;
 
@@ -26,19 +30,19 @@ pub struct Full;
 pub struct Outbox {
     /// The offset of the first byte of `bytes`; everything before it is written to the pty.
     start: InputOffset,
-    /// What is not yet acknowledged.
+    /// The input that is not yet acknowledged.
     bytes: VecDeque<u8>,
-    /// How many of `bytes` were sent over the present attachment.
+    /// Number of `bytes` that were sent over the current attachment.
     sent: usize,
-    /// How many of `bytes` were ever sent, over any attachment: the server may have taken these.
+    /// Number of `bytes` that were sent over any attachment, and that the server may have taken.
     ever_sent: usize,
 }
 
 impl Outbox {
-    /// Appends what was typed.
+    /// Appends input.
     ///
     /// # Errors
-    /// Refuses what does not fit.
+    /// If the input does not fit.
     pub fn push(&mut self, input: &[u8]) -> Result<(), Full> {
         if self.bytes.len() + input.len() > CAPACITY {
             return Err(Full);
@@ -47,7 +51,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// The next binary message to send now, if the server has room for one.
+    /// Returns the next binary message to send, if the limits allow one now.
     pub fn next_frame(&mut self) -> Option<Vec<u8>> {
         let unsent = self.bytes.len() - self.sent;
         let room = IN_FLIGHT - self.sent;
@@ -64,17 +68,20 @@ impl Outbox {
         Some(frame)
     }
 
-    /// The server has written everything before `input` to the pty. Late and repeated acknowledgements do nothing.
+    /// Records that the server has written everything before `input` to the pty. Late and repeated
+    /// acknowledgements have no effect.
     pub fn acknowledge(&mut self, input: InputOffset) {
         let taken = usize::try_from(input.since(self.start)).unwrap_or(usize::MAX).min(self.sent);
         self.drop_first(taken);
     }
 
-    /// A new attachment goes on at `input`: what comes before is taken, the rest is to be sent again.
+    /// Continues at `input` after a new attachment: the server has taken the input before it, and
+    /// the rest is sent again.
     ///
-    /// A server that names an offset outside of what is kept does not know this viewer's past. Then nobody can tell
-    /// how much of the bytes once sent reached the program; they are given up, since a command that runs twice is
-    /// worse than one that is missing, and the bytes never sent get new numbers. Returns how many were given up.
+    /// If `input` is outside of what is held here, the server does not know this viewer's past.
+    /// Then it is unknown how many of the sent bytes reached the program. They are dropped, since a
+    /// command that runs twice is worse than one that is missing, and the bytes that were never
+    /// sent are renumbered. Returns the number of dropped bytes.
     pub fn restart(&mut self, input: InputOffset) -> usize {
         self.sent = 0;
         let kept = self.start..=self.start.advanced(self.bytes.len());
@@ -89,20 +96,21 @@ impl Outbox {
         lost
     }
 
-    /// Whether everything is acknowledged.
+    /// Reports whether everything is acknowledged.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
-    /// How many keys wait for their acknowledgement. Of much input only the beginning is counted.
+    /// Returns the number of keys that are not acknowledged. Only the beginning of long input is
+    /// counted.
     #[must_use]
     pub fn keys(&self) -> u32 {
         let bytes: Vec<u8> = self.bytes.iter().take(keys::MAX_COUNTED_BYTES).copied().collect();
         keys::count(&bytes)
     }
 
-    /// Forgets everything: nobody will read it any more.
+    /// Drops all input, which will never be read.
     pub fn clear(&mut self) {
         self.bytes = VecDeque::new();
         self.sent = 0;
@@ -115,7 +123,7 @@ impl Outbox {
         self.sent = self.sent.saturating_sub(count);
         self.ever_sent = self.ever_sent.saturating_sub(count);
         if self.bytes.is_empty() {
-            // A large paste must not keep its memory for ever.
+            // Releases the memory of a large paste.
             self.bytes.shrink_to(FRAME);
         }
     }
@@ -127,7 +135,7 @@ mod tests {
 
     use super::*;
 
-    /// The server's side: takes input in order, drops what it already has, refuses gaps.
+    /// A model of the server: takes input in order, drops duplicates, and panics on a gap.
     #[derive(Default)]
     struct Server {
         taken: Vec<u8>,

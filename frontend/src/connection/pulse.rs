@@ -1,61 +1,64 @@
-//! Whether the other end still answers.
+//! The heartbeat: detects a server that no longer answers.
 //!
-//! A browser does not tell a page that its peer has vanished (a cable pulled, a laptop that woke up elsewhere): the
-//! socket stays open and silent. So the page asks with `ping`, while it is looked at, and takes any message for an
-//! answer; on a slow link the `pong` itself may be far behind.
+//! A browser does not tell a page that its peer has vanished (because a cable was pulled, or a
+//! laptop woke up elsewhere): the socket stays open and silent. So a visible page sends `ping` at
+//! intervals, and any message counts as a reply; on a slow link the `pong` itself may arrive much
+//! later.
 //!
-//! Somebody who types notices silence sooner. So input that stays without an acknowledgement makes the page ask at once, and
-//! if that is not answered either, the connection counts as stalled. A program that does not read its input delays
-//! acknowledgements too, but not the answer to a `ping`.
+//! A user who types notices silence sooner. So unacknowledged input makes the page send a `ping`
+//! soon, and if that is not answered either, the connection counts as stalled. A program that does
+//! not read its input delays acknowledgements too, but not the reply to a `ping`.
 
-/// From one `ping` to the next, in milliseconds.
+/// Interval between `ping`s, in milliseconds.
 pub const EVERY_MS: f64 = 10_000.0;
 
-/// Silence after a `ping` that means that nobody is there.
+/// Silence after a `ping` that means that the connection is dead, in milliseconds.
 pub const PATIENCE_MS: f64 = 10_000.0;
 
-/// The same when there is a reason for doubt: the page was asleep, or the network changed.
+/// The same after a wake-up or a network change, which cast doubt on the connection, in
+/// milliseconds.
 pub const DOUBT_MS: f64 = 2_500.0;
 
-/// How long input waits for its acknowledgement before the page asks, in milliseconds.
+/// Time that input may be unacknowledged before the page sends a `ping`, in milliseconds.
 pub const ASK_MS: f64 = 1_000.0;
 
-/// Silence after input that people are told of, in milliseconds.
+/// Silence after input that is reported to the user, in milliseconds.
 pub const STALLED_MS: f64 = 2_500.0;
 
 const _: () = assert!(ASK_MS < STALLED_MS, "only an unanswered question tells that nobody is there");
 
-/// A timer this late says that the page itself was asleep, and nothing about the other end.
+/// Lateness of a timer that shows that the page itself was asleep, in milliseconds. Then the
+/// silence says nothing about the server.
 const ASLEEP_MS: f64 = 2_000.0;
 
-/// What is to be done now.
+/// The action that is due now.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Due {
-    /// Send a `ping`, then look again after `PATIENCE_MS` or earlier.
+    /// Send a `ping`, then check again after `PATIENCE_MS` or earlier.
     Ping,
-    /// Look again after this many milliseconds.
+    /// Check again after this many milliseconds.
     Wait(f64),
-    /// Give the socket up.
+    /// Give up the socket.
     Dead,
 }
 
-/// The question that is out, and what was heard.
+/// The state of the heartbeat of one attachment.
 #[derive(Clone, Debug)]
 pub struct Pulse {
     asked_ms: f64,
     patience_ms: f64,
-    /// Whether the last `ping` is still without any answer.
+    /// True while the last `ping` is unanswered.
     waiting: bool,
     heard_ms: f64,
     latency_ms: Option<u32>,
-    /// Since when input waits for its acknowledgement.
+    /// Time since when input has been unacknowledged.
     input_ms: Option<f64>,
-    /// When the timer that is set runs out.
+    /// Expiry of the timer that is set.
     timer_ms: f64,
 }
 
 impl Pulse {
-    /// The pulse of an attachment that has just begun; the first `ping` is due at once.
+    /// Creates the heartbeat of a new attachment. The first `ping` is due at once.
     #[must_use]
     pub fn new(now_ms: f64) -> Self {
         let asked_ms = now_ms - EVERY_MS;
@@ -70,25 +73,25 @@ impl Pulse {
         }
     }
 
-    /// How long the last answered `ping` took.
+    /// Returns the round-trip time of the last answered `ping`, in milliseconds.
     #[must_use]
     pub fn latency_ms(&self) -> Option<u32> {
         self.latency_ms
     }
 
-    /// A `ping` was sent.
+    /// Records that a `ping` was sent.
     pub fn asked(&mut self, now_ms: f64, patience_ms: f64) {
         self.asked_ms = now_ms;
         self.patience_ms = patience_ms;
         self.waiting = true;
     }
 
-    /// Something has come.
+    /// Records that a message has arrived.
     pub fn heard(&mut self, now_ms: f64) {
         self.heard_ms = now_ms;
     }
 
-    /// The `pong` to the `ping` of moment `t_ms` has come.
+    /// Records that the `pong` to the `ping` of time `t_ms` has arrived.
     pub fn answered(&mut self, t_ms: f64, now_ms: f64) {
         if self.waiting && t_ms.to_bits() == self.asked_ms.to_bits() {
             self.waiting = false;
@@ -96,9 +99,9 @@ impl Pulse {
         }
     }
 
-    /// Input was sent. Returns whether the timer that is set runs out too late for it.
+    /// Records that input was sent. Returns true if the timer that is set expires too late for it.
     pub fn input_sent(&mut self, now_ms: f64) -> bool {
-        // A `ping` that was answered says nothing about what was typed after it.
+        // A `ping` that was answered says nothing about input that was typed after it.
         let answered = self.input_ms.is_none_or(|since_ms| self.asked_ms > since_ms && !self.waiting);
         if answered {
             self.input_ms = Some(now_ms);
@@ -106,30 +109,32 @@ impl Pulse {
         answered && self.timer_ms > now_ms + ASK_MS
     }
 
-    /// All input is acknowledged.
+    /// Records that all input is acknowledged.
     pub fn input_settled(&mut self) {
         self.input_ms = None;
     }
 
-    /// The timer was set to run out after this many milliseconds; infinitely many if there is none.
+    /// Records that the timer was set to expire after `ms` milliseconds, or infinity if there is no
+    /// timer.
     pub fn timer_set(&mut self, now_ms: f64, ms: f64) {
         self.timer_ms = now_ms + ms;
     }
 
-    /// Whether input has waited for so long, in silence, that people are told.
+    /// Reports whether input has been unacknowledged, without any message from the server, for so
+    /// long that the user should know.
     #[must_use]
     pub fn is_stalled(&self, now_ms: f64) -> bool {
         self.stalled_at_ms().is_some_and(|at_ms| now_ms >= at_ms)
     }
 
-    /// When it will count as stalled, should nothing be heard.
+    /// Returns the time at which the connection counts as stalled if nothing arrives before.
     fn stalled_at_ms(&self) -> Option<f64> {
         let since_ms = self.input_ms.filter(|_| self.waiting)?;
-        // A question is given time for its answer, too.
+        // The `ping` needs time for its reply, too.
         Some((since_ms.max(self.heard_ms) + STALLED_MS).max(self.asked_ms + STALLED_MS - ASK_MS))
     }
 
-    /// What is due at this moment.
+    /// Returns the action that is due at this moment.
     #[must_use]
     pub fn due(&self, now_ms: f64) -> Due {
         let at_ms = if self.waiting {

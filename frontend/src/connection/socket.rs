@@ -1,4 +1,5 @@
-//! Does what the state machine decides: the one place where a connection meets the browser.
+//! Carries out the decisions of the state machine: the only place where a connection meets the
+//! browser.
 
 use std::{
     cell::{Cell, RefCell},
@@ -24,30 +25,31 @@ use crate::{
     dom::{Listener, Timeout},
 };
 
-/// The WebSocket's own name for a close without a handshake (RFC 6455, 7.4.1).
+/// The code for a close without a handshake (RFC 6455, 7.4.1).
 const ABNORMAL: u16 = 1006;
 
-/// Who is told what a connection brings.
+/// The receiver of a connection's output and notifications.
 pub trait Observer {
-    /// Output, to be reported as rendered by [`Connection::rendered`] with the same mark. The bytes are a view of the
-    /// message, not a copy.
+    /// Handles output, which is later reported as rendered by [`Connection::rendered`] with the
+    /// same mark. The bytes are a view of the message, not a copy.
     fn output(&self, bytes: &Uint8Array, mark: Mark);
 
-    /// Everything else.
+    /// Handles a notification.
     fn told(&self, tell: Tell);
 }
 
-/// A connection to a session that lasts until it is dropped.
+/// A connection to a session, which lasts until it is dropped.
 pub struct Connection(Rc<Inner>);
 
 struct Inner {
     session: SessionId,
     observer: Weak<dyn Observer>,
     machine: RefCell<Machine>,
-    /// Effects yet to be done. What an effect brings about comes after what was decided before it.
+    /// Effects that are not carried out yet. The consequences of an effect come after the effects
+    /// that were queued before.
     effects: RefCell<VecDeque<Effect>>,
     busy: Cell<bool>,
-    /// What the first attachment is made with, if it was begun before.
+    /// The socket for the first attachment, if it was opened in advance.
     line: RefCell<Option<Line>>,
     socket: RefCell<Option<Socket>>,
     timer: RefCell<Option<Timeout>>,
@@ -55,17 +57,18 @@ struct Inner {
     listeners: RefCell<Vec<Listener>>,
 }
 
-/// A WebSocket to a session that nobody listens to yet: it opens while the terminal is being made. Closes when it is dropped.
+/// A WebSocket to a session without a listener yet: it opens while the terminal is being created.
+/// It closes when it is dropped.
 pub struct Line {
     socket: WebSocket,
-    /// What index.html has said over it.
+    /// The `hello` that index.html has sent over it.
     greeting: Option<ahead::Greeting>,
-    /// The messages that have come.
+    /// The messages that have arrived.
     said: Vec<JsValue>,
 }
 
 impl Line {
-    /// Begins to open one. The browser may forbid it.
+    /// Starts to open a WebSocket, which the browser may forbid.
     #[must_use]
     pub fn to(session: &SessionId) -> Option<Self> {
         if base::is_served_by_trunk() {
@@ -86,22 +89,23 @@ impl Line {
 
 impl Drop for Line {
     fn drop(&mut self) {
-        // Without a code or reason a close cannot be refused.
+        // A close without code or reason cannot fail.
         let _ = self.socket.close();
     }
 }
 
-/// One that is listened to. It falls silent when it is dropped.
+/// A WebSocket with listeners, which are removed when it is dropped.
 struct Socket {
     line: Line,
     _listeners: [Listener; 3],
 }
 
-/// A request that is given up when this is dropped.
+/// A request that is aborted when this is dropped.
 struct Abort(AbortController);
 
 impl Connection {
-    /// A connection to `session` for a terminal of this size, over a line that may be there already.
+    /// Opens a connection to `session` for a terminal of this size, over a socket that may be open
+    /// already.
     #[must_use]
     pub fn new(
         session: SessionId,
@@ -131,47 +135,48 @@ impl Connection {
         Self(inner)
     }
 
-    /// Sends what was typed.
+    /// Sends input.
     pub fn typed(&self, input: &[u8]) {
         self.0.handle(Event::Typed(input));
     }
 
-    /// Tells that the pane holds a terminal of this size now.
+    /// Reports that a grid of this size now fits into the pane.
     pub fn resize(&self, size: Winsize) {
         self.0.handle(Event::Resized(size));
     }
 
-    /// Takes the pen, or gives it to the viewer of this number.
+    /// Makes this viewer, or the viewer with this number, the primary one.
     pub fn pen(&self, to: Option<u64>) {
         self.0.handle(Event::PenWanted(to));
     }
 
-    /// The terminal has processed the output of this mark; `idle` if it has no more.
+    /// Reports that the terminal has processed the output of this mark; `idle` is true if it has no
+    /// more.
     pub fn rendered(&self, mark: Mark, idle: bool) {
         self.0.handle(Event::Rendered(mark, idle));
     }
 
-    /// Tells the colours of the terminal.
+    /// Reports the colours of the terminal.
     pub fn colours(&self, colours: &Colours) {
         self.0.handle(Event::Colours(colours));
     }
 
-    /// Asks for all of the scrollback.
+    /// Requests all of the scrollback.
     pub fn want_history(&self) {
         self.0.handle(Event::HistoryWanted);
     }
 
-    /// Has the terminal cleared for everybody.
+    /// Clears the terminal for all viewers.
     pub fn clear(&self) {
         self.0.handle(Event::ClearWanted);
     }
 
-    /// Has the modes reset that programs have set.
+    /// Resets the modes that programs have set, for all viewers.
     pub fn soft_reset(&self) {
         self.0.handle(Event::SoftResetWanted);
     }
 
-    /// Tries again at once if it is down.
+    /// Retries at once if the connection is down.
     pub fn retry_now(&self) {
         self.0.handle(Event::RetryNow);
     }
@@ -190,9 +195,9 @@ impl Inner {
         vec![
             Listener::new(&document(), "visibilitychange", on(|| Event::Visible(page_visible()))),
             Listener::new(&window(), "online", on(|| Event::Online)),
-            // A page that comes back from the back-forward cache.
+            // The page comes back from the back-forward cache.
             Listener::new(&window(), "pageshow", on(|| Event::Online)),
-            // What comes first when a machine wakes up with the page in sight.
+            // These are the first events when a machine wakes up with a visible page.
             Listener::new(&window(), "focus", on(|| Event::Stirred)),
             Listener::new(&window(), "pointerdown", on(|| Event::Stirred)),
             Listener::new(&window(), "keydown", on(|| Event::Stirred)),
@@ -254,8 +259,9 @@ impl Inner {
         }
     }
 
-    /// Goes on with what was said before anybody listened: soon, and before anything else that is said. Now the observer is yet
-    /// to get what it asked for.
+    /// Handles the messages that arrived before there was a listener: soon, and before any later
+    /// message. It is deferred because the observer has yet to get the connection that it asked
+    /// for.
     fn repeat(self: &Rc<Self>, said: Vec<JsValue>) {
         if said.is_empty() {
             return;
@@ -273,12 +279,12 @@ impl Inner {
     fn open(self: &Rc<Self>) {
         self.probe.take();
         let Some(line) = self.line.take().or_else(|| Line::to(&self.session)) else {
-            // The browser forbids it altogether: as good as a server that is not there.
+            // The browser forbids it, which is treated like an unreachable server.
             return self.handle(Event::Closed { code: ABNORMAL });
         };
         let (state, greeting) = (line.socket.ready_state(), line.greeting);
         self.socket.replace(Some(Socket::new(line, self)));
-        // What has happened before anybody listened.
+        // The socket's state may have changed before there was a listener.
         match state {
             WebSocket::CONNECTING => {}
             WebSocket::OPEN => match greeting {
@@ -289,13 +295,13 @@ impl Inner {
         }
     }
 
-    /// Sends over the socket if there is an open one. What a closing socket swallows is sent again after the next
-    /// welcome.
+    /// Sends over the socket if it is open. A message that a closing socket swallows is sent again
+    /// after the next welcome.
     fn send(&self, send: impl FnOnce(&WebSocket) -> Result<(), JsValue>) {
         if let Some(Socket { line, .. }) = &*self.socket.borrow()
             && line.socket.ready_state() == WebSocket::OPEN
         {
-            // It fails only when not yet open.
+            // It fails only before the socket is open.
             let _ = send(&line.socket);
         }
     }
@@ -307,7 +313,7 @@ impl Inner {
         if let Ok(headers) = api::headers() {
             init.set_headers(&headers);
         }
-        // As a WebSocket does, a POST says which page it comes from.
+        // Like a WebSocket, a POST carries the page's origin.
         init.set_method("POST");
         let url = base::url(&format!("api/sessions/{}/attach", self.session));
         let request = JsFuture::from(window().fetch_with_str_and_init(&url, &init));
@@ -382,7 +388,8 @@ async fn seen(answer: Result<JsValue, JsValue>) -> Result<(), api::Error> {
     api::checked(response.ok_or(api::Error::Unreachable)?).await.map(drop)
 }
 
-/// The bytes of a message from `from` to `to`, without a copy. Messages are far smaller than 4 GiB.
+/// Returns the bytes of a message from `from` to `to`, without a copy. Messages are far smaller
+/// than 4 GiB.
 fn view(message: &ArrayBuffer, from: usize, to: usize) -> Uint8Array {
     let offset = u32::try_from(from).unwrap_or(u32::MAX);
     let length = u32::try_from(to - from).unwrap_or(u32::MAX);
@@ -398,11 +405,11 @@ fn moment() -> Moment {
     Moment { now_ms, wall_ms: js_sys::Date::now(), jitter: Math::random() }
 }
 
-/// Who this pane is to the server, for as long as it lives.
+/// Returns a random id for this viewer, valid for its lifetime.
 fn new_viewer() -> ViewerId {
     let mut bytes = [0; 16];
     if let Ok(crypto) = window().crypto() {
-        // It fails only beyond 64 KiB.
+        // It fails only for more than 64 KiB.
         let _ = crypto.get_random_values_with_u8_array(&mut bytes);
     }
     ViewerId::from_random(bytes)

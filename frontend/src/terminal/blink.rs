@@ -1,8 +1,10 @@
-//! The cursor blinks, turn by turn.
+//! A blinking cursor without a CSS animation.
 //!
-//! xterm.js has the browser do it, by an animation, which makes frames even when nothing changes. After a key Chromium holds back
-//! what comes over a socket until the next frame has been drawn, if one is to come: with an animation a key's echo is seen one frame
-//! or two late, and without one at once. So the style sheet (`panes.css`) takes the animation away, and the cursor when it is told here.
+//! xterm.js uses an animation, which makes frames even when nothing changes. After a key, Chromium
+//! holds back messages from a socket until the next frame is drawn, if one is due: with an
+//! animation the echo of a key appears one or two frames late, and without one at once. So the
+//! style sheet (`panes.css`) removes the animation and hides the cursor while this module sets an
+//! attribute.
 
 use std::{
     cell::{Cell, RefCell},
@@ -13,34 +15,36 @@ use web_sys::HtmlElement;
 
 use crate::dom::Timeout;
 
-/// How long the cursor is there, and how long it is not, in milliseconds.
+/// Duration of each half of the blink cycle, cursor shown or hidden, in milliseconds.
 const TURN_MS: f64 = 500.0;
 
-/// After so many turns in which nothing was drawn it rests: nobody is there to see it.
+/// Maximum number of turns without any drawing. Then the cursor stops blinking, since nobody
+/// watches.
 const MOST: u32 = 600;
 
-/// A cursor that is to blink, in a terminal that has the keyboard. WebGL draws its own.
+/// Selector of a blinking cursor in a terminal with the keyboard focus. The WebGL renderer draws
+/// its own.
 const CURSOR: &str = ".xterm-focus .xterm-cursor-blink";
 
-/// Marks, for style sheets, the element of a terminal whose cursor is not there at the moment.
+/// The attribute that tells style sheets that the cursor of a terminal is hidden at the moment.
 const GONE: &str = "data-cursor-gone";
 
-/// What makes the cursor blink until it is dropped.
+/// Makes the cursor of a terminal blink until it is dropped.
 pub struct Blink {
     element: HtmlElement,
-    /// Turns since something was drawn.
+    /// Number of turns since something was drawn.
     turns: Cell<u32>,
-    /// Ends the turn. There is none while the cursor rests.
+    /// The timer that ends the turn; `None` while the cursor does not blink.
     end: RefCell<Option<Timeout>>,
 }
 
 impl Blink {
-    /// For the terminal in this element.
+    /// Creates it for the terminal in this element.
     pub fn new(element: &HtmlElement) -> Rc<Self> {
         Rc::new(Self { element: element.clone(), turns: Cell::new(0), end: RefCell::default() })
     }
 
-    /// Something was drawn: for a turn, and what is left of this one, the cursor stays where it can be seen.
+    /// Handles a drawn frame: the cursor stays visible for the rest of this turn and for one more.
     pub fn drawn(self: &Rc<Self>) {
         if self.turns.replace(0) > 0 {
             self.show(true);
@@ -62,7 +66,7 @@ impl Blink {
 
     fn turn(self: &Rc<Self>) {
         let turns = self.turns.get() + 1;
-        // The selector is a valid one.
+        // The selector is valid.
         let blinks = turns < MOST && self.element.query_selector(CURSOR).is_ok_and(|cursor| cursor.is_some());
         self.turns.set(turns);
         self.show(!blinks || turns % 2 == 1);
@@ -74,7 +78,7 @@ impl Blink {
     }
 
     fn show(&self, shown: bool) {
-        // It fails only for names that are none.
+        // It fails only for invalid names.
         let _ = self.element.toggle_attribute_with_force(GONE, !shown);
     }
 }

@@ -1,4 +1,4 @@
-//! The clipboard: what people copy and paste, and what programs write to it (OSC 52).
+//! The clipboard: copying and pasting by the user, and writing by programs (OSC 52).
 
 use js_sys::{Object, Reflect};
 use leptos::prelude::{document, window};
@@ -9,14 +9,15 @@ use web_sys::{Clipboard, HtmlDocument, HtmlTextAreaElement};
 use super::xterm::object;
 use crate::dom;
 
-/// The browser's clipboard; none on pages that came over plain HTTP from another host.
+/// Returns the browser's clipboard, or `None` on a page that came over plain HTTP from another
+/// host.
 fn system() -> Option<Clipboard> {
     let navigator = window().navigator();
     let clipboard = Reflect::get(&navigator, &"clipboard".into()).ok()?;
     (!clipboard.is_undefined()).then(|| clipboard.unchecked_into())
 }
 
-/// Whether the page may use the clipboard other than by the browser's own commands.
+/// Reports whether the page may use the clipboard other than by the browser's own commands.
 #[must_use]
 pub fn available() -> bool {
     system().is_some()
@@ -25,24 +26,25 @@ pub fn available() -> bool {
 /// Writes text to the clipboard.
 ///
 /// # Errors
-/// When the browser does not let the page.
+/// If the browser does not allow it.
 pub async fn write(text: &str) -> Result<(), JsValue> {
     let clipboard = system().ok_or(JsValue::NULL)?;
     JsFuture::from(clipboard.write_text(text)).await.map(drop)
 }
 
-/// Reads text from the clipboard, which the browser may ask the user about.
+/// Reads text from the clipboard. The browser may ask the user for permission.
 ///
 /// # Errors
-/// When the browser or the user does not let the page.
+/// If the browser or the user does not allow it.
 pub async fn read() -> Result<String, JsValue> {
     let clipboard = system().ok_or(JsValue::NULL)?;
     let text = JsFuture::from(clipboard.read_text()).await?;
     text.as_string().ok_or(JsValue::NULL)
 }
 
-/// Writes text to the clipboard by the browser's own command, which works on any page, though only in answer to a key or a
-/// click. False if the browser does not let the page. The keyboard is elsewhere afterwards.
+/// Writes text to the clipboard by the browser's own command, which works on any page, but only in
+/// response to a key or a click. Returns false if the browser does not allow it. The keyboard focus
+/// is lost afterwards.
 pub fn write_by_command(text: &str) -> bool {
     let Some(body) = document().body() else { return false };
     let field = dom::element("textarea").unchecked_into::<HtmlTextAreaElement>();
@@ -55,25 +57,27 @@ pub fn write_by_command(text: &str) -> bool {
     is_copied
 }
 
-/// Copies the selection of the focused terminal by the browser's own command, which works on any page, though only
-/// in answer to a key or a click.
+/// Copies the selection of the focused terminal by the browser's own command, which works on any
+/// page, but only in response to a key or a click.
 pub fn copy_selection() {
-    // Where it is refused, so is everything else.
+    // If the browser refuses this, it refuses everything else as well.
     let _ = document().unchecked_into::<HtmlDocument>().exec_command("copy");
 }
 
-/// What the clipboard add-on gets in place of the clipboard: programs may write, and read nothing.
+/// The provider of the clipboard add-on, by which programs may write to the clipboard but not read
+/// it.
 pub struct Provider {
     write: Closure<dyn Fn(String, String)>,
     read: Closure<dyn Fn() -> String>,
 }
 
 impl Provider {
-    /// `write` is called with what a program wants in the clipboard.
+    /// Creates a provider that calls `write` with the text that a program wants to write to the
+    /// clipboard.
     pub fn new(write: impl Fn(String) + 'static) -> Self {
         let write = move |selection: String, text: String| {
-            // "p" is the primary selection alone, which is not the clipboard. What cannot be decoded arrives empty,
-            // and is no reason to empty the clipboard.
+            // "p" is the primary selection alone, which is not the clipboard. Text that cannot be
+            // decoded arrives empty, and must not empty the clipboard.
             if selection != "p" && !text.is_empty() {
                 write(text);
             }
@@ -81,7 +85,7 @@ impl Provider {
         Self { write: Closure::new(write), read: Closure::new(String::new) }
     }
 
-    /// xterm.js's `IClipboardProvider`.
+    /// Returns the provider as an `IClipboardProvider` of xterm.js.
     #[must_use]
     pub fn object(&self) -> Object {
         object(&[("writeText", self.write.as_ref().clone()), ("readText", self.read.as_ref().clone())])

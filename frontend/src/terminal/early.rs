@@ -1,4 +1,4 @@
-//! A terminal that is there before the page around it: it keeps what the page is to be told.
+//! The terminal that is shown before the page around it, and that records its events for the page.
 
 use std::{cell::RefCell, mem, rc::Rc};
 
@@ -15,10 +15,11 @@ use super::{
 };
 use crate::{ahead, connection::Line, dom};
 
-/// How long the page waits for the first output, in milliseconds: a program may have nothing to say.
+/// Maximum time that the page waits for the first output, in milliseconds. A program may have
+/// nothing to print.
 const PATIENCE_MS: f64 = 300.0;
 
-/// A pane in a place that is not its last.
+/// A pane in a temporary place.
 #[derive(Clone)]
 pub struct Early {
     pane: Rc<Pane>,
@@ -26,8 +27,8 @@ pub struct Early {
 }
 
 impl Early {
-    /// Shows the terminal of a session in `place`, with the keyboard; done when it has something to show, or is not likely to
-    /// have that soon.
+    /// Shows the terminal of a session in `place`, with the keyboard focus. Completes when it has
+    /// something to show, or after a short wait.
     pub async fn show(place: &HtmlElement, session: SessionId, look: &Appearance) -> Self {
         let line = Line::to(&session);
         font::ready(&look.font_family, look.font_size).await;
@@ -35,10 +36,10 @@ impl Early {
         let (drawn, seen) = dom::promise();
         let early = Self { pane: mount(place, session, line, look, &told, drawn.clone()), told };
         dom::call_later(&drawn, PATIENCE_MS);
-        // To focus is to lay out: before that the server can be greeted.
+        // Focusing forces a layout, so the server is greeted first.
         dom::pause(0.0).await;
         early.pane.screen().terminal().focus();
-        // Nobody rejects it.
+        // The promise is never rejected.
         let _ = JsFuture::from(seen).await;
         if early.pane.connection().is_some() {
             ahead::remember(early.pane.own_size());
@@ -46,17 +47,17 @@ impl Early {
         early
     }
 
-    /// What it shows.
+    /// Returns the session that it shows.
     #[must_use]
     pub fn session(&self) -> &SessionId {
         self.pane.session()
     }
 
-    /// Goes where it stays, and tells what has happened so far.
+    /// Moves the pane to its final place, and replays the events so far.
     pub fn hand_over(self, place: &HtmlElement, around: Surroundings) -> Rc<Pane> {
         let tell = Rc::clone(&around.on_event);
         self.pane.move_to(place, around);
-        // What is moved loses the keyboard.
+        // A moved element loses the keyboard focus.
         self.pane.screen().terminal().focus();
         self.told.take().into_iter().for_each(|event| tell(event));
         self.pane
@@ -76,12 +77,12 @@ fn mount(
         PaneEvent::Drawn => after_frame(&drawn),
         event => keep(&mut told.borrow_mut(), event),
     };
-    // The page's shortcuts are not here yet.
+    // The page's shortcuts do not exist yet.
     let around = Surroundings { on_event: Rc::new(on_event), take_key: Rc::new(|_| false) };
     Pane::mount(place, session, line, look, true, around)
 }
 
-/// What is kept is what was told last of each kind.
+/// Records the last event of each kind.
 fn keep(told: &mut Vec<PaneEvent>, event: PaneEvent) {
     told.retain(|earlier| mem::discriminant(earlier) != mem::discriminant(&event));
     told.push(event);
@@ -91,9 +92,9 @@ fn keep(told: &mut Vec<PaneEvent>, event: PaneEvent) {
 fn after_frame(then: &Function) {
     let then = then.clone();
     let closure = Closure::once_into_js(move || {
-        // In a frame's own turn it is yet to be drawn.
+        // The callback runs before the frame is drawn.
         dom::call_later(&then, 0.0);
     });
-    // Fails for no function.
+    // It does not fail for a function.
     let _ = window().request_animation_frame(closure.unchecked_ref());
 }

@@ -1,64 +1,68 @@
-//! Which size a terminal has: the one that the server has told, as of the output that has come. It follows the pane's own size, or
-//! another viewer or a rule has imposed it.
+//! The grid size of a terminal: the size that the server has announced, as of the output so far. It
+//! follows the pane's own size, or is imposed by another viewer or a rule.
 
 use limpet_shared::Winsize;
 
 use crate::settings::Oversized;
 
-/// What a size asks of the terminal.
+/// The layout of a terminal.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Layout {
     /// The size of the grid.
     pub size: Winsize,
-    /// What the font is scaled by, at most 1, so that the grid fits into the pane.
+    /// The factor by which the font is scaled, at most 1, so that the grid fits into the pane.
     pub scale: f64,
 }
 
 /// The sizes that matter to one pane.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Extent {
-    /// What fits into the pane in the chosen font.
+    /// The size that fits into the pane with the chosen font.
     own: Winsize,
-    /// The size that the server has told last; none before it has. Even if it is to be the pane's own it is taken on only when the server says
-    /// so, between the output that was printed before and after: all viewers and the server wrap the same lines.
+    /// The size that the server announced last; `None` before the first announcement. The terminal
+    /// takes on even the pane's own size only when the server announces it, at its place in the
+    /// output, so that all viewers and the server wrap the same lines.
     told: Option<Winsize>,
-    /// Whether it is not to be the pane's own.
+    /// True if the size is imposed, and does not follow the pane's own.
     imposed: bool,
 }
 
 impl Extent {
-    /// The pane now holds this much. True if that is news, for the server too.
+    /// Sets the size that fits into the pane. Returns true if it has changed, so that the server
+    /// must be told.
     pub fn fitted(&mut self, own: Winsize) -> bool {
         let news = own != self.own;
         self.own = own;
         news
     }
 
-    /// The terminal has this size from here on. `own` tells that it follows the pane's.
+    /// Sets the size that the server announced. `own` is true if it follows the pane's own.
     pub fn in_force(&mut self, size: Winsize, own: bool) {
         self.told = Some(size);
         self.imposed = !own;
     }
 
-    /// Nothing more comes from the server. A terminal whose size followed the pane's goes on doing so.
+    /// Handles the end of the session. A terminal whose size followed the pane's continues to do
+    /// so.
     pub fn end(&mut self) {
         self.told = self.told.filter(|_| self.imposed);
     }
 
-    /// What fits into the pane in the chosen font.
+    /// Returns the size that fits into the pane with the chosen font.
     #[must_use]
     pub const fn own(&self) -> Winsize {
         self.own
     }
 
-    /// The size in force, if it is not this pane's own and does not happen to be the same.
+    /// Returns the imposed size, if there is one that differs from the pane's own.
     #[must_use]
     pub fn foreign(&self) -> Option<Winsize> {
         let differs = |size: &Winsize| (size.cols, size.rows) != (self.own.cols, self.own.rows);
         self.told.filter(|size| self.imposed && differs(size))
     }
 
-    /// How the terminal is to be laid out. Of the pane's height, a share (0 to 1) is `covered` while another size is shown.
+    /// Returns the layout of the terminal. `covered` is the share of the pane's height (0 to 1)
+    /// that is covered while another size is shown.
     #[must_use]
     pub fn layout(&self, oversized: Oversized, covered: f64) -> Layout {
         let Some(size) = self.foreign() else {

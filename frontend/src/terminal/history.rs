@@ -1,26 +1,26 @@
-//! Rows of scrollback that a terminal was drawn without.
+//! Rows of scrollback that a snapshot left out.
 
 use std::cell::Cell;
 
 use super::xterm::Terminal;
 
-/// What is missing above the first row, and who waits for it.
+/// The rows that are missing above the first one, and the position of a user who waits for them.
 #[derive(Debug, Default)]
 pub struct History {
-    /// So many rows.
+    /// Number of missing rows.
     missing: Cell<u64>,
-    /// How far above the newest row a person looks who waits for them.
+    /// Distance of the viewport from the newest row, if a user waits for the missing rows.
     looked_up: Cell<Option<i32>>,
 }
 
 impl History {
-    /// The terminal is drawn anew, without so many rows.
+    /// Sets the number of rows that the terminal lacks above its first one.
     pub fn drawn(&self, missing: u64) {
         self.missing.set(missing);
     }
 
-    /// Whether the missing rows are to be asked for: there are some, and nobody has asked yet. They are then waited for by
-    /// somebody who looks at what `terminal` shows now.
+    /// Reports whether to request the missing rows: there are some, and they are not requested yet.
+    /// Records the viewport of `terminal`, to restore it when they have arrived.
     pub fn want(&self, terminal: &Terminal) -> bool {
         if self.missing.get() == 0 || self.looked_up.get().is_some() {
             return false;
@@ -30,12 +30,12 @@ impl History {
         true
     }
 
-    /// What was asked for may not come any more.
+    /// Forgets the request, whose response may not come any more.
     pub fn give_up(&self) {
         self.looked_up.set(None);
     }
 
-    /// Shows who has waited what they looked at, once everything is there.
+    /// Restores the recorded viewport once all rows have arrived.
     pub fn settle(&self, terminal: &Terminal) {
         if self.missing.get() > 0 {
             return;
@@ -46,7 +46,7 @@ impl History {
     }
 }
 
-/// Whether the first row is in sight, and not by itself.
+/// Reports whether the first row is visible because the user has scrolled up to it.
 pub fn at_top(terminal: &Terminal) -> bool {
     let buffer = terminal.buffer().active();
     buffer.viewport_y() == 0 && buffer.base_y() > 0

@@ -1,4 +1,5 @@
-//! Hooks into xterm.js's parser that keep a terminal from answering when it is not the one to answer.
+//! Hooks into xterm.js's parser that keep a terminal from answering queries that are not its to
+//! answer.
 
 use std::rc::Rc;
 
@@ -11,15 +12,15 @@ use super::{
     xterm::{numbers, sequence},
 };
 
-/// What a hook asks, and what it tells.
+/// The interface by which the hooks query and notify the pane.
 pub trait Listener {
-    /// Whether what is parsed now must not be answered.
+    /// Reports whether the terminal must not answer what is parsed now.
     fn muted(&self) -> bool;
 
-    /// The terminal is about to report the focus although it is muted.
+    /// Handles a focus report that the terminal is about to send although it is muted.
     fn mute_focus_report(&self);
 
-    /// The program clears the screen, or the scrollback.
+    /// Handles the clearing of the screen, or of the scrollback, by the program.
     fn cleared(&self, with_scrollback: bool);
 }
 
@@ -61,13 +62,14 @@ pub fn install(screen: &Screen, listener: Rc<dyn Listener>) {
         on_osc(screen, ident, move |data| {
             let is_swallowed = queries::asks(data) && muted();
             if is_swallowed {
-                // It may set colours beside that.
+                // The command may also set colours.
                 limits.set_colours(ident, data);
             }
             is_swallowed
         });
     }
-    // Reading the clipboard is refused to everybody; writing it is for whom the program talks to now.
+    // No program may read the clipboard, and only the viewer whose terminal answers gets what a
+    // program writes to it.
     on_osc(screen, queries::CLIPBOARD, move |data| queries::asks(data) || muted());
 }
 

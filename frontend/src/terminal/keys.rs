@@ -1,18 +1,19 @@
-//! Keys that are not the program's: copying and pasting as people expect it on each platform, and full screen.
+//! Keys that the terminal does not send to the program: copy and paste as users of each platform
+//! expect them, and full screen.
 
-/// Where the browser runs, as far as its keys go.
+/// The platform of the browser, as far as its keys matter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Platform {
-    /// Command is the key for shortcuts, so Control is all the program's.
+    /// Command is the key for shortcuts, so the program gets everything with Control.
     Mac,
-    /// Ctrl+C copies when something is selected, and Ctrl+V pastes.
+    /// Ctrl+C copies if there is a selection, and Ctrl+V pastes.
     Windows,
-    /// Linux and others: Ctrl+C and Ctrl+V are the program's.
+    /// Linux and others: the program gets Ctrl+C and Ctrl+V.
     Unix,
 }
 
 impl Platform {
-    /// From `navigator.platform`.
+    /// Returns the platform with this `navigator.platform`.
     #[must_use]
     pub fn from_name(name: &str) -> Self {
         if name.starts_with("Mac") || name.starts_with("iP") {
@@ -41,25 +42,25 @@ pub struct Key<'a> {
     pub meta: bool,
 }
 
-/// What becomes of a key.
+/// The way to handle a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// The terminal encodes it for the program.
     Program,
-    /// The browser does what it always does: it pastes, or fills the screen.
+    /// The browser handles it as usual: it pastes, or toggles full screen.
     Browser,
-    /// The selection is copied, and the browser must not do anything else.
+    /// The page copies the selection, and prevents the browser's own action.
     Copy,
 }
 
-/// What becomes of a key, with or without a selection.
+/// Returns the way to handle a key, with or without a selection.
 #[must_use]
 pub fn fate(platform: Platform, key: Key<'_>, selected: bool) -> Fate {
     let Key { key, ctrl, shift, alt, meta } = key;
     let letter = |wanted: &str| key.eq_ignore_ascii_case(wanted);
     match platform {
         _ if alt => Fate::Program,
-        // Full screen. Nobody could leave it otherwise.
+        // Full screen, which the user could not leave otherwise.
         _ if key == "F11" && !ctrl && !shift && !meta => Fate::Browser,
         Platform::Mac if meta && !ctrl => match () {
             () if letter("c") && selected => Fate::Copy,
@@ -68,7 +69,8 @@ pub fn fate(platform: Platform, key: Key<'_>, selected: bool) -> Fate {
         },
         Platform::Mac => Fate::Program,
         _ if meta => Fate::Program,
-        // Chromium opens its inspector with Ctrl+Shift+C, so this is taken even when there is nothing to copy.
+        // Chromium opens its inspector with Ctrl+Shift+C, so this is handled even without a
+        // selection.
         _ if ctrl && shift && letter("c") => Fate::Copy,
         _ if ctrl && shift && letter("v") => Fate::Browser,
         _ if ctrl && !shift && key == "Insert" => Fate::Copy,
@@ -79,10 +81,11 @@ pub fn fate(platform: Platform, key: Key<'_>, selected: bool) -> Fate {
     }
 }
 
-/// Returns the control character that a key with Control is, where xterm.js has none for it: `^@` for 2 and the back quote, and whatever
-/// needs Shift. Terminals make it by the rule of X11 (`XkbToControl`) and tell no difference between cases; kitty's protocol does.
+/// Returns the control character of a key with Control, if xterm.js sends none for it: `^@` for 2
+/// and the back quote, and all that need Shift. Terminals follow the rule of X11 here
+/// (`XkbToControl`), which ignores case; kitty's protocol does not.
 ///
-/// 0, 1 and 9 are no control characters, so they stay the browser's.
+/// Control with 0, 1 or 9 makes no control character, so the browser handles these.
 #[must_use]
 pub fn control_character(key: Key<'_>) -> Option<char> {
     let &[letter] = key.key.as_bytes() else { return None };
@@ -97,10 +100,11 @@ pub fn control_character(key: Key<'_>) -> Option<char> {
     Some(char::from(code))
 }
 
-/// Whether a key is pressed to type, by `KeyboardEvent.key`: not one that only goes with others, or moves about.
+/// Reports whether a key types something, by `KeyboardEvent.key`, in contrast to modifiers and
+/// navigation keys.
 #[must_use]
 pub fn types(key: &str) -> bool {
-    // Keyboards on a screen name no keys.
+    // On-screen keyboards do not name keys.
     key.chars().count() == 1 || matches!(key, "Enter" | "Backspace" | "Tab" | "Unidentified" | "Process")
 }
 
@@ -108,7 +112,7 @@ pub fn types(key: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// Reads `Ctrl+Shift+c` and the like.
+    /// Parses `Ctrl+Shift+c` and the like.
     fn key(text: &str) -> Key<'_> {
         let (modifiers, key) = text.rsplit_once('+').unwrap_or(("", text));
         let has = |name: &str| modifiers.split('+').any(|modifier| modifier == name);

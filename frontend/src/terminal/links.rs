@@ -1,4 +1,4 @@
-//! Links in a terminal: URLs in its text, and those of OSC 8.
+//! Links in a terminal: URLs in its text, and hyperlinks of OSC 8.
 
 use std::{cell::RefCell, ops::RangeInclusive, rc::Rc};
 
@@ -13,33 +13,36 @@ use super::{
 };
 use crate::dom::Listener;
 
-/// URLs in text: the rule of xterm.js's add-on, and parentheses in pairs, of which one may be in another. Files are found too, so that
-/// who wants to open one learns why that is not done.
+/// The pattern of URLs in text: that of xterm.js's add-on, with support for balanced parentheses,
+/// nested once. It also matches `file` URLs, so that a user who tries to open one learns why that
+/// is not possible.
 const URL: &str = r#"(?:https?|HTTPS?|file):/{2}(?:C|\((?:C|\(C*\))*\))*(?:[^\s"':,.!?{}|\\^~\[\]`()<>]|\((?:C|\(C*\))*\))"#;
 
-/// `C` in that rule: a character within a URL.
+/// `C` in that pattern: a character within a URL.
 const URL_CHARACTER: &str = r#"[^\s"'!*(){}|\\^<>`]"#;
 
-/// What xterm.js tells of a tap: it keeps the browser from making a click of it.
+/// The event by which xterm.js reports a tap, since it keeps the browser from turning taps into
+/// clicks.
 const TAP: &str = "-xterm-gesturetap";
 
-/// What an element of xterm.js is called while the program reads the mouse.
+/// Selector of an element of xterm.js whose program reads the mouse.
 const MOUSE_IS_TAKEN: &str = ".enable-mouse-events";
 
-/// What xterm.js calls when the pointer is on a link.
+/// A callback of xterm.js for a pointer that enters a link.
 type Hover = Closure<dyn Fn(MouseEvent, String, JsValue)>;
 
-/// A link that somebody wants to open.
+/// A link that the user wants to open.
 #[derive(Clone, Debug)]
 pub struct Followed {
-    /// Its address.
+    /// Its URI.
     pub uri: String,
-    /// Where it is, if it is one of OSC 8; else its text is its address.
+    /// Its range, if it is a hyperlink of OSC 8. Otherwise its text is its URI.
     range: Option<LinkRange>,
 }
 
-/// What happens on links, for as long as this lives. A link is opened by the left button with Ctrl, or Command on a Mac; by a tap
-/// without. xterm.js hears nothing of that click, so it is neither reported to a program nor selects anything.
+/// The handlers of links, which are active as long as this lives. A link is opened by the left
+/// button with Ctrl, or Command on a Mac, or by a tap without any key. xterm.js does not see that
+/// click, so it neither reports the click to a program nor selects anything.
 pub struct Links {
     text_hover: Hover,
     own_hover: Hover,
@@ -48,17 +51,18 @@ pub struct Links {
     _clicks: [Listener; 3],
 }
 
-/// What the pointer is on.
+/// The link under the pointer.
 struct Pointer {
     element: HtmlElement,
     platform: Platform,
     link: RefCell<Option<Followed>>,
-    /// The link on which the button went down.
+    /// The link on which the button was pressed.
     pressed: RefCell<Option<Followed>>,
 }
 
 impl Links {
-    /// Links are given to `followed`; `element` shows where they lead.
+    /// Creates the handlers. They call `followed` with links to open, and set the title of
+    /// `element` to the URI under the pointer.
     pub fn new(element: &HtmlElement, platform: Platform, followed: impl Fn(Followed) + 'static) -> Self {
         let pointer = Rc::new(Pointer {
             element: element.clone(),
@@ -98,13 +102,14 @@ impl Links {
         }
     }
 
-    /// What xterm.js calls when a link is clicked by any button, with whatever is held: nothing comes of it.
+    /// Returns the callback of xterm.js for a click on a link by any button and with any modifier,
+    /// which does nothing.
     #[must_use]
     pub fn activate(&self) -> &Function {
         self.activate.as_ref().unchecked_ref()
     }
 
-    /// xterm.js's `ILinkHandler` of OSC 8 links.
+    /// Returns the `ILinkHandler` of xterm.js for OSC 8 hyperlinks.
     #[must_use]
     pub fn handler(&self) -> Object {
         object(&[
@@ -115,7 +120,7 @@ impl Links {
         ])
     }
 
-    /// `ILinkProviderOptions`.
+    /// Returns the `ILinkProviderOptions` for URLs in text.
     #[must_use]
     pub fn text_options(&self) -> Object {
         object(&[
@@ -128,7 +133,8 @@ impl Links {
 
 impl Pointer {
     fn enter(&self, link: Followed) {
-        // The address as the browser understands it, since some characters look like others, or like none.
+        // The title shows the URL as the browser parses it, since some characters resemble others
+        // or are invisible.
         let address = Url::new(&link.uri).map_or_else(|_| link.uri.clone(), |url| url.href());
         let key = if self.platform == Platform::Mac { "⌘" } else { "Ctrl" };
         let hint = if is_finger() { String::new() } else { format!("\n{key}+click to open") };
@@ -137,7 +143,7 @@ impl Pointer {
     }
 
     fn leave(&self) {
-        // An empty title is no title.
+        // An empty title counts as none.
         let _ = self.element.remove_attribute("title");
         self.link.replace(None);
     }
@@ -166,19 +172,19 @@ impl Pointer {
         event.button() == 0 && held
     }
 
-    /// The link that was tapped, unless the program reads the mouse.
+    /// Returns the link that was tapped, unless the program reads the mouse.
     fn tap(&self, event: &Event) -> Option<Followed> {
         if self.element.query_selector(MOUSE_IS_TAKEN).is_ok_and(|found| found.is_some()) {
             return None;
         }
-        // A finger moves no mouse, so xterm.js has not looked for a link there.
+        // A finger does not move the mouse, so xterm.js has not looked for a link there.
         let place = |name: &str| Reflect::get(event, &name.into()).ok()?.as_f64();
         let init = MouseEventInit::new();
         init.set_bubbles(true);
         init.set_client_x(whole(place("pageX")?));
         init.set_client_y(whole(place("pageY")?));
         let moved = MouseEvent::new_with_mouse_event_init_dict("mousemove", &init).ok()?;
-        // What nobody wants to hear of changes nothing.
+        // An event without a listener has no effect.
         let _ = event.target()?.dispatch_event(&moved);
         self.link.take()
     }
@@ -189,13 +195,13 @@ fn whole(pixels: f64) -> i32 {
     pixels as i32
 }
 
-/// Whether a finger is what points: it has no keys to hold.
+/// Reports whether the primary pointer is a finger, which has no modifiers.
 fn is_finger() -> bool {
     window().match_media("(pointer: coarse)").ok().flatten().is_some_and(|query| query.matches())
 }
 
 impl Followed {
-    /// What `terminal`, in which it is, shows of it now.
+    /// Returns the text that `terminal`, which contains the link, shows for it now.
     #[must_use]
     pub fn text(&self, terminal: &Terminal) -> Text {
         match &self.range {
@@ -205,21 +211,21 @@ impl Followed {
     }
 }
 
-/// What is shown of a link.
+/// The visible text of a link and of its line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Text {
-    /// What stands before it in its line.
+    /// The text before the link in its line.
     pub before: String,
-    /// Its own text.
+    /// The link's own text.
     pub link: String,
-    /// What follows it in its line.
+    /// The text after the link in its line.
     pub after: String,
 }
 
 impl Text {
     fn of(range: &LinkRange, terminal: &Terminal) -> Self {
         let (start, end) = (range.start(), range.end());
-        // Only what can be seen was clicked.
+        // The user can only have clicked on visible rows.
         let top = terminal.buffer().active().viewport_y();
         let seen = top..=top + i32::try_from(terminal.get_rows()).unwrap_or(i32::MAX) - 1;
         let (first, last) = (start.y() - 1, end.y() - 1);
@@ -237,13 +243,13 @@ impl Text {
     }
 }
 
-/// The text of a row from a column to another one, or to the row's end.
+/// Returns the text of a row from one column to another, or to the row's end.
 fn row_text(terminal: &Terminal, row: i32, from: u32, to: Option<u32>) -> String {
     let line = terminal.buffer().active().line(row);
     line.map(|line| line.text(false, from, to)).unwrap_or_default()
 }
 
-/// The rows before this one which it continues.
+/// Returns the text of the visible rows before this one that belong to the same line.
 fn wrapped_before(terminal: &Terminal, seen: &RangeInclusive<i32>, row: i32) -> String {
     let buffer = terminal.buffer().active();
     let mut first = row;
@@ -253,7 +259,7 @@ fn wrapped_before(terminal: &Terminal, seen: &RangeInclusive<i32>, row: i32) -> 
     (first..row).map(|row| row_text(terminal, row, 0, None)).collect()
 }
 
-/// The rows after this one that continue it.
+/// Returns the text of the visible rows after this one that belong to the same line.
 fn wrapped_after(terminal: &Terminal, seen: &RangeInclusive<i32>, row: i32) -> String {
     let buffer = terminal.buffer().active();
     let wrapped = |row: &i32| seen.contains(row) && buffer.line(*row).is_some_and(|line| line.is_wrapped());

@@ -1,23 +1,24 @@
-//! A pane that is smaller than its terminal's grid: what can be seen of it follows the cursor, and goes where a person
-//! scrolls it.
+//! A pane that is smaller than its terminal's grid: the visible part follows the cursor, and the
+//! user can scroll it.
 
 use leptos::prelude::window;
 use web_sys::{HtmlElement, WheelEvent};
 
 use super::screen::Screen;
 
-/// What a wheel that counts lines turns a pane by, in CSS pixels.
+/// Scroll distance of a wheel that counts lines, per line, in CSS pixels.
 const LINE: f64 = 20.0;
 
-/// Where a view of `len` must begin to show `from..to`, having begun at `start`: as near as possible, but back as far as it
-/// goes, since lines are read from their beginning. What is longer than the view is shown from its own.
+/// Returns the new start of a view of length `len` that began at `start`, so that it shows
+/// `from..to`. It moves forward as little as possible, but back to the very beginning, since lines
+/// are read from there. A range that is longer than the view is shown from its own beginning.
 #[must_use]
 pub fn follow(start: f64, len: f64, (from, to): (f64, f64)) -> f64 {
     let start = if from < start { 0.0 } else { start };
     start.max(to - len).min(from)
 }
 
-/// Scrolls so that the cursor can be seen.
+/// Scrolls so that the cursor is visible.
 pub fn show_cursor(element: &HtmlElement, screen: &Screen) {
     if let Some(place) = cursor(element, screen) {
         let (left, top) = (element.scroll_left().into(), element.scroll_top().into());
@@ -28,7 +29,7 @@ pub fn show_cursor(element: &HtmlElement, screen: &Screen) {
     }
 }
 
-/// Whether the cursor can be seen; also where there is none.
+/// Reports whether the cursor is visible, or there is none.
 #[must_use]
 pub fn shows_cursor(element: &HtmlElement, screen: &Screen) -> bool {
     cursor(element, screen).is_none_or(|place| {
@@ -38,7 +39,8 @@ pub fn shows_cursor(element: &HtmlElement, screen: &Screen) -> bool {
     })
 }
 
-/// Turns the pane by a wheel or a trackpad, as far as it goes; false if it does not, and the wheel is the terminal's.
+/// Scrolls the pane by a wheel or a trackpad, as far as possible. Returns false if it cannot scroll
+/// that way, so that the terminal gets the event.
 pub fn wheel(element: &HtmlElement, event: &WheelEvent) -> bool {
     let unit = match event.delta_mode() {
         WheelEvent::DOM_DELTA_PIXEL => 1.0,
@@ -46,7 +48,7 @@ pub fn wheel(element: &HtmlElement, event: &WheelEvent) -> bool {
         _ => height(element),
     };
     let (x, y) = (event.delta_x() * unit, event.delta_y() * unit);
-    // Where the browser does not do so itself, Shift turns a wheel sideways.
+    // Shift makes a wheel scroll sideways, if the browser does not do so itself.
     let (x, y) = if event.shift_key() && x == 0.0 { (y, 0.0) } else { (x, y) };
     let turned = can_go(element, x, y);
     if turned {
@@ -55,7 +57,7 @@ pub fn wheel(element: &HtmlElement, event: &WheelEvent) -> bool {
     turned
 }
 
-/// Whether there is something to see in the direction that is mostly meant.
+/// Reports whether the pane can scroll in the dominant direction of this movement.
 #[must_use]
 pub fn can_go(element: &HtmlElement, x: f64, y: f64) -> bool {
     if x.abs() > y.abs() {
@@ -65,13 +67,14 @@ pub fn can_go(element: &HtmlElement, x: f64, y: f64) -> bool {
     }
 }
 
-/// Whether not all of the terminal can be seen at once.
+/// Reports whether the terminal is larger than the pane.
 #[must_use]
 pub fn sticks_out(element: &HtmlElement) -> bool {
     element.scroll_width() > element.client_width() || element.scroll_height() > element.client_height()
 }
 
-/// As many whole rows as a finger has gone down, in CSS pixels, and the pixels that are left over.
+/// Returns the number of whole rows in a finger's movement by `down` CSS pixels, and the remaining
+/// pixels.
 #[must_use]
 pub fn rows(screen: &Screen, down: f64) -> (i32, i32) {
     let height = screen.terminal().dimensions().map_or(LINE, |dimensions| dimensions.css().cell().height());
@@ -84,19 +87,20 @@ fn whole_rows(down: f64, height: f64) -> (i32, i32) {
     (rows as i32, (down - rows * height.max(1.0)).round() as i32)
 }
 
-/// Whether one who stands at `at`, of 0 to `end`, can move this way.
+/// Reports whether a position `at`, from 0 to `end`, can move this way.
 fn goes(way: f64, at: i32, end: i32) -> bool {
-    // Browsers round where one stands.
+    // Browsers round positions.
     if way < 0.0 { at > 0 } else { way > 0.0 && at + 1 < end }
 }
 
-/// The cursor's place in the scrolled content, in CSS pixels.
+/// The cursor's position in the scrolled content, in CSS pixels.
 struct Place {
     x: (f64, f64),
     y: (f64, f64),
 }
 
-/// None while the program hides it, or looks are elsewhere in the scrollback.
+/// Returns the cursor's position, or `None` while the program hides it or the viewport is scrolled
+/// back.
 fn cursor(element: &HtmlElement, screen: &Screen) -> Option<Place> {
     let terminal = screen.terminal();
     let buffer = terminal.buffer().active();
@@ -106,7 +110,7 @@ fn cursor(element: &HtmlElement, screen: &Screen) -> Option<Place> {
     let cell = terminal.dimensions()?.css().cell();
     let span = |at: u32, size: f64| (f64::from(at) * size, f64::from(at + 1) * size);
     let (mut x, mut y) = (span(buffer.cursor_x(), cell.width()), span(buffer.cursor_y(), cell.height()));
-    // The last row and column are shown to their ends.
+    // The last row and column extend to the edges.
     let (wide, high) = (f64::from(element.scroll_width()), f64::from(element.scroll_height()));
     (x.1, y.1) = (x.1.min(wide), y.1.min(high));
     (x.0, y.0) = (x.0.min(x.1), y.0.min(y.1));
@@ -117,22 +121,23 @@ fn width(element: &HtmlElement) -> f64 {
     element.client_width().into()
 }
 
-/// Without what lies over the pane's bottom.
+/// Returns the pane's height without the part at its bottom that is covered.
 fn height(element: &HtmlElement) -> f64 {
     f64::from(element.client_height()) - covered(element)
 }
 
-/// The share of the pane's height that is covered, 0 to 1.
+/// Returns the share of the pane's height that is covered, 0 to 1.
 #[must_use]
 pub fn covered_share(element: &HtmlElement) -> f64 {
     covered(element) / f64::from(element.client_height().max(1))
 }
 
-/// How much lies over the pane's bottom, in CSS pixels: the style sheet says so by the pane's padding.
+/// Returns the height of the covered part at the pane's bottom, in CSS pixels. The style sheet sets
+/// it as the pane's padding.
 fn covered(element: &HtmlElement) -> f64 {
     let style = window().get_computed_style(element).ok().flatten();
     let padding = style.and_then(|style| style.get_property_value("padding-bottom").ok());
-    // By the browser: Rust's own way comes with ten kilobytes of tables.
+    // The browser parses the number, since Rust's own parser brings ten kilobytes of tables along.
     padding.map(|padding| js_sys::parse_float(&padding)).filter(|pixels| pixels.is_finite()).unwrap_or(0.0)
 }
 

@@ -1,5 +1,5 @@
-//! What holds a terminal and a connection together. [`panning`] is how a pane moves over a larger terminal, [`copying`] what goes
-//! to the clipboard and comes from it, [`typing`] what becomes of keys.
+//! A pane: a terminal and its connection. [`panning`] moves a pane over a larger grid, [`copying`]
+//! copies and pastes, and [`typing`] handles keys.
 
 mod copying;
 mod panning;
@@ -33,56 +33,59 @@ use crate::{
     people::People,
 };
 
-/// Ends whatever sequence the terminal is in, and resets it: CAN, RIS.
+/// Ends any unfinished sequence in the terminal, and resets it: CAN, RIS.
 const RESET: &[u8] = b"\x18\x1bc";
 
-/// Hides the cursor (DECTCEM): there is nothing left to type to.
+/// Hides the cursor (DECTCEM), once no program reads input any more.
 const HIDE_CURSOR: &[u8] = b"\x1b[?25l";
 
-/// Marks, for style sheets, the element of a pane that shows another size than its own.
+/// The attribute that tells style sheets that a pane shows an imposed size.
 const FOREIGN: &str = "data-foreign";
 
-/// What a pane needs from its surroundings.
+/// The callbacks of the parent of a pane.
 #[derive(Clone)]
 pub struct Surroundings {
-    /// Told what happens.
+    /// Called with the pane's events.
     pub on_event: Rc<dyn Fn(PaneEvent)>,
-    /// Asked for each keydown first; true means that the terminal must not see it.
+    /// Called first for each keydown; true means that the terminal ignores the key.
     pub take_key: Rc<dyn Fn(&KeyboardEvent) -> bool>,
 }
 
-/// A mounted terminal, attached to its session. Freed, with all that it holds in JavaScript, when dropped.
+/// A mounted terminal, attached to its session. Dropping it frees everything that it holds in
+/// JavaScript.
 pub struct Pane {
     session: SessionId,
-    /// Where the connection can begin.
+    /// The socket for the connection, if it was opened in advance.
     line: RefCell<Option<Line>>,
     around: RefCell<Surroundings>,
     element: HtmlElement,
     platform: Platform,
     screen: Screen,
-    /// There is none before the pane has a size to tell.
+    /// The connection, which begins once the pane has a size to report.
     connection: OnceCell<Connection>,
     extent: Cell<Extent>,
     look: RefCell<Appearance>,
-    /// Whether a pane that is smaller than its grid goes where the cursor goes.
+    /// True if a pane that is smaller than its grid follows the cursor.
     following: Cell<bool>,
     wheel: Wheel,
-    /// Where the finger was that touches the pane.
+    /// The last position of the finger that touches the pane.
     touched: Cell<(i32, i32)>,
-    /// None before the first welcome.
+    /// The role; `None` before the first welcome.
     role: Cell<Option<Role>>,
-    /// Whether this terminal answers queries.
+    /// True for the primary viewer, whose terminal answers queries.
     pen: Cell<bool>,
     visible: Cell<bool>,
-    /// Whether output was reported since the pane was hidden.
+    /// True if activity was reported since the pane was hidden.
     stirred: Cell<bool>,
-    /// Whether it has something to show.
+    /// True once it has something to show.
     drawn: Cell<bool>,
-    /// What xterm.js has yet to parse, piece by piece; the first one is being parsed. Pieces of our own have no mark.
+    /// The pieces that xterm.js has yet to parse; it is parsing the first one. Pieces that the page
+    /// itself wrote have no mark.
     writing: RefCell<VecDeque<Option<Mark>>>,
     /// Called by xterm.js after each piece.
     processed: Closure<dyn Fn()>,
-    /// Set while a piece is parsed that makes xterm.js report the focus to a program that does not ask now.
+    /// True while a piece is parsed that makes xterm.js report the focus although the terminal is
+    /// muted.
     focus_muted: Cell<bool>,
     history: History,
     me: Weak<Pane>,
@@ -90,7 +93,7 @@ pub struct Pane {
 }
 
 impl Pane {
-    /// Mounts a terminal in `place`, which must be in the page, and can be seen or not.
+    /// Mounts a terminal in `place`, which must be in the page.
     #[must_use]
     pub fn mount(
         place: &HtmlElement,
@@ -138,44 +141,45 @@ impl Pane {
             attached: OnceCell::new(),
         });
         hooks::install(&pane.screen, Rc::new(pane.me.clone()));
-        // The renderer decides about the size of a cell. A pane that is hidden at first measures with the one that it
-        // will be shown with, so that showing it does not resize the program's terminal.
+        // The renderer determines the size of a cell. A pane that is hidden at first measures with
+        // the renderer that will show it, so that showing it does not resize the program's
+        // terminal.
         pane.set_visible(true);
         if !visible {
             pane.set_visible(false);
         }
-        // It is empty as yet.
+        // The cell is still empty.
         let _ = pane.attached.set(wiring::attach(&pane));
         pane
     }
 
-    /// Goes to another place in the page, with other surroundings.
+    /// Moves to another place in the page, with other callbacks.
     pub fn move_to(&self, place: &HtmlElement, around: Surroundings) {
         dom::put(&self.element, place);
         self.around.replace(around);
     }
 
-    /// What it shows.
+    /// Returns the session that it shows.
     pub fn session(&self) -> &SessionId {
         &self.session
     }
 
-    /// xterm.js with its add-ons.
+    /// Returns the terminal with its add-ons.
     pub fn screen(&self) -> &Screen {
         &self.screen
     }
 
-    /// Where it is in the page.
+    /// Returns its element.
     pub fn element(&self) -> &HtmlElement {
         &self.element
     }
 
-    /// Its connection, once it has one.
+    /// Returns its connection, once there is one.
     pub fn connection(&self) -> Option<&Connection> {
         self.connection.get()
     }
 
-    /// The pane can be seen, or no longer.
+    /// Sets whether the pane is visible.
     pub fn set_visible(&self, visible: bool) {
         self.visible.set(visible);
         self.screen.set_visible(visible);
@@ -185,7 +189,7 @@ impl Pane {
         }
     }
 
-    /// Takes on another look.
+    /// Applies another appearance.
     pub fn restyle(&self, look: &Appearance) {
         let before = self.look.replace(look.clone());
         if before == *look {
@@ -198,12 +202,12 @@ impl Pane {
         self.fit();
     }
 
-    /// What programs are told of its colours.
+    /// Returns the colours that programs can query.
     fn colours(&self) -> Colours {
         self.look.borrow().theme.clone().into()
     }
 
-    /// Fits the grid to the pane. What cannot be seen keeps its size, but needs one to begin with.
+    /// Fits the grid to the pane. A hidden pane keeps its size, but needs one to begin with.
     pub fn fit(&self) {
         let laid_out = self.element.client_width() > 0 && self.element.client_height() > 0;
         if !laid_out || !(self.visible.get() || self.connection().is_none()) {
@@ -229,21 +233,21 @@ impl Pane {
         }
     }
 
-    /// What fits into it.
+    /// Returns the size that fits into it.
     pub fn own_size(&self) -> Winsize {
         self.extent.get().own()
     }
 
-    /// The terminal is drawn in another size than before.
+    /// Handles a change of the size of cells or of the grid, in pixels.
     pub fn resized(&self) {
         if self.connection().is_none() {
-            // The size of a character is known only once the pane has been laid out.
+            // The size of a character is only known once the pane has been laid out.
             self.fit();
         }
         self.follow_cursor();
     }
 
-    /// Asks for the rows of scrollback that the terminal was drawn without.
+    /// Requests the rows of scrollback that the snapshot left out.
     pub fn load_earlier(&self) {
         if let Some(connection) = self.connection()
             && self.history.want(self.screen.terminal())
@@ -252,21 +256,21 @@ impl Pane {
         }
     }
 
-    /// Who scrolls up to the first row that is there gets those before it.
+    /// Loads earlier rows if the user has scrolled up to the first one.
     pub fn scrolled(&self) {
         if self.writing.borrow().is_empty() && at_top(self.screen.terminal()) {
             self.load_earlier();
         }
     }
 
-    /// The program rang.
+    /// Handles the bell.
     pub fn rang(&self) {
         if !self.replaying() {
             self.emit(PaneEvent::Bell);
         }
     }
 
-    /// Whether the program reads the mouse, so that its right button is the program's too.
+    /// Reports whether the program reads the mouse, and therefore the right button too.
     pub fn mouse_is_taken(&self) -> bool {
         self.screen.terminal().modes().mouse_tracking_mode() != "none"
     }
@@ -303,7 +307,7 @@ impl Pane {
         self.emit(PaneEvent::Foreign(extent.foreign()));
     }
 
-    /// What has been printed is all that there will be.
+    /// Handles the end of the session, after which no output follows.
     fn end_size(&self) {
         let mut extent = self.extent.get();
         extent.end();
@@ -313,7 +317,7 @@ impl Pane {
 
     fn arrange(&self) {
         let extent = self.extent.get();
-        // It fails only for names that are none.
+        // It fails only for invalid names.
         let _ = self.element.toggle_attribute_with_force(FOREIGN, extent.foreign().is_some());
         self.screen.arrange(extent.layout(self.look.borrow().oversized, pan::covered_share(&self.element)));
         self.follow_cursor();
@@ -321,7 +325,7 @@ impl Pane {
 
     fn set_role(&self, role: Role) {
         self.role.set(Some(role));
-        // So that it does not even report the mouse.
+        // A reader's terminal must not even report the mouse.
         self.screen.terminal().options().set_deaf(!role.may_write());
     }
 
@@ -352,7 +356,8 @@ impl Observer for Pane {
                 self.emit(PaneEvent::Phase(phase));
             }
             Tell::Clear { skipped, earlier } => {
-                // A reset takes xterm.js longer than a prompt, and there is nothing to forget.
+                // Resetting xterm.js takes longer than drawing a prompt, and an empty terminal
+                // needs no reset.
                 if self.drawn.get() || !self.writing.borrow().is_empty() {
                     self.write(&RESET.into(), None);
                 }

@@ -1,10 +1,10 @@
-//! Queries: sequences that make a terminal answer into the program's input.
+//! Queries: control sequences that make a terminal send an answer to the program.
 //!
-//! A program must get one answer, not one from each viewer, and none to a question that it asked long ago. So a
-//! terminal that does not hold the pen, or that parses replayed output, swallows queries before xterm.js sees them.
-//! What sets something, and asks nothing, passes.
+//! A program must get one answer, not one from each viewer, and no answer to a query from long ago.
+//! So a terminal swallows queries before xterm.js sees them if it is not the primary viewer's, or
+//! if it parses replayed output. Sequences that only set something pass.
 
-/// A kind of control sequence, by what identifies it to a parser.
+/// A kind of control sequence, by the bytes that identify it to a parser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sequence {
     /// The byte before the parameters, if any.
@@ -19,17 +19,17 @@ const fn sequence(prefix: &'static str, intermediates: &'static str, last: &'sta
     Sequence { prefix, intermediates, last }
 }
 
-/// The window operations, some of which are queries: see [`window_report`].
+/// The window operations, some of which are queries; see [`window_report`].
 pub const WINDOW: Sequence = sequence("", "", "t");
 
-/// DECSET, which asks nothing but makes xterm.js answer once: see [`reports_focus`].
+/// DECSET, which is not a query but can make xterm.js send a report; see [`reports_focus`].
 pub const SET_MODE: Sequence = sequence("?", "", "h");
 
-/// ED, which asks nothing: with 2 it clears the screen, with 3 the scrollback.
+/// ED, which is not a query: with 2 it clears the screen, with 3 the scrollback.
 pub const ERASE: Sequence = sequence("", "", "J");
 
-/// Control sequences that are queries whatever their parameters (xterm's "Control Sequences", kitty's keyboard
-/// protocol).
+/// Control sequences that are queries whatever their parameters (xterm's "Control Sequences", and
+/// kitty's keyboard protocol).
 pub const CSI: [Sequence; 9] = [
     // Device attributes: primary, secondary, tertiary.
     sequence("", "", "c"),
@@ -38,7 +38,7 @@ pub const CSI: [Sequence; 9] = [
     // Device status and cursor position, ANSI and private.
     sequence("", "", "n"),
     sequence("?", "", "n"),
-    // DECRQM: whether a mode is set.
+    // DECRQM: the state of a mode.
     sequence("", "$", "p"),
     sequence("?", "$", "p"),
     // XTVERSION.
@@ -49,37 +49,38 @@ pub const CSI: [Sequence; 9] = [
 
 /// Device control strings that are queries.
 pub const DCS: [Sequence; 2] = [
-    // DECRQSS: a setting's value.
+    // DECRQSS: the value of a setting.
     sequence("", "$", "q"),
     // XTGETTCAP: a terminfo capability.
     sequence("", "+", "q"),
 ];
 
-/// Operating system commands that are queries when they say [`asks`]: palette, foreground, background, cursor.
+/// Operating system commands that are queries if [`asks`] says so: palette, foreground, background,
+/// cursor.
 pub const OSC: [u32; 4] = [4, 10, 11, 12];
 
 /// The operating system command that reads and writes the clipboard.
 pub const CLIPBOARD: u32 = 52;
 
-/// Whether an operating system command asks for a value in place of setting it.
+/// Reports whether an operating system command queries a value instead of setting it.
 #[must_use]
 pub fn asks(data: &str) -> bool {
     data.split(';').any(|field| field == "?")
 }
 
-/// Whether a window operation does anything but push and pop the title.
+/// Reports whether a window operation does anything but push and pop the title.
 #[must_use]
 pub fn window_report(params: &[u32]) -> bool {
     !matches!(params, [22 | 23, ..])
 }
 
-/// Whether DECSET switches focus reports on, which xterm.js begins by reporting the focus.
+/// Reports whether DECSET enables focus reports, for which xterm.js sends the first one at once.
 #[must_use]
 pub fn reports_focus(params: &[u32]) -> bool {
     params.contains(&1004)
 }
 
-/// Whether the terminal's input is a focus report.
+/// Reports whether the terminal's input is a focus report.
 #[must_use]
 pub fn is_focus_report(input: &str) -> bool {
     input == "\x1b[I" || input == "\x1b[O"

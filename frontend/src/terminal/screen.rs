@@ -1,4 +1,4 @@
-//! One xterm.js terminal with its add-ons: created in an element, freed when dropped.
+//! An xterm.js terminal with its add-ons: created in an element, freed when dropped.
 
 use std::{any::Any, cell::RefCell, rc::Rc};
 
@@ -23,10 +23,10 @@ use super::{
     },
 };
 
-/// The smallest font that a grid of another viewer is shown in, in CSS pixels.
+/// Minimum font size to which a grid of another viewer is scaled, in CSS pixels.
 const SMALLEST_FONT: f64 = 4.0;
 
-/// The contrast of text that all can read (WCAG 2, success criterion 1.4.3).
+/// The contrast ratio of readable text (WCAG 2, success criterion 1.4.3).
 const MINIMUM_CONTRAST: f64 = 4.5;
 
 /// A terminal in the page.
@@ -36,19 +36,20 @@ pub struct Screen {
     fit: Fit,
     webgl: Rc<RefCell<Option<WebglRenderer>>>,
     font_size: RefCell<f64>,
-    /// What JavaScript calls or holds; dropped after the terminal is disposed.
+    /// The objects that JavaScript calls or holds; dropped after the terminal is disposed.
     kept: RefCell<Vec<Box<dyn Any>>>,
 }
 
-/// The WebGL renderer while it draws; disposing it brings the DOM renderer back.
+/// The WebGL renderer while it draws; disposing it activates the DOM renderer.
 struct WebglRenderer {
     addon: Webgl,
     _lost: Closure<dyn Fn()>,
 }
 
 impl Screen {
-    /// A terminal that fills `element`, which must be in the page. `copied` is called with what programs write to the
-    /// clipboard, `followed` with links that somebody opens, as people do on this platform.
+    /// Creates a terminal that fills `element`, which must be in the page. `copied` is called with
+    /// text that programs write to the clipboard, and `followed` with links that the user opens by
+    /// the gestures of this platform.
     pub fn new(
         element: &HtmlElement,
         appearance: &Appearance,
@@ -70,9 +71,11 @@ impl Screen {
         terminal.load_addon(clipboard.unchecked_into());
         terminal.open(element.clone());
         let limits = LimitsAddon::create();
-        // It fails for an xterm.js that it was not written for, which a release is never built with.
+        // It fails for an xterm.js version that it was not written for. A release is never built
+        // with one.
         terminal.try_load_addon(limits.unchecked_ref()).unwrap_throw();
-        // Who is thought to have typed sees the next output at once, and not after a frame with nothing in it.
+        // xterm.js draws the next output at once, and not after an empty frame, if it believes that
+        // the user has typed.
         terminal.input("");
         let kept: Vec<Box<dyn Any>> = vec![Box::new(links), Box::new(provider)];
         let screen = Self {
@@ -88,24 +91,24 @@ impl Screen {
         screen
     }
 
-    /// xterm.js itself.
+    /// Returns the terminal of xterm.js.
     pub fn terminal(&self) -> &Terminal {
         &self.terminal
     }
 
-    /// The same, to be kept for a while.
+    /// Returns another reference to the terminal, which can be stored.
     pub fn shared_terminal(&self) -> Rc<Terminal> {
         let terminal: &JsValue = self.terminal.as_ref();
         Rc::new(terminal.clone().unchecked_into())
     }
 
-    /// What bounds the cost of its output.
+    /// Returns the add-on that bounds the cost of its output.
     pub fn limits(&self) -> LimitsAddon {
         let limits: &JsValue = self.limits.as_ref();
         limits.clone().unchecked_into()
     }
 
-    /// Subscribes `handler` to something of the terminal's, for as long as that lives.
+    /// Subscribes `handler` to an event of the terminal, for the terminal's lifetime.
     pub fn on<E: FromWasmAbi + 'static>(
         &self,
         subscribe: impl FnOnce(&Terminal, &Function) -> Disposable,
@@ -116,7 +119,7 @@ impl Screen {
         self.keep(closure);
     }
 
-    /// Keeps what JavaScript uses alive for as long as the terminal.
+    /// Keeps an object that JavaScript uses alive for the terminal's lifetime.
     pub fn keep(&self, kept: impl Any) {
         self.kept.borrow_mut().push(Box::new(kept));
     }
@@ -126,13 +129,14 @@ impl Screen {
         self.limits.write(bytes, processed);
     }
 
-    /// Takes on another look.
+    /// Applies another appearance.
     pub fn restyle(&self, appearance: &Appearance) {
         *self.font_size.borrow_mut() = appearance.font_size.into();
         apply(&self.terminal.options(), appearance);
     }
 
-    /// What fits into the element in the chosen font, or nothing while that is not laid out.
+    /// Returns the size that fits into the element in the chosen font, or `None` while the element
+    /// is not laid out.
     pub fn capacity(&self) -> Option<Winsize> {
         self.terminal.options().set_fractional_font_size(*self.font_size.borrow());
         let cells = self.fit.propose()?;
@@ -149,13 +153,14 @@ impl Screen {
     pub fn arrange(&self, layout: Layout) {
         let Layout { size, scale } = layout;
         let chosen = *self.font_size.borrow();
-        // Half pixels are as fine as glyphs can be told apart.
+        // A smaller step than half a pixel makes no visible difference.
         let scaled = (chosen * scale * 2.0).floor() / 2.0;
         self.terminal.options().set_fractional_font_size(scaled.max(SMALLEST_FONT).min(chosen));
         self.limits.resize(size.cols, size.rows);
     }
 
-    /// Draws with WebGL while it can be seen: browsers allow a page a few contexts only.
+    /// Draws with WebGL while the terminal is visible, since browsers limit the number of contexts
+    /// of a page.
     pub fn set_visible(&self, visible: bool) {
         if !visible {
             self.webgl.take();
@@ -165,7 +170,7 @@ impl Screen {
         }
     }
 
-    /// Sets what assistive technology reads out.
+    /// Sets the label for assistive technology.
     pub fn label(&self, label: &str) {
         if let Some(textarea) = self.terminal.textarea() {
             // Any text is a legal value.
@@ -182,7 +187,7 @@ impl Drop for Screen {
 }
 
 impl WebglRenderer {
-    /// Nothing if there is no WebGL here; the DOM renderer goes on then.
+    /// Starts the renderer. Without WebGL it returns `None`, and the DOM renderer continues.
     fn start(terminal: &Terminal, slot: &Rc<RefCell<Option<Self>>>) -> Option<Self> {
         let addon = Webgl::create();
         let owner = Rc::downgrade(slot);
@@ -206,7 +211,7 @@ impl Drop for WebglRenderer {
     }
 }
 
-/// How many rows a terminal of so many columns may have.
+/// Returns the maximum number of rows of a terminal with this many columns.
 fn most_rows(cols: u16) -> u16 {
     u16::try_from(MAX_SCREEN_CELLS / usize::from(cols.max(1))).unwrap_or(u16::MAX)
 }

@@ -1,17 +1,19 @@
-//! Text on its way into a terminal by pasting, and out of it by copying.
+//! Cleaning of pasted and copied text.
 
-/// Returns text as it is pasted: each control character but tab and line end is a blank.
+/// Returns text as it is pasted: each control character except tab and line end is replaced by a
+/// blank.
 ///
-/// In a terminal they are keys. Those that stty(1) knows act even within a bracketed paste: `^C` drops the line, so that the next one is
-/// a command of its own. xterm replaces them in the same way (`disallowedPasteControls`).
+/// In a terminal, control characters are keys. Those that stty(1) knows act even within a bracketed
+/// paste: `^C` drops the line, so that the next one becomes a command of its own. xterm replaces
+/// them in the same way (`disallowedPasteControls`).
 #[must_use]
 pub fn pasted(text: &str) -> String {
     let key = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r');
     text.chars().map(|c| if key(c) { ' ' } else { c }).collect()
 }
 
-/// Returns selected text as it is copied: without blanks at the ends of lines, and without empty lines before and after. None if nothing
-/// is left.
+/// Returns selected text as it is copied: without blanks at the ends of lines, and without empty
+/// lines before and after. Returns `None` if nothing is left.
 #[must_use]
 pub fn copied(selected: &str) -> Option<String> {
     let lines: Vec<&str> = selected.lines().map(str::trim_end).collect();

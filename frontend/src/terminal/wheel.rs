@@ -1,23 +1,23 @@
-//! The wheel over a program that fills the screen, where there is nothing to scroll: it presses arrow keys, one for each line that it would
-//! have scrolled.
+//! The wheel over a full-screen program, which has nothing to scroll: it presses arrow keys, one
+//! for each line that it would have scrolled.
 
 use std::cell::Cell;
 
 use web_sys::WheelEvent;
 
-/// Most arrow keys that one turn presses.
+/// Maximum number of arrow keys for one wheel event.
 const MAX_LINES: f64 = 1000.0;
 
-/// Turns of a wheel or a touchpad.
+/// The accumulated movement of a wheel or a touchpad.
 #[derive(Debug, Default)]
 pub struct Wheel {
-    /// What is left of a line, from -1 to 1.
+    /// The remaining fraction of a line, from -1 to 1.
     rest: Cell<f64>,
 }
 
 impl Wheel {
-    /// Returns how many whole lines down the wheel has been turned since it was last asked, less than none for up. `row` is the height
-    /// of a row in CSS pixels, and there are `rows` of them.
+    /// Returns the number of whole lines that the wheel was turned down since the last call,
+    /// negative for up. `row` is the height of a row in CSS pixels, and there are `rows` of them.
     pub fn lines(&self, event: &WheelEvent, row: f64, rows: u32) -> f64 {
         let unit = match event.delta_mode() {
             WheelEvent::DOM_DELTA_PIXEL => row.max(1.0).recip(),
@@ -30,14 +30,16 @@ impl Wheel {
     }
 }
 
-/// Adds lines to what was left, and gives the whole ones and what is left. Who turns back starts anew.
+/// Adds lines to the remaining fraction, and returns the whole lines and the new fraction. A change
+/// of direction discards the old fraction.
 fn whole(rest: f64, lines: f64) -> (f64, f64) {
     let before = if rest * lines < 0.0 { 0.0 } else { rest };
     let all = (before + lines).clamp(-MAX_LINES, MAX_LINES);
     (all.trunc(), all.fract())
 }
 
-/// Returns the bytes of so many arrow keys. `application` is the mode in which programs want them in another form (DECCKM).
+/// Returns the bytes of `lines` arrow keys, up if `lines` is negative. `application` selects the
+/// other form of the keys (DECCKM).
 #[must_use]
 pub fn arrows(lines: f64, application: bool) -> String {
     let key = match (lines < 0.0, application) {

@@ -1,4 +1,4 @@
-//! What a pane listens to.
+//! The event listeners of a pane.
 
 use std::rc::{Rc, Weak};
 
@@ -9,7 +9,7 @@ use web_sys::{ClipboardEvent, Event, KeyboardEvent, MouseEvent, TouchEvent, Whee
 use super::pane::Pane;
 use crate::dom::{Listener, SizeWatch};
 
-/// Connects a pane to its terminal, its element, and its keys.
+/// Connects a pane to the events of its terminal and of its element, and to its keys.
 pub fn attach(pane: &Rc<Pane>) -> (SizeWatch, Vec<Listener>) {
     let me = Rc::downgrade(pane);
     let screen = pane.screen();
@@ -61,7 +61,7 @@ fn listeners(pane: &Rc<Pane>) -> Vec<Listener> {
     ]
 }
 
-/// A closure for JavaScript that does nothing once the pane is gone.
+/// Returns a closure for JavaScript that does nothing once the pane is gone.
 pub fn with<E, F: Fn(&Pane, E)>(me: &Weak<Pane>, handler: F) -> impl Fn(E) + use<E, F> {
     let me = me.clone();
     move |event| {
@@ -71,7 +71,7 @@ pub fn with<E, F: Fn(&Pane, E)>(me: &Weak<Pane>, handler: F) -> impl Fn(E) + use
     }
 }
 
-/// The same for what takes no argument.
+/// Does the same for a handler without an argument.
 pub fn call<F: Fn(&Pane)>(me: &Weak<Pane>, handler: F) -> impl Fn() + use<F> {
     let me = me.clone();
     move || {
@@ -81,7 +81,7 @@ pub fn call<F: Fn(&Pane)>(me: &Weak<Pane>, handler: F) -> impl Fn() + use<F> {
     }
 }
 
-/// The browser's platform, by its own name.
+/// Returns the browser's name for its platform.
 #[must_use]
 pub fn platform_name() -> String {
     window().navigator().platform().unwrap_or_default()

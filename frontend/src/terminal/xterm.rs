@@ -1,8 +1,8 @@
-//! xterm.js, as this page uses it. The only file that names its modules.
+//! Bindings to xterm.js. This is the only file that names its modules.
 //!
-//! `xterm-js-rs` has the types; it describes xterm.js 4. What newer versions have, and what it gets wrong for them, is
-//! declared here in the same manner, on types that extend its own. xterm.js's API is described in
-//! `@xterm/xterm/typings/xterm.d.ts`.
+//! `xterm-js-rs` has most of the types, but describes xterm.js 4. This file declares what newer
+//! versions add, and corrects what differs in them, on types that extend those of `xterm-js-rs`.
+//! The API of xterm.js is described in `@xterm/xterm/typings/xterm.d.ts`.
 
 use js_sys::{Array, Function, Object, Reflect, Uint8Array};
 use limpet_shared::{limits, theme::Theme};
@@ -15,7 +15,7 @@ pub use xterm_js_rs::{
 
 #[wasm_bindgen]
 extern "C" {
-    /// A terminal with what `xterm-js-rs` lacks.
+    /// A terminal with the members that `xterm-js-rs` lacks.
     #[wasm_bindgen(extends = BaseTerminal)]
     pub type Terminal;
 
@@ -27,46 +27,46 @@ extern "C" {
     #[wasm_bindgen(method)]
     pub fn input(this: &Terminal, text: &str);
 
-    /// Loads an add-on that may fail to, for want of WebGL say.
+    /// Loads an add-on that may fail to load, for example without WebGL.
     #[wasm_bindgen(method, catch, js_name = loadAddon)]
     pub fn try_load_addon(this: &Terminal, addon: &TerminalAddon) -> Result<(), JsValue>;
 
-    /// The program rang.
+    /// Subscribes to the bell.
     #[wasm_bindgen(method, js_name = onBell)]
     pub fn on_bell(this: &Terminal, listener: &Function) -> Disposable;
 
-    /// Scrolls so many rows down, or up if it is less than none.
+    /// Scrolls down by this many rows, or up if the number is negative.
     #[wasm_bindgen(method, js_name = scrollLines)]
     pub fn scroll_by(this: &Terminal, rows: i32);
 
-    /// Another row is the first that can be seen.
+    /// Subscribes to changes of the first visible row.
     #[wasm_bindgen(method, js_name = onScroll)]
     pub fn on_viewport(this: &Terminal, listener: &Function) -> Disposable;
 
-    /// The cursor is somewhere else.
+    /// Subscribes to movements of the cursor.
     #[wasm_bindgen(method, js_name = onCursorMove)]
     pub fn on_cursor(this: &Terminal, listener: &Function) -> Disposable;
 
-    /// A cell or the grid has another size in pixels.
+    /// Subscribes to changes of the size of a cell or of the grid, in pixels.
     #[wasm_bindgen(method, js_name = onDimensionsChange)]
     pub fn on_dimensions_change(this: &Terminal, listener: &Function) -> Disposable;
 
-    /// The element that has the keyboard; there is none before `open`.
+    /// The element that has the keyboard focus; `None` before `open`.
     #[wasm_bindgen(method, getter)]
     pub fn textarea(this: &Terminal) -> Option<HtmlTextAreaElement>;
 
-    /// Sizes of what is drawn; none before `open`.
+    /// The sizes of what is drawn; `None` before `open`.
     #[wasm_bindgen(method, getter)]
     pub fn dimensions(this: &Terminal) -> Option<RenderDimensions>;
 
-    /// What has been printed.
+    /// The buffers of the terminal.
     #[wasm_bindgen(method, getter)]
     pub fn buffer(this: &Terminal) -> Buffers;
 
     /// `IBufferNamespace`.
     pub type Buffers;
 
-    /// The one in use.
+    /// The active buffer.
     #[wasm_bindgen(method, getter)]
     pub fn active(this: &Buffers) -> Buffer;
 
@@ -77,14 +77,14 @@ extern "C" {
     #[wasm_bindgen(method, getter, js_name = type)]
     pub fn kind(this: &Buffer) -> String;
 
-    /// A row among all, counted from the first one of the scrollback.
+    /// A row, counted from the first one of the scrollback.
     #[wasm_bindgen(method, js_name = getLine)]
     pub fn line(this: &Buffer, row: i32) -> Option<BufferLine>;
 
     /// `IBufferLine`.
     pub type BufferLine;
 
-    /// Whether it continues the row before.
+    /// True if it continues the row before.
     #[wasm_bindgen(method, getter, js_name = isWrapped)]
     pub fn is_wrapped(this: &BufferLine) -> bool;
 
@@ -92,7 +92,7 @@ extern "C" {
     #[wasm_bindgen(method, js_name = translateToString)]
     pub fn text(this: &BufferLine, trim: bool, from: u32, to: Option<u32>) -> String;
 
-    /// `IBufferRange`. Its ends are part of it.
+    /// `IBufferRange`, with both ends included.
     #[derive(Clone, Debug)]
     pub type LinkRange;
 
@@ -111,15 +111,15 @@ extern "C" {
     #[wasm_bindgen(method, getter)]
     pub fn x(this: &CellPosition) -> u32;
 
-    /// The row, among all.
+    /// The row, counted from the first one of the scrollback.
     #[wasm_bindgen(method, getter)]
     pub fn y(this: &CellPosition) -> i32;
 
-    /// The first row that can be seen, among all.
+    /// The first visible row, counted from the first one of the scrollback.
     #[wasm_bindgen(method, getter, js_name = viewportY)]
     pub fn viewport_y(this: &Buffer) -> i32;
 
-    /// The first row that can be seen when nothing is scrolled back.
+    /// The first row of the screen when nothing is scrolled back.
     #[wasm_bindgen(method, getter, js_name = baseY)]
     pub fn base_y(this: &Buffer) -> i32;
 
@@ -131,7 +131,7 @@ extern "C" {
     #[wasm_bindgen(method, getter, js_name = cursorY)]
     pub fn cursor_y(this: &Buffer) -> u32;
 
-    /// What is behind the public interface.
+    /// The object behind the public interface.
     #[wasm_bindgen(method, getter, js_name = _core)]
     fn core(this: &Terminal) -> Core;
 
@@ -145,42 +145,42 @@ extern "C" {
     #[wasm_bindgen(method, getter, js_name = useKitty)]
     fn uses_kitty(this: &Keyboard) -> bool;
 
-    /// Modes that the program has set.
+    /// The modes that the program has set.
     #[wasm_bindgen(method, getter)]
     pub fn modes(this: &Terminal) -> Modes;
 
-    /// Hooks into the parser of escape sequences.
+    /// The registry of parser hooks.
     #[wasm_bindgen(method, getter)]
     pub fn parser(this: &Terminal) -> Parser;
 
-    /// `ITerminalOptions`, with what `xterm-js-rs` lacks.
+    /// `ITerminalOptions`, with the members that `xterm-js-rs` lacks.
     #[wasm_bindgen(extends = TerminalOptions)]
     pub type Options;
 
-    /// In CSS pixels, and fractions of them.
+    /// Sets the font size, in CSS pixels and fractions of them.
     #[wasm_bindgen(method, setter, js_name = fontSize)]
     pub fn set_fractional_font_size(this: &Options, px: f64);
 
-    /// Whether the terminal ignores the keyboard.
+    /// Makes the terminal ignore the keyboard, or not.
     #[wasm_bindgen(method, setter, js_name = disableStdin)]
     pub fn set_deaf(this: &Options, deaf: bool);
 
-    /// The contrast that text has at least, 1 to 21.
+    /// Sets the minimum contrast ratio of text, 1 to 21.
     #[wasm_bindgen(method, setter, js_name = minimumContrastRatio)]
     pub fn set_minimum_contrast(this: &Options, ratio: f64);
 
-    /// The colours.
+    /// Sets the colours.
     #[wasm_bindgen(method, setter, js_name = theme)]
     pub fn set_colours(this: &Options, theme: &JsValue);
 
     /// `IModes`.
     pub type Modes;
 
-    /// Whether the cursor is to be seen (DECTCEM).
+    /// True if the cursor is visible (DECTCEM).
     #[wasm_bindgen(method, getter, js_name = showCursor)]
     pub fn show_cursor(this: &Modes) -> bool;
 
-    /// Whether arrow keys are sent in the other form (DECCKM).
+    /// True if arrow keys are sent in their other form (DECCKM).
     #[wasm_bindgen(method, getter, js_name = applicationCursorKeysMode)]
     pub fn application_cursor(this: &Modes) -> bool;
 
@@ -191,40 +191,41 @@ extern "C" {
     /// `IRenderDimensions`.
     pub type RenderDimensions;
 
-    /// In CSS pixels.
+    /// The dimensions in CSS pixels.
     #[wasm_bindgen(method, getter)]
     pub fn css(this: &RenderDimensions) -> CssDimensions;
 
     /// The `css` of `IRenderDimensions`.
     pub type CssDimensions;
 
-    /// One cell.
+    /// The size of a cell.
     #[wasm_bindgen(method, getter)]
     pub fn cell(this: &CssDimensions) -> Area;
 
     /// `IDimensions`.
     pub type Area;
 
-    /// In the unit of what it is part of.
+    /// The width, in the unit of the containing object.
     #[wasm_bindgen(method, getter)]
     pub fn width(this: &Area) -> f64;
 
-    /// In the unit of what it is part of.
+    /// The height, in the unit of the containing object.
     #[wasm_bindgen(method, getter)]
     pub fn height(this: &Area) -> f64;
 
-    /// `IParser`. A handler that returns true has dealt with the sequence; those registered later are asked first.
+    /// `IParser`. A handler that returns true has handled the sequence. Handlers that were
+    /// registered later are called first.
     pub type Parser;
 
-    /// `handler` gets the parameters.
+    /// Registers a handler that receives the parameters.
     #[wasm_bindgen(method, js_name = registerCsiHandler)]
     pub fn on_csi(this: &Parser, id: &Object, handler: &Function) -> Disposable;
 
-    /// `handler` gets the data and the parameters.
+    /// Registers a handler that receives the data and the parameters.
     #[wasm_bindgen(method, js_name = registerDcsHandler)]
     pub fn on_dcs(this: &Parser, id: &Object, handler: &Function) -> Disposable;
 
-    /// `handler` gets what follows the first semicolon.
+    /// Registers a handler that receives the text after the first semicolon.
     #[wasm_bindgen(method, js_name = registerOscHandler)]
     pub fn on_osc(this: &Parser, ident: u32, handler: &Function) -> Disposable;
 
@@ -232,7 +233,7 @@ extern "C" {
     #[wasm_bindgen(extends = FitAddon, extends = TerminalAddon)]
     pub type Fit;
 
-    /// How many cells fit into the element; none while it is not laid out.
+    /// The number of cells that fit into the element; `None` while the element is not laid out.
     #[wasm_bindgen(method, js_name = proposeDimensions)]
     pub fn propose(this: &Fit) -> Option<Cells>;
 
@@ -247,79 +248,83 @@ extern "C" {
     #[wasm_bindgen(method, getter)]
     pub fn rows(this: &Cells) -> f64;
 
-    /// The WebGL add-on, which tells when it cannot go on.
+    /// The WebGL add-on, with an event for the loss of its context.
     #[wasm_bindgen(extends = WebglAddon, extends = TerminalAddon)]
     pub type Webgl;
 
-    /// The graphics context is gone for good.
+    /// Subscribes to the permanent loss of the graphics context.
     #[wasm_bindgen(method, js_name = onContextLoss)]
     pub fn on_context_loss(this: &Webgl, listener: &Function) -> Disposable;
 }
 
 #[wasm_bindgen(module = "xterm-limits")]
 extern "C" {
-    /// Bounds what output can cost, as the server's own terminal does. It is loaded after the terminal was opened.
+    /// An add-on that bounds the cost of output, as the server's own terminal does. It is loaded
+    /// after the terminal was opened.
     #[wasm_bindgen(extends = TerminalAddon)]
     pub type LimitsAddon;
 
-    /// The three constants of [`limpet_shared::limits`] by which output is cut.
+    /// Creates the add-on with the three constants of [`limpet_shared::limits`] that limit output.
     #[wasm_bindgen(constructor)]
     fn new(cluster_chars: usize, link_uri_bytes: usize, link_id_bytes: usize) -> LimitsAddon;
 
-    /// Queues bytes for the parser, which calls back when it has processed them. The browser is given its turns meanwhile.
+    /// Queues bytes for the parser, and calls `parsed` when it has processed them. The browser can
+    /// run other tasks meanwhile.
     #[wasm_bindgen(method)]
     pub fn write(this: &LimitsAddon, bytes: &Uint8Array, parsed: &Function);
 
-    /// Sets what an operating system command says of colours, and leaves out what it asks.
+    /// Sets the colours of an operating system command, and ignores its queries.
     #[wasm_bindgen(method, js_name = setColours)]
     pub fn set_colours(this: &LimitsAddon, ident: u32, data: &str);
 
-    /// Resizes the grid once what was written so far has been parsed.
+    /// Resizes the grid after all output written so far has been parsed.
     #[wasm_bindgen(method)]
     pub fn resize(this: &LimitsAddon, cols: u16, rows: u16);
 }
 
 #[wasm_bindgen(module = "@xterm/addon-clipboard")]
 extern "C" {
-    /// Carries OSC 52 out.
+    /// An add-on that implements OSC 52.
     #[wasm_bindgen(extends = TerminalAddon)]
     pub type ClipboardAddon;
 
-    /// `base64` may be undefined; `provider` is an `IClipboardProvider`.
+    /// Creates the add-on. `base64` may be undefined; `provider` is an `IClipboardProvider`.
     #[wasm_bindgen(constructor)]
     pub fn new(base64: &JsValue, provider: &Object) -> ClipboardAddon;
 }
 
 #[wasm_bindgen(module = "@xterm/addon-unicode-graphemes")]
 extern "C" {
-    /// Measures text by grapheme clusters; loading it makes it the active way.
+    /// An add-on that measures text by grapheme clusters, from the moment it is loaded.
     #[wasm_bindgen(extends = TerminalAddon)]
     pub type UnicodeGraphemesAddon;
 
-    /// Not yet loaded.
+    /// Creates the add-on, not yet loaded.
     #[wasm_bindgen(constructor)]
     pub fn new() -> UnicodeGraphemesAddon;
 }
 
 #[wasm_bindgen(module = "xterm-addon-web-links")]
 extern "C" {
-    /// Finds URLs in the text; its constructor's second argument is no longer what `xterm-js-rs` takes it for.
+    /// An add-on that finds URLs in the text. The second argument of its constructor differs from
+    /// what `xterm-js-rs` declares.
     #[wasm_bindgen(js_name = WebLinksAddon, extends = TerminalAddon)]
     pub type WebLinks;
 
-    /// `activate` is called with the event and the URL; `options` is an `ILinkProviderOptions`.
+    /// Creates the add-on. `activate` is called with the event and the URL; `options` is an
+    /// `ILinkProviderOptions`.
     #[wasm_bindgen(constructor, js_class = "WebLinksAddon")]
     pub fn new(activate: &Function, options: &Object) -> WebLinks;
 }
 
 impl Terminal {
-    /// A terminal that is not yet in the page.
+    /// Creates a terminal that is not yet in the page.
     #[must_use]
     pub fn create(options: &Options) -> Self {
         BaseTerminal::construct(Some(options)).unchecked_into()
     }
 
-    /// Whether the program has asked for kitty's keyboard protocol.
+    /// Reports whether the program has requested kitty's keyboard protocol.
     #[must_use]
     pub fn has_kitty_keyboard(&self) -> bool {
         self.core().keyboard().uses_kitty()
@@ -327,7 +332,7 @@ impl Terminal {
 }
 
 impl LimitsAddon {
-    /// The add-on, not yet loaded.
+    /// Creates the add-on, not yet loaded.
     #[must_use]
     pub fn create() -> Self {
         Self::new(limits::MAX_CLUSTER_CHARS, limits::MAX_LINK_URI_BYTES, limits::MAX_LINK_ID_BYTES)
@@ -335,10 +340,11 @@ impl LimitsAddon {
 }
 
 impl Options {
-    /// The options of every terminal here; what is not named has xterm.js's default.
+    /// Creates the options of all terminals. Options that are not named have xterm.js's defaults.
     #[must_use]
     pub fn create(link_handler: &Object) -> Self {
-        // The server's own terminal keeps titles and the kitty keyboard's state as well, and hands them over in snapshots.
+        // The server's own terminal also keeps titles and the state of the kitty keyboard protocol,
+        // and includes them in snapshots.
         let reports = object(&[
             ("pushTitle", true.into()),
             ("popTitle", true.into()),
@@ -361,7 +367,7 @@ impl Options {
 }
 
 impl Fit {
-    /// The add-on, not yet loaded.
+    /// Creates the add-on, not yet loaded.
     #[must_use]
     pub fn create() -> Self {
         FitAddon::new().unchecked_into()
@@ -369,14 +375,14 @@ impl Fit {
 }
 
 impl Webgl {
-    /// The add-on, not yet loaded.
+    /// Creates the add-on, not yet loaded.
     #[must_use]
     pub fn create() -> Self {
         WebglAddon::new(None).unchecked_into()
     }
 }
 
-/// An `ITheme`.
+/// Returns an `ITheme`.
 #[must_use]
 pub fn colours(theme: &Theme) -> JsValue {
     const NAMES: [&str; 16] = [
@@ -411,13 +417,13 @@ pub fn colours(theme: &Theme) -> JsValue {
     colours.into()
 }
 
-/// An `IFunctionIdentifier`: what tells one kind of sequence from another.
+/// Returns an `IFunctionIdentifier`, which identifies a kind of sequence.
 #[must_use]
 pub fn sequence(prefix: &str, intermediates: &str, last: &str) -> Object {
     object(&[("prefix", prefix.into()), ("intermediates", intermediates.into()), ("final", last.into())])
 }
 
-/// The parameters of a sequence, those with sub-parameters left out.
+/// Returns the parameters of a sequence, without those that have sub-parameters.
 pub fn numbers(params: &Array) -> Vec<u32> {
     params.iter().filter_map(|param| param.as_f64()).map(whole).collect()
 }
@@ -431,7 +437,7 @@ fn whole(number: f64) -> u32 {
     number as u32
 }
 
-/// An object literal.
+/// Returns a JavaScript object with these fields.
 #[must_use]
 pub fn object(fields: &[(&str, JsValue)]) -> Object {
     let object = Object::new();

@@ -113,8 +113,9 @@ fn little_output_is_acknowledged_together_when_the_terminal_is_idle() {
 }
 
 proptest! {
-    /// However frames are cut, a server that keeps to the window never waits for ever: once the terminal is idle less than
-    /// `IDLE_STEP` is not acknowledged, and before that less than `STEP`.
+    /// Checks that a server that respects the window never waits forever, however frames are cut:
+    /// less than `STEP` bytes are unacknowledged while the terminal works, and less than
+    /// `IDLE_STEP` once it is idle.
     #[test]
     fn acknowledgements_keep_up(frames in prop::collection::vec(0..=limits::OUTPUT_FRAME, 1..50)) {
         let mut inflow = Inflow::default();

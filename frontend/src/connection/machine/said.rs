@@ -1,4 +1,4 @@
-//! What the server says, and what follows from it.
+//! Handling of the server's messages.
 
 use limpet_shared::{ClientMessage, ErrorCode, Header, ServerMessage, Welcome, Winsize};
 use serde::Deserialize;
@@ -13,11 +13,11 @@ use crate::{
     json,
 };
 
-/// Why a message is none.
+/// The reason why a message cannot be parsed.
 enum Unread {
-    /// It is of a type that this version does not know.
+    /// This version does not know its type.
     UnknownType,
-    /// It is none of the protocol's.
+    /// It is not a message of the protocol.
     Malformed,
 }
 
@@ -26,7 +26,7 @@ fn read(text: &str) -> Result<ServerMessage, Unread> {
     struct Tagged {
         r#type: String,
     }
-    // Serde would read the fields from an array as well.
+    // Serde would also accept an array of the fields' values.
     if !text.trim_start().starts_with('{') {
         return Err(Unread::Malformed);
     }
@@ -119,7 +119,7 @@ impl Machine {
             ServerMessage::Exit { status, closed, .. } => self.ended(status, closed),
             ServerMessage::Pong { t } => self.pong(t.as_f64(), moment),
             ServerMessage::Welcome(_) => self.give_up(GoneReason::Protocol),
-            // Handled wherever they come.
+            // These are handled in every state, by `text`.
             ServerMessage::Ping { .. } | ServerMessage::Error { .. } => {}
         }
     }
@@ -136,7 +136,7 @@ impl Machine {
 
     fn error(&mut self, code: ErrorCode, message: String) {
         match code {
-            // The page says what it means that one is not let in.
+            // The page itself explains to the user why access was refused.
             ErrorCode::UnknownType | ErrorCode::Unauthorized | ErrorCode::SessionNotFound => {}
             ErrorCode::ShuttingDown => self.set_trouble(Some(Trouble::Stopped)),
             ErrorCode::NoSuchViewer => self.notice("That window is no longer here."),

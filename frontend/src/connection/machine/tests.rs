@@ -9,11 +9,11 @@ mod life;
 mod said;
 mod simulation;
 
-/// A machine with a clock of its own, for tests that read like a story.
+/// A state machine with a simulated clock.
 struct Rig {
     machine: Machine,
     now_ms: f64,
-    /// How long the machine has slept in all.
+    /// Total time that the computer has slept, in milliseconds.
     asleep_ms: f64,
 }
 
@@ -45,7 +45,7 @@ impl Rig {
         self
     }
 
-    /// The machine sleeps for so long, and no timer notices.
+    /// Lets the computer sleep for `ms` milliseconds, unnoticed by timers.
     fn asleep(&mut self, ms: f64) -> &mut Self {
         self.asleep_ms += ms;
         self

@@ -1,4 +1,4 @@
-//! What goes from a pane into the clipboard, and back.
+//! Copying from a pane to the clipboard, and pasting.
 
 use wasm_bindgen_futures::spawn_local;
 use web_sys::ClipboardEvent;
@@ -7,7 +7,7 @@ use super::Pane;
 use crate::terminal::{clipboard, text};
 
 impl Pane {
-    /// Copies the selection; false if there is none.
+    /// Copies the selection. Returns false if there is none.
     pub fn copy(&self) -> bool {
         let Some(text) = self.selected() else { return false };
         if clipboard::available() {
@@ -19,12 +19,12 @@ impl Pane {
         true
     }
 
-    /// The browser is about to copy, because of its own menu say.
+    /// Handles a copy by the browser, for example from its own menu.
     pub fn copied(&self, event: &ClipboardEvent) {
-        // xterm.js would copy the selection as it is.
+        // xterm.js would copy the selection unchanged.
         event.stop_propagation();
         let (Some(text), Some(data)) = (self.selected(), event.clipboard_data()) else {
-            // xterm.js has put what is selected there, and the browser would copy that.
+            // xterm.js has put the selection there, and the browser would copy that.
             if let Some(textarea) = self.screen.terminal().textarea() {
                 textarea.set_value("");
             }
@@ -35,7 +35,7 @@ impl Pane {
         }
     }
 
-    /// What is selected, if that is more than blanks.
+    /// Returns the selection, cleaned up, if it contains more than blanks.
     fn selected(&self) -> Option<String> {
         let terminal = self.screen.terminal();
         terminal.has_selection().then(|| text::copied(&terminal.get_selection())).flatten()
@@ -56,7 +56,7 @@ impl Pane {
         });
     }
 
-    /// The browser pastes.
+    /// Handles a paste by the browser.
     pub fn pasted(&self, event: &ClipboardEvent) {
         event.prevent_default();
         event.stop_propagation();

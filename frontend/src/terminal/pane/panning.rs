@@ -1,4 +1,4 @@
-//! A pane that is smaller than its terminal's grid, and what moves it over that.
+//! Scrolling of a pane that is smaller than its terminal's grid.
 
 use web_sys::{TouchEvent, WheelEvent};
 
@@ -6,20 +6,22 @@ use super::Pane;
 use crate::terminal::{pan, wheel};
 
 impl Pane {
-    /// Keeps the cursor in sight, if it was.
+    /// Keeps the cursor visible, unless the user has scrolled it out of sight.
     pub fn follow_cursor(&self) {
         if self.pans() && self.following.get() {
             pan::show_cursor(&self.element, &self.screen);
         }
     }
 
-    /// Somebody has scrolled the pane over its terminal: who looks elsewhere is left there.
+    /// Handles scrolling of the pane, which stops following the cursor once the cursor is out of
+    /// sight.
     pub fn panned(&self) {
         self.following.set(pan::shows_cursor(&self.element, &self.screen));
     }
 
-    /// A wheel scrolls the pane over its terminal as far as that goes, or presses arrow keys where nothing can be scrolled; else it is the
-    /// terminal's. With Ctrl it is the browser's, and with Shift it turns sideways.
+    /// Handles the wheel. It scrolls the pane over its grid as far as possible, or presses arrow
+    /// keys in a full-screen program that does not read the wheel. Otherwise the terminal gets the
+    /// event. With Ctrl the browser gets it, and with Shift it scrolls sideways.
     pub fn wheel(&self, event: &WheelEvent) {
         if event.ctrl_key() {
             return;
@@ -36,7 +38,7 @@ impl Pane {
         }
     }
 
-    /// Whether a program fills the screen that does not read the wheel itself.
+    /// Reports whether a full-screen program runs that does not read the wheel itself.
     fn wheel_is_arrows(&self) -> bool {
         let terminal = self.screen.terminal();
         let reads_wheel = !matches!(&*terminal.modes().mouse_tracking_mode(), "none" | "x10");
@@ -53,12 +55,14 @@ impl Pane {
         }
     }
 
-    /// A finger does the same, and beyond the pane's end turns the scrollback.
+    /// Handles a finger, which scrolls the pane as well, and beyond the pane's end scrolls through
+    /// the scrollback.
     pub fn touch(&self, event: &TouchEvent) {
         if !self.pans() || !pan::sticks_out(&self.element) {
             return;
         }
-        // The browser itself scrolls, unless xterm.js keeps it from that as soon as a finger comes down.
+        // The browser scrolls by itself unless xterm.js prevents that when a finger comes down, so
+        // xterm.js must not see the event.
         event.stop_propagation();
         let Some(finger) = event.touches().get(0) else { return };
         let (x, y) = (finger.client_x(), finger.client_y());
@@ -71,7 +75,7 @@ impl Pane {
         }
     }
 
-    /// Whether the pane may be smaller than its terminal.
+    /// Reports whether the pane may be smaller than its grid.
     pub(super) fn pans(&self) -> bool {
         self.extent.get().foreign().is_some()
     }

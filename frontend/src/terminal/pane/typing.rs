@@ -1,4 +1,4 @@
-//! What is typed: from keys to the program.
+//! Input: from keys to the program.
 
 use std::rc::Rc;
 
@@ -11,11 +11,11 @@ use crate::terminal::{
     queries,
 };
 
-/// Tells a reader who types what is wrong.
+/// The message to a reader who types.
 const READ_ONLY: &str = "You can view this terminal, not type in it.";
 
 impl Pane {
-    /// The terminal's input: what was typed, and answers to queries.
+    /// Handles the terminal's input: typed text, and answers to queries.
     pub fn typed(&self, input: &str) {
         if self.focus_muted.get() && queries::is_focus_report(input) {
             return;
@@ -26,7 +26,7 @@ impl Pane {
         }
     }
 
-    /// The same in bytes, one per character: mouse reports of old.
+    /// Does the same for bytes, one per character: old mouse reports.
     pub fn typed_bytes(&self, input: &str) {
         let bytes: Vec<u8> = input.chars().filter_map(|byte| u8::try_from(u32::from(byte)).ok()).collect();
         if let Some(connection) = self.connection() {
@@ -34,7 +34,7 @@ impl Pane {
         }
     }
 
-    /// Whether the terminal is to handle this key.
+    /// Handles a key. Returns true if the terminal should handle it.
     pub fn wants_key(&self, event: &KeyboardEvent) -> bool {
         if event.type_() != "keydown" {
             return true;
@@ -69,7 +69,7 @@ impl Pane {
         }
     }
 
-    /// Types the control characters that xterm.js does not know, and says whether the key is none of them.
+    /// Sends the control characters that xterm.js does not know. Returns true for any other key.
     fn send_control(&self, event: &KeyboardEvent, key: Key<'_>) -> bool {
         let terminal = self.screen.terminal();
         match keys::control_character(key).filter(|_| !terminal.has_kitty_keyboard()) {
@@ -82,7 +82,7 @@ impl Pane {
         }
     }
 
-    /// Types this text.
+    /// Sends this text as if it were typed.
     pub fn send(&self, text: &str) {
         self.hint();
         self.screen.terminal().input(text);

@@ -1,4 +1,4 @@
-//! How a connection begins, breaks, is tried again, and ends.
+//! Tests of opening, losing, retrying and ending a connection.
 
 use limpet_shared::SignInKey;
 
@@ -15,7 +15,7 @@ fn a_machine_that_has_slept_looks_after_its_connection_at_once() {
     assert!(!asks(&rig.after(100.0).on(Event::Stirred)));
     assert!(asks(&rig.after(100.0).asleep(3_600_000.0).on(Event::Stirred)));
     assert!(!asks(&rig.after(100.0).on(Event::Stirred)), "once is enough");
-    // Whatever happens first will do, and who waits for the next try waits no longer.
+    // Any event detects the sleep, and a waiting connection is retried at once.
     assert!(asks(&rig.after(100.0).asleep(60_000.0).on(Event::Typed(b"x"))));
     rig.on(Event::Closed { code: 1006 });
     assert!(rig.asleep(60_000.0).on(Event::Timer).contains(&Effect::Open));

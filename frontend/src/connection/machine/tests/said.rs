@@ -1,4 +1,4 @@
-//! What is said over a connection that stands, and what comes of it.
+//! Tests of messages over an established connection.
 
 use super::*;
 
@@ -83,7 +83,7 @@ fn the_size_knows_whose_it_is() {
         let effects = rig.say(&ServerMessage::Resize { size, by: Some(by), resizes: 1 });
         assert_eq!(effects, [E::Tell(Tell::Size { size, own })]);
     }
-    // Another one's size may happen to be the same.
+    // Another viewer's size may happen to be the same.
     for (by, own) in [(Some(7), true), (None, false)] {
         let mut rig = Rig::new();
         rig.on(Event::Start);

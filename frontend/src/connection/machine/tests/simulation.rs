@@ -1,4 +1,5 @@
-//! The machine against a model of the server, over a wire that is cut at any moment.
+//! Tests the state machine against a model of the server, over a connection that may break at any
+//! moment.
 
 use std::collections::VecDeque;
 
@@ -6,39 +7,40 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// One message on the wire.
+/// A message on the wire.
 #[derive(Clone, Debug)]
 enum Message {
     Text(String),
     Binary(Vec<u8>),
 }
 
-/// What the server knows of the present attachment.
+/// The server's state of the current attachment.
 struct Attachment {
     sent: u64,
-    /// Sizes that were sent.
+    /// Number of size changes that were sent.
     resizes: usize,
     acknowledged: u64,
     window: u64,
 }
 
-/// A server with one session and one viewer that keeps every promise of the protocol, and the wires to it.
+/// A model server that keeps every promise of the protocol, with one session and one viewer, and
+/// the connection to it.
 struct World {
     rig: Rig,
     log: Vec<u8>,
-    /// Sizes after the first one, and where in the log each took effect.
+    /// The sizes after the first one, each with the offset in the log at which it took effect.
     sizes: Vec<(usize, Winsize)>,
     input: Vec<u8>,
     epoch: Epoch,
     attachment: Option<Attachment>,
-    /// Whether the machine has an open socket; `None` while none is even asked for.
+    /// True if the machine has an open socket; `None` if it has not requested one.
     socket: Option<bool>,
     to_server: VecDeque<Message>,
     to_page: VecDeque<Message>,
     timer: bool,
-    /// What the terminal shows and has yet to report as rendered.
+    /// The output that the terminal has received.
     shown: Vec<u8>,
-    /// Sizes that the terminal took on, and after how much output.
+    /// The sizes that the terminal has taken on, each with the amount of output before it.
     sizes_shown: Vec<(usize, Winsize)>,
     queue: VecDeque<Mark>,
     typed: Vec<u8>,
@@ -278,7 +280,7 @@ impl World {
         }
     }
 
-    /// Whether nothing is left to happen but pings.
+    /// Reports whether only pings are left to happen.
     fn settled(&self) -> bool {
         self.shown == self.log
             && self.sizes_shown == self.sizes
@@ -288,7 +290,7 @@ impl World {
     }
 }
 
-/// A byte for each offset, of a period that no power of two divides.
+/// Returns the byte at an offset, from a pattern whose period does not line up with powers of two.
 fn pattern(offset: usize) -> u8 {
     u8::try_from(offset % 251).unwrap_or_default()
 }
@@ -296,7 +298,8 @@ fn pattern(offset: usize) -> u8 {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// Nothing lost, nothing twice, in either direction, and sizes at their places, however often the wire is cut; and it always settles.
+    /// Checks that no byte is lost or duplicated in either direction, that sizes arrive at their
+    /// places, however often the connection breaks, and that it always settles.
     #[test]
     fn every_byte_and_size_arrives_once(steps in prop::collection::vec(step(), 1..120)) {
         let mut world = World::new();

@@ -92,7 +92,7 @@ pub async fn access() -> Result<Access, Error> {
 ///
 /// # Errors
 /// [`Error::TooMany`] if there are too many sessions, [`Error::Refused`] if the program does not
-/// exist.
+/// exist, [`Error::NotFound`] if the session in [`CreateSession::like`] is gone.
 pub async fn create(session: &CreateSession) -> Result<SessionInfo, Error> {
     json(send("POST", "api/sessions", Some(session)).await?).await
 }

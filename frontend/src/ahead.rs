@@ -126,8 +126,8 @@ pub(crate) async fn terminal() {
     }
 }
 
-/// Tells the script that the terminal is shown, or that none will be shown soon, so that it
-/// requests nothing more.
+/// Tells the script that the terminal is shown, or that none will be shown soon. The script closes
+/// the requests that the page has not taken by then.
 pub(crate) fn opened() {
     let _ = after_opening();
 }

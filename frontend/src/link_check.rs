@@ -89,7 +89,7 @@ fn claim(word: &str, parse: &impl Fn(&str) -> Option<Address>) -> Option<Claim> 
 }
 
 /// Reports whether a word without a scheme looks like a host. `host` is the parser's reading of the
-/// word. Most numbers are not hosts, but four of them are an IPv4 address.
+/// word. Numbers are not hosts, except for the four numbers of an IPv4 address.
 fn is_host_like(host: &str, word: &str) -> bool {
     let mut labels = bare(host).rsplit('.');
     let last = labels.next().unwrap_or_default();

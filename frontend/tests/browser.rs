@@ -110,7 +110,7 @@ impl Observer for Recorder {
     }
 }
 
-/// The server of the test page knows neither sessions nor WebSockets.
+/// The server of the test page has no sessions and accepts no WebSocket.
 #[wasm_bindgen_test]
 async fn a_socket_that_cannot_open_asks_over_http_why() {
     let recorder = Rc::new(Recorder::default());

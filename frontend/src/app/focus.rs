@@ -1,4 +1,4 @@
-//! Keeps track of the keyboard focus. It is always in an overlay, in a control, or in the terminal.
+//! Manages the keyboard focus, which is always in an overlay, in a control, or in the terminal.
 
 use leptos::{ev, prelude::*};
 use wasm_bindgen::JsCast as _;

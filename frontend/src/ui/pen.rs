@@ -1,4 +1,4 @@
-//! The note that the terminal has another size than this window's, and whose it is.
+//! The note that tells whose size the terminal has, if it is not this window's.
 
 pub mod said;
 

@@ -1,5 +1,5 @@
-//! Collects `themes/*.toml` into the table that `src/themes.rs` includes, so that adding a theme is adding a file and
-//! the page needs no TOML parser.
+//! Collects `themes/*.toml` into the table that `src/themes.rs` includes. A new theme is only a new
+//! file, and the page needs no TOML parser.
 
 use std::{env, fmt::Write as _, fs, path::Path};
 
@@ -8,7 +8,7 @@ use limpet_shared::theme::{Appearance, Rgb, Theme};
 
 fn main() -> Result<()> {
     if env::var_os("CARGO_FEATURE_SPLIT").is_some() {
-        // What is split follows the linker's relocations.
+        // The splitter follows the relocations that the linker keeps.
         println!("cargo::rustc-link-arg-bins=--emit-relocs");
     }
     let folder = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("themes");
@@ -18,7 +18,7 @@ fn main() -> Result<()> {
     fs::write(&target, table).with_context(|| format!("cannot write {}", target.display()))
 }
 
-/// A Rust expression for all themes of `folder`, ordered by their ids.
+/// Returns a Rust expression for all themes in `folder`, ordered by id.
 fn table(folder: &Path) -> Result<String> {
     let entries = fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
     let mut files = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;

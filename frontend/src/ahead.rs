@@ -1,4 +1,5 @@
-//! What index.html has begun before the page's own module was there.
+//! Takes over the requests and the socket that the script in index.html opened before the page's
+//! own module was loaded.
 
 use js_sys::{Array, Promise, Reflect, Uint8Array};
 use leptos::prelude::window;
@@ -9,27 +10,28 @@ use web_sys::WebSocket;
 
 #[wasm_bindgen]
 extern "C" {
-    /// What was begun for a path. There is something once, and nothing for most paths.
+    /// Takes the request or attachment that the script started for a path. Most paths have none,
+    /// and each is returned only once.
     #[wasm_bindgen(catch, js_name = takeEarly)]
     fn take_early(path: &str) -> Result<JsValue, JsValue>;
 
-    /// Ends what nobody has taken, and does what could wait.
+    /// Closes everything that nobody has taken, and does the work that could wait.
     #[wasm_bindgen(catch, js_name = afterOpening)]
     fn after_opening() -> Result<(), JsValue>;
 
-    /// Remembers the size of the terminal for the next time that the page comes in a window like this.
+    /// Stores the terminal's size for the next visit in a window of the same extent.
     #[wasm_bindgen(catch, js_name = rememberSize)]
     fn remember_size(cols: u16, rows: u16, xpixel: u16, ypixel: u16) -> Result<(), JsValue>;
 
-    /// The key that is kept of this browser's sign-in.
+    /// Returns the stored key of this browser's sign-in.
     #[wasm_bindgen(catch, js_name = signInKey)]
     fn sign_in_key() -> Result<String, JsValue>;
 
-    /// Keeps a key.
+    /// Stores the key of this browser's sign-in.
     #[wasm_bindgen(catch, js_name = signInKey)]
     fn keep_sign_in_key(key: &str) -> Result<(), JsValue>;
 
-    /// A WebSocket to a session that was begun to be opened.
+    /// An attachment to a session, whose WebSocket the script has opened.
     #[wasm_bindgen(js_name = Object)]
     type Attachment;
 
@@ -39,14 +41,14 @@ extern "C" {
     #[wasm_bindgen(method, getter)]
     fn viewer(this: &Attachment) -> Uint8Array;
 
-    /// What hello has told, once it was said.
+    /// The size that the hello contained, once the hello was sent.
     #[wasm_bindgen(method, getter)]
     fn size(this: &Attachment) -> Option<Size>;
 
     #[wasm_bindgen(method, getter)]
     fn said(this: &Attachment) -> Array;
 
-    /// A size in JavaScript.
+    /// A terminal size as a JavaScript object.
     type Size;
 
     #[wasm_bindgen(method, getter)]
@@ -62,35 +64,35 @@ extern "C" {
     fn ypixel(this: &Size) -> u16;
 }
 
-/// What a hello that was said has told.
+/// The contents of a hello that was sent already.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Greeting {
     pub(crate) viewer: ViewerId,
     pub(crate) size: Winsize,
 }
 
-/// A WebSocket that is open, or about to be, and on which nobody listens any more.
+/// A WebSocket that is open or connecting, and that has no listeners any more.
 pub(crate) struct Begun {
     pub(crate) socket: WebSocket,
     pub(crate) greeting: Option<Greeting>,
-    /// The messages that have come.
+    /// The messages received so far.
     pub(crate) said: Vec<JsValue>,
 }
 
-// A page that lacks these functions is one of the tests.
+// One of the tests loads a page without these functions.
 
-/// The answer to a request.
+/// Takes the pending answer to a request.
 pub(crate) fn answer(path: &str) -> Option<Promise> {
     take_early(path).ok()?.dyn_into().ok()
 }
 
-/// The attachment to a session.
+/// Takes the attachment to a session.
 pub(crate) fn attachment(path: &str) -> Option<Begun> {
     let attachment: Attachment = take_early(path).ok()?.dyn_into().ok()?;
     let socket = attachment.socket();
     socket.set_onopen(None);
     socket.set_onmessage(None);
-    // Another one has to be opened where this could not be.
+    // A socket that failed is not returned; the caller opens another.
     (socket.ready_state() <= WebSocket::OPEN).then(|| {
         let greeting = attachment.size().map(|size| greeting(&attachment.viewer(), &size));
         Begun { socket, greeting, said: attachment.said().to_vec() }
@@ -104,31 +106,33 @@ fn greeting(viewer: &Uint8Array, size: &Size) -> Greeting {
     Greeting { viewer: ViewerId::from_bytes(bytes), size }
 }
 
-/// The half of this browser's sign-in that is no cookie; empty if there is none. Pages in other windows may change it.
+/// Returns the key of this browser's sign-in, the half that is not a cookie. It is empty if there
+/// is no sign-in. Pages in other windows may change it.
 pub(crate) fn key() -> String {
     sign_in_key().unwrap_or_default()
 }
 
-/// From now on the key is this one.
+/// Stores the key of this browser's sign-in.
 pub(crate) fn keep_key(key: &str) {
     let _ = keep_sign_in_key(key);
 }
 
-/// Done when there is xterm.js: it comes in a script of its own, but not under `trunk serve`.
+/// Waits until xterm.js is loaded. It comes in a script of its own, except under `trunk serve`.
 pub(crate) async fn terminal() {
     let loaded = Reflect::get(&window(), &"terminalLoaded".into()).ok();
     if let Some(loaded) = loaded.and_then(|loaded| loaded.dyn_into::<Promise>().ok()) {
-        // It never fails, but is loaded until it has come.
+        // This promise never rejects: loading is retried until it succeeds.
         let _ = JsFuture::from(loaded).await;
     }
 }
 
-/// There is a terminal, or there will be none soon: nothing more is asked for.
+/// Tells the script that the terminal is shown, or that none will be shown soon. The script closes
+/// the requests that the page has not taken by then.
 pub(crate) fn opened() {
     let _ = after_opening();
 }
 
-/// The next time it can be told that the terminal has this size.
+/// Stores the terminal's size, so that the next hello can be sent before the terminal exists.
 pub(crate) fn remember(Winsize { cols, rows, xpixel, ypixel }: Winsize) {
     let _ = remember_size(cols, rows, xpixel, ypixel);
 }

@@ -1,4 +1,4 @@
-//! The server's HTTP side, as the page uses it. The bodies are those of [`limpet_shared::api`].
+//! The client of the server's HTTP API. The bodies are the types of [`limpet_shared::api`].
 
 use limpet_shared::{
     SessionId,
@@ -14,33 +14,33 @@ use web_sys::{Headers, RequestInit, Response};
 
 use crate::{ahead, base, json};
 
-/// Why a request was not answered as asked.
+/// The reason why a request failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// No answer at all.
     #[error("Cannot reach limpet. Check that it is running and that the network is up.")]
     Unreachable,
-    /// 401.
+    /// Status 401.
     #[error("You are not logged in.")]
     Unauthorized,
-    /// 404: what was asked about is not there any more.
+    /// Status 404: the requested object no longer exists.
     #[error("The server no longer knows this terminal.")]
     NotFound,
-    /// 429: too many of something; the server says of what.
+    /// Status 429: a limit is reached; the server's message names it.
     #[error("{0}")]
     TooMany(String),
-    /// Any other refusal; the server says why and what to do.
+    /// Any other refusal; the server's message says why and what to do.
     #[error("{0}")]
     Refused(String),
-    /// An answer that is none of limpet's.
+    /// An answer that does not come from limpet.
     #[error("Unexpected answer from the server. Reload the page.")]
     Unintelligible,
 }
 
-/// Exchanges the token or the pass of a link for a cookie and a key; gives what that lets this browser do.
+/// Exchanges the token or the pass in a link for a cookie and a key. Returns this browser's access.
 ///
 /// # Errors
-/// [`Error::Unauthorized`] when it is none of the server's.
+/// [`Error::Unauthorized`] if the server does not know the token.
 pub async fn login(token: String) -> Result<Access, Error> {
     let access: Access = json(send("POST", "api/login", Some(&Login { token })).await?).await?;
     if let Some(key) = &access.key {
@@ -52,10 +52,10 @@ pub async fn login(token: String) -> Result<Access, Error> {
 /// Signs this browser out.
 ///
 /// # Errors
-/// As the server refuses.
+/// Any [`Error`], if the server refuses or does not answer.
 pub async fn logout() -> Result<(), Error> {
     match send("POST", "api/logout", NO_BODY).await {
-        // Somebody was faster.
+        // This browser was already signed out, for example from another window.
         Ok(_) | Err(Error::Unauthorized) => {
             ahead::keep_key("");
             Ok(())
@@ -64,7 +64,7 @@ pub async fn logout() -> Result<(), Error> {
     }
 }
 
-/// The browsers that are signed in.
+/// Returns the browsers that are signed in.
 ///
 /// # Errors
 /// [`Error::Refused`] for guests.
@@ -72,18 +72,18 @@ pub async fn sign_ins() -> Result<Vec<SignIn>, Error> {
     json(send("GET", "api/sign-ins", NO_BODY).await?).await
 }
 
-/// Signs a browser out.
+/// Signs out another browser.
 ///
 /// # Errors
-/// [`Error::NotFound`] when it is signed out already.
+/// [`Error::NotFound`] if it is signed out already.
 pub async fn revoke(sign_in: &str) -> Result<(), Error> {
     send("DELETE", &format!("api/sign-ins/{sign_in}"), NO_BODY).await.map(drop)
 }
 
-/// What this browser may do altogether, and all sessions.
+/// Returns this browser's access and all sessions that it may see.
 ///
 /// # Errors
-/// As the server refuses.
+/// Any [`Error`], if the server refuses or does not answer.
 pub async fn access() -> Result<Access, Error> {
     json(send("GET", "api/access", NO_BODY).await?).await
 }
@@ -91,48 +91,49 @@ pub async fn access() -> Result<Access, Error> {
 /// Starts a session.
 ///
 /// # Errors
-/// As the server refuses: too many, or no such program.
+/// [`Error::TooMany`] if there are too many sessions, [`Error::Refused`] if the program does not
+/// exist, [`Error::NotFound`] if the session in [`CreateSession::like`] is gone.
 pub async fn create(session: &CreateSession) -> Result<SessionInfo, Error> {
     json(send("POST", "api/sessions", Some(session)).await?).await
 }
 
-/// One session, and what runs in it.
+/// Returns a session and the programs that run in it.
 ///
 /// # Errors
-/// [`Error::NotFound`] when it has gone.
+/// [`Error::NotFound`] if the session is gone.
 pub async fn details(session: &SessionId) -> Result<SessionDetails, Error> {
     json(send("GET", &path(session), NO_BODY).await?).await
 }
 
-/// Changes a session: its title, or its rules.
+/// Changes a session's title, rules or size.
 ///
 /// # Errors
-/// [`Error::NotFound`] when it has gone.
+/// [`Error::NotFound`] if the session is gone.
 pub async fn update(session: &SessionId, update: &UpdateSession) -> Result<SessionInfo, Error> {
     json(send("PATCH", &path(session), Some(update)).await?).await
 }
 
-/// Passes that let others in to a session.
+/// Returns the passes that let guests into a session.
 ///
 /// # Errors
-/// [`Error::NotFound`] when it has gone; [`Error::Refused`] for guests.
+/// [`Error::NotFound`] if the session is gone; [`Error::Refused`] for guests.
 pub async fn passes(session: &SessionId) -> Result<Vec<Pass>, Error> {
     json(send("GET", &format!("{}/passes", path(session)), NO_BODY).await?).await
 }
 
-/// What becomes of background jobs when a session is closed.
+/// The fate of background jobs when a session is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Jobs {
-    /// They end.
+    /// They are ended.
     End,
-    /// Those that were started by `nohup`, or disowned, keep running.
+    /// Jobs that were started with `nohup`, or disowned, keep running.
     Keep,
 }
 
 /// Ends a session's program and forgets the session.
 ///
 /// # Errors
-/// [`Error::NotFound`] when it has gone already.
+/// [`Error::NotFound`] if the session is gone already.
 pub async fn delete(session: &SessionId, jobs: Jobs) -> Result<(), Error> {
     let query = match jobs {
         Jobs::End => "",
@@ -162,12 +163,12 @@ async fn send(method: &str, path: &str, body: Option<&impl Serialize>) -> Result
     checked(response).await
 }
 
-/// A response that is no refusal.
+/// Returns the response if its status is a success, and the matching error otherwise.
 pub(crate) async fn checked(response: Response) -> Result<Response, Error> {
     if response.ok() { Ok(response) } else { Err(refusal(response).await) }
 }
 
-/// Those of every request.
+/// Returns the headers that every request carries.
 pub(crate) fn headers() -> Result<JsValue, Error> {
     let headers = Headers::new().map_err(|_| Error::Unreachable)?;
     let set = |name, value: &str| headers.set(name, value).map_err(|_| Error::Unreachable);
@@ -180,7 +181,7 @@ async fn refusal(response: Response) -> Error {
     match response.status() {
         401 => Error::Unauthorized,
         404 => Error::NotFound,
-        // What a proxy says in the place of a server that is not there.
+        // A reverse proxy answers with these when it cannot reach the server.
         502..=504 => json::<ApiError>(response)
             .await
             .map_or(Error::Unreachable, |e| Error::Refused(sentence(e.message))),
@@ -191,7 +192,8 @@ async fn refusal(response: Response) -> Error {
     }
 }
 
-/// What the server says in a message, as a sentence beside the page's own. The first module has no room for Unicode's tables.
+/// Turns the server's message into a sentence in the page's style. Only ASCII is made upper case,
+/// since Unicode's tables would make the first WebAssembly module larger.
 fn sentence(mut message: String) -> String {
     if let Some(first) = message.get_mut(..1) {
         first.make_ascii_uppercase();

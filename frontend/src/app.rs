@@ -1,5 +1,5 @@
-//! What the whole page shares, and everything that can happen to it. The components in [`crate::ui`] show this state
-//! and call these methods; they decide nothing themselves.
+//! The state that the whole page shares, and the methods that change it. The components in
+//! [`crate::ui`] show this state and call these methods; they decide nothing themselves.
 
 mod copies;
 mod drops;
@@ -39,77 +39,77 @@ use crate::{
     ui,
 };
 
-/// How far the page has come.
+/// The page's progress from log-in to the first tabs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// Asking the server.
+    /// The page is asking the server.
     Starting,
-    /// The server wants a token; why, if one was tried.
+    /// The server wants a token. The text says why the last token was refused, if one was tried.
     LoggedOut(Option<String>),
-    /// The server could not be asked, or refuses this page.
+    /// The server is unreachable, or refuses this page.
     Failed(Error),
-    /// Tabs can be shown.
+    /// The tabs can be shown.
     Ready,
 }
 
-/// What lies over the page and has the keyboard.
+/// The dialog or menu that lies over the page and has the keyboard.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Overlay {
-    /// All commands.
+    /// The list of all commands.
     Palette,
     /// The list of themes.
     Themes,
-    /// All tabs, one below the other.
+    /// The list of all tabs.
     Tabs,
     /// The settings.
     Settings,
-    /// The shortcuts.
+    /// The keyboard shortcuts.
     Help,
-    /// What can be done with the active tab, at a point of the window in CSS pixels.
+    /// The menu of the active tab, at a point of the window in CSS pixels.
     Menu {
-        /// From the left.
+        /// Distance from the left edge.
         x: i32,
-        /// From the top.
+        /// Distance from the top edge.
         y: i32,
     },
-    /// A new name for a tab.
+    /// The field for a tab's new name.
     Rename(TabKind),
-    /// Whether to close a tab, for these reasons.
+    /// The question whether to close a tab, and the reasons for asking.
     Close(TabKind, Closing),
-    /// Who is at the active tab.
+    /// The viewers of the active tab.
     People,
     /// The browsers that are signed in.
     SignIns,
-    /// How to let others in to a session.
+    /// The links that let others into a session.
     Share(SessionId),
-    /// Whether to open a link, and why that is asked.
+    /// The question whether to open a link, and the reason for asking.
     OpenLink(Address, Doubt),
 }
 
 /// The page's state. Copies are handles to the same state.
 #[derive(Clone, Copy)]
 pub struct App {
-    /// How far the page has come.
+    /// The page's progress from log-in to the first tabs.
     pub stage: RwSignal<Stage>,
     /// The tabs.
     pub tabs: RwSignal<TabList>,
-    /// Whether this browser may do everything; if not, it was invited to some sessions.
+    /// True if this browser may do everything; false if it was invited to some sessions.
     pub owner: RwSignal<bool>,
-    /// What lies over the page.
+    /// The dialog or menu over the page.
     pub overlay: RwSignal<Option<Overlay>>,
-    /// What was chosen.
+    /// The user's settings.
     pub settings: RwSignal<Settings>,
-    /// A theme that is only looked at.
+    /// The theme that the user is previewing.
     pub preview: RwSignal<Option<&'static BuiltIn>>,
-    /// What the system prefers.
+    /// The appearance that the system prefers.
     pub system: RwSignal<theme::Appearance>,
-    /// Why the last terminal could not be started.
+    /// The reason why the last terminal could not be started.
     pub start_problem: RwSignal<Option<String>>,
-    /// Messages that are shown for a while.
+    /// The messages that are shown for a while.
     pub notices: RwSignal<Vec<Notice>>,
-    /// What programs want to copy, and what was said to that.
+    /// The texts that programs want to copy, and the answers given so far.
     pub copies: RwSignal<HashMap<TabKind, Copies>>,
-    /// Keys of the touch key bar that are held for the next key.
+    /// The keys of the touch key bar that are held for the next key.
     pub held: RwSignal<Modifiers>,
     panes: StoredValue<HashMap<TabKind, PaneHandle>>,
     early: StoredValue<Option<Early>, LocalStorage>,
@@ -134,61 +134,61 @@ impl App {
         }
     }
 
-    /// The page's state, anywhere below [`Page`].
+    /// Returns the page's state. Only components below [`Page`] may call this.
     ///
     /// # Panics
-    /// Elsewhere.
+    /// Panics outside of [`Page`].
     #[must_use]
     pub fn expect() -> Self {
         expect_context()
     }
 
-    /// What the active tab shows.
+    /// Returns the content of the active tab.
     #[must_use]
     pub fn active(&self) -> Option<TabKind> {
         self.tabs.with(|tabs| tabs.active().map(|tab| tab.kind.clone()))
     }
 
-    /// What this browser may do with the active tab.
+    /// Returns this browser's role in the active tab.
     #[must_use]
     pub fn role(&self) -> Role {
         let of_tab = self.tabs.with(|tabs| tabs.active().map(|tab| tab.role));
         of_tab.unwrap_or_else(|| if self.owner.get() { Role::Owner } else { Role::Reader })
     }
 
-    /// Whether this browser may do something now.
+    /// Reports whether this browser may run an action now.
     #[must_use]
     pub fn may(&self, action: Action) -> bool {
         action.is_for(self.role())
     }
 
-    /// One tab, followed as it changes; `None` once it is gone.
+    /// Returns a memo of one tab, which is `None` once the tab is gone.
     #[must_use]
     pub fn tab(&self, kind: TabKind) -> Memo<Option<Tab>> {
         let tabs = self.tabs;
         Memo::new(move |_| tabs.with(|tabs| tabs.get(&kind).cloned()))
     }
 
-    /// The active tab, followed as it changes.
+    /// Returns a memo of the active tab.
     #[must_use]
     pub fn active_tab(&self) -> Memo<Option<Tab>> {
         let tabs = self.tabs;
         Memo::new(move |_| tabs.with(|tabs| tabs.active().cloned()))
     }
 
-    /// Takes away what lies over the page; the terminal has the keyboard again.
+    /// Closes the overlay and gives the keyboard back to the terminal.
     pub fn close_overlay(&self) {
         self.preview.set(None);
         self.overlay.set(None);
         self.focus_pane();
     }
 
-    /// Shows something over the page.
+    /// Shows an overlay.
     pub fn show(&self, overlay: Overlay) {
         self.overlay.set(Some(overlay));
     }
 
-    /// A button's handler for an action.
+    /// Returns a click handler that runs an action.
     pub fn on_click(self, action: Action) -> impl Fn(leptos::ev::MouseEvent) + Copy + 'static {
         move |_| self.run(action)
     }
@@ -197,7 +197,7 @@ impl App {
 /// The whole page.
 #[component]
 pub fn Page(
-    /// What there is already.
+    /// The state in which the opening left the page.
     opening: Opening,
 ) -> impl IntoView {
     let app = App::new(opening.early);

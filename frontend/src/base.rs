@@ -1,8 +1,8 @@
-//! Addresses under the base path that the page was served from.
+//! URLs under the base path that the page was served from.
 
 use wasm_bindgen::UnwrapThrowExt as _;
 
-/// The absolute URL of `path` (without a leading slash), as http or https.
+/// Returns the absolute http or https URL of `path` (without a leading slash).
 #[must_use]
 pub fn url(path: &str) -> String {
     let document = leptos::prelude::document();
@@ -11,15 +11,15 @@ pub fn url(path: &str) -> String {
     web_sys::Url::new_with_base(path, &base).unwrap_throw().href()
 }
 
-/// The absolute URL of `path`, as ws or wss.
+/// Returns the absolute ws or wss URL of `path`.
 #[must_use]
 pub fn ws_url(path: &str) -> String {
-    // "http" is replaced by "ws", so https becomes wss.
+    // Replacing "http" with "ws" also turns https into wss.
     url(path).replacen("http", "ws", 1)
 }
 
-/// Whether the page comes from `trunk serve`. Its proxy passes sockets on by a path of their own, and agrees on their
-/// subprotocol with the server alone; see `Trunk.toml`.
+/// Reports whether `trunk serve` serves the page. Its proxy forwards sockets under a path of their
+/// own, and negotiates their subprotocol with the server only; see `Trunk.toml`.
 #[must_use]
 pub fn is_served_by_trunk() -> bool {
     let mark = leptos::prelude::document().query_selector("meta[name=trunk]").ok().flatten();

@@ -1,5 +1,6 @@
-//! Everything the page can be told to do. This list is the only place where a command is described: buttons, menus,
-//! shortcuts, the palette and the help all take their words and keys from here; [`crate::app::run`] carries them out.
+//! The commands of the page. This list is the only place that describes a command: buttons, menus,
+//! shortcuts, the palette and the help all take their words and keys from here, and
+//! [`crate::app::run`] runs them.
 
 pub mod fuzzy;
 pub mod keys;
@@ -13,83 +14,83 @@ use limpet_shared::Role;
 
 use crate::themes::{BUILT_IN, BuiltIn};
 
-/// What can be done.
+/// An action that a command runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Open another terminal.
+    /// Opens another terminal.
     NewTab,
-    /// Close the active tab.
+    /// Closes the active tab.
     CloseTab,
-    /// Name the active tab.
+    /// Renames the active tab.
     RenameTab,
-    /// Start the active tab's program again.
+    /// Restarts the active tab's program.
     RestartTab,
-    /// Show the tab before the active one.
+    /// Shows the tab before the active one.
     PreviousTab,
-    /// Show the tab after the active one.
+    /// Shows the tab after the active one.
     NextTab,
-    /// Move the active tab forward.
+    /// Moves the active tab one place towards the start.
     MoveTabBefore,
-    /// Move the active tab back.
+    /// Moves the active tab one place towards the end.
     MoveTabAfter,
-    /// Show the tab at this place, counted from 0.
+    /// Shows the tab at this place, counted from 0.
     GoToTab(usize),
-    /// Show all tabs in a list.
+    /// Shows all tabs in a list.
     SwitchTab,
-    /// Give the active tab's terminal this window's size.
+    /// Gives the active tab's terminal this window's size.
     Fit,
-    /// Show who is at the active tab.
+    /// Shows the viewers of the active tab.
     ShowPeople,
-    /// Let others in to the active tab.
+    /// Lets others into the active tab's session.
     Share,
-    /// Copy what is selected.
+    /// Copies the selection.
     Copy,
-    /// Paste the clipboard.
+    /// Pastes the clipboard.
     Paste,
-    /// Give the keyboard to what is said, above all to a program that wants to copy.
+    /// Moves the focus to the messages, first of all to a program's request to copy.
     GoToMessages,
-    /// Give the keyboard to the next part of the page: terminal, bar, people, messages.
+    /// Moves the focus to the next part of the page: terminal, bar, viewers, messages.
     NextPart,
-    /// Give it to the part before.
+    /// Moves the focus to the previous part of the page.
     PreviousPart,
-    /// Select everything in the terminal.
+    /// Selects everything in the terminal.
     SelectAll,
-    /// Clear screen and scrollback, for everybody.
+    /// Clears the screen and the scrollback for all viewers.
     Clear,
-    /// Reset the modes that programs have set, for everybody.
+    /// Resets the modes that programs have set, for all viewers.
     ResetTerminal,
-    /// Show the newest lines.
+    /// Scrolls to the newest lines.
     ScrollToBottom,
-    /// Try a broken connection at once.
+    /// Retries a broken connection at once.
     Reconnect,
-    /// A larger font.
+    /// Makes the font larger.
     FontLarger,
-    /// A smaller font.
+    /// Makes the font smaller.
     FontSmaller,
-    /// The font size that limpet comes with.
+    /// Restores the default font size.
     FontReset,
-    /// Shrink a terminal that is larger than the window, or no longer.
+    /// Switches between shrinking and scrolling terminals that are larger than the window.
     ToggleOversized,
-    /// Fill the screen with the page, or no longer.
+    /// Enters or leaves full screen.
     ToggleFullScreen,
-    /// Choose a theme from the list.
+    /// Shows the list of themes.
     ChooseTheme,
-    /// Take this theme.
+    /// Chooses this theme.
     UseTheme(&'static BuiltIn),
-    /// Show the palette.
+    /// Shows the palette.
     ShowPalette,
-    /// Show the settings.
+    /// Shows the settings.
     ShowSettings,
-    /// Show the shortcuts.
+    /// Shows the keyboard shortcuts.
     ShowHelp,
-    /// Show the browsers that are signed in.
+    /// Shows the browsers that are signed in.
     ShowSignIns,
-    /// Sign this browser out.
+    /// Signs this browser out.
     LogOut,
 }
 
 impl Action {
-    /// Who may do it: those who may do at least as much.
+    /// Returns the role that the action needs at least.
     #[must_use]
     pub const fn needs(self) -> Role {
         match self {
@@ -101,13 +102,13 @@ impl Action {
         }
     }
 
-    /// Whether it leads round the parts of the page.
+    /// Reports whether the action moves the focus to another part of the page.
     #[must_use]
     pub const fn goes_round(self) -> bool {
         matches!(self, Self::NextPart | Self::PreviousPart)
     }
 
-    /// Whether somebody of this role may do it.
+    /// Reports whether a viewer with this role may run the action.
     #[must_use]
     pub const fn is_for(self, role: Role) -> bool {
         match self.needs() {
@@ -118,24 +119,24 @@ impl Action {
     }
 }
 
-/// How the help and the palette arrange commands.
+/// The groups of commands in the help and the palette.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Group {
-    /// About tabs.
+    /// Commands for tabs.
     Tabs,
-    /// About what is in the terminal.
+    /// Commands for the terminal's contents.
     Terminal,
-    /// About how it looks.
+    /// Commands for the page's looks.
     View,
-    /// About limpet.
+    /// Commands for limpet itself.
     Limpet,
 }
 
 impl Group {
-    /// All of them, in the help's order.
+    /// All groups, in the order of the help.
     pub const ALL: [Self; 4] = [Self::Tabs, Self::Terminal, Self::View, Self::Limpet];
 
-    /// Its heading.
+    /// Returns the group's heading.
     #[must_use]
     pub const fn title(self) -> &'static str {
         match self {
@@ -147,23 +148,24 @@ impl Group {
     }
 }
 
-/// An action with its words and keys.
+/// An action with its title and keys.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Command {
-    /// What it does.
+    /// The action.
     pub action: Action,
-    /// Where it belongs.
+    /// The group in the help and the palette.
     pub group: Group,
-    /// What it is called.
+    /// The title in menus, the palette and the help.
     pub title: Cow<'static, str>,
-    /// The keys for it, the usual ones first.
+    /// The shortcuts, the usual one first.
     pub chords: &'static [Chord],
 }
 
-/// The commands that are always there. Nearly all shortcuts are `Ctrl+Shift` and one key, on every system: browsers leave
-/// these to the page, programs in a terminal cannot tell most of them from `Ctrl` alone and so do without them, and
-/// on a Mac `Ctrl` is not the browser's key at all. Arrows go between tabs and change the size, `Page` keys move a tab.
-/// `F6` goes round the page as in browsers and desktops; a program that fills the screen keeps it.
+/// The commands that always exist. Nearly all shortcuts are `Ctrl+Shift` and one key, on every
+/// system: browsers leave these to the page, programs in a terminal cannot distinguish most of them
+/// from `Ctrl` alone and so do not use them, and on a Mac `Ctrl` is not the browser's modifier at
+/// all. Arrow keys switch tabs and change the font size, `Page` keys move a tab. `F6` moves the
+/// focus around the page, as in browsers and desktops; a full-screen program keeps it.
 const FIXED: &[(Action, Group, &str, &[Chord])] = {
     use Action as A;
     use Group as G;
@@ -181,7 +183,7 @@ const FIXED: &[(Action, Group, &str, &[Chord])] = {
         (A::ShowPeople, G::Terminal, "People…", &[]),
         (A::Share, G::Terminal, "Share…", &[]),
         (A::Copy, G::Terminal, "Copy", &[Chord::new("C", "KeyC")]),
-        // The browser itself pastes on these keys, without asking for permission as a page must.
+        // The browser itself pastes on these keys. A page would have to ask for permission.
         (A::Paste, G::Terminal, "Paste", &[Chord::new("V", "KeyV").left_to_browser()]),
         (A::SelectAll, G::Terminal, "Select all", &[Chord::new("A", "KeyA")]),
         (A::Clear, G::Terminal, "Clear", &[Chord::new("K", "KeyK")]),
@@ -197,7 +199,7 @@ const FIXED: &[(Action, Group, &str, &[Chord])] = {
         (A::PreviousPart, G::View, "Go to the previous part of the page", &[Chord::shifted("F6")]),
         (A::GoToMessages, G::View, "Go to messages", &[Chord::new("F6", "F6")]),
         (A::ChooseTheme, G::View, "Themes…", &[Chord::new("Y", "KeyY")]),
-        // Firefox keeps the first for private windows.
+        // Firefox uses the first chord for private windows.
         (
             A::ShowPalette,
             G::Limpet,
@@ -211,7 +213,7 @@ const FIXED: &[(Action, Group, &str, &[Chord])] = {
     ]
 };
 
-/// The keys of the tabs at places 0 to 8.
+/// The shortcuts for the tabs at places 0 to 8.
 const GO_TO_TAB: &[Chord] = &[
     Chord::new("1", "Digit1"),
     Chord::new("2", "Digit2"),
@@ -224,7 +226,7 @@ const GO_TO_TAB: &[Chord] = &[
     Chord::new("9", "Digit9"),
 ];
 
-/// All commands, in the order in which the palette shows them at first.
+/// Returns all commands, in the order in which the palette first shows them.
 #[must_use]
 pub fn all() -> Vec<Command> {
     let fixed = FIXED.iter().map(|&(action, group, title, chords)| Command {
@@ -248,7 +250,7 @@ pub fn all() -> Vec<Command> {
     fixed.chain(tabs).chain(themes).collect()
 }
 
-/// The action that a pressed key asks for, if it is the page's and not the terminal's.
+/// Returns the action for a key press, or `None` if the key belongs to the terminal.
 #[must_use]
 pub fn pressed(press: &Press) -> Option<Action> {
     let takes = |chords: &[Chord]| chords.iter().any(|chord| chord.takes(press));
@@ -257,7 +259,7 @@ pub fn pressed(press: &Press) -> Option<Action> {
     fixed.chain(tabs).find(|(chords, _)| takes(chords)).map(|(_, action)| action)
 }
 
-/// What an action that is always there is called, and its usual keys.
+/// Returns the title of an action that always exists, and its usual shortcut.
 #[must_use]
 pub fn describe(action: Action) -> (&'static str, Option<Chord>) {
     let found = FIXED.iter().find(|(fixed, ..)| *fixed == action);

@@ -1,51 +1,52 @@
-//! What the program of one terminal wants in the clipboard (OSC 52), and what somebody has said to that. No DOM here.
+//! The requests of one terminal's program to set the clipboard (OSC 52), and the user's answers. No
+//! DOM here.
 
 use crate::settings::ProgramCopies;
 
-/// Longest text that a program may copy, in bytes of UTF-8.
+/// Maximum size of a text that a program may copy, in bytes of UTF-8.
 pub const MAX_COPY_BYTES: usize = 1024 * 1024;
 
-/// Characters of a text that are shown of it.
+/// Maximum number of characters of a text in its preview.
 const PREVIEW_CHARS: usize = 120;
 
-/// Characters of a terminal's title by which its program is named.
+/// Maximum number of characters of a terminal's title in its program's name.
 const NAME_CHARS: usize = 32;
 
-/// Why a text is offered and not copied.
+/// The reason why a text is offered instead of copied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// Nobody has allowed it yet.
+    /// The user has not allowed it yet.
     Asks,
-    /// Nobody was looking at the terminal when it came.
+    /// The user was not looking at the terminal when the request came.
     Missed,
-    /// The browser did not let the page copy it.
+    /// The browser did not let the page copy the text.
     Refused,
 }
 
-/// A text that somebody can have copied.
+/// A text that the user can choose to copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offer {
     /// The text.
     pub text: String,
-    /// Why it was not copied.
+    /// The reason why it was not copied.
     pub reason: Reason,
 }
 
-/// What somebody says to an offer.
+/// The user's answer to an offer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// Copy this text.
     Once,
-    /// Copy it, and what else this terminal wants to copy.
+    /// Copy this text, and everything else that this terminal asks to copy.
     Always,
-    /// Not this text.
+    /// Do not copy this text.
     NotNow,
-    /// Nothing from this terminal.
+    /// Copy nothing from this terminal.
     Never,
 }
 
-/// The copies of one terminal. What is offered stays the same until it is answered, so that what is copied is what was
-/// read; of what comes meanwhile the last one is kept.
+/// The copy requests of one terminal. An offer stays the same until it is answered, so that the
+/// user copies the text that was shown. Of the requests that come meanwhile, the last one is kept.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Copies {
     allowed: Option<bool>,
@@ -55,7 +56,8 @@ pub struct Copies {
 }
 
 impl Copies {
-    /// The program wants this text in the clipboard. Gives the text if it is to be written at once.
+    /// Handles a program's request to copy a text. Returns the text if it has to be written at
+    /// once.
     pub fn requested(&mut self, text: String, rule: ProgramCopies, is_seen: bool) -> Option<String> {
         match self.allows(rule) {
             Some(false) => None,
@@ -75,13 +77,13 @@ impl Copies {
         }
     }
 
-    /// What is offered.
+    /// Returns the current offer.
     #[must_use]
     pub fn offer(&self) -> Option<&Offer> {
         self.offer.as_ref()
     }
 
-    /// Somebody has answered the offer. Gives the text that is to be written.
+    /// Applies the user's answer to the offer. Returns the text that has to be written.
     pub fn answered(&mut self, answer: Answer) -> Option<String> {
         let Offer { text, .. } = self.offer.take()?;
         match answer {
@@ -106,7 +108,8 @@ impl Copies {
         }
     }
 
-    /// A text was written, or the browser refused it. Gives the one that is to be written next.
+    /// Records that a text was written, or that the browser refused it. Returns the text that has
+    /// to be written next.
     pub fn written(&mut self, text: String, is_refused: bool) -> Option<String> {
         self.is_writing = false;
         let is_asked = self.offer.as_ref().is_some_and(|offer| offer.reason == Reason::Asks);
@@ -133,7 +136,7 @@ impl Copies {
     }
 }
 
-/// How long a text is, in words.
+/// Returns the length of a text in words, such as "1 character".
 #[must_use]
 pub fn length(text: &str) -> String {
     match text.chars().count() {
@@ -142,13 +145,13 @@ pub fn length(text: &str) -> String {
     }
 }
 
-/// The beginning of a text on one line.
+/// Returns the beginning of a text on one line.
 #[must_use]
 pub fn preview(text: &str) -> String {
     shorten(text, PREVIEW_CHARS)
 }
 
-/// A terminal's title, short enough to name its program by.
+/// Returns a terminal's title, shortened to serve as its program's name.
 #[must_use]
 pub fn name(title: &str) -> String {
     let name = shorten(title, NAME_CHARS);
@@ -164,7 +167,8 @@ fn shorten(text: &str, max: usize) -> String {
     short
 }
 
-/// Without what breaks lines, or turns the direction of what is written around it.
+/// Replaces characters that break lines, and drops those that change the direction of the
+/// surrounding text.
 fn harmless(c: char) -> Option<char> {
     match c {
         '\n' | '\r' => Some('⏎'),

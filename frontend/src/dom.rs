@@ -1,6 +1,7 @@
-//! Things of the browser that are given back when their owner goes: listeners, timers, observers.
+//! Browser resources that are released when their owner is dropped: listeners, timers, observers.
 //!
-//! Handlers are `Fn`, because the browser may call one while it runs: a handler that moves the focus, say, is told so.
+//! Handlers are `Fn` because the browser may call one while it is running, for example when a
+//! handler moves the focus.
 
 use std::any::Any;
 
@@ -19,33 +20,33 @@ extern "C" {
     fn page_has_come() -> Result<(), JsValue>;
 }
 
-/// Takes away what was said on the page about parts of it that have come after all.
+/// Removes the explanation of a failure after the missing parts were loaded.
 pub fn end_explanation() {
     let _ = page_has_come();
 }
 
-/// Says on the page why a part of it could not be loaded, by the script of index.html.
+/// Lets the script of index.html explain on the page why a part of it was not loaded.
 pub fn explain_failure() {
-    // A page that lacks that script is one of the tests.
+    // One of the tests loads a page without that script.
     let _ = explain();
 }
 
-/// A new element.
+/// Creates an element.
 ///
 /// # Panics
-/// For what HTML has no element of.
+/// Panics if `name` is not a valid element name.
 #[must_use]
 pub fn element(name: &str) -> HtmlElement {
     document().create_element(name).unwrap_throw().unchecked_into()
 }
 
-/// Puts an element at the end of another one, wherever it was before.
+/// Appends an element to another one, and removes it from its previous parent.
 pub fn put(element: &Element, place: &Element) {
-    // An element is refused only by what lies inside of it.
+    // This fails only if `place` lies inside `element`.
     let _ = place.append_child(element);
 }
 
-/// A listener that is removed when this is dropped.
+/// An event listener that is removed when this is dropped.
 pub struct Listener {
     target: EventTarget,
     event: &'static str,
@@ -64,7 +65,7 @@ impl Listener {
         Self::with_phase(target, event, false, handler)
     }
 
-    /// The same, before the elements inside of `target` see the event.
+    /// Does the same, but before the elements inside `target` see the event.
     pub fn capturing<E>(target: &EventTarget, event: &'static str, handler: impl Fn(E) + 'static) -> Self
     where
         E: FromWasmAbi + 'static,
@@ -83,7 +84,7 @@ impl Listener {
     {
         let closure = Closure::<dyn Fn(E)>::new(handler);
         let function: Function = closure.as_ref().unchecked_ref::<Function>().clone();
-        // The DOM refuses a listener only when it is no function.
+        // The DOM refuses a listener only if it is not a function.
         target.add_event_listener_with_callback_and_bool(event, &function, capture).unwrap_throw();
         Self { target: target.clone(), event, capture, function, _closure: Box::new(closure) }
     }
@@ -96,7 +97,7 @@ impl Drop for Listener {
     }
 }
 
-/// A call in the future that does not happen when this is dropped first.
+/// A scheduled call, which is cancelled when this is dropped first.
 pub struct Timeout {
     id: i32,
     _closure: Closure<dyn FnMut()>,
@@ -120,45 +121,45 @@ impl Drop for Timeout {
     }
 }
 
-/// Rounds up, so that a timer never runs out before its moment.
+/// Rounds up, so that a timer never fires early.
 #[expect(clippy::cast_possible_truncation, reason = "float to integer casts saturate")]
 fn whole_ms(ms: f64) -> i32 {
     ms.ceil() as i32
 }
 
-/// Done some milliseconds from now.
+/// Waits for some milliseconds.
 pub async fn pause(ms: f64) {
     let (over, pause) = promise();
     call_later(&over, ms);
-    // Nobody rejects it.
+    // Nothing rejects this promise.
     let _ = JsFuture::from(pause).await;
 }
 
-/// Has the browser call a function of its own once, some milliseconds from now.
+/// Schedules one call of a JavaScript function, some milliseconds from now.
 pub fn call_later(function: &Function, ms: f64) {
-    // It fails only for what is no function.
+    // This fails only if the argument is not a function.
     let _ = window().set_timeout_with_callback_and_timeout_and_arguments_0(function, whole_ms(ms));
 }
 
-/// A promise, and what keeps it.
+/// Creates a promise. Returns the function that resolves it, and the promise.
 pub fn promise() -> (Function, Promise) {
     let mut keep = None;
     let promise = Promise::new(&mut |resolve, _| keep = Some(resolve));
-    // A promise's maker is called before there is one.
+    // The constructor of a promise calls its argument before it returns.
     (keep.unwrap_throw(), promise)
 }
 
-/// Watches the size of an element until it is dropped.
+/// An observer of an element's size, which stops when this is dropped.
 pub struct SizeWatch {
     observer: ResizeObserver,
     _closure: Closure<dyn Fn()>,
 }
 
 impl SizeWatch {
-    /// Calls `changed` when `element` has been laid out first, and whenever its size changes.
+    /// Calls `changed` after the first layout of `element`, and whenever its size changes.
     pub fn new(element: &Element, changed: impl Fn() + 'static) -> Self {
         let closure = Closure::new(changed);
-        // The constructor refuses only what is no function.
+        // The constructor fails only if its argument is not a function.
         let observer = ResizeObserver::new(closure.as_ref().unchecked_ref()).unwrap_throw();
         observer.observe(element);
         Self { observer, _closure: closure }
@@ -171,7 +172,8 @@ impl Drop for SizeWatch {
     }
 }
 
-/// What tells whether the system prefers light pages, now and when that changes.
+/// Returns the media query that tells whether the system prefers light pages, now and whenever that
+/// changes.
 #[must_use]
 pub fn prefers_light() -> Option<MediaQueryList> {
     window().match_media("(prefers-color-scheme: light)").ok().flatten()

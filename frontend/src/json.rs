@@ -1,17 +1,18 @@
-//! JSON, read and written by the browser. It knows how to, while `serde_json` has tables for decimal numbers that are a tenth of all
-//! that is loaded before the first prompt. Where there is no browser, in unit tests, `serde_json` does it.
+//! Reads and writes JSON by the browser's own functions. `serde_json` has tables for decimal
+//! numbers that make up a tenth of everything loaded before the first prompt, so it is used only in
+//! unit tests, where there is no browser.
 
 use serde::{Serialize, de::DeserializeOwned};
 
-/// What is no JSON, or other JSON than was asked for.
+/// The error for text that is not JSON, or not the expected JSON.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("this is other JSON than was asked for")]
 pub struct Unintelligible;
 
-/// Reads a value.
+/// Parses a value.
 ///
 /// # Errors
-/// [`Unintelligible`].
+/// [`Unintelligible`], if the text is not JSON or does not fit `T`.
 pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, Unintelligible> {
     #[cfg(target_arch = "wasm32")]
     {
@@ -22,10 +23,10 @@ pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, Unintelligible> {
     serde_json::from_str(text).map_err(|_| Unintelligible)
 }
 
-/// A value as text. Integers beyond 2^53 are not exact (ECMA-262, 6.1.6.1).
+/// Serializes a value. Integers beyond 2^53 are not exact (ECMA-262, 6.1.6.1).
 ///
 /// # Errors
-/// [`Unintelligible`]: it is nothing that JSON has a form for.
+/// [`Unintelligible`], if JSON cannot represent the value.
 pub fn write(value: &impl Serialize) -> Result<String, Unintelligible> {
     #[cfg(target_arch = "wasm32")]
     {

@@ -1,16 +1,18 @@
-//! limpet's page: tabs of terminals, in Leptos on WASM.
+//! limpet's page: tabs of terminals, in Leptos on WebAssembly.
 //!
-//! | module | what is in it |
+//! | module | contents |
 //! |---|---|
-//! | [`opening`] | from the link to the first terminal, before there is a page around it |
-//! | [`app`] | what the whole page shares, and everything that can happen to it |
-//! | [`tabs`], [`people`], [`settings`], [`themes`], [`commands`], [`copies`], [`link_check`] | what the page knows, as plain data, tested natively |
+//! | [`opening`] | the way from the link to the first terminal, before the page around it exists |
+//! | [`app`] | the state that the whole page shares, and the methods that change it |
+//! | [`tabs`], [`people`], [`settings`], [`themes`] | plain data, with native tests |
+//! | [`commands`], [`copies`], [`link_check`] | plain data, with native tests |
 //! | [`connection`] | one attachment after another: resume, acknowledge, reconnect |
 //! | [`terminal`] | the pane: xterm.js, attached to a session |
-//! | [`ui`] | the components; they show what the others know |
-//! | `ahead`, [`api`], [`base`], [`dom`], [`json`], [`storage`] | the edges: what index.html has begun, HTTP, addresses, the browser's own things, what it remembers |
+//! | [`ui`] | the components, which show the state |
+//! | [`api`], [`base`], `ahead` | the server: HTTP, URLs, requests that index.html has started |
+//! | [`dom`], [`json`], [`storage`] | the browser: its APIs, its JSON parser, stored data |
 //!
-//! `docs/extending.md` says how to add a theme, a kind of tab, a command.
+//! `docs/extending.md` says how to add a theme, a kind of tab, or a command.
 
 #![expect(
     clippy::must_use_candidate,

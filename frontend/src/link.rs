@@ -1,17 +1,18 @@
-//! The link that `limpet` prints, those by which others are invited, and the token or pass in their fragments.
+//! The link that `limpet` prints, links that invite others, and the token or pass in their
+//! fragments.
 
 use limpet_shared::SessionId;
 
-/// What stands before the token in a link.
+/// The text before the token in a link.
 const MARK: &str = "#token=";
 
-/// The token in an address' fragment (with its `#`).
+/// Returns the token in a URL's fragment (with its `#`).
 #[must_use]
 pub fn token_in_fragment(fragment: &str) -> Option<&str> {
     fragment.strip_prefix(MARK).filter(|token| !token.is_empty())
 }
 
-/// The token in what a person pasted: a whole link, or the token alone.
+/// Returns the token in a text that the user pasted: a whole link, or the token alone.
 #[must_use]
 pub fn token_in_text(text: &str) -> Option<&str> {
     let text = text.trim();
@@ -20,13 +21,13 @@ pub fn token_in_text(text: &str) -> Option<&str> {
     (!token.contains("://")).then_some(token).filter(|token| !token.is_empty())
 }
 
-/// The link that brings whoever has this token or pass to the page at `address`.
+/// Returns the link to the page at `address` that logs in with this token or pass.
 #[must_use]
 pub fn with_token(address: &str, token: &str) -> String {
     format!("{address}{MARK}{token}")
 }
 
-/// The session that a pass lets in to; a token names none.
+/// Returns the session that a pass gives access to. A token is not tied to a session.
 #[must_use]
 pub fn session_of_pass(token: &str) -> Option<SessionId> {
     match token.split('.').collect::<Vec<_>>()[..] {
@@ -35,7 +36,7 @@ pub fn session_of_pass(token: &str) -> Option<SessionId> {
     }
 }
 
-/// Whether an address (with its host) leads to the machine that it is used on.
+/// Reports whether an address, with or without a scheme, refers to the machine that it is used on.
 #[must_use]
 pub fn is_local(address: &str) -> bool {
     let host = address.split_once("://").map_or(address, |(_, rest)| rest);

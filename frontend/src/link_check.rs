@@ -1,36 +1,38 @@
-//! What a link's text promises, and where the link leads. No DOM here.
+//! Compares the address that a link's text shows with the address that it leads to. No DOM here.
 //!
-//! A program can give any text a link (OSC 8), so that what reads `https://bank.example` leads elsewhere. Such a link is
-//! opened only by somebody who has seen its true address.
+//! A program can attach a link to any text (OSC 8), so a text that reads `https://bank.example` may
+//! lead elsewhere. Such a link opens only after the user has seen its true address.
 
 #[cfg(test)]
 mod tests;
 
-/// A parsed address. The browser's own parser makes it, which has the last word on where a link leads.
+/// A parsed address. The browser's own parser produces it, since the browser decides where a link
+/// leads.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Address {
-    /// All of it, in ASCII.
+    /// The whole address, in ASCII.
     pub href: String,
     /// The host, or a mailbox's domain, in ASCII.
     pub host: String,
-    /// What stands before the host, as in `https://user@host`.
+    /// The part before the host, as in `https://user@host`.
     pub user: String,
-    /// Whom a mail is for, if it is a mail's address.
+    /// The recipient, if it is a mail address.
     pub mailbox: Option<String>,
 }
 
-/// Why somebody is asked before a link is opened.
+/// The reason to ask the user before a link is opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Doubt {
-    /// The text names this host or mailbox, and the link leads to another one.
+    /// The text names this host or mailbox, but the link leads to another one.
     NamesAnother(String),
-    /// This user name stands before the host, and can be taken for the host.
+    /// This user name is before the host, and could be mistaken for the host.
     HasUser(String),
     /// The host's name has letters that can look like others.
     LooksAlike,
 }
 
-/// Finds a reason to ask before a link to `address` is opened, in the text that it is shown as.
+/// Returns a reason to ask before a link to `address` is opened, if its visible text `shown` gives
+/// one.
 #[must_use]
 pub fn doubt(address: &Address, shown: &str, parse: impl Fn(&str) -> Option<Address>) -> Option<Doubt> {
     if !address.user.is_empty() {
@@ -45,7 +47,8 @@ pub fn doubt(address: &Address, shown: &str, parse: impl Fn(&str) -> Option<Addr
     is_encoded.then_some(Doubt::LooksAlike)
 }
 
-/// Whether a character can be part of an address. Any other one ends it for whoever reads.
+/// Reports whether a character can be part of an address. To a reader, any other character ends the
+/// address.
 #[must_use]
 pub fn is_address_char(c: char) -> bool {
     c.is_alphanumeric() || ".-_:/@[]%?#=&~+".contains(c) || is_look_alike(c) || is_invisible(c)
@@ -66,7 +69,7 @@ impl Claim {
     }
 }
 
-/// What a word names, if a person would take it for an address.
+/// Returns the host or mailbox that a word names, if a person would read the word as an address.
 fn claim(word: &str, parse: &impl Fn(&str) -> Option<Address>) -> Option<Claim> {
     let word = word.trim_matches(|c| ".:/?#=&~+-_%@".contains(c));
     let (has_scheme, rest) = match word.split_once("://") {
@@ -75,7 +78,7 @@ fn claim(word: &str, parse: &impl Fn(&str) -> Option<Address>) -> Option<Claim> 
     };
     let authority = rest.split(['/', '?', '#']).next()?;
     let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
-    // A place in a file, such as `main.c:12:3`, has two numbers.
+    // A position in a file, such as `main.c:12:3`, has two numbers.
     let host = if host.starts_with('[') { host } else { host.split(':').next()? };
     let host = parse(&format!("https://{host}"))?.host;
     if !has_scheme && !is_host_like(&host, authority) {
@@ -85,7 +88,8 @@ fn claim(word: &str, parse: &impl Fn(&str) -> Option<Address>) -> Option<Claim> 
     Some(Claim { host, mailbox })
 }
 
-/// Whether a word without a scheme is taken for a host, of which the parser made `host`: numbers alone are none.
+/// Reports whether a word without a scheme looks like a host. `host` is the parser's reading of the
+/// word. Numbers are not hosts, except for the four numbers of an IPv4 address.
 fn is_host_like(host: &str, word: &str) -> bool {
     let mut labels = bare(host).rsplit('.');
     let last = labels.next().unwrap_or_default();
@@ -98,13 +102,13 @@ fn is_host_like(host: &str, word: &str) -> bool {
     host == "localhost" || host.starts_with('[') || (is_name && labels.next().is_some()) || is_ipv4()
 }
 
-/// A host without what makes no difference.
+/// Returns a host without the parts that make no difference.
 fn bare(host: &str) -> &str {
     let host = host.strip_suffix('.').unwrap_or(host);
     host.strip_prefix("www.").unwrap_or(host)
 }
 
-/// The text in the characters for which those that look like them, or like nothing, are taken.
+/// Removes invisible characters, and replaces look-alikes by the characters that they look like.
 fn simplify(text: &str) -> String {
     text.chars().filter(|&c| !is_invisible(c)).map(simple).collect()
 }
@@ -124,7 +128,7 @@ fn is_look_alike(c: char) -> bool {
     simple != c && is_address_char(simple)
 }
 
-/// Characters without width, and those that turn the direction of writing.
+/// Reports whether a character has no width, or changes the direction of writing.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }

@@ -1,4 +1,4 @@
-//! Starts limpet's page: first a terminal, then what is around it.
+//! Starts limpet's page: the first terminal, then the rest of the page.
 
 mod rest;
 

@@ -1,45 +1,46 @@
-//! Who is at a session, in words. No DOM here.
+//! The viewers of a session, described in words. No DOM here.
 
 pub mod agent;
 pub mod since;
 
 use limpet_shared::{Presence, Role};
 
-/// Those who are at a session, as the server last told.
+/// The viewers of a session, as the server last reported them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct People {
-    /// How many they are; 0 while that is not known.
+    /// Number of viewers; 0 while it is not known.
     pub count: u32,
-    /// Who they are, in the order they came; of many, the first ones.
+    /// The viewers in the order in which they came. If there are many, only the first ones are
+    /// listed.
     pub list: Vec<Presence>,
 }
 
 impl People {
-    /// Whether nobody else is there.
+    /// Reports whether there is no other viewer.
     #[must_use]
     pub const fn is_alone(&self) -> bool {
         self.count <= 1
     }
 
-    /// This window.
+    /// Returns this window's own entry.
     #[must_use]
     pub fn you(&self) -> Option<&Presence> {
         self.list.iter().find(|one| one.you)
     }
 
-    /// How many guests there are, as far as they are known.
+    /// Returns the number of guests in the list.
     #[must_use]
     pub fn guests(&self) -> usize {
         self.list.iter().filter(|one| one.role != Role::Owner).count()
     }
 
-    /// Who has the pen, if that is somebody else.
+    /// Returns the primary viewer, if it is not this window.
     #[must_use]
     pub fn other_pen(&self) -> Option<&Presence> {
         self.list.iter().find(|one| one.pen && !one.you)
     }
 
-    /// All that are known, this window first.
+    /// Returns the list with this window first.
     #[must_use]
     pub fn you_first(&self) -> Vec<Presence> {
         let mut list = self.list.clone();
@@ -47,13 +48,14 @@ impl People {
         list
     }
 
-    /// How many there are beside those that are known.
+    /// Returns the number of viewers that are not in the list.
     #[must_use]
     pub fn unknown(&self) -> usize {
         usize::try_from(self.count).unwrap_or(usize::MAX).saturating_sub(self.list.len())
     }
 
-    /// What somebody is called: by what they watch with, unless it is the same that is used here.
+    /// Returns a viewer's name: its browser or program, or a phrase if it is the same as this
+    /// window's.
     #[must_use]
     pub fn name(&self, one: &Presence) -> String {
         if one.you {
@@ -67,7 +69,7 @@ impl People {
         }
     }
 
-    /// The same within a sentence.
+    /// Returns the viewer's name as it appears within a sentence.
     #[must_use]
     pub fn name_within(&self, one: &Presence) -> String {
         match (one.role, one.agent.is_empty()) {
@@ -78,14 +80,14 @@ impl People {
         }
     }
 
-    /// Whether somebody watches with what is used here.
+    /// Reports whether a viewer has the same browser and address as this window.
     fn is_alike(&self, one: &Presence) -> bool {
         let alike = |you: &Presence| (&you.agent, &you.from) == (&one.agent, &one.from);
         self.you().is_some_and(alike) && !one.agent.is_empty()
     }
 }
 
-/// What somebody is called of whom the server does not say what they watch with: to guests it does not.
+/// Returns the name of a viewer whose program is not known. The server does not tell it to guests.
 const fn unnamed(one: &Presence) -> &'static str {
     match one.role {
         Role::Owner => "The owner",

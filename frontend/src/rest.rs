@@ -1,23 +1,23 @@
-//! All of the page but its first terminal. It is a WebAssembly module of its own where the page is built by `cargo xtask build`;
-//! under `trunk serve` it is not.
+//! Shows all of the page except its first terminal. `cargo xtask build` makes a separate
+//! WebAssembly module of this part; under `trunk serve` there is one module.
 
 use leptos::{mount::mount_to, prelude::*};
 use limpet_frontend::{app::Page, dom, opening::Opening};
 use wasm_bindgen::{JsCast as _, UnwrapThrowExt as _};
 
-/// Shows the page around what there is already.
+/// Shows the page around the first terminal.
 #[cfg(not(feature = "split"))]
 pub(crate) fn show(opening: Opening) -> impl Future<Output = ()> {
     mount(opening);
     std::future::ready(())
 }
 
-/// Loads the page, and shows it around what there is already.
+/// Loads the second module, and shows the page around the first terminal.
 #[cfg(feature = "split")]
 pub(crate) async fn show(opening: Opening) {
-    /// Between two tries to load it, in milliseconds.
+    /// Delay between two attempts to load the module, in milliseconds.
     const AGAIN_MS: f64 = 1000.0;
-    /// Failed tries after which the page says so.
+    /// Number of failed attempts after which the page explains the failure.
     const EXPLAINED_AFTER: u32 = 3;
 
     let mut failures = 0_u32;
@@ -28,7 +28,7 @@ pub(crate) async fn show(opening: Opening) {
         }
         dom::pause(AGAIN_MS).await;
     }
-    // It is loaded.
+    // The module is loaded, so this cannot fail.
     let _ = split::show(Box::new(opening)).await;
 }
 
@@ -49,10 +49,10 @@ mod split {
 }
 
 fn mount(opening: Opening) {
-    // index.html has this element, with a picture of the page-to-be in it until the page itself is here.
+    // In index.html this element holds a skeleton of the page, which the page now replaces.
     let place = document().get_element_by_id("page").unwrap_throw();
     place.set_inner_html("");
     dom::end_explanation();
-    // The page is shown as long as its window lives, and goes with it.
+    // The page lives as long as its window, so it is never unmounted.
     mount_to(place.unchecked_into(), || view! { <Page opening/> }).forget();
 }

@@ -1,4 +1,4 @@
-//! What a person chose, as this browser keeps it. No DOM here.
+//! The user's settings, as this browser stores them. No DOM here.
 
 #[cfg(test)]
 mod tests;
@@ -13,67 +13,67 @@ use crate::{
     themes::{self, BuiltIn, default_id},
 };
 
-/// Font sizes to choose from, in CSS pixels.
+/// The font sizes to choose from, in CSS pixels.
 pub const FONT_SIZES: RangeInclusive<u16> = 8..=40;
-/// Lines of scrollback to choose from. xterm.js takes about 12 bytes for each cell of each line.
+/// The numbers of scrollback lines to choose from. xterm.js takes about 12 bytes per cell.
 pub const SCROLLBACK: RangeInclusive<u32> = 0..=100_000;
-/// What stands behind every font, whatever was chosen.
+/// The fallback that follows every custom font.
 const FALLBACK_FONTS: &str = "ui-monospace, monospace";
 
-/// Everything that can be set.
+/// The settings.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Settings {
-    /// Which of the two themes is in force.
+    /// The rule that decides between the two themes.
     pub mode: Mode,
-    /// The id of the theme for dark.
+    /// The id of the dark theme.
     pub dark_theme: String,
-    /// The id of the theme for light.
+    /// The id of the light theme.
     pub light_theme: String,
-    /// Which font terminals use.
+    /// The terminals' font.
     pub font: Font,
-    /// What was last typed as a font of one's own: a list as in CSS `font-family`.
+    /// The custom font that was typed last: a list as in CSS `font-family`.
     pub custom_font: String,
-    /// In CSS pixels, one of [`FONT_SIZES`].
+    /// The font size in CSS pixels, one of [`FONT_SIZES`].
     pub font_size: u16,
-    /// Whether the cursor blinks.
+    /// Makes the cursor blink.
     pub cursor_blink: bool,
-    /// Lines kept above the screen, one of [`SCROLLBACK`].
+    /// Number of lines kept above the screen, one of [`SCROLLBACK`].
     pub scrollback: u32,
-    /// What becomes of a terminal that another viewer made larger than the window.
+    /// The display of a terminal that another viewer made larger than the window.
     pub oversized: Oversized,
-    /// Whether programs may write to the clipboard.
+    /// The rule for programs that write to the clipboard.
     pub program_copies: ProgramCopies,
-    /// Whether text that could hardly be read is drawn in another shade.
+    /// Draws text that is hard to read in another shade.
     pub minimum_contrast: bool,
-    /// Whether the tab of a program closes by itself when that has ended well.
+    /// Closes the tab of a program that ended successfully.
     pub close_on_success: bool,
 }
 
-/// Whether programs may write to the clipboard.
+/// The rule for programs that write to the clipboard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProgramCopies {
-    /// Each terminal's user is asked.
+    /// The user is asked for each terminal.
     Ask,
-    /// They may.
+    /// Programs may write to the clipboard.
     Always,
-    /// They may not.
+    /// Programs may not write to the clipboard.
     Never,
 }
 
-/// What becomes of a terminal that is larger than the window.
+/// The display of a terminal that is larger than the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Oversized {
-    /// Its text is made small enough.
+    /// The text is made smaller, so that the terminal fits.
     Shrink,
-    /// The window is scrolled over it.
+    /// The terminal is scrolled.
     Scroll,
 }
 
 impl Oversized {
-    /// The other choice.
+    /// Returns the other choice.
     #[must_use]
     pub const fn other(self) -> Self {
         match self {
@@ -83,11 +83,11 @@ impl Oversized {
     }
 }
 
-/// What decides between dark and light.
+/// The rule that decides between the dark and the light theme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
-    /// The system, live.
+    /// Follows the system, also when its preference changes.
     System,
     /// Always dark.
     Dark,
@@ -95,24 +95,24 @@ pub enum Mode {
     Light,
 }
 
-/// Fonts that need no download. Each stack names what one system or another brings.
+/// Fonts that need no download. Each stack lists the fonts that come with the various systems.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Font {
-    /// The system's own.
+    /// The system's own monospace font.
     System,
-    /// Modern, humanist ones.
+    /// Modern, humanist fonts.
     Modern,
-    /// Old-style ones, as typewriters and early terminals had.
+    /// Slab serif fonts, as in typewriters and early terminals.
     Slab,
-    /// Compact ones.
+    /// Narrow fonts.
     Narrow,
-    /// The one of [`Settings::custom_font`].
+    /// The font in [`Settings::custom_font`].
     Custom,
 }
 
 impl Font {
-    /// All of them, with what people call them.
+    /// All fonts, with the names that the settings show.
     pub const ALL: [(Self, &str); 5] = [
         (Self::System, "System"),
         (Self::Modern, "Modern (Cascadia, JetBrains Mono, Fira)"),
@@ -155,8 +155,8 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Reads what [`Self::to_json`] wrote, by this version or another one: each field that is missing, unknown or
-    /// out of range is its default, without harm to the others.
+    /// Parses the output of [`Self::to_json`] of this or another version. Each field that is
+    /// missing, unknown or out of range gets its default; the other fields are not affected.
     #[must_use]
     pub fn parse(text: &str) -> Self {
         let stored: Stored = json::read(text).unwrap_or_default();
@@ -177,14 +177,14 @@ impl Settings {
         }
     }
 
-    /// The settings as text.
+    /// Returns the settings as JSON.
     #[must_use]
     pub fn to_json(&self) -> String {
-        // Only strings, numbers and booleans are in it, so it is always JSON.
+        // Settings contain only strings, numbers and booleans, so this never fails.
         json::write(self).unwrap_or_default()
     }
 
-    /// What is in force while the system prefers `system`.
+    /// Returns the appearance in force while the system prefers `system`.
     #[must_use]
     pub const fn appearance(&self, system: Appearance) -> Appearance {
         match self.mode {
@@ -194,7 +194,7 @@ impl Settings {
         }
     }
 
-    /// The theme for dark, or for light.
+    /// Returns the theme for an appearance.
     #[must_use]
     pub fn theme_for(&self, appearance: Appearance) -> &'static BuiltIn {
         let id = match appearance {
@@ -204,13 +204,14 @@ impl Settings {
         themes::find(id, appearance)
     }
 
-    /// The theme in force while the system prefers `system`.
+    /// Returns the theme in force while the system prefers `system`.
     #[must_use]
     pub fn theme(&self, system: Appearance) -> &'static BuiltIn {
         self.theme_for(self.appearance(system))
     }
 
-    /// Chooses a theme so that it can be seen at once: one of the other appearance ends following the system.
+    /// Chooses a theme and makes it visible at once: if it has the other appearance, the mode
+    /// changes too.
     pub fn choose(&mut self, theme: &BuiltIn, system: Appearance) {
         let (slot, mode) = match theme.appearance {
             Appearance::Dark => (&mut self.dark_theme, Mode::Dark),
@@ -228,7 +229,7 @@ impl Settings {
         self.font_size = size.clamp(*FONT_SIZES.start(), *FONT_SIZES.end());
     }
 
-    /// A CSS `font-family` value.
+    /// Returns the CSS `font-family` value.
     #[must_use]
     pub fn font_family(&self) -> String {
         let custom = self.custom_font.trim();
@@ -239,7 +240,7 @@ impl Settings {
     }
 }
 
-/// Settings as they are found.
+/// The settings as they are stored, before validation.
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
 struct Stored {
@@ -257,7 +258,7 @@ struct Stored {
     close_on_success: Found<bool>,
 }
 
-/// A field's value, if it is one that this version knows.
+/// A field's value, if this version knows it.
 #[derive(Default, Deserialize)]
 #[serde(untagged)]
 enum Found<T> {

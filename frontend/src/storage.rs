@@ -1,15 +1,16 @@
-//! What a browser remembers, in `localStorage`. A browser that remembers nothing (a private window, storage that is
-//! full or forbidden) is no error: everything is as on the first day.
+//! Stores data of this browser in `localStorage`. A browser that stores nothing (a private window,
+//! a full or forbidden storage) is no error: the page then starts with its defaults.
 
 use web_sys::Storage;
 
 use crate::{settings::Settings, tabs::arrangement::Arrangement};
 
-/// The key of the settings; pages in other windows listen for its changes.
+/// The key of the settings. Pages in other windows listen for its changes.
 pub(crate) const SETTINGS: &str = "limpet.settings";
-/// index.html reads it to reach the terminal that was shown last.
+/// The key of the tabs. index.html reads it to attach to the last active terminal.
 const TABS: &str = "limpet.tabs";
-/// The colours to paint before the page itself is here, by what the system prefers. index.html reads them.
+/// The keys of the page's colours, by the system's preference. index.html applies them before the
+/// page itself is loaded.
 const PAINT_DARK: &str = "limpet.paint.dark";
 const PAINT_LIGHT: &str = "limpet.paint.light";
 
@@ -34,7 +35,7 @@ pub(crate) fn keep_paint(dark: &str, light: &str) {
     write(PAINT_LIGHT, light);
 }
 
-/// Whether this browser stores anything for this page.
+/// Reports whether this browser stores anything for this page.
 pub(crate) fn is_kept() -> bool {
     const PROBE: &str = "limpet.probe";
     storage().is_some_and(|storage| storage.set_item(PROBE, "").is_ok() && storage.remove_item(PROBE).is_ok())
@@ -50,7 +51,7 @@ fn read(key: &str) -> String {
 
 fn write(key: &str, value: &str) {
     if let Some(storage) = storage() {
-        // Nothing to be done about a full storage, and nothing is lost but a habit.
+        // A full storage cannot be helped, and only a preference is lost.
         let _ = storage.set_item(key, value);
     }
 }

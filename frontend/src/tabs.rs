@@ -1,4 +1,4 @@
-//! Tabs: what is open, in which order, and what each one has to say. No DOM here.
+//! The tabs: their order and their state. No DOM here.
 
 pub mod arrangement;
 pub mod fit;
@@ -12,8 +12,8 @@ use crate::{
     people::People,
 };
 
-/// What a tab shows; also what tells tabs apart. Another kind of tab is another arm here and one in
-/// [`TabBody`](crate::ui::tab_body::TabBody).
+/// The content of a tab, which also identifies it. Another kind of tab is another variant here and
+/// another arm in [`TabBody`](crate::ui::tab_body::TabBody).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TabKind {
@@ -22,7 +22,7 @@ pub enum TabKind {
 }
 
 impl TabKind {
-    /// The session whose life is the tab's life, if it is of such a kind.
+    /// Returns the session that the tab shows, if its kind has one.
     #[must_use]
     pub const fn session(&self) -> Option<&SessionId> {
         match self {
@@ -30,7 +30,7 @@ impl TabKind {
         }
     }
 
-    /// An id for the tab's elements in the document.
+    /// Returns an id for the tab's elements in the document.
     #[must_use]
     pub fn dom_id(&self) -> String {
         match self {
@@ -39,43 +39,45 @@ impl TabKind {
     }
 }
 
-/// One tab.
+/// A tab.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tab {
-    /// What it shows.
+    /// The content.
     pub kind: TabKind,
-    /// What it is called.
+    /// The title.
     pub title: String,
-    /// How its program ended; `None` while it runs.
+    /// The program's exit status; `None` while the program runs.
     pub exit: Option<ExitStatus>,
-    /// Whether it ended because an owner closed the session.
+    /// True if the program ended because an owner closed the session.
     pub closed: bool,
-    /// What happened in it while nobody looked.
+    /// The event that happened while another tab was active.
     pub mark: Mark,
-    /// How its connection fares.
+    /// The connection's phase.
     pub phase: Phase,
-    /// What stands in its connection's way.
+    /// The problem that keeps the connection from being established.
     pub trouble: Option<Trouble>,
-    /// What this browser may do with it.
+    /// This browser's role.
     pub role: Role,
-    /// Whose size it has.
+    /// The rule for the terminal's size.
     pub sizing: Sizing,
-    /// Whether its program waits for viewers.
+    /// The rule that says whether the program waits for its viewers.
     pub flow: Flow,
-    /// Who is at it.
+    /// The session's viewers.
     pub people: People,
-    /// The size in force, if it is not this window's own.
+    /// The imposed grid size, if the terminal does not have this window's own size.
     pub foreign: Option<Winsize>,
 }
 
 impl Tab {
-    /// Whether its terminal has the size of one of the windows that show it, which can be another one's.
+    /// Reports whether the size rule makes the terminal follow a window, which may be another
+    /// viewer's.
     #[must_use]
     pub const fn follows_a_window(&self) -> bool {
         matches!(self.sizing, Sizing::Pen | Sizing::Latest)
     }
 
-    /// Whether this window's size is the one to have, but not the one in force: whoever had it before has left.
+    /// Reports whether this window is the primary viewer but the terminal still has the size of the
+    /// previous one, who has left.
     #[must_use]
     pub fn is_left_alone(&self) -> bool {
         let is_ours = self.people.you().is_some_and(|you| you.pen);
@@ -83,22 +85,23 @@ impl Tab {
         is_live && is_ours && self.follows_a_window() && self.role.may_write() && self.foreign.is_some()
     }
 
-    /// Whether nothing more will come from it: its program has ended, or the server does not know it any more.
+    /// Reports whether the tab gets no more output: its program has ended, or the server does not
+    /// know the session any more.
     #[must_use]
     pub const fn is_over(&self) -> bool {
         self.exit.is_some() || matches!(self.phase, Phase::Gone(_))
     }
 }
 
-/// What happened in a tab while another one was shown; the later one outranks the earlier.
+/// Events in a tab that is not active. Later variants outrank earlier ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mark {
-    /// Nothing.
+    /// Nothing happened.
     #[default]
     None,
-    /// The program wrote something.
+    /// The program wrote output.
     Activity,
-    /// The program rang.
+    /// The program rang the bell.
     Bell,
 }
 

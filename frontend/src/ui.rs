@@ -1,4 +1,5 @@
-//! The components. Each shows a part of [`App`]'s state and calls its methods; none has state of the page's own.
+//! The components. Each shows a part of [`App`]'s state and calls its methods; none holds state of
+//! the page.
 
 pub mod banner;
 pub mod close;
@@ -38,7 +39,7 @@ use leptos::prelude::*;
 
 use crate::app::{App, Stage};
 
-/// Everything on the page.
+/// The whole page.
 #[component]
 pub fn Shell() -> impl IntoView {
     let app = App::expect();
@@ -55,7 +56,7 @@ pub fn Shell() -> impl IntoView {
     }
 }
 
-/// Bar, panes, and what lies over them.
+/// The bar, the panes, the key bar and the overlays.
 #[component]
 fn Workspace() -> impl IntoView {
     view! {

@@ -1,4 +1,4 @@
-//! What the page does with the browser's own things, in a real browser but without a server of limpet's.
+//! Tests of the code that uses browser APIs, in a real browser but without a limpet server.
 
 #![cfg(target_arch = "wasm32")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
@@ -21,14 +21,14 @@ use web_sys::{Event, EventTarget, HtmlElement};
 
 wasm_bindgen_test_configure!(run_in_browser);
 
-/// Lets the browser go on until `done`, looking again after each turn of its timers.
+/// Lets the browser continue until `done` returns true, checking after each turn of its timers.
 async fn until(done: impl Fn() -> bool) {
     while !done() {
         turn().await;
     }
 }
 
-/// One turn of the browser's timers.
+/// Waits for one turn of the browser's timers.
 async fn turn() {
     let promise = js_sys::Promise::new(&mut |resolve, _| {
         web_sys::window().unwrap().set_timeout_with_callback(&resolve).unwrap();
@@ -94,7 +94,7 @@ async fn a_size_watch_tells_of_every_size() {
     element.remove();
 }
 
-/// Remembers the phases that it was told.
+/// Records the phases that it is told.
 #[derive(Default)]
 struct Recorder {
     phases: RefCell<Vec<Phase>>,
@@ -110,7 +110,7 @@ impl Observer for Recorder {
     }
 }
 
-/// The server of this test page knows no sessions, and no sockets either.
+/// The server of the test page has no sessions and accepts no WebSocket.
 #[wasm_bindgen_test]
 async fn a_socket_that_cannot_open_asks_over_http_why() {
     let recorder = Rc::new(Recorder::default());

@@ -1,4 +1,4 @@
-//! Programs that copy: asks whoever looks at their terminal, and tells what was done.
+//! Lets programs copy text to the clipboard: asks the user, and reports the result.
 
 use leptos::{prelude::*, task::spawn_local};
 
@@ -10,7 +10,7 @@ use crate::{
 };
 
 impl App {
-    /// A terminal's program wants this text in the clipboard.
+    /// Handles a program's request to put text into the clipboard.
     pub(super) fn on_copy(self, kind: &TabKind, text: String) {
         if text.len() > MAX_COPY_BYTES {
             return self
@@ -21,19 +21,19 @@ impl App {
         self.change_copies(kind, By::Program, |copies| copies.requested(text, rule, is_seen));
     }
 
-    /// Somebody answers what a terminal's program asks.
+    /// Applies the user's answer to a program's request.
     pub fn answer_copy(self, kind: &TabKind, answer: Answer) {
         self.change_copies(kind, By::Person, |copies| copies.answered(answer));
         self.focus_pane();
     }
 
-    /// Forgets what was said about a terminal that is gone.
+    /// Drops the state of a terminal that is gone.
     pub fn forget_copies(self, kind: &TabKind) {
         // The page may be gone as well.
         self.copies.try_update(|all| all.remove(kind));
     }
 
-    /// What the terminal's program is called in messages.
+    /// Returns the name by which messages refer to the terminal's program.
     #[must_use]
     pub fn name(self, kind: &TabKind) -> String {
         let title = self.tabs.with(|tabs| tabs.get(kind).map(|tab| tab.title.clone()));
@@ -64,7 +64,7 @@ impl App {
         });
     }
 
-    /// Whether somebody can be looking at a terminal, and has this window in use.
+    /// Reports whether the terminal is in the active tab of a visible, focused window.
     fn is_looked_at(self, kind: &TabKind) -> bool {
         let document = document();
         let is_active = self.tabs.with_untracked(|tabs| tabs.is_active(kind));
@@ -72,12 +72,13 @@ impl App {
     }
 }
 
-/// Who has something copied: the browser's own command is only for a person, and takes the keyboard for a moment.
+/// The party that caused a copy. The browser's own copy command needs a user's gesture and takes
+/// the keyboard for a moment, so it is used only for a person.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum By {
     Program,
     Person,
 }
 
-/// How the message begins that something was copied.
+/// Start of the message that reports a copy.
 const COPIED: &str = "Copied ";

@@ -1,4 +1,5 @@
-//! Things that are dropped on the page, which the browser would otherwise open in its place.
+//! Refuses files and text that are dropped on the page. The browser would otherwise open them in
+//! the page's place.
 
 use leptos::{ev, prelude::*};
 use wasm_bindgen::JsCast as _;
@@ -7,7 +8,7 @@ use web_sys::{DataTransfer, DragEvent, Element};
 use super::App;
 
 impl App {
-    /// Refuses what is dropped, but for text in a field, and says so.
+    /// Refuses all drops except text over a field, and tells the user.
     pub(super) fn follow_drops(self) {
         let entered = window_event_listener(ev::dragenter, move |event| self.refuse(&event));
         let moved = window_event_listener(ev::dragover, move |event| self.refuse(&event));
@@ -41,7 +42,8 @@ fn has_files(data: &DataTransfer) -> bool {
     data.types().iter().any(|kind| kind == "Files")
 }
 
-/// Whether it is over a field of a dialog or of the log-in page, which takes text. (xterm.js has a field of its own.)
+/// Reports whether the pointer is over a field of a dialog or of the log-in page; these accept
+/// text. (The field of xterm.js is a `textarea`, so it does not match.)
 fn is_over_field(event: &DragEvent) -> bool {
     let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
     target.is_some_and(|target| target.matches("input").unwrap_or(false))

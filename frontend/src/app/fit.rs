@@ -1,4 +1,4 @@
-//! Giving a terminal the size of this window.
+//! Gives a terminal the size of this window.
 
 use leptos::{prelude::*, task::spawn_local};
 use limpet_shared::api::UpdateSession;
@@ -10,11 +10,13 @@ use crate::{
     tabs::{Tab, TabKind, fit::Fit},
 };
 
-/// How long somebody who has left has time to come back, as by loading the page again, before their size is given up.
+/// Time that a viewer who has left has to come back, for example by reloading the page, before this
+/// window takes over the size.
 const AWAY_MS: f64 = 5_000.0;
 
 impl App {
-    /// Makes a terminal fit by itself that has the size of a window which has left, once this one is looked at.
+    /// Resizes a terminal to this window when the viewer who had decided its size has left and this
+    /// window is visible.
     pub(super) fn follow_company(self) {
         let seen = RwSignal::new(!document().hidden());
         let changed =
@@ -31,7 +33,7 @@ impl App {
         });
     }
 
-    /// Makes a tab's terminal fit into this window, or says why that cannot be.
+    /// Resizes a tab's terminal to this window, or tells the user why that is impossible.
     pub fn fit(self, tab: Tab) {
         self.focus_pane();
         if tab.foreign.is_none() {
@@ -40,7 +42,7 @@ impl App {
         let TabKind::Terminal(session) = &tab.kind;
         let session = session.clone();
         spawn_local(async move {
-            // The rule may have been changed elsewhere.
+            // Another client may have changed the size rule.
             match api::details(&session).await {
                 Ok(details) => self.tabs.update(|tabs| tabs.take_over(details.info)),
                 Err(error) => return self.failed(&error),

@@ -1,4 +1,4 @@
-//! Who has the keyboard. It is always somebody: what lies over the page, a control that shows it, or else the terminal.
+//! Manages the keyboard focus, which is always in an overlay, in a control, or in the terminal.
 
 use leptos::{ev, prelude::*};
 use wasm_bindgen::JsCast as _;
@@ -7,27 +7,27 @@ use web_sys::{Element, HtmlElement, KeyboardEvent, KeyboardEventInit, MouseEvent
 use super::{App, Stage};
 use crate::tabs::model::Side;
 
-/// What a program asks.
+/// A button of a program's copy request.
 const REQUEST: &str = ".panel.shown .copy-request button";
 
-/// A part of the page that keys lead to.
+/// A part of the page that the user can reach by keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
-    /// The active terminal, or what stands in its place.
+    /// The active terminal, or the page that replaces it when there is none.
     Terminal,
-    /// Tabs and buttons.
+    /// The tabs and buttons.
     Bar,
-    /// Who else is here, and whose size the terminal has.
+    /// The list of viewers, and the note whose size the terminal has.
     People,
-    /// What is said over the terminal and at the page's edge.
+    /// The messages over the terminal and at the page's edge.
     Messages,
 }
 
 impl Part {
-    /// All of them, in the order in which keys go round.
+    /// All parts, in the order in which the keys visit them.
     const ROUND: [Self; 4] = [Self::Terminal, Self::Bar, Self::People, Self::Messages];
 
-    /// The elements that it lies in, as a CSS selector.
+    /// Returns a CSS selector of the elements that contain this part.
     const fn place(self) -> &'static str {
         match self {
             Self::Terminal => ".place, .empty",
@@ -37,7 +37,7 @@ impl Part {
         }
     }
 
-    /// The elements that can have the keyboard when it comes to this part, as a CSS selector.
+    /// Returns a CSS selector of the elements that can take the focus in this part.
     const fn controls(self) -> &'static str {
         match self {
             Self::Terminal => ".panel.shown .xterm-helper-textarea, .empty button",
@@ -47,29 +47,30 @@ impl Part {
         }
     }
 
-    /// The part that has the keyboard. What lies in two of them belongs to the smaller one.
+    /// Returns the part that has the focus. An element in two parts belongs to the smaller one.
     fn focused() -> Option<Self> {
         let focused = document().active_element()?;
         let has = |part: &Self| focused.closest(part.place()).is_ok_and(|place| place.is_some());
         [Self::People, Self::Bar, Self::Messages, Self::Terminal].into_iter().find(has)
     }
 
-    /// The first element of this part that can have the keyboard now.
+    /// Returns the first element of this part that can take the focus now.
     fn first(self) -> Option<HtmlElement> {
         let all = document().query_selector_all(self.controls()).ok()?;
         let mut controls =
             (0..all.length()).filter_map(|place| all.item(place)?.dyn_into::<HtmlElement>().ok());
-        // What is not shown is offset from nothing.
+        // Elements that are not shown have no offset parent.
         controls.find(|control| control.offset_parent().is_some())
     }
 }
 
-/// Whether the keyboard is with no element at all.
+/// Reports whether no element has the focus.
 fn is_nobodys() -> bool {
     document().active_element().is_none_or(|active| active.tag_name() == "BODY")
 }
 
-/// A press on a control leaves the keyboard where it is: what the control does decides who has it next.
+/// Keeps the focus in place when a control is pressed. The control's action decides what gets the
+/// focus next.
 fn keep_focus(event: &MouseEvent) {
     let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
     let is_within = |selector| {
@@ -81,13 +82,13 @@ fn keep_focus(event: &MouseEvent) {
 }
 
 impl App {
-    /// Sees to it that the keyboard is somebody's.
+    /// Gives the terminal the focus whenever no element has it.
     pub(super) fn follow_focus(self) {
         let pressed = StoredValue::new(false);
         let down = window_event_listener(ev::pointerdown, move |_| pressed.set_value(true));
         let up = window_event_listener(ev::pointerup, move |event: PointerEvent| {
             pressed.set_value(false);
-            // A finger that taps does not ask for the keyboard on the screen.
+            // A tap with a finger does not ask for the on-screen keyboard.
             if event.pointer_type() != "touch" {
                 self.claim_focus_soon();
             }
@@ -95,7 +96,7 @@ impl App {
         let cancelled = window_event_listener(ev::pointercancel, move |_| pressed.set_value(false));
         let mouse = window_event_listener(ev::mousedown, |event: MouseEvent| keep_focus(&event));
         let left = window_event_listener(ev::focusout, move |event| {
-            // While the button is held, text may be selected.
+            // The user may be selecting text while the button is held.
             if event.related_target().is_none() && !pressed.get_value() {
                 self.claim_focus_soon();
             }
@@ -109,7 +110,8 @@ impl App {
         });
     }
 
-    /// Gives the terminal the keyboard if nobody has it once the browser has done what it does.
+    /// Gives the terminal the focus if no element has it after the browser has handled the current
+    /// event.
     pub fn claim_focus_soon(self) {
         request_animation_frame(move || self.claim_focus());
     }
@@ -122,7 +124,7 @@ impl App {
         }
     }
 
-    /// Gives a part the keyboard. False if nothing of it can be seen.
+    /// Gives a part the focus. Returns false if nothing of the part is visible.
     fn focus_part(self, part: Part) -> bool {
         if let (Part::Terminal, Some(pane)) = (part, self.pane()) {
             pane.focus();
@@ -131,13 +133,13 @@ impl App {
         part.first().is_some_and(|control| control.focus().is_ok())
     }
 
-    /// Whether the page is there, with nothing over it.
+    /// Reports whether the page is ready and has no overlay.
     fn is_uncovered(self) -> bool {
         let is_covered = self.overlay.try_with_untracked(Option::is_some).unwrap_or(true);
         !is_covered && self.stage.try_get_untracked() == Some(Stage::Ready)
     }
 
-    /// Gives the terminal a key that was pressed while nobody had the keyboard, and all that follow.
+    /// Gives the terminal the focus and a key that was pressed while no element had the focus.
     pub(super) fn hand_over(self, event: &KeyboardEvent) {
         let copies = (event.ctrl_key() || event.meta_key()) && event.key().eq_ignore_ascii_case("c");
         let modifies = matches!(event.key().as_str(), "Control" | "Shift" | "Alt" | "AltGraph" | "Meta");
@@ -147,34 +149,36 @@ impl App {
         if !self.focus_part(Part::Terminal) {
             return;
         }
-        // The browser still sends the press to where the keyboard was. What it would type it types where it is now.
+        // The browser still sends the key press to the old target, so a copy goes to the new one.
+        // The browser types the key's text where the focus is now.
         let Some(target) = document().active_element() else { return };
         if target.dispatch_event(&copy_of(event)).is_ok_and(|wanted| !wanted) {
             event.prevent_default();
         }
     }
 
-    /// Gives the keyboard to the next part of the page that can be seen, or to the one before.
+    /// Gives the focus to the next or the previous visible part of the page.
     pub(super) fn go_round(self, side: Side) {
         let count = Part::ROUND.len();
         let here = Part::focused().and_then(|part| Part::ROUND.iter().position(|other| *other == part));
         let step = if side == Side::Before { count - 1 } else { 1 };
         let places = (1..count).map(|steps| (here.unwrap_or_default() + step * steps) % count);
-        // One that has nothing to show is passed over.
+        // Parts with nothing to show are skipped.
         let _ = places.map(|place| Part::ROUND[place]).any(|part| self.focus_part(part));
     }
 
-    /// Gives the keyboard to what is said, first to what a program asks, and to the bar if nothing is.
+    /// Gives the focus to a program's request, else to the messages, else to the bar.
     pub(super) fn go_to_messages(self) {
         let request = document().query_selector(REQUEST).ok().flatten();
         match request.and_then(|button| button.dyn_into::<HtmlElement>().ok()) {
-            // It can be seen, so it can have the keyboard.
+            // The button is visible, so it can take the focus.
             Some(button) => drop(button.focus()),
             None => drop(self.focus_part(Part::Messages) || self.focus_part(Part::Bar)),
         }
     }
 
-    /// Esc leads back to the terminal from around it. Returns whether it did.
+    /// Returns to the terminal when Escape is pressed in one of the parts around it. Returns
+    /// whether it did.
     pub(super) fn leave_part(self, event: &KeyboardEvent) -> bool {
         let leaves = event.key() == "Escape"
             && self.is_uncovered()
@@ -186,13 +190,13 @@ impl App {
         leaves
     }
 
-    /// Whether a program that fills the screen has the keyboard. Such programs have uses for nearly all keys.
+    /// Reports whether a full-screen program has the focus. Such programs use nearly all keys.
     pub(super) fn is_in_full_screen_program(self) -> bool {
         Part::focused() == Some(Part::Terminal) && self.pane().is_some_and(|pane| pane.is_full_screen())
     }
 }
 
-/// The same key press, to be sent elsewhere.
+/// Returns a copy of a key press that can be dispatched elsewhere.
 fn copy_of(event: &KeyboardEvent) -> KeyboardEvent {
     let init = KeyboardEventInit::new();
     init.set_cancelable(true);
@@ -205,6 +209,6 @@ fn copy_of(event: &KeyboardEvent) -> KeyboardEvent {
     init.set_shift_key(event.shift_key());
     init.set_alt_key(event.alt_key());
     init.set_meta_key(event.meta_key());
-    // It fails only for a type that is no text.
+    // This fails only if the event's type is not a string.
     KeyboardEvent::new_with_keyboard_event_init_dict("keydown", &init).unwrap_or_else(|_| event.clone())
 }

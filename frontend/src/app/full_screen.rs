@@ -1,4 +1,4 @@
-//! The page without anything of the browser around it.
+//! Shows the page in full screen.
 
 use js_sys::{Array, Function, Promise, Reflect};
 use leptos::{prelude::*, task::spawn_local};
@@ -8,7 +8,7 @@ use wasm_bindgen_futures::JsFuture;
 use super::App;
 
 impl App {
-    /// Fills the screen with the page, or no longer.
+    /// Enters or leaves full screen.
     pub(super) fn toggle_full_screen(self) {
         let document = document();
         if document.fullscreen_element().is_some() {
@@ -16,20 +16,20 @@ impl App {
         }
         let root = document.document_element().map(JsValue::from).unwrap_or_default();
         let asked = call(&root, "requestFullscreen", &Array::new());
-        // Esc is for programs. A browser that cannot leave it to them ends full screen by it.
+        // Programs need Esc. Browsers without the keyboard lock leave full screen on Esc instead.
         let keyboard = Reflect::get(&window().navigator(), &"keyboard".into()).unwrap_or_default();
         let kept = call(&keyboard, "lock", &Array::of1(&Array::of1(&"Escape".into())));
         spawn_local(async move {
             let is_full = match asked {
                 Some(asked) => JsFuture::from(asked).await.is_ok(),
-                // Phones have it for videos only.
+                // Phones support full screen for videos only.
                 None => false,
             };
             if !is_full {
                 self.notify("This browser does not let pages fill the screen.");
             }
             if let Some(kept) = kept {
-                // It is refused to pages that came over plain HTTP.
+                // The lock is refused to pages that were loaded over plain HTTP.
                 let _ = JsFuture::from(kept).await;
             }
         });

@@ -1,4 +1,4 @@
-//! Key presses: which are the page's, and the touch key bar.
+//! Handles the page's shortcuts and the touch key bar.
 
 use leptos::{ev, prelude::*};
 use wasm_bindgen::JsCast as _;
@@ -10,7 +10,7 @@ use crate::{
     tabs::TabKind,
 };
 
-/// Keys of the touch key bar that are held for the next key.
+/// The keys of the touch key bar that are held for the next key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Modifiers {
     /// Ctrl.
@@ -20,7 +20,7 @@ pub struct Modifiers {
 }
 
 impl Modifiers {
-    /// What a program reads when `text` is typed with these held.
+    /// Returns what a program reads when `text` is typed with these keys held.
     #[must_use]
     pub fn typed(self, text: &str) -> String {
         let mut bytes = String::new();
@@ -32,7 +32,7 @@ impl Modifiers {
     }
 }
 
-/// The control character of a letter, as terminals have always made it: the letter's code without its upper bits.
+/// Returns a letter's control character: the letter's code without its upper three bits.
 fn control(letter: char) -> char {
     match letter.to_ascii_uppercase() {
         upper @ '@'..='_' => char::from(upper as u8 & 0x1f),
@@ -44,7 +44,7 @@ fn control(letter: char) -> char {
 }
 
 impl App {
-    /// Takes the page's shortcuts wherever the keyboard is.
+    /// Handles the page's shortcuts, wherever the focus is.
     pub(super) fn follow_keyboard(self) {
         let pressed = window_event_listener(ev::keydown, move |event| {
             if !event.default_prevented() && !self.take_key(&event) && !self.leave_part(&event) {
@@ -54,7 +54,7 @@ impl App {
         on_cleanup(move || pressed.remove());
     }
 
-    /// Whether the page takes a key press, and if so does what it asks for.
+    /// Handles a key press if it is a shortcut of the page. Returns whether it was.
     pub fn take_key(&self, event: &KeyboardEvent) -> bool {
         if self.overlay.with_untracked(Option::is_some) || self.stage.get_untracked() != Stage::Ready {
             return false;
@@ -70,8 +70,9 @@ impl App {
         self.take_with_held(event)
     }
 
-    /// Whether the page takes a key press in a terminal whose program has ended: Enter starts it again, Escape and Ctrl+D close the tab.
-    /// Tab leads to the buttons that do the same.
+    /// Handles a key press in a terminal whose program has ended: Enter restarts the program,
+    /// Escape and Ctrl+D close the tab. Tab moves to the buttons that do the same. Returns whether
+    /// the page takes the key.
     pub fn take_key_after_end(&self, kind: &TabKind, event: &KeyboardEvent) -> bool {
         let tab = self.tabs.with_untracked(|tabs| tabs.get(kind).filter(|tab| tab.is_over()).cloned());
         let Some(tab) = tab else { return false };
@@ -79,7 +80,7 @@ impl App {
         let (held, key) =
             ((event.ctrl_key(), event.shift_key(), event.alt_key(), event.meta_key()), event.key());
         match (held, key.as_str()) {
-            // The browser's own, which xterm.js must not see.
+            // The browser handles Tab, so xterm.js must not see it.
             ((false, _, false, false), "Tab") => return true,
             _ if event.repeat() => return false,
             ((false, false, false, false), "Enter") if owns => self.restart_tab(tab),
@@ -92,7 +93,8 @@ impl App {
         true
     }
 
-    /// A key of a keyboard on the screen that comes after Ctrl or Alt of the touch key bar.
+    /// Handles a key of an on-screen keyboard that follows Ctrl or Alt of the touch key bar.
+    /// Returns whether it did.
     fn take_with_held(&self, event: &KeyboardEvent) -> bool {
         let held = self.held.get_untracked();
         let key = event.key();
@@ -105,7 +107,7 @@ impl App {
         true
     }
 
-    /// Types text, with what is held on the touch key bar, which is let go.
+    /// Types text with the keys that are held on the touch key bar, and releases them.
     pub fn type_text(&self, text: &str) {
         let held = self.held.get_untracked();
         self.held.set(Modifiers::default());
@@ -114,8 +116,8 @@ impl App {
         }
     }
 
-    /// Presses a key that is no character. The terminal knows which bytes it stands for in the mode that the program
-    /// has asked for, so it gets a key press like any other one.
+    /// Presses a key that is not a character. The terminal knows which bytes the key stands for in
+    /// the current mode, so it gets an ordinary key press.
     pub fn press_key(&self, key: &str, key_code: u32) {
         let held = self.held.get_untracked();
         self.held.set(Modifiers::default());
@@ -131,7 +133,7 @@ impl App {
         init.set_alt_key(held.alt);
         let event = KeyboardEvent::new_with_keyboard_event_init_dict("keydown", &init);
         if let (Some(target), Ok(event)) = (document().active_element(), event) {
-            // A press that nobody wants is none.
+            // A key press that nothing handles has no effect.
             let _ = target.dispatch_event(event.unchecked_ref());
         }
     }

@@ -1,4 +1,4 @@
-//! Links that somebody clicked in a terminal.
+//! Opens links that are clicked in a terminal.
 
 use leptos::prelude::window;
 use web_sys::Url;
@@ -12,19 +12,20 @@ use crate::{
     },
 };
 
-/// What a program may make a person open. Other schemes start programs, run scripts, or read files.
+/// The schemes that links in a terminal may have. Other schemes start programs, run scripts, or
+/// read files.
 const SCHEMES: [&str; 3] = ["http", "https", "mailto"];
 
-/// Why what is no address is not opened.
+/// Message for a link that is not a valid address.
 const NO_ADDRESS: &str = "This link has no address that a browser could open.";
 
 impl App {
-    /// Opens a link, or asks first if its text says something else.
+    /// Opens a link. Asks first if the link's text shows another address.
     pub(super) fn on_link(&self, link: &Followed, terminal: &Terminal) {
         if let Some(refusal) = refusal(&link.uri) {
             return self.notify(refusal);
         }
-        // What the browser cannot parse it cannot open.
+        // The browser cannot open an address that it cannot parse.
         let Some(address) = parse(&link.uri) else { return self.notify(NO_ADDRESS) };
         match link_check::doubt(&address, &whole_words(&link.text(terminal)), parse) {
             Some(doubt) => self.show(Overlay::OpenLink(address, doubt)),
@@ -32,14 +33,14 @@ impl App {
         }
     }
 
-    /// Opens a link in a tab of its own, which learns nothing of this page.
+    /// Opens a link in a new tab, which gets neither the referrer nor a handle of this page.
     pub fn open_link(&self, href: &str) {
-        // A blocked window says so by itself.
+        // The browser itself reports a blocked window.
         let _ = window().open_with_url_and_target_and_features(href, "_blank", "noopener,noreferrer");
     }
 }
 
-/// Why a link is not opened, if it has none of the [`SCHEMES`].
+/// Returns the reason not to open a link if its scheme is not one of the [`SCHEMES`].
 fn refusal(uri: &str) -> Option<String> {
     let is_scheme = |scheme: &str| {
         scheme.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -69,7 +70,8 @@ fn parse(text: &str) -> Option<Address> {
     Some(Address { href: url.href(), host, user: url.username(), mailbox })
 }
 
-/// The link's text, with what a reader takes for a part of the same address.
+/// Returns the link's text together with the adjacent characters that look like parts of the same
+/// address.
 fn whole_words(Text { before, link, after }: &Text) -> String {
     let start = before.char_indices().rev().take_while(|&(_, c)| is_address_char(c)).last();
     let before = &before[start.map_or(before.len(), |(at, _)| at)..];

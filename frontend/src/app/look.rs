@@ -1,4 +1,5 @@
-//! How the page and its terminals look: settings and the system's preference become colours and sizes.
+//! Turns the settings and the system's preference into the colours and sizes of the page and its
+//! terminals.
 
 use leptos::{ev, prelude::*};
 use limpet_shared::theme;
@@ -15,14 +16,14 @@ use crate::{
 };
 
 impl App {
-    /// The theme to be seen now.
+    /// Returns the theme that is shown now.
     #[must_use]
     pub fn theme(&self) -> &'static BuiltIn {
         let system = self.system.get();
         self.preview.get().unwrap_or_else(|| self.settings.with(|settings| settings.theme(system)))
     }
 
-    /// How terminals look now.
+    /// Returns a memo of the terminals' appearance.
     #[must_use]
     pub fn appearance(self) -> Memo<Appearance> {
         Memo::new(move |_| {
@@ -31,19 +32,20 @@ impl App {
         })
     }
 
-    /// Changes settings and remembers them.
+    /// Changes the settings and stores them.
     pub fn change_settings(&self, change: impl FnOnce(&mut Settings)) {
         self.settings.update(change);
         self.settings.with_untracked(storage::keep_settings);
     }
 
-    /// Takes a theme for good.
+    /// Stores a theme as the user's choice.
     pub fn choose_theme(&self, theme: &BuiltIn) {
         let system = self.system.get_untracked();
         self.change_settings(|settings| settings.choose(theme, system));
     }
 
-    /// Keeps the document's colours up to date with settings, preview, system and other windows.
+    /// Keeps the document's colours in step with the settings, the preview, the system and other
+    /// windows.
     pub(super) fn follow_look(self) {
         let shown = Memo::new(move |_| PageColours::of(&self.theme().theme()));
         Effect::new(move || paint(&shown.get()));
@@ -73,7 +75,7 @@ fn paint(colours: &PageColours) {
         root.style().set_css_text(&colours.css());
     }
     if let Ok(Some(meta)) = document().query_selector("meta[name=theme-color]") {
-        // The colour of the browser's own bars, where it has such.
+        // The colour of the browser's own bars, in browsers that support it.
         let _ = meta.set_attribute("content", &colours.bar.to_string());
     }
 }

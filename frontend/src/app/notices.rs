@@ -1,4 +1,4 @@
-//! Messages that are shown for a while and then step back by themselves.
+//! Messages that are shown for a while and then disappear by themselves.
 
 use std::time::Duration;
 
@@ -6,24 +6,24 @@ use leptos::prelude::*;
 
 use super::App;
 
-/// How long a message stays.
+/// Time for which a message is shown.
 const SHOWN: Duration = Duration::from_secs(8);
-/// Messages that have the pointer or the keyboard.
+/// Selects the messages that have the pointer or the keyboard focus.
 const IN_USE: &str = ".notices:is(:hover, :focus-within)";
-/// Most messages at a time; the oldest makes room.
+/// Maximum number of messages at a time; a new one replaces the oldest.
 const MOST: usize = 4;
 
 /// A message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
-    /// Tells it from others of the same words.
+    /// Distinguishes this message from others with the same text.
     pub id: u32,
-    /// Its words.
+    /// The text.
     pub text: String,
 }
 
 impl App {
-    /// Shows a message for a while. The same words are not shown twice at a time.
+    /// Shows a message for a while. A text that is already shown is not shown twice.
     pub fn notify(&self, text: impl Into<String>) {
         let text = text.into();
         let notices = self.notices;
@@ -38,7 +38,8 @@ impl App {
         self.dismiss_later(id);
     }
 
-    /// Somebody who is at the messages may be about to press something: they stay meanwhile.
+    /// Schedules the removal of a message. The messages stay while the pointer or the focus is on
+    /// them, since the user may be about to press a button.
     fn dismiss_later(self, id: u32) {
         let then = move || {
             let is_in_use = document().query_selector(IN_USE).is_ok_and(|found| found.is_some());
@@ -47,12 +48,12 @@ impl App {
         set_timeout(then, SHOWN);
     }
 
-    /// Takes messages away that are no longer news.
+    /// Removes the messages that are out of date.
     pub fn dismiss_if(&self, is_old: impl Fn(&str) -> bool) {
         self.notices.update(|shown| shown.retain(|notice| !is_old(&notice.text)));
     }
 
-    /// Takes a message away.
+    /// Removes a message.
     pub fn dismiss(&self, id: u32) {
         self.notices.update(|shown| shown.retain(|notice| notice.id != id));
         self.claim_focus_soon();

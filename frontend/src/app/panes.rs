@@ -1,4 +1,4 @@
-//! The panes: what they tell, and how they are reached.
+//! Registers the panes and handles their events.
 
 use leptos::{
     prelude::*,
@@ -15,7 +15,7 @@ use crate::{
 };
 
 impl App {
-    /// Makes a pane's handle known for as long as the calling component lives.
+    /// Registers a pane's handle until the calling component is cleaned up.
     pub fn register_pane(self, kind: TabKind, handle: PaneHandle) {
         self.panes.update_value(|panes| {
             panes.insert(kind.clone(), handle);
@@ -25,22 +25,23 @@ impl App {
         });
     }
 
-    /// The terminal of a session that was there before the page; once.
+    /// Takes the terminal that was opened before the page, if it is this session's. Returns it
+    /// once.
     #[must_use]
     pub fn take_early(self, session: &SessionId) -> Option<Early> {
         let mut early = self.early.write_value();
         early.take_if(|early| early.session() == session)
     }
 
-    /// The active tab's pane.
+    /// Returns the active tab's pane.
     #[must_use]
     pub fn pane(&self) -> Option<PaneHandle> {
         let active = self.tabs.with_untracked(|tabs| tabs.active().map(|tab| tab.kind.clone()))?;
         self.panes.with_value(|panes| panes.get(&active).copied())
     }
 
-    /// Gives the active tab's pane the keyboard, unless something lies over the page. What was changed just now is
-    /// shown first, since an element that is not shown yet cannot have the keyboard.
+    /// Gives the active tab's pane the focus, unless there is an overlay. Pending changes are
+    /// rendered first, since an element that is not shown yet cannot take the focus.
     pub fn focus_pane(&self) {
         let app = *self;
         let focus = move || {
@@ -49,7 +50,8 @@ impl App {
                 pane.focus();
             }
         };
-        // As soon as it is shown, lest the next key go nowhere; one that is only being made is there a frame later.
+        // Focuses at the next tick, so that the next key is not lost. A pane that is still being
+        // created exists one frame later, so the focus is requested again then.
         spawn_local(async move {
             tick().await;
             focus();
@@ -57,7 +59,7 @@ impl App {
         request_animation_frame(focus);
     }
 
-    /// Something happened in a pane.
+    /// Handles an event of a pane.
     pub fn on_pane_event(&self, kind: &TabKind, event: PaneEvent) {
         match event {
             PaneEvent::Title(title) => self.tabs.update(|tabs| tabs.set_title(kind, title)),
@@ -71,12 +73,13 @@ impl App {
             PaneEvent::Link(link, terminal) => self.on_link(&link, &terminal),
             PaneEvent::People(people) => self.tabs.update(|tabs| tabs.set_people(kind, people)),
             PaneEvent::Foreign(size) => self.on_foreign(kind, size),
-            // The tab's body shows it.
+            // The tab's body handles these.
             PaneEvent::Earlier { .. } | PaneEvent::Cleared | PaneEvent::Drawn => {}
         }
     }
 
-    /// Output comes many times a second: whoever shows tabs is only told of a mark that is new.
+    /// Marks a tab, if the mark is new. Output arrives many times a second, so the tab list is not
+    /// changed for a mark that is already there.
     fn mark(&self, kind: &TabKind, mark: Mark) {
         let news = self.tabs.with_untracked(|tabs| {
             !tabs.is_active(kind) && tabs.get(kind).is_some_and(|tab| tab.mark < mark)
@@ -87,7 +90,7 @@ impl App {
     }
 
     fn on_exit(&self, kind: &TabKind, status: ExitStatus, closed: bool) {
-        // What had ended before is there because somebody wants to see it.
+        // A program that had ended before has its tab because the user wants to see it.
         let is_news = self.tabs.with_untracked(|tabs| tabs.get(kind).is_some_and(|tab| tab.exit.is_none()));
         self.tabs.update(|tabs| tabs.set_exit(kind, status, closed));
         let ends_tab = self.settings.with_untracked(|settings| settings.close_on_success);
@@ -100,7 +103,7 @@ impl App {
         let fitted = self.tabs.with_untracked(|tabs| tabs.get(kind).is_some_and(|tab| tab.foreign.is_none()));
         self.tabs.update(|tabs| tabs.set_foreign(kind, size));
         if fitted && size.is_some() {
-            // The rule for sizes may be another one by now.
+            // The size rule may have changed.
             self.refresh();
         }
     }
@@ -109,7 +112,7 @@ impl App {
         let earlier = self.tabs.with_untracked(|tabs| tabs.get(kind).map(|tab| tab.phase));
         self.tabs.update(|tabs| tabs.set_phase(kind, phase));
         match (earlier, phase) {
-            // Much may have happened meanwhile, in other browsers too.
+            // Sessions may have changed meanwhile, also in other browsers.
             (Some(Phase::Reconnecting { .. }), Phase::Live { .. }) => self.refresh(),
             (_, Phase::Gone(GoneReason::Unauthorized)) => self.on_unauthorized(),
             _ => {}

@@ -1,4 +1,4 @@
-//! Carries out commands.
+//! Runs commands.
 
 use leptos::prelude::*;
 use limpet_shared::Role;
@@ -16,7 +16,7 @@ use crate::{
 };
 
 impl App {
-    /// Does what a button, a key or the palette asks for.
+    /// Runs an action of a button, a key or the palette.
     pub fn run(&self, action: Action) {
         if !untrack(|| self.may(action)) {
             return self.notify(refusal(action));
@@ -78,7 +78,7 @@ impl App {
         });
     }
 
-    /// Changes which tab is shown, or the tabs' order; the terminal has the keyboard then.
+    /// Changes which tab is shown, or the order of the tabs, and gives the terminal the focus.
     pub fn change_tabs(&self, change: impl FnOnce(&mut TabList)) {
         self.tabs.update(change);
         self.focus_pane();
@@ -91,7 +91,8 @@ impl App {
         }
     }
 
-    /// The same, for what the server has to do.
+    /// Acts on the active pane if it is connected, since the server has to carry out the action.
+    /// Tells the user otherwise.
     fn with_live_pane(&self, done: &str, act: impl FnOnce(PaneHandle)) {
         let phase = self.tabs.with_untracked(|tabs| tabs.active().map(|tab| tab.phase));
         match phase {
@@ -110,7 +111,7 @@ impl App {
     }
 }
 
-/// Why a guest may not do something.
+/// Returns the message for a guest who lacks the right to run an action.
 const fn refusal(action: Action) -> &'static str {
     match action.needs() {
         Role::Owner => "Only the owner can do that.",

@@ -1,4 +1,4 @@
-//! Logging in, and the life of sessions as tabs.
+//! Logs in and out, and opens, closes and restarts the sessions behind the tabs.
 
 use leptos::{ev, prelude::*, task::spawn_local};
 use limpet_shared::{
@@ -15,38 +15,38 @@ use crate::{
     tabs::{Tab, TabKind, model::TabList},
 };
 
-/// Said when a log-in is lost at once.
+/// Message for a browser that does not store the cookie of a log-in.
 const NOT_KEPT: &str = "This browser did not keep the log-in. Allow cookies for this page, then log in again. A reverse proxy must pass on the headers Cookie and Set-Cookie.";
 
-/// Said when the key of a log-in is lost with the page.
+/// Message for a browser that does not store the key of a log-in beyond this page.
 const NOTHING_STORED: &str =
     "This browser stores nothing for this page. After a reload, limpet asks for the link again.";
 
-/// Said when a limpet that had said goodbye does not know this browser any more.
+/// Message when the server was stopped and its successor does not know this browser.
 const RESTARTED: &str = "limpet was restarted. Use the link it printed last.";
 
-/// Why one is asked before a tab is closed.
+/// The reasons to ask before a tab is closed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Closing {
-    /// The programs that run in it.
+    /// The programs that run in the session.
     pub running: Vec<String>,
-    /// Those of them that may keep running.
+    /// The running programs that may keep running.
     pub background: Vec<String>,
-    /// The number of guests who watch it.
+    /// The number of guests who are watching.
     pub guests: usize,
 }
 
 impl App {
-    /// Exchanges a token for a sign-in and shows what the server has.
+    /// Exchanges a token for a sign-in and shows the server's sessions.
     pub fn log_in(self, token: String) {
         self.stage.set(Stage::Starting);
         spawn_local(async move { self.enter(opening::log_in(token).await) });
     }
 
-    /// Signs this browser out, in all its windows.
+    /// Signs this browser out in all its windows.
     ///
     /// # Errors
-    /// When the server does not do it.
+    /// Any [`Error`], if the server refuses or does not answer.
     pub async fn log_out(self) -> Result<(), Error> {
         api::logout().await?;
         self.overlay.set(None);
@@ -62,13 +62,13 @@ impl App {
         });
     }
 
-    /// Shows what the server has.
+    /// Asks the server for its sessions and shows them.
     pub fn load(self) {
         self.stage.set(Stage::Starting);
         spawn_local(async move { self.enter(opening::ask().await) });
     }
 
-    /// Shows what the server said.
+    /// Shows the result of a log-in or a request.
     pub(super) fn enter(self, entry: Entry) {
         let Welcome { owner, sessions, first, problem, is_new } = match entry {
             Entry::Welcome(welcome) => welcome,
@@ -87,7 +87,7 @@ impl App {
         self.focus_pane();
     }
 
-    /// Says so if this browser does not keep what it was just given.
+    /// Tells the user if this browser does not store the cookie or the key of its new sign-in.
     fn check_sign_in(self) {
         spawn_local(async move {
             if api::access().await.is_err_and(|error| error == Error::Unauthorized) {
@@ -98,14 +98,15 @@ impl App {
         });
     }
 
-    /// The sign-in of this browser is not valid any more.
+    /// Shows the log-in page, because this browser's sign-in is not valid any more.
     pub(super) fn on_unauthorized(&self) {
         let is_stopped = |tabs: &TabList| tabs.tabs().iter().any(|tab| tab.trouble == Some(Trouble::Stopped));
         let problem = self.tabs.with_untracked(is_stopped).then(|| RESTARTED.to_owned());
         self.stage.set(Stage::LoggedOut(problem));
     }
 
-    /// A terminal could not be started: said in the middle of the page if there is none.
+    /// Reports that a terminal could not be started: in the middle of the page if there is none,
+    /// else as a notice.
     fn start_failed(&self, error: &Error) {
         if self.tabs.with_untracked(|tabs| tabs.tabs().is_empty()) && *error != Error::Unauthorized {
             self.start_problem.set(Some(error.to_string()));
@@ -114,7 +115,8 @@ impl App {
         }
     }
 
-    /// Keeps the list of tabs up to date with the server, and what this browser remembers with the tabs.
+    /// Updates the list of tabs whenever the window gets the focus, and stores the arrangement of
+    /// the tabs whenever it changes.
     pub(super) fn follow_sessions(self) {
         let focused = window_event_listener(ev::focus, move |_| self.refresh());
         on_cleanup(move || focused.remove());
@@ -126,7 +128,7 @@ impl App {
         });
     }
 
-    /// Asks the server for its list: sessions that were opened elsewhere become tabs.
+    /// Asks the server for its list of sessions. Sessions that were opened elsewhere become tabs.
     pub fn refresh(self) {
         if self.stage.get_untracked() != Stage::Ready {
             return;
@@ -139,7 +141,7 @@ impl App {
                     self.tabs.update(|tabs| tabs.merge(sessions, &before));
                 }
                 Err(Error::Unauthorized) => self.on_unauthorized(),
-                // The panes tell about a connection that is down.
+                // The panes report a broken connection.
                 Err(_) => {}
             }
         });
@@ -159,15 +161,15 @@ impl App {
         });
     }
 
-    /// A session whose terminal has the size of what is shown now from the start: a program that only starts can miss it when that
-    /// changes.
+    /// Returns a request for a session that starts with the size of the terminal shown now. A
+    /// program can miss a change of the size while it is starting.
     fn fitting(self) -> CreateSession {
         let size = self.pane().and_then(|pane| pane.own_size());
         let (cols, rows) = (size.map(|size| size.cols), size.map(|size| size.rows));
         CreateSession { cols, rows, ..CreateSession::default() }
     }
 
-    /// Closes a tab, after asking when that ends something that still runs in it.
+    /// Closes a tab. Asks first if that would end a running program or disconnect guests.
     pub fn close_tab(&self, kind: TabKind) {
         let app = *self;
         let ended = app.tabs.with_untracked(|tabs| tabs.get(&kind).is_some_and(|tab| tab.exit.is_some()));
@@ -189,12 +191,13 @@ impl App {
         });
     }
 
-    /// Closes a tab without asking, and ends its session if it is one's own; a guest merely leaves.
+    /// Closes a tab without asking. The session is ended if this browser owns it; a guest only
+    /// leaves.
     pub fn end_tab(&self, kind: &TabKind) {
         self.end_tab_with(kind, Jobs::End);
     }
 
-    /// The same, and says what becomes of background jobs.
+    /// Does the same, with a choice for background jobs.
     pub fn end_tab_with(&self, kind: &TabKind, jobs: Jobs) {
         let owns = self.owns(kind);
         self.change_tabs(|tabs| tabs.close(kind));
@@ -207,24 +210,25 @@ impl App {
         self.tabs.with_untracked(|tabs| tabs.get(kind).is_some_and(|tab| tab.role == Role::Owner))
     }
 
-    /// Shows again what a guest has left.
+    /// Shows the sessions again that a guest has left.
     pub fn come_back(self) {
         self.tabs.update(TabList::forget_all_closed);
         self.refresh();
     }
 
-    /// Starts the same program again, in the tab's place, and forgets the old session.
+    /// Restarts the same program in the tab's place, and forgets the old session.
     pub fn restart_tab(&self, tab: Tab) {
         if !tab.is_over() {
             return self.notify("The program is still running. Close the tab to end it.");
         }
         let app = *self;
         spawn_local(async move {
-            // As large as it was, too: its size may be a fixed one.
+            // The new session has the old one's size, since its size rule may be a fixed one.
             let like = tab.kind.session().cloned();
             let again = CreateSession { like, keep_output: true, ..CreateSession::default() };
             let session = match api::create(&again).await {
-                // The server does not know how it was started any more, only how it starts programs by itself.
+                // The server no longer knows how the program was started, so its default program is
+                // started.
                 Err(Error::NotFound) => api::create(&app.fitting()).await,
                 session => session,
             };
@@ -238,7 +242,7 @@ impl App {
         });
     }
 
-    /// Changes a session on the server. What stands in the way is said by whoever asked, where the person looks.
+    /// Changes a session on the server. The caller shows the error text where the user is looking.
     pub(crate) async fn change_session(
         self,
         session: SessionId,

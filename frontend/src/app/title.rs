@@ -1,14 +1,14 @@
-//! The title of the browser's window.
+//! Sets the title of the browser's window.
 
 use leptos::prelude::*;
 
 use super::App;
 
-/// What it is called when no terminal is shown.
+/// The title if no terminal is shown.
 const NAME: &str = "limpet";
 
 impl App {
-    /// Keeps the document's title that of the terminal that is shown.
+    /// Keeps the document's title in step with the active terminal's.
     pub(super) fn follow_title(self) {
         let active = Memo::new(move |_| self.tabs.with(|tabs| tabs.active().map(|tab| tab.title.clone())));
         Effect::new(move || document().set_title(&window_title(active.get().as_deref())));

@@ -1,19 +1,21 @@
-//! Finding a command by a few of its letters.
+//! Finds commands by a few of their letters.
 
 use std::cmp::Reverse;
 
-/// What a letter of the query is worth that is found at all, at the beginning of a word, right after the one before.
+/// Scores of a letter of the query: for any match, for a match at the start of a word, and for a
+/// match right after the previous letter's.
 const FOUND: i32 = 1;
 const WORD: i32 = 7;
 const RUN: i32 = 4;
 
-/// How well `query` fits `text`; higher is better, `None` means not at all. Every letter must occur in order, in any
-/// case; spaces in the query do not count. Of all ways to find the letters the best counts, and a short text wins
-/// over a long one.
+/// Returns how well `query` fits `text`: higher is better, `None` is no match. Every letter must
+/// occur in order, in any case; spaces in the query do not count. The best of all ways to match the
+/// letters counts, and a short text wins over a long one.
 #[must_use]
 pub fn score(query: &str, text: &str) -> Option<i32> {
     let text: Vec<char> = text.chars().map(fold).collect();
-    // The best score of the letters so far whose last one is found at each place, and of them all.
+    // `ending` has the best score of the letters so far whose last match is at each place; `best`
+    // is the maximum of all.
     let mut ending = vec![None; text.len()];
     let mut best = Some(0);
     for wanted in query.chars().filter(|c| !c.is_whitespace()).map(fold) {
@@ -36,7 +38,7 @@ pub fn score(query: &str, text: &str) -> Option<i32> {
     best.map(|best| best.saturating_mul(100).saturating_sub(length))
 }
 
-/// The places of the texts that fit, best first; ones that fit equally well keep their order.
+/// Returns the places of the texts that match, best first. Equal matches keep their order.
 pub fn rank<'a>(query: &str, texts: impl Iterator<Item = &'a str>) -> Vec<usize> {
     let scored = texts.enumerate().filter_map(|(place, text)| Some((score(query, text)?, place)));
     let mut scored: Vec<(i32, usize)> = scored.collect();

@@ -1,20 +1,20 @@
-//! Shortcuts: which key presses belong to the page.
+//! Keyboard shortcuts, and the key presses that match them.
 
-/// A key press, as a `keydown` event tells it.
+/// A key press, as reported by a `keydown` event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "the four modifiers of a DOM KeyboardEvent")]
 pub struct Press {
-    /// What the key means in the layout in use (`KeyboardEvent.key`).
+    /// The key's meaning in the current layout (`KeyboardEvent.key`).
     pub key: String,
-    /// Which key it is (`KeyboardEvent.code`, the UI Events `KeyboardEvent` code values).
+    /// The physical key (`KeyboardEvent.code`, see the UI Events `KeyboardEvent` code values).
     pub code: String,
-    /// Whether Ctrl is held.
+    /// True while Ctrl is held.
     pub ctrl: bool,
-    /// Whether Shift is held.
+    /// True while Shift is held.
     pub shift: bool,
-    /// Whether Alt (Option) is held.
+    /// True while Alt (Option) is held.
     pub alt: bool,
-    /// Whether Meta (Command, Windows) is held.
+    /// True while Meta (Command, Windows) is held.
     pub meta: bool,
 }
 
@@ -31,7 +31,7 @@ impl From<&web_sys::KeyboardEvent> for Press {
     }
 }
 
-/// What is held with a key.
+/// The modifiers of a shortcut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Held {
     Nothing,
@@ -39,7 +39,7 @@ enum Held {
     CtrlShift,
 }
 
-/// A key and what is held with it, nearly always `Ctrl+Shift`.
+/// A shortcut: a key and its modifiers, nearly always `Ctrl+Shift`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Chord {
     held: Held,
@@ -49,32 +49,35 @@ pub struct Chord {
 }
 
 impl Chord {
-    /// `Ctrl+Shift` and the key that is called `name`, and is `code` where layouts do not matter.
+    /// Creates a shortcut of `Ctrl+Shift` and a key. `name` is the key's label, `code` the physical
+    /// key that counts where the layout does not matter.
     #[must_use]
     pub const fn new(name: &'static str, code: &'static str) -> Self {
         Self { held: Held::CtrlShift, name, code, left_to_browser: false }
     }
 
-    /// A function key alone.
+    /// Creates a shortcut of a function key without modifiers.
     #[must_use]
     pub const fn alone(name: &'static str) -> Self {
         Self { held: Held::Nothing, ..Self::new(name, name) }
     }
 
-    /// `Shift` and a function key.
+    /// Creates a shortcut of `Shift` and a function key.
     #[must_use]
     pub const fn shifted(name: &'static str) -> Self {
         Self { held: Held::Shift, ..Self::new(name, name) }
     }
 
-    /// The same chord, shown to people but not taken: the browser does the right thing by itself.
+    /// Makes the shortcut one that is displayed but not handled: the browser does the right thing
+    /// by itself.
     #[must_use]
     pub const fn left_to_browser(self) -> Self {
         Self { left_to_browser: true, ..self }
     }
 
-    /// Whether the page takes this press. Letters follow the layout in use, as far as it has Latin ones; all
-    /// other keys are where they are, since what Shift makes of them differs.
+    /// Reports whether the page handles this key press. Letters follow the current layout if it has
+    /// Latin ones. All other keys count by their physical place, since Shift changes their meaning
+    /// differently in each layout.
     #[must_use]
     pub fn takes(self, press: &Press) -> bool {
         let held = match self.held {
@@ -90,7 +93,7 @@ impl Chord {
         if latin(&press.key) { press.key.eq_ignore_ascii_case(self.name) } else { press.code == self.code }
     }
 
-    /// The names of its keys, as they stand on the keyboard.
+    /// Returns the names of the keys, as they are printed on the keyboard.
     #[must_use]
     pub fn names(self, mac: bool) -> Vec<&'static str> {
         let (ctrl, shift) = if mac { ("⌃", "⇧") } else { ("Ctrl", "Shift") };

@@ -81,10 +81,10 @@ fn f6_goes_round_with_and_without_shift() {
 
 #[test]
 fn letters_follow_the_layout() {
-    // On a Dvorak keyboard, P is where R is on a US one.
+    // On a Dvorak keyboard, P is the key that is R on a US keyboard.
     assert_eq!(pressed(&ctrl_shift("P", "KeyR")), Some(Action::ShowPalette));
     assert_eq!(pressed(&ctrl_shift("L", "KeyP")), None);
-    // A Russian layout has no Latin letters, so the place decides.
+    // A Russian layout has no Latin letters, so the physical key decides.
     assert_eq!(pressed(&ctrl_shift("З", "KeyP")), Some(Action::ShowPalette));
 }
 

@@ -1,6 +1,6 @@
 use super::*;
 
-/// As the browser's parser, for plain ASCII.
+/// Parses like the browser, for plain ASCII.
 fn parse(text: &str) -> Option<Address> {
     let href = text.to_owned();
     if let Some(mailbox) = text.strip_prefix("mailto:") {

@@ -1,7 +1,7 @@
-//! What a viewer's program is called, from how it introduces itself (RFC 9110, 10.1.5). Browsers claim to be each other
-//! for reasons of history, so the most particular mark counts.
+//! Derives a short name for a viewer's program from its `User-Agent` (RFC 9110, 10.1.5). For
+//! historical reasons browsers claim to be each other, so the most specific product name counts.
 
-/// Marks of browsers, the most particular first.
+/// Product names of browsers, the most specific first.
 const BROWSERS: [(&str, &str); 12] = [
     ("Edg/", "Edge"),
     ("EdgA/", "Edge"),
@@ -17,7 +17,7 @@ const BROWSERS: [(&str, &str); 12] = [
     ("Safari/", "Safari"),
 ];
 
-/// Marks of systems, the most particular first.
+/// Names of systems, the most specific first.
 const SYSTEMS: [(&str, &str); 8] = [
     ("iPhone", "iPhone"),
     ("iPad", "iPad"),
@@ -29,13 +29,13 @@ const SYSTEMS: [(&str, &str); 8] = [
     ("X11", "Unix"),
 ];
 
-/// A short name, as people would call it.
+/// Returns the name that people use for the program.
 #[must_use]
 pub fn short(agent: &str) -> String {
     match (named(agent, &BROWSERS), named(agent, &SYSTEMS)) {
         (Some(browser), Some(system)) => format!("{browser} on {system}"),
         (Some(browser), None) => browser.to_owned(),
-        // Another client: the name before its version.
+        // For other clients, the name is the part before the version.
         (None, _) => match agent.split(['/', ' ']).next() {
             Some(name) if !name.is_empty() => name.to_owned(),
             _ => "An unknown program".to_owned(),

@@ -1,19 +1,19 @@
-//! How long something has been so, in plain words.
+//! Describes durations in plain words.
 
-/// For how long somebody has been there, who came at one moment, at another; both in milliseconds since the Unix epoch. Clocks that
-/// disagree make no difference to speak of.
+/// Describes for how long a viewer has been attached. Both moments are in milliseconds since the
+/// Unix epoch, on different clocks; their difference is usually too small to matter.
 #[must_use]
 pub fn words(since_ms: u64, now_ms: u64) -> String {
     amount(since_ms, now_ms).map_or_else(|| "just came".to_owned(), |amount| format!("for {amount}"))
 }
 
-/// How long ago something was.
+/// Describes how long ago something happened.
 #[must_use]
 pub fn ago(since_ms: u64, now_ms: u64) -> String {
     amount(since_ms, now_ms).map_or_else(|| "just now".to_owned(), |amount| format!("{amount} ago"))
 }
 
-/// None if it is next to nothing.
+/// Describes a duration in its largest unit; `None` if it is shorter than a minute.
 fn amount(since_ms: u64, now_ms: u64) -> Option<String> {
     const MINUTE: u64 = 60;
     const HOUR: u64 = 60 * MINUTE;

@@ -1,30 +1,30 @@
-//! The order of tabs as a browser remembers it; the sessions themselves come from the server.
+//! The order of the tabs as the browser stores it. The sessions themselves come from the server.
 
 use serde::{Deserialize, Serialize};
 
 use super::TabKind;
 use crate::json;
 
-/// Which tabs there were, in which order, and which one was shown.
+/// The tabs, their order, and the active one.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Arrangement {
     /// The tabs in their order.
     pub order: Vec<TabKind>,
-    /// The one that was shown.
+    /// The tab that was active.
     pub active: Option<TabKind>,
 }
 
 impl Arrangement {
-    /// Reads what [`Self::to_json`] wrote; anything else is no arrangement at all.
+    /// Parses the output of [`Self::to_json`]. Anything else gives an empty arrangement.
     #[must_use]
     pub fn parse(text: &str) -> Self {
         json::read(text).unwrap_or_default()
     }
 
-    /// The arrangement as text.
+    /// Returns the arrangement as JSON.
     #[must_use]
     pub fn to_json(&self) -> String {
-        // Only strings are in it, so it is always JSON.
+        // An arrangement contains only strings, so this never fails.
         json::write(self).unwrap_or_default()
     }
 }

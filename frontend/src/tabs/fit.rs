@@ -1,23 +1,23 @@
-//! A terminal that has another size than its window: what would make it fit, and who may do that.
+//! Decides how a terminal can be given this window's size, and whether this viewer may do so.
 
 use limpet_shared::{Role, Sizing};
 
 use super::Tab;
 
-/// What makes a terminal fit into this window.
+/// The way to give a terminal this window's size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fit {
-    /// To be the window whose size is in force.
+    /// Become the primary viewer.
     TakePen,
-    /// To give the session the size, which nobody's window decides on.
+    /// Set the session's size, which does not follow any window.
     Resize,
 }
 
 impl Fit {
-    /// What it is for this tab.
+    /// Returns the way that works for this tab.
     ///
     /// # Errors
-    /// Why it cannot be had from here, in words for people.
+    /// A message for the user, if this window cannot change the size.
     pub const fn of(tab: &Tab) -> Result<Self, &'static str> {
         match (tab.sizing, tab.role) {
             (Sizing::Pen | Sizing::Latest, Role::Owner | Role::Writer) => Ok(Self::TakePen),

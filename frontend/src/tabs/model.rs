@@ -1,4 +1,4 @@
-//! The list of tabs and everything that can be done to it.
+//! The list of tabs and its operations.
 
 #[cfg(test)]
 mod tests;
@@ -11,62 +11,62 @@ use crate::{
     people::People,
 };
 
-/// All tabs of the page. While there is any, exactly one of them is active.
+/// The tabs of the page. If there are any, exactly one of them is active.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TabList {
     tabs: Vec<Tab>,
     active: usize,
-    /// Sessions that were closed here and that the server may still list for a moment.
+    /// Sessions that were closed here, but that the server may still list for a moment.
     closed: Vec<SessionId>,
 }
 
-/// Which neighbour.
+/// A side of a tab.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// The one before.
+    /// The side of the previous tab.
     Before,
-    /// The one after.
+    /// The side of the next tab.
     After,
 }
 
 impl TabList {
-    /// The tabs in their order.
+    /// Returns the tabs in their order.
     #[must_use]
     pub fn tabs(&self) -> &[Tab] {
         &self.tabs
     }
 
-    /// What the tabs show, in their order.
+    /// Returns the tabs' contents in their order.
     #[must_use]
     pub fn kinds(&self) -> Vec<TabKind> {
         self.tabs.iter().map(|tab| tab.kind.clone()).collect()
     }
 
-    /// The one that is shown.
+    /// Returns the active tab.
     #[must_use]
     pub fn active(&self) -> Option<&Tab> {
         self.tabs.get(self.active)
     }
 
-    /// Whether this is the one that is shown.
+    /// Reports whether this tab is active.
     #[must_use]
     pub fn is_active(&self, kind: &TabKind) -> bool {
         self.active().is_some_and(|tab| tab.kind == *kind)
     }
 
-    /// The tab that shows this.
+    /// Returns the tab with this content.
     #[must_use]
     pub fn get(&self, kind: &TabKind) -> Option<&Tab> {
         self.tabs.iter().find(|tab| tab.kind == *kind)
     }
 
-    /// Where the tab that shows this stands.
+    /// Returns the place of the tab with this content, counted from 0.
     #[must_use]
     pub fn position(&self, kind: &TabKind) -> Option<usize> {
         self.tabs.iter().position(|tab| tab.kind == *kind)
     }
 
-    /// Adds a tab at the end and shows it; one that is there already is only shown.
+    /// Adds a tab at the end and activates it. A tab that exists already is only activated.
     pub fn open(&mut self, tab: Tab) {
         let kind = tab.kind.clone();
         if self.position(&kind).is_none() {
@@ -75,7 +75,7 @@ impl TabList {
         self.select(&kind);
     }
 
-    /// Puts a tab in the place of another one and shows it.
+    /// Replaces a tab by another one and activates that.
     pub fn replace(&mut self, old: &TabKind, new: Tab) {
         let kind = new.kind.clone();
         match self.position(old) {
@@ -88,7 +88,7 @@ impl TabList {
         }
     }
 
-    /// Takes a tab away. If it was shown, the one after it is, or the last one.
+    /// Removes a tab. If it was active, the next tab becomes active, or the last one.
     pub fn close(&mut self, kind: &TabKind) {
         if let Some(place) = self.position(kind) {
             self.remember_closed(kind);
@@ -96,14 +96,14 @@ impl TabList {
         }
     }
 
-    /// Shows a tab, which settles its mark.
+    /// Activates a tab, which clears its mark.
     pub fn select(&mut self, kind: &TabKind) {
         if let Some(place) = self.position(kind) {
             self.select_at(place);
         }
     }
 
-    /// Shows the tab at a place, counted from 0; beyond the last one nothing happens.
+    /// Activates the tab at a place, counted from 0. A place beyond the last tab has no effect.
     pub fn select_at(&mut self, place: usize) {
         if let Some(tab) = self.tabs.get_mut(place) {
             tab.mark = Mark::None;
@@ -111,7 +111,7 @@ impl TabList {
         }
     }
 
-    /// Shows the neighbour of the active tab; the first one comes after the last.
+    /// Activates the neighbour of the active tab, wrapping around at the ends.
     pub fn select_beside(&mut self, side: Side) {
         let count = self.tabs.len();
         if count > 0 {
@@ -120,7 +120,8 @@ impl TabList {
         }
     }
 
-    /// Puts a tab at a place, counted from 0; beyond the last one means the end. What is shown stays shown.
+    /// Moves a tab to a place, counted from 0. A place beyond the last tab is the end. The active
+    /// tab stays active.
     pub fn move_to(&mut self, kind: &TabKind, place: usize) {
         let Some(from) = self.position(kind) else { return };
         let Some(active) = self.active().map(|tab| tab.kind.clone()) else { return };
@@ -129,7 +130,7 @@ impl TabList {
         self.active = self.position(&active).unwrap_or_default();
     }
 
-    /// Moves the active tab by one place; at the ends it stays.
+    /// Moves the active tab by one place, but not beyond the ends.
     pub fn move_active(&mut self, side: Side) {
         let Some(kind) = self.active().map(|tab| tab.kind.clone()) else { return };
         let place = match side {
@@ -139,62 +140,62 @@ impl TabList {
         self.move_to(&kind, place);
     }
 
-    /// Something happened in a tab; the one that is shown needs no mark.
+    /// Marks a tab, unless it is active.
     pub fn note(&mut self, kind: &TabKind, mark: Mark) {
         if !self.is_active(kind) {
             self.update(kind, |tab| tab.mark = tab.mark.max(mark));
         }
     }
 
-    /// A tab has a new title.
+    /// Sets a tab's title.
     pub fn set_title(&mut self, kind: &TabKind, title: String) {
         self.update(kind, |tab| tab.title = title);
     }
 
-    /// A tab's program has ended, perhaps because an owner closed its session.
+    /// Records that a tab's program has ended, and whether an owner closed its session.
     pub fn set_exit(&mut self, kind: &TabKind, exit: ExitStatus, closed: bool) {
         self.update(kind, |tab| (tab.exit, tab.closed) = (Some(exit), closed));
     }
 
-    /// Something stands in the way of a tab's connection, or nothing does any more.
+    /// Sets or clears the problem of a tab's connection.
     pub fn set_trouble(&mut self, kind: &TabKind, trouble: Option<Trouble>) {
         self.update(kind, |tab| tab.trouble = trouble);
     }
 
-    /// A tab's connection is in another phase.
+    /// Sets the phase of a tab's connection.
     pub fn set_phase(&mut self, kind: &TabKind, phase: Phase) {
         self.update(kind, |tab| tab.phase = phase);
     }
 
-    /// Others came to a tab's session or went.
+    /// Sets the viewers of a tab's session.
     pub fn set_people(&mut self, kind: &TabKind, people: People) {
         self.update(kind, |tab| tab.people = people);
     }
 
-    /// A tab's terminal has another size than its window's own, or no longer.
+    /// Sets the imposed size of a tab's terminal, or clears it.
     pub fn set_foreign(&mut self, kind: &TabKind, foreign: Option<Winsize>) {
         self.update(kind, |tab| tab.foreign = foreign);
     }
 
-    /// Whether tabs were closed whose sessions go on.
+    /// Reports whether the server may still have sessions whose tabs were closed here.
     #[must_use]
     pub fn has_closed(&self) -> bool {
         !self.closed.is_empty()
     }
 
-    /// What was closed here may come back when the server lists it.
+    /// Lets all closed sessions reappear when the server lists them.
     pub fn forget_all_closed(&mut self) {
         self.closed.clear();
     }
 
-    /// Closing did not succeed on the server, so the session may come back as a tab.
+    /// Lets a session reappear that the server failed to close.
     pub fn forget_closed(&mut self, session: &SessionId) {
         self.closed.retain(|closed| closed != session);
     }
 
-    /// Takes over what the server lists. `before` is what was open when the list was asked for: what is newer than
-    /// that is not missed in the list. A tab whose session has vanished goes, unless somebody is looking at it: its
-    /// connection explains what happened.
+    /// Merges the server's list. `before` is the list of tabs at the time of the request, so a
+    /// newer tab may be missing in the server's list. A tab whose session has vanished is removed,
+    /// unless it is active: its connection explains what happened.
     pub fn merge(&mut self, sessions: Vec<SessionInfo>, before: &[TabKind]) {
         let listed: Vec<TabKind> = sessions.iter().map(|s| TabKind::Terminal(s.id.clone())).collect();
         self.closed.retain(|closed| sessions.iter().any(|session| session.id == *closed));
@@ -217,7 +218,8 @@ impl TabList {
         }
     }
 
-    /// Shows what the server lists, as it was left; `first` is to be seen.
+    /// Merges the server's first list, restores the stored arrangement `left`, and activates
+    /// `first`.
     pub fn enter(&mut self, sessions: Vec<SessionInfo>, left: &Arrangement, first: Option<&SessionId>) {
         let before = self.kinds();
         self.merge(sessions, &before);
@@ -227,7 +229,8 @@ impl TabList {
         }
     }
 
-    /// Brings the tabs into the order they were left in; ones that it does not know keep theirs, at the end.
+    /// Restores the stored order of the tabs. Tabs that are not in it keep their order and come
+    /// last.
     pub fn arrange(&mut self, arrangement: &Arrangement) {
         let active = arrangement.active.clone().or_else(|| self.active().map(|tab| tab.kind.clone()));
         let rank = |tab: &Tab| arrangement.order.iter().position(|kind| *kind == tab.kind);
@@ -235,13 +238,13 @@ impl TabList {
         self.active = active.and_then(|kind| self.position(&kind)).unwrap_or_default();
     }
 
-    /// What is worth remembering until the page is opened again.
+    /// Returns the arrangement to store for the next visit.
     #[must_use]
     pub fn arrangement(&self) -> Arrangement {
         Arrangement { order: self.kinds(), active: self.active().map(|tab| tab.kind.clone()) }
     }
 
-    /// Takes over what the server says of one session; a new one becomes a tab.
+    /// Merges the server's description of one session. A new session becomes a tab.
     pub fn take_over(&mut self, session: SessionInfo) {
         let listed = Tab::from(session);
         match self.tabs.iter_mut().find(|tab| tab.kind == listed.kind) {

@@ -1,11 +1,11 @@
-//! Arithmetic on sRGB colours: mixing, and the contrast that WCAG 2.2 defines.
+//! Arithmetic on sRGB colours: mixing, and contrast as defined by WCAG 2.2.
 
 use limpet_shared::theme::Rgb;
 
 const BLACK: Rgb = Rgb { red: 0, green: 0, blue: 0 };
 const WHITE: Rgb = Rgb { red: 255, green: 255, blue: 255 };
 
-/// `from` with `percent` (0 to 100) of `to` mixed in, channel by channel.
+/// Mixes `percent` (0 to 100) of `to` into `from`, channel by channel.
 #[must_use]
 pub fn mix(from: Rgb, to: Rgb, percent: u8) -> Rgb {
     let percent = u32::from(percent.min(100));
@@ -20,7 +20,7 @@ pub fn mix(from: Rgb, to: Rgb, percent: u8) -> Rgb {
     }
 }
 
-/// Relative luminance, 0 (black) to 1 (white), as WCAG 2.2 defines it.
+/// Returns the relative luminance as defined by WCAG 2.2, from 0 (black) to 1 (white).
 #[must_use]
 pub fn luminance(colour: Rgb) -> f64 {
     let linear = |channel: u8| {
@@ -30,15 +30,15 @@ pub fn luminance(colour: Rgb) -> f64 {
     0.2126 * linear(colour.red) + 0.7152 * linear(colour.green) + 0.0722 * linear(colour.blue)
 }
 
-/// Contrast ratio, 1 (none) to 21 (black on white), as WCAG 2.2 defines it.
+/// Returns the contrast ratio as defined by WCAG 2.2, from 1 (none) to 21 (black on white).
 #[must_use]
 pub fn contrast(a: Rgb, b: Rgb) -> f64 {
     let (a, b) = (luminance(a), luminance(b));
     (a.max(b) + 0.05) / (a.min(b) + 0.05)
 }
 
-/// `colour`, moved towards black or white only as far as it takes to stand out from every one of `grounds` by
-/// `ratio`. Where no colour can, the nearest that there is.
+/// Moves `colour` towards black or white, only as far as needed for a contrast of `ratio` with each
+/// of `grounds`. Returns black or white if no mixture reaches the ratio.
 #[must_use]
 pub fn readable(colour: Rgb, grounds: &[Rgb], ratio: f64) -> Rgb {
     let worst = |colour: Rgb| grounds.iter().map(|&ground| contrast(colour, ground)).fold(f64::MAX, f64::min);
@@ -46,7 +46,8 @@ pub fn readable(colour: Rgb, grounds: &[Rgb], ratio: f64) -> Rgb {
     (0..=100).map(|percent| mix(colour, pole, percent)).find(|&mixed| worst(mixed) >= ratio).unwrap_or(pole)
 }
 
-/// What to write with on a ground of this colour: `light` or `dark`, whichever stands out more, made readable.
+/// Returns a text colour for a background: `one` or `other`, whichever has more contrast, made
+/// readable.
 #[must_use]
 pub fn ink_on(ground: Rgb, one: Rgb, other: Rgb) -> Rgb {
     let better = if contrast(one, ground) >= contrast(other, ground) { one } else { other };

@@ -1,7 +1,9 @@
-//! The page's own colours, made from a terminal's theme so that everything around a terminal belongs to it.
+//! The page's own colours. They are derived from the terminal's theme, so that the page matches the
+//! terminal.
 //!
-//! Text stands out from every ground it is written on by 4.5:1 or more, edges of controls and the focus ring by
-//! 3:1 (WCAG 2.2, 1.4.3 and 1.4.11), whatever the theme.
+//! Text has a contrast of at least 4.5:1 with every background that it is written on. Edges of
+//! controls and the focus ring have at least 3:1 (WCAG 2.2, 1.4.3 and 1.4.11). This holds for every
+//! theme.
 
 use std::fmt::Write as _;
 
@@ -9,45 +11,45 @@ use limpet_shared::theme::{Appearance, Rgb, Theme};
 
 use super::colour::{ink_on, mix, readable};
 
-/// Contrast that text needs.
+/// Minimum contrast of text.
 pub const TEXT: f64 = 4.5;
-/// Contrast that edges of controls, icons and the focus ring need.
+/// Minimum contrast of icons, the focus ring and the edges of controls.
 pub const EDGE: f64 = 3.0;
 
-/// The colours of everything but the terminals' inside.
+/// The colours of everything around the terminals' contents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PageColours {
     appearance: Appearance,
-    /// The terminal's ground.
+    /// The terminal's background.
     pub terminal: Rgb,
-    /// The ground of bars around the terminal.
+    /// The background of the bars around the terminal.
     pub bar: Rgb,
-    /// The ground of dialogs, menus and banners.
+    /// The background of dialogs, menus and banners.
     pub surface: Rgb,
-    /// The ground of what the pointer or the selection is on, in bars and on surfaces.
+    /// The background of hovered or selected elements, in bars and on surfaces.
     pub raised: Rgb,
-    /// Lines that only separate.
+    /// Separating lines.
     pub line: Rgb,
-    /// Edges of controls.
+    /// The edges of controls.
     pub edge: Rgb,
     /// Text.
     pub text: Rgb,
-    /// Text that steps back.
+    /// Less prominent text.
     pub muted: Rgb,
-    /// The focus ring, the active tab's mark, switches that are on.
+    /// The focus ring, the active tab's mark, and switches that are on.
     pub accent: Rgb,
-    /// Text on a ground of `accent`.
+    /// Text on a background of `accent`.
     pub on_accent: Rgb,
-    /// What went well.
+    /// Success.
     pub good: Rgb,
-    /// What needs attention.
+    /// Warnings.
     pub warning: Rgb,
-    /// What went wrong.
+    /// Errors.
     pub danger: Rgb,
 }
 
 impl PageColours {
-    /// The colours that go with `theme`.
+    /// Derives the page's colours from `theme`.
     #[must_use]
     pub fn of(theme: &Theme) -> Self {
         let ground = theme.background;
@@ -76,7 +78,7 @@ impl PageColours {
         }
     }
 
-    /// The colours as custom properties, in the syntax of a `style` attribute.
+    /// Returns the colours as custom properties, in the syntax of a `style` attribute.
     #[must_use]
     pub fn css(&self) -> String {
         let scheme = match self.appearance {

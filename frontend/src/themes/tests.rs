@@ -84,7 +84,7 @@ fn limpets_own_colours_are_readable_in_a_terminal() {
 fn contrast_is_that_of_wcag() {
     assert!((contrast(rgb("#000000"), rgb("#ffffff")) - 21.0).abs() < 1e-9);
     assert!((contrast(rgb("#777777"), rgb("#777777")) - 1.0).abs() < 1e-9);
-    // The well-known border case: the lightest grey that passes on white.
+    // The lightest grey that passes on white is a well-known boundary case.
     assert!(contrast(rgb("#767676"), rgb("#ffffff")) >= 4.5);
     assert!(contrast(rgb("#777777"), rgb("#ffffff")) < 4.5);
 }

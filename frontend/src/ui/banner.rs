@@ -1,4 +1,5 @@
-//! What a tab has to say over its terminal: that its program has ended, or that its connection needs patience or help.
+//! The banner over a terminal, which tells that the program has ended or that the connection has a
+//! problem.
 
 use std::time::Duration;
 
@@ -12,10 +13,10 @@ use crate::{
     tabs::{Tab, TabKind},
 };
 
-/// Said when limpet answers, but no WebSocket reaches it.
+/// Message for a limpet that answers HTTP requests while no WebSocket reaches it.
 const NO_WEB_SOCKET: &str = "limpet answers, but the WebSocket of this terminal does not get through. A reverse proxy must pass on the headers Upgrade and Connection (docs/proxy.md); a firewall or an extension may block it, too.";
 
-/// What is said.
+/// The content of the banner.
 #[derive(Clone, Debug, PartialEq)]
 enum Message {
     Exited { words: String, well: bool },
@@ -29,7 +30,7 @@ enum Message {
     Misunderstood,
 }
 
-/// What there is to say about a tab; nothing when all is well.
+/// Returns the banner for a tab, or `None` if there is nothing to report.
 fn message(tab: &Tab) -> Option<Message> {
     match (tab.exit, tab.phase) {
         (Some(_), Phase::Gone(GoneReason::SessionNotFound)) if tab.closed => Some(Message::Closed),
@@ -71,7 +72,7 @@ pub fn Banner(
         }
     };
     let reconnect = move |_| app.run(crate::commands::Action::Reconnect);
-    // The document is there, so it can be loaded again.
+    // The document was loaded once, so a reload does not fail.
     let reload = move |_| drop(window().location().reload());
 
     let owns = Memo::new(move |_| tab.with(|tab| tab.as_ref().is_some_and(|tab| tab.role == Role::Owner)));
@@ -149,12 +150,12 @@ pub fn Banner(
     }
 }
 
-/// Who closed a terminal: only owners can.
+/// Returns the text for a closed terminal. Only owners can close one.
 const fn closed(owns: bool) -> &'static str {
     if owns { "This terminal was closed in another window." } else { "The owner closed this terminal." }
 }
 
-/// How a program ended.
+/// Describes a program's exit status.
 fn ended(status: ExitStatus) -> String {
     match status {
         ExitStatus::Code(0) => "Finished.".to_owned(),
@@ -163,7 +164,7 @@ fn ended(status: ExitStatus) -> String {
     }
 }
 
-/// Why a terminal is not there any more.
+/// Returns the text for a terminal that no longer exists.
 const fn vanished(owns: bool) -> &'static str {
     if owns {
         "This terminal no longer exists: it was closed elsewhere, or limpet was restarted."
@@ -172,7 +173,7 @@ const fn vanished(owns: bool) -> &'static str {
     }
 }
 
-/// The seconds until a moment on the clock of `performance.now()`.
+/// A countdown in seconds to a moment on the clock of `performance.now()`.
 #[component]
 fn Countdown(
     /// The moment, in milliseconds.

@@ -1,4 +1,4 @@
-//! Whether to close a tab in which something still runs, or that guests watch.
+//! Asks before a tab is closed that has running programs or guests.
 
 use leptos::prelude::*;
 
@@ -9,12 +9,12 @@ use crate::{
     tabs::TabKind,
 };
 
-/// Asks before programs are ended, or a terminal is taken away from guests.
+/// The dialog that asks before programs are ended or guests lose a terminal.
 #[component]
 pub fn CloseDialog(
     /// The tab.
     tab: TabKind,
-    /// Why that is asked.
+    /// The reasons for asking.
     closing: Closing,
 ) -> impl IntoView {
     let app = App::expect();
@@ -33,7 +33,7 @@ pub fn CloseDialog(
                 "“Close, keep jobs” closes the terminal only: programs started with nohup, or disowned, keep running. Others end."
             </p>
             <div class="actions">
-                // The harmless answer is the one at hand.
+                // The harmless button has the focus.
                 <button autofocus=true type="button" class="button" on:click=move |_| app.close_overlay()>
                     "Cancel"
                 </button>
@@ -46,7 +46,7 @@ pub fn CloseDialog(
     }
 }
 
-/// Names what runs; of many, the first few.
+/// Names the running programs, at most the first few.
 fn sentence(running: &[String]) -> Option<String> {
     const NAMED: usize = 3;
     let end = "Closing the tab ends them.";
@@ -63,7 +63,7 @@ fn sentence(running: &[String]) -> Option<String> {
     })
 }
 
-/// Says how many guests lose the terminal.
+/// Tells how many guests lose the terminal.
 fn watched(guests: usize) -> String {
     match guests {
         1 => "A guest is watching this terminal, and will be told that you closed it.".to_owned(),

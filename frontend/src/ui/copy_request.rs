@@ -1,4 +1,5 @@
-//! A program that wants to copy, and what can be said to that. It lies over its terminal and takes no keys from it.
+//! The request of a program to copy text, and the possible answers. It lies over the terminal and
+//! takes no keys from it.
 
 use leptos::prelude::*;
 
@@ -9,7 +10,7 @@ use crate::{
     tabs::TabKind,
 };
 
-/// What a terminal's program wants to copy, if anything.
+/// The copy request of a terminal's program, if there is one.
 #[component]
 pub fn CopyRequest(
     /// The terminal.
@@ -52,7 +53,7 @@ pub fn CopyRequest(
         }
     };
     view! {
-        // It is always there, so that what comes into it is read out.
+        // This element always exists, so that screen readers announce its contents.
         <div role="status" aria-label="Clipboard">{move || offer.get().map(request)}</div>
     }
 }

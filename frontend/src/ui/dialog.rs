@@ -1,4 +1,4 @@
-//! The frame of everything that lies over the page: modal, closed by Esc or by a press beside it.
+//! The frame of every overlay: a modal dialog that Esc or a press beside it closes.
 
 use leptos::{ev, html, prelude::*};
 use wasm_bindgen::JsCast as _;
@@ -10,28 +10,30 @@ use super::{
 };
 use crate::app::App;
 
-/// A modal dialog; the browser keeps the keyboard inside of it. It is closed by taking it out of the page.
+/// A modal dialog, within which the browser keeps the focus. It closes when it is removed from the
+/// page.
 #[component]
 pub fn Dialog(
-    /// What it is called.
+    /// The accessible name.
     #[prop(into)]
     label: String,
-    /// Its CSS class.
+    /// The CSS class.
     class: &'static str,
-    /// What it holds.
+    /// The contents.
     children: Children,
 ) -> impl IntoView {
     let app = App::expect();
     let dialog = NodeRef::<html::Dialog>::new();
     Effect::new(move || {
         if let Some(dialog) = dialog.get() {
-            // It fails for an element that is not in the document (any more): then there is nothing to show.
+            // This fails if the element is no longer in the document; then there is nothing to
+            // show.
             let _ = dialog.show_modal();
             focus_first(&dialog);
         }
     });
     let on_cancel = move |event: Event| {
-        // Else the browser closes it once more, when something else may already be open.
+        // The browser's own closing would come later, when another overlay may be open.
         event.prevent_default();
         app.close_overlay();
     };
@@ -50,10 +52,10 @@ pub fn Dialog(
     }
 }
 
-/// A dialog's heading, with a button that closes it.
+/// A dialog's heading, with a button that closes the dialog.
 #[component]
 pub fn Heading(
-    /// Its words.
+    /// The text.
     #[prop(into)]
     title: String,
 ) -> impl IntoView {
@@ -68,16 +70,17 @@ pub fn Heading(
     }
 }
 
-/// Gives the keyboard to what is marked `autofocus`, else to the dialog as a whole: its first button is rarely the one
-/// that is wanted.
+/// Focuses the element marked `autofocus`, else the dialog as a whole, since its first button is
+/// rarely the wanted one.
 fn focus_first(dialog: &HtmlElement) {
     let marked = dialog.query_selector("[autofocus]").ok().flatten();
     let marked = marked.and_then(|marked| marked.dyn_into::<HtmlElement>().ok());
-    // An element that cannot have the keyboard leaves it where it is.
+    // An element that cannot take the focus leaves it where it is.
     let _ = marked.as_ref().unwrap_or(dialog).focus();
 }
 
-/// A press on the dialog element itself is one on its backdrop: its content covers all of the rest.
+/// Reports whether an event is on the dialog's backdrop. Its target is then the dialog element
+/// itself, which is otherwise covered by its contents.
 fn is_backdrop(event: &Event) -> bool {
     let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
     target.is_some_and(|target| target.tag_name() == "DIALOG")

@@ -1,14 +1,14 @@
-//! Reordering tabs by dragging, with mouse, pen or finger.
+//! Reorders tabs by dragging with a mouse, a pen or a finger.
 
 use leptos::{ev::PointerEvent, html, prelude::*};
 use web_sys::Element;
 
 use crate::{app::App, tabs::TabKind};
 
-/// How far a pointer moves before it drags, in CSS pixels.
+/// Distance that a pointer has to move before a drag begins, in CSS pixels.
 const THRESHOLD: i32 = 6;
 
-/// Along which axis tabs are lined up.
+/// The axis along which the tabs are lined up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Axis {
     /// Side by side.
@@ -25,8 +25,8 @@ struct Drag {
     moving: bool,
 }
 
-/// The drag in a list whose children are the tabs in their order. The list itself captures the pointer, since the
-/// tabs change places under it.
+/// The drag state of a list whose children are the tabs in their order. The list itself captures
+/// the pointer, since the tabs move under the pointer.
 #[derive(Clone, Copy)]
 pub struct Reorder {
     app: App,
@@ -36,19 +36,19 @@ pub struct Reorder {
 }
 
 impl Reorder {
-    /// For the tabs in `list`.
+    /// Creates the drag state for the tabs in `list`.
     #[must_use]
     pub fn new(list: NodeRef<html::Div>, axis: Axis) -> Self {
         Self { app: App::expect(), list, axis, drag: RwSignal::new(None) }
     }
 
-    /// Whether this tab is being dragged.
+    /// Reports whether this tab is being dragged.
     #[must_use]
     pub fn drags(&self, kind: &TabKind) -> bool {
         self.drag.with(|drag| drag.as_ref().is_some_and(|drag| drag.moving && drag.kind == *kind))
     }
 
-    /// A pointer was pressed on a tab.
+    /// Handles a pointer press on a tab.
     pub fn press(&self, kind: TabKind, event: &PointerEvent) {
         if event.button() == 0 && event.is_primary() {
             let (pointer, start) = (event.pointer_id(), self.along(event));
@@ -56,7 +56,7 @@ impl Reorder {
         }
     }
 
-    /// A pointer moved over the list.
+    /// Handles a pointer movement over the list.
     pub fn moved(&self, event: &PointerEvent) {
         let at = self.along(event);
         let Some(drag) = self.drag.get_untracked().filter(|drag| drag.pointer == event.pointer_id()) else {
@@ -67,7 +67,7 @@ impl Reorder {
             if (at - drag.start).abs() < THRESHOLD {
                 return;
             }
-            // Fails for a pointer that is gone: then there is no drag to follow.
+            // This fails if the pointer is gone; then there is no drag to follow.
             let _ = list.set_pointer_capture(drag.pointer);
             self.drag.update(|drag| {
                 if let Some(drag) = drag {
@@ -78,7 +78,7 @@ impl Reorder {
         self.put(&drag.kind, at, &list);
     }
 
-    /// The pointer was let go, or taken away.
+    /// Ends the drag when the pointer is released or lost.
     pub fn released(&self) {
         let moved = self.drag.get_untracked().is_some_and(|drag| drag.moving);
         self.drag.set(None);
@@ -116,8 +116,8 @@ impl Reorder {
     }
 }
 
-/// Where a tab that came from place `from` belongs when the pointer is `at`: after all others whose middles it has
-/// passed.
+/// Returns the new place of a tab from place `from` when the pointer is `at`: after all other tabs
+/// whose middle the pointer has passed.
 fn place(at: f64, from: usize, middles: &[f64]) -> usize {
     middles.iter().enumerate().filter(|&(place, &middle)| place != from && middle < at).count()
 }

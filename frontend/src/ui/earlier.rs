@@ -1,4 +1,5 @@
-//! What went by too quickly to be shown, and how to get what is kept of it.
+//! Tells that output was skipped because it came too quickly, and loads the part of it that the
+//! server still has.
 
 use std::time::Duration;
 
@@ -6,23 +7,24 @@ use leptos::prelude::*;
 
 use crate::terminal::PaneHandle;
 
-/// What a terminal was drawn without.
+/// The rows and bytes that a terminal does not show after a snapshot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Earlier {
-    /// Rows of scrollback.
+    /// Number of scrollback rows that the server has and the terminal lacks.
     pub rows: u64,
-    /// Bytes of output that went by too quickly.
+    /// Number of output bytes that were skipped.
     pub skipped: u64,
 }
 
 impl Earlier {
-    /// The terminal was drawn anew, without so many rows of scrollback, and so many bytes further on.
+    /// Records a snapshot that lacks `rows` rows of scrollback and skipped `skipped` bytes of
+    /// output.
     pub fn drawn(&mut self, rows: u64, skipped: u64) {
         let before = if rows == 0 { 0 } else { self.skipped };
         *self = Self { rows, skipped: before + skipped };
     }
 
-    /// Nobody needs to be told any more what was skipped so far.
+    /// Forgets the skipped bytes, so that they are not reported any more.
     pub fn dismiss(&mut self) {
         self.skipped = 0;
     }
@@ -32,15 +34,16 @@ impl Earlier {
     }
 }
 
-/// How long that is said after something was skipped.
+/// Time for which the message is shown after output was skipped.
 const SHOWN: Duration = Duration::from_secs(15);
 
-/// Says for a while that something was skipped, and offers to load earlier rows. Who scrolls up gets them without asking.
+/// Tells for a while that output was skipped, and offers to load earlier rows. Scrolling up loads
+/// them without the button.
 #[component]
 pub fn EarlierRows(
-    /// What there is.
+    /// The rows and bytes that are missing.
     earlier: RwSignal<Earlier>,
-    /// Who loads them.
+    /// The pane that loads them.
     handle: PaneHandle,
 ) -> impl IntoView {
     let load = move |_| {
@@ -72,7 +75,7 @@ fn label(Earlier { rows, skipped }: Earlier) -> String {
     format!("Skipped {}. Show the last {lines}", bytes(skipped))
 }
 
-/// A number as people read it.
+/// Formats a number with thousands separators.
 pub fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let groups: Vec<&str> =
@@ -80,7 +83,7 @@ pub fn thousands(number: u64) -> String {
     groups.join(",")
 }
 
-/// A number of bytes, for people.
+/// Formats a number of bytes with a unit.
 fn bytes(count: u64) -> String {
     match count {
         0..1024 => format!("{count} bytes"),

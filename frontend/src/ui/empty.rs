@@ -1,4 +1,4 @@
-//! What there is to see when no tab is open.
+//! The page without any tab.
 
 use leptos::prelude::*;
 
@@ -9,7 +9,7 @@ use crate::{
     tabs::model::TabList,
 };
 
-/// What is said when nothing is open.
+/// The message when no tab is open.
 #[component]
 pub fn Empty() -> impl IntoView {
     let app = App::expect();
@@ -18,7 +18,7 @@ pub fn Empty() -> impl IntoView {
     }
 }
 
-/// What a guest sees who has left, or whose terminal is gone.
+/// The message for a guest who has left, or whose terminal is gone.
 #[component]
 fn Farewell() -> impl IntoView {
     let app = App::expect();
@@ -41,7 +41,7 @@ fn Farewell() -> impl IntoView {
     }
 }
 
-/// An owner is invited to begin.
+/// The message for an owner, with a button that starts a terminal.
 #[component]
 fn Invitation() -> impl IntoView {
     let app = App::expect();

@@ -1,4 +1,4 @@
-//! The shortcuts, as the list of commands has them.
+//! The keyboard shortcuts, taken from the list of commands.
 
 use leptos::prelude::*;
 
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::commands::{self, Command, Group};
 
-/// All commands that have keys.
+/// The list of all commands with shortcuts.
 #[component]
 pub fn HelpDialog() -> impl IntoView {
     let commands = commands::all();

@@ -1,9 +1,10 @@
-//! Small pictures, drawn in the text's colour. They are decoration: what carries one has words of its own.
+//! Icons in the colour of the text. They are decoration: elements with an icon have text of their
+//! own.
 
 use leptos::prelude::*;
 
-/// Limpet's mark: the shell from the side, its ribs running down from the apex, holding on to its rock.
-/// `icons/limpet.svg` is the same drawing for browsers.
+/// Limpet's mark: a shell in side view, with ribs from the apex down to the rock that it holds on
+/// to. `icons/limpet.svg` is the same drawing, used by browsers.
 #[component]
 pub fn Mark() -> impl IntoView {
     view! {
@@ -16,7 +17,7 @@ pub fn Mark() -> impl IntoView {
     }
 }
 
-/// One of the small pictures.
+/// An icon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Icon {
     /// A cross.
@@ -29,15 +30,15 @@ pub enum Icon {
     Check,
     /// Three lines.
     Menu,
-    /// A cog, as sliders.
+    /// Sliders.
     Settings,
-    /// An arrow down.
+    /// An arrow pointing down.
     Down,
-    /// What can be dragged.
+    /// Two lines, the handle of a draggable element.
     Grip,
-    /// Round once.
+    /// A circular arrow.
     Restart,
-    /// A window with one of its quarters marked.
+    /// A window with one marked quarter.
     Window,
     /// The corners of a window.
     Fit,
@@ -71,10 +72,10 @@ impl Icon {
     }
 }
 
-/// Draws a small picture.
+/// Shows an icon.
 #[component]
 pub fn Glyph(
-    /// Which.
+    /// The icon.
     icon: Icon,
 ) -> impl IntoView {
     view! {

@@ -1,11 +1,11 @@
-//! The keys that keyboards on a screen lack. CSS shows them where the pointer is a finger.
+//! The keys that on-screen keyboards lack. CSS shows them if the pointer is a finger.
 
 use leptos::{ev, prelude::*};
 
 use crate::app::{App, Modifiers};
 
-/// A key that is no character: its name on the button, its words, `KeyboardEvent.key`, and the number by which
-/// terminals in browsers know it (`keyCode`).
+/// The keys without a character: the button's label, its accessible name, `KeyboardEvent.key`, and
+/// `keyCode`, by which xterm.js recognizes the key.
 const NAMED: [(&str, &str, &str, u32); 6] = [
     ("Esc", "Escape", "Escape", 27),
     ("Tab", "Tab", "Tab", 9),
@@ -17,7 +17,7 @@ const NAMED: [(&str, &str, &str, u32); 6] = [
 
 const CHARACTERS: [&str; 4] = ["|", "/", "-", "~"];
 
-/// The bar above the keyboard on the screen.
+/// The bar above the on-screen keyboard.
 #[component]
 pub fn KeyBar() -> impl IntoView {
     let app = App::expect();
@@ -32,7 +32,7 @@ pub fn KeyBar() -> impl IntoView {
     };
     let [escape, tab, arrows @ ..] = NAMED;
     view! {
-        // The terminal keeps the keyboard, else the one on the screen would go away.
+        // The terminal keeps the focus; otherwise the on-screen keyboard would disappear.
         <div class="key-bar" role="toolbar" aria-label="Keys" hidden=useless
             on:mousedown=|event: ev::MouseEvent| event.prevent_default()>
             {named(escape)}
@@ -45,7 +45,7 @@ pub fn KeyBar() -> impl IntoView {
     }
 }
 
-/// A key that is held until the next one.
+/// A modifier that is held until the next key.
 #[component]
 fn Held(name: &'static str, pressed: fn(Modifiers) -> bool, toggle: fn(&mut Modifiers)) -> impl IntoView {
     let held = App::expect().held;

@@ -1,4 +1,4 @@
-//! Keys of a shortcut, as they stand on the keyboard.
+//! Displays the keys of a shortcut, as they are printed on the keyboard.
 
 use leptos::prelude::*;
 
@@ -14,13 +14,13 @@ pub fn Keys(
     view! { <span class="keys">{names.into_iter().map(|name| view! { <kbd>{name}</kbd> }).collect_view()}</span> }
 }
 
-/// The keys of a shortcut in one line of text, for tooltips.
+/// Returns a title with the keys of its shortcut in one line of text, for tooltips.
 #[must_use]
 pub fn in_words(title: &str, chord: Option<Chord>) -> String {
     chord.map_or_else(|| title.to_owned(), |chord| format!("{title} ({})", chord.names(on_mac()).join("+")))
 }
 
-/// Whether the keyboard is most likely a Mac's.
+/// Reports whether this is most likely a Mac's keyboard.
 fn on_mac() -> bool {
     window()
         .navigator()

@@ -1,14 +1,14 @@
-//! What there is to see without a login, and without a server.
+//! The log-in page, and the page for a server that cannot be reached.
 
 use leptos::{ev::SubmitEvent, html, prelude::*};
 
 use super::icons::Mark;
 use crate::{api::Error, app::App, link, storage};
 
-/// Asks for the link or its token.
+/// The form that asks for the link or its token.
 #[component]
 pub fn Login(
-    /// Why the last token did not do.
+    /// The reason why the last token was refused.
     problem: Option<String>,
 ) -> impl IntoView {
     let app = App::expect();
@@ -55,10 +55,10 @@ pub fn Login(
     }
 }
 
-/// Says that the server could not be asked, or why it refuses this page.
+/// The message that the server cannot be reached, or refuses this page.
 #[component]
 pub fn Failed(
-    /// What happened.
+    /// The error.
     problem: Error,
 ) -> impl IntoView {
     let app = App::expect();

@@ -1,4 +1,4 @@
-//! What can be done with a tab: its context menu.
+//! The context menu of a tab.
 
 use leptos::{ev, html, prelude::*};
 use wasm_bindgen::JsCast as _;
@@ -25,9 +25,9 @@ const ITEMS: [Action; 9] = [
 /// The active tab's menu, at a point of the window in CSS pixels.
 #[component]
 pub fn TabMenu(
-    /// From the left.
+    /// Distance from the left edge.
     x: i32,
-    /// From the top.
+    /// Distance from the top edge.
     y: i32,
 ) -> impl IntoView {
     let app = App::expect();
@@ -73,7 +73,7 @@ pub fn TabMenu(
 fn focus_child(menu: &HtmlElement, place: u32) {
     let child = menu.children().item(place).and_then(|child| child.dyn_into::<HtmlElement>().ok());
     if let Some(child) = child {
-        // An element that cannot have the keyboard leaves it where it is.
+        // An element that cannot take the focus leaves it where it is.
         let _ = child.focus();
     }
 }

@@ -1,15 +1,16 @@
-//! Messages at the page's edge.
+//! The messages at the page's edge.
 
 use leptos::prelude::*;
 
 use super::icons::{Glyph, Icon};
 use crate::app::{App, Notice};
 
-/// The messages that are shown now; a screen reader reads each as it comes. What lies over the page would cover them and
-/// keep the keyboard from them, so that they are shown in there, where mostly they answer what was just done.
+/// The messages that are shown now; screen readers announce each new one. An overlay would cover
+/// the messages and keep the focus from them, so it shows them inside itself; there they mostly
+/// answer the user's last action.
 #[component]
 pub fn Notices(
-    /// Whether it is in what lies over the page.
+    /// True for the instance inside an overlay.
     #[prop(optional)]
     within: bool,
 ) -> impl IntoView {

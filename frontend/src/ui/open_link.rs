@@ -1,4 +1,4 @@
-//! Whether to open a link whose text says something else than its address.
+//! Asks before a link is opened whose text shows another address.
 
 use leptos::prelude::*;
 
@@ -8,12 +8,12 @@ use crate::{
     link_check::{Address, Doubt},
 };
 
-/// Shows where a link leads, and asks.
+/// The dialog that shows a link's true address and asks whether to open it.
 #[component]
 pub fn OpenLinkDialog(
-    /// Where it leads.
+    /// The link's address.
     address: Address,
-    /// Why that is asked.
+    /// The reason for asking.
     doubt: Doubt,
 ) -> impl IntoView {
     let app = App::expect();
@@ -28,7 +28,7 @@ pub fn OpenLinkDialog(
             <p>{reason(&doubt)}</p>
             <p class="address" tabindex="0">{before}<strong>{host}</strong>{after}</p>
             <div class="actions">
-                // The harmless answer is the one at hand.
+                // The harmless button has the focus.
                 <button autofocus=true type="button" class="button" on:click=move |_| app.close_overlay()>
                     "Cancel"
                 </button>
@@ -50,9 +50,9 @@ fn reason(doubt: &Doubt) -> String {
     }
 }
 
-/// An address, cut before and after its host.
+/// Splits an address before and after its host.
 fn around_host(Address { href, host, .. }: &Address) -> (String, String, String) {
-    // What stands before the host may hold the same text.
+    // The part before the host may contain the same text.
     let start = href.find("://").map_or(0, |at| at + 3);
     let authority = href[start..].find(['/', '?', '#']).map_or(href.len(), |end| start + end);
     let from = href[start..authority].rfind('@').map_or(start, |at| start + at + 1);

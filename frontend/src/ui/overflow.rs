@@ -1,22 +1,23 @@
-//! Tabs that do not fit into the bar: the wheel scrolls to them, the strip fades where it is cut, and a button counts
-//! them.
+//! Handles tabs that do not fit into the bar: the wheel scrolls to them, the strip fades where it
+//! is cut off, and a button counts them.
 
 use leptos::{ev::WheelEvent, html, prelude::*};
 use web_sys::HtmlDivElement;
 
 use crate::{app::App, commands::Action, dom::SizeWatch, tabs::model::TabList};
 
-/// A line and a page of a wheel that does not turn by pixels, as `WheelEvent.deltaMode` tells.
+/// Length of a wheel step in lines, in CSS pixels. `WheelEvent.deltaMode` says whether a wheel
+/// reports pixels, lines or pages.
 const LINE_PX: f64 = 40.0;
 
-/// How a strip of tabs is cut.
+/// The parts of a tab strip that are out of sight.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Cut {
-    /// Whether there is more to the left.
+    /// True if there are tabs to the left.
     before: bool,
-    /// Whether there is more to the right.
+    /// True if there are tabs to the right.
     after: bool,
-    /// How many tabs are out of sight for the most part.
+    /// Number of tabs whose middle is out of sight.
     hidden: usize,
 }
 
@@ -28,7 +29,7 @@ pub struct Strip {
 }
 
 impl Strip {
-    /// The one that is this list.
+    /// Creates the strip for this list.
     #[must_use]
     pub fn new(list: NodeRef<html::Div>) -> Self {
         let strip = Self { list, cut: RwSignal::default() };
@@ -36,7 +37,7 @@ impl Strip {
         let count = Memo::new(move |_| app.tabs.with(|tabs| TabList::tabs(tabs).len()));
         Effect::new(move || {
             count.track();
-            // Once it is laid out.
+            // The new tab is laid out by the next frame.
             request_animation_frame(move || strip.measure());
         });
         list.on_load(move |element| {
@@ -46,19 +47,19 @@ impl Strip {
         strip
     }
 
-    /// Whether there is more to the left of it.
+    /// Reports whether there are tabs to the left of the visible part.
     #[must_use]
     pub fn is_cut_before(self) -> bool {
         self.cut.with(|cut| cut.before)
     }
 
-    /// Whether there is more to the right of it.
+    /// Reports whether there are tabs to the right of the visible part.
     #[must_use]
     pub fn is_cut_after(self) -> bool {
         self.cut.with(|cut| cut.after)
     }
 
-    /// Sees how it is cut now.
+    /// Measures which tabs are out of sight.
     pub fn measure(self) {
         let Some(list) = self.list.try_get_untracked().flatten() else { return };
         let cut = cut(&list);
@@ -67,11 +68,11 @@ impl Strip {
         }
     }
 
-    /// The wheel turns over it.
+    /// Scrolls the strip by a wheel event.
     pub fn turn(self, event: &WheelEvent) {
         let Some(list) = self.list.get_untracked() else { return };
         let sideways = event.delta_x().abs() > event.delta_y().abs();
-        // What turns sideways the browser scrolls itself, and with Ctrl it zooms.
+        // The browser itself scrolls sideways, and zooms when Ctrl is held.
         if sideways || event.ctrl_key() || list.scroll_width() <= list.client_width() {
             return;
         }
@@ -111,10 +112,10 @@ fn cut(list: &HtmlDivElement) -> Cut {
     }
 }
 
-/// How many tabs are out of sight, as a button that shows all.
+/// A button with the number of tabs out of sight, which shows all tabs.
 #[component]
 pub fn MoreTabs(
-    /// Where they are.
+    /// The strip of tabs.
     strip: Strip,
 ) -> impl IntoView {
     let app = App::expect();

@@ -1,4 +1,4 @@
-//! Shows what lies over the page.
+//! Shows the current overlay.
 
 use leptos::prelude::*;
 
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::app::{App, Overlay};
 
-/// What lies over the page now, if anything.
+/// The current overlay, if there is one.
 #[component]
 pub fn Overlays() -> impl IntoView {
     let app = App::expect();

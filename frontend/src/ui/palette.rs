@@ -1,4 +1,4 @@
-//! The palette: every command, found by a few letters.
+//! The palette, which finds commands by a few letters.
 
 use leptos::prelude::*;
 
@@ -8,7 +8,7 @@ use crate::{
     commands::{self, Action, Command},
 };
 
-/// All commands.
+/// The list of all commands.
 #[component]
 pub fn Palette() -> impl IntoView {
     let app = App::expect();

@@ -1,4 +1,4 @@
-//! Whose size the terminal has, while it has another one than this window's.
+//! The note that tells whose size the terminal has, if it is not this window's.
 
 pub mod said;
 
@@ -12,23 +12,24 @@ use crate::{
     tabs::{Tab, fit::Fit},
 };
 
-/// What is said.
+/// The contents of the note.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Chip {
     words: String,
-    /// The size in force, if it is not this window's own.
+    /// The imposed size, if the terminal does not have this window's own.
     size: Option<String>,
-    /// Whether this window's size can be put in its place.
+    /// True if this window's size can replace it.
     fits: bool,
 }
 
-/// What there is to say about a tab; nothing while its terminal fits, but to those who can only view it.
+/// Returns the note for a tab. There is none while the terminal has this window's size, except for
+/// viewers who cannot type.
 fn chip(tab: &Tab) -> Option<Chip> {
     let size = tab.foreign.map(|size| format!("{} × {}", size.cols, size.rows));
     let words = match tab.role {
         _ if tab.is_over() => None,
         Role::Reader => Some("View only".to_owned()),
-        // Before it is known who is here, nothing is.
+        // The list of viewers is not known yet.
         Role::Owner | Role::Writer if size.is_none() || tab.people.count == 0 => None,
         Role::Owner | Role::Writer => Some(match tab.sizing {
             Sizing::Fixed => "Fixed size".to_owned(),
@@ -38,20 +39,21 @@ fn chip(tab: &Tab) -> Option<Chip> {
     words.map(|words| Chip { words, size, fits: Fit::of(tab).is_ok() })
 }
 
-/// Whose size it is.
+/// Returns whose size the terminal has, as part of a sentence.
 fn whom(rule: Sizing, tab: &Tab) -> String {
     match rule {
         Sizing::Owner => "the owner".to_owned(),
         Sizing::Smallest => "the smallest window".to_owned(),
         Sizing::Pen | Sizing::Latest | Sizing::Fixed => match tab.people.other_pen() {
             Some(one) => tab.people.name_within(one),
-            // It has left, or is one of too many to be listed.
+            // The primary viewer has left, or is not in the list, which is limited.
             None => "another window".to_owned(),
         },
     }
 }
 
-/// The active tab's chip. In a wide window it is in the bar, in a narrow one over the terminal, which leaves room for it.
+/// The active tab's note. It is in the bar of a wide window, and over the terminal in a narrow one;
+/// the terminal leaves room for it there.
 #[component]
 pub fn PenChip() -> impl IntoView {
     let app = App::expect();

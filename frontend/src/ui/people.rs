@@ -1,4 +1,4 @@
-//! Who is at the active tab, live.
+//! The viewers of the active tab, kept up to date.
 
 use std::time::Duration;
 
@@ -16,10 +16,10 @@ use crate::{
     tabs::Tab,
 };
 
-/// How often the words for how long somebody has been there are looked after.
+/// Interval at which the durations in the list are updated.
 const REFRESHED: Duration = Duration::from_secs(30);
 
-/// The list of people, with whose size the terminal has, and how to give it another one.
+/// The list of viewers. It shows whose size the terminal has, and can change that.
 #[component]
 pub fn PeopleDialog() -> impl IntoView {
     let app = App::expect();
@@ -61,7 +61,7 @@ pub fn PeopleDialog() -> impl IntoView {
     }
 }
 
-/// One of them.
+/// A row of the list.
 #[component]
 fn Person(id: u64, people: Memo<People>, follows: Memo<bool>, now: RwSignal<f64>) -> impl IntoView {
     let app = App::expect();
@@ -73,14 +73,14 @@ fn Person(id: u64, people: Memo<People>, follows: Memo<bool>, now: RwSignal<f64>
     let marked = move || follows.get() && of(|one| one.pen);
     let offered = move || follows.get() && of(|one| !one.pen && one.role.may_write()) && app.may(Action::Fit);
     let offer = move || if mine() { describe(Action::Fit).0 } else { "Use this size" };
-    // Of several buttons, each says whom it is about.
+    // The label of each button names its viewer.
     let offer_in_full = move || {
         let name = || people.with(|people| one.get().map(|one| people.name_within(&one)));
         if mine() { offer().to_owned() } else { format!("Use the size of {}", name().unwrap_or_default()) }
     };
     let row = NodeRef::<html::Li>::new();
     let give = move |_| {
-        // The button goes when the size has come, and the keyboard would be nowhere.
+        // The button disappears when the size has changed, and the focus would be lost.
         if let Some(row) = row.get_untracked() {
             let _ = row.focus();
         }

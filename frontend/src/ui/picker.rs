@@ -1,4 +1,4 @@
-//! A list to choose from by typing: the palette and the list of themes.
+//! A list with a search field: the palette and the list of themes.
 
 use leptos::{ev, prelude::*};
 
@@ -8,37 +8,37 @@ use crate::{
     themes::BuiltIn,
 };
 
-/// One line of a picker.
+/// A line of a picker.
 #[derive(Clone)]
 pub struct Item<T: 'static> {
-    /// What choosing it means.
+    /// The value that choosing the line returns.
     pub value: T,
-    /// Its words; typing searches these.
+    /// The text, which is also what the search looks at.
     pub title: String,
-    /// What stands behind the words, stepping back.
+    /// A short note behind the text.
     pub note: &'static str,
-    /// Its shortcut.
+    /// The shortcut.
     pub chord: Option<Chord>,
-    /// The theme that it is about.
+    /// The theme, if the line stands for one.
     pub theme: Option<&'static BuiltIn>,
 }
 
-/// A dialog with a search field over a list. Arrows move, Enter chooses, Esc leaves.
+/// A dialog with a search field over a list. Arrow keys move the mark, Enter chooses, Esc closes.
 #[component]
 pub fn Picker<T: Clone + Send + Sync + 'static>(
-    /// What it is called.
+    /// The accessible name.
     label: &'static str,
-    /// What stands in the empty search field.
+    /// The placeholder of the search field.
     placeholder: &'static str,
     /// The lines.
     items: Vec<Item<T>>,
-    /// Which one is marked at first.
+    /// The line that is marked first.
     #[prop(optional)]
     start: usize,
-    /// Told which one is marked whenever that changes; none is when nothing is found.
+    /// Called with the marked value whenever the mark moves; `None` if no line matches.
     #[prop(into)]
     on_mark: Callback<Option<T>>,
-    /// Told which one was chosen.
+    /// Called with the chosen value.
     #[prop(into)]
     on_choose: Callback<T>,
 ) -> impl IntoView {
@@ -119,7 +119,7 @@ fn row_id(row: usize) -> String {
     format!("picker-{row}")
 }
 
-/// The row that a key leads to, of `count`; the first one comes after the last.
+/// Returns the row that a key moves to, of `count` rows. The arrow keys wrap around at the ends.
 fn moved(key: &str, row: usize, count: usize) -> Option<usize> {
     const PAGE: usize = 8;
     let last = count.checked_sub(1)?;

@@ -1,4 +1,4 @@
-//! A new name for a tab.
+//! Renames a tab.
 
 use leptos::{ev::SubmitEvent, html, prelude::*, task::spawn_local};
 use limpet_shared::api::UpdateSession;
@@ -9,7 +9,7 @@ use crate::{
     tabs::TabKind,
 };
 
-/// Asks for a tab's name.
+/// The dialog that asks for a tab's name.
 #[component]
 pub fn RenameDialog(
     /// The tab.

@@ -1,4 +1,5 @@
-//! The rules of one session when others are there: whose size it has, and whether the program waits for slow viewers.
+//! The rules of a session with several viewers: whose size it has, and whether the program waits
+//! for slow viewers.
 
 use leptos::{html, prelude::*, task::spawn_local};
 use limpet_shared::{Flow, SessionId, Sizing, api::UpdateSession};
@@ -30,10 +31,10 @@ const fn flow_words(flow: Flow) -> (&'static str, &'static str) {
     }
 }
 
-/// The rules, to be changed at once.
+/// The rules of a session. A change takes effect at once.
 #[component]
 pub fn Rules(
-    /// Whose.
+    /// The session.
     session: SessionId,
 ) -> impl IntoView {
     let app = App::expect();
@@ -56,7 +57,7 @@ pub fn Rules(
     }
 }
 
-/// One of several, and below it what that means.
+/// A list of choices, with an explanation of the current one below.
 #[component]
 fn Choice(
     label: &'static str,
@@ -78,7 +79,8 @@ fn Choice(
         let changed = app.change_session(session.get_value(), update(at));
         spawn_local(async move {
             let Err(error) = changed.await else { return };
-            // The dialog may be closed by now. If not, it shows what holds, and why.
+            // The dialog may be closed by now. If it is open, it shows the rule in force and the
+            // reason.
             problem.try_set(Some(format!("This was not changed. {error}")));
             if let (Some(Some(select)), Some(chosen)) =
                 (select.try_get_untracked(), chosen.try_get_untracked())

@@ -1,4 +1,4 @@
-//! The settings. Each change is seen, and kept, at once.
+//! The settings. Each change is applied and stored at once.
 
 use leptos::{html, prelude::*};
 use limpet_shared::theme::Appearance;
@@ -14,7 +14,7 @@ use crate::{
     themes::{self, BUILT_IN},
 };
 
-/// All settings.
+/// The dialog with all settings.
 #[component]
 pub fn SettingsDialog() -> impl IntoView {
     view! {
@@ -182,14 +182,14 @@ fn Terminals() -> impl IntoView {
     }
 }
 
-/// What a text is as a number that has to be within bounds.
+/// The result of reading a text as a number within bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reading {
-    /// It is one.
+    /// The number is within the bounds.
     Good(u32),
-    /// More digits may make it one.
+    /// More digits may bring the number within the bounds.
     Unfinished,
-    /// It is none.
+    /// The text is not a number within the bounds.
     Bad,
 }
 
@@ -205,7 +205,7 @@ impl Reading {
     }
 }
 
-/// A number within bounds. Another one is not taken, and the field says so.
+/// A field for a number within bounds. Other numbers are refused with a message below the field.
 #[component]
 fn NumberField<N: Into<u32> + 'static>(
     label: &'static str,
@@ -234,7 +234,7 @@ fn NumberField<N: Into<u32> + 'static>(
         Reading::Unfinished => problem.set(None),
         Reading::Bad => refuse(),
     };
-    // Nothing more will be typed.
+    // The user has finished typing.
     let on_change = move |event| {
         if !matches!(Reading::of(&event_target_value(&event), from, to), Reading::Good(_)) {
             refuse();

@@ -1,4 +1,4 @@
-//! How to let others in to one terminal: links, and the rules when others are there.
+//! Lets others into a terminal: the links, and the rules for several viewers.
 
 use leptos::{html, prelude::*, task::spawn_local};
 use limpet_shared::{Role, SessionId, api::Pass};
@@ -10,10 +10,10 @@ use super::{
 };
 use crate::{api, app::App, base, link, terminal::clipboard};
 
-/// Links to one session, and its rules.
+/// The dialog with the links to a session, and its rules.
 #[component]
 pub fn ShareDialog(
-    /// Which.
+    /// The session.
     session: SessionId,
 ) -> impl IntoView {
     let passes = RwSignal::new(None::<Result<Vec<Pass>, String>>);
@@ -74,7 +74,7 @@ pub fn ShareDialog(
     }
 }
 
-/// One link.
+/// A link and the right that it gives.
 #[component]
 fn Invitation(role: Role, link: String) -> impl IntoView {
     let input = NodeRef::<html::Input>::new();

@@ -1,4 +1,4 @@
-//! The browsers that are signed in, and how to sign one out.
+//! Lists the browsers that are signed in, and signs them out.
 
 use leptos::{html, prelude::*, task::spawn_local};
 use limpet_shared::{
@@ -15,7 +15,7 @@ use crate::{
     tabs::TabKind,
 };
 
-/// What the server has said.
+/// The server's answer.
 type Answer = Result<Vec<SignIn>, String>;
 
 /// The list of signed-in browsers.
@@ -63,7 +63,7 @@ fn ask(answer: RwSignal<Option<Answer>>) {
     spawn_local(async move {
         let mut said = api::sign_ins().await.map_err(|error| error.to_string());
         if let Ok(sign_ins) = &mut said {
-            // This browser first; the others are in the server's order, the newest first.
+            // This browser comes first. The others keep the server's order, newest first.
             sign_ins.sort_by_key(|one| !one.you);
         }
         // The dialog may be closed by now.
@@ -71,7 +71,7 @@ fn ask(answer: RwSignal<Option<Answer>>) {
     });
 }
 
-/// One browser.
+/// A browser.
 #[component]
 fn Row(one: SignIn, answer: RwSignal<Option<Answer>>, problem: RwSignal<Option<String>>) -> impl IntoView {
     let app = App::expect();
@@ -86,7 +86,7 @@ fn Row(one: SignIn, answer: RwSignal<Option<Answer>>, problem: RwSignal<Option<S
     let row = NodeRef::<html::Li>::new();
     let (id, you) = (one.id, one.you);
     let sign_out = move |_| {
-        // The button goes with its row, and the keyboard would be nowhere.
+        // The button disappears with its row, and the focus would be lost.
         if let Some(list) = row.get_untracked().and_then(|row| row.closest("dialog").ok().flatten()) {
             focus(&list);
         }
@@ -125,7 +125,7 @@ fn name(one: &SignIn) -> String {
     if one.you { format!("{browser} (this browser)") } else { browser }
 }
 
-/// What a browser may do.
+/// Describes a browser's access.
 fn access(one: &SignIn, title: impl Fn(&SessionId) -> Option<String>) -> String {
     let words = |SignInPass { session, role }: &SignInPass| {
         let verb = if *role == Role::Reader { "Views" } else { "Types in" };
@@ -141,7 +141,7 @@ fn access(one: &SignIn, title: impl Fn(&SessionId) -> Option<String>) -> String 
     }
 }
 
-/// Whether it is used now, or when it was.
+/// Describes the current use of a sign-in, or when it was last used.
 fn usage(one: &SignIn, now: u64) -> String {
     match one.viewers {
         0 => format!("last used {}", since::ago(one.used, now)),
@@ -150,7 +150,7 @@ fn usage(one: &SignIn, now: u64) -> String {
     }
 }
 
-/// Where and when it was signed in.
+/// Describes the time and the address of the sign-in.
 fn origin(one: &SignIn, now: u64) -> String {
     let from = if one.from.is_empty() { String::new() } else { format!(" from {}", one.from) };
     format!("Signed in {}{from}", since::ago(one.created, now))

@@ -1,10 +1,10 @@
-//! How the active tab's connection fares: a dot and, when all is well, the latency.
+//! The state of the active tab's connection: a dot and, while the connection works, its latency.
 
 use leptos::prelude::*;
 
 use crate::{app::App, connection::Phase, tabs::Tab};
 
-/// What a connection's state is called in a word or two.
+/// Describes a connection's phase in a word or two.
 #[must_use]
 pub const fn word(phase: Phase) -> &'static str {
     match phase {
@@ -17,7 +17,7 @@ pub const fn word(phase: Phase) -> &'static str {
     }
 }
 
-/// What colours the dot, for CSS.
+/// Returns the CSS tone of the dot.
 #[must_use]
 pub const fn tone(phase: Phase) -> &'static str {
     match phase {
@@ -28,7 +28,7 @@ pub const fn tone(phase: Phase) -> &'static str {
     }
 }
 
-/// What stands beside the dot: in a first and a second part, which narrow windows show in two lines.
+/// Returns the text beside the dot in two parts, which narrow windows show in two lines.
 fn detail(phase: Phase) -> (String, String) {
     let first = match phase {
         Phase::Live { latency_ms } => latency_ms.map(|ms| format!("{ms} ms")).unwrap_or_default(),
@@ -48,7 +48,8 @@ fn detail(phase: Phase) -> (String, String) {
     (first, second)
 }
 
-/// The active tab's connection. A screen reader is told when its word changes, not each latency and key.
+/// The state of the active tab's connection. Screen readers announce a change of the phase, but not
+/// each latency and key.
 #[component]
 pub fn Status() -> impl IntoView {
     let tab = App::expect().active_tab();

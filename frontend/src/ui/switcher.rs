@@ -1,4 +1,4 @@
-//! All tabs, one below the other: what the bar cannot show on a small screen.
+//! The list of all tabs, for windows that are too small for the tab strip.
 
 use leptos::{ev, html, prelude::*};
 use wasm_bindgen::JsCast as _;
@@ -16,7 +16,7 @@ use crate::{
     tabs::{TabKind, model::TabList},
 };
 
-/// The list of tabs: select, reorder, close.
+/// The list of tabs, in which tabs can be selected, moved and closed.
 #[component]
 pub fn Switcher() -> impl IntoView {
     let app = App::expect();
@@ -71,7 +71,7 @@ fn Line(kind: TabKind, reorder: Reorder) -> impl IntoView {
     }
 }
 
-/// Arrows go from one tab's line to the next, and round.
+/// Moves the focus between the lines by the arrow keys, wrapping around at the ends.
 fn on_key(list: NodeRef<html::Div>, event: &ev::KeyboardEvent) {
     let Some(lines) = list.get_untracked().and_then(|list| list.query_selector_all(".line-title").ok())
     else {
@@ -89,7 +89,7 @@ fn on_key(list: NodeRef<html::Div>, event: &ev::KeyboardEvent) {
     };
     event.prevent_default();
     if let Some(line) = lines.get(to % lines.len()) {
-        // A button can always have the keyboard.
+        // A button can always take the focus.
         let _ = line.focus();
     }
 }

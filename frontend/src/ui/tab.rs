@@ -1,4 +1,4 @@
-//! One tab of the bar.
+//! A tab in the bar.
 
 use leptos::{ev, html, prelude::*};
 use wasm_bindgen::JsCast as _;
@@ -16,23 +16,23 @@ use crate::{
     tabs::{Mark, Tab, TabKind, model::Side},
 };
 
-/// What every picture of a tab shows.
+/// The data that every view of a tab shows.
 #[derive(Clone, Copy)]
 pub struct Shown {
-    /// Which tab it is.
+    /// The tab's content.
     pub kind: StoredValue<TabKind>,
-    /// The tab; none while it is going.
+    /// The tab; `None` while it is being removed.
     pub tab: Memo<Option<Tab>>,
-    /// Whether its pane is the one in sight.
+    /// True if the tab is active.
     pub active: Memo<bool>,
-    /// Whether it is being moved.
+    /// True while the tab is being dragged.
     pub dragged: Memo<bool>,
-    /// What it is called.
+    /// The title.
     pub title: Memo<String>,
 }
 
 impl Shown {
-    /// That of one tab, in a list that `reorder` can change.
+    /// Creates the data of a tab in a list that `reorder` can change.
     pub fn new(app: App, kind: TabKind, reorder: Reorder) -> Self {
         let kind = StoredValue::new(kind);
         let tab = app.tab(kind.get_value());
@@ -48,12 +48,12 @@ impl Shown {
     }
 }
 
-/// A tab. Its cross is for pointers; the keyboard closes it with Delete.
+/// A tab. Its close button is for pointers; with the keyboard, Delete closes the tab.
 #[component]
 pub fn TabItem(
-    /// What it shows.
+    /// The tab's content.
     kind: TabKind,
-    /// What drags it.
+    /// The drag state of the list.
     reorder: Reorder,
 ) -> impl IntoView {
     let app = App::expect();
@@ -99,7 +99,7 @@ pub fn TabItem(
     }
 }
 
-/// What happened in a tab, as a small sign with words for those who do not see it.
+/// Returns a small sign for a tab's state, with a text for screen readers.
 pub fn sign(tab: &Tab) -> AnyView {
     let dot = |tone: &'static str, words: String| {
         view! { <i class="dot" data-tone=tone></i><span class="sr-only">{words}</span> }.into_any()
@@ -119,7 +119,7 @@ pub fn sign(tab: &Tab) -> AnyView {
     }
 }
 
-/// Keys while the tab itself has the keyboard (WAI-ARIA Authoring Practices, tabs pattern).
+/// Handles keys while a tab has the focus (WAI-ARIA Authoring Practices, tabs pattern).
 fn on_key(app: App, event: &ev::KeyboardEvent) {
     if event.ctrl_key() || event.alt_key() || event.meta_key() || event.default_prevented() {
         return;
@@ -137,17 +137,17 @@ fn on_key(app: App, event: &ev::KeyboardEvent) {
     event.prevent_default();
 }
 
-/// Shows another tab and leaves the keyboard with the tabs.
+/// Activates another tab and gives it the focus.
 fn go(app: App, change: impl FnOnce(&mut crate::tabs::model::TabList)) {
     app.tabs.update(change);
     let tab = app.active().and_then(|kind| document().get_element_by_id(&format!("tab-{}", kind.dom_id())));
     if let Some(tab) = tab.and_then(|tab| tab.dyn_into::<HtmlElement>().ok()) {
-        // A tab can always have the keyboard.
+        // A tab can always take the focus.
         let _ = tab.focus();
     }
 }
 
-/// Scrolls an element's surroundings as little as it takes to see it.
+/// Scrolls an element's ancestors as little as needed to make it visible.
 pub fn scroll_into_view(element: &Element) {
     let options = ScrollIntoViewOptions::new();
     options.set_block(ScrollLogicalPosition::Nearest);

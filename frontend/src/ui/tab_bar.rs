@@ -1,4 +1,5 @@
-//! The bar above the terminals: mark, tabs, state of the connection, and the way to everything else.
+//! The bar above the terminals: limpet's mark, the tabs, the state of the connection, and buttons
+//! for everything else.
 
 use leptos::{html, prelude::*};
 
@@ -16,7 +17,7 @@ use crate::{
     commands::{Action, describe},
 };
 
-/// The bar. Where there is little room, one button stands for all tabs.
+/// The bar. In a narrow window, one button replaces the tabs.
 #[component]
 pub fn TabBar() -> impl IntoView {
     let app = App::expect();
@@ -65,7 +66,7 @@ fn Current() -> impl IntoView {
     }
 }
 
-/// How many are at the active tab, unless one is alone.
+/// The number of viewers of the active tab, if there is more than one.
 #[component]
 fn PeopleButton() -> impl IntoView {
     let app = App::expect();

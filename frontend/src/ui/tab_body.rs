@@ -1,4 +1,4 @@
-//! What tabs show. A kind of tab is one arm of [`TabBody`].
+//! The contents of the tabs. Each kind of tab is one arm of [`TabBody`].
 
 use leptos::prelude::*;
 use limpet_shared::SessionId;
@@ -15,7 +15,7 @@ use crate::{
     terminal::{PaneEvent, PaneHandle, TerminalPane},
 };
 
-/// The bodies of all tabs, one over the other; the active one is shown.
+/// The bodies of all tabs, one over the other. Only the active one is visible.
 #[component]
 pub fn Panes() -> impl IntoView {
     let app = App::expect();
@@ -34,8 +34,9 @@ pub fn Panes() -> impl IntoView {
     }
 }
 
-/// The order of bodies in the document. Whoever had the keyboard loses it by being moved there, and is scrolled back.
-/// So nobody is: those that come take the places of those that went, and then follow at the end.
+/// Returns the order of the bodies in the document. An element that is moved there loses the focus
+/// and its scroll position, so none is moved: new bodies take the places of removed ones, and the
+/// rest of them follow at the end.
 fn settled(before: &[TabKind], now: &[TabKind]) -> Vec<TabKind> {
     let mut new = now.iter().filter(|kind| !before.contains(kind));
     let kept = before.iter().filter_map(|kind| if now.contains(kind) { Some(kind) } else { new.next() });
@@ -44,10 +45,10 @@ fn settled(before: &[TabKind], now: &[TabKind]) -> Vec<TabKind> {
     settled
 }
 
-/// The body of one tab.
+/// The body of a tab.
 #[component]
 pub fn TabBody(
-    /// What it shows.
+    /// The tab's content.
     kind: TabKind,
 ) -> impl IntoView {
     let app = App::expect();
@@ -115,8 +116,8 @@ mod tests {
     }
 
     proptest! {
-        /// What Leptos leaves where it is: an element whose place has changed by as many as came before it, less those that
-        /// went.
+        /// Leptos does not move an element whose index has changed by exactly the number of
+        /// elements inserted before it, minus the number of those removed.
         #[test]
         fn whoever_stays_is_not_moved(
             before in prop::collection::hash_set(0..12_u8, 0..12),

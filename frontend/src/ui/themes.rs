@@ -1,4 +1,4 @@
-//! The list of themes. Moving through it shows each one at once, leaving it changes nothing.
+//! The list of themes. Moving through it previews each theme; closing it changes nothing.
 
 use leptos::prelude::*;
 use limpet_shared::theme::Appearance;
@@ -9,7 +9,7 @@ use crate::{
     themes::{BUILT_IN, BuiltIn},
 };
 
-/// All themes.
+/// The list of all themes.
 #[component]
 pub fn ThemePicker() -> impl IntoView {
     let app = App::expect();
@@ -25,7 +25,7 @@ pub fn ThemePicker() -> impl IntoView {
         theme: Some(theme),
     };
     let mut themes: Vec<_> = BUILT_IN.iter().collect();
-    // Those that fit the light in the room come first.
+    // Themes with the current appearance come first.
     themes.sort_by_key(|theme| theme.appearance != now.appearance);
     let start = themes.iter().position(|theme| *theme == now).unwrap_or_default();
     let items = themes.into_iter().map(item).collect();

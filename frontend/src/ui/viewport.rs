@@ -1,11 +1,11 @@
-//! The part of the window that a keyboard on the screen leaves free.
+//! Follows the part of the window that an on-screen keyboard leaves free.
 
 use leptos::prelude::*;
 use web_sys::{Event, VisualViewport};
 
 use crate::dom::Listener;
 
-/// Keeps the page as high as what can be seen of it, for as long as the calling component lives.
+/// Keeps the page as high as its visible part until the calling component is cleaned up.
 pub fn follow() {
     let Some(viewport) = window().visual_viewport() else { return };
     fit(&viewport);
@@ -16,10 +16,10 @@ pub fn follow() {
 }
 
 fn fit(viewport: &VisualViewport) {
-    // Zooming in by pinching shows less of the page, but is no reason to change it.
+    // Pinch zoom shows less of the page, but must not change its height.
     let height = viewport.height() * viewport.scale();
     if let Some(body) = document().body() {
-        // Refused only for a property that cannot be written.
+        // This fails only if the property is read-only.
         let _ = body.style().set_property("--height", &format!("{height}px"));
     }
 }

@@ -32,7 +32,7 @@ fn list(ids: &str) -> TabList {
     list
 }
 
-/// The tabs in their order, the active one in brackets.
+/// Lists the tabs in their order, with the active one in brackets.
 fn shown(list: &TabList) -> String {
     let name = |tab: &Tab| {
         let id = tab.kind.session().map(SessionId::as_str).unwrap_or_default();

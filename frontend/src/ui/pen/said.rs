@@ -1,4 +1,5 @@
-//! Whose size the terminal has, for those who hear the page: said when that changes, not when somebody comes or goes.
+//! Announces to screen readers whose size the terminal has, when that changes. Viewers who come and
+//! go are not announced.
 
 use leptos::prelude::*;
 
@@ -8,22 +9,23 @@ use crate::{
     tabs::{Tab, TabKind},
 };
 
-/// Whose window gives a terminal its size.
+/// The window that gives a terminal its size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Holder {
-    /// This one, under whatever number.
+    /// This window; its viewer number does not matter.
     Here,
-    /// That of the viewer of this number.
+    /// The window of the viewer with this number.
     Another(u64),
 }
 
-/// Whose it is in a tab; `None` while it is nobody's, or not known.
+/// Returns the window that gives a tab its size. `None` if there is none, or if it is not known.
 fn holder(tab: &Tab) -> Option<(TabKind, Holder)> {
     let one = tab.people.list.iter().find(|one| one.pen && tab.follows_a_window())?;
     Some((tab.kind.clone(), if one.you { Holder::Here } else { Holder::Another(one.id) }))
 }
 
-/// What is said when it is no longer as `before`. Nothing is about a tab that has this window's size when it is turned to.
+/// Returns the announcement for a change from `before`. Switching to a tab that has this window's
+/// size is not announced.
 fn words(before: Option<&(TabKind, Holder)>, now: &(TabKind, Holder), people: &People) -> Option<String> {
     match (now.1, before) {
         (Holder::Another(_), _) => {
@@ -36,7 +38,8 @@ fn words(before: Option<&(TabKind, Holder)>, now: &(TabKind, Holder), people: &P
     }
 }
 
-/// The place where it is said. It is there all the time, since what comes into the page with its words is not read.
+/// The element with the announcement. It always exists, since screen readers do not read an element
+/// that is added together with its text.
 #[component]
 pub fn PenSaid() -> impl IntoView {
     let tab = App::expect().active_tab();
@@ -44,7 +47,7 @@ pub fn PenSaid() -> impl IntoView {
     let said = RwSignal::new(None::<String>);
     Effect::new(move |before: Option<Option<(TabKind, Holder)>>| {
         let before = before.flatten();
-        // A connection that breaks changes nothing.
+        // A broken connection does not change the size.
         let Some(now) = holder.get() else { return before };
         let people = tab.with_untracked(|tab| tab.as_ref().map(|tab| tab.people.clone())).unwrap_or_default();
         said.set(words(before.as_ref(), &now, &people));

@@ -171,7 +171,7 @@ async fn attaching_again_and_again_is_refused_after_a_while_and_told_to_others_s
     catch_up(&mut owner, 1).await;
     let told = count(&owner, is_viewers);
     assert!(told < 100, "the owner was told {told} times who is there");
-    // The behavior of guests does not keep the owner out.
+    // The behaviour of guests does not keep the owner out.
     let mut again = Client::attach(&server, &id, Hello::default()).await;
     catch_up(&mut again, 1).await;
 }

@@ -31,7 +31,7 @@
 //! * [`sizes`]: sizes and output in one order, for every viewer.
 //! * [`store`]: what survives when even the keeper is killed, under a service manager.
 //! * [`survival`]: what survives when the server is killed or replaced.
-//! * [`upgrade`]: messages and behavior when a new server cannot take over.
+//! * [`upgrade`]: messages and behaviour when a new server cannot take over.
 //! * [`stalled`]: one of ten viewers takes nothing, in each of the ways that are possible.
 //! * [`viewers`]: several viewers, slow ones, and ones that have disconnected.
 //! * [`torture`]: all of this at once, for longer on request.

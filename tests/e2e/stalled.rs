@@ -27,7 +27,7 @@ const LINES: u32 = 240_000;
 /// Maximum memory that a viewer may cost the server, in bytes, whatever it does or fails to do.
 const COST: usize = 2 << 20;
 
-/// The behavior of the viewer that takes nothing.
+/// The behaviour of the viewer that takes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stall {
     /// The viewer is not there.

@@ -18,7 +18,8 @@ fn errors(client: &Client) -> Vec<ErrorCode> {
     client.control.iter().filter_map(code).collect()
 }
 
-/// Waits until the server disconnects a viewer because it ends or makes room.
+/// Waits until a server that ends or hands over has disconnected a viewer. Returns the errors that
+/// the viewer got.
 async fn parts(mut client: Client) -> Vec<ErrorCode> {
     assert_eq!(client.finishes().await, (None, Some(CloseCode::GoingAway.code())));
     errors(&client)

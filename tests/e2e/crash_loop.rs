@@ -121,8 +121,8 @@ async fn a_server_that_keeps_crashing_is_followed_by_one_without_screens() {
     let server = start();
     let other = server.bash(ECHO).await;
     shows(&server, &other, "ready").await;
-    // Each session crashes two servers. They start printing together, since a program reads no
-    // input while no server runs.
+    // Each session crashes two servers. A file starts them together, since no input reaches a
+    // program while no server runs.
     let folder = tempfile::tempdir().unwrap();
     let go = folder.path().join("go");
     for _ in 0..3 {

@@ -80,7 +80,7 @@ export class Terminal {
     for (const key of keys) await this.page.keyboard.press(key);
   }
 
-  /** Pastes text with the page's shortcut for it. */
+  /** Pastes text with the browser's own shortcut. */
   async paste(text) {
     await this.page.evaluate((text) => navigator.clipboard.writeText(text), text);
     await this.press("Control+Shift+v");

@@ -64,7 +64,7 @@ struct TcpSocket {
     is_listening: bool,
     /// Bytes that were sent but not acknowledged.
     unsent: usize,
-    /// Whether a process holds the socket. A connection in TIME_WAIT belongs to no process.
+    /// Whether a process holds the socket. A connection in `TIME_WAIT` belongs to no process.
     is_held: bool,
 }
 

@@ -1,4 +1,4 @@
-// The page's files, as the release binary serves them from memory, alone in an empty folder.
+// The page's files, served from memory by the release binary alone in an empty directory.
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -12,7 +12,7 @@ import { brotliDecompressSync, gunzipSync } from "node:zlib";
 import { required } from "./harness/environment.mjs";
 import { Server } from "./harness.mjs";
 
-/** The answer as it comes over the wire, nothing decoded. */
+/** Returns the response as it is on the wire, without decoding. */
 function fetchRaw(url, headers = {}) {
   return new Promise((resolve, reject) => {
     get(url, { headers }, (response) => {
@@ -51,7 +51,7 @@ test("the binary alone serves the whole page, compressed and cacheable", async (
       assert.equal(plain.status, 200, file.pathname);
       assert.equal(plain.headers["content-encoding"], undefined);
       assert.equal(plain.headers["x-content-type-options"], "nosniff");
-      // Trunk leaves out leading zeros.
+      // Trunk omits leading zeros.
       const hashed = /-[0-9a-f]{12,16}(_bg)?\.\w+$/.test(file.pathname);
       assert.equal(plain.headers["cache-control"].includes("immutable"), hashed, file.pathname);
       const again = await fetchRaw(file, { "if-none-match": plain.headers.etag });

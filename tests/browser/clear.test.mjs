@@ -1,9 +1,9 @@
-// A terminal that is cleared or reset: for everybody, and for good.
+// A terminal that is cleared or reset, for everybody and for good.
 
 import { assert, pageTest, until } from "./harness.mjs";
 import { DESKTOP, another, invitation } from "./harness/people.mjs";
 
-/** The whole of a terminal: what can be scrolled to as well. */
+/** Returns the whole text of a terminal, scrollback included. */
 async function everything(terminal) {
   await terminal.focus();
   await terminal.page.keyboard.press("Control+Shift+A");
@@ -46,7 +46,7 @@ pageTest("who may only watch clears nothing", {}, async (world) => {
   await guest.terminal.shows("there");
 });
 
-/** Presses keys at a prompt where none would work if a mode had stayed on. */
+/** Checks that a prompt works: mouse and keys would have no such effect if a mode had stayed on. */
 async function isUsable(terminal) {
   await terminal.press("Control+u");
   const { x, y } = await terminal.place("ready>");
@@ -68,14 +68,14 @@ for (const [what, modes] of [
       () => page.locator(".panel.shown .enable-mouse-events").count(),
       (count) => count === 0,
     );
-    // The keys of a person come later than this; here they come when the modes are known to be gone.
+    // A person types later than this. Here the keys come once the modes are known to be gone.
     await page.reload();
     await terminal.shows(/ready>$/);
     await isUsable(terminal);
   });
 
   pageTest(`Reset terminal ends ${what}, for a reload too`, {}, async ({ terminal, page }) => {
-    // In a shell of its own nothing is reset by itself.
+    // In a nested shell, modes are not reset automatically.
     await terminal.type(`dash -c 'printf "${modes}\\033[?1049hfull"; read x; read y'\n`);
     await terminal.shows("full");
     await terminal.command("Reset terminal");
@@ -90,7 +90,7 @@ for (const [what, modes] of [
   });
 }
 
-/** Has so much printed while the network is cut that some of it is not kept. */
+/** Prints so much while the network is cut that some of it is not kept. */
 async function skip({ terminal, page, server, network }, name) {
   await terminal.type(`clear; while [ ! -e ${name} ]; do sleep 0.05; done; seq 900000; touch ${name}.done\n`);
   await until("the loop", () => server.running(), (names) => names.includes("sleep"));

@@ -1,5 +1,6 @@
-// Copying and pasting by the keys that people know from their platform. The platform is what the page is told; the
-// browser's own part, the editing command that it ties to a key there, is given along with the key.
+// Copying and pasting with each platform's usual keys. The tests override the platform that the
+// page sees, and send the editing command that a browser there would attach to the key along with
+// it.
 
 import { assert, pageTest, until } from "./harness.mjs";
 
@@ -15,13 +16,13 @@ async function command(page, key, commands) {
   await cdp.detach();
 }
 
-/** How each platform's people copy, paste, and interrupt. */
+/** The keys for copying, pasting and interrupting on each platform. */
 const PLATFORMS = [
   {
     platform: "MacIntel",
     copy: ({ page }) => command(page, "c", ["copy"]),
     paste: ({ page }) => command(page, "v", ["paste"]),
-    // Control is all the program's, selection or not.
+    // Control always goes to the program, whether or not text is selected.
     interruptsSelected: true,
   },
   {
@@ -68,7 +69,7 @@ for (const { platform, copy, paste, interruptsSelected } of PLATFORMS) {
     await terminal.press("Enter");
     await terminal.shows(/copied\nready> echo copied\ncopied\nready>$/);
 
-    // Interrupting is for the program, unless the platform uses that very key to copy what is selected.
+    // Ctrl+C goes to the program, unless the platform uses this very key to copy a selection.
     await terminal.type("cat\n");
     await terminal.shows(/ready> cat$/);
     await terminal.press("Control+c");
@@ -78,7 +79,7 @@ for (const { platform, copy, paste, interruptsSelected } of PLATFORMS) {
     await select();
     await terminal.press("Control+c");
     if (!interruptsSelected) {
-      // The selection is used up, and the next one is for the program.
+      // Copying clears the selection, so the next Ctrl+C goes to the program.
       await terminal.press("Control+c");
     }
     await terminal.shows(/cat\n\^C\nready>$/);
@@ -87,7 +88,10 @@ for (const { platform, copy, paste, interruptsSelected } of PLATFORMS) {
   });
 }
 
-/** What somebody may have copied from a page without seeing it: keys that act even within a bracketed paste. */
+/**
+ * A text that a user may have copied from a page without seeing all of it: keys that act even
+ * within a bracketed paste.
+ */
 const KEYS = "echo safe\u0003\recho two\r\u001a\u001c\u0004\u001b[201~echo three\r\u009becho four\r";
 
 pageTest("control characters that are pasted are no keys", {}, async ({ terminal, page }) => {
@@ -100,7 +104,7 @@ pageTest("control characters that are pasted are no keys", {}, async ({ terminal
   await terminal.press("Control+c");
   await terminal.prompt();
 
-  // What a program gets that has not asked for brackets.
+  // This program has not asked for bracketed paste.
   await terminal.type("clear; cat -v\n");
   await terminal.shows(/cat -v$|^$/m);
   await terminal.paste("a\u0003b\tc\u0004\u001b[Ad\n\u007fe\u0000f\u009bg\n");
@@ -108,7 +112,7 @@ pageTest("control characters that are pasted are no keys", {}, async ({ terminal
   await terminal.press("Control+d");
   await terminal.prompt();
 
-  // The page's own command, and a menu's.
+  // The page's own command pastes the same way, and so does the browser's menu.
   await terminal.type("clear; cat -v\n");
   await page.evaluate(() => navigator.clipboard.writeText("by\u0003command\n"));
   await terminal.command("Paste");
@@ -130,7 +134,7 @@ pageTest("what is copied has no blanks that nobody sees", {}, async ({ terminal,
   await page.keyboard.press("Control+Shift+A");
   await page.keyboard.press("Control+Shift+C");
   await until("the copy", () => terminal.clipboard(), (text) => text === "one\n\n  two\nready>");
-  // The browser's own command copies the same.
+  // The browser's own copy command gives the same text.
   await page.evaluate(() => navigator.clipboard.writeText(""));
   await page.keyboard.press("Control+Shift+A");
   await page.evaluate(() => document.execCommand("copy"));

@@ -1,4 +1,4 @@
-// How terminals are closed that something runs in, or that guests watch; and a limpet that is stopped.
+// Closing terminals with running programs or with guests, and stopping limpet.
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,10 +11,10 @@ import { PHONE, another, invitation } from "./harness/people.mjs";
 const folder = mkdtempSync(join(tmpdir(), "limpet-kept-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
 
-/** For a limpet whose sign-ins outlive it. */
+/** Flags for a limpet whose sign-ins survive a restart. */
 const KEPT = ["--token-file", join(folder, "token")];
 
-/** What the browser itself says about a server that is away, or has another link. */
+/** The browser's own messages about a server that is away or has another link. */
 const GONE = /status of 40[14]|net::ERR_|WebSocket connection to/;
 
 pageTest("an owner is asked before closing what guests watch, and they are told", {}, async (world) => {
@@ -26,7 +26,7 @@ pageTest("an owner is asked before closing what guests watch, and they are told"
   await page.getByRole("button", { name: "4 people here" }).waitFor();
   const close = () => terminal.command("Close tab");
   const dialog = page.getByRole("dialog");
-  // A shell at its prompt is closed unasked otherwise.
+  // Without guests, a shell at its prompt is closed without a question.
   await close();
   await dialog.getByText("2 guests are watching this terminal").waitFor();
   await world.picture(page, "closing-watched");
@@ -71,7 +71,7 @@ pageTest("jobs can be left running when a tab is closed", {}, async (world) => {
   await until("the other job's end", async () => !runs(other));
   assert.ok(runs(job));
   process.kill(Number(job));
-  // Without any job there is no such answer.
+  // Without background jobs, that button is not offered.
   await page.locator("main").getByRole("button").first().click();
   await terminal.prompt();
   await terminal.type("cat\n");

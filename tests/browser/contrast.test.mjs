@@ -1,8 +1,8 @@
-// Text that can be read, whatever colours programs choose.
+// Readable text, whatever colours programs choose.
 
 import { assert, pageTest, until } from "./harness.mjs";
 
-/** What the page is asked for each style: text that is printed in it, and the contrast that it is drawn with. */
+/** Styles to print: SGR parameters and a description. */
 const STYLES = [
   ["38;2;255;255;255", "white on the theme's own background"],
   ["38;2;0;0;0", "black on it"],
@@ -16,10 +16,10 @@ const STYLES = [
   ["36;42", "as htop does it"],
 ];
 
-/** Prints the styles, each on a row of its own that is all of it. */
+/** Shell commands that print each style in a row of its own. */
 const print = STYLES.map(([sgr]) => `printf '\\033[${sgr}m%-20s\\033[m\\n' MMMMMMMMMM`).join("; ");
 
-/** The lowest contrast of a row of M's, by the document: the ratio of WCAG 2. */
+/** Returns the contrast of each row of `M`s from the computed styles: the ratio of WCAG 2. */
 const contrasts = (page) =>
   page.locator(".panel.shown .xterm-rows > div").evaluateAll((rows) => {
     const luminance = (colour) => {
@@ -62,7 +62,7 @@ pageTest("box drawing keeps its colours", { window: { colorScheme: "dark" } }, a
   await terminal.type("clear; printf '\\033[38;2;30;40;50m████████\\033[m\\n'\n");
   await terminal.shows("████████");
   const blocks = page.locator(".panel.shown .xterm-rows span", { hasText: "████████" }).last();
-  // A row that is drawn anew meanwhile has none.
+  // A row that is just being redrawn has no such span.
   await until(
     "the colour of the blocks",
     () => blocks.evaluate((span) => getComputedStyle(span).color),
@@ -70,7 +70,10 @@ pageTest("box drawing keeps its colours", { window: { colorScheme: "dark" } }, a
   );
 });
 
-/** The highest contrast between the colour that most of a terminal has, and any other in it. */
+/**
+ * Returns the highest contrast between the most frequent colour of a terminal and any other colour
+ * in it.
+ */
 async function drawnContrast(context, page) {
   const clip = await page.locator(".panel.shown .xterm-screen").boundingBox();
   const picture = await page.screenshot({ clip: { ...clip, height: 60 } });

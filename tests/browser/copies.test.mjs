@@ -1,4 +1,4 @@
-// Programs that write to the clipboard (OSC 52): somebody is asked first, and nothing is lost.
+// Programs that write to the clipboard (OSC 52): the user is asked first, and nothing is lost.
 
 import { assert, pageTest, until } from "./harness.mjs";
 import { another } from "./harness/people.mjs";
@@ -7,12 +7,12 @@ const request = (page) => page.locator(".panel.shown .copy-request");
 const answer = (page, name) => request(page).getByRole("button", { name, exact: true }).click();
 const notice = (page, text) => page.locator(".notices", { hasText: text }).waitFor();
 
-/** Has the shell write a text to the clipboard, as programs do. */
+/** Makes the shell write a text to the clipboard, as programs do. */
 async function copy(terminal, text) {
   await terminal.run(`printf '\\e]52;c;%s\\a' $(printf '${text}' | base64 -w0)`);
 }
 
-/** Puts something into the clipboard that must not be lost, and gives how to see that it was not. */
+/** Fills the clipboard, and returns a function that checks that it is unchanged. */
 async function guard(terminal) {
   await terminal.page.evaluate(() => navigator.clipboard.writeText("mine"));
   return async () => assert.equal(await terminal.clipboard(), "mine");
@@ -26,7 +26,7 @@ pageTest("a program copies only once it is allowed", {}, async ({ terminal, page
   assert.match(await request(page).textContent(), /theirs {2}\[31m⏎second/);
   assert.equal(await page.locator("[role=status][aria-label=Clipboard]").count(), 1);
   await unharmed();
-  // The keyboard is still the terminal's.
+  // The focus stays in the terminal.
   assert.equal(await terminal.run("echo typed"), "typed");
 
   await copy(terminal, "later");
@@ -44,7 +44,7 @@ pageTest("a program copies only once it is allowed", {}, async ({ terminal, page
   await until("the fourth, without a question", () => terminal.clipboard(), (text) => text === "fourth");
   assert.equal(await request(page).count(), 0);
 
-  // Another terminal has to ask for itself.
+  // Another terminal asks separately.
   await page.keyboard.press("Control+Shift+Enter");
   await terminal.prompt();
   await copy(terminal, "other");
@@ -56,7 +56,7 @@ pageTest("a program copies only once it is allowed", {}, async ({ terminal, page
 });
 
 pageTest("by keyboard alone", {}, async ({ terminal, page }) => {
-  // Nothing here gives the terminal the keyboard but the page itself.
+  // In this test only the page itself moves the focus to the terminal.
   const keysGoTo = (name) => until(`the keyboard with ${name}`, () => terminal.focused(), (focused) => focused === name);
   const toRequest = async () => {
     await page.keyboard.press("Control+Shift+F6");
@@ -76,7 +76,7 @@ pageTest("by keyboard alone", {}, async ({ terminal, page }) => {
   await page.keyboard.type("echo ty''ped\n");
   await terminal.shows(/^typed$/m);
 
-  // A mouse gives it back as well.
+  // After a click with the mouse, the focus returns as well.
   await copy(terminal, "more");
   await answer(page, "Not now");
   await keysGoTo("Terminal: bash");
@@ -103,7 +103,7 @@ pageTest(
   { window: { permissions: [] }, open: false },
   async ({ terminal, page, link }) => {
     await page.addInitScript(() => {
-      // As on a page that came over plain HTTP from another host.
+      // As on a page that is loaded over plain HTTP from another host.
       Object.defineProperty(Navigator.prototype, "clipboard", { get: () => undefined });
       document.addEventListener("copy", (event) => (globalThis.copied = event.target.value), true);
       localStorage["limpet.settings"] = JSON.stringify({ "program-copies": "always" });
@@ -119,7 +119,7 @@ pageTest(
 pageTest("only whose terminal answers the program is asked", {}, async (world) => {
   const { terminal, page } = world;
   const other = await another(world, {});
-  // The terminal of who typed last answers.
+  // The primary viewer's terminal answers, which is the first window's.
   await copy(terminal, "one");
   await request(page).waitFor();
   await other.terminal.shows(/base64/);
@@ -133,7 +133,7 @@ pageTest("both questions have their pictures", { open: false }, async (world) =>
     "forced": { forcedColors: "active" },
     "phone": { colorScheme: "dark", viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true },
   })) {
-    // Alone, so that it is this window which is asked.
+    // This is the only window, so it is the one that asks.
     const { terminal, page, context } = await another(world, options);
     await copy(terminal, "https://example.org/a/long/address/that/goes/on");
     await request(page).waitFor();

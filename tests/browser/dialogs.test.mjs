@@ -1,12 +1,12 @@
-// The dialogs of sharing: errors stand where one looks, keys reach everything, and fingers hit it.
+// The sharing dialogs: errors appear beside their cause, and keys and fingers reach every control.
 
 import { assert, pageTest, until } from "./harness.mjs";
 import { DESKTOP, LAPTOP, PHONE, another } from "./harness/people.mjs";
 
-/** What the browser itself says of a request that this test has cut. */
+/** The browser's own message about a request that this test has cut. */
 const CUT = /net::ERR_FAILED/;
 
-/** Cuts requests of one method from a page until the returned function is called. */
+/** Cuts a page's requests with this method until the returned function is called. */
 async function cut({ page, watch }, method, path) {
   watch.tolerate(CUT);
   await page.route(path, (route) => (route.request().method() === method ? route.abort() : route.continue()));
@@ -76,7 +76,7 @@ pageTest("links that could not be had are asked for again", {}, async (world) =>
 pageTest("what the server refuses is said in the dialog that is open", { window: DESKTOP }, async (world) => {
   const { terminal } = await world.window(DESKTOP);
   const { page } = terminal;
-  // The page chooses the window of somebody who has just left.
+  // The page chooses the window of a viewer that has just left.
   await page.routeWebSocket(/./, (socket) => {
     const server = socket.connectToServer();
     socket.onMessage((message) =>
@@ -96,7 +96,7 @@ pageTest("what the server refuses is said in the dialog that is open", { window:
   await notice.waitFor({ state: "detached" });
 });
 
-/** Presses Tab until the keyboard is where it is wanted. */
+/** Presses Tab until the focus is on the target. */
 async function tabTo(page, target) {
   for (let presses = 0; presses < 30; presses++) {
     await page.keyboard.press("Tab");
@@ -105,7 +105,7 @@ async function tabTo(page, target) {
   throw new Error("no number of presses leads there");
 }
 
-/** Chooses a command with keys alone, wherever the keyboard is. */
+/** Runs a command with keys alone, wherever the focus is. */
 async function choose(page, title) {
   await page.keyboard.press("Control+Shift+P");
   await page.getByRole("combobox").waitFor();
@@ -114,7 +114,7 @@ async function choose(page, title) {
   await page.keyboard.press("Enter");
 }
 
-/** Leaves a dialog by Escape, and types in the terminal. */
+/** Leaves a dialog with Escape, and types in the terminal. */
 async function backToTerminal(page, terminal, dialog, word) {
   await page.keyboard.press("Escape");
   await dialog.waitFor({ state: "detached" });
@@ -171,7 +171,7 @@ pageTest("keys alone give a terminal one window's size, and another's", { window
   await terminal.shows(/^back$/m);
 });
 
-/** The controls that can be seen and are too small for a finger. */
+/** Returns the visible controls that are too small for a finger. */
 function tooSmall(page, within) {
   return page.locator(within).evaluateAll((places) =>
     places

@@ -1,11 +1,14 @@
-// Things that are dropped on the page.
+// Files and links that are dropped on the page.
 
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { assert, pageTest } from "./harness.mjs";
 
-/** Drags something over a place of the page and lets it go there, as the browser is told by the system. */
+/**
+ * Drags something to a position on the page and drops it, with the events that the system sends to
+ * the browser.
+ */
 async function drop(page, data, { x, y }) {
   const cdp = await page.context().newCDPSession(page);
   for (const type of ["dragEnter", "dragOver", "drop"]) {

@@ -2,7 +2,7 @@
 
 import { assert, pageTest, until } from "./harness.mjs";
 
-/** What the browser itself says when the server no longer knows a session. */
+/** The browser's own message when the server no longer knows a session. */
 const GONE = /status of 404/;
 
 pageTest("an exit code is shown, and the program can be started again", {}, async ({ terminal, server }) => {
@@ -15,7 +15,7 @@ pageTest("an exit code is shown, and the program can be started again", {}, asyn
   await terminal.banner().getByRole("button", { name: "Restart" }).click();
   await terminal.banner().waitFor({ state: "detached" });
   await terminal.prompt();
-  // What was there is still to be read, above.
+  // The earlier output is still there, above.
   await terminal.shows(/of the first\nready> exit 3\nexit\n── above: [^\n]* ──\nready>$/);
   assert.equal((await terminal.tabs()).length, 1);
   const sessions = await until(
@@ -60,7 +60,7 @@ pageTest("a job in the background does not hold the end off", {}, async ({ termi
 pageTest("a program's last words are all there", {}, async ({ terminal }) => {
   await terminal.type("seq 20000; echo last words; exit\n");
   await terminal.banner().waitFor();
-  // It may have ended before all it said has been drawn.
+  // The program may have ended before all its output is rendered.
   await terminal.shows(/19999\n20000\nlast words\nexit/);
 });
 

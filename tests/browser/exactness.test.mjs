@@ -1,8 +1,8 @@
-// What page and server make of text that terminals disagree about: both show the same, and what the programs expect.
+// Text that terminals treat differently: page and server show the same, as programs expect it.
 
 import { assert, pageTest, until } from "./harness.mjs";
 
-/** The server's screen, as the page shows text. */
+/** Returns the server's screen, in the form in which the page shows text. */
 async function serverText(server) {
   const [{ id }] = await server.sessions();
   const response = await fetch(new URL(`api/sessions/${id}/screen`, server.url), {
@@ -11,7 +11,7 @@ async function serverText(server) {
   return (await response.text()).trimEnd();
 }
 
-/** Waits until page and server show the same, and that matches. */
+/** Waits until page and server show the same text, and it matches. */
 function both({ terminal, server }, pattern) {
   return until(
     `${pattern} in page and server`,
@@ -30,7 +30,7 @@ pageTest("a line that does not fit into a narrower window comes back with the wi
   await both(world, /^START-m{20,70}$/m);
   await page.setViewportSize({ width, height });
   await both(world, whole);
-  // It is in what a new page is drawn as well.
+  // The snapshot that a reloaded page gets contains the whole line as well.
   await page.setViewportSize({ width: 500, height });
   await both(world, /^START-m{20,70}$/m);
   await page.reload();

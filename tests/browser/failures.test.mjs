@@ -1,4 +1,4 @@
-// A page that cannot be had, or not all of it, says why and what to do.
+// A page that loads not at all or only partly explains why, and what to do.
 
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -14,7 +14,7 @@ const SCRIPT = "**/page-*.js";
 const MODULE = "**/page-*.wasm";
 const ANYTHING = /./;
 
-/** A test in which something keeps the page from coming. */
+/** Defines a test in which something keeps the page from loading. */
 function explains(name, prepare, words, options = {}) {
   pageTest(name, { open: false, ...options }, async (world) => {
     const { page, link, watch } = world;
@@ -23,7 +23,7 @@ function explains(name, prepare, words, options = {}) {
     await page.goto(link.href);
     for (const text of words) await page.getByText(text).waitFor();
     await world.picture(page, `failure-${name.replaceAll(/\W+/g, "-")}`);
-    // Once it can be had, reloading is all that is needed.
+    // Once the files are available, reloading is enough.
     await page.unrouteAll();
     if (options.args) return;
     await page.getByRole("button", { name: "Reload" }).click();
@@ -93,7 +93,7 @@ pageTest("what is slow to come says so after a while, without any script", { ope
 test("a browser that blocks cookies is told so", async () => {
   const profile = await mkdtemp(join(tmpdir(), "limpet-profile-"));
   await mkdir(join(profile, "Default"));
-  // As its setting "Block all cookies" has it: what a page stores is forbidden as well, and throws.
+  // As with the setting "Block all cookies": storage is forbidden to pages as well, and throws.
   const preferences = { profile: { default_content_setting_values: { cookies: 2 } } };
   await writeFile(join(profile, "Default", "Preferences"), JSON.stringify(preferences));
   const server = await Server.start();
@@ -133,7 +133,7 @@ pageTest("a browser whose storage throws works until it reloads, and says so", {
   await page.getByText("so it asks for the link each time").waitFor();
 });
 
-/** Changes the address as a person does, by its fragment only, and waits for the page to load anew. */
+/** Changes only the fragment of the address, as a user does, and waits for the page to reload. */
 async function paste(page, url) {
   const loaded = page.waitForEvent("load");
   await page.evaluate((url) => void (location.href = url), url);
@@ -143,20 +143,21 @@ async function paste(page, url) {
 pageTest("a link that is pasted into an open page logs in", { open: false }, async (world) => {
   const { page, terminal, server, link, watch } = world;
   watch.tolerate(/401/);
-  // Into the address of a page that asks for it.
+  // Into the address of a page that asks to log in.
   await page.goto(new URL("/", link).href);
   await page.getByRole("heading", { name: "Log in to limpet" }).waitFor();
   await paste(page, link.href);
   await terminal.prompt();
   assert.equal(new URL(page.url()).hash, "");
-  // Into one that is logged in: it stays so, with a wrong link too, and the token is not left in the address.
+  // Into a page that is logged in: it stays so, even with a wrong link, and the token does not stay
+  // in the address.
   await terminal.run("echo before");
   for (const url of [link.href, link.href.replace(/=.*/, "=of-another-limpet")]) {
     await paste(page, url);
     await terminal.shows(/^before$/m);
     assert.equal(new URL(page.url()).hash, "");
   }
-  // An invitation shows its terminal.
+  // An invitation opens its terminal.
   const other = await server.api("POST", "api/sessions", { command: ["sh", "-c", "echo invited; cat"] });
   const [pass] = await server.api("GET", `api/sessions/${other.id}/passes`);
   const guest = await world.window();

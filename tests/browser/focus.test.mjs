@@ -1,9 +1,9 @@
-// Who has the keyboard: always somebody, and mostly the terminal.
+// Keyboard focus: there is always a focused element, and mostly it is the terminal.
 
 import { assert, pageTest, until } from "./harness.mjs";
 import { DESKTOP, LAPTOP, another } from "./harness/people.mjs";
 
-/** Waits until the keyboard is with something of this name. */
+/** Waits until an element with this name has the focus. */
 function has(terminal, name) {
   return until(
     `the keyboard with ${name}`,
@@ -12,7 +12,7 @@ function has(terminal, name) {
   );
 }
 
-/** Whether what has the keyboard shows that. */
+/** Reports whether the focused element has a visible outline. */
 function isMarked(page) {
   return page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle !== "none");
 }
@@ -30,7 +30,7 @@ pageTest("who presses beside the terminal goes on typing in it", {}, async ({ te
   };
   for (const [place, { x, y }] of Object.entries(places)) {
     for (const button of ["left", "middle"]) {
-      // The middle button closes a tab.
+      // On a tab, the middle button closes it.
       if (button === "middle" && place === "its own tab") continue;
       await page.mouse.click(x, y, { button });
       await has(terminal, /^Terminal/);
@@ -63,7 +63,7 @@ pageTest("a message that goes leaves the keyboard with the terminal", {}, async 
 pageTest("a key that is pressed while nobody has the keyboard goes to the terminal", {}, async ({ terminal, page }) => {
   for (const keys of ["abc", "ABC", "[]~"]) {
     await page.evaluate(() => document.activeElement.blur());
-    // Nobody is asked in between: the first key brings the keyboard back.
+    // The test does not wait in between: the first key already restores the focus.
     await page.keyboard.type(keys);
     await terminal.shows(`ready> ${keys}`);
     await page.evaluate(() => document.activeElement.blur());
@@ -88,7 +88,7 @@ pageTest("terminals that are opened elsewhere leave the keyboard where it is", {
     await Promise.all(Array.from({ length: 12 }, () => server.api("POST", "api/sessions", {})));
     const old = (await server.sessions()).slice(1, 2);
     if (round > 0) await Promise.all(old.map(({ id }) => server.api("DELETE", `api/sessions/${id}`)));
-    // The page asks for the list whenever its window is turned to.
+    // The page requests the list of sessions whenever its window gets the focus.
     await page.evaluate(() => window.dispatchEvent(new FocusEvent("focus")));
     for (const key of "0123456789") {
       await page.keyboard.type(key);
@@ -110,7 +110,7 @@ pageTest("F6 goes round terminal, bar, people and messages", { window: DESKTOP }
   const { terminal, page } = world;
   const other = await another(world, LAPTOP);
   await page.getByRole("button", { name: "2 people here" }).waitFor();
-  // Something that waits for an answer.
+  // A message that waits for an answer.
   await terminal.run("printf '\\e]52;c;%s\\a' $(printf text | base64)");
   await page.getByRole("button", { name: "Not now" }).waitFor();
   const round = ["bash", "2 people here", "Not now"];
@@ -131,7 +131,7 @@ pageTest("F6 goes round terminal, bar, people and messages", { window: DESKTOP }
   await has(terminal, "Not now");
   await page.keyboard.press("Enter");
   await has(terminal, /^Terminal/);
-  // What is not there is passed over.
+  // A part that is not there is skipped.
   await other.page.close();
   await page.locator(".people-button").waitFor({ state: "hidden" });
   await page.keyboard.press("F6");

@@ -1,8 +1,10 @@
-// The page in colours that the system forces upon it, as high contrast does: what is chosen can still be told from what is not.
+// The page in forced colours, such as high contrast: a chosen item still differs from the others.
 
 import { assert, pageTest } from "./harness.mjs";
 
-/** How something looks that is a mark by its ground, edge or shape. */
+/**
+ * Returns the computed style of an element that marks something by its background, border or shape.
+ */
 function look(locator) {
   return locator.evaluate((element) => {
     const { backgroundColor, borderRadius, borderTopWidth, color, scale } = getComputedStyle(element);
@@ -10,7 +12,7 @@ function look(locator) {
   });
 }
 
-/** The colour behind an element. */
+/** Returns the background colour behind an element. */
 function ground(locator) {
   return locator.evaluate((element) => {
     for (let at = element; at; at = at.parentElement) {
@@ -87,7 +89,7 @@ for (const colorScheme of ["dark", "light"]) {
     await page.keyboard.press("Escape");
     await page.getByRole("dialog").waitFor({ state: "detached" });
 
-    // Terminals keep the colours of what programs print.
+    // Terminals keep the colours of program output.
     await terminal.run("printf '\\e[31mred\\e[m\\n'");
     const red = page.locator(".panel.shown .xterm-rows span").getByText("red", { exact: true });
     const { color } = await look(red);

@@ -1,5 +1,5 @@
-// A test of the whole: a limpet of its own, a browser window of its own, and at the end a look at whether the page has
-// behaved.
+// A whole-program test: its own limpet, its own browser window, and a final check that the page has
+// done nothing forbidden.
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
@@ -28,7 +28,7 @@ function browser(args) {
   return browsers.get(name);
 }
 
-/** What a test has at hand. */
+/** The objects that a test works with. */
 class World {
   #contexts = [];
   #args;
@@ -38,7 +38,7 @@ class World {
     this.#args = args;
   }
 
-  /** Opens a window with a memory of its own, as another browser has it. */
+  /** Opens a window with its own cookies and storage, like another browser. */
   async window(options = {}) {
     const context = await (
       await browser(this.#args)
@@ -55,12 +55,12 @@ class World {
     return { context, watch, terminal: new Terminal(await context.newPage()) };
   }
 
-  /** Keeps a picture of a page. */
+  /** Saves a screenshot of a page. */
   async picture(page, name) {
     await page.screenshot({ path: join(required("ARTIFACTS"), `${name}.png`) });
   }
 
-  /** Fails if any page did what it must not. */
+  /** Fails if any page did something forbidden. */
   assertClean() {
     assert.deepEqual(
       this.#contexts.flatMap(({ watch }) => watch.faults()),
@@ -68,12 +68,12 @@ class World {
     );
   }
 
-  /** Keeps what helps to understand a failure. */
+  /** Saves the log and screenshots that help to understand a failure. */
   async keepEvidence() {
     const name = `failed-${this.name.replaceAll(/\W+/g, "-")}`;
     await writeFile(join(required("ARTIFACTS"), `${name}.log`), this.server.log());
     const pages = this.#contexts.flatMap(({ context }) => context.pages());
-    // A page that has crashed has no picture, and the test's own failure is what counts.
+    // A page that has crashed gives no screenshot, and only the test's own failure matters.
     await Promise.allSettled(pages.map((page, place) => this.picture(page, `${name}-${place}`)));
   }
 
@@ -84,11 +84,12 @@ class World {
 }
 
 /**
- * A test in a browser.
+ * Defines a test in a browser.
  * @param {string} name
- * @param {object} options `command` and `flags` of limpet, `window` of Playwright's context, `webgl` to draw with it,
- *   `cuttable` for a network between page and server, `proxy` for a reverse proxy there, made of the server's link, `args` of the browser,
- *   `open: false` to open no page
+ * @param {object} options `command` and `flags` of limpet, `window` of Playwright's context,
+ * `webgl` to render with WebGL, `cuttable` for a network between page and server, `proxy` for a
+ * function that starts a reverse proxy there, given the server's link, `args` of the browser,
+ * `open: false` to open no page
  * @param {(world: World & { terminal: Terminal, page: Page, watch: Watch }) => Promise<void>} body
  */
 export function pageTest(name, options, body) {

@@ -1,8 +1,8 @@
-// The tests' own watch over pages: it must see what it is there to see.
+// Tests of the watch over pages: it must notice every kind of fault.
 
 import { assert, pageTest, until } from "./harness.mjs";
 
-/** Does something wrong in the page, and sees that it is noted. */
+/** Does something forbidden in the page, and checks that the watch records it. */
 function noted(what, wrong, pattern) {
   pageTest(`the watch notes ${what}`, {}, async ({ page, watch }) => {
     assert.deepEqual(watch.faults(), []);
@@ -29,7 +29,7 @@ noted(
     try {
       document.createElement("script").textContent = "window.ran = true";
     } catch {
-      // The policy has it fail as well.
+      // The policy makes this throw as well.
     }
   },
   /CSP violation: require-trusted-types-for/,

@@ -1,5 +1,5 @@
-// Output that is made to keep a terminal busy. The tab goes on answering, what comes afterwards is shown, and what is shown
-// then is what the server's own terminal has.
+// Output that is designed to keep a terminal busy. The tab stays responsive, later output is shown,
+// and page and server then show the same.
 
 import { setTimeout as pause } from "node:timers/promises";
 import { assert, pageTest, until } from "./harness.mjs";
@@ -7,7 +7,7 @@ import { DEADLINE_MS } from "./harness/wait.mjs";
 
 const MANY = 2147483647;
 
-/** What is printed, by what it tries. Each ends in something that can be compared. */
+/** Hostile output, keyed by what it attempts. Each ends in a state that can be compared. */
 const HOSTILE = {
   "a repeat count without end": `x\x1b[${MANY}b`,
   "300 of them": `x\x1b[${MANY}b`.repeat(300),
@@ -37,7 +37,7 @@ pageTest("no output makes the tab hang, and page and server show the same", {}, 
   await terminal.type("stty -echo\n");
   for (const [name, output] of Object.entries(HOSTILE)) {
     await server.file("hostile", `${output}\x1b]8;;\x07\x1b[m\r\n${name}: over\r\n`);
-    // What it asks is answered into the shell, which is not to run it.
+    // The terminal's answers arrive as the shell's input, which must not execute them.
     await terminal.type("clear; cat hostile; read -rst 0.2 -n 100000; echo\n");
     await answers(page);
     await until(name, () => terminal.text(), (text) => text.includes(`${name}: over`));
@@ -60,7 +60,7 @@ pageTest("a window that is resized in a flood goes on", {}, async ({ terminal, p
   assert.match(await terminal.run("echo $COLUMNS"), /^\d+$/);
 });
 
-/** Fails if the tab does not answer: Playwright itself would wait for ever. */
+/** Fails if the tab does not answer. Playwright itself would wait for ever. */
 async function answers(page) {
   const over = new AbortController();
   const hangs = pause(DEADLINE_MS, "hangs", { signal: over.signal }).catch(() => {});
@@ -68,7 +68,7 @@ async function answers(page) {
   over.abort();
 }
 
-/** The server's screen, as the page shows text. */
+/** Returns the server's screen, in the form in which the page shows text. */
 async function serverText(server) {
   const [{ id }] = await server.sessions();
   const response = await fetch(new URL(`api/sessions/${id}/screen`, server.url), {

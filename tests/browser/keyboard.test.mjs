@@ -1,13 +1,13 @@
-// Without a mouse.
+// Using the page without a mouse.
 
 import { assert, pageTest, until } from "./harness.mjs";
 
-/** Where the keyboard is, by role and name, and whether that can be seen. */
+/** Returns the name of the focused element, and whether its focus is visible. */
 function focused(page) {
   return page.evaluate(() => {
     const element = document.activeElement;
     const label = element.getAttribute("aria-label") ?? element.labels?.[0]?.innerText ?? element.innerText ?? "";
-    // A radio button that looks like something else shows it there.
+    // A radio button may be drawn by its sibling, which then shows the focus.
     const marked = [element, element.nextElementSibling].filter(Boolean).map((shown) => getComputedStyle(shown));
     return {
       name: `${element.tagName.toLowerCase()} ${label.trim().split("\n")[0]}`,
@@ -19,7 +19,7 @@ function focused(page) {
   });
 }
 
-/** Presses Tab until the keyboard is where it began, and gives all places. */
+/** Presses Tab until the focus is back at its start, and returns all focused elements. */
 async function walk(page) {
   const places = [];
   const first = (await focused(page)).name;
@@ -45,7 +45,7 @@ pageTest("Tab leads through the bar to the terminal, and all of it is seen", {},
   }
   assert.deepEqual(names, ["div bash", "button New terminal", "button Settings…", "button All commands…"]);
   assert.match((await focused(page)).name, /^textarea Terminal/);
-  // In the terminal, Tab is the program's.
+  // Inside the terminal, Tab goes to the program.
   await page.keyboard.type("echo lim");
   await page.keyboard.press("Tab");
   await page.keyboard.type("pet\n");

@@ -15,7 +15,7 @@ pageTest("Ctrl makes the control characters that it makes in every terminal", {}
     await page.keyboard.press(key);
   }
   for (const letter of ["B", "D", "E", "G", "L", "U", "Z"]) await page.keyboard.press(`Control+Shift+${letter}`);
-  // Digits with Shift are the page's own keys.
+  // Shift with digits is reserved for the page's own shortcuts.
   await page.keyboard.press("Control+Shift+Minus");
   await terminal.shows(/^here \^@\^\[\^\?\^_\^@\^@\^B\^D\^E\^G\^L\^U\^Z\^_$/m);
 });

@@ -1,4 +1,4 @@
-// The page on small and large screens. Pictures of all are kept.
+// The page on small and large screens, with screenshots of all.
 
 import { assert, pageTest, until } from "./harness.mjs";
 
@@ -9,11 +9,13 @@ const SCREENS = [
   { name: "4k", viewport: { width: 3840, height: 2160 } },
 ];
 
-/** Something to look at. */
+/** Command with output to look at. */
 const SAMPLE =
   'ls -la --color=always /usr | tail -n 8; for c in 1 2 3 4 5 6; do printf "\\e[3${c}m colour $c \\e[9${c}mbright\\e[m"; done; echo';
 
-/** Nothing sticks out of the window, and the terminal's cells do not stick out of their pane. */
+/**
+ * Checks that nothing extends beyond the window, and that the terminal's cells fit into their pane.
+ */
 async function assertFits(page, what) {
   const faults = await page.evaluate(() => {
     const faults = [];
@@ -40,7 +42,7 @@ async function assertFits(page, what) {
   assert.deepEqual(faults, [], what);
 }
 
-/** Waits until something is there, and has moved to where it belongs. */
+/** Waits until an element is there, and has finished its animations. */
 async function shown(locator) {
   await locator.waitFor();
   await locator.evaluate((element) =>
@@ -101,12 +103,12 @@ pageTest(
   },
 );
 
-/** Opens terminals until the page has this many tabs, as another client does. */
+/** Opens terminals as another client does, until the page has this many tabs. */
 async function openElsewhere({ server, terminal, page }, count) {
   for (let sessions = (await server.sessions()).length; sessions < count; sessions++) {
     await server.api("POST", "api/sessions", {});
   }
-  // The page asks for the list whenever its window is turned to.
+  // The page requests the list of sessions whenever its window gets the focus.
   await page.evaluate(() => window.dispatchEvent(new FocusEvent("focus")));
   await terminal.tabCount(count);
 }
@@ -143,7 +145,7 @@ pageTest("many tabs are all within reach, and what is out of sight is counted", 
   await until("a fade on the left", fades, (classes) => classes === "cut-before");
   assert.equal(await counted(), await reallyHidden());
 
-  // The number leads to all of them.
+  // The button with the number lists all tabs.
   await more.click();
   await page.getByRole("dialog", { name: "Tabs" }).waitFor();
   await page.keyboard.press("Escape");
@@ -164,7 +166,8 @@ pageTest("nothing jumps while the page loads", {}, async ({ terminal, page }) =>
     const observer = new PerformanceObserver(() => {});
     observer.observe({ type: "layout-shift", buffered: true });
     const describe = ({ value, sources }) => `${value}: ${sources.map(({ node }) => node?.outerHTML?.slice(0, 80))}`;
-    // The dot before the connection's state gives way to its words, which is a tenth of this.
+    // The dot is replaced by the words for the connection's state, which causes a tenth of this
+    // shift.
     return observer
       .takeRecords()
       .filter(({ value }) => value > 0.001)

@@ -1,21 +1,24 @@
-// Links in what programs print.
+// Links in program output.
 
 import { assert, pageTest, until } from "./harness.mjs";
 
-/** A window that shows an answer of the API is no page, and so names no icon; the browser then asks for the usual one. */
+/**
+ * The browser's request for the default icon. A window that shows an API response is not a page, so
+ * it names no icon.
+ */
 const ICON = /favicon\.ico/;
 
 /** Moves the mouse to a link. */
 async function point(terminal, text) {
   const { x, y } = await terminal.place(text);
-  // It looks again once the mouse is over another cell.
+  // xterm.js checks for links again only when the mouse enters another cell.
   await terminal.page.mouse.move(x, y + 200);
   await terminal.page.mouse.move(x, y);
   await until("the link's address", () => terminal.page.locator(".panel.shown [title]").count());
   return { x, y };
 }
 
-/** Opens a link as people do. */
+/** Opens a link as users do. */
 async function press(terminal, text) {
   const { x, y } = await point(terminal, text);
   await terminal.page.keyboard.down("Control");
@@ -23,7 +26,7 @@ async function press(terminal, text) {
   await terminal.page.keyboard.up("Control");
 }
 
-/** Presses a link, and gives the address of the window that it opens. */
+/** Opens a link, and returns the address of the new window. */
 async function follow(terminal, context, text) {
   const opened = context.waitForEvent("page");
   await press(terminal, text);
@@ -59,10 +62,12 @@ pageTest(
   },
 );
 
-/** A program's own link, with a text that is not in the command line. */
+/**
+ * Returns a command that prints a hyperlink (OSC 8) whose text does not occur in the command line.
+ */
 const osc8 = (uri, text) => `printf '\\e]8;;${uri}\\e\\\\%s\\e]8;;\\e\\\\\\n' ${text.slice(0, 3)}''${text.slice(3)}`;
 
-/** Presses a link which is asked about, and gives the dialog. */
+/** Opens a link that needs confirmation, and returns the dialog. */
 async function question(terminal, text) {
   await press(terminal, text);
   return terminal.page.getByRole("dialog", { name: "Open this link?" });
@@ -90,13 +95,13 @@ pageTest(
       await dialog.waitFor();
       assert.match(await dialog.textContent(), says);
       assert.ok((await dialog.locator(".address").textContent()).includes(new URL(uri).href), uri);
-      // The harmless answer is at hand.
+      // The harmless answer has the focus.
       assert.equal(await page.evaluate(() => document.activeElement.textContent), "Cancel");
       await page.keyboard.press("Enter");
       await dialog.waitFor({ state: "detached" });
       assert.equal(context.pages().length, windows, text);
     }
-    // A part of an address is read as a part of it.
+    // A link on a part of an address is treated as part of that address.
     await terminal.run(`printf 'htt''ps://ba\\e]8;;${health}\\e\\\\%s\\e]8;;\\e\\\\mple\\n' n''k.exa`);
     const dialog = await question(terminal, "nk.exa");
     await dialog.waitFor();
@@ -109,7 +114,7 @@ pageTest(
     assert.equal(await window.evaluate(() => window.opener), null);
     await window.close();
     assert.equal(await terminal.run("echo typed"), "typed");
-    // Its own address, or no address at all, needs no question.
+    // A text with the link's own address or with no address needs no question.
     for (const text of [health, host, `www.${host}`.replace("www.", ""), "a/b#7"]) {
       await terminal.run(osc8(health, text));
       assert.equal(await follow(terminal, context, text), health);
@@ -152,7 +157,7 @@ pageTest("only the left button opens a link, and only with Ctrl", {}, async ({ t
   for (const button of ["left", "middle", "right"]) await page.mouse.click(x, y, { button });
   await page.keyboard.down("Control");
   for (const button of ["middle", "right"]) await page.mouse.click(x, y, { button });
-  // A button that goes down elsewhere opens nothing either.
+  // A button that was pressed elsewhere opens nothing either.
   await page.mouse.move(x, y + 100);
   await page.mouse.down();
   await page.mouse.move(x, y);
@@ -174,7 +179,7 @@ pageTest("a program that reads the mouse does not hear of a link that is opened"
     await terminal.shows(/^http:\S+health$/);
     assert.equal(await follow(terminal, context, "http://"), health);
     assert.doesNotMatch(await terminal.text(), /\[<(0|16);/);
-    // Any other click is the program's.
+    // Any other click goes to the program.
     const { x, y } = await point(terminal, "http://");
     await page.mouse.click(x, y);
     await terminal.shows(/\[<0;[\d;]+M[^]*\[<0;[\d;]+m/);

@@ -1,8 +1,8 @@
-// Who may open the page, and what the others see.
+// Opening the page with and without credentials.
 
 import { assert, pageTest } from "./harness.mjs";
 
-/** What the browser itself says when the server wants a login. */
+/** The browser's own message when the server requires a login. */
 const REFUSED = /status of 401/;
 
 pageTest("without a token there is a login, and the right token opens it", { open: false }, async (world) => {

@@ -1,8 +1,8 @@
-// Themes and settings: seen at once, in page and terminal, and kept.
+// Themes and settings: they take effect at once in page and terminal, and are saved.
 
 import { assert, pageTest, until } from "./harness.mjs";
 
-/** The colour behind the terminal's text, and the one of the page's bar. */
+/** Returns the background colours of the terminal's text and of the page's bar. */
 function grounds(page) {
   return page.evaluate(() => {
     const ground = (element) => {
@@ -14,7 +14,7 @@ function grounds(page) {
   });
 }
 
-/** What a theme's file says. */
+/** Colours from the theme's file. */
 const DRACULA = { ground: "rgb(40, 42, 54)", red: "rgb(255, 85, 85)" };
 
 async function chooseTheme(page, name) {
@@ -97,7 +97,7 @@ pageTest("every theme can be chosen, and its text be read", {}, async ({ page })
   }
 });
 
-/** Contrast of two colours as in WCAG 2.2; 4.5 is wanted for text. */
+/** Returns the contrast of two colours as in WCAG 2.2, which requires 4.5 for text. */
 function contrast(one, other) {
   const luminance = (colour) => {
     const [red, green, blue] = colour
@@ -155,7 +155,7 @@ pageTest("a number out of bounds is refused beside its field, and changes nothin
     await problem.waitFor({ state: "detached" });
   }
   const size = page.getByLabel("Size");
-  // The beginning of a number is not refused while it is being typed.
+  // The beginning of a number is not rejected while it is typed.
   await size.fill("");
   await size.pressSequentially("2");
   assert.equal(await page.getByRole("alert").getByText("Choose").count(), 0);
@@ -175,7 +175,7 @@ pageTest("windows of one browser share their settings", {}, async ({ page, conte
   );
 });
 
-/** Shapes of a cursor that blinks (DECSCUSR), and what it looks like while it is not there. */
+/** Shapes of a blinking cursor (DECSCUSR), and the style while it is hidden. */
 const SHAPES = [
   { code: 1, property: "backgroundColor", gone: "rgba(0, 0, 0, 0)" },
   { code: 3, property: "borderBottomStyle", gone: "hidden" },

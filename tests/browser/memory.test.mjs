@@ -1,4 +1,4 @@
-// A terminal that is closed is freed.
+// A closed terminal is freed.
 
 import { isDeepStrictEqual } from "node:util";
 
@@ -6,7 +6,7 @@ import { assert, pageTest, until } from "./harness.mjs";
 
 const TABS = 50;
 
-/** Runs in the page: remembers elements, without keeping them. */
+/** Records the page's new elements without keeping them alive; runs in the page. */
 function remember() {
   const made = { textarea: [], canvas: [] };
   const create = Document.prototype.createElement;
@@ -19,12 +19,16 @@ function remember() {
     Object.values(made).map((elements) => elements.filter((element) => element.deref() !== undefined).length);
 }
 
-/** What is left of terminals after garbage has been collected. An xterm.js that is kept keeps its element. */
+/**
+ * Counts what is left of terminals after a garbage collection. An xterm.js that is not freed keeps
+ * its element alive.
+ */
 async function census(page, cdp) {
   await cdp.send("HeapProfiler.collectGarbage");
-  // Every terminal has one of these elements, and nothing else in the page is one.
+  // Every terminal has one such element, and nothing else in the page does.
   const [terminals, canvases] = await page.evaluate(() => window.limpetTestKept());
-  // All nodes that the browser keeps for the page, whether or not JavaScript knows them.
+  // The count covers all nodes that the browser keeps for the page, whether or not JavaScript
+  // refers to them.
   const { nodes, jsEventListeners: listeners } = await cdp.send("Memory.getDOMCounters");
   return { terminals, canvases, nodes, listeners };
 }
@@ -52,7 +56,7 @@ for (const webgl of [false, true]) {
         await page.keyboard.press("Control+Shift+X");
         await terminal.tabCount(1);
       };
-      // The first one loads what is loaded once.
+      // The first terminal loads everything that is loaded once.
       await open();
       const two = await census(page, cdp);
       assert.equal(two.terminals, 2, "the census sees terminals");
@@ -62,7 +66,8 @@ for (const webgl of [false, true]) {
         () => census(page, cdp),
         ({ terminals }) => terminals === 1,
       );
-      // What is made once, and late, as WebGL's glyphs are, is here when one more tab changes nothing.
+      // Some objects are created once but late, such as WebGL's glyphs. They are all there when one
+      // more tab changes nothing.
       let before = await census(page, cdp);
       await until(
         "as much after a tab as before it",

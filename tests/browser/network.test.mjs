@@ -2,7 +2,7 @@
 
 import { Server, assert, pageTest, until } from "./harness.mjs";
 
-/** What the browser itself says about a network that is not there. */
+/** The browser's own messages about a missing network. */
 const CUT = /net::ERR_|WebSocket connection to/;
 
 pageTest("what is printed and typed while the network is cut arrives once", { cuttable: true }, async (world) => {
@@ -38,7 +38,7 @@ pageTest("what is printed and typed while the network is cut arrives once", { cu
   await terminal.prompt();
 });
 
-/** What the page says beside the dot of the connection. */
+/** Returns the page's text about the connection, beside the dot. */
 function status(page) {
   return page.locator(".status").evaluate((status) => ({
     tone: status.dataset.tone,
@@ -73,13 +73,13 @@ pageTest("a program that does not read is no silent server", {}, async ({ termin
     () => server.running(),
     (names) => names.includes("sleep"),
   );
-  // More than the kernel keeps for a program, so that acknowledgements fail to come.
+  // This is more than the kernel buffers for a program, so acknowledgements stop.
   await page.evaluate((text) => navigator.clipboard.writeText(text), "x".repeat(200_000));
   await page.evaluate(() => {
     window.tones = new Set();
     const note = () => window.tones.add(document.querySelector(".status").dataset.tone);
     new MutationObserver(note).observe(document.querySelector(".status"), { attributes: true });
-    // Pings are answered all the same, and each changes the time that the last one took.
+    // Pings are still answered, and each answer changes the displayed round-trip time.
     window.pongs = 0;
     const detail = document.querySelector(".status-detail");
     new MutationObserver(() => window.pongs++).observe(detail, { characterData: true, childList: true, subtree: true });
@@ -99,7 +99,7 @@ pageTest("a connection is tried again at once when one asks for it", { cuttable:
   const now = terminal.banner().getByRole("button", { name: "Reconnect now" });
   await now.focus();
   await page.clock.runFor(5_000);
-  // With its clock stopped the page does not try by itself.
+  // With its clock stopped, the page does not reconnect by itself.
   await page.clock.pauseAt(await page.evaluate(() => Date.now() + 1000));
   await terminal
     .banner()
@@ -125,7 +125,7 @@ pageTest("a flood is shown whole although the network is cut again and again", {
     await terminal.banner().waitFor({ state: "detached" });
   }
   await terminal.shows(/49999\nready>$/);
-  // What is selected is the scrollback too, of which the first lines are gone.
+  // The selection includes the scrollback, whose first lines are gone.
   await terminal.press("Control+Shift+a", "Control+Shift+c");
   const copied = await until("the copy", () => terminal.clipboard());
   const numbers = copied

@@ -1,4 +1,5 @@
-// From the link to the prompt: the terminal is there before the page around it, and nothing is lost when that comes.
+// From the link to the prompt: the terminal is there before the page around it, and nothing is lost
+// when the page follows.
 
 import { assert, pageTest, until } from "./harness.mjs";
 import { PHONE, invitation } from "./harness/people.mjs";
@@ -7,7 +8,10 @@ const EARLY = ".skeleton .xterm-rows";
 const PAGE = "**/page-*.wasm";
 const REST = "**/rest-*.wasm";
 
-/** Holds back a part of the page, by default all but its first terminal; what lets it come. */
+/**
+ * Holds back a part of the page, by default everything but the first terminal. Returns a function
+ * that releases it.
+ */
 async function heldBack(page, part = REST) {
   let release;
   const released = new Promise((done) => (release = done));
@@ -34,7 +38,7 @@ pageTest("a terminal can be used before the page around it is there", { open: fa
   const before = said.exec(await terminal.text())[0];
   await world.picture(page, "opening-late");
 
-  // The keyboard is still the terminal's, and its size has not changed.
+  // The focus is still in the terminal, and the terminal's size has not changed.
   await page.keyboard.type("clear; echo before $COLUMNS $LINES; echo after\n");
   await terminal.shows(/^after$/m);
   assert.ok((await terminal.text()).includes(before), `${before}\n${await terminal.text()}`);
@@ -65,11 +69,11 @@ pageTest("who comes back is connected before the page is there", {}, async ({ pa
   await page.getByRole("tab").waitFor();
   await terminal.shows(/^here$/m);
   await terminal.run("echo and here");
-  // It is the one that the page goes on with.
+  // The page continues with this connection.
   assert.equal(sockets.length, 1, sockets.join("\n"));
 });
 
-/** What was said over the page's WebSockets, first to last. */
+/** Records the messages that the page sends over its WebSockets, in order. */
 function heard(page) {
   const said = [];
   page.on("websocket", (socket) => socket.on("framesent", ({ payload }) => said.push(String(payload))));

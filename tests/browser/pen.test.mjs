@@ -1,9 +1,10 @@
-// What is said of a terminal that has another size than the window, to those who see it and to those who hear it, and what can be done.
+// A terminal whose size is not the window's: what the page shows and announces, and what the user
+// can do.
 
 import { assert, pageTest, until } from "./harness.mjs";
 import { DESKTOP, PHONE, another, invitation, size } from "./harness/people.mjs";
 
-/** Whether words stand there in full, and none of them is cut. */
+/** Reports whether a text is completely visible. */
 function isWhole(words) {
   return words.evaluate((element) => element.scrollWidth <= element.clientWidth);
 }
@@ -28,7 +29,7 @@ pageTest("who is left alone with another's size gets their own by itself", { win
   const phone = await another(world, PHONE);
   await phone.chip.getByText("Sized for your other window").waitFor();
   const before = await size(server);
-  // Somebody who loads the page again has not left.
+  // A viewer that reloads the page has not left.
   await page.reload();
   await page.locator(".panel.shown .xterm-rows").waitFor();
   await phone.chip.getByText("Sized for your other window").waitFor();
@@ -104,7 +105,7 @@ pageTest(
     const [{ id }] = await server.sessions();
     const fixed = await size(server);
     const chip = page.locator(".pen-chip");
-    // Another client fixes it, so that nothing but the size itself tells this page.
+    // Another client fixes the size, so that this page learns about it only from the size itself.
     await server.api("PATCH", `api/sessions/${id}`, { sizing: "fixed" });
     await page.setViewportSize({ width: 1000, height: 600 });
     await chip.getByText("Fixed size").waitFor();
@@ -112,7 +113,7 @@ pageTest(
     assert.equal((await terminal.rows()).length, Number(fixed.split(" × ")[1]));
     await page.setViewportSize(DESKTOP.viewport);
     await chip.waitFor({ state: "hidden" });
-    // The page does not know of this rule when it is to fit the terminal.
+    // The page does not know this rule yet when it has to fit the terminal.
     await page.setViewportSize({ width: 1000, height: 600 });
     await chip.waitFor();
     await server.api("PATCH", `api/sessions/${id}`, { sizing: "owner" });
@@ -132,7 +133,7 @@ pageTest("why a terminal cannot be fitted follows the rule of now", FIXED, async
   await page.getByText("The smallest window sets this terminal's size.").waitFor();
 });
 
-/** Notes all that is said of the size from now on. */
+/** Records all announcements about the size from now on. */
 async function listen(page) {
   const region = page.locator(".pen-chip + [role=status]");
   await region.evaluate((region) => {

@@ -1,8 +1,10 @@
-// Programs that take the whole screen, and the mouse.
+// Programs that use the whole screen, and the mouse.
 
 import { assert, pageTest, until } from "./harness.mjs";
 
-/** Runs a program that takes the screen, and sees that the screen is as before when it has gone. */
+/**
+ * Runs a full-screen program, and checks that the screen is as before when the program has ended.
+ */
 async function comesAndGoes(terminal, { start, shows, leave }) {
   await terminal.run("echo left behind");
   const before = await terminal.text();

@@ -1,17 +1,17 @@
-// limpet behind real reverse proxies: configured as docs/proxy.md says, and wrongly.
+// limpet behind real reverse proxies, configured as in docs/proxy.md or wrongly.
 
 import { Server, assert, pageTest } from "./harness.mjs";
 import { SITE, caddy, nginx, replaced } from "./harness/reverse-proxy.mjs";
 
 const FLAGS = ["--allow-host", SITE];
 
-/** Certificates are of nobody's here. */
+/** Window options that accept the self-signed certificates. */
 const WINDOW = { ignoreHTTPSErrors: true };
 
-/** What the browser itself says when something is refused. */
+/** The browser's own messages when something is refused. */
 const REFUSED = /status of 40[0134]|WebSocket connection to|Failed to load|net::ERR/;
 
-/** A test that ends when the page shows a text. */
+/** Defines a test that ends when the page shows a text. */
 function explains(name, proxy, text, options = {}) {
   pageTest(name, { flags: FLAGS, window: WINDOW, open: false, proxy, ...options }, async (world) => {
     const { page, terminal, link, watch } = world;

@@ -1,16 +1,16 @@
-// Coming back: what was on the screen is on the screen again, to the last colour.
+// Reloading: the screen is the same as before, to the last colour.
 
 import { assert, pageTest, until } from "./harness.mjs";
 
 const ROWS = ".panel.shown .xterm-rows";
 
-/** What the renderer draws, row by row with all styles, but for whether the cursor is lit at the moment. */
+/** Returns the rendered rows with all styles, without the cursor's blinking state. */
 async function drawn(page) {
   const html = await page.locator(ROWS).innerHTML();
   return html.replaceAll(/ ?xterm-cursor-(blink|outline)/g, "").replaceAll(/ ?xterm-cursor-pointer/g, "");
 }
 
-/** Reloads, and waits for the same picture. */
+/** Reloads, and waits until the page shows the same. */
 async function comesBack(world, name) {
   const { terminal, page } = world;
   let before = "";

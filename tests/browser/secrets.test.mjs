@@ -1,4 +1,4 @@
-// Who is signed in: what a browser keeps, what others get of it, and how it ends.
+// Sign-ins: what a browser stores, what others get of it, and how a sign-in ends.
 
 import { once } from "node:events";
 import { createServer, request } from "node:http";
@@ -6,10 +6,10 @@ import { createServer, request } from "node:http";
 import { assert, pageTest, until } from "./harness.mjs";
 import { DESKTOP, PHONE, another, invitation } from "./harness/people.mjs";
 
-/** What the browser itself says when the server wants a login. */
+/** The browser's own message when the server requires a login. */
 const REFUSED = /status of 401/;
 
-/** A web server on another port of the same address, and what it was sent. */
+/** Starts a web server on another port of the same address, which records the requests it gets. */
 async function neighbour() {
   const asked = [];
   const server = createServer((question, answer) => {
@@ -21,7 +21,10 @@ async function neighbour() {
   return { asked, address: `http://127.0.0.1:${server.address().port}/`, close: () => server.close() };
 }
 
-/** What a WebSocket that is opened with this cookie is told after this hello, and the code that it is closed with. */
+/**
+ * Opens a WebSocket with this cookie, sends a hello, and returns all bytes that the server sends,
+ * its close code included.
+ */
 async function attached(server, id, cookie, hello) {
   const headers = {
     cookie,
@@ -37,7 +40,7 @@ async function attached(server, id, cookie, hello) {
   const told = [];
   socket.on("data", (bytes) => told.push(bytes));
   const text = Buffer.from(JSON.stringify(hello));
-  // A masked text frame of less than 64 KiB, whose mask is nothing (RFC 6455, 5.2).
+  // This is a masked text frame of less than 64 KiB, with a mask of zeros (RFC 6455, 5.2).
   socket.write(Buffer.concat([Buffer.from([0x81, 0xfe, text.length >> 8, text.length & 255, 0, 0, 0, 0]), text]));
   await once(socket, "end");
   return Buffer.concat(told);
@@ -64,7 +67,7 @@ pageTest("a web server on another port is sent the cookie, and gets nothing for 
       assert.ok(told.includes('"code":"unauthorized"'), told);
       assert.ok(!/welcome|secret|bash/.test(told), told);
     }
-    // The page of that server reads nothing of what ours keeps, and cannot ask in its name.
+    // That server's page can neither read what our page stores nor send requests in its name.
     assert.equal(await tab.evaluate(() => JSON.stringify(localStorage)), "{}");
     watch.tolerate(/ERR_BLOCKED_BY_RESPONSE/);
     const asked = (path) => fetch(path, { credentials: "include", mode: "no-cors" }).then(() => "answered", () => "refused");

@@ -1,9 +1,10 @@
-// Several people at one terminal: whose size it has, what those may do who were invited, and what each of them sees.
+// Several viewers of one terminal: whose size it has, what guests may do, and what each of them
+// sees.
 
 import { assert, pageTest, until } from "./harness.mjs";
 import { DESKTOP, LAPTOP, PHONE, another, invitation, size } from "./harness/people.mjs";
 
-/** What the browser itself says when the server refuses. */
+/** The browser's own messages when the server refuses. */
 const REFUSED = /status of 40[134]/;
 
 pageTest("a phone leaves the desktop's size alone until it wants its own", { window: DESKTOP }, async (world) => {
@@ -30,7 +31,7 @@ pageTest("a phone leaves the desktop's size alone until it wants its own", { win
   await terminal.run("echo typed on the desktop");
   assert.notEqual(await size(server), desktop);
 
-  // It is handed back.
+  // The phone hands the role of primary viewer back.
   await phone.page.getByRole("button", { name: "2 people here" }).tap();
   await phone.page.getByRole("button", { name: "Use the size of your other window" }).tap();
   await until(
@@ -41,7 +42,7 @@ pageTest("a phone leaves the desktop's size alone until it wants its own", { win
   await page.locator(".pen-chip").waitFor({ state: "hidden" });
 });
 
-/** What the browser itself says about a network that is not there. */
+/** The browser's own messages about a missing network. */
 const CUT = /net::ERR_|WebSocket connection to/;
 
 pageTest(
@@ -51,7 +52,7 @@ pageTest(
     const { terminal, network, server, watch } = world;
     watch.tolerate(CUT);
     const stays = await another(world, DESKTOP, server.url);
-    // The way around the network that is cut.
+    // This window bypasses the network that is cut.
     stays.watch.tolerate(new RegExp(`^request to another host: \\w+://${server.url.host}/`));
     await terminal.type("echo this line is much longer than a phone is wide, so that it takes several rows there");
     await stays.terminal.shows("several rows there");
@@ -76,7 +77,7 @@ pageTest(
   },
 );
 
-/** The server's screen, as the page shows text. */
+/** Returns the server's screen, in the form in which the page shows text. */
 async function serverText(server) {
   const [{ id }] = await server.sessions();
   const response = await fetch(new URL(`api/sessions/${id}/screen`, server.url), {
@@ -109,7 +110,10 @@ pageTest("a window that gives the size is resized at once, and others follow", {
   assert.equal(await phone.chip.locator(".pen-size").textContent(), after);
 });
 
-/** How far a pane is scrolled over its terminal, and how far that goes. */
+/**
+ * Returns how far a pane is scrolled over its terminal, and whether it can scroll in each
+ * direction.
+ */
 function panned(page) {
   return page.locator(".panel.shown .place > .terminal").evaluate((pane) => ({
     left: pane.scrollLeft,
@@ -129,7 +133,7 @@ pageTest("a larger terminal is shrunk, or scrolled with the cursor in sight", { 
     () => panned(small.page),
     ({ goes }) => goes[0] && goes[1],
   );
-  // A shell that was given another size while it started learns it by its first command.
+  // A shell that was resized while it started learns its size with its first command.
   await terminal.run("/bin/true");
   await terminal.type("x".repeat(120));
   await until(
@@ -143,7 +147,7 @@ pageTest("a larger terminal is shrunk, or scrolled with the cursor in sight", { 
     () => panned(small.page),
     ({ left }) => left === 0,
   );
-  // A person looks elsewhere, and is left there.
+  // A user who scrolls away stays there.
   const { x, y, width, height } = await small.page.locator(".panel.shown .place > .terminal").boundingBox();
   await small.page.mouse.move(x + width / 2, y + height / 2);
   await small.page.mouse.wheel(200, 0);
@@ -162,7 +166,7 @@ pageTest("a larger terminal is shrunk, or scrolled with the cursor in sight", { 
   await terminal.type("ab");
   await small.terminal.shows(/ready> ab$/m);
   assert.equal((await panned(small.page)).left, left);
-  // Whoever types is brought back.
+  // Typing scrolls back to the cursor.
   await small.terminal.type("c");
   await until(
     "the cursor in sight",
@@ -171,7 +175,7 @@ pageTest("a larger terminal is shrunk, or scrolled with the cursor in sight", { 
   );
 });
 
-/** Draws a finger over the terminal, so many pixels to the right and down. */
+/** Swipes a finger over the terminal by this many pixels to the right and down. */
 async function swipe(session, right, down) {
   const send = (type, ...touchPoints) => session.send("Input.dispatchTouchEvent", { type, touchPoints });
   await send("touchStart", { x: 200, y: 200 });
@@ -197,7 +201,7 @@ pageTest("a finger scrolls over a larger terminal", { window: DESKTOP }, async (
     () => panned(phone.page),
     ({ left }) => left > 0,
   );
-  // Downwards too, and from the pane's end on over the scrollback.
+  // Vertically it works too, and past the pane's end the scrollback scrolls.
   await phone.terminal.type("seq 200\n");
   const { top } = await until(
     "the cursor in sight",
@@ -270,13 +274,13 @@ pageTest("a guest types, and has none of the owner's commands", { window: DESKTO
   await guest.page.getByRole("dialog").waitFor({ state: "detached" });
   await guest.page.keyboard.press("Control+Shift+Enter");
   await guest.page.getByText("Only the owner can do that.").waitFor();
-  // Closing the tab is to leave.
+  // Closing the tab means leaving.
   await guest.page.keyboard.press("Control+Shift+X");
   await guest.page.getByText("You left this terminal.").waitFor();
   assert.equal((await server.sessions()).length, 1);
   await guest.page.getByRole("button", { name: "Rejoin" }).click();
   await guest.terminal.shows(/^from the guest$/m);
-  // The owner closes it.
+  // Now the owner closes the terminal.
   guest.watch.tolerate(REFUSED);
   await page.keyboard.press("Control+Shift+X");
   await page.getByRole("dialog").getByRole("button", { name: "Close tab" }).click();

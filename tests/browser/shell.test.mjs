@@ -1,4 +1,4 @@
-// A shell in a page: what is typed, and what comes back.
+// A shell in the page: its input and its output.
 
 import { createHash } from "node:crypto";
 
@@ -29,7 +29,7 @@ pageTest("a paste of a mebibyte arrives as it is", {}, async ({ terminal, server
   const text = Array.from({ length: 1 << 15 }, (_, line) => `${line}`.padStart(31, "=")).join("\r") + "\r";
   const hash = createHash("sha256").update(text).digest("hex");
   await terminal.type("stty raw -echo; head -c 1048576 | sha256sum; stty sane\n");
-  // Before that, the paste would be the shell's.
+  // Before the program runs, the paste would go to the shell.
   await until(
     "the program",
     () => server.running(),

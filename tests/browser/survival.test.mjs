@@ -1,4 +1,4 @@
-// The server is killed or replaced under a page.
+// The server is killed or replaced while a page is open.
 
 import { assert, pageTest, until } from "./harness.mjs";
 
@@ -17,7 +17,7 @@ pageTest(
     });
     await page.clock.install();
     await terminal.open(link);
-    // As while a machine sleeps: no timer runs out, and the clock on the wall goes on all the same.
+    // As while a machine sleeps: no timer expires, but the wall clock advances.
     const now = await page.evaluate(() => Date.now());
     await page.clock.pauseAt(now + 1000);
     await page.mouse.click(500, 300);
@@ -42,7 +42,7 @@ for (const blow of ["kill", "upgrade"]) {
     await terminal.type("ibefore, ");
     for (let round = 1; round <= 3; round++) {
       await server[blow]();
-      // What is typed while nobody serves arrives as well, once.
+      // Input typed while no server runs arrives as well, once.
       await terminal.type(`round ${round}, `);
       await terminal.shows(`round ${round},`);
     }
@@ -56,7 +56,7 @@ for (const blow of ["kill", "upgrade"]) {
     await terminal.press("Escape");
     await terminal.type(":q!\n");
     await terminal.prompt();
-    // Nothing is drawn anew, so what is selected stays so.
+    // Nothing is redrawn, so the selection stays.
     await terminal.run("echo precious");
     await terminal.click("precious", { clickCount: 2 });
     const another = page.waitForEvent("websocket");

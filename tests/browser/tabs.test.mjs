@@ -1,10 +1,10 @@
-// Tabs: opened, closed, named, put in order, by keyboard and by pointer.
+// Tabs: opening, closing, naming and ordering them, with keyboard and pointer.
 
 import { assert, pageTest, until } from "./harness.mjs";
 
 const TABLET = { viewport: { width: 820, height: 740 }, hasTouch: true, isMobile: true };
 
-/** Opens tabs until there are `count`, each named by its place: "one", "two", "three". */
+/** Opens tabs until there are `count`, each named by its position: "one", "two", "three". */
 async function openTabs(terminal, count) {
   const names = ["one", "two", "three", "four"].slice(0, count);
   for (const [place, name] of names.entries()) {
@@ -26,7 +26,7 @@ function titled(terminal, titles) {
   );
 }
 
-/** Waits until the active tab is the one of that title. */
+/** Waits until the tab with this title is active. */
 function active(terminal, title) {
   const shown = () => terminal.page.locator("[role=tab][aria-selected=true] .tab-title").textContent();
   return until(`${title} to be active`, shown, (text) => text === title);
@@ -87,7 +87,7 @@ pageTest("closing a tab asks when something runs in it", {}, async ({ terminal, 
   await page.keyboard.press("Control+Shift+X");
   const dialog = page.getByRole("dialog", { name: "Close this tab?" });
   await dialog.getByText("sleep is still running.").waitFor();
-  // The harmless answer is the one that Enter gives.
+  // Enter gives the harmless answer.
   await page.keyboard.press("Enter");
   await dialog.waitFor({ state: "detached" });
   assert.equal((await terminal.tabs()).length, 2);
@@ -160,7 +160,7 @@ pageTest("the keyboard goes from tab to tab", {}, async ({ terminal, page }) => 
   await active(terminal, "three");
   await page.keyboard.press("Control+Shift+2");
   await active(terminal, "two");
-  // Each has kept its screen, and has the keyboard.
+  // Each tab has kept its screen, and has the focus when it is shown.
   await page.keyboard.type("echo typed at once");
   await terminal.shows(/ready> echo typed at once$/);
 
@@ -251,7 +251,7 @@ pageTest("the list of tabs on a phone selects, moves and closes", { window: TABL
 
 pageTest("a tab that is shown has the keyboard before another key can be pressed", {}, async ({ terminal, page }) => {
   await openTabs(terminal, 2);
-  // A page that is busy draws nothing between two keys.
+  // A busy page renders nothing between two keys.
   await page.evaluate(() => (window.requestAnimationFrame = () => 0));
   await page.keyboard.press("Control+Shift+1");
   assert.ok(await page.locator(".panel.shown").evaluate((panel) => panel.contains(document.activeElement)));

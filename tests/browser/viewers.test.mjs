@@ -1,8 +1,8 @@
-// One session, seen again and by several.
+// One session, viewed again and by several viewers.
 
 import { assert, pageTest, until } from "./harness.mjs";
 
-/** Waits until two windows show the same, for one of them draws later. */
+/** Waits until two windows show the same, since one of them renders later. */
 function same(one, other) {
   return until(
     "the same text in both windows",
@@ -74,12 +74,13 @@ pageTest("a program's questions are answered by one of several windows", {}, asy
   const { terminal, link } = world;
   const other = (await world.window()).terminal;
   await other.open(link);
-  // vim asks for the terminal's kind, version, colours and cursor; answers that nobody reads would stand at the prompt.
+  // vim queries the terminal's type, version, colours and cursor. Answers that nobody reads would
+  // appear at the prompt.
   await other.type("vim -u NONE\n");
   await terminal.shows("VIM - Vi IMproved");
   await other.type(":q!\n");
   await other.prompt();
-  // The first answer only, and what follows it, if anything does.
+  // The program reads only the first answer, and then one more byte if there is any.
   const asked = await other.run(
     "IFS= read -rs -d c -p $'\\e[c' one; read -rs -t 1 -n 1 two; printf '%q %q\\n' \"$one\" \"$two\"",
   );
@@ -114,6 +115,6 @@ pageTest("the smaller of two windows can be read in the larger", {}, async (worl
     () => terminal.rows(),
     (all) => all.length === rows,
   );
-  // Typing leaves the size where it is.
+  // Typing does not change the size.
   assert.match(await terminal.run("stty size"), new RegExp(`^${rows} `));
 });

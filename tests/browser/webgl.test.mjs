@@ -1,8 +1,8 @@
-// The terminal as it is usually drawn: with WebGL, to a canvas.
+// The terminal as it is usually rendered: with WebGL, to a canvas.
 
 import { assert, pageTest, until } from "./harness.mjs";
 
-/** How much of a picture of the page has a colour, from 0 to 1. */
+/** Returns the share of a screenshot of the page that has this colour, from 0 to 1. */
 async function share(context, page, [red, green, blue]) {
   const picture = await page.screenshot();
   const reader = await context.newPage();
@@ -30,7 +30,10 @@ async function share(context, page, [red, green, blue]) {
 const COLOUR = [12, 200, 99];
 const FILL = `clear; printf '\\e[48;2;${COLOUR.join(";")}m%s\\e[m' "$(yes ' ' | head -n 3700 | tr -d '\\n')"; sleep 1000\n`;
 
-/** Opens the page and fills its terminal with the colour. There is no text to wait for: it is drawn, not written. */
+/**
+ * Opens the page and fills its terminal with the colour. With WebGL, the document has no text to
+ * wait for.
+ */
 async function fill({ terminal, page, context, link }) {
   await page.goto(link.href);
   await until(

@@ -1,11 +1,14 @@
-// The wheel over programs that fill the screen.
+// The mouse wheel over full-screen programs.
 
 import { assert, pageTest, until } from "./harness.mjs";
 
-/** The number in the first row. */
+/** Returns the number in the first row. */
 const first = async (terminal) => Number((await terminal.rows())[0]);
 
-/** Turns the wheel so many times, and waits until the program has scrolled by as many lines as all turns so far make. */
+/**
+ * Turns the wheel `times` times, and waits until the program has scrolled by as many lines as all
+ * turns so far amount to.
+ */
 async function turn(terminal, turned, pixels, times = 1) {
   const { x, y } = await terminal.place(String(await first(terminal)));
   await terminal.page.mouse.move(x + 100, y + 100);
@@ -25,9 +28,9 @@ pageTest("a turn of the wheel is as many lines in a pager as it is elsewhere", {
   const turned = { pixels: 0 };
   assert.ok((await turn(terminal, turned, 120)) > 4);
   assert.ok((await turn(terminal, turned, 600)) > 30);
-  // A touchpad counts pixels, and none of them is lost.
+  // A touchpad sends single pixels, and none of them is lost.
   assert.ok((await turn(terminal, turned, 3, 50)) > 36);
-  // As far back as it goes.
+  // This scrolls back to the beginning.
   await terminal.page.mouse.wheel(0, -5000);
   await until("the first line", () => first(terminal), (now) => now === 1);
 });

@@ -1,4 +1,4 @@
-//! Thousands of sessions, and nothing left of them.
+//! Thousands of sessions that leave nothing behind.
 
 use crate::harness::{
     Client, Hello, Options, Server,
@@ -8,13 +8,15 @@ use crate::harness::{
 
 const SESSIONS: usize = 2000;
 
-/// Sessions at a time: as many as fit beside each other, few enough to come round often.
+/// Number of sessions that are open at once: all of them fit, and rounds stay short.
 const AT_ONCE: usize = 50;
 
-/// What the memory of a server may differ by after [`SESSIONS`] sessions, in bytes. A leak of 2 KiB for each would be more.
+/// Maximum growth of the server's memory over [`SESSIONS`] sessions, in bytes. A leak of 2 KiB per
+/// session would exceed it.
 const MEMORY: usize = 2 * 1024 * SESSIONS;
 
-/// Opens sessions, looks into each, and closes them, every other one only after its viewer has vanished.
+/// Opens sessions, attaches to each, and closes them. Every other viewer resets its connection
+/// first.
 async fn churn(server: &Server, sessions: usize) {
     for _ in 0..sessions / AT_ONCE {
         let mut open = Vec::new();
@@ -40,7 +42,7 @@ async fn churn(server: &Server, sessions: usize) {
 #[tokio::test]
 async fn two_thousand_sessions_leave_nothing() {
     let server = Server::start(Options::default());
-    // The first ones fill caches and pools that stay.
+    // The first sessions fill caches and pools that remain.
     churn(&server, 400).await;
     until("the first ones to be gone", || server.census().children == 0).await;
     let (before, threads_before, memory) =

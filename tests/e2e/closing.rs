@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::harness::{Client, Hello, Options, Server, census::runs, passes, until, within};
 
-/// The codes of the errors that a viewer was told.
+/// Returns the codes of the errors that the server sent to a viewer.
 fn errors(client: &Client) -> Vec<ErrorCode> {
     let code = |message: &ServerMessage| match message {
         ServerMessage::Error { code, .. } => Some(*code),
@@ -18,7 +18,8 @@ fn errors(client: &Client) -> Vec<ErrorCode> {
     client.control.iter().filter_map(code).collect()
 }
 
-/// A viewer who parts from a server that ends or makes room.
+/// Waits until a server that ends or hands over has disconnected a viewer. Returns the errors that
+/// the viewer got.
 async fn parts(mut client: Client) -> Vec<ErrorCode> {
     assert_eq!(client.finishes().await, (None, Some(CloseCode::GoingAway.code())));
     errors(&client)
@@ -27,7 +28,7 @@ async fn parts(mut client: Client) -> Vec<ErrorCode> {
 #[tokio::test]
 async fn viewers_are_told_that_limpet_was_stopped_and_not_when_it_continues() {
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
-        // Under nohup, which these tests may run under as well, limpet ignores SIGHUP.
+        // Under nohup, which may also run these tests, limpet ignores SIGHUP.
         let options = Options::default().wrapped(["env", "--default-signal=HUP"]);
         let mut server = Server::start(options);
         let id = server.open(["cat"]).await;
@@ -62,14 +63,15 @@ async fn viewers_are_told_that_an_owner_closed_a_session() {
         assert_eq!(viewer.finishes().await, (Some(ExitStatus::Signal(1)), Some(1000)));
         assert!(viewer.was_closed);
     }
-    // A program that ends by the same signal was not closed by anybody.
+    // This program ends by the same signal, but nobody closed the session.
     let id = server.bash("kill -HUP $$").await;
     let mut viewer = Client::attach(&server, &id, Hello::default()).await;
     assert_eq!(viewer.finishes().await, (Some(ExitStatus::Signal(1)), Some(1000)));
     assert!(!viewer.was_closed);
 }
 
-/// Jobs of an interactive shell, and the shell itself. Each says its process id, in words that are not in the echo of this.
+/// Script that starts the jobs of an interactive shell. It prints the process ids of the jobs and
+/// the shell in words that the echo of this script does not contain.
 const JOBS: &str = "say() { printf '%s=%s\\n' pid $1; }\n\
     nohup sleep 1001 >/dev/null 2>&1 & say $!\n\
     sleep 1002 & say $!; disown -h\n\
@@ -87,7 +89,7 @@ async fn jobs_are_kept_that_a_shell_does_not_hang_up() {
         let text = client.text();
         let pids: Vec<&str> = text.split_whitespace().filter_map(|word| word.strip_prefix("pid=")).collect();
         assert_eq!(pids.len(), 4, "{text}");
-        // Each is a shell before it is what it runs.
+        // Each job is a shell before it executes its command.
         within("jobs to be listed", async { while server.details(&id).await.background != ["sleep"] {} })
             .await;
         let close = server.request(Method::DELETE, &format!("/api/sessions/{id}{query}"));

@@ -1,4 +1,4 @@
-//! What limpet says to those who start it.
+//! limpet's messages to the person who starts it.
 
 use std::{
     net::TcpListener,
@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::harness::{Options, Server, alone::Limpet};
 
-/// Starts limpet in vain.
+/// Runs a limpet that is expected not to start.
 fn fails(args: &[&str], env: &[(&str, &str)]) -> (Option<i32>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_limpet"));
     let Output { status, stderr, .. } = command.args(args).envs(env.iter().copied()).output().unwrap();
@@ -68,14 +68,14 @@ async fn a_program_that_cannot_be_started_is_said_at_the_start() {
         let server = Server::start(options);
         assert!(!server.log().contains("could not start"), "{}", server.log());
     }
-    // A relative path is looked for where sessions start.
+    // A relative path is looked up in the directory where sessions start.
     std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o755)).unwrap();
     let place = folder.path().to_str().unwrap();
     let server = Server::start(Options::args(["--cwd", place, "--", "./not-executable"]));
     assert!(!server.log().contains("could not start"), "{}", server.log());
 }
 
-/// Arguments, environment, and the exit code.
+/// Arguments, environment, and the expected exit code.
 type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], i32);
 
 #[tokio::test]

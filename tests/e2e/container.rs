@@ -1,4 +1,5 @@
-//! limpet in a bare container: the first process, of a user whom no database knows, with an empty environment and a read-only root.
+//! limpet in a bare container: as the first process, of a user that no database knows, with an
+//! empty environment and a read-only root.
 
 use limpet_shared::{ExitStatus, api::SessionInfo};
 use nix::sys::signal::Signal;
@@ -48,7 +49,7 @@ async fn what_cannot_be_written_to_is_said() {
     if !container::is_possible() {
         return;
     }
-    // Where there is no place for a socket either.
+    // Here there is no place for a socket either.
     let taken = ["/bin/sh", "-c", "touch /tmp/limpet-4242; exec \"$@\"", "sh"].map(str::to_owned);
     let mut options = Options::args(["--", "cat"]).in_container();
     options.wrapper.extend(taken);

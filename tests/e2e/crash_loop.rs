@@ -1,4 +1,5 @@
-//! Output that crashes or hangs the server while it is parsed. Debug builds do so when they are told to, by what a program prints.
+//! Output that crashes or hangs the server while it is parsed. Debug builds do so on certain words
+//! in the output, if the environment enables it.
 
 use std::time::Duration;
 
@@ -13,24 +14,26 @@ use crate::{
     survival::screen,
 };
 
-/// Echoes lines.
+/// Script that echoes lines.
 const ECHO: &str = "echo ready; while read line; do echo got $line; done";
 
-/// What stands on a screen that is no longer drawn, and on all of them if none is.
+/// Text on the screen of a session whose parsing has been given up, and on all screens if no screen
+/// is parsed.
 const GIVEN_UP: &str = "limpet no longer draws this terminal";
 const SERVER_WIDE: &str = "limpet draws no terminal at the moment";
 
-/// How often a screen is looked at.
+/// Interval at which a screen is polled.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Who does not answer for so long hangs.
+/// Time without an answer after which a server counts as hanging.
 const HANGS: Duration = Duration::from_secs(3);
 
 fn start() -> Server {
     Server::start(Options::default().env("LIMPET_TEST_CRASH", "1"))
 }
 
-/// Prints words that no parser survives, once it has been told to, and then echoes lines.
+/// Returns a script that waits for a line, prints words that no parser survives, and then echoes
+/// lines.
 fn deadly(words: &str) -> String {
     format!("stty -echo; echo ready; read go; echo {words}; {ECHO}")
 }
@@ -39,7 +42,7 @@ async fn text(server: &Server, id: &SessionId) -> String {
     screen(server, id).await.lines.concat()
 }
 
-/// Waits until a screen shows this.
+/// Waits until a screen shows these words.
 async fn shows(server: &Server, id: &SessionId, words: &str) {
     let shown = async {
         while !try_text(server, id).await.contains(words) {
@@ -49,7 +52,7 @@ async fn shows(server: &Server, id: &SessionId, words: &str) {
     within(words, shown).await;
 }
 
-/// Nothing while the server is not there.
+/// Returns the screen's text, or an empty string while no server answers.
 async fn try_text(server: &Server, id: &SessionId) -> String {
     let request = server.request(Method::GET, &format!("/api/sessions/{id}/screen"));
     let Ok(response) = request.send().await else { return String::new() };
@@ -75,12 +78,12 @@ async fn output_that_crashes_the_server_twice_is_not_parsed_again() {
     go(&server, &id).await;
     shows(&server, &id, GIVEN_UP).await;
     assert_eq!(deaths(&server), 2);
-    // Others know nothing of it.
+    // Other sessions are unaffected.
     assert_eq!(text(&server, &other).await, "ready");
     let mut client = Client::attach(&server, &other, Hello::default()).await;
     client.type_in("on\n").await;
     client.sees("got on").await;
-    // Whoever comes is told, and gets what is printed from then on.
+    // A new viewer sees the notice, and gets everything that is printed from then on.
     for _ in 0..2 {
         let mut client = Client::attach(&server, &id, Hello::default().follow_now()).await;
         client.type_in("and this\n").await;
@@ -88,7 +91,7 @@ async fn output_that_crashes_the_server_twice_is_not_parsed_again() {
         let drawn = String::from_utf8_lossy(&client.snapshot).into_owned();
         assert!(drawn.contains(GIVEN_UP) && !drawn.contains("abort"), "{drawn}");
         drop(client);
-        // It stays so with every other server.
+        // The screen stays given up with every further server.
         server.kill().await;
         assert!(text(&server, &id).await.contains(GIVEN_UP));
         let (done, said) = server.upgrade();
@@ -118,7 +121,8 @@ async fn a_server_that_keeps_crashing_is_followed_by_one_without_screens() {
     let server = start();
     let other = server.bash(ECHO).await;
     shows(&server, &other, "ready").await;
-    // Each crashes two servers. They begin together, since none hears anything while there is no server.
+    // Each session crashes two servers. A file starts them together, since no input reaches a
+    // program while no server runs.
     let folder = tempfile::tempdir().unwrap();
     let go = folder.path().join("go");
     for _ in 0..3 {
@@ -132,7 +136,7 @@ async fn a_server_that_keeps_crashing_is_followed_by_one_without_screens() {
     let mut client = Client::attach(&server, &other, Hello::default()).await;
     client.type_in("on\n").await;
     client.sees("got on").await;
-    // An upgrade has screens drawn again: all but what has been shown to be deadly.
+    // After an upgrade, screens are parsed again except those that have proved deadly.
     within("a server that draws", async { while !server.upgrade().0 {} }).await;
     shows(&server, &other, "got on").await;
 }
@@ -140,7 +144,7 @@ async fn a_server_that_keeps_crashing_is_followed_by_one_without_screens() {
 #[tokio::test]
 async fn a_server_that_hangs_is_killed_when_all_is_to_end() {
     let mut server = start();
-    // Deaf, and a background job that nobody would hang up.
+    // A program that ignores signals, with a background job that no shell would hang up.
     let script = format!(
         "trap '' HUP TERM; (trap '' HUP TERM; sleep 1000) & echo pid=$!; {}",
         deadly("hang the parser")
@@ -153,7 +157,7 @@ async fn a_server_that_hangs_is_killed_when_all_is_to_end() {
     let seen = client.text();
     let job = seen.split_whitespace().find_map(|word| word.strip_prefix("pid=")).unwrap().to_owned();
     assert!(runs(&job));
-    // It hangs as soon as it parses that, which it does at the latest when it is asked for the screen.
+    // The server hangs as soon as it parses this, at the latest when it is asked for the screen.
     let request = server.request(Method::GET, &format!("/api/sessions/{id}/screen"));
     assert!(request.timeout(HANGS).send().await.is_err(), "it does not hang");
     server.signal(Signal::SIGTERM);

@@ -1,4 +1,5 @@
-//! Open files, terminals, connections or a disk run out: one request is refused, and all else lives on.
+//! Open files, terminals, connections or disk space run out: one request is refused, and everything
+//! else keeps working.
 
 use std::time::Duration;
 
@@ -24,11 +25,12 @@ use crate::harness::{
 
 const ECHO: &str = "while read line; do echo got $line; done";
 
-/// How often the owner comes, and what all of that may take longer beside thousands of strangers on a busy machine.
+/// Number of visits by the owner, and the additional time that all of them may take beside
+/// thousands of strangers on a busy machine.
 const VISITS: u32 = 50;
 const PROMPT: Duration = Duration::from_secs(5);
 
-/// A server that may open so many files. The test itself may open as many as it needs.
+/// Starts a server with this limit on open files. The test itself may open as many as it needs.
 fn with_open_files(count: u32) -> Server {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
@@ -36,13 +38,13 @@ fn with_open_files(count: u32) -> Server {
     Server::start(Options::default().wrapped(["bash", "-c", &limit]))
 }
 
-/// In a mount namespace of its own.
+/// Starts a server in its own mount namespace.
 fn with_mount(mount: &str, args: [&str; 2]) -> Server {
     let mounted = format!("{mount} && exec \"$0\" \"$@\"");
     Server::start(Options::args(args).wrapped(["unshare", "-rm", "bash", "-c", &mounted]))
 }
 
-/// The processes that must stay the same ones.
+/// Returns the processes that must not be replaced.
 fn processes(server: &Server) -> (Pid, Pid) {
     (server.keeper(), server.pid())
 }
@@ -53,7 +55,7 @@ async fn works_at(server: &Server, id: &SessionId) {
     client.sees("got owner\r\n").await;
 }
 
-/// Opens a session, or gives why not.
+/// Opens a session, or returns the refusal.
 async fn open(server: &Server) -> Result<SessionId, (StatusCode, ApiError)> {
     let response = server.post("/api/sessions", json!({ "command": ["bash", "-c", ECHO] })).await;
     match response.status() {
@@ -62,7 +64,7 @@ async fn open(server: &Server) -> Result<SessionId, (StatusCode, ApiError)> {
     }
 }
 
-/// An owner whose page is open: a connection that was there before all others, and is kept open.
+/// An owner's open page: a connection that was there before all others and is kept open.
 struct Page(reqwest::Client);
 
 impl Page {
@@ -76,7 +78,7 @@ impl Page {
         let list = self.0.get(format!("http://{}/api/sessions", server.address()));
         let response = list.bearer_auth(TOKEN).send().await.unwrap();
         assert_eq!(response.status(), StatusCode::OK);
-        // Only then is the connection used again.
+        // The connection is reused only after the body has been read.
         response.bytes().await.unwrap();
     }
 
@@ -129,7 +131,8 @@ async fn strangers_who_say_nothing_take_no_room_from_the_owner() {
     let (first, before) = (open(&server).await.unwrap(), processes(&server));
     let page = Page::open(&server).await;
     let mut strangers = Vec::new();
-    // More than there are descriptors, and few enough for a server that accepts no more to let them all wait.
+    // These are more than there are descriptors, but few enough to wait for a server that accepts
+    // no more.
     for number in 0..1060 {
         strangers.push(TcpStream::connect(server.address()).await.unwrap());
         if number % 50 == 0 {
@@ -142,7 +145,7 @@ async fn strangers_who_say_nothing_take_no_room_from_the_owner() {
     }
     works_at(&server, &first).await;
     assert_eq!(processes(&server), before);
-    // The oldest ones have been closed, and the youngest have not.
+    // The oldest connections have been closed, and the youngest have not.
     let mut byte = [0];
     let oldest = within("the oldest to be closed", strangers[0].read(&mut byte)).await;
     assert!(oldest.is_err() || oldest.unwrap() == 0);
@@ -156,12 +159,12 @@ async fn sockets_of_a_pass_that_say_nothing_take_no_room_from_the_owner() {
     let server = with_open_files(4096);
     let (first, before) = (open(&server).await.unwrap(), processes(&server));
     let [reader, _] = passes(&server, &first).await;
-    // One that has said hello keeps its place.
+    // A viewer that has said hello keeps its place.
     let mut guest = Client::attach(&server, &first, Hello::default().with(&reader)).await;
     let page = Page::open(&server).await;
     let descriptors = server.census().descriptors;
     let mut silent = Vec::new();
-    // Those that come later are served, but some are refused, since they come too often.
+    // Later sockets are served, but some are refused because they come too often.
     within("many to have been served", async {
         while silent.len() < 150 {
             page.lists_sessions(&server).await;
@@ -187,7 +190,7 @@ async fn sockets_of_an_owner_that_say_nothing_take_no_places_from_others() {
     let [reader, _] = passes(&server, &first).await;
     let mut guest = Client::attach(&server, &first, Hello::default().with(&reader)).await;
     let descriptors = server.census().descriptors;
-    // By the token, and by the cookie of a browser alone.
+    // Half of the sockets come with the token, half with a browser's cookie alone.
     let browser = Browser::sign_in(&server, TOKEN).await;
     let (mut silent, mut half_open) = (Vec::new(), Vec::new());
     for number in 0..400 {
@@ -214,7 +217,8 @@ async fn sockets_of_an_owner_that_say_nothing_take_no_places_from_others() {
     assert_eq!(processes(&server), before);
 }
 
-/// A browser shows its cookie first, and by that alone it is at no session that it was not let in to, whatever it calls it.
+/// A browser first shows only its cookie. Until it shows more, its sockets count against no session
+/// that it was not admitted to, whatever session it names.
 #[tokio::test]
 async fn a_guest_takes_no_more_places_by_naming_many_sessions() {
     let server = with_open_files(1024);
@@ -226,7 +230,7 @@ async fn a_guest_takes_no_more_places_by_naming_many_sessions() {
     let mut silent = Vec::new();
     for number in 0..200 {
         let name = if number % 4 == 0 { other.clone() } else { format!("made-up-{number}").parse().unwrap() };
-        // The sockets of one who may not attach are no reason to refuse others.
+        // Sockets of a browser that may not attach are no reason to refuse others.
         if let Ok(socket) = browser.open(&server, &name).await {
             silent.push(socket);
         }
@@ -237,7 +241,7 @@ async fn a_guest_takes_no_more_places_by_naming_many_sessions() {
         let id = if *pass == reader { &first } else { &other };
         guests.push(Client::attach(&server, id, Hello::default().with(pass)).await);
     }
-    // What it is told is what it would be told of any session.
+    // The answer is the same as for any other session.
     let mut last = silent.pop().unwrap();
     last.hello(Some(&browser.key)).await;
     assert_eq!(last.rest().await.1, Some(4404));
@@ -267,7 +271,7 @@ async fn whoever_has_credentials_is_served_beside_silent_slow_and_idle_strangers
             assert_eq!(server.get("/api/sessions").await.status(), StatusCode::OK);
         }
     }
-    // They come again as soon as they are closed.
+    // Strangers reconnect as soon as they are closed.
     let address = server.address().to_owned();
     let attack = tokio::spawn(async move {
         loop {
@@ -287,7 +291,7 @@ async fn whoever_has_credentials_is_served_beside_silent_slow_and_idle_strangers
     }
     let attacked = attacked.elapsed();
     eprintln!("{VISITS} visits: {idle:?} while idle, {attacked:?} beside strangers");
-    // Whoever waits for strangers to be given up waits for seconds, again and again.
+    // A server that waits for the strangers' timeouts would wait for seconds, again and again.
     assert!(attacked < 10 * idle + PROMPT, "{attacked:?} instead of {idle:?}");
     attack.abort();
     assert_eq!(processes(&server), before);

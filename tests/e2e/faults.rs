@@ -1,7 +1,9 @@
-//! Every call that acquires something fails once: a descriptor, memory, a thread, a process, a terminal, space on a disk. Whatever
-//! needed it fails with clear words or comes about all the same, and nobody else notices.
+//! Every call that acquires a resource fails once: a descriptor, memory, a thread, a process, a
+//! terminal, disk space. The operation that needed it fails with a clear message or succeeds all
+//! the same, and nobody else notices.
 //!
-//! `LIMPET_FAULT_STRIDE=1` has every call of an upgrade and of a start after a kill fail, which takes minutes; else some do.
+//! With `LIMPET_FAULT_STRIDE=1` every call of an upgrade and of a start after a kill fails, which
+//! takes minutes; by default only some do.
 
 use std::{env, ops::AsyncFn, time::Duration};
 
@@ -21,10 +23,10 @@ use crate::harness::{
     Census, Client, DEADLINE, Faults, Hello, Options, Server, census::server_of, until, within,
 };
 
-/// What a session runs that is watched.
+/// The program of the session that the bystander watches.
 const ECHO: &str = "while read line; do echo got $line; done";
 
-/// A server whose calls can fail, and somebody who works there meanwhile.
+/// A server whose calls can fail, and a bystander that types there meanwhile.
 struct Scene {
     faults: Faults,
     server: Server,
@@ -42,7 +44,7 @@ impl Scene {
         let server = Server::start(faults.options(options));
         let session = server.bash(ECHO).await;
         let bystander = Client::attach(&server, &session, Hello::default()).await;
-        // What comes first makes things that stay.
+        // The first session allocates resources that remain.
         let first = server.open(["cat"]).await;
         server.details(&first).await;
         server.close(&first).await;
@@ -54,7 +56,7 @@ impl Scene {
         scene
     }
 
-    /// The census when nothing is under way any more: two in a row are the same.
+    /// Returns the census once nothing is in progress: two in a row are equal.
     async fn settled(&self) -> Census {
         let mut last = self.server.census();
         within("nothing to be under way", async {
@@ -77,8 +79,8 @@ impl Scene {
         self.bystander.sees(&format!("got {line}\r\n")).await;
     }
 
-    /// Has each call fail that `operation` leads to, until it comes about without that. It tells what it was refused with, if it was,
-    /// and leaves nothing of what it has done.
+    /// Makes each call that `operation` leads to fail, until it runs without a failing call. The
+    /// operation returns the refusal it got, if any, and leaves nothing behind.
     async fn every_fault(
         &mut self,
         what: &str,
@@ -107,7 +109,8 @@ impl Scene {
     }
 }
 
-/// What a request was refused with, if it was. Clear words, or a connection that was closed before there could be any.
+/// Returns the refusal of a request, if it was refused: a clear message, or a connection that was
+/// closed before any could be sent.
 async fn refusal(response: Result<Response, reqwest::Error>) -> Option<String> {
     let response = match response {
         Ok(response) if response.status().is_success() => return None,
@@ -168,7 +171,7 @@ async fn opening_and_closing_a_session_may_fail_and_nothing_else_does() {
         .await;
 }
 
-/// Attaches, types, and leaves. Gives what was wrong.
+/// Attaches, types, and leaves. Returns the error, if any.
 async fn visit(server: &Server, session: &SessionId, message: Option<ClientMessage>) -> Option<String> {
     let attaching = Client::attach_at(server.address(), session, Hello::default());
     let mut client = match timeout(DEADLINE, attaching).await.unwrap() {
@@ -233,7 +236,7 @@ async fn a_state_that_cannot_be_saved_is_saved_later() {
         let changed =
             scene.server.request(Method::PATCH, &path).json(&json!({ "title": title })).send().await;
         if changed.is_err() {
-            // It was the connection that failed.
+            // The failed call belonged to the connection.
             continue;
         }
         until("a title to be saved in the end", || {
@@ -253,12 +256,13 @@ async fn a_state_that_cannot_be_saved_is_saved_later() {
     assert_eq!(names.len(), 3, "the session's file, who is signed in, and the lock: {names:?}");
 }
 
-/// How many calls are passed over between two that fail.
+/// Returns the step between two calls that fail; 1 makes every call fail.
 fn stride() -> usize {
     env::var("LIMPET_FAULT_STRIDE").ok().and_then(|stride| stride.parse().ok()).unwrap_or(7)
 }
 
-/// Has some of the calls fail that another server leads to, and looks whether all sessions are there with what was on them.
+/// Makes some of the calls that replacing a server leads to fail, and checks that all sessions are
+/// still there with their output.
 async fn another_server(what: &str, replace: impl AsyncFn(&Server, &Faults)) {
     let scene = Scene::new(Options::default()).await;
     let over = scene.server.bash("echo it was here; exit 3").await;

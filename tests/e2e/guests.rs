@@ -1,4 +1,4 @@
-//! Guests who do their worst: they slow, stall and exhaust nobody but themselves.
+//! Guests that behave as badly as possible: they slow, stall and exhaust only themselves.
 
 use std::{fs, path::Path, time::Duration};
 
@@ -18,7 +18,7 @@ use crate::harness::{
     passes, until, within,
 };
 
-/// Counts the messages of control that pass.
+/// Counts the unconsumed control messages that satisfy a condition.
 fn count(client: &Client, is_counted: impl Fn(&ServerMessage) -> bool) -> usize {
     client.control.iter().filter(|message| is_counted(message)).count()
 }
@@ -35,7 +35,7 @@ fn is_viewers(message: &ServerMessage) -> bool {
     matches!(message, ServerMessage::Viewers { .. })
 }
 
-/// Takes in all that the server sends before it answers a ping.
+/// Receives everything that the server sends before it answers a ping.
 async fn catch_up(client: &mut Client, number: u64) {
     client.say(&ClientMessage::Ping { t: number.into() }).await;
     let pong = |message: &ServerMessage| match message {
@@ -45,7 +45,8 @@ async fn catch_up(client: &mut Client, number: u64) {
     client.hears("the pong", pong).await;
 }
 
-/// Waits for a file that the test makes, prints far more than is kept, and makes a file itself.
+/// Returns a script that waits for the file `go`, prints far more than the output log keeps, and
+/// creates the file `done`.
 fn flood_between(go: &Path, done: &Path) -> String {
     let (go, done) = (go.display(), done.display());
     format!("until [ -e {go} ]; do sleep 0.05; done; seq 300000; touch {done}; read line")
@@ -62,7 +63,8 @@ async fn a_reader_who_acknowledges_byte_by_byte_holds_no_program_back() {
         let [reader, _] = passes(&server, &id).await;
         let mut slow = Client::attach(&server, &id, Hello::default().with(&reader).window(1)).await.silent();
         fs::write(&go, "").unwrap();
-        // One byte is sent, and the next one when that is acknowledged. A program that waits would need two million of them.
+        // The server sends one byte, and the next one when it is acknowledged. A program that
+        // waited for this viewer would need two million acknowledgements.
         let mut bytes = 0;
         while !done.exists() {
             assert!(bytes < 40, "{flow}: the program stands still");
@@ -99,7 +101,7 @@ async fn history_is_drawn_once_until_it_is_acknowledged() {
     greedy.until("the one that was asked for meanwhile", |client| count(client, is_reset) == 2).await;
 }
 
-/// A script that keeps its terminal open and says nothing.
+/// Script that keeps its terminal open and prints nothing.
 const QUIET: &str = "stty -echo; read line";
 
 #[tokio::test]
@@ -169,7 +171,7 @@ async fn attaching_again_and_again_is_refused_after_a_while_and_told_to_others_s
     catch_up(&mut owner, 1).await;
     let told = count(&owner, is_viewers);
     assert!(told < 100, "the owner was told {told} times who is there");
-    // The owner is not kept out by what guests do.
+    // The behaviour of guests does not keep the owner out.
     let mut again = Client::attach(&server, &id, Hello::default()).await;
     catch_up(&mut again, 1).await;
 }
@@ -208,7 +210,7 @@ async fn alone(server: &Server, id: &SessionId) {
     .await;
 }
 
-/// Each frame holds one byte; the program reads none of them.
+/// Types bytes in frames of one byte each. The program reads none of them.
 async fn type_byte_by_byte(client: &mut Client, bytes: u64) {
     let (from, mut answers) = (client.welcome.input.get(), 0);
     for offset in from..from + bytes {
@@ -236,7 +238,7 @@ async fn input_that_nobody_reads_costs_what_it_holds_and_goes_with_who_typed_it(
         guest.vanish();
         alone(&server, &id).await;
     }
-    // A shell of the owner's is not behind what strangers to it have left.
+    // Nothing that the guests left is kept, so the owner's input does not queue behind it.
     let mut owner = Client::attach(&server, &id, Hello::default()).await;
     catch_up(&mut owner, 9).await;
     let grown = own(server.pid()).saturating_sub(before.unwrap());
@@ -264,7 +266,8 @@ async fn a_guest_with_another_s_id_is_somebody_else() {
         owner.sees("got two").await;
         owner.output.clear();
     }
-    // Two with the same pass are told apart, and each is itself again when it comes back.
+    // Two guests with the same pass are distinct viewers, and each keeps its identity when it
+    // reattaches.
     let (one, other) = (Hello { viewer: viewer(), ..hello.clone() }, Hello { viewer: viewer(), ..hello });
     let mut first = Client::attach(&server, &id, one.clone().with(&writer)).await;
     first.type_in("three\n").await;
@@ -285,7 +288,7 @@ async fn what_is_typed_and_said_in_a_storm_arrives_whole() {
     let [reader, writer] = passes(&server, &id).await;
     let mut guest = Client::attach(&server, &id, Hello::default().with(&writer)).await;
     guest.sees("ready").await;
-    // Others talk without pause meanwhile.
+    // Meanwhile others send messages without pause.
     let mut storm = JoinSet::new();
     for message in [r#"{"type":"ping","t":1}"#, r#"{"type":"nonsense"}"#, r#"{"type":"history"}"#] {
         let mut noisy = Client::attach(&server, &id, Hello::default().with(&reader)).await;
@@ -331,7 +334,8 @@ async fn what_is_typed_and_said_in_a_storm_arrives_whole() {
     owner.hears_error(ErrorCode::NoSuchViewer).await;
 }
 
-/// Waits until the threads for floods have done something, in a session without output that would make it a flood.
+/// Repeats `storm` until the flood threads have done some work. The session prints too little to
+/// count as a flood.
 async fn other_threads_work(server: &Server, mut storm: impl AsyncFnMut()) {
     let time = || run_time(server.pid(), "floods");
     let before = time();
@@ -363,7 +367,7 @@ async fn many_who_come_are_served_by_the_threads_that_no_key_waits_for() {
     let id = server.bash("seq 2000; read line").await;
     let [reader, _] = passes(&server, &id).await;
     other_threads_work(&server, async || {
-        // Some are refused after a while.
+        // Some attempts are refused after a while.
         if let Ok(guest) = Client::attach_at(server.address(), &id, Hello::default().with(&reader)).await {
             guest.vanish();
         }
@@ -389,7 +393,8 @@ async fn all_that_a_guest_asks_for_counts_and_an_owner_is_not_limited() {
     ];
     let get = |path: &str, token: &str| server.anonymous(Method::GET, path).bearer_auth(token).send();
     for path in &paths {
-        // The same grant by a browser is the same one: by itself it would have enough for all of this.
+        // The browser's sign-in shares the pass's grant and so its limit: the browser's requests
+        // alone would stay below it.
         let mut are_refused = (false, false);
         for _ in 0..24 {
             let tokens = futures_util::future::join_all((0..60).map(|_| get(path, &reader)));
@@ -412,7 +417,7 @@ async fn all_that_a_guest_asks_for_counts_and_an_owner_is_not_limited() {
             }
         }
         assert_eq!(are_refused, (true, true), "{path}");
-        // Others are others.
+        // The limit applies to one grant: another pass is not affected.
         assert_ne!(get(path, &writer).await.unwrap().status(), StatusCode::TOO_MANY_REQUESTS, "{path}");
     }
     for path in &paths {
@@ -423,8 +428,8 @@ async fn all_that_a_guest_asks_for_counts_and_an_owner_is_not_limited() {
     }
 }
 
-/// What the server may hold of snapshots that guests of a session do not take, with one that is being drawn and what viewers cost
-/// otherwise.
+/// Maximum memory for snapshots that the guests of a session do not take, in bytes. It includes one
+/// snapshot that is being written and the viewers' other costs.
 const HELD_FOR_GUESTS: usize = 48 << 20;
 
 #[tokio::test]
@@ -432,7 +437,7 @@ async fn snapshots_that_readers_do_not_take_are_held_within_a_bound_and_not_for_
     const READERS: usize = 32;
     let options = Options::default().env("MALLOC_TRIM_THRESHOLD_", "65536").env("MALLOC_ARENA_MAX", "1");
     let server = Server::start(options.env("MALLOC_MMAP_THRESHOLD_", "65536"));
-    // A snapshot with all of it takes 4 MB.
+    // A snapshot with the whole scrollback takes 4 MB.
     let script = "stty -echo; head -c 4000000 /dev/zero | tr '\\0' x; echo; echo ready; read line; echo got $line; read line";
     let wish = json!({ "command": ["bash", "-c", script], "cols": 2000, "rows": 20, "sizing": "fixed" });
     let id = server.post("/api/sessions", wish).await.json::<SessionInfo>().await.unwrap().id;
@@ -458,7 +463,8 @@ async fn snapshots_that_readers_do_not_take_are_held_within_a_bound_and_not_for_
         readers.iter().filter(|silent| waiting_for(silent.port()) > 0).count() >= 2
     })
     .await;
-    // One that takes what it asks for gets it in the end, and the owner at once.
+    // A viewer that reads the snapshot it asked for gets it in the end, and the owner gets output
+    // at once.
     owner.type_in("something\n").await;
     owner.sees("got something").await;
     honest.say(&ClientMessage::History).await;
@@ -471,7 +477,7 @@ async fn snapshots_that_readers_do_not_take_are_held_within_a_bound_and_not_for_
     .await;
     eprintln!("{peak} bytes for {READERS} readers");
     assert!(peak < HELD_FOR_GUESTS, "{peak} bytes for {READERS} readers");
-    // Who takes it later after all is drawn the screen as it is then.
+    // A viewer that reads after all, but late, gets the screen of that moment.
     let mut late = readers.swap_remove(0);
     let shows =
         |late: &Client| late.drawn().contains("got something") || late.text().contains("got something");

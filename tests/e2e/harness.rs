@@ -1,4 +1,4 @@
-//! What the tests speak in.
+//! Helpers that the tests are written in.
 
 pub(crate) mod alone;
 pub(crate) mod browser;
@@ -28,13 +28,13 @@ pub(crate) use self::{
     shown::Shown,
 };
 
-/// Nothing that is tested takes long; what hangs is reported by this.
+/// Maximum duration of any step of a test. Nothing tested takes long, so a longer wait is a hang.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(90);
 
-/// How often a condition is looked at that announces itself by nothing.
+/// Interval at which a condition without a notification is polled.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// Runs to the end, or fails the test with what it was waiting for.
+/// Runs a future to its end, or fails the test and names what it was waiting for.
 pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
     timeout(DEADLINE, future).await.unwrap_or_else(|_| panic!("waited too long for {what}"))
 }
@@ -49,14 +49,15 @@ pub(crate) async fn until(what: &str, mut condition: impl FnMut() -> bool) {
     .await;
 }
 
-/// The passes to a session: a reader's and a writer's.
+/// Returns the passes to a session: the reader's and the writer's.
 pub(crate) async fn passes(server: &Server, id: &SessionId) -> [String; 2] {
     let passes: Vec<Pass> = server.get(&format!("/api/sessions/{id}/passes")).await.json().await.unwrap();
     [Role::Reader, Role::Writer]
         .map(|role| passes.iter().find(|pass| pass.role == role).unwrap().token.clone())
 }
 
-/// A network to this server that carries so many Mbit/s and takes so many milliseconds there and back.
+/// Creates a network in front of this server with the given rate in Mbit/s and round trip in
+/// milliseconds.
 pub(crate) async fn slow_link(server: &Server, megabits: f64, round_trip: u64) -> SlowLink {
     let shape = Shape { megabits, round_trip: Duration::from_millis(round_trip) };
     SlowLink::to(server.address(), shape).await.unwrap()

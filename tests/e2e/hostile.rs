@@ -1,4 +1,4 @@
-//! Programs whose output is meant to harm: what others have of it.
+//! Programs whose output is meant to do harm, and its effect on others.
 
 use std::time::{Duration, Instant};
 
@@ -9,13 +9,14 @@ use tokio::time::sleep;
 
 use crate::harness::{Client, Hello, Options, Server, census::own, within};
 
-/// How many keys are typed while the output is parsed.
+/// Number of keys that are typed while the output is parsed.
 const KEYS: usize = 30;
 
-/// What a session's screen may take, in bytes, whatever is printed. What is free and not given back yet is among it.
+/// Maximum memory that a session's screen may cost, in bytes, whatever is printed. Free memory that
+/// is not yet returned to the system counts.
 const COST: usize = 64 << 20;
 
-/// What is printed, by a program in Python, in a terminal of which size.
+/// The output, as a Python expression, and the columns and rows of its terminal.
 const ATTACKS: [(&str, u16, u16); 7] = [
     (r"'a' + '\u0301' * 1000 + '\x1b[2147483647b'", 80, 24),
     (r"'x\x1b[2147483647b' * 700", 80, 24),
@@ -33,7 +34,7 @@ async fn open(server: &Server, script: &str, cols: u16, rows: u16) -> SessionId 
     response.json::<SessionInfo>().await.unwrap().id
 }
 
-/// Types keys one by one, and says how long their echoes took.
+/// Types keys one by one, and returns how long all their echoes took.
 async fn echoes(client: &mut Client, keys: usize) -> Duration {
     let start = Instant::now();
     for _ in 0..keys {
@@ -71,7 +72,7 @@ async fn output_that_is_hard_to_parse_harms_nobody_else() {
         let disturbed = echoes(&mut client, KEYS).await;
         assert!(disturbed < 20 * idle.max(Duration::from_millis(100)), "{output}: {disturbed:?}, {idle:?}");
         title_is(&server, &hostile, "over").await;
-        // Who comes is drawn the screen, and what has another size.
+        // A new viewer gets a snapshot, here after a change of the size.
         attacker.resize(40, 10).await;
         drop(Client::attach(&server, &hostile, Hello::default().follow_now()).await);
         let cost = own(server.pid()).saturating_sub(before);

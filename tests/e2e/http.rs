@@ -1,4 +1,4 @@
-//! Who may ask, and for what.
+//! The HTTP API: access control, sessions, and refusals.
 
 use limpet_shared::{
     ErrorCode,

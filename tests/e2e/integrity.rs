@@ -1,4 +1,4 @@
-//! No byte lost or doubled, whatever happens to connections.
+//! No byte is lost or duplicated, whatever happens to connections.
 
 use limpet_shared::{ExitStatus, OutputOffset, SessionId, ViewerId};
 
@@ -10,7 +10,7 @@ pub(crate) fn numbered(last: u32) -> String {
     (1..=last).map(|n| format!("line {n}\r\n")).collect::<Vec<_>>().concat()
 }
 
-/// A viewer that attaches again and again until it has seen the end, and what it saw.
+/// Attaches again and again until the exit arrives. Returns all output and the exit status.
 pub(crate) async fn follow(
     address: &str,
     session: &SessionId,
@@ -23,7 +23,7 @@ pub(crate) async fn follow(
     loop {
         let Ok(mut client) = Client::attach_at(address, session, hello.clone()).await else { continue };
         assert_eq!(client.welcome.output, OutputOffset::new(all.len() as u64), "it goes on where it was");
-        // Some read to the end of the connection, some leave in the middle of things.
+        // Some attachments read to the end of the connection, others leave in between.
         let turns = if seeded.below(2) == 0 { u64::MAX } else { seeded.below(200) };
         for _ in 0..turns {
             if !client.turn().await {
@@ -80,13 +80,14 @@ async fn a_window_of_one_byte_is_enough() {
     assert_eq!(client.text(), numbered(200));
 }
 
-/// Types a text over connections that break, knowing only what the protocol tells.
+/// Types a text over connections that break, knowing only what the protocol reports.
 pub(crate) async fn type_all(address: &str, session: &SessionId, viewer: ViewerId, text: &[u8], seed: u64) {
     let mut seeded = Seeded::new(seed);
     loop {
         let hello = Hello { viewer, ..Hello::default() };
         let Ok(mut client) = Client::attach_at(address, session, hello).await else { continue };
-        // Some of what the server has is sent once more, as by a client that does not know.
+        // Some input that the server already has is sent again, as by a client that does not know
+        // that.
         let again = client.welcome.input.get().min(seeded.below(500));
         let mut sent = usize::try_from(client.welcome.input.get() - again).unwrap();
         client.types_from(sent as u64);

@@ -1,4 +1,4 @@
-//! How programs start and end, and what they find.
+//! How programs start and end, and the environment that they find.
 
 use std::{
     fs::{self, Permissions},
@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::harness::{Client, Hello, Options, Server, TOKEN, census::runs, until, within};
 
-/// Runs a script to its end, and gives what it printed.
+/// Runs a script to its end, and returns its output.
 async fn output_of(server: &Server, script: &str) -> String {
     let id = server.bash(script).await;
     let mut client = Client::attach(server, &id, Hello::default()).await;
@@ -31,7 +31,7 @@ async fn a_program_finds_a_terminal_of_its_own_and_nothing_of_the_server() {
         "ls /proc/self/fd | wc -l; echo $TERM $COLORTERM; env | grep -c -e ^LIMPET -e ^TMUX",
     )
     .await;
-    // The fourth descriptor is the folder that ls reads.
+    // The fourth descriptor is the directory that ls reads.
     assert_eq!(seen, "4\r\nxterm-256color truecolor\r\n0\r\n");
     let signals = output_of(&server, "grep -E 'Sig(Blk|Ign)' /proc/self/status | tr -d '\\n\\t'").await;
     assert_eq!(
@@ -126,7 +126,8 @@ async fn the_last_byte_comes_before_the_exit() {
 #[tokio::test]
 async fn background_jobs_that_hold_the_terminal_do_not_hold_the_session() {
     let server = Server::start(Options::default());
-    // In a process group of its own, as an interactive shell starts it: the one in the foreground is hung up by the kernel.
+    // The job has its own process group, as under an interactive shell: the kernel hangs up the
+    // foreground process group.
     let id = server.bash("set -m; sleep 1000 & echo job $!; exit 3").await;
     let mut client = Client::attach(&server, &id, Hello::default()).await;
     assert_eq!(client.finishes().await, (Some(ExitStatus::Code(3)), Some(1000)));
@@ -137,7 +138,8 @@ async fn background_jobs_that_hold_the_terminal_do_not_hold_the_session() {
 
 #[tokio::test]
 async fn a_session_that_is_closed_leaves_nothing_running() {
-    // Jobs in groups of their own, one stopped, one behind a subshell that is gone, and all deaf.
+    // The jobs have their own process groups. One is stopped, one is behind a subshell that has
+    // exited, and all ignore the signals.
     let script = "set -m; trap '' HUP TERM INT
         (trap '' HUP TERM; exec -a deaf sleep 1000) & echo pid=$!
         sleep 1000 & kill -STOP $!; echo pid=$!

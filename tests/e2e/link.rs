@@ -1,4 +1,4 @@
-//! Who is told the link, and who is not.
+//! Who is shown the link, and who is not.
 
 use std::{
     fs,
@@ -44,7 +44,7 @@ async fn the_link_is_in_no_journal_and_can_be_asked_for() {
     assert!(!done && said.contains("process 1 is not your limpet. Running: "), "{said}");
     drop(other);
 
-    // Nor can a program in a session have it, or somebody else.
+    // Neither a program in a session nor another user can print the link.
     let client = reqwest::Client::new();
     let script =
         format!("{} link {}; echo end of it; sleep 1000", env!("CARGO_BIN_EXE_limpet"), limpet.pid());
@@ -98,7 +98,7 @@ async fn the_socket_for_commands_can_be_neither_taken_nor_held_up() {
     fs::create_dir(&squatted).unwrap();
     let options = || Options::default().env("XDG_RUNTIME_DIR", folder.path().to_str().unwrap());
     if is_root() {
-        // Somebody else's directory is not used, and the next one is.
+        // A directory that belongs to another user is not used; the next candidate is.
         chown(&squatted, Some(4242), Some(4242)).unwrap();
         let server = Server::start(options());
         assert!(server.log().contains("belongs to user 4242"), "{}", server.log());

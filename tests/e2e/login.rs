@@ -1,4 +1,4 @@
-//! What login(1) does for who logs in.
+//! The environment, shell and directory that a program gets, as login(1) sets them.
 
 use std::fs;
 
@@ -11,7 +11,7 @@ use crate::harness::{
     alone::{NOBODY, fails, is_root, set_mode},
 };
 
-/// The environment that a program gets.
+/// Returns the environment that a program gets.
 async fn environment(server: &Server, wish: Value) -> Vec<String> {
     let mut session = json!({ "command": ["sh", "-c", "env; echo end of it"] });
     session.as_object_mut().unwrap().extend(wish.as_object().unwrap().clone());
@@ -21,7 +21,7 @@ async fn environment(server: &Server, wish: Value) -> Vec<String> {
     client.text().lines().map(str::to_owned).collect()
 }
 
-/// A login shell, and its first answer to a line.
+/// Opens a login shell, types a line, and waits for its first answer.
 async fn shell(server: &Server, line: &str, expected: &str) -> Client {
     let info: SessionInfo = server.post("/api/sessions", json!({})).await.json().await.unwrap();
     let mut client = Client::attach(server, &info.id, Hello::default()).await;
@@ -40,7 +40,7 @@ async fn what_is_missing_or_empty_in_the_environment_is_as_after_a_login() {
         let seen = environment(&server, json!({})).await;
         let user = nix::unistd::User::from_uid(Uid::effective()).unwrap().unwrap();
         let home = user.dir.display().to_string();
-        // Whoever runs the tests may be a user of a service.
+        // The user that runs the tests may be a service's user without a shell.
         let has_shell = !["nologin", "false"].iter().any(|name| user.shell.ends_with(name));
         let shell = if has_shell { user.shell.display().to_string() } else { "/bin/bash".to_owned() };
         for (name, value) in [
@@ -58,8 +58,9 @@ async fn what_is_missing_or_empty_in_the_environment_is_as_after_a_login() {
 
 #[tokio::test]
 async fn variables_that_tell_of_another_terminal_are_withheld() {
-    // One of each kind, most of them known by how they begin: terminals, multiplexers, editors, shells, service managers, limpet. What
-    // else is withheld is listed where that is decided.
+    // These are examples of each kind, most of which are recognized by a prefix: terminals,
+    // multiplexers, editors, shells, service managers, limpet. The complete list is in the code
+    // that filters the environment.
     let names =
         ["KITTY_OF_THE_FUTURE", "TMUX_OF_THE_FUTURE", "NVIM", "OLDPWD", "JOURNAL_STREAM", "LIMPET_SECRET"];
     let options =
@@ -83,7 +84,7 @@ async fn what_keeps_people_out_is_not_started_as_a_shell() {
         shell(&server, "echo $0 $SHELL.", "sh.").await;
         let log = server.log();
         assert_eq!(log.matches(&format!("{refused} is no shell to work in")).count(), 1, "{log}");
-        // But whoever asks for it gets it.
+        // A client that asks for this program explicitly gets it.
         let id = server.open(["/bin/false"]).await;
         let mut client = Client::attach(&server, &id, Hello::default()).await;
         assert_eq!(client.finishes().await.0, Some(limpet_shared::ExitStatus::Code(1)));
@@ -101,7 +102,8 @@ async fn a_start_directory_that_is_gone_is_told_and_left_for_home() {
     let (given, current) = (folder.path().join("given"), folder.path().join("current"));
     let home = folder.path().join("home");
     fs::create_dir(&home).unwrap();
-    // By the option, and by where it was started.
+    // The directory comes from the option in the first case, and from limpet's own directory in the
+    // second.
     for (is_option, gone) in [(true, &given), (false, &current)] {
         fs::create_dir(gone).unwrap();
         let mut options = Options::default().env("HOME", home.to_str().unwrap());
@@ -125,13 +127,13 @@ async fn a_start_directory_that_is_gone_is_told_and_left_for_home() {
             }
         }
         assert!(server.log().contains("could not start a program in its directory"), "{}", server.log());
-        // A server that goes on does so without it.
+        // A successor server continues without the directory.
         server.kill().await;
         assert!(server.upgrade().0);
         let info: SessionInfo = server.post("/api/sessions", json!({})).await.json().await.unwrap();
         let mut client = Client::attach(&server, &info.id, Hello::default().size(200, 24)).await;
         client.sees("no longer exists").await;
-        // There again, it counts again.
+        // Once the directory exists again, it is used again.
         fs::create_dir(gone).unwrap();
         shell(&server, "echo in $PWD''.", &format!("in {}.", gone.display())).await;
     }
@@ -144,7 +146,7 @@ async fn a_directory_that_is_asked_for_has_to_be_there() {
     assert_eq!(refused.status(), 422);
     let said = refused.text().await.unwrap();
     assert!(said.contains("could not start in /no/such: No such file or directory"), "{said}");
-    // To be entered is enough.
+    // The permission to enter the directory is enough.
     let folder = tempfile::tempdir().unwrap();
     set_mode(folder.path(), 0o711);
     let there = server.post("/api/sessions", json!({ "cwd": folder.path() })).await;

@@ -1,36 +1,41 @@
 //! Whole-program tests: the real binary, real ptys, real programs, real sockets.
 //!
-//! * [`harness`]: starts a server, speaks to it as a client, cuts its connections or slows them down, counts what it holds.
-//! * [`exhaustion`]: what is refused when open files, terminals, connections or a disk run out, and what lives on.
-//! * [`faults`]: every call that acquires something fails once.
-//! * [`guests`]: guests that try to slow others down.
-//! * [`hostile`]: output that is meant to harm.
-//! * [`http`]: who may ask, and for what.
-//! * [`protocol`]: what is said over a socket, and what must not be.
-//! * [`integrity`]: no byte lost or doubled, whatever happens to connections.
+//! * [`harness`]: starts a server, talks to it as a client, cuts or slows its connections, and
+//!   counts what it holds.
+//! * [`exhaustion`]: refusals when open files, terminals, connections or disk space run out, and
+//!   what keeps working.
+//! * [`faults`]: every call that acquires a resource fails once.
+//! * [`http`]: the HTTP API: access control, sessions, refusals.
+//! * [`hostile`]: output that is meant to do harm.
+//! * [`http`]: access control of the HTTP API and the page.
+//! * [`protocol`]: valid and invalid messages on a socket.
+//! * [`integrity`]: no byte lost or duplicated, whatever happens to connections.
 //! * [`closing`]: the end of a session and of the server, as viewers and background jobs see it.
-//! * [`command_line`]: what limpet says to those who start it.
-//! * [`container`]: all of it where there is next to nothing around it.
-//! * [`login`]: whose environment, shell and directory programs get.
-//! * [`ownership`]: whose files are believed, and which tokens.
-//! * [`link`]: who is told the link.
-//! * [`own_output`]: terminals that are cleared or reset, and what is above a restarted program.
-//! * [`lifecycle`]: how programs start and end, and what they find.
-//! * [`reboot`]: what is there again when nothing was left but a directory.
+//! * [`command_line`]: limpet's messages to the person who starts it.
+//! * [`container`]: limpet in a container that has next to nothing.
+//! * [`login`]: the environment, shell and directory that programs get.
+//! * [`ownership`]: the owners of files and tokens that limpet accepts.
+//! * [`link`]: who is shown the link.
+//! * [`own_output`]: cleared or reset terminals, and the output kept above a restarted program.
+//! * [`lifecycle`]: how programs start and end, and the environment that they find.
+//! * [`reboot`]: sessions that are restored when only a state directory is left.
 //! * [`crash_loop`]: output that no parser survives, and servers that hang.
-//! * [`processes`]: what limpet is among processes: a parent of orphans, a keeper of secrets, with or without room for others.
-//! * [`screen`]: what is shown to who comes back or is slow, and what programs are answered.
-//! * [`secrets`]: what is a credential and what is not, who guesses, and who is signed in.
-//! * [`sessions`]: what terminals show whose viewers come and go while the size changes, held against xterm.js.
-//! * [`sharing`]: who of several has the pen, whose size counts, and what those may do who were invited.
+//! * [`processes`]: limpet as a process: it reaps orphans, hides secrets, and copes with CPU and
+//!   memory limits.
+//! * [`screen`]: the screen shown to viewers that return or are slow, and the answers to programs'
+//!   queries.
+//! * [`secrets`]: credentials, guessing them, and signing in.
+//! * [`sessions`]: terminals whose viewers come and go while the size changes, compared with
+//!   xterm.js.
+//! * [`sharing`]: the primary viewer, the viewer whose size applies, and the rights of guests.
 //! * [`sizes`]: sizes and output in one order, for every viewer.
-//! * [`store`]: what goes on when even the keeper is killed, with a service manager.
-//! * [`survival`]: what goes on when the server is killed or replaced.
-//! * [`upgrade`]: what is said and done when another server is to take over, and cannot.
-//! * [`stalled`]: one of ten viewers takes nothing, in each of the ways there are.
-//! * [`viewers`]: several of them, slow ones, and ones that are gone.
-//! * [`torture`]: all of that at once, at length if asked for.
-//! * [`churn`]: thousands of sessions, and nothing left of them.
+//! * [`store`]: what survives when even the keeper is killed, under a service manager.
+//! * [`survival`]: what survives when the server is killed or replaced.
+//! * [`upgrade`]: messages and behaviour when a new server cannot take over.
+//! * [`stalled`]: one of ten viewers takes nothing, in each of the ways that are possible.
+//! * [`viewers`]: several viewers, slow ones, and ones that have disconnected.
+//! * [`torture`]: all of this at once, for longer on request.
+//! * [`churn`]: thousands of sessions that leave nothing behind.
 #![expect(
     clippy::expect_used,
     clippy::panic,

@@ -1,4 +1,5 @@
-//! What limpet itself puts into a session's output: terminals that are cleared, modes that are reset, what stood there before a restart.
+//! Output that limpet itself appends to a session: cleared terminals, reset modes, and the output
+//! from before a restart.
 
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use tokio::time::sleep;
 
 use crate::harness::{Client, Hello, Options, Server, within};
 
-/// A shell that is at its prompt, and waits there with a line editor.
+/// A shell at its prompt, which waits there with a line editor.
 const BASH: [&str; 3] = ["bash", "--norc", "--noprofile"];
 
 async fn screen(server: &Server, id: &SessionId) -> Screen {
@@ -17,7 +18,7 @@ async fn screen(server: &Server, id: &SessionId) -> Screen {
     request.header(ACCEPT, "application/json").send().await.unwrap().json().await.unwrap()
 }
 
-/// Waits until the rows of the screen, without empty ones, are these.
+/// Waits until the non-empty rows of the screen are these.
 async fn shows(server: &Server, id: &SessionId, rows: &[&str]) {
     within(&format!("{rows:?} on the screen"), async {
         loop {
@@ -32,7 +33,8 @@ async fn shows(server: &Server, id: &SessionId, rows: &[&str]) {
     .await;
 }
 
-/// All that a viewer is shown who comes now, as a person and as one who wants all of the output.
+/// Returns everything that new viewers receive: one that follows the newest screen and one that
+/// wants all output.
 async fn shown_to_newcomers(server: &Server, id: &SessionId, until: &str) -> String {
     let mut shown = String::new();
     for hello in [Hello::default().follow_now(), Hello::default()] {
@@ -55,7 +57,7 @@ async fn what_was_cleared_is_gone_for_everybody_and_for_good() {
     client.sees("SECRET\r\n$ ").await;
     let mut other = Client::attach(&server, &id, Hello::default()).await;
     other.sees("SECRET\r\n$ ").await;
-    // Somebody who has seen all of it and is away meanwhile.
+    // This viewer has seen all output and is away meanwhile.
     let (epoch, output) = (client.epoch().clone(), other.received);
     let mut away = Client::attach(&server, &id, Hello::default()).await;
     away.sees("SECRET\r\n$ ").await;
@@ -75,7 +77,7 @@ async fn what_was_cleared_is_gone_for_everybody_and_for_good() {
     back.until("the screen", |client| (client.drawn() + &client.text()).contains("$ ")).await;
     assert!(!(back.drawn() + &back.text()).contains("SECRET"));
 
-    // The next server has never seen it.
+    // The next server has never seen the cleared output.
     server.kill().await;
     shows(&server, &id, &["$"]).await;
     assert!(!shown_to_newcomers(&server, &id, "$ ").await.contains("SECRET"));
@@ -93,12 +95,12 @@ async fn what_a_program_has_begun_is_not_torn_apart() {
     let mut client = Client::attach(&server, &id, Hello::default()).await;
     client.sees("a\x1b[3").await;
     client.say(&ClientMessage::Clear).await;
-    // It comes as soon as the control function is complete.
+    // The clear takes effect as soon as the control function is complete.
     client.type_in("\n").await;
     client.sees("a\x1b[31mred").await;
     client.sees("\x1bc").await;
     shows(&server, &id, &["ared"]).await;
-    // One that never is does not hold it off for ever.
+    // A control function that is never completed does not delay the clear for ever.
     client.type_in("\n").await;
     client.sees("\x1b]2;x").await;
     client.say(&ClientMessage::Clear).await;
@@ -155,19 +157,20 @@ async fn what_a_killed_program_left_on_is_reset_at_the_next_prompt() {
         (r"\033[?1003h\033[?1006h", "\x1b[?1000l\x1b[?1006l"),
         (r"\033[?1004h\033[?25l", "\x1b[?1004l\x1b[?25h"),
     ] {
-        // Twice, since what is known of the first time must not matter.
+        // The second round shows that the state left by the first does not matter.
         for _ in 0..2 {
             client.output.clear();
             client.type_in(&format!("sh -c 'printf \"{modes}\"; kill -9 $$'\r")).await;
             client.sees(resetting).await;
         }
     }
-    // What runs in front has its modes to itself, with bracketed paste too, and a script's shell is no prompt.
+    // A foreground program keeps its modes, bracketed paste included, and the shell of a script is
+    // not a prompt.
     client.output.clear();
     let script =
         r#"printf "\033[>1u\033[?2004hbe%s" gun; for n in 1 2 3; do read line; echo "line $n"; done"#;
     client.type_in(&format!("sh -c '{script}'\r")).await;
-    // What is typed before that is still the line editor's.
+    // Input typed earlier would still go to the shell's line editor.
     client.sees("begun").await;
     for n in 1..=3 {
         client.type_in("\n").await;
@@ -216,7 +219,7 @@ async fn a_restarted_program_goes_on_below_its_last_output() {
     assert!(before.contains("\r\n42\r\n") && before.contains("last words"), "{text:?}");
     assert!(!before.contains("?1000h") && !before.contains("?25l"), "{before:?}");
     assert!(after.contains("last words"));
-    // Who does not ask for it gets a terminal with nothing in it.
+    // Without that request, the new terminal is empty.
     let plain = server.post("/api/sessions", json!({ "like": id })).await;
     let plain: limpet_shared::api::SessionInfo = plain.json().await.unwrap();
     let mut client = Client::attach(&server, &plain.id, Hello::default()).await;

@@ -1,4 +1,4 @@
-//! Whose files are believed, and which tokens.
+//! The owners and permissions of the files that limpet trusts, and the tokens that it accepts.
 
 use std::{
     fs,
@@ -36,7 +36,7 @@ async fn a_state_directory_of_others_is_refused() {
             chown(path, Some(0), None).unwrap();
         }
     }
-    // What cannot be told to be ours is not started.
+    // Sessions from files that others could have written are not started.
     let planted = r#"{"program":{"file":"sh","argv0":"sh","args":["-c","echo planted; exec sleep 1000"],"cwd":"/","env":{}},"created":1,"title":null,"sizing":"pen","flow":"auto","size":{"cols":80,"rows":24}}"#.to_owned() + "\n";
     for name in ["writable", "link", "theirs"] {
         let file = state.join(format!("{name}.session"));
@@ -59,7 +59,7 @@ async fn a_state_directory_of_others_is_refused() {
     let sessions: Vec<SessionInfo> = server.get("/api/sessions").await.json().await.unwrap();
     let ids: Vec<_> = sessions.iter().map(|session| session.id.as_str()).collect();
     assert_eq!(ids, ["ours"], "{}", server.log());
-    // A server that goes on does so, come what may.
+    // A successor server continues in spite of the permissions.
     set_mode(&state, 0o777);
     server.kill().await;
     assert!(server.log().contains("nothing is saved"), "{}", server.log());
@@ -101,7 +101,7 @@ async fn a_token_file_is_made_and_kept_secret() {
         chown(&path, Some(0), None).unwrap();
     }
 
-    // A server that goes on has the token that it had, whatever has become of the file.
+    // A successor server keeps its predecessor's token, whatever has become of the file.
     let server = Server::start(Options::args(words));
     let token = links[0].as_str().unwrap().to_owned();
     fs::remove_file(&path).unwrap();

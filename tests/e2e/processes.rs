@@ -1,4 +1,5 @@
-//! What limpet is among processes: a parent of orphans, a keeper of secrets, and a guest on a system that may have no room left.
+//! limpet as a process: it reaps orphans, hides secrets, and copes with a system that is out of
+//! processes.
 
 use std::{fs, os::unix::fs::PermissionsExt as _, process::Command};
 
@@ -13,15 +14,16 @@ use tempfile::TempDir;
 
 use crate::harness::{Client, Hello, Options, Server, TOKEN, census::runs, until};
 
-/// Leaves a hundred processes without a parent, and waits until the process that has started this has no zombie.
+/// Script that leaves a hundred processes without a parent, and waits until its own parent, the
+/// keeper, has reaped them.
 const ORPHANS: &str = "for ((i=0; i<100; i++)); do sh -c 'sleep 0.1 & exec true'; done
     while pgrep -P $PPID -x sleep >/dev/null || ps --ppid $PPID -o stat= | grep -q Z; do sleep 0.05; done
     echo none is left";
 
-/// A user who has nothing else on this machine, so that limits of processes count nobody else's.
+/// A user that runs nothing else on this machine, so that limits on processes count nobody else's.
 const STRANGER: &str = "54321";
 
-/// The binary where every user may execute it.
+/// A copy of the binary that every user may execute.
 struct Public(TempDir);
 
 impl Public {
@@ -36,7 +38,8 @@ impl Public {
         self.0.path().join("limpet").to_str().unwrap().to_owned()
     }
 
-    /// As another user, who may have so many processes and threads.
+    /// Returns the options that run limpet as another user with this limit on processes and
+    /// threads.
     fn options(&self, processes: &str) -> Options {
         let start = format!("cd /; ulimit -u {processes}; exec \"$@\"");
         let words = [
@@ -55,7 +58,7 @@ impl Public {
     }
 }
 
-/// Only the administrator can be somebody else.
+/// Reports whether the tests run as root, which alone can act as another user.
 fn is_root() -> bool {
     Uid::current().is_root() || {
         eprintln!("not tested, since this is not the administrator");
@@ -67,7 +70,7 @@ async fn reaps_orphans(options: Options) {
     let server = Server::start(options);
     let orphans = server.bash(ORPHANS).await;
     let mut watcher = Client::attach(&server, &orphans, Hello::default()).await;
-    // Meanwhile nobody's status is stolen.
+    // Meanwhile no program's exit status is taken by mistake.
     for code in 0..20 {
         let id = server.bash(&format!("sh -c 'sleep 0.01 & exec true'; exit {code}")).await;
         let mut client = Client::attach(&server, &id, Hello::default()).await;
@@ -100,12 +103,12 @@ async fn a_job_that_goes_on_after_its_session_is_not_killed() {
     let job = client.text().trim().to_owned();
     server.close(&id).await;
     assert!(runs(&job));
-    // Its parent is limpet by now, which reaps it.
+    // limpet is its parent by now and reaps it.
     Command::new("kill").arg(&job).status().unwrap();
     until("it to be reaped", || !fs::exists(format!("/proc/{job}")).unwrap()).await;
 }
 
-/// Shows all that a program can learn of the processes that it comes from.
+/// Script that prints everything a program can learn about the keeper and the server.
 const SPIES: &str = "keeper=$PPID; server=$(pgrep -P $PPID -x limpet)
     for pid in $keeper $server; do
         tr '\\0' '\\n' < /proc/$pid/environ; tr '\\0' '\\n' < /proc/$pid/cmdline; cat /proc/$pid/fd/*token* 2>&1
@@ -121,7 +124,7 @@ async fn no_environment_and_no_command_line_holds_the_token() {
         client.sees(&format!("all of it {}", server.pid())).await;
         let seen = client.text();
         assert!(!seen.contains(TOKEN) && seen.contains("--listen"), "{seen}");
-        // Another server is told in the same way.
+        // The next server gets the token in the same way.
         server.kill().await;
     }
     let (done, said) = server.upgrade();
@@ -145,7 +148,7 @@ async fn programs_of_the_same_user_cannot_look_into_limpet() {
         let mut client = Client::attach(&server, &id, Hello::default()).await;
         client.finishes().await;
         assert_eq!(client.text(), format!("all tried {}\r\n", server.pid()));
-        // It goes on all the same, and finds where programs are.
+        // The server works all the same, and can still start programs.
         let cat = server.open(["cat"]).await;
         let mut client = Client::attach(&server, &cat, Hello::default()).await;
         client.type_in("here\n").await;
@@ -158,7 +161,7 @@ async fn programs_of_the_same_user_cannot_look_into_limpet() {
     assert_eq!(sessions.len(), 4);
 }
 
-/// Starts processes until there can be no more, and then waits.
+/// Program that starts processes until no more can be created, and then waits.
 const FILL: &str = r#"
 import os, signal, sys, time
 count = 0
@@ -200,7 +203,7 @@ async fn a_server_starts_where_there_is_room_for_one_thread_only() {
         return;
     }
     let place = Public::new();
-    // One for the keeper, and one for the server.
+    // The limit allows one thread for the keeper and one for the server.
     let server = Server::start(place.options("2"));
     assert_eq!(server.get("/api/sessions").await.status(), StatusCode::OK);
     let refused = server.post("/api/sessions", json!({ "command": ["true"] })).await;
@@ -226,7 +229,7 @@ async fn an_end_without_order_has_an_exit_code_and_leaves_nothing_running() {
     client.sees("ready").await;
     server.signal(Signal::SIGTERM);
     client.finishes().await;
-    // It is at it, and killed meanwhile.
+    // The server is killed while it is shutting down.
     kill(server.pid(), Signal::SIGKILL).unwrap();
     assert_eq!(server.ended().await.code(), Some(1));
     assert!(client.text().split_whitespace().take(2).all(|pid| !runs(pid)), "{}", client.text());

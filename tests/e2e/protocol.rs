@@ -1,4 +1,4 @@
-//! What is said over a socket, and what must not be.
+//! Valid messages on a socket, and the answers to invalid ones.
 
 use futures_util::{SinkExt, StreamExt};
 use limpet_shared::{
@@ -97,7 +97,8 @@ async fn what_a_later_version_may_say_is_no_reason_to_part() {
     client.sees("still here").await;
 }
 
-/// What is sent after `hello`, and the error that ends the connection.
+/// Returns messages that break the protocol after `hello`, each with the error that ends the
+/// connection.
 fn broken() -> Vec<(Message, ErrorCode)> {
     let text = |text: &str| Message::text(text.to_owned());
     vec![
@@ -181,7 +182,8 @@ async fn an_upgrade_without_the_subprotocol_is_refused() {
 #[tokio::test]
 async fn who_sends_more_than_may_be_on_its_way_is_let_go() {
     let server = Server::start(Options::default());
-    // It reads nothing, so that nothing can be acknowledged beyond what the terminal holds.
+    // The program reads nothing, so nothing is acknowledged beyond what the terminal's buffer
+    // holds.
     let id = server.bash("stty raw -echo; echo ready; sleep 1000").await;
     let mut client = Client::attach(&server, &id, Hello::default()).await;
     client.sees("ready").await;
@@ -202,7 +204,7 @@ async fn garbage_hurts_nobody_but_its_sender() {
         for _ in 0..10 {
             let mut bytes: Vec<u8> =
                 (0..seeded.below(200)).map(|_| u8::try_from(seeded.below(256)).unwrap()).collect();
-            // Input would reach the program, which is for others to test.
+            // A data frame would be input to the program, which other tests cover.
             if let Some(kind @ 0) = bytes.first_mut() {
                 *kind = 3;
             }

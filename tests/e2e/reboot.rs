@@ -1,4 +1,4 @@
-//! Sessions are started again when nothing of limpet was left but a directory.
+//! Sessions are started again when only a state directory is left of limpet.
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Command};
 
@@ -27,7 +27,8 @@ async fn sessions(server: &Server) -> Vec<SessionInfo> {
     server.get("/api/sessions").await.json().await.unwrap()
 }
 
-/// All that is on the disk for good. A file that is still being written has another name until it is whole.
+/// Returns the contents of all complete files in the state directory. A file that is still being
+/// written has another name.
 fn saved(dir: &Path) -> String {
     let files = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     let files = files.filter(|path| path.extension().is_none_or(|ending| ending != "part"));
@@ -35,10 +36,10 @@ fn saved(dir: &Path) -> String {
     content.collect::<Vec<_>>().concat()
 }
 
-/// Ends everything at once, as a power cut does.
+/// Kills all of limpet's processes at once, as a power cut does.
 async fn power_cut(server: &mut Server) {
     let serving = server.pid();
-    // The one that would start another one first.
+    // The keeper dies first, since it would start another server.
     server.signal(Signal::SIGKILL);
     kill(serving, Signal::SIGKILL).unwrap();
     server.ended().await;
@@ -67,7 +68,7 @@ async fn sessions_are_there_again_after_a_reboot() {
         client.sees("red1_2_3_4_5_6_7").await;
         drop(client);
         if is_cut {
-            // What came last is written last, a little later.
+            // The last changes are written a little later.
             until("all to be on the disk", || {
                 let saved = saved(dir.path());
                 saved.contains("red1_2_3_4_5_6_7")
@@ -103,14 +104,14 @@ async fn sessions_are_there_again_after_a_reboot() {
         };
         assert!(at("red1_2_3_4_5_6_7") < at(NOTE) && at(NOTE) < at("kept in"), "{lines:?}");
         assert!(client.text().contains("31mred1"), "colours are there again: {:?}", client.text());
-        // The other program has drawn its screen anew, and beneath it is what was there.
+        // The other program has drawn its full screen again, above the restored output.
         until("the program to be there", || runs_sleep(&server)).await;
         let lines = screen(&server, &full).await.lines;
         assert!(lines.iter().any(|line| line.contains("all of it")), "{lines:?}");
     }
 }
 
-/// Whether the program has come to its last command.
+/// Reports whether the program has reached its last command.
 fn runs_sleep(server: &Server) -> bool {
     let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", server.keeper())).unwrap();
     children
@@ -130,7 +131,7 @@ async fn what_was_printed_is_on_no_disk_unless_that_is_wanted() {
     assert!(server.ended().await.success());
     let saved = saved(dir.path());
     assert!(saved.contains("exec sleep") && !saved.contains("secret\r"), "{saved}");
-    // What was written by one that was to write it is not shown by one that is not to.
+    // A server without `--state-output` does not show output that an earlier one has saved.
     let file = dir.path().join(format!("{id}.session"));
     fs::write(&file, fs::read_to_string(&file).unwrap() + "secret\r\n").unwrap();
     let server = Server::start(options(dir.path()));
@@ -149,7 +150,7 @@ async fn a_killed_server_restores_nothing_that_still_runs() {
     server.kill().await;
     let ids: Vec<_> = sessions(&server).await.into_iter().map(|info| info.id).collect();
     assert_eq!(ids, std::slice::from_ref(&id));
-    // And it goes on saving.
+    // The new server continues to save.
     server.close(&id).await;
     until("it to be gone from the disk", || !saved(dir.path()).contains("cat")).await;
 }
@@ -174,10 +175,11 @@ async fn what_cannot_be_restored_is_put_aside() {
     }
 }
 
-/// How a server is started that lacks something.
+/// A way to start a server that lacks a resource.
 type Wrapped = fn(Options, &'static str) -> Options;
 
-/// Terminals or descriptors that are there at the next start, or more sessions than there may be now.
+/// Some sessions cannot be restored for the moment, for want of terminals or descriptors or because
+/// of the limit on sessions. A later start restores them.
 #[tokio::test]
 async fn what_lacks_something_at_the_moment_waits_for_another_start() {
     const SESSIONS: usize = 7;
@@ -215,7 +217,8 @@ async fn what_lacks_something_at_the_moment_waits_for_another_start() {
         };
         let expected: std::collections::BTreeSet<_> = all.iter().map(|id| format!("{id}.session")).collect();
         assert_eq!(files(), expected);
-        // Not even servers that know nothing of them forget them, whatever changes and is saved.
+        // The waiting sessions survive even a successor that does not know them, whatever is saved
+        // meanwhile.
         server.kill().await;
         let path = format!("/api/sessions/{}", there[0].id);
         let title = json!({ "title": script.len().to_string() });

@@ -1,4 +1,4 @@
-//! What is on the screen, for who comes back, who is slow, and for programs that ask.
+//! The screen that viewers get who return or are slow, and the answers to programs' queries.
 
 use std::{fs, time::Duration};
 
@@ -12,7 +12,7 @@ use tokio::time::sleep;
 
 use crate::harness::{Client, Hello, Options, Server, slow_link, within};
 
-/// A program that asks its terminal something and says what it was told, up to `end`.
+/// Returns a script that sends a query to its terminal and prints the answer up to `end`.
 fn asks(question: &str, end: char) -> String {
     format!(
         "stty -echo; printf '{question}'; IFS= read -rs -d '{end}' -t 60 told; printf 'told %q.' \"$told\"; read line"
@@ -24,7 +24,7 @@ async fn screen(server: &Server, id: &SessionId) -> Screen {
     request.header(ACCEPT, "application/json").send().await.unwrap().json().await.unwrap()
 }
 
-/// Waits until a line of the screen contains a text, and gives that line.
+/// Waits until a line of the screen contains a text, and returns that line.
 async fn shows(server: &Server, id: &SessionId, text: &str) -> String {
     within(&format!("{text:?} on the screen"), async {
         loop {
@@ -122,10 +122,10 @@ async fn programs_are_told_the_colours_of_who_was_there_last() {
     let colours = Colours { background: Rgb::from_number(0xfa_fb_fc), ..Colours::default() };
     client.say(&ClientMessage::Colours(colours)).await;
     client.type_in("\n").await;
-    // The input is numbered: what was said before it has been heard when it is written.
+    // Messages are processed in order, so the server has the colours once this input is written.
     client.hears_written(1).await;
     drop(client);
-    // It would be the one to answer as long as it is there.
+    // As long as the client is attached, its terminal answers rather than the server.
     within("nobody to be there", async { while server.details(&id).await.info.viewers > 0 {} }).await;
     fs::write(go, "").unwrap();
     let told = shows(&server, &id, "told").await;
@@ -156,7 +156,8 @@ async fn ctrl_c_in_a_flood_is_felt_at_once_on_a_slow_link() {
     let before = client.carried;
     client.type_in("\x03").await;
     client.until("the prompt", |client| (client.drawn() + &client.text()).contains("^C")).await;
-    // What the link carries in a round trip and 100 ms; the buffers between would take megabytes.
+    // This is what the link carries in a round trip and 100 ms. The buffers in between hold
+    // megabytes.
     let carried = client.carried - before;
     assert!(carried < 50_000, "{carried} bytes came before the prompt");
 }

@@ -1,4 +1,4 @@
-//! What is a credential and what is not, who guesses, and who is signed in.
+//! Credentials, guessing them, and signing in.
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
@@ -21,7 +21,7 @@ async fn sign_ins(server: &Server, browser: &Browser) -> Vec<SignIn> {
     browser.request(server, Method::GET, "/api/sign-ins").send().await.unwrap().json().await.unwrap()
 }
 
-/// A web server on another port of the host is sent the cookie, and can send it as well.
+/// A web server on another port of the same host receives the cookie, and can send it too.
 #[tokio::test]
 async fn a_cookie_alone_opens_nothing() {
     let server = Server::start(Options::default());
@@ -72,7 +72,8 @@ async fn a_cookie_alone_opens_nothing() {
     assert_eq!(socket.rest().await.1, Some(4404));
 }
 
-/// While too much from an address was wrong, right and wrong are answered alike, and only there.
+/// After too many wrong credentials from an address, right and wrong ones from there get the same
+/// answer. Other addresses are not affected.
 #[tokio::test]
 async fn who_guesses_is_not_told_when_the_guess_is_right() {
     let server = Server::start(Options::default());
@@ -124,17 +125,18 @@ async fn who_guesses_is_not_told_when_the_guess_is_right() {
                 assert_eq!(answer.json::<ApiError>().await.unwrap().code, ErrorCode::TooManyRequests);
             }
         }
-        // Who is signed in is let in even from there, and others may log in from elsewhere.
+        // A signed-in browser is admitted even from that address, and others may log in from
+        // elsewhere.
         let signed_in = browser.request(&server, Method::GET, "/api/sessions");
         let signed_in = signed_in.header("x-forwarded-for", stranger).send().await.unwrap();
         assert_eq!(signed_in.status(), StatusCode::OK);
         assert_eq!(guess("wrong", "198.51.100.1").await.status(), StatusCode::UNAUTHORIZED);
     }
-    // Neighbours in a network of IPv6 are one.
+    // The addresses of an IPv6 network count as one.
     let neighbour =
         server.request(Method::GET, "/api/sessions").header("x-forwarded-for", "2001:db8::ffff:1");
     assert_eq!(neighbour.send().await.unwrap().status(), StatusCode::TOO_MANY_REQUESTS);
-    // So are keys that are guessed in a socket.
+    // Keys guessed through a socket count as well.
     for guesses in 0.. {
         if server.get("/api/sessions").await.status() == StatusCode::TOO_MANY_REQUESTS {
             break;
@@ -184,7 +186,7 @@ async fn sign_ins_are_listed_revoked_and_ended() {
     assert_eq!((you.from.as_str(), visitor.viewers, you.viewers), ("127.0.0.1", 1, 0));
     assert_eq!((&visitor.passes[0].session, visitor.passes[0].role), (&id, Role::Reader));
 
-    // Guests see none of that.
+    // Guests can neither list nor revoke sign-ins.
     for (method, path) in
         [(Method::GET, "/api/sign-ins".to_owned()), (Method::DELETE, format!("/api/sign-ins/{}", you.id))]
     {
@@ -201,7 +203,7 @@ async fn sign_ins_are_listed_revoked_and_ended() {
     assert_eq!(revoke("nonsense").await, StatusCode::NOT_FOUND);
     assert!(!is_signed_in(&server, &guest).await);
 
-    // Who logs out ends what is attached in other tabs, too.
+    // Logging out ends the attachments of other tabs, too.
     let mut socket = other.open(&server, &id).await.unwrap();
     socket.hello(Some(&other.key)).await;
     assert!(matches!(socket.next().await, Some(ServerMessage::Welcome(_))));
@@ -259,7 +261,7 @@ async fn sign_ins_and_share_links_survive_kills_upgrades_and_restarts() {
         let again = Browser::sign_in(&server, &reader).await;
         assert!(!again.access.owner, "share links are the same");
     }
-    // Where nothing is kept, a restart ends what there was.
+    // Without a state directory or a token file, a restart ends all sign-ins.
     let mut server = Server::start(Options::default());
     let browser = Browser::sign_in(&server, TOKEN).await;
     server.signal(Signal::SIGTERM);
@@ -267,7 +269,8 @@ async fn sign_ins_and_share_links_survive_kills_upgrades_and_restarts() {
     assert!(!is_signed_in(&Server::start(Options::default()), &browser).await);
 }
 
-/// Somebody who has a share link could else guess the token at home.
+/// If share links followed from the token alone, somebody with a link could guess the token
+/// offline.
 #[tokio::test]
 async fn a_share_link_says_nothing_about_the_token() {
     let (one, other) = (Server::start(Options::default()), Server::start(Options::default()));
@@ -278,7 +281,7 @@ async fn a_share_link_says_nothing_about_the_token() {
     let links = passes(&before, &id).await;
     before.signal(Signal::SIGTERM);
     before.ended().await;
-    // The same session, and the same token.
+    // Both servers have the same session and the same token.
     let file = format!("{id}.session");
     let saved = fs::read(dir.path().join(&file)).unwrap();
     let mut found = vec![links];
@@ -419,7 +422,7 @@ async fn a_body_is_an_object_and_a_host_is_a_host() {
     assert_eq!(sessions.len(), 1, "nothing of that did anything");
 }
 
-/// Who closes the session of a share link ends what guests see of it.
+/// Closing the session of a share link ends the guests' access to it.
 #[tokio::test]
 async fn a_guest_of_a_session_that_is_closed_is_told_so() {
     let server = Server::start(Options::default());

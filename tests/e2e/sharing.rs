@@ -1,4 +1,4 @@
-//! Who of several has the pen, whose size counts, and what those may do who were invited.
+//! The primary viewer, the viewer whose size applies, and the rights of guests.
 
 use limpet_shared::{
     ClientMessage, ErrorCode, Presence, Role, ServerMessage, SessionId, Sizing, Winsize,
@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use crate::harness::{Browser, Client, Hello, Options, Server, slow_link};
 
-/// Says the size whenever that has changed. It looks for itself, since bash forgets a signal that comes while it handles one.
+/// Script that prints the size whenever it has changed. It polls, since bash loses a signal that
+/// arrives while it handles another.
 const SIZES: &str = r#"while :; do now=$(stty size); [ "$now" = "$last" ] || echo "$now"; last=$now; read -t 0.05 line; done"#;
 
 fn resize(message: &ServerMessage) -> Option<(Winsize, Option<u64>)> {
@@ -20,7 +21,8 @@ fn presences(message: &ServerMessage) -> Option<Vec<Presence>> {
     if let ServerMessage::Viewers { list, .. } = message { Some(list.clone()) } else { None }
 }
 
-/// Waits until it is told of so many, and gives the newest word on who they are.
+/// Waits until the server lists `count` viewers, and returns that list. `pen` says whether the
+/// client must be the primary viewer.
 async fn people(client: &mut Client, count: usize, pen: bool) -> Vec<Presence> {
     let wanted = |message: &ServerMessage| {
         presences(message)
@@ -56,7 +58,7 @@ async fn a_phone_resizes_nothing_until_it_takes_the_pen() {
     phone.type_in("x\n").await;
     phone.hears_written(2).await;
     phone.resize(41, 31).await;
-    // What the desktop asks for comes after all that the phone did.
+    // The desktop's request arrives after everything that the phone has sent.
     desktop.resize(150, 45).await;
     has_size(&mut desktop, 150, 45).await;
     assert!(!desktop.text().contains(" 41") && !desktop.text().contains(" 40"), "{}", desktop.text());
@@ -64,7 +66,7 @@ async fn a_phone_resizes_nothing_until_it_takes_the_pen() {
     phone.say(&ClientMessage::Pen { to: None }).await;
     has_size(&mut desktop, 41, 31).await;
     people(&mut desktop, 2, false).await;
-    // It is handed back by who took it.
+    // The phone, which took the role of primary viewer, hands it back.
     phone.say(&ClientMessage::Pen { to: Some(first.id) }).await;
     has_size(&mut phone, 150, 45).await;
     people(&mut desktop, 2, true).await;
@@ -88,14 +90,14 @@ async fn a_size_stays_while_its_owner_is_away_for_a_moment() {
     let mut desktop = Client::attach(&server, &id, hello.resume(&epoch, received)).await;
     people(&mut desktop, 2, true).await;
     people(&mut phone, 2, false).await;
-    // The page is loaded again, and so it is another viewer.
+    // A reloaded page is another viewer.
     desktop.vanish();
     people(&mut phone, 1, true).await;
     let mut desktop = Client::attach(&server, &id, Hello::default().size(160, 50)).await;
     people(&mut desktop, 2, true).await;
     assert_eq!(phone.text().matches("50 160").count(), 1, "{}", phone.text());
     assert!(!phone.text().contains("30 40"), "{}", phone.text());
-    // Nobody comes back, and the phone's user types.
+    // The desktop does not come back, and the phone's user types.
     desktop.vanish();
     people(&mut phone, 1, true).await;
     phone.type_in("x").await;
@@ -203,7 +205,7 @@ async fn a_pass_logs_a_browser_in() {
     assert_eq!(sessions.iter().map(|session| session.role).collect::<Vec<_>>(), [Role::Writer]);
     assert_eq!((browser.access.owner, &browser.access.sessions), (false, &sessions));
 
-    // Another one is good beside it, or in its place.
+    // A pass to another session adds access, and another pass to the same session replaces it.
     let other = server.bash("read line").await;
     let [_, elsewhere] = passes(&server, &other).await;
     for (pass, roles) in

@@ -1,4 +1,4 @@
-//! Sizes are in one order with the output, for viewers that are there, behind, away, or new.
+//! Sizes and output have one order, for viewers that are present, behind, away, or new.
 
 use limpet_shared::{ServerMessage, SessionId, Winsize};
 use reqwest::Method;
@@ -9,10 +9,10 @@ use crate::{
     stream::Step,
 };
 
-/// A program that repeats all bytes that it is given.
+/// Script that echoes all bytes it is given.
 pub(crate) const REPEATS: &str = "stty raw -echo; printf ready; exec cat";
 
-/// Gives a session's terminal a size, and waits until it has it.
+/// Sets the size of a session's terminal, and waits until it is in force.
 pub(crate) async fn set_size(server: &Server, id: &SessionId, size: Winsize) {
     let Winsize { cols, rows, .. } = size;
     let request = server.request(Method::PATCH, &format!("/api/sessions/{id}"));
@@ -20,7 +20,7 @@ pub(crate) async fn set_size(server: &Server, id: &SessionId, size: Winsize) {
     assert!(request.json(&body).send().await.unwrap().status().is_success());
 }
 
-/// Starts a program that repeats what is typed, at a size that nobody but the test changes.
+/// Starts a program that echoes its input, at a size that only the test changes.
 pub(crate) async fn repeater(server: &Server, size: Winsize) -> SessionId {
     let Winsize { cols, rows, .. } = size;
     let session =
@@ -29,7 +29,7 @@ pub(crate) async fn repeater(server: &Server, size: Winsize) -> SessionId {
     info.unwrap().id
 }
 
-/// Types, and waits for the program to repeat it.
+/// Types a text, and waits for its echo.
 pub(crate) async fn print(typist: &mut Client, text: &str) {
     let end = typist.received.advanced(text.len());
     typist.type_in(text).await;
@@ -48,7 +48,7 @@ const FIRST: Winsize = Winsize::cells(20, 5);
 const SECOND: Winsize = Winsize::cells(30, 6);
 const THIRD: Winsize = Winsize::cells(10, 7);
 
-/// Output and sizes of a session, as every viewer is to be given them.
+/// Output and sizes of a session, as every viewer must get them.
 const ALL: [&str; 6] = ["<20x5>", "readyone", "<30x6>", "two", "<10x7>", "three"];
 
 async fn story(server: &Server, id: &SessionId, typist: &mut Client) {

@@ -1,4 +1,4 @@
-//! Ten viewers, of whom one takes nothing.
+//! Ten viewers, one of which takes nothing.
 
 use std::{
     fs,
@@ -17,32 +17,33 @@ use crate::harness::{
     until,
 };
 
-/// How many viewers take everything.
+/// Number of viewers that read everything.
 const GOOD: usize = 9;
 
-/// How many numbered lines there are: 24 MB, much more than any viewer may cost, and six times what the log keeps.
+/// Number of numbered lines: 24 MB in all, far more than a viewer may cost, and six times what the
+/// output log keeps.
 const LINES: u32 = 240_000;
 
-/// What a viewer may cost the server, in bytes, whatever it does or leaves undone.
+/// Maximum memory that a viewer may cost the server, in bytes, whatever it does or fails to do.
 const COST: usize = 2 << 20;
 
-/// What the one does that takes nothing.
+/// The behaviour of the viewer that takes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stall {
-    /// It is not there.
+    /// The viewer is not there.
     Absent,
-    /// Nobody reads its socket.
+    /// Nobody reads the viewer's socket.
     Unread,
-    /// All is read, and nothing acknowledged.
+    /// The viewer reads everything and acknowledges nothing.
     Unacknowledged,
 }
 
-/// The numbered lines, and what ends each of them.
+/// Returns the numbered lines, each with this ending.
 fn lines(end: &str) -> String {
     (1..=LINES).map(|number| format!("{number:0100}{end}")).collect::<Vec<_>>().concat()
 }
 
-/// Takes everything in until it has seen the last line; stays.
+/// Receives everything up to the last line, and stays attached.
 async fn watch(mut client: Client) -> Client {
     while !client.output.ends_with(b"done\r\n") {
         assert!(client.turn().await, "the connection ended after {} bytes", client.output.len());
@@ -50,14 +51,16 @@ async fn watch(mut client: Client) -> Client {
     client
 }
 
-/// Ten viewers in a flood, one of them stalled. Gives what the server's own memory is in the end.
+/// Runs a flood with ten viewers, one of them stalled. Returns the server's own memory at the end,
+/// in bytes.
 async fn flood(stall: Stall) -> usize {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("lines");
-    // Long ones are printed so fast that a viewer is overtaken that has to wait for its turn too often.
+    // Lines this long are printed so fast that they overtake a viewer that gets its turn too
+    // rarely.
     fs::write(&file, lines("\n")).unwrap();
     let options = Options::args(["--worker-threads", "1"]);
-    // What is free is given back at once, else it would be counted.
+    // Free memory is returned to the system at once; otherwise it would count.
     let options = options.env("LIMPET_HEARTBEAT_MS", "60000").env("MALLOC_TRIM_THRESHOLD_", "65536");
     let server = Server::start(options.env("MALLOC_MMAP_THRESHOLD_", "65536").env("MALLOC_ARENA_MAX", "1"));
     let script = format!("stty -echo; echo; read go; cat {}; echo done; read line", file.display());
@@ -77,7 +80,7 @@ async fn flood(stall: Stall) -> usize {
         }
         good.spawn(watch(client));
     }
-    // To be held until the end, unread, or read by somebody else.
+    // The stalled viewer stays until the end: unread, or read by a task.
     let _unread = match stalled {
         Some(mut client) if stall == Stall::Unacknowledged => {
             tasks.spawn(async move { while client.turn().await {} });
@@ -94,7 +97,7 @@ async fn flood(stall: Stall) -> usize {
         assert_eq!(server.details(&id).await.info.viewers as usize, GOOD + 1, "it is still there");
         assert_eq!(waiting_for(port) > 0, stall == Stall::Unread, "whether its socket is full");
     }
-    // The screen parses what waits for it before it is looked at.
+    // Asking for the screen makes it parse its backlog.
     server.get(&format!("/api/sessions/{id}/screen")).await;
     own(server.pid())
 }
@@ -109,7 +112,7 @@ async fn one_of_ten_that_takes_nothing_slows_nobody_and_costs_little() {
     }
 }
 
-/// Whoever is told that there are so many viewers.
+/// Waits until the server reports this number of viewers.
 async fn hears_count(client: &mut Client, expected: usize) {
     let told = |message: &ServerMessage| match message {
         ServerMessage::Viewers { count, .. } if *count as usize == expected => Some(()),

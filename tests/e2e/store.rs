@@ -1,4 +1,4 @@
-//! Sessions go on when even the keeper is killed, where a service manager stores what it keeps.
+//! Sessions survive even the death of the keeper, where a service manager stores its descriptors.
 
 use limpet_shared::{ExitStatus, SessionId, api::SessionInfo};
 use nix::sys::signal::Signal;
@@ -9,7 +9,7 @@ use crate::{
     integrity::{numbered, type_all},
 };
 
-/// Kills the keeper, waits until its server has gone as well, and has another one started.
+/// Kills the keeper, waits until its server is gone as well, and starts another keeper.
 async fn restart(manager: &Manager, mut server: Server) -> Server {
     let serving = server.pid();
     server.signal(Signal::SIGKILL);
@@ -51,14 +51,14 @@ async fn a_killed_keeper_loses_nothing_that_is_stored() {
     assert_eq!((&now.title[..], now.cols), ("mine", 100));
     client.type_in("two\n").await;
     client.sees("got two\r\n").await;
-    // It is the other keeper's child no more, and its status is known all the same.
+    // The program is not a child of this keeper, but its exit status is known all the same.
     client.type_in("\x04").await;
     assert_eq!(client.finishes().await.0, Some(ExitStatus::Code(7)));
     let mut client = Client::attach(&server, &over, Hello::default()).await;
     assert_eq!(client.finishes().await.0, Some(ExitStatus::Code(3)));
     assert_eq!(client.text(), "all of it\r\n");
 
-    // One that was taken over can be ended, and a server that is killed goes on as ever.
+    // A session that was taken over can be closed, and a killed server is replaced as usual.
     let last = server.open(["cat"]).await;
     let mut server = restart(&manager, server).await;
     server.kill().await;

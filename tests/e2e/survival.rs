@@ -1,4 +1,4 @@
-//! Sessions go on when the server is killed, and when another one takes its place.
+//! Sessions survive when the server is killed and when another one takes its place.
 
 use std::fs;
 
@@ -22,10 +22,10 @@ pub(crate) async fn screen(server: &Server, id: &SessionId) -> Screen {
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-/// How often a server is killed at most.
+/// Maximum number of times that a server is killed.
 const KILLS: u32 = 12;
 
-/// How a server is replaced.
+/// The way a server is replaced.
 #[derive(Clone, Copy, Debug)]
 enum Blow {
     Kill,
@@ -80,7 +80,7 @@ async fn a_session_goes_on_where_it_was() {
         client.type_in("\x04").await;
         assert_eq!(client.finishes().await, (Some(ExitStatus::Code(7)), Some(CloseCode::Normal.code())));
 
-        // What it left can still be looked at by those who come after another one.
+        // The screen of the ended session is still available from the next server.
         let last = screen(&server, &id).await;
         blow.strike(&server).await;
         assert_eq!(screen(&server, &id).await, last);
@@ -92,7 +92,8 @@ async fn a_session_goes_on_where_it_was() {
     }
 }
 
-/// Kills the server again and again, each time as soon as the new one has served somebody; tells how often.
+/// Kills the server repeatedly, each time as soon as the new one has served a client. Returns the
+/// number of kills.
 async fn kill_until(mut is_done: oneshot::Receiver<()>, server: &Server, id: &SessionId) -> u32 {
     let mut kills = 0;
     while is_done.try_recv().is_err() && kills < KILLS {
@@ -109,7 +110,7 @@ async fn every_line_arrives_once_however_often_the_server_is_killed() {
     const LINES: u32 = 60_000;
     for (seed, options) in Options::flavours().into_iter().enumerate() {
         let server = Server::start(options);
-        // Slowly enough for the server to be killed often meanwhile.
+        // The output is slow enough for many kills.
         let script = format!("read go; for ((i=1; i<={LINES}; i++)); do echo line $i; done; exit 5");
         let id = server.bash(&script).await;
         let followers = [3_000, 300_000].map(|window| {
@@ -126,7 +127,7 @@ async fn every_line_arrives_once_however_often_the_server_is_killed() {
             for follower in followers {
                 all.push(follower.await.unwrap());
             }
-            // It has been killed often enough if nobody listens.
+            // If nobody listens any more, the server has been killed often enough.
             let _ = done.send(());
             all
         };
@@ -155,7 +156,7 @@ async fn every_key_arrives_once_however_often_the_server_is_killed() {
         let (done, is_done) = oneshot::channel();
         let typing = async {
             type_all(server.address(), &id, viewer(), text.as_bytes(), 7).await;
-            // It has been killed often enough if nobody listens.
+            // If nobody listens any more, the server has been killed often enough.
             let _ = done.send(());
         };
         let kills = kill_until(is_done, &server, &id);
@@ -167,10 +168,10 @@ async fn every_key_arrives_once_however_often_the_server_is_killed() {
     }
 }
 
-/// The same program in two sessions, in one of which the server is killed again and again.
+/// The same program runs on two servers, one of which is killed again and again.
 #[tokio::test]
 async fn the_screen_is_what_it_would_be_had_nothing_happened() {
-    // Much more than the log's memory holds, and of a kind that the screen leaves nothing out of.
+    // The output is much longer than the output log, and of a kind that the screen cannot skip.
     let script = r#"awk 'BEGIN {
         printf "\033]0;a title\007\033[?2004h\033[2 q"
         for (i = 1; i <= 70000; i++) {
@@ -187,7 +188,7 @@ async fn the_screen_is_what_it_would_be_had_nothing_happened() {
             let screen = screen(&server, &hit).await;
             let number = |line: &String| line.split_once(" coloured")?.0.parse::<u32>().ok();
             let number = screen.lines.iter().rev().find_map(number);
-            // The server is to have some time between any two.
+            // The server gets some time between two kills.
             if number.is_none_or(|number| number > reached + 2000) {
                 server.kill().await;
                 kills += 1;
@@ -217,11 +218,11 @@ async fn the_screen_is_what_it_would_be_had_nothing_happened() {
 
 #[tokio::test]
 async fn every_question_is_answered_once_however_often_the_server_is_killed() {
-    // More of them in a row, and the keeper pauses before it starts another one.
+    // After more kills in a row, the keeper pauses before it starts another server.
     const KILLS: u32 = 9;
     let folder = tempfile::tempdir().unwrap();
     let (stop, count) = (folder.path().join("stop"), folder.path().join("count"));
-    // Each time from somewhere else: an answer that is missing or comes twice shows.
+    // Each query comes from another cursor position, so a missing or duplicate answer shows.
     let script = format!(
         r#"stty -echo; for ((i=0; ; i++)); do
             row=$((i % 23 + 1)) column=$((i % 71 + 1))
@@ -275,7 +276,7 @@ async fn a_session_is_kept_as_soon_as_anybody_knows_of_it() {
 async fn a_program_that_ends_while_nobody_serves_is_told_of() {
     let server = Server::start(Options::default());
     let id = server.bash("read -t 1 x; kill -SEGV $$").await;
-    // Killed as often as it takes for the program to end in between.
+    // The server is killed until the program happens to end while no server runs.
     within("the end", async {
         while server.details(&id).await.info.exit.is_none() {
             server.kill().await;

@@ -1,6 +1,7 @@
-//! Everything at once, for as long as one likes: viewers that come and go, a server that is killed and replaced, floods and typing.
+//! Everything at once, for as long as requested: viewers that come and go, a server that is killed
+//! and upgraded, floods and typing.
 //!
-//! `cargo xtask torture` runs it at length; the tests run a little of it.
+//! `cargo xtask torture` runs it at length; the tests run a short version.
 
 mod pictures;
 
@@ -27,19 +28,21 @@ use crate::harness::{
     until,
 };
 
-/// Viewers of the session with numbered lines.
+/// Number of viewers of the session with numbered lines.
 const VIEWERS: u64 = 4;
 
-/// After how many strikes something else is drawn, and what was drawn before is compared.
+/// Number of kills and upgrades after which the screens are compared and something else is drawn.
 const DRAWN: u64 = 3;
 
-/// What memory may differ by at the end, in bytes: a server that has just been started has used less of it.
+/// Maximum growth of memory by the end of the test, in bytes. A freshly started server has used
+/// less of its memory.
 const MEMORY: usize = 24 << 20;
 
 /// End of transmission: the last key.
 const END: char = '\x04';
 
-/// Reads until an end-of-transmission and prints the sum of what came before.
+/// Python program that reads until an end-of-transmission and prints the hash of everything before
+/// it.
 const SUM: &str = r"
 import hashlib, os
 total = hashlib.sha256()
@@ -51,7 +54,7 @@ while True:
 print(total.hexdigest())
 ";
 
-/// How much of everything.
+/// The amounts of work in a run.
 #[derive(Clone, Copy, Debug)]
 struct Measure {
     reconnects: u64,
@@ -61,7 +64,7 @@ struct Measure {
 }
 
 impl Measure {
-    /// As `cargo xtask torture` says, else a little.
+    /// Reads the amounts that `cargo xtask torture` sets. The defaults are small.
     fn from_environment() -> Self {
         let number = |name: &str, default| {
             env::var(name)
@@ -76,7 +79,7 @@ impl Measure {
     }
 }
 
-/// Checks that lines come in order, each once, however they are cut.
+/// A check that lines arrive in order and once, however the output is divided.
 #[derive(Debug, Default)]
 struct Lines {
     last: u64,
@@ -94,7 +97,8 @@ impl Lines {
     }
 }
 
-/// A viewer that attaches again and again, after a few bytes or many, and checks all that it sees. Gives how many lines that was.
+/// Attaches again and again, each time for a few bytes or many, and checks all output. Returns the
+/// number of lines seen.
 async fn follow(address: String, session: SessionId, mut seeded: Seeded, reconnects: Arc<AtomicU64>) -> u64 {
     let (mut lines, mut hello) = (Lines::default(), Hello::default().window(1 + seeded.below(300_000)));
     loop {
@@ -114,7 +118,8 @@ async fn follow(address: String, session: SessionId, mut seeded: Seeded, reconne
     }
 }
 
-/// What has been typed: the sum of what the server has for sure, and what it may not have yet.
+/// The typed input: the hash of what the server is known to have, and the rest, which it may not
+/// have yet.
 #[derive(Default)]
 struct Typed {
     confirmed: u64,
@@ -125,7 +130,7 @@ struct Typed {
 }
 
 impl Typed {
-    /// The server has input up to here.
+    /// Records that the server has the input up to this offset.
     fn confirm(&mut self, input: InputOffset) {
         let confirmed: String =
             self.rest.drain(..usize::try_from(input.get() - self.confirmed).unwrap()).collect();
@@ -141,7 +146,8 @@ impl Typed {
     }
 }
 
-/// Types until told to stop, over connections that end with the server's, and ends the program. Gives all that it typed.
+/// Types until told to stop, over connections that end with the server's process, and then ends the
+/// program. Returns everything typed.
 async fn type_on(address: String, session: SessionId, mut seeded: Seeded, stop: Arc<AtomicU64>) -> Typed {
     let (me, mut typed) = (viewer(), Typed::default());
     loop {
@@ -153,7 +159,7 @@ async fn type_on(address: String, session: SessionId, mut seeded: Seeded, stop: 
             client.type_in(&typed.rest).await;
         }
         while client.exit.is_none() {
-            // All of it is written before more is typed.
+            // More is typed only after everything before it is written.
             if typed.rest.is_empty() && !typed.is_ended {
                 typed.add(1 + seeded.below(200), stop.load(Relaxed) > 0);
                 client.type_in(&typed.rest).await;
@@ -168,7 +174,7 @@ async fn type_on(address: String, session: SessionId, mut seeded: Seeded, stop: 
             }
         }
         if client.exit.is_some() {
-            // It has read its last key.
+            // The program has read its last key.
             typed.confirm(InputOffset::new(typed.confirmed + typed.rest.len() as u64));
             return typed;
         }
@@ -183,7 +189,7 @@ async fn nothing_is_lost_doubled_or_left_whatever_happens() {
     let stop_file = folder.path().join("stop");
     let options = Options::args(["--tail", "16MiB"]);
     let server = Server::start(options.clone());
-    // When the keeper has answered once, it has all that it was told before.
+    // Once the keeper has answered, it has processed all earlier messages.
     server.close(&server.bash("exit").await).await;
     let (descriptors, memory, memory_kept) =
         (server.idle_census().await.descriptors, resident(server.pid()), resident(server.keeper()));
@@ -210,7 +216,7 @@ async fn nothing_is_lost_doubled_or_left_whatever_happens() {
             pictures.are_equal().await;
             pictures.draw(&mut seeded).await;
         }
-        // At any moment of what goes on; it is no condition that is waited for.
+        // The moment of the next kill or upgrade is random, so this sleep waits for no condition.
         sleep(Duration::from_millis(seeded.below(150))).await;
         if kills < measure.kills && (upgrades >= measure.upgrades || seeded.below(2) == 0) {
             server.kill().await;
@@ -263,15 +269,16 @@ async fn nothing_is_lost_doubled_or_left_whatever_happens() {
     );
 }
 
-/// Says at once what is wrong with a viewer's lines.
+/// Fails the test as soon as a viewer has ended early, and shows why.
 fn all_follow(followers: &mut JoinSet<u64>) {
     if let Some(ended) = followers.try_join_next() {
         panic!("a viewer has seen the end, {:?} lines, before there was one", ended.unwrap());
     }
 }
 
-/// Prints numbered lines until there is a file of that name, a third of a megabyte a second at most: viewers who come and go take
-/// more than that, since none may fall behind what is kept.
+/// Returns a script that prints numbered lines until the file exists, at most a third of a megabyte
+/// per second. Viewers that come and go read faster than that, since none may fall behind the
+/// output log.
 fn numbered_lines(stop_file: &Path) -> String {
     let stop = stop_file.display();
     format!(

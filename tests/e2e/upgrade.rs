@@ -1,4 +1,4 @@
-//! Another server is to take the place of the one that serves, and may not be able to.
+//! Upgrades to a server that may not be able to take over.
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf};
 
@@ -7,10 +7,11 @@ use tempfile::TempDir;
 
 use crate::harness::{Client, Hello, Options, Server, client::viewer, until};
 
-/// Echoes lines, and its process id first.
+/// Script that prints its process id and then echoes lines.
 const ECHO: &str = "echo $$; while read line; do echo got $line; done";
 
-/// What a server says first, from Python. What is kept follows as the answer.
+/// Python functions that exchange a server's first messages with the keeper. The keeper's answer is
+/// the hand-off.
 const GREETS: &str = r#"
 import json, os, signal, socket, time
 keeper = socket.socket(fileno=0)
@@ -24,11 +25,11 @@ def serve(kept):
     keeper.send(json.dumps({"number": 2, "what": {"serving": {"record": kept["record"]}}}).encode())
 "#;
 
-/// A place from which limpet is started, where something else can be put.
+/// The directory from which limpet is started, in which the binary can be replaced.
 struct Place(TempDir);
 
 impl Place {
-    /// With the real binary in it.
+    /// Creates a directory with the real binary.
     fn new() -> Self {
         let place = Self(tempfile::tempdir().unwrap());
         place.put_real();
@@ -53,8 +54,9 @@ impl Place {
         self.install();
     }
 
-    /// Puts a script there. A program is started by a descriptor that a script's interpreter does not get to see, but it is given
-    /// the path that is named beside it.
+    /// Installs a script instead of the binary. The keeper executes the binary through a
+    /// descriptor, which a script's interpreter cannot open. So the installed file only names the
+    /// actual script by its path.
     fn put_script(&self, interpreter: &str, script: &str) {
         fs::write(self.path("script"), script).unwrap();
         self.put(&format!("#!{interpreter} {}\n", self.path("script").display()));
@@ -98,8 +100,9 @@ async fn a_server_that_cannot_begin_leaves_the_one_that_serves_in_place() {
     client.sees("got and here").await;
 }
 
-/// Asks for an upgrade to what is in place, which says hello and then fails, and checks that the server from before goes on: the same
-/// program, output and input at their offsets, and a person who is told.
+/// Requests an upgrade to the installed program, which says hello and then fails, and checks that
+/// the previous server's binary continues: with the same program, with output and input at their
+/// offsets, and with a message to the person.
 async fn falls_back(place: &Place, server: &Server, reason: &str) {
     let id = server.bash(ECHO).await;
     let hello = Hello { viewer: viewer(), ..Hello::default() };
@@ -138,7 +141,7 @@ async fn a_server_that_fails_after_its_hello_is_followed_by_the_one_from_before(
         place.put_script("/usr/bin/env -S python3", &format!("{GREETS}{then}\n"));
         falls_back(&place, &server, reason).await;
     }
-    // The real one, where it may not have the descriptors of what is kept.
+    // The real server, with a descriptor limit that is too low to take over the sessions.
     let real = env!("CARGO_BIN_EXE_limpet");
     place.put_script("/bin/sh", &format!("shift; ulimit -n 20; exec {real} \"$@\"\n"));
     falls_back(&place, &server, "could not take over").await;
@@ -148,7 +151,7 @@ async fn a_server_that_fails_after_its_hello_is_followed_by_the_one_from_before(
     assert!(done, "{said}");
 }
 
-// The two that follow take as long as the keeper is patient.
+// The next two tests take as long as the keeper's deadlines.
 
 #[tokio::test]
 async fn a_server_that_never_says_hello_is_waited_for_no_longer_than_it_may_take() {
@@ -174,7 +177,7 @@ async fn a_server_that_never_answers_is_followed_by_the_one_from_before() {
     let place = Place::new();
     let server = Server::start(place.options());
     let before = server.idle_census().await;
-    // That it says so is not enough.
+    // The server claims to serve, which is not enough.
     let script = format!("{GREETS}greet(); serve(welcomed()); time.sleep(1000)\n");
     place.put_script("/usr/bin/env -S python3", &script);
     falls_back(&place, &server, "signal: 9").await;

@@ -1,4 +1,4 @@
-//! Several viewers, slow ones, and ones that are gone.
+//! Several viewers, slow ones, and ones that have disconnected.
 
 use limpet_shared::{CloseCode, ServerMessage};
 
@@ -43,8 +43,8 @@ async fn a_viewer_that_takes_nothing_does_not_slow_the_others() {
 #[tokio::test]
 async fn a_program_waits_for_its_only_viewer() {
     let server = Server::start(Options::args(["--tail", "512KiB"]));
-    // Four times what the tail keeps, and much faster than so small a window: had the program not waited, there would
-    // be a reset.
+    // The output is four times what the output log keeps, and much faster than this small window:
+    // if the program had not waited, there would be a reset.
     let id = server.bash("read go; seq 300000").await;
     let mut client = Client::attach(&server, &id, Hello::default().window(300)).await;
     client.type_in("\n").await;
@@ -60,7 +60,7 @@ async fn no_program_waits_for_viewers_that_take_nothing() {
     let id = server.bash("seq 1000000; read line").await;
     let mut client = Client::attach(&server, &id, Hello::default().window(1000)).await.silent();
     client.until("its window to be full", |client| client.output.len() == 1000).await;
-    // The program is let go after a while, and then the beginning is lost to a newcomer.
+    // After a while the program no longer waits, and then a new viewer misses the beginning.
     let reset = |message: &ServerMessage| match message {
         ServerMessage::Reset { output, skipped, .. } => Some((*output, *skipped)),
         _ => None,
@@ -119,7 +119,7 @@ async fn who_gives_no_sign_of_life_is_let_go() {
     let before = server.idle_census().await;
     let id = server.bash("read line").await;
     let mut attentive = Client::attach(&server, &id, Hello::default()).await;
-    // Nothing reads this one's socket, so no ping is answered, as if its machine slept.
+    // Nothing reads this client's socket, so no ping is answered, as if its machine slept.
     let asleep = Client::attach(&server, &id, Hello::default()).await;
     assert_eq!(
         attentive.hears("that they are two", |m| viewers(m).filter(|(count, _)| *count == 2)).await,

@@ -1,4 +1,5 @@
-// A page that is xterm.js and nothing else: a prompt from memory, keys that are echoed on the spot, a flood from memory.
+// A page with nothing but xterm.js: a prompt from memory, keys that it echoes itself, a flood from
+// memory.
 
 import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
@@ -75,14 +76,17 @@ const PAGE = `<!doctype html>
 </script>
 `;
 
-/** As limpet keeps other pages out: the browser takes a new process for such a page, which has a price. */
+/**
+ * Headers as limpet sends them to isolate its page. The browser starts a new process for such a
+ * page, which takes time.
+ */
 const ISOLATED = { "cross-origin-opener-policy": "same-origin" };
 
-/** Serves it. */
+/** The server of the bare page. */
 export class Bare {
   #server;
 
-  /** @param {Record<string, string>} texts the files that floods are made of, by name */
+  /** @param {Record<string, string>} texts the files for floods, by name */
   static async start(texts) {
     const bare = new Bare();
     bare.#server = createServer(async (request, response) => {
@@ -108,7 +112,7 @@ export class Bare {
 async function answer(path, texts) {
   if (path === "/") return [PAGE, "text/html"];
   const text = texts[path.slice(1)];
-  // What comes out of a pty ends its lines with two bytes.
+  // A pty ends each line of its output with two bytes.
   if (text) return [(await readFile(text, "latin1")).replaceAll("\n", "\r\n"), "text/plain"].map(latin1);
   const [file, type] = FILES[path] ?? [];
   return file ? [await readFile(new URL(file, PACKAGES)), type] : [];

@@ -1,4 +1,4 @@
-// A flood that lasts: how much of it is rendered, and whether the page keeps moving.
+// A lasting flood: how much of it is rendered, and whether the page stays responsive.
 
 import { setTimeout as pause } from "node:timers/promises";
 
@@ -8,10 +8,10 @@ import { until } from "../../browser/harness/wait.mjs";
 import { plant } from "./probe.mjs";
 import { Tab } from "./unwatched.mjs";
 
-/** How long a flood runs before it is measured. */
+/** Duration of a flood before it is measured, in milliseconds. */
 const WARM_MS = 1000;
 
-/** Every text with every page, round by round. */
+/** Measures every text with every page, round by round. */
 export async function flood(browser, pages, renderer, texts, rounds, duration, note) {
   for (const text of Object.keys(texts)) {
     for (let round = 0; round < rounds; round += 1) {
@@ -32,21 +32,21 @@ export async function flood(browser, pages, renderer, texts, rounds, duration, n
   }
 }
 
-/** A page that is xterm.js alone, fed from memory. */
+/** Starts a flood in the page that is only xterm.js, from memory. */
 export async function fromMemory(page, { url }, renderer, text) {
   await page.goto(`${url.href}?${renderer}`);
   await until("the page", () => page.evaluate(() => window.flood !== undefined));
   await page.evaluate((text) => void window.flood(text), text);
 }
 
-/** The same page, fed by the program on its pty by way of the least that can be in between. */
+/** Starts a flood in the same page, from a program on a pty through the simplest relay. */
 export async function fromRelay(page, { url, address }, renderer) {
   await page.goto(`${url.href}?${renderer}`);
   await until("the page", () => page.evaluate(() => window.receive !== undefined));
   await page.evaluate((address) => void window.receive(address), address);
 }
 
-/** limpet's page. */
+/** Starts a flood in limpet's page. */
 export async function fromLimpet(page, { url }, _renderer, _text, file) {
   await page.goto(url.href);
   await until("a prompt", () => page.evaluate(() => window.bench.bytes + window.bench.pictures > 0));
@@ -55,7 +55,7 @@ export async function fromLimpet(page, { url }, _renderer, _text, file) {
   await page.press("Enter");
 }
 
-/** What has come by in so many milliseconds. */
+/** Measures the output and the frames during this many milliseconds. */
 async function measured(page, duration) {
   const enough = 200_000;
   await until("a flood", () => page.evaluate(() => window.bench.offset), (offset) => offset > enough);

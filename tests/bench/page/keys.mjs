@@ -1,4 +1,4 @@
-// From a key's event to the frame that shows its glyph.
+// The time from a key's event to the frame that shows its glyph.
 
 import { PROMPT } from "../../browser/harness/server.mjs";
 
@@ -6,7 +6,10 @@ import { prompt } from "./load.mjs";
 import { plant } from "./probe.mjs";
 import { Tab } from "./unwatched.mjs";
 
-/** So many keys in each round; the bare page echoes them itself, so what it takes is the browser's and xterm.js's part. */
+/**
+ * Measures `count` keys in each round. The bare page echoes keys itself, so its time is the part of
+ * the browser and xterm.js.
+ */
 export async function keys(browser, pages, rounds, count, note) {
   for (let round = 0; round < rounds; round += 1) {
     for (const { name, begin } of pages) {

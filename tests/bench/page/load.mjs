@@ -1,4 +1,4 @@
-// What is fetched, and when the first prompt is on the screen.
+// The files that the page fetches, and the time until the first prompt is on the screen.
 
 import { PROMPT } from "../../browser/harness/server.mjs";
 import { until } from "../../browser/harness/wait.mjs";
@@ -8,7 +8,7 @@ import { Tab } from "./unwatched.mjs";
 
 const SCENE = "page load";
 
-/** From an empty cache, and again from a full one. */
+/** Measures the first prompt with an empty cache, and again with a full one. */
 export async function load(browser, pages, rounds, note) {
   for (const { name, begin } of pages) {
     const served = await begin();
@@ -21,10 +21,10 @@ export async function load(browser, pages, rounds, note) {
       try {
         await page.goto(served.url.href);
         note(SCENE, "first prompt, cold", name, "ms", await prompt(page));
-        // Who comes back had left a page that was whole and at rest.
+        // A returning user had left a page that was completely loaded and idle.
         await until("the whole page", () => page.evaluate(() => document.querySelector(".workspace, #terminal") !== null));
         await page.evaluate(() => new Promise((rests) => requestIdleCallback(rests)));
-        // Nor is there a token in the address: the page has taken it out.
+        // The address has no token then: the page has removed it.
         const address = await page.evaluate(() => location.href);
         await page.goto("about:blank");
         await page.goto(address);
@@ -37,12 +37,15 @@ export async function load(browser, pages, rounds, note) {
   }
 }
 
-/** When the prompt was shown, in milliseconds since the page was asked for. */
+/** Waits for the prompt, and returns its time in milliseconds since the page was requested. */
 export function prompt(page) {
   return until("a prompt", () => page.evaluate(() => window.bench?.prompt ?? 0), (time) => time > 0);
 }
 
-/** Bytes on the wire, compressed as the server compressed them: of what was asked for until there was a prompt, and in all. */
+/**
+ * Measures the bytes on the wire, compressed as by the server: of files requested before the
+ * prompt, and in all.
+ */
 async function sizes(browser, served, name, note) {
   const context = await planted(browser, PROMPT.trim());
   try {
@@ -65,7 +68,7 @@ async function weigh(page, requests, name, note) {
     const path = new URL(request.url()).pathname;
     if (path.includes("/api/") || request.url().startsWith("data:")) continue;
     const { responseBodySize } = await request.sizes();
-    // An icon is asked for twice, and comes once.
+    // An icon is requested twice, but transferred once.
     if (responseBodySize === 0) continue;
     all += responseBodySize;
     if (request.timing().startTime < prompt) sum += responseBodySize;

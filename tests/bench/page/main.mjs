@@ -1,4 +1,5 @@
-// The page in a real Chromium, beside a page that is xterm.js alone. Figures go to the standard output, one JSON object a line.
+// The page in a real Chromium, compared with a page that is only xterm.js. Figures go to standard
+// output, one JSON object per line.
 
 import { NO_WEBGL, WEBGL, launch } from "../../browser/harness/browser.mjs";
 import { required } from "../../browser/harness/environment.mjs";
@@ -14,12 +15,12 @@ import { Relay } from "./relay.mjs";
 const quick = process.argv.includes("--quick");
 const wanted = process.argv.find((word) => word.startsWith("--scene=")).slice("--scene=".length);
 
-/** Tells one figure of one server. */
+/** Prints one figure of one server. */
 function note(scene, metric, server, unit, value) {
   process.stdout.write(`${JSON.stringify({ scene, metric, server, unit, value })}\n`);
 }
 
-/** Runs a scene that is wanted, with a browser of its own. */
+/** Runs a scene in its own browser, if the scene is selected. */
 async function within(graphics, scene, body) {
   if (!scene.includes(wanted)) return;
   const browser = await launch(graphics);
@@ -36,7 +37,7 @@ const pages = [
   { name: "xterm.js", begin: async () => ({ url: bare.url, stop: async () => {} }) },
   { name: "limpet", begin: () => Server.start() },
 ];
-// A page that cannot keep up is shown pictures; for its rate the program has to wait for it.
+// A page that cannot keep up gets snapshots. To measure its rate, the program must wait for it.
 const flooded = [
   { ...pages[0], start: fromMemory },
   { name: "relay", begin: (file) => Relay.start(bare, file), start: fromRelay },

@@ -1,11 +1,11 @@
-// What many tabs weigh.
+// The memory that many tabs take.
 
 import { PROMPT, Server } from "../../browser/harness/server.mjs";
 import { DEADLINE_MS, until } from "../../browser/harness/wait.mjs";
 
 import { planted } from "./probe.mjs";
 
-/** So many tabs, each looked at once. */
+/** Measures a page with this many tabs after showing each tab once. */
 export async function memory(browser, tabs, note) {
   const served = await Server.start();
   const context = await planted(browser, PROMPT.trim());

@@ -1,16 +1,17 @@
-// What is planted in a page before anything of its own runs, and watches it at next to no cost.
+// A probe that is installed in a page before any of its own scripts run, and measures it at almost
+// no cost.
 
-/** Runs in the page; the shell's prompt tells when there is one. */
+/** Installs the probe; runs in the page. The shell's prompt marks the end of loading. */
 export function plant(prompt) {
   const bench = { bytes: 0, pictures: 0, offset: 0, frames: 0, prompt: 0, long: 0, glyph: undefined };
   window.bench = bench;
 
-  // limpet's before there is a page around it, and with one; that of the page that is xterm.js alone.
+  // The screens of limpet's page before and after it is complete, and of the bare page.
   const SCREEN = ".skeleton .xterm-rows, .panel.shown .xterm-rows, #terminal .xterm-rows";
   const text = () => document.querySelector(SCREEN)?.textContent ?? "";
   const count = (letter) => text().split(letter).length - 1;
 
-  // Rows change within the very frame that shows them.
+  // The rows change in the very frame that shows them.
   const changed = () => {
     if (bench.prompt === 0 && text().includes(prompt)) bench.prompt = performance.now();
     if (bench.glyph && count("x") > bench.glyph.before) {
@@ -20,7 +21,7 @@ export function plant(prompt) {
   };
   new MutationObserver(changed).observe(document, { childList: true, subtree: true, characterData: true });
 
-  /** From the next key until an x more is on the screen, in milliseconds. */
+  /** Measures the time from the next key until one more `x` is on the screen, in milliseconds. */
   bench.nextGlyph = () => {
     const before = count("x");
     bench.result = new Promise((shown) => {
@@ -31,7 +32,9 @@ export function plant(prompt) {
     });
   };
 
-  /** Counts frames from now on. Who wants one after the other makes echoes late, so it is for floods. */
+  /**
+   * Counts frames from now on. Requesting every frame delays echoes, so this is only for floods.
+   */
   bench.countFrames = () => {
     requestAnimationFrame(() => {
       bench.frames += 1;
@@ -43,7 +46,7 @@ export function plant(prompt) {
     bench.long += list.getEntries().length;
   }).observe({ entryTypes: ["longtask"] });
 
-  // Output is counted as it comes: no more of it is under way than the page lets be.
+  // Output is counted when it arrives, since the page limits how much may be in flight.
   const HEADER = 9;
   window.WebSocket = class extends WebSocket {
     constructor(...words) {
@@ -60,7 +63,7 @@ export function plant(prompt) {
   };
 }
 
-/** A window of a browser, with the probe in all of its pages. */
+/** Creates a browser context with the probe in all of its pages. */
 export async function planted(browser, prompt) {
   const context = await browser.newContext({ viewport: { width: 1000, height: 640 }, colorScheme: "dark" });
   await context.addInitScript(plant, prompt);

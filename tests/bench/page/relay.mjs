@@ -1,4 +1,4 @@
-// The relay that output is measured beside, and the page of xterm.js alone at its other end.
+// The relay that limpet's output is compared with. Its client is the bare page.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -6,7 +6,7 @@ import { createInterface } from "node:readline";
 
 import { required } from "../../browser/harness/environment.mjs";
 
-/** A relay whose program prints a file, over and over. */
+/** A relay whose program prints a file over and over. */
 export class Relay {
   #process;
 

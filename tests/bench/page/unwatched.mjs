@@ -1,30 +1,34 @@
-// A tab that Playwright does not know of. Of those it knows, it has the browser report every request and every frame of a WebSocket,
-// in full: that takes longer than to render a flood, and no user's browser does it.
+// A tab that Playwright does not know. For tabs it knows, Playwright has the browser report every
+// request and every WebSocket frame in full. That takes longer than rendering a flood, and no
+// user's browser does it.
 
-/** How large a tab is. */
+/** Size of a tab, in CSS pixels. */
 const SIZE = { width: 1000, height: 640 };
 
-/** What a key is to the page. */
+/** Key events by name, as the page gets them. */
 const KEYS = {
   Enter: { key: "Enter", code: "Enter", windowsVirtualKeyCode: 13, text: "\r" },
   x: { key: "x", code: "KeyX", windowsVirtualKeyCode: 88, text: "x" },
 };
 
-/** A tab in a window of its own, with its own cookies and cache. */
+/** A tab in its own window, with its own cookies and cache. */
 export class Tab {
   #browser;
   #ids;
   #last = 0;
   #waiting = new Map();
 
-  /** Opens one, and plants a function in every page of it, to run before anything of the page's own. */
+  /**
+   * Opens a tab, and installs a function in each of its pages that runs before the page's own
+   * scripts.
+   */
   static async open(browser, plant, argument) {
     const tab = new Tab();
     tab.#browser = await browser.newBrowserCDPSession();
     const ask = (method, params) => tab.#browser.send(method, params);
     const { browserContextId } = await ask("Target.createBrowserContext");
     const { targetId } = await ask("Target.createTarget", { url: "about:blank", browserContextId, ...SIZE });
-    // Messages within messages: sessions side by side are Playwright's own.
+    // Commands are wrapped in messages, since Playwright keeps flat sessions for itself.
     const { sessionId } = await ask("Target.attachToTarget", { targetId, flatten: false });
     tab.#ids = { browserContextId, sessionId };
     tab.#browser.on("Target.receivedMessageFromTarget", (received) => tab.#receive(received));
@@ -44,13 +48,13 @@ export class Tab {
     await this.#browser.detach();
   }
 
-  /** Goes to an address; does not wait until the page has loaded. */
+  /** Navigates to an address without waiting for the page to load. */
   async goto(url) {
     const { errorText } = await this.#send("Page.navigate", { url });
     if (errorText) throw new Error(`${url}: ${errorText}`);
   }
 
-  /** What a function gives in the page, awaited if it is a promise. */
+  /** Calls a function in the page and returns its result, awaited if it is a promise. */
   async evaluate(body, argument) {
     const expression = `(${body})(${JSON.stringify(argument)})`;
     const how = { expression, awaitPromise: true, returnByValue: true };
@@ -59,19 +63,19 @@ export class Tab {
     return result.value;
   }
 
-  /** Gives the terminal the keyboard. */
+  /** Focuses the terminal. */
   focus() {
     return this.evaluate(() => document.querySelector(".xterm-helper-textarea").focus());
   }
 
-  /** Presses one of the keys that are known here. */
+  /** Presses one of the keys in `KEYS`. */
   async press(name) {
     const key = KEYS[name];
     await this.#send("Input.dispatchKeyEvent", { type: "keyDown", ...key });
     await this.#send("Input.dispatchKeyEvent", { type: "keyUp", ...key });
   }
 
-  /** Puts text in where the keyboard is. */
+  /** Inserts text at the focus. */
   insert(text) {
     return this.#send("Input.insertText", { text });
   }

@@ -1,4 +1,4 @@
-//! What limpet may cost, and whether it keeps to that.
+//! Limits on limpet's costs, and the check that it keeps them.
 
 use std::{fs, path::Path};
 
@@ -7,38 +7,38 @@ use serde::{Deserialize, Serialize};
 
 use crate::figures::{Figure, Measure, Ratio};
 
-/// The file of budgets.
+/// The contents of the budget file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
     budget: Vec<Budget>,
 }
 
-/// One bound, of a figure of limpet's or of a ratio of it to another's.
+/// A bound on one of limpet's figures, or on its ratio to another server's figure.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Budget {
-    /// For people.
+    /// Description for people.
     what: String,
     scene: String,
     metric: String,
-    /// A ratio to this server's number, else the figure itself.
+    /// The server whose figure the ratio is formed with. `None` bounds the figure itself.
     against: Option<String>,
     at_least: Option<f64>,
     at_most: Option<f64>,
 }
 
-/// How it stands with a budget.
+/// The outcome of a budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Standing {
     Kept,
     Missed,
-    /// It was not measured.
+    /// The figure was not measured.
     Unknown,
 }
 
-/// A budget, and what was measured.
+/// A budget together with the measured value.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Verdict {
     pub(crate) what: String,

@@ -1,4 +1,4 @@
-//! What a viewer is connected by.
+//! The connection of a viewer: a WebSocket or polling.
 
 use crate::{
     polling::Polling,
@@ -12,7 +12,7 @@ pub(crate) enum Connection {
 }
 
 impl Connection {
-    /// The next message; none when the connection ends.
+    /// Receives the next message. `None` means that the connection has ended.
     pub(crate) async fn next(&mut self) -> anyhow::Result<Option<(Opcode, Place)>> {
         match self {
             Self::Socket(socket) => socket.next().await,
@@ -20,7 +20,7 @@ impl Connection {
         }
     }
 
-    /// The payload of the message that has just come.
+    /// Returns the payload of the message that was received last.
     pub(crate) fn payload(&self, place: &Place) -> &[u8] {
         match self {
             Self::Socket(socket) => socket.payload(place),
@@ -28,7 +28,7 @@ impl Connection {
         }
     }
 
-    /// Whether another message is here already.
+    /// Reports whether another message has already arrived.
     pub(crate) fn has_more(&self) -> bool {
         match self {
             Self::Socket(socket) => socket.has_more(),

@@ -1,4 +1,4 @@
-//! What was measured, and what is made of it.
+//! The measured figures, and the ratios between them.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{noise::Noise, stats::Spread};
 
-/// What a figure is in.
+/// The unit of a figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Unit {
     #[serde(rename = "MB/s")]
@@ -54,7 +54,7 @@ impl Unit {
     }
 }
 
-/// What is measured where: `output lines 1x1`, say, and `rate`.
+/// The scene and the metric of a figure, for example `output lines 1x1` and `rate`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Measure {
     pub(crate) scene: String,
@@ -67,7 +67,7 @@ impl Measure {
     }
 }
 
-/// One number, of one server, from all of its runs.
+/// One figure of one server, from all of its runs.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Figure {
     #[serde(flatten)]
@@ -76,11 +76,11 @@ pub(crate) struct Figure {
     pub(crate) unit: Unit,
     #[serde(flatten)]
     pub(crate) spread: Spread,
-    /// Run by run.
+    /// The values of the runs, in order.
     pub(crate) values: Vec<f64>,
 }
 
-/// A server's number by another's, pair by pair.
+/// The ratio of one server's figures to another's, formed pair by pair.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Ratio {
     #[serde(flatten)]
@@ -91,7 +91,7 @@ pub(crate) struct Ratio {
     pub(crate) spread: Spread,
 }
 
-/// A run that others disturbed.
+/// A run that other programs disturbed.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Disturbed {
     pub(crate) scene: String,
@@ -100,7 +100,7 @@ pub(crate) struct Disturbed {
     pub(crate) noise: Noise,
 }
 
-/// A run that gave nothing.
+/// A run that gave no figures.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Failed {
     pub(crate) scene: String,
@@ -108,10 +108,10 @@ pub(crate) struct Failed {
     pub(crate) why: String,
 }
 
-/// Takes down what is measured.
+/// The record of all measured values.
 #[derive(Debug, Default)]
 pub(crate) struct Book {
-    /// In the order in which they came.
+    /// The keys in order of their first value.
     order: Vec<(Measure, String)>,
     values: BTreeMap<(Measure, String), (Unit, Vec<f64>)>,
     pub(crate) runs: usize,
@@ -142,7 +142,7 @@ impl Book {
         self.failed.push(Failed { scene, server, why });
     }
 
-    /// The values of a measure, run by run.
+    /// Returns the values of a measure, run by run.
     pub(crate) fn values(&self, scene: &str, metric: &str, server: &str) -> &[f64] {
         let key = (Measure::new(scene, metric), server.to_owned());
         self.values.get(&key).map_or(&[], |(_, values)| values)
@@ -157,7 +157,8 @@ impl Book {
         self.order.iter().filter_map(figure).collect()
     }
 
-    /// Everybody's numbers by those of each of these servers, where both have as many.
+    /// Returns the ratios of every server's values to those of each reference server, where both
+    /// have equally many.
     pub(crate) fn ratios(&self, references: &[&str]) -> Vec<Ratio> {
         let mut ratios = Vec::new();
         for (measure, server) in &self.order {

@@ -1,7 +1,7 @@
-//! The least that can be done: what limpet is held against.
+//! Floors: servers that do the least possible work, with which limpet is compared.
 //!
-//! Each connection has a pty and a program of its own. Nothing is kept, nobody is asked who they are, and nothing is
-//! done about viewers that are slow.
+//! Each connection has its own pty and program. A floor stores nothing, authenticates nobody, and
+//! does nothing about slow viewers.
 
 use std::{
     io::{self, Write as _},
@@ -31,26 +31,27 @@ use crate::{
     wire::{Head, Opcode, head},
 };
 
-/// What is done with the output of programs.
+/// A floor, by its treatment of the program's output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Floor {
-    /// It is read and thrown away; only that it has ended is passed on. No server can be faster.
+    /// Output is read and discarded; only its end is passed on. No server can be faster.
     Reader,
-    /// Read until there is none, and passed on in one frame.
+    /// Output is read until there is none, and passed on in one frame.
     Relay,
-    /// One thread, one read and one write: see [`lean_floor`](crate::lean_floor).
+    /// One thread, one read, one write: see [`lean_floor`](crate::lean_floor).
     Lean,
-    /// No program at all: a frame from memory, over and over. Shows what the load generator can take.
+    /// No program at all: a frame from memory, over and over, which shows the load generator's
+    /// capacity.
     Source,
 }
 
-/// What a frame holds at most, as limpet's do.
+/// Maximum payload of a frame in bytes, the same as limpet's.
 const FRAME: usize = 64 * 1024;
 
-/// Room before a frame's payload for the longest head that is sent.
+/// Bytes reserved before the payload for the longest frame header that is sent.
 const HEAD: usize = 10;
 
-/// Serves until it is killed. Tells on the standard output where.
+/// Serves until the process is killed. Prints the address on standard output.
 pub(crate) async fn serve(floor: Floor, program: &[String]) -> anyhow::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let mut out = io::stdout();
@@ -61,7 +62,7 @@ pub(crate) async fn serve(floor: Floor, program: &[String]) -> anyhow::Result<()
         loop {
             let (stream, _) = listener.accept().await?;
             let program = program.to_vec();
-            // One connection that fails is nothing to the others.
+            // A connection that fails does not affect the others.
             tokio::task::spawn_local(async move { connection(stream, floor, &program).await });
         }
     };
@@ -76,7 +77,7 @@ async fn connection(mut stream: TcpStream, floor: Floor, program: &[String]) -> 
         return source(&mut from, &mut to).await;
     }
     let (master, _child) = spawn(program)?;
-    // The end of either is the end of both, and of the program.
+    // The end of either direction ends the connection and the program.
     tokio::select! {
         ended = carry_output(&master, &mut to, floor) => ended,
         ended = carry_input(&mut from, &master) => ended,
@@ -109,7 +110,7 @@ pub(crate) fn answer_handshake(request: &[u8]) -> anyhow::Result<String> {
     ))
 }
 
-/// Starts the program on a pty. It is killed when the child is dropped.
+/// Starts the program on a pty. Dropping the child kills it.
 #[expect(deprecated, reason = "sound here, where the descriptor has one owner; the other way is unsafe")]
 fn spawn(program: &[String]) -> anyhow::Result<(AsyncFd<OwnedFd>, Child)> {
     let (master, command) = open_terminal(program)?;
@@ -118,14 +119,14 @@ fn spawn(program: &[String]) -> anyhow::Result<(AsyncFd<OwnedFd>, Child)> {
     Ok((AsyncFd::new(master)?, child))
 }
 
-/// Opens a pty: its master side, and the command that starts the program on the other one.
+/// Opens a pty. Returns its master side and the command that starts the program on the other side.
 pub(crate) fn open_terminal(program: &[String]) -> anyhow::Result<(OwnedFd, process::Command)> {
     let size = Winsize { ws_col: 80, ws_row: 24, ws_xpixel: 0, ws_ypixel: 0 };
     let pty = openpty(Some(&size), None)?;
     for descriptor in [&pty.master, &pty.slave] {
         fcntl(descriptor, FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC))?;
     }
-    // It makes its standard input the controlling terminal, and is then replaced by the program.
+    // setsid makes its standard input the controlling terminal, and then executes the program.
     let mut command = process::Command::new("setsid");
     command.arg("--ctty").args(program);
     let slave = || pty.slave.try_clone().map(Stdio::from);
@@ -154,7 +155,7 @@ async fn carry_output(
     }
 }
 
-/// Sends a part of the buffer, by one call: there is room for the head before it.
+/// Sends a part of the buffer in one call, with the frame header in the space before it.
 async fn send(
     to: &mut OwnedWriteHalf,
     buffer: &mut [u8],
@@ -167,7 +168,8 @@ async fn send(
     Ok(())
 }
 
-/// Reads until there is nothing left even after others have run once, or the buffer is full. 0 is the end.
+/// Reads until nothing is left even after other tasks have run once, or until the buffer is full.
+/// Returns 0 at the end.
 async fn drain(master: &AsyncFd<OwnedFd>, buffer: &mut [u8]) -> anyhow::Result<usize> {
     let mut count = 0;
     loop {
@@ -175,7 +177,7 @@ async fn drain(master: &AsyncFd<OwnedFd>, buffer: &mut [u8]) -> anyhow::Result<u
         let mut patient = true;
         while count < buffer.len() {
             match unistd::read(master.get_ref(), &mut buffer[count..]) {
-                // The program has ended, and nobody else has the terminal.
+                // The program has ended, and no other process has the terminal open.
                 Ok(0) | Err(nix::Error::EIO) => return Ok(count),
                 Ok(more) => count += more,
                 Err(nix::Error::EAGAIN) if patient && count > 0 => {
@@ -211,7 +213,7 @@ async fn carry_input(from: &mut OwnedReadHalf, master: &AsyncFd<OwnedFd>) -> any
     Ok(())
 }
 
-/// The payload of the next frame. None at the end.
+/// Reads the payload of the next frame. Returns `None` at the end.
 async fn frame(from: &mut OwnedReadHalf, seen: &mut Vec<u8>) -> anyhow::Result<Option<Vec<u8>>> {
     loop {
         if let Some(head) = Head::parse(seen).filter(|head| head.len + head.payload <= seen.len()) {
@@ -227,7 +229,7 @@ async fn frame(from: &mut OwnedReadHalf, seen: &mut Vec<u8>) -> anyhow::Result<O
     }
 }
 
-/// Sends as many bytes as it is told to, then the mark.
+/// Sends as many bytes as the client asks for, then the end mark.
 async fn source(from: &mut OwnedReadHalf, to: &mut OwnedWriteHalf) -> anyhow::Result<()> {
     let mut buffer = vec![b'x'; HEAD + 16 * 1024];
     let mut seen = Vec::new();

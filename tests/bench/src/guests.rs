@@ -1,4 +1,5 @@
-//! Eight guests who do their worst at a session of their own, in a process that gives way to whoever is measured: guests are elsewhere.
+//! Eight guests that behave as badly as possible in a session of their own. They run in a process
+//! of low priority, since real guests run on other machines.
 
 use std::{process::Stdio, time::Duration};
 
@@ -19,7 +20,7 @@ use tokio::{
 
 use crate::wire::{Opcode, Socket};
 
-/// Whom the guests are let in by, and to what.
+/// The address and session that the guests attach to, and their passes.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Invitation {
     address: String,
@@ -28,24 +29,24 @@ pub(crate) struct Invitation {
     writer: String,
 }
 
-/// What a guest does.
+/// The behaviour of a guest.
 #[derive(Clone, Copy, Debug)]
 enum Worst {
-    /// Asks for all of the scrollback without pause.
+    /// Asks for the whole scrollback without pause.
     History,
     /// Attaches again and again.
     Attach,
-    /// Acknowledges a byte now and then, and wants all of the output.
+    /// Wants all output, and acknowledges a byte now and then.
     Trickle,
-    /// Takes nothing.
+    /// Reads nothing.
     Unread,
-    /// Has another size each time.
+    /// Changes its size with every message.
     Resize,
-    /// Takes the pen without pause.
+    /// Becomes the primary viewer without pause.
     Pen,
-    /// Types byte by byte, for a program that does not read.
+    /// Types byte by byte to a program that does not read.
     Bytes,
-    /// Says what means little or nothing.
+    /// Sends messages that mean little or nothing.
     Noise,
 }
 
@@ -66,13 +67,13 @@ impl Worst {
     }
 }
 
-/// After how many messages a guest looks at what has come.
+/// Number of messages that a guest sends before it reads.
 const MESSAGES: usize = 32;
 
-/// How long it looks.
+/// Maximum wait for each message while a guest reads.
 const LOOK: Duration = Duration::from_millis(1);
 
-/// What a guest waits that has been thrown out.
+/// Pause before a disconnected guest attaches again.
 const AGAIN: Duration = Duration::from_millis(20);
 
 impl Invitation {
@@ -90,14 +91,14 @@ impl Invitation {
         command.spawn().map(Guests).context("could not start the guests")
     }
 
-    /// Is all of them, for ever.
+    /// Runs all guests, for ever.
     pub(crate) async fn run(self) {
         let mut guests = JoinSet::new();
         for worst in Worst::ALL {
             let invitation = self.clone();
             guests.spawn(async move {
                 loop {
-                    // Whatever ends one attachment, another one follows.
+                    // Whatever ends an attachment, the guest attaches again.
                     if let Ok(guest) = Guest::attach(&invitation, worst).await {
                         let _ = guest.act(worst).await;
                     }
@@ -111,7 +112,7 @@ impl Invitation {
     }
 }
 
-/// All guests, in a process of their own. They leave when this is dropped.
+/// All guests, in a child process. Dropping this ends them.
 pub(crate) struct Guests(Child);
 
 impl Guests {
@@ -187,7 +188,7 @@ impl Guest {
                 self.typed += 1;
                 return self.socket.send(Opcode::Binary, &frame).await;
             }
-            // The next attachment is somebody else, who types as much again.
+            // The next attachment is a new viewer, which may type as much again.
             Worst::Bytes => anyhow::bail!("no more may be under way"),
             _ => {
                 let text =

@@ -1,4 +1,4 @@
-//! HTTP requests over one connection that stays open.
+//! HTTP requests over one persistent connection.
 
 use anyhow::{Context, bail};
 use tokio::{
@@ -10,11 +10,11 @@ use tokio::{
 pub(crate) struct Http {
     stream: BufStream<TcpStream>,
     address: String,
-    /// Goes with every request, each ended by CR LF.
+    /// Headers that every request contains, each ended by CR LF.
     headers: String,
 }
 
-/// What came back.
+/// A response.
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: Vec<u8>,
@@ -28,7 +28,7 @@ impl Http {
         Ok(Self { stream: BufStream::new(stream), address, headers })
     }
 
-    /// Asks, and takes the whole answer.
+    /// Sends a request and reads the whole response.
     pub(crate) async fn ask(&mut self, method: &str, path: &str, body: &str) -> anyhow::Result<Answer> {
         let Self { stream, address, headers } = self;
         let length = body.len();

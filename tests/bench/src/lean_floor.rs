@@ -1,7 +1,8 @@
 //! The leanest relay between a pty and a WebSocket: one thread, poll(2), one read, one write.
 //!
-//! No runtime, no queue, no second look: no server can undercut what an echo costs here. Unlike the other relay it sends what the first
-//! read brings, so it is the floor for latency and not for throughput.
+//! It has no runtime and no queue, and reads only once. No server can undercut its cost of an echo.
+//! Unlike the other relay it sends whatever the first read returns, so it is the floor for latency
+//! but not for throughput.
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -21,13 +22,14 @@ use crate::{
     wire::{Head, Opcode, head},
 };
 
-/// The most bytes that one read of the pty returns.
+/// Maximum number of bytes that one read of the pty returns.
 const READ_BYTES: usize = 4096;
 
-/// Space before the payload for the longest head of a frame.
+/// Bytes reserved before the payload for the longest frame header.
 const HEAD_BYTES: usize = 10;
 
-/// Serves until the process is killed, with a thread for each connection. Prints the address on the standard output.
+/// Serves until the process is killed, with one thread for each connection. Prints the address on
+/// standard output.
 pub(crate) fn serve(program: &[String]) -> anyhow::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let mut out = io::stdout();
@@ -48,7 +50,7 @@ fn relay(mut stream: TcpStream, program: &[String]) -> anyhow::Result<()> {
     }
     let (master, mut command) = open_terminal(program)?;
     let mut child = command.spawn()?;
-    // The command holds copies of the terminal's other side.
+    // The command holds copies of the terminal's slave side.
     drop(command);
     let relayed = carry(&mut stream, &master);
     child.kill()?;
@@ -56,7 +58,7 @@ fn relay(mut stream: TcpStream, program: &[String]) -> anyhow::Result<()> {
     relayed
 }
 
-/// Returns false when the client has left before the end of its request.
+/// Completes the handshake. Returns false if the client has left before the end of its request.
 fn shake_hands(stream: &mut TcpStream) -> anyhow::Result<bool> {
     let mut seen = Vec::new();
     while !seen.ends_with(b"\r\n\r\n") {
@@ -71,7 +73,7 @@ fn shake_hands(stream: &mut TcpStream) -> anyhow::Result<bool> {
     Ok(true)
 }
 
-/// Carries both ways until either side ends.
+/// Relays in both directions until either side ends.
 fn carry(stream: &mut TcpStream, master: &OwnedFd) -> anyhow::Result<()> {
     let mut input = Vec::new();
     loop {
@@ -98,7 +100,7 @@ fn carry(stream: &mut TcpStream, master: &OwnedFd) -> anyhow::Result<()> {
     }
 }
 
-/// Sends what one read of the terminal brings. Returns false when the program has ended.
+/// Sends what one read of the terminal returns. Returns false when the program has ended.
 fn carry_output(stream: &mut TcpStream, master: &OwnedFd) -> anyhow::Result<bool> {
     let mut output = [0; HEAD_BYTES + READ_BYTES];
     let count = match unistd::read(master, &mut output[HEAD_BYTES..]) {
@@ -112,7 +114,7 @@ fn carry_output(stream: &mut TcpStream, master: &OwnedFd) -> anyhow::Result<bool
     Ok(true)
 }
 
-/// Takes the first whole frame out of the input and returns what was typed.
+/// Removes the first complete frame from the input and returns its payload.
 fn next_payload(input: &mut Vec<u8>) -> anyhow::Result<Option<Vec<u8>>> {
     let Some(head) = Head::parse(input).filter(|head| head.len + head.payload <= input.len()) else {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! What it was measured on, and with.
+//! The machine and the software versions of a run.
 
 use std::{fs, process::Command, thread::available_parallelism};
 
@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::proc;
 
-/// Hardware, kernel, versions.
+/// Hardware, kernel, and versions.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Machine {
     processor: String,
@@ -25,7 +25,7 @@ impl Machine {
             processors: available_parallelism().map_or(1, usize::from),
             memory: proc::field("/proc/meminfo", "MemTotal")
                 .map_or_else(unknown, |memory| gibibytes(&memory)),
-            // What is behind the number is a builder's own.
+            // The suffix after the version number depends on who built the kernel.
             kernel: kernel.trim().split('-').next().unwrap_or_default().to_owned(),
             versions,
         }
@@ -39,13 +39,13 @@ impl Machine {
     }
 }
 
-/// As people say it, from so many kB as the kernel says it.
+/// Formats memory in GiB from the kernel's number of kB.
 fn gibibytes(memory: &str) -> String {
     let kibibytes = memory.split(' ').next().and_then(|word| word.parse::<u64>().ok());
     kibibytes.map_or_else(|| memory.to_owned(), |kibibytes| format!("{} GiB", kibibytes.div_ceil(1 << 20)))
 }
 
-/// What a program answers when asked for its version, the first line of it.
+/// Returns the first line of a program's answer to a request for its version.
 pub(crate) fn version(command: &[&str]) -> Option<String> {
     let (program, arguments) = command.split_first()?;
     let output = Command::new(program).args(arguments).output().ok()?;

@@ -1,12 +1,16 @@
-//! How fast and how light limpet is: beside floors that nothing can beat, and beside other servers, in the same run.
+//! Measures how fast and how light limpet is, compared in the same run with floors that nothing can
+//! beat and with other servers.
 //!
-//! `cargo xtask bench` builds what is measured and calls this. Figures of different runs are not to be compared, on a
-//! machine that others use least of all; so what counts are ratios, formed pair by pair of runs that took turns.
+//! `cargo xtask bench` builds the measured programs and runs this one. Figures of different runs
+//! are not comparable, least of all on a machine that others use. So the results are ratios, formed
+//! pair by pair from runs that took turns.
 //!
-//! * [`measure`]: what is measured, by [`viewer`]s (the load generator, over [`wire`]) of [`peers`] (servers, among
-//!   them the [`floor`]s) that run the program of the [`stage`], perhaps by way of a slow [`link`], or beside [`guests`].
-//! * [`figures`] takes down, [`stats`] condenses, [`noise`] listens to the rest of the machine.
-//! * [`report`] and [`budgets`]: what is made of it.
+//! * [`measure`]: the measurements. [`viewer`]s (the load generator, over [`wire`]) attach to
+//!   [`peers`] (servers, among them the [`floor`]s) that run the program of the [`stage`],
+//!   optionally through a [`slow_link`] or beside [`guests`].
+//! * [`figures`] records the results, [`stats`] summarizes them, and [`noise`] watches the rest of
+//!   the machine.
+//! * [`report`] and [`budgets`]: the presentation of the results and the limits on them.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this program talks to whoever waits for it")]
 
 mod budgets;
@@ -58,53 +62,53 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Measures.
+    /// Runs the measurements.
     Run(Options),
-    /// Serves with the least that can be done.
+    /// Serves as one of the floors, with the least possible work.
     Floor {
         floor: Floor,
         #[arg(last = true)]
         program: Vec<String>,
     },
-    /// Is eight guests who do their worst.
+    /// Runs eight guests that behave as badly as possible.
     Guests(Invitation),
 }
 
 #[derive(Debug, Args)]
 struct Options {
-    /// The binary to be measured.
+    /// Binary to measure.
     #[arg(long)]
     limpet: PathBuf,
-    /// Only as much as shows that figures come out.
+    /// Do only enough to show that figures come out.
     #[arg(long)]
     quick: bool,
     /// Fail if a budget is missed.
     #[arg(long)]
     check: bool,
-    /// The browser that shows the page.
+    /// Browser that shows the page.
     #[arg(long)]
     chromium: Option<PathBuf>,
     /// Another server, as NAME=COMMAND.
     #[arg(long = "peer")]
     peers: Vec<String>,
-    /// Only these parts.
+    /// Run only these parts.
     #[arg(long, value_delimiter = ',')]
     only: Vec<Part>,
-    /// Of output, echo, interrupts and the page, only scenes in whose names this is.
+    /// Of output, echo, interrupts and the page, run only scenes whose names contain this.
     #[arg(long, default_value = "")]
     scene: String,
-    /// The bounds.
+    /// File with the budgets.
     #[arg(long)]
     budgets: PathBuf,
-    /// Where plots and the table go for people to read.
+    /// Directory for the plots and the table in the documentation.
     #[arg(long)]
     docs: Option<PathBuf>,
-    /// Where the report goes.
+    /// Directory for the report.
     #[arg(long)]
     out: PathBuf,
 }
 
-/// What can be measured.
+/// A part of the measurements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Part {
     Output,
@@ -114,7 +118,7 @@ enum Part {
     Page,
 }
 
-/// Tells whoever waits what comes next.
+/// Reports progress: what is measured next.
 fn say(what: &str) {
     eprintln!("measuring  {what}");
 }
@@ -187,7 +191,8 @@ fn run(options: &Options) -> anyhow::Result<()> {
     finish(&report, options)
 }
 
-/// Thousands of viewers have a descriptor each; servers inherit the limit.
+/// Raises the limit on open files: thousands of viewers have one descriptor each, and servers
+/// inherit the limit.
 fn raise_limit() -> anyhow::Result<()> {
     let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
     setrlimit(Resource::RLIMIT_NOFILE, most, most).context("could not raise the limit of open files")

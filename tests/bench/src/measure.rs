@@ -1,4 +1,5 @@
-//! What is measured. Every part takes servers in turns, round by round, so that what disturbs one disturbs all.
+//! The measurements. Every part measures the servers in turns, round by round, so that a
+//! disturbance affects all of them.
 
 pub(crate) mod echo;
 pub(crate) mod interrupt;
@@ -17,12 +18,12 @@ use crate::{
     stage::Stage,
 };
 
-/// How much is done.
+/// The amount of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Extent {
-    /// Enough for figures that mean something.
+    /// Enough for meaningful figures.
     Full,
-    /// Enough to see that figures come out.
+    /// Just enough to show that figures come out.
     Quick,
 }
 
@@ -35,10 +36,10 @@ impl Extent {
     }
 }
 
-/// What every part of the measuring has at hand.
+/// The state that all measurements share.
 pub(crate) struct Bench {
     pub(crate) extent: Extent,
-    /// What is in the names of the scenes that are wanted.
+    /// Substring of the names of selected scenes.
     pub(crate) scene: String,
     pub(crate) stage: Stage,
     pub(crate) limpet: Peer,
@@ -46,9 +47,10 @@ pub(crate) struct Bench {
     pub(crate) relay: Peer,
     /// The floor for latency.
     pub(crate) lean: Peer,
-    /// Others to be measured with it.
+    /// Other servers to compare with.
     pub(crate) peers: Vec<Peer>,
-    /// A thread of its own for viewers that are not timed, so that those who are do not wait for them.
+    /// Runtime on a separate thread for viewers that are not timed, so that timed viewers do not
+    /// wait for them.
     pub(crate) crowd: tokio::runtime::Handle,
     /// The browser, if there is one.
     pub(crate) chromium: Option<std::path::PathBuf>,
@@ -56,12 +58,12 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
-    /// All that serve viewers, the floor first.
+    /// Returns all servers that viewers can watch, the floor first.
     pub(crate) fn servers(&self) -> Vec<Peer> {
         [&[self.relay.clone(), self.limpet.clone()], &self.peers[..]].concat()
     }
 
-    /// Whether a scene is wanted. Who waits is told that it begins.
+    /// Reports whether a scene is selected, and announces it if so.
     pub(crate) fn begins(&self, scene: &str, rounds: usize) -> bool {
         let is_wanted = scene.contains(&self.scene);
         if is_wanted {
@@ -70,7 +72,8 @@ impl Bench {
         is_wanted
     }
 
-    /// What a server gave. That it gave nothing is noted, and no reason to lose what others give.
+    /// Returns the result of a server. A failure is recorded and does not stop the measurements of
+    /// others.
     pub(crate) fn accept<T>(&mut self, scene: &str, peer: &Peer, result: anyhow::Result<T>) -> Option<T> {
         match result {
             Ok(given) => Some(given),
@@ -82,12 +85,12 @@ impl Bench {
     }
 }
 
-/// What the processes of a server have used so far.
+/// Returns the resources that a server's processes have used so far.
 pub(crate) fn used(processes: &[Process]) -> Vec<Used> {
     processes.iter().map(|process| Used::by(process.pid)).collect()
 }
 
-/// The same when they have nothing left to do: what is put off to a quiet moment counts as well.
+/// Like [`used`], once the processes are idle: deferred work counts as well.
 pub(crate) async fn used_when_quiet(processes: &[Process]) -> Vec<Used> {
     const LOOKS: usize = 200;
     let mut last = used(processes);
@@ -103,7 +106,7 @@ pub(crate) async fn used_when_quiet(processes: &[Process]) -> Vec<Used> {
     last
 }
 
-/// A session with the program of the stage ready in it, and somebody who watches.
+/// Opens a session that runs the stage's program, and attaches a viewer to it.
 pub(crate) async fn ready(
     server: &Endpoint,
     follow: crate::peers::Follow,

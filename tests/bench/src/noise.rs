@@ -1,4 +1,4 @@
-//! What other programs did to the machine meanwhile.
+//! The load that other programs put on the machine during a run.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -10,22 +10,22 @@ use serde::Serialize;
 
 use crate::{proc, stats::float};
 
-/// Others have had more than this share of the machine: the figure is then marked.
+/// Share of the machine above which a run counts as disturbed by others.
 const LOUD: f64 = 0.05;
 
-/// So few ticks may be anything: all but one of a short run may be cut off.
+/// Number of ticks up to which the share means nothing: ticks are too coarse for a short run.
 const UNSURE: u64 = 3;
 
-/// Ticks in a second, as Linux has them on all common machines.
+/// Clock ticks per second (`USER_HZ`), which is 100 on all common Linux machines.
 const TICKS: f64 = 100.0;
 
-/// How long a run took, and how much of the machine others had meanwhile.
+/// The duration of a run, and the share of the machine that others had meanwhile.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Noise {
     pub(crate) seconds: f64,
-    /// 0 to 1, of all processors.
+    /// Share of all processors, from 0 to 1.
     pub(crate) others: f64,
-    /// The same as the kernel counts it.
+    /// The same in the kernel's clock ticks.
     #[serde(skip)]
     ticks: u64,
 }
@@ -36,7 +36,7 @@ impl Noise {
     }
 }
 
-/// Listens from its making on.
+/// A measurement of the noise, from its creation to [`Listener::stop`].
 pub(crate) struct Listener {
     start: Instant,
     before: HashMap<u32, (u32, String, u64)>,
@@ -47,7 +47,8 @@ impl Listener {
         Self { start: Instant::now(), before: proc::everybody() }
     }
 
-    /// What others did: all who are neither this program, nor started by it, nor the kernel.
+    /// Returns the load by others: processes other than this program, its descendants, and the
+    /// kernel.
     pub(crate) fn stop(self) -> Noise {
         let seconds = self.start.elapsed().as_secs_f64();
         let now = proc::everybody();
@@ -55,7 +56,7 @@ impl Listener {
         let ticks =
             now.iter().filter(|(pid, (parent, ..))| !ours.contains(pid) && !is_kernels(**pid, *parent));
         let ticks = ticks.map(|(pid, (.., ticks))| {
-            // Who was not there before has used all of it since.
+            // A process that was not there before has used all its time since.
             let before = self.before.get(pid).map_or(0, |(.., before)| *before);
             ticks.saturating_sub(before)
         });
@@ -66,7 +67,8 @@ impl Listener {
     }
 }
 
-/// The kernel's own threads carry the bytes of ptys, so they are not others.
+/// Reports whether a process is the kernel's. Its threads carry the bytes of ptys, so they do not
+/// count as others.
 fn is_kernels(pid: u32, parent: u32) -> bool {
     pid == 2 || parent == 2
 }

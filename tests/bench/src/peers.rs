@@ -1,4 +1,4 @@
-//! The servers that are measured: how each is started, and how it is spoken to.
+//! The measured servers: how each is started, and which protocol it speaks.
 
 mod gotty;
 mod limpet;
@@ -31,7 +31,7 @@ use crate::{
 
 pub(crate) use self::limpet::Follow;
 
-/// Whoever is not ready after this long does not start.
+/// Maximum time for a server to become ready or to end.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A kind of server.
@@ -60,7 +60,7 @@ impl Kind {
     }
 }
 
-/// How names of other versions of limpet begin.
+/// Prefix of the names of other versions of limpet.
 pub(crate) const OTHER_LIMPET: &str = "limpet-";
 
 /// A server that can be started.
@@ -86,7 +86,7 @@ impl Peer {
         Ok(Self { name, kind: Kind::Floor(floor), command })
     }
 
-    /// From `NAME=COMMAND`, where the name is that of a server whose protocol is known.
+    /// Parses `NAME=COMMAND`, where the name is that of a server with a known protocol.
     pub(crate) fn parse(text: &str) -> anyhow::Result<Self> {
         let (name, command) = text.split_once('=').context("a peer is NAME=COMMAND")?;
         let kind = Kind::named(name).with_context(|| {
@@ -101,18 +101,18 @@ impl Peer {
         Ok(Self { name: name.to_owned(), kind, command })
     }
 
-    /// The file that is run.
+    /// Returns the executable file.
     pub(crate) fn program(&self) -> &str {
         &self.command[0]
     }
 
-    /// What it says of its version, if it does.
+    /// Returns the server's version, if it reports one.
     pub(crate) fn version(&self) -> Option<String> {
         let words: Vec<&str> = self.command.iter().map(String::as_str).chain(["--version"]).collect();
         machine::version(&words)
     }
 
-    /// Starts it, with a program for every session, and waits until it is ready.
+    /// Starts the server, which runs this program in every session, and waits until it is ready.
     pub(crate) async fn start(&self, program: &[String], flags: &[&str]) -> anyhow::Result<Server> {
         let starting = async {
             match self.kind {
@@ -133,7 +133,8 @@ impl Peer {
     }
 
     fn spawn(&self, arguments: &[String], stdout: Stdio) -> anyhow::Result<Child> {
-        // What is started in the background ignores Ctrl-C, and so would all programs of servers that do not change that.
+        // A background process ignores Ctrl-C, and so do the programs of servers that leave that
+        // unchanged.
         let mut command = Command::new("env");
         command.arg("--default-signal=INT,QUIT").args(&self.command).args(arguments);
         command
@@ -145,7 +146,7 @@ impl Peer {
         command.spawn().with_context(|| format!("could not run {}", self.command.join(" ")))
     }
 
-    /// One that tells by a line where it listens, and by what secret.
+    /// Starts a server that prints a line with its address and token.
     async fn start_telling(
         &self,
         program: &[String],
@@ -163,7 +164,7 @@ impl Peer {
         Ok(Server { child, endpoint: Endpoint { kind: self.kind, address, token } })
     }
 
-    /// One that is told where to listen.
+    /// Starts a server that is told where to listen.
     async fn start_silent(
         &self,
         program: &[String],
@@ -182,7 +183,8 @@ impl Peer {
     }
 }
 
-/// A port that nobody has, and that no connection is given by itself: it might otherwise connect to itself.
+/// Returns a free port outside the range of ephemeral ports. A connection attempt from such a port
+/// could connect to itself.
 fn free_port() -> anyhow::Result<u16> {
     for _ in 0..100 {
         let mut dice = [0; 2];
@@ -195,13 +197,13 @@ fn free_port() -> anyhow::Result<u16> {
     bail!("no port is free")
 }
 
-/// A server that runs. It is ended when it is dropped.
+/// A running server. Dropping it ends it.
 pub(crate) struct Server {
     child: Child,
     pub(crate) endpoint: Endpoint,
 }
 
-/// Where a server is, and how it is spoken to.
+/// The address of a server, and the protocol it speaks.
 #[derive(Clone, Debug)]
 pub(crate) struct Endpoint {
     kind: Kind,
@@ -209,7 +211,7 @@ pub(crate) struct Endpoint {
     pub(crate) token: String,
 }
 
-/// What viewers attach to. Most servers make a session for every connection.
+/// The session that a viewer attaches to. Most servers create one for every connection.
 #[derive(Clone, Debug)]
 pub(crate) enum Session {
     Anew,
@@ -224,7 +226,7 @@ pub(crate) struct Process {
 }
 
 impl Server {
-    /// Its processes, those of sessions not among them.
+    /// Returns the server's processes, without those of sessions.
     pub(crate) fn processes(&self) -> anyhow::Result<Vec<Process>> {
         let pid = self.child.id().context("the server has ended")?;
         if self.endpoint.kind != Kind::Limpet {
@@ -235,7 +237,7 @@ impl Server {
         Ok(vec![Process { role: "server", pid: server }, Process { role: "keeper", pid }])
     }
 
-    /// Ends it, and waits until it has ended.
+    /// Ends the server, and waits until it has ended.
     pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
         if let Some(pid) = self.child.id() {
             let pid = nix::unistd::Pid::from_raw(pid.cast_signed());
@@ -257,7 +259,7 @@ impl Endpoint {
         }
     }
 
-    /// A connection for many requests.
+    /// Opens a connection for many requests.
     pub(crate) async fn client(&self) -> anyhow::Result<limpet::Client> {
         limpet::Client::new(self).await
     }
@@ -266,7 +268,7 @@ impl Endpoint {
         self.attach_at(&self.address, session, follow).await
     }
 
-    /// Attaches by way of another address.
+    /// Attaches through another address.
     pub(crate) async fn attach_at(
         &self,
         address: &str,

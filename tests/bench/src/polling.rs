@@ -1,15 +1,15 @@
-//! A session over HTTP requests that are answered when there is something to tell: what there was before WebSocket.
+//! A session over long polling: HTTP requests that are answered once there is output.
 
 use anyhow::{Context, bail};
 use serde_json::Value;
 
 use crate::http::Http;
 
-/// Two connections: one waits for output, one types.
+/// Two connections: one waits for output, the other sends input.
 pub(crate) struct Polling {
     asking: Http,
     typing: Http,
-    /// What every request says.
+    /// Form fields of every request.
     form: String,
     answer: Vec<u8>,
 }
@@ -25,7 +25,7 @@ impl Polling {
         let opened = asking.ask("POST", "/", &form).await?;
         let opened: Value = serde_json::from_slice(&opened.body).context("no session was opened")?;
         let session = opened["session"].as_str().context("a session has a name")?;
-        // It is Base64, of which two characters mean something in a form.
+        // The name is Base64, in which two characters are special in a form.
         let session = session.replace('+', "%2B").replace('/', "%2F");
         let form = format!("width=80&height=24&session={session}");
         Ok(Self { asking, typing, form, answer: Vec::new() })

@@ -1,4 +1,4 @@
-//! What the kernel tells of processes.
+//! Figures about processes from `/proc`.
 
 use std::{collections::HashMap, fs};
 
@@ -6,17 +6,17 @@ use anyhow::Context;
 
 use crate::stats::float;
 
-/// What a process has used so far.
+/// The resources that a process has used so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Used {
-    /// Seconds on a processor.
+    /// CPU time in seconds.
     pub(crate) cpu: f64,
-    /// How often it was switched away from, by its own will or not.
+    /// Number of context switches, voluntary and involuntary.
     pub(crate) switches: f64,
 }
 
 impl Used {
-    /// By all threads of a process that there are.
+    /// Returns the sum over all present threads of a process.
     pub(crate) fn by(pid: u32) -> Self {
         let threads = entries(&format!("/proc/{pid}/task"));
         threads.iter().map(|thread| Self::by_thread(pid, thread)).fold(Self::default(), Self::and)
@@ -35,18 +35,18 @@ impl Used {
         Self { cpu: self.cpu + other.cpu, switches: self.switches + other.switches }
     }
 
-    /// What has been used since.
+    /// Returns what was used since an earlier moment.
     pub(crate) fn since(self, earlier: Self) -> Self {
         Self { cpu: self.cpu - earlier.cpu, switches: self.switches - earlier.switches }
     }
 }
 
-/// What a process holds.
+/// The resources that a process holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Held {
-    /// Bytes in memory, what it shares with others included.
+    /// Resident memory in bytes, including pages shared with others.
     pub(crate) resident: f64,
-    /// Bytes in memory, its part only of what it shares.
+    /// Resident memory in bytes, with only the process's share of shared pages.
     pub(crate) proportional: f64,
     pub(crate) threads: f64,
     pub(crate) descriptors: f64,
@@ -68,7 +68,7 @@ impl Held {
     }
 }
 
-/// Every process: its parent, its name, and the ticks of CPU that it has used.
+/// Returns every process with its parent, its name, and the CPU time it has used in clock ticks.
 pub(crate) fn everybody() -> HashMap<u32, (u32, String, u64)> {
     let processes = entries("/proc").into_iter().filter_map(|name| name.parse().ok());
     processes.filter_map(|pid| stat(pid).map(|stat| (pid, stat))).collect()
@@ -83,7 +83,7 @@ fn stat(pid: u32) -> Option<(u32, String, u64)> {
     Some((fields.get(1)?.parse().ok()?, name, ticks(11)? + ticks(12)?))
 }
 
-/// The children of a process, by number and name.
+/// Returns the children of a process by number and name.
 pub(crate) fn children(pid: u32) -> Vec<(u32, String)> {
     let lists = entries(&format!("/proc/{pid}/task"));
     let lists = lists.iter().map(|thread| read(&format!("/proc/{pid}/task/{thread}/children")));
@@ -93,12 +93,12 @@ pub(crate) fn children(pid: u32) -> Vec<(u32, String)> {
     pids.into_iter().map(|pid| (pid, read(&format!("/proc/{pid}/comm")).trim().to_owned())).collect()
 }
 
-/// The first number in a line.
+/// Returns the first number in a line.
 fn number(line: &str) -> Option<u64> {
     line.split_whitespace().find_map(|word| word.parse().ok())
 }
 
-/// Nothing of what is gone meanwhile.
+/// Reads a file. A file that is gone meanwhile reads as empty.
 fn read(path: &str) -> String {
     fs::read_to_string(path).unwrap_or_default()
 }
@@ -108,7 +108,7 @@ fn entries(folder: &str) -> Vec<String> {
     entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect()
 }
 
-/// The first line of a file's that begins with a name, what is behind the colon of it.
+/// Returns the text after the colon in the first line of a file that begins with a name.
 pub(crate) fn field(path: &str, name: &str) -> anyhow::Result<String> {
     let text = fs::read_to_string(path).with_context(|| format!("could not read {path}"))?;
     let line = text.lines().find(|line| line.starts_with(name));

@@ -1,4 +1,4 @@
-//! What becomes of the figures.
+//! The report of a run.
 
 pub(crate) mod json;
 pub(crate) mod plots;
@@ -13,23 +13,23 @@ use crate::{
     machine::Machine,
 };
 
-/// All of it.
+/// Everything that a run has found.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     pub(crate) quick: bool,
     pub(crate) machine: Machine,
-    /// Seconds that it took.
+    /// Duration of the run in seconds.
     pub(crate) seconds: f64,
     pub(crate) figures: Vec<Figure>,
     pub(crate) ratios: Vec<Ratio>,
     pub(crate) budgets: Vec<Verdict>,
     pub(crate) runs: usize,
-    /// Runs that others disturbed.
+    /// Runs that other programs disturbed.
     pub(crate) disturbed: Vec<Disturbed>,
     pub(crate) failed: Vec<Failed>,
 }
 
-/// A number with as many digits as mean something.
+/// Formats a number with as many digits as are meaningful.
 pub(crate) fn short(value: f64) -> String {
     match value.abs() {
         0.0 => "0".to_owned(),

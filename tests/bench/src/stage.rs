@@ -1,37 +1,37 @@
-//! What runs in every session, whoever serves it, and what it prints.
+//! The program that runs in every session of every server, and the texts that it prints.
 
 use std::{fs, path::PathBuf};
 
 use anyhow::Context;
 use tempfile::TempDir;
 
-/// Printed when the program waits to be told what to do.
+/// Mark that the program prints when it waits for a command.
 pub(crate) const READY: &[u8] = b"=READY=";
 
-/// Printed when that is done.
+/// Mark that the program prints after a command.
 pub(crate) const END: &[u8] = b"=DONE=";
 
-/// What every mark ends with, and no other output holds.
+/// The last byte of every mark, which no other output contains.
 pub(crate) const LAST: &[u8] = b"=";
 
-/// At least as long as every mark.
+/// Upper bound for the length of a mark in bytes.
 pub(crate) const MARK: usize = 16;
 
-/// Does what it is told, line by line.
+/// Script that executes its input line by line.
 const SCRIPT: &str = "stty -echo\nprintf '=READY='\nwhile read -r line; do eval \"$line\"; done\n";
 
-/// The kinds of text that are sent.
+/// The kinds of text that are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Text {
-    /// Short lines, some 16 characters each.
+    /// Short lines, about 16 characters each.
     Lines,
-    /// Every word in a colour of its own.
+    /// Text with every word in a colour of its own.
     Coloured,
-    /// Most characters have several bytes.
+    /// Text in which most characters have several bytes.
     Utf8,
     /// Lines of 4,000 characters.
     Long,
-    /// A `y` in each line.
+    /// Lines with a single `y`.
     Yes,
 }
 
@@ -48,7 +48,8 @@ impl Text {
         }
     }
 
-    /// How many times as fast as short lines a pty carries it, so that all runs take about as long.
+    /// Returns how many times as fast as short lines a pty carries this text. Texts are longer by
+    /// this factor, so that all runs take about as long.
     const fn ease(self) -> usize {
         match self {
             Self::Lines | Self::Yes => 1,
@@ -89,7 +90,7 @@ impl Text {
     }
 }
 
-/// Numbers that look random and are the same every time (xorshift).
+/// A pseudo-random number generator that yields the same numbers every time (xorshift).
 struct Dice(u64);
 
 impl Dice {
@@ -111,12 +112,13 @@ impl Dice {
     }
 }
 
-/// The program and the files that it prints, in a folder that goes with this.
+/// The program and the files that it prints, in a directory that is deleted with this value.
 pub(crate) struct Stage {
     folder: TempDir,
 }
 
-/// Something to print, and how many bytes of it come out of the pty: every end of a line has two.
+/// A command that prints a text, and the number of bytes that come out of the pty, where every line
+/// ends with two.
 #[derive(Clone, Debug)]
 pub(crate) struct Piece {
     pub(crate) line: String,
@@ -130,7 +132,7 @@ impl Stage {
         Ok(Self { folder })
     }
 
-    /// The program of every session.
+    /// Returns the program of every session.
     pub(crate) fn program(&self) -> Vec<String> {
         vec!["sh".to_owned(), self.path("stage.sh").display().to_string()]
     }
@@ -139,7 +141,8 @@ impl Stage {
         self.folder.path().join(name)
     }
 
-    /// A file with so much of a text: `len` bytes of short lines, and of others what takes about as long.
+    /// Returns a file with a text: `len` bytes for short lines, and for others as much as takes
+    /// about as long.
     pub(crate) fn file(&self, text: Text, len: usize) -> anyhow::Result<PathBuf> {
         let len = len * text.ease();
         let path = self.path(&format!("{}-{len}", text.name()));
@@ -150,7 +153,7 @@ impl Stage {
         Ok(path)
     }
 
-    /// The order to print so much of a text.
+    /// Returns the command that prints as much of a text.
     pub(crate) fn text(&self, text: Text, len: usize) -> anyhow::Result<Piece> {
         let path = self.file(text, len)?;
         let content = fs::read(&path)?;

@@ -1,8 +1,8 @@
-//! What is made of several runs.
+//! Statistics over several runs.
 
 use serde::{Deserialize, Serialize};
 
-/// The middle of several values, and how far they reach.
+/// The median of several values, and their range.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Spread {
     pub(crate) median: f64,
@@ -12,7 +12,7 @@ pub(crate) struct Spread {
 }
 
 impl Spread {
-    /// None of no values.
+    /// Returns `None` if there are no values.
     pub(crate) fn of(values: &[f64]) -> Option<Self> {
         let mut sorted = values.to_vec();
         sorted.sort_by(f64::total_cmp);
@@ -26,7 +26,8 @@ impl Spread {
         Some(Self { median, min, max, runs: sorted.len() })
     }
 
-    /// Of the ratios that are formed pair by pair, so that what disturbed both runs of a pair does not count.
+    /// Computes the spread of ratios, which are formed pair by pair, so that a disturbance of both
+    /// runs of a pair has no effect.
     pub(crate) fn of_ratios(values: &[f64], references: &[f64]) -> Option<Self> {
         let ratios: Vec<f64> =
             values.iter().zip(references).map(|(value, reference)| value / reference).collect();
@@ -34,7 +35,7 @@ impl Spread {
     }
 }
 
-/// The value below which a share (0 to 1) of the sorted values lies: the nearest rank.
+/// Returns the value at a percentile, given as a share from 0 to 1, by the nearest-rank method.
 pub(crate) fn percentile(sorted: &[f64], share: f64) -> Option<f64> {
     let last = sorted.len().checked_sub(1)?;
     let rank = (share * float(sorted.len())).ceil() - 1.0;
@@ -43,7 +44,7 @@ pub(crate) fn percentile(sorted: &[f64], share: f64) -> Option<f64> {
     Some(sorted[at.min(last)])
 }
 
-/// A count as a number to calculate with.
+/// Converts a count to floating point.
 #[expect(clippy::cast_precision_loss, reason = "counts here are far below 2^53")]
 pub(crate) fn float(count: impl TryInto<u64>) -> f64 {
     count.try_into().unwrap_or(u64::MAX) as f64

@@ -1,4 +1,4 @@
-//! The load generator: a viewer that takes output in, types, and costs next to nothing.
+//! The load generator: a viewer that reads output and types, at almost no cost.
 
 use std::time::Duration;
 
@@ -11,40 +11,40 @@ use crate::{
     wire::{Opcode, Place},
 };
 
-/// What hangs is reported by this; nothing is measured by it.
+/// Maximum wait before a hang is reported. No measurement depends on it.
 const DEADLINE: Duration = Duration::from_mins(2);
 
-/// How a server frames what programs print and what people type.
+/// A server's protocol: how it frames output and input.
 pub(crate) trait Dialect: Send {
-    /// What a client says first.
+    /// Returns the client's first messages.
     fn greeting(&mut self) -> Vec<(Opcode, Vec<u8>)> {
         Vec::new()
     }
 
-    /// Where the output is in a message. What has to be decoded for it goes to `decoded`.
+    /// Locates the output in a message. Output that has to be decoded goes to `decoded`.
     fn output(&mut self, opcode: Opcode, message: &[u8], decoded: &mut Vec<u8>) -> Output;
 
-    /// A message that types these bytes.
+    /// Returns a message that types these bytes.
     fn input(&mut self, bytes: &[u8]) -> (Opcode, Vec<u8>);
 
-    /// What is to be said when everything that has come is dealt with, if anything.
+    /// Returns the acknowledgement to send once everything received is processed, if any.
     fn acknowledgement(&mut self) -> Option<(Opcode, Vec<u8>)> {
         None
     }
 }
 
-/// What a message holds.
+/// The output in a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Output {
-    /// No output.
+    /// The message has no output.
     Nothing,
-    /// Output from this byte on.
+    /// The output begins at this byte.
     From(usize),
-    /// Output that was decoded.
+    /// The output was decoded.
     Decoded,
 }
 
-/// How fast a viewer takes output.
+/// The speed at which a viewer reads output.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Pace {
     Full,
@@ -57,11 +57,11 @@ pub(crate) struct Viewer {
     dialect: Box<dyn Dialect>,
     pace: Pace,
     decoded: Vec<u8>,
-    /// When everything that has come is dealt with, at this pace.
+    /// The moment at which everything received is processed, at this viewer's speed.
     free: Instant,
-    /// Of output.
+    /// Number of output bytes received.
     pub(crate) bytes: usize,
-    /// Of output.
+    /// Number of messages with output received.
     pub(crate) frames: usize,
 }
 
@@ -82,7 +82,7 @@ impl Viewer {
         self
     }
 
-    /// The next piece of output; none when the connection has ended.
+    /// Receives the next piece of output. `None` means that the connection has ended.
     pub(crate) async fn piece(&mut self) -> anyhow::Result<Option<&[u8]>> {
         let (place, output) = loop {
             self.settle().await?;
@@ -109,7 +109,8 @@ impl Viewer {
         }
     }
 
-    /// Deals with what has come, and says so: at once if nothing else is here, or if this viewer is slow.
+    /// Processes and acknowledges what has arrived. A fast viewer acknowledges only when no further
+    /// message is waiting.
     async fn settle(&mut self) -> anyhow::Result<()> {
         let slow = self.pace != Pace::Full;
         if slow {
@@ -121,7 +122,7 @@ impl Viewer {
         Ok(())
     }
 
-    /// Says that what has come is dealt with, if that is not said yet.
+    /// Acknowledges what is processed, unless that is already acknowledged.
     pub(crate) async fn acknowledge(&mut self) -> anyhow::Result<()> {
         if let Some((opcode, message)) = self.dialect.acknowledgement() {
             self.connection.send(opcode, &message).await?;
@@ -134,24 +135,24 @@ impl Viewer {
         self.connection.send(opcode, &message).await
     }
 
-    /// Tells the program of the stage what to do.
+    /// Sends a command to the stage's program.
     pub(crate) async fn order(&mut self, line: &str) -> anyhow::Result<()> {
         self.type_in(format!("{line}\n").as_bytes()).await
     }
 
-    /// Takes output in until nothing comes after the mark.
+    /// Reads output until it ends with the mark.
     pub(crate) async fn until_end(&mut self, mark: &[u8]) -> anyhow::Result<()> {
         let mut tail = Tail::default();
         self.until(mark, |piece| tail.ends_with(piece, mark)).await
     }
 
-    /// Takes output in until the mark is in it.
+    /// Reads output until it contains the mark.
     pub(crate) async fn until_within(&mut self, mark: &[u8]) -> anyhow::Result<()> {
         let mut tail = Tail::default();
         self.until(mark, |piece| tail.contains(piece, mark)).await
     }
 
-    /// Takes output in until one of its bytes is this one.
+    /// Reads output until it contains this byte.
     pub(crate) async fn until_byte(&mut self, byte: u8) -> anyhow::Result<()> {
         self.until(&[byte], |piece| memchr::memchr(byte, piece).is_some()).await
     }
@@ -169,14 +170,14 @@ impl Viewer {
         reading.with_context(|| format!("waited in vain for {:?}", String::from_utf8_lossy(mark)))?
     }
 
-    /// Takes output in for ever.
+    /// Reads output for ever.
     pub(crate) async fn drink(&mut self) -> anyhow::Result<()> {
         while self.piece().await?.is_some() {}
         Ok(())
     }
 }
 
-/// The last bytes of what has come, since a mark may come in two pieces.
+/// The last bytes of output, since a mark may arrive in two pieces.
 #[derive(Default)]
 struct Tail(Vec<u8>);
 

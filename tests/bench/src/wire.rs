@@ -1,6 +1,7 @@
-//! WebSocket frames (RFC 6455) as cheaply as they can be had: a load generator must not be what is measured.
+//! WebSocket frames (RFC 6455) at the lowest possible cost, since the load generator must not
+//! dominate the measurement.
 //!
-//! What comes from a server is not copied out of the buffer that it was read into, and what goes to one is masked
+//! Payloads from the server are not copied out of the read buffer, and payloads to it are masked
 //! with zeros.
 
 use anyhow::{Context, bail};
@@ -9,14 +10,14 @@ use tokio::{
     net::TcpStream,
 };
 
-/// What is read at once at most, unless a frame is longer.
+/// Initial size of the read buffer in bytes. It grows for longer frames.
 const BUFFER: usize = 256 * 1024;
 
-/// Instead of a short length: a longer one follows in so many bytes.
+/// Length codes which mean that a longer length follows, in two or eight bytes.
 const TWO_BYTES: u8 = 0x7e;
 const EIGHT_BYTES: u8 = 0x7f;
 
-/// What a frame is.
+/// The type of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Opcode {
     Text,
@@ -38,19 +39,19 @@ impl Opcode {
     }
 }
 
-/// The first bytes of a frame.
+/// The header of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Head {
     pub(crate) last: bool,
     code: u8,
     masked: bool,
-    /// Of the head itself, its mask included.
+    /// Length of the header in bytes, including its mask.
     pub(crate) len: usize,
     pub(crate) payload: usize,
 }
 
 impl Head {
-    /// Reads it, if all of it is there.
+    /// Parses a header, if it is complete.
     pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let &[first, second, ..] = bytes else { return None };
         let (extra, payload) = match second & 0x7f {
@@ -64,7 +65,7 @@ impl Head {
         Some(Self { last: first & 0x80 != 0, code: first & 0x0f, masked, len, payload })
     }
 
-    /// None when the frame continues another.
+    /// Returns `None` if the frame continues another.
     pub(crate) fn opcode(self) -> anyhow::Result<Option<Opcode>> {
         Ok(Some(match self.code {
             0 => return Ok(None),
@@ -77,7 +78,7 @@ impl Head {
         }))
     }
 
-    /// Takes the mask off a payload, where there is one.
+    /// Unmasks the payload, if it is masked.
     pub(crate) fn unmask(self, frame: &mut [u8]) {
         if self.masked {
             let (head, payload) = frame.split_at_mut(self.len);
@@ -87,7 +88,7 @@ impl Head {
     }
 }
 
-/// The first bytes of a whole message of so many bytes.
+/// Returns the header of a message in a single frame with a payload of this length.
 pub(crate) fn head(opcode: Opcode, payload: usize, masked: bool) -> Vec<u8> {
     let mut head = vec![0x80 | opcode.code()];
     let mask = if masked { 0x80 } else { 0 };
@@ -114,13 +115,13 @@ pub(crate) struct Socket {
     buffer: Vec<u8>,
     start: usize,
     end: usize,
-    /// What has come of a message in several frames.
+    /// The parts received so far of a message in several frames.
     parts: Option<(Opcode, Vec<u8>)>,
-    /// A message in several frames that is whole.
+    /// The last complete message in several frames.
     whole: Vec<u8>,
 }
 
-/// Where the payload of a message is.
+/// The place of a message's payload.
 #[derive(Clone, Debug)]
 pub(crate) enum Place {
     Buffer(std::ops::Range<usize>),
@@ -128,7 +129,8 @@ pub(crate) enum Place {
 }
 
 impl Socket {
-    /// Opens one, with a path, further lines for the request's head, and a subprotocol if that is not empty.
+    /// Opens a connection for a path, with additional request headers, and a subprotocol unless
+    /// that is empty.
     pub(crate) async fn open(
         address: &str,
         path: &str,
@@ -175,7 +177,7 @@ impl Socket {
         Ok(())
     }
 
-    /// Whether another message is here already, as far as its head tells.
+    /// Reports whether another complete frame is already in the buffer.
     pub(crate) fn has_more(&self) -> bool {
         self.whole_frame().is_some()
     }
@@ -185,7 +187,8 @@ impl Socket {
         Head::parse(bytes).filter(|head| head.len + head.payload <= bytes.len())
     }
 
-    /// The next message that is not about the connection itself; none when it ends.
+    /// Receives the next message that is not about the connection itself. Returns `None` when the
+    /// connection ends.
     pub(crate) async fn next(&mut self) -> anyhow::Result<Option<(Opcode, Place)>> {
         loop {
             let head = self.frame().await?;
@@ -233,7 +236,7 @@ impl Socket {
         }
     }
 
-    /// The payload of the message that has just come.
+    /// Returns the payload of the message that was received last.
     pub(crate) fn payload(&self, place: &Place) -> &[u8] {
         match place {
             Place::Buffer(range) => &self.buffer[range.clone()],

@@ -1,4 +1,4 @@
-// The real Chromium, and a watch over what its pages do that they must not.
+// The real Chromium, and a watch for things that its pages must not do.
 
 import { chromium } from "playwright-core";
 
@@ -11,14 +11,14 @@ const FLAGS = [
   "--disable-background-networking",
   "--disable-component-update",
   "--disable-sync",
-  // The name of the site in docs/proxy.md.
+  // The host name of the site in docs/proxy.md.
   "--host-resolver-rules=MAP shell.example.org 127.0.0.1",
 ];
 
-/** With WebGL, drawn in software. */
+/** Browser flags with WebGL, rendered in software. */
 export const WEBGL = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader"];
 
-/** Without WebGL: terminals are then drawn as text in the document, where a test can read it. */
+/** Browser flags without WebGL. Terminals are then text in the document, which a test can read. */
 export const NO_WEBGL = ["--disable-gpu", "--disable-3d-apis"];
 
 /** Starts the browser with a fresh profile. */
@@ -26,15 +26,15 @@ export function launch(args) {
   return chromium.launch({ executablePath: required("CHROMIUM"), args: [...FLAGS, ...args] });
 }
 
-/** Starts the browser with the profile in a folder. */
+/** Starts the browser with the profile in a directory. */
 export function launchWith(profile) {
   return chromium.launchPersistentContext(profile, { executablePath: required("CHROMIUM"), args: [...FLAGS, ...NO_WEBGL] });
 }
 
-/** How xterm.js complains about a machine that is busy, as machines that run tests are. */
+/** A warning of xterm.js on a busy machine, as machines that run tests are. */
 const BUSY = /task queue exceeded allotted deadline/;
 
-/** Notes everything that the pages of a browser context must not do. */
+/** A record of everything forbidden that the pages of a browser context do. */
 export class Watch {
   #faults = [];
   #tolerated = [BUSY];
@@ -63,12 +63,15 @@ export class Watch {
     });
   }
 
-  /** Lets pass what a test itself brings about, such as requests that fail while the network is cut. */
+  /**
+   * Tolerates faults that a test causes itself, such as requests that fail while the network is
+   * cut.
+   */
   tolerate(pattern) {
     this.#tolerated.push(pattern);
   }
 
-  /** What has been noted and is not tolerated. */
+  /** Returns the recorded faults that are not tolerated. */
   faults() {
     return this.#faults.filter((fault) => !this.#tolerated.some((pattern) => pattern.test(fault)));
   }

@@ -1,4 +1,4 @@
-// Several people at one terminal.
+// Several viewers of one terminal.
 
 export const PHONE = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
 export const DESKTOP = { viewport: { width: 1280, height: 800 } };
@@ -11,13 +11,13 @@ export async function another(world, options, link = world.link) {
   return { terminal, page: terminal.page, chip: terminal.page.locator(".pen-chip"), ...rest };
 }
 
-/** The size that the program sees. */
+/** Returns the size of the oldest session's terminal. */
 export async function size(server) {
   const [{ cols, rows }] = await server.sessions();
   return `${cols} × ${rows}`;
 }
 
-/** The link by which somebody is invited. */
+/** Returns the link that invites a guest with this role. */
 export async function invitation(world, role) {
   const [{ id }] = await world.server.sessions();
   const passes = await world.server.api("GET", `api/sessions/${id}/passes`);

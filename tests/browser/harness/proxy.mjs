@@ -1,4 +1,4 @@
-// A network that can be cut: a TCP relay before the server.
+// A network that can be cut: a TCP relay in front of the server.
 
 import { createServer, connect } from "node:net";
 import { once } from "node:events";
@@ -10,7 +10,7 @@ export class Network {
   #sockets = new Set();
   #up = true;
 
-  /** Listens on a port of its own. */
+  /** Starts a relay on a port of its own. */
   static async before(url) {
     const network = new Network();
     network.lead(url);
@@ -22,23 +22,23 @@ export class Network {
     return network;
   }
 
-  /** Kills all connections and lets no new one through. */
+  /** Breaks all connections and rejects new ones. */
   cut() {
     this.#up = false;
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  /** Lets connections through again. */
+  /** Accepts connections again. */
   restore() {
     this.#up = true;
   }
 
-  /** Leads to another server from now on. */
+  /** Relays new connections to another server from now on. */
   lead(url) {
     this.#target = { host: url.hostname, port: Number(url.port) };
   }
 
-  /** Ends it. */
+  /** Ends the relay and its connections. */
   async close() {
     this.cut();
     this.#relay.close();

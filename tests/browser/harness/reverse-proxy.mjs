@@ -1,4 +1,4 @@
-// Real reverse proxies before limpet, as docs/proxy.md configures them.
+// Real reverse proxies in front of limpet, configured as in docs/proxy.md.
 
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
@@ -12,13 +12,13 @@ import { promisify } from "node:util";
 import { required } from "./environment.mjs";
 import { until } from "./wait.mjs";
 
-/** What the document calls the site, and the browser finds on this machine. */
+/** Host name of the site in the document, which the browser resolves to this machine. */
 export const SITE = "shell.example.org";
 
-/** What the document calls limpet's address. */
+/** Address of limpet in the document. */
 const LIMPET = "127.0.0.1:7707";
 
-/** The first block of the document in this language that contains some text. */
+/** Returns the document's first code block in this language that contains a text. */
 async function documented(language, text) {
   const document = await readFile(new URL("../../../docs/proxy.md", import.meta.url), "utf8");
   const blocks = [...document.matchAll(/^```(\w+)\n([^]*?)^```$/gm)];
@@ -27,7 +27,7 @@ async function documented(language, text) {
   return block[2];
 }
 
-/** Replaces a text that has to be there. */
+/** Replaces a text that the configuration must contain. */
 export function replaced(configuration, text, by) {
   assert.ok(configuration.includes(text), `${text} is not in:\n${configuration}`);
   return configuration.replaceAll(text, by);
@@ -42,7 +42,7 @@ async function freePort() {
   return port;
 }
 
-/** A proxy that runs. */
+/** A running proxy. */
 class ReverseProxy {
   #process;
   #log = [];
@@ -54,13 +54,13 @@ class ReverseProxy {
     Object.assign(this.url, { protocol: "https:", hostname: SITE, port: String(port) });
   }
 
-  /** Makes a folder for a proxy before the limpet of this link. */
+  /** Creates a directory for a proxy in front of the limpet with this link. */
   static async prepare(link) {
     const folder = await mkdtemp(join(tmpdir(), "limpet-proxy-"));
     return new ReverseProxy(folder, await freePort(), link);
   }
 
-  /** Runs a program until the proxy listens. */
+  /** Runs the proxy's program, and waits until it listens. */
   async run(program, words, environment = {}) {
     this.#process = spawn(program, words, {
       env: { PATH: process.env.PATH, HOME: this.folder, ...environment },
@@ -76,7 +76,7 @@ class ReverseProxy {
     return this;
   }
 
-  /** Ends it. */
+  /** Ends the proxy and removes its directory. */
   async close() {
     if (this.#process.exitCode === null) {
       const ended = once(this.#process, "exit");
@@ -94,7 +94,7 @@ function listens(port) {
   }).finally(() => socket.destroy());
 }
 
-/** A certificate of nobody's. */
+/** Creates a self-signed certificate. */
 async function certificate(folder) {
   const [certificate, key] = ["site.crt", "site.key"].map((name) => join(folder, name));
   const words = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
@@ -103,9 +103,9 @@ async function certificate(folder) {
 }
 
 /**
- * Starts nginx before a limpet.
- * @param {URL} link of that limpet
- * @param {(configuration: string) => string} change what the documented configuration is made of
+ * Starts nginx in front of a limpet.
+ * @param {URL} link the link of that limpet
+ * @param {(configuration: string) => string} change a change of the documented configuration
  */
 export async function nginx(link, change = (configuration) => configuration) {
   const proxy = await ReverseProxy.prepare(link);
@@ -129,11 +129,11 @@ ${configuration}}
   return proxy.run(required("NGINX"), ["-e", "stderr", "-p", proxy.folder, "-c", path]);
 }
 
-/** Starts Caddy before a limpet, likewise. */
+/** Starts Caddy in front of a limpet, like `nginx`. */
 export async function caddy(link, change = (configuration) => configuration, text = "reverse_proxy") {
   const proxy = await ReverseProxy.prepare(link);
   let configuration = replaced(change(await documented("caddyfile", text)), LIMPET, link.host);
-  // The site may be called by another name in the document's example of a part of it.
+  // The example for a part of a site has another host name in the document.
   configuration = configuration.replace(/^[\w.]+ \{/m, `${SITE}:${proxy.port} {\n  bind 127.0.0.1`);
   const global = `{
   admin off

@@ -1,4 +1,4 @@
-// The real binary: on a port and with a home of its own, ended like any other service.
+// The real binary, with its own port and home directory, ended like any other service.
 
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -11,10 +11,10 @@ import { promisify } from "node:util";
 import { required } from "./environment.mjs";
 import { DEADLINE_MS } from "./wait.mjs";
 
-/** A shell whose looks depend on nobody's configuration. */
+/** A shell that no configuration file affects. */
 const SHELL = ["bash", "--norc", "--noprofile"];
 
-/** What that shell shows when it waits for a command. */
+/** The prompt of that shell. */
 export const PROMPT = "ready> ";
 
 /** A running limpet. */
@@ -24,9 +24,9 @@ export class Server {
 
   /**
    * Starts limpet and waits until it is ready.
-   * @param {string[]} command what its sessions run
-   * @param {string[]} flags   more of limpet's own
-   * @param {string} listen    where it listens
+   * @param {string[]} command the program of its sessions
+   * @param {string[]} flags   additional arguments for limpet
+   * @param {string} listen    its listening address
    */
   static async start(command = SHELL, flags = [], listen = "127.0.0.1:0") {
     const server = new Server();
@@ -52,7 +52,7 @@ export class Server {
     return server;
   }
 
-  /** The process that serves at the moment: the child of its keeper that is no program. */
+  /** Returns the serving process: the keeper's child that is not a session's program. */
   async #serving() {
     const { pid } = this.#process;
     const children = (await readFile(`/proc/${pid}/task/${pid}/children`, "utf8")).split(" ").filter(Boolean);
@@ -62,37 +62,37 @@ export class Server {
     throw new Error("nobody serves");
   }
 
-  /** Kills the process that serves. */
+  /** Kills the serving process. */
   async kill() {
     await this.signal("SIGKILL");
   }
 
-  /** Sends a signal to the process that serves. */
+  /** Sends a signal to the serving process. */
   async signal(signal) {
     process.kill(await this.#serving(), signal);
   }
 
-  /** Has another process serve, as after a new version was installed. */
+  /** Replaces the serving process, as after the installation of a new version. */
   async upgrade() {
     await promisify(execFile)(required("LIMPET_BIN"), ["upgrade", String(this.#process.pid)]);
   }
 
-  /** What it has logged. */
+  /** Returns the log so far. */
   log() {
     return this.#log.join("");
   }
 
-  /** Writes a file to the folder that sessions start in. */
+  /** Writes a file to the directory that sessions start in. */
   async file(name, content) {
     await writeFile(join(this.home, name), content);
   }
 
-  /** Reads a file in that folder. */
+  /** Reads a file from that directory. */
   read(name) {
     return readFile(join(this.home, name), "utf8");
   }
 
-  /** Whether a file is in that folder. */
+  /** Reports whether a file is in that directory. */
   exists(name) {
     return access(join(this.home, name)).then(
       () => true,
@@ -100,7 +100,7 @@ export class Server {
     );
   }
 
-  /** Asks its API as another client would; gives the parsed answer. */
+  /** Sends an API request as another client would, and returns the parsed answer. */
   async api(method, path, body) {
     const response = await fetch(new URL(path, this.url), {
       method,
@@ -111,19 +111,19 @@ export class Server {
     return response.status === 204 ? undefined : response.json();
   }
 
-  /** Its sessions, the oldest first. */
+  /** Returns the sessions, the oldest first. */
   async sessions() {
     const sessions = await this.api("GET", "api/sessions");
     return sessions.sort((one, other) => one.created - other.created);
   }
 
-  /** The names of the programs at work in its newest session. */
+  /** Returns the names of the programs that run in the newest session. */
   async running() {
     const newest = (await this.sessions()).at(-1);
     return (await this.api("GET", `api/sessions/${newest.id}`)).running;
   }
 
-  /** Ends it; fails unless it ends well. */
+  /** Ends limpet, and throws unless it ends successfully. */
   async stop() {
     if (this.#process.exitCode === null && this.#process.signalCode === null) {
       const ended = once(this.#process, "exit");

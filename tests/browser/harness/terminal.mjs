@@ -1,4 +1,4 @@
-// The page as somebody uses it: what the active terminal shows, and what is typed.
+// The page as a user sees it: the text of the active terminal, and typing in it.
 
 import { PROMPT } from "./server.mjs";
 import { DEADLINE_MS, until } from "./wait.mjs";
@@ -17,13 +17,13 @@ export class Terminal {
     await this.prompt();
   }
 
-  /** The visible rows of the active terminal, without the blanks at their ends. */
+  /** Returns the visible rows of the active terminal, without trailing blanks. */
   async rows() {
     const rows = await this.page.locator(`${SHOWN} .xterm-rows > div`).allTextContents();
     return rows.map((row) => row.replaceAll("\u00a0", " ").trimEnd());
   }
 
-  /** The same as one text, without the empty rows at the bottom. */
+  /** Returns the rows as one text, without empty rows at the bottom. */
   async text() {
     return (await this.rows()).join("\n").trimEnd();
   }
@@ -34,7 +34,7 @@ export class Terminal {
     return until(`${pattern} on the screen`, () => this.text(), wanted);
   }
 
-  /** Waits for a prompt with nothing typed at it, in the last row. */
+  /** Waits for an empty prompt in the last row. */
   prompt() {
     return until(
       "a prompt",
@@ -43,12 +43,12 @@ export class Terminal {
     );
   }
 
-  /** Gives the terminal the keyboard, as a click on it does. */
+  /** Focuses the terminal, as a click on it does. */
   async focus() {
     await this.page.locator(`${SHOWN} .xterm-helper-textarea`).focus();
   }
 
-  /** The name of what has the keyboard: its label, or else its words. */
+  /** Returns the name of the focused element: its label, or else its text. */
   focused() {
     return this.page.evaluate(() => document.activeElement.ariaLabel ?? document.activeElement.textContent);
   }
@@ -59,7 +59,7 @@ export class Terminal {
     await this.page.keyboard.type(text);
   }
 
-  /** Runs a command at the prompt and waits for the next prompt; gives what it printed. */
+  /** Runs a command at the prompt, waits for the next prompt, and returns the command's output. */
   async run(command) {
     await this.prompt();
     await this.press("Control+l");
@@ -74,34 +74,37 @@ export class Terminal {
     return text.split("\n").slice(1, -1).join("\n");
   }
 
-  /** Presses keys, each as `Control+c` or `Enter`. */
+  /** Presses keys, each given as `Control+c` or `Enter`. */
   async press(...keys) {
     await this.focus();
     for (const key of keys) await this.page.keyboard.press(key);
   }
 
-  /** Pastes text by the browser's own command for it. */
+  /** Pastes text with the browser's own shortcut. */
   async paste(text) {
     await this.page.evaluate((text) => navigator.clipboard.writeText(text), text);
     await this.press("Control+Shift+v");
   }
 
-  /** What is in the clipboard. */
+  /** Returns the text in the clipboard. */
   clipboard() {
     return this.page.evaluate(() => navigator.clipboard.readText());
   }
 
   /**
-   * Presses the mouse on the first place where some text stands.
-   * @param {string} text on the screen, in one row and one style
-   * @param {object} options of Playwright's click
+   * Clicks on the first place where a text stands.
+   * @param {string} text a text on the screen, in one row and one style
+   * @param {object} options options of Playwright's click
    */
   async click(text, options) {
     const { x, y } = await this.place(text);
     await this.page.mouse.click(x, y, options);
   }
 
-  /** Where some text begins: the middle of its first character, in CSS pixels of the window. */
+  /**
+   * Returns the place where a text begins: the middle of its first character, in CSS pixels of the
+   * window.
+   */
   place(text) {
     return this.page.locator(`${SHOWN} .xterm-rows`).evaluate((rows, text) => {
       const walker = document.createTreeWalker(rows, NodeFilter.SHOW_TEXT);
@@ -118,17 +121,17 @@ export class Terminal {
     }, text);
   }
 
-  /** The titles of all tabs, in order. */
+  /** Returns the titles of all tabs, in order. */
   async tabs() {
     return this.page.locator(".tabs .tab-title").allTextContents();
   }
 
-  /** A tab by its place. */
+  /** Returns the tab at a position. */
   tab(place) {
     return this.page.locator("[role=tab]").nth(place);
   }
 
-  /** Waits for a number of tabs. */
+  /** Waits until there are this many tabs. */
   tabCount(count) {
     return until(
       `${count} tabs`,
@@ -137,7 +140,7 @@ export class Terminal {
     );
   }
 
-  /** Chooses a command in the palette, by what it is called. */
+  /** Runs a command from the palette, found by its title. */
   async command(title) {
     await this.page.keyboard.press("Control+Shift+P");
     await this.page.getByRole("combobox").fill(title);
@@ -145,12 +148,12 @@ export class Terminal {
     await this.page.keyboard.press("Enter");
   }
 
-  /** How the page says its connection fares, in a word. */
+  /** Returns the page's one-word description of the connection's state. */
   status() {
     return this.page.locator(".status [role=status]").textContent();
   }
 
-  /** Waits until what is said over terminals has faded in, so that a picture shows it. */
+  /** Waits until the banners over terminals have faded in, so that a screenshot shows them. */
   appeared() {
     return this.page.evaluate(() => {
       const banners = [...document.querySelectorAll(".banner")];
@@ -158,7 +161,7 @@ export class Terminal {
     }).then(() => undefined);
   }
 
-  /** What a banner over the active terminal says. */
+  /** Returns the banner over the active terminal. */
   banner() {
     return this.page.locator(`${SHOWN} .banner`);
   }

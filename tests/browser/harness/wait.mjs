@@ -1,16 +1,17 @@
-// Waiting for conditions. The deadline only bounds a failure; nothing is concluded from how long something takes.
+// Waiting for conditions. The deadline only bounds a failure; no conclusion is drawn from how long
+// something takes.
 
 import { setTimeout as pause } from "node:timers/promises";
 
-/** Long enough for a busy machine. */
+/** Deadline for a condition in milliseconds, long enough for a busy machine. */
 export const DEADLINE_MS = 30_000;
 
-/** Bounds a whole test, in which many conditions may be waited for. */
+/** Deadline for a whole test in milliseconds, in which many conditions may be awaited. */
 const TEST_DEADLINE_MS = 300_000;
 
 /**
- * Asks again and again until the answer is as wanted, and gives it.
- * @param {string} what      what is waited for, for the message
+ * Polls until the answer is the wanted one, and returns it.
+ * @param {string} what      description of the condition for the error message
  * @param {() => Promise<T>} ask
  * @param {(answer: T) => boolean} wanted
  * @template T
@@ -26,7 +27,8 @@ export async function until(what, ask, wanted = Boolean) {
 }
 
 /**
- * Waits for work of any kind, but not for ever: what is asked of a page has no deadline of its own.
+ * Waits for any work, up to the deadline for a test: requests to a page have no deadline of their
+ * own.
  * @param {Promise<T>} work
  * @template T
  */

@@ -1,7 +1,9 @@
-/* Makes one call that acquires something fail, in keeper and server alike, and never in the programs on their terminals.
+/* Makes one call that acquires a resource fail, in the keeper and the server, but never in the
+ * programs on their terminals.
  *
- * Loaded before the C library (ld.so(8)). The test and all processes share a file: the test writes which call is to fail, counted
- * from when it wrote that, and reads whether that came about, and in which function. */
+ * The library is loaded before the C library (ld.so(8)). The test and all processes share a file:
+ * the test writes the number of the call that fails, counted from that moment, and reads whether it
+ * has failed and in which function. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <dlfcn.h>
@@ -24,10 +26,10 @@
 #include <unistd.h>
 
 struct control {
-    atomic_uint armed; /* Which call fails; 0 for none. */
+    atomic_uint armed; /* Number of the call that fails; 0 for none. */
     atomic_uint count; /* Calls so far. */
-    atomic_uint hit;   /* Whether it has failed. */
-    char call[32];     /* The function that did. */
+    atomic_uint hit;   /* Whether that call has failed. */
+    char call[32];     /* Name of the function that failed. */
 };
 
 static struct control *control;
@@ -90,7 +92,7 @@ FAULT(int, mkdir, (const char *path, mode_t mode), (path, mode), ENOSPC)
 FAULT(int, rename, (const char *from, const char *to), (from, to), ENOSPC)
 FAULT(int, linkat, (int from, const char *name, int to, const char *as, int flags), (from, name, to, as, flags), ENOSPC)
 
-/* It returns the error number. */
+/* This function returns the error number rather than setting errno. */
 int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attributes,
                  char *const arguments[], char *const environment[]) {
     return fails("posix_spawnp", EAGAIN)
@@ -164,7 +166,8 @@ int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event) {
     return acquires && fails("epoll_ctl", ENOSPC) ? -1 : REAL(epoll_ctl)(epoll, operation, fd, event);
 }
 
-/* What the process allocates for itself, as malloc(3) does, is not meant: nobody survives that. */
+/* Memory that the process allocates for itself, as malloc(3) does, is exempt: no process survives
+ * that failure. */
 static int is_own(int flags, int protection) {
     return (flags & MAP_ANONYMOUS) && protection != PROT_NONE;
 }
@@ -179,7 +182,7 @@ void *mmap64(void *at, size_t len, int protection, int flags, int fd, off64_t fr
     return acquires && fails("mmap64", ENOMEM) ? MAP_FAILED : REAL(mmap64)(at, len, protection, flags, fd, from);
 }
 
-/* What is written to a file, not to a stream. */
+/* Only writes to regular files fail. */
 ssize_t write(int fd, const void *bytes, size_t len) {
     struct stat file;
     int acquires = control && fd > 2 && fstat(fd, &file) == 0 && S_ISREG(file.st_mode);
@@ -202,7 +205,8 @@ long syscall(long number, ...) {
     return REAL(syscall)(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
-/* The kernel has no memory for the message, or it delivers one whose descriptors do not fit, without them. */
+/* Either the kernel has no memory for the message, or the descriptors do not fit and the message is
+ * delivered without them. */
 ssize_t recvmsg(int fd, struct msghdr *message, int flags) {
     if (fails("recvmsg, memory", ENOMEM))
         return -1;

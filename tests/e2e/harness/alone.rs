@@ -1,4 +1,4 @@
-//! limpet as somebody runs it, with nothing that tests need.
+//! limpet as a user runs it, without the options that the tests add.
 
 use std::{
     fs::{self, Permissions},
@@ -14,10 +14,10 @@ use nix::{
 };
 use tempfile::TempDir;
 
-/// A user of every system who has no shell.
+/// A user that exists on every system and has no shell.
 pub(crate) const NOBODY: &str = "nobody";
 
-/// Only the administrator can be somebody else.
+/// Reports whether the tests run as root, which alone can act as another user.
 pub(crate) fn is_root() -> bool {
     Uid::effective().is_root()
 }
@@ -26,7 +26,7 @@ pub(crate) fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 
-/// Starts it in vain: the code that it ends with, and what it says.
+/// Runs a limpet that is expected not to start, and returns its exit code and its messages.
 pub(crate) fn fails(args: &[&str], env: &[(&str, &str)]) -> (Option<i32>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_limpet"));
     command.args(["--listen", "127.0.0.1:0", "--format", "json"]).args(args).envs(env.iter().copied());
@@ -35,7 +35,7 @@ pub(crate) fn fails(args: &[&str], env: &[(&str, &str)]) -> (Option<i32>, String
     (output.status.code(), String::from_utf8(output.stderr).unwrap())
 }
 
-/// limpet as somebody runs it, in text and not at a terminal, as a service does.
+/// limpet as a service runs it: in text and without a terminal.
 pub(crate) struct Limpet {
     process: Child,
     pub(crate) first_line: String,
@@ -68,7 +68,7 @@ impl Limpet {
         (output.status.success(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
     }
 
-    /// Ends it, and gives what it has logged.
+    /// Ends limpet and returns its log.
     pub(crate) fn end(mut self) -> String {
         kill(Pid::from_raw(self.process.id().cast_signed()), Signal::SIGTERM).unwrap();
         let mut log = String::new();
@@ -80,7 +80,7 @@ impl Limpet {
 
 impl Drop for Limpet {
     fn drop(&mut self) {
-        // It has ended already unless the test has failed.
+        // It is already gone unless the test has failed.
         let _ = kill(Pid::from_raw(self.process.id().cast_signed()), Signal::SIGTERM);
         let _ = self.process.wait();
     }

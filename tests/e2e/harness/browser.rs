@@ -1,4 +1,4 @@
-//! A browser that is signed in: a cookie, and the key that its page keeps.
+//! A signed-in browser: a cookie, and the key that its page stores.
 
 use futures_util::{SinkExt, StreamExt};
 use limpet_shared::{
@@ -15,12 +15,12 @@ use tokio_tungstenite::{
 
 use super::{Server, client::viewer, within};
 
-/// A browser, after it has logged in.
+/// A browser after logging in.
 #[derive(Clone, Debug)]
 pub(crate) struct Browser {
     pub(crate) cookie: String,
     pub(crate) key: String,
-    /// What it was told it may do.
+    /// The access that the server reported at login.
     pub(crate) access: Access,
 }
 
@@ -29,7 +29,7 @@ impl Browser {
         Self::log_in(server.anonymous(Method::POST, "/api/login"), token).await
     }
 
-    /// Logs in once more, with what it has.
+    /// Logs in again with the present cookie and key.
     pub(crate) async fn sign_in_again(&mut self, server: &Server, token: &str) {
         *self = Self::log_in(self.request(server, Method::POST, "/api/login"), token).await;
     }
@@ -43,12 +43,12 @@ impl Browser {
         Self { cookie, key, access }
     }
 
-    /// A request as its page sends it.
+    /// Builds a request as the page sends it.
     pub(crate) fn request(&self, server: &Server, method: Method, path: &str) -> RequestBuilder {
         self.replayed(server, method, path).header(KEY_HEADER, &self.key)
     }
 
-    /// A request with the cookie alone, as whoever has got that can send it.
+    /// Builds a request with the cookie alone, as anybody who has stolen it can send it.
     pub(crate) fn replayed(&self, server: &Server, method: Method, path: &str) -> RequestBuilder {
         server.anonymous(method, path).header("cookie", &self.cookie)
     }
@@ -69,7 +69,7 @@ impl Browser {
     }
 }
 
-/// A WebSocket of a page.
+/// The WebSocket of a page.
 pub(crate) struct BrowserSocket(WebSocketStream<TcpStream>);
 
 impl BrowserSocket {
@@ -77,11 +77,11 @@ impl BrowserSocket {
         let key = key.map(|key| SignInKey::new(key.to_owned()));
         let (size, follow) = (Winsize::default(), Follow::All);
         let hello = Hello { viewer: viewer(), size, window: None, resume: None, follow, key };
-        // One that is closed already shows that by what it says.
+        // If the socket is already closed, the next message shows it.
         let _ = self.0.send(Message::text(ClientMessage::Hello(hello).to_json())).await;
     }
 
-    /// The next message.
+    /// Returns the next message.
     pub(crate) async fn next(&mut self) -> Option<ServerMessage> {
         within("a message", async {
             while let Some(Ok(message)) = self.0.next().await {
@@ -94,7 +94,7 @@ impl BrowserSocket {
         .await
     }
 
-    /// All that comes until the server closes, and the code of that.
+    /// Returns all messages until the server closes, and the close code.
     pub(crate) async fn rest(mut self) -> (Vec<Message>, Option<u16>) {
         within("the end of the connection", async {
             let mut messages = Vec::new();

@@ -1,19 +1,19 @@
-//! What a process holds.
+//! Counts of the resources that a process holds.
 
 use std::{fs, time::Duration};
 
 use nix::unistd::Pid;
 
-/// Counts of what could leak.
+/// Counts of the resources that could leak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Census {
     pub(crate) descriptors: usize,
-    /// Zombies among them.
+    /// Child processes, zombies included.
     pub(crate) children: usize,
 }
 
 impl Census {
-    /// Of a keeper and its server together. The server itself is no child that counts.
+    /// Counts for a keeper and its server together. The server itself does not count as a child.
     pub(crate) fn of(keeper: Pid, server: Pid) -> Self {
         let descriptors = |pid: Pid| entries(&format!("/proc/{pid}/fd")).len();
         let children = children(keeper).into_iter().filter(|&child| child != server).count();
@@ -21,31 +21,32 @@ impl Census {
     }
 }
 
-/// The server that a keeper has at the moment.
+/// Returns the keeper's present server.
 pub(crate) fn server_of(keeper: Pid) -> Option<Pid> {
     child_called("limpet", keeper)
 }
 
-/// The child of that name that runs.
+/// Returns the running child with that name.
 pub(crate) fn child_called(name: &str, parent: Pid) -> Option<Pid> {
     let name_of = |pid: &Pid| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
     children(parent).into_iter().find(|pid| name_of(pid).trim_end() == name && runs(&pid.to_string()))
 }
 
-/// The keeper that a process is, or that it has started, directly or not.
+/// Returns the keeper: this process itself or one that it started, directly or indirectly.
 pub(crate) fn keeper_below(process: Pid) -> Option<Pid> {
-    // The name ends where the kernel cuts it off.
+    // The keeper sets its own name; the kernel appends the newline.
     let is_keeper =
         fs::read_to_string(format!("/proc/{process}/comm")).is_ok_and(|name| name == "limpet-keeper\n");
     if is_keeper { Some(process) } else { children(process).into_iter().find_map(keeper_below) }
 }
 
-/// Resident memory in bytes.
+/// Returns the resident memory in bytes.
 pub(crate) fn resident(pid: Pid) -> usize {
     memory(pid, "VmRSS:")
 }
 
-/// What of it is the process's own: neither its program's nor a file's, as the memory of logs is.
+/// Returns the resident anonymous memory in bytes, without the program's and other files' pages.
+/// The memory of output logs is a file.
 pub(crate) fn own(pid: Pid) -> usize {
     memory(pid, "RssAnon:")
 }
@@ -61,9 +62,9 @@ struct TcpSocket {
     local_port: u16,
     peer_port: u16,
     is_listening: bool,
-    /// Bytes that were sent and not acknowledged.
+    /// Bytes that were sent but not acknowledged.
     unsent: usize,
-    /// Whether a process holds it. A connection that is only waited out belongs to none.
+    /// Whether a process holds the socket. A connection in `TIME_WAIT` belongs to no process.
     is_held: bool,
 }
 
@@ -88,7 +89,7 @@ impl TcpSocket {
     }
 }
 
-/// How many bytes wait on this machine for whoever is at this local port.
+/// Returns how many bytes on this machine are still to be delivered to this local port.
 pub(crate) fn waiting_for(port: u16) -> usize {
     TcpSocket::all().iter().filter(|socket| socket.peer_port == port).map(|socket| socket.unsent).sum()
 }
@@ -103,7 +104,8 @@ pub(crate) fn threads(pid: Pid) -> usize {
     entries(&format!("/proc/{pid}/task")).len()
 }
 
-/// How long threads of this name have run in a process (`schedstat`: scheduler/sched-stats in the documentation of Linux).
+/// Returns the CPU time of a process's threads with this name (`schedstat`: scheduler/sched-stats
+/// in the documentation of Linux).
 pub(crate) fn run_time(pid: Pid, thread: &str) -> Duration {
     let task = |id: &String| format!("/proc/{pid}/task/{id}");
     let of_that_name = entries(&format!("/proc/{pid}/task"))
@@ -116,13 +118,13 @@ pub(crate) fn run_time(pid: Pid, thread: &str) -> Duration {
     times.sum()
 }
 
-/// Whether a process runs: it exists, and is no zombie.
+/// Reports whether a process exists and is not a zombie.
 pub(crate) fn runs(pid: &str) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X']))
 }
 
-/// The child processes of all threads. One that has ended has none.
+/// Returns the child processes of all threads. A process that has ended has none.
 fn children(pid: Pid) -> Vec<Pid> {
     if !runs(&pid.to_string()) {
         return Vec::new();

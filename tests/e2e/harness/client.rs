@@ -1,4 +1,4 @@
-//! A client of the protocol that keeps what it saw.
+//! A client of the protocol that records what it received.
 
 use std::collections::VecDeque;
 
@@ -15,7 +15,7 @@ use tokio_tungstenite::{
 
 use super::{Server, Shown, server::TOKEN, within};
 
-/// How a client introduces itself.
+/// The contents of a client's hello message and its credential.
 #[derive(Clone, Debug)]
 pub(crate) struct Hello {
     pub(crate) viewer: ViewerId,
@@ -51,7 +51,7 @@ impl Hello {
         self
     }
 
-    /// As a person's page does it.
+    /// Asks for the newest screen rather than all output, as a person's page does.
     pub(crate) fn follow_now(mut self) -> Self {
         self.follow = Follow::Now;
         self
@@ -67,40 +67,40 @@ impl Hello {
         self
     }
 
-    /// Goes on with what a terminal shows, if it shows anything.
+    /// Resumes from what a terminal shows, if it shows anything.
     pub(crate) fn go_on(mut self, shown: &Shown) -> Self {
         self.resume = shown.resume();
         self
     }
 }
 
-/// A viewer that nobody else is.
+/// Returns a new, random viewer id.
 pub(crate) fn viewer() -> ViewerId {
     ViewerId::from_random(limpet::random::bytes())
 }
 
-/// One attachment, as a client sees it.
+/// An attachment as a client sees it.
 pub(crate) struct Client {
     socket: WebSocketStream<TcpStream>,
     pub(crate) welcome: Welcome,
     /// All output since `welcome.output` or the last `reset`.
     pub(crate) output: Vec<u8>,
-    /// The snapshot before it, if there was one.
+    /// The snapshot before `output`, if there was one.
     pub(crate) snapshot: Vec<u8>,
-    /// Bytes of snapshots and output that have come so far.
+    /// Bytes of snapshots and output received so far.
     pub(crate) carried: u64,
-    /// Where `output` ends.
+    /// Offset at which `output` ends.
     pub(crate) received: OutputOffset,
-    /// Control messages not yet looked for, `ack` and `pong` among them.
+    /// Control messages that no test has consumed yet, `ack` and `pong` included.
     pub(crate) control: VecDeque<ServerMessage>,
     pub(crate) exit: Option<ExitStatus>,
-    /// Whether it was told that an owner closed the session.
+    /// Whether the server said that an owner closed the session.
     pub(crate) was_closed: bool,
-    /// What the server closed with.
+    /// The server's close code.
     pub(crate) closed: Option<u16>,
     sent: u64,
     acknowledges: bool,
-    /// What its terminal is given, if that is wanted.
+    /// The terminal that shows the output, if the test wants one.
     shown: Option<Shown>,
 }
 
@@ -110,7 +110,7 @@ impl Client {
         Self::attach_at(server.address(), session, hello).await.unwrap()
     }
 
-    /// Attaches by way of another address.
+    /// Attaches through another address.
     pub(crate) async fn attach_at(
         address: &str,
         session: &SessionId,
@@ -151,36 +151,36 @@ impl Client {
         })
     }
 
-    /// From here on it acknowledges nothing by itself.
+    /// Stops automatic acknowledgements.
     pub(crate) fn silent(mut self) -> Self {
         self.acknowledges = false;
         self
     }
 
-    /// Has this terminal show what comes. To be called before anything has come.
+    /// Shows the output on this terminal from now on. Must be called before any output has arrived.
     pub(crate) fn on(mut self, mut shown: Shown) -> Self {
         shown.welcomed(&self.welcome);
         self.shown = Some(shown);
         self
     }
 
-    /// What its terminal shows.
+    /// Returns the client's terminal.
     pub(crate) fn shown(&self) -> &Shown {
         self.shown.as_ref().unwrap()
     }
 
-    /// Leaves, and keeps what its terminal shows.
+    /// Detaches, and returns the client's terminal.
     pub(crate) fn leave(mut self) -> Shown {
         self.shown.take().unwrap()
     }
 
-    /// From here on it acknowledges what comes, and what has come.
+    /// Acknowledges what has arrived, and everything that arrives later.
     pub(crate) async fn catches_up(&mut self) {
         self.acknowledges = true;
         self.acknowledge().await;
     }
 
-    /// Takes one message in. False when the connection has ended.
+    /// Processes one message. Returns false if the connection has ended.
     pub(crate) async fn turn(&mut self) -> bool {
         let Some(Ok(message)) = self.socket.next().await else { return false };
         match message {
@@ -233,7 +233,7 @@ impl Client {
         }
     }
 
-    /// Says that everything received is rendered.
+    /// Tells the server that everything received is rendered.
     pub(crate) async fn acknowledge(&mut self) {
         self.say(&ClientMessage::Ack { output: self.received }).await;
     }
@@ -242,19 +242,19 @@ impl Client {
         self.send(Message::text(message.to_json())).await;
     }
 
-    /// Sends any message at all. A connection that is gone shows at the next turn.
+    /// Sends any message at all. If the connection is gone, the next turn shows it.
     pub(crate) async fn send(&mut self, message: Message) {
         let _ = self.socket.send(message).await;
     }
 
-    /// Types.
+    /// Sends text as typed input.
     pub(crate) async fn type_in(&mut self, text: &str) {
         let frame = data(self.sent, text.as_bytes());
         self.sent += text.len() as u64;
         self.send(frame).await;
     }
 
-    /// From here on it types as if it had sent no more than so many bytes of input.
+    /// Numbers all further input as if only `offset` bytes of input had been sent.
     pub(crate) fn types_from(&mut self, offset: u64) {
         self.sent = offset;
     }
@@ -263,7 +263,7 @@ impl Client {
         self.say(&ClientMessage::Resize(Winsize::cells(cols, rows))).await;
     }
 
-    /// Takes messages in until `enough` says so.
+    /// Processes messages until `enough` holds.
     pub(crate) async fn until(&mut self, what: &str, enough: impl Fn(&Self) -> bool) {
         let reading = async {
             while !enough(self) {
@@ -277,12 +277,12 @@ impl Client {
         assert!(found, "the connection ended before {what}; seen: {:?} {:?}", self.text(), self.control);
     }
 
-    /// Takes output in until it contains `text`.
+    /// Processes messages until the output contains `text`.
     pub(crate) async fn sees(&mut self, text: &str) {
         self.until(&format!("{text:?} in the output"), |client| client.text().contains(text)).await;
     }
 
-    /// Takes messages in until one of control passes, and gives what that makes of it.
+    /// Processes messages until `pick` accepts a control message, and returns its result.
     pub(crate) async fn hears<T>(&mut self, what: &str, pick: impl Fn(&ServerMessage) -> Option<T>) -> T {
         self.until(what, |client| client.control.iter().any(|message| pick(message).is_some())).await;
         let at = self.control.iter().position(|message| pick(message).is_some()).unwrap();
@@ -305,13 +305,13 @@ impl Client {
         self.hears(&format!("that {offset} bytes are written"), enough).await;
     }
 
-    /// Takes everything in, and gives how the program ended and what the server closed with.
+    /// Processes all messages, and returns the program's exit status and the server's close code.
     pub(crate) async fn finishes(&mut self) -> (Option<ExitStatus>, Option<u16>) {
         within("the end of the connection", async { while self.turn().await {} }).await;
         (self.exit, self.closed)
     }
 
-    /// The snapshot as text.
+    /// Returns the snapshot as text.
     pub(crate) fn drawn(&self) -> String {
         String::from_utf8_lossy(&self.snapshot).into_owned()
     }
@@ -324,19 +324,19 @@ impl Client {
         &self.welcome.epoch
     }
 
-    /// The port that it speaks from.
+    /// Returns the local port of the connection.
     pub(crate) fn port(&self) -> u16 {
         self.socket.get_ref().local_addr().unwrap().port()
     }
 
-    /// Goes without a word: the connection is reset, not closed.
+    /// Disappears without closing: the connection is reset.
     pub(crate) fn vanish(self) {
         let stream = self.socket.into_inner();
         socket2::SockRef::from(&stream).set_linger(Some(std::time::Duration::ZERO)).unwrap();
     }
 }
 
-/// Opens a socket to a session, and says nothing.
+/// Opens a socket to a session without sending anything.
 pub(crate) async fn connect(
     address: &str,
     session: &SessionId,
@@ -344,7 +344,7 @@ pub(crate) async fn connect(
     connect_with(address, session, TOKEN).await
 }
 
-/// The same, with the token or a pass.
+/// Like [`connect`], with the given token or pass.
 pub(crate) async fn connect_with(
     address: &str,
     session: &SessionId,
@@ -358,7 +358,7 @@ pub(crate) async fn connect_with(
     client_async(request, stream).await
 }
 
-/// A frame of input.
+/// Returns a frame of input.
 pub(crate) fn data(offset: u64, bytes: &[u8]) -> Message {
     Message::binary([&Header::data(offset).encode(), bytes].concat())
 }

@@ -1,8 +1,8 @@
-//! A bare container, as far as it matters to limpet, made by unshare(1).
+//! A bare container made by unshare(1), as bare as matters to limpet.
 
 use std::process::Command;
 
-/// Makes the container, and starts in it what comes after.
+/// Command that creates the container and runs the arguments after it inside.
 pub(crate) const WRAPPER: [&str; 13] = [
     "/usr/bin/unshare",
     "--user",
@@ -19,8 +19,9 @@ pub(crate) const WRAPPER: [&str; 13] = [
     SCRIPT,
 ];
 
-/// Whoever makes the container may mount; what is started there is its first process, may nothing, and finds in its environment nothing of
-/// what has come before.
+/// Script that sets the container up, with the right to mount. The command that it starts is the
+/// container's first process, has no privileges, and inherits none of the shell's own environment
+/// variables.
 const SCRIPT: &str = r#"
 set -e
 /bin/mount -t tmpfs -o mode=1777 tmpfs /tmp
@@ -29,7 +30,8 @@ exec /usr/bin/env -u PWD -u OLDPWD -u SHLVL -u _ \
     /usr/bin/setpriv --ambient-caps=-all --inh-caps=-all --bounding-set=-all "$0" "$@"
 "#;
 
-/// Whether this system lets such a container be made. Some forbid namespaces to ordinary users.
+/// Reports whether this system allows such a container. Some systems forbid namespaces to ordinary
+/// users.
 pub(crate) fn is_possible() -> bool {
     let [unshare, rest @ ..] = WRAPPER;
     let made = Command::new(unshare).args(rest).arg("/bin/true").output().unwrap();

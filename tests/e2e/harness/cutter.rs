@@ -1,4 +1,4 @@
-//! A network that fails: passes connections on, and cuts each after a number of bytes.
+//! A network that fails: it relays connections and cuts each one after a number of bytes.
 
 use std::sync::{Arc, Mutex};
 
@@ -11,13 +11,13 @@ use tokio::{
     task::JoinSet,
 };
 
-/// Listens on an address of its own. Dropping it ends its connections.
+/// A relay with its own listening address. Dropping it ends its connections.
 pub(crate) struct Cutter {
     address: String,
     _tasks: JoinSet<()>,
 }
 
-/// A source of numbers that are as good as random, and the same in every run: `xorshift64*`.
+/// A pseudo-random number generator that yields the same numbers in every run: `xorshift64*`.
 #[derive(Clone, Debug)]
 pub(crate) struct Seeded(u64);
 
@@ -61,7 +61,7 @@ impl Cutter {
     }
 }
 
-/// Passes on until either direction has used up its bytes, or ended; then both are over.
+/// Relays until either direction has used up its bytes or ended, then ends both.
 async fn relay(near: TcpStream, upstream: &str, down: u64, up: u64) {
     let Ok(far) = TcpStream::connect(upstream).await else { return };
     let (near_read, near_write) = near.into_split();

@@ -1,4 +1,4 @@
-//! Calls that fail, one at a time, while a server runs.
+//! System calls that fail, one at a time, while a server runs.
 
 use std::{
     fs::{self, File},
@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use super::Options;
 
-/// The library, compiled once for all tests.
+/// The preloaded library, compiled once for all tests.
 static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/e2e/faults/preload.c");
     let library = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("faults-{}.so", std::process::id()));
@@ -25,14 +25,15 @@ static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| {
     library
 });
 
-/// Where the shared file says what: which call fails, how many there were, whether it failed, and its name.
+/// Layout of the shared file: the number of the call that fails, the calls so far, whether it
+/// failed, and its name.
 const ARMED: u64 = 0;
 const COUNT: u64 = 4;
 const HIT: u64 = 8;
 const CALL: u64 = 12;
 const CALL_LEN: usize = 32;
 
-/// Makes calls fail.
+/// Control of the calls that fail.
 pub(crate) struct Faults {
     control: File,
     number: AtomicU32,
@@ -51,7 +52,7 @@ impl Faults {
         }
     }
 
-    /// What a server is started with so that its calls can fail.
+    /// Adds the options that let a server's calls fail.
     pub(crate) fn options(&self, options: Options) -> Options {
         let binary = fs::canonicalize(env!("CARGO_BIN_EXE_limpet")).unwrap();
         options
@@ -60,7 +61,7 @@ impl Faults {
             .env("FAULTS_BINARY", binary.to_str().unwrap())
     }
 
-    /// Has the call with this number fail, counted from now on.
+    /// Makes the call with this number fail, counted from now on.
     pub(crate) fn arm(&self, number: u32) {
         self.number.store(number, Ordering::Relaxed);
         for at in [ARMED, COUNT, HIT] {
@@ -70,17 +71,17 @@ impl Faults {
         self.resume();
     }
 
-    /// Calls are neither counted nor fail.
+    /// Stops counting calls and making them fail.
     pub(crate) fn pause(&self) {
         self.write(ARMED, 0);
     }
 
-    /// They are again.
+    /// Makes the armed call fail again, after [`Faults::pause`].
     pub(crate) fn resume(&self) {
         self.write(ARMED, self.number.load(Ordering::Relaxed));
     }
 
-    /// No call fails from here on. Gives the function that has failed, if one has.
+    /// Stops making calls fail. Returns the function that has failed, if any.
     pub(crate) fn disarm(&self) -> Option<String> {
         self.pause();
         let (mut hit, mut call) = ([0; 4], [0; CALL_LEN]);

@@ -1,4 +1,5 @@
-//! What a service manager does for a service that stores descriptors with it: `sd_notify(3)`, `sd_listen_fds(3)`.
+//! A service manager as seen by a service that stores descriptors with it: `sd_notify(3)`,
+//! `sd_listen_fds(3)`.
 #![expect(unsafe_code, reason = "descriptors arrive as numbers, and become owned here")]
 
 use std::{
@@ -19,7 +20,7 @@ use tempfile::TempDir;
 
 use super::Options;
 
-/// Listens to a service until it is dropped.
+/// A service manager that listens to a service until it is dropped.
 pub(crate) struct Manager {
     folder: TempDir,
     heard: Arc<Mutex<Heard>>,
@@ -46,7 +47,7 @@ impl Manager {
         Self { folder, heard }
     }
 
-    /// How a service is started by it: with what is stored.
+    /// Returns the options that start a service with the stored descriptors.
     pub(crate) fn options(&self) -> Options {
         let stored = self.heard.lock().unwrap().store.clone();
         let names: Vec<&str> = stored.iter().map(|(name, _)| &name[..]).collect();
@@ -58,11 +59,11 @@ impl Manager {
                 options.env("LISTEN_FDS", &names.len().to_string()).env("LISTEN_FDNAMES", &names.join(":"));
         }
         options.inherited = stored.into_iter().map(|(_, fd)| fd).collect();
-        // Only the process itself knows its number before it is the service.
+        // The process knows its own number only once it runs, before it becomes the service.
         options.wrapped(["sh", "-c", r#"LISTEN_PID=$$ exec "$@""#, "sh"])
     }
 
-    /// The names of what is stored.
+    /// Returns the names of the stored descriptors.
     pub(crate) fn stored(&self) -> Vec<String> {
         let mut names: Vec<_> =
             self.heard.lock().unwrap().store.iter().map(|(name, _)| name.clone()).collect();
@@ -93,23 +94,24 @@ impl Heard {
     }
 }
 
-/// Whether two descriptors stand for one open file, of which only one is stored.
+/// Reports whether two descriptors refer to the same open file description. Only one of them is
+/// stored.
 fn is_same(one: &OwnedFd, other: &OwnedFd) -> bool {
     const KCMP_FILE: i32 = 0;
     let this = std::process::id();
-    // SAFETY: the call takes integers, and compares (kcmp(2)).
+    // SAFETY: the call takes only integers, and only compares (kcmp(2)).
     unsafe { libc::syscall(libc::SYS_kcmp, this, this, KCMP_FILE, one.as_raw_fd(), other.as_raw_fd()) == 0 }
 }
 
 impl Drop for Manager {
     fn drop(&mut self) {
-        // The listener is still there, since this wakes it.
+        // The listening thread still has the socket open, since only this datagram ends it.
         let last = UnixDatagram::unbound().unwrap();
         let _ = last.send_to(b"", self.folder.path().join("notify"));
     }
 }
 
-/// The next datagram; an empty one is the last.
+/// Receives the next datagram. Returns `None` for an empty one, which is the last.
 fn receive(socket: &UnixDatagram) -> Option<(String, Vec<OwnedFd>)> {
     let (mut text, mut control) = ([0; 4096], cmsg_space!([RawFd; 8]));
     let mut slices = [IoSliceMut::new(&mut text)];
@@ -118,7 +120,8 @@ fn receive(socket: &UnixDatagram) -> Option<(String, Vec<OwnedFd>)> {
     let mut descriptors = Vec::new();
     for message in received.cmsgs().unwrap() {
         if let ControlMessageOwned::ScmRights(numbers) = message {
-            // SAFETY: the kernel has just made these descriptors for us, and nobody else knows of them.
+            // SAFETY: the kernel has just created these descriptors for us, and nobody else knows
+            // them.
             descriptors.extend(numbers.into_iter().map(|number| unsafe { OwnedFd::from_raw_fd(number) }));
         }
     }

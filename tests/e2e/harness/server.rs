@@ -1,4 +1,4 @@
-//! The real server.
+//! The real server as a child process.
 
 use std::{
     fs::File,
@@ -35,18 +35,19 @@ use super::{
 
 pub(crate) const TOKEN: &str = "token-of-the-tests-0123456789";
 
-/// How a server is started.
+/// The options that a server is started with.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Options {
-    /// What is started instead of the binary, which it gets as its last argument: `taskset -c 0`, say.
+    /// Command that is started instead of the binary and gets the binary as its last argument, for
+    /// example `taskset -c 0`.
     pub(crate) wrapper: Vec<String>,
-    /// The binary, if it is another one than that of the tests.
+    /// The binary, if it is not the one under test.
     pub(crate) binary: Option<String>,
     pub(crate) args: Vec<String>,
     pub(crate) env: Vec<(String, String)>,
-    /// Whether nothing else is in its environment.
+    /// Whether the environment contains nothing else.
     pub(crate) is_env_bare: bool,
-    /// Descriptors that it is started with, from the third on.
+    /// Inherited descriptors, numbered from 3.
     pub(crate) inherited: Vec<Arc<OwnedFd>>,
 }
 
@@ -65,7 +66,7 @@ impl Options {
         self
     }
 
-    /// With nothing in its environment but what is given.
+    /// Starts from an empty environment.
     pub(crate) fn bare_env(mut self) -> Self {
         self.is_env_bare = true;
         self
@@ -76,24 +77,24 @@ impl Options {
         self
     }
 
-    /// Where its sockets are, if it was told.
+    /// Returns the directory of the server's sockets, if one was set.
     fn runtime_dir(&self) -> Option<(&str, &str)> {
         let dir = self.env.iter().find(|(name, _)| name == "XDG_RUNTIME_DIR");
         dir.map(|(name, value)| (&name[..], &value[..]))
     }
 
-    /// In a bare container: a process and user namespace of its own, a user whom no database knows, a root that is read-only but for `/tmp`,
-    /// and an empty environment.
+    /// Runs the server in a bare container: its own process and user namespace, a user that no
+    /// database knows, a root that is read-only except for `/tmp`, and an empty environment.
     pub(crate) fn in_container(self) -> Self {
         self.bare_env().wrapped(container::WRAPPER)
     }
 
-    /// Here, and in a bare container where one can be made.
+    /// Returns the options for running here and, where possible, in a bare container.
     pub(crate) fn surroundings() -> Vec<Self> {
         [Self::default()].into_iter().chain(Self::contained()).collect()
     }
 
-    /// In a bare container, where one can be made.
+    /// Returns the options for running in a bare container, where that is possible.
     pub(crate) fn contained() -> Option<Self> {
         container::is_possible().then(|| Self::default().in_container())
     }
@@ -102,7 +103,7 @@ impl Options {
         self.wrapper.get(..container::WRAPPER.len()).is_some_and(|wrapper| wrapper == container::WRAPPER)
     }
 
-    /// On one core and on all, on one thread and on several.
+    /// Returns the options for one core and all cores, each with one thread and several.
     pub(crate) fn flavours() -> [Self; 4] {
         let core = |options: Self| options.wrapped(["taskset", "-c", "0"]);
         let one = || Self::args(["--worker-threads", "1"]);
@@ -111,9 +112,9 @@ impl Options {
     }
 }
 
-/// A running server. Dropping it ends it, and shows its log if the test has failed.
+/// A running server. Dropping it ends it, and prints its log if the test has failed.
 pub(crate) struct Server {
-    /// What was started: the keeper, or what it is wrapped in.
+    /// The started process: the keeper, or its wrapper.
     process: Child,
     keeper: Pid,
     log: File,
@@ -135,7 +136,7 @@ impl Server {
         Self { process, keeper, log, address, http: http_client(), options }
     }
 
-    /// One that goes on where another one was, at the same address.
+    /// Starts a server that continues where another one was, at the same address.
     pub(crate) async fn start_again(options: Options, address: &str) -> Self {
         let (process, log) = Self::spawn(&options);
         let keeper = keeper_of(&process);
@@ -160,7 +161,7 @@ impl Server {
             command.env("SHELL", "/bin/bash").env("HISTFILE", "");
         }
         if !Uid::current().is_root() {
-            // What it holds is to be counted, which only the administrator may do otherwise.
+            // The tests count the server's resources, which otherwise only root may do.
             command.env("LIMPET_TEST_DUMPABLE", "1");
         }
         command
@@ -178,7 +179,7 @@ impl Server {
         (command.spawn().unwrap(), log)
     }
 
-    /// Where it listens.
+    /// Returns the listening address.
     pub(crate) fn address(&self) -> &str {
         &self.address
     }
@@ -187,12 +188,12 @@ impl Server {
         self.address.rsplit(':').next().unwrap().parse().unwrap()
     }
 
-    /// The process that was started, which keeps sessions and a server for them.
+    /// Returns the keeper, which holds the sessions and runs a server for them.
     pub(crate) fn keeper(&self) -> Pid {
         self.keeper
     }
 
-    /// The process that serves at the moment.
+    /// Returns the process that serves at present.
     pub(crate) fn pid(&self) -> Pid {
         server_of(self.keeper()).unwrap()
     }
@@ -201,13 +202,14 @@ impl Server {
         Census::of(self.keeper(), self.pid())
     }
 
-    /// Takes the census once no connection is open, so that it has nothing in it that is about to be closed.
+    /// Takes the census once no connection is open, so that it counts nothing that is about to
+    /// close.
     pub(crate) async fn idle_census(&self) -> Census {
         until("all connections to be closed", || connections_to(self.port()) == 0).await;
         self.census()
     }
 
-    /// Kills the process that serves, and waits until another one does.
+    /// Kills the serving process, and waits until another one serves.
     pub(crate) async fn kill(&self) {
         let killed = self.pid();
         kill(killed, Signal::SIGKILL).unwrap();
@@ -215,16 +217,18 @@ impl Server {
         assert_eq!(self.anonymous(Method::GET, "/api/health").send().await.unwrap().status(), StatusCode::OK);
     }
 
-    /// Asks for an upgrade as a person does, and gives whether there was one, and what was said.
+    /// Requests an upgrade as a person does. Returns whether it succeeded, and the command's
+    /// output.
     pub(crate) fn upgrade(&self) -> (bool, String) {
         self.command("upgrade")
     }
 
-    /// Gives it a command of limpet's from where it runs, as a person does: whether that was done, and what was said.
+    /// Runs one of limpet's commands where the server runs, as a person does. Returns whether it
+    /// succeeded, and its output.
     pub(crate) fn command(&self, verb: &str) -> (bool, String) {
         let limpet = env!("CARGO_BIN_EXE_limpet");
         let mut command = if self.options.is_contained() {
-            // There it has another number, and is the only one.
+            // Inside the container the process has another number, and is the only limpet.
             let mut command = Command::new("nsenter");
             let keeper = self.keeper().to_string();
             command.args(["--preserve-credentials", "-U", "-m", "-p", "-t", &keeper]).args([limpet, verb]);
@@ -239,17 +243,17 @@ impl Server {
         (output.status.success(), String::from_utf8(said).unwrap())
     }
 
-    /// What it has logged so far.
+    /// Returns the log so far.
     pub(crate) fn log(&self) -> String {
         read(&self.log)
     }
 
-    /// A request without credentials.
+    /// Builds a request without credentials.
     pub(crate) fn anonymous(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("http://{}{path}", self.address))
     }
 
-    /// A request with the token.
+    /// Builds a request with the token.
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.anonymous(method, path).bearer_auth(TOKEN)
     }
@@ -262,14 +266,14 @@ impl Server {
         self.request(Method::POST, path).json(&body).send().await.unwrap()
     }
 
-    /// Starts a program in a session of its own.
+    /// Starts a program in a new session.
     pub(crate) async fn open<const N: usize>(&self, command: [&str; N]) -> SessionId {
         let response = self.post("/api/sessions", json!({ "command": &command[..] })).await;
         assert_eq!(response.status(), StatusCode::CREATED);
         response.json::<SessionInfo>().await.unwrap().id
     }
 
-    /// Starts a script of bash.
+    /// Starts a bash script in a new session.
     pub(crate) async fn bash(&self, script: &str) -> SessionId {
         self.open(["bash", "-c", script]).await
     }
@@ -287,7 +291,7 @@ impl Server {
         kill(self.keeper(), signal).unwrap();
     }
 
-    /// Waits until it has ended by itself.
+    /// Waits until the process has ended by itself.
     pub(crate) async fn ended(&mut self) -> ExitStatus {
         let mut status = None;
         until("the server to end", || {
@@ -301,7 +305,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The keeper may have ended already.
         let _ = kill(self.keeper(), Signal::SIGTERM);
         let _ = self.process.wait();
         if thread::panicking() {
@@ -310,23 +314,25 @@ impl Drop for Server {
     }
 }
 
-/// The keeper among a process and those that it has started, or the process itself as long as there is none.
+/// Finds the keeper: the process or one of its descendants. Returns the process itself while there
+/// is no keeper yet.
 fn keeper_of(process: &Child) -> Pid {
     let process = Pid::from_raw(process.id().cast_signed());
     keeper_below(process).unwrap_or(process)
 }
 
-/// One that opens a connection for each request: one that was kept open breaks when the server is replaced.
+/// Creates a client that opens a connection for each request: a connection kept open would break
+/// when the server is replaced.
 fn http_client() -> reqwest::Client {
     reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap()
 }
 
-/// A file that has no name, and goes with its last descriptor.
+/// Creates a file without a name, which is deleted with its last descriptor.
 fn anonymous_file() -> File {
     memfd_create("log", MFdFlags::MFD_CLOEXEC).unwrap().into()
 }
 
-/// Reads without moving the position at which the server writes.
+/// Reads the file without moving the position at which the server writes.
 fn read(log: &File) -> String {
     let mut text = vec![0; usize::try_from(log.metadata().unwrap().len()).unwrap()];
     log.read_exact_at(&mut text, 0).unwrap();

@@ -1,30 +1,31 @@
-//! All that a viewer's terminal has been given, as the page gives it to xterm.js.
+//! All output that a viewer's terminal has received, as the page writes it to xterm.js.
 
 use limpet_shared::{Epoch, Kind, OutputOffset, Resume, ServerMessage, Welcome, Winsize};
 
 use crate::stream::Step;
 
-/// What the page writes before a snapshot: CAN, RIS.
+/// Bytes that the page writes before a snapshot: CAN, RIS.
 const CLEAR: &[u8] = b"\x18\x1bc";
 
-/// A terminal that lives on when its connection does not.
+/// A terminal that outlives its connection.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Shown {
-    /// Output and sizes in order, from the terminal's first size on.
+    /// Output and sizes in order, beginning with the terminal's first size.
     pub(crate) steps: Vec<Step>,
     epoch: Option<Epoch>,
-    /// How much of the session's output has come.
+    /// Offset up to which the session's output has arrived.
     pub(crate) output: OutputOffset,
-    /// How many of its sizes.
+    /// Number of the session's resizes that have arrived.
     pub(crate) resizes: u64,
-    /// How many bytes of a snapshot are yet to come, if it has been announced.
+    /// Bytes of the announced snapshot that have yet to arrive. `None` before a snapshot is
+    /// announced.
     missing: Option<u64>,
-    /// What had come after each step.
+    /// The position after each step.
     positions: Vec<(OutputOffset, u64)>,
 }
 
 impl Shown {
-    /// Where it is to go on, if it shows all that came before.
+    /// Returns the position to resume from, if the terminal shows everything before it.
     pub(crate) fn resume(&self) -> Option<Resume> {
         if self.missing != Some(0) {
             return None;
@@ -33,12 +34,12 @@ impl Shown {
         self.epoch.clone().map(|epoch| Resume { epoch, output, resizes })
     }
 
-    /// Whether all has come that it was to be drawn.
+    /// Reports whether the snapshot has arrived completely.
     pub(crate) fn is_whole(&self) -> bool {
         self.missing == Some(0)
     }
 
-    /// How much has come: output and sizes.
+    /// Returns the position: the output and the sizes that have arrived.
     pub(crate) fn position(&self) -> (OutputOffset, u64) {
         (self.output, self.resizes)
     }
@@ -84,7 +85,8 @@ impl Shown {
         }
     }
 
-    /// What had come of all this when so much had. It is to have shown everything from the start.
+    /// Returns the steps up to a position. The terminal must have received all output from the
+    /// start.
     pub(crate) fn until(&self, (output, resizes): (OutputOffset, u64)) -> Vec<Step> {
         let mut until = Vec::new();
         for (step, &(step_output, step_resizes)) in self.steps.iter().zip(&self.positions) {
@@ -100,7 +102,7 @@ impl Shown {
         until
     }
 
-    /// The size that it has.
+    /// Returns the terminal's size.
     pub(crate) fn size(&self) -> Option<Winsize> {
         self.steps.iter().rev().find_map(|step| match step {
             Step::Resize(size) => Some(*size),

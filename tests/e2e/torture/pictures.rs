@@ -1,11 +1,13 @@
-//! The same program in two servers, of which one is struck: what they show stays equal, to the last cell.
+//! The same program on two servers, one of which is killed and upgraded: their screens stay equal,
+//! to the last cell.
 
 use limpet_shared::{ClientMessage, ServerMessage, SessionId, ViewerId, api::Screen};
 use reqwest::{Method, header::ACCEPT};
 
 use crate::harness::{Client, Hello, Options, Server, client::viewer, cutter::Seeded, within};
 
-/// Draws something for each number that it reads, all over the screen and into the scrollback, and says in the title when it has.
+/// Script that draws something for each number it reads, all over the screen and into the
+/// scrollback, and then puts the number into the title.
 const DRAWS: &str = r#"stty -echo; printf '\033]0;drawn 0\007'; while read n; do awk -v n=$n 'BEGIN {
     srand(n)
     for (i = 1; i <= 300; i++) {
@@ -20,7 +22,7 @@ const DRAWS: &str = r#"stty -echo; printf '\033]0;drawn 0\007'; while read n; do
     printf "\033]0;drawn %d\007", n
 }'; done"#;
 
-/// Both of them.
+/// The two sessions that are compared.
 pub(super) struct Pictures<'a> {
     struck: &'a Server,
     calm: Server,
@@ -46,7 +48,8 @@ impl<'a> Pictures<'a> {
         Hello { viewer: self.viewer, ..Hello::default().size(self.size.0, self.size.1).follow_now() }
     }
 
-    /// Has both draw something else, at another size. What they drew before must be complete.
+    /// Makes both programs draw something else, at another size. The previous drawing must be
+    /// complete.
     pub(super) async fn draw(&mut self, seeded: &mut Seeded) {
         self.drawn += 1;
         let mut size = |least, more| least + u16::try_from(seeded.below(more)).unwrap();
@@ -60,7 +63,7 @@ impl<'a> Pictures<'a> {
         }
     }
 
-    /// Waits until both have drawn what they were told to, and compares what can be seen.
+    /// Waits until both programs have finished drawing, and compares the visible screens.
     pub(super) async fn are_equal(&self) {
         let title = format!("drawn {}", self.drawn);
         let mut screens = Vec::new();
@@ -78,7 +81,7 @@ impl<'a> Pictures<'a> {
         assert_eq!(screens[0], screens[1], "{title}");
     }
 
-    /// Compares all that there is: cells, their styles, the scrollback, the state of the terminal.
+    /// Compares everything: cells, their styles, the scrollback, the state of the terminal.
     pub(super) async fn are_the_same(&self) {
         let mut drawn = Vec::new();
         for (server, session) in self.both() {

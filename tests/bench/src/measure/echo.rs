@@ -1,4 +1,4 @@
-//! Echo: from a key to what the program makes of it.
+//! Echo: the time from a key to the program's answer.
 
 use std::time::{Duration, Instant};
 
@@ -15,16 +15,16 @@ use crate::{
     viewer::Viewer,
 };
 
-/// A key that no flood holds.
+/// A key that occurs in no flood.
 const KEY: u8 = b'K';
 
-/// What goes on meanwhile.
+/// The load during the measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Beside {
     Nothing,
-    /// The same, and the kernel echoes: no other program has to run.
+    /// No load, and the kernel echoes: no other program has to run.
     NothingByKernel,
-    /// Floods in other sessions, each watched.
+    /// Floods in other sessions, each with a viewer.
     Floods(usize),
     /// A flood in the same session.
     OwnFlood,
@@ -50,39 +50,39 @@ impl Beside {
     }
 }
 
-/// The program echoes every key by itself, as shells and editors do.
+/// Script whose program echoes every key itself, as shells and editors do.
 const ECHO: &str = "stty raw; printf '=DO''NE='; exec cat";
 
-/// The terminal echoes every key.
+/// Script whose terminal echoes every key.
 const KERNEL_ECHO: &str = "stty raw echo; printf '=DO''NE='; exec sleep infinity";
 
-/// Echoes every key like [`ECHO`], and prints lines for ever.
+/// Script that echoes every key like [`ECHO`], and prints lines for ever.
 const ECHO_IN_FLOOD: &str = "stty raw; yes 0123456789012345678901234567890 & printf '=DO''NE='; exec cat";
 
-/// Prints lines for ever.
+/// Script that prints lines for ever.
 const FLOOD: &str = "exec yes 0123456789012345678901234567890";
 
-/// The scene in which guests do their worst elsewhere.
+/// The scene in which guests behave as badly as possible in another session.
 const GUESTS: &str = "echo beside 8 guests";
 
-/// In that scene, limpet without them.
+/// Name of the figures of limpet without active guests, in that scene.
 pub(crate) const ALONE: &str = "limpet alone";
 
-/// What runs where the guests are: all of the scrollback is full, lines keep coming, and nothing is read. It starts no processes, which
-/// would disturb both sides more than guests do.
+/// Program of the guests' session: the whole scrollback is full, lines keep coming, and nothing is
+/// read. It starts no further processes, which would disturb both sides more than the guests do.
 const GUESTS_PROGRAM: &str =
     "seq 11000; exec 3<> <(sleep infinity); while :; do echo $SECONDS of output; read -rt 0.05 <&3; done";
 
-/// How long the guests are left to it before anything is measured, so that what they may do at once is done.
+/// Time that the guests run before the measurement, so that their burst allowances are used up.
 const SETTLING: Duration = Duration::from_secs(12);
 
-/// How often keys are typed with and without guests, in turns, on one server.
+/// Number of turns in which keys are typed with and without guests on one server.
 const GUEST_TURNS: usize = 4;
 
-/// How long guests have been at it again, or have stood still, before keys are typed.
+/// Time after the guests continue or stop, before keys are typed.
 const GUEST_PAUSE: Duration = Duration::from_millis(300);
 
-/// All of it.
+/// Measures all scenes.
 pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
     let scenes: &[Beside] = match bench.extent {
         Extent::Full => &[
@@ -115,8 +115,9 @@ pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Keys in one session while eight guests do their worst in another one of the same server, and while the same guests stand still:
-/// in turns, so that a machine that becomes slower meanwhile is so for both.
+/// Types keys in one session while eight guests behave as badly as possible in another session of
+/// the same server, and while the same guests stand still. The two alternate, so that a machine
+/// that becomes slower meanwhile slows both.
 async fn beside_guests(bench: &mut Bench) -> anyhow::Result<()> {
     let keys = bench.extent.pick(500, 30);
     let settling = bench.extent.pick(SETTLING, Duration::from_secs(1));
@@ -132,7 +133,7 @@ async fn beside_guests(bench: &mut Bench) -> anyhow::Result<()> {
     sleep(settling).await;
     let (mut alone, mut beside) = (Vec::new(), Vec::new());
     for turn in 0..GUEST_TURNS {
-        // The one that goes first changes from turn to turn.
+        // The order alternates from turn to turn.
         for is_alone in [turn % 2 == 0, turn % 2 != 0] {
             guests.stand_still(is_alone)?;
             sleep(GUEST_PAUSE).await;
@@ -157,7 +158,7 @@ async fn turns(bench: &mut Bench, beside: Beside, keys: usize, rounds: usize) ->
             all.extend(bench.accept(&beside.scene(), server, times).unwrap_or_default());
         }
     }
-    // The rare ones are seen only in all of them together.
+    // The rarest delays only show in all runs together.
     for (server, mut all) in servers.iter().zip(all) {
         all.sort_by(f64::total_cmp);
         if let Some(value) = percentile(&all, 0.999) {
@@ -170,7 +171,8 @@ async fn turns(bench: &mut Bench, beside: Beside, keys: usize, rounds: usize) ->
 async fn once(bench: &mut Bench, peer: &Peer, beside: Beside, keys: usize) -> anyhow::Result<Vec<f64>> {
     let program = bench.stage.program();
     let server = peer.start(&program, &[]).await?;
-    // A floor is a process for each session, so what floods are to it is what they are to the machine.
+    // A floor has one process per session, so the floods run in another instance: they affect the
+    // measured one only as load on the machine.
     let flooding = match peer.kind {
         Kind::Floor(_) => Some(peer.start(&program, &[]).await?),
         _ => None,
@@ -186,7 +188,7 @@ async fn once(bench: &mut Bench, peer: &Peer, beside: Beside, keys: usize) -> an
     let times = keys_to_echoes(&mut viewer, keys).await?;
     let cpu: f64 = used(&processes).iter().zip(&before).map(|(now, before)| now.since(*before).cpu).sum();
     bench.book.heard(&beside.scene(), &peer.name, listener.stop());
-    // Otherwise it is the floods' as well.
+    // Beside floods, the time includes theirs.
     if !matches!(beside, Beside::Floods(_) | Beside::OwnFlood) {
         let per_key = cpu * 1e6 / float(keys);
         bench.book.note(&beside.scene(), "CPU per key", &peer.name, Unit::Microseconds, per_key);
@@ -225,7 +227,7 @@ async fn flood(
             let (_session, mut viewer) = ready(&server, Follow::All).await?;
             viewer.order(FLOOD).await?;
             viewer.until_within(b"0123456789").await?;
-            // Who has given up waiting does not want to know.
+            // The receiver is gone if it has given up waiting.
             let _ = tell.send(());
             viewer.drink().await
         }));
@@ -234,11 +236,11 @@ async fn flood(
     Ok(floods)
 }
 
-/// Between a key and the next one. Somebody who types leaves the server more time than that to deal with what follows an echo, such as
-/// the viewer's acknowledgement.
+/// Time between an echo and the next key. A person who types leaves the server more time than that
+/// for the work after an echo, such as the viewer's acknowledgement.
 const MOMENT: Duration = Duration::from_millis(1);
 
-/// Types keys, each when the one before has come back and a moment has passed, and gives the times in microseconds.
+/// Types keys, each a moment after the echo of the last one, and returns the times in microseconds.
 async fn keys_to_echoes(viewer: &mut Viewer, keys: usize) -> anyhow::Result<Vec<f64>> {
     let mut times = Vec::with_capacity(keys);
     for _ in 0..keys {

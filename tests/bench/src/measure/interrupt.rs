@@ -1,4 +1,4 @@
-//! Ctrl-C in a flood: until the prompt is on the viewer's screen, whatever lies between.
+//! Ctrl-C in a flood: the time until the prompt is on the viewer's screen, for different networks.
 
 use std::time::{Duration, Instant};
 
@@ -13,10 +13,10 @@ use crate::{
     viewer::{Pace, Viewer},
 };
 
-/// What lies between.
+/// The network between server and viewer.
 #[derive(Clone, Copy, Debug)]
 enum Way {
-    /// Loopback, at this pace.
+    /// Loopback, with a viewer of this speed.
     Near(&'static str, Pace),
     Far(&'static str, Shape),
 }
@@ -41,7 +41,8 @@ impl Way {
         }
     }
 
-    /// On a slow way others let half a minute of output pile up: to see that once is enough, and too much for a quick look.
+    /// Reports whether to measure a server on this network. On a slow one, other servers queue up
+    /// half a minute of output, so they run once in a full benchmark and never in a quick one.
     fn is_worth_it(self, round: usize, kind: Kind, extent: Extent) -> bool {
         matches!(self, Self::Near(_, Pace::Full))
             || kind == Kind::Limpet
@@ -56,13 +57,14 @@ impl Way {
     }
 }
 
-/// A shell whose prompt counts: `\#` is the number of the command, and what is typed holds no such prompt.
+/// Script for a shell whose prompt counts: `\#` is the number of the command, and the typed text
+/// contains no such prompt.
 const SHELL: &str = "stty echo; PS1='=P\\#=' exec bash --norc --noprofile";
 
-/// How long a flood runs before it is interrupted: long enough for every buffer to be full.
+/// Duration of a flood before it is interrupted, long enough to fill every buffer.
 const FLOOD: Duration = Duration::from_secs(3);
 
-/// All of it.
+/// Measures all networks.
 pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
     let ways = &WAYS[..bench.extent.pick(WAYS.len(), 3)];
     let rounds = bench.extent.pick(5, 1);
@@ -87,7 +89,8 @@ async fn once(bench: &mut Bench, peer: &Peer, way: Way) -> anyhow::Result<()> {
     let server = peer.start(&bench.stage.program(), &[]).await?;
     let endpoint = &server.endpoint;
     let session = endpoint.open().await?;
-    // As a person's page does it, where there is a difference.
+    // Where a server offers the choice, the viewer follows the newest screen, as a person's page
+    // does.
     let (_link, mut viewer) = match way {
         Way::Near(_, pace) => (None, endpoint.attach(&session, Follow::Now).await?.paced(pace)),
         Way::Far(_, shape) => {
@@ -107,7 +110,7 @@ async fn once(bench: &mut Bench, peer: &Peer, way: Way) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How long after Ctrl-C the prompt comes, in seconds.
+/// Returns the time from Ctrl-C to the prompt, in seconds.
 async fn interrupt(viewer: &mut Viewer, flood: Duration) -> anyhow::Result<f64> {
     viewer.order(SHELL).await?;
     viewer.until_within(b"=P1=").await?;

@@ -1,4 +1,4 @@
-//! Output: how fast it comes, and what that costs the server.
+//! Output: its rate, and what it costs the server.
 
 use std::time::Instant;
 
@@ -18,13 +18,13 @@ use crate::{
     viewer::{Pace, Viewer},
 };
 
-/// Who watches what.
+/// The sessions and viewers of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Audience {
     sessions: usize,
-    /// Of each session, that take all they get.
+    /// Viewers of each session that read everything they get.
     viewers: usize,
-    /// Of each session, besides, that take a megabyte a second.
+    /// Additional viewers of each session that read one megabyte per second.
     slow: usize,
 }
 
@@ -42,12 +42,12 @@ impl Audience {
 
 const SLOW: Pace = Pace::BytesPerSecond(1e6);
 
-/// The scene of one kind of text before one audience.
+/// Returns the scene of one kind of text for one audience.
 fn scene(text: Text, audience: Audience) -> String {
     format!("output {} {}", text.name(), audience.name())
 }
 
-/// All of it.
+/// Measures all texts and audiences.
 pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
     generator(bench).await?;
     let rounds = bench.extent.pick(5, 2);
@@ -60,7 +60,8 @@ pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
         if bench.extent == Extent::Full { &[Text::Lines, Text::Coloured] } else { &[Text::Lines] };
     for &text in texts {
         turns(bench, text, &[many(4), many(16)], bench.extent.pick(3, 2)).await?;
-        // One viewer again: what others add is held against that in the same round.
+        // The single viewer is measured again: the costs of further viewers are compared with it in
+        // the same round.
         let audiences = [Audience::ONE, watched(4, 0), watched(16, 0), watched(1, 3)];
         turns(bench, text, &audiences, bench.extent.pick(3, 2)).await?;
         further_viewers(bench, text);
@@ -68,7 +69,7 @@ pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What the load generator takes when nothing else is to be waited for.
+/// Measures the load generator itself, with a server that does no other work.
 async fn generator(bench: &mut Bench) -> anyhow::Result<()> {
     const SCENE: &str = "load generator";
     let source = Peer::floor(Floor::Source)?;
@@ -90,7 +91,7 @@ async fn generator(bench: &mut Bench) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Round by round, every audience with every server that can have it.
+/// Measures every audience with every server that supports it, round by round.
 async fn turns(bench: &mut Bench, text: Text, audiences: &[Audience], rounds: usize) -> anyhow::Result<()> {
     let servers = [vec![bench.reader.clone()], bench.servers()].concat();
     let piece = bench.stage.text(text, bench.extent.pick(16_000_000, 600_000))?;
@@ -110,7 +111,7 @@ async fn turns(bench: &mut Bench, text: Text, audiences: &[Audience], rounds: us
     Ok(())
 }
 
-/// What each of several sessions prints, so that all together are no more than one alone would be.
+/// Returns what each of several sessions prints, so that together they print as much as one would.
 fn share(bench: &Bench, text: Text, piece: &Piece, sessions: usize) -> anyhow::Result<Piece> {
     if sessions == 1 {
         return Ok(piece.clone());
@@ -177,7 +178,7 @@ fn note_process(note: &mut impl FnMut(&str, Unit, f64), process: Process, used: 
     note(&format!("switches of the {}", process.role), Unit::PerMegabyte, used.switches / bytes * 1e6);
 }
 
-/// Opens all sessions: one viewer of each, all others that are quick, and those that are slow.
+/// Opens all sessions. Returns one viewer of each, the other fast viewers, and the slow ones.
 async fn gather(
     server: &Endpoint,
     audience: Audience,
@@ -201,7 +202,7 @@ async fn gather(
     Ok((first, others, slow))
 }
 
-/// All of them at once, each to its end.
+/// Reads with all viewers at once, each to the end.
 async fn until_end(first: Vec<Viewer>, others: Vec<Viewer>) -> anyhow::Result<Vec<Viewer>> {
     let mut reading = JoinSet::new();
     for mut viewer in first.into_iter().chain(others) {
@@ -214,7 +215,7 @@ async fn until_end(first: Vec<Viewer>, others: Vec<Viewer>) -> anyhow::Result<Ve
     Ok(viewers)
 }
 
-/// A server that is fast because it leaves something out is not fast.
+/// Checks that no viewer has missed output: a server must not look fast by leaving something out.
 fn check(viewers: &[Viewer], piece: &Piece) -> anyhow::Result<()> {
     for viewer in viewers {
         if viewer.bytes != piece.bytes {
@@ -224,14 +225,14 @@ fn check(viewers: &[Viewer], piece: &Piece) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What each viewer after the first adds, as a share of what the first costs.
+/// Records the cost of each viewer after the first, relative to the first viewer's cost.
 fn further_viewers(bench: &mut Bench, text: Text) {
     let alone = scene(text, Audience::ONE);
     for viewers in [4, 16] {
         let scene = scene(text, Audience { sessions: 1, viewers, slow: 0 });
         let one = bench.book.values(&alone, "cpu", "limpet").to_vec();
         let many = bench.book.values(&scene, "cpu", "limpet").to_vec();
-        // The newest of the first are from the rounds of the others.
+        // The first viewer's newest values are from the same rounds as the others'.
         for (one, many) in one.iter().rev().zip(many.into_iter().rev()) {
             let added = (many - one) / one / float(viewers - 1);
             bench.book.note(&scene, "each further viewer", "limpet", Unit::Percent, added * 100.0);

@@ -1,4 +1,5 @@
-//! The page, by a program of Node's that drives Chromium and tells its figures line by line.
+//! The page, measured by a Node.js program that drives Chromium and prints its figures line by
+//! line.
 
 use std::process::Stdio;
 
@@ -12,7 +13,7 @@ use tokio::{
 use super::{Bench, Extent};
 use crate::{figures::Unit, noise::Listener, say, stage::Text};
 
-/// What it tells.
+/// A figure that the program prints.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Told {
@@ -23,7 +24,7 @@ struct Told {
     value: f64,
 }
 
-/// All of it.
+/// Runs the program and records its figures.
 pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
     let chromium = bench.chromium.clone().context("without --chromium there are no figures of the page")?;
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/page/main.mjs");

@@ -1,4 +1,4 @@
-//! Weight: what sessions and viewers cost while nothing happens, and what is left of those that are gone.
+//! Weight: the costs of idle sessions and viewers, and the remains of closed ones.
 
 mod churn;
 mod crowd;
@@ -7,14 +7,14 @@ mod start;
 use super::Bench;
 use crate::{peers::Process, proc::Held};
 
-/// All of it.
+/// Measures all of it.
 pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
     start::run(bench).await?;
     crowd::run(bench).await?;
     churn::run(bench).await
 }
 
-/// What the processes of a server hold together.
+/// Returns the sum of what a server's processes hold.
 fn held(processes: &[Process]) -> Held {
     let add = |sum: Held, other: Held| Held {
         resident: sum.resident + other.resident,

@@ -1,4 +1,4 @@
-//! `GoTTY`: a digit says what a message is; output is in Base64.
+//! `GoTTY`: a digit gives the type of a message; output is in Base64.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 

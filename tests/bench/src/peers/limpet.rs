@@ -1,4 +1,4 @@
-//! limpet: see PROTOCOL.md.
+//! limpet; its protocol is in PROTOCOL.md.
 
 use anyhow::{Context, anyhow, bail};
 use limpet_shared::{ClientMessage, Header, Hello, Kind, OutputOffset, ServerMessage, ViewerId, Winsize};
@@ -15,14 +15,14 @@ pub(crate) use limpet_shared::Follow;
 
 pub(super) const FLAGS: &[&str] = &["--listen", "127.0.0.1:0", "--format", "json"];
 
-/// Where it listens, and its token, from what it says when it is ready.
+/// Parses the address and the token from the line that limpet prints when it is ready.
 pub(super) fn ready(line: &str) -> anyhow::Result<(String, String)> {
     let ready: Value = serde_json::from_str(line)?;
     let text = |name: &str| ready[name].as_str().map(str::to_owned).context("something is missing");
     Ok((text("listen")?, text("token")?))
 }
 
-/// Who opens and closes sessions.
+/// An API client that opens and closes sessions.
 pub(crate) struct Client {
     http: Http,
 }
@@ -33,7 +33,7 @@ impl Client {
         Ok(Self { http: Http::open(&server.address, &headers).await? })
     }
 
-    /// Opens a session by what is to run in it, or with what the server runs by default; gives its id.
+    /// Opens a session with the given properties, or the server's defaults, and returns its id.
     pub(crate) async fn open(&mut self, what: &Value) -> anyhow::Result<String> {
         let body = if what.is_null() { "{}".to_owned() } else { what.to_string() };
         let answer = self.http.ask("POST", "/api/sessions", &body).await?;
@@ -44,7 +44,7 @@ impl Client {
         session["id"].as_str().map(str::to_owned).context("a session has an id")
     }
 
-    /// The tokens of the passes to a session: a reader's and a writer's.
+    /// Returns the tokens of the passes to a session: the reader's and the writer's.
     pub(crate) async fn passes(&mut self, id: &str) -> anyhow::Result<(String, String)> {
         let answer = self.http.ask("GET", &format!("/api/sessions/{id}/passes"), "").await?;
         let passes: Vec<Value> = serde_json::from_slice(&answer.body)?;
@@ -64,7 +64,7 @@ impl Client {
     }
 }
 
-/// Output that is acknowledged once there is nothing left to deal with, in bytes, as the page does.
+/// Minimum number of output bytes that an idle viewer acknowledges, the same as in the page.
 const ACKNOWLEDGED_BYTES: u64 = 4 * 1024;
 
 /// One attachment.
@@ -73,7 +73,7 @@ pub(super) struct Limpet {
     follow: Follow,
     received: u64,
     acknowledged: u64,
-    /// A picture was drawn, which is acknowledged even if it brought nothing new.
+    /// Whether a snapshot has arrived, which is acknowledged even if it brought nothing new.
     drawn: bool,
     typed: u64,
 }

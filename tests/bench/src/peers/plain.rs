@@ -1,4 +1,4 @@
-//! The floors: nothing but bytes.
+//! The floors: bytes without any framing of their own.
 
 use crate::{
     viewer::{Dialect, Output},
@@ -7,7 +7,7 @@ use crate::{
 
 pub(super) struct Plain;
 
-/// They say where they listen, and have no secret.
+/// Returns the address that a floor prints. Floors have no token.
 #[expect(clippy::unnecessary_wraps, reason = "others may have said nonsense")]
 pub(super) fn ready(line: &str) -> anyhow::Result<(String, String)> {
     Ok((line.to_owned(), String::new()))

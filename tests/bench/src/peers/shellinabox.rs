@@ -1,4 +1,4 @@
-//! Shell In A Box: answers of JSON to requests that wait.
+//! Shell In A Box: JSON answers to long-polling requests.
 
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ use crate::{
 
 pub(super) struct Shellinabox;
 
-/// It wants to be told who runs a program and where.
+/// Returns the arguments, which name the user and the directory for the program.
 pub(super) fn arguments(port: u16, program: &[String]) -> Vec<String> {
     let (user, group) = (nix::unistd::getuid(), nix::unistd::getgid());
     let user =
@@ -32,7 +32,7 @@ impl Dialect for Shellinabox {
             return Output::Nothing;
         };
         decoded.clear();
-        // Each byte is a character.
+        // Each character is one byte.
         for letter in text.chars() {
             match u8::try_from(u32::from(letter)) {
                 Ok(byte) => decoded.push(byte),

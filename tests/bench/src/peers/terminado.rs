@@ -1,4 +1,4 @@
-//! terminado: arrays of JSON. It is a library; `peers/serve_terminado.py` serves with it.
+//! terminado: JSON arrays. It is a library; `peers/serve_terminado.py` serves with it.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! ttyd: a byte says what a message is.
+//! ttyd: a byte gives the type of a message.
 
 use crate::{
     viewer::{Dialect, Output},

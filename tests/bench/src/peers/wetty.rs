@@ -1,4 +1,4 @@
-//! `WeTTY`: socket.io, which is events as arrays of JSON behind digits.
+//! `WeTTY`: socket.io, whose events are JSON arrays after a digit prefix.
 
 use serde_json::{Value, json};
 
@@ -9,12 +9,13 @@ use crate::{
 
 pub(super) const PATH: &str = "/wetty/socket.io/?EIO=4&transport=websocket";
 
-/// What there is to be said.
+/// The replies that the server waits for.
 #[derive(Default)]
 pub(super) struct Wetty {
-    /// Characters that have come and were not yet confirmed: it stops at some point if nobody does.
+    /// Characters received but not yet confirmed. The server stops at some point without
+    /// confirmation.
     unconfirmed: usize,
-    /// It asks every now and then whether anybody is there.
+    /// Whether the server has sent a heartbeat that is not yet answered.
     asked: bool,
 }
 

@@ -1,4 +1,4 @@
-//! For programs.
+//! The report as JSON, for programs.
 
 use std::{fs, path::Path};
 
@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 
 use super::Report;
 
-/// What even a quick look gives of limpet, and is more than nothing.
+/// Figures that even a quick run yields for limpet, all greater than zero.
 const ALWAYS: [(&str, &str); 20] = [
     ("output lines 1x1", "rate"),
     ("output lines 1x1", "cpu"),
@@ -35,7 +35,8 @@ pub(crate) fn write(report: &Report, path: &Path) -> anyhow::Result<()> {
     fs::write(path, text + "\n").with_context(|| format!("could not write {}", path.display()))
 }
 
-/// Every number is one: what cannot be measured must not look as if it had been.
+/// Checks that every figure is a finite number, so that a failed measurement does not look like a
+/// result.
 pub(crate) fn check(report: &Report) -> anyhow::Result<()> {
     if report.figures.is_empty() {
         bail!("nothing was measured");
@@ -54,7 +55,7 @@ pub(crate) fn check(report: &Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Nothing is missing of what a run of all parts gives.
+/// Checks that nothing is missing from a run of all parts.
 pub(crate) fn check_complete(report: &Report) -> anyhow::Result<()> {
     for (scene, metric) in ALWAYS {
         let figure = report.figures.iter().find(|figure| {

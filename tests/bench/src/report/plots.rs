@@ -1,4 +1,4 @@
-//! Which plots there are.
+//! The plots of a report.
 
 use std::{fs, path::Path};
 
@@ -9,12 +9,12 @@ use super::{
     svg::{Bar, Chart, Group, Scale},
 };
 
-/// One plot: what is shown of whom.
+/// The contents of a plot.
 struct Plot {
     file: &'static str,
     title: &'static str,
     scale: Scale,
-    /// What a group is called, and the scene and metric that it shows.
+    /// The label of each group, and the scene and metric that it shows.
     rows: &'static [(&'static str, &'static str, &'static str)],
 }
 
@@ -121,7 +121,7 @@ const PLOTS: [Plot; 8] = [
     },
 ];
 
-/// Writes all plots that there are figures for, and the table beside them.
+/// Writes all plots that have figures, and the table beside them.
 pub(crate) fn write(report: &Report, folder: &Path) -> anyhow::Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("could not make {}", folder.display()))?;
     let write = |name: &str, text: String| {

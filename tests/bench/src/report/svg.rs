@@ -1,4 +1,4 @@
-//! Bars, lying, in groups, each with its value and how far its runs reach.
+//! A chart of horizontal bars in groups, each with its value and its range over the runs.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use crate::stats::{Spread, float};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scale {
     Linear,
-    /// From a tenth of the least.
+    /// A logarithmic scale that begins at a tenth of the smallest value.
     Logarithmic,
 }
 
@@ -31,14 +31,14 @@ pub(crate) struct Chart {
 
 const WIDTH: f64 = 800.0;
 const LEFT: f64 = 190.0;
-/// Of the longest bar; its value stands behind it.
+/// Length of the longest bar. Its value follows it.
 const LONGEST: f64 = 470.0;
 const TOP: f64 = 44.0;
 const BAR: f64 = 15.0;
 const GAP: f64 = 12.0;
 const FOOT: f64 = 30.0;
 
-/// Readable on white and on black.
+/// Colours that are readable on white and on black.
 const COLOURS: [&str; 7] = ["#8a8f98", "#b08c3e", "#3a8f5c", "#5b7fb9", "#a5609a", "#c0604d", "#4b9a9f"];
 
 const STYLE: &str = "text{font:13px system-ui,sans-serif;fill:#24292f}.t{font-weight:600;font-size:15px}\
@@ -107,7 +107,7 @@ impl Chart {
         share.clamp(0.0, 1.0) * LONGEST
     }
 
-    /// The same for the same server all over a chart.
+    /// Returns a server's colour, which is the same in the whole chart.
     fn colour(&self, name: &str) -> &'static str {
         let mut names: Vec<&str> = Vec::new();
         for bar in self.groups.iter().flat_map(|group| &group.bars) {

@@ -1,11 +1,11 @@
-//! For people who wait for it.
+//! The report as a table, for people.
 
 use std::fmt::Write as _;
 
 use super::{Report, short};
 use crate::{budgets::Standing, figures::Figure};
 
-/// Everything as text, scene by scene.
+/// Formats the whole report as text, scene by scene.
 pub(crate) fn text(report: &Report) -> String {
     let mut text = report.machine.text();
     let mut scenes: Vec<&str> = report.figures.iter().map(|figure| figure.measure.scene.as_str()).collect();

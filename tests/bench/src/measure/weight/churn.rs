@@ -1,4 +1,4 @@
-//! Sessions that come and go: what is left of them.
+//! Sessions that are opened and closed: what they leave behind.
 
 use std::time::Instant;
 
@@ -10,7 +10,7 @@ use crate::{figures::Unit, noise::Listener, say, stats::float};
 const SCENE: &str = "sessions opened and closed";
 
 pub(super) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
-    // What allocators and pools take once is not growth.
+    // Memory that allocators and pools take once does not count as growth.
     let (warm, sessions) = bench.extent.pick((2_000, 20_000), (20, 60));
     say(&format!("{sessions} {SCENE}"));
     let server = bench.limpet.start(&["cat".to_owned()], MANY).await?;

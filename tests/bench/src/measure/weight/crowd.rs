@@ -21,7 +21,8 @@ use crate::{
     viewer::Viewer,
 };
 
-/// One heartbeat of limpet's, so that its cost is in.
+/// Duration of the idle measurement: one heartbeat interval of limpet's, so that its cost is
+/// included.
 const IDLE: Duration = Duration::from_secs(16);
 
 pub(super) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
@@ -39,7 +40,7 @@ pub(super) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
     scrollback(bench).await
 }
 
-/// Limpet's sessions, which are there without viewers too.
+/// Measures limpet's sessions, which also exist without viewers.
 async fn limpet(bench: &mut Bench, sessions: usize) -> anyhow::Result<()> {
     let scene = format!("weight of {sessions} sessions");
     let server = bench.limpet.start(&["cat".to_owned()], MANY).await?;
@@ -67,7 +68,7 @@ async fn limpet(bench: &mut Bench, sessions: usize) -> anyhow::Result<()> {
     server.stop().await
 }
 
-/// Sessions of a server where each comes and goes with its connection.
+/// Measures a server whose sessions live as long as their connections.
 async fn other(bench: &mut Bench, peer: &Peer, scene: &str, sessions: usize) -> anyhow::Result<()> {
     say(&format!("{scene} with {}", peer.name));
     let server = peer.start(&bench.stage.program(), &[]).await?;
@@ -88,7 +89,7 @@ async fn quiet(processes: &[Process]) -> Held {
     held(processes)
 }
 
-/// What a session costs, from what there was without any.
+/// Records the cost of one session, relative to the server without sessions.
 fn note(bench: &mut Bench, scene: &str, server: &str, how: &str, base: Held, now: Held, sessions: usize) {
     let each = |now: f64, base: f64| (now - base) / float(sessions);
     let mut note =
@@ -99,7 +100,7 @@ fn note(bench: &mut Bench, scene: &str, server: &str, how: &str, base: Held, now
     note("threads", Unit::Count, each(now.threads, base.threads));
 }
 
-/// How long it takes to get at one session among all of them, and to have a line back.
+/// Returns the time to attach to one session among all of them and to get a line back, in seconds.
 async fn usable(server: &Endpoint, session: &Session) -> anyhow::Result<f64> {
     let start = Instant::now();
     let mut viewer = server.attach(session, Follow::Now).await?;
@@ -108,7 +109,7 @@ async fn usable(server: &Endpoint, session: &Session) -> anyhow::Result<f64> {
     Ok(start.elapsed().as_secs_f64())
 }
 
-/// Watches all of them, on another thread.
+/// Attaches a viewer to each session, on another thread.
 async fn watch(
     bench: &Bench,
     server: &Endpoint,
@@ -121,7 +122,7 @@ async fn watch(
         let attaching = async move { server.attach(&session, Follow::Now).await };
         watchers.push(bench.crowd.spawn(async move {
             let mut viewer: Viewer = attaching.await?;
-            // Who has given up waiting does not want to know.
+            // The receiver is gone if it has given up waiting.
             let _ = tell.send(()).await;
             viewer.drink().await
         }));
@@ -130,7 +131,7 @@ async fn watch(
     Ok(watchers)
 }
 
-/// What all of them cost while nothing happens, in percent of one processor.
+/// Records the CPU time of the idle sessions, in percent of one processor.
 async fn idle(bench: &mut Bench, scene: &str, server: &str, processes: &[Process]) {
     let (before, start) = (used(processes), Instant::now());
     sleep(bench.extent.pick(IDLE, IDLE / 16)).await;
@@ -140,7 +141,7 @@ async fn idle(bench: &mut Bench, scene: &str, server: &str, processes: &[Process
     bench.book.note(scene, "idle cpu watched", server, Unit::Percent, spent / seconds * 100.0);
 }
 
-/// What a session holds whose scrollback is full, with nobody there.
+/// Measures sessions with a full scrollback and no viewers.
 async fn scrollback(bench: &mut Bench) -> anyhow::Result<()> {
     const SCENE: &str = "weight of a full scrollback";
     let sessions = bench.extent.pick(10, 2);
@@ -150,7 +151,7 @@ async fn scrollback(bench: &mut Bench) -> anyhow::Result<()> {
     let base = quiet(&processes).await;
     for _ in 0..sessions {
         let (_session, mut viewer) = super::super::ready(&server.endpoint, Follow::All).await?;
-        // 12,000 rows of 79 columns each.
+        // This prints 12,000 rows of 79 columns each.
         viewer.order("seq -f '%079.0f' 12000; printf '=DO''NE='").await?;
         viewer.until_end(crate::stage::END).await?;
     }

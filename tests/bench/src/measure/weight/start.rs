@@ -1,4 +1,4 @@
-//! A server with nothing to do yet, and sessions that are opened.
+//! A server that has just started, and the rate at which sessions are opened.
 
 use std::{
     fs,
@@ -50,7 +50,7 @@ async fn once(bench: &mut Bench, peer: &Peer) -> anyhow::Result<()> {
     server.stop().await
 }
 
-/// How fast sessions are opened, and how fast programs can be started on ptys at all.
+/// Measures how fast sessions are opened, and how fast programs can be started on ptys at all.
 async fn opening(bench: &mut Bench, rounds: usize) -> anyhow::Result<()> {
     const SCENE: &str = "opening sessions";
     let sessions = bench.extent.pick(500, 20);
@@ -75,10 +75,10 @@ async fn opening(bench: &mut Bench, rounds: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Room for as many sessions as there are ptys.
+/// Options that allow about as many sessions as there are ptys.
 pub(super) const MANY: &[&str] = &["--max-sessions", "5000"];
 
-/// The same by nobody's service: opens ptys and starts programs on them, in a loop. Gives seconds.
+/// Opens ptys and starts programs on them in a loop, without a server. Returns the seconds taken.
 fn spawning(sessions: usize) -> anyhow::Result<f64> {
     let mut kept = Vec::new();
     let start = Instant::now();

@@ -14,7 +14,7 @@ use std::{
 use anyhow::{Context, bail, ensure};
 
 use crate::{
-    names, shell,
+    inline, names, shell,
     split::{LOADER, NAME, REST, parts},
     workspace::Workspace,
 };
@@ -94,7 +94,8 @@ pub(crate) fn page(workspace: &Workspace) -> anyhow::Result<()> {
          <script type=\"module\" src=\"{script}\"></script>\n\
          <link rel=\"stylesheet\" href=\"{style}\">\n"
     );
-    write(&index, &[page.before, &head, page.after].concat())
+    let html = [page.before, &head, page.after].concat();
+    write(&index, &inline::minified(&html, workspace, &bundle.parts)?)
 }
 
 /// The parts of index.html as Trunk writes it.

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The files that the page is built from and with.
-const SOURCES: [&str; 11] = [
+const SOURCES: [&str; 12] = [
     "frontend",
     "shared/src",
     "Cargo.toml",
@@ -22,6 +22,7 @@ const SOURCES: [&str; 11] = [
     "xtask/src/page.rs",
     "xtask/src/split.rs",
     "xtask/src/bundle.rs",
+    "xtask/src/inline.rs",
     "xtask/src/names.rs",
     "xtask/src/tools.rs",
     "xtask/src/compress.rs",

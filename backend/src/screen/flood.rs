@@ -5,7 +5,7 @@
 //! printed. So when [`plain`](super::plain) output holds more lines than screen and scrollback
 //! together, the first lines are skipped, and the result is the same to the last cell.
 
-use memchr::memrchr_iter;
+use memchr::{memchr, memrchr_iter};
 
 use super::plain::sgr_length;
 
@@ -36,45 +36,61 @@ pub(super) fn find(plain: &[u8], rows: usize, columns: usize) -> Option<Flood> {
 /// With more of them nothing is skipped.
 const MAX_STYLES: usize = 16 * 1024;
 
-/// Maximum number of bytes of long lines whose rows are counted. Any further line counts as one
-/// row.
-const MAX_COUNTED: usize = 256 * 1024;
+/// Maximum number of control sequences that are skipped to count rows of long lines. Each takes
+/// about ten nanoseconds. Any further line with control sequences counts as one row.
+const MAX_COUNTED_SEQUENCES: usize = 64 * 1024;
 
 /// Returns the end of the last line that is followed by at least `rows` rows.
 fn line_end(plain: &[u8], rows: usize, columns: usize) -> Option<usize> {
     let mut ends = memrchr_iter(b'\n', plain);
-    let (mut next, mut seen, mut counted) = (ends.next()?, 0, 0);
+    let (mut next, mut seen) = (ends.next()?, 0);
+    let mut sequences_left = MAX_COUNTED_SEQUENCES;
     ends.find(|&end| {
         let line = &plain[end + 1..next];
         // Counting takes longer than parsing a few rows more.
-        if line.len() < columns.saturating_mul(COUNTED) || counted + line.len() > MAX_COUNTED {
-            seen += 1;
+        seen += if line.len() < columns.saturating_mul(COUNTED) {
+            1
         } else {
-            counted += line.len();
-            seen += rows_of(line, columns);
-        }
+            rows_of(line, columns, &mut sequences_left)
+        };
         next = end;
         seen >= rows
     })
 }
 
-/// Returns the minimum number of rows that a line takes.
-fn rows_of(line: &[u8], columns: usize) -> usize {
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    let (mut at, mut printed) = (0, 0);
-    while let Some(&byte) = line.get(at) {
-        at += match byte {
-            0x1b => sgr_length(&line[at..]).unwrap_or(1),
-            // Control characters that move the cursor back, keep it, or move it far.
-            ..0x20 => return 1,
-            _ => {
-                // Other characters may not take a column of their own.
-                printed += usize::from(byte.is_ascii());
-                1
-            }
-        };
+/// Returns the minimum number of rows that a line takes. Skips at most `sequences_left` control
+/// sequences, and reduces that number by those it has skipped.
+fn rows_of(line: &[u8], columns: usize, sequences_left: &mut usize) -> usize {
+    let mut rest = line.strip_suffix(b"\r").unwrap_or(line);
+    let mut printed = 0;
+    loop {
+        let text = memchr(0x1b, rest).map_or(rest, |sequence| &rest[..sequence]);
+        let Some(text_columns) = columns_of(text) else { return 1 };
+        printed += text_columns;
+        rest = &rest[text.len()..];
+        if rest.is_empty() {
+            return (printed / columns).max(1);
+        }
+        let Some(left) = sequences_left.checked_sub(1) else { return 1 };
+        *sequences_left = left;
+        rest = &rest[sgr_length(rest).unwrap_or(1)..];
     }
-    (printed / columns).max(1)
+}
+
+/// Returns the minimum number of columns that text takes, or `None` if it contains control
+/// characters, which may move the cursor back or far. The compiler vectorizes both inner loops.
+fn columns_of(text: &[u8]) -> Option<usize> {
+    /// As many as a `u8` can count.
+    const CHUNK: usize = 255;
+    let mut columns = 0;
+    for chunk in text.chunks(CHUNK) {
+        if chunk.iter().fold(false, |has_control, &byte| has_control | (byte < 0x20)) {
+            return None;
+        }
+        // Other characters may not take a column of their own.
+        columns += usize::from(chunk.iter().map(|byte| u8::from(matches!(byte, 0x20..0x7f))).sum::<u8>());
+    }
+    Some(columns)
 }
 
 /// Returns the SGR sequences since the last complete reset, or `None` if there are too many.
@@ -119,6 +135,19 @@ mod tests {
         assert_eq!(left_out(b"0\r\n1234\r12341234\r\n", 2), None, "goes back");
         let flood = left_out(b"\x1b[1mx\x1b[mx\x1b[0;31mx\x1b[4mx\x1b[32m\r\n1\r\n", 1).unwrap();
         assert_eq!(flood.styles, b"\x1b[0;31m\x1b[4m\x1b[32m");
+    }
+
+    #[test]
+    fn rows_of_many_long_lines_are_counted() {
+        let plain_line = "letters ".repeat(500) + "\r\n";
+        let coloured_line = "\x1b[31mletters\x1b[m of two colours, and more of them ".repeat(100) + "\r\n";
+        for line in [plain_line, coloured_line] {
+            let plain = line.repeat(3 * 1024 * 1024 / line.len());
+            let flood = find(plain.as_bytes(), 10_048, 80);
+            assert!(flood.is_some_and(|flood| flood.len > plain.len() / 4), "{:.40}", line);
+        }
+        let only_sequences = "\x1b[31m".repeat(MAX_COUNTED_SEQUENCES + 1) + &"x".repeat(160) + "\r\n";
+        assert_eq!(rows_of(only_sequences.as_bytes(), 80, &mut MAX_COUNTED_SEQUENCES.clone()), 1);
     }
 
     fn piece() -> impl Strategy<Value = &'static [u8]> {

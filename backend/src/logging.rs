@@ -2,11 +2,16 @@
 
 use std::io::{self, IsTerminal};
 
-use tracing_subscriber::{EnvFilter, filter::ParseError};
+use tracing_subscriber::{
+    filter::{ParseError, Targets},
+    fmt,
+    layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
+};
 
 use crate::{auth::AUDIT_TARGET, config::LogFormat};
 
-/// Environment variable that selects the logged events, in the syntax of [`EnvFilter`].
+/// Environment variable that selects the logged events, in the syntax of [`Targets`].
 const VARIABLE: &str = "LIMPET_LOG";
 
 /// Starts logging for the rest of the process. `filter` is the value of `LIMPET_LOG`, if it is set.
@@ -22,12 +27,12 @@ pub fn init(format: LogFormat, verbosity: u8, filter: Option<&str>) -> Result<()
         2 => "limpet=debug,info",
         _ => "trace",
     };
-    let filter = EnvFilter::builder().parse(filter.unwrap_or(default))?;
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    let subscriber = subscriber.with_ansi(io::stderr().is_terminal());
+    let filter: Targets = filter.unwrap_or(default).parse()?;
+    let log = fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
+    let registry = tracing_subscriber::registry().with(filter);
     match format {
-        LogFormat::Text => subscriber.with_target(false).init(),
-        LogFormat::Json => subscriber.json().flatten_event(true).init(),
+        LogFormat::Text => registry.with(log.with_target(false)).init(),
+        LogFormat::Json => registry.with(log.json().flatten_event(true)).init(),
     }
     Ok(())
 }

@@ -456,8 +456,14 @@ impl Sessions {
             actor.run().await;
             tracing::info!(session = %session.id(), exit = ?session.exit(), "ended");
         }
+        // Boxed, because this future lives as long as the session.
+        Box::pin(self.retain(&entry)).await;
+    }
+
+    /// Retains what an ended session has left until it is old, or closed, or the server ends.
+    async fn retain(&self, entry: &Entry) {
         tokio::select! {
-            () = sleep(RETENTION) => self.forget(session).await,
+            () = sleep(RETENTION) => self.forget(&entry.session).await,
             () = entry.forgotten.cancelled() => {}
             () = self.0.shutdown.cancelled() => {}
         }

@@ -38,25 +38,25 @@ pub use self::places::Place;
 pub(crate) use self::places::{Attachments, Full, Grant};
 use self::{receive::Receiver, send::Sender};
 use crate::{
-    session::{Attached, Beginning, SessionHandle, TooOften, Visitor},
+    session::{Attachment, AttachmentStart, SessionHandle, TooOften, Visitor},
     shutdown::{Farewell, Shutdown},
 };
 
 /// Default interval of the server's heartbeats.
-pub const HEARTBEAT: Duration = Duration::from_secs(15);
+pub const DEFAULT_HEARTBEAT_INTERVAL: Duration = Duration::from_secs(15);
 
 /// Number of heartbeat intervals without a sign of life after which a viewer counts as gone.
-const MISSED: f32 = 2.67;
+const MAX_MISSED_HEARTBEATS: f32 = 2.67;
 
 /// Maximum number of waiting replies to a viewer's own messages. While there are more, its
 /// messages are not read.
-const REPLIES: usize = 16;
+const MAX_WAITING_REPLIES: usize = 16;
 
 /// Maximum time until a viewer's `hello`, and for its part of the closing handshake.
-const HANDSHAKE: Duration = Duration::from_secs(10);
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Maximum time spent on closing the connection of a viewer that is leaving anyway.
-const FAREWELL: Duration = Duration::from_secs(1);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Message to a viewer that may not attach, or no longer.
 const UNAUTHORIZED: &str =
@@ -74,7 +74,7 @@ type Halves = (Sink, Stream);
 
 /// The reason why an attachment ends.
 #[derive(Debug)]
-enum End {
+enum EndReason {
     /// The program has ended, and the viewer has been sent everything.
     Exited,
     /// The viewer closed, or its connection broke.
@@ -123,7 +123,7 @@ pub enum NotAdmitted {
     TooOften(TooOften),
 }
 
-impl From<NotAdmitted> for End {
+impl From<NotAdmitted> for EndReason {
     fn from(not_admitted: NotAdmitted) -> Self {
         match not_admitted {
             NotAdmitted::Unauthorized => Self::Unauthorized,
@@ -135,7 +135,7 @@ impl From<NotAdmitted> for End {
 
 /// State that the two halves share.
 #[derive(Debug)]
-struct Link {
+struct AttachmentShared {
     /// End of the output that has been handed to the socket.
     sent: AtomicU64,
     /// Number of frames that may be acknowledged and have not been.
@@ -153,7 +153,7 @@ struct Link {
 #[derive(Debug)]
 enum Reply {
     /// Sends a message to the viewer.
-    Say(Box<ServerMessage>),
+    Message(Box<ServerMessage>),
     /// Sends a snapshot with all of the scrollback.
     History,
 }
@@ -194,12 +194,12 @@ async fn welcome<G>(
     place: &Place,
     admit: impl FnOnce(Option<&SignInKey>) -> Result<Admitted<G>, NotAdmitted>,
     shutdown: &Shutdown,
-) -> Result<(Halves, Admitted<G>, Hello), (Halves, End)> {
+) -> Result<(Halves, Admitted<G>, Hello), (Halves, EndReason)> {
     let (sink, mut stream) = socket.split();
     let greeted = tokio::select! {
         biased;
         hello = greet(&mut stream, place) => hello,
-        farewell = shutdown.started() => Err(End::Shutdown(farewell)),
+        farewell = shutdown.started() => Err(EndReason::Shutdown(farewell)),
     };
     match greeted.and_then(|hello| Ok((admit(hello.key.as_ref())?, hello))) {
         Ok((admitted, hello)) => Ok(((sink, stream), admitted, hello)),
@@ -208,15 +208,15 @@ async fn welcome<G>(
 }
 
 /// Waits for a viewer's hello.
-async fn greet(stream: &mut Stream, place: &Place) -> Result<Hello, End> {
+async fn greet(stream: &mut Stream, place: &Place) -> Result<Hello, EndReason> {
     let hello = tokio::select! {
         biased;
         hello = receive::hello(stream) => Some(hello?),
         () = place.is_to_close() => None,
-        () = sleep(HANDSHAKE) => return Err(End::Unwelcome("no hello came in time")),
+        () = sleep(HANDSHAKE_TIMEOUT) => return Err(EndReason::Unwelcome("no hello came in time")),
     };
     let hello = hello.filter(|_| place.hello_has_come());
-    hello.ok_or(End::Unwelcome("no hello came, and another viewer needed the place"))
+    hello.ok_or(EndReason::Unwelcome("no hello came, and another viewer needed the place"))
 }
 
 async fn attend<G>(
@@ -228,9 +228,9 @@ async fn attend<G>(
 ) {
     let end = tokio::select! {
         biased;
-        () = revoked.cancelled() => End::Unauthorized,
+        () = revoked.cancelled() => EndReason::Unauthorized,
         end = serve(&mut sink, &mut stream, &session, (hello, visitor), heartbeat) => end,
-        farewell = shutdown.started() => End::Shutdown(farewell),
+        farewell = shutdown.started() => EndReason::Shutdown(farewell),
     };
     tracing::info!(reason = ?end, "detached");
     drop(guard);
@@ -245,14 +245,14 @@ async fn serve(
     session: &SessionHandle,
     arriving: (Hello, Visitor),
     heartbeat: Duration,
-) -> End {
+) -> EndReason {
     let (attached, beginning, follow) = Box::pin(arrive(session, arriving)).await;
-    let (replies, waiting) = mpsc::channel(REPLIES);
+    let (replies, waiting) = mpsc::channel(MAX_WAITING_REPLIES);
     let (acked, rendered) = watch::channel(beginning.welcome.output);
     let sent = AtomicU64::new(beginning.welcome.output.get());
     let unacknowledged = AtomicU64::new(0);
-    let link = Link { sent, unacknowledged, acked, history_asked: AtomicBool::new(false), replies };
-    let receiver = Receiver::new(&attached, &link, heartbeat.mul_f32(MISSED));
+    let link = AttachmentShared { sent, unacknowledged, acked, history_asked: AtomicBool::new(false), replies };
+    let receiver = Receiver::new(&attached, &link, heartbeat.mul_f32(MAX_MISSED_HEARTBEATS));
     let sender = Sender::new(&attached, beginning, follow, &link, (waiting, rendered), heartbeat);
     tokio::select! {
         // The receiver comes first: a key must not wait until the sender has checked all that
@@ -267,7 +267,7 @@ async fn serve(
 async fn arrive(
     session: &SessionHandle,
     (hello, visitor): (Hello, Visitor),
-) -> (Attached, Box<Beginning>, (Option<u64>, Follow)) {
+) -> (Attachment, Box<AttachmentStart>, (Option<u64>, Follow)) {
     let (viewer, window, follow) = (hello.viewer, hello.window, hello.follow);
     let (attached, beginning) = session.attach(hello, visitor).await;
     tracing::info!(%viewer, output = %beginning.welcome.output, "attached");
@@ -276,33 +276,33 @@ async fn arrive(
 
 /// Tells the viewer the reason, and lets it read what is still on its way: a socket that is closed
 /// while it holds unread data would be reset, and the viewer would lose what it has not read yet.
-async fn close(mut sink: Sink, mut stream: Stream, end: End, heartbeat: Duration) {
+async fn close(mut sink: Sink, mut stream: Stream, end: EndReason, heartbeat: Duration) {
     let (code, patience) = match end {
-        End::Left => {
+        EndReason::Left => {
             // If the viewer closed, it waits for the server's half of the closing handshake; if
             // not, this fails at once.
-            let _ = timeout(FAREWELL, sink.close()).await;
+            let _ = timeout(CLOSE_TIMEOUT, sink.close()).await;
             return;
         }
-        End::Exited => (CloseCode::Normal, heartbeat.mul_f32(MISSED)),
-        End::Silent => (CloseCode::HeartbeatMissed, Duration::ZERO),
-        End::Replaced => (CloseCode::Replaced, HANDSHAKE),
-        End::Refused(..) | End::Broken(_) => (CloseCode::Protocol, HANDSHAKE),
-        End::Unwelcome(_) => (CloseCode::Protocol, Duration::ZERO),
-        End::Unauthorized => (CloseCode::Unauthorized, FAREWELL),
-        End::NoSession => (CloseCode::NotFound, FAREWELL),
+        EndReason::Exited => (CloseCode::Normal, heartbeat.mul_f32(MAX_MISSED_HEARTBEATS)),
+        EndReason::Silent => (CloseCode::HeartbeatMissed, Duration::ZERO),
+        EndReason::Replaced => (CloseCode::Replaced, HANDSHAKE_TIMEOUT),
+        EndReason::Refused(..) | EndReason::Broken(_) => (CloseCode::Protocol, HANDSHAKE_TIMEOUT),
+        EndReason::Unwelcome(_) => (CloseCode::Protocol, Duration::ZERO),
+        EndReason::Unauthorized => (CloseCode::Unauthorized, CLOSE_TIMEOUT),
+        EndReason::NoSession => (CloseCode::NotFound, CLOSE_TIMEOUT),
         // The viewer may try again in both cases.
-        End::TooOften(_) | End::Shutdown(_) => (CloseCode::GoingAway, FAREWELL),
+        EndReason::TooOften(_) | EndReason::Shutdown(_) => (CloseCode::GoingAway, CLOSE_TIMEOUT),
     };
     let farewell = async {
         let error = match end {
-            End::Refused(code, message) => Some((code, message)),
-            End::Unwelcome(message) => Some((ErrorCode::HelloExpected, message.to_owned())),
-            End::Broken(message) => Some((ErrorCode::MalformedFrame, message)),
-            End::Unauthorized => Some((ErrorCode::Unauthorized, UNAUTHORIZED.to_owned())),
-            End::NoSession => Some((ErrorCode::SessionNotFound, NO_SESSION.to_owned())),
-            End::TooOften(refused) => Some((ErrorCode::TooManyRequests, refused.to_string())),
-            End::Shutdown(Farewell::Stop) => Some((ErrorCode::ShuttingDown, STOPPED.to_owned())),
+            EndReason::Refused(code, message) => Some((code, message)),
+            EndReason::Unwelcome(message) => Some((ErrorCode::HelloExpected, message.to_owned())),
+            EndReason::Broken(message) => Some((ErrorCode::MalformedFrame, message)),
+            EndReason::Unauthorized => Some((ErrorCode::Unauthorized, UNAUTHORIZED.to_owned())),
+            EndReason::NoSession => Some((ErrorCode::SessionNotFound, NO_SESSION.to_owned())),
+            EndReason::TooOften(refused) => Some((ErrorCode::TooManyRequests, refused.to_string())),
+            EndReason::Shutdown(Farewell::Stop) => Some((ErrorCode::ShuttingDown, STOPPED.to_owned())),
             _ => None,
         };
         if let Some((code, message)) = error {
@@ -321,7 +321,7 @@ fn text(message: &ServerMessage) -> Message {
     Message::Text(message.to_json().into())
 }
 
-impl Link {
+impl AttachmentShared {
     /// Records that output up to `cursor` is about to be sent, in this many frames.
     fn sending(&self, cursor: OutputOffset, frames: u64) {
         self.sent.store(cursor.get(), Ordering::Relaxed);

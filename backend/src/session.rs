@@ -46,15 +46,15 @@ mod status;
 mod title;
 
 pub use self::{
-    begin::{Beginning, Redraw, rows_for},
-    flow::HELD_BACK,
+    begin::{AttachmentStart, ResetSnapshot, rows_for},
+    flow::HIGH_WATERMARK,
     grant::GrantId,
     guest_snapshots::SnapshotFrames,
-    handle::{Attached, SessionHandle, TooOften},
-    input::{InputError, Progress},
+    handle::{Attachment, SessionHandle, TooOften},
+    input::{InputError, InputProgress},
     plan::{CreateError, SpawnDefaults},
     registry::{Limits, Sessions},
     seats::{AttachmentId, Visitor},
     status::Status,
 };
-pub(crate) use self::{handle::Strain, saving::Saving};
+pub(crate) use self::{handle::StrainGuard, saving::Saving};

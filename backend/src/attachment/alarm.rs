@@ -7,9 +7,9 @@ use tokio::time::{Instant, Sleep, sleep_until};
 /// A tokio timer that is registered as seldom as possible: a timer that becomes the first of
 /// all costs a system call and one more turn of the runtime, even if the echo comes long
 /// before it expires.
-pub(super) struct Alarm(Pin<Box<Sleep>>);
+pub(super) struct CoalescingTimer(Pin<Box<Sleep>>);
 
-impl Alarm {
+impl CoalescingTimer {
     /// Creates a timer. To be called within the runtime.
     pub(super) fn new() -> Self {
         Self(Box::pin(sleep_until(Instant::now())))
@@ -38,7 +38,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn it_waits_until_the_time_whatever_was_set_before() {
-        let mut alarm = Alarm::new();
+        let mut alarm = CoalescingTimer::new();
         let start = Instant::now();
         let after = |ms| start + Duration::from_millis(ms);
         for ms in [40, 70, 60, 200] {

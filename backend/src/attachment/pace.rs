@@ -11,27 +11,27 @@ use limpet_shared::OutputOffset;
 use tokio::time::Instant;
 
 /// Time that data may wait on its way, beyond the shortest round trip.
-pub(super) const QUEUE: Duration = Duration::from_millis(50);
+pub(super) const MAX_QUEUEING_DELAY: Duration = Duration::from_millis(50);
 
 /// Initial send window, while nothing is known of the link, in bytes.
-const FIRST: u64 = 64 * 1024;
+const INITIAL_LIMIT_BYTES: u64 = 64 * 1024;
 
 /// Minimum send window, in bytes.
-const LEAST: u64 = 8 * 1024;
+const MIN_LIMIT_BYTES: u64 = 8 * 1024;
 
 /// Minimum amount of data for an estimate of the rate, in bytes: single keys say nothing about it.
-const SAMPLE: u64 = 8 * 1024;
+const MIN_SAMPLE_BYTES: u64 = 8 * 1024;
 
 /// Number of rate estimates that are remembered. The highest one counts.
-const RATES: usize = 8;
+const MAX_RATE_SAMPLES: usize = 8;
 
 /// Maximum number of records of data in flight: a viewer that acknowledges seldom could otherwise
 /// be sent a whole window of single keys.
-const SENDINGS: usize = 256;
+const MAX_IN_FLIGHT_RECORDS: usize = 256;
 
 /// The send window of one viewer, and the estimates for the link to it.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct SendWindow {
     window: u64,
     /// Minimum of `limit`, in bytes.
     least: u64,
@@ -39,7 +39,7 @@ pub(super) struct Pace {
     /// Set until the link has been filled for the first time.
     starts: bool,
     /// Data in flight, the oldest first.
-    sendings: VecDeque<Sending>,
+    sendings: VecDeque<InFlight>,
     /// Bytes that have been sent, including snapshots.
     sent: u64,
     /// Bytes of records that have been rendered as a whole, and of the one that is being rendered.
@@ -53,32 +53,32 @@ pub(super) struct Pace {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Sending {
+struct InFlight {
     /// Offset in the log where it begins. A snapshot is all at its end.
     start: OutputOffset,
     /// Offset where it ends. An acknowledgement from there on says that it has been rendered.
     end: OutputOffset,
     bytes: u64,
     at: Instant,
-    /// Value of [`Pace::done`] when it was sent.
+    /// Value of [`SendWindow::done`] when it was sent.
     rendered: u64,
 }
 
-impl Pace {
+impl SendWindow {
     /// Creates the send window of a viewer that begins at `start` and may be sent `window` bytes
     /// ahead. A viewer that `paces` itself by when it acknowledges always gets its whole window.
     pub(super) fn new(window: u64, paces: bool, start: OutputOffset) -> Self {
         Self {
             window,
-            least: if paces { window } else { window.min(LEAST) },
-            limit: if paces { window } else { window.min(FIRST) },
+            least: if paces { window } else { window.min(MIN_LIMIT_BYTES) },
+            limit: if paces { window } else { window.min(INITIAL_LIMIT_BYTES) },
             starts: true,
             sendings: VecDeque::new(),
             sent: 0,
             rendered: (0, 0),
             cursor: start,
             round_trip: None,
-            rates: VecDeque::with_capacity(RATES),
+            rates: VecDeque::with_capacity(MAX_RATE_SAMPLES),
         }
     }
 
@@ -115,7 +115,7 @@ impl Pace {
     fn under_way(&mut self, start: OutputOffset, end: OutputOffset, bytes: u64, at: Instant) {
         self.cursor = end;
         self.sent += bytes;
-        let (is_full, rendered) = (self.sendings.len() >= SENDINGS, self.done());
+        let (is_full, rendered) = (self.sendings.len() >= MAX_IN_FLIGHT_RECORDS, self.done());
         match self.sendings.back_mut() {
             // An acknowledgement says when the newest part was rendered, so the time
             // of that part counts.
@@ -123,7 +123,7 @@ impl Pace {
                 (last.end, last.at, last.rendered) = (end, at, rendered);
                 last.bytes += bytes;
             }
-            _ => self.sendings.push_back(Sending { start, end, bytes, at, rendered }),
+            _ => self.sendings.push_back(InFlight { start, end, bytes, at, rendered }),
         }
     }
 
@@ -143,12 +143,12 @@ impl Pace {
         let best = self.round_trip.map_or(took, |best| best.min(took));
         self.round_trip = Some(best);
         let carried = self.done() - sending.rendered;
-        if carried >= SAMPLE {
+        if carried >= MIN_SAMPLE_BYTES {
             self.learn(carried, took);
         }
-        if took > best + QUEUE && !self.rates.is_empty() {
+        if took > best + MAX_QUEUEING_DELAY && !self.rates.is_empty() {
             self.starts = false;
-            self.limit = self.carried_in(best + QUEUE).clamp(self.least, self.window);
+            self.limit = self.carried_in(best + MAX_QUEUEING_DELAY).clamp(self.least, self.window);
         } else {
             // The effect of a larger window shows a round trip later. By then, it must not
             // be much too large.
@@ -159,7 +159,7 @@ impl Pace {
     }
 
     fn learn(&mut self, carried: u64, took: Duration) {
-        if self.rates.len() == RATES {
+        if self.rates.len() == MAX_RATE_SAMPLES {
             self.rates.pop_front();
         }
         #[expect(clippy::cast_precision_loss, reason = "a rough figure is wanted")]
@@ -184,9 +184,9 @@ mod tests {
 
     /// Simulates a link with this rate and round trip, whose sender has endless output and
     /// sends all that it may.
-    fn simulate(rate: f64, round_trip: Duration, rounds: usize) -> (Pace, Duration) {
+    fn simulate(rate: f64, round_trip: Duration, rounds: usize) -> (SendWindow, Duration) {
         let start = Instant::now();
-        let mut pace = Pace::new(256 * 1024, false, OutputOffset::ZERO);
+        let mut pace = SendWindow::new(256 * 1024, false, OutputOffset::ZERO);
         let (mut now, mut cursor, mut idle_from) = (start, OutputOffset::ZERO, start);
         let mut under_way: VecDeque<(OutputOffset, Instant)> = VecDeque::new();
         let mut queued = Duration::ZERO;
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn who_acknowledges_seldom_gets_the_whole_window() {
-        let mut pace = Pace::new(256 * 1024, true, OutputOffset::ZERO);
+        let mut pace = SendWindow::new(256 * 1024, true, OutputOffset::ZERO);
         let now = Instant::now();
         pace.sent(OutputOffset::new(200_000), now);
         pace.rendered(OutputOffset::new(200_000), now + Duration::from_secs(9));
@@ -234,11 +234,11 @@ mod tests {
 
     #[test]
     fn who_acknowledges_nothing_costs_little() {
-        let (mut pace, now) = (Pace::new(1 << 20, true, OutputOffset::ZERO), Instant::now());
+        let (mut pace, now) = (SendWindow::new(1 << 20, true, OutputOffset::ZERO), Instant::now());
         for key in 1..100_000 {
             pace.sent(OutputOffset::new(key), now);
         }
-        assert!(pace.sendings.len() <= SENDINGS);
+        assert!(pace.sendings.len() <= MAX_IN_FLIGHT_RECORDS);
         pace.rendered(OutputOffset::new(99_999), now + Duration::from_secs(1));
         assert_eq!((pace.sendings.len(), pace.room()), (0, 1 << 20));
     }
@@ -246,13 +246,13 @@ mod tests {
     #[test]
     fn pictures_and_output_share_the_way() {
         let (now, at) = (Instant::now(), OutputOffset::new);
-        let mut pace = Pace::new(256 * 1024, false, OutputOffset::ZERO);
+        let mut pace = SendWindow::new(256 * 1024, false, OutputOffset::ZERO);
         pace.sent(at(10_000), now);
         pace.redrawn(at(900_000), 3000, now);
         pace.sent(at(920_000), now);
-        assert_eq!(pace.room(), FIRST - 33_000);
+        assert_eq!(pace.room(), INITIAL_LIMIT_BYTES - 33_000);
         pace.rendered(at(4_000), now);
-        assert_eq!(pace.room(), FIRST - 29_000, "of output a part can be rendered");
+        assert_eq!(pace.room(), INITIAL_LIMIT_BYTES - 29_000, "of output a part can be rendered");
         pace.rendered(at(899_999), now);
         assert_eq!(pace.sent - pace.done(), 23_000, "of a picture none can");
         pace.rendered(at(905_000), now);
@@ -263,7 +263,7 @@ mod tests {
 
     #[test]
     fn of_more_sendings_than_are_told_apart_the_newest_gives_the_round_trip() {
-        let (mut pace, start) = (Pace::new(256 * 1024, false, OutputOffset::ZERO), Instant::now());
+        let (mut pace, start) = (SendWindow::new(256 * 1024, false, OutputOffset::ZERO), Instant::now());
         for key in 1..=300 {
             pace.sent(OutputOffset::new(key), start + Duration::from_secs(key));
         }
@@ -274,7 +274,7 @@ mod tests {
     #[test]
     fn single_keys_say_nothing_of_the_rate() {
         let now = Instant::now();
-        let mut pace = Pace::new(256 * 1024, false, OutputOffset::ZERO);
+        let mut pace = SendWindow::new(256 * 1024, false, OutputOffset::ZERO);
         for key in 1..100 {
             pace.sent(OutputOffset::new(key), now);
             pace.rendered(OutputOffset::new(key), now + Duration::from_millis(100));

@@ -9,15 +9,15 @@ use std::time::Duration;
 use limpet_shared::OutputOffset;
 use tokio::time::Instant;
 
-use super::pace::QUEUE;
+use super::pace::MAX_QUEUEING_DELAY;
 
 /// Minimum time between two snapshots. A person could not tell faster ones apart.
-const PAUSE: Duration = Duration::from_millis(25);
+const MIN_SNAPSHOT_INTERVAL: Duration = Duration::from_millis(25);
 
 /// The snapshots in flight.
 #[derive(Debug)]
-pub(super) struct Pictures {
-    last: Option<Picture>,
+pub(super) struct SnapshotPacer {
+    last: Option<InFlightSnapshot>,
     /// Time at which the link has carried everything that was sent.
     free_at: Instant,
     /// Earliest time at which a person can tell the next snapshot from the last.
@@ -26,14 +26,14 @@ pub(super) struct Pictures {
 
 /// A snapshot that has not been rendered.
 #[derive(Clone, Copy, Debug)]
-struct Picture {
+struct InFlightSnapshot {
     /// Offset from which data continues after it.
     output: OutputOffset,
     /// Time that the link needs to carry it.
     takes: Duration,
 }
 
-impl Pictures {
+impl SnapshotPacer {
     pub(super) fn new(now: Instant) -> Self {
         Self { last: None, free_at: now, seen_at: now }
     }
@@ -41,8 +41,8 @@ impl Pictures {
     /// Records that a snapshot was sent, which the link carries in `takes`. The next one does not
     /// follow within `pause`.
     pub(super) fn sent(&mut self, output: OutputOffset, (takes, pause): (Duration, Duration), now: Instant) {
-        self.last = Some(Picture { output, takes });
-        self.seen_at = now + PAUSE.max(pause);
+        self.last = Some(InFlightSnapshot { output, takes });
+        self.seen_at = now + MIN_SNAPSHOT_INTERVAL.max(pause);
         self.followed(takes, now);
     }
 
@@ -66,7 +66,7 @@ impl Pictures {
     /// take on the link. Output that takes longer is better left to the next snapshot,
     /// which it would only delay.
     pub(super) fn patience(&self, now: Instant) -> Option<Duration> {
-        let takes = self.last?.takes.max(QUEUE);
+        let takes = self.last?.takes.max(MAX_QUEUEING_DELAY);
         Some(takes.saturating_sub(self.free_at.saturating_duration_since(now)))
     }
 }
@@ -83,14 +83,14 @@ mod tests {
     fn the_next_one_waits_for_the_link_and_not_for_the_viewer() {
         let now = Instant::now();
         let at = OutputOffset::new;
-        let mut pictures = Pictures::new(now);
+        let mut pictures = SnapshotPacer::new(now);
         assert_eq!(pictures.next_at(false), Some(now), "one always may");
         pictures.sent(at(10), (ms(30), Duration::ZERO), now);
         assert_eq!(pictures.next_at(true), Some(now + ms(30)));
         pictures.sent(at(20), (Duration::ZERO, Duration::ZERO), now + ms(30));
         pictures.drawn(at(10));
         assert_eq!(pictures.next_at(false), None, "enough is under way");
-        assert_eq!(pictures.next_at(true), Some(now + ms(30) + PAUSE));
+        assert_eq!(pictures.next_at(true), Some(now + ms(30) + MIN_SNAPSHOT_INTERVAL));
         pictures.drawn(at(30));
         assert_eq!(pictures.next_at(false), pictures.next_at(true));
     }
@@ -98,14 +98,14 @@ mod tests {
     #[test]
     fn only_a_little_follows_a_picture() {
         let (now, at) = (Instant::now(), OutputOffset::new);
-        let mut pictures = Pictures::new(now);
+        let mut pictures = SnapshotPacer::new(now);
         assert_eq!(pictures.patience(now), None, "there is none");
         pictures.sent(at(10), (ms(10), Duration::ZERO), now);
-        assert_eq!(pictures.patience(now), Some(QUEUE.saturating_sub(ms(10))));
+        assert_eq!(pictures.patience(now), Some(MAX_QUEUEING_DELAY.saturating_sub(ms(10))));
         pictures.followed(ms(20), now);
-        assert_eq!(pictures.patience(now), Some(QUEUE.saturating_sub(ms(30))));
+        assert_eq!(pictures.patience(now), Some(MAX_QUEUEING_DELAY.saturating_sub(ms(30))));
         assert_eq!(pictures.next_at(true), Some(now + ms(30)), "the next one waits for that");
-        assert_eq!(pictures.patience(now + ms(30)), Some(QUEUE), "the link has carried it");
+        assert_eq!(pictures.patience(now + ms(30)), Some(MAX_QUEUEING_DELAY), "the link has carried it");
         pictures.sent(at(20), (ms(200), Duration::ZERO), now + ms(30));
         assert_eq!(pictures.patience(now + ms(80)), Some(ms(50)), "a large one is worth more");
         assert_eq!(pictures.patience(now + ms(30)), Some(ms(0)));

@@ -15,14 +15,14 @@ use tokio::{
 };
 
 use super::{
-    End, Link, Reply, Stream,
-    alarm::Alarm,
-    work::{Cost, Work},
+    EndReason, AttachmentShared, Reply, Stream,
+    alarm::CoalescingTimer,
+    work::{Cost, WorkBudget},
 };
-use crate::session::{Attached, AttachmentId, Strain};
+use crate::session::{Attachment, AttachmentId, StrainGuard};
 
 /// Number of messages that are handled before other tasks get their turn.
-const MESSAGES: u32 = 16;
+const MESSAGES_PER_TURN: u32 = 16;
 
 /// Length up to which frames of a viewer that sends very many are merged, in bytes.
 const GATHERED_BYTES: usize = 16 * 1024;
@@ -32,19 +32,19 @@ const GATHERED_FRAMES: usize = 256;
 
 /// The receiving half of an attachment.
 pub(super) struct Receiver<'a> {
-    attached: &'a Attached,
-    link: &'a Link,
+    attached: &'a Attachment,
+    link: &'a AttachmentShared,
     /// Time for which the viewer may be silent.
     patience: Duration,
-    work: Work,
-    strain: Option<Strain>,
+    work: WorkBudget,
+    strain: Option<StrainGuard>,
     /// A message that was read ahead and has yet to be handled.
     next: Option<Message>,
 }
 
 /// Reads the first message of an attachment.
-pub(super) async fn hello(stream: &mut Stream) -> Result<Hello, End> {
-    let expected = || End::Refused(ErrorCode::HelloExpected, "the first message is a hello".to_owned());
+pub(super) async fn hello(stream: &mut Stream) -> Result<Hello, EndReason> {
+    let expected = || EndReason::Refused(ErrorCode::HelloExpected, "the first message is a hello".to_owned());
     loop {
         let hello = match next(stream).await? {
             Message::Text(text) => match parse(&text)? {
@@ -52,22 +52,22 @@ pub(super) async fn hello(stream: &mut Stream) -> Result<Hello, End> {
                 _ => return Err(expected()),
             },
             Message::Binary(_) => return Err(expected()),
-            Message::Close(_) => return Err(End::Left),
+            Message::Close(_) => return Err(EndReason::Left),
             Message::Ping(_) | Message::Pong(_) => continue,
         };
-        hello.size.checked().map_err(|error| End::Refused(ErrorCode::BadSize, error.to_string()))?;
+        hello.size.checked().map_err(|error| EndReason::Refused(ErrorCode::BadSize, error.to_string()))?;
         return Ok(hello);
     }
 }
 
 impl<'a> Receiver<'a> {
-    pub(super) fn new(attached: &'a Attached, link: &'a Link, patience: Duration) -> Self {
-        let work = Work::new(attached.role(), Instant::now());
+    pub(super) fn new(attached: &'a Attachment, link: &'a AttachmentShared, patience: Duration) -> Self {
+        let work = WorkBudget::new(attached.role(), Instant::now());
         Self { attached, link, patience, work, strain: None, next: None }
     }
 
-    pub(super) async fn run(mut self, stream: &mut Stream) -> End {
-        let mut alarm = Alarm::new();
+    pub(super) async fn run(mut self, stream: &mut Stream) -> EndReason {
+        let mut alarm = CoalescingTimer::new();
         let mut taken = 0;
         loop {
             let patience = Instant::now() + self.patience;
@@ -77,20 +77,20 @@ impl<'a> Receiver<'a> {
                 tokio::select! {
                     biased;
                     message = next(stream) => message,
-                    () = alarm.at(patience) => return End::Silent,
+                    () = alarm.at(patience) => return EndReason::Silent,
                 }
             };
             if let Err(end) = self.take(message, stream).await {
                 return end;
             }
             taken += 1;
-            if taken % MESSAGES == 0 {
+            if taken % MESSAGES_PER_TURN == 0 {
                 task::yield_now().await;
             }
         }
     }
 
-    async fn take(&mut self, message: Result<Message, End>, stream: &mut Stream) -> Result<(), End> {
+    async fn take(&mut self, message: Result<Message, EndReason>, stream: &mut Stream) -> Result<(), EndReason> {
         let cost = match message? {
             Message::Binary(frame) if self.attached.role().may_write() => self.input(frame, stream).await?,
             Message::Binary(frame) => {
@@ -99,7 +99,7 @@ impl<'a> Receiver<'a> {
                 Cost::Control { bytes: frame.len() }
             }
             Message::Text(text) => self.text(&text).await?,
-            Message::Close(_) => return Err(End::Left),
+            Message::Close(_) => return Err(EndReason::Left),
             Message::Ping(bytes) | Message::Pong(bytes) => Cost::Control { bytes: bytes.len() },
         };
         let now = Instant::now();
@@ -116,7 +116,7 @@ impl<'a> Receiver<'a> {
         Ok(())
     }
 
-    async fn text(&self, text: &Utf8Bytes) -> Result<Cost, End> {
+    async fn text(&self, text: &Utf8Bytes) -> Result<Cost, EndReason> {
         let cost = Cost::Control { bytes: text.len() };
         match parse(text)? {
             // Every frame of output is followed by such a message.
@@ -132,7 +132,7 @@ impl<'a> Receiver<'a> {
 
     /// Passes on input. If the viewer sends very much, merges it with input that has arrived
     /// since and continues it.
-    async fn input(&mut self, mut frame: Bytes, stream: &mut Stream) -> Result<Cost, End> {
+    async fn input(&mut self, mut frame: Bytes, stream: &mut Stream) -> Result<Cost, EndReason> {
         let offset = input(&frame)?;
         let mut input = frame.split_off(Header::LEN);
         let mut cost = Cost::Input { bytes: input.len() };
@@ -147,7 +147,7 @@ impl<'a> Receiver<'a> {
 
     /// Merges frames that have arrived already, as long as each continues the previous one. Returns
     /// the input and the number of frames.
-    fn gather(&mut self, offset: u64, first: &[u8], stream: &mut Stream) -> Result<(Bytes, usize), End> {
+    fn gather(&mut self, offset: u64, first: &[u8], stream: &mut Stream) -> Result<(Bytes, usize), EndReason> {
         let (mut gathered, mut frames) = (BytesMut::from(first), 1);
         while gathered.len() < GATHERED_BYTES && frames < GATHERED_FRAMES {
             let Some(message) = next(stream).now_or_never() else { break };
@@ -166,19 +166,19 @@ impl<'a> Receiver<'a> {
         Ok((gathered.freeze(), frames))
     }
 
-    fn rendered(&self, output: OutputOffset) -> Result<(), End> {
+    fn rendered(&self, output: OutputOffset) -> Result<(), EndReason> {
         if self.link.rendered(output) {
             return Ok(());
         }
         let message = format!("{output} is acknowledged as rendered, but was never sent");
-        Err(End::Refused(ErrorCode::BadAck, message))
+        Err(EndReason::Refused(ErrorCode::BadAck, message))
     }
 
-    async fn control(&self, message: ClientMessage) -> Result<(), End> {
+    async fn control(&self, message: ClientMessage) -> Result<(), EndReason> {
         match message {
             ClientMessage::Hello(_) => {
                 let message = "hello is the first message, and only the first".to_owned();
-                return Err(End::Refused(ErrorCode::HelloExpected, message));
+                return Err(EndReason::Refused(ErrorCode::HelloExpected, message));
             }
             ClientMessage::Ack { output } => self.rendered(output)?,
             ClientMessage::Resize(size) => match size.checked() {
@@ -206,7 +206,7 @@ impl<'a> Receiver<'a> {
         Ok(())
     }
 
-    async fn pen(&self, to: Option<u64>) -> Result<(), End> {
+    async fn pen(&self, to: Option<u64>) -> Result<(), EndReason> {
         if self.attached.give_pen(to.map(AttachmentId::new)).await {
             return Ok(());
         }
@@ -214,18 +214,18 @@ impl<'a> Receiver<'a> {
         self.complain(ErrorCode::NoSuchViewer, message.to_owned()).await
     }
 
-    async fn refuse(&self) -> Result<(), End> {
+    async fn refuse(&self) -> Result<(), EndReason> {
         let message = "this viewer may watch, but neither type nor take the pen";
         self.complain(ErrorCode::ReadOnly, message.to_owned()).await
     }
 
-    async fn complain(&self, code: ErrorCode, message: String) -> Result<(), End> {
+    async fn complain(&self, code: ErrorCode, message: String) -> Result<(), EndReason> {
         self.reply(ServerMessage::Error { code, message }).await;
         Ok(())
     }
 
     async fn reply(&self, message: ServerMessage) {
-        self.pass_on(Reply::Say(Box::new(message))).await;
+        self.pass_on(Reply::Message(Box::new(message))).await;
     }
 
     async fn pass_on(&self, reply: Reply) {
@@ -235,8 +235,8 @@ impl<'a> Receiver<'a> {
 }
 
 /// Returns the offset of an input frame.
-fn input(frame: &[u8]) -> Result<u64, End> {
-    let malformed = |message: String| End::Refused(ErrorCode::MalformedFrame, message);
+fn input(frame: &[u8]) -> Result<u64, EndReason> {
+    let malformed = |message: String| EndReason::Refused(ErrorCode::MalformedFrame, message);
     let header = Header::decode(frame, frame.len()).map_err(|error| malformed(error.to_string()))?;
     if header.kind != Kind::Data {
         return Err(malformed("only the server sends snapshots".to_owned()));
@@ -244,18 +244,18 @@ fn input(frame: &[u8]) -> Result<u64, End> {
     Ok(header.offset)
 }
 
-async fn next(stream: &mut Stream) -> Result<Message, End> {
+async fn next(stream: &mut Stream) -> Result<Message, EndReason> {
     match stream.next().await {
         Some(Ok(message)) => Ok(message),
         // Most often the connection is gone. If it is not, the viewer learns what it did wrong.
-        Some(Err(error)) => Err(End::Broken(error.to_string())),
-        None => Err(End::Left),
+        Some(Err(error)) => Err(EndReason::Broken(error.to_string())),
+        None => Err(EndReason::Left),
     }
 }
 
 /// Parses a message. The inner error is the complaint that its type is unknown.
-fn parse(text: &Utf8Bytes) -> Result<Result<ClientMessage, String>, End> {
-    let malformed = |message: String| End::Refused(ErrorCode::MalformedMessage, message);
+fn parse(text: &Utf8Bytes) -> Result<Result<ClientMessage, String>, EndReason> {
+    let malformed = |message: String| EndReason::Refused(ErrorCode::MalformedMessage, message);
     if text.len() > TEXT_MESSAGE {
         return Err(malformed(format!("a text message has at most {TEXT_MESSAGE} bytes")));
     }

@@ -15,48 +15,48 @@ use tokio::{
 };
 
 use super::{
-    End, Link, Reply, Sink, alarm::Alarm, pace::Pace, pictures::Pictures, snapshot_budget::SnapshotBudget,
-    text, told::Told,
+    EndReason, AttachmentShared, Reply, Sink, alarm::CoalescingTimer, pace::SendWindow, pictures::SnapshotPacer, snapshot_budget::SnapshotBudget,
+    text, told::LastSent,
 };
 use crate::{
     log::{Claim, LogReader, Next},
-    session::{Attached, Beginning, HELD_BACK, Progress, Redraw, Status, rows_for},
+    session::{Attachment, AttachmentStart, HIGH_WATERMARK, InputProgress, ResetSnapshot, Status, rows_for},
 };
 
 /// Number of data frames that are sent before anything else is checked again.
-const FRAMES: usize = 4;
+const FRAMES_PER_TURN: usize = 4;
 
 /// Lag above which a viewer that follows the newest output gets a snapshot.
-const LATE: Duration = Duration::from_millis(250);
+const SNAPSHOT_AFTER: Duration = Duration::from_millis(250);
 
 /// Rows of scrollback in such a snapshot: enough to look back, and few enough to arrive at once.
-const GLANCE: usize = 50;
+const CATCH_UP_SNAPSHOT_ROWS: usize = 50;
 
 /// Delay of an input acknowledgement, so that it can share a packet with output such as the echo.
 /// No person notices it.
-const COMPANY: Duration = Duration::from_millis(40);
+const ACK_DELAY: Duration = Duration::from_millis(40);
 
 /// Amount of input that is acknowledged at once, in bytes: a viewer that sends this much is
 /// waiting to send more.
-const MUCH: u64 = 16 * 1024;
+const IMMEDIATE_ACK_BYTES: u64 = 16 * 1024;
 
 /// Time without progress after which the rest of a snapshot is dropped. The viewer gets another
 /// snapshot once it reads again.
-const UNTAKEN: Duration = Duration::from_secs(10);
+const SNAPSHOT_STALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Delay of a snapshot for which there was no room.
-const ROOM_PAUSE: Duration = Duration::from_millis(250);
+const SNAPSHOT_RETRY_DELAY: Duration = Duration::from_millis(250);
 
 /// The sending half of an attachment.
 pub(super) struct Sender<'a> {
-    attached: &'a Attached,
+    attached: &'a Attachment,
     /// The first messages.
-    opening: Option<Box<(Welcome, Option<Redraw>)>>,
+    opening: Option<Box<(Welcome, Option<ResetSnapshot>)>>,
     /// End of the log when the viewer attached. Output before it is a replay.
     live: OutputOffset,
     follow: Follow,
-    pace: Pace,
-    pictures: Pictures,
+    pace: SendWindow,
+    pictures: SnapshotPacer,
     snapshots: SnapshotBudget,
     /// Rows of scrollback of a snapshot that the viewer has received in part or not at all, and the
     /// time of the next attempt. Nothing else can be sent before it.
@@ -65,23 +65,23 @@ pub(super) struct Sender<'a> {
     /// Set once the log is complete and all of it has been sent.
     complete: bool,
     status: watch::Receiver<Status>,
-    told: Told,
-    input: Option<watch::Receiver<Progress>>,
+    told: LastSent,
+    input: Option<watch::Receiver<InputProgress>>,
     acknowledged: InputOffset,
     /// Input that has yet to be acknowledged, and the latest time for that.
     owed: Option<(InputOffset, Instant)>,
-    alarm: Alarm,
+    alarm: CoalescingTimer,
     replies: mpsc::Receiver<Reply>,
     rendered: watch::Receiver<OutputOffset>,
     heartbeat: Interval,
-    link: &'a Link,
+    link: &'a AttachmentShared,
 }
 
 /// An event that the sender handles.
 enum Event {
     Reply(Reply),
     StatusChanged,
-    Input(Option<Progress>),
+    Input(Option<InputProgress>),
     Rendered,
     Output {
         more: bool,
@@ -95,30 +95,30 @@ enum Event {
 
 impl<'a> Sender<'a> {
     pub(super) fn new(
-        attached: &'a Attached,
-        beginning: Box<Beginning>,
+        attached: &'a Attachment,
+        beginning: Box<AttachmentStart>,
         (window, follow): (Option<u64>, Follow),
-        link: &'a Link,
+        link: &'a AttachmentShared,
         (replies, rendered): (mpsc::Receiver<Reply>, watch::Receiver<OutputOffset>),
         heartbeat: Duration,
     ) -> Self {
-        let Beginning { welcome, redraw, output, input, mut status } = *beginning;
+        let AttachmentStart { welcome, redraw, output, input, mut status } = *beginning;
         // Changes since the welcome was written are reported after it.
         status.mark_changed();
         let now = Instant::now();
-        let told = Told::new(&welcome, now);
+        let told = LastSent::new(&welcome, now);
         let mut heartbeat = interval_at(Instant::now() + heartbeat, heartbeat);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let window = window.unwrap_or(DEFAULT_WINDOW).clamp(1, MAX_WINDOW);
         Self {
             attached,
             live: welcome.live,
-            pace: Pace::new(window, follow == Follow::All, welcome.output),
+            pace: SendWindow::new(window, follow == Follow::All, welcome.output),
             acknowledged: welcome.input,
             owed: None,
-            alarm: Alarm::new(),
+            alarm: CoalescingTimer::new(),
             opening: Some(Box::new((welcome, redraw))),
-            pictures: Pictures::new(now),
+            pictures: SnapshotPacer::new(now),
             snapshots: SnapshotBudget::new(attached.role(), now),
             owed_snapshot: None,
             follow,
@@ -134,12 +134,12 @@ impl<'a> Sender<'a> {
         }
     }
 
-    pub(super) async fn run(mut self, sink: &mut Sink) -> End {
+    pub(super) async fn run(mut self, sink: &mut Sink) -> EndReason {
         // An error means that the connection is gone.
-        self.speak(sink).await.unwrap_or(End::Left)
+        self.speak(sink).await.unwrap_or(EndReason::Left)
     }
 
-    async fn speak(&mut self, sink: &mut Sink) -> Result<End, axum::Error> {
+    async fn speak(&mut self, sink: &mut Sink) -> Result<EndReason, axum::Error> {
         Box::pin(self.open(sink)).await?;
         loop {
             self.send_due(sink).await?;
@@ -152,22 +152,22 @@ impl<'a> Sender<'a> {
                 let output = self.output.cursor();
                 sink.feed(text(&ServerMessage::Exit { status, output, closed })).await?;
                 sink.flush().await?;
-                return Ok(End::Exited);
+                return Ok(EndReason::Exited);
             }
             sink.flush().await?;
             match self.next_event().await {
-                Event::Reply(Reply::Say(message)) => sink.feed(text(&message)).await?,
+                Event::Reply(Reply::Message(message)) => sink.feed(text(&message)).await?,
                 Event::Reply(Reply::History) => {
                     self.link.history_asked.store(false, Relaxed);
                     self.snapshots.want_history();
                 }
                 Event::StatusChanged => Box::pin(self.tell_status(sink)).await?,
                 Event::Input(Some(Ok(input))) => self.owe(input),
-                Event::Input(Some(Err(error))) => return Ok(End::Refused(error.code(), error.to_string())),
+                Event::Input(Some(Err(error))) => return Ok(EndReason::Refused(error.code(), error.to_string())),
                 // Nobody takes this attachment's input any more: either the program has ended, and
                 // its last output follows, or the viewer has attached anew.
                 Event::Input(None) if self.status.borrow().exit.is_some() => self.input = None,
-                Event::Input(None) => return Ok(End::Replaced),
+                Event::Input(None) => return Ok(EndReason::Replaced),
                 Event::Output { more } => self.complete = !more,
                 Event::Rendered => self.note_rendered(),
                 Event::Due | Event::Acknowledge => {}
@@ -239,7 +239,7 @@ impl<'a> Sender<'a> {
 
     /// Records that input has been written up to here.
     fn owe(&mut self, input: InputOffset) {
-        let at = self.owed.map_or_else(|| Instant::now() + COMPANY, |(_, at)| at);
+        let at = self.owed.map_or_else(|| Instant::now() + ACK_DELAY, |(_, at)| at);
         self.owed = Some((input, at));
     }
 
@@ -247,7 +247,7 @@ impl<'a> Sender<'a> {
     /// (`in_company`), covers much input, or has waited long enough.
     fn due(&mut self, in_company: bool) -> Option<InputOffset> {
         let (input, at) = self.owed?;
-        let is_due = in_company || input.since(self.acknowledged) >= MUCH || at <= Instant::now();
+        let is_due = in_company || input.since(self.acknowledged) >= IMMEDIATE_ACK_BYTES || at <= Instant::now();
         is_due.then(|| {
             self.owed = None;
             self.acknowledged = input;
@@ -276,7 +276,7 @@ impl<'a> Sender<'a> {
     /// Returns whether the program has to wait for this viewer. It does not wait for one that would
     /// rather get a snapshot, and never for a read-only one.
     fn claim(&self) -> Claim {
-        match self.pace.time_for(HELD_BACK) <= LATE {
+        match self.pace.time_for(HIGH_WATERMARK) <= SNAPSHOT_AFTER {
             _ if !self.attached.role().may_write() => Claim::None,
             _ if self.follows_all() => Claim::All,
             true => Claim::Fastest,
@@ -287,20 +287,20 @@ impl<'a> Sender<'a> {
     /// Reports whether a person would notice how far this viewer is behind.
     fn is_late(&self) -> bool {
         let behind = self.pace.time_for(self.output.end().since(self.output.cursor()));
-        behind > self.pictures.patience(Instant::now()).unwrap_or(LATE) && !self.follows_all()
+        behind > self.pictures.patience(Instant::now()).unwrap_or(SNAPSHOT_AFTER) && !self.follows_all()
     }
 
     /// Hands output from the log to the socket, as far as the send window allows. Returns
     /// whether there was any.
     async fn send_output(&mut self, sink: &mut Sink) -> Result<bool, axum::Error> {
         let before = self.output.cursor();
-        for _ in 0..FRAMES {
+        for _ in 0..FRAMES_PER_TURN {
             if self.owed_snapshot.is_some() {
                 break;
             }
             if self.is_late() {
                 if self.next_picture().is_some_and(|at| at <= Instant::now()) {
-                    Box::pin(self.draw_anew(GLANCE, sink)).await?;
+                    Box::pin(self.draw_anew(CATCH_UP_SNAPSHOT_ROWS, sink)).await?;
                 }
                 break;
             }
@@ -321,7 +321,7 @@ impl<'a> Sender<'a> {
                 Next::Lost if self.snapshots.ready_at() > Instant::now() => break,
                 Next::Lost => {
                     let all = rows_for(self.follow, self.attached.role());
-                    let history = if self.follow == Follow::All { all } else { GLANCE };
+                    let history = if self.follow == Follow::All { all } else { CATCH_UP_SNAPSHOT_ROWS };
                     Box::pin(self.draw_anew(history, sink)).await?;
                     self.output.distrust();
                     break;
@@ -346,7 +346,7 @@ impl<'a> Sender<'a> {
     /// Sends a snapshot with all of the scrollback.
     async fn send_history(&mut self, sink: &mut Sink) -> Result<(), axum::Error> {
         if !self.attached.has_snapshot_room() {
-            self.snapshots.postpone_history(Instant::now() + ROOM_PAUSE);
+            self.snapshots.postpone_history(Instant::now() + SNAPSHOT_RETRY_DELAY);
             return Ok(());
         }
         self.draw_anew(usize::MAX, sink).await?;
@@ -356,10 +356,10 @@ impl<'a> Sender<'a> {
     }
 
     /// Sends a snapshot with `rows` rows of scrollback, unless the viewer stops reading.
-    async fn send_redraw(&mut self, rows: usize, redraw: Redraw, sink: &mut Sink) -> Result<(), axum::Error> {
-        let Redraw { frames, size, resizes, skipped, earlier } = redraw;
+    async fn send_redraw(&mut self, rows: usize, redraw: ResetSnapshot, sink: &mut Sink) -> Result<(), axum::Error> {
+        let ResetSnapshot { frames, size, resizes, skipped, earlier } = redraw;
         let Some(mut frames) = frames else {
-            self.owed_snapshot = Some((rows, Instant::now() + ROOM_PAUSE));
+            self.owed_snapshot = Some((rows, Instant::now() + SNAPSHOT_RETRY_DELAY));
             return Ok(());
         };
         self.owed_snapshot = None;
@@ -381,7 +381,7 @@ impl<'a> Sender<'a> {
         let payloads = bytes - Header::LEN as u64 * frames.count();
         sink.feed(text(&ServerMessage::Reset { output, skipped, earlier, bytes: payloads })).await?;
         for frame in frames.drain() {
-            let Ok(fed) = timeout(UNTAKEN, sink.feed(Message::Binary(frame))).await else {
+            let Ok(fed) = timeout(SNAPSHOT_STALL_TIMEOUT, sink.feed(Message::Binary(frame))).await else {
                 // The next attempt is made as soon as the viewer has taken what was
                 // handed over before.
                 self.owed_snapshot = Some((rows, Instant::now()));
@@ -421,7 +421,7 @@ impl<'a> Sender<'a> {
 
 /// Returns the next change of the input's progress; `None` if nobody takes the input any more.
 /// Waits forever if there is no input.
-async fn changed(input: &mut Option<watch::Receiver<Progress>>) -> Option<Progress> {
+async fn changed(input: &mut Option<watch::Receiver<InputProgress>>) -> Option<InputProgress> {
     match input {
         Some(progress) => progress.changed().await.ok().map(|()| *progress.borrow_and_update()),
         None => std::future::pending().await,

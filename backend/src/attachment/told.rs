@@ -12,22 +12,22 @@ use crate::{
 };
 
 /// Cost of one `viewers` message, as a share of a second: at most four are sent per second.
-const LIST: Duration = Duration::from_millis(250);
+const LIST_COST: Duration = Duration::from_millis(250);
 
 /// Cost per viewer in the list, which counts if it is higher: all viewers of a session together are
 /// sent at most a hundred such messages per second.
-const LIST_PER_VIEWER: Duration = Duration::from_millis(10);
+const LIST_COST_PER_VIEWER: Duration = Duration::from_millis(10);
 
 /// Maximum cost at once: four messages among few viewers.
-const LISTS_AT_ONCE: Duration = Duration::from_secs(1);
+const MAX_LIST_BURST: Duration = Duration::from_secs(1);
 
 /// Minimum time between a `viewers` message and one that tells the viewer that it has become
 /// primary, or is not any more. Apart from that, the latter is sent at once.
-const PEN_INTERVAL: Duration = Duration::from_millis(50);
+const MIN_PRIMARY_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The session's state as far as one viewer knows it.
 #[derive(Debug)]
-pub(super) struct Told {
+pub(super) struct LastSent {
     title: String,
     /// Size of its terminal, as of the output that it has been sent.
     size: Winsize,
@@ -45,7 +45,7 @@ pub(super) struct Told {
     due: Option<Instant>,
 }
 
-impl Told {
+impl LastSent {
     pub(super) fn new(welcome: &Welcome, now: Instant) -> Self {
         Self {
             title: welcome.title.clone(),
@@ -54,7 +54,7 @@ impl Told {
             size_by: welcome.by,
             viewers: None,
             pen: false,
-            lists: TokenBucket::new(1000, millis(LISTS_AT_ONCE), now),
+            lists: TokenBucket::new(1000, millis(MAX_LIST_BURST), now),
             pen_at: now,
             due: None,
         }
@@ -109,8 +109,8 @@ impl Told {
             self.due = Some(at);
             return None;
         }
-        (self.viewers, self.pen, self.pen_at) = (Some(version), pen, now + PEN_INTERVAL);
-        self.lists.spend(millis(LIST.max(LIST_PER_VIEWER * status.viewers())), now);
+        (self.viewers, self.pen, self.pen_at) = (Some(version), pen, now + MIN_PRIMARY_INTERVAL);
+        self.lists.spend(millis(LIST_COST.max(LIST_COST_PER_VIEWER * status.viewers())), now);
         Some(ServerMessage::Viewers { count: status.viewers(), pen, list: status.presences(you) })
     }
 }

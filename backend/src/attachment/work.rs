@@ -35,15 +35,15 @@ const TEXT_BYTES_PER_MICRO: u64 = 50;
 
 /// Minimum pause for a viewer that has used up its share, so that it does not wake the
 /// server for each message.
-const PAUSE: Duration = Duration::from_millis(10);
+const MIN_PAUSE: Duration = Duration::from_millis(10);
 
 /// Outstanding work, as time that the viewer's share takes to make up for it, above which it has
 /// sent more than any person or page does.
-const STRAIN: Duration = Duration::from_secs(5);
+const STRAIN_THRESHOLD: Duration = Duration::from_secs(5);
 
 /// The share of one viewer.
 #[derive(Debug)]
-pub(super) struct Work(TokenBucket);
+pub(super) struct WorkBudget(TokenBucket);
 
 /// The cost of one message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +63,7 @@ pub(super) enum Cost {
     },
 }
 
-impl Work {
+impl WorkBudget {
     pub(super) fn new(role: Role, now: Instant) -> Self {
         let per_second =
             if role == Role::Owner { OWNER_WORK_MICROS_PER_SECOND } else { GUEST_WORK_MICROS_PER_SECOND };
@@ -76,13 +76,13 @@ impl Work {
         self.0.spend(cost.micros(), now);
         let ready_at = self.0.ready_at();
         let is_gathered = matches!(cost, Cost::Frames { .. });
-        (is_gathered || ready_at > now).then(|| ready_at.max(now + PAUSE))
+        (is_gathered || ready_at > now).then(|| ready_at.max(now + MIN_PAUSE))
     }
 
     /// Returns whether so many messages have come that frames are better merged, and that keys of
     /// other sessions must not wait for this viewer.
     pub(super) fn is_strained(&self, now: Instant) -> bool {
-        !self.0.is_full(now + STRAIN)
+        !self.0.is_full(now + STRAIN_THRESHOLD)
     }
 
     /// Returns whether the viewer has been silent for so long that no work is outstanding.
@@ -111,7 +111,7 @@ mod tests {
     /// Returns how many messages of this cost are handled within `seconds` seconds.
     fn taken(role: Role, cost: Cost, seconds: u64) -> u64 {
         let start = Instant::now();
-        let (mut work, mut now, mut count) = (Work::new(role, start), start, 0);
+        let (mut work, mut now, mut count) = (WorkBudget::new(role, start), start, 0);
         while now < start + Duration::from_secs(seconds) {
             count += 1;
             now = work.pay(cost, now).unwrap_or(now);
@@ -123,7 +123,7 @@ mod tests {
     fn what_people_and_pages_send_is_never_slowed_down() {
         let now = Instant::now();
         for role in [Role::Owner, Role::Writer] {
-            let mut work = Work::new(role, now);
+            let mut work = WorkBudget::new(role, now);
             // This stands for a large paste, a flood of output that is acknowledged frame by frame,
             // and a window that is dragged.
             for _ in 0..16 {

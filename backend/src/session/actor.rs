@@ -13,16 +13,16 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    Attached, Beginning, SessionHandle, Visitor,
-    begin::{Drawn, Place, begin},
+    Attachment, AttachmentStart, SessionHandle, Visitor,
+    begin::{ViewerSnapshot, ResumePoint, begin},
     display::Display,
-    ending::Ending,
+    ending::StatusPublisher,
     flow::Flow,
     input::Input,
-    keeping::Keeping,
-    output::Output,
+    keeping::Handoff,
+    output::OutputReader,
     own_output::{OwnOutput, Purpose, separator},
-    request::{Attaching, Request, Requests, Typed},
+    request::{AttachRequest, Request, Requests, TypedInput},
     size_changes::SizeChanges,
 };
 use crate::{
@@ -34,13 +34,13 @@ use crate::{
 
 /// Time without output from the terminal after which its screen follows by itself. During a flood
 /// that pause never comes, and most of the flood is left out later.
-const QUIET: Duration = Duration::from_millis(10);
+const OUTPUT_PAUSE: Duration = Duration::from_millis(10);
 
-/// Output without a pause of [`QUIET`] that counts as a flood, in bytes.
-const FLOOD: u64 = 256 * 1024;
+/// Output without a pause of [`OUTPUT_PAUSE`] that counts as a flood, in bytes.
+const FLOOD_BYTES: u64 = 256 * 1024;
 
 /// Number of consecutive slices after which a screen that has not caught up counts as a flood, too.
-const LABOUR: u32 = 8;
+const FLOOD_SLICES: u32 = 8;
 
 /// Number of guests that may arrive per second in the long run.
 const GUESTS_PER_SECOND: u64 = 1;
@@ -50,7 +50,7 @@ const GUESTS_PER_SECOND: u64 = 1;
 const GUESTS_AT_ONCE: u64 = 16;
 
 /// Time for which the session stays there after the last of these arrivals.
-const CROWDED: Duration = Duration::from_secs(10);
+const CROWDED_TIME: Duration = Duration::from_secs(10);
 
 /// All events that a session handles.
 #[derive(Debug)]
@@ -81,11 +81,11 @@ enum Cause {
 pub(super) struct Actor {
     pty: Pty,
     child: Child,
-    output: Output,
+    output: OutputReader,
     display: Display,
     input: Input,
     flow: Flow,
-    keeping: Keeping,
+    keeping: Handoff,
     sizes: SizeChanges,
     own_output: OwnOutput,
     /// Earliest time at which the screen follows the output if nothing else happens.
@@ -102,7 +102,7 @@ pub(super) struct Actor {
     is_held: bool,
     /// Set if a viewer has typed since the last output. The next output is then probably the echo.
     echo_is_due: bool,
-    session: Ending,
+    session: StatusPublisher,
     /// Dropped last: the closed channel tells others that everything is over.
     requests: Requests,
 }
@@ -110,15 +110,15 @@ pub(super) struct Actor {
 impl Actor {
     pub(super) fn new(
         (pty, child, input): (Pty, Child, Input),
-        (log, mut display, keeping): (LogWriter, Display, Keeping),
+        (log, mut display, keeping): (LogWriter, Display, Handoff),
         requests: Requests,
         session: SessionHandle,
     ) -> Self {
         let now = Instant::now();
         // Modes that a checkpoint sets are in use, not left behind.
         display.take_leftovers();
-        let (output, flow) = (Output::new(log), Flow::new(now));
-        let (leisure, session) = (now, Ending(session));
+        let (output, flow) = (OutputReader::new(log), Flow::new(now));
+        let (leisure, session) = (now, StatusPublisher(session));
         Self {
             pty,
             child,
@@ -196,7 +196,7 @@ impl Actor {
             if is_for_floods.is_some_and(|here| here != self.is_flood()) {
                 return None;
             }
-            self.session.note_asker(&self.input, self.output.log().end());
+            self.session.record_answerer(&self.input, self.output.log().end());
             if self.keeping.has_news(&self.display, Instant::now()) {
                 Box::pin(self.keeping.follow(&mut self.display, &self.session.0)).await;
             }
@@ -239,8 +239,8 @@ impl Actor {
 
     /// Reports whether the session is so busy that keys of other sessions must not wait for it.
     fn is_flood(&self) -> bool {
-        self.burst >= FLOOD
-            || self.labour >= LABOUR
+        self.burst >= FLOOD_BYTES
+            || self.labour >= FLOOD_SLICES
             || self.session.0.shared().lane.is_strained()
             || self.crowded_until > Instant::now()
     }
@@ -253,7 +253,7 @@ impl Actor {
         };
         let held = self.flow.held_until(rules, log, Instant::now());
         self.is_held = held.is_some();
-        let waits_for_leisure = held.is_none() && (self.display.is_behind() || self.burst >= FLOOD);
+        let waits_for_leisure = held.is_none() && (self.display.is_behind() || self.burst >= FLOOD_BYTES);
         let leisure = waits_for_leisure.then_some(self.leisure);
         let due = [self.sizes.due(), self.keeping.due_at(), self.own_output.due()];
         let timer = [held, leisure].into_iter().chain(due).flatten().min();
@@ -284,7 +284,7 @@ impl Actor {
         let start = self.output.log().end();
         self.output.drain(&self.pty, is_awaited, show).await;
         self.burst += self.output.log().end().since(start);
-        self.leisure = Instant::now() + QUIET;
+        self.leisure = Instant::now() + OUTPUT_PAUSE;
         is_awaited
     }
 
@@ -302,7 +302,7 @@ impl Actor {
             self.note_pause();
             self.echo_is_due = false;
             self.burst += self.output.log().end().since(start);
-            self.leisure = Instant::now() + QUIET;
+            self.leisure = Instant::now() + OUTPUT_PAUSE;
         }
         has_come
     }
@@ -330,14 +330,14 @@ impl Actor {
         match request {
             // An error means that the requester is gone.
             Request::Attach(attaching) => {
-                let Attaching { hello, visitor, reply } = *attaching;
+                let AttachRequest { hello, visitor, reply } = *attaching;
                 let attached = self.attach(&hello, visitor).await;
                 drop(reply.send(attached));
             }
-            Request::Redraw { history, rank, reply } => {
+            Request::Snapshot { history, rank, reply } => {
                 let shared = self.session.0.shared();
                 let redrawing = async |rows| self.display.redrawing(rows).await;
-                let drawn = Drawn::by(&shared.guest_snapshots, rank, history, redrawing).await;
+                let drawn = ViewerSnapshot::by(&shared.guest_snapshots, rank, history, redrawing).await;
                 let output = shared.log.reader(drawn.position, rank, Claim::None);
                 self.displayed();
                 drop(reply.send((drawn, output)));
@@ -383,12 +383,12 @@ impl Actor {
         }
     }
 
-    async fn attach(&mut self, hello: &Hello, visitor: Visitor) -> (Attached, Beginning) {
+    async fn attach(&mut self, hello: &Hello, visitor: Visitor) -> (Attachment, AttachmentStart) {
         let now = Instant::now();
         if visitor.role != Role::Owner && self.arrivals.try_take(now).is_err() {
-            self.crowded_until = now + CROWDED;
+            self.crowded_until = now + CROWDED_TIME;
         }
-        let place = Place::of(hello, &self.session.0);
+        let place = ResumePoint::of(hello, &self.session.0);
         let attached = self.session.0.enter(hello, visitor, place.resumes());
         self.arrange().await;
         let input = attached.role().may_write().then(|| self.input.register(hello.viewer, attached.id()));
@@ -400,7 +400,7 @@ impl Actor {
 
     /// Writes what a viewer has typed to the terminal. Returns whether the size may have to change,
     /// since that viewer is now the last one that used the terminal.
-    fn type_in(&mut self, Typed { viewer, attachment, offset, bytes }: Typed) -> bool {
+    fn type_in(&mut self, TypedInput { viewer, attachment, offset, bytes }: TypedInput) -> bool {
         self.input.take(viewer, attachment, offset, bytes);
         self.write_input();
         self.echo_is_due = true;
@@ -451,7 +451,7 @@ impl Actor {
         self.session.publish_title(self.display.title());
         let answers = self.display.take_answers();
         let is_asked = !answers.is_empty();
-        self.input.answer(&answers, self.display.parsed());
+        self.input.queue_answers(&answers, self.display.parsed());
         if is_asked {
             self.write_input();
         }

@@ -4,14 +4,14 @@ use limpet_shared::{Follow, Header, Hello, OutputOffset, Role, Welcome, Winsize}
 use tokio::sync::watch;
 
 use super::{
-    Attached, Progress, SessionHandle, SnapshotFrames, Status, display::Redrawing,
+    Attachment, InputProgress, SessionHandle, SnapshotFrames, Status, display::FramedSnapshot,
     guest_snapshots::GuestSnapshots,
 };
 use crate::log::{Claim, LogReader, Position, Rank};
 
 /// Rows of scrollback in a snapshot for a viewer that follows the newest output or is read-only. It
 /// can ask for the others.
-const ROWS: usize = 1000;
+const REDUCED_SNAPSHOT_ROWS: usize = 1000;
 
 /// Returns the maximum rows of scrollback in a viewer's snapshots.
 ///
@@ -22,31 +22,31 @@ const ROWS: usize = 1000;
 pub const fn rows_for(follow: Follow, role: Role) -> usize {
     match (follow, role.may_write()) {
         (Follow::All, true) => usize::MAX,
-        _ => ROWS,
+        _ => REDUCED_SNAPSHOT_ROWS,
     }
 }
 
 /// All that an attachment starts with.
 #[derive(Debug)]
-pub struct Beginning {
+pub struct AttachmentStart {
     /// The server's first message.
     pub welcome: Welcome,
     /// The snapshot to show before data continues, if the viewer cannot continue with what
     /// its terminal shows.
-    pub redraw: Option<Redraw>,
+    pub redraw: Option<ResetSnapshot>,
     /// The viewer's cursor in the log.
     pub output: LogReader,
     /// The progress of the viewer's input; `None` if it cannot type, because it is read-only or
     /// the program has ended. If the channel closes while the program runs, the viewer has
     /// attached anew elsewhere.
-    pub input: Option<watch::Receiver<Progress>>,
+    pub input: Option<watch::Receiver<InputProgress>>,
     /// The session's state.
     pub status: watch::Receiver<Status>,
 }
 
 /// A snapshot for a terminal that is cleared first.
 #[derive(Debug)]
-pub struct Redraw {
+pub struct ResetSnapshot {
     /// Snapshot frames; `None` if there is no room for them now. The viewer then
     /// gets a snapshot later.
     pub frames: Option<SnapshotFrames>,
@@ -60,7 +60,7 @@ pub struct Redraw {
     pub earlier: u64,
 }
 
-impl Redraw {
+impl ResetSnapshot {
     /// Returns an empty snapshot, which only clears a terminal of this size.
     fn nothing(size: Winsize, resizes: u64) -> Self {
         Self { frames: Some(SnapshotFrames::default()), size, resizes, skipped: 0, earlier: 0 }
@@ -69,7 +69,7 @@ impl Redraw {
 
 /// The point from which a viewer's data continues.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Place {
+pub(super) enum ResumePoint {
     /// At this position, following what its terminal shows already.
     Seamless(Position),
     /// At the log's start. The terminal shows nothing yet, or has to be cleared.
@@ -78,7 +78,7 @@ pub(super) enum Place {
     Screen { had: Option<OutputOffset> },
 }
 
-impl Place {
+impl ResumePoint {
     pub(super) fn of(hello: &Hello, session: &SessionHandle) -> Self {
         let log = &session.shared().log;
         let (has_all, end) = (log.first().is_some(), log.end());
@@ -110,28 +110,28 @@ impl Place {
 /// of rows of scrollback.
 pub(super) async fn begin(
     session: &SessionHandle,
-    (hello, attached): (&Hello, &Attached),
-    place: Place,
-    input: Option<(limpet_shared::InputOffset, watch::Receiver<Progress>)>,
-    redrawing: impl AsyncFnOnce(usize) -> Redrawing,
-) -> Beginning {
+    (hello, attached): (&Hello, &Attachment),
+    place: ResumePoint,
+    input: Option<(limpet_shared::InputOffset, watch::Receiver<InputProgress>)>,
+    redrawing: impl AsyncFnOnce(usize) -> FramedSnapshot,
+) -> AttachmentStart {
     let shared = session.shared();
     let status = shared.status.subscribe();
     let role = attached.role();
     let (position, redraw) = match place {
-        Place::Seamless(position) => (position, None),
+        ResumePoint::Seamless(position) => (position, None),
         // If the log's start is forgotten meanwhile, the reader is lost at once, and the viewer
         // gets a snapshot instead.
-        Place::Start { is_cleared } => {
+        ResumePoint::Start { is_cleared } => {
             let position = shared.log.first().unwrap_or(Position::START);
             (
                 position,
-                is_cleared.then(|| Redraw::nothing(shared.log.size(position.resizes), position.resizes)),
+                is_cleared.then(|| ResetSnapshot::nothing(shared.log.size(position.resizes), position.resizes)),
             )
         }
-        Place::Screen { had } => {
+        ResumePoint::Screen { had } => {
             let rows = rows_for(hello.follow, role);
-            let drawn = Drawn::by(&shared.guest_snapshots, attached.rank(), rows, redrawing).await;
+            let drawn = ViewerSnapshot::by(&shared.guest_snapshots, attached.rank(), rows, redrawing).await;
             let skipped = had.map_or(0, |had| drawn.position.output.since(had));
             (drawn.position, Some(drawn.redraw(skipped)))
         }
@@ -158,12 +158,12 @@ pub(super) async fn begin(
     };
     // At first the program waits for any viewer with the right to type: its speed is not known yet.
     let claim = if role.may_write() { Claim::Fastest } else { Claim::None };
-    Beginning { welcome, redraw, output: shared.log.reader(position, attached.rank(), claim), input, status }
+    AttachmentStart { welcome, redraw, output: shared.log.reader(position, attached.rank(), claim), input, status }
 }
 
 /// A snapshot that was made for a viewer.
 #[derive(Debug)]
-pub(super) struct Drawn {
+pub(super) struct ViewerSnapshot {
     frames: Option<SnapshotFrames>,
     size: Winsize,
     /// Position from which data and sizes continue.
@@ -171,25 +171,25 @@ pub(super) struct Drawn {
     earlier: usize,
 }
 
-impl Drawn {
+impl ViewerSnapshot {
     /// Makes a snapshot with `redrawing` for a viewer of this rank, with at most `rows` rows of
     /// scrollback, or fewer if there is no room.
     pub(super) async fn by(
         snapshots: &GuestSnapshots,
         rank: Rank,
         rows: usize,
-        redrawing: impl AsyncFnOnce(usize) -> Redrawing,
+        redrawing: impl AsyncFnOnce(usize) -> FramedSnapshot,
     ) -> Self {
         let mut redrawing = redrawing(snapshots.rows(rank, rows)).await;
         let frames = snapshots.hold(rank, &mut redrawing);
-        let Redrawing { size, position, earlier, .. } = redrawing;
+        let FramedSnapshot { size, position, earlier, .. } = redrawing;
         Self { frames, size, position, earlier }
     }
 
     /// Converts this into the redraw for a viewer that misses `skipped` bytes.
-    pub(super) fn redraw(self, skipped: u64) -> Redraw {
+    pub(super) fn redraw(self, skipped: u64) -> ResetSnapshot {
         let Self { frames, size, position, earlier } = self;
-        Redraw { frames, size, resizes: position.resizes, skipped, earlier: earlier as u64 }
+        ResetSnapshot { frames, size, resizes: position.resizes, skipped, earlier: earlier as u64 }
     }
 
     /// Returns the output that the frames carry.

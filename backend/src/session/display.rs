@@ -16,11 +16,11 @@ use std::{mem, panic::resume_unwind};
 use limpet_shared::{OutputOffset, Winsize, limits::OUTPUT_FRAME, theme::Colours};
 
 use self::redrawing::redrawing;
-pub(super) use self::{last::LastScreen, redrawing::Redrawing};
+pub(super) use self::{last::FinalScreen, redrawing::FramedSnapshot};
 use super::{
     own_output,
     parse_guard::{ParseGuard, ParsePolicy},
-    pile::Pile,
+    pile::ScreenBacklog,
 };
 use crate::{
     background,
@@ -29,13 +29,13 @@ use crate::{
 };
 
 /// Maximum output that may wait to be parsed, in bytes.
-const MOST: u64 = 4 * 1024 * 1024;
+const MAX_BACKLOG_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Level to which the backlog has to shrink before more output is read once it has exceeded
-/// [`MOST`], in bytes.
-const ROOM: u64 = MOST / 4 * 3;
+/// [`MAX_BACKLOG_BYTES`], in bytes.
+const RESUME_BACKLOG_BYTES: u64 = MAX_BACKLOG_BYTES / 4 * 3;
 
-const _: () = assert!(MOST + 2 * OUTPUT_FRAME as u64 <= log::SPARE as u64, "the log must keep what waits");
+const _: () = assert!(MAX_BACKLOG_BYTES + 2 * OUTPUT_FRAME as u64 <= log::SPARE as u64, "the log must keep what waits");
 
 /// Steps of the screen after which other work gets its turn. They take about half a millisecond.
 const SLICE_STEPS: u64 = 128 * 1024;
@@ -56,7 +56,7 @@ pub(super) struct Display {
     /// The screen's size, and the rows of scrollback that it keeps. A screen that
     /// replaces it gets the same.
     shape: (Winsize, usize),
-    pile: Pile,
+    pile: ScreenBacklog,
     is_overfull: bool,
     /// End of the output that was left out last.
     left_out: OutputOffset,
@@ -70,7 +70,7 @@ impl Display {
             screen: Screen::new(size, scrollback),
             guard: ParseGuard::new(log.clone(), policy),
             shape: (size, scrollback),
-            pile: Pile::new(log, Position::START),
+            pile: ScreenBacklog::new(log, Position::START),
             is_overfull: false,
             left_out: OutputOffset::ZERO,
         };
@@ -98,7 +98,7 @@ impl Display {
         policy: ParsePolicy,
     ) -> Self {
         let mut display = Self::new(shape, log.clone(), policy);
-        display.pile = Pile::new(log, position);
+        display.pile = ScreenBacklog::new(log, position);
         while !snapshot.is_empty() {
             snapshot = &snapshot[display.parse(position.output, snapshot, u64::MAX)..];
             if display.screen.is_sweep_due() {
@@ -164,7 +164,7 @@ impl Display {
             return self.pile.skip_to(self.taken().advanced(output.len()));
         }
         self.pile.take(output, answered_here);
-        self.is_overfull |= self.pile.len() > MOST;
+        self.is_overfull |= self.pile.len() > MAX_BACKLOG_BYTES;
     }
 
     /// Reports whether no more output may come until some of the backlog is parsed or left out.
@@ -212,7 +212,7 @@ impl Display {
         } else {
             self.feed(SLICE_STEPS);
         }
-        self.is_overfull &= self.pile.len() > ROOM;
+        self.is_overfull &= self.pile.len() > RESUME_BACKLOG_BYTES;
     }
 
     /// Parses the backlog's front, for about `steps` steps. All output of a program
@@ -366,7 +366,7 @@ impl Display {
     }
 
     /// Returns a snapshot of the current screen with at most `history` rows of scrollback.
-    pub(super) async fn redrawing(&mut self, history: usize) -> Redrawing {
+    pub(super) async fn redrawing(&mut self, history: usize) -> FramedSnapshot {
         let draw = move |display: &mut Self| {
             display.glimpse(history).unwrap_or_else(|| {
                 display.catch_up();
@@ -382,7 +382,7 @@ impl Display {
 
     /// Makes such a snapshot during a flood by parsing only the part of the backlog that can be
     /// seen. Returns `None` if the backlog is no such flood.
-    fn glimpse(&mut self, history: usize) -> Option<Redrawing> {
+    fn glimpse(&mut self, history: usize) -> Option<FramedSnapshot> {
         let Self { screen, guard, pile, .. } = self;
         let start = pile.parsed();
         // The output is copied, since viewers have to wait for the log while it is looked at.
@@ -395,7 +395,7 @@ impl Display {
         let (glimpse, rows) = seen?;
         let position = Position { output: self.pile.taken(), ..self.pile.position() };
         let redrawing = redrawing(&glimpse, (self.shape.0, position), history);
-        Some(Redrawing { earlier: rows.saturating_sub(history), ..redrawing })
+        Some(FramedSnapshot { earlier: rows.saturating_sub(history), ..redrawing })
     }
 
     /// Returns the current screen as text.
@@ -412,7 +412,7 @@ impl Display {
     }
 
     /// Converts this into the final screen, to which nothing is added any more.
-    pub(super) async fn into_last(mut self) -> LastScreen {
+    pub(super) async fn into_last(mut self) -> FinalScreen {
         if !self.has_caught_up() {
             self.elsewhere(Self::catch_up).await;
         }
@@ -421,9 +421,9 @@ impl Display {
 
     /// Does the same as [`into_last`](Self::into_last) on the calling thread, where
     /// nobody waits for it.
-    pub(super) fn into_last_here(mut self) -> LastScreen {
+    pub(super) fn into_last_here(mut self) -> FinalScreen {
         self.catch_up();
-        LastScreen::new(self.screen, (self.shape.0, self.pile.position()))
+        FinalScreen::new(self.screen, (self.shape.0, self.pile.position()))
     }
 }
 

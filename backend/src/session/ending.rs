@@ -8,23 +8,23 @@ use super::{SessionHandle, Status, display::Display, input::Input};
 /// Publishes a session's state, and its end even if the actor panics: the drop of its
 /// [`Child`](crate::keeper::Child) kills the program then.
 #[derive(Debug)]
-pub(super) struct Ending(pub(super) SessionHandle);
+pub(super) struct StatusPublisher(pub(super) SessionHandle);
 
-impl Ending {
+impl StatusPublisher {
     pub(super) fn publish_title(&self, title: &str) {
         self.0.publish_title(title);
     }
 
     /// Passes output to the screen, which answers its queries if no viewer's terminal does.
     pub(super) fn show(&self, (display, input): (&mut Display, &Input), output: &[u8]) {
-        let answered_here = self.note_asker(input, display.taken());
+        let answered_here = self.record_answerer(input, display.taken());
         display.take(output, answered_here);
     }
 
     /// Notes who answers queries in output from `end` on. Returns whether that is the screen.
-    pub(super) fn note_asker(&self, input: &Input, end: OutputOffset) -> bool {
+    pub(super) fn record_answerer(&self, input: &Input, end: OutputOffset) -> bool {
         let is_screen = self.0.shared().status.borrow().pen().is_none();
-        input.note_asker(is_screen, end);
+        input.record_answerer(is_screen, end);
         is_screen
     }
 
@@ -52,7 +52,7 @@ impl Ending {
     }
 }
 
-impl Drop for Ending {
+impl Drop for StatusPublisher {
     fn drop(&mut self) {
         if self.0.shared().status.borrow().exit.is_none() {
             self.publish_exit(ExitStatus::Signal(SIGKILL), false);

@@ -13,33 +13,33 @@ use crate::log::{self, LogWriter, Rank, Standing};
 
 /// High watermark: the program is held back while its fastest viewer has more than this yet
 /// to read, in bytes.
-pub const HELD_BACK: u64 = 256 * 1024;
+pub const HIGH_WATERMARK: u64 = 256 * 1024;
 
 /// Low watermark: the program continues once its fastest viewer has no more than this yet
 /// to read, in bytes.
 const LOW_WATERMARK: u64 = 128 * 1024;
 
 /// Maximum time the program is held back for viewers of which none reads anything.
-const PATIENCE: Duration = Duration::from_secs(5);
+const MAX_FASTEST_VIEWER_HOLD: Duration = Duration::from_secs(5);
 
 /// Minimum time the program is held back for a viewer that lags behind the others. If there are
 /// more viewers than processors, one that keeps up may have to wait this long for its turn.
-const TURN: Duration = Duration::from_millis(50);
+const MIN_LAGGING_VIEWER_HOLD: Duration = Duration::from_millis(50);
 
 /// Maximum time the program is held back for such a viewer.
-const TURNS: Duration = Duration::from_millis(250);
+const MAX_LAGGING_VIEWER_HOLD: Duration = Duration::from_millis(250);
 
-const _: () = assert!(LOW_WATERMARK < HELD_BACK);
-const _: () = assert!(HELD_BACK < nearly(log::MIN_TAIL) as u64, "the fastest must not be overtaken");
+const _: () = assert!(LOW_WATERMARK < HIGH_WATERMARK);
+const _: () = assert!(HIGH_WATERMARK < tail_high_watermark(log::MIN_TAIL) as u64, "the fastest must not be overtaken");
 
 /// Returns the high watermark for a viewer that is to get everything, in bytes of a log that keeps
 /// `tail` bytes. With more than this yet to read, the viewer would soon be overtaken.
-const fn nearly(tail: usize) -> usize {
+const fn tail_high_watermark(tail: usize) -> usize {
     tail / 4 * 3
 }
 
 /// Returns the low watermark for such a viewer, at which the program continues, in bytes.
-const fn again(tail: usize) -> usize {
+const fn tail_low_watermark(tail: usize) -> usize {
     tail / 4
 }
 
@@ -50,13 +50,13 @@ const fn again(tail: usize) -> usize {
 /// get everything, and keeps up, would be overtaken. A program without viewers is never held back.
 #[derive(Debug)]
 pub(super) struct Flow {
-    all: ForAll,
-    one: ForOne,
+    all: FastestViewerHold,
+    one: LaggingViewerHold,
 }
 
 /// Waits for the fastest viewer, unless even that one has stopped reading.
 #[derive(Debug, Default)]
-struct ForAll {
+struct FastestViewerHold {
     /// Position of the fastest viewer while the program waits for it, and the end of that wait.
     held: Option<(OutputOffset, Instant)>,
     /// Position of the fastest viewer when the wait for it ended in a timeout. Nobody waits for
@@ -67,7 +67,7 @@ struct ForAll {
 /// Waits for a viewer that lags behind others, but not if it is much slower than they are: it would
 /// then need longer to catch up than they needed to get ahead of it.
 #[derive(Debug)]
-struct ForOne {
+struct LaggingViewerHold {
     held: Option<Instant>,
     /// Last time at which the program was held back for a lagging viewer.
     before: Instant,
@@ -79,7 +79,7 @@ struct TooSlow(OutputOffset);
 
 impl Flow {
     pub(super) fn new(now: Instant) -> Self {
-        Self { all: ForAll::default(), one: ForOne { held: None, before: now } }
+        Self { all: FastestViewerHold::default(), one: LaggingViewerHold { held: None, before: now } }
     }
 
     /// Returns until when the program is to be held back at the latest, or `None` if it may run. To
@@ -108,7 +108,7 @@ impl Flow {
     }
 }
 
-impl ForAll {
+impl FastestViewerHold {
     fn held_until(&mut self, Standing { end, fastest, .. }: Standing, now: Instant) -> Option<Instant> {
         self.held = fastest.and_then(|fastest| self.decide(end, fastest, now));
         self.held.map(|(_, until)| until)
@@ -120,7 +120,7 @@ impl ForAll {
         fastest: OutputOffset,
         now: Instant,
     ) -> Option<(OutputOffset, Instant)> {
-        let mark = if self.held.is_some() { LOW_WATERMARK } else { HELD_BACK };
+        let mark = if self.held.is_some() { LOW_WATERMARK } else { HIGH_WATERMARK };
         if end.since(fastest) <= mark || self.given_up_at == Some(fastest) {
             return None;
         }
@@ -130,25 +130,25 @@ impl ForAll {
                 None
             }
             Some((before, until)) if before == fastest => Some((before, until)),
-            _ => Some((fastest, now + PATIENCE)),
+            _ => Some((fastest, now + MAX_FASTEST_VIEWER_HOLD)),
         }
     }
 }
 
-impl ForOne {
+impl LaggingViewerHold {
     fn held_until(&mut self, standing: Standing, now: Instant) -> Result<Option<Instant>, TooSlow> {
         let before = self.held.take();
         if before.is_some() {
             self.before = now;
         }
         let Standing { end, tail, slowest: Some(slowest), .. } = standing else { return Ok(None) };
-        let mark = if before.is_some() { again(tail) } else { nearly(tail) };
+        let mark = if before.is_some() { tail_low_watermark(tail) } else { tail_high_watermark(tail) };
         if end.since(slowest) <= mark as u64 {
             return Ok(None);
         }
-        let until = before.unwrap_or_else(|| now + now.duration_since(self.before).clamp(TURN, TURNS));
+        let until = before.unwrap_or_else(|| now + now.duration_since(self.before).clamp(MIN_LAGGING_VIEWER_HOLD, MAX_LAGGING_VIEWER_HOLD));
         if until <= now {
-            return Err(TooSlow(slowest.max(end.before(nearly(tail)))));
+            return Err(TooSlow(slowest.max(end.before(tail_high_watermark(tail)))));
         }
         self.held = Some(until);
         Ok(self.held)
@@ -182,7 +182,7 @@ mod tests {
     #[test]
     fn a_program_without_viewers_runs_free() {
         let nobody = Standing { fastest: None, ..all_at(1 << 40, 0) };
-        assert_eq!(ForAll::default().held_until(nobody, Instant::now()), None);
+        assert_eq!(FastestViewerHold::default().held_until(nobody, Instant::now()), None);
     }
 
     #[test]
@@ -248,10 +248,10 @@ mod tests {
 
     #[test]
     fn it_waits_from_the_high_watermark_down_to_the_low_one() {
-        let (mut flow, now) = (ForAll::default(), Instant::now());
+        let (mut flow, now) = (FastestViewerHold::default(), Instant::now());
         let behind = |bytes: u64| all_at(1_000_000, 1_000_000 - usize::try_from(bytes).unwrap());
-        assert_eq!(flow.held_until(behind(HELD_BACK), now), None);
-        assert!(flow.held_until(behind(HELD_BACK + 1), now).is_some());
+        assert_eq!(flow.held_until(behind(HIGH_WATERMARK), now), None);
+        assert!(flow.held_until(behind(HIGH_WATERMARK + 1), now).is_some());
         assert!(flow.held_until(behind(LOW_WATERMARK + 1), now).is_some());
         assert_eq!(flow.held_until(behind(LOW_WATERMARK), now), None);
         assert_eq!(flow.held_until(behind(LOW_WATERMARK + 1), now), None);
@@ -259,7 +259,7 @@ mod tests {
 
     #[test]
     fn nobody_waits_for_viewers_that_take_nothing() {
-        let (mut flow, start) = (ForAll::default(), Instant::now());
+        let (mut flow, start) = (FastestViewerHold::default(), Instant::now());
         let until = flow.held_until(all_at(1 << 20, 0), start).unwrap();
         assert_eq!(flow.held_until(all_at(1 << 20, 0), until), None);
         assert_eq!(flow.held_until(all_at(1 << 30, 0), until), None);
@@ -268,21 +268,21 @@ mod tests {
 
     #[test]
     fn patience_begins_anew_with_every_byte_that_the_fastest_takes() {
-        let (mut flow, start) = (ForAll::default(), Instant::now());
+        let (mut flow, start) = (FastestViewerHold::default(), Instant::now());
         let first = flow.held_until(all_at(1 << 30, 0), start).unwrap();
         let second = flow.held_until(all_at(1 << 30, 1), first).unwrap();
         assert!(second > first);
     }
 
-    fn for_one(now: Instant) -> ForOne {
-        ForOne { held: None, before: now }
+    fn for_one(now: Instant) -> LaggingViewerHold {
+        LaggingViewerHold { held: None, before: now }
     }
 
     #[test]
     fn one_that_keeps_up_is_waited_for_before_it_is_overtaken() {
         let now = Instant::now();
         let mut flow = for_one(now);
-        let (most, least) = (nearly(TAIL), again(TAIL));
+        let (most, least) = (tail_high_watermark(TAIL), tail_low_watermark(TAIL));
         assert!(most < TAIL);
         let held = [(most, false), (most + 1, true), (least + 1, true), (least, false), (most, false)];
         for (behind, is_held) in held {
@@ -293,16 +293,16 @@ mod tests {
     #[test]
     fn one_is_not_waited_for_longer_than_others_needed_to_get_ahead_of_it() {
         let start = Instant::now();
-        let too_slow = |flow: &mut ForOne, now| flow.held_until(one_behind(again(TAIL) + 1), now);
-        for (ahead, patience) in [(1, TURN), (100, Duration::from_millis(100)), (10_000, TURNS)] {
+        let too_slow = |flow: &mut LaggingViewerHold, now| flow.held_until(one_behind(tail_low_watermark(TAIL) + 1), now);
+        for (ahead, patience) in [(1, MIN_LAGGING_VIEWER_HOLD), (100, Duration::from_millis(100)), (10_000, MAX_LAGGING_VIEWER_HOLD)] {
             let (mut flow, begun) = (for_one(start), start + Duration::from_millis(ahead));
             let until = flow.held_until(one_behind(TAIL), begun).unwrap().unwrap();
             assert_eq!(until, begun + patience);
             assert!(too_slow(&mut flow, until - Duration::from_millis(1)).is_ok());
-            let left = one_behind(again(TAIL) + 1).slowest.unwrap();
+            let left = one_behind(tail_low_watermark(TAIL) + 1).slowest.unwrap();
             assert_eq!(too_slow(&mut flow, until), Err(TooSlow(left)), "the one that has moved too little");
             assert_eq!(flow.held_until(one_behind(0), until), Ok(None));
-            assert_eq!(flow.held_until(one_behind(TAIL), until), Ok(Some(until + TURN)), "another one");
+            assert_eq!(flow.held_until(one_behind(TAIL), until), Ok(Some(until + MIN_LAGGING_VIEWER_HOLD)), "another one");
         }
     }
 

@@ -12,15 +12,15 @@ use std::sync::{
 
 use bytes::Bytes;
 
-use super::display::Redrawing;
+use super::display::FramedSnapshot;
 use crate::log::Rank;
 
 /// Bytes of large snapshots above which a session's guests get no further ones until
 /// some are received.
-const MAX_BYTES: usize = 16 * 1024 * 1024;
+const MAX_PENDING_SNAPSHOT_BYTES: usize = 16 * 1024 * 1024;
 
 /// Largest snapshot that counts as small and is always made, in bytes.
-const SMALL_BYTES: usize = 256 * 1024;
+const MAX_SMALL_SNAPSHOT_BYTES: usize = 256 * 1024;
 
 /// Rows of scrollback in a guest's snapshot while there is no room for a large one.
 const SCARCE_ROWS: usize = 50;
@@ -33,11 +33,11 @@ pub(super) struct GuestSnapshots(Arc<AtomicUsize>);
 #[derive(Debug, Default)]
 pub struct SnapshotFrames {
     frames: Vec<Bytes>,
-    _held: Option<Held>,
+    _reservation: Option<SnapshotReservation>,
 }
 
 #[derive(Debug)]
-struct Held {
+struct SnapshotReservation {
     all: GuestSnapshots,
     bytes: usize,
 }
@@ -45,7 +45,7 @@ struct Held {
 impl GuestSnapshots {
     /// Returns whether a viewer of this rank may get a large snapshot.
     pub(super) fn has_room(&self, rank: Rank) -> bool {
-        rank == Rank::Owner || self.0.load(Relaxed) < MAX_BYTES
+        rank == Rank::Owner || self.0.load(Relaxed) < MAX_PENDING_SNAPSHOT_BYTES
     }
 
     /// Returns how many of `wanted` rows of scrollback a snapshot for a viewer of this
@@ -56,15 +56,15 @@ impl GuestSnapshots {
 
     /// Counts a snapshot against the bound until the viewer has received it. Returns `None` and
     /// drops the snapshot if there is no room; the viewer gets another one later.
-    pub(super) fn hold(&self, rank: Rank, redrawing: &mut Redrawing) -> Option<SnapshotFrames> {
+    pub(super) fn hold(&self, rank: Rank, redrawing: &mut FramedSnapshot) -> Option<SnapshotFrames> {
         let frames = std::mem::take(&mut redrawing.frames);
         let bytes = frames.iter().map(Bytes::len).sum();
-        if rank == Rank::Owner || bytes <= SMALL_BYTES {
-            return Some(SnapshotFrames { frames, _held: None });
+        if rank == Rank::Owner || bytes <= MAX_SMALL_SNAPSHOT_BYTES {
+            return Some(SnapshotFrames { frames, _reservation: None });
         }
         self.has_room(rank).then(|| {
             self.0.fetch_add(bytes, Relaxed);
-            SnapshotFrames { frames, _held: Some(Held { all: self.clone(), bytes }) }
+            SnapshotFrames { frames, _reservation: Some(SnapshotReservation { all: self.clone(), bytes }) }
         })
     }
 }
@@ -88,7 +88,7 @@ impl SnapshotFrames {
     }
 }
 
-impl Drop for Held {
+impl Drop for SnapshotReservation {
     fn drop(&mut self) {
         self.all.0.fetch_sub(self.bytes, Relaxed);
     }
@@ -101,9 +101,9 @@ mod tests {
     use super::*;
     use crate::log::Position;
 
-    fn drawn(bytes: usize) -> Redrawing {
+    fn drawn(bytes: usize) -> FramedSnapshot {
         let frames = vec![Bytes::from(vec![0; bytes])];
-        Redrawing { frames, size: Winsize::default(), position: Position::START, earlier: 0 }
+        FramedSnapshot { frames, size: Winsize::default(), position: Position::START, earlier: 0 }
     }
 
     #[test]
@@ -113,8 +113,8 @@ mod tests {
         let mut held: Vec<_> = std::iter::from_fn(|| draw(Rank::Guest, 3 * 1024 * 1024)).collect();
         assert_eq!(held.len(), 6, "the last one may exceed the bound");
         assert_eq!(snapshots.rows(Rank::Guest, usize::MAX), SCARCE_ROWS);
-        assert!(draw(Rank::Guest, SMALL_BYTES).is_some() && draw(Rank::Guest, SMALL_BYTES + 1).is_none());
-        assert!(draw(Rank::Owner, MAX_BYTES).is_some());
+        assert!(draw(Rank::Guest, MAX_SMALL_SNAPSHOT_BYTES).is_some() && draw(Rank::Guest, MAX_SMALL_SNAPSHOT_BYTES + 1).is_none());
+        assert!(draw(Rank::Owner, MAX_PENDING_SNAPSHOT_BYTES).is_some());
         assert_eq!(snapshots.rows(Rank::Owner, usize::MAX), usize::MAX);
         held.pop();
         assert!(snapshots.has_room(Rank::Guest));

@@ -20,13 +20,13 @@ use tokio::{
 };
 
 use super::{
-    AttachmentId, Beginning, GrantId, Redraw, Status, Visitor,
-    begin::{Drawn, Place, begin},
-    display::{LastScreen, Redrawing},
+    AttachmentId, AttachmentStart, GrantId, ResetSnapshot, Status, Visitor,
+    begin::{ViewerSnapshot, ResumePoint, begin},
+    display::{FinalScreen, FramedSnapshot},
     guest_snapshots::GuestSnapshots,
-    keeping::Record,
+    keeping::HandoffRecord,
     own_output::Purpose,
-    request::{Attaching, Request, Typed},
+    request::{AttachRequest, Request, TypedInput},
 };
 use crate::{
     background,
@@ -62,10 +62,10 @@ pub(super) fn attach_rate() -> KeyedBuckets<GrantId> {
 
 /// A session. Clones refer to the same one.
 #[derive(Clone, Debug)]
-pub struct SessionHandle(Arc<Shared>);
+pub struct SessionHandle(Arc<SessionShared>);
 
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct SessionShared {
     pub(super) id: SessionId,
     pub(super) epoch: Epoch,
     pub(super) program: Program,
@@ -80,7 +80,7 @@ pub(super) struct Shared {
     pub(super) viewers_changed: Notify,
     pub(super) lane: Arc<Lane>,
     /// The final screen, once the program has ended.
-    pub(super) last: OnceLock<Arc<LastScreen>>,
+    pub(super) last: OnceLock<Arc<FinalScreen>>,
     /// The remaining attaches that guests are allowed, by grant.
     pub(super) attach_rate: KeyedBuckets<GrantId>,
     /// Snapshots that guests have yet to receive.
@@ -93,7 +93,7 @@ pub(super) struct Shared {
 
 /// A viewer's attachment to a session. Dropping it detaches.
 #[derive(Debug)]
-pub struct Attached {
+pub struct Attachment {
     session: SessionHandle,
     id: AttachmentId,
     viewer: ViewerId,
@@ -104,9 +104,9 @@ pub struct Attached {
 /// Marks a viewer that sends more than any person or page does. While this exists, its session
 /// stays on the threads for floods, for which no key of another session waits.
 #[derive(Debug)]
-pub(crate) struct Strain(SessionHandle);
+pub(crate) struct StrainGuard(SessionHandle);
 
-impl Drop for Strain {
+impl Drop for StrainGuard {
     fn drop(&mut self) {
         self.0.0.lane.end_strain();
         self.0.0.viewers_changed.notify_one();
@@ -114,7 +114,7 @@ impl Drop for Strain {
 }
 
 impl SessionHandle {
-    pub(super) fn new(shared: Shared) -> Self {
+    pub(super) fn new(shared: SessionShared) -> Self {
         Self(Arc::new(shared))
     }
 
@@ -201,16 +201,16 @@ impl SessionHandle {
 
     /// Attaches a viewer. The output that it has missed and all later output form one
     /// stream without a gap.
-    pub async fn attach(&self, hello: Hello, visitor: Visitor) -> (Attached, Beginning) {
+    pub async fn attach(&self, hello: Hello, visitor: Visitor) -> (Attachment, AttachmentStart) {
         let hello = Hello { viewer: visitor.grant.viewer(hello.viewer), ..hello };
         let request = |reply| {
-            Request::Attach(Box::new(Attaching { hello: hello.clone(), visitor: visitor.clone(), reply }))
+            Request::Attach(Box::new(AttachRequest { hello: hello.clone(), visitor: visitor.clone(), reply }))
         };
         if let Some(begun) = self.ask(request).await {
             return begun;
         }
         // The program has ended, and its final screen can still be looked at.
-        let place = Place::of(&hello, self);
+        let place = ResumePoint::of(&hello, self);
         let attached = self.enter(&hello, visitor, place.resumes());
         let _turn = self.last_turn().await;
         let redrawing = async |rows| self.last_redrawing(rows).await;
@@ -247,19 +247,19 @@ impl SessionHandle {
         self.0.last.get()?.turn().await
     }
 
-    async fn last_drawn(&self, history: usize, rank: Rank) -> Drawn {
+    async fn last_drawn(&self, history: usize, rank: Rank) -> ViewerSnapshot {
         let _turn = self.last_turn().await;
         let redrawing = async |rows| self.last_redrawing(rows).await;
-        Drawn::by(&self.0.guest_snapshots, rank, history, redrawing).await
+        ViewerSnapshot::by(&self.0.guest_snapshots, rank, history, redrawing).await
     }
 
-    async fn last_redrawing(&self, history: usize) -> Redrawing {
+    async fn last_redrawing(&self, history: usize) -> FramedSnapshot {
         if let Some(last) = self.0.last.get() {
             return Arc::clone(last).redrawing(history).await;
         }
         let sizes = self.0.log.sizes();
         let position = Position { output: self.0.log.end(), resizes: sizes.count() };
-        Redrawing { frames: Vec::new(), size: sizes.last(), position, earlier: 0 }
+        FramedSnapshot { frames: Vec::new(), size: sizes.last(), position, earlier: 0 }
     }
 
     /// Sends a request to the actor and waits for its reply; `None` if the actor is gone.
@@ -270,14 +270,14 @@ impl SessionHandle {
     }
 
     /// Adds a viewer to those attached.
-    pub(super) fn enter(&self, hello: &Hello, visitor: Visitor, resumes: bool) -> Attached {
+    pub(super) fn enter(&self, hello: &Hello, visitor: Visitor, resumes: bool) -> Attachment {
         let role = visitor.role;
         let rank = if role == Role::Owner { Rank::Owner } else { Rank::Guest };
         let mut id = AttachmentId::new(0);
         self.0.status.send_modify(|status| {
             id = status.seats.enter(hello.viewer, visitor, (hello.size, resumes), now());
         });
-        Attached { session: self.clone(), id, viewer: hello.viewer, role, rank }
+        Attachment { session: self.clone(), id, viewer: hello.viewer, role, rank }
     }
 
     /// Ends the program, and everything else on its terminal that `mode` includes. Waits
@@ -297,16 +297,16 @@ impl SessionHandle {
     }
 
     /// Stores the final screen.
-    pub(super) fn set_last(&self, last: LastScreen) {
+    pub(super) fn set_last(&self, last: FinalScreen) {
         self.publish_title(last.title());
         // A session ends once, so the cell was empty before.
         let _ = self.0.last.set(Arc::new(last));
     }
 
     /// Returns the hand-off record for the next server, without sizes.
-    pub(super) fn record(&self, colours: Option<Colours>, cleared: OutputOffset) -> Record {
-        let first = Record::first((&self.0.epoch, self.0.created), &self.0.program, &self.0.status.borrow());
-        Record { colours, cleared, ..first }
+    pub(super) fn record(&self, colours: Option<Colours>, cleared: OutputOffset) -> HandoffRecord {
+        let first = HandoffRecord::first((&self.0.epoch, self.0.created), &self.0.program, &self.0.status.borrow());
+        HandoffRecord { colours, cleared, ..first }
     }
 
     /// Returns the data that is needed to start the session again after a reboot. Asks the system
@@ -328,7 +328,7 @@ impl SessionHandle {
     /// Returns output that draws the screen, with all of its scrollback.
     pub(super) async fn drawn(&self) -> Vec<u8> {
         let rank = Rank::Owner;
-        let drawn = self.ask(|reply| Request::Redraw { history: usize::MAX, rank, reply }).await;
+        let drawn = self.ask(|reply| Request::Snapshot { history: usize::MAX, rank, reply }).await;
         let drawn = match drawn {
             Some((drawn, _)) => drawn,
             None => self.last_drawn(usize::MAX, rank).await,
@@ -358,12 +358,12 @@ impl SessionHandle {
         self.0.is_changed.swap(false, Relaxed)
     }
 
-    pub(super) fn shared(&self) -> &Shared {
+    pub(super) fn shared(&self) -> &SessionShared {
         &self.0
     }
 }
 
-impl Attached {
+impl Attachment {
     /// Returns the id that tells this attachment from others of the session.
     #[must_use]
     pub fn id(&self) -> AttachmentId {
@@ -383,17 +383,17 @@ impl Attached {
     }
 
     /// Moves the session to the threads for floods until the returned guard is dropped.
-    pub(crate) fn strain(&self) -> Strain {
+    pub(crate) fn strain(&self) -> StrainGuard {
         self.session.0.lane.begin_strain();
         self.session.0.viewers_changed.notify_one();
-        Strain(self.session.clone())
+        StrainGuard(self.session.clone())
     }
 
     /// Passes on input that starts at `offset` of this viewer's input. Its fate is
-    /// reported as [`Progress`].
+    /// reported as [`InputProgress`].
     pub async fn input(&self, offset: u64, bytes: Bytes) {
         let (viewer, attachment) = (self.viewer, self.id);
-        self.request(Request::Input(Typed { viewer, attachment, offset, bytes })).await;
+        self.request(Request::Input(TypedInput { viewer, attachment, offset, bytes })).await;
     }
 
     /// Reports the size of the viewer's window.
@@ -427,9 +427,9 @@ impl Attached {
     /// Makes a snapshot of the current screen, with at most `history` rows of scrollback, for a
     /// viewer that has received everything before `had`. Returns with it the cursor from which data
     /// continues. Nobody waits for that cursor yet.
-    pub async fn redraw(&self, history: usize, had: OutputOffset) -> (Redraw, LogReader) {
+    pub async fn redraw(&self, history: usize, had: OutputOffset) -> (ResetSnapshot, LogReader) {
         let rank = self.rank;
-        let drawn = self.session.ask(|reply| Request::Redraw { history, rank, reply }).await;
+        let drawn = self.session.ask(|reply| Request::Snapshot { history, rank, reply }).await;
         let (drawn, output) = if let Some(drawn) = drawn {
             drawn
         } else {
@@ -453,7 +453,7 @@ impl Attached {
     }
 }
 
-impl Drop for Attached {
+impl Drop for Attachment {
     fn drop(&mut self) {
         self.session.0.status.send_modify(|status| status.seats.leave(self.id));
         self.session.0.viewers_changed.notify_one();

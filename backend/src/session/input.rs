@@ -13,20 +13,20 @@ use tokio::sync::watch;
 use super::{
     AttachmentId,
     grant::GrantTag,
-    inlet::{Account, Inlet, VIEWERS},
+    inlet::{InputJournal, JournalSlot, MAX_JOURNALLED_VIEWERS},
 };
 
 /// Maximum number of viewers whose offsets are remembered. Beyond that, viewers that are not
 /// attached are forgotten, the one that attached longest ago first. A forgotten viewer that comes
 /// back counts anew from the server's `welcome`.
-const REMEMBERED: usize = VIEWERS;
+const MAX_REMEMBERED_VIEWERS: usize = MAX_JOURNALLED_VIEWERS;
 
 /// Maximum number of remembered viewers of one guests' grant, so that one pass leaves room
 /// for everybody else's.
 const MAX_REMEMBERED_PER_GRANT: usize = 64;
 
 /// Maximum length to which input of the same viewer is merged into one piece, in bytes.
-const PIECE_BYTES: usize = 16 * 1024;
+const MAX_PIECE_BYTES: usize = 16 * 1024;
 
 /// Number of pieces that wait in the exact order in which they were typed. Beyond that, input is
 /// added to the last piece of the same viewer, so that viewers who take turns byte by byte do not
@@ -40,7 +40,7 @@ const MAX_ABSENT_BYTES: usize = 64 * 1024;
 const ABSENT_VIEWER_BYTES: usize = 256;
 
 /// Amount of waiting answers at which no more are taken, in bytes.
-const ANSWERS: usize = 16 * 1024;
+const MAX_WAITING_ANSWER_BYTES: usize = 16 * 1024;
 
 /// Input on its way to the program.
 ///
@@ -49,15 +49,15 @@ const ANSWERS: usize = 16 * 1024;
 /// comes back is told where to continue, and sends it again.
 #[derive(Debug)]
 pub(super) struct Input {
-    viewers: HashMap<ViewerId, Numbered>,
+    viewers: HashMap<ViewerId, ViewerInput>,
     /// Input that has been taken and not yet written, in order of arrival.
     queue: VecDeque<(Source, BytesMut)>,
-    /// The input journal. Apart from [`strays`](Self::strays), its pipe holds the beginning of the
-    /// first piece in the queue.
-    inlet: Inlet,
+    /// The input journal. Apart from [`inherited_bytes`](Self::inherited_bytes), its pipe holds the
+    /// beginning of the first piece in the queue.
+    journal: InputJournal,
     /// Bytes in the journal's pipe that an earlier server has left there. They are
     /// acknowledged already.
-    strays: usize,
+    inherited_bytes: usize,
     /// Counter of registrations, by which viewers are ordered.
     registrations: u64,
 }
@@ -82,20 +82,20 @@ impl Source {
 
 /// The input of one viewer.
 #[derive(Debug)]
-struct Numbered {
+struct ViewerInput {
     /// `None` for a viewer that has not come back since an earlier server.
     attachment: Option<AttachmentId>,
     registered: u64,
     taken: InputOffset,
     written: InputOffset,
-    account: Option<Account>,
+    slot: Option<JournalSlot>,
     /// Tells the attachment how far its input has come.
-    progress: watch::Sender<Progress>,
+    progress: watch::Sender<InputProgress>,
 }
 
 /// The offset before which everything is written to the pty, or the reason why no
 /// more input is taken.
-pub type Progress = Result<InputOffset, InputError>;
+pub type InputProgress = Result<InputOffset, InputError>;
 
 /// The reason why input is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -125,15 +125,15 @@ impl InputError {
 }
 
 impl Input {
-    /// Continues with what an earlier server has left in `inlet`, if there was one.
-    pub(super) fn new(inlet: Inlet) -> Self {
-        let known = inlet.viewers().into_iter().map(|(viewer, account, offset)| {
+    /// Continues with what an earlier server has left in `journal`, if there was one.
+    pub(super) fn new(journal: InputJournal) -> Self {
+        let known = journal.viewers().into_iter().map(|(viewer, slot, offset)| {
             let progress = watch::Sender::new(Ok(offset));
-            let (taken, written, account) = (offset, offset, Some(account));
-            (viewer, Numbered { attachment: None, registered: 0, taken, written, account, progress })
+            let (taken, written, slot) = (offset, offset, Some(slot));
+            (viewer, ViewerInput { attachment: None, registered: 0, taken, written, slot, progress })
         });
-        let (viewers, strays) = (known.collect(), inlet.waiting());
-        Self { viewers, queue: VecDeque::new(), inlet, strays, registrations: 0 }
+        let (viewers, inherited_bytes) = (known.collect(), journal.bytes_in_pipe());
+        Self { viewers, queue: VecDeque::new(), journal, inherited_bytes, registrations: 0 }
     }
 
     /// Lets `viewer` type through `attachment`, and through no earlier attachment. Returns the
@@ -142,19 +142,19 @@ impl Input {
         &mut self,
         viewer: ViewerId,
         attachment: AttachmentId,
-    ) -> (InputOffset, watch::Receiver<Progress>) {
+    ) -> (InputOffset, watch::Receiver<InputProgress>) {
         self.registrations += 1;
         let registered = self.registrations;
-        let (taken, written, account) = if let Some(before) = self.viewers.get(&viewer) {
-            (before.taken, before.written, before.account)
+        let (taken, written, slot) = if let Some(before) = self.viewers.get(&viewer) {
+            (before.taken, before.written, before.slot)
         } else {
-            let account = self.make_room(viewer).then(|| self.inlet.open_account(viewer)).flatten();
-            (InputOffset::ZERO, InputOffset::ZERO, account)
+            let slot = self.make_room(viewer).then(|| self.journal.allocate_slot(viewer)).flatten();
+            (InputOffset::ZERO, InputOffset::ZERO, slot)
         };
         // The former attachment's channel closes, which tells it that it has been replaced.
         let (progress, receiver) = watch::channel(Ok(written));
         let attachment = Some(attachment);
-        self.viewers.insert(viewer, Numbered { attachment, registered, taken, written, account, progress });
+        self.viewers.insert(viewer, ViewerInput { attachment, registered, taken, written, slot, progress });
         (taken, receiver)
     }
 
@@ -167,7 +167,7 @@ impl Input {
         if self.viewers.keys().filter(|viewer| of_grant(viewer)).count() >= MAX_REMEMBERED_PER_GRANT {
             return self.forget_oldest(of_grant);
         }
-        self.viewers.len() < REMEMBERED
+        self.viewers.len() < MAX_REMEMBERED_VIEWERS
             || self.forget_oldest(|viewer| GrantTag::of(*viewer).is_some())
             || tag.is_none() && self.forget_oldest(|_| true)
     }
@@ -175,11 +175,11 @@ impl Input {
     /// Forgets one of the viewers that `is_one` selects: of those that have left and have no input
     /// waiting, the one that attached longest ago. Returns false if there is none.
     fn forget_oldest(&mut self, is_one: impl Fn(&ViewerId) -> bool) -> bool {
-        let gone = self.viewers.iter().filter(|(viewer, numbered)| is_one(viewer) && numbered.is_settled());
-        let oldest = gone.min_by_key(|(_, numbered)| numbered.registered).map(|(&viewer, _)| viewer);
+        let gone = self.viewers.iter().filter(|(viewer, input)| is_one(viewer) && input.is_settled());
+        let oldest = gone.min_by_key(|(_, input)| input.registered).map(|(&viewer, _)| viewer);
         let Some(forgotten) = oldest.and_then(|viewer| self.viewers.remove(&viewer)) else { return false };
-        if let Some(account) = forgotten.account {
-            self.inlet.close_account(account);
+        if let Some(slot) = forgotten.slot {
+            self.journal.free_slot(slot);
         }
         true
     }
@@ -187,9 +187,9 @@ impl Input {
     /// Drops waiting input of viewers that have left, except for as much as [`MAX_ABSENT_BYTES`]
     /// allows. The viewers that attached first keep theirs.
     pub(super) fn drop_absent(&mut self) {
-        let absent = self.viewers.iter().filter(|(_, numbered)| numbered.progress.is_closed());
+        let absent = self.viewers.iter().filter(|(_, input)| input.progress.is_closed());
         let mut absent: Vec<_> = absent
-            .map(|(&viewer, numbered)| (viewer, numbered.registered, numbered.waiting()))
+            .map(|(&viewer, input)| (viewer, input.registered, input.waiting()))
             .filter(|&(_, _, waiting)| waiting > 0)
             .collect();
         absent.sort_unstable_by_key(|&(_, registered, _)| registered);
@@ -207,7 +207,7 @@ impl Input {
     /// Drops a viewer's waiting input, except for what is in the pipe: that is
     /// journalled as written.
     fn drop_waiting(&mut self, viewer: ViewerId) {
-        let in_pipe = self.inlet.waiting() - self.strays.min(self.inlet.waiting());
+        let in_pipe = self.journal.bytes_in_pipe() - self.inherited_bytes.min(self.journal.bytes_in_pipe());
         let (mut left, mut is_first) = (0, true);
         self.queue.retain_mut(|(source, bytes)| {
             let is_first = mem::take(&mut is_first);
@@ -218,23 +218,23 @@ impl Input {
             left += bytes.len();
             !bytes.is_empty()
         });
-        if let Some(numbered) = self.viewers.get_mut(&viewer) {
-            numbered.taken = numbered.written.advanced(left);
+        if let Some(input) = self.viewers.get_mut(&viewer) {
+            input.taken = input.written.advanced(left);
         }
     }
 
     /// Takes the new part of input that starts at `offset`. Input from an attachment that is not
     /// the viewer's latest one is dropped, since the latest one sends it again. Input that cannot
-    /// be taken is reported as [`Progress`].
+    /// be taken is reported as [`InputProgress`].
     pub(super) fn take(&mut self, viewer: ViewerId, attachment: AttachmentId, offset: u64, bytes: Bytes) {
-        let Some(numbered) = self.viewers.get_mut(&viewer) else { return };
-        if numbered.attachment != Some(attachment) {
+        let Some(input) = self.viewers.get_mut(&viewer) else { return };
+        if input.attachment != Some(attachment) {
             return;
         }
-        match numbered.take(offset, bytes) {
+        match input.take(offset, bytes) {
             Ok(bytes) if bytes.is_empty() => {}
             Ok(bytes) => self.enqueue(viewer, &bytes),
-            Err(error) => drop(numbered.progress.send_replace(Err(error))),
+            Err(error) => drop(input.progress.send_replace(Err(error))),
         }
     }
 
@@ -243,7 +243,9 @@ impl Input {
             |piece: &&mut (Source, BytesMut)| piece.0.viewer().is_some_and(|theirs| theirs == viewer);
         let looked_at = if self.queue.len() < MAX_ORDERED_PIECES { 1 } else { self.queue.len() };
         match self.queue.iter_mut().rev().take(looked_at).find(is_theirs) {
-            Some((_, piece)) if piece.len() + bytes.len() <= PIECE_BYTES => piece.extend_from_slice(bytes),
+            Some((_, piece)) if piece.len() + bytes.len() <= MAX_PIECE_BYTES => {
+                piece.extend_from_slice(bytes);
+            }
             // The input is copied, since it may be part of a much larger message.
             _ => {
                 let piece = BytesMut::from(bytes);
@@ -254,13 +256,13 @@ impl Input {
 
     /// Queues the screen's answers to the program's queries before `output`. They are dropped if
     /// the program asks without reading the answers.
-    pub(super) fn answer(&mut self, answers: &[u8], output: OutputOffset) {
+    pub(super) fn queue_answers(&mut self, answers: &[u8], output: OutputOffset) {
         let waiting: usize = self.answers().map(|(_, bytes)| bytes.len()).sum();
         if answers.is_empty() {
             if waiting == 0 {
-                self.inlet.note_answered(output);
+                self.journal.record_answered(output);
             }
-        } else if waiting < ANSWERS {
+        } else if waiting < MAX_WAITING_ANSWER_BYTES {
             self.queue.push_back((Source::Screen(output), BytesMut::from(answers)));
         }
     }
@@ -270,13 +272,13 @@ impl Input {
     }
 
     /// Records for a later server whether the screen answers queries in output from `end` on.
-    pub(super) fn note_asker(&self, is_screen: bool, end: OutputOffset) {
-        self.inlet.note_asker(is_screen, end);
+    pub(super) fn record_answerer(&self, is_screen: bool, end: OutputOffset) {
+        self.journal.record_answerer(is_screen, end);
     }
 
     /// Reports whether input waits to be written.
     pub(super) fn waits(&self) -> bool {
-        self.inlet.waiting() > 0 || !self.queue.is_empty()
+        self.journal.bytes_in_pipe() > 0 || !self.queue.is_empty()
     }
 
     /// Writes as much of the waiting input as `write` takes. `write` gets a pipe and the number
@@ -291,7 +293,7 @@ impl Input {
         mut write: impl FnMut(BorrowedFd<'_>, usize) -> io::Result<usize>,
     ) -> io::Result<()> {
         while self.waits() {
-            match self.step(&mut write) {
+            match self.write_step(&mut write) {
                 Ok(true) => {}
                 Ok(false) => return Ok(()),
                 Err(error) => {
@@ -303,27 +305,27 @@ impl Input {
         Ok(())
     }
 
-    fn step(&mut self, write: impl FnOnce(BorrowedFd<'_>, usize) -> io::Result<usize>) -> io::Result<bool> {
-        if let (0, Some((source, bytes))) = (self.inlet.waiting(), self.queue.front()) {
-            let account = source.viewer().and_then(|viewer| self.viewers.get(&viewer)?.account);
-            self.inlet.put(account, source.answered(), bytes)?;
+    fn write_step(&mut self, write: impl FnOnce(BorrowedFd<'_>, usize) -> io::Result<usize>) -> io::Result<bool> {
+        if let (0, Some((source, bytes))) = (self.journal.bytes_in_pipe(), self.queue.front()) {
+            let slot = source.viewer().and_then(|viewer| self.viewers.get(&viewer)?.slot);
+            self.journal.put(slot, source.answered(), bytes)?;
         }
-        let count = self.inlet.flow(write)?;
-        self.written(count);
+        let count = self.journal.drain_pipe(write)?;
+        self.record_written(count);
         Ok(count > 0)
     }
 
     /// Records that the first `count` bytes have been written, and acknowledges them.
-    fn written(&mut self, count: usize) {
-        let strays = count.min(self.strays);
-        self.strays -= strays;
-        let count = count - strays;
+    fn record_written(&mut self, count: usize) {
+        let inherited = count.min(self.inherited_bytes);
+        self.inherited_bytes -= inherited;
+        let count = count - inherited;
         let Some((source, bytes)) = self.queue.front_mut().filter(|_| count > 0) else { return };
         bytes.advance(count.min(bytes.len()));
-        if let Some(numbered) = source.viewer().and_then(|viewer| self.viewers.get_mut(&viewer)) {
-            numbered.written = numbered.written.advanced(count);
-            numbered.progress.send_if_modified(|progress| {
-                progress.as_mut().map(|written| *written = numbered.written).is_ok()
+        if let Some(input) = source.viewer().and_then(|viewer| self.viewers.get_mut(&viewer)) {
+            input.written = input.written.advanced(count);
+            input.progress.send_if_modified(|progress| {
+                progress.as_mut().map(|written| *written = input.written).is_ok()
             });
         }
         if bytes.is_empty() {
@@ -333,16 +335,16 @@ impl Input {
 
     /// Drops the waiting input, which counts as written: nobody is left to read it.
     pub(super) fn discard(&mut self) {
-        self.inlet.discard();
-        self.strays = 0;
+        self.journal.discard();
+        self.inherited_bytes = 0;
         while let Some(count) = self.queue.front().map(|(_, bytes)| bytes.len()) {
-            self.written(count);
+            self.record_written(count);
         }
         self.queue = VecDeque::new();
     }
 }
 
-impl Numbered {
+impl ViewerInput {
     /// Returns how many bytes have been taken and not written.
     fn waiting(&self) -> usize {
         usize::try_from(self.taken.since(self.written)).unwrap_or(usize::MAX)
@@ -382,11 +384,11 @@ mod tests {
     }
 
     fn input() -> Input {
-        let inlet = Inlet::open(log::log(log::memory(0).unwrap().as_fd()).unwrap().2, pipe().unwrap());
-        Input::new(inlet.unwrap())
+        let journal = InputJournal::open(log::log(log::memory(0).unwrap().as_fd()).unwrap().2, pipe().unwrap());
+        Input::new(journal.unwrap())
     }
 
-    fn attached() -> (Input, watch::Receiver<Progress>) {
+    fn attached() -> (Input, watch::Receiver<InputProgress>) {
         let mut input = input();
         let (_, progress) = input.register(viewer(), AttachmentId::new(1));
         (input, progress)
@@ -458,12 +460,12 @@ mod tests {
     #[test]
     fn viewers_that_left_are_forgotten_and_those_attached_are_not() {
         let (mut input, progress) = attached();
-        for number in 0..2 * REMEMBERED as u64 {
+        for number in 0..2 * MAX_REMEMBERED_VIEWERS as u64 {
             let mut bytes = [0; 16];
             bytes[..8].copy_from_slice(&number.to_be_bytes());
             input.register(ViewerId::from_random(bytes), AttachmentId::new(number));
         }
-        assert_eq!(input.viewers.len(), REMEMBERED);
+        assert_eq!(input.viewers.len(), MAX_REMEMBERED_VIEWERS);
         take(&mut input, 1, 0, "still here");
         assert_eq!(drain(&mut input), "still here");
         assert_eq!(*progress.borrow(), Ok(InputOffset::new(10)));
@@ -486,8 +488,8 @@ mod tests {
         for number in 0..1000 {
             last = Some(input.register(guest(number), AttachmentId::new(number)));
         }
-        assert!(owners.iter().all(|owner| input.viewers[owner].account.is_some()));
-        assert!(input.viewers.len() <= REMEMBERED + 1, "{}", input.viewers.len());
+        assert!(owners.iter().all(|owner| input.viewers[owner].slot.is_some()));
+        assert!(input.viewers.len() <= MAX_REMEMBERED_VIEWERS + 1, "{}", input.viewers.len());
         assert!(
             input.viewers.keys().filter(|id| GrantTag::of(**id).is_some()).count()
                 <= MAX_REMEMBERED_PER_GRANT
@@ -587,7 +589,7 @@ mod tests {
     fn another_server_goes_on_where_one_was_killed() {
         let (memory, pipe) = (log::memory(0).unwrap(), pipe().unwrap());
         let open = || {
-            Input::new(Inlet::open(log::log(memory.as_fd()).unwrap().2, pipe.try_clone().unwrap()).unwrap())
+            Input::new(InputJournal::open(log::log(memory.as_fd()).unwrap().2, pipe.try_clone().unwrap()).unwrap())
         };
         let mut input = open();
         input.register(viewer(), AttachmentId::new(1));

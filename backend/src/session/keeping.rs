@@ -27,10 +27,10 @@ const RESIZES_BEFORE_CHECKPOINT: u64 = 64;
 
 /// Number of times per second that the keeper is told of changes that viewers can repeat, such as a
 /// new primary viewer, in the long run.
-const MAX_TOLD_PER_SECOND: u64 = 10;
+const MAX_RECORDS_PER_SECOND: u64 = 10;
 
 /// Number of times at once that the keeper is told of such changes.
-const MAX_TOLD_AT_ONCE: u64 = 20;
+const MAX_RECORDS_AT_ONCE: u64 = 20;
 
 /// Time after a failure in which nothing is handed to the keeper.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
@@ -38,7 +38,7 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// The hand-off record of a session, without the contents of its log and its input journal. Fields
 /// are only ever added, with a default, since a newer server reads what an older one has written.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Record {
+pub(super) struct HandoffRecord {
     pub(super) epoch: Epoch,
     pub(super) program: keeper::Start,
     /// Milliseconds since the Unix epoch.
@@ -74,7 +74,7 @@ fn is_start(offset: &OutputOffset) -> bool {
     *offset == OutputOffset::ZERO
 }
 
-impl Record {
+impl HandoffRecord {
     /// Creates the record of a session that is about to begin.
     pub(super) fn first((epoch, created): (&Epoch, u64), program: &Program, status: &Status) -> Self {
         Self {
@@ -111,7 +111,7 @@ impl Record {
 
 /// The first line of a checkpoint. The output that draws the screen follows it.
 #[derive(Debug, Serialize, Deserialize)]
-struct Head {
+struct CheckpointHeader {
     /// Offset from which data continues.
     output: OutputOffset,
     #[serde(flatten)]
@@ -123,7 +123,7 @@ struct Head {
 
 /// Keeps the hand-off of one session up to date.
 #[derive(Debug)]
-pub(super) struct Keeping {
+pub(super) struct Handoff {
     keeper: Link,
     session: SessionId,
     colours: Option<Colours>,
@@ -141,12 +141,12 @@ pub(super) struct Keeping {
     retry_at: Option<Instant>,
 }
 
-impl Keeping {
+impl Handoff {
     /// Creates the hand-off of a session that begins, whose log keeps `tail` bytes.
     pub(super) fn new(keeper: Link, session: SessionId, tail: usize) -> Self {
         // The log keeps the screen's backlog in addition to its tail.
         let interval = tail as u64;
-        let rate = TokenBucket::new(MAX_TOLD_PER_SECOND, MAX_TOLD_AT_ONCE, Instant::now());
+        let rate = TokenBucket::new(MAX_RECORDS_PER_SECOND, MAX_RECORDS_AT_ONCE, Instant::now());
         let (colours, cleared, drawn, retry_at) = (None, OutputOffset::ZERO, Position::START, None);
         Self { keeper, session, colours, cleared, drawn, interval, is_stale: true, rate, retry_at }
     }
@@ -159,7 +159,7 @@ impl Keeping {
     /// Marks the session as changed by its owner, who is about to be told that the change is done.
     pub(super) fn touch_at_once(&mut self) {
         self.is_stale = true;
-        self.rate = TokenBucket::new(MAX_TOLD_PER_SECOND, MAX_TOLD_AT_ONCE, Instant::now());
+        self.rate = TokenBucket::new(MAX_RECORDS_PER_SECOND, MAX_RECORDS_AT_ONCE, Instant::now());
     }
 
     pub(super) fn set_colours(&mut self, colours: Colours) {
@@ -231,7 +231,7 @@ impl Keeping {
 
     async fn draw(&mut self, display: &mut Display, history: usize) {
         let (snapshot, size, drawn) = display.snapshot(history).await;
-        let head = Head { output: drawn.output, size, resizes: Some(drawn.resizes) };
+        let head = CheckpointHeader { output: drawn.output, size, resizes: Some(drawn.resizes) };
         let head = serde_json::to_string(&head).unwrap_or_default();
         match self.keeper.checkpoint(&self.session, &[head.as_bytes(), b"\n", &snapshot]).await {
             Ok(()) => {
@@ -268,7 +268,7 @@ impl Keeping {
     pub(super) fn take_over(
         keeper: Link,
         session: SessionId,
-        (record, checkpoint): (&Record, Option<OwnedFd>),
+        (record, checkpoint): (&HandoffRecord, Option<OwnedFd>),
         (log, owed): (&Log, Option<OutputOffset>),
         (tail, scrollback): (usize, usize),
     ) -> (Self, Display) {
@@ -283,7 +283,7 @@ impl Keeping {
         let drawn = checkpoint.and_then(|file| {
             read(file).inspect_err(|error| tracing::error!(%error, "could not read a kept screen")).ok()
         });
-        let (position, size, snapshot) = if let Some((Head { output, size, resizes }, snapshot)) = drawn {
+        let (position, size, snapshot) = if let Some((CheckpointHeader { output, size, resizes }, snapshot)) = drawn {
             (Position { output, resizes: resizes.unwrap_or_else(|| kept(output)) }, size, snapshot)
         } else {
             let (resizes, (_, size)) = sizes.iter().next().unwrap_or_default();
@@ -312,12 +312,12 @@ impl Keeping {
 /// yet to be answered.
 fn catch_up(display: &mut Display, log: &Log, end: OutputOffset, owed: Option<OutputOffset>) {
     /// Output that is passed on at once, in bytes.
-    const PIECE: usize = 1024 * 1024;
+    const MAX_PIECE_BYTES: usize = 1024 * 1024;
     while display.taken() < end {
         let is_owed = owed.is_some_and(|owed| display.taken() >= owed);
         // Only up to the offset where that changes.
         let next = owed.filter(|&owed| !is_owed && owed < end).unwrap_or(end);
-        let most = usize::try_from(next.since(display.taken())).unwrap_or(PIECE).min(PIECE);
+        let most = usize::try_from(next.since(display.taken())).unwrap_or(MAX_PIECE_BYTES).min(MAX_PIECE_BYTES);
         let taken = log.look(display.taken(), most, |output| {
             display.take(output, is_owed);
             !output.is_empty()
@@ -329,7 +329,7 @@ fn catch_up(display: &mut Display, log: &Log, end: OutputOffset, owed: Option<Ou
     }
 }
 
-fn read(file: OwnedFd) -> std::io::Result<(Head, Vec<u8>)> {
+fn read(file: OwnedFd) -> std::io::Result<(CheckpointHeader, Vec<u8>)> {
     let mut file = File::from(file);
     file.rewind()?;
     let mut file = BufReader::new(file);
@@ -351,7 +351,7 @@ mod tests {
 
     #[test]
     fn what_the_first_version_has_kept_is_understood() {
-        let record: Record = serde_json::from_str(FIRST).unwrap();
+        let record: HandoffRecord = serde_json::from_str(FIRST).unwrap();
         assert_eq!((record.title.as_deref(), record.sizes.len()), (Some("mine"), 2));
         assert_eq!(record.sizes[1], (OutputOffset::new(17), Winsize::cells(100, 30)));
         assert_eq!(serde_json::to_string(&record).unwrap(), FIRST, "and written as it was");
@@ -376,16 +376,16 @@ mod tests {
         let sizes = [(10, Winsize::cells(80, 24)), (17, Winsize::cells(10, 4))];
         let sizes = sizes.map(|(offset, size)| (OutputOffset::new(offset), size)).to_vec();
         let earlier = (OutputOffset::ZERO, Winsize::cells(5, 5));
-        let first: Record = serde_json::from_str(FIRST).unwrap();
-        let of_older = Record { sizes: sizes.clone(), ..first.clone() };
-        let of_this = Record { earlier_sizes: vec![earlier], first_size: 7, ..of_older.clone() };
+        let first: HandoffRecord = serde_json::from_str(FIRST).unwrap();
+        let of_older = HandoffRecord { sizes: sizes.clone(), ..first.clone() };
+        let of_this = HandoffRecord { earlier_sizes: vec![earlier], first_size: 7, ..of_older.clone() };
         // A checkpoint was made, and the server was killed before it recorded that.
-        let stale = Record { sizes: [vec![earlier], sizes].concat(), first_size: 7, ..first };
+        let stale = HandoffRecord { sizes: [vec![earlier], sizes].concat(), first_size: 7, ..first };
         let head = r#"{"output":10,"cols":80,"rows":24}"#;
         let numbered = r#"{"output":10,"cols":80,"rows":24,"resizes":8}"#;
-        let take_over = |record: &Record, checkpoint| {
+        let take_over = |record: &HandoffRecord, checkpoint| {
             let (link, name) = (Link::in_process().unwrap(), "a".parse().unwrap());
-            Keeping::take_over(link, name, (record, checkpoint), (&log, None), (log::MIN_TAIL, 100)).1
+            Handoff::take_over(link, name, (record, checkpoint), (&log, None), (log::MIN_TAIL, 100)).1
         };
         for (record, head) in [(&of_older, head), (&of_this, numbered), (&stale, numbered), (&stale, head)] {
             let mut display = take_over(record, Some(file(&format!("{head}\nkept before"))));
@@ -414,7 +414,7 @@ mod tests {
             (output.len(), ())
         });
         writer.publish(|_| {});
-        let record = Record { sizes: Vec::new(), ..serde_json::from_str(FIRST).unwrap() };
+        let record = HandoffRecord { sizes: Vec::new(), ..serde_json::from_str(FIRST).unwrap() };
         for (owed, answers) in [
             (None, ""),
             (Some(0), "\x1b[1;1R\x1b[0n"),
@@ -425,7 +425,7 @@ mod tests {
             let (link, name) = (Link::in_process().unwrap(), "a".parse().unwrap());
             let owed = owed.map(OutputOffset::new);
             let kept = (&record, None);
-            let left = Keeping::take_over(link, name, kept, (&log, owed), (log::MIN_TAIL, 100));
+            let left = Handoff::take_over(link, name, kept, (&log, owed), (log::MIN_TAIL, 100));
             let mut display = left.1;
             display.text().await;
             assert_eq!(display.take_answers(), answers.as_bytes(), "{owed:?}");

@@ -11,21 +11,21 @@ use crate::{
 };
 
 /// Maximum length of one read of a pty, in bytes: the kernel hands its buffers over one by one.
-const READ: usize = 4096;
+const MAX_READ_BYTES: usize = 4096;
 
 /// Maximum output that is still read after the program has ended, in bytes. The kernel holds less
 /// than this. More can only come from other processes that hold the terminal, and they must not
 /// keep the session from ending.
-const REST: usize = 1024 * 1024;
+const MAX_REST_BYTES: usize = 1024 * 1024;
 
 /// The owner of the log's only writer.
 #[derive(Debug)]
-pub(super) struct Output {
+pub(super) struct OutputReader {
     log: LogWriter,
     ended: bool,
 }
 
-impl Output {
+impl OutputReader {
     pub(super) fn new(log: LogWriter) -> Self {
         Self { log, ended: false }
     }
@@ -50,7 +50,7 @@ impl Output {
     /// the output to `taker`.
     pub(super) async fn drain(&mut self, pty: &Pty, is_awaited: bool, taker: impl FnOnce(&[u8])) {
         let mut len = 0;
-        let enough = if is_awaited { 1 } else { READ };
+        let enough = if is_awaited { 1 } else { MAX_READ_BYTES };
         let mut read = |place: &mut [u8]| pty.read(place);
         if self.fill(&mut read, &mut len, enough) == Read::Dry && len > 0 {
             task::yield_now().await;
@@ -79,8 +79,8 @@ impl Output {
     /// Reads the output that an ended program has left, and passes it to `taker` piece by piece.
     pub(super) fn drain_rest(&mut self, pty: &Pty, mut taker: impl FnMut(&[u8])) {
         let start = self.log.end();
-        while self.log.end().since(start) < REST as u64 {
-            let read = self.fill(&mut |place| pty.read_rest(place), &mut 0, READ);
+        while self.log.end().since(start) < MAX_REST_BYTES as u64 {
+            let read = self.fill(&mut |place| pty.read_rest(place), &mut 0, MAX_READ_BYTES);
             self.log.publish(&mut taker);
             if !matches!(read, Read::Bytes(_)) {
                 break;
@@ -89,7 +89,7 @@ impl Output {
     }
 
     /// Reads until a frame is full, or the terminal has no more output, or a read has returned less
-    /// than [`READ`] but at least `enough` bytes. Returns the result of the last read.
+    /// than [`MAX_READ_BYTES`] but at least `enough` bytes. Returns the result of the last read.
     fn fill(
         &mut self,
         read: &mut impl FnMut(&mut [u8]) -> io::Result<Read>,
@@ -97,8 +97,8 @@ impl Output {
         enough: usize,
     ) -> Read {
         let mut last = Read::Dry;
-        while !self.ended && *len + READ <= OUTPUT_FRAME {
-            last = self.log.fill(READ, |place| match read(place) {
+        while !self.ended && *len + MAX_READ_BYTES <= OUTPUT_FRAME {
+            last = self.log.fill(MAX_READ_BYTES, |place| match read(place) {
                 Ok(Read::Bytes(count)) => (count, Read::Bytes(count)),
                 Ok(nothing) => (0, nothing),
                 Err(error) => {
@@ -109,7 +109,7 @@ impl Output {
             match last {
                 Read::Bytes(count) => {
                     *len += count;
-                    if (enough..READ).contains(&count) {
+                    if (enough..MAX_READ_BYTES).contains(&count) {
                         break;
                     }
                 }

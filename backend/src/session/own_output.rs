@@ -18,7 +18,7 @@ const MIN_INTERVAL: Duration = Duration::from_millis(250);
 const MAX_WAIT: Duration = Duration::from_millis(500);
 
 /// Interval at which to check for that end.
-const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+const CHECK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// CAN: ends a control function without effect.
 pub(super) const CANCEL: &[u8] = b"\x18";
@@ -99,7 +99,7 @@ impl OwnOutput {
             return None;
         }
         if !is_between && now < self.until {
-            self.look_at = now + LOOK_INTERVAL;
+            self.look_at = now + CHECK_INTERVAL;
             return None;
         }
         self.look_at = now + MIN_INTERVAL;
@@ -165,7 +165,7 @@ mod tests {
         let mut own = OwnOutput::new(start);
         own.ask(Purpose::Clear, start);
         assert_eq!(own.take(false, start), None);
-        assert_eq!(own.due(), Some(start + LOOK_INTERVAL));
+        assert_eq!(own.due(), Some(start + CHECK_INTERVAL));
         own.ask(Purpose::Clear, start + MAX_WAIT / 2);
         assert_eq!(own.take(false, start + MAX_WAIT), Some(Purpose::Clear));
     }

@@ -58,14 +58,14 @@ impl ParsePolicy {
 
 /// The reason why a screen is blank.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Blank {
+pub(super) enum BlankReason {
     /// Its output has killed servers.
     GivenUp,
     /// This server draws no screens at all.
     ServerWide,
 }
 
-impl Blank {
+impl BlankReason {
     /// Returns output for a notice that the screen shows instead.
     pub(super) fn notice(self) -> &'static str {
         match self {
@@ -116,11 +116,11 @@ impl ParseGuard {
     }
 
     /// Returns the reason why nothing is parsed any more, if so.
-    pub(super) fn blank(&self) -> Option<Blank> {
+    pub(super) fn blank(&self) -> Option<BlankReason> {
         if self.deaths() >= MAX_DEATHS {
-            Some(Blank::GivenUp)
+            Some(BlankReason::GivenUp)
         } else {
-            self.is_server_wide.then_some(Blank::ServerWide)
+            self.is_server_wide.then_some(BlankReason::ServerWide)
         }
     }
 
@@ -230,7 +230,7 @@ mod tests {
         parse(&second, 0, 150);
         die(&second, 150, 300);
         for _ in 0..3 {
-            assert_eq!(guard(&memory).blank(), Some(Blank::GivenUp), "and stays so");
+            assert_eq!(guard(&memory).blank(), Some(BlankReason::GivenUp), "and stays so");
         }
     }
 
@@ -260,7 +260,7 @@ mod tests {
     #[test]
     fn whoever_was_killed_as_soon_as_it_began_did_not_die_of_it() {
         let memory = log::memory(0).unwrap();
-        for (suspect_before, blank) in [(1000, None), (1001, Some(Blank::GivenUp))] {
+        for (suspect_before, blank) in [(1000, None), (1001, Some(BlankReason::GivenUp))] {
             let policy = ParsePolicy { suspect_before: Duration::from_millis(suspect_before), ..AFTER_CRASH };
             for _ in 0..2 {
                 die(&guard_with(&memory, policy), 5, 10);
@@ -274,14 +274,14 @@ mod tests {
         let memory = log::memory(0).unwrap();
         let guard = guard(&memory);
         guard.run(OutputOffset::ZERO, 1, || std::panic::resume_unwind(Box::new("of the parser")));
-        assert_eq!(guard.blank(), Some(Blank::GivenUp));
+        assert_eq!(guard.blank(), Some(BlankReason::GivenUp));
     }
 
     #[test]
     fn a_server_can_do_without_any_screens() {
         let memory = log::memory(0).unwrap();
         let policy = ParsePolicy { draws_screens: false, ..AFTER_CRASH };
-        assert_eq!(guard_with(&memory, policy).blank(), Some(Blank::ServerWide));
+        assert_eq!(guard_with(&memory, policy).blank(), Some(BlankReason::ServerWide));
         assert_eq!(guard(&memory).blank(), None, "the next one draws it again");
     }
 }

@@ -10,14 +10,14 @@ use crate::{
 };
 
 /// Minimum length of plain output for which to check whether lines of it can be left out, in bytes.
-const WORTH: u64 = 64 * 1024;
+const MIN_SKIPPABLE_BYTES: u64 = 64 * 1024;
 
 /// Number of waiting size changes at which the terminal is no longer resized.
 const MAX_WAITING_SIZES: usize = 32;
 
 /// The screen's position in the log, and the output and sizes that follow.
 #[derive(Debug)]
-pub(super) struct Pile {
+pub(super) struct ScreenBacklog {
     log: Log,
     /// End of the output that has been parsed or left out.
     parsed: OutputOffset,
@@ -45,7 +45,7 @@ struct Run {
     answered_here: bool,
 }
 
-impl Pile {
+impl ScreenBacklog {
     /// Creates a backlog that begins at this position of the log.
     pub(super) fn new(log: Log, start: Position) -> Self {
         Self {
@@ -136,7 +136,7 @@ impl Pile {
             if answered_here {
                 *asked = known;
             }
-            if stretch.end - stretch.start >= WORTH {
+            if stretch.end - stretch.start >= MIN_SKIPPABLE_BYTES {
                 stretches.push_back(stretch);
             }
         });
@@ -172,7 +172,7 @@ impl Pile {
         let stretch = self.stretch();
         let end = stretch.end.min(self.end().get());
         let len = end.saturating_sub(self.parsed.get());
-        if stretch.start > self.parsed.get() || len < WORTH || end <= self.tried {
+        if stretch.start > self.parsed.get() || len < MIN_SKIPPABLE_BYTES || end <= self.tried {
             return false;
         }
         self.tried = end;
@@ -189,9 +189,9 @@ impl Pile {
             return None;
         }
         let stretch = self.stretch();
-        let plain = stretch.end.checked_sub(self.parsed.get()).filter(|&len| len >= WORTH)?;
+        let plain = stretch.end.checked_sub(self.parsed.get()).filter(|&len| len >= MIN_SKIPPABLE_BYTES)?;
         let rest = self.taken().get() - stretch.end;
-        if stretch.start > self.parsed.get() || rest > WORTH {
+        if stretch.start > self.parsed.get() || rest > MIN_SKIPPABLE_BYTES {
             return None;
         }
         let (plain, all) = (usize::try_from(plain).ok()?, usize::try_from(self.len()).ok()?);

@@ -87,7 +87,7 @@ impl CreateError {
 
 /// All data that is needed to start a session.
 #[derive(Debug)]
-pub(super) struct Plan {
+pub(super) struct SessionPlan {
     pub(super) program: Program,
     pub(super) size: Winsize,
     /// A title that the program's own titles do not replace.
@@ -97,7 +97,7 @@ pub(super) struct Plan {
     pub(super) note: Vec<u8>,
 }
 
-impl Plan {
+impl SessionPlan {
     /// Resolves a request. Whatever it leaves open is taken from the session that the new one is to
     /// be `like`, or else from the defaults.
     pub(super) fn new(

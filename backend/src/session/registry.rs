@@ -26,13 +26,13 @@ use super::{
     actor::Actor,
     display::Display,
     guest_snapshots::GuestSnapshots,
-    handle::{Shared, attach_rate, now},
-    inlet::Inlet,
+    handle::{SessionShared, attach_rate, now},
+    inlet::InputJournal,
     input::Input,
-    keeping::{Keeping, Record},
+    keeping::{Handoff, HandoffRecord},
     parse_guard::ParsePolicy,
-    plan::{CreateError, Plan, SpawnDefaults},
-    request::REQUESTS,
+    plan::{CreateError, SessionPlan, SpawnDefaults},
+    request::MAX_WAITING_REQUESTS,
     saving::Saving,
 };
 use crate::{
@@ -94,9 +94,9 @@ struct Entries {
 }
 
 /// Reserves room for a session that is being opened.
-struct Room(Sessions);
+struct OpeningSlot(Sessions);
 
-impl Drop for Room {
+impl Drop for OpeningSlot {
     fn drop(&mut self) {
         self.0.entries().opening -= 1;
     }
@@ -114,29 +114,29 @@ impl Entries {
 }
 
 /// The handles of a running program that its actor owns.
-struct Living {
+struct ProgramHandles {
     pty: Pty,
     child: Child,
-    inlet: Inlet,
+    journal: InputJournal,
 }
 
 /// The parts of a session, once this server uses them.
-struct InUse {
-    living: Option<Living>,
+struct OpenedSession {
+    living: Option<ProgramHandles>,
     writer: LogWriter,
     log: Log,
     checkpoint: Option<OwnedFd>,
 }
 
-impl InUse {
+impl OpenedSession {
     /// Opens a session's resources. If this fails, the program is unaffected.
     fn open(Held { memory, life, checkpoint }: Held, sizes: Sizes) -> io::Result<Self> {
         let (mut writer, log, input) = log::log(memory.as_fd())?;
         writer.set_sizes(sizes);
         let living = life.map(|life| {
-            let inlet = Inlet::open(input, life.pipe)?;
+            let journal = InputJournal::open(input, life.pipe)?;
             let (pty, child) = life.program.watch()?;
-            Ok::<_, io::Error>(Living { pty, child, inlet })
+            Ok::<_, io::Error>(ProgramHandles { pty, child, journal })
         });
         Ok(Self { living: living.transpose()?, writer, log, checkpoint })
     }
@@ -144,18 +144,18 @@ impl InUse {
 
 /// Guards a session that is about to be made known. Unless that happens, the keeper is
 /// told to forget it.
-struct Unknown {
+struct ForgetUnlessKnown {
     keeper: Link,
     session: Option<SessionId>,
 }
 
-impl Unknown {
+impl ForgetUnlessKnown {
     fn make_known(mut self) {
         self.session = None;
     }
 }
 
-impl Drop for Unknown {
+impl Drop for ForgetUnlessKnown {
     fn drop(&mut self) {
         let Some(session) = self.session.take() else { return };
         let keeper = self.keeper.clone();
@@ -168,11 +168,11 @@ impl Drop for Unknown {
 }
 
 /// A session of an earlier server that is ready to be opened.
-struct Prepared {
+struct PreparedSession {
     known: (SessionId, Epoch, u64),
     state: (Program, Status),
-    living: Option<Living>,
-    screen: ((LogWriter, Log), Display, Keeping),
+    living: Option<ProgramHandles>,
+    screen: ((LogWriter, Log), Display, Handoff),
 }
 
 #[derive(Clone, Debug)]
@@ -202,7 +202,7 @@ impl Sessions {
             None => None,
         };
         let keep_output = request.keep_output;
-        let plan = Plan::new(request, &self.0.defaults, like.as_ref())?;
+        let plan = SessionPlan::new(request, &self.0.defaults, like.as_ref())?;
         let before = match like.filter(|_| keep_output) {
             Some(like) => self.last_output(&like, plan.size).await,
             None => Vec::new(),
@@ -221,22 +221,22 @@ impl Sessions {
     pub(super) async fn begin(
         &self,
         (id, created): (SessionId, u64),
-        Plan { program, size, title, rules, note }: Plan,
+        SessionPlan { program, size, title, rules, note }: SessionPlan,
         before: Vec<u8>,
     ) -> Result<SessionHandle, CreateError> {
         let room = self.make_room().await?;
         let mut status = Status::new(program.name(), size, rules);
         status.pin_title(title.as_deref().unwrap_or_default());
         let epoch = Epoch::from_random(random::bytes());
-        let record = Record::first((&epoch, created), &program, &status);
+        let record = HandoffRecord::first((&epoch, created), &program, &status);
         let record = serde_json::to_string(&record).map_err(|error| SpawnError::Open(error.into()))?;
-        let unknown = Unknown { keeper: self.0.keeper.clone(), session: Some(id.clone()) };
+        let unknown = ForgetUnlessKnown { keeper: self.0.keeper.clone(), session: Some(id.clone()) };
         let held = self.0.keeper.start(&id, &program, size, self.0.limits.tail, record).await?;
-        let InUse { living, mut writer, log, .. } =
-            InUse::open(held, Sizes::new(size)).map_err(SpawnError::opening)?;
+        let OpenedSession { living, mut writer, log, .. } =
+            OpenedSession::open(held, Sizes::new(size)).map_err(SpawnError::opening)?;
         let (mut display, keeping) = (
             Display::new((size, self.0.limits.scrollback), log.clone(), ParsePolicy::of(&self.0.keeper)),
-            Keeping::new(self.0.keeper.clone(), id.clone(), self.0.limits.tail),
+            Handoff::new(self.0.keeper.clone(), id.clone(), self.0.limits.tail),
         );
         writer.append(&[before, note].concat(), |output| display.take(output, false));
         let known = (id, epoch, created);
@@ -256,7 +256,7 @@ impl Sessions {
     /// be continued. Sessions for which the system has no descriptors or memory at the moment are
     /// tried again until it has. Returns how many these are. To be called within the runtime.
     pub async fn take_over(&self, left: Vec<Left>) -> usize {
-        let mut known: Vec<(Record, Left)> = Vec::new();
+        let mut known: Vec<(HandoffRecord, Left)> = Vec::new();
         for left in left {
             match serde_json::from_str(&left.record) {
                 Ok(record) => known.push((record, left)),
@@ -276,7 +276,7 @@ impl Sessions {
     }
 
     /// Takes over sessions. Returns those that have to wait.
-    async fn take_over_most(&self, known: Vec<(Record, Left)>) -> Vec<(Record, Left)> {
+    async fn take_over_most(&self, known: Vec<(HandoffRecord, Left)>) -> Vec<(HandoffRecord, Left)> {
         // Screens are restored on as many threads as there are cores.
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let mut prepared = stream::iter(known)
@@ -301,7 +301,7 @@ impl Sessions {
         waiting
     }
 
-    async fn take_over_rest(self, mut waiting: Vec<(Record, Left)>) {
+    async fn take_over_rest(self, mut waiting: Vec<(HandoffRecord, Left)>) {
         while !waiting.is_empty() {
             tokio::select! {
                 () = self.0.shutdown.cancelled() => return,
@@ -311,29 +311,29 @@ impl Sessions {
         }
     }
 
-    async fn prepare(&self, record: &Record, left: &Left) -> io::Result<Prepared> {
+    async fn prepare(&self, record: &HandoffRecord, left: &Left) -> io::Result<PreparedSession> {
         let (id, Limits { tail, scrollback, .. }) = (left.session.clone(), self.0.limits);
         let sizes = record.all_sizes();
         let size = sizes.last();
-        let InUse { living, writer, log, checkpoint } =
-            InUse::open(self.0.keeper.borrow(left).await?, sizes)?;
+        let OpenedSession { living, writer, log, checkpoint } =
+            OpenedSession::open(self.0.keeper.borrow(left).await?, sizes)?;
         let program = record.program.clone().into_program(None);
         let mut status = Status::new(program.name(), size, (record.sizing, record.flow));
         status.pin_title(record.title.as_deref().unwrap_or_default());
         let mut status = Status::left((size, record.size_by), record.pen, status);
         let (epoch, created) = (record.epoch.clone(), record.created);
-        let owed = living.as_ref().and_then(|living| living.inlet.owed());
+        let owed = living.as_ref().and_then(|living| living.journal.unanswered_from());
         let (keeping, display) = {
             let (keeper, id, log) = (self.0.keeper.clone(), id.clone(), log.clone());
             let record = record.clone();
             let draw = move || {
-                Keeping::take_over(keeper, id, (&record, checkpoint), (&log, owed), (tail, scrollback))
+                Handoff::take_over(keeper, id, (&record, checkpoint), (&log, owed), (tail, scrollback))
             };
             background::run(draw).await?
         };
         status.set_program_title(display.title());
         status.exit = left.exit;
-        Ok(Prepared {
+        Ok(PreparedSession {
             known: (id, epoch, created),
             state: (program, status),
             living,
@@ -341,7 +341,7 @@ impl Sessions {
         })
     }
 
-    fn go_on(&self, Prepared { known, state, living, screen }: Prepared) {
+    fn go_on(&self, PreparedSession { known, state, living, screen }: PreparedSession) {
         let session = self.open(known, state, living, screen);
         tracing::info!(session = %session.id(), "taken over");
     }
@@ -351,11 +351,11 @@ impl Sessions {
         &self,
         (id, epoch, created): (SessionId, Epoch, u64),
         (program, status): (Program, Status),
-        living: Option<Living>,
-        ((writer, log), display, keeping): ((LogWriter, Log), Display, Keeping),
+        living: Option<ProgramHandles>,
+        ((writer, log), display, keeping): ((LogWriter, Log), Display, Handoff),
     ) -> SessionHandle {
-        let (requests, receiver) = mpsc::channel(REQUESTS);
-        let session = SessionHandle::new(Shared {
+        let (requests, receiver) = mpsc::channel(MAX_WAITING_REQUESTS);
+        let session = SessionHandle::new(SessionShared {
             id,
             epoch,
             created,
@@ -373,11 +373,11 @@ impl Sessions {
             changed: Arc::clone(&self.0.changed),
         });
         session.touch();
-        let actor = if let Some(Living { pty, child, inlet }) = living {
+        let actor = if let Some(ProgramHandles { pty, child, journal }) = living {
             if let Err(error) = pty.resize(session.size()) {
                 tracing::warn!(session = %session.id(), %error, "could not set the size of a terminal");
             }
-            let (life, log) = ((pty, child, Input::new(inlet)), (writer, display, keeping));
+            let (life, log) = ((pty, child, Input::new(journal)), (writer, display, keeping));
             Some(Box::new(Actor::new(life, log, receiver, session.clone())))
         } else {
             session.set_last(display.into_last_here());
@@ -481,7 +481,7 @@ impl Sessions {
 
     /// Reserves room for another session. If there is none, forgets the oldest session that has
     /// ended and has no viewers.
-    async fn make_room(&self) -> Result<Room, CreateError> {
+    async fn make_room(&self) -> Result<OpeningSlot, CreateError> {
         let (room, oldest) = {
             let mut entries = self.entries();
             if self.0.shutdown.is_cancelled() {
@@ -497,7 +497,7 @@ impl Sessions {
                 })?)
             };
             entries.opening += 1;
-            (Room(self.clone()), oldest)
+            (OpeningSlot(self.clone()), oldest)
         };
         if let Some(oldest) = oldest {
             self.forget(&oldest).await;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use limpet_shared::{Hello, ViewerId, Winsize, theme::Colours};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Attached, AttachmentId, Beginning, Visitor, begin::Drawn, own_output::Purpose};
+use super::{Attachment, AttachmentId, AttachmentStart, Visitor, begin::ViewerSnapshot, own_output::Purpose};
 use crate::{
     log::{LogReader, Rank},
     pty::EndMode,
@@ -12,22 +12,22 @@ use crate::{
 };
 
 /// Maximum number of requests that may wait for the actor. Further senders have to wait.
-pub(super) const REQUESTS: usize = 32;
+pub(super) const MAX_WAITING_REQUESTS: usize = 32;
 
 /// A request to a session's actor.
 #[derive(Debug)]
 pub(super) enum Request {
     /// Attaches a viewer.
-    Attach(Box<Attaching>),
+    Attach(Box<AttachRequest>),
     /// Makes a snapshot with at most `history` rows of scrollback. The reply has a cursor of this
     /// rank from which output continues.
-    Redraw { history: usize, rank: Rank, reply: oneshot::Sender<(Drawn, LogReader)> },
+    Snapshot { history: usize, rank: Rank, reply: oneshot::Sender<(ViewerSnapshot, LogReader)> },
     /// Returns the screen as text.
     Text { reply: oneshot::Sender<Text> },
     /// Sets the colours of a viewer's terminal.
     Colours(Box<Colours>),
     /// Writes input that a viewer has typed.
-    Input(Typed),
+    Input(TypedInput),
     /// Sets the size of a viewer's window.
     Resize { attachment: AttachmentId, size: Winsize },
     /// Makes a viewer the primary one. The reply is false if there is no such viewer, or if it
@@ -43,15 +43,15 @@ pub(super) enum Request {
 
 /// A viewer that is to be attached.
 #[derive(Debug)]
-pub(super) struct Attaching {
+pub(super) struct AttachRequest {
     pub(super) hello: Hello,
     pub(super) visitor: Visitor,
-    pub(super) reply: oneshot::Sender<(Attached, Beginning)>,
+    pub(super) reply: oneshot::Sender<(Attachment, AttachmentStart)>,
 }
 
 /// Input, with its offset in the viewer's input.
 #[derive(Debug)]
-pub(super) struct Typed {
+pub(super) struct TypedInput {
     pub(super) viewer: ViewerId,
     pub(super) attachment: AttachmentId,
     pub(super) offset: u64,

@@ -7,13 +7,13 @@ use limpet_shared::{SessionId, Winsize};
 use super::{
     CreateError, Limits, Saving, SessionHandle, Sessions,
     own_output::{CANCEL, RESET_MODES},
-    plan::Plan,
+    plan::SessionPlan,
     start_directory::StartDirectory,
 };
 use crate::{background, exhausted, log, pty::Program, screen::Screen, state::Saved};
 
 /// Divisor: earlier output may take the tail's size divided by this.
-const SHARE: usize = 2;
+const TAIL_DIVISOR: usize = 2;
 
 /// Clears the title.
 const NO_TITLE: &[u8] = b"\x1b]0;\x1b\\";
@@ -101,9 +101,9 @@ impl Sessions {
         let note = directory.output();
         program.cwd = Some(directory.path);
         let (size, rules) = (saved.size.checked()?, (saved.sizing, saved.flow));
-        let plan = Plan { program, size, title: saved.title, rules, note };
+        let plan = SessionPlan { program, size, title: saved.title, rules, note };
         let Limits { tail, scrollback, .. } = self.limits();
-        let draw = move || picture(&screen, size, scrollback, tail.max(log::MIN_TAIL) / SHARE, NOTE);
+        let draw = move || picture(&screen, size, scrollback, tail.max(log::MIN_TAIL) / TAIL_DIVISOR, NOTE);
         let before = background::run(draw).await.unwrap_or_else(|error| {
             tracing::error!(%session, %error, "could not draw what was on a screen");
             Vec::new()
@@ -116,7 +116,7 @@ impl Sessions {
     pub(super) async fn last_output(&self, earlier: &SessionHandle, size: Winsize) -> Vec<u8> {
         let screen = earlier.drawn().await;
         let Limits { tail, scrollback, .. } = self.limits();
-        let most = tail.max(log::MIN_TAIL) / SHARE;
+        let most = tail.max(log::MIN_TAIL) / TAIL_DIVISOR;
         let draw = move || picture(&screen, size, scrollback, most, RESTARTED_NOTE);
         background::run(draw).await.unwrap_or_else(|error| {
             tracing::error!(session = %earlier.id(), %error, "could not draw what was on a screen");

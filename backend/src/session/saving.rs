@@ -19,7 +19,7 @@ use crate::{
 
 /// Maximum delay between a change and its storage: changes of that time are lost if
 /// the machine crashes.
-const PAUSE: Duration = Duration::from_secs(3);
+const SAVE_DELAY: Duration = Duration::from_secs(3);
 
 /// The directory for sessions, and the extent to which they are saved.
 #[derive(Clone, Debug)]
@@ -44,7 +44,7 @@ impl Saving {
                 () = shutdown.cancelled() => {}
                 () = changed.notified() => tokio::select! {
                     () = shutdown.cancelled() => {}
-                    () = sleep(PAUSE) => {}
+                    () = sleep(SAVE_DELAY) => {}
                 },
             }
             let is_last = shutdown.is_cancelled();

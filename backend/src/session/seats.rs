@@ -43,7 +43,7 @@ pub struct Visitor {
 
 /// An attached viewer.
 #[derive(Clone, Debug)]
-struct Seat {
+struct AttachedViewer {
     id: AttachmentId,
     viewer: ViewerId,
     visitor: Visitor,
@@ -61,9 +61,9 @@ struct Seat {
 /// last, since programs' queries have to be answered. A viewer that merely stands in does not
 /// decide on the size. It becomes primary by typing.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Seats {
+pub(super) struct Viewers {
     /// The attached viewers, in the order of their last use of the terminal.
-    occupied: Vec<Seat>,
+    occupied: Vec<AttachedViewer>,
     taken_by: Option<ViewerId>,
     attachments: u64,
     /// Number of attached owners.
@@ -72,7 +72,7 @@ pub(super) struct Seats {
     version: u64,
 }
 
-impl Seats {
+impl Viewers {
     pub(super) fn len(&self) -> usize {
         self.occupied.len()
     }
@@ -119,7 +119,7 @@ impl Seats {
         }
         self.owners += usize::from(visitor.role == Role::Owner);
         let agent = visitor.agent.chars().filter(|c| !c.is_control()).take(AGENT).collect();
-        let seat = Seat { id, viewer, visitor: Visitor { agent, ..visitor }, since: now, size };
+        let seat = AttachedViewer { id, viewer, visitor: Visitor { agent, ..visitor }, since: now, size };
         let at = if resumes { 0 } else { self.occupied.len() };
         self.occupied.insert(at, seat);
         self.version += 1;
@@ -142,9 +142,9 @@ impl Seats {
     }
 
     /// Returns the primary viewer, if it is attached.
-    fn taker(&self) -> Option<&Seat> {
+    fn taker(&self) -> Option<&AttachedViewer> {
         // While a broken connection has not been noticed yet, the later one counts.
-        let taker = |seat: &&Seat| Some(seat.viewer) == self.taken_by && seat.visitor.role.may_write();
+        let taker = |seat: &&AttachedViewer| Some(seat.viewer) == self.taken_by && seat.visitor.role.may_write();
         self.occupied.iter().filter(taker).max_by_key(|seat| seat.id.0)
     }
 
@@ -184,7 +184,7 @@ impl Seats {
     /// Returns the size that is to be in force, and the viewer whose window gives it.
     pub(super) fn size(&self, sizing: Sizing) -> Option<(Winsize, Option<ViewerId>)> {
         let taker = self.taker().map(|seat| seat.id);
-        let window = |seat: &Seat| Window {
+        let window = |seat: &AttachedViewer| Window {
             viewer: seat.viewer,
             role: seat.visitor.role,
             size: seat.size,
@@ -198,7 +198,7 @@ impl Seats {
     pub(super) fn presences(&self, you: AttachmentId) -> Vec<Presence> {
         let pen = self.pen();
         let is_owner = self.occupied.iter().any(|seat| seat.id == you && seat.visitor.role == Role::Owner);
-        let presence = |seat: &Seat| {
+        let presence = |seat: &AttachedViewer| {
             let told = |text: &String| if is_owner || seat.id == you { text.clone() } else { String::new() };
             Presence {
                 id: seat.id.0,
@@ -231,17 +231,17 @@ mod tests {
         ViewerId::from_random([number; 16])
     }
 
-    fn enter(seats: &mut Seats, number: u8, role: Role) -> AttachmentId {
+    fn enter(seats: &mut Viewers, number: u8, role: Role) -> AttachmentId {
         seats.enter(viewer(number), somebody(role), (Winsize::cells(number.into(), 24), false), 0)
     }
 
-    fn come_back(seats: &mut Seats, number: u8) -> AttachmentId {
+    fn come_back(seats: &mut Viewers, number: u8) -> AttachmentId {
         seats.enter(viewer(number), somebody(Role::Owner), (SIZE, true), 0)
     }
 
     #[test]
     fn who_comes_first_has_the_pen_and_typing_leaves_it_there() {
-        let mut seats = Seats::default();
+        let mut seats = Viewers::default();
         let reader = enter(&mut seats, 1, Role::Reader);
         assert_eq!(seats.pen(), None, "a reader answers nothing");
         let first = enter(&mut seats, 2, Role::Owner);
@@ -257,7 +257,7 @@ mod tests {
 
     #[test]
     fn a_pen_that_was_left_is_held_until_somebody_takes_it() {
-        let mut seats = Seats::default();
+        let mut seats = Viewers::default();
         let first = enter(&mut seats, 10, Role::Owner);
         let second = enter(&mut seats, 20, Role::Owner);
         assert_eq!(seats.size(Sizing::Pen).unwrap().1, Some(viewer(10)));
@@ -274,7 +274,7 @@ mod tests {
 
     #[test]
     fn a_broken_connection_does_not_cost_the_pen() {
-        let mut seats = Seats::default();
+        let mut seats = Viewers::default();
         let first = enter(&mut seats, 10, Role::Owner);
         let second = enter(&mut seats, 20, Role::Owner);
         seats.leave(first);
@@ -295,14 +295,14 @@ mod tests {
 
     #[test]
     fn who_comes_back_to_nobody_has_the_pen() {
-        let mut seats = Seats::default();
+        let mut seats = Viewers::default();
         let back = come_back(&mut seats, 10);
         assert_eq!((seats.pen(), seats.size(Sizing::Pen).unwrap().1), (Some(back), Some(viewer(10))));
     }
 
     #[test]
     fn who_is_left_alone_takes_the_pen_by_resizing() {
-        let mut seats = Seats::default();
+        let mut seats = Viewers::default();
         let [first, second, third] = [10, 20, 30].map(|number| enter(&mut seats, number, Role::Owner));
         seats.leave(first);
         assert!(!seats.resized(second, SIZE), "a phone that is turned takes nothing from who will come back");
@@ -313,7 +313,7 @@ mod tests {
 
     #[test]
     fn all_are_told_of_all() {
-        let mut seats = Seats::default();
+        let mut seats = Viewers::default();
         let first = enter(&mut seats, 1, Role::Owner);
         let before = seats.version();
         let visitor =

@@ -14,7 +14,7 @@ const MIN_INTERVAL: Duration = Duration::from_millis(1000 / MAX_SIZE_CHANGES_PER
 
 /// Minimum ratio of the time until the next change to the time that the last one took, so that
 /// expensive changes are rare.
-const MAX_SHARE: u32 = 5;
+const MIN_INTERVAL_RATIO: u32 = 5;
 
 /// Maximum time between two size changes, however expensive they are.
 const MAX_INTERVAL: Duration = Duration::from_secs(1);
@@ -65,7 +65,7 @@ impl SizeChanges {
 
     /// Records that a change was made between these times.
     pub(super) fn changed(&mut self, start: Instant, end: Instant) {
-        let interval = (end.duration_since(start) * MAX_SHARE).clamp(MIN_INTERVAL, MAX_INTERVAL);
+        let interval = (end.duration_since(start) * MIN_INTERVAL_RATIO).clamp(MIN_INTERVAL, MAX_INTERVAL);
         self.next_at = end + interval;
     }
 

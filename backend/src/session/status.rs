@@ -3,7 +3,7 @@
 use limpet_shared::{ExitStatus, Flow, Presence, Sizing, ViewerId, Winsize};
 
 use super::{
-    seats::{AttachmentId, Seats},
+    seats::{AttachmentId, Viewers},
     title,
 };
 
@@ -25,7 +25,7 @@ pub struct Status {
     name: String,
     program_title: Option<String>,
     pinned_title: Option<String>,
-    pub(super) seats: Seats,
+    pub(super) seats: Viewers,
 }
 
 impl Status {
@@ -41,7 +41,7 @@ impl Status {
             name,
             program_title: None,
             pinned_title: None,
-            seats: Seats::default(),
+            seats: Viewers::default(),
         }
     }
 
@@ -52,7 +52,7 @@ impl Status {
         pen: Option<ViewerId>,
         before: Self,
     ) -> Self {
-        Self { size, size_by, seats: Seats::with_pen_of(pen), ..before }
+        Self { size, size_by, seats: Viewers::with_pen_of(pen), ..before }
     }
 
     /// Returns the title that a user has given, or else the program's title, or else

@@ -5,7 +5,7 @@ use std::{mem, sync::Arc};
 use limpet_shared::Winsize;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::{Redrawing, SLICE_STEPS, blocking, redrawing::redrawing};
+use super::{FramedSnapshot, SLICE_STEPS, blocking, redrawing::redrawing};
 use crate::{
     background,
     log::Position,
@@ -14,7 +14,7 @@ use crate::{
 
 /// The final screen, which a session leaves to be looked at.
 #[derive(Debug)]
-pub(in super::super) struct LastScreen {
+pub(in super::super) struct FinalScreen {
     screen: Screen,
     size: Winsize,
     end: Position,
@@ -22,7 +22,7 @@ pub(in super::super) struct LastScreen {
     turn: Semaphore,
 }
 
-impl LastScreen {
+impl FinalScreen {
     pub(super) fn new(screen: Screen, (size, end): (Winsize, Position)) -> Self {
         Self { screen, size, end, turn: Semaphore::new(1) }
     }
@@ -33,7 +33,7 @@ impl LastScreen {
         self.turn.acquire().await.ok()
     }
 
-    pub(in super::super) async fn redrawing(self: Arc<Self>, history: usize) -> Redrawing {
+    pub(in super::super) async fn redrawing(self: Arc<Self>, history: usize) -> FramedSnapshot {
         let steps = self.screen.snapshot_steps(history);
         self.elsewhere(steps, move |last| redrawing(&last.screen, (last.size, last.end), history)).await
     }
@@ -61,7 +61,7 @@ impl LastScreen {
     }
 }
 
-impl Drop for LastScreen {
+impl Drop for FinalScreen {
     fn drop(&mut self) {
         // The thread that drops it may serve keys.
         if self.takes_long_to_drop() {

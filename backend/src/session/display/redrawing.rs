@@ -7,7 +7,7 @@ use crate::{log::Position, screen::Screen};
 
 /// A snapshot of a screen as frames.
 #[derive(Clone, Debug)]
-pub(in super::super) struct Redrawing {
+pub(in super::super) struct FramedSnapshot {
     /// Snapshot frames.
     pub(in super::super) frames: Vec<Bytes>,
     /// Size of the terminal that they are for.
@@ -20,9 +20,9 @@ pub(in super::super) struct Redrawing {
 
 /// Writes a snapshot of a screen of this size that has parsed everything before `position`, with at
 /// most `history` rows of scrollback.
-pub(super) fn redrawing(screen: &Screen, (size, position): (Winsize, Position), history: usize) -> Redrawing {
+pub(super) fn redrawing(screen: &Screen, (size, position): (Winsize, Position), history: usize) -> FramedSnapshot {
     let snapshot = screen.snapshot(history);
     let header = Header { kind: Kind::Snapshot, offset: position.output.get() }.encode();
     let frames = snapshot.output.chunks(OUTPUT_FRAME).map(|part| Bytes::from([&header[..], part].concat()));
-    Redrawing { frames: frames.collect(), size, position, earlier: snapshot.left_out }
+    FramedSnapshot { frames: frames.collect(), size, position, earlier: snapshot.left_out }
 }

@@ -30,7 +30,7 @@ async fn nothing_of_a_flood_is_parsed_but_its_end() {
     let lines = (0..50_000).map(|n| format!("line {n}\r\n")).collect::<Vec<_>>().concat();
     for round in 1..=40 {
         session.print(lines.as_bytes(), true);
-        assert!(session.1.pile.len() <= MOST && !session.1.owes_answers());
+        assert!(session.1.pile.len() <= MAX_BACKLOG_BYTES && !session.1.owes_answers());
         assert!(round < 10 || session.1.screen.text().lines[0].is_empty());
     }
     session.print(b"\x1b[?2004hthe end", true);
@@ -51,7 +51,7 @@ async fn what_cannot_be_left_out_is_parsed() {
     let mut session = Session::new();
     let moves = b"\x1b[3;3Hx".repeat(1_000_000);
     session.print(&moves, true);
-    assert!(session.1.pile.len() <= MOST);
+    assert!(session.1.pile.len() <= MAX_BACKLOG_BYTES);
     assert_eq!(session.1.text().await.lines[2], "  x");
 }
 
@@ -131,7 +131,7 @@ fn a_last_screen_with_much_scrollback_is_dropped_elsewhere() {
         for n in 0..rows {
             screen.feed(format!("{:078}\r\n", n * n).as_bytes());
         }
-        LastScreen::new(screen, (Winsize::cells(80, 24), Position::START))
+        FinalScreen::new(screen, (Winsize::cells(80, 24), Position::START))
     };
     assert!(!last(100).takes_long_to_drop() && last(100_000).takes_long_to_drop());
 }

@@ -94,7 +94,7 @@ enum EndReason {
     /// Viewers with this grant attach too often.
     TooOften(TooOften),
     /// The viewer did not say hello, and is not waited for any longer.
-    Unwelcome(&'static str),
+    NoHello(&'static str),
     /// The server is ending.
     Shutdown(Farewell),
 }
@@ -170,15 +170,15 @@ pub async fn run<G: Send + 'static>(
     tracked: TaskTrackerToken,
 ) {
     // This future is boxed, or every attachment would reserve memory for it for all its life.
-    match Box::pin(welcome(socket, &place, admit, &shutdown)).await {
+    match Box::pin(admit_viewer(socket, &place, admit, &shutdown)).await {
         Ok((socket, admitted, hello)) => {
-            let lane = admitted.session.lane();
-            let attending = async move {
-                attend(socket, admitted, hello, heartbeat, shutdown).await;
+            let placement = admitted.session.placement();
+            let attached = async move {
+                run_attached(socket, admitted, hello, heartbeat, shutdown).await;
                 // The socket is closed by now.
                 drop((place, tracked));
             };
-            lane.spawn(Box::pin(attending.in_current_span()));
+            placement.spawn(Box::pin(attached.in_current_span()));
         }
         Err(((sink, stream), end)) => {
             tracing::info!(reason = ?end, "not attached");
@@ -189,34 +189,34 @@ pub async fn run<G: Send + 'static>(
 }
 
 /// Admits a viewer once it has said hello.
-async fn welcome<G>(
+async fn admit_viewer<G>(
     socket: WebSocket,
     place: &Place,
     admit: impl FnOnce(Option<&SignInKey>) -> Result<Admitted<G>, NotAdmitted>,
     shutdown: &Shutdown,
 ) -> Result<(Halves, Admitted<G>, Hello), (Halves, EndReason)> {
     let (sink, mut stream) = socket.split();
-    let greeted = tokio::select! {
+    let hello = tokio::select! {
         biased;
-        hello = greet(&mut stream, place) => hello,
+        hello = wait_for_hello(&mut stream, place) => hello,
         farewell = shutdown.started() => Err(EndReason::Shutdown(farewell)),
     };
-    match greeted.and_then(|hello| Ok((admit(hello.key.as_ref())?, hello))) {
+    match hello.and_then(|hello| Ok((admit(hello.key.as_ref())?, hello))) {
         Ok((admitted, hello)) => Ok(((sink, stream), admitted, hello)),
         Err(end) => Err(((sink, stream), end)),
     }
 }
 
 /// Waits for a viewer's hello.
-async fn greet(stream: &mut Stream, place: &Place) -> Result<Hello, EndReason> {
+async fn wait_for_hello(stream: &mut Stream, place: &Place) -> Result<Hello, EndReason> {
     let hello = tokio::select! {
         biased;
         hello = receive::hello(stream) => Some(hello?),
-        () = place.is_to_close() => None,
-        () = sleep(HANDSHAKE_TIMEOUT) => return Err(EndReason::Unwelcome("no hello came in time")),
+        () = place.wait_for_eviction() => None,
+        () = sleep(HANDSHAKE_TIMEOUT) => return Err(EndReason::NoHello("no hello came in time")),
     };
-    let hello = hello.filter(|_| place.hello_has_come());
-    hello.ok_or(EndReason::Unwelcome("no hello came, and another viewer needed the place"))
+    let hello = hello.filter(|_| place.confirm());
+    hello.ok_or(EndReason::NoHello("no hello came, and another viewer needed the place"))
 }
 
 async fn attend<G>(
@@ -243,17 +243,18 @@ async fn serve(
     sink: &mut Sink,
     stream: &mut Stream,
     session: &SessionHandle,
-    arriving: (Hello, Visitor),
+    hello_and_visitor: (Hello, Visitor),
     heartbeat: Duration,
 ) -> EndReason {
-    let (attached, beginning, follow) = Box::pin(arrive(session, arriving)).await;
+    let (attachment, start, follow) = Box::pin(attach(session, hello_and_visitor)).await;
     let (replies, waiting) = mpsc::channel(MAX_WAITING_REPLIES);
-    let (acked, rendered) = watch::channel(beginning.welcome.output);
-    let sent = AtomicU64::new(beginning.welcome.output.get());
+    let (acked, rendered) = watch::channel(start.welcome.output);
+    let sent = AtomicU64::new(start.welcome.output.get());
     let unacknowledged = AtomicU64::new(0);
-    let link = AttachmentShared { sent, unacknowledged, acked, history_asked: AtomicBool::new(false), replies };
-    let receiver = Receiver::new(&attached, &link, heartbeat.mul_f32(MAX_MISSED_HEARTBEATS));
-    let sender = Sender::new(&attached, beginning, follow, &link, (waiting, rendered), heartbeat);
+    let shared =
+        AttachmentShared { sent, unacknowledged, acked, history_asked: AtomicBool::new(false), replies };
+    let receiver = Receiver::new(&attachment, &shared, heartbeat.mul_f32(MAX_MISSED_HEARTBEATS));
+    let sender = Sender::new(&attachment, start, follow, &shared, (waiting, rendered), heartbeat);
     tokio::select! {
         // The receiver comes first: a key must not wait until the sender has checked all that
         // it may have to do.
@@ -264,14 +265,14 @@ async fn serve(
 }
 
 /// Attaches a viewer that has said hello. Returns also its window and the way it follows output.
-async fn arrive(
+async fn attach(
     session: &SessionHandle,
     (hello, visitor): (Hello, Visitor),
 ) -> (Attachment, Box<AttachmentStart>, (Option<u64>, Follow)) {
     let (viewer, window, follow) = (hello.viewer, hello.window, hello.follow);
-    let (attached, beginning) = session.attach(hello, visitor).await;
-    tracing::info!(%viewer, output = %beginning.welcome.output, "attached");
-    (attached, Box::new(beginning), (window, follow))
+    let (attachment, start) = session.attach(hello, visitor).await;
+    tracing::info!(%viewer, output = %start.welcome.output, "attached");
+    (attachment, Box::new(start), (window, follow))
 }
 
 /// Tells the viewer the reason, and lets it read what is still on its way: a socket that is closed
@@ -288,7 +289,7 @@ async fn close(mut sink: Sink, mut stream: Stream, end: EndReason, heartbeat: Du
         EndReason::Silent => (CloseCode::HeartbeatMissed, Duration::ZERO),
         EndReason::Replaced => (CloseCode::Replaced, HANDSHAKE_TIMEOUT),
         EndReason::Refused(..) | EndReason::Broken(_) => (CloseCode::Protocol, HANDSHAKE_TIMEOUT),
-        EndReason::Unwelcome(_) => (CloseCode::Protocol, Duration::ZERO),
+        EndReason::NoHello(_) => (CloseCode::Protocol, Duration::ZERO),
         EndReason::Unauthorized => (CloseCode::Unauthorized, CLOSE_TIMEOUT),
         EndReason::NoSession => (CloseCode::NotFound, CLOSE_TIMEOUT),
         // The viewer may try again in both cases.
@@ -297,7 +298,7 @@ async fn close(mut sink: Sink, mut stream: Stream, end: EndReason, heartbeat: Du
     let farewell = async {
         let error = match end {
             EndReason::Refused(code, message) => Some((code, message)),
-            EndReason::Unwelcome(message) => Some((ErrorCode::HelloExpected, message.to_owned())),
+            EndReason::NoHello(message) => Some((ErrorCode::HelloExpected, message.to_owned())),
             EndReason::Broken(message) => Some((ErrorCode::MalformedFrame, message)),
             EndReason::Unauthorized => Some((ErrorCode::Unauthorized, UNAUTHORIZED.to_owned())),
             EndReason::NoSession => Some((ErrorCode::SessionNotFound, NO_SESSION.to_owned())),
@@ -323,7 +324,7 @@ fn text(message: &ServerMessage) -> Message {
 
 impl AttachmentShared {
     /// Records that output up to `cursor` is about to be sent, in this many frames.
-    fn sending(&self, cursor: OutputOffset, frames: u64) {
+    fn record_sent(&self, cursor: OutputOffset, frames: u64) {
         self.sent.store(cursor.get(), Ordering::Relaxed);
         self.unacknowledged.fetch_add(frames, Ordering::Relaxed);
     }
@@ -336,7 +337,7 @@ impl AttachmentShared {
 
     /// Records that the viewer has rendered everything before `output`. Returns false if
     /// that was never sent.
-    fn rendered(&self, output: OutputOffset) -> bool {
+    fn record_rendered(&self, output: OutputOffset) -> bool {
         if output.get() > self.sent.load(Ordering::Relaxed) {
             return false;
         }

@@ -46,7 +46,7 @@ mod status;
 mod title;
 
 pub use self::{
-    begin::{AttachmentStart, ResetSnapshot, rows_for},
+    begin::{AttachmentStart, ResetSnapshot, max_snapshot_rows},
     flow::HIGH_WATERMARK,
     grant::GrantId,
     guest_snapshots::SnapshotFrames,

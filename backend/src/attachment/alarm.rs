@@ -17,7 +17,7 @@ impl CoalescingTimer {
 
     /// Waits until `time`. A timer that is set for an earlier time is left to expire, and only then
     /// set anew. Cancel safe.
-    pub(super) async fn at(&mut self, time: Instant) {
+    pub(super) async fn wait_until(&mut self, time: Instant) {
         let mut sleep = self.0.as_mut();
         while Instant::now() < time {
             if sleep.is_elapsed() || sleep.deadline() > time {
@@ -38,16 +38,16 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn it_waits_until_the_time_whatever_was_set_before() {
-        let mut alarm = CoalescingTimer::new();
+        let mut timer = CoalescingTimer::new();
         let start = Instant::now();
         let after = |ms| start + Duration::from_millis(ms);
         for ms in [40, 70, 60, 200] {
             // These waits are cancelled before they end.
-            assert!(timeout(Duration::from_millis(10), alarm.at(after(ms))).await.is_err());
+            assert!(timeout(Duration::from_millis(10), timer.wait_until(after(ms))).await.is_err());
         }
         // The second of these times is past already.
         for (ms, done) in [(90, 90), (80, 90), (300, 300)] {
-            alarm.at(after(ms)).await;
+            timer.wait_until(after(ms)).await;
             let now = Instant::now();
             // Timers are precise to the millisecond.
             assert!(after(done) <= now && now <= after(done + 2), "{ms}: {:?}", now - start);

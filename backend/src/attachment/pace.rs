@@ -32,16 +32,16 @@ const MAX_IN_FLIGHT_RECORDS: usize = 256;
 /// The send window of one viewer, and the estimates for the link to it.
 #[derive(Debug)]
 pub(super) struct SendWindow {
-    window: u64,
+    max_limit: u64,
     /// Minimum of `limit`, in bytes.
-    least: u64,
+    min_limit: u64,
     limit: u64,
     /// Set until the link has been filled for the first time.
-    starts: bool,
+    is_slow_start: bool,
     /// Data in flight, the oldest first.
-    sendings: VecDeque<InFlight>,
+    in_flight: VecDeque<InFlight>,
     /// Bytes that have been sent, including snapshots.
-    sent: u64,
+    sent_bytes: u64,
     /// Bytes of records that have been rendered as a whole, and of the one that is being rendered.
     rendered: (u64, u64),
     /// End of the output that was sent last.
@@ -60,21 +60,22 @@ struct InFlight {
     end: OutputOffset,
     bytes: u64,
     at: Instant,
-    /// Value of [`SendWindow::done`] when it was sent.
+    /// Value of [`SendWindow::rendered_bytes`] when it was sent.
     rendered: u64,
 }
 
 impl SendWindow {
     /// Creates the send window of a viewer that begins at `start` and may be sent `window` bytes
-    /// ahead. A viewer that `paces` itself by when it acknowledges always gets its whole window.
-    pub(super) fn new(window: u64, paces: bool, start: OutputOffset) -> Self {
+    /// ahead. A viewer that paces itself by when it acknowledges (`is_self_paced`) always gets its
+    /// whole window.
+    pub(super) fn new(window: u64, is_self_paced: bool, start: OutputOffset) -> Self {
         Self {
-            window,
-            least: if paces { window } else { window.min(MIN_LIMIT_BYTES) },
-            limit: if paces { window } else { window.min(INITIAL_LIMIT_BYTES) },
-            starts: true,
-            sendings: VecDeque::new(),
-            sent: 0,
+            max_limit: window,
+            min_limit: if is_self_paced { window } else { window.min(MIN_LIMIT_BYTES) },
+            limit: if is_self_paced { window } else { window.min(INITIAL_LIMIT_BYTES) },
+            is_slow_start: true,
+            in_flight: VecDeque::new(),
+            sent_bytes: 0,
             rendered: (0, 0),
             cursor: start,
             round_trip: None,
@@ -83,12 +84,12 @@ impl SendWindow {
     }
 
     /// Returns the number of bytes that may be sent now.
-    pub(super) fn room(&self) -> u64 {
-        self.limit.saturating_sub(self.sent - self.done())
+    pub(super) fn available(&self) -> u64 {
+        self.limit.saturating_sub(self.sent_bytes - self.rendered_bytes())
     }
 
     /// Returns the number of bytes that have been rendered.
-    fn done(&self) -> u64 {
+    fn rendered_bytes(&self) -> u64 {
         self.rendered.0 + self.rendered.1
     }
 
@@ -102,63 +103,63 @@ impl SendWindow {
     }
 
     /// Records that all unsent output before `end` has been handed to the socket.
-    pub(super) fn sent(&mut self, end: OutputOffset, now: Instant) {
-        self.under_way(self.cursor, end, end.since(self.cursor), now);
+    pub(super) fn on_output_sent(&mut self, end: OutputOffset, now: Instant) {
+        self.add_in_flight(self.cursor, end, end.since(self.cursor), now);
     }
 
     /// Records that a snapshot of `bytes` bytes has been handed to the socket, and that output
     /// continues at another offset after it.
-    pub(super) fn redrawn(&mut self, output: OutputOffset, bytes: u64, now: Instant) {
-        self.under_way(output, output, bytes, now);
+    pub(super) fn on_snapshot_sent(&mut self, output: OutputOffset, bytes: u64, now: Instant) {
+        self.add_in_flight(output, output, bytes, now);
     }
 
-    fn under_way(&mut self, start: OutputOffset, end: OutputOffset, bytes: u64, at: Instant) {
+    fn add_in_flight(&mut self, start: OutputOffset, end: OutputOffset, bytes: u64, at: Instant) {
         self.cursor = end;
-        self.sent += bytes;
-        let (is_full, rendered) = (self.sendings.len() >= MAX_IN_FLIGHT_RECORDS, self.done());
-        match self.sendings.back_mut() {
+        self.sent_bytes += bytes;
+        let (is_full, rendered) = (self.in_flight.len() >= MAX_IN_FLIGHT_RECORDS, self.rendered_bytes());
+        match self.in_flight.back_mut() {
             // An acknowledgement says when the newest part was rendered, so the time
             // of that part counts.
             Some(last) if is_full => {
                 (last.end, last.at, last.rendered) = (end, at, rendered);
                 last.bytes += bytes;
             }
-            _ => self.sendings.push_back(InFlight { start, end, bytes, at, rendered }),
+            _ => self.in_flight.push_back(InFlight { start, end, bytes, at, rendered }),
         }
     }
 
     /// Records that everything before `output` has been rendered, and adapts the send window.
-    pub(super) fn rendered(&mut self, output: OutputOffset, now: Instant) {
-        let (before, mut last) = (self.done(), None);
-        while let Some(sending) = self.sendings.front().copied().filter(|sending| sending.end <= output) {
-            last = Some(sending);
-            self.rendered = (self.rendered.0 + sending.bytes, 0);
-            self.sendings.pop_front();
+    pub(super) fn on_rendered(&mut self, output: OutputOffset, now: Instant) {
+        let (before, mut last) = (self.rendered_bytes(), None);
+        while let Some(record) = self.in_flight.front().copied().filter(|record| record.end <= output) {
+            last = Some(record);
+            self.rendered = (self.rendered.0 + record.bytes, 0);
+            self.in_flight.pop_front();
         }
-        if let Some(next) = self.sendings.front() {
+        if let Some(next) = self.in_flight.front() {
             self.rendered.1 = self.rendered.1.max(output.since(next.start).min(next.bytes));
         }
-        let Some(sending) = last else { return };
-        let took = now.duration_since(sending.at);
+        let Some(newest) = last else { return };
+        let took = now.duration_since(newest.at);
         let best = self.round_trip.map_or(took, |best| best.min(took));
         self.round_trip = Some(best);
-        let carried = self.done() - sending.rendered;
+        let carried = self.rendered_bytes() - newest.rendered;
         if carried >= MIN_SAMPLE_BYTES {
-            self.learn(carried, took);
+            self.add_rate_sample(carried, took);
         }
         if took > best + MAX_QUEUEING_DELAY && !self.rates.is_empty() {
-            self.starts = false;
-            self.limit = self.carried_in(best + MAX_QUEUEING_DELAY).clamp(self.least, self.window);
+            self.is_slow_start = false;
+            self.limit = self.carried_in(best + MAX_QUEUEING_DELAY).clamp(self.min_limit, self.max_limit);
         } else {
             // The effect of a larger window shows a round trip later. By then, it must not
             // be much too large.
-            let news = self.done() - before;
-            let more = if self.starts { news } else { news / 16 };
-            self.limit = (self.limit + more).min(self.window);
+            let news = self.rendered_bytes() - before;
+            let more = if self.is_slow_start { news } else { news / 16 };
+            self.limit = (self.limit + more).min(self.max_limit);
         }
     }
 
-    fn learn(&mut self, carried: u64, took: Duration) {
+    fn add_rate_sample(&mut self, carried: u64, took: Duration) {
         if self.rates.len() == MAX_RATE_SAMPLES {
             self.rates.pop_front();
         }
@@ -186,99 +187,99 @@ mod tests {
     /// sends all that it may.
     fn simulate(rate: f64, round_trip: Duration, rounds: usize) -> (SendWindow, Duration) {
         let start = Instant::now();
-        let mut pace = SendWindow::new(256 * 1024, false, OutputOffset::ZERO);
+        let mut window = SendWindow::new(256 * 1024, false, OutputOffset::ZERO);
         let (mut now, mut cursor, mut idle_from) = (start, OutputOffset::ZERO, start);
         let mut under_way: VecDeque<(OutputOffset, Instant)> = VecDeque::new();
         let mut queued = Duration::ZERO;
         for _ in 0..rounds {
-            while pace.room() > 0 {
-                let bytes = pace.room().min(4096);
+            while window.available() > 0 {
+                let bytes = window.available().min(4096);
                 cursor = cursor.advanced(usize::try_from(bytes).unwrap());
                 #[expect(clippy::cast_precision_loss, reason = "small")]
                 let carrying = Duration::from_secs_f64(bytes as f64 / rate);
                 idle_from = idle_from.max(now) + carrying;
                 queued = idle_from.duration_since(now);
                 under_way.push_back((cursor, idle_from + round_trip));
-                pace.sent(cursor, now);
+                window.on_output_sent(cursor, now);
             }
             let (end, at) = under_way.pop_front().unwrap();
             now = now.max(at);
-            pace.rendered(end, now);
+            window.on_rendered(end, now);
         }
-        (pace, queued)
+        (window, queued)
     }
 
     #[test]
     fn a_slow_link_is_kept_short() {
-        let (pace, queued) = simulate(125_000.0, Duration::from_millis(300), 400);
-        assert!(queued < Duration::from_millis(200), "{queued:?} {pace:?}");
-        assert!(pace.limit >= 30_000, "the link stays busy: {}", pace.limit);
-        let time = pace.time_for(125_000);
+        let (window, queued) = simulate(125_000.0, Duration::from_millis(300), 400);
+        assert!(queued < Duration::from_millis(200), "{queued:?} {window:?}");
+        assert!(window.limit >= 30_000, "the link stays busy: {}", window.limit);
+        let time = window.time_for(125_000);
         assert!((0.8..1.3).contains(&time.as_secs_f64()), "{time:?}");
     }
 
     #[test]
     fn a_quick_link_gets_the_whole_window() {
-        let (pace, _) = simulate(100e6, Duration::from_micros(200), 400);
-        assert_eq!(pace.limit, pace.window);
+        let (window, _) = simulate(100e6, Duration::from_micros(200), 400);
+        assert_eq!(window.limit, window.max_limit);
     }
 
     #[test]
     fn who_acknowledges_seldom_gets_the_whole_window() {
-        let mut pace = SendWindow::new(256 * 1024, true, OutputOffset::ZERO);
+        let mut window = SendWindow::new(256 * 1024, true, OutputOffset::ZERO);
         let now = Instant::now();
-        pace.sent(OutputOffset::new(200_000), now);
-        pace.rendered(OutputOffset::new(200_000), now + Duration::from_secs(9));
-        assert_eq!(pace.room(), 256 * 1024);
+        window.on_output_sent(OutputOffset::new(200_000), now);
+        window.on_rendered(OutputOffset::new(200_000), now + Duration::from_secs(9));
+        assert_eq!(window.available(), 256 * 1024);
     }
 
     #[test]
     fn who_acknowledges_nothing_costs_little() {
-        let (mut pace, now) = (SendWindow::new(1 << 20, true, OutputOffset::ZERO), Instant::now());
+        let (mut window, now) = (SendWindow::new(1 << 20, true, OutputOffset::ZERO), Instant::now());
         for key in 1..100_000 {
-            pace.sent(OutputOffset::new(key), now);
+            window.on_output_sent(OutputOffset::new(key), now);
         }
-        assert!(pace.sendings.len() <= MAX_IN_FLIGHT_RECORDS);
-        pace.rendered(OutputOffset::new(99_999), now + Duration::from_secs(1));
-        assert_eq!((pace.sendings.len(), pace.room()), (0, 1 << 20));
+        assert!(window.in_flight.len() <= MAX_IN_FLIGHT_RECORDS);
+        window.on_rendered(OutputOffset::new(99_999), now + Duration::from_secs(1));
+        assert_eq!((window.in_flight.len(), window.available()), (0, 1 << 20));
     }
 
     #[test]
     fn pictures_and_output_share_the_way() {
         let (now, at) = (Instant::now(), OutputOffset::new);
-        let mut pace = SendWindow::new(256 * 1024, false, OutputOffset::ZERO);
-        pace.sent(at(10_000), now);
-        pace.redrawn(at(900_000), 3000, now);
-        pace.sent(at(920_000), now);
-        assert_eq!(pace.room(), INITIAL_LIMIT_BYTES - 33_000);
-        pace.rendered(at(4_000), now);
-        assert_eq!(pace.room(), INITIAL_LIMIT_BYTES - 29_000, "of output a part can be rendered");
-        pace.rendered(at(899_999), now);
-        assert_eq!(pace.sent - pace.done(), 23_000, "of a picture none can");
-        pace.rendered(at(905_000), now);
-        assert_eq!(pace.sent - pace.done(), 15_000);
-        pace.rendered(at(920_000), now);
-        assert_eq!(pace.sent, pace.done());
+        let mut window = SendWindow::new(256 * 1024, false, OutputOffset::ZERO);
+        window.on_output_sent(at(10_000), now);
+        window.on_snapshot_sent(at(900_000), 3000, now);
+        window.on_output_sent(at(920_000), now);
+        assert_eq!(window.available(), INITIAL_LIMIT_BYTES - 33_000);
+        window.on_rendered(at(4_000), now);
+        assert_eq!(window.available(), INITIAL_LIMIT_BYTES - 29_000, "of output a part can be rendered");
+        window.on_rendered(at(899_999), now);
+        assert_eq!(window.sent_bytes - window.rendered_bytes(), 23_000, "of a picture none can");
+        window.on_rendered(at(905_000), now);
+        assert_eq!(window.sent_bytes - window.rendered_bytes(), 15_000);
+        window.on_rendered(at(920_000), now);
+        assert_eq!(window.sent_bytes, window.rendered_bytes());
     }
 
     #[test]
     fn of_more_sendings_than_are_told_apart_the_newest_gives_the_round_trip() {
-        let (mut pace, start) = (SendWindow::new(256 * 1024, false, OutputOffset::ZERO), Instant::now());
+        let (mut window, start) = (SendWindow::new(256 * 1024, false, OutputOffset::ZERO), Instant::now());
         for key in 1..=300 {
-            pace.sent(OutputOffset::new(key), start + Duration::from_secs(key));
+            window.on_output_sent(OutputOffset::new(key), start + Duration::from_secs(key));
         }
-        pace.rendered(OutputOffset::new(300), start + Duration::from_millis(300_020));
-        assert_eq!(pace.round_trip, Some(Duration::from_millis(20)));
+        window.on_rendered(OutputOffset::new(300), start + Duration::from_millis(300_020));
+        assert_eq!(window.round_trip, Some(Duration::from_millis(20)));
     }
 
     #[test]
     fn single_keys_say_nothing_of_the_rate() {
         let now = Instant::now();
-        let mut pace = SendWindow::new(256 * 1024, false, OutputOffset::ZERO);
+        let mut window = SendWindow::new(256 * 1024, false, OutputOffset::ZERO);
         for key in 1..100 {
-            pace.sent(OutputOffset::new(key), now);
-            pace.rendered(OutputOffset::new(key), now + Duration::from_millis(100));
+            window.on_output_sent(OutputOffset::new(key), now);
+            window.on_rendered(OutputOffset::new(key), now + Duration::from_millis(100));
         }
-        assert_eq!(pace.time_for(1 << 20), Duration::ZERO);
+        assert_eq!(window.time_for(1 << 20), Duration::ZERO);
     }
 }

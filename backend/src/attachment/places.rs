@@ -173,13 +173,13 @@ impl Viewer {
 impl Place {
     /// Records that the viewer has said hello, so that it keeps its place. Returns false if it had
     /// to make room just before.
-    pub(crate) fn hello_has_come(&self) -> bool {
+    pub(crate) fn confirm(&self) -> bool {
         self.0.change(|viewer| viewer.is_pending = false).is_some()
     }
 
     /// Waits until the attachment has to make room for another one. That cannot
     /// happen after its hello.
-    pub(crate) async fn is_to_close(&self) {
+    pub(crate) async fn wait_for_eviction(&self) {
         self.0.is_to_close().await;
     }
 }
@@ -202,12 +202,12 @@ mod tests {
 
     fn faithful(attachments: &Attachments, grant: Grant) -> Result<Place, Full> {
         let place = attachments.admit(grant, None)?;
-        assert!(place.hello_has_come());
+        assert!(place.confirm());
         Ok(place)
     }
 
     fn is_closed(place: &Place) -> bool {
-        place.is_to_close().now_or_never().is_some()
+        place.wait_for_eviction().now_or_never().is_some()
     }
 
     #[test]
@@ -225,7 +225,7 @@ mod tests {
                 silent.push(attachments.admit(grant.clone(), None).unwrap());
                 if let Some(closed) = silent.iter().position(is_closed) {
                     assert_eq!(closed, 0, "the oldest goes");
-                    assert!(!silent.remove(closed).hello_has_come(), "it comes too late");
+                    assert!(!silent.remove(closed).confirm(), "it comes too late");
                 }
                 assert!(silent.len() <= most, "{grant:?}");
                 assert_eq!(attachments.places.table().len(), silent.len() + 1);
@@ -284,7 +284,7 @@ mod tests {
             for number in 0..budget.guests() {
                 match attachments.admit(reader(&format!("s{number}")), network) {
                     Ok(place) => {
-                        assert!(place.hello_has_come());
+                        assert!(place.confirm());
                         places.push(place);
                     }
                     Err(Full::Address(limit)) => {

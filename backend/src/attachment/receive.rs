@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::{
-    EndReason, AttachmentShared, Reply, Stream,
+    AttachmentShared, EndReason, Reply, Stream,
     alarm::CoalescingTimer,
     work::{Cost, WorkBudget},
 };
@@ -32,10 +32,10 @@ const GATHERED_FRAMES: usize = 256;
 
 /// The receiving half of an attachment.
 pub(super) struct Receiver<'a> {
-    attached: &'a Attachment,
-    link: &'a AttachmentShared,
+    attachment: &'a Attachment,
+    shared: &'a AttachmentShared,
     /// Time for which the viewer may be silent.
-    patience: Duration,
+    max_silence: Duration,
     work: WorkBudget,
     strain: Option<StrainGuard>,
     /// A message that was read ahead and has yet to be handled.
@@ -61,23 +61,27 @@ pub(super) async fn hello(stream: &mut Stream) -> Result<Hello, EndReason> {
 }
 
 impl<'a> Receiver<'a> {
-    pub(super) fn new(attached: &'a Attachment, link: &'a AttachmentShared, patience: Duration) -> Self {
-        let work = WorkBudget::new(attached.role(), Instant::now());
-        Self { attached, link, patience, work, strain: None, next: None }
+    pub(super) fn new(
+        attachment: &'a Attachment,
+        shared: &'a AttachmentShared,
+        max_silence: Duration,
+    ) -> Self {
+        let work = WorkBudget::new(attachment.role(), Instant::now());
+        Self { attachment, shared, max_silence, work, strain: None, next: None }
     }
 
     pub(super) async fn run(mut self, stream: &mut Stream) -> EndReason {
-        let mut alarm = CoalescingTimer::new();
+        let mut silence_timer = CoalescingTimer::new();
         let mut taken = 0;
         loop {
-            let patience = Instant::now() + self.patience;
+            let silent_at = Instant::now() + self.max_silence;
             let message = if let Some(message) = self.next.take() {
                 Ok(message)
             } else {
                 tokio::select! {
                     biased;
                     message = next(stream) => message,
-                    () = alarm.at(patience) => return EndReason::Silent,
+                    () = silence_timer.wait_until(silent_at) => return EndReason::Silent,
                 }
             };
             if let Err(end) = self.take(message, stream).await {
@@ -90,12 +94,16 @@ impl<'a> Receiver<'a> {
         }
     }
 
-    async fn take(&mut self, message: Result<Message, EndReason>, stream: &mut Stream) -> Result<(), EndReason> {
+    async fn take(
+        &mut self,
+        message: Result<Message, EndReason>,
+        stream: &mut Stream,
+    ) -> Result<(), EndReason> {
         let cost = match message? {
-            Message::Binary(frame) if self.attached.role().may_write() => self.input(frame, stream).await?,
+            Message::Binary(frame) if self.attachment.role().may_write() => self.input(frame, stream).await?,
             Message::Binary(frame) => {
                 input(&frame)?;
-                Box::pin(self.refuse()).await?;
+                Box::pin(self.reply_read_only()).await?;
                 Cost::Control { bytes: frame.len() }
             }
             Message::Text(text) => self.text(&text).await?,
@@ -108,7 +116,7 @@ impl<'a> Receiver<'a> {
         }
         let pause = self.work.pay(cost, now);
         if self.strain.is_none() && self.work.is_strained(now) {
-            self.strain = Some(self.attached.strain());
+            self.strain = Some(self.attachment.strain());
         }
         if let Some(at) = pause {
             Box::pin(sleep_until(at)).await;
@@ -121,11 +129,11 @@ impl<'a> Receiver<'a> {
         match parse(text)? {
             // Every frame of output is followed by such a message.
             Ok(ClientMessage::Ack { output }) => {
-                self.rendered(output)?;
-                return Ok(if self.link.take_acknowledgement() { Cost::Acknowledgement } else { cost });
+                self.record_rendered(output)?;
+                return Ok(if self.shared.take_acknowledgement() { Cost::Acknowledgement } else { cost });
             }
             Ok(message) => Box::pin(self.control(message)).await?,
-            Err(unknown) => Box::pin(self.complain(ErrorCode::UnknownType, unknown)).await?,
+            Err(unknown) => Box::pin(self.reply_error(ErrorCode::UnknownType, unknown)).await?,
         }
         Ok(cost)
     }
@@ -141,13 +149,18 @@ impl<'a> Receiver<'a> {
             cost = Cost::Frames { bytes: gathered.len(), frames };
             input = gathered;
         }
-        self.attached.input(offset, input).await;
+        self.attachment.input(offset, input).await;
         Ok(cost)
     }
 
     /// Merges frames that have arrived already, as long as each continues the previous one. Returns
     /// the input and the number of frames.
-    fn gather(&mut self, offset: u64, first: &[u8], stream: &mut Stream) -> Result<(Bytes, usize), EndReason> {
+    fn gather(
+        &mut self,
+        offset: u64,
+        first: &[u8],
+        stream: &mut Stream,
+    ) -> Result<(Bytes, usize), EndReason> {
         let (mut gathered, mut frames) = (BytesMut::from(first), 1);
         while gathered.len() < GATHERED_BYTES && frames < GATHERED_FRAMES {
             let Some(message) = next(stream).now_or_never() else { break };
@@ -166,8 +179,8 @@ impl<'a> Receiver<'a> {
         Ok((gathered.freeze(), frames))
     }
 
-    fn rendered(&self, output: OutputOffset) -> Result<(), EndReason> {
-        if self.link.rendered(output) {
+    fn record_rendered(&self, output: OutputOffset) -> Result<(), EndReason> {
+        if self.shared.record_rendered(output) {
             return Ok(());
         }
         let message = format!("{output} is acknowledged as rendered, but was never sent");
@@ -180,23 +193,25 @@ impl<'a> Receiver<'a> {
                 let message = "hello is the first message, and only the first".to_owned();
                 return Err(EndReason::Refused(ErrorCode::HelloExpected, message));
             }
-            ClientMessage::Ack { output } => self.rendered(output)?,
+            ClientMessage::Ack { output } => self.record_rendered(output)?,
             ClientMessage::Resize(size) => match size.checked() {
-                Ok(size) => self.attached.resize(size).await,
-                Err(error) => self.complain(ErrorCode::BadSize, error.to_string()).await?,
+                Ok(size) => self.attachment.resize(size).await,
+                Err(error) => self.reply_error(ErrorCode::BadSize, error.to_string()).await?,
             },
-            ClientMessage::Pen { .. } if !self.attached.role().may_write() => self.refuse().await?,
-            ClientMessage::Pen { to } => self.pen(to).await?,
-            ClientMessage::Colours(colours) if self.attached.role().may_write() => {
-                self.attached.colours(colours).await;
+            ClientMessage::Pen { .. } if !self.attachment.role().may_write() => {
+                self.reply_read_only().await?
             }
-            ClientMessage::Clear | ClientMessage::SoftReset if !self.attached.role().may_write() => {
-                self.refuse().await?;
+            ClientMessage::Pen { to } => self.make_primary(to).await?,
+            ClientMessage::Colours(colours) if self.attachment.role().may_write() => {
+                self.attachment.colours(colours).await;
             }
-            ClientMessage::Clear => self.attached.clear().await,
-            ClientMessage::SoftReset => self.attached.reset_modes().await,
+            ClientMessage::Clear | ClientMessage::SoftReset if !self.attachment.role().may_write() => {
+                self.reply_read_only().await?;
+            }
+            ClientMessage::Clear => self.attachment.clear().await,
+            ClientMessage::SoftReset => self.attachment.reset_modes().await,
             ClientMessage::History => {
-                if !self.link.history_asked.swap(true, Relaxed) {
+                if !self.shared.history_asked.swap(true, Relaxed) {
                     self.pass_on(Reply::History).await;
                 }
             }
@@ -206,20 +221,20 @@ impl<'a> Receiver<'a> {
         Ok(())
     }
 
-    async fn pen(&self, to: Option<u64>) -> Result<(), EndReason> {
-        if self.attached.give_pen(to.map(AttachmentId::new)).await {
+    async fn make_primary(&self, to: Option<u64>) -> Result<(), EndReason> {
+        if self.attachment.make_primary(to.map(AttachmentId::new)).await {
             return Ok(());
         }
         let message = "the pen can be given to a viewer who is there and may write; see viewers for those";
-        self.complain(ErrorCode::NoSuchViewer, message.to_owned()).await
+        self.reply_error(ErrorCode::NoSuchViewer, message.to_owned()).await
     }
 
-    async fn refuse(&self) -> Result<(), EndReason> {
+    async fn reply_read_only(&self) -> Result<(), EndReason> {
         let message = "this viewer may watch, but neither type nor take the pen";
-        self.complain(ErrorCode::ReadOnly, message.to_owned()).await
+        self.reply_error(ErrorCode::ReadOnly, message.to_owned()).await
     }
 
-    async fn complain(&self, code: ErrorCode, message: String) -> Result<(), EndReason> {
+    async fn reply_error(&self, code: ErrorCode, message: String) -> Result<(), EndReason> {
         self.reply(ServerMessage::Error { code, message }).await;
         Ok(())
     }
@@ -230,7 +245,7 @@ impl<'a> Receiver<'a> {
 
     async fn pass_on(&self, reply: Reply) {
         // An error means that the sending half is ending, and with it this one.
-        let _ = self.link.replies.send(reply).await;
+        let _ = self.shared.replies.send(reply).await;
     }
 }
 

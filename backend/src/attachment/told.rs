@@ -36,13 +36,13 @@ pub(super) struct LastSent {
     /// Number of the viewer whose window gives the size in force.
     size_by: Option<u64>,
     /// Version of the list of viewers; `None` at first.
-    viewers: Option<u64>,
-    pen: bool,
+    list_version: Option<u64>,
+    is_answerer: bool,
     /// Budget for `viewers` messages, in milliseconds.
-    lists: TokenBucket,
-    pen_at: Instant,
+    list_budget: TokenBucket,
+    next_primary_at: Instant,
     /// Time at which a delayed list of viewers may be sent.
-    due: Option<Instant>,
+    list_due_at: Option<Instant>,
 }
 
 impl LastSent {
@@ -52,33 +52,33 @@ impl LastSent {
             size: welcome.size,
             resizes: welcome.resizes,
             size_by: welcome.by,
-            viewers: None,
-            pen: false,
-            lists: TokenBucket::new(1000, millis(MAX_LIST_BURST), now),
-            pen_at: now,
-            due: None,
+            list_version: None,
+            is_answerer: false,
+            list_budget: TokenBucket::new(1000, millis(MAX_LIST_BURST), now),
+            next_primary_at: now,
+            list_due_at: None,
         }
     }
 
     /// Returns when a delayed message is due.
-    pub(super) fn due(&self) -> Option<Instant> {
-        self.due
+    pub(super) fn due_at(&self) -> Option<Instant> {
+        self.list_due_at
     }
 
     /// Returns the messages that tell `you` what has changed in this state.
-    pub(super) fn news(&mut self, status: &Status, you: AttachmentId, now: Instant) -> Vec<ServerMessage> {
-        let mut news = Vec::new();
+    pub(super) fn changes(&mut self, status: &Status, you: AttachmentId, now: Instant) -> Vec<ServerMessage> {
+        let mut changes = Vec::new();
         // If the size changes too, the viewer is told when that change comes.
         let size_by = status.size_by();
         if size_by != self.size_by && status.size == self.size {
-            news.push(self.resized(self.size, self.resizes, size_by));
+            changes.push(self.resize_message(self.size, self.resizes, size_by));
         }
         if status.title() != self.title {
             status.title().clone_into(&mut self.title);
-            news.push(ServerMessage::Title { title: self.title.clone() });
+            changes.push(ServerMessage::Title { title: self.title.clone() });
         }
-        news.extend(self.viewers(status, you, now));
-        news
+        changes.extend(self.list_message(status, you, now));
+        changes
     }
 
     /// Returns the number of size changes that the viewer has been told of.
@@ -88,30 +88,35 @@ impl LastSent {
 
     /// Returns the message that resizes the viewer's terminal now. `resizes` is the number of
     /// changes with this one.
-    pub(super) fn resized(&mut self, size: Winsize, resizes: u64, by: Option<u64>) -> ServerMessage {
+    pub(super) fn resize_message(&mut self, size: Winsize, resizes: u64, by: Option<u64>) -> ServerMessage {
         (self.size, self.resizes, self.size_by) = (size, resizes, by);
         ServerMessage::Resize { size, by, resizes }
     }
 
-    fn viewers(&mut self, status: &Status, you: AttachmentId, now: Instant) -> Option<ServerMessage> {
+    fn list_message(&mut self, status: &Status, you: AttachmentId, now: Instant) -> Option<ServerMessage> {
         let version = status.viewers_version();
-        self.due = None;
-        if self.viewers == Some(version) {
+        self.list_due_at = None;
+        if self.list_version == Some(version) {
             return None;
         }
-        let pen = status.pen() == Some(you);
-        let at = match self.viewers {
+        let is_answerer = status.answerer() == Some(you);
+        let at = match self.list_version {
             None => now,
-            Some(_) if pen != self.pen => self.pen_at.min(self.lists.ready_at().max(now)),
-            Some(_) => self.lists.ready_at(),
+            Some(_) if is_answerer != self.is_answerer => {
+                self.next_primary_at.min(self.list_budget.ready_at().max(now))
+            }
+            Some(_) => self.list_budget.ready_at(),
         };
         if at > now {
-            self.due = Some(at);
+            self.list_due_at = Some(at);
             return None;
         }
-        (self.viewers, self.pen, self.pen_at) = (Some(version), pen, now + MIN_PRIMARY_INTERVAL);
-        self.lists.spend(millis(LIST_COST.max(LIST_COST_PER_VIEWER * status.viewers())), now);
-        Some(ServerMessage::Viewers { count: status.viewers(), pen, list: status.presences(you) })
+        self.list_version = Some(version);
+        self.is_answerer = is_answerer;
+        self.next_primary_at = now + MIN_PRIMARY_INTERVAL;
+        let count = status.viewer_count();
+        self.list_budget.spend(millis(LIST_COST.max(LIST_COST_PER_VIEWER * count)), now);
+        Some(ServerMessage::Viewers { count, pen: is_answerer, list: status.viewer_list(you) })
     }
 }
 

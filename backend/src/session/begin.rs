@@ -19,7 +19,7 @@ const REDUCED_SNAPSHOT_ROWS: usize = 1000;
 /// program never waits for it, so a snapshot with all rows would be made for it again and again.
 /// `history` brings the rest.
 #[must_use]
-pub const fn rows_for(follow: Follow, role: Role) -> usize {
+pub const fn max_snapshot_rows(follow: Follow, role: Role) -> usize {
     match (follow, role.may_write()) {
         (Follow::All, true) => usize::MAX,
         _ => REDUCED_SNAPSHOT_ROWS,
@@ -33,7 +33,7 @@ pub struct AttachmentStart {
     pub welcome: Welcome,
     /// The snapshot to show before data continues, if the viewer cannot continue with what
     /// its terminal shows.
-    pub redraw: Option<ResetSnapshot>,
+    pub snapshot: Option<ResetSnapshot>,
     /// The viewer's cursor in the log.
     pub output: LogReader,
     /// The progress of the viewer's input; `None` if it cannot type, because it is read-only or
@@ -57,13 +57,13 @@ pub struct ResetSnapshot {
     /// Number of output bytes that the viewer does not get.
     pub skipped: u64,
     /// Number of rows of scrollback that the snapshot leaves out.
-    pub earlier: u64,
+    pub omitted_rows: u64,
 }
 
 impl ResetSnapshot {
     /// Returns an empty snapshot, which only clears a terminal of this size.
-    fn nothing(size: Winsize, resizes: u64) -> Self {
-        Self { frames: Some(SnapshotFrames::default()), size, resizes, skipped: 0, earlier: 0 }
+    fn empty(size: Winsize, resizes: u64) -> Self {
+        Self { frames: Some(SnapshotFrames::default()), size, resizes, skipped: 0, omitted_rows: 0 }
     }
 }
 
@@ -74,8 +74,9 @@ pub(super) enum ResumePoint {
     Seamless(Position),
     /// At the log's start. The terminal shows nothing yet, or has to be cleared.
     Start { is_cleared: bool },
-    /// After a snapshot. `had` is the output that a viewer has received if it wanted all of it.
-    Screen { had: Option<OutputOffset> },
+    /// After a snapshot. `received` is the output that a viewer has received if it wanted all of
+    /// it.
+    Screen { received: Option<OutputOffset> },
 }
 
 impl ResumePoint {
@@ -86,39 +87,39 @@ impl ResumePoint {
         let known = resume.filter(|resume| resume.epoch == session.shared().epoch && resume.output <= end);
         match (known, hello.follow) {
             (Some(resume), _) => {
-                log.resume(resume).map_or(Self::Screen { had: Some(resume.output) }, Self::Seamless)
+                log.resume(resume).map_or(Self::Screen { received: Some(resume.output) }, Self::Seamless)
             }
             (None, _) if end == OutputOffset::ZERO && resume.is_none() => Self::Start { is_cleared: false },
             (None, Follow::All) if has_all => Self::Start { is_cleared: resume.is_some() },
-            (None, Follow::All) => Self::Screen { had: Some(OutputOffset::ZERO) },
-            (None, Follow::Now) => Self::Screen { had: None },
+            (None, Follow::All) => Self::Screen { received: Some(OutputOffset::ZERO) },
+            (None, Follow::Now) => Self::Screen { received: None },
         }
     }
 
     /// Reports whether this viewer has been attached to the session before.
     pub(super) fn resumes(self) -> bool {
         match self {
-            Self::Seamless(Position { output, .. }) | Self::Screen { had: Some(output) } => {
+            Self::Seamless(Position { output, .. }) | Self::Screen { received: Some(output) } => {
                 output != OutputOffset::ZERO
             }
-            Self::Start { .. } | Self::Screen { had: None } => false,
+            Self::Start { .. } | Self::Screen { received: None } => false,
         }
     }
 }
 
-/// Puts an attachment's start together. `redrawing` makes a snapshot with at most the given number
-/// of rows of scrollback.
-pub(super) async fn begin(
+/// Puts an attachment's start together. `make_snapshot` makes a snapshot with at most the given
+/// number of rows of scrollback.
+pub(super) async fn start_attachment(
     session: &SessionHandle,
-    (hello, attached): (&Hello, &Attachment),
-    place: ResumePoint,
+    (hello, attachment): (&Hello, &Attachment),
+    resume_point: ResumePoint,
     input: Option<(limpet_shared::InputOffset, watch::Receiver<InputProgress>)>,
-    redrawing: impl AsyncFnOnce(usize) -> FramedSnapshot,
+    make_snapshot: impl AsyncFnOnce(usize) -> FramedSnapshot,
 ) -> AttachmentStart {
     let shared = session.shared();
     let status = shared.status.subscribe();
-    let role = attached.role();
-    let (position, redraw) = match place {
+    let role = attachment.role();
+    let (position, snapshot) = match resume_point {
         ResumePoint::Seamless(position) => (position, None),
         // If the log's start is forgotten meanwhile, the reader is lost at once, and the viewer
         // gets a snapshot instead.
@@ -126,17 +127,18 @@ pub(super) async fn begin(
             let position = shared.log.first().unwrap_or(Position::START);
             (
                 position,
-                is_cleared.then(|| ResetSnapshot::nothing(shared.log.size(position.resizes), position.resizes)),
+                is_cleared.then(|| ResetSnapshot::empty(shared.log.size(position.resizes), position.resizes)),
             )
         }
-        ResumePoint::Screen { had } => {
-            let rows = rows_for(hello.follow, role);
-            let drawn = ViewerSnapshot::by(&shared.guest_snapshots, attached.rank(), rows, redrawing).await;
-            let skipped = had.map_or(0, |had| drawn.position.output.since(had));
-            (drawn.position, Some(drawn.redraw(skipped)))
+        ResumePoint::Screen { received } => {
+            let rows = max_snapshot_rows(hello.follow, role);
+            let made =
+                ViewerSnapshot::make(&shared.guest_snapshots, attachment.rank(), rows, make_snapshot).await;
+            let skipped = received.map_or(0, |received| made.position.output.since(received));
+            (made.position, Some(made.into_reset(skipped)))
         }
     };
-    let size = redraw.as_ref().map_or_else(|| shared.log.size(position.resizes), |redraw| redraw.size);
+    let size = snapshot.as_ref().map_or_else(|| shared.log.size(position.resizes), |snapshot| snapshot.size);
     let (by, title) = {
         let status = status.borrow();
         (status.size_by(), status.title().to_owned())
@@ -146,7 +148,7 @@ pub(super) async fn begin(
         session: shared.id.clone(),
         epoch: shared.epoch.clone(),
         role,
-        id: attached.id().number(),
+        id: attachment.id().number(),
         output: position.output,
         live: shared.log.end(),
         input: taken,
@@ -158,7 +160,8 @@ pub(super) async fn begin(
     };
     // At first the program waits for any viewer with the right to type: its speed is not known yet.
     let claim = if role.may_write() { Claim::Fastest } else { Claim::None };
-    AttachmentStart { welcome, redraw, output: shared.log.reader(position, attached.rank(), claim), input, status }
+    let output = shared.log.reader(position, attachment.rank(), claim);
+    AttachmentStart { welcome, snapshot, output, input, status }
 }
 
 /// A snapshot that was made for a viewer.
@@ -168,28 +171,28 @@ pub(super) struct ViewerSnapshot {
     size: Winsize,
     /// Position from which data and sizes continue.
     pub(super) position: Position,
-    earlier: usize,
+    omitted_rows: usize,
 }
 
 impl ViewerSnapshot {
-    /// Makes a snapshot with `redrawing` for a viewer of this rank, with at most `rows` rows of
+    /// Makes a snapshot with `make_snapshot` for a viewer of this rank, with at most `rows` rows of
     /// scrollback, or fewer if there is no room.
-    pub(super) async fn by(
+    pub(super) async fn make(
         snapshots: &GuestSnapshots,
         rank: Rank,
         rows: usize,
-        redrawing: impl AsyncFnOnce(usize) -> FramedSnapshot,
+        make_snapshot: impl AsyncFnOnce(usize) -> FramedSnapshot,
     ) -> Self {
-        let mut redrawing = redrawing(snapshots.rows(rank, rows)).await;
-        let frames = snapshots.hold(rank, &mut redrawing);
-        let FramedSnapshot { size, position, earlier, .. } = redrawing;
-        Self { frames, size, position, earlier }
+        let mut snapshot = make_snapshot(snapshots.rows(rank, rows)).await;
+        let frames = snapshots.reserve(rank, &mut snapshot);
+        let FramedSnapshot { size, position, omitted_rows, .. } = snapshot;
+        Self { frames, size, position, omitted_rows }
     }
 
-    /// Converts this into the redraw for a viewer that misses `skipped` bytes.
-    pub(super) fn redraw(self, skipped: u64) -> ResetSnapshot {
-        let Self { frames, size, position, earlier } = self;
-        ResetSnapshot { frames, size, resizes: position.resizes, skipped, earlier: earlier as u64 }
+    /// Converts this into the snapshot for a viewer that misses `skipped` bytes.
+    pub(super) fn into_reset(self, skipped: u64) -> ResetSnapshot {
+        let Self { frames, size, position, omitted_rows } = self;
+        ResetSnapshot { frames, size, resizes: position.resizes, skipped, omitted_rows: omitted_rows as u64 }
     }
 
     /// Returns the output that the frames carry.

@@ -15,7 +15,7 @@ use std::{mem, panic::resume_unwind};
 
 use limpet_shared::{OutputOffset, Winsize, limits::OUTPUT_FRAME, theme::Colours};
 
-use self::redrawing::redrawing;
+use self::redrawing::framed_snapshot;
 pub(super) use self::{last::FinalScreen, redrawing::FramedSnapshot};
 use super::{
     own_output,
@@ -35,7 +35,8 @@ const MAX_BACKLOG_BYTES: u64 = 4 * 1024 * 1024;
 /// [`MAX_BACKLOG_BYTES`], in bytes.
 const RESUME_BACKLOG_BYTES: u64 = MAX_BACKLOG_BYTES / 4 * 3;
 
-const _: () = assert!(MAX_BACKLOG_BYTES + 2 * OUTPUT_FRAME as u64 <= log::SPARE as u64, "the log must keep what waits");
+const _: () =
+    assert!(MAX_BACKLOG_BYTES + 2 * OUTPUT_FRAME as u64 <= log::SPARE as u64, "the log must keep what waits");
 
 /// Steps of the screen after which other work gets its turn. They take about half a millisecond.
 const SLICE_STEPS: u64 = 128 * 1024;
@@ -53,13 +54,14 @@ const CATCH_UP_STEPS: u64 = 1024 * SLICE_STEPS;
 pub(super) struct Display {
     screen: Screen,
     guard: ParseGuard,
-    /// The screen's size, and the rows of scrollback that it keeps. A screen that
-    /// replaces it gets the same.
-    shape: (Winsize, usize),
-    pile: ScreenBacklog,
+    /// The screen's size. A screen that replaces it gets the same.
+    size: Winsize,
+    /// Maximum rows of scrollback that the screen keeps, as does one that replaces it.
+    scrollback: usize,
+    backlog: ScreenBacklog,
     is_overfull: bool,
     /// End of the output that was left out last.
-    left_out: OutputOffset,
+    skipped_to: OutputOffset,
 }
 
 impl Display {
@@ -69,10 +71,11 @@ impl Display {
         let mut display = Self {
             screen: Screen::new(size, scrollback),
             guard: ParseGuard::new(log.clone(), policy),
-            shape: (size, scrollback),
-            pile: ScreenBacklog::new(log, Position::START),
+            size,
+            scrollback,
+            backlog: ScreenBacklog::new(log, Position::START),
             is_overfull: false,
-            left_out: OutputOffset::ZERO,
+            skipped_to: OutputOffset::ZERO,
         };
         display.blank_if_given_up();
         display
@@ -82,23 +85,23 @@ impl Display {
     fn blank_if_given_up(&mut self) -> bool {
         let blank = self.guard.blank();
         if let Some(blank) = blank {
-            self.screen = Screen::new(self.shape.0, self.shape.1);
+            self.screen = Screen::new(self.size, self.scrollback);
             self.screen.feed(blank.notice().as_bytes());
-            self.pile.skip_to(self.pile.taken());
+            self.backlog.skip_to(self.backlog.taken_to());
         }
         blank.is_some()
     }
 
     /// Creates a display that shows a snapshot of [`snapshot`](Self::snapshot). `position` is the
     /// one that came with the snapshot.
-    pub(super) fn drawn(
-        shape: (Winsize, usize),
+    pub(super) fn from_snapshot(
+        (size, scrollback): (Winsize, usize),
         log: Log,
         (mut snapshot, position): (&[u8], Position),
         policy: ParsePolicy,
     ) -> Self {
-        let mut display = Self::new(shape, log.clone(), policy);
-        display.pile = ScreenBacklog::new(log, position);
+        let mut display = Self::new((size, scrollback), log.clone(), policy);
+        display.backlog = ScreenBacklog::new(log, position);
         while !snapshot.is_empty() {
             snapshot = &snapshot[display.parse(position.output, snapshot, u64::MAX)..];
             if display.screen.is_sweep_due() {
@@ -111,36 +114,36 @@ impl Display {
     }
 
     /// Returns the offset up to which the log has been parsed.
-    pub(super) fn parsed(&self) -> OutputOffset {
-        self.pile.parsed()
+    pub(super) fn parsed_to(&self) -> OutputOffset {
+        self.backlog.parsed_to()
     }
 
     /// Returns the offset up to which this display has taken the log.
-    pub(super) fn taken(&self) -> OutputOffset {
-        self.pile.taken()
+    pub(super) fn taken_to(&self) -> OutputOffset {
+        self.backlog.taken_to()
     }
 
     /// Skips to this offset, since output before it is no longer available.
     pub(super) fn skip_to(&mut self, output: OutputOffset) {
         self.catch_up();
-        self.pile.skip_to(output);
+        self.backlog.skip_to(output);
     }
 
     /// Returns the end of what was left out, if nothing has been parsed since. Once the rest is
     /// parsed, none of the scrollback that the screen has now will be left.
-    pub(super) fn left_out(&self) -> Option<OutputOffset> {
-        Some(self.left_out).filter(|&output| output == self.parsed() && output != OutputOffset::ZERO)
+    pub(super) fn skipped_to(&self) -> Option<OutputOffset> {
+        Some(self.skipped_to).filter(|&output| output == self.parsed_to() && output != OutputOffset::ZERO)
     }
 
     /// Returns how many of the session's size changes the screen has made.
     pub(super) fn resizes(&self) -> u64 {
-        self.pile.position().resizes
+        self.backlog.position().resizes
     }
 
     /// Reports whether so many sizes wait for earlier output to be parsed that the terminal must
     /// not be resized now.
     pub(super) fn has_many_sizes(&self) -> bool {
-        self.pile.has_many_sizes()
+        self.backlog.has_many_sizes()
     }
 
     /// Returns a snapshot of what has been parsed, with at most `history` rows of scrollback, the
@@ -148,23 +151,23 @@ impl Display {
     pub(super) async fn snapshot(&mut self, history: usize) -> (Vec<u8>, Winsize, Position) {
         let draw = move |display: &mut Self| {
             display.finish_function();
-            (display.screen.snapshot(history).output, display.shape.0, display.pile.position())
+            (display.screen.snapshot(history).output, display.size, display.backlog.position())
         };
         if self.is_quick(self.screen.snapshot_steps(history)) {
             draw(self)
         } else {
-            self.elsewhere(draw).await
+            self.on_background_thread(draw).await
         }
     }
 
-    /// Takes the log's next output. `answered_here` says that no viewer's terminal
+    /// Takes the log's next output. `is_answered_by_screen` says that no viewer's terminal
     /// answers queries in it.
-    pub(super) fn take(&mut self, output: &[u8], answered_here: bool) {
+    pub(super) fn take(&mut self, output: &[u8], is_answered_by_screen: bool) {
         if self.guard.blank().is_some() {
-            return self.pile.skip_to(self.taken().advanced(output.len()));
+            return self.backlog.skip_to(self.taken_to().advanced(output.len()));
         }
-        self.pile.take(output, answered_here);
-        self.is_overfull |= self.pile.len() > MAX_BACKLOG_BYTES;
+        self.backlog.take(output, is_answered_by_screen);
+        self.is_overfull |= self.backlog.len() > MAX_BACKLOG_BYTES;
     }
 
     /// Reports whether no more output may come until some of the backlog is parsed or left out.
@@ -174,59 +177,61 @@ impl Display {
 
     /// Reports whether output or a size waits for the screen.
     pub(super) fn is_behind(&self) -> bool {
-        !self.pile.is_empty() || self.screen.is_unfinished()
+        !self.backlog.is_empty() || self.screen.is_unfinished()
     }
 
     /// Reports whether programs may be waiting for answers from this screen.
     pub(super) fn owes_answers(&self) -> bool {
-        self.pile.owes_answers()
+        self.backlog.owes_answers()
     }
 
     /// Does the next piece of work: sweeps the screen if that is due, or takes on the next size, or
     /// leaves out output that would leave no trace, or parses a slice.
-    pub(super) async fn follow(&mut self) {
+    pub(super) async fn step(&mut self) {
         if self.next_takes_long() {
-            Box::pin(self.elsewhere(Self::follow_here)).await;
+            Box::pin(self.on_background_thread(Self::step_here)).await;
         } else {
-            self.follow_here();
+            self.step_here();
         }
     }
 
-    /// Reports whether the next call of [`follow_here`](Self::follow_here) does work that takes
+    /// Reports whether the next call of [`step_here`](Self::step_here) does work that takes
     /// longer than a slice and cannot be cut into slices.
     fn next_takes_long(&self) -> bool {
         if self.screen.is_sweep_due() {
             return !self.is_quick(self.screen.sweep_steps());
         }
-        let size = self.pile.next_size().filter(|_| !self.screen.is_unfinished());
+        let size = self.backlog.next_size().filter(|_| !self.screen.is_unfinished());
         size.is_some_and(|size| !self.is_quick(self.screen.resize_steps(size)))
     }
 
-    fn follow_here(&mut self) {
+    fn step_here(&mut self) {
         if self.screen.is_sweep_due() {
             self.screen.sweep();
-        } else if let Some(size) = self.pile.next_size().filter(|_| !self.screen.is_unfinished()) {
-            self.take_on(size);
-        } else if !self.screen.is_unfinished() && self.pile.leave_out(|plain| self.screen.leave_out(plain)) {
-            self.left_out = self.parsed();
+        } else if let Some(size) = self.backlog.next_size().filter(|_| !self.screen.is_unfinished()) {
+            self.apply_next_size(size);
+        } else if !self.screen.is_unfinished()
+            && self.backlog.skip_invisible(|plain| self.screen.leave_out(plain))
+        {
+            self.skipped_to = self.parsed_to();
         } else {
             self.feed(SLICE_STEPS);
         }
-        self.is_overfull &= self.pile.len() > RESUME_BACKLOG_BYTES;
+        self.is_overfull &= self.backlog.len() > RESUME_BACKLOG_BYTES;
     }
 
     /// Parses the backlog's front, for about `steps` steps. All output of a program
     /// passes through here.
     fn feed(&mut self, steps: u64) {
-        let slice = self.pile.front(SLICE_BYTES);
-        let (output, answered_here) = slice
+        let slice = self.backlog.front(SLICE_BYTES);
+        let (output, is_answered) = slice
             .as_ref()
-            .map_or((&[][..], None), |(output, answered_here)| (output.as_slice(), Some(*answered_here)));
-        if let Some(answered_here) = answered_here {
-            self.screen.answer(answered_here);
+            .map_or((&[][..], None), |(output, is_answered)| (output.as_slice(), Some(*is_answered)));
+        if let Some(is_answered) = is_answered {
+            self.screen.answer(is_answered);
         }
-        let taken = self.parse(self.parsed(), output, steps);
-        self.pile.parsed_bytes(taken);
+        let taken = self.parse(self.parsed_to(), output, steps);
+        self.backlog.advance(taken);
         self.blank_if_given_up();
     }
 
@@ -249,10 +254,10 @@ impl Display {
     fn catch_up(&mut self) {
         let until = self.screen.steps().saturating_add(CATCH_UP_STEPS);
         while self.is_behind() && self.screen.steps() < until {
-            self.follow_here();
+            self.step_here();
         }
         if self.is_behind() {
-            tracing::warn!(bytes = self.pile.len(), "a program's output takes very long to parse");
+            tracing::warn!(bytes = self.backlog.len(), "a program's output takes very long to parse");
         }
         self.finish_function();
     }
@@ -260,15 +265,15 @@ impl Display {
     /// Finishes the current control function. That takes no longer than to fill the screen.
     fn finish_function(&mut self) {
         while self.screen.is_unfinished() {
-            self.parse(self.parsed(), &[], u64::MAX);
+            self.parse(self.parsed_to(), &[], u64::MAX);
             self.blank_if_given_up();
         }
     }
 
     /// Parses the backlog if it is at most a slice. Returns whether it is empty then.
-    fn has_caught_up(&mut self) -> bool {
-        if self.is_behind() && self.pile.len() <= SLICE_BYTES as u64 && !self.next_takes_long() {
-            self.follow_here();
+    fn try_catch_up(&mut self) -> bool {
+        if self.is_behind() && self.backlog.len() <= SLICE_BYTES as u64 && !self.next_takes_long() {
+            self.step_here();
         }
         !self.is_behind()
     }
@@ -279,11 +284,12 @@ impl Display {
     }
 
     /// Does work that takes longer than a slice on a background thread, which no key waits for.
-    async fn elsewhere<T: Send + 'static>(
+    async fn on_background_thread<T: Send + 'static>(
         &mut self,
         work: impl FnOnce(&mut Self) -> T + Send + 'static,
     ) -> T {
-        let nothing = Self::new((Winsize::cells(1, 1), 0), self.pile.log().clone(), ParsePolicy::PLACEHOLDER);
+        let nothing =
+            Self::new((Winsize::cells(1, 1), 0), self.backlog.log().clone(), ParsePolicy::PLACEHOLDER);
         let mut display = mem::replace(self, nothing);
         let (display, result) = blocking(move || {
             let result = work(&mut display);
@@ -297,26 +303,26 @@ impl Display {
     /// Resizes the screen once it has parsed what was printed before: rows are wrapped at the width
     /// that they were printed at.
     pub(super) async fn resize(&mut self, size: Winsize) {
-        let is_quick = self.has_caught_up() && self.is_quick(self.screen.resize_steps(size));
-        self.pile.take_size(size);
+        let is_quick = self.try_catch_up() && self.is_quick(self.screen.resize_steps(size));
+        self.backlog.take_size(size);
         if is_quick {
-            self.follow_here();
+            self.step_here();
         } else {
-            self.elsewhere(Self::catch_up).await;
+            self.on_background_thread(Self::catch_up).await;
         }
     }
 
     /// Does the same as [`resize`](Self::resize) on the calling thread, where nobody waits for it.
     pub(super) fn resize_here(&mut self, size: Winsize) {
-        self.pile.take_size(size);
+        self.backlog.take_size(size);
         self.catch_up();
     }
 
     /// Resizes the screen to the next size.
-    fn take_on(&mut self, size: Winsize) {
-        self.shape.0 = size;
-        self.pile.resized();
-        let start = self.parsed();
+    fn apply_next_size(&mut self, size: Winsize) {
+        self.size = size;
+        self.backlog.pop_size();
+        let start = self.parsed_to();
         let Self { screen, guard, .. } = self;
         guard.run(start, 0, || screen.resize(size));
         self.blank_if_given_up();
@@ -328,26 +334,26 @@ impl Display {
 
     /// Parses the backlog. Returns whether the program is outside any control function, so that
     /// other output may be inserted.
-    pub(super) async fn settle(&mut self) -> bool {
-        if !self.has_caught_up() {
-            self.elsewhere(Self::catch_up).await;
+    pub(super) async fn catch_up_to_boundary(&mut self) -> bool {
+        if !self.try_catch_up() {
+            self.on_background_thread(Self::catch_up).await;
         }
         self.screen.is_between()
     }
 
     /// Returns output that clears a terminal that shows this screen.
-    pub(super) fn clearing(&mut self) -> Vec<u8> {
+    pub(super) fn clear_output(&mut self) -> Vec<u8> {
         self.screen.clearing()
     }
 
     /// Returns output that resets all modes of such a terminal.
-    pub(super) fn resetting_modes(&self) -> Vec<u8> {
+    pub(super) fn reset_modes_output(&self) -> Vec<u8> {
         own_output::reset_modes(self.screen.is_alternate())
     }
 
     /// Returns output that resets the modes that a program has left behind.
-    pub(super) fn resetting(&self, left: Leftovers) -> String {
-        self.screen.resetting(left)
+    pub(super) fn reset_leftovers_output(&self, leftovers: Leftovers) -> String {
+        self.screen.resetting(leftovers)
     }
 
     /// Returns modes that a program may have left behind, once.
@@ -366,36 +372,36 @@ impl Display {
     }
 
     /// Returns a snapshot of the current screen with at most `history` rows of scrollback.
-    pub(super) async fn redrawing(&mut self, history: usize) -> FramedSnapshot {
+    pub(super) async fn snapshot_frames(&mut self, history: usize) -> FramedSnapshot {
         let draw = move |display: &mut Self| {
-            display.glimpse(history).unwrap_or_else(|| {
+            display.flood_snapshot(history).unwrap_or_else(|| {
                 display.catch_up();
-                redrawing(&display.screen, (display.shape.0, display.pile.position()), history)
+                framed_snapshot(&display.screen, (display.size, display.backlog.position()), history)
             })
         };
-        if self.has_caught_up() && self.is_quick(self.screen.snapshot_steps(history)) {
+        if self.try_catch_up() && self.is_quick(self.screen.snapshot_steps(history)) {
             draw(self)
         } else {
-            self.elsewhere(draw).await
+            self.on_background_thread(draw).await
         }
     }
 
     /// Makes such a snapshot during a flood by parsing only the part of the backlog that can be
     /// seen. Returns `None` if the backlog is no such flood.
-    fn glimpse(&mut self, history: usize) -> Option<FramedSnapshot> {
-        let Self { screen, guard, pile, .. } = self;
-        let start = pile.parsed();
+    fn flood_snapshot(&mut self, history: usize) -> Option<FramedSnapshot> {
+        let Self { screen, guard, backlog, .. } = self;
+        let start = backlog.parsed_to();
         // The output is copied, since viewers have to wait for the log while it is looked at.
-        let (plain, rest) = pile.look(|plain, rest| Some((plain.to_vec(), rest.to_vec())))?;
+        let (plain, rest) = backlog.inspect(|plain, rest| Some((plain.to_vec(), rest.to_vec())))?;
         let mut seen = None;
         guard.attempt(start, plain.len() + rest.len(), || {
             seen = screen.glimpse((&plain, &rest), history, CATCH_UP_STEPS);
         });
         self.blank_if_given_up();
         let (glimpse, rows) = seen?;
-        let position = Position { output: self.pile.taken(), ..self.pile.position() };
-        let redrawing = redrawing(&glimpse, (self.shape.0, position), history);
-        Some(FramedSnapshot { earlier: rows.saturating_sub(history), ..redrawing })
+        let position = Position { output: self.backlog.taken_to(), ..self.backlog.position() };
+        let snapshot = framed_snapshot(&glimpse, (self.size, position), history);
+        Some(FramedSnapshot { omitted_rows: rows.saturating_sub(history), ..snapshot })
     }
 
     /// Returns the current screen as text.
@@ -404,26 +410,26 @@ impl Display {
             display.catch_up();
             display.screen.text()
         };
-        if self.has_caught_up() && self.is_quick(self.screen.text_steps()) {
+        if self.try_catch_up() && self.is_quick(self.screen.text_steps()) {
             read(self)
         } else {
-            self.elsewhere(read).await
+            self.on_background_thread(read).await
         }
     }
 
     /// Converts this into the final screen, to which nothing is added any more.
-    pub(super) async fn into_last(mut self) -> FinalScreen {
-        if !self.has_caught_up() {
-            self.elsewhere(Self::catch_up).await;
+    pub(super) async fn into_final(mut self) -> FinalScreen {
+        if !self.try_catch_up() {
+            self.on_background_thread(Self::catch_up).await;
         }
-        self.into_last_here()
+        self.into_final_here()
     }
 
-    /// Does the same as [`into_last`](Self::into_last) on the calling thread, where
+    /// Does the same as [`into_final`](Self::into_final) on the calling thread, where
     /// nobody waits for it.
-    pub(super) fn into_last_here(mut self) -> FinalScreen {
+    pub(super) fn into_final_here(mut self) -> FinalScreen {
         self.catch_up();
-        FinalScreen::new(self.screen, (self.shape.0, self.pile.position()))
+        FinalScreen::new(self.screen, (self.size, self.backlog.position()))
     }
 }
 

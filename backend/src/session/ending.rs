@@ -8,32 +8,34 @@ use super::{SessionHandle, Status, display::Display, input::Input};
 /// Publishes a session's state, and its end even if the actor panics: the drop of its
 /// [`Child`](crate::keeper::Child) kills the program then.
 #[derive(Debug)]
-pub(super) struct StatusPublisher(pub(super) SessionHandle);
+pub(super) struct StatusPublisher {
+    pub(super) session: SessionHandle,
+}
 
 impl StatusPublisher {
     pub(super) fn publish_title(&self, title: &str) {
-        self.0.publish_title(title);
+        self.session.publish_title(title);
     }
 
     /// Passes output to the screen, which answers its queries if no viewer's terminal does.
-    pub(super) fn show(&self, (display, input): (&mut Display, &Input), output: &[u8]) {
-        let answered_here = self.record_answerer(input, display.taken());
-        display.take(output, answered_here);
+    pub(super) fn pass_to_screen(&self, (display, input): (&mut Display, &Input), output: &[u8]) {
+        let is_answered_by_screen = self.record_answerer(input, display.taken_to());
+        display.take(output, is_answered_by_screen);
     }
 
     /// Notes who answers queries in output from `end` on. Returns whether that is the screen.
     pub(super) fn record_answerer(&self, input: &Input, end: OutputOffset) -> bool {
-        let is_screen = self.0.shared().status.borrow().pen().is_none();
+        let is_screen = self.session.shared().status.borrow().answerer().is_none();
         input.record_answerer(is_screen, end);
         is_screen
     }
 
-    pub(super) async fn publish_last(&self, display: Display) {
-        self.0.set_last(display.into_last().await);
+    pub(super) async fn publish_final_screen(&self, display: Display) {
+        self.session.publish_final_screen(display.into_final().await);
     }
 
     pub(super) fn publish_size(&self, size: Winsize, by: Option<ViewerId>) {
-        self.0.shared().status.send_if_modified(|status| {
+        self.session.shared().status.send_if_modified(|status| {
             let before = (status.size, status.size_by);
             (status.size, status.size_by) = (size, by);
             before != (size, by)
@@ -41,20 +43,23 @@ impl StatusPublisher {
     }
 
     /// Changes the published state. `change` returns whether there is anything to publish.
-    pub(super) fn change(&self, change: impl FnOnce(&mut Status) -> bool) -> bool {
-        self.0.shared().status.send_if_modified(change)
+    pub(super) fn update_status(&self, change: impl FnOnce(&mut Status) -> bool) -> bool {
+        self.session.shared().status.send_if_modified(change)
     }
 
     /// Publishes how the program ended, and whether that was because an owner closed the session.
     pub(super) fn publish_exit(&self, exit: ExitStatus, closed: bool) {
-        self.0.shared().status.send_modify(|status| (status.exit, status.closed) = (Some(exit), closed));
-        self.0.touch();
+        self.session
+            .shared()
+            .status
+            .send_modify(|status| (status.exit, status.closed) = (Some(exit), closed));
+        self.session.mark_unsaved();
     }
 }
 
 impl Drop for StatusPublisher {
     fn drop(&mut self) {
-        if self.0.shared().status.borrow().exit.is_none() {
+        if self.session.shared().status.borrow().exit.is_none() {
             self.publish_exit(ExitStatus::Signal(SIGKILL), false);
         }
     }

@@ -30,7 +30,8 @@ const MIN_LAGGING_VIEWER_HOLD: Duration = Duration::from_millis(50);
 const MAX_LAGGING_VIEWER_HOLD: Duration = Duration::from_millis(250);
 
 const _: () = assert!(LOW_WATERMARK < HIGH_WATERMARK);
-const _: () = assert!(HIGH_WATERMARK < tail_high_watermark(log::MIN_TAIL) as u64, "the fastest must not be overtaken");
+const _: () =
+    assert!(HIGH_WATERMARK < tail_high_watermark(log::MIN_TAIL) as u64, "the fastest must not be overtaken");
 
 /// Returns the high watermark for a viewer that is to get everything, in bytes of a log that keeps
 /// `tail` bytes. With more than this yet to read, the viewer would soon be overtaken.
@@ -50,8 +51,8 @@ const fn tail_low_watermark(tail: usize) -> usize {
 /// get everything, and keeps up, would be overtaken. A program without viewers is never held back.
 #[derive(Debug)]
 pub(super) struct Flow {
-    all: FastestViewerHold,
-    one: LaggingViewerHold,
+    fastest: FastestViewerHold,
+    lagging: LaggingViewerHold,
 }
 
 /// Waits for the fastest viewer, unless even that one has stopped reading.
@@ -70,7 +71,7 @@ struct FastestViewerHold {
 struct LaggingViewerHold {
     held: Option<Instant>,
     /// Last time at which the program was held back for a lagging viewer.
-    before: Instant,
+    last_held_at: Instant,
 }
 
 /// Position up to which viewers are too slow to be waited for.
@@ -79,7 +80,10 @@ struct TooSlow(OutputOffset);
 
 impl Flow {
     pub(super) fn new(now: Instant) -> Self {
-        Self { all: FastestViewerHold::default(), one: LaggingViewerHold { held: None, before: now } }
+        Self {
+            fastest: FastestViewerHold::default(),
+            lagging: LaggingViewerHold { held: None, last_held_at: now },
+        }
     }
 
     /// Returns until when the program is to be held back at the latest, or `None` if it may run. To
@@ -95,16 +99,16 @@ impl Flow {
         if setting == shared::Flow::Free {
             (standing.fastest, standing.slowest) = (None, None);
         }
-        let for_all = self.all.held_until(standing, now);
-        if for_all.is_some() {
+        let for_fastest = self.fastest.held_until(standing, now);
+        if for_fastest.is_some() {
             // While not even the fastest viewer makes progress, the slowest one is not to blame.
             standing.slowest = None;
         }
-        let for_one = self.one.held_until(standing, now).unwrap_or_else(|TooSlow(at)| {
+        let for_lagging = self.lagging.held_until(standing, now).unwrap_or_else(|TooSlow(at)| {
             log.leave_behind(at);
             None
         });
-        for_all.or(for_one)
+        for_fastest.or(for_lagging)
     }
 }
 
@@ -125,11 +129,11 @@ impl FastestViewerHold {
             return None;
         }
         match self.held {
-            Some((before, until)) if before == fastest && now >= until => {
+            Some((position, until)) if position == fastest && now >= until => {
                 self.given_up_at = Some(fastest);
                 None
             }
-            Some((before, until)) if before == fastest => Some((before, until)),
+            Some((position, until)) if position == fastest => Some((position, until)),
             _ => Some((fastest, now + MAX_FASTEST_VIEWER_HOLD)),
         }
     }
@@ -137,16 +141,19 @@ impl FastestViewerHold {
 
 impl LaggingViewerHold {
     fn held_until(&mut self, standing: Standing, now: Instant) -> Result<Option<Instant>, TooSlow> {
-        let before = self.held.take();
-        if before.is_some() {
-            self.before = now;
+        let held_until = self.held.take();
+        if held_until.is_some() {
+            self.last_held_at = now;
         }
         let Standing { end, tail, slowest: Some(slowest), .. } = standing else { return Ok(None) };
-        let mark = if before.is_some() { tail_low_watermark(tail) } else { tail_high_watermark(tail) };
+        let mark = if held_until.is_some() { tail_low_watermark(tail) } else { tail_high_watermark(tail) };
         if end.since(slowest) <= mark as u64 {
             return Ok(None);
         }
-        let until = before.unwrap_or_else(|| now + now.duration_since(self.before).clamp(MIN_LAGGING_VIEWER_HOLD, MAX_LAGGING_VIEWER_HOLD));
+        let until = held_until.unwrap_or_else(|| {
+            let ahead_for = now.duration_since(self.last_held_at);
+            now + ahead_for.clamp(MIN_LAGGING_VIEWER_HOLD, MAX_LAGGING_VIEWER_HOLD)
+        });
         if until <= now {
             return Err(TooSlow(slowest.max(end.before(tail_high_watermark(tail)))));
         }
@@ -274,14 +281,14 @@ mod tests {
         assert!(second > first);
     }
 
-    fn for_one(now: Instant) -> LaggingViewerHold {
-        LaggingViewerHold { held: None, before: now }
+    fn lagging_viewer_hold(now: Instant) -> LaggingViewerHold {
+        LaggingViewerHold { held: None, last_held_at: now }
     }
 
     #[test]
     fn one_that_keeps_up_is_waited_for_before_it_is_overtaken() {
         let now = Instant::now();
-        let mut flow = for_one(now);
+        let mut flow = lagging_viewer_hold(now);
         let (most, least) = (tail_high_watermark(TAIL), tail_low_watermark(TAIL));
         assert!(most < TAIL);
         let held = [(most, false), (most + 1, true), (least + 1, true), (least, false), (most, false)];
@@ -293,16 +300,26 @@ mod tests {
     #[test]
     fn one_is_not_waited_for_longer_than_others_needed_to_get_ahead_of_it() {
         let start = Instant::now();
-        let too_slow = |flow: &mut LaggingViewerHold, now| flow.held_until(one_behind(tail_low_watermark(TAIL) + 1), now);
-        for (ahead, patience) in [(1, MIN_LAGGING_VIEWER_HOLD), (100, Duration::from_millis(100)), (10_000, MAX_LAGGING_VIEWER_HOLD)] {
-            let (mut flow, begun) = (for_one(start), start + Duration::from_millis(ahead));
+        let too_slow = |hold: &mut LaggingViewerHold, now| {
+            hold.held_until(one_behind(tail_low_watermark(TAIL) + 1), now)
+        };
+        for (ahead, patience) in [
+            (1, MIN_LAGGING_VIEWER_HOLD),
+            (100, Duration::from_millis(100)),
+            (10_000, MAX_LAGGING_VIEWER_HOLD),
+        ] {
+            let (mut flow, begun) = (lagging_viewer_hold(start), start + Duration::from_millis(ahead));
             let until = flow.held_until(one_behind(TAIL), begun).unwrap().unwrap();
             assert_eq!(until, begun + patience);
             assert!(too_slow(&mut flow, until - Duration::from_millis(1)).is_ok());
             let left = one_behind(tail_low_watermark(TAIL) + 1).slowest.unwrap();
             assert_eq!(too_slow(&mut flow, until), Err(TooSlow(left)), "the one that has moved too little");
             assert_eq!(flow.held_until(one_behind(0), until), Ok(None));
-            assert_eq!(flow.held_until(one_behind(TAIL), until), Ok(Some(until + MIN_LAGGING_VIEWER_HOLD)), "another one");
+            assert_eq!(
+                flow.held_until(one_behind(TAIL), until),
+                Ok(Some(until + MIN_LAGGING_VIEWER_HOLD)),
+                "another one"
+            );
         }
     }
 

@@ -56,8 +56,8 @@ impl GuestSnapshots {
 
     /// Counts a snapshot against the bound until the viewer has received it. Returns `None` and
     /// drops the snapshot if there is no room; the viewer gets another one later.
-    pub(super) fn hold(&self, rank: Rank, redrawing: &mut FramedSnapshot) -> Option<SnapshotFrames> {
-        let frames = std::mem::take(&mut redrawing.frames);
+    pub(super) fn reserve(&self, rank: Rank, snapshot: &mut FramedSnapshot) -> Option<SnapshotFrames> {
+        let frames = std::mem::take(&mut snapshot.frames);
         let bytes = frames.iter().map(Bytes::len).sum();
         if rank == Rank::Owner || bytes <= MAX_SMALL_SNAPSHOT_BYTES {
             return Some(SnapshotFrames { frames, _reservation: None });
@@ -101,19 +101,22 @@ mod tests {
     use super::*;
     use crate::log::Position;
 
-    fn drawn(bytes: usize) -> FramedSnapshot {
+    fn framed(bytes: usize) -> FramedSnapshot {
         let frames = vec![Bytes::from(vec![0; bytes])];
-        FramedSnapshot { frames, size: Winsize::default(), position: Position::START, earlier: 0 }
+        FramedSnapshot { frames, size: Winsize::default(), position: Position::START, omitted_rows: 0 }
     }
 
     #[test]
     fn guests_share_a_bound_and_owners_have_none() {
         let snapshots = GuestSnapshots::default();
-        let draw = |rank, bytes| snapshots.hold(rank, &mut drawn(bytes));
+        let draw = |rank, bytes| snapshots.reserve(rank, &mut framed(bytes));
         let mut held: Vec<_> = std::iter::from_fn(|| draw(Rank::Guest, 3 * 1024 * 1024)).collect();
         assert_eq!(held.len(), 6, "the last one may exceed the bound");
         assert_eq!(snapshots.rows(Rank::Guest, usize::MAX), SCARCE_ROWS);
-        assert!(draw(Rank::Guest, MAX_SMALL_SNAPSHOT_BYTES).is_some() && draw(Rank::Guest, MAX_SMALL_SNAPSHOT_BYTES + 1).is_none());
+        assert!(
+            draw(Rank::Guest, MAX_SMALL_SNAPSHOT_BYTES).is_some()
+                && draw(Rank::Guest, MAX_SMALL_SNAPSHOT_BYTES + 1).is_none()
+        );
         assert!(draw(Rank::Owner, MAX_PENDING_SNAPSHOT_BYTES).is_some());
         assert_eq!(snapshots.rows(Rank::Owner, usize::MAX), usize::MAX);
         held.pop();

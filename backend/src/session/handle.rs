@@ -21,7 +21,7 @@ use tokio::{
 
 use super::{
     AttachmentId, AttachmentStart, GrantId, ResetSnapshot, Status, Visitor,
-    begin::{ViewerSnapshot, ResumePoint, begin},
+    begin::{ResumePoint, ViewerSnapshot, start_attachment},
     display::{FinalScreen, FramedSnapshot},
     guest_snapshots::GuestSnapshots,
     keeping::HandoffRecord,
@@ -72,23 +72,23 @@ pub(super) struct SessionShared {
     /// Milliseconds since the Unix epoch.
     pub(super) created: u64,
     /// `None` once an earlier server has had the program reaped.
-    pub(super) onlooker: Option<Onlooker>,
+    pub(super) inspector: Option<Onlooker>,
     pub(super) log: Log,
     pub(super) status: watch::Sender<Status>,
     pub(super) requests: mpsc::Sender<Box<Request>>,
     /// Tells the actor that a viewer has left, or has begun or stopped to strain the session.
     pub(super) viewers_changed: Notify,
-    pub(super) lane: Arc<Lane>,
+    pub(super) placement: Arc<Lane>,
     /// The final screen, once the program has ended.
-    pub(super) last: OnceLock<Arc<FinalScreen>>,
+    pub(super) final_screen: OnceLock<Arc<FinalScreen>>,
     /// The remaining attaches that guests are allowed, by grant.
     pub(super) attach_rate: KeyedBuckets<GrantId>,
     /// Snapshots that guests have yet to receive.
     pub(super) guest_snapshots: GuestSnapshots,
-    /// Set if something has changed since the session was saved. [`Self::changed`] wakes
+    /// Set if something has changed since the session was saved. [`Self::unsaved`] wakes
     /// the task that saves.
-    pub(super) is_changed: AtomicBool,
-    pub(super) changed: Arc<Notify>,
+    pub(super) is_unsaved: AtomicBool,
+    pub(super) unsaved: Arc<Notify>,
 }
 
 /// A viewer's attachment to a session. Dropping it detaches.
@@ -108,7 +108,7 @@ pub(crate) struct StrainGuard(SessionHandle);
 
 impl Drop for StrainGuard {
     fn drop(&mut self) {
-        self.0.0.lane.end_strain();
+        self.0.0.placement.end_strain();
         self.0.0.viewers_changed.notify_one();
     }
 }
@@ -142,7 +142,7 @@ impl SessionHandle {
             cols: status.size.cols,
             rows: status.size.rows,
             created: self.0.created,
-            viewers: status.viewers(),
+            viewers: status.viewer_count(),
             exit: status.exit,
             role,
             sizing: status.sizing,
@@ -154,10 +154,10 @@ impl SessionHandle {
     pub async fn details(&self, role: Role) -> SessionDetails {
         let info = self.info(role);
         let with_leader = !self.0.program.is_interactive_shell();
-        let running = match self.0.onlooker.filter(|_| info.exit.is_none() && role == Role::Owner) {
+        let running = match self.0.inspector.filter(|_| info.exit.is_none() && role == Role::Owner) {
             None => Running::default(),
-            Some(onlooker) => {
-                background::run(move || onlooker.running(with_leader)).await.unwrap_or_default()
+            Some(inspector) => {
+                background::run(move || inspector.running(with_leader)).await.unwrap_or_default()
             }
         };
         SessionDetails { info, running: running.all, background: running.background }
@@ -184,8 +184,8 @@ impl SessionHandle {
     }
 
     /// Returns the placement of the session's work.
-    pub(crate) fn lane(&self) -> Arc<Lane> {
-        Arc::clone(&self.0.lane)
+    pub(crate) fn placement(&self) -> Arc<Lane> {
+        Arc::clone(&self.0.placement)
     }
 
     /// Counts a viewer that is about to attach.
@@ -210,19 +210,19 @@ impl SessionHandle {
             return begun;
         }
         // The program has ended, and its final screen can still be looked at.
-        let place = ResumePoint::of(&hello, self);
-        let attached = self.enter(&hello, visitor, place.resumes());
-        let _turn = self.last_turn().await;
-        let redrawing = async |rows| self.last_redrawing(rows).await;
-        let beginning = begin(self, (&hello, &attached), place, None, redrawing).await;
-        (attached, beginning)
+        let resume_point = ResumePoint::of(&hello, self);
+        let attachment = self.add_viewer(&hello, visitor, resume_point.resumes());
+        let _turn = self.final_screen_turn().await;
+        let make_snapshot = async |rows| self.final_snapshot_frames(rows).await;
+        let start = start_attachment(self, (&hello, &attachment), resume_point, None, make_snapshot).await;
+        (attachment, start)
     }
 
     /// Returns the contents of the screen.
     pub async fn screen(&self) -> api::Screen {
-        let text = match (self.ask(|reply| Request::Text { reply }).await, self.0.last.get()) {
+        let text = match (self.ask(|reply| Request::Text { reply }).await, self.0.final_screen.get()) {
             (Some(text), _) => text,
-            (None, Some(last)) => Arc::clone(last).text().await,
+            (None, Some(screen)) => Arc::clone(screen).text().await,
             (None, None) => Text::default(),
         };
         let cell = |at| u16::try_from(at).unwrap_or(u16::MAX);
@@ -243,23 +243,23 @@ impl SessionHandle {
 
     /// Waits for the turn to make a snapshot of the final screen, so that each snapshot is counted
     /// before the next one is made.
-    async fn last_turn(&self) -> Option<SemaphorePermit<'_>> {
-        self.0.last.get()?.turn().await
+    async fn final_screen_turn(&self) -> Option<SemaphorePermit<'_>> {
+        self.0.final_screen.get()?.turn().await
     }
 
-    async fn last_drawn(&self, history: usize, rank: Rank) -> ViewerSnapshot {
-        let _turn = self.last_turn().await;
-        let redrawing = async |rows| self.last_redrawing(rows).await;
-        ViewerSnapshot::by(&self.0.guest_snapshots, rank, history, redrawing).await
+    async fn final_snapshot(&self, history: usize, rank: Rank) -> ViewerSnapshot {
+        let _turn = self.final_screen_turn().await;
+        let make_snapshot = async |rows| self.final_snapshot_frames(rows).await;
+        ViewerSnapshot::make(&self.0.guest_snapshots, rank, history, make_snapshot).await
     }
 
-    async fn last_redrawing(&self, history: usize) -> FramedSnapshot {
-        if let Some(last) = self.0.last.get() {
-            return Arc::clone(last).redrawing(history).await;
+    async fn final_snapshot_frames(&self, history: usize) -> FramedSnapshot {
+        if let Some(screen) = self.0.final_screen.get() {
+            return Arc::clone(screen).snapshot_frames(history).await;
         }
         let sizes = self.0.log.sizes();
         let position = Position { output: self.0.log.end(), resizes: sizes.count() };
-        FramedSnapshot { frames: Vec::new(), size: sizes.last(), position, earlier: 0 }
+        FramedSnapshot { frames: Vec::new(), size: sizes.last(), position, omitted_rows: 0 }
     }
 
     /// Sends a request to the actor and waits for its reply; `None` if the actor is gone.
@@ -270,12 +270,12 @@ impl SessionHandle {
     }
 
     /// Adds a viewer to those attached.
-    pub(super) fn enter(&self, hello: &Hello, visitor: Visitor, resumes: bool) -> Attachment {
+    pub(super) fn add_viewer(&self, hello: &Hello, visitor: Visitor, resumes: bool) -> Attachment {
         let role = visitor.role;
         let rank = if role == Role::Owner { Rank::Owner } else { Rank::Guest };
         let mut id = AttachmentId::new(0);
         self.0.status.send_modify(|status| {
-            id = status.seats.enter(hello.viewer, visitor, (hello.size, resumes), now());
+            id = status.viewers.enter(hello.viewer, visitor, (hello.size, resumes), now());
         });
         Attachment { session: self.clone(), id, viewer: hello.viewer, role, rank }
     }
@@ -297,22 +297,23 @@ impl SessionHandle {
     }
 
     /// Stores the final screen.
-    pub(super) fn set_last(&self, last: FinalScreen) {
-        self.publish_title(last.title());
+    pub(super) fn publish_final_screen(&self, screen: FinalScreen) {
+        self.publish_title(screen.title());
         // A session ends once, so the cell was empty before.
-        let _ = self.0.last.set(Arc::new(last));
+        let _ = self.0.final_screen.set(Arc::new(screen));
     }
 
     /// Returns the hand-off record for the next server, without sizes.
     pub(super) fn record(&self, colours: Option<Colours>, cleared: OutputOffset) -> HandoffRecord {
-        let first = HandoffRecord::first((&self.0.epoch, self.0.created), &self.0.program, &self.0.status.borrow());
+        let first =
+            HandoffRecord::first((&self.0.epoch, self.0.created), &self.0.program, &self.0.status.borrow());
         HandoffRecord { colours, cleared, ..first }
     }
 
     /// Returns the data that is needed to start the session again after a reboot. Asks the system
     /// for the program's current directory.
-    pub(super) fn saved(&self) -> Saved {
-        let here = self.0.onlooker.filter(|_| self.exit().is_none()).and_then(Onlooker::directory);
+    pub(super) fn to_saved(&self) -> Saved {
+        let here = self.0.inspector.filter(|_| self.exit().is_none()).and_then(Onlooker::directory);
         let cwd = here.or_else(|| self.0.program.cwd.clone());
         let status = self.0.status.borrow();
         Saved {
@@ -326,36 +327,36 @@ impl SessionHandle {
     }
 
     /// Returns output that draws the screen, with all of its scrollback.
-    pub(super) async fn drawn(&self) -> Vec<u8> {
+    pub(super) async fn snapshot_output(&self) -> Vec<u8> {
         let rank = Rank::Owner;
-        let drawn = self.ask(|reply| Request::Snapshot { history: usize::MAX, rank, reply }).await;
-        let drawn = match drawn {
-            Some((drawn, _)) => drawn,
-            None => self.last_drawn(usize::MAX, rank).await,
+        let snapshot = self.ask(|reply| Request::Snapshot { history: usize::MAX, rank, reply }).await;
+        let snapshot = match snapshot {
+            Some((snapshot, _)) => snapshot,
+            None => self.final_snapshot(usize::MAX, rank).await,
         };
-        drawn.into_output()
+        snapshot.into_output()
     }
 
     /// Reports whether the session's shell is reading a command, with nothing else of the session
     /// in the foreground.
     pub(super) async fn waits_at_prompt(&self) -> bool {
-        let Some(onlooker) = self.0.onlooker.filter(|_| self.0.program.is_interactive_shell()) else {
+        let Some(inspector) = self.0.inspector.filter(|_| self.0.program.is_interactive_shell()) else {
             return false;
         };
         let name = self.0.program.name();
-        background::run(move || onlooker.is_alone_in_front(&name)).await.unwrap_or(false)
+        background::run(move || inspector.is_alone_in_front(&name)).await.unwrap_or(false)
     }
 
     /// Marks the session as changed since it was saved.
-    pub(super) fn touch(&self) {
-        if !self.0.is_changed.swap(true, Relaxed) {
-            self.0.changed.notify_one();
+    pub(super) fn mark_unsaved(&self) {
+        if !self.0.is_unsaved.swap(true, Relaxed) {
+            self.0.unsaved.notify_one();
         }
     }
 
     /// Returns whether the session has changed since the last call.
-    pub(super) fn take_changed(&self) -> bool {
-        self.0.is_changed.swap(false, Relaxed)
+    pub(super) fn take_unsaved(&self) -> bool {
+        self.0.is_unsaved.swap(false, Relaxed)
     }
 
     pub(super) fn shared(&self) -> &SessionShared {
@@ -384,7 +385,7 @@ impl Attachment {
 
     /// Moves the session to the threads for floods until the returned guard is dropped.
     pub(crate) fn strain(&self) -> StrainGuard {
-        self.session.0.lane.begin_strain();
+        self.session.0.placement.begin_strain();
         self.session.0.viewers_changed.notify_one();
         StrainGuard(self.session.clone())
     }
@@ -403,10 +404,10 @@ impl Attachment {
 
     /// Makes `to`, or this viewer, the primary viewer. Returns false if there is no such viewer, or
     /// if it lacks the right to type.
-    pub async fn give_pen(&self, to: Option<AttachmentId>) -> bool {
+    pub async fn make_primary(&self, to: Option<AttachmentId>) -> bool {
         let to = to.unwrap_or(self.id);
         // After the program has ended, a primary viewer has nothing to decide any more.
-        self.session.ask(|reply| Request::Pen { to, reply }).await.unwrap_or(true)
+        self.session.ask(|reply| Request::MakePrimary { to, reply }).await.unwrap_or(true)
     }
 
     /// Clears the terminal for everybody.
@@ -425,20 +426,20 @@ impl Attachment {
     }
 
     /// Makes a snapshot of the current screen, with at most `history` rows of scrollback, for a
-    /// viewer that has received everything before `had`. Returns with it the cursor from which data
-    /// continues. Nobody waits for that cursor yet.
-    pub async fn redraw(&self, history: usize, had: OutputOffset) -> (ResetSnapshot, LogReader) {
+    /// viewer that has received everything before `received`. Returns with it the cursor from which
+    /// data continues. Nobody waits for that cursor yet.
+    pub async fn snapshot(&self, history: usize, received: OutputOffset) -> (ResetSnapshot, LogReader) {
         let rank = self.rank;
-        let drawn = self.session.ask(|reply| Request::Snapshot { history, rank, reply }).await;
-        let (drawn, output) = if let Some(drawn) = drawn {
-            drawn
+        let snapshot = self.session.ask(|reply| Request::Snapshot { history, rank, reply }).await;
+        let (snapshot, output) = if let Some(snapshot) = snapshot {
+            snapshot
         } else {
-            let drawn = self.session.last_drawn(history, rank).await;
-            let output = self.session.0.log.reader(drawn.position, rank, Claim::None);
-            (drawn, output)
+            let snapshot = self.session.final_snapshot(history, rank).await;
+            let output = self.session.0.log.reader(snapshot.position, rank, Claim::None);
+            (snapshot, output)
         };
-        let skipped = drawn.position.output.since(had);
-        (drawn.redraw(skipped), output)
+        let skipped = snapshot.position.output.since(received);
+        (snapshot.into_reset(skipped), output)
     }
 
     /// Returns whether the viewer may get a large snapshot now.
@@ -455,7 +456,7 @@ impl Attachment {
 
 impl Drop for Attachment {
     fn drop(&mut self) {
-        self.session.0.status.send_modify(|status| status.seats.leave(self.id));
+        self.session.0.status.send_modify(|status| status.viewers.leave(self.id));
         self.session.0.viewers_changed.notify_one();
     }
 }

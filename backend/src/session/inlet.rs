@@ -45,9 +45,8 @@ const WORDS_PER_SLOT: usize = 4;
 /// Number of slots, and so of viewers whose input is journalled.
 pub(super) const MAX_JOURNALLED_VIEWERS: usize = 256;
 
-const _: () = assert!(
-    FIRST_SLOT_WORD + MAX_JOURNALLED_VIEWERS * WORDS_PER_SLOT <= crate::log::memory::INPUT_WORDS
-);
+const _: () =
+    assert!(FIRST_SLOT_WORD + MAX_JOURNALLED_VIEWERS * WORDS_PER_SLOT <= crate::log::memory::INPUT_WORDS);
 
 /// The pipe, and the journal of what was put into it.
 #[derive(Debug)]
@@ -138,7 +137,8 @@ impl InputJournal {
             let mut bytes = [0; 16];
             bytes[..8].copy_from_slice(&high.to_be_bytes());
             bytes[8..].copy_from_slice(&low.to_be_bytes());
-            (is_used == 1).then(|| (ViewerId::from_bytes(bytes), JournalSlot(index), InputOffset::new(offset)))
+            (is_used == 1)
+                .then(|| (ViewerId::from_bytes(bytes), JournalSlot(index), InputOffset::new(offset)))
         };
         (0..self.slots_used()).filter_map(viewer).collect()
     }
@@ -244,7 +244,8 @@ mod tests {
 
     fn take(journal: &mut InputJournal, most: usize) -> String {
         let mut bytes = vec![0; most];
-        let count = journal.drain_pipe(|pipe, waiting| Ok(read(pipe, &mut bytes[..waiting.min(most)])?)).unwrap();
+        let count =
+            journal.drain_pipe(|pipe, waiting| Ok(read(pipe, &mut bytes[..waiting.min(most)])?)).unwrap();
         String::from_utf8(bytes[..count].to_vec()).unwrap()
     }
 

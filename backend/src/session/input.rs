@@ -305,7 +305,10 @@ impl Input {
         Ok(())
     }
 
-    fn write_step(&mut self, write: impl FnOnce(BorrowedFd<'_>, usize) -> io::Result<usize>) -> io::Result<bool> {
+    fn write_step(
+        &mut self,
+        write: impl FnOnce(BorrowedFd<'_>, usize) -> io::Result<usize>,
+    ) -> io::Result<bool> {
         if let (0, Some((source, bytes))) = (self.journal.bytes_in_pipe(), self.queue.front()) {
             let slot = source.viewer().and_then(|viewer| self.viewers.get(&viewer)?.slot);
             self.journal.put(slot, source.answered(), bytes)?;
@@ -384,7 +387,8 @@ mod tests {
     }
 
     fn input() -> Input {
-        let journal = InputJournal::open(log::log(log::memory(0).unwrap().as_fd()).unwrap().2, pipe().unwrap());
+        let journal =
+            InputJournal::open(log::log(log::memory(0).unwrap().as_fd()).unwrap().2, pipe().unwrap());
         Input::new(journal.unwrap())
     }
 
@@ -589,7 +593,9 @@ mod tests {
     fn another_server_goes_on_where_one_was_killed() {
         let (memory, pipe) = (log::memory(0).unwrap(), pipe().unwrap());
         let open = || {
-            Input::new(InputJournal::open(log::log(memory.as_fd()).unwrap().2, pipe.try_clone().unwrap()).unwrap())
+            Input::new(
+                InputJournal::open(log::log(memory.as_fd()).unwrap().2, pipe.try_clone().unwrap()).unwrap(),
+            )
         };
         let mut input = open();
         input.register(viewer(), AttachmentId::new(1));

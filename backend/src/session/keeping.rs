@@ -84,7 +84,7 @@ impl HandoffRecord {
             title: status.pinned_title().map(str::to_owned),
             sizing: status.sizing,
             flow: status.flow,
-            pen: status.seats.taken_by(),
+            pen: status.viewers.primary(),
             size_by: status.size_by,
             colours: None,
             sizes: vec![(OutputOffset::ZERO, status.size)],
@@ -130,11 +130,11 @@ pub(super) struct Handoff {
     /// The output before this offset was cleared.
     cleared: OutputOffset,
     /// Position from which data and sizes continue after the last checkpoint.
-    drawn: Position,
+    checkpoint_at: Position,
     /// Amount of output after which a new checkpoint is made, in bytes.
     interval: u64,
     /// Set if something has changed since the keeper was last told.
-    is_stale: bool,
+    is_unsent: bool,
     /// Limit on how often the keeper is told.
     rate: TokenBucket,
     /// Time of the next attempt after a failure.
@@ -147,32 +147,32 @@ impl Handoff {
         // The log keeps the screen's backlog in addition to its tail.
         let interval = tail as u64;
         let rate = TokenBucket::new(MAX_RECORDS_PER_SECOND, MAX_RECORDS_AT_ONCE, Instant::now());
-        let (colours, cleared, drawn, retry_at) = (None, OutputOffset::ZERO, Position::START, None);
-        Self { keeper, session, colours, cleared, drawn, interval, is_stale: true, rate, retry_at }
+        let (colours, cleared, checkpoint_at, retry_at) = (None, OutputOffset::ZERO, Position::START, None);
+        Self { keeper, session, colours, cleared, checkpoint_at, interval, is_unsent: true, rate, retry_at }
     }
 
     /// Marks the session as changed. The keeper is told soon, but not of each change.
-    pub(super) fn touch(&mut self) {
-        self.is_stale = true;
+    pub(super) fn mark_unsent(&mut self) {
+        self.is_unsent = true;
     }
 
     /// Marks the session as changed by its owner, who is about to be told that the change is done.
-    pub(super) fn touch_at_once(&mut self) {
-        self.is_stale = true;
+    pub(super) fn mark_urgent(&mut self) {
+        self.is_unsent = true;
         self.rate = TokenBucket::new(MAX_RECORDS_PER_SECOND, MAX_RECORDS_AT_ONCE, Instant::now());
     }
 
     pub(super) fn set_colours(&mut self, colours: Colours) {
         self.colours = Some(colours);
-        self.is_stale = true;
+        self.is_unsent = true;
     }
 
     /// Hands over the size that the terminal is about to get.
-    pub(super) async fn resizing(&mut self, size: Winsize, session: &SessionHandle) {
+    pub(super) async fn send_size(&mut self, size: Winsize, session: &SessionHandle) {
         let log = &session.shared().log;
         let mut sizes = log.sizes();
         sizes.push(log.end(), size);
-        self.tell(&sizes, session).await;
+        self.send_record(&sizes, session).await;
     }
 
     /// Replaces the checkpoint after the output before `cleared` was cleared, since the old one
@@ -185,57 +185,57 @@ impl Handoff {
         session: &SessionHandle,
     ) -> bool {
         self.cleared = cleared;
-        self.draw(display, usize::MAX).await;
-        self.tell(&session.shared().log.sizes(), session).await;
-        self.drawn.output >= cleared
+        self.send_checkpoint(display, usize::MAX).await;
+        self.send_record(&session.shared().log.sizes(), session).await;
+        self.checkpoint_at.output >= cleared
     }
 
     /// Reports whether anything has changed since it was handed over.
     pub(super) fn is_behind(&self, display: &Display) -> bool {
-        self.is_stale || self.due(display).is_some()
+        self.is_unsent || self.checkpoint_rows(display).is_some()
     }
 
     /// Reports whether anything is to be handed over now. Some changes can wait for a moment.
     pub(super) fn has_news(&self, display: &Display, now: Instant) -> bool {
         let may_try = self.retry_at.is_none_or(|at| at <= now);
-        may_try && (self.due_at().is_some_and(|at| at <= now) || self.due(display).is_some())
+        may_try && (self.due_at().is_some_and(|at| at <= now) || self.checkpoint_rows(display).is_some())
     }
 
     /// Returns when the keeper is to be told of what has changed, if anything has.
     pub(super) fn due_at(&self) -> Option<Instant> {
         let ready_at = self.rate.ready_at();
-        self.is_stale.then(|| self.retry_at.map_or(ready_at, |at| at.max(ready_at)))
+        self.is_unsent.then(|| self.retry_at.map_or(ready_at, |at| at.max(ready_at)))
     }
 
     /// Returns the rows of scrollback for a new checkpoint, if it is time for one. A checkpoint
     /// that needs no scrollback is made at once.
-    fn due(&self, display: &Display) -> Option<usize> {
-        if display.left_out().is_some_and(|output| output > self.drawn.output) {
+    fn checkpoint_rows(&self, display: &Display) -> Option<usize> {
+        if display.skipped_to().is_some_and(|output| output > self.checkpoint_at.output) {
             return Some(0);
         }
-        let is_due = display.parsed().since(self.drawn.output) > self.interval
-            || display.resizes().saturating_sub(self.drawn.resizes) > RESIZES_BEFORE_CHECKPOINT;
+        let is_due = display.parsed_to().since(self.checkpoint_at.output) > self.interval
+            || display.resizes().saturating_sub(self.checkpoint_at.resizes) > RESIZES_BEFORE_CHECKPOINT;
         is_due.then_some(usize::MAX)
     }
 
     /// Hands over what has changed, and a checkpoint if it is time for one.
-    pub(super) async fn follow(&mut self, display: &mut Display, session: &SessionHandle) {
-        if let Some(history) = self.due(display) {
-            self.draw(display, history).await;
-            self.is_stale = true;
+    pub(super) async fn update(&mut self, display: &mut Display, session: &SessionHandle) {
+        if let Some(history) = self.checkpoint_rows(display) {
+            self.send_checkpoint(display, history).await;
+            self.is_unsent = true;
         }
-        if self.is_stale {
-            self.tell(&session.shared().log.sizes(), session).await;
+        if self.is_unsent {
+            self.send_record(&session.shared().log.sizes(), session).await;
         }
     }
 
-    async fn draw(&mut self, display: &mut Display, history: usize) {
-        let (snapshot, size, drawn) = display.snapshot(history).await;
-        let head = CheckpointHeader { output: drawn.output, size, resizes: Some(drawn.resizes) };
+    async fn send_checkpoint(&mut self, display: &mut Display, history: usize) {
+        let (snapshot, size, position) = display.snapshot(history).await;
+        let head = CheckpointHeader { output: position.output, size, resizes: Some(position.resizes) };
         let head = serde_json::to_string(&head).unwrap_or_default();
         match self.keeper.checkpoint(&self.session, &[head.as_bytes(), b"\n", &snapshot]).await {
             Ok(()) => {
-                self.drawn = drawn;
+                self.checkpoint_at = position;
                 self.retry_at = None;
             }
             Err(error) => {
@@ -245,16 +245,16 @@ impl Handoff {
         }
     }
 
-    async fn tell(&mut self, sizes: &Sizes, session: &SessionHandle) {
+    async fn send_record(&mut self, sizes: &Sizes, session: &SessionHandle) {
         self.rate.spend(1, Instant::now());
         let mut record = session.record(self.colours.clone(), self.cleared);
-        record.set_sizes(sizes, self.drawn.resizes);
+        record.set_sizes(sizes, self.checkpoint_at.resizes);
         let told = match serde_json::to_string(&record) {
             Ok(record) => self.keeper.record(&self.session, record).await,
             Err(error) => Err(error.into()),
         };
         match told {
-            Ok(()) => self.is_stale = false,
+            Ok(()) => self.is_unsent = false,
             Err(error) => {
                 self.retry_at = Some(Instant::now() + RETRY_PAUSE);
                 tracing::error!(session = %self.session, %error, "could not keep a session");
@@ -263,63 +263,66 @@ impl Handoff {
     }
 
     /// Restores the screen that an earlier server has left and brings it to the log's end.
-    /// Returns it with the hand-off that follows it from there. Queries in output from `owed` on
-    /// have yet to be answered.
+    /// Returns it with the hand-off that follows it from there. Queries in output from
+    /// `unanswered_from` on have yet to be answered.
     pub(super) fn take_over(
         keeper: Link,
         session: SessionId,
         (record, checkpoint): (&HandoffRecord, Option<OwnedFd>),
-        (log, owed): (&Log, Option<OutputOffset>),
+        (log, unanswered_from): (&Log, Option<OutputOffset>),
         (tail, scrollback): (usize, usize),
     ) -> (Self, Display) {
         let (sizes, policy) = (record.all_sizes(), ParsePolicy::of(&keeper));
-        let mut keeping = Self::new(keeper, session, tail);
+        let mut handoff = Self::new(keeper, session, tail);
         // An older server did not number its sizes. Its checkpoint had the last size from
         // before, or the first one.
         let kept = |output| {
             let before = sizes.iter().take_while(|&(_, (from, _))| from < output).last();
             before.map_or(record.first_size, |(resizes, _)| resizes)
         };
-        let drawn = checkpoint.and_then(|file| {
+        let restored = checkpoint.and_then(|file| {
             read(file).inspect_err(|error| tracing::error!(%error, "could not read a kept screen")).ok()
         });
-        let (position, size, snapshot) = if let Some((CheckpointHeader { output, size, resizes }, snapshot)) = drawn {
+        let (position, size, snapshot) = if let Some((header, snapshot)) = restored {
+            let CheckpointHeader { output, size, resizes } = header;
             (Position { output, resizes: resizes.unwrap_or_else(|| kept(output)) }, size, snapshot)
         } else {
             let (resizes, (_, size)) = sizes.iter().next().unwrap_or_default();
             (Position { resizes, ..Position::START }, size, Vec::new())
         };
-        keeping.drawn = position;
-        let mut display = Display::drawn((size, scrollback), log.clone(), (&snapshot, position), policy);
+        handoff.checkpoint_at = position;
+        let snapshot = (snapshot.as_slice(), position);
+        let mut display = Display::from_snapshot((size, scrollback), log.clone(), snapshot, policy);
         for (resizes, (output, size)) in sizes.iter() {
-            if resizes > keeping.drawn.resizes {
-                catch_up(&mut display, log, output, owed);
+            if resizes > handoff.checkpoint_at.resizes {
+                catch_up(&mut display, log, output, unanswered_from);
                 display.resize_here(size);
             }
         }
-        catch_up(&mut display, log, log.end(), owed);
-        keeping.cleared = record.cleared;
+        catch_up(&mut display, log, log.end(), unanswered_from);
+        handoff.cleared = record.cleared;
         log.forget_before(record.cleared);
         if let Some(colours) = &record.colours {
             display.set_colours(colours.clone());
-            keeping.colours = Some(colours.clone());
+            handoff.colours = Some(colours.clone());
         }
-        (keeping, display)
+        (handoff, display)
     }
 }
 
-/// Passes the log's output before `end` to the display. Queries from `owed` on have
+/// Passes the log's output before `end` to the display. Queries from `unanswered_from` on have
 /// yet to be answered.
-fn catch_up(display: &mut Display, log: &Log, end: OutputOffset, owed: Option<OutputOffset>) {
+fn catch_up(display: &mut Display, log: &Log, end: OutputOffset, unanswered_from: Option<OutputOffset>) {
     /// Output that is passed on at once, in bytes.
     const MAX_PIECE_BYTES: usize = 1024 * 1024;
-    while display.taken() < end {
-        let is_owed = owed.is_some_and(|owed| display.taken() >= owed);
+    while display.taken_to() < end {
+        let is_unanswered = unanswered_from.is_some_and(|start| display.taken_to() >= start);
         // Only up to the offset where that changes.
-        let next = owed.filter(|&owed| !is_owed && owed < end).unwrap_or(end);
-        let most = usize::try_from(next.since(display.taken())).unwrap_or(MAX_PIECE_BYTES).min(MAX_PIECE_BYTES);
-        let taken = log.look(display.taken(), most, |output| {
-            display.take(output, is_owed);
+        let next = unanswered_from.filter(|&start| !is_unanswered && start < end).unwrap_or(end);
+        let waiting = usize::try_from(next.since(display.taken_to())).unwrap_or(usize::MAX);
+        let most = waiting.min(MAX_PIECE_BYTES);
+        let taken = log.look(display.taken_to(), most, |output| {
+            display.take(output, is_unanswered);
             !output.is_empty()
         });
         if taken != Some(true) {
@@ -415,7 +418,7 @@ mod tests {
         });
         writer.publish(|_| {});
         let record = HandoffRecord { sizes: Vec::new(), ..serde_json::from_str(FIRST).unwrap() };
-        for (owed, answers) in [
+        for (unanswered_from, answers) in [
             (None, ""),
             (Some(0), "\x1b[1;1R\x1b[0n"),
             (Some(3), "\x1b[1;1R\x1b[0n"),
@@ -423,12 +426,12 @@ mod tests {
             (Some(10), ""),
         ] {
             let (link, name) = (Link::in_process().unwrap(), "a".parse().unwrap());
-            let owed = owed.map(OutputOffset::new);
+            let unanswered_from = unanswered_from.map(OutputOffset::new);
             let kept = (&record, None);
-            let left = Handoff::take_over(link, name, kept, (&log, owed), (log::MIN_TAIL, 100));
+            let left = Handoff::take_over(link, name, kept, (&log, unanswered_from), (log::MIN_TAIL, 100));
             let mut display = left.1;
             display.text().await;
-            assert_eq!(display.take_answers(), answers.as_bytes(), "{owed:?}");
+            assert_eq!(display.take_answers(), answers.as_bytes(), "{unanswered_from:?}");
         }
     }
 }

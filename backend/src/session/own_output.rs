@@ -51,28 +51,28 @@ pub(super) struct OwnOutput {
     /// Modes that a program may have left behind.
     leftovers: Option<Leftovers>,
     /// Time of the next check whether something can be done.
-    look_at: Instant,
+    next_check_at: Instant,
     /// Time at which it is done even inside a control function.
-    until: Instant,
+    deadline: Instant,
 }
 
 impl OwnOutput {
     pub(super) const fn new(now: Instant) -> Self {
-        Self { wanted: Vec::new(), leftovers: None, look_at: now, until: now }
+        Self { wanted: Vec::new(), leftovers: None, next_check_at: now, deadline: now }
     }
 
-    pub(super) fn ask(&mut self, purpose: Purpose, now: Instant) {
-        self.begin_to_wait(now);
+    pub(super) fn request(&mut self, purpose: Purpose, now: Instant) {
+        self.start_wait(now);
         match purpose {
-            Purpose::ResetLeftovers(left) => self.leftovers = Some(left),
+            Purpose::ResetLeftovers(leftovers) => self.leftovers = Some(leftovers),
             purpose if self.wanted.contains(&purpose) => {}
             purpose => self.wanted.push(purpose),
         }
     }
 
-    fn begin_to_wait(&mut self, now: Instant) {
+    fn start_wait(&mut self, now: Instant) {
         if self.due().is_none() {
-            self.until = self.look_at.max(now) + MAX_WAIT;
+            self.deadline = self.next_check_at.max(now) + MAX_WAIT;
         }
     }
 
@@ -84,26 +84,26 @@ impl OwnOutput {
     /// Forgets modes that turn out to be in use.
     pub(super) fn forget_leftovers(&mut self, now: Instant) {
         self.leftovers = None;
-        self.look_at = now + MIN_INTERVAL;
+        self.next_check_at = now + MIN_INTERVAL;
     }
 
     /// Returns when there may be something to do.
     pub(super) fn due(&self) -> Option<Instant> {
-        (self.leftovers.is_some() || !self.wanted.is_empty()).then_some(self.look_at)
+        (self.leftovers.is_some() || !self.wanted.is_empty()).then_some(self.next_check_at)
     }
 
-    /// Takes what is to be done now. `is_between` says that the program is outside
+    /// Takes what is to be done now. `is_outside_function` says that the program is outside
     /// any control function.
-    pub(super) fn take(&mut self, is_between: bool, now: Instant) -> Option<Purpose> {
+    pub(super) fn take(&mut self, is_outside_function: bool, now: Instant) -> Option<Purpose> {
         if self.due().is_none_or(|at| now < at) {
             return None;
         }
-        if !is_between && now < self.until {
-            self.look_at = now + CHECK_INTERVAL;
+        if !is_outside_function && now < self.deadline {
+            self.next_check_at = now + CHECK_INTERVAL;
             return None;
         }
-        self.look_at = now + MIN_INTERVAL;
-        self.until = self.look_at + MAX_WAIT;
+        self.next_check_at = now + MIN_INTERVAL;
+        self.deadline = self.next_check_at + MAX_WAIT;
         if self.wanted.is_empty() {
             return self.leftovers.take().map(Purpose::ResetLeftovers);
         }
@@ -118,8 +118,8 @@ pub(super) fn reset_modes(is_alternate: bool) -> Vec<u8> {
 }
 
 /// Returns the separator before limpet's own output: nothing outside a control function.
-pub(super) const fn separator(is_between: bool) -> &'static [u8] {
-    if is_between { b"" } else { CANCEL }
+pub(super) const fn separator(is_outside_function: bool) -> &'static [u8] {
+    if is_outside_function { b"" } else { CANCEL }
 }
 
 #[cfg(test)]
@@ -132,8 +132,8 @@ mod tests {
         let mut own = OwnOutput::new(start);
         assert_eq!(own.due(), None);
         for _ in 0..1000 {
-            own.ask(Purpose::Clear, start);
-            own.ask(Purpose::ResetModes, start);
+            own.request(Purpose::Clear, start);
+            own.request(Purpose::ResetModes, start);
         }
         assert_eq!(own.take(true, start), Some(Purpose::Clear));
         assert_eq!(own.take(true, start), None);
@@ -146,16 +146,16 @@ mod tests {
     fn what_may_be_left_over_is_looked_at_now_and_then() {
         let start = Instant::now();
         let mut own = OwnOutput::new(start);
-        let left = Leftovers::default();
+        let leftovers = Leftovers::default();
         for _ in 0..1000 {
-            own.ask(Purpose::ResetLeftovers(left), start);
+            own.request(Purpose::ResetLeftovers(leftovers), start);
         }
         assert!(own.has_leftovers() && own.due() == Some(start));
         own.forget_leftovers(start);
         assert_eq!(own.due(), None);
-        own.ask(Purpose::ResetLeftovers(left), start);
+        own.request(Purpose::ResetLeftovers(leftovers), start);
         assert_eq!(own.due(), Some(start + MIN_INTERVAL));
-        assert_eq!(own.take(true, start + MIN_INTERVAL), Some(Purpose::ResetLeftovers(left)));
+        assert_eq!(own.take(true, start + MIN_INTERVAL), Some(Purpose::ResetLeftovers(leftovers)));
         assert!(!own.has_leftovers());
     }
 
@@ -163,10 +163,10 @@ mod tests {
     fn the_rest_of_a_control_function_is_waited_for_but_not_for_ever() {
         let start = Instant::now();
         let mut own = OwnOutput::new(start);
-        own.ask(Purpose::Clear, start);
+        own.request(Purpose::Clear, start);
         assert_eq!(own.take(false, start), None);
         assert_eq!(own.due(), Some(start + CHECK_INTERVAL));
-        own.ask(Purpose::Clear, start + MAX_WAIT / 2);
+        own.request(Purpose::Clear, start + MAX_WAIT / 2);
         assert_eq!(own.take(false, start + MAX_WAIT), Some(Purpose::Clear));
     }
 }

@@ -20,7 +20,7 @@ const MAX_WAITING_SIZES: usize = 32;
 pub(super) struct ScreenBacklog {
     log: Log,
     /// End of the output that has been parsed or left out.
-    parsed: OutputOffset,
+    parsed_to: OutputOffset,
     /// Number of size changes that the screen has made.
     resizes: u64,
     /// Sizes that wait until the output before them is parsed.
@@ -30,11 +30,11 @@ pub(super) struct ScreenBacklog {
     scanner: Scanner,
     /// Plain output in the backlog that is long enough to be left out and is
     /// followed by other output.
-    stretches: VecDeque<Range<u64>>,
+    plain_ranges: VecDeque<Range<u64>>,
     /// End of the output that may contain queries for the screen.
-    asked: u64,
+    queries_before: u64,
     /// End of the plain output of which nothing could be left out.
-    tried: u64,
+    tried_to: u64,
 }
 
 /// A piece of the log that follows the previous one.
@@ -42,7 +42,7 @@ pub(super) struct ScreenBacklog {
 struct Run {
     end: OutputOffset,
     /// Set if no viewer's terminal answers queries in it.
-    answered_here: bool,
+    is_answered_by_screen: bool,
 }
 
 impl ScreenBacklog {
@@ -50,14 +50,14 @@ impl ScreenBacklog {
     pub(super) fn new(log: Log, start: Position) -> Self {
         Self {
             log,
-            parsed: start.output,
+            parsed_to: start.output,
             resizes: start.resizes,
             sizes: VecDeque::new(),
             runs: VecDeque::new(),
             scanner: Scanner::new(start.output.get()),
-            stretches: VecDeque::new(),
-            asked: 0,
-            tried: 0,
+            plain_ranges: VecDeque::new(),
+            queries_before: 0,
+            tried_to: 0,
         }
     }
 
@@ -69,19 +69,19 @@ impl ScreenBacklog {
         *self = Self { sizes, ..Self::new(self.log.clone(), position) };
     }
 
-    pub(super) fn parsed(&self) -> OutputOffset {
-        self.parsed
+    pub(super) fn parsed_to(&self) -> OutputOffset {
+        self.parsed_to
     }
 
     /// Returns the position up to which output has been parsed and sizes have been
     /// given to the screen.
     pub(super) fn position(&self) -> Position {
-        Position { output: self.parsed, resizes: self.resizes }
+        Position { output: self.parsed_to, resizes: self.resizes }
     }
 
     /// Returns the end of the output that has been taken.
-    pub(super) fn taken(&self) -> OutputOffset {
-        self.runs.back().map_or(self.parsed, |last| last.end)
+    pub(super) fn taken_to(&self) -> OutputOffset {
+        self.runs.back().map_or(self.parsed_to, |last| last.end)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -90,7 +90,7 @@ impl ScreenBacklog {
 
     /// Takes the size that the terminal has from here on.
     pub(super) fn take_size(&mut self, size: Winsize) {
-        self.sizes.push_back((self.taken(), size));
+        self.sizes.push_back((self.taken_to(), size));
     }
 
     /// Reports whether no more sizes may come until some have been given to the screen.
@@ -100,11 +100,11 @@ impl ScreenBacklog {
 
     /// Returns the next size, if no output comes before it.
     pub(super) fn next_size(&self) -> Option<Winsize> {
-        self.sizes.front().filter(|&&(from, _)| from <= self.parsed).map(|&(_, size)| size)
+        self.sizes.front().filter(|&&(from, _)| from <= self.parsed_to).map(|&(_, size)| size)
     }
 
     /// Records that the next size has been given to the screen.
-    pub(super) fn resized(&mut self) {
+    pub(super) fn pop_size(&mut self) {
         if self.sizes.pop_front().is_some() {
             self.resizes += 1;
         }
@@ -112,32 +112,32 @@ impl ScreenBacklog {
 
     /// Returns the end of the output that comes before the next size.
     fn end(&self) -> OutputOffset {
-        self.sizes.front().map_or_else(|| self.taken(), |&(from, _)| from)
+        self.sizes.front().map_or_else(|| self.taken_to(), |&(from, _)| from)
     }
 
     pub(super) fn len(&self) -> u64 {
-        self.taken().since(self.parsed)
+        self.taken_to().since(self.parsed_to)
     }
 
     /// Reports whether programs may be waiting for answers from the screen.
     pub(super) fn owes_answers(&self) -> bool {
-        self.parsed.get() < self.asked
+        self.parsed_to.get() < self.queries_before
     }
 
     /// Takes the log's next output.
-    pub(super) fn take(&mut self, output: &[u8], answered_here: bool) {
-        let end = self.taken().advanced(output.len());
-        match self.runs.back_mut().filter(|last| last.answered_here == answered_here) {
+    pub(super) fn take(&mut self, output: &[u8], is_answered_by_screen: bool) {
+        let end = self.taken_to().advanced(output.len());
+        match self.runs.back_mut().filter(|last| last.is_answered_by_screen == is_answered_by_screen) {
             Some(last) => last.end = end,
-            None => self.runs.push_back(Run { end, answered_here }),
+            None => self.runs.push_back(Run { end, is_answered_by_screen }),
         }
-        let Self { scanner, stretches, asked, .. } = self;
-        scanner.scan(output, |stretch, known| {
-            if answered_here {
-                *asked = known;
+        let Self { scanner, plain_ranges, queries_before, .. } = self;
+        scanner.scan(output, |range, known| {
+            if is_answered_by_screen {
+                *queries_before = known;
             }
-            if stretch.end - stretch.start >= MIN_SKIPPABLE_BYTES {
-                stretches.push_back(stretch);
+            if range.end - range.start >= MIN_SKIPPABLE_BYTES {
+                plain_ranges.push_back(range);
             }
         });
     }
@@ -150,66 +150,66 @@ impl ScreenBacklog {
     pub(super) fn front(&mut self, most: usize) -> Option<(Vec<u8>, bool)> {
         let first = self.runs.front()?;
         let end = first.end.min(self.end());
-        let most = usize::try_from(end.since(self.parsed)).map_or(most, |len| len.min(most));
-        let answered_here = first.answered_here;
-        let slice = self.log.look(self.parsed, most, <[u8]>::to_vec).filter(|slice| slice.len() == most);
+        let most = usize::try_from(end.since(self.parsed_to)).map_or(most, |len| len.min(most));
+        let is_answered_by_screen = first.is_answered_by_screen;
+        let slice = self.log.look(self.parsed_to, most, <[u8]>::to_vec).filter(|slice| slice.len() == most);
         let Some(slice) = slice else {
             tracing::error!("a screen lacks output that is no longer kept");
-            self.skip_to(self.taken());
+            self.skip_to(self.taken_to());
             return None;
         };
-        Some((slice, answered_here))
+        Some((slice, is_answered_by_screen))
     }
 
     /// Records that `count` bytes from the front have been parsed.
-    pub(super) fn parsed_bytes(&mut self, count: usize) {
-        self.parsed_to(self.parsed.advanced(count));
+    pub(super) fn advance(&mut self, count: usize) {
+        self.set_parsed_to(self.parsed_to.advanced(count));
     }
 
-    /// Leaves out of the plain output at the front as many bytes as `leave_out` returns. Returns
-    /// whether there were any.
-    pub(super) fn leave_out(&mut self, leave_out: impl FnOnce(&[u8]) -> usize) -> bool {
-        let stretch = self.stretch();
-        let end = stretch.end.min(self.end().get());
-        let len = end.saturating_sub(self.parsed.get());
-        if stretch.start > self.parsed.get() || len < MIN_SKIPPABLE_BYTES || end <= self.tried {
+    /// Leaves out of the plain output at the front as many bytes as `invisible_len` returns.
+    /// Returns whether there were any.
+    pub(super) fn skip_invisible(&mut self, invisible_len: impl FnOnce(&[u8]) -> usize) -> bool {
+        let range = self.next_plain_range();
+        let end = range.end.min(self.end().get());
+        let len = end.saturating_sub(self.parsed_to.get());
+        if range.start > self.parsed_to.get() || len < MIN_SKIPPABLE_BYTES || end <= self.tried_to {
             return false;
         }
-        self.tried = end;
+        self.tried_to = end;
         let most = usize::try_from(len).unwrap_or(usize::MAX);
-        let left_out = self.log.look(self.parsed, most, leave_out).unwrap_or_default();
-        self.parsed_to(self.parsed.advanced(left_out));
-        left_out > 0
+        let skipped = self.log.look(self.parsed_to, most, invisible_len).unwrap_or_default();
+        self.set_parsed_to(self.parsed_to.advanced(skipped));
+        skipped > 0
     }
 
-    /// Passes the backlog to `look`, if it is a long stretch of plain output followed by not much
+    /// Passes the backlog to `inspect`, if it is a long range of plain output followed by not much
     /// else, and contains no size.
-    pub(super) fn look<T>(&mut self, look: impl FnOnce(&[u8], &[u8]) -> Option<T>) -> Option<T> {
+    pub(super) fn inspect<T>(&mut self, inspect: impl FnOnce(&[u8], &[u8]) -> Option<T>) -> Option<T> {
         if !self.sizes.is_empty() {
             return None;
         }
-        let stretch = self.stretch();
-        let plain = stretch.end.checked_sub(self.parsed.get()).filter(|&len| len >= MIN_SKIPPABLE_BYTES)?;
-        let rest = self.taken().get() - stretch.end;
-        if stretch.start > self.parsed.get() || rest > MIN_SKIPPABLE_BYTES {
+        let range = self.next_plain_range();
+        let plain = range.end.checked_sub(self.parsed_to.get()).filter(|&len| len >= MIN_SKIPPABLE_BYTES)?;
+        let rest = self.taken_to().get() - range.end;
+        if range.start > self.parsed_to.get() || rest > MIN_SKIPPABLE_BYTES {
             return None;
         }
         let (plain, all) = (usize::try_from(plain).ok()?, usize::try_from(self.len()).ok()?);
-        let look = |output: &[u8]| look(output.get(..plain)?, &output[plain..]);
-        self.log.look(self.parsed, all, look).flatten()
+        let inspect = |output: &[u8]| inspect(output.get(..plain)?, &output[plain..]);
+        self.log.look(self.parsed_to, all, inspect).flatten()
     }
 
-    /// Returns the first plain stretch that has not been parsed.
-    fn stretch(&mut self) -> Range<u64> {
-        while self.stretches.front().is_some_and(|stretch| stretch.end <= self.parsed.get()) {
-            self.stretches.pop_front();
+    /// Returns the first plain range that has not been parsed.
+    fn next_plain_range(&mut self) -> Range<u64> {
+        while self.plain_ranges.front().is_some_and(|range| range.end <= self.parsed_to.get()) {
+            self.plain_ranges.pop_front();
         }
-        self.stretches.front().cloned().unwrap_or_else(|| self.scanner.plain())
+        self.plain_ranges.front().cloned().unwrap_or_else(|| self.scanner.plain())
     }
 
-    fn parsed_to(&mut self, parsed: OutputOffset) {
-        self.parsed = parsed;
-        while self.runs.front().is_some_and(|run| run.end <= parsed) {
+    fn set_parsed_to(&mut self, parsed_to: OutputOffset) {
+        self.parsed_to = parsed_to;
+        while self.runs.front().is_some_and(|run| run.end <= parsed_to) {
             self.runs.pop_front();
         }
     }

@@ -72,7 +72,7 @@ pub enum CreateError {
 
 impl CreateError {
     /// Reports whether the same request may succeed later.
-    pub(super) fn is_passing(&self) -> bool {
+    pub(super) fn is_temporary(&self) -> bool {
         match self {
             Self::TooMany { .. } | Self::TooManyForOpenFiles { .. } | Self::ShuttingDown => true,
             Self::Spawn(error) => matches!(error, SpawnError::Exhausted(_)),

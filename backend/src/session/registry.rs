@@ -79,7 +79,7 @@ struct Inner {
     tasks: TaskTracker,
     shutdown: CancellationToken,
     /// Notified when saved state of a session has changed, or a session has been added or removed.
-    changed: Arc<Notify>,
+    unsaved: Arc<Notify>,
     /// Cancelled once everything has been saved for the last time, if it is saved at all.
     saved: OnceLock<CancellationToken>,
 }
@@ -103,12 +103,12 @@ impl Drop for OpeningSlot {
 }
 
 impl Entries {
-    fn oldest_that_is_over(&self) -> Option<SessionHandle> {
-        let over = |entry: &&Entry| {
+    fn oldest_ended(&self) -> Option<SessionHandle> {
+        let is_over = |entry: &&Entry| {
             let info = entry.session.info(Role::Owner);
             info.exit.is_some() && info.viewers == 0
         };
-        let oldest = self.by_id.values().filter(over).min_by_key(|entry| entry.number);
+        let oldest = self.by_id.values().filter(is_over).min_by_key(|entry| entry.number);
         oldest.map(|entry| entry.session.clone())
     }
 }
@@ -122,7 +122,7 @@ struct ProgramHandles {
 
 /// The parts of a session, once this server uses them.
 struct OpenedSession {
-    living: Option<ProgramHandles>,
+    handles: Option<ProgramHandles>,
     writer: LogWriter,
     log: Log,
     checkpoint: Option<OwnedFd>,
@@ -133,12 +133,12 @@ impl OpenedSession {
     fn open(Held { memory, life, checkpoint }: Held, sizes: Sizes) -> io::Result<Self> {
         let (mut writer, log, input) = log::log(memory.as_fd())?;
         writer.set_sizes(sizes);
-        let living = life.map(|life| {
+        let handles = life.map(|life| {
             let journal = InputJournal::open(input, life.pipe)?;
             let (pty, child) = life.program.watch()?;
             Ok::<_, io::Error>(ProgramHandles { pty, child, journal })
         });
-        Ok(Self { living: living.transpose()?, writer, log, checkpoint })
+        Ok(Self { handles: handles.transpose()?, writer, log, checkpoint })
     }
 }
 
@@ -171,7 +171,7 @@ impl Drop for ForgetUnlessKnown {
 struct PreparedSession {
     known: (SessionId, Epoch, u64),
     state: (Program, Status),
-    living: Option<ProgramHandles>,
+    handles: Option<ProgramHandles>,
     screen: ((LogWriter, Log), Display, Handoff),
 }
 
@@ -188,8 +188,8 @@ impl Sessions {
     #[must_use]
     pub fn new(limits: Limits, defaults: SpawnDefaults, keeper: Link, runtimes: Runtimes) -> Self {
         let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
-        let (entries, changed, saved) = (Mutex::default(), Arc::default(), OnceLock::new());
-        Self(Arc::new(Inner { limits, defaults, keeper, runtimes, entries, tasks, shutdown, changed, saved }))
+        let (entries, unsaved, saved) = (Mutex::default(), Arc::default(), OnceLock::new());
+        Self(Arc::new(Inner { limits, defaults, keeper, runtimes, entries, tasks, shutdown, unsaved, saved }))
     }
 
     /// Starts a program in a new session.
@@ -210,7 +210,7 @@ impl Sessions {
         let sessions = self.clone();
         // A terminal is registered with the reactor of the runtime that opens it.
         let begun = self.0.runtimes.quick.spawn(async move {
-            sessions.begin((SessionId::from_random(random::bytes()), now()), plan, before).await
+            sessions.start((SessionId::from_random(random::bytes()), now()), plan, before).await
         });
         // An error means that the server is ending.
         AbortOnDropHandle::new(begun).await.unwrap_or(Err(CreateError::ShuttingDown))
@@ -218,31 +218,31 @@ impl Sessions {
 
     /// Starts a program in a new session. To be called on the quick runtime. `before` is output to
     /// show before the plan's note and the program's own output.
-    pub(super) async fn begin(
+    pub(super) async fn start(
         &self,
         (id, created): (SessionId, u64),
         SessionPlan { program, size, title, rules, note }: SessionPlan,
         before: Vec<u8>,
     ) -> Result<SessionHandle, CreateError> {
-        let room = self.make_room().await?;
+        let slot = self.reserve_slot().await?;
         let mut status = Status::new(program.name(), size, rules);
         status.pin_title(title.as_deref().unwrap_or_default());
         let epoch = Epoch::from_random(random::bytes());
         let record = HandoffRecord::first((&epoch, created), &program, &status);
         let record = serde_json::to_string(&record).map_err(|error| SpawnError::Open(error.into()))?;
-        let unknown = ForgetUnlessKnown { keeper: self.0.keeper.clone(), session: Some(id.clone()) };
+        let forget_guard = ForgetUnlessKnown { keeper: self.0.keeper.clone(), session: Some(id.clone()) };
         let held = self.0.keeper.start(&id, &program, size, self.0.limits.tail, record).await?;
-        let OpenedSession { living, mut writer, log, .. } =
+        let OpenedSession { handles, mut writer, log, .. } =
             OpenedSession::open(held, Sizes::new(size)).map_err(SpawnError::opening)?;
-        let (mut display, keeping) = (
+        let (mut display, handoff) = (
             Display::new((size, self.0.limits.scrollback), log.clone(), ParsePolicy::of(&self.0.keeper)),
             Handoff::new(self.0.keeper.clone(), id.clone(), self.0.limits.tail),
         );
         writer.append(&[before, note].concat(), |output| display.take(output, false));
         let known = (id, epoch, created);
-        let session = self.open(known, (program, status), living, ((writer, log), display, keeping));
-        unknown.make_known();
-        drop(room);
+        let session = self.open(known, (program, status), handles, ((writer, log), display, handoff));
+        forget_guard.make_known();
+        drop(slot);
         tracing::info!(session = %session.id(), program = %session.shared().program.name(), "opened");
         Ok(session)
     }
@@ -267,16 +267,16 @@ impl Sessions {
             }
         }
         known.sort_by_key(|(record, _)| record.created);
-        let waiting = self.take_over_most(known).await;
+        let waiting = self.take_over_each(known).await;
         let count = waiting.len();
         if count > 0 {
-            self.0.tasks.spawn(self.clone().take_over_rest(waiting));
+            self.0.tasks.spawn(self.clone().retry_take_over(waiting));
         }
         count
     }
 
     /// Takes over sessions. Returns those that have to wait.
-    async fn take_over_most(&self, known: Vec<(HandoffRecord, Left)>) -> Vec<(HandoffRecord, Left)> {
+    async fn take_over_each(&self, known: Vec<(HandoffRecord, Left)>) -> Vec<(HandoffRecord, Left)> {
         // Screens are restored on as many threads as there are cores.
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let mut prepared = stream::iter(known)
@@ -285,7 +285,7 @@ impl Sessions {
         let mut waiting = Vec::new();
         while let Some((prepared, record, left)) = prepared.next().await {
             match prepared {
-                Ok(prepared) => self.go_on(prepared),
+                Ok(prepared) => self.open_prepared(prepared),
                 Err(error) if exhausted::is_exhausted(&error) => {
                     tracing::error!(session = %left.session, %error, "could not go on with a session yet");
                     waiting.push((record, left));
@@ -301,13 +301,13 @@ impl Sessions {
         waiting
     }
 
-    async fn take_over_rest(self, mut waiting: Vec<(HandoffRecord, Left)>) {
+    async fn retry_take_over(self, mut waiting: Vec<(HandoffRecord, Left)>) {
         while !waiting.is_empty() {
             tokio::select! {
                 () = self.0.shutdown.cancelled() => return,
                 () = sleep(TAKE_OVER_PAUSE) => {}
             }
-            waiting = self.take_over_most(waiting).await;
+            waiting = self.take_over_each(waiting).await;
         }
     }
 
@@ -315,19 +315,25 @@ impl Sessions {
         let (id, Limits { tail, scrollback, .. }) = (left.session.clone(), self.0.limits);
         let sizes = record.all_sizes();
         let size = sizes.last();
-        let OpenedSession { living, writer, log, checkpoint } =
+        let OpenedSession { handles, writer, log, checkpoint } =
             OpenedSession::open(self.0.keeper.borrow(left).await?, sizes)?;
         let program = record.program.clone().into_program(None);
         let mut status = Status::new(program.name(), size, (record.sizing, record.flow));
         status.pin_title(record.title.as_deref().unwrap_or_default());
-        let mut status = Status::left((size, record.size_by), record.pen, status);
+        let mut status = Status::of_earlier_server((size, record.size_by), record.pen, status);
         let (epoch, created) = (record.epoch.clone(), record.created);
-        let owed = living.as_ref().and_then(|living| living.journal.unanswered_from());
-        let (keeping, display) = {
+        let unanswered_from = handles.as_ref().and_then(|handles| handles.journal.unanswered_from());
+        let (handoff, display) = {
             let (keeper, id, log) = (self.0.keeper.clone(), id.clone(), log.clone());
             let record = record.clone();
             let draw = move || {
-                Handoff::take_over(keeper, id, (&record, checkpoint), (&log, owed), (tail, scrollback))
+                Handoff::take_over(
+                    keeper,
+                    id,
+                    (&record, checkpoint),
+                    (&log, unanswered_from),
+                    (tail, scrollback),
+                )
             };
             background::run(draw).await?
         };
@@ -336,13 +342,13 @@ impl Sessions {
         Ok(PreparedSession {
             known: (id, epoch, created),
             state: (program, status),
-            living,
-            screen: ((writer, log), display, keeping),
+            handles,
+            screen: ((writer, log), display, handoff),
         })
     }
 
-    fn go_on(&self, PreparedSession { known, state, living, screen }: PreparedSession) {
-        let session = self.open(known, state, living, screen);
+    fn open_prepared(&self, PreparedSession { known, state, handles, screen }: PreparedSession) {
+        let session = self.open(known, state, handles, screen);
         tracing::info!(session = %session.id(), "taken over");
     }
 
@@ -351,36 +357,36 @@ impl Sessions {
         &self,
         (id, epoch, created): (SessionId, Epoch, u64),
         (program, status): (Program, Status),
-        living: Option<ProgramHandles>,
-        ((writer, log), display, keeping): ((LogWriter, Log), Display, Handoff),
+        handles: Option<ProgramHandles>,
+        ((writer, log), display, handoff): ((LogWriter, Log), Display, Handoff),
     ) -> SessionHandle {
         let (requests, receiver) = mpsc::channel(MAX_WAITING_REQUESTS);
         let session = SessionHandle::new(SessionShared {
             id,
             epoch,
             created,
-            onlooker: living.as_ref().map(|living| living.child.onlooker()),
+            inspector: handles.as_ref().map(|handles| handles.child.onlooker()),
             log,
             status: watch::Sender::new(status),
             requests,
             viewers_changed: Notify::new(),
-            lane: Arc::new(Lane::new(self.0.runtimes.clone())),
+            placement: Arc::new(Lane::new(self.0.runtimes.clone())),
             program,
-            last: OnceLock::new(),
+            final_screen: OnceLock::new(),
             attach_rate: attach_rate(),
             guest_snapshots: GuestSnapshots::default(),
-            is_changed: AtomicBool::new(false),
-            changed: Arc::clone(&self.0.changed),
+            is_unsaved: AtomicBool::new(false),
+            unsaved: Arc::clone(&self.0.unsaved),
         });
-        session.touch();
-        let actor = if let Some(ProgramHandles { pty, child, journal }) = living {
+        session.mark_unsaved();
+        let actor = if let Some(ProgramHandles { pty, child, journal }) = handles {
             if let Err(error) = pty.resize(session.size()) {
                 tracing::warn!(session = %session.id(), %error, "could not set the size of a terminal");
             }
-            let (life, log) = ((pty, child, Input::new(journal)), (writer, display, keeping));
-            Some(Box::new(Actor::new(life, log, receiver, session.clone())))
+            let (terminal, screen) = ((pty, child, Input::new(journal)), (writer, display, handoff));
+            Some(Box::new(Actor::new(terminal, screen, receiver, session.clone())))
         } else {
-            session.set_last(display.into_last_here());
+            session.publish_final_screen(display.into_final_here());
             None
         };
         let forgotten = CancellationToken::new();
@@ -391,7 +397,7 @@ impl Sessions {
             entries.by_id.insert(session.id().clone(), entry.clone());
             entry
         };
-        self.0.tasks.spawn(self.clone().keep(entry, actor));
+        self.0.tasks.spawn(self.clone().run_session(entry, actor));
         session
     }
 
@@ -401,7 +407,7 @@ impl Sessions {
         let saved = CancellationToken::new();
         if self.0.saved.set(saved.clone()).is_ok() {
             let ends = (self.0.shutdown.clone(), saved);
-            self.0.tasks.spawn(saving.run(self.clone(), Arc::clone(&self.0.changed), ends));
+            self.0.tasks.spawn(saving.run(self.clone(), Arc::clone(&self.0.unsaved), ends));
         }
     }
 
@@ -450,7 +456,7 @@ impl Sessions {
     }
 
     /// Runs a session to its end, retains what it leaves for a while, and forgets it.
-    async fn keep(self, entry: Entry, actor: Option<Box<Actor>>) {
+    async fn run_session(self, entry: Entry, actor: Option<Box<Actor>>) {
         let session = &entry.session;
         if let Some(actor) = actor {
             actor.run().await;
@@ -473,7 +479,7 @@ impl Sessions {
         let entry = self.entries().by_id.remove(session.id());
         if let Some(entry) = entry {
             entry.forgotten.cancel();
-            self.0.changed.notify_one();
+            self.0.unsaved.notify_one();
             self.0.keeper.forget(session.id()).await;
             tracing::info!(session = %session.id(), "closed");
         }
@@ -481,8 +487,8 @@ impl Sessions {
 
     /// Reserves room for another session. If there is none, forgets the oldest session that has
     /// ended and has no viewers.
-    async fn make_room(&self) -> Result<OpeningSlot, CreateError> {
-        let (room, oldest) = {
+    async fn reserve_slot(&self) -> Result<OpeningSlot, CreateError> {
+        let (slot, oldest) = {
             let mut entries = self.entries();
             if self.0.shutdown.is_cancelled() {
                 return Err(CreateError::ShuttingDown);
@@ -491,7 +497,7 @@ impl Sessions {
             let oldest = if entries.by_id.len() + entries.opening < limit {
                 None
             } else {
-                Some(entries.oldest_that_is_over().ok_or(match open_files {
+                Some(entries.oldest_ended().ok_or(match open_files {
                     Some(open_files) => CreateError::TooManyForOpenFiles { limit, open_files },
                     None => CreateError::TooMany { limit },
                 })?)
@@ -502,7 +508,7 @@ impl Sessions {
         if let Some(oldest) = oldest {
             self.forget(&oldest).await;
         }
-        Ok(room)
+        Ok(slot)
     }
 
     fn entries(&self) -> MutexGuard<'_, Entries> {

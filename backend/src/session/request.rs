@@ -32,7 +32,7 @@ pub(super) enum Request {
     Resize { attachment: AttachmentId, size: Winsize },
     /// Makes a viewer the primary one. The reply is false if there is no such viewer, or if it
     /// lacks the right to type.
-    Pen { to: AttachmentId, reply: oneshot::Sender<bool> },
+    MakePrimary { to: AttachmentId, reply: oneshot::Sender<bool> },
     /// Puts output of limpet's own into the log.
     OwnOutput(Purpose),
     /// Sets another size, if one is given, and applies other rules that have been changed already.

@@ -36,10 +36,10 @@ enum RestoreError {
 impl RestoreError {
     /// Reports whether another start may succeed, because a resource has run out or there are
     /// too many sessions.
-    fn is_passing(&self) -> bool {
+    fn is_temporary(&self) -> bool {
         match self {
             Self::Read(error) => exhausted::is_exhausted(error),
-            Self::Create(error) => error.is_passing(),
+            Self::Create(error) => error.is_temporary(),
         }
     }
 }
@@ -55,7 +55,7 @@ impl Sessions {
         let mut known = Vec::new();
         let mut waiting = BTreeSet::new();
         let mut fail = |session: SessionId, error: RestoreError| {
-            if error.is_passing() {
+            if error.is_temporary() {
                 tracing::error!(
                     %session,
                     "could not restore a session for now; its file stays, and the next start of limpet tries again: {error}"
@@ -79,7 +79,7 @@ impl Sessions {
         for (session, saved, screen) in known {
             // If output is not to be saved, it is not shown either.
             let screen = if saving.with_output { screen } else { Vec::new() };
-            match self.start_again(session.clone(), saved, screen).await {
+            match self.restore_one(session.clone(), saved, screen).await {
                 Ok(session) => tracing::info!(session = %session.id(), "restored"),
                 Err(error) => fail(session, error.into()),
             }
@@ -90,7 +90,7 @@ impl Sessions {
         Ok(())
     }
 
-    async fn start_again(
+    async fn restore_one(
         &self,
         session: SessionId,
         saved: Saved,
@@ -103,21 +103,22 @@ impl Sessions {
         let (size, rules) = (saved.size.checked()?, (saved.sizing, saved.flow));
         let plan = SessionPlan { program, size, title: saved.title, rules, note };
         let Limits { tail, scrollback, .. } = self.limits();
-        let draw = move || picture(&screen, size, scrollback, tail.max(log::MIN_TAIL) / TAIL_DIVISOR, NOTE);
+        let draw =
+            move || earlier_output(&screen, size, scrollback, tail.max(log::MIN_TAIL) / TAIL_DIVISOR, NOTE);
         let before = background::run(draw).await.unwrap_or_else(|error| {
             tracing::error!(%session, %error, "could not draw what was on a screen");
             Vec::new()
         });
-        self.begin((session, saved.created), plan, before).await
+        self.start((session, saved.created), plan, before).await
     }
 
     /// Returns output that draws the screen of an earlier session, for one of this
     /// size that replaces it.
     pub(super) async fn last_output(&self, earlier: &SessionHandle, size: Winsize) -> Vec<u8> {
-        let screen = earlier.drawn().await;
+        let screen = earlier.snapshot_output().await;
         let Limits { tail, scrollback, .. } = self.limits();
         let most = tail.max(log::MIN_TAIL) / TAIL_DIVISOR;
-        let draw = move || picture(&screen, size, scrollback, most, RESTARTED_NOTE);
+        let draw = move || earlier_output(&screen, size, scrollback, most, RESTARTED_NOTE);
         background::run(draw).await.unwrap_or_else(|error| {
             tracing::error!(session = %earlier.id(), %error, "could not draw what was on a screen");
             Vec::new()
@@ -127,7 +128,13 @@ impl Sessions {
 
 /// Returns output that draws an earlier screen above the output of a new program, in at most `most`
 /// bytes. The oldest rows are left out if need be. Empty if there was nothing on the screen.
-pub(super) fn picture(screen: &[u8], size: Winsize, scrollback: usize, most: usize, note: &str) -> Vec<u8> {
+pub(super) fn earlier_output(
+    screen: &[u8],
+    size: Winsize,
+    scrollback: usize,
+    most: usize,
+    note: &str,
+) -> Vec<u8> {
     let mut before = Screen::new(size, scrollback);
     before.feed(screen);
     // The earlier output may end inside a control function.
@@ -140,9 +147,9 @@ pub(super) fn picture(screen: &[u8], size: Winsize, scrollback: usize, most: usi
     before.feed(below.as_bytes());
     let mut history = scrollback;
     loop {
-        let picture = before.snapshot(history).output;
-        if picture.len() <= most || history == 0 {
-            return picture;
+        let output = before.snapshot(history).output;
+        if output.len() <= most || history == 0 {
+            return output;
         }
         history /= 2;
     }
@@ -155,13 +162,13 @@ mod tests {
     const SIZE: Winsize = Winsize::cells(60, 5);
 
     fn shown(screen: &[u8], most: usize) -> (Vec<String>, (usize, usize), usize) {
-        let picture = picture(screen, SIZE, 1000, most, NOTE);
+        let output = earlier_output(screen, SIZE, 1000, most, NOTE);
         let mut after = Screen::new(SIZE, 1000);
-        after.feed(&picture);
+        after.feed(&output);
         after.feed(b"$ ");
         let text = after.text();
         assert!(text.is_cursor_visible && !text.is_alternate);
-        (text.lines, text.cursor, picture.len())
+        (text.lines, text.cursor, output.len())
     }
 
     #[test]
@@ -175,14 +182,14 @@ mod tests {
     fn what_a_full_screen_program_hid_is_there_again() {
         let (lines, cursor, _) = shown(b"one\r\ntwo\x1b[?1049h\x1b[Hfull\x1b[?1000h\x1b[?2004h", usize::MAX);
         assert_eq!((&lines[..2], cursor), (&["one".to_owned(), "two".to_owned()][..], (2, 3)));
-        let picture = picture(
+        let output = earlier_output(
             b"x\x1b[?1049h\x1b[?1000h\x1b[?2004h\x1b[?1h\x1b]0;title\x07",
             SIZE,
             10,
             usize::MAX,
             NOTE,
         );
-        let text = String::from_utf8(picture).unwrap();
+        let text = String::from_utf8(output).unwrap();
         for mode in ["?1049h", "?1000h", "?2004h", "?1h"] {
             assert!(!text.contains(mode), "{mode}: {text:?}");
         }
@@ -194,6 +201,6 @@ mod tests {
         let lines = (0..500).map(|n| format!("row {n}\r\n")).collect::<Vec<_>>().concat();
         let (seen, _, len) = shown(lines.as_bytes(), 2000);
         assert!(len <= 2000 && seen.contains(&"row 499".to_owned()), "{len}: {seen:?}");
-        assert!(picture(b"\x1b[2J", SIZE, 10, 2000, NOTE).is_empty(), "nothing needs no note");
+        assert!(earlier_output(b"\x1b[2J", SIZE, 10, 2000, NOTE).is_empty(), "nothing needs no note");
     }
 }

@@ -34,7 +34,7 @@ impl Saving {
     pub(super) async fn run(
         self,
         sessions: Sessions,
-        changed: Arc<Notify>,
+        unsaved: Arc<Notify>,
         (shutdown, saved): (CancellationToken, CancellationToken),
     ) {
         let mut failed = false;
@@ -42,7 +42,7 @@ impl Saving {
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => {}
-                () = changed.notified() => tokio::select! {
+                () = unsaved.notified() => tokio::select! {
                     () = shutdown.cancelled() => {}
                     () = sleep(SAVE_DELAY) => {}
                 },
@@ -68,13 +68,14 @@ impl Saving {
     }
 
     async fn save(&self, sessions: &[SessionHandle]) -> io::Result<()> {
-        let lasting: Vec<&SessionHandle> = sessions.iter().filter(|session| lasts(session)).collect();
+        let lasting: Vec<&SessionHandle> =
+            sessions.iter().filter(|session| is_to_be_restored(session)).collect();
         let mut result = Ok(());
         for session in &lasting {
-            if session.take_changed() {
+            if session.take_unsaved() {
                 let saved = self.save_one(session).await;
                 if saved.is_err() {
-                    session.touch();
+                    session.mark_unsaved();
                 }
                 result = result.and(saved);
             }
@@ -85,15 +86,15 @@ impl Saving {
     }
 
     async fn save_one(&self, session: &SessionHandle) -> io::Result<()> {
-        let screen = if self.with_output { session.drawn().await } else { Vec::new() };
+        let screen = if self.with_output { session.snapshot_output().await } else { Vec::new() };
         let (dir, session) = (Arc::clone(&self.dir), session.clone());
-        in_background(move || dir.write(session.id(), &session.saved(), &screen)).await
+        in_background(move || dir.write(session.id(), &session.to_saved(), &screen)).await
     }
 }
 
 /// Reports whether a session is to be started again. A session whose program has ended by itself is
 /// over. A session whose program was killed by a signal that is sent at shutdown is not.
-fn lasts(session: &SessionHandle) -> bool {
+fn is_to_be_restored(session: &SessionHandle) -> bool {
     matches!(session.exit(), None | Some(ExitStatus::Signal(SIGHUP | SIGTERM | SIGKILL)))
 }
 

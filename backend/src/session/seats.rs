@@ -63,8 +63,8 @@ struct AttachedViewer {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Viewers {
     /// The attached viewers, in the order of their last use of the terminal.
-    occupied: Vec<AttachedViewer>,
-    taken_by: Option<ViewerId>,
+    by_last_use: Vec<AttachedViewer>,
+    primary: Option<ViewerId>,
     attachments: u64,
     /// Number of attached owners.
     owners: usize,
@@ -74,7 +74,7 @@ pub(super) struct Viewers {
 
 impl Viewers {
     pub(super) fn len(&self) -> usize {
-        self.occupied.len()
+        self.by_last_use.len()
     }
 
     /// Reports whether an owner is attached.
@@ -84,7 +84,7 @@ impl Viewers {
 
     /// Returns the number of a viewer's latest attachment, if it is attached.
     pub(super) fn number_of(&self, viewer: ViewerId) -> Option<u64> {
-        self.occupied.iter().filter(|seat| seat.viewer == viewer).map(|seat| seat.id.0).max()
+        self.by_last_use.iter().filter(|entry| entry.viewer == viewer).map(|entry| entry.id.0).max()
     }
 
     /// Returns the version of the list of viewers. A viewer that has seen it needs no new list.
@@ -93,13 +93,13 @@ impl Viewers {
     }
 
     /// Creates an empty list for a session that has a primary viewer already.
-    pub(super) fn with_pen_of(taken_by: Option<ViewerId>) -> Self {
-        Self { taken_by, ..Self::default() }
+    pub(super) fn with_primary(primary: Option<ViewerId>) -> Self {
+        Self { primary, ..Self::default() }
     }
 
     /// Returns the primary viewer, attached or not.
-    pub(super) fn taken_by(&self) -> Option<ViewerId> {
-        self.taken_by
+    pub(super) fn primary(&self) -> Option<ViewerId> {
+        self.primary
     }
 
     /// Adds a viewer. `resumes` says that it was attached before; it then does not become primary
@@ -113,107 +113,109 @@ impl Viewers {
     ) -> AttachmentId {
         let id = AttachmentId(self.attachments);
         self.attachments += 1;
-        let free = self.taker().is_none() && !(resumes && self.pen().is_some());
+        let free = self.attached_primary().is_none() && !(resumes && self.answerer().is_some());
         if free && visitor.role.may_write() {
-            self.taken_by = Some(viewer);
+            self.primary = Some(viewer);
         }
         self.owners += usize::from(visitor.role == Role::Owner);
         let agent = visitor.agent.chars().filter(|c| !c.is_control()).take(AGENT).collect();
-        let seat = AttachedViewer { id, viewer, visitor: Visitor { agent, ..visitor }, since: now, size };
-        let at = if resumes { 0 } else { self.occupied.len() };
-        self.occupied.insert(at, seat);
+        let entry = AttachedViewer { id, viewer, visitor: Visitor { agent, ..visitor }, since: now, size };
+        let at = if resumes { 0 } else { self.by_last_use.len() };
+        self.by_last_use.insert(at, entry);
         self.version += 1;
         id
     }
 
     pub(super) fn leave(&mut self, id: AttachmentId) {
-        if let Some(at) = self.occupied.iter().position(|seat| seat.id == id) {
-            let seat = self.occupied.remove(at);
-            self.owners -= usize::from(seat.visitor.role == Role::Owner);
+        if let Some(at) = self.by_last_use.iter().position(|entry| entry.id == id) {
+            let entry = self.by_last_use.remove(at);
+            self.owners -= usize::from(entry.visitor.role == Role::Owner);
             self.version += 1;
         }
     }
 
     /// Returns the primary viewer or the one that stands in for it: its terminal answers
     /// programs' queries.
-    pub(super) fn pen(&self) -> Option<AttachmentId> {
-        let held = || self.occupied.iter().rfind(|seat| seat.visitor.role.may_write());
-        self.taker().or_else(held).map(|seat| seat.id)
+    pub(super) fn answerer(&self) -> Option<AttachmentId> {
+        let stand_in = || self.by_last_use.iter().rfind(|entry| entry.visitor.role.may_write());
+        self.attached_primary().or_else(stand_in).map(|entry| entry.id)
     }
 
     /// Returns the primary viewer, if it is attached.
-    fn taker(&self) -> Option<&AttachedViewer> {
+    fn attached_primary(&self) -> Option<&AttachedViewer> {
         // While a broken connection has not been noticed yet, the later one counts.
-        let taker = |seat: &&AttachedViewer| Some(seat.viewer) == self.taken_by && seat.visitor.role.may_write();
-        self.occupied.iter().filter(taker).max_by_key(|seat| seat.id.0)
+        let is_primary =
+            |entry: &&AttachedViewer| Some(entry.viewer) == self.primary && entry.visitor.role.may_write();
+        self.by_last_use.iter().filter(is_primary).max_by_key(|entry| entry.id.0)
     }
 
     /// Records that `id` has used the terminal. Returns true if that made it primary.
-    pub(super) fn used(&mut self, id: AttachmentId, sizing: Sizing) -> bool {
-        if self.occupied.last().is_none_or(|last| last.id != id)
-            && let Some(at) = self.occupied.iter().position(|seat| seat.id == id)
+    pub(super) fn on_used(&mut self, id: AttachmentId, sizing: Sizing) -> bool {
+        if self.by_last_use.last().is_none_or(|last| last.id != id)
+            && let Some(at) = self.by_last_use.iter().position(|entry| entry.id == id)
         {
-            let seat = self.occupied.remove(at);
-            self.occupied.push(seat);
+            let entry = self.by_last_use.remove(at);
+            self.by_last_use.push(entry);
         }
-        let taker = self.taker().map(|seat| seat.id);
-        let moves = taker != Some(id) && (sizing == Sizing::Latest || taker.is_none());
-        moves && self.take(id)
+        let primary = self.attached_primary().map(|entry| entry.id);
+        let moves = primary != Some(id) && (sizing == Sizing::Latest || primary.is_none());
+        moves && self.make_primary(id)
     }
 
     /// Makes `id` primary. Returns false if it is not attached or lacks the right to type.
-    pub(super) fn take(&mut self, id: AttachmentId) -> bool {
-        let seat = self.occupied.iter().find(|seat| seat.id == id && seat.visitor.role.may_write());
-        let Some(viewer) = seat.map(|seat| seat.viewer) else { return false };
-        let before = (self.pen(), self.taken_by);
-        self.taken_by = Some(viewer);
-        self.version += u64::from(before != (self.pen(), self.taken_by));
+    pub(super) fn make_primary(&mut self, id: AttachmentId) -> bool {
+        let entry = self.by_last_use.iter().find(|entry| entry.id == id && entry.visitor.role.may_write());
+        let Some(viewer) = entry.map(|entry| entry.viewer) else { return false };
+        let before = (self.answerer(), self.primary);
+        self.primary = Some(viewer);
+        self.version += u64::from(before != (self.answerer(), self.primary));
         true
     }
 
     /// Records the size of a viewer's window. Returns true if that made it primary: a viewer that
     /// is alone need not ask for it.
-    pub(super) fn resized(&mut self, id: AttachmentId, size: Winsize) -> bool {
-        if let Some(seat) = self.occupied.iter_mut().find(|seat| seat.id == id) {
-            seat.size = size;
+    pub(super) fn on_resized(&mut self, id: AttachmentId, size: Winsize) -> bool {
+        if let Some(entry) = self.by_last_use.iter_mut().find(|entry| entry.id == id) {
+            entry.size = size;
         }
-        let writers = self.occupied.iter().filter(|seat| seat.visitor.role.may_write());
-        self.taker().is_none() && writers.count() == 1 && self.take(id)
+        let writers = self.by_last_use.iter().filter(|entry| entry.visitor.role.may_write());
+        self.attached_primary().is_none() && writers.count() == 1 && self.make_primary(id)
     }
 
     /// Returns the size that is to be in force, and the viewer whose window gives it.
     pub(super) fn size(&self, sizing: Sizing) -> Option<(Winsize, Option<ViewerId>)> {
-        let taker = self.taker().map(|seat| seat.id);
-        let window = |seat: &AttachedViewer| Window {
-            viewer: seat.viewer,
-            role: seat.visitor.role,
-            size: seat.size,
-            has_pen: taker == Some(seat.id),
+        let primary = self.attached_primary().map(|entry| entry.id);
+        let window = |entry: &AttachedViewer| Window {
+            viewer: entry.viewer,
+            role: entry.visitor.role,
+            size: entry.size,
+            is_primary: primary == Some(entry.id),
         };
-        sizing::in_force(sizing, &self.occupied.iter().map(window).collect::<Vec<_>>())
+        sizing::in_force(sizing, &self.by_last_use.iter().map(window).collect::<Vec<_>>())
     }
 
     /// Returns the list of viewers for `you`, in order of arrival. Guests are not told the
     /// addresses and programs of others.
-    pub(super) fn presences(&self, you: AttachmentId) -> Vec<Presence> {
-        let pen = self.pen();
-        let is_owner = self.occupied.iter().any(|seat| seat.id == you && seat.visitor.role == Role::Owner);
-        let presence = |seat: &AttachedViewer| {
-            let told = |text: &String| if is_owner || seat.id == you { text.clone() } else { String::new() };
+    pub(super) fn viewer_list(&self, you: AttachmentId) -> Vec<Presence> {
+        let answerer = self.answerer();
+        let is_owner =
+            self.by_last_use.iter().any(|entry| entry.id == you && entry.visitor.role == Role::Owner);
+        let presence = |entry: &AttachedViewer| {
+            let told = |text: &String| if is_owner || entry.id == you { text.clone() } else { String::new() };
             Presence {
-                id: seat.id.0,
-                role: seat.visitor.role,
-                since: seat.since,
-                from: told(&seat.visitor.from),
-                agent: told(&seat.visitor.agent),
-                pen: pen == Some(seat.id),
-                you: you == seat.id,
+                id: entry.id.0,
+                role: entry.visitor.role,
+                since: entry.since,
+                from: told(&entry.visitor.from),
+                agent: told(&entry.visitor.agent),
+                pen: answerer == Some(entry.id),
+                you: you == entry.id,
             }
         };
-        let mut presences: Vec<Presence> = self.occupied.iter().map(presence).collect();
-        presences.sort_unstable_by_key(|presence| presence.id);
-        presences.truncate(PRESENCES);
-        presences
+        let mut list: Vec<Presence> = self.by_last_use.iter().map(presence).collect();
+        list.sort_unstable_by_key(|presence| presence.id);
+        list.truncate(PRESENCES);
+        list
     }
 }
 
@@ -231,105 +233,111 @@ mod tests {
         ViewerId::from_random([number; 16])
     }
 
-    fn enter(seats: &mut Viewers, number: u8, role: Role) -> AttachmentId {
-        seats.enter(viewer(number), somebody(role), (Winsize::cells(number.into(), 24), false), 0)
+    fn enter(viewers: &mut Viewers, number: u8, role: Role) -> AttachmentId {
+        viewers.enter(viewer(number), somebody(role), (Winsize::cells(number.into(), 24), false), 0)
     }
 
-    fn come_back(seats: &mut Viewers, number: u8) -> AttachmentId {
-        seats.enter(viewer(number), somebody(Role::Owner), (SIZE, true), 0)
+    fn come_back(viewers: &mut Viewers, number: u8) -> AttachmentId {
+        viewers.enter(viewer(number), somebody(Role::Owner), (SIZE, true), 0)
     }
 
     #[test]
     fn who_comes_first_has_the_pen_and_typing_leaves_it_there() {
-        let mut seats = Viewers::default();
-        let reader = enter(&mut seats, 1, Role::Reader);
-        assert_eq!(seats.pen(), None, "a reader answers nothing");
-        let first = enter(&mut seats, 2, Role::Owner);
-        let second = enter(&mut seats, 3, Role::Writer);
-        assert_eq!(seats.pen(), Some(first));
-        assert!(!seats.used(second, Sizing::Pen));
-        assert_eq!(seats.pen(), Some(first));
-        assert!(seats.take(second) && !seats.take(reader));
-        assert_eq!(seats.pen(), Some(second));
-        assert!(seats.used(first, Sizing::Latest) && !seats.used(reader, Sizing::Latest));
-        assert_eq!(seats.pen(), Some(first));
+        let mut viewers = Viewers::default();
+        let reader = enter(&mut viewers, 1, Role::Reader);
+        assert_eq!(viewers.answerer(), None, "a reader answers nothing");
+        let first = enter(&mut viewers, 2, Role::Owner);
+        let second = enter(&mut viewers, 3, Role::Writer);
+        assert_eq!(viewers.answerer(), Some(first));
+        assert!(!viewers.on_used(second, Sizing::Pen));
+        assert_eq!(viewers.answerer(), Some(first));
+        assert!(viewers.make_primary(second) && !viewers.make_primary(reader));
+        assert_eq!(viewers.answerer(), Some(second));
+        assert!(viewers.on_used(first, Sizing::Latest) && !viewers.on_used(reader, Sizing::Latest));
+        assert_eq!(viewers.answerer(), Some(first));
     }
 
     #[test]
     fn a_pen_that_was_left_is_held_until_somebody_takes_it() {
-        let mut seats = Viewers::default();
-        let first = enter(&mut seats, 10, Role::Owner);
-        let second = enter(&mut seats, 20, Role::Owner);
-        assert_eq!(seats.size(Sizing::Pen).unwrap().1, Some(viewer(10)));
-        seats.leave(first);
-        assert_eq!((seats.pen(), seats.size(Sizing::Pen)), (Some(second), None));
-        let third = enter(&mut seats, 30, Role::Owner);
-        assert_eq!(seats.pen(), Some(third), "the same one may have loaded the page again");
-        seats.leave(third);
-        assert!(seats.used(second, Sizing::Pen), "who types works there");
-        assert_eq!(seats.size(Sizing::Pen).unwrap().1, Some(viewer(20)));
-        enter(&mut seats, 40, Role::Owner);
-        assert_eq!(seats.pen(), Some(second));
+        let mut viewers = Viewers::default();
+        let first = enter(&mut viewers, 10, Role::Owner);
+        let second = enter(&mut viewers, 20, Role::Owner);
+        assert_eq!(viewers.size(Sizing::Pen).unwrap().1, Some(viewer(10)));
+        viewers.leave(first);
+        assert_eq!((viewers.answerer(), viewers.size(Sizing::Pen)), (Some(second), None));
+        let third = enter(&mut viewers, 30, Role::Owner);
+        assert_eq!(viewers.answerer(), Some(third), "the same one may have loaded the page again");
+        viewers.leave(third);
+        assert!(viewers.on_used(second, Sizing::Pen), "who types works there");
+        assert_eq!(viewers.size(Sizing::Pen).unwrap().1, Some(viewer(20)));
+        enter(&mut viewers, 40, Role::Owner);
+        assert_eq!(viewers.answerer(), Some(second));
     }
 
     #[test]
     fn a_broken_connection_does_not_cost_the_pen() {
-        let mut seats = Viewers::default();
-        let first = enter(&mut seats, 10, Role::Owner);
-        let second = enter(&mut seats, 20, Role::Owner);
-        seats.leave(first);
-        assert_eq!(seats.pen(), Some(second));
-        let back = come_back(&mut seats, 10);
-        assert_eq!(seats.pen(), Some(back));
+        let mut viewers = Viewers::default();
+        let first = enter(&mut viewers, 10, Role::Owner);
+        let second = enter(&mut viewers, 20, Role::Owner);
+        viewers.leave(first);
+        assert_eq!(viewers.answerer(), Some(second));
+        let back = come_back(&mut viewers, 10);
+        assert_eq!(viewers.answerer(), Some(back));
         // The new connection may come before the old one is found to be broken.
-        let again = come_back(&mut seats, 10);
-        assert_eq!(seats.pen(), Some(again));
-        seats.leave(back);
-        assert_eq!(seats.pen(), Some(again));
+        let again = come_back(&mut viewers, 10);
+        assert_eq!(viewers.answerer(), Some(again));
+        viewers.leave(back);
+        assert_eq!(viewers.answerer(), Some(again));
         // A viewer that comes back displaces neither a new primary viewer nor one that stands in.
-        seats.leave(again);
-        assert!(seats.used(second, Sizing::Pen));
-        come_back(&mut seats, 10);
-        assert_eq!(seats.pen(), Some(second));
+        viewers.leave(again);
+        assert!(viewers.on_used(second, Sizing::Pen));
+        come_back(&mut viewers, 10);
+        assert_eq!(viewers.answerer(), Some(second));
     }
 
     #[test]
     fn who_comes_back_to_nobody_has_the_pen() {
-        let mut seats = Viewers::default();
-        let back = come_back(&mut seats, 10);
-        assert_eq!((seats.pen(), seats.size(Sizing::Pen).unwrap().1), (Some(back), Some(viewer(10))));
+        let mut viewers = Viewers::default();
+        let back = come_back(&mut viewers, 10);
+        assert_eq!(
+            (viewers.answerer(), viewers.size(Sizing::Pen).unwrap().1),
+            (Some(back), Some(viewer(10)))
+        );
     }
 
     #[test]
     fn who_is_left_alone_takes_the_pen_by_resizing() {
-        let mut seats = Viewers::default();
-        let [first, second, third] = [10, 20, 30].map(|number| enter(&mut seats, number, Role::Owner));
-        seats.leave(first);
-        assert!(!seats.resized(second, SIZE), "a phone that is turned takes nothing from who will come back");
-        seats.leave(third);
-        assert!(seats.resized(second, SIZE) && !seats.resized(second, SIZE));
-        assert_eq!(seats.size(Sizing::Pen), Some((SIZE, Some(viewer(20)))));
+        let mut viewers = Viewers::default();
+        let [first, second, third] = [10, 20, 30].map(|number| enter(&mut viewers, number, Role::Owner));
+        viewers.leave(first);
+        assert!(
+            !viewers.on_resized(second, SIZE),
+            "a phone that is turned takes nothing from who will come back"
+        );
+        viewers.leave(third);
+        assert!(viewers.on_resized(second, SIZE) && !viewers.on_resized(second, SIZE));
+        assert_eq!(viewers.size(Sizing::Pen), Some((SIZE, Some(viewer(20)))));
     }
 
     #[test]
     fn all_are_told_of_all() {
-        let mut seats = Viewers::default();
-        let first = enter(&mut seats, 1, Role::Owner);
-        let before = seats.version();
+        let mut viewers = Viewers::default();
+        let first = enter(&mut viewers, 1, Role::Owner);
+        let before = viewers.version();
         let visitor =
             Visitor { from: "192.0.2.7".into(), agent: "a\x07b".repeat(400), ..somebody(Role::Reader) };
-        let second = seats.enter(viewer(2), visitor, (SIZE, false), 1234);
-        assert_ne!(seats.version(), before);
-        let [one, two] = seats.presences(second).try_into().unwrap();
+        let second = viewers.enter(viewer(2), visitor, (SIZE, false), 1234);
+        assert_ne!(viewers.version(), before);
+        let [one, two] = viewers.viewer_list(second).try_into().unwrap();
         assert!((one.id, one.pen, one.you) == (first.0, true, false) && one.role == Role::Owner);
         assert!((two.pen, two.you, two.since) == (false, true, 1234) && two.from == "192.0.2.7");
         assert_eq!(two.agent.len(), AGENT);
-        let before = seats.version();
-        seats.used(first, Sizing::Pen);
-        assert_eq!(seats.version(), before, "that is no news");
+        let before = viewers.version();
+        viewers.on_used(first, Sizing::Pen);
+        assert_eq!(viewers.version(), before, "that is no news");
         for number in 3..=100 {
-            enter(&mut seats, number, Role::Reader);
+            enter(&mut viewers, number, Role::Reader);
         }
-        assert_eq!((seats.presences(first).len(), seats.len()), (PRESENCES, 100));
+        assert_eq!((viewers.viewer_list(first).len(), viewers.len()), (PRESENCES, 100));
     }
 }

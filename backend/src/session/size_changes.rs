@@ -25,26 +25,26 @@ const MAX_INTERVAL: Duration = Duration::from_secs(1);
 pub(super) struct SizeChanges {
     next_at: Instant,
     is_due: bool,
-    /// The size that was asked for by `PATCH`.
-    asked: Option<Winsize>,
+    /// The size that was requested by `PATCH`.
+    requested: Option<Winsize>,
     /// Requests that are answered once that size is in force.
     waiting: Vec<oneshot::Sender<()>>,
 }
 
 impl SizeChanges {
     pub(super) const fn new(now: Instant) -> Self {
-        Self { next_at: now, is_due: false, asked: None, waiting: Vec::new() }
+        Self { next_at: now, is_due: false, requested: None, waiting: Vec::new() }
     }
 
     /// Registers a request that is answered once the terminal has its new size.
-    pub(super) fn ask(&mut self, size: Option<Winsize>, reply: oneshot::Sender<()>) {
-        self.asked = size.or(self.asked);
+    pub(super) fn request(&mut self, size: Option<Winsize>, reply: oneshot::Sender<()>) {
+        self.requested = size.or(self.requested);
         self.waiting.push(reply);
     }
 
-    /// Returns the size that was asked for.
-    pub(super) fn asked(&self) -> Option<Winsize> {
-        self.asked
+    /// Returns the requested size.
+    pub(super) fn requested(&self) -> Option<Winsize> {
+        self.requested
     }
 
     /// Returns when a postponed change is to be made, if there is one.
@@ -64,15 +64,15 @@ impl SizeChanges {
     }
 
     /// Records that a change was made between these times.
-    pub(super) fn changed(&mut self, start: Instant, end: Instant) {
+    pub(super) fn record_change(&mut self, start: Instant, end: Instant) {
         let interval = (end.duration_since(start) * MIN_INTERVAL_RATIO).clamp(MIN_INTERVAL, MAX_INTERVAL);
         self.next_at = end + interval;
     }
 
     /// Records that the terminal has the size that it is to have, and answers the requests.
-    pub(super) fn settle(&mut self) {
+    pub(super) fn answer_requests(&mut self) {
         self.is_due = false;
-        self.asked = None;
+        self.requested = None;
         for reply in self.waiting.drain(..) {
             // An error means that the requester is gone.
             let _ = reply.send(());
@@ -89,7 +89,7 @@ mod tests {
         let start = Instant::now();
         let mut sizes = SizeChanges::new(start);
         assert!(sizes.may_change(start));
-        sizes.changed(start, start);
+        sizes.record_change(start, start);
         assert!(!sizes.may_change(start + MIN_INTERVAL / 2));
         assert_eq!(sizes.due(), Some(start + MIN_INTERVAL));
         assert!(sizes.may_change(start + MIN_INTERVAL));
@@ -100,12 +100,12 @@ mod tests {
     fn expensive_ones_are_rare() {
         let (start, mut sizes) = (Instant::now(), SizeChanges::new(Instant::now()));
         let end = start + Duration::from_millis(80);
-        sizes.changed(start, end);
+        sizes.record_change(start, end);
         assert!(
             !sizes.may_change(end + Duration::from_millis(399))
                 && sizes.may_change(end + Duration::from_millis(400))
         );
-        sizes.changed(start, start + 60 * MAX_INTERVAL);
+        sizes.record_change(start, start + 60 * MAX_INTERVAL);
         assert!(sizes.may_change(start + 61 * MAX_INTERVAL));
     }
 
@@ -113,12 +113,12 @@ mod tests {
     fn who_asks_is_answered_when_it_is_done() {
         let mut sizes = SizeChanges::new(Instant::now());
         let (reply, mut answer) = oneshot::channel();
-        sizes.ask(Some(Winsize::cells(1, 2)), reply);
+        sizes.request(Some(Winsize::cells(1, 2)), reply);
         let (second, mut other) = oneshot::channel();
-        sizes.ask(None, second);
-        assert_eq!(sizes.asked(), Some(Winsize::cells(1, 2)));
+        sizes.request(None, second);
+        assert_eq!(sizes.requested(), Some(Winsize::cells(1, 2)));
         assert!(answer.try_recv().is_err());
-        sizes.settle();
-        assert!(answer.try_recv().is_ok() && other.try_recv().is_ok() && sizes.asked().is_none());
+        sizes.answer_requests();
+        assert!(answer.try_recv().is_ok() && other.try_recv().is_ok() && sizes.requested().is_none());
     }
 }

@@ -10,7 +10,7 @@ pub(super) struct Window {
     /// Size of the terminal that fits into the window.
     pub(super) size: Winsize,
     /// Set for the primary viewer, but not for one that stands in for it.
-    pub(super) has_pen: bool,
+    pub(super) is_primary: bool,
 }
 
 /// Returns the size that is to be in force, and the viewer whose window gives it, if it is a single
@@ -22,7 +22,7 @@ pub(super) fn in_force(sizing: Sizing, windows: &[Window]) -> Option<(Winsize, O
     let writers = || windows.iter().filter(|window| window.role.may_write());
     let one = |window: &Window| (window.size, Some(window.viewer));
     match sizing {
-        Sizing::Pen | Sizing::Latest => writers().find(|window| window.has_pen).map(one),
+        Sizing::Pen | Sizing::Latest => writers().find(|window| window.is_primary).map(one),
         Sizing::Owner => writers().rfind(|window| window.role == Role::Owner).map(one),
         Sizing::Smallest => {
             let size = writers().map(|window| window.size).reduce(smaller)?;
@@ -57,8 +57,8 @@ mod tests {
         ViewerId::from_random([number; 16])
     }
 
-    fn window(number: u8, role: Role, size: Winsize, has_pen: bool) -> Window {
-        Window { viewer: viewer(number), role, size, has_pen }
+    fn window(number: u8, role: Role, size: Winsize, is_primary: bool) -> Window {
+        Window { viewer: viewer(number), role, size, is_primary }
     }
 
     #[test]
@@ -67,7 +67,7 @@ mod tests {
         for sizing in [Sizing::Pen, Sizing::Latest] {
             assert_eq!(in_force(sizing, &windows), Some((DESKTOP, Some(viewer(1)))));
         }
-        (windows[0].has_pen, windows[1].has_pen) = (false, true);
+        (windows[0].is_primary, windows[1].is_primary) = (false, true);
         assert_eq!(in_force(Sizing::Pen, &windows), Some((PHONE, Some(viewer(2)))));
         assert_eq!(in_force(Sizing::Pen, &windows[..1]), None, "who is left did not ask for anything");
     }
@@ -90,8 +90,8 @@ mod tests {
     fn windows() -> impl Strategy<Value = Vec<Window>> {
         let role = prop_oneof![Just(Role::Owner), Just(Role::Writer), Just(Role::Reader)];
         let one = (any::<u8>(), role, 1..300_u16, 1..100_u16, any::<bool>());
-        let one = one.prop_map(|(number, role, cols, rows, has_pen)| {
-            window(number, role, Winsize::cells(cols, rows), has_pen)
+        let one = one.prop_map(|(number, role, cols, rows, is_primary)| {
+            window(number, role, Winsize::cells(cols, rows), is_primary)
         });
         prop::collection::vec(one, 0..6)
     }

@@ -25,7 +25,7 @@ pub struct Status {
     name: String,
     program_title: Option<String>,
     pinned_title: Option<String>,
-    pub(super) seats: Viewers,
+    pub(super) viewers: Viewers,
 }
 
 impl Status {
@@ -41,18 +41,18 @@ impl Status {
             name,
             program_title: None,
             pinned_title: None,
-            seats: Viewers::default(),
+            viewers: Viewers::default(),
         }
     }
 
     /// Creates the status of a session of an earlier server, with its size, the viewer that gave
     /// it, and the primary viewer.
-    pub(super) fn left(
+    pub(super) fn of_earlier_server(
         (size, size_by): (Winsize, Option<ViewerId>),
-        pen: Option<ViewerId>,
+        primary: Option<ViewerId>,
         before: Self,
     ) -> Self {
-        Self { size, size_by, seats: Viewers::with_pen_of(pen), ..before }
+        Self { size, size_by, viewers: Viewers::with_primary(primary), ..before }
     }
 
     /// Returns the title that a user has given, or else the program's title, or else
@@ -71,37 +71,37 @@ impl Status {
     /// Returns the number of the viewer whose window gives the size in force, if it is attached.
     #[must_use]
     pub fn size_by(&self) -> Option<u64> {
-        self.seats.number_of(self.size_by?)
+        self.viewers.number_of(self.size_by?)
     }
 
     /// Reports whether an owner is attached.
     #[must_use]
     pub fn owner_is_here(&self) -> bool {
-        self.seats.owner_is_here()
+        self.viewers.owner_is_here()
     }
 
     /// Returns the number of attached viewers.
     #[must_use]
-    pub fn viewers(&self) -> u32 {
-        u32::try_from(self.seats.len()).unwrap_or(u32::MAX)
+    pub fn viewer_count(&self) -> u32 {
+        u32::try_from(self.viewers.len()).unwrap_or(u32::MAX)
     }
 
     /// Returns the viewer whose terminal answers the program's queries.
     #[must_use]
-    pub fn pen(&self) -> Option<AttachmentId> {
-        self.seats.pen()
+    pub fn answerer(&self) -> Option<AttachmentId> {
+        self.viewers.answerer()
     }
 
     /// Returns the version of the list of viewers. A viewer that has seen it needs no new list.
     #[must_use]
     pub fn viewers_version(&self) -> u64 {
-        self.seats.version()
+        self.viewers.version()
     }
 
     /// Returns the list of viewers as `you` may see it.
     #[must_use]
-    pub fn presences(&self, you: AttachmentId) -> Vec<Presence> {
-        self.seats.presences(you)
+    pub fn viewer_list(&self, you: AttachmentId) -> Vec<Presence> {
+        self.viewers.viewer_list(you)
     }
 
     /// Sets the program's title. Returns true if that changed the session's title.

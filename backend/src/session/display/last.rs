@@ -5,7 +5,7 @@ use std::{mem, sync::Arc};
 use limpet_shared::Winsize;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::{FramedSnapshot, SLICE_STEPS, blocking, redrawing::redrawing};
+use super::{FramedSnapshot, SLICE_STEPS, blocking, redrawing::framed_snapshot};
 use crate::{
     background,
     log::Position,
@@ -33,18 +33,19 @@ impl FinalScreen {
         self.turn.acquire().await.ok()
     }
 
-    pub(in super::super) async fn redrawing(self: Arc<Self>, history: usize) -> FramedSnapshot {
+    pub(in super::super) async fn snapshot_frames(self: Arc<Self>, history: usize) -> FramedSnapshot {
         let steps = self.screen.snapshot_steps(history);
-        self.elsewhere(steps, move |last| redrawing(&last.screen, (last.size, last.end), history)).await
+        let draw = move |last: &Self| framed_snapshot(&last.screen, (last.size, last.end), history);
+        self.in_background_if_long(steps, draw).await
     }
 
     pub(in super::super) async fn text(self: Arc<Self>) -> Text {
         let steps = self.screen.text_steps();
-        self.elsewhere(steps, |last| last.screen.text()).await
+        self.in_background_if_long(steps, |last| last.screen.text()).await
     }
 
     /// Does work of `steps` steps, on a background thread if they are many.
-    async fn elsewhere<T: Send + 'static>(
+    async fn in_background_if_long<T: Send + 'static>(
         self: Arc<Self>,
         steps: u64,
         work: impl FnOnce(&Self) -> T + Send + 'static,

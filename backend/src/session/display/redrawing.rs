@@ -15,14 +15,18 @@ pub(in super::super) struct FramedSnapshot {
     /// Position from which data and sizes continue after them.
     pub(in super::super) position: Position,
     /// Number of rows of scrollback that they leave out.
-    pub(in super::super) earlier: usize,
+    pub(in super::super) omitted_rows: usize,
 }
 
 /// Writes a snapshot of a screen of this size that has parsed everything before `position`, with at
 /// most `history` rows of scrollback.
-pub(super) fn redrawing(screen: &Screen, (size, position): (Winsize, Position), history: usize) -> FramedSnapshot {
+pub(super) fn framed_snapshot(
+    screen: &Screen,
+    (size, position): (Winsize, Position),
+    history: usize,
+) -> FramedSnapshot {
     let snapshot = screen.snapshot(history);
     let header = Header { kind: Kind::Snapshot, offset: position.output.get() }.encode();
     let frames = snapshot.output.chunks(OUTPUT_FRAME).map(|part| Bytes::from([&header[..], part].concat()));
-    FramedSnapshot { frames: frames.collect(), size, position, earlier: snapshot.left_out }
+    FramedSnapshot { frames: frames.collect(), size, position, omitted_rows: snapshot.left_out }
 }

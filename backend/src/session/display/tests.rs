@@ -14,11 +14,11 @@ impl Session {
     }
 
     /// Appends output. The screen parses only as much as it has to.
-    fn print(&mut self, output: &[u8], answered_here: bool) {
+    fn print(&mut self, output: &[u8], is_answered_by_screen: bool) {
         for piece in output.chunks(OUTPUT_FRAME) {
-            self.0.append(piece, |output| self.1.take(output, answered_here));
+            self.0.append(piece, |output| self.1.take(output, is_answered_by_screen));
             while self.1.is_overfull() {
-                self.1.follow_here();
+                self.1.step_here();
             }
         }
     }
@@ -30,20 +30,20 @@ async fn nothing_of_a_flood_is_parsed_but_its_end() {
     let lines = (0..50_000).map(|n| format!("line {n}\r\n")).collect::<Vec<_>>().concat();
     for round in 1..=40 {
         session.print(lines.as_bytes(), true);
-        assert!(session.1.pile.len() <= MAX_BACKLOG_BYTES && !session.1.owes_answers());
+        assert!(session.1.backlog.len() <= MAX_BACKLOG_BYTES && !session.1.owes_answers());
         assert!(round < 10 || session.1.screen.text().lines[0].is_empty());
     }
     session.print(b"\x1b[?2004hthe end", true);
     assert!(session.1.owes_answers(), "it might be a question");
-    session.1.follow_here();
-    assert!(session.1.pile.len() < 16 * 1024, "all but the last lines is left out at once");
-    assert_eq!(session.1.left_out(), Some(session.1.parsed()));
+    session.1.step_here();
+    assert!(session.1.backlog.len() < 16 * 1024, "all but the last lines is left out at once");
+    assert_eq!(session.1.skipped_to(), Some(session.1.parsed_to()));
     let text = session.1.text().await;
     assert_eq!(
         (&text.lines[8..], text.cursor),
         (&["line 49999".to_owned(), "the end".to_owned()][..], (7, 9))
     );
-    assert_eq!((session.1.left_out(), session.1.parsed()), (None, session.0.end()));
+    assert_eq!((session.1.skipped_to(), session.1.parsed_to()), (None, session.0.end()));
 }
 
 #[tokio::test]
@@ -51,7 +51,7 @@ async fn what_cannot_be_left_out_is_parsed() {
     let mut session = Session::new();
     let moves = b"\x1b[3;3Hx".repeat(1_000_000);
     session.print(&moves, true);
-    assert!(session.1.pile.len() <= MAX_BACKLOG_BYTES);
+    assert!(session.1.backlog.len() <= MAX_BACKLOG_BYTES);
     assert_eq!(session.1.text().await.lines[2], "  x");
 }
 
@@ -71,17 +71,17 @@ fn only_what_came_while_nobody_was_there_is_answered() {
 async fn a_snapshot_ends_with_what_is_not_complete() {
     let mut session = Session::new();
     session.print(b"abc\x1b[3", true);
-    let redrawing = session.1.redrawing(usize::MAX).await;
-    assert_eq!(redrawing.position.output.get(), 6);
-    assert!(redrawing.frames[0].ends_with(b"\x1b[3"));
+    let snapshot = session.1.snapshot_frames(usize::MAX).await;
+    assert_eq!(snapshot.position.output.get(), 6);
+    assert!(snapshot.frames[0].ends_with(b"\x1b[3"));
     session.print(&[b"\x1b]0;", &b"x".repeat(1024 * 1024)[..]].concat(), true);
-    let redrawing = session.1.redrawing(usize::MAX).await;
+    let snapshot = session.1.snapshot_frames(usize::MAX).await;
     assert_eq!(
-        redrawing.position.output,
+        snapshot.position.output,
         session.0.end(),
         "a control string of that length does not come again"
     );
-    assert!(redrawing.frames[0].ends_with(b"\x1b]x"));
+    assert!(snapshot.frames[0].ends_with(b"\x1b]x"));
 }
 
 #[tokio::test]
@@ -90,7 +90,7 @@ async fn a_size_waits_for_the_output_before_it() {
     let (mut behind, mut model) = (Session::new(), Session::new());
     for columns in [10, 7, 20] {
         behind.print(text, false);
-        behind.1.pile.take_size(Winsize::cells(columns, 4));
+        behind.1.backlog.take_size(Winsize::cells(columns, 4));
         model.print(text, false);
         model.1.resize_here(Winsize::cells(columns, 4));
     }
@@ -99,13 +99,13 @@ async fn a_size_waits_for_the_output_before_it() {
         let (_, size, position) = behind.1.snapshot(0).await;
         let output = OutputOffset::ZERO.advanced(text.len() * usize::try_from(resizes).unwrap());
         assert_eq!((size, position), (Winsize::cells(cols, rows), Position { output, resizes }));
-        while behind.1.parsed() < end.min(output.advanced(text.len())) {
-            behind.1.follow().await;
+        while behind.1.parsed_to() < end.min(output.advanced(text.len())) {
+            behind.1.step().await;
         }
-        behind.1.follow().await;
+        behind.1.step().await;
     }
     assert!(!behind.1.is_behind());
-    let frames = async |session: &mut Session| session.1.redrawing(usize::MAX).await.frames;
+    let frames = async |session: &mut Session| session.1.snapshot_frames(usize::MAX).await.frames;
     assert!(frames(&mut behind).await == frames(&mut model).await);
 }
 
@@ -116,11 +116,11 @@ async fn nothing_of_a_flood_is_left_out_that_another_size_would_show() {
     let (mut behind, mut model) = (Session::new(), Session::new());
     for size in sizes {
         behind.print(lines.as_bytes(), false);
-        behind.1.pile.take_size(size);
+        behind.1.backlog.take_size(size);
         model.print(lines.as_bytes(), false);
         model.1.resize_here(size);
     }
-    let frames = async |session: &mut Session| session.1.redrawing(usize::MAX).await.frames;
+    let frames = async |session: &mut Session| session.1.snapshot_frames(usize::MAX).await.frames;
     assert!(frames(&mut behind).await == frames(&mut model).await);
 }
 

@@ -211,7 +211,7 @@ async fn admit_viewer<G>(
 async fn wait_for_hello(stream: &mut Stream, place: &Place) -> Result<Hello, EndReason> {
     let hello = tokio::select! {
         biased;
-        hello = receive::hello(stream) => Some(hello?),
+        hello = receive::read_hello(stream) => Some(hello?),
         () = place.wait_for_eviction() => None,
         () = sleep(HANDSHAKE_TIMEOUT) => return Err(EndReason::NoHello("no hello came in time")),
     };
@@ -219,7 +219,7 @@ async fn wait_for_hello(stream: &mut Stream, place: &Place) -> Result<Hello, End
     hello.ok_or(EndReason::NoHello("no hello came, and another viewer needed the place"))
 }
 
-async fn attend<G>(
+async fn run_attached<G>(
     (mut sink, mut stream): Halves,
     Admitted { session, visitor, revoked, guard }: Admitted<G>,
     hello: Hello,

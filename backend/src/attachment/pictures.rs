@@ -39,16 +39,16 @@ impl SnapshotPacer {
     }
 
     /// Records that a snapshot was sent, which the link carries in `transfer_time`. The next one
-    /// does not follow within `pause`.
+    /// does not follow within `min_interval`.
     pub(super) fn on_snapshot_sent(
         &mut self,
         output: OutputOffset,
         transfer_time: Duration,
-        pause: Duration,
+        min_interval: Duration,
         now: Instant,
     ) {
         self.last = Some(InFlightSnapshot { output, transfer_time });
-        self.next_visible_at = now + MIN_SNAPSHOT_INTERVAL.max(pause);
+        self.next_visible_at = now + MIN_SNAPSHOT_INTERVAL.max(min_interval);
         self.on_output_sent(transfer_time, now);
     }
 

@@ -39,14 +39,14 @@ pub(super) struct Receiver<'a> {
     work: WorkBudget,
     strain: Option<StrainGuard>,
     /// A message that was read ahead and has yet to be handled.
-    next: Option<Message>,
+    read_ahead: Option<Message>,
 }
 
 /// Reads the first message of an attachment.
-pub(super) async fn hello(stream: &mut Stream) -> Result<Hello, EndReason> {
+pub(super) async fn read_hello(stream: &mut Stream) -> Result<Hello, EndReason> {
     let expected = || EndReason::Refused(ErrorCode::HelloExpected, "the first message is a hello".to_owned());
     loop {
-        let hello = match next(stream).await? {
+        let hello = match next_message(stream).await? {
             Message::Text(text) => match parse(&text)? {
                 Ok(ClientMessage::Hello(hello)) => hello,
                 _ => return Err(expected()),
@@ -67,46 +67,48 @@ impl<'a> Receiver<'a> {
         max_silence: Duration,
     ) -> Self {
         let work = WorkBudget::new(attachment.role(), Instant::now());
-        Self { attachment, shared, max_silence, work, strain: None, next: None }
+        Self { attachment, shared, max_silence, work, strain: None, read_ahead: None }
     }
 
     pub(super) async fn run(mut self, stream: &mut Stream) -> EndReason {
         let mut silence_timer = CoalescingTimer::new();
-        let mut taken = 0;
+        let mut handled = 0;
         loop {
             let silent_at = Instant::now() + self.max_silence;
-            let message = if let Some(message) = self.next.take() {
+            let message = if let Some(message) = self.read_ahead.take() {
                 Ok(message)
             } else {
                 tokio::select! {
                     biased;
-                    message = next(stream) => message,
+                    message = next_message(stream) => message,
                     () = silence_timer.wait_until(silent_at) => return EndReason::Silent,
                 }
             };
-            if let Err(end) = self.take(message, stream).await {
+            if let Err(end) = self.handle_message(message, stream).await {
                 return end;
             }
-            taken += 1;
-            if taken % MESSAGES_PER_TURN == 0 {
+            handled += 1;
+            if handled % MESSAGES_PER_TURN == 0 {
                 task::yield_now().await;
             }
         }
     }
 
-    async fn take(
+    async fn handle_message(
         &mut self,
         message: Result<Message, EndReason>,
         stream: &mut Stream,
     ) -> Result<(), EndReason> {
         let cost = match message? {
-            Message::Binary(frame) if self.attachment.role().may_write() => self.input(frame, stream).await?,
+            Message::Binary(frame) if self.attachment.role().may_write() => {
+                self.handle_input(frame, stream).await?
+            }
             Message::Binary(frame) => {
-                input(&frame)?;
+                input_offset(&frame)?;
                 Box::pin(self.reply_read_only()).await?;
                 Cost::Control { bytes: frame.len() }
             }
-            Message::Text(text) => self.text(&text).await?,
+            Message::Text(text) => self.handle_text(&text).await?,
             Message::Close(_) => return Err(EndReason::Left),
             Message::Ping(bytes) | Message::Pong(bytes) => Cost::Control { bytes: bytes.len() },
         };
@@ -116,7 +118,7 @@ impl<'a> Receiver<'a> {
         }
         let pause = self.work.pay(cost, now);
         if self.strain.is_none() && self.work.is_strained(now) {
-            self.strain = Some(self.attachment.strain());
+            self.strain = Some(self.attachment.begin_strain());
         }
         if let Some(at) = pause {
             Box::pin(sleep_until(at)).await;
@@ -124,7 +126,7 @@ impl<'a> Receiver<'a> {
         Ok(())
     }
 
-    async fn text(&self, text: &Utf8Bytes) -> Result<Cost, EndReason> {
+    async fn handle_text(&self, text: &Utf8Bytes) -> Result<Cost, EndReason> {
         let cost = Cost::Control { bytes: text.len() };
         match parse(text)? {
             // Every frame of output is followed by such a message.
@@ -132,7 +134,7 @@ impl<'a> Receiver<'a> {
                 self.record_rendered(output)?;
                 return Ok(if self.shared.take_acknowledgement() { Cost::Acknowledgement } else { cost });
             }
-            Ok(message) => Box::pin(self.control(message)).await?,
+            Ok(message) => Box::pin(self.handle_control(message)).await?,
             Err(unknown) => Box::pin(self.reply_error(ErrorCode::UnknownType, unknown)).await?,
         }
         Ok(cost)
@@ -140,8 +142,8 @@ impl<'a> Receiver<'a> {
 
     /// Passes on input. If the viewer sends very much, merges it with input that has arrived
     /// since and continues it.
-    async fn input(&mut self, mut frame: Bytes, stream: &mut Stream) -> Result<Cost, EndReason> {
-        let offset = input(&frame)?;
+    async fn handle_input(&mut self, mut frame: Bytes, stream: &mut Stream) -> Result<Cost, EndReason> {
+        let offset = input_offset(&frame)?;
         let mut input = frame.split_off(Header::LEN);
         let mut cost = Cost::Input { bytes: input.len() };
         if input.len() < GATHERED_BYTES && self.work.is_strained(Instant::now()) {
@@ -163,15 +165,15 @@ impl<'a> Receiver<'a> {
     ) -> Result<(Bytes, usize), EndReason> {
         let (mut gathered, mut frames) = (BytesMut::from(first), 1);
         while gathered.len() < GATHERED_BYTES && frames < GATHERED_FRAMES {
-            let Some(message) = next(stream).now_or_never() else { break };
+            let Some(message) = next_message(stream).now_or_never() else { break };
             let message = message?;
             match &message {
-                Message::Binary(frame) if input(frame)? == offset + gathered.len() as u64 => {
+                Message::Binary(frame) if input_offset(frame)? == offset + gathered.len() as u64 => {
                     gathered.extend_from_slice(&frame[Header::LEN..]);
                     frames += 1;
                 }
                 _ => {
-                    self.next = Some(message);
+                    self.read_ahead = Some(message);
                     break;
                 }
             }
@@ -187,7 +189,7 @@ impl<'a> Receiver<'a> {
         Err(EndReason::Refused(ErrorCode::BadAck, message))
     }
 
-    async fn control(&self, message: ClientMessage) -> Result<(), EndReason> {
+    async fn handle_control(&self, message: ClientMessage) -> Result<(), EndReason> {
         match message {
             ClientMessage::Hello(_) => {
                 let message = "hello is the first message, and only the first".to_owned();
@@ -212,7 +214,7 @@ impl<'a> Receiver<'a> {
             ClientMessage::SoftReset => self.attachment.reset_modes().await,
             ClientMessage::History => {
                 if !self.shared.history_asked.swap(true, Relaxed) {
-                    self.pass_on(Reply::History).await;
+                    self.pass_to_sender(Reply::History).await;
                 }
             }
             ClientMessage::Ping { t } => self.reply(ServerMessage::Pong { t }).await,
@@ -240,17 +242,17 @@ impl<'a> Receiver<'a> {
     }
 
     async fn reply(&self, message: ServerMessage) {
-        self.pass_on(Reply::Message(Box::new(message))).await;
+        self.pass_to_sender(Reply::Message(Box::new(message))).await;
     }
 
-    async fn pass_on(&self, reply: Reply) {
+    async fn pass_to_sender(&self, reply: Reply) {
         // An error means that the sending half is ending, and with it this one.
         let _ = self.shared.replies.send(reply).await;
     }
 }
 
 /// Returns the offset of an input frame.
-fn input(frame: &[u8]) -> Result<u64, EndReason> {
+fn input_offset(frame: &[u8]) -> Result<u64, EndReason> {
     let malformed = |message: String| EndReason::Refused(ErrorCode::MalformedFrame, message);
     let header = Header::decode(frame, frame.len()).map_err(|error| malformed(error.to_string()))?;
     if header.kind != Kind::Data {
@@ -259,7 +261,7 @@ fn input(frame: &[u8]) -> Result<u64, EndReason> {
     Ok(header.offset)
 }
 
-async fn next(stream: &mut Stream) -> Result<Message, EndReason> {
+async fn next_message(stream: &mut Stream) -> Result<Message, EndReason> {
     match stream.next().await {
         Some(Ok(message)) => Ok(message),
         // Most often the connection is gone. If it is not, the viewer learns what it did wrong.

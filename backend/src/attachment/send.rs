@@ -161,7 +161,7 @@ impl<'a> Sender<'a> {
                 Event::Reply(Reply::Message(message)) => sink.feed(text(&message)).await?,
                 Event::Reply(Reply::History) => {
                     self.shared.history_asked.store(false, Relaxed);
-                    self.snapshot_budget.want_history();
+                    self.snapshot_budget.request_history();
                 }
                 Event::StatusChanged => Box::pin(self.send_status(sink)).await?,
                 Event::Input(Some(Ok(input))) => self.schedule_ack(input),
@@ -271,7 +271,7 @@ impl<'a> Sender<'a> {
     fn on_rendered(&mut self) {
         let rendered = *self.rendered.borrow_and_update();
         self.snapshot_pacer.on_rendered(rendered);
-        self.snapshot_budget.rendered(rendered);
+        self.snapshot_budget.on_rendered(rendered);
         self.send_window.on_rendered(rendered, Instant::now());
         self.output.set_claim(self.claim());
     }
@@ -360,7 +360,7 @@ impl<'a> Sender<'a> {
         }
         self.send_new_snapshot(usize::MAX, sink).await?;
         let viewers = self.status.borrow().viewer_count();
-        self.snapshot_budget.history_sent(self.output.cursor(), viewers, Instant::now());
+        self.snapshot_budget.on_history_sent(self.output.cursor(), viewers, Instant::now());
         Ok(())
     }
 
@@ -386,8 +386,13 @@ impl<'a> Sender<'a> {
         let counted = if self.follow == Follow::Now { bytes } else { 0 };
         self.send_window.on_snapshot_sent(output, counted, now);
         if counted > 0 {
-            let pause = self.snapshot_budget.pause(self.status.borrow().viewer_count());
-            self.snapshot_pacer.on_snapshot_sent(output, self.send_window.time_for(counted), pause, now);
+            let min_interval = self.snapshot_budget.min_interval(self.status.borrow().viewer_count());
+            self.snapshot_pacer.on_snapshot_sent(
+                output,
+                self.send_window.time_for(counted),
+                min_interval,
+                now,
+            );
         }
         if resizes != self.last_sent.resizes() {
             self.send_size(size, resizes, sink).await?;

@@ -21,7 +21,7 @@ const HISTORY_INTERVAL: Duration = Duration::from_secs(1);
 const HISTORY_INTERVAL_PER_VIEWER: Duration = Duration::from_millis(250);
 
 /// Minimum time between two snapshots for a guest that cannot follow, per viewer of the session.
-const PAUSE_PER_VIEWER: Duration = Duration::from_millis(5);
+const MIN_SNAPSHOT_INTERVAL_PER_VIEWER: Duration = Duration::from_millis(5);
 
 /// The budget for snapshots that a viewer asks for, or causes by being slow.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ impl SnapshotBudget {
 
     /// Records that the viewer asks for all of the scrollback. It gets it once, however often
     /// it asks meanwhile.
-    pub(super) fn want_history(&mut self) {
+    pub(super) fn request_history(&mut self) {
         self.is_history_wanted = true;
     }
 
@@ -77,7 +77,7 @@ impl SnapshotBudget {
 
     /// Records that all of the scrollback is sent to one of `viewers` viewers, and that data
     /// continues at `output`.
-    pub(super) fn history_sent(&mut self, output: OutputOffset, viewers: u32, now: Instant) {
+    pub(super) fn on_history_sent(&mut self, output: OutputOffset, viewers: u32, now: Instant) {
         self.is_history_wanted = false;
         self.history_under_way = Some(output);
         let crowded = if self.is_guest { HISTORY_INTERVAL_PER_VIEWER * viewers } else { Duration::ZERO };
@@ -85,14 +85,14 @@ impl SnapshotBudget {
     }
 
     /// Records that everything before `output` has been rendered.
-    pub(super) fn rendered(&mut self, output: OutputOffset) {
+    pub(super) fn on_rendered(&mut self, output: OutputOffset) {
         self.history_under_way = self.history_under_way.filter(|&under_way| output < under_way);
     }
 
     /// Returns the minimum time between two snapshots for a viewer that cannot
     /// follow, one of `viewers`.
-    pub(super) fn pause(&self, viewers: u32) -> Duration {
-        if self.is_guest { PAUSE_PER_VIEWER * viewers } else { Duration::ZERO }
+    pub(super) fn min_interval(&self, viewers: u32) -> Duration {
+        if self.is_guest { MIN_SNAPSHOT_INTERVAL_PER_VIEWER * viewers } else { Duration::ZERO }
     }
 }
 
@@ -106,20 +106,20 @@ mod tests {
         let mut budget = SnapshotBudget::new(Role::Reader, now);
         assert_eq!(budget.history_at(), None);
         for _ in 0..3 {
-            budget.want_history();
+            budget.request_history();
         }
         assert_eq!(budget.history_at(), Some(now));
-        budget.history_sent(at(100), 2, now);
+        budget.on_history_sent(at(100), 2, now);
         assert_eq!(budget.history_at(), None, "asked for once");
-        budget.want_history();
+        budget.request_history();
         assert_eq!(budget.history_at(), None, "one is under way");
-        budget.rendered(at(99));
+        budget.on_rendered(at(99));
         assert_eq!(budget.history_at(), None);
-        budget.rendered(at(100));
+        budget.on_rendered(at(100));
         assert_eq!(budget.history_at(), Some(now + HISTORY_INTERVAL));
-        budget.history_sent(at(100), 40, now);
-        budget.rendered(at(100));
-        budget.want_history();
+        budget.on_history_sent(at(100), 40, now);
+        budget.on_rendered(at(100));
+        budget.request_history();
         assert_eq!(budget.history_at(), Some(now + 40 * HISTORY_INTERVAL_PER_VIEWER), "they share");
     }
 
@@ -132,7 +132,7 @@ mod tests {
         budget.spend(SNAPSHOT_BYTES_PER_SECOND * 3 + 1, now);
         let rest = budget.ready_at().duration_since(now + Duration::from_millis(2_999));
         assert!((Duration::from_micros(999)..Duration::from_micros(1001)).contains(&rest), "{rest:?}");
-        budget.want_history();
+        budget.request_history();
         assert_eq!(budget.history_at(), Some(budget.ready_at()));
     }
 }

@@ -201,10 +201,10 @@ impl Actor {
                 Box::pin(self.handoff.update(&mut self.display, &self.publisher.session)).await;
             }
             // Checked here and not as events, since requests come first and may never pause.
-            if self.sizes.due().is_some_and(|at| at <= Instant::now()) {
+            if self.sizes.due_at().is_some_and(|at| at <= Instant::now()) {
                 Box::pin(self.apply_size()).await;
             }
-            if self.own_output.due().is_some_and(|at| at <= Instant::now()) {
+            if self.own_output.due_at().is_some_and(|at| at <= Instant::now()) {
                 Box::pin(self.insert_own_output()).await;
             }
             match self.next_event().await {
@@ -255,7 +255,7 @@ impl Actor {
         self.is_held = held.is_some();
         let screen_waits = held.is_none() && (self.display.is_behind() || self.burst_bytes >= FLOOD_BYTES);
         let screen_due = screen_waits.then_some(self.screen_due_at);
-        let due = [self.sizes.due(), self.handoff.due_at(), self.own_output.due()];
+        let due = [self.sizes.due_at(), self.handoff.due_at(), self.own_output.due_at()];
         let timer = [held, screen_due].into_iter().chain(due).flatten().min();
         tokio::select! {
             // Requests come first: a key must not wait behind a flood.

@@ -288,9 +288,9 @@ impl Display {
         &mut self,
         work: impl FnOnce(&mut Self) -> T + Send + 'static,
     ) -> T {
-        let nothing =
+        let placeholder =
             Self::new((Winsize::cells(1, 1), 0), self.backlog.log().clone(), ParsePolicy::PLACEHOLDER);
-        let mut display = mem::replace(self, nothing);
+        let mut display = mem::replace(self, placeholder);
         let (display, result) = blocking(move || {
             let result = work(&mut display);
             (display, result)

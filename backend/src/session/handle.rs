@@ -384,14 +384,14 @@ impl Attachment {
     }
 
     /// Moves the session to the threads for floods until the returned guard is dropped.
-    pub(crate) fn strain(&self) -> StrainGuard {
+    pub(crate) fn begin_strain(&self) -> StrainGuard {
         self.session.0.placement.begin_strain();
         self.session.0.viewers_changed.notify_one();
         StrainGuard(self.session.clone())
     }
 
     /// Passes on input that starts at `offset` of this viewer's input. Its fate is
-    /// reported as [`InputProgress`].
+    /// reported as [`InputProgress`](super::InputProgress).
     pub async fn input(&self, offset: u64, bytes: Bytes) {
         let (viewer, attachment) = (self.viewer, self.id);
         self.request(Request::Input(TypedInput { viewer, attachment, offset, bytes })).await;

@@ -33,7 +33,7 @@ const MAX_RECORDS_PER_SECOND: u64 = 10;
 const MAX_RECORDS_AT_ONCE: u64 = 20;
 
 /// Time after a failure in which nothing is handed to the keeper.
-const RETRY_PAUSE: Duration = Duration::from_secs(1);
+const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// The hand-off record of a session, without the contents of its log and its input journal. Fields
 /// are only ever added, with a default, since a newer server reads what an older one has written.
@@ -239,7 +239,7 @@ impl Handoff {
                 self.retry_at = None;
             }
             Err(error) => {
-                self.retry_at = Some(Instant::now() + RETRY_PAUSE);
+                self.retry_at = Some(Instant::now() + RETRY_DELAY);
                 tracing::error!(session = %self.session, %error, "could not keep a screen");
             }
         }
@@ -256,7 +256,7 @@ impl Handoff {
         match told {
             Ok(()) => self.is_unsent = false,
             Err(error) => {
-                self.retry_at = Some(Instant::now() + RETRY_PAUSE);
+                self.retry_at = Some(Instant::now() + RETRY_DELAY);
                 tracing::error!(session = %self.session, %error, "could not keep a session");
             }
         }

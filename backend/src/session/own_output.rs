@@ -71,7 +71,7 @@ impl OwnOutput {
     }
 
     fn start_wait(&mut self, now: Instant) {
-        if self.due().is_none() {
+        if self.due_at().is_none() {
             self.deadline = self.next_check_at.max(now) + MAX_WAIT;
         }
     }
@@ -88,14 +88,14 @@ impl OwnOutput {
     }
 
     /// Returns when there may be something to do.
-    pub(super) fn due(&self) -> Option<Instant> {
+    pub(super) fn due_at(&self) -> Option<Instant> {
         (self.leftovers.is_some() || !self.wanted.is_empty()).then_some(self.next_check_at)
     }
 
     /// Takes what is to be done now. `is_outside_function` says that the program is outside
     /// any control function.
     pub(super) fn take(&mut self, is_outside_function: bool, now: Instant) -> Option<Purpose> {
-        if self.due().is_none_or(|at| now < at) {
+        if self.due_at().is_none_or(|at| now < at) {
             return None;
         }
         if !is_outside_function && now < self.deadline {
@@ -130,16 +130,16 @@ mod tests {
     fn what_is_asked_for_again_is_done_once_and_not_too_often() {
         let start = Instant::now();
         let mut own = OwnOutput::new(start);
-        assert_eq!(own.due(), None);
+        assert_eq!(own.due_at(), None);
         for _ in 0..1000 {
             own.request(Purpose::Clear, start);
             own.request(Purpose::ResetModes, start);
         }
         assert_eq!(own.take(true, start), Some(Purpose::Clear));
         assert_eq!(own.take(true, start), None);
-        assert_eq!(own.due(), Some(start + MIN_INTERVAL));
+        assert_eq!(own.due_at(), Some(start + MIN_INTERVAL));
         assert_eq!(own.take(true, start + MIN_INTERVAL), Some(Purpose::ResetModes));
-        assert_eq!(own.due(), None);
+        assert_eq!(own.due_at(), None);
     }
 
     #[test]
@@ -150,11 +150,11 @@ mod tests {
         for _ in 0..1000 {
             own.request(Purpose::ResetLeftovers(leftovers), start);
         }
-        assert!(own.has_leftovers() && own.due() == Some(start));
+        assert!(own.has_leftovers() && own.due_at() == Some(start));
         own.forget_leftovers(start);
-        assert_eq!(own.due(), None);
+        assert_eq!(own.due_at(), None);
         own.request(Purpose::ResetLeftovers(leftovers), start);
-        assert_eq!(own.due(), Some(start + MIN_INTERVAL));
+        assert_eq!(own.due_at(), Some(start + MIN_INTERVAL));
         assert_eq!(own.take(true, start + MIN_INTERVAL), Some(Purpose::ResetLeftovers(leftovers)));
         assert!(!own.has_leftovers());
     }
@@ -165,7 +165,7 @@ mod tests {
         let mut own = OwnOutput::new(start);
         own.request(Purpose::Clear, start);
         assert_eq!(own.take(false, start), None);
-        assert_eq!(own.due(), Some(start + CHECK_INTERVAL));
+        assert_eq!(own.due_at(), Some(start + CHECK_INTERVAL));
         own.request(Purpose::Clear, start + MAX_WAIT / 2);
         assert_eq!(own.take(false, start + MAX_WAIT), Some(Purpose::Clear));
     }

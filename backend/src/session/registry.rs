@@ -46,7 +46,7 @@ use crate::{
 
 /// Time to wait before the server tries again to take over sessions for which the system had no
 /// descriptors or memory.
-const TAKE_OVER_PAUSE: Duration = Duration::from_secs(1);
+const TAKE_OVER_RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// Time for which a session that has ended can still be looked at, unless it is closed before.
 const RETENTION: Duration = Duration::from_hours(1);
@@ -305,7 +305,7 @@ impl Sessions {
         while !waiting.is_empty() {
             tokio::select! {
                 () = self.0.shutdown.cancelled() => return,
-                () = sleep(TAKE_OVER_PAUSE) => {}
+                () = sleep(TAKE_OVER_RETRY_DELAY) => {}
             }
             waiting = self.take_over_each(waiting).await;
         }

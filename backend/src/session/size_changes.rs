@@ -48,7 +48,7 @@ impl SizeChanges {
     }
 
     /// Returns when a postponed change is to be made, if there is one.
-    pub(super) fn due(&self) -> Option<Instant> {
+    pub(super) fn due_at(&self) -> Option<Instant> {
         self.is_due.then_some(self.next_at)
     }
 
@@ -91,9 +91,9 @@ mod tests {
         assert!(sizes.may_change(start));
         sizes.record_change(start, start);
         assert!(!sizes.may_change(start + MIN_INTERVAL / 2));
-        assert_eq!(sizes.due(), Some(start + MIN_INTERVAL));
+        assert_eq!(sizes.due_at(), Some(start + MIN_INTERVAL));
         assert!(sizes.may_change(start + MIN_INTERVAL));
-        assert_eq!(sizes.due(), None);
+        assert_eq!(sizes.due_at(), None);
     }
 
     #[test]

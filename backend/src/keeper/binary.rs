@@ -18,7 +18,7 @@ use nix::{
 };
 
 use super::{
-    KEPT, socket,
+    SERVER_VARIABLE, socket,
     wire::{Launch, Numbered, Report},
 };
 use crate::pty::sys::{pidfd_open, pidfd_signal, unblock_signals};
@@ -51,7 +51,7 @@ impl Binary {
         command.arg0(words.next().unwrap_or_else(|| "limpet".into())).args(words);
         // The server is in a process group of its own, so that an interrupt key reaches only the
         // keeper, which passes the signal on.
-        command.env(KEPT, "1").stdin(Stdio::from(theirs)).process_group(0);
+        command.env(SERVER_VARIABLE, "1").stdin(Stdio::from(theirs)).process_group(0);
         unblock_signals(&mut command);
         let mut child = command.spawn()?;
         // The command holds the server's end of the connection, which has to be closed when the

@@ -241,7 +241,7 @@ impl Keeper {
 
     /// Reaps the killed programs that have ended.
     pub(super) fn reap_dying(&mut self) {
-        self.dying.retain_mut(|dying| matches!(dying.process.is_over(), Ok(false)));
+        self.dying.retain_mut(|dying| matches!(dying.process.has_ended(), Ok(false)));
     }
 
     /// Ends all programs that still run, and waits until they are gone: the keeper has nothing else

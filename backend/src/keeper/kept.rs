@@ -173,7 +173,7 @@ impl Keep {
     pub(super) fn forget(mut self) -> Option<Process> {
         self.shelf.clear();
         let mut process = self.life?.process;
-        match process.is_over() {
+        match process.has_ended() {
             Ok(false) => {
                 // The call fails if the program has just ended.
                 let _ = process.kill();

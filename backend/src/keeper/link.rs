@@ -308,7 +308,7 @@ impl Link {
     /// # Errors
     /// Returns an error if the keeper is gone, or if there is no memory for the checkpoint.
     pub async fn checkpoint(&self, session: &SessionId, checkpoint: &[&[u8]]) -> io::Result<()> {
-        let file = super::memory("limpet-screen", checkpoint)?;
+        let file = super::create_memory_file("limpet-screen", checkpoint)?;
         match self.ask_with(Order::Checkpoint { session: session.clone() }, &[file.as_fd()]).await? {
             (Answer::Kept, _) => Ok(()),
             (answer, _) => Err(unexpected(&answer)),

@@ -161,7 +161,7 @@ impl Shelf {
     /// Stores a text.
     pub(super) fn put_text(&mut self, part: Part, text: &str) -> io::Result<()> {
         if self.store.is_there {
-            self.put(part, super::memory("limpet-note", &[text.as_bytes()])?.as_fd());
+            self.put(part, super::create_memory_file("limpet-note", &[text.as_bytes()])?.as_fd());
         }
         Ok(())
     }
@@ -197,7 +197,7 @@ impl Found {
     }
 
     pub(super) fn take_text(&mut self, part: Part) -> io::Result<String> {
-        super::text(self.take(part).ok_or(io::ErrorKind::NotFound)?)
+        super::read_text(self.take(part).ok_or(io::ErrorKind::NotFound)?)
     }
 
     /// Returns the entries of these descriptors in the store.

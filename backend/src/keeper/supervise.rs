@@ -39,7 +39,7 @@ use self::{
 };
 use super::{
     binary::{Binary, Reached, Server},
-    control::{self, Command, Control, Outcome, Request},
+    control::{self, Command, Control, ControlRequest, Outcome},
     keep::Keeper,
     orphans,
     socket::{self, Room},
@@ -142,8 +142,8 @@ impl Supervisor {
                     Event::Other => self.keeper.reap_dying(),
                 }
             }
-            for asked in control.hear() {
-                self.answer(asked);
+            for request in control.poll_requests() {
+                self.handle_control_request(request);
             }
             self.mind_the_time();
             if let Some(status) = self.server_ended()
@@ -245,7 +245,7 @@ impl Supervisor {
         });
     }
 
-    fn answer(&mut self, Request { command, stream, is_from_session }: Request) {
+    fn handle_control_request(&mut self, ControlRequest { command, stream, is_from_session }: Request) {
         match command {
             Command::Upgrade => self.begin_upgrade(Some(stream)),
             Command::Link if is_from_session => control::answer(

@@ -14,19 +14,19 @@ use nix::sys::signal::Signal;
 
 use super::Supervisor;
 use crate::keeper::{
-    binary::{Binary, Reached, Server},
+    binary::{Binary, Server, ServerStage},
     control::{self, Outcome},
     socket,
     wire::{Launch, Numbered, Order, Report},
 };
 
 /// Maximum time until a new server says hello, and until an old one has left.
-const GREETING: Duration = Duration::from_secs(10);
-const LEAVING: Duration = Duration::from_secs(3);
+const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Maximum time that a server may be silent while it takes over from its predecessor, until it has
 /// answered a request.
-pub(super) const TAKING_OVER: Duration = Duration::from_secs(30);
+pub(super) const TAKEOVER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// An upgrade that is under way.
 pub(super) struct Upgrade {
@@ -79,7 +79,7 @@ impl Supervisor {
         let started = Binary::at(&path).and_then(|binary| binary.start(launch).map(|new| (binary, new)));
         match started {
             Ok((binary, new)) => {
-                let deadline = Some(Instant::now() + GREETING);
+                let deadline = Some(Instant::now() + HELLO_TIMEOUT);
                 self.upgrade = Some(Upgrade { binary, stage: Stage::Started(new), deadline, asked_by });
             }
             Err(error) => refuse(asked_by, format!("could not start {}: {error}", path.display())),
@@ -97,7 +97,7 @@ impl Supervisor {
 
     /// Completes the upgrade if the new server has answered a request.
     pub(super) fn finish_upgrade(&mut self) {
-        if self.server.as_ref().is_none_or(|server| server.reached != Reached::Answered) {
+        if self.server.as_ref().is_none_or(|server| server.stage != ServerStage::Answered) {
             return;
         }
         let is_taking_over = |upgrade: &mut Upgrade| matches!(upgrade.stage, Stage::TakingOver { .. });
@@ -117,22 +117,23 @@ impl Supervisor {
         }
     }
 
-    pub(super) fn hear_new(&mut self) {
+    pub(super) fn handle_new_server_message(&mut self) {
         let Some(Upgrade { stage: Stage::Started(new), .. }) = &mut self.upgrade else { return };
-        let said = socket::receive::<Numbered<Order>>(new.socket.as_fd(), &mut self.room);
-        if said.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::ConnectionReset) {
+        let received = socket::receive::<Numbered<Order>>(new.socket.as_fd(), &mut self.room);
+        if received.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::ConnectionReset) {
             // The new server has ended without reading everything that it was sent. Its own last
             // messages still arrive.
             return;
         }
-        let Ok(Some((Numbered { number, what: Order::Hello { version, .. } }, _))) = said else {
-            let status = new.ended().map(|status| format!(": {status}")).unwrap_or_default();
+        let Ok(Some((Numbered { number, what: Order::Hello { version, .. } }, _))) = received else {
+            let status = new.try_wait().map(|status| format!(": {status}")).unwrap_or_default();
             return self.fail_upgrade(&format!("the new server ended before it was ready{status}"));
         };
         let Some(Upgrade { binary, stage: Stage::Started(new), asked_by, .. }) = self.upgrade.take() else {
             return;
         };
-        let (stage, deadline) = (Stage::Leaving { new, number, version }, Some(Instant::now() + LEAVING));
+        let stage = Stage::Leaving { new, number, version };
+        let deadline = Some(Instant::now() + LEAVE_TIMEOUT);
         self.upgrade = Some(Upgrade { binary, stage, deadline, asked_by });
         match &self.server {
             Some(server) => {
@@ -158,8 +159,8 @@ impl Supervisor {
             tracing::error!(%error, "could not tell the new server what is kept");
             new.signal(Signal::SIGKILL);
         }
-        self.serve_by(new);
-        self.again_at = None;
+        self.set_server(new);
+        self.restart_at = None;
         let stage = Stage::TakingOver { version };
         self.upgrade = Some(Upgrade { binary, stage, deadline: None, asked_by });
     }

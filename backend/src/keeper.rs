@@ -65,10 +65,10 @@ pub use self::{
 };
 use self::{
     keep::Keeper,
-    socket::Room,
+    socket::ReceiveBuffer,
     store::Store,
     supervise::Supervisor,
-    wire::{Numbered, Report},
+    wire::{Envelope, KeeperMessage},
 };
 use crate::pty::{Login, sys::default_child_signal};
 
@@ -101,8 +101,8 @@ pub fn run(token: Option<String>) -> io::Result<u8> {
     let _ = nix::sys::prctl::set_child_subreaper(true);
     let _ = nix::sys::prctl::set_name(KEEPER_PROCESS_NAME);
     let (store, nofile) = (Store::find(), raise_open_files());
-    let found = store::found(store)?;
-    let keeper = Keeper::new(store, (nofile, Login::find()), found);
+    let stored = store::take_stored(store)?;
+    let keeper = Keeper::new(store, (nofile, Login::find()), stored);
     Supervisor::new(keeper, &env::current_exe()?, token)?.run(signals)
 }
 
@@ -123,8 +123,8 @@ pub fn connection() -> io::Result<Option<(OwnedFd, Launch)>> {
     // The keeper takes a closed connection for the end of the server. The duplicate is leaked, so
     // that the kernel closes the connection only when the exit code is settled.
     let _ = socket.try_clone()?.into_raw_fd();
-    match socket::receive(socket.as_fd(), &mut Room::new())? {
-        Some((Numbered { what: Report::Launch(launch), .. }, _)) => Ok(Some((socket, launch))),
+    match socket::receive(socket.as_fd(), &mut ReceiveBuffer::new())? {
+        Some((Envelope { what: KeeperMessage::Launch(launch), .. }, _)) => Ok(Some((socket, launch))),
         _ => Err(io::Error::new(io::ErrorKind::InvalidData, "it did not say what to begin with")),
     }
 }

@@ -19,7 +19,7 @@ use nix::{
 
 use super::{
     SERVER_VARIABLE, socket,
-    wire::{Launch, Numbered, Report},
+    wire::{Envelope, KeeperMessage, Launch},
 };
 use crate::pty::sys::{pidfd_open, pidfd_signal, unblock_signals};
 
@@ -45,7 +45,7 @@ impl Binary {
     /// is its end of the connection, and `launch` is already waiting there.
     pub(super) fn start(&self, launch: Launch) -> io::Result<Server> {
         let (ours, theirs) = socket::pair()?;
-        socket::send(ours.as_fd(), &Numbered { number: 0, what: Report::Launch(launch) }, &[])?;
+        socket::send(ours.as_fd(), &Envelope { number: 0, what: KeeperMessage::Launch(launch) }, &[])?;
         let mut words = std::env::args_os();
         let mut command = Command::new(format!("/proc/self/fd/{}", self.file.as_raw_fd()));
         command.arg0(words.next().unwrap_or_else(|| "limpet".into())).args(words);

@@ -42,9 +42,9 @@ use super::{
     control::{self, Command, Control, ControlRequest, Outcome},
     keep::Keeper,
     orphans,
-    socket::{self, Room},
+    socket::{self, ReceiveBuffer},
     store, uptime,
-    wire::{FORMAT, Launch, Numbered, Order},
+    wire::{Envelope, Launch, Request, WIRE_FORMAT},
 };
 
 /// Minimum run time after which a server that has served is restarted at once.
@@ -85,7 +85,7 @@ pub(super) struct Supervisor {
     suspect_before: Duration,
     /// Whether somebody has asked limpet to end.
     is_ending: bool,
-    room: Room,
+    receive_buffer: ReceiveBuffer,
 }
 
 /// An event that the main loop handles.
@@ -122,7 +122,7 @@ impl Supervisor {
             crashes: Crashes::default(),
             suspect_before: Duration::ZERO,
             is_ending: false,
-            room: Room::new(),
+            receive_buffer: ReceiveBuffer::new(),
         })
     }
 
@@ -170,7 +170,7 @@ impl Supervisor {
         if let Some(Stage::Started(new)) = self.upgrade.as_ref().map(|upgrade| &upgrade.stage) {
             sources.push((new.socket.as_fd(), || Event::NewServer));
         }
-        sources.extend(self.keeper.dying().map(|pidfd| (pidfd, (|| Event::Other) as fn() -> Event)));
+        sources.extend(self.keeper.dying_pidfds().map(|pidfd| (pidfd, (|| Event::Other) as fn() -> Event)));
         let mut fds: Vec<PollFd<'_>> =
             sources.iter().map(|(fd, _)| PollFd::new(*fd, PollFlags::POLLIN)).collect();
         match poll(&mut fds, self.timeout(control)) {
@@ -216,7 +216,7 @@ impl Supervisor {
     }
 
     fn ask_to_end(&mut self, signal: Signal) {
-        store::tell(&NotifyState::Stopping);
+        store::notify(&NotifyState::Stopping);
         if self.upgrade.as_ref().is_some_and(|upgrade| matches!(upgrade.stage, Stage::Started(_))) {
             self.fail_upgrade("limpet is to end");
         }
@@ -266,36 +266,36 @@ impl Supervisor {
 
     fn handle_server_message(&mut self) {
         let Some(server) = &mut self.server else { return };
-        match socket::receive::<Numbered<Order>>(server.socket.as_fd(), &mut self.room) {
+        match socket::receive::<Envelope<Request>>(server.socket.as_fd(), &mut self.receive_buffer) {
             Ok(Some((message, descriptors))) => {
                 let number = message.number;
                 server.on_message();
                 let handled = match &message.what {
-                    Order::Hello { format, version } => {
+                    Request::Hello { format, version } => {
                         self.version.clone_from(version);
-                        if *format > FORMAT {
-                            tracing::warn!(format, ours = FORMAT, "the server is newer than its keeper");
+                        if *format > WIRE_FORMAT {
+                            tracing::warn!(format, ours = WIRE_FORMAT, "the server is newer than its keeper");
                         }
                         self.keeper.welcome((server.socket.as_fd(), number), self.suspect_before, false)
                     }
-                    Order::End => {
+                    Request::End => {
                         server.has_announced_end = true;
                         Ok(())
                     }
-                    Order::Progress => Ok(()),
-                    Order::Answered => {
+                    Request::Progress => Ok(()),
+                    Request::Answered => {
                         server.stage = ServerStage::Answered;
                         if !self.is_ending {
                             server.clear_deadline();
                         }
                         Ok(())
                     }
-                    Order::Serving { .. } => {
+                    Request::Serving { .. } => {
                         server.stage = ServerStage::Serving;
-                        store::tell(&NotifyState::Ready);
-                        self.keeper.obey(message, descriptors, server.socket.as_fd())
+                        store::notify(&NotifyState::Ready);
+                        self.keeper.handle_request(message, descriptors, server.socket.as_fd())
                     }
-                    _ => self.keeper.obey(message, descriptors, server.socket.as_fd()),
+                    _ => self.keeper.handle_request(message, descriptors, server.socket.as_fd()),
                 };
                 if let Err(error) = handled {
                     tracing::error!(%error, "could not answer the server");
@@ -387,7 +387,11 @@ impl Supervisor {
         if self.upgrade.as_ref().is_some_and(|upgrade| matches!(upgrade.stage, Stage::TakingOver { .. })) {
             self.fail_upgrade(&format!("the new server could not take over: {status}"));
         } else {
-            tracing::error!(%status, sessions = self.keeper.sessions(), "the server ended unasked; it is started again");
+            tracing::error!(
+                %status,
+                sessions = self.keeper.session_count(),
+                "the server ended unasked; it is started again"
+            );
         }
         if let Some(server) = server {
             self.record_death(&server, status);

@@ -17,7 +17,7 @@ use crate::keeper::{
     binary::{Binary, Server, ServerStage},
     control::{self, Outcome},
     socket,
-    wire::{Launch, Numbered, Order, Report},
+    wire::{Envelope, KeeperMessage, Launch, Request},
 };
 
 /// Maximum time until a new server says hello, and until an old one has left.
@@ -105,7 +105,7 @@ impl Supervisor {
             self.upgrade.take_if(is_taking_over)
         {
             (self.binary, self.version) = (binary, version);
-            let sessions = match self.keeper.sessions() {
+            let sessions = match self.keeper.session_count() {
                 1 => "1 session".to_owned(),
                 count => format!("{count} sessions"),
             };
@@ -119,13 +119,13 @@ impl Supervisor {
 
     pub(super) fn handle_new_server_message(&mut self) {
         let Some(Upgrade { stage: Stage::Started(new), .. }) = &mut self.upgrade else { return };
-        let received = socket::receive::<Numbered<Order>>(new.socket.as_fd(), &mut self.room);
+        let received = socket::receive::<Envelope<Request>>(new.socket.as_fd(), &mut self.receive_buffer);
         if received.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::ConnectionReset) {
             // The new server has ended without reading everything that it was sent. Its own last
             // messages still arrive.
             return;
         }
-        let Ok(Some((Numbered { number, what: Order::Hello { version, .. } }, _))) = received else {
+        let Ok(Some((Envelope { number, what: Request::Hello { version, .. } }, _))) = received else {
             let status = new.try_wait().map(|status| format!(": {status}")).unwrap_or_default();
             return self.fail_upgrade(&format!("the new server ended before it was ready{status}"));
         };
@@ -137,7 +137,7 @@ impl Supervisor {
         self.upgrade = Some(Upgrade { binary, stage, deadline, asked_by });
         match &self.server {
             Some(server) => {
-                let leave = Numbered { number: 0, what: Report::Leave };
+                let leave = Envelope { number: 0, what: KeeperMessage::Leave };
                 if let Err(error) = socket::send(server.socket.as_fd(), &leave, &[]) {
                     tracing::error!(%error, "could not ask the server to leave");
                     server.signal(Signal::SIGKILL);

@@ -78,7 +78,7 @@ impl Pty {
     ///
     /// # Errors
     /// Returns the errors of the runtime's reactor.
-    pub fn own(master: OwnedFd) -> io::Result<Self> {
+    pub fn new(master: OwnedFd) -> io::Result<Self> {
         Ok(Self { master: sys::watch(master, Interest::READABLE)? })
     }
 

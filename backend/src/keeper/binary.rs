@@ -46,9 +46,9 @@ impl Binary {
     pub(super) fn start(&self, launch: Launch) -> io::Result<Server> {
         let (ours, theirs) = socket::pair()?;
         socket::send(ours.as_fd(), &Envelope { number: 0, what: KeeperMessage::Launch(launch) }, &[])?;
-        let mut words = std::env::args_os();
+        let mut args = std::env::args_os();
         let mut command = Command::new(format!("/proc/self/fd/{}", self.file.as_raw_fd()));
-        command.arg0(words.next().unwrap_or_else(|| "limpet".into())).args(words);
+        command.arg0(args.next().unwrap_or_else(|| "limpet".into())).args(args);
         // The server is in a process group of its own, so that an interrupt key reaches only the
         // keeper, which passes the signal on.
         command.env(SERVER_VARIABLE, "1").stdin(Stdio::from(theirs)).process_group(0);

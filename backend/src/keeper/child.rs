@@ -69,7 +69,7 @@ impl UnwatchedProgram {
     /// Returns the errors of the runtime's reactor. The program is not affected by them.
     pub fn watch(self) -> io::Result<(Pty, Child)> {
         let Self { keeper, session, pid, master, pidfd } = self;
-        let pty = Pty::own(master)?;
+        let pty = Pty::new(master)?;
         Ok((pty, Child { keeper, session, pid, pidfd: Some(sys::watch(pidfd, Interest::READABLE)?) }))
     }
 }

@@ -172,8 +172,8 @@ impl Control {
                 ReadOutcome::Unknown => {
                     answer(client.stream, &Outcome::refused("this limpet does not know that command"));
                 }
-                ReadOutcome::More if now < client.deadline => self.clients.push(client),
-                ReadOutcome::More | ReadOutcome::Gone => {}
+                ReadOutcome::Incomplete if now < client.deadline => self.clients.push(client),
+                ReadOutcome::Incomplete | ReadOutcome::Disconnected => {}
             }
         }
         let excess = self.clients.len().saturating_sub(MAX_CLIENTS);
@@ -187,8 +187,8 @@ enum ReadOutcome {
     Command(Command),
     Unknown,
     /// The request is not complete yet.
-    More,
-    Gone,
+    Incomplete,
+    Disconnected,
 }
 
 impl Socket {
@@ -237,16 +237,16 @@ impl Client {
     fn read(&mut self) -> ReadOutcome {
         let mut buffer = [0; MAX_REQUEST_LINE_BYTES];
         match self.stream.read(&mut buffer) {
-            Ok(0) => return ReadOutcome::Gone,
+            Ok(0) => return ReadOutcome::Disconnected,
             Ok(count) => self.line.extend_from_slice(&buffer[..count]),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return ReadOutcome::More,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return ReadOutcome::More,
-            Err(_) => return ReadOutcome::Gone,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return ReadOutcome::Incomplete,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return ReadOutcome::Incomplete,
+            Err(_) => return ReadOutcome::Disconnected,
         }
         match self.line.iter().position(|&byte| byte == b'\n') {
             Some(end) => Command::parse(&self.line[..end]).map_or(ReadOutcome::Unknown, ReadOutcome::Command),
             None if self.line.len() >= MAX_REQUEST_LINE_BYTES => ReadOutcome::Unknown,
-            None => ReadOutcome::More,
+            None => ReadOutcome::Incomplete,
         }
     }
 

@@ -69,11 +69,11 @@ pub fn link(pid: Option<u32>) -> Result<String, ControlError> {
 #[must_use]
 pub fn links() -> Vec<(u32, String)> {
     let ask_for_link = |(pid, stream)| Some((pid, send(stream, Command::Link, LIST_TIMEOUT).ok()?));
-    running(Uid::effective()).into_iter().filter_map(ask_for_link).collect()
+    connect_to_all(Uid::effective()).into_iter().filter_map(ask_for_link).collect()
 }
 
 fn request(command: Command, pid: Option<u32>, timeout: Duration) -> Result<String, ControlError> {
-    let mut running = running(pid.map_or(Uid::effective(), owner));
+    let mut running = connect_to_all(pid.map_or(Uid::effective(), owner));
     let all = || running.iter().map(|(pid, _)| pid.to_string()).collect::<Vec<_>>().join(", ");
     let index = match (pid, running.len()) {
         (_, 0) => return Err(ControlError::None),
@@ -110,7 +110,7 @@ fn user_of(pid: u32) -> Option<Uid> {
 }
 
 /// Connects to all running limpets of a user, and returns their pids and connections.
-fn running(user: Uid) -> Vec<(u32, UnixStream)> {
+fn connect_to_all(user: Uid) -> Vec<(u32, UnixStream)> {
     let mut running: Vec<(u32, UnixStream)> = Vec::new();
     for folder in runtime_dirs::candidates(user) {
         // In directories of other users only the sockets are used, and the kernel reports who

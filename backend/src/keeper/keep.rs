@@ -145,13 +145,13 @@ impl Keeper {
         }
         let answer =
             |answer, descriptors: &[BorrowedFd<'_>]| send_answer((server, number), answer, descriptors);
-        let stored =
+        let to_answer =
             |result: io::Result<()>| result.map_or_else(|error| Answer::failed(&error), |()| Answer::Kept);
         match request {
             Request::Serving { record, link } => {
                 // A server that sends a new record later does not repeat the link.
                 self.link = Some(link).filter(|link| !link.is_empty()).or(self.link.take());
-                answer(stored(self.store_record(record, descriptors)), &[])
+                answer(to_answer(self.store_record(record, descriptors)), &[])
             }
             Request::NextSession { after } => answer(self.next_session(after), &[]),
             Request::Lend { session } => match self.sessions.get(&session) {
@@ -163,18 +163,11 @@ impl Keeper {
             Request::Start { session, program, size, tail, record } => {
                 let store_slot = FdStoreSlot::new(self.store, Some(session.clone()));
                 let program = program.into_program(self.nofile);
-                match SessionResources::start(
-                    session,
-                    record,
-                    store_slot,
-                    &program,
-                    &self.login,
-                    size,
-                    tail,
-                ) {
-                    Ok(resources) => self.register(resources, |pid, descriptors| {
-                        answer(Answer::Started { pid }, descriptors)
-                    }),
+                let started =
+                    SessionResources::start(session, record, store_slot, &program, &self.login, size, tail);
+                match started {
+                    Ok(resources) => self
+                        .register(resources, |pid, descriptors| answer(Answer::Started { pid }, descriptors)),
                     Err(error) => Err(error),
                 }
                 .or_else(|error| answer(Answer::NotStarted(error.into()), &[]))
@@ -187,7 +180,7 @@ impl Keeper {
                 self.sessions.get_mut(&session).map_or(Ok(()), |resources| resources.set_record(record))
             }
             Request::Checkpoint { session } => {
-                answer(stored(self.store_checkpoint(&session, descriptors)), &[])
+                answer(to_answer(self.store_checkpoint(&session, descriptors)), &[])
             }
             Request::Forget { session } => {
                 self.forget(&session);

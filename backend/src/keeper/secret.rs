@@ -62,7 +62,8 @@ pub fn take_token() -> io::Result<Option<String>> {
     if let Some(token) = env::var_os(TOKEN_VARIABLE) {
         return Err(execute_without(token.as_encoded_bytes()));
     }
-    let Some(number) = env::var(TOKEN_FD_VARIABLE).ok().and_then(|number| number.parse::<RawFd>().ok()) else {
+    let Some(number) = env::var(TOKEN_FD_VARIABLE).ok().and_then(|number| number.parse::<RawFd>().ok())
+    else {
         return Ok(None);
     };
     let path = format!("/proc/self/fd/{number}");
@@ -88,8 +89,8 @@ fn execute_without(token: &[u8]) -> io::Error {
         Ok(file) => file,
         Err(error) => return error,
     };
-    let mut words = env::args_os();
+    let mut args = env::args_os();
     let mut command = Command::new(OWN_EXECUTABLE);
-    command.arg0(words.next().unwrap_or_else(|| "limpet".into())).args(words);
+    command.arg0(args.next().unwrap_or_else(|| "limpet".into())).args(args);
     command.env_remove(TOKEN_VARIABLE).env(TOKEN_FD_VARIABLE, file.as_raw_fd().to_string()).exec()
 }

@@ -73,9 +73,8 @@ pub(crate) fn create(capacity: usize) -> io::Result<OwnedFd> {
 fn capacity(file: BorrowedFd<'_>) -> io::Result<usize> {
     let size = usize::try_from(fstat(file)?.st_size).map_err(io::Error::other)?;
     let sealed = fcntl(file, FcntlArg::F_GET_SEALS)? & SealFlag::F_SEAL_SHRINK.bits() != 0;
-    let ring = size
-        .checked_sub(SECTION_BYTES)
-        .filter(|ring| sealed && *ring > 0 && ring % SECTION_BYTES == 0);
+    let ring =
+        size.checked_sub(SECTION_BYTES).filter(|ring| sealed && *ring > 0 && ring % SECTION_BYTES == 0);
     ring.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "this is no session's memory"))
 }
 
@@ -235,11 +234,8 @@ mod tests {
             (ring_bytes.read(across, 6), ring_bytes.read(across + 3, 3)),
             (&b"across"[..], &b"oss"[..])
         );
-        let last = [
-            ring.get(RING_RANGE.len() - 1),
-            screen.get(SCREEN_RANGE.len() - 1),
-            input.get(INPUT_WORDS - 1),
-        ];
+        let last =
+            [ring.get(RING_RANGE.len() - 1), screen.get(SCREEN_RANGE.len() - 1), input.get(INPUT_WORDS - 1)];
         assert_eq!(last.map(|word| word.load(Relaxed)), [41, 44, 43]);
         assert_eq!(input.get(0).load(Relaxed), 42);
         assert_eq!(ring_bytes.read(0, 3), b"oss", "and the words are not in the ring");

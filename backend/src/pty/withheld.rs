@@ -140,14 +140,14 @@ pub(super) fn is_withheld(name: &OsStr, value: &OsStr) -> bool {
     let begins = |prefix: &&str| name.starts_with(prefix);
     let is_in = |group: &WithheldGroup| group.names.contains(&name) || group.prefixes.iter().any(begins);
     match name {
-        "TERMINFO" => !describes_ours(value),
+        "TERMINFO" => !has_entry_for_term(value),
         _ => WITHHELD_GROUPS.iter().any(is_in) && !PASSED_PREFIXES.iter().any(begins),
     }
 }
 
 /// Reports whether a terminfo(5) database has an entry for `TERM`. Some terminals ship one that
 /// describes only themselves.
-fn describes_ours(database: &OsStr) -> bool {
+fn has_entry_for_term(database: &OsStr) -> bool {
     let entry = |folder: &str| Path::new(database).join(folder).join(TERM);
     // The entry is in a directory named by the first letter, or by the letter's code on file
     // systems that ignore case.

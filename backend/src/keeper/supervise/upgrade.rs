@@ -35,7 +35,7 @@ pub(super) struct Upgrade {
     /// Time at which the stage has taken too long, unless the server itself has a deadline.
     pub(super) deadline: Option<Instant>,
     /// Client that waits for the result.
-    pub(super) asked_by: Option<UnixStream>,
+    pub(super) requester: Option<UnixStream>,
 }
 
 /// The stage that an upgrade has reached.
@@ -63,15 +63,15 @@ impl Upgrade {
 }
 
 impl Supervisor {
-    pub(super) fn begin_upgrade(&mut self, asked_by: Option<UnixStream>) {
-        let refuse = |asked_by: Option<UnixStream>, message: String| {
+    pub(super) fn begin_upgrade(&mut self, requester: Option<UnixStream>) {
+        let refuse = |requester: Option<UnixStream>, message: String| {
             tracing::error!("{message}");
-            if let Some(stream) = asked_by {
+            if let Some(stream) = requester {
                 control::answer(stream, &Outcome::refused(message));
             }
         };
         if self.upgrade.is_some() || self.is_ending {
-            return refuse(asked_by, "limpet is being upgraded or ended already; try again later".into());
+            return refuse(requester, "limpet is being upgraded or ended already; try again later".into());
         }
         let path = self.binary.path().to_owned();
         // The new server may have screens, even if its predecessors crashed.
@@ -80,17 +80,17 @@ impl Supervisor {
         match started {
             Ok((binary, new)) => {
                 let deadline = Some(Instant::now() + HELLO_TIMEOUT);
-                self.upgrade = Some(Upgrade { binary, stage: Stage::Started(new), deadline, asked_by });
+                self.upgrade = Some(Upgrade { binary, stage: Stage::Started(new), deadline, requester });
             }
-            Err(error) => refuse(asked_by, format!("could not start {}: {error}", path.display())),
+            Err(error) => refuse(requester, format!("could not start {}: {error}", path.display())),
         }
     }
 
     pub(super) fn fail_upgrade(&mut self, why: &str) {
-        let Some(Upgrade { asked_by, .. }) = self.upgrade.take() else { return };
+        let Some(Upgrade { requester, .. }) = self.upgrade.take() else { return };
         let message = format!("{why}; limpet goes on as {}", self.version);
         tracing::error!("{message}");
-        if let Some(stream) = asked_by {
+        if let Some(stream) = requester {
             control::answer(stream, &Outcome::refused(message));
         }
     }
@@ -101,7 +101,7 @@ impl Supervisor {
             return;
         }
         let is_taking_over = |upgrade: &mut Upgrade| matches!(upgrade.stage, Stage::TakingOver { .. });
-        if let Some(Upgrade { binary, stage: Stage::TakingOver { version }, asked_by, .. }) =
+        if let Some(Upgrade { binary, stage: Stage::TakingOver { version }, requester, .. }) =
             self.upgrade.take_if(is_taking_over)
         {
             (self.binary, self.version) = (binary, version);
@@ -111,7 +111,7 @@ impl Supervisor {
             };
             let message = format!("limpet goes on as {}, with {sessions}", self.version);
             tracing::info!("{message}");
-            if let Some(stream) = asked_by {
+            if let Some(stream) = requester {
                 control::answer(stream, &Outcome { is_done: true, message });
             }
         }
@@ -129,12 +129,12 @@ impl Supervisor {
             let status = new.try_wait().map(|status| format!(": {status}")).unwrap_or_default();
             return self.fail_upgrade(&format!("the new server ended before it was ready{status}"));
         };
-        let Some(Upgrade { binary, stage: Stage::Started(new), asked_by, .. }) = self.upgrade.take() else {
+        let Some(Upgrade { binary, stage: Stage::Started(new), requester, .. }) = self.upgrade.take() else {
             return;
         };
         let stage = Stage::Leaving { new, number, version };
         let deadline = Some(Instant::now() + LEAVE_TIMEOUT);
-        self.upgrade = Some(Upgrade { binary, stage, deadline, asked_by });
+        self.upgrade = Some(Upgrade { binary, stage, deadline, requester });
         match &self.server {
             Some(server) => {
                 let leave = Envelope { number: 0, what: KeeperMessage::Leave };
@@ -149,7 +149,7 @@ impl Supervisor {
 
     /// Makes the new server take over after the old one has ended.
     pub(super) fn take_over(&mut self) {
-        let Some(Upgrade { binary, stage: Stage::Leaving { new, number, version }, asked_by, .. }) =
+        let Some(Upgrade { binary, stage: Stage::Leaving { new, number, version }, requester, .. }) =
             self.upgrade.take()
         else {
             return;
@@ -162,6 +162,6 @@ impl Supervisor {
         self.set_server(new);
         self.restart_at = None;
         let stage = Stage::TakingOver { version };
-        self.upgrade = Some(Upgrade { binary, stage, deadline: None, asked_by });
+        self.upgrade = Some(Upgrade { binary, stage, deadline: None, requester });
     }
 }

@@ -20,9 +20,9 @@ pub(crate) async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'st
     // If the thread cannot be started, the work must not be lost with it.
     let work = Arc::new(Mutex::new(Some(work)));
     let (sender, done) = oneshot::channel();
-    let there = Arc::clone(&work);
+    let thread_work = Arc::clone(&work);
     let started = thread::Builder::new().name("background".into()).spawn(move || {
-        if let Some(work) = take(&there) {
+        if let Some(work) = take(&thread_work) {
             // The error means that nobody waits any more.
             drop(sender.send(work()));
         }
@@ -55,9 +55,9 @@ mod tests {
     use super::*;
 
     /// Reports the thread that it is dropped on.
-    struct Told(mpsc::Sender<thread::ThreadId>);
+    struct DropReporter(mpsc::Sender<thread::ThreadId>);
 
-    impl Drop for Told {
+    impl Drop for DropReporter {
         fn drop(&mut self) {
             self.0.send(thread::current().id()).unwrap();
         }
@@ -66,7 +66,7 @@ mod tests {
     #[test]
     fn what_is_discarded_is_dropped_on_another_thread() {
         let (sender, dropped) = mpsc::channel();
-        discard(Told(sender));
+        discard(DropReporter(sender));
         assert_ne!(dropped.recv().unwrap(), thread::current().id());
     }
 }

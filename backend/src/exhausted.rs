@@ -26,19 +26,19 @@ pub(crate) enum Acquiring {
 /// Describes the exhausted resource if `error` is about one.
 pub(crate) fn describe(error: &io::Error, acquiring: Acquiring) -> Option<String> {
     let errno = errno(error)?;
-    let words = match (errno, acquiring) {
+    let description = match (errno, acquiring) {
         (Errno::EMFILE | Errno::ETOOMANYREFS, _) => format!(
             "no more open files: limpet may have {} (ulimit -n, LimitNOFILE=); close a terminal or raise the limit",
             limit_of(Resource::RLIMIT_NOFILE)
         ),
         (Errno::ENFILE, _) => format!(
             "no more open files: the system allows {} (/proc/sys/fs/file-max); end some programs or raise the limit",
-            sysctl("fs/file-max").unwrap_or_else(unknown)
+            sysctl("fs/file-max").unwrap_or_else(unknown_limit)
         ),
         (Errno::ENOSPC, Acquiring::Terminal) => format!(
             "no more pseudo-terminals: the system allows {} (/proc/sys/kernel/pty/max, or the max= option of the devpts \
              mount); close a terminal or raise the limit",
-            terminals().unwrap_or_else(unknown)
+            terminal_limit().unwrap_or_else(unknown_limit)
         ),
         (Errno::EAGAIN, Acquiring::Process | Acquiring::Thread) => format!(
             "no more {}: this user may have {} (ulimit -u, TasksMax=, pids.max); end some programs or raise the limit",
@@ -55,7 +55,7 @@ pub(crate) fn describe(error: &io::Error, acquiring: Acquiring) -> Option<String
         (Errno::ENOMEM | Errno::ENOBUFS, _) => "out of memory: end some programs".to_owned(),
         _ => return None,
     };
-    Some(words)
+    Some(description)
 }
 
 /// Returns the error number. An error to which somebody has added context retains only its kind.
@@ -83,11 +83,11 @@ fn limit_of(resource: Resource) -> String {
     match getrlimit(resource) {
         Ok((RLIM_INFINITY, _)) => "as many as its control group allows".to_owned(),
         Ok((soft, _)) => soft.to_string(),
-        Err(_) => unknown(),
+        Err(_) => unknown_limit(),
     }
 }
 
-fn unknown() -> String {
+fn unknown_limit() -> String {
     "no more than there are".to_owned()
 }
 
@@ -97,15 +97,15 @@ fn sysctl(name: &str) -> Option<String> {
 
 /// Returns the maximum number of terminals: of the system, or of the file system that this process
 /// sees.
-fn terminals() -> Option<String> {
+fn terminal_limit() -> Option<String> {
     let all = sysctl("kernel/pty/max").and_then(|max| max.parse::<u64>().ok());
-    let here = fs::read_to_string("/proc/self/mounts").ok().and_then(|mounts| max_option(&mounts));
+    let here = fs::read_to_string("/proc/self/mounts").ok().and_then(|mounts| mount_terminal_limit(&mounts));
     all.into_iter().chain(here).min().map(|max| max.to_string())
 }
 
 /// Returns the `max=` option of the terminals' file system from a list of mounts (proc(5)). The
 /// last mount at a path hides the others.
-fn max_option(mounts: &str) -> Option<u64> {
+fn mount_terminal_limit(mounts: &str) -> Option<u64> {
     let here = mounts.lines().rev().map(|line| line.split(' ').collect::<Vec<_>>());
     let mut here = here.filter(|fields| fields.get(1..3) == Some(&["/dev/pts", "devpts"]));
     here.next()?.get(3)?.split(',').find_map(|option| option.strip_prefix("max=")?.parse().ok())
@@ -139,7 +139,7 @@ mod tests {
         let mounts = "devpts /dev/pts devpts rw,relatime,gid=5,mode=620,ptmxmode=000 0 0\n\
             proc /proc proc rw 0 0\n\
             none /dev/pts devpts rw,relatime,mode=600,ptmxmode=666,max=4 0 0\n";
-        assert_eq!(max_option(mounts), Some(4));
-        assert_eq!(max_option(mounts.lines().next().unwrap_or_default()), None);
+        assert_eq!(mount_terminal_limit(mounts), Some(4));
+        assert_eq!(mount_terminal_limit(mounts.lines().next().unwrap_or_default()), None);
     }
 }

@@ -65,19 +65,19 @@ pub use self::{
 };
 use self::{
     keep::Keeper,
-    socket::Room,
+    socket::ReceiveBuffer,
     store::Store,
     supervise::Supervisor,
-    wire::{Numbered, Report},
+    wire::{Envelope, KeeperMessage},
 };
 use crate::pty::{Login, sys::default_child_signal};
 
 /// Environment variable that tells a process that it is a server with a keeper. Programs in
 /// sessions do not get it.
-const KEPT: &str = "LIMPET_KEPT";
+const SERVER_VARIABLE: &str = "LIMPET_KEPT";
 
 /// Process name of the keeper. The server has the name of its program.
-const NAME: &std::ffi::CStr = c"limpet-keeper";
+const KEEPER_PROCESS_NAME: &std::ffi::CStr = c"limpet-keeper";
 
 /// Runs the keeper until all sessions have ended, and returns the exit code. Passes the `token` on
 /// to servers if the user has chosen one. Must be called outside of a runtime, and while the
@@ -99,10 +99,10 @@ pub fn run(token: Option<String>) -> io::Result<u8> {
     // Makes orphaned processes children of this one, which reaps them. As process 1 it has to do so
     // anyway.
     let _ = nix::sys::prctl::set_child_subreaper(true);
-    let _ = nix::sys::prctl::set_name(NAME);
+    let _ = nix::sys::prctl::set_name(KEEPER_PROCESS_NAME);
     let (store, nofile) = (Store::find(), raise_open_files());
-    let found = store::found(store)?;
-    let keeper = Keeper::new(store, (nofile, Login::find()), found);
+    let stored = store::take_stored(store)?;
+    let keeper = Keeper::new(store, (nofile, Login::find()), stored);
     Supervisor::new(keeper, &env::current_exe()?, token)?.run(signals)
 }
 
@@ -112,7 +112,7 @@ pub fn run(token: Option<String>) -> io::Result<u8> {
 /// # Errors
 /// Returns an error if there is a keeper but it cannot be reached.
 pub fn connection() -> io::Result<Option<(OwnedFd, Launch)>> {
-    if env::var_os(KEPT).is_none() {
+    if env::var_os(SERVER_VARIABLE).is_none() {
         return Ok(None);
     }
     let socket = io::stdin().as_fd().try_clone_to_owned()?;
@@ -123,8 +123,8 @@ pub fn connection() -> io::Result<Option<(OwnedFd, Launch)>> {
     // The keeper takes a closed connection for the end of the server. The duplicate is leaked, so
     // that the kernel closes the connection only when the exit code is settled.
     let _ = socket.try_clone()?.into_raw_fd();
-    match socket::receive(socket.as_fd(), &mut Room::new())? {
-        Some((Numbered { what: Report::Launch(launch), .. }, _)) => Ok(Some((socket, launch))),
+    match socket::receive(socket.as_fd(), &mut ReceiveBuffer::new())? {
+        Some((Envelope { what: KeeperMessage::Launch(launch), .. }, _)) => Ok(Some((socket, launch))),
         _ => Err(io::Error::new(io::ErrorKind::InvalidData, "it did not say what to begin with")),
     }
 }
@@ -137,15 +137,15 @@ pub(crate) fn uptime() -> std::time::Duration {
 }
 
 /// Creates an anonymous file (`memfd_create(2)`) that holds these parts one after another.
-fn memory(name: &str, content: &[&[u8]]) -> io::Result<OwnedFd> {
+fn create_memory_file(name: &str, content: &[&[u8]]) -> io::Result<OwnedFd> {
     let mut file = File::from(memfd_create(name, MFdFlags::MFD_CLOEXEC)?);
     content.iter().try_for_each(|part| file.write_all(part))?;
     file.rewind()?;
     Ok(file.into())
 }
 
-/// Reads the text of such a file.
-fn text(file: OwnedFd) -> io::Result<String> {
+/// Reads the text of a file that [`create_memory_file`] has created.
+fn read_text(file: OwnedFd) -> io::Result<String> {
     let (mut file, mut text) = (File::from(file), String::new());
     file.rewind()?;
     file.read_to_string(&mut text)?;

@@ -17,7 +17,7 @@ const RESERVED_DESCRIPTORS: usize = 32;
 /// Number of descriptors that each of the two processes needs for a session. Keeper: terminal,
 /// memory, input pipe, stored checkpoint. Server: terminal, program, input pipe, and an epoll(7)
 /// instance while input waits for a program that does not read.
-const SESSION_DESCRIPTORS: usize = 4;
+const DESCRIPTORS_PER_SESSION: usize = 4;
 
 /// Quarters of the other descriptors that sessions may have. Connections and attachments have the
 /// rest.
@@ -66,17 +66,17 @@ impl DescriptorBudget {
     #[must_use]
     pub fn of_this_process(max_sessions: usize) -> Self {
         // Limit of the kernel in the absence of any other (`/proc/sys/fs/nr_open`).
-        let unlimited = 1 << 20;
+        let kernel_limit = 1 << 20;
         let open_files =
-            getrlimit(Resource::RLIMIT_NOFILE).map_or(unlimited, |(soft, _)| soft.min(unlimited));
+            getrlimit(Resource::RLIMIT_NOFILE).map_or(kernel_limit, |(soft, _)| soft.min(kernel_limit));
         Self::new(usize::try_from(open_files).unwrap_or(usize::MAX), max_sessions)
     }
 
     pub(crate) fn new(open_files: usize, max_sessions: usize) -> Self {
         let usable = open_files.saturating_sub(OWN_DESCRIPTORS + RESERVED_DESCRIPTORS);
-        let fitting = usable * SESSION_QUARTERS / 4 / SESSION_DESCRIPTORS;
-        let sessions = max_sessions.min(fitting.max(1));
-        let rest = usable.saturating_sub(sessions * SESSION_DESCRIPTORS);
+        let fitting_sessions = usable * SESSION_QUARTERS / 4 / DESCRIPTORS_PER_SESSION;
+        let sessions = max_sessions.min(fitting_sessions.max(1));
+        let rest = usable.saturating_sub(sessions * DESCRIPTORS_PER_SESSION);
         let connections = (rest / 3).clamp(MIN_CONNECTIONS, MAX_CONNECTIONS);
         let attachments = rest.saturating_sub(connections).clamp(MIN_CONNECTIONS, MAX_ATTACHMENTS);
         Self { open_files, sessions, connections, attachments }
@@ -147,7 +147,7 @@ mod tests {
         for open_files in [256, 1024, 4096, 20_000, 1 << 20] {
             for max_sessions in [1, 256, 100_000] {
                 let budget = DescriptorBudget::new(open_files, max_sessions);
-                let all = budget.sessions * SESSION_DESCRIPTORS + budget.connections + budget.attachments;
+                let all = budget.sessions * DESCRIPTORS_PER_SESSION + budget.connections + budget.attachments;
                 assert!(all + OWN_DESCRIPTORS + RESERVED_DESCRIPTORS <= open_files, "{budget:?}");
                 assert!(budget.sessions <= max_sessions && budget.sessions > 0, "{budget:?}");
                 assert!(budget.guests_per_grant() <= budget.guests_per_session(), "{budget:?}");

@@ -34,7 +34,7 @@ pub use self::sizes::Position;
 pub(crate) use self::sizes::{SizeAt, Sizes};
 use self::{
     memory::{Mapped, Words},
-    recent::Recent,
+    recent::RecentFrames,
     ring::Ring,
     state::{Cursor, State},
 };
@@ -98,10 +98,10 @@ struct Shared {
     state: Mutex<State>,
     /// Words in which the screen that follows the log stores state that outlives the server.
     screen: Words,
-    /// Wakes readers when the log has grown or is complete.
-    grown: Notify,
+    /// Wakes readers when the log has new output, a new size or a new start, or is complete.
+    log_changed: Notify,
     /// Wakes the writer when readers have advanced or gone.
-    consumed: Notify,
+    reader_moved: Notify,
 }
 
 /// A reader's claim on the writer, which decides when the writer waits for the reader.
@@ -146,15 +146,15 @@ pub struct Standing {
 /// # Errors
 /// Returns an error if the memory cannot be mapped, or is not a session's.
 pub(crate) fn log(memory: BorrowedFd<'_>) -> io::Result<(LogWriter, Log, Words)> {
-    let Mapped { ring, screen, input, circle } = memory::map(memory)?;
-    let ring = Ring::open(ring, circle);
+    let Mapped { ring, screen, input, ring_bytes } = memory::map(memory)?;
+    let ring = Ring::open(ring, ring_bytes);
     let (tail, published) = (ring.capacity().saturating_sub(SPARE), ring.end());
-    let (recent, cursors) = (Recent::default(), Vec::new());
+    let (recent, cursors) = (RecentFrames::default(), Vec::new());
     let (sizes, forgotten) = (Sizes::new(Winsize::default()), OutputOffset::ZERO);
     let is_complete = false;
     let state = State { ring, recent, sizes, tail, forgotten, published, is_complete, cursors, next_id: 0 };
-    let (state, grown, consumed) = (Mutex::new(state), Notify::new(), Notify::new());
-    let shared = Arc::new(Shared { state, screen, grown, consumed });
+    let (state, log_changed, reader_moved) = (Mutex::new(state), Notify::new(), Notify::new());
+    let shared = Arc::new(Shared { state, screen, log_changed, reader_moved });
     Ok((LogWriter { shared: Arc::clone(&shared) }, Log { shared }, input))
 }
 
@@ -178,7 +178,7 @@ impl Log {
         let at = start.output.min(state.published);
         let id = state.next_id;
         state.next_id += 1;
-        state.cursors.push(Cursor { id, at, rank, claim, trusted_from: at });
+        state.cursors.push(Cursor { id, at, rank, claim, lossless_from: at });
         let cursor = Position { output: at, ..start };
         LogReader { shared: Arc::clone(&self.shared), id, cursor }
     }
@@ -192,9 +192,9 @@ impl Log {
         }
         match resizes {
             Some(resizes) => {
-                Some(Position { output, resizes }).filter(|&place| state.sizes.reach_back_to(place))
+                Some(Position { output, resizes }).filter(|&position| state.sizes.covers(position))
             }
-            None => state.sizes.place_at(output),
+            None => state.sizes.position_at(output),
         }
     }
 
@@ -229,7 +229,7 @@ impl Log {
         state.recent.clear();
         state.ring.wipe(before, now);
         drop(state);
-        self.shared.grown.notify_waiters();
+        self.shared.log_changed.notify_waiters();
     }
 
     /// Returns the words in which the screen that follows the log stores state that outlives the
@@ -238,13 +238,13 @@ impl Log {
         &self.shared.screen
     }
 
-    /// Calls `look` with the output from `start` on, up to the end of the log and at most `most`
+    /// Calls `look` with the output from `start` on, up to the end of the log and at most `max`
     /// bytes. Returns `None` if that output is not kept. The log is locked meanwhile.
-    pub fn look<T>(&self, start: OutputOffset, most: usize, look: impl FnOnce(&[u8]) -> T) -> Option<T> {
+    pub fn look<T>(&self, start: OutputOffset, max: usize, look: impl FnOnce(&[u8]) -> T) -> Option<T> {
         let state = self.shared.lock();
         let kept = state.ring.end().since(start) <= state.ring.capacity() as u64;
         (kept && start <= state.published)
-            .then(|| look(state.ring.read(start, state.published.min(start.advanced(most)))))
+            .then(|| look(state.ring.read(start, state.published.min(start.advanced(max)))))
     }
 }
 
@@ -255,10 +255,10 @@ impl LogWriter {
         self.shared.lock().published
     }
 
-    /// Has `read` put at most `most` bytes at the end of the log and return their number. They are
+    /// Has `read` put at most `max` bytes at the end of the log and return their number. They are
     /// not published yet.
-    pub fn fill<T>(&mut self, most: usize, read: impl FnOnce(&mut [u8]) -> (usize, T)) -> T {
-        self.shared.lock().ring.fill(most, read)
+    pub fn fill<T>(&mut self, max: usize, read: impl FnOnce(&mut [u8]) -> (usize, T)) -> T {
+        self.shared.lock().ring.fill(max, read)
     }
 
     /// Sets the size of the terminal from the end of the published output on.
@@ -269,7 +269,7 @@ impl LogWriter {
             state.sizes.forget_before(start);
             state.sizes.push(end, size);
         }
-        self.shared.grown.notify_waiters();
+        self.shared.log_changed.notify_waiters();
     }
 
     /// Replaces the recorded sizes by those of an earlier server.
@@ -280,8 +280,8 @@ impl LogWriter {
     /// Appends and publishes output that is already in memory. Passes it to `taker` first.
     pub fn append(&mut self, output: &[u8], mut taker: impl FnMut(&[u8])) {
         for piece in output.chunks(OUTPUT_FRAME) {
-            self.fill(piece.len(), |place| {
-                place.copy_from_slice(piece);
+            self.fill(piece.len(), |target| {
+                target.copy_from_slice(piece);
                 (piece.len(), ())
             });
             self.publish(&mut taker);
@@ -306,7 +306,7 @@ impl LogWriter {
             taker(state.ring.read(start, end));
             state.publish(end);
         }
-        self.shared.grown.notify_waiters();
+        self.shared.log_changed.notify_waiters();
     }
 
     /// Returns the positions of readers that the writer waits for: those with a claim and one of
@@ -320,7 +320,7 @@ impl LogWriter {
             end: state.published,
             tail: state.tail,
             fastest: counted().filter(claims).map(|cursor| cursor.at).max(),
-            slowest: counted().filter(|cursor| cursor.is_to_get_all()).map(|cursor| cursor.at).min(),
+            slowest: counted().filter(|cursor| cursor.is_lossless()).map(|cursor| cursor.at).min(),
         }
     }
 
@@ -329,12 +329,12 @@ impl LogWriter {
     pub fn leave_behind(&self, at: OutputOffset) {
         let mut state = self.shared.lock();
         let tail = state.tail;
-        state.cursors.iter_mut().filter(|cursor| cursor.at <= at).for_each(|cursor| cursor.distrust(tail));
+        state.cursors.iter_mut().filter(|cursor| cursor.at <= at).for_each(|cursor| cursor.demote(tail));
     }
 
     /// Waits until a reader has moved or gone since the last call. Cancel safe.
     pub async fn consumed(&self) {
-        self.shared.consumed.notified().await;
+        self.shared.reader_moved.notified().await;
     }
 }
 
@@ -359,7 +359,7 @@ impl LogReader {
         }
         state.move_cursor(self.id, self.cursor.output);
         drop(state);
-        self.shared.consumed.notify_one();
+        self.shared.reader_moved.notify_one();
         next
     }
 
@@ -380,7 +380,7 @@ impl LogReader {
         if let Some(cursor) = self.shared.lock().cursor(self.id) {
             cursor.claim = claim;
         }
-        self.shared.consumed.notify_one();
+        self.shared.reader_moved.notify_one();
     }
 
     /// Makes this reader prove first that it keeps up. Called for a reader that takes the place of
@@ -389,7 +389,7 @@ impl LogReader {
         let mut state = self.shared.lock();
         let tail = state.tail;
         if let Some(cursor) = state.cursor(self.id) {
-            cursor.distrust(tail);
+            cursor.demote(tail);
         }
     }
 
@@ -398,16 +398,16 @@ impl LogReader {
     pub async fn ready(&self) -> bool {
         loop {
             // The listener is created before the check, so that no change in between is missed.
-            let grown = self.shared.grown.notified();
+            let log_changed = self.shared.log_changed.notified();
             {
                 let state = self.shared.lock();
-                let is_more =
+                let has_more =
                     state.published > self.cursor.output || state.sizes.count() > self.cursor.resizes;
-                if is_more || state.is_complete {
-                    return is_more;
+                if has_more || state.is_complete {
+                    return has_more;
                 }
             }
-            grown.await;
+            log_changed.await;
         }
     }
 }
@@ -415,7 +415,7 @@ impl LogReader {
 impl Drop for LogWriter {
     fn drop(&mut self) {
         self.shared.lock().is_complete = true;
-        self.shared.grown.notify_waiters();
+        self.shared.log_changed.notify_waiters();
     }
 }
 
@@ -426,7 +426,7 @@ impl Drop for LogReader {
             state.cursors.retain(|cursor| cursor.id != self.id);
             state.forget_frames();
         }
-        self.shared.consumed.notify_one();
+        self.shared.reader_moved.notify_one();
     }
 }
 

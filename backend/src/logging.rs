@@ -12,17 +12,17 @@ use tracing_subscriber::{
 use crate::{auth::AUDIT_TARGET, config::LogFormat};
 
 /// Environment variable that selects the logged events, in the syntax of [`Targets`].
-const VARIABLE: &str = "LIMPET_LOG";
+const FILTER_VARIABLE: &str = "LIMPET_LOG";
 
 /// Starts logging for the rest of the process. `filter` is the value of `LIMPET_LOG`, if it is set.
 ///
 /// # Errors
 /// Returns an error if `LIMPET_LOG` has invalid syntax.
 pub fn init(format: LogFormat, verbosity: u8, filter: Option<&str>) -> Result<(), ParseError> {
-    let quiet = format!("{AUDIT_TARGET}=info,warn");
+    let warnings_and_audit = format!("{AUDIT_TARGET}=info,warn");
     let default = match verbosity {
         // Audit events are logged in any case.
-        0 => quiet.as_str(),
+        0 => warnings_and_audit.as_str(),
         1 => "limpet=info,warn",
         2 => "limpet=debug,info",
         _ => "trace",
@@ -40,5 +40,5 @@ pub fn init(format: LogFormat, verbosity: u8, filter: Option<&str>) -> Result<()
 /// Returns the value of `LIMPET_LOG`, if it is set and not empty.
 #[must_use]
 pub fn filter_from_environment() -> Option<String> {
-    std::env::var(VARIABLE).ok().filter(|filter| !filter.is_empty())
+    std::env::var(FILTER_VARIABLE).ok().filter(|filter| !filter.is_empty())
 }

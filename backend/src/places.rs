@@ -26,8 +26,9 @@ pub(crate) struct Table<T> {
 #[derive(Debug)]
 struct Entry<T> {
     holder: T,
-    since: u64,
-    close: Arc<Notify>,
+    /// Value of the clock when the holder arrived or last changed.
+    changed_at: u64,
+    evicted: Arc<Notify>,
 }
 
 /// A held place. Dropping it frees it.
@@ -35,7 +36,7 @@ struct Entry<T> {
 pub(crate) struct Place<T> {
     places: Places<T>,
     id: u64,
-    close: Arc<Notify>,
+    evicted: Arc<Notify>,
 }
 
 impl<T> Clone for Places<T> {
@@ -61,9 +62,9 @@ impl<T> Places<T> {
     /// Adds a newcomer to the table, in which the caller has found room.
     pub(crate) fn enter(&self, mut table: MutexGuard<'_, Table<T>>, holder: T) -> Place<T> {
         table.clock += 1;
-        let (id, close) = (table.clock, Arc::new(Notify::new()));
-        table.entries.insert(id, Entry { holder, since: id, close: Arc::clone(&close) });
-        Place { places: self.clone(), id, close }
+        let (id, evicted) = (table.clock, Arc::new(Notify::new()));
+        table.entries.insert(id, Entry { holder, changed_at: id, evicted: Arc::clone(&evicted) });
+        Place { places: self.clone(), id, evicted }
     }
 }
 
@@ -82,10 +83,10 @@ impl<T> Table<T> {
     /// close. Holders of rank `None` keep their places. Returns false if no holder has a rank.
     pub(crate) fn close_least<R: Ord>(&mut self, rank: impl Fn(&T) -> Option<R>) -> bool {
         let ranked =
-            self.entries.iter().filter_map(|(&id, entry)| Some((rank(&entry.holder)?, entry.since, id)));
+            self.entries.iter().filter_map(|(&id, entry)| Some((rank(&entry.holder)?, entry.changed_at, id)));
         let Some((_, _, id)) = ranked.min() else { return false };
         if let Some(entry) = self.entries.remove(&id) {
-            entry.close.notify_one();
+            entry.evicted.notify_one();
         }
         true
     }
@@ -115,14 +116,14 @@ impl<T> Place<T> {
         table.clock += 1;
         let clock = table.clock;
         let entry = table.entries.get_mut(&self.id)?;
-        entry.since = clock;
+        entry.changed_at = clock;
         let result = change(&mut entry.holder);
         Some((result, table))
     }
 
     /// Waits until the holder has to make room for another one.
     pub(crate) async fn is_to_close(&self) {
-        self.close.notified().await;
+        self.evicted.notified().await;
     }
 }
 

@@ -78,7 +78,7 @@ impl Pty {
     ///
     /// # Errors
     /// Returns the errors of the runtime's reactor.
-    pub fn own(master: OwnedFd) -> io::Result<Self> {
+    pub fn new(master: OwnedFd) -> io::Result<Self> {
         Ok(Self { master: sys::watch(master, Interest::READABLE)? })
     }
 
@@ -120,9 +120,9 @@ impl Pty {
     pub async fn writable(&self) -> io::Result<()> {
         // Boxed, because the future of every session reserves space for everything that it may
         // await.
-        let room = Box::pin(async {
-            match self.watched_for_room() {
-                Ok(room) => room.readable().await.map(drop),
+        let writable = Box::pin(async {
+            match self.watch_writable() {
+                Ok(epoll) => epoll.readable().await.map(drop),
                 // The caller then tries to write and sees for itself.
                 Err(error) if exhausted::is_exhausted(&error) => {
                     sleep(EXHAUSTED_PAUSE).await;
@@ -131,13 +131,14 @@ impl Pty {
                 Err(error) => Err(error),
             }
         });
-        room.await
+        writable.await
     }
 
-    fn watched_for_room(&self) -> io::Result<AsyncFd<OwnedFd>> {
-        let room = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
-        room.add(self.master.get_ref(), EpollEvent::new(EpollFlags::EPOLLOUT, 0))?;
-        sys::watch(room.0, Interest::READABLE)
+    /// Registers an epoll(7) instance that becomes readable when the terminal is writable.
+    fn watch_writable(&self) -> io::Result<AsyncFd<OwnedFd>> {
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        epoll.add(self.master.get_ref(), EpollEvent::new(EpollFlags::EPOLLOUT, 0))?;
+        sys::watch(epoll.0, Interest::READABLE)
     }
 
     /// Reads the program's output without waiting.
@@ -146,7 +147,7 @@ impl Pty {
     /// Returns the errors of read(2) other than `EIO`, which is how Linux reports that the slave
     /// side is closed.
     pub fn read(&self, buffer: &mut [u8]) -> io::Result<Read> {
-        was_read(self.master.try_io(Interest::READABLE, |fd| Ok(unistd::read(fd, buffer)?)))
+        read_result(self.master.try_io(Interest::READABLE, |fd| Ok(unistd::read(fd, buffer)?)))
     }
 
     /// Like [`read`](Self::read), for a terminal that nobody waits for any more. It also reads
@@ -155,7 +156,7 @@ impl Pty {
     /// # Errors
     /// As for [`read`](Self::read).
     pub fn read_rest(&self, buffer: &mut [u8]) -> io::Result<Read> {
-        was_read(unistd::read(self.master.get_ref(), buffer).map_err(io::Error::from))
+        read_result(unistd::read(self.master.get_ref(), buffer).map_err(io::Error::from))
     }
 
     /// Moves input for the program out of a pipe without waiting, and returns the number of bytes
@@ -183,8 +184,8 @@ impl Pty {
     }
 }
 
-fn was_read(read: io::Result<usize>) -> io::Result<Read> {
-    match read {
+fn read_result(result: io::Result<usize>) -> io::Result<Read> {
+    match result {
         Ok(0) => Ok(Read::End),
         Ok(n) => Ok(Read::Bytes(n)),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Read::Dry),

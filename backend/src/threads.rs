@@ -28,18 +28,18 @@ use tokio_util::task::AbortOnDropHandle;
 /// Number of task polls after which a flood thread checks timers and the queue of work from other
 /// threads. By default, a thread that is never idle does so after 61 polls. A poll during a flood
 /// can take milliseconds, and a viewer's Ctrl-C would wait for all of them.
-const TURNS: u32 = 2;
+const FLOOD_EVENT_INTERVAL_POLLS: u32 = 2;
 
 /// The server's threads.
 #[derive(Debug)]
 pub struct Threads {
     quick: Runtime,
-    others: Option<Others>,
+    separate: Option<SeparateRuntimes>,
 }
 
-/// The threads beside the one for keys.
+/// The runtimes beside the one for keys.
 #[derive(Debug)]
-struct Others {
+struct SeparateRuntimes {
     requests: Runtime,
     floods: Runtime,
 }
@@ -74,14 +74,14 @@ impl Threads {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let count = count.unwrap_or_else(|| cores.max(2));
         let quick = Builder::new_current_thread().enable_all().build()?;
-        let has_others = count > 1 && are_to_be_had(count);
-        if count > 1 && !has_others {
+        let has_separate = count > 1 && can_start_threads(count);
+        if count > 1 && !has_separate {
             tracing::warn!(
                 "the system has no threads left; one thread serves everything, until limpet is restarted"
             );
         }
-        let others = has_others.then(|| Others::start(count - 1)).transpose()?;
-        Ok(Self { quick, others })
+        let separate = has_separate.then(|| SeparateRuntimes::start(count - 1)).transpose()?;
+        Ok(Self { quick, separate })
     }
 
     /// Runs the server to completion.
@@ -93,14 +93,14 @@ impl Threads {
     #[must_use]
     pub fn runtimes(&self) -> Runtimes {
         let quick = self.quick.handle().clone();
-        let requests = self.others.as_ref().map_or(&quick, |others| others.requests.handle()).clone();
-        let floods = self.others.as_ref().map(|others| others.floods.handle().clone());
+        let requests = self.separate.as_ref().map_or(&quick, |separate| separate.requests.handle()).clone();
+        let floods = self.separate.as_ref().map(|separate| separate.floods.handle().clone());
         Runtimes { quick, requests, floods }
     }
 
     /// Stops the threads. A blocked thread delays that by at most `linger`.
     pub fn stop(self, linger: Duration) {
-        if let Some(Others { requests, floods }) = self.others {
+        if let Some(SeparateRuntimes { requests, floods }) = self.separate {
             requests.shutdown_background();
             floods.shutdown_background();
         }
@@ -108,15 +108,15 @@ impl Threads {
     }
 }
 
-impl Others {
+impl SeparateRuntimes {
     fn start(floods: usize) -> io::Result<Self> {
         let requests =
             Builder::new_multi_thread().worker_threads(1).thread_name("requests").enable_all().build()?;
         let floods = Builder::new_multi_thread()
             .worker_threads(floods)
             .thread_name("floods")
-            .event_interval(TURNS)
-            .global_queue_interval(TURNS)
+            .event_interval(FLOOD_EVENT_INTERVAL_POLLS)
+            .global_queue_interval(FLOOD_EVENT_INTERVAL_POLLS)
             .enable_all()
             .build()?;
         Ok(Self { requests, floods })
@@ -125,7 +125,7 @@ impl Others {
 
 /// Reports whether the system has this many threads for us. A runtime that cannot start a thread
 /// panics, so this is checked before.
-fn are_to_be_had(count: usize) -> bool {
+fn can_start_threads(count: usize) -> bool {
     // Each thread waits until `end` is dropped, so that all of them exist at the same time.
     let (end, waiting) = mpsc::channel::<()>();
     let waiting = Arc::new(Mutex::new(waiting));
@@ -137,12 +137,12 @@ fn are_to_be_had(count: usize) -> bool {
         })
         .collect();
     drop(end);
-    let count_made = threads.len();
+    let started = threads.len();
     for thread in threads {
         // The error means that the thread has panicked, so it did exist.
         let _ = thread.join();
     }
-    count_made == count
+    started == count
 }
 
 /// The placement of a session and its attachments: the runtime that does their work.
@@ -151,7 +151,7 @@ pub struct Lane {
     runtimes: Runtimes,
     is_flood: AtomicBool,
     /// Number of viewers that send more than any person or page does.
-    strains: AtomicUsize,
+    busy_viewers: AtomicUsize,
     changed: Notify,
 }
 
@@ -162,7 +162,7 @@ impl Lane {
         Self {
             runtimes,
             is_flood: AtomicBool::new(false),
-            strains: AtomicUsize::new(0),
+            busy_viewers: AtomicUsize::new(0),
             changed: Notify::new(),
         }
     }
@@ -174,17 +174,17 @@ impl Lane {
 
     /// Records that another viewer sends more than any person or page does.
     pub(crate) fn begin_strain(&self) {
-        self.strains.fetch_add(1, Ordering::Relaxed);
+        self.busy_viewers.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Records that one of these viewers has stopped doing so.
     pub(crate) fn end_strain(&self) {
-        self.strains.fetch_sub(1, Ordering::Relaxed);
+        self.busy_viewers.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Reports whether any viewer sends more than any person or page does.
     pub(crate) fn is_strained(&self) -> bool {
-        self.strains.load(Ordering::Relaxed) > 0
+        self.busy_viewers.load(Ordering::Relaxed) > 0
     }
 
     /// Records whether output floods.
@@ -199,25 +199,25 @@ impl Lane {
         work: BoxFuture<'static, T>,
     ) -> JoinHandle<Option<T>> {
         let quick = self.runtimes.quick.clone();
-        quick.spawn(self.carry(work))
+        quick.spawn(self.run_placed(work))
     }
 
     /// Runs a future to completion, moving it between the current runtime, which must be the quick
     /// one, and the one for floods. `None` if it panicked on the latter or if that runtime stopped.
-    async fn carry<T: Send + 'static>(self: Arc<Self>, mut work: BoxFuture<'static, T>) -> Option<T> {
+    async fn run_placed<T: Send + 'static>(self: Arc<Self>, mut work: BoxFuture<'static, T>) -> Option<T> {
         let Some(floods) = &self.runtimes.floods else { return Some(work.await) };
         loop {
             tokio::select! {
                 biased;
                 done = &mut work => return Some(done),
-                () = self.becomes(true) => {}
+                () = self.wait_for_placement(true) => {}
             }
             let lane = Arc::clone(&self);
             let there = async move {
                 tokio::select! {
                     biased;
                     done = &mut work => Ok(done),
-                    () = lane.becomes(false) => Err(work),
+                    () = lane.wait_for_placement(false) => Err(work),
                 }
             };
             match AbortOnDropHandle::new(floods.spawn(there)).await.ok()? {
@@ -227,7 +227,8 @@ impl Lane {
         }
     }
 
-    async fn becomes(&self, is_flood: bool) {
+    /// Waits until the work belongs on the runtime for floods, or (`false`) on the quick one.
+    async fn wait_for_placement(&self, is_flood: bool) {
         loop {
             let changed = self.changed.notified();
             if self.is_flood.load(Ordering::Acquire) == is_flood {

@@ -18,8 +18,8 @@ use nix::{
 };
 
 use super::{
-    KEPT, socket,
-    wire::{Launch, Numbered, Report},
+    SERVER_VARIABLE, socket,
+    wire::{Envelope, KeeperMessage, Launch},
 };
 use crate::pty::sys::{pidfd_open, pidfd_signal, unblock_signals};
 
@@ -45,13 +45,13 @@ impl Binary {
     /// is its end of the connection, and `launch` is already waiting there.
     pub(super) fn start(&self, launch: Launch) -> io::Result<Server> {
         let (ours, theirs) = socket::pair()?;
-        socket::send(ours.as_fd(), &Numbered { number: 0, what: Report::Launch(launch) }, &[])?;
-        let mut words = std::env::args_os();
+        socket::send(ours.as_fd(), &Envelope { number: 0, what: KeeperMessage::Launch(launch) }, &[])?;
+        let mut args = std::env::args_os();
         let mut command = Command::new(format!("/proc/self/fd/{}", self.file.as_raw_fd()));
-        command.arg0(words.next().unwrap_or_else(|| "limpet".into())).args(words);
+        command.arg0(args.next().unwrap_or_else(|| "limpet".into())).args(args);
         // The server is in a process group of its own, so that an interrupt key reaches only the
         // keeper, which passes the signal on.
-        command.env(KEPT, "1").stdin(Stdio::from(theirs)).process_group(0);
+        command.env(SERVER_VARIABLE, "1").stdin(Stdio::from(theirs)).process_group(0);
         unblock_signals(&mut command);
         let mut child = command.spawn()?;
         // The command holds the server's end of the connection, which has to be closed when the
@@ -62,10 +62,10 @@ impl Binary {
                 child,
                 pidfd,
                 socket: ours,
-                since: Instant::now(),
-                reached: Reached::Started,
-                patience: None,
-                ends: false,
+                started_at: Instant::now(),
+                stage: ServerStage::Started,
+                silence_limit: None,
+                has_announced_end: false,
                 has_hung_up: false,
             }),
             Err(error) => {
@@ -77,14 +77,21 @@ impl Binary {
     }
 }
 
-/// The progress of a server.
+/// The stage that a server has reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Reached {
+pub(super) enum ServerStage {
     Started,
     /// It has reported that it serves.
     Serving,
     /// It has answered a request since it took over.
     Answered,
+}
+
+/// The silence that is allowed to a server, and the time at which it is exceeded.
+#[derive(Clone, Copy, Debug)]
+struct SilenceLimit {
+    limit: Duration,
+    deadline: Instant,
 }
 
 /// A server that runs, or has not been reaped yet.
@@ -93,13 +100,12 @@ pub(super) struct Server {
     child: Child,
     pub(super) pidfd: OwnedFd,
     pub(super) socket: OwnedFd,
-    pub(super) since: Instant,
-    pub(super) reached: Reached,
-    /// Maximum silence, and the deadline that follows from it, while the server is expected to do
-    /// something.
-    patience: Option<(Duration, Instant)>,
+    pub(super) started_at: Instant,
+    pub(super) stage: ServerStage,
+    /// The silence that is allowed while the server is expected to do something.
+    silence_limit: Option<SilenceLimit>,
     /// Whether the server has announced that everything ends with it.
-    pub(super) ends: bool,
+    pub(super) has_announced_end: bool,
     /// Whether the server has closed the connection, and so is about to end.
     pub(super) has_hung_up: bool,
 }
@@ -117,38 +123,38 @@ impl Server {
 
     /// Records that the server has closed the connection. A server that continues without a
     /// connection is of no use, so it is killed.
-    pub(super) fn hung_up(&mut self) {
+    pub(super) fn on_hang_up(&mut self) {
         self.has_hung_up = true;
-        if !self.ends {
+        if !self.has_announced_end {
             self.signal(Signal::SIGKILL);
         }
     }
 
-    /// Expects the server to do something: it is overdue after `patience` without a message. An
+    /// Expects the server to do something: it is overdue after `limit` without a message. An
     /// earlier expectation stays as it is.
-    pub(super) fn expect_within(&mut self, patience: Duration) {
-        self.patience.get_or_insert_with(|| (patience, Instant::now() + patience));
+    pub(super) fn expect_within(&mut self, limit: Duration) {
+        self.silence_limit.get_or_insert_with(|| SilenceLimit { limit, deadline: Instant::now() + limit });
     }
 
     /// Records a message of the server, which proves that it is at work.
-    pub(super) fn heard(&mut self) {
-        if let Some((patience, until)) = &mut self.patience {
-            *until = Instant::now() + *patience;
+    pub(super) fn on_message(&mut self) {
+        if let Some(SilenceLimit { limit, deadline }) = &mut self.silence_limit {
+            *deadline = Instant::now() + *limit;
         }
     }
 
     /// Records that the server has done what was expected.
-    pub(super) fn done(&mut self) {
-        self.patience = None;
+    pub(super) fn clear_deadline(&mut self) {
+        self.silence_limit = None;
     }
 
     /// Returns the time at which the server is overdue.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.patience.map(|(_, until)| until)
+        self.silence_limit.map(|silence| silence.deadline)
     }
 
     /// Returns the exit status if the server has ended.
-    pub(super) fn ended(&mut self) -> Option<ExitStatus> {
+    pub(super) fn try_wait(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()
     }
 }

@@ -20,10 +20,10 @@ use crate::{
     pty::{EndMode, Pty, Running, process_session, sys},
 };
 
-/// Number of times that the keeper is asked for the exit status of a program that another process
-/// reaps, and the pause in between.
-const LOOKS: u32 = 250;
-const PAUSE: Duration = Duration::from_millis(20);
+/// Maximum number of times that the keeper is asked again for the exit status of a program that
+/// another process reaps, and the pause before each.
+const MAX_REAP_RETRIES: u32 = 250;
+const REAP_RETRY_PAUSE: Duration = Duration::from_millis(20);
 
 /// The program that leads a terminal's process session. It is the only owner, in the server, of the
 /// obligation to have the program reaped.
@@ -69,7 +69,7 @@ impl UnwatchedProgram {
     /// Returns the errors of the runtime's reactor. The program is not affected by them.
     pub fn watch(self) -> io::Result<(Pty, Child)> {
         let Self { keeper, session, pid, master, pidfd } = self;
-        let pty = Pty::own(master)?;
+        let pty = Pty::new(master)?;
         Ok((pty, Child { keeper, session, pid, pidfd: Some(sys::watch(pidfd, Interest::READABLE)?) }))
     }
 }
@@ -94,13 +94,13 @@ impl Child {
     /// Returns an error if the keeper is gone, or if the program still runs.
     pub async fn reap(mut self) -> io::Result<ExitStatus> {
         let mut exit = self.keeper.reap(&self.session).await;
-        for _ in 0..LOOKS {
+        for _ in 0..MAX_REAP_RETRIES {
             match &exit {
                 // The program was the child of an earlier keeper. It is init's child now, and init
                 // may take a while.
-                Ok(None) => sleep(PAUSE).await,
+                Ok(None) => sleep(REAP_RETRY_PAUSE).await,
                 // The system is short of a resource.
-                Err(error) if exhausted::is_exhausted(error) => sleep(PAUSE).await,
+                Err(error) if exhausted::is_exhausted(error) => sleep(REAP_RETRY_PAUSE).await,
                 _ => break,
             }
             exit = self.keeper.reap(&self.session).await;

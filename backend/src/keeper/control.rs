@@ -29,23 +29,23 @@ use serde::{Deserialize, Serialize};
 use super::runtime_dirs;
 
 /// File name extension of a socket.
-pub(super) const ENDING: &str = "sock";
+pub(super) const SOCKET_EXTENSION: &str = "sock";
 
 /// File name extension until the keeper listens on the socket.
-const PART: &str = "part";
+const UNREADY_EXTENSION: &str = "part";
 
 /// Time that a client has to send its request.
-const REQUEST_DEADLINE: Duration = Duration::from_secs(5);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Maximum length of a request.
-const MAX_REQUEST_BYTES: usize = 64;
+const MAX_REQUEST_LINE_BYTES: usize = 64;
 
 /// Maximum number of clients that have not sent their request yet. A new client displaces the
 /// oldest one.
 const MAX_CLIENTS: usize = 16;
 
 /// Pause after a client could not be accepted, for example for lack of descriptors.
-const PAUSE: Duration = Duration::from_secs(1);
+const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 /// Maximum number of ancestors of a client that are inspected.
 const MAX_ANCESTORS: usize = 4096;
@@ -70,7 +70,7 @@ impl Command {
         }
     }
 
-    fn read(line: &[u8]) -> Option<Self> {
+    fn parse(line: &[u8]) -> Option<Self> {
         Self::ALL.into_iter().find(|command| command.word().as_bytes() == line)
     }
 }
@@ -84,7 +84,7 @@ pub(super) struct Outcome {
 
 /// A request of a client, to be answered by [`answer`].
 #[derive(Debug)]
-pub(super) struct Request {
+pub(super) struct ControlRequest {
     pub(super) command: Command,
     pub(super) stream: UnixStream,
     /// Whether the client is a descendant of this keeper, and so a program in one of its sessions.
@@ -137,20 +137,22 @@ impl Control {
         Self { sockets, clients: Vec::new(), paused_until: None }
     }
 
-    /// Returns the descriptors that become readable when [`hear`](Self::hear) has something to do.
+    /// Returns the descriptors that become readable when [`poll_requests`](Self::poll_requests) has
+    /// something to do.
     pub(super) fn sources(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         let listeners = self.sockets.iter().filter(|_| self.paused_until.is_none());
         let clients = self.clients.iter().map(|client| client.stream.as_fd());
         listeners.map(|socket| socket.listener.as_fd()).chain(clients)
     }
 
-    /// Returns when [`hear`](Self::hear) has something to do even if nothing becomes readable.
+    /// Returns when [`poll_requests`](Self::poll_requests) has something to do even if nothing
+    /// becomes readable.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.clients.iter().map(|client| client.deadline).chain(self.paused_until).min()
     }
 
     /// Accepts clients, reads from them, and returns their requests. Never blocks.
-    pub(super) fn hear(&mut self) -> Vec<Request> {
+    pub(super) fn poll_requests(&mut self) -> Vec<ControlRequest> {
         let now = Instant::now();
         self.paused_until = self.paused_until.filter(|&until| now < until);
         for socket in self.sockets.iter().filter(|_| self.paused_until.is_none()) {
@@ -158,25 +160,25 @@ impl Control {
                 Ok(clients) => self.clients.extend(clients),
                 Err(error) => {
                     tracing::warn!(%error, "could not hear who wants something; tried again later");
-                    self.paused_until = Some(now + PAUSE);
+                    self.paused_until = Some(now + ACCEPT_PAUSE);
                     break;
                 }
             }
         }
-        let mut asked = Vec::new();
+        let mut requests = Vec::new();
         for mut client in std::mem::take(&mut self.clients) {
             match client.read() {
-                ReadOutcome::Command(command) => asked.push(client.into_request(command)),
+                ReadOutcome::Command(command) => requests.push(client.into_request(command)),
                 ReadOutcome::Unknown => {
                     answer(client.stream, &Outcome::refused("this limpet does not know that command"));
                 }
-                ReadOutcome::More if now < client.deadline => self.clients.push(client),
-                ReadOutcome::More | ReadOutcome::Gone => {}
+                ReadOutcome::Incomplete if now < client.deadline => self.clients.push(client),
+                ReadOutcome::Incomplete | ReadOutcome::Disconnected => {}
             }
         }
         let excess = self.clients.len().saturating_sub(MAX_CLIENTS);
         self.clients.drain(..excess);
-        asked
+        requests
     }
 }
 
@@ -185,21 +187,21 @@ enum ReadOutcome {
     Command(Command),
     Unknown,
     /// The request is not complete yet.
-    More,
-    Gone,
+    Incomplete,
+    Disconnected,
 }
 
 impl Socket {
     fn listen(folder: &Path) -> io::Result<Self> {
         // While nobody listens on the socket yet, this name keeps others from taking it for a stale
         // one.
-        let part = folder.join(format!("{}.{PART}", process::id()));
-        let path = part.with_extension(ENDING);
-        remove(&part)?;
-        let listener = UnixListener::bind(&part)?;
+        let unready_path = folder.join(format!("{}.{UNREADY_EXTENSION}", process::id()));
+        let path = unready_path.with_extension(SOCKET_EXTENSION);
+        remove(&unready_path)?;
+        let listener = UnixListener::bind(&unready_path)?;
         listener.set_nonblocking(true)?;
-        fs::set_permissions(&part, Permissions::from_mode(0o600))?;
-        fs::rename(&part, &path)?;
+        fs::set_permissions(&unready_path, Permissions::from_mode(0o600))?;
+        fs::rename(&unready_path, &path)?;
         Ok(Self { listener, path })
     }
 
@@ -216,7 +218,7 @@ impl Socket {
             };
             stream.set_nonblocking(true)?;
             if let Some(pid) = peer(&stream, Uid::effective())? {
-                clients.push(Client { stream, pid, line: Vec::new(), deadline: now + REQUEST_DEADLINE });
+                clients.push(Client { stream, pid, line: Vec::new(), deadline: now + REQUEST_TIMEOUT });
             }
         }
         Ok(clients)
@@ -233,24 +235,24 @@ impl Drop for Socket {
 impl Client {
     /// Reads what has arrived.
     fn read(&mut self) -> ReadOutcome {
-        let mut buffer = [0; MAX_REQUEST_BYTES];
+        let mut buffer = [0; MAX_REQUEST_LINE_BYTES];
         match self.stream.read(&mut buffer) {
-            Ok(0) => return ReadOutcome::Gone,
+            Ok(0) => return ReadOutcome::Disconnected,
             Ok(count) => self.line.extend_from_slice(&buffer[..count]),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return ReadOutcome::More,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return ReadOutcome::More,
-            Err(_) => return ReadOutcome::Gone,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return ReadOutcome::Incomplete,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return ReadOutcome::Incomplete,
+            Err(_) => return ReadOutcome::Disconnected,
         }
         match self.line.iter().position(|&byte| byte == b'\n') {
-            Some(end) => Command::read(&self.line[..end]).map_or(ReadOutcome::Unknown, ReadOutcome::Command),
-            None if self.line.len() >= MAX_REQUEST_BYTES => ReadOutcome::Unknown,
-            None => ReadOutcome::More,
+            Some(end) => Command::parse(&self.line[..end]).map_or(ReadOutcome::Unknown, ReadOutcome::Command),
+            None if self.line.len() >= MAX_REQUEST_LINE_BYTES => ReadOutcome::Unknown,
+            None => ReadOutcome::Incomplete,
         }
     }
 
-    fn into_request(self, command: Command) -> Request {
+    fn into_request(self, command: Command) -> ControlRequest {
         let is_from_session = descends_from(self.pid, Pid::this()).unwrap_or(true);
-        Request { command, stream: self.stream, is_from_session }
+        ControlRequest { command, stream: self.stream, is_from_session }
     }
 }
 
@@ -302,7 +304,7 @@ fn descends_from(pid: Pid, ancestor: Pid) -> io::Result<bool> {
 fn remove_stale(folder: &Path) {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     for path in entries.map(|entry| entry.path()) {
-        let is_socket = path.extension().is_some_and(|ending| ending == ENDING);
+        let is_socket = path.extension().is_some_and(|extension| extension == SOCKET_EXTENSION);
         let pid = path.file_stem().and_then(|name| name.to_str()?.parse::<u32>().ok());
         let Some(pid) = pid.filter(|_| is_socket) else { continue };
         // The process may be alive in another pid namespace.
@@ -341,13 +343,13 @@ mod tests {
         let mut client = connect(&control);
         for part in ["upg", "rade"] {
             client.write_all(part.as_bytes()).unwrap();
-            assert!(control.hear().is_empty());
+            assert!(control.poll_requests().is_empty());
         }
         client.write_all(b"\n").unwrap();
-        let asked = control.hear().pop().unwrap();
-        assert_eq!(asked.command, Command::Upgrade);
-        assert!(asked.is_from_session, "a process counts as one of its own");
-        answer(asked.stream, &Outcome::refused("no"));
+        let request = control.poll_requests().pop().unwrap();
+        assert_eq!(request.command, Command::Upgrade);
+        assert!(request.is_from_session, "a process counts as one of its own");
+        answer(request.stream, &Outcome::refused("no"));
         let mut said = String::new();
         client.read_to_string(&mut said).unwrap();
         assert_eq!(said, r#"{"is_done":false,"message":"no"}"#);
@@ -359,27 +361,27 @@ mod tests {
         let mut control = control(folder.path());
         let silent: Vec<UnixStream> = (0..3 * MAX_CLIENTS).map(|_| connect(&control)).collect();
         let mut long = connect(&control);
-        long.write_all(&[b'x'; MAX_REQUEST_BYTES]).unwrap();
+        long.write_all(&[b'x'; MAX_REQUEST_LINE_BYTES]).unwrap();
         let mut last = connect(&control);
         last.write_all(b"link\n").unwrap();
-        let mut asked = Vec::new();
+        let mut requests = Vec::new();
         for _ in 0..4 {
-            asked.extend(control.hear());
+            requests.extend(control.poll_requests());
             assert!(control.clients.len() <= MAX_CLIENTS);
         }
-        assert_eq!(asked.iter().map(|asked| asked.command).collect::<Vec<_>>(), [Command::Link]);
+        assert_eq!(requests.iter().map(|request| request.command).collect::<Vec<_>>(), [Command::Link]);
         let mut said = String::new();
         long.read_to_string(&mut said).unwrap();
         assert!(said.contains("does not know that command"));
         assert!(control.deadline().is_some());
         drop(silent);
-        control.hear();
+        control.poll_requests();
         assert!(control.clients.is_empty() && control.deadline().is_none());
         // A client that sends nothing before its deadline is dropped.
         let mut late = connect(&control);
-        control.hear();
+        control.poll_requests();
         control.clients[0].deadline = Instant::now();
-        control.hear();
+        control.poll_requests();
         assert_eq!(late.read(&mut [0]).unwrap(), 0);
     }
 

@@ -11,7 +11,7 @@ use std::{
 use nix::unistd::Uid;
 
 use super::{
-    control::{Command, ENDING, Outcome, peer},
+    control::{Command, Outcome, SOCKET_EXTENSION, peer},
     runtime_dirs,
 };
 use crate::trust;
@@ -23,7 +23,7 @@ const UPGRADE_TIMEOUT: Duration = Duration::from_mins(2);
 const LINK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Time limit for each keeper when all of them are asked for an error message.
-const GLANCE_TIMEOUT: Duration = Duration::from_secs(1);
+const LIST_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The reason why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -33,7 +33,7 @@ pub enum ControlError {
     None,
     /// The given process is not a limpet of this user.
     #[error("process {0} is not your limpet. Running: {1}")]
-    NotThat(u32, String),
+    NotRunning(u32, String),
     /// Several are running, and none was named.
     #[error("several limpets are running. Choose one: limpet {0} PID ({1})")]
     Several(&'static str, String),
@@ -42,7 +42,7 @@ pub enum ControlError {
     Refused(String),
     /// The connection failed, so the result is unknown.
     #[error("could not ask the running limpet: {0}")]
-    Broken(#[from] io::Error),
+    Connection(#[from] io::Error),
 }
 
 /// Replaces the running limpet with the installed version, and returns a message about it. `pid`
@@ -52,7 +52,7 @@ pub enum ControlError {
 /// Returns an error if the keeper cannot be reached, or if limpet continues as the previous
 /// version.
 pub fn upgrade(pid: Option<u32>) -> Result<String, ControlError> {
-    ask(Command::Upgrade, pid, UPGRADE_TIMEOUT)
+    request(Command::Upgrade, pid, UPGRADE_TIMEOUT)
 }
 
 /// Returns the text of the running limpet's [links](crate::link::Links). `pid` chooses one of
@@ -61,24 +61,24 @@ pub fn upgrade(pid: Option<u32>) -> Result<String, ControlError> {
 /// # Errors
 /// Returns an error if the keeper cannot be reached or refuses.
 pub fn link(pid: Option<u32>) -> Result<String, ControlError> {
-    ask(Command::Link, pid, LINK_TIMEOUT)
+    request(Command::Link, pid, LINK_TIMEOUT)
 }
 
 /// Returns the pids of this user's running limpets, each with the text of its
 /// [links](crate::link::Links). Leaves out those that refuse or do not answer at once.
 #[must_use]
 pub fn links() -> Vec<(u32, String)> {
-    let ask = |(pid, stream)| Some((pid, send(stream, Command::Link, GLANCE_TIMEOUT).ok()?));
-    running(Uid::effective()).into_iter().filter_map(ask).collect()
+    let ask_for_link = |(pid, stream)| Some((pid, send(stream, Command::Link, LIST_TIMEOUT).ok()?));
+    connect_to_all(Uid::effective()).into_iter().filter_map(ask_for_link).collect()
 }
 
-fn ask(command: Command, pid: Option<u32>, timeout: Duration) -> Result<String, ControlError> {
-    let mut running = running(pid.map_or(Uid::effective(), owner));
+fn request(command: Command, pid: Option<u32>, timeout: Duration) -> Result<String, ControlError> {
+    let mut running = connect_to_all(pid.map_or(Uid::effective(), owner));
     let all = || running.iter().map(|(pid, _)| pid.to_string()).collect::<Vec<_>>().join(", ");
     let index = match (pid, running.len()) {
         (_, 0) => return Err(ControlError::None),
         (Some(pid), _) => {
-            running.iter().position(|&(known, _)| known == pid).ok_or(ControlError::NotThat(pid, all()))?
+            running.iter().position(|&(known, _)| known == pid).ok_or(ControlError::NotRunning(pid, all()))?
         }
         (None, 1) => 0,
         (None, _) => return Err(ControlError::Several(command.word(), all())),
@@ -110,7 +110,7 @@ fn user_of(pid: u32) -> Option<Uid> {
 }
 
 /// Connects to all running limpets of a user, and returns their pids and connections.
-fn running(user: Uid) -> Vec<(u32, UnixStream)> {
+fn connect_to_all(user: Uid) -> Vec<(u32, UnixStream)> {
     let mut running: Vec<(u32, UnixStream)> = Vec::new();
     for folder in runtime_dirs::candidates(user) {
         // In directories of other users only the sockets are used, and the kernel reports who
@@ -129,10 +129,10 @@ fn running(user: Uid) -> Vec<(u32, UnixStream)> {
 
 /// Connects to the keeper behind a socket, if it is running and its user is `user` or root.
 fn connect(path: &Path, user: Uid) -> Option<(u32, UnixStream)> {
-    let named: u32 = path.file_stem()?.to_str()?.parse().ok()?;
-    path.extension().filter(|ending| *ending == ENDING)?;
+    let named_pid: u32 = path.file_stem()?.to_str()?.parse().ok()?;
+    path.extension().filter(|extension| *extension == SOCKET_EXTENSION)?;
     let stream = UnixStream::connect(path).ok()?;
     let pid = u32::try_from(peer(&stream, user).ok()??.as_raw()).ok()?;
     // A keeper in another pid namespace has another pid there, and cannot be identified by it here.
-    (pid == named).then_some((pid, stream))
+    (pid == named_pid).then_some((pid, stream))
 }

@@ -14,18 +14,18 @@ use nix::unistd::Pid;
 use tokio::runtime::Builder;
 
 use super::{
-    kept::Keep,
+    kept::SessionResources,
     process::Process,
     socket::{self, Descriptors},
-    store::{Found, Part, Shelf, Store},
-    wire::{Answer, FORMAT, Numbered, Order, Report},
+    store::{FdStoreSlot, Part, Store, StoredParts},
+    wire::{Answer, Envelope, KeeperMessage, Request, WIRE_FORMAT},
 };
 use crate::pty::{Login, SpawnError, process_session};
 
 /// Everything that outlives a server.
 #[derive(Debug, Default)]
 pub(super) struct Keeper {
-    sessions: BTreeMap<SessionId, Keep>,
+    sessions: BTreeMap<SessionId, SessionResources>,
     /// The server's record for the next server.
     record: Option<String>,
     listener: Option<OwnedFd>,
@@ -39,7 +39,7 @@ pub(super) struct Keeper {
     login: Login,
     store: Store,
     /// The part of the store that belongs to no session.
-    shelf: Shelf,
+    store_slot: FdStoreSlot,
     /// A server that an earlier keeper has started.
     old_server: Option<OwnedFd>,
 }
@@ -54,28 +54,30 @@ struct Dying {
 }
 
 impl Keeper {
-    /// Takes over everything that was `found` in the store.
+    /// Takes over everything that an earlier keeper has `stored`.
     pub(super) fn new(
         store: Store,
         (nofile, login): (Option<(u64, u64)>, Login),
-        found: BTreeMap<Option<SessionId>, Found>,
+        stored: BTreeMap<Option<SessionId>, StoredParts>,
     ) -> Self {
-        let shelf = Shelf::new(store, None);
-        let mut keeper = Self { nofile, login, store, shelf, ..Self::default() };
-        for (session, mut found) in found {
+        let store_slot = FdStoreSlot::new(store, None);
+        let mut keeper = Self { nofile, login, store, store_slot, ..Self::default() };
+        for (session, mut parts) in stored {
             if session.is_some() {
-                match Keep::adopt(&mut found) {
-                    Ok(keep) => drop(keeper.sessions.insert(keep.session().clone(), keep)),
+                match SessionResources::adopt(&mut parts) {
+                    Ok(resources) => {
+                        drop(keeper.sessions.insert(resources.session().clone(), resources));
+                    }
                     Err(error) => {
                         tracing::error!(?session, %error, "could not go on with a session that was stored");
-                        found.take_shelf().clear();
+                        parts.take_slot().clear();
                     }
                 }
             } else {
-                keeper.old_server = found.take(Part::Server);
-                keeper.listener = found.take(Part::Listener);
-                keeper.record = found.take_text(Part::Record).ok();
-                keeper.shelf = found.take_shelf();
+                keeper.old_server = parts.take(Part::Server);
+                keeper.listener = parts.take(Part::Listener);
+                keeper.record = parts.take_text(Part::Record).ok();
+                keeper.store_slot = parts.take_slot();
             }
         }
         keeper
@@ -89,7 +91,7 @@ impl Keeper {
 
     /// Stores the pidfd of a new server, in the place of the last one.
     pub(super) fn store_server(&mut self, pidfd: BorrowedFd<'_>) {
-        self.shelf.put(Part::Server, pidfd);
+        self.store_slot.put(Part::Server, pidfd);
     }
 
     /// Reports whether there is anything that a next server could continue with.
@@ -102,14 +104,14 @@ impl Keeper {
         self.link.as_deref()
     }
 
-    pub(super) fn sessions(&self) -> usize {
+    pub(super) fn session_count(&self) -> usize {
         self.sessions.len()
     }
 
     /// Reports whether a child of this process is the program of a session. Such a child is reaped
     /// when its server asks for it.
     pub(super) fn is_parent_of(&self, pid: Pid) -> bool {
-        self.sessions.values().any(|keep| keep.is_parent_of(pid))
+        self.sessions.values().any(|resources| resources.is_parent_of(pid))
             || self.dying.iter().any(|dying| dying.process.is_child(pid))
     }
 
@@ -124,75 +126,81 @@ impl Keeper {
         has_fallback: bool,
     ) -> io::Result<()> {
         let descriptors: Vec<BorrowedFd<'_>> = self.listener.iter().map(AsFd::as_fd).collect();
-        let (record, is_stored) = (self.record.clone(), self.store.is_there());
+        let (record, is_stored) = (self.record.clone(), self.store.is_available());
         let suspect_before = u64::try_from(suspect_before.as_millis()).unwrap_or(u64::MAX);
-        let welcome = Answer::Welcome { format: FORMAT, record, is_stored, suspect_before, has_fallback };
-        answer((server, number), welcome, &descriptors)
+        let welcome =
+            Answer::Welcome { format: WIRE_FORMAT, record, is_stored, suspect_before, has_fallback };
+        send_answer((server, number), welcome, &descriptors)
     }
 
     /// Carries out a request of a server that was welcomed.
-    pub(super) fn obey(
+    pub(super) fn handle_request(
         &mut self,
-        Numbered { number, what: order }: Numbered<Order>,
+        Envelope { number, what: request }: Envelope<Request>,
         descriptors: Descriptors,
         server: BorrowedFd<'_>,
     ) -> io::Result<()> {
         if self.dying.iter().any(|dying| dying.pidfd.is_none()) {
             self.reap_dying();
         }
-        let answer = |text, descriptors: &[BorrowedFd<'_>]| answer((server, number), text, descriptors);
-        let done =
+        let answer =
+            |answer, descriptors: &[BorrowedFd<'_>]| send_answer((server, number), answer, descriptors);
+        let to_answer =
             |result: io::Result<()>| result.map_or_else(|error| Answer::failed(&error), |()| Answer::Kept);
-        match order {
-            Order::Serving { record, link } => {
+        match request {
+            Request::Serving { record, link } => {
                 // A server that sends a new record later does not repeat the link.
                 self.link = Some(link).filter(|link| !link.is_empty()).or(self.link.take());
-                answer(done(self.serving(record, descriptors)), &[])
+                answer(to_answer(self.store_record(record, descriptors)), &[])
             }
-            Order::NextSession { after } => answer(self.next_session(after), &[]),
-            Order::Lend { session } => match self.sessions.get(&session) {
-                Some(keep) => keep
-                    .lend(|descriptors| answer(keep.lent(), descriptors))
+            Request::NextSession { after } => answer(self.next_session(after), &[]),
+            Request::Lend { session } => match self.sessions.get(&session) {
+                Some(resources) => resources
+                    .with_descriptors(|descriptors| answer(resources.answer(), descriptors))
                     .or_else(|error| answer(Answer::failed(&error), &[])),
                 None => answer(Answer::NoSession, &[]),
             },
-            Order::Start { session, program, size, tail, record } => {
-                let place = Shelf::new(self.store, Some(session.clone()));
+            Request::Start { session, program, size, tail, record } => {
+                let store_slot = FdStoreSlot::new(self.store, Some(session.clone()));
                 let program = program.into_program(self.nofile);
-                match Keep::start((session, record, place), (&program, &self.login), size, tail) {
-                    Ok(keep) => {
-                        self.started(keep, |pid, descriptors| answer(Answer::Started { pid }, descriptors))
-                    }
+                let started =
+                    SessionResources::start(session, record, store_slot, &program, &self.login, size, tail);
+                match started {
+                    Ok(resources) => self
+                        .register(resources, |pid, descriptors| answer(Answer::Started { pid }, descriptors)),
                     Err(error) => Err(error),
                 }
                 .or_else(|error| answer(Answer::NotStarted(error.into()), &[]))
             }
-            Order::Reap { session } => {
-                let exit = self.sessions.get_mut(&session).and_then(Keep::reap);
+            Request::Reap { session } => {
+                let exit = self.sessions.get_mut(&session).and_then(SessionResources::reap);
                 answer(Answer::Reaped { exit }, &[])
             }
-            Order::Record { session, record } => {
-                self.sessions.get_mut(&session).map_or(Ok(()), |keep| keep.set_record(record))
+            Request::Record { session, record } => {
+                self.sessions.get_mut(&session).map_or(Ok(()), |resources| resources.set_record(record))
             }
-            Order::Checkpoint { session } => answer(done(self.checkpoint(&session, descriptors)), &[]),
-            Order::Forget { session } => {
+            Request::Checkpoint { session } => {
+                answer(to_answer(self.store_checkpoint(&session, descriptors)), &[])
+            }
+            Request::Forget { session } => {
                 self.forget(&session);
                 Ok(())
             }
-            Order::Hello { .. } | Order::End | Order::Progress | Order::Answered => Ok(()),
+            Request::Hello { .. } | Request::End | Request::Progress | Request::Answered => Ok(()),
         }
     }
 
     /// Registers a session that has been started, and passes it to the server. If that fails, the
     /// program is killed.
-    fn started(
+    fn register(
         &mut self,
-        mut keep: Keep,
+        mut resources: SessionResources,
         pass: impl FnOnce(i32, &[BorrowedFd<'_>]) -> io::Result<()>,
     ) -> Result<(), SpawnError> {
-        let (session, pid) = (keep.session().clone(), keep.pid());
-        let passed = keep.store().and_then(|()| keep.lend(|descriptors| pass(pid, descriptors)));
-        self.sessions.insert(session.clone(), keep);
+        let (session, pid) = (resources.session().clone(), resources.pid());
+        let passed =
+            resources.store().and_then(|()| resources.with_descriptors(|descriptors| pass(pid, descriptors)));
+        self.sessions.insert(session.clone(), resources);
         passed.map_err(|error| {
             self.forget(&session);
             SpawnError::opening(error)
@@ -202,32 +210,32 @@ impl Keeper {
     fn next_session(&self, after: Option<SessionId>) -> Answer {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let next = self.sessions.range((from, Bound::Unbounded)).next();
-        next.map_or(Answer::NoSession, |(_, keep)| Answer::Session(keep.told()))
+        next.map_or(Answer::NoSession, |(_, resources)| Answer::Session(resources.report()))
     }
 
-    fn checkpoint(&mut self, session: &SessionId, mut descriptors: Descriptors) -> io::Result<()> {
+    fn store_checkpoint(&mut self, session: &SessionId, mut descriptors: Descriptors) -> io::Result<()> {
         let checkpoint = descriptors.next()?;
-        if let Some(keep) = self.sessions.get_mut(session) {
-            keep.set_checkpoint(checkpoint);
+        if let Some(resources) = self.sessions.get_mut(session) {
+            resources.set_checkpoint(checkpoint);
         }
         Ok(())
     }
 
-    fn serving(&mut self, record: String, mut descriptors: Descriptors) -> io::Result<()> {
+    fn store_record(&mut self, record: String, mut descriptors: Descriptors) -> io::Result<()> {
         // Every server uses the same listener, and a store does not accept a descriptor again under
         // another name.
         if self.listener.is_none() {
             let listener = descriptors.next()?;
-            self.shelf.put(Part::Listener, listener.as_fd());
+            self.store_slot.put(Part::Listener, listener.as_fd());
             self.listener = Some(listener);
         }
-        self.shelf.put_text(Part::Record, &record)?;
+        self.store_slot.put_text(Part::Record, &record)?;
         self.record = Some(record);
         Ok(())
     }
 
     fn forget(&mut self, session: &SessionId) {
-        let Some(process) = self.sessions.remove(session).and_then(Keep::forget) else { return };
+        let Some(process) = self.sessions.remove(session).and_then(SessionResources::forget) else { return };
         let pidfd = process.pidfd().inspect_err(|error| {
             tracing::warn!(?process, %error, "could not watch a program that was killed; it is reaped later");
         });
@@ -235,20 +243,20 @@ impl Keeper {
     }
 
     /// Returns descriptors that become readable when a program that was killed has ended.
-    pub(super) fn dying(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+    pub(super) fn dying_pidfds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         self.dying.iter().filter_map(|dying| Some(dying.pidfd.as_ref()?.as_fd()))
     }
 
     /// Reaps the killed programs that have ended.
     pub(super) fn reap_dying(&mut self) {
-        self.dying.retain_mut(|dying| matches!(dying.process.is_over(), Ok(false)));
+        self.dying.retain_mut(|dying| matches!(dying.process.has_ended(), Ok(false)));
     }
 
     /// Ends all programs that still run, and waits until they are gone: the keeper has nothing else
     /// left to do.
     pub(super) fn end(mut self) {
         // A server that ends in good order leaves no programs.
-        let leaders: Vec<Pid> = self.sessions.values().filter_map(Keep::leader).collect();
+        let leaders: Vec<Pid> = self.sessions.values().filter_map(SessionResources::leader).collect();
         if !leaders.is_empty() {
             match Builder::new_current_thread().enable_all().build() {
                 Ok(runtime) => runtime.block_on(process_session::end(&leaders)),
@@ -265,16 +273,16 @@ impl Keeper {
                 tracing::error!(?process, %error, "could not reap a program");
             }
         }
-        self.shelf.clear();
+        self.store_slot.clear();
     }
 }
 
 /// Answers a request. If this fails because the descriptors cannot be passed, the caller answers
 /// without any.
-fn answer(
+fn send_answer(
     (server, number): (BorrowedFd<'_>, u64),
     answer: Answer,
     descriptors: &[BorrowedFd<'_>],
 ) -> io::Result<()> {
-    socket::send_patiently(server, &Numbered { number, what: Report::Answer(answer) }, descriptors)
+    socket::send_with_retries(server, &Envelope { number, what: KeeperMessage::Answer(answer) }, descriptors)
 }

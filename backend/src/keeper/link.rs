@@ -32,19 +32,19 @@ use tokio_util::sync::CancellationToken;
 use super::{
     child::UnwatchedProgram,
     keep::Keeper,
-    socket::{self, Descriptors, MAX_ORDER_BYTES, Room},
-    wire::{Answer, FORMAT, Kept, Numbered, Order, Report},
+    socket::{self, Descriptors, MAX_REQUEST_BYTES, ReceiveBuffer},
+    wire::{Answer, Envelope, KeeperMessage, Request, SessionReport, WIRE_FORMAT},
 };
 use crate::pty::{Program, SpawnError, sys::watch};
 
 /// Pause before the keeper is asked again after a transient failure, and the maximum number of
 /// attempts.
 const RETRY_PAUSE: Duration = Duration::from_millis(10);
-const TRIES: usize = 20;
+const MAX_ATTEMPTS: usize = 20;
 
 /// Interval at which an ending server reports progress, well below the time that the keeper waits
 /// for it.
-const SIGN_OF_WORK: Duration = Duration::from_secs(2);
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(2);
 
 /// A connection to the keeper. Clones share it.
 #[derive(Clone, Debug)]
@@ -53,26 +53,26 @@ pub struct Link(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     socket: Arc<AsyncFd<OwnedFd>>,
-    next: AtomicU64,
-    waiting: Arc<Mutex<Waiting>>,
+    next_number: AtomicU64,
+    pending: Arc<Mutex<PendingRequests>>,
     /// Cancelled when the server has to make room for another one.
-    leave: CancellationToken,
+    leave_requested: CancellationToken,
     /// Whether sessions have screens.
     draws_screens: bool,
     /// Uptime before which the last server must have begun the work that may have killed it.
     suspect_before: OnceLock<Duration>,
     /// Cancelled when the keeper is gone.
-    lost: CancellationToken,
-    listener: JoinHandle<()>,
+    keeper_lost: CancellationToken,
+    listen_task: JoinHandle<()>,
 }
 
 /// The channel to a task that waits for an answer and its descriptors.
-type Asker = oneshot::Sender<io::Result<(Answer, Descriptors)>>;
+type AnswerSender = oneshot::Sender<io::Result<(Answer, Descriptors)>>;
 
 /// The tasks that wait for answers, by the numbers of their requests. `None` when there will be no
 /// more answers.
 #[derive(Debug)]
-struct Waiting(Option<HashMap<u64, Asker>>);
+struct PendingRequests(Option<HashMap<u64, AnswerSender>>);
 
 /// The resources of a session, either new or left by an earlier server.
 #[derive(Debug)]
@@ -138,8 +138,8 @@ impl Link {
     /// Returns an error if the system has no socket or no thread for it.
     pub fn in_process() -> io::Result<Self> {
         let (ours, theirs) = socket::pair()?;
-        thread::Builder::new().name("keeper".into()).spawn(move || keep(&theirs))?;
-        Self::begin(ours, true)
+        thread::Builder::new().name("keeper".into()).spawn(move || run_keeper(&theirs))?;
+        Self::from_socket(ours, true)
     }
 
     /// Says hello to the keeper at the other end of `socket`, and receives what an earlier server
@@ -148,52 +148,53 @@ impl Link {
     /// # Errors
     /// Returns an error if the keeper is gone or does not understand the message.
     pub async fn connect(socket: OwnedFd, draws_screens: bool) -> io::Result<Connected> {
-        let link = Self::begin(socket, draws_screens)?;
-        let hello = Order::Hello { format: FORMAT, version: env!("CARGO_PKG_VERSION").to_owned() };
-        let (answer, mut descriptors) = link.ask(hello).await?;
+        let link = Self::from_socket(socket, draws_screens)?;
+        let hello = Request::Hello { format: WIRE_FORMAT, version: env!("CARGO_PKG_VERSION").to_owned() };
+        let (answer, mut descriptors) = link.request(hello).await?;
         let Answer::Welcome { record, is_stored, suspect_before, has_fallback, .. } = answer else {
-            return Err(unexpected(&answer));
+            return Err(unexpected_answer(&answer));
         };
         // There is only one welcome, so the value is not set yet.
         let _ = link.0.suspect_before.set(Duration::from_millis(suspect_before));
         let Some(record) = record else { return Ok(Connected { link, estate: None, is_stored }) };
         let listener = descriptors.next()?;
-        let sessions = link.left().await?;
+        let sessions = link.orphaned_sessions().await?;
         Ok(Connected { link, estate: Some(Estate { record, listener, sessions, has_fallback }), is_stored })
     }
 
-    fn begin(socket: OwnedFd, draws_screens: bool) -> io::Result<Self> {
+    fn from_socket(socket: OwnedFd, draws_screens: bool) -> io::Result<Self> {
         let flags = OFlag::from_bits_retain(fcntl(&socket, FcntlArg::F_GETFL)?);
         fcntl(&socket, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
         let socket = Arc::new(watch(socket, Interest::READABLE | Interest::WRITABLE)?);
-        let waiting = Arc::new(Mutex::new(Waiting(Some(HashMap::new()))));
-        let (leave, lost) = (CancellationToken::new(), CancellationToken::new());
-        let listening = listen(Arc::clone(&socket), Arc::clone(&waiting), (leave.clone(), lost.clone()));
-        let listener = tokio::spawn(listening);
-        let next = AtomicU64::new(1);
+        let pending = Arc::new(Mutex::new(PendingRequests(Some(HashMap::new()))));
+        let (leave_requested, keeper_lost) = (CancellationToken::new(), CancellationToken::new());
+        let listening =
+            listen(Arc::clone(&socket), Arc::clone(&pending), leave_requested.clone(), keeper_lost.clone());
+        let listen_task = tokio::spawn(listening);
+        let next_number = AtomicU64::new(1);
         Ok(Self(Arc::new(Inner {
             socket,
-            next,
-            waiting,
-            leave,
+            next_number,
+            pending,
+            leave_requested,
             draws_screens,
             suspect_before: OnceLock::new(),
-            lost,
-            listener,
+            keeper_lost,
+            listen_task,
         })))
     }
 
     /// Returns the sessions that an earlier server has left.
-    async fn left(&self) -> io::Result<Vec<Left>> {
+    async fn orphaned_sessions(&self) -> io::Result<Vec<Left>> {
         let mut sessions: Vec<Left> = Vec::new();
         loop {
             let after = sessions.last().map(|last| last.session.clone());
-            match self.ask_patiently(|| Order::NextSession { after: after.clone() }, &[]).await? {
-                (Answer::Session(Kept { session, record, pid, exit, .. }), _) => {
+            match self.request_with_retries(|| Request::NextSession { after: after.clone() }, &[]).await? {
+                (Answer::Session(SessionReport { session, record, pid, exit, .. }), _) => {
                     sessions.push(Left { session, record, exit, pid });
                 }
                 (Answer::NoSession, _) => return Ok(sessions),
-                (answer, _) => return Err(unexpected(&answer)),
+                (answer, _) => return Err(unexpected_answer(&answer)),
             }
         }
     }
@@ -205,18 +206,21 @@ impl Link {
     /// Returns an error if the system lacks descriptors for them after several attempts, or if
     /// there is no such session.
     pub async fn borrow(&self, Left { session, pid, .. }: &Left) -> io::Result<Held> {
-        match self.ask_patiently(|| Order::Lend { session: session.clone() }, &[]).await? {
+        match self.request_with_retries(|| Request::Lend { session: session.clone() }, &[]).await? {
             (Answer::Lent { is_reaped, has_checkpoint }, descriptors) => {
-                self.held((session, *pid), (is_reaped, has_checkpoint), descriptors)
+                self.unpack_resources(session, *pid, is_reaped, has_checkpoint, descriptors)
             }
-            (answer, _) => Err(unexpected(&answer)),
+            (answer, _) => Err(unexpected_answer(&answer)),
         }
     }
 
-    fn held(
+    /// Takes the resources of a session out of the `descriptors` of an answer.
+    fn unpack_resources(
         &self,
-        (session, pid): (&SessionId, i32),
-        (is_reaped, has_checkpoint): (bool, bool),
+        session: &SessionId,
+        pid: i32,
+        is_reaped: bool,
+        has_checkpoint: bool,
         mut descriptors: Descriptors,
     ) -> io::Result<Held> {
         let memory = descriptors.next()?;
@@ -246,27 +250,27 @@ impl Link {
         tail: usize,
         record: String,
     ) -> Result<Held, SpawnError> {
-        let start = Order::Start { session: session.clone(), program: program.into(), size, tail, record };
+        let start = Request::Start { session: session.clone(), program: program.into(), size, tail, record };
         let started =
-            self.ask(start).await.map_err(|error| match error.raw_os_error().map(Errno::from_raw) {
+            self.request(start).await.map_err(|error| match error.raw_os_error().map(Errno::from_raw) {
                 Some(Errno::EMSGSIZE) => SpawnError::TooLarge,
                 _ => SpawnError::opening(error),
             });
         match started? {
             (Answer::Started { pid }, descriptors) => {
-                self.held((session, pid), (false, false), descriptors).map_err(SpawnError::opening)
+                self.unpack_resources(session, pid, false, false, descriptors).map_err(SpawnError::opening)
             }
             (Answer::NotStarted(failure), _) => Err(failure.into_error(program)),
-            (answer, _) => Err(SpawnError::opening(unexpected(&answer))),
+            (answer, _) => Err(SpawnError::opening(unexpected_answer(&answer))),
         }
     }
 
     /// Asks the keeper to reap a program that has ended. Returns `None` if it has not been reaped
     /// yet.
     pub(super) async fn reap(&self, session: &SessionId) -> io::Result<Option<ExitStatus>> {
-        match self.ask(Order::Reap { session: session.clone() }).await? {
+        match self.request(Request::Reap { session: session.clone() }).await? {
             (Answer::Reaped { exit }, _) => Ok(exit),
-            (answer, _) => Err(unexpected(&answer)),
+            (answer, _) => Err(unexpected_answer(&answer)),
         }
     }
 
@@ -276,7 +280,7 @@ impl Link {
     /// # Errors
     /// Returns an error if the keeper is gone, or cannot store them after several attempts.
     pub async fn serving(&self, record: &str, link: &str, listener: BorrowedFd<'_>) -> io::Result<()> {
-        self.keep_serving(record, link, &[listener]).await
+        self.store_server_record(record, link, &[listener]).await
     }
 
     /// Replaces the server's record with the keeper, and waits until that is done.
@@ -284,14 +288,19 @@ impl Link {
     /// # Errors
     /// As for [`serving`](Self::serving).
     pub async fn serving_still(&self, record: &str) -> io::Result<()> {
-        self.keep_serving(record, "", &[]).await
+        self.store_server_record(record, "", &[]).await
     }
 
-    async fn keep_serving(&self, record: &str, link: &str, listener: &[BorrowedFd<'_>]) -> io::Result<()> {
-        let order = || Order::Serving { record: record.to_owned(), link: link.to_owned() };
-        match self.ask_patiently(order, listener).await? {
+    async fn store_server_record(
+        &self,
+        record: &str,
+        link: &str,
+        listener: &[BorrowedFd<'_>],
+    ) -> io::Result<()> {
+        let request = || Request::Serving { record: record.to_owned(), link: link.to_owned() };
+        match self.request_with_retries(request, listener).await? {
             (Answer::Kept, _) => Ok(()),
-            (answer, _) => Err(unexpected(&answer)),
+            (answer, _) => Err(unexpected_answer(&answer)),
         }
     }
 
@@ -300,7 +309,7 @@ impl Link {
     /// # Errors
     /// Returns an error if the keeper is gone.
     pub async fn record(&self, session: &SessionId, record: String) -> io::Result<()> {
-        self.order(Order::Record { session: session.clone(), record }, &[]).await
+        self.send_request(Request::Record { session: session.clone(), record }, &[]).await
     }
 
     /// Stores a checkpoint of a session with the keeper, and waits until that is done.
@@ -308,36 +317,37 @@ impl Link {
     /// # Errors
     /// Returns an error if the keeper is gone, or if there is no memory for the checkpoint.
     pub async fn checkpoint(&self, session: &SessionId, checkpoint: &[&[u8]]) -> io::Result<()> {
-        let file = super::memory("limpet-screen", checkpoint)?;
-        match self.ask_with(Order::Checkpoint { session: session.clone() }, &[file.as_fd()]).await? {
+        let file = super::create_memory_file("limpet-screen", checkpoint)?;
+        let request = Request::Checkpoint { session: session.clone() };
+        match self.request_with_descriptors(request, &[file.as_fd()]).await? {
             (Answer::Kept, _) => Ok(()),
-            (answer, _) => Err(unexpected(&answer)),
+            (answer, _) => Err(unexpected_answer(&answer)),
         }
     }
 
     /// Asks the keeper to close all resources of a session.
     pub async fn forget(&self, session: &SessionId) {
-        self.order_patiently(|| Order::Forget { session: session.clone() }).await;
+        self.send_request_with_retries(|| Request::Forget { session: session.clone() }).await;
     }
 
     /// Reports to the keeper that this server is at work on its current task.
     pub async fn progress(&self) {
         // When the keeper is gone, nobody waits for this message.
-        let _ = self.order(Order::Progress, &[]).await;
+        let _ = self.send_request(Request::Progress, &[]).await;
     }
 
     /// Reports progress to the keeper again and again.
     pub async fn keep_showing_progress(&self) -> Infallible {
         loop {
             self.progress().await;
-            sleep(SIGN_OF_WORK).await;
+            sleep(PROGRESS_INTERVAL).await;
         }
     }
 
     /// Reports to the keeper that this server has answered a request.
     pub async fn answered(&self) {
         // When the keeper is gone, nobody waits for this message.
-        let _ = self.order(Order::Answered, &[]).await;
+        let _ = self.send_request(Request::Answered, &[]).await;
     }
 
     /// Reports whether sessions have screens. Repeated crashes of servers turn them off.
@@ -355,27 +365,27 @@ impl Link {
 
     /// Announces to the keeper that everything ends with this server.
     pub async fn end(&self) {
-        self.order_patiently(|| Order::End).await;
+        self.send_request_with_retries(|| Request::End).await;
     }
 
     /// Waits until the server has to make room for another one.
     pub async fn leave(&self) {
-        self.0.leave.cancelled().await;
+        self.0.leave_requested.cancelled().await;
     }
 
     /// Waits until the keeper is gone.
     pub async fn lost(&self) {
-        self.0.lost.cancelled().await;
+        self.0.keeper_lost.cancelled().await;
     }
 
-    async fn order(&self, order: Order, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
-        self.send(&Numbered { number: 0, what: order }, descriptors).await
+    async fn send_request(&self, request: Request, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+        self.send(&Envelope { number: 0, what: request }, descriptors).await
     }
 
     /// Sends a request that has to be carried out, and retries after transient errors. When the
     /// keeper is gone, so are the session's resources.
-    async fn order_patiently(&self, order: impl Fn() -> Order) {
-        while let Err(error) = self.order(order(), &[]).await {
+    async fn send_request_with_retries(&self, request: impl Fn() -> Request) {
+        while let Err(error) = self.send_request(request(), &[]).await {
             if !socket::is_transient(&error) {
                 break;
             }
@@ -385,44 +395,44 @@ impl Link {
 
     /// Sends a request and returns the answer. Retries a limited number of times after transient
     /// errors.
-    async fn ask_patiently(
+    async fn request_with_retries(
         &self,
-        order: impl Fn() -> Order,
+        request: impl Fn() -> Request,
         descriptors: &[BorrowedFd<'_>],
     ) -> io::Result<(Answer, Descriptors)> {
-        for _ in 1..TRIES {
-            match self.ask_with(order(), descriptors).await {
+        for _ in 1..MAX_ATTEMPTS {
+            match self.request_with_descriptors(request(), descriptors).await {
                 Err(error) if socket::is_transient(&error) => {}
                 answered => return answered,
             }
             sleep(RETRY_PAUSE).await;
         }
-        self.ask_with(order(), descriptors).await
+        self.request_with_descriptors(request(), descriptors).await
     }
 
-    async fn ask(&self, order: Order) -> io::Result<(Answer, Descriptors)> {
-        self.ask_with(order, &[]).await
+    async fn request(&self, request: Request) -> io::Result<(Answer, Descriptors)> {
+        self.request_with_descriptors(request, &[]).await
     }
 
     /// Sends a request and returns the answer. A failure, or an answer whose descriptors were lost,
     /// is returned as an error.
-    async fn ask_with(
+    async fn request_with_descriptors(
         &self,
-        order: Order,
+        request: Request,
         descriptors: &[BorrowedFd<'_>],
     ) -> io::Result<(Answer, Descriptors)> {
-        let number = self.0.next.fetch_add(1, Ordering::Relaxed);
+        let number = self.0.next_number.fetch_add(1, Ordering::Relaxed);
         let (sender, answer) = oneshot::channel();
-        match &mut lock(&self.0.waiting).0 {
-            Some(waiting) => waiting.insert(number, sender),
-            None => return Err(gone()),
+        match &mut lock(&self.0.pending).0 {
+            Some(pending) => pending.insert(number, sender),
+            None => return Err(keeper_gone()),
         };
-        let sent = self.send(&Numbered { number, what: order }, descriptors).await;
-        if let (Err(error), Some(waiting)) = (sent, &mut lock(&self.0.waiting).0) {
-            waiting.remove(&number);
+        let sent = self.send(&Envelope { number, what: request }, descriptors).await;
+        if let (Err(error), Some(pending)) = (sent, &mut lock(&self.0.pending).0) {
+            pending.remove(&number);
             return Err(error);
         }
-        let (answer, descriptors) = answer.await.map_err(|_| gone())??;
+        let (answer, descriptors) = answer.await.map_err(|_| keeper_gone())??;
         descriptors.check()?;
         match answer {
             Answer::Failed { errno: Some(errno), .. } => Err(io::Error::from_raw_os_error(errno)),
@@ -431,9 +441,9 @@ impl Link {
         }
     }
 
-    async fn send(&self, message: &Numbered<Order>, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+    async fn send(&self, message: &Envelope<Request>, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
         let text = serde_json::to_vec(message)?;
-        if text.len() > MAX_ORDER_BYTES {
+        if text.len() > MAX_REQUEST_BYTES {
             return Err(Errno::EMSGSIZE.into());
         }
         let write = |socket: &OwnedFd| socket::send_text(socket.as_fd(), &text, descriptors);
@@ -443,7 +453,7 @@ impl Link {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.listener.abort();
+        self.listen_task.abort();
     }
 }
 
@@ -451,26 +461,30 @@ impl Drop for Inner {
 /// fails only the request that it answers.
 async fn listen(
     socket: Arc<AsyncFd<OwnedFd>>,
-    waiting: Arc<Mutex<Waiting>>,
-    (leave, lost): (CancellationToken, CancellationToken),
+    pending: Arc<Mutex<PendingRequests>>,
+    leave_requested: CancellationToken,
+    keeper_lost: CancellationToken,
 ) {
-    let mut room = Room::new();
-    let answered = |number, answer| {
-        let asker = lock(&waiting).0.as_mut().and_then(|waiting| waiting.remove(&number));
+    let mut buffer = ReceiveBuffer::new();
+    let pass_on = |number, answer| {
+        let sender = lock(&pending).0.as_mut().and_then(|pending| pending.remove(&number));
         // If the task does not wait any more, the descriptors are closed here.
-        drop(asker.map(|asker| asker.send(answer)));
+        drop(sender.map(|sender| sender.send(answer)));
     };
     loop {
-        let read = |socket: &OwnedFd| socket::receive::<Numbered<Understood>>(socket.as_fd(), &mut room);
+        let read =
+            |socket: &OwnedFd| socket::receive::<Envelope<ReceivedMessage>>(socket.as_fd(), &mut buffer);
         match socket.async_io(Interest::READABLE, read).await {
-            Ok(Some((Numbered { number, what }, descriptors))) => match what {
-                Understood::Report(Report::Answer(answer)) => answered(number, Ok((answer, descriptors))),
-                Understood::Report(Report::Leave) => leave.cancel(),
+            Ok(Some((Envelope { number, what }, descriptors))) => match what {
+                ReceivedMessage::Known(KeeperMessage::Answer(answer)) => {
+                    pass_on(number, Ok((answer, descriptors)));
+                }
+                ReceivedMessage::Known(KeeperMessage::Leave) => leave_requested.cancel(),
                 // The launch message was handled at the start.
-                Understood::Report(Report::Launch(_)) => {}
-                Understood::Other(_) => {
+                ReceivedMessage::Known(KeeperMessage::Launch(_)) => {}
+                ReceivedMessage::Unknown(_) => {
                     tracing::error!(number, "could not understand the keeper");
-                    answered(number, Err(io::ErrorKind::InvalidData.into()));
+                    pass_on(number, Err(io::ErrorKind::InvalidData.into()));
                 }
             },
             Ok(None) => break,
@@ -484,32 +498,35 @@ async fn listen(
             }
         }
     }
-    lock(&waiting).0 = None;
-    lost.cancel();
+    lock(&pending).0 = None;
+    keeper_lost.cancel();
 }
 
 /// A message from the keeper, or one that this version does not know.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
-enum Understood {
-    Report(Report),
-    Other(IgnoredAny),
+enum ReceivedMessage {
+    Known(KeeperMessage),
+    Unknown(IgnoredAny),
 }
 
 /// Runs a keeper that serves one server and ends with it.
-fn keep(server: &OwnedFd) {
-    let (mut keeper, mut room) = (Keeper::default(), Room::new());
+fn run_keeper(server: &OwnedFd) {
+    let (mut keeper, mut buffer) = (Keeper::default(), ReceiveBuffer::new());
     loop {
-        let mut fds: Vec<_> = std::iter::once(server.as_fd()).chain(keeper.dying()).map(readable).collect();
-        let speaks = poll(&mut fds, PollTimeout::NONE).is_ok() && fds[0].any().unwrap_or(false);
+        let mut fds: Vec<_> =
+            std::iter::once(server.as_fd()).chain(keeper.dying_pidfds()).map(readable).collect();
+        let has_message = poll(&mut fds, PollTimeout::NONE).is_ok() && fds[0].any().unwrap_or(false);
         keeper.reap_dying();
-        if speaks {
-            let heard = match socket::receive(server.as_fd(), &mut room) {
-                Ok(Some((message, descriptors))) => keeper.obey(message, descriptors, server.as_fd()),
+        if has_message {
+            let handled = match socket::receive(server.as_fd(), &mut buffer) {
+                Ok(Some((message, descriptors))) => {
+                    keeper.handle_request(message, descriptors, server.as_fd())
+                }
                 Ok(None) => break,
                 Err(error) => Err(error),
             };
-            if let Err(error) = heard {
+            if let Err(error) = handled {
                 tracing::error!(%error, "could not answer the server");
             }
         }
@@ -521,15 +538,15 @@ fn readable(fd: BorrowedFd<'_>) -> PollFd<'_> {
     PollFd::new(fd, PollFlags::POLLIN)
 }
 
-fn lock(waiting: &Mutex<Waiting>) -> std::sync::MutexGuard<'_, Waiting> {
+fn lock(pending: &Mutex<PendingRequests>) -> std::sync::MutexGuard<'_, PendingRequests> {
     // No code panics under this lock while a change is incomplete.
-    waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    pending.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn gone() -> io::Error {
+fn keeper_gone() -> io::Error {
     io::Error::new(io::ErrorKind::BrokenPipe, "the process that keeps sessions is gone")
 }
 
-fn unexpected(answer: &Answer) -> io::Error {
+fn unexpected_answer(answer: &Answer) -> io::Error {
     io::Error::other(format!("the process that keeps sessions answered {answer:?}"))
 }

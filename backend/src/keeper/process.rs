@@ -49,13 +49,13 @@ impl Process {
     pub(super) fn reap(&mut self) -> io::Result<Option<ExitStatus>> {
         match self {
             Self::Own(child) => Ok(child.try_wait()?.map(exit_status)),
-            Self::Adopted(pidfd) if has_ended(pidfd)? => Ok(exit_of_another(pidfd)),
+            Self::Adopted(pidfd) if has_ended(pidfd)? => Ok(adopted_exit_status(pidfd)),
             Self::Adopted(_) => Ok(None),
         }
     }
 
     /// Reports whether the process has ended. It has been reaped then, or will be.
-    pub(super) fn is_over(&mut self) -> io::Result<bool> {
+    pub(super) fn has_ended(&mut self) -> io::Result<bool> {
         match self {
             Self::Own(child) => Ok(child.try_wait()?.is_some()),
             Self::Adopted(pidfd) => has_ended(pidfd),
@@ -90,7 +90,7 @@ fn has_ended(pidfd: &OwnedFd) -> io::Result<bool> {
 /// Returns the exit status of a process that is not a child of this one. Linux reports it since
 /// 6.15, once the parent has reaped the process. An older kernel does not, and the program counts
 /// as killed.
-fn exit_of_another(pidfd: &OwnedFd) -> Option<ExitStatus> {
+fn adopted_exit_status(pidfd: &OwnedFd) -> Option<ExitStatus> {
     match pidfd_exit(pidfd.as_fd()) {
         Ok(status) => status.map(|status| exit_status(process::ExitStatus::from_raw(status))),
         Err(error) => {

@@ -16,7 +16,7 @@ use nix::unistd::Uid;
 use crate::trust::{self, TrustError};
 
 /// Mode of such a directory.
-const MODE: u32 = 0o700;
+const DIRECTORY_MODE: u32 = 0o700;
 
 /// Returns the paths where a user's directories may be, the preferred one first.
 pub(super) fn candidates(user: Uid) -> Vec<PathBuf> {
@@ -63,13 +63,16 @@ fn prepare(folder: &Path) -> Result<PathBuf, TrustError> {
     let failed = |source| TrustError::Io { path: folder.to_owned(), source };
     // Nothing is created in directories of other users, such as that of a user who has become root.
     let folder = trust::check_path(folder)?;
-    match DirBuilder::new().mode(MODE).create(&folder) {
+    match DirBuilder::new().mode(DIRECTORY_MODE).create(&folder) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error)),
         _ => {}
     }
     let metadata = fs::symlink_metadata(&folder).map_err(failed)?;
-    if metadata.is_dir() && metadata.uid() == Uid::effective().as_raw() && metadata.mode() & 0o777 != MODE {
-        fs::set_permissions(&folder, Permissions::from_mode(MODE)).map_err(failed)?;
+    if metadata.is_dir()
+        && metadata.uid() == Uid::effective().as_raw()
+        && metadata.mode() & 0o777 != DIRECTORY_MODE
+    {
+        fs::set_permissions(&folder, Permissions::from_mode(DIRECTORY_MODE)).map_err(failed)?;
     }
     trust::check_directory(&folder)
 }

@@ -26,17 +26,17 @@ use nix::{
 };
 
 /// Environment variable that holds a token chosen by the user.
-const TOKEN: &str = "LIMPET_TOKEN";
+const TOKEN_VARIABLE: &str = "LIMPET_TOKEN";
 
 /// Environment variable that holds the number of the descriptor through which the token is passed
 /// on.
-const TOKEN_FD: &str = "LIMPET_TOKEN_FD";
+const TOKEN_FD_VARIABLE: &str = "LIMPET_TOKEN_FD";
 
-/// Name of that descriptor's file.
-const FILE: &str = "limpet-token";
+/// Name of that descriptor's anonymous file.
+const TOKEN_FILE_NAME: &str = "limpet-token";
 
 /// Path of this process's executable file.
-const THIS: &str = "/proc/self/exe";
+const OWN_EXECUTABLE: &str = "/proc/self/exe";
 
 /// Makes this process undumpable (`PR_SET_DUMPABLE`, prctl(2)): other processes of the same user
 /// can read neither its memory nor its environment nor its descriptors, and cannot trace it. It
@@ -59,15 +59,16 @@ pub fn forbid_inspection() {
 /// # Errors
 /// Returns an error if the environment cannot be cleaned.
 pub fn take_token() -> io::Result<Option<String>> {
-    if let Some(token) = env::var_os(TOKEN) {
+    if let Some(token) = env::var_os(TOKEN_VARIABLE) {
         return Err(execute_without(token.as_encoded_bytes()));
     }
-    let Some(number) = env::var(TOKEN_FD).ok().and_then(|number| number.parse::<RawFd>().ok()) else {
+    let Some(number) = env::var(TOKEN_FD_VARIABLE).ok().and_then(|number| number.parse::<RawFd>().ok())
+    else {
         return Ok(None);
     };
     let path = format!("/proc/self/fd/{number}");
     // A variable that was set by somebody else must not make limpet close another descriptor.
-    if !fs::read_link(&path).is_ok_and(|name| name.to_string_lossy().contains(FILE)) {
+    if !fs::read_link(&path).is_ok_and(|name| name.to_string_lossy().contains(TOKEN_FILE_NAME)) {
         return Ok(None);
     }
     let token = fs::read(&path)?;
@@ -79,17 +80,17 @@ pub fn take_token() -> io::Result<Option<String>> {
 /// Executes this process anew, with the token in a descriptor instead of the environment. Returns
 /// only on failure.
 fn execute_without(token: &[u8]) -> io::Error {
-    let passed_on = || {
-        let mut file = File::from(memfd_create(FILE, MFdFlags::empty())?);
+    let write_token = || {
+        let mut file = File::from(memfd_create(TOKEN_FILE_NAME, MFdFlags::empty())?);
         file.write_all(token)?;
         io::Result::Ok(file)
     };
-    let file = match passed_on() {
+    let file = match write_token() {
         Ok(file) => file,
         Err(error) => return error,
     };
-    let mut words = env::args_os();
-    let mut command = Command::new(THIS);
-    command.arg0(words.next().unwrap_or_else(|| "limpet".into())).args(words);
-    command.env_remove(TOKEN).env(TOKEN_FD, file.as_raw_fd().to_string()).exec()
+    let mut args = env::args_os();
+    let mut command = Command::new(OWN_EXECUTABLE);
+    command.arg0(args.next().unwrap_or_else(|| "limpet".into())).args(args);
+    command.env_remove(TOKEN_VARIABLE).env(TOKEN_FD_VARIABLE, file.as_raw_fd().to_string()).exec()
 }

@@ -25,14 +25,14 @@ const MAX_PACKET_BYTES: usize = 512 * 1024;
 /// fits into it. An answer of the keeper repeats at most one request, so it fits into a packet as
 /// well, even into the smaller ones that the kernel grants to ordinary users (`net.core.wmem_max`,
 /// socket(7)).
-pub(super) const MAX_ORDER_BYTES: usize = 384 * 1024;
+pub(super) const MAX_REQUEST_BYTES: usize = 384 * 1024;
 
 /// Maximum number of descriptors in a packet.
 const MAX_DESCRIPTORS: usize = 8;
 
-/// Number of attempts to send when the kernel has no memory for it, and the pause between them in
-/// milliseconds.
-const SEND_TRIES: usize = 5;
+/// Maximum number of attempts to send when the kernel has no memory for it, and the pause between
+/// them in milliseconds.
+const MAX_SEND_ATTEMPTS: usize = 5;
 const SEND_PAUSE_MS: u16 = 2;
 
 /// Creates two connected sockets, both close-on-exec. This kind of socket (`SOCK_SEQPACKET`) keeps
@@ -81,12 +81,12 @@ pub(super) fn send_text(
 ///
 /// # Errors
 /// Returns the errors of [`send`].
-pub(super) fn send_patiently(
+pub(super) fn send_with_retries(
     socket: BorrowedFd<'_>,
     message: &impl Serialize,
     descriptors: &[BorrowedFd<'_>],
 ) -> io::Result<()> {
-    for _ in 1..SEND_TRIES {
+    for _ in 1..MAX_SEND_ATTEMPTS {
         match send(socket, message, descriptors) {
             Err(error) if is_transient(&error) => {
                 // This call only passes time. If it fails, the pause is shorter.
@@ -116,9 +116,9 @@ pub(super) fn is_transient(error: &io::Error) -> bool {
 
 /// A buffer for a packet.
 #[derive(Debug)]
-pub(super) struct Room(Vec<u8>);
+pub(super) struct ReceiveBuffer(Vec<u8>);
 
-impl Room {
+impl ReceiveBuffer {
     pub(super) fn new() -> Self {
         Self(vec![0; MAX_PACKET_BYTES])
     }
@@ -159,7 +159,7 @@ impl Descriptors {
 /// for a malformed message.
 pub(super) fn receive<M: DeserializeOwned>(
     socket: BorrowedFd<'_>,
-    Room(packet): &mut Room,
+    ReceiveBuffer(packet): &mut ReceiveBuffer,
 ) -> io::Result<Option<(M, Descriptors)>> {
     let (len, descriptors) = receive_packet(socket, packet)?;
     if len == 0 {
@@ -223,7 +223,7 @@ fn receive_packet(socket: BorrowedFd<'_>, packet: &mut [u8]) -> io::Result<(usiz
 
 /// Returns the descriptors that a service manager has passed to this process (`sd_listen_fds(3)`),
 /// with their names. Must be called once, before this process has opened any.
-pub(super) fn inherited() -> io::Result<Vec<(String, OwnedFd)>> {
+pub(super) fn take_inherited() -> io::Result<Vec<(String, OwnedFd)>> {
     let inherited = sd_notify::listen_fds_with_names()?;
     // SAFETY: the service manager tells this process, and no other one, that these are open and
     // belong to it. Nothing else in this process knows of them, since this is called once.
@@ -242,18 +242,18 @@ mod tests {
 
     #[test]
     fn messages_and_descriptors_arrive_together() {
-        let ((one, other), mut room) = (pair().unwrap(), Room::new());
+        let ((one, other), mut buffer) = (pair().unwrap(), ReceiveBuffer::new());
         let (read, write) = io::pipe().unwrap();
         send(one.as_fd(), &"first", &[write.as_fd()]).unwrap();
         send(one.as_fd(), &"second", &[]).unwrap();
         drop((one, write));
-        let (text, mut descriptors) = receive::<String>(other.as_fd(), &mut room).unwrap().unwrap();
+        let (text, mut descriptors) = receive::<String>(other.as_fd(), &mut buffer).unwrap().unwrap();
         assert_eq!((text.as_str(), descriptors.received.len()), ("first", 1));
         File::from(descriptors.next().unwrap()).write_all(b"through it").unwrap();
-        let (text, descriptors) = receive::<String>(other.as_fd(), &mut room).unwrap().unwrap();
+        let (text, descriptors) = receive::<String>(other.as_fd(), &mut buffer).unwrap().unwrap();
         assert_eq!((text.as_str(), descriptors.received.len()), ("second", 0));
         assert!(descriptors.check().is_ok() && { descriptors }.next().is_err());
-        assert!(receive::<String>(other.as_fd(), &mut room).unwrap().is_none());
+        assert!(receive::<String>(other.as_fd(), &mut buffer).unwrap().is_none());
         let mut through = String::new();
         { read }.read_to_string(&mut through).unwrap();
         assert_eq!(through, "through it");

@@ -77,8 +77,8 @@ impl fmt::Display for Name {
 
 impl Name {
     fn parse(name: &str) -> Option<Self> {
-        let mut words = name.split('.');
-        let (session, part, number) = (words.next()?, words.next()?, words.next()?.parse().ok()?);
+        let mut fields = name.split('.');
+        let (session, part, number) = (fields.next()?, fields.next()?, fields.next()?.parse().ok()?);
         let session = if session.is_empty() { None } else { Some(session.parse().ok()?) };
         let &(part, _) = Part::ALL.iter().find(|(_, name)| *name == part)?;
         Some(Self { session, part, number })
@@ -88,18 +88,18 @@ impl Name {
 /// The service manager's store, if there is one.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Store {
-    is_there: bool,
+    is_available: bool,
 }
 
 impl Store {
     /// Returns the store that this process was started with.
     pub(super) fn find() -> Self {
-        let room = env::var("FDSTORE").ok().and_then(|most| most.parse::<u32>().ok()).unwrap_or(0);
-        Self { is_there: room > 0 && env::var_os("NOTIFY_SOCKET").is_some() }
+        let max_descriptors = env::var("FDSTORE").ok().and_then(|max| max.parse::<u32>().ok()).unwrap_or(0);
+        Self { is_available: max_descriptors > 0 && env::var_os("NOTIFY_SOCKET").is_some() }
     }
 
-    pub(super) fn is_there(self) -> bool {
-        self.is_there
+    pub(super) fn is_available(self) -> bool {
+        self.is_available
     }
 }
 
@@ -120,7 +120,7 @@ fn remove(name: &Name) {
 }
 
 /// Notifies the service manager, if there is one, of the state of this service.
-pub(super) fn tell(state: &NotifyState<'_>) {
+pub(super) fn notify(state: &NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(std::slice::from_ref(state)) {
         tracing::warn!(%error, "could not tell the service manager");
     }
@@ -128,25 +128,25 @@ pub(super) fn tell(state: &NotifyState<'_>) {
 
 /// The stored descriptors of one session, or those that belong to no session.
 #[derive(Debug, Default)]
-pub(super) struct Shelf {
+pub(super) struct FdStoreSlot {
     store: Store,
     session: Option<SessionId>,
     numbers: BTreeMap<Part, u64>,
 }
 
-impl Shelf {
+impl FdStoreSlot {
     pub(super) fn new(store: Store, session: Option<SessionId>) -> Self {
         Self { store, session, numbers: BTreeMap::new() }
     }
 
     /// Reports whether there is a store.
-    pub(super) fn is_there(&self) -> bool {
-        self.store.is_there
+    pub(super) fn is_available(&self) -> bool {
+        self.store.is_available
     }
 
     /// Stores a descriptor, in the place of the last one.
     pub(super) fn put(&mut self, part: Part, fd: BorrowedFd<'_>) {
-        if !self.store.is_there {
+        if !self.store.is_available {
             return;
         }
         let before = self.numbers.get(&part).copied();
@@ -160,8 +160,8 @@ impl Shelf {
 
     /// Stores a text.
     pub(super) fn put_text(&mut self, part: Part, text: &str) -> io::Result<()> {
-        if self.store.is_there {
-            self.put(part, super::memory("limpet-note", &[text.as_bytes()])?.as_fd());
+        if self.store.is_available {
+            self.put(part, super::create_memory_file("limpet-note", &[text.as_bytes()])?.as_fd());
         }
         Ok(())
     }
@@ -183,26 +183,26 @@ impl Shelf {
     }
 }
 
-/// The descriptors that were found in the store for one session, or those that belong to no
+/// The descriptors that an earlier keeper has stored for one session, or those that belong to no
 /// session.
 #[derive(Debug)]
-pub(super) struct Found {
-    shelf: Shelf,
+pub(super) struct StoredParts {
+    slot: FdStoreSlot,
     parts: BTreeMap<Part, OwnedFd>,
 }
 
-impl Found {
+impl StoredParts {
     pub(super) fn take(&mut self, part: Part) -> Option<OwnedFd> {
         self.parts.remove(&part)
     }
 
     pub(super) fn take_text(&mut self, part: Part) -> io::Result<String> {
-        super::text(self.take(part).ok_or(io::ErrorKind::NotFound)?)
+        super::read_text(self.take(part).ok_or(io::ErrorKind::NotFound)?)
     }
 
     /// Returns the entries of these descriptors in the store.
-    pub(super) fn take_shelf(&mut self) -> Shelf {
-        std::mem::take(&mut self.shelf)
+    pub(super) fn take_slot(&mut self) -> FdStoreSlot {
+        std::mem::take(&mut self.slot)
     }
 }
 
@@ -211,21 +211,21 @@ impl Found {
 ///
 /// # Errors
 /// Returns an error if the service manager's variables are malformed.
-pub(super) fn found(store: Store) -> io::Result<BTreeMap<Option<SessionId>, Found>> {
-    let mut all: BTreeMap<Option<SessionId>, Found> = BTreeMap::new();
-    for (name, fd) in socket::inherited()? {
+pub(super) fn take_stored(store: Store) -> io::Result<BTreeMap<Option<SessionId>, StoredParts>> {
+    let mut all: BTreeMap<Option<SessionId>, StoredParts> = BTreeMap::new();
+    for (name, fd) in socket::take_inherited()? {
         let Some(name) = Name::parse(&name) else {
             tracing::warn!(name, "the service manager gave a descriptor that is not limpet's; it is closed");
             continue;
         };
-        let found = all.entry(name.session.clone()).or_insert_with(|| Found {
-            shelf: Shelf::new(store, name.session.clone()),
+        let stored = all.entry(name.session.clone()).or_insert_with(|| StoredParts {
+            slot: FdStoreSlot::new(store, name.session.clone()),
             parts: BTreeMap::new(),
         });
-        let before = found.shelf.numbers.get(&name.part).copied();
+        let before = stored.slot.numbers.get(&name.part).copied();
         if before.is_none_or(|before| before < name.number) {
-            found.shelf.numbers.insert(name.part, name.number);
-            found.parts.insert(name.part, fd);
+            stored.slot.numbers.insert(name.part, name.number);
+            stored.parts.insert(name.part, fd);
         }
         // The keeper was killed between storing the new one of two descriptors and removing the old
         // one.
@@ -257,8 +257,8 @@ mod tests {
 
     #[test]
     fn nothing_is_stored_where_there_is_no_store() {
-        let mut shelf = Shelf::new(Store::default(), None);
-        shelf.put_text(Part::Record, "text").unwrap();
-        assert!(shelf.numbers.is_empty());
+        let mut slot = FdStoreSlot::new(Store::default(), None);
+        slot.put_text(Part::Record, "text").unwrap();
+        assert!(slot.numbers.is_empty());
     }
 }

@@ -35,37 +35,37 @@ use sd_notify::NotifyState;
 
 use self::{
     crashes::Crashes,
-    upgrade::{Stage, TAKING_OVER, Upgrade},
+    upgrade::{Stage, TAKEOVER_TIMEOUT, Upgrade},
 };
 use super::{
-    binary::{Binary, Reached, Server},
-    control::{self, Command, Control, Outcome, Request},
+    binary::{Binary, Server, ServerStage},
+    control::{self, Command, Control, ControlRequest, Outcome},
     keep::Keeper,
     orphans,
-    socket::{self, Room},
+    socket::{self, ReceiveBuffer},
     store, uptime,
-    wire::{FORMAT, Launch, Numbered, Order},
+    wire::{Envelope, Launch, Request, WIRE_FORMAT},
 };
 
 /// Minimum run time after which a server that has served is restarted at once.
-const STABLE: Duration = Duration::from_secs(1);
+const STABLE_AFTER: Duration = Duration::from_secs(1);
 
-/// First pause before a server that keeps ending is started again. The pause doubles up to the
-/// longest one. The first restart does not wait.
-const PAUSE: Duration = Duration::from_millis(5);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// First pause before a server that keeps ending is started again, and the maximum, up to which the
+/// pause doubles. The first restart does not wait.
+const FIRST_RESTART_PAUSE: Duration = Duration::from_millis(5);
+const MAX_RESTART_PAUSE: Duration = Duration::from_secs(1);
 
 /// Pause before poll(2) is called again after it has failed for lack of memory, in milliseconds.
 const POLL_PAUSE_MS: u8 = 10;
 
 /// Maximum time that a server may be silent after it was asked to end.
-const REACTION: Duration = Duration::from_secs(10);
+const END_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Minimum time that a server must have worked on one thing for a `SIGKILL` to be blamed on it.
-const HARDLY_BEGUN: Duration = Duration::from_millis(500);
+const MIN_SUSPECT_TIME: Duration = Duration::from_millis(500);
 
 /// Exit code if the sessions did not end in good order and no other code explains why.
-const LOST: u8 = 1;
+const EXIT_FAILURE: u8 = 1;
 
 /// The keeper's process: its sessions and its servers.
 pub(super) struct Supervisor {
@@ -78,14 +78,14 @@ pub(super) struct Supervisor {
     version: String,
     upgrade: Option<Upgrade>,
     /// Time at which a server is started again.
-    again_at: Option<Instant>,
+    restart_at: Option<Instant>,
     failures: u32,
     crashes: Crashes,
     /// Uptime before which the last server must have begun the work that may have killed it.
     suspect_before: Duration,
     /// Whether somebody has asked limpet to end.
     is_ending: bool,
-    room: Room,
+    receive_buffer: ReceiveBuffer,
 }
 
 /// An event that the main loop handles.
@@ -94,7 +94,7 @@ enum Event {
     /// The server has sent a message or has ended.
     Server,
     /// The server that is to replace it has sent a message or has ended.
-    New,
+    NewServer,
     /// Something is ready that each turn of the loop looks at anyway, such as a control client.
     Other,
 }
@@ -117,12 +117,12 @@ impl Supervisor {
             server: Some(server),
             version: String::new(),
             upgrade: None,
-            again_at: None,
+            restart_at: None,
             failures: 0,
             crashes: Crashes::default(),
             suspect_before: Duration::ZERO,
             is_ending: false,
-            room: Room::new(),
+            receive_buffer: ReceiveBuffer::new(),
         })
     }
 
@@ -137,17 +137,17 @@ impl Supervisor {
                     // Ended children are reaped below.
                     Event::Signal(Signal::SIGCHLD) => {}
                     Event::Signal(signal) => self.ask_to_end(signal),
-                    Event::Server => self.hear_server(),
-                    Event::New => self.hear_new(),
+                    Event::Server => self.handle_server_message(),
+                    Event::NewServer => self.handle_new_server_message(),
                     Event::Other => self.keeper.reap_dying(),
                 }
             }
-            for asked in control.hear() {
-                self.answer(asked);
+            for request in control.poll_requests() {
+                self.handle_control_request(request);
             }
-            self.mind_the_time();
-            if let Some(status) = self.server_ended()
-                && let Some(code) = self.go_on(status)
+            self.handle_deadlines();
+            if let Some(status) = self.server_exit_status()
+                && let Some(code) = self.on_server_end(status)
             {
                 self.server = None;
                 self.upgrade = None;
@@ -168,9 +168,9 @@ impl Supervisor {
             sources.push((server.pidfd.as_fd(), || Event::Other));
         }
         if let Some(Stage::Started(new)) = self.upgrade.as_ref().map(|upgrade| &upgrade.stage) {
-            sources.push((new.socket.as_fd(), || Event::New));
+            sources.push((new.socket.as_fd(), || Event::NewServer));
         }
-        sources.extend(self.keeper.dying().map(|pidfd| (pidfd, (|| Event::Other) as fn() -> Event)));
+        sources.extend(self.keeper.dying_pidfds().map(|pidfd| (pidfd, (|| Event::Other) as fn() -> Event)));
         let mut fds: Vec<PollFd<'_>> =
             sources.iter().map(|(fd, _)| PollFd::new(*fd, PollFlags::POLLIN)).collect();
         match poll(&mut fds, self.timeout(control)) {
@@ -196,7 +196,7 @@ impl Supervisor {
     fn timeout(&self, control: &Control) -> PollTimeout {
         let upgrade = self.upgrade.as_ref().and_then(Upgrade::deadline);
         let server = self.server.as_ref().and_then(Server::deadline);
-        let deadlines = [self.again_at, upgrade, server, control.deadline()];
+        let deadlines = [self.restart_at, upgrade, server, control.deadline()];
         let Some(next) = deadlines.into_iter().flatten().min() else { return PollTimeout::NONE };
         let left = next.saturating_duration_since(Instant::now()) + Duration::from_millis(1);
         PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
@@ -204,19 +204,19 @@ impl Supervisor {
 
     /// Makes `server` the one that serves. It is expected to take over what its predecessor has
     /// left.
-    fn serve_by(&mut self, mut server: Server) {
-        server.expect_within(TAKING_OVER);
+    fn set_server(&mut self, mut server: Server) {
+        server.expect_within(TAKEOVER_TIMEOUT);
         self.keeper.store_server(server.pidfd.as_fd());
         self.server = Some(server);
     }
 
     /// Returns the launch message for a server that is started now.
-    fn launch(&self) -> Launch {
-        Launch { token: self.token.clone(), is_without_screens: self.crashes.are_too_many(Instant::now()) }
+    fn launch_message(&self) -> Launch {
+        Launch { token: self.token.clone(), is_without_screens: self.crashes.exceed_limit(Instant::now()) }
     }
 
     fn ask_to_end(&mut self, signal: Signal) {
-        store::tell(&NotifyState::Stopping);
+        store::notify(&NotifyState::Stopping);
         if self.upgrade.as_ref().is_some_and(|upgrade| matches!(upgrade.stage, Stage::Started(_))) {
             self.fail_upgrade("limpet is to end");
         }
@@ -224,8 +224,8 @@ impl Supervisor {
             Some(server) => {
                 if !self.is_ending {
                     // Earlier expectations no longer count.
-                    server.done();
-                    server.expect_within(REACTION);
+                    server.clear_deadline();
+                    server.expect_within(END_TIMEOUT);
                 }
                 server.signal(if signal == Signal::SIGHUP { Signal::SIGTERM } else { signal });
             }
@@ -245,7 +245,7 @@ impl Supervisor {
         });
     }
 
-    fn answer(&mut self, Request { command, stream, is_from_session }: Request) {
+    fn handle_control_request(&mut self, ControlRequest { command, stream, is_from_session }: Request) {
         match command {
             Command::Upgrade => self.begin_upgrade(Some(stream)),
             Command::Link if is_from_session => control::answer(
@@ -264,44 +264,44 @@ impl Supervisor {
         }
     }
 
-    fn hear_server(&mut self) {
+    fn handle_server_message(&mut self) {
         let Some(server) = &mut self.server else { return };
-        match socket::receive::<Numbered<Order>>(server.socket.as_fd(), &mut self.room) {
+        match socket::receive::<Envelope<Request>>(server.socket.as_fd(), &mut self.receive_buffer) {
             Ok(Some((message, descriptors))) => {
                 let number = message.number;
-                server.heard();
-                let heard = match &message.what {
-                    Order::Hello { format, version } => {
+                server.on_message();
+                let handled = match &message.what {
+                    Request::Hello { format, version } => {
                         self.version.clone_from(version);
-                        if *format > FORMAT {
-                            tracing::warn!(format, ours = FORMAT, "the server is newer than its keeper");
+                        if *format > WIRE_FORMAT {
+                            tracing::warn!(format, ours = WIRE_FORMAT, "the server is newer than its keeper");
                         }
                         self.keeper.welcome((server.socket.as_fd(), number), self.suspect_before, false)
                     }
-                    Order::End => {
-                        server.ends = true;
+                    Request::End => {
+                        server.has_announced_end = true;
                         Ok(())
                     }
-                    Order::Progress => Ok(()),
-                    Order::Answered => {
-                        server.reached = Reached::Answered;
+                    Request::Progress => Ok(()),
+                    Request::Answered => {
+                        server.stage = ServerStage::Answered;
                         if !self.is_ending {
-                            server.done();
+                            server.clear_deadline();
                         }
                         Ok(())
                     }
-                    Order::Serving { .. } => {
-                        server.reached = Reached::Serving;
-                        store::tell(&NotifyState::Ready);
-                        self.keeper.obey(message, descriptors, server.socket.as_fd())
+                    Request::Serving { .. } => {
+                        server.stage = ServerStage::Serving;
+                        store::notify(&NotifyState::Ready);
+                        self.keeper.handle_request(message, descriptors, server.socket.as_fd())
                     }
-                    _ => self.keeper.obey(message, descriptors, server.socket.as_fd()),
+                    _ => self.keeper.handle_request(message, descriptors, server.socket.as_fd()),
                 };
-                if let Err(error) = heard {
+                if let Err(error) = handled {
                     tracing::error!(%error, "could not answer the server");
                 }
             }
-            Ok(None) => server.hung_up(),
+            Ok(None) => server.on_hang_up(),
             // The server has ended without reading everything that it was sent. Its own last
             // messages still arrive.
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {}
@@ -310,7 +310,7 @@ impl Supervisor {
         self.finish_upgrade();
     }
 
-    fn mind_the_time(&mut self) {
+    fn handle_deadlines(&mut self) {
         let now = Instant::now();
         if self.upgrade.as_ref().and_then(Upgrade::deadline).is_some_and(|deadline| now >= deadline) {
             match self.upgrade.as_ref().map(|upgrade| &upgrade.stage) {
@@ -321,13 +321,13 @@ impl Supervisor {
         if self.server.as_ref().and_then(Server::deadline).is_some_and(|deadline| now >= deadline) {
             self.kill_server("the server does not react");
         }
-        if self.server.is_none() && !self.is_ending && self.again_at.is_some_and(|at| now >= at) {
-            self.again_at = None;
-            match self.binary.start(self.launch()) {
-                Ok(server) => self.serve_by(server),
+        if self.server.is_none() && !self.is_ending && self.restart_at.is_some_and(|at| now >= at) {
+            self.restart_at = None;
+            match self.binary.start(self.launch_message()) {
+                Ok(server) => self.set_server(server),
                 Err(error) => {
                     tracing::error!(%error, "could not start the server again");
-                    self.pause();
+                    self.schedule_restart();
                 }
             }
         }
@@ -338,43 +338,46 @@ impl Supervisor {
             tracing::error!("{why}; it is killed");
             server.signal(Signal::SIGKILL);
             // The server is killed only once.
-            server.done();
+            server.clear_deadline();
         }
         if let Some(upgrade) = &mut self.upgrade {
             upgrade.deadline = None;
         }
     }
 
-    fn pause(&mut self) {
-        let pause =
-            if self.failures == 0 { Duration::ZERO } else { PAUSE * (1 << (self.failures - 1).min(10)) };
+    fn schedule_restart(&mut self) {
+        let pause = if self.failures == 0 {
+            Duration::ZERO
+        } else {
+            FIRST_RESTART_PAUSE * (1 << (self.failures - 1).min(10))
+        };
         self.failures += 1;
-        self.again_at = Some(Instant::now() + pause.min(LONGEST_PAUSE));
+        self.restart_at = Some(Instant::now() + pause.min(MAX_RESTART_PAUSE));
     }
 
-    fn server_ended(&mut self) -> Option<ExitStatus> {
+    fn server_exit_status(&mut self) -> Option<ExitStatus> {
         if self.server.is_none() && self.is_ending {
             return Some(ExitStatus::default());
         }
         // Messages that the server sent before it ended still count.
-        let status = self.server.as_mut()?.ended()?;
-        while self.server.as_ref().is_some_and(|server| has_more(server.socket.as_fd())) {
-            self.hear_server();
+        let status = self.server.as_mut()?.try_wait()?;
+        while self.server.as_ref().is_some_and(|server| has_message(server.socket.as_fd())) {
+            self.handle_server_message();
         }
         Some(status)
     }
 
     /// Decides what follows the end of the server. Returns the exit code if everything is over.
-    fn go_on(&mut self, status: ExitStatus) -> Option<u8> {
+    fn on_server_end(&mut self, status: ExitStatus) -> Option<u8> {
         let server = self.server.take();
-        let ends = server.as_ref().is_some_and(|server| server.ends);
+        let has_announced_end = server.as_ref().is_some_and(|server| server.has_announced_end);
         // A server that ends before it has ever served leaves nothing to continue with, and has
         // reported the reason itself.
-        if ends || self.is_ending || !self.keeper.has_served() {
-            if !ends && let Some(signal) = status.signal() {
+        if has_announced_end || self.is_ending || !self.keeper.has_served() {
+            if !has_announced_end && let Some(signal) = status.signal() {
                 tracing::error!(signal, "the server was killed before all had ended in good order");
             }
-            return Some(exit_code(ends, status));
+            return Some(exit_code(has_announced_end, status));
         }
         self.suspect_before = suspect_before(status);
         if self.upgrade.as_ref().is_some_and(|upgrade| matches!(upgrade.stage, Stage::Leaving { .. })) {
@@ -384,26 +387,30 @@ impl Supervisor {
         if self.upgrade.as_ref().is_some_and(|upgrade| matches!(upgrade.stage, Stage::TakingOver { .. })) {
             self.fail_upgrade(&format!("the new server could not take over: {status}"));
         } else {
-            tracing::error!(%status, sessions = self.keeper.sessions(), "the server ended unasked; it is started again");
+            tracing::error!(
+                %status,
+                sessions = self.keeper.session_count(),
+                "the server ended unasked; it is started again"
+            );
         }
         if let Some(server) = server {
-            self.note_death(&server, status);
+            self.record_death(&server, status);
         }
-        self.pause();
+        self.schedule_restart();
         None
     }
 
-    fn note_death(&mut self, server: &Server, status: ExitStatus) {
-        if server.reached >= Reached::Serving && server.since.elapsed() >= STABLE {
+    fn record_death(&mut self, server: &Server, status: ExitStatus) {
+        if server.stage >= ServerStage::Serving && server.started_at.elapsed() >= STABLE_AFTER {
             self.failures = 0;
         }
         let now = Instant::now();
         // A server that served and was killed from outside is not to blame, as far as the keeper
         // can tell.
-        if server.reached < Reached::Serving || status.signal() != Some(Signal::SIGKILL as i32) {
-            self.crashes.note(now);
+        if server.stage < ServerStage::Serving || status.signal() != Some(Signal::SIGKILL as i32) {
+            self.crashes.record(now);
         }
-        if self.crashes.are_too_many(now) {
+        if self.crashes.exceed_limit(now) {
             tracing::error!(
                 "the server keeps crashing; the next one draws no session's screen. Output goes on, and `limpet upgrade` \
                  has screens drawn again"
@@ -418,7 +425,7 @@ impl Supervisor {
 fn suspect_before(status: ExitStatus) -> Duration {
     match (status.code(), status.signal()) {
         (Some(0), _) => Duration::ZERO,
-        (_, Some(signal)) if signal == Signal::SIGKILL as i32 => uptime().saturating_sub(HARDLY_BEGUN),
+        (_, Some(signal)) if signal == Signal::SIGKILL as i32 => uptime().saturating_sub(MIN_SUSPECT_TIME),
         _ => Duration::MAX,
     }
 }
@@ -426,15 +433,15 @@ fn suspect_before(status: ExitStatus) -> Duration {
 /// Returns the exit code after the last server has ended: the server's own code if it reports an
 /// error, and 0 only if everything has ended in good order because somebody asked for it. The code
 /// does not depend on the order in which the events were noticed.
-fn exit_code(ends: bool, status: ExitStatus) -> u8 {
+fn exit_code(has_announced_end: bool, status: ExitStatus) -> u8 {
     match status.code() {
-        Some(0) if ends => 0,
-        Some(code @ 1..) => u8::try_from(code).unwrap_or(LOST),
-        _ => LOST,
+        Some(0) if has_announced_end => 0,
+        Some(code @ 1..) => u8::try_from(code).unwrap_or(EXIT_FAILURE),
+        _ => EXIT_FAILURE,
     }
 }
 
-fn has_more(socket: BorrowedFd<'_>) -> bool {
+fn has_message(socket: BorrowedFd<'_>) -> bool {
     let mut fds = [PollFd::new(socket, PollFlags::POLLIN)];
     matches!(poll(&mut fds, PollTimeout::ZERO), Ok(1))
         && fds[0].revents().is_some_and(|events| events.contains(PollFlags::POLLIN))

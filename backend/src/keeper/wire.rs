@@ -1,8 +1,9 @@
 //! Messages between the server and its keeper.
 //!
 //! The two may be of different versions, since a keeper outlives upgrades of the server. So the
-//! messages are versioned by [`FORMAT`]: fields are only added, never changed, and an added field
-//! has a default. Descriptors travel beside the messages, in the order that each message documents.
+//! messages are versioned by [`WIRE_FORMAT`]: fields are only added, never changed, and an added
+//! field has a default. Descriptors travel beside the messages, in the order that each message
+//! documents.
 
 use std::{collections::BTreeMap, ffi::OsString, fmt, io, os::unix::ffi::OsStringExt, path::PathBuf};
 
@@ -13,11 +14,11 @@ use serde::{Deserialize, Serialize};
 use crate::pty::{Program, SpawnError};
 
 /// Version of these messages. A keeper serves servers of its own format and of older ones.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const WIRE_FORMAT: u32 = 1;
 
 /// A message with the number that links an answer to its request.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Numbered<T> {
+pub(super) struct Envelope<T> {
     pub(super) number: u64,
     pub(super) what: T,
 }
@@ -25,7 +26,7 @@ pub(super) struct Numbered<T> {
 /// A message from a server to its keeper.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Order {
+pub(super) enum Request {
     /// The first message of a server. Answered by [`Answer::Welcome`] once it is the only server.
     Hello { format: u32, version: String },
     /// Asks for the first session that an earlier server has left, or for the next one `after`
@@ -65,7 +66,7 @@ pub(super) enum Order {
     End,
     /// Reports that the server is still at work on its current task: taking over, or ending.
     Progress,
-    /// Reports that the server has answered a request since [`Order::Serving`].
+    /// Reports that the server has answered a request since [`Request::Serving`].
     Answered,
 }
 
@@ -82,7 +83,7 @@ fn is_zero(value: &u64) -> bool {
 /// A message from the keeper to a server.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Report {
+pub(super) enum KeeperMessage {
     /// The launch message, sent before the server says hello.
     Launch(Launch),
     /// The answer to a request.
@@ -141,7 +142,7 @@ pub(super) enum Answer {
     /// process has yet to reap it.
     Reaped { exit: Option<ExitStatus> },
     /// A session that an earlier server has left.
-    Session(Kept),
+    Session(SessionReport),
     /// There is no such session.
     NoSession,
     /// The resources of a session. Descriptors: memory; then master side, pidfd and pipe unless the
@@ -153,7 +154,7 @@ pub(super) enum Answer {
 
 /// A session that an earlier server has left.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Kept {
+pub(super) struct SessionReport {
     pub(super) session: SessionId,
     pub(super) record: String,
     pub(super) pid: i32,
@@ -165,17 +166,17 @@ pub(super) struct Kept {
 /// A program to start.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Start {
-    file: Word,
-    argv0: Word,
-    args: Vec<Word>,
-    cwd: Option<Word>,
+    file: SystemString,
+    argv0: SystemString,
+    args: Vec<SystemString>,
+    cwd: Option<SystemString>,
     env: BTreeMap<String, String>,
 }
 
 /// A string for the system, which need not be valid UTF-8.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
-enum Word {
+enum SystemString {
     Text(String),
     Bytes(Vec<u8>),
 }
@@ -198,17 +199,17 @@ enum FailureKind {
     Exec,
 }
 
-impl From<OsString> for Word {
-    fn from(word: OsString) -> Self {
-        word.into_string().map_or_else(|word| Self::Bytes(word.into_vec()), Self::Text)
+impl From<OsString> for SystemString {
+    fn from(string: OsString) -> Self {
+        string.into_string().map_or_else(|string| Self::Bytes(string.into_vec()), Self::Text)
     }
 }
 
-impl From<Word> for OsString {
-    fn from(word: Word) -> Self {
-        match word {
-            Word::Text(text) => text.into(),
-            Word::Bytes(bytes) => Self::from_vec(bytes),
+impl From<SystemString> for OsString {
+    fn from(string: SystemString) -> Self {
+        match string {
+            SystemString::Text(text) => text.into(),
+            SystemString::Bytes(bytes) => Self::from_vec(bytes),
         }
     }
 }
@@ -220,7 +221,7 @@ impl From<&Program> for Start {
         Self {
             file: file.into(),
             argv0: argv0.into(),
-            args: args.into_iter().map(Word::from).collect(),
+            args: args.into_iter().map(SystemString::from).collect(),
             cwd,
             env,
         }
@@ -291,7 +292,7 @@ mod tests {
 
     /// Checks that a line written by a process of format 1 is understood, and is written the same
     /// way.
-    fn pinned<T: Serialize + DeserializeOwned + Debug>(line: &str) -> T {
+    fn check_pinned<T: Serialize + DeserializeOwned + Debug>(line: &str) -> T {
         let message: T = serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"));
         let (written, pinned): (Value, Value) =
             (serde_json::to_value(&message).unwrap(), serde_json::from_str(line).unwrap());
@@ -318,7 +319,7 @@ mod tests {
             r#"{"number":0,"what":"progress"}"#,
             r#"{"number":0,"what":"answered"}"#,
         ] {
-            pinned::<Numbered<Order>>(line);
+            check_pinned::<Envelope<Request>>(line);
         }
         for line in [
             r#"{"number":0,"what":{"launch":{}}}"#,
@@ -338,16 +339,16 @@ mod tests {
             r#"{"number":7,"what":{"answer":{"failed":{"errno":24,"message":"no more"}}}}"#,
             r#"{"number":0,"what":"leave"}"#,
         ] {
-            pinned::<Numbered<Report>>(line);
+            check_pinned::<Envelope<KeeperMessage>>(line);
         }
-        assert_eq!(FORMAT, 1, "a new format keeps this test, and gets one of its own");
+        assert_eq!(WIRE_FORMAT, 1, "a new format keeps this test, and gets one of its own");
     }
 
     #[test]
     fn what_a_later_version_adds_is_passed_over() {
         let line = r#"{"number":1,"later":1,"what":{"hello":{"format":2,"version":"9","more":[]}}}"#;
-        let Numbered { what, .. } = serde_json::from_str::<Numbered<Order>>(line).unwrap();
-        assert!(matches!(what, Order::Hello { format: 2, .. }));
+        let Envelope { what, .. } = serde_json::from_str::<Envelope<Request>>(line).unwrap();
+        assert!(matches!(what, Request::Hello { format: 2, .. }));
     }
 
     #[test]

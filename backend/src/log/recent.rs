@@ -7,20 +7,20 @@ use limpet_shared::{Header, OutputOffset};
 
 /// Maximum number of output bytes that are held as frames for slower readers. A reader that is
 /// further behind gets frames of its own.
-const MOST: usize = 512 * 1024;
+const MAX_RECENT_BYTES: usize = 512 * 1024;
 
 /// Consecutive frames without gaps, each with its start offset.
 #[derive(Debug, Default)]
-pub(super) struct Recent {
+pub(super) struct RecentFrames {
     frames: VecDeque<(OutputOffset, Bytes)>,
     len: usize,
 }
 
-impl Recent {
+impl RecentFrames {
     pub(super) fn push(&mut self, start: OutputOffset, frame: Bytes) {
         self.len += frame.len() - Header::LEN;
         self.frames.push_back((start, frame));
-        while self.len > MOST {
+        while self.len > MAX_RECENT_BYTES {
             self.pop();
         }
     }
@@ -32,7 +32,7 @@ impl Recent {
     }
 
     /// Reports whether there are frames from `offset` on.
-    pub(super) fn holds(&self, offset: OutputOffset) -> bool {
+    pub(super) fn covers(&self, offset: OutputOffset) -> bool {
         self.frames.front().is_some_and(|(start, _)| *start <= offset)
     }
 

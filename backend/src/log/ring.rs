@@ -2,44 +2,44 @@
 //!
 //! Output is read from the pty right into the ring, and only then counted. A server that is killed
 //! between the two has read bytes that it never counted. So each place is cleared before the read,
-//! and the next server finds out how much was read by looking for bytes that differ from [`CLEAR`].
-//! Text in UTF-8 never ends in that byte. Output that does can lose its trailing bytes, if the kill
-//! comes at that very moment.
+//! and the next server finds out how much was read by looking for bytes that differ from
+//! [`CLEAR_BYTE`]. Text in UTF-8 never ends in that byte. Output that does can lose its trailing
+//! bytes, if the kill comes at that very moment.
 
 use std::sync::atomic::Ordering::{Acquire, Release};
 
 use limpet_shared::OutputOffset;
 
-use super::memory::{Circle, Words};
+use super::memory::{MirroredRing, Words};
 
 /// Value of the bytes at places that nothing has been read into yet.
-const CLEAR: u8 = 0xff;
+const CLEAR_BYTE: u8 = 0xff;
 
 /// Index of the word that holds the end of the counted output.
-const END: usize = 0;
+const END_WORD: usize = 0;
 
 /// Index of the word that holds the end of the cleared place.
-const CLEARED: usize = 1;
+const CLEARED_WORD: usize = 1;
 
 /// The last bytes of a stream, and the offset of its end.
 #[derive(Debug)]
 pub(super) struct Ring {
     words: Words,
-    circle: Circle,
+    ring_bytes: MirroredRing,
     /// Offset up to which this process has cleared the place of future output.
-    clear: u64,
+    cleared_to: u64,
 }
 
 impl Ring {
     /// Opens a ring and continues where its last writer stopped, if there was one.
-    pub(super) fn open(words: Words, circle: Circle) -> Self {
-        let mut ring = Self { words, circle, clear: 0 };
-        let (counted, cleared) = (ring.load(END), ring.load(CLEARED));
+    pub(super) fn open(words: Words, ring_bytes: MirroredRing) -> Self {
+        let mut ring = Self { words, ring_bytes, cleared_to: 0 };
+        let (counted, cleared) = (ring.load(END_WORD), ring.load(CLEARED_WORD));
         let len = usize::try_from(cleared.saturating_sub(counted)).unwrap_or(usize::MAX);
-        let place = ring.circle.read(counted, len.min(ring.capacity()));
-        let read = place.iter().rposition(|&byte| byte != CLEAR).map_or(0, |last| last + 1);
-        ring.clear = counted + read as u64;
-        ring.store(END, ring.clear);
+        let place = ring.ring_bytes.read(counted, len.min(ring.capacity()));
+        let read = place.iter().rposition(|&byte| byte != CLEAR_BYTE).map_or(0, |last| last + 1);
+        ring.cleared_to = counted + read as u64;
+        ring.store(END_WORD, ring.cleared_to);
         ring
     }
 
@@ -52,29 +52,29 @@ impl Ring {
     }
 
     pub(super) fn capacity(&self) -> usize {
-        self.circle.capacity()
+        self.ring_bytes.capacity()
     }
 
     /// Returns the offset after the last byte.
     pub(super) fn end(&self) -> OutputOffset {
-        OutputOffset::new(self.load(END))
+        OutputOffset::new(self.load(END_WORD))
     }
 
-    /// Has `read` put at most `most` bytes into the ring, in the place of the oldest ones, and
+    /// Has `read` put at most `max` bytes into the ring, in the place of the oldest ones, and
     /// return their number.
-    pub(super) fn fill<T>(&mut self, most: usize, read: impl FnOnce(&mut [u8]) -> (usize, T)) -> T {
-        let end = self.load(END);
-        let place = self.circle.write(end, most);
+    pub(super) fn fill<T>(&mut self, max: usize, read: impl FnOnce(&mut [u8]) -> (usize, T)) -> T {
+        let end = self.load(END_WORD);
+        let place = self.ring_bytes.write(end, max);
         // This process clears the place itself, even if an earlier process has already done so:
         // read(2) must not be the first access to a page. When the process is being killed, the
         // kernel gives up on the page fault, and the bytes that it has taken from the pty are lost.
-        let is_clear = usize::try_from(self.clear - end).unwrap_or(usize::MAX).min(most);
-        place[is_clear..].fill(CLEAR);
-        self.clear = self.clear.max(end + most as u64);
-        self.words.get(CLEARED).store(self.clear, Release);
-        let (count, rest) = read(place);
-        self.store(END, end + count.min(most) as u64);
-        rest
+        let clear_len = usize::try_from(self.cleared_to - end).unwrap_or(usize::MAX).min(max);
+        place[clear_len..].fill(CLEAR_BYTE);
+        self.cleared_to = self.cleared_to.max(end + max as u64);
+        self.words.get(CLEARED_WORD).store(self.cleared_to, Release);
+        let (count, result) = read(place);
+        self.store(END_WORD, end + count.min(max) as u64);
+        result
     }
 
     /// Overwrites the output from `start` to `end` as far as it is kept. `end` is not beyond
@@ -82,17 +82,17 @@ impl Ring {
     pub(super) fn wipe(&mut self, start: OutputOffset, end: OutputOffset) {
         // Older output has been overwritten, at the latest when the place of future output was
         // cleared.
-        let oldest = self.load(END).max(self.clear).saturating_sub(self.capacity() as u64);
+        let oldest = self.load(END_WORD).max(self.cleared_to).saturating_sub(self.capacity() as u64);
         let start = start.get().max(oldest);
         let len = usize::try_from(end.get().saturating_sub(start)).unwrap_or(0);
-        self.circle.write(start, len.min(self.capacity())).fill(0);
+        self.ring_bytes.write(start, len.min(self.capacity())).fill(0);
     }
 
     /// Returns the output from `start` to `end`, at most as much as the capacity. `end` is not
     /// beyond [`end`](Self::end).
     pub(super) fn read(&self, start: OutputOffset, end: OutputOffset) -> &[u8] {
         let len = usize::try_from(end.since(start)).unwrap_or(usize::MAX);
-        self.circle.read(start.get(), len.min(self.capacity()))
+        self.ring_bytes.read(start.get(), len.min(self.capacity()))
     }
 }
 
@@ -106,12 +106,12 @@ mod tests {
     use crate::log::memory::{self, Mapped};
 
     fn open(file: &OwnedFd) -> Ring {
-        let Mapped { ring, circle, .. } = memory::map(file.as_fd()).unwrap();
-        Ring::open(ring, circle)
+        let Mapped { ring, ring_bytes, .. } = memory::map(file.as_fd()).unwrap();
+        Ring::open(ring, ring_bytes)
     }
 
-    fn fill(ring: &mut Ring, most: usize, output: &[u8]) {
-        ring.fill(most, |place| {
+    fn fill(ring: &mut Ring, max: usize, output: &[u8]) {
+        ring.fill(max, |place| {
             place[..output.len()].copy_from_slice(output);
             (output.len(), ())
         });
@@ -127,7 +127,7 @@ mod tests {
             let before = ring.end();
             assert_eq!(before.get() % 3006, 3000, "{round}");
             // The server is killed before it can count the output.
-            ring.circle.write(before.get(), 6).copy_from_slice(b"b\xff\0\xffz!");
+            ring.ring_bytes.write(before.get(), 6).copy_from_slice(b"b\xff\0\xffz!");
             drop(ring);
             ring = open(&file);
             assert_eq!(ring.read(before.before(1), ring.end()), b"ab\xff\0\xffz!");
@@ -145,7 +145,7 @@ mod tests {
         fill(&mut ring, 4096, b"kept");
         ring.wipe(OutputOffset::ZERO, start);
         assert_eq!(ring.read(start, ring.end()), b"kept");
-        let all = ring.circle.read(start.get(), ring.capacity());
+        let all = ring.ring_bytes.read(start.get(), ring.capacity());
         assert!(!all.contains(&b's'));
         ring.wipe(start, start);
         ring.wipe(OutputOffset::ZERO, OutputOffset::ZERO);

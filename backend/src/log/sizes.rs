@@ -96,7 +96,7 @@ impl Sizes {
     }
 
     /// Reports whether a reader at this position needs only sizes that are still known.
-    pub(super) fn reach_back_to(&self, Position { output, resizes }: Position) -> bool {
+    pub(super) fn covers(&self, Position { output, resizes }: Position) -> bool {
         let begins_before = self.get(resizes).is_some_and(|(from, _)| from <= output);
         begins_before && self.get(resizes + 1).is_none_or(|(from, _)| from >= output)
     }
@@ -112,7 +112,7 @@ impl Sizes {
     /// Returns the position of a terminal that has got all output before `output` and does not
     /// report which sizes. The position is known only if at most one size has taken effect since,
     /// and that one at this very offset.
-    pub(super) fn place_at(&self, output: OutputOffset) -> Option<Position> {
+    pub(super) fn position_at(&self, output: OutputOffset) -> Option<Position> {
         let resizes = self.count();
         let has_begun = self.get(resizes).is_some_and(|(from, _)| from <= output);
         let before = resizes.checked_sub(1).and_then(|before| self.get(before));
@@ -134,7 +134,7 @@ mod tests {
         Winsize::cells(cols, 10)
     }
 
-    fn place(output: u64, resizes: u64) -> Position {
+    fn position(output: u64, resizes: u64) -> Position {
         Position { output: at(output), resizes }
     }
 
@@ -150,18 +150,18 @@ mod tests {
     fn a_place_is_an_offset_and_the_sizes_before_it() {
         let sizes = sizes(&[5, 5, 9]);
         assert_eq!((sizes.count(), sizes.last(), sizes.get(2)), (3, size(4), Some((at(5), size(3)))));
-        let known =
-            [place(0, 0), place(5, 0), place(5, 1), place(5, 2), place(7, 2), place(9, 2), place(12, 3)];
-        assert!(known.iter().all(|&place| sizes.reach_back_to(place)));
-        let unknown = [place(4, 1), place(6, 0), place(6, 1), place(10, 2), place(8, 3), place(20, 4)];
-        assert!(unknown.iter().all(|&place| !sizes.reach_back_to(place)));
+        let is_known = |&(output, resizes): &(u64, u64)| sizes.covers(position(output, resizes));
+        let known = [(0, 0), (5, 0), (5, 1), (5, 2), (7, 2), (9, 2), (12, 3)];
+        assert!(known.iter().all(is_known));
+        let unknown = [(4, 1), (6, 0), (6, 1), (10, 2), (8, 3), (20, 4)];
+        assert!(!unknown.iter().any(is_known));
     }
 
     #[test]
     fn only_so_many_are_kept_and_those_that_replaced_others_long_ago_are_not() {
         let mut many = sizes(&[3; 1000]);
         assert_eq!((many.iter().count(), many.count()), (MAX_SIZES, 1000));
-        assert!(!many.reach_back_to(place(0, 0)) && many.reach_back_to(place(3, 999)));
+        assert!(!many.covers(position(0, 0)) && many.covers(position(3, 999)));
         assert_eq!(many.start(), None);
         many.forget_before(at(3));
         assert_eq!(many.iter().count(), MAX_SIZES);
@@ -179,20 +179,20 @@ mod tests {
 
     #[test]
     fn a_new_terminal_begins_with_the_size_of_the_first_output() {
-        assert_eq!(sizes(&[]).start(), Some(place(0, 0)));
-        assert_eq!(sizes(&[0, 0, 5]).start(), Some(place(0, 2)));
+        assert_eq!(sizes(&[]).start(), Some(position(0, 0)));
+        assert_eq!(sizes(&[0, 0, 5]).start(), Some(position(0, 2)));
     }
 
     #[test]
     fn who_does_not_say_which_sizes_it_has_got_is_believed_where_it_makes_no_difference() {
         let sizes = sizes(&[0, 5, 9]);
         assert_eq!(
-            sizes.place_at(at(9)),
-            Some(place(9, 3)),
+            sizes.position_at(at(9)),
+            Some(position(9, 3)),
             "it is told this size, whether it has it or not"
         );
-        assert_eq!(sizes.place_at(at(10)), Some(place(10, 3)));
-        assert_eq!((sizes.place_at(at(8)), sizes.place_at(at(3))), (None, None));
-        assert_eq!(self::sizes(&[9, 9]).place_at(at(9)), None);
+        assert_eq!(sizes.position_at(at(10)), Some(position(10, 3)));
+        assert_eq!((sizes.position_at(at(8)), sizes.position_at(at(3))), (None, None));
+        assert_eq!(self::sizes(&[9, 9]).position_at(at(9)), None);
     }
 }

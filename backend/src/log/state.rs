@@ -5,7 +5,7 @@ use limpet_shared::{Header, OutputOffset, limits::OUTPUT_FRAME};
 
 use super::{
     Claim, Next, Rank,
-    recent::Recent,
+    recent::RecentFrames,
     ring::Ring,
     sizes::{Position, Sizes},
 };
@@ -13,7 +13,7 @@ use super::{
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) ring: Ring,
-    pub(super) recent: Recent,
+    pub(super) recent: RecentFrames,
     pub(super) sizes: Sizes,
     /// Number of published bytes that are kept for readers.
     pub(super) tail: usize,
@@ -33,17 +33,19 @@ pub(super) struct Cursor {
     pub(super) at: OutputOffset,
     pub(super) rank: Rank,
     pub(super) claim: Claim,
-    /// Offset from which the reader is trusted again to keep up, after it has not.
-    pub(super) trusted_from: OutputOffset,
+    /// Offset from which the reader is trusted to keep up, so that the writer waits for it.
+    pub(super) lossless_from: OutputOffset,
 }
 
 impl Cursor {
-    pub(super) fn is_to_get_all(&self) -> bool {
-        self.claim == Claim::All && self.at >= self.trusted_from
+    /// Reports whether the reader is to get all output and is trusted to keep up.
+    pub(super) fn is_lossless(&self) -> bool {
+        self.claim == Claim::All && self.at >= self.lossless_from
     }
 
-    pub(super) fn distrust(&mut self, tail: usize) {
-        self.trusted_from = self.at.advanced(tail);
+    /// Stops trusting the reader until it has read a whole `tail` without being overtaken.
+    pub(super) fn demote(&mut self, tail: usize) {
+        self.lossless_from = self.at.advanced(tail);
     }
 }
 
@@ -55,9 +57,9 @@ impl State {
     /// Makes the output before `end` available to readers. Builds frames only if a reader waits for
     /// them.
     pub(super) fn publish(&mut self, end: OutputOffset) {
-        let waited_for =
-            self.cursors.iter().any(|cursor| cursor.at == self.published || self.recent.holds(cursor.at));
-        if waited_for {
+        let has_waiting_reader =
+            self.cursors.iter().any(|cursor| cursor.at == self.published || self.recent.covers(cursor.at));
+        if has_waiting_reader {
             let mut at = self.published;
             while at < end {
                 let next = end.min(at.advanced(OUTPUT_FRAME));
@@ -73,7 +75,7 @@ impl State {
     /// Reports whether the output or a size at this position is no longer kept.
     pub(super) fn is_lost(&self, cursor: Position) -> bool {
         let has_all_sizes = cursor.resizes == self.sizes.count();
-        cursor.output < self.start() || !(has_all_sizes || self.sizes.reach_back_to(cursor))
+        cursor.output < self.start() || !(has_all_sizes || self.sizes.covers(cursor))
     }
 
     /// Returns the size that follows at this position, or a frame of at most `max` bytes of output.

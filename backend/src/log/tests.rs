@@ -14,8 +14,8 @@ struct Source {
 
 impl Source {
     fn append(&mut self, output: &[u8]) {
-        self.writer.fill(output.len(), |place| {
-            place.copy_from_slice(output);
+        self.writer.fill(output.len(), |target| {
+            target.copy_from_slice(output);
             (output.len(), ())
         });
         let mut published = Vec::new();
@@ -30,7 +30,7 @@ impl Source {
     }
 
     /// Returns the position at an offset at which all sizes have come that took effect before it.
-    fn place(&self, offset: u64) -> Position {
+    fn position(&self, offset: u64) -> Position {
         let output = OutputOffset::new(offset);
         Position { output, resizes: self.sizes.iter().filter(|(from, _)| *from < output).count() as u64 }
     }
@@ -124,7 +124,7 @@ proptest! {
                 }
                 Step::Attach { percent } if readers.len() < 4 => {
                     let at = source.writer.end().get() * percent / 100;
-                    readers.push(log.reader(source.place(at), Rank::Owner, Claim::Fastest));
+                    readers.push(log.reader(source.position(at), Rank::Owner, Claim::Fastest));
                 }
                 Step::Detach { reader } if reader < readers.len() => drop(readers.remove(reader)),
                 _ => {}

@@ -13,13 +13,13 @@ use nix::unistd::{AccessFlags, Uid, User, eaccess};
 use super::{check_enterable, spawn::SHELLS};
 
 /// The default `PATH`, as in shadow's `login.defs` (`ENV_PATH`).
-const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// The default `PATH` of root (`ENV_SUPATH`).
-const ROOT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+const DEFAULT_ROOT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The default locale. Every system has it, and its character set is UTF-8.
-const LANG: &str = "C.UTF-8";
+const DEFAULT_LANG: &str = "C.UTF-8";
 
 /// Shells that are tried for a user without one, the most comfortable first. The shells of
 /// `/etc/shells` are tried before the last two.
@@ -27,11 +27,11 @@ const FALLBACK_SHELLS: [&str; 5] =
     ["/bin/bash", "/usr/bin/bash", "/usr/local/bin/bash", "/bin/sh", "/busybox/sh"];
 
 /// Number of fallback shells that are tried before those of `/etc/shells`.
-const PREFERRED_SHELLS: usize = 3;
+const PREFERRED_SHELL_COUNT: usize = 3;
 
 /// Names of programs that a user database lists instead of a shell to prevent a login, or to
 /// restrict the user to one purpose.
-const NO_SHELLS: [&str; 12] = [
+const NON_SHELLS: [&str; 12] = [
     "false",
     "git-shell",
     "halt",
@@ -91,7 +91,7 @@ impl Login {
         // A user whom the database does not know is named by the user id, as in chown(1).
         let name = account.name.unwrap_or_else(|| user.to_string().into());
         let name_or = |other: &str| variable(other).unwrap_or_else(|| name.clone());
-        let path = if user.is_root() { ROOT_PATH } else { PATH };
+        let path = if user.is_root() { DEFAULT_ROOT_PATH } else { DEFAULT_PATH };
         let mut defaults = vec![
             ("HOME", home.clone().into_os_string()),
             ("USER", name_or("LOGNAME")),
@@ -100,7 +100,7 @@ impl Login {
         ];
         // Each of the three determines the character set (locale(7)).
         if ["LC_ALL", "LC_CTYPE"].iter().all(|name| variable(name).is_none()) {
-            defaults.push(("LANG", LANG.into()));
+            defaults.push(("LANG", DEFAULT_LANG.into()));
         }
         let missing = defaults.into_iter().filter(|(name, _)| variable(name).is_none()).collect();
         let shells = variable("SHELL").map(PathBuf::from).into_iter().chain(account.shell).collect();
@@ -117,8 +117,8 @@ impl Login {
     /// usable fallback. Skips programs such as `nologin`.
     #[must_use]
     pub fn shell(&self) -> PathBuf {
-        let wished = self.shells.iter().find(|shell| is_shell(shell)).cloned();
-        wished.unwrap_or_else(|| fallback_shell(&fs::read_to_string("/etc/shells").unwrap_or_default()))
+        let preferred = self.shells.iter().find(|shell| is_shell(shell)).cloned();
+        preferred.unwrap_or_else(|| fallback_shell(&fs::read_to_string("/etc/shells").unwrap_or_default()))
     }
 
     /// Returns the shell that the user prefers, if it was skipped.
@@ -144,18 +144,18 @@ fn home_of(account: &Account) -> PathBuf {
 /// Reports whether a file is a usable shell, judging by its name and by the name of the file
 /// that it links to.
 fn is_shell(shell: &Path) -> bool {
-    let bars = |path: &Path| NO_SHELLS.iter().any(|name| path.file_name() == Some(OsStr::new(name)));
-    let leads_to = || fs::canonicalize(shell).unwrap_or_default();
+    let is_listed = |path: &Path| NON_SHELLS.iter().any(|name| path.file_name() == Some(OsStr::new(name)));
+    let target = || fs::canonicalize(shell).unwrap_or_default();
     shell.is_absolute()
         && shell.is_file()
         && eaccess(shell, AccessFlags::X_OK).is_ok()
-        && !bars(shell)
-        && !bars(&leads_to())
+        && !is_listed(shell)
+        && !is_listed(&target())
 }
 
 /// Returns the first usable shell of the fallbacks and of those that shells(5) lists.
 fn fallback_shell(shells: &str) -> PathBuf {
-    let (preferred, last) = FALLBACK_SHELLS.split_at(PREFERRED_SHELLS);
+    let (preferred, last) = FALLBACK_SHELLS.split_at(PREFERRED_SHELL_COUNT);
     let known = |path: &&str| {
         let name = Path::new(path).file_name().unwrap_or_default();
         SHELLS.iter().any(|shell| shell.as_bytes() == name.as_bytes() && *shell != "rbash")
@@ -198,13 +198,13 @@ mod tests {
                 ("USER", "alice"),
                 ("LOGNAME", "alice"),
                 ("SHELL", "/bin/sh"),
-                ("PATH", PATH),
+                ("PATH", DEFAULT_PATH),
                 ("LANG", "C.UTF-8"),
             ] {
                 assert_eq!(value(&all, name), Some(expected), "{name}");
             }
         }
-        assert_eq!(value(&variables(0, alice(), &[]), "PATH"), Some(ROOT_PATH));
+        assert_eq!(value(&variables(0, alice(), &[]), "PATH"), Some(DEFAULT_ROOT_PATH));
     }
 
     #[test]

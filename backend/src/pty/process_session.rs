@@ -49,7 +49,7 @@ enum Target {
 
 impl Target {
     fn includes(&self, pid: Pid) -> bool {
-        let Some(session) = session_of(pid) else { return false };
+        let Some(session) = session_leader(pid) else { return false };
         match self {
             Self::Sessions(leaders) => leaders.contains(&session),
             Self::Leader(leader) => pid == *leader && session == *leader,
@@ -62,7 +62,7 @@ impl Target {
 
 /// Signals of each step, and the time that the processes then have to end by themselves. A stopped
 /// process handles no signal before it is continued, hence `SIGCONT`.
-const LADDER: [(&[Signal], Duration); 3] = [
+const END_STEPS: [(&[Signal], Duration); 3] = [
     (&[Signal::SIGHUP, Signal::SIGCONT], Duration::from_millis(500)),
     (&[Signal::SIGTERM, Signal::SIGCONT], Duration::from_secs(1)),
     (&[Signal::SIGKILL], Duration::from_secs(1)),
@@ -76,13 +76,13 @@ const KILL_ROUNDS: usize = 8;
 const MAX_WATCHED: usize = 4;
 
 /// Pause before the processes are listed again when the system has no descriptor for that.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
+const LIST_RETRY_PAUSE: Duration = Duration::from_millis(20);
 
 /// Ends all processes of the sessions with these leaders. Waits until they are gone, at most a few
 /// seconds.
 pub(crate) async fn end(leaders: &[Pid]) {
     let all = Target::Sessions(leaders.to_vec());
-    climb(&all, &all).await;
+    signal_until_ended(&all, &all).await;
 }
 
 /// Hangs up the terminal of a session, as the kernel does when its window is closed (termios(3),
@@ -95,21 +95,21 @@ pub(crate) async fn hang_up(leader: Pid) {
         Some(group) => Target::Foreground { leader, group },
         None => only_leader.clone(),
     };
-    climb(&first, &only_leader).await;
+    signal_until_ended(&first, &only_leader).await;
 }
 
-/// Sends the signals of [`LADDER`] until the processes of `target` have ended. Those of the first
-/// step are sent to `first`.
-async fn climb(first: &Target, target: &Target) {
-    let last = LADDER[LADDER.len() - 1];
-    for (step, (signals, grace)) in LADDER.into_iter().chain([last; KILL_ROUNDS]).enumerate() {
+/// Sends the signals of [`END_STEPS`] until the processes of `target` have ended. Those of the
+/// first step are sent to `first`.
+async fn signal_until_ended(first: &Target, target: &Target) {
+    let last = END_STEPS[END_STEPS.len() - 1];
+    for (step, (signals, grace)) in END_STEPS.into_iter().chain([last; KILL_ROUNDS]).enumerate() {
         let sought = if step == 0 { first.clone() } else { target.clone() };
         let signalled = background::run(move || signal_all(&sought, signals)).await.flatten();
         if signalled.is_ok_and(|count| count == 0) {
             return;
         }
         // The error means that the time is up.
-        if timeout(grace, all_ended(target)).await.is_ok() {
+        if timeout(grace, wait_until_all_ended(target)).await.is_ok() {
             return;
         }
     }
@@ -121,7 +121,7 @@ async fn climb(first: &Target, target: &Target) {
 fn signal_all(target: &Target, signals: &[Signal]) -> io::Result<usize> {
     let (mut count, mut result) = (0, Ok(()));
     for pid in pids(target)? {
-        match member(target, pid) {
+        match open_member(target, pid) {
             Ok(Some(member)) => {
                 count += 1;
                 for &signal in signals {
@@ -141,19 +141,19 @@ fn signal_all(target: &Target, signals: &[Signal]) -> io::Result<usize> {
 }
 
 /// Waits until no process of the target runs any more.
-async fn all_ended(target: &Target) {
+async fn wait_until_all_ended(target: &Target) {
     loop {
         let sought = target.clone();
         let listed = background::run(move || {
-            let members = pids(&sought)?.into_iter().filter_map(|pid| member(&sought, pid).transpose());
+            let members = pids(&sought)?.into_iter().filter_map(|pid| open_member(&sought, pid).transpose());
             members.take(MAX_WATCHED).collect::<io::Result<Vec<OwnedFd>>>()
         });
         match listed.await.flatten() {
             Ok(members) if members.is_empty() => return,
-            Ok(members) => drop(join_all(members.into_iter().map(ended)).await),
+            Ok(members) => drop(join_all(members.into_iter().map(wait_until_ended)).await),
             Err(error) => {
                 tracing::warn!(%error, "could not look at the processes of a terminal");
-                sleep(LOOK_AGAIN).await;
+                sleep(LIST_RETRY_PAUSE).await;
             }
         }
     }
@@ -245,14 +245,14 @@ pub(crate) fn is_alone_in_front(leader: Pid, name: &str) -> bool {
     let Ok(children) = fs::read_to_string(format!("/proc/{leader}/task/{leader}/children")) else {
         return false;
     };
-    let in_front = |pid: &str| {
+    let is_in_foreground = |pid: &str| {
         stat(pid).is_ok_and(|text| Stat::parse(&text).is_none_or(|child| child.group == found.group))
     };
-    !children.split_ascii_whitespace().any(in_front)
+    !children.split_ascii_whitespace().any(is_in_foreground)
 }
 
 /// Opens a process of the target, if it still runs; a zombie does not.
-fn member(target: &Target, pid: Pid) -> io::Result<Option<OwnedFd>> {
+fn open_member(target: &Target, pid: Pid) -> io::Result<Option<OwnedFd>> {
     let pidfd = match sys::pidfd_open(pid) {
         Ok(pidfd) => pidfd,
         Err(error) if exhausted::is_exhausted(&error) => return Err(error),
@@ -270,7 +270,7 @@ fn pids(target: &Target) -> io::Result<Vec<Pid>> {
     Ok(pids.filter(|&pid| target.includes(pid)).collect())
 }
 
-fn session_of(pid: Pid) -> Option<Pid> {
+fn session_leader(pid: Pid) -> Option<Pid> {
     getsid(Some(pid)).ok()
 }
 
@@ -280,13 +280,13 @@ fn has_ended(pidfd: &OwnedFd) -> bool {
 }
 
 /// Waits until a process has ended, or for a moment if the system cannot watch it.
-async fn ended(pidfd: OwnedFd) {
+async fn wait_until_ended(pidfd: OwnedFd) {
     match sys::watch(pidfd, Interest::READABLE) {
         // The call fails only if the runtime ends.
         Ok(pidfd) => drop(pidfd.readable().await),
         Err(error) => {
             tracing::warn!(%error, "could not wait for a process to end");
-            sleep(LOOK_AGAIN).await;
+            sleep(LIST_RETRY_PAUSE).await;
         }
     }
 }

@@ -5,19 +5,19 @@ use std::{ffi::OsStr, path::Path};
 use super::spawn::TERM;
 
 /// Variables that are withheld for the same reason.
-struct Group {
+struct WithheldGroup {
     names: &'static [&'static str],
     prefixes: &'static [&'static str],
 }
 
-const GROUPS: [Group; 7] = [
+const WITHHELD_GROUPS: [WithheldGroup; 7] = [
     // Variables of limpet itself, some of them secret.
-    Group { names: &[], prefixes: &["LIMPET_"] },
+    WithheldGroup { names: &[], prefixes: &["LIMPET_"] },
     // The size, the capabilities and the name of the terminal that limpet was started in. With its
     // name, gpg-agent would ask for passwords there.
-    Group { names: &["COLUMNS", "GPG_TTY", "LINES", "TERMCAP"], prefixes: &[] },
+    WithheldGroup { names: &["COLUMNS", "GPG_TTY", "LINES", "TERMCAP"], prefixes: &[] },
     // Variables that announce another terminal. Programs would use its own control sequences.
-    Group {
+    WithheldGroup {
         names: &[
             "COLORFGBG",
             "GUAKE_TAB_UUID",
@@ -63,12 +63,12 @@ const GROUPS: [Group; 7] = [
         ],
     },
     // Variables that announce a multiplexer or a recorder around the program, or name its socket.
-    Group {
+    WithheldGroup {
         names: &["ASCIINEMA_REC", "ASCIINEMA_SESSION", "STY", "WINDOW"],
         prefixes: &["ABDUCO_", "BYOBU_", "DVTM", "SHPOOL_", "TMUX", "ZELLIJ", "ZMX_"],
     },
     // Variables that announce an editor or a file manager around the program, or name its socket.
-    Group {
+    WithheldGroup {
         names: &[
             "EMACS",
             "INSIDE_EMACS",
@@ -92,12 +92,12 @@ const GROUPS: [Group; 7] = [
         prefixes: &["VSCODE_"],
     },
     // Variables of the shell or the desktop launcher that started limpet.
-    Group {
+    WithheldGroup {
         names: &["DESKTOP_STARTUP_ID", "OLDPWD", "SHLVL", "XDG_ACTIVATION_TOKEN", "_"],
         prefixes: &["GIO_LAUNCHED_"],
     },
     // Variables between a service manager and limpet.
-    Group {
+    WithheldGroup {
         names: &[
             "CACHE_DIRECTORY",
             "CONFIGURATION_DIRECTORY",
@@ -121,7 +121,7 @@ const GROUPS: [Group; 7] = [
 
 /// Prefixes of user settings, which are passed on although they match a withheld prefix. With them
 /// git can keep asking for passwords in the editor, just as ssh can keep using its agent.
-const SETTINGS: [&str; 9] = [
+const PASSED_PREFIXES: [&str; 9] = [
     "BYOBU_CONFIG_DIR",
     "KITTY_CONFIG_DIRECTORY",
     "TMUX_TMPDIR",
@@ -138,16 +138,16 @@ pub(super) fn is_withheld(name: &OsStr, value: &OsStr) -> bool {
     // All names here are ASCII.
     let Some(name) = name.to_str() else { return false };
     let begins = |prefix: &&str| name.starts_with(prefix);
-    let is_in = |group: &Group| group.names.contains(&name) || group.prefixes.iter().any(begins);
+    let is_in = |group: &WithheldGroup| group.names.contains(&name) || group.prefixes.iter().any(begins);
     match name {
-        "TERMINFO" => !describes_ours(value),
-        _ => GROUPS.iter().any(is_in) && !SETTINGS.iter().any(begins),
+        "TERMINFO" => !has_entry_for_term(value),
+        _ => WITHHELD_GROUPS.iter().any(is_in) && !PASSED_PREFIXES.iter().any(begins),
     }
 }
 
 /// Reports whether a terminfo(5) database has an entry for `TERM`. Some terminals ship one that
 /// describes only themselves.
-fn describes_ours(database: &OsStr) -> bool {
+fn has_entry_for_term(database: &OsStr) -> bool {
     let entry = |folder: &str| Path::new(database).join(folder).join(TERM);
     // The entry is in a directory named by the first letter, or by the letter's code on file
     // systems that ignore case.

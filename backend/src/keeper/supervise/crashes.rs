@@ -15,14 +15,14 @@ pub(super) struct Crashes(VecDeque<Instant>);
 
 impl Crashes {
     /// Records a crash.
-    pub(super) fn note(&mut self, now: Instant) {
+    pub(super) fn record(&mut self, now: Instant) {
         self.0.truncate(MAX_CRASHES - 1);
         self.0.push_front(now);
     }
 
     /// Reports whether the next server has to run without screens, which may have crashed the last
     /// ones.
-    pub(super) fn are_too_many(&self, now: Instant) -> bool {
+    pub(super) fn exceed_limit(&self, now: Instant) -> bool {
         let oldest = self.0.get(MAX_CRASHES - 1);
         oldest.is_some_and(|&oldest| now.saturating_duration_since(oldest) <= CRASH_WINDOW)
     }
@@ -37,13 +37,13 @@ mod tests {
         let (mut crashes, start) = (Crashes::default(), Instant::now());
         let second = |number| start + Duration::from_secs(number);
         for number in 0..4 {
-            crashes.note(second(number));
-            assert!(!crashes.are_too_many(second(number)));
+            crashes.record(second(number));
+            assert!(!crashes.exceed_limit(second(number)));
         }
-        crashes.note(second(10));
-        assert!(crashes.are_too_many(second(10)), "five in ten seconds");
-        assert!(!crashes.are_too_many(second(11)), "a server that lasts is followed by an ordinary one");
-        crashes.note(second(11));
-        assert!(crashes.are_too_many(second(11)), "the oldest one is forgotten");
+        crashes.record(second(10));
+        assert!(crashes.exceed_limit(second(10)), "five in ten seconds");
+        assert!(!crashes.exceed_limit(second(11)), "a server that lasts is followed by an ordinary one");
+        crashes.record(second(11));
+        assert!(crashes.exceed_limit(second(11)), "the oldest one is forgotten");
     }
 }

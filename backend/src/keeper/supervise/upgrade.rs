@@ -14,19 +14,19 @@ use nix::sys::signal::Signal;
 
 use super::Supervisor;
 use crate::keeper::{
-    binary::{Binary, Reached, Server},
+    binary::{Binary, Server, ServerStage},
     control::{self, Outcome},
     socket,
-    wire::{Launch, Numbered, Order, Report},
+    wire::{Envelope, KeeperMessage, Launch, Request},
 };
 
 /// Maximum time until a new server says hello, and until an old one has left.
-const GREETING: Duration = Duration::from_secs(10);
-const LEAVING: Duration = Duration::from_secs(3);
+const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Maximum time that a server may be silent while it takes over from its predecessor, until it has
 /// answered a request.
-pub(super) const TAKING_OVER: Duration = Duration::from_secs(30);
+pub(super) const TAKEOVER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// An upgrade that is under way.
 pub(super) struct Upgrade {
@@ -35,7 +35,7 @@ pub(super) struct Upgrade {
     /// Time at which the stage has taken too long, unless the server itself has a deadline.
     pub(super) deadline: Option<Instant>,
     /// Client that waits for the result.
-    pub(super) asked_by: Option<UnixStream>,
+    pub(super) requester: Option<UnixStream>,
 }
 
 /// The stage that an upgrade has reached.
@@ -63,15 +63,15 @@ impl Upgrade {
 }
 
 impl Supervisor {
-    pub(super) fn begin_upgrade(&mut self, asked_by: Option<UnixStream>) {
-        let refuse = |asked_by: Option<UnixStream>, message: String| {
+    pub(super) fn begin_upgrade(&mut self, requester: Option<UnixStream>) {
+        let refuse = |requester: Option<UnixStream>, message: String| {
             tracing::error!("{message}");
-            if let Some(stream) = asked_by {
+            if let Some(stream) = requester {
                 control::answer(stream, &Outcome::refused(message));
             }
         };
         if self.upgrade.is_some() || self.is_ending {
-            return refuse(asked_by, "limpet is being upgraded or ended already; try again later".into());
+            return refuse(requester, "limpet is being upgraded or ended already; try again later".into());
         }
         let path = self.binary.path().to_owned();
         // The new server may have screens, even if its predecessors crashed.
@@ -79,64 +79,65 @@ impl Supervisor {
         let started = Binary::at(&path).and_then(|binary| binary.start(launch).map(|new| (binary, new)));
         match started {
             Ok((binary, new)) => {
-                let deadline = Some(Instant::now() + GREETING);
-                self.upgrade = Some(Upgrade { binary, stage: Stage::Started(new), deadline, asked_by });
+                let deadline = Some(Instant::now() + HELLO_TIMEOUT);
+                self.upgrade = Some(Upgrade { binary, stage: Stage::Started(new), deadline, requester });
             }
-            Err(error) => refuse(asked_by, format!("could not start {}: {error}", path.display())),
+            Err(error) => refuse(requester, format!("could not start {}: {error}", path.display())),
         }
     }
 
     pub(super) fn fail_upgrade(&mut self, why: &str) {
-        let Some(Upgrade { asked_by, .. }) = self.upgrade.take() else { return };
+        let Some(Upgrade { requester, .. }) = self.upgrade.take() else { return };
         let message = format!("{why}; limpet goes on as {}", self.version);
         tracing::error!("{message}");
-        if let Some(stream) = asked_by {
+        if let Some(stream) = requester {
             control::answer(stream, &Outcome::refused(message));
         }
     }
 
     /// Completes the upgrade if the new server has answered a request.
     pub(super) fn finish_upgrade(&mut self) {
-        if self.server.as_ref().is_none_or(|server| server.reached != Reached::Answered) {
+        if self.server.as_ref().is_none_or(|server| server.stage != ServerStage::Answered) {
             return;
         }
         let is_taking_over = |upgrade: &mut Upgrade| matches!(upgrade.stage, Stage::TakingOver { .. });
-        if let Some(Upgrade { binary, stage: Stage::TakingOver { version }, asked_by, .. }) =
+        if let Some(Upgrade { binary, stage: Stage::TakingOver { version }, requester, .. }) =
             self.upgrade.take_if(is_taking_over)
         {
             (self.binary, self.version) = (binary, version);
-            let sessions = match self.keeper.sessions() {
+            let sessions = match self.keeper.session_count() {
                 1 => "1 session".to_owned(),
                 count => format!("{count} sessions"),
             };
             let message = format!("limpet goes on as {}, with {sessions}", self.version);
             tracing::info!("{message}");
-            if let Some(stream) = asked_by {
+            if let Some(stream) = requester {
                 control::answer(stream, &Outcome { is_done: true, message });
             }
         }
     }
 
-    pub(super) fn hear_new(&mut self) {
+    pub(super) fn handle_new_server_message(&mut self) {
         let Some(Upgrade { stage: Stage::Started(new), .. }) = &mut self.upgrade else { return };
-        let said = socket::receive::<Numbered<Order>>(new.socket.as_fd(), &mut self.room);
-        if said.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::ConnectionReset) {
+        let received = socket::receive::<Envelope<Request>>(new.socket.as_fd(), &mut self.receive_buffer);
+        if received.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::ConnectionReset) {
             // The new server has ended without reading everything that it was sent. Its own last
             // messages still arrive.
             return;
         }
-        let Ok(Some((Numbered { number, what: Order::Hello { version, .. } }, _))) = said else {
-            let status = new.ended().map(|status| format!(": {status}")).unwrap_or_default();
+        let Ok(Some((Envelope { number, what: Request::Hello { version, .. } }, _))) = received else {
+            let status = new.try_wait().map(|status| format!(": {status}")).unwrap_or_default();
             return self.fail_upgrade(&format!("the new server ended before it was ready{status}"));
         };
-        let Some(Upgrade { binary, stage: Stage::Started(new), asked_by, .. }) = self.upgrade.take() else {
+        let Some(Upgrade { binary, stage: Stage::Started(new), requester, .. }) = self.upgrade.take() else {
             return;
         };
-        let (stage, deadline) = (Stage::Leaving { new, number, version }, Some(Instant::now() + LEAVING));
-        self.upgrade = Some(Upgrade { binary, stage, deadline, asked_by });
+        let stage = Stage::Leaving { new, number, version };
+        let deadline = Some(Instant::now() + LEAVE_TIMEOUT);
+        self.upgrade = Some(Upgrade { binary, stage, deadline, requester });
         match &self.server {
             Some(server) => {
-                let leave = Numbered { number: 0, what: Report::Leave };
+                let leave = Envelope { number: 0, what: KeeperMessage::Leave };
                 if let Err(error) = socket::send(server.socket.as_fd(), &leave, &[]) {
                     tracing::error!(%error, "could not ask the server to leave");
                     server.signal(Signal::SIGKILL);
@@ -148,7 +149,7 @@ impl Supervisor {
 
     /// Makes the new server take over after the old one has ended.
     pub(super) fn take_over(&mut self) {
-        let Some(Upgrade { binary, stage: Stage::Leaving { new, number, version }, asked_by, .. }) =
+        let Some(Upgrade { binary, stage: Stage::Leaving { new, number, version }, requester, .. }) =
             self.upgrade.take()
         else {
             return;
@@ -158,9 +159,9 @@ impl Supervisor {
             tracing::error!(%error, "could not tell the new server what is kept");
             new.signal(Signal::SIGKILL);
         }
-        self.serve_by(new);
-        self.again_at = None;
+        self.set_server(new);
+        self.restart_at = None;
         let stage = Stage::TakingOver { version };
-        self.upgrade = Some(Upgrade { binary, stage, deadline: None, asked_by });
+        self.upgrade = Some(Upgrade { binary, stage, deadline: None, requester });
     }
 }

@@ -18,7 +18,7 @@ use nix::{
 };
 
 /// Maximum number of symbolic links that are followed, as in the kernel (`path_resolution(7)`).
-const MAX_LINKS: usize = 40;
+const MAX_SYMLINKS: usize = 40;
 
 const GROUP_WRITE: u32 = 0o020;
 const OTHERS_WRITE: u32 = 0o002;
@@ -120,9 +120,9 @@ pub fn check_directory(path: &Path) -> Result<PathBuf, TrustError> {
 /// path.
 pub fn check_path(path: &Path) -> Result<PathBuf, TrustError> {
     let absolute = std::path::absolute(path).map_err(TrustError::io(path))?;
-    let mut names: VecDeque<OsString> = names(&absolute).collect();
+    let mut names: VecDeque<OsString> = path_names(&absolute).collect();
     let mut here = PathBuf::from("/");
-    let mut links = 0;
+    let mut symlinks = 0;
     while let Some(name) = names.pop_front() {
         check_parent(&here)?;
         if name == ".." {
@@ -142,15 +142,15 @@ pub fn check_path(path: &Path) -> Result<PathBuf, TrustError> {
         if !is_trusted_parent(metadata.uid()) {
             return Err(TrustError::Owner { path: next, owner: owner(&metadata) });
         }
-        links += 1;
-        if links > MAX_LINKS {
+        symlinks += 1;
+        if symlinks > MAX_SYMLINKS {
             return Err(TrustError::Io { path: next, source: nix::errno::Errno::ELOOP.into() });
         }
         let target = fs::read_link(&next).map_err(TrustError::io(&next))?;
         if target.is_absolute() {
             here = PathBuf::from("/");
         }
-        for name in self::names(&target).collect::<Vec<_>>().into_iter().rev() {
+        for name in path_names(&target).collect::<Vec<_>>().into_iter().rev() {
             names.push_front(name);
         }
     }
@@ -256,7 +256,7 @@ fn owner(metadata: &Metadata) -> String {
 }
 
 /// Returns the components of a path without `/` and `.`.
-fn names(path: &Path) -> impl Iterator<Item = OsString> {
+fn path_names(path: &Path) -> impl Iterator<Item = OsString> {
     path.components().filter_map(|component| match component {
         Component::Normal(name) => Some(name.to_owned()),
         Component::ParentDir => Some("..".into()),

@@ -18,7 +18,7 @@ const SEPARATOR_BITS: u32 = 1;
 
 /// The minimum length of a repetition or a part of a row, in characters. Shorter ones occur in
 /// random text.
-const MIN_RUN: usize = 3;
+const MIN_RUN_CHARS: usize = 3;
 
 /// Sequences of characters that are typed in either direction.
 const ROWS: [&str; 13] = [
@@ -114,18 +114,18 @@ fn bits(token: &str) -> u32 {
     let alphabet = alphabet_bits(token);
     while at < text.len() {
         let (rest, before) = (&text[at..], &text[..]);
-        let known = word(rest).max(row(rest));
-        let repeated = repetition(before, at);
-        let (len, worth) = if known >= MIN_RUN.max(repeated) {
+        let known = common_word_len(rest).max(row_len(rest));
+        let repeated = repetition_len(before, at);
+        let (len, added_bits) = if known >= MIN_RUN_CHARS.max(repeated) {
             (known, KNOWN_BITS)
-        } else if repeated >= MIN_RUN {
+        } else if repeated >= MIN_RUN_CHARS {
             (repeated, REPEATED_BITS)
         } else if rest.starts_with(['-', '.', '_', '~']) {
             (1, SEPARATOR_BITS)
         } else {
             (1, alphabet)
         };
-        bits += worth;
+        bits += added_bits;
         at += len;
     }
     bits
@@ -144,19 +144,20 @@ fn alphabet_bits(token: &str) -> u32 {
 }
 
 /// Returns the length of the common word that a text begins with.
-fn word(text: &str) -> usize {
+fn common_word_len(text: &str) -> usize {
     WORDS.iter().filter(|word| text.starts_with(**word)).map(|word| word.len()).max().unwrap_or(0)
 }
 
 /// Returns the length of the part of a row that a text begins with.
-fn row(text: &str) -> usize {
-    let longest = |row: &str| (MIN_RUN..=text.len()).take_while(|&len| row.contains(&text[..len])).last();
+fn row_len(text: &str) -> usize {
+    let longest =
+        |row: &str| (MIN_RUN_CHARS..=text.len()).take_while(|&len| row.contains(&text[..len])).last();
     let both = |row: &&str| [(*row).to_owned(), row.chars().rev().collect()];
     ROWS.iter().flat_map(both).filter_map(|row| longest(&row)).max().unwrap_or(0)
 }
 
 /// Returns how many characters from `at` on repeat an earlier part, which may overlap (`aaaa`).
-fn repetition(text: &str, at: usize) -> usize {
+fn repetition_len(text: &str, at: usize) -> usize {
     let bytes = text.as_bytes();
     let common = |from: usize| bytes[from..].iter().zip(&bytes[at..]).take_while(|(a, b)| a == b).count();
     (0..at).map(common).max().unwrap_or(0)

@@ -39,7 +39,7 @@ impl ShareKey {
         let (role, rest) = text.split_once('.')?;
         let role = [Role::Writer, Role::Reader].into_iter().find(|&known| role_name(known) == role)?;
         let pass = Pass { session: rest.split('.').next()?.parse().ok()?, role };
-        Digest::of(&self.pass(&pass)).is_of(text).then_some(pass)
+        Digest::of(&self.pass(&pass)).matches(text).then_some(pass)
     }
 
     /// Returns the name of this server's cookies. It differs between servers, because browsers do

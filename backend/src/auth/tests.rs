@@ -57,11 +57,13 @@ fn a_cookie_alone_is_no_credential() {
     let foreign = Credentials { cookies: Some("other=1; limpet-00000000=x"), ..both(&one) };
     assert_eq!(access(&auth, foreign), Err(Denied::NoCredentials), "cookies of others are not looked at");
 
-    let half = auth.half(both(&one), from("192.0.2.1")).unwrap();
-    let complete = |key: &str| auth.complete(&half, Some(&SignInKey::new(key.into())), from("192.0.2.1"));
+    let half = auth.accept_cookie(both(&one), from("192.0.2.1")).unwrap();
+    let complete = |key: &str| {
+        auth.complete_sign_in(&half, Some(&SignInKey::new(key.into())), from("192.0.2.1"))
+    };
     assert!(complete(&one.1).is_ok());
     assert_eq!(complete(&other.1).unwrap_err(), Denied::Wrong);
-    assert_eq!(auth.complete(&half, None, from("192.0.2.1")).unwrap_err(), Denied::Wrong);
+    assert_eq!(auth.complete_sign_in(&half, None, from("192.0.2.1")).unwrap_err(), Denied::Wrong);
 }
 
 #[test]
@@ -89,15 +91,15 @@ fn while_too_much_was_wrong_right_and_wrong_are_answered_alike() {
         auth.authenticate(guesses[number % 4], stranger).unwrap_err() == Denied::Wrong
     });
     assert_eq!(counted.count(), GUESSES.burst as usize);
-    let limited = |result: Result<Principal, Denied>| matches!(result, Err(Denied::Limited(_)));
+    let limited = |result: Result<Principal, Denied>| matches!(result, Err(Denied::RateLimited(_)));
     for shown in guesses.into_iter().chain([bearer(TOKEN), bearer(&pass)]) {
         assert!(limited(auth.authenticate(shown, stranger)));
     }
     for token in [TOKEN, "wrong", &pass] {
         let denied = auth.sign_in(token, Credentials::default(), stranger, "").unwrap_err();
-        assert!(matches!(denied, Denied::Limited(_)), "{token}");
+        assert!(matches!(denied, Denied::RateLimited(_)), "{token}");
     }
-    assert!(matches!(auth.half(guesses[2], stranger), Err(Denied::Limited(_))));
+    assert!(matches!(auth.accept_cookie(guesses[2], stranger), Err(Denied::RateLimited(_))));
     // Neither other addresses nor signed-in browsers are affected.
     assert!(auth.authenticate(bearer(TOKEN), owner).is_ok());
     assert!(auth.authenticate(both(&signed_in), stranger).is_ok());
@@ -111,8 +113,8 @@ fn a_cookie_that_is_replayed_keeps_nobody_from_logging_in() {
     let client = from("192.0.2.1");
     for _ in 0..100 {
         assert_eq!(access(&auth, replayed), Err(Denied::Wrong));
-        let half = auth.half(replayed, client).unwrap();
-        assert_eq!(auth.complete(&half, None, client).unwrap_err(), Denied::Wrong);
+        let half = auth.accept_cookie(replayed, client).unwrap();
+        assert_eq!(auth.complete_sign_in(&half, None, client).unwrap_err(), Denied::Wrong);
     }
     assert!(auth.sign_in(TOKEN, Credentials::default(), client, "").is_ok());
 }
@@ -176,7 +178,7 @@ fn sign_ins_from_one_address_are_limited() {
     let sign_in = |client| auth.sign_in(TOKEN, Credentials::default(), client, "");
     let count = (0..1000).take_while(|_| sign_in(from("192.0.2.9")).is_ok()).count();
     assert_eq!(count, SIGN_INS.burst as usize);
-    assert_eq!(sign_in(from("192.0.2.9")).unwrap_err(), Denied::Crowded);
+    assert_eq!(sign_in(from("192.0.2.9")).unwrap_err(), Denied::TooManySignIns);
     assert!(sign_in(from("192.0.2.1")).is_ok());
 }
 
@@ -206,7 +208,7 @@ fn no_secret_is_shown() {
 #[tokio::test]
 async fn what_changes_is_saved() {
     let auth = auth();
-    assert!(auth.saved().await, "nobody saves, so nothing is waited for");
+    assert!(auth.wait_until_saved().await, "nobody saves, so nothing is waited for");
     let (is_full, saves) = (AtomicBool::new(false), AtomicUsize::new(0));
     let keeping = auth.save_with_keeper(async |_| true);
     let writing = auth.save_on_disk(async |_| {
@@ -217,10 +219,10 @@ async fn what_changes_is_saved() {
         tokio::task::yield_now().await;
         assert_eq!(saves.load(Ordering::Relaxed), 1, "the key of share links is saved at once");
         browser(&auth, TOKEN);
-        assert!(auth.kept().await && auth.saved().await);
+        assert!(auth.wait_until_saved_with_keeper().await && auth.wait_until_saved().await);
         is_full.store(true, Ordering::Relaxed);
         browser(&auth, TOKEN);
-        assert!(auth.kept().await && !auth.saved().await);
+        assert!(auth.wait_until_saved_with_keeper().await && !auth.wait_until_saved().await);
     };
     tokio::select! {
         biased;

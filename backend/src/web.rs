@@ -42,14 +42,14 @@ use tokio_util::task::TaskTracker;
 
 use self::guest_rate::GuestRate;
 pub use self::{
-    health_check::ask_health,
+    health_check::check_health,
     server::{Listener, serve},
 };
 use crate::{attachment::Attachments, auth::Auth, config::Config, session::Sessions, shutdown::Shutdown};
 
 /// The address of the client, as far as the network knows it.
 #[derive(Clone, Copy, Debug)]
-struct Peer(SocketAddr);
+struct PeerAddress(SocketAddr);
 
 /// The state that handlers share.
 #[derive(Clone, Debug)]
@@ -84,7 +84,7 @@ impl App {
             .route("/sessions/{id}/passes", get(api::passes))
             .route("/sign-ins", get(sign_ins::list))
             .route("/sign-ins/{id}", delete(sign_ins::revoke))
-            .route_layer(middleware::from_fn(guard::owners));
+            .route_layer(middleware::from_fn(guard::require_owner));
         let locked = Router::new()
             .route("/access", get(api::access))
             .route("/sessions", get(api::list))
@@ -93,7 +93,7 @@ impl App {
             .route("/sessions/{id}/attach", post(attach::check))
             .route("/logout", post(sign_ins::log_out))
             .merge(owners)
-            .route_layer(middleware::from_fn_with_state(self.clone(), guard::credentials));
+            .route_layer(middleware::from_fn_with_state(self.clone(), guard::require_credentials));
         let api = Router::new()
             .route("/login", post(sign_ins::log_in))
             .route("/sessions/{id}/attach", get(attach::attach))

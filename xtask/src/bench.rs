@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use crate::{
     build,
     needs::Need,
-    shell::{self, say},
+    shell::{self, print_status},
     system,
     workspace::Workspace,
 };
@@ -55,7 +55,7 @@ pub(crate) fn run(workspace: &Workspace, words: &[OsString]) -> anyhow::Result<(
     let peers = peers.collect::<anyhow::Result<Vec<_>>>()?;
     build(workspace)?;
     let browser = browser(workspace, &options)?;
-    say("bench", "building what measures");
+    print_status("bench", "building what measures");
     shell::run(workspace.cargo(["build", "--release", "--package", "limpet-bench"]))?;
     let mut bench = workspace.command(workspace.target().join("release/limpet-bench"));
     bench.arg("run").arg("--limpet").arg(workspace.binary());
@@ -82,7 +82,7 @@ fn browser(workspace: &Workspace, options: &Options) -> anyhow::Result<Option<Pa
         return Ok(None);
     }
     for need in [Need::Programs, Need::PagePackages, Need::TestPackages] {
-        need.meet(workspace)?;
+        need.ensure(workspace)?;
     }
     system::chromium().map(Some)
 }

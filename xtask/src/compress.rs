@@ -15,19 +15,19 @@ const BROTLI_QUALITY: i32 = 11;
 
 /// Writes `NAME.br` and `NAME.gz` beside every file below `folder` if they are smaller than the
 /// file.
-pub(crate) fn folder(folder: &Path) -> anyhow::Result<()> {
+pub(crate) fn compress_folder(folder: &Path) -> anyhow::Result<()> {
     for entry in fs::read_dir(folder).with_context(|| format!("could not read {}", folder.display()))? {
         let path = entry?.path();
         if path.is_dir() {
-            self::folder(&path)?;
+            compress_folder(&path)?;
         } else {
-            file(&path)?;
+            compress_file(&path)?;
         }
     }
     Ok(())
 }
 
-fn file(path: &Path) -> anyhow::Result<()> {
+fn compress_file(path: &Path) -> anyhow::Result<()> {
     let plain = fs::read(path).with_context(|| format!("could not read {}", path.display()))?;
     for (suffix, compressed) in [(".br", brotli(&plain)?), (".gz", gzip(&plain)?)] {
         let beside = with_suffix(path, suffix);

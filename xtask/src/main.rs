@@ -31,7 +31,7 @@ use std::{
 
 use anyhow::{Context, bail};
 
-use self::{needs::Need, shell::say, workspace::Workspace};
+use self::{needs::Need, shell::print_status, workspace::Workspace};
 
 const HELP: &str = "\
 cargo xtask COMMAND: everything there is to do with limpet's sources.
@@ -58,7 +58,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            say("failed", &format!("{error:#}"));
+            print_status("failed", &format!("{error:#}"));
             ExitCode::FAILURE
         }
     }
@@ -99,12 +99,12 @@ fn flags(mut words: Vec<OsString>) -> Vec<OsString> {
 }
 
 fn setup(workspace: &Workspace) -> anyhow::Result<()> {
-    Need::ALL.iter().try_for_each(|need| need.meet(workspace))
+    Need::ALL.iter().try_for_each(|need| need.ensure(workspace))
 }
 
 fn build(workspace: &Workspace) -> anyhow::Result<()> {
     page::build(workspace)?;
-    say("server", "building target/release/limpet");
+    print_status("server", "building target/release/limpet");
     shell::run(workspace.cargo(["build", "--release", "--package", "limpet"]))
 }
 

@@ -6,7 +6,7 @@ use anyhow::Context;
 
 use crate::{
     npm, proxies,
-    shell::{self, say},
+    shell::{self, print_status},
     system,
     tools::Tool,
     workspace::Workspace,
@@ -62,7 +62,7 @@ impl Need {
     ];
 
     /// Sets it up if it is missing.
-    pub(crate) fn meet(self, workspace: &Workspace) -> anyhow::Result<()> {
+    pub(crate) fn ensure(self, workspace: &Workspace) -> anyhow::Result<()> {
         match self {
             Self::Rustfmt => rustup(workspace, "component", "rustfmt"),
             Self::Clippy => rustup(workspace, "component", "clippy"),
@@ -89,7 +89,7 @@ fn rustup(workspace: &Workspace, kind: &str, name: &str) -> anyhow::Result<()> {
     if is_listed(&installed, name) {
         return Ok(());
     }
-    say("rustup", &format!("adding the {kind} {name}"));
+    print_status("rustup", &format!("adding the {kind} {name}"));
     let mut add = workspace.command("rustup");
     add.args([kind, "add", name]);
     shell::run(add)

@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, bail};
 
 use crate::{
-    shell::{self, say},
+    shell::{self, print_status},
     system, tools,
 };
 
@@ -62,19 +62,19 @@ impl Proxy {
     fn install(self) -> anyhow::Result<()> {
         let name = self.name();
         if let Some(program) = self.find()? {
-            say(name, &format!("is there, as {}", program.display()));
+            print_status(name, &format!("is there, as {}", program.display()));
             return Ok(());
         }
         if !shell::exists("apt-get") || !shell::exists("dpkg") {
             bail!("tests need {name}; please install it");
         }
-        say(name, "unpacking Debian's package, once");
+        print_status(name, "unpacking Debian's package, once");
         let folder = self.folder()?;
         // The folder gets its final name when it is complete.
         let part = folder.with_extension("part");
         fs::create_dir_all(&part).with_context(|| format!("could not make {}", part.display()))?;
         if download(name, &part).is_err() {
-            say(name, "fetching the list of packages");
+            print_status(name, "fetching the list of packages");
             system::update().and_then(|()| download(name, &part)).with_context(|| advice(name))?;
         }
         for entry in fs::read_dir(&part)? {

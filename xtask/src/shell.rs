@@ -8,20 +8,20 @@ use std::{
 use anyhow::{Context, bail};
 
 /// Prints a progress or error message.
-pub(crate) fn say(subject: &str, what: &str) {
+pub(crate) fn print_status(subject: &str, what: &str) {
     let name = if io::stderr().is_terminal() { "\x1b[1mlimpet\x1b[0m" } else { "limpet" };
     eprintln!("{name} {subject:>10}  {what}");
 }
 
 /// Runs a program to its end.
 pub(crate) fn run(mut command: Command) -> anyhow::Result<()> {
-    let status = command.status().with_context(|| missing(&command))?;
+    let status = command.status().with_context(|| not_runnable(&command))?;
     check(&command, status)
 }
 
 /// Runs a program to its end and returns its output.
 pub(crate) fn capture(command: &mut Command) -> anyhow::Result<String> {
-    let output = command.output().with_context(|| missing(command))?;
+    let output = command.output().with_context(|| not_runnable(command))?;
     check(command, output.status)?;
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
@@ -34,16 +34,16 @@ pub(crate) fn exists(program: &str) -> bool {
 
 pub(crate) fn check(command: &Command, status: ExitStatus) -> anyhow::Result<()> {
     if !status.success() {
-        bail!("{} ended with {status}", line(command));
+        bail!("{} ended with {status}", command_line(command));
     }
     Ok(())
 }
 
-pub(crate) fn missing(command: &Command) -> String {
-    format!("could not run {}", line(command))
+pub(crate) fn not_runnable(command: &Command) -> String {
+    format!("could not run {}", command_line(command))
 }
 
-fn line(command: &Command) -> String {
+fn command_line(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }

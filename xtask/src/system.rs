@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::Command};
 
 use anyhow::bail;
 
-use crate::shell::{self, say};
+use crate::shell::{self, print_status};
 
 /// Required programs. Each list names alternatives, and is followed by the Debian package that
 /// provides the first one.
@@ -25,12 +25,12 @@ const PROGRAMS: [(&[&str], &str); 11] = [
 
 /// Installs the required programs that are missing.
 pub(crate) fn install() -> anyhow::Result<()> {
-    let missing: Vec<&str> = missing();
+    let missing: Vec<&str> = missing_packages();
     if missing.is_empty() {
-        say("programs", "the browser and the programs that tests drive are there");
+        print_status("programs", "the browser and the programs that tests drive are there");
         return Ok(());
     }
-    get(&missing, "tests need")
+    apt_install(&missing, "tests need")
 }
 
 /// Installs a Debian package unless its program is there.
@@ -38,16 +38,16 @@ pub(crate) fn install_package(program: &str, package: &str) -> anyhow::Result<()
     if shell::exists(program) {
         return Ok(());
     }
-    get(&[package], "what is asked for needs")
+    apt_install(&[package], "what is asked for needs")
 }
 
 /// Installs Debian packages, or fails with a message that names them and `who` needs them.
-fn get(packages: &[&str], who: &str) -> anyhow::Result<()> {
+fn apt_install(packages: &[&str], who: &str) -> anyhow::Result<()> {
     let list = packages.join(" ");
     if !shell::exists("apt-get") {
         bail!("{who} these programs, by the names of their Debian packages: {list}; please install them");
     }
-    say("programs", &format!("installing by apt-get: {list}"));
+    print_status("programs", &format!("installing by apt-get: {list}"));
     for words in [&["update", "--quiet=2"][..], &["install", "--quiet=2", "--yes", "--no-install-recommends"]]
     {
         let mut apt = apt();
@@ -79,7 +79,7 @@ pub(crate) fn chromedriver() -> anyhow::Result<PathBuf> {
     find(PROGRAMS[1].0)
 }
 
-fn missing() -> Vec<&'static str> {
+fn missing_packages() -> Vec<&'static str> {
     let absent =
         PROGRAMS.iter().filter(|(programs, _)| !programs.iter().any(|program| shell::exists(program)));
     absent.map(|&(_, package)| package).collect()

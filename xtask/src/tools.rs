@@ -15,7 +15,7 @@ use std::{
 use anyhow::Context;
 
 use crate::{
-    shell::{self, say},
+    shell::{self, print_status},
     workspace::Workspace,
 };
 
@@ -67,10 +67,10 @@ impl Tool {
     pub(crate) fn install(&self, workspace: &Workspace) -> anyhow::Result<()> {
         let Self { package, version, features, locked, .. } = self;
         if let Some(folder) = self.find()? {
-            say(package, &format!("{version} is there, in {}", folder.display()));
+            print_status(package, &format!("{version} is there, in {}", folder.display()));
             return Ok(());
         }
-        say(package, &format!("building {version}, once; this takes some minutes"));
+        print_status(package, &format!("building {version}, once; this takes some minutes"));
         let root = self.root()?;
         let mut cargo = workspace.cargo(["install", package, "--version", version, "--root"]);
         cargo.arg(&root).args(locked.then_some("--locked")).arg("--features").arg(features.join(","));

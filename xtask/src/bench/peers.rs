@@ -6,7 +6,7 @@ use std::{fs, path::PathBuf};
 use anyhow::{Context, bail};
 
 use crate::{
-    shell::{self, say},
+    shell::{self, print_status},
     system,
     workspace::Workspace,
 };
@@ -46,7 +46,7 @@ fn terminado(workspace: &Workspace) -> anyhow::Result<String> {
     let folder = folder(workspace, &format!("terminado-{TERMINADO}"))?;
     let python = folder.join("bin/python");
     if !folder.join("done").exists() {
-        say("terminado", &format!("installing {TERMINADO} from PyPI into {}", folder.display()));
+        print_status("terminado", &format!("installing {TERMINADO} from PyPI into {}", folder.display()));
         let mut venv = workspace.command("python3");
         venv.args(["-m", "venv"]).arg(&folder);
         shell::run(venv).context("Python with its venv is needed")?;
@@ -62,7 +62,7 @@ fn terminado(workspace: &Workspace) -> anyhow::Result<String> {
 fn wetty(workspace: &Workspace) -> anyhow::Result<String> {
     let folder = folder(workspace, &format!("wetty-{WETTY}"))?;
     if !folder.join("done").exists() {
-        say("wetty", &format!("installing {WETTY} from npm into {}", folder.display()));
+        print_status("wetty", &format!("installing {WETTY} from npm into {}", folder.display()));
         let mut npm = workspace.command("npm");
         npm.args(["install", "--no-audit", "--no-fund", "--loglevel=error", "--prefix"]).arg(&folder);
         npm.arg(format!("wetty@{WETTY}"));

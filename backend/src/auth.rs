@@ -47,7 +47,7 @@ use self::{
     limiter::{Limiter, Rate},
     secret::Digest,
     share::ShareKey,
-    sign_ins::{SignIns, now, session_of},
+    sign_ins::{SignIns, now_millis, session_of},
 };
 use crate::config::{BasePath, Token};
 
@@ -178,7 +178,8 @@ impl Auth {
         }
         let key = shown.key.unwrap_or_default();
         let mut state = self.state();
-        let own = cookies.filter_map(|cookie| state.sign_ins.known_cookie(cookie, now())).collect::<Vec<_>>();
+        let own = cookies.filter_map(|cookie| state.sign_ins.known_cookie(cookie, now_millis()));
+        let own = own.collect::<Vec<_>>();
         let found = own.iter().find_map(|cookie| self.authenticate_halves(&mut state, cookie, key));
         found.ok_or_else(|| self.refuse_halves(&mut state, !own.is_empty(), key, client))
     }
@@ -194,14 +195,14 @@ impl Auth {
             return Err(Denied::NoCredentials);
         }
         let mut state = self.state();
-        let half = cookies.find_map(|cookie| state.sign_ins.known_cookie(cookie, now()));
-        half.map(HalfSignIn).ok_or_else(|| self.refuse(&mut state, Event::WrongSignIn, client))
+        let half = cookies.find_map(|cookie| state.sign_ins.known_cookie(cookie, now_millis()));
+        half.map(HalfSignIn).ok_or_else(|| self.refuse_guess(&mut state, Event::WrongSignIn, client))
     }
 
     /// Returns the role that half a sign-in will have at a session once the other half is shown.
     /// The client must not learn it before.
     pub(crate) fn expected_role(&self, HalfSignIn(cookie): &HalfSignIn, session: &SessionId) -> Option<Role> {
-        self.state().sign_ins.role_by_cookie(cookie, session, now())
+        self.state().sign_ins.role_by_cookie(cookie, session, now_millis())
     }
 
     /// Lets a client in that has shown half of a sign-in before and shows the other half now.
@@ -234,7 +235,7 @@ impl Auth {
         let credential = self.check_token_or_pass(token, client)?;
         let mut state = self.state();
         let instant = Instant::now();
-        if state.sign_in_limiter.wait(client, instant).is_some() {
+        if state.sign_in_limiter.retry_after(client, instant).is_some() {
             self.audit.record(Event::TooManySignIns, client, Details::default());
             return Err(Denied::TooManySignIns);
         }
@@ -254,7 +255,7 @@ impl Auth {
         let session = session_of(&credential).cloned();
         let from = client.address().map(|address| address.to_string()).unwrap_or_default();
         let known_id = known.as_ref().map(|(_, id)| id.as_str());
-        let signed_in = state.sign_ins.sign_in(credential, known_id, (from, agent), now());
+        let signed_in = state.sign_ins.sign_in(credential, known_id, (from, agent), now_millis());
         drop(state);
         let Ok(signed_in) = signed_in else {
             self.audit.record(
@@ -301,14 +302,14 @@ impl Auth {
     /// Lists all sign-ins for an owner. `you` is the owner's own sign-in.
     #[must_use]
     pub fn sign_ins(&self, you: Option<&SignInRef>) -> Vec<api::SignIn> {
-        self.state().sign_ins.list(you.map(|you| you.id.as_str()), now())
+        self.state().sign_ins.list(you.map(|you| you.id.as_str()), now_millis())
     }
 
     /// Returns the text of a pass. It is valid as long as the session and the key of share links
     /// exist.
     #[must_use]
-    pub fn pass(&self, pass: &Pass) -> String {
-        self.share_key.pass(pass)
+    pub fn encode_pass(&self, pass: &Pass) -> String {
+        self.share_key.encode_pass(pass)
     }
 
     /// Records that an owner has seen the passes of a session.
@@ -359,15 +360,15 @@ impl Auth {
         if self.token.matches(text) {
             return Ok(Credential::Token);
         }
-        if let Some(pass) = self.share_key.read_pass(text) {
+        if let Some(pass) = self.share_key.decode_pass(text) {
             return Ok(Credential::Pass(pass));
         }
         let event = if text.contains('.') { Event::WrongPass } else { Event::WrongToken };
-        Err(self.refuse(&mut state, event, client))
+        Err(self.refuse_guess(&mut state, event, client))
     }
 
     fn authenticate_halves(&self, state: &mut State, cookie: &Digest, key: &str) -> Option<Principal> {
-        let (access, sign_in, is_stale) = state.sign_ins.authenticate(cookie, key, now())?;
+        let (access, sign_in, is_stale) = state.sign_ins.authenticate(cookie, key, now_millis())?;
         if is_stale {
             self.mark_changed();
         }
@@ -375,13 +376,13 @@ impl Auth {
     }
 
     fn check_rate_limit(&self, state: &State, client: Client) -> Option<Denied> {
-        let wait = state.guess_limiter.wait(client, Instant::now())?;
+        let wait = state.guess_limiter.retry_after(client, Instant::now())?;
         self.audit.record(Event::RateLimited, client, Details::default());
         Some(Denied::RateLimited(wait))
     }
 
     /// Records a wrong guess.
-    fn refuse(&self, state: &mut State, event: Event, client: Client) -> Denied {
+    fn refuse_guess(&self, state: &mut State, event: Event, client: Client) -> Denied {
         self.check_rate_limit(state, client).unwrap_or_else(|| {
             state.guess_limiter.record_attempt(client, Instant::now());
             self.audit.record(event, client, Details::default());
@@ -397,7 +398,7 @@ impl Auth {
             self.audit.record(Event::WrongSignIn, client, Details::default());
             return Denied::Wrong;
         }
-        self.refuse(state, Event::WrongSignIn, client)
+        self.refuse_guess(state, Event::WrongSignIn, client)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -416,7 +417,8 @@ impl Auth {
 
     /// Returns the state that outlives the server.
     pub(crate) fn snapshot(&self) -> SavedAccess {
-        SavedAccess { share_key: self.share_key.clone(), sign_ins: self.state().sign_ins.records(now()) }
+        let sign_ins = self.state().sign_ins.records_to_save(now_millis());
+        SavedAccess { share_key: self.share_key.clone(), sign_ins }
     }
 
     /// Calls `save` with the current state and after each change, to store it with the keeper.

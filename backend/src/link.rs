@@ -63,14 +63,14 @@ impl Links {
         let addresses = if ip.is_unspecified() { local_addresses(ip) } else { vec![ip] };
         let secret = format!("#token={}", self.token);
         let url = |address: IpAddr| Url {
-            text: self.address(address) + &secret,
+            text: self.url_without_secret(address) + &secret,
             is_remote: !address.is_loopback(),
         };
         addresses.into_iter().map(url).collect()
     }
 
     /// Returns the URL of the page without the secret.
-    fn address(&self, ip: IpAddr) -> String {
+    fn url_without_secret(&self, ip: IpAddr) -> String {
         format!("http://{}{}", SocketAddr::new(ip, self.listen.port()), self.base_path)
     }
 
@@ -99,7 +99,8 @@ impl Links {
             let ip = self.listen.ip();
             let local = || local_addresses(ip).first().copied();
             let ip = if ip.is_unspecified() { local().unwrap_or(ip) } else { ip };
-            writeln!(out, "limpet is ready at {}; run `limpet link` to print the link", self.address(ip))?;
+            let url = self.url_without_secret(ip);
+            writeln!(out, "limpet is ready at {url}; run `limpet link` to print the link")?;
             return out.flush();
         }
         if let Format::Text = format {

@@ -169,7 +169,7 @@ async fn serve(
         sessions.save(saving);
     }
     let shutdown = Shutdown::default();
-    let sign_in_file = sign_in_file(&config).map(Arc::new);
+    let sign_in_file = open_sign_in_file(&config).map(Arc::new);
     let access = if is_first { sign_in_file.as_deref().and_then(read_sign_ins) } else { access };
     let base_path = config.base_path.clone();
     let auth = Arc::new(Auth::new(&config.token, access));
@@ -185,7 +185,8 @@ async fn serve(
     if config.open {
         browser::remove_leftovers();
     }
-    let _opened = (is_first && config.open).then(|| AbortOnDropHandle::new(tokio::spawn(open(links))));
+    let _opened =
+        (is_first && config.open).then(|| AbortOnDropHandle::new(tokio::spawn(open_browser(links))));
     let mut serving = AbortOnDropHandle::new(runtimes.requests.spawn(web::serve(listener, app)));
     let mut saving_sign_ins = pin!(async {
         let with_keeper = auth.save_with_keeper(async |access| {
@@ -334,7 +335,7 @@ async fn report_answer(keeper: &Link, address: SocketAddr, base_path: &BasePath)
 
 /// Returns the file in which sign-ins survive a restart, if there is a place for it: in the state
 /// directory, or beside the token's file.
-fn sign_in_file(config: &Config) -> Option<SignInFile> {
+fn open_sign_in_file(config: &Config) -> Option<SignInFile> {
     if let Some(dir) = &config.state_dir {
         return Some(SignInFile::in_dir(dir));
     }
@@ -439,7 +440,7 @@ fn announce(config: &Config, links: &Links) {
 }
 
 /// Opens the link in a browser.
-async fn open(links: Links) {
+async fn open_browser(links: Links) {
     if let Err(error) = browser::open(&links.local_url()).await {
         tracing::warn!(%error, "could not open a browser; open the link by hand");
     }

@@ -26,7 +26,7 @@ pub(crate) fn run(workspace: &Workspace, flags: &[OsString]) -> anyhow::Result<(
     shell::run(workspace.cargo(["build", "--package", "limpet"]))?;
     let mut server = workspace.cargo(["run", "--quiet", "--package", "limpet", "--", "-v"]);
     server.args(flags);
-    let mut trunk = tools::trunk(workspace, Tool::wasm_bindgen(workspace)?.folder()?)?;
+    let mut trunk = tools::trunk_command(workspace, Tool::wasm_bindgen(workspace)?.folder()?)?;
     trunk.args(["serve", "--offline"]);
     until_either_ends([server, trunk])
 }
@@ -60,7 +60,7 @@ fn start(mut command: Command, ends: SyncSender<ProgramResult>) -> anyhow::Resul
     let waiter = thread::spawn(move || {
         let status = program.wait().context("could not wait for a program to end");
         // Nobody receives the second result.
-        drop(ends.send(status.and_then(|status| shell::check(&command, status))));
+        drop(ends.send(status.and_then(|status| shell::check_status(&command, status))));
     });
     Ok((id, waiter))
 }

@@ -43,7 +43,7 @@ pub(crate) fn run(workspace: &Workspace, words: &[OsString]) -> anyhow::Result<(
         files if files.iter().all(|file| Path::new(file).exists()) => {
             // The program runs in the workspace's folder, so relative paths would not work.
             let files: Result<Vec<PathBuf>, _> = files.iter().map(fs::canonicalize).collect();
-            let mut again = workspace.command(build(workspace)?);
+            let mut again = workspace.command(build_target(workspace)?);
             again.args(files.context("could not find a case")?);
             shell::run(again)
         }
@@ -57,9 +57,9 @@ pub(crate) fn test(workspace: &Workspace) -> anyhow::Result<()> {
 }
 
 fn fuzz(workspace: &Workspace, seconds: u64) -> anyhow::Result<()> {
-    let program = build(workspace)?;
+    let program = build_target(workspace)?;
     let folder = |name| -> anyhow::Result<PathBuf> {
-        let folder = workspace.target().join("fuzz").join(name);
+        let folder = workspace.target_dir().join("fuzz").join(name);
         fs::create_dir_all(&folder).with_context(|| format!("could not make {}", folder.display()))?;
         Ok(folder)
     };
@@ -82,10 +82,10 @@ fn fuzz(workspace: &Workspace, seconds: u64) -> anyhow::Result<()> {
 }
 
 /// Builds the fuzz target, and returns its path.
-fn build(workspace: &Workspace) -> anyhow::Result<PathBuf> {
+fn build_target(workspace: &Workspace) -> anyhow::Result<PathBuf> {
     let about = shell::capture(workspace.command("rustc").arg("-vV"))?;
     let host = about.lines().find_map(|line| line.strip_prefix("host: ")).context("rustc names no host")?;
-    let target = workspace.target().join("fuzz");
+    let target = workspace.target_dir().join("fuzz");
     print_status("fuzz", "building the fuzz target");
     // With an explicit target, cargo does not use these flags for build scripts.
     let mut cargo = workspace.cargo(["build", "--locked", "--release", "--target", host]);

@@ -54,7 +54,8 @@ On a new machine rustup, Node.js with npm, and a C compiler have to be there; th
 fn main() -> ExitCode {
     let mut words = env::args_os();
     let called = words.next().unwrap_or_default();
-    let done = if split::is_bindgen(&called) { bindgen(words.collect()) } else { run(words.collect()) };
+    let words = words.collect();
+    let done = if split::is_bindgen(&called) { run_as_wasm_bindgen(words) } else { run(words) };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -69,7 +70,7 @@ fn run(mut words: Vec<OsString>) -> anyhow::Result<()> {
     let command = if words.is_empty() { OsString::from("help") } else { words.remove(0) };
     let command = command.to_str().unwrap_or_default();
     match command {
-        "run" => start(&workspace, &flags(words)),
+        "run" => build_and_start(&workspace, &flags(words)),
         "build" => build(&workspace),
         "dev" => dev::run(&workspace, &flags(words)),
         "test" => tests::run(&workspace, &words),
@@ -86,7 +87,7 @@ fn run(mut words: Vec<OsString>) -> anyhow::Result<()> {
 }
 
 /// Does the work of wasm-bindgen, as which Trunk calls this program.
-fn bindgen(words: Vec<OsString>) -> anyhow::Result<()> {
+fn run_as_wasm_bindgen(words: Vec<OsString>) -> anyhow::Result<()> {
     split::bindgen(&Workspace::find()?, words)
 }
 
@@ -108,8 +109,8 @@ fn build(workspace: &Workspace) -> anyhow::Result<()> {
     shell::run(workspace.cargo(["build", "--release", "--package", "limpet"]))
 }
 
-fn start(workspace: &Workspace, flags: &[OsString]) -> anyhow::Result<()> {
+fn build_and_start(workspace: &Workspace, flags: &[OsString]) -> anyhow::Result<()> {
     build(workspace)?;
-    let error = Command::new(workspace.binary()).args(flags).exec();
-    Err(error).with_context(|| format!("could not start {}", workspace.binary().display()))
+    let error = Command::new(workspace.release_binary()).args(flags).exec();
+    Err(error).with_context(|| format!("could not start {}", workspace.release_binary().display()))
 }

@@ -43,7 +43,7 @@ pub(crate) fn build(workspace: &Workspace) -> anyhow::Result<()> {
         need.ensure(workspace)?;
     }
     print_status("page", "building with Trunk");
-    let mut trunk = tools::trunk(workspace, split::make_wasm_bindgen_link(workspace)?)?;
+    let mut trunk = tools::trunk_command(workspace, split::make_wasm_bindgen_link(workspace)?)?;
     trunk.args(["build", "--release", "--offline", "--features", "split"]);
     shell::run(trunk)?;
     print_status("page", "putting it together");

@@ -16,23 +16,23 @@ pub(crate) fn print_status(subject: &str, what: &str) {
 /// Runs a program to its end.
 pub(crate) fn run(mut command: Command) -> anyhow::Result<()> {
     let status = command.status().with_context(|| not_runnable(&command))?;
-    check(&command, status)
+    check_status(&command, status)
 }
 
 /// Runs a program to its end and returns its output.
 pub(crate) fn capture(command: &mut Command) -> anyhow::Result<String> {
     let output = command.output().with_context(|| not_runnable(command))?;
-    check(command, output.status)?;
+    check_status(command, output.status)?;
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 /// Reports whether a program is on the PATH.
-pub(crate) fn exists(program: &str) -> bool {
+pub(crate) fn is_on_path(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
-pub(crate) fn check(command: &Command, status: ExitStatus) -> anyhow::Result<()> {
+pub(crate) fn check_status(command: &Command, status: ExitStatus) -> anyhow::Result<()> {
     if !status.success() {
         bail!("{} ended with {status}", command_line(command));
     }

@@ -31,7 +31,7 @@ const BINDGEN: &str = "wasm-bindgen";
 
 /// Returns the folder for the parts until the page is bundled.
 pub(crate) fn parts_dir(workspace: &Workspace) -> PathBuf {
-    workspace.target().join("page-parts")
+    workspace.target_dir().join("page-parts")
 }
 
 /// Creates a folder for the PATH in which this program has the name wasm-bindgen.
@@ -58,7 +58,7 @@ pub(crate) fn bindgen(workspace: &Workspace, mut words: Vec<OsString>) -> anyhow
     // Without a module, Trunk only asks for the version.
     if let Some(linked) = linked {
         let parts = parts_dir(workspace);
-        let mut split = tools::split(workspace)?;
+        let mut split = tools::split_command(workspace)?;
         split.arg(&linked).arg(&parts).args(["--out-name", PAGE_NAME]);
         shell::run(split)?;
         *linked = parts.join(format!("{PAGE_NAME}.wasm")).into();

@@ -35,7 +35,7 @@ pub(crate) fn install() -> anyhow::Result<()> {
 
 /// Installs a Debian package unless its program is there.
 pub(crate) fn install_package(program: &str, package: &str) -> anyhow::Result<()> {
-    if shell::exists(program) {
+    if shell::is_on_path(program) {
         return Ok(());
     }
     apt_install(&[package], "what is asked for needs")
@@ -44,13 +44,13 @@ pub(crate) fn install_package(program: &str, package: &str) -> anyhow::Result<()
 /// Installs Debian packages, or fails with a message that names them and `who` needs them.
 fn apt_install(packages: &[&str], who: &str) -> anyhow::Result<()> {
     let list = packages.join(" ");
-    if !shell::exists("apt-get") {
+    if !shell::is_on_path("apt-get") {
         bail!("{who} these programs, by the names of their Debian packages: {list}; please install them");
     }
     print_status("programs", &format!("installing by apt-get: {list}"));
     for words in [&["update", "--quiet=2"][..], &["install", "--quiet=2", "--yes", "--no-install-recommends"]]
     {
-        let mut apt = apt();
+        let mut apt = apt_command();
         apt.args(words).env("DEBIAN_FRONTEND", "noninteractive");
         if words[0] == "install" {
             apt.args(packages);
@@ -63,29 +63,29 @@ fn apt_install(packages: &[&str], who: &str) -> anyhow::Result<()> {
 }
 
 /// Fetches the list of packages.
-pub(crate) fn update() -> anyhow::Result<()> {
-    let mut apt = apt();
+pub(crate) fn update_package_list() -> anyhow::Result<()> {
+    let mut apt = apt_command();
     apt.args(["update", "--quiet=2"]);
     shell::run(apt)
 }
 
 /// Returns the path of the browser.
 pub(crate) fn chromium() -> anyhow::Result<PathBuf> {
-    find(PROGRAMS[0].0)
+    find_program(PROGRAMS[0].0)
 }
 
 /// Returns the path of the browser's driver.
 pub(crate) fn chromedriver() -> anyhow::Result<PathBuf> {
-    find(PROGRAMS[1].0)
+    find_program(PROGRAMS[1].0)
 }
 
 fn missing_packages() -> Vec<&'static str> {
     let absent =
-        PROGRAMS.iter().filter(|(programs, _)| !programs.iter().any(|program| shell::exists(program)));
+        PROGRAMS.iter().filter(|(programs, _)| !programs.iter().any(|program| shell::is_on_path(program)));
     absent.map(|&(_, package)| package).collect()
 }
 
-fn find(programs: &[&str]) -> anyhow::Result<PathBuf> {
+fn find_program(programs: &[&str]) -> anyhow::Result<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
     let candidates =
@@ -97,7 +97,7 @@ fn find(programs: &[&str]) -> anyhow::Result<PathBuf> {
 }
 
 /// Returns a call of apt-get, which needs sudo unless this is root.
-fn apt() -> Command {
+fn apt_command() -> Command {
     let root = shell::capture(Command::new("id").arg("-u")).is_ok_and(|id| id == "0");
     if root {
         return Command::new("apt-get");

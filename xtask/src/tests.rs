@@ -132,7 +132,7 @@ fn deny(workspace: &Workspace) -> anyhow::Result<()> {
     // Builds fetch only the packages for their target; this check reads all packages in
     // `Cargo.lock`.
     shell::run(workspace.cargo(["fetch", "--locked"]))?;
-    let mut deny = tools::deny(workspace)?;
+    let mut deny = tools::deny_command(workspace)?;
     deny.args(["--offline", "--log-level", "error", "check", "bans", "licenses", "sources"]);
     shell::run(deny)
 }
@@ -164,7 +164,7 @@ fn browser(workspace: &Workspace) -> anyhow::Result<()> {
     let folder = workspace.path("tests/browser");
     let mut node = Command::new("node");
     node.current_dir(&folder).arg("--test").arg("--test-concurrency=1").args(test_files(&folder)?);
-    node.env("LIMPET_BIN", workspace.binary())
+    node.env("LIMPET_BIN", workspace.release_binary())
         .env("CHROMIUM", system::chromium()?)
         .env("NGINX", Proxy::Nginx.program()?)
         .env("CADDY", Proxy::Caddy.program()?)

@@ -128,7 +128,7 @@ struct Count {
 impl Audit {
     /// Logs an event now, or counts it if it was logged recently.
     pub(super) fn record(&self, event: Event, client: Client, details: Details<'_>) {
-        if event.is_always_logged() || self.lock().is_new(event, client, Instant::now()) {
+        if event.is_always_logged() || self.lock().count_event(event, client, Instant::now()) {
             log_event(event, client, details, 0);
         }
         self.counting.notify_one();
@@ -138,7 +138,7 @@ impl Audit {
     pub(super) async fn log_repeats(&self) {
         loop {
             let now = Instant::now();
-            let next = self.lock().take_due(now);
+            let next = self.lock().log_due(now);
             match next {
                 Some(next) => sleep_until(next).await,
                 None => self.counting.notified().await,
@@ -153,7 +153,8 @@ impl Audit {
 }
 
 impl Counts {
-    fn is_new(&mut self, event: Event, client: Client, now: Instant) -> bool {
+    /// Counts an event. Returns true if it has to be logged now.
+    fn count_event(&mut self, event: Event, client: Client, now: Instant) -> bool {
         let source = (client.network(), event);
         if let Some(count) = self.by_source.get_mut(&source) {
             count.repeats += 1;
@@ -168,7 +169,7 @@ impl Counts {
     }
 
     /// Logs the counts that are due, and returns the time of the next one.
-    fn take_due(&mut self, now: Instant) -> Option<Instant> {
+    fn log_due(&mut self, now: Instant) -> Option<Instant> {
         for ((_, event), count) in self.by_source.extract_if(|_, count| count.until <= now) {
             if count.repeats > 0 {
                 log_event(event, count.client, Details::default(), count.repeats);
@@ -205,25 +206,25 @@ mod tests {
     #[test]
     fn what_repeats_is_counted_and_written_once_a_minute() {
         let (mut counts, now) = (Counts::default(), Instant::now());
-        assert!(counts.is_new(Event::WrongToken, client(1), now));
-        assert!(counts.is_new(Event::WrongToken, client(2), now));
-        assert!(counts.is_new(Event::WrongPass, client(1), now));
+        assert!(counts.count_event(Event::WrongToken, client(1), now));
+        assert!(counts.count_event(Event::WrongToken, client(2), now));
+        assert!(counts.count_event(Event::WrongPass, client(1), now));
         for _ in 0..1000 {
-            assert!(!counts.is_new(Event::WrongToken, client(1), now));
+            assert!(!counts.count_event(Event::WrongToken, client(1), now));
         }
-        assert_eq!(counts.take_due(now), Some(now + REPEAT_LOG_INTERVAL));
+        assert_eq!(counts.log_due(now), Some(now + REPEAT_LOG_INTERVAL));
         assert_eq!(counts.by_source.len(), 3);
-        assert_eq!(counts.take_due(now + REPEAT_LOG_INTERVAL), None);
-        assert!(counts.is_new(Event::WrongToken, client(1), now + REPEAT_LOG_INTERVAL));
+        assert_eq!(counts.log_due(now + REPEAT_LOG_INTERVAL), None);
+        assert!(counts.count_event(Event::WrongToken, client(1), now + REPEAT_LOG_INTERVAL));
     }
 
     #[test]
     fn a_crowd_of_addresses_is_counted_together() {
         let (mut counts, now) = (Counts::default(), Instant::now());
-        let lines = (0..10_000).filter(|&number| counts.is_new(Event::WrongToken, client(number), now));
+        let lines = (0..10_000).filter(|&number| counts.count_event(Event::WrongToken, client(number), now));
         assert_eq!(lines.count(), MAX_COUNTED_SOURCES);
         assert_eq!(counts.overflow_events, 10_000 - MAX_COUNTED_SOURCES as u64);
-        counts.take_due(now + REPEAT_LOG_INTERVAL);
+        counts.log_due(now + REPEAT_LOG_INTERVAL);
         assert_eq!((counts.overflow_events, counts.by_source.len()), (0, 0));
     }
 }

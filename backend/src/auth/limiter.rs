@@ -31,7 +31,7 @@ pub(super) struct Rate {
 impl Rate {
     /// Returns the time until the next attempt is allowed for a source that recovers at `recovers`,
     /// or `None` if it is allowed now.
-    fn wait(self, recovers: Instant, now: Instant) -> Option<Duration> {
+    fn retry_after(self, recovers: Instant, now: Instant) -> Option<Duration> {
         let full = self.interval * (self.burst - 1);
         let wait = recovers.saturating_duration_since(now).saturating_sub(full);
         (!wait.is_zero()).then_some(wait)
@@ -54,11 +54,11 @@ impl Limiter {
     }
 
     /// Returns the time that a client has to wait, or `None` if it may try now.
-    pub(super) fn wait(&self, client: Client, now: Instant) -> Option<Duration> {
+    pub(super) fn retry_after(&self, client: Client, now: Instant) -> Option<Duration> {
         let source = self.recovers_at.get(&client.network());
-        let source = source.and_then(|&recovers| self.rate.wait(recovers, now));
+        let source = source.and_then(|&recovers| self.rate.retry_after(recovers, now));
         let proxies = self.proxies_recover_at.filter(|_| client.is_proxied());
-        source.max(proxies.and_then(|recovers| self.proxy_rate().wait(recovers, now)))
+        source.max(proxies.and_then(|recovers| self.proxy_rate().retry_after(recovers, now)))
     }
 
     /// Records an attempt.
@@ -117,16 +117,16 @@ mod tests {
         let (mut limiter, now) = (Limiter::new(RATE), Instant::now());
         let one = client("192.0.2.1");
         for _ in 0..3 {
-            assert_eq!(limiter.wait(one, now), None);
+            assert_eq!(limiter.retry_after(one, now), None);
             limiter.record_attempt(one, now);
         }
-        assert_eq!(limiter.wait(one, now), Some(RATE.interval));
-        assert_eq!(limiter.wait(client("192.0.2.2"), now), None, "another address is another matter");
+        assert_eq!(limiter.retry_after(one, now), Some(RATE.interval));
+        assert_eq!(limiter.retry_after(client("192.0.2.2"), now), None, "another address is another matter");
         let later = now + RATE.interval;
-        assert_eq!(limiter.wait(one, later), None);
+        assert_eq!(limiter.retry_after(one, later), None);
         limiter.record_attempt(one, later);
-        assert_eq!(limiter.wait(one, later), Some(RATE.interval));
-        assert_eq!(limiter.wait(one, later + RATE.interval * 3), None);
+        assert_eq!(limiter.retry_after(one, later), Some(RATE.interval));
+        assert_eq!(limiter.retry_after(one, later + RATE.interval * 3), None);
     }
 
     #[test]
@@ -134,12 +134,13 @@ mod tests {
         let (mut limiter, now) = (Limiter::new(RATE), Instant::now());
         let count = (1..=254).take_while(|last| {
             let made_up = proxied(&format!("192.0.2.{last}"));
-            let may = limiter.wait(made_up, now).is_none();
+            let may = limiter.retry_after(made_up, now).is_none();
             limiter.record_attempt(made_up, now);
             may
         });
         assert_eq!(count.count(), (RATE.burst * PROXY_FACTOR) as usize);
-        assert_eq!(limiter.wait(client("192.0.2.1"), now), None, "who comes directly is not concerned");
+        let direct = client("192.0.2.1");
+        assert_eq!(limiter.retry_after(direct, now), None, "who comes directly is not concerned");
     }
 
     #[test]
@@ -153,7 +154,7 @@ mod tests {
             limiter.record_attempt(Client::new(Some(IpAddr::V4(number.into())), None), now);
         }
         assert_eq!(limiter.recovers_at.len(), MAX_SOURCES);
-        assert!(limiter.wait(worst, now).is_some());
+        assert!(limiter.retry_after(worst, now).is_some());
         limiter.record_attempt(client("198.51.100.1"), now + RATE.interval * 4);
         assert_eq!(limiter.recovers_at.len(), 1, "who has recovered is forgotten first");
     }

@@ -63,8 +63,8 @@ impl SignIns {
     }
 
     /// Returns the records to save, and marks them as saved.
-    pub(super) fn records(&mut self, now: u64) -> Vec<SignInRecord> {
-        self.0.iter_mut().map(|entry| entry.save(now)).collect()
+    pub(super) fn records_to_save(&mut self, now: u64) -> Vec<SignInRecord> {
+        self.0.iter_mut().map(|entry| entry.record_to_save(now)).collect()
     }
 
     /// Returns the digest of a cookie if it belongs to a sign-in.
@@ -125,18 +125,18 @@ impl SignIns {
 
     /// Lists all sign-ins, the newest first.
     pub(super) fn list(&mut self, you: Option<&str>, now: u64) -> Vec<api::SignIn> {
-        self.expire(now);
+        self.remove_expired(now);
         let mut list: Vec<api::SignIn> = self.0.iter().map(|entry| entry.to_api(you)).collect();
         list.sort_by_key(|sign_in| std::cmp::Reverse(sign_in.created));
         list
     }
 
     fn find_by_cookie(&mut self, cookie: &Digest, now: u64) -> Option<&mut Entry> {
-        self.expire(now);
+        self.remove_expired(now);
         self.0.iter_mut().find(|entry| entry.record.cookie.eq_constant_time(cookie))
     }
 
-    fn expire(&mut self, now: u64) {
+    fn remove_expired(&mut self, now: u64) {
         let is_expired = |entry: &Entry| {
             !entry.is_in_use() && now.saturating_sub(entry.record.used) >= millis(UNUSED_LIFETIME)
         };
@@ -149,7 +149,7 @@ impl SignIns {
             let owners = |entry: &Entry| entry.record.access.is_owner();
             return Ok(self.displace(MAX_OWNER_SIGN_INS, owners, |_| true).unwrap_or_default());
         };
-        let of_link = |entry: &Entry| entry.record.has(pass);
+        let of_link = |entry: &Entry| entry.record.has_pass(pass);
         let guests = |entry: &Entry| !entry.record.access.is_owner();
         let is_idle = |entry: &Entry| !entry.is_in_use();
         let displaced = self.displace(MAX_SIGN_INS_PER_LINK, of_link, is_idle)?;
@@ -190,7 +190,7 @@ pub(super) fn session_of(credential: &Credential) -> Option<&SessionId> {
 }
 
 /// Returns the current time in milliseconds since the Unix epoch.
-pub(super) fn now() -> u64 {
+pub(super) fn now_millis() -> u64 {
     millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
 }
 

@@ -152,7 +152,7 @@ pub(super) async fn passes(
 ) -> Json<Vec<api::Pass>> {
     app.0.auth.record_passes_shown(session.id(), client);
     let pass = |role| {
-        let token = app.0.auth.pass(&auth::Pass { session: session.id().clone(), role });
+        let token = app.0.auth.encode_pass(&auth::Pass { session: session.id().clone(), role });
         api::Pass { role, token }
     };
     Json([Role::Reader, Role::Writer].map(pass).into())

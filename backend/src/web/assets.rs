@@ -53,7 +53,7 @@ pub(super) async fn serve(request: Request) -> Response {
         "" => INDEX,
         path => path,
     };
-    match asset(path, request.headers()) {
+    match asset_response(path, request.headers()) {
         Ok(response) if request.method() == Method::HEAD => response.map(|_| Body::empty()),
         Ok(response) => response,
         Err(_) if path == INDEX => Html(MISSING_PAGE_HTML).into_response(),
@@ -61,7 +61,7 @@ pub(super) async fn serve(request: Request) -> Response {
     }
 }
 
-fn asset(path: &str, request: &HeaderMap) -> Result<Response, Refusal> {
+fn asset_response(path: &str, request: &HeaderMap) -> Result<Response, Refusal> {
     // Compressed forms are not served under their own names.
     let plain = Some(path).filter(|path| !matches!(extension(path), "br" | "gz"));
     let plain = plain.and_then(Dist::get).ok_or_else(error::no_such_path)?;
@@ -76,7 +76,7 @@ fn asset(path: &str, request: &HeaderMap) -> Result<Response, Refusal> {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         return Ok(response);
     }
-    let data = bytes(file.unwrap_or(plain));
+    let data = into_bytes(file.unwrap_or(plain));
     response.headers_mut().insert(CONTENT_LENGTH, data.len().into());
     *response.body_mut() = Body::from(data);
     Ok(response)
@@ -123,7 +123,7 @@ fn contains_tag(header: &str, tag: &str) -> bool {
     tags.map(|known| known.strip_prefix("W/").unwrap_or(known)).any(|known| known == tag || known == "*")
 }
 
-fn bytes(file: EmbeddedFile) -> Bytes {
+fn into_bytes(file: EmbeddedFile) -> Bytes {
     match file.data {
         Cow::Borrowed(data) => Bytes::from_static(data),
         Cow::Owned(data) => data.into(),

@@ -59,7 +59,7 @@ pub(super) async fn attach(
 ) -> Result<Response, Refusal> {
     let credentials = check_credentials(&app, &headers, client)?;
     let Path(session) = path?;
-    let grant = grant(&app, &credentials, &session).await?;
+    let grant = find_grant(&app, &credentials, &session).await?;
     if let Some(Extension(connection)) = connection {
         guard::identify(&connection, grant == Grant::Owner);
     }
@@ -70,8 +70,8 @@ pub(super) async fn attach(
             format!("this server speaks {SUBPROTOCOL}; ask for it by the header Sec-WebSocket-Protocol");
         return Err(Refusal::new(ErrorCode::BadRequest, message));
     }
-    let place =
-        app.0.attachments.admit(grant.clone(), client.address().map(Network::of)).map_err(too_many)?;
+    let network = client.address().map(Network::of);
+    let place = app.0.attachments.admit(grant.clone(), network).map_err(too_many_attachments)?;
     let span = tracing::info_span!("attachment", %session);
     let heartbeat = app.0.config.heartbeat;
     let shutdown = app.0.shutdown.clone();
@@ -97,11 +97,11 @@ pub(super) async fn check(
     SessionWithRole(session, role): SessionWithRole,
 ) -> Result<StatusCode, Refusal> {
     let grant = if role == Role::Owner { Grant::Owner } else { Grant::Guest(session.id().clone(), role) };
-    app.0.attachments.check(grant, client.address().map(Network::of)).map_err(too_many)?;
+    app.0.attachments.check(grant, client.address().map(Network::of)).map_err(too_many_attachments)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn too_many(full: Full) -> Refusal {
+fn too_many_attachments(full: Full) -> Refusal {
     Refusal::new(ErrorCode::TooManyRequests, full.to_string())
 }
 
@@ -116,7 +116,11 @@ fn check_credentials(app: &App, headers: &HeaderMap, client: Client) -> Result<S
 
 /// Returns the grant under which the client may attach now. The answer to a client that has shown
 /// half of a sign-in reveals nothing.
-async fn grant(app: &App, credentials: &ShownCredentials, session: &SessionId) -> Result<Grant, Refusal> {
+async fn find_grant(
+    app: &App,
+    credentials: &ShownCredentials,
+    session: &SessionId,
+) -> Result<Grant, Refusal> {
     let role = match credentials {
         ShownCredentials::Complete(Principal { access, .. }) => {
             let named = SessionWithRole::find(app, access, session).ok_or_else(Refusal::session_not_found)?;

@@ -59,7 +59,7 @@ async fn route(app: &App, router: Router, mut request: Request<Body>) -> Result<
     if base.lacks_slash(path) {
         return Ok(redirect(base));
     }
-    let below = base.strip(path).and_then(|below| relocate(request.uri(), below));
+    let below = base.strip(path).and_then(|below| with_path(request.uri(), below));
     *request.uri_mut() =
         below.ok_or_else(|| Refusal::new(ErrorCode::NotFound, format!("limpet is at {base}")))?;
     match router.oneshot(request).await {
@@ -81,7 +81,7 @@ fn redirect(base: &BasePath) -> Response {
 }
 
 /// Returns the same URI with another path.
-fn relocate(uri: &Uri, path: &str) -> Option<Uri> {
+fn with_path(uri: &Uri, path: &str) -> Option<Uri> {
     let path_and_query = match uri.query() {
         Some(query) => PathAndQuery::try_from(format!("{path}?{query}")),
         None => PathAndQuery::try_from(path),

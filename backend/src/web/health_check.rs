@@ -25,7 +25,7 @@ const OK_STATUS_LINE: &[u8] = b"HTTP/1.1 200 ";
 /// # Errors
 /// When the server does not answer, or answers with another status.
 pub async fn check_health(address: SocketAddr, base_path: &BasePath) -> io::Result<()> {
-    let address = SocketAddr::new(reachable(address.ip()), address.port());
+    let address = SocketAddr::new(reachable_ip(address.ip()), address.port());
     timeout(ANSWER_TIMEOUT, request_health(address, base_path)).await?
 }
 
@@ -40,7 +40,7 @@ async fn request_health(address: SocketAddr, base_path: &BasePath) -> io::Result
 }
 
 /// Replaces an unspecified address by the loopback address.
-fn reachable(ip: IpAddr) -> IpAddr {
+fn reachable_ip(ip: IpAddr) -> IpAddr {
     match ip {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),

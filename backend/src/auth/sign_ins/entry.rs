@@ -113,7 +113,7 @@ impl SignInRecord {
         }
     }
 
-    pub(super) fn has(&self, pass: &Pass) -> bool {
+    pub(super) fn has_pass(&self, pass: &Pass) -> bool {
         matches!(&self.access, Access::Passes(passes) if passes.contains(pass))
     }
 }
@@ -124,7 +124,7 @@ impl Entry {
         Self { record, saved_last_use, revoked, viewers }
     }
 
-    pub(super) fn save(&mut self, now: u64) -> SignInRecord {
+    pub(super) fn record_to_save(&mut self, now: u64) -> SignInRecord {
         if self.is_in_use() {
             self.record.used = now;
         }

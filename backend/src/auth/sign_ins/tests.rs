@@ -50,7 +50,7 @@ fn both_halves_are_needed() {
 fn what_is_kept_gives_no_secret_away_and_is_enough() {
     let mut sign_ins = SignIns::default();
     let secrets = owner(&mut sign_ins, 0).new_secrets.unwrap();
-    let kept = serde_json::to_string(&sign_ins.records(0)).unwrap();
+    let kept = serde_json::to_string(&sign_ins.records_to_save(0)).unwrap();
     for text in [kept.clone(), format!("{sign_ins:?} {secrets:?}")] {
         assert!(!text.contains(secrets.cookie.reveal()) && !text.contains(secrets.key.reveal()), "{text}");
     }
@@ -66,7 +66,7 @@ fn who_does_not_come_for_long_must_sign_in_again() {
     let late = millis(UNUSED_LIFETIME);
     let (_, seen, is_stale) = authenticate(&mut sign_ins, &secrets, late - 1).unwrap();
     assert!(is_stale, "the time of its use is to be saved");
-    sign_ins.records(late);
+    sign_ins.records_to_save(late);
     assert!(!authenticate(&mut sign_ins, &secrets, late).unwrap().2, "and not with every request");
     let viewer = seen.add_viewer();
     assert!(authenticate(&mut sign_ins, &secrets, late * 3).is_some(), "who is attached has not gone");
@@ -145,7 +145,7 @@ fn all_of_them_fit_into_a_packet_to_the_keeper() {
         }
     }
     assert_eq!(sign_ins.0.len(), MAX_GUEST_SIGN_INS + MAX_OWNER_SIGN_INS);
-    let record = serde_json::to_string(&sign_ins.records(0)).unwrap();
+    let record = serde_json::to_string(&sign_ins.records_to_save(0)).unwrap();
     // The record is sent as a string within JSON.
     let sent = serde_json::to_string(&record).unwrap().len();
     assert!(sent < PACKET - 4096, "{sent}");

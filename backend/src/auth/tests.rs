@@ -90,7 +90,7 @@ fn while_too_much_was_wrong_right_and_wrong_are_answered_alike() {
     let counted = (0..100).take_while(|&number: &usize| {
         auth.authenticate(guesses[number % 4], stranger).unwrap_err() == Denied::Wrong
     });
-    assert_eq!(counted.count(), GUESSES.burst as usize);
+    assert_eq!(counted.count(), GUESS_RATE.burst as usize);
     let limited = |result: Result<Principal, Denied>| matches!(result, Err(Denied::RateLimited(_)));
     for shown in guesses.into_iter().chain([bearer(TOKEN), bearer(&pass)]) {
         assert!(limited(auth.authenticate(shown, stranger)));
@@ -177,7 +177,7 @@ fn sign_ins_from_one_address_are_limited() {
     let auth = auth();
     let sign_in = |client| auth.sign_in(TOKEN, Credentials::default(), client, "");
     let count = (0..1000).take_while(|_| sign_in(from("192.0.2.9")).is_ok()).count();
-    assert_eq!(count, SIGN_INS.burst as usize);
+    assert_eq!(count, SIGN_IN_RATE.burst as usize);
     assert_eq!(sign_in(from("192.0.2.9")).unwrap_err(), Denied::TooManySignIns);
     assert!(sign_in(from("192.0.2.1")).is_ok());
 }

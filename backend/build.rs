@@ -3,7 +3,7 @@
 use std::{env, path::Path, process::ExitCode};
 
 /// Trunk's output directory, relative to this package.
-const PAGE: &str = "../dist";
+const PAGE_DIR: &str = "../dist";
 
 fn main() -> ExitCode {
     println!("cargo::rerun-if-changed=build.rs");
@@ -11,8 +11,8 @@ fn main() -> ExitCode {
         // A debug build reads the page from disk when asked for it.
         return ExitCode::SUCCESS;
     }
-    println!("cargo::rerun-if-changed={PAGE}");
-    if Path::new(PAGE).join("index.html").is_file() {
+    println!("cargo::rerun-if-changed={PAGE_DIR}");
+    if Path::new(PAGE_DIR).join("index.html").is_file() {
         return ExitCode::SUCCESS;
     }
     println!(

@@ -18,12 +18,12 @@ use tokio::time::sleep;
 use crate::keeper::runtime_dirs;
 
 /// Time that a browser has to start and read the file.
-const LIFETIME: Duration = Duration::from_mins(1);
+const REDIRECT_FILE_LIFETIME: Duration = Duration::from_mins(1);
 
 /// The beginning and the end of the file's name. Between them are the keeper's pid and random
 /// characters.
-const PREFIX: &str = "open-";
-const SUFFIX: &str = ".html";
+const FILE_NAME_PREFIX: &str = "open-";
+const FILE_NAME_SUFFIX: &str = ".html";
 
 /// Opens `url`, which needs no escaping in HTML, in the user's browser, and returns when the file
 /// has been removed. If cancelled, removes the file at once.
@@ -33,7 +33,7 @@ const SUFFIX: &str = ".html";
 pub async fn open(url: &str) -> io::Result<()> {
     let page = write_page(url)?;
     open::that_detached(page.path())?;
-    sleep(LIFETIME).await;
+    sleep(REDIRECT_FILE_LIFETIME).await;
     page.close()
 }
 
@@ -44,8 +44,8 @@ fn write_page(url: &str) -> io::Result<NamedTempFile> {
             "there is no directory of this user's own for the file that leads to it",
         )
     })?;
-    let mut page =
-        Builder::new().prefix(&format!("{PREFIX}{}-", getppid())).suffix(SUFFIX).tempfile_in(folder)?;
+    let prefix = format!("{FILE_NAME_PREFIX}{}-", getppid());
+    let mut page = Builder::new().prefix(&prefix).suffix(FILE_NAME_SUFFIX).tempfile_in(folder)?;
     writeln!(
         page,
         "<!doctype html><meta charset=\"utf-8\"><title>limpet</title>\
@@ -67,12 +67,12 @@ pub fn remove_leftovers() {
 }
 
 fn leftovers(folder: &Path) -> Vec<PathBuf> {
-    let is_left = |path: &PathBuf| {
+    let is_leftover = |path: &PathBuf| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let keeper = name.strip_prefix(PREFIX).filter(|_| name.ends_with(SUFFIX));
+        let keeper = name.strip_prefix(FILE_NAME_PREFIX).filter(|_| name.ends_with(FILE_NAME_SUFFIX));
         let keeper = keeper.and_then(|rest| rest.split('-').next()?.parse::<i32>().ok());
         keeper.is_some_and(|pid| pid == getppid().as_raw() || !Path::new(&format!("/proc/{pid}")).exists())
     };
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.map(|entry| entry.path()).filter(is_left).collect()
+    entries.map(|entry| entry.path()).filter(is_leftover).collect()
 }

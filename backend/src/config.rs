@@ -47,7 +47,7 @@ pub struct Config {
     /// The file that the token comes from.
     pub token_file: Option<PathBuf>,
     /// The token file, if it has just been created.
-    pub made_token_file: Option<PathBuf>,
+    pub created_token_file: Option<PathBuf>,
     /// Names by which clients may address the server, besides loopback names and numeric addresses.
     pub hosts: Vec<String>,
     /// Pages of other origins that may use the server.
@@ -117,11 +117,11 @@ impl Config {
             (None, Some(text)) => (from_environment(text)?, false),
             (None, None) => (Token::random(), false),
         };
-        let made_token_file = args.token_file.clone().filter(|_| is_new);
+        let created_token_file = args.token_file.clone().filter(|_| is_new);
         if let Some(cwd) = &args.cwd {
             check_enterable(cwd).map_err(|source| ConfigError::Cwd { cwd: cwd.clone(), source })?;
         }
-        Ok(Self { made_token_file, ..Self::with_token(args, token) })
+        Ok(Self { created_token_file, ..Self::with_token(args, token) })
     }
 
     /// Returns the configuration of a server that takes over running sessions. A file that has
@@ -147,7 +147,7 @@ impl Config {
         };
         let budget = DescriptorBudget::of_this_process(args.max_sessions);
         Self {
-            made_token_file: None,
+            created_token_file: None,
             listen: args.listen,
             base_path: args.base_path,
             token,
@@ -177,7 +177,7 @@ impl Config {
     }
 
     /// Opens the directory in which sessions are saved, if one is configured.
-    pub(crate) fn saving(&self) -> Result<Option<Saving>, StateError> {
+    pub(crate) fn open_state_dir(&self) -> Result<Option<Saving>, StateError> {
         let Some(dir) = &self.state_dir else { return Ok(None) };
         Ok(Some(Saving { dir: Arc::new(StateDir::open(dir)?), with_output: self.saves_output }))
     }

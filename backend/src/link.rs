@@ -32,7 +32,7 @@ struct Ready<'a> {
 struct Url {
     text: String,
     /// Set if other machines may reach the URL.
-    remote: bool,
+    is_remote: bool,
 }
 
 impl Links {
@@ -60,28 +60,30 @@ impl Links {
     /// Returns one URL for each address, at least one. The first works on this machine if any does.
     fn urls(&self) -> Vec<Url> {
         let ip = self.listen.ip();
-        let addresses = if ip.is_unspecified() { interfaces(ip) } else { vec![ip] };
+        let addresses = if ip.is_unspecified() { local_addresses(ip) } else { vec![ip] };
         let secret = format!("#token={}", self.token);
-        let url =
-            |address: IpAddr| Url { text: self.address(address) + &secret, remote: !address.is_loopback() };
+        let url = |address: IpAddr| Url {
+            text: self.url_without_secret(address) + &secret,
+            is_remote: !address.is_loopback(),
+        };
         addresses.into_iter().map(url).collect()
     }
 
     /// Returns the URL of the page without the secret.
-    fn address(&self, ip: IpAddr) -> String {
+    fn url_without_secret(&self, ip: IpAddr) -> String {
         format!("http://{}{}", SocketAddr::new(ip, self.listen.port()), self.base_path)
     }
 
     /// Reports whether this server's socket prevents another one from listening at `address`.
     #[must_use]
-    pub fn occupies(&self, address: SocketAddr) -> bool {
+    pub fn conflicts_with(&self, address: SocketAddr) -> bool {
         let ips = [self.listen.ip(), address.ip()];
         self.listen.port() == address.port() && (ips[0] == ips[1] || ips.iter().any(IpAddr::is_unspecified))
     }
 
     /// Returns the URL for this machine.
     #[must_use]
-    pub fn first(&self) -> String {
+    pub fn local_url(&self) -> String {
         self.urls().into_iter().next().map_or_else(String::new, |url| url.text)
     }
 
@@ -95,8 +97,10 @@ impl Links {
         let mut out = io::stdout().lock();
         if let (Format::Text, false) = (format, out.is_terminal()) {
             let ip = self.listen.ip();
-            let ip = if ip.is_unspecified() { interfaces(ip).first().copied().unwrap_or(ip) } else { ip };
-            writeln!(out, "limpet is ready at {}; run `limpet link` to print the link", self.address(ip))?;
+            let local = || local_addresses(ip).first().copied();
+            let ip = if ip.is_unspecified() { local().unwrap_or(ip) } else { ip };
+            let url = self.url_without_secret(ip);
+            writeln!(out, "limpet is ready at {url}; run `limpet link` to print the link")?;
             return out.flush();
         }
         if let Format::Text = format {
@@ -116,7 +120,7 @@ impl Links {
     fn print_to(&self, out: &mut StdoutLock<'_>, format: Format) -> io::Result<()> {
         match format {
             Format::Json => {
-                let ready = Ready { url: &self.first(), listen: self.listen, token: &self.token };
+                let ready = Ready { url: &self.local_url(), listen: self.listen, token: &self.token };
                 writeln!(out, "{}", serde_json::to_string(&ready)?)?;
             }
             Format::Text => {
@@ -126,7 +130,7 @@ impl Links {
                 }
                 // A single code is enough to point a phone at; several next to each other would
                 // confuse it.
-                let remote = urls.iter().find(|url| url.remote).filter(|_| out.is_terminal());
+                let remote = urls.iter().find(|url| url.is_remote).filter(|_| out.is_terminal());
                 if let Some(url) = remote {
                     write!(out, "\n{}", qr_code(&url.text))?;
                 }
@@ -137,7 +141,7 @@ impl Links {
 
     /// Describes the risk if other machines can reach the server.
     #[must_use]
-    pub fn risk(&self) -> Option<String> {
+    pub fn exposure_warning(&self) -> Option<String> {
         (!self.listen.ip().is_loopback()).then(|| {
             format!(
                 "{} can be reached from other machines, and nothing is encrypted: whoever can read the \
@@ -158,7 +162,7 @@ impl fmt::Debug for Links {
 
 /// Returns this machine's addresses at which a listener of the given family can be reached,
 /// loopback first and without link-local ones.
-fn interfaces(family: IpAddr) -> Vec<IpAddr> {
+fn local_addresses(family: IpAddr) -> Vec<IpAddr> {
     let up = getifaddrs().into_iter().flatten().filter(|one| one.flags.contains(InterfaceFlags::IFF_UP));
     let address = |storage: nix::sys::socket::SockaddrStorage| {
         let v4 = storage.as_sockaddr_in().map(|address| IpAddr::V4(address.ip()));
@@ -198,17 +202,17 @@ mod tests {
 
     #[test]
     fn the_secret_is_in_the_fragment() {
-        assert_eq!(links(&[], "127.0.0.1:80").first(), "http://127.0.0.1:80/#token=9f86d081884c7d65");
+        assert_eq!(links(&[], "127.0.0.1:80").local_url(), "http://127.0.0.1:80/#token=9f86d081884c7d65");
         let based = links(&["--base-path", "a"], "[::1]:7707");
-        assert_eq!(based.first(), "http://[::1]:7707/a/#token=9f86d081884c7d65");
+        assert_eq!(based.local_url(), "http://[::1]:7707/a/#token=9f86d081884c7d65");
     }
 
     #[test]
     fn listening_everywhere_gives_links_that_work() {
         let links = links(&[], "0.0.0.0:7707");
-        assert!(links.first().starts_with("http://127.0.0.1:7707/"));
+        assert!(links.local_url().starts_with("http://127.0.0.1:7707/"));
         assert!(links.urls().iter().all(|url| !url.text.contains("0.0.0.0")));
-        assert!(links.risk().is_some());
+        assert!(links.exposure_warning().is_some());
     }
 
     #[test]
@@ -228,13 +232,14 @@ mod tests {
             ("0.0.0.0:7707", "127.0.0.1:7707", true),
             ("127.0.0.1:7707", "[::]:7707", true),
         ] {
-            assert_eq!(links(&[], listen).occupies(address.parse().unwrap()), occupied, "{listen} {address}");
+            let conflicts = links(&[], listen).conflicts_with(address.parse().unwrap());
+            assert_eq!(conflicts, occupied, "{listen} {address}");
         }
     }
 
     #[test]
     fn loopback_is_no_risk() {
-        assert_eq!(links(&[], "127.0.0.1:7707").risk(), None);
+        assert_eq!(links(&[], "127.0.0.1:7707").exposure_warning(), None);
     }
 
     #[test]

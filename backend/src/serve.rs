@@ -38,19 +38,19 @@ use crate::{
 
 /// Maximum time that blocked threads delay the exit. Ending the programs uses such threads and
 /// takes a little less.
-const LINGER: Duration = Duration::from_secs(4);
+const BLOCKED_THREAD_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Pause before the server repeats a health check of itself that failed.
-const RETRY: Duration = Duration::from_millis(200);
+const HEALTH_CHECK_RETRY_PAUSE: Duration = Duration::from_millis(200);
 
 /// Time limit for saving the sessions' state and ending them in good order.
-const ENDING: Duration = Duration::from_mins(1);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Time limit for closing the attachments before another server takes over.
-const PARTING: Duration = Duration::from_millis(500);
+const HANDOVER_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Exit code after a panic, the same as in Rust.
-const PANICKED: i32 = 101;
+const PANIC_EXIT_CODE: i32 = 101;
 
 /// Runs the server until `SIGTERM` or `SIGINT` ends it. Its keeper is at the other end of `socket`;
 /// `token` is the value of `LIMPET_TOKEN`.
@@ -62,15 +62,16 @@ pub fn run(args: Args, Launch { token, is_without_screens }: Launch, socket: Own
     let threads = Threads::start(args.worker_threads).context("could not start the server's threads")?;
     let serving = || threads.run(serve((args, token), (socket, !is_without_screens), threads.runtimes()));
     // Unwinding further would drop sessions that another process continues.
-    let ended = panic::catch_unwind(AssertUnwindSafe(serving)).unwrap_or_else(|_| process::exit(PANICKED));
+    let ended =
+        panic::catch_unwind(AssertUnwindSafe(serving)).unwrap_or_else(|_| process::exit(PANIC_EXIT_CODE));
     match ended {
-        Ok(End::Leaves { code }) => process::exit(code),
-        Ok(End::Failed(error)) => {
+        Ok(End::HandedOver { code }) => process::exit(code),
+        Ok(End::CannotServe(error)) => {
             tracing::error!("{error:#}; another server goes on with the sessions");
             process::exit(1)
         }
         ended => {
-            threads.stop(LINGER);
+            threads.stop(BLOCKED_THREAD_TIMEOUT);
             ended.map(drop)
         }
     }
@@ -79,53 +80,53 @@ pub fn run(args: Args, Launch { token, is_without_screens }: Launch, socket: Own
 /// The ways in which the server ends.
 enum End {
     /// The server ends all its sessions.
-    Over,
+    Stopped,
     /// Only this server ends, with this exit code; another one continues the sessions.
-    Leaves { code: i32 },
+    HandedOver { code: i32 },
     /// The server ends all its sessions, because the keeper is gone.
-    Lost,
+    KeeperLost,
     /// Only this server ends, because it cannot serve the sessions that it took over.
-    Failed(anyhow::Error),
+    CannotServe(anyhow::Error),
 }
 
 impl End {
     /// Returns the reason that viewers are told.
     const fn farewell(&self) -> Farewell {
         match self {
-            Self::Leaves { .. } | Self::Failed(_) => Farewell::HandOver,
-            Self::Over | Self::Lost => Farewell::Stop,
+            Self::HandedOver { .. } | Self::CannotServe(_) => Farewell::HandOver,
+            Self::Stopped | Self::KeeperLost => Farewell::Stop,
         }
     }
 }
 
 /// Decides how to end when the connection to the keeper, process `keeper`, is lost.
-fn when_lost(is_stored: bool, keeper: Pid) -> End {
+fn end_on_keeper_loss(is_stored: bool, keeper: Pid) -> End {
     if getppid() == keeper {
         // The keeper holds all sessions and starts another server.
         tracing::error!("the connection to the process that keeps sessions broke; another server goes on");
-        End::Leaves { code: 1 }
+        End::HandedOver { code: 1 }
     } else if is_stored {
         tracing::error!(
             "the process that keeps sessions is gone; they wait for the service manager to start another one"
         );
-        End::Leaves { code: 1 }
+        End::HandedOver { code: 1 }
     } else {
         tracing::error!("the process that keeps sessions is gone, and so they end");
-        End::Lost
+        End::KeeperLost
     }
 }
 
 /// The state that the server leaves to the next one, apart from sessions.
 #[derive(Serialize, Deserialize)]
-struct Record {
+struct HandoffRecord {
     token: String,
     /// The key of share links, and the sign-ins.
     #[serde(default)]
-    access: Option<auth::Saved>,
+    access: Option<auth::SavedAccess>,
 }
 
-impl Record {
-    fn text(token: &Token, access: auth::Saved) -> io::Result<String> {
+impl HandoffRecord {
+    fn encode(token: &Token, access: auth::SavedAccess) -> io::Result<String> {
         Ok(serde_json::to_string(&Self { token: token.reveal().to_owned(), access: Some(access) })?)
     }
 }
@@ -141,8 +142,9 @@ async fn serve(
         .context("could not reach the process that keeps sessions")?;
     let mut signals = Signals::watch().context("could not watch for signals")?;
     let is_first = estate.is_none();
-    let Start { config, listener, left, has_fallback, access } = start((args, token), estate).await?;
-    let saving = match config.saving() {
+    let Startup { config, listener, orphaned_sessions, has_fallback, access } =
+        start((args, token), estate).await?;
+    let saving = match config.open_state_dir() {
         // Running sessions matter more than those that could be restored after a reboot.
         Err(error) if !is_first => {
             tracing::error!(%error, "could not go on with --state-dir; nothing is saved");
@@ -153,11 +155,11 @@ async fn serve(
     log_limits(&config);
     let address = listener.address().context("could not tell where it listens")?;
     let links = Links::new(&config, address);
-    let sessions = sessions(&config, &keeper, runtimes.clone());
-    let waiting = sessions.take_over(left).await;
-    if waiting > 0 && has_fallback {
-        return Ok(End::Failed(anyhow!(
-            "could not take over {waiting} sessions for want of descriptors or memory"
+    let sessions = create_registry(&config, &keeper, runtimes.clone());
+    let failed_takeovers = sessions.take_over(orphaned_sessions).await;
+    if failed_takeovers > 0 && has_fallback {
+        return Ok(End::CannotServe(anyhow!(
+            "could not take over {failed_takeovers} sessions for want of descriptors or memory"
         )));
     }
     if let Some(saving) = saving {
@@ -167,15 +169,15 @@ async fn serve(
         sessions.save(saving);
     }
     let shutdown = Shutdown::default();
-    let sign_in_file = sign_in_file(&config).map(Arc::new);
+    let sign_in_file = open_sign_in_file(&config).map(Arc::new);
     let access = if is_first { sign_in_file.as_deref().and_then(read_sign_ins) } else { access };
     let base_path = config.base_path.clone();
     let auth = Arc::new(Auth::new(&config.token, access));
     let app = App::new(config.clone(), Arc::clone(&auth), sessions.clone(), shutdown.clone());
-    let record = Record::text(&config.token, auth.snapshot())?;
+    let record = HandoffRecord::encode(&config.token, auth.snapshot())?;
     if let Err(error) = keeper.serving(&record, &links.to_text(), listener.socket()).await {
         let error = anyhow!(error).context("could not tell its keeper that it serves");
-        return if is_first { Err(error) } else { Ok(End::Failed(error)) };
+        return if is_first { Err(error) } else { Ok(End::CannotServe(error)) };
     }
     if is_first {
         announce(&config, &links);
@@ -183,55 +185,60 @@ async fn serve(
     if config.open {
         browser::remove_leftovers();
     }
-    let _opened = (is_first && config.open).then(|| AbortOnDropHandle::new(tokio::spawn(open(links))));
+    let _opened =
+        (is_first && config.open).then(|| AbortOnDropHandle::new(tokio::spawn(open_browser(links))));
     let mut serving = AbortOnDropHandle::new(runtimes.requests.spawn(web::serve(listener, app)));
-    let mut keeping_sign_ins = pin!(async {
-        let keep = auth.save_with_keeper(async |access| keep_sign_ins(access, &config.token, &keeper).await);
-        let write = async {
+    let mut saving_sign_ins = pin!(async {
+        let with_keeper = auth.save_with_keeper(async |access| {
+            store_sign_ins_with_keeper(access, &config.token, &keeper).await
+        });
+        let on_disk = async {
             if let Some(file) = &sign_in_file {
-                auth.save_on_disk(async |access| write_sign_ins(access, file).await).await;
+                auth.save_on_disk(async |access| store_sign_ins_on_disk(access, file).await).await;
             }
         };
-        tokio::join!(keep, write, auth.write_counts())
+        tokio::join!(with_keeper, on_disk, auth.log_repeats())
     });
-    let how = tokio::select! {
+    let end = tokio::select! {
         served = &mut serving => stopped_serving(served),
-        () = signals.next() => End::Over,
-        () = keeper.lost() => when_lost(is_stored, parent),
-        () = keeper.leave() => End::Leaves { code: 0 },
+        () = signals.next() => End::Stopped,
+        () = keeper.lost() => end_on_keeper_loss(is_stored, parent),
+        () = keeper.leave() => End::HandedOver { code: 0 },
         // The client that waits for this server to take over wants to know that it answers.
-        _ = report_answer(&keeper, address, &base_path), if !is_first => End::Over,
-        _ = &mut keeping_sign_ins => End::Over,
+        _ = report_answer(&keeper, address, &base_path), if !is_first => End::Stopped,
+        _ = &mut saving_sign_ins => End::Stopped,
     };
-    shutdown.start(how.farewell());
-    match how {
-        End::Leaves { .. } => {
+    shutdown.start(end.farewell());
+    match end {
+        End::HandedOver { .. } => {
             tracing::info!("making room for another server");
             // Viewers that have not parted by then notice when the connection closes.
-            let _ = timeout(PARTING, serving).await;
-            return Ok(how);
+            let _ = timeout(HANDOVER_TIMEOUT, serving).await;
+            return Ok(end);
         }
-        End::Failed(_) => return Ok(how),
-        End::Over | End::Lost => {}
+        End::CannotServe(_) => return Ok(end),
+        End::Stopped | End::KeeperLost => {}
     }
     tracing::info!("ending");
     let ending = async {
         let (served, ()) = tokio::join!(serving, sessions.shutdown());
-        went_well(served.map_err(io::Error::from).flatten(), "requests were cut off");
-        auth.saved().await
+        ok_or_log(served.map_err(io::Error::from).flatten(), "requests were cut off");
+        auth.wait_until_saved().await
     };
     tokio::select! {
         _ = ending => {
-            if let End::Lost = how {
+            if let End::KeeperLost = end {
                 return Err(anyhow!("sessions were lost, since the process that keeps them is gone"));
             }
             keeper.end().await;
-            Ok(End::Over)
+            Ok(End::Stopped)
         }
-        _ = keeping_sign_ins => Ok(End::Over),
+        _ = saving_sign_ins => Ok(End::Stopped),
         // The keeper kills a server that shows no progress.
-        _ = keeper.keep_showing_progress() => Ok(End::Over),
-        () = sleep(ENDING) => Err(anyhow!("not all sessions could be ended within {ENDING:?}")),
+        _ = keeper.keep_showing_progress() => Ok(End::Stopped),
+        () = sleep(SHUTDOWN_TIMEOUT) => {
+            Err(anyhow!("not all sessions could be ended within {SHUTDOWN_TIMEOUT:?}"))
+        }
         // Returning still ends everything: tasks are dropped, and the process that holds a program
         // kills it.
         () = signals.next() => Err(anyhow!("a second signal came before all had ended in good order")),
@@ -252,45 +259,51 @@ fn log_limits(config: &Config) {
 /// Returns how the server ends when it stopped serving requests without being asked: alone, so that
 /// another server continues.
 fn stopped_serving(served: Result<io::Result<()>, JoinError>) -> End {
-    End::Failed(match served.map_err(io::Error::from).flatten() {
+    End::CannotServe(match served.map_err(io::Error::from).flatten() {
         Ok(()) => anyhow!("stopped serving requests"),
         Err(error) => anyhow!(error).context("could not go on serving requests"),
     })
 }
 
 /// The state that a server starts with.
-struct Start {
+struct Startup {
     config: Config,
     listener: Listener,
     /// Sessions that the previous server left.
-    left: Vec<Left>,
+    orphaned_sessions: Vec<Left>,
     /// Set if another server continues when this one cannot take over all sessions.
     has_fallback: bool,
     /// The sign-ins and the key of share links, if a previous server left them.
-    access: Option<auth::Saved>,
+    access: Option<auth::SavedAccess>,
 }
 
 /// Starts from what the previous server left, or else from the arguments alone.
-async fn start((args, token): (Args, Option<String>), estate: Option<Estate>) -> anyhow::Result<Start> {
+async fn start((args, token): (Args, Option<String>), estate: Option<Estate>) -> anyhow::Result<Startup> {
     let Some(Estate { record, listener, sessions, has_fallback }) = estate else {
         let config = Config::new(args, token.as_deref())?;
         let address = config.listen;
         let listener = match Listener::bind(address).await {
             Ok(listener) => listener,
-            Err(error) => return Err(cannot_listen(address, &error).await),
+            Err(error) => return Err(bind_error(address, &error).await),
         };
-        return Ok(Start { config, listener, left: Vec::new(), has_fallback: false, access: None });
+        return Ok(Startup {
+            config,
+            listener,
+            orphaned_sessions: Vec::new(),
+            has_fallback: false,
+            access: None,
+        });
     };
-    let record: Record =
+    let record: HandoffRecord =
         serde_json::from_str(&record).context("could not read what an earlier server has left")?;
     let predecessor = Token::of_predecessor(record.token);
     let config = Config::of_successor(args, token.as_deref(), predecessor);
     let listener = Listener::take_over(listener).context("could not go on listening")?;
-    Ok(Start { config, listener, left: sessions, has_fallback, access: record.access })
+    Ok(Startup { config, listener, orphaned_sessions: sessions, has_fallback, access: record.access })
 }
 
 /// Creates the registry, without any sessions.
-fn sessions(config: &Config, keeper: &Link, runtimes: Runtimes) -> Sessions {
+fn create_registry(config: &Config, keeper: &Link, runtimes: Runtimes) -> Sessions {
     let login = Login::find();
     if let (None, Some(shell)) = (&config.command, login.refused_shell()) {
         let (refused, instead) = (shell.display(), login.shell());
@@ -308,13 +321,13 @@ fn sessions(config: &Config, keeper: &Link, runtimes: Runtimes) -> Sessions {
 
 /// Sends requests to this server until one is answered, and reports that to the keeper.
 async fn report_answer(keeper: &Link, address: SocketAddr, base_path: &BasePath) -> Infallible {
-    while let Err(error) = web::ask_health(address, base_path).await {
+    while let Err(error) = web::check_health(address, base_path).await {
         if error.kind() == ErrorKind::AddrNotAvailable || error.kind() == ErrorKind::NetworkUnreachable {
             tracing::warn!(%address, %error, "could not reach this server by its own address");
             break;
         }
         tracing::debug!(%address, %error, "does not answer yet");
-        sleep(RETRY).await;
+        sleep(HEALTH_CHECK_RETRY_PAUSE).await;
     }
     keeper.answered().await;
     pending().await
@@ -322,7 +335,7 @@ async fn report_answer(keeper: &Link, address: SocketAddr, base_path: &BasePath)
 
 /// Returns the file in which sign-ins survive a restart, if there is a place for it: in the state
 /// directory, or beside the token's file.
-fn sign_in_file(config: &Config) -> Option<SignInFile> {
+fn open_sign_in_file(config: &Config) -> Option<SignInFile> {
     if let Some(dir) = &config.state_dir {
         return Some(SignInFile::in_dir(dir));
     }
@@ -342,7 +355,7 @@ fn sign_in_file(config: &Config) -> Option<SignInFile> {
 }
 
 /// Reads the sign-ins from before a restart. If they cannot be read, browsers have to log in again.
-fn read_sign_ins(file: &SignInFile) -> Option<auth::Saved> {
+fn read_sign_ins(file: &SignInFile) -> Option<auth::SavedAccess> {
     let read = file.read();
     read.unwrap_or_else(|error| {
         let path = file.path().display();
@@ -352,31 +365,31 @@ fn read_sign_ins(file: &SignInFile) -> Option<auth::Saved> {
 }
 
 /// Stores the sign-ins with the keeper, for the next server. Returns false if that failed.
-async fn keep_sign_ins(access: auth::Saved, token: &Token, keeper: &Link) -> bool {
-    let kept = match Record::text(token, access) {
+async fn store_sign_ins_with_keeper(access: auth::SavedAccess, token: &Token, keeper: &Link) -> bool {
+    let stored = match HandoffRecord::encode(token, access) {
         Ok(record) => keeper.serving_still(&record).await,
         Err(error) => Err(error),
     };
-    went_well(kept, "could not keep who is signed in; a new server would not know")
+    ok_or_log(stored, "could not keep who is signed in; a new server would not know")
 }
 
 /// Stores the sign-ins on disk, for the time after a restart. Returns false if that failed.
-async fn write_sign_ins(access: auth::Saved, file: &Arc<SignInFile>) -> bool {
+async fn store_sign_ins_on_disk(access: auth::SavedAccess, file: &Arc<SignInFile>) -> bool {
     let written = {
         let file = Arc::clone(file);
         background::run(move || file.write(&access)).await
     };
-    went_well(written.flatten(), "could not write down who is signed in")
+    ok_or_log(written.flatten(), "could not write down who is signed in")
 }
 
-fn went_well(result: io::Result<()>, otherwise: &str) -> bool {
+fn ok_or_log(result: io::Result<()>, otherwise: &str) -> bool {
     result.inspect_err(|error| tracing::error!(%error, "{otherwise}")).is_ok()
 }
 
 /// Returns the error of a failed bind, with advice that depends on its cause.
-async fn cannot_listen(address: SocketAddr, error: &io::Error) -> anyhow::Error {
+async fn bind_error(address: SocketAddr, error: &io::Error) -> anyhow::Error {
     let advice = match error.kind() {
-        ErrorKind::AddrInUse => match limpet_at(address).await {
+        ErrorKind::AddrInUse => match find_limpet_at(address).await {
             Some(pid) => format!(
                 "your limpet with process id {pid} listens there already. Print its link by: limpet link {pid}. To start \
                  another one, pick another port by --listen, or 0 for any"
@@ -396,10 +409,10 @@ async fn cannot_listen(address: SocketAddr, error: &io::Error) -> anyhow::Error 
 }
 
 /// Finds the limpet of this user that listens at an address, and returns its process id.
-async fn limpet_at(address: SocketAddr) -> Option<u32> {
+async fn find_limpet_at(address: SocketAddr) -> Option<u32> {
     let running = background::run(keeper::links).await.unwrap_or_default();
     let mut links = running.into_iter().filter_map(|(pid, text)| Some((pid, Links::from_text(&text).ok()?)));
-    links.find(|(_, links)| links.occupies(address)).map(|(pid, _)| pid)
+    links.find(|(_, links)| links.conflicts_with(address)).map(|(pid, _)| pid)
 }
 
 /// Warns if the program that sessions run cannot be found. The server runs all the same, because
@@ -415,11 +428,11 @@ fn check_program(config: &Config) {
 /// Prints the link and its risk. The server runs all the same if printing fails.
 fn announce(config: &Config, links: &Links) {
     check_program(config);
-    if let Some(path) = &config.made_token_file {
+    if let Some(path) = &config.created_token_file {
         tracing::warn!("made {} with a new token; from now on the link stays the same", path.display());
     }
-    if let Some(risk) = links.risk() {
-        tracing::warn!("{risk}");
+    if let Some(warning) = links.exposure_warning() {
+        tracing::warn!("{warning}");
     }
     if let Err(error) = links.announce(config.format) {
         tracing::warn!(%error, "could not print the link");
@@ -427,8 +440,8 @@ fn announce(config: &Config, links: &Links) {
 }
 
 /// Opens the link in a browser.
-async fn open(links: Links) {
-    if let Err(error) = browser::open(&links.first()).await {
+async fn open_browser(links: Links) {
+    if let Err(error) = browser::open(&links.local_url()).await {
         tracing::warn!(%error, "could not open a browser; open the link by hand");
     }
 }

@@ -24,16 +24,16 @@ use crate::{
 };
 
 /// Extension of sessions' files.
-const ENDING: &str = "session";
+const SESSION_EXTENSION: &str = "session";
 
 /// Second extension of files from which a session could not be restored.
-const FAILED: &str = "failed";
+const FAILED_EXTENSION: &str = "failed";
 
 /// Extension of files that are being written.
-const PART: &str = "part";
+const PARTIAL_EXTENSION: &str = "part";
 
 /// Name of the lock file. The process that has locked it owns the directory.
-const LOCK: &str = "lock";
+const LOCK_FILE_NAME: &str = "lock";
 
 /// A directory of sessions' files that no other limpet uses.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ pub(crate) struct StateDir {
     /// to the open file works even when no descriptor is left.
     lock: File,
     /// The same list in memory.
-    waiting: Mutex<BTreeSet<SessionId>>,
+    pending_restores: Mutex<BTreeSet<SessionId>>,
 }
 
 /// The data that starting a session again requires. Fields are only ever added, with a default.
@@ -85,7 +85,7 @@ impl StateDir {
         let path = trusted.as_path();
         let mut lock = File::options();
         lock.create(true).truncate(false).read(true).write(true).mode(0o600).custom_flags(O_NOFOLLOW);
-        let mut lock = lock.open(path.join(LOCK)).map_err(failed)?;
+        let mut lock = lock.open(path.join(LOCK_FILE_NAME)).map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(StateError::InUse(path.to_owned())),
@@ -93,17 +93,17 @@ impl StateDir {
         }
         let mut names = String::new();
         lock.read_to_string(&mut names).map_err(failed)?;
-        let waiting = Mutex::new(names.lines().filter_map(|name| name.parse().ok()).collect());
-        let dir = Self { path: path.to_owned(), lock, waiting };
-        dir.remove_parts().map_err(failed)?;
+        let pending_restores = Mutex::new(names.lines().filter_map(|name| name.parse().ok()).collect());
+        let dir = Self { path: path.to_owned(), lock, pending_restores };
+        dir.remove_partial_files().map_err(failed)?;
         Ok(dir)
     }
 
     /// Removes partly written files, which a killed server leaves.
-    fn remove_parts(&self) -> io::Result<()> {
+    fn remove_partial_files(&self) -> io::Result<()> {
         for entry in fs::read_dir(&self.path)? {
             let path = entry?.path();
-            if path.extension().is_some_and(|ending| ending == PART) {
+            if path.extension().is_some_and(|extension| extension == PARTIAL_EXTENSION) {
                 fs::remove_file(path)?;
             }
         }
@@ -115,7 +115,8 @@ impl StateDir {
         let mut sessions = Vec::new();
         for entry in fs::read_dir(&self.path)? {
             let path = entry?.path();
-            let name = path.file_stem().filter(|_| path.extension().is_some_and(|ending| ending == ENDING));
+            let is_session = path.extension().is_some_and(|extension| extension == SESSION_EXTENSION);
+            let name = path.file_stem().filter(|_| is_session);
             sessions.extend(name.and_then(|name| name.to_str()?.parse::<SessionId>().ok()));
         }
         Ok(sessions)
@@ -125,7 +126,7 @@ impl StateDir {
     /// files stay.
     pub(crate) fn set_waiting(&self, sessions: BTreeSet<SessionId>) -> io::Result<()> {
         let names = sessions.iter().map(SessionId::as_str).collect::<Vec<_>>().join("\n");
-        *self.waiting() = sessions;
+        *self.pending_restores() = sessions;
         self.lock.set_len(0)?;
         self.lock.write_all_at(names.as_bytes(), 0)
     }
@@ -133,20 +134,21 @@ impl StateDir {
     /// Removes the files of all sessions except these and those that wait for the next start.
     pub(crate) fn remove_others(&self, sessions: &BTreeSet<SessionId>) -> io::Result<()> {
         let known = self.sessions()?;
-        let waiting = self.waiting();
-        let others = known.iter().filter(|session| !sessions.contains(session) && !waiting.contains(session));
+        let pending_restores = self.pending_restores();
+        let others =
+            known.iter().filter(|session| !sessions.contains(session) && !pending_restores.contains(session));
         others.into_iter().try_for_each(|session| self.remove(session))
     }
 
-    fn waiting(&self) -> MutexGuard<'_, BTreeSet<SessionId>> {
+    fn pending_restores(&self) -> MutexGuard<'_, BTreeSet<SessionId>> {
         // No code under this lock panics half-way through a change.
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.pending_restores.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads a session's data, and the output that restores its screen.
     pub(crate) fn read(&self, session: &SessionId) -> io::Result<(Saved, Vec<u8>)> {
         let mut content = Vec::new();
-        trust::open_own(&self.file(session)).map_err(TrustError::into_io)?.read_to_end(&mut content)?;
+        trust::open_own(&self.file_path(session)).map_err(TrustError::into_io)?.read_to_end(&mut content)?;
         let end = content.iter().position(|&byte| byte == b'\n').ok_or(io::ErrorKind::UnexpectedEof)?;
         Ok((serde_json::from_slice(&content[..end])?, content[end + 1..].to_vec()))
     }
@@ -154,12 +156,12 @@ impl StateDir {
     /// Replaces a session's file.
     pub(crate) fn write(&self, session: &SessionId, saved: &Saved, screen: &[u8]) -> io::Result<()> {
         let head = serde_json::to_vec(saved)?;
-        replace(&self.file(session), &[&head, &b"\n"[..], screen].concat())
+        replace_file(&self.file_path(session), &[&head, &b"\n"[..], screen].concat())
     }
 
     /// Removes a session's file.
     fn remove(&self, session: &SessionId) -> io::Result<()> {
-        match fs::remove_file(self.file(session)) {
+        match fs::remove_file(self.file_path(session)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
@@ -167,25 +169,25 @@ impl StateDir {
 
     /// Renames the file of a session that cannot be restored, and returns its path.
     pub(crate) fn put_aside(&self, session: &SessionId) -> PathBuf {
-        let file = self.file(session);
-        let aside = file.with_extension(format!("{ENDING}.{FAILED}"));
+        let file = self.file_path(session);
+        let aside = file.with_extension(format!("{SESSION_EXTENSION}.{FAILED_EXTENSION}"));
         match fs::rename(&file, &aside) {
             Ok(()) => aside,
             Err(_) => file,
         }
     }
 
-    fn file(&self, session: &SessionId) -> PathBuf {
-        self.path.join(format!("{}.{ENDING}", session.as_str()))
+    fn file_path(&self, session: &SessionId) -> PathBuf {
+        self.path.join(format!("{}.{SESSION_EXTENSION}", session.as_str()))
     }
 }
 
 /// Replaces the file at `path` atomically: it holds either all of the new content or what it held
 /// before.
-pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+pub(crate) fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // From the first moment on, only the owner may read the file (`mkstemp(3)`).
-    let mut file = tempfile::Builder::new().suffix(&format!(".{PART}")).tempfile_in(dir)?;
+    let mut file = tempfile::Builder::new().suffix(&format!(".{PARTIAL_EXTENSION}")).tempfile_in(dir)?;
     file.write_all(content)?;
     // Without this, a crash of the machine could leave the new name with incomplete content.
     file.as_file().sync_data()?;
@@ -200,7 +202,7 @@ mod tests {
     use super::*;
 
     /// A file as the first version wrote it. It stays as it is when fields are added.
-    const FIRST: &str = r#"{"program":{"file":"bash","argv0":"-bash","args":[],"cwd":"/srv","env":{}},"created":1790000000000,"title":"mine","sizing":"pen","flow":"auto","size":{"cols":80,"rows":24}}"#;
+    const FIRST_VERSION: &str = r#"{"program":{"file":"bash","argv0":"-bash","args":[],"cwd":"/srv","env":{}},"created":1790000000000,"title":"mine","sizing":"pen","flow":"auto","size":{"cols":80,"rows":24}}"#;
 
     fn id(name: &str) -> SessionId {
         name.parse().unwrap()
@@ -211,8 +213,8 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("a/b");
         let dir = StateDir::open(&path).unwrap();
-        let saved: Saved = serde_json::from_str(FIRST).unwrap();
-        assert_eq!(serde_json::to_string(&saved).unwrap(), FIRST);
+        let saved: Saved = serde_json::from_str(FIRST_VERSION).unwrap();
+        assert_eq!(serde_json::to_string(&saved).unwrap(), FIRST_VERSION);
         dir.write(&id("a"), &saved, b"before").unwrap();
         dir.write(&id("a"), &saved, b"\x1b[1mnow\nand more").unwrap();
         dir.write(&id("b"), &saved, b"").unwrap();
@@ -231,7 +233,7 @@ mod tests {
     #[test]
     fn what_waits_for_another_start_is_known_to_all_servers_until_then() {
         let parent = tempfile::tempdir().unwrap();
-        let saved: Saved = serde_json::from_str(FIRST).unwrap();
+        let saved: Saved = serde_json::from_str(FIRST_VERSION).unwrap();
         let dir = StateDir::open(parent.path()).unwrap();
         for name in ["a", "b", "c"] {
             dir.write(&id(name), &saved, b"").unwrap();
@@ -268,7 +270,7 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let dir = StateDir::open(parent.path()).unwrap();
         for content in ["", "{}", "{}\n", "nonsense\n"] {
-            fs::write(dir.file(&id("a")), content).unwrap();
+            fs::write(dir.file_path(&id("a")), content).unwrap();
             assert!(dir.read(&id("a")).is_err(), "{content:?}");
         }
     }

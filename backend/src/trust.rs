@@ -18,7 +18,7 @@ use nix::{
 };
 
 /// Maximum number of symbolic links that are followed, as in the kernel (`path_resolution(7)`).
-const MAX_LINKS: usize = 40;
+const MAX_SYMLINKS: usize = 40;
 
 const GROUP_WRITE: u32 = 0o020;
 const OTHERS_WRITE: u32 = 0o002;
@@ -103,7 +103,7 @@ pub fn check_directory(path: &Path) -> Result<PathBuf, TrustError> {
         return Err(TrustError::Io { path: path.to_owned(), source: io::ErrorKind::NotADirectory.into() });
     }
     if !is_ours(&metadata) && metadata.uid() != 0 {
-        return Err(TrustError::Owner { path: resolved, owner: owner(&metadata) });
+        return Err(TrustError::Owner { path: resolved, owner: owner_name(&metadata) });
     }
     if metadata.mode() & (GROUP_WRITE | OTHERS_WRITE) != 0 {
         return Err(TrustError::Writable { path: resolved });
@@ -120,9 +120,9 @@ pub fn check_directory(path: &Path) -> Result<PathBuf, TrustError> {
 /// path.
 pub fn check_path(path: &Path) -> Result<PathBuf, TrustError> {
     let absolute = std::path::absolute(path).map_err(TrustError::io(path))?;
-    let mut names: VecDeque<OsString> = names(&absolute).collect();
+    let mut names: VecDeque<OsString> = path_names(&absolute).collect();
     let mut here = PathBuf::from("/");
-    let mut links = 0;
+    let mut symlinks = 0;
     while let Some(name) = names.pop_front() {
         check_parent(&here)?;
         if name == ".." {
@@ -140,17 +140,17 @@ pub fn check_path(path: &Path) -> Result<PathBuf, TrustError> {
             continue;
         }
         if !is_trusted_parent(metadata.uid()) {
-            return Err(TrustError::Owner { path: next, owner: owner(&metadata) });
+            return Err(TrustError::Owner { path: next, owner: owner_name(&metadata) });
         }
-        links += 1;
-        if links > MAX_LINKS {
+        symlinks += 1;
+        if symlinks > MAX_SYMLINKS {
             return Err(TrustError::Io { path: next, source: nix::errno::Errno::ELOOP.into() });
         }
         let target = fs::read_link(&next).map_err(TrustError::io(&next))?;
         if target.is_absolute() {
             here = PathBuf::from("/");
         }
-        for name in self::names(&target).collect::<Vec<_>>().into_iter().rev() {
+        for name in path_names(&target).collect::<Vec<_>>().into_iter().rev() {
             names.push_front(name);
         }
     }
@@ -165,7 +165,7 @@ pub fn check_path(path: &Path) -> Result<PathBuf, TrustError> {
 pub fn open_own(path: &Path) -> Result<File, TrustError> {
     let (file, metadata) = open(path)?;
     if !is_ours(&metadata) {
-        return Err(TrustError::Owner { path: path.to_owned(), owner: owner(&metadata) });
+        return Err(TrustError::Owner { path: path.to_owned(), owner: owner_name(&metadata) });
     }
     Ok(file)
 }
@@ -179,7 +179,7 @@ pub fn open_secret(path: &Path) -> Result<File, TrustError> {
     let resolved = check_path(path)?;
     let (file, metadata) = open(&resolved)?;
     if !is_ours(&metadata) && metadata.uid() != 0 {
-        return Err(TrustError::Owner { path: resolved, owner: owner(&metadata) });
+        return Err(TrustError::Owner { path: resolved, owner: owner_name(&metadata) });
     }
     if is_ours(&metadata) && metadata.mode() & GROUP_AND_OTHERS != 0 {
         return Err(TrustError::Readable { path: resolved });
@@ -207,12 +207,12 @@ fn open(path: &Path) -> Result<(File, Metadata), TrustError> {
 fn check_parent(directory: &Path) -> Result<(), TrustError> {
     let metadata = fs::symlink_metadata(directory).map_err(TrustError::io(directory))?;
     if !is_trusted_parent(metadata.uid()) {
-        return Err(TrustError::Owner { path: directory.to_owned(), owner: owner(&metadata) });
+        return Err(TrustError::Owner { path: directory.to_owned(), owner: owner_name(&metadata) });
     }
     // In a directory with the sticky bit, nobody can rename or remove other people's files.
     let mode = metadata.mode();
-    let others_may =
-        mode & OTHERS_WRITE != 0 || (mode & GROUP_WRITE != 0 && !is_private(Gid::from_raw(metadata.gid())));
+    let group = Gid::from_raw(metadata.gid());
+    let others_may = mode & OTHERS_WRITE != 0 || (mode & GROUP_WRITE != 0 && !is_private_group(group));
     if mode & STICKY == 0 && others_may {
         return Err(TrustError::Writable { path: directory.to_owned() });
     }
@@ -235,7 +235,7 @@ fn is_ours(metadata: &Metadata) -> bool {
 /// Reports whether a group has no member but this user: root's group; the private group of the
 /// user, which has the same name (systems with umask 002 have one for each user); and a group
 /// without an entry, as in containers.
-fn is_private(group: Gid) -> bool {
+fn is_private_group(group: Gid) -> bool {
     if group.as_raw() == 0 {
         return true;
     }
@@ -250,13 +250,13 @@ fn is_private(group: Gid) -> bool {
     }
 }
 
-fn owner(metadata: &Metadata) -> String {
+fn owner_name(metadata: &Metadata) -> String {
     let user = User::from_uid(Uid::from_raw(metadata.uid())).ok().flatten();
     user.map_or_else(|| format!("user {}", metadata.uid()), |user| user.name)
 }
 
 /// Returns the components of a path without `/` and `.`.
-fn names(path: &Path) -> impl Iterator<Item = OsString> {
+fn path_names(path: &Path) -> impl Iterator<Item = OsString> {
     path.components().filter_map(|component| match component {
         Component::Normal(name) => Some(name.to_owned()),
         Component::ParentDir => Some("..".into()),

@@ -42,14 +42,14 @@ use tokio_util::task::TaskTracker;
 
 use self::guest_rate::GuestRate;
 pub use self::{
-    health_check::ask_health,
+    health_check::check_health,
     server::{Listener, serve},
 };
 use crate::{attachment::Attachments, auth::Auth, config::Config, session::Sessions, shutdown::Shutdown};
 
 /// The address of the client, as far as the network knows it.
 #[derive(Clone, Copy, Debug)]
-struct Peer(SocketAddr);
+struct PeerAddress(SocketAddr);
 
 /// The state that handlers share.
 #[derive(Clone, Debug)]
@@ -78,28 +78,28 @@ impl App {
 
     /// Returns the routes below the base path.
     fn router(&self) -> Router {
-        let owners = Router::new()
+        let owner_routes = Router::new()
             .route("/sessions", post(api::create))
             .route("/sessions/{id}", patch(api::update).delete(api::remove))
             .route("/sessions/{id}/passes", get(api::passes))
             .route("/sign-ins", get(sign_ins::list))
             .route("/sign-ins/{id}", delete(sign_ins::revoke))
-            .route_layer(middleware::from_fn(guard::owners));
-        let locked = Router::new()
+            .route_layer(middleware::from_fn(guard::require_owner));
+        let authenticated = Router::new()
             .route("/access", get(api::access))
             .route("/sessions", get(api::list))
             .route("/sessions/{id}", get(api::details))
             .route("/sessions/{id}/screen", get(api::screen))
             .route("/sessions/{id}/attach", post(attach::check))
             .route("/logout", post(sign_ins::log_out))
-            .merge(owners)
-            .route_layer(middleware::from_fn_with_state(self.clone(), guard::credentials));
+            .merge(owner_routes)
+            .route_layer(middleware::from_fn_with_state(self.clone(), guard::require_credentials));
         let api = Router::new()
             .route("/login", post(sign_ins::log_in))
             .route("/sessions/{id}/attach", get(attach::attach))
             // Browsers send the page's origin with a POST, as with a WebSocket, but not with a GET.
             .route("/health", get(api::health).post(api::health))
-            .merge(locked)
+            .merge(authenticated)
             .fallback(error::not_found)
             .method_not_allowed_fallback(error::method_not_allowed);
         Router::new()

@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use crate::{
     build,
     needs::Need,
-    shell::{self, say},
+    shell::{self, print_status},
     system,
     workspace::Workspace,
 };
@@ -54,13 +54,13 @@ pub(crate) fn run(workspace: &Workspace, words: &[OsString]) -> anyhow::Result<(
     let peers = options.against.iter().map(|name| peers::set_up(workspace, name));
     let peers = peers.collect::<anyhow::Result<Vec<_>>>()?;
     build(workspace)?;
-    let browser = browser(workspace, &options)?;
-    say("bench", "building what measures");
+    let browser = find_browser(workspace, &options)?;
+    print_status("bench", "building what measures");
     shell::run(workspace.cargo(["build", "--release", "--package", "limpet-bench"]))?;
-    let mut bench = workspace.command(workspace.target().join("release/limpet-bench"));
-    bench.arg("run").arg("--limpet").arg(workspace.binary());
+    let mut bench = workspace.command(workspace.target_dir().join("release/limpet-bench"));
+    bench.arg("run").arg("--limpet").arg(workspace.release_binary());
     bench.arg("--budgets").arg(workspace.path("tests/bench/budgets.toml"));
-    bench.arg("--out").arg(workspace.target().join("bench"));
+    bench.arg("--out").arg(workspace.target_dir().join("bench"));
     bench.args(&options.passed);
     if let Some(browser) = browser {
         bench.arg("--chromium").arg(browser);
@@ -76,13 +76,13 @@ pub(crate) fn run(workspace: &Workspace, words: &[OsString]) -> anyhow::Result<(
 
 /// Returns the browser that shows the page. A quick run does without one, unless it selects its
 /// parts.
-fn browser(workspace: &Workspace, options: &Options) -> anyhow::Result<Option<PathBuf>> {
+fn find_browser(workspace: &Workspace, options: &Options) -> anyhow::Result<Option<PathBuf>> {
     let has = |word: &str| options.passed.iter().any(|passed| passed == word);
     if has("--quick") && !has("--only") {
         return Ok(None);
     }
     for need in [Need::Programs, Need::PagePackages, Need::TestPackages] {
-        need.meet(workspace)?;
+        need.ensure(workspace)?;
     }
     system::chromium().map(Some)
 }

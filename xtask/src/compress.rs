@@ -15,21 +15,21 @@ const BROTLI_QUALITY: i32 = 11;
 
 /// Writes `NAME.br` and `NAME.gz` beside every file below `folder` if they are smaller than the
 /// file.
-pub(crate) fn folder(folder: &Path) -> anyhow::Result<()> {
+pub(crate) fn compress_folder(folder: &Path) -> anyhow::Result<()> {
     for entry in fs::read_dir(folder).with_context(|| format!("could not read {}", folder.display()))? {
         let path = entry?.path();
         if path.is_dir() {
-            self::folder(&path)?;
+            compress_folder(&path)?;
         } else {
-            file(&path)?;
+            compress_file(&path)?;
         }
     }
     Ok(())
 }
 
-fn file(path: &Path) -> anyhow::Result<()> {
+fn compress_file(path: &Path) -> anyhow::Result<()> {
     let plain = fs::read(path).with_context(|| format!("could not read {}", path.display()))?;
-    for (suffix, compressed) in [(".br", brotli(&plain)?), (".gz", gzip(&plain)?)] {
+    for (suffix, compressed) in [(".br", compress_brotli(&plain)?), (".gz", compress_gzip(&plain)?)] {
         let beside = with_suffix(path, suffix);
         if compressed.len() < plain.len() {
             fs::write(&beside, compressed)
@@ -45,7 +45,7 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-fn brotli(plain: &[u8]) -> anyhow::Result<Vec<u8>> {
+fn compress_brotli(plain: &[u8]) -> anyhow::Result<Vec<u8>> {
     let parameters = brotli::enc::BrotliEncoderParams {
         quality: BROTLI_QUALITY,
         lgwin: BROTLI_WINDOW,
@@ -56,7 +56,7 @@ fn brotli(plain: &[u8]) -> anyhow::Result<Vec<u8>> {
     Ok(compressed)
 }
 
-fn gzip(plain: &[u8]) -> anyhow::Result<Vec<u8>> {
+fn compress_gzip(plain: &[u8]) -> anyhow::Result<Vec<u8>> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(plain)?;
     Ok(encoder.finish()?)
@@ -72,9 +72,10 @@ mod tests {
     fn what_is_compressed_can_be_had_back() {
         let plain = b"limpet ".repeat(1000);
         let mut unbrotlied = Vec::new();
-        brotli::BrotliDecompress(&mut &brotli(&plain).unwrap()[..], &mut unbrotlied).unwrap();
+        brotli::BrotliDecompress(&mut &compress_brotli(&plain).unwrap()[..], &mut unbrotlied).unwrap();
         let mut ungzipped = Vec::new();
-        flate2::read::GzDecoder::new(&gzip(&plain).unwrap()[..]).read_to_end(&mut ungzipped).unwrap();
+        let gzipped = compress_gzip(&plain).unwrap();
+        flate2::read::GzDecoder::new(&gzipped[..]).read_to_end(&mut ungzipped).unwrap();
         assert!(unbrotlied == plain && ungzipped == plain);
     }
 }

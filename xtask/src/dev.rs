@@ -11,7 +11,7 @@ use anyhow::{Context, anyhow};
 
 use crate::{
     needs::Need,
-    shell::{self, say},
+    shell::{self, print_status},
     tools::{self, Tool},
     workspace::Workspace,
 };
@@ -20,19 +20,19 @@ use crate::{
 /// program.
 pub(crate) fn run(workspace: &Workspace, flags: &[OsString]) -> anyhow::Result<()> {
     for need in Need::PAGE {
-        need.meet(workspace)?;
+        need.ensure(workspace)?;
     }
-    say("server", "building; the page with live reload will be at http://127.0.0.1:8080");
+    print_status("server", "building; the page with live reload will be at http://127.0.0.1:8080");
     shell::run(workspace.cargo(["build", "--package", "limpet"]))?;
     let mut server = workspace.cargo(["run", "--quiet", "--package", "limpet", "--", "-v"]);
     server.args(flags);
-    let mut trunk = tools::trunk(workspace, Tool::wasm_bindgen(workspace)?.folder()?)?;
+    let mut trunk = tools::trunk_command(workspace, Tool::wasm_bindgen(workspace)?.folder()?)?;
     trunk.args(["serve", "--offline"]);
     until_either_ends([server, trunk])
 }
 
 /// The result of a program.
-type End = anyhow::Result<()>;
+type ProgramResult = anyhow::Result<()>;
 
 /// A running program: its process id, and the thread that waits for it.
 type Running = (u32, thread::JoinHandle<()>);
@@ -44,29 +44,29 @@ fn until_either_ends(commands: [Command; 2]) -> anyhow::Result<()> {
         match start(command, ends.clone()) {
             Ok(program) => running.push(program),
             Err(error) => {
-                end(running)?;
+                stop_all(running)?;
                 return Err(error);
             }
         }
     }
-    let how = first.recv().context("could not wait for the programs to end")?;
-    end(running)?;
-    how
+    let result = first.recv().context("could not wait for the programs to end")?;
+    stop_all(running)?;
+    result
 }
 
-fn start(mut command: Command, ends: SyncSender<End>) -> anyhow::Result<Running> {
-    let mut program = command.spawn().with_context(|| shell::missing(&command))?;
+fn start(mut command: Command, ends: SyncSender<ProgramResult>) -> anyhow::Result<Running> {
+    let mut program = command.spawn().with_context(|| shell::not_runnable(&command))?;
     let id = program.id();
     let waiter = thread::spawn(move || {
         let status = program.wait().context("could not wait for a program to end");
         // Nobody receives the second result.
-        drop(ends.send(status.and_then(|status| shell::check(&command, status))));
+        drop(ends.send(status.and_then(|status| shell::check_status(&command, status))));
     });
     Ok((id, waiter))
 }
 
 /// Asks the programs that still run to end, and waits for all of them.
-fn end(programs: Vec<Running>) -> anyhow::Result<()> {
+fn stop_all(programs: Vec<Running>) -> anyhow::Result<()> {
     for (id, waiter) in programs {
         if !waiter.is_finished() {
             // This fails if the program has just ended.

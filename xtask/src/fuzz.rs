@@ -13,37 +13,37 @@ use anyhow::{Context, bail};
 
 use crate::{
     needs::Need,
-    shell::{self, say},
+    shell::{self, print_status},
     workspace::Workspace,
 };
 
 /// Duration in tests, and by default otherwise, in seconds.
 const TEST_SECONDS: u64 = 60;
-const SECONDS: u64 = 3600;
+const DEFAULT_SECONDS: u64 = 3600;
 
 /// Maximum length of a case, in bytes.
-const MAX_LEN: usize = 4096;
+const MAX_CASE_BYTES: usize = 4096;
 
 /// Maximum time for a case, and maximum memory of the program.
 const MAX_CASE_SECONDS: u64 = 20;
 const MAX_MEMORY_MIB: usize = 1024;
 
 /// Compiler flags that add counters of the edges taken, and tracing of comparisons.
-const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+const COVERAGE_RUSTFLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
     -Cllvm-args=-sanitizer-coverage-trace-compares -Cllvm-args=-simplifycfg-branch-fold-threshold=0";
 
 /// Fuzzes for a number of seconds, or runs the cases in some files again.
 pub(crate) fn run(workspace: &Workspace, words: &[OsString]) -> anyhow::Result<()> {
-    Need::Cxx.meet(workspace)?;
+    Need::Cxx.ensure(workspace)?;
     let number = |word: &OsString| word.to_str().and_then(|word| word.parse().ok());
     match words {
-        [] => fuzz(workspace, SECONDS),
+        [] => fuzz(workspace, DEFAULT_SECONDS),
         [word] if let Some(seconds) = number(word) => fuzz(workspace, seconds),
         files if files.iter().all(|file| Path::new(file).exists()) => {
             // The program runs in the workspace's folder, so relative paths would not work.
             let files: Result<Vec<PathBuf>, _> = files.iter().map(fs::canonicalize).collect();
-            let mut again = workspace.command(build(workspace)?);
+            let mut again = workspace.command(build_target(workspace)?);
             again.args(files.context("could not find a case")?);
             shell::run(again)
         }
@@ -57,9 +57,9 @@ pub(crate) fn test(workspace: &Workspace) -> anyhow::Result<()> {
 }
 
 fn fuzz(workspace: &Workspace, seconds: u64) -> anyhow::Result<()> {
-    let program = build(workspace)?;
+    let program = build_target(workspace)?;
     let folder = |name| -> anyhow::Result<PathBuf> {
-        let folder = workspace.target().join("fuzz").join(name);
+        let folder = workspace.target_dir().join("fuzz").join(name);
         fs::create_dir_all(&folder).with_context(|| format!("could not make {}", folder.display()))?;
         Ok(folder)
     };
@@ -69,24 +69,24 @@ fn fuzz(workspace: &Workspace, seconds: u64) -> anyhow::Result<()> {
     fuzzer.arg(format!("-artifact_prefix={}/", found.display()));
     fuzzer.args([
         format!("-max_total_time={seconds}"),
-        format!("-max_len={MAX_LEN}"),
+        format!("-max_len={MAX_CASE_BYTES}"),
         format!("-timeout={MAX_CASE_SECONDS}"),
         format!("-rss_limit_mb={MAX_MEMORY_MIB}"),
         "-print_final_stats=1".to_owned(),
         "-verbosity=0".to_owned(),
     ]);
-    say("fuzz", &format!("for {seconds} s; what is learned stays in {}", corpus.display()));
+    print_status("fuzz", &format!("for {seconds} s; what is learned stays in {}", corpus.display()));
     shell::run(fuzzer).with_context(|| {
         format!("the case is in {}; try it again by: cargo xtask fuzz FILE", found.display())
     })
 }
 
 /// Builds the fuzz target, and returns its path.
-fn build(workspace: &Workspace) -> anyhow::Result<PathBuf> {
+fn build_target(workspace: &Workspace) -> anyhow::Result<PathBuf> {
     let about = shell::capture(workspace.command("rustc").arg("-vV"))?;
     let host = about.lines().find_map(|line| line.strip_prefix("host: ")).context("rustc names no host")?;
-    let target = workspace.target().join("fuzz");
-    say("fuzz", "building the fuzz target");
+    let target = workspace.target_dir().join("fuzz");
+    print_status("fuzz", "building the fuzz target");
     // With an explicit target, cargo does not use these flags for build scripts.
     let mut cargo = workspace.cargo(["build", "--locked", "--release", "--target", host]);
     cargo
@@ -94,7 +94,7 @@ fn build(workspace: &Workspace) -> anyhow::Result<PathBuf> {
         .arg(workspace.path("tests/fuzz/Cargo.toml"))
         .arg("--target-dir")
         .arg(&target);
-    cargo.env("RUSTFLAGS", FLAGS).env_remove("CARGO_ENCODED_RUSTFLAGS");
+    cargo.env("RUSTFLAGS", COVERAGE_RUSTFLAGS).env_remove("CARGO_ENCODED_RUSTFLAGS");
     shell::run(cargo)?;
     Ok(target.join(host).join("release").join("screen"))
 }

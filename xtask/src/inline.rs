@@ -11,20 +11,20 @@ const COMMENT: (&str, &str) = ("<!--", "-->");
 
 /// Returns `html` without comments and with minified inline scripts. `scratch` is a directory for
 /// temporary files.
-pub(crate) fn minified(html: &str, workspace: &Workspace, scratch: &Path) -> anyhow::Result<String> {
-    replaced(&without_comments(html)?, SCRIPT, |script| {
-        let minified = minified_script(script, workspace, scratch)?;
+pub(crate) fn minify(html: &str, workspace: &Workspace, scratch: &Path) -> anyhow::Result<String> {
+    replace_sections(&without_comments(html)?, SCRIPT, |script| {
+        let minified = minify_script(script, workspace, scratch)?;
         Ok([SCRIPT.0, &minified, SCRIPT.1].concat())
     })
 }
 
 fn without_comments(html: &str) -> anyhow::Result<String> {
-    let html = replaced(html, COMMENT, |_| Ok(String::new()))?;
+    let html = replace_sections(html, COMMENT, |_| Ok(String::new()))?;
     Ok(html.lines().filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n"))
 }
 
 /// Replaces each section of `html` between the two delimiters, and the delimiters with it.
-fn replaced(
+fn replace_sections(
     html: &str,
     (start, end): (&str, &str),
     mut replacement: impl FnMut(&str) -> anyhow::Result<String>,
@@ -39,7 +39,7 @@ fn replaced(
     Ok(result)
 }
 
-fn minified_script(script: &str, workspace: &Workspace, scratch: &Path) -> anyhow::Result<String> {
+fn minify_script(script: &str, workspace: &Workspace, scratch: &Path) -> anyhow::Result<String> {
     let file = scratch.join("inline.js");
     fs::write(&file, script).with_context(|| format!("could not write {}", file.display()))?;
     let mut esbuild = workspace.command(workspace.path("frontend/node_modules/.bin/esbuild"));
@@ -61,7 +61,7 @@ mod tests {
     #[test]
     fn each_section_is_replaced() {
         let html = "<script>a</script>-<script src=\"b\"></script>-<script>c</script>";
-        let replaced = replaced(html, SCRIPT, |inside| Ok(inside.to_uppercase())).unwrap();
+        let replaced = replace_sections(html, SCRIPT, |inside| Ok(inside.to_uppercase())).unwrap();
         assert_eq!(replaced, "A-<script src=\"b\"></script>-C");
     }
 }

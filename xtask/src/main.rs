@@ -31,7 +31,7 @@ use std::{
 
 use anyhow::{Context, bail};
 
-use self::{needs::Need, shell::say, workspace::Workspace};
+use self::{needs::Need, shell::print_status, workspace::Workspace};
 
 const HELP: &str = "\
 cargo xtask COMMAND: everything there is to do with limpet's sources.
@@ -54,11 +54,12 @@ On a new machine rustup, Node.js with npm, and a C compiler have to be there; th
 fn main() -> ExitCode {
     let mut words = env::args_os();
     let called = words.next().unwrap_or_default();
-    let done = if split::is_bindgen(&called) { bindgen(words.collect()) } else { run(words.collect()) };
+    let words = words.collect();
+    let done = if split::is_bindgen(&called) { run_as_wasm_bindgen(words) } else { run(words) };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            say("failed", &format!("{error:#}"));
+            print_status("failed", &format!("{error:#}"));
             ExitCode::FAILURE
         }
     }
@@ -69,7 +70,7 @@ fn run(mut words: Vec<OsString>) -> anyhow::Result<()> {
     let command = if words.is_empty() { OsString::from("help") } else { words.remove(0) };
     let command = command.to_str().unwrap_or_default();
     match command {
-        "run" => start(&workspace, &flags(words)),
+        "run" => build_and_start(&workspace, &flags(words)),
         "build" => build(&workspace),
         "dev" => dev::run(&workspace, &flags(words)),
         "test" => tests::run(&workspace, &words),
@@ -86,7 +87,7 @@ fn run(mut words: Vec<OsString>) -> anyhow::Result<()> {
 }
 
 /// Does the work of wasm-bindgen, as which Trunk calls this program.
-fn bindgen(words: Vec<OsString>) -> anyhow::Result<()> {
+fn run_as_wasm_bindgen(words: Vec<OsString>) -> anyhow::Result<()> {
     split::bindgen(&Workspace::find()?, words)
 }
 
@@ -99,17 +100,17 @@ fn flags(mut words: Vec<OsString>) -> Vec<OsString> {
 }
 
 fn setup(workspace: &Workspace) -> anyhow::Result<()> {
-    Need::ALL.iter().try_for_each(|need| need.meet(workspace))
+    Need::ALL.iter().try_for_each(|need| need.ensure(workspace))
 }
 
 fn build(workspace: &Workspace) -> anyhow::Result<()> {
     page::build(workspace)?;
-    say("server", "building target/release/limpet");
+    print_status("server", "building target/release/limpet");
     shell::run(workspace.cargo(["build", "--release", "--package", "limpet"]))
 }
 
-fn start(workspace: &Workspace, flags: &[OsString]) -> anyhow::Result<()> {
+fn build_and_start(workspace: &Workspace, flags: &[OsString]) -> anyhow::Result<()> {
     build(workspace)?;
-    let error = Command::new(workspace.binary()).args(flags).exec();
-    Err(error).with_context(|| format!("could not start {}", workspace.binary().display()))
+    let error = Command::new(workspace.release_binary()).args(flags).exec();
+    Err(error).with_context(|| format!("could not start {}", workspace.release_binary().display()))
 }

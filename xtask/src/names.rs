@@ -7,9 +7,9 @@ use anyhow::{Context, bail, ensure};
 /// The beginning of every module: the magic number, and the version of the format.
 const HEADER: &[u8] = b"\0asm\x01\0\0\0";
 /// Id of the import section.
-const IMPORTS: u8 = 2;
+const IMPORT_SECTION: u8 = 2;
 /// Kind of an imported function, which is followed by its type.
-const FUNCTION: u8 = 0;
+const FUNCTION_KIND: u8 = 0;
 /// The letters of short names.
 const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
@@ -17,29 +17,31 @@ const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 /// they are keys of an object in `script`.
 pub(crate) fn shorten(module: &[u8], script: &str, source: &str) -> anyhow::Result<(Vec<u8>, String)> {
     let mut rest = module.strip_prefix(HEADER).context("it is no WebAssembly module")?;
-    let mut short = Short { module: HEADER.to_vec(), script: script.to_owned(), count: 0 };
+    let mut shortener = Shortener { module: HEADER.to_vec(), script: script.to_owned(), count: 0 };
     while let Some(&id) = rest.first() {
         take(&mut rest, 1)?;
         let section = take_sized(&mut rest)?;
-        let section = if id == IMPORTS { short.imports(section, source)? } else { section.to_owned() };
-        short.module.push(id);
-        put_sized(&mut short.module, &section);
+        let is_import = id == IMPORT_SECTION;
+        let section =
+            if is_import { shortener.shorten_imports(section, source)? } else { section.to_owned() };
+        shortener.module.push(id);
+        put_sized(&mut shortener.module, &section);
     }
-    ensure!(short.count > 0, "it imports nothing from {source}");
-    Ok((short.module, short.script))
+    ensure!(shortener.count > 0, "it imports nothing from {source}");
+    Ok((shortener.module, shortener.script))
 }
 
 /// The output so far.
-struct Short {
+struct Shortener {
     module: Vec<u8>,
     script: String,
     /// Number of names that were assigned.
     count: usize,
 }
 
-impl Short {
+impl Shortener {
     /// Returns the import section with short names.
-    fn imports(&mut self, mut section: &[u8], source: &str) -> anyhow::Result<Vec<u8>> {
+    fn shorten_imports(&mut self, mut section: &[u8], source: &str) -> anyhow::Result<Vec<u8>> {
         let count = take_number(&mut section)?;
         let mut written = Vec::new();
         put_number(&mut written, count);
@@ -54,8 +56,8 @@ impl Short {
                 put_sized(&mut written, name);
             }
             let kind = take(&mut section, 1)?;
-            ensure!(kind == [FUNCTION], "it imports something that is no function");
-            written.push(FUNCTION);
+            ensure!(kind == [FUNCTION_KIND], "it imports something that is no function");
+            written.push(FUNCTION_KIND);
             put_number(&mut written, take_number(&mut section)?);
         }
         Ok(written)
@@ -130,9 +132,9 @@ mod tests {
         for (from, name) in imports {
             put_sized(&mut section, from.as_bytes());
             put_sized(&mut section, name.as_bytes());
-            section.extend([FUNCTION, 7]);
+            section.extend([FUNCTION_KIND, 7]);
         }
-        let mut module = [HEADER, &[IMPORTS]].concat();
+        let mut module = [HEADER, &[IMPORT_SECTION]].concat();
         put_sized(&mut module, &section);
         module.extend([11, 2, 0xff, 0xfe]);
         module

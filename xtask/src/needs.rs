@@ -6,13 +6,13 @@ use anyhow::Context;
 
 use crate::{
     npm, proxies,
-    shell::{self, say},
+    shell::{self, print_status},
     system,
     tools::Tool,
     workspace::Workspace,
 };
 
-const WASM: &str = "wasm32-unknown-unknown";
+const WASM_TARGET: &str = "wasm32-unknown-unknown";
 
 /// A tool or a set of packages that is set up if it is missing.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -62,11 +62,11 @@ impl Need {
     ];
 
     /// Sets it up if it is missing.
-    pub(crate) fn meet(self, workspace: &Workspace) -> anyhow::Result<()> {
+    pub(crate) fn ensure(self, workspace: &Workspace) -> anyhow::Result<()> {
         match self {
-            Self::Rustfmt => rustup(workspace, "component", "rustfmt"),
-            Self::Clippy => rustup(workspace, "component", "clippy"),
-            Self::Wasm => rustup(workspace, "target", WASM),
+            Self::Rustfmt => rustup_add(workspace, "component", "rustfmt"),
+            Self::Clippy => rustup_add(workspace, "component", "clippy"),
+            Self::Wasm => rustup_add(workspace, "target", WASM_TARGET),
             Self::Bindgen => Tool::wasm_bindgen(workspace)?.install(workspace),
             Self::Trunk => Tool::trunk().install(workspace),
             Self::Split => Tool::split().install(workspace),
@@ -82,14 +82,14 @@ impl Need {
 }
 
 /// Makes rustup add one of its components or targets.
-fn rustup(workspace: &Workspace, kind: &str, name: &str) -> anyhow::Result<()> {
+fn rustup_add(workspace: &Workspace, kind: &str, name: &str) -> anyhow::Result<()> {
     let mut list = workspace.command("rustup");
     let installed = shell::capture(list.args([kind, "list", "--installed"]))
         .context("rustup is needed: see https://rustup.rs")?;
     if is_listed(&installed, name) {
         return Ok(());
     }
-    say("rustup", &format!("adding the {kind} {name}"));
+    print_status("rustup", &format!("adding the {kind} {name}"));
     let mut add = workspace.command("rustup");
     add.args([kind, "add", name]);
     shell::run(add)
@@ -113,8 +113,8 @@ mod tests {
         let installed =
             "cargo-x86_64-unknown-linux-gnu\nclippy-x86_64-unknown-linux-gnu\nwasm32-unknown-unknown";
         assert!(is_listed(installed, "clippy"));
-        assert!(is_listed(installed, WASM));
+        assert!(is_listed(installed, WASM_TARGET));
         assert!(!is_listed(installed, "rustfmt"));
-        assert!(!is_listed("wasm32-unknown-unknown2", WASM));
+        assert!(!is_listed("wasm32-unknown-unknown2", WASM_TARGET));
     }
 }

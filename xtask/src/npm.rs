@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use anyhow::Context;
 
 use crate::{
-    shell::{self, say},
+    shell::{self, print_status},
     workspace::Workspace,
 };
 
@@ -17,10 +17,10 @@ pub(crate) fn install(workspace: &Workspace, folder: &Path) -> anyhow::Result<()
     let wanted = fs::read(&lock).with_context(|| format!("could not read {}", lock.display()))?;
     let stamp = folder.join("node_modules/.limpet-lock");
     if fs::read(&stamp).is_ok_and(|installed| installed == wanted) {
-        say(subject, &format!("the packages of {} are there", folder.display()));
+        print_status(subject, &format!("the packages of {} are there", folder.display()));
         return Ok(());
     }
-    say(subject, &format!("installing the packages of {}", folder.display()));
+    print_status(subject, &format!("installing the packages of {}", folder.display()));
     let mut npm = workspace.command("npm");
     npm.current_dir(&folder).args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
     shell::run(npm).context("Node.js 20 or later with npm is needed")?;

@@ -7,7 +7,7 @@ use anyhow::Context;
 use crate::{
     bundle, compress,
     needs::Need,
-    shell::{self, say},
+    shell::{self, print_status},
     split, tools,
     workspace::{self, Workspace},
 };
@@ -36,19 +36,19 @@ pub(crate) fn build(workspace: &Workspace) -> anyhow::Result<()> {
     // The fingerprint is taken before the build, so that edits during it lead to another build.
     let sources = workspace::fingerprint(&SOURCES.map(|source| workspace.path(source)))?;
     if fs::read_to_string(&stamp).is_ok_and(|built| built == sources) {
-        say("page", "nothing has changed");
+        print_status("page", "nothing has changed");
         return Ok(());
     }
     for need in Need::PAGE {
-        need.meet(workspace)?;
+        need.ensure(workspace)?;
     }
-    say("page", "building with Trunk");
-    let mut trunk = tools::trunk(workspace, split::disguise(workspace)?)?;
+    print_status("page", "building with Trunk");
+    let mut trunk = tools::trunk_command(workspace, split::make_wasm_bindgen_link(workspace)?)?;
     trunk.args(["build", "--release", "--offline", "--features", "split"]);
     shell::run(trunk)?;
-    say("page", "putting it together");
+    print_status("page", "putting it together");
     bundle::page(workspace)?;
-    say("page", "compressing");
-    compress::folder(&workspace.path("dist"))?;
+    print_status("page", "compressing");
+    compress::compress_folder(&workspace.path("dist"))?;
     fs::write(&stamp, sources).with_context(|| format!("could not write {}", stamp.display()))
 }

@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, bail};
 
 use crate::{
-    shell::{self, say},
+    shell::{self, print_status},
     system, tools,
 };
 
@@ -33,7 +33,7 @@ impl Proxy {
     }
 
     /// Returns the argument that makes the program print its version and exit.
-    const fn version(self) -> &'static str {
+    const fn version_argument(self) -> &'static str {
         match self {
             Self::Nginx => "-v",
             Self::Caddy => "version",
@@ -56,26 +56,26 @@ impl Proxy {
 
     /// Returns the folder into which the package is unpacked.
     fn folder(self) -> anyhow::Result<PathBuf> {
-        Ok(tools::home()?.join("limpet-tools").join(format!("debian-{}", self.name())))
+        Ok(tools::cargo_home()?.join("limpet-tools").join(format!("debian-{}", self.name())))
     }
 
     fn install(self) -> anyhow::Result<()> {
         let name = self.name();
         if let Some(program) = self.find()? {
-            say(name, &format!("is there, as {}", program.display()));
+            print_status(name, &format!("is there, as {}", program.display()));
             return Ok(());
         }
-        if !shell::exists("apt-get") || !shell::exists("dpkg") {
+        if !shell::is_on_path("apt-get") || !shell::is_on_path("dpkg") {
             bail!("tests need {name}; please install it");
         }
-        say(name, "unpacking Debian's package, once");
+        print_status(name, "unpacking Debian's package, once");
         let folder = self.folder()?;
         // The folder gets its final name when it is complete.
         let part = folder.with_extension("part");
         fs::create_dir_all(&part).with_context(|| format!("could not make {}", part.display()))?;
         if download(name, &part).is_err() {
-            say(name, "fetching the list of packages");
-            system::update().and_then(|()| download(name, &part)).with_context(|| advice(name))?;
+            print_status(name, "fetching the list of packages");
+            system::update_package_list().and_then(|()| download(name, &part)).with_context(|| advice(name))?;
         }
         for entry in fs::read_dir(&part)? {
             let package = entry?.path();
@@ -89,7 +89,7 @@ impl Proxy {
         fs::rename(&part, &folder).with_context(|| format!("could not make {}", folder.display()))?;
         let program = self.program()?;
         // The program uses the system's libraries, so this checks that it can run.
-        shell::capture(Command::new(program).arg(self.version())).with_context(|| advice(name))?;
+        shell::capture(Command::new(program).arg(self.version_argument())).with_context(|| advice(name))?;
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The split has to happen after the linker and before wasm-bindgen, where Trunk has no hook. Trunk
 //! therefore finds this program in place of wasm-bindgen; it splits the module and calls the real
-//! wasm-bindgen for the first part. The rest stays in [`parts`].
+//! wasm-bindgen for the first part. The rest stays in [`parts_dir`].
 
 use std::{
     env,
@@ -21,29 +21,29 @@ use crate::{
 };
 
 /// Name of the page's program in cargo, and of its files in wasm-bindgen.
-pub(crate) const NAME: &str = "limpet-frontend";
+pub(crate) const PAGE_NAME: &str = "limpet-frontend";
 /// Name that wasm-split gives to the script that loads the rest.
-pub(crate) const LOADER: &str = "__wasm_split.js";
+pub(crate) const LOADER_SCRIPT: &str = "__wasm_split.js";
 /// The rest, under the name that `frontend/src/rest.rs` determines.
-pub(crate) const REST: &str = "split_page.wasm";
+pub(crate) const REST_MODULE: &str = "split_page.wasm";
 
 const BINDGEN: &str = "wasm-bindgen";
 
 /// Returns the folder for the parts until the page is bundled.
-pub(crate) fn parts(workspace: &Workspace) -> PathBuf {
-    workspace.target().join("page-parts")
+pub(crate) fn parts_dir(workspace: &Workspace) -> PathBuf {
+    workspace.target_dir().join("page-parts")
 }
 
 /// Creates a folder for the PATH in which this program has the name wasm-bindgen.
-pub(crate) fn disguise(workspace: &Workspace) -> anyhow::Result<PathBuf> {
-    let folder = parts(workspace).join("bin");
+pub(crate) fn make_wasm_bindgen_link(workspace: &Workspace) -> anyhow::Result<PathBuf> {
+    let folder = parts_dir(workspace).join("bin");
     let link = folder.join(BINDGEN);
     fs::create_dir_all(&folder).with_context(|| format!("could not make {}", folder.display()))?;
     if link.is_symlink() {
         fs::remove_file(&link).with_context(|| format!("could not replace {}", link.display()))?;
     }
-    let ourselves = env::current_exe().context("could not find this program itself")?;
-    symlink(ourselves, &link).with_context(|| format!("could not make {}", link.display()))?;
+    let own_path = env::current_exe().context("could not find this program itself")?;
+    symlink(own_path, &link).with_context(|| format!("could not make {}", link.display()))?;
     Ok(folder)
 }
 
@@ -57,11 +57,11 @@ pub(crate) fn bindgen(workspace: &Workspace, mut words: Vec<OsString>) -> anyhow
     let linked = words.iter_mut().find(|word| Path::new(word).extension().is_some_and(|it| it == "wasm"));
     // Without a module, Trunk only asks for the version.
     if let Some(linked) = linked {
-        let parts = parts(workspace);
-        let mut split = tools::split(workspace)?;
-        split.arg(&linked).arg(&parts).args(["--out-name", NAME]);
+        let parts = parts_dir(workspace);
+        let mut split = tools::split_command(workspace)?;
+        split.arg(&linked).arg(&parts).args(["--out-name", PAGE_NAME]);
         shell::run(split)?;
-        *linked = parts.join(format!("{NAME}.wasm")).into();
+        *linked = parts.join(format!("{PAGE_NAME}.wasm")).into();
         // Both parts make calls through the linker's table.
         words.push("--keep-lld-exports".into());
     }

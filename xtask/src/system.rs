@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::Command};
 
 use anyhow::bail;
 
-use crate::shell::{self, say};
+use crate::shell::{self, print_status};
 
 /// Required programs. Each list names alternatives, and is followed by the Debian package that
 /// provides the first one.
@@ -25,32 +25,32 @@ const PROGRAMS: [(&[&str], &str); 11] = [
 
 /// Installs the required programs that are missing.
 pub(crate) fn install() -> anyhow::Result<()> {
-    let missing: Vec<&str> = missing();
+    let missing: Vec<&str> = missing_packages();
     if missing.is_empty() {
-        say("programs", "the browser and the programs that tests drive are there");
+        print_status("programs", "the browser and the programs that tests drive are there");
         return Ok(());
     }
-    get(&missing, "tests need")
+    apt_install(&missing, "tests need")
 }
 
 /// Installs a Debian package unless its program is there.
 pub(crate) fn install_package(program: &str, package: &str) -> anyhow::Result<()> {
-    if shell::exists(program) {
+    if shell::is_on_path(program) {
         return Ok(());
     }
-    get(&[package], "what is asked for needs")
+    apt_install(&[package], "what is asked for needs")
 }
 
 /// Installs Debian packages, or fails with a message that names them and `who` needs them.
-fn get(packages: &[&str], who: &str) -> anyhow::Result<()> {
+fn apt_install(packages: &[&str], who: &str) -> anyhow::Result<()> {
     let list = packages.join(" ");
-    if !shell::exists("apt-get") {
+    if !shell::is_on_path("apt-get") {
         bail!("{who} these programs, by the names of their Debian packages: {list}; please install them");
     }
-    say("programs", &format!("installing by apt-get: {list}"));
+    print_status("programs", &format!("installing by apt-get: {list}"));
     for words in [&["update", "--quiet=2"][..], &["install", "--quiet=2", "--yes", "--no-install-recommends"]]
     {
-        let mut apt = apt();
+        let mut apt = apt_command();
         apt.args(words).env("DEBIAN_FRONTEND", "noninteractive");
         if words[0] == "install" {
             apt.args(packages);
@@ -63,29 +63,29 @@ fn get(packages: &[&str], who: &str) -> anyhow::Result<()> {
 }
 
 /// Fetches the list of packages.
-pub(crate) fn update() -> anyhow::Result<()> {
-    let mut apt = apt();
+pub(crate) fn update_package_list() -> anyhow::Result<()> {
+    let mut apt = apt_command();
     apt.args(["update", "--quiet=2"]);
     shell::run(apt)
 }
 
 /// Returns the path of the browser.
 pub(crate) fn chromium() -> anyhow::Result<PathBuf> {
-    find(PROGRAMS[0].0)
+    find_program(PROGRAMS[0].0)
 }
 
 /// Returns the path of the browser's driver.
 pub(crate) fn chromedriver() -> anyhow::Result<PathBuf> {
-    find(PROGRAMS[1].0)
+    find_program(PROGRAMS[1].0)
 }
 
-fn missing() -> Vec<&'static str> {
+fn missing_packages() -> Vec<&'static str> {
     let absent =
-        PROGRAMS.iter().filter(|(programs, _)| !programs.iter().any(|program| shell::exists(program)));
+        PROGRAMS.iter().filter(|(programs, _)| !programs.iter().any(|program| shell::is_on_path(program)));
     absent.map(|&(_, package)| package).collect()
 }
 
-fn find(programs: &[&str]) -> anyhow::Result<PathBuf> {
+fn find_program(programs: &[&str]) -> anyhow::Result<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
     let candidates =
@@ -97,7 +97,7 @@ fn find(programs: &[&str]) -> anyhow::Result<PathBuf> {
 }
 
 /// Returns a call of apt-get, which needs sudo unless this is root.
-fn apt() -> Command {
+fn apt_command() -> Command {
     let root = shell::capture(Command::new("id").arg("-u")).is_ok_and(|id| id == "0");
     if root {
         return Command::new("apt-get");

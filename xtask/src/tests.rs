@@ -14,7 +14,7 @@ use crate::{
     build,
     needs::Need,
     proxies::Proxy,
-    shell::{self, say},
+    shell::{self, print_status},
     system, tools,
     workspace::Workspace,
 };
@@ -22,7 +22,7 @@ use crate::{
 /// A named part of the tests.
 struct Step {
     name: &'static str,
-    what: &'static str,
+    description: &'static str,
     needs: &'static [Need],
     run: fn(&Workspace) -> anyhow::Result<()>,
 }
@@ -38,42 +38,42 @@ const BROWSER_NEEDS: [Need; 7] = [
 ];
 
 const STEPS: [Step; 9] = [
-    Step { name: "fmt", what: "is the code formatted?", needs: &[Need::Rustfmt], run: fmt },
+    Step { name: "fmt", description: "is the code formatted?", needs: &[Need::Rustfmt], run: fmt },
     Step {
         name: "clippy",
-        what: "lints, with warnings as errors",
+        description: "lints, with warnings as errors",
         needs: &[Need::Clippy, Need::Wasm],
         run: clippy,
     },
     Step {
         name: "deny",
-        what: "licences, bans and sources of dependencies",
+        description: "licences, bans and sources of dependencies",
         needs: &[Need::Deny],
         run: deny,
     },
-    Step { name: "unit", what: "unit and property tests", needs: &[Need::Programs], run: unit },
+    Step { name: "unit", description: "unit and property tests", needs: &[Need::Programs], run: unit },
     Step {
         name: "wasm",
-        what: "the page's own tests, in Chromium",
+        description: "the page's own tests, in Chromium",
         needs: &[Need::Wasm, Need::Bindgen, Need::Programs],
         run: wasm,
     },
     Step {
         name: "e2e",
-        what: "the real server, with real programs",
+        description: "the real server, with real programs",
         needs: &[Need::ScreenPackages, Need::Programs],
         run: e2e,
     },
     Step {
         name: "fuzz",
-        what: "a minute of output that means harm",
+        description: "a minute of output that means harm",
         needs: &[Need::Cxx],
         run: crate::fuzz::test,
     },
-    Step { name: "browser", what: "the real page, in Chromium", needs: &BROWSER_NEEDS, run: browser },
+    Step { name: "browser", description: "the real page, in Chromium", needs: &BROWSER_NEEDS, run: browser },
     Step {
         name: "bench",
-        what: "do figures come out? not: what are they?",
+        description: "do figures come out? not: what are they?",
         needs: &BROWSER_NEEDS,
         run: bench,
     },
@@ -91,11 +91,11 @@ pub(crate) fn run(workspace: &Workspace, names: &[OsString]) -> anyhow::Result<(
     let steps: Vec<&Step> = STEPS.iter().filter(wanted).collect();
     // All set-up comes first, so that a missing tool is noticed early and not after half an hour.
     for need in Need::ALL.iter().filter(|need| steps.iter().any(|step| step.needs.contains(need))) {
-        need.meet(workspace)?;
+        need.ensure(workspace)?;
     }
     let mut times = Vec::new();
     for step in steps {
-        say(step.name, step.what);
+        print_status(step.name, step.description);
         let start = Instant::now();
         (step.run)(workspace).with_context(|| format!("{0} (alone: cargo xtask test {0})", step.name))?;
         times.push((step.name, start.elapsed()));
@@ -106,7 +106,7 @@ pub(crate) fn run(workspace: &Workspace, names: &[OsString]) -> anyhow::Result<(
 
 fn report(times: &[(&str, Duration)]) {
     for (name, time) in times {
-        say(name, &format!("passed in {} s", time.as_secs()));
+        print_status(name, &format!("passed in {} s", time.as_secs()));
     }
 }
 
@@ -128,11 +128,11 @@ fn clippy(workspace: &Workspace) -> anyhow::Result<()> {
 /// Checks dependencies without advisories, whose database is neither in a registry nor in the
 /// sources.
 fn deny(workspace: &Workspace) -> anyhow::Result<()> {
-    say("deny", "without advisories, whose database is in no registry");
+    print_status("deny", "without advisories, whose database is in no registry");
     // Builds fetch only the packages for their target; this check reads all packages in
     // `Cargo.lock`.
     shell::run(workspace.cargo(["fetch", "--locked"]))?;
-    let mut deny = tools::deny(workspace)?;
+    let mut deny = tools::deny_command(workspace)?;
     deny.args(["--offline", "--log-level", "error", "check", "bans", "licenses", "sources"]);
     shell::run(deny)
 }
@@ -164,12 +164,12 @@ fn browser(workspace: &Workspace) -> anyhow::Result<()> {
     let folder = workspace.path("tests/browser");
     let mut node = Command::new("node");
     node.current_dir(&folder).arg("--test").arg("--test-concurrency=1").args(test_files(&folder)?);
-    node.env("LIMPET_BIN", workspace.binary())
+    node.env("LIMPET_BIN", workspace.release_binary())
         .env("CHROMIUM", system::chromium()?)
         .env("NGINX", Proxy::Nginx.program()?)
         .env("CADDY", Proxy::Caddy.program()?)
         .env("ARTIFACTS", &artifacts);
-    say("browser", &format!("screenshots are kept in {}", artifacts.display()));
+    print_status("browser", &format!("screenshots are kept in {}", artifacts.display()));
     shell::run(node)
 }
 

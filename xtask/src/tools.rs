@@ -15,7 +15,7 @@ use std::{
 use anyhow::Context;
 
 use crate::{
-    shell::{self, say},
+    shell::{self, print_status},
     workspace::Workspace,
 };
 
@@ -53,7 +53,7 @@ impl Tool {
     /// lock file is not used, because it may name versions that a mirror of the registry does not
     /// have yet.
     pub(crate) fn wasm_bindgen(workspace: &Workspace) -> anyhow::Result<Self> {
-        let version = workspace.locked("wasm-bindgen")?;
+        let version = workspace.locked_version("wasm-bindgen")?;
         Ok(Self {
             package: "wasm-bindgen-cli",
             programs: &["wasm-bindgen", "wasm-bindgen-test-runner"],
@@ -67,11 +67,11 @@ impl Tool {
     pub(crate) fn install(&self, workspace: &Workspace) -> anyhow::Result<()> {
         let Self { package, version, features, locked, .. } = self;
         if let Some(folder) = self.find()? {
-            say(package, &format!("{version} is there, in {}", folder.display()));
+            print_status(package, &format!("{version} is there, in {}", folder.display()));
             return Ok(());
         }
-        say(package, &format!("building {version}, once; this takes some minutes"));
-        let root = self.root()?;
+        print_status(package, &format!("building {version}, once; this takes some minutes"));
+        let root = self.install_root()?;
         let mut cargo = workspace.cargo(["install", package, "--version", version, "--root"]);
         cargo.arg(&root).args(locked.then_some("--locked")).arg("--features").arg(features.join(","));
         // The tools' build time matters more than their speed.
@@ -96,23 +96,23 @@ impl Tool {
 
     /// Looks for the tool in limpet's own folder first, and then for the same version on the PATH.
     fn find(&self) -> anyhow::Result<Option<PathBuf>> {
-        let ours = self.root()?.join("bin");
+        let ours = self.install_root()?.join("bin");
         if self.programs.iter().all(|program| ours.join(program).is_file()) {
             return Ok(Some(ours));
         }
         let path = env::var_os("PATH").unwrap_or_default();
         let mut complete = env::split_paths(&path)
             .filter(|folder| self.programs.iter().all(|program| folder.join(program).is_file()));
-        Ok(complete.next().filter(|folder| self.is_right(folder)))
+        Ok(complete.next().filter(|folder| self.has_right_version(folder)))
     }
 
-    fn is_right(&self, folder: &Path) -> bool {
+    fn has_right_version(&self, folder: &Path) -> bool {
         let mut program = Command::new(folder.join(self.programs[0]));
         shell::capture(program.arg("--version")).is_ok_and(|answer| names_version(&answer, &self.version))
     }
 
-    fn root(&self) -> anyhow::Result<PathBuf> {
-        Ok(home()?.join("limpet-tools").join(format!("{}-{}", self.package, self.version)))
+    fn install_root(&self) -> anyhow::Result<PathBuf> {
+        Ok(cargo_home()?.join("limpet-tools").join(format!("{}-{}", self.package, self.version)))
     }
 }
 
@@ -122,7 +122,7 @@ fn names_version(answer: &str, version: &str) -> bool {
 }
 
 /// Returns a call of Trunk, with a folder on its PATH in which it finds wasm-bindgen.
-pub(crate) fn trunk(workspace: &Workspace, bindgen: PathBuf) -> anyhow::Result<Command> {
+pub(crate) fn trunk_command(workspace: &Workspace, bindgen: PathBuf) -> anyhow::Result<Command> {
     let mut command = workspace.command(Tool::trunk().program("trunk")?);
     command.env("PATH", path_with([bindgen])?);
     // Trunk rejects the usual NO_COLOR=1, because it expects a boolean.
@@ -131,12 +131,12 @@ pub(crate) fn trunk(workspace: &Workspace, bindgen: PathBuf) -> anyhow::Result<C
 }
 
 /// Returns a call of `cargo deny`.
-pub(crate) fn deny(workspace: &Workspace) -> anyhow::Result<Command> {
+pub(crate) fn deny_command(workspace: &Workspace) -> anyhow::Result<Command> {
     Ok(workspace.command(Tool::deny().program("cargo-deny")?))
 }
 
 /// Returns a call of the program that splits WebAssembly.
-pub(crate) fn split(workspace: &Workspace) -> anyhow::Result<Command> {
+pub(crate) fn split_command(workspace: &Workspace) -> anyhow::Result<Command> {
     Ok(workspace.command(Tool::split().program("wasm-split-cli")?))
 }
 
@@ -146,7 +146,7 @@ pub(crate) fn wasm_test_runner(workspace: &Workspace) -> anyhow::Result<PathBuf>
 }
 
 /// Returns cargo's home directory.
-pub(crate) fn home() -> anyhow::Result<PathBuf> {
+pub(crate) fn cargo_home() -> anyhow::Result<PathBuf> {
     let default = || env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo"));
     env::var_os("CARGO_HOME")
         .map(PathBuf::from)

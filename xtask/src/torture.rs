@@ -6,13 +6,13 @@ use anyhow::{Context, bail};
 
 use crate::{
     needs::Need,
-    shell::{self, say},
+    shell::{self, print_status},
     workspace::Workspace,
 };
 
 /// The environment variable and the default of each argument: how often each thing is done, and the
 /// random seed.
-const MEASURES: [(&str, &str); 4] = [
+const PARAMETERS: [(&str, &str); 4] = [
     ("TORTURE_RECONNECTS", "10000"),
     ("TORTURE_KILLS", "200"),
     ("TORTURE_UPGRADES", "200"),
@@ -21,20 +21,23 @@ const MEASURES: [(&str, &str); 4] = [
 
 /// Runs the test with the release binary.
 pub(crate) fn run(workspace: &Workspace, words: &[OsString]) -> anyhow::Result<()> {
-    if words.len() > MEASURES.len() {
+    if words.len() > PARAMETERS.len() {
         bail!("write: cargo xtask torture [RECONNECTS [KILLS [UPGRADES [SEED]]]]");
     }
-    Need::Programs.meet(workspace)?;
+    Need::Programs.ensure(workspace)?;
     let mut cargo = workspace.cargo(["test", "--release", "--package", "limpet", "--test", "e2e", "--"]);
     cargo.args(["--exact", "torture::nothing_is_lost_doubled_or_left_whatever_happens", "--nocapture"]);
-    for (at, (name, default)) in MEASURES.into_iter().enumerate() {
-        let measure =
+    for (at, (name, default)) in PARAMETERS.into_iter().enumerate() {
+        let value =
             words.get(at).map_or(Some(default), |word| word.to_str()).context("a measure is a number")?;
-        if measure.parse::<u64>().is_err() {
-            bail!("{measure} is no number");
+        if value.parse::<u64>().is_err() {
+            bail!("{value} is no number");
         }
-        cargo.env(name, measure);
+        cargo.env(name, value);
     }
-    say("torture", "viewers come and go, the server is killed and replaced; this takes some minutes");
+    print_status(
+        "torture",
+        "viewers come and go, the server is killed and replaced; this takes some minutes",
+    );
     shell::run(cargo)
 }

@@ -28,13 +28,13 @@ impl Workspace {
     }
 
     /// Returns the folder for cargo's output.
-    pub(crate) fn target(&self) -> PathBuf {
+    pub(crate) fn target_dir(&self) -> PathBuf {
         env::var_os("CARGO_TARGET_DIR").map_or_else(|| self.path("target"), |folder| self.path(folder))
     }
 
     /// Returns the path of the release binary.
-    pub(crate) fn binary(&self) -> PathBuf {
-        self.target().join("release").join("limpet")
+    pub(crate) fn release_binary(&self) -> PathBuf {
+        self.target_dir().join("release").join("limpet")
     }
 
     /// Returns a call of cargo.
@@ -52,14 +52,14 @@ impl Workspace {
     }
 
     /// Returns the version of a package in `Cargo.lock`.
-    pub(crate) fn locked(&self, package: &str) -> anyhow::Result<String> {
+    pub(crate) fn locked_version(&self, package: &str) -> anyhow::Result<String> {
         let path = self.path("Cargo.lock");
         let lock = fs::read_to_string(&path).with_context(|| format!("could not read {}", path.display()))?;
-        locked(&lock, package).with_context(|| format!("{} has no {package}", path.display()))
+        find_locked_version(&lock, package).with_context(|| format!("{} has no {package}", path.display()))
     }
 }
 
-fn locked(lock: &str, package: &str) -> Option<String> {
+fn find_locked_version(lock: &str, package: &str) -> Option<String> {
     let (_, entry) = lock.split_once(&format!("name = \"{package}\"\nversion = \""))?;
     entry.split_once('"').map(|(version, _)| version.to_owned())
 }
@@ -69,13 +69,13 @@ fn locked(lock: &str, package: &str) -> Option<String> {
 pub(crate) fn fingerprint(paths: &[PathBuf]) -> anyhow::Result<String> {
     let mut lines = Vec::new();
     for path in paths {
-        list(path, &mut lines)?;
+        list_files(path, &mut lines)?;
     }
     lines.sort();
     Ok(lines.concat())
 }
 
-fn list(path: &Path, lines: &mut Vec<String>) -> anyhow::Result<()> {
+fn list_files(path: &Path, lines: &mut Vec<String>) -> anyhow::Result<()> {
     let error = || format!("could not look at {}", path.display());
     if path.ends_with("node_modules") {
         return Ok(());
@@ -83,7 +83,7 @@ fn list(path: &Path, lines: &mut Vec<String>) -> anyhow::Result<()> {
     let metadata = path.metadata().with_context(error)?;
     if metadata.is_dir() {
         for entry in fs::read_dir(path).with_context(error)? {
-            list(&entry.with_context(error)?.path(), lines)?;
+            list_files(&entry.with_context(error)?.path(), lines)?;
         }
     } else {
         let changed =
@@ -101,13 +101,13 @@ mod tests {
     fn versions_are_found_in_a_lock_file() {
         let lock = "[[package]]\nname = \"wasm-bindgen-macro\"\nversion = \"1.0.0\"\n\n\
                     [[package]]\nname = \"wasm-bindgen\"\nversion = \"0.2.130\"\nsource = \"x\"\n";
-        assert_eq!(locked(lock, "wasm-bindgen").as_deref(), Some("0.2.130"));
-        assert_eq!(locked(lock, "wasm"), None);
+        assert_eq!(find_locked_version(lock, "wasm-bindgen").as_deref(), Some("0.2.130"));
+        assert_eq!(find_locked_version(lock, "wasm"), None);
     }
 
     #[test]
     fn the_workspace_locks_what_the_page_needs() {
-        assert!(Workspace::find().unwrap().locked("wasm-bindgen").is_ok());
+        assert!(Workspace::find().unwrap().locked_version("wasm-bindgen").is_ok());
     }
 
     #[test]

@@ -19,11 +19,11 @@ use super::client::Client;
 use crate::network::Network;
 
 /// Time for which repeated events are only counted.
-const QUIET: Duration = Duration::from_mins(1);
+const REPEAT_LOG_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Maximum number of events that are counted separately at a time. Further ones are counted
 /// together.
-const MAX_COUNTED: usize = 64;
+const MAX_COUNTED_SOURCES: usize = 64;
 
 /// The target of these log events, for `LIMPET_LOG`.
 pub(crate) const TARGET: &str = "limpet::auth::audit";
@@ -38,9 +38,9 @@ pub(super) enum Event {
     /// A client has shown the cookie or the key of no sign-in.
     WrongSignIn,
     /// A client was refused without a check, after too many wrong credentials.
-    Limited,
+    RateLimited,
     /// There are too many sign-ins from an address, or by a share link.
-    Crowded,
+    TooManySignIns,
     /// A browser signed in with the token.
     SignedIn,
     /// A browser signed in with a share link.
@@ -58,13 +58,13 @@ pub(super) enum Event {
 }
 
 impl Event {
-    const fn words(self) -> &'static str {
+    const fn message(self) -> &'static str {
         match self {
             Self::WrongToken => "refused: wrong token",
             Self::WrongPass => "refused: wrong share link",
             Self::WrongSignIn => "refused: no such sign-in",
-            Self::Limited => "refused: too many wrong credentials from this address",
-            Self::Crowded => "refused: too many sign-ins",
+            Self::RateLimited => "refused: too many wrong credentials from this address",
+            Self::TooManySignIns => "refused: too many sign-ins",
             Self::SignedIn => "signed in as owner",
             Self::GuestSignedIn => "signed in by a share link",
             Self::LinkUsed => "share link used",
@@ -76,11 +76,18 @@ impl Event {
     }
 
     const fn is_refusal(self) -> bool {
-        matches!(self, Self::WrongToken | Self::WrongPass | Self::WrongSignIn | Self::Limited | Self::Crowded)
+        matches!(
+            self,
+            Self::WrongToken
+                | Self::WrongPass
+                | Self::WrongSignIn
+                | Self::RateLimited
+                | Self::TooManySignIns
+        )
     }
 
     /// Reports whether each occurrence is logged: those that only an owner can cause.
-    const fn is_noted_each_time(self) -> bool {
+    const fn is_always_logged(self) -> bool {
         matches!(self, Self::SignedIn | Self::Revoked)
     }
 }
@@ -107,31 +114,31 @@ pub(super) struct Audit {
 struct Counts {
     by_source: HashMap<Source, Count>,
     /// Number of events that were not counted separately.
-    others: u64,
+    overflow_events: u64,
 }
 
 /// Number of times that an event has occurred again since it was logged.
 #[derive(Debug)]
 struct Count {
     client: Client,
-    again: u64,
+    repeats: u64,
     until: Instant,
 }
 
 impl Audit {
     /// Logs an event now, or counts it if it was logged recently.
-    pub(super) fn note(&self, event: Event, client: Client, details: Details<'_>) {
-        if event.is_noted_each_time() || self.lock().is_new(event, client, Instant::now()) {
-            write(event, client, details, 0);
+    pub(super) fn record(&self, event: Event, client: Client, details: Details<'_>) {
+        if event.is_always_logged() || self.lock().count_event(event, client, Instant::now()) {
+            log_event(event, client, details, 0);
         }
         self.counting.notify_one();
     }
 
     /// Logs counted events when their time has come. Never returns.
-    pub(super) async fn write_counts(&self) {
+    pub(super) async fn log_repeats(&self) {
         loop {
             let now = Instant::now();
-            let next = self.lock().take_due(now);
+            let next = self.lock().log_due(now);
             match next {
                 Some(next) => sleep_until(next).await,
                 None => self.counting.notified().await,
@@ -146,42 +153,43 @@ impl Audit {
 }
 
 impl Counts {
-    fn is_new(&mut self, event: Event, client: Client, now: Instant) -> bool {
+    /// Counts an event. Returns true if it has to be logged now.
+    fn count_event(&mut self, event: Event, client: Client, now: Instant) -> bool {
         let source = (client.network(), event);
         if let Some(count) = self.by_source.get_mut(&source) {
-            count.again += 1;
+            count.repeats += 1;
             return false;
         }
-        if self.by_source.len() >= MAX_COUNTED {
-            self.others += 1;
+        if self.by_source.len() >= MAX_COUNTED_SOURCES {
+            self.overflow_events += 1;
             return false;
         }
-        self.by_source.insert(source, Count { client, again: 0, until: now + QUIET });
+        self.by_source.insert(source, Count { client, repeats: 0, until: now + REPEAT_LOG_INTERVAL });
         true
     }
 
     /// Logs the counts that are due, and returns the time of the next one.
-    fn take_due(&mut self, now: Instant) -> Option<Instant> {
+    fn log_due(&mut self, now: Instant) -> Option<Instant> {
         for ((_, event), count) in self.by_source.extract_if(|_, count| count.until <= now) {
-            if count.again > 0 {
-                write(event, count.client, Details::default(), count.again);
+            if count.repeats > 0 {
+                log_event(event, count.client, Details::default(), count.repeats);
             }
         }
-        if self.others > 0 && self.by_source.len() < MAX_COUNTED {
-            tracing::warn!(target: TARGET, count = self.others, "more of that from other addresses");
-            self.others = 0;
+        if self.overflow_events > 0 && self.by_source.len() < MAX_COUNTED_SOURCES {
+            tracing::warn!(target: TARGET, count = self.overflow_events, "more of that from other addresses");
+            self.overflow_events = 0;
         }
         self.by_source.values().map(|count| count.until).min()
     }
 }
 
-fn write(event: Event, client: Client, Details { sign_in, session }: Details<'_>, again: u64) {
+fn log_event(event: Event, client: Client, Details { sign_in, session }: Details<'_>, repeats: u64) {
     let session = session.map(tracing::field::display);
-    let again = (again > 0).then_some(again);
+    let again = (repeats > 0).then_some(repeats);
     if event.is_refusal() {
-        tracing::warn!(target: TARGET, from = %client, sign_in, session, again, "{}", event.words());
+        tracing::warn!(target: TARGET, from = %client, sign_in, session, again, "{}", event.message());
     } else {
-        tracing::info!(target: TARGET, from = %client, sign_in, session, again, "{}", event.words());
+        tracing::info!(target: TARGET, from = %client, sign_in, session, again, "{}", event.message());
     }
 }
 
@@ -198,25 +206,25 @@ mod tests {
     #[test]
     fn what_repeats_is_counted_and_written_once_a_minute() {
         let (mut counts, now) = (Counts::default(), Instant::now());
-        assert!(counts.is_new(Event::WrongToken, client(1), now));
-        assert!(counts.is_new(Event::WrongToken, client(2), now));
-        assert!(counts.is_new(Event::WrongPass, client(1), now));
+        assert!(counts.count_event(Event::WrongToken, client(1), now));
+        assert!(counts.count_event(Event::WrongToken, client(2), now));
+        assert!(counts.count_event(Event::WrongPass, client(1), now));
         for _ in 0..1000 {
-            assert!(!counts.is_new(Event::WrongToken, client(1), now));
+            assert!(!counts.count_event(Event::WrongToken, client(1), now));
         }
-        assert_eq!(counts.take_due(now), Some(now + QUIET));
+        assert_eq!(counts.log_due(now), Some(now + REPEAT_LOG_INTERVAL));
         assert_eq!(counts.by_source.len(), 3);
-        assert_eq!(counts.take_due(now + QUIET), None);
-        assert!(counts.is_new(Event::WrongToken, client(1), now + QUIET));
+        assert_eq!(counts.log_due(now + REPEAT_LOG_INTERVAL), None);
+        assert!(counts.count_event(Event::WrongToken, client(1), now + REPEAT_LOG_INTERVAL));
     }
 
     #[test]
     fn a_crowd_of_addresses_is_counted_together() {
         let (mut counts, now) = (Counts::default(), Instant::now());
-        let lines = (0..10_000).filter(|&number| counts.is_new(Event::WrongToken, client(number), now));
-        assert_eq!(lines.count(), MAX_COUNTED);
-        assert_eq!(counts.others, 10_000 - MAX_COUNTED as u64);
-        counts.take_due(now + QUIET);
-        assert_eq!((counts.others, counts.by_source.len()), (0, 0));
+        let lines = (0..10_000).filter(|&number| counts.count_event(Event::WrongToken, client(number), now));
+        assert_eq!(lines.count(), MAX_COUNTED_SOURCES);
+        assert_eq!(counts.overflow_events, 10_000 - MAX_COUNTED_SOURCES as u64);
+        counts.log_due(now + REPEAT_LOG_INTERVAL);
+        assert_eq!((counts.overflow_events, counts.by_source.len()), (0, 0));
     }
 }

@@ -31,7 +31,7 @@ pub(super) struct Rate {
 impl Rate {
     /// Returns the time until the next attempt is allowed for a source that recovers at `recovers`,
     /// or `None` if it is allowed now.
-    fn wait(self, recovers: Instant, now: Instant) -> Option<Duration> {
+    fn retry_after(self, recovers: Instant, now: Instant) -> Option<Duration> {
         let full = self.interval * (self.burst - 1);
         let wait = recovers.saturating_duration_since(now).saturating_sub(full);
         (!wait.is_zero()).then_some(wait)
@@ -43,35 +43,35 @@ impl Rate {
 pub(super) struct Limiter {
     rate: Rate,
     /// The time at which each address has recovered.
-    sources: HashMap<Option<Network>, Instant>,
+    recovers_at: HashMap<Option<Network>, Instant>,
     /// The time at which all proxies of this machine have recovered.
-    proxies: Option<Instant>,
+    proxies_recover_at: Option<Instant>,
 }
 
 impl Limiter {
     pub(super) fn new(rate: Rate) -> Self {
-        Self { rate, sources: HashMap::new(), proxies: None }
+        Self { rate, recovers_at: HashMap::new(), proxies_recover_at: None }
     }
 
     /// Returns the time that a client has to wait, or `None` if it may try now.
-    pub(super) fn wait(&self, client: Client, now: Instant) -> Option<Duration> {
-        let source = self.sources.get(&client.network());
-        let source = source.and_then(|&recovers| self.rate.wait(recovers, now));
-        let proxies = self.proxies.filter(|_| client.is_proxied());
-        source.max(proxies.and_then(|recovers| self.proxy_rate().wait(recovers, now)))
+    pub(super) fn retry_after(&self, client: Client, now: Instant) -> Option<Duration> {
+        let source = self.recovers_at.get(&client.network());
+        let source = source.and_then(|&recovers| self.rate.retry_after(recovers, now));
+        let proxies = self.proxies_recover_at.filter(|_| client.is_proxied());
+        source.max(proxies.and_then(|recovers| self.proxy_rate().retry_after(recovers, now)))
     }
 
     /// Records an attempt.
-    pub(super) fn charge(&mut self, client: Client, now: Instant) {
+    pub(super) fn record_attempt(&mut self, client: Client, now: Instant) {
         let source = client.network();
-        if !self.sources.contains_key(&source) {
+        if !self.recovers_at.contains_key(&source) {
             self.make_room(now);
         }
         let after = |recovers: Option<Instant>, interval| recovers.unwrap_or(now).max(now) + interval;
-        let recovers = after(self.sources.get(&source).copied(), self.rate.interval);
-        self.sources.insert(source, recovers);
+        let recovers = after(self.recovers_at.get(&source).copied(), self.rate.interval);
+        self.recovers_at.insert(source, recovers);
         if client.is_proxied() {
-            self.proxies = Some(after(self.proxies, self.proxy_rate().interval));
+            self.proxies_recover_at = Some(after(self.proxies_recover_at, self.proxy_rate().interval));
         }
     }
 
@@ -81,17 +81,17 @@ impl Limiter {
     }
 
     fn make_room(&mut self, now: Instant) {
-        if self.sources.len() < MAX_SOURCES {
+        if self.recovers_at.len() < MAX_SOURCES {
             return;
         }
         // An address that has recovered needs no entry.
-        self.sources.retain(|_, recovers| *recovers > now);
-        if self.sources.len() < MAX_SOURCES {
+        self.recovers_at.retain(|_, recovers| *recovers > now);
+        if self.recovers_at.len() < MAX_SOURCES {
             return;
         }
-        let first = self.sources.iter().min_by_key(|&(_, recovers)| *recovers).map(|(source, _)| *source);
+        let first = self.recovers_at.iter().min_by_key(|&(_, recovers)| *recovers).map(|(source, _)| *source);
         if let Some(first) = first {
-            self.sources.remove(&first);
+            self.recovers_at.remove(&first);
         }
     }
 }
@@ -117,16 +117,16 @@ mod tests {
         let (mut limiter, now) = (Limiter::new(RATE), Instant::now());
         let one = client("192.0.2.1");
         for _ in 0..3 {
-            assert_eq!(limiter.wait(one, now), None);
-            limiter.charge(one, now);
+            assert_eq!(limiter.retry_after(one, now), None);
+            limiter.record_attempt(one, now);
         }
-        assert_eq!(limiter.wait(one, now), Some(RATE.interval));
-        assert_eq!(limiter.wait(client("192.0.2.2"), now), None, "another address is another matter");
+        assert_eq!(limiter.retry_after(one, now), Some(RATE.interval));
+        assert_eq!(limiter.retry_after(client("192.0.2.2"), now), None, "another address is another matter");
         let later = now + RATE.interval;
-        assert_eq!(limiter.wait(one, later), None);
-        limiter.charge(one, later);
-        assert_eq!(limiter.wait(one, later), Some(RATE.interval));
-        assert_eq!(limiter.wait(one, later + RATE.interval * 3), None);
+        assert_eq!(limiter.retry_after(one, later), None);
+        limiter.record_attempt(one, later);
+        assert_eq!(limiter.retry_after(one, later), Some(RATE.interval));
+        assert_eq!(limiter.retry_after(one, later + RATE.interval * 3), None);
     }
 
     #[test]
@@ -134,12 +134,13 @@ mod tests {
         let (mut limiter, now) = (Limiter::new(RATE), Instant::now());
         let count = (1..=254).take_while(|last| {
             let made_up = proxied(&format!("192.0.2.{last}"));
-            let may = limiter.wait(made_up, now).is_none();
-            limiter.charge(made_up, now);
+            let may = limiter.retry_after(made_up, now).is_none();
+            limiter.record_attempt(made_up, now);
             may
         });
         assert_eq!(count.count(), (RATE.burst * PROXY_FACTOR) as usize);
-        assert_eq!(limiter.wait(client("192.0.2.1"), now), None, "who comes directly is not concerned");
+        let direct = client("192.0.2.1");
+        assert_eq!(limiter.retry_after(direct, now), None, "who comes directly is not concerned");
     }
 
     #[test]
@@ -147,14 +148,14 @@ mod tests {
         let (mut limiter, now) = (Limiter::new(RATE), Instant::now());
         let worst = client("192.0.2.1");
         for _ in 0..3 {
-            limiter.charge(worst, now);
+            limiter.record_attempt(worst, now);
         }
         for number in 0..20_000_u32 {
-            limiter.charge(Client::new(Some(IpAddr::V4(number.into())), None), now);
+            limiter.record_attempt(Client::new(Some(IpAddr::V4(number.into())), None), now);
         }
-        assert_eq!(limiter.sources.len(), MAX_SOURCES);
-        assert!(limiter.wait(worst, now).is_some());
-        limiter.charge(client("198.51.100.1"), now + RATE.interval * 4);
-        assert_eq!(limiter.sources.len(), 1, "who has recovered is forgotten first");
+        assert_eq!(limiter.recovers_at.len(), MAX_SOURCES);
+        assert!(limiter.retry_after(worst, now).is_some());
+        limiter.record_attempt(client("198.51.100.1"), now + RATE.interval * 4);
+        assert_eq!(limiter.recovers_at.len(), 1, "who has recovered is forgotten first");
     }
 }

@@ -10,11 +10,11 @@ use std::{
 use nix::{libc::O_NOFOLLOW, unistd::geteuid};
 use serde::{Deserialize, Serialize};
 
-use super::{share::ShareKey, sign_ins::Record};
+use super::{share::ShareKey, sign_ins::SignInRecord};
 use crate::state;
 
 /// Name of the file in a state directory, and extension that is added to the name of a token file.
-const NAME: &str = "sign-ins";
+const FILE_NAME: &str = "sign-ins";
 
 /// Mode bits with which other users could change a file.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
@@ -22,9 +22,9 @@ const WRITABLE_BY_OTHERS: u32 = 0o022;
 /// The state that outlives a server: the key of share links, and the sign-ins. Fields are only ever
 /// added, with a default.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Saved {
+pub(crate) struct SavedAccess {
     pub(super) share_key: ShareKey,
-    pub(super) sign_ins: Vec<Record>,
+    pub(super) sign_ins: Vec<SignInRecord>,
 }
 
 /// A file that only its owner can read and that is always replaced as a whole.
@@ -38,7 +38,7 @@ pub(crate) struct SignInFile {
 impl SignInFile {
     /// Returns the file in a directory that no other limpet uses.
     pub(crate) fn in_dir(dir: &Path) -> Self {
-        Self { path: dir.join(NAME), _lock: None }
+        Self { path: dir.join(FILE_NAME), _lock: None }
     }
 
     /// Returns the file beside a token file, or `None` if another limpet uses it.
@@ -54,7 +54,7 @@ impl SignInFile {
         }
         let mut name = token_file.as_os_str().to_owned();
         name.push(".");
-        name.push(NAME);
+        name.push(FILE_NAME);
         Ok(Some(Self { path: name.into(), _lock: Some(lock) }))
     }
 
@@ -68,7 +68,7 @@ impl SignInFile {
     /// # Errors
     /// When the file cannot be read or parsed, or another user may have written it: a sign-in that
     /// somebody plants would let them in.
-    pub(crate) fn read(&self) -> io::Result<Option<Saved>> {
+    pub(crate) fn read(&self) -> io::Result<Option<SavedAccess>> {
         let mut file = match File::options().read(true).custom_flags(O_NOFOLLOW).open(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             file => file?,
@@ -87,8 +87,8 @@ impl SignInFile {
     ///
     /// # Errors
     /// Those of the file system.
-    pub(crate) fn write(&self, saved: &Saved) -> io::Result<()> {
-        state::replace(&self.path, &serde_json::to_vec(saved)?)
+    pub(crate) fn write(&self, saved: &SavedAccess) -> io::Result<()> {
+        state::replace_file(&self.path, &serde_json::to_vec(saved)?)
     }
 }
 
@@ -98,8 +98,8 @@ mod tests {
 
     use super::*;
 
-    fn saved() -> Saved {
-        Saved { share_key: ShareKey::random(), sign_ins: Vec::new() }
+    fn saved() -> SavedAccess {
+        SavedAccess { share_key: ShareKey::random(), sign_ins: Vec::new() }
     }
 
     #[test]

@@ -45,12 +45,12 @@ impl Digest {
 
     /// Reports, in constant time, whether this is the digest of `text`. Digests are compared, so
     /// that not even a length leaks.
-    pub(super) fn is_of(&self, text: &str) -> bool {
-        self.equals(&Self::of(text))
+    pub(super) fn matches(&self, text: &str) -> bool {
+        self.eq_constant_time(&Self::of(text))
     }
 
     /// Compares in constant time.
-    pub(super) fn equals(&self, other: &Self) -> bool {
+    pub(super) fn eq_constant_time(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
     }
 }
@@ -83,13 +83,13 @@ mod tests {
     fn a_digest_recognises_its_secret_and_no_other() {
         let secret = Secret::random();
         let digest = Digest::of(secret.reveal());
-        assert!(digest.is_of(secret.reveal()));
+        assert!(digest.matches(secret.reveal()));
         for other in ["", Secret::random().reveal(), &format!("{}0", secret.reveal())] {
-            assert!(!digest.is_of(other), "{other}");
+            assert!(!digest.matches(other), "{other}");
         }
         let kept = serde_json::to_string(&digest).unwrap();
         let read: Digest = serde_json::from_str(&kept).unwrap();
-        assert!(read.equals(&digest) && !kept.contains(secret.reveal()));
+        assert!(read.eq_constant_time(&digest) && !kept.contains(secret.reveal()));
         assert!(serde_json::from_str::<Digest>("\"abc\"").is_err());
     }
 

@@ -29,17 +29,17 @@ impl ShareKey {
     }
 
     /// Returns the text of a pass. It is valid as long as the session and this key exist.
-    pub(super) fn pass(&self, Pass { session, role }: &Pass) -> String {
+    pub(super) fn encode_pass(&self, Pass { session, role }: &Pass) -> String {
         let secret = self.derive(&format!("pass {role:?} {session}"));
         format!("{}.{session}.{}", role_name(*role), &secret[..PASS_LEN])
     }
 
     /// Parses and verifies the text of a pass.
-    pub(super) fn read_pass(&self, text: &str) -> Option<Pass> {
+    pub(super) fn decode_pass(&self, text: &str) -> Option<Pass> {
         let (role, rest) = text.split_once('.')?;
         let role = [Role::Writer, Role::Reader].into_iter().find(|&known| role_name(known) == role)?;
         let pass = Pass { session: rest.split('.').next()?.parse().ok()?, role };
-        Digest::of(&self.pass(&pass)).is_of(text).then_some(pass)
+        Digest::of(&self.encode_pass(&pass)).matches(text).then_some(pass)
     }
 
     /// Returns the name of this server's cookies. It differs between servers, because browsers do
@@ -80,9 +80,9 @@ mod tests {
     fn a_pass_is_good_for_what_it_says_and_nothing_else() {
         let key = ShareKey::random();
         let reader = Pass { session: "s-1".parse().unwrap(), role: Role::Reader };
-        let text = key.pass(&reader);
+        let text = key.encode_pass(&reader);
         assert!(text.starts_with("reader.s-1."), "{text}");
-        assert_eq!(key.read_pass(&text), Some(reader.clone()));
+        assert_eq!(key.decode_pass(&text), Some(reader.clone()));
         for forged in [
             text.replace("reader", "writer"),
             text.replace("reader", "owner"),
@@ -91,9 +91,9 @@ mod tests {
             format!("{text}.x"),
             "reader.s-1.".to_owned(),
             "reader".to_owned(),
-            ShareKey::random().pass(&reader),
+            ShareKey::random().encode_pass(&reader),
         ] {
-            assert_eq!(key.read_pass(&forged), None, "{forged}");
+            assert_eq!(key.decode_pass(&forged), None, "{forged}");
         }
     }
 

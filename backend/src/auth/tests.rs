@@ -57,11 +57,13 @@ fn a_cookie_alone_is_no_credential() {
     let foreign = Credentials { cookies: Some("other=1; limpet-00000000=x"), ..both(&one) };
     assert_eq!(access(&auth, foreign), Err(Denied::NoCredentials), "cookies of others are not looked at");
 
-    let half = auth.half(both(&one), from("192.0.2.1")).unwrap();
-    let complete = |key: &str| auth.complete(&half, Some(&SignInKey::new(key.into())), from("192.0.2.1"));
+    let half = auth.accept_cookie(both(&one), from("192.0.2.1")).unwrap();
+    let complete = |key: &str| {
+        auth.complete_sign_in(&half, Some(&SignInKey::new(key.into())), from("192.0.2.1"))
+    };
     assert!(complete(&one.1).is_ok());
     assert_eq!(complete(&other.1).unwrap_err(), Denied::Wrong);
-    assert_eq!(auth.complete(&half, None, from("192.0.2.1")).unwrap_err(), Denied::Wrong);
+    assert_eq!(auth.complete_sign_in(&half, None, from("192.0.2.1")).unwrap_err(), Denied::Wrong);
 }
 
 #[test]
@@ -77,7 +79,7 @@ fn while_too_much_was_wrong_right_and_wrong_are_answered_alike() {
     let auth = auth();
     let (stranger, owner) = (from("192.0.2.9"), from("192.0.2.1"));
     let signed_in = browser(&auth, TOKEN);
-    let pass = auth.pass(&Pass { session: "s".parse().unwrap(), role: Role::Reader });
+    let pass = auth.encode_pass(&Pass { session: "s".parse().unwrap(), role: Role::Reader });
     let wrong = format!("{}=wrong", auth.cookie_name);
     let guesses = [
         bearer("wrong"),
@@ -88,16 +90,16 @@ fn while_too_much_was_wrong_right_and_wrong_are_answered_alike() {
     let counted = (0..100).take_while(|&number: &usize| {
         auth.authenticate(guesses[number % 4], stranger).unwrap_err() == Denied::Wrong
     });
-    assert_eq!(counted.count(), GUESSES.burst as usize);
-    let limited = |result: Result<Principal, Denied>| matches!(result, Err(Denied::Limited(_)));
+    assert_eq!(counted.count(), GUESS_RATE.burst as usize);
+    let limited = |result: Result<Principal, Denied>| matches!(result, Err(Denied::RateLimited(_)));
     for shown in guesses.into_iter().chain([bearer(TOKEN), bearer(&pass)]) {
         assert!(limited(auth.authenticate(shown, stranger)));
     }
     for token in [TOKEN, "wrong", &pass] {
         let denied = auth.sign_in(token, Credentials::default(), stranger, "").unwrap_err();
-        assert!(matches!(denied, Denied::Limited(_)), "{token}");
+        assert!(matches!(denied, Denied::RateLimited(_)), "{token}");
     }
-    assert!(matches!(auth.half(guesses[2], stranger), Err(Denied::Limited(_))));
+    assert!(matches!(auth.accept_cookie(guesses[2], stranger), Err(Denied::RateLimited(_))));
     // Neither other addresses nor signed-in browsers are affected.
     assert!(auth.authenticate(bearer(TOKEN), owner).is_ok());
     assert!(auth.authenticate(both(&signed_in), stranger).is_ok());
@@ -111,8 +113,8 @@ fn a_cookie_that_is_replayed_keeps_nobody_from_logging_in() {
     let client = from("192.0.2.1");
     for _ in 0..100 {
         assert_eq!(access(&auth, replayed), Err(Denied::Wrong));
-        let half = auth.half(replayed, client).unwrap();
-        assert_eq!(auth.complete(&half, None, client).unwrap_err(), Denied::Wrong);
+        let half = auth.accept_cookie(replayed, client).unwrap();
+        assert_eq!(auth.complete_sign_in(&half, None, client).unwrap_err(), Denied::Wrong);
     }
     assert!(auth.sign_in(TOKEN, Credentials::default(), client, "").is_ok());
 }
@@ -121,10 +123,10 @@ fn a_cookie_that_is_replayed_keeps_nobody_from_logging_in() {
 fn a_share_link_says_nothing_about_the_token() {
     let pass = Pass { session: "s".parse().unwrap(), role: Role::Reader };
     let (one, other) = (auth(), auth());
-    assert_ne!(one.pass(&pass), other.pass(&pass), "they have the same token");
+    assert_ne!(one.encode_pass(&pass), other.encode_pass(&pass), "they have the same token");
     assert_ne!(one.cookie_name, other.cookie_name);
     let again = Auth::new(&Token::random(), Some(one.snapshot()));
-    assert_eq!(again.pass(&pass), one.pass(&pass));
+    assert_eq!(again.encode_pass(&pass), one.encode_pass(&pass));
 }
 
 #[test]
@@ -161,7 +163,7 @@ fn a_sign_in_ends_when_it_is_told_to() {
 fn a_browser_that_lost_its_key_leaves_nothing_behind() {
     let auth = auth();
     let (cookies, _) = browser(&auth, TOKEN);
-    let pass = auth.pass(&Pass { session: "s".parse().unwrap(), role: Role::Reader });
+    let pass = auth.encode_pass(&Pass { session: "s".parse().unwrap(), role: Role::Reader });
     let lost = Credentials { cookies: Some(&cookies), ..Credentials::default() };
     // A client that has only a share link and somebody's cookie cannot end that sign-in.
     auth.sign_in(&pass, lost, from("192.0.2.1"), "").unwrap();
@@ -175,8 +177,8 @@ fn sign_ins_from_one_address_are_limited() {
     let auth = auth();
     let sign_in = |client| auth.sign_in(TOKEN, Credentials::default(), client, "");
     let count = (0..1000).take_while(|_| sign_in(from("192.0.2.9")).is_ok()).count();
-    assert_eq!(count, SIGN_INS.burst as usize);
-    assert_eq!(sign_in(from("192.0.2.9")).unwrap_err(), Denied::Crowded);
+    assert_eq!(count, SIGN_IN_RATE.burst as usize);
+    assert_eq!(sign_in(from("192.0.2.9")).unwrap_err(), Denied::TooManySignIns);
     assert!(sign_in(from("192.0.2.1")).is_ok());
 }
 
@@ -198,15 +200,14 @@ fn no_secret_is_shown() {
     let shown = format!("{auth:?}");
     let cookie = cookies.split_once('=').unwrap().1;
     assert!(!shown.contains(TOKEN) && !shown.contains(cookie) && !shown.contains(&key), "{shown}");
-    assert!(!shown.contains(
-        auth.snapshot().share_key.pass(&Pass { session: "s".parse().unwrap(), role: Role::Reader }).as_str()
-    ));
+    let pass = Pass { session: "s".parse().unwrap(), role: Role::Reader };
+    assert!(!shown.contains(auth.snapshot().share_key.encode_pass(&pass).as_str()));
 }
 
 #[tokio::test]
 async fn what_changes_is_saved() {
     let auth = auth();
-    assert!(auth.saved().await, "nobody saves, so nothing is waited for");
+    assert!(auth.wait_until_saved().await, "nobody saves, so nothing is waited for");
     let (is_full, saves) = (AtomicBool::new(false), AtomicUsize::new(0));
     let keeping = auth.save_with_keeper(async |_| true);
     let writing = auth.save_on_disk(async |_| {
@@ -217,10 +218,10 @@ async fn what_changes_is_saved() {
         tokio::task::yield_now().await;
         assert_eq!(saves.load(Ordering::Relaxed), 1, "the key of share links is saved at once");
         browser(&auth, TOKEN);
-        assert!(auth.kept().await && auth.saved().await);
+        assert!(auth.wait_until_saved_with_keeper().await && auth.wait_until_saved().await);
         is_full.store(true, Ordering::Relaxed);
         browser(&auth, TOKEN);
-        assert!(auth.kept().await && !auth.saved().await);
+        assert!(auth.wait_until_saved_with_keeper().await && !auth.wait_until_saved().await);
     };
     tokio::select! {
         biased;

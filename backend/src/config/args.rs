@@ -8,7 +8,7 @@ use limpet_shared::{Flow, Sizing};
 
 use super::{
     BasePath,
-    values::{address, bytes, host, origin, positive},
+    values::{parse_address, parse_bytes, parse_host, parse_origin, parse_positive},
 };
 
 const EXAMPLES: &str = "\
@@ -76,7 +76,7 @@ pub enum Command {
 #[derive(Debug, ClapArgs)]
 pub struct Args {
     /// The address and port to listen on; port 0 picks a free one.
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:7707", value_parser = address)]
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:7707", value_parser = parse_address)]
     pub listen: SocketAddr,
 
     /// The path below which everything is served, for a reverse proxy that forwards only a part of
@@ -98,16 +98,16 @@ pub struct Args {
     /// The number of threads that run sessions: one for keys and echoes, the others for floods of
     /// output. One more thread serves requests. 1 runs everything on a single thread [default: one
     /// for each core, at least two].
-    #[arg(long, value_name = "N", value_parser = positive)]
+    #[arg(long, value_name = "N", value_parser = parse_positive)]
     pub worker_threads: Option<usize>,
 
     /// The maximum number of sessions at once.
-    #[arg(long, value_name = "N", default_value = "256", value_parser = positive)]
+    #[arg(long, value_name = "N", default_value = "256", value_parser = parse_positive)]
     pub max_sessions: usize,
 
     /// The amount of output that is kept of each session; a viewer that comes back gets no more
     /// than that.
-    #[arg(long, value_name = "BYTES", default_value = "4MiB", value_parser = bytes)]
+    #[arg(long, value_name = "BYTES", default_value = "4MiB", value_parser = parse_bytes)]
     pub tail: usize,
 
     /// The number of lines that are kept of each session after they have scrolled out of the
@@ -139,12 +139,12 @@ pub struct Args {
 
     /// A name by which the server may be addressed, besides loopback names and numeric addresses;
     /// may be repeated.
-    #[arg(long, value_name = "NAME", value_parser = host)]
+    #[arg(long, value_name = "NAME", value_parser = parse_host)]
     pub allow_host: Vec<String>,
 
     /// Another origin whose pages may use the server, such as `https://example.org`; may be
     /// repeated.
-    #[arg(long, value_name = "ORIGIN", value_parser = origin)]
+    #[arg(long, value_name = "ORIGIN", value_parser = parse_origin)]
     pub allow_origin: Vec<String>,
 
     /// Open the link in a browser.

@@ -5,10 +5,10 @@
 //! not proven strong.
 
 /// The minimum strength of a token. 16 random hexadecimal digits have 64 bits.
-const MIN_BITS: u32 = 56;
+const MIN_TOKEN_BITS: u32 = 56;
 
-/// The strength that a common word or a part of a row adds, whatever its length.
-const KNOWN_BITS: u32 = 8;
+/// The strength that a common word or a part of a sequence adds, whatever its length.
+const KNOWN_PART_BITS: u32 = 8;
 
 /// The strength that a repetition of an earlier part adds, whatever its length.
 const REPEATED_BITS: u32 = 5;
@@ -16,12 +16,12 @@ const REPEATED_BITS: u32 = 5;
 /// The strength that a separator adds.
 const SEPARATOR_BITS: u32 = 1;
 
-/// The minimum length of a repetition or a part of a row, in characters. Shorter ones occur in
-/// random text.
-const MIN_RUN: usize = 3;
+/// The minimum length of a repetition or a part of a sequence, in characters. Shorter ones
+/// occur in random text.
+const MIN_RUN_CHARS: usize = 3;
 
 /// Sequences of characters that are typed in either direction.
-const ROWS: [&str; 13] = [
+const SEQUENCES: [&str; 13] = [
     "01234567890123456789",
     "0123456789abcdef0123456789abcdef",
     "abcdefghijklmnopqrstuvwxyz",
@@ -38,7 +38,7 @@ const ROWS: [&str; 13] = [
 ];
 
 /// Words that are common in passwords, and limpet's own.
-const WORDS: [&str; 60] = [
+const COMMON_WORDS: [&str; 60] = [
     "abc123",
     "access",
     "admin",
@@ -103,29 +103,29 @@ const WORDS: [&str; 60] = [
 
 /// Reports whether a token is too easy to guess.
 pub(super) fn is_weak(token: &str) -> bool {
-    bits(token) < MIN_BITS
+    estimate_bits(token) < MIN_TOKEN_BITS
 }
 
 /// Estimates the strength of an ASCII text in bits.
-fn bits(token: &str) -> u32 {
+fn estimate_bits(token: &str) -> u32 {
     let text = token.to_ascii_lowercase();
     let mut bits = 0;
     let mut at = 0;
     let alphabet = alphabet_bits(token);
     while at < text.len() {
         let (rest, before) = (&text[at..], &text[..]);
-        let known = word(rest).max(row(rest));
-        let repeated = repetition(before, at);
-        let (len, worth) = if known >= MIN_RUN.max(repeated) {
-            (known, KNOWN_BITS)
-        } else if repeated >= MIN_RUN {
+        let known = common_word_len(rest).max(sequence_len(rest));
+        let repeated = repetition_len(before, at);
+        let (len, added_bits) = if known >= MIN_RUN_CHARS.max(repeated) {
+            (known, KNOWN_PART_BITS)
+        } else if repeated >= MIN_RUN_CHARS {
             (repeated, REPEATED_BITS)
         } else if rest.starts_with(['-', '.', '_', '~']) {
             (1, SEPARATOR_BITS)
         } else {
             (1, alphabet)
         };
-        bits += worth;
+        bits += added_bits;
         at += len;
     }
     bits
@@ -144,19 +144,21 @@ fn alphabet_bits(token: &str) -> u32 {
 }
 
 /// Returns the length of the common word that a text begins with.
-fn word(text: &str) -> usize {
-    WORDS.iter().filter(|word| text.starts_with(**word)).map(|word| word.len()).max().unwrap_or(0)
+fn common_word_len(text: &str) -> usize {
+    COMMON_WORDS.iter().filter(|word| text.starts_with(**word)).map(|word| word.len()).max().unwrap_or(0)
 }
 
-/// Returns the length of the part of a row that a text begins with.
-fn row(text: &str) -> usize {
-    let longest = |row: &str| (MIN_RUN..=text.len()).take_while(|&len| row.contains(&text[..len])).last();
-    let both = |row: &&str| [(*row).to_owned(), row.chars().rev().collect()];
-    ROWS.iter().flat_map(both).filter_map(|row| longest(&row)).max().unwrap_or(0)
+/// Returns the length of the part of a sequence that a text begins with.
+fn sequence_len(text: &str) -> usize {
+    let longest_prefix = |sequence: &str| {
+        (MIN_RUN_CHARS..=text.len()).take_while(|&len| sequence.contains(&text[..len])).last()
+    };
+    let both = |sequence: &&str| [(*sequence).to_owned(), sequence.chars().rev().collect()];
+    SEQUENCES.iter().flat_map(both).filter_map(|sequence| longest_prefix(&sequence)).max().unwrap_or(0)
 }
 
 /// Returns how many characters from `at` on repeat an earlier part, which may overlap (`aaaa`).
-fn repetition(text: &str, at: usize) -> usize {
+fn repetition_len(text: &str, at: usize) -> usize {
     let bytes = text.as_bytes();
     let common = |from: usize| bytes[from..].iter().zip(&bytes[at..]).take_while(|(a, b)| a == b).count();
     (0..at).map(common).max().unwrap_or(0)
@@ -194,7 +196,7 @@ mod tests {
             "----------------",
             "2024-01-01-2024-01-01",
         ] {
-            assert!(is_weak(token), "{token}: {}", bits(token));
+            assert!(is_weak(token), "{token}: {}", estimate_bits(token));
         }
     }
 
@@ -205,7 +207,7 @@ mod tests {
             assert!(!is_weak(&hex(&random::bytes::<32>())));
             assert!(!is_weak(&hex(&random::bytes::<16>())));
             let short = hex(&random::bytes::<10>());
-            assert!(!is_weak(&short), "{short}: {}", bits(&short));
+            assert!(!is_weak(&short), "{short}: {}", estimate_bits(&short));
         }
         for token in [
             "550e8400-e29b-41d4-a716-446655440000",
@@ -214,7 +216,7 @@ mod tests {
             "9f86d081884c7d65",
             "hzvjqkxwpmrtbydn",
         ] {
-            assert!(!is_weak(token), "{token}: {}", bits(token));
+            assert!(!is_weak(token), "{token}: {}", estimate_bits(token));
         }
     }
 }

@@ -26,7 +26,7 @@ pub struct Token(String);
 pub enum TokenError {
     /// The file, or its path, can be changed or read by other users.
     #[error(transparent)]
-    File(#[from] TrustError),
+    Untrusted(#[from] TrustError),
     /// The file cannot be read.
     #[error("could not read it: {0}")]
     Read(#[source] io::Error),
@@ -40,7 +40,7 @@ pub enum TokenError {
     },
     /// The token is too short.
     #[error("a token has at least {min} characters; make one with: openssl rand -hex 32", min = Token::MIN_LEN)]
-    Short,
+    TooShort,
     /// The token is long enough, but easy to guess.
     #[error(
         "the token is too easy to guess, since it consists of common words, repetitions or rows of the keyboard; make one with: openssl rand -hex 32"
@@ -48,7 +48,7 @@ pub enum TokenError {
     Weak,
     /// The token would need escaping in a link or a header.
     #[error("a token is made of letters, digits and -._~ only; make one with: openssl rand -hex 32")]
-    Characters,
+    InvalidCharacters,
 }
 
 impl Token {
@@ -68,10 +68,10 @@ impl Token {
     pub fn new(text: &str) -> Result<Self, TokenError> {
         let text = text.trim();
         if text.len() < Self::MIN_LEN {
-            return Err(TokenError::Short);
+            return Err(TokenError::TooShort);
         }
         if !text.chars().all(|c| c.is_ascii_alphanumeric() || "-._~".contains(c)) {
-            return Err(TokenError::Characters);
+            return Err(TokenError::InvalidCharacters);
         }
         if strength::is_weak(text) {
             return Err(TokenError::Weak);
@@ -104,7 +104,7 @@ impl Token {
     /// Those of [`read`](Self::read), and when the file does not exist and cannot be created.
     pub fn read_or_create(path: &Path) -> Result<(Self, bool), TokenError> {
         match Self::read(path) {
-            Err(TokenError::File(error)) if error.is_missing() => {}
+            Err(TokenError::Untrusted(error)) if error.is_missing() => {}
             token => return Ok((token?, false)),
         }
         let failed = |source| TokenError::Create { path: path.to_owned(), source };
@@ -163,8 +163,8 @@ mod tests {
 
     #[test]
     fn a_weak_or_awkward_token_is_refused() {
-        assert!(matches!(Token::new("short"), Err(TokenError::Short)));
-        assert!(matches!(Token::new("with a space in it"), Err(TokenError::Characters)));
+        assert!(matches!(Token::new("short"), Err(TokenError::TooShort)));
+        assert!(matches!(Token::new("with a space in it"), Err(TokenError::InvalidCharacters)));
         assert!(matches!(Token::new("passwordpassword"), Err(TokenError::Weak)));
         assert_eq!(Token::new(" 9f86d081884c7d65\n").unwrap().reveal(), "9f86d081884c7d65");
     }

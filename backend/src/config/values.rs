@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 use axum::http::{Uri, uri::Authority};
 
 /// Parses a number of at least 1.
-pub(super) fn positive(text: &str) -> Result<usize, String> {
+pub(super) fn parse_positive(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|&number| number > 0).ok_or_else(|| "it is a whole number from 1 on".to_owned())
 }
 
 /// Parses a number of bytes, with an optional unit.
-pub(super) fn bytes(text: &str) -> Result<usize, String> {
+pub(super) fn parse_bytes(text: &str) -> Result<usize, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let factor: usize = match &text[digits.len()..] {
         "" | "B" => 1,
@@ -25,7 +25,7 @@ pub(super) fn bytes(text: &str) -> Result<usize, String> {
 
 /// Parses an address to listen on. Names are refused, because a name may stand for several
 /// addresses.
-pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
+pub(super) fn parse_address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {
         "it is a numeric address and a port, as in 127.0.0.1:7707 (this machine alone), 0.0.0.0:7707 or [::]:7707"
             .to_owned()
@@ -34,7 +34,7 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
 
 /// Parses a host's name, without scheme and port, and converts it to the lower case in which names
 /// are compared.
-pub(super) fn host(text: &str) -> Result<String, String> {
+pub(super) fn parse_host(text: &str) -> Result<String, String> {
     let authority = text.parse::<Authority>().ok();
     let name = authority.filter(|name| name.host() == text).map(|name| name.host().to_ascii_lowercase());
     name.ok_or_else(|| "it is a name without scheme and port, as in shell.example.org".to_owned())
@@ -42,7 +42,7 @@ pub(super) fn host(text: &str) -> Result<String, String> {
 
 /// Parses an origin and converts it to the form that browsers send (RFC 6454, 6.2): in lower case,
 /// without a path, and without a port that the scheme implies.
-pub(super) fn origin(text: &str) -> Result<String, String> {
+pub(super) fn parse_origin(text: &str) -> Result<String, String> {
     let parse = || {
         let uri = text.parse::<Uri>().ok()?;
         let (scheme, authority) = (uri.scheme_str()?, uri.authority()?);
@@ -69,28 +69,28 @@ mod tests {
     #[test]
     fn sizes_have_units() {
         for (text, expected) in [("65536", 65_536), ("64KiB", 65_536), ("4MiB", 4 << 20), ("1G", 1 << 30)] {
-            assert_eq!(bytes(text), Ok(expected));
+            assert_eq!(parse_bytes(text), Ok(expected));
         }
         for text in ["", "MiB", "4 MiB", "-1", "4TiB", "99999999999999999999", "18446744073709551615K"] {
-            assert!(bytes(text).is_err(), "{text}");
+            assert!(parse_bytes(text).is_err(), "{text}");
         }
     }
 
     #[test]
     fn an_address_is_numeric_and_has_a_port() {
         for text in ["127.0.0.1:0", "[::]:7707"] {
-            assert_eq!(address(text).unwrap().to_string(), text);
+            assert_eq!(parse_address(text).unwrap().to_string(), text);
         }
         for text in ["localhost:7707", "127.0.0.1", ":7707", "127.0.0.1:65536"] {
-            assert!(address(text).is_err(), "{text}");
+            assert!(parse_address(text).is_err(), "{text}");
         }
     }
 
     #[test]
     fn a_host_is_a_bare_name() {
-        assert_eq!(host("Shell.Example").as_deref(), Ok("shell.example"));
+        assert_eq!(parse_host("Shell.Example").as_deref(), Ok("shell.example"));
         for text in ["", "https://shell.example", "shell.example:443", "shell.example/", "a@b", "a b"] {
-            assert!(host(text).is_err(), "{text}");
+            assert!(parse_host(text).is_err(), "{text}");
         }
     }
 
@@ -103,12 +103,12 @@ mod tests {
             ("http://example.org:443", "http://example.org:443"),
             ("http://[::1]:80", "http://[::1]"),
         ] {
-            assert_eq!(origin(text).as_deref(), Ok(expected));
+            assert_eq!(parse_origin(text).as_deref(), Ok(expected));
         }
         for text in
             ["", "null", "*", "example.org", "https://example.org/a", "https://a@b", "file:///", "ftp://a"]
         {
-            assert!(origin(text).is_err(), "{text}");
+            assert!(parse_origin(text).is_err(), "{text}");
         }
     }
 }

@@ -29,13 +29,13 @@ use crate::{
 };
 
 /// Media type of JSON in an `Accept` header.
-const JSON: &[u8] = b"application/json";
+const JSON_MEDIA_TYPE: &[u8] = b"application/json";
 
 /// The session that a path names, and the client's role at it. A client without a role does not
 /// learn that the session exists.
-pub(super) struct Named(pub(super) SessionHandle, pub(super) Role);
+pub(super) struct SessionWithRole(pub(super) SessionHandle, pub(super) Role);
 
-impl FromRequestParts<App> for Named {
+impl FromRequestParts<App> for SessionWithRole {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
@@ -45,7 +45,7 @@ impl FromRequestParts<App> for Named {
     }
 }
 
-impl Named {
+impl SessionWithRole {
     /// Finds the session with this id if the client may see it.
     pub(super) fn find(app: &App, access: &Access, id: &SessionId) -> Option<Self> {
         Some(Self(app.0.sessions.get(id)?, access.role_at(id)?))
@@ -63,29 +63,29 @@ pub(super) async fn access(
     Extension(Principal { access, sign_in }): Extension<Principal>,
     headers: HeaderMap,
 ) -> Response {
-    let told = Json(told(&app, &access));
+    let response = Json(access_response(&app, &access));
     // If there are several cookies, some are from another server on the same host, and none is
     // renewed.
-    let cookie = sign_in.and_then(|_| app.0.auth.own_cookie(guard::shown(&headers).cookies?));
+    let cookie = sign_in.and_then(|_| app.0.auth.own_cookie(guard::credentials_of(&headers).cookies?));
     match cookie.map(|cookie| sign_ins::set_cookie(&app, &headers, cookie)) {
-        Some(cookie) => (AppendHeaders([(SET_COOKIE, cookie)]), told).into_response(),
-        None => told.into_response(),
+        Some(cookie) => (AppendHeaders([(SET_COOKIE, cookie)]), response).into_response(),
+        None => response.into_response(),
     }
 }
 
-pub(super) fn told(app: &App, access: &Access) -> api::Access {
-    api::Access { owner: access.is_owner(), sessions: sessions(app, access), key: None }
+pub(super) fn access_response(app: &App, access: &Access) -> api::Access {
+    api::Access { owner: access.is_owner(), sessions: visible_sessions(app, access), key: None }
 }
 
 pub(super) async fn list(
     State(app): State<App>,
     Extension(Principal { access, .. }): Extension<Principal>,
 ) -> Json<Vec<SessionInfo>> {
-    Json(sessions(&app, &access))
+    Json(visible_sessions(&app, &access))
 }
 
 /// Lists the sessions that the client may see.
-fn sessions(app: &App, access: &Access) -> Vec<SessionInfo> {
+fn visible_sessions(app: &App, access: &Access) -> Vec<SessionInfo> {
     let sessions = app.0.sessions.list();
     sessions.iter().filter_map(|session| Some(session.info(access.role_at(session.id())?))).collect()
 }
@@ -99,21 +99,22 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, Json(session.info(Role::Owner))))
 }
 
-pub(super) async fn details(Named(session, role): Named) -> Json<SessionDetails> {
+pub(super) async fn details(SessionWithRole(session, role): SessionWithRole) -> Json<SessionDetails> {
     Json(session.details(role).await)
 }
 
 /// Returns the screen, as JSON if the client accepts that, and as text otherwise.
-pub(super) async fn screen(Named(session, _): Named, headers: HeaderMap) -> Response {
+pub(super) async fn screen(SessionWithRole(session, _): SessionWithRole, headers: HeaderMap) -> Response {
     let screen = session.screen().await;
     let accepts_json = headers.get(ACCEPT).is_some_and(|accept| {
-        accept.as_bytes().windows(JSON.len()).any(|range| range.eq_ignore_ascii_case(JSON))
+        let mut ranges = accept.as_bytes().windows(JSON_MEDIA_TYPE.len());
+        ranges.any(|range| range.eq_ignore_ascii_case(JSON_MEDIA_TYPE))
     });
     if accepts_json { Json(screen).into_response() } else { (screen.lines.join("\n") + "\n").into_response() }
 }
 
 pub(super) async fn update(
-    Named(session, role): Named,
+    SessionWithRole(session, role): SessionWithRole,
     JsonObject(update): JsonObject<UpdateSession>,
 ) -> Result<Json<SessionInfo>, Refusal> {
     let bad_size = |error: WinsizeError| Refusal::new(ErrorCode::BadSize, error.to_string());
@@ -123,7 +124,7 @@ pub(super) async fn update(
 
 pub(super) async fn remove(
     State(app): State<App>,
-    Named(session, _): Named,
+    SessionWithRole(session, _): SessionWithRole,
     uri: Uri,
 ) -> Result<StatusCode, Refusal> {
     let mode = end_mode(uri.query().unwrap_or_default())?;
@@ -147,11 +148,11 @@ fn end_mode(query: &str) -> Result<EndMode, Refusal> {
 pub(super) async fn passes(
     State(app): State<App>,
     FromClient(client): FromClient,
-    Named(session, _): Named,
+    SessionWithRole(session, _): SessionWithRole,
 ) -> Json<Vec<api::Pass>> {
-    app.0.auth.note_passes(session.id(), client);
+    app.0.auth.record_passes_shown(session.id(), client);
     let pass = |role| {
-        let token = app.0.auth.pass(&auth::Pass { session: session.id().clone(), role });
+        let token = app.0.auth.encode_pass(&auth::Pass { session: session.id().clone(), role });
         api::Pass { role, token }
     };
     Json([Role::Reader, Role::Writer].map(pass).into())

@@ -38,11 +38,12 @@ const INDEX: &str = "index.html";
 
 /// Cache policies: files whose names contain a hash of their content never change. All others are
 /// revalidated, and are usually unchanged.
-const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
-const ASK_AGAIN: HeaderValue = HeaderValue::from_static("no-cache");
+const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache");
 
-const UNBUILT: &str = "<!doctype html><title>limpet</title><p>This limpet was built without its page. \
-                       Build both with <code>cargo xtask build</code>.";
+const MISSING_PAGE_HTML: &str =
+    "<!doctype html><title>limpet</title><p>This limpet was built without its page. \
+     Build both with <code>cargo xtask build</code>.";
 
 pub(super) async fn serve(request: Request) -> Response {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
@@ -52,49 +53,49 @@ pub(super) async fn serve(request: Request) -> Response {
         "" => INDEX,
         path => path,
     };
-    match asset(path, request.headers()) {
+    match asset_response(path, request.headers()) {
         Ok(response) if request.method() == Method::HEAD => response.map(|_| Body::empty()),
         Ok(response) => response,
-        Err(_) if path == INDEX => Html(UNBUILT).into_response(),
+        Err(_) if path == INDEX => Html(MISSING_PAGE_HTML).into_response(),
         Err(refusal) => refusal.into_response(),
     }
 }
 
-fn asset(path: &str, request: &HeaderMap) -> Result<Response, Refusal> {
+fn asset_response(path: &str, request: &HeaderMap) -> Result<Response, Refusal> {
     // Compressed forms are not served under their own names.
     let plain = Some(path).filter(|path| !matches!(extension(path), "br" | "gz"));
     let plain = plain.and_then(Dist::get).ok_or_else(error::no_such_path)?;
     let (encoding, file) =
-        smallest(path, request).map_or((None, None), |(encoding, file)| (Some(encoding), Some(file)));
-    let mut response = describe(path, &plain, encoding);
+        find_compressed(path, request).map_or((None, None), |(encoding, file)| (Some(encoding), Some(file)));
+    let mut response = head_response(path, &plain, encoding);
     let tag = etag(&plain, encoding);
     let known = request.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    let unchanged = known.is_some_and(|known| lists(known, &tag));
+    let unchanged = known.is_some_and(|known| contains_tag(known, &tag));
     response.headers_mut().extend(HeaderValue::try_from(tag).map(|tag| (ETAG, tag)));
     if unchanged {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         return Ok(response);
     }
-    let data = bytes(file.unwrap_or(plain));
+    let data = into_bytes(file.unwrap_or(plain));
     response.headers_mut().insert(CONTENT_LENGTH, data.len().into());
     *response.body_mut() = Body::from(data);
     Ok(response)
 }
 
 /// Returns the smallest compressed form of a file that the browser accepts, if there is one.
-fn smallest(path: &str, request: &HeaderMap) -> Option<(Encoding, EmbeddedFile)> {
+fn find_compressed(path: &str, request: &HeaderMap) -> Option<(Encoding, EmbeddedFile)> {
     let accepted = request.get(ACCEPT_ENCODING)?.to_str().ok()?;
-    let kept = |encoding: Encoding| Some((encoding, Dist::get(&format!("{path}{}", encoding.suffix()))?));
-    encoding::accepted(accepted).find_map(kept)
+    let stored = |encoding: Encoding| Some((encoding, Dist::get(&format!("{path}{}", encoding.suffix()))?));
+    encoding::accepted(accepted).find_map(stored)
 }
 
 /// Returns a response with the headers of a file, without its content.
-fn describe(path: &str, plain: &EmbeddedFile, encoding: Option<Encoding>) -> Response {
+fn head_response(path: &str, plain: &EmbeddedFile, encoding: Option<Encoding>) -> Response {
     let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
     let kind = content_type(path);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    headers.insert(CACHE_CONTROL, if is_hashed(path) { FOR_EVER } else { ASK_AGAIN });
+    headers.insert(CACHE_CONTROL, if is_hashed(path) { IMMUTABLE } else { REVALIDATE });
     headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
     if let Some(encoding) = encoding {
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding.name()));
@@ -117,12 +118,12 @@ fn etag(plain: &EmbeddedFile, encoding: Option<Encoding>) -> String {
 
 /// Reports whether `If-None-Match` contains the tag. A proxy may have made it a weak tag, which is
 /// equivalent here (RFC 9110, 13.1.2).
-fn lists(header: &str, tag: &str) -> bool {
+fn contains_tag(header: &str, tag: &str) -> bool {
     let tags = header.split(',').map(str::trim);
     tags.map(|known| known.strip_prefix("W/").unwrap_or(known)).any(|known| known == tag || known == "*")
 }
 
-fn bytes(file: EmbeddedFile) -> Bytes {
+fn into_bytes(file: EmbeddedFile) -> Bytes {
     match file.data {
         Cow::Borrowed(data) => Bytes::from_static(data),
         Cow::Owned(data) => data.into(),
@@ -165,10 +166,10 @@ mod tests {
     #[test]
     fn a_known_tag_is_recognised() {
         for header in ["\"a\"", "W/\"a\"", "\"b\", \"a\"", "*"] {
-            assert!(lists(header, "\"a\""), "{header}");
+            assert!(contains_tag(header, "\"a\""), "{header}");
         }
         for header in ["", "a", "\"b\"", "\"a.br\""] {
-            assert!(!lists(header, "\"a\""), "{header}");
+            assert!(!contains_tag(header, "\"a\""), "{header}");
         }
     }
 

@@ -14,52 +14,52 @@ use tracing::Instrument;
 
 use super::{
     App,
-    api::Named,
+    api::SessionWithRole,
     connections,
     error::Refusal,
     guard::{self, FromClient},
 };
 use crate::{
     attachment::{self, Admitted, Full, Grant, NotAdmitted},
-    auth::{Client, Denied, Half, Principal, Viewer},
+    auth::{Client, Denied, HalfSignIn, Principal, ViewerGuard},
     network::Network,
     session::{GrantId, Visitor},
 };
 
 /// Initial size of a socket's read buffer, in bytes. It is small because every viewer has one and
 /// most viewers only send a key now and then. It grows for larger messages.
-const READ_BUFFER: usize = 1024;
+const READ_BUFFER_BYTES: usize = 1024;
 
 /// A client that requests an attachment.
-struct Applicant {
+struct AttachRequest {
     app: App,
     client: Client,
     agent: String,
     session: SessionId,
-    credentials: Shown,
+    credentials: ShownCredentials,
     /// The grant under which the attachment is counted.
     grant: Grant,
 }
 
 /// The credentials that a client has shown so far.
-enum Shown {
+enum ShownCredentials {
     /// Complete credentials.
-    All(Principal),
+    Complete(Principal),
     /// The cookie. Only after showing the key does the client learn whether the session exists.
-    Half(Half),
+    CookieOnly(HalfSignIn),
 }
 
 pub(super) async fn attach(
     State(app): State<App>,
     FromClient(client): FromClient,
-    connection: Option<Extension<Arc<connections::Place>>>,
+    connection: Option<Extension<Arc<connections::ConnectionSlot>>>,
     path: Result<Path<SessionId>, PathRejection>,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
 ) -> Result<Response, Refusal> {
-    let credentials = credentials(&app, &headers, client)?;
+    let credentials = check_credentials(&app, &headers, client)?;
     let Path(session) = path?;
-    let grant = grant(&app, &credentials, &session).await?;
+    let grant = find_grant(&app, &credentials, &session).await?;
     if let Some(Extension(connection)) = connection {
         guard::identify(&connection, grant == Grant::Owner);
     }
@@ -70,21 +70,21 @@ pub(super) async fn attach(
             format!("this server speaks {SUBPROTOCOL}; ask for it by the header Sec-WebSocket-Protocol");
         return Err(Refusal::new(ErrorCode::BadRequest, message));
     }
-    let place =
-        app.0.attachments.admit(grant.clone(), client.address().map(Network::of)).map_err(too_many)?;
+    let network = client.address().map(Network::of);
+    let place = app.0.attachments.admit(grant.clone(), network).map_err(too_many_attachments)?;
     let span = tracing::info_span!("attachment", %session);
     let heartbeat = app.0.config.heartbeat;
     let shutdown = app.0.shutdown.clone();
     let tracked = app.0.tasks.token();
-    let agent = guard::agent(&headers).to_owned();
-    let applicant = Applicant { app, client, agent, session, credentials, grant };
+    let agent = guard::user_agent(&headers).to_owned();
+    let request = AttachRequest { app, client, agent, session, credentials, grant };
     let upgrade = upgrade
         .protocols([SUBPROTOCOL])
         .max_message_size(CLIENT_MESSAGE)
         .max_frame_size(CLIENT_MESSAGE)
-        .read_buffer_size(READ_BUFFER);
+        .read_buffer_size(READ_BUFFER_BYTES);
     Ok(upgrade.on_upgrade(move |socket| {
-        let admit = move |key: Option<&SignInKey>| applicant.admit(key);
+        let admit = move |key: Option<&SignInKey>| request.admit(key);
         attachment::run(socket, place, admit, heartbeat, shutdown, tracked).instrument(span)
     }))
 }
@@ -94,39 +94,43 @@ pub(super) async fn attach(
 pub(super) async fn check(
     State(app): State<App>,
     FromClient(client): FromClient,
-    Named(session, role): Named,
+    SessionWithRole(session, role): SessionWithRole,
 ) -> Result<StatusCode, Refusal> {
     let grant = if role == Role::Owner { Grant::Owner } else { Grant::Guest(session.id().clone(), role) };
-    app.0.attachments.check(grant, client.address().map(Network::of)).map_err(too_many)?;
+    app.0.attachments.check(grant, client.address().map(Network::of)).map_err(too_many_attachments)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn too_many(full: Full) -> Refusal {
+fn too_many_attachments(full: Full) -> Refusal {
     Refusal::new(ErrorCode::TooManyRequests, full.to_string())
 }
 
 /// Checks the credentials in the request itself.
-fn credentials(app: &App, headers: &HeaderMap, client: Client) -> Result<Shown, Denied> {
-    let shown = guard::shown(headers);
+fn check_credentials(app: &App, headers: &HeaderMap, client: Client) -> Result<ShownCredentials, Denied> {
+    let shown = guard::credentials_of(headers);
     if shown.bearer.is_some() || shown.key.is_some() {
-        return app.0.auth.authenticate(shown, client).map(Shown::All);
+        return app.0.auth.authenticate(shown, client).map(ShownCredentials::Complete);
     }
-    app.0.auth.half(shown, client).map(Shown::Half)
+    app.0.auth.accept_cookie(shown, client).map(ShownCredentials::CookieOnly)
 }
 
 /// Returns the grant under which the client may attach now. The answer to a client that has shown
 /// half of a sign-in reveals nothing.
-async fn grant(app: &App, credentials: &Shown, session: &SessionId) -> Result<Grant, Refusal> {
+async fn find_grant(
+    app: &App,
+    credentials: &ShownCredentials,
+    session: &SessionId,
+) -> Result<Grant, Refusal> {
     let role = match credentials {
-        Shown::All(Principal { access, .. }) => {
-            let named = Named::find(app, access, session).ok_or_else(Refusal::session_not_found)?;
-            let Named(found, role) = named;
+        ShownCredentials::Complete(Principal { access, .. }) => {
+            let named = SessionWithRole::find(app, access, session).ok_or_else(Refusal::session_not_found)?;
+            let SessionWithRole(found, role) = named;
             if let Err(refused) = found.admit_viewer(GrantId::of(session, role)) {
                 return Err(Refusal::too_often(refused).await);
             }
             Some(role)
         }
-        Shown::Half(half) => app.0.auth.expected_role(half, session),
+        ShownCredentials::CookieOnly(half) => app.0.auth.expected_role(half, session),
     };
     Ok(match role {
         Some(Role::Owner) => Grant::Owner,
@@ -135,14 +139,14 @@ async fn grant(app: &App, credentials: &Shown, session: &SessionId) -> Result<Gr
     })
 }
 
-impl Applicant {
+impl AttachRequest {
     /// Admits a client whose hello has arrived with this key, if its credentials are complete.
-    fn admit(self, key: Option<&SignInKey>) -> Result<Admitted<Option<Viewer>>, NotAdmitted> {
+    fn admit(self, key: Option<&SignInKey>) -> Result<Admitted<Option<ViewerGuard>>, NotAdmitted> {
         let Self { app, client, agent, session, credentials, grant: counted } = self;
         let (principal, is_counted) = match credentials {
-            Shown::All(principal) => (principal, true),
-            Shown::Half(half) => {
-                let completed = app.0.auth.complete(&half, key, client);
+            ShownCredentials::Complete(principal) => (principal, true),
+            ShownCredentials::CookieOnly(half) => {
+                let completed = app.0.auth.complete_sign_in(&half, key, client);
                 (completed.map_err(|_| NotAdmitted::Unauthorized)?, false)
             }
         };
@@ -152,17 +156,18 @@ impl Applicant {
             // not be counted under that grant.
             return Err(NotAdmitted::NoSession);
         }
-        let Named(session, role) = Named::find(&app, &access, &session).ok_or(NotAdmitted::NoSession)?;
+        let SessionWithRole(session, role) =
+            SessionWithRole::find(&app, &access, &session).ok_or(NotAdmitted::NoSession)?;
         let grant = GrantId::of(session.id(), role);
         if !is_counted {
             session.admit_viewer(grant).map_err(NotAdmitted::TooOften)?;
         }
         let from = client.address().map(|address| address.to_string()).unwrap_or_default();
         let visitor = Visitor { role, grant, from, agent };
-        let (revoked, viewer) = match sign_in {
-            Some(sign_in) => (sign_in.revoked.clone(), Some(sign_in.viewer())),
+        let (revoked, viewer_guard) = match sign_in {
+            Some(sign_in) => (sign_in.revoked.clone(), Some(sign_in.add_viewer())),
             None => (CancellationToken::new(), None),
         };
-        Ok(Admitted { session, visitor, revoked, guard: viewer })
+        Ok(Admitted { session, visitor, revoked, guard: viewer_guard })
     }
 }

@@ -1,6 +1,6 @@
 //! The table of connections, which decides which of them makes room for others.
 //!
-//! Every connection that is not an attachment has a place here. When all places are taken, the
+//! Every connection that is not an attachment has a slot here. When all slots are taken, the
 //! least important connection is closed and the newcomer is served. A stranger that sends nothing
 //! therefore cannot take room from anybody.
 
@@ -12,14 +12,14 @@ use crate::{
     places::{self, Places},
 };
 
-/// The sender of a request.
+/// The kind of client that sends a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sender {
-    /// The sender has shown no credentials yet.
+pub(super) enum ClientKind {
+    /// The client has shown no credentials yet.
     Stranger,
-    /// The sender has a pass.
+    /// The client has a pass.
     Guest,
-    /// The sender may do everything.
+    /// The client may do everything.
     Owner,
 }
 
@@ -40,21 +40,21 @@ enum Phase {
 }
 
 impl Phase {
-    fn is_foreign(self) -> bool {
+    fn is_non_owner(self) -> bool {
         !matches!(self, Self::OwnerIdle | Self::OwnerBusy)
     }
 
     /// Reports whether only a share of all connections may be in this phase, so that newcomers find
     /// room to send their heads.
     fn is_limited(self) -> bool {
-        self.is_foreign() && self != Self::Head
+        self.is_non_owner() && self != Self::Head
     }
 
-    fn busy(sender: Sender) -> Self {
-        match sender {
-            Sender::Stranger => Self::StrangerBusy,
-            Sender::Guest => Self::GuestBusy,
-            Sender::Owner => Self::OwnerBusy,
+    fn busy(kind: ClientKind) -> Self {
+        match kind {
+            ClientKind::Stranger => Self::StrangerBusy,
+            ClientKind::Guest => Self::GuestBusy,
+            ClientKind::Owner => Self::OwnerBusy,
         }
     }
 
@@ -81,11 +81,11 @@ struct Connection {
     phase: Phase,
 }
 
-/// A connection's place, which is freed when it is dropped.
+/// A connection's slot in the table, which is freed when it is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct ConnectionSlot {
     budget: DescriptorBudget,
-    place: places::Place<Connection>,
+    slot: places::Place<Connection>,
 }
 
 impl Connections {
@@ -93,25 +93,25 @@ impl Connections {
         Self { budget, places: Places::default() }
     }
 
-    /// Gives a place to a new connection. Returns `None` if all others are more important.
-    pub(super) fn admit(&self, address: IpAddr) -> Option<Place> {
+    /// Gives a slot to a new connection. Returns `None` if all others are more important.
+    pub(super) fn admit(&self, address: IpAddr) -> Option<ConnectionSlot> {
         let (budget, network) = (self.budget, Network::of(address));
         let mut table = self.places.table();
         let per_address = budget.connections_per_address(network.is_loopback());
-        let is_foreign = |connection: &Connection| connection.phase.is_foreign();
-        let from_there = |connection: &Connection| connection.network == network && is_foreign(connection);
+        let is_non_owner = |connection: &Connection| connection.phase.is_non_owner();
+        let from_there = |connection: &Connection| connection.network == network && is_non_owner(connection);
         let has_room = table.len() < per_address
             || table.make_room(per_address, from_there, Connection::rank)
-                && table.make_room(budget.foreign_connections(), is_foreign, Connection::rank)
+                && table.make_room(budget.foreign_connections(), is_non_owner, Connection::rank)
                 && table.make_room(budget.connections, |_| true, Connection::rank);
         has_room.then(|| {
-            let place = self.places.enter(table, Connection { network, phase: Phase::Head });
-            Place { budget, place }
+            let slot = self.places.enter(table, Connection { network, phase: Phase::Head });
+            ConnectionSlot { budget, slot }
         })
     }
 
     /// Closes the least important connection. Returns false if none may be closed.
-    pub(super) fn close_one(&self) -> bool {
+    pub(super) fn evict_one(&self) -> bool {
         self.places.table().close_least(Connection::rank)
     }
 }
@@ -123,24 +123,24 @@ impl Connection {
     }
 }
 
-impl Place {
+impl ConnectionSlot {
     /// Records that the complete head of a request has arrived.
-    pub(super) fn head_has_come(&self) {
-        self.set_phase(|_| Phase::busy(Sender::Stranger));
+    pub(super) fn on_head(&self) {
+        self.set_phase(|_| Phase::busy(ClientKind::Stranger));
     }
 
-    /// Records the sender of the request.
-    pub(super) fn identify(&self, sender: Sender) {
-        self.set_phase(|_| Phase::busy(sender));
+    /// Records the kind of client that has sent the request.
+    pub(super) fn identify(&self, kind: ClientKind) {
+        self.set_phase(|_| Phase::busy(kind));
     }
 
     /// Records that the request is answered.
-    pub(super) fn has_answered(&self) {
+    pub(super) fn on_answered(&self) {
         self.set_phase(Phase::idle);
     }
 
     fn set_phase(&self, change: impl FnOnce(Phase) -> Phase) {
-        let changed = self.place.change(|connection| {
+        let changed = self.slot.change(|connection| {
             connection.phase = change(connection.phase);
             connection.phase
         });
@@ -153,8 +153,8 @@ impl Place {
     }
 
     /// Waits until the connection has to make room for another one.
-    pub(super) async fn is_to_close(&self) {
-        self.place.is_to_close().await;
+    pub(super) async fn evicted(&self) {
+        self.slot.is_to_close().await;
     }
 }
 
@@ -170,8 +170,8 @@ mod tests {
         Connections::new(DescriptorBudget::new(open_files, 1))
     }
 
-    fn is_closed(place: &Place) -> bool {
-        place.is_to_close().now_or_never().is_some()
+    fn is_closed(slot: &ConnectionSlot) -> bool {
+        slot.evicted().now_or_never().is_some()
     }
 
     fn remote(last: u8) -> IpAddr {
@@ -183,9 +183,9 @@ mod tests {
         let connections = connections(256);
         let room = connections.budget.foreign_connections();
         let owner = connections.admit(LOOPBACK).unwrap();
-        owner.head_has_come();
-        owner.identify(Sender::Owner);
-        let silent: Vec<Place> = (0..room).map(|_| connections.admit(LOOPBACK).unwrap()).collect();
+        owner.on_head();
+        owner.identify(ClientKind::Owner);
+        let silent: Vec<ConnectionSlot> = (0..room).map(|_| connections.admit(LOOPBACK).unwrap()).collect();
         assert!(!silent.iter().any(is_closed));
         let mut newcomers = Vec::new();
         for silent in &silent {
@@ -201,19 +201,19 @@ mod tests {
         let share = connections.budget.connections_per_phase();
         let mut slow = Vec::new();
         for number in 0..3 * share {
-            let place = connections.admit(LOOPBACK).unwrap();
-            place.head_has_come();
+            let slot = connections.admit(LOOPBACK).unwrap();
+            slot.on_head();
             if number % 2 == 0 {
-                place.has_answered();
+                slot.on_answered();
             }
-            slow.push(place);
+            slow.push(slot);
         }
-        let closed = slow.iter().filter(|place| is_closed(place)).count();
+        let closed = slow.iter().filter(|slot| is_closed(slot)).count();
         assert!(slow.len() - closed <= 2 * share, "of {}, {closed} are closed", slow.len());
         let newcomer = connections.admit(LOOPBACK).unwrap();
         for _ in 0..share / 2 {
             let busy = connections.admit(LOOPBACK).unwrap();
-            busy.head_has_come();
+            busy.on_head();
             slow.push(busy);
         }
         assert!(!is_closed(&newcomer));
@@ -224,12 +224,13 @@ mod tests {
         let connections = connections(4096);
         let most = connections.budget.connections_per_address(false);
         let other = connections.admit(remote(1)).unwrap();
-        let from_one: Vec<Place> = (0..2 * most).map(|_| connections.admit(remote(2)).unwrap()).collect();
-        assert_eq!(from_one.iter().filter(|place| is_closed(place)).count(), most);
+        let from_one: Vec<ConnectionSlot> =
+            (0..2 * most).map(|_| connections.admit(remote(2)).unwrap()).collect();
+        assert_eq!(from_one.iter().filter(|slot| is_closed(slot)).count(), most);
         assert!(!is_closed(&other));
         // A network of IPv6 addresses counts as one address.
         let six = |last: u16| IpAddr::from([0x2001, 0xdb8, 0, 1, 0, 0, 0, last]);
-        let network: Vec<Place> =
+        let network: Vec<ConnectionSlot> =
             (0..=most).map(|at| connections.admit(six(u16::try_from(at).unwrap())).unwrap()).collect();
         assert!(is_closed(&network[0]) && !is_closed(&network[1]));
         assert_ne!(Network::of(six(1)), Network::of(IpAddr::from([0x2001, 0xdb8, 0, 2, 0, 0, 0, 1])));
@@ -239,16 +240,16 @@ mod tests {
     #[test]
     fn those_who_are_served_matter_more_than_newcomers() {
         let connections = connections(0);
-        let all: Vec<Place> = (0..connections.budget.connections)
+        let all: Vec<ConnectionSlot> = (0..connections.budget.connections)
             .map(|_| {
-                let place = connections.admit(LOOPBACK).unwrap();
-                place.head_has_come();
-                place.identify(Sender::Owner);
-                place
+                let slot = connections.admit(LOOPBACK).unwrap();
+                slot.on_head();
+                slot.identify(ClientKind::Owner);
+                slot
             })
             .collect();
-        assert!(connections.admit(LOOPBACK).is_none() && !connections.close_one());
-        all[3].has_answered();
+        assert!(connections.admit(LOOPBACK).is_none() && !connections.evict_one());
+        all[3].on_answered();
         assert!(connections.admit(LOOPBACK).is_some() && is_closed(&all[3]));
     }
 }

@@ -51,23 +51,24 @@ impl Refusal {
 
     /// Creates the refusal of a guest who attaches too often.
     pub(super) async fn too_often(refused: TooOften) -> Self {
-        Self::slowly(refused.wait, refused.to_string()).await
+        Self::delayed(refused.wait, refused.to_string()).await
     }
 
     /// Creates the refusal of a guest who sends too many requests.
     pub(super) async fn too_many_requests(wait: Duration) -> Self {
         let seconds = whole_seconds(wait);
-        Self::slowly(wait, format!("too many requests come by the same link; try again in {seconds} s")).await
+        let message = format!("too many requests come by the same link; try again in {seconds} s");
+        Self::delayed(wait, message).await
     }
 
     /// Waits before it returns the refusal, to slow down guests that do not wait by themselves.
-    async fn slowly(wait: Duration, message: String) -> Self {
+    async fn delayed(wait: Duration, message: String) -> Self {
         sleep(REFUSAL_DELAY).await;
         Self { retry_after: Some(wait), ..Self::new(ErrorCode::TooManyRequests, message) }
     }
 
     /// Creates the refusal of a body that axum could not read, from axum's status and message.
-    fn unreadable(status: StatusCode, message: String) -> Self {
+    fn unreadable_body(status: StatusCode, message: String) -> Self {
         if status == StatusCode::PAYLOAD_TOO_LARGE {
             return Self::new(
                 ErrorCode::BodyTooLarge,
@@ -141,7 +142,7 @@ impl From<Denied> for Refusal {
                 ErrorCode::Unauthorized,
                 "this is neither the token nor a sign-in of this server; take the link that limpet printed",
             ),
-            Denied::Limited(wait) => {
+            Denied::RateLimited(wait) => {
                 let message = format!(
                     "too many wrong credentials came from this address; try again in {} s. Browsers that are signed in are not \
                      concerned",
@@ -149,7 +150,7 @@ impl From<Denied> for Refusal {
                 );
                 Self { retry_after: Some(wait), ..Self::new(ErrorCode::TooManyRequests, message) }
             }
-            Denied::Crowded => Self::new(
+            Denied::TooManySignIns => Self::new(
                 ErrorCode::TooManyRequests,
                 "too many browsers have signed in like this; try again a little later",
             ),
@@ -164,7 +165,7 @@ fn whole_seconds(duration: Duration) -> u64 {
 
 impl From<BytesRejection> for Refusal {
     fn from(rejection: BytesRejection) -> Self {
-        Self::unreadable(rejection.status(), rejection.body_text())
+        Self::unreadable_body(rejection.status(), rejection.body_text())
     }
 }
 

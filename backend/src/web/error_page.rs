@@ -14,10 +14,10 @@ use limpet_shared::{ErrorCode, api::ApiError};
 use crate::config::BasePath;
 
 /// Content-Security-Policy of the page, which needs nothing but its own style.
-const POLICY: HeaderValue = HeaderValue::from_static(
+const PAGE_CSP: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
-const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+const HTML_CONTENT_TYPE: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 
 const STYLE: &str = "html{color-scheme:dark light;font:16px/24px system-ui,sans-serif}\
     body{display:grid;place-content:center;min-height:100vh;margin:0}\
@@ -26,7 +26,7 @@ const STYLE: &str = "html{color-scheme:dark light;font:16px/24px system-ui,sans-
 
 /// Reports whether a client prefers a page to JSON. Browsers do when a person opens an address,
 /// scripts do not.
-pub(super) fn is_wanted(request: &HeaderMap) -> bool {
+pub(super) fn prefers_html(request: &HeaderMap) -> bool {
     let accepted = request.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let html = weight(accepted, "text/html");
     html > 0.0 && html >= weight(accepted, "application/json")
@@ -44,18 +44,18 @@ fn weight(header: &str, kind: &str) -> f32 {
 }
 
 /// Replaces the JSON of a refusal with a page. Any other response is left as it is.
-pub(super) fn instead_of(mut response: Response, base: &BasePath) -> Response {
+pub(super) fn replace_json(mut response: Response, base: &BasePath) -> Response {
     let Some(error) = response.extensions_mut().remove::<ApiError>() else { return response };
-    let page = page(&error, base);
+    let page = render_page(&error, base);
     let headers = response.headers_mut();
     headers.remove(CONTENT_LENGTH);
-    headers.insert(CONTENT_TYPE, HTML);
-    headers.insert(CONTENT_SECURITY_POLICY, POLICY);
+    headers.insert(CONTENT_TYPE, HTML_CONTENT_TYPE);
+    headers.insert(CONTENT_SECURITY_POLICY, PAGE_CSP);
     headers.insert(VARY, HeaderValue::from_static("accept"));
     response.map(|_| page.into())
 }
 
-fn page(ApiError { code, message }: &ApiError, base: &BasePath) -> String {
+fn render_page(ApiError { code, message }: &ApiError, base: &BasePath) -> String {
     let title = title(*code);
     let mut page = format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
@@ -112,7 +112,7 @@ mod tests {
         let wanted = |accept: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(ACCEPT, accept.parse().unwrap());
-            is_wanted(&headers)
+            prefers_html(&headers)
         };
         for accept in [
             "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
@@ -125,14 +125,14 @@ mod tests {
         for accept in ["*/*", "", "application/json", "application/json, text/html;q=0.5", "text/html;q=0"] {
             assert!(!wanted(accept), "{accept}");
         }
-        assert!(!is_wanted(&HeaderMap::new()));
+        assert!(!prefers_html(&HeaderMap::new()));
     }
 
     #[test]
     fn what_others_have_written_does_not_become_html() {
         let base = "/a".parse::<BasePath>().unwrap();
         let error = ApiError { code: ErrorCode::NotFound, message: "é <b>\"&'".to_owned() };
-        let page = page(&error, &base);
+        let page = render_page(&error, &base);
         assert!(page.contains("<p>É &lt;b&gt;&quot;&amp;&#39;.</p>"), "{page}");
         assert!(page.contains("href=\"/a/\""), "{page}");
     }

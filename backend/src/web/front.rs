@@ -23,10 +23,10 @@ use crate::config::BasePath;
 /// Maximum duration of a request, including the arrival of its body. A client that sends one byte a
 /// minute could otherwise hold a connection for ever. A viewer's WebSocket counts as a request only
 /// until the upgrade.
-const PATIENCE: Duration = Duration::from_secs(30);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Headers of every answer, unless the answer sets them itself.
-const ALWAYS: [(HeaderName, HeaderValue); 4] = [
+const DEFAULT_HEADERS: [(HeaderName, HeaderValue); 4] = [
     (CACHE_CONTROL, HeaderValue::from_static("no-store")),
     (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
     (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
@@ -36,30 +36,30 @@ const ALWAYS: [(HeaderName, HeaderValue); 4] = [
 /// Answers a request, even if it is refused or takes too long.
 pub(super) async fn answer(app: &App, router: Router, request: Request<Body>) -> Response {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let wants_page = error_page::is_wanted(request.headers());
-    let mut response = match timeout(PATIENCE, pass(app, router, request)).await {
-        Ok(passed) => passed.unwrap_or_else(Refusal::into_response),
+    let wants_page = error_page::prefers_html(request.headers());
+    let mut response = match timeout(REQUEST_TIMEOUT, route(app, router, request)).await {
+        Ok(routed) => routed.unwrap_or_else(Refusal::into_response),
         Err(_) => Refusal::new(ErrorCode::BadRequest, "the request took too long; send all of it at once")
             .into_response(),
     };
     if wants_page {
-        response = error_page::instead_of(response, &app.0.config.base_path);
+        response = error_page::replace_json(response, &app.0.config.base_path);
     }
-    add_missing(response.headers_mut());
+    add_default_headers(response.headers_mut());
     tracing::debug!(%method, path, status = response.status().as_u16(), "answered");
     response
 }
 
 /// Passes a request on to the routes below the base path. A request for the base path without its
 /// trailing slash is redirected.
-async fn pass(app: &App, router: Router, mut request: Request<Body>) -> Result<Response, Refusal> {
+async fn route(app: &App, router: Router, mut request: Request<Body>) -> Result<Response, Refusal> {
     origin::check(request.uri(), request.headers(), &app.0.config)?;
     let base = &app.0.config.base_path;
     let path = request.uri().path();
     if base.lacks_slash(path) {
         return Ok(redirect(base));
     }
-    let below = base.strip(path).and_then(|below| relocate(request.uri(), below));
+    let below = base.strip(path).and_then(|below| with_path(request.uri(), below));
     *request.uri_mut() =
         below.ok_or_else(|| Refusal::new(ErrorCode::NotFound, format!("limpet is at {base}")))?;
     match router.oneshot(request).await {
@@ -68,8 +68,8 @@ async fn pass(app: &App, router: Router, mut request: Request<Body>) -> Result<R
     }
 }
 
-fn add_missing(headers: &mut HeaderMap) {
-    for (name, value) in ALWAYS {
+fn add_default_headers(headers: &mut HeaderMap) {
+    for (name, value) in DEFAULT_HEADERS {
         headers.entry(name).or_insert(value);
     }
 }
@@ -81,7 +81,7 @@ fn redirect(base: &BasePath) -> Response {
 }
 
 /// Returns the same URI with another path.
-fn relocate(uri: &Uri, path: &str) -> Option<Uri> {
+fn with_path(uri: &Uri, path: &str) -> Option<Uri> {
     let path_and_query = match uri.query() {
         Some(query) => PathAndQuery::try_from(format!("{path}?{query}")),
         None => PathAndQuery::try_from(path),

@@ -16,8 +16,8 @@ use axum::{
 use limpet_shared::{ErrorCode, api::KEY_HEADER};
 
 use super::{
-    App, Peer,
-    connections::{Place, Sender},
+    App, PeerAddress,
+    connections::{ClientKind, ConnectionSlot},
     error::Refusal,
 };
 use crate::auth::{Access, Client, Credentials, Principal};
@@ -28,15 +28,15 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Refuses clients without credentials and guests that send too many requests. Adds the
 /// [`Principal`] of all others to the request.
-pub(super) async fn credentials(
+pub(super) async fn require_credentials(
     State(app): State<App>,
     FromClient(client): FromClient,
     mut request: Request,
     next: Next,
 ) -> Result<Response, Refusal> {
-    let principal = app.0.auth.authenticate(shown(request.headers()), client)?;
-    if let Some(place) = request.extensions().get::<Arc<Place>>() {
-        identify(place, principal.access.is_owner());
+    let principal = app.0.auth.authenticate(credentials_of(request.headers()), client)?;
+    if let Some(slot) = request.extensions().get::<Arc<ConnectionSlot>>() {
+        identify(slot, principal.access.is_owner());
     }
     if let Access::Passes(passes) = &principal.access
         && let Err(wait) = app.0.guest_rate.admit(passes)
@@ -49,12 +49,12 @@ pub(super) async fn credentials(
 
 /// Records who uses the connection of a request, which decides whether it keeps its place when
 /// there are too many.
-pub(super) fn identify(place: &Place, is_owner: bool) {
-    place.identify(if is_owner { Sender::Owner } else { Sender::Guest });
+pub(super) fn identify(slot: &ConnectionSlot, is_owner: bool) {
+    slot.identify(if is_owner { ClientKind::Owner } else { ClientKind::Guest });
 }
 
 /// Refuses clients that have access to single sessions only.
-pub(super) async fn owners(
+pub(super) async fn require_owner(
     Extension(Principal { access, .. }): Extension<Principal>,
     request: Request,
     next: Next,
@@ -69,10 +69,10 @@ pub(super) async fn owners(
 }
 
 /// Returns the credentials that a request carries.
-pub(super) fn shown(headers: &HeaderMap) -> Credentials<'_> {
+pub(super) fn credentials_of(headers: &HeaderMap) -> Credentials<'_> {
     let text = |name: &HeaderName| headers.get(name)?.to_str().ok();
     Credentials {
-        bearer: bearer(headers),
+        bearer: bearer_token(headers),
         // A browser sends a single header (RFC 6265, 5.4).
         cookies: text(&COOKIE),
         key: text(&HeaderName::from_static(KEY_HEADER)).filter(|key| !key.is_empty()),
@@ -80,13 +80,13 @@ pub(super) fn shown(headers: &HeaderMap) -> Credentials<'_> {
 }
 
 /// Returns the token of an `Authorization: Bearer` header (RFC 6750, 2.1).
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+fn bearer_token(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
 /// Returns the name of the client's program, as the program states it.
-pub(super) fn agent(headers: &HeaderMap) -> &str {
+pub(super) fn user_agent(headers: &HeaderMap) -> &str {
     headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default()
 }
 
@@ -97,13 +97,13 @@ impl<S: Sync> FromRequestParts<S> for FromClient {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        let peer = parts.extensions.get::<Peer>().map(|Peer(peer)| peer.ip());
-        Ok(Self(Client::new(peer, forwarded(&parts.headers))))
+        let peer = parts.extensions.get::<PeerAddress>().map(|PeerAddress(peer)| peer.ip());
+        Ok(Self(Client::new(peer, forwarded_address(&parts.headers))))
     }
 }
 
 /// Returns the client's address according to the last proxy.
-fn forwarded(headers: &HeaderMap) -> Option<IpAddr> {
+fn forwarded_address(headers: &HeaderMap) -> Option<IpAddr> {
     let value = headers.get_all(FORWARDED_FOR).iter().next_back()?.to_str().ok()?;
     value.rsplit(',').next()?.trim().parse().ok()
 }
@@ -115,11 +115,11 @@ mod tests {
     #[test]
     fn bearer_tokens_are_found() {
         let mut headers = HeaderMap::new();
-        assert_eq!(bearer(&headers), None);
+        assert_eq!(bearer_token(&headers), None);
         headers.insert(AUTHORIZATION, "bearer abc".parse().unwrap());
-        assert_eq!(bearer(&headers), Some("abc"));
+        assert_eq!(bearer_token(&headers), Some("abc"));
         headers.insert(AUTHORIZATION, "Basic abc".parse().unwrap());
-        assert_eq!(bearer(&headers), None);
+        assert_eq!(bearer_token(&headers), None);
     }
 
     #[test]
@@ -129,7 +129,7 @@ mod tests {
             for value in values {
                 headers.append(FORWARDED_FOR, value.parse().unwrap());
             }
-            forwarded(&headers).map(|address| address.to_string())
+            forwarded_address(&headers).map(|address| address.to_string())
         };
         assert_eq!(from(&[]), None);
         assert_eq!(from(&["forged, 10.0.0.1"]).as_deref(), Some("10.0.0.1"));

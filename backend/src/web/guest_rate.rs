@@ -10,7 +10,7 @@ use crate::{auth::Pass, token_bucket::KeyedBuckets};
 const MAX_REQUESTS_PER_SECOND: u64 = 50;
 
 /// Maximum number of requests at once with one pass.
-const MAX_REQUESTS_AT_ONCE: u64 = 500;
+const REQUEST_BURST: u64 = 500;
 
 /// Counts guests' requests by their passes.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub(super) struct GuestRate(KeyedBuckets<Pass>);
 
 impl GuestRate {
     pub(super) fn new() -> Self {
-        Self(KeyedBuckets::new(MAX_REQUESTS_PER_SECOND, MAX_REQUESTS_AT_ONCE))
+        Self(KeyedBuckets::new(MAX_REQUESTS_PER_SECOND, REQUEST_BURST))
     }
 
     /// Counts a request of a guest with these passes. The first pass that has requests left is
@@ -47,8 +47,8 @@ mod tests {
         let (reader, writer) = (pass(Role::Reader), pass(Role::Writer));
         let rate = GuestRate::new();
         let count = |passes: &[Pass]| (0..10_000).take_while(|_| rate.admit(passes).is_ok()).count() as u64;
-        assert_eq!(count(std::slice::from_ref(&reader)), MAX_REQUESTS_AT_ONCE);
-        assert_eq!(count(&[reader.clone(), writer]), MAX_REQUESTS_AT_ONCE);
+        assert_eq!(count(std::slice::from_ref(&reader)), REQUEST_BURST);
+        assert_eq!(count(&[reader.clone(), writer]), REQUEST_BURST);
         let wait = rate.admit(std::slice::from_ref(&reader)).unwrap_err();
         assert!(wait <= Duration::from_millis(20), "{wait:?}");
         tokio::time::advance(Duration::from_secs(1)).await;

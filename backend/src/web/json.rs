@@ -21,7 +21,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonObject<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
         let (headers, body) = (request.headers().clone(), Bytes::from_request(request, state).await?);
-        read(&headers, &body).map(Self)
+        parse_object(&headers, &body).map(Self)
     }
 }
 
@@ -30,29 +30,29 @@ impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for OptionalJ
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
         let (headers, body) = (request.headers().clone(), Bytes::from_request(request, state).await?);
-        if body.is_empty() { Ok(Self(T::default())) } else { read(&headers, &body).map(Self) }
+        if body.is_empty() { Ok(Self(T::default())) } else { parse_object(&headers, &body).map(Self) }
     }
 }
 
-fn read<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, Refusal> {
+fn parse_object<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, Refusal> {
     // A page of another origin cannot send this type without the server's consent, so this is a
     // further protection.
-    if !says_json(headers) {
-        return Err(bad("the body is JSON, and the header says so: Content-Type: application/json"));
+    if !has_json_content_type(headers) {
+        return Err(bad_request("the body is JSON, and the header says so: Content-Type: application/json"));
     }
     if body.trim_ascii_start().first() != Some(&b'{') {
-        return Err(bad("the body is one JSON object"));
+        return Err(bad_request("the body is one JSON object"));
     }
-    serde_json::from_slice(body).map_err(|error| bad(&error.to_string()))
+    serde_json::from_slice(body).map_err(|error| bad_request(&error.to_string()))
 }
 
-fn says_json(headers: &HeaderMap) -> bool {
+fn has_json_content_type(headers: &HeaderMap) -> bool {
     let content_type = headers.get(CONTENT_TYPE).and_then(|content_type| content_type.to_str().ok());
     let essence = content_type.and_then(|content_type| content_type.split(';').next());
     essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
 }
 
-fn bad(message: &str) -> Refusal {
+fn bad_request(message: &str) -> Refusal {
     Refusal::new(ErrorCode::BadRequest, message)
 }
 
@@ -65,7 +65,7 @@ mod tests {
     fn code<T: DeserializeOwned>(content_type: &str, body: &str) -> Result<(), ErrorCode> {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, content_type.parse().unwrap());
-        read::<T>(&headers, body.as_bytes()).map(drop).map_err(|refusal| refusal.code())
+        parse_object::<T>(&headers, body.as_bytes()).map(drop).map_err(|refusal| refusal.code())
     }
 
     #[test]

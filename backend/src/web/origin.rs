@@ -15,7 +15,7 @@ use crate::config::Config;
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// Maximum length of a part of a header in a message.
-const MAX_SHOWN_BYTES: usize = 253;
+const MAX_QUOTED_BYTES: usize = 253;
 
 /// Checks the host that a request is addressed to, and the origin of the page that sent it.
 ///
@@ -35,29 +35,29 @@ pub(super) fn is_encrypted(headers: &HeaderMap) -> bool {
 }
 
 fn check_names(uri: &Uri, headers: &HeaderMap, hosts: &[String], origins: &[String]) -> Result<(), Refusal> {
-    let host = single(headers, &HOST).and_then(authority);
+    let host = unique_header(headers, &HOST).and_then(parse_authority);
     let ours = host
         .clone()
-        .filter(|host| is_ours(host.host(), hosts) && uri.authority().is_none_or(|uri| uri == host));
-    let host = ours.ok_or_else(|| Refusal::new(ErrorCode::UnknownHost, unknown_host(host.as_ref())))?;
+        .filter(|host| is_our_host(host.host(), hosts) && uri.authority().is_none_or(|uri| uri == host));
+    let host = ours.ok_or_else(|| Refusal::new(ErrorCode::UnknownHost, unknown_host_message(host.as_ref())))?;
     if !headers.contains_key(ORIGIN) {
         return Ok(());
     }
-    let origin = single(headers, &ORIGIN).unwrap_or_default();
+    let origin = unique_header(headers, &ORIGIN).unwrap_or_default();
     let is_allowed = origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin));
-    if is_allowed || is_same(origin, &host, is_encrypted(headers)) {
+    if is_allowed || is_same_origin(origin, &host, is_encrypted(headers)) {
         return Ok(());
     }
-    Err(Refusal::new(ErrorCode::ForeignOrigin, foreign_origin(origin, &host)))
+    Err(Refusal::new(ErrorCode::ForeignOrigin, foreign_origin_message(origin, &host)))
 }
 
 /// Returns the advice for a request to an unknown host.
-fn unknown_host(host: Option<&Authority>) -> String {
+fn unknown_host_message(host: Option<&Authority>) -> String {
     let proxy =
         "if a reverse proxy is in between, have it pass on the Host header of the browser (docs/proxy.md)";
     match host {
         Some(host) => {
-            let name = shown(host.host());
+            let name = shorten(host.host());
             format!(
                 "limpet does not go by the name {name}: {proxy}; if it is the right name, start limpet with --allow-host {name}"
             )
@@ -68,8 +68,8 @@ fn unknown_host(host: Option<&Authority>) -> String {
 
 /// Returns the advice for a page of another origin. Most often the page is limpet's own, and a
 /// proxy has replaced the `Host` header.
-fn foreign_origin(origin: &str, host: &Authority) -> String {
-    let (origin, host) = (shown(origin), shown(host.as_str()));
+fn foreign_origin_message(origin: &str, host: &Authority) -> String {
+    let (origin, host) = (shorten(origin), shorten(host.as_str()));
     format!(
         "the page is from {origin}, but its request came for {host}: if a reverse proxy is in between, have it pass on \
          the Host header of the browser, port included (docs/proxy.md); if {origin} is another site that may use limpet, \
@@ -78,27 +78,27 @@ fn foreign_origin(origin: &str, host: &Authority) -> String {
 }
 
 /// Shortens a part of a header for a message to the maximum length of a name (RFC 1035, 2.3.4).
-fn shown(text: &str) -> &str {
+fn shorten(text: &str) -> &str {
     // Headers that are text are ASCII, so every index is a character boundary.
-    text.get(..MAX_SHOWN_BYTES).unwrap_or(text)
+    text.get(..MAX_QUOTED_BYTES).unwrap_or(text)
 }
 
 /// Returns the value of a header that must not occur twice.
-fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+fn unique_header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?.to_str().ok()?;
     values.next().is_none().then_some(value)
 }
 
 /// Parses a host with an optional port, and nothing else: no user, no path.
-fn authority(text: &str) -> Option<Authority> {
+fn parse_authority(text: &str) -> Option<Authority> {
     let authority = text.parse::<Authority>().ok()?;
     let port = text.strip_prefix(authority.host())?;
     (port.is_empty() || authority.port_u16().is_some_and(|number| port == format!(":{number}")))
         .then_some(authority)
 }
 
-fn is_ours(host: &str, names: &[String]) -> bool {
+fn is_our_host(host: &str, names: &[String]) -> bool {
     let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
     let loopback =
         host.eq_ignore_ascii_case("localhost") || host.to_ascii_lowercase().ends_with(".localhost");
@@ -109,14 +109,14 @@ fn is_ours(host: &str, names: &[String]) -> bool {
 
 /// Reports whether a page of `origin` came from `host`. A proxy may add TLS without saying so. If
 /// it does say so, a page that came without TLS has another origin.
-fn is_same(origin: &str, host: &Authority, is_encrypted: bool) -> bool {
+fn is_same_origin(origin: &str, host: &Authority, is_encrypted: bool) -> bool {
     let (default, rest) = match origin.split_once("://") {
         Some(("http", rest)) if !is_encrypted => (80, rest),
         Some(("https", rest)) => (443, rest),
         _ => return false,
     };
     let port = |authority: &Authority| authority.port_u16().unwrap_or(default);
-    authority(rest)
+    parse_authority(rest)
         .is_some_and(|origin| origin.host().eq_ignore_ascii_case(host.host()) && port(&origin) == port(host))
 }
 

@@ -21,20 +21,21 @@ const BURST_BYTES: u64 = 32 * 1024 * 1024;
 const TURN_BYTES: usize = 16 * 1024;
 
 /// Minimum pause for a connection that has used up its share.
-const PAUSE: Duration = Duration::from_millis(10);
+const MIN_PAUSE: Duration = Duration::from_millis(10);
 
 /// Slows down a peer that sends without end. Layers above cannot do this, because they do not see
 /// frames that complete no message.
 #[derive(Debug)]
 pub(super) struct ReadRate {
     bucket: TokenBucket,
-    since_turn: usize,
+    bytes_since_turn: usize,
     pause: Option<Pin<Box<Sleep>>>,
 }
 
 impl ReadRate {
     pub(super) fn new(now: Instant) -> Self {
-        Self { bucket: TokenBucket::new(MAX_BYTES_PER_SECOND, BURST_BYTES, now), since_turn: 0, pause: None }
+        let bucket = TokenBucket::new(MAX_BYTES_PER_SECOND, BURST_BYTES, now);
+        Self { bucket, bytes_since_turn: 0, pause: None }
     }
 
     /// Waits until the connection may be read.
@@ -43,8 +44,8 @@ impl ReadRate {
             ready!(pause.as_mut().poll(context));
             self.pause = None;
         }
-        if self.since_turn >= TURN_BYTES {
-            self.since_turn = 0;
+        if self.bytes_since_turn >= TURN_BYTES {
+            self.bytes_since_turn = 0;
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
@@ -52,16 +53,16 @@ impl ReadRate {
     }
 
     /// Records the number of bytes that were read, or `None` if nothing is available at the moment.
-    pub(super) fn note(&mut self, bytes: Option<usize>, now: Instant) {
+    pub(super) fn record_read(&mut self, bytes: Option<usize>, now: Instant) {
         let Some(bytes) = bytes else {
-            self.since_turn = 0;
+            self.bytes_since_turn = 0;
             return;
         };
-        self.since_turn += bytes;
+        self.bytes_since_turn += bytes;
         self.bucket.spend(bytes as u64, now);
         let ready_at = self.bucket.ready_at();
         if ready_at > now {
-            self.pause = Some(Box::pin(sleep_until(ready_at.max(now + PAUSE))));
+            self.pause = Some(Box::pin(sleep_until(ready_at.max(now + MIN_PAUSE))));
         }
     }
 }
@@ -83,7 +84,7 @@ mod tests {
                 turns += 1;
                 poll_fn(|context| rate.poll_ready(context)).await;
             }
-            rate.note(Some(1024), Instant::now());
+            rate.record_read(Some(1024), Instant::now());
             read += 1024;
             if read == 16 << 20 {
                 assert_eq!(Instant::now(), start);

@@ -21,33 +21,33 @@ use super::read_rate::ReadRate;
 /// the threads for floods, every acknowledgement would still wake the thread for keys, only for
 /// that to wake the other one.
 #[derive(Debug)]
-pub(super) struct Roaming {
+pub(super) struct RebindingStream {
     /// `None` after moving it has failed.
     stream: Option<TcpStream>,
-    at: Id,
+    runtime: Id,
     rate: ReadRate,
 }
 
-impl Roaming {
+impl RebindingStream {
     /// Takes a stream that is registered with the current runtime.
     pub(super) fn new(stream: TcpStream) -> Self {
-        Self { stream: Some(stream), at: Handle::current().id(), rate: ReadRate::new(Instant::now()) }
+        Self { stream: Some(stream), runtime: Handle::current().id(), rate: ReadRate::new(Instant::now()) }
     }
 
     /// Returns the stream, registered with the current runtime. Tasks that waited for it in another
     /// runtime have to poll it again.
-    fn here(&mut self) -> io::Result<Pin<&mut TcpStream>> {
-        let here = Handle::current().id();
-        if self.at != here {
+    fn rebind(&mut self) -> io::Result<Pin<&mut TcpStream>> {
+        let current = Handle::current().id();
+        if self.runtime != current {
             let moved = self.stream.take().map(|stream| TcpStream::from_std(stream.into_std()?));
             self.stream = moved.transpose()?;
-            self.at = here;
+            self.runtime = current;
         }
         self.stream.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 }
 
-impl AsyncRead for Roaming {
+impl AsyncRead for RebindingStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -55,28 +55,28 @@ impl AsyncRead for Roaming {
     ) -> Poll<io::Result<()>> {
         ready!(self.rate.poll_ready(context));
         let before = buffer.filled().len();
-        let read = self.here()?.poll_read(context, buffer);
+        let read = self.rebind()?.poll_read(context, buffer);
         let bytes = read.is_ready().then(|| buffer.filled().len() - before);
-        self.rate.note(bytes, Instant::now());
+        self.rate.record_read(bytes, Instant::now());
         read
     }
 }
 
-impl AsyncWrite for Roaming {
+impl AsyncWrite for RebindingStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.here()?.poll_write(context, bytes)
+        self.rebind()?.poll_write(context, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.here()?.poll_flush(context)
+        self.rebind()?.poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.here()?.poll_shutdown(context)
+        self.rebind()?.poll_shutdown(context)
     }
 
     fn poll_write_vectored(
@@ -84,7 +84,7 @@ impl AsyncWrite for Roaming {
         context: &mut Context<'_>,
         bytes: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.here()?.poll_write_vectored(context, bytes)
+        self.rebind()?.poll_write_vectored(context, bytes)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -115,7 +115,7 @@ mod tests {
         let (mut near, far) = first.block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-            (Roaming::new(near), listener.accept().await.unwrap().0.into_std().unwrap())
+            (RebindingStream::new(near), listener.accept().await.unwrap().0.into_std().unwrap())
         });
         for round in 0..2_u8 {
             for runtime in [&second, &first] {

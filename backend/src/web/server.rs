@@ -22,22 +22,22 @@ use tokio::{
 use tracing::Instrument;
 
 use super::{
-    App, Peer,
-    connections::{Connections, Place},
+    App, PeerAddress,
+    connections::{ConnectionSlot, Connections},
     front,
-    roaming::Roaming,
+    roaming::RebindingStream,
 };
 use crate::exhausted::{self, Acquiring};
 
 /// Time limit for the arrival of a request's head.
-const HEAD: Duration = Duration::from_secs(10);
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Maximum size of a request's head, in bytes.
-const HEAD_MAX: usize = 32 * 1024;
+const MAX_HEAD_BYTES: usize = 32 * 1024;
 
 /// Maximum amount of unsent output in the kernel's buffer, in bytes. Output that waits there is
 /// outdated when it arrives, and delays the answer to a key.
-const UNSENT: u32 = 64 * 1024;
+const MAX_UNSENT_BYTES: u32 = 64 * 1024;
 
 /// Receive buffer of a connection, in bytes; Linux doubles it for its own use (socket(7)). A client
 /// that is not read, because it has sent too much, fills this buffer and then has to wait; until
@@ -47,13 +47,13 @@ const RECEIVE_BUFFER_BYTES: usize = 64 * 1024;
 
 /// Time after which a connection is given up if the client neither acknowledges nor accepts data. A
 /// viewer's missed heartbeat is noticed earlier.
-const UNTAKEN: Duration = Duration::from_mins(1);
+const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Pause in accepting connections after the system had no descriptor or memory for one.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
 /// Time limit for connections to finish when the server ends.
-const FAREWELL: Duration = Duration::from_secs(5);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A bound socket, which accepts connections when it is served.
 #[derive(Debug)]
@@ -65,7 +65,7 @@ impl Listener {
     /// # Errors
     /// Those of bind(2) and listen(2), for example when the port is taken.
     pub async fn bind(address: SocketAddr) -> io::Result<Self> {
-        Self::tuned(TcpListener::bind(address).await?)
+        Self::limit_receive_buffer(TcpListener::bind(address).await?)
     }
 
     /// Takes over a socket that another process has bound.
@@ -75,17 +75,17 @@ impl Listener {
     pub fn take_over(socket: OwnedFd) -> io::Result<Self> {
         let listener = std::net::TcpListener::from(socket);
         listener.set_nonblocking(true)?;
-        Self::tuned(TcpListener::from_std(listener)?)
+        Self::limit_receive_buffer(TcpListener::from_std(listener)?)
     }
 
     /// Registers the socket with the current runtime.
-    fn moved_here(self) -> io::Result<Self> {
+    fn rebind(self) -> io::Result<Self> {
         Ok(Self(TcpListener::from_std(self.0.into_std()?)?))
     }
 
     /// Limits the receive buffers. Connections inherit the limit; if it were set later, it would
     /// not limit the window that a client is offered.
-    fn tuned(listener: TcpListener) -> io::Result<Self> {
+    fn limit_receive_buffer(listener: TcpListener) -> io::Result<Self> {
         SockRef::from(&listener).set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
         Ok(Self(listener))
     }
@@ -110,7 +110,7 @@ impl Listener {
 /// # Errors
 /// Those of the runtime's reactor, before any connection is served.
 pub async fn serve(listener: Listener, app: App) -> io::Result<()> {
-    let Listener(listener) = listener.moved_here()?;
+    let Listener(listener) = listener.rebind()?;
     let router = app.router();
     let connections = Connections::new(app.0.config.budget);
     let shutdown = &app.0.shutdown;
@@ -124,8 +124,9 @@ pub async fn serve(listener: Listener, app: App) -> io::Result<()> {
         match accepted {
             Ok((stream, peer)) => {
                 has_failed = false;
-                if let Some(place) = connections.admit(peer.ip()) {
-                    let connection = connection((stream, peer), Arc::new(place), app.clone(), router.clone());
+                if let Some(slot) = connections.admit(peer.ip()) {
+                    let slot = Arc::new(slot);
+                    let connection = serve_connection((stream, peer), slot, app.clone(), router.clone());
                     let connection = connection.instrument(tracing::info_span!("connection", %peer));
                     app.0.tasks.spawn(connection);
                 } else {
@@ -138,7 +139,7 @@ pub async fn serve(listener: Listener, app: App) -> io::Result<()> {
             Err(error) => {
                 // A single failure may be temporary, and accept(2) also fails like this when no
                 // client waits.
-                let has_closed = has_failed && exhausted::is_exhausted(&error) && connections.close_one();
+                let has_closed = has_failed && exhausted::is_exhausted(&error) && connections.evict_one();
                 has_failed = true;
                 let words = exhausted::words(&error, Acquiring::Descriptor);
                 tracing::warn!(error = words, has_closed, "could not accept a connection");
@@ -148,36 +149,41 @@ pub async fn serve(listener: Listener, app: App) -> io::Result<()> {
     }
     drop(listener);
     app.0.tasks.close();
-    if timeout(FAREWELL, app.0.tasks.wait()).await.is_err() {
+    if timeout(SHUTDOWN_TIMEOUT, app.0.tasks.wait()).await.is_err() {
         tracing::warn!("some connections did not come to their end in time");
     }
     Ok(())
 }
 
-async fn connection((stream, peer): (TcpStream, SocketAddr), place: Arc<Place>, app: App, router: Router) {
-    if let Err(error) = tune(&stream) {
+async fn serve_connection(
+    (stream, peer): (TcpStream, SocketAddr),
+    slot: Arc<ConnectionSlot>,
+    app: App,
+    router: Router,
+) {
+    if let Err(error) = tune_stream(&stream) {
         tracing::debug!(%error, "could not tune a connection");
     }
     let service = service_fn(|request: Request<Incoming>| {
         let (app, router) = (app.clone(), router.clone());
         let mut request = request.map(Body::new);
-        request.extensions_mut().insert(Peer(peer));
-        request.extensions_mut().insert(Arc::clone(&place));
-        let place = Arc::clone(&place);
+        request.extensions_mut().insert(PeerAddress(peer));
+        request.extensions_mut().insert(Arc::clone(&slot));
+        let slot = Arc::clone(&slot);
         async move {
-            place.head_has_come();
+            slot.on_head();
             let response = front::answer(&app, router, request).await;
-            place.has_answered();
+            slot.on_answered();
             Ok::<_, Infallible>(response)
         }
     });
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEAD_MAX);
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD_BYTES);
     let mut served =
-        pin!(builder.serve_connection(TokioIo::new(Roaming::new(stream)), service).with_upgrades());
+        pin!(builder.serve_connection(TokioIo::new(RebindingStream::new(stream)), service).with_upgrades());
     let result = tokio::select! {
         result = &mut served => result,
-        () = place.is_to_close() => return tracing::debug!("closed to make room for another connection"),
+        () = slot.evicted() => return tracing::debug!("closed to make room for another connection"),
         _ = app.0.shutdown.started() => {
             served.as_mut().graceful_shutdown();
             served.await
@@ -190,11 +196,11 @@ async fn connection((stream, peer): (TcpStream, SocketAddr), place: Arc<Place>, 
 
 /// Disables delays of small packets, limits unsent data in the kernel (tcp(7)), and sets the time
 /// after which an unresponsive client is dropped.
-fn tune(stream: &TcpStream) -> io::Result<()> {
+fn tune_stream(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let socket = SockRef::from(stream);
-    socket.set_tcp_user_timeout(Some(UNTAKEN))?;
-    socket.set_tcp_notsent_lowat(UNSENT)
+    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_TIMEOUT))?;
+    socket.set_tcp_notsent_lowat(MAX_UNSENT_BYTES)
 }
 
 #[cfg(test)]

@@ -28,11 +28,12 @@ pub(super) async fn log_in(
     JsonObject(Login { token }): JsonObject<Login>,
 ) -> Result<impl IntoResponse, Refusal> {
     let auth = &app.0.auth;
-    let signed_in = auth.sign_in(&token, guard::shown(&headers), client, guard::agent(&headers))?;
+    let (shown, agent) = (guard::credentials_of(&headers), guard::user_agent(&headers));
+    let signed_in = auth.sign_in(&token, shown, client, agent)?;
     // If this fails, the sign-in still works with this server.
-    auth.kept().await;
+    auth.wait_until_saved_with_keeper().await;
     let cookie = set_cookie(&app, &headers, &signed_in.cookie);
-    let access = sessions::told(&app, &signed_in.access);
+    let access = sessions::access_response(&app, &signed_in.access);
     Ok((AppendHeaders([(SET_COOKIE, cookie)]), Json(api::Access { key: Some(signed_in.key), ..access })))
 }
 
@@ -45,7 +46,7 @@ pub(super) async fn log_out(
 ) -> Result<impl IntoResponse, Refusal> {
     if let Some(sign_in) = &principal.sign_in {
         app.0.auth.sign_out(sign_in, client);
-        saved(&app).await?;
+        wait_until_saved(&app).await?;
     }
     let cookie = app.0.auth.clear_cookie(&app.0.config.base_path, origin::is_encrypted(&headers));
     Ok((StatusCode::NO_CONTENT, AppendHeaders([(SET_COOKIE, cookie)])))
@@ -68,7 +69,7 @@ pub(super) async fn revoke(
     if !app.0.auth.revoke(&id, client) {
         return Err(error::no_such_sign_in());
     }
-    saved(&app).await?;
+    wait_until_saved(&app).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -78,8 +79,8 @@ pub(super) fn set_cookie(app: &App, headers: &HeaderMap, value: &str) -> String 
 }
 
 /// Waits until a sign-in that has ended cannot come back.
-async fn saved(app: &App) -> Result<(), Refusal> {
-    if app.0.auth.saved().await {
+async fn wait_until_saved(app: &App) -> Result<(), Refusal> {
+    if app.0.auth.wait_until_saved().await {
         return Ok(());
     }
     let message = "it is signed out, but that could not be saved, so a restart of limpet would bring it back; its log says why";

@@ -29,7 +29,7 @@ const ID_BYTES: usize = 8;
 
 /// The saved data of a sign-in. Fields are only ever added, with a default.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(in crate::auth) struct Record {
+pub(in crate::auth) struct SignInRecord {
     pub(super) id: String,
     pub(super) access: Access,
     /// Milliseconds since the Unix epoch.
@@ -45,9 +45,9 @@ pub(in crate::auth) struct Record {
 /// A sign-in.
 #[derive(Debug)]
 pub(super) struct Entry {
-    pub(super) record: Record,
+    pub(super) record: SignInRecord,
     /// The time of last use that was saved, in milliseconds since the Unix epoch.
-    pub(super) saved_used: u64,
+    pub(super) saved_last_use: u64,
     revoked: CancellationToken,
     /// Counts viewers: one reference is held here, and one by each viewer.
     viewers: Arc<()>,
@@ -55,7 +55,7 @@ pub(super) struct Entry {
 
 /// A sign-in that a client has shown.
 #[derive(Clone, Debug)]
-pub struct Shown {
+pub struct SignInRef {
     /// The id of the sign-in.
     pub id: String,
     /// Cancelled when the sign-in is signed out, revoked or displaced.
@@ -63,41 +63,41 @@ pub struct Shown {
     viewers: Weak<()>,
 }
 
-impl Shown {
+impl SignInRef {
     /// Returns a value that counts as a viewer of this sign-in until it is dropped. As long as
     /// there is one, the sign-in does not expire.
     #[must_use]
-    pub fn viewer(&self) -> Viewer {
-        Viewer { _counted: self.viewers.upgrade() }
+    pub fn add_viewer(&self) -> ViewerGuard {
+        ViewerGuard { _counted: self.viewers.upgrade() }
     }
 }
 
 /// A viewer that is attached by a sign-in.
 #[derive(Debug)]
-pub struct Viewer {
+pub struct ViewerGuard {
     /// `None` if the sign-in no longer exists.
     _counted: Option<Arc<()>>,
 }
 
 /// Both halves of a sign-in, for the browser.
 #[derive(Debug)]
-pub(in crate::auth) struct Halves {
+pub(in crate::auth) struct SignInSecrets {
     pub(in crate::auth) cookie: Secret,
     pub(in crate::auth) key: SignInKey,
 }
 
-impl Halves {
+impl SignInSecrets {
     pub(super) fn random() -> Self {
         Self { cookie: Secret::random(), key: SignInKey::new(Secret::random().reveal().to_owned()) }
     }
 }
 
-impl Record {
+impl SignInRecord {
     /// Creates the record of a client that has shown this credential, from this address and with a
     /// browser of this name.
     pub(super) fn new(
         credential: Credential,
-        halves: &Halves,
+        secrets: &SignInSecrets,
         (from, agent): (String, &str),
         now: u64,
     ) -> Self {
@@ -108,27 +108,27 @@ impl Record {
             used: now,
             from,
             agent: agent.chars().filter(|&c| is_plain(c)).take(MAX_AGENT_CHARS).collect(),
-            cookie: Digest::of(halves.cookie.reveal()),
-            key: Digest::of(halves.key.reveal()),
+            cookie: Digest::of(secrets.cookie.reveal()),
+            key: Digest::of(secrets.key.reveal()),
         }
     }
 
-    pub(super) fn has(&self, pass: &Pass) -> bool {
+    pub(super) fn has_pass(&self, pass: &Pass) -> bool {
         matches!(&self.access, Access::Passes(passes) if passes.contains(pass))
     }
 }
 
 impl Entry {
-    pub(super) fn new(record: Record) -> Self {
-        let (saved_used, revoked, viewers) = (record.used, CancellationToken::new(), Arc::new(()));
-        Self { record, saved_used, revoked, viewers }
+    pub(super) fn new(record: SignInRecord) -> Self {
+        let (saved_last_use, revoked, viewers) = (record.used, CancellationToken::new(), Arc::new(()));
+        Self { record, saved_last_use, revoked, viewers }
     }
 
-    pub(super) fn save(&mut self, now: u64) -> Record {
+    pub(super) fn record_to_save(&mut self, now: u64) -> SignInRecord {
         if self.is_in_use() {
             self.record.used = now;
         }
-        self.saved_used = self.record.used;
+        self.saved_last_use = self.record.used;
         self.record.clone()
     }
 
@@ -140,19 +140,19 @@ impl Entry {
         Arc::strong_count(&self.viewers) - 1
     }
 
-    pub(super) fn shown(&self) -> Shown {
+    pub(super) fn to_ref(&self) -> SignInRef {
         let (id, revoked) = (self.record.id.clone(), self.revoked.clone());
-        Shown { id, revoked, viewers: Arc::downgrade(&self.viewers) }
+        SignInRef { id, revoked, viewers: Arc::downgrade(&self.viewers) }
     }
 
     /// Adds the access of a credential. A guest who becomes an owner gets new secrets, because
     /// other people may know a guest's.
-    pub(super) fn extend(&mut self, credential: Credential) -> SignedIn {
-        let (id, mut halves) = (self.record.id.clone(), None);
+    pub(super) fn add_credential(&mut self, credential: Credential) -> SignedIn {
+        let (id, mut new_secrets) = (self.record.id.clone(), None);
         let is_changed = match (&mut self.record.access, credential) {
             (Access::Owner, _) => false,
             (Access::Passes(_), Credential::Token) => {
-                let new = halves.insert(Halves::random());
+                let new = new_secrets.insert(SignInSecrets::random());
                 self.record.access = Access::Owner;
                 self.record.cookie = Digest::of(new.cookie.reveal());
                 self.record.key = Digest::of(new.key.reveal());
@@ -166,11 +166,11 @@ impl Entry {
                 is_new
             }
         };
-        SignedIn { id, access: self.record.access.clone(), halves, is_changed, displaced: None }
+        SignedIn { id, access: self.record.access.clone(), new_secrets, is_changed, displaced: None }
     }
 
-    pub(super) fn told(&self, you: Option<&str>) -> api::SignIn {
-        let Record { id, access, created, used, from, agent, .. } = self.record.clone();
+    pub(super) fn to_api(&self, you: Option<&str>) -> api::SignIn {
+        let SignInRecord { id, access, created, used, from, agent, .. } = self.record.clone();
         let pass = |Pass { session, role }| SignInPass { session, role };
         let (owner, passes) = match access {
             Access::Owner => (true, Vec::new()),

@@ -83,7 +83,7 @@ impl Perform for Performer<'_> {
     }
 
     fn csi(&mut self, function: Function, params: &Params) {
-        self.answers.csi(self.terminal, function, params);
+        self.answers.answer_csi(self.terminal, function, params);
         let terminal = &mut *self.terminal;
         terminal.spend(FUNCTION_STEPS);
         if function == (NONE, b'b') {
@@ -109,7 +109,7 @@ impl Perform for Performer<'_> {
 
     fn dcs(&mut self, function: Function, text: &str) {
         self.terminal.spend(FUNCTION_STEPS + STRING_STEPS * text.len());
-        self.answers.dcs(self.terminal, function, text);
+        self.answers.answer_dcs(self.terminal, function, text);
         self.terminal.preceding = None;
     }
 

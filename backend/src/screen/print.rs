@@ -237,7 +237,7 @@ impl Terminal {
         buffer.x += width.saturating_sub(old_width);
         buffer.forget_beyond_margin();
         self.spend(CLUSTER_STEPS);
-        self.look_at_tables();
+        self.count_added_values();
     }
 
     /// Erases the left half of a wide glyph whose right half is about to be overwritten.

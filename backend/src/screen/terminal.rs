@@ -158,7 +158,7 @@ impl Terminal {
     pub(super) fn set_pen(&mut self, pen: Style) {
         self.pen = pen;
         self.pen_id = None;
-        self.look_at_tables();
+        self.count_added_values();
     }
 
     /// Returns the number of the current style.

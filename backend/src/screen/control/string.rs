@@ -7,7 +7,7 @@ use super::super::{
     palette::{SPECIAL, parse_colour},
     params::Params,
     style::LinkId,
-    tables::{Link, LinkName},
+    tables::{Hyperlink, LinkName},
     terminal::Terminal,
 };
 use super::place::SNAPSHOT_COMMAND;
@@ -57,7 +57,7 @@ impl Terminal {
         while let (Some(index), Some(colour)) = (fields.next(), fields.next()) {
             let Ok(index) = index.parse::<u8>() else { continue };
             if colour == "?" {
-                answers.indexed_colour(&self.palette, index);
+                answers.report_indexed_colour(&self.palette, index);
             } else if let Some(colour) = parse_colour(colour) {
                 self.palette.set(index.into(), colour);
             }
@@ -69,7 +69,7 @@ impl Terminal {
     fn special_colours(&mut self, text: &str, first: u32, answers: &mut Answers) {
         for (field, number) in text.split(';').zip(first..=12) {
             if field == "?" {
-                answers.special_colour(&self.palette, number);
+                answers.report_special_colour(&self.palette, number);
             } else if let Some(colour) = parse_colour(field) {
                 self.palette.set(SPECIAL[number as usize - 10], colour);
             }
@@ -95,7 +95,7 @@ impl Terminal {
                 self.links += 1;
                 LinkName::Serial(self.links)
             };
-            pen.link = self.tables.link_id(Link { id, uri: uri.to_owned() });
+            pen.link = self.tables.link_id(Hyperlink { id, uri: uri.to_owned() });
         }
         self.set_pen(pen);
     }

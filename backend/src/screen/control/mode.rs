@@ -31,7 +31,7 @@ impl Terminal {
             *switch = true;
         }
         match mode {
-            BRACKETED_PASTE => self.note_leftovers(),
+            BRACKETED_PASTE => self.record_leftovers(),
             2 => self.charsets = Charsets::ASCII,
             6 => self.set_cursor(0, 0),
             25 => self.cursor_hidden = false,
@@ -56,7 +56,7 @@ impl Terminal {
             *switch = false;
         }
         match mode {
-            BRACKETED_PASTE => self.note_prompt_modes(),
+            BRACKETED_PASTE => self.record_prompt_modes(),
             6 => self.set_cursor(0, 0),
             25 => self.cursor_hidden = true,
             2027 => self.modes.widths = Widths::Chars,

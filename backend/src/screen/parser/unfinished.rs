@@ -14,8 +14,8 @@ const NO_EFFECT: u8 = b'x';
 const IGNORED: &[u8] = b"1?";
 
 impl Parser {
-    /// Appends output that brings a parser from [between](Self::is_between) two control functions
-    /// into this one's state.
+    /// Appends output that brings a parser from its [ground state](Self::is_in_ground_state) into
+    /// this one's state.
     pub(in super::super) fn write_unfinished(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(match self.state {
             State::Ground => b"",
@@ -45,11 +45,11 @@ impl Parser {
             State::Osc => out.extend_from_slice(self.string.as_bytes()),
             State::DcsPassthrough => {
                 self.write_introduction(out);
-                out.push(self.hooked);
+                out.push(self.dcs_final);
                 out.extend_from_slice(self.string.as_bytes());
             }
         }
-        out.extend_from_slice(self.decoder.begun());
+        out.extend_from_slice(self.decoder.pending());
     }
 
     /// Appends what a CSI or DCS has received after its introducer: a prefix, parameters,

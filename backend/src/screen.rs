@@ -169,11 +169,11 @@ impl Screen {
         let until = self.steps().saturating_add(budget);
         let mut taken = 0;
         loop {
-            self.terminal.go_on(until);
+            self.terminal.continue_unfinished(until);
             if taken == output.len() || self.steps() >= until || self.is_sweep_due() {
                 return taken;
             }
-            self.terminal.steps.until = until;
+            self.terminal.steps.stop_at = until;
             let mut performer = Performer { terminal: &mut self.terminal, answers: &mut self.answers };
             taken += self.parser.parse(&output[taken..], &mut performer);
         }
@@ -196,7 +196,7 @@ impl Screen {
     /// output can be inserted here without splitting one of the program's.
     #[must_use]
     pub fn is_between(&self) -> bool {
-        self.parser.is_between() && !self.is_unfinished()
+        self.parser.is_in_ground_state() && !self.is_unfinished()
     }
 
     /// Reports whether this is the alternate screen, which full-screen programs use.
@@ -301,7 +301,7 @@ impl Screen {
     /// scrollback have to be right.
     fn find_skippable_prefix(&self, plain: &[u8], history: usize) -> Option<SkippablePrefix> {
         let Terminal { columns, rows, modes, .. } = &self.terminal;
-        let is_plain = self.parser.is_between() && !self.is_unfinished() && self.terminal.scrolls_plainly();
+        let is_plain = self.is_between() && self.terminal.scrolls_into_scrollback();
         let columns = if modes.autowrap { *columns } else { usize::MAX / 2 };
         is_plain.then(|| flood::find(plain, history + 2 * rows, columns)).flatten()
     }

@@ -164,7 +164,7 @@ fn ansi_mode(terminal: &Terminal, mode: i32) -> u8 {
         2 => ALWAYS_RESET,
         4 => mode_state(terminal.modes.insert),
         12 => ALWAYS_SET,
-        20 => mode_state(terminal.newline),
+        20 => mode_state(terminal.newline_mode),
         _ => UNKNOWN,
     }
 }

@@ -21,7 +21,7 @@ pub(super) struct Saved {
     pub(super) line: usize,
     pub(super) style: Style,
     pub(super) charsets: Charsets,
-    pub(super) level: u8,
+    pub(super) active_charset: u8,
     pub(super) origin: bool,
     pub(super) autowrap: bool,
 }
@@ -33,7 +33,7 @@ impl Default for Saved {
             line: 0,
             style: Style::default(),
             charsets: Charsets::default(),
-            level: 0,
+            active_charset: 0,
             origin: false,
             autowrap: true,
         }

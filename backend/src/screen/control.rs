@@ -52,12 +52,12 @@ const CONTROL_STEPS: usize = 4;
 const FUNCTION_STEPS: usize = 16;
 
 impl Perform for Performer<'_> {
-    fn is_done(&self) -> bool {
-        self.terminal.steps.taken >= self.terminal.steps.until
+    fn must_stop(&self) -> bool {
+        self.terminal.steps.taken >= self.terminal.steps.stop_at
     }
 
-    fn max_run(&self) -> usize {
-        self.terminal.max_run()
+    fn max_run_bytes(&self) -> usize {
+        self.terminal.max_run_bytes()
     }
 
     fn print(&mut self, text: Text<'_>) {
@@ -73,8 +73,8 @@ impl Perform for Performer<'_> {
             b'\t' => terminal.tab(),
             b'\n' | 0x0b | 0x0c => terminal.line_feed(),
             b'\r' => terminal.buffer_mut().x = 0,
-            0x0e => terminal.level = 1,
-            0x0f => terminal.level = 0,
+            0x0e => terminal.active_charset = 1,
+            0x0f => terminal.active_charset = 0,
             0x84 => terminal.index(),
             0x85 => terminal.next_line(),
             0x88 => terminal.set_tab(),
@@ -113,7 +113,7 @@ impl Perform for Performer<'_> {
         self.terminal.preceding = None;
     }
 
-    fn ignored(&mut self) {
+    fn ignore_string(&mut self) {
         self.terminal.spend(FUNCTION_STEPS);
         self.terminal.preceding = None;
     }
@@ -211,11 +211,11 @@ impl Terminal {
             (NONE, b'=') => self.modes.application_keypad = true,
             (NONE, b'>') => self.modes.application_keypad = false,
             (NONE, b'c') => self.reset(),
-            (NONE, b'n' | b'}') => self.level = 2,
-            (NONE, b'o' | b'|') => self.level = 3,
-            (NONE, b'~') => self.level = 1,
+            (NONE, b'n' | b'}') => self.active_charset = 2,
+            (NONE, b'o' | b'|') => self.active_charset = 3,
+            (NONE, b'~') => self.active_charset = 1,
             (PERCENT, b'@' | b'G') => {
-                self.level = 0;
+                self.active_charset = 0;
                 self.charsets.designate(0, Charset::Ascii);
             }
             (HASH, b'8') => self.fill_with_e(),
@@ -237,7 +237,7 @@ impl Terminal {
     /// DECALN: fills the screen with the letter E.
     fn fill_with_e(&mut self) {
         self.set_cursor(0, 0);
-        let style = self.tables.style_id(self.pen.plain());
+        let style = self.tables.style_id(self.pen.without_extended());
         let first = self.buffer().y;
         self.change_rows(first..self.rows, RowChange::Fill(Cell::char('E', 1, style)));
     }

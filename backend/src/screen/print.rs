@@ -13,46 +13,46 @@ pub(super) const SOFT_HYPHEN: char = '\u{ad}';
 
 /// Maximum number of steps to print a character, without those of rows that scroll and cells that
 /// move.
-pub(super) const CHAR_STEPS: usize = 4;
+pub(super) const MAX_CHAR_STEPS: usize = 4;
 
 /// Steps to look up a grapheme cluster.
 const CLUSTER_STEPS: usize = 32;
 
 /// Approximate maximum number of steps of a run of text.
-const RUN_STEPS: usize = 64 * 1024;
+const MAX_RUN_STEPS: usize = 64 * 1024;
 
 /// Maximum length of a run of text, in bytes.
-const MAX_RUN: usize = 2048;
+const MAX_RUN_BYTES: usize = 2048;
 
 impl Terminal {
     /// Returns the maximum length of a run of text, in bytes. It is shorter in narrow, tall
     /// screens, where the same text scrolls more rows.
-    pub(super) fn max_run(&self) -> usize {
+    pub(super) fn max_run_bytes(&self) -> usize {
         if self.rows / 8 <= self.columns {
-            return MAX_RUN;
+            return MAX_RUN_BYTES;
         }
-        (RUN_STEPS / (CHAR_STEPS + self.rows / self.columns)).clamp(1, MAX_RUN)
+        (MAX_RUN_STEPS / (MAX_CHAR_STEPS + self.rows / self.columns)).clamp(1, MAX_RUN_BYTES)
     }
 
     /// Prints a run of text.
     pub(super) fn print(&mut self, text: Text<'_>) {
-        self.unpair_left();
+        self.erase_left_half();
         match text {
-            Text::Ascii(bytes) if self.prints_plainly() => self.print_ascii(bytes),
+            Text::Ascii(bytes) if self.prints_ascii_unchanged() => self.print_ascii(bytes),
             Text::Ascii(bytes) => {
                 let chars: Vec<char> = bytes.iter().copied().map(char::from).collect();
                 self.print_chars(&chars);
             }
             Text::Chars(chars) => self.print_chars(chars),
         }
-        self.unpair_right();
+        self.erase_right_half();
     }
 
     fn print_chars(&mut self, mut chars: &[char]) {
         while let Some((&first, _)) = chars.split_first() {
             let printed = if self.modes.insert {
                 self.insert_in_row(chars)
-            } else if self.prints_plainly() {
+            } else if self.prints_ascii_unchanged() {
                 self.print_row(chars)
             } else {
                 0
@@ -66,8 +66,8 @@ impl Terminal {
 
     /// Reports whether characters of ASCII are printed one after the other without any special
     /// rule.
-    fn prints_plainly(&self) -> bool {
-        let charset = self.charsets.get(self.level.into());
+    fn prints_ascii_unchanged(&self) -> bool {
+        let charset = self.charsets.get(self.active_charset.into());
         charset == Charset::Ascii && !self.modes.insert && self.modes.autowrap
     }
 
@@ -124,7 +124,7 @@ impl Terminal {
         buffer.x = x;
         buffer.forget_beyond_margin();
         self.preceding = preceding;
-        self.spend(CHAR_STEPS / 2 * printed);
+        self.spend(MAX_CHAR_STEPS / 2 * printed);
         printed
     }
 
@@ -132,8 +132,8 @@ impl Terminal {
         if char == SOFT_HYPHEN {
             return;
         }
-        let char = self.charsets.get(self.level.into()).map(char);
-        self.spend(CHAR_STEPS);
+        let char = self.charsets.get(self.active_charset.into()).map(char);
+        self.spend(MAX_CHAR_STEPS);
         let preceding = self.preceding;
         let Some(now) = measure(char, preceding, self.modes.widths) else { return };
         let width = usize::from(now.width);
@@ -155,7 +155,7 @@ impl Terminal {
             } else {
                 // A character that does not fit takes the last columns.
                 self.buffer_mut().x = columns - width;
-                self.unpair_left();
+                self.erase_left_half();
             }
         }
         // A mark that joined an unknown character cannot be repeated.
@@ -165,7 +165,7 @@ impl Terminal {
             return;
         }
         if self.modes.insert {
-            let fill = self.blank_of_pen();
+            let fill = self.blank_cell();
             let buffer = self.buffer_mut();
             let x = buffer.x;
             let row = buffer.row();
@@ -188,7 +188,7 @@ impl Terminal {
 
     /// Moves to the next row, together with a cluster that has grown too wide for this one.
     fn wrap(&mut self, carried: usize) {
-        let (fill, pen) = (self.erased(), self.blank_of_pen());
+        let (fill, blank) = (self.erased_cell(), self.blank_cell());
         let (columns, rows) = (self.columns, self.rows);
         let buffer = self.buffer_mut();
         let from = buffer.x.saturating_sub(carried);
@@ -197,7 +197,7 @@ impl Terminal {
         let carried_cells: Vec<Cell> =
             (from..from + carried).map(|column| buffer.row().get(column)).collect();
         for column in from..columns {
-            buffer.row().set(column, pen);
+            buffer.row().set(column, blank);
         }
         buffer.x = carried;
         let mut steps = columns - from.min(columns);
@@ -241,8 +241,8 @@ impl Terminal {
     }
 
     /// Erases the left half of a wide glyph whose right half is about to be overwritten.
-    pub(super) fn unpair_left(&mut self) {
-        let blank = self.blank_of_pen();
+    pub(super) fn erase_left_half(&mut self) {
+        let blank = self.blank_cell();
         let buffer = self.buffer_mut();
         let x = buffer.x;
         if x > 0 && buffer.row().width(x - 1) == 2 {
@@ -251,8 +251,8 @@ impl Terminal {
     }
 
     /// Erases the right half of a wide glyph whose left half has been overwritten.
-    pub(super) fn unpair_right(&mut self) {
-        let blank = self.blank_of_pen();
+    pub(super) fn erase_right_half(&mut self) {
+        let blank = self.blank_cell();
         let columns = self.columns;
         let buffer = self.buffer_mut();
         let x = buffer.x;

@@ -38,7 +38,7 @@ struct Writer<'a> {
     rows: usize,
     pen: PenWriter,
     charsets: Charsets,
-    level: u8,
+    active_charset: u8,
     /// The rule by which the terminal counts columns.
     widths: Widths,
     /// Number of cells put beyond the margin.
@@ -56,7 +56,7 @@ impl<'a> Writer<'a> {
             rows,
             pen: PenWriter::default(),
             charsets: Charsets::default(),
-            level: 0,
+            active_charset: 0,
             widths: Widths::default(),
             placed: 0,
             preceding: None,

@@ -5,7 +5,7 @@ use super::{
     scrollback::{Scrollback, Shared},
     tables::{MAX_SHARED_BYTES, Tables},
     terminal::Terminal,
-    unfinished::Unfinished,
+    unfinished::UnfinishedFunction,
 };
 
 /// Steps to check a table entry, or to drop it.
@@ -52,7 +52,7 @@ impl Terminal {
         // A small number of entries has been paid for when they were added.
         if discarded.steps() > MAX_IMMEDIATE_DROP_STEPS {
             self.discarded = Some(Box::new(discarded));
-            self.steps.until = self.steps.taken;
+            self.steps.stop_at = self.steps.taken;
         }
     }
 
@@ -118,7 +118,7 @@ impl Terminal {
     fn forget_unused(&mut self) {
         let Self { primary, alternate, tables, unfinished, held, .. } = self;
         let changing = match unfinished.as_deref() {
-            Some(Unfinished::Rows(_, change)) => change.cell().style(),
+            Some(UnfinishedFunction::Rows(_, change)) => change.cell().style(),
             _ => 0,
         };
         let pens = [self.pen, primary.saved.style, alternate.saved.style];
@@ -144,7 +144,7 @@ impl Terminal {
         let added = self.tables.take_added();
         self.spend(NEW_ENTRY_STEPS * added);
         if self.tables.is_sweep_due() || self.tables.needs_growth() {
-            self.steps.until = self.steps.taken;
+            self.steps.stop_at = self.steps.taken;
         }
     }
 }

@@ -135,8 +135,8 @@ impl Terminal {
     }
 
     pub(super) fn line_feed(&mut self) {
-        let fill = self.erased();
-        let (columns, rows, newline) = (self.columns, self.rows, self.newline);
+        let fill = self.erased_cell();
+        let (columns, rows, newline) = (self.columns, self.rows, self.newline_mode);
         let buffer = self.buffer_mut();
         if newline {
             buffer.x = 0;
@@ -157,7 +157,7 @@ impl Terminal {
     /// IND: moves down, or scrolls at the bottom.
     pub(super) fn index(&mut self) {
         self.restrict();
-        let fill = self.erased();
+        let fill = self.erased_cell();
         let rows = self.rows;
         let buffer = self.buffer_mut();
         if buffer.y == buffer.bottom {
@@ -178,7 +178,7 @@ impl Terminal {
     /// RI: moves up, or scrolls down at the top.
     pub(super) fn reverse_index(&mut self) {
         self.restrict();
-        let fill = self.erased();
+        let fill = self.erased_cell();
         let buffer = self.buffer_mut();
         if buffer.y == buffer.top {
             let (steps, gap) = buffer.insert_rows(buffer.top, buffer.bottom, 1);
@@ -197,7 +197,7 @@ impl Terminal {
             line: self.buffer().scrollback.len() + self.buffer().y,
             style: Style { link: LinkId::NONE, ..self.pen },
             charsets: self.charsets,
-            level: self.level,
+            active_charset: self.active_charset,
             origin: self.modes.origin,
             autowrap: self.modes.autowrap,
         };
@@ -212,7 +212,7 @@ impl Terminal {
         // The current hyperlink continues.
         self.set_pen(Style { link: self.pen.link, ..saved.style });
         self.charsets.restore(saved.charsets);
-        self.level = saved.level;
+        self.active_charset = saved.active_charset;
         (self.modes.origin, self.modes.autowrap) = (saved.origin, saved.autowrap);
         self.restrict();
     }

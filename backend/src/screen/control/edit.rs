@@ -6,7 +6,7 @@ use super::{
     super::{
         tables::Tables,
         terminal::Terminal,
-        unfinished::{RowChange, SELECTIVE_STEPS, is_protected},
+        unfinished::{RowChange, SELECTIVE_ERASE_STEPS_PER_CELL, is_protected},
     },
     Cell,
 };
@@ -59,9 +59,9 @@ impl Terminal {
     }
 
     fn erase_columns(&mut self, y: usize, range: (usize, usize), unwrap: bool, selective: bool) {
-        let fill = self.erased();
+        let fill = self.erased_cell();
         let columns = self.columns;
-        self.spend(if selective { SELECTIVE_STEPS * columns } else { columns });
+        self.spend(if selective { SELECTIVE_ERASE_STEPS_PER_CELL * columns } else { columns });
         let buffer = if self.is_alternate { &mut self.alternate } else { &mut self.primary };
         let Some(row) = buffer.screen.get_mut(y) else { return };
         if selective {
@@ -73,7 +73,7 @@ impl Terminal {
     }
 
     fn erase_rows(&mut self, rows: Range<usize>, selective: bool) {
-        let fill = self.erased();
+        let fill = self.erased_cell();
         self.change_rows(
             rows,
             if selective { RowChange::EraseUnprotected(fill) } else { RowChange::Fill(fill) },
@@ -83,7 +83,7 @@ impl Terminal {
     /// ICH: inserts cells at the cursor.
     pub(super) fn insert_chars(&mut self, count: usize) {
         self.restrict();
-        let (fill, columns) = (self.erased(), self.columns);
+        let (fill, columns) = (self.erased_cell(), self.columns);
         let buffer = self.buffer_mut();
         let x = buffer.x;
         buffer.row().insert(x, count, fill, columns);
@@ -93,7 +93,7 @@ impl Terminal {
     /// DCH: deletes cells at the cursor.
     pub(super) fn delete_chars(&mut self, count: usize) {
         self.restrict();
-        let (fill, columns) = (self.erased(), self.columns);
+        let (fill, columns) = (self.erased_cell(), self.columns);
         let buffer = self.buffer_mut();
         let x = buffer.x;
         buffer.row().delete(x, count, fill, columns);
@@ -106,7 +106,7 @@ impl Terminal {
         if !self.is_in_region() {
             return;
         }
-        let fill = self.erased();
+        let fill = self.erased_cell();
         let buffer = self.buffer_mut();
         buffer.x = 0;
         let (steps, gap) = buffer.insert_rows(buffer.y, buffer.bottom, count);
@@ -120,7 +120,7 @@ impl Terminal {
         if !self.is_in_region() {
             return;
         }
-        let fill = self.erased();
+        let fill = self.erased_cell();
         let buffer = self.buffer_mut();
         buffer.x = 0;
         let (steps, gap) = buffer.delete_rows(buffer.y, buffer.bottom, count);
@@ -130,7 +130,7 @@ impl Terminal {
 
     /// SU: scrolls the region up. The rows do not go to the scrollback.
     pub(super) fn scroll_up(&mut self, count: usize) {
-        let fill = self.erased();
+        let fill = self.erased_cell();
         let buffer = self.buffer_mut();
         let (steps, gap) = buffer.delete_rows(buffer.top, buffer.bottom, count);
         self.spend(steps);
@@ -147,13 +147,13 @@ impl Terminal {
 
     /// SR, DECIC: inserts columns in every row of the scroll region.
     pub(super) fn insert_columns(&mut self, at: usize, count: usize) {
-        let fill = self.erased();
+        let fill = self.erased_cell();
         self.change_region(RowChange::Insert(fill, at, count));
     }
 
     /// SL, DECDC: deletes columns in every row of the scroll region.
     pub(super) fn delete_columns(&mut self, at: usize, count: usize) {
-        let fill = self.erased();
+        let fill = self.erased_cell();
         self.change_region(RowChange::Delete(fill, at, count));
     }
 

@@ -16,7 +16,7 @@ impl Terminal {
     pub(super) fn set_ansi_mode(&mut self, mode: i32, on: bool) {
         match mode {
             4 => self.modes.insert = on,
-            20 => self.newline = on,
+            20 => self.newline_mode = on,
             _ => {}
         }
     }
@@ -75,7 +75,7 @@ impl Terminal {
         if self.is_alternate {
             return;
         }
-        let fill = self.erased();
+        let fill = self.erased_cell();
         self.alternate.begin();
         self.spend(self.rows);
         (self.alternate.x, self.alternate.y) = (self.primary.x, self.primary.y);
@@ -101,7 +101,7 @@ impl Terminal {
         self.modes = Modes::default();
         self.keyboard = Keyboard::default();
         self.charsets = Charsets::default();
-        self.level = 0;
+        self.active_charset = 0;
         let rows = self.rows;
         let buffer = self.buffer_mut();
         (buffer.top, buffer.bottom) = (0, rows - 1);

@@ -41,12 +41,12 @@ impl Terminal {
         }
         match params.get(0) {
             22 => {
-                if self.titles.len() == MAX_TITLES {
-                    self.titles.remove(0);
+                if self.title_stack.len() == MAX_TITLES {
+                    self.title_stack.remove(0);
                 }
-                self.titles.push(self.title.clone());
+                self.title_stack.push(self.title.clone());
             }
-            23 => self.title = self.titles.pop().unwrap_or_else(|| std::mem::take(&mut self.title)),
+            23 => self.title = self.title_stack.pop().unwrap_or_else(|| std::mem::take(&mut self.title)),
             _ => {}
         }
     }
@@ -92,8 +92,8 @@ impl Terminal {
             let id = if let Some(name) = name.filter(|name| !name.is_empty()) {
                 LinkName::Given(name.to_owned())
             } else {
-                self.links += 1;
-                LinkName::Serial(self.links)
+                self.last_link_serial += 1;
+                LinkName::Serial(self.last_link_serial)
             };
             pen.link = self.tables.link_id(Hyperlink { id, uri: uri.to_owned() });
         }

@@ -27,7 +27,7 @@ impl Writer<'_> {
         if before.link != style.link {
             self.set_link(style.link);
         }
-        if before.unlinked() != style.unlinked() {
+        if before.without_link() != style.without_link() {
             self.control(&sgr(style));
             if style.attributes.has(Attributes::PROTECTED) {
                 self.control("\x1b[1\"q");

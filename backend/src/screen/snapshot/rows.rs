@@ -64,7 +64,7 @@ impl Writer<'_> {
     fn blanks(&mut self, cell: Cell, count: usize) {
         let style = self.tables.style(cell.style());
         // Cells with more than a background have been handled before.
-        if style != Style::default() && style == style.erased() {
+        if style != Style::default() && style == style.background_only() {
             self.set_style(style);
             self.control(&format!("\x1b[{count}X"));
         }
@@ -75,7 +75,7 @@ impl Writer<'_> {
     /// has.
     fn is_remnant(&self, cell: Cell) -> bool {
         let style = self.tables.style(cell.style());
-        !cell.has_content() && cell.width() == 1 && style != style.erased()
+        !cell.has_content() && cell.width() == 1 && style != style.background_only()
     }
 
     /// Writes a cell that [is a remnant](Self::is_remnant) at the cursor: prints a wide glyph and
@@ -185,7 +185,7 @@ impl Writer<'_> {
         let is_full = last.has_content() || last.width() == 0;
         if is_full && first.has_content() {
             self.glyph(first);
-            if self.pen.style.erased() != Style::default() {
+            if self.pen.style.background_only() != Style::default() {
                 // If the screen scrolled, the whole row got the background.
                 self.erase_row();
             }

@@ -23,7 +23,7 @@ impl Writer<'_> {
         self.palette(&terminal.palette);
         // A terminal that was fed a snapshot before has its titles.
         self.control(&"\x1b[23;2t".repeat(MAX_TITLES));
-        for title in &terminal.titles {
+        for title in &terminal.title_stack {
             self.control(&format!("\x1b]2;{title}\x1b\\\x1b[22;2t"));
         }
         self.control(&format!("\x1b]2;{}\x1b\\", terminal.title));
@@ -61,7 +61,7 @@ impl Writer<'_> {
         if (buffer.top, buffer.bottom) != (0, buffer.rows - 1) {
             self.control(&format!("\x1b[{};{}r", buffer.top + 1, buffer.bottom + 1));
         }
-        let Saved { x, style, charsets, level, origin, autowrap, .. } = buffer.saved;
+        let Saved { x, style, charsets, active_charset, origin, autowrap, .. } = buffer.saved;
         let scrolled = buffer.scrollback.len();
         let written = scrolled.min(history);
         let line = (buffer.saved.line + written).saturating_sub(scrolled);
@@ -75,7 +75,7 @@ impl Writer<'_> {
         if wraps {
             self.glyph(cell);
         }
-        self.charsets(charsets, level);
+        self.charsets(charsets, active_charset);
         self.control(if autowrap { "" } else { "\x1b[?7l" });
         self.set_style(style);
         self.control("\x1b7\x1b[?6l\x1b[?7h");
@@ -96,7 +96,7 @@ impl Writer<'_> {
     }
 
     /// Designates G0 to G3, and selects the one in use.
-    fn charsets(&mut self, charsets: Charsets, level: u8) {
+    fn charsets(&mut self, charsets: Charsets, active_charset: u8) {
         let sets = charsets.designated().len().max(self.charsets.designated().len());
         for (slot, designator) in ['(', ')', '*', '+'].into_iter().enumerate().take(sets) {
             let charset = charsets.get(slot);
@@ -105,11 +105,11 @@ impl Writer<'_> {
                 self.charsets.designate(slot, charset);
             }
         }
-        if self.level == level {
+        if self.active_charset == active_charset {
             return;
         }
-        self.level = level;
-        self.control(match level {
+        self.active_charset = active_charset;
+        self.control(match active_charset {
             0 => "\x0f",
             1 => "\x0e",
             2 => "\x1bn",
@@ -183,7 +183,7 @@ impl Writer<'_> {
         }
         self.modes(terminal);
         self.set_widths(terminal.modes.widths);
-        self.charsets(terminal.charsets, terminal.level);
+        self.charsets(terminal.charsets, terminal.active_charset);
         self.set_style(terminal.pen);
         if joins {
             self.glyph(cell);
@@ -194,7 +194,7 @@ impl Writer<'_> {
         let modes = &terminal.modes;
         let switches = [
             (modes.insert, "\x1b[4h"),
-            (terminal.newline, "\x1b[20h"),
+            (terminal.newline_mode, "\x1b[20h"),
             (modes.application_cursor, "\x1b[?1h"),
             (modes.application_keypad, "\x1b="),
             (!modes.autowrap, "\x1b[?7l"),

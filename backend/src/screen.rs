@@ -291,7 +291,7 @@ impl Screen {
         // At least this many rows scroll out, and the saved row with them as long as the scrollback
         // has room.
         let scrolled = history.min(limit) + self.terminal.rows;
-        glimpse.terminal.primary.is_end_of(limit.min(scrollback.len() + scrolled));
+        glimpse.terminal.primary.rebase_saved_cursor(limit.min(scrollback.len() + scrolled));
         self.terminal.primary.scrollback = scrollback;
         is_complete &= glimpse.feed_with_sweeps(rest, until.saturating_sub(glimpse.steps()));
         is_complete.then_some((glimpse, rows))

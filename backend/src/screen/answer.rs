@@ -7,12 +7,12 @@ use limpet_shared::{
 
 use super::{
     modes::{MouseEncoding, MouseTracking},
-    palette::{Palette, Rgb, SPECIAL},
+    palette::{Palette, Rgb, SPECIAL_COLOURS},
     params::Params,
     parser::Function,
     style::Attributes,
     terminal::Terminal,
-    width::Widths,
+    width::WidthRule,
 };
 
 /// The page's terminal. Programs choose features by it.
@@ -114,7 +114,7 @@ impl Answers {
 
     /// Reports the current value of the colour of `OSC 10`, `11` or `12`.
     pub(super) fn report_special_colour(&mut self, palette: &Palette, number: u32) {
-        if let Some(&index) = SPECIAL.get((number as usize).wrapping_sub(10)) {
+        if let Some(&index) = SPECIAL_COLOURS.get((number as usize).wrapping_sub(10)) {
             self.report_colour(palette, &number.to_string(), index);
         }
     }
@@ -192,7 +192,7 @@ fn private_mode(terminal: &Terminal, mode: i32) -> u8 {
         1016 => mode_state(terminal.mouse_encoding == MouseEncoding::SgrPixels),
         2004 => mode_state(modes.bracketed_paste),
         2026 => mode_state(modes.synchronized),
-        2027 => mode_state(modes.widths == Widths::Clusters),
+        2027 => mode_state(modes.width_rule == WidthRule::Clusters),
         _ => UNKNOWN,
     }
 }

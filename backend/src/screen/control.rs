@@ -37,7 +37,7 @@ const HASH: u32 = b'#' as u32;
 const PERCENT: u32 = b'%' as u32;
 
 /// Steps per byte of a control string.
-const STRING_STEPS: usize = 4;
+const STRING_STEPS_PER_BYTE: usize = 4;
 
 /// The terminal that output is parsed for, and its answers.
 pub(super) struct Performer<'a> {
@@ -102,13 +102,13 @@ impl Perform for Performer<'_> {
     }
 
     fn osc(&mut self, number: u32, text: &str) {
-        self.terminal.spend(FUNCTION_STEPS + STRING_STEPS * text.len());
+        self.terminal.spend(FUNCTION_STEPS + STRING_STEPS_PER_BYTE * text.len());
         self.terminal.operating_system_command(number, text, self.answers);
         self.terminal.preceding = None;
     }
 
     fn dcs(&mut self, function: Function, text: &str) {
-        self.terminal.spend(FUNCTION_STEPS + STRING_STEPS * text.len());
+        self.terminal.spend(FUNCTION_STEPS + STRING_STEPS_PER_BYTE * text.len());
         self.answers.answer_dcs(self.terminal, function, text);
         self.terminal.preceding = None;
     }
@@ -143,7 +143,7 @@ impl Terminal {
                 self.set_cursor(count - 1, y);
             }
             (NONE, b'H' | b'f') => self.set_cursor(params.at_least_one(1) - 1, count - 1),
-            (NONE, b'I') => self.tabs(count),
+            (NONE, b'I') => self.tab_forward(count),
             (NONE, b'J') => self.erase_in_display(params.get(0), false),
             (QUESTION, b'J') => self.erase_in_display(params.get(0), true),
             (NONE, b'K') => self.erase_in_line(params.get(0), false),
@@ -154,7 +154,7 @@ impl Terminal {
             (NONE, b'S') => self.scroll_up(count),
             (NONE, b'T' | b'^') => self.scroll_down(count),
             (NONE, b'X') => self.erase_chars(count),
-            (NONE, b'Z') => self.tabs_back(count),
+            (NONE, b'Z') => self.tab_back(count),
             (NONE, b'd') => {
                 let x = self.buffer().x;
                 self.set_cursor(x, count - 1);
@@ -183,7 +183,7 @@ impl Terminal {
             }
             (NONE, b'r') => self.set_scroll_region(params),
             (NONE, b's') => self.save_cursor(),
-            (NONE, b't') => self.window_operation(params),
+            (NONE, b't') => self.title_stack_operation(params),
             (NONE, b'u') => self.restore_cursor(),
             (EQUALS, b'u') => self.keyboard.set(params.get(0), params.get(1)),
             (GREATER, b'u') => self.keyboard.push(params.get(0), self.is_alternate),

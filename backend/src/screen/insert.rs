@@ -13,7 +13,7 @@ impl Terminal {
     /// rest of the row once for all of them. Returns the number of characters printed.
     pub(super) fn insert_in_row(&mut self, chars: &[char]) -> usize {
         let (style, fill, columns) = (self.pen_id(), self.blank_cell(), self.columns);
-        let widths = self.modes.widths;
+        let width_rule = self.modes.width_rule;
         let start = self.buffer().x;
         let rest = self.buffer_mut().row().split_off(start);
         // A cluster that grows wider overwrites the cells behind it.
@@ -23,7 +23,7 @@ impl Terminal {
             let preceding = self.preceding;
             let x = self.buffer().x;
             let shown = self.charsets.get(self.active_charset.into()).map(char);
-            let now = if char == SOFT_HYPHEN { None } else { measure(shown, preceding, widths) };
+            let now = if char == SOFT_HYPHEN { None } else { measure(shown, preceding, width_rule) };
             if let Some(now) = now {
                 let width = usize::from(now.width);
                 let old_width =
@@ -57,7 +57,7 @@ impl Terminal {
         let row = buffer.row();
         row.append(x, rest.get(overwritten..).unwrap_or_default(), columns);
         if is_moved {
-            row.forget_beyond();
+            row.drop_clipped();
             if row.width(columns - 1) == 2 {
                 row.set(columns - 1, fill);
             }

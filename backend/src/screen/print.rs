@@ -5,7 +5,7 @@ use super::{
     parser::Text,
     row::{Cell, Glyph},
     terminal::Terminal,
-    width::{Preceding, Widths, measure},
+    width::{Preceding, WidthRule, measure},
 };
 
 /// SOFT HYPHEN, which is a hint and not printed.
@@ -73,7 +73,7 @@ impl Terminal {
 
     fn print_ascii(&mut self, mut bytes: &[u8]) {
         // If clusters count, the first character may join the one before.
-        if self.modes.widths == Widths::Clusters
+        if self.modes.width_rule == WidthRule::Clusters
             && let (Some(_), Some((&first, rest))) = (self.preceding, bytes.split_first())
         {
             self.print_char(first.into());
@@ -92,7 +92,7 @@ impl Terminal {
             let x = buffer.x;
             buffer.row().write_ascii(x, now, style);
             buffer.x += now.len();
-            buffer.forget_beyond_margin();
+            buffer.drop_clipped_at_margin();
             bytes = later;
             self.preceding = Some(Preceding::ASCII);
         }
@@ -101,13 +101,13 @@ impl Terminal {
     /// Prints characters up to the first one that joins the one before or does not fit into the
     /// row. Returns their number.
     fn print_row(&mut self, chars: &[char]) -> usize {
-        let (style, columns, widths) = (self.pen_id(), self.columns, self.modes.widths);
+        let (style, columns, width_rule) = (self.pen_id(), self.columns, self.modes.width_rule);
         let mut preceding = self.preceding;
         let buffer = self.buffer_mut();
         let mut x = buffer.x;
         let row = buffer.row();
         let printed = chars.iter().take_while(|&&char| {
-            let Some(now) = measure(char, preceding, widths) else { return false };
+            let Some(now) = measure(char, preceding, width_rule) else { return false };
             let width = usize::from(now.width);
             let is_simple = !now.joins && x + width <= columns && char != SOFT_HYPHEN;
             if is_simple {
@@ -122,7 +122,7 @@ impl Terminal {
         });
         let printed = printed.count();
         buffer.x = x;
-        buffer.forget_beyond_margin();
+        buffer.drop_clipped_at_margin();
         self.preceding = preceding;
         self.spend(MAX_CHAR_STEPS / 2 * printed);
         printed
@@ -135,7 +135,7 @@ impl Terminal {
         let char = self.charsets.get(self.active_charset.into()).map(char);
         self.spend(MAX_CHAR_STEPS);
         let preceding = self.preceding;
-        let Some(now) = measure(char, preceding, self.modes.widths) else { return };
+        let Some(now) = measure(char, preceding, self.modes.width_rule) else { return };
         let width = usize::from(now.width);
         if width == 0 && self.buffer().x == 0 {
             // There is nothing to join at the start of a row.
@@ -183,7 +183,7 @@ impl Terminal {
             buffer.row().set(column, Cell::continuation(style));
         }
         buffer.x += width;
-        buffer.forget_beyond_margin();
+        buffer.drop_clipped_at_margin();
     }
 
     /// Moves to the next row, together with a cluster that has grown too wide for this one.
@@ -193,7 +193,7 @@ impl Terminal {
         let buffer = self.buffer_mut();
         let from = buffer.x.saturating_sub(carried);
         let old = buffer.y;
-        buffer.row().forget_beyond();
+        buffer.row().drop_clipped();
         let carried_cells: Vec<Cell> =
             (from..from + carried).map(|column| buffer.row().get(column)).collect();
         for column in from..columns {
@@ -235,7 +235,7 @@ impl Terminal {
             buffer.row().set(column, Cell::continuation(style));
         }
         buffer.x += width.saturating_sub(old_width);
-        buffer.forget_beyond_margin();
+        buffer.drop_clipped_at_margin();
         self.spend(CLUSTER_STEPS);
         self.count_added_values();
     }

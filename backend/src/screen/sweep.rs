@@ -36,7 +36,7 @@ pub(super) struct Discarded {
 
 impl Discarded {
     fn steps(&self) -> usize {
-        entry_steps(&self.tables) + BLOCK_STEPS * self.scrollback.blocks()
+        entry_steps(&self.tables) + BLOCK_STEPS * self.scrollback.block_count()
     }
 }
 
@@ -58,7 +58,7 @@ impl Terminal {
 
     /// Returns the number of steps to drop everything but the rows on the screen.
     pub(super) fn drop_steps(&self) -> u64 {
-        (entry_steps(&self.tables) + BLOCK_STEPS * self.primary.scrollback.blocks()) as u64
+        (entry_steps(&self.tables) + BLOCK_STEPS * self.primary.scrollback.block_count()) as u64
     }
 
     /// Reports whether the tables have grown enough to be swept, or other slow work is waiting.
@@ -116,7 +116,7 @@ impl Terminal {
     }
 
     fn forget_unused(&mut self) {
-        let Self { primary, alternate, tables, unfinished, held, .. } = self;
+        let Self { primary, alternate, tables, unfinished, held_cells, .. } = self;
         let changing = match unfinished.as_deref() {
             Some(UnfinishedFunction::Rows(_, change)) => change.cell().style(),
             _ => 0,
@@ -127,7 +127,7 @@ impl Terminal {
                 visitor(Shared::Style(changing));
                 primary.scrollback.visit(&mut *visitor);
                 let rows = [&*primary, &*alternate].into_iter().flat_map(|buffer| &buffer.screen);
-                let held = held.iter().flat_map(|held| held.cells());
+                let held = held_cells.iter().flat_map(|held| held.cells());
                 for cell in rows.flat_map(Row::all_cells).chain(held) {
                     visitor(Shared::Style(cell.style()));
                     if let Glyph::Cluster(number) = cell.glyph() {

@@ -7,7 +7,7 @@ use super::{
     leftovers::Leftovers,
     modes::{Keyboard, Modes, MouseEncoding, MouseTracking},
     palette::Palette,
-    row::{Beyond, Cell, StyleId},
+    row::{Cell, ClippedCells, StyleId},
     style::Style,
     sweep::Discarded,
     tables::Tables,
@@ -47,9 +47,9 @@ pub(super) struct Terminal {
     /// Serial number of the newest hyperlink without a name.
     pub(super) last_link_serial: u64,
     /// Cells that a snapshot is about to put beyond the margin.
-    pub(super) held: Option<Box<Beyond>>,
+    pub(super) held_cells: Option<Box<ClippedCells>>,
     /// Number of cells that snapshots have put there.
-    pub(super) placed: usize,
+    pub(super) placed_cells: usize,
     /// The modes that were on when a line editor began to read.
     pub(super) leftovers: Option<Leftovers>,
     /// The modes with which the last line editor has read.
@@ -95,8 +95,8 @@ impl Terminal {
             title: String::new(),
             title_stack: Vec::new(),
             last_link_serial: 0,
-            held: None,
-            placed: 0,
+            held_cells: None,
+            placed_cells: 0,
             leftovers: None,
             prompt_modes: Leftovers::default(),
             unfinished: None,

@@ -65,7 +65,7 @@ impl RowChange {
         match self {
             Self::Fill(cell) => row.clear(columns, cell),
             Self::EraseUnprotected(cell) => {
-                row.replace_unprotected((0, columns), cell, columns, |id| is_protected(tables, id));
+                row.erase_unprotected(0..columns, cell, columns, |id| is_protected(tables, id));
             }
             Self::Insert(cell, at, count) => row.insert(at, count, cell, columns),
             Self::Delete(cell, at, count) => row.delete(at, count, cell, columns),

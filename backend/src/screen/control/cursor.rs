@@ -5,7 +5,7 @@ use super::{
     Params,
 };
 use crate::screen::{
-    buffer::Saved,
+    buffer::SavedCursor,
     style::{LinkId, Style},
 };
 
@@ -13,12 +13,12 @@ use crate::screen::{
 const TAB_STEPS: usize = 16;
 
 impl Terminal {
-    /// Keeps the cursor on the screen, or within the scroll region in origin mode. `most` is the
-    /// last column allowed.
-    pub(super) fn restrict_cursor(&mut self, most: usize) {
+    /// Keeps the cursor on the screen, or within the scroll region in origin mode. `max_column` is
+    /// the last column allowed.
+    pub(super) fn restrict_cursor(&mut self, max_column: usize) {
         let (origin, rows) = (self.modes.origin, self.rows);
         let buffer = self.buffer_mut();
-        buffer.x = buffer.x.min(most);
+        buffer.x = buffer.x.min(max_column);
         let (first, last) = if origin { (buffer.top, buffer.bottom) } else { (0, rows - 1) };
         buffer.y = buffer.y.max(first).min(last);
     }
@@ -47,18 +47,18 @@ impl Terminal {
         self.set_cursor(x, y);
     }
 
-    /// CUU: moves up, at most to the scroll region's top.
+    /// CUU: moves up, at max_count to the scroll region's top.
     pub(super) fn cursor_up(&mut self, count: usize) {
         let buffer = self.buffer();
-        let most = buffer.y.checked_sub(buffer.top);
-        self.move_by(0, -super::to_signed(most.map_or(count, |most| count.min(most))));
+        let max_count = buffer.y.checked_sub(buffer.top);
+        self.move_by(0, -super::to_signed(max_count.map_or(count, |max_count| count.min(max_count))));
     }
 
-    /// CUD: moves down, at most to the scroll region's bottom.
+    /// CUD: moves down, at max_count to the scroll region's bottom.
     pub(super) fn cursor_down(&mut self, count: usize) {
         let buffer = self.buffer();
-        let most = buffer.bottom.checked_sub(buffer.y);
-        self.move_by(0, super::to_signed(most.map_or(count, |most| count.min(most))));
+        let max_count = buffer.bottom.checked_sub(buffer.y);
+        self.move_by(0, super::to_signed(max_count.map_or(count, |max_count| count.min(max_count))));
     }
 
     pub(super) fn backspace(&mut self) {
@@ -87,11 +87,11 @@ impl Terminal {
     }
 
     pub(super) fn tab(&mut self) {
-        self.tabs(1);
+        self.tab_forward(1);
     }
 
     /// CHT: moves forward by tab stops.
-    pub(super) fn tabs(&mut self, count: usize) {
+    pub(super) fn tab_forward(&mut self, count: usize) {
         let columns = self.columns;
         let buffer = self.buffer_mut();
         if buffer.x < columns {
@@ -105,7 +105,7 @@ impl Terminal {
     }
 
     /// CBT: moves back by tab stops.
-    pub(super) fn tabs_back(&mut self, count: usize) {
+    pub(super) fn tab_back(&mut self, count: usize) {
         let columns = self.columns;
         let buffer = self.buffer_mut();
         if buffer.x < columns {
@@ -192,7 +192,7 @@ impl Terminal {
 
     /// DECSC: saves the cursor.
     pub(super) fn save_cursor(&mut self) {
-        let saved = Saved {
+        let saved = SavedCursor {
             x: self.buffer().x,
             line: self.buffer().scrollback.len() + self.buffer().y,
             style: Style { link: LinkId::NONE, ..self.pen },

@@ -19,11 +19,11 @@ impl Terminal {
         let (x, y) = (self.buffer().x, self.buffer().y);
         match what {
             0 => {
-                self.erase_columns(y, (x, columns), x == 0, selective);
+                self.erase_columns(y, x..columns, x == 0, selective);
                 self.erase_rows(y + 1..rows, selective);
             }
             1 => {
-                self.erase_columns(y, (0, x + 1), true, selective);
+                self.erase_columns(y, 0..x + 1, true, selective);
                 if x + 1 >= columns {
                     self.buffer_mut().set_wrapped(y + 1, false);
                 }
@@ -44,9 +44,9 @@ impl Terminal {
         let columns = self.columns;
         let (x, y) = (self.buffer().x, self.buffer().y);
         match what {
-            0 => self.erase_columns(y, (x, columns), x == 0, selective),
-            1 => self.erase_columns(y, (0, x + 1), false, selective),
-            2 => self.erase_columns(y, (0, columns), true, selective),
+            0 => self.erase_columns(y, x..columns, x == 0, selective),
+            1 => self.erase_columns(y, 0..x + 1, false, selective),
+            2 => self.erase_columns(y, 0..columns, true, selective),
             _ => {}
         }
     }
@@ -55,19 +55,19 @@ impl Terminal {
     pub(super) fn erase_chars(&mut self, count: usize) {
         self.restrict();
         let (x, y) = (self.buffer().x, self.buffer().y);
-        self.erase_columns(y, (x, x.saturating_add(count)), false, false);
+        self.erase_columns(y, x..x.saturating_add(count), false, false);
     }
 
-    fn erase_columns(&mut self, y: usize, range: (usize, usize), unwrap: bool, selective: bool) {
+    fn erase_columns(&mut self, y: usize, range: Range<usize>, unwrap: bool, selective: bool) {
         let fill = self.erased_cell();
         let columns = self.columns;
         self.spend(if selective { SELECTIVE_ERASE_STEPS_PER_CELL * columns } else { columns });
         let buffer = if self.is_alternate { &mut self.alternate } else { &mut self.primary };
         let Some(row) = buffer.screen.get_mut(y) else { return };
         if selective {
-            row.replace_unprotected(range, fill, columns, |id| is_protected(&self.tables, id));
+            row.erase_unprotected(range, fill, columns, |id| is_protected(&self.tables, id));
         } else {
-            row.replace(range.0, range.1, fill, columns);
+            row.erase_range(range, fill, columns);
         }
         row.wrapped &= !unwrap;
     }

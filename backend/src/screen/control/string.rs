@@ -4,7 +4,7 @@ use limpet_shared::limits::{MAX_LINK_ID_BYTES, MAX_LINK_URI_BYTES, TITLE};
 
 use super::super::{
     answer::Answers,
-    palette::{SPECIAL, parse_colour},
+    palette::{SPECIAL_COLOURS, parse_colour},
     params::Params,
     style::LinkId,
     tables::{Hyperlink, LinkName},
@@ -28,14 +28,14 @@ impl Terminal {
                     self.palette.reset(index.into());
                 }
             }
-            110..=112 => self.palette.reset(SPECIAL[number as usize - 110]),
-            SNAPSHOT_COMMAND => self.place_for_snapshot(text),
+            110..=112 => self.palette.reset(SPECIAL_COLOURS[number as usize - 110]),
+            SNAPSHOT_COMMAND => self.execute_snapshot_command(text),
             _ => {}
         }
     }
 
     /// XTWINOPS. Only the operations for the stack of titles are executed: they need no permission.
-    pub(super) fn window_operation(&mut self, params: &Params) {
+    pub(super) fn title_stack_operation(&mut self, params: &Params) {
         if !matches!(params.get(1), 0 | 2) {
             return;
         }
@@ -71,7 +71,7 @@ impl Terminal {
             if field == "?" {
                 answers.report_special_colour(&self.palette, number);
             } else if let Some(colour) = parse_colour(field) {
-                self.palette.set(SPECIAL[number as usize - 10], colour);
+                self.palette.set(SPECIAL_COLOURS[number as usize - 10], colour);
             }
         }
     }

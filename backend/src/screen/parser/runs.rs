@@ -1,4 +1,4 @@
-//! Fast paths for the most common output: runs of text, and control sequences of numbers.
+//! Fast paths for the max_bytes common output: runs of text, and control sequences of numbers.
 
 use super::{
     Parser, Perform, Text,
@@ -18,19 +18,19 @@ impl Parser {
                 &rest[1..]
             });
         }
-        let most = terminal.max_run_bytes().min(rest.len());
-        let run = &rest[..most];
-        let ascii = run.iter().position(|byte| !(0x20..0x7f).contains(byte)).unwrap_or(most);
+        let max_bytes = terminal.max_run_bytes().min(rest.len());
+        let run = &rest[..max_bytes];
+        let ascii = run.iter().position(|byte| !(0x20..0x7f).contains(byte)).unwrap_or(max_bytes);
         if rest.get(ascii).is_some_and(|&byte| byte >= 0x80) {
             // The same run may continue with other characters.
-            let run = whole_characters(rest, most.min(MAX_MIXED_RUN_BYTES));
+            let run = whole_characters(rest, max_bytes.min(MAX_MIXED_RUN_BYTES));
             return &rest[run.len() - self.print_mixed_text(run, terminal).len()..];
         }
         terminal.print(Text::Ascii(&run[..ascii]));
         &rest[ascii..]
     }
 
-    /// Takes a whole control sequence at the front if it has the most common form: a prefix,
+    /// Takes a whole control sequence at the front if it has the max_bytes common form: a prefix,
     /// numbers, and the final byte. The effect is that of calling [`transition`](Self::transition)
     /// for each byte.
     fn parse_sequence<'a>(&mut self, rest: &'a [u8], terminal: &mut impl Perform) -> Option<&'a [u8]> {
@@ -79,10 +79,10 @@ impl Parser {
     }
 }
 
-/// Returns the first `most` bytes, extended to the end of the last character.
-fn whole_characters(rest: &[u8], most: usize) -> &[u8] {
-    let more = rest[most..].iter().take(3).take_while(|&&byte| byte & 0xc0 == 0x80).count();
-    &rest[..most + more]
+/// Returns the first `max_bytes` bytes, extended to the end of the last character.
+fn whole_characters(rest: &[u8], max_bytes: usize) -> &[u8] {
+    let more = rest[max_bytes..].iter().take(3).take_while(|&&byte| byte & 0xc0 == 0x80).count();
+    &rest[..max_bytes + more]
 }
 
 #[cfg(test)]

@@ -47,14 +47,14 @@ impl Terminal {
         self.set_cursor(x, y);
     }
 
-    /// CUU: moves up, at max_count to the scroll region's top.
+    /// CUU: moves up, at most to the scroll region's top.
     pub(super) fn cursor_up(&mut self, count: usize) {
         let buffer = self.buffer();
         let max_count = buffer.y.checked_sub(buffer.top);
         self.move_by(0, -super::to_signed(max_count.map_or(count, |max_count| count.min(max_count))));
     }
 
-    /// CUD: moves down, at max_count to the scroll region's bottom.
+    /// CUD: moves down, at most to the scroll region's bottom.
     pub(super) fn cursor_down(&mut self, count: usize) {
         let buffer = self.buffer();
         let max_count = buffer.bottom.checked_sub(buffer.y);

@@ -1,4 +1,4 @@
-//! Fast paths for the max_bytes common output: runs of text, and control sequences of numbers.
+//! Fast paths for the most common output: runs of text, and control sequences of numbers.
 
 use super::{
     Parser, Perform, Text,
@@ -30,7 +30,7 @@ impl Parser {
         &rest[ascii..]
     }
 
-    /// Takes a whole control sequence at the front if it has the max_bytes common form: a prefix,
+    /// Takes a whole control sequence at the front if it has the most common form: a prefix,
     /// numbers, and the final byte. The effect is that of calling [`transition`](Self::transition)
     /// for each byte.
     fn parse_sequence<'a>(&mut self, rest: &'a [u8], terminal: &mut impl Perform) -> Option<&'a [u8]> {

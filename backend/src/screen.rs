@@ -239,14 +239,16 @@ impl Screen {
     #[must_use]
     pub fn memory_bound(size: Winsize, scrollback: usize) -> usize {
         let (columns, rows) = grid_size(size);
-        let shown = (2 + MAX_PLACED_SCREENS) * (columns + 1) * rows;
-        let scrolled = columns.saturating_mul(scrollback);
+        let screen_cells = (2 + MAX_PLACED_SCREENS) * (columns + 1) * rows;
+        let scrollback_cells = columns.saturating_mul(scrollback);
         let shared = |cells: usize| cells.saturating_mul(MAX_SHARED_BYTES_PER_CELL);
-        let links = 2 * MAX_LINKS_BYTES.min(shown.saturating_add(scrolled).saturating_mul(MAX_LINK_BYTES));
+        let all_cells = screen_cells.saturating_add(scrollback_cells);
+        let links = 2 * MAX_LINKS_BYTES.min(all_cells.saturating_mul(MAX_LINK_BYTES));
         let rows = ROW_BYTES * (2 * rows + scrollback);
-        let packed = scrolled.saturating_mul(MAX_PACKED_BYTES_PER_CELL);
-        let cells = shown * CELL_BYTES + packed + rows;
-        cells + shared(shown) + shared(scrolled).min(2 * MAX_SHARED_BYTES) + links + FIXED_BYTES
+        let packed = scrollback_cells.saturating_mul(MAX_PACKED_BYTES_PER_CELL);
+        let cells = screen_cells * CELL_BYTES + packed + rows;
+        let shared = shared(screen_cells) + shared(scrollback_cells).min(2 * MAX_SHARED_BYTES);
+        cells + shared + links + FIXED_BYTES
     }
 
     /// Forgets styles, grapheme clusters and hyperlinks that are no longer used by any cell.

@@ -25,7 +25,7 @@ pub(crate) const DISTINCT: u8 = 0xfd;
 const MAX_DISTINCT_BLOCKS: usize = 5;
 
 /// Rows of scrollback: few, so that little output fills them.
-const SCROLLBACK: usize = 50;
+const SCROLLBACK_ROWS: usize = 50;
 
 /// Budget of each slice, in steps.
 const SLICE_BUDGET_STEPS: u64 = 4096;
@@ -110,7 +110,7 @@ pub(crate) fn check(case: &[u8]) {
     let (mut now, actions) = parse_case(case);
     let (mut largest, before) = (now, memory::live());
     memory::reset_peak();
-    let mut screen = Screen::new(now, SCROLLBACK);
+    let mut screen = Screen::new(now, SCROLLBACK_ROWS);
     screen.answer(true);
     for action in &actions {
         match action {
@@ -124,14 +124,14 @@ pub(crate) fn check(case: &[u8]) {
             }
         }
         // A resize needs twice the screen's memory for a moment.
-        let (bound, peak) = (2 * Screen::memory_bound(largest, SCROLLBACK), memory::peak() - before);
+        let (bound, peak) = (2 * Screen::memory_bound(largest, SCROLLBACK_ROWS), memory::peak() - before);
         assert!(peak <= bound, "{peak} bytes of memory at most, {bound} expected");
-        let (bound, live) = (Screen::memory_bound(largest, SCROLLBACK), memory::live() - before);
+        let (bound, live) = (Screen::memory_bound(largest, SCROLLBACK_ROWS), memory::live() - before);
         assert!(live <= bound, "{live} bytes of memory, {bound} expected");
     }
     // Both screens give the same answers.
     let answers = screen.take_answers();
-    let mut other = Screen::new(initial_size(case), SCROLLBACK);
+    let mut other = Screen::new(initial_size(case), SCROLLBACK_ROWS);
     other.answer(true);
     for action in &actions {
         match action {
@@ -141,7 +141,7 @@ pub(crate) fn check(case: &[u8]) {
     }
     assert_eq!(answers, other.take_answers(), "answers do not depend on cuts");
     assert_same(&screen, &other);
-    let mut third = Screen::new(now, SCROLLBACK);
+    let mut third = Screen::new(now, SCROLLBACK_ROWS);
     let snapshot = screen.snapshot(usize::MAX).output;
     print(&mut third, now, &snapshot);
     assert!(third.take_answers().is_empty(), "a snapshot asks nothing");

@@ -113,7 +113,7 @@ fn named_cases_are_equal_wherever_they_are_cut() {
         let stream = stream(cols, rows, text);
         for at in 0..=stream.len() {
             let compare = |scrollback| cut::compare_with(scrollback, &mut oracle, &stream, at);
-            if let Some(difference) = [cut::SCROLLBACK, 3].into_iter().flat_map(compare).next() {
+            if let Some(difference) = [cut::SCROLLBACK_ROWS, 3].into_iter().flat_map(compare).next() {
                 bad.push(format!("{}: cut at {at}: {difference:?}", text.escape_ascii()));
                 break;
             }

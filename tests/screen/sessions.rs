@@ -20,10 +20,10 @@ use crate::{
 };
 
 /// Rows of scrollback: no more than a snapshot has for a viewer that has fallen behind.
-const SCROLLBACK: usize = 40;
+const SCROLLBACK_ROWS: usize = 40;
 
 /// Number of viewers of a session, beside the one that types.
-const VIEWERS: usize = 3;
+const VIEWER_COUNT: usize = 3;
 
 /// Control strings that are longer than the stored maximum, in two parts.
 const LONG_STRINGS: [(&str, &str, &str); 4] = [
@@ -59,7 +59,7 @@ impl<'a> Playback<'a> {
         let typist_hello = Hello { viewer: viewer(), ..Hello::default() };
         let mut typist = Client::attach(server, &id, typist_hello.clone()).await.on(Shown::default());
         typist.sees("ready").await;
-        let viewers = (0..VIEWERS).map(|_| Viewer::Away(Shown::default())).collect();
+        let viewers = (0..VIEWER_COUNT).map(|_| Viewer::Away(Shown::default())).collect();
         let played = vec![Step::Output(b"ready".to_vec())];
         Self { server, id, random, typist, typist_hello, viewers, played, size, resizes: 0 }
     }
@@ -78,7 +78,7 @@ impl<'a> Playback<'a> {
 
     /// Lets one of the viewers act.
     async fn act_on_random_viewer(&mut self) {
-        let at = self.random.below(VIEWERS);
+        let at = self.random.below(VIEWER_COUNT);
         let viewer = mem::replace(&mut self.viewers[at], Viewer::Away(Shown::default()));
         self.viewers[at] = match (viewer, self.random.below(6)) {
             (Viewer::Here(client), 0) => Viewer::Away(client.leave()),
@@ -140,12 +140,12 @@ impl<'a> Playback<'a> {
         let first = self.played_from();
         let mut differences = Vec::new();
         let mut differ = |who: &str, steps: &[Step]| {
-            let found = oracle.compare(first.size, SCROLLBACK, &first.steps, first.size, steps);
+            let found = oracle.compare(first.size, SCROLLBACK_ROWS, &first.steps, first.size, steps);
             if let Some(Difference(what, left, right)) = found.into_iter().next() {
                 differences.push(format!("{who}: {what}: {left} | {right}"));
             }
         };
-        for at in 0..VIEWERS {
+        for at in 0..VIEWER_COUNT {
             let mut client = match mem::replace(&mut self.viewers[at], Viewer::Away(Shown::default())) {
                 Viewer::Here(client) => client,
                 Viewer::Away(shown) => Box::new(self.attach(shown, 256 * 1024).await),
@@ -156,7 +156,7 @@ impl<'a> Playback<'a> {
         let mut typist = self.typist;
         typist.until("the last size", |client| client.shown().resizes == self.resizes).await;
         differ("the one that types", &typist.shown().steps);
-        let (lines, cursor) = oracle.text(&first, SCROLLBACK);
+        let (lines, cursor) = oracle.text(&first, SCROLLBACK_ROWS);
         let request = self.server.request(Method::GET, &format!("/api/sessions/{}/screen", self.id));
         let text: Screen =
             request.header(ACCEPT, "application/json").send().await.unwrap().json().await.unwrap();
@@ -194,7 +194,7 @@ fn stream(random: &mut Random) -> Stream {
 /// Plays `sessions` sessions on one server, which is killed or upgraded after `replacement_percent`
 /// of a hundred steps. Returns the differences.
 async fn play(sessions: u64, replacement_percent: usize) -> Vec<String> {
-    let scrollback = SCROLLBACK.to_string();
+    let scrollback = SCROLLBACK_ROWS.to_string();
     let server = Server::start(Options::args(["--scrollback", &scrollback]));
     let mut oracle = Oracle::start();
     let number_from_env = |name| env::var(name).ok().and_then(|number| number.parse().ok());
@@ -297,7 +297,7 @@ async fn programs_that_are_edited_on_a_phone_meanwhile_show_on_a_desktop_what_th
         let position = desktop.shown().position();
         always.until("as much", |client| client.shown().position() >= position).await;
         let (size, model) = (Winsize::cells(120, 40), always.shown().until(position));
-        let differences = oracle.compare(size, SCROLLBACK, &model, size, &desktop.shown().steps);
+        let differences = oracle.compare(size, SCROLLBACK_ROWS, &model, size, &desktop.shown().steps);
         assert!(differences.is_empty(), "{command:?}: {differences:?}");
         server.close(&id).await;
     }

@@ -122,18 +122,18 @@ mod tests {
 
     #[test]
     fn only_what_nobody_could_see_is_left_out() {
-        let left_out = |output, rows| find(output, rows, 4);
-        assert_eq!(left_out(b"1\r\n2\r\n3\r\n", 3), None);
-        assert_eq!(left_out(b"0\r\n1\r\n2\r\n3\r\n", 3), Some(SkippablePrefix { len: 3, styles: vec![] }));
-        assert_eq!(left_out(b"0\n1\n2\n3\n", 3), None);
+        let skippable = |output, rows| find(output, rows, 4);
+        assert_eq!(skippable(b"1\r\n2\r\n3\r\n", 3), None);
+        assert_eq!(skippable(b"0\r\n1\r\n2\r\n3\r\n", 3), Some(SkippablePrefix { len: 3, styles: vec![] }));
+        assert_eq!(skippable(b"0\n1\n2\n3\n", 3), None);
         assert_eq!(
-            left_out(b"0\r\n1234\x1b[1m5678\x1b[m1234\r\n", 3).map(|prefix| prefix.len),
+            skippable(b"0\r\n1234\x1b[1m5678\x1b[m1234\r\n", 3).map(|prefix| prefix.len),
             Some(3),
             "three rows"
         );
-        assert_eq!(left_out(b"0\r\n12345678123\r\n", 3), None, "it may be two");
-        assert_eq!(left_out(b"0\r\n1234\r12341234\r\n", 2), None, "goes back");
-        let prefix = left_out(b"\x1b[1mx\x1b[mx\x1b[0;31mx\x1b[4mx\x1b[32m\r\n1\r\n", 1).unwrap();
+        assert_eq!(skippable(b"0\r\n12345678123\r\n", 3), None, "it may be two");
+        assert_eq!(skippable(b"0\r\n1234\r12341234\r\n", 2), None, "goes back");
+        let prefix = skippable(b"\x1b[1mx\x1b[mx\x1b[0;31mx\x1b[4mx\x1b[32m\r\n1\r\n", 1).unwrap();
         assert_eq!(prefix.styles, b"\x1b[0;31m\x1b[4m\x1b[32m");
     }
 

@@ -100,15 +100,19 @@ mod tests {
 
     #[test]
     fn colours_are_reset_where_a_program_has_ever_said_anything_of_them() {
-        let drawn = |output: &[u8]| {
+        let snapshot_after = |output: &[u8]| {
             let mut screen = Screen::new(Winsize::cells(20, 3), 0);
             screen.feed(output);
             String::from_utf8(screen.snapshot(0).output).unwrap()
         };
-        assert!(!drawn(b"text").contains("\x1b]104"));
-        let reset = drawn(b"\x1b]4;1;#123456\x1b\\\x1b]104\x1b\\");
+        assert!(!snapshot_after(b"text").contains("\x1b]104"));
+        let reset = snapshot_after(b"\x1b]4;1;#123456\x1b\\\x1b]104\x1b\\");
         assert!(reset.contains("\x1b]104"), "there may be who has seen the other colour");
-        assert_eq!(drawn(reset.as_bytes()), reset, "and is to be, from a screen that was drawn anew");
+        assert_eq!(
+            snapshot_after(reset.as_bytes()),
+            reset,
+            "and is to be, from a screen that was drawn anew"
+        );
     }
 
     #[test]

@@ -61,7 +61,7 @@ impl Params {
                 continue;
             }
             let (number, rest) = bytes.split_at(digits);
-            if let Some(slot) = self.slot() {
+            if let Some(slot) = self.current_number() {
                 *slot = number.iter().fold(0, |number, &digit| append_digit(number, digit));
             }
             bytes = rest;
@@ -74,7 +74,7 @@ impl Params {
             b';' => self.next_param(),
             b':' => self.next_sub(),
             digit => {
-                if let Some(slot) = self.slot() {
+                if let Some(slot) = self.current_number() {
                     *slot = append_digit((*slot).max(0), digit);
                 }
             }
@@ -155,7 +155,7 @@ impl Params {
     }
 
     /// Returns the number that the next digit is appended to.
-    fn slot(&mut self) -> Option<&mut i32> {
+    fn current_number(&mut self) -> Option<&mut i32> {
         match self.digits_for {
             Target::Param => self.values.get_mut(self.count - 1),
             Target::Sub => self.subs.get_mut(self.sub_count - 1),

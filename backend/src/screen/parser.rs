@@ -84,7 +84,7 @@ pub(super) struct Parser {
     dcs_final: u8,
     /// The text of the current control string.
     string: String,
-    string_is_too_long: bool,
+    is_string_too_long: bool,
     /// Reused memory, kept only while a piece is parsed.
     run: Vec<char>,
 }
@@ -135,12 +135,12 @@ impl Parser {
         let byte = u8::try_from(code).unwrap_or(0xff);
         // These controls mean the same in every state.
         match byte {
-            0x1b => return self.escape(terminal),
+            0x1b => return self.begin_escape(terminal),
             0x18 | 0x1a => {
                 self.end_string(false, terminal);
-                return self.control(byte, terminal);
+                return self.execute_control(byte, terminal);
             }
-            0x80..=0x8f | 0x91..=0x97 | 0x99 | 0x9a => return self.control(byte, terminal),
+            0x80..=0x8f | 0x91..=0x97 | 0x99 | 0x9a => return self.execute_control(byte, terminal),
             0x9c => {
                 self.end_string(true, terminal);
                 self.state = State::Ground;
@@ -156,7 +156,7 @@ impl Parser {
         // C0 controls are executed within escape and control sequences, but not within strings.
         let c0 = byte < 0x20;
         match self.state {
-            State::Ground => ground(code, byte, terminal),
+            State::Ground => in_ground(code, byte, terminal),
             State::Escape | State::EscapeIntermediate if c0 => terminal.execute(byte),
             State::CsiEntry | State::CsiParam | State::CsiIntermediate | State::CsiIgnore if c0 => {
                 terminal.execute(byte);
@@ -199,12 +199,12 @@ impl Parser {
         }
     }
 
-    fn escape(&mut self, terminal: &mut impl Perform) {
+    fn begin_escape(&mut self, terminal: &mut impl Perform) {
         self.end_string(true, terminal);
         self.begin(State::Escape);
     }
 
-    fn control(&mut self, byte: u8, terminal: &mut impl Perform) {
+    fn execute_control(&mut self, byte: u8, terminal: &mut impl Perform) {
         terminal.execute(byte);
         self.state = State::Ground;
     }
@@ -217,14 +217,14 @@ impl Parser {
 
     fn begin_string(&mut self, state: State) {
         self.string.clear();
-        self.string_is_too_long = false;
+        self.is_string_too_long = false;
         self.state = state;
     }
 
     fn push_to_string(&mut self, code: u32) {
         let Some(char) = char::from_u32(code) else { return };
-        self.string_is_too_long |= self.string.len() + char.len_utf8() > MAX_STRING_BYTES;
-        if !self.string_is_too_long {
+        self.is_string_too_long |= self.string.len() + char.len_utf8() > MAX_STRING_BYTES;
+        if !self.is_string_too_long {
             self.string.push(char);
         }
     }
@@ -235,7 +235,7 @@ impl Parser {
             return;
         }
         let string = std::mem::take(&mut self.string);
-        let whole = success && !self.string_is_too_long;
+        let whole = success && !self.is_string_too_long;
         match self.state {
             State::Osc if whole => match osc_number(&string) {
                 Some((number, text)) => terminal.osc(number, text),
@@ -336,7 +336,7 @@ impl Parser {
     }
 }
 
-fn ground(code: u32, byte: u8, terminal: &mut impl Perform) {
+fn in_ground(code: u32, byte: u8, terminal: &mut impl Perform) {
     match byte {
         0x00..0x20 => terminal.execute(byte),
         0x7f => {}

@@ -113,7 +113,7 @@ struct Lines {
 }
 
 impl Lines {
-    fn count(&self) -> usize {
+    fn row_count(&self) -> usize {
         self.rows.len() - self.removed_rows
     }
 
@@ -197,21 +197,21 @@ impl Lines {
             let lengths = rewrapped_lengths(&self.rows[start..end], self.old_columns, self.new_columns);
             let more = lengths.len().saturating_sub(end - start);
             let new = self.rewrap(start..end, &lengths);
-            self.adjust(more, added);
+            self.move_screen(more, added);
             if !new.is_empty() {
                 added += new.len();
                 inserts.push((end, new));
             }
             end = start;
         }
-        self.rows.truncate(self.count());
-        self.insert(inserts);
+        self.rows.truncate(self.row_count());
+        self.insert_rows(inserts);
         let excess = self.rows.len().saturating_sub(self.limit);
         self.rows.drain(..excess);
     }
 
     /// Inserts rows before the given positions, which are in descending order.
-    fn insert(&mut self, inserts: Vec<(usize, Vec<Row>)>) {
+    fn insert_rows(&mut self, inserts: Vec<(usize, Vec<Row>)>) {
         let end = self.rows.len();
         let mut inserts = inserts.into_iter().peekable();
         // Rows inserted at the end follow each other.
@@ -274,9 +274,10 @@ impl Lines {
 
     /// Moves the screen along the lines after `more` rows were added to a line, and `added` rows to
     /// lines before it.
-    fn adjust(&mut self, more: usize, added: usize) {
-        let is_filling = self.scrollback_rows == 0 && self.y + 1 != self.count();
-        let trimmed = if is_filling { self.y + more } else { self.count() + more }.saturating_sub(self.limit);
+    fn move_screen(&mut self, more: usize, added: usize) {
+        let is_filling = self.scrollback_rows == 0 && self.y + 1 != self.row_count();
+        let end = if is_filling { self.y } else { self.row_count() };
+        let trimmed = (end + more).saturating_sub(self.limit);
         for _ in 0..more.saturating_sub(trimmed) {
             if self.scrollback_rows == 0 {
                 if self.y + 1 < self.screen_rows {
@@ -285,7 +286,9 @@ impl Lines {
                 } else {
                     self.scrollback_rows += 1;
                 }
-            } else if self.scrollback_rows + self.screen_rows < self.limit.min(self.count() + added + more) {
+            } else if self.scrollback_rows + self.screen_rows
+                < self.limit.min(self.row_count() + added + more)
+            {
                 self.scrollback_rows += 1;
             }
         }

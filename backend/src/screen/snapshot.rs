@@ -64,7 +64,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Appends controls.
-    fn control(&mut self, text: &str) {
+    fn write_control(&mut self, text: &str) {
         self.out.extend_from_slice(text.as_bytes());
         self.preceding = None;
     }

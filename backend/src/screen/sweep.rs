@@ -69,7 +69,7 @@ impl Terminal {
     /// Reports whether a full sweep is due. At least as many steps lie between two sweeps as one
     /// takes, so that no output can cause more than half of all work to go into sweeping.
     fn is_full_sweep_due(&self) -> bool {
-        self.tables.is_sweep_due() && self.steps.taken - self.steps.swept >= self.full_sweep_steps()
+        self.tables.is_sweep_due() && self.steps.taken - self.steps.last_sweep >= self.full_sweep_steps()
     }
 
     /// Returns the number of steps that the next sweep takes.
@@ -112,7 +112,7 @@ impl Terminal {
             self.primary.saved.line = self.primary.saved.line.saturating_sub(dropped);
         }
         self.pen_id = None;
-        self.steps.swept = self.steps.taken;
+        self.steps.last_sweep = self.steps.taken;
     }
 
     fn forget_unused(&mut self) {

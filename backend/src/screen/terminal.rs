@@ -68,7 +68,7 @@ pub(super) struct Steps {
     /// The value of `taken` at which parsing stops.
     pub(super) stop_at: u64,
     /// The value of `taken` at the last sweep of the tables.
-    pub(super) swept: u64,
+    pub(super) last_sweep: u64,
 }
 
 impl Terminal {

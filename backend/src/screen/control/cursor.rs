@@ -15,7 +15,7 @@ const TAB_STEPS: usize = 16;
 impl Terminal {
     /// Keeps the cursor on the screen, or within the scroll region in origin mode. `max_column` is
     /// the last column allowed.
-    pub(super) fn restrict_cursor(&mut self, max_column: usize) {
+    pub(super) fn clamp_cursor_to(&mut self, max_column: usize) {
         let (origin, rows) = (self.modes.origin, self.rows);
         let buffer = self.buffer_mut();
         buffer.x = buffer.x.min(max_column);
@@ -25,8 +25,8 @@ impl Terminal {
 
     /// Restricts the cursor to the columns of the screen. A cursor behind the margin, where the
     /// next character would wrap, moves to the last column.
-    pub(super) fn restrict(&mut self) {
-        self.restrict_cursor(self.columns - 1);
+    pub(super) fn clamp_cursor(&mut self) {
+        self.clamp_cursor_to(self.columns - 1);
     }
 
     /// CUP: moves the cursor. In origin mode the scroll region's corner is the origin.
@@ -35,13 +35,13 @@ impl Terminal {
         let buffer = self.buffer_mut();
         buffer.x = x;
         buffer.y = if origin { buffer.top.saturating_add(y) } else { y };
-        self.restrict();
+        self.clamp_cursor();
     }
 
     /// Moves the cursor relative to its position. As in xterm.js, the scroll region's top is added
     /// once more in origin mode.
     pub(super) fn move_by(&mut self, x: isize, y: isize) {
-        self.restrict();
+        self.clamp_cursor();
         let buffer = self.buffer();
         let (x, y) = (buffer.x.saturating_add_signed(x), buffer.y.saturating_add_signed(y));
         self.set_cursor(x, y);
@@ -63,12 +63,12 @@ impl Terminal {
 
     pub(super) fn backspace(&mut self) {
         if !self.modes.reverse_wrap {
-            self.restrict();
+            self.clamp_cursor();
             let buffer = self.buffer_mut();
             buffer.x = buffer.x.saturating_sub(1);
             return;
         }
-        self.restrict_cursor(self.columns);
+        self.clamp_cursor_to(self.columns);
         let columns = self.columns;
         let buffer = self.buffer_mut();
         if buffer.x > 0 {
@@ -83,7 +83,7 @@ impl Terminal {
                 buffer.x -= 1;
             }
         }
-        self.restrict();
+        self.clamp_cursor();
     }
 
     pub(super) fn tab(&mut self) {
@@ -156,7 +156,7 @@ impl Terminal {
 
     /// IND: moves down, or scrolls at the bottom.
     pub(super) fn index(&mut self) {
-        self.restrict();
+        self.clamp_cursor();
         let fill = self.erased_cell();
         let rows = self.rows;
         let buffer = self.buffer_mut();
@@ -166,7 +166,7 @@ impl Terminal {
         } else {
             buffer.y = (buffer.y + 1).min(rows - 1);
         }
-        self.restrict();
+        self.clamp_cursor();
     }
 
     /// NEL: moves to the start of the next row.
@@ -177,7 +177,7 @@ impl Terminal {
 
     /// RI: moves up, or scrolls down at the top.
     pub(super) fn reverse_index(&mut self) {
-        self.restrict();
+        self.clamp_cursor();
         let fill = self.erased_cell();
         let buffer = self.buffer_mut();
         if buffer.y == buffer.top {
@@ -186,7 +186,7 @@ impl Terminal {
             self.change_rows(gap, RowChange::Fill(fill));
         } else {
             buffer.y = buffer.y.saturating_sub(1);
-            self.restrict();
+            self.clamp_cursor();
         }
     }
 
@@ -214,7 +214,7 @@ impl Terminal {
         self.charsets.restore(saved.charsets);
         self.active_charset = saved.active_charset;
         (self.modes.origin, self.modes.autowrap) = (saved.origin, saved.autowrap);
-        self.restrict();
+        self.clamp_cursor();
     }
 
     /// DECSTBM: sets the scroll region.

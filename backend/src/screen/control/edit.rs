@@ -14,7 +14,7 @@ use super::{
 impl Terminal {
     /// ED, or DECSED if `selective`: erases in the screen.
     pub(super) fn erase_in_display(&mut self, what: i32, selective: bool) {
-        self.restrict_cursor(self.columns);
+        self.clamp_cursor_to(self.columns);
         let (columns, rows) = (self.columns, self.rows);
         let (x, y) = (self.buffer().x, self.buffer().y);
         match what {
@@ -40,7 +40,7 @@ impl Terminal {
 
     /// EL, or DECSEL if `selective`: erases in the cursor's row.
     pub(super) fn erase_in_line(&mut self, what: i32, selective: bool) {
-        self.restrict_cursor(self.columns);
+        self.clamp_cursor_to(self.columns);
         let columns = self.columns;
         let (x, y) = (self.buffer().x, self.buffer().y);
         match what {
@@ -53,7 +53,7 @@ impl Terminal {
 
     /// ECH: erases cells from the cursor on.
     pub(super) fn erase_chars(&mut self, count: usize) {
-        self.restrict();
+        self.clamp_cursor();
         let (x, y) = (self.buffer().x, self.buffer().y);
         self.erase_columns(y, x..x.saturating_add(count), false, false);
     }
@@ -82,7 +82,7 @@ impl Terminal {
 
     /// ICH: inserts cells at the cursor.
     pub(super) fn insert_chars(&mut self, count: usize) {
-        self.restrict();
+        self.clamp_cursor();
         let (fill, columns) = (self.erased_cell(), self.columns);
         let buffer = self.buffer_mut();
         let x = buffer.x;
@@ -92,7 +92,7 @@ impl Terminal {
 
     /// DCH: deletes cells at the cursor.
     pub(super) fn delete_chars(&mut self, count: usize) {
-        self.restrict();
+        self.clamp_cursor();
         let (fill, columns) = (self.erased_cell(), self.columns);
         let buffer = self.buffer_mut();
         let x = buffer.x;
@@ -102,7 +102,7 @@ impl Terminal {
 
     /// IL: inserts rows at the cursor.
     pub(super) fn insert_lines(&mut self, count: usize) {
-        self.restrict();
+        self.clamp_cursor();
         if !self.is_in_region() {
             return;
         }
@@ -116,7 +116,7 @@ impl Terminal {
 
     /// DL: deletes rows at the cursor.
     pub(super) fn delete_lines(&mut self, count: usize) {
-        self.restrict();
+        self.clamp_cursor();
         if !self.is_in_region() {
             return;
         }

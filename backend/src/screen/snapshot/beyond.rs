@@ -23,7 +23,7 @@ impl Writer<'_> {
             let (now, later) = rest.split_at(count);
             let cells = [&vec![Cell::BLANK; start][..], now].concat();
             self.write_cells(&Row::from_cells(cells, false), start);
-            self.control(&format!(
+            self.write_control(&format!(
                 "\x1b]{SNAPSHOT_COMMAND};hold;{start};{at};{count}\x1b\\\x1b[{}G",
                 start + 1
             ));
@@ -36,7 +36,7 @@ impl Writer<'_> {
     /// Attaches the held cells to their row, `up` rows above the cursor.
     pub(super) fn attach_clipped(&mut self, row: &Row, up: usize) {
         if row.clipped().is_some() {
-            self.control(&format!("\x1b]{SNAPSHOT_COMMAND};beyond;{up}\x1b\\"));
+            self.write_control(&format!("\x1b]{SNAPSHOT_COMMAND};beyond;{up}\x1b\\"));
         }
     }
 }

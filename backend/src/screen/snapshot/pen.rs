@@ -28,9 +28,9 @@ impl Writer<'_> {
             self.set_link(style.link);
         }
         if before.without_link() != style.without_link() {
-            self.control(&sgr(style));
+            self.write_control(&sgr(style));
             if style.attributes.has(Attributes::PROTECTED) {
-                self.control("\x1b[1\"q");
+                self.write_control("\x1b[1\"q");
             }
         }
         self.pen.style = style;
@@ -49,7 +49,7 @@ impl Writer<'_> {
                 format!("\x1b]8;{id};{}\x1b\\", link.uri)
             },
         );
-        self.control(&text);
+        self.write_control(&text);
     }
 }
 

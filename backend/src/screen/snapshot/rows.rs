@@ -8,7 +8,7 @@ use crate::screen::{
 };
 
 /// A character of two columns.
-const WIDE: char = '\u{3000}';
+const WIDE_CHAR: char = '\u{3000}';
 
 impl Writer<'_> {
     /// Writes rows from the top of a blank buffer on, so that rows which do not fit scroll out.
@@ -24,7 +24,7 @@ impl Writer<'_> {
                 Some(above) if row.wrapped => self.wrap(above, &row),
                 Some(_) => {
                     self.set_style(Style::default());
-                    self.control("\r\n");
+                    self.write_control("\r\n");
                     0
                 }
             };
@@ -66,9 +66,9 @@ impl Writer<'_> {
         // Cells with more than a background have been handled before.
         if style != Style::default() && style == style.background_only() {
             self.set_style(style);
-            self.control(&format!("\x1b[{count}X"));
+            self.write_control(&format!("\x1b[{count}X"));
         }
-        self.control(&format!("\x1b[{count}C"));
+        self.write_control(&format!("\x1b[{count}C"));
     }
 
     /// Reports whether a blank cell has more than a background, as a former half of a wide glyph
@@ -81,15 +81,15 @@ impl Writer<'_> {
     /// Writes a cell that [is a remnant](Self::is_remnant) at the cursor: prints a wide glyph and
     /// overwrites its right half.
     fn write_remnant(&mut self, cell: Cell, column: usize, next: Cell) {
-        self.control("");
-        self.write_char(WIDE);
-        self.control(&format!("\x1b[{}G", column + 2));
+        self.write_control("");
+        self.write_char(WIDE_CHAR);
+        self.write_control(&format!("\x1b[{}G", column + 2));
         self.set_style(self.tables.style(cell.style()));
         self.write_char(' ');
-        self.control(&format!("\x1b[{}G", column + 2));
+        self.write_control(&format!("\x1b[{}G", column + 2));
         if !next.has_content() {
             self.set_style(self.tables.style(next.style()));
-            self.control("\x1b[X");
+            self.write_control("\x1b[X");
         }
     }
 
@@ -101,13 +101,13 @@ impl Writer<'_> {
         if !self.is_remnant(cell) || columns - 2 < start {
             return;
         }
-        self.control(&format!("\x1b[{}G", columns - 1));
-        self.write_char(WIDE);
-        self.control(&format!("\x1b[{}G", columns - 1));
+        self.write_control(&format!("\x1b[{}G", columns - 1));
+        self.write_char(WIDE_CHAR);
+        self.write_control(&format!("\x1b[{}G", columns - 1));
         self.set_style(self.tables.style(cell.style()));
         self.write_char(' ');
         self.set_style(Style::default());
-        self.control(&format!("\x1b[{0}G\x1b[X\x1b[{1}G", columns - 1, start + 1));
+        self.write_control(&format!("\x1b[{0}G\x1b[X\x1b[{1}G", columns - 1, start + 1));
     }
 
     /// Prints the content of a cell.
@@ -138,7 +138,7 @@ impl Writer<'_> {
     pub(super) fn set_width_rule(&mut self, width_rule: WidthRule) {
         if self.width_rule != width_rule {
             self.width_rule = width_rule;
-            self.control(if width_rule == WidthRule::Clusters { "\x1b[?2027h" } else { "\x1b[?2027l" });
+            self.write_control(if width_rule == WidthRule::Clusters { "\x1b[?2027h" } else { "\x1b[?2027l" });
         }
     }
 
@@ -172,7 +172,7 @@ impl Writer<'_> {
         let joins = measure(char, self.preceding, self.width_rule).is_none_or(|measured| measured.joins);
         if joins {
             // A control without any other effect.
-            self.control("\0");
+            self.write_control("\0");
         }
         self.preceding = Some(measure_alone(char, self.width_rule));
         self.out.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
@@ -194,26 +194,26 @@ impl Writer<'_> {
         // A wide glyph wraps if one column is left for it, and that column keeps its own style.
         if !is_full {
             self.set_style(self.tables.style(last.style()));
-            self.control(&format!("\x1b[{}G", self.columns));
+            self.write_control(&format!("\x1b[{}G", self.columns));
         }
-        self.write_char(WIDE);
-        self.control("\r");
+        self.write_char(WIDE_CHAR);
+        self.write_control("\r");
         self.erase_row();
         0
     }
 
     /// Makes the first row of a blank buffer continue a row which is no longer there.
     fn wrap_first_row(&mut self) {
-        self.control(&format!("\x1b[{}G", self.columns));
-        self.write_char(WIDE);
-        self.control("\x1b[A\x1b[M");
+        self.write_control(&format!("\x1b[{}G", self.columns));
+        self.write_char(WIDE_CHAR);
+        self.write_control("\x1b[A\x1b[M");
         self.erase_row();
     }
 
     /// Erases from the cursor on. EL would make the row one that continues nothing.
     fn erase_row(&mut self) {
         self.set_style(Style::default());
-        self.control(&format!("\x1b[{}X", self.columns));
+        self.write_control(&format!("\x1b[{}X", self.columns));
     }
 }
 

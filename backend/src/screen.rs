@@ -49,7 +49,7 @@ use memchr::memchr_iter;
 use self::{
     answer::Answers,
     control::{MAX_PLACED_SCREENS, Performer},
-    flood::Flood,
+    flood::SkippablePrefix,
     parser::Parser,
     scrollback::Scrollback,
     tables::{CLUSTER_BYTES, MAX_LINKS_BYTES, MAX_SHARED_BYTES, STYLE_BYTES},
@@ -61,25 +61,25 @@ pub use self::{leftovers::Leftovers, plain::Scanner};
 const MIN_COLUMNS: usize = 2;
 
 /// Maximum number of steps that a byte causes without touching any cells but its own.
-const STEPS_PER_BYTE: usize = 48;
+const MAX_STEPS_PER_BYTE: usize = 48;
 
 /// Maximum number of steps that a byte causes in addition, per cell of the screen and one more row
 /// and column.
-const STEPS_PER_CELL: usize = 3;
+const MAX_STEPS_PER_CELL: usize = 3;
 
 /// Bytes that a cell of the screen takes, including the spare capacity of its row.
 const CELL_BYTES: usize = 16;
 
 /// Maximum number of bytes that a packed cell of the scrollback takes: one with its own style and
 /// cluster, and spare capacity.
-const PACKED_BYTES_PER_CELL: usize = 24;
+const MAX_PACKED_BYTES_PER_CELL: usize = 24;
 
 /// Bytes that a row takes beside its cells.
 const ROW_BYTES: usize = 96;
 
 /// Maximum number of bytes that a style and a cluster used by a single cell take, together with the
 /// same number of them that are no longer used.
-const SHARED_BYTES_PER_CELL: usize =
+const MAX_SHARED_BYTES_PER_CELL: usize =
     2 * (STYLE_BYTES + CLUSTER_BYTES + char::MAX_LEN_UTF8 * MAX_CLUSTER_CHARS);
 
 /// Maximum number of bytes that a hyperlink takes.
@@ -90,13 +90,13 @@ const MAX_LINK_BYTES: usize = 256 + MAX_LINK_URI_BYTES + MAX_LINK_ID_BYTES;
 const FIXED_BYTES: usize = 1536 * 1024;
 
 /// Steps per cell, or per byte of packed scrollback, to resize the screen.
-const REFLOW_STEPS: usize = 8;
+const REFLOW_STEPS_PER_CELL: usize = 8;
 
 /// Steps per cell, or per byte of packed scrollback, to write the screen as output.
-const SNAPSHOT_STEPS: usize = 4;
+const SNAPSHOT_STEPS_PER_CELL: usize = 4;
 
 /// Steps per cell to read the screen as text.
-const TEXT_STEPS: usize = 4;
+const TEXT_STEPS_PER_CELL: usize = 4;
 
 /// A terminal without a display: it parses a session's output and holds the resulting state.
 #[derive(Clone, Debug)]
@@ -135,7 +135,7 @@ impl Screen {
     /// Creates a blank screen that keeps up to `scrollback` rows of scrollback.
     #[must_use]
     pub fn new(size: Winsize, scrollback: usize) -> Self {
-        let (columns, rows) = cells(size);
+        let (columns, rows) = grid_size(size);
         let (mut answers, terminal) = (Answers::default(), Terminal::new(columns, rows, scrollback));
         answers.set_size(size);
         Self { parser: Parser::default(), terminal, answers }
@@ -143,12 +143,12 @@ impl Screen {
 
     /// Parses the program's next output, which may be cut anywhere.
     pub fn feed(&mut self, output: &[u8]) {
-        self.feed_and_sweep(output, u64::MAX);
+        self.feed_with_sweeps(output, u64::MAX);
     }
 
     /// Parses the program's next output and sweeps when due, within about `budget` steps. Returns
     /// true if that was enough for all of it.
-    fn feed_and_sweep(&mut self, mut output: &[u8], budget: u64) -> bool {
+    fn feed_with_sweeps(&mut self, mut output: &[u8], budget: u64) -> bool {
         let until = self.steps().saturating_add(budget);
         loop {
             output = &output[self.feed_within(output, until.saturating_sub(self.steps()))..];
@@ -169,11 +169,11 @@ impl Screen {
         let until = self.steps().saturating_add(budget);
         let mut taken = 0;
         loop {
-            self.terminal.go_on(until);
+            self.terminal.continue_unfinished(until);
             if taken == output.len() || self.steps() >= until || self.is_sweep_due() {
                 return taken;
             }
-            self.terminal.steps.until = until;
+            self.terminal.steps.stop_at = until;
             let mut performer = Performer { terminal: &mut self.terminal, answers: &mut self.answers };
             taken += self.parser.parse(&output[taken..], &mut performer);
         }
@@ -196,7 +196,7 @@ impl Screen {
     /// output can be inserted here without splitting one of the program's.
     #[must_use]
     pub fn is_between(&self) -> bool {
-        self.parser.is_between() && !self.is_unfinished()
+        self.parser.is_in_ground_state() && !self.is_unfinished()
     }
 
     /// Reports whether this is the alternate screen, which full-screen programs use.
@@ -226,8 +226,8 @@ impl Screen {
     /// eight.
     #[must_use]
     pub fn max_steps_per_byte(size: Winsize) -> u64 {
-        let (columns, rows) = cells(size);
-        (STEPS_PER_BYTE + STEPS_PER_CELL * (columns + 1) * (rows + 1)) as u64
+        let (columns, rows) = grid_size(size);
+        (MAX_STEPS_PER_BYTE + MAX_STEPS_PER_CELL * (columns + 1) * (rows + 1)) as u64
     }
 
     /// Returns the maximum memory, in bytes, of a screen that never had more columns or rows than
@@ -238,15 +238,17 @@ impl Screen {
     /// constant.
     #[must_use]
     pub fn memory_bound(size: Winsize, scrollback: usize) -> usize {
-        let (columns, rows) = cells(size);
-        let shown = (2 + MAX_PLACED_SCREENS) * (columns + 1) * rows;
-        let scrolled = columns.saturating_mul(scrollback);
-        let shared = |cells: usize| cells.saturating_mul(SHARED_BYTES_PER_CELL);
-        let links = 2 * MAX_LINKS_BYTES.min(shown.saturating_add(scrolled).saturating_mul(MAX_LINK_BYTES));
+        let (columns, rows) = grid_size(size);
+        let screen_cells = (2 + MAX_PLACED_SCREENS) * (columns + 1) * rows;
+        let scrollback_cells = columns.saturating_mul(scrollback);
+        let shared = |cells: usize| cells.saturating_mul(MAX_SHARED_BYTES_PER_CELL);
+        let all_cells = screen_cells.saturating_add(scrollback_cells);
+        let links = 2 * MAX_LINKS_BYTES.min(all_cells.saturating_mul(MAX_LINK_BYTES));
         let rows = ROW_BYTES * (2 * rows + scrollback);
-        let packed = scrolled.saturating_mul(PACKED_BYTES_PER_CELL);
-        let cells = shown * CELL_BYTES + packed + rows;
-        cells + shared(shown) + shared(scrolled).min(2 * MAX_SHARED_BYTES) + links + FIXED_BYTES
+        let packed = scrollback_cells.saturating_mul(MAX_PACKED_BYTES_PER_CELL);
+        let cells = screen_cells * CELL_BYTES + packed + rows;
+        let shared = shared(screen_cells) + shared(scrollback_cells).min(2 * MAX_SHARED_BYTES);
+        cells + shared + links + FIXED_BYTES
     }
 
     /// Forgets styles, grapheme clusters and hyperlinks that are no longer used by any cell.
@@ -259,9 +261,10 @@ impl Screen {
     /// next; a [`Scanner`] must have found it plain.
     #[must_use]
     pub fn leave_out(&mut self, plain: &[u8]) -> usize {
-        let Some(flood) = self.flood(plain, self.terminal.primary.scrollback.limit()) else { return 0 };
-        self.skip(&flood);
-        flood.len
+        let limit = self.terminal.primary.scrollback.limit();
+        let Some(prefix) = self.find_skippable_prefix(plain, limit) else { return 0 };
+        self.skip(&prefix);
+        prefix.len
     }
 
     /// Returns a preview: the screen as it will be after `plain`, which a [`Scanner`] has found
@@ -277,48 +280,48 @@ impl Screen {
         budget: u64,
     ) -> Option<(Self, usize)> {
         let limit = self.terminal.primary.scrollback.limit();
-        let flood = self.flood(plain, history.min(limit))?;
+        let prefix = self.find_skippable_prefix(plain, history.min(limit))?;
         let scrollback =
             mem::replace(&mut self.terminal.primary.scrollback, Scrollback::new(history.min(limit)));
         let mut glimpse = self.clone();
-        glimpse.skip(&flood);
+        glimpse.skip(&prefix);
         let until = glimpse.steps().saturating_add(budget);
-        let mut is_complete = glimpse.feed_and_sweep(&plain[flood.len..], budget);
+        let mut is_complete = glimpse.feed_with_sweeps(&plain[prefix.len..], budget);
         // Lines move the cursor down before they scroll anything.
         let lines = memchr_iter(b'\n', plain).count() + self.terminal.primary.y + 1;
         let rows = limit.min(scrollback.len() + lines.saturating_sub(self.terminal.rows));
         // At least this many rows scroll out, and the saved row with them as long as the scrollback
         // has room.
         let scrolled = history.min(limit) + self.terminal.rows;
-        glimpse.terminal.primary.is_end_of(limit.min(scrollback.len() + scrolled));
+        glimpse.terminal.primary.rebase_saved_cursor(limit.min(scrollback.len() + scrolled));
         self.terminal.primary.scrollback = scrollback;
-        is_complete &= glimpse.feed_and_sweep(rest, until.saturating_sub(glimpse.steps()));
+        is_complete &= glimpse.feed_with_sweeps(rest, until.saturating_sub(glimpse.steps()));
         is_complete.then_some((glimpse, rows))
     }
 
     /// Finds the part of plain output that need not be parsed if only the last `history` rows of
     /// scrollback have to be right.
-    fn flood(&self, plain: &[u8], history: usize) -> Option<Flood> {
+    fn find_skippable_prefix(&self, plain: &[u8], history: usize) -> Option<SkippablePrefix> {
         let Terminal { columns, rows, modes, .. } = &self.terminal;
-        let is_plain = self.parser.is_between() && !self.is_unfinished() && self.terminal.scrolls_plainly();
+        let is_plain = self.is_between() && self.terminal.scrolls_into_scrollback();
         let columns = if modes.autowrap { *columns } else { usize::MAX / 2 };
         is_plain.then(|| flood::find(plain, history + 2 * rows, columns)).flatten()
     }
 
-    fn skip(&mut self, flood: &Flood) {
-        self.feed(&flood.styles);
+    fn skip(&mut self, prefix: &SkippablePrefix) {
+        self.feed(&prefix.styles);
         self.terminal.begin_line();
     }
 
     /// Returns the approximate number of steps that [`resize`](Self::resize) takes.
     #[must_use]
     pub fn resize_steps(&self, size: Winsize) -> u64 {
-        let (columns, rows) = cells(size);
+        let (columns, rows) = grid_size(size);
         let Terminal { primary, columns: old_columns, rows: old_rows, .. } = &self.terminal;
         // The cells of each row are read several times, and once more when it is packed again.
         let reflown = if columns == *old_columns { 0 } else { primary.scrollback.packed_bytes() };
         let shown = columns.max(*old_columns) * rows.max(*old_rows);
-        (REFLOW_STEPS * (reflown + shown)) as u64
+        (REFLOW_STEPS_PER_CELL * (reflown + shown)) as u64
     }
 
     /// Returns the approximate number of steps that a [`snapshot`](Self::snapshot) with `history`
@@ -328,13 +331,13 @@ impl Screen {
         let scrollback = &self.terminal.primary.scrollback;
         let rows = scrollback.len();
         let written = scrollback.packed_bytes() / rows.max(1) * history.min(rows);
-        (SNAPSHOT_STEPS * (written + self.terminal.columns * self.terminal.rows)) as u64
+        (SNAPSHOT_STEPS_PER_CELL * (written + self.terminal.columns * self.terminal.rows)) as u64
     }
 
     /// Returns the approximate number of steps that [`text`](Self::text) takes.
     #[must_use]
     pub fn text_steps(&self) -> u64 {
-        (TEXT_STEPS * self.terminal.columns * self.terminal.rows) as u64
+        (TEXT_STEPS_PER_CELL * self.terminal.columns * self.terminal.rows) as u64
     }
 
     /// Returns the approximate number of steps that dropping the screen takes.
@@ -345,7 +348,7 @@ impl Screen {
 
     /// Changes the size of the screen.
     pub fn resize(&mut self, size: Winsize) {
-        let (columns, rows) = cells(size);
+        let (columns, rows) = grid_size(size);
         self.answers.set_size(size);
         self.terminal.resize(columns, rows);
     }
@@ -380,7 +383,7 @@ impl Screen {
 
     /// Sets whether the screen answers the program's queries from now on.
     pub fn answer(&mut self, wanted: bool) {
-        self.answers.want(wanted);
+        self.answers.set_enabled(wanted);
     }
 
     /// Returns the answers to the program's queries since the last call.
@@ -394,6 +397,6 @@ impl Screen {
     }
 }
 
-fn cells(size: Winsize) -> (usize, usize) {
+fn grid_size(size: Winsize) -> (usize, usize) {
     (usize::from(size.cols).max(MIN_COLUMNS), usize::from(size.rows).max(1))
 }

@@ -27,22 +27,22 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::scenario::{Ending, session};
+use crate::scenario::{Ending, run_session};
 
 /// Number of sessions per ending and environment. With four of each, thousands run.
-const SESSIONS: usize = 250;
+const SESSIONS_PER_ENDING: usize = 250;
 
 /// Number of sessions at a time.
-const AT_ONCE: usize = 5;
+const CONCURRENT_SESSIONS: usize = 5;
 
 /// Maximum wait for a condition.
-const PATIENCE: Duration = Duration::from_mins(1);
+const CONDITION_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Time after which the runtime counts as hung.
-const DEADLINE: Duration = Duration::from_mins(5);
+const HANG_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// Lets one test run at a time, because it counts what the whole process has.
-static ALONE: Mutex<()> = Mutex::new(());
+static CENSUS_LOCK: Mutex<()> = Mutex::new(());
 
 #[test]
 fn one_thread_on_one_core() {
@@ -72,17 +72,17 @@ fn several_threads() -> Builder {
 
 /// Runs all scenarios on a separate thread, so that a hang is noticed from outside.
 fn check(one_core: bool, builder: fn() -> Builder) {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _lock = CENSUS_LOCK.lock().unwrap_or_else(PoisonError::into_inner);
     let (done, wait) = mpsc::channel::<()>();
     let work = thread::spawn(move || {
         if one_core {
             stay_on_one_core();
         }
         let runtime = builder().enable_all().thread_keep_alive(Duration::from_millis(1)).build().unwrap();
-        all_endings(&runtime);
+        run_all_endings(&runtime);
         drop(done);
     });
-    let ended = wait.recv_timeout(DEADLINE);
+    let ended = wait.recv_timeout(HANG_TIMEOUT);
     assert_ne!(ended, Err(mpsc::RecvTimeoutError::Timeout), "the runtime hangs");
     work.join().unwrap();
 }
@@ -97,33 +97,34 @@ fn stay_on_one_core() {
     sched_setaffinity(this_thread, &one).unwrap();
 }
 
-fn all_endings(runtime: &Runtime) {
+fn run_all_endings(runtime: &Runtime) {
     runtime.block_on(async {
         let beats = heartbeat();
         let keeper = Link::in_process().unwrap();
         // The first session makes the runtime open the descriptors that it keeps.
-        tokio::spawn(session(keeper.clone(), Ending::Program)).await.unwrap();
+        tokio::spawn(run_session(keeper.clone(), Ending::Program)).await.unwrap();
         // A task still counts for a moment after it was joined. The heartbeat and the listener to
         // the keeper are left.
-        settled("the first session to be over", || children().is_empty() && tasks() == 2).await;
+        wait_until("the first session to be over", || children().is_empty() && tasks() == 2).await;
         let before = (descriptors(), tasks());
         for ending in Ending::ALL {
-            for _ in 0..SESSIONS / AT_ONCE {
-                let sessions: Vec<_> =
-                    (0..AT_ONCE).map(|_| tokio::spawn(session(keeper.clone(), ending))).collect();
+            for _ in 0..SESSIONS_PER_ENDING / CONCURRENT_SESSIONS {
+                let sessions: Vec<_> = (0..CONCURRENT_SESSIONS)
+                    .map(|_| tokio::spawn(run_session(keeper.clone(), ending)))
+                    .collect();
                 for session in sessions {
-                    within("a session to end", session).await.unwrap();
+                    with_timeout("a session to end", session).await.unwrap();
                 }
             }
-            settled("no process to be left", || children().is_empty()).await;
+            wait_until("no process to be left", || children().is_empty()).await;
             // The keeper may not have closed all descriptors of the first session when they were
             // counted.
-            settled("descriptors and tasks to be as before", || {
+            wait_until("descriptors and tasks to be as before", || {
                 descriptors() <= before.0 && tasks() == before.1
             })
             .await;
             let beaten = beats.load(Ordering::Relaxed);
-            settled("the runtime to live", || beats.load(Ordering::Relaxed) > beaten).await;
+            wait_until("the runtime to live", || beats.load(Ordering::Relaxed) > beaten).await;
         }
     });
 }
@@ -142,17 +143,17 @@ fn heartbeat() -> Arc<AtomicU64> {
 }
 
 /// Waits until a condition holds.
-async fn settled(what: &str, holds: impl Fn() -> bool) {
+async fn wait_until(what: &str, holds: impl Fn() -> bool) {
     let waiting = async {
         while !holds() {
             sleep(Duration::from_millis(1)).await;
         }
     };
-    within(what, waiting).await;
+    with_timeout(what, waiting).await;
 }
 
-async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
-    let outcome = timeout(PATIENCE, future).await;
+async fn with_timeout<T>(what: &str, future: impl Future<Output = T>) -> T {
+    let outcome = timeout(CONDITION_TIMEOUT, future).await;
     outcome.unwrap_or_else(|_| panic!("waited too long for {what}"))
 }
 

@@ -40,11 +40,11 @@ impl Ending {
 
 /// Runs a program on a terminal until the session ends, and checks that no other descriptor is
 /// closed.
-pub(crate) async fn session(keeper: Link, ending: Ending) {
+pub(crate) async fn run_session(keeper: Link, ending: Ending) {
     let program = Program::new("sh".into(), ["-c", "echo ready; read line"].map(Into::into).to_vec());
     let name = SessionId::from_random(limpet::random::bytes());
-    let held = keeper.start(&name, &program, Winsize::default(), 0, String::new()).await.unwrap();
-    let Life { program, pipe } = held.life.unwrap();
+    let resources = keeper.start(&name, &program, Winsize::default(), 0, String::new()).await.unwrap();
+    let Life { program, pipe } = resources.life.unwrap();
     let (pty, child) = program.watch().unwrap();
     let pty = Arc::new(pty);
     let (to_browser, mut at_browser) = mpsc::channel(16);
@@ -78,23 +78,23 @@ pub(crate) async fn session(keeper: Link, ending: Ending) {
     assert_eq!(ended.is_err(), matches!(ending, Ending::ReadError | Ending::WriteError), "{ended:?}");
     // Other descriptors get the lowest free numbers, and so any that the first end has freed.
     let innocent = UnixStream::pair().unwrap();
-    cancelled(second).await;
+    abort_and_join(second).await;
     drop(Arc::into_inner(pty).unwrap());
     child.end(EndMode::All).await.unwrap();
     child.reap().await.unwrap();
     keeper.forget(&name).await;
-    still_theirs(innocent);
+    assert_still_connected(innocent);
 }
 
 /// Checks that data written to one end still arrives at the other.
-fn still_theirs((mut one, mut other): (UnixStream, UnixStream)) {
+fn assert_still_connected((mut one, mut other): (UnixStream, UnixStream)) {
     one.write_all(b"mine").unwrap();
     let mut read = [0; 4];
     other.read_exact(&mut read).unwrap();
     assert_eq!(&read, b"mine");
 }
 
-async fn cancelled(side: JoinHandle<io::Result<()>>) {
+async fn abort_and_join(side: JoinHandle<io::Result<()>>) {
     side.abort();
     let over = side.await;
     assert!(

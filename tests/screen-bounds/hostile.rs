@@ -19,23 +19,23 @@ pub(crate) const RESIZE: u8 = 0xff;
 pub(crate) const CUT: u8 = 0xfe;
 
 /// Begins a large amount of output: its kind and amount follow, a byte each.
-pub(crate) const MANY: u8 = 0xfd;
+pub(crate) const DISTINCT: u8 = 0xfd;
 
 /// Maximum number of these per case, because each takes time.
-const MAX_MANY: usize = 5;
+const MAX_DISTINCT_BLOCKS: usize = 5;
 
 /// Rows of scrollback: few, so that little output fills them.
-const SCROLLBACK: usize = 50;
+const SCROLLBACK_ROWS: usize = 50;
 
 /// Budget of each slice, in steps.
-const BUDGET: u64 = 4096;
+const SLICE_BUDGET_STEPS: u64 = 4096;
 
 /// Maximum number of steps by which a slice may exceed its budget in a screen of any size: a run of
 /// text, a control string, or other work that a control function does at once.
-const BEYOND_BUDGET: u64 = 320 * 1024;
+const MAX_EXCESS_STEPS: u64 = 320 * 1024;
 
 /// Maximum number of bytes allocated per step.
-const ALLOCATED_PER_STEP: usize = 64;
+const MAX_ALLOCATED_BYTES_PER_STEP: usize = 64;
 
 /// An action on a screen.
 #[derive(Debug, PartialEq, Eq)]
@@ -55,12 +55,12 @@ fn size(columns: u8, rows: u8) -> Winsize {
     }
 }
 
-fn actions(case: &[u8]) -> (Winsize, Vec<Action<'_>>) {
-    let mut manies = 0;
+fn parse_case(case: &[u8]) -> (Winsize, Vec<Action<'_>>) {
+    let mut distinct_blocks = 0;
     let (&[columns, rows], mut rest) = case.split_first_chunk().unwrap_or((&[20, 5], &[]));
     let mut actions = Vec::new();
     while !rest.is_empty() {
-        let end = rest.iter().position(|&byte| byte >= MANY).unwrap_or(rest.len());
+        let end = rest.iter().position(|&byte| byte >= DISTINCT).unwrap_or(rest.len());
         let (output, next) = rest.split_at(end);
         actions.push(Action::Print(output.into()));
         rest = match next {
@@ -68,10 +68,10 @@ fn actions(case: &[u8]) -> (Winsize, Vec<Action<'_>>) {
                 actions.push(Action::Resize(size(*columns, *rows)));
                 rest
             }
-            [MANY, kind, count, rest @ ..] if manies < MAX_MANY => {
-                manies += 1;
+            [DISTINCT, kind, count, rest @ ..] if distinct_blocks < MAX_DISTINCT_BLOCKS => {
+                distinct_blocks += 1;
                 let first = u32::try_from(actions.len()).unwrap_or(0) << 14;
-                actions.push(Action::Print(many(*kind, first, u32::from(*count)).into()));
+                actions.push(Action::Print(distinct_output(*kind, first, u32::from(*count)).into()));
                 rest
             }
             [_, rest @ ..] => rest,
@@ -82,7 +82,7 @@ fn actions(case: &[u8]) -> (Winsize, Vec<Action<'_>>) {
 }
 
 /// Returns clusters printed over each other, long hyperlinks, or styles, all of them different.
-fn many(kind: u8, first: u32, count: u32) -> Vec<u8> {
+fn distinct_output(kind: u8, first: u32, count: u32) -> Vec<u8> {
     let output: String = match kind % 3 {
         0 => {
             let mark = |n: u32| char::from_u32(0x300 + n % 0x70).unwrap_or('x');
@@ -107,10 +107,10 @@ fn many(kind: u8, first: u32, count: u32) -> Vec<u8> {
 
 /// Lets screens parse the output in slices and at once, and checks the properties that must hold.
 pub(crate) fn check(case: &[u8]) {
-    let (mut now, actions) = actions(case);
+    let (mut now, actions) = parse_case(case);
     let (mut largest, before) = (now, memory::live());
     memory::reset_peak();
-    let mut screen = Screen::new(now, SCROLLBACK);
+    let mut screen = Screen::new(now, SCROLLBACK_ROWS);
     screen.answer(true);
     for action in &actions {
         match action {
@@ -124,14 +124,14 @@ pub(crate) fn check(case: &[u8]) {
             }
         }
         // A resize needs twice the screen's memory for a moment.
-        let (bound, peak) = (2 * Screen::memory_bound(largest, SCROLLBACK), memory::peak() - before);
+        let (bound, peak) = (2 * Screen::memory_bound(largest, SCROLLBACK_ROWS), memory::peak() - before);
         assert!(peak <= bound, "{peak} bytes of memory at most, {bound} expected");
-        let (bound, live) = (Screen::memory_bound(largest, SCROLLBACK), memory::live() - before);
+        let (bound, live) = (Screen::memory_bound(largest, SCROLLBACK_ROWS), memory::live() - before);
         assert!(live <= bound, "{live} bytes of memory, {bound} expected");
     }
     // Both screens give the same answers.
     let answers = screen.take_answers();
-    let mut other = Screen::new(size_at_first(case), SCROLLBACK);
+    let mut other = Screen::new(initial_size(case), SCROLLBACK_ROWS);
     other.answer(true);
     for action in &actions {
         match action {
@@ -140,8 +140,8 @@ pub(crate) fn check(case: &[u8]) {
         }
     }
     assert_eq!(answers, other.take_answers(), "answers do not depend on cuts");
-    same(&screen, &other);
-    let mut third = Screen::new(now, SCROLLBACK);
+    assert_same(&screen, &other);
+    let mut third = Screen::new(now, SCROLLBACK_ROWS);
     let snapshot = screen.snapshot(usize::MAX).output;
     print(&mut third, now, &snapshot);
     assert!(third.take_answers().is_empty(), "a snapshot asks nothing");
@@ -149,8 +149,8 @@ pub(crate) fn check(case: &[u8]) {
     assert_eq!(third.text().is_alternate, screen.text().is_alternate);
 }
 
-fn size_at_first(case: &[u8]) -> Winsize {
-    actions(case).0
+fn initial_size(case: &[u8]) -> Winsize {
+    parse_case(case).0
 }
 
 /// Parses output slice by slice.
@@ -158,7 +158,7 @@ fn print(screen: &mut Screen, size: Winsize, mut output: &[u8]) {
     let per_byte = Screen::max_steps_per_byte(size);
     // A function that ends here may have begun before.
     let begun = screen.snapshot(0).unfinished as u64;
-    let slice = BUDGET + BEYOND_BUDGET;
+    let slice = SLICE_BUDGET_STEPS + MAX_EXCESS_STEPS;
     let (all, start, allocated) = (output.len() as u64, screen.steps(), memory::allocated());
     let mut swept = 0;
     while !output.is_empty() || screen.is_unfinished() {
@@ -168,7 +168,7 @@ fn print(screen: &mut Screen, size: Winsize, mut output: &[u8]) {
             swept += screen.steps() - before;
             continue;
         }
-        let taken = screen.feed_within(output, BUDGET);
+        let taken = screen.feed_within(output, SLICE_BUDGET_STEPS);
         assert!(taken > 0 || screen.steps() > before, "something is done each time");
         let steps = screen.steps() - before;
         assert!(steps <= slice, "{steps} steps in a slice, {slice} expected");
@@ -180,11 +180,11 @@ fn print(screen: &mut Screen, size: Winsize, mut output: &[u8]) {
     assert!(steps - swept <= bound, "{} steps for {all} bytes, {bound} expected", steps - swept);
     // The steps measure the work: memory is not touched without being counted.
     let allocated = memory::allocated() - allocated;
-    let bound = ALLOCATED_PER_STEP * usize::try_from(steps).unwrap_or(usize::MAX) + 1024 * 1024;
+    let bound = MAX_ALLOCATED_BYTES_PER_STEP * usize::try_from(steps).unwrap_or(usize::MAX) + 1024 * 1024;
     assert!(allocated <= bound, "{allocated} bytes allocated in {steps} steps, {bound} expected");
 }
 
-fn same(one: &Screen, other: &Screen) {
+fn assert_same(one: &Screen, other: &Screen) {
     let (one, other) = (one.snapshot(usize::MAX), other.snapshot(usize::MAX));
     let text = |output: &[u8]| String::from_utf8_lossy(output).into_owned();
     assert_eq!(text(&one.output), text(&other.output), "cuts change nothing");

@@ -13,7 +13,7 @@ use limpet::screen::Screen;
 use limpet_shared::Winsize;
 use proptest::prelude::*;
 
-use self::hostile::{CUT, MANY, RESIZE, check};
+use self::hostile::{CUT, DISTINCT, RESIZE, check};
 
 #[global_allocator]
 static COUNTING: memory::Counting = memory::Counting;
@@ -84,7 +84,7 @@ fn piece() -> impl Strategy<Value = Vec<u8>> {
         1 => Just(b"\x1b#8\x1bM\x1bD\x1b7\x1b8\x1b(0".to_vec()),
         2 => (any::<u8>(), any::<u8>()).prop_map(|(columns, rows)| vec![RESIZE, columns, rows]),
         1 => Just(vec![CUT]),
-        1 => (any::<u8>(), any::<u8>()).prop_map(|(kind, count)| vec![MANY, kind, count]),
+        1 => (any::<u8>(), any::<u8>()).prop_map(|(kind, count)| vec![DISTINCT, kind, count]),
     ]
 }
 

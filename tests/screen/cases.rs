@@ -113,7 +113,7 @@ fn named_cases_are_equal_wherever_they_are_cut() {
         let stream = stream(cols, rows, text);
         for at in 0..=stream.len() {
             let compare = |scrollback| cut::compare_with(scrollback, &mut oracle, &stream, at);
-            if let Some(difference) = [cut::SCROLLBACK, 3].into_iter().flat_map(compare).next() {
+            if let Some(difference) = [cut::SCROLLBACK_ROWS, 3].into_iter().flat_map(compare).next() {
                 bad.push(format!("{}: cut at {at}: {difference:?}", text.escape_ascii()));
                 break;
             }
@@ -134,7 +134,7 @@ fn named_cases_are_equal_wherever_they_are_cut() {
 }
 
 /// Returns the rows on the screen after a stream.
-fn shown(cols: u16, rows: u16, text: &[u8]) -> Vec<String> {
+fn screen_text(cols: u16, rows: u16, text: &[u8]) -> Vec<String> {
     let stream = stream(cols, rows, text);
     Oracle::start().text(&stream, 50).0
 }
@@ -142,17 +142,17 @@ fn shown(cols: u16, rows: u16, text: &[u8]) -> Vec<String> {
 #[test]
 fn what_is_beyond_the_margin_comes_back() {
     let line = b"START-mmmmmmmmmmmmmmmmmmmm-END<12x4><30x4>";
-    assert_eq!(shown(30, 4, line)[0], "START-mmmmmmmmmmmmmmmmmmmm-END");
+    assert_eq!(screen_text(30, 4, line)[0], "START-mmmmmmmmmmmmmmmmmmmm-END");
     let next = b"START-mmmmmmmmmmmmmmmmmmmm-END<12x4>\r\nnext<30x4>";
-    assert_eq!(shown(30, 4, next)[..2], ["START-mmmmmmmmmmmmmmmmmmmm-END", "next"]);
+    assert_eq!(screen_text(30, 4, next)[..2], ["START-mmmmmmmmmmmmmmmmmmmm-END", "next"]);
     let narrower = b"START-mmmmmmmmmmmmmmmmmmmm-END<12x4>\r\nnext<10x4>";
-    assert_eq!(shown(30, 4, narrower)[..4], ["START-mmmm", "mmmmmmmmmm", "mmmmmm-END", "next"]);
+    assert_eq!(screen_text(30, 4, narrower)[..4], ["START-mmmm", "mmmmmmmmmm", "mmmmmm-END", "next"]);
     let written = b"START-mmmmmmmmmmmmmmmmmmmm-END<12x4>\r\x1b[Kbash<30x4>";
-    assert_eq!(shown(30, 4, written)[0], "bash");
+    assert_eq!(screen_text(30, 4, written)[0], "bash");
     let alternate = "\x1b[?1049h日日日日日\r\nabcdefghij<9x4><10x4>";
-    assert_eq!(shown(10, 4, alternate.as_bytes())[..2], ["日日日日日", "abcdefghij"]);
+    assert_eq!(screen_text(10, 4, alternate.as_bytes())[..2], ["日日日日日", "abcdefghij"]);
     let two_rows = b"0123456789abcdefghij<6x4><10x4>";
-    assert_eq!(shown(10, 4, two_rows)[..2], ["0123456789", "abcdefghij"]);
+    assert_eq!(screen_text(10, 4, two_rows)[..2], ["0123456789", "abcdefghij"]);
 }
 
 #[test]

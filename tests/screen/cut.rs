@@ -9,15 +9,15 @@ use crate::{
 };
 
 /// Rows of scrollback: few, so that streams fill it.
-pub(crate) const SCROLLBACK: usize = 50;
+pub(crate) const SCROLLBACK_ROWS: usize = 50;
 
 /// CAN and RIS, which the page writes before a snapshot to clear the terminal.
-const CLEAR: &[u8] = b"\x18\x1bc";
+const CLEAR_SEQUENCE: &[u8] = b"\x18\x1bc";
 
 /// Compares a terminal that got the whole stream with one that got a snapshot, taken after `offset`
 /// bytes of output, and the rest. Returns the differences.
 pub(crate) fn compare(oracle: &mut Oracle, stream: &Stream, offset: usize) -> Vec<Difference> {
-    compare_with(SCROLLBACK, oracle, stream, offset)
+    compare_with(SCROLLBACK_ROWS, oracle, stream, offset)
 }
 
 /// Compares like [`compare`], with another scrollback.
@@ -28,26 +28,26 @@ pub(crate) fn compare_with(
     offset: usize,
 ) -> Vec<Difference> {
     let mut screen = Screen::new(stream.size, scrollback);
-    let (mut size, mut left) = (stream.size, offset);
+    let (mut size, mut bytes_left) = (stream.size, offset);
     let mut rest = Vec::new();
     for step in &stream.steps {
         match step {
-            Step::Output(bytes) if left > 0 => {
-                let (before, after) = bytes.split_at(bytes.len().min(left));
+            Step::Output(bytes) if bytes_left > 0 => {
+                let (before, after) = bytes.split_at(bytes.len().min(bytes_left));
                 screen.feed(before);
-                left -= before.len();
+                bytes_left -= before.len();
                 if !after.is_empty() {
                     rest.push(Step::Output(after.to_vec()));
                 }
             }
-            Step::Resize(to) if left > 0 => {
+            Step::Resize(to) if bytes_left > 0 => {
                 size = *to;
                 screen.resize(size);
             }
             step => rest.push(step.clone()),
         }
     }
-    let snapshot = [CLEAR, &screen.snapshot(usize::MAX).output].concat();
+    let snapshot = [CLEAR_SEQUENCE, &screen.snapshot(usize::MAX).output].concat();
     // The first snapshot fed to a terminal must not leave anything that changes the effect of a
     // second one.
     let right = [Step::Output(snapshot.clone()), Step::Output(snapshot)];

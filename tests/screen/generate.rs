@@ -24,8 +24,8 @@ impl Random {
         usize::try_from(self.next() % end.max(1) as u64).unwrap()
     }
 
-    fn one<'a, T: ?Sized>(&mut self, of: &[&'a T]) -> &'a T {
-        of[self.below(of.len())]
+    fn pick<'a, T: ?Sized>(&mut self, choices: &[&'a T]) -> &'a T {
+        choices[self.below(choices.len())]
     }
 }
 
@@ -43,9 +43,9 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// Returns the pieces to choose from. The odd ones are the last of a list.
-    fn of<'a>(self, pieces: &'a [&'a str], odd: usize) -> &'a [&'a str] {
+    fn of<'a>(self, pieces: &'a [&'a str], odd_count: usize) -> &'a [&'a str] {
         match self {
-            Self::Usual | Self::Uneven => &pieces[..pieces.len() - odd],
+            Self::Usual | Self::Uneven => &pieces[..pieces.len() - odd_count],
             Self::Odd => pieces,
         }
     }
@@ -68,11 +68,11 @@ const WORDS: [&str; 15] = [
     "\u{ad}",
     "\u{301}",
 ];
-const ODD_WORDS: usize = 2;
+const ODD_WORD_COUNT: usize = 2;
 
 /// Text whose columns are counted in two ways, bytes that are not UTF-8, and sequences that matter
 /// for both.
-const UNEVEN: [&[u8]; 28] = [
+const UNEVEN_PIECES: [&[u8]; 28] = [
     "❤\u{fe0f}".as_bytes(),
     "👩\u{200d}👩\u{200d}👧".as_bytes(),
     "👍🏽".as_bytes(),
@@ -146,7 +146,7 @@ const SEQUENCES: [&str; 40] = [
     "\x1b[#^",
     "\x1b[#g",
 ];
-const ODD_SEQUENCES: usize = 9;
+const ODD_SEQUENCE_COUNT: usize = 9;
 
 const CONTROLS: [&str; 25] = [
     "\r\n",
@@ -175,13 +175,13 @@ const CONTROLS: [&str; 25] = [
     "\x1b#8",
     "\x1b8",
 ];
-const ODD_CONTROLS: usize = 8;
+const ODD_CONTROL_COUNT: usize = 8;
 
 const MODES: [&str; 20] = [
     "1", "7", "25", "1049", "1000", "1002", "1003", "1004", "1006", "2004", "2026", "66", "2031", "6", "45",
     "47", "1047", "1048", "9", "1016",
 ];
-const ODD_MODES: usize = 7;
+const ODD_MODE_COUNT: usize = 7;
 
 const STYLES: [&str; 26] = [
     "0",
@@ -213,7 +213,7 @@ const STYLES: [&str; 26] = [
 ];
 
 const RARE: [&str; 7] = ["\x1b[4h", "\x1b[4l", "\x1bc", "\x1b[22;2t", "\x1b[23;2t", "\x1b[20h", "\x1b[20l"];
-const ODD_RARE: usize = 2;
+const ODD_RARE_COUNT: usize = 2;
 
 /// Generates a stream of some dozens of pieces on a small terminal, whose size changes
 /// occasionally.
@@ -225,7 +225,7 @@ pub(crate) fn stream(random: &mut Random, kind: Kind) -> Stream {
         if kind == Kind::Uneven {
             match random.below(20) {
                 0..8 => {
-                    output.extend_from_slice(UNEVEN[random.below(UNEVEN.len())]);
+                    output.extend_from_slice(UNEVEN_PIECES[random.below(UNEVEN_PIECES.len())]);
                     continue;
                 }
                 8 => {
@@ -238,19 +238,19 @@ pub(crate) fn stream(random: &mut Random, kind: Kind) -> Stream {
         }
         let mut piece = String::new();
         match random.below(100) {
-            0..40 => piece.push_str(random.one(kind.of(&WORDS, ODD_WORDS))),
-            40..60 => piece.push_str(random.one(kind.of(&CONTROLS, ODD_CONTROLS))),
-            60..78 => numbered(random, kind, &mut piece),
+            0..40 => piece.push_str(random.pick(kind.of(&WORDS, ODD_WORD_COUNT))),
+            40..60 => piece.push_str(random.pick(kind.of(&CONTROLS, ODD_CONTROL_COUNT))),
+            60..78 => push_numbered_sequence(random, kind, &mut piece),
             78..90 => {
                 piece.push_str("\x1b[");
-                piece.push_str(random.one(&STYLES));
+                piece.push_str(random.pick(&STYLES));
                 piece.push('m');
             }
             90..97 => {
-                let (mode, set) = (random.one(kind.of(&MODES, ODD_MODES)), random.one(&["h", "l"]));
+                let (mode, set) = (random.pick(kind.of(&MODES, ODD_MODE_COUNT)), random.pick(&["h", "l"]));
                 piece.extend(["\x1b[?", mode, set]);
             }
-            97 => piece.push_str(random.one(kind.of(&RARE, ODD_RARE))),
+            97 => piece.push_str(random.pick(kind.of(&RARE, ODD_RARE_COUNT))),
             _ => {
                 steps.push(Step::Output(std::mem::take(&mut output)));
                 steps.push(Step::Resize(self::size(random)));
@@ -268,8 +268,8 @@ pub(crate) fn size(random: &mut Random) -> Winsize {
     Winsize::cells(number(random, 4, 30), number(random, 2, 12))
 }
 
-fn numbered(random: &mut Random, kind: Kind, output: &mut String) {
-    for char in random.one(kind.of(&SEQUENCES, ODD_SEQUENCES)).chars() {
+fn push_numbered_sequence(random: &mut Random, kind: Kind, output: &mut String) {
+    for char in random.pick(kind.of(&SEQUENCES, ODD_SEQUENCE_COUNT)).chars() {
         match char {
             '#' => output.push_str(&random.below(12).to_string()),
             char => output.push(char),

@@ -24,7 +24,7 @@ use self::{
 };
 
 /// Cuts of each recording, at its end and elsewhere.
-const CUTS: usize = 20;
+const CUTS_PER_RECORDING: usize = 20;
 
 #[test]
 fn recordings() {
@@ -32,7 +32,7 @@ fn recordings() {
     let mut random = Random::new(1);
     let mut bad = Vec::new();
     for (name, stream) in recording::all() {
-        let cuts = (1..CUTS).map(|_| random.below(stream.len())).chain([stream.len()]);
+        let cuts = (1..CUTS_PER_RECORDING).map(|_| random.below(stream.len())).chain([stream.len()]);
         for at in cuts.collect::<Vec<_>>() {
             if let Some(Difference(what, left, right)) =
                 cut::compare(&mut oracle, &stream, at).into_iter().next()
@@ -46,32 +46,32 @@ fn recordings() {
 
 /// Number of streams with differences. docs/screen.md explains them; a change that reduces them
 /// lowers the number.
-const USUAL_DIFFERENCES: u64 = 1;
-const ODD_DIFFERENCES: u64 = 5;
-const UNEVEN_DIFFERENCES: u64 = 1;
+const KNOWN_USUAL_DIFFERENCES: u64 = 1;
+const KNOWN_ODD_DIFFERENCES: u64 = 5;
+const KNOWN_UNEVEN_DIFFERENCES: u64 = 1;
 
 #[test]
 fn usual_streams() {
-    assert_eq!(generated(Kind::Usual, 600), USUAL_DIFFERENCES);
+    assert_eq!(count_differences(Kind::Usual, 600), KNOWN_USUAL_DIFFERENCES);
 }
 
 #[test]
 fn odd_streams() {
-    assert_eq!(generated(Kind::Odd, 1000), ODD_DIFFERENCES);
+    assert_eq!(count_differences(Kind::Odd, 1000), KNOWN_ODD_DIFFERENCES);
 }
 
 #[test]
 fn uneven_streams() {
-    assert_eq!(generated(Kind::Uneven, 400), UNEVEN_DIFFERENCES);
+    assert_eq!(count_differences(Kind::Uneven, 400), KNOWN_UNEVEN_DIFFERENCES);
 }
 
 /// Cuts `count` generated streams, prints those with differences, and returns their number.
-fn generated(kind: Kind, count: u64) -> u64 {
+fn count_differences(kind: Kind, count: u64) -> u64 {
     let mut oracle = Oracle::start();
-    let asked = |name| std::env::var(name).ok().and_then(|number| number.parse().ok());
-    let first = asked("SCREEN_SEED").unwrap_or(1);
+    let number_from_env = |name| std::env::var(name).ok().and_then(|number| number.parse().ok());
+    let first = number_from_env("SCREEN_SEED").unwrap_or(1);
     let mut different = 0;
-    for seed in first..first + asked("SCREEN_CASES").unwrap_or(count) {
+    for seed in first..first + number_from_env("SCREEN_CASES").unwrap_or(count) {
         let mut random = Random::new(seed);
         let stream = generate::stream(&mut random, kind);
         let at = random.below(stream.len() + 1);
@@ -86,7 +86,7 @@ fn generated(kind: Kind, count: u64) -> u64 {
 
 /// Output at the visible limits, where `|` stands for the cut. Size and scrollback are those of a
 /// small terminal.
-const AT_LIMITS: [&str; 14] = [
+const OUTPUT_AT_LIMITS: [&str; 14] = [
     "x\x1b[2147483647b|y",
     "ab\x1b[30b\x1b[7m|y",
     "日\x1b[99b|y",
@@ -106,7 +106,7 @@ const AT_LIMITS: [&str; 14] = [
 #[test]
 fn output_at_limits() {
     let mut oracle = Oracle::start();
-    for pattern in AT_LIMITS {
+    for pattern in OUTPUT_AT_LIMITS {
         let output = pattern.replace("MARKS", &"\u{301}".repeat(20)).replace("LONG", &"x".repeat(2084));
         let at = output.find('|').unwrap();
         let output = output.replace('|', "").into_bytes();
@@ -156,7 +156,7 @@ fn control_functions_of_any_length_survive_a_cut() {
 }
 
 /// All queries that do not depend on a page. `#` stands for the number of a mode.
-const QUESTIONS: [&str; 17] = [
+const QUERIES: [&str; 17] = [
     "\x1b[c",
     "\x1b[0c",
     "\x1b[1c",
@@ -187,7 +187,7 @@ fn questions_are_answered_alike() {
     for seed in 1..=60 {
         let mut stream = generate::stream(&mut Random::new(seed), Kind::Usual);
         let modes =
-            MODES.map(|mode| QUESTIONS.map(|question| question.replace('#', &mode.to_string())).concat());
+            MODES.map(|mode| QUERIES.map(|query| query.replace('#', &mode.to_string())).concat());
         stream.steps.push(Step::Output(modes.concat().into_bytes()));
         let mut screen = Screen::new(stream.size, 50);
         screen.answer(true);

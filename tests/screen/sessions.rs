@@ -20,10 +20,10 @@ use crate::{
 };
 
 /// Rows of scrollback: no more than a snapshot has for a viewer that has fallen behind.
-const SCROLLBACK: usize = 40;
+const SCROLLBACK_ROWS: usize = 40;
 
 /// Number of viewers of a session, beside the one that types.
-const VIEWERS: usize = 3;
+const VIEWER_COUNT: usize = 3;
 
 /// Control strings that are longer than the stored maximum, in two parts.
 const LONG_STRINGS: [(&str, &str, &str); 4] = [
@@ -40,7 +40,7 @@ enum Viewer {
 }
 
 /// A session on which a stream is played.
-struct Play<'a> {
+struct Playback<'a> {
     server: &'a Server,
     id: SessionId,
     random: Random,
@@ -53,13 +53,13 @@ struct Play<'a> {
     resizes: u64,
 }
 
-impl<'a> Play<'a> {
+impl<'a> Playback<'a> {
     async fn begin(server: &'a Server, size: Winsize, random: Random) -> Self {
         let id = repeater(server, size).await;
         let typist_hello = Hello { viewer: viewer(), ..Hello::default() };
         let mut typist = Client::attach(server, &id, typist_hello.clone()).await.on(Shown::default());
         typist.sees("ready").await;
-        let viewers = (0..VIEWERS).map(|_| Viewer::Away(Shown::default())).collect();
+        let viewers = (0..VIEWER_COUNT).map(|_| Viewer::Away(Shown::default())).collect();
         let played = vec![Step::Output(b"ready".to_vec())];
         Self { server, id, random, typist, typist_hello, viewers, played, size, resizes: 0 }
     }
@@ -77,17 +77,17 @@ impl<'a> Play<'a> {
     }
 
     /// Lets one of the viewers act.
-    async fn stir(&mut self) {
-        let at = self.random.below(VIEWERS);
+    async fn act_on_random_viewer(&mut self) {
+        let at = self.random.below(VIEWER_COUNT);
         let viewer = mem::replace(&mut self.viewers[at], Viewer::Away(Shown::default()));
         self.viewers[at] = match (viewer, self.random.below(6)) {
             (Viewer::Here(client), 0) => Viewer::Away(client.leave()),
             (Viewer::Here(mut client), 1 | 2) => {
-                self.sees_all(&mut client).await;
+                self.wait_until_caught_up(&mut client).await;
                 Viewer::Away(client.leave())
             }
             (Viewer::Here(mut client), 3) => {
-                self.sees_all(&mut client).await;
+                self.wait_until_caught_up(&mut client).await;
                 client.say(&ClientMessage::History).await;
                 Viewer::Here(client)
             }
@@ -109,14 +109,14 @@ impl<'a> Play<'a> {
         Client::attach(self.server, &self.id, hello).await.on(shown)
     }
 
-    async fn sees_all(&self, client: &mut Client) {
+    async fn wait_until_caught_up(&self, client: &mut Client) {
         client.catches_up().await;
         let end = (self.typist.received, self.resizes);
         client.until("everything", |c| c.shown().position() == end && c.shown().is_whole()).await;
     }
 
     /// Kills or upgrades the server.
-    async fn strike(&mut self) {
+    async fn replace_server(&mut self) {
         for viewer in &mut self.viewers {
             let away = Viewer::Away(Shown::default());
             if let Viewer::Here(client) = mem::replace(viewer, away) {
@@ -140,23 +140,23 @@ impl<'a> Play<'a> {
         let first = self.played_from();
         let mut differences = Vec::new();
         let mut differ = |who: &str, steps: &[Step]| {
-            let found = oracle.compare(first.size, SCROLLBACK, &first.steps, first.size, steps);
+            let found = oracle.compare(first.size, SCROLLBACK_ROWS, &first.steps, first.size, steps);
             if let Some(Difference(what, left, right)) = found.into_iter().next() {
                 differences.push(format!("{who}: {what}: {left} | {right}"));
             }
         };
-        for at in 0..VIEWERS {
+        for at in 0..VIEWER_COUNT {
             let mut client = match mem::replace(&mut self.viewers[at], Viewer::Away(Shown::default())) {
                 Viewer::Here(client) => client,
                 Viewer::Away(shown) => Box::new(self.attach(shown, 256 * 1024).await),
             };
-            self.sees_all(&mut client).await;
+            self.wait_until_caught_up(&mut client).await;
             differ(&format!("viewer {at}"), &client.shown().steps);
         }
         let mut typist = self.typist;
         typist.until("the last size", |client| client.shown().resizes == self.resizes).await;
         differ("the one that types", &typist.shown().steps);
-        let (lines, cursor) = oracle.text(&first, SCROLLBACK);
+        let (lines, cursor) = oracle.text(&first, SCROLLBACK_ROWS);
         let request = self.server.request(Method::GET, &format!("/api/sessions/{}/screen", self.id));
         let text: Screen =
             request.header(ACCEPT, "application/json").send().await.unwrap().json().await.unwrap();
@@ -191,26 +191,26 @@ fn stream(random: &mut Random) -> Stream {
     Stream { size: first.size, steps }
 }
 
-/// Plays `sessions` sessions on one server, which is killed or upgraded after `strikes` of a
-/// hundred steps. Returns the differences.
-async fn play(sessions: u64, strikes: usize) -> Vec<String> {
-    let scrollback = SCROLLBACK.to_string();
+/// Plays `sessions` sessions on one server, which is killed or upgraded after `replacement_percent`
+/// of a hundred steps. Returns the differences.
+async fn play(sessions: u64, replacement_percent: usize) -> Vec<String> {
+    let scrollback = SCROLLBACK_ROWS.to_string();
     let server = Server::start(Options::args(["--scrollback", &scrollback]));
     let mut oracle = Oracle::start();
-    let asked = |name| env::var(name).ok().and_then(|number| number.parse().ok());
-    let first: u64 = asked("SCREEN_SEED").unwrap_or(1);
+    let number_from_env = |name| env::var(name).ok().and_then(|number| number.parse().ok());
+    let first: u64 = number_from_env("SCREEN_SEED").unwrap_or(1);
     let mut different = Vec::new();
-    for seed in first..first + asked("SCREEN_CASES").unwrap_or(sessions) {
+    for seed in first..first + number_from_env("SCREEN_CASES").unwrap_or(sessions) {
         let mut random = Random::new(seed);
         let stream = stream(&mut random);
-        let mut play = Play::begin(&server, stream.size, random).await;
+        let mut play = Playback::begin(&server, stream.size, random).await;
         for step in &stream.steps {
             for _ in 0..play.random.below(3) {
-                play.stir().await;
+                play.act_on_random_viewer().await;
             }
             play.step(step).await;
-            if play.random.below(100) < strikes {
-                play.strike().await;
+            if play.random.below(100) < replacement_percent {
+                play.replace_server().await;
             }
         }
         let differences = play.differences(&mut oracle).await;
@@ -221,19 +221,19 @@ async fn play(sessions: u64, strikes: usize) -> Vec<String> {
 
 /// Plays sessions, and checks that all terminals arrive at the same state. The streams are few and
 /// always the same, because some of all generated streams differ for the reasons in docs/screen.md.
-async fn all_equal(sessions: u64, strikes: usize) {
-    let different = play(sessions, strikes).await;
+async fn assert_all_equal(sessions: u64, replacement_percent: usize) {
+    let different = play(sessions, replacement_percent).await;
     assert!(different.is_empty(), "{} differ:\n{}", different.len(), different.join("\n"));
 }
 
 #[tokio::test]
 async fn viewers_that_come_and_go_see_what_those_see_who_stay() {
-    all_equal(4, 0).await;
+    assert_all_equal(4, 0).await;
 }
 
 #[tokio::test]
 async fn viewers_see_the_same_however_often_the_server_is_replaced() {
-    all_equal(3, 8).await;
+    assert_all_equal(3, 8).await;
 }
 
 /// A real program.
@@ -286,18 +286,18 @@ async fn programs_that_are_edited_on_a_phone_meanwhile_show_on_a_desktop_what_th
             .await
             .on(Shown::default());
         phone.say(&ClientMessage::Pen { to: None }).await;
-        is_redrawn(&mut phone, 1).await;
-        types(&mut phone, on_the_phone).await;
+        wait_for_redraw(&mut phone, 1).await;
+        type_and_wait(&mut phone, on_the_phone).await;
         drop(phone);
 
         let mut desktop = Client::attach(&server, &id, desktop_hello.go_on(&shown)).await.on(shown);
         desktop.say(&ClientMessage::Pen { to: None }).await;
-        is_redrawn(&mut desktop, 2).await;
-        types(&mut desktop, on_the_desktop).await;
+        wait_for_redraw(&mut desktop, 2).await;
+        type_and_wait(&mut desktop, on_the_desktop).await;
         let position = desktop.shown().position();
         always.until("as much", |client| client.shown().position() >= position).await;
         let (size, model) = (Winsize::cells(120, 40), always.shown().until(position));
-        let differences = oracle.compare(size, SCROLLBACK, &model, size, &desktop.shown().steps);
+        let differences = oracle.compare(size, SCROLLBACK_ROWS, &model, size, &desktop.shown().steps);
         assert!(differences.is_empty(), "{command:?}: {differences:?}");
         server.close(&id).await;
     }
@@ -305,14 +305,14 @@ async fn programs_that_are_edited_on_a_phone_meanwhile_show_on_a_desktop_what_th
 
 /// Waits until the program has drawn something after `resizes` size changes. Some programs lose
 /// earlier input.
-async fn is_redrawn(client: &mut Client, resizes: u64) {
+async fn wait_for_redraw(client: &mut Client, resizes: u64) {
     client.until("the size", |client| client.shown().resizes >= resizes).await;
     let before = client.received;
     client.until("what the program makes of it", |client| client.received > before).await;
 }
 
 /// Types text, and waits for the output that shows that it has arrived.
-async fn types(client: &mut Client, (text, shows): (&str, &str)) {
+async fn type_and_wait(client: &mut Client, (text, shows): (&str, &str)) {
     client.type_in(text).await;
     client.until(shows, |client| (client.drawn() + &client.text()).contains(shows)).await;
 }

@@ -7,12 +7,12 @@ use limpet_shared::{
 
 use super::{
     modes::{MouseEncoding, MouseTracking},
-    palette::{Palette, Rgb, SPECIAL},
+    palette::{Palette, Rgb, SPECIAL_COLOURS},
     params::Params,
     parser::Function,
     style::Attributes,
     terminal::Terminal,
-    width::Widths,
+    width::WidthRule,
 };
 
 /// The page's terminal. Programs choose features by it.
@@ -20,21 +20,21 @@ const VERSION: &str = "xterm.js(6.1.0-beta.336)";
 
 /// Maximum number of bytes of answers that wait. A program that keeps asking without reading gets
 /// no more.
-const MOST: usize = 64 * 1024;
+const MAX_PENDING_BYTES: usize = 64 * 1024;
 
 /// The answers, while this terminal gives them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Answers {
-    wanted: bool,
-    waiting: Vec<u8>,
+    enabled: bool,
+    pending: Vec<u8>,
     colours: Box<Colours>,
     size: Winsize,
 }
 
 impl Answers {
     /// Sets whether queries are answered from now on.
-    pub(super) fn want(&mut self, wanted: bool) {
-        self.wanted = wanted;
+    pub(super) fn set_enabled(&mut self, enabled: bool) {
+        self.enabled = enabled;
     }
 
     /// Sets the colours to report.
@@ -49,101 +49,101 @@ impl Answers {
 
     /// Takes the answers given since the last call.
     pub(super) fn take(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.waiting)
+        std::mem::take(&mut self.pending)
     }
 
-    fn say(&mut self, answer: &str) {
-        if self.waiting.len() + answer.len() <= MOST {
-            self.waiting.extend_from_slice(answer.as_bytes());
+    fn push(&mut self, answer: &str) {
+        if self.pending.len() + answer.len() <= MAX_PENDING_BYTES {
+            self.pending.extend_from_slice(answer.as_bytes());
         }
     }
 
     /// Answers control sequences that are queries.
-    pub(super) fn csi(&mut self, terminal: &Terminal, (prefix, last): Function, params: &Params) {
-        if !self.wanted {
+    pub(super) fn answer_csi(&mut self, terminal: &Terminal, (prefix, last): Function, params: &Params) {
+        if !self.enabled {
             return;
         }
         let (packed, first) = (prefix.to_be_bytes(), params.get(0));
         let prefix = &packed[packed.iter().take_while(|&&byte| byte == 0).count()..];
         match (prefix, last) {
             // DA1, DA2, XTVERSION.
-            (b"", b'c') if first == 0 => self.say("\x1b[?1;2c"),
-            (b">", b'c') if first == 0 => self.say("\x1b[>0;276;0c"),
-            (b">", b'q') if first == 0 => self.say(&format!("\x1bP>|{VERSION}\x1b\\")),
+            (b"", b'c') if first == 0 => self.push("\x1b[?1;2c"),
+            (b">", b'c') if first == 0 => self.push("\x1b[>0;276;0c"),
+            (b">", b'q') if first == 0 => self.push(&format!("\x1bP>|{VERSION}\x1b\\")),
             // DSR.
-            (b"", b'n') if first == 5 => self.say("\x1b[0n"),
-            (b"", b'n') if first == 6 => self.cursor(terminal, ""),
-            (b"?", b'n') if first == 6 => self.cursor(terminal, "?"),
+            (b"", b'n') if first == 5 => self.push("\x1b[0n"),
+            (b"", b'n') if first == 6 => self.report_cursor(terminal, ""),
+            (b"?", b'n') if first == 6 => self.report_cursor(terminal, "?"),
             (b"?", b'n') if first == 996 => {
                 let is_light = self.colours.appearance == Appearance::Light;
-                self.say(if is_light { "\x1b[?997;2n" } else { "\x1b[?997;1n" });
+                self.push(if is_light { "\x1b[?997;2n" } else { "\x1b[?997;1n" });
             }
             // DECRQM.
-            (b"$", b'p') => self.say(&format!("\x1b[{first};{}$y", ansi_mode(terminal, first))),
-            (b"?$", b'p') => self.say(&format!("\x1b[?{first};{}$y", private_mode(terminal, first))),
-            (b"?", b'u') => self.say(&format!("\x1b[?{}u", terminal.keyboard.flags)),
-            (b"", b't') => self.window(terminal, first, params.get(1)),
+            (b"$", b'p') => self.push(&format!("\x1b[{first};{}$y", ansi_mode(terminal, first))),
+            (b"?$", b'p') => self.push(&format!("\x1b[?{first};{}$y", private_mode(terminal, first))),
+            (b"?", b'u') => self.push(&format!("\x1b[?{}u", terminal.keyboard.flags)),
+            (b"", b't') => self.report_size(terminal, first, params.get(1)),
             _ => {}
         }
     }
 
-    fn cursor(&mut self, terminal: &Terminal, prefix: &str) {
+    fn report_cursor(&mut self, terminal: &Terminal, prefix: &str) {
         let buffer = terminal.buffer();
-        self.say(&format!("\x1b[{prefix}{};{}R", buffer.y + 1, buffer.x + 1));
+        self.push(&format!("\x1b[{prefix}{};{}R", buffer.y + 1, buffer.x + 1));
     }
 
     /// Answers XTWINOPS queries for sizes.
-    fn window(&mut self, terminal: &Terminal, operation: i32, which: i32) {
+    fn report_size(&mut self, terminal: &Terminal, operation: i32, which: i32) {
         let Winsize { xpixel, ypixel, .. } = self.size;
         let (width, height) = (usize::from(xpixel), usize::from(ypixel));
         let is_known = width > 0 && height > 0;
         match operation {
-            14 if is_known && which != 2 => self.say(&format!("\x1b[4;{height};{width}t")),
+            14 if is_known && which != 2 => self.push(&format!("\x1b[4;{height};{width}t")),
             16 if is_known => {
-                self.say(&format!("\x1b[6;{};{}t", height / terminal.rows, width / terminal.columns));
+                self.push(&format!("\x1b[6;{};{}t", height / terminal.rows, width / terminal.columns));
             }
-            18 => self.say(&format!("\x1b[8;{};{}t", terminal.rows, terminal.columns)),
+            18 => self.push(&format!("\x1b[8;{};{}t", terminal.rows, terminal.columns)),
             _ => {}
         }
     }
 
     /// Reports the current value of one of the 256 colours.
-    pub(super) fn indexed_colour(&mut self, palette: &Palette, index: u8) {
-        self.colour(palette, &format!("4;{index}"), index.into());
+    pub(super) fn report_indexed_colour(&mut self, palette: &Palette, index: u8) {
+        self.report_colour(palette, &format!("4;{index}"), index.into());
     }
 
     /// Reports the current value of the colour of `OSC 10`, `11` or `12`.
-    pub(super) fn special_colour(&mut self, palette: &Palette, number: u32) {
-        if let Some(&index) = SPECIAL.get((number as usize).wrapping_sub(10)) {
-            self.colour(palette, &number.to_string(), index);
+    pub(super) fn report_special_colour(&mut self, palette: &Palette, number: u32) {
+        if let Some(&index) = SPECIAL_COLOURS.get((number as usize).wrapping_sub(10)) {
+            self.report_colour(palette, &number.to_string(), index);
         }
     }
 
-    fn colour(&mut self, palette: &Palette, name: &str, index: u16) {
-        if !self.wanted {
+    fn report_colour(&mut self, palette: &Palette, name: &str, index: u16) {
+        if !self.enabled {
             return;
         }
         let changed = palette.get(index);
-        let [r, g, b] = changed.unwrap_or_else(|| of_theme(&self.colours, index));
-        self.say(&format!("\x1b]{name};rgb:{r:02x}{r:02x}/{g:02x}{g:02x}/{b:02x}{b:02x}\x1b\\"));
+        let [r, g, b] = changed.unwrap_or_else(|| theme_colour(&self.colours, index));
+        self.push(&format!("\x1b]{name};rgb:{r:02x}{r:02x}/{g:02x}{g:02x}/{b:02x}{b:02x}\x1b\\"));
     }
 
     /// Answers DECRQSS.
-    pub(super) fn dcs(&mut self, terminal: &Terminal, function: Function, text: &str) {
-        if !self.wanted || function != (u32::from(b'$'), b'q') {
+    pub(super) fn answer_dcs(&mut self, terminal: &Terminal, function: Function, text: &str) {
+        if !self.enabled || function != (u32::from(b'$'), b'q') {
             return;
         }
         let buffer = terminal.buffer();
         match text {
             "\"q" => {
                 let protected = u8::from(terminal.pen.attributes.has(Attributes::PROTECTED));
-                self.say(&format!("\x1bP1$r{protected}\"q\x1b\\"));
+                self.push(&format!("\x1bP1$r{protected}\"q\x1b\\"));
             }
-            "\"p" => self.say("\x1bP1$r61;1\"p\x1b\\"),
-            "r" => self.say(&format!("\x1bP1$r{};{}r\x1b\\", buffer.top + 1, buffer.bottom + 1)),
-            "m" => self.say("\x1bP1$r0m\x1b\\"),
-            " q" => self.say("\x1bP1$r1 q\x1b\\"),
-            _ => self.say("\x1bP0$r\x1b\\"),
+            "\"p" => self.push("\x1bP1$r61;1\"p\x1b\\"),
+            "r" => self.push(&format!("\x1bP1$r{};{}r\x1b\\", buffer.top + 1, buffer.bottom + 1)),
+            "m" => self.push("\x1bP1$r0m\x1b\\"),
+            " q" => self.push("\x1bP1$r1 q\x1b\\"),
+            _ => self.push("\x1bP0$r\x1b\\"),
         }
     }
 }
@@ -155,16 +155,16 @@ const RESET: u8 = 2;
 const ALWAYS_SET: u8 = 3;
 const ALWAYS_RESET: u8 = 4;
 
-fn value(set: bool) -> u8 {
+fn mode_state(set: bool) -> u8 {
     if set { SET } else { RESET }
 }
 
 fn ansi_mode(terminal: &Terminal, mode: i32) -> u8 {
     match mode {
         2 => ALWAYS_RESET,
-        4 => value(terminal.modes.insert),
+        4 => mode_state(terminal.modes.insert),
         12 => ALWAYS_SET,
-        20 => value(terminal.newline),
+        20 => mode_state(terminal.newline_mode),
         _ => UNKNOWN,
     }
 }
@@ -172,33 +172,33 @@ fn ansi_mode(terminal: &Terminal, mode: i32) -> u8 {
 fn private_mode(terminal: &Terminal, mode: i32) -> u8 {
     let modes = &terminal.modes;
     match mode {
-        1 => value(modes.application_cursor),
-        6 => value(modes.origin),
-        7 => value(modes.autowrap),
+        1 => mode_state(modes.application_cursor),
+        6 => mode_state(modes.origin),
+        7 => mode_state(modes.autowrap),
         8 => ALWAYS_SET,
-        9 => value(terminal.mouse == MouseTracking::Presses),
+        9 => mode_state(terminal.mouse == MouseTracking::Presses),
         // The user's choice, reported as blinking.
         12 | 1048 => SET,
-        25 => value(!terminal.cursor_hidden),
-        45 => value(modes.reverse_wrap),
-        47 | 1047 | 1049 => value(terminal.is_alternate),
-        66 => value(modes.application_keypad),
+        25 => mode_state(!terminal.cursor_hidden),
+        45 => mode_state(modes.reverse_wrap),
+        47 | 1047 | 1049 => mode_state(terminal.is_alternate),
+        66 => mode_state(modes.application_keypad),
         67 | 1005 | 1015 => ALWAYS_RESET,
-        1000 => value(terminal.mouse == MouseTracking::Buttons),
-        1002 => value(terminal.mouse == MouseTracking::Drags),
-        1003 => value(terminal.mouse == MouseTracking::Motion),
-        1004 => value(modes.focus),
-        1006 => value(terminal.mouse_encoding == MouseEncoding::Sgr),
-        1016 => value(terminal.mouse_encoding == MouseEncoding::SgrPixels),
-        2004 => value(modes.bracketed_paste),
-        2026 => value(modes.synchronized),
-        2027 => value(modes.widths == Widths::Clusters),
+        1000 => mode_state(terminal.mouse == MouseTracking::Buttons),
+        1002 => mode_state(terminal.mouse == MouseTracking::Drags),
+        1003 => mode_state(terminal.mouse == MouseTracking::Motion),
+        1004 => mode_state(modes.focus),
+        1006 => mode_state(terminal.mouse_encoding == MouseEncoding::Sgr),
+        1016 => mode_state(terminal.mouse_encoding == MouseEncoding::SgrPixels),
+        2004 => mode_state(modes.bracketed_paste),
+        2026 => mode_state(modes.synchronized),
+        2027 => mode_state(modes.width_rule == WidthRule::Clusters),
         _ => UNKNOWN,
     }
 }
 
 /// Returns a colour of the theme. The cube and the greys of xterm's 256 colours are computed.
-fn of_theme(theme: &Colours, index: u16) -> Rgb {
+fn theme_colour(theme: &Colours, index: u16) -> Rgb {
     let plain = |colour: limpet_shared::theme::Rgb| [colour.red, colour.green, colour.blue];
     let level = |step: u16| if step == 0 { 0 } else { u8::try_from(55 + 40 * step).unwrap_or(u8::MAX) };
     match index {

@@ -11,29 +11,29 @@ use super::{
 };
 
 /// Steps per cell to move a row into the scrollback, including its compression.
-const PACK_STEPS: usize = 2;
+const PACK_STEPS_PER_CELL: usize = 2;
 
 /// The state saved by DECSC.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Saved {
+pub(super) struct SavedCursor {
     pub(super) x: usize,
     /// Row, counted from the first row of the scrollback.
     pub(super) line: usize,
     pub(super) style: Style,
     pub(super) charsets: Charsets,
-    pub(super) level: u8,
+    pub(super) active_charset: u8,
     pub(super) origin: bool,
     pub(super) autowrap: bool,
 }
 
-impl Default for Saved {
+impl Default for SavedCursor {
     fn default() -> Self {
         Self {
             x: 0,
             line: 0,
             style: Style::default(),
             charsets: Charsets::default(),
-            level: 0,
+            active_charset: 0,
             origin: false,
             autowrap: true,
         }
@@ -57,7 +57,7 @@ pub(super) struct Buffer {
     /// Last row of the scroll region.
     pub(super) bottom: usize,
     pub(super) tabs: TabStops,
-    pub(super) saved: Saved,
+    pub(super) saved: SavedCursor,
 }
 
 impl Buffer {
@@ -65,7 +65,7 @@ impl Buffer {
     pub(super) fn primary(columns: usize, rows: usize, scrollback: usize) -> Self {
         let mut buffer = Self::alternate(columns, rows);
         buffer.scrollback = Scrollback::new(scrollback);
-        buffer.begin();
+        buffer.activate();
         buffer
     }
 
@@ -81,17 +81,17 @@ impl Buffer {
             top: 0,
             bottom: rows - 1,
             tabs: TabStops::new(columns),
-            saved: Saved::default(),
+            saved: SavedCursor::default(),
         }
     }
 
     /// Starts the use of an alternate buffer, which is blank.
-    pub(super) fn begin(&mut self) {
+    pub(super) fn activate(&mut self) {
         self.screen.resize_with(self.rows, Row::default);
     }
 
     /// Ends the use of an alternate buffer. The state saved by DECSC stays.
-    pub(super) fn clear(&mut self) {
+    pub(super) fn deactivate(&mut self) {
         let saved = std::mem::take(&mut self.saved);
         *self = Self { saved, ..Self::alternate(self.columns, self.rows) };
     }
@@ -103,9 +103,9 @@ impl Buffer {
     }
 
     /// Drops the cells of the cursor's row beyond the margin if text has just reached the margin.
-    pub(super) fn forget_beyond_margin(&mut self) {
+    pub(super) fn drop_clipped_at_margin(&mut self) {
         if self.x >= self.columns {
-            self.row().forget_beyond();
+            self.row().drop_clipped();
         }
     }
 
@@ -121,9 +121,9 @@ impl Buffer {
         let bottom = self.bottom.min(self.screen.len() - 1);
         let top = self.top.min(bottom);
         let mut steps = bottom - top + 1;
-        if top == 0 && self.scrollback.is_kept() {
+        if top == 0 && self.scrollback.is_enabled() {
             self.screen[0].trim();
-            steps += PACK_STEPS * self.screen[0].cells().len();
+            steps += PACK_STEPS_PER_CELL * self.screen[0].cells().len();
             self.scrollback.push(&self.screen[0]);
         }
         // The row that appears reuses the memory of the row that goes.
@@ -161,7 +161,7 @@ impl Buffer {
     }
 
     /// Adjusts the saved cursor for a scrollback that is the end of one with `rows` rows.
-    pub(super) fn is_end_of(&mut self, rows: usize) {
+    pub(super) fn rebase_saved_cursor(&mut self, rows: usize) {
         let len = self.scrollback.len();
         self.saved.line = (self.saved.line + len).saturating_sub(rows);
     }

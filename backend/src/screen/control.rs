@@ -37,7 +37,7 @@ const HASH: u32 = b'#' as u32;
 const PERCENT: u32 = b'%' as u32;
 
 /// Steps per byte of a control string.
-const STRING_STEPS: usize = 4;
+const STRING_STEPS_PER_BYTE: usize = 4;
 
 /// The terminal that output is parsed for, and its answers.
 pub(super) struct Performer<'a> {
@@ -52,12 +52,12 @@ const CONTROL_STEPS: usize = 4;
 const FUNCTION_STEPS: usize = 16;
 
 impl Perform for Performer<'_> {
-    fn is_done(&self) -> bool {
-        self.terminal.steps.taken >= self.terminal.steps.until
+    fn must_stop(&self) -> bool {
+        self.terminal.steps.taken >= self.terminal.steps.stop_at
     }
 
-    fn max_run(&self) -> usize {
-        self.terminal.max_run()
+    fn max_run_bytes(&self) -> usize {
+        self.terminal.max_run_bytes()
     }
 
     fn print(&mut self, text: Text<'_>) {
@@ -73,8 +73,8 @@ impl Perform for Performer<'_> {
             b'\t' => terminal.tab(),
             b'\n' | 0x0b | 0x0c => terminal.line_feed(),
             b'\r' => terminal.buffer_mut().x = 0,
-            0x0e => terminal.level = 1,
-            0x0f => terminal.level = 0,
+            0x0e => terminal.active_charset = 1,
+            0x0f => terminal.active_charset = 0,
             0x84 => terminal.index(),
             0x85 => terminal.next_line(),
             0x88 => terminal.set_tab(),
@@ -83,7 +83,7 @@ impl Perform for Performer<'_> {
     }
 
     fn csi(&mut self, function: Function, params: &Params) {
-        self.answers.csi(self.terminal, function, params);
+        self.answers.answer_csi(self.terminal, function, params);
         let terminal = &mut *self.terminal;
         terminal.spend(FUNCTION_STEPS);
         if function == (NONE, b'b') {
@@ -102,18 +102,18 @@ impl Perform for Performer<'_> {
     }
 
     fn osc(&mut self, number: u32, text: &str) {
-        self.terminal.spend(FUNCTION_STEPS + STRING_STEPS * text.len());
+        self.terminal.spend(FUNCTION_STEPS + STRING_STEPS_PER_BYTE * text.len());
         self.terminal.operating_system_command(number, text, self.answers);
         self.terminal.preceding = None;
     }
 
     fn dcs(&mut self, function: Function, text: &str) {
-        self.terminal.spend(FUNCTION_STEPS + STRING_STEPS * text.len());
-        self.answers.dcs(self.terminal, function, text);
+        self.terminal.spend(FUNCTION_STEPS + STRING_STEPS_PER_BYTE * text.len());
+        self.answers.answer_dcs(self.terminal, function, text);
         self.terminal.preceding = None;
     }
 
-    fn ignored(&mut self) {
+    fn ignore_string(&mut self) {
         self.terminal.spend(FUNCTION_STEPS);
         self.terminal.preceding = None;
     }
@@ -143,7 +143,7 @@ impl Terminal {
                 self.set_cursor(count - 1, y);
             }
             (NONE, b'H' | b'f') => self.set_cursor(params.at_least_one(1) - 1, count - 1),
-            (NONE, b'I') => self.tabs(count),
+            (NONE, b'I') => self.tab_forward(count),
             (NONE, b'J') => self.erase_in_display(params.get(0), false),
             (QUESTION, b'J') => self.erase_in_display(params.get(0), true),
             (NONE, b'K') => self.erase_in_line(params.get(0), false),
@@ -154,7 +154,7 @@ impl Terminal {
             (NONE, b'S') => self.scroll_up(count),
             (NONE, b'T' | b'^') => self.scroll_down(count),
             (NONE, b'X') => self.erase_chars(count),
-            (NONE, b'Z') => self.tabs_back(count),
+            (NONE, b'Z') => self.tab_back(count),
             (NONE, b'd') => {
                 let x = self.buffer().x;
                 self.set_cursor(x, count - 1);
@@ -183,7 +183,7 @@ impl Terminal {
             }
             (NONE, b'r') => self.set_scroll_region(params),
             (NONE, b's') => self.save_cursor(),
-            (NONE, b't') => self.window_operation(params),
+            (NONE, b't') => self.title_stack_operation(params),
             (NONE, b'u') => self.restore_cursor(),
             (EQUALS, b'u') => self.keyboard.set(params.get(0), params.get(1)),
             (GREATER, b'u') => self.keyboard.push(params.get(0), self.is_alternate),
@@ -211,11 +211,11 @@ impl Terminal {
             (NONE, b'=') => self.modes.application_keypad = true,
             (NONE, b'>') => self.modes.application_keypad = false,
             (NONE, b'c') => self.reset(),
-            (NONE, b'n' | b'}') => self.level = 2,
-            (NONE, b'o' | b'|') => self.level = 3,
-            (NONE, b'~') => self.level = 1,
+            (NONE, b'n' | b'}') => self.active_charset = 2,
+            (NONE, b'o' | b'|') => self.active_charset = 3,
+            (NONE, b'~') => self.active_charset = 1,
             (PERCENT, b'@' | b'G') => {
-                self.level = 0;
+                self.active_charset = 0;
                 self.charsets.designate(0, Charset::Ascii);
             }
             (HASH, b'8') => self.fill_with_e(),
@@ -237,7 +237,7 @@ impl Terminal {
     /// DECALN: fills the screen with the letter E.
     fn fill_with_e(&mut self) {
         self.set_cursor(0, 0);
-        let style = self.tables.style_id(self.pen.plain());
+        let style = self.tables.style_id(self.pen.without_extended());
         let first = self.buffer().y;
         self.change_rows(first..self.rows, RowChange::Fill(Cell::char('E', 1, style)));
     }

@@ -10,11 +10,11 @@ use memchr::{memchr, memrchr_iter};
 use super::plain::sgr_length;
 
 /// The rows of a line are counted if it is at least this many times as long as the screen is wide.
-const COUNTED: usize = 4;
+const MIN_COUNTED_WIDTHS: usize = 4;
 
 /// The skipped part of the output, from its start.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Flood {
+pub(super) struct SkippablePrefix {
     /// Number of bytes. A line begins after them.
     pub(super) len: usize,
     /// The control sequences in the skipped part that affect the rest: SGR since the last reset.
@@ -23,18 +23,18 @@ pub(super) struct Flood {
 
 /// Finds the part of plain output that can be skipped if only its last `rows` rows can be seen.
 /// Lines of more than `columns` characters take several rows.
-pub(super) fn find(plain: &[u8], rows: usize, columns: usize) -> Option<Flood> {
+pub(super) fn find(plain: &[u8], rows: usize, columns: usize) -> Option<SkippablePrefix> {
     let end = line_end(plain, rows, columns)?;
     // Without a carriage return the next line begins in the middle of the row.
     if end == 0 || plain[end - 1] != b'\r' {
         return None;
     }
-    Some(Flood { len: end + 1, styles: styles(&plain[..=end])? })
+    Some(SkippablePrefix { len: end + 1, styles: styles(&plain[..=end])? })
 }
 
 /// Maximum number of bytes of control sequences that affect the rest, which are parsed at once.
 /// With more of them nothing is skipped.
-const MAX_STYLES: usize = 16 * 1024;
+const MAX_STYLE_BYTES: usize = 16 * 1024;
 
 /// Maximum number of control sequences that are skipped to count rows of long lines. Each takes
 /// about ten nanoseconds. Any further line with control sequences counts as one row.
@@ -48,10 +48,10 @@ fn line_end(plain: &[u8], rows: usize, columns: usize) -> Option<usize> {
     ends.find(|&end| {
         let line = &plain[end + 1..next];
         // Counting takes longer than parsing a few rows more.
-        seen += if line.len() < columns.saturating_mul(COUNTED) {
+        seen += if line.len() < columns.saturating_mul(MIN_COUNTED_WIDTHS) {
             1
         } else {
-            rows_of(line, columns, &mut sequences_left)
+            min_rows(line, columns, &mut sequences_left)
         };
         next = end;
         seen >= rows
@@ -60,12 +60,12 @@ fn line_end(plain: &[u8], rows: usize, columns: usize) -> Option<usize> {
 
 /// Returns the minimum number of rows that a line takes. Skips at most `sequences_left` control
 /// sequences, and reduces that number by those it has skipped.
-fn rows_of(line: &[u8], columns: usize, sequences_left: &mut usize) -> usize {
+fn min_rows(line: &[u8], columns: usize, sequences_left: &mut usize) -> usize {
     let mut rest = line.strip_suffix(b"\r").unwrap_or(line);
     let mut printed = 0;
     loop {
         let text = memchr(0x1b, rest).map_or(rest, |sequence| &rest[..sequence]);
-        let Some(text_columns) = columns_of(text) else { return 1 };
+        let Some(text_columns) = min_columns(text) else { return 1 };
         printed += text_columns;
         rest = &rest[text.len()..];
         if rest.is_empty() {
@@ -79,7 +79,7 @@ fn rows_of(line: &[u8], columns: usize, sequences_left: &mut usize) -> usize {
 
 /// Returns the minimum number of columns that text takes, or `None` if it contains control
 /// characters, which may move the cursor back or far. The compiler vectorizes both inner loops.
-fn columns_of(text: &[u8]) -> Option<usize> {
+fn min_columns(text: &[u8]) -> Option<usize> {
     /// As many as a `u8` can count.
     const CHUNK: usize = 255;
     let mut columns = 0;
@@ -95,21 +95,21 @@ fn columns_of(text: &[u8]) -> Option<usize> {
 
 /// Returns the SGR sequences since the last complete reset, or `None` if there are too many.
 fn styles(plain: &[u8]) -> Option<Vec<u8>> {
-    let (mut since, mut bytes) = (Vec::new(), 0);
+    let (mut sequences, mut bytes) = (Vec::new(), 0);
     for at in memrchr_iter(0x1b, plain) {
         let Some(length) = sgr_length(&plain[at..]) else { continue };
         let sequence = &plain[at..at + length];
         bytes += length;
-        if bytes > MAX_STYLES {
+        if bytes > MAX_STYLE_BYTES {
             return None;
         }
-        since.push(sequence);
+        sequences.push(sequence);
         if matches!(sequence, b"\x1b[m" | [0x1b, b'[', b'0', b'm' | b';', ..]) {
             break;
         }
     }
-    since.reverse();
-    Some(since.concat())
+    sequences.reverse();
+    Some(sequences.concat())
 }
 
 #[cfg(test)]
@@ -122,19 +122,19 @@ mod tests {
 
     #[test]
     fn only_what_nobody_could_see_is_left_out() {
-        let left_out = |output, rows| find(output, rows, 4);
-        assert_eq!(left_out(b"1\r\n2\r\n3\r\n", 3), None);
-        assert_eq!(left_out(b"0\r\n1\r\n2\r\n3\r\n", 3), Some(Flood { len: 3, styles: vec![] }));
-        assert_eq!(left_out(b"0\n1\n2\n3\n", 3), None);
+        let skippable = |output, rows| find(output, rows, 4);
+        assert_eq!(skippable(b"1\r\n2\r\n3\r\n", 3), None);
+        assert_eq!(skippable(b"0\r\n1\r\n2\r\n3\r\n", 3), Some(SkippablePrefix { len: 3, styles: vec![] }));
+        assert_eq!(skippable(b"0\n1\n2\n3\n", 3), None);
         assert_eq!(
-            left_out(b"0\r\n1234\x1b[1m5678\x1b[m1234\r\n", 3).map(|flood| flood.len),
+            skippable(b"0\r\n1234\x1b[1m5678\x1b[m1234\r\n", 3).map(|prefix| prefix.len),
             Some(3),
             "three rows"
         );
-        assert_eq!(left_out(b"0\r\n12345678123\r\n", 3), None, "it may be two");
-        assert_eq!(left_out(b"0\r\n1234\r12341234\r\n", 2), None, "goes back");
-        let flood = left_out(b"\x1b[1mx\x1b[mx\x1b[0;31mx\x1b[4mx\x1b[32m\r\n1\r\n", 1).unwrap();
-        assert_eq!(flood.styles, b"\x1b[0;31m\x1b[4m\x1b[32m");
+        assert_eq!(skippable(b"0\r\n12345678123\r\n", 3), None, "it may be two");
+        assert_eq!(skippable(b"0\r\n1234\r12341234\r\n", 2), None, "goes back");
+        let prefix = skippable(b"\x1b[1mx\x1b[mx\x1b[0;31mx\x1b[4mx\x1b[32m\r\n1\r\n", 1).unwrap();
+        assert_eq!(prefix.styles, b"\x1b[0;31m\x1b[4m\x1b[32m");
     }
 
     #[test]
@@ -143,11 +143,11 @@ mod tests {
         let coloured_line = "\x1b[31mletters\x1b[m of two colours, and more of them ".repeat(100) + "\r\n";
         for line in [plain_line, coloured_line] {
             let plain = line.repeat(3 * 1024 * 1024 / line.len());
-            let flood = find(plain.as_bytes(), 10_048, 80);
-            assert!(flood.is_some_and(|flood| flood.len > plain.len() / 4), "{:.40}", line);
+            let prefix = find(plain.as_bytes(), 10_048, 80);
+            assert!(prefix.is_some_and(|prefix| prefix.len > plain.len() / 4), "{:.40}", line);
         }
         let only_sequences = "\x1b[31m".repeat(MAX_COUNTED_SEQUENCES + 1) + &"x".repeat(160) + "\r\n";
-        assert_eq!(rows_of(only_sequences.as_bytes(), 80, &mut MAX_COUNTED_SEQUENCES.clone()), 1);
+        assert_eq!(min_rows(only_sequences.as_bytes(), 80, &mut MAX_COUNTED_SEQUENCES.clone()), 1);
     }
 
     fn piece() -> impl Strategy<Value = &'static [u8]> {

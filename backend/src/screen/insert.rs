@@ -2,7 +2,7 @@
 //! run of characters moves it once.
 
 use super::{
-    print::{CHAR_STEPS, SOFT_HYPHEN},
+    print::{MAX_CHAR_STEPS, SOFT_HYPHEN},
     row::Cell,
     terminal::Terminal,
     width::measure,
@@ -12,8 +12,8 @@ impl Terminal {
     /// Prints characters up to the first that does not fit into the cursor's row, and moves the
     /// rest of the row once for all of them. Returns the number of characters printed.
     pub(super) fn insert_in_row(&mut self, chars: &[char]) -> usize {
-        let (style, fill, columns) = (self.pen_id(), self.blank_of_pen(), self.columns);
-        let widths = self.modes.widths;
+        let (style, fill, columns) = (self.pen_id(), self.blank_cell(), self.columns);
+        let width_rule = self.modes.width_rule;
         let start = self.buffer().x;
         let rest = self.buffer_mut().row().split_off(start);
         // A cluster that grows wider overwrites the cells behind it.
@@ -22,8 +22,8 @@ impl Terminal {
         for &char in chars {
             let preceding = self.preceding;
             let x = self.buffer().x;
-            let shown = self.charsets.get(self.level.into()).map(char);
-            let now = if char == SOFT_HYPHEN { None } else { measure(shown, preceding, widths) };
+            let shown = self.charsets.get(self.active_charset.into()).map(char);
+            let now = if char == SOFT_HYPHEN { None } else { measure(shown, preceding, width_rule) };
             if let Some(now) = now {
                 let width = usize::from(now.width);
                 let old_width =
@@ -57,13 +57,13 @@ impl Terminal {
         let row = buffer.row();
         row.append(x, rest.get(overwritten..).unwrap_or_default(), columns);
         if is_moved {
-            row.forget_beyond();
+            row.drop_clipped();
             if row.width(columns - 1) == 2 {
                 row.set(columns - 1, fill);
             }
         }
         row.trim();
-        self.spend(columns - start.min(columns) + CHAR_STEPS * printed);
+        self.spend(columns - start.min(columns) + MAX_CHAR_STEPS * printed);
         printed
     }
 }
@@ -118,11 +118,11 @@ mod tests {
     /// Prints characters as text, and moves the rest of the row for each of them.
     fn print_one_by_one(screen: &mut Screen, chars: &[char]) {
         let terminal = &mut screen.terminal;
-        terminal.unpair_left();
+        terminal.erase_left_half();
         for &char in chars {
             terminal.print_char(char);
         }
-        terminal.unpair_right();
+        terminal.erase_right_half();
     }
 
     proptest! {

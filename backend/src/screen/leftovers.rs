@@ -57,13 +57,13 @@ impl Leftovers {
 impl Terminal {
     /// Records the modes that are on when a line editor begins to read, and were not on when it
     /// last stopped.
-    pub(super) fn note_leftovers(&mut self) {
+    pub(super) fn record_leftovers(&mut self) {
         let left = Leftovers::of(self).without(self.prompt_modes);
         self.leftovers = Some(left).filter(|&modes| modes != Leftovers::default());
     }
 
     /// Records the modes with which a line editor has read.
-    pub(super) fn note_prompt_modes(&mut self) {
+    pub(super) fn record_prompt_modes(&mut self) {
         self.prompt_modes = Leftovers::of(self);
     }
 }
@@ -98,7 +98,7 @@ mod tests {
 
     use super::*;
 
-    fn shown(output: &str) -> Screen {
+    fn screen_after(output: &str) -> Screen {
         let mut screen = Screen::new(Winsize::cells(20, 4), 0);
         screen.feed(output.as_bytes());
         screen
@@ -106,7 +106,8 @@ mod tests {
 
     #[test]
     fn what_was_on_before_a_line_editor_is_left_over() {
-        let mut screen = shown("\x1b[?25l\x1b[>31u\x1b[>1u\x1b[?1003h\x1b[?1006h\x1b[?1004h\x1b[?2004h$ ");
+        let mut screen =
+            screen_after("\x1b[?25l\x1b[>31u\x1b[>1u\x1b[?1003h\x1b[?1006h\x1b[?1004h\x1b[?2004h$ ");
         let left = screen.take_leftovers().unwrap();
         assert_eq!(screen.take_leftovers(), None);
         let resetting = screen.resetting(left);
@@ -118,9 +119,9 @@ mod tests {
 
     #[test]
     fn what_a_line_editor_sets_itself_is_not() {
-        let mut screen = shown("\x1b[?2004h\x1b[=5u\x1b[?1000h$ ");
+        let mut screen = screen_after("\x1b[?2004h\x1b[=5u\x1b[?1000h$ ");
         assert_eq!(screen.take_leftovers(), None);
-        let mut screen = shown("\x1b[?1000h\x1b[>31u\x1b[?2004h\x1b[=5u$ ");
+        let mut screen = screen_after("\x1b[?1000h\x1b[>31u\x1b[?2004h\x1b[=5u$ ");
         let left = screen.take_leftovers().unwrap();
         assert_eq!(screen.resetting(left), "\x1b[?1000l");
     }
@@ -128,7 +129,7 @@ mod tests {
     #[test]
     fn what_every_prompt_sets_is_not_either() {
         let prompt = "\x1b[?2004h\x1b[=5u$ ";
-        let mut screen = shown(&[prompt, "\x1b[?2004l\r\n", prompt].concat());
+        let mut screen = screen_after(&[prompt, "\x1b[?2004l\r\n", prompt].concat());
         assert_eq!(screen.take_leftovers(), None);
         screen.feed(["\x1b[?2004l\x1b[?1000h\x1b[>31u", prompt].concat().as_bytes());
         let left = screen.take_leftovers().unwrap();

@@ -1,6 +1,6 @@
 //! Modes that programs can switch on and off.
 
-use super::width::Widths;
+use super::width::WidthRule;
 
 /// The mouse events that are reported (`DECSET 9`, `1000`, `1002` and `1003`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -104,7 +104,7 @@ pub(super) struct Modes {
     /// Reports of changes between dark and light.
     pub(super) colour_scheme: bool,
     /// The rule by which columns are counted.
-    pub(super) widths: Widths,
+    pub(super) width_rule: WidthRule,
     pub(super) cursor: CursorStyle,
 }
 
@@ -121,7 +121,7 @@ impl Default for Modes {
             bracketed_paste: false,
             synchronized: false,
             colour_scheme: false,
-            widths: Widths::default(),
+            width_rule: WidthRule::default(),
             cursor: CursorStyle::default(),
         }
     }
@@ -154,12 +154,12 @@ pub(super) struct Keyboard {
     pub(super) primary_flags: i32,
     /// The flags when the alternate buffer was last left.
     pub(super) alternate_flags: i32,
-    pub(super) primary: Vec<i32>,
-    pub(super) alternate: Vec<i32>,
+    pub(super) primary_stack: Vec<i32>,
+    pub(super) alternate_stack: Vec<i32>,
 }
 
 /// Maximum number of flags on a stack.
-const STACK: usize = 16;
+const MAX_STACKED_FLAGS: usize = 16;
 
 impl Keyboard {
     /// Executes `CSI = flags ; mode u`.
@@ -176,7 +176,7 @@ impl Keyboard {
     pub(super) fn push(&mut self, flags: i32, alternate: bool) {
         let before = self.flags;
         let stack = self.stack(alternate);
-        if stack.len() >= STACK {
+        if stack.len() >= MAX_STACKED_FLAGS {
             stack.remove(0);
         }
         stack.push(before);
@@ -209,6 +209,6 @@ impl Keyboard {
     }
 
     fn stack(&mut self, alternate: bool) -> &mut Vec<i32> {
-        if alternate { &mut self.alternate } else { &mut self.primary }
+        if alternate { &mut self.alternate_stack } else { &mut self.primary_stack }
     }
 }

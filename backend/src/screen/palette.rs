@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 pub(super) type Rgb = [u8; 3];
 
 /// Numbers of the foreground, background and cursor colours, after the palette's 256.
-pub(super) const SPECIAL: [u16; 3] = [256, 257, 258];
+pub(super) const SPECIAL_COLOURS: [u16; 3] = [256, 257, 258];
 
 /// Differences from the theme. `None` until a program first sets or resets a colour: until then the
 /// terminals of all viewers have the theme's colours.
@@ -15,19 +15,19 @@ pub(super) struct Palette(Option<BTreeMap<u16, Rgb>>);
 
 impl Palette {
     pub(super) fn set(&mut self, index: u16, colour: Rgb) {
-        self.touched().insert(index, colour);
+        self.changes_mut().insert(index, colour);
     }
 
     pub(super) fn reset(&mut self, index: u16) {
-        self.touched().remove(&index);
+        self.changes_mut().remove(&index);
     }
 
     /// Resets the 256 colours and leaves the special ones.
     pub(super) fn reset_indexed(&mut self) {
-        self.touched().retain(|&index, _| index >= SPECIAL[0]);
+        self.changes_mut().retain(|&index, _| index >= SPECIAL_COLOURS[0]);
     }
 
-    fn touched(&mut self) -> &mut BTreeMap<u16, Rgb> {
+    fn changes_mut(&mut self) -> &mut BTreeMap<u16, Rgb> {
         self.0.get_or_insert_default()
     }
 
@@ -55,14 +55,16 @@ pub(super) fn parse_colour(text: &str) -> Option<Rgb> {
         }
         let digits = red.len();
         let same = (1..=4).contains(&digits) && green.len() == digits && blue.len() == digits;
-        return same.then(|| Some([scaled(red)?, scaled(green)?, scaled(blue)?])).flatten();
+        return same
+            .then(|| Some([scale_to_byte(red)?, scale_to_byte(green)?, scale_to_byte(blue)?]))
+            .flatten();
     }
     let hex = text.strip_prefix('#')?;
     let digits = hex.len() / 3;
     if hex.len() % 3 != 0 || !(1..=4).contains(&digits) || !hex.is_ascii() {
         return None;
     }
-    let part = |at: usize| highest(&hex[at * digits..(at + 1) * digits]);
+    let part = |at: usize| first_byte(&hex[at * digits..(at + 1) * digits]);
     Some([part(0)?, part(1)?, part(2)?])
 }
 
@@ -72,13 +74,13 @@ fn hex(digits: &str) -> Option<u32> {
 }
 
 /// Scales a number so that its digits cover the whole range.
-fn scaled(digits: &str) -> Option<u8> {
+fn scale_to_byte(digits: &str) -> Option<u8> {
     let largest = 16_u32.pow(u32::try_from(digits.len()).ok()?) - 1;
     u8::try_from((hex(digits)? * 255 + largest / 2) / largest).ok()
 }
 
 /// Returns the first eight bits of a number.
-fn highest(digits: &str) -> Option<u8> {
+fn first_byte(digits: &str) -> Option<u8> {
     let value = hex(digits)?;
     u8::try_from(match digits.len() {
         1 => value << 4,
@@ -98,15 +100,19 @@ mod tests {
 
     #[test]
     fn colours_are_reset_where_a_program_has_ever_said_anything_of_them() {
-        let drawn = |output: &[u8]| {
+        let snapshot_after = |output: &[u8]| {
             let mut screen = Screen::new(Winsize::cells(20, 3), 0);
             screen.feed(output);
             String::from_utf8(screen.snapshot(0).output).unwrap()
         };
-        assert!(!drawn(b"text").contains("\x1b]104"));
-        let reset = drawn(b"\x1b]4;1;#123456\x1b\\\x1b]104\x1b\\");
+        assert!(!snapshot_after(b"text").contains("\x1b]104"));
+        let reset = snapshot_after(b"\x1b]4;1;#123456\x1b\\\x1b]104\x1b\\");
         assert!(reset.contains("\x1b]104"), "there may be who has seen the other colour");
-        assert_eq!(drawn(reset.as_bytes()), reset, "and is to be, from a screen that was drawn anew");
+        assert_eq!(
+            snapshot_after(reset.as_bytes()),
+            reset,
+            "and is to be, from a screen that was drawn anew"
+        );
     }
 
     #[test]

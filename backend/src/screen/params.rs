@@ -2,19 +2,19 @@
 
 /// Maximum number of parameters, and of the sub-parameters of all of them together. More are
 /// dropped.
-const MOST: usize = 32;
+const MAX_PARAMS: usize = 32;
 
 /// Numbers between semicolons, each with the numbers after it between colons.
 ///
 /// A parameter that was left out is 0, a sub-parameter that was left out is -1.
 #[derive(Clone, Debug)]
 pub(super) struct Params {
-    values: [i32; MOST],
+    values: [i32; MAX_PARAMS],
     count: usize,
-    subs: [i32; MOST],
+    subs: [i32; MAX_PARAMS],
     sub_count: usize,
     /// Start and end of the sub-parameters of each parameter.
-    ranges: [(u8, u8); MOST],
+    ranges: [(u8, u8); MAX_PARAMS],
     digits_for: Target,
 }
 
@@ -24,19 +24,19 @@ enum Target {
     Param,
     Sub,
     /// There was no room for the parameter.
-    Nothing,
+    DroppedParam,
     /// There was no room for the sub-parameter; another parameter may follow.
-    NoSub,
+    DroppedSub,
 }
 
 impl Default for Params {
     fn default() -> Self {
         Self {
-            values: [0; MOST],
+            values: [0; MAX_PARAMS],
             count: 1,
-            subs: [0; MOST],
+            subs: [0; MAX_PARAMS],
             sub_count: 0,
-            ranges: [(0, 0); MOST],
+            ranges: [(0, 0); MAX_PARAMS],
             digits_for: Target::Param,
         }
     }
@@ -61,8 +61,8 @@ impl Params {
                 continue;
             }
             let (number, rest) = bytes.split_at(digits);
-            if let Some(slot) = self.slot() {
-                *slot = number.iter().fold(0, |number, &digit| appended(number, digit));
+            if let Some(slot) = self.current_number() {
+                *slot = number.iter().fold(0, |number, &digit| append_digit(number, digit));
             }
             bytes = rest;
         }
@@ -74,8 +74,8 @@ impl Params {
             b';' => self.next_param(),
             b':' => self.next_sub(),
             digit => {
-                if let Some(slot) = self.slot() {
-                    *slot = appended((*slot).max(0), digit);
+                if let Some(slot) = self.current_number() {
+                    *slot = append_digit((*slot).max(0), digit);
                 }
             }
         }
@@ -123,14 +123,14 @@ impl Params {
         }
         match self.digits_for {
             Target::Param | Target::Sub => {}
-            Target::Nothing => out.push(b';'),
-            Target::NoSub => out.push(b':'),
+            Target::DroppedParam => out.push(b';'),
+            Target::DroppedSub => out.push(b':'),
         }
     }
 
     fn next_param(&mut self) {
-        if self.count == MOST || self.digits_for == Target::Nothing {
-            self.digits_for = Target::Nothing;
+        if self.count == MAX_PARAMS || self.digits_for == Target::DroppedParam {
+            self.digits_for = Target::DroppedParam;
             return;
         }
         let place = u8::try_from(self.sub_count).unwrap_or(u8::MAX);
@@ -141,11 +141,11 @@ impl Params {
     }
 
     fn next_sub(&mut self) {
-        if self.digits_for == Target::Nothing {
+        if self.digits_for == Target::DroppedParam {
             return;
         }
-        if self.sub_count == MOST {
-            self.digits_for = Target::NoSub;
+        if self.sub_count == MAX_PARAMS {
+            self.digits_for = Target::DroppedSub;
             return;
         }
         self.subs[self.sub_count] = -1;
@@ -155,15 +155,15 @@ impl Params {
     }
 
     /// Returns the number that the next digit is appended to.
-    fn slot(&mut self) -> Option<&mut i32> {
+    fn current_number(&mut self) -> Option<&mut i32> {
         match self.digits_for {
             Target::Param => self.values.get_mut(self.count - 1),
             Target::Sub => self.subs.get_mut(self.sub_count - 1),
-            Target::Nothing | Target::NoSub => None,
+            Target::DroppedParam | Target::DroppedSub => None,
         }
     }
 }
 
-fn appended(number: i32, digit: u8) -> i32 {
+fn append_digit(number: i32, digit: u8) -> i32 {
     number.saturating_mul(10).saturating_add((digit - b'0').into())
 }

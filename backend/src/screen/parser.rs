@@ -21,9 +21,9 @@ pub(super) type Function = (u32, u8);
 /// The actions of a terminal for parsed output.
 pub(super) trait Perform {
     /// Reports whether the parser has to stop for now.
-    fn is_done(&self) -> bool;
+    fn must_stop(&self) -> bool;
     /// Returns the maximum length of a run of text, in bytes.
-    fn max_run(&self) -> usize;
+    fn max_run_bytes(&self) -> usize;
     /// Prints text without any control in it.
     fn print(&mut self, text: Text<'_>);
     /// Executes a C0 or C1 control.
@@ -37,7 +37,7 @@ pub(super) trait Perform {
     /// Executes a device control string.
     fn dcs(&mut self, function: Function, text: &str);
     /// Notes that a control string of an unknown kind, or without effect, has ended.
-    fn ignored(&mut self);
+    fn ignore_string(&mut self);
 }
 
 /// A run of printable characters.
@@ -78,20 +78,21 @@ pub(super) struct Parser {
     /// Parameters of the current control function. They take no memory between two pieces if no
     /// function is begun.
     params: Option<Box<Params>>,
+    /// The prefix and the intermediates of the current control function, packed.
     collected: u32,
     /// The final byte of a device control string's introduction.
-    hooked: u8,
+    dcs_final: u8,
     /// The text of the current control string.
     string: String,
-    string_is_too_long: bool,
+    is_string_too_long: bool,
     /// Reused memory, kept only while a piece is parsed.
     run: Vec<char>,
 }
 
 impl Parser {
     /// Reports whether the next byte begins a new character or control function.
-    pub(super) fn is_between(&self) -> bool {
-        self.state == State::Ground && self.decoder.is_between()
+    pub(super) fn is_in_ground_state(&self) -> bool {
+        self.state == State::Ground && self.decoder.is_empty()
     }
 
     fn params(&mut self) -> &mut Params {
@@ -101,12 +102,16 @@ impl Parser {
     /// Parses a piece of output until the terminal is done. Returns the number of bytes taken.
     pub(super) fn parse(&mut self, piece: &[u8], terminal: &mut impl Perform) -> usize {
         let mut rest = piece;
-        while !rest.is_empty() && !terminal.is_done() {
-            rest = if self.is_between() { self.text(rest, terminal) } else { self.step(rest, terminal) };
+        while !rest.is_empty() && !terminal.must_stop() {
+            rest = if self.is_in_ground_state() {
+                self.parse_run(rest, terminal)
+            } else {
+                self.step(rest, terminal)
+            };
         }
         self.string.shrink_to(if self.string.is_empty() { 0 } else { MAX_STRING_BYTES });
         self.run = Vec::new();
-        if self.is_between() {
+        if self.is_in_ground_state() {
             self.params = None;
         }
         piece.len() - rest.len()
@@ -119,23 +124,23 @@ impl Parser {
             Decoded::Char(char @ '\u{a0}'..) if self.state == State::Ground => {
                 terminal.print(Text::Chars(&[char]));
             }
-            Decoded::Char(char) => self.take(char.into(), terminal),
+            Decoded::Char(char) => self.transition(char.into(), terminal),
             Decoded::Nothing => {}
         }
         &rest[taken..]
     }
 
     /// Makes one transition of the state machine.
-    fn take(&mut self, code: u32, terminal: &mut impl Perform) {
+    fn transition(&mut self, code: u32, terminal: &mut impl Perform) {
         let byte = u8::try_from(code).unwrap_or(0xff);
         // These controls mean the same in every state.
         match byte {
-            0x1b => return self.escape(terminal),
+            0x1b => return self.begin_escape(terminal),
             0x18 | 0x1a => {
                 self.end_string(false, terminal);
-                return self.control(byte, terminal);
+                return self.execute_control(byte, terminal);
             }
-            0x80..=0x8f | 0x91..=0x97 | 0x99 | 0x9a => return self.control(byte, terminal),
+            0x80..=0x8f | 0x91..=0x97 | 0x99 | 0x9a => return self.execute_control(byte, terminal),
             0x9c => {
                 self.end_string(true, terminal);
                 self.state = State::Ground;
@@ -151,7 +156,7 @@ impl Parser {
         // C0 controls are executed within escape and control sequences, but not within strings.
         let c0 = byte < 0x20;
         match self.state {
-            State::Ground => ground(code, byte, terminal),
+            State::Ground => in_ground(code, byte, terminal),
             State::Escape | State::EscapeIntermediate if c0 => terminal.execute(byte),
             State::CsiEntry | State::CsiParam | State::CsiIntermediate | State::CsiIgnore if c0 => {
                 terminal.execute(byte);
@@ -176,14 +181,14 @@ impl Parser {
                     self.state = State::Ground;
                 }
                 _ if c0 => {}
-                _ => self.put(code),
+                _ => self.push_to_string(code),
             },
             State::DcsEntry | State::DcsParam | State::DcsIntermediate => {
                 if !c0 {
                     self.in_dcs(byte);
                 }
             }
-            State::DcsPassthrough => self.put(code),
+            State::DcsPassthrough => self.push_to_string(code),
             State::ApcEntry => match byte {
                 _ if c0 => {}
                 0x20..=0x2f | 0x7f => {}
@@ -194,12 +199,12 @@ impl Parser {
         }
     }
 
-    fn escape(&mut self, terminal: &mut impl Perform) {
+    fn begin_escape(&mut self, terminal: &mut impl Perform) {
         self.end_string(true, terminal);
         self.begin(State::Escape);
     }
 
-    fn control(&mut self, byte: u8, terminal: &mut impl Perform) {
+    fn execute_control(&mut self, byte: u8, terminal: &mut impl Perform) {
         terminal.execute(byte);
         self.state = State::Ground;
     }
@@ -212,14 +217,14 @@ impl Parser {
 
     fn begin_string(&mut self, state: State) {
         self.string.clear();
-        self.string_is_too_long = false;
+        self.is_string_too_long = false;
         self.state = state;
     }
 
-    fn put(&mut self, code: u32) {
+    fn push_to_string(&mut self, code: u32) {
         let Some(char) = char::from_u32(code) else { return };
-        self.string_is_too_long |= self.string.len() + char.len_utf8() > MAX_STRING_BYTES;
-        if !self.string_is_too_long {
+        self.is_string_too_long |= self.string.len() + char.len_utf8() > MAX_STRING_BYTES;
+        if !self.is_string_too_long {
             self.string.push(char);
         }
     }
@@ -230,14 +235,14 @@ impl Parser {
             return;
         }
         let string = std::mem::take(&mut self.string);
-        let whole = success && !self.string_is_too_long;
+        let whole = success && !self.is_string_too_long;
         match self.state {
             State::Osc if whole => match osc_number(&string) {
                 Some((number, text)) => terminal.osc(number, text),
-                None => terminal.ignored(),
+                None => terminal.ignore_string(),
             },
-            State::DcsPassthrough if whole => terminal.dcs((self.collected, self.hooked), &string),
-            _ => terminal.ignored(),
+            State::DcsPassthrough if whole => terminal.dcs((self.collected, self.dcs_final), &string),
+            _ => terminal.ignore_string(),
         }
         self.params().clear();
         self.collected = 0;
@@ -307,7 +312,7 @@ impl Parser {
     fn in_dcs(&mut self, byte: u8) {
         match (self.state, byte) {
             (_, 0x40..=0x7e) => {
-                self.hooked = byte;
+                self.dcs_final = byte;
                 self.begin_string(State::DcsPassthrough);
             }
             (_, 0x20..=0x2f) => {
@@ -331,7 +336,7 @@ impl Parser {
     }
 }
 
-fn ground(code: u32, byte: u8, terminal: &mut impl Perform) {
+fn in_ground(code: u32, byte: u8, terminal: &mut impl Perform) {
     match byte {
         0x00..0x20 => terminal.execute(byte),
         0x7f => {}

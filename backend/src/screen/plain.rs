@@ -9,10 +9,10 @@ mod blocks;
 use std::ops::Range;
 
 /// Number of bytes examined together.
-const BLOCK: usize = 64;
+const BLOCK_BYTES: usize = 64;
 
 /// First byte of C1 controls, and of some other characters.
-const LATIN: u8 = 0xc2;
+const C1_LEAD_BYTE: u8 = 0xc2;
 
 /// The state at the end of the output examined so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,7 +23,7 @@ enum State {
     /// Inside the parameters of a possible SGR sequence.
     Parameters,
     /// Inside a character whose first byte may have begun a C1 control.
-    Latin,
+    AfterC1Lead,
 }
 
 /// Finds stretches of plain output, by offset.
@@ -33,11 +33,11 @@ enum State {
 #[derive(Debug)]
 pub struct Scanner {
     /// Start of the current plain stretch.
-    since: u64,
+    plain_start: u64,
     /// End of the output examined so far.
     end: u64,
     /// Start of the unfinished character or sequence.
-    begun: u64,
+    unfinished_start: u64,
     state: State,
 }
 
@@ -45,47 +45,47 @@ impl Scanner {
     /// Creates a scanner for output that begins at offset `start`.
     #[must_use]
     pub fn new(start: u64) -> Self {
-        Self { since: start, end: start, begun: start, state: State::Ground }
+        Self { plain_start: start, end: start, unfinished_start: start, state: State::Ground }
     }
 
     /// Returns the current plain stretch, which may continue.
     #[must_use]
     pub fn plain(&self) -> Range<u64> {
-        self.since..if self.state == State::Ground { self.end } else { self.begun }
+        self.plain_start..if self.state == State::Ground { self.end } else { self.unfinished_start }
     }
 
     /// Examines the next output. Calls `ended` for each plain stretch that ends in it, with the
     /// offset before which its end is known.
     pub fn scan(&mut self, output: &[u8], mut ended: impl FnMut(Range<u64>, u64)) {
         let start = self.end;
-        let (mut at, mut by_bytes) = (0, 0);
+        let (mut at, mut bytewise_until) = (0, 0);
         while let Some(&byte) = output.get(at) {
             let offset = start + at as u64;
             let (state, taken) = match (self.state, byte) {
                 (State::Ground, _) => {
-                    let plain = plain(output, at, &mut by_bytes);
+                    let plain = plain_length(output, at, &mut bytewise_until);
                     at += plain;
                     if plain > 0 {
                         continue;
                     }
-                    self.begun = offset;
+                    self.unfinished_start = offset;
                     match byte {
                         0x1b => (Some(State::Escape), 1),
-                        LATIN => (Some(State::Latin), 1),
+                        C1_LEAD_BYTE => (Some(State::AfterC1Lead), 1),
                         _ => (None, 1),
                     }
                 }
                 (State::Escape, b'[') => (Some(State::Parameters), 1),
                 (State::Parameters, _) if is_parameter(byte) => (Some(State::Parameters), 1),
                 (State::Parameters, b'm') => (Some(State::Ground), 1),
-                (State::Latin, _) if !(0x80..0xa0).contains(&byte) => (Some(State::Ground), 0),
+                (State::AfterC1Lead, _) if !(0x80..0xa0).contains(&byte) => (Some(State::Ground), 0),
                 // The byte may begin a sequence itself.
-                (State::Escape | State::Parameters | State::Latin, _) => (None, 0),
+                (State::Escape | State::Parameters | State::AfterC1Lead, _) => (None, 0),
             };
             at += taken;
             if state.is_none() {
-                ended(self.since..self.begun, offset + 1);
-                self.since = start + at as u64;
+                ended(self.plain_start..self.unfinished_start, offset + 1);
+                self.plain_start = start + at as u64;
             }
             self.state = state.unwrap_or_default();
         }
@@ -94,30 +94,30 @@ impl Scanner {
 }
 
 /// Returns a lower bound of the length of the plain text and whole SGR sequences from `at` on; it
-/// is 0 only if there are none. Up to `by_bytes`, other output is too close for blocks to be of
-/// use.
-fn plain(output: &[u8], at: usize, by_bytes: &mut usize) -> usize {
-    if at >= *by_bytes {
-        let plain = blocks::plain(&output[at..]);
+/// is 0 only if there are none. Up to `bytewise_until`, other output is too close for blocks to be
+/// of use.
+fn plain_length(output: &[u8], at: usize, bytewise_until: &mut usize) -> usize {
+    if at >= *bytewise_until {
+        let plain = blocks::plain_length(&output[at..]);
         if plain > 0 {
             return plain;
         }
-        *by_bytes = at + BLOCK;
+        *bytewise_until = at + BLOCK_BYTES;
     }
-    plain_bytes(&output[at..], BLOCK)
+    plain_length_bytewise(&output[at..], BLOCK_BYTES)
 }
 
 /// Returns the length of the plain text and whole SGR sequences at the front, byte by byte. The
-/// last of them begins within the first `most` bytes.
-fn plain_bytes(output: &[u8], most: usize) -> usize {
+/// last of them begins within the first `max_bytes` bytes.
+fn plain_length_bytewise(output: &[u8], max_bytes: usize) -> usize {
     let mut at = 0;
-    while let Some(&byte) = output[..output.len().min(most)].get(at) {
+    while let Some(&byte) = output[..output.len().min(max_bytes)].get(at) {
         match byte {
             0x1b => match sgr_length(&output[at..]) {
                 Some(length) => at += length,
                 None => break,
             },
-            _ if is_odd(byte) => break,
+            _ if may_end_plain(byte) => break,
             _ => at += 1,
         }
     }
@@ -125,10 +125,10 @@ fn plain_bytes(output: &[u8], most: usize) -> usize {
 }
 
 /// Reports whether a byte may be more than text, without beginning an escape sequence.
-const fn is_odd(byte: u8) -> bool {
+const fn may_end_plain(byte: u8) -> bool {
     let is_control = byte < 0x20;
     let is_known = (byte.wrapping_sub(0x07) < 4) as u8 | (byte == 0x0d) as u8 | (byte == 0x1b) as u8;
-    (is_control as u8 & !is_known | (byte == LATIN) as u8) & 1 != 0
+    (is_control as u8 & !is_known | (byte == C1_LEAD_BYTE) as u8) & 1 != 0
 }
 
 /// Returns the length of the SGR sequence at the front.

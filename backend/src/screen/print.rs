@@ -5,7 +5,7 @@ use super::{
     parser::Text,
     row::{Cell, Glyph},
     terminal::Terminal,
-    width::{Preceding, Widths, measure},
+    width::{Preceding, WidthRule, measure},
 };
 
 /// SOFT HYPHEN, which is a hint and not printed.
@@ -13,46 +13,46 @@ pub(super) const SOFT_HYPHEN: char = '\u{ad}';
 
 /// Maximum number of steps to print a character, without those of rows that scroll and cells that
 /// move.
-pub(super) const CHAR_STEPS: usize = 4;
+pub(super) const MAX_CHAR_STEPS: usize = 4;
 
 /// Steps to look up a grapheme cluster.
 const CLUSTER_STEPS: usize = 32;
 
 /// Approximate maximum number of steps of a run of text.
-const RUN_STEPS: usize = 64 * 1024;
+const MAX_RUN_STEPS: usize = 64 * 1024;
 
 /// Maximum length of a run of text, in bytes.
-const MAX_RUN: usize = 2048;
+const MAX_RUN_BYTES: usize = 2048;
 
 impl Terminal {
     /// Returns the maximum length of a run of text, in bytes. It is shorter in narrow, tall
     /// screens, where the same text scrolls more rows.
-    pub(super) fn max_run(&self) -> usize {
+    pub(super) fn max_run_bytes(&self) -> usize {
         if self.rows / 8 <= self.columns {
-            return MAX_RUN;
+            return MAX_RUN_BYTES;
         }
-        (RUN_STEPS / (CHAR_STEPS + self.rows / self.columns)).clamp(1, MAX_RUN)
+        (MAX_RUN_STEPS / (MAX_CHAR_STEPS + self.rows / self.columns)).clamp(1, MAX_RUN_BYTES)
     }
 
     /// Prints a run of text.
     pub(super) fn print(&mut self, text: Text<'_>) {
-        self.unpair_left();
+        self.erase_left_half();
         match text {
-            Text::Ascii(bytes) if self.prints_plainly() => self.print_ascii(bytes),
+            Text::Ascii(bytes) if self.prints_ascii_unchanged() => self.print_ascii(bytes),
             Text::Ascii(bytes) => {
                 let chars: Vec<char> = bytes.iter().copied().map(char::from).collect();
                 self.print_chars(&chars);
             }
             Text::Chars(chars) => self.print_chars(chars),
         }
-        self.unpair_right();
+        self.erase_right_half();
     }
 
     fn print_chars(&mut self, mut chars: &[char]) {
         while let Some((&first, _)) = chars.split_first() {
             let printed = if self.modes.insert {
                 self.insert_in_row(chars)
-            } else if self.prints_plainly() {
+            } else if self.prints_ascii_unchanged() {
                 self.print_row(chars)
             } else {
                 0
@@ -66,14 +66,14 @@ impl Terminal {
 
     /// Reports whether characters of ASCII are printed one after the other without any special
     /// rule.
-    fn prints_plainly(&self) -> bool {
-        let charset = self.charsets.get(self.level.into());
+    fn prints_ascii_unchanged(&self) -> bool {
+        let charset = self.charsets.get(self.active_charset.into());
         charset == Charset::Ascii && !self.modes.insert && self.modes.autowrap
     }
 
     fn print_ascii(&mut self, mut bytes: &[u8]) {
         // If clusters count, the first character may join the one before.
-        if self.modes.widths == Widths::Clusters
+        if self.modes.width_rule == WidthRule::Clusters
             && let (Some(_), Some((&first, rest))) = (self.preceding, bytes.split_first())
         {
             self.print_char(first.into());
@@ -92,7 +92,7 @@ impl Terminal {
             let x = buffer.x;
             buffer.row().write_ascii(x, now, style);
             buffer.x += now.len();
-            buffer.forget_beyond_margin();
+            buffer.drop_clipped_at_margin();
             bytes = later;
             self.preceding = Some(Preceding::ASCII);
         }
@@ -101,13 +101,13 @@ impl Terminal {
     /// Prints characters up to the first one that joins the one before or does not fit into the
     /// row. Returns their number.
     fn print_row(&mut self, chars: &[char]) -> usize {
-        let (style, columns, widths) = (self.pen_id(), self.columns, self.modes.widths);
+        let (style, columns, width_rule) = (self.pen_id(), self.columns, self.modes.width_rule);
         let mut preceding = self.preceding;
         let buffer = self.buffer_mut();
         let mut x = buffer.x;
         let row = buffer.row();
         let printed = chars.iter().take_while(|&&char| {
-            let Some(now) = measure(char, preceding, widths) else { return false };
+            let Some(now) = measure(char, preceding, width_rule) else { return false };
             let width = usize::from(now.width);
             let is_simple = !now.joins && x + width <= columns && char != SOFT_HYPHEN;
             if is_simple {
@@ -122,9 +122,9 @@ impl Terminal {
         });
         let printed = printed.count();
         buffer.x = x;
-        buffer.forget_beyond_margin();
+        buffer.drop_clipped_at_margin();
         self.preceding = preceding;
-        self.spend(CHAR_STEPS / 2 * printed);
+        self.spend(MAX_CHAR_STEPS / 2 * printed);
         printed
     }
 
@@ -132,10 +132,10 @@ impl Terminal {
         if char == SOFT_HYPHEN {
             return;
         }
-        let char = self.charsets.get(self.level.into()).map(char);
-        self.spend(CHAR_STEPS);
+        let char = self.charsets.get(self.active_charset.into()).map(char);
+        self.spend(MAX_CHAR_STEPS);
         let preceding = self.preceding;
-        let Some(now) = measure(char, preceding, self.modes.widths) else { return };
+        let Some(now) = measure(char, preceding, self.modes.width_rule) else { return };
         let width = usize::from(now.width);
         if width == 0 && self.buffer().x == 0 {
             // There is nothing to join at the start of a row.
@@ -155,7 +155,7 @@ impl Terminal {
             } else {
                 // A character that does not fit takes the last columns.
                 self.buffer_mut().x = columns - width;
-                self.unpair_left();
+                self.erase_left_half();
             }
         }
         // A mark that joined an unknown character cannot be repeated.
@@ -165,7 +165,7 @@ impl Terminal {
             return;
         }
         if self.modes.insert {
-            let fill = self.blank_of_pen();
+            let fill = self.blank_cell();
             let buffer = self.buffer_mut();
             let x = buffer.x;
             let row = buffer.row();
@@ -183,21 +183,21 @@ impl Terminal {
             buffer.row().set(column, Cell::continuation(style));
         }
         buffer.x += width;
-        buffer.forget_beyond_margin();
+        buffer.drop_clipped_at_margin();
     }
 
     /// Moves to the next row, together with a cluster that has grown too wide for this one.
     fn wrap(&mut self, carried: usize) {
-        let (fill, pen) = (self.erased(), self.blank_of_pen());
+        let (fill, blank) = (self.erased_cell(), self.blank_cell());
         let (columns, rows) = (self.columns, self.rows);
         let buffer = self.buffer_mut();
         let from = buffer.x.saturating_sub(carried);
         let old = buffer.y;
-        buffer.row().forget_beyond();
+        buffer.row().drop_clipped();
         let carried_cells: Vec<Cell> =
             (from..from + carried).map(|column| buffer.row().get(column)).collect();
         for column in from..columns {
-            buffer.row().set(column, pen);
+            buffer.row().set(column, blank);
         }
         buffer.x = carried;
         let mut steps = columns - from.min(columns);
@@ -235,14 +235,14 @@ impl Terminal {
             buffer.row().set(column, Cell::continuation(style));
         }
         buffer.x += width.saturating_sub(old_width);
-        buffer.forget_beyond_margin();
+        buffer.drop_clipped_at_margin();
         self.spend(CLUSTER_STEPS);
-        self.look_at_tables();
+        self.count_added_values();
     }
 
     /// Erases the left half of a wide glyph whose right half is about to be overwritten.
-    pub(super) fn unpair_left(&mut self) {
-        let blank = self.blank_of_pen();
+    pub(super) fn erase_left_half(&mut self) {
+        let blank = self.blank_cell();
         let buffer = self.buffer_mut();
         let x = buffer.x;
         if x > 0 && buffer.row().width(x - 1) == 2 {
@@ -251,8 +251,8 @@ impl Terminal {
     }
 
     /// Erases the right half of a wide glyph whose left half has been overwritten.
-    pub(super) fn unpair_right(&mut self) {
-        let blank = self.blank_of_pen();
+    pub(super) fn erase_right_half(&mut self) {
+        let blank = self.blank_cell();
         let columns = self.columns;
         let buffer = self.buffer_mut();
         let x = buffer.x;

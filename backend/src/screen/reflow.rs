@@ -16,7 +16,7 @@ impl Buffer {
     /// Changes the size of the buffer.
     pub(super) fn resize(&mut self, columns: usize, rows: usize) {
         if columns != self.columns {
-            self.screen.iter_mut().for_each(Row::take_back);
+            self.screen.iter_mut().for_each(Row::unclip);
         }
         if !self.screen.is_empty() {
             self.resize_rows(rows);
@@ -25,53 +25,53 @@ impl Buffer {
             self.top = 0;
         }
         self.bottom = rows - 1;
-        if self.scrollback.is_kept() && columns != self.columns {
+        if self.scrollback.is_enabled() && columns != self.columns {
             self.reflow(columns, rows);
         }
-        self.screen.iter_mut().for_each(|row| row.set_aside(columns));
+        self.screen.iter_mut().for_each(|row| row.clip(columns));
         (self.columns, self.rows) = (columns, rows);
         self.y = self.y.min(self.screen.len().saturating_sub(1));
         self.tabs.extend(columns);
     }
 
     fn resize_rows(&mut self, rows: usize) {
-        let mut risen = Vec::new();
+        let mut returned = Vec::new();
         for _ in self.rows..rows {
             let nothing_below = self.screen.len() <= self.y + 1;
             match if nothing_below { self.scrollback.pop() } else { None } {
-                Some(row) => risen.push(row),
+                Some(row) => returned.push(row),
                 None => self.screen.push(Row::default()),
             }
         }
-        let shown = risen.len();
-        self.screen.splice(0..0, risen.into_iter().rev());
-        let kept = self.scrollback.len();
+        let returned_count = returned.len();
+        self.screen.splice(0..0, returned.into_iter().rev());
+        let scrollback_rows = self.scrollback.len();
         let below = self.screen.len().saturating_sub(self.y + 1).min(self.rows.saturating_sub(rows));
         self.screen.truncate(self.screen.len() - below);
-        let left = self.rows.saturating_sub(rows + below).min(self.screen.len());
-        for row in self.screen.drain(..left) {
-            if self.scrollback.is_kept() {
+        let scrolled_out = self.rows.saturating_sub(rows + below).min(self.screen.len());
+        for row in self.screen.drain(..scrolled_out) {
+            if self.scrollback.is_enabled() {
                 self.scrollback.push(&row);
             }
         }
-        let lost = left - self.scrollback.len().saturating_sub(kept).min(left);
-        self.saved.line = self.saved.line.saturating_sub(lost);
-        self.y = self.y.min(rows - 1) + shown;
+        let dropped = scrolled_out - self.scrollback.len().saturating_sub(scrollback_rows).min(scrolled_out);
+        self.saved.line = self.saved.line.saturating_sub(dropped);
+        self.y = self.y.min(rows - 1) + returned_count;
     }
 
     fn reflow(&mut self, columns: usize, rows: usize) {
         let mut lines = Lines {
-            base: self.scrollback.len(),
+            scrollback_rows: self.scrollback.len(),
             limit: self.scrollback.limit() + rows,
             rows: self.scrollback.iter().chain(std::mem::take(&mut self.screen)).collect(),
             y: self.y,
             saved: self.saved.line,
-            old: self.columns,
-            new: columns,
-            height: rows,
-            gone: 0,
+            old_columns: self.columns,
+            new_columns: columns,
+            screen_rows: rows,
+            removed_rows: 0,
         };
-        lines.separate();
+        lines.detach_clipped_rows();
         if columns > self.columns {
             lines.widen();
         } else {
@@ -81,7 +81,7 @@ impl Buffer {
             }
         }
         self.scrollback.clear();
-        let screen = lines.rows.split_off(lines.base.min(lines.rows.len()));
+        let screen = lines.rows.split_off(lines.scrollback_rows.min(lines.rows.len()));
         for row in &lines.rows {
             self.scrollback.push(row);
         }
@@ -95,7 +95,7 @@ impl Buffer {
 struct Lines {
     rows: Vec<Row>,
     /// Number of scrollback rows among `rows`.
-    base: usize,
+    scrollback_rows: usize,
     /// Maximum number of rows to keep.
     limit: usize,
     /// Row of the cursor on the screen.
@@ -103,22 +103,22 @@ struct Lines {
     /// Row of the saved cursor, among all rows.
     saved: usize,
     /// Number of columns before …
-    old: usize,
+    old_columns: usize,
     /// … and after.
-    new: usize,
+    new_columns: usize,
     /// Number of rows of the screen.
-    height: usize,
+    screen_rows: usize,
     /// Number of rows removed at the bottom to make room for others. xterm.js still processes them.
-    gone: usize,
+    removed_rows: usize,
 }
 
 impl Lines {
-    fn count(&self) -> usize {
-        self.rows.len() - self.gone
+    fn row_count(&self) -> usize {
+        self.rows.len() - self.removed_rows
     }
 
     fn cursor_line(&self) -> Range<usize> {
-        let cursor = (self.base + self.y).min(self.rows.len().saturating_sub(1));
+        let cursor = (self.scrollback_rows + self.y).min(self.rows.len().saturating_sub(1));
         let is_wrapped = |at: usize| self.rows.get(at).is_some_and(|row| row.wrapped);
         let start = (0..=cursor).rev().find(|&at| !is_wrapped(at)).unwrap_or(0);
         let end = (cursor + 1..self.rows.len()).find(|&at| !is_wrapped(at)).unwrap_or(self.rows.len());
@@ -127,10 +127,10 @@ impl Lines {
 
     /// Separates rows with cells beyond the margin from the rows after them, which never continued
     /// those cells.
-    fn separate(&mut self) {
+    fn detach_clipped_rows(&mut self) {
         let cursor_line = self.cursor_line();
         for at in 0..self.rows.len() {
-            if self.rows[at].cells().len() > self.old && !cursor_line.contains(&at) {
+            if self.rows[at].cells().len() > self.old_columns && !cursor_line.contains(&at) {
                 self.rows[at].wrapped = false;
                 if let Some(next) = self.rows.get_mut(at + 1) {
                     next.wrapped = false;
@@ -141,7 +141,7 @@ impl Lines {
 
     /// Joins the rows of lines that now fit into fewer rows.
     fn widen(&mut self) {
-        let cursor = self.base + self.y;
+        let cursor = self.scrollback_rows + self.y;
         let mut kept = Vec::with_capacity(self.rows.len());
         let mut removed = 0;
         let mut rows = std::mem::take(&mut self.rows);
@@ -152,7 +152,7 @@ impl Lines {
             let count = if line.len() == 1 || (at..end).contains(&cursor) {
                 line.len()
             } else {
-                join(line, self.old, self.new)
+                join_rows(line, self.old_columns, self.new_columns)
             };
             removed += line.len() - count;
             kept.extend(line[..count].iter_mut().map(std::mem::take));
@@ -160,13 +160,13 @@ impl Lines {
         }
         self.rows = kept;
         for _ in 0..removed {
-            if self.base == 0 {
+            if self.scrollback_rows == 0 {
                 self.y = self.y.saturating_sub(1);
-                if self.rows.len() < self.height {
+                if self.rows.len() < self.screen_rows {
                     self.rows.push(Row::default());
                 }
             } else {
-                self.base -= 1;
+                self.scrollback_rows -= 1;
             }
         }
         self.saved = self.saved.saturating_sub(removed);
@@ -175,8 +175,8 @@ impl Lines {
     /// Wraps lines that no longer fit, from the last to the first. The line of the cursor is not
     /// wrapped: it keeps its cells beyond the margin.
     fn narrow(&mut self) {
-        let (cursor_line, columns) = (self.cursor_line(), self.new);
-        self.rows[cursor_line.clone()].iter_mut().for_each(|row| row.set_aside(columns));
+        let (cursor_line, columns) = (self.cursor_line(), self.new_columns);
+        self.rows[cursor_line.clone()].iter_mut().for_each(|row| row.clip(columns));
         let mut inserts: Vec<(usize, Vec<Row>)> = Vec::new();
         let mut added = 0;
         let mut end = self.rows.len();
@@ -187,31 +187,31 @@ impl Lines {
             }
             let mut start = end - 1;
             let last = &self.rows[start];
-            if !last.wrapped && last.text_length() <= self.new {
+            if !last.wrapped && last.text_length() <= self.new_columns {
                 end = start;
                 continue;
             }
             while self.rows[start].wrapped && start > 0 {
                 start -= 1;
             }
-            let lengths = lengths(&self.rows[start..end], self.old, self.new);
+            let lengths = rewrapped_lengths(&self.rows[start..end], self.old_columns, self.new_columns);
             let more = lengths.len().saturating_sub(end - start);
             let new = self.rewrap(start..end, &lengths);
-            self.adjust(more, added);
+            self.move_screen(more, added);
             if !new.is_empty() {
                 added += new.len();
                 inserts.push((end, new));
             }
             end = start;
         }
-        self.rows.truncate(self.count());
-        self.insert(inserts);
+        self.rows.truncate(self.row_count());
+        self.insert_rows(inserts);
         let excess = self.rows.len().saturating_sub(self.limit);
         self.rows.drain(..excess);
     }
 
     /// Inserts rows before the given positions, which are in descending order.
-    fn insert(&mut self, inserts: Vec<(usize, Vec<Row>)>) {
+    fn insert_rows(&mut self, inserts: Vec<(usize, Vec<Row>)>) {
         let end = self.rows.len();
         let mut inserts = inserts.into_iter().peekable();
         // Rows inserted at the end follow each other.
@@ -241,7 +241,7 @@ impl Lines {
         let count = range.len();
         let mut rows: Vec<Row> = self.rows[range.clone()].iter_mut().map(std::mem::take).collect();
         let mut from_column = rows[count - 1].text_length();
-        rows.resize_with(lengths.len().max(count), || Row::blank(self.new, Cell::BLANK, true));
+        rows.resize_with(lengths.len().max(count), || Row::blank(self.new_columns, Cell::BLANK, true));
         // Copies in place and backwards, so that no cell is overwritten before it is copied.
         let mut ends = lengths.iter().copied().enumerate().rev().filter(|&(_, length)| length > 0);
         let (mut from, mut target) = (count - 1, ends.next());
@@ -257,11 +257,11 @@ impl Lines {
             if from_column == 0 {
                 let Some(before) = from.checked_sub(1) else { break };
                 from = before;
-                from_column = length(&rows, from, self.old);
+                from_column = filled_length(&rows, from, self.old_columns);
             }
         }
         for (row, &length) in rows.iter_mut().zip(lengths) {
-            if length < self.new {
+            if length < self.new_columns {
                 row.set(length, Cell::BLANK);
             }
         }
@@ -274,36 +274,39 @@ impl Lines {
 
     /// Moves the screen along the lines after `more` rows were added to a line, and `added` rows to
     /// lines before it.
-    fn adjust(&mut self, more: usize, added: usize) {
-        let is_filling = self.base == 0 && self.y + 1 != self.count();
-        let trimmed = if is_filling { self.y + more } else { self.count() + more }.saturating_sub(self.limit);
+    fn move_screen(&mut self, more: usize, added: usize) {
+        let is_filling = self.scrollback_rows == 0 && self.y + 1 != self.row_count();
+        let end = if is_filling { self.y } else { self.row_count() };
+        let trimmed = (end + more).saturating_sub(self.limit);
         for _ in 0..more.saturating_sub(trimmed) {
-            if self.base == 0 {
-                if self.y + 1 < self.height {
+            if self.scrollback_rows == 0 {
+                if self.y + 1 < self.screen_rows {
                     self.y += 1;
-                    self.gone += 1;
+                    self.removed_rows += 1;
                 } else {
-                    self.base += 1;
+                    self.scrollback_rows += 1;
                 }
-            } else if self.base + self.height < self.limit.min(self.count() + added + more) {
-                self.base += 1;
+            } else if self.scrollback_rows + self.screen_rows
+                < self.limit.min(self.row_count() + added + more)
+            {
+                self.scrollback_rows += 1;
             }
         }
-        self.saved = (self.saved + more).min(self.base + self.height - 1);
+        self.saved = (self.saved + more).min(self.scrollback_rows + self.screen_rows - 1);
     }
 }
 
 /// Moves cells up into the wider rows of a line, and returns the number of rows that it needs.
-fn join(line: &mut [Row], old: usize, new: usize) -> usize {
-    let (mut to, mut to_column) = (0, length(line, 0, old));
+fn join_rows(line: &mut [Row], old_columns: usize, new_columns: usize) -> usize {
+    let (mut to, mut to_column) = (0, filled_length(line, 0, old_columns));
     let (mut from, mut from_column) = (1, 0);
     while from < line.len() {
-        let end = length(line, from, old);
-        let cells = (end - from_column).min(new - to_column);
+        let end = filled_length(line, from, old_columns);
+        let cells = (end - from_column).min(new_columns - to_column);
         let source = line[from].clone();
         line[to].copy_from(&source, from_column, to_column, cells);
         to_column += cells;
-        if to_column == new {
+        if to_column == new_columns {
             to += 1;
             to_column = 0;
         }
@@ -313,39 +316,39 @@ fn join(line: &mut [Row], old: usize, new: usize) -> usize {
             from_column = 0;
         }
         // A wide glyph cannot be cut.
-        if to_column == 0 && to != 0 && line[to - 1].width(new - 1) == 2 {
-            let glyph = line[to - 1].get(new - 1);
+        if to_column == 0 && to != 0 && line[to - 1].width(new_columns - 1) == 2 {
+            let glyph = line[to - 1].get(new_columns - 1);
             line[to].set(0, glyph);
             to_column = 1;
-            line[to - 1].set(new - 1, Cell::BLANK);
+            line[to - 1].set(new_columns - 1, Cell::BLANK);
         }
     }
     if let Some(row) = line.get_mut(to) {
-        row.replace(to_column, new, Cell::BLANK, new);
+        row.erase_range(to_column..new_columns, Cell::BLANK, new_columns);
     }
     let is_empty = |at: usize| at > to || line[at].text_length() == 0;
     (1..line.len()).rev().find(|&at| !is_empty(at)).map_or(1, |last| last + 1)
 }
 
 /// Returns the length of each row of a line in the new width.
-fn lengths(line: &[Row], old: usize, new: usize) -> Vec<usize> {
-    let needed: usize = (0..line.len()).map(|at| length(line, at, old)).sum();
+fn rewrapped_lengths(line: &[Row], old_columns: usize, new_columns: usize) -> Vec<usize> {
+    let needed: usize = (0..line.len()).map(|at| filled_length(line, at, old_columns)).sum();
     let mut lengths = Vec::new();
     let (mut column, mut row, mut have) = (0, 0, 0);
     while have < needed {
-        if needed - have < new {
+        if needed - have < new_columns {
             lengths.push(needed - have);
             break;
         }
-        column += new;
-        let end = length(line, row, old);
+        column += new_columns;
+        let end = filled_length(line, row, old_columns);
         if column > end {
             column -= end;
             row += 1;
         }
         let cut = line.get(row).is_some_and(|row| column > 0 && row.width(column - 1) == 2);
         column -= usize::from(cut);
-        let length = new - usize::from(cut);
+        let length = new_columns - usize::from(cut);
         lengths.push(length);
         have += length;
     }
@@ -354,9 +357,9 @@ fn lengths(line: &[Row], old: usize, new: usize) -> Vec<usize> {
 
 /// Returns the filled length of a row of a line: the whole width, except in the last row, or if the
 /// last column was too narrow for a wide glyph.
-fn length(line: &[Row], at: usize, columns: usize) -> usize {
+fn filled_length(line: &[Row], at: usize, columns: usize) -> usize {
     let Some(next) = line.get(at + 1) else { return line[at].text_length() };
     let last = line[at].get(columns - 1);
-    let left_out = !last.has_content() && last.width() == 1 && next.width(0) == 2;
-    columns - usize::from(left_out)
+    let is_last_omitted = !last.has_content() && last.width() == 1 && next.width(0) == 2;
+    columns - usize::from(is_last_omitted)
 }

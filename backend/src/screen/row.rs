@@ -7,7 +7,7 @@
 //! aside until something is written at the margin. A *whole* row has these cells behind the others:
 //! rows are whole in the scrollback and while they are reflowed.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Range};
 
 /// The number of a style in its table; 0 is the default style.
 pub(super) type StyleId = u32;
@@ -33,9 +33,9 @@ pub(super) struct Cell {
     style: StyleId,
 }
 
-const CLUSTER: u32 = 1 << 29;
+const CLUSTER_FLAG: u32 = 1 << 29;
 const WIDTH_SHIFT: u32 = 30;
-const TEXT: u32 = CLUSTER - 1;
+const TEXT_MASK: u32 = CLUSTER_FLAG - 1;
 
 impl Cell {
     /// A cell without content, in the default style.
@@ -58,13 +58,13 @@ impl Cell {
 
     /// Creates a grapheme cluster of several characters.
     pub(super) const fn cluster(number: u32, width: u8, style: StyleId) -> Self {
-        Self { text: number & TEXT | CLUSTER | (width as u32) << WIDTH_SHIFT, style }
+        Self { text: number & TEXT_MASK | CLUSTER_FLAG | (width as u32) << WIDTH_SHIFT, style }
     }
 
     /// Returns the content of the cell. A NUL character is blank.
     pub(super) fn glyph(self) -> Glyph {
-        match self.text & TEXT {
-            number if self.text & CLUSTER != 0 => Glyph::Cluster(number),
+        match self.text & TEXT_MASK {
+            number if self.text & CLUSTER_FLAG != 0 => Glyph::Cluster(number),
             0 => Glyph::Blank,
             code => char::from_u32(code).map_or(Glyph::Blank, Glyph::Char),
         }
@@ -72,12 +72,12 @@ impl Cell {
 
     /// Returns the character in the cell, if it has exactly one.
     pub(super) fn as_char(self) -> Option<char> {
-        if self.has_char() { char::from_u32(self.text & TEXT) } else { None }
+        if self.has_char() { char::from_u32(self.text & TEXT_MASK) } else { None }
     }
 
     /// Reports whether the cell has exactly one character.
     pub(super) const fn has_char(self) -> bool {
-        self.text & CLUSTER == 0 && self.text & TEXT != 0
+        self.text & CLUSTER_FLAG == 0 && self.text & TEXT_MASK != 0
     }
 
     /// Reports whether the cell has a character of ASCII.
@@ -101,7 +101,7 @@ impl Cell {
     }
 
     pub(super) const fn has_content(self) -> bool {
-        self.text & (TEXT | CLUSTER) != 0
+        self.text & (TEXT_MASK | CLUSTER_FLAG) != 0
     }
 }
 
@@ -111,22 +111,22 @@ pub(super) struct Row {
     cells: Vec<Cell>,
     /// True if the row continues the one above.
     pub(super) wrapped: bool,
-    beyond: Option<Box<Beyond>>,
+    clipped: Option<Box<ClippedCells>>,
 }
 
 /// Cells beyond the margin.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Beyond {
+pub(super) struct ClippedCells {
     /// Column of the first cell. This is the last visible column if the margin cuts a wide glyph
     /// there.
-    from: usize,
+    start: usize,
     cells: Vec<Cell>,
 }
 
-impl Beyond {
+impl ClippedCells {
     /// Creates an empty sequence of cells from a column on.
-    pub(super) fn from(from: usize) -> Self {
-        Self { from, cells: Vec::new() }
+    pub(super) fn new(start: usize) -> Self {
+        Self { start, cells: Vec::new() }
     }
 
     pub(super) fn extend(&mut self, cells: Vec<Cell>) {
@@ -135,12 +135,12 @@ impl Beyond {
 
     /// Returns the column of the first cell.
     pub(super) fn start(&self) -> usize {
-        self.from
+        self.start
     }
 
     /// Returns the column after the last cell.
     pub(super) fn end(&self) -> usize {
-        self.from + self.cells.len()
+        self.start + self.cells.len()
     }
 
     pub(super) fn cells(&self) -> &[Cell] {
@@ -152,12 +152,12 @@ impl Row {
     /// Creates a row of `columns` erased cells.
     pub(super) fn blank(columns: usize, cell: Cell, wrapped: bool) -> Self {
         let cells = if cell == Cell::BLANK { Vec::new() } else { vec![cell; columns] };
-        Self { cells, wrapped, beyond: None }
+        Self { cells, wrapped, clipped: None }
     }
 
     /// Turns the row into one of `columns` erased cells.
     pub(super) fn erase(&mut self, columns: usize, cell: Cell, wrapped: bool) {
-        self.beyond = None;
+        self.clipped = None;
         self.cells.clear();
         if cell != Cell::BLANK {
             self.cells.resize(columns, cell);
@@ -175,60 +175,60 @@ impl Row {
     }
 
     pub(super) fn from_cells(cells: Vec<Cell>, wrapped: bool) -> Self {
-        Self { cells, wrapped, beyond: None }
+        Self { cells, wrapped, clipped: None }
     }
 
     /// Returns the row with its cells beyond the margin.
     pub(super) fn whole(&self) -> Cow<'_, Self> {
-        if self.beyond.is_none() {
+        if self.clipped.is_none() {
             return Cow::Borrowed(self);
         }
         let mut row = self.clone();
-        row.take_back();
+        row.unclip();
         Cow::Owned(row)
     }
 
     /// Moves the cells beyond the margin back, so that the row is whole.
-    pub(super) fn take_back(&mut self) {
-        if let Some(beyond) = self.beyond.take() {
-            self.cells.truncate(beyond.from);
-            self.pad(beyond.from);
-            self.cells.extend(beyond.cells);
+    pub(super) fn unclip(&mut self) {
+        if let Some(clipped) = self.clipped.take() {
+            self.cells.truncate(clipped.start);
+            self.pad(clipped.start);
+            self.cells.extend(clipped.cells);
         }
     }
 
     /// Moves the cells beyond the margin aside.
-    pub(super) fn set_aside(&mut self, columns: usize) {
+    pub(super) fn clip(&mut self, columns: usize) {
         if self.cells.len() <= columns {
             return;
         }
         // Half of a wide glyph is not shown.
-        let from = if self.width(columns - 1) == 2 { columns - 1 } else { columns };
-        let cells = self.split_off(from);
+        let start = if self.width(columns - 1) == 2 { columns - 1 } else { columns };
+        let cells = self.split_off(start);
         if cells.iter().any(|&cell| cell != Cell::BLANK) {
-            self.beyond = Some(Box::new(Beyond { from, cells }));
+            self.clipped = Some(Box::new(ClippedCells { start, cells }));
         }
         self.trim();
         self.cells.shrink_to(columns);
     }
 
     /// Returns the cells beyond the margin.
-    pub(super) fn beyond(&self) -> Option<&Beyond> {
-        self.beyond.as_deref()
+    pub(super) fn clipped(&self) -> Option<&ClippedCells> {
+        self.clipped.as_deref()
     }
 
-    pub(super) fn set_beyond(&mut self, beyond: Box<Beyond>) {
-        self.beyond = Some(beyond);
+    pub(super) fn set_clipped(&mut self, clipped: Box<ClippedCells>) {
+        self.clipped = Some(clipped);
     }
 
     /// Drops the cells beyond the margin.
-    pub(super) fn forget_beyond(&mut self) {
-        self.beyond = None;
+    pub(super) fn drop_clipped(&mut self) {
+        self.clipped = None;
     }
 
     /// Returns all stored cells, including those beyond the margin.
     pub(super) fn all_cells(&self) -> impl Iterator<Item = &Cell> {
-        self.cells.iter().chain(self.beyond.iter().flat_map(|beyond| &beyond.cells))
+        self.cells.iter().chain(self.clipped.iter().flat_map(|clipped| &clipped.cells))
     }
 
     /// Returns the cells up to the last one that is stored.
@@ -271,7 +271,7 @@ impl Row {
     /// lost.
     pub(super) fn insert(&mut self, at: usize, count: usize, fill: Cell, columns: usize) {
         let at = at % columns;
-        self.beyond = None;
+        self.clipped = None;
         let cuts_half = at > 0 && self.width(at - 1) == 2;
         if cuts_half {
             self.set(at - 1, blank_like(fill));
@@ -309,7 +309,7 @@ impl Row {
     /// Deletes cells, and moves those behind them to the left.
     pub(super) fn delete(&mut self, at: usize, count: usize, fill: Cell, columns: usize) {
         let at = at % columns;
-        self.beyond = None;
+        self.clipped = None;
         if count < columns - at {
             self.pad(columns);
             self.cells.copy_within(at + count..columns, at);
@@ -326,8 +326,9 @@ impl Row {
         self.trim();
     }
 
-    /// Erases the cells from `start` up to `end`.
-    pub(super) fn replace(&mut self, start: usize, end: usize, fill: Cell, columns: usize) {
+    /// Erases the cells of a range.
+    pub(super) fn erase_range(&mut self, range: Range<usize>, fill: Cell, columns: usize) {
+        let Range { start, end } = range;
         if start > 0 && self.width(start - 1) == 2 {
             self.set(start - 1, blank_like(fill));
         }
@@ -335,20 +336,21 @@ impl Row {
             self.set(end, blank_like(fill));
         }
         if end >= columns {
-            self.beyond = None;
+            self.clipped = None;
         }
         self.fill(start, end.min(columns), fill);
         self.trim();
     }
 
     /// Erases the cells of a range that are not `protected`.
-    pub(super) fn replace_unprotected(
+    pub(super) fn erase_unprotected(
         &mut self,
-        (start, end): (usize, usize),
+        range: Range<usize>,
         fill: Cell,
         columns: usize,
         protected: impl Fn(StyleId) -> bool,
     ) {
+        let Range { start, end } = range;
         let is_protected = |row: &Self, column| protected(row.get(column).style());
         if start > 0 && self.width(start - 1) == 2 && !is_protected(self, start - 1) {
             self.set(start - 1, blank_like(fill));
@@ -357,7 +359,7 @@ impl Row {
             self.set(end, blank_like(fill));
         }
         if end >= columns {
-            self.beyond = None;
+            self.clipped = None;
         }
         for column in start..end.min(columns) {
             if !is_protected(self, column) {

@@ -11,7 +11,7 @@ use self::{block::Block, packed::Packed};
 use super::row::Row;
 
 /// Number of bytes compressed at a time.
-const BLOCK: usize = 64 * 1024;
+const BLOCK_BYTES: usize = 64 * 1024;
 
 /// The newest rows that scrolled out, up to a limit.
 #[derive(Clone, Debug)]
@@ -27,9 +27,9 @@ struct Rows {
     /// All but the newest rows.
     blocks: VecDeque<Block>,
     /// Number of rows in `blocks`.
-    compressed: usize,
+    compressed_rows: usize,
     /// Size of these rows before compression, in bytes.
-    compressed_from: usize,
+    uncompressed_bytes: usize,
     newest: Packed,
 }
 
@@ -39,7 +39,7 @@ impl Scrollback {
         Self { limit, rows: None }
     }
 
-    pub(super) fn is_kept(&self) -> bool {
+    pub(super) fn is_enabled(&self) -> bool {
         self.limit > 0
     }
 
@@ -52,13 +52,13 @@ impl Scrollback {
     }
 
     /// Returns the maximum number of separate memory blocks that the rows take.
-    pub(super) fn blocks(&self) -> usize {
+    pub(super) fn block_count(&self) -> usize {
         self.rows.as_ref().map_or(0, |rows| rows.blocks.len() + 1)
     }
 
     /// Returns the packed size of the rows without compression, in bytes.
     pub(super) fn packed_bytes(&self) -> usize {
-        self.rows.as_ref().map_or(0, |rows| rows.compressed_from + rows.newest.size())
+        self.rows.as_ref().map_or(0, |rows| rows.uncompressed_bytes + rows.newest.size())
     }
 
     /// Calls `visitor` with the number of each style and each grapheme cluster in the rows.
@@ -111,14 +111,14 @@ impl Scrollback {
 
 impl Rows {
     fn len(&self) -> usize {
-        self.compressed + self.newest.len()
+        self.compressed_rows + self.newest.len()
     }
 
     fn push(&mut self, row: &Row) {
         self.newest.push(row);
         // Waits for more than is compressed at once, so that rows which are pushed and popped
         // repeatedly are not compressed each time.
-        if self.newest.size() >= BLOCK / 2 * 3 {
+        if self.newest.size() >= BLOCK_BYTES / 2 * 3 {
             self.compress();
         }
     }
@@ -127,8 +127,8 @@ impl Rows {
         if self.newest.len() == 0
             && let Some(block) = self.blocks.pop_back()
         {
-            self.compressed -= block.len();
-            self.compressed_from -= block.uncompressed();
+            self.compressed_rows -= block.len();
+            self.uncompressed_bytes -= block.uncompressed_bytes();
             self.newest = block.decompress();
         }
         self.newest.pop()
@@ -143,15 +143,15 @@ impl Rows {
             let rows = (skipped < block.len()).then(|| block.decompress().into_iter_from(skipped));
             rows.into_iter().flatten()
         });
-        compressed.chain(self.newest.iter_from(first.saturating_sub(self.compressed)))
+        compressed.chain(self.newest.iter_from(first.saturating_sub(self.compressed_rows)))
     }
 
     fn drop_first(&mut self) {
         if let Some(block) = self.blocks.front_mut() {
             block.drop_first();
-            self.compressed -= 1;
+            self.compressed_rows -= 1;
             if block.len() == 0 {
-                self.compressed_from -= block.uncompressed();
+                self.uncompressed_bytes -= block.uncompressed_bytes();
                 self.blocks.pop_front();
             }
         } else {
@@ -161,10 +161,10 @@ impl Rows {
 
     /// Compresses the older part of the newest rows.
     fn compress(&mut self) {
-        let block = Block::compress(self.newest.first(BLOCK));
+        let block = Block::compress(self.newest.front(BLOCK_BYTES));
         self.newest.drop_first(block.len());
-        self.compressed += block.len();
-        self.compressed_from += block.uncompressed();
+        self.compressed_rows += block.len();
+        self.uncompressed_bytes += block.uncompressed_bytes();
         self.blocks.push_back(block);
     }
 }

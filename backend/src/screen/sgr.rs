@@ -9,7 +9,7 @@ use super::{
 pub(super) fn apply(style: &mut Style, params: &Params) {
     let mut at = 0;
     while at < params.len() {
-        at += one(style, params, at) + 1;
+        at += apply_parameter(style, params, at) + 1;
     }
 }
 
@@ -20,7 +20,7 @@ pub(super) fn reset(style: &mut Style) {
 
 /// Applies the parameter at index `at`, and returns the number of parameters after it that belong
 /// to it.
-fn one(style: &mut Style, params: &Params, at: usize) -> usize {
+fn apply_parameter(style: &mut Style, params: &Params, at: usize) -> usize {
     let set = |style: &mut Style, attribute, on| style.attributes.set(attribute, on);
     let parameter = params.get(at);
     let ansi = |from: i32| Colour::Ansi(u8::try_from(parameter - from).unwrap_or(0));
@@ -29,31 +29,31 @@ fn one(style: &mut Style, params: &Params, at: usize) -> usize {
         1 => set(style, Attributes::BOLD, true),
         2 => set(style, Attributes::DIM, true),
         3 => set(style, Attributes::ITALIC, true),
-        4 => underline(style, Underline::from_parameter(params.subs(at).first().copied().unwrap_or(1))),
+        4 => set_underline(style, Underline::from_parameter(params.subs(at).first().copied().unwrap_or(1))),
         5 => set(style, Attributes::BLINK, true),
         7 => set(style, Attributes::INVERSE, true),
         8 => set(style, Attributes::INVISIBLE, true),
         9 => set(style, Attributes::STRIKETHROUGH, true),
-        21 => underline(style, Underline::Double),
+        21 => set_underline(style, Underline::Double),
         22 => {
             set(style, Attributes::BOLD, false);
             set(style, Attributes::DIM, false);
         }
         23 => set(style, Attributes::ITALIC, false),
-        24 => underline(style, Underline::None),
+        24 => set_underline(style, Underline::None),
         25 => set(style, Attributes::BLINK, false),
         27 => set(style, Attributes::INVERSE, false),
         28 => set(style, Attributes::INVISIBLE, false),
         29 => set(style, Attributes::STRIKETHROUGH, false),
         30..=37 => style.foreground = ansi(30),
-        38 => return extended(&mut style.foreground, params, at),
+        38 => return read_extended_colour(&mut style.foreground, params, at),
         39 => style.foreground = Colour::Default,
         40..=47 => style.background = ansi(40),
-        48 => return extended(&mut style.background, params, at),
+        48 => return read_extended_colour(&mut style.background, params, at),
         49 => style.background = Colour::Default,
         53 => set(style, Attributes::OVERLINE, true),
         55 => set(style, Attributes::OVERLINE, false),
-        58 => return extended(&mut style.underline_colour, params, at),
+        58 => return read_extended_colour(&mut style.underline_colour, params, at),
         // As in xterm.js.
         59 => style.underline_colour = Colour::Rgb(255, 255, 255),
         90..=97 => style.foreground = ansi(90 - 8),
@@ -65,14 +65,14 @@ fn one(style: &mut Style, params: &Params, at: usize) -> usize {
     0
 }
 
-fn underline(style: &mut Style, underline: Underline) {
+fn set_underline(style: &mut Style, underline: Underline) {
     style.underline = underline;
     style.attributes.set(Attributes::UNDERLINE, underline != Underline::None);
 }
 
 /// Reads the colour that follows `38`, `48` or `58`: `;5;n`, `;2;r;g;b`, `:5:n`, `:2::r:g:b`, and
 /// all known variants of these. Returns the number of parameters that the colour took.
-fn extended(colour: &mut Colour, params: &Params, at: usize) -> usize {
+fn read_extended_colour(colour: &mut Colour, params: &Params, at: usize) -> usize {
     let byte = |value: i32| if value == -1 { 0 } else { value.to_le_bytes()[0] };
     if params.get(at + 1) == 5 && params.subs(at).is_empty() && params.subs(at + 1).is_empty() {
         *colour = Colour::Indexed(byte(params.get(at + 2)));

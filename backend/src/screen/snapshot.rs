@@ -13,7 +13,7 @@ use super::{
     charset::Charsets,
     tables::Tables,
     terminal::Terminal,
-    width::{Preceding, Widths},
+    width::{Preceding, WidthRule},
 };
 
 /// Writes a snapshot, for a terminal of the same size in the state after RIS. The few things that
@@ -22,11 +22,11 @@ use super::{
 /// At most `history` rows of the scrollback are written, the newest ones.
 pub(super) fn write(terminal: &Terminal, history: usize) -> Vec<u8> {
     let mut writer = Writer::new(&terminal.tables, terminal.columns, terminal.rows);
-    writer.survivors(terminal);
-    writer.buffer(&terminal.primary, history);
-    writer.keyboard(&terminal.keyboard.primary, terminal.primary_keyboard_flags());
-    writer.alternate(terminal);
-    writer.rest(terminal);
+    writer.write_state_kept_by_ris(terminal);
+    writer.write_buffer(&terminal.primary, history);
+    writer.write_keyboard(&terminal.keyboard.primary_stack, terminal.primary_keyboard_flags());
+    writer.write_alternate(terminal);
+    writer.write_cursor_and_modes(terminal);
     writer.out
 }
 
@@ -38,11 +38,11 @@ struct Writer<'a> {
     rows: usize,
     pen: PenWriter,
     charsets: Charsets,
-    level: u8,
+    active_charset: u8,
     /// The rule by which the terminal counts columns.
-    widths: Widths,
+    width_rule: WidthRule,
     /// Number of cells put beyond the margin.
-    placed: usize,
+    placed_cells: usize,
     /// The character that the next one might join.
     preceding: Option<Preceding>,
 }
@@ -56,29 +56,29 @@ impl<'a> Writer<'a> {
             rows,
             pen: PenWriter::default(),
             charsets: Charsets::default(),
-            level: 0,
-            widths: Widths::default(),
-            placed: 0,
+            active_charset: 0,
+            width_rule: WidthRule::default(),
+            placed_cells: 0,
             preceding: None,
         }
     }
 
     /// Appends controls.
-    fn control(&mut self, text: &str) {
+    fn write_control(&mut self, text: &str) {
         self.out.extend_from_slice(text.as_bytes());
         self.preceding = None;
     }
 
     /// Writes one buffer; the terminal's own is in use and blank.
-    fn buffer(&mut self, buffer: &Buffer, history: usize) {
+    fn write_buffer(&mut self, buffer: &Buffer, history: usize) {
         let left_out = buffer.scrollback.len().saturating_sub(history);
         let columns = self.columns;
         let scrolled = buffer.scrollback.iter_from(left_out).map(move |mut row| {
-            row.set_aside(columns);
+            row.clip(columns);
             row
         });
-        self.rows(scrolled.chain(buffer.screen.iter().cloned()));
-        self.tab_stops(buffer);
-        self.saved(buffer, history);
+        self.write_rows(scrolled.chain(buffer.screen.iter().cloned()));
+        self.write_tab_stops(buffer);
+        self.write_saved_cursor(buffer, history);
     }
 }

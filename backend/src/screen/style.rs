@@ -118,17 +118,18 @@ impl Hash for Style {
 impl Style {
     /// Returns the style of cells erased while this is the current style: only the background
     /// stays.
-    pub(super) fn erased(self) -> Self {
+    pub(super) fn background_only(self) -> Self {
         Self { background: self.background, ..Self::default() }
     }
 
     /// Returns the style without its hyperlink.
-    pub(super) fn unlinked(self) -> Self {
+    pub(super) fn without_link(self) -> Self {
         Self { link: LinkId::NONE, ..self }
     }
 
-    /// Returns the style without the kind and colour of the underline and without the hyperlink.
-    pub(super) fn plain(self) -> Self {
+    /// Returns the style without what xterm.js calls extended attributes: the kind and colour of
+    /// the underline, and the hyperlink.
+    pub(super) fn without_extended(self) -> Self {
         Self { underline: Underline::None, underline_colour: Colour::Default, link: LinkId::NONE, ..self }
     }
 
@@ -136,6 +137,6 @@ impl Style {
     /// colour is left out.
     pub(super) fn normalized(self) -> Self {
         let counts = self.underline != Underline::None || self.link != LinkId::NONE;
-        if counts { self } else { self.plain() }
+        if counts { self } else { self.without_extended() }
     }
 }

@@ -5,7 +5,7 @@ use super::{
     scrollback::{Scrollback, Shared},
     tables::{MAX_SHARED_BYTES, Tables},
     terminal::Terminal,
-    unfinished::Unfinished,
+    unfinished::UnfinishedFunction,
 };
 
 /// Steps to check a table entry, or to drop it.
@@ -22,7 +22,7 @@ const BLOCK_STEPS: usize = 1024;
 
 /// Maximum number of steps that are spent on dropping values at once; more are left to the next
 /// sweep.
-const DROP_STEPS: usize = 16 * 1024;
+const MAX_IMMEDIATE_DROP_STEPS: usize = 16 * 1024;
 
 /// Packed bytes of scrollback searched in one step.
 const SWEPT_BYTES_PER_STEP: usize = 2;
@@ -36,7 +36,7 @@ pub(super) struct Discarded {
 
 impl Discarded {
     fn steps(&self) -> usize {
-        entry_steps(&self.tables) + BLOCK_STEPS * self.scrollback.blocks()
+        entry_steps(&self.tables) + BLOCK_STEPS * self.scrollback.block_count()
     }
 }
 
@@ -50,33 +50,33 @@ impl Terminal {
     pub(super) fn discard(&mut self, tables: Tables, scrollback: Scrollback) {
         let discarded = Discarded { tables, scrollback };
         // A small number of entries has been paid for when they were added.
-        if discarded.steps() > DROP_STEPS {
+        if discarded.steps() > MAX_IMMEDIATE_DROP_STEPS {
             self.discarded = Some(Box::new(discarded));
-            self.steps.until = self.steps.taken;
+            self.steps.stop_at = self.steps.taken;
         }
     }
 
     /// Returns the number of steps to drop everything but the rows on the screen.
     pub(super) fn drop_steps(&self) -> u64 {
-        (entry_steps(&self.tables) + BLOCK_STEPS * self.primary.scrollback.blocks()) as u64
+        (entry_steps(&self.tables) + BLOCK_STEPS * self.primary.scrollback.block_count()) as u64
     }
 
     /// Reports whether the tables have grown enough to be swept, or other slow work is waiting.
     pub(super) fn is_sweep_due(&self) -> bool {
-        self.discarded.is_some() || self.tables.lacks_room() || self.is_worth_sweeping()
+        self.discarded.is_some() || self.tables.needs_growth() || self.is_full_sweep_due()
     }
 
     /// Reports whether a full sweep is due. At least as many steps lie between two sweeps as one
     /// takes, so that no output can cause more than half of all work to go into sweeping.
-    fn is_worth_sweeping(&self) -> bool {
-        self.tables.is_due() && self.steps.taken - self.steps.swept >= self.full_sweep_steps()
+    fn is_full_sweep_due(&self) -> bool {
+        self.tables.is_sweep_due() && self.steps.taken - self.steps.last_sweep >= self.full_sweep_steps()
     }
 
     /// Returns the number of steps that the next sweep takes.
     pub(super) fn sweep_steps(&self) -> u64 {
         match &self.discarded {
             Some(discarded) => discarded.steps() as u64,
-            None if self.is_worth_sweeping() => self.full_sweep_steps(),
+            None if self.is_full_sweep_due() => self.full_sweep_steps(),
             None => entry_steps(&self.tables) as u64,
         }
     }
@@ -94,7 +94,7 @@ impl Terminal {
         if let Some(discarded) = self.discarded.take() {
             return self.spend(discarded.steps());
         }
-        if self.tables.lacks_room() && !self.is_worth_sweeping() {
+        if self.tables.needs_growth() && !self.is_full_sweep_due() {
             self.spend(entry_steps(&self.tables));
             return self.tables.grow();
         }
@@ -112,13 +112,13 @@ impl Terminal {
             self.primary.saved.line = self.primary.saved.line.saturating_sub(dropped);
         }
         self.pen_id = None;
-        self.steps.swept = self.steps.taken;
+        self.steps.last_sweep = self.steps.taken;
     }
 
     fn forget_unused(&mut self) {
-        let Self { primary, alternate, tables, unfinished, held, .. } = self;
+        let Self { primary, alternate, tables, unfinished, held_cells, .. } = self;
         let changing = match unfinished.as_deref() {
-            Some(Unfinished::Rows(_, change)) => change.cell().style(),
+            Some(UnfinishedFunction::Rows(_, change)) => change.cell().style(),
             _ => 0,
         };
         let pens = [self.pen, primary.saved.style, alternate.saved.style];
@@ -127,7 +127,7 @@ impl Terminal {
                 visitor(Shared::Style(changing));
                 primary.scrollback.visit(&mut *visitor);
                 let rows = [&*primary, &*alternate].into_iter().flat_map(|buffer| &buffer.screen);
-                let held = held.iter().flat_map(|held| held.cells());
+                let held = held_cells.iter().flat_map(|held| held.cells());
                 for cell in rows.flat_map(Row::all_cells).chain(held) {
                     visitor(Shared::Style(cell.style()));
                     if let Glyph::Cluster(number) = cell.glyph() {
@@ -140,11 +140,11 @@ impl Terminal {
     }
 
     /// Counts the values added to the tables, and interrupts the parser if a sweep may be due.
-    pub(super) fn look_at_tables(&mut self) {
+    pub(super) fn count_added_values(&mut self) {
         let added = self.tables.take_added();
         self.spend(NEW_ENTRY_STEPS * added);
-        if self.tables.is_due() || self.tables.lacks_room() {
-            self.steps.until = self.steps.taken;
+        if self.tables.is_sweep_due() || self.tables.needs_growth() {
+            self.steps.stop_at = self.steps.taken;
         }
     }
 }

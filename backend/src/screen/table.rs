@@ -5,14 +5,14 @@ use std::{borrow::Borrow, collections::HashMap, hash::Hash};
 use foldhash::fast::RandomState;
 
 /// Minimum number of values at which it is worth searching for unused ones.
-pub(super) const SWEEP: usize = 1024;
+pub(super) const MIN_SWEEP_VALUES: usize = 1024;
 
 /// Number of values above which a table does not grow by itself, because growing moves all of them
 /// at once.
-const LARGE: usize = 8 * 1024;
+const MAX_SELF_GROWING_VALUES: usize = 8 * 1024;
 
 /// Minimum number of free places in a large table, which a run of text may fill.
-const ROOM: usize = 4096;
+const MIN_FREE_SLOTS: usize = 4096;
 
 /// Values with numbers from 1 on; 0 stands for no value. An empty table takes no memory: most
 /// terminals have no clusters and no links.
@@ -25,7 +25,7 @@ struct Entries<T> {
     numbers: HashMap<T, u32, RandomState>,
     free: Vec<u32>,
     /// Number of values above which a sweep is due.
-    limit: usize,
+    sweep_limit: usize,
 }
 
 impl<T> Default for Table<T> {
@@ -36,7 +36,12 @@ impl<T> Default for Table<T> {
 
 impl<T> Default for Entries<T> {
     fn default() -> Self {
-        Self { values: Vec::new(), numbers: HashMap::default(), free: Vec::new(), limit: SWEEP }
+        Self {
+            values: Vec::new(),
+            numbers: HashMap::default(),
+            free: Vec::new(),
+            sweep_limit: MIN_SWEEP_VALUES,
+        }
     }
 }
 
@@ -51,7 +56,7 @@ impl<T: Clone + Eq + Hash> Table<T> {
 
     /// Returns the number of a value, and adds the value if it is new. The table stores clones, so
     /// large values should be in an `Arc`.
-    pub(super) fn number(&mut self, value: &T) -> u32 {
+    pub(super) fn intern(&mut self, value: &T) -> u32 {
         let Entries { values, numbers, free, .. } = &mut **self.0.get_or_insert_default();
         if let Some(&number) = numbers.get(value) {
             return number;
@@ -81,17 +86,17 @@ impl<T: Clone + Eq + Hash> Table<T> {
     }
 
     /// Reports whether there are enough values that [`Table::retain`] should be called.
-    pub(super) fn is_due(&self) -> bool {
-        self.0.as_ref().is_some_and(|entries| entries.numbers.len() > entries.limit)
+    pub(super) fn is_sweep_due(&self) -> bool {
+        self.0.as_ref().is_some_and(|entries| entries.numbers.len() > entries.sweep_limit)
     }
 
     /// Reports whether [`Table::grow`] has to be called.
-    pub(super) fn lacks_room(&self) -> bool {
+    pub(super) fn needs_growth(&self) -> bool {
         self.0.as_ref().is_some_and(|entries| {
             let Entries { values, numbers, free, .. } = &**entries;
             let room =
                 (numbers.capacity() - numbers.len()).min(free.len() + values.capacity() - values.len());
-            numbers.len() > LARGE && room < ROOM
+            numbers.len() > MAX_SELF_GROWING_VALUES && room < MIN_FREE_SLOTS
         })
     }
 
@@ -106,7 +111,7 @@ impl<T: Clone + Eq + Hash> Table<T> {
     /// Forgets the values whose numbers are not `used`, and frees their memory.
     pub(super) fn retain(&mut self, used: impl Fn(u32) -> bool) {
         let Some(entries) = &mut self.0 else { return };
-        let Entries { values, numbers, free, limit } = &mut **entries;
+        let Entries { values, numbers, free, sweep_limit } = &mut **entries;
         numbers.retain(|_, &mut number| used(number));
         let last = (1..).zip(&*values).filter(|&(number, value)| value.is_some() && used(number)).last();
         values.truncate(last.map_or(0, |(number, _)| number as usize));
@@ -121,14 +126,14 @@ impl<T: Clone + Eq + Hash> Table<T> {
             self.0 = None;
             return;
         }
-        *limit = SWEEP.max(2 * numbers.len());
+        *sweep_limit = MIN_SWEEP_VALUES.max(2 * numbers.len());
         // Makes room for new values here, because moving a large table takes long and a sweep has
         // the time.
-        let room = *limit / 4 * 5;
+        let room = *sweep_limit / 4 * 5;
         numbers.shrink_to(room);
         values.shrink_to(room);
         free.shrink_to_fit();
-        if *limit > SWEEP {
+        if *sweep_limit > MIN_SWEEP_VALUES {
             numbers.reserve(room - numbers.len());
             values.reserve(room.saturating_sub(values.len()));
         }
@@ -146,15 +151,15 @@ mod tests {
     #[test]
     fn a_value_has_one_number_until_it_is_forgotten() {
         let mut table = Table::default();
-        let (a, b) = (table.number(&"a"), table.number(&"b"));
-        assert_eq!((a, b, table.number(&"a")), (1, 2, 1));
+        let (a, b) = (table.intern(&"a"), table.intern(&"b"));
+        assert_eq!((a, b, table.intern(&"a")), (1, 2, 1));
         table.retain(|number| number == b);
         assert_eq!((table.get(a), table.get(b)), (None, Some(&"b")));
-        assert_eq!(table.number(&"c"), a, "a number that is free is given again");
+        assert_eq!(table.intern(&"c"), a, "a number that is free is given again");
         assert_eq!((table.get(a), table.find("c"), table.find("a")), (Some(&"c"), Some(a), None));
         assert_eq!((table.get(0), table.get(99)), (None, None));
         table.retain(|number| number == a);
-        assert_eq!((table.len(), table.number(&"d")), (1, 2), "no room is kept at the end");
+        assert_eq!((table.len(), table.intern(&"d")), (1, 2), "no room is kept at the end");
     }
 
     #[test]
@@ -162,14 +167,15 @@ mod tests {
         let mut table = Table::default();
         let mut capacity = 0;
         for value in 0..200_000 {
-            if table.lacks_room() {
+            if table.needs_growth() {
                 table.grow();
-                assert!(!table.lacks_room());
+                assert!(!table.needs_growth());
                 capacity = table.0.as_ref().unwrap().numbers.capacity();
             }
-            table.number(&value);
+            table.intern(&value);
             let entries = table.0.as_ref().unwrap();
-            assert!(value <= LARGE || capacity == 0 || entries.numbers.capacity() == capacity);
+            let is_small = value <= MAX_SELF_GROWING_VALUES;
+            assert!(is_small || capacity == 0 || entries.numbers.capacity() == capacity);
         }
         assert!(capacity >= 200_000);
     }
@@ -179,17 +185,17 @@ mod tests {
         let mut table = Table::default();
         let fill = |table: &mut Table<usize>, range: std::ops::Range<usize>| {
             for value in range {
-                table.number(&value);
+                table.intern(&value);
             }
         };
-        fill(&mut table, 0..SWEEP);
-        assert!(!table.is_due());
-        fill(&mut table, SWEEP..SWEEP + 1);
-        assert!(table.is_due());
+        fill(&mut table, 0..MIN_SWEEP_VALUES);
+        assert!(!table.is_sweep_due());
+        fill(&mut table, MIN_SWEEP_VALUES..MIN_SWEEP_VALUES + 1);
+        assert!(table.is_sweep_due());
         table.retain(|_| true);
-        assert!(!table.is_due());
-        fill(&mut table, 0..2 * SWEEP + 3);
-        assert!(table.is_due());
+        assert!(!table.is_sweep_due());
+        fill(&mut table, 0..2 * MIN_SWEEP_VALUES + 3);
+        assert!(table.is_sweep_due());
         table.retain(|_| false);
         assert!(table.0.is_none(), "nothing takes no memory");
     }

@@ -30,17 +30,17 @@ const LINK_OVERHEAD_BYTES: usize = 256;
 
 /// Minimum size of the links, in bytes, at which unused ones are searched for. Above this, a search
 /// is due when the size has doubled since the last one.
-pub(super) const SWEEP_LINKS_BYTES: usize = 256 * 1024;
+pub(super) const MIN_SWEEP_LINKS_BYTES: usize = 256 * 1024;
 
 /// A hyperlink (`OSC 8`).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Link {
+pub(super) struct Hyperlink {
     /// Identity by which programs join the parts of a link.
     pub(super) id: LinkName,
     pub(super) uri: String,
 }
 
-impl Link {
+impl Hyperlink {
     /// Returns the size of the link, in bytes.
     fn size(&self) -> usize {
         let id = match &self.id {
@@ -65,17 +65,17 @@ pub(super) enum LinkName {
 pub(super) struct Tables {
     styles: Table<Style>,
     clusters: Table<Arc<str>>,
-    links: Table<Arc<Link>>,
+    links: Table<Arc<Hyperlink>>,
     /// Size of the links, in bytes.
     links_bytes: usize,
     /// Size of the links after the last sweep, in bytes.
-    kept_links_bytes: usize,
+    links_bytes_after_sweep: usize,
     /// True if a link was refused for lack of space.
     is_link_refused: bool,
     /// True if enough was added that a sweep is worthwhile. It is stored because it is read often.
-    is_due: bool,
+    is_sweep_due: bool,
     /// True if a table has to grow.
-    lacks_room: bool,
+    needs_growth: bool,
     /// Number of values added and not counted yet.
     added: usize,
 }
@@ -92,8 +92,8 @@ impl Tables {
         }
         let known = self.styles.find(&style);
         known.unwrap_or_else(|| {
-            let number = self.styles.number(&style);
-            self.note_added();
+            let number = self.styles.intern(&style);
+            self.record_added();
             number
         })
     }
@@ -101,14 +101,14 @@ impl Tables {
     /// Returns the number of the cluster that consists of `text` and one more character. `text` has
     /// less than [`MAX_CLUSTER_CHARS`] characters.
     pub(super) fn cluster_number(&mut self, text: &str, last: char) -> u32 {
-        let mut place = [0; char::MAX_LEN_UTF8 * MAX_CLUSTER_CHARS];
-        let len = text.len().min(place.len() - char::MAX_LEN_UTF8);
-        place[..len].copy_from_slice(&text.as_bytes()[..len]);
-        let end = len + last.encode_utf8(&mut place[len..]).len();
-        let text = std::str::from_utf8(&place[..end]).unwrap_or_default();
+        let mut buffer = [0; char::MAX_LEN_UTF8 * MAX_CLUSTER_CHARS];
+        let len = text.len().min(buffer.len() - char::MAX_LEN_UTF8);
+        buffer[..len].copy_from_slice(&text.as_bytes()[..len]);
+        let end = len + last.encode_utf8(&mut buffer[len..]).len();
+        let text = std::str::from_utf8(&buffer[..end]).unwrap_or_default();
         self.clusters.find(text).unwrap_or_else(|| {
-            let number = self.clusters.number(&text.into());
-            self.note_added();
+            let number = self.clusters.intern(&text.into());
+            self.record_added();
             number
         })
     }
@@ -140,50 +140,50 @@ impl Tables {
         text
     }
 
-    pub(super) fn link(&self, id: LinkId) -> Option<&Link> {
+    pub(super) fn link(&self, id: LinkId) -> Option<&Hyperlink> {
         self.links.get(id.0).map(|link| &**link)
     }
 
     /// Returns the number of a link, or [`LinkId::NONE`] if there is no space for another one.
-    pub(super) fn link_id(&mut self, link: Link) -> LinkId {
+    pub(super) fn link_id(&mut self, link: Hyperlink) -> LinkId {
         if let Some(number) = self.links.find(&link) {
             return LinkId(number);
         }
         let size = link.size();
         if self.links_bytes + size > MAX_LINKS_BYTES {
             self.is_link_refused = true;
-            self.note_added();
+            self.record_added();
             return LinkId::NONE;
         }
         self.links_bytes += size;
-        let number = self.links.number(&Arc::new(link));
-        self.note_added();
+        let number = self.links.intern(&Arc::new(link));
+        self.record_added();
         LinkId(number)
     }
 
     /// Reports whether enough was added that a sweep is worthwhile.
-    pub(super) fn is_due(&self) -> bool {
-        self.is_due
+    pub(super) fn is_sweep_due(&self) -> bool {
+        self.is_sweep_due
     }
 
     /// Reports whether [`grow`](Self::grow) has to be called before much more is added.
-    pub(super) fn lacks_room(&self) -> bool {
-        self.lacks_room
+    pub(super) fn needs_growth(&self) -> bool {
+        self.needs_growth
     }
 
     /// Makes room for more values, which takes long if there are many.
     pub(super) fn grow(&mut self) {
         let Self { styles, clusters, links, .. } = self;
-        if styles.lacks_room() {
+        if styles.needs_growth() {
             styles.grow();
         }
-        if clusters.lacks_room() {
+        if clusters.needs_growth() {
             clusters.grow();
         }
-        if links.lacks_room() {
+        if links.needs_growth() {
             links.grow();
         }
-        self.lacks_room = false;
+        self.needs_growth = false;
     }
 
     /// Returns the number of values added since the last call.
@@ -196,11 +196,15 @@ impl Tables {
         self.links_bytes
     }
 
-    fn note_added(&mut self) {
+    fn record_added(&mut self) {
         self.added += 1;
-        self.lacks_room = self.styles.lacks_room() || self.clusters.lacks_room() || self.links.lacks_room();
-        let is_large = self.links_bytes > SWEEP_LINKS_BYTES.max(2 * self.kept_links_bytes);
-        self.is_due = self.styles.is_due() || self.clusters.is_due() || is_large || self.is_link_refused;
+        self.needs_growth =
+            self.styles.needs_growth() || self.clusters.needs_growth() || self.links.needs_growth();
+        let is_large = self.links_bytes > MIN_SWEEP_LINKS_BYTES.max(2 * self.links_bytes_after_sweep);
+        self.is_sweep_due = self.styles.is_sweep_due()
+            || self.clusters.is_sweep_due()
+            || is_large
+            || self.is_link_refused;
     }
 
     /// Returns the number of places in all tables.
@@ -216,7 +220,8 @@ impl Tables {
 
     /// Forgets all values but those that `visit` reports and those that `pens` use.
     pub(super) fn sweep(&mut self, visit: impl FnOnce(&mut dyn FnMut(Shared)), pens: &[Style]) {
-        let (mut styles, mut clusters, mut links) = (Marks::default(), Marks::default(), Marks::default());
+        let (mut styles, mut clusters, mut links) =
+            (NumberSet::default(), NumberSet::default(), NumberSet::default());
         visit(&mut |shared| match shared {
             Shared::Style(id) => styles.add(id),
             Shared::Cluster(number) => clusters.add(number),
@@ -226,16 +231,16 @@ impl Tables {
         self.styles.values().chain(pens).for_each(|style| links.add(style.link.0));
         self.links.retain(|id| links.has(id));
         self.links_bytes = self.links.values().map(|link| link.size()).sum();
-        self.kept_links_bytes = self.links_bytes;
-        (self.is_link_refused, self.is_due, self.lacks_room) = (false, false, false);
+        self.links_bytes_after_sweep = self.links_bytes;
+        (self.is_link_refused, self.is_sweep_due, self.needs_growth) = (false, false, false);
     }
 }
 
 /// A set of numbers.
 #[derive(Default)]
-struct Marks(Vec<u64>);
+struct NumberSet(Vec<u64>);
 
-impl Marks {
+impl NumberSet {
     fn add(&mut self, number: u32) {
         let word = number as usize / 64;
         if self.0.len() <= word {

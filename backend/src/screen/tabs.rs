@@ -1,7 +1,7 @@
 //! Tab stops.
 
 /// Distance between the default tab stops, in columns.
-const DISTANCE: usize = 8;
+const DEFAULT_TAB_COLUMNS: usize = 8;
 
 /// The columns with a tab stop, as a set of bits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +68,7 @@ impl TabStops {
     }
 
     fn set_every(&mut self, from: usize, columns: usize) {
-        for column in (from..columns).step_by(DISTANCE) {
+        for column in (from..columns).step_by(DEFAULT_TAB_COLUMNS) {
             self.set(column);
         }
     }

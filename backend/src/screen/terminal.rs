@@ -7,11 +7,11 @@ use super::{
     leftovers::Leftovers,
     modes::{Keyboard, Modes, MouseEncoding, MouseTracking},
     palette::Palette,
-    row::{Beyond, Cell, StyleId},
+    row::{Cell, ClippedCells, StyleId},
     style::Style,
     sweep::Discarded,
     tables::Tables,
-    unfinished::Unfinished,
+    unfinished::UnfinishedFunction,
     width::Preceding,
 };
 
@@ -33,29 +33,29 @@ pub(super) struct Terminal {
     /// The character sets G0 to G3.
     pub(super) charsets: Charsets,
     /// Index of the character set in use.
-    pub(super) level: u8,
+    pub(super) active_charset: u8,
     pub(super) modes: Modes,
     pub(super) mouse: MouseTracking,
     pub(super) mouse_encoding: MouseEncoding,
     pub(super) keyboard: Keyboard,
     pub(super) cursor_hidden: bool,
     /// LNM: a line feed also returns to the first column.
-    pub(super) newline: bool,
+    pub(super) newline_mode: bool,
     pub(super) palette: Palette,
     pub(super) title: String,
-    pub(super) titles: Vec<String>,
-    /// Number of hyperlinks without a name so far.
-    pub(super) links: u64,
+    pub(super) title_stack: Vec<String>,
+    /// Serial number of the newest hyperlink without a name.
+    pub(super) last_link_serial: u64,
     /// Cells that a snapshot is about to put beyond the margin.
-    pub(super) held: Option<Box<Beyond>>,
+    pub(super) held_cells: Option<Box<ClippedCells>>,
     /// Number of cells that snapshots have put there.
-    pub(super) placed: usize,
+    pub(super) placed_cells: usize,
     /// The modes that were on when a line editor began to read.
     pub(super) leftovers: Option<Leftovers>,
     /// The modes with which the last line editor has read.
     pub(super) prompt_modes: Leftovers,
     /// The rest of the last control function.
-    pub(super) unfinished: Option<Box<Unfinished>>,
+    pub(super) unfinished: Option<Box<UnfinishedFunction>>,
     /// Unused values that take long to drop.
     pub(super) discarded: Option<Box<Discarded>>,
     pub(super) steps: Steps,
@@ -66,9 +66,9 @@ pub(super) struct Terminal {
 pub(super) struct Steps {
     pub(super) taken: u64,
     /// The value of `taken` at which parsing stops.
-    pub(super) until: u64,
+    pub(super) stop_at: u64,
     /// The value of `taken` at the last sweep of the tables.
-    pub(super) swept: u64,
+    pub(super) last_sweep: u64,
 }
 
 impl Terminal {
@@ -84,19 +84,19 @@ impl Terminal {
             pen_id: None,
             preceding: None,
             charsets: Charsets::default(),
-            level: 0,
+            active_charset: 0,
             modes: Modes::default(),
             mouse: MouseTracking::default(),
             mouse_encoding: MouseEncoding::default(),
             keyboard: Keyboard::default(),
             cursor_hidden: false,
-            newline: false,
+            newline_mode: false,
             palette: Palette::default(),
             title: String::new(),
-            titles: Vec::new(),
-            links: 0,
-            held: None,
-            placed: 0,
+            title_stack: Vec::new(),
+            last_link_serial: 0,
+            held_cells: None,
+            placed_cells: 0,
             leftovers: None,
             prompt_modes: Leftovers::default(),
             unfinished: None,
@@ -110,11 +110,13 @@ impl Terminal {
         let limit = self.primary.scrollback.limit();
         let fresh = Self::new(self.columns, self.rows, limit);
         let old = std::mem::replace(self, fresh);
-        (self.title, self.titles, self.links) = (old.title, old.titles, old.links);
+        (self.title, self.title_stack) = (old.title, old.title_stack);
+        self.last_link_serial = old.last_link_serial;
         self.steps = old.steps;
         self.spend(2 * self.rows);
         self.discard(old.tables, old.primary.scrollback);
-        (self.palette, self.newline, self.cursor_hidden) = (old.palette, old.newline, old.cursor_hidden);
+        (self.palette, self.newline_mode) = (old.palette, old.newline_mode);
+        self.cursor_hidden = old.cursor_hidden;
     }
 
     /// Changes the size of the terminal.
@@ -130,7 +132,7 @@ impl Terminal {
     }
 
     /// Reports whether lines that scroll off the screen go to the scrollback.
-    pub(super) fn scrolls_plainly(&self) -> bool {
+    pub(super) fn scrolls_into_scrollback(&self) -> bool {
         !self.is_alternate && (self.primary.top, self.primary.bottom) == (0, self.rows - 1)
     }
 
@@ -158,7 +160,7 @@ impl Terminal {
     pub(super) fn set_pen(&mut self, pen: Style) {
         self.pen = pen;
         self.pen_id = None;
-        self.look_at_tables();
+        self.count_added_values();
     }
 
     /// Returns the number of the current style.
@@ -172,12 +174,12 @@ impl Terminal {
     }
 
     /// Returns an erased cell: it has only the background of the current style.
-    pub(super) fn erased(&mut self) -> Cell {
-        Cell::blank(self.tables.style_id(self.pen.erased()))
+    pub(super) fn erased_cell(&mut self) -> Cell {
+        Cell::blank(self.tables.style_id(self.pen.background_only()))
     }
 
     /// Returns a cell without content in the current style.
-    pub(super) fn blank_of_pen(&mut self) -> Cell {
+    pub(super) fn blank_cell(&mut self) -> Cell {
         Cell::blank(self.pen_id())
     }
 

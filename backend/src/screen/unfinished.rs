@@ -15,14 +15,14 @@ use super::{
 
 /// Maximum number of steps of a change of rows that are taken at once. Most changes take fewer and
 /// are never unfinished.
-const AT_ONCE_STEPS: u64 = 16 * 1024;
+const MAX_IMMEDIATE_STEPS: u64 = 16 * 1024;
 
 /// Steps per cell of a selective erase, which looks up each cell's style.
-pub(super) const SELECTIVE_STEPS: usize = 2;
+pub(super) const SELECTIVE_ERASE_STEPS_PER_CELL: usize = 2;
 
 /// The rest of a control function.
 #[derive(Clone, Debug)]
-pub(super) enum Unfinished {
+pub(super) enum UnfinishedFunction {
     Repeat(Repeat),
     Rows(Range<usize>, RowChange),
 }
@@ -65,7 +65,7 @@ impl RowChange {
         match self {
             Self::Fill(cell) => row.clear(columns, cell),
             Self::EraseUnprotected(cell) => {
-                row.replace_unprotected((0, columns), cell, columns, |id| is_protected(tables, id));
+                row.erase_unprotected(0..columns, cell, columns, |id| is_protected(tables, id));
             }
             Self::Insert(cell, at, count) => row.insert(at, count, cell, columns),
             Self::Delete(cell, at, count) => row.delete(at, count, cell, columns),
@@ -74,7 +74,7 @@ impl RowChange {
         match self {
             // Blank cells are not stored.
             Self::Fill(Cell::BLANK) => 1,
-            Self::EraseUnprotected(_) => SELECTIVE_STEPS * columns,
+            Self::EraseUnprotected(_) => SELECTIVE_ERASE_STEPS_PER_CELL * columns,
             Self::Fill(_) | Self::Insert(..) | Self::Delete(..) => columns + 1,
         }
     }
@@ -86,19 +86,20 @@ pub(super) fn is_protected(tables: &Tables, style: StyleId) -> bool {
 }
 
 impl Terminal {
-    /// Reports whether the last control function has to be continued by [`go_on`](Self::go_on).
+    /// Reports whether the last control function has to be continued by
+    /// [`continue_unfinished`](Self::continue_unfinished).
     pub(super) fn is_unfinished(&self) -> bool {
         self.unfinished.is_some()
     }
 
     /// Continues the last control function until `until` steps have been taken.
-    pub(super) fn go_on(&mut self, until: u64) {
+    pub(super) fn continue_unfinished(&mut self, until: u64) {
         while self.steps.taken < until
             && let Some(mut unfinished) = self.unfinished.take()
         {
             let is_finished = match &mut *unfinished {
-                Unfinished::Repeat(repeat) => self.print_repeated(repeat),
-                Unfinished::Rows(rows, change) => self.change_some_rows(rows, *change, until),
+                UnfinishedFunction::Repeat(repeat) => self.print_repeated(repeat),
+                UnfinishedFunction::Rows(rows, change) => self.change_some_rows(rows, *change, until),
             };
             if !is_finished {
                 self.unfinished = Some(unfinished);
@@ -107,15 +108,15 @@ impl Terminal {
     }
 
     /// Interrupts the parser until the rest of a control function is done.
-    fn leave_unfinished(&mut self, unfinished: Unfinished) {
+    fn defer(&mut self, unfinished: UnfinishedFunction) {
         self.unfinished = Some(Box::new(unfinished));
-        self.steps.until = self.steps.taken;
+        self.steps.stop_at = self.steps.taken;
     }
 
     /// Changes rows of the screen, as the last action of a control function.
     pub(super) fn change_rows(&mut self, mut rows: Range<usize>, change: RowChange) {
-        if !self.change_some_rows(&mut rows, change, self.steps.taken + AT_ONCE_STEPS) {
-            self.leave_unfinished(Unfinished::Rows(rows, change));
+        if !self.change_some_rows(&mut rows, change, self.steps.taken + MAX_IMMEDIATE_STEPS) {
+            self.defer(UnfinishedFunction::Rows(rows, change));
         }
     }
 
@@ -148,14 +149,15 @@ impl Terminal {
         }
     }
 
-    /// Starts to repeat the character before the cursor (REP). [`go_on`](Self::go_on) prints it.
+    /// Starts to repeat the character before the cursor (REP).
+    /// [`continue_unfinished`](Self::continue_unfinished) prints it.
     pub(super) fn repeat(&mut self, count: usize) {
         let glyph = self.preceding_glyph();
         let width = self.preceding.map_or(1, |preceding| preceding.width.into());
         let count = repeat_count(count, self.columns, self.rows, glyph.len(), width, self.modes.insert);
         let left = glyph.len() * count;
         if left > 0 {
-            self.leave_unfinished(Unfinished::Repeat(Repeat { glyph, next: 0, left }));
+            self.defer(UnfinishedFunction::Repeat(Repeat { glyph, next: 0, left }));
         } else {
             self.preceding = None;
         }
@@ -164,7 +166,7 @@ impl Terminal {
     /// Prints the next run of the repetition. Returns true if it was the last.
     fn print_repeated(&mut self, repeat: &mut Repeat) -> bool {
         let Repeat { glyph, next, left } = repeat;
-        let count = self.max_run().min(*left);
+        let count = self.max_run_bytes().min(*left);
         let run: Vec<char> = glyph.iter().copied().cycle().skip(*next).take(count).collect();
         self.print(Text::Chars(&run));
         *next = (*next + count) % glyph.len();

@@ -31,7 +31,7 @@ const PAGES: [u16; (0x2_0000 >> PAGE_BITS) + 1] = {
 
 /// The rule by which columns are counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Widths {
+pub(super) enum WidthRule {
     /// Each character has its own columns.
     #[default]
     Chars,
@@ -81,19 +81,19 @@ impl Preceding {
 
 /// Measures `char` after the preceding character. `None` if it has no effect because it would join
 /// a full cluster.
-pub(super) fn measure(char: char, preceding: Option<Preceding>, widths: Widths) -> Option<Preceding> {
-    match widths {
-        Widths::Chars => measure_char(char, preceding),
-        Widths::Clusters => measure_in_cluster(char, preceding),
+pub(super) fn measure(char: char, preceding: Option<Preceding>, width_rule: WidthRule) -> Option<Preceding> {
+    match width_rule {
+        WidthRule::Chars => measure_char(char, preceding),
+        WidthRule::Clusters => measure_in_cluster(char, preceding),
     }
 }
 
 fn measure_char(char: char, preceding: Option<Preceding>) -> Option<Preceding> {
     let columns = if char < FIRST_SPECIAL { 1 } else { look_up(char.into()).2 };
     if columns > 0 {
-        return Some(alone(Kind::Other, columns));
+        return Some(unjoined(Kind::Other, columns));
     }
-    let before = preceding.unwrap_or(alone(Kind::Other, 0));
+    let before = preceding.unwrap_or(unjoined(Kind::Other, 0));
     let is_full = usize::from(before.chars) >= MAX_CLUSTER_CHARS;
     (!is_full).then_some(Preceding { joins: true, chars: before.chars + 1, ..before })
 }
@@ -102,7 +102,7 @@ fn measure_in_cluster(char: char, preceding: Option<Preceding>) -> Option<Preced
     let (kind, columns, _) = look_up(char.into());
     let width = width_of(char, columns);
     let Some(before) = preceding.filter(|before| joins(before.kind, kind)) else {
-        return Some(alone(kind, width));
+        return Some(unjoined(kind, width));
     };
     if usize::from(before.chars) >= MAX_CLUSTER_CHARS {
         return None;
@@ -117,15 +117,15 @@ fn measure_in_cluster(char: char, preceding: Option<Preceding>) -> Option<Preced
 }
 
 /// Measures `char` without a preceding character.
-pub(super) fn measure_alone(char: char, widths: Widths) -> Preceding {
+pub(super) fn measure_alone(char: char, width_rule: WidthRule) -> Preceding {
     let (kind, columns, by_char) = look_up(char.into());
-    match widths {
-        Widths::Chars => alone(Kind::Other, by_char),
-        Widths::Clusters => alone(kind, width_of(char, columns)),
+    match width_rule {
+        WidthRule::Chars => unjoined(Kind::Other, by_char),
+        WidthRule::Clusters => unjoined(kind, width_of(char, columns)),
     }
 }
 
-const fn alone(kind: Kind, width: u8) -> Preceding {
+const fn unjoined(kind: Kind, width: u8) -> Preceding {
     Preceding { kind, width, joins: false, chars: 1 }
 }
 
@@ -176,10 +176,10 @@ mod tests {
     use super::*;
 
     /// Returns the columns of text that is printed as one run.
-    fn columns(text: &str, widths: Widths) -> usize {
+    fn columns(text: &str, width_rule: WidthRule) -> usize {
         let (mut before, mut sum) = (None, 0);
         for char in text.chars() {
-            let Some(now) = measure(char, before, widths) else { continue };
+            let Some(now) = measure(char, before, width_rule) else { continue };
             let old = before.filter(|_| now.joins).map_or(0, |before: Preceding| before.width);
             sum += usize::from(now.width) - usize::from(old);
             before = Some(now);
@@ -206,7 +206,7 @@ mod tests {
             (&format!("❤{}\u{200d}❤", "\u{301}".repeat(MAX_CLUSTER_CHARS - 2)), 1),
             (&format!("❤{}\u{200d}❤", "\u{301}".repeat(MAX_CLUSTER_CHARS - 1)), 2),
         ] {
-            assert_eq!(columns(text, Widths::Clusters), expected, "{text:?}");
+            assert_eq!(columns(text, WidthRule::Clusters), expected, "{text:?}");
         }
     }
 
@@ -227,7 +227,7 @@ mod tests {
             ("\u{301}\u{200b}\u{2060}", 0),
             ("䷀", 2),
         ] {
-            assert_eq!(columns(text, Widths::Chars), expected, "{text:?}");
+            assert_eq!(columns(text, WidthRule::Chars), expected, "{text:?}");
         }
     }
 

@@ -17,7 +17,7 @@ pub(crate) enum Reader {
 }
 
 /// Creates two owners of one descriptor.
-pub(crate) fn twice(fd: OwnedFd, waiting: bool) -> (Reader, tokio::fs::File, RawFd) {
+pub(crate) fn create_two_owners(fd: OwnedFd, waiting: bool) -> (Reader, tokio::fs::File, RawFd) {
     let fd = fd.into_raw_fd();
     // SAFETY: none. The descriptor is open, and each of the two believes that it alone owns it.
     let (one, other) = unsafe { (File::from_raw_fd(fd), File::from_raw_fd(fd)) };

@@ -26,10 +26,10 @@ use tokio::{runtime, time};
 use crate::session::{Ending, Session};
 
 /// Interval of the beats.
-const BEAT: Duration = Duration::from_millis(10);
+const BEAT_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Time without a beat after which the runtime counts as hung.
-const PATIENCE: Duration = Duration::from_secs(3);
+const HANG_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The outcome of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,13 +60,13 @@ fn main() {
     };
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let Ok(runtime) = builder.worker_threads(cores).enable_all().build() else { process::exit(70) };
-    let beats = watch();
+    let beats = start_watchdog();
     runtime.block_on(async {
         // An ordinary task whose beats show that tasks make progress.
         tokio::spawn(async move {
             while beats.try_send(()).is_ok() {
                 // This is the interval of the beats; nothing waits for any of them.
-                time::sleep(BEAT).await;
+                time::sleep(BEAT_INTERVAL).await;
             }
         });
         let outcome = tokio::spawn(session.run()).await;
@@ -75,10 +75,10 @@ fn main() {
 }
 
 /// Reports a hang from outside of the runtime.
-fn watch() -> SyncSender<()> {
+fn start_watchdog() -> SyncSender<()> {
     let (beats, listen) = mpsc::sync_channel(1000);
     thread::spawn(move || {
-        while listen.recv_timeout(PATIENCE).is_ok() {}
+        while listen.recv_timeout(HANG_TIMEOUT).is_ok() {}
         report(Outcome::Hung);
     });
     beats

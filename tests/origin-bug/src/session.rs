@@ -21,11 +21,11 @@ use tokio::{
 
 use crate::{
     Outcome,
-    files::{Reader, twice},
+    files::{Reader, create_two_owners},
 };
 
 /// Time after which a side counts as never ending.
-const FOREVER: Duration = Duration::from_secs(1);
+const END_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The event that ends the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,14 +78,16 @@ impl Session {
                 ends.at_browser.close();
                 terminal_first(ends, terminal, browser, innocent.then_some(fd)).await
             }
-            Ending::Browser => browser_first(ends, fd, None, tokio::spawn(both(terminal, browser))).await,
+            Ending::Browser => {
+                browser_first(ends, fd, None, tokio::spawn(join_both(terminal, browser))).await
+            }
             Ending::WriteError if self.waiting => {
                 let either = async { tokio::try_join!(terminal, browser).map(drop) };
                 browser_first(ends, fd, Some(io::ErrorKind::ConnectionReset), tokio::spawn(either)).await
             }
             Ending::WriteError => {
                 let error = Some(io::ErrorKind::ConnectionReset);
-                browser_first(ends, fd, error, tokio::spawn(both(terminal, browser))).await
+                browser_first(ends, fd, error, tokio::spawn(join_both(terminal, browser))).await
             }
         }
     }
@@ -99,7 +101,7 @@ impl Session {
         command.args(["-c", "echo ready; read line"]);
         command.stdin(pty.slave.try_clone()?).stdout(pty.slave.try_clone()?).stderr(Stdio::from(pty.slave));
         command.spawn()?;
-        Ok(twice(pty.master, self.waiting))
+        Ok(create_two_owners(pty.master, self.waiting))
     }
 }
 
@@ -123,7 +125,7 @@ async fn terminal_first(
     let bystander = innocent.map(open_at);
     drop(ends.from_browser);
     let _ = browser.await;
-    bystander.map_or(Outcome::Silent, ask)
+    bystander.map_or(Outcome::Silent, check_bystander)
 }
 
 /// Ends the browser's side while the terminal's side waits for output.
@@ -147,7 +149,7 @@ async fn browser_first(
         let _ = ends.from_browser.send(Err(error.into())).await;
     }
     drop(ends.from_browser);
-    let over = time::timeout(FOREVER, sides).await.is_ok();
+    let over = time::timeout(END_TIMEOUT, sides).await.is_ok();
     if over { Outcome::Silent } else { Outcome::Leaked }
 }
 
@@ -161,7 +163,7 @@ fn waits_in_read(fd: RawFd) -> bool {
 }
 
 /// Waits for both futures, whatever their results.
-async fn both(
+async fn join_both(
     one: impl Future<Output = io::Result<()>> + Send + 'static,
     other: impl Future<Output = io::Result<()>> + Send + 'static,
 ) -> io::Result<()> {
@@ -205,7 +207,7 @@ fn open_at(fd: RawFd) -> File {
 }
 
 /// Reports whether the unrelated file was closed.
-fn ask(mut bystander: File) -> Outcome {
+fn check_bystander(mut bystander: File) -> Outcome {
     let hit = bystander.write_all(b"mine").is_err();
     // A closed file must not be closed again, and an open one ends with the process.
     Box::leak(Box::new(bystander));

@@ -6,10 +6,10 @@ use std::{
     process::{Command, Output},
 };
 
-const ABORT: i32 = 6;
+const SIGABRT: i32 = 6;
 
 /// Cores and runtime of each test.
-const SURROUNDINGS: [(&[&str], &str); 4] = [
+const ENVIRONMENTS: [(&[&str], &str); 4] = [
     (&["taskset", "--cpu-list", "0"], "one"),
     (&["taskset", "--cpu-list", "0"], "cores"),
     (&["env"], "one"),
@@ -22,13 +22,13 @@ fn run(wrapper: &[&str], words: &[&str]) -> Output {
     command.output().unwrap()
 }
 
-fn printed(output: &Output) -> String {
+fn printed_outcome(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
 #[test]
 fn when_the_terminal_ends_first_the_descriptor_is_closed_twice() {
-    for (wrapper, runtime) in SURROUNDINGS {
+    for (wrapper, runtime) in ENVIRONMENTS {
         for ending in ["program", "read-error"] {
             let output = run(wrapper, &[ending, runtime]);
             if cfg!(debug_assertions) {
@@ -38,9 +38,9 @@ fn when_the_terminal_ends_first_the_descriptor_is_closed_twice() {
                     complaint.contains("IO Safety violation"),
                     "{wrapper:?} {ending} {runtime}: {output:?}"
                 );
-                assert_eq!(output.status.signal(), Some(ABORT));
+                assert_eq!(output.status.signal(), Some(SIGABRT));
             } else {
-                assert_eq!(printed(&output), "Silent", "{wrapper:?} {ending} {runtime}: {output:?}");
+                assert_eq!(printed_outcome(&output), "Silent", "{wrapper:?} {ending} {runtime}: {output:?}");
             }
         }
     }
@@ -48,20 +48,20 @@ fn when_the_terminal_ends_first_the_descriptor_is_closed_twice() {
 
 #[test]
 fn the_second_close_hits_whoever_got_the_number() {
-    for (wrapper, runtime) in SURROUNDINGS {
+    for (wrapper, runtime) in ENVIRONMENTS {
         for ending in ["program-innocent", "read-error-innocent"] {
             let output = run(wrapper, &[ending, runtime]);
-            assert_eq!(printed(&output), "InnocentHit", "{wrapper:?} {ending} {runtime}: {output:?}");
+            assert_eq!(printed_outcome(&output), "InnocentHit", "{wrapper:?} {ending} {runtime}: {output:?}");
         }
     }
 }
 
 #[test]
 fn when_the_browser_leaves_first_the_session_leaks() {
-    for (wrapper, runtime) in SURROUNDINGS {
+    for (wrapper, runtime) in ENVIRONMENTS {
         for ending in ["browser", "write-error"] {
             let output = run(wrapper, &[ending, runtime]);
-            assert_eq!(printed(&output), "Leaked", "{wrapper:?} {ending} {runtime}: {output:?}");
+            assert_eq!(printed_outcome(&output), "Leaked", "{wrapper:?} {ending} {runtime}: {output:?}");
         }
     }
 }
@@ -70,9 +70,9 @@ fn when_the_browser_leaves_first_the_session_leaks() {
 /// with a leak that nobody noticed.
 #[test]
 fn a_destructor_that_waits_hangs_the_whole_runtime_on_one_core() {
-    for (wrapper, runtime) in SURROUNDINGS {
+    for (wrapper, runtime) in ENVIRONMENTS {
         let output = run(wrapper, &["write-error", runtime, "waiting"]);
-        let outcome = printed(&output);
+        let outcome = printed_outcome(&output);
         let one_thread = runtime == "one" || wrapper[0] == "taskset";
         let expected = outcome == "Hung" || !one_thread && outcome == "Leaked";
         assert!(expected, "{wrapper:?} {runtime}: {output:?}");

@@ -15,13 +15,13 @@ use tokio::{
 };
 
 /// Maximum number of bytes read at once.
-const PACKET: usize = 1400;
+const MAX_PACKET_BYTES: usize = 1400;
 
 /// Maximum number of packets that wait for their turn, about 64 KiB as in a router.
-const QUEUE: usize = 48;
+const MAX_QUEUED_PACKETS: usize = 48;
 
 /// Maximum number of packets travelling at once. No rate and delay in use here reaches it.
-const UNDER_WAY: usize = 10_000;
+const MAX_PACKETS_IN_FLIGHT: usize = 10_000;
 
 /// The capacity of a link in each direction.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +34,7 @@ pub struct Shape {
 
 impl Shape {
     #[expect(clippy::cast_precision_loss, reason = "packets are small")]
-    fn takes(self, bytes: usize) -> Duration {
+    fn transmission_time(self, bytes: usize) -> Duration {
         Duration::from_secs_f64(bytes as f64 * 8.0 / self.megabits / 1e6)
     }
 }
@@ -58,14 +58,14 @@ impl SlowLink {
         let upstream = upstream.to_owned();
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
-            let mut ways = JoinSet::new();
+            let mut directions = JoinSet::new();
             while let Ok((near, _)) = listener.accept().await {
                 // If the upstream cannot be reached, this end is closed.
                 let Ok(far) = TcpStream::connect(&upstream).await else { continue };
                 let _ = (near.set_nodelay(true), far.set_nodelay(true));
                 let ((near_read, near_write), (far_read, far_write)) = (near.into_split(), far.into_split());
-                ways.spawn(pass(far_read, near_write, shape));
-                ways.spawn(pass(near_read, far_write, shape));
+                directions.spawn(forward(far_read, near_write, shape));
+                directions.spawn(forward(near_read, far_write, shape));
             }
         });
         Ok(Self { address, _tasks: tasks })
@@ -79,14 +79,14 @@ impl SlowLink {
 }
 
 /// Carries one direction of a connection.
-async fn pass(from: OwnedReadHalf, to: OwnedWriteHalf, shape: Shape) {
-    let (queue, queued) = mpsc::channel(QUEUE);
-    let (send, arriving) = mpsc::channel(UNDER_WAY);
-    tokio::join!(take(from, queue), turns(queued, send, shape), deliver(arriving, to));
+async fn forward(from: OwnedReadHalf, to: OwnedWriteHalf, shape: Shape) {
+    let (queue, queued) = mpsc::channel(MAX_QUEUED_PACKETS);
+    let (send, arriving) = mpsc::channel(MAX_PACKETS_IN_FLIGHT);
+    tokio::join!(read_packets(from, queue), pace_packets(queued, send, shape), deliver(arriving, to));
 }
 
-async fn take(mut from: OwnedReadHalf, queue: mpsc::Sender<Vec<u8>>) {
-    let mut buffer = [0; PACKET];
+async fn read_packets(mut from: OwnedReadHalf, queue: mpsc::Sender<Vec<u8>>) {
+    let mut buffer = [0; MAX_PACKET_BYTES];
     while let Ok(count @ 1..) = from.read(&mut buffer).await {
         if queue.send(buffer[..count].to_vec()).await.is_err() {
             return;
@@ -94,10 +94,14 @@ async fn take(mut from: OwnedReadHalf, queue: mpsc::Sender<Vec<u8>>) {
     }
 }
 
-async fn turns(mut queued: mpsc::Receiver<Vec<u8>>, send: mpsc::Sender<(Instant, Vec<u8>)>, shape: Shape) {
+async fn pace_packets(
+    mut queued: mpsc::Receiver<Vec<u8>>,
+    send: mpsc::Sender<(Instant, Vec<u8>)>,
+    shape: Shape,
+) {
     let mut free = Instant::now();
     while let Some(packet) = queued.recv().await {
-        free = free.max(Instant::now()) + shape.takes(packet.len());
+        free = free.max(Instant::now()) + shape.transmission_time(packet.len());
         sleep_until(free).await;
         if send.send((free + shape.round_trip / 2, packet)).await.is_err() {
             return;

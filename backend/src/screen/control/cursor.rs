@@ -5,7 +5,7 @@ use super::{
     Params,
 };
 use crate::screen::{
-    buffer::Saved,
+    buffer::SavedCursor,
     style::{LinkId, Style},
 };
 
@@ -13,20 +13,20 @@ use crate::screen::{
 const TAB_STEPS: usize = 16;
 
 impl Terminal {
-    /// Keeps the cursor on the screen, or within the scroll region in origin mode. `most` is the
-    /// last column allowed.
-    pub(super) fn restrict_cursor(&mut self, most: usize) {
+    /// Keeps the cursor on the screen, or within the scroll region in origin mode. `max_column` is
+    /// the last column allowed.
+    pub(super) fn clamp_cursor_to(&mut self, max_column: usize) {
         let (origin, rows) = (self.modes.origin, self.rows);
         let buffer = self.buffer_mut();
-        buffer.x = buffer.x.min(most);
+        buffer.x = buffer.x.min(max_column);
         let (first, last) = if origin { (buffer.top, buffer.bottom) } else { (0, rows - 1) };
         buffer.y = buffer.y.max(first).min(last);
     }
 
     /// Restricts the cursor to the columns of the screen. A cursor behind the margin, where the
     /// next character would wrap, moves to the last column.
-    pub(super) fn restrict(&mut self) {
-        self.restrict_cursor(self.columns - 1);
+    pub(super) fn clamp_cursor(&mut self) {
+        self.clamp_cursor_to(self.columns - 1);
     }
 
     /// CUP: moves the cursor. In origin mode the scroll region's corner is the origin.
@@ -35,13 +35,13 @@ impl Terminal {
         let buffer = self.buffer_mut();
         buffer.x = x;
         buffer.y = if origin { buffer.top.saturating_add(y) } else { y };
-        self.restrict();
+        self.clamp_cursor();
     }
 
     /// Moves the cursor relative to its position. As in xterm.js, the scroll region's top is added
     /// once more in origin mode.
     pub(super) fn move_by(&mut self, x: isize, y: isize) {
-        self.restrict();
+        self.clamp_cursor();
         let buffer = self.buffer();
         let (x, y) = (buffer.x.saturating_add_signed(x), buffer.y.saturating_add_signed(y));
         self.set_cursor(x, y);
@@ -50,25 +50,25 @@ impl Terminal {
     /// CUU: moves up, at most to the scroll region's top.
     pub(super) fn cursor_up(&mut self, count: usize) {
         let buffer = self.buffer();
-        let most = buffer.y.checked_sub(buffer.top);
-        self.move_by(0, -super::to_signed(most.map_or(count, |most| count.min(most))));
+        let max_count = buffer.y.checked_sub(buffer.top);
+        self.move_by(0, -super::to_signed(max_count.map_or(count, |max_count| count.min(max_count))));
     }
 
     /// CUD: moves down, at most to the scroll region's bottom.
     pub(super) fn cursor_down(&mut self, count: usize) {
         let buffer = self.buffer();
-        let most = buffer.bottom.checked_sub(buffer.y);
-        self.move_by(0, super::to_signed(most.map_or(count, |most| count.min(most))));
+        let max_count = buffer.bottom.checked_sub(buffer.y);
+        self.move_by(0, super::to_signed(max_count.map_or(count, |max_count| count.min(max_count))));
     }
 
     pub(super) fn backspace(&mut self) {
         if !self.modes.reverse_wrap {
-            self.restrict();
+            self.clamp_cursor();
             let buffer = self.buffer_mut();
             buffer.x = buffer.x.saturating_sub(1);
             return;
         }
-        self.restrict_cursor(self.columns);
+        self.clamp_cursor_to(self.columns);
         let columns = self.columns;
         let buffer = self.buffer_mut();
         if buffer.x > 0 {
@@ -83,15 +83,15 @@ impl Terminal {
                 buffer.x -= 1;
             }
         }
-        self.restrict();
+        self.clamp_cursor();
     }
 
     pub(super) fn tab(&mut self) {
-        self.tabs(1);
+        self.tab_forward(1);
     }
 
     /// CHT: moves forward by tab stops.
-    pub(super) fn tabs(&mut self, count: usize) {
+    pub(super) fn tab_forward(&mut self, count: usize) {
         let columns = self.columns;
         let buffer = self.buffer_mut();
         if buffer.x < columns {
@@ -105,7 +105,7 @@ impl Terminal {
     }
 
     /// CBT: moves back by tab stops.
-    pub(super) fn tabs_back(&mut self, count: usize) {
+    pub(super) fn tab_back(&mut self, count: usize) {
         let columns = self.columns;
         let buffer = self.buffer_mut();
         if buffer.x < columns {
@@ -135,8 +135,8 @@ impl Terminal {
     }
 
     pub(super) fn line_feed(&mut self) {
-        let fill = self.erased();
-        let (columns, rows, newline) = (self.columns, self.rows, self.newline);
+        let fill = self.erased_cell();
+        let (columns, rows, newline) = (self.columns, self.rows, self.newline_mode);
         let buffer = self.buffer_mut();
         if newline {
             buffer.x = 0;
@@ -156,8 +156,8 @@ impl Terminal {
 
     /// IND: moves down, or scrolls at the bottom.
     pub(super) fn index(&mut self) {
-        self.restrict();
-        let fill = self.erased();
+        self.clamp_cursor();
+        let fill = self.erased_cell();
         let rows = self.rows;
         let buffer = self.buffer_mut();
         if buffer.y == buffer.bottom {
@@ -166,7 +166,7 @@ impl Terminal {
         } else {
             buffer.y = (buffer.y + 1).min(rows - 1);
         }
-        self.restrict();
+        self.clamp_cursor();
     }
 
     /// NEL: moves to the start of the next row.
@@ -177,8 +177,8 @@ impl Terminal {
 
     /// RI: moves up, or scrolls down at the top.
     pub(super) fn reverse_index(&mut self) {
-        self.restrict();
-        let fill = self.erased();
+        self.clamp_cursor();
+        let fill = self.erased_cell();
         let buffer = self.buffer_mut();
         if buffer.y == buffer.top {
             let (steps, gap) = buffer.insert_rows(buffer.top, buffer.bottom, 1);
@@ -186,18 +186,18 @@ impl Terminal {
             self.change_rows(gap, RowChange::Fill(fill));
         } else {
             buffer.y = buffer.y.saturating_sub(1);
-            self.restrict();
+            self.clamp_cursor();
         }
     }
 
     /// DECSC: saves the cursor.
     pub(super) fn save_cursor(&mut self) {
-        let saved = Saved {
+        let saved = SavedCursor {
             x: self.buffer().x,
             line: self.buffer().scrollback.len() + self.buffer().y,
             style: Style { link: LinkId::NONE, ..self.pen },
             charsets: self.charsets,
-            level: self.level,
+            active_charset: self.active_charset,
             origin: self.modes.origin,
             autowrap: self.modes.autowrap,
         };
@@ -212,9 +212,9 @@ impl Terminal {
         // The current hyperlink continues.
         self.set_pen(Style { link: self.pen.link, ..saved.style });
         self.charsets.restore(saved.charsets);
-        self.level = saved.level;
+        self.active_charset = saved.active_charset;
         (self.modes.origin, self.modes.autowrap) = (saved.origin, saved.autowrap);
-        self.restrict();
+        self.clamp_cursor();
     }
 
     /// DECSTBM: sets the scroll region.

@@ -1,14 +1,14 @@
 //! Setting and resetting modes.
 
 use super::super::{
-    buffer::Saved,
+    buffer::SavedCursor,
     charset::Charsets,
     leftovers::BRACKETED_PASTE,
     modes::{CursorStyle, Keyboard, Modes, MouseEncoding, MouseTracking},
     style::Style,
     terminal::Terminal,
     unfinished::RowChange,
-    width::Widths,
+    width::WidthRule,
 };
 
 impl Terminal {
@@ -16,7 +16,7 @@ impl Terminal {
     pub(super) fn set_ansi_mode(&mut self, mode: i32, on: bool) {
         match mode {
             4 => self.modes.insert = on,
-            20 => self.newline = on,
+            20 => self.newline_mode = on,
             _ => {}
         }
     }
@@ -31,11 +31,11 @@ impl Terminal {
             *switch = true;
         }
         match mode {
-            BRACKETED_PASTE => self.note_leftovers(),
+            BRACKETED_PASTE => self.record_leftovers(),
             2 => self.charsets = Charsets::ASCII,
             6 => self.set_cursor(0, 0),
             25 => self.cursor_hidden = false,
-            2027 => self.modes.widths = Widths::Clusters,
+            2027 => self.modes.width_rule = WidthRule::Clusters,
             47 | 1047 => self.use_alternate(),
             1048 => self.save_cursor(),
             1049 => {
@@ -56,10 +56,10 @@ impl Terminal {
             *switch = false;
         }
         match mode {
-            BRACKETED_PASTE => self.note_prompt_modes(),
+            BRACKETED_PASTE => self.record_prompt_modes(),
             6 => self.set_cursor(0, 0),
             25 => self.cursor_hidden = true,
-            2027 => self.modes.widths = Widths::Chars,
+            2027 => self.modes.width_rule = WidthRule::Chars,
             47 | 1047 => self.use_primary(),
             1048 => self.restore_cursor(),
             1049 => {
@@ -75,8 +75,8 @@ impl Terminal {
         if self.is_alternate {
             return;
         }
-        let fill = self.erased();
-        self.alternate.begin();
+        let fill = self.erased_cell();
+        self.alternate.activate();
         self.spend(self.rows);
         (self.alternate.x, self.alternate.y) = (self.primary.x, self.primary.y);
         self.is_alternate = true;
@@ -89,7 +89,7 @@ impl Terminal {
             return;
         }
         (self.primary.x, self.primary.y) = (self.alternate.x, self.alternate.y);
-        self.alternate.clear();
+        self.alternate.deactivate();
         self.spend(self.rows);
         self.is_alternate = false;
     }
@@ -101,12 +101,12 @@ impl Terminal {
         self.modes = Modes::default();
         self.keyboard = Keyboard::default();
         self.charsets = Charsets::default();
-        self.level = 0;
+        self.active_charset = 0;
         let rows = self.rows;
         let buffer = self.buffer_mut();
         (buffer.top, buffer.bottom) = (0, rows - 1);
         let saved = std::mem::take(&mut buffer.saved);
-        buffer.saved = Saved { x: 0, line: buffer.scrollback.len(), style: Style::default(), ..saved };
+        buffer.saved = SavedCursor { x: 0, line: buffer.scrollback.len(), style: Style::default(), ..saved };
     }
 
     /// DECSCUSR: sets the shape and the blinking of the cursor.

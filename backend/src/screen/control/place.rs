@@ -5,7 +5,7 @@
 use limpet_shared::limits::MAX_CELLS;
 
 use super::super::{
-    row::{Beyond, Cell},
+    row::{Cell, ClippedCells},
     terminal::Terminal,
 };
 
@@ -25,11 +25,11 @@ impl Terminal {
     ///   column beyond the margin.
     /// * `beyond ; up` attaches the held cells to the row that is `up` rows above the cursor.
     /// * `above ; rows` moves the saved cursor up, out of the screen.
-    pub(super) fn place_for_snapshot(&mut self, text: &str) {
+    pub(super) fn execute_snapshot_command(&mut self, text: &str) {
         let columns = self.columns;
         let mut fields = text.split(';');
         let name = fields.next();
-        let numbers: Option<Vec<usize>> = fields.map(number).collect();
+        let numbers: Option<Vec<usize>> = fields.map(parse_number).collect();
         match (name, numbers.as_deref()) {
             (Some("wrap"), Some([])) => {
                 let buffer = self.buffer_mut();
@@ -37,13 +37,13 @@ impl Terminal {
                     buffer.x = columns;
                 }
             }
-            (Some("hold"), Some(&[source, column, count])) => self.hold(source, column, count),
+            (Some("hold"), Some(&[source, column, count])) => self.hold_cells(source, column, count),
             (Some("beyond"), Some(&[up])) => {
-                let held = self.held.take();
+                let held = self.held_cells.take();
                 let buffer = self.buffer_mut();
                 let row = buffer.y.checked_sub(up).and_then(|y| buffer.screen.get_mut(y));
                 if let (Some(row), Some(held)) = (row, held) {
-                    row.set_beyond(held);
+                    row.set_clipped(held);
                 }
             }
             (Some("above"), Some(&[rows])) => {
@@ -54,7 +54,7 @@ impl Terminal {
         }
     }
 
-    fn hold(&mut self, source: usize, column: usize, count: usize) {
+    fn hold_cells(&mut self, source: usize, column: usize, count: usize) {
         let (columns, rows) = (self.columns, self.rows);
         let is_in_row = count > 0 && source < columns && count <= columns - source;
         let is_beyond = column >= columns - 1 && column <= usize::from(MAX_CELLS).saturating_sub(count);
@@ -64,18 +64,18 @@ impl Terminal {
         self.spend(columns);
         let row = self.buffer_mut().row();
         let cells: Vec<Cell> = (source..source + count).map(|column| row.get(column)).collect();
-        row.replace(source, source + count, Cell::BLANK, columns);
-        let has_room = self.placed + count <= MAX_PLACED_SCREENS * (columns + 1) * rows;
-        let goes_on = self.held.as_ref().is_none_or(|held| held.end() == column);
-        if has_room && goes_on {
-            self.placed += count;
-            self.held.get_or_insert_with(|| Box::new(Beyond::from(column))).extend(cells);
+        row.erase_range(source..source + count, Cell::BLANK, columns);
+        let has_room = self.placed_cells + count <= MAX_PLACED_SCREENS * (columns + 1) * rows;
+        let is_adjacent = self.held_cells.as_ref().is_none_or(|held| held.end() == column);
+        if has_room && is_adjacent {
+            self.placed_cells += count;
+            self.held_cells.get_or_insert_with(|| Box::new(ClippedCells::new(column))).extend(cells);
         }
     }
 }
 
 /// Parses a number of up to seven digits.
-fn number(field: &str) -> Option<usize> {
+fn parse_number(field: &str) -> Option<usize> {
     let is_number = field.len() <= 7 && field.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| field.parse().ok()).flatten()
 }

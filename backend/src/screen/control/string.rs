@@ -4,10 +4,10 @@ use limpet_shared::limits::{MAX_LINK_ID_BYTES, MAX_LINK_URI_BYTES, TITLE};
 
 use super::super::{
     answer::Answers,
-    palette::{SPECIAL, parse_colour},
+    palette::{SPECIAL_COLOURS, parse_colour},
     params::Params,
     style::LinkId,
-    tables::{Link, LinkName},
+    tables::{Hyperlink, LinkName},
     terminal::Terminal,
 };
 use super::place::SNAPSHOT_COMMAND;
@@ -28,25 +28,25 @@ impl Terminal {
                     self.palette.reset(index.into());
                 }
             }
-            110..=112 => self.palette.reset(SPECIAL[number as usize - 110]),
-            SNAPSHOT_COMMAND => self.place_for_snapshot(text),
+            110..=112 => self.palette.reset(SPECIAL_COLOURS[number as usize - 110]),
+            SNAPSHOT_COMMAND => self.execute_snapshot_command(text),
             _ => {}
         }
     }
 
     /// XTWINOPS. Only the operations for the stack of titles are executed: they need no permission.
-    pub(super) fn window_operation(&mut self, params: &Params) {
+    pub(super) fn title_stack_operation(&mut self, params: &Params) {
         if !matches!(params.get(1), 0 | 2) {
             return;
         }
         match params.get(0) {
             22 => {
-                if self.titles.len() == MAX_TITLES {
-                    self.titles.remove(0);
+                if self.title_stack.len() == MAX_TITLES {
+                    self.title_stack.remove(0);
                 }
-                self.titles.push(self.title.clone());
+                self.title_stack.push(self.title.clone());
             }
-            23 => self.title = self.titles.pop().unwrap_or_else(|| std::mem::take(&mut self.title)),
+            23 => self.title = self.title_stack.pop().unwrap_or_else(|| std::mem::take(&mut self.title)),
             _ => {}
         }
     }
@@ -57,7 +57,7 @@ impl Terminal {
         while let (Some(index), Some(colour)) = (fields.next(), fields.next()) {
             let Ok(index) = index.parse::<u8>() else { continue };
             if colour == "?" {
-                answers.indexed_colour(&self.palette, index);
+                answers.report_indexed_colour(&self.palette, index);
             } else if let Some(colour) = parse_colour(colour) {
                 self.palette.set(index.into(), colour);
             }
@@ -69,9 +69,9 @@ impl Terminal {
     fn special_colours(&mut self, text: &str, first: u32, answers: &mut Answers) {
         for (field, number) in text.split(';').zip(first..=12) {
             if field == "?" {
-                answers.special_colour(&self.palette, number);
+                answers.report_special_colour(&self.palette, number);
             } else if let Some(colour) = parse_colour(field) {
-                self.palette.set(SPECIAL[number as usize - 10], colour);
+                self.palette.set(SPECIAL_COLOURS[number as usize - 10], colour);
             }
         }
     }
@@ -92,10 +92,10 @@ impl Terminal {
             let id = if let Some(name) = name.filter(|name| !name.is_empty()) {
                 LinkName::Given(name.to_owned())
             } else {
-                self.links += 1;
-                LinkName::Serial(self.links)
+                self.last_link_serial += 1;
+                LinkName::Serial(self.last_link_serial)
             };
-            pen.link = self.tables.link_id(Link { id, uri: uri.to_owned() });
+            pen.link = self.tables.link_id(Hyperlink { id, uri: uri.to_owned() });
         }
         self.set_pen(pen);
     }

@@ -7,33 +7,33 @@ use super::{
 
 /// Maximum length of a run with characters beyond ASCII, in bytes. Each character may create a new
 /// grapheme cluster, which takes long.
-const MAX_MIXED_RUN: usize = 1024;
+const MAX_MIXED_RUN_BYTES: usize = 1024;
 
 impl Parser {
     /// Prints the printable text at the front, or takes one control.
-    pub(super) fn text<'a>(&mut self, rest: &'a [u8], terminal: &mut impl Perform) -> &'a [u8] {
+    pub(super) fn parse_run<'a>(&mut self, rest: &'a [u8], terminal: &mut impl Perform) -> &'a [u8] {
         if let Some(&control @ (..0x20 | 0x7f)) = rest.first() {
-            return self.sequence(rest, terminal).unwrap_or_else(|| {
-                self.take(control.into(), terminal);
+            return self.parse_sequence(rest, terminal).unwrap_or_else(|| {
+                self.transition(control.into(), terminal);
                 &rest[1..]
             });
         }
-        let most = terminal.max_run().min(rest.len());
-        let run = &rest[..most];
-        let ascii = run.iter().position(|byte| !(0x20..0x7f).contains(byte)).unwrap_or(most);
+        let max_bytes = terminal.max_run_bytes().min(rest.len());
+        let run = &rest[..max_bytes];
+        let ascii = run.iter().position(|byte| !(0x20..0x7f).contains(byte)).unwrap_or(max_bytes);
         if rest.get(ascii).is_some_and(|&byte| byte >= 0x80) {
             // The same run may continue with other characters.
-            let run = whole_characters(rest, most.min(MAX_MIXED_RUN));
-            return &rest[run.len() - self.mixed_text(run, terminal).len()..];
+            let run = whole_characters(rest, max_bytes.min(MAX_MIXED_RUN_BYTES));
+            return &rest[run.len() - self.print_mixed_text(run, terminal).len()..];
         }
         terminal.print(Text::Ascii(&run[..ascii]));
         &rest[ascii..]
     }
 
     /// Takes a whole control sequence at the front if it has the most common form: a prefix,
-    /// numbers, and the final byte. The effect is that of calling [`take`](Self::take) for each
-    /// byte.
-    fn sequence<'a>(&mut self, rest: &'a [u8], terminal: &mut impl Perform) -> Option<&'a [u8]> {
+    /// numbers, and the final byte. The effect is that of calling [`transition`](Self::transition)
+    /// for each byte.
+    fn parse_sequence<'a>(&mut self, rest: &'a [u8], terminal: &mut impl Perform) -> Option<&'a [u8]> {
         let sequence = rest.strip_prefix(b"\x1b[")?;
         let (prefix, numbers) = match sequence.split_first() {
             Some((&prefix @ 0x3c..=0x3f, numbers)) => (prefix.into(), numbers),
@@ -49,7 +49,7 @@ impl Parser {
 
     /// Prints the printable text at the front of a run, which is not empty. Returns the rest of the
     /// run.
-    fn mixed_text<'a>(&mut self, rest: &'a [u8], terminal: &mut impl Perform) -> &'a [u8] {
+    fn print_mixed_text<'a>(&mut self, rest: &'a [u8], terminal: &mut impl Perform) -> &'a [u8] {
         let mut run = std::mem::take(&mut self.run);
         run.clear();
         let end = rest.iter().position(u8::is_ascii_control).unwrap_or(rest.len());
@@ -73,16 +73,16 @@ impl Parser {
         }
         self.run = run;
         if let Some(control) = control {
-            self.take(control.into(), terminal);
+            self.transition(control.into(), terminal);
         }
         &rest[at..]
     }
 }
 
-/// Returns the first `most` bytes, extended to the end of the last character.
-fn whole_characters(rest: &[u8], most: usize) -> &[u8] {
-    let more = rest[most..].iter().take(3).take_while(|&&byte| byte & 0xc0 == 0x80).count();
-    &rest[..most + more]
+/// Returns the first `max_bytes` bytes, extended to the end of the last character.
+fn whole_characters(rest: &[u8], max_bytes: usize) -> &[u8] {
+    let more = rest[max_bytes..].iter().take(3).take_while(|&&byte| byte & 0xc0 == 0x80).count();
+    &rest[..max_bytes + more]
 }
 
 #[cfg(test)]

@@ -14,8 +14,8 @@ const NO_EFFECT: u8 = b'x';
 const IGNORED: &[u8] = b"1?";
 
 impl Parser {
-    /// Appends output that brings a parser from [between](Self::is_between) two control functions
-    /// into this one's state.
+    /// Appends output that brings a parser from its [ground state](Self::is_in_ground_state) into
+    /// this one's state.
     pub(in super::super) fn write_unfinished(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(match self.state {
             State::Ground => b"",
@@ -41,15 +41,15 @@ impl Parser {
             | State::DcsIntermediate => self.write_introduction(out),
             State::CsiIgnore | State::DcsIgnore => out.extend_from_slice(IGNORED),
             State::ApcPassthrough => out.push(NO_EFFECT),
-            State::Osc | State::DcsPassthrough if self.string_is_too_long => out.push(NO_EFFECT),
+            State::Osc | State::DcsPassthrough if self.is_string_too_long => out.push(NO_EFFECT),
             State::Osc => out.extend_from_slice(self.string.as_bytes()),
             State::DcsPassthrough => {
                 self.write_introduction(out);
-                out.push(self.hooked);
+                out.push(self.dcs_final);
                 out.extend_from_slice(self.string.as_bytes());
             }
         }
-        out.extend_from_slice(self.decoder.begun());
+        out.extend_from_slice(self.decoder.pending());
     }
 
     /// Appends what a CSI or DCS has received after its introducer: a prefix, parameters,
@@ -87,7 +87,7 @@ mod tests {
         screen
     }
 
-    fn drawn(screen: &Screen) -> String {
+    fn snapshot_text(screen: &Screen) -> String {
         String::from_utf8_lossy(&screen.snapshot(usize::MAX).output).into_owned()
     }
 
@@ -96,7 +96,7 @@ mod tests {
     fn check(before: &[u8], after: &[u8]) {
         let (whole, cut) = (screen(&[before, after]), screen(&[before]).snapshot(usize::MAX).output);
         let resumed = screen(&[&cut, after]);
-        assert_eq!(drawn(&resumed), drawn(&whole), "{:?}", String::from_utf8_lossy(after));
+        assert_eq!(snapshot_text(&resumed), snapshot_text(&whole), "{:?}", String::from_utf8_lossy(after));
     }
 
     fn part() -> impl Strategy<Value = Vec<u8>> {

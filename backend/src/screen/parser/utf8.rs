@@ -4,7 +4,7 @@
 /// A decoder that keeps the beginning of a character between two pieces.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Decoder {
-    begun: [u8; 3],
+    pending: [u8; 3],
     len: usize,
 }
 
@@ -18,13 +18,13 @@ pub(super) enum Decoded {
 
 impl Decoder {
     /// Reports whether no character is begun.
-    pub(super) fn is_between(self) -> bool {
+    pub(super) fn is_empty(self) -> bool {
         self.len == 0
     }
 
     /// Returns the bytes of the character that is begun.
-    pub(super) fn begun(&self) -> &[u8] {
-        &self.begun[..self.len]
+    pub(super) fn pending(&self) -> &[u8] {
+        &self.pending[..self.len]
     }
 
     /// Decodes one character, or an invalid sequence, and returns how many bytes of `piece` it
@@ -38,23 +38,23 @@ impl Decoder {
     }
 
     fn decode_more(&mut self, piece: &[u8]) -> (Decoded, usize) {
-        let begun = std::mem::take(&mut self.len);
-        let have = (begun + piece.len()).min(4);
+        let pending = std::mem::take(&mut self.len);
+        let available = (pending + piece.len()).min(4);
         let mut bytes = [0; 4];
-        bytes[..begun].copy_from_slice(&self.begun[..begun]);
-        bytes[begun..have].copy_from_slice(&piece[..have - begun]);
-        let first = bytes[..have].utf8_chunks().next();
+        bytes[..pending].copy_from_slice(&self.pending[..pending]);
+        bytes[pending..available].copy_from_slice(&piece[..available - pending]);
+        let first = bytes[..available].utf8_chunks().next();
         let char = first.as_ref().and_then(|chunk| chunk.valid().chars().next());
-        match (char, str::from_utf8(&bytes[..have])) {
-            (Some(char), _) => (decoded(char), char.len_utf8() - begun),
+        match (char, str::from_utf8(&bytes[..available])) {
+            (Some(char), _) => (to_decoded(char), char.len_utf8() - pending),
             (None, Err(error)) if error.error_len().is_none() => {
-                self.begun[..have].copy_from_slice(&bytes[..have]);
-                self.len = have;
-                (Decoded::Nothing, have - begun)
+                self.pending[..available].copy_from_slice(&bytes[..available]);
+                self.len = available;
+                (Decoded::Nothing, available - pending)
             }
             // The bytes kept earlier belong to the invalid sequence.
             (None, Err(error)) => {
-                (Decoded::Char(char::REPLACEMENT_CHARACTER), error.error_len().map_or(1, |len| len - begun))
+                (Decoded::Char(char::REPLACEMENT_CHARACTER), error.error_len().map_or(1, |len| len - pending))
             }
             (None, Ok(_)) => (Decoded::Nothing, 0),
         }
@@ -73,7 +73,7 @@ pub(super) const fn is_ignored(char: char) -> bool {
     char == '\u{feff}'
 }
 
-fn decoded(char: char) -> Decoded {
+fn to_decoded(char: char) -> Decoded {
     if is_ignored(char) { Decoded::Nothing } else { Decoded::Char(char) }
 }
 
@@ -95,7 +95,7 @@ mod tests {
             }
         }
         // The end of all output would end the character that is begun.
-        if !decoder.is_between() {
+        if !decoder.is_empty() {
             text.push(char::REPLACEMENT_CHARACTER);
         }
         text

@@ -2,7 +2,7 @@
 
 use wide::u8x16;
 
-use super::{BLOCK, LATIN};
+use super::{BLOCK_BYTES, C1_LEAD_BYTE};
 
 /// The bytes of a block.
 #[derive(Clone, Copy)]
@@ -16,19 +16,19 @@ struct Carry {
     /// True if the last byte is inside the parameters of a sequence, or just before them.
     parameters: bool,
     /// True if the last byte may have begun a C1 control.
-    latin: bool,
+    c1_lead: bool,
 }
 
 /// Returns the length of plain text and whole SGR sequences at the front of `output`, in whole
 /// blocks.
-pub(super) fn plain(output: &[u8]) -> usize {
+pub(super) fn plain_length(output: &[u8]) -> usize {
     let (mut plain, mut carry) = (0, Carry::default());
     for (number, block) in output.as_chunks().0.iter().enumerate() {
-        let Some(begun) = Block::new(block).follow(&mut carry) else { break };
-        match begun {
+        let Some(start) = Block::new(block).follow(&mut carry) else { break };
+        match start {
             // The sequence that was unfinished before the block still is.
-            Begun::Before => {}
-            Begun::At(at) => plain = number * BLOCK + at,
+            UnfinishedStart::Before => {}
+            UnfinishedStart::At(at) => plain = number * BLOCK_BYTES + at,
         }
     }
     plain
@@ -36,13 +36,13 @@ pub(super) fn plain(output: &[u8]) -> usize {
 
 /// Start of the unfinished sequence or character at the end of a block, or the block's end if there
 /// is none.
-enum Begun {
+enum UnfinishedStart {
     Before,
     At(usize),
 }
 
 impl Block {
-    fn new(bytes: &[u8; BLOCK]) -> Self {
+    fn new(bytes: &[u8; BLOCK_BYTES]) -> Self {
         let (parts, _) = bytes.as_chunks();
         Self(std::array::from_fn(|part| u8x16::new(parts[part])))
     }
@@ -60,36 +60,36 @@ impl Block {
     fn special(self) -> u64 {
         self.bits(|part| {
             let known = within(part, 0x07, 0x0a) | part.simd_eq(u8x16::splat(0x0d));
-            within(part, 0, 0x1f) & !known | part.simd_eq(u8x16::splat(LATIN))
+            within(part, 0, 0x1f) & !known | part.simd_eq(u8x16::splat(C1_LEAD_BYTE))
         })
     }
 
     /// Returns the start of the unfinished sequence or character at the end of the block. `None` if
     /// not all of the block is plain.
-    fn follow(self, carry: &mut Carry) -> Option<Begun> {
+    fn follow(self, carry: &mut Carry) -> Option<UnfinishedStart> {
         let special = self.special();
-        if special == 0 && !carry.escape && !carry.parameters && !carry.latin {
-            return Some(Begun::At(BLOCK));
+        if special == 0 && !carry.escape && !carry.parameters && !carry.c1_lead {
+            return Some(UnfinishedStart::At(BLOCK_BYTES));
         }
-        let (escapes, latins) = (self.eq(0x1b), self.eq(LATIN));
-        if special != escapes | latins {
+        let (escapes, c1_leads) = (self.eq(0x1b), self.eq(C1_LEAD_BYTE));
+        if special != escapes | c1_leads {
             return None;
         }
-        if latins != 0 || carry.latin {
-            let seconds = latins << 1 | u64::from(carry.latin);
+        if c1_leads != 0 || carry.c1_lead {
+            let seconds = c1_leads << 1 | u64::from(carry.c1_lead);
             if seconds & self.bits(|part| within(part, 0x80, 0x9f)) != 0 {
                 return None;
             }
-            carry.latin = latins >> 63 == 1;
+            carry.c1_lead = c1_leads >> 63 == 1;
         }
         if escapes != 0 || carry.escape || carry.parameters {
             self.follow_sequences(escapes, carry)?;
         }
         Some(match escapes {
-            _ if carry.latin => Begun::At(BLOCK - 1),
-            _ if !carry.escape && !carry.parameters => Begun::At(BLOCK),
-            0 => Begun::Before,
-            _ => Begun::At(63 - escapes.leading_zeros() as usize),
+            _ if carry.c1_lead => UnfinishedStart::At(BLOCK_BYTES - 1),
+            _ if !carry.escape && !carry.parameters => UnfinishedStart::At(BLOCK_BYTES),
+            0 => UnfinishedStart::Before,
+            _ => UnfinishedStart::At(63 - escapes.leading_zeros() as usize),
         })
     }
 
@@ -104,12 +104,12 @@ impl Block {
         // behind it.
         let firsts = seconds << 1 | u64::from(carry.parameters);
         let parameters = self.bits(|part| within(part, b'0', b';'));
-        let (sum, go_on) = parameters.overflowing_add(firsts & parameters);
+        let (sum, continues) = parameters.overflowing_add(firsts & parameters);
         let finals = (sum | firsts) & !parameters;
         if finals & !self.eq(b'm') != 0 {
             return None;
         }
-        *carry = Carry { escape: escapes >> 63 == 1, parameters: go_on || seconds >> 63 == 1, ..*carry };
+        *carry = Carry { escape: escapes >> 63 == 1, parameters: continues || seconds >> 63 == 1, ..*carry };
         Some(())
     }
 }
@@ -125,7 +125,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{
-        super::{is_odd, sgr_length},
+        super::{may_end_plain, sgr_length},
         *,
     };
 
@@ -144,11 +144,11 @@ mod tests {
     }
 
     /// Returns the length of the plain part at the front, byte by byte.
-    fn by_bytes(output: &[u8]) -> usize {
+    fn plain_length_bytewise(output: &[u8]) -> usize {
         let step = |at: usize| match output.get(at)? {
             0x1b => sgr_length(&output[at..]),
-            &LATIN => output.get(at + 1).filter(|&second| !(0x80..0xa0).contains(second)).map(|_| 1),
-            &byte => (!is_odd(byte)).then_some(1),
+            &C1_LEAD_BYTE => output.get(at + 1).filter(|&second| !(0x80..0xa0).contains(second)).map(|_| 1),
+            &byte => (!may_end_plain(byte)).then_some(1),
         };
         let mut at = 0;
         while let Some(length) = step(at) {
@@ -161,9 +161,10 @@ mod tests {
         #[test]
         fn blocks_are_plain_as_far_as_their_bytes_are(pieces in proptest::collection::vec(piece(), 0..60)) {
             let output = pieces.concat();
-            let (plain, all) = (plain(&output), by_bytes(&output));
-            prop_assert_eq!(by_bytes(&output[..plain]), plain);
-            prop_assert!(plain >= by_bytes(&output[..all / BLOCK * BLOCK]), "{} of {}", plain, all);
+            let (plain, all) = (plain_length(&output), plain_length_bytewise(&output));
+            prop_assert_eq!(plain_length_bytewise(&output[..plain]), plain);
+            let whole_blocks = &output[..all / BLOCK_BYTES * BLOCK_BYTES];
+            prop_assert!(plain >= plain_length_bytewise(whole_blocks), "{} of {}", plain, all);
         }
     }
 }

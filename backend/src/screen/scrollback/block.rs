@@ -8,7 +8,7 @@ pub(super) struct Block {
     /// All lengths, then all rows; compressed.
     bytes: Box<[u8]>,
     /// Size of `bytes` before compression.
-    uncompressed: usize,
+    uncompressed_bytes: usize,
     rows: usize,
     dropped: usize,
 }
@@ -21,7 +21,7 @@ impl Block {
         bytes.extend(lengths.flat_map(Length::to_le_bytes));
         bytes.extend_from_slice(rows);
         let compressed = lz4_flex::block::compress(&bytes).into_boxed_slice();
-        Self { bytes: compressed, uncompressed: bytes.len(), rows: count, dropped: 0 }
+        Self { bytes: compressed, uncompressed_bytes: bytes.len(), rows: count, dropped: 0 }
     }
 
     /// Returns the number of rows that are left.
@@ -30,8 +30,8 @@ impl Block {
     }
 
     /// Returns the size of the rows before compression, in bytes. Dropped rows are included.
-    pub(super) fn uncompressed(&self) -> usize {
-        self.uncompressed
+    pub(super) fn uncompressed_bytes(&self) -> usize {
+        self.uncompressed_bytes
     }
 
     /// Returns the memory that the block takes, in bytes.
@@ -47,7 +47,8 @@ impl Block {
 
     /// Returns the rows that are left.
     pub(super) fn decompress(&self) -> Packed {
-        let mut bytes = lz4_flex::block::decompress(&self.bytes, self.uncompressed).unwrap_or_else(|error| {
+        let bytes = lz4_flex::block::decompress(&self.bytes, self.uncompressed_bytes);
+        let mut bytes = bytes.unwrap_or_else(|error| {
             tracing::error!(%error, "could not bring back what has scrolled out");
             Vec::new()
         });

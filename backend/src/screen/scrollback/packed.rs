@@ -60,7 +60,7 @@ impl Packed {
 
     /// Returns the lengths and the packed bytes of the oldest rows, of which all but the last fit
     /// into `size` bytes.
-    pub(super) fn first(&self, size: usize) -> (impl ExactSizeIterator<Item = Length> + '_, &[u8]) {
+    pub(super) fn front(&self, size: usize) -> (impl ExactSizeIterator<Item = Length> + '_, &[u8]) {
         let (mut count, mut taken) = (0, 0);
         while let Some(&length) =
             self.lengths.get(count).filter(|_| taken + count * size_of::<Length>() < size)

@@ -32,7 +32,7 @@ pub(super) fn pack(row: &Row, bytes: &mut Vec<u8>) {
     while let Some(first) = rest.first() {
         if first.style() != style {
             style = first.style();
-            number(bytes, style.into(), run::STYLE);
+            push_number(bytes, style.into(), run::STYLE);
         }
         let taken = pack_run(bytes, rest, style);
         rest = &rest[taken.max(1)..];
@@ -47,43 +47,43 @@ fn pack_run(bytes: &mut Vec<u8>, cells: &[Cell], style: StyleId) -> usize {
             let pairs = cells.chunks_exact(2).take_while(|pair| is_wide_pair(pair, style)).count();
             if pairs == 0 {
                 // Half a wide glyph, which no operation leaves behind.
-                number(bytes, 1, run::BLANK);
+                push_number(bytes, 1, run::BLANK);
                 return 1;
             }
-            text(bytes, run::WIDE, cells[..2 * pairs].iter().step_by(2));
+            push_text(bytes, run::WIDE, cells[..2 * pairs].iter().step_by(2));
             2 * pairs
         }
         (Glyph::Char(_), _) => {
             // Most text begins with ASCII, which is fast to copy.
-            let count = alike(cells, style, Cell::is_ascii);
+            let count = count_alike(cells, style, Cell::is_ascii);
             if count > 0 {
-                number(bytes, count as u64, run::NARROW);
+                push_number(bytes, count as u64, run::NARROW);
                 bytes.extend(cells[..count].iter().map(|cell| cell.low_byte()));
                 return count;
             }
-            let count = alike(cells, style, |cell| cell.width() == 1 && cell.has_char());
-            text(bytes, run::NARROW, cells[..count].iter());
+            let count = count_alike(cells, style, |cell| cell.width() == 1 && cell.has_char());
+            push_text(bytes, run::NARROW, cells[..count].iter());
             count
         }
         (Glyph::Blank, 0) => {
-            let count = alike(cells, style, |cell| cell.width() == 0 && !cell.has_content());
-            number(bytes, count as u64, run::CONTINUATION);
+            let count = count_alike(cells, style, |cell| cell.width() == 0 && !cell.has_content());
+            push_number(bytes, count as u64, run::CONTINUATION);
             count
         }
         (Glyph::Blank, _) => {
-            let count = alike(cells, style, |cell| cell.width() == 1 && !cell.has_content());
-            number(bytes, count as u64, run::BLANK);
+            let count = count_alike(cells, style, |cell| cell.width() == 1 && !cell.has_content());
+            push_number(bytes, count as u64, run::BLANK);
             count
         }
         (Glyph::Cluster(cluster), width) => {
-            number(bytes, u64::from(cluster) << 2 | u64::from(width), run::CLUSTER);
+            push_number(bytes, u64::from(cluster) << 2 | u64::from(width), run::CLUSTER);
             1
         }
     }
 }
 
 /// Returns the number of cells at the front that have the style and satisfy `are`.
-fn alike(cells: &[Cell], style: StyleId, are: impl Fn(Cell) -> bool) -> usize {
+fn count_alike(cells: &[Cell], style: StyleId, are: impl Fn(Cell) -> bool) -> usize {
     cells.iter().take_while(|&&cell| cell.style() == style && are(cell)).count()
 }
 
@@ -96,10 +96,10 @@ fn is_wide_pair(pair: &[Cell], style: StyleId) -> bool {
 
 pub(super) fn unpack(packed: &[u8]) -> Row {
     let mut reader = Reader(packed);
-    let wrapped = reader.byte() == Some(1);
+    let wrapped = reader.read_byte() == Some(1);
     let mut cells = Vec::new();
     let mut style: StyleId = 0;
-    while let Some((value, kind)) = reader.number() {
+    while let Some((value, kind)) = reader.read_number() {
         let count = usize::try_from(value).unwrap_or(0);
         match kind {
             run::NARROW => cells.extend(reader.chars(count).map(|char| Cell::char(char, 1, style))),
@@ -130,8 +130,8 @@ pub(in super::super) enum Shared {
 /// Calls `visitor` with each style and each cluster in a packed row, without unpacking its cells.
 pub(super) fn visit(packed: &[u8], visitor: &mut impl FnMut(Shared)) {
     let mut reader = Reader(packed);
-    reader.byte();
-    while let Some((value, kind)) = reader.number() {
+    reader.read_byte();
+    while let Some((value, kind)) = reader.read_number() {
         match kind {
             run::NARROW | run::WIDE => reader.skip(usize::try_from(value).unwrap_or(0)),
             run::STYLE => visitor(Shared::Style(StyleId::try_from(value).unwrap_or(0))),
@@ -142,15 +142,15 @@ pub(super) fn visit(packed: &[u8], visitor: &mut impl FnMut(Shared)) {
 }
 
 /// Appends characters, after their length in bytes.
-fn text<'a>(bytes: &mut Vec<u8>, kind: u64, cells: impl Iterator<Item = &'a Cell> + Clone) {
+fn push_text<'a>(bytes: &mut Vec<u8>, kind: u64, cells: impl Iterator<Item = &'a Cell> + Clone) {
     let chars = cells.filter_map(|cell| cell.as_char());
     let length: usize = chars.clone().map(char::len_utf8).sum();
-    number(bytes, length as u64, kind);
+    push_number(bytes, length as u64, kind);
     chars.for_each(|char| bytes.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes()));
 }
 
 /// Appends a number with a kind: seven bits per byte, the lowest first.
-fn number(bytes: &mut Vec<u8>, value: u64, kind: u64) {
+fn push_number(bytes: &mut Vec<u8>, value: u64, kind: u64) {
     let mut left = value << run::BITS | kind;
     while left >= 0x80 {
         bytes.push((left & 0x7f | 0x80).to_le_bytes()[0]);
@@ -162,16 +162,16 @@ fn number(bytes: &mut Vec<u8>, value: u64, kind: u64) {
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
-    fn byte(&mut self) -> Option<u8> {
+    fn read_byte(&mut self) -> Option<u8> {
         let (&byte, rest) = self.0.split_first()?;
         self.0 = rest;
         Some(byte)
     }
 
-    fn number(&mut self) -> Option<(u64, u64)> {
+    fn read_number(&mut self) -> Option<(u64, u64)> {
         let (mut value, mut shift) = (0, 0);
         loop {
-            let byte = self.byte()?;
+            let byte = self.read_byte()?;
             value |= u64::from(byte & 0x7f) << shift;
             shift += 7;
             if byte < 0x80 || shift > 56 {

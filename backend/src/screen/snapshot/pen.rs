@@ -18,7 +18,7 @@ pub(super) struct PenWriter {
 
 /// Maximum size of the hyperlinks in a snapshot, in bytes. If there are more, the newest text has
 /// no links.
-const MAX_LINKS_BYTES: usize = 8 * 1024 * 1024;
+const MAX_SNAPSHOT_LINKS_BYTES: usize = 8 * 1024 * 1024;
 
 impl Writer<'_> {
     /// Changes the terminal's current style.
@@ -27,10 +27,10 @@ impl Writer<'_> {
         if before.link != style.link {
             self.set_link(style.link);
         }
-        if before.unlinked() != style.unlinked() {
-            self.control(&sgr(style));
+        if before.without_link() != style.without_link() {
+            self.write_control(&sgr(style));
             if style.attributes.has(Attributes::PROTECTED) {
-                self.control("\x1b[1\"q");
+                self.write_control("\x1b[1\"q");
             }
         }
         self.pen.style = style;
@@ -39,7 +39,7 @@ impl Writer<'_> {
     fn set_link(&mut self, id: LinkId) {
         let link = self.tables.link(id);
         self.pen.links_bytes += link.map_or(0, |link| link.uri.len());
-        let text = link.filter(|_| self.pen.links_bytes <= MAX_LINKS_BYTES).map_or_else(
+        let text = link.filter(|_| self.pen.links_bytes <= MAX_SNAPSHOT_LINKS_BYTES).map_or_else(
             || "\x1b]8;;\x1b\\".to_owned(),
             |link| {
                 let id = match &link.id {
@@ -49,7 +49,7 @@ impl Writer<'_> {
                 format!("\x1b]8;{id};{}\x1b\\", link.uri)
             },
         );
-        self.control(&text);
+        self.write_control(&text);
     }
 }
 
@@ -79,15 +79,15 @@ fn sgr(style: Style) -> String {
         Underline::Dotted => ";4:4",
         Underline::Dashed => ";4:5",
     });
-    colour(&mut text, style.foreground, 30);
-    colour(&mut text, style.background, 40);
-    colour(&mut text, style.underline_colour, 50);
+    push_colour(&mut text, style.foreground, 30);
+    push_colour(&mut text, style.background, 40);
+    push_colour(&mut text, style.underline_colour, 50);
     text.push('m');
     text
 }
 
 /// Appends a colour. `base` is 30 for the foreground, 40 for the background, 50 for underlines.
-fn colour(text: &mut String, colour: Colour, base: u8) {
+fn push_colour(text: &mut String, colour: Colour, base: u8) {
     let extended = base + 8;
     // Writing to a string cannot fail.
     let _ = match colour {

@@ -2,11 +2,11 @@
 
 use super::Writer;
 use crate::screen::{
-    buffer::{Buffer, Saved},
+    buffer::{Buffer, SavedCursor},
     charset::Charsets,
     control::MAX_TITLES,
     modes::{CursorStyle, Modes},
-    palette::{Palette, SPECIAL},
+    palette::{Palette, SPECIAL_COLOURS},
     row::Cell,
     style::Style,
     tabs::TabStops,
@@ -17,74 +17,74 @@ use crate::screen::control::SNAPSHOT_COMMAND;
 
 impl Writer<'_> {
     /// Writes the state that RIS does not reset.
-    pub(super) fn survivors(&mut self, terminal: &Terminal) {
-        self.control("\x1b[20l");
-        self.control(if terminal.cursor_hidden { "\x1b[?25l" } else { "\x1b[?25h" });
-        self.palette(&terminal.palette);
+    pub(super) fn write_state_kept_by_ris(&mut self, terminal: &Terminal) {
+        self.write_control("\x1b[20l");
+        self.write_control(if terminal.cursor_hidden { "\x1b[?25l" } else { "\x1b[?25h" });
+        self.write_palette(&terminal.palette);
         // A terminal that was fed a snapshot before has its titles.
-        self.control(&"\x1b[23;2t".repeat(MAX_TITLES));
-        for title in &terminal.titles {
-            self.control(&format!("\x1b]2;{title}\x1b\\\x1b[22;2t"));
+        self.write_control(&"\x1b[23;2t".repeat(MAX_TITLES));
+        for title in &terminal.title_stack {
+            self.write_control(&format!("\x1b]2;{title}\x1b\\\x1b[22;2t"));
         }
-        self.control(&format!("\x1b]2;{}\x1b\\", terminal.title));
+        self.write_control(&format!("\x1b]2;{}\x1b\\", terminal.title));
     }
 
-    fn palette(&mut self, palette: &Palette) {
+    fn write_palette(&mut self, palette: &Palette) {
         // xterm.js rebuilds its style sheet for each of these sequences, so they are left out if
         // the program has never set or reset a colour.
         let Some(changes) = palette.changes() else { return };
-        self.control("\x1b]104\x1b\\\x1b]110\x1b\\\x1b]111\x1b\\\x1b]112\x1b\\");
+        self.write_control("\x1b]104\x1b\\\x1b]110\x1b\\\x1b]111\x1b\\\x1b]112\x1b\\");
         for (index, [red, green, blue]) in changes {
-            let target = match SPECIAL.iter().position(|&special| special == index) {
+            let target = match SPECIAL_COLOURS.iter().position(|&special| special == index) {
                 Some(place) => (10 + place).to_string(),
                 None => format!("4;{index}"),
             };
-            self.control(&format!("\x1b]{target};rgb:{red:02x}/{green:02x}/{blue:02x}\x1b\\"));
+            self.write_control(&format!("\x1b]{target};rgb:{red:02x}/{green:02x}/{blue:02x}\x1b\\"));
         }
     }
 
-    pub(super) fn tab_stops(&mut self, buffer: &Buffer) {
+    pub(super) fn write_tab_stops(&mut self, buffer: &Buffer) {
         let usual = TabStops::new(self.columns);
         // There may be a stop behind the margin, where it has no effect.
         if (0..self.columns).all(|column| buffer.tabs.has(column) == usual.has(column)) {
             return;
         }
-        self.control("\x1b[3g");
+        self.write_control("\x1b[3g");
         for column in (0..self.columns).filter(|&column| buffer.tabs.has(column)) {
-            self.control(&format!("\x1b[{}G\x1bH", column + 1));
+            self.write_control(&format!("\x1b[{}G\x1bH", column + 1));
         }
     }
 
     /// Writes the scroll region and the state saved by DECSC.
-    pub(super) fn saved(&mut self, buffer: &Buffer, history: usize) {
+    pub(super) fn write_saved_cursor(&mut self, buffer: &Buffer, history: usize) {
         self.set_style(Style::default());
         if (buffer.top, buffer.bottom) != (0, buffer.rows - 1) {
-            self.control(&format!("\x1b[{};{}r", buffer.top + 1, buffer.bottom + 1));
+            self.write_control(&format!("\x1b[{};{}r", buffer.top + 1, buffer.bottom + 1));
         }
-        let Saved { x, style, charsets, level, origin, autowrap, .. } = buffer.saved;
+        let SavedCursor { x, style, charsets, active_charset, origin, autowrap, .. } = buffer.saved;
         let scrolled = buffer.scrollback.len();
         let written = scrolled.min(history);
         let line = (buffer.saved.line + written).saturating_sub(scrolled);
-        if (Saved { line, ..buffer.saved.clone() }) == Saved::default() {
+        if (SavedCursor { line, ..buffer.saved.clone() }) == SavedCursor::default() {
             return;
         }
         let (at, cell) = glyph_before(buffer, x, buffer.saved_y());
         let wraps = x >= self.columns && cell.has_content();
-        self.control(if origin { "\x1b[?6h" } else { "" });
+        self.write_control(if origin { "\x1b[?6h" } else { "" });
         self.go_to(buffer, if wraps { at } else { x }, buffer.saved_y(), origin);
         if wraps {
-            self.glyph(cell);
+            self.write_glyph(cell);
         }
-        self.charsets(charsets, level);
-        self.control(if autowrap { "" } else { "\x1b[?7l" });
+        self.write_charsets(charsets, active_charset);
+        self.write_control(if autowrap { "" } else { "\x1b[?7l" });
         self.set_style(style);
-        self.control("\x1b7\x1b[?6l\x1b[?7h");
+        self.write_control("\x1b7\x1b[?6l\x1b[?7h");
         let above = written.saturating_sub(line);
         if above > 0 {
             // The saved row has scrolled out.
-            self.control(&format!("\x1b]{SNAPSHOT_COMMAND};above;{above}\x1b\\"));
+            self.write_control(&format!("\x1b]{SNAPSHOT_COMMAND};above;{above}\x1b\\"));
         }
-        self.charsets(Charsets::default(), 0);
+        self.write_charsets(Charsets::default(), 0);
         self.set_style(Style::default());
     }
 
@@ -92,24 +92,24 @@ impl Writer<'_> {
     fn go_to(&mut self, buffer: &Buffer, x: usize, y: usize, origin: bool) {
         let (x, y) = (x.min(self.columns - 1), y.min(buffer.rows - 1));
         let y = if origin { y.clamp(buffer.top, buffer.bottom) - buffer.top } else { y };
-        self.control(&format!("\x1b[{};{}H", y + 1, x + 1));
+        self.write_control(&format!("\x1b[{};{}H", y + 1, x + 1));
     }
 
     /// Designates G0 to G3, and selects the one in use.
-    fn charsets(&mut self, charsets: Charsets, level: u8) {
+    fn write_charsets(&mut self, charsets: Charsets, active_charset: u8) {
         let sets = charsets.designated().len().max(self.charsets.designated().len());
         for (slot, designator) in ['(', ')', '*', '+'].into_iter().enumerate().take(sets) {
             let charset = charsets.get(slot);
             if slot >= self.charsets.designated().len() || charset != self.charsets.get(slot) {
-                self.control(&format!("\x1b{designator}{}", char::from(charset.name())));
+                self.write_control(&format!("\x1b{designator}{}", char::from(charset.name())));
                 self.charsets.designate(slot, charset);
             }
         }
-        if self.level == level {
+        if self.active_charset == active_charset {
             return;
         }
-        self.level = level;
-        self.control(match level {
+        self.active_charset = active_charset;
+        self.write_control(match active_charset {
             0 => "\x0f",
             1 => "\x0e",
             2 => "\x1bn",
@@ -118,44 +118,46 @@ impl Writer<'_> {
     }
 
     /// Writes kitty's keyboard flags of the buffer in use, whose stack is empty.
-    pub(super) fn keyboard(&mut self, stack: &[i32], flags: i32) {
+    pub(super) fn write_keyboard(&mut self, stack: &[i32], flags: i32) {
         let mut all = stack.iter().chain([&flags]);
         if let Some(first) = all.next().filter(|&&first| first != 0 || !stack.is_empty()) {
-            self.control(&format!("\x1b[={first}u"));
+            self.write_control(&format!("\x1b[={first}u"));
         }
         for flags in all {
-            self.control(&format!("\x1b[>{flags}u"));
+            self.write_control(&format!("\x1b[>{flags}u"));
         }
     }
 
     /// Writes the alternate buffer if it is in use or holds saved state.
-    pub(super) fn alternate(&mut self, terminal: &Terminal) {
+    pub(super) fn write_alternate(&mut self, terminal: &Terminal) {
         let (buffer, keyboard) = (&terminal.alternate, &terminal.keyboard);
         let flags = if terminal.is_alternate { keyboard.flags } else { keyboard.alternate_flags };
-        let remembers = buffer.saved != Saved::default() || !keyboard.alternate.is_empty() || flags != 0;
+        let remembers = buffer.saved != SavedCursor::default()
+            || !keyboard.alternate_stack.is_empty()
+            || flags != 0;
         if !terminal.is_alternate && !remembers {
             return;
         }
         self.set_style(Style::default());
         // The position of the cursor decides how a resize changes the primary buffer.
         self.go_to(&terminal.primary, 0, terminal.primary.y, false);
-        self.control("\x1b[?47h\x1b[H");
+        self.write_control("\x1b[?47h\x1b[H");
         if terminal.is_alternate {
-            self.buffer(buffer, 0);
+            self.write_buffer(buffer, 0);
         } else {
-            self.saved(buffer, 0);
+            self.write_saved_cursor(buffer, 0);
         }
-        self.keyboard(&keyboard.alternate, flags);
+        self.write_keyboard(&keyboard.alternate_stack, flags);
         if !terminal.is_alternate {
-            self.control("\x1b[?47l");
+            self.write_control("\x1b[?47l");
         }
     }
 
     /// Writes the modes, the current style, and the cursor, after everything that moves it.
-    pub(super) fn rest(&mut self, terminal: &Terminal) {
+    pub(super) fn write_cursor_and_modes(&mut self, terminal: &Terminal) {
         let Modes { insert, origin, .. } = terminal.modes;
         let buffer = terminal.buffer();
-        self.control(if origin { "\x1b[?6h" } else { "" });
+        self.write_control(if origin { "\x1b[?6h" } else { "" });
         let column = buffer.x;
         let (at, cell) = glyph_before(buffer, buffer.x, buffer.y);
         // The last character is printed again if only it can tell that the next one wraps, or what
@@ -165,12 +167,12 @@ impl Writer<'_> {
         self.go_to(buffer, if joins || wraps { at } else { column }, buffer.y, origin);
         if wraps && !joins {
             if cell.has_content() {
-                self.glyph(cell);
+                self.write_glyph(cell);
                 // A control without any effect but to end the character.
-                self.control("\0");
+                self.write_control("\0");
             } else {
                 // The cell was erased, or moved away from under the cursor.
-                self.control(&format!(
+                self.write_control(&format!(
                     "\x1b[{columns}G\x1b]{SNAPSHOT_COMMAND};wrap\x1b\\",
                     columns = self.columns
                 ));
@@ -179,22 +181,22 @@ impl Writer<'_> {
         if joins && insert {
             // The glyph is inserted, as wide as it was before more was joined to it, so the row
             // first loses that width.
-            self.control(&format!("\x1b[{}P", self.first_width(cell)));
+            self.write_control(&format!("\x1b[{}P", self.first_width(cell)));
         }
-        self.modes(terminal);
-        self.set_widths(terminal.modes.widths);
-        self.charsets(terminal.charsets, terminal.level);
+        self.write_modes(terminal);
+        self.set_width_rule(terminal.modes.width_rule);
+        self.write_charsets(terminal.charsets, terminal.active_charset);
         self.set_style(terminal.pen);
         if joins {
-            self.glyph(cell);
+            self.write_glyph(cell);
         }
     }
 
-    fn modes(&mut self, terminal: &Terminal) {
+    fn write_modes(&mut self, terminal: &Terminal) {
         let modes = &terminal.modes;
         let switches = [
             (modes.insert, "\x1b[4h"),
-            (terminal.newline, "\x1b[20h"),
+            (terminal.newline_mode, "\x1b[20h"),
             (modes.application_cursor, "\x1b[?1h"),
             (modes.application_keypad, "\x1b="),
             (!modes.autowrap, "\x1b[?7l"),
@@ -206,14 +208,14 @@ impl Writer<'_> {
         ];
         for (on, sequence) in switches {
             if on {
-                self.control(sequence);
+                self.write_control(sequence);
             }
         }
         for mode in [terminal.mouse.mode(), terminal.mouse_encoding.mode()].into_iter().flatten() {
-            self.control(&format!("\x1b[?{mode}h"));
+            self.write_control(&format!("\x1b[?{mode}h"));
         }
         if modes.cursor != CursorStyle::default() {
-            self.control(&format!("\x1b[{} q", modes.cursor.number()));
+            self.write_control(&format!("\x1b[{} q", modes.cursor.number()));
         }
     }
 }

@@ -156,7 +156,7 @@ impl PaneHandle {
 
     /// Makes this viewer, or the viewer with this number, the primary one.
     pub fn pen(&self, to: Option<u64>) {
-        self.with(|pane| pane.connection().map(|connection| connection.pen(to)));
+        self.with(|pane| pane.connection().map(|connection| connection.make_primary(to)));
     }
 
     /// Returns the size that fits into the pane, if it is mounted.

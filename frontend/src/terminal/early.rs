@@ -13,7 +13,7 @@ use super::{
     Appearance, PaneEvent, font,
     pane::{Pane, Surroundings},
 };
-use crate::{ahead, connection::Line, dom};
+use crate::{ahead, connection::PendingSocket, dom};
 
 /// Maximum time that the page waits for the first output, in milliseconds. A program may have
 /// nothing to print.
@@ -30,11 +30,11 @@ impl Early {
     /// Shows the terminal of a session in `place`, with the keyboard focus. Completes when it has
     /// something to show, or after a short wait.
     pub async fn show(place: &HtmlElement, session: SessionId, look: &Appearance) -> Self {
-        let line = Line::to(&session);
+        let socket = PendingSocket::open(&session);
         font::ready(&look.font_family, look.font_size).await;
         let told = Rc::default();
         let (drawn, seen) = dom::promise();
-        let early = Self { pane: mount(place, session, line, look, &told, drawn.clone()), told };
+        let early = Self { pane: mount(place, session, socket, look, &told, drawn.clone()), told };
         dom::call_later(&drawn, PATIENCE_MS);
         // Focusing forces a layout, so the server is greeted first.
         dom::pause(0.0).await;
@@ -67,7 +67,7 @@ impl Early {
 fn mount(
     place: &HtmlElement,
     session: SessionId,
-    line: Option<Line>,
+    socket: Option<PendingSocket>,
     look: &Appearance,
     told: &Rc<RefCell<Vec<PaneEvent>>>,
     drawn: Function,
@@ -79,7 +79,7 @@ fn mount(
     };
     // The page's shortcuts do not exist yet.
     let around = Surroundings { on_event: Rc::new(on_event), take_key: Rc::new(|_| false) };
-    Pane::mount(place, session, line, look, true, around)
+    Pane::mount(place, session, socket, look, true, around)
 }
 
 /// Records the last event of each kind.

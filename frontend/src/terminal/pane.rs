@@ -28,7 +28,7 @@ use super::{
     wiring,
 };
 use crate::{
-    connection::{Connection, Line, Observer, Phase, event::Tell, inflow::Mark},
+    connection::{Connection, Observer, PendingSocket, Phase, event::Tell, inflow::Mark},
     dom::{self, Listener, SizeWatch},
     people::People,
 };
@@ -56,7 +56,7 @@ pub struct Surroundings {
 pub struct Pane {
     session: SessionId,
     /// The socket for the connection, if it was opened in advance.
-    line: RefCell<Option<Line>>,
+    socket: RefCell<Option<PendingSocket>>,
     around: RefCell<Surroundings>,
     element: HtmlElement,
     platform: Platform,
@@ -73,7 +73,7 @@ pub struct Pane {
     /// The role; `None` before the first welcome.
     role: Cell<Option<Role>>,
     /// True for the primary viewer, whose terminal answers queries.
-    pen: Cell<bool>,
+    is_primary: Cell<bool>,
     visible: Cell<bool>,
     /// True if activity was reported since the pane was hidden.
     stirred: Cell<bool>,
@@ -98,7 +98,7 @@ impl Pane {
     pub fn mount(
         place: &HtmlElement,
         session: SessionId,
-        line: Option<Line>,
+        socket: Option<PendingSocket>,
         look: &Appearance,
         visible: bool,
         around: Surroundings,
@@ -109,7 +109,7 @@ impl Pane {
         let platform = Platform::from_name(&wiring::platform_name());
         let pane = Rc::new_cyclic(|me: &Weak<Self>| Self {
             session,
-            line: RefCell::new(line),
+            socket: RefCell::new(socket),
             around: RefCell::new(around),
             platform,
             screen: Screen::new(
@@ -129,7 +129,7 @@ impl Pane {
             wheel: Wheel::default(),
             touched: Cell::default(),
             role: Cell::new(None),
-            pen: Cell::new(false),
+            is_primary: Cell::new(false),
             visible: Cell::new(false),
             stirred: Cell::new(false),
             drawn: Cell::new(false),
@@ -197,7 +197,7 @@ impl Pane {
         }
         self.screen.restyle(look);
         if let Some(connection) = self.connection().filter(|_| before.theme != look.theme) {
-            connection.colours(&self.colours());
+            connection.set_colours(&self.colours());
         }
         self.fit();
     }
@@ -224,8 +224,8 @@ impl Pane {
         }
         let connection = self.connection.get_or_init(|| {
             let me: Weak<dyn Observer> = self.me.clone();
-            let connection = Connection::new(self.session.clone(), self.line.take(), own, me);
-            connection.colours(&self.colours());
+            let connection = Connection::new(self.session.clone(), self.socket.take(), own, me);
+            connection.set_colours(&self.colours());
             connection
         });
         if news {
@@ -252,7 +252,7 @@ impl Pane {
         if let Some(connection) = self.connection()
             && self.history.want(self.screen.terminal())
         {
-            connection.want_history();
+            connection.request_history();
         }
     }
 
@@ -291,7 +291,7 @@ impl Pane {
             }
         }
         if let (Some(mark), Some(connection)) = (mark, self.connection()) {
-            connection.rendered(mark, idle);
+            connection.on_rendered(mark, idle);
         }
     }
 
@@ -366,7 +366,7 @@ impl Observer for Pane {
             }
             Tell::Role(role) => self.set_role(role),
             Tell::Size { size, own } => self.show_size(size, own),
-            Tell::Pen(pen) => self.pen.set(pen),
+            Tell::Primary(is_primary) => self.is_primary.set(is_primary),
             Tell::Viewers { count, list } => self.emit(PaneEvent::People(People { count, list })),
             Tell::Title(title) => {
                 self.screen.label(&format!("Terminal: {title}"));
@@ -386,7 +386,7 @@ impl Observer for Pane {
 
 impl hooks::Listener for Weak<Pane> {
     fn muted(&self) -> bool {
-        self.upgrade().is_none_or(|pane| !pane.pen.get() || pane.replaying())
+        self.upgrade().is_none_or(|pane| !pane.is_primary.get() || pane.replaying())
     }
 
     fn mute_focus_report(&self) {

@@ -22,7 +22,7 @@ impl Pane {
         }
         self.following.set(true);
         if let Some(connection) = self.connection() {
-            connection.typed(input.as_bytes());
+            connection.send_input(input.as_bytes());
         }
     }
 
@@ -30,7 +30,7 @@ impl Pane {
     pub fn typed_bytes(&self, input: &str) {
         let bytes: Vec<u8> = input.chars().filter_map(|byte| u8::try_from(u32::from(byte)).ok()).collect();
         if let Some(connection) = self.connection() {
-            connection.typed(&bytes);
+            connection.send_input(&bytes);
         }
     }
 

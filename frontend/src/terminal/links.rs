@@ -26,7 +26,7 @@ const URL_CHARACTER: &str = r#"[^\s"'!*(){}|\\^<>`]"#;
 const TAP: &str = "-xterm-gesturetap";
 
 /// Selector of an element of xterm.js whose program reads the mouse.
-const MOUSE_IS_TAKEN: &str = ".enable-mouse-events";
+const READS_MOUSE_SELECTOR: &str = ".enable-mouse-events";
 
 /// A callback of xterm.js for a pointer that enters a link.
 type Hover = Closure<dyn Fn(MouseEvent, String, JsValue)>;
@@ -43,7 +43,7 @@ pub struct Followed {
 /// The handlers of links, which are active as long as this lives. A link is opened by the left
 /// button with Ctrl, or Command on a Mac, or by a tap without any key. xterm.js does not see that
 /// click, so it neither reports the click to a program nor selects anything.
-pub struct Links {
+pub struct HyperlinkHandlers {
     text_hover: Hover,
     own_hover: Hover,
     leave: Closure<dyn Fn(MouseEvent, String)>,
@@ -60,10 +60,10 @@ struct Pointer {
     pressed: RefCell<Option<Followed>>,
 }
 
-impl Links {
-    /// Creates the handlers. They call `followed` with links to open, and set the title of
+impl HyperlinkHandlers {
+    /// Creates the handlers. They call `on_follow` with links to open, and set the title of
     /// `element` to the URI under the pointer.
-    pub fn new(element: &HtmlElement, platform: Platform, followed: impl Fn(Followed) + 'static) -> Self {
+    pub fn new(element: &HtmlElement, platform: Platform, on_follow: impl Fn(Followed) + 'static) -> Self {
         let pointer = Rc::new(Pointer {
             element: element.clone(),
             platform,
@@ -78,18 +78,18 @@ impl Links {
         };
         let (text_hover, own_hover) = (hover(false), hover(true));
         let [left, down, up] = [&pointer; 3].map(Rc::clone);
-        let followed = Rc::new(followed);
-        let tapped = Rc::clone(&followed);
+        let on_follow = Rc::new(on_follow);
+        let on_tap = Rc::clone(&on_follow);
         let clicks = [
             Listener::capturing(element, "mousedown", move |event: MouseEvent| down.press(&event)),
             Listener::capturing(element, "mouseup", move |event: MouseEvent| {
                 if let Some(link) = up.release(&event) {
-                    followed(link);
+                    on_follow(link);
                 }
             }),
             Listener::capturing(element, TAP, move |event: Event| {
                 if let Some(link) = pointer.tap(&event) {
-                    tapped(link);
+                    on_tap(link);
                 }
             }),
         ];
@@ -174,7 +174,7 @@ impl Pointer {
 
     /// Returns the link that was tapped, unless the program reads the mouse.
     fn tap(&self, event: &Event) -> Option<Followed> {
-        if self.element.query_selector(MOUSE_IS_TAKEN).is_ok_and(|found| found.is_some()) {
+        if self.element.query_selector(READS_MOUSE_SELECTOR).is_ok_and(|found| found.is_some()) {
             return None;
         }
         // A finger does not move the mouse, so xterm.js has not looked for a link there.

@@ -55,8 +55,8 @@ pub const DCS: [Sequence; 2] = [
     sequence("", "+", "q"),
 ];
 
-/// Operating system commands that are queries if [`asks`] says so: palette, foreground, background,
-/// cursor.
+/// Operating system commands that are queries if [`is_query`] says so: palette, foreground,
+/// background, cursor.
 pub const OSC: [u32; 4] = [4, 10, 11, 12];
 
 /// The operating system command that reads and writes the clipboard.
@@ -64,7 +64,7 @@ pub const CLIPBOARD: u32 = 52;
 
 /// Reports whether an operating system command queries a value instead of setting it.
 #[must_use]
-pub fn asks(data: &str) -> bool {
+pub fn is_query(data: &str) -> bool {
     data.split(';').any(|field| field == "?")
 }
 
@@ -93,10 +93,10 @@ mod tests {
     #[test]
     fn setting_a_colour_is_no_query() {
         for query in ["?", "1;?", "0;?;1;?"] {
-            assert!(asks(query), "{query}");
+            assert!(is_query(query), "{query}");
         }
         for set in ["#112233", "rgb:11/22/33", "1;#fff", "7;what?"] {
-            assert!(!asks(set), "{set}");
+            assert!(!is_query(set), "{set}");
         }
     }
 

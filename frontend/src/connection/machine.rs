@@ -215,14 +215,14 @@ impl Machine {
             }
             State::Greeting { .. } | State::Attached { .. } => match gone_reason(code) {
                 Some(reason) => self.give_up(reason),
-                None => self.wait(moment),
+                None => self.schedule_retry(moment),
             },
             State::Idle | State::Probing | State::Waiting { .. } | State::Ended | State::Gone(_) => {}
         }
     }
 
     /// Waits before the next attempt, longer after each failed one.
-    fn wait(&mut self, moment: Moment) {
+    fn schedule_retry(&mut self, moment: Moment) {
         if let State::Attached { since_ms, .. } = self.state {
             self.notify(Tell::Primary(false));
             if moment.now_ms - since_ms >= STABLE_AFTER_MS {
@@ -248,13 +248,13 @@ impl Machine {
                 if self.failed_opens >= BLOCKED_AFTER_FAILURES {
                     self.set_trouble(Some(Trouble::NoWebSocket));
                 }
-                self.wait(moment);
+                self.schedule_retry(moment);
             }
             Probe::Refused(reason) => {
                 self.set_trouble(Some(Trouble::Refused(reason.to_owned())));
-                self.wait(moment);
+                self.schedule_retry(moment);
             }
-            Probe::Unreachable => self.wait(moment),
+            Probe::Unreachable => self.schedule_retry(moment),
             Probe::Unauthorized => self.give_up(GoneReason::Unauthorized),
             Probe::NotFound => self.give_up(GoneReason::SessionNotFound),
         }
@@ -263,7 +263,7 @@ impl Machine {
     fn on_timer(&mut self, moment: Moment) {
         match self.state {
             State::Waiting { .. } => self.open(moment),
-            State::Opening { .. } | State::Greeting { .. } | State::Probing => self.wait(moment),
+            State::Opening { .. } | State::Greeting { .. } | State::Probing => self.schedule_retry(moment),
             State::Attached { .. } => self.run_heartbeat(moment),
             State::Idle | State::Ended | State::Gone(_) => {}
         }
@@ -302,7 +302,7 @@ impl Machine {
     fn run_heartbeat(&mut self, moment: Moment) {
         let State::Attached { heartbeat, .. } = &self.state else { return };
         match heartbeat.next_action(moment.now_ms) {
-            Action::Dead => self.wait(moment),
+            Action::Dead => self.schedule_retry(moment),
             // Nobody sees a hidden page, and its timers are late.
             _ if !self.visible => {
                 self.effects.push(Effect::NoTimer);

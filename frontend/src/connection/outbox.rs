@@ -85,8 +85,8 @@ impl Outbox {
     /// sent are renumbered. Returns the number of dropped bytes.
     pub fn resume_at(&mut self, input: InputOffset) -> usize {
         self.sent = 0;
-        let kept = self.start..=self.start.advanced(self.bytes.len());
-        if kept.contains(&input) {
+        let held = self.start..=self.start.advanced(self.bytes.len());
+        if held.contains(&input) {
             let taken = usize::try_from(input.since(self.start)).unwrap_or(usize::MAX);
             self.drop_first(taken);
             return 0;

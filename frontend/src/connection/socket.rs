@@ -48,7 +48,7 @@ struct Inner {
     /// Effects that are not carried out yet. The consequences of an effect come after the effects
     /// that were queued before.
     effects: RefCell<VecDeque<Effect>>,
-    busy: Cell<bool>,
+    is_performing: Cell<bool>,
     /// The socket for the first attachment, if it was opened in advance.
     pending: RefCell<Option<PendingSocket>>,
     socket: RefCell<Option<Socket>>,
@@ -122,7 +122,7 @@ impl Connection {
             observer,
             machine: RefCell::new(Machine::new(viewer, size)),
             effects: RefCell::default(),
-            busy: Cell::new(false),
+            is_performing: Cell::new(false),
             pending: RefCell::new(pending),
             socket: RefCell::default(),
             timer: RefCell::default(),
@@ -213,13 +213,13 @@ impl Inner {
     fn handle_with(self: &Rc<Self>, event: Event<'_>, message: Option<&ArrayBuffer>) {
         let effects = self.machine.borrow_mut().handle(event, moment());
         self.effects.borrow_mut().extend(effects);
-        if self.busy.replace(true) {
+        if self.is_performing.replace(true) {
             return;
         }
         while let Some(effect) = self.next_effect() {
             self.perform(effect, message);
         }
-        self.busy.set(false);
+        self.is_performing.set(false);
     }
 
     fn next_effect(&self) -> Option<Effect> {
@@ -234,7 +234,7 @@ impl Inner {
             Effect::SendFrame(frame) => self.send(|socket| socket.send_with_u8_array(&frame)),
             Effect::Probe => self.probe(),
             Effect::Timer(ms) => {
-                let then = self.later(|| Event::Timer);
+                let then = self.event_callback(|| Event::Timer);
                 self.timer.replace(Some(Timeout::new(ms, then)));
             }
             Effect::NoTimer => drop(self.timer.take()),
@@ -251,7 +251,7 @@ impl Inner {
         }
     }
 
-    fn later(self: &Rc<Self>, event: fn() -> Event<'static>) -> impl FnOnce() + use<> {
+    fn event_callback(self: &Rc<Self>, event: fn() -> Event<'static>) -> impl FnOnce() + use<> {
         let this = Rc::downgrade(self);
         move || {
             if let Some(this) = this.upgrade() {

@@ -47,7 +47,7 @@ impl History {
 }
 
 /// Reports whether the first row is visible because the user has scrolled up to it.
-pub fn at_top(terminal: &Terminal) -> bool {
+pub fn is_at_top(terminal: &Terminal) -> bool {
     let buffer = terminal.buffer().active();
     buffer.viewport_y() == 0 && buffer.base_y() > 0
 }

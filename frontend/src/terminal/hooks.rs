@@ -30,17 +30,19 @@ pub fn install(screen: &Screen, policy: Rc<dyn QueryPolicy>) {
         let policy = Rc::clone(&policy);
         move || policy.is_muted()
     };
-    for query in queries::CSI {
+    for query in queries::CSI_QUERIES {
         let is_muted = is_muted.clone();
         on_csi(screen, query, move |_| is_muted());
     }
     {
         let is_muted = is_muted.clone();
-        on_csi(screen, queries::WINDOW, move |params| queries::window_report(params) && is_muted());
+        on_csi(screen, queries::WINDOW_OPERATION, move |params| {
+            queries::is_window_report(params) && is_muted()
+        });
     }
     {
         let policy = Rc::clone(&policy);
-        on_csi(screen, queries::ERASE, move |params| {
+        on_csi(screen, queries::ERASE_IN_DISPLAY, move |params| {
             if let [2 | 3, ..] = params {
                 policy.on_clear(params[0] == 3);
             }
@@ -48,16 +50,16 @@ pub fn install(screen: &Screen, policy: Rc<dyn QueryPolicy>) {
         });
     }
     on_csi(screen, queries::SET_MODE, move |params| {
-        if queries::reports_focus(params) && policy.is_muted() {
+        if queries::enables_focus_reports(params) && policy.is_muted() {
             policy.mute_focus_report();
         }
         false
     });
-    for query in queries::DCS {
+    for query in queries::DCS_QUERIES {
         let is_muted = is_muted.clone();
         on_dcs(screen, query, is_muted);
     }
-    for ident in queries::OSC {
+    for ident in queries::OSC_QUERIES {
         let (is_muted, limits) = (is_muted.clone(), screen.limits());
         on_osc(screen, ident, move |data| {
             let is_swallowed = queries::is_query(data) && is_muted();
@@ -70,7 +72,7 @@ pub fn install(screen: &Screen, policy: Rc<dyn QueryPolicy>) {
     }
     // No program may read the clipboard, and only the viewer whose terminal answers gets what a
     // program writes to it.
-    on_osc(screen, queries::CLIPBOARD, move |data| queries::is_query(data) || is_muted());
+    on_osc(screen, queries::CLIPBOARD_OSC, move |data| queries::is_query(data) || is_muted());
 }
 
 fn on_csi(screen: &Screen, id: Sequence, handler: impl Fn(&[u32]) -> bool + 'static) {

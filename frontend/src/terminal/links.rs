@@ -16,14 +16,14 @@ use crate::dom::Listener;
 /// The pattern of URLs in text: that of xterm.js's add-on, with support for balanced parentheses,
 /// nested once. It also matches `file` URLs, so that a user who tries to open one learns why that
 /// is not possible.
-const URL: &str = r#"(?:https?|HTTPS?|file):/{2}(?:C|\((?:C|\(C*\))*\))*(?:[^\s"':,.!?{}|\\^~\[\]`()<>]|\((?:C|\(C*\))*\))"#;
+const URL_PATTERN: &str = r#"(?:https?|HTTPS?|file):/{2}(?:C|\((?:C|\(C*\))*\))*(?:[^\s"':,.!?{}|\\^~\[\]`()<>]|\((?:C|\(C*\))*\))"#;
 
 /// `C` in that pattern: a character within a URL.
 const URL_CHARACTER: &str = r#"[^\s"'!*(){}|\\^<>`]"#;
 
 /// The event by which xterm.js reports a tap, since it keeps the browser from turning taps into
 /// clicks.
-const TAP: &str = "-xterm-gesturetap";
+const TAP_EVENT: &str = "-xterm-gesturetap";
 
 /// Selector of an element of xterm.js whose program reads the mouse.
 const READS_MOUSE_SELECTOR: &str = ".enable-mouse-events";
@@ -45,7 +45,7 @@ pub struct Followed {
 /// click, so it neither reports the click to a program nor selects anything.
 pub struct HyperlinkHandlers {
     text_hover: Hover,
-    own_hover: Hover,
+    hyperlink_hover: Hover,
     leave: Closure<dyn Fn(MouseEvent, String)>,
     activate: Closure<dyn Fn()>,
     _clicks: [Listener; 3],
@@ -70,13 +70,13 @@ impl HyperlinkHandlers {
             link: RefCell::default(),
             pressed: RefCell::default(),
         });
-        let hover = |is_own: bool| {
+        let hover = |is_hyperlink: bool| {
             let pointer = Rc::clone(&pointer);
             Closure::new(move |_: MouseEvent, uri: String, range: JsValue| {
-                pointer.enter(Followed { uri, range: is_own.then(|| range.unchecked_into()) });
+                pointer.enter(Followed { uri, range: is_hyperlink.then(|| range.unchecked_into()) });
             })
         };
-        let (text_hover, own_hover) = (hover(false), hover(true));
+        let (text_hover, hyperlink_hover) = (hover(false), hover(true));
         let [left, down, up] = [&pointer; 3].map(Rc::clone);
         let on_follow = Rc::new(on_follow);
         let on_tap = Rc::clone(&on_follow);
@@ -87,7 +87,7 @@ impl HyperlinkHandlers {
                     on_follow(link);
                 }
             }),
-            Listener::capturing(element, TAP, move |event: Event| {
+            Listener::capturing(element, TAP_EVENT, move |event: Event| {
                 if let Some(link) = pointer.tap(&event) {
                     on_tap(link);
                 }
@@ -95,7 +95,7 @@ impl HyperlinkHandlers {
         ];
         Self {
             text_hover,
-            own_hover,
+            hyperlink_hover,
             leave: Closure::new(move |_: MouseEvent, _: String| left.leave()),
             activate: Closure::new(|| {}),
             _clicks: clicks,
@@ -115,7 +115,7 @@ impl HyperlinkHandlers {
         object(&[
             ("activate", self.activate.as_ref().clone()),
             ("allowNonHttpProtocols", true.into()),
-            ("hover", self.own_hover.as_ref().clone()),
+            ("hover", self.hyperlink_hover.as_ref().clone()),
             ("leave", self.leave.as_ref().clone()),
         ])
     }
@@ -126,7 +126,7 @@ impl HyperlinkHandlers {
         object(&[
             ("hover", self.text_hover.as_ref().clone()),
             ("leave", self.leave.as_ref().clone()),
-            ("urlRegex", RegExp::new(&URL.replace('C', URL_CHARACTER), "").into()),
+            ("urlRegex", RegExp::new(&URL_PATTERN.replace('C', URL_CHARACTER), "").into()),
         ])
     }
 }
@@ -149,7 +149,7 @@ impl Pointer {
     }
 
     fn press(&self, event: &MouseEvent) {
-        let link = self.link.borrow().clone().filter(|_| self.opens(event));
+        let link = self.link.borrow().clone().filter(|_| self.is_open_gesture(event));
         if link.is_some() {
             event.prevent_default();
             event.stop_propagation();
@@ -167,7 +167,7 @@ impl Pointer {
         (link.uri == pressed.uri).then_some(link)
     }
 
-    fn opens(&self, event: &MouseEvent) -> bool {
+    fn is_open_gesture(&self, event: &MouseEvent) -> bool {
         let held = if self.platform == Platform::Mac { event.meta_key() } else { event.ctrl_key() };
         event.button() == 0 && held
     }

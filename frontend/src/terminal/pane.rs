@@ -19,7 +19,7 @@ use web_sys::{HtmlElement, KeyboardEvent};
 use super::{
     Appearance, PaneEvent,
     extent::GridSize,
-    history::{History, at_top},
+    history::{History, is_at_top},
     hooks,
     keys::Platform,
     pan,
@@ -66,7 +66,7 @@ pub struct Pane {
     grid_size: Cell<GridSize>,
     appearance: RefCell<Appearance>,
     /// True if a pane that is smaller than its grid follows the cursor.
-    following: Cell<bool>,
+    follows_cursor: Cell<bool>,
     wheel: Wheel,
     /// The last position of the finger that touches the pane.
     last_touch: Cell<(i32, i32)>,
@@ -125,7 +125,7 @@ impl Pane {
             connection: OnceCell::new(),
             grid_size: Cell::default(),
             appearance: RefCell::new(appearance.clone()),
-            following: Cell::new(true),
+            follows_cursor: Cell::new(true),
             wheel: Wheel::default(),
             last_touch: Cell::default(),
             role: Cell::new(None),
@@ -258,7 +258,7 @@ impl Pane {
 
     /// Loads earlier rows if the user has scrolled up to the first one.
     pub fn on_scroll(&self) {
-        if self.unparsed.borrow().is_empty() && at_top(self.screen.terminal()) {
+        if self.unparsed.borrow().is_empty() && is_at_top(self.screen.terminal()) {
             self.load_earlier();
         }
     }
@@ -299,7 +299,7 @@ impl Pane {
         self.unparsed.borrow().front().is_some_and(|mark| mark.is_none_or(|mark| mark.replayed))
     }
 
-    fn show_size(&self, size: Winsize, own: bool) {
+    fn set_announced_size(&self, size: Winsize, own: bool) {
         let mut grid_size = self.grid_size.get();
         grid_size.set_announced(size, own);
         self.grid_size.set(grid_size);
@@ -367,11 +367,11 @@ impl Observer for Pane {
                 self.emit(PaneEvent::Earlier { rows: earlier, skipped });
             }
             Tell::Role(role) => self.set_role(role),
-            Tell::Size { size, own } => self.show_size(size, own),
+            Tell::Size { size, own } => self.set_announced_size(size, own),
             Tell::Primary(is_primary) => self.is_primary.set(is_primary),
             Tell::Viewers { count, list } => self.emit(PaneEvent::People(People { count, list })),
             Tell::Title(title) => {
-                self.screen.label(&format!("Terminal: {title}"));
+                self.screen.set_label(&format!("Terminal: {title}"));
                 self.emit(PaneEvent::Title(title));
             }
             Tell::Exited { status, closed } => {

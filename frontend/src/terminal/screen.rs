@@ -60,7 +60,7 @@ impl Screen {
         let links = HyperlinkHandlers::new(element, platform, on_follow);
         let provider = Provider::new(on_copy);
         let options = Options::create(&links.handler());
-        apply(&options, appearance);
+        apply_appearance(&options, appearance);
         let terminal = Terminal::create(&options);
         let fit = Fit::create();
         terminal.load_addon(fit.clone().unchecked_into());
@@ -132,7 +132,7 @@ impl Screen {
     /// Applies another appearance.
     pub fn restyle(&self, appearance: &Appearance) {
         *self.font_size.borrow_mut() = appearance.font_size.into();
-        apply(&self.terminal.options(), appearance);
+        apply_appearance(&self.terminal.options(), appearance);
     }
 
     /// Returns the size that fits into the element in the chosen font, or `None` while the element
@@ -171,7 +171,7 @@ impl Screen {
     }
 
     /// Sets the label for assistive technology.
-    pub fn label(&self, label: &str) {
+    pub fn set_label(&self, label: &str) {
         if let Some(textarea) = self.terminal.textarea() {
             // Any text is a legal value.
             let _ = textarea.set_attribute("aria-label", label);
@@ -216,7 +216,7 @@ fn max_rows(cols: u16) -> u16 {
     u16::try_from(MAX_SCREEN_CELLS / usize::from(cols.max(1))).unwrap_or(u16::MAX)
 }
 
-fn apply(options: &Options, appearance: &Appearance) {
+fn apply_appearance(options: &Options, appearance: &Appearance) {
     options.set_colours(&xterm::colours(&appearance.theme));
     options.set_font_family(&appearance.font_family);
     options.set_fractional_font_size(appearance.font_size.into());

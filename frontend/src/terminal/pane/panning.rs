@@ -8,7 +8,7 @@ use crate::terminal::{pan, wheel};
 impl Pane {
     /// Keeps the cursor visible, unless the user has scrolled it out of sight.
     pub fn follow_cursor(&self) {
-        if self.can_pan() && self.following.get() {
+        if self.can_pan() && self.follows_cursor.get() {
             pan::show_cursor(&self.element, &self.screen);
         }
     }
@@ -16,7 +16,7 @@ impl Pane {
     /// Handles scrolling of the pane, which stops following the cursor once the cursor is out of
     /// sight.
     pub fn on_pane_scroll(&self) {
-        self.following.set(pan::shows_cursor(&self.element, &self.screen));
+        self.follows_cursor.set(pan::shows_cursor(&self.element, &self.screen));
     }
 
     /// Handles the wheel. It scrolls the pane over its grid as far as possible, or presses arrow

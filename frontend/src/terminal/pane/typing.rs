@@ -20,7 +20,7 @@ impl Pane {
         if self.focus_muted.get() && queries::is_focus_report(input) {
             return;
         }
-        self.following.set(true);
+        self.follows_cursor.set(true);
         if let Some(connection) = self.connection() {
             connection.send_input(input.as_bytes());
         }

@@ -189,8 +189,8 @@ mod tests {
 
     #[test]
     fn a_modifier_types_nothing() {
-        assert!(["a", "é", " ", "Enter", "Unidentified"].into_iter().all(types));
-        assert!(!["Shift", "Control", "ArrowUp", "F5", ""].into_iter().any(types));
+        assert!(["a", "é", " ", "Enter", "Unidentified"].into_iter().all(is_typing));
+        assert!(!["Shift", "Control", "ArrowUp", "F5", ""].into_iter().any(is_typing));
     }
 
     #[test]

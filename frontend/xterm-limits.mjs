@@ -10,7 +10,7 @@
 import { correctSavedCursor } from "./xterm/cursor.mjs";
 import { internal } from "./xterm/internal.mjs";
 import { keepBeyondMargin } from "./xterm/margins.mjs";
-import { obeySnapshots } from "./xterm/place.mjs";
+import { installSnapshotCommand } from "./xterm/place.mjs";
 import { correctPrinting } from "./xterm/printing.mjs";
 import { Utf8Decoder } from "./xterm/utf8.mjs";
 import { charCount, Widths } from "./xterm/widths.mjs";
@@ -31,7 +31,7 @@ const MAX_PIECE_BYTES = 64 * 1024;
  * Cost of a control function that touches no cell, in the same unit. A reset is the most expensive
  * one.
  */
-const FUNCTION_COST = 8_000;
+const FUNCTION_COST_CELLS = 8_000;
 
 /**
  * Maximum length of a control string that has any effect, in bytes of UTF-8, including its number.
@@ -68,7 +68,7 @@ const MAX_LINKS_BYTES = 16 * 1024 * 1024;
 const MIN_SWEEP_BYTES = 1024 * 1024;
 
 /** Overhead of a hyperlink beside its text, in bytes. */
-const LINK_BYTES = 128;
+const LINK_OVERHEAD_BYTES = 128;
 
 /**
  * The flag in a cell's background that says that the cell has extended attributes, such as a
@@ -101,9 +101,9 @@ export class LimitsAddon {
     keepBeyondMargin(core);
     correctPrinting(core, widths);
     correctSavedCursor(core);
-    obeySnapshots(terminal, core);
-    decodeAsBrowsers(internal(core, "_inputHandler"));
-    limitStrings(terminal, internal(core, "_inputHandler"), this.#limits);
+    installSnapshotCommand(terminal, core);
+    replaceUtf8Decoder(internal(core, "_inputHandler"));
+    limitControlStrings(terminal, internal(core, "_inputHandler"), this.#limits);
     limitLinks(internal(core, "_oscLinkService"), internal(internal(core, "_bufferService"), "buffers"));
     // Only a terminal in a page has colours. A change rebuilds a style sheet, and one OSC can
     // contain thousands of changes.
@@ -128,7 +128,7 @@ export class LimitsAddon {
     const byteCost = cols + rows;
     // A character that is repeated in insert mode moves the rest of its row as many times as the
     // row has cells.
-    const functionCost = cols * Math.max(rows, cols >> 3) + FUNCTION_COST;
+    const functionCost = cols * Math.max(rows, cols >> 3) + FUNCTION_COST_CELLS;
     let start = 0;
     let cost = 0;
     for (let at = 0; at < bytes.length; at++) {
@@ -166,7 +166,7 @@ export class LimitsAddon {
  * Makes invalid UTF-8 appear as U+FFFD. With an unfinished character before it, a piece may decode
  * to one code point more than it has bytes.
  */
-function decodeAsBrowsers(input) {
+function replaceUtf8Decoder(input) {
   internal(input, "_utf8Decoder");
   input._utf8Decoder = new Utf8Decoder();
   internal(input, "_parseBuffer");
@@ -181,9 +181,9 @@ function limitCounts(core) {
   const input = internal(core, "_inputHandler");
   const parser = internal(input, "_parser");
   const service = internal(core, "_bufferService");
-  const limit = (final, most) =>
+  const limit = (final, maxCount) =>
     parser.registerCsiHandler({ final }, ({ params }) => {
-      if (params[0] > 1) params[0] = Math.min(params[0], most(params[0]));
+      if (params[0] > 1) params[0] = Math.min(params[0], maxCount(params[0]));
       return false;
     });
   for (const final of "LMST^") limit(final, () => service.rows);
@@ -194,11 +194,11 @@ function limitCounts(core) {
     const glyph = buffer.lines.get(buffer.ybase + buffer.y)?.getString(buffer.x - width) ?? "";
     const { insertMode } = core.coreService.modes;
     const cells = insertMode ? cols : cols * (rows + 1);
-    const most = Math.max(1, Math.floor(cells / Math.max(1, charCount(glyph))));
+    const maxCount = Math.max(1, Math.floor(cells / Math.max(1, charCount(glyph))));
     const perRow = Math.floor(cols / Math.max(1, width));
-    if (count <= most || insertMode || most < perRow) return most;
+    if (count <= maxCount || insertMode || maxCount < perRow) return maxCount;
     // The cursor ends in the same column.
-    return most - ((most - (count % perRow)) % perRow);
+    return maxCount - ((maxCount - (count % perRow)) % perRow);
   });
 }
 
@@ -217,7 +217,7 @@ function limitNewlineMode(core) {
   set("l", false);
 }
 
-function limitStrings(terminal, input, { linkUriBytes, linkIdBytes }) {
+function limitControlStrings(terminal, input, { linkUriBytes, linkIdBytes }) {
   const setHyperlink = internal(input, "setHyperlink").bind(input);
   for (const number of STATEFUL_OSCS) {
     terminal.parser.registerOscHandler(number, (data) => {
@@ -253,7 +253,7 @@ function limitLinks(service, buffers) {
   service.registerLink = (data) => {
     const key = `${data.id ?? ""};${data.uri}`;
     if (ids.has(key)) return ids.get(key);
-    const added = 2 * key.length + LINK_BYTES;
+    const added = 2 * key.length + LINK_OVERHEAD_BYTES;
     bytesSinceSweep += added;
     if (bytesSinceSweep > Math.max(MIN_SWEEP_BYTES, bytesAfterSweep)) sweep();
     if (bytes + added > MAX_LINKS_BYTES) return 0;
@@ -281,7 +281,7 @@ function limitLinks(service, buffers) {
 }
 
 function addShownLinks(row, shown) {
-  if (row.beyond) addShownLinks(row.beyond.whole, shown);
+  if (row.cellsBeyondMargin) addShownLinks(row.cellsBeyondMargin.whole, shown);
   // The attributes of a cell that is not marked as extended are stale.
   for (const column in row._extendedAttrs) {
     if (row.getBg(column) & HAS_EXTENDED) shown.add(row._extendedAttrs[column].urlId);

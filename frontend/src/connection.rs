@@ -15,7 +15,7 @@ pub mod outbox;
 pub mod pulse;
 pub mod socket;
 
-pub use socket::{Connection, Line, Observer};
+pub use socket::{Connection, Observer, PendingSocket};
 
 /// The state of a connection as shown to the user.
 #[derive(Clone, Copy, PartialEq, Debug)]

@@ -74,7 +74,7 @@ pub async fn open() -> Opening {
 /// stays in the URL until the server has answered, so that a retry or a reload works.
 pub async fn ask() -> Entry {
     let fragment = window().location().hash().unwrap_or_default();
-    let Some(token) = link::token_in_fragment(&fragment) else { return enter().await };
+    let Some(token) = link::token_in_fragment(&fragment) else { return fetch_access().await };
     let entry = log_in(token.to_owned()).await;
     if !matches!(entry, Entry::Failed(_)) {
         drop_fragment();
@@ -89,20 +89,20 @@ pub async fn log_in(token: String) -> Entry {
     match api::login(token).await {
         Ok(access) => Entry::Welcome(Welcome { is_new: true, ..welcome(access, invited_to).await }),
         // The user may be logged in already and have opened an old link.
-        Err(Error::Unauthorized) => enter_or(Some(problem.to_owned())).await,
+        Err(Error::Unauthorized) => fetch_access_or(Some(problem.to_owned())).await,
         // Too many wrong tokens came from this address.
-        Err(Error::TooMany(message)) => enter_or(Some(message)).await,
+        Err(Error::TooMany(message)) => fetch_access_or(Some(message)).await,
         Err(error) => Entry::Failed(error),
     }
 }
 
 /// Asks for the server's sessions with the stored sign-in.
-async fn enter() -> Entry {
-    enter_or(None).await
+async fn fetch_access() -> Entry {
+    fetch_access_or(None).await
 }
 
 /// Does the same; `problem` is the reason why an earlier log-in failed.
-async fn enter_or(problem: Option<String>) -> Entry {
+async fn fetch_access_or(problem: Option<String>) -> Entry {
     match api::access().await {
         Ok(access) => Entry::Welcome(welcome(access, None).await),
         Err(Error::Unauthorized) => Entry::LoggedOut(problem),
@@ -137,8 +137,8 @@ async fn show_first(Welcome { sessions, first, .. }: &Welcome) -> Option<Early> 
     }
     let light = dom::prefers_light().is_some_and(|query| query.matches());
     let settings = storage::settings();
-    let look = Appearance::new(&settings, settings.theme(themes::appearance(light)));
-    Some(Early::show(&place, session, &look).await)
+    let appearance = Appearance::new(&settings, settings.theme(themes::appearance(light)));
+    Some(Early::show(&place, session, &appearance).await)
 }
 
 /// Returns a part of the skeleton.

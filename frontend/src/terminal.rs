@@ -34,7 +34,7 @@ use limpet_shared::{ExitStatus, SessionId, Winsize, theme::Theme};
 
 use self::{
     early::Early,
-    pane::{Pane, Surroundings},
+    pane::{Pane, PaneHost},
 };
 use crate::{
     connection::{Connection, Phase, Trouble},
@@ -156,7 +156,7 @@ impl PaneHandle {
 
     /// Makes this viewer, or the viewer with this number, the primary one.
     pub fn pen(&self, to: Option<u64>) {
-        self.with(|pane| pane.connection().map(|connection| connection.pen(to)));
+        self.with(|pane| pane.connection().map(|connection| connection.make_primary(to)));
     }
 
     /// Returns the size that fits into the pane, if it is mounted.
@@ -249,7 +249,7 @@ pub fn TerminalPane(
 ) -> impl IntoView {
     let node = NodeRef::<Div>::new();
     let pane = RwSignal::new_local(None::<Rc<Pane>>);
-    let around = Surroundings {
+    let host = PaneHost {
         on_event: Rc::new(move |event| {
             on_event.try_run(event);
         }),
@@ -261,17 +261,17 @@ pub fn TerminalPane(
     };
 
     node.on_load(move |place| match early {
-        Some(early) => set(early.hand_over(&place, around)),
+        Some(early) => set(early.hand_over(&place, host)),
         None => spawn_local_scoped(async move {
-            let look = appearance.get_untracked();
-            font::ready(&look.font_family, look.font_size).await;
+            let current = appearance.get_untracked();
+            font::ready(&current.font_family, current.font_size).await;
             let Some(visible) = visible.try_get_untracked() else { return };
-            set(Pane::mount(&place, session, None, &appearance.get_untracked(), visible, around));
+            set(Pane::mount(&place, session, None, &appearance.get_untracked(), visible, host));
         }),
     });
     Effect::new(move || {
-        let look = appearance.get();
-        pane.with(|pane| pane.as_ref().map(|pane| pane.restyle(&look)));
+        let current = appearance.get();
+        pane.with(|pane| pane.as_ref().map(|pane| pane.restyle(&current)));
     });
     Effect::new(move || {
         let visible = visible.get();

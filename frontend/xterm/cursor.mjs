@@ -5,28 +5,28 @@ import { internal, replace } from "./internal.mjs";
 /** Corrects the style in the saved cursor. */
 export function correctSavedCursor(core) {
   const input = internal(core, "_inputHandler");
-  const pen = () => internal(input, "_curAttrData");
+  const style = () => internal(input, "_curAttrData");
   const saved = () => internal(internal(input, "_activeBuffer"), "savedCurAttrData");
 
   // The kind and the colour of underlines are saved with the rest of the style. A hyperlink is not
   // part of the style, so it stays active.
   replace(input, "saveCursor", (save) => (params) => {
     save(params);
-    saved().extended = unlinked(pen().extended);
+    saved().extended = unlinked(style().extended);
     saved().updateExtended();
     return true;
   });
   replace(input, "restoreCursor", (restore) => (params) => {
-    const { urlId } = pen().extended;
+    const { urlId } = style().extended;
     restore(params);
-    pen().extended = unlinked(saved().extended);
-    pen().extended.urlId = urlId;
-    pen().updateExtended();
+    style().extended = unlinked(saved().extended);
+    style().extended.urlId = urlId;
+    style().updateExtended();
     return true;
   });
   replace(input, "softReset", (reset) => (params) => {
     reset(params);
-    saved().extended = unlinked(pen().extended);
+    saved().extended = unlinked(style().extended);
     return true;
   });
 }

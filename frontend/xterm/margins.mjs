@@ -22,10 +22,10 @@ export function forgetPrinted(buffer, cols, first, firstX, length) {
   let row = lines.get(at);
   // On the last row, below the scroll region, text wraps onto the same row.
   const isFull = buffer.x >= cols || (row === first && (buffer.x < firstX || length >= cols));
-  if (isFull) row.beyond = undefined;
+  if (isFull) row.cellsBeyondMargin = undefined;
   while (row !== first && row.isWrapped && at > 0) {
     row = lines.get(--at);
-    row.beyond = undefined;
+    row.cellsBeyondMargin = undefined;
   }
 }
 
@@ -33,13 +33,13 @@ function forgetWhenWritten(Row) {
   for (const name of ["insertCells", "deleteCells", "fill", "copyFrom"]) {
     const method = internal(Row, name);
     Row[name] = function (...args) {
-      if (this.beyond) this.beyond = undefined;
+      if (this.cellsBeyondMargin) this.cellsBeyondMargin = undefined;
       method.apply(this, args);
     };
   }
   const replaceCells = internal(Row, "replaceCells");
   Row.replaceCells = function (start, end, fill, respectProtect) {
-    if (this.beyond && end >= this.length) this.beyond = undefined;
+    if (this.cellsBeyondMargin && end >= this.length) this.cellsBeyondMargin = undefined;
     replaceCells.call(this, start, end, fill, respectProtect);
   };
   ["clone", "copyCellsFrom", "resize", "getWidth", "getFg", "getBg"].forEach((name) => internal(Row, name));
@@ -50,11 +50,11 @@ function resizeBuffers(Buffer) {
   internal(Buffer, "setWrapped");
   Buffer.resize = function (cols, rows) {
     if (cols === internal(this, "_cols") || this.lines.length === 0) return resize.call(this, cols, rows);
-    const { kept, cursorRows } = takeBack(this, cols);
+    const { rowsToCut, cursorRows } = makeRowsWhole(this, cols);
     resizeAround(cursorRows, this, () => resize.call(this, cols, rows));
-    this.hasBeyond = false;
-    for (const [row, whole] of kept) {
-      if (setAside(row, whole, cols, this.getNullCell())) this.hasBeyond = true;
+    this.hasCellsBeyondMargin = false;
+    for (const [row, whole] of rowsToCut) {
+      if (setAside(row, whole, cols, this.getNullCell())) this.hasCellsBeyondMargin = true;
     }
   };
 }
@@ -76,24 +76,24 @@ function resizeAround(cursorRows, buffer, resize) {
 }
 
 /**
- * Makes all rows whole again. Returns `kept`, the rows whose cells have to be set aside after the
- * resize, each with all of its cells, and `cursorRows`, the rows of the line with the cursor.
+ * Makes all rows whole again. Returns `rowsToCut`, the rows whose cells have to be set aside after
+ * the resize, each with all of its cells, and `cursorRows`, the rows of the line with the cursor.
  */
-function takeBack(buffer, cols) {
+function makeRowsWhole(buffer, cols) {
   const { lines } = buffer;
   const reflows = internal(buffer, "_isReflowEnabled");
   const [first, last] = cursorLine(buffer);
   const isNarrower = cols < buffer._cols;
-  const kept = [];
+  const rowsToCut = [];
   const cursorRows = [];
   for (let y = 0; y < lines.length; y++) {
     const row = lines.get(y);
     const isCursors = first <= y && y <= last;
     const stays = !reflows || isCursors;
-    const wasAside = row.beyond !== undefined;
+    const wasAside = row.cellsBeyondMargin !== undefined;
     if (wasAside) {
-      const { from, whole } = row.beyond;
-      row.beyond = undefined;
+      const { from, whole } = row.cellsBeyondMargin;
+      row.cellsBeyondMargin = undefined;
       row.resize(whole.length, buffer.getNullCell());
       row.copyCellsFrom(whole, from, from, whole.length - from, false);
       if (!stays) {
@@ -102,13 +102,13 @@ function takeBack(buffer, cols) {
         buffer.setWrapped(y + 1, false);
       }
     }
-    if (row.length > cols && (isNarrower ? stays : wasAside)) kept.push([row, row.clone()]);
+    if (row.length > cols && (isNarrower ? stays : wasAside)) rowsToCut.push([row, row.clone()]);
     if (reflows && isCursors) {
       if (isNarrower) row.resize(cols, buffer.getNullCell());
       cursorRows.push(row);
     }
   }
-  return { kept, cursorRows };
+  return { rowsToCut, cursorRows };
 }
 
 /** Returns the first and the last row of the line with the cursor. */
@@ -127,7 +127,7 @@ function setAside(row, whole, cols, nullCell) {
   const from = whole.getWidth(cols - 1) === 2 ? cols - 1 : cols;
   for (let at = from; at < whole.length; at++) {
     if (whole.hasContent(at) || whole.getWidth(at) !== 1 || whole.getFg(at) || whole.getBg(at)) {
-      row.beyond = { from, whole };
+      row.cellsBeyondMargin = { from, whole };
       return true;
     }
   }

@@ -13,7 +13,7 @@ const SNAPSHOT_COMMAND = 7748;
 const MAX_PLACED_SCREENS = 4;
 
 /** Maximum number of columns of a row, including those beyond the margin. */
-const MAX_CELLS = 4096;
+const MAX_COLUMNS = 4096;
 
 /**
  * Makes a terminal execute the command.
@@ -25,11 +25,11 @@ const MAX_CELLS = 4096;
  * * `beyond ; up` attaches the held cells to the row that is `up` rows above the cursor.
  * * `above ; rows` moves the saved cursor up, out of the screen.
  */
-export function obeySnapshots(terminal, core) {
+export function installSnapshotCommand(terminal, core) {
   const input = internal(core, "_inputHandler");
   const service = internal(core, "_bufferService");
   let held;
-  let placed = 0;
+  let placedCells = 0;
 
   const commands = {
     wrap(buffer) {
@@ -37,12 +37,12 @@ export function obeySnapshots(terminal, core) {
     },
     hold(buffer, source, column, count) {
       const { cols, rows } = service;
-      if (!(count > 0 && source + count <= cols && column >= cols - 1 && column + count <= MAX_CELLS)) return;
+      if (!(count > 0 && source + count <= cols && column >= cols - 1 && column + count <= MAX_COLUMNS)) return;
       const row = buffer.lines.get(buffer.ybase + buffer.y);
       const cells = row.clone();
       row.replaceCells(source, source + count, buffer.getNullCell());
-      if (placed + count > MAX_PLACED_SCREENS * (cols + 1) * rows || (held && held.whole.length !== column)) return;
-      placed += count;
+      if (placedCells + count > MAX_PLACED_SCREENS * (cols + 1) * rows || (held && held.whole.length !== column)) return;
+      placedCells += count;
       held ??= { from: column, whole: row.clone() };
       held.whole.resize(column + count, buffer.getNullCell());
       held.whole.copyCellsFrom(cells, source, column, count, false);
@@ -50,8 +50,8 @@ export function obeySnapshots(terminal, core) {
     beyond(buffer, up) {
       const row = up <= buffer.y ? buffer.lines.get(buffer.ybase + buffer.y - up) : undefined;
       if (row && held) {
-        row.beyond = held;
-        buffer.hasBeyond = true;
+        row.cellsBeyondMargin = held;
+        buffer.hasCellsBeyondMargin = true;
       }
       held = undefined;
     },
@@ -69,7 +69,7 @@ export function obeySnapshots(terminal, core) {
   // RIS.
   replace(service, "reset", (reset) => () => {
     held = undefined;
-    placed = 0;
+    placedCells = 0;
     reset();
   });
 }

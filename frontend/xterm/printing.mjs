@@ -23,7 +23,7 @@ export function correctPrinting(core, widths) {
       while (start < end && (data[start] === SOFT_HYPHEN || widths.isMark(data[start]))) start++;
       if (start === end) return;
     }
-    const first = buffer.hasBeyond ? buffer.lines.get(buffer.ybase + buffer.y) : undefined;
+    const first = buffer.hasCellsBeyondMargin ? buffer.lines.get(buffer.ybase + buffer.y) : undefined;
     const { x } = buffer;
     if (core.coreService.decPrivateModes.wraparound) print(data, start, end);
     else printWithoutWrap(buffer, data, start, end, print);

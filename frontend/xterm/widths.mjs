@@ -5,7 +5,7 @@
 import { internal, once, replace } from "./internal.mjs";
 
 /** The mode (`CSI ? 2027 h`) in which grapheme clusters count. */
-const MODE = 2027;
+const CLUSTER_MODE = 2027;
 
 /** The bit in a character's properties that says that it joins the one before. */
 const JOINS = 1;
@@ -47,7 +47,7 @@ const EXCEPTIONS =
  * A cache for all terminals: the columns of characters below U+20000, plus one; 0 if not looked up
  * yet.
  */
-const known = new Uint8Array(0x20000);
+const cachedColumns = new Uint8Array(0x20000);
 
 /** The widths of one terminal's text. */
 export class Widths {
@@ -68,14 +68,14 @@ export class Widths {
     });
     // All terminals have the same limit.
     once(rowPrototype(core), limitClusters, clusterChars);
-    this.#follow(core);
+    this.#trackMode(core);
   }
 
   /** Returns the columns of a character by `wcwidth`. */
   columns(char) {
-    if (char >= known.length) return this.#lookUp(char);
-    if (known[char] === 0) known[char] = this.#lookUp(char) + 1;
-    return known[char] - 1;
+    if (char >= cachedColumns.length) return this.#lookUp(char);
+    if (cachedColumns[char] === 0) cachedColumns[char] = this.#lookUp(char) + 1;
+    return cachedColumns[char] - 1;
   }
 
   /** Reports whether a character takes no column at present. */
@@ -114,18 +114,18 @@ export class Widths {
   }
 
   /** Registers the handlers that set, reset and report the mode. */
-  #follow(core) {
+  #trackMode(core) {
     const parser = internal(internal(core, "_inputHandler"), "_parser");
     const service = internal(core, "coreService");
     for (const [final, isSet] of [["h", true], ["l", false]]) {
       parser.registerCsiHandler({ prefix: "?", final }, ({ params, length }) => {
-        if (params.subarray(0, length).includes(MODE)) this.#isClustered = isSet;
+        if (params.subarray(0, length).includes(CLUSTER_MODE)) this.#isClustered = isSet;
         return false;
       });
     }
     parser.registerCsiHandler({ prefix: "?", intermediates: "$", final: "p" }, ({ params }) => {
-      if (params[0] !== MODE) return false;
-      service.triggerDataEvent(`\x1b[?${MODE};${this.#isClustered ? 1 : 2}$y`);
+      if (params[0] !== CLUSTER_MODE) return false;
+      service.triggerDataEvent(`\x1b[?${CLUSTER_MODE};${this.#isClustered ? 1 : 2}$y`);
       return true;
     });
     // RIS and DECSTR.
@@ -136,15 +136,15 @@ export class Widths {
   }
 }
 
-let ranges;
+let parsedExceptions;
 
 function exceptions() {
-  ranges ??= EXCEPTIONS.split(" ").map((range) => {
+  parsedExceptions ??= EXCEPTIONS.split(" ").map((range) => {
     const [chars, columns] = range.split(":");
     const [first, last = first] = chars.split("-").map((char) => Number.parseInt(char, 16));
     return [first, last, Number(columns)];
   });
-  return ranges;
+  return parsedExceptions;
 }
 
 function limitClusters(Row, clusterChars) {

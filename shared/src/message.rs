@@ -16,7 +16,9 @@ pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 }
 
 /// Deserializes an optional object. Serde alone would also accept an array of its fields' values.
-fn object<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
+fn optional_object<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
     let map = Option::<serde_json::Map<String, serde_json::Value>>::deserialize(deserializer)?;
     map.map(|map| T::deserialize(serde_json::Value::Object(map))).transpose().map_err(D::Error::custom)
 }
@@ -168,7 +170,7 @@ pub struct Hello {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<u64>,
     /// The point at which an earlier attachment broke off.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "object")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "optional_object")]
     pub resume: Option<Resume>,
     /// The part of the output that the viewer wants.
     #[serde(default, skip_serializing_if = "Follow::is_all")]

@@ -69,8 +69,8 @@ fn client_message() -> impl Strategy<Value = ClientMessage> {
 
 fn presence() -> impl Strategy<Value = Presence> {
     let role = prop_oneof![Just(Role::Owner), Just(Role::Writer), Just(Role::Reader)];
-    let words = (any::<String>(), any::<String>());
-    (any::<u64>(), role, any::<u64>(), words, any::<bool>(), any::<bool>()).prop_map(
+    let texts = (any::<String>(), any::<String>());
+    (any::<u64>(), role, any::<u64>(), texts, any::<bool>(), any::<bool>()).prop_map(
         |(id, role, since, (from, agent), pen, you)| Presence { id, role, since, from, agent, pen, you },
     )
 }

@@ -15,7 +15,7 @@ pub enum Event<'a> {
     /// The socket is open. The key is that of this browser's sign-in.
     Opened(&'a str),
     /// The socket is open, and `hello` with this size was already sent over it.
-    Greeted(Winsize),
+    HelloSent(Winsize),
     /// A text message has arrived.
     Text(&'a str),
     /// A binary message of `len` bytes that begins with `head` has arrived.
@@ -39,25 +39,25 @@ pub enum Event<'a> {
     /// The network came back, or has changed.
     Online,
     /// The user is active, perhaps for the first time since the machine slept.
-    Stirred,
+    UserActive,
     /// The user asks for a retry now.
     RetryNow,
     /// The terminal has produced input.
-    Typed(&'a [u8]),
+    Input(&'a [u8]),
     /// A grid of this size now fits into the pane.
     Resized(Winsize),
     /// The user wants to be the primary viewer, or to make another viewer primary.
-    PenWanted(Option<u64>),
+    PrimaryRequested(Option<u64>),
     /// The terminal has processed this output. The flag is true if it has no more to process.
     Rendered(Mark, bool),
     /// The terminal now has these colours.
     Colours(&'a Colours),
     /// The user wants to see the scrollback that the snapshot left out.
-    HistoryWanted,
+    HistoryRequested,
     /// The user wants to clear the terminal for all viewers.
-    ClearWanted,
+    ClearRequested,
     /// The user wants to reset the modes that programs have set, for all viewers.
-    SoftResetWanted,
+    SoftResetRequested,
 }
 
 /// The result of probing over HTTP why an attachment failed.
@@ -95,7 +95,7 @@ pub enum Effect {
     /// Writes this part of the current binary message to the terminal.
     Write(Piece),
     /// Notifies the pane.
-    Tell(Tell),
+    Notify(Tell),
 }
 
 /// A notification from a connection to its pane.
@@ -122,7 +122,7 @@ pub enum Tell {
         own: bool,
     },
     /// True if this is the primary viewer, whose terminal answers the program's queries.
-    Pen(bool),
+    Primary(bool),
     /// The attached viewers have changed.
     Viewers {
         /// Number of viewers.

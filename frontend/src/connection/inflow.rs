@@ -5,23 +5,23 @@ use limpet_shared::{Epoch, Header, Kind, OutputOffset, Resume, Welcome, limits};
 
 /// The window: the number of bytes that the server may send beyond what was acknowledged. xterm.js
 /// parses that much in a few milliseconds, so the effect of Ctrl-C shows at once even in a flood.
-pub const WINDOW: u64 = limits::DEFAULT_WINDOW;
+pub const WINDOW_BYTES: u64 = limits::DEFAULT_WINDOW;
 
 /// Number of rendered bytes after which an acknowledgement is due. It is large enough to make the
 /// cost negligible, and small enough that the server never waits for the acknowledgement.
-const STEP: u64 = WINDOW / 8;
+const ACK_STEP_BYTES: u64 = WINDOW_BYTES / 8;
 
 /// The same while the terminal has nothing left to render. Echoes of single keys are smaller and
 /// are acknowledged together, since each acknowledgement wakes the server. The step is smaller than
 /// what the server always allows in flight (8 KiB), so the server never waits.
-const IDLE_STEP: u64 = 4 * 1024;
+const IDLE_ACK_STEP_BYTES: u64 = 4 * 1024;
 
 /// The identity of a piece of output, kept while the terminal processes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark {
     /// The generation of the terminal's content that it belongs to. Offsets of different
     /// generations are not comparable.
-    life: u32,
+    generation: u32,
     /// The offset in the output log after the piece.
     end: OutputOffset,
     /// True for output from before this viewer attached. Its queries have been answered already, or
@@ -47,7 +47,7 @@ pub struct Gap;
 /// The position of this viewer in the output log.
 #[derive(Debug, Default)]
 pub struct Inflow {
-    life: u32,
+    generation: u32,
     epoch: Option<Epoch>,
     /// The offset of the first byte that has not been received.
     received: OutputOffset,
@@ -57,10 +57,10 @@ pub struct Inflow {
     live_from: OutputOffset,
     acknowledged: OutputOffset,
     /// True while a snapshot has yet to be drawn, for which the server waits.
-    drawing: bool,
+    snapshot_pending: bool,
     /// Number of bytes of the snapshot that have yet to arrive; `None` before it is announced.
     /// Until all have arrived, the attachment cannot be resumed.
-    missing: Option<u64>,
+    missing_bytes: Option<u64>,
 }
 
 impl Inflow {
@@ -73,7 +73,7 @@ impl Inflow {
     /// Returns the point to resume at, if the terminal shows everything before it.
     #[must_use]
     pub fn resume(&self) -> Option<Resume> {
-        if self.missing != Some(0) {
+        if self.missing_bytes != Some(0) {
             return None;
         }
         let (output, resizes) = (self.received, Some(self.resizes));
@@ -83,15 +83,15 @@ impl Inflow {
     /// Begins an attachment. Returns true if it continues what the terminal shows; otherwise the
     /// terminal must be cleared.
     pub fn begin(&mut self, welcome: &Welcome) -> bool {
-        let is_whole = self.missing == Some(0) && self.epoch.as_ref() == Some(&welcome.epoch);
+        let is_whole = self.missing_bytes == Some(0) && self.epoch.as_ref() == Some(&welcome.epoch);
         let seamless = is_whole && self.received == welcome.output;
         if !seamless {
-            self.life += 1;
+            self.generation += 1;
             self.epoch = Some(welcome.epoch.clone());
             self.received = welcome.output;
             self.live_from = welcome.live;
             // Content from before that offset comes as a snapshot.
-            self.missing = (welcome.output == OutputOffset::ZERO).then_some(0);
+            self.missing_bytes = (welcome.output == OutputOffset::ZERO).then_some(0);
         }
         self.acknowledged = welcome.output;
         self.resizes = welcome.resizes;
@@ -100,18 +100,18 @@ impl Inflow {
 
     /// Records that the terminal was resized. `resizes` is the session's count of size changes by
     /// then.
-    pub fn resized(&mut self, resizes: u64) {
+    pub fn on_resized(&mut self, resizes: u64) {
         self.resizes = resizes;
     }
 
     /// Records that the server skips output that it no longer retains, and sends a snapshot of
     /// `bytes` bytes instead.
     pub fn skip_to(&mut self, output: OutputOffset, bytes: u64) {
-        self.missing = Some(bytes);
-        self.life += 1;
+        self.missing_bytes = Some(bytes);
+        self.generation += 1;
         self.received = output;
         self.acknowledged = output;
-        self.drawing = true;
+        self.snapshot_pending = true;
     }
 
     /// Handles a binary message of `len` bytes. Returns its replayed part and its live part as two
@@ -125,10 +125,15 @@ impl Inflow {
             return Err(Gap);
         }
         let piece = |from: usize, to: usize, end, replayed| {
-            (from < to).then_some(Piece { from, to, mark: Mark { life: self.life, end, replayed } })
+            (from < to).then_some(Piece {
+                from,
+                to,
+                mark: Mark { generation: self.generation, end, replayed },
+            })
         };
         if header.kind == Kind::Snapshot {
-            self.missing = self.missing.map(|missing| missing.saturating_sub((len - Header::LEN) as u64));
+            self.missing_bytes =
+                self.missing_bytes.map(|missing| missing.saturating_sub((len - Header::LEN) as u64));
             return Ok([piece(Header::LEN, len, start, true), None]);
         }
         let payload = len - Header::LEN;
@@ -142,14 +147,15 @@ impl Inflow {
 
     /// Records that the terminal has processed a piece; `idle` is true if it was the last one.
     /// Returns the offset to acknowledge, if an acknowledgement is due.
-    pub fn rendered(&mut self, mark: Mark, idle: bool) -> Option<OutputOffset> {
-        if self.drawing && mark.life == self.life {
-            self.drawing = false;
+    pub fn on_rendered(&mut self, mark: Mark, idle: bool) -> Option<OutputOffset> {
+        if self.snapshot_pending && mark.generation == self.generation {
+            self.snapshot_pending = false;
             self.acknowledged = mark.end;
             return Some(mark.end);
         }
-        let news = if mark.life == self.life { mark.end.since(self.acknowledged) } else { 0 };
-        if news < if idle { IDLE_STEP } else { STEP } {
+        let unacknowledged =
+            if mark.generation == self.generation { mark.end.since(self.acknowledged) } else { 0 };
+        if unacknowledged < if idle { IDLE_ACK_STEP_BYTES } else { ACK_STEP_BYTES } {
             return None;
         }
         self.acknowledged = mark.end;

@@ -20,31 +20,31 @@ use limpet_shared::{
 use super::{
     GoneReason, Phase, Trouble, backoff,
     event::{Effect, Event, Moment, Probe, Tell},
-    inflow::{Inflow, Mark, WINDOW},
+    inflow::{Inflow, Mark, WINDOW_BYTES},
     outbox::Outbox,
-    pulse::{self, Due, Pulse},
+    pulse::{self, Action, Heartbeat},
 };
 use crate::json;
 
 /// Maximum time for a socket to open, for `welcome` to arrive, and for a probe to be answered, in
 /// milliseconds.
-const OPENING_MS: f64 = 10_000.0;
+const CONNECT_TIMEOUT_MS: f64 = 10_000.0;
 
 /// Age below which a pending socket is not replaced when the page wakes up, in milliseconds.
-const FRESH_MS: f64 = 1_000.0;
+const MIN_REOPEN_AGE_MS: f64 = 1_000.0;
 
 /// Number of sockets in a row that fail to open before something between page and server is assumed
 /// to block WebSockets. A single one may be cut off while the server is being replaced.
-const UNOPENED: u32 = 2;
+const BLOCKED_AFTER_FAILURES: u32 = 2;
 
 /// Minimum count of failed attempts after limpet has announced that it was stopped, so that the
 /// page retries rarely.
-const STOPPED_ATTEMPT: u32 = 6;
+const MIN_ATTEMPT_AFTER_STOP: u32 = 6;
 
 /// Duration of an attachment after which the count of failed attempts restarts, in milliseconds.
-const STABLE_MS: f64 = 2_000.0;
+const STABLE_AFTER_MS: f64 = 2_000.0;
 
-/// The state of a connection. `told` is the size that was sent in `hello`.
+/// The state of a connection. `hello_size` is the size that was sent in `hello`.
 #[derive(Debug)]
 enum State {
     Idle,
@@ -53,14 +53,14 @@ enum State {
     },
     Greeting {
         since_ms: f64,
-        told: Winsize,
+        hello_size: Winsize,
     },
     /// `id` is the number of this viewer in the server's messages.
     Attached {
         since_ms: f64,
         role: Role,
         id: u64,
-        pulse: Pulse,
+        heartbeat: Heartbeat,
     },
     Probing,
     Waiting {
@@ -72,7 +72,7 @@ enum State {
 
 /// Advance of the wall clock over the monotonic clock that shows that the machine slept, in
 /// milliseconds. (A clock correction is smaller, or is mistaken for sleep, which does no harm.)
-const SLEPT_MS: f64 = 5_000.0;
+const SLEEP_DETECTED_MS: f64 = 5_000.0;
 
 /// The state machine of one connection, across all its attachments.
 #[derive(Debug)]
@@ -85,15 +85,15 @@ pub struct Machine {
     attempt: u32,
     visible: bool,
     /// Lead of the wall clock over the monotonic clock at the last event, in milliseconds.
-    ahead_ms: Option<f64>,
+    wall_clock_lead_ms: Option<f64>,
     inflow: Inflow,
     outbox: Outbox,
     /// The last version of the server that differed from the page's.
-    foreign_server: Option<String>,
+    other_server_version: Option<String>,
     /// Number of sockets in a row that failed to open although the server would have accepted them.
-    unopened: u32,
+    failed_opens: u32,
     trouble: Option<Trouble>,
-    told: Option<Phase>,
+    published_phase: Option<Phase>,
     effects: Vec<Effect>,
 }
 
@@ -108,13 +108,13 @@ impl Machine {
             state: State::Idle,
             attempt: 0,
             visible: true,
-            ahead_ms: None,
+            wall_clock_lead_ms: None,
             inflow: Inflow::default(),
             outbox: Outbox::default(),
-            foreign_server: None,
-            unopened: 0,
+            other_server_version: None,
+            failed_opens: 0,
             trouble: None,
-            told: None,
+            published_phase: None,
             effects: Vec::new(),
         }
     }
@@ -123,41 +123,42 @@ impl Machine {
     pub fn handle(&mut self, event: Event<'_>, moment: Moment) -> Vec<Effect> {
         let has_slept = self.has_slept(moment);
         if has_slept {
-            self.woken(moment);
+            self.check_now(moment);
         }
         match event {
             Event::Start => self.start(moment),
-            Event::Opened(key) => self.opened(key, moment),
-            Event::Greeted(told) => self.greeted(told, moment),
-            Event::Text(text) => self.text(text, moment),
-            Event::Frame { head, len } => self.frame(head, len, moment),
-            Event::Closed { code } => self.closed(code, moment),
-            Event::Probed(probe) => self.probed(probe, moment),
+            Event::Opened(key) => self.on_opened(key, moment),
+            Event::HelloSent(hello_size) => self.on_hello_sent(hello_size, moment),
+            Event::Text(text) => self.on_text(text, moment),
+            Event::Frame { head, len } => self.on_frame(head, len, moment),
+            Event::Closed { code } => self.on_closed(code, moment),
+            Event::Probed(probe) => self.on_probe_result(probe, moment),
             // The timer was set for the situation before the sleep.
             Event::Timer if has_slept => {}
-            Event::Timer => self.timer(moment),
+            Event::Timer => self.on_timer(moment),
             Event::Visible(visible) => self.set_visible(visible, moment),
-            Event::Online => self.woken(moment),
+            Event::Online => self.check_now(moment),
             // The event only serves to detect sleep, which is done above.
-            Event::Stirred => {}
+            Event::UserActive => {}
             Event::RetryNow => self.retry_now(moment),
-            Event::Typed(input) => self.typed(input, moment),
-            Event::Resized(size) => self.resized(size),
-            Event::PenWanted(to) => self.want(&ClientMessage::Pen { to }),
-            Event::Rendered(mark, idle) => self.rendered(mark, idle),
+            Event::Input(input) => self.on_input(input, moment),
+            Event::Resized(size) => self.on_pane_resized(size),
+            Event::PrimaryRequested(to) => self.send_if_writer(&ClientMessage::Pen { to }),
+            Event::Rendered(mark, idle) => self.on_rendered(mark, idle),
             Event::Colours(colours) => self.set_colours(colours),
-            Event::HistoryWanted => self.want_history(),
-            Event::ClearWanted => self.want(&ClientMessage::Clear),
-            Event::SoftResetWanted => self.want(&ClientMessage::SoftReset),
+            Event::HistoryRequested => self.request_history(),
+            Event::ClearRequested => self.send_if_writer(&ClientMessage::Clear),
+            Event::SoftResetRequested => self.send_if_writer(&ClientMessage::SoftReset),
         }
-        self.tell_phase(moment);
+        self.publish_phase(moment);
         std::mem::take(&mut self.effects)
     }
 
     /// Reports whether the machine has slept since the last event.
     fn has_slept(&mut self, moment: Moment) -> bool {
-        let ahead_ms = moment.wall_ms - moment.now_ms;
-        self.ahead_ms.replace(ahead_ms).is_some_and(|before_ms| ahead_ms - before_ms > SLEPT_MS)
+        let lead_ms = moment.wall_ms - moment.now_ms;
+        let before_ms = self.wall_clock_lead_ms.replace(lead_ms);
+        before_ms.is_some_and(|before_ms| lead_ms - before_ms > SLEEP_DETECTED_MS)
     }
 
     fn start(&mut self, moment: Moment) {
@@ -168,18 +169,18 @@ impl Machine {
 
     fn open(&mut self, moment: Moment) {
         self.state = State::Opening { since_ms: moment.now_ms };
-        self.effects.extend([Effect::Open, Effect::Timer(OPENING_MS)]);
+        self.effects.extend([Effect::Open, Effect::Timer(CONNECT_TIMEOUT_MS)]);
     }
 
-    fn opened(&mut self, key: &str, moment: Moment) {
+    fn on_opened(&mut self, key: &str, moment: Moment) {
         if !matches!(self.state, State::Opening { .. }) {
             return;
         }
-        self.greeted(self.size, moment);
+        self.on_hello_sent(self.size, moment);
         let hello = Hello {
             viewer: self.viewer,
             size: self.size,
-            window: Some(WINDOW),
+            window: Some(WINDOW_BYTES),
             resume: self.inflow.resume(),
             follow: Follow::Now,
             key: (!key.is_empty()).then(|| SignInKey::new(key.to_owned())),
@@ -187,17 +188,17 @@ impl Machine {
         self.send(&ClientMessage::Hello(hello));
     }
 
-    fn greeted(&mut self, told: Winsize, moment: Moment) {
+    fn on_hello_sent(&mut self, hello_size: Winsize, moment: Moment) {
         if matches!(self.state, State::Opening { .. }) {
-            self.unopened = 0;
-            self.state = State::Greeting { since_ms: moment.now_ms, told };
+            self.failed_opens = 0;
+            self.state = State::Greeting { since_ms: moment.now_ms, hello_size };
         }
     }
 
-    fn ended(&mut self, status: ExitStatus, closed: bool) {
+    fn on_exit(&mut self, status: ExitStatus, closed: bool) {
         self.state = State::Ended;
         self.outbox.clear();
-        self.tell(Tell::Exited { status, closed });
+        self.notify(Tell::Exited { status, closed });
         self.effects.extend([Effect::Close, Effect::NoTimer]);
     }
 
@@ -206,64 +207,64 @@ impl Machine {
         self.effects.extend([Effect::Close, Effect::NoTimer]);
     }
 
-    fn closed(&mut self, code: u16, moment: Moment) {
+    fn on_closed(&mut self, code: u16, moment: Moment) {
         match self.state {
             State::Opening { .. } => {
                 self.state = State::Probing;
-                self.effects.extend([Effect::Close, Effect::Probe, Effect::Timer(OPENING_MS)]);
+                self.effects.extend([Effect::Close, Effect::Probe, Effect::Timer(CONNECT_TIMEOUT_MS)]);
             }
-            State::Greeting { .. } | State::Attached { .. } => match fatal(code) {
+            State::Greeting { .. } | State::Attached { .. } => match gone_reason(code) {
                 Some(reason) => self.give_up(reason),
-                None => self.wait(moment),
+                None => self.schedule_retry(moment),
             },
             State::Idle | State::Probing | State::Waiting { .. } | State::Ended | State::Gone(_) => {}
         }
     }
 
     /// Waits before the next attempt, longer after each failed one.
-    fn wait(&mut self, moment: Moment) {
+    fn schedule_retry(&mut self, moment: Moment) {
         if let State::Attached { since_ms, .. } = self.state {
-            self.tell(Tell::Pen(false));
-            if moment.now_ms - since_ms >= STABLE_MS {
+            self.notify(Tell::Primary(false));
+            if moment.now_ms - since_ms >= STABLE_AFTER_MS {
                 self.attempt = 0;
             }
         }
         self.attempt = self.attempt.saturating_add(1);
         if self.trouble == Some(Trouble::Stopped) {
-            self.attempt = self.attempt.max(STOPPED_ATTEMPT);
+            self.attempt = self.attempt.max(MIN_ATTEMPT_AFTER_STOP);
         }
         let delay_ms = backoff::delay_ms(self.attempt, moment.jitter);
         self.state = State::Waiting { at_ms: moment.now_ms + delay_ms };
         self.effects.extend([Effect::Close, Effect::Timer(delay_ms)]);
     }
 
-    fn probed(&mut self, probe: Probe<'_>, moment: Moment) {
+    fn on_probe_result(&mut self, probe: Probe<'_>, moment: Moment) {
         if !matches!(self.state, State::Probing) {
             return;
         }
         match probe {
             Probe::Alive => {
-                self.unopened = self.unopened.saturating_add(1);
-                if self.unopened >= UNOPENED {
+                self.failed_opens = self.failed_opens.saturating_add(1);
+                if self.failed_opens >= BLOCKED_AFTER_FAILURES {
                     self.set_trouble(Some(Trouble::NoWebSocket));
                 }
-                self.wait(moment);
+                self.schedule_retry(moment);
             }
             Probe::Refused(reason) => {
                 self.set_trouble(Some(Trouble::Refused(reason.to_owned())));
-                self.wait(moment);
+                self.schedule_retry(moment);
             }
-            Probe::Unreachable => self.wait(moment),
+            Probe::Unreachable => self.schedule_retry(moment),
             Probe::Unauthorized => self.give_up(GoneReason::Unauthorized),
             Probe::NotFound => self.give_up(GoneReason::SessionNotFound),
         }
     }
 
-    fn timer(&mut self, moment: Moment) {
+    fn on_timer(&mut self, moment: Moment) {
         match self.state {
             State::Waiting { .. } => self.open(moment),
-            State::Opening { .. } | State::Greeting { .. } | State::Probing => self.wait(moment),
-            State::Attached { .. } => self.beat(moment),
+            State::Opening { .. } | State::Greeting { .. } | State::Probing => self.schedule_retry(moment),
+            State::Attached { .. } => self.run_heartbeat(moment),
             State::Idle | State::Ended | State::Gone(_) => {}
         }
     }
@@ -272,21 +273,21 @@ impl Machine {
         let came_back = visible && !self.visible;
         self.visible = visible;
         if came_back {
-            self.woken(moment);
+            self.check_now(moment);
         }
     }
 
     /// Retries or checks the connection at once, after the machine woke up, the page became
     /// visible, or the network changed.
-    fn woken(&mut self, moment: Moment) {
+    fn check_now(&mut self, moment: Moment) {
         match self.state {
             State::Waiting { .. } => self.open(moment),
             State::Opening { since_ms } | State::Greeting { since_ms, .. }
-                if moment.now_ms - since_ms >= FRESH_MS =>
+                if moment.now_ms - since_ms >= MIN_REOPEN_AGE_MS =>
             {
                 self.open(moment);
             }
-            State::Attached { .. } => self.ping(pulse::DOUBT_MS, moment),
+            State::Attached { .. } => self.ping(pulse::WAKE_TIMEOUT_MS, moment),
             _ => {}
         }
     }
@@ -298,55 +299,55 @@ impl Machine {
     }
 
     /// Acts on the heartbeat and sets the timer for its next check.
-    fn beat(&mut self, moment: Moment) {
-        let State::Attached { pulse, .. } = &self.state else { return };
-        match pulse.due(moment.now_ms) {
-            Due::Dead => self.wait(moment),
+    fn run_heartbeat(&mut self, moment: Moment) {
+        let State::Attached { heartbeat, .. } = &self.state else { return };
+        match heartbeat.next_action(moment.now_ms) {
+            Action::Dead => self.schedule_retry(moment),
             // Nobody sees a hidden page, and its timers are late.
             _ if !self.visible => {
                 self.effects.push(Effect::NoTimer);
-                self.note_timer(f64::INFINITY, moment);
+                self.record_timer(f64::INFINITY, moment);
             }
-            Due::Ping => self.ping(pulse::PATIENCE_MS, moment),
-            Due::Wait(ms) => {
+            Action::Ping => self.ping(pulse::PONG_TIMEOUT_MS, moment),
+            Action::Wait(ms) => {
                 self.effects.push(Effect::Timer(ms));
-                self.note_timer(ms, moment);
+                self.record_timer(ms, moment);
             }
         }
     }
 
-    fn note_timer(&mut self, ms: f64, moment: Moment) {
-        if let State::Attached { pulse, .. } = &mut self.state {
-            pulse.timer_set(moment.now_ms, ms);
+    fn record_timer(&mut self, ms: f64, moment: Moment) {
+        if let State::Attached { heartbeat, .. } = &mut self.state {
+            heartbeat.on_timer_set(moment.now_ms, ms);
         }
     }
 
     /// Schedules a check of the connection for input that was sent and is not acknowledged yet.
     fn watch_input(&mut self, moment: Moment) {
-        if let State::Attached { pulse, .. } = &mut self.state
+        if let State::Attached { heartbeat, .. } = &mut self.state
             && !self.outbox.is_empty()
-            && pulse.input_sent(moment.now_ms)
+            && heartbeat.on_input_sent(moment.now_ms)
             && self.visible
         {
-            self.beat(moment);
+            self.run_heartbeat(moment);
         }
     }
 
-    fn ping(&mut self, patience_ms: f64, moment: Moment) {
-        let State::Attached { pulse, .. } = &mut self.state else { return };
-        pulse.asked(moment.now_ms, patience_ms);
-        let ms = match pulse.due(moment.now_ms) {
-            Due::Wait(ms) => ms,
-            Due::Ping | Due::Dead => patience_ms,
+    fn ping(&mut self, timeout_ms: f64, moment: Moment) {
+        let State::Attached { heartbeat, .. } = &mut self.state else { return };
+        heartbeat.on_ping_sent(moment.now_ms, timeout_ms);
+        let ms = match heartbeat.next_action(moment.now_ms) {
+            Action::Wait(ms) => ms,
+            Action::Ping | Action::Dead => timeout_ms,
         };
-        pulse.timer_set(moment.now_ms, ms);
+        heartbeat.on_timer_set(moment.now_ms, ms);
         if let Some(t) = serde_json::Number::from_f64(moment.now_ms) {
             self.send(&ClientMessage::Ping { t });
         }
         self.effects.push(Effect::Timer(ms));
     }
 
-    fn typed(&mut self, input: &[u8], moment: Moment) {
+    fn on_input(&mut self, input: &[u8], moment: Moment) {
         match &self.state {
             State::Ended | State::Gone(_) => return,
             State::Attached { role, .. } if !role.may_write() => return,
@@ -364,7 +365,7 @@ impl Machine {
         matches!(&self.state, State::Attached { role, .. } if role.may_write())
     }
 
-    fn resized(&mut self, size: Winsize) {
+    fn on_pane_resized(&mut self, size: Winsize) {
         self.size = size;
         if self.may_write() {
             self.send(&ClientMessage::Resize(size));
@@ -372,7 +373,7 @@ impl Machine {
     }
 
     /// Sends a message that requires the right to type.
-    fn want(&mut self, message: &ClientMessage) {
+    fn send_if_writer(&mut self, message: &ClientMessage) {
         if self.may_write() {
             self.send(message);
         }
@@ -380,27 +381,27 @@ impl Machine {
 
     fn set_colours(&mut self, colours: &Colours) {
         self.colours = Some(colours.clone());
-        self.tell_colours();
+        self.send_colours();
     }
 
     /// Sends the terminal's colours, since programs may query them while no viewer is attached.
-    fn tell_colours(&mut self) {
+    fn send_colours(&mut self) {
         if let (true, Some(colours)) = (self.may_write(), &self.colours) {
             self.send(&ClientMessage::Colours(colours.clone()));
         }
     }
 
-    fn want_history(&mut self) {
+    fn request_history(&mut self) {
         if matches!(self.state, State::Attached { .. }) {
             self.send(&ClientMessage::History);
         }
     }
 
-    fn rendered(&mut self, mark: Mark, idle: bool) {
+    fn on_rendered(&mut self, mark: Mark, idle: bool) {
         if !matches!(self.state, State::Attached { .. }) {
             return;
         }
-        if let Some(output) = self.inflow.rendered(mark, idle) {
+        if let Some(output) = self.inflow.on_rendered(mark, idle) {
             self.send(&ClientMessage::Ack { output });
         }
     }
@@ -421,26 +422,26 @@ impl Machine {
         }
     }
 
-    fn tell(&mut self, tell: Tell) {
-        self.effects.push(Effect::Tell(tell));
+    fn notify(&mut self, tell: Tell) {
+        self.effects.push(Effect::Notify(tell));
     }
 
     fn notice(&mut self, text: &str) {
-        self.tell(Tell::Notice(text.to_owned()));
+        self.notify(Tell::Notice(text.to_owned()));
     }
 
     fn set_trouble(&mut self, trouble: Option<Trouble>) {
         if self.trouble != trouble {
             self.trouble.clone_from(&trouble);
-            self.tell(Tell::Trouble(trouble));
+            self.notify(Tell::Trouble(trouble));
         }
     }
 
-    fn tell_phase(&mut self, moment: Moment) {
+    fn publish_phase(&mut self, moment: Moment) {
         let phase = self.phase(moment);
-        if phase != self.told {
-            self.told = phase;
-            self.effects.extend(phase.map(Tell::Phase).map(Effect::Tell));
+        if phase != self.published_phase {
+            self.published_phase = phase;
+            self.effects.extend(phase.map(Tell::Phase).map(Effect::Notify));
         }
     }
 
@@ -453,12 +454,12 @@ impl Machine {
         Some(match &self.state {
             State::Idle => return None,
             State::Opening { since_ms } | State::Greeting { since_ms, .. } => trying(*since_ms),
-            State::Probing => self.told.unwrap_or_else(|| trying(moment.now_ms)),
+            State::Probing => self.published_phase.unwrap_or_else(|| trying(moment.now_ms)),
             State::Waiting { at_ms } => trying(*at_ms),
-            State::Attached { pulse, .. } if pulse.is_stalled(moment.now_ms) => {
+            State::Attached { heartbeat, .. } if heartbeat.is_stalled(moment.now_ms) => {
                 Phase::Stalled { keys: self.outbox.keys() }
             }
-            State::Attached { pulse, .. } => Phase::Live { latency_ms: pulse.latency_ms() },
+            State::Attached { heartbeat, .. } => Phase::Live { latency_ms: heartbeat.latency_ms() },
             State::Ended => Phase::Ended,
             State::Gone(reason) => Phase::Gone(*reason),
         })
@@ -466,7 +467,7 @@ impl Machine {
 }
 
 /// Returns the reason why a socket that closed with this code is not reopened, or `None` if it is.
-fn fatal(code: u16) -> Option<GoneReason> {
+fn gone_reason(code: u16) -> Option<GoneReason> {
     const PROTOCOL: u16 = CloseCode::Protocol.code();
     const UNAUTHORIZED: u16 = CloseCode::Unauthorized.code();
     const NOT_FOUND: u16 = CloseCode::NotFound.code();

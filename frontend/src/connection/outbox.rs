@@ -9,19 +9,20 @@ use super::keys;
 
 /// Maximum number of bytes in flight, sent and not yet acknowledged. Input beyond it, such as a
 /// long paste, waits here.
-pub const IN_FLIGHT: usize = 256 * 1024;
+pub const MAX_IN_FLIGHT_BYTES: usize = 256 * 1024;
 
 /// Maximum payload of one frame, in bytes. It is small enough that a paste is acknowledged in
 /// steps.
-pub const FRAME: usize = 64 * 1024;
+pub const MAX_FRAME_BYTES: usize = 64 * 1024;
 
 /// Maximum number of bytes held in total. Input that does not fit is refused as a whole, because
 /// half a paste is worse than none.
-pub const CAPACITY: usize = 64 * 1024 * 1024;
+pub const MAX_HELD_BYTES: usize = 64 * 1024 * 1024;
 
-const _: () = assert!(IN_FLIGHT <= limits::INPUT_IN_FLIGHT, "the server would close the connection");
+const _: () =
+    assert!(MAX_IN_FLIGHT_BYTES <= limits::INPUT_IN_FLIGHT, "the server would close the connection");
 
-/// The error for input that was refused because [`CAPACITY`] bytes already wait.
+/// The error for input that was refused because [`MAX_HELD_BYTES`] bytes already wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full;
 
@@ -44,7 +45,7 @@ impl Outbox {
     /// # Errors
     /// If the input does not fit.
     pub fn push(&mut self, input: &[u8]) -> Result<(), Full> {
-        if self.bytes.len() + input.len() > CAPACITY {
+        if self.bytes.len() + input.len() > MAX_HELD_BYTES {
             return Err(Full);
         }
         self.bytes.extend(input);
@@ -54,8 +55,8 @@ impl Outbox {
     /// Returns the next binary message to send, if the limits allow one now.
     pub fn next_frame(&mut self) -> Option<Vec<u8>> {
         let unsent = self.bytes.len() - self.sent;
-        let room = IN_FLIGHT - self.sent;
-        let len = unsent.min(room).min(FRAME);
+        let room = MAX_IN_FLIGHT_BYTES - self.sent;
+        let len = unsent.min(room).min(MAX_FRAME_BYTES);
         if len == 0 {
             return None;
         }
@@ -82,10 +83,10 @@ impl Outbox {
     /// Then it is unknown how many of the sent bytes reached the program. They are dropped, since a
     /// command that runs twice is worse than one that is missing, and the bytes that were never
     /// sent are renumbered. Returns the number of dropped bytes.
-    pub fn restart(&mut self, input: InputOffset) -> usize {
+    pub fn resume_at(&mut self, input: InputOffset) -> usize {
         self.sent = 0;
-        let kept = self.start..=self.start.advanced(self.bytes.len());
-        if kept.contains(&input) {
+        let held = self.start..=self.start.advanced(self.bytes.len());
+        if held.contains(&input) {
             let taken = usize::try_from(input.since(self.start)).unwrap_or(usize::MAX);
             self.drop_first(taken);
             return 0;
@@ -124,7 +125,7 @@ impl Outbox {
         self.ever_sent = self.ever_sent.saturating_sub(count);
         if self.bytes.is_empty() {
             // Releases the memory of a large paste.
-            self.bytes.shrink_to(FRAME);
+            self.bytes.shrink_to(MAX_FRAME_BYTES);
         }
     }
 }
@@ -195,10 +196,10 @@ mod tests {
                     Step::Acknowledge => outbox.acknowledge(server.offset()),
                     Step::Reconnect { delivered } => {
                         wire.drain(..).take(delivered).for_each(|frame: Vec<u8>| server.receive(&frame));
-                        prop_assert_eq!(outbox.restart(server.offset()), 0);
+                        prop_assert_eq!(outbox.resume_at(server.offset()), 0);
                     }
                 }
-                prop_assert!(outbox.sent <= IN_FLIGHT);
+                prop_assert!(outbox.sent <= MAX_IN_FLIGHT_BYTES);
             }
             wire.drain(..).for_each(|frame| server.receive(&frame));
             outbox.acknowledge(server.offset());
@@ -214,10 +215,10 @@ mod tests {
     #[test]
     fn a_paste_waits_for_acknowledgements() {
         let mut outbox = Outbox::default();
-        outbox.push(&vec![b'x'; IN_FLIGHT + 1]).unwrap();
+        outbox.push(&vec![b'x'; MAX_IN_FLIGHT_BYTES + 1]).unwrap();
         let sent: usize =
             std::iter::from_fn(|| outbox.next_frame()).map(|frame| frame.len() - Header::LEN).sum();
-        assert_eq!(sent, IN_FLIGHT);
+        assert_eq!(sent, MAX_IN_FLIGHT_BYTES);
         outbox.acknowledge(InputOffset::new(1));
         assert_eq!(outbox.next_frame().map(|frame| frame.len()), Some(Header::LEN + 1));
         assert_eq!(outbox.next_frame(), None);
@@ -240,7 +241,7 @@ mod tests {
         outbox.push(b"perhaps").unwrap();
         outbox.next_frame();
         outbox.push(b"surely not").unwrap();
-        assert_eq!(outbox.restart(InputOffset::ZERO), 7);
+        assert_eq!(outbox.resume_at(InputOffset::ZERO), 7);
         let frame = outbox.next_frame().unwrap();
         let (header, payload) = Header::split(&frame).unwrap();
         assert_eq!((header, payload), (Header::data(0), b"surely not".as_slice()));
@@ -249,8 +250,8 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_refused_whole() {
         let mut outbox = Outbox::default();
-        outbox.push(&vec![0; CAPACITY]).unwrap();
+        outbox.push(&vec![0; MAX_HELD_BYTES]).unwrap();
         assert_eq!(outbox.push(b"x"), Err(Full));
-        assert_eq!(outbox.bytes.len(), CAPACITY);
+        assert_eq!(outbox.bytes.len(), MAX_HELD_BYTES);
     }
 }

@@ -26,11 +26,11 @@ use crate::{
 };
 
 /// The code for a close without a handshake (RFC 6455, 7.4.1).
-const ABNORMAL: u16 = 1006;
+const ABNORMAL_CLOSURE: u16 = 1006;
 
 /// The receiver of a connection's output and notifications.
 pub trait Observer {
-    /// Handles output, which is later reported as rendered by [`Connection::rendered`] with the
+    /// Handles output, which is later reported as rendered by [`Connection::on_rendered`] with the
     /// same mark. The bytes are a view of the message, not a copy.
     fn output(&self, bytes: &Uint8Array, mark: Mark);
 
@@ -48,9 +48,9 @@ struct Inner {
     /// Effects that are not carried out yet. The consequences of an effect come after the effects
     /// that were queued before.
     effects: RefCell<VecDeque<Effect>>,
-    busy: Cell<bool>,
+    is_performing: Cell<bool>,
     /// The socket for the first attachment, if it was opened in advance.
-    line: RefCell<Option<Line>>,
+    pending: RefCell<Option<PendingSocket>>,
     socket: RefCell<Option<Socket>>,
     timer: RefCell<Option<Timeout>>,
     probe: RefCell<Option<Abort>>,
@@ -59,35 +59,35 @@ struct Inner {
 
 /// A WebSocket to a session without a listener yet: it opens while the terminal is being created.
 /// It closes when it is dropped.
-pub struct Line {
+pub struct PendingSocket {
     socket: WebSocket,
     /// The `hello` that index.html has sent over it.
     greeting: Option<ahead::Greeting>,
     /// The messages that have arrived.
-    said: Vec<JsValue>,
+    early_messages: Vec<JsValue>,
 }
 
-impl Line {
+impl PendingSocket {
     /// Starts to open a WebSocket, which the browser may forbid.
     #[must_use]
-    pub fn to(session: &SessionId) -> Option<Self> {
+    pub fn open(session: &SessionId) -> Option<Self> {
         if base::is_served_by_trunk() {
             let url = base::ws_url(&format!("api/sockets/{session}/attach"));
             return WebSocket::new(&url).ok().map(Self::new);
         }
         let path = format!("api/sessions/{session}/attach");
-        if let Some(ahead::Begun { socket, greeting, said }) = ahead::attachment(&path) {
-            return Some(Self { socket, greeting, said });
+        if let Some(ahead::Begun { socket, greeting, said: early_messages }) = ahead::attachment(&path) {
+            return Some(Self { socket, greeting, early_messages });
         }
         WebSocket::new_with_str(&base::ws_url(&path), SUBPROTOCOL).ok().map(Self::new)
     }
 
     fn new(socket: WebSocket) -> Self {
-        Self { socket, greeting: None, said: Vec::new() }
+        Self { socket, greeting: None, early_messages: Vec::new() }
     }
 }
 
-impl Drop for Line {
+impl Drop for PendingSocket {
     fn drop(&mut self) {
         // A close without code or reason cannot fail.
         let _ = self.socket.close();
@@ -96,7 +96,7 @@ impl Drop for Line {
 
 /// A WebSocket with listeners, which are removed when it is dropped.
 struct Socket {
-    line: Line,
+    inner: PendingSocket,
     _listeners: [Listener; 3],
 }
 
@@ -109,20 +109,21 @@ impl Connection {
     #[must_use]
     pub fn new(
         session: SessionId,
-        mut line: Option<Line>,
+        mut pending: Option<PendingSocket>,
         size: Winsize,
         observer: Weak<dyn Observer>,
     ) -> Self {
-        let viewer =
-            line.as_ref().and_then(|line| line.greeting).map_or_else(new_viewer, |greeting| greeting.viewer);
-        let said = line.as_mut().map(|line| mem::take(&mut line.said)).unwrap_or_default();
+        let greeting = pending.as_ref().and_then(|pending| pending.greeting);
+        let viewer = greeting.map_or_else(random_viewer_id, |greeting| greeting.viewer);
+        let early_messages =
+            pending.as_mut().map(|pending| mem::take(&mut pending.early_messages)).unwrap_or_default();
         let inner = Rc::new(Inner {
             session,
             observer,
             machine: RefCell::new(Machine::new(viewer, size)),
             effects: RefCell::default(),
-            busy: Cell::new(false),
-            line: RefCell::new(line),
+            is_performing: Cell::new(false),
+            pending: RefCell::new(pending),
             socket: RefCell::default(),
             timer: RefCell::default(),
             probe: RefCell::default(),
@@ -131,13 +132,13 @@ impl Connection {
         *inner.listeners.borrow_mut() = inner.listen();
         inner.handle(Event::Visible(page_visible()));
         inner.handle(Event::Start);
-        inner.repeat(said);
+        inner.replay_early_messages(early_messages);
         Self(inner)
     }
 
     /// Sends input.
-    pub fn typed(&self, input: &[u8]) {
-        self.0.handle(Event::Typed(input));
+    pub fn send_input(&self, input: &[u8]) {
+        self.0.handle(Event::Input(input));
     }
 
     /// Reports that a grid of this size now fits into the pane.
@@ -146,34 +147,34 @@ impl Connection {
     }
 
     /// Makes this viewer, or the viewer with this number, the primary one.
-    pub fn pen(&self, to: Option<u64>) {
-        self.0.handle(Event::PenWanted(to));
+    pub fn make_primary(&self, to: Option<u64>) {
+        self.0.handle(Event::PrimaryRequested(to));
     }
 
     /// Reports that the terminal has processed the output of this mark; `idle` is true if it has no
     /// more.
-    pub fn rendered(&self, mark: Mark, idle: bool) {
+    pub fn on_rendered(&self, mark: Mark, idle: bool) {
         self.0.handle(Event::Rendered(mark, idle));
     }
 
     /// Reports the colours of the terminal.
-    pub fn colours(&self, colours: &Colours) {
+    pub fn set_colours(&self, colours: &Colours) {
         self.0.handle(Event::Colours(colours));
     }
 
     /// Requests all of the scrollback.
-    pub fn want_history(&self) {
-        self.0.handle(Event::HistoryWanted);
+    pub fn request_history(&self) {
+        self.0.handle(Event::HistoryRequested);
     }
 
     /// Clears the terminal for all viewers.
     pub fn clear(&self) {
-        self.0.handle(Event::ClearWanted);
+        self.0.handle(Event::ClearRequested);
     }
 
     /// Resets the modes that programs have set, for all viewers.
     pub fn soft_reset(&self) {
-        self.0.handle(Event::SoftResetWanted);
+        self.0.handle(Event::SoftResetRequested);
     }
 
     /// Retries at once if the connection is down.
@@ -198,10 +199,10 @@ impl Inner {
             // The page comes back from the back-forward cache.
             Listener::new(&window(), "pageshow", on(|| Event::Online)),
             // These are the first events when a machine wakes up with a visible page.
-            Listener::new(&window(), "focus", on(|| Event::Stirred)),
-            Listener::new(&window(), "pointerdown", on(|| Event::Stirred)),
-            Listener::new(&window(), "keydown", on(|| Event::Stirred)),
-            Listener::new(&document(), "resume", on(|| Event::Stirred)),
+            Listener::new(&window(), "focus", on(|| Event::UserActive)),
+            Listener::new(&window(), "pointerdown", on(|| Event::UserActive)),
+            Listener::new(&window(), "keydown", on(|| Event::UserActive)),
+            Listener::new(&document(), "resume", on(|| Event::UserActive)),
         ]
     }
 
@@ -212,13 +213,13 @@ impl Inner {
     fn handle_with(self: &Rc<Self>, event: Event<'_>, message: Option<&ArrayBuffer>) {
         let effects = self.machine.borrow_mut().handle(event, moment());
         self.effects.borrow_mut().extend(effects);
-        if self.busy.replace(true) {
+        if self.is_performing.replace(true) {
             return;
         }
         while let Some(effect) = self.next_effect() {
             self.perform(effect, message);
         }
-        self.busy.set(false);
+        self.is_performing.set(false);
     }
 
     fn next_effect(&self) -> Option<Effect> {
@@ -233,7 +234,7 @@ impl Inner {
             Effect::SendFrame(frame) => self.send(|socket| socket.send_with_u8_array(&frame)),
             Effect::Probe => self.probe(),
             Effect::Timer(ms) => {
-                let then = self.later(|| Event::Timer);
+                let then = self.event_callback(|| Event::Timer);
                 self.timer.replace(Some(Timeout::new(ms, then)));
             }
             Effect::NoTimer => drop(self.timer.take()),
@@ -242,7 +243,7 @@ impl Inner {
                     observer.output(&view(message, piece.from, piece.to), piece.mark);
                 }
             }
-            Effect::Tell(tell) => {
+            Effect::Notify(tell) => {
                 if let Some(observer) = self.observer.upgrade() {
                     observer.told(tell);
                 }
@@ -250,7 +251,7 @@ impl Inner {
         }
     }
 
-    fn later(self: &Rc<Self>, event: fn() -> Event<'static>) -> impl FnOnce() + use<> {
+    fn event_callback(self: &Rc<Self>, event: fn() -> Event<'static>) -> impl FnOnce() + use<> {
         let this = Rc::downgrade(self);
         move || {
             if let Some(this) = this.upgrade() {
@@ -262,15 +263,15 @@ impl Inner {
     /// Handles the messages that arrived before there was a listener: soon, and before any later
     /// message. It is deferred because the observer has yet to get the connection that it asked
     /// for.
-    fn repeat(self: &Rc<Self>, said: Vec<JsValue>) {
-        if said.is_empty() {
+    fn replay_early_messages(self: &Rc<Self>, early_messages: Vec<JsValue>) {
+        if early_messages.is_empty() {
             return;
         }
         let this = Rc::downgrade(self);
         spawn_local(async move {
             if let Some(this) = this.upgrade() {
-                for data in &said {
-                    this.message(data);
+                for data in &early_messages {
+                    this.on_message(data);
                 }
             }
         });
@@ -278,31 +279,31 @@ impl Inner {
 
     fn open(self: &Rc<Self>) {
         self.probe.take();
-        let Some(line) = self.line.take().or_else(|| Line::to(&self.session)) else {
+        let Some(pending) = self.pending.take().or_else(|| PendingSocket::open(&self.session)) else {
             // The browser forbids it, which is treated like an unreachable server.
-            return self.handle(Event::Closed { code: ABNORMAL });
+            return self.handle(Event::Closed { code: ABNORMAL_CLOSURE });
         };
-        let (state, greeting) = (line.socket.ready_state(), line.greeting);
-        self.socket.replace(Some(Socket::new(line, self)));
+        let (state, greeting) = (pending.socket.ready_state(), pending.greeting);
+        self.socket.replace(Some(Socket::new(pending, self)));
         // The socket's state may have changed before there was a listener.
         match state {
             WebSocket::CONNECTING => {}
             WebSocket::OPEN => match greeting {
-                Some(greeting) => self.handle(Event::Greeted(greeting.size)),
+                Some(greeting) => self.handle(Event::HelloSent(greeting.size)),
                 None => self.handle(Event::Opened(&ahead::key())),
             },
-            _ => self.handle(Event::Closed { code: ABNORMAL }),
+            _ => self.handle(Event::Closed { code: ABNORMAL_CLOSURE }),
         }
     }
 
     /// Sends over the socket if it is open. A message that a closing socket swallows is sent again
     /// after the next welcome.
     fn send(&self, send: impl FnOnce(&WebSocket) -> Result<(), JsValue>) {
-        if let Some(Socket { line, .. }) = &*self.socket.borrow()
-            && line.socket.ready_state() == WebSocket::OPEN
+        if let Some(Socket { inner, .. }) = &*self.socket.borrow()
+            && inner.socket.ready_state() == WebSocket::OPEN
         {
             // It fails only before the socket is open.
-            let _ = send(&line.socket);
+            let _ = send(&inner.socket);
         }
     }
 
@@ -320,7 +321,7 @@ impl Inner {
         self.probe.replace(Some(Abort(controller)));
         let this = Rc::downgrade(self);
         spawn_local(async move {
-            let answer = seen(request.await).await;
+            let answer = check_response(request.await).await;
             let probe = match &answer {
                 Ok(()) => Probe::Alive,
                 Err(api::Error::Unauthorized) => Probe::Unauthorized,
@@ -334,7 +335,7 @@ impl Inner {
         });
     }
 
-    fn message(self: &Rc<Self>, data: &JsValue) {
+    fn on_message(self: &Rc<Self>, data: &JsValue) {
         if let Some(text) = data.as_string() {
             self.handle(Event::Text(&text));
         } else if let Some(buffer) = data.dyn_ref::<ArrayBuffer>() {
@@ -348,13 +349,13 @@ impl Inner {
 }
 
 impl Socket {
-    fn new(line: Line, owner: &Rc<Inner>) -> Self {
-        let socket = &line.socket;
+    fn new(inner: PendingSocket, owner: &Rc<Inner>) -> Self {
+        let socket = &inner.socket;
         socket.set_binary_type(BinaryType::Arraybuffer);
         let on_open = owner_handler(owner, |owner, _: web_sys::Event| {
             owner.handle(Event::Opened(&ahead::key()));
         });
-        let on_message = owner_handler(owner, |owner, event: MessageEvent| owner.message(&event.data()));
+        let on_message = owner_handler(owner, |owner, event: MessageEvent| owner.on_message(&event.data()));
         let on_close = owner_handler(owner, |owner, event: CloseEvent| {
             owner.handle(Event::Closed { code: event.code() });
         });
@@ -364,7 +365,7 @@ impl Socket {
             // An error is always followed by a close, which says more.
             Listener::new(socket, "close", on_close),
         ];
-        Self { line, _listeners: listeners }
+        Self { inner, _listeners: listeners }
     }
 }
 
@@ -383,7 +384,7 @@ fn owner_handler<E, F: Fn(&Rc<Inner>, E)>(owner: &Rc<Inner>, handler: F) -> impl
     }
 }
 
-async fn seen(answer: Result<JsValue, JsValue>) -> Result<(), api::Error> {
+async fn check_response(answer: Result<JsValue, JsValue>) -> Result<(), api::Error> {
     let response = answer.ok().and_then(|answer| answer.dyn_into::<Response>().ok());
     api::checked(response.ok_or(api::Error::Unreachable)?).await.map(drop)
 }
@@ -406,7 +407,7 @@ fn moment() -> Moment {
 }
 
 /// Returns a random id for this viewer, valid for its lifetime.
-fn new_viewer() -> ViewerId {
+fn random_viewer_id() -> ViewerId {
     let mut bytes = [0; 16];
     if let Ok(crypto) = window().crypto() {
         // It fails only for more than 64 KiB.

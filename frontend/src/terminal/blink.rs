@@ -16,69 +16,70 @@ use web_sys::HtmlElement;
 use crate::dom::Timeout;
 
 /// Duration of each half of the blink cycle, cursor shown or hidden, in milliseconds.
-const TURN_MS: f64 = 500.0;
+const HALF_PERIOD_MS: f64 = 500.0;
 
 /// Maximum number of turns without any drawing. Then the cursor stops blinking, since nobody
 /// watches.
-const MOST: u32 = 600;
+const MAX_IDLE_TURNS: u32 = 600;
 
 /// Selector of a blinking cursor in a terminal with the keyboard focus. The WebGL renderer draws
 /// its own.
-const CURSOR: &str = ".xterm-focus .xterm-cursor-blink";
+const BLINKING_CURSOR_SELECTOR: &str = ".xterm-focus .xterm-cursor-blink";
 
 /// The attribute that tells style sheets that the cursor of a terminal is hidden at the moment.
-const GONE: &str = "data-cursor-gone";
+const CURSOR_HIDDEN_ATTRIBUTE: &str = "data-cursor-gone";
 
 /// Makes the cursor of a terminal blink until it is dropped.
-pub struct Blink {
+pub struct CursorBlink {
     element: HtmlElement,
     /// Number of turns since something was drawn.
     turns: Cell<u32>,
     /// The timer that ends the turn; `None` while the cursor does not blink.
-    end: RefCell<Option<Timeout>>,
+    turn_timer: RefCell<Option<Timeout>>,
 }
 
-impl Blink {
+impl CursorBlink {
     /// Creates it for the terminal in this element.
     pub fn new(element: &HtmlElement) -> Rc<Self> {
-        Rc::new(Self { element: element.clone(), turns: Cell::new(0), end: RefCell::default() })
+        Rc::new(Self { element: element.clone(), turns: Cell::new(0), turn_timer: RefCell::default() })
     }
 
     /// Handles a drawn frame: the cursor stays visible for the rest of this turn and for one more.
-    pub fn drawn(self: &Rc<Self>) {
+    pub fn on_render(self: &Rc<Self>) {
         if self.turns.replace(0) > 0 {
             self.show(true);
         }
-        if self.end.borrow().is_none() {
-            self.begin();
+        if self.turn_timer.borrow().is_none() {
+            self.start_turn();
         }
     }
 
-    fn begin(self: &Rc<Self>) {
+    fn start_turn(self: &Rc<Self>) {
         let me = Rc::downgrade(self);
         let then = move || {
             if let Some(me) = me.upgrade() {
-                me.turn();
+                me.end_turn();
             }
         };
-        self.end.replace(Some(Timeout::new(TURN_MS, then)));
+        self.turn_timer.replace(Some(Timeout::new(HALF_PERIOD_MS, then)));
     }
 
-    fn turn(self: &Rc<Self>) {
+    fn end_turn(self: &Rc<Self>) {
         let turns = self.turns.get() + 1;
         // The selector is valid.
-        let blinks = turns < MOST && self.element.query_selector(CURSOR).is_ok_and(|cursor| cursor.is_some());
+        let blinks = turns < MAX_IDLE_TURNS
+            && self.element.query_selector(BLINKING_CURSOR_SELECTOR).is_ok_and(|cursor| cursor.is_some());
         self.turns.set(turns);
         self.show(!blinks || turns % 2 == 1);
         if blinks {
-            self.begin();
+            self.start_turn();
         } else {
-            self.end.take();
+            self.turn_timer.take();
         }
     }
 
     fn show(&self, shown: bool) {
         // It fails only for invalid names.
-        let _ = self.element.toggle_attribute_with_force(GONE, !shown);
+        let _ = self.element.toggle_attribute_with_force(CURSOR_HIDDEN_ATTRIBUTE, !shown);
     }
 }

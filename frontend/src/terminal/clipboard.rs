@@ -11,7 +11,7 @@ use crate::dom;
 
 /// Returns the browser's clipboard, or `None` on a page that came over plain HTTP from another
 /// host.
-fn system() -> Option<Clipboard> {
+fn browser_clipboard() -> Option<Clipboard> {
     let navigator = window().navigator();
     let clipboard = Reflect::get(&navigator, &"clipboard".into()).ok()?;
     (!clipboard.is_undefined()).then(|| clipboard.unchecked_into())
@@ -20,7 +20,7 @@ fn system() -> Option<Clipboard> {
 /// Reports whether the page may use the clipboard other than by the browser's own commands.
 #[must_use]
 pub fn available() -> bool {
-    system().is_some()
+    browser_clipboard().is_some()
 }
 
 /// Writes text to the clipboard.
@@ -28,7 +28,7 @@ pub fn available() -> bool {
 /// # Errors
 /// If the browser does not allow it.
 pub async fn write(text: &str) -> Result<(), JsValue> {
-    let clipboard = system().ok_or(JsValue::NULL)?;
+    let clipboard = browser_clipboard().ok_or(JsValue::NULL)?;
     JsFuture::from(clipboard.write_text(text)).await.map(drop)
 }
 
@@ -37,7 +37,7 @@ pub async fn write(text: &str) -> Result<(), JsValue> {
 /// # Errors
 /// If the browser or the user does not allow it.
 pub async fn read() -> Result<String, JsValue> {
-    let clipboard = system().ok_or(JsValue::NULL)?;
+    let clipboard = browser_clipboard().ok_or(JsValue::NULL)?;
     let text = JsFuture::from(clipboard.read_text()).await?;
     text.as_string().ok_or(JsValue::NULL)
 }

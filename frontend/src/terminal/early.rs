@@ -11,36 +11,37 @@ use web_sys::HtmlElement;
 
 use super::{
     Appearance, PaneEvent, font,
-    pane::{Pane, Surroundings},
+    pane::{Pane, PaneHost},
 };
-use crate::{ahead, connection::Line, dom};
+use crate::{ahead, connection::PendingSocket, dom};
 
 /// Maximum time that the page waits for the first output, in milliseconds. A program may have
 /// nothing to print.
-const PATIENCE_MS: f64 = 300.0;
+const MAX_OUTPUT_WAIT_MS: f64 = 300.0;
 
 /// A pane in a temporary place.
 #[derive(Clone)]
 pub struct Early {
     pane: Rc<Pane>,
-    told: Rc<RefCell<Vec<PaneEvent>>>,
+    recorded_events: Rc<RefCell<Vec<PaneEvent>>>,
 }
 
 impl Early {
     /// Shows the terminal of a session in `place`, with the keyboard focus. Completes when it has
     /// something to show, or after a short wait.
-    pub async fn show(place: &HtmlElement, session: SessionId, look: &Appearance) -> Self {
-        let line = Line::to(&session);
-        font::ready(&look.font_family, look.font_size).await;
-        let told = Rc::default();
-        let (drawn, seen) = dom::promise();
-        let early = Self { pane: mount(place, session, line, look, &told, drawn.clone()), told };
-        dom::call_later(&drawn, PATIENCE_MS);
+    pub async fn show(place: &HtmlElement, session: SessionId, appearance: &Appearance) -> Self {
+        let socket = PendingSocket::open(&session);
+        font::ready(&appearance.font_family, appearance.font_size).await;
+        let recorded_events = Rc::default();
+        let (resolve_drawn, drawn) = dom::promise();
+        let pane = mount(place, session, socket, appearance, &recorded_events, resolve_drawn.clone());
+        let early = Self { pane, recorded_events };
+        dom::call_later(&resolve_drawn, MAX_OUTPUT_WAIT_MS);
         // Focusing forces a layout, so the server is greeted first.
         dom::pause(0.0).await;
         early.pane.screen().terminal().focus();
         // The promise is never rejected.
-        let _ = JsFuture::from(seen).await;
+        let _ = JsFuture::from(drawn).await;
         if early.pane.connection().is_some() {
             ahead::remember(early.pane.own_size());
         }
@@ -54,12 +55,12 @@ impl Early {
     }
 
     /// Moves the pane to its final place, and replays the events so far.
-    pub fn hand_over(self, place: &HtmlElement, around: Surroundings) -> Rc<Pane> {
-        let tell = Rc::clone(&around.on_event);
-        self.pane.move_to(place, around);
+    pub fn hand_over(self, place: &HtmlElement, host: PaneHost) -> Rc<Pane> {
+        let on_event = Rc::clone(&host.on_event);
+        self.pane.move_to(place, host);
         // A moved element loses the keyboard focus.
         self.pane.screen().terminal().focus();
-        self.told.take().into_iter().for_each(|event| tell(event));
+        self.recorded_events.take().into_iter().for_each(|event| on_event(event));
         self.pane
     }
 }
@@ -67,25 +68,25 @@ impl Early {
 fn mount(
     place: &HtmlElement,
     session: SessionId,
-    line: Option<Line>,
-    look: &Appearance,
-    told: &Rc<RefCell<Vec<PaneEvent>>>,
-    drawn: Function,
+    socket: Option<PendingSocket>,
+    appearance: &Appearance,
+    recorded_events: &Rc<RefCell<Vec<PaneEvent>>>,
+    resolve_drawn: Function,
 ) -> Rc<Pane> {
-    let told = Rc::clone(told);
+    let recorded_events = Rc::clone(recorded_events);
     let on_event = move |event| match event {
-        PaneEvent::Drawn => after_frame(&drawn),
-        event => keep(&mut told.borrow_mut(), event),
+        PaneEvent::Drawn => after_frame(&resolve_drawn),
+        event => record(&mut recorded_events.borrow_mut(), event),
     };
     // The page's shortcuts do not exist yet.
-    let around = Surroundings { on_event: Rc::new(on_event), take_key: Rc::new(|_| false) };
-    Pane::mount(place, session, line, look, true, around)
+    let host = PaneHost { on_event: Rc::new(on_event), take_key: Rc::new(|_| false) };
+    Pane::mount(place, session, socket, appearance, true, host)
 }
 
 /// Records the last event of each kind.
-fn keep(told: &mut Vec<PaneEvent>, event: PaneEvent) {
-    told.retain(|earlier| mem::discriminant(earlier) != mem::discriminant(&event));
-    told.push(event);
+fn record(recorded_events: &mut Vec<PaneEvent>, event: PaneEvent) {
+    recorded_events.retain(|earlier| mem::discriminant(earlier) != mem::discriminant(&event));
+    recorded_events.push(event);
 }
 
 /// Calls `then` once the next frame has been drawn.

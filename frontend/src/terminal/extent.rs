@@ -14,38 +14,38 @@ pub struct Layout {
     pub scale: f64,
 }
 
-/// The sizes that matter to one pane.
+/// The grid size of one pane, and the sizes that decide it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Extent {
+pub struct GridSize {
     /// The size that fits into the pane with the chosen font.
     own: Winsize,
     /// The size that the server announced last; `None` before the first announcement. The terminal
     /// takes on even the pane's own size only when the server announces it, at its place in the
     /// output, so that all viewers and the server wrap the same lines.
-    told: Option<Winsize>,
+    announced: Option<Winsize>,
     /// True if the size is imposed, and does not follow the pane's own.
-    imposed: bool,
+    is_imposed: bool,
 }
 
-impl Extent {
+impl GridSize {
     /// Sets the size that fits into the pane. Returns true if it has changed, so that the server
     /// must be told.
-    pub fn fitted(&mut self, own: Winsize) -> bool {
-        let news = own != self.own;
+    pub fn set_own(&mut self, own: Winsize) -> bool {
+        let has_changed = own != self.own;
         self.own = own;
-        news
+        has_changed
     }
 
     /// Sets the size that the server announced. `own` is true if it follows the pane's own.
-    pub fn in_force(&mut self, size: Winsize, own: bool) {
-        self.told = Some(size);
-        self.imposed = !own;
+    pub fn set_announced(&mut self, size: Winsize, own: bool) {
+        self.announced = Some(size);
+        self.is_imposed = !own;
     }
 
     /// Handles the end of the session. A terminal whose size followed the pane's continues to do
     /// so.
-    pub fn end(&mut self) {
-        self.told = self.told.filter(|_| self.imposed);
+    pub fn on_session_ended(&mut self) {
+        self.announced = self.announced.filter(|_| self.is_imposed);
     }
 
     /// Returns the size that fits into the pane with the chosen font.
@@ -56,17 +56,17 @@ impl Extent {
 
     /// Returns the imposed size, if there is one that differs from the pane's own.
     #[must_use]
-    pub fn foreign(&self) -> Option<Winsize> {
+    pub fn imposed(&self) -> Option<Winsize> {
         let differs = |size: &Winsize| (size.cols, size.rows) != (self.own.cols, self.own.rows);
-        self.told.filter(|size| self.imposed && differs(size))
+        self.announced.filter(|size| self.is_imposed && differs(size))
     }
 
     /// Returns the layout of the terminal. `covered` is the share of the pane's height (0 to 1)
     /// that is covered while another size is shown.
     #[must_use]
     pub fn layout(&self, oversized: Oversized, covered: f64) -> Layout {
-        let Some(size) = self.foreign() else {
-            return Layout { size: self.told.unwrap_or(self.own), scale: 1.0 };
+        let Some(size) = self.imposed() else {
+            return Layout { size: self.announced.unwrap_or(self.own), scale: 1.0 };
         };
         let ratio = |room: u16, needed: u16| f64::from(room) / f64::from(needed.max(1));
         let free = 1.0 - covered.clamp(0.0, 0.5);
@@ -86,82 +86,82 @@ mod tests {
     const DESKTOP: Winsize = Winsize::cells(160, 50);
     const PHONE: Winsize = Winsize::cells(40, 25);
 
-    fn pane(own: Winsize) -> Extent {
-        let mut extent = Extent::default();
-        extent.fitted(own);
-        extent
+    fn pane(own: Winsize) -> GridSize {
+        let mut grid_size = GridSize::default();
+        grid_size.set_own(own);
+        grid_size
     }
 
-    fn shown(extent: Extent) -> Layout {
-        extent.layout(Oversized::Shrink, 0.0)
+    fn shown(grid_size: GridSize) -> Layout {
+        grid_size.layout(Oversized::Shrink, 0.0)
     }
 
     #[test]
     fn tells_its_own_size_once() {
-        let mut extent = Extent::default();
-        assert!(extent.fitted(DESKTOP));
-        assert!(!extent.fitted(DESKTOP));
-        assert!(extent.fitted(PHONE));
+        let mut grid_size = GridSize::default();
+        assert!(grid_size.set_own(DESKTOP));
+        assert!(!grid_size.set_own(DESKTOP));
+        assert!(grid_size.set_own(PHONE));
     }
 
     #[test]
     fn its_own_size_is_taken_on_when_the_server_says_so() {
-        let mut extent = pane(DESKTOP);
-        assert_eq!(shown(extent).size, DESKTOP, "there is nothing to be wrapped yet");
-        extent.in_force(DESKTOP, true);
-        extent.fitted(PHONE);
-        assert_eq!((shown(extent), extent.foreign()), (Layout { size: DESKTOP, scale: 1.0 }, None));
-        extent.in_force(PHONE, true);
-        assert_eq!(shown(extent).size, PHONE);
+        let mut grid_size = pane(DESKTOP);
+        assert_eq!(shown(grid_size).size, DESKTOP, "there is nothing to be wrapped yet");
+        grid_size.set_announced(DESKTOP, true);
+        grid_size.set_own(PHONE);
+        assert_eq!((shown(grid_size), grid_size.imposed()), (Layout { size: DESKTOP, scale: 1.0 }, None));
+        grid_size.set_announced(PHONE, true);
+        assert_eq!(shown(grid_size).size, PHONE);
     }
 
     #[test]
     fn what_has_ended_follows_its_pane_unless_another_size_was_imposed() {
         for (own, size) in [(true, PHONE), (false, DESKTOP)] {
-            let mut extent = pane(DESKTOP);
-            extent.in_force(DESKTOP, own);
-            extent.end();
-            extent.fitted(PHONE);
-            assert_eq!(shown(extent).size, size);
+            let mut grid_size = pane(DESKTOP);
+            grid_size.set_announced(DESKTOP, own);
+            grid_size.on_session_ended();
+            grid_size.set_own(PHONE);
+            assert_eq!(shown(grid_size).size, size);
         }
     }
 
     #[test]
     fn shows_anothers_size_whatever_its_own_becomes() {
-        let mut extent = pane(DESKTOP);
-        extent.in_force(PHONE, false);
-        assert_eq!(shown(extent), Layout { size: PHONE, scale: 1.0 });
-        assert!(extent.fitted(Winsize::cells(150, 45)), "the server is to know it all the same");
-        assert_eq!(shown(extent).size, PHONE);
-        extent.in_force(Winsize::cells(150, 45), true);
-        assert_eq!(shown(extent).size, Winsize::cells(150, 45));
+        let mut grid_size = pane(DESKTOP);
+        grid_size.set_announced(PHONE, false);
+        assert_eq!(shown(grid_size), Layout { size: PHONE, scale: 1.0 });
+        assert!(grid_size.set_own(Winsize::cells(150, 45)), "the server is to know it all the same");
+        assert_eq!(shown(grid_size).size, PHONE);
+        grid_size.set_announced(Winsize::cells(150, 45), true);
+        assert_eq!(shown(grid_size).size, Winsize::cells(150, 45));
     }
 
     #[test]
     fn another_s_size_that_fits_is_nothing_to_speak_of_until_the_pane_changes() {
-        let mut extent = pane(DESKTOP);
+        let mut grid_size = pane(DESKTOP);
         let alike = Winsize { xpixel: 7, ..DESKTOP };
-        extent.in_force(alike, false);
-        assert_eq!((extent.foreign(), shown(extent)), (None, Layout { size: alike, scale: 1.0 }));
-        extent.fitted(PHONE);
-        assert_eq!(extent.foreign().map(|size| size.cols), Some(DESKTOP.cols));
+        grid_size.set_announced(alike, false);
+        assert_eq!((grid_size.imposed(), shown(grid_size)), (None, Layout { size: alike, scale: 1.0 }));
+        grid_size.set_own(PHONE);
+        assert_eq!(grid_size.imposed().map(|size| size.cols), Some(DESKTOP.cols));
     }
 
     #[test]
     fn a_larger_grid_is_shrunk_or_sticks_out() {
-        let mut extent = pane(PHONE);
-        extent.in_force(DESKTOP, false);
-        assert_eq!(extent.layout(Oversized::Shrink, 0.0), Layout { size: DESKTOP, scale: 0.25 });
-        assert_eq!(extent.layout(Oversized::Scroll, 0.0), Layout { size: DESKTOP, scale: 1.0 });
+        let mut grid_size = pane(PHONE);
+        grid_size.set_announced(DESKTOP, false);
+        assert_eq!(grid_size.layout(Oversized::Shrink, 0.0), Layout { size: DESKTOP, scale: 0.25 });
+        assert_eq!(grid_size.layout(Oversized::Scroll, 0.0), Layout { size: DESKTOP, scale: 1.0 });
     }
 
     #[test]
     fn what_is_covered_is_left_free_unless_the_size_is_its_own() {
-        let mut extent = pane(DESKTOP);
-        assert_eq!(extent.layout(Oversized::Shrink, 0.25), Layout { size: DESKTOP, scale: 1.0 });
+        let mut grid_size = pane(DESKTOP);
+        assert_eq!(grid_size.layout(Oversized::Shrink, 0.25), Layout { size: DESKTOP, scale: 1.0 });
         let narrower = Winsize::cells(159, 50);
-        extent.in_force(narrower, false);
-        assert_eq!(extent.layout(Oversized::Shrink, 0.25), Layout { size: narrower, scale: 0.75 });
-        assert!(extent.layout(Oversized::Shrink, 7.0).scale > 0.0, "whatever happens");
+        grid_size.set_announced(narrower, false);
+        assert_eq!(grid_size.layout(Oversized::Shrink, 0.25), Layout { size: narrower, scale: 0.75 });
+        assert!(grid_size.layout(Oversized::Shrink, 7.0).scale > 0.0, "whatever happens");
     }
 }

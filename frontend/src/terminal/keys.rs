@@ -44,7 +44,7 @@ pub struct Key<'a> {
 
 /// The way to handle a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum KeyAction {
     /// The terminal encodes it for the program.
     Program,
     /// The browser handles it as usual: it pastes, or toggles full screen.
@@ -55,29 +55,29 @@ pub enum Fate {
 
 /// Returns the way to handle a key, with or without a selection.
 #[must_use]
-pub fn fate(platform: Platform, key: Key<'_>, selected: bool) -> Fate {
+pub fn action(platform: Platform, key: Key<'_>, selected: bool) -> KeyAction {
     let Key { key, ctrl, shift, alt, meta } = key;
     let letter = |wanted: &str| key.eq_ignore_ascii_case(wanted);
     match platform {
-        _ if alt => Fate::Program,
+        _ if alt => KeyAction::Program,
         // Full screen, which the user could not leave otherwise.
-        _ if key == "F11" && !ctrl && !shift && !meta => Fate::Browser,
+        _ if key == "F11" && !ctrl && !shift && !meta => KeyAction::Browser,
         Platform::Mac if meta && !ctrl => match () {
-            () if letter("c") && selected => Fate::Copy,
-            () if letter("v") => Fate::Browser,
-            () => Fate::Program,
+            () if letter("c") && selected => KeyAction::Copy,
+            () if letter("v") => KeyAction::Browser,
+            () => KeyAction::Program,
         },
-        Platform::Mac => Fate::Program,
-        _ if meta => Fate::Program,
+        Platform::Mac => KeyAction::Program,
+        _ if meta => KeyAction::Program,
         // Chromium opens its inspector with Ctrl+Shift+C, so this is handled even without a
         // selection.
-        _ if ctrl && shift && letter("c") => Fate::Copy,
-        _ if ctrl && shift && letter("v") => Fate::Browser,
-        _ if ctrl && !shift && key == "Insert" => Fate::Copy,
-        _ if shift && !ctrl && key == "Insert" => Fate::Browser,
-        Platform::Windows if ctrl && !shift && letter("c") && selected => Fate::Copy,
-        Platform::Windows if ctrl && !shift && letter("v") => Fate::Browser,
-        _ => Fate::Program,
+        _ if ctrl && shift && letter("c") => KeyAction::Copy,
+        _ if ctrl && shift && letter("v") => KeyAction::Browser,
+        _ if ctrl && !shift && key == "Insert" => KeyAction::Copy,
+        _ if shift && !ctrl && key == "Insert" => KeyAction::Browser,
+        Platform::Windows if ctrl && !shift && letter("c") && selected => KeyAction::Copy,
+        Platform::Windows if ctrl && !shift && letter("v") => KeyAction::Browser,
+        _ => KeyAction::Program,
     }
 }
 
@@ -103,7 +103,7 @@ pub fn control_character(key: Key<'_>) -> Option<char> {
 /// Reports whether a key types something, by `KeyboardEvent.key`, in contrast to modifiers and
 /// navigation keys.
 #[must_use]
-pub fn types(key: &str) -> bool {
+pub fn is_typing(key: &str) -> bool {
     // On-screen keyboards do not name keys.
     key.chars().count() == 1 || matches!(key, "Enter" | "Backspace" | "Tab" | "Unidentified" | "Process")
 }
@@ -119,47 +119,47 @@ mod tests {
         Key { key, ctrl: has("Ctrl"), shift: has("Shift"), alt: has("Alt"), meta: has("Meta") }
     }
 
-    fn check(platform: Platform, text: &str, selected: bool, expected: Fate) {
-        assert_eq!(fate(platform, key(text), selected), expected, "{platform:?} {text} {selected}");
+    fn check(platform: Platform, text: &str, selected: bool, expected: KeyAction) {
+        assert_eq!(action(platform, key(text), selected), expected, "{platform:?} {text} {selected}");
     }
 
     #[test]
     fn control_c_interrupts_unless_windows_has_a_selection() {
         for platform in [Platform::Mac, Platform::Unix] {
-            check(platform, "Ctrl+c", true, Fate::Program);
+            check(platform, "Ctrl+c", true, KeyAction::Program);
         }
-        check(Platform::Windows, "Ctrl+c", false, Fate::Program);
-        check(Platform::Windows, "Ctrl+c", true, Fate::Copy);
+        check(Platform::Windows, "Ctrl+c", false, KeyAction::Program);
+        check(Platform::Windows, "Ctrl+c", true, KeyAction::Copy);
     }
 
     #[test]
     fn every_platform_copies_and_pastes_its_own_way() {
-        check(Platform::Mac, "Meta+c", true, Fate::Copy);
-        check(Platform::Mac, "Meta+v", false, Fate::Browser);
-        check(Platform::Mac, "Ctrl+v", false, Fate::Program);
+        check(Platform::Mac, "Meta+c", true, KeyAction::Copy);
+        check(Platform::Mac, "Meta+v", false, KeyAction::Browser);
+        check(Platform::Mac, "Ctrl+v", false, KeyAction::Program);
         for platform in [Platform::Windows, Platform::Unix] {
-            check(platform, "Ctrl+Shift+C", false, Fate::Copy);
-            check(platform, "Ctrl+Shift+V", false, Fate::Browser);
-            check(platform, "Ctrl+Insert", true, Fate::Copy);
-            check(platform, "Shift+Insert", false, Fate::Browser);
+            check(platform, "Ctrl+Shift+C", false, KeyAction::Copy);
+            check(platform, "Ctrl+Shift+V", false, KeyAction::Browser);
+            check(platform, "Ctrl+Insert", true, KeyAction::Copy);
+            check(platform, "Shift+Insert", false, KeyAction::Browser);
         }
-        check(Platform::Windows, "Ctrl+v", false, Fate::Browser);
-        check(Platform::Unix, "Ctrl+v", false, Fate::Program);
+        check(Platform::Windows, "Ctrl+v", false, KeyAction::Browser);
+        check(Platform::Unix, "Ctrl+v", false, KeyAction::Program);
     }
 
     #[test]
     fn f11_is_the_browsers_on_every_platform() {
         for platform in [Platform::Mac, Platform::Windows, Platform::Unix] {
-            check(platform, "F11", false, Fate::Browser);
-            check(platform, "Shift+F11", false, Fate::Program);
-            check(platform, "F10", false, Fate::Program);
+            check(platform, "F11", false, KeyAction::Browser);
+            check(platform, "Shift+F11", false, KeyAction::Program);
+            check(platform, "F10", false, KeyAction::Program);
         }
     }
 
     #[test]
     fn everything_else_is_the_programs() {
         for text in ["a", "Ctrl+a", "Alt+c", "Ctrl+Alt+c", "Insert", "Shift+C", "Ctrl+Shift+Insert"] {
-            check(Platform::Unix, text, true, Fate::Program);
+            check(Platform::Unix, text, true, KeyAction::Program);
         }
     }
 
@@ -189,8 +189,8 @@ mod tests {
 
     #[test]
     fn a_modifier_types_nothing() {
-        assert!(["a", "é", " ", "Enter", "Unidentified"].into_iter().all(types));
-        assert!(!["Shift", "Control", "ArrowUp", "F5", ""].into_iter().any(types));
+        assert!(["a", "é", " ", "Enter", "Unidentified"].into_iter().all(is_typing));
+        assert!(!["Shift", "Control", "ArrowUp", "F5", ""].into_iter().any(is_typing));
     }
 
     #[test]

@@ -16,17 +16,17 @@ use crate::dom::Listener;
 /// The pattern of URLs in text: that of xterm.js's add-on, with support for balanced parentheses,
 /// nested once. It also matches `file` URLs, so that a user who tries to open one learns why that
 /// is not possible.
-const URL: &str = r#"(?:https?|HTTPS?|file):/{2}(?:C|\((?:C|\(C*\))*\))*(?:[^\s"':,.!?{}|\\^~\[\]`()<>]|\((?:C|\(C*\))*\))"#;
+const URL_PATTERN: &str = r#"(?:https?|HTTPS?|file):/{2}(?:C|\((?:C|\(C*\))*\))*(?:[^\s"':,.!?{}|\\^~\[\]`()<>]|\((?:C|\(C*\))*\))"#;
 
 /// `C` in that pattern: a character within a URL.
 const URL_CHARACTER: &str = r#"[^\s"'!*(){}|\\^<>`]"#;
 
 /// The event by which xterm.js reports a tap, since it keeps the browser from turning taps into
 /// clicks.
-const TAP: &str = "-xterm-gesturetap";
+const TAP_EVENT: &str = "-xterm-gesturetap";
 
 /// Selector of an element of xterm.js whose program reads the mouse.
-const MOUSE_IS_TAKEN: &str = ".enable-mouse-events";
+const READS_MOUSE_SELECTOR: &str = ".enable-mouse-events";
 
 /// A callback of xterm.js for a pointer that enters a link.
 type Hover = Closure<dyn Fn(MouseEvent, String, JsValue)>;
@@ -43,9 +43,9 @@ pub struct Followed {
 /// The handlers of links, which are active as long as this lives. A link is opened by the left
 /// button with Ctrl, or Command on a Mac, or by a tap without any key. xterm.js does not see that
 /// click, so it neither reports the click to a program nor selects anything.
-pub struct Links {
+pub struct HyperlinkHandlers {
     text_hover: Hover,
-    own_hover: Hover,
+    hyperlink_hover: Hover,
     leave: Closure<dyn Fn(MouseEvent, String)>,
     activate: Closure<dyn Fn()>,
     _clicks: [Listener; 3],
@@ -60,42 +60,42 @@ struct Pointer {
     pressed: RefCell<Option<Followed>>,
 }
 
-impl Links {
-    /// Creates the handlers. They call `followed` with links to open, and set the title of
+impl HyperlinkHandlers {
+    /// Creates the handlers. They call `on_follow` with links to open, and set the title of
     /// `element` to the URI under the pointer.
-    pub fn new(element: &HtmlElement, platform: Platform, followed: impl Fn(Followed) + 'static) -> Self {
+    pub fn new(element: &HtmlElement, platform: Platform, on_follow: impl Fn(Followed) + 'static) -> Self {
         let pointer = Rc::new(Pointer {
             element: element.clone(),
             platform,
             link: RefCell::default(),
             pressed: RefCell::default(),
         });
-        let hover = |is_own: bool| {
+        let hover = |is_hyperlink: bool| {
             let pointer = Rc::clone(&pointer);
             Closure::new(move |_: MouseEvent, uri: String, range: JsValue| {
-                pointer.enter(Followed { uri, range: is_own.then(|| range.unchecked_into()) });
+                pointer.enter(Followed { uri, range: is_hyperlink.then(|| range.unchecked_into()) });
             })
         };
-        let (text_hover, own_hover) = (hover(false), hover(true));
+        let (text_hover, hyperlink_hover) = (hover(false), hover(true));
         let [left, down, up] = [&pointer; 3].map(Rc::clone);
-        let followed = Rc::new(followed);
-        let tapped = Rc::clone(&followed);
+        let on_follow = Rc::new(on_follow);
+        let on_tap = Rc::clone(&on_follow);
         let clicks = [
             Listener::capturing(element, "mousedown", move |event: MouseEvent| down.press(&event)),
             Listener::capturing(element, "mouseup", move |event: MouseEvent| {
                 if let Some(link) = up.release(&event) {
-                    followed(link);
+                    on_follow(link);
                 }
             }),
-            Listener::capturing(element, TAP, move |event: Event| {
+            Listener::capturing(element, TAP_EVENT, move |event: Event| {
                 if let Some(link) = pointer.tap(&event) {
-                    tapped(link);
+                    on_tap(link);
                 }
             }),
         ];
         Self {
             text_hover,
-            own_hover,
+            hyperlink_hover,
             leave: Closure::new(move |_: MouseEvent, _: String| left.leave()),
             activate: Closure::new(|| {}),
             _clicks: clicks,
@@ -115,7 +115,7 @@ impl Links {
         object(&[
             ("activate", self.activate.as_ref().clone()),
             ("allowNonHttpProtocols", true.into()),
-            ("hover", self.own_hover.as_ref().clone()),
+            ("hover", self.hyperlink_hover.as_ref().clone()),
             ("leave", self.leave.as_ref().clone()),
         ])
     }
@@ -126,7 +126,7 @@ impl Links {
         object(&[
             ("hover", self.text_hover.as_ref().clone()),
             ("leave", self.leave.as_ref().clone()),
-            ("urlRegex", RegExp::new(&URL.replace('C', URL_CHARACTER), "").into()),
+            ("urlRegex", RegExp::new(&URL_PATTERN.replace('C', URL_CHARACTER), "").into()),
         ])
     }
 }
@@ -149,7 +149,7 @@ impl Pointer {
     }
 
     fn press(&self, event: &MouseEvent) {
-        let link = self.link.borrow().clone().filter(|_| self.opens(event));
+        let link = self.link.borrow().clone().filter(|_| self.is_open_gesture(event));
         if link.is_some() {
             event.prevent_default();
             event.stop_propagation();
@@ -167,14 +167,14 @@ impl Pointer {
         (link.uri == pressed.uri).then_some(link)
     }
 
-    fn opens(&self, event: &MouseEvent) -> bool {
+    fn is_open_gesture(&self, event: &MouseEvent) -> bool {
         let held = if self.platform == Platform::Mac { event.meta_key() } else { event.ctrl_key() };
         event.button() == 0 && held
     }
 
     /// Returns the link that was tapped, unless the program reads the mouse.
     fn tap(&self, event: &Event) -> Option<Followed> {
-        if self.element.query_selector(MOUSE_IS_TAKEN).is_ok_and(|found| found.is_some()) {
+        if self.element.query_selector(READS_MOUSE_SELECTOR).is_ok_and(|found| found.is_some()) {
             return None;
         }
         // A finger does not move the mouse, so xterm.js has not looked for a link there.

@@ -7,7 +7,7 @@ use web_sys::{HtmlElement, WheelEvent};
 use super::screen::Screen;
 
 /// Scroll distance of a wheel that counts lines, per line, in CSS pixels.
-const LINE: f64 = 20.0;
+const LINE_PX: f64 = 20.0;
 
 /// Returns the new start of a view of length `len` that began at `start`, so that it shows
 /// `from..to`. It moves forward as little as possible, but back to the very beginning, since lines
@@ -41,16 +41,16 @@ pub fn shows_cursor(element: &HtmlElement, screen: &Screen) -> bool {
 
 /// Scrolls the pane by a wheel or a trackpad, as far as possible. Returns false if it cannot scroll
 /// that way, so that the terminal gets the event.
-pub fn wheel(element: &HtmlElement, event: &WheelEvent) -> bool {
+pub fn scroll_by_wheel(element: &HtmlElement, event: &WheelEvent) -> bool {
     let unit = match event.delta_mode() {
         WheelEvent::DOM_DELTA_PIXEL => 1.0,
-        WheelEvent::DOM_DELTA_LINE => LINE,
+        WheelEvent::DOM_DELTA_LINE => LINE_PX,
         _ => height(element),
     };
     let (x, y) = (event.delta_x() * unit, event.delta_y() * unit);
     // Shift makes a wheel scroll sideways, if the browser does not do so itself.
     let (x, y) = if event.shift_key() && x == 0.0 { (y, 0.0) } else { (x, y) };
-    let turned = can_go(element, x, y);
+    let turned = can_scroll(element, x, y);
     if turned {
         element.scroll_by_with_x_and_y(x, y);
     }
@@ -59,17 +59,17 @@ pub fn wheel(element: &HtmlElement, event: &WheelEvent) -> bool {
 
 /// Reports whether the pane can scroll in the dominant direction of this movement.
 #[must_use]
-pub fn can_go(element: &HtmlElement, x: f64, y: f64) -> bool {
+pub fn can_scroll(element: &HtmlElement, x: f64, y: f64) -> bool {
     if x.abs() > y.abs() {
-        goes(x, element.scroll_left(), element.scroll_width() - element.client_width())
+        can_move(x, element.scroll_left(), element.scroll_width() - element.client_width())
     } else {
-        goes(y, element.scroll_top(), element.scroll_height() - element.client_height())
+        can_move(y, element.scroll_top(), element.scroll_height() - element.client_height())
     }
 }
 
 /// Reports whether the terminal is larger than the pane.
 #[must_use]
-pub fn sticks_out(element: &HtmlElement) -> bool {
+pub fn overflows(element: &HtmlElement) -> bool {
     element.scroll_width() > element.client_width() || element.scroll_height() > element.client_height()
 }
 
@@ -77,8 +77,8 @@ pub fn sticks_out(element: &HtmlElement) -> bool {
 /// pixels.
 #[must_use]
 pub fn rows(screen: &Screen, down: f64) -> (i32, i32) {
-    let height = screen.terminal().dimensions().map_or(LINE, |dimensions| dimensions.css().cell().height());
-    whole_rows(down, height)
+    let dimensions = screen.terminal().dimensions();
+    whole_rows(down, dimensions.map_or(LINE_PX, |dimensions| dimensions.css().cell().height()))
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "float to integer casts saturate")]
@@ -88,20 +88,20 @@ fn whole_rows(down: f64, height: f64) -> (i32, i32) {
 }
 
 /// Reports whether a position `at`, from 0 to `end`, can move this way.
-fn goes(way: f64, at: i32, end: i32) -> bool {
+fn can_move(way: f64, at: i32, end: i32) -> bool {
     // Browsers round positions.
     if way < 0.0 { at > 0 } else { way > 0.0 && at + 1 < end }
 }
 
 /// The cursor's position in the scrolled content, in CSS pixels.
-struct Place {
+struct CursorArea {
     x: (f64, f64),
     y: (f64, f64),
 }
 
 /// Returns the cursor's position, or `None` while the program hides it or the viewport is scrolled
 /// back.
-fn cursor(element: &HtmlElement, screen: &Screen) -> Option<Place> {
+fn cursor(element: &HtmlElement, screen: &Screen) -> Option<CursorArea> {
     let terminal = screen.terminal();
     let buffer = terminal.buffer().active();
     if !terminal.modes().show_cursor() || buffer.viewport_y() != buffer.base_y() {
@@ -114,7 +114,7 @@ fn cursor(element: &HtmlElement, screen: &Screen) -> Option<Place> {
     let (wide, high) = (f64::from(element.scroll_width()), f64::from(element.scroll_height()));
     (x.1, y.1) = (x.1.min(wide), y.1.min(high));
     (x.0, y.0) = (x.0.min(x.1), y.0.min(y.1));
-    Some(Place { x, y })
+    Some(CursorArea { x, y })
 }
 
 fn width(element: &HtmlElement) -> f64 {
@@ -167,8 +167,8 @@ mod tests {
 
     #[test]
     fn who_stands_at_an_end_goes_only_back() {
-        assert!(goes(1.0, 0, 100) && !goes(-1.0, 0, 100));
-        assert!(goes(-1.0, 100, 100) && !goes(1.0, 99, 100), "positions are rounded");
-        assert!(!goes(1.0, 0, 0) && !goes(0.0, 50, 100));
+        assert!(can_move(1.0, 0, 100) && !can_move(-1.0, 0, 100));
+        assert!(can_move(-1.0, 100, 100) && !can_move(1.0, 99, 100), "positions are rounded");
+        assert!(!can_move(1.0, 0, 0) && !can_move(0.0, 50, 100));
     }
 }

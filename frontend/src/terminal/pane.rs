@@ -18,8 +18,8 @@ use web_sys::{HtmlElement, KeyboardEvent};
 
 use super::{
     Appearance, PaneEvent,
-    extent::Extent,
-    history::{History, at_top},
+    extent::GridSize,
+    history::{History, is_at_top},
     hooks,
     keys::Platform,
     pan,
@@ -28,7 +28,7 @@ use super::{
     wiring,
 };
 use crate::{
-    connection::{Connection, Line, Observer, Phase, event::Tell, inflow::Mark},
+    connection::{Connection, Observer, PendingSocket, Phase, event::Tell, inflow::Mark},
     dom::{self, Listener, SizeWatch},
     people::People,
 };
@@ -40,11 +40,11 @@ const RESET: &[u8] = b"\x18\x1bc";
 const HIDE_CURSOR: &[u8] = b"\x1b[?25l";
 
 /// The attribute that tells style sheets that a pane shows an imposed size.
-const FOREIGN: &str = "data-foreign";
+const IMPOSED_SIZE_ATTRIBUTE: &str = "data-foreign";
 
 /// The callbacks of the parent of a pane.
 #[derive(Clone)]
-pub struct Surroundings {
+pub struct PaneHost {
     /// Called with the pane's events.
     pub on_event: Rc<dyn Fn(PaneEvent)>,
     /// Called first for each keydown; true means that the terminal ignores the key.
@@ -56,40 +56,40 @@ pub struct Surroundings {
 pub struct Pane {
     session: SessionId,
     /// The socket for the connection, if it was opened in advance.
-    line: RefCell<Option<Line>>,
-    around: RefCell<Surroundings>,
+    socket: RefCell<Option<PendingSocket>>,
+    host: RefCell<PaneHost>,
     element: HtmlElement,
     platform: Platform,
     screen: Screen,
     /// The connection, which begins once the pane has a size to report.
     connection: OnceCell<Connection>,
-    extent: Cell<Extent>,
-    look: RefCell<Appearance>,
+    grid_size: Cell<GridSize>,
+    appearance: RefCell<Appearance>,
     /// True if a pane that is smaller than its grid follows the cursor.
-    following: Cell<bool>,
+    follows_cursor: Cell<bool>,
     wheel: Wheel,
     /// The last position of the finger that touches the pane.
-    touched: Cell<(i32, i32)>,
+    last_touch: Cell<(i32, i32)>,
     /// The role; `None` before the first welcome.
     role: Cell<Option<Role>>,
     /// True for the primary viewer, whose terminal answers queries.
-    pen: Cell<bool>,
+    is_primary: Cell<bool>,
     visible: Cell<bool>,
     /// True if activity was reported since the pane was hidden.
-    stirred: Cell<bool>,
+    activity_reported: Cell<bool>,
     /// True once it has something to show.
-    drawn: Cell<bool>,
+    has_content: Cell<bool>,
     /// The pieces that xterm.js has yet to parse; it is parsing the first one. Pieces that the page
     /// itself wrote have no mark.
-    writing: RefCell<VecDeque<Option<Mark>>>,
+    unparsed: RefCell<VecDeque<Option<Mark>>>,
     /// Called by xterm.js after each piece.
-    processed: Closure<dyn Fn()>,
+    on_parsed: Closure<dyn Fn()>,
     /// True while a piece is parsed that makes xterm.js report the focus although the terminal is
     /// muted.
     focus_muted: Cell<bool>,
     history: History,
     me: Weak<Pane>,
-    attached: OnceCell<(SizeWatch, Vec<Listener>)>,
+    listeners: OnceCell<(SizeWatch, Vec<Listener>)>,
 }
 
 impl Pane {
@@ -98,10 +98,10 @@ impl Pane {
     pub fn mount(
         place: &HtmlElement,
         session: SessionId,
-        line: Option<Line>,
-        look: &Appearance,
+        socket: Option<PendingSocket>,
+        appearance: &Appearance,
         visible: bool,
-        around: Surroundings,
+        host: PaneHost,
     ) -> Rc<Self> {
         let element = dom::element("div");
         element.set_class_name("terminal");
@@ -109,36 +109,36 @@ impl Pane {
         let platform = Platform::from_name(&wiring::platform_name());
         let pane = Rc::new_cyclic(|me: &Weak<Self>| Self {
             session,
-            line: RefCell::new(line),
-            around: RefCell::new(around),
+            socket: RefCell::new(socket),
+            host: RefCell::new(host),
             platform,
             screen: Screen::new(
                 &element,
-                look,
+                appearance,
                 platform,
-                wiring::with(me, |pane, text| pane.emit(PaneEvent::Copy(text))),
-                wiring::with(me, |pane, link| {
+                wiring::callback(me, |pane, text| pane.emit(PaneEvent::Copy(text))),
+                wiring::callback(me, |pane, link| {
                     pane.emit(PaneEvent::Link(link, pane.screen.shared_terminal()));
                 }),
             ),
             element,
             connection: OnceCell::new(),
-            extent: Cell::default(),
-            look: RefCell::new(look.clone()),
-            following: Cell::new(true),
+            grid_size: Cell::default(),
+            appearance: RefCell::new(appearance.clone()),
+            follows_cursor: Cell::new(true),
             wheel: Wheel::default(),
-            touched: Cell::default(),
+            last_touch: Cell::default(),
             role: Cell::new(None),
-            pen: Cell::new(false),
+            is_primary: Cell::new(false),
             visible: Cell::new(false),
-            stirred: Cell::new(false),
-            drawn: Cell::new(false),
-            writing: RefCell::default(),
-            processed: Closure::new(wiring::call(me, Self::processed)),
+            activity_reported: Cell::new(false),
+            has_content: Cell::new(false),
+            unparsed: RefCell::default(),
+            on_parsed: Closure::new(wiring::callback_without_event(me, Self::on_parsed)),
             focus_muted: Cell::new(false),
             history: History::default(),
             me: me.clone(),
-            attached: OnceCell::new(),
+            listeners: OnceCell::new(),
         });
         hooks::install(&pane.screen, Rc::new(pane.me.clone()));
         // The renderer determines the size of a cell. A pane that is hidden at first measures with
@@ -149,14 +149,14 @@ impl Pane {
             pane.set_visible(false);
         }
         // The cell is still empty.
-        let _ = pane.attached.set(wiring::attach(&pane));
+        let _ = pane.listeners.set(wiring::attach(&pane));
         pane
     }
 
     /// Moves to another place in the page, with other callbacks.
-    pub fn move_to(&self, place: &HtmlElement, around: Surroundings) {
+    pub fn move_to(&self, place: &HtmlElement, host: PaneHost) {
         dom::put(&self.element, place);
-        self.around.replace(around);
+        self.host.replace(host);
     }
 
     /// Returns the session that it shows.
@@ -184,27 +184,27 @@ impl Pane {
         self.visible.set(visible);
         self.screen.set_visible(visible);
         if visible {
-            self.stirred.set(false);
+            self.activity_reported.set(false);
             self.fit();
         }
     }
 
     /// Applies another appearance.
-    pub fn restyle(&self, look: &Appearance) {
-        let before = self.look.replace(look.clone());
-        if before == *look {
+    pub fn restyle(&self, appearance: &Appearance) {
+        let before = self.appearance.replace(appearance.clone());
+        if before == *appearance {
             return;
         }
-        self.screen.restyle(look);
-        if let Some(connection) = self.connection().filter(|_| before.theme != look.theme) {
-            connection.colours(&self.colours());
+        self.screen.restyle(appearance);
+        if let Some(connection) = self.connection().filter(|_| before.theme != appearance.theme) {
+            connection.set_colours(&self.colours());
         }
         self.fit();
     }
 
     /// Returns the colours that programs can query.
     fn colours(&self) -> Colours {
-        self.look.borrow().theme.clone().into()
+        self.appearance.borrow().theme.clone().into()
     }
 
     /// Fits the grid to the pane. A hidden pane keeps its size, but needs one to begin with.
@@ -213,33 +213,33 @@ impl Pane {
         if !laid_out || !(self.visible.get() || self.connection().is_none()) {
             return;
         }
-        let Some(own) = self.screen.capacity() else { return };
-        let mut extent = self.extent.get();
-        let before = extent.foreign();
-        let news = extent.fitted(own);
-        self.extent.set(extent);
-        self.arrange();
-        if extent.foreign() != before {
-            self.emit(PaneEvent::Foreign(extent.foreign()));
+        let Some(own) = self.screen.fitting_size() else { return };
+        let mut grid_size = self.grid_size.get();
+        let before = grid_size.imposed();
+        let has_changed = grid_size.set_own(own);
+        self.grid_size.set(grid_size);
+        self.apply_layout();
+        if grid_size.imposed() != before {
+            self.emit(PaneEvent::Foreign(grid_size.imposed()));
         }
         let connection = self.connection.get_or_init(|| {
             let me: Weak<dyn Observer> = self.me.clone();
-            let connection = Connection::new(self.session.clone(), self.line.take(), own, me);
-            connection.colours(&self.colours());
+            let connection = Connection::new(self.session.clone(), self.socket.take(), own, me);
+            connection.set_colours(&self.colours());
             connection
         });
-        if news {
+        if has_changed {
             connection.resize(own);
         }
     }
 
     /// Returns the size that fits into it.
     pub fn own_size(&self) -> Winsize {
-        self.extent.get().own()
+        self.grid_size.get().own()
     }
 
     /// Handles a change of the size of cells or of the grid, in pixels.
-    pub fn resized(&self) {
+    pub fn on_dimensions_change(&self) {
         if self.connection().is_none() {
             // The size of a character is only known once the pane has been laid out.
             self.fit();
@@ -250,88 +250,90 @@ impl Pane {
     /// Requests the rows of scrollback that the snapshot left out.
     pub fn load_earlier(&self) {
         if let Some(connection) = self.connection()
-            && self.history.want(self.screen.terminal())
+            && self.history.begin_request(self.screen.terminal())
         {
-            connection.want_history();
+            connection.request_history();
         }
     }
 
     /// Loads earlier rows if the user has scrolled up to the first one.
-    pub fn scrolled(&self) {
-        if self.writing.borrow().is_empty() && at_top(self.screen.terminal()) {
+    pub fn on_scroll(&self) {
+        if self.unparsed.borrow().is_empty() && is_at_top(self.screen.terminal()) {
             self.load_earlier();
         }
     }
 
     /// Handles the bell.
-    pub fn rang(&self) {
-        if !self.replaying() {
+    pub fn on_bell(&self) {
+        if !self.is_replaying() {
             self.emit(PaneEvent::Bell);
         }
     }
 
     /// Reports whether the program reads the mouse, and therefore the right button too.
-    pub fn mouse_is_taken(&self) -> bool {
+    pub fn program_reads_mouse(&self) -> bool {
         self.screen.terminal().modes().mouse_tracking_mode() != "none"
     }
 
     fn write(&self, bytes: &Uint8Array, mark: Option<Mark>) {
-        self.writing.borrow_mut().push_back(mark);
-        self.screen.write(bytes, self.processed.as_ref().unchecked_ref());
+        self.unparsed.borrow_mut().push_back(mark);
+        self.screen.write(bytes, self.on_parsed.as_ref().unchecked_ref());
     }
 
-    fn processed(&self) {
-        let mark = self.writing.borrow_mut().pop_front().flatten();
+    fn on_parsed(&self) {
+        let mark = self.unparsed.borrow_mut().pop_front().flatten();
         self.focus_muted.set(false);
-        let idle = self.writing.borrow().is_empty();
+        let idle = self.unparsed.borrow().is_empty();
         if idle {
-            self.history.settle(self.screen.terminal());
-            if mark.is_some() && !self.drawn.replace(true) {
+            self.history.restore_viewport(self.screen.terminal());
+            if mark.is_some() && !self.has_content.replace(true) {
                 self.emit(PaneEvent::Drawn);
             }
         }
         if let (Some(mark), Some(connection)) = (mark, self.connection()) {
-            connection.rendered(mark, idle);
+            connection.on_rendered(mark, idle);
         }
     }
 
-    fn replaying(&self) -> bool {
-        self.writing.borrow().front().is_some_and(|mark| mark.is_none_or(|mark| mark.replayed))
+    fn is_replaying(&self) -> bool {
+        self.unparsed.borrow().front().is_some_and(|mark| mark.is_none_or(|mark| mark.replayed))
     }
 
-    fn show_size(&self, size: Winsize, own: bool) {
-        let mut extent = self.extent.get();
-        extent.in_force(size, own);
-        self.extent.set(extent);
-        self.arrange();
-        self.emit(PaneEvent::Foreign(extent.foreign()));
+    fn set_announced_size(&self, size: Winsize, own: bool) {
+        let mut grid_size = self.grid_size.get();
+        grid_size.set_announced(size, own);
+        self.grid_size.set(grid_size);
+        self.apply_layout();
+        self.emit(PaneEvent::Foreign(grid_size.imposed()));
     }
 
     /// Handles the end of the session, after which no output follows.
-    fn end_size(&self) {
-        let mut extent = self.extent.get();
-        extent.end();
-        self.extent.set(extent);
-        self.arrange();
+    fn on_session_ended(&self) {
+        let mut grid_size = self.grid_size.get();
+        grid_size.on_session_ended();
+        self.grid_size.set(grid_size);
+        self.apply_layout();
     }
 
-    fn arrange(&self) {
-        let extent = self.extent.get();
+    fn apply_layout(&self) {
+        let grid_size = self.grid_size.get();
+        let is_imposed = grid_size.imposed().is_some();
         // It fails only for invalid names.
-        let _ = self.element.toggle_attribute_with_force(FOREIGN, extent.foreign().is_some());
-        self.screen.arrange(extent.layout(self.look.borrow().oversized, pan::covered_share(&self.element)));
+        let _ = self.element.toggle_attribute_with_force(IMPOSED_SIZE_ATTRIBUTE, is_imposed);
+        let oversized = self.appearance.borrow().oversized;
+        self.screen.set_layout(grid_size.layout(oversized, pan::covered_share(&self.element)));
         self.follow_cursor();
     }
 
     fn set_role(&self, role: Role) {
         self.role.set(Some(role));
         // A reader's terminal must not even report the mouse.
-        self.screen.terminal().options().set_deaf(!role.may_write());
+        self.screen.terminal().options().set_disable_stdin(!role.may_write());
     }
 
     fn emit(&self, event: PaneEvent) {
-        let tell = Rc::clone(&self.around.borrow().on_event);
-        tell(event);
+        let on_event = Rc::clone(&self.host.borrow().on_event);
+        on_event(event);
     }
 
     fn notice(&self, text: &str) {
@@ -342,7 +344,7 @@ impl Pane {
 impl Observer for Pane {
     fn output(&self, bytes: &Uint8Array, mark: Mark) {
         self.write(bytes, Some(mark));
-        if !self.visible.get() && !mark.replayed && !self.stirred.replace(true) {
+        if !self.visible.get() && !mark.replayed && !self.activity_reported.replace(true) {
             self.emit(PaneEvent::Activity);
         }
     }
@@ -351,31 +353,31 @@ impl Observer for Pane {
         match tell {
             Tell::Phase(phase) => {
                 if !matches!(phase, Phase::Live { .. } | Phase::Stalled { .. }) {
-                    self.history.give_up();
+                    self.history.cancel_request();
                 }
                 self.emit(PaneEvent::Phase(phase));
             }
             Tell::Clear { skipped, earlier } => {
                 // Resetting xterm.js takes longer than drawing a prompt, and an empty terminal
                 // needs no reset.
-                if self.drawn.get() || !self.writing.borrow().is_empty() {
+                if self.has_content.get() || !self.unparsed.borrow().is_empty() {
                     self.write(&RESET.into(), None);
                 }
-                self.history.drawn(earlier);
+                self.history.set_missing(earlier);
                 self.emit(PaneEvent::Earlier { rows: earlier, skipped });
             }
             Tell::Role(role) => self.set_role(role),
-            Tell::Size { size, own } => self.show_size(size, own),
-            Tell::Pen(pen) => self.pen.set(pen),
+            Tell::Size { size, own } => self.set_announced_size(size, own),
+            Tell::Primary(is_primary) => self.is_primary.set(is_primary),
             Tell::Viewers { count, list } => self.emit(PaneEvent::People(People { count, list })),
             Tell::Title(title) => {
-                self.screen.label(&format!("Terminal: {title}"));
+                self.screen.set_label(&format!("Terminal: {title}"));
                 self.emit(PaneEvent::Title(title));
             }
             Tell::Exited { status, closed } => {
-                self.end_size();
+                self.on_session_ended();
                 self.write(&HIDE_CURSOR.into(), None);
-                self.screen.terminal().options().set_deaf(true);
+                self.screen.terminal().options().set_disable_stdin(true);
                 self.emit(PaneEvent::Exited { status, closed });
             }
             Tell::Trouble(trouble) => self.emit(PaneEvent::Trouble(trouble)),
@@ -384,9 +386,9 @@ impl Observer for Pane {
     }
 }
 
-impl hooks::Listener for Weak<Pane> {
-    fn muted(&self) -> bool {
-        self.upgrade().is_none_or(|pane| !pane.pen.get() || pane.replaying())
+impl hooks::QueryPolicy for Weak<Pane> {
+    fn is_muted(&self) -> bool {
+        self.upgrade().is_none_or(|pane| !pane.is_primary.get() || pane.is_replaying())
     }
 
     fn mute_focus_report(&self) {
@@ -395,10 +397,10 @@ impl hooks::Listener for Weak<Pane> {
         }
     }
 
-    fn cleared(&self, with_scrollback: bool) {
-        let Some(pane) = self.upgrade().filter(|pane| !pane.replaying()) else { return };
+    fn on_clear(&self, with_scrollback: bool) {
+        let Some(pane) = self.upgrade().filter(|pane| !pane.is_replaying()) else { return };
         if with_scrollback {
-            pane.history.drawn(0);
+            pane.history.set_missing(0);
         }
         pane.emit(PaneEvent::Cleared);
     }

@@ -19,18 +19,18 @@ const fn sequence(prefix: &'static str, intermediates: &'static str, last: &'sta
     Sequence { prefix, intermediates, last }
 }
 
-/// The window operations, some of which are queries; see [`window_report`].
-pub const WINDOW: Sequence = sequence("", "", "t");
+/// The window operations, some of which are queries; see [`is_window_report`].
+pub const WINDOW_OPERATION: Sequence = sequence("", "", "t");
 
-/// DECSET, which is not a query but can make xterm.js send a report; see [`reports_focus`].
+/// DECSET, which is not a query but can make xterm.js send a report; see [`enables_focus_reports`].
 pub const SET_MODE: Sequence = sequence("?", "", "h");
 
 /// ED, which is not a query: with 2 it clears the screen, with 3 the scrollback.
-pub const ERASE: Sequence = sequence("", "", "J");
+pub const ERASE_IN_DISPLAY: Sequence = sequence("", "", "J");
 
 /// Control sequences that are queries whatever their parameters (xterm's "Control Sequences", and
 /// kitty's keyboard protocol).
-pub const CSI: [Sequence; 9] = [
+pub const CSI_QUERIES: [Sequence; 9] = [
     // Device attributes: primary, secondary, tertiary.
     sequence("", "", "c"),
     sequence(">", "", "c"),
@@ -48,35 +48,35 @@ pub const CSI: [Sequence; 9] = [
 ];
 
 /// Device control strings that are queries.
-pub const DCS: [Sequence; 2] = [
+pub const DCS_QUERIES: [Sequence; 2] = [
     // DECRQSS: the value of a setting.
     sequence("", "$", "q"),
     // XTGETTCAP: a terminfo capability.
     sequence("", "+", "q"),
 ];
 
-/// Operating system commands that are queries if [`asks`] says so: palette, foreground, background,
-/// cursor.
-pub const OSC: [u32; 4] = [4, 10, 11, 12];
+/// Operating system commands that are queries if [`is_query`] says so: palette, foreground,
+/// background, cursor.
+pub const OSC_QUERIES: [u32; 4] = [4, 10, 11, 12];
 
 /// The operating system command that reads and writes the clipboard.
-pub const CLIPBOARD: u32 = 52;
+pub const CLIPBOARD_OSC: u32 = 52;
 
 /// Reports whether an operating system command queries a value instead of setting it.
 #[must_use]
-pub fn asks(data: &str) -> bool {
+pub fn is_query(data: &str) -> bool {
     data.split(';').any(|field| field == "?")
 }
 
 /// Reports whether a window operation does anything but push and pop the title.
 #[must_use]
-pub fn window_report(params: &[u32]) -> bool {
+pub fn is_window_report(params: &[u32]) -> bool {
     !matches!(params, [22 | 23, ..])
 }
 
 /// Reports whether DECSET enables focus reports, for which xterm.js sends the first one at once.
 #[must_use]
-pub fn reports_focus(params: &[u32]) -> bool {
+pub fn enables_focus_reports(params: &[u32]) -> bool {
     params.contains(&1004)
 }
 
@@ -93,16 +93,16 @@ mod tests {
     #[test]
     fn setting_a_colour_is_no_query() {
         for query in ["?", "1;?", "0;?;1;?"] {
-            assert!(asks(query), "{query}");
+            assert!(is_query(query), "{query}");
         }
         for set in ["#112233", "rgb:11/22/33", "1;#fff", "7;what?"] {
-            assert!(!asks(set), "{set}");
+            assert!(!is_query(set), "{set}");
         }
     }
 
     #[test]
     fn pushing_and_popping_the_title_is_no_report() {
-        assert!(window_report(&[14]) && window_report(&[18, 2]) && window_report(&[]));
-        assert!(!window_report(&[22, 0, 0]) && !window_report(&[23]));
+        assert!(is_window_report(&[14]) && is_window_report(&[18, 2]) && is_window_report(&[]));
+        assert!(!is_window_report(&[22, 0, 0]) && !is_window_report(&[23]));
     }
 }

@@ -12,11 +12,11 @@ use web_sys::HtmlElement;
 
 use super::{
     Appearance,
-    blink::Blink,
+    blink::CursorBlink,
     clipboard::Provider,
     extent::Layout,
     keys::Platform,
-    links::{Followed, Links},
+    links::{Followed, HyperlinkHandlers},
     xterm::{
         self, ClipboardAddon, Disposable, Fit, LimitsAddon, Options, Terminal, TerminalAddon,
         UnicodeGraphemesAddon, WebLinks, Webgl,
@@ -24,7 +24,7 @@ use super::{
 };
 
 /// Minimum font size to which a grid of another viewer is scaled, in CSS pixels.
-const SMALLEST_FONT: f64 = 4.0;
+const MIN_FONT_PX: f64 = 4.0;
 
 /// The contrast ratio of readable text (WCAG 2, success criterion 1.4.3).
 const MINIMUM_CONTRAST: f64 = 4.5;
@@ -37,7 +37,7 @@ pub struct Screen {
     webgl: Rc<RefCell<Option<WebglRenderer>>>,
     font_size: RefCell<f64>,
     /// The objects that JavaScript calls or holds; dropped after the terminal is disposed.
-    kept: RefCell<Vec<Box<dyn Any>>>,
+    retained: RefCell<Vec<Box<dyn Any>>>,
 }
 
 /// The WebGL renderer while it draws; disposing it activates the DOM renderer.
@@ -47,20 +47,20 @@ struct WebglRenderer {
 }
 
 impl Screen {
-    /// Creates a terminal that fills `element`, which must be in the page. `copied` is called with
-    /// text that programs write to the clipboard, and `followed` with links that the user opens by
+    /// Creates a terminal that fills `element`, which must be in the page. `on_copy` is called with
+    /// text that programs write to the clipboard, and `on_follow` with links that the user opens by
     /// the gestures of this platform.
     pub fn new(
         element: &HtmlElement,
         appearance: &Appearance,
         platform: Platform,
-        copied: impl Fn(String) + 'static,
-        followed: impl Fn(Followed) + 'static,
+        on_copy: impl Fn(String) + 'static,
+        on_follow: impl Fn(Followed) + 'static,
     ) -> Self {
-        let links = Links::new(element, platform, followed);
-        let provider = Provider::new(copied);
+        let links = HyperlinkHandlers::new(element, platform, on_follow);
+        let provider = Provider::new(on_copy);
         let options = Options::create(&links.handler());
-        apply(&options, appearance);
+        apply_appearance(&options, appearance);
         let terminal = Terminal::create(&options);
         let fit = Fit::create();
         terminal.load_addon(fit.clone().unchecked_into());
@@ -77,17 +77,17 @@ impl Screen {
         // xterm.js draws the next output at once, and not after an empty frame, if it believes that
         // the user has typed.
         terminal.input("");
-        let kept: Vec<Box<dyn Any>> = vec![Box::new(links), Box::new(provider)];
+        let retained: Vec<Box<dyn Any>> = vec![Box::new(links), Box::new(provider)];
         let screen = Self {
             terminal,
             limits,
             fit,
             webgl: Rc::default(),
             font_size: RefCell::new(appearance.font_size.into()),
-            kept: RefCell::new(kept),
+            retained: RefCell::new(retained),
         };
-        let blink = Blink::new(element);
-        screen.on(|terminal, f| terminal.on_render(f), move |_: JsValue| blink.drawn());
+        let blink = CursorBlink::new(element);
+        screen.on(|terminal, f| terminal.on_render(f), move |_: JsValue| blink.on_render());
         screen
     }
 
@@ -116,33 +116,33 @@ impl Screen {
     ) {
         let closure = Closure::<dyn Fn(E)>::new(handler);
         subscribe(&self.terminal, closure.as_ref().unchecked_ref());
-        self.keep(closure);
+        self.retain(closure);
     }
 
     /// Keeps an object that JavaScript uses alive for the terminal's lifetime.
-    pub fn keep(&self, kept: impl Any) {
-        self.kept.borrow_mut().push(Box::new(kept));
+    pub fn retain(&self, object: impl Any) {
+        self.retained.borrow_mut().push(Box::new(object));
     }
 
-    /// Queues output; `processed` is called when it is parsed.
-    pub fn write(&self, bytes: &Uint8Array, processed: &Function) {
-        self.limits.write(bytes, processed);
+    /// Queues output; `on_parsed` is called when it is parsed.
+    pub fn write(&self, bytes: &Uint8Array, on_parsed: &Function) {
+        self.limits.write(bytes, on_parsed);
     }
 
     /// Applies another appearance.
     pub fn restyle(&self, appearance: &Appearance) {
         *self.font_size.borrow_mut() = appearance.font_size.into();
-        apply(&self.terminal.options(), appearance);
+        apply_appearance(&self.terminal.options(), appearance);
     }
 
     /// Returns the size that fits into the element in the chosen font, or `None` while the element
     /// is not laid out.
-    pub fn capacity(&self) -> Option<Winsize> {
+    pub fn fitting_size(&self) -> Option<Winsize> {
         self.terminal.options().set_fractional_font_size(*self.font_size.borrow());
         let cells = self.fit.propose()?;
         let cell = self.terminal.dimensions()?.css().cell();
         let cols = whole(cells.cols()).min(MAX_CELLS);
-        let rows = whole(cells.rows()).min(MAX_CELLS).min(most_rows(cols));
+        let rows = whole(cells.rows()).min(MAX_CELLS).min(max_rows(cols));
         let pixels = |count: u16, size: f64| whole((f64::from(count) * size).round());
         let size =
             Winsize { cols, rows, xpixel: pixels(cols, cell.width()), ypixel: pixels(rows, cell.height()) };
@@ -150,12 +150,12 @@ impl Screen {
     }
 
     /// Lays the grid out.
-    pub fn arrange(&self, layout: Layout) {
+    pub fn set_layout(&self, layout: Layout) {
         let Layout { size, scale } = layout;
         let chosen = *self.font_size.borrow();
         // A smaller step than half a pixel makes no visible difference.
         let scaled = (chosen * scale * 2.0).floor() / 2.0;
-        self.terminal.options().set_fractional_font_size(scaled.max(SMALLEST_FONT).min(chosen));
+        self.terminal.options().set_fractional_font_size(scaled.max(MIN_FONT_PX).min(chosen));
         self.limits.resize(size.cols, size.rows);
     }
 
@@ -171,7 +171,7 @@ impl Screen {
     }
 
     /// Sets the label for assistive technology.
-    pub fn label(&self, label: &str) {
+    pub fn set_label(&self, label: &str) {
         if let Some(textarea) = self.terminal.textarea() {
             // Any text is a legal value.
             let _ = textarea.set_attribute("aria-label", label);
@@ -212,11 +212,11 @@ impl Drop for WebglRenderer {
 }
 
 /// Returns the maximum number of rows of a terminal with this many columns.
-fn most_rows(cols: u16) -> u16 {
+fn max_rows(cols: u16) -> u16 {
     u16::try_from(MAX_SCREEN_CELLS / usize::from(cols.max(1))).unwrap_or(u16::MAX)
 }
 
-fn apply(options: &Options, appearance: &Appearance) {
+fn apply_appearance(options: &Options, appearance: &Appearance) {
     options.set_colours(&xterm::colours(&appearance.theme));
     options.set_font_family(&appearance.font_family);
     options.set_fractional_font_size(appearance.font_size.into());

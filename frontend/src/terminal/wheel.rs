@@ -6,13 +6,13 @@ use std::cell::Cell;
 use web_sys::WheelEvent;
 
 /// Maximum number of arrow keys for one wheel event.
-const MAX_LINES: f64 = 1000.0;
+const MAX_LINES_PER_EVENT: f64 = 1000.0;
 
 /// The accumulated movement of a wheel or a touchpad.
 #[derive(Debug, Default)]
 pub struct Wheel {
     /// The remaining fraction of a line, from -1 to 1.
-    rest: Cell<f64>,
+    fraction: Cell<f64>,
 }
 
 impl Wheel {
@@ -24,17 +24,17 @@ impl Wheel {
             WheelEvent::DOM_DELTA_LINE => 1.0,
             _ => rows.into(),
         };
-        let (lines, rest) = whole(self.rest.get(), event.delta_y() * unit);
-        self.rest.set(rest);
+        let (lines, rest) = split_lines(self.fraction.get(), event.delta_y() * unit);
+        self.fraction.set(rest);
         lines
     }
 }
 
 /// Adds lines to the remaining fraction, and returns the whole lines and the new fraction. A change
 /// of direction discards the old fraction.
-fn whole(rest: f64, lines: f64) -> (f64, f64) {
+fn split_lines(rest: f64, lines: f64) -> (f64, f64) {
     let before = if rest * lines < 0.0 { 0.0 } else { rest };
-    let all = (before + lines).clamp(-MAX_LINES, MAX_LINES);
+    let all = (before + lines).clamp(-MAX_LINES_PER_EVENT, MAX_LINES_PER_EVENT);
     (all.trunc(), all.fract())
 }
 
@@ -65,13 +65,17 @@ mod tests {
     fn a_touchpad_s_pixels_add_up_to_lines() {
         let (mut rest, mut lines) = (0.0, 0.0);
         for _ in 0..64 {
-            let (whole, left) = whole(rest, 3.0 / 16.0);
+            let (whole, left) = split_lines(rest, 3.0 / 16.0);
             lines += whole;
             rest = left;
         }
         assert_eq!((lines.to_string(), rest.to_string()), ("12".to_owned(), "0".to_owned()));
-        assert!(whole(0.9, -0.5).0 > -0.1 && whole(0.9, -0.5).1 < -0.4, "who turns back starts anew");
-        assert!(whole(0.0, f64::INFINITY).0 <= MAX_LINES && whole(0.0, -1e300).0 >= -MAX_LINES);
+        assert!(
+            split_lines(0.9, -0.5).0 > -0.1 && split_lines(0.9, -0.5).1 < -0.4,
+            "who turns back starts anew"
+        );
+        assert!(split_lines(0.0, f64::INFINITY).0 <= MAX_LINES_PER_EVENT);
+        assert!(split_lines(0.0, -1e300).0 >= -MAX_LINES_PER_EVENT);
     }
 
     #[test]

@@ -37,15 +37,15 @@ extern "C" {
 
     /// Scrolls down by this many rows, or up if the number is negative.
     #[wasm_bindgen(method, js_name = scrollLines)]
-    pub fn scroll_by(this: &Terminal, rows: i32);
+    pub fn scroll_lines(this: &Terminal, rows: i32);
 
     /// Subscribes to changes of the first visible row.
     #[wasm_bindgen(method, js_name = onScroll)]
-    pub fn on_viewport(this: &Terminal, listener: &Function) -> Disposable;
+    pub fn on_scroll(this: &Terminal, listener: &Function) -> Disposable;
 
     /// Subscribes to movements of the cursor.
     #[wasm_bindgen(method, js_name = onCursorMove)]
-    pub fn on_cursor(this: &Terminal, listener: &Function) -> Disposable;
+    pub fn on_cursor_move(this: &Terminal, listener: &Function) -> Disposable;
 
     /// Subscribes to changes of the size of a cell or of the grid, in pixels.
     #[wasm_bindgen(method, js_name = onDimensionsChange)]
@@ -163,7 +163,7 @@ extern "C" {
 
     /// Makes the terminal ignore the keyboard, or not.
     #[wasm_bindgen(method, setter, js_name = disableStdin)]
-    pub fn set_deaf(this: &Options, deaf: bool);
+    pub fn set_disable_stdin(this: &Options, disabled: bool);
 
     /// Sets the minimum contrast ratio of text, 1 to 21.
     #[wasm_bindgen(method, setter, js_name = minimumContrastRatio)]

@@ -58,7 +58,7 @@ fn sizes_are_resumed_like_output() {
     );
     inflow.begin(&Welcome { resizes: 3, ..welcome(2, 0, 0) });
     assert_eq!(inflow.resume().unwrap().resizes, Some(3));
-    inflow.resized(5);
+    inflow.on_resized(5);
     assert_eq!(inflow.resume().unwrap().resizes, Some(5));
     inflow.begin(&welcome(2, 0, 0));
     assert_eq!(inflow.resume().unwrap().resizes, Some(0));
@@ -81,7 +81,7 @@ fn what_was_written_before_a_new_start_is_not_acknowledged_after_it() {
     inflow.begin(&welcome(1, 0, 0));
     let old = data(&mut inflow, 0, 500).unwrap()[0].mark;
     inflow.begin(&welcome(2, 0, 0));
-    assert_eq!(inflow.rendered(old, true), None);
+    assert_eq!(inflow.on_rendered(old, true), None);
 }
 
 #[test]
@@ -102,20 +102,20 @@ fn a_snapshot_moves_no_offset_and_is_replayed() {
 fn little_output_is_acknowledged_together_when_the_terminal_is_idle() {
     let mut inflow = Inflow::default();
     inflow.begin(&welcome(1, 0, 0));
-    for key in 1..IDLE_STEP {
+    for key in 1..IDLE_ACK_STEP_BYTES {
         let mark = data(&mut inflow, key - 1, 1).unwrap()[0].mark;
-        assert_eq!(inflow.rendered(mark, true), None);
+        assert_eq!(inflow.on_rendered(mark, true), None);
     }
-    let mark = data(&mut inflow, IDLE_STEP - 1, 1).unwrap()[0].mark;
-    assert_eq!(inflow.rendered(mark, false), None);
-    assert_eq!(inflow.rendered(mark, true), Some(OutputOffset::new(IDLE_STEP)));
-    assert_eq!(inflow.rendered(mark, true), None);
+    let mark = data(&mut inflow, IDLE_ACK_STEP_BYTES - 1, 1).unwrap()[0].mark;
+    assert_eq!(inflow.on_rendered(mark, false), None);
+    assert_eq!(inflow.on_rendered(mark, true), Some(OutputOffset::new(IDLE_ACK_STEP_BYTES)));
+    assert_eq!(inflow.on_rendered(mark, true), None);
 }
 
 proptest! {
     /// Checks that a server that respects the window never waits forever, however frames are cut:
-    /// less than `STEP` bytes are unacknowledged while the terminal works, and less than
-    /// `IDLE_STEP` once it is idle.
+    /// less than `ACK_STEP_BYTES` bytes are unacknowledged while the terminal works, and less than
+    /// `IDLE_ACK_STEP_BYTES` once it is idle.
     #[test]
     fn acknowledgements_keep_up(frames in prop::collection::vec(0..=limits::OUTPUT_FRAME, 1..50)) {
         let mut inflow = Inflow::default();
@@ -126,13 +126,13 @@ proptest! {
             sent += *payload as u64;
             for piece in pieces {
                 let idle = index + 1 == frames.len();
-                if let Some(output) = inflow.rendered(piece.mark, idle) {
+                if let Some(output) = inflow.on_rendered(piece.mark, idle) {
                     prop_assert!(output.get() > acknowledged && output.get() <= sent);
                     acknowledged = output.get();
                 }
             }
-            prop_assert!(sent - acknowledged < STEP);
+            prop_assert!(sent - acknowledged < ACK_STEP_BYTES);
         }
-        prop_assert!(frames.last() == Some(&0) || sent - acknowledged < IDLE_STEP);
+        prop_assert!(frames.last() == Some(&0) || sent - acknowledged < IDLE_ACK_STEP_BYTES);
     }
 }

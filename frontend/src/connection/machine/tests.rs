@@ -52,7 +52,7 @@ impl Rig {
     }
 
     fn phase(&self) -> Option<Phase> {
-        self.machine.told
+        self.machine.published_phase
     }
 }
 
@@ -90,5 +90,5 @@ fn sent(effects: &[Effect]) -> Vec<ClientMessage> {
 }
 
 fn notices(effects: &[Effect]) -> usize {
-    effects.iter().filter(|effect| matches!(effect, E::Tell(Tell::Notice(_)))).count()
+    effects.iter().filter(|effect| matches!(effect, E::Notify(Tell::Notice(_)))).count()
 }

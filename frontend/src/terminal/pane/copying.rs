@@ -9,9 +9,9 @@ use crate::terminal::{clipboard, text};
 impl Pane {
     /// Copies the selection. Returns false if there is none.
     pub fn copy(&self) -> bool {
-        let Some(text) = self.selected() else { return false };
+        let Some(text) = self.selection_text() else { return false };
         if clipboard::available() {
-            self.copy_out(text);
+            self.write_clipboard(text);
         } else {
             self.screen.terminal().focus();
             clipboard::copy_selection();
@@ -20,10 +20,10 @@ impl Pane {
     }
 
     /// Handles a copy by the browser, for example from its own menu.
-    pub fn copied(&self, event: &ClipboardEvent) {
+    pub fn on_copy(&self, event: &ClipboardEvent) {
         // xterm.js would copy the selection unchanged.
         event.stop_propagation();
-        let (Some(text), Some(data)) = (self.selected(), event.clipboard_data()) else {
+        let (Some(text), Some(data)) = (self.selection_text(), event.clipboard_data()) else {
             // xterm.js has put the selection there, and the browser would copy that.
             if let Some(textarea) = self.screen.terminal().textarea() {
                 textarea.set_value("");
@@ -36,9 +36,9 @@ impl Pane {
     }
 
     /// Returns the selection, cleaned up, if it contains more than blanks.
-    fn selected(&self) -> Option<String> {
+    fn selection_text(&self) -> Option<String> {
         let terminal = self.screen.terminal();
-        terminal.has_selection().then(|| text::copied(&terminal.get_selection())).flatten()
+        terminal.has_selection().then(|| text::trim_copied(&terminal.get_selection())).flatten()
     }
 
     /// Pastes the clipboard.
@@ -57,7 +57,7 @@ impl Pane {
     }
 
     /// Handles a paste by the browser.
-    pub fn pasted(&self, event: &ClipboardEvent) {
+    pub fn on_paste(&self, event: &ClipboardEvent) {
         event.prevent_default();
         event.stop_propagation();
         let data = event.clipboard_data().and_then(|data| data.get_data("text/plain").ok());
@@ -68,11 +68,11 @@ impl Pane {
 
     /// Pastes this text.
     pub fn paste_text(&self, text: &str) {
-        self.hint();
-        self.screen.terminal().paste(&text::pasted(text));
+        self.explain_read_only();
+        self.screen.terminal().paste(&text::sanitize_paste(text));
     }
 
-    pub(super) fn copy_out(&self, text: String) {
+    pub(super) fn write_clipboard(&self, text: String) {
         let me = self.me.clone();
         spawn_local(async move {
             let refused = clipboard::write(&text).await.is_err();

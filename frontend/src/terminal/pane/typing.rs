@@ -7,7 +7,7 @@ use web_sys::KeyboardEvent;
 
 use super::Pane;
 use crate::terminal::{
-    keys::{self, Fate, Key},
+    keys::{self, Key, KeyAction},
     queries,
 };
 
@@ -16,31 +16,31 @@ const READ_ONLY: &str = "You can view this terminal, not type in it.";
 
 impl Pane {
     /// Handles the terminal's input: typed text, and answers to queries.
-    pub fn typed(&self, input: &str) {
+    pub fn on_input(&self, input: &str) {
         if self.focus_muted.get() && queries::is_focus_report(input) {
             return;
         }
-        self.following.set(true);
+        self.follows_cursor.set(true);
         if let Some(connection) = self.connection() {
-            connection.typed(input.as_bytes());
+            connection.send_input(input.as_bytes());
         }
     }
 
     /// Does the same for bytes, one per character: old mouse reports.
-    pub fn typed_bytes(&self, input: &str) {
+    pub fn on_binary_input(&self, input: &str) {
         let bytes: Vec<u8> = input.chars().filter_map(|byte| u8::try_from(u32::from(byte)).ok()).collect();
         if let Some(connection) = self.connection() {
-            connection.typed(&bytes);
+            connection.send_input(&bytes);
         }
     }
 
     /// Handles a key. Returns true if the terminal should handle it.
-    pub fn wants_key(&self, event: &KeyboardEvent) -> bool {
+    pub fn on_key(&self, event: &KeyboardEvent) -> bool {
         if event.type_() != "keydown" {
             return true;
         }
-        let take = Rc::clone(&self.around.borrow().take_key);
-        if take(event) {
+        let take_key = Rc::clone(&self.host.borrow().take_key);
+        if take_key(event) {
             return false;
         }
         let name = event.key();
@@ -51,15 +51,15 @@ impl Pane {
             alt: event.alt_key(),
             meta: event.meta_key(),
         };
-        match keys::fate(self.platform, key, self.screen.terminal().has_selection()) {
-            Fate::Program => {
-                if keys::types(&name) {
-                    self.hint();
+        match keys::action(self.platform, key, self.screen.terminal().has_selection()) {
+            KeyAction::Program => {
+                if keys::is_typing(&name) {
+                    self.explain_read_only();
                 }
                 self.send_control(event, key)
             }
-            Fate::Browser => false,
-            Fate::Copy => {
+            KeyAction::Browser => false,
+            KeyAction::Copy => {
                 event.prevent_default();
                 if self.copy() {
                     self.screen.terminal().clear_selection();
@@ -84,12 +84,12 @@ impl Pane {
 
     /// Sends this text as if it were typed.
     pub fn send(&self, text: &str) {
-        self.hint();
+        self.explain_read_only();
         self.screen.terminal().input(text);
     }
 
     /// Tells a reader who types why nothing happens.
-    pub fn hint(&self) {
+    pub fn explain_read_only(&self) {
         if self.role.get() == Some(Role::Reader) {
             self.notice(READ_ONLY);
         }

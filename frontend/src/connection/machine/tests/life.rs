@@ -7,16 +7,16 @@ use super::*;
 #[test]
 fn a_machine_that_has_slept_looks_after_its_connection_at_once() {
     let mut rig = Rig::attached();
-    rig.after(1000.0).on(Event::Stirred);
+    rig.after(1000.0).on(Event::UserActive);
     let asks = |effects: &[Effect]| {
         effects.iter().any(|effect| matches!(effect, Effect::SendText(text) if text.contains("ping")))
-            && effects.contains(&Effect::Timer(pulse::DOUBT_MS))
+            && effects.contains(&Effect::Timer(pulse::WAKE_TIMEOUT_MS))
     };
-    assert!(!asks(&rig.after(100.0).on(Event::Stirred)));
-    assert!(asks(&rig.after(100.0).asleep(3_600_000.0).on(Event::Stirred)));
-    assert!(!asks(&rig.after(100.0).on(Event::Stirred)), "once is enough");
+    assert!(!asks(&rig.after(100.0).on(Event::UserActive)));
+    assert!(asks(&rig.after(100.0).asleep(3_600_000.0).on(Event::UserActive)));
+    assert!(!asks(&rig.after(100.0).on(Event::UserActive)), "once is enough");
     // Any event detects the sleep, and a waiting connection is retried at once.
-    assert!(asks(&rig.after(100.0).asleep(60_000.0).on(Event::Typed(b"x"))));
+    assert!(asks(&rig.after(100.0).asleep(60_000.0).on(Event::Input(b"x"))));
     rig.on(Event::Closed { code: 1006 });
     assert!(rig.asleep(60_000.0).on(Event::Timer).contains(&Effect::Open));
     assert!(matches!(rig.machine.state, State::Opening { .. }), "the timer is not taken for its own");
@@ -28,13 +28,19 @@ fn greets_and_becomes_live() {
     assert_eq!(rig.phase(), None);
     assert_eq!(
         rig.on(Event::Start),
-        [E::Open, E::Timer(OPENING_MS), E::Tell(Tell::Phase(Phase::Connecting))]
+        [E::Open, E::Timer(CONNECT_TIMEOUT_MS), E::Notify(Tell::Phase(Phase::Connecting))]
     );
     let [ClientMessage::Hello(hello)] = &sent(&rig.on(Event::Opened("")))[..] else { panic!("no hello") };
-    assert_eq!((hello.size, hello.window, &hello.resume), (Winsize::cells(80, 24), Some(WINDOW), &None));
+    assert_eq!(
+        (hello.size, hello.window, &hello.resume),
+        (Winsize::cells(80, 24), Some(WINDOW_BYTES), &None)
+    );
     let effects = rig.say(&ServerMessage::Welcome(welcome(0)));
     assert!(matches!(sent(&effects)[..], [ClientMessage::Ping { .. }]));
-    assert!(!effects.contains(&E::Tell(Tell::Clear { skipped: 0, earlier: 0 })), "nothing is there to clear");
+    assert!(
+        !effects.contains(&E::Notify(Tell::Clear { skipped: 0, earlier: 0 })),
+        "nothing is there to clear"
+    );
     assert_eq!(rig.phase(), Some(Phase::Live { latency_ms: None }));
 }
 
@@ -42,7 +48,7 @@ fn greets_and_becomes_live() {
 fn a_hello_that_was_said_is_not_said_again() {
     let mut rig = Rig::new();
     rig.on(Event::Start);
-    assert_eq!(rig.on(Event::Greeted(Winsize::cells(80, 24))), []);
+    assert_eq!(rig.on(Event::HelloSent(Winsize::cells(80, 24))), []);
     let effects = rig.say(&ServerMessage::Welcome(welcome(0)));
     assert!(matches!(sent(&effects)[..], [ClientMessage::Ping { .. }]), "the size is known: {effects:?}");
     assert_eq!(rig.phase(), Some(Phase::Live { latency_ms: None }));
@@ -58,7 +64,7 @@ fn a_size_that_is_another_than_hello_told_follows_the_welcome() {
         sent(&rig.say(&ServerMessage::Welcome(welcome(0))))
     };
     let [said, shrunk] = [Winsize::cells(100, 30), Winsize::cells(70, 20)];
-    assert_eq!(told(&[Event::Greeted(said)])[0], ClientMessage::Resize(Winsize::cells(80, 24)));
+    assert_eq!(told(&[Event::HelloSent(said)])[0], ClientMessage::Resize(Winsize::cells(80, 24)));
     assert_eq!(told(&[Event::Opened(""), Event::Resized(shrunk)])[0], ClientMessage::Resize(shrunk));
 }
 
@@ -67,17 +73,17 @@ fn a_broken_connection_is_tried_again_and_resumes() {
     let mut rig = Rig::attached();
     rig.on(frame(&data(0, b"hello")));
     let effects = rig.after(60_000.0).on(Event::Closed { code: 1006 });
-    assert!(effects.contains(&E::Timer(backoff::FIRST_MS)));
+    assert!(effects.contains(&E::Timer(backoff::FIRST_DELAY_MS)));
     assert_eq!(
         rig.phase(),
-        Some(Phase::Reconnecting { at_ms: rig.now_ms + backoff::FIRST_MS, attempt: 1, keys: 0 })
+        Some(Phase::Reconnecting { at_ms: rig.now_ms + backoff::FIRST_DELAY_MS, attempt: 1, keys: 0 })
     );
     assert!(rig.after(250.0).on(Event::Timer).contains(&E::Open));
     let [ClientMessage::Hello(hello)] = &sent(&rig.on(Event::Opened("")))[..] else { panic!("no hello") };
     let resume = Resume { epoch: Epoch::from_random([2; 8]), output: OutputOffset::new(5), resizes: Some(0) };
     assert_eq!(hello.resume, Some(resume));
     let effects = rig.say(&ServerMessage::Welcome(welcome(5)));
-    assert!(!effects.contains(&E::Tell(Tell::Clear { skipped: 0, earlier: 0 })));
+    assert!(!effects.contains(&E::Notify(Tell::Clear { skipped: 0, earlier: 0 })));
     assert!(matches!(rig.phase(), Some(Phase::Live { .. })));
 }
 
@@ -102,7 +108,10 @@ fn who_is_not_let_in_is_told_so_once() {
         rig.on(Event::Start);
         rig.on(Event::Opened(""));
         let effects = rig.say(&ServerMessage::Error { code, message: "why".to_owned() });
-        assert!(!effects.iter().any(|effect| matches!(effect, E::Tell(Tell::Notice(_)))), "the page says it");
+        assert!(
+            !effects.iter().any(|effect| matches!(effect, E::Notify(Tell::Notice(_)))),
+            "the page says it"
+        );
     }
 }
 
@@ -115,7 +124,7 @@ fn a_server_that_cannot_resume_clears_the_terminal() {
     rig.on(Event::Opened(""));
     let other = Welcome { epoch: Epoch::from_random([3; 8]), ..welcome(0) };
     assert!(
-        rig.say(&ServerMessage::Welcome(other)).contains(&E::Tell(Tell::Clear { skipped: 0, earlier: 0 }))
+        rig.say(&ServerMessage::Welcome(other)).contains(&E::Notify(Tell::Clear { skipped: 0, earlier: 0 }))
     );
 }
 
@@ -132,7 +141,7 @@ fn failures_in_a_row_wait_longer_each_and_a_stable_attachment_forgets_them() {
     }
     rig.on(Event::Opened(""));
     rig.say(&ServerMessage::Welcome(welcome(0)));
-    rig.after(STABLE_MS).on(Event::Closed { code: 1006 });
+    rig.after(STABLE_AFTER_MS).on(Event::Closed { code: 1006 });
     assert!(matches!(rig.phase(), Some(Phase::Reconnecting { attempt: 1, .. })));
 }
 
@@ -152,9 +161,9 @@ fn a_socket_that_does_not_open_asks_why() {
 
 #[test]
 fn what_stands_in_the_way_is_told_until_there_is_a_welcome() {
-    let refused = |reason: &str| E::Tell(Tell::Trouble(Some(Trouble::Refused(reason.to_owned()))));
-    let blocked = E::Tell(Tell::Trouble(Some(Trouble::NoWebSocket)));
-    let fine = E::Tell(Tell::Trouble(None));
+    let refused = |reason: &str| E::Notify(Tell::Trouble(Some(Trouble::Refused(reason.to_owned()))));
+    let blocked = E::Notify(Tell::Trouble(Some(Trouble::NoWebSocket)));
+    let fine = E::Notify(Tell::Trouble(None));
     let mut rig = Rig::new();
     rig.on(Event::Start);
     let mut fail = |probe: Probe<'_>| {
@@ -178,18 +187,18 @@ fn what_stands_in_the_way_is_told_until_there_is_a_welcome() {
 fn a_server_that_says_goodbye_is_called_rarely() {
     let mut rig = Rig::attached();
     let goodbye = ServerMessage::Error { code: ErrorCode::ShuttingDown, message: "stopped".to_owned() };
-    assert_eq!(rig.say(&goodbye), [E::Tell(Tell::Trouble(Some(Trouble::Stopped)))]);
-    let effects = rig.after(STABLE_MS).on(Event::Closed { code: 1001 });
+    assert_eq!(rig.say(&goodbye), [E::Notify(Tell::Trouble(Some(Trouble::Stopped)))]);
+    let effects = rig.after(STABLE_AFTER_MS).on(Event::Closed { code: 1001 });
     let mut timers = effects.iter().filter_map(|effect| match effect {
         E::Timer(ms) => Some(*ms),
         _ => None,
     });
-    assert!(timers.next_back().is_some_and(|ms| ms >= backoff::LONGEST_MS / 4.0), "{effects:?}");
+    assert!(timers.next_back().is_some_and(|ms| ms >= backoff::MAX_DELAY_MS / 4.0), "{effects:?}");
     assert!(rig.on(Event::RetryNow).contains(&E::Open));
     rig.on(Event::Opened(""));
     let effects = rig.say(&ServerMessage::Welcome(welcome(0)));
-    assert!(effects.contains(&E::Tell(Tell::Trouble(None))));
-    let effects = rig.after(STABLE_MS).on(Event::Closed { code: 1006 });
+    assert!(effects.contains(&E::Notify(Tell::Trouble(None))));
+    let effects = rig.after(STABLE_AFTER_MS).on(Event::Closed { code: 1006 });
     assert!(
         effects.contains(&E::Timer(backoff::delay_ms(1, 0.0))),
         "a broken connection is tried at once again"
@@ -221,9 +230,9 @@ fn exit_ends_it_for_good() {
     let mut rig = Rig::attached();
     let exit = ServerMessage::Exit { status: ExitStatus::Code(3), output: OutputOffset::ZERO, closed: true };
     let told = Tell::Exited { status: ExitStatus::Code(3), closed: true };
-    assert!(rig.say(&exit).contains(&E::Tell(told)));
+    assert!(rig.say(&exit).contains(&E::Notify(told)));
     for event in
-        [Event::Closed { code: 1000 }, Event::Online, Event::Timer, Event::RetryNow, Event::Typed(b"x")]
+        [Event::Closed { code: 1000 }, Event::Online, Event::Timer, Event::RetryNow, Event::Input(b"x")]
     {
         assert_eq!(rig.on(event), [], "{event:?}");
     }
@@ -249,7 +258,7 @@ fn waking_up_doubts_an_open_socket() {
     rig.on(Event::Visible(false));
     let effects = rig.after(3_600_000.0).on(Event::Visible(true));
     assert!(matches!(sent(&effects)[..], [ClientMessage::Ping { .. }]));
-    let effects = rig.after(pulse::DOUBT_MS).on(Event::Timer);
+    let effects = rig.after(pulse::WAKE_TIMEOUT_MS).on(Event::Timer);
     assert!(effects.contains(&E::Close));
     assert!(matches!(rig.phase(), Some(Phase::Reconnecting { .. })));
 }
@@ -260,7 +269,7 @@ fn a_hidden_page_sets_no_timer() {
     rig.on(Event::Visible(false));
     let t = serde_json::Number::from_f64(rig.now_ms).unwrap();
     assert_eq!(rig.say(&ServerMessage::Pong { t })[..1], [E::NoTimer]);
-    assert_eq!(rig.after(pulse::EVERY_MS).on(Event::Timer), [E::NoTimer]);
+    assert_eq!(rig.after(pulse::PING_INTERVAL_MS).on(Event::Timer), [E::NoTimer]);
 }
 
 #[test]
@@ -268,8 +277,8 @@ fn a_socket_that_hangs_while_opening_is_given_up() {
     let mut rig = Rig::new();
     rig.on(Event::Start);
     assert_eq!(rig.on(Event::Online), [], "it has only just begun");
-    assert!(rig.after(FRESH_MS).on(Event::Online).contains(&E::Open));
-    assert!(rig.after(OPENING_MS).on(Event::Timer).contains(&E::Close));
+    assert!(rig.after(MIN_REOPEN_AGE_MS).on(Event::Online).contains(&E::Open));
+    assert!(rig.after(CONNECT_TIMEOUT_MS).on(Event::Timer).contains(&E::Close));
 }
 
 #[test]
@@ -277,15 +286,15 @@ fn silence_after_input_is_told_with_the_keys_that_wait() {
     let mut rig = Rig::attached();
     let t = serde_json::Number::from_f64(rig.now_ms).unwrap();
     rig.say(&ServerMessage::Pong { t });
-    let effects = rig.after(500.0).on(Event::Typed(b"ls"));
-    assert!(effects.contains(&E::Timer(pulse::ASK_MS)), "{effects:?}");
-    let effects = rig.after(pulse::ASK_MS).on(Event::Timer);
+    let effects = rig.after(500.0).on(Event::Input(b"ls"));
+    assert!(effects.contains(&E::Timer(pulse::PING_AFTER_INPUT_MS)), "{effects:?}");
+    let effects = rig.after(pulse::PING_AFTER_INPUT_MS).on(Event::Timer);
     assert!(matches!(sent(&effects)[..], [ClientMessage::Ping { .. }]));
-    assert!(effects.contains(&E::Timer(pulse::STALLED_MS - pulse::ASK_MS)), "{effects:?}");
+    assert!(effects.contains(&E::Timer(pulse::STALLED_AFTER_MS - pulse::PING_AFTER_INPUT_MS)), "{effects:?}");
     assert!(matches!(rig.phase(), Some(Phase::Live { .. })));
-    rig.after(pulse::STALLED_MS - pulse::ASK_MS).on(Event::Timer);
+    rig.after(pulse::STALLED_AFTER_MS - pulse::PING_AFTER_INPUT_MS).on(Event::Timer);
     assert_eq!(rig.phase(), Some(Phase::Stalled { keys: 2 }));
-    rig.on(Event::Typed(b"\x1b[A"));
+    rig.on(Event::Input(b"\x1b[A"));
     assert_eq!(rig.phase(), Some(Phase::Stalled { keys: 3 }));
     rig.say(&ServerMessage::Ack { input: InputOffset::new(5) });
     assert!(matches!(rig.phase(), Some(Phase::Live { .. })));
@@ -296,16 +305,16 @@ fn input_that_is_acknowledged_sets_no_further_timer() {
     let mut rig = Rig::attached();
     let t = serde_json::Number::from_f64(rig.now_ms).unwrap();
     rig.say(&ServerMessage::Pong { t });
-    assert!(rig.after(2000.0).on(Event::Typed(b"a")).contains(&E::Timer(pulse::ASK_MS)));
+    assert!(rig.after(2000.0).on(Event::Input(b"a")).contains(&E::Timer(pulse::PING_AFTER_INPUT_MS)));
     for input in 1..5 {
         rig.after(100.0).say(&ServerMessage::Ack { input: InputOffset::new(input) });
-        let effects = rig.on(Event::Typed(b"a"));
+        let effects = rig.on(Event::Input(b"a"));
         assert!(!effects.iter().any(|effect| matches!(effect, E::Timer(_))), "{effects:?}");
     }
     rig.say(&ServerMessage::Ack { input: InputOffset::new(5) });
     let effects = rig.after(600.0).on(Event::Timer);
     assert_eq!(sent(&effects), [], "nobody is asked: all is acknowledged");
-    assert!(matches!(effects[..], [E::Timer(ms)] if ms > pulse::STALLED_MS), "{effects:?}");
+    assert!(matches!(effects[..], [E::Timer(ms)] if ms > pulse::STALLED_AFTER_MS), "{effects:?}");
 }
 
 #[test]
@@ -313,12 +322,12 @@ fn a_connection_that_stays_silent_is_given_up_in_the_end() {
     let mut rig = Rig::attached();
     let t = serde_json::Number::from_f64(rig.now_ms).unwrap();
     rig.say(&ServerMessage::Pong { t });
-    rig.on(Event::Typed(b"x"));
-    rig.after(pulse::ASK_MS).on(Event::Timer);
-    rig.after(pulse::STALLED_MS - pulse::ASK_MS).on(Event::Timer);
-    let left_ms = pulse::PATIENCE_MS - pulse::STALLED_MS + pulse::ASK_MS;
+    rig.on(Event::Input(b"x"));
+    rig.after(pulse::PING_AFTER_INPUT_MS).on(Event::Timer);
+    rig.after(pulse::STALLED_AFTER_MS - pulse::PING_AFTER_INPUT_MS).on(Event::Timer);
+    let left_ms = pulse::PONG_TIMEOUT_MS - pulse::STALLED_AFTER_MS + pulse::PING_AFTER_INPUT_MS;
     assert!(rig.after(left_ms).on(Event::Timer).contains(&E::Close));
     assert!(matches!(rig.phase(), Some(Phase::Reconnecting { keys: 1, .. })));
-    rig.on(Event::Typed(b"y"));
+    rig.on(Event::Input(b"y"));
     assert!(matches!(rig.phase(), Some(Phase::Reconnecting { keys: 2, .. })), "keys are counted meanwhile");
 }

@@ -17,7 +17,7 @@ fn a_pong_gives_the_latency() {
 fn reset_clears_and_goes_on_elsewhere() {
     let mut rig = Rig::attached();
     let reset = ServerMessage::Reset { output: OutputOffset::new(4096), skipped: 3000, earlier: 0, bytes: 0 };
-    assert!(rig.say(&reset).contains(&E::Tell(Tell::Clear { skipped: 3000, earlier: 0 })));
+    assert!(rig.say(&reset).contains(&E::Notify(Tell::Clear { skipped: 3000, earlier: 0 })));
     assert!(matches!(rig.on(frame(&data(4096, b"x")))[..], [E::Write(_)]));
 }
 
@@ -25,23 +25,23 @@ fn reset_clears_and_goes_on_elsewhere() {
 fn input_waits_for_the_attachment() {
     let mut rig = Rig::new();
     rig.on(Event::Start);
-    assert_eq!(rig.on(Event::Typed(b"ls\r")), []);
+    assert_eq!(rig.on(Event::Input(b"ls\r")), []);
     rig.on(Event::Opened(""));
     assert!(rig.say(&ServerMessage::Welcome(welcome(0))).contains(&E::SendFrame(data(0, b"ls\r"))));
-    assert_eq!(rig.on(Event::Typed(b"x")), [E::SendFrame(data(3, b"x"))]);
+    assert_eq!(rig.on(Event::Input(b"x")), [E::SendFrame(data(3, b"x"))]);
 }
 
 #[test]
 fn a_reader_neither_types_nor_resizes_nor_takes_the_pen() {
     let mut rig = Rig::new();
     rig.on(Event::Start);
-    rig.on(Event::Typed(b"early"));
+    rig.on(Event::Input(b"early"));
     rig.on(Event::Opened(""));
     let effects = rig.say(&ServerMessage::Welcome(Welcome { role: Role::Reader, ..welcome(0) }));
     assert!(!effects.iter().any(|effect| matches!(effect, E::SendFrame(_))));
-    assert_eq!(rig.on(Event::Typed(b"x")), []);
+    assert_eq!(rig.on(Event::Input(b"x")), []);
     assert_eq!(rig.on(Event::Resized(Winsize::cells(100, 30))), []);
-    assert_eq!(rig.on(Event::PenWanted(None)), []);
+    assert_eq!(rig.on(Event::PrimaryRequested(None)), []);
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn the_size_knows_whose_it_is() {
     assert!(matches!(sent(&rig.on(Event::Resized(size)))[..], [ClientMessage::Resize(sent)] if sent == size));
     for (by, own) in [(7, true), (8, false)] {
         let effects = rig.say(&ServerMessage::Resize { size, by: Some(by), resizes: 1 });
-        assert_eq!(effects, [E::Tell(Tell::Size { size, own })]);
+        assert_eq!(effects, [E::Notify(Tell::Size { size, own })]);
     }
     // Another viewer's size may happen to be the same.
     for (by, own) in [(Some(7), true), (None, false)] {
@@ -89,21 +89,21 @@ fn the_size_knows_whose_it_is() {
         rig.on(Event::Start);
         rig.on(Event::Opened(""));
         let effects = rig.say(&ServerMessage::Welcome(Welcome { by, ..welcome(0) }));
-        assert!(effects.contains(&E::Tell(Tell::Size { size: Winsize::cells(80, 24), own })));
+        assert!(effects.contains(&E::Notify(Tell::Size { size: Winsize::cells(80, 24), own })));
     }
 }
 
 #[test]
 fn the_pen_is_asked_for_by_who_may_have_it() {
     let mut rig = Rig::new();
-    assert_eq!(rig.on(Event::PenWanted(None)), [], "there is nobody to ask yet");
+    assert_eq!(rig.on(Event::PrimaryRequested(None)), [], "there is nobody to ask yet");
     let mut rig = Rig::attached();
     for to in [None, Some(7)] {
-        assert_eq!(sent(&rig.on(Event::PenWanted(to))), [ClientMessage::Pen { to }]);
+        assert_eq!(sent(&rig.on(Event::PrimaryRequested(to))), [ClientMessage::Pen { to }]);
     }
     let gone = ServerMessage::Error { code: ErrorCode::NoSuchViewer, message: "see viewers".into() };
     let effects = rig.say(&gone);
-    assert!(matches!(&effects[..], [E::Tell(Tell::Notice(text))] if !text.contains("see viewers")));
+    assert!(matches!(&effects[..], [E::Notify(Tell::Notice(text))] if !text.contains("see viewers")));
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn who_is_there_is_passed_on() {
         you: false,
     }];
     let viewers = ServerMessage::Viewers { count: 1, pen: false, list: list.clone() };
-    let told = [E::Tell(Tell::Pen(false)), E::Tell(Tell::Viewers { count: 1, list })];
+    let told = [E::Notify(Tell::Primary(false)), E::Notify(Tell::Viewers { count: 1, list })];
     assert_eq!(Rig::attached().say(&viewers), told);
 }
 
@@ -146,15 +146,17 @@ fn colours_are_told_to_whom_it_concerns() {
 fn history_is_asked_for_while_there_is_somebody_to_ask() {
     let asked = E::SendText(ClientMessage::History.to_json());
     let mut rig = Rig::attached();
-    assert!(rig.on(Event::HistoryWanted).contains(&asked));
+    assert!(rig.on(Event::HistoryRequested).contains(&asked));
     rig.on(Event::Closed { code: 1006 });
-    assert!(!rig.on(Event::HistoryWanted).contains(&asked));
+    assert!(!rig.on(Event::HistoryRequested).contains(&asked));
 }
 
 #[test]
 fn only_who_may_write_has_the_terminal_cleared_or_reset() {
-    let wanted =
-        [(Event::ClearWanted, ClientMessage::Clear), (Event::SoftResetWanted, ClientMessage::SoftReset)];
+    let wanted = [
+        (Event::ClearRequested, ClientMessage::Clear),
+        (Event::SoftResetRequested, ClientMessage::SoftReset),
+    ];
     for (event, message) in wanted {
         let asked = E::SendText(message.to_json());
         assert!(Rig::attached().on(event).contains(&asked));

@@ -116,7 +116,7 @@ impl World {
                 let start = self.typed.len();
                 let bytes: Vec<u8> = (start..start + len).map(pattern).collect();
                 self.typed.extend(&bytes);
-                self.page(Event::Typed(&bytes), &[]);
+                self.page(Event::Input(&bytes), &[]);
             }
             Step::ServerTurn => self.server_turn(),
             Step::PageTurn => self.page_turn(),
@@ -146,13 +146,15 @@ impl World {
                     self.shown.extend(&message[piece.from..piece.to]);
                     self.queue.push_back(piece.mark);
                 }
-                Effect::Tell(Tell::Size { size, .. }) => {
+                Effect::Notify(Tell::Size { size, .. }) => {
                     if size != self.sizes_shown.last().map_or_else(Winsize::default, |&(_, size)| size) {
                         self.sizes_shown.push((self.shown.len(), size));
                     }
                 }
-                Effect::Tell(Tell::Clear { .. }) => panic!("everything is kept, so nothing is ever cleared"),
-                Effect::Tell(_) => {}
+                Effect::Notify(Tell::Clear { .. }) => {
+                    panic!("everything is kept, so nothing is ever cleared")
+                }
+                Effect::Notify(_) => {}
             }
         }
     }

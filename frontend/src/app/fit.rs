@@ -18,18 +18,18 @@ impl App {
     /// Resizes a terminal to this window when the viewer who had decided its size has left and this
     /// window is visible.
     pub(super) fn follow_departures(self) {
-        let seen = RwSignal::new(!document().hidden());
+        let is_visible = RwSignal::new(!document().hidden());
         let changed =
-            window_event_listener_untyped("visibilitychange", move |_| seen.set(!document().hidden()));
+            window_event_listener_untyped("visibilitychange", move |_| is_visible.set(!document().hidden()));
         on_cleanup(move || changed.remove());
-        let left = Memo::new(move |_| {
+        let abandoned = Memo::new(move |_| {
             self.tabs.with(|tabs| tabs.active().filter(|tab| tab.is_left_alone()).map(|tab| tab.kind.clone()))
         });
-        let waiting = StoredValue::new_local(None::<Timeout>);
+        let timeout = StoredValue::new_local(None::<Timeout>);
         Effect::new(move || {
-            let is_due = left.with(Option::is_some) && seen.get();
+            let is_due = abandoned.with(Option::is_some) && is_visible.get();
             let fit = move || self.with_pane(|pane| pane.pen(None));
-            waiting.set_value(is_due.then(|| Timeout::new(TAKE_SIZE_AFTER_MS, fit)));
+            timeout.set_value(is_due.then(|| Timeout::new(TAKE_SIZE_AFTER_MS, fit)));
         });
     }
 

@@ -165,7 +165,7 @@ async fn send(method: &str, path: &str, body: Option<&impl Serialize>) -> Result
 
 /// Returns the response if its status is a success, and the matching error otherwise.
 pub(crate) async fn checked(response: Response) -> Result<Response, Error> {
-    if response.ok() { Ok(response) } else { Err(refusal(response).await) }
+    if response.ok() { Ok(response) } else { Err(read_error(response).await) }
 }
 
 /// Returns the headers that every request carries.
@@ -177,24 +177,24 @@ pub(crate) fn headers() -> Result<JsValue, Error> {
     Ok(headers.into())
 }
 
-async fn refusal(response: Response) -> Error {
+async fn read_error(response: Response) -> Error {
     match response.status() {
         401 => Error::Unauthorized,
         404 => Error::NotFound,
         // A reverse proxy answers with these when it cannot reach the server.
         502..=504 => json::<ApiError>(response)
             .await
-            .map_or(Error::Unreachable, |e| Error::Refused(sentence(e.message))),
+            .map_or(Error::Unreachable, |e| Error::Refused(to_sentence(e.message))),
         status => {
             let kind = if status == 429 { Error::TooMany } else { Error::Refused };
-            json::<ApiError>(response).await.map_or_else(|error| error, |e| kind(sentence(e.message)))
+            json::<ApiError>(response).await.map_or_else(|error| error, |e| kind(to_sentence(e.message)))
         }
     }
 }
 
 /// Turns the server's message into a sentence in the page's style. Only ASCII is made upper case,
 /// since Unicode's tables would make the first WebAssembly module larger.
-fn sentence(mut message: String) -> String {
+fn to_sentence(mut message: String) -> String {
     if let Some(first) = message.get_mut(..1) {
         first.make_ascii_uppercase();
     }
@@ -218,7 +218,7 @@ mod tests {
     #[test]
     fn what_the_server_says_is_read_as_a_sentence() {
         for (said, shown) in [("no; try again", "No; try again."), ("é", "é."), ("It is.", "It is.")] {
-            assert_eq!(sentence(said.to_owned()), shown);
+            assert_eq!(to_sentence(said.to_owned()), shown);
         }
     }
 }

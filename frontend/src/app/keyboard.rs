@@ -27,13 +27,13 @@ impl Modifiers {
         if self.alt {
             bytes.push('\u{1b}');
         }
-        bytes.extend(text.chars().map(|letter| if self.ctrl { control(letter) } else { letter }));
+        bytes.extend(text.chars().map(|letter| if self.ctrl { control_character(letter) } else { letter }));
         bytes
     }
 }
 
 /// Returns a letter's control character: the letter's code without its upper three bits.
-fn control(letter: char) -> char {
+fn control_character(letter: char) -> char {
     match letter.to_ascii_uppercase() {
         upper @ '@'..='_' => char::from(upper as u8 & 0x1f),
         ' ' => '\0',

@@ -13,35 +13,35 @@ fn main() -> Result<()> {
     }
     let folder = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("themes");
     println!("cargo::rerun-if-changed={}", folder.display());
-    let table = table(&folder)?;
+    let table = themes_table(&folder)?;
     let target = Path::new(&env::var("OUT_DIR")?).join("themes.rs");
     fs::write(&target, table).with_context(|| format!("cannot write {}", target.display()))
 }
 
 /// Returns a Rust expression for all themes in `folder`, ordered by id.
-fn table(folder: &Path) -> Result<String> {
+fn themes_table(folder: &Path) -> Result<String> {
     let entries = fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
     let mut files = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
     files.retain(|file| file.extension().is_some_and(|extension| extension == "toml"));
     files.sort();
     let mut table = String::from("&[\n");
     for file in files {
-        let entry = read(&file).with_context(|| format!("{} is no theme", file.display()))?;
+        let entry = read_theme(&file).with_context(|| format!("{} is no theme", file.display()))?;
         table.push_str(&entry);
     }
     table.push(']');
     Ok(table)
 }
 
-fn read(file: &Path) -> Result<String> {
+fn read_theme(file: &Path) -> Result<String> {
     let id = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
     let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     ensure!(!id.is_empty() && id.chars().all(legal), "a theme's file name is made of a-z, 0-9 and '-'");
     let theme: Theme = toml::from_str(&fs::read_to_string(file)?)?;
-    entry(id, &theme)
+    theme_entry(id, &theme)
 }
 
-fn entry(id: &str, theme: &Theme) -> Result<String> {
+fn theme_entry(id: &str, theme: &Theme) -> Result<String> {
     let appearance = match theme.appearance {
         Appearance::Dark => "Dark",
         Appearance::Light => "Light",

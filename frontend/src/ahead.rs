@@ -13,7 +13,7 @@ extern "C" {
     /// Takes the request or attachment that the script started for a path. Most paths have none,
     /// and each is returned only once.
     #[wasm_bindgen(catch, js_name = takeEarly)]
-    fn take_early(path: &str) -> Result<JsValue, JsValue>;
+    fn take_preconnected(path: &str) -> Result<JsValue, JsValue>;
 
     /// Closes everything that nobody has taken, and does the work that could wait.
     #[wasm_bindgen(catch, js_name = afterOpening)]
@@ -29,7 +29,7 @@ extern "C" {
 
     /// Stores the key of this browser's sign-in.
     #[wasm_bindgen(catch, js_name = signInKey)]
-    fn keep_sign_in_key(key: &str) -> Result<(), JsValue>;
+    fn write_sign_in_key(key: &str) -> Result<(), JsValue>;
 
     /// An attachment to a session, whose WebSocket the script has opened.
     #[wasm_bindgen(js_name = Object)]
@@ -46,7 +46,7 @@ extern "C" {
     fn size(this: &Attachment) -> Option<Size>;
 
     #[wasm_bindgen(method, getter)]
-    fn said(this: &Attachment) -> Array;
+    fn received(this: &Attachment) -> Array;
 
     /// A terminal size as a JavaScript object.
     type Size;
@@ -82,20 +82,20 @@ pub(crate) struct Begun {
 // One of the tests loads a page without these functions.
 
 /// Takes the pending answer to a request.
-pub(crate) fn answer(path: &str) -> Option<Promise> {
-    take_early(path).ok()?.dyn_into().ok()
+pub(crate) fn take_response(path: &str) -> Option<Promise> {
+    take_preconnected(path).ok()?.dyn_into().ok()
 }
 
 /// Takes the attachment to a session.
 pub(crate) fn attachment(path: &str) -> Option<Begun> {
-    let attachment: Attachment = take_early(path).ok()?.dyn_into().ok()?;
+    let attachment: Attachment = take_preconnected(path).ok()?.dyn_into().ok()?;
     let socket = attachment.socket();
     socket.set_onopen(None);
     socket.set_onmessage(None);
     // A socket that failed is not returned; the caller opens another.
     (socket.ready_state() <= WebSocket::OPEN).then(|| {
         let greeting = attachment.size().map(|size| greeting(&attachment.viewer(), &size));
-        Begun { socket, greeting, said: attachment.said().to_vec() }
+        Begun { socket, greeting, said: attachment.received().to_vec() }
     })
 }
 
@@ -113,8 +113,8 @@ pub(crate) fn key() -> String {
 }
 
 /// Stores the key of this browser's sign-in.
-pub(crate) fn keep_key(key: &str) {
-    let _ = keep_sign_in_key(key);
+pub(crate) fn store_sign_in_key(key: &str) {
+    let _ = write_sign_in_key(key);
 }
 
 /// Waits until xterm.js is loaded. It comes in a script of its own, except under `trunk serve`.

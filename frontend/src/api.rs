@@ -44,7 +44,7 @@ pub enum Error {
 pub async fn login(token: String) -> Result<Access, Error> {
     let access: Access = json(send("POST", "api/login", Some(&Login { token })).await?).await?;
     if let Some(key) = &access.key {
-        ahead::keep_key(key.reveal());
+        ahead::store_sign_in_key(key.reveal());
     }
     Ok(access)
 }
@@ -57,7 +57,7 @@ pub async fn logout() -> Result<(), Error> {
     match send("POST", "api/logout", NO_BODY).await {
         // This browser was already signed out, for example from another window.
         Ok(_) | Err(Error::Unauthorized) => {
-            ahead::keep_key("");
+            ahead::store_sign_in_key("");
             Ok(())
         }
         Err(error) => Err(error),
@@ -157,7 +157,7 @@ async fn send(method: &str, path: &str, body: Option<&impl Serialize>) -> Result
     }
     init.set_headers(&headers()?);
     let ask = || leptos::prelude::window().fetch_with_str_and_init(&base::url(path), &init);
-    let answer = ahead::answer(path).unwrap_or_else(ask);
+    let answer = ahead::take_response(path).unwrap_or_else(ask);
     let response = JsFuture::from(answer).await.map_err(|_| Error::Unreachable)?;
     let response: Response = response.dyn_into().map_err(|_| Error::Unintelligible)?;
     checked(response).await
@@ -165,7 +165,7 @@ async fn send(method: &str, path: &str, body: Option<&impl Serialize>) -> Result
 
 /// Returns the response if its status is a success, and the matching error otherwise.
 pub(crate) async fn checked(response: Response) -> Result<Response, Error> {
-    if response.ok() { Ok(response) } else { Err(refusal(response).await) }
+    if response.ok() { Ok(response) } else { Err(read_error(response).await) }
 }
 
 /// Returns the headers that every request carries.
@@ -177,24 +177,24 @@ pub(crate) fn headers() -> Result<JsValue, Error> {
     Ok(headers.into())
 }
 
-async fn refusal(response: Response) -> Error {
+async fn read_error(response: Response) -> Error {
     match response.status() {
         401 => Error::Unauthorized,
         404 => Error::NotFound,
         // A reverse proxy answers with these when it cannot reach the server.
         502..=504 => json::<ApiError>(response)
             .await
-            .map_or(Error::Unreachable, |e| Error::Refused(sentence(e.message))),
+            .map_or(Error::Unreachable, |e| Error::Refused(to_sentence(e.message))),
         status => {
             let kind = if status == 429 { Error::TooMany } else { Error::Refused };
-            json::<ApiError>(response).await.map_or_else(|error| error, |e| kind(sentence(e.message)))
+            json::<ApiError>(response).await.map_or_else(|error| error, |e| kind(to_sentence(e.message)))
         }
     }
 }
 
 /// Turns the server's message into a sentence in the page's style. Only ASCII is made upper case,
 /// since Unicode's tables would make the first WebAssembly module larger.
-fn sentence(mut message: String) -> String {
+fn to_sentence(mut message: String) -> String {
     if let Some(first) = message.get_mut(..1) {
         first.make_ascii_uppercase();
     }
@@ -218,7 +218,7 @@ mod tests {
     #[test]
     fn what_the_server_says_is_read_as_a_sentence() {
         for (said, shown) in [("no; try again", "No; try again."), ("é", "é."), ("It is.", "It is.")] {
-            assert_eq!(sentence(said.to_owned()), shown);
+            assert_eq!(to_sentence(said.to_owned()), shown);
         }
     }
 }

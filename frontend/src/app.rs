@@ -112,11 +112,11 @@ pub struct App {
     /// The keys of the touch key bar that are held for the next key.
     pub held: RwSignal<Modifiers>,
     panes: StoredValue<HashMap<TabKind, PaneHandle>>,
-    early: StoredValue<Option<Early>, LocalStorage>,
+    startup_pane: StoredValue<Option<Early>, LocalStorage>,
 }
 
 impl App {
-    fn new(early: Option<Early>) -> Self {
+    fn new(startup_pane: Option<Early>) -> Self {
         Self {
             stage: RwSignal::new(Stage::Starting),
             tabs: RwSignal::default(),
@@ -130,7 +130,7 @@ impl App {
             copies: RwSignal::default(),
             held: RwSignal::default(),
             panes: StoredValue::default(),
-            early: StoredValue::new_local(early),
+            startup_pane: StoredValue::new_local(startup_pane),
         }
     }
 
@@ -202,13 +202,13 @@ pub fn Page(
 ) -> impl IntoView {
     let app = App::new(opening.early);
     provide_context(app);
-    app.follow_look();
+    app.follow_appearance();
     app.follow_keyboard();
     app.follow_focus();
     app.follow_drops();
-    app.follow_company();
+    app.follow_departures();
     app.follow_sessions();
     app.follow_title();
-    app.enter(opening.entry);
+    app.show_entry(opening.entry);
     view! { <ui::Shell/> }
 }

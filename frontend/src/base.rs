@@ -22,7 +22,7 @@ pub fn ws_url(path: &str) -> String {
 /// own, and negotiates their subprotocol with the server only; see `Trunk.toml`.
 #[must_use]
 pub fn is_served_by_trunk() -> bool {
-    let mark = leptos::prelude::document().query_selector("meta[name=trunk]").ok().flatten();
-    let content = mark.and_then(|mark| mark.get_attribute("content"));
+    let meta = leptos::prelude::document().query_selector("meta[name=trunk]").ok().flatten();
+    let content = meta.and_then(|meta| meta.get_attribute("content"));
     content.is_some_and(|content| !content.starts_with("{{"))
 }

@@ -166,7 +166,7 @@ pub struct Command {
 /// from `Ctrl` alone and so do not use them, and on a Mac `Ctrl` is not the browser's modifier at
 /// all. Arrow keys switch tabs and change the font size, `Page` keys move a tab. `F6` moves the
 /// focus around the page, as in browsers and desktops; a full-screen program keeps it.
-const FIXED: &[(Action, Group, &str, &[Chord])] = {
+const FIXED_COMMANDS: &[(Action, Group, &str, &[Chord])] = {
     use Action as A;
     use Group as G;
     &[
@@ -214,7 +214,7 @@ const FIXED: &[(Action, Group, &str, &[Chord])] = {
 };
 
 /// The shortcuts for the tabs at places 0 to 8.
-const GO_TO_TAB: &[Chord] = &[
+const GO_TO_TAB_CHORDS: &[Chord] = &[
     Chord::new("1", "Digit1"),
     Chord::new("2", "Digit2"),
     Chord::new("3", "Digit3"),
@@ -229,13 +229,13 @@ const GO_TO_TAB: &[Chord] = &[
 /// Returns all commands, in the order in which the palette first shows them.
 #[must_use]
 pub fn all() -> Vec<Command> {
-    let fixed = FIXED.iter().map(|&(action, group, title, chords)| Command {
+    let fixed = FIXED_COMMANDS.iter().map(|&(action, group, title, chords)| Command {
         action,
         group,
         title: Cow::Borrowed(title),
         chords,
     });
-    let tabs = GO_TO_TAB.chunks(1).enumerate().map(|(place, chords)| Command {
+    let tabs = GO_TO_TAB_CHORDS.chunks(1).enumerate().map(|(place, chords)| Command {
         action: Action::GoToTab(place),
         group: Group::Tabs,
         title: format!("Go to tab {}", place + 1).into(),
@@ -254,14 +254,14 @@ pub fn all() -> Vec<Command> {
 #[must_use]
 pub fn pressed(press: &Press) -> Option<Action> {
     let takes = |chords: &[Chord]| chords.iter().any(|chord| chord.takes(press));
-    let fixed = FIXED.iter().map(|&(action, _, _, chords)| (chords, action));
-    let tabs = GO_TO_TAB.chunks(1).zip((0..).map(Action::GoToTab));
+    let fixed = FIXED_COMMANDS.iter().map(|&(action, _, _, chords)| (chords, action));
+    let tabs = GO_TO_TAB_CHORDS.chunks(1).zip((0..).map(Action::GoToTab));
     fixed.chain(tabs).find(|(chords, _)| takes(chords)).map(|(_, action)| action)
 }
 
 /// Returns the title of an action that always exists, and its usual shortcut.
 #[must_use]
 pub fn describe(action: Action) -> (&'static str, Option<Chord>) {
-    let found = FIXED.iter().find(|(fixed, ..)| *fixed == action);
+    let found = FIXED_COMMANDS.iter().find(|(fixed, ..)| *fixed == action);
     found.map_or_else(Default::default, |&(_, _, title, chords)| (title, chords.first().copied()))
 }

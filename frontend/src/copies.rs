@@ -7,10 +7,10 @@ use crate::settings::ProgramCopies;
 pub const MAX_COPY_BYTES: usize = 1024 * 1024;
 
 /// Maximum number of characters of a text in its preview.
-const PREVIEW_CHARS: usize = 120;
+const MAX_PREVIEW_CHARS: usize = 120;
 
 /// Maximum number of characters of a terminal's title in its program's name.
-const NAME_CHARS: usize = 32;
+const MAX_NAME_CHARS: usize = 32;
 
 /// The reason why a text is offered instead of copied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +65,7 @@ impl Copies {
                 self.offer = Some(Offer { text, reason: Reason::Missed });
                 None
             }
-            Some(true) if !self.is_writing => Some(self.write(text)),
+            Some(true) if !self.is_writing => Some(self.start_write(text)),
             None if self.offer.is_none() => {
                 self.offer = Some(Offer { text, reason: Reason::Asks });
                 None
@@ -89,12 +89,12 @@ impl Copies {
         match answer {
             Answer::Once => {
                 self.offer = self.next.take().map(|text| Offer { text, reason: Reason::Asks });
-                Some(self.write(text))
+                Some(self.start_write(text))
             }
             Answer::Always => {
                 self.allowed = Some(true);
                 let newest = self.next.take().unwrap_or(text);
-                Some(self.write(newest))
+                Some(self.start_write(newest))
             }
             Answer::NotNow => {
                 self.next = None;
@@ -119,7 +119,7 @@ impl Copies {
             return None;
         }
         let next = if is_asked { None } else { self.next.take() };
-        next.map(|next| self.write(next))
+        next.map(|next| self.start_write(next))
     }
 
     fn allows(&self, rule: ProgramCopies) -> Option<bool> {
@@ -130,7 +130,7 @@ impl Copies {
         }
     }
 
-    fn write(&mut self, text: String) -> String {
+    fn start_write(&mut self, text: String) -> String {
         self.is_writing = true;
         text
     }
@@ -148,19 +148,19 @@ pub fn length(text: &str) -> String {
 /// Returns the beginning of a text on one line.
 #[must_use]
 pub fn preview(text: &str) -> String {
-    shorten(text, PREVIEW_CHARS)
+    shorten(text, MAX_PREVIEW_CHARS)
 }
 
 /// Returns a terminal's title, shortened to serve as its program's name.
 #[must_use]
 pub fn name(title: &str) -> String {
-    let name = shorten(title, NAME_CHARS);
+    let name = shorten(title, MAX_NAME_CHARS);
     if name.is_empty() { "The terminal".to_owned() } else { name }
 }
 
 fn shorten(text: &str, max: usize) -> String {
     let mut chars = text.trim().chars();
-    let mut short: String = chars.by_ref().take(max).filter_map(harmless).collect();
+    let mut short: String = chars.by_ref().take(max).filter_map(sanitize_char).collect();
     if chars.next().is_some() {
         short.push('…');
     }
@@ -169,7 +169,7 @@ fn shorten(text: &str, max: usize) -> String {
 
 /// Replaces characters that break lines, and drops those that change the direction of the
 /// surrounding text.
-fn harmless(c: char) -> Option<char> {
+fn sanitize_char(c: char) -> Option<char> {
     match c {
         '\n' | '\r' => Some('⏎'),
         c if c.is_control() => Some(' '),
@@ -265,7 +265,7 @@ mod tests {
     #[test]
     fn a_preview_is_short_and_harmless() {
         assert_eq!(preview(" a\nb\u{1b}[c\u{202e}d "), "a⏎b [cd");
-        assert_eq!(preview(&"x".repeat(500)).chars().count(), PREVIEW_CHARS + 1);
+        assert_eq!(preview(&"x".repeat(500)).chars().count(), MAX_PREVIEW_CHARS + 1);
         assert_eq!((name("htop").as_str(), name("\n").as_str()), ("htop", "The terminal"));
         assert_eq!((length("é").as_str(), length("ab").as_str()), ("1 character", "2 characters"));
     }

@@ -4,19 +4,19 @@
 use limpet_shared::SessionId;
 
 /// The text before the token in a link.
-const MARK: &str = "#token=";
+const TOKEN_PREFIX: &str = "#token=";
 
 /// Returns the token in a URL's fragment (with its `#`).
 #[must_use]
 pub fn token_in_fragment(fragment: &str) -> Option<&str> {
-    fragment.strip_prefix(MARK).filter(|token| !token.is_empty())
+    fragment.strip_prefix(TOKEN_PREFIX).filter(|token| !token.is_empty())
 }
 
 /// Returns the token in a text that the user pasted: a whole link, or the token alone.
 #[must_use]
 pub fn token_in_text(text: &str) -> Option<&str> {
     let text = text.trim();
-    let token = text.split_once(MARK).map_or(text, |(_, token)| token);
+    let token = text.split_once(TOKEN_PREFIX).map_or(text, |(_, token)| token);
     let token = token.split_whitespace().next()?;
     (!token.contains("://")).then_some(token).filter(|token| !token.is_empty())
 }
@@ -24,7 +24,7 @@ pub fn token_in_text(text: &str) -> Option<&str> {
 /// Returns the link to the page at `address` that logs in with this token or pass.
 #[must_use]
 pub fn with_token(address: &str, token: &str) -> String {
-    format!("{address}{MARK}{token}")
+    format!("{address}{TOKEN_PREFIX}{token}")
 }
 
 /// Returns the session that a pass gives access to. A token is not tied to a session.

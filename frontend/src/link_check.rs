@@ -38,10 +38,11 @@ pub fn doubt(address: &Address, shown: &str, parse: impl Fn(&str) -> Option<Addr
     if !address.user.is_empty() {
         return Some(Doubt::HasUser(address.user.clone()));
     }
-    let shown = simplify(shown);
-    let mut claims = shown.split(|c| !is_address_char(c)).filter_map(|word| claim(word, &parse));
-    if let Some(claim) = claims.find(|claim| !claim.agrees_with(address)) {
-        return Some(Doubt::NamesAnother(claim.mailbox.unwrap_or(claim.host)));
+    let shown = fold_look_alikes(shown);
+    let words = shown.split(|c| !is_address_char(c));
+    let mut shown_addresses = words.filter_map(|word| shown_address(word, &parse));
+    if let Some(other) = shown_addresses.find(|shown| !shown.agrees_with(address)) {
+        return Some(Doubt::NamesAnother(other.mailbox.unwrap_or(other.host)));
     }
     let is_encoded = address.host.split('.').any(|label| label.starts_with("xn--"));
     is_encoded.then_some(Doubt::LooksAlike)
@@ -55,22 +56,22 @@ pub fn is_address_char(c: char) -> bool {
 }
 
 /// A host or mailbox that a text names.
-struct Claim {
+struct ShownAddress {
     host: String,
     mailbox: Option<String>,
 }
 
-impl Claim {
+impl ShownAddress {
     fn agrees_with(&self, address: &Address) -> bool {
         match (&self.mailbox, &address.mailbox) {
-            (Some(claimed), Some(true_one)) => claimed.eq_ignore_ascii_case(true_one),
-            _ => bare(&self.host) == bare(&address.host),
+            (Some(shown), Some(actual)) => shown.eq_ignore_ascii_case(actual),
+            _ => normalize_host(&self.host) == normalize_host(&address.host),
         }
     }
 }
 
 /// Returns the host or mailbox that a word names, if a person would read the word as an address.
-fn claim(word: &str, parse: &impl Fn(&str) -> Option<Address>) -> Option<Claim> {
+fn shown_address(word: &str, parse: &impl Fn(&str) -> Option<Address>) -> Option<ShownAddress> {
     let word = word.trim_matches(|c| ".:/?#=&~+-_%@".contains(c));
     let (has_scheme, rest) = match word.split_once("://") {
         Some((_, rest)) => (true, rest),
@@ -85,13 +86,13 @@ fn claim(word: &str, parse: &impl Fn(&str) -> Option<Address>) -> Option<Claim> 
         return None;
     }
     let mailbox = (!has_scheme && !user.is_empty()).then(|| format!("{user}@{host}"));
-    Some(Claim { host, mailbox })
+    Some(ShownAddress { host, mailbox })
 }
 
 /// Reports whether a word without a scheme looks like a host. `host` is the parser's reading of the
 /// word. Numbers are not hosts, except for the four numbers of an IPv4 address.
 fn is_host_like(host: &str, word: &str) -> bool {
-    let mut labels = bare(host).rsplit('.');
+    let mut labels = normalize_host(host).rsplit('.');
     let last = labels.next().unwrap_or_default();
     let is_name =
         last.starts_with("xn--") || (last.len() > 1 && last.bytes().all(|byte| byte.is_ascii_alphabetic()));
@@ -103,17 +104,17 @@ fn is_host_like(host: &str, word: &str) -> bool {
 }
 
 /// Returns a host without the parts that make no difference.
-fn bare(host: &str) -> &str {
+fn normalize_host(host: &str) -> &str {
     let host = host.strip_suffix('.').unwrap_or(host);
     host.strip_prefix("www.").unwrap_or(host)
 }
 
 /// Removes invisible characters, and replaces look-alikes by the characters that they look like.
-fn simplify(text: &str) -> String {
-    text.chars().filter(|&c| !is_invisible(c)).map(simple).collect()
+fn fold_look_alikes(text: &str) -> String {
+    text.chars().filter(|&c| !is_invisible(c)).map(fold_char).collect()
 }
 
-fn simple(c: char) -> char {
+fn fold_char(c: char) -> char {
     match c {
         '\u{3002}' | '\u{ff61}' | '\u{2024}' => '.',
         '\u{2044}' | '\u{2215}' | '\u{29f8}' => '/',
@@ -124,8 +125,8 @@ fn simple(c: char) -> char {
 }
 
 fn is_look_alike(c: char) -> bool {
-    let simple = simple(c);
-    simple != c && is_address_char(simple)
+    let folded = fold_char(c);
+    folded != c && is_address_char(folded)
 }
 
 /// Reports whether a character has no width, or changes the direction of writing.

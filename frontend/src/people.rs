@@ -25,26 +25,26 @@ impl People {
     /// Returns this window's own entry.
     #[must_use]
     pub fn you(&self) -> Option<&Presence> {
-        self.list.iter().find(|one| one.you)
+        self.list.iter().find(|viewer| viewer.you)
     }
 
     /// Returns the number of guests in the list.
     #[must_use]
     pub fn guests(&self) -> usize {
-        self.list.iter().filter(|one| one.role != Role::Owner).count()
+        self.list.iter().filter(|viewer| viewer.role != Role::Owner).count()
     }
 
     /// Returns the primary viewer, if it is not this window.
     #[must_use]
     pub fn other_pen(&self) -> Option<&Presence> {
-        self.list.iter().find(|one| one.pen && !one.you)
+        self.list.iter().find(|viewer| viewer.pen && !viewer.you)
     }
 
     /// Returns the list with this window first.
     #[must_use]
     pub fn you_first(&self) -> Vec<Presence> {
         let mut list = self.list.clone();
-        list.sort_by_key(|one| !one.you);
+        list.sort_by_key(|viewer| !viewer.you);
         list
     }
 
@@ -57,39 +57,39 @@ impl People {
     /// Returns a viewer's name: its browser or program, or a phrase if it is the same as this
     /// window's.
     #[must_use]
-    pub fn name(&self, one: &Presence) -> String {
-        if one.you {
+    pub fn name(&self, viewer: &Presence) -> String {
+        if viewer.you {
             "This window".to_owned()
-        } else if self.is_alike(one) {
+        } else if self.is_alike(viewer) {
             "Your other window".to_owned()
-        } else if one.agent.is_empty() {
-            unnamed(one).to_owned()
+        } else if viewer.agent.is_empty() {
+            unnamed(viewer).to_owned()
         } else {
-            agent::short(&one.agent)
+            agent::short(&viewer.agent)
         }
     }
 
     /// Returns the viewer's name as it appears within a sentence.
     #[must_use]
-    pub fn name_within(&self, one: &Presence) -> String {
-        match (one.role, one.agent.is_empty()) {
-            _ if self.is_alike(one) => "your other window".to_owned(),
+    pub fn name_within(&self, viewer: &Presence) -> String {
+        match (viewer.role, viewer.agent.is_empty()) {
+            _ if self.is_alike(viewer) => "your other window".to_owned(),
             (Role::Owner, true) => "the owner".to_owned(),
             (Role::Writer | Role::Reader, true) => "a guest".to_owned(),
-            (_, false) => agent::short(&one.agent),
+            (_, false) => agent::short(&viewer.agent),
         }
     }
 
     /// Reports whether a viewer has the same browser and address as this window.
-    fn is_alike(&self, one: &Presence) -> bool {
-        let alike = |you: &Presence| (&you.agent, &you.from) == (&one.agent, &one.from);
-        self.you().is_some_and(alike) && !one.agent.is_empty()
+    fn is_alike(&self, viewer: &Presence) -> bool {
+        let alike = |you: &Presence| (&you.agent, &you.from) == (&viewer.agent, &viewer.from);
+        self.you().is_some_and(alike) && !viewer.agent.is_empty()
     }
 }
 
 /// Returns the name of a viewer whose program is not known. The server does not tell it to guests.
-const fn unnamed(one: &Presence) -> &'static str {
-    match one.role {
+const fn unnamed(viewer: &Presence) -> &'static str {
+    match viewer.role {
         Role::Owner => "The owner",
         Role::Writer | Role::Reader => "A guest",
     }
@@ -112,7 +112,7 @@ mod tests {
     fn this_window_comes_first_and_the_others_as_they_came() {
         let you = Presence { you: true, ..presence(2, "") };
         let people = people([presence(0, ""), presence(1, ""), you.clone()]);
-        assert_eq!(people.you_first().iter().map(|one| one.id).collect::<Vec<_>>(), [2, 0, 1]);
+        assert_eq!(people.you_first().iter().map(|viewer| viewer.id).collect::<Vec<_>>(), [2, 0, 1]);
         assert_eq!(people.you(), Some(&you));
         assert_eq!(people.unknown(), 2);
     }
@@ -121,7 +121,7 @@ mod tests {
     fn one_s_own_pen_is_nobody_else_s() {
         let mut people = people([presence(0, ""), presence(1, ""), presence(2, "")]);
         people.list[1].pen = true;
-        assert_eq!(people.other_pen().map(|one| one.id), Some(1));
+        assert_eq!(people.other_pen().map(|viewer| viewer.id), Some(1));
         people.list[1].you = true;
         assert_eq!(people.other_pen(), None);
     }
@@ -132,11 +132,11 @@ mod tests {
         let you = Presence { you: true, ..presence(0, firefox) };
         let far = Presence { from: "192.0.2.9".to_owned(), ..presence(2, firefox) };
         let people = people([you, presence(1, firefox), far]);
-        let names: Vec<String> = people.list.iter().map(|one| people.name(one)).collect();
+        let names: Vec<String> = people.list.iter().map(|viewer| people.name(viewer)).collect();
         assert_eq!(names, ["This window", "Your other window", "Firefox on Linux"]);
         let unnamed = |role| people.name(&Presence { role, ..presence(7, "") });
         assert_eq!([Role::Owner, Role::Reader].map(unnamed), ["The owner", "A guest"]);
-        let within: Vec<String> = people.list[1..].iter().map(|one| people.name_within(one)).collect();
+        let within: Vec<String> = people.list[1..].iter().map(|viewer| people.name_within(viewer)).collect();
         assert_eq!(within, ["your other window", "Firefox on Linux"]);
     }
 }

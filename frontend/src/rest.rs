@@ -16,17 +16,17 @@ pub(crate) fn show(opening: Opening) -> impl Future<Output = ()> {
 #[cfg(feature = "split")]
 pub(crate) async fn show(opening: Opening) {
     /// Delay between two attempts to load the module, in milliseconds.
-    const AGAIN_MS: f64 = 1000.0;
+    const RETRY_DELAY_MS: f64 = 1000.0;
     /// Number of failed attempts after which the page explains the failure.
-    const EXPLAINED_AFTER: u32 = 3;
+    const EXPLAIN_AFTER_FAILURES: u32 = 3;
 
     let mut failures = 0_u32;
     while split::load().await.is_err() {
         failures = failures.saturating_add(1);
-        if failures == EXPLAINED_AFTER {
+        if failures == EXPLAIN_AFTER_FAILURES {
             dom::explain_failure();
         }
-        dom::pause(AGAIN_MS).await;
+        dom::pause(RETRY_DELAY_MS).await;
     }
     // The module is loaded, so this cannot fail.
     let _ = split::show(Box::new(opening)).await;

@@ -159,7 +159,7 @@ impl Settings {
     /// missing, unknown or out of range gets its default; the other fields are not affected.
     #[must_use]
     pub fn parse(text: &str) -> Self {
-        let stored: Stored = json::read(text).unwrap_or_default();
+        let stored: StoredSettings = json::read(text).unwrap_or_default();
         let default = Self::default();
         Self {
             mode: stored.mode.or(default.mode),
@@ -243,45 +243,45 @@ impl Settings {
 /// The settings as they are stored, before validation.
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
-struct Stored {
-    mode: Found<Mode>,
-    dark_theme: Found<String>,
-    light_theme: Found<String>,
-    font: Found<Font>,
-    custom_font: Found<String>,
-    font_size: Found<u16>,
-    cursor_blink: Found<bool>,
-    scrollback: Found<u32>,
-    oversized: Found<Oversized>,
-    program_copies: Found<ProgramCopies>,
-    minimum_contrast: Found<bool>,
-    close_on_success: Found<bool>,
+struct StoredSettings {
+    mode: StoredField<Mode>,
+    dark_theme: StoredField<String>,
+    light_theme: StoredField<String>,
+    font: StoredField<Font>,
+    custom_font: StoredField<String>,
+    font_size: StoredField<u16>,
+    cursor_blink: StoredField<bool>,
+    scrollback: StoredField<u32>,
+    oversized: StoredField<Oversized>,
+    program_copies: StoredField<ProgramCopies>,
+    minimum_contrast: StoredField<bool>,
+    close_on_success: StoredField<bool>,
 }
 
 /// A field's value, if this version knows it.
 #[derive(Default, Deserialize)]
 #[serde(untagged)]
-enum Found<T> {
+enum StoredField<T> {
     Known(T),
     Unknown(IgnoredAny),
     #[default]
     #[serde(skip)]
-    Nothing,
+    Missing,
 }
 
-impl<T> Found<T> {
+impl<T> StoredField<T> {
     fn or(self, default: T) -> T {
         match self {
             Self::Known(value) => value,
-            Self::Unknown(_) | Self::Nothing => default,
+            Self::Unknown(_) | Self::Missing => default,
         }
     }
 }
 
-impl<T: PartialOrd> Found<T> {
+impl<T: PartialOrd> StoredField<T> {
     fn within(self, range: &RangeInclusive<T>) -> Self {
         match self {
-            Self::Known(value) if !range.contains(&value) => Self::Nothing,
+            Self::Known(value) if !range.contains(&value) => Self::Missing,
             found => found,
         }
     }

@@ -56,11 +56,11 @@ impl BuiltIn {
 #[must_use]
 pub fn find(id: &str, appearance: Appearance) -> &'static BuiltIn {
     let fits = |theme: &&BuiltIn| theme.id == id && theme.appearance == appearance;
-    BUILT_IN.iter().find(fits).unwrap_or_else(|| own(appearance))
+    BUILT_IN.iter().find(fits).unwrap_or_else(|| default_theme(appearance))
 }
 
 /// Returns limpet's own theme.
-fn own(appearance: Appearance) -> &'static BuiltIn {
+fn default_theme(appearance: Appearance) -> &'static BuiltIn {
     let id = default_id(appearance);
     BUILT_IN.iter().find(|theme| theme.id == id).unwrap_or(&BUILT_IN[0])
 }

@@ -17,13 +17,13 @@ impl App {
                 .notify(format!("{} wanted to copy more than 1 MiB, which is not done.", self.name(kind)));
         }
         let rule = self.settings.with_untracked(|settings| settings.program_copies);
-        let is_seen = self.is_looked_at(kind);
-        self.change_copies(kind, By::Program, |copies| copies.requested(text, rule, is_seen));
+        let is_seen = self.is_visible_and_focused(kind);
+        self.change_copies(kind, Initiator::Program, |copies| copies.requested(text, rule, is_seen));
     }
 
     /// Applies the user's answer to a program's request.
     pub fn answer_copy(self, kind: &TabKind, answer: Answer) {
-        self.change_copies(kind, By::Person, |copies| copies.answered(answer));
+        self.change_copies(kind, Initiator::User, |copies| copies.answered(answer));
         self.focus_pane();
     }
 
@@ -40,32 +40,37 @@ impl App {
         copies::name(&title.unwrap_or_default())
     }
 
-    fn change_copies(self, kind: &TabKind, by: By, change: impl FnOnce(&mut Copies) -> Option<String>) {
+    fn change_copies(
+        self,
+        kind: &TabKind,
+        initiator: Initiator,
+        change: impl FnOnce(&mut Copies) -> Option<String>,
+    ) {
         let mut text = None;
         self.copies.update(|all| text = change(all.entry(kind.clone()).or_default()));
         if let Some(text) = text {
-            self.write_copy(kind.clone(), text, by);
+            self.write_copy(kind.clone(), text, initiator);
         }
     }
 
-    fn write_copy(self, kind: TabKind, text: String, by: By) {
+    fn write_copy(self, kind: TabKind, text: String, initiator: Initiator) {
         spawn_local(async move {
             let is_copied = clipboard::write(&text).await.is_ok()
-                || (by == By::Person && clipboard::write_by_command(&text));
+                || (initiator == Initiator::User && clipboard::write_by_command(&text));
             if is_copied {
-                self.dismiss_if(|notice| notice.starts_with(COPIED));
+                self.dismiss_if(|notice| notice.starts_with(COPIED_PREFIX));
                 let (length, name) = (copies::length(&text), untrack(|| self.name(&kind)));
-                self.notify(format!("{COPIED}{length} from {name}."));
+                self.notify(format!("{COPIED_PREFIX}{length} from {name}."));
             }
-            if by == By::Person {
+            if initiator == Initiator::User {
                 self.focus_pane();
             }
-            self.change_copies(&kind, By::Program, |copies| copies.written(text, !is_copied));
+            self.change_copies(&kind, Initiator::Program, |copies| copies.written(text, !is_copied));
         });
     }
 
     /// Reports whether the terminal is in the active tab of a visible, focused window.
-    fn is_looked_at(self, kind: &TabKind) -> bool {
+    fn is_visible_and_focused(self, kind: &TabKind) -> bool {
         let document = document();
         let is_active = self.tabs.with_untracked(|tabs| tabs.is_active(kind));
         is_active && !document.hidden() && document.has_focus().unwrap_or(false)
@@ -73,12 +78,12 @@ impl App {
 }
 
 /// The party that caused a copy. The browser's own copy command needs a user's gesture and takes
-/// the keyboard for a moment, so it is used only for a person.
+/// the keyboard for a moment, so it is used only for the user.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum By {
+enum Initiator {
     Program,
-    Person,
+    User,
 }
 
 /// Start of the message that reports a copy.
-const COPIED: &str = "Copied ";
+const COPIED_PREFIX: &str = "Copied ";

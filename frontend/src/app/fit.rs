@@ -12,24 +12,24 @@ use crate::{
 
 /// Time that a viewer who has left has to come back, for example by reloading the page, before this
 /// window takes over the size.
-const AWAY_MS: f64 = 5_000.0;
+const TAKE_SIZE_AFTER_MS: f64 = 5_000.0;
 
 impl App {
     /// Resizes a terminal to this window when the viewer who had decided its size has left and this
     /// window is visible.
-    pub(super) fn follow_company(self) {
-        let seen = RwSignal::new(!document().hidden());
+    pub(super) fn follow_departures(self) {
+        let is_visible = RwSignal::new(!document().hidden());
         let changed =
-            window_event_listener_untyped("visibilitychange", move |_| seen.set(!document().hidden()));
+            window_event_listener_untyped("visibilitychange", move |_| is_visible.set(!document().hidden()));
         on_cleanup(move || changed.remove());
-        let left = Memo::new(move |_| {
+        let abandoned = Memo::new(move |_| {
             self.tabs.with(|tabs| tabs.active().filter(|tab| tab.is_left_alone()).map(|tab| tab.kind.clone()))
         });
-        let waiting = StoredValue::new_local(None::<Timeout>);
+        let timeout = StoredValue::new_local(None::<Timeout>);
         Effect::new(move || {
-            let is_due = left.with(Option::is_some) && seen.get();
+            let is_due = abandoned.with(Option::is_some) && is_visible.get();
             let fit = move || self.with_pane(|pane| pane.pen(None));
-            waiting.set_value(is_due.then(|| Timeout::new(AWAY_MS, fit)));
+            timeout.set_value(is_due.then(|| Timeout::new(TAKE_SIZE_AFTER_MS, fit)));
         });
     }
 
@@ -45,7 +45,7 @@ impl App {
             // Another client may have changed the size rule.
             match api::details(&session).await {
                 Ok(details) => self.tabs.update(|tabs| tabs.take_over(details.info)),
-                Err(error) => return self.failed(&error),
+                Err(error) => return self.report_error(&error),
             }
             let fit = self.tabs.with_untracked(|tabs| tabs.get(&tab.kind).map(Fit::of));
             match (fit, self.pane()) {

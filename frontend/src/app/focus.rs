@@ -8,7 +8,7 @@ use super::{App, Stage};
 use crate::tabs::model::Side;
 
 /// A button of a program's copy request.
-const REQUEST: &str = ".panel.shown .copy-request button";
+const REQUEST_BUTTON: &str = ".panel.shown .copy-request button";
 
 /// A part of the page that the user can reach by keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,21 +18,21 @@ enum Part {
     /// The tabs and buttons.
     Bar,
     /// The list of viewers, and the note whose size the terminal has.
-    People,
+    Viewers,
     /// The messages over the terminal and at the page's edge.
     Messages,
 }
 
 impl Part {
     /// All parts, in the order in which the keys visit them.
-    const ROUND: [Self; 4] = [Self::Terminal, Self::Bar, Self::People, Self::Messages];
+    const FOCUS_ORDER: [Self; 4] = [Self::Terminal, Self::Bar, Self::Viewers, Self::Messages];
 
     /// Returns a CSS selector of the elements that contain this part.
-    const fn place(self) -> &'static str {
+    const fn container(self) -> &'static str {
         match self {
             Self::Terminal => ".place, .empty",
             Self::Bar => ".bar",
-            Self::People => ".people-button, .pen-chip",
+            Self::Viewers => ".people-button, .pen-chip",
             Self::Messages => ".messages, .earlier, .notices",
         }
     }
@@ -42,7 +42,7 @@ impl Part {
         match self {
             Self::Terminal => ".panel.shown .xterm-helper-textarea, .empty button",
             Self::Bar => ".bar [role=tab][aria-selected=true], .bar .current",
-            Self::People => ".pen-chip button, .people-button",
+            Self::Viewers => ".pen-chip button, .people-button",
             Self::Messages => ".panel.shown :is(.messages button, .earlier), .notices button",
         }
     }
@@ -50,8 +50,8 @@ impl Part {
     /// Returns the part that has the focus. An element in two parts belongs to the smaller one.
     fn focused() -> Option<Self> {
         let focused = document().active_element()?;
-        let has = |part: &Self| focused.closest(part.place()).is_ok_and(|place| place.is_some());
-        [Self::People, Self::Bar, Self::Messages, Self::Terminal].into_iter().find(has)
+        let has = |part: &Self| focused.closest(part.container()).is_ok_and(|place| place.is_some());
+        [Self::Viewers, Self::Bar, Self::Messages, Self::Terminal].into_iter().find(has)
     }
 
     /// Returns the first element of this part that can take the focus now.
@@ -65,7 +65,7 @@ impl Part {
 }
 
 /// Reports whether no element has the focus.
-fn is_nobodys() -> bool {
+fn nothing_is_focused() -> bool {
     document().active_element().is_none_or(|active| active.tag_name() == "BODY")
 }
 
@@ -119,7 +119,7 @@ impl App {
     fn claim_focus(self) {
         let selects =
             window().get_selection().ok().flatten().is_some_and(|selection| !selection.is_collapsed());
-        if self.is_uncovered() && is_nobodys() && !selects {
+        if self.is_uncovered() && nothing_is_focused() && !selects {
             self.focus_part(Part::Terminal);
         }
     }
@@ -140,10 +140,10 @@ impl App {
     }
 
     /// Gives the terminal the focus and a key that was pressed while no element had the focus.
-    pub(super) fn hand_over(self, event: &KeyboardEvent) {
+    pub(super) fn forward_stray_key(self, event: &KeyboardEvent) {
         let copies = (event.ctrl_key() || event.meta_key()) && event.key().eq_ignore_ascii_case("c");
         let modifies = matches!(event.key().as_str(), "Control" | "Shift" | "Alt" | "AltGraph" | "Meta");
-        if !event.is_trusted() || copies || modifies || !self.is_uncovered() || !is_nobodys() {
+        if !event.is_trusted() || copies || modifies || !self.is_uncovered() || !nothing_is_focused() {
             return;
         }
         if !self.focus_part(Part::Terminal) {
@@ -158,18 +158,18 @@ impl App {
     }
 
     /// Gives the focus to the next or the previous visible part of the page.
-    pub(super) fn go_round(self, side: Side) {
-        let count = Part::ROUND.len();
-        let here = Part::focused().and_then(|part| Part::ROUND.iter().position(|other| *other == part));
+    pub(super) fn cycle_focus(self, side: Side) {
+        let count = Part::FOCUS_ORDER.len();
+        let here = Part::focused().and_then(|part| Part::FOCUS_ORDER.iter().position(|other| *other == part));
         let step = if side == Side::Before { count - 1 } else { 1 };
         let places = (1..count).map(|steps| (here.unwrap_or_default() + step * steps) % count);
         // Parts with nothing to show are skipped.
-        let _ = places.map(|place| Part::ROUND[place]).any(|part| self.focus_part(part));
+        let _ = places.map(|place| Part::FOCUS_ORDER[place]).any(|part| self.focus_part(part));
     }
 
     /// Gives the focus to a program's request, else to the messages, else to the bar.
-    pub(super) fn go_to_messages(self) {
-        let request = document().query_selector(REQUEST).ok().flatten();
+    pub(super) fn focus_messages(self) {
+        let request = document().query_selector(REQUEST_BUTTON).ok().flatten();
         match request.and_then(|button| button.dyn_into::<HtmlElement>().ok()) {
             // The button is visible, so it can take the focus.
             Some(button) => drop(button.focus()),
@@ -179,10 +179,10 @@ impl App {
 
     /// Returns to the terminal when Escape is pressed in one of the parts around it. Returns
     /// whether it did.
-    pub(super) fn leave_part(self, event: &KeyboardEvent) -> bool {
+    pub(super) fn return_to_terminal(self, event: &KeyboardEvent) -> bool {
         let leaves = event.key() == "Escape"
             && self.is_uncovered()
-            && matches!(Part::focused(), Some(Part::Bar | Part::People | Part::Messages));
+            && matches!(Part::focused(), Some(Part::Bar | Part::Viewers | Part::Messages));
         if leaves {
             event.prevent_default();
             self.focus_part(Part::Terminal);

@@ -15,22 +15,22 @@ impl App {
             return document.exit_fullscreen();
         }
         let root = document.document_element().map(JsValue::from).unwrap_or_default();
-        let asked = call(&root, "requestFullscreen", &Array::new());
+        let request = call(&root, "requestFullscreen", &Array::new());
         // Programs need Esc. Browsers without the keyboard lock leave full screen on Esc instead.
         let keyboard = Reflect::get(&window().navigator(), &"keyboard".into()).unwrap_or_default();
-        let kept = call(&keyboard, "lock", &Array::of1(&Array::of1(&"Escape".into())));
+        let lock = call(&keyboard, "lock", &Array::of1(&Array::of1(&"Escape".into())));
         spawn_local(async move {
-            let is_full = match asked {
-                Some(asked) => JsFuture::from(asked).await.is_ok(),
+            let is_full = match request {
+                Some(request) => JsFuture::from(request).await.is_ok(),
                 // Phones support full screen for videos only.
                 None => false,
             };
             if !is_full {
                 self.notify("This browser does not let pages fill the screen.");
             }
-            if let Some(kept) = kept {
+            if let Some(lock) = lock {
                 // The lock is refused to pages that were loaded over plain HTTP.
-                let _ = JsFuture::from(kept).await;
+                let _ = JsFuture::from(lock).await;
             }
         });
     }

@@ -22,18 +22,18 @@ pub struct Modifiers {
 impl Modifiers {
     /// Returns what a program reads when `text` is typed with these keys held.
     #[must_use]
-    pub fn typed(self, text: &str) -> String {
+    pub fn apply_to(self, text: &str) -> String {
         let mut bytes = String::new();
         if self.alt {
             bytes.push('\u{1b}');
         }
-        bytes.extend(text.chars().map(|letter| if self.ctrl { control(letter) } else { letter }));
+        bytes.extend(text.chars().map(|letter| if self.ctrl { control_character(letter) } else { letter }));
         bytes
     }
 }
 
 /// Returns a letter's control character: the letter's code without its upper three bits.
-fn control(letter: char) -> char {
+fn control_character(letter: char) -> char {
     match letter.to_ascii_uppercase() {
         upper @ '@'..='_' => char::from(upper as u8 & 0x1f),
         ' ' => '\0',
@@ -47,8 +47,8 @@ impl App {
     /// Handles the page's shortcuts, wherever the focus is.
     pub(super) fn follow_keyboard(self) {
         let pressed = window_event_listener(ev::keydown, move |event| {
-            if !event.default_prevented() && !self.take_key(&event) && !self.leave_part(&event) {
-                self.hand_over(&event);
+            if !event.default_prevented() && !self.take_key(&event) && !self.return_to_terminal(&event) {
+                self.forward_stray_key(&event);
             }
         });
         on_cleanup(move || pressed.remove());
@@ -67,7 +67,7 @@ impl App {
             self.run(action);
             return true;
         }
-        self.take_with_held(event)
+        self.take_key_with_modifiers(event)
     }
 
     /// Handles a key press in a terminal whose program has ended: Enter restarts the program,
@@ -95,7 +95,7 @@ impl App {
 
     /// Handles a key of an on-screen keyboard that follows Ctrl or Alt of the touch key bar.
     /// Returns whether it did.
-    fn take_with_held(&self, event: &KeyboardEvent) -> bool {
+    fn take_key_with_modifiers(&self, event: &KeyboardEvent) -> bool {
         let held = self.held.get_untracked();
         let key = event.key();
         let typed = key.chars().count() == 1 && !event.ctrl_key() && !event.alt_key() && !event.meta_key();
@@ -112,7 +112,7 @@ impl App {
         let held = self.held.get_untracked();
         self.held.set(Modifiers::default());
         if let Some(pane) = self.pane() {
-            pane.send(&held.typed(text));
+            pane.send(&held.apply_to(text));
         }
     }
 
@@ -149,10 +149,10 @@ mod tests {
         for (typed, sent) in
             [("c", "\u{3}"), ("C", "\u{3}"), ("[", "\u{1b}"), (" ", "\0"), ("/", "\u{1f}"), ("é", "é")]
         {
-            assert_eq!(ctrl.typed(typed), sent, "{typed}");
+            assert_eq!(ctrl.apply_to(typed), sent, "{typed}");
         }
-        assert_eq!(Modifiers { ctrl: false, alt: true }.typed("b"), "\u{1b}b");
-        assert_eq!(Modifiers { ctrl: true, alt: true }.typed("b"), "\u{1b}\u{2}");
-        assert_eq!(Modifiers::default().typed("~"), "~");
+        assert_eq!(Modifiers { ctrl: false, alt: true }.apply_to("b"), "\u{1b}b");
+        assert_eq!(Modifiers { ctrl: true, alt: true }.apply_to("b"), "\u{1b}\u{2}");
+        assert_eq!(Modifiers::default().apply_to("~"), "~");
     }
 }

@@ -17,7 +17,7 @@ use crate::{
 const SCHEMES: [&str; 3] = ["http", "https", "mailto"];
 
 /// Message for a link that is not a valid address.
-const NO_ADDRESS: &str = "This link has no address that a browser could open.";
+const NO_ADDRESS_MESSAGE: &str = "This link has no address that a browser could open.";
 
 impl App {
     /// Opens a link. Asks first if the link's text shows another address.
@@ -26,7 +26,7 @@ impl App {
             return self.notify(refusal);
         }
         // The browser cannot open an address that it cannot parse.
-        let Some(address) = parse(&link.uri) else { return self.notify(NO_ADDRESS) };
+        let Some(address) = parse(&link.uri) else { return self.notify(NO_ADDRESS_MESSAGE) };
         match link_check::doubt(&address, &whole_words(&link.text(terminal)), parse) {
             Some(doubt) => self.show(Overlay::OpenLink(address, doubt)),
             None => self.open_link(&address.href),
@@ -47,7 +47,9 @@ fn refusal(uri: &str) -> Option<String> {
             && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
     };
     let scheme = uri.split_once(':').map(|(scheme, _)| scheme).filter(|scheme| is_scheme(scheme));
-    let Some(scheme) = scheme.map(str::to_ascii_lowercase) else { return Some(NO_ADDRESS.to_owned()) };
+    let Some(scheme) = scheme.map(str::to_ascii_lowercase) else {
+        return Some(NO_ADDRESS_MESSAGE.to_owned());
+    };
     match scheme.as_str() {
         scheme if SCHEMES.contains(&scheme) => None,
         "file" => Some(

@@ -35,7 +35,7 @@ impl App {
     /// Changes the settings and stores them.
     pub fn change_settings(&self, change: impl FnOnce(&mut Settings)) {
         self.settings.update(change);
-        self.settings.with_untracked(storage::keep_settings);
+        self.settings.with_untracked(storage::store_settings);
     }
 
     /// Stores a theme as the user's choice.
@@ -46,10 +46,10 @@ impl App {
 
     /// Keeps the document's colours in step with the settings, the preview, the system and other
     /// windows.
-    pub(super) fn follow_look(self) {
+    pub(super) fn follow_appearance(self) {
         let shown = Memo::new(move |_| PageColours::of(&self.theme().theme()));
         Effect::new(move || paint(&shown.get()));
-        Effect::new(move || self.settings.with(remember_paint));
+        Effect::new(move || self.settings.with(store_paint));
 
         let query = prefers_light();
         let listener = query.map(|query| {
@@ -61,7 +61,7 @@ impl App {
         on_cleanup(move || listener.dispose());
 
         let stored = window_event_listener(ev::storage, move |event: StorageEvent| {
-            if event.key().is_none_or(|key| key == storage::SETTINGS) {
+            if event.key().is_none_or(|key| key == storage::SETTINGS_KEY) {
                 self.settings.set(storage::settings());
             }
         });
@@ -80,7 +80,7 @@ fn paint(colours: &PageColours) {
     }
 }
 
-fn remember_paint(settings: &Settings) {
+fn store_paint(settings: &Settings) {
     let css = |system| PageColours::of(&settings.theme(system).theme()).css();
-    storage::keep_paint(&css(theme::Appearance::Dark), &css(theme::Appearance::Light));
+    storage::store_paint(&css(theme::Appearance::Dark), &css(theme::Appearance::Light));
 }

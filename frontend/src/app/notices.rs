@@ -7,11 +7,11 @@ use leptos::prelude::*;
 use super::App;
 
 /// Time for which a message is shown.
-const SHOWN: Duration = Duration::from_secs(8);
+const NOTICE_DURATION: Duration = Duration::from_secs(8);
 /// Selects the messages that have the pointer or the keyboard focus.
-const IN_USE: &str = ".notices:is(:hover, :focus-within)";
+const IN_USE_SELECTOR: &str = ".notices:is(:hover, :focus-within)";
 /// Maximum number of messages at a time; a new one replaces the oldest.
-const MOST: usize = 4;
+const MAX_NOTICES: usize = 4;
 
 /// A message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ impl App {
         let id = notices.with_untracked(|shown| shown.last().map_or(0, |last| last.id.wrapping_add(1)));
         notices.update(|shown| {
             shown.push(Notice { id, text });
-            shown.drain(..shown.len().saturating_sub(MOST));
+            shown.drain(..shown.len().saturating_sub(MAX_NOTICES));
         });
         self.dismiss_later(id);
     }
@@ -42,10 +42,10 @@ impl App {
     /// them, since the user may be about to press a button.
     fn dismiss_later(self, id: u32) {
         let then = move || {
-            let is_in_use = document().query_selector(IN_USE).is_ok_and(|found| found.is_some());
+            let is_in_use = document().query_selector(IN_USE_SELECTOR).is_ok_and(|found| found.is_some());
             if is_in_use { self.dismiss_later(id) } else { self.dismiss(id) }
         };
-        set_timeout(then, SHOWN);
+        set_timeout(then, NOTICE_DURATION);
     }
 
     /// Removes the messages that are out of date.

@@ -29,8 +29,8 @@ impl App {
     /// once.
     #[must_use]
     pub fn take_early(self, session: &SessionId) -> Option<Early> {
-        let mut early = self.early.write_value();
-        early.take_if(|early| early.session() == session)
+        let mut startup_pane = self.startup_pane.write_value();
+        startup_pane.take_if(|pane| pane.session() == session)
     }
 
     /// Returns the active tab's pane.
@@ -72,7 +72,7 @@ impl App {
             PaneEvent::Copy(text) => self.on_copy(kind, text),
             PaneEvent::Link(link, terminal) => self.on_link(&link, &terminal),
             PaneEvent::People(people) => self.tabs.update(|tabs| tabs.set_people(kind, people)),
-            PaneEvent::Foreign(size) => self.on_foreign(kind, size),
+            PaneEvent::Foreign(size) => self.on_imposed_size(kind, size),
             // The tab's body handles these.
             PaneEvent::Earlier { .. } | PaneEvent::Cleared | PaneEvent::Drawn => {}
         }
@@ -99,7 +99,7 @@ impl App {
         }
     }
 
-    fn on_foreign(&self, kind: &TabKind, size: Option<Winsize>) {
+    fn on_imposed_size(&self, kind: &TabKind, size: Option<Winsize>) {
         let fitted = self.tabs.with_untracked(|tabs| tabs.get(kind).is_some_and(|tab| tab.foreign.is_none()));
         self.tabs.update(|tabs| tabs.set_foreign(kind, size));
         if fitted && size.is_some() {

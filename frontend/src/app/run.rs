@@ -41,9 +41,9 @@ impl App {
                 }
             }),
             Action::Paste => self.with_pane(|pane| pane.paste()),
-            Action::GoToMessages => self.go_to_messages(),
-            Action::NextPart => self.go_round(Side::After),
-            Action::PreviousPart => self.go_round(Side::Before),
+            Action::GoToMessages => self.focus_messages(),
+            Action::NextPart => self.cycle_focus(Side::After),
+            Action::PreviousPart => self.cycle_focus(Side::Before),
             Action::SelectAll => self.with_pane(|pane| pane.select_all()),
             Action::Clear => self.with_live_pane("cleared", |pane| pane.clear()),
             Action::ResetTerminal => self.with_live_pane("reset", |pane| pane.soft_reset()),
@@ -60,7 +60,7 @@ impl App {
             Action::ShowSettings => self.show(Overlay::Settings),
             Action::ShowHelp => self.show(Overlay::Help),
             Action::ShowSignIns => self.show(Overlay::SignIns),
-            Action::LogOut => self.log_out_or_say_why(),
+            Action::LogOut => self.log_out_or_report_error(),
         }
     }
 

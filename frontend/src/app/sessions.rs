@@ -16,10 +16,10 @@ use crate::{
 };
 
 /// Message for a browser that does not store the cookie of a log-in.
-const NOT_KEPT: &str = "This browser did not keep the log-in. Allow cookies for this page, then log in again. A reverse proxy must pass on the headers Cookie and Set-Cookie.";
+const COOKIE_NOT_STORED: &str = "This browser did not keep the log-in. Allow cookies for this page, then log in again. A reverse proxy must pass on the headers Cookie and Set-Cookie.";
 
 /// Message for a browser that does not store the key of a log-in beyond this page.
-const NOTHING_STORED: &str =
+const KEY_NOT_STORED: &str =
     "This browser stores nothing for this page. After a reload, limpet asks for the link again.";
 
 /// Message when the server was stopped and its successor does not know this browser.
@@ -40,7 +40,7 @@ impl App {
     /// Exchanges a token for a sign-in and shows the server's sessions.
     pub fn log_in(self, token: String) {
         self.stage.set(Stage::Starting);
-        spawn_local(async move { self.enter(opening::log_in(token).await) });
+        spawn_local(async move { self.show_entry(opening::log_in(token).await) });
     }
 
     /// Signs this browser out in all its windows.
@@ -54,10 +54,10 @@ impl App {
         Ok(())
     }
 
-    pub(super) fn log_out_or_say_why(self) {
+    pub(super) fn log_out_or_report_error(self) {
         spawn_local(async move {
             if let Err(error) = self.log_out().await {
-                self.failed(&error);
+                self.report_error(&error);
             }
         });
     }
@@ -65,11 +65,11 @@ impl App {
     /// Asks the server for its sessions and shows them.
     pub fn load(self) {
         self.stage.set(Stage::Starting);
-        spawn_local(async move { self.enter(opening::ask().await) });
+        spawn_local(async move { self.show_entry(opening::ask().await) });
     }
 
     /// Shows the result of a log-in or a request.
-    pub(super) fn enter(self, entry: Entry) {
+    pub(super) fn show_entry(self, entry: Entry) {
         let Welcome { owner, sessions, first, problem, is_new } = match entry {
             Entry::Welcome(welcome) => welcome,
             Entry::LoggedOut(problem) => return self.stage.set(Stage::LoggedOut(problem)),
@@ -79,7 +79,7 @@ impl App {
         self.tabs.update(|tabs| tabs.enter(sessions, &storage::arrangement(), first.as_ref()));
         self.stage.set(Stage::Ready);
         if let Some(problem) = problem {
-            self.start_failed(&problem);
+            self.report_start_error(&problem);
         }
         if is_new {
             self.check_sign_in();
@@ -91,9 +91,9 @@ impl App {
     fn check_sign_in(self) {
         spawn_local(async move {
             if api::access().await.is_err_and(|error| error == Error::Unauthorized) {
-                self.stage.set(Stage::LoggedOut(Some(NOT_KEPT.to_owned())));
-            } else if !storage::is_kept() {
-                self.notify(NOTHING_STORED);
+                self.stage.set(Stage::LoggedOut(Some(COOKIE_NOT_STORED.to_owned())));
+            } else if !storage::is_available() {
+                self.notify(KEY_NOT_STORED);
             }
         });
     }
@@ -107,11 +107,11 @@ impl App {
 
     /// Reports that a terminal could not be started: in the middle of the page if there is none,
     /// else as a notice.
-    fn start_failed(&self, error: &Error) {
+    fn report_start_error(&self, error: &Error) {
         if self.tabs.with_untracked(|tabs| tabs.tabs().is_empty()) && *error != Error::Unauthorized {
             self.start_problem.set(Some(error.to_string()));
         } else {
-            self.failed(error);
+            self.report_error(error);
         }
     }
 
@@ -123,7 +123,7 @@ impl App {
         let arrangement = Memo::new(move |_| self.tabs.with(TabList::arrangement));
         Effect::new(move || {
             if self.stage.get() == Stage::Ready {
-                arrangement.with(storage::keep_arrangement);
+                arrangement.with(storage::store_arrangement);
             }
         });
     }
@@ -151,19 +151,19 @@ impl App {
     pub fn new_tab(&self) {
         let app = *self;
         spawn_local(async move {
-            match api::create(&app.fitting()).await {
+            match api::create(&app.sized_request()).await {
                 Ok(session) => {
                     app.start_problem.set(None);
                     app.change_tabs(|tabs| tabs.open(Tab::from(session)));
                 }
-                Err(error) => app.start_failed(&error),
+                Err(error) => app.report_start_error(&error),
             }
         });
     }
 
     /// Returns a request for a session that starts with the size of the terminal shown now. A
     /// program can miss a change of the size while it is starting.
-    fn fitting(self) -> CreateSession {
+    fn sized_request(self) -> CreateSession {
         let size = self.pane().and_then(|pane| pane.own_size());
         let (cols, rows) = (size.map(|size| size.cols), size.map(|size| size.rows));
         CreateSession { cols, rows, ..CreateSession::default() }
@@ -186,7 +186,7 @@ impl App {
                     app.show(Overlay::Close(kind, Closing { running, background, guests }));
                 }
                 Ok(_) | Err(Error::NotFound) => app.end_tab(&kind),
-                Err(error) => app.failed(&error),
+                Err(error) => app.report_error(&error),
             }
         });
     }
@@ -225,16 +225,16 @@ impl App {
         spawn_local(async move {
             // The new session has the old one's size, since its size rule may be a fixed one.
             let like = tab.kind.session().cloned();
-            let again = CreateSession { like, keep_output: true, ..CreateSession::default() };
-            let session = match api::create(&again).await {
+            let request = CreateSession { like, keep_output: true, ..CreateSession::default() };
+            let session = match api::create(&request).await {
                 // The server no longer knows how the program was started, so its default program is
                 // started.
-                Err(Error::NotFound) => api::create(&app.fitting()).await,
+                Err(Error::NotFound) => api::create(&app.sized_request()).await,
                 session => session,
             };
             match session {
                 Ok(session) => app.change_tabs(|tabs| tabs.replace(&tab.kind, Tab::from(session))),
-                Err(error) => return app.failed(&error),
+                Err(error) => return app.report_error(&error),
             }
             if let Some(session) = tab.kind.session() {
                 app.delete(session.clone(), Jobs::End);
@@ -268,13 +268,13 @@ impl App {
                 Ok(()) | Err(Error::NotFound) => {}
                 Err(error) => {
                     self.tabs.update(|tabs| tabs.forget_closed(&session));
-                    self.failed(&error);
+                    self.report_error(&error);
                 }
             }
         });
     }
 
-    pub(super) fn failed(&self, error: &Error) {
+    pub(super) fn report_error(&self, error: &Error) {
         match error {
             Error::Unauthorized => self.on_unauthorized(),
             error => self.notify(error.to_string()),

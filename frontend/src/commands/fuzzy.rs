@@ -4,9 +4,9 @@ use std::cmp::Reverse;
 
 /// Scores of a letter of the query: for any match, for a match at the start of a word, and for a
 /// match right after the previous letter's.
-const FOUND: i32 = 1;
-const WORD: i32 = 7;
-const RUN: i32 = 4;
+const MATCH_SCORE: i32 = 1;
+const WORD_START_SCORE: i32 = 7;
+const RUN_SCORE: i32 = 4;
 
 /// Returns how well `query` fits `text`: higher is better, `None` is no match. Every letter must
 /// occur in order, in any case; spaces in the query do not count. The best of all ways to match the
@@ -23,10 +23,10 @@ pub fn score(query: &str, text: &str) -> Option<i32> {
         let mut next = vec![None; text.len()];
         for at in 0..text.len() {
             if text[at] == wanted {
-                let run =
-                    at.checked_sub(1).and_then(|previous| ending[previous]).map(|score: i32| score + RUN);
-                let word = if starts_word(&text, at) { WORD } else { 0 };
-                next[at] = run.max(before).map(|score| score + FOUND + word);
+                let previous = at.checked_sub(1).and_then(|previous| ending[previous]);
+                let run = previous.map(|score: i32| score + RUN_SCORE);
+                let word = if starts_word(&text, at) { WORD_START_SCORE } else { 0 };
+                next[at] = run.max(before).map(|score| score + MATCH_SCORE + word);
             }
             before = before.max(ending[at]);
         }

@@ -33,8 +33,8 @@ impl From<&web_sys::KeyboardEvent> for Press {
 
 /// The modifiers of a shortcut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Held {
-    Nothing,
+enum ChordModifiers {
+    None,
     Shift,
     CtrlShift,
 }
@@ -42,7 +42,7 @@ enum Held {
 /// A shortcut: a key and its modifiers, nearly always `Ctrl+Shift`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Chord {
-    held: Held,
+    modifiers: ChordModifiers,
     name: &'static str,
     code: &'static str,
     left_to_browser: bool,
@@ -53,19 +53,19 @@ impl Chord {
     /// key that counts where the layout does not matter.
     #[must_use]
     pub const fn new(name: &'static str, code: &'static str) -> Self {
-        Self { held: Held::CtrlShift, name, code, left_to_browser: false }
+        Self { modifiers: ChordModifiers::CtrlShift, name, code, left_to_browser: false }
     }
 
     /// Creates a shortcut of a function key without modifiers.
     #[must_use]
     pub const fn alone(name: &'static str) -> Self {
-        Self { held: Held::Nothing, ..Self::new(name, name) }
+        Self { modifiers: ChordModifiers::None, ..Self::new(name, name) }
     }
 
     /// Creates a shortcut of `Shift` and a function key.
     #[must_use]
     pub const fn shifted(name: &'static str) -> Self {
-        Self { held: Held::Shift, ..Self::new(name, name) }
+        Self { modifiers: ChordModifiers::Shift, ..Self::new(name, name) }
     }
 
     /// Makes the shortcut one that is displayed but not handled: the browser does the right thing
@@ -80,12 +80,12 @@ impl Chord {
     /// differently in each layout.
     #[must_use]
     pub fn takes(self, press: &Press) -> bool {
-        let held = match self.held {
-            Held::Nothing => !press.ctrl && !press.shift,
-            Held::Shift => !press.ctrl && press.shift,
-            Held::CtrlShift => press.ctrl && press.shift,
+        let are_held = match self.modifiers {
+            ChordModifiers::None => !press.ctrl && !press.shift,
+            ChordModifiers::Shift => !press.ctrl && press.shift,
+            ChordModifiers::CtrlShift => press.ctrl && press.shift,
         };
-        held && !press.alt && !press.meta && !self.left_to_browser && self.is_key(press)
+        are_held && !press.alt && !press.meta && !self.left_to_browser && self.is_key(press)
     }
 
     fn is_key(self, press: &Press) -> bool {
@@ -97,10 +97,10 @@ impl Chord {
     #[must_use]
     pub fn names(self, mac: bool) -> Vec<&'static str> {
         let (ctrl, shift) = if mac { ("⌃", "⇧") } else { ("Ctrl", "Shift") };
-        match self.held {
-            Held::Nothing => vec![self.name],
-            Held::Shift => vec![shift, self.name],
-            Held::CtrlShift => vec![ctrl, shift, self.name],
+        match self.modifiers {
+            ChordModifiers::None => vec![self.name],
+            ChordModifiers::Shift => vec![shift, self.name],
+            ChordModifiers::CtrlShift => vec![ctrl, shift, self.name],
         }
     }
 }

@@ -32,7 +32,7 @@ const SYSTEMS: [(&str, &str); 8] = [
 /// Returns the name that people use for the program.
 #[must_use]
 pub fn short(agent: &str) -> String {
-    match (named(agent, &BROWSERS), named(agent, &SYSTEMS)) {
+    match (find_name(agent, &BROWSERS), find_name(agent, &SYSTEMS)) {
         (Some(browser), Some(system)) => format!("{browser} on {system}"),
         (Some(browser), None) => browser.to_owned(),
         // For other clients, the name is the part before the version.
@@ -43,7 +43,7 @@ pub fn short(agent: &str) -> String {
     }
 }
 
-fn named(agent: &str, names: &[(&str, &'static str)]) -> Option<&'static str> {
+fn find_name(agent: &str, names: &[(&str, &'static str)]) -> Option<&'static str> {
     names.iter().find(|(mark, _)| agent.contains(mark)).map(|&(_, name)| name)
 }
 

@@ -4,17 +4,17 @@
 /// Unix epoch, on different clocks; their difference is usually too small to matter.
 #[must_use]
 pub fn words(since_ms: u64, now_ms: u64) -> String {
-    amount(since_ms, now_ms).map_or_else(|| "just came".to_owned(), |amount| format!("for {amount}"))
+    largest_unit(since_ms, now_ms).map_or_else(|| "just came".to_owned(), |amount| format!("for {amount}"))
 }
 
 /// Describes how long ago something happened.
 #[must_use]
 pub fn ago(since_ms: u64, now_ms: u64) -> String {
-    amount(since_ms, now_ms).map_or_else(|| "just now".to_owned(), |amount| format!("{amount} ago"))
+    largest_unit(since_ms, now_ms).map_or_else(|| "just now".to_owned(), |amount| format!("{amount} ago"))
 }
 
 /// Describes a duration in its largest unit; `None` if it is shorter than a minute.
-fn amount(since_ms: u64, now_ms: u64) -> Option<String> {
+fn largest_unit(since_ms: u64, now_ms: u64) -> Option<String> {
     const MINUTE: u64 = 60;
     const HOUR: u64 = 60 * MINUTE;
     const DAY: u64 = 24 * HOUR;

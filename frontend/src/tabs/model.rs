@@ -220,12 +220,11 @@ impl TabList {
         }
     }
 
-    /// Merges the server's first list, restores the stored arrangement `left`, and activates
-    /// `first`.
-    pub fn enter(&mut self, sessions: Vec<SessionInfo>, left: &Arrangement, first: Option<&SessionId>) {
+    /// Merges the server's first list, restores the arrangement `stored`, and activates `first`.
+    pub fn enter(&mut self, sessions: Vec<SessionInfo>, stored: &Arrangement, first: Option<&SessionId>) {
         let before = self.kinds();
         self.merge(sessions, &before);
-        self.arrange(left);
+        self.arrange(stored);
         if let Some(session) = first {
             self.select(&TabKind::Terminal(session.clone()));
         }

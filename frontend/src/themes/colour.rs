@@ -46,10 +46,10 @@ pub fn readable(colour: Rgb, grounds: &[Rgb], ratio: f64) -> Rgb {
     (0..=100).map(|percent| mix(colour, pole, percent)).find(|&mixed| worst(mixed) >= ratio).unwrap_or(pole)
 }
 
-/// Returns a text colour for a background: `one` or `other`, whichever has more contrast, made
+/// Returns a text colour for a background: `first` or `second`, whichever has more contrast, made
 /// readable.
 #[must_use]
-pub fn ink_on(ground: Rgb, one: Rgb, other: Rgb) -> Rgb {
-    let better = if contrast(one, ground) >= contrast(other, ground) { one } else { other };
+pub fn ink_on(ground: Rgb, first: Rgb, second: Rgb) -> Rgb {
+    let better = if contrast(first, ground) >= contrast(second, ground) { first } else { second };
     readable(better, &[ground], 4.5)
 }

@@ -86,14 +86,14 @@ impl PageColours {
             Appearance::Light => "light",
         };
         let mut css = format!("color-scheme:{scheme};");
-        for (name, colour) in self.named() {
+        for (name, colour) in self.named_colours() {
             // Writing to a string cannot fail.
             let _ = write!(css, "--{name}:{colour};");
         }
         css
     }
 
-    const fn named(&self) -> [(&'static str, Rgb); 13] {
+    const fn named_colours(&self) -> [(&'static str, Rgb); 13] {
         [
             ("terminal", self.terminal),
             ("bar", self.bar),

@@ -124,6 +124,6 @@ fn the_first_paint_has_limpets_own_colours() {
 
 #[test]
 fn a_server_that_knows_no_colours_has_limpets_own() {
-    let own = super::own(Appearance::Dark).theme();
+    let own = super::default_theme(Appearance::Dark).theme();
     assert_eq!(limpet_shared::theme::Colours::default(), own.into());
 }

@@ -19,29 +19,31 @@ const NO_WEB_SOCKET: &str = "limpet answers, but the WebSocket of this terminal 
 /// The content of the banner.
 #[derive(Clone, Debug, PartialEq)]
 enum Message {
-    Exited { words: String, well: bool },
+    Exited { words: String, success: bool },
     Closed,
     Reconnecting,
     Stopped,
     Blocked(String),
     Vanished,
     Restarted,
-    Elsewhere,
-    Misunderstood,
+    OpenElsewhere,
+    ProtocolMismatch,
 }
 
 /// Returns the banner for a tab, or `None` if there is nothing to report.
-fn message(tab: &Tab) -> Option<Message> {
+fn banner_message(tab: &Tab) -> Option<Message> {
     match (tab.exit, tab.phase) {
         (Some(_), Phase::Gone(GoneReason::SessionNotFound)) if tab.closed => Some(Message::Closed),
         (None, Phase::Gone(GoneReason::SessionNotFound)) if tab.trouble == Some(Trouble::Stopped) => {
             Some(Message::Restarted)
         }
         (_, Phase::Gone(GoneReason::SessionNotFound)) => Some(Message::Vanished),
-        (_, Phase::Gone(GoneReason::Replaced)) => Some(Message::Elsewhere),
-        (_, Phase::Gone(GoneReason::Protocol)) => Some(Message::Misunderstood),
+        (_, Phase::Gone(GoneReason::Replaced)) => Some(Message::OpenElsewhere),
+        (_, Phase::Gone(GoneReason::Protocol)) => Some(Message::ProtocolMismatch),
         (Some(_), _) if tab.closed => Some(Message::Closed),
-        (Some(status), _) => Some(Message::Exited { words: ended(status), well: status.success() }),
+        (Some(status), _) => {
+            Some(Message::Exited { words: describe_exit(status), success: status.success() })
+        }
         (None, Phase::Reconnecting { .. }) => Some(match &tab.trouble {
             None => Message::Reconnecting,
             Some(Trouble::Stopped) => Message::Stopped,
@@ -60,7 +62,7 @@ pub fn Banner(
 ) -> impl IntoView {
     let app = App::expect();
     let tab = app.tab(kind);
-    let message = Memo::new(move |_| tab.with(|tab| tab.as_ref().and_then(message)));
+    let message = Memo::new(move |_| tab.with(|tab| tab.as_ref().and_then(banner_message)));
     let restart = move |_| {
         if let Some(tab) = tab.get_untracked() {
             app.restart_tab(tab);
@@ -76,7 +78,7 @@ pub fn Banner(
     let reload = move |_| drop(window().location().reload());
 
     let owns = Memo::new(move |_| tab.with(|tab| tab.as_ref().is_some_and(|tab| tab.role == Role::Owner)));
-    let again_or_close = move || {
+    let restart_or_close = move || {
         let close_word = if owns.get() { "Close" } else { "Leave" };
         view! {
             <button type="button" class="button small" hidden=move || !owns.get() on:click=restart>
@@ -91,11 +93,11 @@ pub fn Banner(
     });
     move || {
         let (tone, words, buttons) = match message.get()? {
-            Message::Exited { words, well } => {
-                let tone = if well { "muted" } else { "danger" };
+            Message::Exited { words, success } => {
+                let tone = if success { "muted" } else { "danger" };
                 let hint = move || if owns.get() { "Enter restarts, Esc closes." } else { "Esc leaves." };
                 let words = view! { <p>{words}" "<span class="key-hint">{hint}</span></p> };
-                (tone, words.into_any(), again_or_close().into_any())
+                (tone, words.into_any(), restart_or_close().into_any())
             }
             Message::Reconnecting => (
                 "warning",
@@ -104,8 +106,8 @@ pub fn Banner(
             ),
             Message::Closed => (
                 "muted",
-                view! { <p>{closed(owns.get())}</p> }.into_any(),
-                again_or_close().into_any(),
+                view! { <p>{closed_text(owns.get())}</p> }.into_any(),
+                restart_or_close().into_any(),
             ),
             Message::Stopped => (
                 "danger",
@@ -121,19 +123,19 @@ pub fn Banner(
             Message::Restarted => (
                 "danger",
                 view! { <p>"limpet was restarted, and this terminal ended."</p> }.into_any(),
-                again_or_close().into_any(),
+                restart_or_close().into_any(),
             ),
             Message::Vanished => (
                 "danger",
-                view! { <p>{vanished(owns.get())}</p> }.into_any(),
-                again_or_close().into_any(),
+                view! { <p>{vanished_text(owns.get())}</p> }.into_any(),
+                restart_or_close().into_any(),
             ),
-            Message::Elsewhere => (
+            Message::OpenElsewhere => (
                 "warning",
                 view! { <p>"You opened this terminal in another window."</p> }.into_any(),
                 view! { <button type="button" class="button small" on:click=reconnect>"Use it here"</button> }.into_any(),
             ),
-            Message::Misunderstood => (
+            Message::ProtocolMismatch => (
                 "danger",
                 view! { <p>"limpet was updated. Reload the page."</p> }
                     .into_any(),
@@ -151,12 +153,12 @@ pub fn Banner(
 }
 
 /// Returns the text for a closed terminal. Only owners can close one.
-const fn closed(owns: bool) -> &'static str {
+const fn closed_text(owns: bool) -> &'static str {
     if owns { "This terminal was closed in another window." } else { "The owner closed this terminal." }
 }
 
 /// Describes a program's exit status.
-fn ended(status: ExitStatus) -> String {
+fn describe_exit(status: ExitStatus) -> String {
     match status {
         ExitStatus::Code(0) => "Finished.".to_owned(),
         ExitStatus::Code(code) => format!("Exited with code {code}."),
@@ -165,7 +167,7 @@ fn ended(status: ExitStatus) -> String {
 }
 
 /// Returns the text for a terminal that no longer exists.
-const fn vanished(owns: bool) -> &'static str {
+const fn vanished_text(owns: bool) -> &'static str {
     if owns {
         "This terminal no longer exists: it was closed elsewhere, or limpet was restarted."
     } else {
@@ -229,8 +231,8 @@ mod tests {
 
     #[test]
     fn nothing_is_said_when_all_is_well() {
-        assert_eq!(message(&tab(None, Phase::Live { latency_ms: None })), None);
-        assert_eq!(message(&tab(None, Phase::Connecting)), None);
+        assert_eq!(banner_message(&tab(None, Phase::Live { latency_ms: None })), None);
+        assert_eq!(banner_message(&tab(None, Phase::Connecting)), None);
     }
 
     #[test]
@@ -239,8 +241,8 @@ mod tests {
             [Phase::Ended, Phase::Connecting, Phase::Reconnecting { at_ms: 0.0, attempt: 1, keys: 0 }]
         {
             let words = "Exited with code 2.".to_owned();
-            let expected = Some(Message::Exited { words, well: false });
-            assert_eq!(message(&tab(Some(ExitStatus::Code(2)), phase)), expected);
+            let expected = Some(Message::Exited { words, success: false });
+            assert_eq!(banner_message(&tab(Some(ExitStatus::Code(2)), phase)), expected);
         }
     }
 
@@ -248,10 +250,10 @@ mod tests {
     fn a_terminal_that_was_closed_says_so_and_not_by_which_signal() {
         for phase in [Phase::Ended, Phase::Gone(GoneReason::SessionNotFound)] {
             let tab = Tab { closed: true, ..tab(Some(ExitStatus::Signal(1)), phase) };
-            assert_eq!(message(&tab), Some(Message::Closed));
+            assert_eq!(banner_message(&tab), Some(Message::Closed));
         }
         assert_eq!(
-            [true, false].map(closed),
+            [true, false].map(closed_text),
             ["This terminal was closed in another window.", "The owner closed this terminal."]
         );
     }
@@ -260,18 +262,18 @@ mod tests {
     fn what_stands_in_the_way_is_said_while_it_does() {
         let phase = Phase::Reconnecting { at_ms: 0.0, attempt: 1, keys: 0 };
         let stopped = Tab { trouble: Some(Trouble::Stopped), ..tab(None, phase) };
-        assert_eq!(message(&stopped), Some(Message::Stopped));
+        assert_eq!(banner_message(&stopped), Some(Message::Stopped));
         let vanished = Tab { phase: Phase::Gone(GoneReason::SessionNotFound), ..stopped };
-        assert_eq!(message(&vanished), Some(Message::Restarted));
+        assert_eq!(banner_message(&vanished), Some(Message::Restarted));
         let refused = Tab { trouble: Some(Trouble::Refused("no".to_owned())), ..tab(None, phase) };
-        assert_eq!(message(&refused), Some(Message::Blocked("no".to_owned())));
+        assert_eq!(banner_message(&refused), Some(Message::Blocked("no".to_owned())));
         let live = Tab { phase: Phase::Live { latency_ms: None }, ..refused };
-        assert_eq!(message(&live), None);
+        assert_eq!(banner_message(&live), None);
     }
 
     #[test]
     fn a_terminal_that_has_gone_says_so_even_if_it_had_ended() {
         let phase = Phase::Gone(GoneReason::SessionNotFound);
-        assert_eq!(message(&tab(Some(ExitStatus::Code(0)), phase)), Some(Message::Vanished));
+        assert_eq!(banner_message(&tab(Some(ExitStatus::Code(0)), phase)), Some(Message::Vanished));
     }
 }

@@ -39,7 +39,7 @@ pub fn CopyRequest(
         });
         view! {
             <div class="copy-request">
-            <p>{sentence(&untrack(|| app.name(&kind.get_value())), &text, reason)}</p>
+            <p>{describe_request(&untrack(|| app.name(&kind.get_value())), &text, reason)}</p>
             <button class="icon-button" type="button" aria-label="Not now"
                 on:click=move |_| app.answer_copy(&kind.get_value(), Answer::NotNow)>
                 <Glyph icon=Icon::Close/>
@@ -58,7 +58,7 @@ pub fn CopyRequest(
     }
 }
 
-fn sentence(name: &str, text: &str, reason: Reason) -> String {
+fn describe_request(name: &str, text: &str, reason: Reason) -> String {
     let length = copies::length(text);
     match reason {
         Reason::Asks => format!("{name} wants to copy {length} to your clipboard:"),

@@ -6,7 +6,7 @@ use web_sys::Element;
 use crate::{app::App, tabs::TabKind};
 
 /// Distance that a pointer has to move before a drag begins, in CSS pixels.
-const THRESHOLD: i32 = 6;
+const DRAG_THRESHOLD_PX: i32 = 6;
 
 /// The axis along which the tabs are lined up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,20 +51,20 @@ impl Reorder {
     /// Handles a pointer press on a tab.
     pub fn press(&self, kind: TabKind, event: &PointerEvent) {
         if event.button() == 0 && event.is_primary() {
-            let (pointer, start) = (event.pointer_id(), self.along(event));
+            let (pointer, start) = (event.pointer_id(), self.coordinate(event));
             self.drag.set(Some(Drag { kind, pointer, start, moving: false }));
         }
     }
 
     /// Handles a pointer movement over the list.
     pub fn moved(&self, event: &PointerEvent) {
-        let at = self.along(event);
+        let at = self.coordinate(event);
         let Some(drag) = self.drag.get_untracked().filter(|drag| drag.pointer == event.pointer_id()) else {
             return;
         };
         let Some(list) = self.list.get_untracked() else { return };
         if !drag.moving {
-            if (at - drag.start).abs() < THRESHOLD {
+            if (at - drag.start).abs() < DRAG_THRESHOLD_PX {
                 return;
             }
             // This fails if the pointer is gone; then there is no drag to follow.
@@ -75,7 +75,7 @@ impl Reorder {
                 }
             });
         }
-        self.put(&drag.kind, at, &list);
+        self.move_to_pointer(&drag.kind, at, &list);
     }
 
     /// Ends the drag when the pointer is released or lost.
@@ -87,20 +87,20 @@ impl Reorder {
         }
     }
 
-    fn put(&self, kind: &TabKind, at: i32, list: &Element) {
+    fn move_to_pointer(&self, kind: &TabKind, at: i32, list: &Element) {
         let Some(from) = self.app.tabs.with_untracked(|tabs| tabs.position(kind)) else { return };
         let children = list.children();
         let middles: Vec<f64> = (0..children.length())
             .filter_map(|place| children.item(place))
             .map(|tab| self.middle(&tab))
             .collect();
-        let place = place(f64::from(at), from, &middles);
+        let place = place_at_pointer(f64::from(at), from, &middles);
         if place != from {
             self.app.tabs.update(|tabs| tabs.move_to(kind, place));
         }
     }
 
-    fn along(&self, event: &PointerEvent) -> i32 {
+    fn coordinate(&self, event: &PointerEvent) -> i32 {
         match self.axis {
             Axis::Horizontal => event.client_x(),
             Axis::Vertical => event.client_y(),
@@ -118,22 +118,22 @@ impl Reorder {
 
 /// Returns the new place of a tab from place `from` when the pointer is `at`: after all other tabs
 /// whose middle the pointer has passed.
-fn place(at: f64, from: usize, middles: &[f64]) -> usize {
+fn place_at_pointer(at: f64, from: usize, middles: &[f64]) -> usize {
     middles.iter().enumerate().filter(|&(place, &middle)| place != from && middle < at).count()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::place;
+    use super::place_at_pointer;
 
     #[test]
     fn a_tab_passes_another_at_its_middle() {
         let middles = [50.0, 150.0, 250.0];
-        assert_eq!(place(50.0, 0, &middles), 0);
-        assert_eq!(place(149.0, 0, &middles), 0);
-        assert_eq!(place(151.0, 0, &middles), 1);
-        assert_eq!(place(999.0, 0, &middles), 2);
-        assert_eq!(place(-5.0, 2, &middles), 0);
-        assert_eq!(place(100.0, 1, &middles), 1);
+        assert_eq!(place_at_pointer(50.0, 0, &middles), 0);
+        assert_eq!(place_at_pointer(149.0, 0, &middles), 0);
+        assert_eq!(place_at_pointer(151.0, 0, &middles), 1);
+        assert_eq!(place_at_pointer(999.0, 0, &middles), 2);
+        assert_eq!(place_at_pointer(-5.0, 2, &middles), 0);
+        assert_eq!(place_at_pointer(100.0, 1, &middles), 1);
     }
 }

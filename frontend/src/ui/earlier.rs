@@ -29,13 +29,13 @@ impl Earlier {
         self.skipped = 0;
     }
 
-    const fn is_told(self) -> bool {
+    const fn is_shown(self) -> bool {
         self.rows > 0 && self.skipped > 0
     }
 }
 
 /// Time for which the message is shown after output was skipped.
-const SHOWN: Duration = Duration::from_secs(15);
+const MESSAGE_DURATION: Duration = Duration::from_secs(15);
 
 /// Tells for a while that output was skipped, and offers to load earlier rows. Scrolling up loads
 /// them without the button.
@@ -55,14 +55,14 @@ pub fn EarlierRows(
             // The terminal may be gone.
             let _ = earlier.try_update(Earlier::dismiss);
         };
-        if earlier.get().is_told()
-            && let Ok(timer) = set_timeout_with_handle(dismiss, SHOWN)
+        if earlier.get().is_shown()
+            && let Ok(timer) = set_timeout_with_handle(dismiss, MESSAGE_DURATION)
         {
             on_cleanup(move || timer.clear());
         }
     });
     view! {
-        <Show when=move || earlier.get().is_told()>
+        <Show when=move || earlier.get().is_shown()>
             <button class="earlier" on:click=load title="Load what is kept of it">
                 {move || label(earlier.get())}
             </button>
@@ -72,7 +72,7 @@ pub fn EarlierRows(
 
 fn label(Earlier { rows, skipped }: Earlier) -> String {
     let lines = if rows == 1 { "line".to_owned() } else { format!("{} lines", thousands(rows)) };
-    format!("Skipped {}. Show the last {lines}", bytes(skipped))
+    format!("Skipped {}. Show the last {lines}", format_bytes(skipped))
 }
 
 /// Formats a number with thousands separators.
@@ -84,7 +84,7 @@ pub fn thousands(number: u64) -> String {
 }
 
 /// Formats a number of bytes with a unit.
-fn bytes(count: u64) -> String {
+fn format_bytes(count: u64) -> String {
     match count {
         0..1024 => format!("{count} bytes"),
         1024..1_048_576 => format!("{} KiB", count.div_ceil(1024)),
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn numbers_are_round_and_readable() {
-        assert_eq!([1023, 1024, 1025, 5 << 20].map(bytes), ["1023 bytes", "1 KiB", "2 KiB", "5 MiB"]);
+        assert_eq!([1023, 1024, 1025, 5 << 20].map(format_bytes), ["1023 bytes", "1 KiB", "2 KiB", "5 MiB"]);
         assert_eq!([7, 1000, 1_234_567].map(thousands), ["7", "1,000", "1,234,567"]);
         let label = label(Earlier { rows: 1, skipped: 2048 });
         assert_eq!(label, "Skipped 2 KiB. Show the last line");
@@ -110,11 +110,11 @@ mod tests {
         earlier.drawn(100, 5);
         earlier.drawn(200, 6);
         assert_eq!(earlier, Earlier { rows: 200, skipped: 11 });
-        assert!(earlier.is_told());
+        assert!(earlier.is_shown());
         earlier.dismiss();
-        assert!(!earlier.is_told(), "until something else is skipped");
+        assert!(!earlier.is_shown(), "until something else is skipped");
         earlier.drawn(200, 1);
-        assert!(earlier.is_told());
+        assert!(earlier.is_shown());
         earlier.drawn(0, 0);
         assert_eq!(earlier, Earlier::default());
     }

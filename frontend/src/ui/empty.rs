@@ -14,13 +14,13 @@ use crate::{
 pub fn Empty() -> impl IntoView {
     let app = App::expect();
     move || {
-        if app.owner.get() { view! { <Invitation/> }.into_any() } else { view! { <Farewell/> }.into_any() }
+        if app.owner.get() { view! { <StartPage/> }.into_any() } else { view! { <GuestLeft/> }.into_any() }
     }
 }
 
 /// The message for a guest who has left, or whose terminal is gone.
 #[component]
-fn Farewell() -> impl IntoView {
+fn GuestLeft() -> impl IntoView {
     let app = App::expect();
     let left = Memo::new(move |_| app.tabs.with(TabList::has_closed));
     let words = move || {
@@ -43,7 +43,7 @@ fn Farewell() -> impl IntoView {
 
 /// The message for an owner, with a button that starts a terminal.
 #[component]
-fn Invitation() -> impl IntoView {
+fn StartPage() -> impl IntoView {
     let app = App::expect();
     let keys = |action| describe(action).1.map(|chord| view! { <Keys chord/> });
     view! {

@@ -10,18 +10,18 @@ pub fn Keys(
     /// The shortcut.
     chord: Chord,
 ) -> impl IntoView {
-    let names = chord.names(on_mac());
+    let names = chord.names(is_mac());
     view! { <span class="keys">{names.into_iter().map(|name| view! { <kbd>{name}</kbd> }).collect_view()}</span> }
 }
 
 /// Returns a title with the keys of its shortcut in one line of text, for tooltips.
 #[must_use]
 pub fn in_words(title: &str, chord: Option<Chord>) -> String {
-    chord.map_or_else(|| title.to_owned(), |chord| format!("{title} ({})", chord.names(on_mac()).join("+")))
+    chord.map_or_else(|| title.to_owned(), |chord| format!("{title} ({})", chord.names(is_mac()).join("+")))
 }
 
 /// Reports whether this is most likely a Mac's keyboard.
-fn on_mac() -> bool {
+fn is_mac() -> bool {
     window()
         .navigator()
         .platform()

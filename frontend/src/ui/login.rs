@@ -47,7 +47,7 @@ pub fn Login(
                     "Whoever has the link has your shell: treat it like a password. This browser stays logged in until you log "
                     "out, or do not use it for 30 days. If its data for this page is deleted, it asks for the link again."
                 </p>
-                <p class="hint" hidden=storage::is_kept()>
+                <p class="hint" hidden=storage::is_available()>
                     "This browser stores nothing for this page, so it asks for the link each time."
                 </p>
             </form>

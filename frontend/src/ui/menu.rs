@@ -48,7 +48,7 @@ pub fn TabMenu(
     };
     let ended = app.active_tab().get_untracked().is_some_and(|tab| tab.is_over());
     let role = untrack(|| app.role());
-    let fits = move |action: &Action| (ended || *action != Action::RestartTab) && action.is_for(role);
+    let is_offered = move |action: &Action| (ended || *action != Action::RestartTab) && action.is_for(role);
     let item = move |action| {
         let (title, chord) = describe(action);
         let choose = move |_| {
@@ -64,7 +64,7 @@ pub fn TabMenu(
     view! {
         <Dialog label="Tab" class="menu" {..} style:--x=format!("{x}px") style:--y=format!("{y}px")>
             <div node_ref=menu role="menu" class="menu-items" on:keydown=on_key>
-                {ITEMS.into_iter().filter(fits).map(item).collect_view()}
+                {ITEMS.into_iter().filter(is_offered).map(item).collect_view()}
             </div>
         </Dialog>
     }

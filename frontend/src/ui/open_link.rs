@@ -17,7 +17,7 @@ pub fn OpenLinkDialog(
     doubt: Doubt,
 ) -> impl IntoView {
     let app = App::expect();
-    let (before, host, after) = around_host(&address);
+    let (before, host, after) = split_at_host(&address);
     let open = move |_| {
         app.open_link(&address.href);
         app.close_overlay();
@@ -51,7 +51,7 @@ fn reason(doubt: &Doubt) -> String {
 }
 
 /// Splits an address before and after its host.
-fn around_host(Address { href, host, .. }: &Address) -> (String, String, String) {
+fn split_at_host(Address { href, host, .. }: &Address) -> (String, String, String) {
     // The part before the host may contain the same text.
     let start = href.find("://").map_or(0, |at| at + 3);
     let authority = href[start..].find(['/', '?', '#']).map_or(href.len(), |end| start + end);
@@ -70,7 +70,7 @@ mod tests {
     fn the_true_host_is_found() {
         let cut = |href: &str, host: &str| {
             let address = Address { href: href.to_owned(), host: host.to_owned(), ..Address::default() };
-            around_host(&address)
+            split_at_host(&address)
         };
         let parts =
             |before: &str, host: &str, after: &str| (before.to_owned(), host.to_owned(), after.to_owned());

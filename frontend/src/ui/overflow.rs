@@ -8,11 +8,11 @@ use crate::{app::App, commands::Action, dom::SizeWatch, tabs::model::TabList};
 
 /// Length of a wheel step in lines, in CSS pixels. `WheelEvent.deltaMode` says whether a wheel
 /// reports pixels, lines or pages.
-const LINE_PX: f64 = 40.0;
+const WHEEL_LINE_PX: f64 = 40.0;
 
 /// The parts of a tab strip that are out of sight.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Cut {
+struct Overflow {
     /// True if there are tabs to the left.
     before: bool,
     /// True if there are tabs to the right.
@@ -25,14 +25,14 @@ struct Cut {
 #[derive(Clone, Copy)]
 pub struct Strip {
     list: NodeRef<html::Div>,
-    cut: RwSignal<Cut>,
+    overflow: RwSignal<Overflow>,
 }
 
 impl Strip {
     /// Creates the strip for this list.
     #[must_use]
     pub fn new(list: NodeRef<html::Div>) -> Self {
-        let strip = Self { list, cut: RwSignal::default() };
+        let strip = Self { list, overflow: RwSignal::default() };
         let app = App::expect();
         let count = Memo::new(move |_| app.tabs.with(|tabs| TabList::tabs(tabs).len()));
         Effect::new(move || {
@@ -50,21 +50,21 @@ impl Strip {
     /// Reports whether there are tabs to the left of the visible part.
     #[must_use]
     pub fn is_cut_before(self) -> bool {
-        self.cut.with(|cut| cut.before)
+        self.overflow.with(|overflow| overflow.before)
     }
 
     /// Reports whether there are tabs to the right of the visible part.
     #[must_use]
     pub fn is_cut_after(self) -> bool {
-        self.cut.with(|cut| cut.after)
+        self.overflow.with(|overflow| overflow.after)
     }
 
     /// Measures which tabs are out of sight.
     pub fn measure(self) {
         let Some(list) = self.list.try_get_untracked().flatten() else { return };
-        let cut = cut(&list);
-        if self.cut.try_with_untracked(|before| *before != cut) == Some(true) {
-            self.cut.set(cut);
+        let overflow = measure_overflow(&list);
+        if self.overflow.try_with_untracked(|before| *before != overflow) == Some(true) {
+            self.overflow.set(overflow);
         }
     }
 
@@ -78,7 +78,7 @@ impl Strip {
         }
         event.prevent_default();
         let unit = match event.delta_mode() {
-            WheelEvent::DOM_DELTA_LINE => LINE_PX,
+            WheelEvent::DOM_DELTA_LINE => WHEEL_LINE_PX,
             WheelEvent::DOM_DELTA_PAGE => f64::from(list.client_width()),
             _ => 1.0,
         };
@@ -91,10 +91,10 @@ fn pixels(length: f64) -> i32 {
     length.round() as i32
 }
 
-fn cut(list: &HtmlDivElement) -> Cut {
+fn measure_overflow(list: &HtmlDivElement) -> Overflow {
     let (from, width) = (list.scroll_left(), list.client_width());
     if width == 0 {
-        return Cut::default();
+        return Overflow::default();
     }
     let window = list.get_bounding_client_rect();
     let tabs = list.children();
@@ -105,7 +105,7 @@ fn cut(list: &HtmlDivElement) -> Cut {
             middle < window.left() || middle > window.right()
         })
     };
-    Cut {
+    Overflow {
         before: from > 1,
         after: from + width < list.scroll_width() - 1,
         hidden: (0..tabs.length()).filter(is_hidden).count(),
@@ -119,7 +119,7 @@ pub fn MoreTabs(
     strip: Strip,
 ) -> impl IntoView {
     let app = App::expect();
-    let hidden = Memo::new(move |_| strip.cut.with(|cut| cut.hidden));
+    let hidden = Memo::new(move |_| strip.overflow.with(|overflow| overflow.hidden));
     view! {
         <button type="button" class="more-tabs" aria-haspopup="dialog" hidden=move || hidden.get() == 0
             on:click=app.on_click(Action::SwitchTab)>

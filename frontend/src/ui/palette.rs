@@ -17,7 +17,7 @@ pub fn Palette() -> impl IntoView {
         .into_iter()
         .filter(|command| command.action != Action::ShowPalette && command.action.is_for(role));
     let items = listed.map(item).collect();
-    let look = move |action| {
+    let preview = move |action| {
         app.preview.set(match action {
             Some(Action::UseTheme(theme)) => Some(theme),
             _ => None,
@@ -27,7 +27,7 @@ pub fn Palette() -> impl IntoView {
         app.close_overlay();
         app.run(action);
     };
-    view! { <Picker label="All commands" placeholder="What do you want to do?" items on_mark=look on_choose=choose/> }
+    view! { <Picker label="All commands" placeholder="What do you want to do?" items on_mark=preview on_choose=choose/> }
 }
 
 fn item(command: Command) -> Item<Action> {

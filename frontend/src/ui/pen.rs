@@ -14,17 +14,17 @@ use crate::{
 
 /// The contents of the note.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Chip {
+struct SizeNote {
     words: String,
     /// The imposed size, if the terminal does not have this window's own.
     size: Option<String>,
     /// True if this window's size can replace it.
-    fits: bool,
+    can_take_size: bool,
 }
 
 /// Returns the note for a tab. There is none while the terminal has this window's size, except for
 /// viewers who cannot type.
-fn chip(tab: &Tab) -> Option<Chip> {
+fn size_note(tab: &Tab) -> Option<SizeNote> {
     let size = tab.foreign.map(|size| format!("{} × {}", size.cols, size.rows));
     let words = match tab.role {
         _ if tab.is_over() => None,
@@ -33,19 +33,19 @@ fn chip(tab: &Tab) -> Option<Chip> {
         Role::Owner | Role::Writer if size.is_none() || tab.people.count == 0 => None,
         Role::Owner | Role::Writer => Some(match tab.sizing {
             Sizing::Fixed => "Fixed size".to_owned(),
-            rule => format!("Sized for {}", whom(rule, tab)),
+            rule => format!("Sized for {}", size_owner(rule, tab)),
         }),
     };
-    words.map(|words| Chip { words, size, fits: Fit::of(tab).is_ok() })
+    words.map(|words| SizeNote { words, size, can_take_size: Fit::of(tab).is_ok() })
 }
 
 /// Returns whose size the terminal has, as part of a sentence.
-fn whom(rule: Sizing, tab: &Tab) -> String {
+fn size_owner(rule: Sizing, tab: &Tab) -> String {
     match rule {
         Sizing::Owner => "the owner".to_owned(),
         Sizing::Smallest => "the smallest window".to_owned(),
         Sizing::Pen | Sizing::Latest | Sizing::Fixed => match tab.people.other_pen() {
-            Some(one) => tab.people.name_within(one),
+            Some(viewer) => tab.people.name_within(viewer),
             // The primary viewer has left, or is not in the list, which is limited.
             None => "another window".to_owned(),
         },
@@ -58,16 +58,16 @@ fn whom(rule: Sizing, tab: &Tab) -> String {
 pub fn PenChip() -> impl IntoView {
     let app = App::expect();
     let tab = app.active_tab();
-    let chip = Memo::new(move |_| tab.with(|tab| tab.as_ref().and_then(chip)));
-    let of = move |part: fn(&Chip) -> Option<String>| chip.with(|chip| chip.as_ref().and_then(part));
-    let words = move || of(|chip| Some(chip.words.clone()));
+    let note = Memo::new(move |_| tab.with(|tab| tab.as_ref().and_then(size_note)));
+    let of = move |part: fn(&SizeNote) -> Option<String>| note.with(|note| note.as_ref().and_then(part));
+    let words = move || of(|note| Some(note.words.clone()));
     view! {
-        <div class="pen-chip" hidden=move || chip.with(Option::is_none)
-            data-foreign=move || of(|chip| chip.size.clone()).is_some().to_string()>
+        <div class="pen-chip" hidden=move || note.with(Option::is_none)
+            data-foreign=move || of(|note| note.size.clone()).is_some().to_string()>
             <span class="pen-words" title=words>{words}</span>
-            <span class="pen-size">{move || of(|chip| chip.size.clone())}</span>
+            <span class="pen-size">{move || of(|note| note.size.clone())}</span>
             <button type="button" class="button small" on:click=app.on_click(Action::Fit)
-                hidden=move || !chip.with(|chip| chip.as_ref().is_some_and(|chip| chip.fits))>
+                hidden=move || !note.with(|note| note.as_ref().is_some_and(|note| note.can_take_size))>
                 <Glyph icon=Icon::Fit/>{describe(Action::Fit).0}
             </button>
         </div>
@@ -119,24 +119,27 @@ mod tests {
     }
 
     fn words(tab: &Tab) -> Option<(String, bool)> {
-        chip(tab).map(|chip| (chip.words, chip.fits))
+        size_note(tab).map(|note| (note.words, note.can_take_size))
     }
 
     #[test]
     fn nothing_is_said_of_a_terminal_that_fits() {
-        assert_eq!(chip(&tab(Role::Owner, false)), None);
-        assert_eq!(chip(&tab(Role::Owner, true)), None, "nobody knows yet who is here");
+        assert_eq!(size_note(&tab(Role::Owner, false)), None);
+        assert_eq!(size_note(&tab(Role::Owner, true)), None, "nobody knows yet who is here");
         for others_pen in [true, false] {
-            assert_eq!(chip(&with_another(tab(Role::Owner, false), others_pen)), None);
+            assert_eq!(size_note(&with_another(tab(Role::Owner, false), others_pen)), None);
         }
-        assert_eq!(chip(&alone(tab(Role::Owner, false))), None);
+        assert_eq!(size_note(&alone(tab(Role::Owner, false))), None);
     }
 
     #[test]
     fn another_s_size_can_be_replaced_by_who_may_write() {
-        let said =
-            Chip { words: "Sized for curl".to_owned(), size: Some("160 × 50".to_owned()), fits: true };
-        assert_eq!(chip(&with_another(tab(Role::Writer, true), true)), Some(said));
+        let said = SizeNote {
+            words: "Sized for curl".to_owned(),
+            size: Some("160 × 50".to_owned()),
+            can_take_size: true,
+        };
+        assert_eq!(size_note(&with_another(tab(Role::Writer, true), true)), Some(said));
         for role in [Role::Owner, Role::Writer] {
             let left = Some(("Sized for another window".to_owned(), true));
             assert_eq!(words(&alone(tab(role, true))), left, "until it is fitted by itself");
@@ -169,6 +172,6 @@ mod tests {
     #[test]
     fn nothing_is_said_over_what_has_ended() {
         let tab = Tab { exit: Some(ExitStatus::Code(0)), ..with_another(tab(Role::Owner, true), true) };
-        assert_eq!(chip(&tab), None);
+        assert_eq!(size_note(&tab), None);
     }
 }

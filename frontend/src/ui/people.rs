@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Interval at which the durations in the list are updated.
-const REFRESHED: Duration = Duration::from_secs(30);
+const REFRESH_INTERVAL: Duration = Duration::from_secs(30);
 
 /// The list of viewers. It shows whose size the terminal has, and can change that.
 #[component]
@@ -26,8 +26,9 @@ pub fn PeopleDialog() -> impl IntoView {
     let tab = app.active_tab();
     let people =
         Memo::new(move |_| tab.with(|tab| tab.as_ref().map(|tab| tab.people.clone()).unwrap_or_default()));
-    let ids =
-        Memo::new(move |_| people.with(People::you_first).into_iter().map(|one| one.id).collect::<Vec<_>>());
+    let ids = Memo::new(move |_| {
+        people.with(People::you_first).into_iter().map(|viewer| viewer.id).collect::<Vec<_>>()
+    });
     let follows = Memo::new(move |_| tab.with(|tab| tab.as_ref().is_some_and(Tab::follows_a_window)));
     let unknown = Memo::new(move |_| people.with(People::unknown));
     let more = move || match (unknown.get(), ids.with(Vec::is_empty)) {
@@ -36,7 +37,7 @@ pub fn PeopleDialog() -> impl IntoView {
         (count, _) => Some(format!("And {count} more.")),
     };
     let now = RwSignal::new(js_sys::Date::now());
-    if let Ok(ticking) = set_interval_with_handle(move || now.set(js_sys::Date::now()), REFRESHED) {
+    if let Ok(ticking) = set_interval_with_handle(move || now.set(js_sys::Date::now()), REFRESH_INTERVAL) {
         on_cleanup(move || ticking.clear());
     }
     let share = move |_| {
@@ -47,7 +48,7 @@ pub fn PeopleDialog() -> impl IntoView {
         <Dialog label="People" class="sheet">
             <Heading title="People in this terminal"/>
             <ul class="people">
-                <For each=move || ids.get() key=|id| *id children=move |id| view! { <Person id people follows now/> }/>
+                <For each=move || ids.get() key=|id| *id children=move |id| view! { <ViewerRow id people follows now/> }/>
             </ul>
             <p class="hint people-more" role="status">{more}</p>
             <p class="hint people-more" hidden=move || !follows.get()>
@@ -63,29 +64,34 @@ pub fn PeopleDialog() -> impl IntoView {
 
 /// A row of the list.
 #[component]
-fn Person(id: u64, people: Memo<People>, follows: Memo<bool>, now: RwSignal<f64>) -> impl IntoView {
+fn ViewerRow(id: u64, people: Memo<People>, follows: Memo<bool>, now: RwSignal<f64>) -> impl IntoView {
     let app = App::expect();
-    let one = Memo::new(move |_| people.with(|people| people.list.iter().find(|one| one.id == id).cloned()));
-    let of = move |is: fn(&Presence) -> bool| one.with(|one| one.as_ref().is_some_and(is));
-    let name = move || people.with(|people| one.get().map(|one| people.name(&one)));
-    let details = move || one.with(|one| one.as_ref().map(|one| details(one, now.get())));
-    let mine = move || of(|one| one.you);
-    let marked = move || follows.get() && of(|one| one.pen);
-    let offered = move || follows.get() && of(|one| !one.pen && one.role.may_write()) && app.may(Action::Fit);
+    let viewer = Memo::new(move |_| {
+        people.with(|people| people.list.iter().find(|viewer| viewer.id == id).cloned())
+    });
+    let of = move |is: fn(&Presence) -> bool| viewer.with(|viewer| viewer.as_ref().is_some_and(is));
+    let name = move || people.with(|people| viewer.get().map(|viewer| people.name(&viewer)));
+    let details = move || viewer.with(|viewer| viewer.as_ref().map(|viewer| details(viewer, now.get())));
+    let mine = move || of(|viewer| viewer.you);
+    let marked = move || follows.get() && of(|viewer| viewer.pen);
+    let offered = move || {
+        follows.get() && of(|viewer| !viewer.pen && viewer.role.may_write()) && app.may(Action::Fit)
+    };
     let offer = move || if mine() { describe(Action::Fit).0 } else { "Use this size" };
     // The label of each button names its viewer.
-    let offer_in_full = move || {
-        let name = || people.with(|people| one.get().map(|one| people.name_within(&one)));
+    let offer_label = move || {
+        let name = || people.with(|people| viewer.get().map(|viewer| people.name_within(&viewer)));
         if mine() { offer().to_owned() } else { format!("Use the size of {}", name().unwrap_or_default()) }
     };
     let row = NodeRef::<html::Li>::new();
-    let give = move |_| {
+    let give_size = move |_| {
         // The button disappears when the size has changed, and the focus would be lost.
         if let Some(row) = row.get_untracked() {
             let _ = row.focus();
         }
         if let Some(pane) = app.pane() {
-            pane.pen((!one.with_untracked(|one| one.as_ref().is_some_and(|one| one.you))).then_some(id));
+            let is_you = viewer.with_untracked(|viewer| viewer.as_ref().is_some_and(|viewer| viewer.you));
+            pane.pen((!is_you).then_some(id));
         }
     };
     view! {
@@ -97,8 +103,8 @@ fn Person(id: u64, people: Memo<People>, follows: Memo<bool>, now: RwSignal<f64>
                 <span class="person-name">{name}</span>
                 <span class="hint">{details}</span>
             </p>
-            <button type="button" class="button small" hidden=move || !offered() aria-label=offer_in_full
-                on:click=give>
+            <button type="button" class="button small" hidden=move || !offered() aria-label=offer_label
+                on:click=give_size>
                 {offer}
             </button>
         </li>
@@ -110,12 +116,12 @@ fn Person(id: u64, people: Memo<People>, follows: Memo<bool>, now: RwSignal<f64>
     clippy::cast_sign_loss,
     reason = "float to integer casts saturate"
 )]
-fn details(one: &Presence, now_ms: f64) -> String {
-    let role = match one.role {
+fn details(viewer: &Presence, now_ms: f64) -> String {
+    let role = match viewer.role {
         Role::Owner => "owner",
         Role::Writer => "can type",
         Role::Reader => "view only",
     };
-    let from = if one.from.is_empty() { String::new() } else { format!(", from {}", one.from) };
-    format!("{role}, {}{from}", since::words(one.since, now_ms as u64))
+    let from = if viewer.from.is_empty() { String::new() } else { format!(", from {}", viewer.from) };
+    format!("{role}, {}{from}", since::words(viewer.since, now_ms as u64))
 }

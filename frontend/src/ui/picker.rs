@@ -66,7 +66,7 @@ pub fn Picker<T: Clone + Send + Sync + 'static>(
         let (row, count) = (marked.get_untracked(), found.with_untracked(Vec::len));
         match event.key().as_str() {
             "Enter" => choose(row),
-            key => match moved(key, row, count) {
+            key => match row_after_key(key, row, count) {
                 Some(row) => mark(row),
                 None => return,
             },
@@ -120,14 +120,14 @@ fn row_id(row: usize) -> String {
 }
 
 /// Returns the row that a key moves to, of `count` rows. The arrow keys wrap around at the ends.
-fn moved(key: &str, row: usize, count: usize) -> Option<usize> {
-    const PAGE: usize = 8;
+fn row_after_key(key: &str, row: usize, count: usize) -> Option<usize> {
+    const PAGE_ROWS: usize = 8;
     let last = count.checked_sub(1)?;
     match key {
         "ArrowDown" => Some(if row >= last { 0 } else { row + 1 }),
         "ArrowUp" => Some(row.checked_sub(1).unwrap_or(last)),
-        "PageDown" => Some((row + PAGE).min(last)),
-        "PageUp" => Some(row.saturating_sub(PAGE)),
+        "PageDown" => Some((row + PAGE_ROWS).min(last)),
+        "PageUp" => Some(row.saturating_sub(PAGE_ROWS)),
         _ => None,
     }
 }
@@ -140,15 +140,15 @@ fn scroll_to(row: usize) {
 
 #[cfg(test)]
 mod tests {
-    use super::moved;
+    use super::row_after_key;
 
     #[test]
     fn keys_move_through_the_list_and_round() {
-        assert_eq!(moved("ArrowDown", 2, 3), Some(0));
-        assert_eq!(moved("ArrowUp", 0, 3), Some(2));
-        assert_eq!(moved("PageDown", 1, 3), Some(2));
-        assert_eq!(moved("PageUp", 1, 3), Some(0));
-        assert_eq!(moved("x", 1, 3), None);
-        assert_eq!(moved("ArrowDown", 0, 0), None);
+        assert_eq!(row_after_key("ArrowDown", 2, 3), Some(0));
+        assert_eq!(row_after_key("ArrowUp", 0, 3), Some(2));
+        assert_eq!(row_after_key("PageDown", 1, 3), Some(2));
+        assert_eq!(row_after_key("PageUp", 1, 3), Some(0));
+        assert_eq!(row_after_key("x", 1, 3), None);
+        assert_eq!(row_after_key("ArrowDown", 0, 0), None);
     }
 }

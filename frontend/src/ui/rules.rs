@@ -9,7 +9,7 @@ use crate::{
     tabs::{Tab, TabKind},
 };
 
-const fn sizing_words(sizing: Sizing) -> (&'static str, &'static str) {
+const fn describe_sizing(sizing: Sizing) -> (&'static str, &'static str) {
     match sizing {
         Sizing::Pen => ("A chosen window", "“Use my size” chooses another one."),
         Sizing::Latest => ("Whoever typed last", "It follows the window that was last typed in or resized."),
@@ -19,7 +19,7 @@ const fn sizing_words(sizing: Sizing) -> (&'static str, &'static str) {
     }
 }
 
-const fn flow_words(flow: Flow) -> (&'static str, &'static str) {
+const fn describe_flow(flow: Flow) -> (&'static str, &'static str) {
     match flow {
         Flow::Auto => {
             ("Hold output back briefly, then skip", "Slow viewers skip ahead to what is on the screen now.")
@@ -40,8 +40,8 @@ pub fn Rules(
     let app = App::expect();
     let tab = app.tab(TabKind::Terminal(session.clone()));
     let of = move |default, part: fn(&Tab) -> usize| tab.with(|tab| tab.as_ref().map_or(default, part));
-    let sizing = Memo::new(move |_| of(0, |tab| place(Sizing::ALL, &tab.sizing)));
-    let flow = Memo::new(move |_| of(0, |tab| place(Flow::ALL, &tab.flow)));
+    let sizing = Memo::new(move |_| of(0, |tab| position(Sizing::ALL, &tab.sizing)));
+    let flow = Memo::new(move |_| of(0, |tab| position(Flow::ALL, &tab.flow)));
     let session = StoredValue::new(session);
     let sizing_of =
         |at: usize| UpdateSession { sizing: Sizing::ALL.get(at).copied(), ..UpdateSession::default() };
@@ -49,9 +49,10 @@ pub fn Rules(
     view! {
         <fieldset>
             <legend>"When others are here"</legend>
-            <Choice label="Terminal size follows" words=Sizing::ALL.iter().copied().map(sizing_words).collect()
+            <Choice label="Terminal size follows"
+                words=Sizing::ALL.iter().copied().map(describe_sizing).collect()
                 chosen=sizing session update=sizing_of/>
-            <Choice label="Slow viewers" words=Flow::ALL.iter().copied().map(flow_words).collect()
+            <Choice label="Slow viewers" words=Flow::ALL.iter().copied().map(describe_flow).collect()
                 chosen=flow session update=flow_of/>
         </fieldset>
     }
@@ -99,6 +100,6 @@ fn Choice(
     }
 }
 
-fn place<T: PartialEq>(all: &[T], one: &T) -> usize {
-    all.iter().position(|other| other == one).unwrap_or_default()
+fn position<T: PartialEq>(all: &[T], wanted: &T) -> usize {
+    all.iter().position(|other| other == wanted).unwrap_or_default()
 }

@@ -184,23 +184,23 @@ fn Terminals() -> impl IntoView {
 
 /// The result of reading a text as a number within bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reading {
+enum NumberInput {
     /// The number is within the bounds.
-    Good(u32),
+    Valid(u32),
     /// More digits may bring the number within the bounds.
     Unfinished,
     /// The text is not a number within the bounds.
-    Bad,
+    Invalid,
 }
 
-impl Reading {
-    fn of(text: &str, from: u32, to: u32) -> Self {
+impl NumberInput {
+    fn parse(text: &str, from: u32, to: u32) -> Self {
         let text = text.trim();
         match text.parse::<u32>() {
-            Ok(number) if (from..=to).contains(&number) => Self::Good(number),
+            Ok(number) if (from..=to).contains(&number) => Self::Valid(number),
             Ok(number) if number > 0 && number < from => Self::Unfinished,
             Err(_) if text.is_empty() => Self::Unfinished,
-            _ => Self::Bad,
+            _ => Self::Invalid,
         }
     }
 }
@@ -226,17 +226,17 @@ fn NumberField<N: Into<u32> + 'static>(
             [from, to, app.settings.with_untracked(get)].map(|number| thousands(number.into()));
         problem.set(Some(format!("Choose from {from} to {to} {unit}. It is still {now}.")));
     };
-    let on_input = move |event| match Reading::of(&event_target_value(&event), from, to) {
-        Reading::Good(number) => {
+    let on_input = move |event| match NumberInput::parse(&event_target_value(&event), from, to) {
+        NumberInput::Valid(number) => {
             problem.set(None);
             app.change_settings(|settings| set(settings, number));
         }
-        Reading::Unfinished => problem.set(None),
-        Reading::Bad => refuse(),
+        NumberInput::Unfinished => problem.set(None),
+        NumberInput::Invalid => refuse(),
     };
     // The user has finished typing.
     let on_change = move |event| {
-        if !matches!(Reading::of(&event_target_value(&event), from, to), Reading::Good(_)) {
+        if !matches!(NumberInput::parse(&event_target_value(&event), from, to), NumberInput::Valid(_)) {
             refuse();
             if let Some(input) = input.get_untracked() {
                 input.set_value(&value.get_untracked());
@@ -260,26 +260,26 @@ fn NumberField<N: Into<u32> + 'static>(
 
 #[cfg(test)]
 mod tests {
-    use super::Reading;
+    use super::NumberInput;
 
     #[test]
     fn a_number_out_of_bounds_is_told_from_one_that_is_yet_to_be_typed() {
-        use Reading::{Bad, Good, Unfinished};
+        use NumberInput::{Invalid, Unfinished, Valid};
 
-        for (text, reading) in [
-            ("8", Good(8)),
-            (" 40 ", Good(40)),
+        for (text, input) in [
+            ("8", Valid(8)),
+            (" 40 ", Valid(40)),
             ("", Unfinished),
             ("4", Unfinished),
-            ("41", Bad),
-            ("0", Bad),
-            ("-1", Bad),
-            ("14.5", Bad),
-            ("1e1", Bad),
-            ("99999999999999999999", Bad),
+            ("41", Invalid),
+            ("0", Invalid),
+            ("-1", Invalid),
+            ("14.5", Invalid),
+            ("1e1", Invalid),
+            ("99999999999999999999", Invalid),
         ] {
-            assert_eq!(Reading::of(text, 8, 40), reading, "{text:?}");
+            assert_eq!(NumberInput::parse(text, 8, 40), input, "{text:?}");
         }
-        assert_eq!(Reading::of("0", 0, 100_000), Good(0));
+        assert_eq!(NumberInput::parse("0", 0, 100_000), Valid(0));
     }
 }

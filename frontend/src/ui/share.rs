@@ -17,7 +17,7 @@ pub fn ShareDialog(
     session: SessionId,
 ) -> impl IntoView {
     let passes = RwSignal::new(None::<Result<Vec<Pass>, String>>);
-    let ask = {
+    let load_passes = {
         let session = session.clone();
         move || {
             let session = session.clone();
@@ -29,7 +29,7 @@ pub fn ShareDialog(
             });
         }
     };
-    ask();
+    load_passes();
     App::expect().refresh();
     let address = base::url("");
     let local = link::is_local(&address);
@@ -37,19 +37,19 @@ pub fn ShareDialog(
     let links = move || match passes.get() {
         None => view! { <div class="invitations" aria-busy="true"></div> }.into_any(),
         Some(Err(problem)) => {
-            let ask = ask.clone();
+            let load_passes = load_passes.clone();
             view! {
                 <p class="problem" role="alert">{problem}</p>
-                <button type="button" class="button" on:click=move |_| ask()>"Try again"</button>
+                <button type="button" class="button" on:click=move |_| load_passes()>"Try again"</button>
             }
             .into_any()
         }
         Some(Ok(passes)) => {
             let address = address.clone();
-            let invitation = move |Pass { role, token }| {
-                view! { <Invitation role link=link::with_token(&address, &token)/> }
+            let invite_link = move |Pass { role, token }| {
+                view! { <InviteLink role link=link::with_token(&address, &token)/> }
             };
-            view! { <div class="invitations">{passes.into_iter().map(invitation).collect_view()}</div> }
+            view! { <div class="invitations">{passes.into_iter().map(invite_link).collect_view()}</div> }
                 .into_any()
         }
     };
@@ -76,7 +76,7 @@ pub fn ShareDialog(
 
 /// A link and the right that it gives.
 #[component]
-fn Invitation(role: Role, link: String) -> impl IntoView {
+fn InviteLink(role: Role, link: String) -> impl IntoView {
     let input = NodeRef::<html::Input>::new();
     let copied = RwSignal::new(false);
     let (title, sentence) = match role {

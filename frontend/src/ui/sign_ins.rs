@@ -24,7 +24,7 @@ pub fn SignInsDialog() -> impl IntoView {
     let app = App::expect();
     let answer = RwSignal::new(None::<Answer>);
     let problem = RwSignal::new(None::<String>);
-    ask(answer);
+    load_sign_ins(answer);
     let log_out = move |_| {
         spawn_local(async move {
             if let Err(error) = app.log_out().await {
@@ -37,11 +37,11 @@ pub fn SignInsDialog() -> impl IntoView {
         None => view! { <div class="sign-ins" aria-busy="true"></div> }.into_any(),
         Some(Err(problem)) => view! {
             <p class="problem" role="alert">{problem}</p>
-            <button type="button" class="button" on:click=move |_| ask(answer)>"Try again"</button>
+            <button type="button" class="button" on:click=move |_| load_sign_ins(answer)>"Try again"</button>
         }
         .into_any(),
         Some(Ok(sign_ins)) => {
-            let row = move |one| view! { <Row one answer problem/> };
+            let row = move |sign_in| view! { <SignInRow sign_in answer problem/> };
             view! { <ul class="people sign-ins">{sign_ins.into_iter().map(row).collect_view()}</ul> }
                 .into_any()
         }
@@ -59,32 +59,38 @@ pub fn SignInsDialog() -> impl IntoView {
     }
 }
 
-fn ask(answer: RwSignal<Option<Answer>>) {
+fn load_sign_ins(answer: RwSignal<Option<Answer>>) {
     spawn_local(async move {
-        let mut said = api::sign_ins().await.map_err(|error| error.to_string());
-        if let Ok(sign_ins) = &mut said {
+        let mut result = api::sign_ins().await.map_err(|error| error.to_string());
+        if let Ok(sign_ins) = &mut result {
             // This browser comes first. The others keep the server's order, newest first.
-            sign_ins.sort_by_key(|one| !one.you);
+            sign_ins.sort_by_key(|sign_in| !sign_in.you);
         }
         // The dialog may be closed by now.
-        answer.try_set(Some(said));
+        answer.try_set(Some(result));
     });
 }
 
 /// A browser.
 #[component]
-fn Row(one: SignIn, answer: RwSignal<Option<Answer>>, problem: RwSignal<Option<String>>) -> impl IntoView {
+fn SignInRow(
+    sign_in: SignIn,
+    answer: RwSignal<Option<Answer>>,
+    problem: RwSignal<Option<String>>,
+) -> impl IntoView {
     let app = App::expect();
-    let name = name(&one);
+    let name = browser_name(&sign_in);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "such casts saturate")]
     let now = js_sys::Date::now() as u64;
     let title = |session: &SessionId| {
         let kind = TabKind::Terminal(session.clone());
         app.tabs.with_untracked(|tabs| tabs.get(&kind).map(|tab| tab.title.clone()))
     };
-    let (access, use_, origin) = (access(&one, title), usage(&one, now), origin(&one, now));
+    let access = describe_access(&sign_in, title);
+    let usage = describe_usage(&sign_in, now);
+    let origin = describe_origin(&sign_in, now);
     let row = NodeRef::<html::Li>::new();
-    let (id, you) = (one.id, one.you);
+    let (id, you) = (sign_in.id, sign_in.you);
     let sign_out = move |_| {
         // The button disappears with its row, and the focus would be lost.
         if let Some(list) = row.get_untracked().and_then(|row| row.closest("dialog").ok().flatten()) {
@@ -96,14 +102,14 @@ fn Row(one: SignIn, answer: RwSignal<Option<Answer>>, problem: RwSignal<Option<S
                 Ok(()) | Err(Error::NotFound) => drop(problem.try_set(None)),
                 Err(error) => drop(problem.try_set(Some(error.to_string()))),
             }
-            ask(answer);
+            load_sign_ins(answer);
         });
     };
     view! {
         <li node_ref=row class="person" aria-current=you.to_string()>
             <p class="person-words">
                 <span class="person-name">{name.clone()}</span>
-                <span class="hint">{access}", "{use_}</span>
+                <span class="hint">{access}", "{usage}</span>
                 <span class="hint">{origin}</span>
             </p>
             <button type="button" class="button small" hidden=you aria-label=format!("Sign out {name}") on:click=sign_out>
@@ -120,21 +126,21 @@ fn focus(element: &web_sys::Element) {
     }
 }
 
-fn name(one: &SignIn) -> String {
-    let browser = agent::short(&one.agent);
-    if one.you { format!("{browser} (this browser)") } else { browser }
+fn browser_name(sign_in: &SignIn) -> String {
+    let browser = agent::short(&sign_in.agent);
+    if sign_in.you { format!("{browser} (this browser)") } else { browser }
 }
 
 /// Describes a browser's access.
-fn access(one: &SignIn, title: impl Fn(&SessionId) -> Option<String>) -> String {
+fn describe_access(sign_in: &SignIn, title: impl Fn(&SessionId) -> Option<String>) -> String {
     let words = |SignInPass { session, role }: &SignInPass| {
         let verb = if *role == Role::Reader { "Views" } else { "Types in" };
         let terminal =
             title(session).map_or_else(|| "a closed terminal".to_owned(), |title| format!("“{title}”"));
         format!("{verb} {terminal}")
     };
-    match &one.passes[..] {
-        _ if one.owner => "Owner".to_owned(),
+    match &sign_in.passes[..] {
+        _ if sign_in.owner => "Owner".to_owned(),
         [] => "Guest".to_owned(),
         [pass] => words(pass),
         [pass, others @ ..] => format!("{} and {} more", words(pass), others.len()),
@@ -142,18 +148,18 @@ fn access(one: &SignIn, title: impl Fn(&SessionId) -> Option<String>) -> String 
 }
 
 /// Describes the current use of a sign-in, or when it was last used.
-fn usage(one: &SignIn, now: u64) -> String {
-    match one.viewers {
-        0 => format!("last used {}", since::ago(one.used, now)),
+fn describe_usage(sign_in: &SignIn, now: u64) -> String {
+    match sign_in.viewers {
+        0 => format!("last used {}", since::ago(sign_in.used, now)),
         1 => "one terminal open".to_owned(),
         count => format!("{count} terminals open"),
     }
 }
 
 /// Describes the time and the address of the sign-in.
-fn origin(one: &SignIn, now: u64) -> String {
-    let from = if one.from.is_empty() { String::new() } else { format!(" from {}", one.from) };
-    format!("Signed in {}{from}", since::ago(one.created, now))
+fn describe_origin(sign_in: &SignIn, now: u64) -> String {
+    let from = if sign_in.from.is_empty() { String::new() } else { format!(" from {}", sign_in.from) };
+    format!("Signed in {}{from}", since::ago(sign_in.created, now))
 }
 
 #[cfg(test)]
@@ -179,13 +185,14 @@ mod tests {
     #[test]
     fn a_browser_is_told_by_what_it_is_and_where() {
         let (one, now) = (sign_in(), 60 * MINUTE);
-        assert_eq!((name(&one), access(&one, |_| None)), ("Firefox on Linux".to_owned(), "Owner".to_owned()));
-        assert_eq!(usage(&one, now), "last used 2 minutes ago");
-        assert_eq!(origin(&one, now), "Signed in one hour ago from 192.0.2.1");
+        assert_eq!(browser_name(&one), "Firefox on Linux");
+        assert_eq!(describe_access(&one, |_| None), "Owner");
+        assert_eq!(describe_usage(&one, now), "last used 2 minutes ago");
+        assert_eq!(describe_origin(&one, now), "Signed in one hour ago from 192.0.2.1");
         let here = SignIn { you: true, viewers: 2, from: String::new(), ..one };
-        assert_eq!(name(&here), "Firefox on Linux (this browser)");
+        assert_eq!(browser_name(&here), "Firefox on Linux (this browser)");
         assert_eq!(
-            (usage(&here, now), origin(&here, 1)),
+            (describe_usage(&here, now), describe_origin(&here, 1)),
             ("2 terminals open".to_owned(), "Signed in just now".to_owned())
         );
     }
@@ -196,9 +203,12 @@ mod tests {
         let title = |session: &SessionId| (session.as_str() == "a").then(|| "build".to_owned());
         let guest = |passes: &[SignInPass]| SignIn { owner: false, passes: passes.to_vec(), ..sign_in() };
         let (views, types) = (pass("a", Role::Reader), pass("b", Role::Writer));
-        assert_eq!(access(&guest(std::slice::from_ref(&views)), title), "Views “build”");
-        assert_eq!(access(&guest(std::slice::from_ref(&types)), title), "Types in a closed terminal");
-        assert_eq!(access(&guest(&[views, types]), title), "Views “build” and 1 more");
-        assert_eq!(access(&guest(&[]), title), "Guest");
+        assert_eq!(describe_access(&guest(std::slice::from_ref(&views)), title), "Views “build”");
+        assert_eq!(
+            describe_access(&guest(std::slice::from_ref(&types)), title),
+            "Types in a closed terminal"
+        );
+        assert_eq!(describe_access(&guest(&[views, types]), title), "Views “build” and 1 more");
+        assert_eq!(describe_access(&guest(&[]), title), "Guest");
     }
 }

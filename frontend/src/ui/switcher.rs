@@ -33,7 +33,7 @@ pub fn Switcher() -> impl IntoView {
             <div node_ref=list class="switcher" on:keydown=move |event| on_key(list, &event)
                 on:pointermove=move |event| reorder.moved(&event)
                 on:pointerup=move |_| reorder.released() on:pointercancel=move |_| reorder.released()>
-                <For each=move || kinds.get() key=Clone::clone children=move |kind| view! { <Line kind reorder/> }/>
+                <For each=move || kinds.get() key=Clone::clone children=move |kind| view! { <TabLine kind reorder/> }/>
             </div>
             <button type="button" class="button wide" hidden=move || !app.may(Action::NewTab) on:click=new_tab>
                 <Glyph icon=Icon::Plus/>{describe(Action::NewTab).0}
@@ -43,7 +43,7 @@ pub fn Switcher() -> impl IntoView {
 }
 
 #[component]
-fn Line(kind: TabKind, reorder: Reorder) -> impl IntoView {
+fn TabLine(kind: TabKind, reorder: Reorder) -> impl IntoView {
     let app = App::expect();
     let Shown { kind, tab, active, dragged, title } = Shown::new(app, kind, reorder);
     let choose = move |_| {

@@ -125,10 +125,10 @@ fn on_key(app: App, event: &ev::KeyboardEvent) {
         return;
     }
     match event.key().as_str() {
-        "ArrowLeft" => go(app, |tabs| tabs.select_beside(Side::Before)),
-        "ArrowRight" => go(app, |tabs| tabs.select_beside(Side::After)),
-        "Home" => go(app, |tabs| tabs.select_at(0)),
-        "End" => go(app, |tabs| tabs.select_at(tabs.tabs().len().saturating_sub(1))),
+        "ArrowLeft" => activate_and_focus(app, |tabs| tabs.select_beside(Side::Before)),
+        "ArrowRight" => activate_and_focus(app, |tabs| tabs.select_beside(Side::After)),
+        "Home" => activate_and_focus(app, |tabs| tabs.select_at(0)),
+        "End" => activate_and_focus(app, |tabs| tabs.select_at(tabs.tabs().len().saturating_sub(1))),
         "Enter" | " " => app.focus_pane(),
         "F2" => app.run(Action::RenameTab),
         "Delete" => app.run(Action::CloseTab),
@@ -138,7 +138,7 @@ fn on_key(app: App, event: &ev::KeyboardEvent) {
 }
 
 /// Activates another tab and gives it the focus.
-fn go(app: App, change: impl FnOnce(&mut crate::tabs::model::TabList)) {
+fn activate_and_focus(app: App, change: impl FnOnce(&mut crate::tabs::model::TabList)) {
     app.tabs.update(change);
     let tab = app.active().and_then(|kind| document().get_element_by_id(&format!("tab-{}", kind.dom_id())));
     if let Some(tab) = tab.and_then(|tab| tab.dyn_into::<HtmlElement>().ok()) {

@@ -36,12 +36,12 @@ pub fn TabBar() -> impl IntoView {
                 <For each=move || kinds.get() key=Clone::clone children=move |kind| view! { <TabItem kind reorder/> }/>
             </div>
             <MoreTabs strip/>
-            <Current/>
+            <CurrentTab/>
             <BarButton action=Action::NewTab icon=Icon::Plus/>
             <span class="spring"></span>
             <PenChip/>
             <PenSaid/>
-            <PeopleButton/>
+            <ViewersButton/>
             <Status/>
             <BarButton action=Action::ShowSettings icon=Icon::Settings/>
             <BarButton action=Action::ShowPalette icon=Icon::Menu/>
@@ -51,7 +51,7 @@ pub fn TabBar() -> impl IntoView {
 
 /// The active tab's title as a button that shows all tabs.
 #[component]
-fn Current() -> impl IntoView {
+fn CurrentTab() -> impl IntoView {
     let app = App::expect();
     let tab = app.active_tab();
     let title = Memo::new(move |_| tab.with(|tab| tab.as_ref().map(|tab| tab.title.clone())));
@@ -68,7 +68,7 @@ fn Current() -> impl IntoView {
 
 /// The number of viewers of the active tab, if there is more than one.
 #[component]
-fn PeopleButton() -> impl IntoView {
+fn ViewersButton() -> impl IntoView {
     let app = App::expect();
     let tab = app.active_tab();
     let count = Memo::new(move |_| tab.with(|tab| tab.as_ref().map_or(0, |tab| tab.people.count)));

@@ -20,7 +20,7 @@ use crate::{
 pub fn Panes() -> impl IntoView {
     let app = App::expect();
     let kinds = Memo::new(move |before: Option<&Vec<TabKind>>| {
-        settled(before.map_or(&[], Vec::as_slice), &app.tabs.with(crate::tabs::model::TabList::kinds))
+        stable_order(before.map_or(&[], Vec::as_slice), &app.tabs.with(crate::tabs::model::TabList::kinds))
     });
     Effect::new(move || {
         kinds.track();
@@ -37,12 +37,12 @@ pub fn Panes() -> impl IntoView {
 /// Returns the order of the bodies in the document. An element that is moved there loses the focus
 /// and its scroll position, so none is moved: new bodies take the places of removed ones, and the
 /// rest of them follow at the end.
-fn settled(before: &[TabKind], now: &[TabKind]) -> Vec<TabKind> {
+fn stable_order(before: &[TabKind], now: &[TabKind]) -> Vec<TabKind> {
     let mut new = now.iter().filter(|kind| !before.contains(kind));
     let kept = before.iter().filter_map(|kind| if now.contains(kind) { Some(kind) } else { new.next() });
-    let mut settled: Vec<TabKind> = kept.cloned().collect();
-    settled.extend(new.cloned());
-    settled
+    let mut order: Vec<TabKind> = kept.cloned().collect();
+    order.extend(new.cloned());
+    order
 }
 
 /// The body of a tab.
@@ -109,10 +109,10 @@ mod tests {
 
     #[test]
     fn who_comes_takes_the_place_of_who_went() {
-        assert_eq!(settled(&kinds(&[]), &kinds(&[2, 1])), kinds(&[2, 1]));
-        assert_eq!(settled(&kinds(&[1, 2]), &kinds(&[3, 2, 1, 4])), kinds(&[1, 2, 3, 4]));
-        assert_eq!(settled(&kinds(&[1, 2, 3]), &kinds(&[4, 3, 2])), kinds(&[4, 2, 3]));
-        assert_eq!(settled(&kinds(&[1, 2, 3]), &kinds(&[2])), kinds(&[2]));
+        assert_eq!(stable_order(&kinds(&[]), &kinds(&[2, 1])), kinds(&[2, 1]));
+        assert_eq!(stable_order(&kinds(&[1, 2]), &kinds(&[3, 2, 1, 4])), kinds(&[1, 2, 3, 4]));
+        assert_eq!(stable_order(&kinds(&[1, 2, 3]), &kinds(&[4, 3, 2])), kinds(&[4, 2, 3]));
+        assert_eq!(stable_order(&kinds(&[1, 2, 3]), &kinds(&[2])), kinds(&[2]));
     }
 
     proptest! {
@@ -124,7 +124,7 @@ mod tests {
             now in prop::collection::hash_set(0..12_u8, 0..12),
         ) {
             let [before, now] = [before, now].map(|ids| kinds(&ids.into_iter().collect::<Vec<_>>()));
-            let after = settled(&before, &now);
+            let after = stable_order(&before, &now);
             prop_assert_eq!(after.len(), now.len());
             for (from, kind) in before.iter().enumerate().filter(|(_, kind)| now.contains(kind)) {
                 let to = after.iter().position(|other| other == kind).expect("it stays");

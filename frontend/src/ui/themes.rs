@@ -29,10 +29,10 @@ pub fn ThemePicker() -> impl IntoView {
     themes.sort_by_key(|theme| theme.appearance != now.appearance);
     let start = themes.iter().position(|theme| *theme == now).unwrap_or_default();
     let items = themes.into_iter().map(item).collect();
-    let look = move |theme| app.preview.set(theme);
+    let preview = move |theme| app.preview.set(theme);
     let choose = move |theme: &BuiltIn| {
         app.choose_theme(theme);
         app.close_overlay();
     };
-    view! { <Picker label="Themes" placeholder="Find a theme" items start on_mark=look on_choose=choose/> }
+    view! { <Picker label="Themes" placeholder="Find a theme" items start on_mark=preview on_choose=choose/> }
 }

@@ -8,14 +8,14 @@ use crate::dom::Listener;
 /// Keeps the page as high as its visible part until the calling component is cleaned up.
 pub fn follow() {
     let Some(viewport) = window().visual_viewport() else { return };
-    fit(&viewport);
-    let seen = viewport.clone();
-    let listener = Listener::new(&viewport, "resize", move |_: Event| fit(&seen));
+    set_page_height(&viewport);
+    let resized = viewport.clone();
+    let listener = Listener::new(&viewport, "resize", move |_: Event| set_page_height(&resized));
     let listener = StoredValue::new_local(listener);
     on_cleanup(move || listener.dispose());
 }
 
-fn fit(viewport: &VisualViewport) {
+fn set_page_height(viewport: &VisualViewport) {
     // Pinch zoom shows less of the page, but must not change its height.
     let height = viewport.height() * viewport.scale();
     if let Some(body) = document().body() {

@@ -11,7 +11,7 @@ use crate::{
 
 /// The window that gives a terminal its size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Holder {
+enum SizeSource {
     /// This window; its viewer number does not matter.
     Here,
     /// The window of the viewer with this number.
@@ -19,22 +19,27 @@ enum Holder {
 }
 
 /// Returns the window that gives a tab its size. `None` if there is none, or if it is not known.
-fn holder(tab: &Tab) -> Option<(TabKind, Holder)> {
-    let one = tab.people.list.iter().find(|one| one.pen && tab.follows_a_window())?;
-    Some((tab.kind.clone(), if one.you { Holder::Here } else { Holder::Another(one.id) }))
+fn size_source(tab: &Tab) -> Option<(TabKind, SizeSource)> {
+    let viewer = tab.people.list.iter().find(|viewer| viewer.pen && tab.follows_a_window())?;
+    Some((tab.kind.clone(), if viewer.you { SizeSource::Here } else { SizeSource::Another(viewer.id) }))
 }
 
 /// Returns the announcement for a change from `before`. Switching to a tab that has this window's
 /// size is not announced.
-fn words(before: Option<&(TabKind, Holder)>, now: &(TabKind, Holder), people: &People) -> Option<String> {
+fn announcement(
+    before: Option<&(TabKind, SizeSource)>,
+    now: &(TabKind, SizeSource),
+    people: &People,
+) -> Option<String> {
     match (now.1, before) {
-        (Holder::Another(_), _) => {
-            people.other_pen().map(|one| format!("The terminal is sized for {}", people.name_within(one)))
+        (SizeSource::Another(_), _) => {
+            let viewer = people.other_pen();
+            viewer.map(|viewer| format!("The terminal is sized for {}", people.name_within(viewer)))
         }
-        (Holder::Here, Some((kind, _))) if *kind == now.0 => {
+        (SizeSource::Here, Some((kind, _))) if *kind == now.0 => {
             Some("The terminal now has this window's size".to_owned())
         }
-        (Holder::Here, _) => None,
+        (SizeSource::Here, _) => None,
     }
 }
 
@@ -43,17 +48,17 @@ fn words(before: Option<&(TabKind, Holder)>, now: &(TabKind, Holder), people: &P
 #[component]
 pub fn PenSaid() -> impl IntoView {
     let tab = App::expect().active_tab();
-    let holder = Memo::new(move |_| tab.with(|tab| tab.as_ref().and_then(holder)));
-    let said = RwSignal::new(None::<String>);
-    Effect::new(move |before: Option<Option<(TabKind, Holder)>>| {
+    let source = Memo::new(move |_| tab.with(|tab| tab.as_ref().and_then(size_source)));
+    let text = RwSignal::new(None::<String>);
+    Effect::new(move |before: Option<Option<(TabKind, SizeSource)>>| {
         let before = before.flatten();
         // A broken connection does not change the size.
-        let Some(now) = holder.get() else { return before };
+        let Some(now) = source.get() else { return before };
         let people = tab.with_untracked(|tab| tab.as_ref().map(|tab| tab.people.clone())).unwrap_or_default();
-        said.set(words(before.as_ref(), &now, &people));
+        text.set(announcement(before.as_ref(), &now, &people));
         Some(now)
     });
-    view! { <span class="sr-only" role="status">{said}</span> }
+    view! { <span class="sr-only" role="status">{text}</span> }
 }
 
 #[cfg(test)]
@@ -82,19 +87,22 @@ mod tests {
 
     #[test]
     fn another_window_s_size_is_told() {
-        let (here, there) = ((kind("a"), Holder::Here), (kind("a"), Holder::Another(3)));
-        assert_eq!(words(Some(&here), &there, &people()).as_deref(), Some("The terminal is sized for curl"));
+        let (here, there) = ((kind("a"), SizeSource::Here), (kind("a"), SizeSource::Another(3)));
         assert_eq!(
-            words(Some(&there), &here, &people()).as_deref(),
+            announcement(Some(&here), &there, &people()).as_deref(),
+            Some("The terminal is sized for curl")
+        );
+        assert_eq!(
+            announcement(Some(&there), &here, &people()).as_deref(),
             Some("The terminal now has this window's size")
         );
-        assert_eq!(words(None, &there, &people()).as_deref(), Some("The terminal is sized for curl"));
+        assert_eq!(announcement(None, &there, &people()).as_deref(), Some("The terminal is sized for curl"));
     }
 
     #[test]
     fn nothing_is_told_where_nothing_else_was_to_be_expected() {
-        assert_eq!(words(None, &(kind("a"), Holder::Here), &people()), None);
-        let elsewhere = (kind("b"), Holder::Another(3));
-        assert_eq!(words(Some(&elsewhere), &(kind("a"), Holder::Here), &people()), None);
+        assert_eq!(announcement(None, &(kind("a"), SizeSource::Here), &people()), None);
+        let elsewhere = (kind("b"), SizeSource::Another(3));
+        assert_eq!(announcement(Some(&elsewhere), &(kind("a"), SizeSource::Here), &people()), None);
     }
 }

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Script that echoes all bytes it is given.
-pub(crate) const REPEATS: &str = "stty raw -echo; printf ready; exec cat";
+pub(crate) const ECHO_SCRIPT: &str = "stty raw -echo; printf ready; exec cat";
 
 /// Sets the size of a session's terminal, and waits until it is in force.
 pub(crate) async fn set_size(server: &Server, id: &SessionId, size: Winsize) {
@@ -24,7 +24,7 @@ pub(crate) async fn set_size(server: &Server, id: &SessionId, size: Winsize) {
 pub(crate) async fn repeater(server: &Server, size: Winsize) -> SessionId {
     let Winsize { cols, rows, .. } = size;
     let session =
-        json!({ "command": ["bash", "-c", REPEATS], "cols": cols, "rows": rows, "sizing": "fixed" });
+        json!({ "command": ["bash", "-c", ECHO_SCRIPT], "cols": cols, "rows": rows, "sizing": "fixed" });
     let info = server.post("/api/sessions", session).await.json::<limpet_shared::api::SessionInfo>().await;
     info.unwrap().id
 }
@@ -51,7 +51,7 @@ const THIRD: Winsize = Winsize::cells(10, 7);
 /// Output and sizes of a session, as every viewer must get them.
 const ALL: [&str; 6] = ["<20x5>", "readyone", "<30x6>", "two", "<10x7>", "three"];
 
-async fn story(server: &Server, id: &SessionId, typist: &mut Client) {
+async fn resize_and_print(server: &Server, id: &SessionId, typist: &mut Client) {
     print(typist, "one").await;
     set_size(server, id, SECOND).await;
     print(typist, "two").await;
@@ -59,7 +59,7 @@ async fn story(server: &Server, id: &SessionId, typist: &mut Client) {
     print(typist, "three").await;
 }
 
-async fn typist(server: &Server, id: &SessionId) -> Client {
+async fn attach_typist(server: &Server, id: &SessionId) -> Client {
     let mut typist = Client::attach(server, id, Hello::default()).await.on(Shown::default());
     typist.sees("ready").await;
     typist
@@ -69,11 +69,11 @@ async fn typist(server: &Server, id: &SessionId) -> Client {
 async fn a_size_does_not_overtake_output_that_waits_for_a_viewer() {
     let server = Server::start(Options::default());
     let id = repeater(&server, FIRST).await;
-    let mut typist = typist(&server, &id).await;
+    let mut typist = attach_typist(&server, &id).await;
     let mut late =
         Client::attach(&server, &id, Hello::default().window(6)).await.on(Shown::default()).silent();
     late.until("a part of what there is", |client| client.received.get() == 5).await;
-    story(&server, &id, &mut typist).await;
+    resize_and_print(&server, &id, &mut typist).await;
     late.catches_up().await;
     late.sees("three").await;
     assert_eq!(steps(late.shown()), ALL);
@@ -84,12 +84,12 @@ async fn a_size_does_not_overtake_output_that_waits_for_a_viewer() {
 async fn whoever_was_away_is_given_the_sizes_that_it_has_missed() {
     let server = Server::start(Options::default());
     let id = repeater(&server, FIRST).await;
-    let mut typist = typist(&server, &id).await;
+    let mut typist = attach_typist(&server, &id).await;
     let mut away = Client::attach(&server, &id, Hello::default().follow_now()).await.on(Shown::default());
     away.until("what there is", |client| client.received.get() == 5 && client.shown().is_whole()).await;
     let before = steps(away.shown()).len();
     let shown = away.leave();
-    story(&server, &id, &mut typist).await;
+    resize_and_print(&server, &id, &mut typist).await;
     for kill in [false, true] {
         if kill {
             server.kill().await;
@@ -107,7 +107,7 @@ async fn whoever_was_away_is_given_the_sizes_that_it_has_missed() {
 async fn whoever_does_not_say_which_sizes_it_has_had_is_drawn_a_snapshot() {
     let server = Server::start(Options::default());
     let id = repeater(&server, FIRST).await;
-    let mut typist = typist(&server, &id).await;
+    let mut typist = attach_typist(&server, &id).await;
     let (epoch, received) = (typist.epoch().clone(), typist.received);
     let resumed = async || Client::attach(&server, &id, Hello::default().resume(&epoch, received)).await;
     set_size(&server, &id, SECOND).await;
@@ -116,7 +116,8 @@ async fn whoever_does_not_say_which_sizes_it_has_had_is_drawn_a_snapshot() {
     print(&mut typist, "more").await;
     set_size(&server, &id, THIRD).await;
     let mut back = resumed().await;
-    back.hears("a reset", |message| matches!(message, ServerMessage::Reset { .. }).then_some(())).await;
+    back.wait_for_message("a reset", |message| matches!(message, ServerMessage::Reset { .. }).then_some(()))
+        .await;
     assert_eq!((back.welcome.output, back.welcome.size), (typist.received, THIRD));
 }
 
@@ -124,8 +125,8 @@ async fn whoever_does_not_say_which_sizes_it_has_had_is_drawn_a_snapshot() {
 async fn whoever_comes_late_for_all_of_the_output_begins_with_the_size_of_its_beginning() {
     let server = Server::start(Options::default());
     let id = repeater(&server, FIRST).await;
-    let mut typist = typist(&server, &id).await;
-    story(&server, &id, &mut typist).await;
+    let mut typist = attach_typist(&server, &id).await;
+    resize_and_print(&server, &id, &mut typist).await;
     for kill in [false, true] {
         if kill {
             server.kill().await;
@@ -139,7 +140,7 @@ async fn whoever_comes_late_for_all_of_the_output_begins_with_the_size_of_its_be
 #[tokio::test]
 async fn whose_size_it_is_is_told_with_the_size() {
     let server = Server::start(Options::default());
-    let id = server.bash(REPEATS).await;
+    let id = server.bash(ECHO_SCRIPT).await;
     let mut desktop = Client::attach(&server, &id, Hello::default().size(120, 40)).await.on(Shown::default());
     desktop.sees("ready").await;
     let me = desktop.welcome.id;
@@ -149,7 +150,7 @@ async fn whose_size_it_is_is_told_with_the_size() {
         _ => None,
     };
     while desktop.shown().size() != Some(Winsize::cells(100, 30)) {
-        assert_eq!(desktop.hears("a size", resize).await.1, Some(me));
+        assert_eq!(desktop.wait_for_message("a size", resize).await.1, Some(me));
     }
     let phone = Client::attach(&server, &id, Hello::default().size(40, 20).follow_now()).await;
     assert_eq!((phone.welcome.size, phone.welcome.by), (Winsize::cells(100, 30), Some(me)));

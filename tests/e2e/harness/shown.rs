@@ -74,7 +74,7 @@ impl Shown {
             Kind::Data => self.output = self.output.advanced(payload.len()),
             Kind::Snapshot => {
                 self.snapshot_bytes_missing =
-                    self.snapshot_bytes_missing.map(|missing| missing - payload.len() as u64)
+                    self.snapshot_bytes_missing.map(|missing| missing - payload.len() as u64);
             }
         }
         self.write(payload);

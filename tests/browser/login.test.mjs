@@ -13,13 +13,13 @@ pageTest("without a token there is a login, and the right token opens it", { ope
   await page.keyboard.type("not-the-token");
   await page.keyboard.press("Enter");
   await page.getByRole("alert").getByText("Wrong token.").waitFor();
-  await world.picture(page, "login-wrong-token");
+  await world.screenshot(page, "login-wrong-token");
   await page.keyboard.type("http://somewhere/");
   await page.keyboard.press("Enter");
   await page.getByRole("alert").getByText("That is not a limpet link.").waitFor();
   await page.getByLabel("Link or token").fill(server.url.href);
   await page.getByRole("button", { name: "Log in" }).click();
-  await terminal.prompt();
+  await terminal.waitForPrompt();
 });
 
 pageTest("a link with a wrong token says so", { open: false }, async ({ page, link, watch }) => {
@@ -51,7 +51,7 @@ pageTest("the server is asked before the page is here, and once", { open: false 
     await route.continue();
   });
   await page.goto(link.href);
-  await terminal.prompt();
+  await terminal.waitForPrompt();
   assert.equal(logins.length, 1);
 });
 
@@ -61,17 +61,17 @@ pageTest("who is logged in already finds a terminal by an old link", {}, async (
   watch.tolerate(/401/);
   await page.goto("about:blank");
   await page.goto(`${server.url.origin}/#token=of-another-server`);
-  await terminal.prompt();
+  await terminal.waitForPrompt();
 });
 
 pageTest("a reload needs no link", {}, async ({ terminal, page }) => {
   await page.goto(page.url());
-  await terminal.prompt();
+  await terminal.waitForPrompt();
 });
 
 pageTest("it all works under a base path", { flags: ["--base-path", "/a/shell"] }, async ({ terminal, page }) => {
   assert.equal(new URL(page.url()).pathname, "/a/shell/");
   assert.equal(await terminal.run("echo below"), "below");
   await page.reload();
-  await terminal.prompt();
+  await terminal.waitForPrompt();
 });

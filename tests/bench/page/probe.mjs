@@ -2,8 +2,8 @@
 // no cost.
 
 /** Installs the probe; runs in the page. The shell's prompt marks the end of loading. */
-export function plant(prompt) {
-  const bench = { bytes: 0, pictures: 0, offset: 0, frames: 0, prompt: 0, long: 0, glyph: undefined };
+export function installProbe(prompt) {
+  const bench = { bytes: 0, snapshots: 0, offset: 0, frames: 0, prompt: 0, long: 0, glyph: undefined };
   window.bench = bench;
 
   // The screens of limpet's page before and after it is complete, and of the bare page.
@@ -56,7 +56,7 @@ export function plant(prompt) {
         const header = new DataView(data, 0, HEADER);
         const isData = header.getUint8(0) === 0;
         if (isData) bench.bytes += data.byteLength - HEADER;
-        else bench.pictures += 1;
+        else bench.snapshots += 1;
         bench.offset = Number(header.getBigUint64(1)) + (isData ? data.byteLength - HEADER : 0);
       });
     }
@@ -64,8 +64,8 @@ export function plant(prompt) {
 }
 
 /** Creates a browser context with the probe in all of its pages. */
-export async function planted(browser, prompt) {
+export async function contextWithProbe(browser, prompt) {
   const context = await browser.newContext({ viewport: { width: 1000, height: 640 }, colorScheme: "dark" });
-  await context.addInitScript(plant, prompt);
+  await context.addInitScript(installProbe, prompt);
   return context;
 }

@@ -15,14 +15,14 @@ const KEYS = {
 export class Tab {
   #browser;
   #ids;
-  #last = 0;
+  #lastId = 0;
   #waiting = new Map();
 
   /**
    * Opens a tab, and installs a function in each of its pages that runs before the page's own
    * scripts.
    */
-  static async open(browser, plant, argument) {
+  static async open(browser, installProbe, argument) {
     const tab = new Tab();
     tab.#browser = await browser.newBrowserCDPSession();
     const ask = (method, params) => tab.#browser.send(method, params);
@@ -37,7 +37,7 @@ export class Tab {
     await tab.#send("Emulation.setEmulatedMedia", dark);
     await tab.#send("Emulation.setFocusEmulationEnabled", { enabled: true });
     await tab.#send("Page.enable");
-    const source = `(${plant})(${JSON.stringify(argument)})`;
+    const source = `(${installProbe})(${JSON.stringify(argument)})`;
     await tab.#send("Page.addScriptToEvaluateOnNewDocument", { source });
     return tab;
   }
@@ -81,7 +81,7 @@ export class Tab {
   }
 
   #send(method, params = {}) {
-    const id = (this.#last += 1);
+    const id = (this.#lastId += 1);
     const { sessionId } = this.#ids;
     return new Promise((done, failed) => {
       this.#waiting.set(id, { done, failed: (why) => failed(new Error(`${method}: ${why}`)) });

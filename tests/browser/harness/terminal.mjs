@@ -14,7 +14,7 @@ export class Terminal {
   /** Opens a link and waits for the first prompt. */
   async open(url) {
     await this.page.goto(url.href);
-    await this.prompt();
+    await this.waitForPrompt();
   }
 
   /** Returns the visible rows of the active terminal, without trailing blanks. */
@@ -29,13 +29,13 @@ export class Terminal {
   }
 
   /** Waits until the text matches. */
-  shows(pattern) {
+  waitForText(pattern) {
     const wanted = (text) => (typeof pattern === "string" ? text.includes(pattern) : pattern.test(text));
     return until(`${pattern} on the screen`, () => this.text(), wanted);
   }
 
   /** Waits for an empty prompt in the last row. */
-  prompt() {
+  waitForPrompt() {
     return until(
       "a prompt",
       () => this.text(),
@@ -61,7 +61,7 @@ export class Terminal {
 
   /** Runs a command at the prompt, waits for the next prompt, and returns the command's output. */
   async run(command) {
-    await this.prompt();
+    await this.waitForPrompt();
     await this.press("Control+l");
     await until(
       "a clear screen",
@@ -132,7 +132,7 @@ export class Terminal {
   }
 
   /** Waits until there are this many tabs. */
-  tabCount(count) {
+  waitForTabCount(count) {
     return until(
       `${count} tabs`,
       () => this.tabs(),
@@ -154,7 +154,7 @@ export class Terminal {
   }
 
   /** Waits until the banners over terminals have faded in, so that a screenshot shows them. */
-  appeared() {
+  waitForBanners() {
     return this.page.evaluate(() => {
       const banners = [...document.querySelectorAll(".banner")];
       return Promise.all(banners.flatMap((banner) => banner.getAnimations()).map(({ finished }) => finished));

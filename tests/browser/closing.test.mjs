@@ -15,14 +15,14 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 const TOKEN_FILE_FLAGS = ["--token-file", join(folder, "token")];
 
 /** The browser's own messages about a server that is away or has another link. */
-const GONE = /status of 40[14]|net::ERR_|WebSocket connection to/;
+const EXPECTED_ERRORS = /status of 40[14]|net::ERR_|WebSocket connection to/;
 
 pageTest("an owner is asked before closing what guests watch, and they are told", {}, async (world) => {
   const { page, terminal } = world;
   const guests = [];
   for (const role of ["reader", "writer"]) guests.push(await openViewer(world, {}, await invitation(world, role)));
   const owner = await openViewer(world, {});
-  for (const { watch } of [...guests, owner]) watch.tolerate(GONE);
+  for (const { watch } of [...guests, owner]) watch.tolerate(EXPECTED_ERRORS);
   await page.getByRole("button", { name: "4 people here" }).waitFor();
   const close = () => terminal.command("Close tab");
   const dialog = page.getByRole("dialog");
@@ -92,7 +92,7 @@ function isRunning(pid) {
 
 pageTest("a limpet that is stopped says goodbye, and the page finds the next one by itself", { cuttable: true }, async (world) => {
   const { terminal, network, server, watch, page } = world;
-  watch.tolerate(GONE);
+  watch.tolerate(EXPECTED_ERRORS);
   await server.stop();
   await terminal.banner().getByText("limpet was stopped, and its terminals ended.").waitFor();
   await terminal.waitForBanners();
@@ -114,7 +114,7 @@ pageTest("a limpet that is stopped says goodbye, and the page finds the next one
 
 pageTest("who stays signed in is told that the terminal ended with the limpet before", { flags: TOKEN_FILE_FLAGS, cuttable: true }, async (world) => {
   const { terminal, network, server, watch } = world;
-  watch.tolerate(GONE);
+  watch.tolerate(EXPECTED_ERRORS);
   await server.stop();
   await terminal.banner().getByText("limpet was stopped").waitFor();
   const again = await Server.start(undefined, TOKEN_FILE_FLAGS);

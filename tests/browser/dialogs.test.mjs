@@ -4,11 +4,11 @@ import { assert, pageTest, until } from "./harness.mjs";
 import { DESKTOP, LAPTOP, PHONE, openViewer } from "./harness/people.mjs";
 
 /** The browser's own message about a request that this test has cut. */
-const CUT = /net::ERR_FAILED/;
+const REQUEST_CUT_ERROR = /net::ERR_FAILED/;
 
 /** Cuts a page's requests with this method until the returned function is called. */
 async function cutRequests({ page, watch }, method, path) {
-  watch.tolerate(CUT);
+  watch.tolerate(REQUEST_CUT_ERROR);
   await page.route(path, (route) => (route.request().method() === method ? route.abort() : route.continue()));
   return () => page.unroute(path);
 }

@@ -3,7 +3,7 @@
 import { assert, pageTest, until } from "./harness.mjs";
 
 /** The browser's own message when the server no longer knows a session. */
-const GONE = /status of 404/;
+const NOT_FOUND_ERROR = /status of 404/;
 
 pageTest("an exit code is shown, and the program can be started again", {}, async ({ terminal, server }) => {
   await terminal.run("echo of the first");
@@ -65,7 +65,7 @@ pageTest("a program's last words are all there", {}, async ({ terminal }) => {
 });
 
 pageTest("a terminal that is closed elsewhere shows its end", {}, async ({ terminal, server, watch }) => {
-  watch.tolerate(GONE);
+  watch.tolerate(NOT_FOUND_ERROR);
   const [{ id }] = await server.sessions();
   await server.api("DELETE", `api/sessions/${id}`);
   await terminal.banner().getByText("This terminal was closed in another window.").waitFor();

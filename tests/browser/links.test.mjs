@@ -6,7 +6,7 @@ import { assert, pageTest, until } from "./harness.mjs";
  * The browser's request for the default icon. A window that shows an API response is not a page, so
  * it names no icon.
  */
-const ICON = /favicon\.ico/;
+const ICON_REQUEST = /favicon\.ico/;
 
 /** Moves the mouse to a link. */
 async function pointAt(terminal, text) {
@@ -39,7 +39,7 @@ async function followLink(terminal, context, text) {
 }
 
 pageTest("addresses in text are links", {}, async ({ terminal, context, link, watch }) => {
-  watch.tolerate(ICON);
+  watch.tolerate(ICON_REQUEST);
   const health = new URL("api/health", new URL("/", link)).href;
   await terminal.run(`clear; echo see ${health}.`);
   assert.equal(await followLink(terminal, context, "http://"), health);
@@ -49,7 +49,7 @@ pageTest(
   "a program's own links lead where they say, if that is harmless",
   {},
   async ({ terminal, context, page, link, watch }) => {
-    watch.tolerate(ICON);
+    watch.tolerate(ICON_REQUEST);
     const health = new URL("api/health", new URL("/", link)).href;
     await terminal.run(`printf '\\e]8;;${health}\\e\\\\\\\\harm''less\\e]8;;\\e\\\\\\\\\\n'`);
     assert.equal(await followLink(terminal, context, "harmless"), health);
@@ -77,7 +77,7 @@ pageTest(
   "a link whose text is another host's address is opened only by who has seen its own",
   {},
   async ({ terminal, context, page, link, watch }) => {
-    watch.tolerate(ICON);
+    watch.tolerate(ICON_REQUEST);
     const { host } = new URL("/", link);
     const health = `http://${host}/api/health`;
     const windows = context.pages().length;
@@ -149,7 +149,7 @@ pageTest("an address may have parentheses, in pairs", {}, async ({ terminal, lin
 });
 
 pageTest("only the left button opens a link, and only with Ctrl", {}, async ({ terminal, context, link, watch, page }) => {
-  watch.tolerate(ICON);
+  watch.tolerate(ICON_REQUEST);
   const health = new URL("api/health", new URL("/", link)).href;
   await terminal.run(`clear; echo see ${health}.`);
   const { x, y } = await pointAt(terminal, "http://");
@@ -171,7 +171,7 @@ pageTest("only the left button opens a link, and only with Ctrl", {}, async ({ t
 });
 
 pageTest("a program that reads the mouse does not hear of a link that is opened", {}, async ({ terminal, context, link, watch, page }) => {
-  watch.tolerate(ICON);
+  watch.tolerate(ICON_REQUEST);
   const health = new URL("api/health", new URL("/", link)).href;
   for (const mode of [1000, 1002, 1003]) {
     await terminal.waitForPrompt();
@@ -206,7 +206,7 @@ pageTest("a link that is not opened says why", {}, async ({ terminal, context, p
 
 pageTest("a finger opens a link without a key", { window: { hasTouch: true, isMobile: true } }, async (world) => {
   const { terminal, context, link, watch, page } = world;
-  watch.tolerate(ICON);
+  watch.tolerate(ICON_REQUEST);
   const health = new URL("api/health", new URL("/", link)).href;
   await terminal.run(`clear; echo see ${health}.`);
   const { x, y } = await terminal.place("http://");

@@ -3,11 +3,11 @@
 import { assert, pageTest } from "./harness.mjs";
 
 /** The browser's own message when the server requires a login. */
-const REFUSED = /status of 401/;
+const LOGIN_REQUIRED_ERROR = /status of 401/;
 
 pageTest("without a token there is a login, and the right token opens it", { open: false }, async (world) => {
   const { terminal, page, server, link, watch } = world;
-  watch.tolerate(REFUSED);
+  watch.tolerate(LOGIN_REQUIRED_ERROR);
   await page.goto(new URL("/", link).href);
   await page.getByRole("heading", { name: "Log in to limpet" }).waitFor();
   await page.keyboard.type("not-the-token");
@@ -23,7 +23,7 @@ pageTest("without a token there is a login, and the right token opens it", { ope
 });
 
 pageTest("a link with a wrong token says so", { open: false }, async ({ page, link, watch }) => {
-  watch.tolerate(REFUSED);
+  watch.tolerate(LOGIN_REQUIRED_ERROR);
   const wrong = new URL(link);
   wrong.hash = "#token=wrong";
   await page.goto(wrong.href);

@@ -3,11 +3,11 @@
 import { Server, assert, pageTest, until } from "./harness.mjs";
 
 /** The browser's own messages about a missing network. */
-const CUT = /net::ERR_|WebSocket connection to/;
+const NETWORK_ERRORS = /net::ERR_|WebSocket connection to/;
 
 pageTest("what is printed and typed while the network is cut arrives once", { cuttable: true }, async (world) => {
   const { terminal, network, server, watch } = world;
-  watch.tolerate(CUT);
+  watch.tolerate(NETWORK_ERRORS);
   await terminal.type("until [ -e go ]; do sleep 0.1; done; seq 3000 > /dev/tty; touch done; cat\n");
   await until(
     "the loop",
@@ -91,7 +91,7 @@ pageTest("a program that does not read is no silent server", {}, async ({ termin
 
 pageTest("a connection is tried again at once when one asks for it", { cuttable: true }, async (world) => {
   const { terminal, network, watch, page } = world;
-  watch.tolerate(CUT);
+  watch.tolerate(NETWORK_ERRORS);
   await page.clock.install();
   await page.reload();
   await terminal.waitForPrompt();
@@ -115,7 +115,7 @@ pageTest("a connection is tried again at once when one asks for it", { cuttable:
 
 pageTest("a flood is shown whole although the network is cut again and again", { cuttable: true }, async (world) => {
   const { terminal, network, watch } = world;
-  watch.tolerate(CUT);
+  watch.tolerate(NETWORK_ERRORS);
   await terminal.type("for i in $(seq 10 49); do seq ${i}000 ${i}999; sleep 0.1; done\n");
   for (let times = 0; times < 4; times++) {
     await terminal.waitForText(/^\d{5}$/m);
@@ -141,7 +141,7 @@ pageTest("a flood is shown whole although the network is cut again and again", {
 
 pageTest("a terminal that was closed while the network was cut says so", { cuttable: true }, async (world) => {
   const { terminal, network, server, watch } = world;
-  watch.tolerate(CUT);
+  watch.tolerate(NETWORK_ERRORS);
   watch.tolerate(/status of 404/);
   network.cut();
   await terminal.banner().waitFor();
@@ -156,7 +156,7 @@ pageTest("a terminal that was closed while the network was cut says so", { cutta
 
 pageTest("a page that is opened without a server can be tried again", { cuttable: true }, async (world) => {
   const { terminal, network, watch, page } = world;
-  watch.tolerate(CUT);
+  watch.tolerate(NETWORK_ERRORS);
   await page.route("**/api/access", (route) => route.abort());
   await page.reload();
   await page.getByRole("heading", { name: "Cannot reach limpet" }).waitFor();
@@ -167,7 +167,7 @@ pageTest("a page that is opened without a server can be tried again", { cuttable
 
 pageTest("a server that was started again wants its new link", { cuttable: true }, async (world) => {
   const { terminal, network, server, watch, page } = world;
-  watch.tolerate(CUT);
+  watch.tolerate(NETWORK_ERRORS);
   watch.tolerate(/status of 40[14]/);
   await server.stop();
   await terminal.banner().getByText("limpet was stopped").waitFor();

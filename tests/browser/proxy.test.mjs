@@ -9,13 +9,13 @@ const FLAGS = ["--allow-host", SITE];
 const WINDOW = { ignoreHTTPSErrors: true };
 
 /** The browser's own messages when something is refused. */
-const REFUSED = /status of 40[0134]|WebSocket connection to|Failed to load|net::ERR/;
+const REFUSAL_ERRORS = /status of 40[0134]|WebSocket connection to|Failed to load|net::ERR/;
 
 /** Defines a test that ends when the page shows a text. */
 function explanationTest(name, proxy, text, options = {}) {
   pageTest(name, { flags: FLAGS, window: WINDOW, open: false, proxy, ...options }, async (world) => {
     const { page, terminal, link, watch } = world;
-    watch.tolerate(REFUSED);
+    watch.tolerate(REFUSAL_ERRORS);
     for (const pattern of options.tolerate ?? []) watch.tolerate(pattern);
     await page.goto(link.href);
     await page.getByText(text).first().waitFor();
@@ -124,7 +124,7 @@ pageTest(
     return replaceRequired(stripped, "location /", "location /shell/");
   }) },
   async ({ page, link, watch }) => {
-    watch.tolerate(REFUSED);
+    watch.tolerate(REFUSAL_ERRORS);
     await page.goto(link.href);
     await page.getByText("Limpet is at /shell/").waitFor();
   },
@@ -132,7 +132,7 @@ pageTest(
 
 pageTest("a limpet that is stopped behind a proxy is noticed, and so is the next one", { flags: FLAGS, window: WINDOW, proxy: nginx }, async (world) => {
   const { page, terminal, server, watch } = world;
-  watch.tolerate(REFUSED);
+  watch.tolerate(REFUSAL_ERRORS);
   watch.tolerate(/502/);
   await server.stop();
   await terminal.banner().getByText("limpet was stopped").waitFor();

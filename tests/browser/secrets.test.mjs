@@ -7,7 +7,7 @@ import { assert, pageTest, until } from "./harness.mjs";
 import { DESKTOP, PHONE, invitation, openViewer } from "./harness/people.mjs";
 
 /** The browser's own message when the server requires a login. */
-const REFUSED = /status of 401/;
+const LOGIN_REQUIRED_ERROR = /status of 401/;
 
 /** Starts a web server on another port of the same address, which records the requests it gets. */
 async function startNeighbour() {
@@ -81,7 +81,7 @@ pageTest("a web server on another port is sent the cookie, and gets nothing for 
 
 pageTest("who logs out is logged out in all windows", {}, async (world) => {
   const { terminal, page, context, watch } = world;
-  watch.tolerate(REFUSED);
+  watch.tolerate(LOGIN_REQUIRED_ERROR);
   const second = await context.newPage();
   await second.goto(page.url());
   await second.getByRole("tab").waitFor();
@@ -116,7 +116,7 @@ pageTest("the owner sees who is signed in, and signs others out", { window: DESK
     await page.setViewportSize(DESKTOP.viewport);
   }
   for (const { watch } of [laptop, guest]) {
-    watch.tolerate(REFUSED);
+    watch.tolerate(LOGIN_REQUIRED_ERROR);
     const before = await rows.count();
     await dialog.getByRole("button", { name: /^Sign out / }).first().click();
     await until(
@@ -135,7 +135,7 @@ pageTest("the owner sees who is signed in, and signs others out", { window: DESK
 
 pageTest("a guest logs out, and is not told who else is there", { window: DESKTOP }, async (world) => {
   const { page, chip, terminal, watch } = await openViewer(world, {}, await invitation(world, "reader"));
-  watch.tolerate(REFUSED);
+  watch.tolerate(LOGIN_REQUIRED_ERROR);
   await chip.getByText("View only").waitFor();
   await page.keyboard.press("Control+Shift+P");
   const commands = await page.getByRole("option").allTextContents();
@@ -152,7 +152,7 @@ pageTest("a guest logs out, and is not told who else is there", { window: DESKTO
 });
 
 pageTest("a browser that lost its key is asked for the link", {}, async ({ page, terminal, server, watch }) => {
-  watch.tolerate(REFUSED);
+  watch.tolerate(LOGIN_REQUIRED_ERROR);
   await page.evaluate(() => localStorage.clear());
   await page.reload();
   await page.getByRole("heading", { name: "Log in to limpet" }).waitFor();
@@ -165,7 +165,7 @@ pageTest("a browser that lost its key is asked for the link", {}, async ({ page,
 
 pageTest("a browser that keeps nothing for pages works all the same", { open: false }, async (world) => {
   const { page, terminal, link, watch } = world;
-  watch.tolerate(REFUSED);
+  watch.tolerate(LOGIN_REQUIRED_ERROR);
   await page.addInitScript(() => {
     Object.defineProperty(window, "localStorage", {
       get() {

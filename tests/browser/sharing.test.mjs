@@ -5,7 +5,7 @@ import { assert, pageTest, until } from "./harness.mjs";
 import { DESKTOP, LAPTOP, PHONE, invitation, openViewer, terminalSize } from "./harness/people.mjs";
 
 /** The browser's own messages when the server refuses. */
-const REFUSED = /status of 40[134]/;
+const REFUSAL_ERRORS = /status of 40[134]/;
 
 pageTest("a phone leaves the desktop's size alone until it wants its own", { window: DESKTOP }, async (world) => {
   const { terminal, page, server } = world;
@@ -43,14 +43,14 @@ pageTest("a phone leaves the desktop's size alone until it wants its own", { win
 });
 
 /** The browser's own messages about a missing network. */
-const CUT = /net::ERR_|WebSocket connection to/;
+const NETWORK_ERRORS = /net::ERR_|WebSocket connection to/;
 
 pageTest(
   "a window that was cut off while the size changed shows what a window shows that stayed",
   { window: DESKTOP, cuttable: true },
   async (world) => {
     const { terminal, network, server, watch } = world;
-    watch.tolerate(CUT);
+    watch.tolerate(NETWORK_ERRORS);
     const stays = await openViewer(world, DESKTOP, server.url);
     // This window bypasses the network that is cut.
     stays.watch.tolerate(new RegExp(`^request to another host: \\w+://${server.url.host}/`));
@@ -281,7 +281,7 @@ pageTest("a guest types, and has none of the owner's commands", { window: DESKTO
   await guest.page.getByRole("button", { name: "Rejoin" }).click();
   await guest.terminal.waitForText(/^from the guest$/m);
   // Now the owner closes the terminal.
-  guest.watch.tolerate(REFUSED);
+  guest.watch.tolerate(REFUSAL_ERRORS);
   await page.keyboard.press("Control+Shift+X");
   await page.getByRole("dialog").getByRole("button", { name: "Close tab" }).click();
   await guest.terminal.banner().getByText("The owner closed this terminal.").waitFor();

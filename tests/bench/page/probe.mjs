@@ -47,17 +47,17 @@ export function installProbe(prompt) {
   }).observe({ entryTypes: ["longtask"] });
 
   // Output is counted when it arrives, since the page limits how much may be in flight.
-  const HEADER = 9;
+  const HEADER_BYTES = 9;
   window.WebSocket = class extends WebSocket {
     constructor(...words) {
       super(...words);
       this.addEventListener("message", ({ data }) => {
         if (!(data instanceof ArrayBuffer)) return;
-        const header = new DataView(data, 0, HEADER);
+        const header = new DataView(data, 0, HEADER_BYTES);
         const isData = header.getUint8(0) === 0;
-        if (isData) bench.bytes += data.byteLength - HEADER;
+        if (isData) bench.bytes += data.byteLength - HEADER_BYTES;
         else bench.snapshots += 1;
-        bench.offset = Number(header.getBigUint64(1)) + (isData ? data.byteLength - HEADER : 0);
+        bench.offset = Number(header.getBigUint64(1)) + (isData ? data.byteLength - HEADER_BYTES : 0);
       });
     }
   };

@@ -3,7 +3,7 @@
 // user's browser does it.
 
 /** Size of a tab, in CSS pixels. */
-const SIZE = { width: 1000, height: 640 };
+const TAB_SIZE = { width: 1000, height: 640 };
 
 /** Key events by name, as the page gets them. */
 const KEYS = {
@@ -27,12 +27,12 @@ export class Tab {
     tab.#browser = await browser.newBrowserCDPSession();
     const ask = (method, params) => tab.#browser.send(method, params);
     const { browserContextId } = await ask("Target.createBrowserContext");
-    const { targetId } = await ask("Target.createTarget", { url: "about:blank", browserContextId, ...SIZE });
+    const { targetId } = await ask("Target.createTarget", { url: "about:blank", browserContextId, ...TAB_SIZE });
     // Commands are wrapped in messages, since Playwright keeps flat sessions for itself.
     const { sessionId } = await ask("Target.attachToTarget", { targetId, flatten: false });
     tab.#ids = { browserContextId, sessionId };
     tab.#browser.on("Target.receivedMessageFromTarget", (received) => tab.#receive(received));
-    await tab.#send("Emulation.setDeviceMetricsOverride", { ...SIZE, deviceScaleFactor: 1, mobile: false });
+    await tab.#send("Emulation.setDeviceMetricsOverride", { ...TAB_SIZE, deviceScaleFactor: 1, mobile: false });
     const dark = { features: [{ name: "prefers-color-scheme", value: "dark" }] };
     await tab.#send("Emulation.setEmulatedMedia", dark);
     await tab.#send("Emulation.setFocusEmulationEnabled", { enabled: true });

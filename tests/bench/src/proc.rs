@@ -19,7 +19,7 @@ impl ResourcesUsed {
     /// Returns the sum over all present threads of a process.
     pub(crate) fn by(pid: u32) -> Self {
         let threads = entries(&format!("/proc/{pid}/task"));
-        threads.iter().map(|thread| Self::by_thread(pid, thread)).fold(Self::default(), Self::and)
+        threads.iter().map(|thread| Self::by_thread(pid, thread)).fold(Self::default(), Self::plus)
     }
 
     fn by_thread(pid: u32, thread: &str) -> Self {
@@ -31,7 +31,7 @@ impl ResourcesUsed {
         Self { cpu: float(nanoseconds) / 1e9, switches: float(switches) }
     }
 
-    fn and(self, other: Self) -> Self {
+    fn plus(self, other: Self) -> Self {
         Self { cpu: self.cpu + other.cpu, switches: self.switches + other.switches }
     }
 

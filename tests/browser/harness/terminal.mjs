@@ -3,7 +3,7 @@
 import { PROMPT } from "./server.mjs";
 import { DEADLINE_MS, until } from "./wait.mjs";
 
-const SHOWN = ".panel.shown";
+const SHOWN_PANEL = ".panel.shown";
 
 /** The page in one window. */
 export class Terminal {
@@ -19,7 +19,7 @@ export class Terminal {
 
   /** Returns the visible rows of the active terminal, without trailing blanks. */
   async rows() {
-    const rows = await this.page.locator(`${SHOWN} .xterm-rows > div`).allTextContents();
+    const rows = await this.page.locator(`${SHOWN_PANEL} .xterm-rows > div`).allTextContents();
     return rows.map((row) => row.replaceAll("\u00a0", " ").trimEnd());
   }
 
@@ -45,7 +45,7 @@ export class Terminal {
 
   /** Focuses the terminal, as a click on it does. */
   async focus() {
-    await this.page.locator(`${SHOWN} .xterm-helper-textarea`).focus();
+    await this.page.locator(`${SHOWN_PANEL} .xterm-helper-textarea`).focus();
   }
 
   /** Returns the name of the focused element: its label, or else its text. */
@@ -106,7 +106,7 @@ export class Terminal {
    * window.
    */
   place(text) {
-    return this.page.locator(`${SHOWN} .xterm-rows`).evaluate((rows, text) => {
+    return this.page.locator(`${SHOWN_PANEL} .xterm-rows`).evaluate((rows, text) => {
       const walker = document.createTreeWalker(rows, NodeFilter.SHOW_TEXT);
       while (walker.nextNode()) {
         const at = walker.currentNode.data.indexOf(text);
@@ -163,6 +163,6 @@ export class Terminal {
 
   /** Returns the banner over the active terminal. */
   banner() {
-    return this.page.locator(`${SHOWN} .banner`);
+    return this.page.locator(`${SHOWN_PANEL} .banner`);
   }
 }

@@ -63,7 +63,7 @@ struct TcpSocket {
     peer_port: u16,
     is_listening: bool,
     /// Bytes that were sent but not acknowledged.
-    unacknowledged: usize,
+    unacknowledged_bytes: usize,
     /// Whether a process holds the socket. A connection in `TIME_WAIT` belongs to no process.
     is_held: bool,
 }
@@ -78,12 +78,12 @@ impl TcpSocket {
         const LISTENING: &str = "0A";
         let fields: Vec<&str> = row.split_whitespace().collect();
         let port = |address: &str| u16::from_str_radix(address.split(':').nth(1)?, 16).ok();
-        let (unacknowledged, _unread) = fields.get(4)?.split_once(':')?;
+        let (unacknowledged_bytes, _unread) = fields.get(4)?.split_once(':')?;
         Some(Self {
             local_port: port(fields.get(1)?)?,
             peer_port: port(fields.get(2)?)?,
             is_listening: *fields.get(3)? == LISTENING,
-            unacknowledged: usize::from_str_radix(unacknowledged, 16).ok()?,
+            unacknowledged_bytes: usize::from_str_radix(unacknowledged_bytes, 16).ok()?,
             is_held: *fields.get(9)? != "0",
         })
     }
@@ -94,7 +94,7 @@ pub(crate) fn unacknowledged_bytes_to(port: u16) -> usize {
     TcpSocket::all()
         .iter()
         .filter(|socket| socket.peer_port == port)
-        .map(|socket| socket.unacknowledged)
+        .map(|socket| socket.unacknowledged_bytes)
         .sum()
 }
 

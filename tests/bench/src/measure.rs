@@ -106,7 +106,7 @@ pub(crate) async fn resource_usage_when_idle(processes: &[Process]) -> Vec<Resou
     last
 }
 
-/// Opens a session that runs the stage's program, and attaches a viewer to it.
+/// Opens a session that runs the workload's program, and attaches a viewer to it.
 pub(crate) async fn open_ready_session(
     server: &Endpoint,
     follow: crate::peers::Follow,

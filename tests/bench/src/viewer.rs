@@ -136,7 +136,7 @@ impl Viewer {
         self.connection.send(opcode, &message).await
     }
 
-    /// Sends a command to the stage's program.
+    /// Sends a command to the workload's program.
     pub(crate) async fn send_command(&mut self, line: &str) -> anyhow::Result<()> {
         self.type_in(format!("{line}\n").as_bytes()).await
     }

@@ -59,30 +59,30 @@ for (const { platform, copy, paste, interruptsSelected } of PLATFORMS) {
 
     await page.evaluate(() => navigator.clipboard.writeText("before"));
     await terminal.type("clear; echo copied\n");
-    await terminal.shows(/^copied$/m);
+    await terminal.waitForText(/^copied$/m);
     await select();
     await copy(world);
     await copied("copied");
     await terminal.type("echo ");
     await paste(world);
-    await terminal.shows(/^ready> echo copied$/m);
+    await terminal.waitForText(/^ready> echo copied$/m);
     await terminal.press("Enter");
-    await terminal.shows(/copied\nready> echo copied\ncopied\nready>$/);
+    await terminal.waitForText(/copied\nready> echo copied\ncopied\nready>$/);
 
     // Ctrl+C goes to the program, unless the platform uses this very key to copy a selection.
     await terminal.type("cat\n");
-    await terminal.shows(/ready> cat$/);
+    await terminal.waitForText(/ready> cat$/);
     await terminal.press("Control+c");
-    await terminal.shows(/\^C\nready>$/);
+    await terminal.waitForText(/\^C\nready>$/);
     await terminal.type("cat\n");
-    await terminal.shows(/ready> cat$/);
+    await terminal.waitForText(/ready> cat$/);
     await select();
     await terminal.press("Control+c");
     if (!interruptsSelected) {
       // Copying clears the selection, so the next Ctrl+C goes to the program.
       await terminal.press("Control+c");
     }
-    await terminal.shows(/cat\n\^C\nready>$/);
+    await terminal.waitForText(/cat\n\^C\nready>$/);
     const interrupts = (await terminal.text()).match(/\^C/g).length;
     assert.equal(interrupts, 2);
   });
@@ -97,40 +97,40 @@ const KEYS = "echo safe\u0003\recho two\r\u001a\u001c\u0004\u001b[201~echo three
 pageTest("control characters that are pasted are no keys", {}, async ({ terminal, page }) => {
   const ran = async () => (await terminal.rows()).filter((row) => /^(two|three|four)$/.test(row));
   await terminal.paste(KEYS);
-  await terminal.shows(/echo safe/);
+  await terminal.waitForText(/echo safe/);
   await terminal.type("# end");
-  await terminal.shows(/echo four[^]*# end$/);
+  await terminal.waitForText(/echo four[^]*# end$/);
   assert.deepEqual(await ran(), []);
   await terminal.press("Control+c");
-  await terminal.prompt();
+  await terminal.waitForPrompt();
 
   // This program has not asked for bracketed paste.
   await terminal.type("clear; cat -v\n");
-  await terminal.shows(/cat -v$|^$/m);
+  await terminal.waitForText(/cat -v$|^$/m);
   await terminal.paste("a\u0003b\tc\u0004\u001b[Ad\n\u007fe\u0000f\u009bg\n");
-  await terminal.shows(/^a b\s+c {2}\[Ad\n e f g$/m);
+  await terminal.waitForText(/^a b\s+c {2}\[Ad\n e f g$/m);
   await terminal.press("Control+d");
-  await terminal.prompt();
+  await terminal.waitForPrompt();
 
   // The page's own command pastes the same way, and so does the browser's menu.
   await terminal.type("clear; cat -v\n");
   await page.evaluate(() => navigator.clipboard.writeText("by\u0003command\n"));
   await terminal.command("Paste");
-  await terminal.shows(/^by command$/m);
+  await terminal.waitForText(/^by command$/m);
   await page.evaluate(() => {
     const data = new DataTransfer();
     data.setData("text/plain", "by\u0003event\n");
     const event = new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true });
     document.activeElement.dispatchEvent(event);
   });
-  await terminal.shows(/^by event$/m);
+  await terminal.waitForText(/^by event$/m);
   await terminal.press("Control+d");
-  await terminal.prompt();
+  await terminal.waitForPrompt();
 });
 
 pageTest("what is copied has no blanks that nobody sees", {}, async ({ terminal, page }) => {
   await terminal.type("clear; printf 'one   \\n\\n  two\\t\\n'\n");
-  await terminal.shows(/two\nready>$/);
+  await terminal.waitForText(/two\nready>$/);
   await page.keyboard.press("Control+Shift+A");
   await page.keyboard.press("Control+Shift+C");
   await until("the copy", () => terminal.clipboard(), (text) => text === "one\n\n  two\nready>");
@@ -143,7 +143,7 @@ pageTest("what is copied has no blanks that nobody sees", {}, async ({ terminal,
 
 pageTest("a copy of nothing leaves the clipboard as it is", {}, async ({ terminal, page }) => {
   await terminal.type("clear\n");
-  await terminal.prompt();
+  await terminal.waitForPrompt();
   await page.evaluate(() => navigator.clipboard.writeText("mine"));
   const { x, y } = await terminal.place("ready>");
   const attempts = [

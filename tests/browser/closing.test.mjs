@@ -6,50 +6,50 @@ import { join } from "node:path";
 import { after } from "node:test";
 
 import { Server, assert, pageTest, until } from "./harness.mjs";
-import { PHONE, another, invitation } from "./harness/people.mjs";
+import { PHONE, invitation, openViewer } from "./harness/people.mjs";
 
 const folder = mkdtempSync(join(tmpdir(), "limpet-kept-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Flags for a limpet whose sign-ins survive a restart. */
-const KEPT = ["--token-file", join(folder, "token")];
+const TOKEN_FILE_FLAGS = ["--token-file", join(folder, "token")];
 
 /** The browser's own messages about a server that is away or has another link. */
-const GONE = /status of 40[14]|net::ERR_|WebSocket connection to/;
+const EXPECTED_ERRORS = /status of 40[14]|net::ERR_|WebSocket connection to/;
 
 pageTest("an owner is asked before closing what guests watch, and they are told", {}, async (world) => {
   const { page, terminal } = world;
   const guests = [];
-  for (const role of ["reader", "writer"]) guests.push(await another(world, {}, await invitation(world, role)));
-  const owner = await another(world, {});
-  for (const { watch } of [...guests, owner]) watch.tolerate(GONE);
+  for (const role of ["reader", "writer"]) guests.push(await openViewer(world, {}, await invitation(world, role)));
+  const owner = await openViewer(world, {});
+  for (const { watch } of [...guests, owner]) watch.tolerate(EXPECTED_ERRORS);
   await page.getByRole("button", { name: "4 people here" }).waitFor();
   const close = () => terminal.command("Close tab");
   const dialog = page.getByRole("dialog");
   // Without guests, a shell at its prompt is closed without a question.
   await close();
   await dialog.getByText("2 guests are watching this terminal").waitFor();
-  await world.picture(page, "closing-watched");
+  await world.screenshot(page, "closing-watched");
   await dialog.getByRole("button", { name: "Cancel" }).click();
   assert.equal(await terminal.run("echo kept"), "kept");
   await close();
   await dialog.getByRole("button", { name: "Close tab" }).click();
-  await terminal.tabCount(0);
+  await terminal.waitForTabCount(0);
   for (const guest of guests) {
     await guest.terminal.banner().getByText("The owner closed this terminal.").waitFor();
     await guest.terminal.banner().getByRole("button", { name: "Leave" }).waitFor();
   }
-  await guests[0].terminal.appeared();
-  await world.picture(guests[0].page, "closing-guest");
+  await guests[0].terminal.waitForBanners();
+  await world.screenshot(guests[0].page, "closing-guest");
   await owner.terminal.banner().getByText("This terminal was closed in another window.").waitFor();
 });
 
 pageTest("a tab that nobody else watches is closed unasked", {}, async (world) => {
   const { terminal, page } = world;
-  await another(world, {});
+  await openViewer(world, {});
   await page.getByRole("button", { name: "2 people here" }).waitFor();
   await terminal.command("Close tab");
-  await terminal.tabCount(0);
+  await terminal.waitForTabCount(0);
   assert.equal(await page.getByRole("dialog").count(), 0);
 });
 
@@ -61,19 +61,19 @@ pageTest("jobs can be left running when a tab is closed", {}, async (world) => {
   await terminal.command("Close tab");
   await dialog.getByText("sleep is still running. Closing the tab ends it.").waitFor();
   await dialog.getByText("programs started with nohup").waitFor();
-  await world.picture(page, "closing-jobs");
+  await world.screenshot(page, "closing-jobs");
   await page.setViewportSize(PHONE.viewport);
-  await world.picture(page, "closing-jobs-phone");
+  await world.screenshot(page, "closing-jobs-phone");
   await dialog.getByRole("button", { name: "Close, keep jobs" }).click();
-  await terminal.tabCount(0);
+  await terminal.waitForTabCount(0);
   await until("the session's end", () => server.sessions(), (all) => all.length === 0);
   const [job, other] = await Promise.all(["job", "other"].map((name) => server.read(name)));
-  await until("the other job's end", async () => !runs(other));
-  assert.ok(runs(job));
+  await until("the other job's end", async () => !isRunning(other));
+  assert.ok(isRunning(job));
   process.kill(Number(job));
   // Without background jobs, that button is not offered.
   await page.locator("main").getByRole("button").first().click();
-  await terminal.prompt();
+  await terminal.waitForPrompt();
   await terminal.type("cat\n");
   await until("the program", () => server.running(), (names) => names.includes("cat"));
   await terminal.command("Close tab");
@@ -82,7 +82,7 @@ pageTest("jobs can be left running when a tab is closed", {}, async (world) => {
   await dialog.getByRole("button", { name: "Close tab" }).click();
 });
 
-function runs(pid) {
+function isRunning(pid) {
   try {
     return process.kill(Number(pid), 0);
   } catch {
@@ -92,38 +92,38 @@ function runs(pid) {
 
 pageTest("a limpet that is stopped says goodbye, and the page finds the next one by itself", { cuttable: true }, async (world) => {
   const { terminal, network, server, watch, page } = world;
-  watch.tolerate(GONE);
+  watch.tolerate(EXPECTED_ERRORS);
   await server.stop();
   await terminal.banner().getByText("limpet was stopped, and its terminals ended.").waitFor();
-  await terminal.appeared();
-  await world.picture(page, "stopped");
+  await terminal.waitForBanners();
+  await world.screenshot(page, "stopped");
   await page.setViewportSize(PHONE.viewport);
-  await world.picture(page, "stopped-phone");
+  await world.screenshot(page, "stopped-phone");
   const again = await Server.start();
   try {
-    network.lead(again.url);
+    network.setTarget(again.url);
     await page.getByText("limpet was restarted. Use the link it printed last.").waitFor();
     await page.getByLabel("Link or token").fill(again.token);
     await page.getByRole("button", { name: "Log in" }).click();
-    await terminal.prompt();
+    await terminal.waitForPrompt();
     assert.equal(await terminal.banner().count(), 0);
   } finally {
     await again.stop();
   }
 });
 
-pageTest("who stays signed in is told that the terminal ended with the limpet before", { flags: KEPT, cuttable: true }, async (world) => {
+pageTest("who stays signed in is told that the terminal ended with the limpet before", { flags: TOKEN_FILE_FLAGS, cuttable: true }, async (world) => {
   const { terminal, network, server, watch } = world;
-  watch.tolerate(GONE);
+  watch.tolerate(EXPECTED_ERRORS);
   await server.stop();
   await terminal.banner().getByText("limpet was stopped").waitFor();
-  const again = await Server.start(undefined, KEPT);
+  const again = await Server.start(undefined, TOKEN_FILE_FLAGS);
   try {
-    network.lead(again.url);
+    network.setTarget(again.url);
     await terminal.banner().getByRole("button", { name: "Try now" }).click();
     await terminal.banner().getByText("limpet was restarted, and this terminal ended.").waitFor();
     await terminal.banner().getByRole("button", { name: "Restart" }).click();
-    await terminal.prompt();
+    await terminal.waitForPrompt();
   } finally {
     await again.stop();
   }

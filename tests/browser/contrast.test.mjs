@@ -50,7 +50,7 @@ for (const colorScheme of ["light", "dark"]) {
     const found = await until("all of it", () => contrasts(page), (found) => found.length === STYLES.length);
     const low = STYLES.map(([, name], at) => [name, found[at]]).filter(([, ratio]) => ratio < 4.45);
     assert.deepEqual(low, []);
-    await world.picture(page, `contrast-${colorScheme}`);
+    await world.screenshot(page, `contrast-${colorScheme}`);
     await page.keyboard.press("Control+Shift+,");
     await page.getByRole("switch", { name: "Improve contrast of text" }).click();
     await page.keyboard.press("Escape");
@@ -60,7 +60,7 @@ for (const colorScheme of ["light", "dark"]) {
 
 pageTest("box drawing keeps its colours", { window: { colorScheme: "dark" } }, async ({ terminal, page }) => {
   await terminal.type("clear; printf '\\033[38;2;30;40;50m████████\\033[m\\n'\n");
-  await terminal.shows("████████");
+  await terminal.waitForText("████████");
   const blocks = page.locator(".panel.shown .xterm-rows span", { hasText: "████████" }).last();
   // A row that is just being redrawn has no such span.
   await until(
@@ -74,7 +74,7 @@ pageTest("box drawing keeps its colours", { window: { colorScheme: "dark" } }, a
  * Returns the highest contrast between the most frequent colour of a terminal and any other colour
  * in it.
  */
-async function drawnContrast(context, page) {
+async function renderedContrast(context, page) {
   const clip = await page.locator(".panel.shown .xterm-screen").boundingBox();
   const picture = await page.screenshot({ clip: { ...clip, height: 60 } });
   const reader = await context.newPage();
@@ -109,7 +109,7 @@ pageTest("the same holds where WebGL draws", { webgl: true, open: false, window:
   for (const sgr of ["38;2;255;255;255", "48;2;20;20;20"]) {
     const rows = `printf '\\033[?25l\\033[${sgr}m%s' "$(yes M | head -n 900 | tr -d '\\n')"`;
     await terminal.type(`clear; ${rows}; sleep 1000\n`);
-    await until("text that can be read", () => drawnContrast(context, page), (ratio) => ratio > 3.5 && ratio < 8);
+    await until("text that can be read", () => renderedContrast(context, page), (ratio) => ratio > 3.5 && ratio < 8);
     await terminal.press("Control+c");
     await terminal.type("printf '\\033[m\\033[?25h'\n");
   }

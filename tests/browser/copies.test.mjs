@@ -1,7 +1,7 @@
 // Programs that write to the clipboard (OSC 52): the user is asked first, and nothing is lost.
 
 import { assert, pageTest, until } from "./harness.mjs";
-import { another } from "./harness/people.mjs";
+import { openViewer } from "./harness/people.mjs";
 
 const request = (page) => page.locator(".panel.shown .copy-request");
 const answer = (page, name) => request(page).getByRole("button", { name, exact: true }).click();
@@ -13,19 +13,19 @@ async function copy(terminal, text) {
 }
 
 /** Fills the clipboard, and returns a function that checks that it is unchanged. */
-async function guard(terminal) {
+async function fillClipboard(terminal) {
   await terminal.page.evaluate(() => navigator.clipboard.writeText("mine"));
   return async () => assert.equal(await terminal.clipboard(), "mine");
 }
 
 pageTest("a program copies only once it is allowed", {}, async ({ terminal, page }) => {
-  const unharmed = await guard(terminal);
+  const assertUnchanged = await fillClipboard(terminal);
   await copy(terminal, "theirs \\033[31m\\nsecond");
   await request(page).waitFor();
   assert.match(await request(page).textContent(), /bash wants to copy 19 characters/);
   assert.match(await request(page).textContent(), /theirs {2}\[31m⏎second/);
   assert.equal(await page.locator("[role=status][aria-label=Clipboard]").count(), 1);
-  await unharmed();
+  await assertUnchanged();
   // The focus stays in the terminal.
   assert.equal(await terminal.run("echo typed"), "typed");
 
@@ -46,7 +46,7 @@ pageTest("a program copies only once it is allowed", {}, async ({ terminal, page
 
   // Another terminal asks separately.
   await page.keyboard.press("Control+Shift+Enter");
-  await terminal.prompt();
+  await terminal.waitForPrompt();
   await copy(terminal, "other");
   await answer(page, "Never");
   await copy(terminal, "again");
@@ -74,7 +74,7 @@ pageTest("by keyboard alone", {}, async ({ terminal, page }) => {
   await until("the copy", () => terminal.clipboard(), (text) => text === "keys");
   await keysGoTo("Terminal: bash");
   await page.keyboard.type("echo ty''ped\n");
-  await terminal.shows(/^typed$/m);
+  await terminal.waitForText(/^typed$/m);
 
   // After a click with the mouse, the focus returns as well.
   await copy(terminal, "more");
@@ -88,12 +88,12 @@ pageTest("nothing is copied while nobody looks, and it is offered then", {}, asy
   await until("the copy", () => terminal.clipboard(), (text) => text === "first");
   await terminal.type(`until [ -e go ]; do sleep 0.05; done; printf '\\e]52;c;%s\\a' $(printf hidden | base64); touch gone\n`);
   await page.keyboard.press("Control+Shift+Enter");
-  await terminal.prompt();
-  const unharmed = await guard(terminal);
+  await terminal.waitForPrompt();
+  const assertUnchanged = await fillClipboard(terminal);
   await terminal.run("touch go; until [ -e gone ]; do sleep 0.05; done");
   await page.keyboard.press("Control+Shift+ArrowLeft");
   await request(page).waitFor();
-  await unharmed();
+  await assertUnchanged();
   await answer(page, "Copy");
   await until("the copy", () => terminal.clipboard(), (text) => text === "hidden");
 });
@@ -118,11 +118,11 @@ pageTest(
 
 pageTest("only whose terminal answers the program is asked", {}, async (world) => {
   const { terminal, page } = world;
-  const other = await another(world, {});
+  const other = await openViewer(world, {});
   // The primary viewer's terminal answers, which is the first window's.
   await copy(terminal, "one");
   await request(page).waitFor();
-  await other.terminal.shows(/base64/);
+  await other.terminal.waitForText(/base64/);
   assert.equal(await request(other.page).count(), 0);
 });
 
@@ -134,11 +134,11 @@ pageTest("both questions have their pictures", { open: false }, async (world) =>
     "phone": { colorScheme: "dark", viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true },
   })) {
     // This is the only window, so it is the one that asks.
-    const { terminal, page, context } = await another(world, options);
+    const { terminal, page, context } = await openViewer(world, options);
     await copy(terminal, "https://example.org/a/long/address/that/goes/on");
     await request(page).waitFor();
     await page.evaluate(() => Promise.all(document.getAnimations().map((animation) => animation.finished)));
-    await world.picture(page, `copy-request-${name}`);
+    await world.screenshot(page, `copy-request-${name}`);
     await answer(page, "Not now");
     await terminal.run("printf '\\e]8;;https://evil.example/login?next=/account\\e\\\\https://bank.ex''ample\\e]8;;\\e\\\\\\n'");
     const { x, y } = await terminal.place("https://bank.example");
@@ -149,7 +149,7 @@ pageTest("both questions have their pictures", { open: false }, async (world) =>
     await page.keyboard.up("Control");
     await page.getByRole("dialog").waitFor();
     await page.evaluate(() => Promise.all(document.getAnimations().map((animation) => animation.finished)));
-    await world.picture(page, `open-link-${name}`);
+    await world.screenshot(page, `open-link-${name}`);
     await context.close();
   }
 });

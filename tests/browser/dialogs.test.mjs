@@ -1,21 +1,21 @@
 // The sharing dialogs: errors appear beside their cause, and keys and fingers reach every control.
 
 import { assert, pageTest, until } from "./harness.mjs";
-import { DESKTOP, LAPTOP, PHONE, another } from "./harness/people.mjs";
+import { DESKTOP, LAPTOP, PHONE, openViewer } from "./harness/people.mjs";
 
 /** The browser's own message about a request that this test has cut. */
-const CUT = /net::ERR_FAILED/;
+const REQUEST_CUT_ERROR = /net::ERR_FAILED/;
 
 /** Cuts a page's requests with this method until the returned function is called. */
-async function cut({ page, watch }, method, path) {
-  watch.tolerate(CUT);
+async function cutRequests({ page, watch }, method, path) {
+  watch.tolerate(REQUEST_CUT_ERROR);
   await page.route(path, (route) => (route.request().method() === method ? route.abort() : route.continue()));
   return () => page.unroute(path);
 }
 
 pageTest("a name that could not be given stays in its field, with the reason", {}, async (world) => {
   const { page, terminal } = world;
-  const restore = await cut(world, "PATCH", "**/api/sessions/*");
+  const restore = await cutRequests(world, "PATCH", "**/api/sessions/*");
   await terminal.command("Rename");
   const dialog = page.getByRole("dialog", { name: "Rename tab" });
   await dialog.getByLabel("Name").fill("a long name that nobody wants to type twice");
@@ -34,19 +34,19 @@ pageTest("a name that could not be given stays in its field, with the reason", {
     ([name]) => name.startsWith("a long name"),
   );
   await page.keyboard.type("echo typed at once\n");
-  await terminal.shows(/^typed at once$/m);
+  await terminal.waitForText(/^typed at once$/m);
 });
 
 pageTest("a rule that could not be set says so below it, and shows the one that holds", {}, async (world) => {
   const { page, terminal, server } = world;
-  const restore = await cut(world, "PATCH", "**/api/sessions/*");
+  const restore = await cutRequests(world, "PATCH", "**/api/sessions/*");
   await terminal.command("Share");
   const dialog = page.getByRole("dialog", { name: "Share" });
   const sizing = dialog.getByLabel("Terminal size follows");
   const problem = dialog.getByRole("alert").getByText(/This was not changed. Cannot reach limpet/);
   await sizing.selectOption({ label: "The smallest window" });
   await problem.waitFor();
-  await world.picture(page, "share-problem");
+  await world.screenshot(page, "share-problem");
   assert.equal(await sizing.locator("option:checked").textContent(), "A chosen window");
   await restore();
   await sizing.selectOption({ label: "The smallest window" });
@@ -61,7 +61,7 @@ pageTest("a rule that could not be set says so below it, and shows the one that 
 
 pageTest("links that could not be had are asked for again", {}, async (world) => {
   const { page, terminal } = world;
-  const restore = await cut(world, "GET", "**/api/sessions/*/passes");
+  const restore = await cutRequests(world, "GET", "**/api/sessions/*/passes");
   await terminal.command("Share");
   const dialog = page.getByRole("dialog", { name: "Share" });
   await dialog
@@ -106,7 +106,7 @@ async function tabTo(page, target) {
 }
 
 /** Runs a command with keys alone, wherever the focus is. */
-async function choose(page, title) {
+async function runCommand(page, title) {
   await page.keyboard.press("Control+Shift+P");
   await page.getByRole("combobox").waitFor();
   await page.keyboard.type(title);
@@ -119,12 +119,12 @@ async function backToTerminal(page, terminal, dialog, word) {
   await page.keyboard.press("Escape");
   await dialog.waitFor({ state: "detached" });
   await page.keyboard.type(`echo ${word}\n`);
-  await terminal.shows(new RegExp(`^${word}$`, "m"));
+  await terminal.waitForText(new RegExp(`^${word}$`, "m"));
 }
 
 pageTest("keys alone share a terminal and set its rules", {}, async (world) => {
   const { page, terminal, server } = world;
-  await choose(page, "Share");
+  await runCommand(page, "Share");
   const dialog = page.getByRole("dialog", { name: "Share" });
   const copy = dialog.getByRole("button", { name: "Copy link: View only" });
   await copy.waitFor();
@@ -145,10 +145,10 @@ pageTest("keys alone share a terminal and set its rules", {}, async (world) => {
 
 pageTest("keys alone give a terminal one window's size, and another's", { window: DESKTOP }, async (world) => {
   const { page, terminal } = world;
-  const other = await another(world, LAPTOP);
+  const other = await openViewer(world, LAPTOP);
   const dialog = other.page.getByRole("dialog", { name: "People" });
   const given = dialog.getByRole("button", { name: "Use the size of your other window" });
-  await choose(other.page, "People");
+  await runCommand(other.page, "People");
   await tabTo(other.page, dialog.getByRole("button", { name: "Use my size" }));
   await other.page.keyboard.press("Enter");
   await given.waitFor();
@@ -158,17 +158,17 @@ pageTest("keys alone give a terminal one window's size, and another's", { window
   await other.page.keyboard.press("Enter");
   await dialog.getByRole("button", { name: "Use my size" }).waitFor();
   await backToTerminal(other.page, other.terminal, dialog, "handed");
-  await choose(other.page, "Use my size");
+  await runCommand(other.page, "Use my size");
   await page
     .locator(".pen-chip")
     .getByText(/Sized for/)
     .waitFor();
   await other.page.keyboard.type("echo taken\n");
-  await other.terminal.shows(/^taken$/m);
-  await choose(page, "Use my size");
+  await other.terminal.waitForText(/^taken$/m);
+  await runCommand(page, "Use my size");
   await other.chip.getByText(/Sized for/).waitFor();
   await page.keyboard.type("echo back\n");
-  await terminal.shows(/^back$/m);
+  await terminal.waitForText(/^back$/m);
 });
 
 /** Returns the visible controls that are too small for a finger. */
@@ -185,7 +185,7 @@ function tooSmall(page, within) {
 
 for (const { width, height } of [PHONE.viewport, { width: 768, height: 1024 }]) {
   pageTest(`fingers hit all there is for sharing, ${width} pixels wide`, { window: DESKTOP }, async (world) => {
-    const { page, terminal } = await another(world, { ...PHONE, viewport: { width, height } });
+    const { page, terminal } = await openViewer(world, { ...PHONE, viewport: { width, height } });
     await page.locator(".pen-chip").getByRole("button", { name: "Use my size" }).waitFor();
     assert.deepEqual(await tooSmall(page, ".bar"), []);
     for (const name of ["People", "Share"]) {

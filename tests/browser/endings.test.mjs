@@ -3,7 +3,7 @@
 import { assert, pageTest, until } from "./harness.mjs";
 
 /** The browser's own message when the server no longer knows a session. */
-const GONE = /status of 404/;
+const NOT_FOUND_ERROR = /status of 404/;
 
 pageTest("an exit code is shown, and the program can be started again", {}, async ({ terminal, server }) => {
   await terminal.run("echo of the first");
@@ -14,9 +14,9 @@ pageTest("an exit code is shown, and the program can be started again", {}, asyn
 
   await terminal.banner().getByRole("button", { name: "Restart" }).click();
   await terminal.banner().waitFor({ state: "detached" });
-  await terminal.prompt();
+  await terminal.waitForPrompt();
   // The earlier output is still there, above.
-  await terminal.shows(/of the first\nready> exit 3\nexit\n── above: [^\n]* ──\nready>$/);
+  await terminal.waitForText(/of the first\nready> exit 3\nexit\n── above: [^\n]* ──\nready>$/);
   assert.equal((await terminal.tabs()).length, 1);
   const sessions = await until(
     "the old session's end",
@@ -30,14 +30,14 @@ pageTest("the tab of a program that has ended can be closed", {}, async ({ termi
   await terminal.type("exit\n");
   await terminal.banner().getByText("Finished.").waitFor();
   await terminal.banner().getByRole("button", { name: "Close" }).click();
-  await terminal.tabCount(0);
+  await terminal.waitForTabCount(0);
   await until(
     "no session",
     () => server.sessions(),
     (all) => all.length === 0,
   );
   await page.locator("main").getByRole("button").first().click();
-  await terminal.prompt();
+  await terminal.waitForPrompt();
 });
 
 pageTest("a shell that is killed says so", {}, async ({ terminal }) => {
@@ -48,7 +48,7 @@ pageTest("a shell that is killed says so", {}, async ({ terminal }) => {
     .waitFor();
   await terminal.banner().getByRole("button", { name: "Restart" }).click();
   await terminal.banner().waitFor({ state: "detached" });
-  await terminal.prompt();
+  await terminal.waitForPrompt();
 });
 
 pageTest("a job in the background does not hold the end off", {}, async ({ terminal, server }) => {
@@ -61,17 +61,17 @@ pageTest("a program's last words are all there", {}, async ({ terminal }) => {
   await terminal.type("seq 20000; echo last words; exit\n");
   await terminal.banner().waitFor();
   // The program may have ended before all its output is rendered.
-  await terminal.shows(/19999\n20000\nlast words\nexit/);
+  await terminal.waitForText(/19999\n20000\nlast words\nexit/);
 });
 
 pageTest("a terminal that is closed elsewhere shows its end", {}, async ({ terminal, server, watch }) => {
-  watch.tolerate(GONE);
+  watch.tolerate(NOT_FOUND_ERROR);
   const [{ id }] = await server.sessions();
   await server.api("DELETE", `api/sessions/${id}`);
   await terminal.banner().getByText("This terminal was closed in another window.").waitFor();
   await terminal.banner().getByRole("button", { name: "Restart" }).click();
   await terminal.banner().waitFor({ state: "detached" });
-  await terminal.prompt();
+  await terminal.waitForPrompt();
 });
 
 pageTest("Enter starts an ended program again, and Tab leads to the buttons", {}, async ({ terminal, page, server }) => {
@@ -84,9 +84,9 @@ pageTest("Enter starts an ended program again, and Tab leads to the buttons", {}
   await until("the terminal", () => terminal.focused(), (name) => /^Terminal/.test(name));
   await page.keyboard.press("Enter");
   await terminal.banner().waitFor({ state: "detached" });
-  await terminal.shows(/before\n[^]*ready>$/);
+  await terminal.waitForText(/before\n[^]*ready>$/);
   await page.keyboard.type("echo again\n");
-  await terminal.shows(/^again$/m);
+  await terminal.waitForText(/^again$/m);
   await until("one session", () => server.sessions(), (all) => all.length === 1);
 });
 
@@ -95,7 +95,7 @@ for (const key of ["Escape", "Control+d"]) {
     await terminal.type("exit 3\n");
     await terminal.banner().waitFor();
     await page.keyboard.press(key);
-    await terminal.tabCount(0);
+    await terminal.waitForTabCount(0);
     await until("no session", () => server.sessions(), (all) => all.length === 0);
   });
 }
@@ -105,13 +105,13 @@ pageTest("if it is wanted so, only failures stay", {}, async ({ terminal, page }
   await page.getByRole("switch", { name: "Close a tab when its program succeeds" }).click();
   await page.keyboard.press("Escape");
   await page.keyboard.press("Control+Shift+Enter");
-  await terminal.tabCount(2);
-  await terminal.prompt();
+  await terminal.waitForTabCount(2);
+  await terminal.waitForPrompt();
   await terminal.type("exit 1\n");
   await terminal.banner().waitFor();
   await terminal.tab(0).click();
-  await terminal.prompt();
+  await terminal.waitForPrompt();
   await terminal.type("exit\n");
-  await terminal.tabCount(1);
+  await terminal.waitForTabCount(1);
   await terminal.banner().getByText("Exited with code 1.").waitFor();
 });

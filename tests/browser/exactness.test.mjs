@@ -12,7 +12,7 @@ async function serverText(server) {
 }
 
 /** Waits until page and server show the same text, and it matches. */
-function both({ terminal, server }, pattern) {
+function waitForBoth({ terminal, server }, pattern) {
   return until(
     `${pattern} in page and server`,
     async () => [await terminal.text(), await serverText(server)],
@@ -25,33 +25,33 @@ pageTest("a line that does not fit into a narrower window comes back with the wi
   const { width, height } = page.viewportSize();
   await terminal.type("clear; printf 'START-%s-END' $(printf 'm%.0s' $(seq 1 80)); sleep 100\n");
   const whole = /^START-m{80}-END$/m;
-  await both(world, whole);
+  await waitForBoth(world, whole);
   await page.setViewportSize({ width: 500, height });
-  await both(world, /^START-m{20,70}$/m);
+  await waitForBoth(world, /^START-m{20,70}$/m);
   await page.setViewportSize({ width, height });
-  await both(world, whole);
+  await waitForBoth(world, whole);
   // The snapshot that a reloaded page gets contains the whole line as well.
   await page.setViewportSize({ width: 500, height });
-  await both(world, /^START-m{20,70}$/m);
+  await waitForBoth(world, /^START-m{20,70}$/m);
   await page.reload();
-  await both(world, /^START-m{20,70}$/m);
+  await waitForBoth(world, /^START-m{20,70}$/m);
   await page.setViewportSize({ width, height });
-  await both(world, whole);
+  await waitForBoth(world, whole);
 });
 
 pageTest("bash edits a line with emoji where it shows them", {}, async (world) => {
   const { terminal } = world;
-  await terminal.prompt();
+  await terminal.waitForPrompt();
   await terminal.type("echo ❤️|abc👍🏽🇩🇪é日");
-  await both(world, /^ready> echo ❤️\|abc👍🏽🇩🇪é日$/m);
+  await waitForBoth(world, /^ready> echo ❤️\|abc👍🏽🇩🇪é日$/m);
   await terminal.press("Control+a");
   await terminal.type("Z");
   await terminal.press("Control+e");
   await terminal.type("Y");
-  await both(world, /^ready> Zecho ❤️\|abc👍🏽🇩🇪é日Y$/m);
+  await waitForBoth(world, /^ready> Zecho ❤️\|abc👍🏽🇩🇪é日Y$/m);
   await terminal.press("Backspace", "Backspace", "Backspace");
   await terminal.type("x");
-  await both(world, /^ready> Zecho ❤️\|abc👍🏽🇩🇪x$/m);
+  await waitForBoth(world, /^ready> Zecho ❤️\|abc👍🏽🇩🇪x$/m);
   await terminal.press("Control+u");
 });
 
@@ -60,14 +60,14 @@ pageTest("a program is told whether grapheme clusters count", {}, async (world) 
   const ask = (mode) => `printf '\\e[?2027${mode}\\e[?2027$p'; read -rsd y answer; echo "\${answer#?}"`;
   assert.equal(await terminal.run(ask("h")), "[?2027;1$");
   assert.equal(await terminal.run("printf '❤️|\\n'"), "❤️|");
-  await both(world, /^❤️\|$/m);
+  await waitForBoth(world, /^❤️\|$/m);
   assert.equal(await terminal.run(ask("l")), "[?2027;2$");
 });
 
 pageTest("bytes that are no text are shown as such", {}, async (world) => {
   const { terminal } = world;
   await terminal.run("printf 'caf\\xe9\\n'; printf '\\xf0\\x9f'; sleep 0.1; printf '\\x98x\\n'");
-  await both(world, /^caf\ufffd\n\ufffdx$/m);
+  await waitForBoth(world, /^caf\ufffd\n\ufffdx$/m);
 });
 
 pageTest("a colour that is set and asked for at once is set in every window", {}, async (world) => {

@@ -15,52 +15,52 @@ const MODULE = "**/page-*.wasm";
 const ANYTHING = /./;
 
 /** Defines a test in which something keeps the page from loading. */
-function explains(name, prepare, words, options = {}) {
+function explanationTest(name, prepare, words, options = {}) {
   pageTest(name, { open: false, ...options }, async (world) => {
     const { page, link, watch } = world;
     watch.tolerate(ANYTHING);
     await prepare(page, world);
     await page.goto(link.href);
     for (const text of words) await page.getByText(text).waitFor();
-    await world.picture(page, `failure-${name.replaceAll(/\W+/g, "-")}`);
+    await world.screenshot(page, `failure-${name.replaceAll(/\W+/g, "-")}`);
     // Once the files are available, reloading is enough.
     await page.unrouteAll();
     if (options.args) return;
     await page.getByRole("button", { name: "Reload" }).click();
-    await world.terminal.prompt();
+    await world.terminal.waitForPrompt();
   });
 }
 
-const aborts = (pattern) => (page) => page.route(pattern, (route) => route.abort());
-const answers = (pattern, response) => (page) => page.route(pattern, (route) => route.fulfill(response));
+const abortRequests = (pattern) => (page) => page.route(pattern, (route) => route.abort());
+const fulfillRequests = (pattern, response) => (page) => page.route(pattern, (route) => route.fulfill(response));
 
-explains("a script that is blocked", aborts(SCRIPT), ["A part of this page is missing", /could not load page-[0-9a-f]+\.js/]);
-explains("a style sheet that is blocked", aborts("**/style-*.css"), ["A part of this page is missing", /could not load style-[0-9a-f]+\.css/]);
-explains("a module that is blocked", aborts(MODULE), [/could not load page-[0-9a-f]+\.wasm/]);
-explains("a terminal's script that is blocked", aborts("**/terminal-*.js*"), [/could not load terminal-[0-9a-f]+\.js/]);
-explains("a rest of the page that is blocked", aborts("**/rest-*.wasm"), [/could not load rest-[0-9a-f]+\.wasm/]);
-explains("a page of before an update", answers(SCRIPT, { status: 404 }), ["limpet was updated", "This page is of an older version."]);
-explains("a module of before an update", answers(MODULE, { status: 404 }), ["limpet was updated"]);
-explains(
+explanationTest("a script that is blocked", abortRequests(SCRIPT), ["A part of this page is missing", /could not load page-[0-9a-f]+\.js/]);
+explanationTest("a style sheet that is blocked", abortRequests("**/style-*.css"), ["A part of this page is missing", /could not load style-[0-9a-f]+\.css/]);
+explanationTest("a module that is blocked", abortRequests(MODULE), [/could not load page-[0-9a-f]+\.wasm/]);
+explanationTest("a terminal's script that is blocked", abortRequests("**/terminal-*.js*"), [/could not load terminal-[0-9a-f]+\.js/]);
+explanationTest("a rest of the page that is blocked", abortRequests("**/rest-*.wasm"), [/could not load rest-[0-9a-f]+\.wasm/]);
+explanationTest("a page of before an update", fulfillRequests(SCRIPT, { status: 404 }), ["limpet was updated", "This page is of an older version."]);
+explanationTest("a module of before an update", fulfillRequests(MODULE, { status: 404 }), ["limpet was updated"]);
+explanationTest(
   "a server that has gone meanwhile",
   async (page) => {
-    for (const pattern of [SCRIPT, "**/api/**"]) await aborts(pattern)(page);
+    for (const pattern of [SCRIPT, "**/api/**"]) await abortRequests(pattern)(page);
   },
   ["Cannot reach limpet", "Check that limpet is running"],
 );
-explains(
+explanationTest(
   "a proxy whose server has gone meanwhile",
   async (page) => {
-    for (const pattern of [SCRIPT, "**/api/**"]) await answers(pattern, { status: 502, body: "Bad Gateway" })(page);
+    for (const pattern of [SCRIPT, "**/api/**"]) await fulfillRequests(pattern, { status: 502, body: "Bad Gateway" })(page);
   },
   ["Cannot reach limpet"],
 );
-explains("a script that is not understood", answers(SCRIPT, { contentType: "text/javascript", body: "a syntax error" }), [
+explanationTest("a script that is not understood", fulfillRequests(SCRIPT, { contentType: "text/javascript", body: "a syntax error" }), [
   "limpet could not start",
   /SyntaxError/,
 ]);
-explains("a browser without WebAssembly", () => {}, ["WebAssembly is switched off"], { args: ["--js-flags=--jitless"] });
-explains("a phone without WebAssembly", () => {}, ["WebAssembly is switched off"], {
+explanationTest("a browser without WebAssembly", () => {}, ["WebAssembly is switched off"], { args: ["--js-flags=--jitless"] });
+explanationTest("a phone without WebAssembly", () => {}, ["WebAssembly is switched off"], {
   args: ["--js-flags=--jitless"],
   window: { ...PHONE, colorScheme: "light" },
 });
@@ -71,7 +71,7 @@ pageTest("a browser without scripts is told what it needs", { open: false, windo
   const note = page.locator("noscript p");
   await note.waitFor();
   assert.match(await note.textContent(), /needs JavaScript and WebAssembly/);
-  await world.picture(page, "failure-no-scripts");
+  await world.screenshot(page, "failure-no-scripts");
 });
 
 pageTest("what is slow to come says so after a while, without any script", { open: false }, async (world) => {
@@ -84,9 +84,9 @@ pageTest("what is slow to come says so after a while, without any script", { ope
   });
   await page.goto(link.href, { waitUntil: "commit" });
   await page.getByText("limpet is still loading.").waitFor();
-  await world.picture(page, "failure-slow");
+  await world.screenshot(page, "failure-slow");
   release();
-  await world.terminal.prompt();
+  await world.terminal.waitForPrompt();
   assert.equal(await page.getByText("limpet is still loading.").count(), 0);
 });
 
@@ -134,7 +134,7 @@ pageTest("a browser whose storage throws works until it reloads, and says so", {
 });
 
 /** Changes only the fragment of the address, as a user does, and waits for the page to reload. */
-async function paste(page, url) {
+async function pasteLink(page, url) {
   const loaded = page.waitForEvent("load");
   await page.evaluate((url) => void (location.href = url), url);
   await loaded;
@@ -146,15 +146,15 @@ pageTest("a link that is pasted into an open page logs in", { open: false }, asy
   // Into the address of a page that asks to log in.
   await page.goto(new URL("/", link).href);
   await page.getByRole("heading", { name: "Log in to limpet" }).waitFor();
-  await paste(page, link.href);
-  await terminal.prompt();
+  await pasteLink(page, link.href);
+  await terminal.waitForPrompt();
   assert.equal(new URL(page.url()).hash, "");
   // Into a page that is logged in: it stays so, even with a wrong link, and the token does not stay
   // in the address.
   await terminal.run("echo before");
   for (const url of [link.href, link.href.replace(/=.*/, "=of-another-limpet")]) {
-    await paste(page, url);
-    await terminal.shows(/^before$/m);
+    await pasteLink(page, url);
+    await terminal.waitForText(/^before$/m);
     assert.equal(new URL(page.url()).hash, "");
   }
   // An invitation opens its terminal.
@@ -164,8 +164,8 @@ pageTest("a link that is pasted into an open page logs in", { open: false }, asy
   await guest.terminal.page.goto(new URL("/", link).href);
   guest.watch.tolerate(/401/);
   await guest.terminal.page.getByRole("heading", { name: "Log in to limpet" }).waitFor();
-  await paste(guest.terminal.page, new URL(`/#token=${pass.token}`, link).href);
-  await guest.terminal.shows(/^invited$/m);
+  await pasteLink(guest.terminal.page, new URL(`/#token=${pass.token}`, link).href);
+  await guest.terminal.waitForText(/^invited$/m);
 });
 
 pageTest("a link whose server does not answer can be tried again", { open: false }, async (world) => {
@@ -176,7 +176,7 @@ pageTest("a link whose server does not answer can be tried again", { open: false
   await page.getByRole("heading", { name: "Cannot reach limpet" }).waitFor();
   await page.unroute("**/api/login");
   await page.getByRole("button", { name: "Try again" }).click();
-  await terminal.prompt();
+  await terminal.waitForPrompt();
   assert.equal(new URL(page.url()).hash, "");
 });
 
@@ -185,14 +185,14 @@ pageTest("a mistyped address gives a page", { open: false }, async (world) => {
   watch.tolerate(/40[134]/);
   await page.goto(new URL("/mistyped", link).href);
   await page.getByRole("heading", { name: "There is nothing at this address" }).waitFor();
-  await world.picture(page, "failure-mistyped");
+  await world.screenshot(page, "failure-mistyped");
   await page.goto(new URL("/api/sessions", link).href);
   await page.getByRole("heading", { name: "You are not logged in" }).waitFor();
   await page.getByRole("link", { name: "Open limpet" }).click();
   await page.getByRole("heading", { name: "Log in to limpet" }).waitFor();
   await page.getByLabel("Link or token").fill(link.href);
   await page.keyboard.press("Enter");
-  await terminal.prompt();
+  await terminal.waitForPrompt();
 });
 
 pageTest("a program that cannot be started is said in the middle of the page", { command: ["nosuchprogram"], open: false }, async (world) => {
@@ -203,7 +203,7 @@ pageTest("a program that cannot be started is said in the middle of the page", {
   await problem.getByText("The terminal could not be started").waitFor();
   await problem.getByText("Could not start nosuchprogram: No such file or directory").waitFor();
   await problem.getByText("installed, and in a directory of limpet's PATH").waitFor();
-  await world.picture(page, "failure-program");
+  await world.screenshot(page, "failure-program");
   assert.match(server.log(), /could not start nosuchprogram/);
   const box = await problem.boundingBox();
   const { width, height } = page.viewportSize();

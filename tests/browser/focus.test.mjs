@@ -1,10 +1,10 @@
 // Keyboard focus: there is always a focused element, and mostly it is the terminal.
 
 import { assert, pageTest, until } from "./harness.mjs";
-import { DESKTOP, LAPTOP, another } from "./harness/people.mjs";
+import { DESKTOP, LAPTOP, openViewer } from "./harness/people.mjs";
 
 /** Waits until an element with this name has the focus. */
-function has(terminal, name) {
+function waitForFocus(terminal, name) {
   return until(
     `the keyboard with ${name}`,
     () => terminal.focused(),
@@ -33,11 +33,11 @@ pageTest("who presses beside the terminal goes on typing in it", {}, async ({ te
       // On a tab, the middle button closes it.
       if (button === "middle" && place === "its own tab") continue;
       await page.mouse.click(x, y, { button });
-      await has(terminal, /^Terminal/);
+      await waitForFocus(terminal, /^Terminal/);
       await page.keyboard.type(`${place}`);
-      await terminal.shows(new RegExp(`ready> ${place}$`));
+      await terminal.waitForText(new RegExp(`ready> ${place}$`));
       await page.keyboard.press("Control+u");
-      await terminal.prompt();
+      await terminal.waitForPrompt();
     }
   }
 });
@@ -51,13 +51,13 @@ pageTest("a message that goes leaves the keyboard with the terminal", {}, async 
   const dismiss = page.getByRole("button", { name: "Dismiss" });
   await terminal.command("Use my size");
   await dismiss.click();
-  await has(terminal, /^Terminal/);
+  await waitForFocus(terminal, /^Terminal/);
   await terminal.command("Use my size");
   await dismiss.focus();
   await page.keyboard.press("Enter");
-  await has(terminal, /^Terminal/);
+  await waitForFocus(terminal, /^Terminal/);
   await page.keyboard.type("echo typed\n");
-  await terminal.shows(/^typed$/m);
+  await terminal.waitForText(/^typed$/m);
 });
 
 pageTest("a key that is pressed while nobody has the keyboard goes to the terminal", {}, async ({ terminal, page }) => {
@@ -65,15 +65,15 @@ pageTest("a key that is pressed while nobody has the keyboard goes to the termin
     await page.evaluate(() => document.activeElement.blur());
     // The test does not wait in between: the first key already restores the focus.
     await page.keyboard.type(keys);
-    await terminal.shows(`ready> ${keys}`);
+    await terminal.waitForText(`ready> ${keys}`);
     await page.evaluate(() => document.activeElement.blur());
     await page.keyboard.press("Control+u");
-    await terminal.prompt();
+    await terminal.waitForPrompt();
   }
   await terminal.run("echo before");
   await page.evaluate(() => document.activeElement.blur());
   await page.keyboard.press("ArrowUp");
-  await terminal.shows(/ready> echo before$/);
+  await terminal.waitForText(/ready> echo before$/);
 });
 
 pageTest("terminals that are opened elsewhere leave the keyboard where it is", {}, async (world) => {
@@ -101,14 +101,14 @@ pageTest("terminals that are opened elsewhere leave the keyboard where it is", {
     );
   }
   await page.keyboard.type("\n");
-  await terminal.shows(new RegExp(`^${typed}\n${typed}$`, "m"));
+  await terminal.waitForText(new RegExp(`^${typed}\n${typed}$`, "m"));
   assert.equal(await page.evaluate(() => window.lost), 0, "the terminal lost the keyboard");
   await page.keyboard.press("Control+d");
 });
 
 pageTest("F6 goes round terminal, bar, people and messages", { window: DESKTOP }, async (world) => {
   const { terminal, page } = world;
-  const other = await another(world, LAPTOP);
+  const other = await openViewer(world, LAPTOP);
   await page.getByRole("button", { name: "2 people here" }).waitFor();
   // A message that waits for an answer.
   await terminal.run("printf '\\e]52;c;%s\\a' $(printf text | base64)");
@@ -116,41 +116,41 @@ pageTest("F6 goes round terminal, bar, people and messages", { window: DESKTOP }
   const round = ["bash", "2 people here", "Not now"];
   for (const name of round) {
     await page.keyboard.press("F6");
-    await has(terminal, name);
+    await waitForFocus(terminal, name);
     assert.ok(await isMarked(page), `${name} does not show that it has the keyboard`);
   }
   await page.keyboard.press("F6");
-  await has(terminal, /^Terminal/);
+  await waitForFocus(terminal, /^Terminal/);
   for (const name of round.toReversed()) {
     await page.keyboard.press("Shift+F6");
-    await has(terminal, name);
+    await waitForFocus(terminal, name);
   }
   await page.keyboard.press("Escape");
-  await has(terminal, /^Terminal/);
+  await waitForFocus(terminal, /^Terminal/);
   await page.keyboard.press("Shift+F6");
-  await has(terminal, "Not now");
+  await waitForFocus(terminal, "Not now");
   await page.keyboard.press("Enter");
-  await has(terminal, /^Terminal/);
+  await waitForFocus(terminal, /^Terminal/);
   // A part that is not there is skipped.
   await other.page.close();
   await page.locator(".people-button").waitFor({ state: "hidden" });
   await page.keyboard.press("F6");
-  await has(terminal, "bash");
+  await waitForFocus(terminal, "bash");
   await page.keyboard.press("F6");
-  await has(terminal, /^Terminal/);
+  await waitForFocus(terminal, /^Terminal/);
   await page.keyboard.type("echo round\n");
-  await terminal.shows(/^round$/m);
+  await terminal.waitForText(/^round$/m);
 });
 
 pageTest("a program that fills the screen keeps F6, and can be left all the same", {}, async ({ terminal, page }) => {
   await terminal.type("printf '\\e[?1049h'; cat -v\n");
   await until("an empty screen", async () => (await terminal.text()) === "");
   await page.keyboard.press("F6");
-  await terminal.shows("^[[17~");
+  await terminal.waitForText("^[[17~");
   await page.keyboard.press("Control+Shift+F6");
-  await has(terminal, "bash");
+  await waitForFocus(terminal, "bash");
   await page.keyboard.press("F6");
-  await has(terminal, /^Terminal/);
+  await waitForFocus(terminal, /^Terminal/);
   await page.keyboard.press("Control+c");
   await page.keyboard.type("printf '\\e[?1049l'\n");
 });
@@ -164,12 +164,12 @@ pageTest("F11 is the browser's, and a command fills the screen", {}, async ({ te
   await until("the key", () => page.evaluate(() => window.prevented ?? null), (prevented) => prevented !== null);
   assert.equal(await page.evaluate(() => window.prevented), false);
   await page.keyboard.type("after\n");
-  await terminal.shows(/^after\nafter$/m);
+  await terminal.waitForText(/^after\nafter$/m);
   await page.keyboard.press("Control+c");
   await terminal.command("Full screen");
   await until("full screen", () => page.evaluate(() => document.fullscreenElement !== null));
   await page.keyboard.type("echo filled\n");
-  await terminal.shows(/^filled$/m);
+  await terminal.waitForText(/^filled$/m);
   await terminal.command("Full screen");
   await until("no full screen", () => page.evaluate(() => document.fullscreenElement === null));
 });
@@ -177,10 +177,10 @@ pageTest("F11 is the browser's, and a command fills the screen", {}, async ({ te
 pageTest("with no terminal left, Enter opens one", {}, async ({ terminal, page }) => {
   await page.keyboard.press("Control+Shift+X");
   await page.getByText("No terminal is open.").waitFor();
-  await has(terminal, "New terminal");
+  await waitForFocus(terminal, "New terminal");
   assert.ok(await isMarked(page), "the button does not show that it has the keyboard");
   await page.keyboard.press("Enter");
-  await terminal.prompt();
+  await terminal.waitForPrompt();
   await page.keyboard.type("echo opened\n");
-  await terminal.shows(/^opened$/m);
+  await terminal.waitForText(/^opened$/m);
 });

@@ -13,7 +13,7 @@ function look(locator) {
 }
 
 /** Returns the background colour behind an element. */
-function ground(locator) {
+function background(locator) {
   return locator.evaluate((element) => {
     for (let at = element; at; at = at.parentElement) {
       const { backgroundColor } = getComputedStyle(at);
@@ -28,15 +28,15 @@ for (const colorScheme of ["dark", "light"]) {
   pageTest(`what is chosen is seen in forced colours, ${colorScheme}`, { window }, async (world) => {
     const { terminal, page } = world;
     await page.keyboard.press("Control+Shift+Enter");
-    await terminal.tabCount(2);
-    await terminal.prompt();
+    await terminal.waitForTabCount(2);
+    await terminal.waitForPrompt();
     const [other, active] = [terminal.tab(0), terminal.tab(1)];
-    assert.notEqual(await ground(active), await ground(other), "the active tab");
+    assert.notEqual(await background(active), await background(other), "the active tab");
     assert.notEqual((await look(active)).backgroundColor, (await look(active)).color, "its words");
-    await world.picture(page, `forced-${colorScheme}`);
+    await world.screenshot(page, `forced-${colorScheme}`);
 
     const dot = page.locator(".status .dot");
-    assert.notEqual((await look(dot)).backgroundColor, await ground(page.locator(".status")), "the dot of the connection");
+    assert.notEqual((await look(dot)).backgroundColor, await background(page.locator(".status")), "the dot of the connection");
     const tones = await dot.evaluate((dot) =>
       ["good", "warning", "danger", "muted"].map((tone) => {
         dot.parentElement.dataset.tone = tone;
@@ -49,7 +49,7 @@ for (const colorScheme of ["dark", "light"]) {
     await page.keyboard.press("Control+Shift+,");
     const [chosen, open] = [page.locator(".choice input:checked + span"), page.locator(".choice input:not(:checked) + span")];
     await chosen.first().waitFor();
-    assert.notEqual(await ground(chosen.first()), await ground(open.first()), "a choice");
+    assert.notEqual(await background(chosen.first()), await background(open.first()), "a choice");
     const blinking = page.getByRole("switch", { name: "Blinking cursor" });
     const thumb = () =>
       blinking.evaluate((input) => {
@@ -57,7 +57,7 @@ for (const colorScheme of ["dark", "light"]) {
         return { thumb: backgroundColor, ground: getComputedStyle(input).backgroundColor };
       });
     const on = await thumb();
-    await world.picture(page, `forced-${colorScheme}-settings`);
+    await world.screenshot(page, `forced-${colorScheme}-settings`);
     await blinking.click();
     const off = await thumb();
     assert.notEqual(on.thumb, on.ground, "a switch that is on");
@@ -70,22 +70,22 @@ for (const colorScheme of ["dark", "light"]) {
     await page.keyboard.press("Control+Shift+P");
     const marked = page.getByRole("option", { selected: true });
     await marked.waitFor();
-    assert.notEqual(await ground(marked), await ground(page.getByRole("option", { selected: false }).first()), "a command");
-    await world.picture(page, `forced-${colorScheme}-palette`);
+    assert.notEqual(await background(marked), await background(page.getByRole("option", { selected: false }).first()), "a command");
+    await world.screenshot(page, `forced-${colorScheme}-palette`);
     await page.keyboard.press("Escape");
     await page.getByRole("dialog").waitFor({ state: "detached" });
 
     await page.keyboard.press("Control+Shift+O");
     const current = page.locator(".line", { has: page.locator("[aria-current=true]") });
     await current.waitFor();
-    assert.notEqual(await ground(current), await ground(page.locator(".line").first()), "a line of the list of tabs");
+    assert.notEqual(await background(current), await background(page.locator(".line").first()), "a line of the list of tabs");
     await page.keyboard.press("Escape");
     await page.getByRole("dialog").waitFor({ state: "detached" });
 
     await terminal.tab(1).click({ button: "right" });
     const item = page.getByRole("menuitem").first();
     await page.keyboard.press("Home");
-    assert.notEqual(await ground(item), await ground(page.getByRole("menuitem").nth(1)), "an item of a menu");
+    assert.notEqual(await background(item), await background(page.getByRole("menuitem").nth(1)), "an item of a menu");
     await page.keyboard.press("Escape");
     await page.getByRole("dialog").waitFor({ state: "detached" });
 

@@ -56,7 +56,7 @@ class World {
   }
 
   /** Saves a screenshot of a page. */
-  async picture(page, name) {
+  async screenshot(page, name) {
     await page.screenshot({ path: join(required("ARTIFACTS"), `${name}.png`) });
   }
 
@@ -69,12 +69,12 @@ class World {
   }
 
   /** Saves the log and screenshots that help to understand a failure. */
-  async keepEvidence() {
+  async saveArtifacts() {
     const name = `failed-${this.name.replaceAll(/\W+/g, "-")}`;
     await writeFile(join(required("ARTIFACTS"), `${name}.log`), this.server.log());
     const pages = this.#contexts.flatMap(({ context }) => context.pages());
     // A page that has crashed gives no screenshot, and only the test's own failure matters.
-    await Promise.allSettled(pages.map((page, place) => this.picture(page, `${name}-${place}`)));
+    await Promise.allSettled(pages.map((page, place) => this.screenshot(page, `${name}-${place}`)));
   }
 
   /** Closes all windows. */
@@ -98,7 +98,7 @@ export function pageTest(name, options, body) {
     world.server = await Server.start(options.command, options.flags);
     try {
       if (options.proxy) world.network = await options.proxy(world.server.url);
-      if (options.cuttable) world.network = await Network.before(world.server.url);
+      if (options.cuttable) world.network = await Network.start(world.server.url);
       world.link = (world.network ?? world.server).url;
       Object.assign(world, await world.window(options.window));
       world.page = world.terminal.page;
@@ -106,7 +106,7 @@ export function pageTest(name, options, body) {
       await within(body(world));
       world.assertClean();
     } catch (error) {
-      await world.keepEvidence();
+      await world.saveArtifacts();
       throw error;
     } finally {
       await world.close();

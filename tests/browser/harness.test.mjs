@@ -3,7 +3,7 @@
 import { assert, pageTest, until } from "./harness.mjs";
 
 /** Does something forbidden in the page, and checks that the watch records it. */
-function noted(what, wrong, pattern) {
+function faultTest(what, wrong, pattern) {
   pageTest(`the watch notes ${what}`, {}, async ({ page, watch }) => {
     assert.deepEqual(watch.faults(), []);
     await page.evaluate(wrong);
@@ -16,14 +16,14 @@ function noted(what, wrong, pattern) {
   });
 }
 
-noted(
+faultTest(
   "a request to another host",
   () => {
     new Image().src = "http://127.0.0.2:1/picture.png";
   },
   /CSP violation: img-src|another host/,
 );
-noted(
+faultTest(
   "a script that the page's policy forbids",
   () => {
     try {
@@ -34,15 +34,15 @@ noted(
   },
   /CSP violation: require-trusted-types-for/,
 );
-noted(
+faultTest(
   "a socket to another host",
   () => {
     new WebSocket("ws://127.0.0.2:1/");
   },
   /CSP violation: connect-src/,
 );
-noted("an error in the console", () => console.error("wrong"), /console error: wrong/);
-noted(
+faultTest("an error in the console", () => console.error("wrong"), /console error: wrong/);
+faultTest(
   "an exception",
   () => {
     setTimeout(() => {

@@ -33,8 +33,8 @@ async function walk(page) {
 
 pageTest("Tab leads through the bar to the terminal, and all of it is seen", {}, async ({ terminal, page }) => {
   await page.keyboard.press("Control+Shift+Enter");
-  await terminal.tabCount(2);
-  await terminal.prompt();
+  await terminal.waitForTabCount(2);
+  await terminal.waitForPrompt();
   await terminal.tab(1).focus();
   const names = [];
   for (let place = 0; place < 4; place++) {
@@ -49,13 +49,13 @@ pageTest("Tab leads through the bar to the terminal, and all of it is seen", {},
   await page.keyboard.type("echo lim");
   await page.keyboard.press("Tab");
   await page.keyboard.type("pet\n");
-  await terminal.shows(/^limpet$/m);
+  await terminal.waitForText(/^limpet$/m);
 });
 
 pageTest("a tab that has the keyboard is moved through, named and closed", {}, async ({ terminal, page }) => {
   await page.keyboard.press("Control+Shift+Enter");
-  await terminal.tabCount(2);
-  await terminal.prompt();
+  await terminal.waitForTabCount(2);
+  await terminal.waitForPrompt();
   await terminal.tab(1).focus();
   await page.keyboard.press("ArrowLeft");
   assert.equal(await terminal.tab(0).getAttribute("aria-selected"), "true");
@@ -70,7 +70,7 @@ pageTest("a tab that has the keyboard is moved through, named and closed", {}, a
   await page.getByRole("dialog").waitFor({ state: "detached" });
   await terminal.tab(0).focus();
   await page.keyboard.press("Delete");
-  await terminal.tabCount(1);
+  await terminal.waitForTabCount(1);
 });
 
 pageTest("Tab goes round in the settings, and all of it is seen", {}, async ({ page }) => {
@@ -109,9 +109,9 @@ pageTest("the end of a program leaves its buttons to the keyboard", {}, async ({
   await page.getByRole("combobox").fill("restart");
   await page.keyboard.press("Enter");
   await terminal.banner().waitFor({ state: "detached" });
-  await terminal.prompt();
+  await terminal.waitForPrompt();
   await page.keyboard.type("echo again\n");
-  await terminal.shows(/^again$/m);
+  await terminal.waitForText(/^again$/m);
 });
 
 pageTest("everything that can be pressed has a name", {}, async ({ page }) => {

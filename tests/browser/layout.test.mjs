@@ -43,7 +43,7 @@ async function assertFits(page, what) {
 }
 
 /** Waits until an element is there, and has finished its animations. */
-async function shown(locator) {
+async function waitUntilStill(locator) {
   await locator.waitFor();
   await locator.evaluate((element) =>
     Promise.all(element.getAnimations({ subtree: true }).map(({ finished }) => finished)),
@@ -54,7 +54,7 @@ for (const { name, ...screen } of SCREENS) {
   for (const colorScheme of ["dark", "light"]) {
     pageTest(`all of it fits on a ${name}, ${colorScheme}`, { window: { ...screen, colorScheme } }, async (world) => {
       const { terminal, page } = world;
-      const picture = (what) => world.picture(page, `${name}-${colorScheme}-${what}`);
+      const picture = (what) => world.screenshot(page, `${name}-${colorScheme}-${what}`);
       await terminal.run(SAMPLE);
       await assertFits(page, "terminal");
       await picture("terminal");
@@ -67,14 +67,14 @@ for (const { name, ...screen } of SCREENS) {
       };
       for (const [overlay, keys] of Object.entries(overlays)) {
         await page.keyboard.press(keys);
-        await shown(page.getByRole("dialog"));
+        await waitUntilStill(page.getByRole("dialog"));
         await assertFits(page, overlay);
         await picture(overlay);
         await page.keyboard.press("Escape");
         await page.getByRole("dialog").waitFor({ state: "detached" });
       }
       await terminal.type("exit 1\n");
-      await shown(terminal.banner());
+      await waitUntilStill(terminal.banner());
       await assertFits(page, "banner");
       await picture("ended");
     });
@@ -89,17 +89,17 @@ pageTest(
     await terminal.type("echo again");
     await bar.getByRole("button", { name: "Left" }).tap();
     await bar.getByRole("button", { name: "|" }).tap();
-    await terminal.shows(/echo agai\|n$/);
+    await terminal.waitForText(/echo agai\|n$/);
     await bar.getByRole("button", { name: "Ctrl" }).tap();
     await page.keyboard.type("u");
-    await terminal.shows(/ready> n$/);
+    await terminal.waitForText(/ready> n$/);
     await bar.getByRole("button", { name: "Ctrl" }).tap();
     await page.keyboard.type("c");
-    await terminal.prompt();
+    await terminal.waitForPrompt();
     await page.keyboard.type("sleep 1000\n");
     await bar.getByRole("button", { name: "Ctrl" }).tap();
     await page.keyboard.type("c");
-    await terminal.prompt();
+    await terminal.waitForPrompt();
   },
 );
 
@@ -110,7 +110,7 @@ async function openElsewhere({ server, terminal, page }, count) {
   }
   // The page requests the list of sessions whenever its window gets the focus.
   await page.evaluate(() => window.dispatchEvent(new FocusEvent("focus")));
-  await terminal.tabCount(count);
+  await terminal.waitForTabCount(count);
 }
 
 pageTest("many tabs are all within reach, and what is out of sight is counted", {}, async (world) => {
@@ -134,7 +134,7 @@ pageTest("many tabs are all within reach, and what is out of sight is counted", 
   await until("the number that is out of sight", async () => (await counted()) === (await reallyHidden()));
   const fades = () => page.locator(".tabs").evaluate((tabs) => [...tabs.classList].filter((name) => name !== "tabs").sort().join());
   await until("a fade on the right", fades, (classes) => classes === "cut-after");
-  await world.picture(page, "many-tabs");
+  await world.screenshot(page, "many-tabs");
 
   // The wheel scrolls to the end.
   await page.locator(".tabs").hover();
@@ -152,7 +152,7 @@ pageTest("many tabs are all within reach, and what is out of sight is counted", 
   await page.getByRole("dialog").waitFor({ state: "detached" });
 
   await page.keyboard.press("Control+Shift+Enter");
-  await terminal.tabCount(21);
+  await terminal.waitForTabCount(21);
   await until("the new tab in sight", () => inSight(20));
   await page.keyboard.press("Control+Shift+1");
   await until("the first tab in sight", () => inSight(0));
@@ -161,7 +161,7 @@ pageTest("many tabs are all within reach, and what is out of sight is counted", 
 
 pageTest("nothing jumps while the page loads", {}, async ({ terminal, page }) => {
   await page.reload();
-  await terminal.prompt();
+  await terminal.waitForPrompt();
   const jumps = await page.evaluate(() => {
     const observer = new PerformanceObserver(() => {});
     observer.observe({ type: "layout-shift", buffered: true });

@@ -3,27 +3,27 @@
 import { assert, pageTest } from "./harness.mjs";
 
 /** The browser's own message when the server requires a login. */
-const REFUSED = /status of 401/;
+const LOGIN_REQUIRED_ERROR = /status of 401/;
 
 pageTest("without a token there is a login, and the right token opens it", { open: false }, async (world) => {
   const { terminal, page, server, link, watch } = world;
-  watch.tolerate(REFUSED);
+  watch.tolerate(LOGIN_REQUIRED_ERROR);
   await page.goto(new URL("/", link).href);
   await page.getByRole("heading", { name: "Log in to limpet" }).waitFor();
   await page.keyboard.type("not-the-token");
   await page.keyboard.press("Enter");
   await page.getByRole("alert").getByText("Wrong token.").waitFor();
-  await world.picture(page, "login-wrong-token");
+  await world.screenshot(page, "login-wrong-token");
   await page.keyboard.type("http://somewhere/");
   await page.keyboard.press("Enter");
   await page.getByRole("alert").getByText("That is not a limpet link.").waitFor();
   await page.getByLabel("Link or token").fill(server.url.href);
   await page.getByRole("button", { name: "Log in" }).click();
-  await terminal.prompt();
+  await terminal.waitForPrompt();
 });
 
 pageTest("a link with a wrong token says so", { open: false }, async ({ page, link, watch }) => {
-  watch.tolerate(REFUSED);
+  watch.tolerate(LOGIN_REQUIRED_ERROR);
   const wrong = new URL(link);
   wrong.hash = "#token=wrong";
   await page.goto(wrong.href);
@@ -51,7 +51,7 @@ pageTest("the server is asked before the page is here, and once", { open: false 
     await route.continue();
   });
   await page.goto(link.href);
-  await terminal.prompt();
+  await terminal.waitForPrompt();
   assert.equal(logins.length, 1);
 });
 
@@ -61,17 +61,17 @@ pageTest("who is logged in already finds a terminal by an old link", {}, async (
   watch.tolerate(/401/);
   await page.goto("about:blank");
   await page.goto(`${server.url.origin}/#token=of-another-server`);
-  await terminal.prompt();
+  await terminal.waitForPrompt();
 });
 
 pageTest("a reload needs no link", {}, async ({ terminal, page }) => {
   await page.goto(page.url());
-  await terminal.prompt();
+  await terminal.waitForPrompt();
 });
 
 pageTest("it all works under a base path", { flags: ["--base-path", "/a/shell"] }, async ({ terminal, page }) => {
   assert.equal(new URL(page.url()).pathname, "/a/shell/");
   assert.equal(await terminal.run("echo below"), "below");
   await page.reload();
-  await terminal.prompt();
+  await terminal.waitForPrompt();
 });

@@ -3,7 +3,7 @@
 import { assert, pageTest, until } from "./harness.mjs";
 
 /** Returns the background colours of the terminal's text and of the page's bar. */
-function grounds(page) {
+function backgrounds(page) {
   return page.evaluate(() => {
     const ground = (element) => {
       const colour = getComputedStyle(element).backgroundColor;
@@ -27,11 +27,11 @@ async function chooseTheme(page, name) {
 
 pageTest("a theme colours page and terminal, and is kept", {}, async ({ terminal, page }) => {
   await terminal.run("printf '\\e[31mred\\e[m\\n'");
-  const before = await grounds(page);
+  const before = await backgrounds(page);
   await chooseTheme(page, "Dracula");
   const after = await until(
     "its colours",
-    () => grounds(page),
+    () => backgrounds(page),
     ({ terminal }) => terminal === DRACULA.ground,
   );
   assert.notEqual(after.bar, before.bar);
@@ -43,30 +43,30 @@ pageTest("a theme colours page and terminal, and is kept", {}, async ({ terminal
   );
 
   await page.reload();
-  await terminal.prompt();
-  assert.deepEqual(await grounds(page), after);
+  await terminal.waitForPrompt();
+  assert.deepEqual(await backgrounds(page), after);
 });
 
 pageTest("a theme is shown before it is chosen", {}, async ({ page }) => {
-  const before = await grounds(page);
+  const before = await backgrounds(page);
   await page.keyboard.press("Control+Shift+Y");
   await page.getByRole("combobox", { name: "Themes" }).fill("Dracula");
   await until(
     "its colours",
-    () => grounds(page),
+    () => backgrounds(page),
     ({ terminal }) => terminal === DRACULA.ground,
   );
   await page.keyboard.press("Escape");
   await until(
     "the colours of before",
-    () => grounds(page),
+    () => backgrounds(page),
     (now) => JSON.stringify(now) === JSON.stringify(before),
   );
 });
 
 pageTest("colours follow the system, live", {}, async ({ page }) => {
   const luminance = async () => {
-    const { terminal } = await grounds(page);
+    const { terminal } = await backgrounds(page);
     return (
       terminal
         .match(/\d+/g)
@@ -121,7 +121,7 @@ pageTest("the size of text is a setting, and programs get fewer rows", {}, async
   await page.keyboard.press("Escape");
   const after = await until("fewer rows", rows, (now) => now < before);
   await page.reload();
-  await terminal.prompt();
+  await terminal.waitForPrompt();
   assert.equal(await rows(), after);
   await page.keyboard.press("Control+Shift+0");
   await until("as many rows as before", rows, (now) => now === before);
@@ -148,7 +148,7 @@ pageTest("a number out of bounds is refused beside its field, and changes nothin
     assert.equal(await field.getAttribute("aria-invalid"), "true");
     assert.equal(await field.inputValue(), before, "the old value is back");
     assert.equal(await stored(), 14);
-    if (value === "99") await world.picture(page, "settings-refused");
+    if (value === "99") await world.screenshot(page, "settings-refused");
     const [above, below] = [await field.boundingBox(), await problem.boundingBox()];
     assert.ok(below.y - above.y - above.height < 24, "it stands at its field");
     await field.fill(before);
@@ -170,7 +170,7 @@ pageTest("windows of one browser share their settings", {}, async ({ page, conte
   await chooseTheme(page, "Dracula");
   await until(
     "its colours there",
-    () => grounds(other),
+    () => backgrounds(other),
     ({ terminal }) => terminal === DRACULA.ground,
   );
 });

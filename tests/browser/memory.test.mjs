@@ -7,7 +7,7 @@ import { assert, pageTest, until } from "./harness.mjs";
 const TABS = 50;
 
 /** Records the page's new elements without keeping them alive; runs in the page. */
-function remember() {
+function recordElements() {
   const made = { textarea: [], canvas: [] };
   const create = Document.prototype.createElement;
   Document.prototype.createElement = function (name, ...options) {
@@ -39,13 +39,13 @@ for (const webgl of [false, true]) {
     { webgl, open: false },
     async (world) => {
       const { terminal, page, link, context } = world;
-      await page.addInitScript(remember);
+      await page.addInitScript(recordElements);
       await page.goto(link.href);
-      await terminal.tabCount(1);
+      await terminal.waitForTabCount(1);
       const cdp = await context.newCDPSession(page);
       const open = async () => {
         await page.keyboard.press("Control+Shift+Enter");
-        await terminal.tabCount(2);
+        await terminal.waitForTabCount(2);
         await until(
           "a live terminal",
           () => terminal.status(),
@@ -54,7 +54,7 @@ for (const webgl of [false, true]) {
       };
       const close = async () => {
         await page.keyboard.press("Control+Shift+X");
-        await terminal.tabCount(1);
+        await terminal.waitForTabCount(1);
       };
       // The first terminal loads everything that is loaded once.
       await open();

@@ -3,11 +3,11 @@
 import { Server, assert, pageTest, until } from "./harness.mjs";
 
 /** The browser's own messages about a missing network. */
-const CUT = /net::ERR_|WebSocket connection to/;
+const NETWORK_ERRORS = /net::ERR_|WebSocket connection to/;
 
 pageTest("what is printed and typed while the network is cut arrives once", { cuttable: true }, async (world) => {
   const { terminal, network, server, watch } = world;
-  watch.tolerate(CUT);
+  watch.tolerate(NETWORK_ERRORS);
   await terminal.type("until [ -e go ]; do sleep 0.1; done; seq 3000 > /dev/tty; touch done; cat\n");
   await until(
     "the loop",
@@ -22,7 +22,7 @@ pageTest("what is printed and typed while the network is cut arrives once", { cu
   await until("the end of its output", () => server.exists("done"));
   await terminal.type("typed while cut\n");
   network.restore();
-  await terminal.shows(/^typed while cut\ntyped while cut$/m);
+  await terminal.waitForText(/^typed while cut\ntyped while cut$/m);
   await terminal.banner().waitFor({ state: "detached" });
   await until(
     "a live connection",
@@ -35,11 +35,11 @@ pageTest("what is printed and typed while the network is cut arrives once", { cu
   assert.deepEqual(rows.slice(0, last), wanted);
   assert.deepEqual(rows.slice(last + 1), ["typed while cut", "typed while cut"]);
   await terminal.press("Control+d");
-  await terminal.prompt();
+  await terminal.waitForPrompt();
 });
 
 /** Returns the page's text about the connection, beside the dot. */
-function status(page) {
+function connectionStatus(page) {
   return page.locator(".status").evaluate((status) => ({
     tone: status.dataset.tone,
     words: [...status.querySelectorAll(".status-detail > span")].map((part) => part.textContent).join(" "),
@@ -48,22 +48,22 @@ function status(page) {
 
 pageTest("a server that stands still is told of, with the keys that wait", {}, async (world) => {
   const { terminal, page, server } = world;
-  await until("a latency", () => status(page), ({ tone, words }) => tone === "good" && words.includes("ms"));
+  await until("a latency", () => connectionStatus(page), ({ tone, words }) => tone === "good" && words.includes("ms"));
   await server.signal("SIGSTOP");
   try {
     await page.keyboard.type("echo");
-    const { words } = await until("a warning", () => status(page), ({ tone }) => tone === "warning");
+    const { words } = await until("a warning", () => connectionStatus(page), ({ tone }) => tone === "warning");
     assert.equal(words, "Not responding… 4 keys waiting");
     assert.equal(await terminal.status(), "Not responding");
     await page.keyboard.type(" again");
-    await until("more keys", () => status(page), ({ words }) => words === "Not responding… 10 keys waiting");
-    await world.picture(page, "not-responding");
+    await until("more keys", () => connectionStatus(page), ({ words }) => words === "Not responding… 10 keys waiting");
+    await world.screenshot(page, "not-responding");
   } finally {
     await server.signal("SIGCONT");
   }
-  await until("a live connection", () => status(page), ({ tone }) => tone === "good");
+  await until("a live connection", () => connectionStatus(page), ({ tone }) => tone === "good");
   await page.keyboard.type("\n");
-  await terminal.shows(/^again$/m);
+  await terminal.waitForText(/^again$/m);
 });
 
 pageTest("a program that does not read is no silent server", {}, async ({ terminal, page, server }) => {
@@ -91,10 +91,10 @@ pageTest("a program that does not read is no silent server", {}, async ({ termin
 
 pageTest("a connection is tried again at once when one asks for it", { cuttable: true }, async (world) => {
   const { terminal, network, watch, page } = world;
-  watch.tolerate(CUT);
+  watch.tolerate(NETWORK_ERRORS);
   await page.clock.install();
   await page.reload();
-  await terminal.prompt();
+  await terminal.waitForPrompt();
   network.cut();
   const now = terminal.banner().getByRole("button", { name: "Reconnect now" });
   await now.focus();
@@ -115,16 +115,16 @@ pageTest("a connection is tried again at once when one asks for it", { cuttable:
 
 pageTest("a flood is shown whole although the network is cut again and again", { cuttable: true }, async (world) => {
   const { terminal, network, watch } = world;
-  watch.tolerate(CUT);
+  watch.tolerate(NETWORK_ERRORS);
   await terminal.type("for i in $(seq 10 49); do seq ${i}000 ${i}999; sleep 0.1; done\n");
   for (let times = 0; times < 4; times++) {
-    await terminal.shows(/^\d{5}$/m);
+    await terminal.waitForText(/^\d{5}$/m);
     network.cut();
     await terminal.banner().waitFor();
     network.restore();
     await terminal.banner().waitFor({ state: "detached" });
   }
-  await terminal.shows(/49999\nready>$/);
+  await terminal.waitForText(/49999\nready>$/);
   // The selection includes the scrollback, whose first lines are gone.
   await terminal.press("Control+Shift+a", "Control+Shift+c");
   const copied = await until("the copy", () => terminal.clipboard());
@@ -141,7 +141,7 @@ pageTest("a flood is shown whole although the network is cut again and again", {
 
 pageTest("a terminal that was closed while the network was cut says so", { cuttable: true }, async (world) => {
   const { terminal, network, server, watch } = world;
-  watch.tolerate(CUT);
+  watch.tolerate(NETWORK_ERRORS);
   watch.tolerate(/status of 404/);
   network.cut();
   await terminal.banner().waitFor();
@@ -151,33 +151,33 @@ pageTest("a terminal that was closed while the network was cut says so", { cutta
   await terminal.banner().getByText("This terminal no longer exists").waitFor();
   await terminal.banner().getByRole("button", { name: "Restart" }).click();
   await terminal.banner().waitFor({ state: "detached" });
-  await terminal.prompt();
+  await terminal.waitForPrompt();
 });
 
 pageTest("a page that is opened without a server can be tried again", { cuttable: true }, async (world) => {
   const { terminal, network, watch, page } = world;
-  watch.tolerate(CUT);
+  watch.tolerate(NETWORK_ERRORS);
   await page.route("**/api/access", (route) => route.abort());
   await page.reload();
   await page.getByRole("heading", { name: "Cannot reach limpet" }).waitFor();
   await page.unroute("**/api/access");
   await page.getByRole("button", { name: "Try again" }).click();
-  await terminal.prompt();
+  await terminal.waitForPrompt();
 });
 
 pageTest("a server that was started again wants its new link", { cuttable: true }, async (world) => {
   const { terminal, network, server, watch, page } = world;
-  watch.tolerate(CUT);
+  watch.tolerate(NETWORK_ERRORS);
   watch.tolerate(/status of 40[14]/);
   await server.stop();
   await terminal.banner().getByText("limpet was stopped").waitFor();
   const again = await Server.start();
   try {
-    network.lead(again.url);
+    network.setTarget(again.url);
     await page.getByRole("heading", { name: "Log in to limpet" }).waitFor();
     await page.getByLabel("Link or token").fill(again.token);
     await page.getByRole("button", { name: "Log in" }).click();
-    await terminal.prompt();
+    await terminal.waitForPrompt();
     assert.equal(await terminal.run("echo anew"), "anew");
   } finally {
     await again.stop();

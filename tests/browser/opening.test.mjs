@@ -4,15 +4,15 @@
 import { assert, pageTest, until } from "./harness.mjs";
 import { PHONE, invitation } from "./harness/people.mjs";
 
-const EARLY = ".skeleton .xterm-rows";
+const STARTUP_PANE = ".skeleton .xterm-rows";
 const PAGE = "**/page-*.wasm";
-const REST = "**/rest-*.wasm";
+const LAZY_PAGE = "**/rest-*.wasm";
 
 /**
  * Holds back a part of the page, by default everything but the first terminal. Returns a function
  * that releases it.
  */
-async function heldBack(page, part = REST) {
+async function holdBack(page, part = LAZY_PAGE) {
   let release;
   const released = new Promise((done) => (release = done));
   await page.route(part, async (route) => {
@@ -24,29 +24,29 @@ async function heldBack(page, part = REST) {
 
 pageTest("a terminal can be used before the page around it is there", { open: false }, async (world) => {
   const { page, terminal } = world;
-  const release = await heldBack(page);
+  const release = await holdBack(page);
   await page.goto(world.link.href);
-  await page.locator(EARLY).getByText("ready>").waitFor();
+  await page.locator(STARTUP_PANE).getByText("ready>").waitFor();
   await page.keyboard.type("echo before $COLUMNS $LINES\n");
   const said = /^before \d+ \d+$/m;
-  await until("an echo", () => page.locator(`${EARLY} > div`).allTextContents(), (rows) => said.test(rows.join("\n")));
-  await world.picture(page, "opening-early");
+  await until("an echo", () => page.locator(`${STARTUP_PANE} > div`).allTextContents(), (rows) => said.test(rows.join("\n")));
+  await world.screenshot(page, "opening-early");
   assert.equal(await page.getByRole("tab").count(), 0);
   release();
   await page.getByRole("tab").waitFor();
-  await terminal.shows(said);
+  await terminal.waitForText(said);
   const before = said.exec(await terminal.text())[0];
-  await world.picture(page, "opening-late");
+  await world.screenshot(page, "opening-late");
 
   // The focus is still in the terminal, and the terminal's size has not changed.
   await page.keyboard.type("clear; echo before $COLUMNS $LINES; echo after\n");
-  await terminal.shows(/^after$/m);
+  await terminal.waitForText(/^after$/m);
   assert.ok((await terminal.text()).includes(before), `${before}\n${await terminal.text()}`);
 });
 
 pageTest("who types while the page comes loses no key", { open: false, command: ["cat"] }, async (world) => {
   const { page, terminal } = world;
-  const release = await heldBack(page);
+  const release = await holdBack(page);
   await page.goto(world.link.href);
   await page.locator(".skeleton textarea:focus").waitFor({ state: "attached" });
   const text = "the-quick-brown-fox-jumps-over-the-lazy-dog,".repeat(4);
@@ -60,21 +60,21 @@ pageTest("who types while the page comes loses no key", { open: false, command: 
 
 pageTest("who comes back is connected before the page is there", {}, async ({ page, terminal }) => {
   await terminal.run("echo here");
-  const release = await heldBack(page, PAGE);
+  const release = await holdBack(page, PAGE);
   const sockets = [];
   page.on("websocket", (socket) => sockets.push(socket.url()));
   await page.reload({ waitUntil: "commit" });
   await until("a connection", () => sockets.length, (count) => count > 0);
   release();
   await page.getByRole("tab").waitFor();
-  await terminal.shows(/^here$/m);
+  await terminal.waitForText(/^here$/m);
   await terminal.run("echo and here");
   // The page continues with this connection.
   assert.equal(sockets.length, 1, sockets.join("\n"));
 });
 
 /** Records the messages that the page sends over its WebSockets, in order. */
-function heard(page) {
+function recordSentMessages(page) {
   const said = [];
   page.on("websocket", (socket) => socket.on("framesent", ({ payload }) => said.push(String(payload))));
   return said;
@@ -82,12 +82,12 @@ function heard(page) {
 
 pageTest("who comes back has said hello before the page is there", {}, async ({ page, terminal }) => {
   await terminal.run("echo here");
-  const release = await heldBack(page, PAGE);
-  const said = heard(page);
+  const release = await holdBack(page, PAGE);
+  const said = recordSentMessages(page);
   await page.reload({ waitUntil: "commit" });
   await until("a hello", () => said, ([first]) => first?.includes('"hello"'));
   release();
-  await terminal.shows(/^here$/m);
+  await terminal.waitForText(/^here$/m);
   await terminal.run("echo and here");
   const counted = (type) => said.filter((message) => message.includes(`"type":"${type}"`)).length;
   assert.deepEqual([counted("hello"), counted("resize")], [1, 0], said.join("\n"));
@@ -100,7 +100,7 @@ pageTest("a size that is no longer right is put right", {}, async ({ page, termi
     kept.size = { ...kept.size, cols: 60, rows: 10 };
     localStorage["limpet.size"] = JSON.stringify(kept);
   });
-  const said = heard(page);
+  const said = recordSentMessages(page);
   await page.reload();
   await page.getByRole("tab").waitFor();
   await until("the size to be told", () => said, (all) => all.some((message) => message.includes('"resize"')));
@@ -112,7 +112,7 @@ pageTest("what makes no sense in the browser's memory does no harm", {}, async (
   await terminal.run("echo here");
   await page.evaluate(() => (localStorage["limpet.size"] = '{"extent":'));
   await page.reload();
-  await terminal.shows(/^here$/m);
+  await terminal.waitForText(/^here$/m);
   await terminal.run("echo and here");
 });
 
@@ -130,7 +130,7 @@ pageTest("xterm.js is asked for again when it fails to come", { open: false }, a
 pageTest("a page that fails to come is asked for again", { open: false }, async (world) => {
   const { page, terminal, watch } = world;
   let refused = 0;
-  await page.route(REST, (route) => (refused++ < 2 ? route.abort() : route.continue()));
+  await page.route(LAZY_PAGE, (route) => (refused++ < 2 ? route.abort() : route.continue()));
   watch.tolerate(/rest-[0-9a-f]+\.wasm|ERR_FAILED|Failed to fetch/);
   await page.goto(world.link.href);
   await page.getByRole("tab").waitFor();
@@ -142,14 +142,14 @@ for (const [who, may] of [["a finger", "writer"], ["a finger that can only view"
   pageTest(`${who} finds the terminal where it stays`, {}, async (world) => {
     const link = await invitation(world, may);
     const { page } = (await world.window(PHONE)).terminal;
-    const release = await heldBack(page);
+    const release = await holdBack(page);
     await page.goto(link.href);
-    await page.locator(EARLY).getByText("ready>").waitFor();
-    const early = await page.locator(".place > .terminal").boundingBox();
-    await world.picture(page, `opening-early-phone-${may}`);
+    await page.locator(STARTUP_PANE).getByText("ready>").waitFor();
+    const startupBox = await page.locator(".place > .terminal").boundingBox();
+    await world.screenshot(page, `opening-early-phone-${may}`);
     release();
     await page.locator(".workspace").waitFor();
-    assert.deepEqual(await page.locator(".panel.shown .place > .terminal").boundingBox(), early);
+    assert.deepEqual(await page.locator(".panel.shown .place > .terminal").boundingBox(), startupBox);
     assert.equal(await page.locator(".key-bar").isVisible(), may === "writer");
   });
 }

@@ -2,7 +2,7 @@
 // can do.
 
 import { assert, pageTest, until } from "./harness.mjs";
-import { DESKTOP, PHONE, another, invitation, size } from "./harness/people.mjs";
+import { DESKTOP, PHONE, invitation, openViewer, terminalSize } from "./harness/people.mjs";
 
 /** Reports whether a text is completely visible. */
 function isWhole(words) {
@@ -10,12 +10,12 @@ function isWhole(words) {
 }
 
 pageTest("a phone says in whole words whose size its terminal has", { window: DESKTOP }, async (world) => {
-  const phone = await another(world, PHONE);
+  const phone = await openViewer(world, PHONE);
   const words = phone.chip.locator(".pen-words");
   await words.getByText("Sized for your other window", { exact: true }).waitFor();
   assert.ok(await isWhole(words), "the words are cut");
-  await world.picture(phone.page, "another-size");
-  const guest = await another(
+  await world.screenshot(phone.page, "another-size");
+  const guest = await openViewer(
     world,
     { ...PHONE, viewport: { width: 320, height: 600 } },
     await invitation(world, "reader"),
@@ -26,23 +26,23 @@ pageTest("a phone says in whole words whose size its terminal has", { window: DE
 
 pageTest("who is left alone with another's size gets their own by itself", { window: DESKTOP }, async (world) => {
   const { page, server } = world;
-  const phone = await another(world, PHONE);
+  const phone = await openViewer(world, PHONE);
   await phone.chip.getByText("Sized for your other window").waitFor();
-  const before = await size(server);
+  const before = await terminalSize(server);
   // A viewer that reloads the page has not left.
   await page.reload();
   await page.locator(".panel.shown .xterm-rows").waitFor();
   await phone.chip.getByText("Sized for your other window").waitFor();
-  assert.equal(await size(server), before);
+  assert.equal(await terminalSize(server), before);
   await page.close();
   await phone.chip.waitFor({ state: "hidden" });
   await until(
     "its own size",
-    () => size(server),
+    () => terminalSize(server),
     (now) => now !== before,
   );
   await phone.page.keyboard.type("stty size\n");
-  await phone.terminal.shows((await size(server)).split(" × ").reverse().join(" "));
+  await phone.terminal.waitForText((await terminalSize(server)).split(" × ").reverse().join(" "));
 });
 
 const FIXED = { window: DESKTOP, flags: ["--sizing", "fixed"] };
@@ -51,8 +51,8 @@ pageTest("a fixed size is explained, and the owner's to change", FIXED, async (w
   const { page, terminal, server } = world;
   const chip = page.locator(".pen-chip");
   await chip.getByText("Fixed size").waitFor();
-  assert.equal(await size(server), "80 × 24");
-  const guest = await another(world, PHONE, await invitation(world, "writer"));
+  assert.equal(await terminalSize(server), "80 × 24");
+  const guest = await openViewer(world, PHONE, await invitation(world, "writer"));
   await guest.chip.getByText("Fixed size").waitFor();
   assert.ok(await guest.chip.getByRole("button").isHidden(), "a guest decides on nothing");
   await guest.terminal.command("Use my size");
@@ -60,21 +60,21 @@ pageTest("a fixed size is explained, and the owner's to change", FIXED, async (w
 
   await terminal.command("Use my size");
   await chip.waitFor({ state: "hidden" });
-  const fitted = await size(server);
+  const fitted = await terminalSize(server);
   assert.notEqual(fitted, "80 × 24");
   await terminal.command("Use my size");
   await page.getByText("This terminal has this window's size already.").waitFor();
   await page.setViewportSize({ width: 1000, height: 600 });
   await chip.getByRole("button", { name: "Use my size" }).waitFor();
-  assert.equal(await size(server), fitted, "it is fixed");
+  assert.equal(await terminalSize(server), fitted, "it is fixed");
   await chip.getByRole("button", { name: "Use my size" }).click();
   await until(
     "another size",
-    () => size(server),
+    () => terminalSize(server),
     (now) => now !== fitted,
   );
   await page.keyboard.type("echo typed at once\n");
-  await terminal.shows(/^typed at once$/m);
+  await terminal.waitForText(/^typed at once$/m);
 });
 
 pageTest(
@@ -89,7 +89,7 @@ pageTest(
     await server.api("PATCH", `api/sessions/${id}`, { sizing: "smallest" });
     await until(
       "the window's own size",
-      () => size(server),
+      () => terminalSize(server),
       (now) => now !== "60 × 10",
     );
     await chip.waitFor({ state: "hidden" });
@@ -103,7 +103,7 @@ pageTest(
   async (world) => {
     const { page, terminal, server } = world;
     const [{ id }] = await server.sessions();
-    const fixed = await size(server);
+    const fixed = await terminalSize(server);
     const chip = page.locator(".pen-chip");
     // Another client fixes the size, so that this page learns about it only from the size itself.
     await server.api("PATCH", `api/sessions/${id}`, { sizing: "fixed" });
@@ -118,14 +118,14 @@ pageTest(
     await chip.waitFor();
     await server.api("PATCH", `api/sessions/${id}`, { sizing: "owner" });
     await chip.waitFor({ state: "hidden" });
-    assert.notEqual(await size(server), fixed);
+    assert.notEqual(await terminalSize(server), fixed);
   },
 );
 
 pageTest("why a terminal cannot be fitted follows the rule of now", FIXED, async (world) => {
   const { page, terminal, server } = world;
   await page.locator(".pen-chip").getByText("Fixed size").waitFor();
-  const phone = await another(world, PHONE);
+  const phone = await openViewer(world, PHONE);
   await phone.chip.waitFor();
   const [{ id }] = await server.sessions();
   await server.api("PATCH", `api/sessions/${id}`, { sizing: "smallest" });
@@ -134,7 +134,7 @@ pageTest("why a terminal cannot be fitted follows the rule of now", FIXED, async
 });
 
 /** Records all announcements about the size from now on. */
-async function listen(page) {
+async function recordAnnouncements(page) {
   const region = page.locator(".pen-chip + [role=status]");
   await region.evaluate((region) => {
     window.heard = [];
@@ -146,26 +146,26 @@ async function listen(page) {
 
 pageTest("that the size is another window's is said once, and nothing else is", { window: DESKTOP }, async (world) => {
   const { page } = world;
-  const heard = await listen(page);
-  const people = (count) => page.getByRole("button", { name: `${count} people here` });
-  const phone = await another(world, PHONE);
-  await people(2).waitFor();
-  const third = await another(world, DESKTOP);
-  await people(3).waitFor();
+  const announcements = await recordAnnouncements(page);
+  const viewersButton = (count) => page.getByRole("button", { name: `${count} people here` });
+  const phone = await openViewer(world, PHONE);
+  await viewersButton(2).waitFor();
+  const third = await openViewer(world, DESKTOP);
+  await viewersButton(3).waitFor();
   await third.page.close();
-  await people(2).waitFor();
+  await viewersButton(2).waitFor();
   await phone.page.setViewportSize({ width: 400, height: 700 });
   await phone.chip.getByRole("button", { name: "Use my size" }).tap();
   await page
     .locator(".pen-chip")
     .getByText(/Sized for/)
     .waitFor();
-  const fourth = await another(world, DESKTOP);
-  await people(3).waitFor();
+  const fourth = await openViewer(world, DESKTOP);
+  await viewersButton(3).waitFor();
   await phone.page.setViewportSize({ width: 360, height: 740 });
   await fourth.page.close();
-  await people(2).waitFor();
+  await viewersButton(2).waitFor();
   await page.locator(".pen-chip").getByRole("button", { name: "Use my size" }).click();
   await page.locator(".pen-chip").waitFor({ state: "hidden" });
-  assert.deepEqual(await heard(), ["The terminal is sized for your other window", "The terminal now has this window's size"]);
+  assert.deepEqual(await announcements(), ["The terminal is sized for your other window", "The terminal now has this window's size"]);
 });

@@ -1,7 +1,7 @@
 // limpet behind real reverse proxies, configured as in docs/proxy.md or wrongly.
 
 import { Server, assert, pageTest } from "./harness.mjs";
-import { SITE, caddy, nginx, replaced } from "./harness/reverse-proxy.mjs";
+import { SITE, caddy, nginx, replaceRequired } from "./harness/reverse-proxy.mjs";
 
 const FLAGS = ["--allow-host", SITE];
 
@@ -9,18 +9,18 @@ const FLAGS = ["--allow-host", SITE];
 const WINDOW = { ignoreHTTPSErrors: true };
 
 /** The browser's own messages when something is refused. */
-const REFUSED = /status of 40[0134]|WebSocket connection to|Failed to load|net::ERR/;
+const REFUSAL_ERRORS = /status of 40[0134]|WebSocket connection to|Failed to load|net::ERR/;
 
 /** Defines a test that ends when the page shows a text. */
-function explains(name, proxy, text, options = {}) {
+function explanationTest(name, proxy, text, options = {}) {
   pageTest(name, { flags: FLAGS, window: WINDOW, open: false, proxy, ...options }, async (world) => {
     const { page, terminal, link, watch } = world;
-    watch.tolerate(REFUSED);
+    watch.tolerate(REFUSAL_ERRORS);
     for (const pattern of options.tolerate ?? []) watch.tolerate(pattern);
     await page.goto(link.href);
     await page.getByText(text).first().waitFor();
-    await terminal.appeared();
-    await world.picture(page, `proxy-${name.replaceAll(/\W+/g, "-")}`);
+    await terminal.waitForBanners();
+    await world.screenshot(page, `proxy-${name.replaceAll(/\W+/g, "-")}`);
   });
 }
 
@@ -29,7 +29,7 @@ for (const [name, proxy, flags, path] of [
   ["Caddy", caddy, [], "/"],
   [
     "nginx for a part of a site",
-    (link) => nginx(link, (text) => replaced(text, "location /", "location /shell/")),
+    (link) => nginx(link, (text) => replaceRequired(text, "location /", "location /shell/")),
     ["--base-path", "/shell"],
     "/shell/",
   ],
@@ -47,71 +47,71 @@ for (const [name, proxy, flags, path] of [
     ).json();
     assert.equal(signIn.from, "127.0.0.1", "and whose it is");
     await page.reload();
-    await terminal.shows(/^through it$/m);
+    await terminal.waitForText(/^through it$/m);
     await server.kill();
     assert.equal(await terminal.run("echo again"), "again");
   });
 }
 
-explains(
+explanationTest(
   "nginx without the Host header",
-  (link) => nginx(link, (text) => replaced(text, "proxy_set_header Host $http_host;", "")),
+  (link) => nginx(link, (text) => replaceRequired(text, "proxy_set_header Host $http_host;", "")),
   /The page is from https:\/\/shell\.example\.org:\d+, but its request came for 127\.0\.0\.1:\d+.*pass on the Host header/,
 );
-explains(
+explanationTest(
   "nginx that leaves out the port",
-  (link) => nginx(link, (text) => replaced(text, "$http_host", "$host")),
+  (link) => nginx(link, (text) => replaceRequired(text, "$http_host", "$host")),
   /The page is from https:\/\/shell\.example\.org:\d+, but its request came for shell\.example\.org:.*port included/,
 );
-explains(
+explanationTest(
   "nginx with the name of its upstream in Host",
   (link) =>
     nginx(link, (text) => {
-      const named = replaced(text, "http://127.0.0.1:7707", "http://backend");
-      return `upstream backend { server 127.0.0.1:7707; }\n${replaced(named, "$http_host", "$proxy_host")}`;
+      const named = replaceRequired(text, "http://127.0.0.1:7707", "http://backend");
+      return `upstream backend { server 127.0.0.1:7707; }\n${replaceRequired(named, "$http_host", "$proxy_host")}`;
     }),
   /Limpet does not go by the name backend: .*pass on the Host header/,
 );
-explains("a name that limpet does not know", nginx, /--allow-host shell\.example\.org/, { flags: [] });
-explains(
+explanationTest("a name that limpet does not know", nginx, /--allow-host shell\.example\.org/, { flags: [] });
+explanationTest(
   "Caddy that puts its upstream into Host",
   (link) => caddy(link, (text) => text.replace(/reverse_proxy (\S+)/, "reverse_proxy $1 {\nheader_up Host {upstream_hostport}\n}")),
   /but its request came for 127\.0\.0\.1:\d+/,
 );
-explains(
+explanationTest(
   "nginx without Upgrade",
-  (link) => nginx(link, (text) => replaced(text, "proxy_set_header Upgrade $http_upgrade;", "")),
+  (link) => nginx(link, (text) => replaceRequired(text, "proxy_set_header Upgrade $http_upgrade;", "")),
   /the WebSocket of this terminal does not get through.*Upgrade/,
 );
-explains(
+explanationTest(
   "nginx that speaks HTTP 1.0",
-  (link) => nginx(link, (text) => replaced(text, "proxy_http_version 1.1;", "")),
+  (link) => nginx(link, (text) => replaceRequired(text, "proxy_http_version 1.1;", "")),
   /the WebSocket of this terminal does not get through/,
 );
-explains(
+explanationTest(
   "Caddy without Upgrade",
   (link) => caddy(link, (text) => text.replace(/reverse_proxy (\S+)/, "reverse_proxy $1 {\nheader_up -Upgrade\n}")),
   /the WebSocket of this terminal does not get through/,
 );
-explains(
+explanationTest(
   "nginx that removes cookies",
-  (link) => nginx(link, (text) => replaced(text, "proxy_http_version", "proxy_hide_header Set-Cookie; proxy_http_version")),
+  (link) => nginx(link, (text) => replaceRequired(text, "proxy_http_version", "proxy_hide_header Set-Cookie; proxy_http_version")),
   /This browser did not keep the log-in/,
 );
-explains(
+explanationTest(
   "nginx with a policy that forbids WebAssembly",
   (link) =>
     nginx(link, (text) =>
-      replaced(text, "proxy_http_version", `add_header Content-Security-Policy "script-src 'self' 'unsafe-inline'"; proxy_http_version`),
+      replaceRequired(text, "proxy_http_version", `add_header Content-Security-Policy "script-src 'self' 'unsafe-inline'"; proxy_http_version`),
     ),
   /WebAssembly is blocked/,
   { tolerate: [/CSP violation|Content.Security|CompileError|WebAssembly/] },
 );
-explains(
+explanationTest(
   "nginx with a policy that forbids the page's own script",
   (link) =>
     nginx(link, (text) =>
-      replaced(text, "proxy_http_version", `add_header Content-Security-Policy "default-src 'self'"; proxy_http_version`),
+      replaceRequired(text, "proxy_http_version", `add_header Content-Security-Policy "default-src 'self'"; proxy_http_version`),
     ),
   /limpet could not start.*Content-Security-Policy/,
   { tolerate: [/CSP violation|Content.Security|CompileError|WebAssembly|TypeError|inline/] },
@@ -120,11 +120,11 @@ explains(
 pageTest(
   "a path that the proxy strips gives a page that says so",
   { flags: [...FLAGS, "--base-path", "/shell"], window: WINDOW, open: false, proxy: (link) => nginx(link, (text) => {
-    const stripped = replaced(text, "proxy_pass http://127.0.0.1:7707", "proxy_pass http://127.0.0.1:7707/");
-    return replaced(stripped, "location /", "location /shell/");
+    const stripped = replaceRequired(text, "proxy_pass http://127.0.0.1:7707", "proxy_pass http://127.0.0.1:7707/");
+    return replaceRequired(stripped, "location /", "location /shell/");
   }) },
   async ({ page, link, watch }) => {
-    watch.tolerate(REFUSED);
+    watch.tolerate(REFUSAL_ERRORS);
     await page.goto(link.href);
     await page.getByText("Limpet is at /shell/").waitFor();
   },
@@ -132,7 +132,7 @@ pageTest(
 
 pageTest("a limpet that is stopped behind a proxy is noticed, and so is the next one", { flags: FLAGS, window: WINDOW, proxy: nginx }, async (world) => {
   const { page, terminal, server, watch } = world;
-  watch.tolerate(REFUSED);
+  watch.tolerate(REFUSAL_ERRORS);
   watch.tolerate(/502/);
   await server.stop();
   await terminal.banner().getByText("limpet was stopped").waitFor();

@@ -4,13 +4,13 @@ import { once } from "node:events";
 import { createServer, request } from "node:http";
 
 import { assert, pageTest, until } from "./harness.mjs";
-import { DESKTOP, PHONE, another, invitation } from "./harness/people.mjs";
+import { DESKTOP, PHONE, invitation, openViewer } from "./harness/people.mjs";
 
 /** The browser's own message when the server requires a login. */
-const REFUSED = /status of 401/;
+const LOGIN_REQUIRED_ERROR = /status of 401/;
 
 /** Starts a web server on another port of the same address, which records the requests it gets. */
-async function neighbour() {
+async function startNeighbour() {
   const asked = [];
   const server = createServer((question, answer) => {
     asked.push(question.headers);
@@ -25,7 +25,7 @@ async function neighbour() {
  * Opens a WebSocket with this cookie, sends a hello, and returns all bytes that the server sends,
  * its close code included.
  */
-async function attached(server, id, cookie, hello) {
+async function attachAndRead(server, id, cookie, hello) {
   const headers = {
     cookie,
     connection: "Upgrade",
@@ -49,7 +49,7 @@ async function attached(server, id, cookie, hello) {
 pageTest("a web server on another port is sent the cookie, and gets nothing for it", {}, async (world) => {
   const { terminal, server, context, watch } = world;
   await terminal.run("echo a secret");
-  const other = await neighbour();
+  const other = await startNeighbour();
   try {
     watch.tolerate(/request to another host/);
     const tab = await context.newPage();
@@ -63,7 +63,7 @@ pageTest("a web server on another port is sent the cookie, and gets nothing for 
     }
     const hello = { type: "hello", viewer: "67e55044-10b1-426f-9247-bb680e5fe0c8", cols: 80, rows: 24 };
     for (const key of [undefined, "", cookie.split("=")[1]]) {
-      const told = (await attached(server, id, cookie, { ...hello, key })).toString("latin1");
+      const told = (await attachAndRead(server, id, cookie, { ...hello, key })).toString("latin1");
       assert.ok(told.includes('"code":"unauthorized"'), told);
       assert.ok(!/welcome|secret|bash/.test(told), told);
     }
@@ -81,7 +81,7 @@ pageTest("a web server on another port is sent the cookie, and gets nothing for 
 
 pageTest("who logs out is logged out in all windows", {}, async (world) => {
   const { terminal, page, context, watch } = world;
-  watch.tolerate(REFUSED);
+  watch.tolerate(LOGIN_REQUIRED_ERROR);
   const second = await context.newPage();
   await second.goto(page.url());
   await second.getByRole("tab").waitFor();
@@ -94,13 +94,13 @@ pageTest("who logs out is logged out in all windows", {}, async (world) => {
   await page.getByRole("heading", { name: "Log in to limpet" }).waitFor();
   await page.getByLabel("Link or token").fill(world.server.url.href);
   await page.getByRole("button", { name: "Log in" }).click();
-  await terminal.prompt();
+  await terminal.waitForPrompt();
 });
 
 pageTest("the owner sees who is signed in, and signs others out", { window: DESKTOP }, async (world) => {
   const { terminal, page, server } = world;
-  const laptop = await another(world, { userAgent: "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) Version/18.6 Safari/605.1.15" });
-  const guest = await another(world, PHONE, await invitation(world, "reader"));
+  const laptop = await openViewer(world, { userAgent: "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) Version/18.6 Safari/605.1.15" });
+  const guest = await openViewer(world, PHONE, await invitation(world, "reader"));
   await terminal.command("Signed-in browsers");
   const dialog = page.getByRole("dialog", { name: "Signed-in browsers" });
   const rows = dialog.getByRole("listitem");
@@ -110,13 +110,13 @@ pageTest("the owner sees who is signed in, and signs others out", { window: DESK
   await dialog.getByText("Views “bash”").waitFor();
   for (const colorScheme of ["dark", "light"]) {
     await page.emulateMedia({ colorScheme });
-    await world.picture(page, `sign-ins-${colorScheme}`);
+    await world.screenshot(page, `sign-ins-${colorScheme}`);
     await page.setViewportSize(PHONE.viewport);
-    await world.picture(page, `sign-ins-phone-${colorScheme}`);
+    await world.screenshot(page, `sign-ins-phone-${colorScheme}`);
     await page.setViewportSize(DESKTOP.viewport);
   }
   for (const { watch } of [laptop, guest]) {
-    watch.tolerate(REFUSED);
+    watch.tolerate(LOGIN_REQUIRED_ERROR);
     const before = await rows.count();
     await dialog.getByRole("button", { name: /^Sign out / }).first().click();
     await until(
@@ -134,8 +134,8 @@ pageTest("the owner sees who is signed in, and signs others out", { window: DESK
 });
 
 pageTest("a guest logs out, and is not told who else is there", { window: DESKTOP }, async (world) => {
-  const { page, chip, terminal, watch } = await another(world, {}, await invitation(world, "reader"));
-  watch.tolerate(REFUSED);
+  const { page, chip, terminal, watch } = await openViewer(world, {}, await invitation(world, "reader"));
+  watch.tolerate(LOGIN_REQUIRED_ERROR);
   await chip.getByText("View only").waitFor();
   await page.keyboard.press("Control+Shift+P");
   const commands = await page.getByRole("option").allTextContents();
@@ -152,20 +152,20 @@ pageTest("a guest logs out, and is not told who else is there", { window: DESKTO
 });
 
 pageTest("a browser that lost its key is asked for the link", {}, async ({ page, terminal, server, watch }) => {
-  watch.tolerate(REFUSED);
+  watch.tolerate(LOGIN_REQUIRED_ERROR);
   await page.evaluate(() => localStorage.clear());
   await page.reload();
   await page.getByRole("heading", { name: "Log in to limpet" }).waitFor();
   await page.getByText("it asks for the link again").waitFor();
   await page.goto("about:blank");
   await page.goto(server.url.href);
-  await terminal.prompt();
+  await terminal.waitForPrompt();
   assert.equal((await server.api("GET", "api/sign-ins")).length, 1, "its earlier sign-in is gone");
 });
 
 pageTest("a browser that keeps nothing for pages works all the same", { open: false }, async (world) => {
   const { page, terminal, link, watch } = world;
-  watch.tolerate(REFUSED);
+  watch.tolerate(LOGIN_REQUIRED_ERROR);
   await page.addInitScript(() => {
     Object.defineProperty(window, "localStorage", {
       get() {
@@ -174,10 +174,10 @@ pageTest("a browser that keeps nothing for pages works all the same", { open: fa
     });
   });
   await page.goto(link.href);
-  await terminal.prompt();
+  await terminal.waitForPrompt();
   assert.equal(await terminal.run("echo it works"), "it works");
   await terminal.command("New terminal");
-  await terminal.tabCount(2);
+  await terminal.waitForTabCount(2);
   await page.reload();
   await page.getByRole("heading", { name: "Log in to limpet" }).waitFor();
 });

@@ -2,60 +2,60 @@
 // sees.
 
 import { assert, pageTest, until } from "./harness.mjs";
-import { DESKTOP, LAPTOP, PHONE, another, invitation, size } from "./harness/people.mjs";
+import { DESKTOP, LAPTOP, PHONE, invitation, openViewer, terminalSize } from "./harness/people.mjs";
 
 /** The browser's own messages when the server refuses. */
-const REFUSED = /status of 40[134]/;
+const REFUSAL_ERRORS = /status of 40[134]/;
 
 pageTest("a phone leaves the desktop's size alone until it wants its own", { window: DESKTOP }, async (world) => {
   const { terminal, page, server } = world;
-  const desktop = await size(server);
+  const desktop = await terminalSize(server);
   assert.ok(await page.locator(".pen-chip").isHidden(), "who is alone is told nothing");
   assert.ok(await page.locator(".people-button").isHidden());
-  const phone = await another(world, PHONE);
+  const phone = await openViewer(world, PHONE);
   await phone.chip.getByText(/Sized for/).waitFor();
   assert.equal(await phone.chip.locator(".pen-size").textContent(), desktop);
   await phone.terminal.type("echo typed on the phone\n");
-  await terminal.shows(/^typed on the phone$/m);
-  assert.equal(await size(server), desktop);
+  await terminal.waitForText(/^typed on the phone$/m);
+  assert.equal(await terminalSize(server), desktop);
 
-  await world.picture(phone.page, "sharing-phone");
+  await world.screenshot(phone.page, "sharing-phone");
   await phone.chip.getByRole("button", { name: "Use my size" }).tap();
   await phone.chip.waitFor({ state: "hidden" });
   await until(
     "the phone's size",
-    () => size(server),
+    () => terminalSize(server),
     (now) => now !== desktop,
   );
   await page.locator(".pen-chip").getByText(/Sized for/).waitFor();
   await terminal.run("echo typed on the desktop");
-  assert.notEqual(await size(server), desktop);
+  assert.notEqual(await terminalSize(server), desktop);
 
   // The phone hands the role of primary viewer back.
   await phone.page.getByRole("button", { name: "2 people here" }).tap();
   await phone.page.getByRole("button", { name: "Use the size of your other window" }).tap();
   await until(
     "the desktop's size",
-    () => size(server),
+    () => terminalSize(server),
     (now) => now === desktop,
   );
   await page.locator(".pen-chip").waitFor({ state: "hidden" });
 });
 
 /** The browser's own messages about a missing network. */
-const CUT = /net::ERR_|WebSocket connection to/;
+const NETWORK_ERRORS = /net::ERR_|WebSocket connection to/;
 
 pageTest(
   "a window that was cut off while the size changed shows what a window shows that stayed",
   { window: DESKTOP, cuttable: true },
   async (world) => {
     const { terminal, network, server, watch } = world;
-    watch.tolerate(CUT);
-    const stays = await another(world, DESKTOP, server.url);
+    watch.tolerate(NETWORK_ERRORS);
+    const stays = await openViewer(world, DESKTOP, server.url);
     // This window bypasses the network that is cut.
     stays.watch.tolerate(new RegExp(`^request to another host: \\w+://${server.url.host}/`));
     await terminal.type("echo this line is much longer than a phone is wide, so that it takes several rows there");
-    await stays.terminal.shows("several rows there");
+    await stays.terminal.waitForText("several rows there");
     const [{ id, cols, rows }] = await server.sessions();
     network.cut();
     await terminal.banner().getByText("Connection lost.").waitFor();
@@ -63,7 +63,7 @@ pageTest(
     await server.api("PATCH", `api/sessions/${id}`, { sizing: "fixed", cols: 40, rows: 20 });
     await stays.terminal.press("Control+a", "Control+k", "Control+y", "Control+y", "Enter");
     await stays.terminal.type("seq 30\n");
-    await stays.terminal.shows(/^30\n/m);
+    await stays.terminal.waitForText(/^30\n/m);
     await server.api("PATCH", `api/sessions/${id}`, { cols, rows });
     await stays.terminal.type("echo back\n");
 
@@ -88,12 +88,12 @@ async function serverText(server) {
 
 pageTest("a window that gives the size is resized at once, and others follow", { window: DESKTOP }, async (world) => {
   const { terminal, page, server } = world;
-  const phone = await another(world, PHONE);
-  const before = await size(server);
+  const phone = await openViewer(world, PHONE);
+  const before = await terminalSize(server);
   await page.setViewportSize({ width: 1000, height: 600 });
   const after = await until(
     "another size",
-    () => size(server),
+    () => terminalSize(server),
     (now) => now !== before,
   );
   const rows = Number(after.split(" × ")[1]);
@@ -114,7 +114,7 @@ pageTest("a window that gives the size is resized at once, and others follow", {
  * Returns how far a pane is scrolled over its terminal, and whether it can scroll in each
  * direction.
  */
-function panned(page) {
+function scrollState(page) {
   return page.locator(".panel.shown .place > .terminal").evaluate((pane) => ({
     left: pane.scrollLeft,
     top: pane.scrollTop,
@@ -124,13 +124,13 @@ function panned(page) {
 
 pageTest("a larger terminal is shrunk, or scrolled with the cursor in sight", { window: DESKTOP }, async (world) => {
   const { terminal } = world;
-  const small = await another(world, { viewport: { width: 700, height: 400 } });
+  const small = await openViewer(world, { viewport: { width: 700, height: 400 } });
   await small.chip.getByText(/Sized for/).waitFor();
-  assert.deepEqual((await panned(small.page)).goes, [false, false], "all of it can be seen");
+  assert.deepEqual((await scrollState(small.page)).goes, [false, false], "all of it can be seen");
   await small.terminal.command("Switch between shrinking");
   await until(
     "something to scroll to",
-    () => panned(small.page),
+    () => scrollState(small.page),
     ({ goes }) => goes[0] && goes[1],
   );
   // A shell that was resized while it started learns its size with its first command.
@@ -138,13 +138,13 @@ pageTest("a larger terminal is shrunk, or scrolled with the cursor in sight", { 
   await terminal.type("x".repeat(120));
   await until(
     "the cursor in sight",
-    () => panned(small.page),
+    () => scrollState(small.page),
     ({ left }) => left > 0,
   );
   await terminal.press("Control+u");
   await until(
     "the line's beginning",
-    () => panned(small.page),
+    () => scrollState(small.page),
     ({ left }) => left === 0,
   );
   // A user who scrolls away stays there.
@@ -153,24 +153,24 @@ pageTest("a larger terminal is shrunk, or scrolled with the cursor in sight", { 
   await small.page.mouse.wheel(200, 0);
   await until(
     "another place",
-    () => panned(small.page),
+    () => scrollState(small.page),
     ({ left }) => left > 0,
   );
   await small.page.mouse.wheel(0, 200);
   await until(
     "another place",
-    () => panned(small.page),
+    () => scrollState(small.page),
     ({ top }) => top > 0,
   );
-  const { left } = await panned(small.page);
+  const { left } = await scrollState(small.page);
   await terminal.type("ab");
-  await small.terminal.shows(/ready> ab$/m);
-  assert.equal((await panned(small.page)).left, left);
+  await small.terminal.waitForText(/ready> ab$/m);
+  assert.equal((await scrollState(small.page)).left, left);
   // Typing scrolls back to the cursor.
   await small.terminal.type("c");
   await until(
     "the cursor in sight",
-    () => panned(small.page),
+    () => scrollState(small.page),
     (now) => now.left === 0,
   );
 });
@@ -186,49 +186,49 @@ async function swipe(session, right, down) {
 }
 
 pageTest("a finger scrolls over a larger terminal", { window: DESKTOP }, async (world) => {
-  const phone = await another(world, PHONE);
+  const phone = await openViewer(world, PHONE);
   await phone.chip.getByText(/Sized for/).waitFor();
   await phone.terminal.command("Switch between shrinking");
   await until(
     "something to scroll to",
-    () => panned(phone.page),
+    () => scrollState(phone.page),
     ({ goes }) => goes[0],
   );
   const session = await phone.context.newCDPSession(phone.page);
   await swipe(session, -120, 0);
   await until(
     "another place",
-    () => panned(phone.page),
+    () => scrollState(phone.page),
     ({ left }) => left > 0,
   );
   // Vertically it works too, and past the pane's end the scrollback scrolls.
   await phone.terminal.type("seq 200\n");
   const { top } = await until(
     "the cursor in sight",
-    () => panned(phone.page),
+    () => scrollState(phone.page),
     ({ top }) => top > 0,
   );
   await swipe(session, 0, 60);
   await until(
     "a place further up",
-    () => panned(phone.page),
+    () => scrollState(phone.page),
     (now) => now.top < top,
   );
   assert.match(await phone.terminal.text(), /200\nready>$/, "the scrollback waits for its turn");
-  while ((await panned(phone.page)).top > 0) await swipe(session, 0, 150);
+  while ((await scrollState(phone.page)).top > 0) await swipe(session, 0, 150);
   await swipe(session, 0, 150);
-  await phone.terminal.shows(/^(?!.*200$)/s);
+  await phone.terminal.waitForText(/^(?!.*200$)/s);
 });
 
 pageTest("all who watch are listed, live", { window: DESKTOP }, async (world) => {
   const { page, terminal } = world;
-  const phone = await another(world, { ...PHONE, userAgent: "Mozilla/5.0 (iPhone; iOS 18) Version/18 Safari/604.1" });
+  const phone = await openViewer(world, { ...PHONE, userAgent: "Mozilla/5.0 (iPhone; iOS 18) Version/18 Safari/604.1" });
   await page.getByRole("button", { name: "2 people here" }).click();
   const people = page.getByRole("dialog", { name: "People" }).getByRole("listitem");
   await people.getByText("Safari on iPhone").waitFor();
   assert.deepEqual(await people.locator(".person-name").allTextContents(), ["This window", "Safari on iPhone"]);
   assert.match(await people.nth(1).locator(".hint").textContent(), /^owner, just came, from 127\.0\.0\.1$/);
-  await world.picture(page, "people");
+  await world.screenshot(page, "people");
   await phone.page.close();
   await until(
     "one left",
@@ -243,26 +243,26 @@ pageTest("all who watch are listed, live", { window: DESKTOP }, async (world) =>
 pageTest("who has a link to watch sees all and changes nothing", { window: DESKTOP }, async (world) => {
   const { terminal, server } = world;
   await terminal.run("echo for all to see");
-  const reader = await another(world, {}, await invitation(world, "reader"));
-  await reader.terminal.shows(/^for all to see$/m);
+  const reader = await openViewer(world, {}, await invitation(world, "reader"));
+  await reader.terminal.waitForText(/^for all to see$/m);
   await reader.chip.getByText("View only").waitFor();
-  const before = await size(server);
+  const before = await terminalSize(server);
   await reader.terminal.type("rm nothing\n");
   await reader.page.getByText("You can view this terminal, not type in it.").waitFor();
   assert.equal(await reader.page.locator(".notice").count(), 1, "it is said once");
   await reader.page.setViewportSize({ width: 500, height: 500 });
   assert.equal(await terminal.run("echo undisturbed"), "undisturbed");
-  await reader.terminal.shows(/^undisturbed$/m);
-  assert.equal(await size(server), before);
+  await reader.terminal.waitForText(/^undisturbed$/m);
+  assert.equal(await terminalSize(server), before);
   assert.ok(await reader.chip.getByRole("button").isHidden());
   assert.equal(new URL(reader.page.url()).hash, "");
 });
 
 pageTest("a guest types, and has none of the owner's commands", { window: DESKTOP }, async (world) => {
   const { terminal, server, page } = world;
-  const guest = await another(world, {}, await invitation(world, "writer"));
+  const guest = await openViewer(world, {}, await invitation(world, "writer"));
   await guest.terminal.type("echo from the guest\n");
-  await terminal.shows(/^from the guest$/m);
+  await terminal.waitForText(/^from the guest$/m);
   assert.ok(await guest.page.getByRole("button", { name: "New terminal" }).isHidden());
   await guest.page.keyboard.press("Control+Shift+P");
   const commands = await guest.page.getByRole("option").allTextContents();
@@ -279,9 +279,9 @@ pageTest("a guest types, and has none of the owner's commands", { window: DESKTO
   await guest.page.getByText("You left this terminal.").waitFor();
   assert.equal((await server.sessions()).length, 1);
   await guest.page.getByRole("button", { name: "Rejoin" }).click();
-  await guest.terminal.shows(/^from the guest$/m);
+  await guest.terminal.waitForText(/^from the guest$/m);
   // Now the owner closes the terminal.
-  guest.watch.tolerate(REFUSED);
+  guest.watch.tolerate(REFUSAL_ERRORS);
   await page.keyboard.press("Control+Shift+X");
   await page.getByRole("dialog").getByRole("button", { name: "Close tab" }).click();
   await guest.terminal.banner().getByText("The owner closed this terminal.").waitFor();
@@ -292,9 +292,9 @@ pageTest("a guest types, and has none of the owner's commands", { window: DESKTO
 pageTest("an invitation to another terminal, and an owner who opens one", { window: DESKTOP }, async (world) => {
   const { terminal, page, server } = world;
   const first = await invitation(world, "reader");
-  const guest = await another(world, {}, first);
+  const guest = await openViewer(world, {}, first);
   await page.keyboard.press("Control+Shift+Enter");
-  await terminal.tabCount(2);
+  await terminal.waitForTabCount(2);
   await terminal.run("echo the second");
   const [{ id }] = (await server.sessions()).slice(-1);
   const [pass] = await server.api("GET", `api/sessions/${id}/passes`);
@@ -302,12 +302,12 @@ pageTest("an invitation to another terminal, and an owner who opens one", { wind
   second.hash = `#token=${pass.token}`;
   await guest.page.goto("about:blank");
   await guest.page.goto(second.href);
-  await guest.terminal.tabCount(2);
-  await guest.terminal.shows(/^the second$/m);
+  await guest.terminal.waitForTabCount(2);
+  await guest.terminal.waitForText(/^the second$/m);
 
   await page.goto("about:blank");
   await page.goto(first.href);
-  await terminal.tabCount(2);
+  await terminal.waitForTabCount(2);
   await page.getByRole("button", { name: "New terminal" }).waitFor();
   await terminal.run("echo still the owner");
 });
@@ -320,7 +320,7 @@ pageTest("the owner shares by links, and sets the rules", { window: DESKTOP }, a
   await dialog.getByText("Copied").waitFor();
   const copied = await terminal.clipboard();
   assert.equal(copied, (await invitation(world, "reader")).href);
-  await world.picture(page, "share");
+  await world.screenshot(page, "share");
   await dialog.getByLabel("Terminal size follows").selectOption({ label: "The smallest window" });
   await until(
     "the rule",
@@ -334,13 +334,13 @@ pageTest("the owner shares by links, and sets the rules", { window: DESKTOP }, a
     ([{ flow }]) => flow === "free",
   );
   await page.keyboard.press("Escape");
-  const reader = await another(world, {}, new URL(copied));
+  const reader = await openViewer(world, {}, new URL(copied));
   await reader.chip.getByText("View only").waitFor();
 });
 
 pageTest("the size is chosen without a mouse", { window: DESKTOP }, async (world) => {
   const { page } = world;
-  const other = await another(world, LAPTOP);
+  const other = await openViewer(world, LAPTOP);
   await other.terminal.command("People");
   const dialog = other.page.getByRole("dialog", { name: "People" });
   const take = dialog.getByRole("button", { name: "Use my size" });
@@ -351,5 +351,5 @@ pageTest("the size is chosen without a mouse", { window: DESKTOP }, async (world
   await other.page.keyboard.press("Escape");
   await dialog.waitFor({ state: "detached" });
   await other.page.keyboard.type("echo typed\n");
-  await other.terminal.shows(/^typed$/m);
+  await other.terminal.waitForText(/^typed$/m);
 });

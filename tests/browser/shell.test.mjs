@@ -19,9 +19,9 @@ pageTest("the program's size follows the window's", {}, async ({ terminal, page 
 
 pageTest("Ctrl-C ends a flood", {}, async ({ terminal }) => {
   await terminal.type("yes\n");
-  await terminal.shows(/y\ny\ny$/);
+  await terminal.waitForText(/y\ny\ny$/);
   await terminal.press("Control+c");
-  await terminal.prompt();
+  await terminal.waitForPrompt();
   assert.equal(await terminal.run("echo done"), "done");
 });
 
@@ -36,7 +36,7 @@ pageTest("a paste of a mebibyte arrives as it is", {}, async ({ terminal, server
     (names) => names.includes("sha256sum"),
   );
   await terminal.paste(text);
-  await terminal.shows(hash);
+  await terminal.waitForText(hash);
 });
 
 pageTest("a program that asks for it is told what is pasted", {}, async ({ terminal, server }) => {
@@ -48,8 +48,8 @@ pageTest("a program that asks for it is told what is pasted", {}, async ({ termi
   );
   await terminal.paste("two\nlines");
   await terminal.type("!!!\n\n\n");
-  await terminal.shows(/033 {3}\[ {3}2 {3}0 {3}0 {3}~ {3}t {3}w {3}o {2}\\n {3}l {3}i {3}n {3}e {3}s 033\n/);
-  await terminal.shows(/0000020 {3}\[ {3}2 {3}0 {3}1 {3}~/);
+  await terminal.waitForText(/033 {3}\[ {3}2 {3}0 {3}0 {3}~ {3}t {3}w {3}o {2}\\n {3}l {3}i {3}n {3}e {3}s 033\n/);
+  await terminal.waitForText(/0000020 {3}\[ {3}2 {3}0 {3}1 {3}~/);
 });
 
 pageTest("what is selected can be copied", {}, async ({ terminal }) => {

@@ -34,19 +34,19 @@ pageTest(
   },
 );
 
-for (const blow of ["kill", "upgrade"]) {
-  pageTest(`a page and its programs go on by themselves after a server's ${blow}`, {}, async (world) => {
+for (const replacement of ["kill", "upgrade"]) {
+  pageTest(`a page and its programs go on by themselves after a server's ${replacement}`, {}, async (world) => {
     const { terminal, page, server } = world;
     await terminal.type("vim -u NONE\n");
-    await terminal.shows("VIM - Vi IMproved");
+    await terminal.waitForText("VIM - Vi IMproved");
     await terminal.type("ibefore, ");
     for (let round = 1; round <= 3; round++) {
-      await server[blow]();
+      await server[replacement]();
       // Input typed while no server runs arrives as well, once.
       await terminal.type(`round ${round}, `);
-      await terminal.shows(`round ${round},`);
+      await terminal.waitForText(`round ${round},`);
     }
-    await terminal.shows(/^before, round 1, round 2, round 3,\n~/);
+    await terminal.waitForText(/^before, round 1, round 2, round 3,\n~/);
     await until(
       "the connection to be well",
       () => terminal.status(),
@@ -55,12 +55,12 @@ for (const blow of ["kill", "upgrade"]) {
     assert.equal(await terminal.banner().count(), 0);
     await terminal.press("Escape");
     await terminal.type(":q!\n");
-    await terminal.prompt();
+    await terminal.waitForPrompt();
     // Nothing is redrawn, so the selection stays.
     await terminal.run("echo precious");
     await terminal.click("precious", { clickCount: 2 });
     const another = page.waitForEvent("websocket");
-    await server[blow]();
+    await server[replacement]();
     await another;
     await until(
       "the connection to be well",

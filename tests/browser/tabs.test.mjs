@@ -10,15 +10,15 @@ async function openTabs(terminal, count) {
   for (const [place, name] of names.entries()) {
     if (place > 0) {
       await terminal.page.keyboard.press("Control+Shift+Enter");
-      await terminal.tabCount(place + 1);
+      await terminal.waitForTabCount(place + 1);
     }
     await terminal.run(`printf '\\e]2;${name}\\a'`);
-    await titled(terminal, names.slice(0, place + 1));
+    await waitForTitles(terminal, names.slice(0, place + 1));
   }
   return names;
 }
 
-function titled(terminal, titles) {
+function waitForTitles(terminal, titles) {
   return until(
     `tabs ${titles}`,
     () => terminal.tabs(),
@@ -27,7 +27,7 @@ function titled(terminal, titles) {
 }
 
 /** Waits until the tab with this title is active. */
-function active(terminal, title) {
+function waitForActive(terminal, title) {
   const shown = () => terminal.page.locator("[role=tab][aria-selected=true] .tab-title").textContent();
   return until(`${title} to be active`, shown, (text) => text === title);
 }
@@ -38,7 +38,7 @@ pageTest("a tab is opened in the size of what is shown", {}, async ({ terminal, 
   await page.keyboard.press("Control+Shift+Enter");
   const { cols: wide, rows: high } = (await asked).postDataJSON();
   assert.deepEqual([wide, high], [cols, rows]);
-  await terminal.tabCount(2);
+  await terminal.waitForTabCount(2);
   assert.equal(await terminal.run("stty size"), `${rows} ${cols}`);
   assert.equal((await server.sessions()).length, 2);
 });
@@ -48,26 +48,26 @@ pageTest("the program names its tab, and its user may name it otherwise", {}, as
   await page.keyboard.press("Control+Shift+F2");
   await page.getByLabel("Name", { exact: true }).fill("my <b>own</b> name");
   await page.keyboard.press("Enter");
-  await titled(terminal, ["my <b>own</b> name"]);
+  await waitForTitles(terminal, ["my <b>own</b> name"]);
   await terminal.run("printf '\\e]2;not any more\\a'");
   assert.deepEqual(await terminal.tabs(), ["my <b>own</b> name"]);
   assert.equal((await server.sessions())[0].title, "my <b>own</b> name");
   await page.reload();
-  await terminal.prompt();
+  await terminal.waitForPrompt();
   assert.deepEqual(await terminal.tabs(), ["my <b>own</b> name"]);
 
   await terminal.tab(0).dblclick();
   await page.getByLabel("Name", { exact: true }).fill("");
   await page.getByRole("button", { name: "Rename" }).click();
   await terminal.run("printf '\\e]2;its program again\\a'");
-  await titled(terminal, ["its program again"]);
+  await waitForTitles(terminal, ["its program again"]);
 });
 
 pageTest("a tab is closed without a word when nothing runs in it", {}, async ({ terminal, page, server }) => {
   await openTabs(terminal, 2);
   await page.keyboard.press("Control+Shift+X");
-  await titled(terminal, ["one"]);
-  await active(terminal, "one");
+  await waitForTitles(terminal, ["one"]);
+  await waitForActive(terminal, "one");
   await until(
     "one session",
     () => server.sessions(),
@@ -94,7 +94,7 @@ pageTest("closing a tab asks when something runs in it", {}, async ({ terminal, 
 
   await terminal.tab(1).locator(".tab-close").click();
   await dialog.getByRole("button", { name: "Close tab" }).click();
-  await titled(terminal, ["one"]);
+  await waitForTitles(terminal, ["one"]);
   await until(
     "one session",
     () => server.sessions(),
@@ -105,16 +105,16 @@ pageTest("closing a tab asks when something runs in it", {}, async ({ terminal, 
 pageTest("tabs are put in order by keyboard, and stay so", {}, async ({ terminal, page }) => {
   await openTabs(terminal, 3);
   await page.keyboard.press("Control+Shift+PageUp");
-  await titled(terminal, ["one", "three", "two"]);
+  await waitForTitles(terminal, ["one", "three", "two"]);
   await page.keyboard.press("Control+Shift+PageUp");
   await page.keyboard.press("Control+Shift+PageUp");
-  await active(terminal, "three");
+  await waitForActive(terminal, "three");
   const order = await terminal.tabs();
   assert.equal(await terminal.run("echo the keyboard is still here"), "the keyboard is still here");
   await page.reload();
-  await terminal.prompt();
-  await titled(terminal, order);
-  await active(terminal, "three");
+  await terminal.waitForPrompt();
+  await waitForTitles(terminal, order);
+  await waitForActive(terminal, "three");
 });
 
 pageTest("tabs are put in order by dragging", {}, async ({ terminal, page }) => {
@@ -124,7 +124,7 @@ pageTest("tabs are put in order by dragging", {}, async ({ terminal, page }) => 
   await page.mouse.down();
   await page.mouse.move(to.x + to.width - 20, to.y + to.height / 2, { steps: 12 });
   await page.mouse.up();
-  await titled(terminal, ["two", "three", "one"]);
+  await waitForTitles(terminal, ["two", "three", "one"]);
   assert.equal(await terminal.run("echo dropped"), "dropped");
 });
 
@@ -144,31 +144,31 @@ pageTest("a finger drags the active tab, and pans past the others", { window: TA
     await cdp.send("Input.dispatchTouchEvent", { type: "touchEnd", touchPoints: [] });
     await cdp.detach();
   };
-  await active(terminal, "three");
+  await waitForActive(terminal, "three");
   await drag(2, 0);
-  await titled(terminal, ["three", "one", "two"]);
+  await waitForTitles(terminal, ["three", "one", "two"]);
   await drag(1, 2);
   assert.deepEqual(await terminal.tabs(), ["three", "one", "two"]);
-  await active(terminal, "three");
+  await waitForActive(terminal, "three");
 });
 
 pageTest("the keyboard goes from tab to tab", {}, async ({ terminal, page }) => {
   await openTabs(terminal, 3);
   await page.keyboard.press("Control+Shift+ArrowRight");
-  await active(terminal, "one");
+  await waitForActive(terminal, "one");
   await page.keyboard.press("Control+Shift+ArrowLeft");
-  await active(terminal, "three");
+  await waitForActive(terminal, "three");
   await page.keyboard.press("Control+Shift+2");
-  await active(terminal, "two");
+  await waitForActive(terminal, "two");
   // Each tab has kept its screen, and has the focus when it is shown.
   await page.keyboard.type("echo typed at once");
-  await terminal.shows(/ready> echo typed at once$/);
+  await terminal.waitForText(/ready> echo typed at once$/);
 
   await page.keyboard.press("Control+Shift+O");
   await page.getByRole("dialog").waitFor();
   await page.keyboard.press("ArrowDown");
   await page.keyboard.press("Enter");
-  await active(terminal, "three");
+  await waitForActive(terminal, "three");
 });
 
 pageTest("what happens in other tabs is marked", {}, async ({ terminal, page, server }) => {
@@ -179,8 +179,8 @@ pageTest("what happens in other tabs is marked", {}, async ({ terminal, page, se
     "until [ -e go ]; do sleep 0.1; done; echo news; until [ -e ring ]; do sleep 0.1; done; tput bel\n",
   );
   await terminal.tab(1).click();
-  await active(terminal, "two");
-  await terminal.prompt();
+  await waitForActive(terminal, "two");
+  await terminal.waitForPrompt();
   assert.equal(await first.textContent(), "");
   await server.file("go", "");
   await first.getByText("new output").waitFor({ state: "attached" });
@@ -192,7 +192,7 @@ pageTest("what happens in other tabs is marked", {}, async ({ terminal, page, se
     () => first.textContent(),
     (text) => text === "",
   );
-  await terminal.shows("news");
+  await terminal.waitForText("news");
   await terminal.tab(1).click();
   await terminal.type("exit 9\n");
   await terminal.tab(0).click();
@@ -201,8 +201,8 @@ pageTest("what happens in other tabs is marked", {}, async ({ terminal, page, se
 
 pageTest("every command is found in the palette", {}, async ({ terminal, page }) => {
   await terminal.command("new terminal");
-  await terminal.tabCount(2);
-  await terminal.prompt();
+  await terminal.waitForTabCount(2);
+  await terminal.waitForPrompt();
   await page.keyboard.press("Control+Shift+P");
   await page.getByRole("combobox").fill("no such command at all");
   await page.getByText("No matches.").waitFor();
@@ -217,10 +217,10 @@ pageTest("a tab has a menu", {}, async ({ terminal, page }) => {
   await page.getByRole("menuitem", { name: "Rename tab…" }).click();
   await page.getByLabel("Name", { exact: true }).fill("renamed");
   await page.keyboard.press("Enter");
-  await titled(terminal, ["renamed", "two"]);
+  await waitForTitles(terminal, ["renamed", "two"]);
   await terminal.tab(0).click({ button: "right" });
   await page.getByRole("menuitem", { name: "Close tab" }).click();
-  await titled(terminal, ["two"]);
+  await waitForTitles(terminal, ["two"]);
 });
 
 pageTest("the list of tabs on a phone selects, moves and closes", { window: TABLET }, async ({ terminal, page }) => {
@@ -234,7 +234,7 @@ pageTest("the list of tabs on a phone selects, moves and closes", { window: TABL
   await show();
   await dialog.getByRole("button", { name: "one", exact: true }).tap();
   await dialog.waitFor({ state: "detached" });
-  await active(terminal, "one");
+  await waitForActive(terminal, "one");
 
   await show();
   const grips = dialog.locator(".grip");
@@ -244,9 +244,9 @@ pageTest("the list of tabs on a phone selects, moves and closes", { window: TABL
   await page.mouse.down();
   await page.mouse.move(to.x + to.width / 2, to.y + to.height - 2, { steps: 12 });
   await page.mouse.up();
-  await titled(terminal, ["two", "three", "one"]);
+  await waitForTitles(terminal, ["two", "three", "one"]);
   await dialog.getByRole("button", { name: "Close three" }).tap();
-  await titled(terminal, ["two", "one"]);
+  await waitForTitles(terminal, ["two", "one"]);
 });
 
 pageTest("a tab that is shown has the keyboard before another key can be pressed", {}, async ({ terminal, page }) => {
@@ -271,7 +271,7 @@ pageTest("the window is called as its terminal, whose title is one that can be r
     await called("other – limpet");
   }
   await page.keyboard.press("Control+Shift+Enter");
-  await terminal.tabCount(2);
+  await terminal.waitForTabCount(2);
   await called("bash – limpet");
   await terminal.tab(0).click();
   await called("other – limpet");

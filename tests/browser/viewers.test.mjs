@@ -3,7 +3,7 @@
 import { assert, pageTest, until } from "./harness.mjs";
 
 /** Waits until two windows show the same, since one of them renders later. */
-function same(one, other) {
+function waitForSameText(one, other) {
   return until(
     "the same text in both windows",
     () => Promise.all([one.text(), other.text()]),
@@ -25,32 +25,32 @@ pageTest("a reload brings the same screen back", {}, async ({ terminal, page }) 
 
 pageTest("a reload in the middle of vim brings vim back", {}, async ({ terminal, page }) => {
   await terminal.type("vim -u NONE\n");
-  await terminal.shows("VIM - Vi IMproved");
+  await terminal.waitForText("VIM - Vi IMproved");
   await terminal.type("ihalf a sentence");
-  await terminal.shows("half a sentence");
+  await terminal.waitForText("half a sentence");
   await page.reload();
-  await terminal.shows(/^half a sentence\n~\n~/);
+  await terminal.waitForText(/^half a sentence\n~\n~/);
   await terminal.type(" and the rest");
-  await terminal.shows(/^half a sentence and the rest\n~\n~/);
+  await terminal.waitForText(/^half a sentence and the rest\n~\n~/);
   await terminal.press("Escape");
   await terminal.type(":q!\n");
-  await terminal.prompt();
+  await terminal.waitForPrompt();
 });
 
 pageTest("another browser shows the same sessions as tabs", {}, async (world) => {
   const { terminal, page, link } = world;
   await terminal.run("echo in the first tab");
   await page.keyboard.press("Control+Shift+Enter");
-  await terminal.tabCount(2);
+  await terminal.waitForTabCount(2);
   await terminal.run("echo in the second tab");
 
   const other = (await world.window()).terminal;
   await other.open(link);
-  await other.tabCount(2);
+  await other.waitForTabCount(2);
   const texts = [];
   for (const place of [0, 1]) {
     await other.tab(place).click();
-    await other.prompt();
+    await other.waitForPrompt();
     texts.push(await other.text());
   }
   assert.match(texts[0], /^in the first tab$/m);
@@ -62,12 +62,12 @@ pageTest("two windows on one session show the same", {}, async (world) => {
   const other = (await world.window()).terminal;
   await other.open(link);
   await terminal.type("echo from one");
-  await other.shows(/ready> echo from one$/);
+  await other.waitForText(/ready> echo from one$/);
   await other.type(" and other\n");
-  await terminal.shows(/^from one and other$/m);
-  await terminal.prompt();
-  await other.prompt();
-  await same(terminal, other);
+  await terminal.waitForText(/^from one and other$/m);
+  await terminal.waitForPrompt();
+  await other.waitForPrompt();
+  await waitForSameText(terminal, other);
 });
 
 pageTest("a program's questions are answered by one of several windows", {}, async (world) => {
@@ -77,15 +77,15 @@ pageTest("a program's questions are answered by one of several windows", {}, asy
   // vim queries the terminal's type, version, colours and cursor. Answers that nobody reads would
   // appear at the prompt.
   await other.type("vim -u NONE\n");
-  await terminal.shows("VIM - Vi IMproved");
+  await terminal.waitForText("VIM - Vi IMproved");
   await other.type(":q!\n");
-  await other.prompt();
+  await other.waitForPrompt();
   // The program reads only the first answer, and then one more byte if there is any.
   const asked = await other.run(
     "IFS= read -rs -d c -p $'\\e[c' one; read -rs -t 1 -n 1 two; printf '%q %q\\n' \"$one\" \"$two\"",
   );
   assert.match(asked, /\? *[\d;]+' ''$/);
-  await same(terminal, other);
+  await waitForSameText(terminal, other);
 });
 
 pageTest("a window that comes late answers nothing that was asked before", {}, async (world) => {

@@ -3,7 +3,7 @@
 import { assert, pageTest, until } from "./harness.mjs";
 
 /** Returns the share of a screenshot of the page that has this colour, from 0 to 1. */
-async function share(context, page, [red, green, blue]) {
+async function colourShare(context, page, [red, green, blue]) {
   const picture = await page.screenshot();
   const reader = await context.newPage();
   try {
@@ -44,7 +44,7 @@ async function fill({ terminal, page, context, link }) {
   await terminal.type(FILL);
   await until(
     "the colour on the canvas",
-    () => share(context, page, COLOUR),
+    () => colourShare(context, page, COLOUR),
     (part) => part > 0.7,
   );
 }
@@ -54,7 +54,7 @@ pageTest("what is printed is drawn", { webgl: true, open: false }, async (world)
   await fill(world);
   assert.ok((await page.locator(".panel.shown canvas").count()) > 0);
   assert.equal(await page.locator(".panel.shown .xterm-rows > div").count(), 0, "it is drawn twice");
-  await world.picture(page, "webgl");
+  await world.screenshot(page, "webgl");
 });
 
 pageTest("it is drawn still when the graphics are taken away", { webgl: true, open: false }, async (world) => {
@@ -69,7 +69,7 @@ pageTest("it is drawn still when the graphics are taken away", { webgl: true, op
   await page.locator(".panel.shown .xterm-rows > div").first().waitFor();
   await until(
     "the colour in the document",
-    () => share(context, page, COLOUR),
+    () => colourShare(context, page, COLOUR),
     (part) => part > 0.7,
   );
 });

@@ -9,7 +9,7 @@ const first = async (terminal) => Number((await terminal.rows())[0]);
  * Turns the wheel `times` times, and waits until the program has scrolled by as many lines as all
  * turns so far amount to.
  */
-async function turn(terminal, turned, pixels, times = 1) {
+async function turnWheel(terminal, turned, pixels, times = 1) {
   const { x, y } = await terminal.place(String(await first(terminal)));
   await terminal.page.mouse.move(x + 100, y + 100);
   for (let time = 0; time < times; time++) await terminal.page.mouse.wheel(0, pixels);
@@ -24,12 +24,12 @@ async function turn(terminal, turned, pixels, times = 1) {
 
 pageTest("a turn of the wheel is as many lines in a pager as it is elsewhere", {}, async ({ terminal }) => {
   await terminal.type("seq 1000 | less\n");
-  await terminal.shows(/^1\n2\n/);
+  await terminal.waitForText(/^1\n2\n/);
   const turned = { pixels: 0 };
-  assert.ok((await turn(terminal, turned, 120)) > 4);
-  assert.ok((await turn(terminal, turned, 600)) > 30);
+  assert.ok((await turnWheel(terminal, turned, 120)) > 4);
+  assert.ok((await turnWheel(terminal, turned, 600)) > 30);
   // A touchpad sends single pixels, and none of them is lost.
-  assert.ok((await turn(terminal, turned, 3, 50)) > 36);
+  assert.ok((await turnWheel(terminal, turned, 3, 50)) > 36);
   // This scrolls back to the beginning.
   await terminal.page.mouse.wheel(0, -5000);
   await until("the first line", () => first(terminal), (now) => now === 1);
@@ -41,6 +41,6 @@ pageTest("a program that reads the mouse gets the wheel itself", {}, async ({ te
   const box = await page.locator(".panel.shown .xterm-screen").boundingBox();
   await page.mouse.move(box.x + 200, box.y + 200);
   await page.mouse.wheel(0, 120);
-  await terminal.shows(/\[<65;/);
+  await terminal.waitForText(/\[<65;/);
   assert.doesNotMatch(await terminal.text(), /\[B/);
 });

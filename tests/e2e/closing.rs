@@ -7,10 +7,10 @@ use nix::sys::signal::Signal;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use crate::harness::{Client, Hello, Options, Server, census::runs, passes, until, within};
+use crate::harness::{Client, Hello, Options, Server, census::is_running, passes, until, within};
 
 /// Returns the codes of the errors that the server sent to a viewer.
-fn errors(client: &Client) -> Vec<ErrorCode> {
+fn received_errors(client: &Client) -> Vec<ErrorCode> {
     let code = |message: &ServerMessage| match message {
         ServerMessage::Error { code, .. } => Some(*code),
         _ => None,
@@ -20,9 +20,9 @@ fn errors(client: &Client) -> Vec<ErrorCode> {
 
 /// Waits until a server that ends or hands over has disconnected a viewer. Returns the errors that
 /// the viewer got.
-async fn parts(mut client: Client) -> Vec<ErrorCode> {
-    assert_eq!(client.finishes().await, (None, Some(CloseCode::GoingAway.code())));
-    errors(&client)
+async fn wait_for_disconnection(mut client: Client) -> Vec<ErrorCode> {
+    assert_eq!(client.read_to_end().await, (None, Some(CloseCode::GoingAway.code())));
+    received_errors(&client)
 }
 
 #[tokio::test]
@@ -31,48 +31,50 @@ async fn viewers_are_told_that_limpet_was_stopped_and_not_when_it_continues() {
         // Under nohup, which may also run these tests, limpet ignores SIGHUP.
         let options = Options::default().wrapped(["env", "--default-signal=HUP"]);
         let mut server = Server::start(options);
-        let id = server.open(["cat"]).await;
+        let id = server.open_session(["cat"]).await;
         let before = Client::attach(&server, &id, Hello::default()).await;
         let (done, said) = server.upgrade();
         assert!(done, "{said}");
-        assert_eq!(parts(before).await, [], "another server continues with the session");
+        assert_eq!(wait_for_disconnection(before).await, [], "another server continues with the session");
         let [pass, _] = passes(&server, &id).await;
         let mut viewers = Vec::new();
-        for hello in [Hello::default(), Hello::default().with(&pass)] {
+        for hello in [Hello::default(), Hello::default().with_token(&pass)] {
             viewers.push(Client::attach(&server, &id, hello).await);
         }
-        server.signal(signal);
+        server.signal_keeper(signal);
         for viewer in viewers {
-            assert_eq!(parts(viewer).await, [ErrorCode::ShuttingDown], "{signal}");
+            assert_eq!(wait_for_disconnection(viewer).await, [ErrorCode::ShuttingDown], "{signal}");
         }
-        assert!(server.ended().await.success());
+        assert!(server.wait_until_ended().await.success());
     }
 }
 
 #[tokio::test]
 async fn viewers_are_told_that_an_owner_closed_a_session() {
     let server = Server::start(Options::default());
-    let id = server.open(["cat"]).await;
+    let id = server.open_session(["cat"]).await;
     let [reader, writer] = passes(&server, &id).await;
     let mut viewers = Vec::new();
-    for hello in [Hello::default(), Hello::default().with(&reader), Hello::default().with(&writer)] {
+    for hello in
+        [Hello::default(), Hello::default().with_token(&reader), Hello::default().with_token(&writer)]
+    {
         viewers.push(Client::attach(&server, &id, hello).await);
     }
     server.close(&id).await;
     for mut viewer in viewers {
-        assert_eq!(viewer.finishes().await, (Some(ExitStatus::Signal(1)), Some(1000)));
+        assert_eq!(viewer.read_to_end().await, (Some(ExitStatus::Signal(1)), Some(1000)));
         assert!(viewer.was_closed);
     }
     // This program ends by the same signal, but nobody closed the session.
     let id = server.bash("kill -HUP $$").await;
     let mut viewer = Client::attach(&server, &id, Hello::default()).await;
-    assert_eq!(viewer.finishes().await, (Some(ExitStatus::Signal(1)), Some(1000)));
+    assert_eq!(viewer.read_to_end().await, (Some(ExitStatus::Signal(1)), Some(1000)));
     assert!(!viewer.was_closed);
 }
 
 /// Script that starts the jobs of an interactive shell. It prints the process ids of the jobs and
 /// the shell in words that the echo of this script does not contain.
-const JOBS: &str = "say() { printf '%s=%s\\n' pid $1; }\n\
+const JOBS_SCRIPT: &str = "say() { printf '%s=%s\\n' pid $1; }\n\
     nohup sleep 1001 >/dev/null 2>&1 & say $!\n\
     sleep 1002 & say $!; disown -h\n\
     sleep 1003 & say $!\n\
@@ -82,9 +84,9 @@ const JOBS: &str = "say() { printf '%s=%s\\n' pid $1; }\n\
 async fn jobs_are_kept_that_a_shell_does_not_hang_up() {
     for (query, kept) in [("?jobs=keep", [true, true, false, false]), ("", [false; 4])] {
         let server = Server::start(Options::default());
-        let id = server.open(["bash", "--norc", "--noprofile", "-i"]).await;
+        let id = server.open_session(["bash", "--norc", "--noprofile", "-i"]).await;
         let mut client = Client::attach(&server, &id, Hello::default()).await;
-        client.type_in(JOBS).await;
+        client.type_in(JOBS_SCRIPT).await;
         client.sees("ready").await;
         let text = client.text();
         let pids: Vec<&str> = text.split_whitespace().filter_map(|word| word.strip_prefix("pid=")).collect();
@@ -94,9 +96,9 @@ async fn jobs_are_kept_that_a_shell_does_not_hang_up() {
             .await;
         let close = server.request(Method::DELETE, &format!("/api/sessions/{id}{query}"));
         assert_eq!(close.send().await.unwrap().status(), StatusCode::NO_CONTENT);
-        client.finishes().await;
+        client.read_to_end().await;
         assert!(client.was_closed);
-        assert_eq!(pids.iter().map(|pid| runs(pid)).collect::<Vec<_>>(), kept, "{query}: {text}");
+        assert_eq!(pids.iter().map(|pid| is_running(pid)).collect::<Vec<_>>(), kept, "{query}: {text}");
         assert!(server.get(&format!("/api/sessions/{id}")).await.status() == StatusCode::NOT_FOUND);
         for pid in pids.iter().zip(kept).filter_map(|(pid, kept)| kept.then_some(pid)) {
             Command::new("kill").args(["-KILL", pid]).status().unwrap();
@@ -124,15 +126,15 @@ async fn a_program_that_does_not_heed_a_hang_up_is_ended_alone() {
     assert_eq!(wrong.status(), StatusCode::BAD_REQUEST);
     let close = server.request(Method::DELETE, &format!("{path}?jobs=keep")).send().await.unwrap();
     assert_eq!(close.status(), StatusCode::NO_CONTENT);
-    assert_eq!(client.finishes().await, (Some(ExitStatus::Signal(9)), Some(1000)));
-    assert!(runs(pids[0]) && !runs(pids[1]), "{text}");
+    assert_eq!(client.read_to_end().await, (Some(ExitStatus::Signal(9)), Some(1000)));
+    assert!(is_running(pids[0]) && !is_running(pids[1]), "{text}");
     Command::new("kill").args(["-KILL", pids[0]]).status().unwrap();
 }
 
 #[tokio::test]
 async fn who_may_attach_is_told_by_a_request_that_is_no_websocket() {
     let server = Server::start(Options::default());
-    let id = server.open(["cat"]).await;
+    let id = server.open_session(["cat"]).await;
     let [reader, _] = passes(&server, &id).await;
     let path = format!("/api/sessions/{id}/attach");
     let ask = |path: &str| server.anonymous(Method::POST, path);

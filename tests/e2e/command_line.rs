@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::harness::{Options, Server, alone::Limpet};
 
 /// Runs a limpet that is expected not to start.
-fn fails(args: &[&str], env: &[(&str, &str)]) -> (Option<i32>, String) {
+fn run_failing(args: &[&str], env: &[(&str, &str)]) -> (Option<i32>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_limpet"));
     let Output { status, stderr, .. } = command.args(args).envs(env.iter().copied()).output().unwrap();
     (status.code(), String::from_utf8(stderr).unwrap())
@@ -26,17 +26,17 @@ async fn a_port_that_is_taken_is_said_to_be_taken_by_whom() {
     let home = limpet.home.path().to_str().unwrap();
     let here = [("XDG_RUNTIME_DIR", home)];
     let listen = ready["listen"].as_str().unwrap();
-    let (code, said) = fails(&["--listen", listen], &here);
+    let (code, said) = run_failing(&["--listen", listen], &here);
     let advice = format!("Print its link by: limpet link {}", limpet.pid());
     assert!(code == Some(1) && said.contains(&advice), "{said}");
     let everywhere = listen.replace("127.0.0.1", "0.0.0.0");
-    let (code, said) = fails(&["--listen", &everywhere], &here);
+    let (code, said) = run_failing(&["--listen", &everywhere], &here);
     assert!(code == Some(1) && said.contains(&advice), "{said}");
-    let (done, link) = limpet.ask(&["link", &limpet.pid()]);
+    let (done, link) = limpet.run_command(&["link", &limpet.pid()]);
     assert!(done && link.contains(listen), "{link}");
 
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
-    let (code, said) = fails(&["--listen", &other.local_addr().unwrap().to_string()], &here);
+    let (code, said) = run_failing(&["--listen", &other.local_addr().unwrap().to_string()], &here);
     assert!(code == Some(1) && said.contains("another program listens there already"), "{said}");
 }
 
@@ -92,7 +92,7 @@ async fn a_start_that_fails_has_the_same_exit_code_every_time() {
     ];
     for (args, env, expected) in cases {
         for _ in 0..10 {
-            let (code, said) = fails(args, env);
+            let (code, said) = run_failing(args, env);
             assert_eq!(code, Some(expected), "{args:?} {env:?}: {said}");
             assert!(!said.is_empty());
         }

@@ -24,24 +24,24 @@ async fn a_bare_container_is_enough() {
     client.type_in("until [ \"$(stty size)\" = '40 120' ]; do sleep 0.01; done; echo resized''\n").await;
     client.sees("resized\r\n").await;
 
-    let before = server.pid();
+    let before = server.server_pid();
     server.kill().await;
     let mut client = Client::attach(&server, &shell.id, hello.clone()).await;
     client.type_in("echo after a kill''.\n").await;
     client.sees("after a kill.\r\n").await;
-    let (done, said) = server.command("upgrade");
+    let (done, said) = server.run_command("upgrade");
     assert!(done && said.contains("with 1 session"), "{said}");
-    assert_ne!(server.pid(), before);
+    assert_ne!(server.server_pid(), before);
     let mut client = Client::attach(&server, &shell.id, hello).await;
     client.type_in("echo after an upgrade''.\n").await;
     client.sees("after an upgrade.\r\n").await;
-    let (done, said) = server.command("link");
+    let (done, said) = server.run_command("link");
     assert!(done && said.contains(&format!("http://{}/#token={TOKEN}\n", server.address())), "{said}");
 
     client.type_in("exit 5\n").await;
-    assert_eq!(client.finishes().await.0, Some(ExitStatus::Code(5)));
-    server.signal(Signal::SIGTERM);
-    assert!(server.ended().await.success());
+    assert_eq!(client.read_to_end().await.0, Some(ExitStatus::Code(5)));
+    server.signal_keeper(Signal::SIGTERM);
+    assert!(server.wait_until_ended().await.success());
 }
 
 #[tokio::test]
@@ -55,11 +55,12 @@ async fn what_cannot_be_written_to_is_said() {
     options.wrapper.extend(taken);
     let server = Server::start(options);
     assert!(server.log().contains("could not listen for `limpet upgrade`"), "{}", server.log());
-    let (done, said) = server.command("link");
+    let (done, said) = server.run_command("link");
     assert!(!done && said.contains("no limpet of yours is running"), "{said}");
-    let before = server.pid();
-    server.signal(Signal::SIGUSR2);
-    until("another server", || server.log().contains("limpet goes on as") && server.pid() != before).await;
+    let before = server.server_pid();
+    server.signal_keeper(Signal::SIGUSR2);
+    until("another server", || server.log().contains("limpet goes on as") && server.server_pid() != before)
+        .await;
     drop(server);
     for (args, reason) in [
         (["--token-file", "/no/token"], "it could not be made: Read-only file system"),

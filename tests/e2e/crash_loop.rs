@@ -10,23 +10,23 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use crate::{
-    harness::{Client, Hello, Options, Server, census::runs, within},
+    harness::{Client, Hello, Options, Server, census::is_running, within},
     survival::screen,
 };
 
 /// Script that echoes lines.
-const ECHO: &str = "echo ready; while read line; do echo got $line; done";
+const ECHO_SCRIPT: &str = "echo ready; while read line; do echo got $line; done";
 
 /// Text on the screen of a session whose parsing has been given up, and on all screens if no screen
 /// is parsed.
-const GIVEN_UP: &str = "limpet no longer draws this terminal";
-const SERVER_WIDE: &str = "limpet draws no terminal at the moment";
+const SCREEN_GIVEN_UP_TEXT: &str = "limpet no longer draws this terminal";
+const NO_SCREENS_TEXT: &str = "limpet draws no terminal at the moment";
 
 /// Interval at which a screen is polled.
-const LOOK: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Time without an answer after which a server counts as hanging.
-const HANGS: Duration = Duration::from_secs(3);
+const HANG_TIMEOUT: Duration = Duration::from_secs(3);
 
 fn start() -> Server {
     Server::start(Options::default().env("LIMPET_TEST_CRASH", "1"))
@@ -34,8 +34,8 @@ fn start() -> Server {
 
 /// Returns a script that waits for a line, prints words that no parser survives, and then echoes
 /// lines.
-fn deadly(words: &str) -> String {
-    format!("stty -echo; echo ready; read go; echo {words}; {ECHO}")
+fn deadly_script(words: &str) -> String {
+    format!("stty -echo; echo ready; read go; echo {words}; {ECHO_SCRIPT}")
 }
 
 async fn text(server: &Server, id: &SessionId) -> String {
@@ -43,10 +43,10 @@ async fn text(server: &Server, id: &SessionId) -> String {
 }
 
 /// Waits until a screen shows these words.
-async fn shows(server: &Server, id: &SessionId, words: &str) {
+async fn wait_for_text(server: &Server, id: &SessionId, words: &str) {
     let shown = async {
         while !try_text(server, id).await.contains(words) {
-            sleep(LOOK).await;
+            sleep(POLL_INTERVAL).await;
         }
     };
     within(words, shown).await;
@@ -59,25 +59,25 @@ async fn try_text(server: &Server, id: &SessionId) -> String {
     response.text().await.unwrap_or_default().replace('\n', "")
 }
 
-async fn go(server: &Server, id: &SessionId) {
+async fn send_newline(server: &Server, id: &SessionId) {
     let mut client = Client::attach(server, id, Hello::default()).await;
     client.sees("ready").await;
     client.type_in("\n").await;
-    client.hears_written(1).await;
+    client.wait_for_ack(1).await;
 }
 
-fn deaths(server: &Server) -> usize {
+fn crash_count(server: &Server) -> usize {
     server.log().matches("the server ended unasked").count()
 }
 
 #[tokio::test]
 async fn output_that_crashes_the_server_twice_is_not_parsed_again() {
     let server = start();
-    let (other, id) = (server.bash(ECHO).await, server.bash(&deadly("abort the parser")).await);
-    shows(&server, &other, "ready").await;
-    go(&server, &id).await;
-    shows(&server, &id, GIVEN_UP).await;
-    assert_eq!(deaths(&server), 2);
+    let (other, id) = (server.bash(ECHO_SCRIPT).await, server.bash(&deadly_script("abort the parser")).await);
+    wait_for_text(&server, &other, "ready").await;
+    send_newline(&server, &id).await;
+    wait_for_text(&server, &id, SCREEN_GIVEN_UP_TEXT).await;
+    assert_eq!(crash_count(&server), 2);
     // Other sessions are unaffected.
     assert_eq!(text(&server, &other).await, "ready");
     let mut client = Client::attach(&server, &other, Hello::default()).await;
@@ -89,56 +89,58 @@ async fn output_that_crashes_the_server_twice_is_not_parsed_again() {
         client.type_in("and this\n").await;
         client.sees("got and this").await;
         let drawn = String::from_utf8_lossy(&client.snapshot).into_owned();
-        assert!(drawn.contains(GIVEN_UP) && !drawn.contains("abort"), "{drawn}");
+        assert!(drawn.contains(SCREEN_GIVEN_UP_TEXT) && !drawn.contains("abort"), "{drawn}");
         drop(client);
         // The screen stays given up with every further server.
         server.kill().await;
-        assert!(text(&server, &id).await.contains(GIVEN_UP));
+        assert!(text(&server, &id).await.contains(SCREEN_GIVEN_UP_TEXT));
         let (done, said) = server.upgrade();
         assert!(done, "{said}");
     }
-    assert!(text(&server, &id).await.contains(GIVEN_UP));
+    assert!(text(&server, &id).await.contains(SCREEN_GIVEN_UP_TEXT));
     let again =
         server.post("/api/sessions", json!({ "like": id })).await.json::<SessionInfo>().await.unwrap();
-    shows(&server, &again.id, "ready").await;
-    assert_eq!(deaths(&server), 4);
+    wait_for_text(&server, &again.id, "ready").await;
+    assert_eq!(crash_count(&server), 4);
 }
 
 #[tokio::test]
 async fn a_panic_while_output_is_parsed_ends_nothing() {
     let server = start();
-    let id = server.bash(&deadly("panic in the parser")).await;
-    go(&server, &id).await;
-    shows(&server, &id, GIVEN_UP).await;
+    let id = server.bash(&deadly_script("panic in the parser")).await;
+    send_newline(&server, &id).await;
+    wait_for_text(&server, &id, SCREEN_GIVEN_UP_TEXT).await;
     let mut client = Client::attach(&server, &id, Hello::default()).await;
     client.type_in("on\n").await;
     client.sees("got on").await;
-    assert_eq!(deaths(&server), 0);
+    assert_eq!(crash_count(&server), 0);
 }
 
 #[tokio::test]
 async fn a_server_that_keeps_crashing_is_followed_by_one_without_screens() {
     let server = start();
-    let other = server.bash(ECHO).await;
-    shows(&server, &other, "ready").await;
+    let other = server.bash(ECHO_SCRIPT).await;
+    wait_for_text(&server, &other, "ready").await;
     // Each session crashes two servers. A file starts them together, since no input reaches a
     // program while no server runs.
     let folder = tempfile::tempdir().unwrap();
     let go = folder.path().join("go");
     for _ in 0..3 {
-        let script =
-            format!("until [ -e {} ]; do sleep 0.01; done; echo abort the parser; {ECHO}", go.display());
+        let script = format!(
+            "until [ -e {} ]; do sleep 0.01; done; echo abort the parser; {ECHO_SCRIPT}",
+            go.display()
+        );
         server.bash(&script).await;
     }
     std::fs::write(&go, "").unwrap();
-    shows(&server, &other, SERVER_WIDE).await;
-    assert_eq!(deaths(&server), 5);
+    wait_for_text(&server, &other, NO_SCREENS_TEXT).await;
+    assert_eq!(crash_count(&server), 5);
     let mut client = Client::attach(&server, &other, Hello::default()).await;
     client.type_in("on\n").await;
     client.sees("got on").await;
     // After an upgrade, screens are parsed again except those that have proved deadly.
     within("a server that draws", async { while !server.upgrade().0 {} }).await;
-    shows(&server, &other, "got on").await;
+    wait_for_text(&server, &other, "got on").await;
 }
 
 #[tokio::test]
@@ -147,7 +149,7 @@ async fn a_server_that_hangs_is_killed_when_all_is_to_end() {
     // A program that ignores signals, with a background job that no shell would hang up.
     let script = format!(
         "trap '' HUP TERM; (trap '' HUP TERM; sleep 1000) & echo pid=$!; {}",
-        deadly("hang the parser")
+        deadly_script("hang the parser")
     );
     let id = server.bash(&script).await;
     let mut client = Client::attach(&server, &id, Hello::default()).await;
@@ -156,12 +158,12 @@ async fn a_server_that_hangs_is_killed_when_all_is_to_end() {
     client.sees("hang the parser").await;
     let seen = client.text();
     let job = seen.split_whitespace().find_map(|word| word.strip_prefix("pid=")).unwrap().to_owned();
-    assert!(runs(&job));
+    assert!(is_running(&job));
     // The server hangs as soon as it parses this, at the latest when it is asked for the screen.
     let request = server.request(Method::GET, &format!("/api/sessions/{id}/screen"));
-    assert!(request.timeout(HANGS).send().await.is_err(), "it does not hang");
-    server.signal(Signal::SIGTERM);
-    assert_eq!(server.ended().await.code(), Some(1), "sessions did not end in good order");
+    assert!(request.timeout(HANG_TIMEOUT).send().await.is_err(), "it does not hang");
+    server.signal_keeper(Signal::SIGTERM);
+    assert_eq!(server.wait_until_ended().await.code(), Some(1), "sessions did not end in good order");
     assert!(server.log().contains("the server does not react"), "{}", server.log());
-    assert!(!runs(&job), "nothing is left behind all the same");
+    assert!(!is_running(&job), "nothing is left behind all the same");
 }

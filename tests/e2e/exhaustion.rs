@@ -23,15 +23,15 @@ use crate::harness::{
     Browser, Client, Hello, Options, Server, TOKEN, client::connect_with, passes, until, within,
 };
 
-const ECHO: &str = "while read line; do echo got $line; done";
+const ECHO_SCRIPT: &str = "while read line; do echo got $line; done";
 
 /// Number of visits by the owner, and the additional time that all of them may take beside
 /// thousands of strangers on a busy machine.
 const VISITS: u32 = 50;
-const PROMPT: Duration = Duration::from_secs(5);
+const VISITS_ALLOWANCE: Duration = Duration::from_secs(5);
 
 /// Starts a server with this limit on open files. The test itself may open as many as it needs.
-fn with_open_files(count: u32) -> Server {
+fn start_with_open_files(count: u32) -> Server {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
     let limit = format!("ulimit -Sn {count}; ulimit -Hn {count}; exec \"$0\" \"$@\"");
@@ -39,17 +39,17 @@ fn with_open_files(count: u32) -> Server {
 }
 
 /// Starts a server in its own mount namespace.
-fn with_mount(mount: &str, args: [&str; 2]) -> Server {
+fn start_with_mount(mount: &str, args: [&str; 2]) -> Server {
     let mounted = format!("{mount} && exec \"$0\" \"$@\"");
     Server::start(Options::args(args).wrapped(["unshare", "-rm", "bash", "-c", &mounted]))
 }
 
 /// Returns the processes that must not be replaced.
 fn processes(server: &Server) -> (Pid, Pid) {
-    (server.keeper(), server.pid())
+    (server.keeper_pid(), server.server_pid())
 }
 
-async fn works_at(server: &Server, id: &SessionId) {
+async fn assert_echo_works(server: &Server, id: &SessionId) {
     let mut client = Client::attach(server, id, Hello::default()).await;
     client.type_in("owner\n").await;
     client.sees("got owner\r\n").await;
@@ -57,7 +57,7 @@ async fn works_at(server: &Server, id: &SessionId) {
 
 /// Opens a session, or returns the refusal.
 async fn open(server: &Server) -> Result<SessionId, (StatusCode, ApiError)> {
-    let response = server.post("/api/sessions", json!({ "command": ["bash", "-c", ECHO] })).await;
+    let response = server.post("/api/sessions", json!({ "command": ["bash", "-c", ECHO_SCRIPT] })).await;
     match response.status() {
         StatusCode::CREATED => Ok(response.json::<SessionInfo>().await.unwrap().id),
         status => Err((status, response.json().await.unwrap())),
@@ -70,11 +70,11 @@ struct Page(reqwest::Client);
 impl Page {
     async fn open(server: &Server) -> Self {
         let page = Self(reqwest::Client::builder().pool_max_idle_per_host(1).build().unwrap());
-        page.lists_sessions(server).await;
+        page.list_sessions(server).await;
         page
     }
 
-    async fn lists_sessions(&self, server: &Server) {
+    async fn list_sessions(&self, server: &Server) {
         let list = self.0.get(format!("http://{}/api/sessions", server.address()));
         let response = list.bearer_auth(TOKEN).send().await.unwrap();
         assert_eq!(response.status(), StatusCode::OK);
@@ -82,9 +82,9 @@ impl Page {
         response.bytes().await.unwrap();
     }
 
-    async fn opens_a_session(&self, server: &Server) -> SessionId {
+    async fn open_session(&self, server: &Server) -> SessionId {
         let request = self.0.post(format!("http://{}/api/sessions", server.address())).bearer_auth(TOKEN);
-        let response = request.json(&json!({ "command": ["bash", "-c", ECHO] })).send().await.unwrap();
+        let response = request.json(&json!({ "command": ["bash", "-c", ECHO_SCRIPT] })).send().await.unwrap();
         assert_eq!(response.status(), StatusCode::CREATED);
         response.json::<SessionInfo>().await.unwrap().id
     }
@@ -92,7 +92,7 @@ impl Page {
 
 #[tokio::test]
 async fn the_session_that_does_not_fit_is_refused_and_the_others_live_on() {
-    let server = with_open_files(256);
+    let server = start_with_open_files(256);
     let before = processes(&server);
     let mut sessions = Vec::new();
     let (status, refusal) = loop {
@@ -119,7 +119,7 @@ async fn the_session_that_does_not_fit_is_refused_and_the_others_live_on() {
     assert_eq!(processes(&server), before);
     server.kill().await;
     for id in &sessions {
-        works_at(&server, id).await;
+        assert_echo_works(&server, id).await;
     }
     server.close(&sessions.pop().unwrap()).await;
     open(&server).await.unwrap();
@@ -127,7 +127,7 @@ async fn the_session_that_does_not_fit_is_refused_and_the_others_live_on() {
 
 #[tokio::test]
 async fn strangers_who_say_nothing_take_no_room_from_the_owner() {
-    let server = with_open_files(1024);
+    let server = start_with_open_files(1024);
     let (first, before) = (open(&server).await.unwrap(), processes(&server));
     let page = Page::open(&server).await;
     let mut strangers = Vec::new();
@@ -136,14 +136,14 @@ async fn strangers_who_say_nothing_take_no_room_from_the_owner() {
     for number in 0..1060 {
         strangers.push(TcpStream::connect(server.address()).await.unwrap());
         if number % 50 == 0 {
-            page.lists_sessions(&server).await;
+            page.list_sessions(&server).await;
         }
     }
     for _ in 0..20 {
-        let id = page.opens_a_session(&server).await;
-        works_at(&server, &id).await;
+        let id = page.open_session(&server).await;
+        assert_echo_works(&server, &id).await;
     }
-    works_at(&server, &first).await;
+    assert_echo_works(&server, &first).await;
     assert_eq!(processes(&server), before);
     // The oldest connections have been closed, and the youngest have not.
     let mut byte = [0];
@@ -156,25 +156,25 @@ async fn strangers_who_say_nothing_take_no_room_from_the_owner() {
 
 #[tokio::test]
 async fn sockets_of_a_pass_that_say_nothing_take_no_room_from_the_owner() {
-    let server = with_open_files(4096);
+    let server = start_with_open_files(4096);
     let (first, before) = (open(&server).await.unwrap(), processes(&server));
     let [reader, _] = passes(&server, &first).await;
     // A viewer that has said hello keeps its place.
-    let mut guest = Client::attach(&server, &first, Hello::default().with(&reader)).await;
+    let mut guest = Client::attach(&server, &first, Hello::default().with_token(&reader)).await;
     let page = Page::open(&server).await;
     let descriptors = server.census().descriptors;
     let mut silent = Vec::new();
     // Later sockets are served, but some are refused because they come too often.
     within("many to have been served", async {
         while silent.len() < 150 {
-            page.lists_sessions(&server).await;
+            page.list_sessions(&server).await;
             let attempts = (0..50).map(|_| connect_with(server.address(), &first, &reader));
             silent.extend(futures_util::future::join_all(attempts).await.into_iter().flatten());
         }
     })
     .await;
-    let id = page.opens_a_session(&server).await;
-    works_at(&server, &id).await;
+    let id = page.open_session(&server).await;
+    assert_echo_works(&server, &id).await;
     let mut owner = Client::attach(&server, &first, Hello::default()).await;
     owner.type_in("to all\n").await;
     owner.sees("got to all\r\n").await;
@@ -185,10 +185,10 @@ async fn sockets_of_a_pass_that_say_nothing_take_no_room_from_the_owner() {
 
 #[tokio::test]
 async fn sockets_of_an_owner_that_say_nothing_take_no_places_from_others() {
-    let server = with_open_files(1024);
+    let server = start_with_open_files(1024);
     let (first, before) = (open(&server).await.unwrap(), processes(&server));
     let [reader, _] = passes(&server, &first).await;
-    let mut guest = Client::attach(&server, &first, Hello::default().with(&reader)).await;
+    let mut guest = Client::attach(&server, &first, Hello::default().with_token(&reader)).await;
     let descriptors = server.census().descriptors;
     // Half of the sockets come with the token, half with a browser's cookie alone.
     let browser = Browser::sign_in(&server, TOKEN).await;
@@ -200,8 +200,8 @@ async fn sockets_of_an_owner_that_say_nothing_take_no_places_from_others() {
             half_open.push(browser.open(&server, &first).await.unwrap());
         }
         if number % 50 == 49 {
-            works_at(&server, &first).await;
-            drop(Client::attach(&server, &first, Hello::default().with(&reader)).await);
+            assert_echo_works(&server, &first).await;
+            drop(Client::attach(&server, &first, Hello::default().with_token(&reader)).await);
         }
     }
     let mut owner = Client::attach(&server, &first, Hello::default()).await;
@@ -221,7 +221,7 @@ async fn sockets_of_an_owner_that_say_nothing_take_no_places_from_others() {
 /// that it was not admitted to, whatever session it names.
 #[tokio::test]
 async fn a_guest_takes_no_more_places_by_naming_many_sessions() {
-    let server = with_open_files(1024);
+    let server = start_with_open_files(1024);
     let (first, other) = (open(&server).await.unwrap(), open(&server).await.unwrap());
     let [reader, _] = passes(&server, &first).await;
     let [others_reader, _] = passes(&server, &other).await;
@@ -239,7 +239,7 @@ async fn a_guest_takes_no_more_places_by_naming_many_sessions() {
     let mut guests = Vec::new();
     for pass in [&reader, &others_reader].repeat(15) {
         let id = if *pass == reader { &first } else { &other };
-        guests.push(Client::attach(&server, id, Hello::default().with(pass)).await);
+        guests.push(Client::attach(&server, id, Hello::default().with_token(pass)).await);
     }
     // The answer is the same as for any other session.
     let mut last = silent.pop().unwrap();
@@ -249,11 +249,11 @@ async fn a_guest_takes_no_more_places_by_naming_many_sessions() {
 
 #[tokio::test]
 async fn whoever_has_credentials_is_served_beside_silent_slow_and_idle_strangers() {
-    let server = with_open_files(8192);
+    let server = start_with_open_files(8192);
     let (first, before) = (open(&server).await.unwrap(), processes(&server));
     let (page, idle) = (Page::open(&server).await, Instant::now());
     for _ in 0..VISITS {
-        works_at(&server, &first).await;
+        assert_echo_works(&server, &first).await;
     }
     let idle = idle.elapsed();
     let mut strangers = Vec::new();
@@ -286,13 +286,13 @@ async fn whoever_has_credentials_is_served_beside_silent_slow_and_idle_strangers
     });
     let attacked = Instant::now();
     for _ in 0..VISITS {
-        works_at(&server, &first).await;
-        page.lists_sessions(&server).await;
+        assert_echo_works(&server, &first).await;
+        page.list_sessions(&server).await;
     }
     let attacked = attacked.elapsed();
     eprintln!("{VISITS} visits: {idle:?} while idle, {attacked:?} beside strangers");
     // A server that waits for the strangers' timeouts would wait for seconds, again and again.
-    assert!(attacked < 10 * idle + PROMPT, "{attacked:?} instead of {idle:?}");
+    assert!(attacked < 10 * idle + VISITS_ALLOWANCE, "{attacked:?} instead of {idle:?}");
     attack.abort();
     assert_eq!(processes(&server), before);
 }
@@ -300,7 +300,7 @@ async fn whoever_has_credentials_is_served_beside_silent_slow_and_idle_strangers
 #[tokio::test]
 async fn the_terminal_that_there_is_not_is_refused_in_plain_words() {
     let mount = "mount -t devpts -o newinstance,max=4,ptmxmode=666 devpts /dev/pts";
-    let server = with_mount(mount, ["--worker-threads", "2"]);
+    let server = start_with_mount(mount, ["--worker-threads", "2"]);
     let before = processes(&server);
     let mut sessions = Vec::new();
     for _ in 0..4 {
@@ -314,7 +314,7 @@ async fn the_terminal_that_there_is_not_is_refused_in_plain_words() {
         refusal.message
     );
     for id in &sessions {
-        works_at(&server, id).await;
+        assert_echo_works(&server, id).await;
     }
     server.close(&sessions[0]).await;
     open(&server).await.unwrap();
@@ -324,12 +324,12 @@ async fn the_terminal_that_there_is_not_is_refused_in_plain_words() {
 #[tokio::test]
 async fn a_full_disk_is_said_and_nothing_else_comes_of_it() {
     let mount = "mount -t tmpfs -o size=8k,mode=700 none /mnt && head -c 8192 /dev/zero > /mnt/full || true";
-    let server = with_mount(mount, ["--state-dir", "/mnt"]);
+    let server = start_with_mount(mount, ["--state-dir", "/mnt"]);
     let id = open(&server).await.unwrap();
     until("word of it", || server.log().contains("the disk is full")).await;
-    works_at(&server, &id).await;
+    assert_echo_works(&server, &id).await;
     let renamed =
         server.request(Method::PATCH, &format!("/api/sessions/{id}")).json(&json!({ "title": "x" }));
     assert_eq!(renamed.send().await.unwrap().status(), StatusCode::OK);
-    works_at(&server, &id).await;
+    assert_echo_works(&server, &id).await;
 }

@@ -24,7 +24,7 @@ use crate::harness::{
 };
 
 /// The program of the session that the bystander watches.
-const ECHO: &str = "while read line; do echo got $line; done";
+const ECHO_SCRIPT: &str = "while read line; do echo got $line; done";
 
 /// A server whose calls can fail, and a bystander that types there meanwhile.
 struct Scene {
@@ -42,22 +42,22 @@ impl Scene {
     async fn new(options: Options) -> Self {
         let faults = Faults::new();
         let server = Server::start(faults.options(options));
-        let session = server.bash(ECHO).await;
+        let session = server.bash(ECHO_SCRIPT).await;
         let bystander = Client::attach(&server, &session, Hello::default()).await;
         // The first session allocates resources that remain.
-        let first = server.open(["cat"]).await;
+        let first = server.open_session(["cat"]).await;
         server.details(&first).await;
         server.close(&first).await;
-        let (keeper, serving) = (server.keeper(), server.pid());
+        let (keeper, serving) = (server.keeper_pid(), server.server_pid());
         let before = server.census();
         let mut scene = Self { faults, server, bystander, session, keeper, serving, typed: 0, before };
-        scene.echoes().await;
-        scene.before = scene.settled().await;
+        scene.assert_echo().await;
+        scene.before = scene.wait_for_stable_census().await;
         scene
     }
 
     /// Returns the census once nothing is in progress: two in a row are equal.
-    async fn settled(&self) -> Census {
+    async fn wait_for_stable_census(&self) -> Census {
         let mut last = self.server.census();
         within("nothing to be under way", async {
             loop {
@@ -72,7 +72,7 @@ impl Scene {
         .await
     }
 
-    async fn echoes(&mut self) {
+    async fn assert_echo(&mut self) {
         self.typed += 1;
         let line = format!("line {}", self.typed);
         self.bystander.type_in(&format!("{line}\n")).await;
@@ -81,7 +81,7 @@ impl Scene {
 
     /// Makes each call that `operation` leads to fail, until it runs without a failing call. The
     /// operation returns the refusal it got, if any, and leaves nothing behind.
-    async fn every_fault(
+    async fn fail_each_call(
         &mut self,
         what: &str,
         operation: impl AsyncFn(&Server, &SessionId, &Faults) -> Option<String>,
@@ -92,8 +92,12 @@ impl Scene {
             let call = self.faults.disarm();
             let case = format!("{what}, call {number}, {call:?}: {refusal:?}");
             eprintln!("{case}");
-            self.echoes().await;
-            assert_eq!((self.server.keeper(), self.server.pid()), (self.keeper, self.serving), "{case}");
+            self.assert_echo().await;
+            assert_eq!(
+                (self.server.keeper_pid(), self.server.server_pid()),
+                (self.keeper, self.serving),
+                "{case}"
+            );
             let before = self.before;
             until(&format!("{case}; what it took to be given back, {before:?}"), || {
                 let now = self.server.census();
@@ -132,7 +136,7 @@ async fn refusal(response: Result<Response, reqwest::Error>) -> Option<String> {
 async fn opening_and_closing_a_session_may_fail_and_nothing_else_does() {
     let mut scene = Scene::new(Options::default()).await;
     scene
-        .every_fault("opening a session", async |server, _, faults| {
+        .fail_each_call("opening a session", async |server, _, faults| {
             let response = server
                 .request(Method::POST, "/api/sessions")
                 .json(&json!({ "command": ["cat"] }))
@@ -154,7 +158,7 @@ async fn opening_and_closing_a_session_may_fail_and_nothing_else_does() {
         })
         .await;
     scene
-        .every_fault("closing a session", async |server, bystander, faults| {
+        .fail_each_call("closing a session", async |server, bystander, faults| {
             faults.pause();
             let id = server.bash("sleep 1000 & cat").await;
             faults.resume();
@@ -186,8 +190,8 @@ async fn visit(server: &Server, session: &SessionId, message: Option<ClientMessa
         if client.text().contains("got visitor\r\n") || client.drawn().contains("got visitor") {
             return None;
         }
-        if !timeout(DEADLINE, client.turn()).await.unwrap() {
-            return Some(format!("closed with {:?}", client.closed));
+        if !timeout(DEADLINE, client.process_message()).await.unwrap() {
+            return Some(format!("closed with {:?}", client.close_code));
         }
     }
 }
@@ -196,25 +200,27 @@ async fn visit(server: &Server, session: &SessionId, message: Option<ClientMessa
 async fn looking_at_sessions_may_fail_and_nothing_else_does() {
     let mut scene = Scene::new(Options::default()).await;
     let id = scene.server.bash("while read line; do echo got $line; done").await;
-    scene.before = scene.settled().await;
+    scene.before = scene.wait_for_stable_census().await;
     let of = |path: &str| format!("/api/sessions/{id}{path}");
-    scene.every_fault("attaching", async |server, _, _| visit(server, &id, None).await).await;
+    scene.fail_each_call("attaching", async |server, _, _| visit(server, &id, None).await).await;
     scene
-        .every_fault("history", async |server, _, _| visit(server, &id, Some(ClientMessage::History)).await)
+        .fail_each_call("history", async |server, _, _| {
+            visit(server, &id, Some(ClientMessage::History)).await
+        })
         .await;
     scene
-        .every_fault("details", async |server, _, _| {
+        .fail_each_call("details", async |server, _, _| {
             refusal(server.request(Method::GET, &of("")).send().await).await
         })
         .await;
     scene
-        .every_fault("a screen", async |server, _, _| {
+        .fail_each_call("a screen", async |server, _, _| {
             refusal(server.request(Method::GET, &of("/screen")).send().await).await
         })
         .await;
     let widths = std::sync::atomic::AtomicU16::new(80);
     scene
-        .every_fault("a resize", async |server, _, _| {
+        .fail_each_call("a resize", async |server, _, _| {
             let cols = widths.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             let update = json!({ "title": format!("{cols}"), "cols": cols });
             refusal(server.request(Method::PATCH, &of("")).json(&update).send().await).await
@@ -243,8 +249,8 @@ async fn a_state_that_cannot_be_saved_is_saved_later() {
             std::fs::read_to_string(&file).is_ok_and(|saved| saved.contains(&title))
         })
         .await;
-        scene.echoes().await;
-        assert_eq!(scene.server.pid(), scene.serving);
+        scene.assert_echo().await;
+        assert_eq!(scene.server.server_pid(), scene.serving);
         let call = scene.faults.disarm();
         eprintln!("saving, call {number}, {call:?}");
         if call.is_none() {
@@ -263,13 +269,13 @@ fn stride() -> usize {
 
 /// Makes some of the calls that replacing a server leads to fail, and checks that all sessions are
 /// still there with their output.
-async fn another_server(what: &str, replace: impl AsyncFn(&Server, &Faults)) {
+async fn fail_calls_of_replacement(what: &str, replace: impl AsyncFn(&Server, &Faults)) {
     let scene = Scene::new(Options::default()).await;
     let over = scene.server.bash("echo it was here; exit 3").await;
-    Client::attach(&scene.server, &over, Hello::default()).await.finishes().await;
+    Client::attach(&scene.server, &over, Hello::default()).await.read_to_end().await;
     let mut sessions = vec![scene.session.clone(), over];
     for _ in 0..3 {
-        sessions.push(scene.server.bash(ECHO).await);
+        sessions.push(scene.server.bash(ECHO_SCRIPT).await);
     }
     for number in (1..).step_by(stride()) {
         scene.faults.arm(number);
@@ -301,7 +307,7 @@ async fn another_server(what: &str, replace: impl AsyncFn(&Server, &Faults)) {
                 assert!(number == 1 || client.text().contains("got 1\r\n"), "{case}: {}", client.text());
             }
         }
-        assert_eq!(scene.server.keeper(), scene.keeper, "{case}");
+        assert_eq!(scene.server.keeper_pid(), scene.keeper, "{case}");
         if call.is_none() {
             assert!(number > 1, "{what} acquires something");
             return;
@@ -311,20 +317,21 @@ async fn another_server(what: &str, replace: impl AsyncFn(&Server, &Faults)) {
 
 #[tokio::test]
 async fn an_upgrade_that_lacks_something_loses_nothing() {
-    another_server("an upgrade", async |server, _| {
+    fail_calls_of_replacement("an upgrade", async |server, _| {
         let (is_done, said) = server.upgrade();
         assert!(is_done || !said.is_empty());
-        until("a server", || server_of(server.keeper()).is_some()).await;
+        until("a server", || server_of(server.keeper_pid()).is_some()).await;
     })
     .await;
 }
 
 #[tokio::test]
 async fn a_start_after_a_kill_that_lacks_something_loses_nothing() {
-    another_server("a start after a kill", async |server, _| {
-        let killed = server.pid();
+    fail_calls_of_replacement("a start after a kill", async |server, _| {
+        let killed = server.server_pid();
         kill(killed, Signal::SIGKILL).unwrap();
-        until("another server", || server_of(server.keeper()).is_some_and(|server| server != killed)).await;
+        until("another server", || server_of(server.keeper_pid()).is_some_and(|server| server != killed))
+            .await;
         within("it to serve", async {
             while server.anonymous(Method::GET, "/api/health").send().await.is_err() {
                 tokio::time::sleep(Duration::from_millis(10)).await;

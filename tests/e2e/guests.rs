@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::harness::{
     Browser, Client, Hello, Options, Server, TOKEN,
-    census::{own, run_time, waiting_for},
+    census::{anonymous_memory, run_time, unacknowledged_bytes_to},
     client::{data, viewer},
     passes, until, within,
 };
@@ -42,7 +42,7 @@ async fn catch_up(client: &mut Client, number: u64) {
         ServerMessage::Pong { t } if t.as_u64() == Some(number) => Some(()),
         _ => None,
     };
-    client.hears("the pong", pong).await;
+    client.wait_for_message("the pong", pong).await;
 }
 
 /// Returns a script that waits for the file `go`, prints far more than the output log keeps, and
@@ -61,14 +61,15 @@ async fn a_reader_who_acknowledges_byte_by_byte_holds_no_program_back() {
         let body = json!({ "command": ["bash", "-c", flood_between(&go, &done)], "flow": flow });
         let id = server.post("/api/sessions", body).await.json::<SessionInfo>().await.unwrap().id;
         let [reader, _] = passes(&server, &id).await;
-        let mut slow = Client::attach(&server, &id, Hello::default().with(&reader).window(1)).await.silent();
+        let mut slow =
+            Client::attach(&server, &id, Hello::default().with_token(&reader).window(1)).await.silent();
         fs::write(&go, "").unwrap();
         // The server sends one byte, and the next one when it is acknowledged. A program that
         // waited for this viewer would need two million acknowledgements.
         let mut bytes = 0;
         while !done.exists() {
             assert!(bytes < 40, "{flow}: the program stands still");
-            slow.turn().await;
+            slow.process_message().await;
             if !slow.output.is_empty() {
                 bytes += slow.output.len();
                 slow.output.clear();
@@ -84,7 +85,7 @@ async fn history_is_drawn_once_until_it_is_acknowledged() {
     let server = Server::start(Options::default());
     let id = server.bash("seq 2000; read line").await;
     let [reader, _] = passes(&server, &id).await;
-    let mut greedy = Client::attach(&server, &id, Hello::default().with(&reader)).await;
+    let mut greedy = Client::attach(&server, &id, Hello::default().with_token(&reader)).await;
     greedy.sees("2000\r\n").await;
     let mut greedy = greedy.silent();
     for round in 0..3 {
@@ -102,14 +103,14 @@ async fn history_is_drawn_once_until_it_is_acknowledged() {
 }
 
 /// Script that keeps its terminal open and prints nothing.
-const QUIET: &str = "stty -echo; read line";
+const QUIET_SCRIPT: &str = "stty -echo; read line";
 
 #[tokio::test]
 async fn a_storm_of_sizes_changes_the_terminal_a_few_times_and_ends_with_the_last() {
     let server = Server::start(Options::default());
     let id = server.bash("seq 1000; stty -echo; read line").await;
     let [_, writer] = passes(&server, &id).await;
-    let mut guest = Client::attach(&server, &id, Hello::default().with(&writer).size(100, 30)).await;
+    let mut guest = Client::attach(&server, &id, Hello::default().with_token(&writer).size(100, 30)).await;
     guest.sees("1000\r\n").await;
     let mut owner = Client::attach(&server, &id, Hello::default().size(80, 24)).await;
     let last = Winsize::cells(77, 33);
@@ -129,12 +130,12 @@ async fn a_storm_of_sizes_changes_the_terminal_a_few_times_and_ends_with_the_las
 #[tokio::test]
 async fn two_who_take_the_pen_from_each_other_change_the_size_a_few_times() {
     let server = Server::start(Options::default());
-    let id = server.bash(QUIET).await;
+    let id = server.bash(QUIET_SCRIPT).await;
     let [_, writer] = passes(&server, &id).await;
     let mut owner = Client::attach(&server, &id, Hello::default()).await;
     let mut guests = Vec::new();
     for cols in [100, 120] {
-        guests.push(Client::attach(&server, &id, Hello::default().with(&writer).size(cols, 30)).await);
+        guests.push(Client::attach(&server, &id, Hello::default().with_token(&writer).size(cols, 30)).await);
     }
     for round in 0..500 {
         for guest in &mut guests {
@@ -154,13 +155,13 @@ async fn two_who_take_the_pen_from_each_other_change_the_size_a_few_times() {
 #[tokio::test]
 async fn attaching_again_and_again_is_refused_after_a_while_and_told_to_others_seldom() {
     let server = Server::start(Options::default());
-    let id = server.bash(QUIET).await;
+    let id = server.bash(QUIET_SCRIPT).await;
     let [reader, _] = passes(&server, &id).await;
     let mut owner = Client::attach(&server, &id, Hello::default()).await;
     let mut refused = 0;
     while refused < 20 {
-        match Client::attach_at(server.address(), &id, Hello::default().with(&reader)).await {
-            Ok(client) => client.vanish(),
+        match Client::attach_at(server.address(), &id, Hello::default().with_token(&reader)).await {
+            Ok(client) => client.reset_connection(),
             Err(Error::Http(answer)) => {
                 assert_eq!(answer.status(), StatusCode::TOO_MANY_REQUESTS);
                 refused += 1;
@@ -180,11 +181,11 @@ async fn attaching_again_and_again_is_refused_after_a_while_and_told_to_others_s
 async fn many_viewers_are_told_of_each_other_seldom() {
     const VIEWERS: usize = 40;
     let server = Server::start(Options::default());
-    let id = server.bash(QUIET).await;
+    let id = server.bash(QUIET_SCRIPT).await;
     let [reader, _] = passes(&server, &id).await;
     let mut viewers = Vec::new();
     for _ in 0..VIEWERS {
-        viewers.push(Client::attach(&server, &id, Hello::default().with(&reader)).await);
+        viewers.push(Client::attach(&server, &id, Hello::default().with_token(&reader)).await);
     }
     let all = |message: &ServerMessage| match message {
         ServerMessage::Viewers { count, .. } => (*count as usize == VIEWERS).then_some(()),
@@ -201,7 +202,7 @@ async fn many_viewers_are_told_of_each_other_seldom() {
 }
 
 /// Waits until nobody is attached.
-async fn alone(server: &Server, id: &SessionId) {
+async fn wait_until_no_viewers(server: &Server, id: &SessionId) {
     within("all to be gone", async {
         while server.details(id).await.info.viewers > 0 {
             sleep(Duration::from_millis(10)).await;
@@ -229,19 +230,19 @@ async fn input_that_nobody_reads_costs_what_it_holds_and_goes_with_who_typed_it(
     let [_, writer] = passes(&server, &id).await;
     let mut before = None;
     for _ in 0..3 {
-        let mut guest = Client::attach(&server, &id, Hello::default().with(&writer)).await;
+        let mut guest = Client::attach(&server, &id, Hello::default().with_token(&writer)).await;
         guest.sees("ready").await;
-        let before = *before.get_or_insert_with(|| own(server.pid()));
+        let before = *before.get_or_insert_with(|| anonymous_memory(server.server_pid()));
         type_byte_by_byte(&mut guest, TYPED).await;
-        let grown = own(server.pid()).saturating_sub(before);
+        let grown = anonymous_memory(server.server_pid()).saturating_sub(before);
         assert!(grown < 6 << 20, "{grown} bytes for {TYPED}");
-        guest.vanish();
-        alone(&server, &id).await;
+        guest.reset_connection();
+        wait_until_no_viewers(&server, &id).await;
     }
     // Nothing that the guests left is kept, so the owner's input does not queue behind it.
     let mut owner = Client::attach(&server, &id, Hello::default()).await;
     catch_up(&mut owner, 9).await;
-    let grown = own(server.pid()).saturating_sub(before.unwrap());
+    let grown = anonymous_memory(server.server_pid()).saturating_sub(before.unwrap());
     assert!(grown < 6 << 20, "{grown} bytes are kept");
 }
 
@@ -254,9 +255,9 @@ async fn a_guest_with_another_s_id_is_somebody_else() {
     let mut owner = Client::attach(&server, &id, hello.clone()).await;
     owner.type_in("one\n").await;
     owner.sees("got one").await;
-    owner.hears_written(4).await;
+    owner.wait_for_ack(4).await;
     for token in [&writer, &reader] {
-        let mut guest = Client::attach(&server, &id, hello.clone().with(token)).await;
+        let mut guest = Client::attach(&server, &id, hello.clone().with_token(token)).await;
         assert_eq!(guest.welcome.input.get(), 0, "it has typed nothing itself");
         owner.type_in("two\n").await;
         guest.sees("got two").await;
@@ -269,14 +270,14 @@ async fn a_guest_with_another_s_id_is_somebody_else() {
     // Two guests with the same pass are distinct viewers, and each keeps its identity when it
     // reattaches.
     let (one, other) = (Hello { viewer: viewer(), ..hello.clone() }, Hello { viewer: viewer(), ..hello });
-    let mut first = Client::attach(&server, &id, one.clone().with(&writer)).await;
+    let mut first = Client::attach(&server, &id, one.clone().with_token(&writer)).await;
     first.type_in("three\n").await;
-    first.hears_written(6).await;
-    let second = Client::attach(&server, &id, other.with(&writer)).await;
+    first.wait_for_ack(6).await;
+    let second = Client::attach(&server, &id, other.with_token(&writer)).await;
     assert_eq!(second.welcome.input.get(), 0);
-    let again = Client::attach(&server, &id, one.with(&writer)).await;
+    let again = Client::attach(&server, &id, one.with_token(&writer)).await;
     assert_eq!(again.welcome.input.get(), 6);
-    assert_eq!(first.finishes().await.1, Some(4409));
+    assert_eq!(first.read_to_end().await.1, Some(4409));
 }
 
 #[tokio::test]
@@ -286,18 +287,18 @@ async fn what_is_typed_and_said_in_a_storm_arrives_whole() {
     let script = format!("stty raw -echo; echo ready; head -c {PASTE} | md5sum; read line");
     let id = server.bash(&script).await;
     let [reader, writer] = passes(&server, &id).await;
-    let mut guest = Client::attach(&server, &id, Hello::default().with(&writer)).await;
+    let mut guest = Client::attach(&server, &id, Hello::default().with_token(&writer)).await;
     guest.sees("ready").await;
     // Meanwhile others send messages without pause.
     let mut storm = JoinSet::new();
     for message in [r#"{"type":"ping","t":1}"#, r#"{"type":"nonsense"}"#, r#"{"type":"history"}"#] {
-        let mut noisy = Client::attach(&server, &id, Hello::default().with(&reader)).await;
+        let mut noisy = Client::attach(&server, &id, Hello::default().with_token(&reader)).await;
         storm.spawn(async move {
             loop {
                 noisy.send(Message::text(message)).await;
                 tokio::select! {
                     biased;
-                    here = noisy.turn() => if !here { break },
+                    here = noisy.process_message() => if !here { break },
                     () = sleep(Duration::ZERO) => {}
                 }
             }
@@ -311,7 +312,7 @@ async fn what_is_typed_and_said_in_a_storm_arrives_whole() {
             guest.type_in(std::str::from_utf8(part).unwrap()).await;
             sent += part.len();
         }
-        let acknowledged = guest.hears("an acknowledgement", |message| match message {
+        let acknowledged = guest.wait_for_message("an acknowledgement", |message| match message {
             ServerMessage::Ack { input } => Some(input.get()),
             _ => None,
         });
@@ -331,13 +332,13 @@ async fn what_is_typed_and_said_in_a_storm_arrives_whole() {
     assert_eq!(storm.try_join_next().map(|ended| ended.is_ok()), None, "nobody was thrown out");
     let mut owner = Client::attach(&server, &id, Hello::default()).await;
     owner.say(&ClientMessage::Pen { to: Some(u64::MAX) }).await;
-    owner.hears_error(ErrorCode::NoSuchViewer).await;
+    owner.wait_for_error(ErrorCode::NoSuchViewer).await;
 }
 
 /// Repeats `storm` until the flood threads have done some work. The session prints too little to
 /// count as a flood.
-async fn other_threads_work(server: &Server, mut storm: impl AsyncFnMut()) {
-    let time = || run_time(server.pid(), "floods");
+async fn repeat_until_flood_threads_work(server: &Server, mut storm: impl AsyncFnMut()) {
+    let time = || run_time(server.server_pid(), "floods");
     let before = time();
     within("the other threads to work", async {
         while time() < before + Duration::from_millis(20) {
@@ -352,9 +353,9 @@ async fn who_sends_without_pause_is_served_by_the_threads_that_no_key_waits_for(
     let server = Server::start(Options::args(["--worker-threads", "2"]));
     let id = server.bash("read line").await;
     let [reader, _] = passes(&server, &id).await;
-    let mut guest = Client::attach(&server, &id, Hello::default().with(&reader)).await;
+    let mut guest = Client::attach(&server, &id, Hello::default().with_token(&reader)).await;
     let mut number = 0;
-    other_threads_work(&server, async || {
+    repeat_until_flood_threads_work(&server, async || {
         number += 1;
         catch_up(&mut guest, number).await;
     })
@@ -366,10 +367,12 @@ async fn many_who_come_are_served_by_the_threads_that_no_key_waits_for() {
     let server = Server::start(Options::args(["--worker-threads", "2"]));
     let id = server.bash("seq 2000; read line").await;
     let [reader, _] = passes(&server, &id).await;
-    other_threads_work(&server, async || {
+    repeat_until_flood_threads_work(&server, async || {
         // Some attempts are refused after a while.
-        if let Ok(guest) = Client::attach_at(server.address(), &id, Hello::default().with(&reader)).await {
-            guest.vanish();
+        if let Ok(guest) =
+            Client::attach_at(server.address(), &id, Hello::default().with_token(&reader)).await
+        {
+            guest.reset_connection();
         }
     })
     .await;
@@ -378,7 +381,7 @@ async fn many_who_come_are_served_by_the_threads_that_no_key_waits_for() {
 #[tokio::test]
 async fn all_that_a_guest_asks_for_counts_and_an_owner_is_not_limited() {
     let server = Server::start(Options::default());
-    let id = server.bash(QUIET).await;
+    let id = server.bash(QUIET_SCRIPT).await;
     let [reader, writer] = passes(&server, &id).await;
     let (browser, owner) = (Browser::sign_in(&server, &reader).await, Browser::sign_in(&server, TOKEN).await);
     let session = format!("/api/sessions/{id}");
@@ -430,7 +433,7 @@ async fn all_that_a_guest_asks_for_counts_and_an_owner_is_not_limited() {
 
 /// Maximum memory for snapshots that the guests of a session do not take, in bytes. It includes one
 /// snapshot that is being written and the viewers' other costs.
-const HELD_FOR_GUESTS: usize = 48 << 20;
+const MAX_GUEST_SNAPSHOT_BYTES: usize = 48 << 20;
 
 #[tokio::test]
 async fn snapshots_that_readers_do_not_take_are_held_within_a_bound_and_not_for_ever() {
@@ -444,23 +447,23 @@ async fn snapshots_that_readers_do_not_take_are_held_within_a_bound_and_not_for_
     let mut owner = Client::attach(&server, &id, Hello::default()).await;
     owner.sees("ready").await;
     let [reader, writer] = passes(&server, &id).await;
-    let mut honest = Client::attach(&server, &id, Hello::default().with(&writer).follow_now()).await;
+    let mut honest = Client::attach(&server, &id, Hello::default().with_token(&writer).follow_now()).await;
     catch_up(&mut honest, 1).await;
     let mut readers = Vec::new();
     for _ in 0..READERS {
-        let mut silent = Client::attach(&server, &id, Hello::default().with(&reader)).await;
+        let mut silent = Client::attach(&server, &id, Hello::default().with_token(&reader)).await;
         catch_up(&mut silent, 1).await;
         readers.push(silent.silent());
     }
-    let before = own(server.pid());
+    let before = anonymous_memory(server.server_pid());
     for silent in &mut readers {
         silent.say(&ClientMessage::History).await;
     }
     let mut peak = 0;
     let seen = |client: &Client| client.snapshot.len();
     until("several to be sent what they do not take", || {
-        peak = peak.max(own(server.pid()).saturating_sub(before));
-        readers.iter().filter(|silent| waiting_for(silent.port()) > 0).count() >= 2
+        peak = peak.max(anonymous_memory(server.server_pid()).saturating_sub(before));
+        readers.iter().filter(|silent| unacknowledged_bytes_to(silent.port()) > 0).count() >= 2
     })
     .await;
     // A viewer that reads the snapshot it asked for gets it in the end, and the owner gets output
@@ -470,20 +473,20 @@ async fn snapshots_that_readers_do_not_take_are_held_within_a_bound_and_not_for_
     honest.say(&ClientMessage::History).await;
     within("all of the scrollback", async {
         while seen(&honest) < 4_000_000 {
-            peak = peak.max(own(server.pid()).saturating_sub(before));
-            assert!(honest.turn().await);
+            peak = peak.max(anonymous_memory(server.server_pid()).saturating_sub(before));
+            assert!(honest.process_message().await);
         }
     })
     .await;
     eprintln!("{peak} bytes for {READERS} readers");
-    assert!(peak < HELD_FOR_GUESTS, "{peak} bytes for {READERS} readers");
+    assert!(peak < MAX_GUEST_SNAPSHOT_BYTES, "{peak} bytes for {READERS} readers");
     // A viewer that reads after all, but late, gets the screen of that moment.
     let mut late = readers.swap_remove(0);
     let shows =
         |late: &Client| late.drawn().contains("got something") || late.text().contains("got something");
     within("the present", async {
         while !shows(&late) {
-            assert!(late.turn().await);
+            assert!(late.process_message().await);
             late.acknowledge().await;
         }
     })

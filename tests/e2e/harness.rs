@@ -21,9 +21,9 @@ pub(crate) use self::{
     browser::Browser,
     census::Census,
     client::{Client, Hello},
-    cutter::Cutter,
+    cutter::FlakyProxy,
     faults::Faults,
-    manager::Manager,
+    manager::ServiceManager,
     server::{Options, Server, TOKEN},
     shown::Shown,
 };
@@ -32,7 +32,7 @@ pub(crate) use self::{
 pub(crate) const DEADLINE: Duration = Duration::from_secs(90);
 
 /// Interval at which a condition without a notification is polled.
-const LOOK: Duration = Duration::from_millis(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Runs a future to its end, or fails the test and names what it was waiting for.
 pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
@@ -43,7 +43,7 @@ pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T 
 pub(crate) async fn until(what: &str, mut condition: impl FnMut() -> bool) {
     within(what, async {
         while !condition() {
-            sleep(LOOK).await;
+            sleep(POLL_INTERVAL).await;
         }
     })
     .await;

@@ -7,14 +7,14 @@ use reqwest::StatusCode;
 use serde_json::json;
 use tokio::time::sleep;
 
-use crate::harness::{Client, Hello, Options, Server, census::own, within};
+use crate::harness::{Client, Hello, Options, Server, census::anonymous_memory, within};
 
 /// Number of keys that are typed while the output is parsed.
 const KEYS: usize = 30;
 
 /// Maximum memory that a session's screen may cost, in bytes, whatever is printed. Free memory that
 /// is not yet returned to the system counts.
-const COST: usize = 64 << 20;
+const MAX_SCREEN_MEMORY_BYTES: usize = 64 << 20;
 
 /// The output, as a Python expression, and the columns and rows of its terminal.
 const ATTACKS: [(&str, u16, u16); 7] = [
@@ -35,7 +35,7 @@ async fn open(server: &Server, script: &str, cols: u16, rows: u16) -> SessionId 
 }
 
 /// Types keys one by one, and returns how long all their echoes took.
-async fn echoes(client: &mut Client, keys: usize) -> Duration {
+async fn time_echoes(client: &mut Client, keys: usize) -> Duration {
     let start = Instant::now();
     for _ in 0..keys {
         let seen = client.output.len();
@@ -45,7 +45,7 @@ async fn echoes(client: &mut Client, keys: usize) -> Duration {
     start.elapsed()
 }
 
-async fn title_is(server: &Server, id: &SessionId, title: &str) {
+async fn wait_for_title(server: &Server, id: &SessionId, title: &str) {
     within("the end of what is parsed", async {
         while server.details(id).await.info.title != title {
             sleep(Duration::from_millis(10)).await;
@@ -57,11 +57,11 @@ async fn title_is(server: &Server, id: &SessionId, title: &str) {
 #[tokio::test]
 async fn output_that_is_hard_to_parse_harms_nobody_else() {
     let server = Server::start(Options::default().env("MALLOC_TRIM_THRESHOLD_", "0"));
-    let quiet = server.open(["cat"]).await;
+    let quiet = server.open_session(["cat"]).await;
     let mut client = Client::attach(&server, &quiet, Hello::default()).await;
-    echoes(&mut client, KEYS).await;
-    let idle = echoes(&mut client, KEYS).await;
-    let before = own(server.pid());
+    time_echoes(&mut client, KEYS).await;
+    let idle = time_echoes(&mut client, KEYS).await;
+    let before = anonymous_memory(server.server_pid());
     for (output, cols, rows) in ATTACKS {
         let script = format!(
             "import sys; sys.stdin.readline(); sys.stdout.write({output} + '\\x1b]2;over\\x07'); sys.stdout.flush(); sys.stdin.readline()"
@@ -69,14 +69,14 @@ async fn output_that_is_hard_to_parse_harms_nobody_else() {
         let hostile = open(&server, &script, cols, rows).await;
         let mut attacker = Client::attach(&server, &hostile, Hello::default().size(cols, rows)).await;
         attacker.type_in("\n").await;
-        let disturbed = echoes(&mut client, KEYS).await;
+        let disturbed = time_echoes(&mut client, KEYS).await;
         assert!(disturbed < 20 * idle.max(Duration::from_millis(100)), "{output}: {disturbed:?}, {idle:?}");
-        title_is(&server, &hostile, "over").await;
+        wait_for_title(&server, &hostile, "over").await;
         // A new viewer gets a snapshot, here after a change of the size.
         attacker.resize(40, 10).await;
         drop(Client::attach(&server, &hostile, Hello::default().follow_now()).await);
-        let cost = own(server.pid()).saturating_sub(before);
-        assert!(cost < COST, "{output}: {cost} bytes");
+        let cost = anonymous_memory(server.server_pid()).saturating_sub(before);
+        assert!(cost < MAX_SCREEN_MEMORY_BYTES, "{output}: {cost} bytes");
         drop(attacker);
         server.close(&hostile).await;
     }
@@ -85,17 +85,17 @@ async fn output_that_is_hard_to_parse_harms_nobody_else() {
 #[tokio::test]
 async fn a_new_server_is_not_held_up_by_it_either() {
     let server = Server::start(Options::default());
-    let quiet = server.open(["cat"]).await;
+    let quiet = server.open_session(["cat"]).await;
     let (output, cols, rows) = ATTACKS[0];
     let script = format!(
         "import sys; sys.stdout.write({output} + '\\x1b]2;over\\x07'); sys.stdout.flush(); sys.stdin.readline()"
     );
     let hostile = open(&server, &script, cols, rows).await;
-    title_is(&server, &hostile, "over").await;
+    wait_for_title(&server, &hostile, "over").await;
     server.kill().await;
-    title_is(&server, &hostile, "over").await;
+    wait_for_title(&server, &hostile, "over").await;
     let mut client = Client::attach(&server, &quiet, Hello::default()).await;
-    echoes(&mut client, KEYS).await;
+    time_echoes(&mut client, KEYS).await;
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::harness::{Client, Hello, Options, Server};
 
-async fn refused(response: Response, status: StatusCode, code: ErrorCode) {
+async fn assert_refused(response: Response, status: StatusCode, code: ErrorCode) {
     assert_eq!(response.status(), status);
     let error: ApiError = response.json().await.unwrap();
     assert_eq!(error.code, code, "{}", error.message);
@@ -34,10 +34,10 @@ async fn without_credentials_there_is_health_and_nothing_else() {
     ] {
         let response = server.anonymous(method, &path).send().await.unwrap();
         assert!(response.headers().contains_key("www-authenticate"));
-        refused(response, StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized).await;
+        assert_refused(response, StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized).await;
     }
     let wrong = server.anonymous(Method::GET, "/api/sessions").bearer_auth("wrong").send().await.unwrap();
-    refused(wrong, StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized).await;
+    assert_refused(wrong, StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized).await;
     assert!(server.details(&id).await.info.exit.is_none(), "nothing of that did anything");
 }
 
@@ -51,11 +51,11 @@ async fn foreign_pages_and_foreign_names_are_refused_credentials_or_not() {
                 if authorized { request.bearer_auth("token-of-the-tests-0123456789") } else { request }
             };
             let origin = request("origin", "http://evil.example").send().await.unwrap();
-            refused(origin, StatusCode::FORBIDDEN, ErrorCode::ForeignOrigin).await;
+            assert_refused(origin, StatusCode::FORBIDDEN, ErrorCode::ForeignOrigin).await;
             let null = request("origin", "null").send().await.unwrap();
-            refused(null, StatusCode::FORBIDDEN, ErrorCode::ForeignOrigin).await;
+            assert_refused(null, StatusCode::FORBIDDEN, ErrorCode::ForeignOrigin).await;
             let host = request("host", "evil.example").send().await.unwrap();
-            refused(host, StatusCode::FORBIDDEN, ErrorCode::UnknownHost).await;
+            assert_refused(host, StatusCode::FORBIDDEN, ErrorCode::UnknownHost).await;
         }
     }
     let own = format!("http://{}", server.address());
@@ -72,7 +72,7 @@ async fn the_token_is_traded_for_a_cookie() {
     let login = |token: &str| {
         server.anonymous(Method::POST, "/a/b/api/login").json(&json!({ "token": token })).send()
     };
-    refused(login("wrong").await.unwrap(), StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized).await;
+    assert_refused(login("wrong").await.unwrap(), StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized).await;
     let response = login("token-of-the-tests-0123456789").await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
     let cookie = response.headers()["set-cookie"].to_str().unwrap().to_owned();
@@ -87,7 +87,7 @@ async fn the_token_is_traded_for_a_cookie() {
     assert_eq!(list.status(), StatusCode::OK);
     let redirected = server.anonymous(Method::GET, "/a/b").send().await.unwrap();
     assert!(redirected.url().path().ends_with("/a/b/"));
-    refused(
+    assert_refused(
         server.request(Method::GET, "/api/sessions").send().await.unwrap(),
         StatusCode::NOT_FOUND,
         ErrorCode::NotFound,
@@ -118,9 +118,9 @@ async fn a_session_is_made_looked_at_renamed_and_closed() {
     client.sees("hello\r\n/usr\r\n40 100\r\n").await;
     while server.details(&made.id).await.running != ["bash"] {}
     server.close(&made.id).await;
-    refused(server.get(&path).await, StatusCode::NOT_FOUND, ErrorCode::SessionNotFound).await;
+    assert_refused(server.get(&path).await, StatusCode::NOT_FOUND, ErrorCode::SessionNotFound).await;
     let again = server.request(Method::DELETE, &path).send().await.unwrap();
-    refused(again, StatusCode::NOT_FOUND, ErrorCode::SessionNotFound).await;
+    assert_refused(again, StatusCode::NOT_FOUND, ErrorCode::SessionNotFound).await;
 }
 
 #[tokio::test]
@@ -141,11 +141,11 @@ async fn what_makes_no_sense_is_refused_with_a_reason() {
         ),
         (json!({ "title": "x".repeat(100_000) }), StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::BodyTooLarge),
     ] {
-        refused(server.post("/api/sessions", wish).await, status, code).await;
+        assert_refused(server.post("/api/sessions", wish).await, status, code).await;
     }
     let no_such_method = server.request(Method::PUT, "/api/sessions").send().await.unwrap();
-    refused(no_such_method, StatusCode::METHOD_NOT_ALLOWED, ErrorCode::MethodNotAllowed).await;
-    refused(server.get("/api/nothing").await, StatusCode::NOT_FOUND, ErrorCode::NotFound).await;
+    assert_refused(no_such_method, StatusCode::METHOD_NOT_ALLOWED, ErrorCode::MethodNotAllowed).await;
+    assert_refused(server.get("/api/nothing").await, StatusCode::NOT_FOUND, ErrorCode::NotFound).await;
     assert!(server.get("/api/sessions").await.json::<Vec<SessionInfo>>().await.unwrap().is_empty());
 }
 
@@ -154,9 +154,9 @@ async fn there_is_a_limit_and_room_is_made_of_what_has_ended() {
     let server = Server::start(Options::args(["--max-sessions", "2"]));
     let running = server.bash("read line").await;
     let ended = server.bash("true").await;
-    Client::attach(&server, &ended, Hello::default()).await.finishes().await;
+    Client::attach(&server, &ended, Hello::default()).await.read_to_end().await;
     let third = server.bash("read line").await;
-    refused(
+    assert_refused(
         server.post("/api/sessions", json!({})).await,
         StatusCode::TOO_MANY_REQUESTS,
         ErrorCode::TooManySessions,

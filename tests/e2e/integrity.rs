@@ -2,7 +2,7 @@
 
 use limpet_shared::{ExitStatus, OutputOffset, SessionId, ViewerId};
 
-use crate::harness::{Client, Cutter, Hello, Options, Server, client::viewer, cutter::Seeded, within};
+use crate::harness::{Client, FlakyProxy, Hello, Options, Server, client::viewer, cutter::SeededRng, within};
 
 const LINES: u32 = 40_000;
 
@@ -17,16 +17,16 @@ pub(crate) async fn follow(
     window: u64,
     seed: u64,
 ) -> (Vec<u8>, ExitStatus) {
-    let mut seeded = Seeded::new(seed);
+    let mut rng = SeededRng::new(seed);
     let mut all = Vec::new();
     let mut hello = Hello::default().window(window);
     loop {
         let Ok(mut client) = Client::attach_at(address, session, hello.clone()).await else { continue };
         assert_eq!(client.welcome.output, OutputOffset::new(all.len() as u64), "it goes on where it was");
         // Some attachments read to the end of the connection, others leave in between.
-        let turns = if seeded.below(2) == 0 { u64::MAX } else { seeded.below(200) };
+        let turns = if rng.below(2) == 0 { u64::MAX } else { rng.below(200) };
         for _ in 0..turns {
-            if !client.turn().await {
+            if !client.process_message().await {
                 break;
             }
         }
@@ -35,27 +35,27 @@ pub(crate) async fn follow(
             return (all, exit);
         }
         hello = hello.resume(&client.epoch().clone(), client.received);
-        client.vanish();
+        client.reset_connection();
     }
 }
 
 #[tokio::test]
 async fn every_line_arrives_once_and_in_order_over_connections_that_break() {
-    for (seed, options) in Options::flavours().into_iter().enumerate() {
+    for (seed, options) in Options::thread_and_core_variants().into_iter().enumerate() {
         let server = Server::start(options);
         let script = format!("read go; for ((i=1; i<={LINES}; i++)); do echo line $i; done; exit 5");
         let id = server.bash(&script).await;
-        let cutter = Cutter::before(server.address(), 150_000, seed as u64).await;
+        let proxy = FlakyProxy::start(server.address(), 150_000, seed as u64).await;
         let mut starter = Client::attach(&server, &id, Hello::default()).await;
         let expected = "\r\n".to_owned() + &numbered(LINES);
         let followers = [1_000, 10_000, 100_000, 1_000_000].map(|most| {
-            let (address, id) = (cutter.address().to_owned(), id.clone());
-            let window = 100 + Seeded::new(most + seed as u64).below(most);
+            let (address, id) = (proxy.address().to_owned(), id.clone());
+            let window = 100 + SeededRng::new(most + seed as u64).below(most);
             tokio::spawn(async move { follow(&address, &id, window, most).await })
         });
         starter.type_in("\n").await;
         let all = within("all viewers to see the end", async {
-            starter.finishes().await;
+            starter.read_to_end().await;
             let mut all = Vec::new();
             for follower in followers {
                 all.push(follower.await.unwrap());
@@ -76,34 +76,34 @@ async fn a_window_of_one_byte_is_enough() {
     let server = Server::start(Options::default());
     let id = server.bash("for ((i=1; i<=200; i++)); do echo line $i; done").await;
     let mut client = Client::attach(&server, &id, Hello::default().window(1)).await;
-    client.finishes().await;
+    client.read_to_end().await;
     assert_eq!(client.text(), numbered(200));
 }
 
 /// Types a text over connections that break, knowing only what the protocol reports.
 pub(crate) async fn type_all(address: &str, session: &SessionId, viewer: ViewerId, text: &[u8], seed: u64) {
-    let mut seeded = Seeded::new(seed);
+    let mut rng = SeededRng::new(seed);
     loop {
         let hello = Hello { viewer, ..Hello::default() };
         let Ok(mut client) = Client::attach_at(address, session, hello).await else { continue };
         // Some input that the server already has is sent again, as by a client that does not know
         // that.
-        let again = client.welcome.input.get().min(seeded.below(500));
+        let again = client.welcome.input.get().min(rng.below(500));
         let mut sent = usize::try_from(client.welcome.input.get() - again).unwrap();
-        client.types_from(sent as u64);
+        client.set_input_offset(sent as u64);
         while sent < text.len() {
-            let piece = usize::try_from(1 + seeded.below(3000)).unwrap().min(text.len() - sent);
+            let piece = usize::try_from(1 + rng.below(3000)).unwrap().min(text.len() - sent);
             client.type_in(std::str::from_utf8(&text[sent..sent + piece]).unwrap()).await;
             sent += piece;
             let all = client.welcome.input.get() + 1 < sent as u64;
-            if all && !client.turn().await {
+            if all && !client.process_message().await {
                 break;
             }
         }
         if client.exit.is_some() {
             return;
         }
-        within("the end, or a cut", async { while client.turn().await {} }).await;
+        within("the end, or a cut", async { while client.process_message().await {} }).await;
         if client.exit.is_some() {
             return;
         }
@@ -112,16 +112,16 @@ pub(crate) async fn type_all(address: &str, session: &SessionId, viewer: ViewerI
 
 #[tokio::test]
 async fn every_key_arrives_once_and_in_order_over_connections_that_break() {
-    for (seed, options) in Options::flavours().into_iter().enumerate() {
+    for (seed, options) in Options::thread_and_core_variants().into_iter().enumerate() {
         let server = Server::start(options);
         let text: String = (1..=20_000).map(|n| format!("key {n}\n")).collect::<Vec<_>>().concat();
         let script = format!("stty raw -echo; echo ready; head -c {} | sha256sum", text.len());
         let id = server.bash(&script).await;
         let mut watcher = Client::attach(&server, &id, Hello::default()).await;
         watcher.sees("ready").await;
-        let cutter = Cutter::before(server.address(), 60_000, seed as u64).await;
-        type_all(cutter.address(), &id, viewer(), text.as_bytes(), seed as u64).await;
-        watcher.finishes().await;
+        let proxy = FlakyProxy::start(server.address(), 60_000, seed as u64).await;
+        type_all(proxy.address(), &id, viewer(), text.as_bytes(), seed as u64).await;
+        watcher.read_to_end().await;
         let expected = sha256(text.as_bytes());
         assert!(watcher.text().contains(&expected), "{}", watcher.text());
     }

@@ -9,13 +9,13 @@ use limpet_shared::{CloseCode, ExitStatus};
 use nix::sys::signal::Signal;
 use serde_json::json;
 
-use crate::harness::{Client, Hello, Options, Server, TOKEN, census::runs, until, within};
+use crate::harness::{Client, Hello, Options, Server, TOKEN, census::is_running, until, within};
 
 /// Runs a script to its end, and returns its output.
 async fn output_of(server: &Server, script: &str) -> String {
     let id = server.bash(script).await;
     let mut client = Client::attach(server, &id, Hello::default()).await;
-    client.finishes().await;
+    client.read_to_end().await;
     client.text()
 }
 
@@ -90,13 +90,14 @@ async fn a_command_of_the_server_is_what_sessions_run() {
     let session: limpet_shared::api::SessionInfo =
         server.post("/api/sessions", json!({})).await.json().await.unwrap();
     let mut client = Client::attach(&server, &session.id, Hello::default()).await;
-    client.finishes().await;
+    client.read_to_end().await;
     assert_eq!(client.text(), "args: a b c\r\n");
 }
 
 #[tokio::test]
 async fn exit_codes_and_signals_are_told_apart() {
-    for options in Options::flavours().into_iter().chain(Options::contained()) {
+    for options in Options::thread_and_core_variants().into_iter().chain(Options::in_container_if_possible())
+    {
         let server = Server::start(options);
         for (script, expected) in [
             ("exit 0", ExitStatus::Code(0)),
@@ -107,7 +108,7 @@ async fn exit_codes_and_signals_are_told_apart() {
         ] {
             let id = server.bash(script).await;
             let mut client = Client::attach(&server, &id, Hello::default()).await;
-            assert_eq!(client.finishes().await, (Some(expected), Some(1000)), "{script}");
+            assert_eq!(client.read_to_end().await, (Some(expected), Some(1000)), "{script}");
             assert_eq!(server.details(&id).await.info.exit, Some(expected));
         }
     }
@@ -115,7 +116,8 @@ async fn exit_codes_and_signals_are_told_apart() {
 
 #[tokio::test]
 async fn the_last_byte_comes_before_the_exit() {
-    for options in Options::flavours().into_iter().chain(Options::contained()) {
+    for options in Options::thread_and_core_variants().into_iter().chain(Options::in_container_if_possible())
+    {
         let server = Server::start(options);
         for _ in 0..20 {
             assert!(output_of(&server, "seq 3000; echo last").await.ends_with("3000\r\nlast\r\n"));
@@ -130,9 +132,9 @@ async fn background_jobs_that_hold_the_terminal_do_not_hold_the_session() {
     // foreground process group.
     let id = server.bash("set -m; sleep 1000 & echo job $!; exit 3").await;
     let mut client = Client::attach(&server, &id, Hello::default()).await;
-    assert_eq!(client.finishes().await, (Some(ExitStatus::Code(3)), Some(1000)));
+    assert_eq!(client.read_to_end().await, (Some(ExitStatus::Code(3)), Some(1000)));
     let job = client.text().split_whitespace().last().unwrap().to_owned();
-    assert!(runs(&job), "it goes on, as under any terminal");
+    assert!(is_running(&job), "it goes on, as under any terminal");
     std::process::Command::new("kill").arg(job).status().unwrap();
 }
 
@@ -146,7 +148,7 @@ async fn a_session_that_is_closed_leaves_nothing_running() {
         (sleep 1000 & echo pid=$!)
         bash -c 'trap \"\" HUP TERM; while :; do sleep 1000; done' & echo pid=$!
         echo pid=$$ ready; while :; do sleep 1000; done";
-    for options in Options::flavours() {
+    for options in Options::thread_and_core_variants() {
         let server = Server::start(options);
         let before = server.idle_census().await;
         let id = server.bash(script).await;
@@ -156,8 +158,8 @@ async fn a_session_that_is_closed_leaves_nothing_running() {
         let pids: Vec<&str> = text.split_whitespace().filter_map(|word| word.strip_prefix("pid=")).collect();
         assert_eq!(pids.len(), 5, "{text}");
         server.close(&id).await;
-        assert!(pids.iter().all(|pid| !runs(pid)), "{pids:?}");
-        assert_eq!(client.finishes().await, (Some(ExitStatus::Signal(9)), Some(1000)));
+        assert!(pids.iter().all(|pid| !is_running(pid)), "{pids:?}");
+        assert_eq!(client.read_to_end().await, (Some(ExitStatus::Signal(9)), Some(1000)));
         until("the descriptors to be closed", || server.census() == before).await;
     }
 }
@@ -165,16 +167,16 @@ async fn a_session_that_is_closed_leaves_nothing_running() {
 #[tokio::test]
 async fn a_server_that_is_told_to_end_leaves_nothing_running() {
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
-        for options in Options::flavours() {
+        for options in Options::thread_and_core_variants() {
             let mut server = Server::start(options);
             let deaf = server.bash("trap '' HUP TERM; sleep 1000 & echo $! $$ ready; wait").await;
             let mut client = Client::attach(&server, &deaf, Hello::default()).await;
             client.sees("ready").await;
-            server.signal(signal);
-            assert_eq!(client.finishes().await, (None, Some(CloseCode::GoingAway.code())));
-            assert!(server.ended().await.success());
+            server.signal_keeper(signal);
+            assert_eq!(client.read_to_end().await, (None, Some(CloseCode::GoingAway.code())));
+            assert!(server.wait_until_ended().await.success());
             let text = client.text();
-            assert!(text.split_whitespace().take(2).all(|pid| !runs(pid)), "{text}");
+            assert!(text.split_whitespace().take(2).all(|pid| !is_running(pid)), "{text}");
         }
     }
 }
@@ -186,11 +188,11 @@ async fn a_program_that_hangs_up_its_terminal_goes_on() {
     let mut client = Client::attach(&server, &id, Hello::default()).await;
     client.sees("\r\n").await;
     client.type_in("nobody reads this").await;
-    client.hears_written(17).await;
+    client.wait_for_ack(17).await;
     let pid = client.text().trim().to_owned();
-    assert!(runs(&pid));
+    assert!(is_running(&pid));
     server.close(&id).await;
-    assert!(!runs(&pid));
+    assert!(!is_running(&pid));
 }
 
 #[tokio::test]
@@ -214,7 +216,7 @@ async fn the_browser_is_shown_the_link_and_nobody_else() {
     assert_eq!(read("mode"), "600\n");
     let link = format!("url=http://{}/#token={TOKEN}\"", server.address());
     assert!(read("page").contains(&link), "{}", read("page"));
-    server.signal(Signal::SIGTERM);
-    assert!(server.ended().await.success());
+    server.signal_keeper(Signal::SIGTERM);
+    assert!(server.wait_until_ended().await.success());
     assert!(!fs::exists(words.trim()).unwrap(), "{words}");
 }

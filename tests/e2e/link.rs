@@ -29,18 +29,18 @@ async fn the_link_is_in_no_journal_and_can_be_asked_for() {
         .and_then(|rest| rest.strip_suffix("; run `limpet link` to print the link\n"));
     let address = address.unwrap_or_else(|| panic!("{first_line}")).to_owned();
     assert!(!first_line.contains("token"), "{first_line}");
-    let (done, link) = limpet.ask(&["link", &limpet.pid()]);
+    let (done, link) = limpet.run_command(&["link", &limpet.pid()]);
     let token = link.strip_prefix(&format!("{address}#token=")).unwrap_or_else(|| panic!("{link}")).trim();
     assert!(done && token.len() == 64, "{link}");
-    let (done, said) = limpet.ask(&["link", &limpet.pid(), "--format", "json"]);
+    let (done, said) = limpet.run_command(&["link", &limpet.pid(), "--format", "json"]);
     let ready: Value = serde_json::from_str(&said).unwrap();
     assert!(done && ready["url"] == link.trim() && ready["token"] == token, "{said}");
 
     let other = Limpet::start(&[], "text");
-    let (done, said) = limpet.ask(&["link"]);
+    let (done, said) = limpet.run_command(&["link"]);
     assert!(!done && said.contains("several limpets are running. Choose one: limpet link PID ("), "{said}");
     assert!(said.contains(&limpet.pid()) && said.contains(&other.pid()), "{said}");
-    let (done, said) = limpet.ask(&["link", "1"]);
+    let (done, said) = limpet.run_command(&["link", "1"]);
     assert!(!done && said.contains("process 1 is not your limpet. Running: "), "{said}");
     drop(other);
 
@@ -53,7 +53,7 @@ async fn the_link_is_in_no_journal_and_can_be_asked_for() {
         .json(&json!({ "command": ["sh", "-c", script], "env": { "XDG_RUNTIME_DIR": limpet.home.path() } }));
     let session: SessionInfo = made.send().await.unwrap().json().await.unwrap();
     let host = address.strip_prefix("http://").unwrap().trim_end_matches('/');
-    let mut viewer = Client::attach_at(host, &session.id, Hello::default().with(token)).await.unwrap();
+    let mut viewer = Client::attach_at(host, &session.id, Hello::default().with_token(token)).await.unwrap();
     viewer.sees("end of it").await;
     let said = viewer.text();
     assert!(!said.contains(token) && said.contains("limpet's own terminals cannot print its link"), "{said}");
@@ -103,7 +103,7 @@ async fn the_socket_for_commands_can_be_neither_taken_nor_held_up() {
         let server = Server::start(options());
         assert!(server.log().contains("belongs to user 4242"), "{}", server.log());
         assert_eq!(fs::read_dir(&squatted).unwrap().count(), 0);
-        assert!(server.command("link").0);
+        assert!(server.run_command("link").0);
         drop(server);
         chown(&squatted, Some(0), Some(0)).unwrap();
     }
@@ -111,13 +111,17 @@ async fn the_socket_for_commands_can_be_neither_taken_nor_held_up() {
     let server = Server::start(options());
     assert_eq!(fs::metadata(&squatted).unwrap().permissions().mode() & 0o777, 0o700);
     let abstract_ones = fs::read_to_string("/proc/net/unix").unwrap();
-    assert!(!abstract_ones.contains(&format!("@limpet-upgrade-{}-{}", Uid::effective(), server.keeper())));
-    let socket = squatted.join(format!("{}.sock", server.keeper()));
+    assert!(!abstract_ones.contains(&format!(
+        "@limpet-upgrade-{}-{}",
+        Uid::effective(),
+        server.keeper_pid()
+    )));
+    let socket = squatted.join(format!("{}.sock", server.keeper_pid()));
     let silent: Vec<UnixStream> = (0..100).map(|_| UnixStream::connect(&socket).unwrap()).collect();
-    let id = server.open(["cat"]).await;
-    let (done, said) = server.command("link");
+    let id = server.open_session(["cat"]).await;
+    let (done, said) = server.run_command("link");
     assert!(done && said.contains(TOKEN), "{said}");
-    let (done, said) = server.command("upgrade");
+    let (done, said) = server.run_command("upgrade");
     assert!(done && said.contains("with 1 session"), "{said}");
     drop(silent);
     server.close(&id).await;
@@ -145,8 +149,8 @@ async fn a_server_that_ends_or_is_killed_leaves_no_page_with_the_link() {
             server.kill().await;
             until("the page to be gone", || !fs::exists(&page).unwrap()).await;
         } else {
-            server.signal(Signal::SIGTERM);
-            server.ended().await;
+            server.signal_keeper(Signal::SIGTERM);
+            server.wait_until_ended().await;
             assert!(!fs::exists(&page).unwrap(), "{page}");
         }
         fs::remove_file(&started_with).unwrap();

@@ -8,21 +8,21 @@ use serde_json::{Value, json};
 
 use crate::harness::{
     Client, Hello, Options, Server,
-    alone::{NOBODY, fails, is_root, set_mode},
+    alone::{NOBODY, is_root, run_failing, set_mode},
 };
 
 /// Returns the environment that a program gets.
-async fn environment(server: &Server, wish: Value) -> Vec<String> {
+async fn program_environment(server: &Server, wish: Value) -> Vec<String> {
     let mut session = json!({ "command": ["sh", "-c", "env; echo end of it"] });
     session.as_object_mut().unwrap().extend(wish.as_object().unwrap().clone());
     let info: SessionInfo = server.post("/api/sessions", session).await.json().await.unwrap();
     let mut client = Client::attach(server, &info.id, Hello::default()).await;
-    client.finishes().await;
+    client.read_to_end().await;
     client.text().lines().map(str::to_owned).collect()
 }
 
 /// Opens a login shell, types a line, and waits for its first answer.
-async fn shell(server: &Server, line: &str, expected: &str) -> Client {
+async fn open_shell(server: &Server, line: &str, expected: &str) -> Client {
     let info: SessionInfo = server.post("/api/sessions", json!({})).await.json().await.unwrap();
     let mut client = Client::attach(server, &info.id, Hello::default()).await;
     client.type_in(&format!("{line}\n")).await;
@@ -37,7 +37,7 @@ async fn what_is_missing_or_empty_in_the_environment_is_as_after_a_login() {
     let empty = names.into_iter().fold(bare(), |options, name| options.env(name, ""));
     for options in [bare(), empty, Options::default().bare_env().env("PATH", "")] {
         let server = Server::start(options);
-        let seen = environment(&server, json!({})).await;
+        let seen = program_environment(&server, json!({})).await;
         let user = nix::unistd::User::from_uid(Uid::effective()).unwrap().unwrap();
         let home = user.dir.display().to_string();
         // The user that runs the tests may be a service's user without a shell.
@@ -66,7 +66,8 @@ async fn variables_that_tell_of_another_terminal_are_withheld() {
     let options =
         Options::default().env("TERM_PROGRAM", "kitty").env("SSH_CONNECTION", "kept").env("DISPLAY", "kept");
     let server = Server::start(names.into_iter().fold(options, |options, name| options.env(name, "99999")));
-    let seen = environment(&server, json!({ "env": { "ZELLIJ": "as I like", "TERM": "dumb" } })).await;
+    let seen =
+        program_environment(&server, json!({ "env": { "ZELLIJ": "as I like", "TERM": "dumb" } })).await;
     let others: Vec<_> =
         seen.iter().filter(|line| line.ends_with("=99999") || line.ends_with("=kitty")).collect();
     assert!(others.is_empty(), "{others:?}");
@@ -81,18 +82,18 @@ async fn variables_that_tell_of_another_terminal_are_withheld() {
 async fn what_keeps_people_out_is_not_started_as_a_shell() {
     for refused in ["/usr/sbin/nologin", "/bin/false", "bash"] {
         let server = Server::start(Options::default().env("SHELL", refused));
-        shell(&server, "echo $0 $SHELL.", "sh.").await;
+        open_shell(&server, "echo $0 $SHELL.", "sh.").await;
         let log = server.log();
         assert_eq!(log.matches(&format!("{refused} is no shell to work in")).count(), 1, "{log}");
         // A client that asks for this program explicitly gets it.
-        let id = server.open(["/bin/false"]).await;
+        let id = server.open_session(["/bin/false"]).await;
         let mut client = Client::attach(&server, &id, Hello::default()).await;
-        assert_eq!(client.finishes().await.0, Some(limpet_shared::ExitStatus::Code(1)));
+        assert_eq!(client.read_to_end().await.0, Some(limpet_shared::ExitStatus::Code(1)));
     }
     if is_root() {
         let as_nobody = ["setpriv", "--reuid", NOBODY, "--clear-groups"];
         let server = Server::start(Options::default().bare_env().wrapped(as_nobody));
-        shell(&server, "echo $0 $SHELL for $USER in $HOME.", "-bash /bin/bash for nobody in /.").await;
+        open_shell(&server, "echo $0 $SHELL for $USER in $HOME.", "-bash /bin/bash for nobody in /.").await;
     }
 }
 
@@ -108,7 +109,7 @@ async fn a_start_directory_that_is_gone_is_told_and_left_for_home() {
         fs::create_dir(gone).unwrap();
         let mut options = Options::default().env("HOME", home.to_str().unwrap());
         if is_option {
-            options = options.and(["--cwd", gone.to_str().unwrap()]);
+            options = options.with_args(["--cwd", gone.to_str().unwrap()]);
         } else {
             options = options.wrapped(["env", "--chdir", gone.to_str().unwrap()]);
         }
@@ -135,7 +136,7 @@ async fn a_start_directory_that_is_gone_is_told_and_left_for_home() {
         client.sees("no longer exists").await;
         // Once the directory exists again, it is used again.
         fs::create_dir(gone).unwrap();
-        shell(&server, "echo in $PWD''.", &format!("in {}.", gone.display())).await;
+        open_shell(&server, "echo in $PWD''.", &format!("in {}.", gone.display())).await;
     }
 }
 
@@ -151,6 +152,6 @@ async fn a_directory_that_is_asked_for_has_to_be_there() {
     set_mode(folder.path(), 0o711);
     let there = server.post("/api/sessions", json!({ "cwd": folder.path() })).await;
     assert_eq!(there.status(), 201);
-    let (code, said) = fails(&["--cwd", "/no/such"], &[]);
+    let (code, said) = run_failing(&["--cwd", "/no/such"], &[]);
     assert!(code == Some(2) && said.contains("--cwd /no/such"), "{code:?}: {said}");
 }

@@ -11,7 +11,7 @@ use tokio::time::sleep;
 use crate::harness::{Client, Hello, Options, Server, within};
 
 /// A shell at its prompt, which waits there with a line editor.
-const BASH: [&str; 3] = ["bash", "--norc", "--noprofile"];
+const BASH_COMMAND: [&str; 3] = ["bash", "--norc", "--noprofile"];
 
 async fn screen(server: &Server, id: &SessionId) -> Screen {
     let request = server.request(Method::GET, &format!("/api/sessions/{id}/screen"));
@@ -19,7 +19,7 @@ async fn screen(server: &Server, id: &SessionId) -> Screen {
 }
 
 /// Waits until the non-empty rows of the screen are these.
-async fn shows(server: &Server, id: &SessionId, rows: &[&str]) {
+async fn wait_for_rows(server: &Server, id: &SessionId, rows: &[&str]) {
     within(&format!("{rows:?} on the screen"), async {
         loop {
             let mut found = screen(server, id).await.lines;
@@ -35,7 +35,7 @@ async fn shows(server: &Server, id: &SessionId, rows: &[&str]) {
 
 /// Returns everything that new viewers receive: one that follows the newest screen and one that
 /// wants all output.
-async fn shown_to_newcomers(server: &Server, id: &SessionId, until: &str) -> String {
+async fn output_for_new_viewers(server: &Server, id: &SessionId, until: &str) -> String {
     let mut shown = String::new();
     for hello in [Hello::default().follow_now(), Hello::default()] {
         let mut client = Client::attach(server, id, hello).await;
@@ -69,8 +69,8 @@ async fn what_was_cleared_is_gone_for_everybody_and_for_good() {
         viewer.sees("\x1bc").await;
         viewer.sees("$ ").await;
     }
-    shows(&server, &id, &["$"]).await;
-    assert!(!shown_to_newcomers(&server, &id, "$ ").await.contains("SECRET"));
+    wait_for_rows(&server, &id, &["$"]).await;
+    assert!(!output_for_new_viewers(&server, &id, "$ ").await.contains("SECRET"));
     let mut back = Client::attach(&server, &id, Hello::default().resume(&epoch, output)).await;
     back.sees("\x1bc").await;
     let mut back = Client::attach(&server, &id, Hello::default().resume(&epoch, early)).await;
@@ -79,11 +79,11 @@ async fn what_was_cleared_is_gone_for_everybody_and_for_good() {
 
     // The next server has never seen the cleared output.
     server.kill().await;
-    shows(&server, &id, &["$"]).await;
-    assert!(!shown_to_newcomers(&server, &id, "$ ").await.contains("SECRET"));
+    wait_for_rows(&server, &id, &["$"]).await;
+    assert!(!output_for_new_viewers(&server, &id, "$ ").await.contains("SECRET"));
     let mut client = Client::attach(&server, &id, Hello::default()).await;
     client.type_in("on\n").await;
-    shows(&server, &id, &["$ on", "on"]).await;
+    wait_for_rows(&server, &id, &["$ on", "on"]).await;
 }
 
 #[tokio::test]
@@ -99,7 +99,7 @@ async fn what_a_program_has_begun_is_not_torn_apart() {
     client.type_in("\n").await;
     client.sees("a\x1b[31mred").await;
     client.sees("\x1bc").await;
-    shows(&server, &id, &["ared"]).await;
+    wait_for_rows(&server, &id, &["ared"]).await;
     // A control function that is never completed does not delay the clear for ever.
     client.type_in("\n").await;
     client.sees("\x1b]2;x").await;
@@ -114,18 +114,18 @@ async fn readers_clear_and_reset_nothing() {
     let passes = server.get(&format!("/api/sessions/{id}/passes")).await;
     let passes: Vec<limpet_shared::api::Pass> = passes.json().await.unwrap();
     let of = |role: Role| passes.iter().find(|pass| pass.role == role).unwrap().token.clone();
-    let mut reader = Client::attach(&server, &id, Hello::default().with(&of(Role::Reader))).await;
+    let mut reader = Client::attach(&server, &id, Hello::default().with_token(&of(Role::Reader))).await;
     reader.sees("kept").await;
     for message in [ClientMessage::Clear, ClientMessage::SoftReset] {
         reader.say(&message).await;
-        reader.hears_error(ErrorCode::ReadOnly).await;
+        reader.wait_for_error(ErrorCode::ReadOnly).await;
     }
-    let mut writer = Client::attach(&server, &id, Hello::default().with(&of(Role::Writer))).await;
+    let mut writer = Client::attach(&server, &id, Hello::default().with_token(&of(Role::Writer))).await;
     writer.sees("kept").await;
     assert!(!reader.text().contains("\x1bc"));
     writer.say(&ClientMessage::SoftReset).await;
     reader.sees("\x1b[?1000l").await;
-    shows(&server, &id, &["kept"]).await;
+    wait_for_rows(&server, &id, &["kept"]).await;
 }
 
 #[tokio::test]
@@ -137,7 +137,7 @@ async fn a_reset_leaves_nothing_that_a_reload_would_bring_back() {
     client.sees("\x1b[4h").await;
     client.say(&ClientMessage::SoftReset).await;
     client.sees("\x1b]112\x1b\\").await;
-    shows(&server, &id, &["before"]).await;
+    wait_for_rows(&server, &id, &["before"]).await;
     assert!(screen(&server, &id).await.cursor.visible);
     let mut late = Client::attach(&server, &id, Hello::default().follow_now()).await;
     late.until("a screen", |client| client.drawn().contains("before")).await;
@@ -149,7 +149,7 @@ async fn a_reset_leaves_nothing_that_a_reload_would_bring_back() {
 #[tokio::test]
 async fn what_a_killed_program_left_on_is_reset_at_the_next_prompt() {
     let server = Server::start(Options::default().env("PS1", "ready> "));
-    let id = server.open(BASH).await;
+    let id = server.open_session(BASH_COMMAND).await;
     let mut client = Client::attach(&server, &id, Hello::default()).await;
     client.sees("ready> ").await;
     for (modes, resetting) in [
@@ -185,7 +185,7 @@ async fn what_a_killed_program_left_on_is_reset_at_the_next_prompt() {
 #[tokio::test]
 async fn the_modes_of_the_shell_itself_stay() {
     let server = Server::start(Options::default().env("PS1", r"\[\e[=5u\]ready> "));
-    let id = server.open(BASH).await;
+    let id = server.open_session(BASH_COMMAND).await;
     let mut client = Client::attach(&server, &id, Hello::default()).await;
     client.sees("ready> ").await;
     client.say(&ClientMessage::Clear).await;
@@ -209,11 +209,11 @@ async fn a_restarted_program_goes_on_below_its_last_output() {
     let server = Server::start(Options::default());
     let id = server.bash("seq 100; printf 'last words\\033[?1000h\\033[?25l'; exit 3").await;
     let mut client = Client::attach(&server, &id, Hello::default()).await;
-    client.finishes().await;
+    client.read_to_end().await;
     let again = server.post("/api/sessions", json!({ "like": id, "keep_output": true })).await;
     let again: limpet_shared::api::SessionInfo = again.json().await.unwrap();
     let mut client = Client::attach(&server, &again.id, Hello::default()).await;
-    client.finishes().await;
+    client.read_to_end().await;
     let text = client.text();
     let (before, after) = text.split_once("restarted").unwrap();
     assert!(before.contains("\r\n42\r\n") && before.contains("last words"), "{text:?}");
@@ -223,6 +223,6 @@ async fn a_restarted_program_goes_on_below_its_last_output() {
     let plain = server.post("/api/sessions", json!({ "like": id })).await;
     let plain: limpet_shared::api::SessionInfo = plain.json().await.unwrap();
     let mut client = Client::attach(&server, &plain.id, Hello::default()).await;
-    client.finishes().await;
+    client.read_to_end().await;
     assert_eq!(client.text().matches("last words").count(), 1);
 }

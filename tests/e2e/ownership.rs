@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::harness::{
     Options, Server,
-    alone::{Limpet, fails, is_root, set_mode},
+    alone::{Limpet, is_root, run_failing, set_mode},
 };
 
 #[tokio::test]
@@ -20,7 +20,7 @@ async fn a_state_directory_of_others_is_refused() {
     let shared = state.parent().unwrap();
     fs::create_dir_all(&state).unwrap();
     let refused = |reason: &str| {
-        let (code, said) = fails(&["--state-dir", state.to_str().unwrap()], &[]);
+        let (code, said) = run_failing(&["--state-dir", state.to_str().unwrap()], &[]);
         assert!(code == Some(1) && said.contains("--state-dir") && said.contains(reason), "{code:?}: {said}");
     };
     set_mode(&state, 0o777);
@@ -84,20 +84,20 @@ async fn a_token_file_is_made_and_kept_secret() {
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     for mode in [0o640, 0o604] {
         set_mode(&path, mode);
-        let (code, said) = fails(&words, &[]);
+        let (code, said) = run_failing(&words, &[]);
         assert!(
             code == Some(2) && said.contains("other users can read") && said.contains("chmod 600"),
             "{said}"
         );
     }
     set_mode(&path, 0o606);
-    assert!(fails(&words, &[]).1.contains("chmod go-w"));
+    assert!(run_failing(&words, &[]).1.contains("chmod go-w"));
     set_mode(&path, 0o600);
-    let (code, said) = fails(&["--token-file", folder.path().to_str().unwrap()], &[]);
+    let (code, said) = run_failing(&["--token-file", folder.path().to_str().unwrap()], &[]);
     assert!(code == Some(2) && said.contains("is a directory; name a file"), "{said}");
     if is_root() {
         chown(&path, Some(4242), None).unwrap();
-        assert!(fails(&words, &[]).1.contains("belongs to user 4242"));
+        assert!(run_failing(&words, &[]).1.contains("belongs to user 4242"));
         chown(&path, Some(0), None).unwrap();
     }
 
@@ -117,7 +117,7 @@ async fn a_token_file_is_made_and_kept_secret() {
 #[tokio::test]
 async fn a_weak_token_is_refused_with_advice() {
     for token in ["aaaaaaaaaaaaaaaaaaaa", "1234567890123456", "passwordpassword", "short"] {
-        let (code, said) = fails(&[], &[("LIMPET_TOKEN", token)]);
+        let (code, said) = run_failing(&[], &[("LIMPET_TOKEN", token)]);
         assert!(code == Some(2) && said.contains("openssl rand -hex 32"), "{token}: {said}");
         assert!(!said.contains(token), "{said}");
     }

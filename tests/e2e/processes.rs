@@ -12,21 +12,21 @@ use reqwest::StatusCode;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::harness::{Client, Hello, Options, Server, TOKEN, census::runs, until};
+use crate::harness::{Client, Hello, Options, Server, TOKEN, census::is_running, until};
 
 /// Script that leaves a hundred processes without a parent, and waits until its own parent, the
 /// keeper, has reaped them.
-const ORPHANS: &str = "for ((i=0; i<100; i++)); do sh -c 'sleep 0.1 & exec true'; done
+const ORPHANS_SCRIPT: &str = "for ((i=0; i<100; i++)); do sh -c 'sleep 0.1 & exec true'; done
     while pgrep -P $PPID -x sleep >/dev/null || ps --ppid $PPID -o stat= | grep -q Z; do sleep 0.05; done
     echo none is left";
 
 /// A user that runs nothing else on this machine, so that limits on processes count nobody else's.
-const STRANGER: &str = "54321";
+const OTHER_USER: &str = "54321";
 
 /// A copy of the binary that every user may execute.
-struct Public(TempDir);
+struct PublicBinary(TempDir);
 
-impl Public {
+impl PublicBinary {
     fn new() -> Self {
         let place = tempfile::tempdir().unwrap();
         fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755)).unwrap();
@@ -45,9 +45,9 @@ impl Public {
         let words = [
             "setpriv",
             "--reuid",
-            STRANGER,
+            OTHER_USER,
             "--regid",
-            STRANGER,
+            OTHER_USER,
             "--clear-groups",
             "bash",
             "-c",
@@ -66,22 +66,22 @@ fn is_root() -> bool {
     }
 }
 
-async fn reaps_orphans(options: Options) {
+async fn assert_orphans_reaped(options: Options) {
     let server = Server::start(options);
-    let orphans = server.bash(ORPHANS).await;
+    let orphans = server.bash(ORPHANS_SCRIPT).await;
     let mut watcher = Client::attach(&server, &orphans, Hello::default()).await;
     // Meanwhile no program's exit status is taken by mistake.
     for code in 0..20 {
         let id = server.bash(&format!("sh -c 'sleep 0.01 & exec true'; exit {code}")).await;
         let mut client = Client::attach(&server, &id, Hello::default()).await;
-        assert_eq!(client.finishes().await.0, Some(ExitStatus::Code(code)));
+        assert_eq!(client.read_to_end().await.0, Some(ExitStatus::Code(code)));
     }
     watcher.sees("none is left").await;
 }
 
 #[tokio::test]
 async fn orphans_are_reaped() {
-    reaps_orphans(Options::default()).await;
+    assert_orphans_reaped(Options::default()).await;
 }
 
 #[tokio::test]
@@ -89,7 +89,7 @@ async fn orphans_are_reaped_by_process_1() {
     let user: &[&str] = if Uid::current().is_root() { &[] } else { &["--map-root-user"] };
     let words = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child=SIGTERM"].iter().chain(user);
     let wrapper = words.map(|&word| word.to_owned()).collect();
-    reaps_orphans(Options { wrapper, ..Options::default() }).await;
+    assert_orphans_reaped(Options { wrapper, ..Options::default() }).await;
 }
 
 #[tokio::test]
@@ -102,14 +102,14 @@ async fn a_job_that_goes_on_after_its_session_is_not_killed() {
     client.sees("\r\n").await;
     let job = client.text().trim().to_owned();
     server.close(&id).await;
-    assert!(runs(&job));
+    assert!(is_running(&job));
     // limpet is its parent by now and reaps it.
     Command::new("kill").arg(&job).status().unwrap();
     until("it to be reaped", || !fs::exists(format!("/proc/{job}")).unwrap()).await;
 }
 
 /// Script that prints everything a program can learn about the keeper and the server.
-const SPIES: &str = "keeper=$PPID; server=$(pgrep -P $PPID -x limpet)
+const INSPECTION_SCRIPT: &str = "keeper=$PPID; server=$(pgrep -P $PPID -x limpet)
     for pid in $keeper $server; do
         tr '\\0' '\\n' < /proc/$pid/environ; tr '\\0' '\\n' < /proc/$pid/cmdline; cat /proc/$pid/fd/*token* 2>&1
         ls -l /proc/$pid/fd 2>&1 | grep -c token
@@ -119,9 +119,9 @@ const SPIES: &str = "keeper=$PPID; server=$(pgrep -P $PPID -x limpet)
 async fn no_environment_and_no_command_line_holds_the_token() {
     let server = Server::start(Options::default());
     for _ in 0..2 {
-        let id = server.bash(SPIES).await;
+        let id = server.bash(INSPECTION_SCRIPT).await;
         let mut client = Client::attach(&server, &id, Hello::default()).await;
-        client.sees(&format!("all of it {}", server.pid())).await;
+        client.sees(&format!("all of it {}", server.server_pid())).await;
         let seen = client.text();
         assert!(!seen.contains(TOKEN) && seen.contains("--listen"), "{seen}");
         // The next server gets the token in the same way.
@@ -134,7 +134,7 @@ async fn no_environment_and_no_command_line_holds_the_token() {
 
 #[tokio::test]
 async fn programs_of_the_same_user_cannot_look_into_limpet() {
-    let place = Public::new();
+    let place = PublicBinary::new();
     let options = if Uid::current().is_root() { place.options("unlimited") } else { Options::default() };
     let server = Server::start(options.env("LIMPET_TEST_DUMPABLE", ""));
     for _ in 0..2 {
@@ -146,23 +146,23 @@ async fn programs_of_the_same_user_cannot_look_into_limpet() {
             done; ls /proc/$$/fd >/dev/null && echo all tried $server";
         let id = server.bash(script).await;
         let mut client = Client::attach(&server, &id, Hello::default()).await;
-        client.finishes().await;
-        assert_eq!(client.text(), format!("all tried {}\r\n", server.pid()));
+        client.read_to_end().await;
+        assert_eq!(client.text(), format!("all tried {}\r\n", server.server_pid()));
         // The server works all the same, and can still start programs.
-        let cat = server.open(["cat"]).await;
+        let cat = server.open_session(["cat"]).await;
         let mut client = Client::attach(&server, &cat, Hello::default()).await;
         client.type_in("here\n").await;
         client.sees("here\r\nhere").await;
         server.kill().await;
     }
-    server.signal(Signal::SIGUSR2);
+    server.signal_keeper(Signal::SIGUSR2);
     until("another server", || server.log().contains("limpet goes on as")).await;
     let sessions: Vec<SessionInfo> = server.get("/api/sessions").await.json().await.unwrap();
     assert_eq!(sessions.len(), 4);
 }
 
 /// Program that starts processes until no more can be created, and then waits.
-const FILL: &str = r#"
+const FILL_PROGRAM: &str = r#"
 import os, signal, sys, time
 count = 0
 try:
@@ -180,17 +180,17 @@ async fn sessions_end_when_no_process_and_no_thread_can_be_made() {
     if !is_root() {
         return;
     }
-    let place = Public::new();
+    let place = PublicBinary::new();
     let server = Server::start(place.options("25"));
-    let other = server.open(["cat"]).await;
-    let id = server.open(["python3", "-c", FILL]).await;
+    let other = server.open_session(["cat"]).await;
+    let id = server.open_session(["python3", "-c", FILL_PROGRAM]).await;
     let mut client = Client::attach(&server, &id, Hello::default()).await;
     client.sees("full").await;
     assert_eq!(server.details(&id).await.running, ["python3"]);
     let refused = server.post("/api/sessions", json!({ "command": ["true"] })).await;
     assert!(refused.status().is_client_error() || refused.status().is_server_error(), "{}", refused.status());
     server.close(&id).await;
-    assert_eq!(client.finishes().await.0, Some(ExitStatus::Signal(Signal::SIGHUP as i32)));
+    assert_eq!(client.read_to_end().await.0, Some(ExitStatus::Signal(Signal::SIGHUP as i32)));
     let mut client = Client::attach(&server, &other, Hello::default()).await;
     client.type_in("here\n").await;
     client.sees("here\r\nhere").await;
@@ -202,7 +202,7 @@ async fn a_server_starts_where_there_is_room_for_one_thread_only() {
     if !is_root() {
         return;
     }
-    let place = Public::new();
+    let place = PublicBinary::new();
     // The limit allows one thread for the keeper and one for the server.
     let server = Server::start(place.options("2"));
     assert_eq!(server.get("/api/sessions").await.status(), StatusCode::OK);
@@ -227,10 +227,10 @@ async fn an_end_without_order_has_an_exit_code_and_leaves_nothing_running() {
     let id = server.bash("trap '' HUP TERM; (trap '' HUP TERM; sleep 1000) & echo $! $$ ready; wait").await;
     let mut client = Client::attach(&server, &id, Hello::default()).await;
     client.sees("ready").await;
-    server.signal(Signal::SIGTERM);
-    client.finishes().await;
+    server.signal_keeper(Signal::SIGTERM);
+    client.read_to_end().await;
     // The server is killed while it is shutting down.
-    kill(server.pid(), Signal::SIGKILL).unwrap();
-    assert_eq!(server.ended().await.code(), Some(1));
-    assert!(client.text().split_whitespace().take(2).all(|pid| !runs(pid)), "{}", client.text());
+    kill(server.server_pid(), Signal::SIGKILL).unwrap();
+    assert_eq!(server.wait_until_ended().await.code(), Some(1));
+    assert!(client.text().split_whitespace().take(2).all(|pid| !is_running(pid)), "{}", client.text());
 }

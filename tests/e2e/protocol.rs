@@ -10,7 +10,7 @@ use tokio_tungstenite::tungstenite::{Message, error::Error};
 use crate::harness::{
     Client, Hello, Options, Server,
     client::{connect, data},
-    cutter::Seeded,
+    cutter::SeededRng,
     within,
 };
 
@@ -25,19 +25,19 @@ async fn a_session_from_hello_to_exit() {
     assert_eq!(client.welcome.title, "bash");
     client.type_in("\n").await;
     client
-        .hears("the title", |m| {
+        .wait_for_message("the title", |m| {
             matches!(m, ServerMessage::Title { title } if title == "my title").then_some(())
         })
         .await;
     client
-        .hears("who has the pen", |m| {
+        .wait_for_message("who has the pen", |m| {
             matches!(m, ServerMessage::Viewers { count: 1, pen: true, .. }).then_some(())
         })
         .await;
     client.type_in("hello\n").await;
-    client.hears_written(7).await;
+    client.wait_for_ack(7).await;
     client.sees("got hello").await;
-    assert_eq!(client.finishes().await, (Some(ExitStatus::Code(7)), Some(1000)));
+    assert_eq!(client.read_to_end().await, (Some(ExitStatus::Code(7)), Some(1000)));
 }
 
 #[tokio::test]
@@ -46,7 +46,7 @@ async fn a_session_that_has_ended_can_still_be_looked_at() {
     let id = server.bash("echo the end; kill -KILL $$").await;
     for _ in 0..2 {
         let mut client = Client::attach(&server, &id, Hello::default()).await;
-        assert_eq!(client.finishes().await, (Some(ExitStatus::Signal(9)), Some(1000)));
+        assert_eq!(client.read_to_end().await, (Some(ExitStatus::Signal(9)), Some(1000)));
         assert_eq!(client.text(), "the end\r\n");
     }
 }
@@ -65,7 +65,7 @@ async fn a_new_size_reaches_the_program_and_every_viewer() {
     };
     assert_eq!(other.welcome.size, Winsize::cells(90, 30));
     one.resize(120, 50).await;
-    let by = other.hears("the size of the first", size(120, 50)).await;
+    let by = other.wait_for_message("the size of the first", size(120, 50)).await;
     assert!(by.is_some());
     one.type_in("\n").await;
     other.sees("50 120").await;
@@ -78,7 +78,10 @@ async fn latency_can_be_measured() {
     let mut client = Client::attach(&server, &id, Hello::default()).await;
     client.send(Message::text(r#"{"type":"ping","t":1234.5}"#)).await;
     let t = client
-        .hears("a pong", |m| if let ServerMessage::Pong { t } = m { Some(t.clone()) } else { None })
+        .wait_for_message(
+            "a pong",
+            |m| if let ServerMessage::Pong { t } = m { Some(t.clone()) } else { None },
+        )
         .await;
     assert_eq!(t.to_string(), "1234.5");
 }
@@ -89,17 +92,17 @@ async fn what_a_later_version_may_say_is_no_reason_to_part() {
     let id = server.bash("read line; echo $line").await;
     let mut client = Client::attach(&server, &id, Hello::default()).await;
     client.send(Message::text(r#"{"type":"sing","song":1}"#)).await;
-    client.hears_error(ErrorCode::UnknownType).await;
+    client.wait_for_error(ErrorCode::UnknownType).await;
     client.send(Message::text(r#"{"type":"resize","cols":70,"rows":20,"mood":"good"}"#)).await;
     client.send(Message::text(r#"{"type":"resize","cols":0,"rows":20}"#)).await;
-    client.hears_error(ErrorCode::BadSize).await;
+    client.wait_for_error(ErrorCode::BadSize).await;
     client.type_in("still here\n").await;
     client.sees("still here").await;
 }
 
 /// Returns messages that break the protocol after `hello`, each with the error that ends the
 /// connection.
-fn broken() -> Vec<(Message, ErrorCode)> {
+fn broken_messages() -> Vec<(Message, ErrorCode)> {
     let text = |text: &str| Message::text(text.to_owned());
     vec![
         (text("no json"), ErrorCode::MalformedMessage),
@@ -129,13 +132,13 @@ fn broken() -> Vec<(Message, ErrorCode)> {
 async fn who_breaks_the_protocol_is_told_how_and_let_go() {
     let server = Server::start(Options::default());
     let id = server.bash("read line").await;
-    for (message, code) in broken() {
+    for (message, code) in broken_messages() {
         let shown = format!("{message:?}").chars().take(80).collect::<String>();
         let mut client = Client::attach(&server, &id, Hello::default()).await;
         client.send(message).await;
-        let explained = client.hears_error(code).await;
+        let explained = client.wait_for_error(code).await;
         assert!(!explained.is_empty(), "{shown}");
-        assert_eq!(client.finishes().await, (None, Some(CloseCode::Protocol.code())), "{shown}");
+        assert_eq!(client.read_to_end().await, (None, Some(CloseCode::Protocol.code())), "{shown}");
     }
     assert!(server.details(&id).await.info.exit.is_none());
 }
@@ -189,8 +192,8 @@ async fn who_sends_more_than_may_be_on_its_way_is_let_go() {
     client.sees("ready").await;
     client.type_in(&"x".repeat(INPUT_IN_FLIGHT)).await;
     client.type_in(&"x".repeat(INPUT_IN_FLIGHT / 2)).await;
-    client.hears_error(ErrorCode::InputOverflow).await;
-    assert_eq!(client.finishes().await, (None, Some(CloseCode::Protocol.code())));
+    client.wait_for_error(ErrorCode::InputOverflow).await;
+    assert_eq!(client.read_to_end().await, (None, Some(CloseCode::Protocol.code())));
 }
 
 #[tokio::test]
@@ -198,17 +201,17 @@ async fn garbage_hurts_nobody_but_its_sender() {
     let server = Server::start(Options::default());
     let id = server.bash("read line; echo alive").await;
     let mut bystander = Client::attach(&server, &id, Hello::default()).await;
-    let mut seeded = Seeded::new(1);
+    let mut rng = SeededRng::new(1);
     for _ in 0..200 {
         let mut client = Client::attach(&server, &id, Hello::default()).await;
         for _ in 0..10 {
             let mut bytes: Vec<u8> =
-                (0..seeded.below(200)).map(|_| u8::try_from(seeded.below(256)).unwrap()).collect();
+                (0..rng.below(200)).map(|_| u8::try_from(rng.below(256)).unwrap()).collect();
             // A data frame would be input to the program, which other tests cover.
             if let Some(kind @ 0) = bytes.first_mut() {
                 *kind = 3;
             }
-            let message = match seeded.below(3) {
+            let message = match rng.below(3) {
                 0 => Message::text(String::from_utf8_lossy(&bytes).into_owned()),
                 1 => Message::Ping(bytes.into_iter().take(125).collect()),
                 _ => Message::binary(bytes),
@@ -237,7 +240,7 @@ async fn a_resume_point_of_another_life_is_none() {
         Hello::default().resume(&epoch, OutputOffset::new(1 << 40)),
     ] {
         let mut client = Client::attach(&server, &id, hello).await;
-        assert_eq!(client.hears("a reset", reset).await, (OutputOffset::ZERO, 0));
+        assert_eq!(client.wait_for_message("a reset", reset).await, (OutputOffset::ZERO, 0));
         client.sees("first\r\n").await;
     }
     let resumed = Hello::default().resume(&epoch, OutputOffset::new(3));

@@ -10,9 +10,9 @@ use nix::sys::signal::{Signal, kill};
 use reqwest::{Method, header::ACCEPT};
 use serde_json::json;
 
-use crate::harness::{Client, Hello, Options, Server, census::runs, until};
+use crate::harness::{Client, Hello, Options, Server, census::is_running, until};
 
-const NOTE: &str = "what was here before limpet was started again";
+const RESTART_NOTE: &str = "what was here before limpet was started again";
 
 fn options(dir: &Path) -> Options {
     Options::args(["--state-dir", dir.to_str().unwrap()])
@@ -37,13 +37,13 @@ fn saved(dir: &Path) -> String {
 }
 
 /// Kills all of limpet's processes at once, as a power cut does.
-async fn power_cut(server: &mut Server) {
-    let serving = server.pid();
+async fn cut_power(server: &mut Server) {
+    let serving = server.server_pid();
     // The keeper dies first, since it would start another server.
-    server.signal(Signal::SIGKILL);
+    server.signal_keeper(Signal::SIGKILL);
     kill(serving, Signal::SIGKILL).unwrap();
-    server.ended().await;
-    until("the server to be gone", || !runs(&serving.to_string())).await;
+    server.wait_until_ended().await;
+    until("the server to be gone", || !is_running(&serving.to_string())).await;
 }
 
 #[tokio::test]
@@ -52,7 +52,7 @@ async fn sessions_are_there_again_after_a_reboot() {
     let place = tempfile::tempdir().unwrap();
     let place = place.path().canonicalize().unwrap();
     for is_cut in [true, false] {
-        let options = || options(dir.path()).and(["--state-output"]);
+        let options = || options(dir.path()).with_args(["--state-output"]);
         let mut server = Server::start(options());
         for info in sessions(&server).await {
             server.close(&info.id).await;
@@ -61,7 +61,7 @@ async fn sessions_are_there_again_after_a_reboot() {
         let shell: SessionInfo = server.post("/api/sessions", shell).await.json().await.unwrap();
         let full = server.bash(r"printf 'before\n\e[?1049h\e[?1000h\e[Hall of it'; exec sleep 10000").await;
         let over = server.bash("echo over").await;
-        let closed = server.open(["sleep", "10000"]).await;
+        let closed = server.open_session(["sleep", "10000"]).await;
         server.close(&closed).await;
         let mut client = Client::attach(&server, &shell.id, Hello::default()).await;
         client.type_in(&format!("cd {}; printf '\\e[3'1mred; seq -s _ 7\n", place.display())).await;
@@ -76,10 +76,10 @@ async fn sessions_are_there_again_after_a_reboot() {
                     && !saved.contains("echo over")
             })
             .await;
-            power_cut(&mut server).await;
+            cut_power(&mut server).await;
         } else {
-            server.signal(Signal::SIGTERM);
-            assert!(server.ended().await.success());
+            server.signal_keeper(Signal::SIGTERM);
+            assert!(server.wait_until_ended().await.success());
         }
         for entry in fs::read_dir(dir.path()).unwrap() {
             let entry = entry.unwrap();
@@ -102,7 +102,7 @@ async fn sessions_are_there_again_after_a_reboot() {
         let at = |what: &str| {
             lines.iter().position(|line| line.contains(what)).unwrap_or_else(|| panic!("{what}: {lines:?}"))
         };
-        assert!(at("red1_2_3_4_5_6_7") < at(NOTE) && at(NOTE) < at("kept in"), "{lines:?}");
+        assert!(at("red1_2_3_4_5_6_7") < at(RESTART_NOTE) && at(RESTART_NOTE) < at("kept in"), "{lines:?}");
         assert!(client.text().contains("31mred1"), "colours are there again: {:?}", client.text());
         // The other program has drawn its full screen again, above the restored output.
         until("the program to be there", || runs_sleep(&server)).await;
@@ -113,7 +113,7 @@ async fn sessions_are_there_again_after_a_reboot() {
 
 /// Reports whether the program has reached its last command.
 fn runs_sleep(server: &Server) -> bool {
-    let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", server.keeper())).unwrap();
+    let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", server.keeper_pid())).unwrap();
     children
         .split_whitespace()
         .any(|pid| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name == "sleep\n"))
@@ -127,8 +127,8 @@ async fn what_was_printed_is_on_no_disk_unless_that_is_wanted() {
     let mut client = Client::attach(&server, &id, Hello::default()).await;
     client.sees("secret").await;
     drop(client);
-    server.signal(Signal::SIGTERM);
-    assert!(server.ended().await.success());
+    server.signal_keeper(Signal::SIGTERM);
+    assert!(server.wait_until_ended().await.success());
     let saved = saved(dir.path());
     assert!(saved.contains("exec sleep") && !saved.contains("secret\r"), "{saved}");
     // A server without `--state-output` does not show output that an earlier one has saved.
@@ -145,7 +145,7 @@ async fn what_was_printed_is_on_no_disk_unless_that_is_wanted() {
 async fn a_killed_server_restores_nothing_that_still_runs() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::start(options(dir.path()));
-    let id = server.open(["cat"]).await;
+    let id = server.open_session(["cat"]).await;
     until("it to be on the disk", || saved(dir.path()).contains("cat")).await;
     server.kill().await;
     let ids: Vec<_> = sessions(&server).await.into_iter().map(|info| info.id).collect();
@@ -159,9 +159,9 @@ async fn a_killed_server_restores_nothing_that_still_runs() {
 async fn what_cannot_be_restored_is_put_aside() {
     let dir = tempfile::tempdir().unwrap();
     let mut server = Server::start(options(dir.path()));
-    let id = server.open(["sleep", "10000"]).await;
-    server.signal(Signal::SIGTERM);
-    server.ended().await;
+    let id = server.open_session(["sleep", "10000"]).await;
+    server.signal_keeper(Signal::SIGTERM);
+    server.wait_until_ended().await;
     let file = dir.path().join(format!("{id}.session"));
     let gone = fs::read_to_string(&file).unwrap().replacen("sleep", "no-such-program", 1);
     fs::write(&file, gone).unwrap();
@@ -176,7 +176,7 @@ async fn what_cannot_be_restored_is_put_aside() {
 }
 
 /// A way to start a server that lacks a resource.
-type Wrapped = fn(Options, &'static str) -> Options;
+type Wrap = fn(Options, &'static str) -> Options;
 
 /// Some sessions cannot be restored for the moment, for want of terminals or descriptors or because
 /// of the limit on sessions. A later start restores them.
@@ -186,19 +186,19 @@ async fn what_lacks_something_at_the_moment_waits_for_another_start() {
     let few_terminals =
         "mount -t devpts -o newinstance,max=4,ptmxmode=666 devpts /dev/pts && exec \"$0\" \"$@\"";
     let few_files = "ulimit -Sn 90; ulimit -Hn 90; exec \"$0\" \"$@\"";
-    let in_mounts: Wrapped = |options, script| options.wrapped(["unshare", "-rm", "bash", "-c", script]);
-    let in_limits: Wrapped = |options, script| options.wrapped(["bash", "-c", script]);
-    let as_it_is: Wrapped = |options, _| options.and(["--max-sessions", "4"]);
+    let in_mounts: Wrap = |options, script| options.wrapped(["unshare", "-rm", "bash", "-c", script]);
+    let in_limits: Wrap = |options, script| options.wrapped(["bash", "-c", script]);
+    let as_it_is: Wrap = |options, _| options.with_args(["--max-sessions", "4"]);
     let dir = tempfile::tempdir().unwrap();
-    let options = || options(dir.path()).and(["--state-output"]);
+    let options = || options(dir.path()).with_args(["--state-output"]);
     let mut server = Server::start(options());
     for number in 0..SESSIONS {
         let id = server.bash(&format!("echo here is {number}; exec sleep 10000")).await;
         Client::attach(&server, &id, Hello::default()).await.sees(&format!("here is {number}")).await;
     }
     let all: Vec<_> = sessions(&server).await.into_iter().map(|info| info.id).collect();
-    server.signal(Signal::SIGTERM);
-    server.ended().await;
+    server.signal_keeper(Signal::SIGTERM);
+    server.wait_until_ended().await;
     for (wrapped, script, words) in [
         (in_mounts, few_terminals, "no more pseudo-terminals"),
         (in_limits, few_files, "the limit of open files, 90"),
@@ -227,8 +227,8 @@ async fn what_lacks_something_at_the_moment_waits_for_another_start() {
             saved(dir.path()).contains(&format!("\"title\":\"{}\"", script.len()))
         })
         .await;
-        server.signal(Signal::SIGTERM);
-        server.ended().await;
+        server.signal_keeper(Signal::SIGTERM);
+        server.wait_until_ended().await;
         assert_eq!(files(), expected);
     }
     let server = Server::start(options());

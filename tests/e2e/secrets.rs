@@ -253,8 +253,8 @@ async fn sign_ins_and_share_links_survive_kills_upgrades_and_restarts() {
             assert!(!content.contains(secret) && !content.contains(&browser.key));
         }
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-        server.signal(Signal::SIGTERM);
-        server.ended().await;
+        server.signal_keeper(Signal::SIGTERM);
+        server.wait_until_ended().await;
         let server = Server::start(options);
         assert!(is_signed_in(&server, &owner).await && is_signed_in(&server, &guest).await);
         assert!(!is_signed_in(&server, &other).await);
@@ -264,8 +264,8 @@ async fn sign_ins_and_share_links_survive_kills_upgrades_and_restarts() {
     // Without a state directory or a token file, a restart ends all sign-ins.
     let mut server = Server::start(Options::default());
     let browser = Browser::sign_in(&server, TOKEN).await;
-    server.signal(Signal::SIGTERM);
-    server.ended().await;
+    server.signal_keeper(Signal::SIGTERM);
+    server.wait_until_ended().await;
     assert!(!is_signed_in(&Server::start(Options::default()), &browser).await);
 }
 
@@ -279,8 +279,8 @@ async fn a_share_link_says_nothing_about_the_token() {
     let mut before = Server::start(Options::args(state));
     let id = before.bash("read line").await;
     let links = passes(&before, &id).await;
-    before.signal(Signal::SIGTERM);
-    before.ended().await;
+    before.signal_keeper(Signal::SIGTERM);
+    before.wait_until_ended().await;
     // Both servers have the same session and the same token.
     let file = format!("{id}.session");
     let saved = fs::read(dir.path().join(&file)).unwrap();
@@ -374,11 +374,11 @@ async fn guests_see_no_arguments_and_no_addresses() {
         _ => None,
     };
     let mut owner = Client::attach(&server, &id, Hello::default()).await;
-    let mut guest = Client::attach(&server, &id, Hello::default().with(&reader)).await;
-    let seen: Vec<Presence> = guest.hears("who is there", presences).await;
+    let mut guest = Client::attach(&server, &id, Hello::default().with_token(&reader)).await;
+    let seen: Vec<Presence> = guest.wait_for_message("who is there", presences).await;
     let [theirs, own] = &seen[..] else { panic!("{seen:?}") };
     assert_eq!((theirs.from.as_str(), own.from.as_str()), ("", "127.0.0.1"), "of oneself one knows it");
-    let seen = owner.hears("who is there", presences).await;
+    let seen = owner.wait_for_message("who is there", presences).await;
     assert!(seen.iter().all(|one| one.from == "127.0.0.1"), "an owner is told");
 }
 

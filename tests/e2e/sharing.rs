@@ -11,33 +11,33 @@ use crate::harness::{Browser, Client, Hello, Options, Server, slow_link};
 
 /// Script that prints the size whenever it has changed. It polls, since bash loses a signal that
 /// arrives while it handles another.
-const SIZES: &str = r#"while :; do now=$(stty size); [ "$now" = "$last" ] || echo "$now"; last=$now; read -t 0.05 line; done"#;
+const SIZE_SCRIPT: &str = r#"while :; do now=$(stty size); [ "$now" = "$last" ] || echo "$now"; last=$now; read -t 0.05 line; done"#;
 
 fn resize(message: &ServerMessage) -> Option<(Winsize, Option<u64>)> {
     if let ServerMessage::Resize { size, by, .. } = message { Some((*size, *by)) } else { None }
 }
 
-fn presences(message: &ServerMessage) -> Option<Vec<Presence>> {
+fn viewer_list(message: &ServerMessage) -> Option<Vec<Presence>> {
     if let ServerMessage::Viewers { list, .. } = message { Some(list.clone()) } else { None }
 }
 
 /// Waits until the server lists `count` viewers, and returns that list. `pen` says whether the
 /// client must be the primary viewer.
-async fn people(client: &mut Client, count: usize, pen: bool) -> Vec<Presence> {
+async fn wait_for_viewers(client: &mut Client, count: usize, pen: bool) -> Vec<Presence> {
     let wanted = |message: &ServerMessage| {
-        presences(message)
+        viewer_list(message)
             .filter(|list| list.len() == count && list.iter().any(|one| one.you && one.pen) == pen)
     };
-    client.hears(&format!("that there are {count}"), wanted).await
+    client.wait_for_message(&format!("that there are {count}"), wanted).await
 }
 
-async fn has_size(client: &mut Client, cols: u16, rows: u16) {
+async fn wait_for_size(client: &mut Client, cols: u16, rows: u16) {
     let wanted = Winsize::cells(cols, rows);
-    client.hears("the size", |message| resize(message).filter(|(size, _)| *size == wanted)).await;
+    client.wait_for_message("the size", |message| resize(message).filter(|(size, _)| *size == wanted)).await;
     client.sees(&format!("{rows} {cols}\r\n")).await;
 }
 
-async fn update(server: &Server, id: &SessionId, body: Value) -> SessionInfo {
+async fn update_session(server: &Server, id: &SessionId, body: Value) -> SessionInfo {
     let path = format!("/api/sessions/{id}");
     let response = server.request(Method::PATCH, &path).json(&body).send().await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
@@ -47,95 +47,95 @@ async fn update(server: &Server, id: &SessionId, body: Value) -> SessionInfo {
 #[tokio::test]
 async fn a_phone_resizes_nothing_until_it_takes_the_pen() {
     let server = Server::start(Options::default());
-    let id = server.bash(SIZES).await;
+    let id = server.bash(SIZE_SCRIPT).await;
     let mut desktop = Client::attach(&server, &id, Hello::default().size(160, 50)).await;
     desktop.sees("50 160\r\n").await;
     let mut phone = Client::attach(&server, &id, Hello::default().size(40, 30)).await;
     assert_eq!(server.details(&id).await.info.cols, 160);
-    let [first, second] = people(&mut phone, 2, false).await.try_into().unwrap();
+    let [first, second] = wait_for_viewers(&mut phone, 2, false).await.try_into().unwrap();
     assert!(first.pen && !first.you && !second.pen && second.you);
     assert_eq!((second.from.as_str(), second.role), ("127.0.0.1", Role::Owner));
     phone.type_in("x\n").await;
-    phone.hears_written(2).await;
+    phone.wait_for_ack(2).await;
     phone.resize(41, 31).await;
     // The desktop's request arrives after everything that the phone has sent.
     desktop.resize(150, 45).await;
-    has_size(&mut desktop, 150, 45).await;
+    wait_for_size(&mut desktop, 150, 45).await;
     assert!(!desktop.text().contains(" 41") && !desktop.text().contains(" 40"), "{}", desktop.text());
 
     phone.say(&ClientMessage::Pen { to: None }).await;
-    has_size(&mut desktop, 41, 31).await;
-    people(&mut desktop, 2, false).await;
+    wait_for_size(&mut desktop, 41, 31).await;
+    wait_for_viewers(&mut desktop, 2, false).await;
     // The phone, which took the role of primary viewer, hands it back.
     phone.say(&ClientMessage::Pen { to: Some(first.id) }).await;
-    has_size(&mut phone, 150, 45).await;
-    people(&mut desktop, 2, true).await;
+    wait_for_size(&mut phone, 150, 45).await;
+    wait_for_viewers(&mut desktop, 2, true).await;
     phone.say(&ClientMessage::Pen { to: Some(77) }).await;
-    phone.hears_error(ErrorCode::NoSuchViewer).await;
+    phone.wait_for_error(ErrorCode::NoSuchViewer).await;
 }
 
 #[tokio::test]
 async fn a_size_stays_while_its_owner_is_away_for_a_moment() {
     let server = Server::start(Options::default());
-    let id = server.bash(SIZES).await;
+    let id = server.bash(SIZE_SCRIPT).await;
     let hello = Hello::default().size(160, 50);
     let mut desktop = Client::attach(&server, &id, hello.clone()).await;
     let mut phone = Client::attach(&server, &id, Hello::default().size(40, 30)).await;
-    people(&mut desktop, 2, true).await;
+    wait_for_viewers(&mut desktop, 2, true).await;
     desktop.sees("50 160\r\n").await;
     phone.sees("50 160\r\n").await;
     let (epoch, received) = (desktop.epoch().clone(), desktop.received);
-    desktop.vanish();
-    people(&mut phone, 1, true).await;
+    desktop.reset_connection();
+    wait_for_viewers(&mut phone, 1, true).await;
     let mut desktop = Client::attach(&server, &id, hello.resume(&epoch, received)).await;
-    people(&mut desktop, 2, true).await;
-    people(&mut phone, 2, false).await;
+    wait_for_viewers(&mut desktop, 2, true).await;
+    wait_for_viewers(&mut phone, 2, false).await;
     // A reloaded page is another viewer.
-    desktop.vanish();
-    people(&mut phone, 1, true).await;
+    desktop.reset_connection();
+    wait_for_viewers(&mut phone, 1, true).await;
     let mut desktop = Client::attach(&server, &id, Hello::default().size(160, 50)).await;
-    people(&mut desktop, 2, true).await;
+    wait_for_viewers(&mut desktop, 2, true).await;
     assert_eq!(phone.text().matches("50 160").count(), 1, "{}", phone.text());
     assert!(!phone.text().contains("30 40"), "{}", phone.text());
     // The desktop does not come back, and the phone's user types.
-    desktop.vanish();
-    people(&mut phone, 1, true).await;
+    desktop.reset_connection();
+    wait_for_viewers(&mut phone, 1, true).await;
     phone.type_in("x").await;
-    has_size(&mut phone, 40, 30).await;
+    wait_for_size(&mut phone, 40, 30).await;
 }
 
 #[tokio::test]
 async fn whose_size_counts_can_be_changed() {
     let server = Server::start(Options::args(["--sizing", "smallest"]));
-    let id = server.bash(SIZES).await;
+    let id = server.bash(SIZE_SCRIPT).await;
     let mut wide = Client::attach(&server, &id, Hello::default().size(160, 30)).await;
     wide.sees("30 160\r\n").await;
     let mut tall = Client::attach(&server, &id, Hello::default().size(70, 60)).await;
-    has_size(&mut wide, 70, 30).await;
-    assert_eq!(update(&server, &id, json!({ "sizing": "latest" })).await.sizing, Sizing::Latest);
-    has_size(&mut wide, 160, 30).await;
+    wait_for_size(&mut wide, 70, 30).await;
+    assert_eq!(update_session(&server, &id, json!({ "sizing": "latest" })).await.sizing, Sizing::Latest);
+    wait_for_size(&mut wide, 160, 30).await;
     tall.type_in("x").await;
-    has_size(&mut wide, 70, 60).await;
-    assert_eq!(update(&server, &id, json!({ "sizing": "fixed", "cols": 100 })).await.cols, 100);
-    has_size(&mut wide, 100, 60).await;
+    wait_for_size(&mut wide, 70, 60).await;
+    assert_eq!(update_session(&server, &id, json!({ "sizing": "fixed", "cols": 100 })).await.cols, 100);
+    wait_for_size(&mut wide, 100, 60).await;
     wide.say(&ClientMessage::Pen { to: None }).await;
-    people(&mut wide, 2, true).await;
+    wait_for_viewers(&mut wide, 2, true).await;
     assert_eq!(server.details(&id).await.info.cols, 100);
-    update(&server, &id, json!({ "sizing": "smallest" })).await;
-    has_size(&mut wide, 70, 30).await;
+    update_session(&server, &id, json!({ "sizing": "smallest" })).await;
+    wait_for_size(&mut wide, 70, 30).await;
     drop(tall);
-    has_size(&mut wide, 160, 30).await;
+    wait_for_size(&mut wide, 160, 30).await;
 }
 
 #[tokio::test]
 async fn a_size_that_is_fixed_as_it_is_is_nobody_s_own_any_more() {
     let server = Server::start(Options::default());
-    let id = server.bash(SIZES).await;
+    let id = server.bash(SIZE_SCRIPT).await;
     let mut viewer = Client::attach(&server, &id, Hello::default().size(160, 30)).await;
     viewer.sees("30 160\r\n").await;
-    update(&server, &id, json!({ "sizing": "fixed" })).await;
+    update_session(&server, &id, json!({ "sizing": "fixed" })).await;
     let nobody_s = |message: &ServerMessage| resize(message).filter(|(_, by)| by.is_none());
-    assert_eq!(viewer.hears("whose size it is", nobody_s).await.0, Winsize::cells(160, 30));
+    assert_eq!(viewer.wait_for_message("whose size it is", nobody_s).await.0, Winsize::cells(160, 30));
 }
 
 async fn passes(server: &Server, id: &SessionId) -> [Pass; 2] {
@@ -177,21 +177,21 @@ async fn who_was_invited_may_do_what_the_pass_says_and_no_more() {
         }
     }
 
-    let mut watcher = Client::attach(&server, &id, Hello::default().with(&reader.token)).await;
+    let mut watcher = Client::attach(&server, &id, Hello::default().with_token(&reader.token)).await;
     assert_eq!(watcher.welcome.role, Role::Reader);
     watcher.type_in("from the reader\n").await;
-    watcher.hears_error(ErrorCode::ReadOnly).await;
+    watcher.wait_for_error(ErrorCode::ReadOnly).await;
     watcher.say(&ClientMessage::Pen { to: None }).await;
-    watcher.hears_error(ErrorCode::ReadOnly).await;
-    let mut helper = Client::attach(&server, &id, Hello::default().with(&writer.token)).await;
+    watcher.wait_for_error(ErrorCode::ReadOnly).await;
+    let mut helper = Client::attach(&server, &id, Hello::default().with_token(&writer.token)).await;
     assert_eq!(helper.welcome.role, Role::Writer);
     helper.type_in("from the writer\n").await;
     watcher.sees("got from the writer").await;
     assert!(!watcher.text().contains("reader"), "{}", watcher.text());
-    let [first, second] = people(&mut helper, 2, true).await.try_into().unwrap();
+    let [first, second] = wait_for_viewers(&mut helper, 2, true).await.try_into().unwrap();
     assert_eq!((first.role, second.role), (Role::Reader, Role::Writer));
     helper.say(&ClientMessage::Pen { to: Some(first.id) }).await;
-    helper.hears_error(ErrorCode::NoSuchViewer).await;
+    helper.wait_for_error(ErrorCode::NoSuchViewer).await;
 }
 
 #[tokio::test]
@@ -230,7 +230,7 @@ async fn a_program_that_is_free_outruns_a_viewer_that_wants_everything() {
         ServerMessage::Reset { skipped, .. } => Some(*skipped),
         _ => None,
     };
-    assert!(client.hears("that it was left behind", skipped).await > 0);
+    assert!(client.wait_for_message("that it was left behind", skipped).await > 0);
 }
 
 #[tokio::test]
@@ -241,7 +241,7 @@ async fn a_program_that_is_held_waits_for_a_slow_person_too() {
     let link = slow_link(&server, 3.2, 40).await;
     let mut client = Client::attach_at(link.address(), &id, Hello::default().follow_now()).await.unwrap();
     client.type_in("\n").await;
-    client.finishes().await;
+    client.read_to_end().await;
     let expected = (1..=150_000).map(|n| format!("{n}\r\n")).collect::<Vec<_>>().concat();
     assert!(client.text().ends_with(&(expected + "done\r\n")), "{} bytes", client.output.len());
 }

@@ -13,19 +13,19 @@ use tokio::task::JoinSet;
 
 use crate::harness::{
     Client, Hello, Options, Server,
-    census::{own, waiting_for},
+    census::{anonymous_memory, unacknowledged_bytes_to},
     until,
 };
 
 /// Number of viewers that read everything.
-const GOOD: usize = 9;
+const FAST_VIEWERS: usize = 9;
 
 /// Number of numbered lines: 24 MB in all, far more than a viewer may cost, and six times what the
 /// output log keeps.
 const LINES: u32 = 240_000;
 
 /// Maximum memory that a viewer may cost the server, in bytes, whatever it does or fails to do.
-const COST: usize = 2 << 20;
+const MAX_VIEWER_MEMORY_BYTES: usize = 2 << 20;
 
 /// The behaviour of the viewer that takes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ fn lines(end: &str) -> String {
 /// Receives everything up to the last line, and stays attached.
 async fn watch(mut client: Client) -> Client {
     while !client.output.ends_with(b"done\r\n") {
-        assert!(client.turn().await, "the connection ended after {} bytes", client.output.len());
+        assert!(client.process_message().await, "the connection ended after {} bytes", client.output.len());
     }
     client
 }
@@ -71,35 +71,35 @@ async fn flood(stall: Stall) -> usize {
     };
     let port = stalled.as_ref().map(Client::port);
     let mut tasks = JoinSet::new();
-    let mut good = JoinSet::new();
-    for number in 0..GOOD {
+    let mut fast = JoinSet::new();
+    for number in 0..FAST_VIEWERS {
         let mut client = Client::attach(&server, &id, Hello::default()).await;
         if number == 0 {
             client.sees("\r\n").await;
             client.type_in("\n").await;
         }
-        good.spawn(watch(client));
+        fast.spawn(watch(client));
     }
     // The stalled viewer stays until the end: unread, or read by a task.
     let _unread = match stalled {
         Some(mut client) if stall == Stall::Unacknowledged => {
-            tasks.spawn(async move { while client.turn().await {} });
+            tasks.spawn(async move { while client.process_message().await {} });
             None
         }
         other => other,
     };
-    let good = good.join_all().await;
+    let fast = fast.join_all().await;
     let expected = format!("\r\n{}done\r\n", lines("\r\n"));
-    for client in &good {
+    for client in &fast {
         assert!(client.output == expected.as_bytes(), "{} bytes", client.output.len());
     }
     if let Some(port) = port {
-        assert_eq!(server.details(&id).await.info.viewers as usize, GOOD + 1, "it is still there");
-        assert_eq!(waiting_for(port) > 0, stall == Stall::Unread, "whether its socket is full");
+        assert_eq!(server.details(&id).await.info.viewers as usize, FAST_VIEWERS + 1, "it is still there");
+        assert_eq!(unacknowledged_bytes_to(port) > 0, stall == Stall::Unread, "whether its socket is full");
     }
     // Asking for the screen makes it parse its backlog.
     server.get(&format!("/api/sessions/{id}/screen")).await;
-    own(server.pid())
+    anonymous_memory(server.server_pid())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -108,17 +108,17 @@ async fn one_of_ten_that_takes_nothing_slows_nobody_and_costs_little() {
     for stall in [Stall::Unread, Stall::Unacknowledged] {
         let with = flood(stall).await;
         eprintln!("{stall:?}: {with} bytes, {without} without it");
-        assert!(with < without + COST, "{stall:?}: {with} bytes, {without} without it");
+        assert!(with < without + MAX_VIEWER_MEMORY_BYTES, "{stall:?}: {with} bytes, {without} without it");
     }
 }
 
 /// Waits until the server reports this number of viewers.
-async fn hears_count(client: &mut Client, expected: usize) {
+async fn wait_for_viewer_count(client: &mut Client, expected: usize) {
     let told = |message: &ServerMessage| match message {
         ServerMessage::Viewers { count, .. } if *count as usize == expected => Some(()),
         _ => None,
     };
-    client.hears(&format!("that they are {expected}"), told).await;
+    client.wait_for_message(&format!("that they are {expected}"), told).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -132,28 +132,28 @@ async fn one_of_ten_that_gives_no_sign_of_life_is_let_go_while_the_others_go_on(
     );
     let id: SessionId = server.bash(&script).await;
     let asleep = Client::attach(&server, &id, Hello::default()).await;
-    let (mut good, gone_on) = (JoinSet::new(), Arc::new(AtomicUsize::new(0)));
-    for number in 0..GOOD {
+    let (mut fast, gone_on) = (JoinSet::new(), Arc::new(AtomicUsize::new(0)));
+    for number in 0..FAST_VIEWERS {
         let mut client = Client::attach(&server, &id, Hello::default()).await;
         if number == 0 {
             client.sees("\r\n").await;
             client.type_in("\n").await;
         }
         let gone_on = Arc::clone(&gone_on);
-        good.spawn(async move {
-            hears_count(&mut client, GOOD + 1).await;
-            hears_count(&mut client, GOOD).await;
+        fast.spawn(async move {
+            wait_for_viewer_count(&mut client, FAST_VIEWERS + 1).await;
+            wait_for_viewer_count(&mut client, FAST_VIEWERS).await;
             let then = client.output.len();
             client.until("more output", |client| client.output.len() > then + 100_000).await;
             gone_on.fetch_add(1, Relaxed);
             watch(client).await
         });
     }
-    until("the others to go on alone", || gone_on.load(Relaxed) == GOOD).await;
+    until("the others to go on alone", || gone_on.load(Relaxed) == FAST_VIEWERS).await;
     assert!(server.log().contains("reason=Silent"));
     fs::write(stop, "").unwrap();
-    let good = good.join_all().await;
-    assert!(good.iter().all(|client| client.output == good[0].output), "all have seen the same");
-    assert_eq!(server.details(&id).await.info.viewers as usize, GOOD);
+    let fast = fast.join_all().await;
+    assert!(fast.iter().all(|client| client.output == fast[0].output), "all have seen the same");
+    assert_eq!(server.details(&id).await.info.viewers as usize, FAST_VIEWERS);
     drop(asleep);
 }

@@ -5,16 +5,16 @@ use nix::sys::signal::Signal;
 use serde_json::json;
 
 use crate::{
-    harness::{Client, Hello, Manager, Server, census::runs, client::viewer, until},
+    harness::{Client, Hello, Server, ServiceManager, census::is_running, client::viewer, until},
     integrity::{numbered, type_all},
 };
 
 /// Kills the keeper, waits until its server is gone as well, and starts another keeper.
-async fn restart(manager: &Manager, mut server: Server) -> Server {
-    let serving = server.pid();
-    server.signal(Signal::SIGKILL);
-    server.ended().await;
-    until("the server to be gone", || !runs(&serving.to_string())).await;
+async fn restart(manager: &ServiceManager, mut server: Server) -> Server {
+    let serving = server.server_pid();
+    server.signal_keeper(Signal::SIGKILL);
+    server.wait_until_ended().await;
+    until("the server to be gone", || !is_running(&serving.to_string())).await;
     Server::start_again(manager.options(), server.address()).await
 }
 
@@ -25,15 +25,15 @@ async fn sessions(server: &Server) -> Vec<SessionId> {
 
 #[tokio::test]
 async fn a_killed_keeper_loses_nothing_that_is_stored() {
-    let manager = Manager::start();
+    let manager = ServiceManager::start();
     let server = Server::start(manager.options());
-    until("word that it is ready", || manager.has_heard("READY=1")).await;
+    until("word that it is ready", || manager.has_received("READY=1")).await;
     let script =
         "env | grep -c -e NOTIFY -e LISTEN_ -e FDSTORE; while read line; do echo got $line; done; exit 7";
     let session = json!({ "command": ["bash", "-c", script], "title": "mine" });
     let id = server.post("/api/sessions", session).await.json::<SessionInfo>().await.unwrap().id;
     let over = server.bash("echo all of it; exit 3").await;
-    Client::attach(&server, &over, Hello::default()).await.finishes().await;
+    Client::attach(&server, &over, Hello::default()).await.read_to_end().await;
     let hello = Hello { viewer: viewer(), ..Hello::default().size(100, 30) };
     let mut client = Client::attach(&server, &id, hello.clone()).await;
     client.sees("\n").await;
@@ -53,30 +53,31 @@ async fn a_killed_keeper_loses_nothing_that_is_stored() {
     client.sees("got two\r\n").await;
     // The program is not a child of this keeper, but its exit status is known all the same.
     client.type_in("\x04").await;
-    assert_eq!(client.finishes().await.0, Some(ExitStatus::Code(7)));
+    assert_eq!(client.read_to_end().await.0, Some(ExitStatus::Code(7)));
     let mut client = Client::attach(&server, &over, Hello::default()).await;
-    assert_eq!(client.finishes().await.0, Some(ExitStatus::Code(3)));
+    assert_eq!(client.read_to_end().await.0, Some(ExitStatus::Code(3)));
     assert_eq!(client.text(), "all of it\r\n");
 
     // A session that was taken over can be closed, and a killed server is replaced as usual.
-    let last = server.open(["cat"]).await;
+    let last = server.open_session(["cat"]).await;
     let mut server = restart(&manager, server).await;
     server.kill().await;
     assert_eq!(sessions(&server).await, [id.clone(), over.clone(), last.clone()]);
     for id in [&id, &over, &last] {
         server.close(id).await;
     }
-    until("all of it to be taken out", || !manager.stored().iter().any(|name| !name.starts_with('.'))).await;
-    server.signal(Signal::SIGTERM);
-    assert!(server.ended().await.success());
-    until("word that it ends", || manager.has_heard("STOPPING=1")).await;
-    until("the rest to be taken out", || manager.stored().is_empty()).await;
+    until("all of it to be taken out", || !manager.stored_names().iter().any(|name| !name.starts_with('.')))
+        .await;
+    server.signal_keeper(Signal::SIGTERM);
+    assert!(server.wait_until_ended().await.success());
+    until("word that it ends", || manager.has_received("STOPPING=1")).await;
+    until("the rest to be taken out", || manager.stored_names().is_empty()).await;
 }
 
 #[tokio::test]
 async fn no_line_and_no_key_is_lost_with_the_keeper() {
     const LINES: u32 = 20_000;
-    let manager = Manager::start();
+    let manager = ServiceManager::start();
     let mut server = Server::start(manager.options());
     let text: String = (1..=20_000).map(|n| format!("key {n}\n")).collect::<Vec<_>>().concat();
     let script = format!(
@@ -96,7 +97,7 @@ async fn no_line_and_no_key_is_lost_with_the_keeper() {
     typing.await.unwrap();
     assert!(restarts > 2, "{restarts} restarts");
     let mut client = Client::attach(&server, &id, Hello::default()).await;
-    assert_eq!(client.finishes().await.0, Some(ExitStatus::Code(5)));
+    assert_eq!(client.read_to_end().await.0, Some(ExitStatus::Code(5)));
     let expected = format!("{}  -\n{}", crate::integrity::sha256(text.as_bytes()), numbered(LINES));
     let seen = client.text().replace("\r\n", "\n");
     assert!(seen.ends_with(&expected.replace("\r\n", "\n")), "{} bytes, {restarts} restarts", seen.len());

@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio::sync::oneshot;
 
 use crate::{
-    harness::{Client, Hello, Options, Server, census::runs, client::viewer, until, within},
+    harness::{Client, Hello, Options, Server, census::is_running, client::viewer, until, within},
     integrity::{follow, numbered, sha256, type_all},
 };
 
@@ -23,17 +23,17 @@ pub(crate) async fn screen(server: &Server, id: &SessionId) -> Screen {
 }
 
 /// Maximum number of times that a server is killed.
-const KILLS: u32 = 12;
+const MAX_KILLS: u32 = 12;
 
 /// The way a server is replaced.
 #[derive(Clone, Copy, Debug)]
-enum Blow {
+enum Replacement {
     Kill,
     Upgrade,
 }
 
-impl Blow {
-    async fn strike(self, server: &Server) {
+impl Replacement {
+    async fn replace_server(self, server: &Server) {
         match self {
             Self::Kill => server.kill().await,
             Self::Upgrade => {
@@ -46,9 +46,10 @@ impl Blow {
 
 #[tokio::test]
 async fn a_session_goes_on_where_it_was() {
-    for (blow, options) in [Blow::Kill, Blow::Upgrade]
-        .into_iter()
-        .flat_map(|blow| Options::surroundings().into_iter().map(move |options| (blow, options)))
+    for (replacement, options) in
+        [Replacement::Kill, Replacement::Upgrade].into_iter().flat_map(|replacement| {
+            Options::environments().into_iter().map(move |options| (replacement, options))
+        })
     {
         let mut server = Server::start(options);
         let session = json!({
@@ -61,11 +62,14 @@ async fn a_session_goes_on_where_it_was() {
         let mut client = Client::attach(&server, &id, hello.clone()).await;
         client.type_in("one\n").await;
         client.sees("got one\r\n").await;
-        let (epoch, received, first) = (client.epoch().clone(), client.received, server.pid());
-        blow.strike(&server).await;
-        let closed = client.finishes().await;
-        assert!(matches!((blow, closed.1), (Blow::Kill, None) | (Blow::Upgrade, Some(1001))), "{closed:?}");
-        assert_ne!(server.pid(), first);
+        let (epoch, received, first) = (client.epoch().clone(), client.received, server.server_pid());
+        replacement.replace_server(&server).await;
+        let closed = client.read_to_end().await;
+        assert!(
+            matches!((replacement, closed.1), (Replacement::Kill, None) | (Replacement::Upgrade, Some(1001))),
+            "{closed:?}"
+        );
+        assert_ne!(server.server_pid(), first);
 
         let mut client = Client::attach(&server, &id, hello.resume(&epoch, received)).await;
         assert_eq!((client.welcome.output, client.epoch()), (received, &epoch), "it goes on at its offset");
@@ -78,17 +82,17 @@ async fn a_session_goes_on_where_it_was() {
         client.type_in("two\n").await;
         client.sees("got two\r\n").await;
         client.type_in("\x04").await;
-        assert_eq!(client.finishes().await, (Some(ExitStatus::Code(7)), Some(CloseCode::Normal.code())));
+        assert_eq!(client.read_to_end().await, (Some(ExitStatus::Code(7)), Some(CloseCode::Normal.code())));
 
         // The screen of the ended session is still available from the next server.
         let last = screen(&server, &id).await;
-        blow.strike(&server).await;
+        replacement.replace_server(&server).await;
         assert_eq!(screen(&server, &id).await, last);
         assert_eq!(server.details(&id).await.info.exit, Some(ExitStatus::Code(7)));
         let again = server.post("/api/sessions", json!({ "like": id })).await;
         assert_eq!(again.json::<SessionInfo>().await.unwrap().title, "mine");
-        server.signal(Signal::SIGTERM);
-        assert!(server.ended().await.success());
+        server.signal_keeper(Signal::SIGTERM);
+        assert!(server.wait_until_ended().await.success());
     }
 }
 
@@ -96,7 +100,7 @@ async fn a_session_goes_on_where_it_was() {
 /// number of kills.
 async fn kill_until(mut is_done: oneshot::Receiver<()>, server: &Server, id: &SessionId) -> u32 {
     let mut kills = 0;
-    while is_done.try_recv().is_err() && kills < KILLS {
+    while is_done.try_recv().is_err() && kills < MAX_KILLS {
         server.kill().await;
         kills += 1;
         let mut client = Client::attach(server, id, Hello::default()).await;
@@ -108,7 +112,7 @@ async fn kill_until(mut is_done: oneshot::Receiver<()>, server: &Server, id: &Se
 #[tokio::test]
 async fn every_line_arrives_once_however_often_the_server_is_killed() {
     const LINES: u32 = 60_000;
-    for (seed, options) in Options::flavours().into_iter().enumerate() {
+    for (seed, options) in Options::thread_and_core_variants().into_iter().enumerate() {
         let server = Server::start(options);
         // The output is slow enough for many kills.
         let script = format!("read go; for ((i=1; i<={LINES}; i++)); do echo line $i; done; exit 5");
@@ -119,7 +123,7 @@ async fn every_line_arrives_once_however_often_the_server_is_killed() {
         });
         let mut starter = Client::attach(&server, &id, Hello::default()).await;
         starter.type_in("\n").await;
-        starter.hears_written(1).await;
+        starter.wait_for_ack(1).await;
         drop(starter);
         let (done, is_done) = oneshot::channel();
         let all = async {
@@ -145,7 +149,7 @@ async fn every_line_arrives_once_however_often_the_server_is_killed() {
 
 #[tokio::test]
 async fn every_key_arrives_once_however_often_the_server_is_killed() {
-    for options in Options::flavours() {
+    for options in Options::thread_and_core_variants() {
         let server = Server::start(options);
         let text: String = (1..=60_000).map(|n| format!("key {n}\n")).collect::<Vec<_>>().concat();
         let script = format!("stty raw -echo; echo ready; head -c {} | sha256sum", text.len());
@@ -236,7 +240,7 @@ async fn every_question_is_answered_once_however_often_the_server_is_killed() {
         count.display()
     );
     let asked = || fs::read_to_string(&count).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(-1);
-    for options in Options::flavours() {
+    for options in Options::thread_and_core_variants() {
         let server = Server::start(options);
         let id = server.bash(&script).await;
         for _ in 0..KILLS {
@@ -263,9 +267,9 @@ async fn every_question_is_answered_once_however_often_the_server_is_killed() {
 
 #[tokio::test]
 async fn a_session_is_kept_as_soon_as_anybody_knows_of_it() {
-    for options in [(); 8].map(|()| Options::flavours()).concat() {
+    for options in [(); 8].map(|()| Options::thread_and_core_variants()).concat() {
         let server = Server::start(options);
-        let first = server.pid();
+        let first = server.server_pid();
         let id = server.bash("read line").await;
         kill(first, Signal::SIGKILL).unwrap();
         assert_eq!(server.details(&id).await.info.exit, None);
@@ -293,14 +297,14 @@ async fn nothing_is_left_when_the_keeper_is_gone() {
     let mut client = Client::attach(&server, &id, Hello::default()).await;
     client.sees("ready").await;
     let (program, serving) =
-        (client.text().split_whitespace().next().unwrap().to_owned(), server.pid().to_string());
-    server.signal(Signal::SIGKILL);
-    until("server and program to be gone", || !runs(&serving) && !runs(&program)).await;
+        (client.text().split_whitespace().next().unwrap().to_owned(), server.server_pid().to_string());
+    server.signal_keeper(Signal::SIGKILL);
+    until("server and program to be gone", || !is_running(&serving) && !is_running(&program)).await;
 }
 
 #[tokio::test]
 async fn nothing_is_lost_or_left_over_many_kills() {
-    for options in Options::surroundings() {
+    for options in Options::environments() {
         nothing_is_lost_or_left(&Server::start(options)).await;
     }
 }

@@ -4,7 +4,7 @@ use limpet_shared::{CloseCode, ServerMessage};
 
 use crate::harness::{Client, Hello, Options, Server, client::viewer, until};
 
-fn viewers(message: &ServerMessage) -> Option<(u32, bool)> {
+fn viewer_status(message: &ServerMessage) -> Option<(u32, bool)> {
     if let ServerMessage::Viewers { count, pen, .. } = message { Some((*count, *pen)) } else { None }
 }
 
@@ -13,21 +13,21 @@ async fn all_see_the_same_and_one_has_the_pen() {
     let server = Server::start(Options::default());
     let id = server.bash("while read line; do echo got $line; done").await;
     let mut one = Client::attach(&server, &id, Hello::default()).await;
-    assert_eq!(one.hears("that it is alone", viewers).await, (1, true));
+    assert_eq!(one.wait_for_message("that it is alone", viewer_status).await, (1, true));
     let mut other = Client::attach(&server, &id, Hello::default()).await;
-    assert_eq!(other.hears("that they are two", viewers).await, (2, false));
-    assert_eq!(one.hears("that they are two", viewers).await, (2, true));
+    assert_eq!(other.wait_for_message("that they are two", viewer_status).await, (2, false));
+    assert_eq!(one.wait_for_message("that they are two", viewer_status).await, (2, true));
     other.type_in("hello\n").await;
     one.sees("got hello").await;
     other.sees("got hello").await;
     assert_eq!(server.details(&id).await.info.viewers, 2);
-    other.vanish();
-    assert_eq!(one.hears("that it is alone again", viewers).await, (1, true));
+    other.reset_connection();
+    assert_eq!(one.wait_for_message("that it is alone again", viewer_status).await, (1, true));
 }
 
 #[tokio::test]
 async fn a_viewer_that_takes_nothing_does_not_slow_the_others() {
-    for options in Options::flavours() {
+    for options in Options::thread_and_core_variants() {
         let server = Server::start(options);
         let id = server.bash("read go; seq 300000; echo done").await;
         let stalled = Client::attach(&server, &id, Hello::default().window(1000)).await.silent();
@@ -48,7 +48,7 @@ async fn a_program_waits_for_its_only_viewer() {
     let id = server.bash("read go; seq 300000").await;
     let mut client = Client::attach(&server, &id, Hello::default().window(300)).await;
     client.type_in("\n").await;
-    client.finishes().await;
+    client.read_to_end().await;
     let expected =
         "\r\n".to_owned() + &(1..=300_000).map(|n| format!("{n}\r\n")).collect::<Vec<_>>().concat();
     assert!(client.text() == expected, "{} bytes instead of {}", client.output.len(), expected.len());
@@ -71,7 +71,7 @@ async fn no_program_waits_for_viewers_that_take_nothing() {
             break newcomer;
         }
     };
-    let (output, skipped) = newcomer.hears("a reset", reset).await;
+    let (output, skipped) = newcomer.wait_for_message("a reset", reset).await;
     assert_eq!((output, skipped), (newcomer.welcome.output, newcomer.welcome.output.get()));
 }
 
@@ -90,7 +90,7 @@ async fn who_falls_behind_the_tail_sees_the_screen_as_it_is() {
         ServerMessage::Reset { output, skipped, earlier, .. } => Some((*output, *skipped, *earlier)),
         _ => None,
     };
-    let (output, skipped, earlier) = slow.hears("what it missed", reset).await;
+    let (output, skipped, earlier) = slow.wait_for_message("what it missed", reset).await;
     assert_eq!((output.since(before), earlier), (skipped + 5000, 0), "all of the scrollback is there");
     quick.type_in("on it goes\n").await;
     slow.sees("on it goes").await;
@@ -105,10 +105,10 @@ async fn a_viewer_that_attaches_anew_replaces_itself() {
     let hello = Hello { viewer: viewer(), ..Hello::default() };
     let mut old = Client::attach(&server, &id, hello.clone()).await;
     old.type_in("abc").await;
-    old.hears_written(3).await;
+    old.wait_for_ack(3).await;
     let mut new = Client::attach(&server, &id, hello).await;
     assert_eq!(new.welcome.input.get(), 3, "it goes on where it was");
-    assert_eq!(old.finishes().await, (None, Some(CloseCode::Replaced.code())));
+    assert_eq!(old.read_to_end().await, (None, Some(CloseCode::Replaced.code())));
     new.type_in("def\n").await;
     new.sees("abcdef\r\nabcdef").await;
 }
@@ -122,11 +122,15 @@ async fn who_gives_no_sign_of_life_is_let_go() {
     // Nothing reads this client's socket, so no ping is answered, as if its machine slept.
     let asleep = Client::attach(&server, &id, Hello::default()).await;
     assert_eq!(
-        attentive.hears("that they are two", |m| viewers(m).filter(|(count, _)| *count == 2)).await,
+        attentive
+            .wait_for_message("that they are two", |m| viewer_status(m).filter(|(count, _)| *count == 2))
+            .await,
         (2, true)
     );
     assert_eq!(
-        attentive.hears("that it is alone", |m| viewers(m).filter(|(count, _)| *count == 1)).await,
+        attentive
+            .wait_for_message("that it is alone", |m| viewer_status(m).filter(|(count, _)| *count == 1))
+            .await,
         (1, true)
     );
     server.close(&id).await;

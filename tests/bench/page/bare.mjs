@@ -40,8 +40,8 @@ const PAGE = `<!doctype html>
   terminal.focus();
 
   /** As much under way as limpet lets be under way, in frames as long as its. */
-  const FRAME = 64 * 1024;
-  const UNDER_WAY = 4;
+  const FRAME_BYTES = 64 * 1024;
+  const MAX_FRAMES_IN_FLIGHT = 4;
 
   /** Writes a frame; tells when it has been parsed. */
   const write = (frame, parsed) =>
@@ -56,11 +56,11 @@ const PAGE = `<!doctype html>
     const text = new Uint8Array(await (await fetch(name)).arrayBuffer());
     let at = 0;
     const next = () => {
-      const frame = text.subarray(at, at + FRAME);
-      at = at + FRAME < text.length ? at + FRAME : 0;
+      const frame = text.subarray(at, at + FRAME_BYTES);
+      at = at + FRAME_BYTES < text.length ? at + FRAME_BYTES : 0;
       write(frame, next);
     };
-    for (let frame = 0; frame < UNDER_WAY; frame += 1) next();
+    for (let frame = 0; frame < MAX_FRAMES_IN_FLIGHT; frame += 1) next();
   };
 
   /** What comes from a relay, which waits while as much is under way. */
@@ -71,7 +71,7 @@ const PAGE = `<!doctype html>
       const { value, done } = await reader.read();
       if (!done) write(new Uint8Array(value), next);
     };
-    for (let frame = 0; frame < UNDER_WAY; frame += 1) next();
+    for (let frame = 0; frame < MAX_FRAMES_IN_FLIGHT; frame += 1) next();
   };
 </script>
 `;
@@ -80,7 +80,7 @@ const PAGE = `<!doctype html>
  * Headers as limpet sends them to isolate its page. The browser starts a new process for such a
  * page, which takes time.
  */
-const ISOLATED = { "cross-origin-opener-policy": "same-origin" };
+const ISOLATION_HEADERS = { "cross-origin-opener-policy": "same-origin" };
 
 /** The server of the bare page. */
 export class Bare {
@@ -94,7 +94,7 @@ export class Bare {
       const [content, type] = await answer(path, texts);
       const status = content === undefined ? 404 : 200;
       const headers = { "content-type": type ?? "text/plain", "cache-control": "max-age=3600" };
-      response.writeHead(status, { ...headers, ...ISOLATED });
+      response.writeHead(status, { ...headers, ...ISOLATION_HEADERS });
       response.end(content);
     });
     bare.#server.listen(0, "127.0.0.1");

@@ -5,24 +5,24 @@ import { setTimeout as pause } from "node:timers/promises";
 import { PROMPT } from "../../browser/harness/server.mjs";
 import { until } from "../../browser/harness/wait.mjs";
 
-import { plant } from "./probe.mjs";
+import { installProbe } from "./probe.mjs";
 import { Tab } from "./unwatched.mjs";
 
 /** Duration of a flood before it is measured, in milliseconds. */
-const WARM_MS = 1000;
+const WARM_UP_MS = 1000;
 
 /** Measures every text with every page, round by round. */
-export async function flood(browser, pages, renderer, texts, rounds, duration, note) {
+export async function flood(browser, pages, renderer, texts, rounds, duration, recordFigure) {
   for (const text of Object.keys(texts)) {
     for (let round = 0; round < rounds; round += 1) {
       for (const { name, begin, start } of pages) {
         const served = await begin(texts[text]);
-        const page = await Tab.open(browser, plant, PROMPT.trim());
+        const page = await Tab.open(browser, installProbe, PROMPT.trim());
         try {
           await start(page, served, renderer, text, texts[text]);
-          const figures = await measured(page, duration);
+          const figures = await measureFlood(page, duration);
           const scene = `page flood ${text} ${renderer}`;
-          for (const [metric, unit, value] of figures) note(scene, metric, name, unit, value);
+          for (const [metric, unit, value] of figures) recordFigure(scene, metric, name, unit, value);
         } finally {
           await page.close();
           await served.stop();
@@ -49,18 +49,18 @@ export async function fromRelay(page, { url, address }, renderer) {
 /** Starts a flood in limpet's page. */
 export async function fromLimpet(page, { url }, _renderer, _text, file) {
   await page.goto(url.href);
-  await until("a prompt", () => page.evaluate(() => window.bench.bytes + window.bench.pictures > 0));
+  await until("a prompt", () => page.evaluate(() => window.bench.bytes + window.bench.snapshots > 0));
   await page.focus();
   await page.insert(`while :; do cat ${file}; done`);
   await page.press("Enter");
 }
 
 /** Measures the output and the frames during this many milliseconds. */
-async function measured(page, duration) {
+async function measureFlood(page, duration) {
   const enough = 200_000;
   await until("a flood", () => page.evaluate(() => window.bench.offset), (offset) => offset > enough);
   await page.evaluate(() => window.bench.countFrames());
-  await pause(WARM_MS);
+  await pause(WARM_UP_MS);
   const look = () => page.evaluate(() => ({ ...window.bench, time: performance.now() }));
   const before = await look();
   await pause(duration);
@@ -71,6 +71,6 @@ async function measured(page, duration) {
     ["carried", "MB/s", (after.offset - before.offset) / 1e6 / seconds],
     ["frames", "per s", (after.frames - before.frames) / seconds],
     ["tasks over 50 ms", "per s", (after.long - before.long) / seconds],
-    ["pictures", "per s", (after.pictures - before.pictures) / seconds],
+    ["pictures", "per s", (after.snapshots - before.snapshots) / seconds],
   ];
 }

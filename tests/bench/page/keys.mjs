@@ -2,22 +2,22 @@
 
 import { PROMPT } from "../../browser/harness/server.mjs";
 
-import { prompt } from "./load.mjs";
-import { plant } from "./probe.mjs";
+import { waitForPrompt } from "./load.mjs";
+import { installProbe } from "./probe.mjs";
 import { Tab } from "./unwatched.mjs";
 
 /**
  * Measures `count` keys in each round. The bare page echoes keys itself, so its time is the part of
  * the browser and xterm.js.
  */
-export async function keys(browser, pages, rounds, count, note) {
+export async function keys(browser, pages, rounds, count, recordFigure) {
   for (let round = 0; round < rounds; round += 1) {
     for (const { name, begin } of pages) {
       const served = await begin();
-      const page = await Tab.open(browser, plant, PROMPT.trim());
+      const page = await Tab.open(browser, installProbe, PROMPT.trim());
       try {
         await page.goto(served.url.href);
-        await prompt(page);
+        await waitForPrompt(page);
         await page.focus();
         const times = [];
         for (let key = 0; key < count; key += 1) {
@@ -28,7 +28,7 @@ export async function keys(browser, pages, rounds, count, note) {
         times.sort((one, other) => one - other);
         for (const share of [50, 90, 99]) {
           const rank = Math.ceil((share / 100) * times.length) - 1;
-          note("page key to glyph", `p${share}`, name, "ms", times[rank]);
+          recordFigure("page key to glyph", `p${share}`, name, "ms", times[rank]);
         }
       } finally {
         await page.close();

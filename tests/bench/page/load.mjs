@@ -3,24 +3,24 @@
 import { PROMPT } from "../../browser/harness/server.mjs";
 import { until } from "../../browser/harness/wait.mjs";
 
-import { plant, planted } from "./probe.mjs";
+import { contextWithProbe, installProbe } from "./probe.mjs";
 import { Tab } from "./unwatched.mjs";
 
 const SCENE = "page load";
 
 /** Measures the first prompt with an empty cache, and again with a full one. */
-export async function load(browser, pages, rounds, note) {
+export async function load(browser, pages, rounds, recordFigure) {
   for (const { name, begin } of pages) {
     const served = await begin();
-    await sizes(browser, served, name, note).finally(() => served.stop());
+    await measureFileSizes(browser, served, name, recordFigure).finally(() => served.stop());
   }
   for (let round = 0; round < rounds; round += 1) {
     for (const { name, begin } of pages) {
       const served = await begin();
-      const page = await Tab.open(browser, plant, PROMPT.trim());
+      const page = await Tab.open(browser, installProbe, PROMPT.trim());
       try {
         await page.goto(served.url.href);
-        note(SCENE, "first prompt, cold", name, "ms", await prompt(page));
+        recordFigure(SCENE, "first prompt, cold", name, "ms", await waitForPrompt(page));
         // A returning user had left a page that was completely loaded and idle.
         await until("the whole page", () => page.evaluate(() => document.querySelector(".workspace, #terminal") !== null));
         await page.evaluate(() => new Promise((rests) => requestIdleCallback(rests)));
@@ -28,7 +28,7 @@ export async function load(browser, pages, rounds, note) {
         const address = await page.evaluate(() => location.href);
         await page.goto("about:blank");
         await page.goto(address);
-        note(SCENE, "first prompt, warm", name, "ms", await prompt(page));
+        recordFigure(SCENE, "first prompt, warm", name, "ms", await waitForPrompt(page));
       } finally {
         await page.close();
         await served.stop();
@@ -38,7 +38,7 @@ export async function load(browser, pages, rounds, note) {
 }
 
 /** Waits for the prompt, and returns its time in milliseconds since the page was requested. */
-export function prompt(page) {
+export function waitForPrompt(page) {
   return until("a prompt", () => page.evaluate(() => window.bench?.prompt ?? 0), (time) => time > 0);
 }
 
@@ -46,22 +46,22 @@ export function prompt(page) {
  * Measures the bytes on the wire, compressed as by the server: of files requested before the
  * prompt, and in all.
  */
-async function sizes(browser, served, name, note) {
-  const context = await planted(browser, PROMPT.trim());
+async function measureFileSizes(browser, served, name, recordFigure) {
+  const context = await contextWithProbe(browser, PROMPT.trim());
   try {
     const page = await context.newPage();
     const requests = [];
     page.on("requestfinished", (request) => requests.push(request));
     await page.goto(served.url.href);
-    await prompt(page);
+    await waitForPrompt(page);
     await page.waitForLoadState("networkidle");
-    await weigh(page, requests, name, note);
+    await recordFileSizes(page, requests, name, recordFigure);
   } finally {
     await context.close();
   }
 }
 
-async function weigh(page, requests, name, note) {
+async function recordFileSizes(page, requests, name, recordFigure) {
   const prompt = await page.evaluate(() => performance.timeOrigin + window.bench.prompt);
   let [sum, all] = [0, 0];
   for (const request of requests) {
@@ -73,8 +73,8 @@ async function weigh(page, requests, name, note) {
     all += responseBodySize;
     if (request.timing().startTime < prompt) sum += responseBodySize;
     const file = path.split("/").at(-1).replace(/-[0-9a-f]{16}/, "") || "index.html";
-    if (name === "limpet") note("page files", file, name, "bytes", responseBodySize);
+    if (name === "limpet") recordFigure("page files", file, name, "bytes", responseBodySize);
   }
-  note("page files", "until the prompt", name, "bytes", sum);
-  note("page files", "all", name, "bytes", all);
+  recordFigure("page files", "until the prompt", name, "bytes", sum);
+  recordFigure("page files", "all", name, "bytes", all);
 }

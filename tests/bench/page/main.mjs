@@ -13,16 +13,16 @@ import { memory } from "./memory.mjs";
 import { Relay } from "./relay.mjs";
 
 const quick = process.argv.includes("--quick");
-const wanted = process.argv.find((word) => word.startsWith("--scene=")).slice("--scene=".length);
+const sceneFilter = process.argv.find((word) => word.startsWith("--scene=")).slice("--scene=".length);
 
 /** Prints one figure of one server. */
-function note(scene, metric, server, unit, value) {
+function recordFigure(scene, metric, server, unit, value) {
   process.stdout.write(`${JSON.stringify({ scene, metric, server, unit, value })}\n`);
 }
 
 /** Runs a scene in its own browser, if the scene is selected. */
-async function within(graphics, scene, body) {
-  if (!scene.includes(wanted)) return;
+async function runInBrowser(graphics, scene, body) {
+  if (!scene.includes(sceneFilter)) return;
   const browser = await launch(graphics);
   try {
     await body(browser);
@@ -38,7 +38,7 @@ const pages = [
   { name: "limpet", begin: () => Server.start() },
 ];
 // A page that cannot keep up gets snapshots. To measure its rate, the program must wait for it.
-const flooded = [
+const floodPages = [
   { ...pages[0], start: fromMemory },
   { name: "relay", begin: (file) => Relay.start(bare, file), start: fromRelay },
   { name: "limpet", begin: () => Server.start(undefined, ["--flow", "hold"]), start: fromLimpet },
@@ -46,13 +46,13 @@ const flooded = [
 ];
 const rounds = quick ? 1 : 5;
 try {
-  await within(NO_WEBGL, "page load", (browser) => load(browser, pages, rounds, note));
-  await within(NO_WEBGL, "page key to glyph", (browser) => keys(browser, pages, rounds, quick ? 10 : 100, note));
+  await runInBrowser(NO_WEBGL, "page load", (browser) => load(browser, pages, rounds, recordFigure));
+  await runInBrowser(NO_WEBGL, "page key to glyph", (browser) => keys(browser, pages, rounds, quick ? 10 : 100, recordFigure));
   for (const [renderer, graphics] of quick ? [["DOM", NO_WEBGL]] : [["DOM", NO_WEBGL], ["WebGL", WEBGL]]) {
-    await within(graphics, `page flood ${renderer}`, (browser) => flood(browser, flooded, renderer, texts, quick ? 1 : 3, quick ? 500 : 5000, note));
+    await runInBrowser(graphics, `page flood ${renderer}`, (browser) => flood(browser, floodPages, renderer, texts, quick ? 1 : 3, quick ? 500 : 5000, recordFigure));
   }
   for (const tabs of quick ? [1] : [1, 10, 50]) {
-    await within(NO_WEBGL, "page memory", (browser) => memory(browser, tabs, note));
+    await runInBrowser(NO_WEBGL, "page memory", (browser) => memory(browser, tabs, recordFigure));
   }
 } finally {
   bare.stop();

@@ -3,12 +3,12 @@
 import { PROMPT, Server } from "../../browser/harness/server.mjs";
 import { DEADLINE_MS, until } from "../../browser/harness/wait.mjs";
 
-import { planted } from "./probe.mjs";
+import { contextWithProbe } from "./probe.mjs";
 
 /** Measures a page with this many tabs after showing each tab once. */
-export async function memory(browser, tabs, note) {
+export async function memory(browser, tabs, recordFigure) {
   const served = await Server.start();
-  const context = await planted(browser, PROMPT.trim());
+  const context = await contextWithProbe(browser, PROMPT.trim());
   try {
     for (let tab = 0; tab < tabs; tab += 1) await served.api("POST", "api/sessions", {});
     const page = await context.newPage();
@@ -25,8 +25,8 @@ export async function memory(browser, tabs, note) {
     await devtools.send("HeapProfiler.collectGarbage");
     const { metrics } = await devtools.send("Performance.getMetrics");
     const metric = (name) => metrics.find((metric) => metric.name === name).value;
-    note("page memory", `heap, ${tabs} tabs`, "limpet", "MiB", metric("JSHeapUsedSize") / 2 ** 20);
-    note("page memory", `nodes, ${tabs} tabs`, "limpet", "", metric("Nodes"));
+    recordFigure("page memory", `heap, ${tabs} tabs`, "limpet", "MiB", metric("JSHeapUsedSize") / 2 ** 20);
+    recordFigure("page memory", `nodes, ${tabs} tabs`, "limpet", "", metric("Nodes"));
   } finally {
     await context.close();
     await served.stop();

@@ -2,8 +2,8 @@
 // no cost.
 
 /** Installs the probe; runs in the page. The shell's prompt marks the end of loading. */
-export function plant(prompt) {
-  const bench = { bytes: 0, pictures: 0, offset: 0, frames: 0, prompt: 0, long: 0, glyph: undefined };
+export function installProbe(prompt) {
+  const bench = { bytes: 0, snapshots: 0, offset: 0, frames: 0, prompt: 0, long: 0, glyph: undefined };
   window.bench = bench;
 
   // The screens of limpet's page before and after it is complete, and of the bare page.
@@ -47,25 +47,25 @@ export function plant(prompt) {
   }).observe({ entryTypes: ["longtask"] });
 
   // Output is counted when it arrives, since the page limits how much may be in flight.
-  const HEADER = 9;
+  const HEADER_BYTES = 9;
   window.WebSocket = class extends WebSocket {
     constructor(...words) {
       super(...words);
       this.addEventListener("message", ({ data }) => {
         if (!(data instanceof ArrayBuffer)) return;
-        const header = new DataView(data, 0, HEADER);
+        const header = new DataView(data, 0, HEADER_BYTES);
         const isData = header.getUint8(0) === 0;
-        if (isData) bench.bytes += data.byteLength - HEADER;
-        else bench.pictures += 1;
-        bench.offset = Number(header.getBigUint64(1)) + (isData ? data.byteLength - HEADER : 0);
+        if (isData) bench.bytes += data.byteLength - HEADER_BYTES;
+        else bench.snapshots += 1;
+        bench.offset = Number(header.getBigUint64(1)) + (isData ? data.byteLength - HEADER_BYTES : 0);
       });
     }
   };
 }
 
 /** Creates a browser context with the probe in all of its pages. */
-export async function planted(browser, prompt) {
+export async function contextWithProbe(browser, prompt) {
   const context = await browser.newContext({ viewport: { width: 1000, height: 640 }, colorScheme: "dark" });
-  await context.addInitScript(plant, prompt);
+  await context.addInitScript(installProbe, prompt);
   return context;
 }

@@ -3,7 +3,7 @@
 // user's browser does it.
 
 /** Size of a tab, in CSS pixels. */
-const SIZE = { width: 1000, height: 640 };
+const TAB_SIZE = { width: 1000, height: 640 };
 
 /** Key events by name, as the page gets them. */
 const KEYS = {
@@ -15,29 +15,29 @@ const KEYS = {
 export class Tab {
   #browser;
   #ids;
-  #last = 0;
+  #lastId = 0;
   #waiting = new Map();
 
   /**
    * Opens a tab, and installs a function in each of its pages that runs before the page's own
    * scripts.
    */
-  static async open(browser, plant, argument) {
+  static async open(browser, installProbe, argument) {
     const tab = new Tab();
     tab.#browser = await browser.newBrowserCDPSession();
     const ask = (method, params) => tab.#browser.send(method, params);
     const { browserContextId } = await ask("Target.createBrowserContext");
-    const { targetId } = await ask("Target.createTarget", { url: "about:blank", browserContextId, ...SIZE });
+    const { targetId } = await ask("Target.createTarget", { url: "about:blank", browserContextId, ...TAB_SIZE });
     // Commands are wrapped in messages, since Playwright keeps flat sessions for itself.
     const { sessionId } = await ask("Target.attachToTarget", { targetId, flatten: false });
     tab.#ids = { browserContextId, sessionId };
     tab.#browser.on("Target.receivedMessageFromTarget", (received) => tab.#receive(received));
-    await tab.#send("Emulation.setDeviceMetricsOverride", { ...SIZE, deviceScaleFactor: 1, mobile: false });
+    await tab.#send("Emulation.setDeviceMetricsOverride", { ...TAB_SIZE, deviceScaleFactor: 1, mobile: false });
     const dark = { features: [{ name: "prefers-color-scheme", value: "dark" }] };
     await tab.#send("Emulation.setEmulatedMedia", dark);
     await tab.#send("Emulation.setFocusEmulationEnabled", { enabled: true });
     await tab.#send("Page.enable");
-    const source = `(${plant})(${JSON.stringify(argument)})`;
+    const source = `(${installProbe})(${JSON.stringify(argument)})`;
     await tab.#send("Page.addScriptToEvaluateOnNewDocument", { source });
     return tab;
   }
@@ -81,7 +81,7 @@ export class Tab {
   }
 
   #send(method, params = {}) {
-    const id = (this.#last += 1);
+    const id = (this.#lastId += 1);
     const { sessionId } = this.#ids;
     return new Promise((done, failed) => {
       this.#waiting.set(id, { done, failed: (why) => failed(new Error(`${method}: ${why}`)) });

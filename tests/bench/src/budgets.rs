@@ -95,14 +95,14 @@ impl Budget {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::figures::{Book, Unit};
+    use crate::figures::{Recorder, Unit};
 
     fn standing(text: &str, of_limpet: f64) -> Standing {
-        let mut book = Book::default();
-        book.note("output", "rate", "reader", Unit::Count, 10.0);
-        book.note("output", "rate", "limpet", Unit::Count, of_limpet);
+        let mut recorder = Recorder::default();
+        recorder.record("output", "rate", "reader", Unit::Count, 10.0);
+        recorder.record("output", "rate", "limpet", Unit::Count, of_limpet);
         let budget = &parse(&format!("[[budget]]\nwhat = \"rate\"\nscene = \"output\"\n{text}")).unwrap()[0];
-        budget.judge(&book.figures(), &book.ratios(&["reader"])).standing
+        budget.judge(&recorder.figures(), &recorder.ratios(&["reader"])).standing
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::{
     polling::Polling,
-    wire::{Opcode, Place, Socket},
+    wire::{Opcode, PayloadPlace, Socket},
 };
 
 /// A connection to a session.
@@ -13,15 +13,17 @@ pub(crate) enum Connection {
 
 impl Connection {
     /// Receives the next message. `None` means that the connection has ended.
-    pub(crate) async fn next(&mut self) -> anyhow::Result<Option<(Opcode, Place)>> {
+    pub(crate) async fn next(&mut self) -> anyhow::Result<Option<(Opcode, PayloadPlace)>> {
         match self {
             Self::Socket(socket) => socket.next().await,
-            Self::Polling(polling) => polling.next().await.map(|()| Some((Opcode::Text, Place::Parts))),
+            Self::Polling(polling) => {
+                polling.next().await.map(|()| Some((Opcode::Text, PayloadPlace::Parts)))
+            }
         }
     }
 
     /// Returns the payload of the message that was received last.
-    pub(crate) fn payload(&self, place: &Place) -> &[u8] {
+    pub(crate) fn payload(&self, place: &PayloadPlace) -> &[u8] {
         match self {
             Self::Socket(socket) => socket.payload(place),
             Self::Polling(polling) => polling.answer(),

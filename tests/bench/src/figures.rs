@@ -110,7 +110,7 @@ pub(crate) struct Failed {
 
 /// The record of all measured values.
 #[derive(Debug, Default)]
-pub(crate) struct Book {
+pub(crate) struct Recorder {
     /// The keys in order of their first value.
     order: Vec<(Measure, String)>,
     values: BTreeMap<(Measure, String), (Unit, Vec<f64>)>,
@@ -119,8 +119,8 @@ pub(crate) struct Book {
     pub(crate) failed: Vec<Failed>,
 }
 
-impl Book {
-    pub(crate) fn note(&mut self, scene: &str, metric: &str, server: &str, unit: Unit, value: f64) {
+impl Recorder {
+    pub(crate) fn record(&mut self, scene: &str, metric: &str, server: &str, unit: Unit, value: f64) {
         let key = (Measure::new(scene, metric), server.to_owned());
         let entry = self.values.entry(key.clone()).or_insert_with(|| {
             self.order.push(key);
@@ -129,7 +129,7 @@ impl Book {
         entry.1.push(value);
     }
 
-    pub(crate) fn heard(&mut self, scene: &str, server: &str, noise: Noise) {
+    pub(crate) fn record_noise(&mut self, scene: &str, server: &str, noise: Noise) {
         self.runs += 1;
         if noise.is_loud() {
             let (scene, server) = (scene.to_owned(), server.to_owned());
@@ -137,7 +137,7 @@ impl Book {
         }
     }
 
-    pub(crate) fn fail(&mut self, scene: &str, server: &str, error: &anyhow::Error) {
+    pub(crate) fn record_failure(&mut self, scene: &str, server: &str, error: &anyhow::Error) {
         let (scene, server, why) = (scene.to_owned(), server.to_owned(), format!("{error:#}"));
         self.failed.push(Failed { scene, server, why });
     }
@@ -184,14 +184,14 @@ mod tests {
 
     #[test]
     fn ratios_are_formed_only_where_every_run_has_its_pair() {
-        let mut book = Book::default();
+        let mut recorder = Recorder::default();
         for value in [2.0, 4.0] {
-            book.note("scene", "rate", "relay", Unit::Count, value);
-            book.note("scene", "rate", "limpet", Unit::Count, value / 2.0);
+            recorder.record("scene", "rate", "relay", Unit::Count, value);
+            recorder.record("scene", "rate", "limpet", Unit::Count, value / 2.0);
         }
-        book.note("scene", "alone", "limpet", Unit::Count, 1.0);
-        book.note("scene", "rate", "peer", Unit::Count, 1.0);
-        let ratios = book.ratios(&["relay"]);
+        recorder.record("scene", "alone", "limpet", Unit::Count, 1.0);
+        recorder.record("scene", "rate", "peer", Unit::Count, 1.0);
+        let ratios = recorder.ratios(&["relay"]);
         assert_eq!(ratios.len(), 1);
         assert_eq!((ratios[0].server.as_str(), ratios[0].spread.median), ("limpet", 0.5));
     }

@@ -28,7 +28,7 @@ use tokio::{
 
 use crate::{
     stage,
-    wire::{Head, Opcode, head},
+    wire::{FrameHeader, Opcode, frame_header},
 };
 
 /// A floor, by its treatment of the program's output.
@@ -46,10 +46,10 @@ pub(crate) enum Floor {
 }
 
 /// Maximum payload of a frame in bytes, the same as limpet's.
-const FRAME: usize = 64 * 1024;
+const MAX_PAYLOAD_BYTES: usize = 64 * 1024;
 
 /// Bytes reserved before the payload for the longest frame header that is sent.
-const HEAD: usize = 10;
+const MAX_HEADER_BYTES: usize = 10;
 
 /// Serves until the process is killed. Prints the address on standard output.
 pub(crate) async fn serve(floor: Floor, program: &[String]) -> anyhow::Result<()> {
@@ -74,7 +74,7 @@ async fn connection(mut stream: TcpStream, floor: Floor, program: &[String]) -> 
     shake_hands(&mut stream).await?;
     let (mut from, mut to) = stream.into_split();
     if floor == Floor::Source {
-        return source(&mut from, &mut to).await;
+        return serve_source(&mut from, &mut to).await;
     }
     let (master, _child) = spawn(program)?;
     // The end of either direction ends the connection and the program.
@@ -139,18 +139,22 @@ async fn carry_output(
     to: &mut OwnedWriteHalf,
     floor: Floor,
 ) -> anyhow::Result<()> {
-    let mut buffer = vec![0; HEAD + FRAME];
+    let mut buffer = vec![0; MAX_HEADER_BYTES + MAX_PAYLOAD_BYTES];
     loop {
-        let count = drain(master, &mut buffer[HEAD..]).await?;
+        let count = drain(master, &mut buffer[MAX_HEADER_BYTES..]).await?;
         if count == 0 {
             return Ok(());
         }
-        let payload = HEAD..HEAD + count;
+        let payload = MAX_HEADER_BYTES..MAX_HEADER_BYTES + count;
         if floor == Floor::Relay {
             send(to, &mut buffer, payload).await?;
-        } else if buffer[payload.clone()].ends_with(stage::LAST) {
-            send(to, &mut buffer, payload.start.max(payload.end.saturating_sub(stage::MARK))..payload.end)
-                .await?;
+        } else if buffer[payload.clone()].ends_with(stage::MARK_END) {
+            send(
+                to,
+                &mut buffer,
+                payload.start.max(payload.end.saturating_sub(stage::MAX_MARK_BYTES))..payload.end,
+            )
+            .await?;
         }
     }
 }
@@ -161,9 +165,9 @@ async fn send(
     buffer: &mut [u8],
     part: std::ops::Range<usize>,
 ) -> anyhow::Result<()> {
-    let head = head(Opcode::Binary, part.len(), false);
-    let start = part.start - head.len();
-    buffer[start..part.start].copy_from_slice(&head);
+    let header = frame_header(Opcode::Binary, part.len(), false);
+    let start = part.start - header.len();
+    buffer[start..part.start].copy_from_slice(&header);
     to.write_all(&buffer[start..part.end]).await?;
     Ok(())
 }
@@ -174,14 +178,14 @@ async fn drain(master: &AsyncFd<OwnedFd>, buffer: &mut [u8]) -> anyhow::Result<u
     let mut count = 0;
     loop {
         let mut ready = master.readable().await?;
-        let mut patient = true;
+        let mut may_yield = true;
         while count < buffer.len() {
             match unistd::read(master.get_ref(), &mut buffer[count..]) {
                 // The program has ended, and no other process has the terminal open.
                 Ok(0) | Err(nix::Error::EIO) => return Ok(count),
                 Ok(more) => count += more,
-                Err(nix::Error::EAGAIN) if patient && count > 0 => {
-                    patient = false;
+                Err(nix::Error::EAGAIN) if may_yield && count > 0 => {
+                    may_yield = false;
                     yield_now().await;
                 }
                 Err(nix::Error::EAGAIN) => {
@@ -199,7 +203,7 @@ async fn drain(master: &AsyncFd<OwnedFd>, buffer: &mut [u8]) -> anyhow::Result<u
 
 async fn carry_input(from: &mut OwnedReadHalf, master: &AsyncFd<OwnedFd>) -> anyhow::Result<()> {
     let mut seen = Vec::new();
-    while let Some(payload) = frame(from, &mut seen).await? {
+    while let Some(payload) = read_frame(from, &mut seen).await? {
         let mut rest = &payload[..];
         while !rest.is_empty() {
             let mut ready = master.writable().await?;
@@ -214,14 +218,16 @@ async fn carry_input(from: &mut OwnedReadHalf, master: &AsyncFd<OwnedFd>) -> any
 }
 
 /// Reads the payload of the next frame. Returns `None` at the end.
-async fn frame(from: &mut OwnedReadHalf, seen: &mut Vec<u8>) -> anyhow::Result<Option<Vec<u8>>> {
+async fn read_frame(from: &mut OwnedReadHalf, seen: &mut Vec<u8>) -> anyhow::Result<Option<Vec<u8>>> {
     loop {
-        if let Some(head) = Head::parse(seen).filter(|head| head.len + head.payload <= seen.len()) {
-            let rest = seen.split_off(head.len + head.payload);
+        if let Some(header) =
+            FrameHeader::parse(seen).filter(|header| header.len + header.payload <= seen.len())
+        {
+            let rest = seen.split_off(header.len + header.payload);
             let mut frame = std::mem::replace(seen, rest);
-            head.unmask(&mut frame);
-            let is_data = matches!(head.opcode()?, None | Some(Opcode::Binary | Opcode::Text));
-            return Ok(is_data.then(|| frame.split_off(head.len)));
+            header.unmask(&mut frame);
+            let is_data = matches!(header.opcode()?, None | Some(Opcode::Binary | Opcode::Text));
+            return Ok(is_data.then(|| frame.split_off(header.len)));
         }
         if from.read_buf(seen).await? == 0 {
             return Ok(None);
@@ -230,17 +236,20 @@ async fn frame(from: &mut OwnedReadHalf, seen: &mut Vec<u8>) -> anyhow::Result<O
 }
 
 /// Sends as many bytes as the client asks for, then the end mark.
-async fn source(from: &mut OwnedReadHalf, to: &mut OwnedWriteHalf) -> anyhow::Result<()> {
-    let mut buffer = vec![b'x'; HEAD + 16 * 1024];
+async fn serve_source(from: &mut OwnedReadHalf, to: &mut OwnedWriteHalf) -> anyhow::Result<()> {
+    let mut buffer = vec![b'x'; MAX_HEADER_BYTES + 16 * 1024];
     let mut seen = Vec::new();
-    while let Some(asked) = frame(from, &mut seen).await? {
+    while let Some(asked) = read_frame(from, &mut seen).await? {
         let mut left: usize = String::from_utf8_lossy(&asked).trim().parse()?;
         while left > 0 {
-            let part = left.min(buffer.len() - HEAD);
-            send(to, &mut buffer, HEAD..HEAD + part).await?;
+            let part = left.min(buffer.len() - MAX_HEADER_BYTES);
+            send(to, &mut buffer, MAX_HEADER_BYTES..MAX_HEADER_BYTES + part).await?;
             left -= part;
         }
-        to.write_all(&[head(Opcode::Binary, stage::END.len(), false), stage::END.to_vec()].concat()).await?;
+        to.write_all(
+            &[frame_header(Opcode::Binary, stage::END_MARK.len(), false), stage::END_MARK.to_vec()].concat(),
+        )
+        .await?;
     }
     Ok(())
 }

@@ -22,7 +22,7 @@ use crate::wire::{Opcode, Socket};
 
 /// The address and session that the guests attach to, and their passes.
 #[derive(Clone, Debug, clap::Args)]
-pub(crate) struct Invitation {
+pub(crate) struct GuestAccess {
     address: String,
     session: String,
     reader: String,
@@ -31,7 +31,7 @@ pub(crate) struct Invitation {
 
 /// The behaviour of a guest.
 #[derive(Clone, Copy, Debug)]
-enum Worst {
+enum Misbehaviour {
     /// Asks for the whole scrollback without pause.
     History,
     /// Attaches again and again.
@@ -43,40 +43,40 @@ enum Worst {
     /// Changes its size with every message.
     Resize,
     /// Becomes the primary viewer without pause.
-    Pen,
+    TakePrimary,
     /// Types byte by byte to a program that does not read.
     Bytes,
     /// Sends messages that mean little or nothing.
     Noise,
 }
 
-impl Worst {
+impl Misbehaviour {
     const ALL: [Self; 8] = [
         Self::History,
         Self::Attach,
         Self::Trickle,
         Self::Unread,
         Self::Resize,
-        Self::Pen,
+        Self::TakePrimary,
         Self::Bytes,
         Self::Noise,
     ];
 
     const fn may_write(self) -> bool {
-        matches!(self, Self::Resize | Self::Pen | Self::Bytes | Self::Noise)
+        matches!(self, Self::Resize | Self::TakePrimary | Self::Bytes | Self::Noise)
     }
 }
 
 /// Number of messages that a guest sends before it reads.
-const MESSAGES: usize = 32;
+const MESSAGES_PER_READ: usize = 32;
 
 /// Maximum wait for each message while a guest reads.
-const LOOK: Duration = Duration::from_millis(1);
+const READ_TIMEOUT: Duration = Duration::from_millis(1);
 
 /// Pause before a disconnected guest attaches again.
-const AGAIN: Duration = Duration::from_millis(20);
+const REATTACH_DELAY: Duration = Duration::from_millis(20);
 
-impl Invitation {
+impl GuestAccess {
     pub(crate) fn new(address: &str, session: &str, (reader, writer): (String, String)) -> Self {
         Self { address: address.to_owned(), session: session.to_owned(), reader, writer }
     }
@@ -94,16 +94,16 @@ impl Invitation {
     /// Runs all guests, for ever.
     pub(crate) async fn run(self) {
         let mut guests = JoinSet::new();
-        for worst in Worst::ALL {
-            let invitation = self.clone();
+        for misbehaviour in Misbehaviour::ALL {
+            let access = self.clone();
             guests.spawn(async move {
                 loop {
                     // Whatever ends an attachment, the guest attaches again.
-                    if let Ok(guest) = Guest::attach(&invitation, worst).await {
-                        let _ = guest.act(worst).await;
+                    if let Ok(guest) = Guest::attach(&access, misbehaviour).await {
+                        let _ = guest.misbehave(misbehaviour).await;
                     }
-                    if !matches!(worst, Worst::Attach) {
-                        sleep(AGAIN).await;
+                    if !matches!(misbehaviour, Misbehaviour::Attach) {
+                        sleep(REATTACH_DELAY).await;
                     }
                 }
             });
@@ -117,9 +117,9 @@ pub(crate) struct Guests(Child);
 
 impl Guests {
     /// Stops the guests or lets them continue. Their connections stay open.
-    pub(crate) fn stand_still(&self, still: bool) -> anyhow::Result<()> {
+    pub(crate) fn set_paused(&self, is_paused: bool) -> anyhow::Result<()> {
         let pid = self.0.id().context("the guests are gone")?;
-        let signal = if still { Signal::SIGSTOP } else { Signal::SIGCONT };
+        let signal = if is_paused { Signal::SIGSTOP } else { Signal::SIGCONT };
         kill(Pid::from_raw(i32::try_from(pid)?), signal).context("could not signal the guests")
     }
 }
@@ -132,17 +132,17 @@ struct Guest {
 }
 
 impl Guest {
-    async fn attach(invitation: &Invitation, worst: Worst) -> anyhow::Result<Self> {
-        let Invitation { address, session, reader, writer } = invitation;
-        let pass = if worst.may_write() { writer } else { reader };
+    async fn attach(access: &GuestAccess, misbehaviour: Misbehaviour) -> anyhow::Result<Self> {
+        let GuestAccess { address, session, reader, writer } = access;
+        let pass = if misbehaviour.may_write() { writer } else { reader };
         let lines = [format!("Authorization: Bearer {pass}")];
         let path = format!("/api/sessions/{session}/attach");
         let mut socket = Socket::open(address, &path, SUBPROTOCOL, &lines).await?;
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes).map_err(|error| anyhow!("no random bytes: {error}"))?;
-        let (follow, window) = match worst {
-            Worst::Trickle => (Follow::All, Some(1)),
-            Worst::Unread => (Follow::All, None),
+        let (follow, window) = match misbehaviour {
+            Misbehaviour::Trickle => (Follow::All, Some(1)),
+            Misbehaviour::Unread => (Follow::All, None),
             _ => (Follow::Now, None),
         };
         let (viewer, size) = (ViewerId::from_random(bytes), Winsize::cells(80, 24));
@@ -151,20 +151,20 @@ impl Guest {
         Ok(Self { socket, received: 0, typed: 0, acknowledged: 0 })
     }
 
-    async fn act(mut self, worst: Worst) -> anyhow::Result<()> {
+    async fn misbehave(mut self, misbehaviour: Misbehaviour) -> anyhow::Result<()> {
         for round in 0.. {
-            match worst {
-                Worst::Attach => return self.take_one().await,
-                Worst::Unread => sleep(Duration::from_secs(1)).await,
-                Worst::Trickle => {
-                    self.take_one().await?;
+            match misbehaviour {
+                Misbehaviour::Attach => return self.receive_message().await,
+                Misbehaviour::Unread => sleep(Duration::from_secs(1)).await,
+                Misbehaviour::Trickle => {
+                    self.receive_message().await?;
                     sleep(Duration::from_secs(1)).await;
                     self.acknowledge().await?;
                 }
                 _ => {
-                    self.send(worst, round).await?;
-                    if round % MESSAGES == 0 {
-                        while let Ok(taken) = timeout(LOOK, self.take_one()).await {
+                    self.send(misbehaviour, round).await?;
+                    if round % MESSAGES_PER_READ == 0 {
+                        while let Ok(taken) = timeout(READ_TIMEOUT, self.receive_message()).await {
                             taken?;
                         }
                         self.acknowledge().await?;
@@ -175,21 +175,21 @@ impl Guest {
         Ok(())
     }
 
-    async fn send(&mut self, worst: Worst, round: usize) -> anyhow::Result<()> {
-        let message = match worst {
-            Worst::History => ClientMessage::History,
-            Worst::Resize => {
+    async fn send(&mut self, misbehaviour: Misbehaviour, round: usize) -> anyhow::Result<()> {
+        let message = match misbehaviour {
+            Misbehaviour::History => ClientMessage::History,
+            Misbehaviour::Resize => {
                 let cols = u16::try_from(round % 80)?;
                 ClientMessage::Resize(Winsize::cells(60 + cols, 24))
             }
-            Worst::Pen => ClientMessage::Pen { to: None },
-            Worst::Bytes if self.typed - self.acknowledged < INPUT_IN_FLIGHT as u64 => {
+            Misbehaviour::TakePrimary => ClientMessage::Pen { to: None },
+            Misbehaviour::Bytes if self.typed - self.acknowledged < INPUT_IN_FLIGHT as u64 => {
                 let frame = [&Header::data(self.typed).encode()[..], b"x"].concat();
                 self.typed += 1;
                 return self.socket.send(Opcode::Binary, &frame).await;
             }
             // The next attachment is a new viewer, which may type as much again.
-            Worst::Bytes => anyhow::bail!("no more may be under way"),
+            Misbehaviour::Bytes => anyhow::bail!("no more may be under way"),
             _ => {
                 let text =
                     ["{\"type\":\"nonsense\"}", "{\"type\":\"ping\",\"t\":1}", "{\"type\":\"history\"}"]
@@ -200,7 +200,7 @@ impl Guest {
         self.socket.send(Opcode::Text, message.to_json().as_bytes()).await
     }
 
-    async fn take_one(&mut self) -> anyhow::Result<()> {
+    async fn receive_message(&mut self) -> anyhow::Result<()> {
         let (opcode, place) = self.socket.next().await?.context("the connection ended")?;
         let payload = self.socket.payload(&place);
         if opcode == Opcode::Text {

@@ -19,14 +19,14 @@ use nix::{
 
 use crate::{
     floor::{answer_handshake, open_terminal},
-    wire::{Head, Opcode, head},
+    wire::{FrameHeader, Opcode, frame_header},
 };
 
 /// Maximum number of bytes that one read of the pty returns.
 const READ_BYTES: usize = 4096;
 
 /// Bytes reserved before the payload for the longest frame header.
-const HEAD_BYTES: usize = 10;
+const MAX_HEADER_BYTES: usize = 10;
 
 /// Serves until the process is killed, with one thread for each connection. Prints the address on
 /// standard output.
@@ -102,26 +102,27 @@ fn carry(stream: &mut TcpStream, master: &OwnedFd) -> anyhow::Result<()> {
 
 /// Sends what one read of the terminal returns. Returns false when the program has ended.
 fn carry_output(stream: &mut TcpStream, master: &OwnedFd) -> anyhow::Result<bool> {
-    let mut output = [0; HEAD_BYTES + READ_BYTES];
-    let count = match unistd::read(master, &mut output[HEAD_BYTES..]) {
+    let mut output = [0; MAX_HEADER_BYTES + READ_BYTES];
+    let count = match unistd::read(master, &mut output[MAX_HEADER_BYTES..]) {
         Ok(0) | Err(Errno::EIO) => return Ok(false),
         read => read?,
     };
-    let head = head(Opcode::Binary, count, false);
-    let start = HEAD_BYTES - head.len();
-    output[start..HEAD_BYTES].copy_from_slice(&head);
-    stream.write_all(&output[start..HEAD_BYTES + count])?;
+    let header = frame_header(Opcode::Binary, count, false);
+    let start = MAX_HEADER_BYTES - header.len();
+    output[start..MAX_HEADER_BYTES].copy_from_slice(&header);
+    stream.write_all(&output[start..MAX_HEADER_BYTES + count])?;
     Ok(true)
 }
 
 /// Removes the first complete frame from the input and returns its payload.
 fn next_payload(input: &mut Vec<u8>) -> anyhow::Result<Option<Vec<u8>>> {
-    let Some(head) = Head::parse(input).filter(|head| head.len + head.payload <= input.len()) else {
+    let Some(header) = FrameHeader::parse(input).filter(|header| header.len + header.payload <= input.len())
+    else {
         return Ok(None);
     };
-    let rest = input.split_off(head.len + head.payload);
+    let rest = input.split_off(header.len + header.payload);
     let mut frame = std::mem::replace(input, rest);
-    head.unmask(&mut frame);
-    let is_data = matches!(head.opcode()?, None | Some(Opcode::Binary | Opcode::Text));
-    Ok(Some(if is_data { frame.split_off(head.len) } else { Vec::new() }))
+    header.unmask(&mut frame);
+    let is_data = matches!(header.opcode()?, None | Some(Opcode::Binary | Opcode::Text));
+    Ok(Some(if is_data { frame.split_off(header.len) } else { Vec::new() }))
 }

@@ -44,13 +44,13 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::{
     budgets::Standing,
-    figures::Book,
+    figures::Recorder,
     floor::Floor,
-    guests::Invitation,
-    measure::{Bench, Extent},
+    guests::GuestAccess,
+    measure::{Amount, Bench},
     peers::Peer,
     report::Report,
-    stage::Stage,
+    stage::Workload,
 };
 
 #[derive(Debug, Parser)]
@@ -71,7 +71,7 @@ enum Command {
         program: Vec<String>,
     },
     /// Runs eight guests that behave as badly as possible.
-    Guests(Invitation),
+    Guests(GuestAccess),
 }
 
 #[derive(Debug, Args)]
@@ -119,7 +119,7 @@ enum Part {
 }
 
 /// Reports progress: what is measured next.
-fn say(what: &str) {
+fn report_progress(what: &str) {
     eprintln!("measuring  {what}");
 }
 
@@ -127,7 +127,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(options) => run(&options),
         Command::Floor { floor, program } => serve(floor, &program),
-        Command::Guests(invitation) => one_thread().map(|runtime| runtime.block_on(invitation.run())),
+        Command::Guests(access) => one_thread().map(|runtime| runtime.block_on(access.run())),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -152,12 +152,12 @@ fn serve(floor: Floor, program: &[String]) -> anyhow::Result<()> {
 fn run(options: &Options) -> anyhow::Result<()> {
     let budgets = budgets::read(&options.budgets)?;
     let crowd = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let extent = if options.quick { Extent::Quick } else { Extent::Full };
+    let amount = if options.quick { Amount::Quick } else { Amount::Full };
     let peers = options.peers.iter().map(|peer| Peer::parse(peer)).collect::<anyhow::Result<Vec<_>>>()?;
     let mut bench = Bench {
-        extent,
+        amount,
         scene: options.scene.clone(),
-        stage: Stage::new()?,
+        workload: Workload::new()?,
         limpet: Peer::limpet(&options.limpet),
         reader: Peer::floor(Floor::Reader)?,
         relay: Peer::floor(Floor::Relay)?,
@@ -165,17 +165,18 @@ fn run(options: &Options) -> anyhow::Result<()> {
         peers,
         crowd: crowd.handle().clone(),
         chromium: options.chromium.clone(),
-        book: Book::default(),
+        recorder: Recorder::default(),
     };
     raise_limit()?;
     let start = Instant::now();
     one_thread()?.block_on(measure(&mut bench, &options.only));
-    let Book { runs, .. } = bench.book;
+    let Recorder { runs, .. } = bench.recorder;
     let others = bench.peers.iter().map(|peer| peer.name.as_str());
-    let mut references = vec!["reader", "relay", "lean", "spawn loop", "xterm.js", measure::echo::ALONE];
+    let mut references =
+        vec!["reader", "relay", "lean", "spawn loop", "xterm.js", measure::echo::WITHOUT_GUESTS];
     references.extend(others.filter(|name| name.starts_with(peers::OTHER_LIMPET)));
-    let figures = bench.book.figures();
-    let ratios = bench.book.ratios(&references);
+    let figures = bench.recorder.figures();
+    let ratios = bench.recorder.ratios(&references);
     let report = Report {
         quick: options.quick,
         machine: machine::Machine::this(versions(options, &bench.peers)?),
@@ -184,8 +185,8 @@ fn run(options: &Options) -> anyhow::Result<()> {
         figures,
         ratios,
         runs,
-        disturbed: bench.book.disturbed,
-        failed: bench.book.failed,
+        disturbed: bench.recorder.disturbed,
+        failed: bench.recorder.failed,
     };
     crowd.shutdown_background();
     finish(&report, options)

@@ -12,22 +12,22 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use crate::{
-    figures::Book,
+    figures::Recorder,
     peers::{Endpoint, Peer, Process},
-    proc::Used,
-    stage::Stage,
+    proc::ResourcesUsed,
+    stage::Workload,
 };
 
 /// The amount of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Extent {
+pub(crate) enum Amount {
     /// Enough for meaningful figures.
     Full,
     /// Just enough to show that figures come out.
     Quick,
 }
 
-impl Extent {
+impl Amount {
     pub(crate) const fn pick<T: Copy>(self, full: T, quick: T) -> T {
         match self {
             Self::Full => full,
@@ -38,10 +38,10 @@ impl Extent {
 
 /// The state that all measurements share.
 pub(crate) struct Bench {
-    pub(crate) extent: Extent,
+    pub(crate) amount: Amount,
     /// Substring of the names of selected scenes.
     pub(crate) scene: String,
-    pub(crate) stage: Stage,
+    pub(crate) workload: Workload,
     pub(crate) limpet: Peer,
     pub(crate) reader: Peer,
     pub(crate) relay: Peer,
@@ -54,7 +54,7 @@ pub(crate) struct Bench {
     pub(crate) crowd: tokio::runtime::Handle,
     /// The browser, if there is one.
     pub(crate) chromium: Option<std::path::PathBuf>,
-    pub(crate) book: Book,
+    pub(crate) recorder: Recorder,
 }
 
 impl Bench {
@@ -64,10 +64,10 @@ impl Bench {
     }
 
     /// Reports whether a scene is selected, and announces it if so.
-    pub(crate) fn begins(&self, scene: &str, rounds: usize) -> bool {
+    pub(crate) fn announce_if_selected(&self, scene: &str, rounds: usize) -> bool {
         let is_wanted = scene.contains(&self.scene);
         if is_wanted {
-            crate::say(&format!("{scene}, {rounds} rounds"));
+            crate::report_progress(&format!("{scene}, {rounds} rounds"));
         }
         is_wanted
     }
@@ -78,7 +78,7 @@ impl Bench {
         match result {
             Ok(given) => Some(given),
             Err(error) => {
-                self.book.fail(scene, &peer.name, &error);
+                self.recorder.record_failure(scene, &peer.name, &error);
                 None
             }
         }
@@ -86,17 +86,17 @@ impl Bench {
 }
 
 /// Returns the resources that a server's processes have used so far.
-pub(crate) fn used(processes: &[Process]) -> Vec<Used> {
-    processes.iter().map(|process| Used::by(process.pid)).collect()
+pub(crate) fn resource_usage(processes: &[Process]) -> Vec<ResourcesUsed> {
+    processes.iter().map(|process| ResourcesUsed::by(process.pid)).collect()
 }
 
-/// Like [`used`], once the processes are idle: deferred work counts as well.
-pub(crate) async fn used_when_quiet(processes: &[Process]) -> Vec<Used> {
-    const LOOKS: usize = 200;
-    let mut last = used(processes);
-    for _ in 0..LOOKS {
+/// Like [`resource_usage`], once the processes are idle: deferred work counts as well.
+pub(crate) async fn resource_usage_when_idle(processes: &[Process]) -> Vec<ResourcesUsed> {
+    const MAX_POLLS: usize = 200;
+    let mut last = resource_usage(processes);
+    for _ in 0..MAX_POLLS {
         sleep(Duration::from_millis(20)).await;
-        let now = used(processes);
+        let now = resource_usage(processes);
         let spent: f64 = now.iter().zip(&last).map(|(now, last)| now.cpu - last.cpu).sum();
         last = now;
         if spent < 2e-4 {
@@ -106,13 +106,13 @@ pub(crate) async fn used_when_quiet(processes: &[Process]) -> Vec<Used> {
     last
 }
 
-/// Opens a session that runs the stage's program, and attaches a viewer to it.
-pub(crate) async fn ready(
+/// Opens a session that runs the workload's program, and attaches a viewer to it.
+pub(crate) async fn open_ready_session(
     server: &Endpoint,
     follow: crate::peers::Follow,
 ) -> anyhow::Result<(crate::peers::Session, crate::viewer::Viewer)> {
     let session = server.open().await?;
     let mut viewer = server.attach(&session, follow).await?;
-    viewer.until_within(crate::stage::READY).await?;
+    viewer.until_within(crate::stage::READY_MARK).await?;
     Ok((session, viewer))
 }

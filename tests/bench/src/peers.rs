@@ -25,14 +25,14 @@ use crate::{
     machine,
     polling::Polling,
     proc,
-    viewer::{Dialect, Viewer},
+    viewer::{Protocol, Viewer},
     wire::Socket,
 };
 
 pub(crate) use self::limpet::Follow;
 
 /// Maximum time for a server to become ready or to end.
-const PATIENCE: Duration = Duration::from_secs(30);
+const START_STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A kind of server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,18 +116,18 @@ impl Peer {
     pub(crate) async fn start(&self, program: &[String], flags: &[&str]) -> anyhow::Result<Server> {
         let starting = async {
             match self.kind {
-                Kind::Floor(_) => self.start_telling(program, flags, plain::ready).await,
+                Kind::Floor(_) => self.start_on_any_port(program, flags, plain::ready).await,
                 Kind::Limpet => {
-                    self.start_telling(program, &[limpet::FLAGS, flags].concat(), limpet::ready).await
+                    self.start_on_any_port(program, &[limpet::FLAGS, flags].concat(), limpet::ready).await
                 }
-                Kind::Ttyd => self.start_silent(program, ttyd::arguments).await,
-                Kind::Gotty => self.start_silent(program, gotty::arguments).await,
-                Kind::Terminado => self.start_silent(program, terminado::arguments).await,
-                Kind::Wetty => self.start_silent(program, wetty::arguments).await,
-                Kind::Shellinabox => self.start_silent(program, shellinabox::arguments).await,
+                Kind::Ttyd => self.start_on_port(program, ttyd::arguments).await,
+                Kind::Gotty => self.start_on_port(program, gotty::arguments).await,
+                Kind::Terminado => self.start_on_port(program, terminado::arguments).await,
+                Kind::Wetty => self.start_on_port(program, wetty::arguments).await,
+                Kind::Shellinabox => self.start_on_port(program, shellinabox::arguments).await,
             }
         };
-        let started = timeout(PATIENCE, starting).await;
+        let started = timeout(START_STOP_TIMEOUT, starting).await;
         let started = started.with_context(|| format!("{} did not become ready", self.name))?;
         started.with_context(|| format!("could not start {}", self.name))
     }
@@ -147,7 +147,7 @@ impl Peer {
     }
 
     /// Starts a server that prints a line with its address and token.
-    async fn start_telling(
+    async fn start_on_any_port(
         &self,
         program: &[String],
         flags: &[&str],
@@ -165,7 +165,7 @@ impl Peer {
     }
 
     /// Starts a server that is told where to listen.
-    async fn start_silent(
+    async fn start_on_port(
         &self,
         program: &[String],
         arguments: fn(u16, &[String]) -> Vec<String>,
@@ -187,9 +187,9 @@ impl Peer {
 /// could connect to itself.
 fn free_port() -> anyhow::Result<u16> {
     for _ in 0..100 {
-        let mut dice = [0; 2];
-        getrandom::fill(&mut dice).map_err(|error| anyhow!("no random bytes: {error}"))?;
-        let port = 10_000 + u16::from_be_bytes(dice) % 20_000;
+        let mut random = [0; 2];
+        getrandom::fill(&mut random).map_err(|error| anyhow!("no random bytes: {error}"))?;
+        let port = 10_000 + u16::from_be_bytes(random) % 20_000;
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return Ok(port);
         }
@@ -214,7 +214,7 @@ pub(crate) struct Endpoint {
 /// The session that a viewer attaches to. Most servers create one for every connection.
 #[derive(Clone, Debug)]
 pub(crate) enum Session {
-    Anew,
+    PerConnection,
     Named(String),
 }
 
@@ -243,7 +243,7 @@ impl Server {
             let pid = nix::unistd::Pid::from_raw(pid.cast_signed());
             nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM)?;
         }
-        if timeout(PATIENCE, self.child.wait()).await.is_err() {
+        if timeout(START_STOP_TIMEOUT, self.child.wait()).await.is_err() {
             self.child.kill().await?;
         }
         Ok(())
@@ -255,7 +255,7 @@ impl Endpoint {
     pub(crate) async fn open(&self) -> anyhow::Result<Session> {
         match self.kind {
             Kind::Limpet => Ok(Session::Named(limpet::Client::new(self).await?.open(&Value::Null).await?)),
-            _ => Ok(Session::Anew),
+            _ => Ok(Session::PerConnection),
         }
     }
 
@@ -279,14 +279,14 @@ impl Endpoint {
             Socket::open(address, &path, protocol, &lines).await.map(Connection::Socket)
         };
         let origin = || vec![format!("Origin: http://{address}")];
-        let (connection, dialect): (_, Box<dyn Dialect>) = match (self.kind, session) {
+        let (connection, protocol): (_, Box<dyn Protocol>) = match (self.kind, session) {
             (Kind::Limpet, Session::Named(id)) => {
                 let lines = vec![format!("Authorization: Bearer {}", self.token)];
                 let path = format!("/api/sessions/{id}/attach");
                 let connection = open(path, limpet_shared::SUBPROTOCOL, lines).await?;
                 (connection, Box::new(limpet::Limpet::new(follow)?))
             }
-            (Kind::Limpet, Session::Anew) => bail!("limpet's sessions are opened first"),
+            (Kind::Limpet, Session::PerConnection) => bail!("limpet's sessions are opened first"),
             (Kind::Floor(_), _) => (open("/".to_owned(), "", vec![]).await?, Box::new(plain::Plain)),
             (Kind::Ttyd, _) => (open("/ws".to_owned(), "tty", vec![]).await?, Box::new(ttyd::Ttyd)),
             (Kind::Gotty, _) => (open("/ws".to_owned(), "webtty", vec![]).await?, Box::new(gotty::Gotty)),
@@ -301,6 +301,6 @@ impl Endpoint {
                 Box::new(shellinabox::Shellinabox),
             ),
         };
-        Viewer::new(connection, dialect).await
+        Viewer::new(connection, protocol).await
     }
 }

@@ -8,18 +8,18 @@ use crate::stats::float;
 
 /// The resources that a process has used so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Used {
+pub(crate) struct ResourcesUsed {
     /// CPU time in seconds.
     pub(crate) cpu: f64,
     /// Number of context switches, voluntary and involuntary.
     pub(crate) switches: f64,
 }
 
-impl Used {
+impl ResourcesUsed {
     /// Returns the sum over all present threads of a process.
     pub(crate) fn by(pid: u32) -> Self {
         let threads = entries(&format!("/proc/{pid}/task"));
-        threads.iter().map(|thread| Self::by_thread(pid, thread)).fold(Self::default(), Self::and)
+        threads.iter().map(|thread| Self::by_thread(pid, thread)).fold(Self::default(), Self::plus)
     }
 
     fn by_thread(pid: u32, thread: &str) -> Self {
@@ -31,7 +31,7 @@ impl Used {
         Self { cpu: float(nanoseconds) / 1e9, switches: float(switches) }
     }
 
-    fn and(self, other: Self) -> Self {
+    fn plus(self, other: Self) -> Self {
         Self { cpu: self.cpu + other.cpu, switches: self.switches + other.switches }
     }
 
@@ -43,7 +43,7 @@ impl Used {
 
 /// The resources that a process holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Held {
+pub(crate) struct ResourcesHeld {
     /// Resident memory in bytes, including pages shared with others.
     pub(crate) resident: f64,
     /// Resident memory in bytes, with only the process's share of shared pages.
@@ -52,7 +52,7 @@ pub(crate) struct Held {
     pub(crate) descriptors: f64,
 }
 
-impl Held {
+impl ResourcesHeld {
     pub(crate) fn by(pid: u32) -> Self {
         let rollup = read(&format!("/proc/{pid}/smaps_rollup"));
         let of = |name: &str| {
@@ -69,7 +69,7 @@ impl Held {
 }
 
 /// Returns every process with its parent, its name, and the CPU time it has used in clock ticks.
-pub(crate) fn everybody() -> HashMap<u32, (u32, String, u64)> {
+pub(crate) fn all_processes() -> HashMap<u32, (u32, String, u64)> {
     let processes = entries("/proc").into_iter().filter_map(|name| name.parse().ok());
     processes.filter_map(|pid| stat(pid).map(|stat| (pid, stat))).collect()
 }
@@ -124,16 +124,16 @@ mod tests {
     #[test]
     fn a_process_finds_itself() {
         let me = std::process::id();
-        assert!(everybody().contains_key(&me));
-        assert!(Used::by(me).cpu > 0.0);
-        let held = Held::by(me);
+        assert!(all_processes().contains_key(&me));
+        assert!(ResourcesUsed::by(me).cpu > 0.0);
+        let held = ResourcesHeld::by(me);
         assert!(held.resident >= held.proportional && held.proportional > 0.0);
         assert!(held.threads >= 1.0 && held.descriptors >= 3.0);
     }
 
     #[test]
     fn of_a_process_that_is_gone_there_is_nothing() {
-        assert_eq!(Used::by(u32::MAX), Used::default());
-        assert_eq!(Held::by(u32::MAX), Held::default());
+        assert_eq!(ResourcesUsed::by(u32::MAX), ResourcesUsed::default());
+        assert_eq!(ResourcesHeld::by(u32::MAX), ResourcesHeld::default());
     }
 }

@@ -6,16 +6,16 @@ use anyhow::Context;
 use tempfile::TempDir;
 
 /// Mark that the program prints when it waits for a command.
-pub(crate) const READY: &[u8] = b"=READY=";
+pub(crate) const READY_MARK: &[u8] = b"=READY=";
 
 /// Mark that the program prints after a command.
-pub(crate) const END: &[u8] = b"=DONE=";
+pub(crate) const END_MARK: &[u8] = b"=DONE=";
 
 /// The last byte of every mark, which no other output contains.
-pub(crate) const LAST: &[u8] = b"=";
+pub(crate) const MARK_END: &[u8] = b"=";
 
 /// Upper bound for the length of a mark in bytes.
-pub(crate) const MARK: usize = 16;
+pub(crate) const MAX_MARK_BYTES: usize = 16;
 
 /// Script that executes its input line by line.
 const SCRIPT: &str = "stty -echo\nprintf '=READY='\nwhile read -r line; do eval \"$line\"; done\n";
@@ -50,7 +50,7 @@ impl Text {
 
     /// Returns how many times as fast as short lines a pty carries this text. Texts are longer by
     /// this factor, so that all runs take about as long.
-    const fn ease(self) -> usize {
+    const fn length_factor(self) -> usize {
         match self {
             Self::Lines | Self::Yes => 1,
             Self::Coloured | Self::Utf8 | Self::Long => 3,
@@ -58,32 +58,32 @@ impl Text {
     }
 
     fn generate(self, len: usize) -> Vec<u8> {
-        let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
+        let mut rng = SeededRng(0x9e37_79b9_7f4a_7c15);
         let mut text = Vec::with_capacity(len + 64);
         while text.len() < len {
-            self.add_line(&mut text, &mut dice);
+            self.add_line(&mut text, &mut rng);
         }
         text
     }
 
-    fn add_line(self, text: &mut Vec<u8>, dice: &mut Dice) {
+    fn add_line(self, text: &mut Vec<u8>, rng: &mut SeededRng) {
         match self {
-            Self::Lines => (0..3).for_each(|_| dice.word(text)),
+            Self::Lines => (0..3).for_each(|_| rng.word(text)),
             Self::Coloured => {
                 for _ in 0..12 {
-                    text.extend(format!("\x1b[1;38;5;{}m", dice.below(256)).bytes());
-                    dice.word(text);
+                    text.extend(format!("\x1b[1;38;5;{}m", rng.below(256)).bytes());
+                    rng.word(text);
                     text.extend(b"\x1b[0m");
                 }
             }
             Self::Utf8 => {
                 for _ in 0..30 {
                     let letters = ['ä', 'ж', 'λ', '日', '本', '─', '█', 'e', ' '];
-                    let letter = letters[dice.below(letters.len())];
+                    let letter = letters[rng.below(letters.len())];
                     text.extend(letter.encode_utf8(&mut [0; 4]).bytes());
                 }
             }
-            Self::Long => (0..4000).for_each(|_| text.push(b'a' + dice.letter())),
+            Self::Long => (0..4000).for_each(|_| text.push(b'a' + rng.letter())),
             Self::Yes => text.push(b'y'),
         }
         text.push(b'\n');
@@ -91,9 +91,9 @@ impl Text {
 }
 
 /// A pseudo-random number generator that yields the same numbers every time (xorshift).
-struct Dice(u64);
+struct SeededRng(u64);
 
-impl Dice {
+impl SeededRng {
     fn below(&mut self, end: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -113,19 +113,19 @@ impl Dice {
 }
 
 /// The program and the files that it prints, in a directory that is deleted with this value.
-pub(crate) struct Stage {
+pub(crate) struct Workload {
     folder: TempDir,
 }
 
 /// A command that prints a text, and the number of bytes that come out of the pty, where every line
 /// ends with two.
 #[derive(Clone, Debug)]
-pub(crate) struct Piece {
+pub(crate) struct PrintCommand {
     pub(crate) line: String,
     pub(crate) bytes: usize,
 }
 
-impl Stage {
+impl Workload {
     pub(crate) fn new() -> anyhow::Result<Self> {
         let folder = TempDir::with_prefix("limpet-bench-").context("could not make a folder")?;
         fs::write(folder.path().join("stage.sh"), SCRIPT)?;
@@ -144,7 +144,7 @@ impl Stage {
     /// Returns a file with a text: `len` bytes for short lines, and for others as much as takes
     /// about as long.
     pub(crate) fn file(&self, text: Text, len: usize) -> anyhow::Result<PathBuf> {
-        let len = len * text.ease();
+        let len = len * text.length_factor();
         let path = self.path(&format!("{}-{len}", text.name()));
         if !path.exists() {
             let content = text.generate(len);
@@ -154,14 +154,14 @@ impl Stage {
     }
 
     /// Returns the command that prints as much of a text.
-    pub(crate) fn text(&self, text: Text, len: usize) -> anyhow::Result<Piece> {
+    pub(crate) fn print_command(&self, text: Text, len: usize) -> anyhow::Result<PrintCommand> {
         let path = self.file(text, len)?;
         let content = fs::read(&path)?;
         let newlines = memchr::memchr_iter(b'\n', &content).count();
         let (file, size) = (path.display(), content.len());
         let print = if text == Text::Yes { format!("yes | head -c {size}") } else { format!("cat {file}") };
         let line = format!("{print}; printf '=DO''NE='");
-        Ok(Piece { line, bytes: size + newlines + END.len() })
+        Ok(PrintCommand { line, bytes: size + newlines + END_MARK.len() })
     }
 }
 
@@ -180,6 +180,10 @@ mod tests {
 
     #[test]
     fn every_mark_ends_as_marks_do() {
-        assert!([READY, END].iter().all(|mark| mark.ends_with(LAST) && mark.len() <= MARK));
+        assert!(
+            [READY_MARK, END_MARK]
+                .iter()
+                .all(|mark| mark.ends_with(MARK_END) && mark.len() <= MAX_MARK_BYTES)
+        );
     }
 }

@@ -8,14 +8,14 @@ use tokio::time::{Instant, sleep_until, timeout};
 use crate::{
     connection::Connection,
     stats::float,
-    wire::{Opcode, Place},
+    wire::{Opcode, PayloadPlace},
 };
 
 /// Maximum wait before a hang is reported. No measurement depends on it.
 const DEADLINE: Duration = Duration::from_mins(2);
 
 /// A server's protocol: how it frames output and input.
-pub(crate) trait Dialect: Send {
+pub(crate) trait Protocol: Send {
     /// Returns the client's first messages.
     fn greeting(&mut self) -> Vec<(Opcode, Vec<u8>)> {
         Vec::new()
@@ -46,7 +46,7 @@ pub(crate) enum Output {
 
 /// The speed at which a viewer reads output.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Pace {
+pub(crate) enum ReadSpeed {
     Full,
     BytesPerSecond(f64),
 }
@@ -54,11 +54,11 @@ pub(crate) enum Pace {
 /// One connection to one session.
 pub(crate) struct Viewer {
     connection: Connection,
-    dialect: Box<dyn Dialect>,
-    pace: Pace,
+    protocol: Box<dyn Protocol>,
+    speed: ReadSpeed,
     decoded: Vec<u8>,
     /// The moment at which everything received is processed, at this viewer's speed.
-    free: Instant,
+    busy_until: Instant,
     /// Number of output bytes received.
     pub(crate) bytes: usize,
     /// Number of messages with output received.
@@ -68,26 +68,26 @@ pub(crate) struct Viewer {
 impl Viewer {
     pub(crate) async fn new(
         mut connection: Connection,
-        mut dialect: Box<dyn Dialect>,
+        mut protocol: Box<dyn Protocol>,
     ) -> anyhow::Result<Self> {
-        for (opcode, message) in dialect.greeting() {
+        for (opcode, message) in protocol.greeting() {
             connection.send(opcode, &message).await?;
         }
-        let (decoded, free) = (Vec::new(), Instant::now());
-        Ok(Self { connection, dialect, pace: Pace::Full, decoded, free, bytes: 0, frames: 0 })
+        let (decoded, busy_until) = (Vec::new(), Instant::now());
+        Ok(Self { connection, protocol, speed: ReadSpeed::Full, decoded, busy_until, bytes: 0, frames: 0 })
     }
 
-    pub(crate) fn paced(mut self, pace: Pace) -> Self {
-        self.pace = pace;
+    pub(crate) fn with_speed(mut self, speed: ReadSpeed) -> Self {
+        self.speed = speed;
         self
     }
 
     /// Receives the next piece of output. `None` means that the connection has ended.
-    pub(crate) async fn piece(&mut self) -> anyhow::Result<Option<&[u8]>> {
+    pub(crate) async fn next_output(&mut self) -> anyhow::Result<Option<&[u8]>> {
         let (place, output) = loop {
-            self.settle().await?;
+            self.acknowledge_if_due().await?;
             let Some((opcode, place)) = self.connection.next().await? else { return Ok(None) };
-            let output = self.dialect.output(opcode, self.connection.payload(&place), &mut self.decoded);
+            let output = self.protocol.output(opcode, self.connection.payload(&place), &mut self.decoded);
             if output != Output::Nothing {
                 break (place, output);
             }
@@ -95,13 +95,14 @@ impl Viewer {
         let len = self.slice(&place, output).len();
         self.bytes += len;
         self.frames += 1;
-        if let Pace::BytesPerSecond(rate) = self.pace {
-            self.free = self.free.max(Instant::now()) + Duration::from_secs_f64(float(len) / rate);
+        if let ReadSpeed::BytesPerSecond(rate) = self.speed {
+            self.busy_until =
+                self.busy_until.max(Instant::now()) + Duration::from_secs_f64(float(len) / rate);
         }
         Ok(Some(self.slice(&place, output)))
     }
 
-    fn slice(&self, place: &Place, output: Output) -> &[u8] {
+    fn slice(&self, place: &PayloadPlace, output: Output) -> &[u8] {
         match output {
             Output::Nothing => &[],
             Output::From(at) => &self.connection.payload(place)[at..],
@@ -111,10 +112,10 @@ impl Viewer {
 
     /// Processes and acknowledges what has arrived. A fast viewer acknowledges only when no further
     /// message is waiting.
-    async fn settle(&mut self) -> anyhow::Result<()> {
-        let slow = self.pace != Pace::Full;
+    async fn acknowledge_if_due(&mut self) -> anyhow::Result<()> {
+        let slow = self.speed != ReadSpeed::Full;
         if slow {
-            sleep_until(self.free).await;
+            sleep_until(self.busy_until).await;
         }
         if slow || !self.connection.has_more() {
             self.acknowledge().await?;
@@ -124,19 +125,19 @@ impl Viewer {
 
     /// Acknowledges what is processed, unless that is already acknowledged.
     pub(crate) async fn acknowledge(&mut self) -> anyhow::Result<()> {
-        if let Some((opcode, message)) = self.dialect.acknowledgement() {
+        if let Some((opcode, message)) = self.protocol.acknowledgement() {
             self.connection.send(opcode, &message).await?;
         }
         Ok(())
     }
 
     pub(crate) async fn type_in(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
-        let (opcode, message) = self.dialect.input(bytes);
+        let (opcode, message) = self.protocol.input(bytes);
         self.connection.send(opcode, &message).await
     }
 
-    /// Sends a command to the stage's program.
-    pub(crate) async fn order(&mut self, line: &str) -> anyhow::Result<()> {
+    /// Sends a command to the workload's program.
+    pub(crate) async fn send_command(&mut self, line: &str) -> anyhow::Result<()> {
         self.type_in(format!("{line}\n").as_bytes()).await
     }
 
@@ -159,7 +160,7 @@ impl Viewer {
 
     async fn until(&mut self, mark: &[u8], mut found: impl FnMut(&[u8]) -> bool) -> anyhow::Result<()> {
         let reading = async {
-            while let Some(piece) = self.piece().await? {
+            while let Some(piece) = self.next_output().await? {
                 if found(piece) {
                     return Ok(());
                 }
@@ -171,8 +172,8 @@ impl Viewer {
     }
 
     /// Reads output for ever.
-    pub(crate) async fn drink(&mut self) -> anyhow::Result<()> {
-        while self.piece().await?.is_some() {}
+    pub(crate) async fn read_forever(&mut self) -> anyhow::Result<()> {
+        while self.next_output().await?.is_some() {}
         Ok(())
     }
 }

@@ -11,7 +11,7 @@ use tokio::{
 };
 
 /// Initial size of the read buffer in bytes. It grows for longer frames.
-const BUFFER: usize = 256 * 1024;
+const INITIAL_BUFFER_BYTES: usize = 256 * 1024;
 
 /// Length codes which mean that a longer length follows, in two or eight bytes.
 const TWO_BYTES: u8 = 0x7e;
@@ -41,7 +41,7 @@ impl Opcode {
 
 /// The header of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Head {
+pub(crate) struct FrameHeader {
     pub(crate) last: bool,
     code: u8,
     masked: bool,
@@ -50,7 +50,7 @@ pub(crate) struct Head {
     pub(crate) payload: usize,
 }
 
-impl Head {
+impl FrameHeader {
     /// Parses a header, if it is complete.
     pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let &[first, second, ..] = bytes else { return None };
@@ -81,32 +81,32 @@ impl Head {
     /// Unmasks the payload, if it is masked.
     pub(crate) fn unmask(self, frame: &mut [u8]) {
         if self.masked {
-            let (head, payload) = frame.split_at_mut(self.len);
-            let mask = &head[self.len - 4..];
+            let (header, payload) = frame.split_at_mut(self.len);
+            let mask = &header[self.len - 4..];
             payload.iter_mut().zip(mask.iter().cycle()).for_each(|(byte, mask)| *byte ^= mask);
         }
     }
 }
 
 /// Returns the header of a message in a single frame with a payload of this length.
-pub(crate) fn head(opcode: Opcode, payload: usize, masked: bool) -> Vec<u8> {
-    let mut head = vec![0x80 | opcode.code()];
+pub(crate) fn frame_header(opcode: Opcode, payload: usize, masked: bool) -> Vec<u8> {
+    let mut header = vec![0x80 | opcode.code()];
     let mask = if masked { 0x80 } else { 0 };
     match (u8::try_from(payload), u16::try_from(payload)) {
-        (Ok(short @ ..TWO_BYTES), _) => head.push(mask | short),
+        (Ok(short @ ..TWO_BYTES), _) => header.push(mask | short),
         (_, Ok(middle)) => {
-            head.push(mask | TWO_BYTES);
-            head.extend(middle.to_be_bytes());
+            header.push(mask | TWO_BYTES);
+            header.extend(middle.to_be_bytes());
         }
         _ => {
-            head.push(mask | EIGHT_BYTES);
-            head.extend((payload as u64).to_be_bytes());
+            header.push(mask | EIGHT_BYTES);
+            header.extend((payload as u64).to_be_bytes());
         }
     }
     if masked {
-        head.extend([0; 4]);
+        header.extend([0; 4]);
     }
-    head
+    header
 }
 
 /// A client's connection.
@@ -123,7 +123,7 @@ pub(crate) struct Socket {
 
 /// The place of a message's payload.
 #[derive(Clone, Debug)]
-pub(crate) enum Place {
+pub(crate) enum PayloadPlace {
     Buffer(std::ops::Range<usize>),
     Parts,
 }
@@ -148,8 +148,14 @@ impl Socket {
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: bGltcGV0LWJlbmNobWFyaw==\r\n{further}\r\n"
         );
         stream.write_all(request.as_bytes()).await?;
-        let mut socket =
-            Self { stream, buffer: vec![0; BUFFER], start: 0, end: 0, parts: None, whole: Vec::new() };
+        let mut socket = Self {
+            stream,
+            buffer: vec![0; INITIAL_BUFFER_BYTES],
+            start: 0,
+            end: 0,
+            parts: None,
+            whole: Vec::new(),
+        };
         socket.answer().await.with_context(|| format!("no WebSocket at {address}{path}"))?;
         Ok(socket)
     }
@@ -182,33 +188,33 @@ impl Socket {
         self.whole_frame().is_some()
     }
 
-    fn whole_frame(&self) -> Option<Head> {
+    fn whole_frame(&self) -> Option<FrameHeader> {
         let bytes = &self.buffer[self.start..self.end];
-        Head::parse(bytes).filter(|head| head.len + head.payload <= bytes.len())
+        FrameHeader::parse(bytes).filter(|header| header.len + header.payload <= bytes.len())
     }
 
     /// Receives the next message that is not about the connection itself. Returns `None` when the
     /// connection ends.
-    pub(crate) async fn next(&mut self) -> anyhow::Result<Option<(Opcode, Place)>> {
+    pub(crate) async fn next(&mut self) -> anyhow::Result<Option<(Opcode, PayloadPlace)>> {
         loop {
-            let head = self.frame().await?;
-            let payload = self.start + head.len..self.start + head.len + head.payload;
+            let header = self.frame().await?;
+            let payload = self.start + header.len..self.start + header.len + header.payload;
             self.start = payload.end;
-            match head.opcode()? {
+            match header.opcode()? {
                 Some(Opcode::Ping) => {
                     let echoed = self.buffer[payload].to_vec();
                     self.send(Opcode::Pong, &echoed).await?;
                 }
                 Some(Opcode::Pong) => {}
                 Some(Opcode::Close) => return Ok(None),
-                Some(opcode) if head.last => return Ok(Some((opcode, Place::Buffer(payload)))),
+                Some(opcode) if header.last => return Ok(Some((opcode, PayloadPlace::Buffer(payload)))),
                 Some(opcode) => self.parts = Some((opcode, self.buffer[payload].to_vec())),
                 None => {
                     let (opcode, mut parts) = self.parts.take().context("a message has no beginning")?;
                     parts.extend_from_slice(&self.buffer[payload]);
-                    if head.last {
+                    if header.last {
                         self.whole = parts;
-                        return Ok(Some((opcode, Place::Parts)));
+                        return Ok(Some((opcode, PayloadPlace::Parts)));
                     }
                     self.parts = Some((opcode, parts));
                 }
@@ -216,10 +222,10 @@ impl Socket {
         }
     }
 
-    async fn frame(&mut self) -> anyhow::Result<Head> {
+    async fn frame(&mut self) -> anyhow::Result<FrameHeader> {
         loop {
-            if let Some(head) = self.whole_frame() {
-                return Ok(head);
+            if let Some(header) = self.whole_frame() {
+                return Ok(header);
             }
             if self.start == self.end {
                 (self.start, self.end) = (0, 0);
@@ -237,15 +243,15 @@ impl Socket {
     }
 
     /// Returns the payload of the message that was received last.
-    pub(crate) fn payload(&self, place: &Place) -> &[u8] {
+    pub(crate) fn payload(&self, place: &PayloadPlace) -> &[u8] {
         match place {
-            Place::Buffer(range) => &self.buffer[range.clone()],
-            Place::Parts => &self.whole,
+            PayloadPlace::Buffer(range) => &self.buffer[range.clone()],
+            PayloadPlace::Parts => &self.whole,
         }
     }
 
     pub(crate) async fn send(&mut self, opcode: Opcode, payload: &[u8]) -> anyhow::Result<()> {
-        let mut frame = head(opcode, payload.len(), true);
+        let mut frame = frame_header(opcode, payload.len(), true);
         frame.extend_from_slice(payload);
         self.stream.write_all(&frame).await?;
         Ok(())
@@ -260,20 +266,20 @@ mod tests {
     fn heads_of_all_lengths_are_read_as_they_were_written() {
         for payload in [0, 1, 125, 126, 127, 65_535, 65_536, 1 << 30] {
             for masked in [false, true] {
-                let bytes = head(Opcode::Binary, payload, masked);
-                let read = Head::parse(&bytes).unwrap();
+                let bytes = frame_header(Opcode::Binary, payload, masked);
+                let read = FrameHeader::parse(&bytes).unwrap();
                 assert_eq!((read.len, read.payload, read.masked), (bytes.len(), payload, masked));
                 assert_eq!(read.opcode().unwrap(), Some(Opcode::Binary));
-                assert!((0..bytes.len().min(2)).all(|cut| Head::parse(&bytes[..cut]).is_none()));
+                assert!((0..bytes.len().min(2)).all(|cut| FrameHeader::parse(&bytes[..cut]).is_none()));
             }
         }
     }
 
     #[test]
     fn a_mask_comes_off() {
-        let mut frame = [head(Opcode::Text, 5, true), b"hello".to_vec()].concat();
+        let mut frame = [frame_header(Opcode::Text, 5, true), b"hello".to_vec()].concat();
         frame[2..6].copy_from_slice(&[1, 2, 3, 4]);
-        let read = Head::parse(&frame).unwrap();
+        let read = FrameHeader::parse(&frame).unwrap();
         read.unmask(&mut frame);
         assert_ne!(&frame[6..], b"hello");
         read.unmask(&mut frame);

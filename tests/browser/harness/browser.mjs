@@ -32,12 +32,12 @@ export function launchWith(profile) {
 }
 
 /** A warning of xterm.js on a busy machine, as machines that run tests are. */
-const BUSY = /task queue exceeded allotted deadline/;
+const BUSY_WARNING = /task queue exceeded allotted deadline/;
 
 /** A record of everything forbidden that the pages of a browser context do. */
 export class Watch {
   #faults = [];
-  #tolerated = [BUSY];
+  #tolerated = [BUSY_WARNING];
   #host;
 
   /** Watches all pages of a context, which belong to the server at `url`. */

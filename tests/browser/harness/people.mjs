@@ -5,14 +5,14 @@ export const DESKTOP = { viewport: { width: 1280, height: 800 } };
 export const LAPTOP = { viewport: { width: 1000, height: 700 } };
 
 /** Opens another window on the same server. */
-export async function another(world, options, link = world.link) {
+export async function openViewer(world, options, link = world.link) {
   const { terminal, ...rest } = await world.window(options);
   await terminal.open(link);
   return { terminal, page: terminal.page, chip: terminal.page.locator(".pen-chip"), ...rest };
 }
 
 /** Returns the size of the oldest session's terminal. */
-export async function size(server) {
+export async function terminalSize(server) {
   const [{ cols, rows }] = await server.sessions();
   return `${cols} × ${rows}`;
 }

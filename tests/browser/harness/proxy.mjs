@@ -11,9 +11,9 @@ export class Network {
   #up = true;
 
   /** Starts a relay on a port of its own. */
-  static async before(url) {
+  static async start(url) {
     const network = new Network();
-    network.lead(url);
+    network.setTarget(url);
     network.#relay = createServer((inner) => network.#accept(inner));
     network.#relay.listen(0, "127.0.0.1");
     await once(network.#relay, "listening");
@@ -34,7 +34,7 @@ export class Network {
   }
 
   /** Relays new connections to another server from now on. */
-  lead(url) {
+  setTarget(url) {
     this.#target = { host: url.hostname, port: Number(url.port) };
   }
 

@@ -19,7 +19,7 @@ export const SITE = "shell.example.org";
 const LIMPET = "127.0.0.1:7707";
 
 /** Returns the document's first code block in this language that contains a text. */
-async function documented(language, text) {
+async function documentedConfiguration(language, text) {
   const document = await readFile(new URL("../../../docs/proxy.md", import.meta.url), "utf8");
   const blocks = [...document.matchAll(/^```(\w+)\n([^]*?)^```$/gm)];
   const block = blocks.find(([, name, body]) => name === language && body.includes(text));
@@ -28,7 +28,7 @@ async function documented(language, text) {
 }
 
 /** Replaces a text that the configuration must contain. */
-export function replaced(configuration, text, by) {
+export function replaceRequired(configuration, text, by) {
   assert.ok(configuration.includes(text), `${text} is not in:\n${configuration}`);
   return configuration.replaceAll(text, by);
 }
@@ -110,11 +110,11 @@ async function certificate(folder) {
 export async function nginx(link, change = (configuration) => configuration) {
   const proxy = await ReverseProxy.prepare(link);
   const { certificate: file, key } = await certificate(proxy.folder);
-  let configuration = change(await documented("nginx", "proxy_pass"));
-  configuration = replaced(configuration, "listen 443 ssl", `listen 127.0.0.1:${proxy.port} ssl`);
-  configuration = replaced(configuration, `/etc/ssl/${SITE}.crt`, file);
-  configuration = replaced(configuration, `/etc/ssl/${SITE}.key`, key);
-  configuration = replaced(configuration, LIMPET, link.host);
+  let configuration = change(await documentedConfiguration("nginx", "proxy_pass"));
+  configuration = replaceRequired(configuration, "listen 443 ssl", `listen 127.0.0.1:${proxy.port} ssl`);
+  configuration = replaceRequired(configuration, `/etc/ssl/${SITE}.crt`, file);
+  configuration = replaceRequired(configuration, `/etc/ssl/${SITE}.key`, key);
+  configuration = replaceRequired(configuration, LIMPET, link.host);
   const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(
     (name) => `${name}_temp_path ${join(proxy.folder, name)};`,
   );
@@ -132,7 +132,7 @@ ${configuration}}
 /** Starts Caddy in front of a limpet, like `nginx`. */
 export async function caddy(link, change = (configuration) => configuration, text = "reverse_proxy") {
   const proxy = await ReverseProxy.prepare(link);
-  let configuration = replaced(change(await documented("caddyfile", text)), LIMPET, link.host);
+  let configuration = replaceRequired(change(await documentedConfiguration("caddyfile", text)), LIMPET, link.host);
   // The example for a part of a site has another host name in the document.
   configuration = configuration.replace(/^[\w.]+ \{/m, `${SITE}:${proxy.port} {\n  bind 127.0.0.1`);
   const global = `{

@@ -3,7 +3,7 @@
 import { PROMPT } from "./server.mjs";
 import { DEADLINE_MS, until } from "./wait.mjs";
 
-const SHOWN = ".panel.shown";
+const SHOWN_PANEL = ".panel.shown";
 
 /** The page in one window. */
 export class Terminal {
@@ -14,12 +14,12 @@ export class Terminal {
   /** Opens a link and waits for the first prompt. */
   async open(url) {
     await this.page.goto(url.href);
-    await this.prompt();
+    await this.waitForPrompt();
   }
 
   /** Returns the visible rows of the active terminal, without trailing blanks. */
   async rows() {
-    const rows = await this.page.locator(`${SHOWN} .xterm-rows > div`).allTextContents();
+    const rows = await this.page.locator(`${SHOWN_PANEL} .xterm-rows > div`).allTextContents();
     return rows.map((row) => row.replaceAll("\u00a0", " ").trimEnd());
   }
 
@@ -29,13 +29,13 @@ export class Terminal {
   }
 
   /** Waits until the text matches. */
-  shows(pattern) {
+  waitForText(pattern) {
     const wanted = (text) => (typeof pattern === "string" ? text.includes(pattern) : pattern.test(text));
     return until(`${pattern} on the screen`, () => this.text(), wanted);
   }
 
   /** Waits for an empty prompt in the last row. */
-  prompt() {
+  waitForPrompt() {
     return until(
       "a prompt",
       () => this.text(),
@@ -45,7 +45,7 @@ export class Terminal {
 
   /** Focuses the terminal, as a click on it does. */
   async focus() {
-    await this.page.locator(`${SHOWN} .xterm-helper-textarea`).focus();
+    await this.page.locator(`${SHOWN_PANEL} .xterm-helper-textarea`).focus();
   }
 
   /** Returns the name of the focused element: its label, or else its text. */
@@ -61,7 +61,7 @@ export class Terminal {
 
   /** Runs a command at the prompt, waits for the next prompt, and returns the command's output. */
   async run(command) {
-    await this.prompt();
+    await this.waitForPrompt();
     await this.press("Control+l");
     await until(
       "a clear screen",
@@ -106,7 +106,7 @@ export class Terminal {
    * window.
    */
   place(text) {
-    return this.page.locator(`${SHOWN} .xterm-rows`).evaluate((rows, text) => {
+    return this.page.locator(`${SHOWN_PANEL} .xterm-rows`).evaluate((rows, text) => {
       const walker = document.createTreeWalker(rows, NodeFilter.SHOW_TEXT);
       while (walker.nextNode()) {
         const at = walker.currentNode.data.indexOf(text);
@@ -132,7 +132,7 @@ export class Terminal {
   }
 
   /** Waits until there are this many tabs. */
-  tabCount(count) {
+  waitForTabCount(count) {
     return until(
       `${count} tabs`,
       () => this.tabs(),
@@ -154,7 +154,7 @@ export class Terminal {
   }
 
   /** Waits until the banners over terminals have faded in, so that a screenshot shows them. */
-  appeared() {
+  waitForBanners() {
     return this.page.evaluate(() => {
       const banners = [...document.querySelectorAll(".banner")];
       return Promise.all(banners.flatMap((banner) => banner.getAnimations()).map(({ finished }) => finished));
@@ -163,6 +163,6 @@ export class Terminal {
 
   /** Returns the banner over the active terminal. */
   banner() {
-    return this.page.locator(`${SHOWN} .banner`);
+    return this.page.locator(`${SHOWN_PANEL} .banner`);
   }
 }

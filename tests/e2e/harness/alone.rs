@@ -27,7 +27,7 @@ pub(crate) fn set_mode(path: &Path, mode: u32) {
 }
 
 /// Runs a limpet that is expected not to start, and returns its exit code and its messages.
-pub(crate) fn fails(args: &[&str], env: &[(&str, &str)]) -> (Option<i32>, String) {
+pub(crate) fn run_failing(args: &[&str], env: &[(&str, &str)]) -> (Option<i32>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_limpet"));
     command.args(["--listen", "127.0.0.1:0", "--format", "json"]).args(args).envs(env.iter().copied());
     let output = command.stdin(Stdio::null()).output().unwrap();
@@ -62,7 +62,7 @@ impl Limpet {
         self.process.id().to_string()
     }
 
-    pub(crate) fn ask(&self, args: &[&str]) -> (bool, String) {
+    pub(crate) fn run_command(&self, args: &[&str]) -> (bool, String) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_limpet"));
         let output = command.args(args).env("XDG_RUNTIME_DIR", self.home.path()).output().unwrap();
         (output.status.success(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())

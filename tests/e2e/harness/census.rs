@@ -29,7 +29,7 @@ pub(crate) fn server_of(keeper: Pid) -> Option<Pid> {
 /// Returns the running child with that name.
 pub(crate) fn child_called(name: &str, parent: Pid) -> Option<Pid> {
     let name_of = |pid: &Pid| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-    children(parent).into_iter().find(|pid| name_of(pid).trim_end() == name && runs(&pid.to_string()))
+    children(parent).into_iter().find(|pid| name_of(pid).trim_end() == name && is_running(&pid.to_string()))
 }
 
 /// Returns the keeper: this process itself or one that it started, directly or indirectly.
@@ -41,13 +41,13 @@ pub(crate) fn keeper_below(process: Pid) -> Option<Pid> {
 }
 
 /// Returns the resident memory in bytes.
-pub(crate) fn resident(pid: Pid) -> usize {
+pub(crate) fn resident_memory(pid: Pid) -> usize {
     memory(pid, "VmRSS:")
 }
 
 /// Returns the resident anonymous memory in bytes, without the program's and other files' pages.
 /// The memory of output logs is a file.
-pub(crate) fn own(pid: Pid) -> usize {
+pub(crate) fn anonymous_memory(pid: Pid) -> usize {
     memory(pid, "RssAnon:")
 }
 
@@ -63,7 +63,7 @@ struct TcpSocket {
     peer_port: u16,
     is_listening: bool,
     /// Bytes that were sent but not acknowledged.
-    unsent: usize,
+    unacknowledged_bytes: usize,
     /// Whether a process holds the socket. A connection in `TIME_WAIT` belongs to no process.
     is_held: bool,
 }
@@ -78,20 +78,24 @@ impl TcpSocket {
         const LISTENING: &str = "0A";
         let fields: Vec<&str> = row.split_whitespace().collect();
         let port = |address: &str| u16::from_str_radix(address.split(':').nth(1)?, 16).ok();
-        let (unsent, _unread) = fields.get(4)?.split_once(':')?;
+        let (unacknowledged_bytes, _unread) = fields.get(4)?.split_once(':')?;
         Some(Self {
             local_port: port(fields.get(1)?)?,
             peer_port: port(fields.get(2)?)?,
             is_listening: *fields.get(3)? == LISTENING,
-            unsent: usize::from_str_radix(unsent, 16).ok()?,
+            unacknowledged_bytes: usize::from_str_radix(unacknowledged_bytes, 16).ok()?,
             is_held: *fields.get(9)? != "0",
         })
     }
 }
 
 /// Returns how many bytes on this machine are still to be delivered to this local port.
-pub(crate) fn waiting_for(port: u16) -> usize {
-    TcpSocket::all().iter().filter(|socket| socket.peer_port == port).map(|socket| socket.unsent).sum()
+pub(crate) fn unacknowledged_bytes_to(port: u16) -> usize {
+    TcpSocket::all()
+        .iter()
+        .filter(|socket| socket.peer_port == port)
+        .map(|socket| socket.unacknowledged_bytes)
+        .sum()
 }
 
 /// Counts the connections to this local port that a process of this machine still holds.
@@ -119,14 +123,14 @@ pub(crate) fn run_time(pid: Pid, thread: &str) -> Duration {
 }
 
 /// Reports whether a process exists and is not a zombie.
-pub(crate) fn runs(pid: &str) -> bool {
+pub(crate) fn is_running(pid: &str) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X']))
 }
 
 /// Returns the child processes of all threads. A process that has ended has none.
 fn children(pid: Pid) -> Vec<Pid> {
-    if !runs(&pid.to_string()) {
+    if !is_running(&pid.to_string()) {
         return Vec::new();
     }
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();

@@ -57,7 +57,7 @@ impl Hello {
         self
     }
 
-    pub(crate) fn with(mut self, token: &str) -> Self {
+    pub(crate) fn with_token(mut self, token: &str) -> Self {
         token.clone_into(&mut self.token);
         self
     }
@@ -88,7 +88,7 @@ pub(crate) struct Client {
     /// The snapshot before `output`, if there was one.
     pub(crate) snapshot: Vec<u8>,
     /// Bytes of snapshots and output received so far.
-    pub(crate) carried: u64,
+    pub(crate) bytes_received: u64,
     /// Offset at which `output` ends.
     pub(crate) received: OutputOffset,
     /// Control messages that no test has consumed yet, `ack` and `pong` included.
@@ -97,7 +97,7 @@ pub(crate) struct Client {
     /// Whether the server said that an owner closed the session.
     pub(crate) was_closed: bool,
     /// The server's close code.
-    pub(crate) closed: Option<u16>,
+    pub(crate) close_code: Option<u16>,
     sent: u64,
     acknowledges: bool,
     /// The terminal that shows the output, if the test wants one.
@@ -133,9 +133,9 @@ impl Client {
         };
         let (received, sent) = (welcome.output, welcome.input.get());
         let (output, snapshot) = (Vec::new(), Vec::new());
-        let (control, exit, closed) = (VecDeque::new(), None, None);
+        let (control, exit, close_code) = (VecDeque::new(), None, None);
         Ok(Self {
-            carried: 0,
+            bytes_received: 0,
             socket,
             welcome,
             output,
@@ -144,7 +144,7 @@ impl Client {
             control,
             was_closed: false,
             exit,
-            closed,
+            close_code,
             sent,
             acknowledges: true,
             shown: None,
@@ -159,7 +159,7 @@ impl Client {
 
     /// Shows the output on this terminal from now on. Must be called before any output has arrived.
     pub(crate) fn on(mut self, mut shown: Shown) -> Self {
-        shown.welcomed(&self.welcome);
+        shown.on_welcome(&self.welcome);
         self.shown = Some(shown);
         self
     }
@@ -181,23 +181,23 @@ impl Client {
     }
 
     /// Processes one message. Returns false if the connection has ended.
-    pub(crate) async fn turn(&mut self) -> bool {
+    pub(crate) async fn process_message(&mut self) -> bool {
         let Some(Ok(message)) = self.socket.next().await else { return false };
         match message {
-            Message::Binary(frame) => self.take(&frame).await,
-            Message::Text(text) => self.hear(ServerMessage::parse(&text).unwrap()),
-            Message::Close(frame) => self.closed = frame.map(|frame| frame.code.into()),
+            Message::Binary(frame) => self.on_frame(&frame).await,
+            Message::Text(text) => self.on_message(ServerMessage::parse(&text).unwrap()),
+            Message::Close(frame) => self.close_code = frame.map(|frame| frame.code.into()),
             _ => {}
         }
         true
     }
 
-    async fn take(&mut self, frame: &[u8]) {
+    async fn on_frame(&mut self, frame: &[u8]) {
         let (header, payload) = Header::split(frame).unwrap();
         assert_eq!(header.offset, self.received.get(), "output goes on where it stopped");
-        self.carried += payload.len() as u64;
+        self.bytes_received += payload.len() as u64;
         if let Some(shown) = &mut self.shown {
-            shown.given(header.kind, payload);
+            shown.on_frame(header.kind, payload);
         }
         if header.kind == Kind::Snapshot {
             assert!(self.output.is_empty(), "a snapshot comes before data");
@@ -214,9 +214,9 @@ impl Client {
         }
     }
 
-    fn hear(&mut self, message: ServerMessage) {
+    fn on_message(&mut self, message: ServerMessage) {
         if let Some(shown) = &mut self.shown {
-            shown.told(&message);
+            shown.on_message(&message);
         }
         match message {
             ServerMessage::Exit { status, output, closed } => {
@@ -255,7 +255,7 @@ impl Client {
     }
 
     /// Numbers all further input as if only `offset` bytes of input had been sent.
-    pub(crate) fn types_from(&mut self, offset: u64) {
+    pub(crate) fn set_input_offset(&mut self, offset: u64) {
         self.sent = offset;
     }
 
@@ -267,7 +267,7 @@ impl Client {
     pub(crate) async fn until(&mut self, what: &str, enough: impl Fn(&Self) -> bool) {
         let reading = async {
             while !enough(self) {
-                if !self.turn().await {
+                if !self.process_message().await {
                     return false;
                 }
             }
@@ -283,32 +283,36 @@ impl Client {
     }
 
     /// Processes messages until `pick` accepts a control message, and returns its result.
-    pub(crate) async fn hears<T>(&mut self, what: &str, pick: impl Fn(&ServerMessage) -> Option<T>) -> T {
+    pub(crate) async fn wait_for_message<T>(
+        &mut self,
+        what: &str,
+        pick: impl Fn(&ServerMessage) -> Option<T>,
+    ) -> T {
         self.until(what, |client| client.control.iter().any(|message| pick(message).is_some())).await;
         let at = self.control.iter().position(|message| pick(message).is_some()).unwrap();
         pick(&self.control.remove(at).unwrap()).unwrap()
     }
 
-    pub(crate) async fn hears_error(&mut self, code: ErrorCode) -> String {
-        self.hears(&format!("the error {code}"), |message| match message {
+    pub(crate) async fn wait_for_error(&mut self, code: ErrorCode) -> String {
+        self.wait_for_message(&format!("the error {code}"), |message| match message {
             ServerMessage::Error { code: said, message } if *said == code => Some(message.clone()),
             _ => None,
         })
         .await
     }
 
-    pub(crate) async fn hears_written(&mut self, offset: u64) {
+    pub(crate) async fn wait_for_ack(&mut self, offset: u64) {
         let enough = |message: &ServerMessage| match message {
             ServerMessage::Ack { input } => (*input >= InputOffset::new(offset)).then_some(()),
             _ => None,
         };
-        self.hears(&format!("that {offset} bytes are written"), enough).await;
+        self.wait_for_message(&format!("that {offset} bytes are written"), enough).await;
     }
 
     /// Processes all messages, and returns the program's exit status and the server's close code.
-    pub(crate) async fn finishes(&mut self) -> (Option<ExitStatus>, Option<u16>) {
-        within("the end of the connection", async { while self.turn().await {} }).await;
-        (self.exit, self.closed)
+    pub(crate) async fn read_to_end(&mut self) -> (Option<ExitStatus>, Option<u16>) {
+        within("the end of the connection", async { while self.process_message().await {} }).await;
+        (self.exit, self.close_code)
     }
 
     /// Returns the snapshot as text.
@@ -330,7 +334,7 @@ impl Client {
     }
 
     /// Disappears without closing: the connection is reset.
-    pub(crate) fn vanish(self) {
+    pub(crate) fn reset_connection(self) {
         let stream = self.socket.into_inner();
         socket2::SockRef::from(&stream).set_linger(Some(std::time::Duration::ZERO)).unwrap();
     }

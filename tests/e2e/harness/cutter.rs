@@ -12,16 +12,16 @@ use tokio::{
 };
 
 /// A relay with its own listening address. Dropping it ends its connections.
-pub(crate) struct Cutter {
+pub(crate) struct FlakyProxy {
     address: String,
     _tasks: JoinSet<()>,
 }
 
 /// A pseudo-random number generator that yields the same numbers in every run: `xorshift64*`.
 #[derive(Clone, Debug)]
-pub(crate) struct Seeded(u64);
+pub(crate) struct SeededRng(u64);
 
-impl Seeded {
+impl SeededRng {
     pub(crate) fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
@@ -34,20 +34,20 @@ impl Seeded {
     }
 }
 
-impl Cutter {
-    /// Cuts every connection to `upstream` after fewer than `most` bytes, in either direction.
-    pub(crate) async fn before(upstream: &str, most: u64, seed: u64) -> Self {
+impl FlakyProxy {
+    /// Cuts every connection to `upstream` after fewer than `max_bytes` bytes, in either direction.
+    pub(crate) async fn start(upstream: &str, max_bytes: u64, seed: u64) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let upstream = upstream.to_owned();
-        let seeded = Arc::new(Mutex::new(Seeded::new(seed)));
+        let rng = Arc::new(Mutex::new(SeededRng::new(seed)));
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((near, _)) = listener.accept().await {
                 let (down, up) = {
-                    let mut seeded = seeded.lock().unwrap();
-                    (seeded.below(most), seeded.below(most))
+                    let mut rng = rng.lock().unwrap();
+                    (rng.below(max_bytes), rng.below(max_bytes))
                 };
                 let upstream = upstream.clone();
                 connections.spawn(async move { relay(near, &upstream, down, up).await });
@@ -67,12 +67,12 @@ async fn relay(near: TcpStream, upstream: &str, down: u64, up: u64) {
     let (near_read, near_write) = near.into_split();
     let (far_read, far_write) = far.into_split();
     tokio::select! {
-        () = pass(far_read, near_write, down) => {}
-        () = pass(near_read, far_write, up) => {}
+        () = relay_direction(far_read, near_write, down) => {}
+        () = relay_direction(near_read, far_write, up) => {}
     }
 }
 
-async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut left: u64) {
+async fn relay_direction(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut left: u64) {
     let mut buffer = vec![0; 16 * 1024];
     while left > 0 {
         let Ok(read @ 1..) = from.read(&mut buffer).await else { return };

@@ -27,10 +27,10 @@ static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| {
 
 /// Layout of the shared file: the number of the call that fails, the calls so far, whether it
 /// failed, and its name.
-const ARMED: u64 = 0;
-const COUNT: u64 = 4;
-const HIT: u64 = 8;
-const CALL: u64 = 12;
+const ARMED_OFFSET: u64 = 0;
+const COUNT_OFFSET: u64 = 4;
+const HIT_OFFSET: u64 = 8;
+const CALL_OFFSET: u64 = 12;
 const CALL_LEN: usize = 32;
 
 /// Control of the calls that fail.
@@ -64,29 +64,29 @@ impl Faults {
     /// Makes the call with this number fail, counted from now on.
     pub(crate) fn arm(&self, number: u32) {
         self.number.store(number, Ordering::Relaxed);
-        for at in [ARMED, COUNT, HIT] {
+        for at in [ARMED_OFFSET, COUNT_OFFSET, HIT_OFFSET] {
             self.write(at, 0);
         }
-        self.control.write_all_at(&[0; CALL_LEN], CALL).unwrap();
+        self.control.write_all_at(&[0; CALL_LEN], CALL_OFFSET).unwrap();
         self.resume();
     }
 
     /// Stops counting calls and making them fail.
     pub(crate) fn pause(&self) {
-        self.write(ARMED, 0);
+        self.write(ARMED_OFFSET, 0);
     }
 
     /// Makes the armed call fail again, after [`Faults::pause`].
     pub(crate) fn resume(&self) {
-        self.write(ARMED, self.number.load(Ordering::Relaxed));
+        self.write(ARMED_OFFSET, self.number.load(Ordering::Relaxed));
     }
 
     /// Stops making calls fail. Returns the function that has failed, if any.
     pub(crate) fn disarm(&self) -> Option<String> {
         self.pause();
         let (mut hit, mut call) = ([0; 4], [0; CALL_LEN]);
-        self.control.read_exact_at(&mut hit, HIT).unwrap();
-        self.control.read_exact_at(&mut call, CALL).unwrap();
+        self.control.read_exact_at(&mut hit, HIT_OFFSET).unwrap();
+        self.control.read_exact_at(&mut call, CALL_OFFSET).unwrap();
         let name = String::from_utf8_lossy(&call).trim_end_matches('\0').to_owned();
         (u32::from_ne_bytes(hit) != 0).then_some(name)
     }

@@ -21,35 +21,35 @@ use tempfile::TempDir;
 use super::Options;
 
 /// A service manager that listens to a service until it is dropped.
-pub(crate) struct Manager {
+pub(crate) struct ServiceManager {
     folder: TempDir,
-    heard: Arc<Mutex<Heard>>,
+    state: Arc<Mutex<ServiceState>>,
 }
 
 #[derive(Default)]
-struct Heard {
+struct ServiceState {
     store: Vec<(String, Arc<OwnedFd>)>,
     states: Vec<String>,
 }
 
-impl Manager {
+impl ServiceManager {
     pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let socket = UnixDatagram::bind(folder.path().join("notify")).unwrap();
-        let heard = Arc::new(Mutex::new(Heard::default()));
-        let listener = Arc::downgrade(&heard);
+        let state = Arc::new(Mutex::new(ServiceState::default()));
+        let listener = Arc::downgrade(&state);
         thread::spawn(move || {
             while let Some((text, descriptors)) = receive(&socket) {
-                let Some(heard) = listener.upgrade() else { break };
-                heard.lock().unwrap().hear(&text, descriptors);
+                let Some(state) = listener.upgrade() else { break };
+                state.lock().unwrap().on_notification(&text, descriptors);
             }
         });
-        Self { folder, heard }
+        Self { folder, state }
     }
 
     /// Returns the options that start a service with the stored descriptors.
     pub(crate) fn options(&self) -> Options {
-        let stored = self.heard.lock().unwrap().store.clone();
+        let stored = self.state.lock().unwrap().store.clone();
         let names: Vec<&str> = stored.iter().map(|(name, _)| &name[..]).collect();
         let socket = self.folder.path().join("notify");
         let mut options =
@@ -64,20 +64,20 @@ impl Manager {
     }
 
     /// Returns the names of the stored descriptors.
-    pub(crate) fn stored(&self) -> Vec<String> {
+    pub(crate) fn stored_names(&self) -> Vec<String> {
         let mut names: Vec<_> =
-            self.heard.lock().unwrap().store.iter().map(|(name, _)| name.clone()).collect();
+            self.state.lock().unwrap().store.iter().map(|(name, _)| name.clone()).collect();
         names.sort();
         names
     }
 
-    pub(crate) fn has_heard(&self, state: &str) -> bool {
-        self.heard.lock().unwrap().states.iter().any(|heard| heard == state)
+    pub(crate) fn has_received(&self, state: &str) -> bool {
+        self.state.lock().unwrap().states.iter().any(|heard| heard == state)
     }
 }
 
-impl Heard {
-    fn hear(&mut self, text: &str, descriptors: Vec<OwnedFd>) {
+impl ServiceState {
+    fn on_notification(&mut self, text: &str, descriptors: Vec<OwnedFd>) {
         let name = text.lines().find_map(|line| line.strip_prefix("FDNAME=")).map(str::to_owned);
         for line in text.lines() {
             match (line, &name) {
@@ -103,7 +103,7 @@ fn is_same(one: &OwnedFd, other: &OwnedFd) -> bool {
     unsafe { libc::syscall(libc::SYS_kcmp, this, this, KCMP_FILE, one.as_raw_fd(), other.as_raw_fd()) == 0 }
 }
 
-impl Drop for Manager {
+impl Drop for ServiceManager {
     fn drop(&mut self) {
         // The listening thread still has the socket open, since only this datagram ends it.
         let last = UnixDatagram::unbound().unwrap();

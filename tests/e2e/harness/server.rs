@@ -53,10 +53,10 @@ pub(crate) struct Options {
 
 impl Options {
     pub(crate) fn args<const N: usize>(args: [&str; N]) -> Self {
-        Self::default().and(args)
+        Self::default().with_args(args)
     }
 
-    pub(crate) fn and<const N: usize>(mut self, args: [&str; N]) -> Self {
+    pub(crate) fn with_args<const N: usize>(mut self, args: [&str; N]) -> Self {
         self.args.extend(args.map(str::to_owned));
         self
     }
@@ -90,12 +90,12 @@ impl Options {
     }
 
     /// Returns the options for running here and, where possible, in a bare container.
-    pub(crate) fn surroundings() -> Vec<Self> {
-        [Self::default()].into_iter().chain(Self::contained()).collect()
+    pub(crate) fn environments() -> Vec<Self> {
+        [Self::default()].into_iter().chain(Self::in_container_if_possible()).collect()
     }
 
     /// Returns the options for running in a bare container, where that is possible.
-    pub(crate) fn contained() -> Option<Self> {
+    pub(crate) fn in_container_if_possible() -> Option<Self> {
         container::is_possible().then(|| Self::default().in_container())
     }
 
@@ -104,7 +104,7 @@ impl Options {
     }
 
     /// Returns the options for one core and all cores, each with one thread and several.
-    pub(crate) fn flavours() -> [Self; 4] {
+    pub(crate) fn thread_and_core_variants() -> [Self; 4] {
         let core = |options: Self| options.wrapped(["taskset", "-c", "0"]);
         let one = || Self::args(["--worker-threads", "1"]);
         let several = || Self::args(["--worker-threads", "4"]);
@@ -189,17 +189,17 @@ impl Server {
     }
 
     /// Returns the keeper, which holds the sessions and runs a server for them.
-    pub(crate) fn keeper(&self) -> Pid {
+    pub(crate) fn keeper_pid(&self) -> Pid {
         self.keeper
     }
 
     /// Returns the process that serves at present.
-    pub(crate) fn pid(&self) -> Pid {
-        server_of(self.keeper()).unwrap()
+    pub(crate) fn server_pid(&self) -> Pid {
+        server_of(self.keeper_pid()).unwrap()
     }
 
     pub(crate) fn census(&self) -> Census {
-        Census::of(self.keeper(), self.pid())
+        Census::of(self.keeper_pid(), self.server_pid())
     }
 
     /// Takes the census once no connection is open, so that it counts nothing that is about to
@@ -211,31 +211,31 @@ impl Server {
 
     /// Kills the serving process, and waits until another one serves.
     pub(crate) async fn kill(&self) {
-        let killed = self.pid();
+        let killed = self.server_pid();
         kill(killed, Signal::SIGKILL).unwrap();
-        until("another server", || server_of(self.keeper()).is_some_and(|server| server != killed)).await;
+        until("another server", || server_of(self.keeper_pid()).is_some_and(|server| server != killed)).await;
         assert_eq!(self.anonymous(Method::GET, "/api/health").send().await.unwrap().status(), StatusCode::OK);
     }
 
     /// Requests an upgrade as a person does. Returns whether it succeeded, and the command's
     /// output.
     pub(crate) fn upgrade(&self) -> (bool, String) {
-        self.command("upgrade")
+        self.run_command("upgrade")
     }
 
     /// Runs one of limpet's commands where the server runs, as a person does. Returns whether it
     /// succeeded, and its output.
-    pub(crate) fn command(&self, verb: &str) -> (bool, String) {
+    pub(crate) fn run_command(&self, verb: &str) -> (bool, String) {
         let limpet = env!("CARGO_BIN_EXE_limpet");
         let mut command = if self.options.is_contained() {
             // Inside the container the process has another number, and is the only limpet.
             let mut command = Command::new("nsenter");
-            let keeper = self.keeper().to_string();
+            let keeper = self.keeper_pid().to_string();
             command.args(["--preserve-credentials", "-U", "-m", "-p", "-t", &keeper]).args([limpet, verb]);
             command
         } else {
             let mut command = Command::new(limpet);
-            command.args([verb, &self.keeper().to_string()]);
+            command.args([verb, &self.keeper_pid().to_string()]);
             command
         };
         let output = command.env_remove("XDG_RUNTIME_DIR").envs(self.options.runtime_dir()).output().unwrap();
@@ -267,7 +267,7 @@ impl Server {
     }
 
     /// Starts a program in a new session.
-    pub(crate) async fn open<const N: usize>(&self, command: [&str; N]) -> SessionId {
+    pub(crate) async fn open_session<const N: usize>(&self, command: [&str; N]) -> SessionId {
         let response = self.post("/api/sessions", json!({ "command": &command[..] })).await;
         assert_eq!(response.status(), StatusCode::CREATED);
         response.json::<SessionInfo>().await.unwrap().id
@@ -275,7 +275,7 @@ impl Server {
 
     /// Starts a bash script in a new session.
     pub(crate) async fn bash(&self, script: &str) -> SessionId {
-        self.open(["bash", "-c", script]).await
+        self.open_session(["bash", "-c", script]).await
     }
 
     pub(crate) async fn details(&self, id: &SessionId) -> SessionDetails {
@@ -287,12 +287,12 @@ impl Server {
         assert_eq!(response.status(), StatusCode::NO_CONTENT);
     }
 
-    pub(crate) fn signal(&self, signal: Signal) {
-        kill(self.keeper(), signal).unwrap();
+    pub(crate) fn signal_keeper(&self, signal: Signal) {
+        kill(self.keeper_pid(), signal).unwrap();
     }
 
     /// Waits until the process has ended by itself.
-    pub(crate) async fn ended(&mut self) -> ExitStatus {
+    pub(crate) async fn wait_until_ended(&mut self) -> ExitStatus {
         let mut status = None;
         until("the server to end", || {
             status = self.process.try_wait().unwrap();
@@ -306,7 +306,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         // The keeper may have ended already.
-        let _ = kill(self.keeper(), Signal::SIGTERM);
+        let _ = kill(self.keeper_pid(), Signal::SIGTERM);
         let _ = self.process.wait();
         if thread::panicking() {
             eprintln!("the log of the server ({:?}):\n{}", self.options, self.log());

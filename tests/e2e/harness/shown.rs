@@ -19,7 +19,7 @@ pub(crate) struct Shown {
     pub(crate) resizes: u64,
     /// Bytes of the announced snapshot that have yet to arrive. `None` before a snapshot is
     /// announced.
-    missing: Option<u64>,
+    snapshot_bytes_missing: Option<u64>,
     /// The position after each step.
     positions: Vec<(OutputOffset, u64)>,
 }
@@ -27,7 +27,7 @@ pub(crate) struct Shown {
 impl Shown {
     /// Returns the position to resume from, if the terminal shows everything before it.
     pub(crate) fn resume(&self) -> Option<Resume> {
-        if self.missing != Some(0) {
+        if self.snapshot_bytes_missing != Some(0) {
             return None;
         }
         let (output, resizes) = (self.output, Some(self.resizes));
@@ -36,7 +36,7 @@ impl Shown {
 
     /// Reports whether the snapshot has arrived completely.
     pub(crate) fn is_whole(&self) -> bool {
-        self.missing == Some(0)
+        self.snapshot_bytes_missing == Some(0)
     }
 
     /// Returns the position: the output and the sizes that have arrived.
@@ -44,24 +44,24 @@ impl Shown {
         (self.output, self.resizes)
     }
 
-    pub(super) fn welcomed(&mut self, welcome: &Welcome) {
+    pub(super) fn on_welcome(&mut self, welcome: &Welcome) {
         let is_seamless = self.epoch.as_ref() == Some(&welcome.epoch) && self.output == welcome.output;
         if !is_seamless {
             if self.epoch.is_some() {
                 self.write(CLEAR);
             }
-            self.missing = (welcome.output == OutputOffset::ZERO).then_some(0);
+            self.snapshot_bytes_missing = (welcome.output == OutputOffset::ZERO).then_some(0);
         }
         self.epoch = Some(welcome.epoch.clone());
         self.output = welcome.output;
         self.resize(welcome.size, welcome.resizes);
     }
 
-    pub(super) fn told(&mut self, message: &ServerMessage) {
+    pub(super) fn on_message(&mut self, message: &ServerMessage) {
         match message {
             ServerMessage::Resize { size, resizes, .. } => self.resize(*size, *resizes),
             ServerMessage::Reset { output, bytes, .. } => {
-                self.missing = Some(*bytes);
+                self.snapshot_bytes_missing = Some(*bytes);
                 self.write(CLEAR);
                 self.output = *output;
             }
@@ -69,10 +69,13 @@ impl Shown {
         }
     }
 
-    pub(super) fn given(&mut self, kind: Kind, payload: &[u8]) {
+    pub(super) fn on_frame(&mut self, kind: Kind, payload: &[u8]) {
         match kind {
             Kind::Data => self.output = self.output.advanced(payload.len()),
-            Kind::Snapshot => self.missing = self.missing.map(|missing| missing - payload.len() as u64),
+            Kind::Snapshot => {
+                self.snapshot_bytes_missing =
+                    self.snapshot_bytes_missing.map(|missing| missing - payload.len() as u64);
+            }
         }
         self.write(payload);
     }

@@ -4,11 +4,11 @@
 use limpet_shared::{ClientMessage, ServerMessage, SessionId, ViewerId, api::Screen};
 use reqwest::{Method, header::ACCEPT};
 
-use crate::harness::{Client, Hello, Options, Server, client::viewer, cutter::Seeded, within};
+use crate::harness::{Client, Hello, Options, Server, client::viewer, cutter::SeededRng, within};
 
 /// Script that draws something for each number it reads, all over the screen and into the
 /// scrollback, and then puts the number into the title.
-const DRAWS: &str = r#"stty -echo; printf '\033]0;drawn 0\007'; while read n; do awk -v n=$n 'BEGIN {
+const DRAWING_SCRIPT: &str = r#"stty -echo; printf '\033]0;drawn 0\007'; while read n; do awk -v n=$n 'BEGIN {
     srand(n)
     for (i = 1; i <= 300; i++) {
         for (words = int(rand() * 25); words > 0; words--) printf "\033[%d;38;5;%dmword%d \033[m日", rand() * 5, rand() * 256, i
@@ -23,25 +23,25 @@ const DRAWS: &str = r#"stty -echo; printf '\033]0;drawn 0\007'; while read n; do
 }'; done"#;
 
 /// The two sessions that are compared.
-pub(super) struct Pictures<'a> {
-    struck: &'a Server,
-    calm: Server,
+pub(super) struct ScreenComparison<'a> {
+    tested: &'a Server,
+    reference: Server,
     sessions: [SessionId; 2],
     viewer: ViewerId,
     size: (u16, u16),
-    drawn: u32,
+    drawings: u32,
 }
 
-impl<'a> Pictures<'a> {
-    pub(super) async fn begin(struck: &'a Server, options: Options) -> Self {
-        let calm = Server::start(options);
-        let sessions = [struck.bash(DRAWS).await, calm.bash(DRAWS).await];
-        Self { struck, calm, sessions, viewer: viewer(), size: (80, 24), drawn: 0 }
+impl<'a> ScreenComparison<'a> {
+    pub(super) async fn start(tested: &'a Server, options: Options) -> Self {
+        let reference = Server::start(options);
+        let sessions = [tested.bash(DRAWING_SCRIPT).await, reference.bash(DRAWING_SCRIPT).await];
+        Self { tested, reference, sessions, viewer: viewer(), size: (80, 24), drawings: 0 }
     }
 
     fn both(&self) -> [(&Server, &SessionId); 2] {
-        let [struck, calm] = &self.sessions;
-        [(self.struck, struck), (&self.calm, calm)]
+        let [tested, reference] = &self.sessions;
+        [(self.tested, tested), (&self.reference, reference)]
     }
 
     fn hello(&self) -> Hello {
@@ -50,22 +50,22 @@ impl<'a> Pictures<'a> {
 
     /// Makes both programs draw something else, at another size. The previous drawing must be
     /// complete.
-    pub(super) async fn draw(&mut self, seeded: &mut Seeded) {
-        self.drawn += 1;
-        let mut size = |least, more| least + u16::try_from(seeded.below(more)).unwrap();
+    pub(super) async fn draw(&mut self, rng: &mut SeededRng) {
+        self.drawings += 1;
+        let mut size = |least, more| least + u16::try_from(rng.below(more)).unwrap();
         self.size = (size(20, 100), size(5, 40));
-        let text = format!("{}\n", self.drawn);
+        let text = format!("{}\n", self.drawings);
         for (server, session) in self.both() {
             let mut client = Client::attach(server, session, self.hello()).await;
             let written = client.welcome.input.advanced(text.len());
             client.type_in(&text).await;
-            client.hears_written(written.get()).await;
+            client.wait_for_ack(written.get()).await;
         }
     }
 
     /// Waits until both programs have finished drawing, and compares the visible screens.
-    pub(super) async fn are_equal(&self) {
-        let title = format!("drawn {}", self.drawn);
+    pub(super) async fn assert_visible_equal(&self) {
+        let title = format!("drawn {}", self.drawings);
         let mut screens = Vec::new();
         for (server, session) in self.both() {
             let shown = async {
@@ -82,23 +82,27 @@ impl<'a> Pictures<'a> {
     }
 
     /// Compares everything: cells, their styles, the scrollback, the state of the terminal.
-    pub(super) async fn are_the_same(&self) {
-        let mut drawn = Vec::new();
+    pub(super) async fn assert_identical(&self) {
+        let mut snapshots = Vec::new();
         for (server, session) in self.both() {
             let mut client = Client::attach(server, session, self.hello()).await;
             client.say(&ClientMessage::History).await;
             client.say(&ClientMessage::Ping { t: 1.into() }).await;
             let answered =
                 |message: &ServerMessage| matches!(message, ServerMessage::Pong { .. }).then_some(());
-            client.hears("that all is drawn", answered).await;
-            drawn.push(client.drawn());
+            client.wait_for_message("that all is drawn", answered).await;
+            snapshots.push(client.drawn());
         }
-        assert!(drawn[0].len() > 10_000, "{}", drawn[0]);
+        assert!(snapshots[0].len() > 10_000, "{}", snapshots[0]);
         let differ = || {
-            let at = drawn[0].bytes().zip(drawn[1].bytes()).take_while(|(one, other)| one == other).count();
-            format!("of {} and {} bytes {at} are the same", drawn[0].len(), drawn[1].len())
+            let at = snapshots[0]
+                .bytes()
+                .zip(snapshots[1].bytes())
+                .take_while(|(one, other)| one == other)
+                .count();
+            format!("of {} and {} bytes {at} are the same", snapshots[0].len(), snapshots[1].len())
         };
-        assert!(drawn[0] == drawn[1], "{}", differ());
+        assert!(snapshots[0] == snapshots[1], "{}", differ());
     }
 
     pub(super) async fn end(self) {

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use tokio::{sync::oneshot, task::JoinHandle, time::sleep};
 
-use super::{Bench, Extent, ready, used};
+use super::{Amount, Bench, open_ready_session, resource_usage};
 use crate::{
     figures::Unit,
-    guests::Invitation,
-    noise::Listener,
+    guests::GuestAccess,
+    noise::NoiseMeter,
     peers::{Endpoint, Follow, Kind, Peer},
     stats::{float, percentile},
     viewer::Viewer,
@@ -20,7 +20,7 @@ const KEY: u8 = b'K';
 
 /// The load during the measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Beside {
+enum Load {
     Nothing,
     /// No load, and the kernel echoes: no other program has to run.
     NothingByKernel,
@@ -30,7 +30,7 @@ enum Beside {
     OwnFlood,
 }
 
-impl Beside {
+impl Load {
     fn scene(self) -> String {
         match self {
             Self::Nothing => "echo idle".to_owned(),
@@ -63,10 +63,10 @@ const ECHO_IN_FLOOD: &str = "stty raw; yes 0123456789012345678901234567890 & pri
 const FLOOD: &str = "exec yes 0123456789012345678901234567890";
 
 /// The scene in which guests behave as badly as possible in another session.
-const GUESTS: &str = "echo beside 8 guests";
+const GUESTS_SCENE: &str = "echo beside 8 guests";
 
 /// Name of the figures of limpet without active guests, in that scene.
-pub(crate) const ALONE: &str = "limpet alone";
+pub(crate) const WITHOUT_GUESTS: &str = "limpet alone";
 
 /// Program of the guests' session: the whole scrollback is full, lines keep coming, and nothing is
 /// read. It starts no further processes, which would disturb both sides more than the guests do.
@@ -74,7 +74,7 @@ const GUESTS_PROGRAM: &str =
     "seq 11000; exec 3<> <(sleep infinity); while :; do echo $SECONDS of output; read -rt 0.05 <&3; done";
 
 /// Time that the guests run before the measurement, so that their burst allowances are used up.
-const SETTLING: Duration = Duration::from_secs(12);
+const GUEST_WARM_UP: Duration = Duration::from_secs(12);
 
 /// Number of turns in which keys are typed with and without guests on one server.
 const GUEST_TURNS: usize = 4;
@@ -84,32 +84,28 @@ const GUEST_PAUSE: Duration = Duration::from_millis(300);
 
 /// Measures all scenes.
 pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
-    let scenes: &[Beside] = match bench.extent {
-        Extent::Full => &[
-            Beside::Nothing,
-            Beside::NothingByKernel,
-            Beside::Floods(1),
-            Beside::Floods(4),
-            Beside::OwnFlood,
-        ],
-        Extent::Quick => &[Beside::Nothing, Beside::Floods(1)],
+    let scenes: &[Load] = match bench.amount {
+        Amount::Full => {
+            &[Load::Nothing, Load::NothingByKernel, Load::Floods(1), Load::Floods(4), Load::OwnFlood]
+        }
+        Amount::Quick => &[Load::Nothing, Load::Floods(1)],
     };
-    for &beside in scenes {
-        let keys = match beside {
-            Beside::Nothing | Beside::NothingByKernel => bench.extent.pick(2_000, 100),
-            _ => bench.extent.pick(400, 30),
+    for &load in scenes {
+        let keys = match load {
+            Load::Nothing | Load::NothingByKernel => bench.amount.pick(2_000, 100),
+            _ => bench.amount.pick(400, 30),
         };
-        let rounds = bench.extent.pick(5, 2);
-        if bench.begins(&beside.scene(), rounds) {
-            turns(bench, beside, keys, rounds).await?;
+        let rounds = bench.amount.pick(5, 2);
+        if bench.announce_if_selected(&load.scene(), rounds) {
+            run_rounds(bench, load, keys, rounds).await?;
         }
     }
-    let rounds = bench.extent.pick(5, 1);
-    if bench.begins(GUESTS, rounds) {
+    let rounds = bench.amount.pick(5, 1);
+    if bench.announce_if_selected(GUESTS_SCENE, rounds) {
         for _ in 0..rounds {
-            let done = beside_guests(bench).await;
+            let done = measure_beside_guests(bench).await;
             let limpet = bench.limpet.clone();
-            bench.accept(GUESTS, &limpet, done);
+            bench.accept(GUESTS_SCENE, &limpet, done);
         }
     }
     Ok(())
@@ -118,58 +114,58 @@ pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
 /// Types keys in one session while eight guests behave as badly as possible in another session of
 /// the same server, and while the same guests stand still. The two alternate, so that a machine
 /// that becomes slower meanwhile slows both.
-async fn beside_guests(bench: &mut Bench) -> anyhow::Result<()> {
-    let keys = bench.extent.pick(500, 30);
-    let settling = bench.extent.pick(SETTLING, Duration::from_secs(1));
-    let server = bench.limpet.start(&bench.stage.program(), &[]).await?;
+async fn measure_beside_guests(bench: &mut Bench) -> anyhow::Result<()> {
+    let keys = bench.amount.pick(500, 30);
+    let warm_up = bench.amount.pick(GUEST_WARM_UP, Duration::from_secs(1));
+    let server = bench.limpet.start(&bench.workload.program(), &[]).await?;
     let mut client = server.endpoint.client().await?;
     let what = serde_json::json!({ "command": ["bash", "-c", GUESTS_PROGRAM] });
     let session = client.open(&what).await?;
     let passes = client.passes(&session).await?;
-    let (_session, mut viewer) = ready(&server.endpoint, Follow::All).await?;
-    viewer.order(ECHO).await?;
-    viewer.until_within(crate::stage::END).await?;
-    let guests = Invitation::new(&server.endpoint.address, &session, passes).spawn()?;
-    sleep(settling).await;
+    let (_session, mut viewer) = open_ready_session(&server.endpoint, Follow::All).await?;
+    viewer.send_command(ECHO).await?;
+    viewer.until_within(crate::stage::END_MARK).await?;
+    let guests = GuestAccess::new(&server.endpoint.address, &session, passes).spawn()?;
+    sleep(warm_up).await;
     let (mut alone, mut beside) = (Vec::new(), Vec::new());
     for turn in 0..GUEST_TURNS {
         // The order alternates from turn to turn.
         for is_alone in [turn % 2 == 0, turn % 2 != 0] {
-            guests.stand_still(is_alone)?;
+            guests.set_paused(is_alone)?;
             sleep(GUEST_PAUSE).await;
-            let (name, all) = if is_alone { (ALONE, &mut alone) } else { ("limpet", &mut beside) };
-            let listener = Listener::start();
-            all.extend(keys_to_echoes(&mut viewer, keys).await?);
-            bench.book.heard(GUESTS, name, listener.stop());
+            let (name, all) = if is_alone { (WITHOUT_GUESTS, &mut alone) } else { ("limpet", &mut beside) };
+            let meter = NoiseMeter::start();
+            all.extend(time_echoes(&mut viewer, keys).await?);
+            bench.recorder.record_noise(GUESTS_SCENE, name, meter.stop());
         }
     }
-    note(bench, GUESTS, ALONE, alone);
-    note(bench, GUESTS, "limpet", beside);
+    record_percentiles(bench, GUESTS_SCENE, WITHOUT_GUESTS, alone);
+    record_percentiles(bench, GUESTS_SCENE, "limpet", beside);
     drop(guests);
     server.stop().await
 }
 
-async fn turns(bench: &mut Bench, beside: Beside, keys: usize, rounds: usize) -> anyhow::Result<()> {
+async fn run_rounds(bench: &mut Bench, load: Load, keys: usize, rounds: usize) -> anyhow::Result<()> {
     let servers = [vec![bench.lean.clone()], bench.servers()].concat();
     let mut all = vec![Vec::new(); servers.len()];
     for _ in 0..rounds {
         for (server, all) in servers.iter().zip(&mut all) {
-            let times = once(bench, server, beside, keys).await;
-            all.extend(bench.accept(&beside.scene(), server, times).unwrap_or_default());
+            let times = run_once(bench, server, load, keys).await;
+            all.extend(bench.accept(&load.scene(), server, times).unwrap_or_default());
         }
     }
     // The rarest delays only show in all runs together.
     for (server, mut all) in servers.iter().zip(all) {
         all.sort_by(f64::total_cmp);
         if let Some(value) = percentile(&all, 0.999) {
-            bench.book.note(&beside.scene(), "p99.9 of all", &server.name, Unit::Microseconds, value);
+            bench.recorder.record(&load.scene(), "p99.9 of all", &server.name, Unit::Microseconds, value);
         }
     }
     Ok(())
 }
 
-async fn once(bench: &mut Bench, peer: &Peer, beside: Beside, keys: usize) -> anyhow::Result<Vec<f64>> {
-    let program = bench.stage.program();
+async fn run_once(bench: &mut Bench, peer: &Peer, load: Load, keys: usize) -> anyhow::Result<Vec<f64>> {
+    let program = bench.workload.program();
     let server = peer.start(&program, &[]).await?;
     // A floor has one process per session, so the floods run in another instance: they affect the
     // measured one only as load on the machine.
@@ -177,21 +173,22 @@ async fn once(bench: &mut Bench, peer: &Peer, beside: Beside, keys: usize) -> an
         Kind::Floor(_) => Some(peer.start(&program, &[]).await?),
         _ => None,
     };
-    let floods = flood(bench, &flooding.as_ref().unwrap_or(&server).endpoint, beside).await?;
-    let (_session, mut viewer) = ready(&server.endpoint, Follow::All).await?;
-    viewer.order(beside.program()).await?;
-    viewer.until_within(crate::stage::END).await?;
+    let floods = start_floods(bench, &flooding.as_ref().unwrap_or(&server).endpoint, load).await?;
+    let (_session, mut viewer) = open_ready_session(&server.endpoint, Follow::All).await?;
+    viewer.send_command(load.program()).await?;
+    viewer.until_within(crate::stage::END_MARK).await?;
 
-    let listener = Listener::start();
+    let meter = NoiseMeter::start();
     let processes = server.processes()?;
-    let before = used(&processes);
-    let times = keys_to_echoes(&mut viewer, keys).await?;
-    let cpu: f64 = used(&processes).iter().zip(&before).map(|(now, before)| now.since(*before).cpu).sum();
-    bench.book.heard(&beside.scene(), &peer.name, listener.stop());
+    let before = resource_usage(&processes);
+    let times = time_echoes(&mut viewer, keys).await?;
+    let cpu: f64 =
+        resource_usage(&processes).iter().zip(&before).map(|(now, before)| now.since(*before).cpu).sum();
+    bench.recorder.record_noise(&load.scene(), &peer.name, meter.stop());
     // Beside floods, the time includes theirs.
-    if !matches!(beside, Beside::Floods(_) | Beside::OwnFlood) {
+    if !matches!(load, Load::Floods(_) | Load::OwnFlood) {
         let per_key = cpu * 1e6 / float(keys);
-        bench.book.note(&beside.scene(), "CPU per key", &peer.name, Unit::Microseconds, per_key);
+        bench.recorder.record(&load.scene(), "CPU per key", &peer.name, Unit::Microseconds, per_key);
     }
     floods.iter().for_each(JoinHandle::abort);
     server.stop().await?;
@@ -199,37 +196,37 @@ async fn once(bench: &mut Bench, peer: &Peer, beside: Beside, keys: usize) -> an
         flooding.stop().await?;
     }
 
-    note(bench, &beside.scene(), &peer.name, times.clone());
+    record_percentiles(bench, &load.scene(), &peer.name, times.clone());
     Ok(times)
 }
 
-fn note(bench: &mut Bench, scene: &str, server: &str, mut times: Vec<f64>) {
+fn record_percentiles(bench: &mut Bench, scene: &str, server: &str, mut times: Vec<f64>) {
     times.sort_by(f64::total_cmp);
     for (name, share) in [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999)] {
         if let Some(value) = percentile(&times, share) {
-            bench.book.note(scene, name, server, Unit::Microseconds, value);
+            bench.recorder.record(scene, name, server, Unit::Microseconds, value);
         }
     }
 }
 
 /// Starts floods, and waits until each of them runs.
-async fn flood(
+async fn start_floods(
     bench: &Bench,
     server: &Endpoint,
-    beside: Beside,
+    load: Load,
 ) -> anyhow::Result<Vec<JoinHandle<anyhow::Result<()>>>> {
-    let Beside::Floods(count) = beside else { return Ok(Vec::new()) };
+    let Load::Floods(count) = load else { return Ok(Vec::new()) };
     let mut floods = Vec::new();
     for _ in 0..count {
         let server = server.clone();
         let (tell, runs) = oneshot::channel();
         floods.push(bench.crowd.spawn(async move {
-            let (_session, mut viewer) = ready(&server, Follow::All).await?;
-            viewer.order(FLOOD).await?;
+            let (_session, mut viewer) = open_ready_session(&server, Follow::All).await?;
+            viewer.send_command(FLOOD).await?;
             viewer.until_within(b"0123456789").await?;
             // The receiver is gone if it has given up waiting.
             let _ = tell.send(());
-            viewer.drink().await
+            viewer.read_forever().await
         }));
         runs.await.context("a flood did not start")?;
     }
@@ -238,10 +235,10 @@ async fn flood(
 
 /// Time between an echo and the next key. A person who types leaves the server more time than that
 /// for the work after an echo, such as the viewer's acknowledgement.
-const MOMENT: Duration = Duration::from_millis(1);
+const KEY_DELAY: Duration = Duration::from_millis(1);
 
 /// Types keys, each a moment after the echo of the last one, and returns the times in microseconds.
-async fn keys_to_echoes(viewer: &mut Viewer, keys: usize) -> anyhow::Result<Vec<f64>> {
+async fn time_echoes(viewer: &mut Viewer, keys: usize) -> anyhow::Result<Vec<f64>> {
     let mut times = Vec::with_capacity(keys);
     for _ in 0..keys {
         let start = Instant::now();
@@ -249,7 +246,7 @@ async fn keys_to_echoes(viewer: &mut Viewer, keys: usize) -> anyhow::Result<Vec<
         viewer.until_byte(KEY).await?;
         times.push(start.elapsed().as_secs_f64() * 1e6);
         viewer.acknowledge().await?;
-        sleep(MOMENT).await;
+        sleep(KEY_DELAY).await;
     }
     Ok(times)
 }

@@ -5,54 +5,54 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use slow_link::{Shape, SlowLink};
 
-use super::{Bench, Extent};
+use super::{Amount, Bench};
 use crate::{
     figures::Unit,
-    noise::Listener,
+    noise::NoiseMeter,
     peers::{Follow, Kind, Peer},
-    viewer::{Pace, Viewer},
+    viewer::{ReadSpeed, Viewer},
 };
 
 /// The network between server and viewer.
 #[derive(Clone, Copy, Debug)]
-enum Way {
+enum Route {
     /// Loopback, with a viewer of this speed.
-    Near(&'static str, Pace),
-    Far(&'static str, Shape),
+    Loopback(&'static str, ReadSpeed),
+    SlowLink(&'static str, Shape),
 }
 
-const fn far(name: &'static str, megabits: f64, milliseconds: u64) -> Way {
-    Way::Far(name, Shape { megabits, round_trip: Duration::from_millis(milliseconds) })
+const fn over_slow_link(name: &'static str, megabits: f64, milliseconds: u64) -> Route {
+    Route::SlowLink(name, Shape { megabits, round_trip: Duration::from_millis(milliseconds) })
 }
 
-const WAYS: [Way; 6] = [
-    Way::Near("interrupt near", Pace::Full),
-    Way::Near("interrupt 1 MB/s viewer", Pace::BytesPerSecond(1e6)),
-    far("interrupt 1 Mbit/s 30 ms", 1.0, 30),
-    far("interrupt 1 Mbit/s 300 ms", 1.0, 300),
-    far("interrupt 10 Mbit/s 30 ms", 10.0, 30),
-    far("interrupt 10 Mbit/s 300 ms", 10.0, 300),
+const ROUTES: [Route; 6] = [
+    Route::Loopback("interrupt near", ReadSpeed::Full),
+    Route::Loopback("interrupt 1 MB/s viewer", ReadSpeed::BytesPerSecond(1e6)),
+    over_slow_link("interrupt 1 Mbit/s 30 ms", 1.0, 30),
+    over_slow_link("interrupt 1 Mbit/s 300 ms", 1.0, 300),
+    over_slow_link("interrupt 10 Mbit/s 30 ms", 10.0, 30),
+    over_slow_link("interrupt 10 Mbit/s 300 ms", 10.0, 300),
 ];
 
-impl Way {
+impl Route {
     const fn name(self) -> &'static str {
         match self {
-            Self::Near(name, _) | Self::Far(name, _) => name,
+            Self::Loopback(name, _) | Self::SlowLink(name, _) => name,
         }
     }
 
     /// Reports whether to measure a server on this network. On a slow one, other servers queue up
     /// half a minute of output, so they run once in a full benchmark and never in a quick one.
-    fn is_worth_it(self, round: usize, kind: Kind, extent: Extent) -> bool {
-        matches!(self, Self::Near(_, Pace::Full))
+    fn is_measured(self, round: usize, kind: Kind, amount: Amount) -> bool {
+        matches!(self, Self::Loopback(_, ReadSpeed::Full))
             || kind == Kind::Limpet
-            || round == 0 && extent == Extent::Full
+            || round == 0 && amount == Amount::Full
     }
 
     fn round_trip(self) -> Duration {
         match self {
-            Self::Near(..) => Duration::ZERO,
-            Self::Far(_, shape) => shape.round_trip,
+            Self::Loopback(..) => Duration::ZERO,
+            Self::SlowLink(_, shape) => shape.round_trip,
         }
     }
 }
@@ -62,63 +62,64 @@ impl Way {
 const SHELL: &str = "stty echo; PS1='=P\\#=' exec bash --norc --noprofile";
 
 /// Duration of a flood before it is interrupted, long enough to fill every buffer.
-const FLOOD: Duration = Duration::from_secs(3);
+const FLOOD_DURATION: Duration = Duration::from_secs(3);
 
 /// Measures all networks.
 pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
-    let ways = &WAYS[..bench.extent.pick(WAYS.len(), 3)];
-    let rounds = bench.extent.pick(5, 1);
-    for &way in ways {
-        if !bench.begins(way.name(), rounds) {
+    let routes = &ROUTES[..bench.amount.pick(ROUTES.len(), 3)];
+    let rounds = bench.amount.pick(5, 1);
+    for &route in routes {
+        if !bench.announce_if_selected(route.name(), rounds) {
             continue;
         }
         for round in 0..rounds {
             for server in bench.servers() {
-                if !way.is_worth_it(round, server.kind, bench.extent) {
+                if !route.is_measured(round, server.kind, bench.amount) {
                     continue;
                 }
-                let done = once(bench, &server, way).await;
-                bench.accept(way.name(), &server, done);
+                let done = run_once(bench, &server, route).await;
+                bench.accept(route.name(), &server, done);
             }
         }
     }
     Ok(())
 }
 
-async fn once(bench: &mut Bench, peer: &Peer, way: Way) -> anyhow::Result<()> {
-    let server = peer.start(&bench.stage.program(), &[]).await?;
+async fn run_once(bench: &mut Bench, peer: &Peer, route: Route) -> anyhow::Result<()> {
+    let server = peer.start(&bench.workload.program(), &[]).await?;
     let endpoint = &server.endpoint;
     let session = endpoint.open().await?;
     // Where a server offers the choice, the viewer follows the newest screen, as a person's page
     // does.
-    let (_link, mut viewer) = match way {
-        Way::Near(_, pace) => (None, endpoint.attach(&session, Follow::Now).await?.paced(pace)),
-        Way::Far(_, shape) => {
+    let (_link, mut viewer) = match route {
+        Route::Loopback(_, speed) => (None, endpoint.attach(&session, Follow::Now).await?.with_speed(speed)),
+        Route::SlowLink(_, shape) => {
             let link = SlowLink::to(&endpoint.address, shape).await?;
             let viewer = endpoint.attach_at(link.address(), &session, Follow::Now).await?;
             (Some(link), viewer)
         }
     };
-    viewer.until_within(crate::stage::READY).await?;
-    let listener = Listener::start();
-    let seconds = interrupt(&mut viewer, bench.extent.pick(FLOOD, FLOOD / 3)).await?;
-    bench.book.heard(way.name(), &peer.name, listener.stop());
+    viewer.until_within(crate::stage::READY_MARK).await?;
+    let meter = NoiseMeter::start();
+    let seconds = time_interrupt(&mut viewer, bench.amount.pick(FLOOD_DURATION, FLOOD_DURATION / 3)).await?;
+    bench.recorder.record_noise(route.name(), &peer.name, meter.stop());
     server.stop().await?;
-    let mut note = |metric, value| bench.book.note(way.name(), metric, &peer.name, Unit::Milliseconds, value);
-    note("until the prompt", seconds * 1e3);
-    note("beyond the round trip", (seconds - way.round_trip().as_secs_f64()) * 1e3);
+    let mut record =
+        |metric, value| bench.recorder.record(route.name(), metric, &peer.name, Unit::Milliseconds, value);
+    record("until the prompt", seconds * 1e3);
+    record("beyond the round trip", (seconds - route.round_trip().as_secs_f64()) * 1e3);
     Ok(())
 }
 
 /// Returns the time from Ctrl-C to the prompt, in seconds.
-async fn interrupt(viewer: &mut Viewer, flood: Duration) -> anyhow::Result<f64> {
-    viewer.order(SHELL).await?;
+async fn time_interrupt(viewer: &mut Viewer, flood: Duration) -> anyhow::Result<f64> {
+    viewer.send_command(SHELL).await?;
     viewer.until_within(b"=P1=").await?;
-    viewer.order("yes").await?;
+    viewer.send_command("yes").await?;
     viewer.until_within(b"y\r\ny\r\ny\r\n").await?;
     let flooded = Instant::now();
     while flooded.elapsed() < flood {
-        viewer.piece().await?.context("the connection ended in a flood")?;
+        viewer.next_output().await?.context("the connection ended in a flood")?;
     }
     let start = Instant::now();
     viewer.type_in(b"\x03").await?;

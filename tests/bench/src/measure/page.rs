@@ -10,13 +10,13 @@ use tokio::{
     process::Command,
 };
 
-use super::{Bench, Extent};
-use crate::{figures::Unit, noise::Listener, say, stage::Text};
+use super::{Amount, Bench};
+use crate::{figures::Unit, noise::NoiseMeter, report_progress, stage::Text};
 
 /// A figure that the program prints.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Told {
+struct ReportedFigure {
     scene: String,
     metric: String,
     server: String,
@@ -29,29 +29,29 @@ pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
     let chromium = bench.chromium.clone().context("without --chromium there are no figures of the page")?;
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/page/main.mjs");
     let mut command = Command::new("node");
-    command.arg(script).args((bench.extent == Extent::Quick).then_some("--quick"));
+    command.arg(script).args((bench.amount == Amount::Quick).then_some("--quick"));
     command.arg(format!("--scene={}", bench.scene));
     command.env("LIMPET_BIN", std::path::absolute(bench.limpet.program())?).env("CHROMIUM", chromium);
     command.env("BENCH", std::env::current_exe()?);
     for (name, text) in [("BENCH_LINES", Text::Lines), ("BENCH_COLOURED", Text::Coloured)] {
-        command.env(name, bench.stage.file(text, 4_000_000)?);
+        command.env(name, bench.workload.file(text, 4_000_000)?);
     }
-    say("the page");
-    let listener = Listener::start();
+    report_progress("the page");
+    let meter = NoiseMeter::start();
     let mut child = command.stdout(Stdio::piped()).kill_on_drop(true).spawn().context("Node.js is needed")?;
     let mut lines = BufReader::new(child.stdout.take().context("it has no output")?).lines();
     let mut last = String::new();
     while let Some(line) = lines.next_line().await? {
-        let told: Told =
+        let figure: ReportedFigure =
             serde_json::from_str(&line).with_context(|| format!("the page's part said {line}"))?;
-        let Told { scene, metric, server, unit, value } = told;
+        let ReportedFigure { scene, metric, server, unit, value } = figure;
         if scene != last {
-            say(&scene);
+            report_progress(&scene);
         }
-        bench.book.note(&scene, &metric, &server, unit, value);
+        bench.recorder.record(&scene, &metric, &server, unit, value);
         last = scene;
     }
-    bench.book.heard("page", "limpet", listener.stop());
+    bench.recorder.record_noise("page", "limpet", meter.stop());
     let status = child.wait().await?;
     if !status.success() {
         bail!("the page's part ended with {status}");

@@ -5,7 +5,7 @@ mod crowd;
 mod start;
 
 use super::Bench;
-use crate::{peers::Process, proc::Held};
+use crate::{peers::Process, proc::ResourcesHeld};
 
 /// Measures all of it.
 pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
@@ -15,12 +15,12 @@ pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
 }
 
 /// Returns the sum of what a server's processes hold.
-fn held(processes: &[Process]) -> Held {
-    let add = |sum: Held, other: Held| Held {
+fn resources_held(processes: &[Process]) -> ResourcesHeld {
+    let add = |sum: ResourcesHeld, other: ResourcesHeld| ResourcesHeld {
         resident: sum.resident + other.resident,
         proportional: sum.proportional + other.proportional,
         threads: sum.threads + other.threads,
         descriptors: sum.descriptors + other.descriptors,
     };
-    processes.iter().map(|process| Held::by(process.pid)).fold(Held::default(), add)
+    processes.iter().map(|process| ResourcesHeld::by(process.pid)).fold(ResourcesHeld::default(), add)
 }

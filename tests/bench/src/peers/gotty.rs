@@ -3,7 +3,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 
 use crate::{
-    viewer::{Dialect, Output},
+    viewer::{Output, Protocol},
     wire::Opcode,
 };
 
@@ -15,7 +15,7 @@ pub(super) fn arguments(port: u16, program: &[String]) -> Vec<String> {
     [&flags[..], program].concat()
 }
 
-impl Dialect for Gotty {
+impl Protocol for Gotty {
     fn greeting(&mut self) -> Vec<(Opcode, Vec<u8>)> {
         let size = br#"3{"columns":80,"rows":24}"#;
         vec![(Opcode::Text, br#"{"Arguments":"","AuthToken":""}"#.to_vec()), (Opcode::Text, size.to_vec())]

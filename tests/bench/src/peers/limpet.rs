@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::Endpoint;
 use crate::{
     http::Http,
-    viewer::{Dialect, Output},
+    viewer::{Output, Protocol},
     wire::Opcode,
 };
 
@@ -74,7 +74,7 @@ pub(super) struct Limpet {
     received: u64,
     acknowledged: u64,
     /// Whether a snapshot has arrived, which is acknowledged even if it brought nothing new.
-    drawn: bool,
+    has_snapshot: bool,
     typed: u64,
 }
 
@@ -83,11 +83,11 @@ impl Limpet {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes).map_err(|error| anyhow!("no random bytes: {error}"))?;
         let viewer = ViewerId::from_random(bytes);
-        Ok(Self { viewer, follow, received: 0, acknowledged: 0, drawn: false, typed: 0 })
+        Ok(Self { viewer, follow, received: 0, acknowledged: 0, has_snapshot: false, typed: 0 })
     }
 }
 
-impl Dialect for Limpet {
+impl Protocol for Limpet {
     fn greeting(&mut self) -> Vec<(Opcode, Vec<u8>)> {
         let (viewer, size, follow) = (self.viewer, Winsize::cells(80, 24), self.follow);
         let (window, resume, key) = (None, None, None);
@@ -111,7 +111,7 @@ impl Dialect for Limpet {
         let Ok((header, payload)) = Header::split(message) else { return Output::Nothing };
         match header.kind {
             Kind::Data => self.received = header.offset + payload.len() as u64,
-            Kind::Snapshot => self.drawn = true,
+            Kind::Snapshot => self.has_snapshot = true,
         }
         Output::From(Header::LEN)
     }
@@ -123,11 +123,11 @@ impl Dialect for Limpet {
     }
 
     fn acknowledgement(&mut self) -> Option<(Opcode, Vec<u8>)> {
-        if self.received - self.acknowledged < ACKNOWLEDGED_BYTES && !self.drawn {
+        if self.received - self.acknowledged < ACKNOWLEDGED_BYTES && !self.has_snapshot {
             return None;
         }
         self.acknowledged = self.received;
-        self.drawn = false;
+        self.has_snapshot = false;
         let output = OutputOffset::new(self.received);
         Some((Opcode::Text, ClientMessage::Ack { output }.to_json().into_bytes()))
     }

@@ -1,7 +1,7 @@
 //! The floors: bytes without any framing of their own.
 
 use crate::{
-    viewer::{Dialect, Output},
+    viewer::{Output, Protocol},
     wire::Opcode,
 };
 
@@ -13,7 +13,7 @@ pub(super) fn ready(line: &str) -> anyhow::Result<(String, String)> {
     Ok((line.to_owned(), String::new()))
 }
 
-impl Dialect for Plain {
+impl Protocol for Plain {
     fn output(&mut self, _: Opcode, _: &[u8], _: &mut Vec<u8>) -> Output {
         Output::From(0)
     }

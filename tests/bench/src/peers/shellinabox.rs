@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::{
-    viewer::{Dialect, Output},
+    viewer::{Output, Protocol},
     wire::Opcode,
 };
 
@@ -25,7 +25,7 @@ pub(super) fn arguments(port: u16, program: &[String]) -> Vec<String> {
         .to_vec()
 }
 
-impl Dialect for Shellinabox {
+impl Protocol for Shellinabox {
     fn output(&mut self, _: Opcode, message: &[u8], decoded: &mut Vec<u8>) -> Output {
         let Ok(answer) = serde_json::from_slice::<Value>(message) else { return Output::Nothing };
         let Some(text) = answer["data"].as_str().filter(|text| !text.is_empty()) else {

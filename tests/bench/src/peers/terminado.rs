@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    viewer::{Dialect, Output},
+    viewer::{Output, Protocol},
     wire::Opcode,
 };
 
@@ -13,7 +13,7 @@ pub(super) fn arguments(port: u16, program: &[String]) -> Vec<String> {
     [&[port.to_string()][..], program].concat()
 }
 
-impl Dialect for Terminado {
+impl Protocol for Terminado {
     fn greeting(&mut self) -> Vec<(Opcode, Vec<u8>)> {
         vec![(Opcode::Text, json!(["set_size", 24, 80, 480, 640]).to_string().into_bytes())]
     }

@@ -1,7 +1,7 @@
 //! ttyd: a byte gives the type of a message.
 
 use crate::{
-    viewer::{Dialect, Output},
+    viewer::{Output, Protocol},
     wire::Opcode,
 };
 
@@ -13,7 +13,7 @@ pub(super) fn arguments(port: u16, program: &[String]) -> Vec<String> {
     [&flags[..], program].concat()
 }
 
-impl Dialect for Ttyd {
+impl Protocol for Ttyd {
     fn greeting(&mut self) -> Vec<(Opcode, Vec<u8>)> {
         vec![(Opcode::Text, br#"{"AuthToken":"","columns":80,"rows":24}"#.to_vec())]
     }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    viewer::{Dialect, Output},
+    viewer::{Output, Protocol},
     wire::Opcode,
 };
 
@@ -16,7 +16,7 @@ pub(super) struct Wetty {
     /// confirmation.
     unconfirmed: usize,
     /// Whether the server has sent a heartbeat that is not yet answered.
-    asked: bool,
+    heartbeat_pending: bool,
 }
 
 pub(super) fn arguments(port: u16, program: &[String]) -> Vec<String> {
@@ -27,13 +27,13 @@ pub(super) fn arguments(port: u16, program: &[String]) -> Vec<String> {
         .to_vec()
 }
 
-impl Dialect for Wetty {
+impl Protocol for Wetty {
     fn greeting(&mut self) -> Vec<(Opcode, Vec<u8>)> {
         vec![(Opcode::Text, b"40".to_vec())]
     }
 
     fn output(&mut self, _: Opcode, message: &[u8], decoded: &mut Vec<u8>) -> Output {
-        self.asked |= message == b"2";
+        self.heartbeat_pending |= message == b"2";
         let Some(event) = message.strip_prefix(b"42") else { return Output::Nothing };
         let Ok(Value::Array(words)) = serde_json::from_slice(event) else { return Output::Nothing };
         match &words[..] {
@@ -53,7 +53,7 @@ impl Dialect for Wetty {
     }
 
     fn acknowledgement(&mut self) -> Option<(Opcode, Vec<u8>)> {
-        if std::mem::take(&mut self.asked) {
+        if std::mem::take(&mut self.heartbeat_pending) {
             return Some((Opcode::Text, b"3".to_vec()));
         }
         let confirmed = std::mem::take(&mut self.unconfirmed);

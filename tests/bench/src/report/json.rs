@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use super::Report;
 
 /// Figures that even a quick run yields for limpet, all greater than zero.
-const ALWAYS: [(&str, &str); 20] = [
+const REQUIRED_FIGURES: [(&str, &str); 20] = [
     ("output lines 1x1", "rate"),
     ("output lines 1x1", "cpu"),
     ("output lines 1x1", "switches of the server"),
@@ -57,7 +57,7 @@ pub(crate) fn check(report: &Report) -> anyhow::Result<()> {
 
 /// Checks that nothing is missing from a run of all parts.
 pub(crate) fn check_complete(report: &Report) -> anyhow::Result<()> {
-    for (scene, metric) in ALWAYS {
+    for (scene, metric) in REQUIRED_FIGURES {
         let figure = report.figures.iter().find(|figure| {
             figure.server == "limpet" && figure.measure.scene == scene && figure.measure.metric == metric
         });
@@ -79,42 +79,42 @@ pub(crate) fn check_complete(report: &Report) -> anyhow::Result<()> {
 mod tests {
     use super::*;
     use crate::{
-        figures::{Book, Unit},
+        figures::{Recorder, Unit},
         machine::Machine,
     };
 
-    fn report(book: &Book) -> Report {
-        let (figures, ratios) = (book.figures(), book.ratios(&["reader", "relay", "spawn loop"]));
+    fn report(recorder: &Recorder) -> Report {
+        let (figures, ratios) = (recorder.figures(), recorder.ratios(&["reader", "relay", "spawn loop"]));
         let machine = Machine::this(Vec::new());
         let (budgets, disturbed, failed) = (Vec::new(), Vec::new(), Vec::new());
         Report { quick: true, machine, seconds: 1.0, figures, ratios, budgets, runs: 1, disturbed, failed }
     }
 
-    fn complete() -> Book {
-        let mut book = Book::default();
+    fn complete() -> Recorder {
+        let mut recorder = Recorder::default();
         for server in ["reader", "relay", "spawn loop", "limpet"] {
-            for (scene, metric) in ALWAYS {
-                book.note(scene, metric, server, Unit::Count, 1.0);
+            for (scene, metric) in REQUIRED_FIGURES {
+                recorder.record(scene, metric, server, Unit::Count, 1.0);
             }
         }
-        book
+        recorder
     }
 
     #[test]
     fn what_is_no_number_is_refused() {
-        let mut book = complete();
-        assert!(check(&report(&book)).is_ok());
-        book.note("another", "rate", "limpet", Unit::Count, f64::NAN);
-        assert!(check(&report(&book)).is_err());
-        assert!(check(&report(&Book::default())).is_err());
+        let mut recorder = complete();
+        assert!(check(&report(&recorder)).is_ok());
+        recorder.record("another", "rate", "limpet", Unit::Count, f64::NAN);
+        assert!(check(&report(&recorder)).is_err());
+        assert!(check(&report(&Recorder::default())).is_err());
     }
 
     #[test]
     fn a_missing_figure_and_an_empty_one_are_seen() {
         assert!(check_complete(&report(&complete())).is_ok());
-        let mut book = complete();
-        book.note("echo idle", "p50", "limpet", Unit::Count, 0.0);
-        assert!(check_complete(&report(&book)).is_err());
-        assert!(check_complete(&report(&Book::default())).is_err());
+        let mut recorder = complete();
+        recorder.record("echo idle", "p50", "limpet", Unit::Count, 0.0);
+        assert!(check_complete(&report(&recorder)).is_err());
+        assert!(check_complete(&report(&Recorder::default())).is_err());
     }
 }

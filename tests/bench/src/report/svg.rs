@@ -30,13 +30,13 @@ pub(crate) struct Chart {
 }
 
 const WIDTH: f64 = 800.0;
-const LEFT: f64 = 190.0;
+const BARS_LEFT: f64 = 190.0;
 /// Length of the longest bar. Its value follows it.
-const LONGEST: f64 = 470.0;
-const TOP: f64 = 44.0;
-const BAR: f64 = 15.0;
-const GAP: f64 = 12.0;
-const FOOT: f64 = 30.0;
+const MAX_BAR_LENGTH: f64 = 470.0;
+const BARS_TOP: f64 = 44.0;
+const BAR_HEIGHT: f64 = 15.0;
+const GROUP_GAP: f64 = 12.0;
+const FOOTER_HEIGHT: f64 = 30.0;
 
 /// Colours that are readable on white and on black.
 const COLOURS: [&str; 7] = ["#8a8f98", "#b08c3e", "#3a8f5c", "#5b7fb9", "#a5609a", "#c0604d", "#4b9a9f"];
@@ -48,22 +48,23 @@ const STYLE: &str = "text{font:13px system-ui,sans-serif;fill:#24292f}.t{font-we
 impl Chart {
     pub(crate) fn draw(&self) -> String {
         let bars: usize = self.groups.iter().map(|group| group.bars.len()).sum();
-        let height = TOP + float(bars) * BAR + float(self.groups.len()) * GAP + FOOT;
+        let height =
+            BARS_TOP + float(bars) * BAR_HEIGHT + float(self.groups.len()) * GROUP_GAP + FOOTER_HEIGHT;
         let mut svg = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\">\n\
              <style>{STYLE}</style>\n<text class=\"t\" x=\"10\" y=\"24\">{}</text>\n",
             escaped(&self.title)
         );
-        let mut y = TOP;
+        let mut y = BARS_TOP;
         for group in &self.groups {
-            let middle = y + float(group.bars.len()) * BAR / 2.0 + 4.0;
+            let middle = y + float(group.bars.len()) * BAR_HEIGHT / 2.0 + 4.0;
             let label = escaped(&group.label);
             let _ = writeln!(svg, "<text x=\"10\" y=\"{middle}\">{label}</text>");
             for bar in &group.bars {
                 self.add_bar(&mut svg, bar, y);
-                y += BAR;
+                y += BAR_HEIGHT;
             }
-            y += GAP;
+            y += GROUP_GAP;
         }
         let footer = escaped(&self.footer);
         let _ = writeln!(svg, "<text class=\"s\" x=\"10\" y=\"{}\">{footer}</text>\n</svg>", height - 10.0);
@@ -73,18 +74,18 @@ impl Chart {
     fn add_bar(&self, svg: &mut String, bar: &Bar, y: f64) {
         let Spread { median, min, max, .. } = bar.spread;
         let [length, least, most] = [median, min, max].map(|value| self.length(value));
-        let (middle, base) = (y + BAR / 2.0, y + BAR - 4.0);
+        let (middle, base) = (y + BAR_HEIGHT / 2.0, y + BAR_HEIGHT - 4.0);
         let _ = writeln!(
             svg,
-            "<rect x=\"{LEFT}\" y=\"{:.1}\" width=\"{length:.1}\" height=\"{:.1}\" fill=\"{}\"/>\
+            "<rect x=\"{BARS_LEFT}\" y=\"{:.1}\" width=\"{length:.1}\" height=\"{:.1}\" fill=\"{}\"/>\
              <line class=\"w\" x1=\"{:.1}\" x2=\"{:.1}\" y1=\"{middle:.1}\" y2=\"{middle:.1}\"/>\
              <text class=\"s\" x=\"{:.1}\" y=\"{base:.1}\">{} {}</text>",
             y + 1.0,
-            BAR - 2.0,
+            BAR_HEIGHT - 2.0,
             self.colour(&bar.name),
-            LEFT + least,
-            LEFT + most,
-            LEFT + length.max(most) + 6.0,
+            BARS_LEFT + least,
+            BARS_LEFT + most,
+            BARS_LEFT + length.max(most) + 6.0,
             escaped(&bar.name),
             short(median),
         );
@@ -104,7 +105,7 @@ impl Chart {
                 (value.max(least) / least).ln() / (most / least).ln()
             }
         };
-        share.clamp(0.0, 1.0) * LONGEST
+        share.clamp(0.0, 1.0) * MAX_BAR_LENGTH
     }
 
     /// Returns a server's colour, which is the same in the whole chart.
@@ -145,10 +146,10 @@ mod tests {
     #[test]
     fn the_longest_bar_is_as_long_as_may_be() {
         for scale in [Scale::Linear, Scale::Logarithmic] {
-            assert!((chart(scale).length(100.0) - LONGEST).abs() < 1e-9);
+            assert!((chart(scale).length(100.0) - MAX_BAR_LENGTH).abs() < 1e-9);
         }
-        assert!((chart(Scale::Linear).length(1.0) - LONGEST / 100.0).abs() < 1e-9);
-        assert!(chart(Scale::Logarithmic).length(1.0) > LONGEST / 4.0);
+        assert!((chart(Scale::Linear).length(1.0) - MAX_BAR_LENGTH / 100.0).abs() < 1e-9);
+        assert!(chart(Scale::Logarithmic).length(1.0) > MAX_BAR_LENGTH / 4.0);
     }
 
     #[test]

@@ -10,8 +10,8 @@ use anyhow::Context;
 use nix::pty::openpty;
 use serde_json::json;
 
-use super::{super::used_when_quiet, Bench, held};
-use crate::{figures::Unit, noise::Listener, peers::Peer, say, stats::float};
+use super::{super::resource_usage_when_idle, Bench, resources_held};
+use crate::{figures::Unit, noise::NoiseMeter, peers::Peer, report_progress, stats::float};
 
 const SCENE: &str = "weight at the start";
 
@@ -21,65 +21,65 @@ const MEBIBYTE: f64 = 1_048_576.0;
 const PROGRAM: &str = "cat";
 
 pub(super) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
-    let rounds = bench.extent.pick(5, 2);
-    say(&format!("{SCENE}, {rounds} rounds"));
+    let rounds = bench.amount.pick(5, 2);
+    report_progress(&format!("{SCENE}, {rounds} rounds"));
     for _ in 0..rounds {
         for peer in bench.servers() {
-            let done = once(bench, &peer).await;
+            let done = measure_start(bench, &peer).await;
             bench.accept(SCENE, &peer, done);
         }
     }
     let binary = fs::metadata(bench.limpet.program()).context("the binary is gone")?;
-    bench.book.note(SCENE, "binary", "limpet", Unit::Mebibytes, float(binary.len()) / MEBIBYTE);
-    opening(bench, rounds).await
+    bench.recorder.record(SCENE, "binary", "limpet", Unit::Mebibytes, float(binary.len()) / MEBIBYTE);
+    measure_opening(bench, rounds).await
 }
 
-async fn once(bench: &mut Bench, peer: &Peer) -> anyhow::Result<()> {
+async fn measure_start(bench: &mut Bench, peer: &Peer) -> anyhow::Result<()> {
     let start = Instant::now();
-    let server = peer.start(&bench.stage.program(), &[]).await?;
+    let server = peer.start(&bench.workload.program(), &[]).await?;
     let ready = start.elapsed().as_secs_f64();
     let processes = server.processes()?;
-    used_when_quiet(&processes).await;
-    let held = held(&processes);
-    let mut note = |metric, unit, value| bench.book.note(SCENE, metric, &peer.name, unit, value);
-    note("ready", Unit::Milliseconds, ready * 1e3);
-    note("resident", Unit::Mebibytes, held.resident / MEBIBYTE);
-    note("proportional", Unit::Mebibytes, held.proportional / MEBIBYTE);
-    note("threads", Unit::Count, held.threads);
-    note("descriptors", Unit::Count, held.descriptors);
+    resource_usage_when_idle(&processes).await;
+    let held = resources_held(&processes);
+    let mut record = |metric, unit, value| bench.recorder.record(SCENE, metric, &peer.name, unit, value);
+    record("ready", Unit::Milliseconds, ready * 1e3);
+    record("resident", Unit::Mebibytes, held.resident / MEBIBYTE);
+    record("proportional", Unit::Mebibytes, held.proportional / MEBIBYTE);
+    record("threads", Unit::Count, held.threads);
+    record("descriptors", Unit::Count, held.descriptors);
     server.stop().await
 }
 
 /// Measures how fast sessions are opened, and how fast programs can be started on ptys at all.
-async fn opening(bench: &mut Bench, rounds: usize) -> anyhow::Result<()> {
+async fn measure_opening(bench: &mut Bench, rounds: usize) -> anyhow::Result<()> {
     const SCENE: &str = "opening sessions";
-    let sessions = bench.extent.pick(500, 20);
-    say(&format!("{SCENE}, {rounds} rounds of {sessions}"));
+    let sessions = bench.amount.pick(500, 20);
+    report_progress(&format!("{SCENE}, {rounds} rounds of {sessions}"));
     for _ in 0..rounds {
-        let listener = Listener::start();
-        let rate = float(sessions) / spawning(sessions)?;
-        bench.book.note(SCENE, "rate", "spawn loop", Unit::PerSecond, rate);
-        bench.book.heard(SCENE, "spawn loop", listener.stop());
+        let meter = NoiseMeter::start();
+        let rate = float(sessions) / time_spawn_loop(sessions)?;
+        bench.recorder.record(SCENE, "rate", "spawn loop", Unit::PerSecond, rate);
+        bench.recorder.record_noise(SCENE, "spawn loop", meter.stop());
 
-        let server = bench.limpet.start(&bench.stage.program(), MANY).await?;
+        let server = bench.limpet.start(&bench.workload.program(), MANY_SESSIONS_FLAGS).await?;
         let mut client = server.endpoint.client().await?;
-        let (listener, start) = (Listener::start(), Instant::now());
+        let (meter, start) = (NoiseMeter::start(), Instant::now());
         for _ in 0..sessions {
             client.open(&json!({ "command": [PROGRAM] })).await?;
         }
         let rate = float(sessions) / start.elapsed().as_secs_f64();
-        bench.book.note(SCENE, "rate", "limpet", Unit::PerSecond, rate);
-        bench.book.heard(SCENE, "limpet", listener.stop());
+        bench.recorder.record(SCENE, "rate", "limpet", Unit::PerSecond, rate);
+        bench.recorder.record_noise(SCENE, "limpet", meter.stop());
         server.stop().await?;
     }
     Ok(())
 }
 
 /// Options that allow about as many sessions as there are ptys.
-pub(super) const MANY: &[&str] = &["--max-sessions", "5000"];
+pub(super) const MANY_SESSIONS_FLAGS: &[&str] = &["--max-sessions", "5000"];
 
 /// Opens ptys and starts programs on them in a loop, without a server. Returns the seconds taken.
-fn spawning(sessions: usize) -> anyhow::Result<f64> {
+fn time_spawn_loop(sessions: usize) -> anyhow::Result<f64> {
     let mut kept = Vec::new();
     let start = Instant::now();
     for _ in 0..sessions {

@@ -143,8 +143,8 @@ impl Auth {
     /// Creates a checker for this token, with the state that an earlier server has saved.
     #[must_use]
     pub(crate) fn new(token: &Token, saved: Option<SavedAccess>) -> Self {
-        let saved = saved
-            .unwrap_or_else(|| SavedAccess { share_key: ShareKey::random(), sign_ins: Vec::new() });
+        let saved =
+            saved.unwrap_or_else(|| SavedAccess { share_key: ShareKey::random(), sign_ins: Vec::new() });
         let sign_ins = SignIns::restore(saved.sign_ins);
         let (guess_limiter, sign_in_limiter) = (Limiter::new(GUESS_RATE), Limiter::new(SIGN_IN_RATE));
         Self {

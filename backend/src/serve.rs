@@ -30,7 +30,7 @@ use crate::{
     keeper::{self, Connected, Estate, Launch, Left, Link},
     link::Links,
     pty::{Login, Program},
-    session::{Sessions, SpawnDefaults},
+    session::{Saving, Sessions, SpawnDefaults},
     shutdown::{Farewell, Shutdown},
     threads::{Runtimes, Threads},
     web::{self, App, Listener},
@@ -144,14 +144,7 @@ async fn serve(
     let is_first = estate.is_none();
     let Startup { config, listener, orphaned_sessions, has_fallback, access } =
         start((args, token), estate).await?;
-    let saving = match config.open_state_dir() {
-        // Running sessions matter more than those that could be restored after a reboot.
-        Err(error) if !is_first => {
-            tracing::error!(%error, "could not go on with --state-dir; nothing is saved");
-            None
-        }
-        saving => saving.context("--state-dir")?,
-    };
+    let saving = open_state_dir(&config, is_first)?;
     log_limits(&config);
     let address = listener.address().context("could not tell where it listens")?;
     let links = Links::new(&config, address);
@@ -242,6 +235,18 @@ async fn serve(
         // Returning still ends everything: tasks are dropped, and the process that holds a program
         // kills it.
         () = signals.next() => Err(anyhow!("a second signal came before all had ended in good order")),
+    }
+}
+
+/// Opens `--state-dir`, if there is one. A successor continues without it, because running sessions
+/// matter more than those that could be restored after a reboot.
+fn open_state_dir(config: &Config, is_first: bool) -> anyhow::Result<Option<Saving>> {
+    match config.open_state_dir() {
+        Err(error) if !is_first => {
+            tracing::error!(%error, "could not go on with --state-dir; nothing is saved");
+            Ok(None)
+        }
+        saving => saving.context("--state-dir"),
     }
 }
 

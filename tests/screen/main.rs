@@ -186,8 +186,7 @@ fn questions_are_answered_alike() {
     let mut oracle = Oracle::start();
     for seed in 1..=60 {
         let mut stream = generate::stream(&mut Random::new(seed), Kind::Usual);
-        let modes =
-            MODES.map(|mode| QUERIES.map(|query| query.replace('#', &mode.to_string())).concat());
+        let modes = MODES.map(|mode| QUERIES.map(|query| query.replace('#', &mode.to_string())).concat());
         stream.steps.push(Step::Output(modes.concat().into_bytes()));
         let mut screen = Screen::new(stream.size, 50);
         screen.answer(true);

@@ -75,7 +75,9 @@ impl Proxy {
         fs::create_dir_all(&part).with_context(|| format!("could not make {}", part.display()))?;
         if download(name, &part).is_err() {
             print_status(name, "fetching the list of packages");
-            system::update_package_list().and_then(|()| download(name, &part)).with_context(|| advice(name))?;
+            system::update_package_list()
+                .and_then(|()| download(name, &part))
+                .with_context(|| advice(name))?;
         }
         for entry in fs::read_dir(&part)? {
             let package = entry?.path();

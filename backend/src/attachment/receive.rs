@@ -200,15 +200,14 @@ impl<'a> Receiver<'a> {
                 Ok(size) => self.attachment.resize(size).await,
                 Err(error) => self.reply_error(ErrorCode::BadSize, error.to_string()).await?,
             },
-            ClientMessage::Pen { .. } if !self.attachment.role().may_write() => {
-                self.reply_read_only().await?
+            ClientMessage::Pen { .. } | ClientMessage::Clear | ClientMessage::SoftReset
+                if !self.attachment.role().may_write() =>
+            {
+                self.reply_read_only().await?;
             }
             ClientMessage::Pen { to } => self.make_primary(to).await?,
             ClientMessage::Colours(colours) if self.attachment.role().may_write() => {
                 self.attachment.colours(colours).await;
-            }
-            ClientMessage::Clear | ClientMessage::SoftReset if !self.attachment.role().may_write() => {
-                self.reply_read_only().await?;
             }
             ClientMessage::Clear => self.attachment.clear().await,
             ClientMessage::SoftReset => self.attachment.reset_modes().await,

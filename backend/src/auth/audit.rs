@@ -78,11 +78,7 @@ impl Event {
     const fn is_refusal(self) -> bool {
         matches!(
             self,
-            Self::WrongToken
-                | Self::WrongPass
-                | Self::WrongSignIn
-                | Self::RateLimited
-                | Self::TooManySignIns
+            Self::WrongToken | Self::WrongPass | Self::WrongSignIn | Self::RateLimited | Self::TooManySignIns
         )
     }
 

@@ -58,9 +58,8 @@ fn a_cookie_alone_is_no_credential() {
     assert_eq!(access(&auth, foreign), Err(Denied::NoCredentials), "cookies of others are not looked at");
 
     let half = auth.accept_cookie(both(&one), from("192.0.2.1")).unwrap();
-    let complete = |key: &str| {
-        auth.complete_sign_in(&half, Some(&SignInKey::new(key.into())), from("192.0.2.1"))
-    };
+    let complete =
+        |key: &str| auth.complete_sign_in(&half, Some(&SignInKey::new(key.into())), from("192.0.2.1"));
     assert!(complete(&one.1).is_ok());
     assert_eq!(complete(&other.1).unwrap_err(), Denied::Wrong);
     assert_eq!(auth.complete_sign_in(&half, None, from("192.0.2.1")).unwrap_err(), Denied::Wrong);

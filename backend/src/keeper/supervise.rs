@@ -245,7 +245,10 @@ impl Supervisor {
         });
     }
 
-    fn handle_control_request(&mut self, ControlRequest { command, stream, is_from_session }: Request) {
+    fn handle_control_request(
+        &mut self,
+        ControlRequest { command, stream, is_from_session }: ControlRequest,
+    ) {
         match command {
             Command::Upgrade => self.begin_upgrade(Some(stream)),
             Command::Link if is_from_session => control::answer(

@@ -25,18 +25,18 @@ const CLEARED_WORD: usize = 1;
 #[derive(Debug)]
 pub(super) struct Ring {
     words: Words,
-    ring_bytes: MirroredRing,
+    memory: MirroredRing,
     /// Offset up to which this process has cleared the place of future output.
     cleared_to: u64,
 }
 
 impl Ring {
     /// Opens a ring and continues where its last writer stopped, if there was one.
-    pub(super) fn open(words: Words, ring_bytes: MirroredRing) -> Self {
-        let mut ring = Self { words, ring_bytes, cleared_to: 0 };
+    pub(super) fn open(words: Words, memory: MirroredRing) -> Self {
+        let mut ring = Self { words, memory, cleared_to: 0 };
         let (counted, cleared) = (ring.load(END_WORD), ring.load(CLEARED_WORD));
         let len = usize::try_from(cleared.saturating_sub(counted)).unwrap_or(usize::MAX);
-        let place = ring.ring_bytes.read(counted, len.min(ring.capacity()));
+        let place = ring.memory.read(counted, len.min(ring.capacity()));
         let read = place.iter().rposition(|&byte| byte != CLEAR_BYTE).map_or(0, |last| last + 1);
         ring.cleared_to = counted + read as u64;
         ring.store(END_WORD, ring.cleared_to);
@@ -52,7 +52,7 @@ impl Ring {
     }
 
     pub(super) fn capacity(&self) -> usize {
-        self.ring_bytes.capacity()
+        self.memory.capacity()
     }
 
     /// Returns the offset after the last byte.
@@ -64,7 +64,7 @@ impl Ring {
     /// return their number.
     pub(super) fn fill<T>(&mut self, max: usize, read: impl FnOnce(&mut [u8]) -> (usize, T)) -> T {
         let end = self.load(END_WORD);
-        let place = self.ring_bytes.write(end, max);
+        let place = self.memory.write(end, max);
         // This process clears the place itself, even if an earlier process has already done so:
         // read(2) must not be the first access to a page. When the process is being killed, the
         // kernel gives up on the page fault, and the bytes that it has taken from the pty are lost.
@@ -85,14 +85,14 @@ impl Ring {
         let oldest = self.load(END_WORD).max(self.cleared_to).saturating_sub(self.capacity() as u64);
         let start = start.get().max(oldest);
         let len = usize::try_from(end.get().saturating_sub(start)).unwrap_or(0);
-        self.ring_bytes.write(start, len.min(self.capacity())).fill(0);
+        self.memory.write(start, len.min(self.capacity())).fill(0);
     }
 
     /// Returns the output from `start` to `end`, at most as much as the capacity. `end` is not
     /// beyond [`end`](Self::end).
     pub(super) fn read(&self, start: OutputOffset, end: OutputOffset) -> &[u8] {
         let len = usize::try_from(end.since(start)).unwrap_or(usize::MAX);
-        self.ring_bytes.read(start.get(), len.min(self.capacity()))
+        self.memory.read(start.get(), len.min(self.capacity()))
     }
 }
 
@@ -127,7 +127,7 @@ mod tests {
             let before = ring.end();
             assert_eq!(before.get() % 3006, 3000, "{round}");
             // The server is killed before it can count the output.
-            ring.ring_bytes.write(before.get(), 6).copy_from_slice(b"b\xff\0\xffz!");
+            ring.memory.write(before.get(), 6).copy_from_slice(b"b\xff\0\xffz!");
             drop(ring);
             ring = open(&file);
             assert_eq!(ring.read(before.before(1), ring.end()), b"ab\xff\0\xffz!");
@@ -145,7 +145,7 @@ mod tests {
         fill(&mut ring, 4096, b"kept");
         ring.wipe(OutputOffset::ZERO, start);
         assert_eq!(ring.read(start, ring.end()), b"kept");
-        let all = ring.ring_bytes.read(start.get(), ring.capacity());
+        let all = ring.memory.read(start.get(), ring.capacity());
         assert!(!all.contains(&b's'));
         ring.wipe(start, start);
         ring.wipe(OutputOffset::ZERO, OutputOffset::ZERO);

@@ -84,7 +84,7 @@ fn min_columns(text: &[u8]) -> Option<usize> {
     const CHUNK: usize = 255;
     let mut columns = 0;
     for chunk in text.chunks(CHUNK) {
-        if chunk.iter().fold(false, |has_control, &byte| has_control | (byte < 0x20)) {
+        if chunk.iter().map(|&byte| u8::from(byte < 0x20)).sum::<u8>() > 0 {
             return None;
         }
         // Other characters may not take a column of their own.
@@ -144,7 +144,7 @@ mod tests {
         for line in [plain_line, coloured_line] {
             let plain = line.repeat(3 * 1024 * 1024 / line.len());
             let prefix = find(plain.as_bytes(), 10_048, 80);
-            assert!(prefix.is_some_and(|prefix| prefix.len > plain.len() / 4), "{:.40}", line);
+            assert!(prefix.is_some_and(|prefix| prefix.len > plain.len() / 4), "{line:.40}");
         }
         let only_sequences = "\x1b[31m".repeat(MAX_COUNTED_SEQUENCES + 1) + &"x".repeat(160) + "\r\n";
         assert_eq!(min_rows(only_sequences.as_bytes(), 80, &mut MAX_COUNTED_SEQUENCES.clone()), 1);

@@ -27,7 +27,7 @@ struct Rows {
     /// All but the newest rows.
     blocks: VecDeque<Block>,
     /// Number of rows in `blocks`.
-    compressed_rows: usize,
+    in_blocks: usize,
     /// Size of these rows before compression, in bytes.
     uncompressed_bytes: usize,
     newest: Packed,
@@ -111,7 +111,7 @@ impl Scrollback {
 
 impl Rows {
     fn len(&self) -> usize {
-        self.compressed_rows + self.newest.len()
+        self.in_blocks + self.newest.len()
     }
 
     fn push(&mut self, row: &Row) {
@@ -127,7 +127,7 @@ impl Rows {
         if self.newest.len() == 0
             && let Some(block) = self.blocks.pop_back()
         {
-            self.compressed_rows -= block.len();
+            self.in_blocks -= block.len();
             self.uncompressed_bytes -= block.uncompressed_bytes();
             self.newest = block.decompress();
         }
@@ -143,13 +143,13 @@ impl Rows {
             let rows = (skipped < block.len()).then(|| block.decompress().into_iter_from(skipped));
             rows.into_iter().flatten()
         });
-        compressed.chain(self.newest.iter_from(first.saturating_sub(self.compressed_rows)))
+        compressed.chain(self.newest.iter_from(first.saturating_sub(self.in_blocks)))
     }
 
     fn drop_first(&mut self) {
         if let Some(block) = self.blocks.front_mut() {
             block.drop_first();
-            self.compressed_rows -= 1;
+            self.in_blocks -= 1;
             if block.len() == 0 {
                 self.uncompressed_bytes -= block.uncompressed_bytes();
                 self.blocks.pop_front();
@@ -163,7 +163,7 @@ impl Rows {
     fn compress(&mut self) {
         let block = Block::compress(self.newest.front(BLOCK_BYTES));
         self.newest.drop_first(block.len());
-        self.compressed_rows += block.len();
+        self.in_blocks += block.len();
         self.uncompressed_bytes += block.uncompressed_bytes();
         self.blocks.push_back(block);
     }

@@ -201,10 +201,8 @@ impl Tables {
         self.needs_growth =
             self.styles.needs_growth() || self.clusters.needs_growth() || self.links.needs_growth();
         let is_large = self.links_bytes > MIN_SWEEP_LINKS_BYTES.max(2 * self.links_bytes_after_sweep);
-        self.is_sweep_due = self.styles.is_sweep_due()
-            || self.clusters.is_sweep_due()
-            || is_large
-            || self.is_link_refused;
+        self.is_sweep_due =
+            self.styles.is_sweep_due() || self.clusters.is_sweep_due() || is_large || self.is_link_refused;
     }
 
     /// Returns the number of places in all tables.

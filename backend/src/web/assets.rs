@@ -41,8 +41,7 @@ const INDEX: &str = "index.html";
 const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache");
 
-const MISSING_PAGE_HTML: &str =
-    "<!doctype html><title>limpet</title><p>This limpet was built without its page. \
+const MISSING_PAGE_HTML: &str = "<!doctype html><title>limpet</title><p>This limpet was built without its page. \
      Build both with <code>cargo xtask build</code>.";
 
 pub(super) async fn serve(request: Request) -> Response {

@@ -199,22 +199,22 @@ mod tests {
     fn slow_bodies_and_idle_strangers_leave_room_for_heads() {
         let connections = connections(4096);
         let share = connections.budget.connections_per_phase();
-        let mut slow = Vec::new();
+        let mut slow_slots = Vec::new();
         for number in 0..3 * share {
             let slot = connections.admit(LOOPBACK).unwrap();
             slot.on_head();
             if number % 2 == 0 {
                 slot.on_answered();
             }
-            slow.push(slot);
+            slow_slots.push(slot);
         }
-        let closed = slow.iter().filter(|slot| is_closed(slot)).count();
-        assert!(slow.len() - closed <= 2 * share, "of {}, {closed} are closed", slow.len());
+        let closed = slow_slots.iter().filter(|slot| is_closed(slot)).count();
+        assert!(slow_slots.len() - closed <= 2 * share, "of {}, {closed} are closed", slow_slots.len());
         let newcomer = connections.admit(LOOPBACK).unwrap();
         for _ in 0..share / 2 {
             let busy = connections.admit(LOOPBACK).unwrap();
             busy.on_head();
-            slow.push(busy);
+            slow_slots.push(busy);
         }
         assert!(!is_closed(&newcomer));
     }

@@ -39,7 +39,8 @@ fn check_names(uri: &Uri, headers: &HeaderMap, hosts: &[String], origins: &[Stri
     let ours = host
         .clone()
         .filter(|host| is_our_host(host.host(), hosts) && uri.authority().is_none_or(|uri| uri == host));
-    let host = ours.ok_or_else(|| Refusal::new(ErrorCode::UnknownHost, unknown_host_message(host.as_ref())))?;
+    let host =
+        ours.ok_or_else(|| Refusal::new(ErrorCode::UnknownHost, unknown_host_message(host.as_ref())))?;
     if !headers.contains_key(ORIGIN) {
         return Ok(());
     }

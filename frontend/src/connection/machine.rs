@@ -34,7 +34,7 @@ const CONNECT_TIMEOUT_MS: f64 = 10_000.0;
 const MIN_REOPEN_AGE_MS: f64 = 1_000.0;
 
 /// Number of sockets in a row that fail to open before something between page and server is assumed
-/// to block WebSockets. A single one may be cut off while the server is being replaced.
+/// to block `WebSocket`s. A single one may be cut off while the server is being replaced.
 const BLOCKED_AFTER_FAILURES: u32 = 2;
 
 /// Minimum count of failed attempts after limpet has announced that it was stopped, so that the

@@ -66,17 +66,15 @@ pub fn PeopleDialog() -> impl IntoView {
 #[component]
 fn ViewerRow(id: u64, people: Memo<People>, follows: Memo<bool>, now: RwSignal<f64>) -> impl IntoView {
     let app = App::expect();
-    let viewer = Memo::new(move |_| {
-        people.with(|people| people.list.iter().find(|viewer| viewer.id == id).cloned())
-    });
+    let viewer =
+        Memo::new(move |_| people.with(|people| people.list.iter().find(|viewer| viewer.id == id).cloned()));
     let of = move |is: fn(&Presence) -> bool| viewer.with(|viewer| viewer.as_ref().is_some_and(is));
     let name = move || people.with(|people| viewer.get().map(|viewer| people.name(&viewer)));
     let details = move || viewer.with(|viewer| viewer.as_ref().map(|viewer| details(viewer, now.get())));
     let mine = move || of(|viewer| viewer.you);
     let marked = move || follows.get() && of(|viewer| viewer.pen);
-    let offered = move || {
-        follows.get() && of(|viewer| !viewer.pen && viewer.role.may_write()) && app.may(Action::Fit)
-    };
+    let offered =
+        move || follows.get() && of(|viewer| !viewer.pen && viewer.role.may_write()) && app.may(Action::Fit);
     let offer = move || if mine() { describe(Action::Fit).0 } else { "Use this size" };
     // The label of each button names its viewer.
     let offer_label = move || {

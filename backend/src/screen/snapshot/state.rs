@@ -132,9 +132,8 @@ impl Writer<'_> {
     pub(super) fn write_alternate(&mut self, terminal: &Terminal) {
         let (buffer, keyboard) = (&terminal.alternate, &terminal.keyboard);
         let flags = if terminal.is_alternate { keyboard.flags } else { keyboard.alternate_flags };
-        let remembers = buffer.saved != SavedCursor::default()
-            || !keyboard.alternate_stack.is_empty()
-            || flags != 0;
+        let remembers =
+            buffer.saved != SavedCursor::default() || !keyboard.alternate_stack.is_empty() || flags != 0;
         if !terminal.is_alternate && !remembers {
             return;
         }

@@ -2,18 +2,18 @@
 //!
 //! Two halves run side by side, so that a viewer that receives slowly is still heard when it types.
 //! [`receive`] handles the viewer's messages, within the limits of [`work`]. [`send`] reads from
-//! the log as much as the viewer's window and its send window ([`pace`]) allow, sends snapshots
+//! the log as much as the viewer's window and its send window ([`send_window`]) allow, sends snapshots
 //! within the [`snapshot_budget`], and reports changes of state since what the viewer was last
-//! [`told`]. The half that ends first ends both.
+//! [`last_sent`]. The half that ends first ends both.
 
-mod alarm;
-mod pace;
-mod pictures;
+mod coalescing_timer;
+mod last_sent;
 mod places;
 mod receive;
 mod send;
+mod send_window;
 mod snapshot_budget;
-mod told;
+mod snapshot_pacer;
 mod work;
 
 use std::{

@@ -11,27 +11,27 @@
 //! * [`supervise`] is the keeper's main loop: [`binary`] starts servers, and [`control`] serves
 //!   `limpet upgrade` and `limpet link`, which [`control_client`] sends to a socket in one of the
 //!   [`runtime_dirs`].
-//! * [`keep`] carries out the server's requests, [`kept`] holds the resources of one session, and
+//! * [`keep`] carries out the server's requests, [`session_resources`] holds the resources of one session, and
 //!   [`process`] is the program in it.
 //! * [`orphans`] reaps processes of sessions that nobody else reaps.
 //! * [`store`] hands descriptors to the service manager, if it has room for them, so that they
 //!   outlive even the keeper.
 //! * [`wire`] defines the messages between keeper and server, which travel over a [`socket`] that
 //!   also passes descriptors.
-//! * [`link`] and [`child`] are the server's side. [`secret`] keeps the token out of everything
+//! * [`client`] and [`child`] are the server's side. [`secret`] keeps the token out of everything
 //!   that other processes can read.
 
 mod binary;
 mod child;
+mod client;
 mod control;
 mod control_client;
 mod keep;
-mod kept;
-mod link;
 mod orphans;
 mod process;
 pub(crate) mod runtime_dirs;
 mod secret;
+mod session_resources;
 mod socket;
 mod store;
 mod supervise;
@@ -54,12 +54,12 @@ use nix::{
 };
 
 #[cfg(test)]
-pub(crate) use self::kept::pipe;
+pub(crate) use self::session_resources::pipe;
 pub(crate) use self::wire::Start;
 pub use self::{
     child::{Child, Onlooker, UnwatchedProgram},
+    client::{Connected, Estate, Held, Left, Life, Link},
     control_client::{ControlError, link, links, upgrade},
-    link::{Connected, Estate, Held, Left, Life, Link},
     secret::{forbid_inspection, take_token},
     wire::Launch,
 };

@@ -3,7 +3,7 @@
 //! The modules, from the terminal outwards; each knows only those before it.
 //!
 //! * [`pty`]: the single-owner guard of a pty, and how programs are started on one.
-//! * [`log`]: the output log, which holds a program's output at absolute offsets, and its cursors.
+//! * [`output_log`]: the output log, which holds a program's output at absolute offsets, and its cursors.
 //! * [`keeper`]: the process that preserves sessions when the server is killed or replaced.
 //! * `state`: files on disk from which sessions are started again after a reboot.
 //! * [`session`]: one program, its actor, and the registry of all sessions.
@@ -11,11 +11,11 @@
 //! * [`config`], [`auth`], [`trust`]: the server's configuration, access control, and checks of who
 //!   could have changed a file.
 //! * [`web`]: HTTP, from the accepted connection to the page's files.
-//! * [`threads`]: the runtimes that everything runs on; `background` runs blocking work.
+//! * [`runtimes`]: the runtimes that everything runs on; `background` runs blocking work.
 //! * [`limits`]: how many sessions and connections the available descriptors allow; `places` tracks
 //!   who uses them, `exhausted` describes what has run out, and `token_bucket` limits rates.
 //! * [`shutdown`]: the end of the server, as its viewers learn of it.
-//! * [`serve`]: the whole server; [`link`], [`browser`] and [`logging`] speak to the person who
+//! * [`serve`]: the whole server; [`client`], [`browser`] and [`logging`] speak to the person who
 //!   started it.
 
 pub mod attachment;
@@ -27,18 +27,18 @@ mod exhausted;
 pub mod keeper;
 pub mod limits;
 pub mod link;
-pub mod log;
 pub mod logging;
 mod network;
+pub mod output_log;
 mod places;
 pub mod pty;
 pub mod random;
+pub mod runtimes;
 pub mod screen;
 pub mod serve;
 pub mod session;
 pub mod shutdown;
 mod state;
-pub mod threads;
 mod token_bucket;
 pub mod trust;
 pub mod web;

@@ -30,9 +30,9 @@ use crate::{
     keeper::{self, Connected, Estate, Launch, Left, Link},
     link::Links,
     pty::{Login, Program},
+    runtimes::{Runtimes, Threads},
     session::{Saving, Sessions, SpawnDefaults},
     shutdown::{Farewell, Shutdown},
-    threads::{Runtimes, Threads},
     web::{self, App, Listener},
 };
 

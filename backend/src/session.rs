@@ -7,28 +7,27 @@
 //!   own, [`flow`] decides when the program has to wait, [`input`] numbers what viewers type, and
 //!   [`display`] maintains the session's screen. [`parse_guard`] keeps one session's output from
 //!   crashing server after server.
-//! * [`keeping`] gives the keeper what another server needs to continue a session. [`inlet`] is
+//! * [`handoff`] gives the keeper what another server needs to continue a session. [`inlet`] is
 //!   the input journal.
 //! * [`saving`] stores on disk what is needed to start sessions again after a reboot, and
-//!   [`restoring`] starts them.
-//! * [`begin`] decides how a viewer begins: with the output that it lacks, or with a snapshot.
+//!   [`restore`] starts them.
+//! * [`attach`] decides how a viewer begins: with the output that it lacks, or with a snapshot.
 //!   [`guest_snapshots`] bounds the memory for snapshots that guests do not receive.
 //! * [`handle`] is the interface to a session for everybody but its actor, and [`status`] is its
-//!   published state, with the [`title`]. [`seats`] knows the viewers and which of them is primary,
+//!   published state, with the [`title`]. [`viewers`] knows the viewers and which of them is primary,
 //!   and [`grant`] the credentials that they came with. [`sizing`] decides whose window gives the
 //!   size, and [`size_changes`] when the terminal gets it.
 
 mod actor;
-mod begin;
+mod attach;
 mod display;
-mod ending;
 mod flow;
 mod grant;
 mod guest_snapshots;
 mod handle;
+mod handoff;
 mod inlet;
 mod input;
-mod keeping;
 mod output;
 mod own_output;
 mod parse_guard;
@@ -36,17 +35,18 @@ mod pile;
 mod plan;
 mod registry;
 mod request;
-mod restoring;
+mod restore;
 mod saving;
-mod seats;
 mod size_changes;
 mod sizing;
 mod start_directory;
 mod status;
+mod status_publisher;
 mod title;
+mod viewers;
 
 pub use self::{
-    begin::{AttachmentStart, ResetSnapshot, max_snapshot_rows},
+    attach::{AttachmentStart, ResetSnapshot, max_snapshot_rows},
     flow::HIGH_WATERMARK,
     grant::GrantId,
     guest_snapshots::SnapshotFrames,
@@ -54,7 +54,7 @@ pub use self::{
     input::{InputError, InputProgress},
     plan::{CreateError, SpawnDefaults},
     registry::{Limits, Sessions},
-    seats::{AttachmentId, Visitor},
     status::Status,
+    viewers::{AttachmentId, Visitor},
 };
 pub(crate) use self::{handle::StrainGuard, saving::Saving};

@@ -1,8 +1,8 @@
 //! The server's HTTP side.
 //!
-//! [`server`] accepts connections, as many as [`connections`] has room for, each as a [`roaming`]
+//! [`server`] accepts connections, as many as [`connections`] has room for, each as a [`rebinding_stream`]
 //! stream that can move between runtimes. A request then passes these layers in order: the
-//! [`front`], which checks for foreign hosts and origins ([`origin`]) and strips the base path
+//! [`pipeline`], which checks for foreign hosts and origins ([`origin`]) and strips the base path
 //! ([`BasePath`](crate::config::BasePath)); the [`guard`], which demands credentials for everything
 //! below `api/` except `login` and `health`; and then [`api`], [`sign_ins`], [`attach`] or the
 //! [`assets`] of the page. [`attach`] checks credentials itself, because a browser shows half of
@@ -16,14 +16,14 @@ mod csp;
 mod encoding;
 mod error;
 mod error_page;
-mod front;
 mod guard;
 mod guest_rate;
 mod health_check;
 mod json;
 mod origin;
+mod pipeline;
 mod read_rate;
-mod roaming;
+mod rebinding_stream;
 mod server;
 mod sign_ins;
 #[cfg(test)]

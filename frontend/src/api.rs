@@ -44,7 +44,7 @@ pub enum Error {
 pub async fn login(token: String) -> Result<Access, Error> {
     let access: Access = json(send("POST", "api/login", Some(&Login { token })).await?).await?;
     if let Some(key) = &access.key {
-        ahead::store_sign_in_key(key.reveal());
+        preconnect::store_sign_in_key(key.reveal());
     }
     Ok(access)
 }
@@ -57,7 +57,7 @@ pub async fn logout() -> Result<(), Error> {
     match send("POST", "api/logout", NO_BODY).await {
         // This browser was already signed out, for example from another window.
         Ok(_) | Err(Error::Unauthorized) => {
-            ahead::store_sign_in_key("");
+            preconnect::store_sign_in_key("");
             Ok(())
         }
         Err(error) => Err(error),
@@ -156,8 +156,8 @@ async fn send(method: &str, path: &str, body: Option<&impl Serialize>) -> Result
         init.set_body(&JsValue::from_str(&text));
     }
     init.set_headers(&headers()?);
-    let ask = || leptos::prelude::window().fetch_with_str_and_init(&base::url(path), &init);
-    let answer = ahead::take_response(path).unwrap_or_else(ask);
+    let ask = || leptos::prelude::window().fetch_with_str_and_init(&urls::url(path), &init);
+    let answer = preconnect::take_response(path).unwrap_or_else(ask);
     let response = JsFuture::from(answer).await.map_err(|_| Error::Unreachable)?;
     let response: Response = response.dyn_into().map_err(|_| Error::Unintelligible)?;
     checked(response).await
@@ -173,7 +173,7 @@ pub(crate) fn headers() -> Result<JsValue, Error> {
     let headers = Headers::new().map_err(|_| Error::Unreachable)?;
     let set = |name, value: &str| headers.set(name, value).map_err(|_| Error::Unreachable);
     set("Content-Type", "application/json")?;
-    set(KEY_HEADER, &ahead::key())?;
+    set(KEY_HEADER, &preconnect::key())?;
     Ok(headers.into())
 }
 

@@ -34,7 +34,7 @@ use crate::{
     settings::Settings,
     storage,
     tabs::{Tab, TabKind, model::TabList},
-    terminal::{PaneHandle, early::Early},
+    terminal::{PaneHandle, startup_pane::Early},
     themes::{self, BuiltIn},
     ui,
 };

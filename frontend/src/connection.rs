@@ -3,16 +3,16 @@
 //! * [`machine`] makes the decisions, without a browser: [`event`]s go in, effects come out. It
 //!   consists of [`backoff`], the delay before the next attempt; [`outbox`], the input that is not
 //!   yet acknowledged, whose keys [`keys`] counts; [`inflow`], the position in the output; and
-//!   [`pulse`], the heartbeat.
+//!   [`heartbeat`], the heartbeat.
 //! * [`socket`] carries the effects out with the browser's WebSocket, timers and fetch.
 
 pub mod backoff;
 pub mod event;
+pub mod heartbeat;
 pub mod inflow;
 pub mod keys;
 pub mod machine;
 pub mod outbox;
-pub mod pulse;
 pub mod socket;
 
 pub use socket::{Connection, Observer, PendingSocket};

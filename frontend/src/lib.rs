@@ -9,7 +9,7 @@
 //! | [`connection`] | one attachment after another: resume, acknowledge, reconnect |
 //! | [`terminal`] | the pane: xterm.js, attached to a session |
 //! | [`ui`] | the components, which show the state |
-//! | [`api`], [`base`], `ahead` | the server: HTTP, URLs, requests that index.html has started |
+//! | [`api`], [`urls`], `ahead` | the server: HTTP, URLs, requests that index.html has started |
 //! | [`dom`], [`json`], [`storage`] | the browser: its APIs, its JSON parser, stored data |
 //!
 //! `docs/extending.md` says how to add a theme, a kind of tab, or a command.
@@ -19,10 +19,8 @@
     reason = "components are called by `view!`, which uses what they return"
 )]
 
-mod ahead;
 pub mod api;
 pub mod app;
-pub mod base;
 pub mod commands;
 pub mod connection;
 pub mod copies;
@@ -32,9 +30,11 @@ pub mod link;
 pub mod link_check;
 pub mod opening;
 pub mod people;
+mod preconnect;
 pub mod settings;
 pub mod storage;
 pub mod tabs;
 pub mod terminal;
 pub mod themes;
 pub mod ui;
+pub mod urls;

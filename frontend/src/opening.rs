@@ -17,7 +17,7 @@ use crate::{
     api::{self, Error},
     dom, link, storage,
     tabs::model::TabList,
-    terminal::{Appearance, early::Early},
+    terminal::{Appearance, startup_pane::Early},
     themes,
 };
 
@@ -61,12 +61,12 @@ pub struct Welcome {
 /// index.html.
 pub async fn open() -> Opening {
     let entry = ask().await;
-    ahead::terminal().await;
+    preconnect::terminal().await;
     let early = match &entry {
         Entry::Welcome(welcome) => show_first(welcome).await,
         Entry::LoggedOut(_) | Entry::Failed(_) => None,
     };
-    ahead::opened();
+    preconnect::opened();
     Opening { entry, early }
 }
 

@@ -1,19 +1,18 @@
 //! The terminal component: xterm.js in a pane, attached to a session.
 //!
 //! * [`pane`] owns a terminal and its connection; [`wiring`] registers its event listeners.
-//! * [`early`] is the pane that is shown before the page around it.
+//! * [`startup_pane`] is the pane that is shown before the page around it.
 //! * [`screen`] is one xterm.js terminal with its add-ons, over the bindings of [`xterm`];
 //!   [`blink`] makes its cursor blink.
 //! * [`hooks`] swallows the queries that [`queries`] lists. [`keys`], [`links`], [`clipboard`] and
-//!   [`extent`] decide about keys, links, the clipboard and the grid size. [`pan`] scrolls a pane
+//!   [`grid_size`] decide about keys, links, the clipboard and the grid size. [`pan`] scrolls a pane
 //!   over a larger grid, and [`wheel`] handles the wheel over a full-screen program. [`text`]
 //!   cleans up pasted and copied text. [`history`] tracks the scrollback that can be loaded.
 
 pub mod blink;
 pub mod clipboard;
-pub mod early;
-pub mod extent;
 pub mod font;
+pub mod grid_size;
 pub mod history;
 pub mod hooks;
 pub mod keys;
@@ -22,6 +21,7 @@ pub mod pan;
 pub mod pane;
 pub mod queries;
 pub mod screen;
+pub mod startup_pane;
 pub mod text;
 pub mod wheel;
 pub mod wiring;
@@ -33,8 +33,8 @@ use leptos::{html::Div, prelude::*, task::spawn_local_scoped};
 use limpet_shared::{ExitStatus, SessionId, Winsize, theme::Theme};
 
 use self::{
-    early::Early,
     pane::{Pane, PaneHost},
+    startup_pane::Early,
 };
 use crate::{
     connection::{Connection, Phase, Trouble},

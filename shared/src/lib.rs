@@ -24,7 +24,7 @@
 //!
 //! * [`frame`]: binary messages; [`message`]: text messages; [`api`]: the HTTP API.
 //! * [`identity`], [`offset`], [`winsize`], [`exit`]: the values that messages are made of.
-//! * [`presence`]: the viewers of a session, their roles, and the rules for size and flow.
+//! * [`viewers`]: the viewers of a session, their roles, and the rules for size and flow.
 //! * [`error`]: error and close codes; [`limits`]: every cap of the protocol.
 //! * [`theme`]: the colours of a terminal.
 
@@ -36,8 +36,8 @@ pub mod identity;
 pub mod limits;
 pub mod message;
 pub mod offset;
-pub mod presence;
 pub mod theme;
+pub mod viewers;
 pub mod winsize;
 
 pub use error::{CloseCode, ErrorCode};
@@ -46,7 +46,7 @@ pub use frame::{FrameError, Header, Kind};
 pub use identity::{Epoch, SessionId, SignInKey, ViewerId};
 pub use message::{ClientMessage, Follow, Hello, MessageError, Resume, ServerMessage, Welcome};
 pub use offset::{InputOffset, OutputOffset};
-pub use presence::{Flow, Presence, Role, Sizing};
+pub use viewers::{Flow, Presence, Role, Sizing};
 pub use winsize::{Winsize, WinsizeError};
 
 /// The WebSocket subprotocol. It carries the version of everything in this crate.

@@ -16,7 +16,7 @@ use tokio::{
 
 use super::{
     AttachmentShared, EndReason, Reply, Stream,
-    alarm::CoalescingTimer,
+    coalescing_timer::CoalescingTimer,
     work::{Cost, WorkBudget},
 };
 use crate::session::{Attachment, AttachmentId, StrainGuard};

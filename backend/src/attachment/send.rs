@@ -15,11 +15,11 @@ use tokio::{
 };
 
 use super::{
-    AttachmentShared, EndReason, Reply, Sink, alarm::CoalescingTimer, pace::SendWindow,
-    pictures::SnapshotPacer, snapshot_budget::SnapshotBudget, text, told::LastSent,
+    AttachmentShared, EndReason, Reply, Sink, coalescing_timer::CoalescingTimer, last_sent::LastSent,
+    send_window::SendWindow, snapshot_budget::SnapshotBudget, snapshot_pacer::SnapshotPacer, text,
 };
 use crate::{
-    log::{Claim, LogReader, Next},
+    output_log::{Claim, LogReader, Next},
     session::{
         Attachment, AttachmentStart, HIGH_WATERMARK, InputProgress, ResetSnapshot, Status, max_snapshot_rows,
     },

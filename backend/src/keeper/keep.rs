@@ -14,8 +14,8 @@ use nix::unistd::Pid;
 use tokio::runtime::Builder;
 
 use super::{
-    kept::SessionResources,
     process::Process,
+    session_resources::SessionResources,
     socket::{self, Descriptors},
     store::{FdStoreSlot, Part, Store, StoredParts},
     wire::{Answer, Envelope, KeeperMessage, Request, WIRE_FORMAT},

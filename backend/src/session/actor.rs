@@ -14,20 +14,20 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     Attachment, AttachmentStart, SessionHandle, Visitor,
-    begin::{ResumePoint, ViewerSnapshot, start_attachment},
+    attach::{ResumePoint, ViewerSnapshot, start_attachment},
     display::Display,
-    ending::StatusPublisher,
     flow::Flow,
+    handoff::Handoff,
     input::Input,
-    keeping::Handoff,
     output::OutputReader,
     own_output::{OwnOutput, Purpose, separator},
     request::{AttachRequest, Request, Requests, TypedInput},
     size_changes::SizeChanges,
+    status_publisher::StatusPublisher,
 };
 use crate::{
     keeper::Child,
-    log::{Claim, LogWriter},
+    output_log::{Claim, LogWriter},
     pty::{EndMode, Pty},
     token_bucket::TokenBucket,
 };

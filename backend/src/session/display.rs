@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     background,
-    log::{self, Log, Position},
+    output_log::{self, Log, Position},
     screen::{Leftovers, Screen, Text},
 };
 
@@ -35,8 +35,10 @@ const MAX_BACKLOG_BYTES: u64 = 4 * 1024 * 1024;
 /// [`MAX_BACKLOG_BYTES`], in bytes.
 const RESUME_BACKLOG_BYTES: u64 = MAX_BACKLOG_BYTES / 4 * 3;
 
-const _: () =
-    assert!(MAX_BACKLOG_BYTES + 2 * OUTPUT_FRAME as u64 <= log::SPARE as u64, "the log must keep what waits");
+const _: () = assert!(
+    MAX_BACKLOG_BYTES + 2 * OUTPUT_FRAME as u64 <= output_log::SPARE as u64,
+    "the log must keep what waits"
+);
 
 /// Steps of the screen after which other work gets its turn. They take about half a millisecond.
 const SLICE_STEPS: u64 = 128 * 1024;

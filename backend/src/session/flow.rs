@@ -9,7 +9,7 @@ use std::time::Duration;
 use limpet_shared::{self as shared, OutputOffset};
 use tokio::time::Instant;
 
-use crate::log::{self, LogWriter, Rank, Standing};
+use crate::output_log::{self, LogWriter, Rank, Standing};
 
 /// High watermark: the program is held back while its fastest viewer has more than this yet
 /// to read, in bytes.
@@ -30,8 +30,10 @@ const MIN_LAGGING_VIEWER_HOLD: Duration = Duration::from_millis(50);
 const MAX_LAGGING_VIEWER_HOLD: Duration = Duration::from_millis(250);
 
 const _: () = assert!(LOW_WATERMARK < HIGH_WATERMARK);
-const _: () =
-    assert!(HIGH_WATERMARK < tail_high_watermark(log::MIN_TAIL) as u64, "the fastest must not be overtaken");
+const _: () = assert!(
+    HIGH_WATERMARK < tail_high_watermark(output_log::MIN_TAIL) as u64,
+    "the fastest must not be overtaken"
+);
 
 /// Returns the high watermark for a viewer that is to get everything, in bytes of a log that keeps
 /// `tail` bytes. With more than this yet to read, the viewer would soon be overtaken.
@@ -167,7 +169,7 @@ mod tests {
     use std::os::fd::AsFd as _;
 
     use super::*;
-    use crate::log::{Claim, Log, LogReader, Next, Position};
+    use crate::output_log::{Claim, Log, LogReader, Next, Position};
 
     const TAIL: usize = 4 << 20;
 
@@ -194,7 +196,7 @@ mod tests {
 
     #[test]
     fn a_program_that_is_free_waits_for_nobody() {
-        let (mut writer, log, _) = log::log(log::memory(0).unwrap().as_fd()).unwrap();
+        let (mut writer, log, _) = output_log::log(output_log::memory(0).unwrap().as_fd()).unwrap();
         let _reader = log.reader(Position::START, Rank::Owner, Claim::Fastest);
         writer.append(&vec![b'x'; 1 << 20], |_| {});
         let (mut flow, now) = (Flow::new(Instant::now()), Instant::now());
@@ -207,8 +209,8 @@ mod tests {
     /// by a viewer that reads one byte just before the timeout, optionally `beside` another one
     /// that reads nothing or everything.
     fn held_by_a_trickle(rank: Rank, beside: Option<(Rank, Claim, bool)>) -> u32 {
-        let memory = log::memory(TAIL).unwrap();
-        let (mut writer, log, _): (_, Log, _) = log::log(memory.as_fd()).unwrap();
+        let memory = output_log::memory(TAIL).unwrap();
+        let (mut writer, log, _): (_, Log, _) = output_log::log(memory.as_fd()).unwrap();
         let mut trickle = log.reader(Position::START, rank, Claim::All);
         let mut other: Option<(LogReader, bool)> =
             beside.map(|(rank, claim, takes)| (log.reader(Position::START, rank, claim), takes));
@@ -327,8 +329,8 @@ mod tests {
     /// it and one that reads `much` bytes per millisecond. Returns how often the latter was
     /// overtaken, and for how many of 2,000 milliseconds the program was held back.
     fn beside_one_that_takes(much: usize) -> (u32, u32) {
-        let memory = log::memory(TAIL).unwrap();
-        let (mut writer, log, _) = log::log(memory.as_fd()).unwrap();
+        let memory = output_log::memory(TAIL).unwrap();
+        let (mut writer, log, _) = output_log::log(memory.as_fd()).unwrap();
         let reader = |output| log.reader(Position { output, resizes: 0 }, Rank::Owner, Claim::All);
         let (mut quick, mut slow) = (reader(OutputOffset::ZERO), reader(OutputOffset::ZERO));
         let start = Instant::now();

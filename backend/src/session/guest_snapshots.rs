@@ -13,7 +13,7 @@ use std::sync::{
 use bytes::Bytes;
 
 use super::display::FramedSnapshot;
-use crate::log::Rank;
+use crate::output_log::Rank;
 
 /// Bytes of large snapshots above which a session's guests get no further ones until
 /// some are received.
@@ -99,7 +99,7 @@ mod tests {
     use limpet_shared::Winsize;
 
     use super::*;
-    use crate::log::Position;
+    use crate::output_log::Position;
 
     fn framed(bytes: usize) -> FramedSnapshot {
         let frames = vec![Bytes::from(vec![0; bytes])];

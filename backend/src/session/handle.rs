@@ -21,21 +21,21 @@ use tokio::{
 
 use super::{
     AttachmentId, AttachmentStart, GrantId, ResetSnapshot, Status, Visitor,
-    begin::{ResumePoint, ViewerSnapshot, start_attachment},
+    attach::{ResumePoint, ViewerSnapshot, start_attachment},
     display::{FinalScreen, FramedSnapshot},
     guest_snapshots::GuestSnapshots,
-    keeping::HandoffRecord,
+    handoff::HandoffRecord,
     own_output::Purpose,
     request::{AttachRequest, Request, TypedInput},
 };
 use crate::{
     background,
     keeper::Onlooker,
-    log::{Claim, Log, LogReader, Position, Rank},
+    output_log::{Claim, Log, LogReader, Position, Rank},
     pty::{EndMode, Program, Running},
+    runtimes::Lane,
     screen::Text,
     state::Saved,
-    threads::Lane,
     token_bucket::KeyedBuckets,
 };
 

@@ -14,7 +14,7 @@ use std::{
 use limpet_shared::{InputOffset, OutputOffset, ViewerId};
 use nix::unistd::{read, write};
 
-use crate::{log::memory::Words, pty::sys::waiting_in};
+use crate::{output_log::memory::Words, pty::sys::waiting_in};
 
 /// Maximum amount of data in the pipe, in bytes: every pipe takes this much at once
 /// (`PIPE_BUF`, pipe(7)).
@@ -45,8 +45,9 @@ const WORDS_PER_SLOT: usize = 4;
 /// Number of slots, and so of viewers whose input is journalled.
 pub(super) const MAX_JOURNALLED_VIEWERS: usize = 256;
 
-const _: () =
-    assert!(FIRST_SLOT_WORD + MAX_JOURNALLED_VIEWERS * WORDS_PER_SLOT <= crate::log::memory::INPUT_WORDS);
+const _: () = assert!(
+    FIRST_SLOT_WORD + MAX_JOURNALLED_VIEWERS * WORDS_PER_SLOT <= crate::output_log::memory::INPUT_WORDS
+);
 
 /// The pipe, and the journal of what was put into it.
 #[derive(Debug)]
@@ -227,10 +228,10 @@ fn decode_offset(word: u64) -> Option<OutputOffset> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log;
+    use crate::output_log;
 
     fn words(memory: &OwnedFd) -> Words {
-        log::log(memory.as_fd()).unwrap().2
+        output_log::log(memory.as_fd()).unwrap().2
     }
 
     fn viewer(number: u8) -> ViewerId {
@@ -239,7 +240,7 @@ mod tests {
 
     /// Returns a log's memory, and a pipe whose two ends are one descriptor.
     fn parts() -> (OwnedFd, OwnedFd) {
-        (log::memory(0).unwrap(), crate::keeper::pipe().unwrap())
+        (output_log::memory(0).unwrap(), crate::keeper::pipe().unwrap())
     }
 
     fn take(journal: &mut InputJournal, most: usize) -> String {

@@ -380,15 +380,17 @@ mod tests {
     use nix::unistd::read;
 
     use super::{super::grant::GrantId, *};
-    use crate::{keeper::pipe, log};
+    use crate::{keeper::pipe, output_log};
 
     fn viewer() -> ViewerId {
         ViewerId::from_random([7; 16])
     }
 
     fn input() -> Input {
-        let journal =
-            InputJournal::open(log::log(log::memory(0).unwrap().as_fd()).unwrap().2, pipe().unwrap());
+        let journal = InputJournal::open(
+            output_log::log(output_log::memory(0).unwrap().as_fd()).unwrap().2,
+            pipe().unwrap(),
+        );
         Input::new(journal.unwrap())
     }
 
@@ -591,10 +593,11 @@ mod tests {
 
     #[test]
     fn another_server_goes_on_where_one_was_killed() {
-        let (memory, pipe) = (log::memory(0).unwrap(), pipe().unwrap());
+        let (memory, pipe) = (output_log::memory(0).unwrap(), pipe().unwrap());
         let open = || {
             Input::new(
-                InputJournal::open(log::log(memory.as_fd()).unwrap().2, pipe.try_clone().unwrap()).unwrap(),
+                InputJournal::open(output_log::log(memory.as_fd()).unwrap().2, pipe.try_clone().unwrap())
+                    .unwrap(),
             )
         };
         let mut input = open();

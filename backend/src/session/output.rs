@@ -6,7 +6,7 @@ use limpet_shared::{Winsize, limits::OUTPUT_FRAME};
 use tokio::task;
 
 use crate::{
-    log::LogWriter,
+    output_log::LogWriter,
     pty::{Pty, Read},
 };
 

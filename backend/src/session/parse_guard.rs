@@ -16,7 +16,7 @@ use limpet_shared::OutputOffset;
 
 use crate::{
     keeper::{Link, uptime},
-    log::Log,
+    output_log::Log,
 };
 
 /// Number of servers that may die in one piece of output before the screen is given up.
@@ -194,13 +194,13 @@ mod tests {
     use std::os::fd::{AsFd, OwnedFd};
 
     use super::*;
-    use crate::log;
+    use crate::output_log;
 
     /// The policy of a server whose predecessor has crashed.
     const AFTER_CRASH: ParsePolicy = ParsePolicy { draws_screens: true, suspect_before: Duration::MAX };
 
     fn guard_with(memory: &OwnedFd, policy: ParsePolicy) -> ParseGuard {
-        ParseGuard::new(log::log(memory.as_fd()).unwrap().1, policy)
+        ParseGuard::new(output_log::log(memory.as_fd()).unwrap().1, policy)
     }
 
     fn guard(memory: &OwnedFd) -> ParseGuard {
@@ -220,7 +220,7 @@ mod tests {
 
     #[test]
     fn a_screen_is_given_up_when_two_servers_have_died_in_the_same_output() {
-        let memory = log::memory(0).unwrap();
+        let memory = output_log::memory(0).unwrap();
         let first = guard(&memory);
         parse(&first, 0, 100);
         die(&first, 100, 200);
@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn deaths_elsewhere_do_not_count() {
-        let memory = log::memory(0).unwrap();
+        let memory = output_log::memory(0).unwrap();
         for round in 0..10 {
             let next = guard(&memory);
             assert_eq!(next.blank(), None);
@@ -259,7 +259,7 @@ mod tests {
 
     #[test]
     fn whoever_was_killed_as_soon_as_it_began_did_not_die_of_it() {
-        let memory = log::memory(0).unwrap();
+        let memory = output_log::memory(0).unwrap();
         for (suspect_before, blank) in [(1000, None), (1001, Some(BlankReason::GivenUp))] {
             let policy = ParsePolicy { suspect_before: Duration::from_millis(suspect_before), ..AFTER_CRASH };
             for _ in 0..2 {
@@ -271,7 +271,7 @@ mod tests {
 
     #[test]
     fn a_panic_gives_a_screen_up_at_once() {
-        let memory = log::memory(0).unwrap();
+        let memory = output_log::memory(0).unwrap();
         let guard = guard(&memory);
         guard.run(OutputOffset::ZERO, 1, || std::panic::resume_unwind(Box::new("of the parser")));
         assert_eq!(guard.blank(), Some(BlankReason::GivenUp));
@@ -279,7 +279,7 @@ mod tests {
 
     #[test]
     fn a_server_can_do_without_any_screens() {
-        let memory = log::memory(0).unwrap();
+        let memory = output_log::memory(0).unwrap();
         let policy = ParsePolicy { draws_screens: false, ..AFTER_CRASH };
         assert_eq!(guard_with(&memory, policy).blank(), Some(BlankReason::ServerWide));
         assert_eq!(guard(&memory).blank(), None, "the next one draws it again");

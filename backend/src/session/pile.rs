@@ -5,7 +5,7 @@ use std::{collections::VecDeque, ops::Range};
 use limpet_shared::{OutputOffset, Winsize};
 
 use crate::{
-    log::{Log, Position, SizeAt},
+    output_log::{Log, Position, SizeAt},
     screen::Scanner,
 };
 

@@ -27,9 +27,9 @@ use super::{
     display::Display,
     guest_snapshots::GuestSnapshots,
     handle::{SessionShared, attach_rate, now},
+    handoff::{Handoff, HandoffRecord},
     inlet::InputJournal,
     input::Input,
-    keeping::{Handoff, HandoffRecord},
     parse_guard::ParsePolicy,
     plan::{CreateError, SessionPlan, SpawnDefaults},
     request::MAX_WAITING_REQUESTS,
@@ -38,10 +38,10 @@ use super::{
 use crate::{
     background, exhausted,
     keeper::{Child, Held, Left, Link},
-    log::{self, Log, LogWriter, Sizes},
+    output_log::{self, Log, LogWriter, Sizes},
     pty::{EndMode, Program, Pty, SpawnError},
     random,
-    threads::{Lane, Runtimes},
+    runtimes::{Lane, Runtimes},
 };
 
 /// Time to wait before the server tries again to take over sessions for which the system had no
@@ -58,7 +58,7 @@ pub struct Limits {
     pub sessions: usize,
     /// The limit of open files that `sessions` follows from, if it does.
     pub open_files: Option<usize>,
-    /// Bytes of output that each session's log keeps; at least [`log::MIN_TAIL`].
+    /// Bytes of output that each session's log keeps; at least [`output_log::MIN_TAIL`].
     pub tail: usize,
     /// Rows of scrollback that each session's screen keeps.
     pub scrollback: usize,
@@ -131,7 +131,7 @@ struct OpenedSession {
 impl OpenedSession {
     /// Opens a session's resources. If this fails, the program is unaffected.
     fn open(Held { memory, life, checkpoint }: Held, sizes: Sizes) -> io::Result<Self> {
-        let (mut writer, log, input) = log::log(memory.as_fd())?;
+        let (mut writer, log, input) = output_log::log(memory.as_fd())?;
         writer.set_sizes(sizes);
         let handles = life.map(|life| {
             let journal = InputJournal::open(input, life.pipe)?;

@@ -4,9 +4,11 @@ use bytes::Bytes;
 use limpet_shared::{Hello, ViewerId, Winsize, theme::Colours};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Attachment, AttachmentId, AttachmentStart, Visitor, begin::ViewerSnapshot, own_output::Purpose};
+use super::{
+    Attachment, AttachmentId, AttachmentStart, Visitor, attach::ViewerSnapshot, own_output::Purpose,
+};
 use crate::{
-    log::{LogReader, Rank},
+    output_log::{LogReader, Rank},
     pty::EndMode,
     screen::Text,
 };

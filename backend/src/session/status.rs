@@ -3,8 +3,8 @@
 use limpet_shared::{ExitStatus, Flow, Presence, Sizing, ViewerId, Winsize};
 
 use super::{
-    seats::{AttachmentId, Viewers},
     title,
+    viewers::{AttachmentId, Viewers},
 };
 
 /// The state of a session. Viewers are told whenever it changes.

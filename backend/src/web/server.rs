@@ -24,8 +24,8 @@ use tracing::Instrument;
 use super::{
     App, PeerAddress,
     connections::{ConnectionSlot, Connections},
-    front,
-    roaming::RebindingStream,
+    pipeline,
+    rebinding_stream::RebindingStream,
 };
 use crate::exhausted::{self, Acquiring};
 
@@ -172,7 +172,7 @@ async fn serve_connection(
         let slot = Arc::clone(&slot);
         async move {
             slot.on_head();
-            let response = front::answer(&app, router, request).await;
+            let response = pipeline::answer(&app, router, request).await;
             slot.on_answered();
             Ok::<_, Infallible>(response)
         }

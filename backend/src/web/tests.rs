@@ -13,14 +13,14 @@ use limpet_shared::{
     limits::HTTP_BODY,
 };
 
-use super::{App, front};
+use super::{App, pipeline};
 use crate::{
     auth::Auth,
     config::{Args, Config},
     keeper::Link,
+    runtimes::Runtimes,
     session::{Sessions, SpawnDefaults},
     shutdown::Shutdown,
-    threads::Runtimes,
 };
 
 const TOKEN: &str = "9f86d081884c7d65";
@@ -46,7 +46,7 @@ fn request(method: Method, uri: &str, headers: &[(&str, &str)], body: &str) -> R
 }
 
 async fn send(app: &App, request: Request<Body>) -> Response {
-    front::answer(app, app.router(), request).await
+    pipeline::answer(app, app.router(), request).await
 }
 
 async fn body(response: Response) -> Vec<u8> {

@@ -11,7 +11,7 @@ use super::App;
 use crate::{
     connection::{GoneReason, Phase},
     tabs::{Mark, TabKind},
-    terminal::{PaneEvent, PaneHandle, early::Early},
+    terminal::{PaneEvent, PaneHandle, startup_pane::Early},
 };
 
 impl App {

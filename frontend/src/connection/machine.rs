@@ -11,7 +11,7 @@
 //!            └── 401, 404 ─▶ Gone ◀─ fatal close ┘─▶ Ended
 //! ```
 
-mod said;
+mod server_messages;
 
 use limpet_shared::{
     ClientMessage, CloseCode, ExitStatus, Follow, Hello, Role, SignInKey, ViewerId, Winsize, theme::Colours,
@@ -20,9 +20,9 @@ use limpet_shared::{
 use super::{
     GoneReason, Phase, Trouble, backoff,
     event::{Effect, Event, Moment, Probe, Tell},
+    heartbeat::{self, Action, Heartbeat},
     inflow::{Inflow, Mark, WINDOW_BYTES},
     outbox::Outbox,
-    pulse::{self, Action, Heartbeat},
 };
 use crate::json;
 
@@ -287,7 +287,7 @@ impl Machine {
             {
                 self.open(moment);
             }
-            State::Attached { .. } => self.ping(pulse::WAKE_TIMEOUT_MS, moment),
+            State::Attached { .. } => self.ping(heartbeat::WAKE_TIMEOUT_MS, moment),
             _ => {}
         }
     }
@@ -308,7 +308,7 @@ impl Machine {
                 self.effects.push(Effect::NoTimer);
                 self.record_timer(f64::INFINITY, moment);
             }
-            Action::Ping => self.ping(pulse::PONG_TIMEOUT_MS, moment),
+            Action::Ping => self.ping(heartbeat::PONG_TIMEOUT_MS, moment),
             Action::Wait(ms) => {
                 self.effects.push(Effect::Timer(ms));
                 self.record_timer(ms, moment);

@@ -62,7 +62,7 @@ struct Inner {
 pub struct PendingSocket {
     socket: WebSocket,
     /// The `hello` that index.html has sent over it.
-    greeting: Option<ahead::Greeting>,
+    greeting: Option<preconnect::Greeting>,
     /// The messages that have arrived.
     early_messages: Vec<JsValue>,
 }
@@ -71,15 +71,17 @@ impl PendingSocket {
     /// Starts to open a WebSocket, which the browser may forbid.
     #[must_use]
     pub fn open(session: &SessionId) -> Option<Self> {
-        if base::is_served_by_trunk() {
-            let url = base::ws_url(&format!("api/sockets/{session}/attach"));
+        if urls::is_served_by_trunk() {
+            let url = urls::ws_url(&format!("api/sockets/{session}/attach"));
             return WebSocket::new(&url).ok().map(Self::new);
         }
         let path = format!("api/sessions/{session}/attach");
-        if let Some(ahead::Begun { socket, greeting, said: early_messages }) = ahead::attachment(&path) {
+        if let Some(preconnect::Begun { socket, greeting, said: early_messages }) =
+            preconnect::attachment(&path)
+        {
             return Some(Self { socket, greeting, early_messages });
         }
-        WebSocket::new_with_str(&base::ws_url(&path), SUBPROTOCOL).ok().map(Self::new)
+        WebSocket::new_with_str(&urls::ws_url(&path), SUBPROTOCOL).ok().map(Self::new)
     }
 
     fn new(socket: WebSocket) -> Self {
@@ -290,7 +292,7 @@ impl Inner {
             WebSocket::CONNECTING => {}
             WebSocket::OPEN => match greeting {
                 Some(greeting) => self.handle(Event::HelloSent(greeting.size)),
-                None => self.handle(Event::Opened(&ahead::key())),
+                None => self.handle(Event::Opened(&preconnect::key())),
             },
             _ => self.handle(Event::Closed { code: ABNORMAL_CLOSURE }),
         }
@@ -316,7 +318,7 @@ impl Inner {
         }
         // Like a WebSocket, a POST carries the page's origin.
         init.set_method("POST");
-        let url = base::url(&format!("api/sessions/{}/attach", self.session));
+        let url = urls::url(&format!("api/sessions/{}/attach", self.session));
         let request = JsFuture::from(window().fetch_with_str_and_init(&url, &init));
         self.probe.replace(Some(Abort(controller)));
         let this = Rc::downgrade(self);
@@ -353,7 +355,7 @@ impl Socket {
         let socket = &inner.socket;
         socket.set_binary_type(BinaryType::Arraybuffer);
         let on_open = owner_handler(owner, |owner, _: web_sys::Event| {
-            owner.handle(Event::Opened(&ahead::key()));
+            owner.handle(Event::Opened(&preconnect::key()));
         });
         let on_message = owner_handler(owner, |owner, event: MessageEvent| owner.on_message(&event.data()));
         let on_close = owner_handler(owner, |owner, event: CloseEvent| {

@@ -18,7 +18,7 @@ use web_sys::{HtmlElement, KeyboardEvent};
 
 use super::{
     Appearance, PaneEvent,
-    extent::GridSize,
+    grid_size::GridSize,
     history::{History, is_at_top},
     hooks,
     keys::Platform,

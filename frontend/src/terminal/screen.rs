@@ -14,7 +14,7 @@ use super::{
     Appearance,
     blink::CursorBlink,
     clipboard::Provider,
-    extent::Layout,
+    grid_size::Layout,
     keys::Platform,
     links::{Followed, HyperlinkHandlers},
     xterm::{

@@ -1,6 +1,6 @@
 //! The note that tells whose size the terminal has, if it is not this window's.
 
-pub mod said;
+pub mod announcer;
 
 use leptos::prelude::*;
 use limpet_shared::{Role, Sizing};

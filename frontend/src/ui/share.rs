@@ -31,7 +31,7 @@ pub fn ShareDialog(
     };
     load_passes();
     App::expect().refresh();
-    let address = base::url("");
+    let address = urls::url("");
     let local = link::is_local(&address);
     let host = location().hostname().unwrap_or_default();
     let links = move || match passes.get() {

@@ -8,7 +8,7 @@ use super::{
     icons::{Glyph, Icon, Mark},
     keys::in_words,
     overflow::{MoreTabs, Strip},
-    pen::{PenChip, said::PenSaid},
+    pen::{PenChip, announcer::PenSaid},
     status::Status,
     tab::TabItem,
 };

@@ -8,7 +8,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use super::{FramedSnapshot, SLICE_STEPS, blocking, redrawing::framed_snapshot};
 use crate::{
     background,
-    log::Position,
+    output_log::Position,
     screen::{Screen, Text},
 };
 

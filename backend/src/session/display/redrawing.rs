@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use limpet_shared::{Header, Kind, Winsize, limits::OUTPUT_FRAME};
 
-use crate::{log::Position, screen::Screen};
+use crate::{output_log::Position, screen::Screen};
 
 /// A snapshot of a screen as frames.
 #[derive(Clone, Debug)]

@@ -1,14 +1,14 @@
 use std::{os::fd::AsFd, time::Duration};
 
 use super::*;
-use crate::log::{self, LogWriter};
+use crate::output_log::{self, LogWriter};
 
 struct Session(LogWriter, Display);
 
 impl Session {
     fn new() -> Self {
-        let memory = log::memory(0).unwrap();
-        let (writer, log, _) = log::log(memory.as_fd()).unwrap();
+        let memory = output_log::memory(0).unwrap();
+        let (writer, log, _) = output_log::log(memory.as_fd()).unwrap();
         let policy = ParsePolicy { draws_screens: true, suspect_before: Duration::ZERO };
         Self(writer, Display::new((Winsize::cells(40, 10), 100), log, policy))
     }

@@ -10,7 +10,7 @@ fn a_machine_that_has_slept_looks_after_its_connection_at_once() {
     rig.after(1000.0).on(Event::UserActive);
     let asks = |effects: &[Effect]| {
         effects.iter().any(|effect| matches!(effect, Effect::SendText(text) if text.contains("ping")))
-            && effects.contains(&Effect::Timer(pulse::WAKE_TIMEOUT_MS))
+            && effects.contains(&Effect::Timer(heartbeat::WAKE_TIMEOUT_MS))
     };
     assert!(!asks(&rig.after(100.0).on(Event::UserActive)));
     assert!(asks(&rig.after(100.0).asleep(3_600_000.0).on(Event::UserActive)));
@@ -258,7 +258,7 @@ fn waking_up_doubts_an_open_socket() {
     rig.on(Event::Visible(false));
     let effects = rig.after(3_600_000.0).on(Event::Visible(true));
     assert!(matches!(sent(&effects)[..], [ClientMessage::Ping { .. }]));
-    let effects = rig.after(pulse::WAKE_TIMEOUT_MS).on(Event::Timer);
+    let effects = rig.after(heartbeat::WAKE_TIMEOUT_MS).on(Event::Timer);
     assert!(effects.contains(&E::Close));
     assert!(matches!(rig.phase(), Some(Phase::Reconnecting { .. })));
 }
@@ -269,7 +269,7 @@ fn a_hidden_page_sets_no_timer() {
     rig.on(Event::Visible(false));
     let t = serde_json::Number::from_f64(rig.now_ms).unwrap();
     assert_eq!(rig.say(&ServerMessage::Pong { t })[..1], [E::NoTimer]);
-    assert_eq!(rig.after(pulse::PING_INTERVAL_MS).on(Event::Timer), [E::NoTimer]);
+    assert_eq!(rig.after(heartbeat::PING_INTERVAL_MS).on(Event::Timer), [E::NoTimer]);
 }
 
 #[test]
@@ -287,12 +287,15 @@ fn silence_after_input_is_told_with_the_keys_that_wait() {
     let t = serde_json::Number::from_f64(rig.now_ms).unwrap();
     rig.say(&ServerMessage::Pong { t });
     let effects = rig.after(500.0).on(Event::Input(b"ls"));
-    assert!(effects.contains(&E::Timer(pulse::PING_AFTER_INPUT_MS)), "{effects:?}");
-    let effects = rig.after(pulse::PING_AFTER_INPUT_MS).on(Event::Timer);
+    assert!(effects.contains(&E::Timer(heartbeat::PING_AFTER_INPUT_MS)), "{effects:?}");
+    let effects = rig.after(heartbeat::PING_AFTER_INPUT_MS).on(Event::Timer);
     assert!(matches!(sent(&effects)[..], [ClientMessage::Ping { .. }]));
-    assert!(effects.contains(&E::Timer(pulse::STALLED_AFTER_MS - pulse::PING_AFTER_INPUT_MS)), "{effects:?}");
+    assert!(
+        effects.contains(&E::Timer(heartbeat::STALLED_AFTER_MS - heartbeat::PING_AFTER_INPUT_MS)),
+        "{effects:?}"
+    );
     assert!(matches!(rig.phase(), Some(Phase::Live { .. })));
-    rig.after(pulse::STALLED_AFTER_MS - pulse::PING_AFTER_INPUT_MS).on(Event::Timer);
+    rig.after(heartbeat::STALLED_AFTER_MS - heartbeat::PING_AFTER_INPUT_MS).on(Event::Timer);
     assert_eq!(rig.phase(), Some(Phase::Stalled { keys: 2 }));
     rig.on(Event::Input(b"\x1b[A"));
     assert_eq!(rig.phase(), Some(Phase::Stalled { keys: 3 }));
@@ -305,7 +308,7 @@ fn input_that_is_acknowledged_sets_no_further_timer() {
     let mut rig = Rig::attached();
     let t = serde_json::Number::from_f64(rig.now_ms).unwrap();
     rig.say(&ServerMessage::Pong { t });
-    assert!(rig.after(2000.0).on(Event::Input(b"a")).contains(&E::Timer(pulse::PING_AFTER_INPUT_MS)));
+    assert!(rig.after(2000.0).on(Event::Input(b"a")).contains(&E::Timer(heartbeat::PING_AFTER_INPUT_MS)));
     for input in 1..5 {
         rig.after(100.0).say(&ServerMessage::Ack { input: InputOffset::new(input) });
         let effects = rig.on(Event::Input(b"a"));
@@ -314,7 +317,7 @@ fn input_that_is_acknowledged_sets_no_further_timer() {
     rig.say(&ServerMessage::Ack { input: InputOffset::new(5) });
     let effects = rig.after(600.0).on(Event::Timer);
     assert_eq!(sent(&effects), [], "nobody is asked: all is acknowledged");
-    assert!(matches!(effects[..], [E::Timer(ms)] if ms > pulse::STALLED_AFTER_MS), "{effects:?}");
+    assert!(matches!(effects[..], [E::Timer(ms)] if ms > heartbeat::STALLED_AFTER_MS), "{effects:?}");
 }
 
 #[test]
@@ -323,9 +326,9 @@ fn a_connection_that_stays_silent_is_given_up_in_the_end() {
     let t = serde_json::Number::from_f64(rig.now_ms).unwrap();
     rig.say(&ServerMessage::Pong { t });
     rig.on(Event::Input(b"x"));
-    rig.after(pulse::PING_AFTER_INPUT_MS).on(Event::Timer);
-    rig.after(pulse::STALLED_AFTER_MS - pulse::PING_AFTER_INPUT_MS).on(Event::Timer);
-    let left_ms = pulse::PONG_TIMEOUT_MS - pulse::STALLED_AFTER_MS + pulse::PING_AFTER_INPUT_MS;
+    rig.after(heartbeat::PING_AFTER_INPUT_MS).on(Event::Timer);
+    rig.after(heartbeat::STALLED_AFTER_MS - heartbeat::PING_AFTER_INPUT_MS).on(Event::Timer);
+    let left_ms = heartbeat::PONG_TIMEOUT_MS - heartbeat::STALLED_AFTER_MS + heartbeat::PING_AFTER_INPUT_MS;
     assert!(rig.after(left_ms).on(Event::Timer).contains(&E::Close));
     assert!(matches!(rig.phase(), Some(Phase::Reconnecting { keys: 1, .. })));
     rig.on(Event::Input(b"y"));

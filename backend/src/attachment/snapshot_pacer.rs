@@ -9,7 +9,7 @@ use std::time::Duration;
 use limpet_shared::OutputOffset;
 use tokio::time::Instant;
 
-use super::pace::MAX_QUEUEING_DELAY;
+use super::send_window::MAX_QUEUEING_DELAY;
 
 /// Minimum time between two snapshots. A person could not tell faster ones apart.
 const MIN_SNAPSHOT_INTERVAL: Duration = Duration::from_millis(25);

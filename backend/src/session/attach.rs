@@ -7,7 +7,7 @@ use super::{
     Attachment, InputProgress, SessionHandle, SnapshotFrames, Status, display::FramedSnapshot,
     guest_snapshots::GuestSnapshots,
 };
-use crate::log::{Claim, LogReader, Position, Rank};
+use crate::output_log::{Claim, LogReader, Position, Rank};
 
 /// Rows of scrollback in a snapshot for a viewer that follows the newest output or is read-only. It
 /// can ask for the others.

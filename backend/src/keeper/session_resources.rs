@@ -18,7 +18,7 @@ use super::{
     wire::{Answer, SessionReport},
 };
 use crate::{
-    log,
+    output_log,
     pty::{self, Login, Program, SpawnError, Started},
 };
 
@@ -55,7 +55,7 @@ impl SessionResources {
         size: Winsize,
         tail: usize,
     ) -> Result<Self, SpawnError> {
-        let memory = log::memory(tail).map_err(SpawnError::opening)?;
+        let memory = output_log::memory(tail).map_err(SpawnError::opening)?;
         let pipe = pipe().map_err(SpawnError::opening)?;
         let Started { master, child } = pty::start(program, size, login)?;
         let pid = child.id().cast_signed();

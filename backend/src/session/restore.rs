@@ -10,7 +10,7 @@ use super::{
     plan::SessionPlan,
     start_directory::StartDirectory,
 };
-use crate::{background, exhausted, log, pty::Program, screen::Screen, state::Saved};
+use crate::{background, exhausted, output_log, pty::Program, screen::Screen, state::Saved};
 
 /// Divisor: earlier output may take the tail's size divided by this.
 const TAIL_DIVISOR: usize = 2;
@@ -103,8 +103,9 @@ impl Sessions {
         let (size, rules) = (saved.size.checked()?, (saved.sizing, saved.flow));
         let plan = SessionPlan { program, size, title: saved.title, rules, note };
         let Limits { tail, scrollback, .. } = self.limits();
-        let draw =
-            move || earlier_output(&screen, size, scrollback, tail.max(log::MIN_TAIL) / TAIL_DIVISOR, NOTE);
+        let draw = move || {
+            earlier_output(&screen, size, scrollback, tail.max(output_log::MIN_TAIL) / TAIL_DIVISOR, NOTE)
+        };
         let before = background::run(draw).await.unwrap_or_else(|error| {
             tracing::error!(%session, %error, "could not draw what was on a screen");
             Vec::new()
@@ -117,7 +118,7 @@ impl Sessions {
     pub(super) async fn last_output(&self, earlier: &SessionHandle, size: Winsize) -> Vec<u8> {
         let screen = earlier.snapshot_output().await;
         let Limits { tail, scrollback, .. } = self.limits();
-        let most = tail.max(log::MIN_TAIL) / TAIL_DIVISOR;
+        let most = tail.max(output_log::MIN_TAIL) / TAIL_DIVISOR;
         let draw = move || earlier_output(&screen, size, scrollback, most, RESTARTED_NOTE);
         background::run(draw).await.unwrap_or_else(|error| {
             tracing::error!(session = %earlier.id(), %error, "could not draw what was on a screen");

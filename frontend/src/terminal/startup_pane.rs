@@ -43,7 +43,7 @@ impl Early {
         // The promise is never rejected.
         let _ = JsFuture::from(drawn).await;
         if early.pane.connection().is_some() {
-            ahead::remember(early.pane.own_size());
+            preconnect::remember(early.pane.own_size());
         }
         early
     }

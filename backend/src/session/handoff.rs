@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::{SessionHandle, Status, display::Display, parse_guard::ParsePolicy};
 use crate::{
     keeper::{self, Link},
-    log::{Log, Position, SizeAt, Sizes},
+    output_log::{Log, Position, SizeAt, Sizes},
     pty::Program,
     token_bucket::TokenBucket,
 };
@@ -347,7 +347,7 @@ mod tests {
     use std::{io::Write, os::fd::AsFd};
 
     use super::*;
-    use crate::log;
+    use crate::output_log;
 
     /// A record that the first version has written. It does not change when fields are added.
     const FIRST: &str = r#"{"epoch":"0123456789abcdef","program":{"file":"bash","argv0":"-bash","args":[],"cwd":null,"env":{}},"created":1790000000000,"title":"mine","sizing":"pen","flow":"auto","pen":"67e55044-10b1-426f-9247-bb680e5fe0c8","size_by":null,"colours":null,"sizes":[[0,{"cols":80,"rows":24}],[17,{"cols":100,"rows":30}]]}"#;
@@ -368,8 +368,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_screen_is_brought_to_the_end_of_its_log() {
-        let memory = log::memory(0).unwrap();
-        let (mut writer, log, _) = log::log(memory.as_fd()).unwrap();
+        let memory = output_log::memory(0).unwrap();
+        let (mut writer, log, _) = output_log::log(memory.as_fd()).unwrap();
         let output = b"0123456789abcdefg\r\nnew and long enough to wrap";
         writer.fill(output.len(), |place| {
             place.copy_from_slice(output);
@@ -388,7 +388,7 @@ mod tests {
         let numbered = r#"{"output":10,"cols":80,"rows":24,"resizes":8}"#;
         let take_over = |record: &HandoffRecord, checkpoint| {
             let (link, name) = (Link::in_process().unwrap(), "a".parse().unwrap());
-            Handoff::take_over(link, name, (record, checkpoint), (&log, None), (log::MIN_TAIL, 100)).1
+            Handoff::take_over(link, name, (record, checkpoint), (&log, None), (output_log::MIN_TAIL, 100)).1
         };
         for (record, head) in [(&of_older, head), (&of_this, numbered), (&stale, numbered), (&stale, head)] {
             let mut display = take_over(record, Some(file(&format!("{head}\nkept before"))));
@@ -409,8 +409,8 @@ mod tests {
 
     #[tokio::test]
     async fn only_what_is_owed_is_answered() {
-        let memory = log::memory(0).unwrap();
-        let (mut writer, log, _) = log::log(memory.as_fd()).unwrap();
+        let memory = output_log::memory(0).unwrap();
+        let (mut writer, log, _) = output_log::log(memory.as_fd()).unwrap();
         let output = b"\x1b[6n, \x1b[5n";
         writer.fill(output.len(), |place| {
             place.copy_from_slice(output);
@@ -428,7 +428,8 @@ mod tests {
             let (link, name) = (Link::in_process().unwrap(), "a".parse().unwrap());
             let unanswered_from = unanswered_from.map(OutputOffset::new);
             let kept = (&record, None);
-            let left = Handoff::take_over(link, name, kept, (&log, unanswered_from), (log::MIN_TAIL, 100));
+            let left =
+                Handoff::take_over(link, name, kept, (&log, unanswered_from), (output_log::MIN_TAIL, 100));
             let mut display = left.1;
             display.text().await;
             assert_eq!(display.take_answers(), answers.as_bytes(), "{unanswered_from:?}");

@@ -8,7 +8,7 @@ use crate::{
     connection::{
         GoneReason, Trouble,
         event::{Effect, Moment, Tell},
-        pulse::Heartbeat,
+        heartbeat::Heartbeat,
     },
     json,
 };

@@ -103,7 +103,7 @@ mod tests {
     use limpet_shared::OutputOffset;
 
     use super::*;
-    use crate::log::memory::{self, Mapped};
+    use crate::output_log::memory::{self, Mapped};
 
     fn open(file: &OwnedFd) -> Ring {
         let Mapped { ring, ring_bytes, .. } = memory::map(file.as_fd()).unwrap();

@@ -13,9 +13,8 @@ use wasm_bindgen::{JsCast as _, JsValue};
 use web_sys::HtmlElement;
 
 use crate::{
-    ahead,
     api::{self, Error},
-    dom, link, storage,
+    dom, link, preconnect, storage,
     tabs::model::TabList,
     terminal::{Appearance, startup_pane::Early},
     themes,

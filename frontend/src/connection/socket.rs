@@ -21,8 +21,9 @@ use super::{
     machine::Machine,
 };
 use crate::{
-    ahead, api, base,
+    api,
     dom::{Listener, Timeout},
+    preconnect, urls,
 };
 
 /// The code for a close without a handshake (RFC 6455, 7.4.1).

@@ -13,7 +13,7 @@ use super::{
     Appearance, PaneEvent, font,
     pane::{Pane, PaneHost},
 };
-use crate::{ahead, connection::PendingSocket, dom};
+use crate::{connection::PendingSocket, dom, preconnect};
 
 /// Maximum time that the page waits for the first output, in milliseconds. A program may have
 /// nothing to print.

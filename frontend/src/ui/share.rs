@@ -8,7 +8,7 @@ use super::{
     icons::{Glyph, Icon},
     rules::Rules,
 };
-use crate::{api, app::App, base, link, terminal::clipboard};
+use crate::{api, app::App, link, terminal::clipboard, urls};
 
 /// The dialog with the links to a session, and its rules.
 #[component]

@@ -38,8 +38,8 @@ pub use self::places::Place;
 pub(crate) use self::places::{Attachments, Full, Grant};
 use self::{receive::Receiver, send::Sender};
 use crate::{
-    session::{Attachment, AttachmentStart, SessionHandle, TooOften, Visitor},
-    shutdown::{Farewell, Shutdown},
+    session::{AttachingViewer, Attachment, AttachmentStart, SessionHandle, TooManyAttaches},
+    shutdown::{Shutdown, ShutdownReason},
 };
 
 /// Default interval of the server's heartbeats.
@@ -92,11 +92,11 @@ enum EndReason {
     /// The session does not exist.
     NoSession,
     /// Viewers with this grant attach too often.
-    TooOften(TooOften),
+    TooManyAttaches(TooManyAttaches),
     /// The viewer did not say hello, and is not waited for any longer.
     NoHello(&'static str),
     /// The server is ending.
-    Shutdown(Farewell),
+    Shutdown(ShutdownReason),
 }
 
 /// A viewer that may attach.
@@ -105,7 +105,7 @@ pub struct Admitted<G> {
     /// The session to attach to.
     pub session: SessionHandle,
     /// The viewer's role, grant and origin.
-    pub visitor: Visitor,
+    pub visitor: AttachingViewer,
     /// Cancelled when the viewer's right to attach is revoked.
     pub revoked: CancellationToken,
     /// Held for as long as the viewer is attached.
@@ -120,7 +120,7 @@ pub enum NotAdmitted {
     /// The session does not exist, or the viewer may not see it.
     NoSession,
     /// Viewers with this grant attach too often.
-    TooOften(TooOften),
+    TooManyAttaches(TooManyAttaches),
 }
 
 impl From<NotAdmitted> for EndReason {
@@ -128,7 +128,7 @@ impl From<NotAdmitted> for EndReason {
         match not_admitted {
             NotAdmitted::Unauthorized => Self::Unauthorized,
             NotAdmitted::NoSession => Self::NoSession,
-            NotAdmitted::TooOften(refused) => Self::TooOften(refused),
+            NotAdmitted::TooManyAttaches(refused) => Self::TooManyAttaches(refused),
         }
     }
 }
@@ -199,7 +199,7 @@ async fn admit_viewer<G>(
     let hello = tokio::select! {
         biased;
         hello = wait_for_hello(&mut stream, place) => hello,
-        farewell = shutdown.started() => Err(EndReason::Shutdown(farewell)),
+        shutdown_reason = shutdown.started() => Err(EndReason::Shutdown(shutdown_reason)),
     };
     match hello.and_then(|hello| Ok((admit(hello.key.as_ref())?, hello))) {
         Ok((admitted, hello)) => Ok(((sink, stream), admitted, hello)),
@@ -230,7 +230,7 @@ async fn run_attached<G>(
         biased;
         () = revoked.cancelled() => EndReason::Unauthorized,
         end = serve(&mut sink, &mut stream, &session, (hello, visitor), heartbeat) => end,
-        farewell = shutdown.started() => EndReason::Shutdown(farewell),
+        shutdown_reason = shutdown.started() => EndReason::Shutdown(shutdown_reason),
     };
     tracing::info!(reason = ?end, "detached");
     drop(guard);
@@ -243,7 +243,7 @@ async fn serve(
     sink: &mut Sink,
     stream: &mut Stream,
     session: &SessionHandle,
-    hello_and_visitor: (Hello, Visitor),
+    hello_and_visitor: (Hello, AttachingViewer),
     heartbeat: Duration,
 ) -> EndReason {
     let (attachment, start, follow) = Box::pin(attach(session, hello_and_visitor)).await;
@@ -267,7 +267,7 @@ async fn serve(
 /// Attaches a viewer that has said hello. Returns also its window and the way it follows output.
 async fn attach(
     session: &SessionHandle,
-    (hello, visitor): (Hello, Visitor),
+    (hello, visitor): (Hello, AttachingViewer),
 ) -> (Attachment, Box<AttachmentStart>, (Option<u64>, Follow)) {
     let (viewer, window, follow) = (hello.viewer, hello.window, hello.follow);
     let (attachment, start) = session.attach(hello, visitor).await;
@@ -293,17 +293,17 @@ async fn close(mut sink: Sink, mut stream: Stream, end: EndReason, heartbeat: Du
         EndReason::Unauthorized => (CloseCode::Unauthorized, CLOSE_TIMEOUT),
         EndReason::NoSession => (CloseCode::NotFound, CLOSE_TIMEOUT),
         // The viewer may try again in both cases.
-        EndReason::TooOften(_) | EndReason::Shutdown(_) => (CloseCode::GoingAway, CLOSE_TIMEOUT),
+        EndReason::TooManyAttaches(_) | EndReason::Shutdown(_) => (CloseCode::GoingAway, CLOSE_TIMEOUT),
     };
-    let farewell = async {
+    let shutdown_reason = async {
         let error = match end {
             EndReason::Refused(code, message) => Some((code, message)),
             EndReason::NoHello(message) => Some((ErrorCode::HelloExpected, message.to_owned())),
             EndReason::Broken(message) => Some((ErrorCode::MalformedFrame, message)),
             EndReason::Unauthorized => Some((ErrorCode::Unauthorized, UNAUTHORIZED.to_owned())),
             EndReason::NoSession => Some((ErrorCode::SessionNotFound, NO_SESSION.to_owned())),
-            EndReason::TooOften(refused) => Some((ErrorCode::TooManyRequests, refused.to_string())),
-            EndReason::Shutdown(Farewell::Stop) => Some((ErrorCode::ShuttingDown, STOPPED.to_owned())),
+            EndReason::TooManyAttaches(refused) => Some((ErrorCode::TooManyRequests, refused.to_string())),
+            EndReason::Shutdown(ShutdownReason::Stop) => Some((ErrorCode::ShuttingDown, STOPPED.to_owned())),
             _ => None,
         };
         if let Some((code, message)) = error {
@@ -315,7 +315,7 @@ async fn close(mut sink: Sink, mut stream: Stream, end: EndReason, heartbeat: Du
         Ok::<_, axum::Error>(())
     };
     // If this fails, the viewer is gone.
-    let _ = timeout(patience, farewell).await;
+    let _ = timeout(patience, shutdown_reason).await;
 }
 
 fn text(message: &ServerMessage) -> Message {

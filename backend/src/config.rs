@@ -31,7 +31,7 @@ pub use self::{
 use crate::{
     limits::DescriptorBudget,
     pty::check_enterable,
-    session::{self, Saving},
+    session::{self, SessionSaver},
     state::{StateDir, StateError},
 };
 
@@ -177,9 +177,9 @@ impl Config {
     }
 
     /// Opens the directory in which sessions are saved, if one is configured.
-    pub(crate) fn open_state_dir(&self) -> Result<Option<Saving>, StateError> {
+    pub(crate) fn open_state_dir(&self) -> Result<Option<SessionSaver>, StateError> {
         let Some(dir) = &self.state_dir else { return Ok(None) };
-        Ok(Some(Saving { dir: Arc::new(StateDir::open(dir)?), with_output: self.saves_output }))
+        Ok(Some(SessionSaver { dir: Arc::new(StateDir::open(dir)?), with_output: self.saves_output }))
     }
 }
 

@@ -10,7 +10,7 @@ use nix::{
 /// The kind of resource that the system refused. The same error number has a different meaning for
 /// each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Acquiring {
+pub(crate) enum ResourceKind {
     /// A descriptor, or memory of the kernel or of this process.
     Descriptor,
     /// A pseudo-terminal.
@@ -24,7 +24,7 @@ pub(crate) enum Acquiring {
 }
 
 /// Describes the exhausted resource if `error` is about one.
-pub(crate) fn describe(error: &io::Error, acquiring: Acquiring) -> Option<String> {
+pub(crate) fn describe(error: &io::Error, acquiring: ResourceKind) -> Option<String> {
     let errno = errno(error)?;
     let description = match (errno, acquiring) {
         (Errno::EMFILE | Errno::ETOOMANYREFS, _) => format!(
@@ -35,19 +35,19 @@ pub(crate) fn describe(error: &io::Error, acquiring: Acquiring) -> Option<String
             "no more open files: the system allows {} (/proc/sys/fs/file-max); end some programs or raise the limit",
             sysctl("fs/file-max").unwrap_or_else(unknown_limit)
         ),
-        (Errno::ENOSPC, Acquiring::Terminal) => format!(
+        (Errno::ENOSPC, ResourceKind::Terminal) => format!(
             "no more pseudo-terminals: the system allows {} (/proc/sys/kernel/pty/max, or the max= option of the devpts \
              mount); close a terminal or raise the limit",
             terminal_limit().unwrap_or_else(unknown_limit)
         ),
-        (Errno::EAGAIN, Acquiring::Process | Acquiring::Thread) => format!(
+        (Errno::EAGAIN, ResourceKind::Process | ResourceKind::Thread) => format!(
             "no more {}: this user may have {} (ulimit -u, TasksMax=, pids.max); end some programs or raise the limit",
-            if acquiring == Acquiring::Thread { "threads" } else { "processes" },
+            if acquiring == ResourceKind::Thread { "threads" } else { "processes" },
             limit_of(Resource::RLIMIT_NPROC)
         ),
-        (Errno::ENOSPC, Acquiring::DiskSpace) => "the disk is full: free some space".to_owned(),
-        (Errno::EDQUOT, Acquiring::DiskSpace) => "the disk quota is used up: free some space".to_owned(),
-        (Errno::ENOSPC, Acquiring::Descriptor) => {
+        (Errno::ENOSPC, ResourceKind::DiskSpace) => "the disk is full: free some space".to_owned(),
+        (Errno::EDQUOT, ResourceKind::DiskSpace) => "the disk quota is used up: free some space".to_owned(),
+        (Errno::ENOSPC, ResourceKind::Descriptor) => {
             "no more room: the system watches as many files as it may (/proc/sys/fs/epoll/max_user_watches), or its \
              memory is full"
                 .to_owned()
@@ -70,13 +70,15 @@ fn errno(error: &io::Error) -> Option<Errno> {
 }
 
 /// Describes the exhausted resource if `error` is about one, and otherwise the error itself.
-pub(crate) fn words(error: &io::Error, acquiring: Acquiring) -> String {
+pub(crate) fn words(error: &io::Error, acquiring: ResourceKind) -> String {
     describe(error, acquiring).unwrap_or_else(|| error.to_string())
 }
 
 /// Reports whether a later attempt may succeed.
 pub(crate) fn is_exhausted(error: &io::Error) -> bool {
-    [Acquiring::Descriptor, Acquiring::Process].iter().any(|&acquiring| describe(error, acquiring).is_some())
+    [ResourceKind::Descriptor, ResourceKind::Process]
+        .iter()
+        .any(|&acquiring| describe(error, acquiring).is_some())
 }
 
 fn limit_of(resource: Resource) -> String {
@@ -119,18 +121,18 @@ mod tests {
     fn one_error_number_has_words_for_each_purpose() {
         let words = |errno: Errno, acquiring| describe(&errno.into(), acquiring).unwrap_or_default();
         assert!(
-            words(Errno::ENOSPC, Acquiring::Terminal)
+            words(Errno::ENOSPC, ResourceKind::Terminal)
                 .starts_with("no more pseudo-terminals: the system allows ")
         );
-        assert!(words(Errno::ENOSPC, Acquiring::DiskSpace).starts_with("the disk is full"));
-        assert!(words(Errno::EAGAIN, Acquiring::Process).starts_with("no more processes: "));
-        assert!(words(Errno::EAGAIN, Acquiring::Thread).starts_with("no more threads: "));
-        for acquiring in [Acquiring::Descriptor, Acquiring::Terminal, Acquiring::Process] {
+        assert!(words(Errno::ENOSPC, ResourceKind::DiskSpace).starts_with("the disk is full"));
+        assert!(words(Errno::EAGAIN, ResourceKind::Process).starts_with("no more processes: "));
+        assert!(words(Errno::EAGAIN, ResourceKind::Thread).starts_with("no more threads: "));
+        for acquiring in [ResourceKind::Descriptor, ResourceKind::Terminal, ResourceKind::Process] {
             assert!(words(Errno::EMFILE, acquiring).starts_with("no more open files: limpet may have "));
             assert!(words(Errno::ENFILE, acquiring).starts_with("no more open files: the system allows "));
             assert!(words(Errno::ENOMEM, acquiring).starts_with("out of memory"));
         }
-        assert_eq!(describe(&Errno::ENOENT.into(), Acquiring::Process), None);
+        assert_eq!(describe(&Errno::ENOENT.into(), ResourceKind::Process), None);
         assert!(!is_exhausted(&io::ErrorKind::InvalidData.into()) && is_exhausted(&Errno::ENFILE.into()));
     }
 

@@ -57,8 +57,8 @@ use nix::{
 pub(crate) use self::session_resources::pipe;
 pub(crate) use self::wire::Start;
 pub use self::{
-    child::{Child, Onlooker, UnwatchedProgram},
-    client::{Connected, Estate, Held, Left, Life, Link},
+    child::{Child, ProcessInspector, UnwatchedProgram},
+    client::{Connected, Held, KeeperClient, Life, OrphanedSession, PredecessorState},
     control_client::{ControlError, link, links, upgrade},
     secret::{forbid_inspection, take_token},
     wire::Launch,

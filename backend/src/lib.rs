@@ -15,7 +15,7 @@
 //! * [`limits`]: how many sessions and connections the available descriptors allow; `places` tracks
 //!   who uses them, `exhausted` describes what has run out, and `token_bucket` limits rates.
 //! * [`shutdown`]: the end of the server, as its viewers learn of it.
-//! * [`serve`]: the whole server; [`client`], [`browser`] and [`logging`] speak to the person who
+//! * [`serve`]: the whole server; [`link`], [`browser`] and [`logging`] speak to the person who
 //!   started it.
 
 pub mod attachment;

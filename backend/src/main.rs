@@ -64,7 +64,7 @@ fn run_server(args: Args, keeper: OwnedFd, launch: Launch) -> ExitCode {
 }
 
 fn print_link(args: &LinkArgs) -> ExitCode {
-    let link = match keeper::client(args.pid) {
+    let link = match keeper::link(args.pid) {
         Ok(link) => link,
         Err(error) => return fail(FAILURE_EXIT_CODE, &error.to_string()),
     };

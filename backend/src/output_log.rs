@@ -8,7 +8,7 @@
 //! tail, or behind the sizes that are kept, is told so.
 //!
 //! * [`sizes`] records the sizes and the offsets at which they took effect.
-//! * [`ring`] holds the bytes, in [`memory`] that outlives the server.
+//! * [`ring`] holds the bytes, in [`mod@memory`] that outlives the server.
 //! * [`recent`] holds the frames that readers have yet to get.
 //! * [`state`] combines these three with the cursors, under one lock.
 
@@ -106,7 +106,7 @@ struct Shared {
 
 /// A reader's claim on the writer, which decides when the writer waits for the reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Claim {
+pub enum FlowClass {
     /// The writer never waits for this reader.
     None,
     /// The writer waits for this reader if no other reader is nearer to the end.
@@ -173,7 +173,7 @@ impl Log {
 
     /// Returns a reader that starts at `start`, or at the end if `start` is beyond it.
     #[must_use]
-    pub fn reader(&self, start: Position, rank: Rank, claim: Claim) -> LogReader {
+    pub fn reader(&self, start: Position, rank: Rank, claim: FlowClass) -> LogReader {
         let mut state = self.shared.lock();
         let at = start.output.min(state.published);
         let id = state.next_id;
@@ -315,7 +315,7 @@ impl LogWriter {
     pub fn standing(&self, counts: impl Fn(Rank) -> bool) -> Standing {
         let state = self.shared.lock();
         let counted = || state.cursors.iter().filter(|cursor| counts(cursor.rank));
-        let claims = |cursor: &&Cursor| cursor.claim != Claim::None;
+        let claims = |cursor: &&Cursor| cursor.claim != FlowClass::None;
         Standing {
             end: state.published,
             tail: state.tail,
@@ -376,7 +376,7 @@ impl LogReader {
     }
 
     /// Sets the reader's claim on the writer.
-    pub fn set_claim(&self, claim: Claim) {
+    pub fn set_claim(&self, claim: FlowClass) {
         if let Some(cursor) = self.shared.lock().cursor(self.id) {
             cursor.claim = claim;
         }

@@ -147,7 +147,7 @@ fn can_start_threads(count: usize) -> bool {
 
 /// The placement of a session and its attachments: the runtime that does their work.
 #[derive(Debug)]
-pub struct Lane {
+pub struct Placement {
     runtimes: Runtimes,
     is_flood: AtomicBool,
     /// Number of viewers that send more than any person or page does.
@@ -155,7 +155,7 @@ pub struct Lane {
     changed: Notify,
 }
 
-impl Lane {
+impl Placement {
     /// Returns a placement on the quick runtime.
     #[must_use]
     pub fn new(runtimes: Runtimes) -> Self {
@@ -212,12 +212,12 @@ impl Lane {
                 done = &mut work => return Some(done),
                 () = self.wait_for_placement(true) => {}
             }
-            let lane = Arc::clone(&self);
+            let placement = Arc::clone(&self);
             let there = async move {
                 tokio::select! {
                     biased;
                     done = &mut work => Ok(done),
-                    () = lane.wait_for_placement(false) => Err(work),
+                    () = placement.wait_for_placement(false) => Err(work),
                 }
             };
             match AbortOnDropHandle::new(floods.spawn(there)).await.ok()? {
@@ -279,25 +279,25 @@ mod tests {
     #[test]
     fn work_is_done_where_it_belongs() {
         let threads = Threads::start(Some(2)).unwrap();
-        let lane = Arc::new(Lane::new(threads.runtimes()));
+        let placement = Arc::new(Placement::new(threads.runtimes()));
         threads.run(async {
             let (here, (questions, asked)) = (current().id(), mpsc::channel(1));
             // Requests are served elsewhere, but an attachment is placed here from the start.
             let done = threads.runtimes().requests.spawn({
-                let lane = Arc::clone(&lane);
+                let placement = Arc::clone(&placement);
                 async move {
                     assert_ne!(current().id(), here);
-                    lane.spawn(Box::pin(work(asked))).await.unwrap()
+                    placement.spawn(Box::pin(work(asked))).await.unwrap()
                 }
             });
             until(&questions, |at| at == here).await;
             for _ in 0..3 {
-                lane.set_flood(true);
+                placement.set_flood(true);
                 until(&questions, |at| at != here).await;
-                lane.set_flood(false);
+                placement.set_flood(false);
                 until(&questions, |at| at == here).await;
             }
-            lane.set_flood(true);
+            placement.set_flood(true);
             drop(questions);
             assert_eq!(done.await.unwrap(), Some("done"));
         });
@@ -307,11 +307,11 @@ mod tests {
     #[test]
     fn one_thread_does_it_all() {
         let threads = Threads::start(Some(1)).unwrap();
-        let (lane, runtimes) = (Arc::new(Lane::new(threads.runtimes())), threads.runtimes());
-        lane.set_flood(true);
+        let (placement, runtimes) = (Arc::new(Placement::new(threads.runtimes())), threads.runtimes());
+        placement.set_flood(true);
         let here = current().id();
         threads.run(async {
-            assert_eq!(lane.spawn(Box::pin(async { current().id() })).await.unwrap(), Some(here));
+            assert_eq!(placement.spawn(Box::pin(async { current().id() })).await.unwrap(), Some(here));
             assert_eq!(runtimes.requests.spawn(async { current().id() }).await.unwrap(), here);
         });
         threads.stop(Duration::ZERO);

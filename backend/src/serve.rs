@@ -27,12 +27,12 @@ use crate::{
     auth::{self, Auth, SignInFile},
     background, browser,
     config::{Args, BasePath, Config, Token},
-    keeper::{self, Connected, Estate, Launch, Left, Link},
+    keeper::{self, Connected, KeeperClient, Launch, OrphanedSession, PredecessorState},
     link::Links,
     pty::{Login, Program},
     runtimes::{Runtimes, Threads},
-    session::{Saving, Sessions, SpawnDefaults},
-    shutdown::{Farewell, Shutdown},
+    session::{SessionSaver, Sessions, SpawnDefaults},
+    shutdown::{Shutdown, ShutdownReason},
     web::{self, App, Listener},
 };
 
@@ -91,10 +91,10 @@ enum End {
 
 impl End {
     /// Returns the reason that viewers are told.
-    const fn farewell(&self) -> Farewell {
+    const fn shutdown_reason(&self) -> ShutdownReason {
         match self {
-            Self::HandedOver { .. } | Self::CannotServe(_) => Farewell::HandOver,
-            Self::Stopped | Self::KeeperLost => Farewell::Stop,
+            Self::HandedOver { .. } | Self::CannotServe(_) => ShutdownReason::HandOver,
+            Self::Stopped | Self::KeeperLost => ShutdownReason::Stop,
         }
     }
 }
@@ -137,13 +137,13 @@ async fn serve(
     runtimes: Runtimes,
 ) -> anyhow::Result<End> {
     let parent = getppid();
-    let Connected { link: keeper, estate, is_stored } = Link::connect(socket, draws_screens)
+    let Connected { client: keeper, predecessor, is_stored } = KeeperClient::connect(socket, draws_screens)
         .await
         .context("could not reach the process that keeps sessions")?;
     let mut signals = Signals::watch().context("could not watch for signals")?;
-    let is_first = estate.is_none();
+    let is_first = predecessor.is_none();
     let Startup { config, listener, orphaned_sessions, has_fallback, access } =
-        start((args, token), estate).await?;
+        start((args, token), predecessor).await?;
     let saving = open_state_dir(&config, is_first)?;
     log_limits(&config);
     let address = listener.address().context("could not tell where it listens")?;
@@ -201,7 +201,7 @@ async fn serve(
         _ = report_answer(&keeper, address, &base_path), if !is_first => End::Stopped,
         _ = &mut saving_sign_ins => End::Stopped,
     };
-    shutdown.start(end.farewell());
+    shutdown.start(end.shutdown_reason());
     match end {
         End::HandedOver { .. } => {
             tracing::info!("making room for another server");
@@ -240,7 +240,7 @@ async fn serve(
 
 /// Opens `--state-dir`, if there is one. A successor continues without it, because running sessions
 /// matter more than those that could be restored after a reboot.
-fn open_state_dir(config: &Config, is_first: bool) -> anyhow::Result<Option<Saving>> {
+fn open_state_dir(config: &Config, is_first: bool) -> anyhow::Result<Option<SessionSaver>> {
     match config.open_state_dir() {
         Err(error) if !is_first => {
             tracing::error!(%error, "could not go on with --state-dir; nothing is saved");
@@ -275,7 +275,7 @@ struct Startup {
     config: Config,
     listener: Listener,
     /// Sessions that the previous server left.
-    orphaned_sessions: Vec<Left>,
+    orphaned_sessions: Vec<OrphanedSession>,
     /// Set if another server continues when this one cannot take over all sessions.
     has_fallback: bool,
     /// The sign-ins and the key of share links, if a previous server left them.
@@ -283,8 +283,11 @@ struct Startup {
 }
 
 /// Starts from what the previous server left, or else from the arguments alone.
-async fn start((args, token): (Args, Option<String>), estate: Option<Estate>) -> anyhow::Result<Startup> {
-    let Some(Estate { record, listener, sessions, has_fallback }) = estate else {
+async fn start(
+    (args, token): (Args, Option<String>),
+    predecessor: Option<PredecessorState>,
+) -> anyhow::Result<Startup> {
+    let Some(PredecessorState { record, listener, sessions, has_fallback }) = predecessor else {
         let config = Config::new(args, token.as_deref())?;
         let address = config.listen;
         let listener = match Listener::bind(address).await {
@@ -308,7 +311,7 @@ async fn start((args, token): (Args, Option<String>), estate: Option<Estate>) ->
 }
 
 /// Creates the registry, without any sessions.
-fn create_registry(config: &Config, keeper: &Link, runtimes: Runtimes) -> Sessions {
+fn create_registry(config: &Config, keeper: &KeeperClient, runtimes: Runtimes) -> Sessions {
     let login = Login::find();
     if let (None, Some(shell)) = (&config.command, login.refused_shell()) {
         let (refused, instead) = (shell.display(), login.shell());
@@ -325,7 +328,7 @@ fn create_registry(config: &Config, keeper: &Link, runtimes: Runtimes) -> Sessio
 }
 
 /// Sends requests to this server until one is answered, and reports that to the keeper.
-async fn report_answer(keeper: &Link, address: SocketAddr, base_path: &BasePath) -> Infallible {
+async fn report_answer(keeper: &KeeperClient, address: SocketAddr, base_path: &BasePath) -> Infallible {
     while let Err(error) = web::check_health(address, base_path).await {
         if error.kind() == ErrorKind::AddrNotAvailable || error.kind() == ErrorKind::NetworkUnreachable {
             tracing::warn!(%address, %error, "could not reach this server by its own address");
@@ -370,7 +373,7 @@ fn read_sign_ins(file: &SignInFile) -> Option<auth::SavedAccess> {
 }
 
 /// Stores the sign-ins with the keeper, for the next server. Returns false if that failed.
-async fn store_sign_ins_with_keeper(access: auth::SavedAccess, token: &Token, keeper: &Link) -> bool {
+async fn store_sign_ins_with_keeper(access: auth::SavedAccess, token: &Token, keeper: &KeeperClient) -> bool {
     let stored = match HandoffRecord::encode(token, access) {
         Ok(record) => keeper.serving_still(&record).await,
         Err(error) => Err(error),

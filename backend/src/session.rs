@@ -7,7 +7,7 @@
 //!   own, [`flow`] decides when the program has to wait, [`input`] numbers what viewers type, and
 //!   [`display`] maintains the session's screen. [`parse_guard`] keeps one session's output from
 //!   crashing server after server.
-//! * [`handoff`] gives the keeper what another server needs to continue a session. [`inlet`] is
+//! * [`handoff`] gives the keeper what another server needs to continue a session, and [`input`] has
 //!   the input journal.
 //! * [`saving`] stores on disk what is needed to start sessions again after a reboot, and
 //!   [`restore`] starts them.
@@ -26,12 +26,10 @@ mod grant;
 mod guest_snapshots;
 mod handle;
 mod handoff;
-mod inlet;
 mod input;
 mod output;
 mod own_output;
 mod parse_guard;
-mod pile;
 mod plan;
 mod registry;
 mod request;
@@ -50,11 +48,11 @@ pub use self::{
     flow::HIGH_WATERMARK,
     grant::GrantId,
     guest_snapshots::SnapshotFrames,
-    handle::{Attachment, SessionHandle, TooOften},
+    handle::{Attachment, SessionHandle, TooManyAttaches},
     input::{InputError, InputProgress},
     plan::{CreateError, SpawnDefaults},
     registry::{Limits, Sessions},
     status::Status,
-    viewers::{AttachmentId, Visitor},
+    viewers::{AttachingViewer, AttachmentId},
 };
-pub(crate) use self::{handle::StrainGuard, saving::Saving};
+pub(crate) use self::{handle::StrainGuard, saving::SessionSaver};

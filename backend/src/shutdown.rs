@@ -4,7 +4,7 @@ use tokio_util::sync::CancellationToken;
 
 /// The reason why viewers have to leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Farewell {
+pub enum ShutdownReason {
     /// Another server continues with the sessions.
     HandOver,
     /// limpet was stopped, and its sessions end.
@@ -20,20 +20,20 @@ pub struct Shutdown {
 
 impl Shutdown {
     /// Tells all waiting tasks that the server is ending, and why. Only the first call counts.
-    pub fn start(&self, farewell: Farewell) {
+    pub fn start(&self, shutdown_reason: ShutdownReason) {
         if self.started.is_cancelled() {
             return;
         }
-        if farewell == Farewell::Stop {
+        if shutdown_reason == ShutdownReason::Stop {
             self.is_final.cancel();
         }
         self.started.cancel();
     }
 
     /// Waits until the server is ending, and returns why. Cancel safe.
-    pub async fn started(&self) -> Farewell {
+    pub async fn started(&self) -> ShutdownReason {
         self.started.cancelled().await;
-        if self.is_final.is_cancelled() { Farewell::Stop } else { Farewell::HandOver }
+        if self.is_final.is_cancelled() { ShutdownReason::Stop } else { ShutdownReason::HandOver }
     }
 }
 
@@ -43,16 +43,16 @@ mod tests {
 
     #[tokio::test]
     async fn all_learn_why_the_server_ends() {
-        for farewell in [Farewell::HandOver, Farewell::Stop] {
+        for shutdown_reason in [ShutdownReason::HandOver, ShutdownReason::Stop] {
             let shutdown = Shutdown::default();
             let waiting = tokio::spawn({
                 let shutdown = shutdown.clone();
                 async move { shutdown.started().await }
             });
-            shutdown.start(farewell);
-            shutdown.start(Farewell::Stop);
-            assert_eq!(waiting.await.unwrap(), farewell);
-            assert_eq!(shutdown.started().await, farewell);
+            shutdown.start(shutdown_reason);
+            shutdown.start(ShutdownReason::Stop);
+            assert_eq!(waiting.await.unwrap(), shutdown_reason);
+            assert_eq!(shutdown.started().await, shutdown_reason);
         }
     }
 }

@@ -34,7 +34,7 @@ use crate::{
     settings::Settings,
     storage,
     tabs::{Tab, TabKind, model::TabList},
-    terminal::{PaneHandle, startup_pane::Early},
+    terminal::{PaneHandle, startup_pane::StartupPane},
     themes::{self, BuiltIn},
     ui,
 };
@@ -112,11 +112,11 @@ pub struct App {
     /// The keys of the touch key bar that are held for the next key.
     pub held: RwSignal<Modifiers>,
     panes: StoredValue<HashMap<TabKind, PaneHandle>>,
-    startup_pane: StoredValue<Option<Early>, LocalStorage>,
+    startup_pane: StoredValue<Option<StartupPane>, LocalStorage>,
 }
 
 impl App {
-    fn new(startup_pane: Option<Early>) -> Self {
+    fn new(startup_pane: Option<StartupPane>) -> Self {
         Self {
             stage: RwSignal::new(Stage::Starting),
             tabs: RwSignal::default(),

@@ -1,6 +1,6 @@
 //! The commands of the page. This list is the only place that describes a command: buttons, menus,
 //! shortcuts, the palette and the help all take their words and keys from here, and
-//! [`crate::app::run`] runs them.
+//! `App::run` runs them.
 
 pub mod fuzzy;
 pub mod keys;

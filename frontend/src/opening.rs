@@ -16,7 +16,7 @@ use crate::{
     api::{self, Error},
     dom, link, preconnect, storage,
     tabs::model::TabList,
-    terminal::{Appearance, startup_pane::Early},
+    terminal::{Appearance, startup_pane::StartupPane},
     themes,
 };
 
@@ -28,7 +28,7 @@ pub struct Opening {
     /// The result of logging in.
     pub entry: Entry,
     /// The terminal that is shown already.
-    pub early: Option<Early>,
+    pub early: Option<StartupPane>,
 }
 
 /// The state after logging in, or after failing to.
@@ -123,7 +123,7 @@ async fn welcome(Access { owner, mut sessions, .. }: Access, mut first: Option<S
     Welcome { owner, sessions, first, problem, is_new: false }
 }
 
-async fn show_first(Welcome { sessions, first, .. }: &Welcome) -> Option<Early> {
+async fn show_first(Welcome { sessions, first, .. }: &Welcome) -> Option<StartupPane> {
     let mut tabs = TabList::default();
     tabs.enter(sessions.clone(), &storage::arrangement(), first.as_ref());
     let tab = tabs.active()?;
@@ -137,7 +137,7 @@ async fn show_first(Welcome { sessions, first, .. }: &Welcome) -> Option<Early> 
     let light = dom::prefers_light().is_some_and(|query| query.matches());
     let settings = storage::settings();
     let appearance = Appearance::new(&settings, settings.theme(themes::appearance(light)));
-    Some(Early::show(&place, session, &appearance).await)
+    Some(StartupPane::show(&place, session, &appearance).await)
 }
 
 /// Returns a part of the skeleton.

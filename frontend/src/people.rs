@@ -3,7 +3,7 @@
 pub mod agent;
 pub mod since;
 
-use limpet_shared::{Presence, Role};
+use limpet_shared::{Role, ViewerInfo};
 
 /// The viewers of a session, as the server last reported them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub struct People {
     pub count: u32,
     /// The viewers in the order in which they came. If there are many, only the first ones are
     /// listed.
-    pub list: Vec<Presence>,
+    pub list: Vec<ViewerInfo>,
 }
 
 impl People {
@@ -24,7 +24,7 @@ impl People {
 
     /// Returns this window's own entry.
     #[must_use]
-    pub fn you(&self) -> Option<&Presence> {
+    pub fn you(&self) -> Option<&ViewerInfo> {
         self.list.iter().find(|viewer| viewer.you)
     }
 
@@ -36,13 +36,13 @@ impl People {
 
     /// Returns the primary viewer, if it is not this window.
     #[must_use]
-    pub fn other_pen(&self) -> Option<&Presence> {
+    pub fn other_pen(&self) -> Option<&ViewerInfo> {
         self.list.iter().find(|viewer| viewer.pen && !viewer.you)
     }
 
     /// Returns the list with this window first.
     #[must_use]
-    pub fn you_first(&self) -> Vec<Presence> {
+    pub fn you_first(&self) -> Vec<ViewerInfo> {
         let mut list = self.list.clone();
         list.sort_by_key(|viewer| !viewer.you);
         list
@@ -57,7 +57,7 @@ impl People {
     /// Returns a viewer's name: its browser or program, or a phrase if it is the same as this
     /// window's.
     #[must_use]
-    pub fn name(&self, viewer: &Presence) -> String {
+    pub fn name(&self, viewer: &ViewerInfo) -> String {
         if viewer.you {
             "This window".to_owned()
         } else if self.is_alike(viewer) {
@@ -71,7 +71,7 @@ impl People {
 
     /// Returns the viewer's name as it appears within a sentence.
     #[must_use]
-    pub fn name_within(&self, viewer: &Presence) -> String {
+    pub fn name_within(&self, viewer: &ViewerInfo) -> String {
         match (viewer.role, viewer.agent.is_empty()) {
             _ if self.is_alike(viewer) => "your other window".to_owned(),
             (Role::Owner, true) => "the owner".to_owned(),
@@ -81,14 +81,14 @@ impl People {
     }
 
     /// Reports whether a viewer has the same browser and address as this window.
-    fn is_alike(&self, viewer: &Presence) -> bool {
-        let alike = |you: &Presence| (&you.agent, &you.from) == (&viewer.agent, &viewer.from);
+    fn is_alike(&self, viewer: &ViewerInfo) -> bool {
+        let alike = |you: &ViewerInfo| (&you.agent, &you.from) == (&viewer.agent, &viewer.from);
         self.you().is_some_and(alike) && !viewer.agent.is_empty()
     }
 }
 
 /// Returns the name of a viewer whose program is not known. The server does not tell it to guests.
-const fn unnamed(viewer: &Presence) -> &'static str {
+const fn unnamed(viewer: &ViewerInfo) -> &'static str {
     match viewer.role {
         Role::Owner => "The owner",
         Role::Writer | Role::Reader => "A guest",
@@ -99,18 +99,18 @@ const fn unnamed(viewer: &Presence) -> &'static str {
 mod tests {
     use super::*;
 
-    fn presence(id: u64, agent: &str) -> Presence {
+    fn presence(id: u64, agent: &str) -> ViewerInfo {
         let (agent, from) = (agent.to_owned(), "192.0.2.1".to_owned());
-        Presence { id, role: Role::Owner, since: 0, from, agent, pen: false, you: false }
+        ViewerInfo { id, role: Role::Owner, since: 0, from, agent, pen: false, you: false }
     }
 
-    fn people(list: [Presence; 3]) -> People {
+    fn people(list: [ViewerInfo; 3]) -> People {
         People { count: 5, list: list.into() }
     }
 
     #[test]
     fn this_window_comes_first_and_the_others_as_they_came() {
-        let you = Presence { you: true, ..presence(2, "") };
+        let you = ViewerInfo { you: true, ..presence(2, "") };
         let people = people([presence(0, ""), presence(1, ""), you.clone()]);
         assert_eq!(people.you_first().iter().map(|viewer| viewer.id).collect::<Vec<_>>(), [2, 0, 1]);
         assert_eq!(people.you(), Some(&you));
@@ -129,12 +129,12 @@ mod tests {
     #[test]
     fn another_window_of_one_s_own_is_called_so() {
         let firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
-        let you = Presence { you: true, ..presence(0, firefox) };
-        let far = Presence { from: "192.0.2.9".to_owned(), ..presence(2, firefox) };
+        let you = ViewerInfo { you: true, ..presence(0, firefox) };
+        let far = ViewerInfo { from: "192.0.2.9".to_owned(), ..presence(2, firefox) };
         let people = people([you, presence(1, firefox), far]);
         let names: Vec<String> = people.list.iter().map(|viewer| people.name(viewer)).collect();
         assert_eq!(names, ["This window", "Your other window", "Firefox on Linux"]);
-        let unnamed = |role| people.name(&Presence { role, ..presence(7, "") });
+        let unnamed = |role| people.name(&ViewerInfo { role, ..presence(7, "") });
         assert_eq!([Role::Owner, Role::Reader].map(unnamed), ["The owner", "A guest"]);
         let within: Vec<String> = people.list[1..].iter().map(|viewer| people.name_within(viewer)).collect();
         assert_eq!(within, ["your other window", "Firefox on Linux"]);

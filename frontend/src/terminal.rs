@@ -34,7 +34,7 @@ use limpet_shared::{ExitStatus, SessionId, Winsize, theme::Theme};
 
 use self::{
     pane::{Pane, PaneHost},
-    startup_pane::Early,
+    startup_pane::StartupPane,
 };
 use crate::{
     connection::{Connection, Phase, Trouble},
@@ -245,7 +245,7 @@ pub fn TerminalPane(
     #[prop(into)]
     take_key: Callback<web_sys::KeyboardEvent, bool>,
     /// The terminal of this session that was shown before the component existed.
-    early: Option<Early>,
+    early: Option<StartupPane>,
 ) -> impl IntoView {
     let node = NodeRef::<Div>::new();
     let pane = RwSignal::new_local(None::<Rc<Pane>>);

@@ -46,7 +46,7 @@ pub use frame::{FrameError, Header, Kind};
 pub use identity::{Epoch, SessionId, SignInKey, ViewerId};
 pub use message::{ClientMessage, Follow, Hello, MessageError, Resume, ServerMessage, Welcome};
 pub use offset::{InputOffset, OutputOffset};
-pub use viewers::{Flow, Presence, Role, Sizing};
+pub use viewers::{Flow, Role, Sizing, ViewerInfo};
 pub use winsize::{Winsize, WinsizeError};
 
 /// The WebSocket subprotocol. It carries the version of everything in this crate.

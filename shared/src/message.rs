@@ -6,8 +6,8 @@ use serde::{
 };
 
 use crate::{
-    Epoch, ErrorCode, ExitStatus, InputOffset, OutputOffset, Presence, Role, SessionId, SignInKey, ViewerId,
-    Winsize, theme::Colours,
+    Epoch, ErrorCode, ExitStatus, InputOffset, OutputOffset, Role, SessionId, SignInKey, ViewerId,
+    ViewerInfo, Winsize, theme::Colours,
 };
 
 /// Reports whether a field has its default value and can be left out.
@@ -40,7 +40,7 @@ pub enum ClientMessage {
     Resize(Winsize),
     /// Makes the sender, or another viewer that may type, the primary viewer.
     Pen {
-        /// The new primary viewer, by its number in [`Presence`]; the sender when absent.
+        /// The new primary viewer, by its number in [`ViewerInfo`]; the sender when absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         to: Option<u64>,
     },
@@ -86,7 +86,7 @@ pub enum ServerMessage {
         /// The size.
         #[serde(flatten)]
         size: Winsize,
-        /// The number, in [`Presence`], of the viewer whose size this is; absent when it is not the
+        /// The number, in [`ViewerInfo`], of the viewer whose size this is; absent when it is not the
         /// size of any attached viewer.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<u64>,
@@ -125,7 +125,7 @@ pub enum ServerMessage {
         /// The viewers, in order of arrival; only the first [`PRESENCES`](crate::limits::PRESENCES)
         /// of them if there are more.
         #[serde(default, skip_serializing_if = "is_default")]
-        list: Vec<Presence>,
+        list: Vec<ViewerInfo>,
     },
     /// Announces that the program has ended; sent after the last byte of output.
     Exit {
@@ -222,7 +222,7 @@ pub struct Welcome {
     pub epoch: Epoch,
     /// The role of this viewer.
     pub role: Role,
-    /// The number of this attachment: its `id` in [`Presence`].
+    /// The number of this attachment: its `id` in [`ViewerInfo`].
     #[serde(default)]
     pub id: u64,
     /// The offset at which data continues.

@@ -28,7 +28,7 @@ impl Role {
 
 /// An attached viewer, as other viewers see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Presence {
+pub struct ViewerInfo {
     /// The number of the attachment, unique in the session.
     pub id: u64,
     /// The viewer's role.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use limpet_shared::{
     ClientMessage, CloseCode, Epoch, ErrorCode, ExitStatus, Follow, Header, Hello, InputOffset, Kind,
-    MessageError, OutputOffset, Presence, Resume, Role, ServerMessage, SessionId, SignInKey, ViewerId,
+    MessageError, OutputOffset, Resume, Role, ServerMessage, SessionId, SignInKey, ViewerId, ViewerInfo,
     Welcome, Winsize, theme::Colours,
 };
 use serde::Deserialize;
@@ -187,8 +187,8 @@ fn server_messages() -> Vec<(&'static str, ServerMessage)> {
     messages
 }
 
-fn presences() -> Vec<Presence> {
-    let desktop = Presence {
+fn presences() -> Vec<ViewerInfo> {
+    let desktop = ViewerInfo {
         id: 0,
         role: Role::Owner,
         since: 1_790_000_000_000,
@@ -197,7 +197,7 @@ fn presences() -> Vec<Presence> {
         pen: true,
         you: false,
     };
-    let reader = Presence {
+    let reader = ViewerInfo {
         id: 4,
         role: Role::Reader,
         from: String::new(),

@@ -2,7 +2,7 @@
 
 use limpet_shared::{
     ClientMessage, Epoch, ExitStatus, Follow, Header, Hello, InputOffset, Kind, MessageError, OutputOffset,
-    Presence, Resume, Role, ServerMessage, SignInKey, ViewerId, Winsize,
+    Resume, Role, ServerMessage, SignInKey, ViewerId, ViewerInfo, Winsize,
     limits::MAX_OFFSET,
     theme::{Appearance, Colours, Rgb},
 };
@@ -67,11 +67,11 @@ fn client_message() -> impl Strategy<Value = ClientMessage> {
     ]
 }
 
-fn presence() -> impl Strategy<Value = Presence> {
+fn presence() -> impl Strategy<Value = ViewerInfo> {
     let role = prop_oneof![Just(Role::Owner), Just(Role::Writer), Just(Role::Reader)];
     let texts = (any::<String>(), any::<String>());
     (any::<u64>(), role, any::<u64>(), texts, any::<bool>(), any::<bool>()).prop_map(
-        |(id, role, since, (from, agent), pen, you)| Presence { id, role, since, from, agent, pen, you },
+        |(id, role, since, (from, agent), pen, you)| ViewerInfo { id, role, since, from, agent, pen, you },
     )
 }
 

@@ -15,7 +15,7 @@
 //! * [`container`]: limpet in a container that has next to nothing.
 //! * [`login`]: the environment, shell and directory that programs get.
 //! * [`ownership`]: the owners of files and tokens that limpet accepts.
-//! * [`client`]: who is shown the link.
+//! * [`link`]: who is shown the link.
 //! * [`own_output`]: cleared or reset terminals, and the output kept above a restarted program.
 //! * [`lifecycle`]: how programs start and end, and the environment that they find.
 //! * [`reboot`]: sessions that are restored when only a state directory is left.

@@ -3,7 +3,7 @@
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
 use limpet_shared::{
-    ErrorCode, Presence, Role, ServerMessage, SessionId,
+    ErrorCode, Role, ServerMessage, SessionId, ViewerInfo,
     api::{ApiError, Health, SessionDetails, SessionInfo, SignIn},
 };
 use nix::sys::signal::Signal;
@@ -375,7 +375,7 @@ async fn guests_see_no_arguments_and_no_addresses() {
     };
     let mut owner = Client::attach(&server, &id, Hello::default()).await;
     let mut guest = Client::attach(&server, &id, Hello::default().with_token(&reader)).await;
-    let seen: Vec<Presence> = guest.wait_for_message("who is there", presences).await;
+    let seen: Vec<ViewerInfo> = guest.wait_for_message("who is there", presences).await;
     let [theirs, own] = &seen[..] else { panic!("{seen:?}") };
     assert_eq!((theirs.from.as_str(), own.from.as_str()), ("", "127.0.0.1"), "of oneself one knows it");
     let seen = owner.wait_for_message("who is there", presences).await;

@@ -1,7 +1,7 @@
 //! The primary viewer, the viewer whose size applies, and the rights of guests.
 
 use limpet_shared::{
-    ClientMessage, ErrorCode, Presence, Role, ServerMessage, SessionId, Sizing, Winsize,
+    ClientMessage, ErrorCode, Role, ServerMessage, SessionId, Sizing, ViewerInfo, Winsize,
     api::{Access, Pass, SessionInfo},
 };
 use reqwest::{Method, StatusCode};
@@ -17,13 +17,13 @@ fn resize(message: &ServerMessage) -> Option<(Winsize, Option<u64>)> {
     if let ServerMessage::Resize { size, by, .. } = message { Some((*size, *by)) } else { None }
 }
 
-fn viewer_list(message: &ServerMessage) -> Option<Vec<Presence>> {
+fn viewer_list(message: &ServerMessage) -> Option<Vec<ViewerInfo>> {
     if let ServerMessage::Viewers { list, .. } = message { Some(list.clone()) } else { None }
 }
 
 /// Waits until the server lists `count` viewers, and returns that list. `pen` says whether the
 /// client must be the primary viewer.
-async fn wait_for_viewers(client: &mut Client, count: usize, pen: bool) -> Vec<Presence> {
+async fn wait_for_viewers(client: &mut Client, count: usize, pen: bool) -> Vec<ViewerInfo> {
     let wanted = |message: &ServerMessage| {
         viewer_list(message)
             .filter(|list| list.len() == count && list.iter().any(|one| one.you && one.pen) == pen)

@@ -17,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-use limpet::keeper::Link;
+use limpet::keeper::KeeperClient;
 use nix::{
     sched::{CpuSet, sched_getaffinity, sched_setaffinity},
     unistd::Pid,
@@ -100,7 +100,7 @@ fn stay_on_one_core() {
 fn run_all_endings(runtime: &Runtime) {
     runtime.block_on(async {
         let beats = heartbeat();
-        let keeper = Link::in_process().unwrap();
+        let keeper = KeeperClient::in_process().unwrap();
         // The first session makes the runtime open the descriptors that it keeps.
         tokio::spawn(run_session(keeper.clone(), Ending::Program)).await.unwrap();
         // A task still counts for a moment after it was joined. The heartbeat and the listener to

@@ -11,7 +11,7 @@ use std::{
 };
 
 use limpet::{
-    keeper::{Life, Link},
+    keeper::{KeeperClient, Life},
     pty::{EndMode, Program, Pty, Read},
 };
 use limpet_shared::{SessionId, Winsize};
@@ -40,7 +40,7 @@ impl Ending {
 
 /// Runs a program on a terminal until the session ends, and checks that no other descriptor is
 /// closed.
-pub(crate) async fn run_session(keeper: Link, ending: Ending) {
+pub(crate) async fn run_session(keeper: KeeperClient, ending: Ending) {
     let program = Program::new("sh".into(), ["-c", "echo ready; read line"].map(Into::into).to_vec());
     let name = SessionId::from_random(limpet::random::bytes());
     let resources = keeper.start(&name, &program, Winsize::default(), 0, String::new()).await.unwrap();

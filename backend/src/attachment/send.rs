@@ -19,7 +19,7 @@ use super::{
     send_window::SendWindow, snapshot_budget::SnapshotBudget, snapshot_pacer::SnapshotPacer, text,
 };
 use crate::{
-    output_log::{Claim, LogReader, Next},
+    output_log::{FlowClass, LogReader, Next},
     session::{
         Attachment, AttachmentStart, HIGH_WATERMARK, InputProgress, ResetSnapshot, Status, max_snapshot_rows,
     },
@@ -283,12 +283,12 @@ impl<'a> Sender<'a> {
 
     /// Returns whether the program has to wait for this viewer. It does not wait for one that would
     /// rather get a snapshot, and never for a read-only one.
-    fn claim(&self) -> Claim {
+    fn claim(&self) -> FlowClass {
         match self.send_window.time_for(HIGH_WATERMARK) <= SNAPSHOT_AFTER {
-            _ if !self.attachment.role().may_write() => Claim::None,
-            _ if self.follows_all() => Claim::All,
-            true => Claim::Fastest,
-            false => Claim::None,
+            _ if !self.attachment.role().may_write() => FlowClass::None,
+            _ if self.follows_all() => FlowClass::All,
+            true => FlowClass::Fastest,
+            false => FlowClass::None,
         }
     }
 

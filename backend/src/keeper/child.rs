@@ -14,7 +14,7 @@ use tokio::{
     time::sleep,
 };
 
-use super::Link;
+use super::KeeperClient;
 use crate::{
     exhausted,
     pty::{EndMode, Pty, Running, process_session, sys},
@@ -34,7 +34,7 @@ const REAP_RETRY_PAUSE: Duration = Duration::from_millis(20);
 /// and is reaped when the keeper forgets its session.
 #[derive(Debug)]
 pub struct Child {
-    keeper: Link,
+    keeper: KeeperClient,
     session: SessionId,
     pid: Pid,
     /// `None` once reaped.
@@ -45,7 +45,7 @@ pub struct Child {
 /// keeper holds both.
 #[derive(Debug)]
 pub struct UnwatchedProgram {
-    keeper: Link,
+    keeper: KeeperClient,
     session: SessionId,
     pid: Pid,
     master: OwnedFd,
@@ -54,7 +54,7 @@ pub struct UnwatchedProgram {
 
 impl UnwatchedProgram {
     pub(super) fn new(
-        (keeper, session): (Link, SessionId),
+        (keeper, session): (KeeperClient, SessionId),
         pid: Pid,
         master: OwnedFd,
         pidfd: OwnedFd,
@@ -130,19 +130,19 @@ impl Child {
 
     /// Returns a read-only view of the processes on the terminal.
     #[must_use]
-    pub fn onlooker(&self) -> Onlooker {
-        Onlooker { leader: self.pid }
+    pub fn inspector(&self) -> ProcessInspector {
+        ProcessInspector { leader: self.pid }
     }
 }
 
 /// A read-only view of a terminal's processes. It holds no resources, so its answers may be
 /// outdated at once.
 #[derive(Clone, Copy, Debug)]
-pub struct Onlooker {
+pub struct ProcessInspector {
     leader: Pid,
 }
 
-impl Onlooker {
+impl ProcessInspector {
     /// Returns the names of the programs on the terminal, including the leader if `with_leader` is
     /// set. Reads `/proc`, which takes milliseconds on a machine with thousands of processes.
     #[must_use]

@@ -48,7 +48,7 @@ const PROGRESS_INTERVAL: Duration = Duration::from_secs(2);
 
 /// A connection to the keeper. Clones share it.
 #[derive(Clone, Debug)]
-pub struct Link(Arc<Inner>);
+pub struct KeeperClient(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -94,33 +94,33 @@ pub struct Life {
     pub pipe: OwnedFd,
 }
 
-/// The result of [`Link::connect`].
+/// The result of [`KeeperClient::connect`].
 #[derive(Debug)]
 pub struct Connected {
     /// The connection.
-    pub link: Link,
+    pub client: KeeperClient,
     /// The state that an earlier server has left, if there was one.
-    pub estate: Option<Estate>,
+    pub predecessor: Option<PredecessorState>,
     /// Whether the sessions outlive the keeper.
     pub is_stored: bool,
 }
 
 /// The state that an earlier server has left.
 #[derive(Debug)]
-pub struct Estate {
+pub struct PredecessorState {
     /// The earlier server's record for its successor.
     pub record: String,
     /// Its listening socket.
     pub listener: OwnedFd,
     /// Its sessions.
-    pub sessions: Vec<Left>,
+    pub sessions: Vec<OrphanedSession>,
     /// Whether another server continues if this one cannot take over all sessions.
     pub has_fallback: bool,
 }
 
 /// The description of a session that an earlier server has left.
 #[derive(Debug)]
-pub struct Left {
+pub struct OrphanedSession {
     /// The session's id.
     pub session: SessionId,
     /// The session's record for the next server.
@@ -130,7 +130,7 @@ pub struct Left {
     pid: i32,
 }
 
-impl Link {
+impl KeeperClient {
     /// Starts a keeper on a thread of this process, for tests. Its programs end with the last
     /// clone.
     ///
@@ -148,18 +148,22 @@ impl Link {
     /// # Errors
     /// Returns an error if the keeper is gone or does not understand the message.
     pub async fn connect(socket: OwnedFd, draws_screens: bool) -> io::Result<Connected> {
-        let link = Self::from_socket(socket, draws_screens)?;
+        let client = Self::from_socket(socket, draws_screens)?;
         let hello = Request::Hello { format: WIRE_FORMAT, version: env!("CARGO_PKG_VERSION").to_owned() };
-        let (answer, mut descriptors) = link.request(hello).await?;
+        let (answer, mut descriptors) = client.request(hello).await?;
         let Answer::Welcome { record, is_stored, suspect_before, has_fallback, .. } = answer else {
             return Err(unexpected_answer(&answer));
         };
         // There is only one welcome, so the value is not set yet.
-        let _ = link.0.suspect_before.set(Duration::from_millis(suspect_before));
-        let Some(record) = record else { return Ok(Connected { link, estate: None, is_stored }) };
+        let _ = client.0.suspect_before.set(Duration::from_millis(suspect_before));
+        let Some(record) = record else { return Ok(Connected { client, predecessor: None, is_stored }) };
         let listener = descriptors.next()?;
-        let sessions = link.orphaned_sessions().await?;
-        Ok(Connected { link, estate: Some(Estate { record, listener, sessions, has_fallback }), is_stored })
+        let sessions = client.orphaned_sessions().await?;
+        Ok(Connected {
+            client,
+            predecessor: Some(PredecessorState { record, listener, sessions, has_fallback }),
+            is_stored,
+        })
     }
 
     fn from_socket(socket: OwnedFd, draws_screens: bool) -> io::Result<Self> {
@@ -185,13 +189,13 @@ impl Link {
     }
 
     /// Returns the sessions that an earlier server has left.
-    async fn orphaned_sessions(&self) -> io::Result<Vec<Left>> {
-        let mut sessions: Vec<Left> = Vec::new();
+    async fn orphaned_sessions(&self) -> io::Result<Vec<OrphanedSession>> {
+        let mut sessions: Vec<OrphanedSession> = Vec::new();
         loop {
             let after = sessions.last().map(|last| last.session.clone());
             match self.request_with_retries(|| Request::NextSession { after: after.clone() }, &[]).await? {
                 (Answer::Session(SessionReport { session, record, pid, exit, .. }), _) => {
-                    sessions.push(Left { session, record, exit, pid });
+                    sessions.push(OrphanedSession { session, record, exit, pid });
                 }
                 (Answer::NoSession, _) => return Ok(sessions),
                 (answer, _) => return Err(unexpected_answer(&answer)),
@@ -205,7 +209,7 @@ impl Link {
     /// # Errors
     /// Returns an error if the system lacks descriptors for them after several attempts, or if
     /// there is no such session.
-    pub async fn borrow(&self, Left { session, pid, .. }: &Left) -> io::Result<Held> {
+    pub async fn borrow(&self, OrphanedSession { session, pid, .. }: &OrphanedSession) -> io::Result<Held> {
         match self.request_with_retries(|| Request::Lend { session: session.clone() }, &[]).await? {
             (Answer::Lent { is_reaped, has_checkpoint }, descriptors) => {
                 self.unpack_resources(session, *pid, is_reaped, has_checkpoint, descriptors)

@@ -55,7 +55,7 @@ pub fn upgrade(pid: Option<u32>) -> Result<String, ControlError> {
     request(Command::Upgrade, pid, UPGRADE_TIMEOUT)
 }
 
-/// Returns the text of the running limpet's [links](crate::client::Links). `pid` chooses one of
+/// Returns the text of the running limpet's [links](crate::link::Links). `pid` chooses one of
 /// several.
 ///
 /// # Errors
@@ -65,7 +65,7 @@ pub fn link(pid: Option<u32>) -> Result<String, ControlError> {
 }
 
 /// Returns the pids of this user's running limpets, each with the text of its
-/// [links](crate::client::Links). Leaves out those that refuse or do not answer at once.
+/// [links](crate::link::Links). Leaves out those that refuse or do not answer at once.
 #[must_use]
 pub fn links() -> Vec<(u32, String)> {
     let ask_for_link = |(pid, stream)| Some((pid, send(stream, Command::Link, LIST_TIMEOUT).ok()?));

@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 use limpet_shared::{Header, OutputOffset, limits::OUTPUT_FRAME};
 
 use super::{
-    Claim, Next, Rank,
+    FlowClass, Next, Rank,
     recent::RecentFrames,
     ring::Ring,
     sizes::{Position, Sizes},
@@ -32,7 +32,7 @@ pub(super) struct Cursor {
     pub(super) id: u64,
     pub(super) at: OutputOffset,
     pub(super) rank: Rank,
-    pub(super) claim: Claim,
+    pub(super) claim: FlowClass,
     /// Offset from which the reader is trusted to keep up, so that the writer waits for it.
     pub(super) lossless_from: OutputOffset,
 }
@@ -40,7 +40,7 @@ pub(super) struct Cursor {
 impl Cursor {
     /// Reports whether the reader is to get all output and is trusted to keep up.
     pub(super) fn is_lossless(&self) -> bool {
-        self.claim == Claim::All && self.at >= self.lossless_from
+        self.claim == FlowClass::All && self.at >= self.lossless_from
     }
 
     /// Stops trusting the reader until it has read a whole `tail` without being overtaken.

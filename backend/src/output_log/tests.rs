@@ -107,7 +107,7 @@ proptest! {
         steps in proptest::collection::vec(step(), 1..200),
     ) {
         let (mut source, log) = source();
-        let mut readers = vec![log.reader(Position::START, Rank::Owner, Claim::Fastest)];
+        let mut readers = vec![log.reader(Position::START, Rank::Owner, FlowClass::Fastest)];
         for step in steps {
             match step {
                 Step::Append { len, seed } => {
@@ -124,7 +124,7 @@ proptest! {
                 }
                 Step::Attach { percent } if readers.len() < 4 => {
                     let at = source.writer.end().get() * percent / 100;
-                    readers.push(log.reader(source.position(at), Rank::Owner, Claim::Fastest));
+                    readers.push(log.reader(source.position(at), Rank::Owner, FlowClass::Fastest));
                 }
                 Step::Detach { reader } if reader < readers.len() => drop(readers.remove(reader)),
                 _ => {}
@@ -141,7 +141,7 @@ fn a_log_of_single_keys_is_not_all_bookkeeping() {
     for _ in 0..200_000 {
         source.append(b"x");
     }
-    let mut reader = log.reader(Position::START, Rank::Owner, Claim::Fastest);
+    let mut reader = log.reader(Position::START, Rank::Owner, FlowClass::Fastest);
     let mut frames = 0;
     while reader.next(usize::MAX) != Next::Dry {
         frames += 1;
@@ -153,8 +153,8 @@ fn a_log_of_single_keys_is_not_all_bookkeeping() {
 fn new_frames_are_shared_not_copied() {
     let (mut source, log) = source();
     let (mut one, mut other) = (
-        log.reader(Position::START, Rank::Owner, Claim::Fastest),
-        log.reader(Position::START, Rank::Owner, Claim::Fastest),
+        log.reader(Position::START, Rank::Owner, FlowClass::Fastest),
+        log.reader(Position::START, Rank::Owner, FlowClass::Fastest),
     );
     source.append(&vec![b'x'; 40_000]);
     let (Next::Frame(one), Next::Frame(other)) = (one.next(usize::MAX), other.next(usize::MAX)) else {
@@ -166,7 +166,7 @@ fn new_frames_are_shared_not_copied() {
 #[tokio::test]
 async fn a_size_wakes_a_reader() {
     let (mut source, log) = source();
-    let reader = log.reader(Position::START, Rank::Owner, Claim::Fastest);
+    let reader = log.reader(Position::START, Rank::Owner, FlowClass::Fastest);
     let waiting = tokio::spawn(async move { (reader.ready().await, reader) });
     source.resize(Winsize::cells(3, 4));
     let (more, mut reader) = waiting.await.unwrap();
@@ -178,7 +178,7 @@ async fn a_size_wakes_a_reader() {
 #[tokio::test]
 async fn a_reader_waits_for_output_and_learns_that_there_is_no_more() {
     let (mut source, log) = source();
-    let reader = log.reader(Position::START, Rank::Owner, Claim::Fastest);
+    let reader = log.reader(Position::START, Rank::Owner, FlowClass::Fastest);
     let waiting = tokio::spawn(async move { (reader.ready().await, reader) });
     source.append(b"x");
     let (more, mut reader) = waiting.await.unwrap();

@@ -18,7 +18,7 @@ use nix::{
 };
 
 use super::{login::Login, sys, withheld::is_withheld};
-use crate::exhausted::{self, Acquiring};
+use crate::exhausted::{self, ResourceKind};
 
 /// Value of `TERM` for programs.
 pub(super) const TERM: &str = "xterm-256color";
@@ -82,10 +82,14 @@ pub enum SpawnError {
 impl SpawnError {
     /// Returns the error for a failure to acquire the resources of a terminal.
     pub(crate) fn opening(source: io::Error) -> Self {
-        Self::from_io(source, Acquiring::Descriptor, Self::Open)
+        Self::from_io(source, ResourceKind::Descriptor, Self::Open)
     }
 
-    fn from_io(source: io::Error, acquiring: Acquiring, otherwise: impl FnOnce(io::Error) -> Self) -> Self {
+    fn from_io(
+        source: io::Error,
+        acquiring: ResourceKind,
+        otherwise: impl FnOnce(io::Error) -> Self,
+    ) -> Self {
         exhausted::describe(&source, acquiring).map_or_else(|| otherwise(source), Self::Exhausted)
     }
 }
@@ -204,7 +208,7 @@ pub fn start(program: &Program, size: Winsize, login: &Login) -> Result<Started,
     };
     check_cwd()?;
     let (master, slave) = super::open(size)
-        .map_err(|source| SpawnError::from_io(source, Acquiring::Terminal, SpawnError::Open))?;
+        .map_err(|source| SpawnError::from_io(source, ResourceKind::Terminal, SpawnError::Open))?;
     // The command owns the slave side. Dropping it at the end of this statement closes our last
     // descriptor of that side.
     let spawned = program.command(login, slave).map_err(SpawnError::opening)?.spawn();
@@ -214,7 +218,7 @@ pub fn start(program: &Program, size: Winsize, login: &Login) -> Result<Started,
             // The directory may have been removed in between.
             check_cwd()?;
             let no_program = |source| SpawnError::Exec { file: PathBuf::from(&program.file), source };
-            Err(SpawnError::from_io(source, Acquiring::Process, no_program))
+            Err(SpawnError::from_io(source, ResourceKind::Process, no_program))
         }
     }
 }

@@ -13,7 +13,7 @@ use nix::{
 use tokio::time::timeout;
 
 use super::{EndMode, Program, Pty, Read, SpawnError};
-use crate::keeper::{Child, Life, Link};
+use crate::keeper::{Child, KeeperClient, Life};
 
 /// Limit for tests that hang. Nothing here takes long.
 const DEADLINE: Duration = Duration::from_mins(1);
@@ -34,7 +34,7 @@ impl Shell {
     async fn start(script: &str) -> Self {
         let args = ["-c", script].map(OsString::from).to_vec();
         let program = Program::new("sh".into(), args);
-        let keeper = Link::in_process().unwrap();
+        let keeper = KeeperClient::in_process().unwrap();
         let held = keeper.start(&only(), &program, Winsize::cells(90, 30), 0, String::new()).await.unwrap();
         let Life { program, pipe } = held.life.unwrap();
         let (pty, child) = program.watch().unwrap();
@@ -153,7 +153,7 @@ async fn a_program_that_is_let_go_is_killed_and_reaped() {
 
 #[tokio::test]
 async fn what_cannot_be_started_is_named() {
-    let keeper = Link::in_process().unwrap();
+    let keeper = KeeperClient::in_process().unwrap();
     let start = async |program: Program| {
         keeper.start(&only(), &program, Winsize::default(), 0, String::new()).await.unwrap_err()
     };

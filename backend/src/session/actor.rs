@@ -13,7 +13,7 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    Attachment, AttachmentStart, SessionHandle, Visitor,
+    AttachingViewer, Attachment, AttachmentStart, SessionHandle,
     attach::{ResumePoint, ViewerSnapshot, start_attachment},
     display::Display,
     flow::Flow,
@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     keeper::Child,
-    output_log::{Claim, LogWriter},
+    output_log::{FlowClass, LogWriter},
     pty::{EndMode, Pty},
     token_bucket::TokenBucket,
 };
@@ -339,7 +339,7 @@ impl Actor {
                 let make_snapshot = async |rows| self.display.snapshot_frames(rows).await;
                 let snapshot =
                     ViewerSnapshot::make(&shared.guest_snapshots, rank, history, make_snapshot).await;
-                let output = shared.log.reader(snapshot.position, rank, Claim::None);
+                let output = shared.log.reader(snapshot.position, rank, FlowClass::None);
                 self.publish_screen_results();
                 drop(reply.send((snapshot, output)));
             }
@@ -384,7 +384,7 @@ impl Actor {
         }
     }
 
-    async fn attach(&mut self, hello: &Hello, visitor: Visitor) -> (Attachment, AttachmentStart) {
+    async fn attach(&mut self, hello: &Hello, visitor: AttachingViewer) -> (Attachment, AttachmentStart) {
         let now = Instant::now();
         if visitor.role != Role::Owner && self.arrivals.try_take(now).is_err() {
             self.crowded_until = now + CROWDED_TIME;

@@ -7,7 +7,7 @@ use super::{
     Attachment, InputProgress, SessionHandle, SnapshotFrames, Status, display::FramedSnapshot,
     guest_snapshots::GuestSnapshots,
 };
-use crate::output_log::{Claim, LogReader, Position, Rank};
+use crate::output_log::{FlowClass, LogReader, Position, Rank};
 
 /// Rows of scrollback in a snapshot for a viewer that follows the newest output or is read-only. It
 /// can ask for the others.
@@ -159,7 +159,7 @@ pub(super) async fn start_attachment(
         server: env!("CARGO_PKG_VERSION").to_owned(),
     };
     // At first the program waits for any viewer with the right to type: its speed is not known yet.
-    let claim = if role.may_write() { Claim::Fastest } else { Claim::None };
+    let claim = if role.may_write() { FlowClass::Fastest } else { FlowClass::None };
     let output = shared.log.reader(position, attachment.rank(), claim);
     AttachmentStart { welcome, snapshot, output, input, status }
 }

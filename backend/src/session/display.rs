@@ -8,19 +8,19 @@
 //! a limited number of steps, and work that takes longer than a slice (a new size, a snapshot with
 //! much scrollback, a request while much output waits) runs on a background thread.
 
+mod backlog;
 mod last;
-mod redrawing;
+mod snapshot_frames;
 
 use std::{mem, panic::resume_unwind};
 
 use limpet_shared::{OutputOffset, Winsize, limits::OUTPUT_FRAME, theme::Colours};
 
-use self::redrawing::framed_snapshot;
-pub(super) use self::{last::FinalScreen, redrawing::FramedSnapshot};
+use self::{backlog::ScreenBacklog, snapshot_frames::framed_snapshot};
+pub(super) use self::{last::FinalScreen, snapshot_frames::FramedSnapshot};
 use super::{
     own_output,
     parse_guard::{ParseGuard, ParsePolicy},
-    pile::ScreenBacklog,
 };
 use crate::{
     background,

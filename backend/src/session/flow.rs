@@ -169,7 +169,7 @@ mod tests {
     use std::os::fd::AsFd as _;
 
     use super::*;
-    use crate::output_log::{Claim, Log, LogReader, Next, Position};
+    use crate::output_log::{FlowClass, Log, LogReader, Next, Position};
 
     const TAIL: usize = 4 << 20;
 
@@ -197,7 +197,7 @@ mod tests {
     #[test]
     fn a_program_that_is_free_waits_for_nobody() {
         let (mut writer, log, _) = output_log::log(output_log::memory(0).unwrap().as_fd()).unwrap();
-        let _reader = log.reader(Position::START, Rank::Owner, Claim::Fastest);
+        let _reader = log.reader(Position::START, Rank::Owner, FlowClass::Fastest);
         writer.append(&vec![b'x'; 1 << 20], |_| {});
         let (mut flow, now) = (Flow::new(Instant::now()), Instant::now());
         assert!(flow.held_until((shared::Flow::Hold, true), &writer, now).is_some());
@@ -208,10 +208,10 @@ mod tests {
     /// Returns for how many of 20,000 milliseconds a program that prints without end is held back
     /// by a viewer that reads one byte just before the timeout, optionally `beside` another one
     /// that reads nothing or everything.
-    fn held_by_a_trickle(rank: Rank, beside: Option<(Rank, Claim, bool)>) -> u32 {
+    fn held_by_a_trickle(rank: Rank, beside: Option<(Rank, FlowClass, bool)>) -> u32 {
         let memory = output_log::memory(TAIL).unwrap();
         let (mut writer, log, _): (_, Log, _) = output_log::log(memory.as_fd()).unwrap();
-        let mut trickle = log.reader(Position::START, rank, Claim::All);
+        let mut trickle = log.reader(Position::START, rank, FlowClass::All);
         let mut other: Option<(LogReader, bool)> =
             beside.map(|(rank, claim, takes)| (log.reader(Position::START, rank, claim), takes));
         let owner_is_here = rank == Rank::Owner || beside.is_some_and(|(rank, ..)| rank == Rank::Owner);
@@ -230,7 +230,7 @@ mod tests {
                     trickle = log.reader(
                         Position { output: writer.end().before(TAIL / 2), resizes: 0 },
                         rank,
-                        Claim::All,
+                        FlowClass::All,
                     );
                 }
             }
@@ -244,14 +244,17 @@ mod tests {
     #[test]
     fn a_guest_that_trickles_holds_a_program_of_its_own_only() {
         assert!(held_by_a_trickle(Rank::Guest, None) > 15_000, "nobody else is there");
-        for (claim, takes) in
-            [(Claim::Fastest, true), (Claim::All, true), (Claim::None, true), (Claim::None, false)]
-        {
+        for (claim, takes) in [
+            (FlowClass::Fastest, true),
+            (FlowClass::All, true),
+            (FlowClass::None, true),
+            (FlowClass::None, false),
+        ] {
             let held = held_by_a_trickle(Rank::Guest, Some((Rank::Owner, claim, takes)));
             assert_eq!(held, 0, "an owner is there: {claim:?} {takes}");
         }
         // An owner that reads nothing is waited for once.
-        let held = held_by_a_trickle(Rank::Guest, Some((Rank::Owner, Claim::Fastest, false)));
+        let held = held_by_a_trickle(Rank::Guest, Some((Rank::Owner, FlowClass::Fastest, false)));
         assert!(held <= 5_001, "{held}");
     }
 
@@ -331,7 +334,7 @@ mod tests {
     fn beside_one_that_takes(much: usize) -> (u32, u32) {
         let memory = output_log::memory(TAIL).unwrap();
         let (mut writer, log, _) = output_log::log(memory.as_fd()).unwrap();
-        let reader = |output| log.reader(Position { output, resizes: 0 }, Rank::Owner, Claim::All);
+        let reader = |output| log.reader(Position { output, resizes: 0 }, Rank::Owner, FlowClass::All);
         let (mut quick, mut slow) = (reader(OutputOffset::ZERO), reader(OutputOffset::ZERO));
         let start = Instant::now();
         let (mut flow, mut overtaken, mut held) = (Flow::new(start), 0, 0);

@@ -20,7 +20,7 @@ use tokio::{
 };
 
 use super::{
-    AttachmentId, AttachmentStart, GrantId, ResetSnapshot, Status, Visitor,
+    AttachingViewer, AttachmentId, AttachmentStart, GrantId, ResetSnapshot, Status,
     attach::{ResumePoint, ViewerSnapshot, start_attachment},
     display::{FinalScreen, FramedSnapshot},
     guest_snapshots::GuestSnapshots,
@@ -30,10 +30,10 @@ use super::{
 };
 use crate::{
     background,
-    keeper::Onlooker,
-    output_log::{Claim, Log, LogReader, Position, Rank},
+    keeper::ProcessInspector,
+    output_log::{FlowClass, Log, LogReader, Position, Rank},
     pty::{EndMode, Program, Running},
-    runtimes::Lane,
+    runtimes::Placement,
     screen::Text,
     state::Saved,
     token_bucket::KeyedBuckets,
@@ -50,7 +50,7 @@ const MAX_ATTACHES_AT_ONCE: u64 = 64;
 /// Error for guests who attach too often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("too many come to this session by the same link; try again in {} s", .wait.as_secs() + 1)]
-pub struct TooOften {
+pub struct TooManyAttaches {
     /// Time until the next attempt is allowed.
     pub wait: Duration,
 }
@@ -72,13 +72,13 @@ pub(super) struct SessionShared {
     /// Milliseconds since the Unix epoch.
     pub(super) created: u64,
     /// `None` once an earlier server has had the program reaped.
-    pub(super) inspector: Option<Onlooker>,
+    pub(super) inspector: Option<ProcessInspector>,
     pub(super) log: Log,
     pub(super) status: watch::Sender<Status>,
     pub(super) requests: mpsc::Sender<Box<Request>>,
     /// Tells the actor that a viewer has left, or has begun or stopped to strain the session.
     pub(super) viewers_changed: Notify,
-    pub(super) placement: Arc<Lane>,
+    pub(super) placement: Arc<Placement>,
     /// The final screen, once the program has ended.
     pub(super) final_screen: OnceLock<Arc<FinalScreen>>,
     /// The remaining attaches that guests are allowed, by grant.
@@ -184,7 +184,7 @@ impl SessionHandle {
     }
 
     /// Returns the placement of the session's work.
-    pub(crate) fn placement(&self) -> Arc<Lane> {
+    pub(crate) fn placement(&self) -> Arc<Placement> {
         Arc::clone(&self.0.placement)
     }
 
@@ -192,16 +192,16 @@ impl SessionHandle {
     ///
     /// # Errors
     /// If viewers with the same guests' grant have attached too often recently.
-    pub fn admit_viewer(&self, grant: GrantId) -> Result<(), TooOften> {
+    pub fn admit_viewer(&self, grant: GrantId) -> Result<(), TooManyAttaches> {
         if grant == GrantId::OWNER {
             return Ok(());
         }
-        self.0.attach_rate.try_take(grant, Instant::now()).map_err(|wait| TooOften { wait })
+        self.0.attach_rate.try_take(grant, Instant::now()).map_err(|wait| TooManyAttaches { wait })
     }
 
     /// Attaches a viewer. The output that it has missed and all later output form one
     /// stream without a gap.
-    pub async fn attach(&self, hello: Hello, visitor: Visitor) -> (Attachment, AttachmentStart) {
+    pub async fn attach(&self, hello: Hello, visitor: AttachingViewer) -> (Attachment, AttachmentStart) {
         let hello = Hello { viewer: visitor.grant.viewer(hello.viewer), ..hello };
         let request = |reply| {
             Request::Attach(Box::new(AttachRequest { hello: hello.clone(), visitor: visitor.clone(), reply }))
@@ -270,7 +270,7 @@ impl SessionHandle {
     }
 
     /// Adds a viewer to those attached.
-    pub(super) fn add_viewer(&self, hello: &Hello, visitor: Visitor, resumes: bool) -> Attachment {
+    pub(super) fn add_viewer(&self, hello: &Hello, visitor: AttachingViewer, resumes: bool) -> Attachment {
         let role = visitor.role;
         let rank = if role == Role::Owner { Rank::Owner } else { Rank::Guest };
         let mut id = AttachmentId::new(0);
@@ -313,7 +313,7 @@ impl SessionHandle {
     /// Returns the data that is needed to start the session again after a reboot. Asks the system
     /// for the program's current directory.
     pub(super) fn to_saved(&self) -> Saved {
-        let here = self.0.inspector.filter(|_| self.exit().is_none()).and_then(Onlooker::directory);
+        let here = self.0.inspector.filter(|_| self.exit().is_none()).and_then(ProcessInspector::directory);
         let cwd = here.or_else(|| self.0.program.cwd.clone());
         let status = self.0.status.borrow();
         Saved {
@@ -435,7 +435,7 @@ impl Attachment {
             snapshot
         } else {
             let snapshot = self.session.final_snapshot(history, rank).await;
-            let output = self.session.0.log.reader(snapshot.position, rank, Claim::None);
+            let output = self.session.0.log.reader(snapshot.position, rank, FlowClass::None);
             (snapshot, output)
         };
         let skipped = snapshot.position.output.since(received);

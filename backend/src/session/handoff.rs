@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::{SessionHandle, Status, display::Display, parse_guard::ParsePolicy};
 use crate::{
-    keeper::{self, Link},
+    keeper::{self, KeeperClient},
     output_log::{Log, Position, SizeAt, Sizes},
     pty::Program,
     token_bucket::TokenBucket,
@@ -124,7 +124,7 @@ struct CheckpointHeader {
 /// Keeps the hand-off of one session up to date.
 #[derive(Debug)]
 pub(super) struct Handoff {
-    keeper: Link,
+    keeper: KeeperClient,
     session: SessionId,
     colours: Option<Colours>,
     /// The output before this offset was cleared.
@@ -143,7 +143,7 @@ pub(super) struct Handoff {
 
 impl Handoff {
     /// Creates the hand-off of a session that begins, whose log keeps `tail` bytes.
-    pub(super) fn new(keeper: Link, session: SessionId, tail: usize) -> Self {
+    pub(super) fn new(keeper: KeeperClient, session: SessionId, tail: usize) -> Self {
         // The log keeps the screen's backlog in addition to its tail.
         let interval = tail as u64;
         let rate = TokenBucket::new(MAX_RECORDS_PER_SECOND, MAX_RECORDS_AT_ONCE, Instant::now());
@@ -266,7 +266,7 @@ impl Handoff {
     /// Returns it with the hand-off that follows it from there. Queries in output from
     /// `unanswered_from` on have yet to be answered.
     pub(super) fn take_over(
-        keeper: Link,
+        keeper: KeeperClient,
         session: SessionId,
         (record, checkpoint): (&HandoffRecord, Option<OwnedFd>),
         (log, unanswered_from): (&Log, Option<OutputOffset>),
@@ -387,7 +387,7 @@ mod tests {
         let head = r#"{"output":10,"cols":80,"rows":24}"#;
         let numbered = r#"{"output":10,"cols":80,"rows":24,"resizes":8}"#;
         let take_over = |record: &HandoffRecord, checkpoint| {
-            let (link, name) = (Link::in_process().unwrap(), "a".parse().unwrap());
+            let (link, name) = (KeeperClient::in_process().unwrap(), "a".parse().unwrap());
             Handoff::take_over(link, name, (record, checkpoint), (&log, None), (output_log::MIN_TAIL, 100)).1
         };
         for (record, head) in [(&of_older, head), (&of_this, numbered), (&stale, numbered), (&stale, head)] {
@@ -425,7 +425,7 @@ mod tests {
             (Some(4), "\x1b[0n"),
             (Some(10), ""),
         ] {
-            let (link, name) = (Link::in_process().unwrap(), "a".parse().unwrap());
+            let (link, name) = (KeeperClient::in_process().unwrap(), "a".parse().unwrap());
             let unanswered_from = unanswered_from.map(OutputOffset::new);
             let kept = (&record, None);
             let left =

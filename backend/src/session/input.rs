@@ -1,5 +1,7 @@
 //! Input from viewers, numbered per viewer so that it arrives exactly once.
 
+mod journal;
+
 use std::{
     collections::{HashMap, VecDeque},
     io, mem,
@@ -10,11 +12,9 @@ use bytes::{Buf, Bytes, BytesMut};
 use limpet_shared::{ErrorCode, InputOffset, OutputOffset, ViewerId, limits::INPUT_IN_FLIGHT};
 use tokio::sync::watch;
 
-use super::{
-    AttachmentId,
-    grant::GrantTag,
-    inlet::{InputJournal, JournalSlot, MAX_JOURNALLED_VIEWERS},
-};
+pub(super) use self::journal::InputJournal;
+use self::journal::{JournalSlot, MAX_JOURNALLED_VIEWERS};
+use super::{AttachmentId, grant::GrantTag};
 
 /// Maximum number of viewers whose offsets are remembered. Beyond that, viewers that are not
 /// attached are forgotten, the one that attached longest ago first. A forgotten viewer that comes

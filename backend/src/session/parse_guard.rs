@@ -15,7 +15,7 @@ use std::{
 use limpet_shared::OutputOffset;
 
 use crate::{
-    keeper::{Link, uptime},
+    keeper::{KeeperClient, uptime},
     output_log::Log,
 };
 
@@ -51,7 +51,7 @@ impl ParsePolicy {
     pub(super) const PLACEHOLDER: Self = Self { draws_screens: true, suspect_before: Duration::ZERO };
 
     /// Returns the policy that the keeper has set.
-    pub(super) fn of(keeper: &Link) -> Self {
+    pub(super) fn of(keeper: &KeeperClient) -> Self {
         Self { draws_screens: keeper.draws_screens(), suspect_before: keeper.suspect_before() }
     }
 }

@@ -28,20 +28,19 @@ use super::{
     guest_snapshots::GuestSnapshots,
     handle::{SessionShared, attach_rate, now},
     handoff::{Handoff, HandoffRecord},
-    inlet::InputJournal,
-    input::Input,
+    input::{Input, InputJournal},
     parse_guard::ParsePolicy,
     plan::{CreateError, SessionPlan, SpawnDefaults},
     request::MAX_WAITING_REQUESTS,
-    saving::Saving,
+    saving::SessionSaver,
 };
 use crate::{
     background, exhausted,
-    keeper::{Child, Held, Left, Link},
+    keeper::{Child, Held, KeeperClient, OrphanedSession},
     output_log::{self, Log, LogWriter, Sizes},
     pty::{EndMode, Program, Pty, SpawnError},
     random,
-    runtimes::{Lane, Runtimes},
+    runtimes::{Placement, Runtimes},
 };
 
 /// Time to wait before the server tries again to take over sessions for which the system had no
@@ -72,7 +71,7 @@ pub struct Sessions(Arc<Inner>);
 struct Inner {
     limits: Limits,
     defaults: SpawnDefaults,
-    keeper: Link,
+    keeper: KeeperClient,
     runtimes: Runtimes,
     entries: Mutex<Entries>,
     /// Owns the sessions' tasks.
@@ -145,7 +144,7 @@ impl OpenedSession {
 /// Guards a session that is about to be made known. Unless that happens, the keeper is
 /// told to forget it.
 struct ForgetUnlessKnown {
-    keeper: Link,
+    keeper: KeeperClient,
     session: Option<SessionId>,
 }
 
@@ -186,7 +185,7 @@ struct Entry {
 impl Sessions {
     /// Creates an empty registry for sessions that `keeper` holds.
     #[must_use]
-    pub fn new(limits: Limits, defaults: SpawnDefaults, keeper: Link, runtimes: Runtimes) -> Self {
+    pub fn new(limits: Limits, defaults: SpawnDefaults, keeper: KeeperClient, runtimes: Runtimes) -> Self {
         let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
         let (entries, unsaved, saved) = (Mutex::default(), Arc::default(), OnceLock::new());
         Self(Arc::new(Inner { limits, defaults, keeper, runtimes, entries, tasks, shutdown, unsaved, saved }))
@@ -255,8 +254,8 @@ impl Sessions {
     /// Takes over the sessions of an earlier server. The keeper is told to forget those that cannot
     /// be continued. Sessions for which the system has no descriptors or memory at the moment are
     /// tried again until it has. Returns how many these are. To be called within the runtime.
-    pub async fn take_over(&self, left: Vec<Left>) -> usize {
-        let mut known: Vec<(HandoffRecord, Left)> = Vec::new();
+    pub async fn take_over(&self, left: Vec<OrphanedSession>) -> usize {
+        let mut known: Vec<(HandoffRecord, OrphanedSession)> = Vec::new();
         for left in left {
             match serde_json::from_str(&left.record) {
                 Ok(record) => known.push((record, left)),
@@ -276,7 +275,10 @@ impl Sessions {
     }
 
     /// Takes over sessions. Returns those that have to wait.
-    async fn take_over_each(&self, known: Vec<(HandoffRecord, Left)>) -> Vec<(HandoffRecord, Left)> {
+    async fn take_over_each(
+        &self,
+        known: Vec<(HandoffRecord, OrphanedSession)>,
+    ) -> Vec<(HandoffRecord, OrphanedSession)> {
         // Screens are restored on as many threads as there are cores.
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let mut prepared = stream::iter(known)
@@ -301,7 +303,7 @@ impl Sessions {
         waiting
     }
 
-    async fn retry_take_over(self, mut waiting: Vec<(HandoffRecord, Left)>) {
+    async fn retry_take_over(self, mut waiting: Vec<(HandoffRecord, OrphanedSession)>) {
         while !waiting.is_empty() {
             tokio::select! {
                 () = self.0.shutdown.cancelled() => return,
@@ -311,7 +313,7 @@ impl Sessions {
         }
     }
 
-    async fn prepare(&self, record: &HandoffRecord, left: &Left) -> io::Result<PreparedSession> {
+    async fn prepare(&self, record: &HandoffRecord, left: &OrphanedSession) -> io::Result<PreparedSession> {
         let (id, Limits { tail, scrollback, .. }) = (left.session.clone(), self.0.limits);
         let sizes = record.all_sizes();
         let size = sizes.last();
@@ -365,12 +367,12 @@ impl Sessions {
             id,
             epoch,
             created,
-            inspector: handles.as_ref().map(|handles| handles.child.onlooker()),
+            inspector: handles.as_ref().map(|handles| handles.child.inspector()),
             log,
             status: watch::Sender::new(status),
             requests,
             viewers_changed: Notify::new(),
-            placement: Arc::new(Lane::new(self.0.runtimes.clone())),
+            placement: Arc::new(Placement::new(self.0.runtimes.clone())),
             program,
             final_screen: OnceLock::new(),
             attach_rate: attach_rate(),
@@ -403,7 +405,7 @@ impl Sessions {
 
     /// Starts the task that saves sessions. Files of sessions that no longer exist are removed. To
     /// be called within the runtime.
-    pub(crate) fn save(&self, saving: Saving) {
+    pub(crate) fn save(&self, saving: SessionSaver) {
         let saved = CancellationToken::new();
         if self.0.saved.set(saved.clone()).is_ok() {
             let ends = (self.0.shutdown.clone(), saved);

@@ -5,7 +5,7 @@ use limpet_shared::{Hello, ViewerId, Winsize, theme::Colours};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Attachment, AttachmentId, AttachmentStart, Visitor, attach::ViewerSnapshot, own_output::Purpose,
+    AttachingViewer, Attachment, AttachmentId, AttachmentStart, attach::ViewerSnapshot, own_output::Purpose,
 };
 use crate::{
     output_log::{LogReader, Rank},
@@ -47,7 +47,7 @@ pub(super) enum Request {
 #[derive(Debug)]
 pub(super) struct AttachRequest {
     pub(super) hello: Hello,
-    pub(super) visitor: Visitor,
+    pub(super) visitor: AttachingViewer,
     pub(super) reply: oneshot::Sender<(Attachment, AttachmentStart)>,
 }
 

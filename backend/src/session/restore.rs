@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, io};
 use limpet_shared::{SessionId, Winsize};
 
 use super::{
-    CreateError, Limits, Saving, SessionHandle, Sessions,
+    CreateError, Limits, SessionHandle, SessionSaver, Sessions,
     own_output::{CANCEL, RESET_MODES},
     plan::SessionPlan,
     start_directory::StartDirectory,
@@ -51,7 +51,7 @@ impl Sessions {
     ///
     /// # Errors
     /// If the directory cannot be read.
-    pub(crate) async fn restore(&self, saving: &Saving) -> io::Result<()> {
+    pub(crate) async fn restore(&self, saving: &SessionSaver) -> io::Result<()> {
         let mut known = Vec::new();
         let mut waiting = BTreeSet::new();
         let mut fail = |session: SessionId, error: RestoreError| {

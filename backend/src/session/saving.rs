@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::{SessionHandle, Sessions};
 use crate::{
     background,
-    exhausted::{self, Acquiring},
+    exhausted::{self, ResourceKind},
     state::StateDir,
 };
 
@@ -23,13 +23,13 @@ const SAVE_DELAY: Duration = Duration::from_secs(3);
 
 /// The directory for sessions, and the extent to which they are saved.
 #[derive(Clone, Debug)]
-pub(crate) struct Saving {
+pub(crate) struct SessionSaver {
     pub(crate) dir: Arc<StateDir>,
     /// Set if the contents of screens, which may be secret, are saved as well.
     pub(crate) with_output: bool,
 }
 
-impl Saving {
+impl SessionSaver {
     /// Saves changes until the server ends.
     pub(super) async fn run(
         self,
@@ -53,7 +53,7 @@ impl Saving {
                 // One message is enough, since saving is tried again and again.
                 Err(error) if !failed => {
                     failed = true;
-                    let error = exhausted::words(&error, Acquiring::DiskSpace);
+                    let error = exhausted::words(&error, ResourceKind::DiskSpace);
                     tracing::error!(
                         error,
                         "could not write to --state-dir; sessions would not be restored as they are now"

@@ -1,6 +1,6 @@
 //! The published state of a session.
 
-use limpet_shared::{ExitStatus, Flow, Presence, Sizing, ViewerId, Winsize};
+use limpet_shared::{ExitStatus, Flow, Sizing, ViewerId, ViewerInfo, Winsize};
 
 use super::{
     title,
@@ -100,7 +100,7 @@ impl Status {
 
     /// Returns the list of viewers as `you` may see it.
     #[must_use]
-    pub fn viewer_list(&self, you: AttachmentId) -> Vec<Presence> {
+    pub fn viewer_list(&self, you: AttachmentId) -> Vec<ViewerInfo> {
         self.viewers.viewer_list(you)
     }
 

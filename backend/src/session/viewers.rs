@@ -1,7 +1,7 @@
 //! The viewers of a session, and which of them is primary.
 
 use limpet_shared::{
-    Presence, Role, Sizing, ViewerId, Winsize,
+    Role, Sizing, ViewerId, ViewerInfo, Winsize,
     limits::{AGENT, PRESENCES},
 };
 
@@ -30,7 +30,7 @@ impl AttachmentId {
 
 /// A client that attaches, as far as the server knows it.
 #[derive(Clone, Debug)]
-pub struct Visitor {
+pub struct AttachingViewer {
     /// The viewer's role.
     pub role: Role,
     /// The credential that the viewer came with.
@@ -46,7 +46,7 @@ pub struct Visitor {
 struct AttachedViewer {
     id: AttachmentId,
     viewer: ViewerId,
-    visitor: Visitor,
+    visitor: AttachingViewer,
     /// Milliseconds since the Unix epoch.
     since: u64,
     size: Winsize,
@@ -107,7 +107,7 @@ impl Viewers {
     pub(super) fn enter(
         &mut self,
         viewer: ViewerId,
-        visitor: Visitor,
+        visitor: AttachingViewer,
         (size, resumes): (Winsize, bool),
         now: u64,
     ) -> AttachmentId {
@@ -119,7 +119,8 @@ impl Viewers {
         }
         self.owners += usize::from(visitor.role == Role::Owner);
         let agent = visitor.agent.chars().filter(|c| !c.is_control()).take(AGENT).collect();
-        let entry = AttachedViewer { id, viewer, visitor: Visitor { agent, ..visitor }, since: now, size };
+        let entry =
+            AttachedViewer { id, viewer, visitor: AttachingViewer { agent, ..visitor }, since: now, size };
         let at = if resumes { 0 } else { self.by_last_use.len() };
         self.by_last_use.insert(at, entry);
         self.version += 1;
@@ -196,13 +197,13 @@ impl Viewers {
 
     /// Returns the list of viewers for `you`, in order of arrival. Guests are not told the
     /// addresses and programs of others.
-    pub(super) fn viewer_list(&self, you: AttachmentId) -> Vec<Presence> {
+    pub(super) fn viewer_list(&self, you: AttachmentId) -> Vec<ViewerInfo> {
         let answerer = self.answerer();
         let is_owner =
             self.by_last_use.iter().any(|entry| entry.id == you && entry.visitor.role == Role::Owner);
         let presence = |entry: &AttachedViewer| {
             let told = |text: &String| if is_owner || entry.id == you { text.clone() } else { String::new() };
-            Presence {
+            ViewerInfo {
                 id: entry.id.0,
                 role: entry.visitor.role,
                 since: entry.since,
@@ -212,7 +213,7 @@ impl Viewers {
                 you: you == entry.id,
             }
         };
-        let mut list: Vec<Presence> = self.by_last_use.iter().map(presence).collect();
+        let mut list: Vec<ViewerInfo> = self.by_last_use.iter().map(presence).collect();
         list.sort_unstable_by_key(|presence| presence.id);
         list.truncate(PRESENCES);
         list
@@ -223,8 +224,8 @@ impl Viewers {
 mod tests {
     use super::*;
 
-    fn somebody(role: Role) -> Visitor {
-        Visitor { role, grant: GrantId::OWNER, from: String::new(), agent: String::new() }
+    fn somebody(role: Role) -> AttachingViewer {
+        AttachingViewer { role, grant: GrantId::OWNER, from: String::new(), agent: String::new() }
     }
 
     const SIZE: Winsize = Winsize::cells(80, 24);
@@ -324,8 +325,11 @@ mod tests {
         let mut viewers = Viewers::default();
         let first = enter(&mut viewers, 1, Role::Owner);
         let before = viewers.version();
-        let visitor =
-            Visitor { from: "192.0.2.7".into(), agent: "a\x07b".repeat(400), ..somebody(Role::Reader) };
+        let visitor = AttachingViewer {
+            from: "192.0.2.7".into(),
+            agent: "a\x07b".repeat(400),
+            ..somebody(Role::Reader)
+        };
         let second = viewers.enter(viewer(2), visitor, (SIZE, false), 1234);
         assert_ne!(viewers.version(), before);
         let [one, two] = viewers.viewer_list(second).try_into().unwrap();

@@ -23,7 +23,7 @@ use crate::{
     attachment::{self, Admitted, Full, Grant, NotAdmitted},
     auth::{Client, Denied, HalfSignIn, Principal, ViewerGuard},
     network::Network,
-    session::{GrantId, Visitor},
+    session::{AttachingViewer, GrantId},
 };
 
 /// Initial size of a socket's read buffer, in bytes. It is small because every viewer has one and
@@ -160,10 +160,10 @@ impl AttachRequest {
             SessionWithRole::find(&app, &access, &session).ok_or(NotAdmitted::NoSession)?;
         let grant = GrantId::of(session.id(), role);
         if !is_counted {
-            session.admit_viewer(grant).map_err(NotAdmitted::TooOften)?;
+            session.admit_viewer(grant).map_err(NotAdmitted::TooManyAttaches)?;
         }
         let from = client.address().map(|address| address.to_string()).unwrap_or_default();
-        let visitor = Visitor { role, grant, from, agent };
+        let visitor = AttachingViewer { role, grant, from, agent };
         let (revoked, viewer_guard) = match sign_in {
             Some(sign_in) => (sign_in.revoked.clone(), Some(sign_in.add_viewer())),
             None => (CancellationToken::new(), None),

@@ -17,7 +17,7 @@ use tokio::time::sleep;
 use crate::{
     auth::Denied,
     pty::SpawnError,
-    session::{CreateError, TooOften},
+    session::{CreateError, TooManyAttaches},
 };
 
 /// Delay of the answer to guests who send too many requests.
@@ -50,7 +50,7 @@ impl Refusal {
     }
 
     /// Creates the refusal of a guest who attaches too often.
-    pub(super) async fn too_often(refused: TooOften) -> Self {
+    pub(super) async fn too_often(refused: TooManyAttaches) -> Self {
         Self::delayed(refused.wait, refused.to_string()).await
     }
 

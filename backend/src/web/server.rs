@@ -27,7 +27,7 @@ use super::{
     pipeline,
     rebinding_stream::RebindingStream,
 };
-use crate::exhausted::{self, Acquiring};
+use crate::exhausted::{self, ResourceKind};
 
 /// Time limit for the arrival of a request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -141,7 +141,7 @@ pub async fn serve(listener: Listener, app: App) -> io::Result<()> {
                 // client waits.
                 let has_closed = has_failed && exhausted::is_exhausted(&error) && connections.evict_one();
                 has_failed = true;
-                let words = exhausted::words(&error, Acquiring::Descriptor);
+                let words = exhausted::words(&error, ResourceKind::Descriptor);
                 tracing::warn!(error = words, has_closed, "could not accept a connection");
                 sleep(ACCEPT_PAUSE).await;
             }

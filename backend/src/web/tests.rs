@@ -17,7 +17,7 @@ use super::{App, pipeline};
 use crate::{
     auth::Auth,
     config::{Args, Config},
-    keeper::Link,
+    keeper::KeeperClient,
     runtimes::Runtimes,
     session::{Sessions, SpawnDefaults},
     shutdown::Shutdown,
@@ -27,7 +27,7 @@ const TOKEN: &str = "9f86d081884c7d65";
 
 fn app(words: &[&str]) -> App {
     let config = Config::new(Args::try_from_words(words).unwrap(), Some(TOKEN)).unwrap();
-    let keeper = Link::in_process().unwrap();
+    let keeper = KeeperClient::in_process().unwrap();
     let sessions = Sessions::new(config.limits, SpawnDefaults::default(), keeper, Runtimes::here());
     let auth = Arc::new(Auth::new(&config.token, None));
     App::new(config, auth, sessions, Shutdown::default())

@@ -11,7 +11,7 @@ use super::App;
 use crate::{
     connection::{GoneReason, Phase},
     tabs::{Mark, TabKind},
-    terminal::{PaneEvent, PaneHandle, startup_pane::Early},
+    terminal::{PaneEvent, PaneHandle, startup_pane::StartupPane},
 };
 
 impl App {
@@ -28,7 +28,7 @@ impl App {
     /// Takes the terminal that was opened before the page, if it is this session's. Returns it
     /// once.
     #[must_use]
-    pub fn take_early(self, session: &SessionId) -> Option<Early> {
+    pub fn take_early(self, session: &SessionId) -> Option<StartupPane> {
         let mut startup_pane = self.startup_pane.write_value();
         startup_pane.take_if(|pane| pane.session() == session)
     }

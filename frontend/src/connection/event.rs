@@ -1,6 +1,6 @@
 //! The events that a connection handles, and the effects that it requests.
 
-use limpet_shared::{ExitStatus, Presence, Role, Winsize, theme::Colours};
+use limpet_shared::{ExitStatus, Role, ViewerInfo, Winsize, theme::Colours};
 
 use super::{
     Phase, Trouble,
@@ -128,7 +128,7 @@ pub enum Tell {
         /// Number of viewers.
         count: u32,
         /// The viewers, if the server lists them; only the first ones if there are many.
-        list: Vec<Presence>,
+        list: Vec<ViewerInfo>,
     },
     /// The session's title.
     Title(String),

@@ -21,12 +21,12 @@ const MAX_OUTPUT_WAIT_MS: f64 = 300.0;
 
 /// A pane in a temporary place.
 #[derive(Clone)]
-pub struct Early {
+pub struct StartupPane {
     pane: Rc<Pane>,
     recorded_events: Rc<RefCell<Vec<PaneEvent>>>,
 }
 
-impl Early {
+impl StartupPane {
     /// Shows the terminal of a session in `place`, with the keyboard focus. Completes when it has
     /// something to show, or after a short wait.
     pub async fn show(place: &HtmlElement, session: SessionId, appearance: &Appearance) -> Self {

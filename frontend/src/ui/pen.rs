@@ -76,7 +76,7 @@ pub fn PenChip() -> impl IntoView {
 
 #[cfg(test)]
 mod tests {
-    use limpet_shared::{ExitStatus, Flow, Presence, Winsize, api::SessionInfo};
+    use limpet_shared::{ExitStatus, Flow, ViewerInfo, Winsize, api::SessionInfo};
 
     use super::*;
     use crate::people::People;
@@ -99,7 +99,7 @@ mod tests {
     }
 
     fn with_another(tab: Tab, others_pen: bool) -> Tab {
-        let presence = |id, you: bool| Presence {
+        let presence = |id, you: bool| ViewerInfo {
             id,
             role: Role::Owner,
             since: 0,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use leptos::{html, prelude::*};
-use limpet_shared::{Presence, Role};
+use limpet_shared::{Role, ViewerInfo};
 
 use super::{
     dialog::{Dialog, Heading},
@@ -68,7 +68,7 @@ fn ViewerRow(id: u64, people: Memo<People>, follows: Memo<bool>, now: RwSignal<f
     let app = App::expect();
     let viewer =
         Memo::new(move |_| people.with(|people| people.list.iter().find(|viewer| viewer.id == id).cloned()));
-    let of = move |is: fn(&Presence) -> bool| viewer.with(|viewer| viewer.as_ref().is_some_and(is));
+    let of = move |is: fn(&ViewerInfo) -> bool| viewer.with(|viewer| viewer.as_ref().is_some_and(is));
     let name = move || people.with(|people| viewer.get().map(|viewer| people.name(&viewer)));
     let details = move || viewer.with(|viewer| viewer.as_ref().map(|viewer| details(viewer, now.get())));
     let mine = move || of(|viewer| viewer.you);
@@ -114,7 +114,7 @@ fn ViewerRow(id: u64, people: Memo<People>, follows: Memo<bool>, now: RwSignal<f
     clippy::cast_sign_loss,
     reason = "float to integer casts saturate"
 )]
-fn details(viewer: &Presence, now_ms: f64) -> String {
+fn details(viewer: &ViewerInfo, now_ms: f64) -> String {
     let role = match viewer.role {
         Role::Owner => "owner",
         Role::Writer => "can type",

@@ -1,4 +1,4 @@
-//! The characters that are not [`Kind::Other`] in one column: first, last, kind, columns in a
+//! The characters that are not of kind `Other` in one column: first, last, kind, columns in a
 //! grapheme cluster, columns by `wcwidth`. Hangul syllables are computed.
 //!
 //! `tests/screen/widths.mjs` prints this table from the values that the page's xterm.js has for

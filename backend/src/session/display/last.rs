@@ -5,7 +5,7 @@ use std::{mem, sync::Arc};
 use limpet_shared::Winsize;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::{FramedSnapshot, SLICE_STEPS, blocking, redrawing::framed_snapshot};
+use super::{FramedSnapshot, SLICE_STEPS, blocking, snapshot_frames::framed_snapshot};
 use crate::{
     background,
     output_log::Position,

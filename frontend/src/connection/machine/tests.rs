@@ -1,5 +1,6 @@
 use limpet_shared::{
-    Epoch, ErrorCode, Header, InputOffset, OutputOffset, Presence, Resume, ServerMessage, SessionId, Welcome,
+    Epoch, ErrorCode, Header, InputOffset, OutputOffset, Resume, ServerMessage, SessionId, ViewerInfo,
+    Welcome,
 };
 
 use super::*;

@@ -63,7 +63,7 @@ pub fn PenSaid() -> impl IntoView {
 
 #[cfg(test)]
 mod tests {
-    use limpet_shared::{Presence, Role};
+    use limpet_shared::{Role, ViewerInfo};
 
     use super::*;
 
@@ -73,7 +73,7 @@ mod tests {
 
     fn people() -> People {
         let agent = "curl/8".to_owned();
-        let one = Presence {
+        let one = ViewerInfo {
             id: 3,
             role: Role::Owner,
             since: 0,

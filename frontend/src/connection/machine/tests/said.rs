@@ -108,7 +108,7 @@ fn the_pen_is_asked_for_by_who_may_have_it() {
 
 #[test]
 fn who_is_there_is_passed_on() {
-    let list = vec![Presence {
+    let list = vec![ViewerInfo {
         id: 3,
         role: Role::Writer,
         since: 5,

@@ -51,7 +51,7 @@ const _: () = assert!(
 
 /// The pipe, and the journal of what was put into it.
 #[derive(Debug)]
-pub(super) struct InputJournal {
+pub(in crate::session) struct InputJournal {
     pipe: OwnedFd,
     /// Bytes in the pipe.
     bytes_in_pipe: usize,
@@ -65,7 +65,7 @@ pub(super) struct JournalSlot(usize);
 impl InputJournal {
     /// Opens the journal, and completes the record of what an earlier server did
     /// before it was killed.
-    pub(super) fn open(words: Words, pipe: OwnedFd) -> io::Result<Self> {
+    pub(in crate::session) fn open(words: Words, pipe: OwnedFd) -> io::Result<Self> {
         let journal = Self { words, bytes_in_pipe: waiting_in(pipe.as_fd())?, pipe };
         let slot = usize::try_from(journal.load(PUT_SLOT)).ok().and_then(|number| number.checked_sub(1));
         let slot = slot.filter(|&index| index < MAX_JOURNALLED_VIEWERS);
@@ -79,7 +79,7 @@ impl InputJournal {
     }
 
     /// Returns the offset from which on an earlier server has left queries unanswered.
-    pub(super) fn unanswered_from(&self) -> Option<OutputOffset> {
+    pub(in crate::session) fn unanswered_from(&self) -> Option<OutputOffset> {
         decode_offset(self.load(UNANSWERED_FROM))
     }
 

@@ -2,9 +2,9 @@
 //!
 //! Two halves run side by side, so that a viewer that receives slowly is still heard when it types.
 //! [`receive`] handles the viewer's messages, within the limits of [`work`]. [`send`] reads from
-//! the log as much as the viewer's window and its send window ([`send_window`]) allow, sends snapshots
-//! within the [`snapshot_budget`], and reports changes of state since what the viewer was last
-//! [`last_sent`]. The half that ends first ends both.
+//! the log as much as the viewer's window and its [`send_window`] allow, sends snapshots within the
+//! [`snapshot_budget`], and reports changes of state since what was [`last_sent`]. The half that
+//! ends first ends both.
 
 mod coalescing_timer;
 mod last_sent;

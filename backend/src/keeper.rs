@@ -11,8 +11,8 @@
 //! * [`supervise`] is the keeper's main loop: [`binary`] starts servers, and [`control`] serves
 //!   `limpet upgrade` and `limpet link`, which [`control_client`] sends to a socket in one of the
 //!   [`runtime_dirs`].
-//! * [`keep`] carries out the server's requests, [`session_resources`] holds the resources of one session, and
-//!   [`process`] is the program in it.
+//! * [`keep`] carries out the server's requests, [`session_resources`] holds the resources of one
+//!   session, and [`process`] is the program in it.
 //! * [`orphans`] reaps processes of sessions that nobody else reaps.
 //! * [`store`] hands descriptors to the service manager, if it has room for them, so that they
 //!   outlive even the keeper.

@@ -3,7 +3,7 @@
 //! The modules, from the terminal outwards; each knows only those before it.
 //!
 //! * [`pty`]: the single-owner guard of a pty, and how programs are started on one.
-//! * [`output_log`]: the output log, which holds a program's output at absolute offsets, and its cursors.
+//! * [`output_log`]: a program's output at absolute offsets, with any number of cursors.
 //! * [`keeper`]: the process that preserves sessions when the server is killed or replaced.
 //! * `state`: files on disk from which sessions are started again after a reboot.
 //! * [`session`]: one program, its actor, and the registry of all sessions.

@@ -7,16 +7,16 @@
 //!   own, [`flow`] decides when the program has to wait, [`input`] numbers what viewers type, and
 //!   [`display`] maintains the session's screen. [`parse_guard`] keeps one session's output from
 //!   crashing server after server.
-//! * [`handoff`] gives the keeper what another server needs to continue a session, and [`input`] has
-//!   the input journal.
+//! * [`handoff`] gives the keeper what another server needs to continue a session, and [`input`]
+//!   has the input journal.
 //! * [`saving`] stores on disk what is needed to start sessions again after a reboot, and
 //!   [`restore`] starts them.
 //! * [`attach`] decides how a viewer begins: with the output that it lacks, or with a snapshot.
 //!   [`guest_snapshots`] bounds the memory for snapshots that guests do not receive.
 //! * [`handle`] is the interface to a session for everybody but its actor, and [`status`] is its
-//!   published state, with the [`title`]. [`viewers`] knows the viewers and which of them is primary,
-//!   and [`grant`] the credentials that they came with. [`sizing`] decides whose window gives the
-//!   size, and [`size_changes`] when the terminal gets it.
+//!   published state, with the [`title`]. [`viewers`] knows the viewers and which of them is
+//!   primary, and [`grant`] the credentials that they came with. [`sizing`] decides whose window
+//!   gives the size, and [`size_changes`] when the terminal gets it.
 
 mod actor;
 mod attach;

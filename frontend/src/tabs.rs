@@ -73,14 +73,14 @@ impl Tab {
     /// viewer's.
     #[must_use]
     pub const fn follows_a_window(&self) -> bool {
-        matches!(self.sizing, Sizing::Pen | Sizing::Latest)
+        matches!(self.sizing, Sizing::Primary | Sizing::Latest)
     }
 
     /// Reports whether this window is the primary viewer but the terminal still has the size of the
     /// previous one, who has left.
     #[must_use]
     pub fn is_left_alone(&self) -> bool {
-        let is_ours = self.people.you().is_some_and(|you| you.pen);
+        let is_ours = self.people.you().is_some_and(|you| you.primary);
         let is_live = matches!(self.phase, Phase::Live { .. }) && !self.is_over();
         is_live && is_ours && self.follows_a_window() && self.role.may_write() && self.foreign.is_some()
     }

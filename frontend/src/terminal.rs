@@ -155,7 +155,7 @@ impl PaneHandle {
     }
 
     /// Makes this viewer, or the viewer with this number, the primary one.
-    pub fn pen(&self, to: Option<u64>) {
+    pub fn make_primary(&self, to: Option<u64>) {
         self.with(|pane| pane.connection().map(|connection| connection.make_primary(to)));
     }
 

@@ -39,7 +39,7 @@ pub enum ClientMessage {
     /// whether the session takes it.
     Resize(Winsize),
     /// Makes the sender, or another viewer that may type, the primary viewer.
-    Pen {
+    Primary {
         /// The new primary viewer, by its number in [`ViewerInfo`]; the sender when absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         to: Option<u64>,
@@ -121,7 +121,7 @@ pub enum ServerMessage {
         count: u32,
         /// True if this is the primary viewer. Only the primary viewer's terminal answers the
         /// program's queries (device attributes, cursor position, colours …).
-        pen: bool,
+        primary: bool,
         /// The viewers, in order of arrival; only the first [`PRESENCES`](crate::limits::PRESENCES)
         /// of them if there are more.
         #[serde(default, skip_serializing_if = "is_default")]
@@ -263,7 +263,7 @@ pub enum MessageError {
 impl ClientMessage {
     /// The types of client messages, by their names on the wire.
     pub const TYPES: [&str; 10] =
-        ["hello", "ack", "resize", "pen", "colours", "history", "clear", "soft-reset", "ping", "pong"];
+        ["hello", "ack", "resize", "primary", "colours", "history", "clear", "soft-reset", "ping", "pong"];
 
     /// Parses a text message.
     ///

@@ -44,7 +44,7 @@ pub struct ViewerInfo {
     /// True for the primary viewer: its terminal answers the program's queries, and by default its
     /// size is in force.
     #[serde(default, skip_serializing_if = "is_default")]
-    pub pen: bool,
+    pub primary: bool,
     /// True for the viewer that receives this list.
     #[serde(default, skip_serializing_if = "is_default")]
     pub you: bool,
@@ -56,7 +56,7 @@ pub struct ViewerInfo {
 pub enum Sizing {
     /// The size of the primary viewer. Typing does not change which viewer is primary.
     #[default]
-    Pen,
+    Primary,
     /// The size of the primary viewer. A viewer that types or resizes becomes primary.
     Latest,
     /// The size of the owner who used the terminal last.
@@ -123,7 +123,7 @@ macro_rules! choices {
     };
 }
 
-choices!(Sizing: Pen = "pen", Latest = "latest", Owner = "owner", Smallest = "smallest", Fixed = "fixed");
+choices!(Sizing: Primary = "primary", Latest = "latest", Owner = "owner", Smallest = "smallest", Fixed = "fixed");
 choices!(Flow: Auto = "auto", Hold = "hold", Free = "free");
 
 #[cfg(test)]

@@ -121,8 +121,8 @@ fn client_messages() -> Vec<(&'static str, ClientMessage)> {
         ("soft reset", ClientMessage::SoftReset),
         ("ack", ClientMessage::Ack { output: OutputOffset::new((1 << 53) - 1) }),
         ("resize", ClientMessage::Resize(Winsize::cells(1, 4096))),
-        ("taking the pen", ClientMessage::Pen { to: None }),
-        ("giving the pen", ClientMessage::Pen { to: Some(3) }),
+        ("becoming primary", ClientMessage::Primary { to: None }),
+        ("making another viewer primary", ClientMessage::Primary { to: Some(3) }),
         ("resize in pixels", ClientMessage::Resize(Winsize { xpixel: 640, ypixel: 480, ..size })),
         ("ping", ClientMessage::Ping { t: serde_json::Number::from_f64(1234.5).unwrap() }),
         ("pong", ClientMessage::Pong { t: (-7).into() }),
@@ -163,10 +163,10 @@ fn server_messages() -> Vec<(&'static str, ServerMessage)> {
             },
         ),
         ("title", ServerMessage::Title { title: "~/src\\x: make 日本".into() }),
-        ("viewers", ServerMessage::Viewers { count: 2, pen: false, list: presences() }),
+        ("viewers", ServerMessage::Viewers { count: 2, primary: false, list: presences() }),
         (
             "viewers, of a server that does not name them",
-            ServerMessage::Viewers { count: 2, pen: true, list: Vec::new() },
+            ServerMessage::Viewers { count: 2, primary: true, list: Vec::new() },
         ),
         ("exit with a code", ServerMessage::Exit { status: ExitStatus::Code(0), output, closed: false }),
         ("exit by a signal", ServerMessage::Exit { status: ExitStatus::Signal(9), output, closed: false }),
@@ -194,7 +194,7 @@ fn presences() -> Vec<ViewerInfo> {
         since: 1_790_000_000_000,
         from: "192.0.2.7".into(),
         agent: "Mozilla/5.0".into(),
-        pen: true,
+        primary: true,
         you: false,
     };
     let reader = ViewerInfo {
@@ -202,7 +202,7 @@ fn presences() -> Vec<ViewerInfo> {
         role: Role::Reader,
         from: String::new(),
         agent: String::new(),
-        pen: false,
+        primary: false,
         you: true,
         ..desktop.clone()
     };
@@ -295,7 +295,7 @@ fn client_type(message: &ClientMessage) -> u8 {
         ClientMessage::Pong { .. } => 4,
         ClientMessage::Colours(_) => 5,
         ClientMessage::History => 6,
-        ClientMessage::Pen { .. } => 7,
+        ClientMessage::Primary { .. } => 7,
         ClientMessage::Clear => 8,
         ClientMessage::SoftReset => 9,
     }

@@ -61,7 +61,7 @@ fn client_message() -> impl Strategy<Value = ClientMessage> {
         Just(ClientMessage::History),
         Just(ClientMessage::Clear),
         Just(ClientMessage::SoftReset),
-        prop::option::of(any::<u64>()).prop_map(|to| ClientMessage::Pen { to }),
+        prop::option::of(any::<u64>()).prop_map(|to| ClientMessage::Primary { to }),
         number().prop_map(|t| ClientMessage::Ping { t }),
         number().prop_map(|t| ClientMessage::Pong { t }),
     ]
@@ -71,7 +71,15 @@ fn presence() -> impl Strategy<Value = ViewerInfo> {
     let role = prop_oneof![Just(Role::Owner), Just(Role::Writer), Just(Role::Reader)];
     let texts = (any::<String>(), any::<String>());
     (any::<u64>(), role, any::<u64>(), texts, any::<bool>(), any::<bool>()).prop_map(
-        |(id, role, since, (from, agent), pen, you)| ViewerInfo { id, role, since, from, agent, pen, you },
+        |(id, role, since, (from, agent), primary, you)| ViewerInfo {
+            id,
+            role,
+            since,
+            from,
+            agent,
+            primary,
+            you,
+        },
     )
 }
 
@@ -90,7 +98,7 @@ fn server_message() -> impl Strategy<Value = ServerMessage> {
         }),
         any::<String>().prop_map(|title| ServerMessage::Title { title }),
         (any::<u32>(), any::<bool>(), prop::collection::vec(presence(), 0..3))
-            .prop_map(|(count, pen, list)| ServerMessage::Viewers { count, pen, list }),
+            .prop_map(|(count, primary, list)| ServerMessage::Viewers { count, primary, list }),
         (status, output(), any::<bool>()).prop_map(|(status, output, closed)| ServerMessage::Exit {
             status,
             output,
@@ -146,7 +154,7 @@ proptest! {
     /// A known type makes it likely that a parser looks at a wrong value.
     #[test]
     fn a_hostile_text_is_read_or_refused(
-        name in "hello|ack|resize|pen|colours|ping|pong|welcome|exit|reset|error",
+        name in "hello|ack|resize|primary|colours|ping|pong|welcome|exit|reset|error",
         fields in prop::collection::btree_map("cols|rows|to|viewer|output|window|resume|t|code|signal|by", json_value(), 0..5),
     ) {
         let mut object = Value::from_iter(fields);

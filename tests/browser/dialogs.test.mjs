@@ -81,7 +81,7 @@ pageTest("what the server refuses is said in the dialog that is open", { window:
     const server = socket.connectToServer();
     socket.onMessage((message) =>
       server.send(
-        typeof message === "string" && message.includes('"type":"pen"') ? '{"type":"pen","to":9999}' : message,
+        typeof message === "string" && message.includes('"type":"primary"') ? '{"type":"primary","to":9999}' : message,
       ),
     );
   });
@@ -160,7 +160,7 @@ pageTest("keys alone give a terminal one window's size, and another's", { window
   await backToTerminal(other.page, other.terminal, dialog, "handed");
   await runCommand(other.page, "Use my size");
   await page
-    .locator(".pen-chip")
+    .locator(".size-note")
     .getByText(/Sized for/)
     .waitFor();
   await other.page.keyboard.type("echo taken\n");
@@ -186,7 +186,7 @@ function tooSmall(page, within) {
 for (const { width, height } of [PHONE.viewport, { width: 768, height: 1024 }]) {
   pageTest(`fingers hit all there is for sharing, ${width} pixels wide`, { window: DESKTOP }, async (world) => {
     const { page, terminal } = await openViewer(world, { ...PHONE, viewport: { width, height } });
-    await page.locator(".pen-chip").getByRole("button", { name: "Use my size" }).waitFor();
+    await page.locator(".size-note").getByRole("button", { name: "Use my size" }).waitFor();
     assert.deepEqual(await tooSmall(page, ".bar"), []);
     for (const name of ["People", "Share"]) {
       await terminal.command(name);

@@ -10,11 +10,11 @@ const REFUSAL_ERRORS = /status of 40[134]/;
 pageTest("a phone leaves the desktop's size alone until it wants its own", { window: DESKTOP }, async (world) => {
   const { terminal, page, server } = world;
   const desktop = await terminalSize(server);
-  assert.ok(await page.locator(".pen-chip").isHidden(), "who is alone is told nothing");
+  assert.ok(await page.locator(".size-note").isHidden(), "who is alone is told nothing");
   assert.ok(await page.locator(".people-button").isHidden());
   const phone = await openViewer(world, PHONE);
   await phone.chip.getByText(/Sized for/).waitFor();
-  assert.equal(await phone.chip.locator(".pen-size").textContent(), desktop);
+  assert.equal(await phone.chip.locator(".size-note-size").textContent(), desktop);
   await phone.terminal.type("echo typed on the phone\n");
   await terminal.waitForText(/^typed on the phone$/m);
   assert.equal(await terminalSize(server), desktop);
@@ -27,7 +27,7 @@ pageTest("a phone leaves the desktop's size alone until it wants its own", { win
     () => terminalSize(server),
     (now) => now !== desktop,
   );
-  await page.locator(".pen-chip").getByText(/Sized for/).waitFor();
+  await page.locator(".size-note").getByText(/Sized for/).waitFor();
   await terminal.run("echo typed on the desktop");
   assert.notEqual(await terminalSize(server), desktop);
 
@@ -39,7 +39,7 @@ pageTest("a phone leaves the desktop's size alone until it wants its own", { win
     () => terminalSize(server),
     (now) => now === desktop,
   );
-  await page.locator(".pen-chip").waitFor({ state: "hidden" });
+  await page.locator(".size-note").waitFor({ state: "hidden" });
 });
 
 /** The browser's own messages about a missing network. */
@@ -107,7 +107,7 @@ pageTest("a window that gives the size is resized at once, and others follow", {
     () => phone.terminal.rows(),
     (shown) => shown.length === rows,
   );
-  assert.equal(await phone.chip.locator(".pen-size").textContent(), after);
+  assert.equal(await phone.chip.locator(".size-note-size").textContent(), after);
 });
 
 /**
@@ -347,7 +347,7 @@ pageTest("the size is chosen without a mouse", { window: DESKTOP }, async (world
   await take.focus();
   await other.page.keyboard.press("Enter");
   await dialog.getByRole("button", { name: "Use the size of your other window" }).waitFor();
-  await page.locator(".pen-chip").getByText("Sized for your other window").waitFor();
+  await page.locator(".size-note").getByText("Sized for your other window").waitFor();
   await other.page.keyboard.press("Escape");
   await dialog.waitFor({ state: "detached" });
   await other.page.keyboard.type("echo typed\n");

@@ -139,7 +139,7 @@ async fn two_who_take_the_pen_from_each_other_change_the_size_a_few_times() {
     }
     for round in 0..500 {
         for guest in &mut guests {
-            guest.say(&ClientMessage::Pen { to: None }).await;
+            guest.say(&ClientMessage::Primary { to: None }).await;
         }
         if round % 50 == 49 {
             for guest in &mut guests {
@@ -331,7 +331,7 @@ async fn what_is_typed_and_said_in_a_storm_arrives_whole() {
     guest.sees(String::from_utf8(expected.stdout).unwrap().trim()).await;
     assert_eq!(storm.try_join_next().map(|ended| ended.is_ok()), None, "nobody was thrown out");
     let mut owner = Client::attach(&server, &id, Hello::default()).await;
-    owner.say(&ClientMessage::Pen { to: Some(u64::MAX) }).await;
+    owner.say(&ClientMessage::Primary { to: Some(u64::MAX) }).await;
     owner.wait_for_error(ErrorCode::NoSuchViewer).await;
 }
 

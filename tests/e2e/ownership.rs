@@ -37,7 +37,7 @@ async fn a_state_directory_of_others_is_refused() {
         }
     }
     // Sessions from files that others could have written are not started.
-    let planted = r#"{"program":{"file":"sh","argv0":"sh","args":["-c","echo planted; exec sleep 1000"],"cwd":"/","env":{}},"created":1,"title":null,"sizing":"pen","flow":"auto","size":{"cols":80,"rows":24}}"#.to_owned() + "\n";
+    let planted = r#"{"program":{"file":"sh","argv0":"sh","args":["-c","echo planted; exec sleep 1000"],"cwd":"/","env":{}},"created":1,"title":null,"sizing":"primary","flow":"auto","size":{"cols":80,"rows":24}}"#.to_owned() + "\n";
     for name in ["writable", "link", "theirs"] {
         let file = state.join(format!("{name}.session"));
         match name {

@@ -30,8 +30,8 @@ async fn a_session_from_hello_to_exit() {
         })
         .await;
     client
-        .wait_for_message("who has the pen", |m| {
-            matches!(m, ServerMessage::Viewers { count: 1, pen: true, .. }).then_some(())
+        .wait_for_message("which viewer is primary", |m| {
+            matches!(m, ServerMessage::Viewers { count: 1, primary: true, .. }).then_some(())
         })
         .await;
     client.type_in("hello\n").await;

@@ -21,12 +21,12 @@ fn viewer_list(message: &ServerMessage) -> Option<Vec<ViewerInfo>> {
     if let ServerMessage::Viewers { list, .. } = message { Some(list.clone()) } else { None }
 }
 
-/// Waits until the server lists `count` viewers, and returns that list. `pen` says whether the
+/// Waits until the server lists `count` viewers, and returns that list. `primary` says whether the
 /// client must be the primary viewer.
-async fn wait_for_viewers(client: &mut Client, count: usize, pen: bool) -> Vec<ViewerInfo> {
+async fn wait_for_viewers(client: &mut Client, count: usize, primary: bool) -> Vec<ViewerInfo> {
     let wanted = |message: &ServerMessage| {
         viewer_list(message)
-            .filter(|list| list.len() == count && list.iter().any(|one| one.you && one.pen) == pen)
+            .filter(|list| list.len() == count && list.iter().any(|one| one.you && one.primary) == primary)
     };
     client.wait_for_message(&format!("that there are {count}"), wanted).await
 }
@@ -45,7 +45,7 @@ async fn update_session(server: &Server, id: &SessionId, body: Value) -> Session
 }
 
 #[tokio::test]
-async fn a_phone_resizes_nothing_until_it_takes_the_pen() {
+async fn a_phone_resizes_nothing_until_it_becomes_primary() {
     let server = Server::start(Options::default());
     let id = server.bash(SIZE_SCRIPT).await;
     let mut desktop = Client::attach(&server, &id, Hello::default().size(160, 50)).await;
@@ -53,7 +53,7 @@ async fn a_phone_resizes_nothing_until_it_takes_the_pen() {
     let mut phone = Client::attach(&server, &id, Hello::default().size(40, 30)).await;
     assert_eq!(server.details(&id).await.info.cols, 160);
     let [first, second] = wait_for_viewers(&mut phone, 2, false).await.try_into().unwrap();
-    assert!(first.pen && !first.you && !second.pen && second.you);
+    assert!(first.primary && !first.you && !second.primary && second.you);
     assert_eq!((second.from.as_str(), second.role), ("127.0.0.1", Role::Owner));
     phone.type_in("x\n").await;
     phone.wait_for_ack(2).await;
@@ -63,14 +63,14 @@ async fn a_phone_resizes_nothing_until_it_takes_the_pen() {
     wait_for_size(&mut desktop, 150, 45).await;
     assert!(!desktop.text().contains(" 41") && !desktop.text().contains(" 40"), "{}", desktop.text());
 
-    phone.say(&ClientMessage::Pen { to: None }).await;
+    phone.say(&ClientMessage::Primary { to: None }).await;
     wait_for_size(&mut desktop, 41, 31).await;
     wait_for_viewers(&mut desktop, 2, false).await;
     // The phone, which took the role of primary viewer, hands it back.
-    phone.say(&ClientMessage::Pen { to: Some(first.id) }).await;
+    phone.say(&ClientMessage::Primary { to: Some(first.id) }).await;
     wait_for_size(&mut phone, 150, 45).await;
     wait_for_viewers(&mut desktop, 2, true).await;
-    phone.say(&ClientMessage::Pen { to: Some(77) }).await;
+    phone.say(&ClientMessage::Primary { to: Some(77) }).await;
     phone.wait_for_error(ErrorCode::NoSuchViewer).await;
 }
 
@@ -118,7 +118,7 @@ async fn whose_size_counts_can_be_changed() {
     wait_for_size(&mut wide, 70, 60).await;
     assert_eq!(update_session(&server, &id, json!({ "sizing": "fixed", "cols": 100 })).await.cols, 100);
     wait_for_size(&mut wide, 100, 60).await;
-    wide.say(&ClientMessage::Pen { to: None }).await;
+    wide.say(&ClientMessage::Primary { to: None }).await;
     wait_for_viewers(&mut wide, 2, true).await;
     assert_eq!(server.details(&id).await.info.cols, 100);
     update_session(&server, &id, json!({ "sizing": "smallest" })).await;
@@ -181,7 +181,7 @@ async fn who_was_invited_may_do_what_the_pass_says_and_no_more() {
     assert_eq!(watcher.welcome.role, Role::Reader);
     watcher.type_in("from the reader\n").await;
     watcher.wait_for_error(ErrorCode::ReadOnly).await;
-    watcher.say(&ClientMessage::Pen { to: None }).await;
+    watcher.say(&ClientMessage::Primary { to: None }).await;
     watcher.wait_for_error(ErrorCode::ReadOnly).await;
     let mut helper = Client::attach(&server, &id, Hello::default().with_token(&writer.token)).await;
     assert_eq!(helper.welcome.role, Role::Writer);
@@ -190,7 +190,7 @@ async fn who_was_invited_may_do_what_the_pass_says_and_no_more() {
     assert!(!watcher.text().contains("reader"), "{}", watcher.text());
     let [first, second] = wait_for_viewers(&mut helper, 2, true).await.try_into().unwrap();
     assert_eq!((first.role, second.role), (Role::Reader, Role::Writer));
-    helper.say(&ClientMessage::Pen { to: Some(first.id) }).await;
+    helper.say(&ClientMessage::Primary { to: Some(first.id) }).await;
     helper.wait_for_error(ErrorCode::NoSuchViewer).await;
 }
 

@@ -5,11 +5,11 @@ use limpet_shared::{CloseCode, ServerMessage};
 use crate::harness::{Client, Hello, Options, Server, client::viewer, until};
 
 fn viewer_status(message: &ServerMessage) -> Option<(u32, bool)> {
-    if let ServerMessage::Viewers { count, pen, .. } = message { Some((*count, *pen)) } else { None }
+    if let ServerMessage::Viewers { count, primary, .. } = message { Some((*count, *primary)) } else { None }
 }
 
 #[tokio::test]
-async fn all_see_the_same_and_one_has_the_pen() {
+async fn all_see_the_same_and_one_is_primary() {
     let server = Server::start(Options::default());
     let id = server.bash("while read line; do echo got $line; done").await;
     let mut one = Client::attach(&server, &id, Hello::default()).await;

@@ -285,13 +285,13 @@ async fn programs_that_are_edited_on_a_phone_meanwhile_show_on_a_desktop_what_th
         let mut phone = Client::attach(&server, &id, Hello::default().size(40, 20).follow_now())
             .await
             .on(Shown::default());
-        phone.say(&ClientMessage::Pen { to: None }).await;
+        phone.say(&ClientMessage::Primary { to: None }).await;
         wait_for_redraw(&mut phone, 1).await;
         type_and_wait(&mut phone, on_the_phone).await;
         drop(phone);
 
         let mut desktop = Client::attach(&server, &id, desktop_hello.go_on(&shown)).await.on(shown);
-        desktop.say(&ClientMessage::Pen { to: None }).await;
+        desktop.say(&ClientMessage::Primary { to: None }).await;
         wait_for_redraw(&mut desktop, 2).await;
         type_and_wait(&mut desktop, on_the_desktop).await;
         let position = desktop.shown().position();

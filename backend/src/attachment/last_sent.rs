@@ -116,7 +116,7 @@ impl LastSent {
         self.next_primary_at = now + MIN_PRIMARY_INTERVAL;
         let count = status.viewer_count();
         self.list_budget.spend(millis(LIST_COST.max(LIST_COST_PER_VIEWER * count)), now);
-        Some(ServerMessage::Viewers { count, pen: is_answerer, list: status.viewer_list(you) })
+        Some(ServerMessage::Viewers { count, primary: is_answerer, list: status.viewer_list(you) })
     }
 }
 

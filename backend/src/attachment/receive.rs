@@ -200,12 +200,12 @@ impl<'a> Receiver<'a> {
                 Ok(size) => self.attachment.resize(size).await,
                 Err(error) => self.reply_error(ErrorCode::BadSize, error.to_string()).await?,
             },
-            ClientMessage::Pen { .. } | ClientMessage::Clear | ClientMessage::SoftReset
+            ClientMessage::Primary { .. } | ClientMessage::Clear | ClientMessage::SoftReset
                 if !self.attachment.role().may_write() =>
             {
                 self.reply_read_only().await?;
             }
-            ClientMessage::Pen { to } => self.make_primary(to).await?,
+            ClientMessage::Primary { to } => self.make_primary(to).await?,
             ClientMessage::Colours(colours) if self.attachment.role().may_write() => {
                 self.attachment.colours(colours).await;
             }
@@ -226,12 +226,12 @@ impl<'a> Receiver<'a> {
         if self.attachment.make_primary(to.map(AttachmentId::new)).await {
             return Ok(());
         }
-        let message = "the pen can be given to a viewer who is there and may write; see viewers for those";
+        let message = "only a viewer that is attached and may type can become primary; see viewers for those";
         self.reply_error(ErrorCode::NoSuchViewer, message.to_owned()).await
     }
 
     async fn reply_read_only(&self) -> Result<(), EndReason> {
-        let message = "this viewer may watch, but neither type nor take the pen";
+        let message = "this viewer may watch, but neither type nor become primary";
         self.reply_error(ErrorCode::ReadOnly, message.to_owned()).await
     }
 

@@ -48,7 +48,7 @@ pub(super) struct HandoffRecord {
     pub(super) sizing: Sizing,
     pub(super) flow: Flow,
     /// The primary viewer, if there is one.
-    pub(super) pen: Option<ViewerId>,
+    pub(super) primary: Option<ViewerId>,
     pub(super) size_by: Option<ViewerId>,
     pub(super) colours: Option<Colours>,
     /// The sizes since the last checkpoint, each with the offset from which it is in force.
@@ -84,7 +84,7 @@ impl HandoffRecord {
             title: status.pinned_title().map(str::to_owned),
             sizing: status.sizing,
             flow: status.flow,
-            pen: status.viewers.primary(),
+            primary: status.viewers.primary(),
             size_by: status.size_by,
             colours: None,
             sizes: vec![(OutputOffset::ZERO, status.size)],
@@ -350,7 +350,7 @@ mod tests {
     use crate::output_log;
 
     /// A record that the first version has written. It does not change when fields are added.
-    const FIRST: &str = r#"{"epoch":"0123456789abcdef","program":{"file":"bash","argv0":"-bash","args":[],"cwd":null,"env":{}},"created":1790000000000,"title":"mine","sizing":"pen","flow":"auto","pen":"67e55044-10b1-426f-9247-bb680e5fe0c8","size_by":null,"colours":null,"sizes":[[0,{"cols":80,"rows":24}],[17,{"cols":100,"rows":30}]]}"#;
+    const FIRST: &str = r#"{"epoch":"0123456789abcdef","program":{"file":"bash","argv0":"-bash","args":[],"cwd":null,"env":{}},"created":1790000000000,"title":"mine","sizing":"primary","flow":"auto","primary":"67e55044-10b1-426f-9247-bb680e5fe0c8","size_by":null,"colours":null,"sizes":[[0,{"cols":80,"rows":24}],[17,{"cols":100,"rows":30}]]}"#;
 
     #[test]
     fn what_the_first_version_has_kept_is_understood() {

@@ -322,7 +322,7 @@ impl Sessions {
         let program = record.program.clone().into_program(None);
         let mut status = Status::new(program.name(), size, (record.sizing, record.flow));
         status.pin_title(record.title.as_deref().unwrap_or_default());
-        let mut status = Status::of_earlier_server((size, record.size_by), record.pen, status);
+        let mut status = Status::of_earlier_server((size, record.size_by), record.primary, status);
         let (epoch, created) = (record.epoch.clone(), record.created);
         let unanswered_from = handles.as_ref().and_then(|handles| handles.journal.unanswered_from());
         let (handoff, display) = {

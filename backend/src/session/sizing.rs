@@ -22,7 +22,7 @@ pub(super) fn in_force(sizing: Sizing, windows: &[Window]) -> Option<(Winsize, O
     let writers = || windows.iter().filter(|window| window.role.may_write());
     let one = |window: &Window| (window.size, Some(window.viewer));
     match sizing {
-        Sizing::Pen | Sizing::Latest => writers().find(|window| window.is_primary).map(one),
+        Sizing::Primary | Sizing::Latest => writers().find(|window| window.is_primary).map(one),
         Sizing::Owner => writers().rfind(|window| window.role == Role::Owner).map(one),
         Sizing::Smallest => {
             let size = writers().map(|window| window.size).reduce(smaller)?;
@@ -62,14 +62,14 @@ mod tests {
     }
 
     #[test]
-    fn a_phone_does_not_shrink_the_desktop_without_the_pen() {
+    fn a_phone_does_not_shrink_the_desktop_without_being_primary() {
         let mut windows = [window(1, Role::Owner, DESKTOP, true), window(2, Role::Owner, PHONE, false)];
-        for sizing in [Sizing::Pen, Sizing::Latest] {
+        for sizing in [Sizing::Primary, Sizing::Latest] {
             assert_eq!(in_force(sizing, &windows), Some((DESKTOP, Some(viewer(1)))));
         }
         (windows[0].is_primary, windows[1].is_primary) = (false, true);
-        assert_eq!(in_force(Sizing::Pen, &windows), Some((PHONE, Some(viewer(2)))));
-        assert_eq!(in_force(Sizing::Pen, &windows[..1]), None, "who is left did not ask for anything");
+        assert_eq!(in_force(Sizing::Primary, &windows), Some((PHONE, Some(viewer(2)))));
+        assert_eq!(in_force(Sizing::Primary, &windows[..1]), None, "who is left did not ask for anything");
     }
 
     #[test]

@@ -209,7 +209,7 @@ impl Viewers {
                 since: entry.since,
                 from: told(&entry.visitor.from),
                 agent: told(&entry.visitor.agent),
-                pen: answerer == Some(entry.id),
+                primary: answerer == Some(entry.id),
                 you: you == entry.id,
             }
         };
@@ -250,7 +250,7 @@ mod tests {
         let first = enter(&mut viewers, 2, Role::Owner);
         let second = enter(&mut viewers, 3, Role::Writer);
         assert_eq!(viewers.answerer(), Some(first));
-        assert!(!viewers.on_used(second, Sizing::Pen));
+        assert!(!viewers.on_used(second, Sizing::Primary));
         assert_eq!(viewers.answerer(), Some(first));
         assert!(viewers.make_primary(second) && !viewers.make_primary(reader));
         assert_eq!(viewers.answerer(), Some(second));
@@ -263,20 +263,20 @@ mod tests {
         let mut viewers = Viewers::default();
         let first = enter(&mut viewers, 10, Role::Owner);
         let second = enter(&mut viewers, 20, Role::Owner);
-        assert_eq!(viewers.size(Sizing::Pen).unwrap().1, Some(viewer(10)));
+        assert_eq!(viewers.size(Sizing::Primary).unwrap().1, Some(viewer(10)));
         viewers.leave(first);
-        assert_eq!((viewers.answerer(), viewers.size(Sizing::Pen)), (Some(second), None));
+        assert_eq!((viewers.answerer(), viewers.size(Sizing::Primary)), (Some(second), None));
         let third = enter(&mut viewers, 30, Role::Owner);
         assert_eq!(viewers.answerer(), Some(third), "the same one may have loaded the page again");
         viewers.leave(third);
-        assert!(viewers.on_used(second, Sizing::Pen), "who types works there");
-        assert_eq!(viewers.size(Sizing::Pen).unwrap().1, Some(viewer(20)));
+        assert!(viewers.on_used(second, Sizing::Primary), "who types works there");
+        assert_eq!(viewers.size(Sizing::Primary).unwrap().1, Some(viewer(20)));
         enter(&mut viewers, 40, Role::Owner);
         assert_eq!(viewers.answerer(), Some(second));
     }
 
     #[test]
-    fn a_broken_connection_does_not_cost_the_pen() {
+    fn a_broken_connection_does_not_cost_the_primary_viewer_its_role() {
         let mut viewers = Viewers::default();
         let first = enter(&mut viewers, 10, Role::Owner);
         let second = enter(&mut viewers, 20, Role::Owner);
@@ -291,17 +291,17 @@ mod tests {
         assert_eq!(viewers.answerer(), Some(again));
         // A viewer that comes back displaces neither a new primary viewer nor one that stands in.
         viewers.leave(again);
-        assert!(viewers.on_used(second, Sizing::Pen));
+        assert!(viewers.on_used(second, Sizing::Primary));
         come_back(&mut viewers, 10);
         assert_eq!(viewers.answerer(), Some(second));
     }
 
     #[test]
-    fn who_comes_back_to_nobody_has_the_pen() {
+    fn who_comes_back_to_nobody_is_primary() {
         let mut viewers = Viewers::default();
         let back = come_back(&mut viewers, 10);
         assert_eq!(
-            (viewers.answerer(), viewers.size(Sizing::Pen).unwrap().1),
+            (viewers.answerer(), viewers.size(Sizing::Primary).unwrap().1),
             (Some(back), Some(viewer(10)))
         );
     }
@@ -317,7 +317,7 @@ mod tests {
         );
         viewers.leave(third);
         assert!(viewers.on_resized(second, SIZE) && !viewers.on_resized(second, SIZE));
-        assert_eq!(viewers.size(Sizing::Pen), Some((SIZE, Some(viewer(20)))));
+        assert_eq!(viewers.size(Sizing::Primary), Some((SIZE, Some(viewer(20)))));
     }
 
     #[test]
@@ -333,11 +333,11 @@ mod tests {
         let second = viewers.enter(viewer(2), visitor, (SIZE, false), 1234);
         assert_ne!(viewers.version(), before);
         let [one, two] = viewers.viewer_list(second).try_into().unwrap();
-        assert!((one.id, one.pen, one.you) == (first.0, true, false) && one.role == Role::Owner);
-        assert!((two.pen, two.you, two.since) == (false, true, 1234) && two.from == "192.0.2.7");
+        assert!((one.id, one.primary, one.you) == (first.0, true, false) && one.role == Role::Owner);
+        assert!((two.primary, two.you, two.since) == (false, true, 1234) && two.from == "192.0.2.7");
         assert_eq!(two.agent.len(), AGENT);
         let before = viewers.version();
-        viewers.on_used(first, Sizing::Pen);
+        viewers.on_used(first, Sizing::Primary);
         assert_eq!(viewers.version(), before, "that is no news");
         for number in 3..=100 {
             enter(&mut viewers, number, Role::Reader);

@@ -28,7 +28,7 @@ impl App {
         let timeout = StoredValue::new_local(None::<Timeout>);
         Effect::new(move || {
             let is_due = abandoned.with(Option::is_some) && is_visible.get();
-            let fit = move || self.with_pane(|pane| pane.pen(None));
+            let fit = move || self.with_pane(|pane| pane.make_primary(None));
             timeout.set_value(is_due.then(|| Timeout::new(TAKE_SIZE_AFTER_MS, fit)));
         });
     }
@@ -49,7 +49,7 @@ impl App {
             }
             let fit = self.tabs.with_untracked(|tabs| tabs.get(&tab.kind).map(Fit::of));
             match (fit, self.pane()) {
-                (Some(Ok(Fit::TakePen)), Some(pane)) => pane.pen(None),
+                (Some(Ok(Fit::BecomePrimary)), Some(pane)) => pane.make_primary(None),
                 (Some(Ok(Fit::Resize)), Some(pane)) => {
                     let size = pane.own_size();
                     let (cols, rows) = (size.map(|size| size.cols), size.map(|size| size.rows));

@@ -32,7 +32,7 @@ impl Part {
         match self {
             Self::Terminal => ".place, .empty",
             Self::Bar => ".bar",
-            Self::Viewers => ".people-button, .pen-chip",
+            Self::Viewers => ".people-button, .primary-chip",
             Self::Messages => ".messages, .earlier, .notices",
         }
     }
@@ -42,7 +42,7 @@ impl Part {
         match self {
             Self::Terminal => ".panel.shown .xterm-helper-textarea, .empty button",
             Self::Bar => ".bar [role=tab][aria-selected=true], .bar .current",
-            Self::Viewers => ".pen-chip button, .people-button",
+            Self::Viewers => ".primary-chip button, .people-button",
             Self::Messages => ".panel.shown :is(.messages button, .earlier), .notices button",
         }
     }

@@ -143,7 +143,7 @@ impl Machine {
             Event::RetryNow => self.retry_now(moment),
             Event::Input(input) => self.on_input(input, moment),
             Event::Resized(size) => self.on_pane_resized(size),
-            Event::PrimaryRequested(to) => self.send_if_writer(&ClientMessage::Pen { to }),
+            Event::PrimaryRequested(to) => self.send_if_writer(&ClientMessage::Primary { to }),
             Event::Rendered(mark, idle) => self.on_rendered(mark, idle),
             Event::Colours(colours) => self.set_colours(colours),
             Event::HistoryRequested => self.request_history(),

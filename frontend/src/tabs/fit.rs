@@ -8,7 +8,7 @@ use super::Tab;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fit {
     /// Become the primary viewer.
-    TakePen,
+    BecomePrimary,
     /// Set the session's size, which does not follow any window.
     Resize,
 }
@@ -20,7 +20,7 @@ impl Fit {
     /// A message for the user, if this window cannot change the size.
     pub const fn of(tab: &Tab) -> Result<Self, &'static str> {
         match (tab.sizing, tab.role) {
-            (Sizing::Pen | Sizing::Latest, Role::Owner | Role::Writer) => Ok(Self::TakePen),
+            (Sizing::Primary | Sizing::Latest, Role::Owner | Role::Writer) => Ok(Self::BecomePrimary),
             (Sizing::Fixed, Role::Owner) => Ok(Self::Resize),
             (Sizing::Smallest, _) => Err("The smallest window sets this terminal's size."),
             (Sizing::Owner | Sizing::Fixed, _) => Err("The owner sets this terminal's size."),

@@ -223,7 +223,7 @@ mod tests {
             viewers: 1,
             exit,
             role: Role::Owner,
-            sizing: Sizing::Pen,
+            sizing: Sizing::Primary,
             flow: Flow::Auto,
         };
         Tab { phase, ..Tab::from(session) }

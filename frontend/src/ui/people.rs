@@ -72,9 +72,10 @@ fn ViewerRow(id: u64, people: Memo<People>, follows: Memo<bool>, now: RwSignal<f
     let name = move || people.with(|people| viewer.get().map(|viewer| people.name(&viewer)));
     let details = move || viewer.with(|viewer| viewer.as_ref().map(|viewer| details(viewer, now.get())));
     let mine = move || of(|viewer| viewer.you);
-    let marked = move || follows.get() && of(|viewer| viewer.pen);
-    let offered =
-        move || follows.get() && of(|viewer| !viewer.pen && viewer.role.may_write()) && app.may(Action::Fit);
+    let marked = move || follows.get() && of(|viewer| viewer.primary);
+    let offered = move || {
+        follows.get() && of(|viewer| !viewer.primary && viewer.role.may_write()) && app.may(Action::Fit)
+    };
     let offer = move || if mine() { describe(Action::Fit).0 } else { "Use this size" };
     // The label of each button names its viewer.
     let offer_label = move || {
@@ -89,12 +90,12 @@ fn ViewerRow(id: u64, people: Memo<People>, follows: Memo<bool>, now: RwSignal<f
         }
         if let Some(pane) = app.pane() {
             let is_you = viewer.with_untracked(|viewer| viewer.as_ref().is_some_and(|viewer| viewer.you));
-            pane.pen((!is_you).then_some(id));
+            pane.make_primary((!is_you).then_some(id));
         }
     };
     view! {
         <li node_ref=row tabindex="-1" class="person" aria-current=move || mine().to_string()>
-            <span class="person-pen">
+            <span class="person-primary">
                 <Show when=marked><Glyph icon=Icon::Window/><span class="sr-only">"Gives the size: "</span></Show>
             </span>
             <p class="person-words">

@@ -11,7 +11,7 @@ use crate::{
 
 const fn describe_sizing(sizing: Sizing) -> (&'static str, &'static str) {
     match sizing {
-        Sizing::Pen => ("A chosen window", "“Use my size” chooses another one."),
+        Sizing::Primary => ("A chosen window", "“Use my size” chooses another one."),
         Sizing::Latest => ("Whoever typed last", "It follows the window that was last typed in or resized."),
         Sizing::Owner => ("The owner", "Guests see it in the size of the owner's window."),
         Sizing::Smallest => ("The smallest window", "Everyone sees all of it without scrolling."),

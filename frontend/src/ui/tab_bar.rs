@@ -8,7 +8,7 @@ use super::{
     icons::{Glyph, Icon, Mark},
     keys::in_words,
     overflow::{MoreTabs, Strip},
-    pen::{PenChip, announcer::PenSaid},
+    size_note::{SizeNoteView, announcer::SizeAnnouncer},
     status::Status,
     tab::TabItem,
 };
@@ -39,8 +39,8 @@ pub fn TabBar() -> impl IntoView {
             <CurrentTab/>
             <BarButton action=Action::NewTab icon=Icon::Plus/>
             <span class="spring"></span>
-            <PenChip/>
-            <PenSaid/>
+            <SizeNoteView/>
+            <SizeAnnouncer/>
             <ViewersButton/>
             <Status/>
             <BarButton action=Action::ShowSettings icon=Icon::Settings/>

@@ -182,7 +182,7 @@ impl Guest {
                 let cols = u16::try_from(round % 80)?;
                 ClientMessage::Resize(Winsize::cells(60 + cols, 24))
             }
-            Misbehaviour::TakePrimary => ClientMessage::Pen { to: None },
+            Misbehaviour::TakePrimary => ClientMessage::Primary { to: None },
             Misbehaviour::Bytes if self.typed - self.acknowledged < INPUT_IN_FLIGHT as u64 => {
                 let frame = [&Header::data(self.typed).encode()[..], b"x"].concat();
                 self.typed += 1;

@@ -8,7 +8,7 @@ export const LAPTOP = { viewport: { width: 1000, height: 700 } };
 export async function openViewer(world, options, link = world.link) {
   const { terminal, ...rest } = await world.window(options);
   await terminal.open(link);
-  return { terminal, page: terminal.page, chip: terminal.page.locator(".pen-chip"), ...rest };
+  return { terminal, page: terminal.page, chip: terminal.page.locator(".size-note"), ...rest };
 }
 
 /** Returns the size of the oldest session's terminal. */

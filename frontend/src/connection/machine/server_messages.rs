@@ -112,8 +112,8 @@ impl Machine {
                 self.notify(Tell::Clear { skipped, earlier });
             }
             ServerMessage::Title { title } => self.notify(Tell::Title(title)),
-            ServerMessage::Viewers { count, pen, list } => {
-                self.notify(Tell::Primary(pen));
+            ServerMessage::Viewers { count, primary, list } => {
+                self.notify(Tell::Primary(primary));
                 self.notify(Tell::Viewers { count, list });
             }
             ServerMessage::Exit { status, closed, .. } => self.on_exit(status, closed),

@@ -15,7 +15,7 @@ fn session(id: &str) -> SessionInfo {
         viewers: 0,
         exit: None,
         role: Role::Owner,
-        sizing: Sizing::Pen,
+        sizing: Sizing::Primary,
         flow: Flow::Auto,
     }
 }

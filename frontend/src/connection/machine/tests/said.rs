@@ -32,7 +32,7 @@ fn input_waits_for_the_attachment() {
 }
 
 #[test]
-fn a_reader_neither_types_nor_resizes_nor_takes_the_pen() {
+fn a_reader_neither_types_nor_resizes_nor_becomes_primary() {
     let mut rig = Rig::new();
     rig.on(Event::Start);
     rig.on(Event::Input(b"early"));
@@ -99,7 +99,7 @@ fn the_pen_is_asked_for_by_who_may_have_it() {
     assert_eq!(rig.on(Event::PrimaryRequested(None)), [], "there is nobody to ask yet");
     let mut rig = Rig::attached();
     for to in [None, Some(7)] {
-        assert_eq!(sent(&rig.on(Event::PrimaryRequested(to))), [ClientMessage::Pen { to }]);
+        assert_eq!(sent(&rig.on(Event::PrimaryRequested(to))), [ClientMessage::Primary { to }]);
     }
     let gone = ServerMessage::Error { code: ErrorCode::NoSuchViewer, message: "see viewers".into() };
     let effects = rig.say(&gone);
@@ -114,10 +114,10 @@ fn who_is_there_is_passed_on() {
         since: 5,
         from: String::new(),
         agent: "curl/8".into(),
-        pen: true,
+        primary: true,
         you: false,
     }];
-    let viewers = ServerMessage::Viewers { count: 1, pen: false, list: list.clone() };
+    let viewers = ServerMessage::Viewers { count: 1, primary: false, list: list.clone() };
     let told = [E::Notify(Tell::Primary(false)), E::Notify(Tell::Viewers { count: 1, list })];
     assert_eq!(Rig::attached().say(&viewers), told);
 }

@@ -205,7 +205,7 @@ impl World {
                 }
                 ClientMessage::Ping { t } => self.answer(&ServerMessage::Pong { t }),
                 ClientMessage::Resize(_)
-                | ClientMessage::Pen { .. }
+                | ClientMessage::Primary { .. }
                 | ClientMessage::Colours(_)
                 | ClientMessage::History
                 | ClientMessage::Clear

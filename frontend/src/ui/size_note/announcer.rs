@@ -20,7 +20,7 @@ enum SizeSource {
 
 /// Returns the window that gives a tab its size. `None` if there is none, or if it is not known.
 fn size_source(tab: &Tab) -> Option<(TabKind, SizeSource)> {
-    let viewer = tab.people.list.iter().find(|viewer| viewer.pen && tab.follows_a_window())?;
+    let viewer = tab.people.list.iter().find(|viewer| viewer.primary && tab.follows_a_window())?;
     Some((tab.kind.clone(), if viewer.you { SizeSource::Here } else { SizeSource::Another(viewer.id) }))
 }
 
@@ -33,7 +33,7 @@ fn announcement(
 ) -> Option<String> {
     match (now.1, before) {
         (SizeSource::Another(_), _) => {
-            let viewer = people.other_pen();
+            let viewer = people.other_primary();
             viewer.map(|viewer| format!("The terminal is sized for {}", people.name_within(viewer)))
         }
         (SizeSource::Here, Some((kind, _))) if *kind == now.0 => {
@@ -46,7 +46,7 @@ fn announcement(
 /// The element with the announcement. It always exists, since screen readers do not read an element
 /// that is added together with its text.
 #[component]
-pub fn PenSaid() -> impl IntoView {
+pub fn SizeAnnouncer() -> impl IntoView {
     let tab = App::expect().active_tab();
     let source = Memo::new(move |_| tab.with(|tab| tab.as_ref().and_then(size_source)));
     let text = RwSignal::new(None::<String>);
@@ -79,7 +79,7 @@ mod tests {
             since: 0,
             from: String::new(),
             agent,
-            pen: true,
+            primary: true,
             you: false,
         };
         People { count: 2, list: vec![one] }

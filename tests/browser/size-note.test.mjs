@@ -11,7 +11,7 @@ function isWhole(words) {
 
 pageTest("a phone says in whole words whose size its terminal has", { window: DESKTOP }, async (world) => {
   const phone = await openViewer(world, PHONE);
-  const words = phone.chip.locator(".pen-words");
+  const words = phone.chip.locator(".size-note-words");
   await words.getByText("Sized for your other window", { exact: true }).waitFor();
   assert.ok(await isWhole(words), "the words are cut");
   await world.screenshot(phone.page, "another-size");
@@ -21,7 +21,7 @@ pageTest("a phone says in whole words whose size its terminal has", { window: DE
     await invitation(world, "reader"),
   );
   await guest.chip.getByText("View only").waitFor();
-  assert.ok(await isWhole(guest.chip.locator(".pen-words")), "the words are cut");
+  assert.ok(await isWhole(guest.chip.locator(".size-note-words")), "the words are cut");
 });
 
 pageTest("who is left alone with another's size gets their own by itself", { window: DESKTOP }, async (world) => {
@@ -49,7 +49,7 @@ const FIXED = { window: DESKTOP, flags: ["--sizing", "fixed"] };
 
 pageTest("a fixed size is explained, and the owner's to change", FIXED, async (world) => {
   const { page, terminal, server } = world;
-  const chip = page.locator(".pen-chip");
+  const chip = page.locator(".size-note");
   await chip.getByText("Fixed size").waitFor();
   assert.equal(await terminalSize(server), "80 × 24");
   const guest = await openViewer(world, PHONE, await invitation(world, "writer"));
@@ -84,7 +84,7 @@ pageTest(
     const { terminal, page, server } = world;
     const [{ id }] = await server.sessions();
     await server.api("PATCH", `api/sessions/${id}`, { sizing: "fixed", cols: 60, rows: 10 });
-    const chip = page.locator(".pen-chip");
+    const chip = page.locator(".size-note");
     await chip.getByText("Fixed size").waitFor();
     await server.api("PATCH", `api/sessions/${id}`, { sizing: "smallest" });
     await until(
@@ -104,12 +104,12 @@ pageTest(
     const { page, terminal, server } = world;
     const [{ id }] = await server.sessions();
     const fixed = await terminalSize(server);
-    const chip = page.locator(".pen-chip");
+    const chip = page.locator(".size-note");
     // Another client fixes the size, so that this page learns about it only from the size itself.
     await server.api("PATCH", `api/sessions/${id}`, { sizing: "fixed" });
     await page.setViewportSize({ width: 1000, height: 600 });
     await chip.getByText("Fixed size").waitFor();
-    assert.equal(await chip.locator(".pen-size").textContent(), fixed);
+    assert.equal(await chip.locator(".size-note-size").textContent(), fixed);
     assert.equal((await terminal.rows()).length, Number(fixed.split(" × ")[1]));
     await page.setViewportSize(DESKTOP.viewport);
     await chip.waitFor({ state: "hidden" });
@@ -124,7 +124,7 @@ pageTest(
 
 pageTest("why a terminal cannot be fitted follows the rule of now", FIXED, async (world) => {
   const { page, terminal, server } = world;
-  await page.locator(".pen-chip").getByText("Fixed size").waitFor();
+  await page.locator(".size-note").getByText("Fixed size").waitFor();
   const phone = await openViewer(world, PHONE);
   await phone.chip.waitFor();
   const [{ id }] = await server.sessions();
@@ -135,7 +135,7 @@ pageTest("why a terminal cannot be fitted follows the rule of now", FIXED, async
 
 /** Records all announcements about the size from now on. */
 async function recordAnnouncements(page) {
-  const region = page.locator(".pen-chip + [role=status]");
+  const region = page.locator(".size-note + [role=status]");
   await region.evaluate((region) => {
     window.heard = [];
     const observer = new MutationObserver(() => window.heard.push(region.textContent));
@@ -157,7 +157,7 @@ pageTest("that the size is another window's is said once, and nothing else is", 
   await phone.page.setViewportSize({ width: 400, height: 700 });
   await phone.chip.getByRole("button", { name: "Use my size" }).tap();
   await page
-    .locator(".pen-chip")
+    .locator(".size-note")
     .getByText(/Sized for/)
     .waitFor();
   const fourth = await openViewer(world, DESKTOP);
@@ -165,7 +165,7 @@ pageTest("that the size is another window's is said once, and nothing else is", 
   await phone.page.setViewportSize({ width: 360, height: 740 });
   await fourth.page.close();
   await viewersButton(2).waitFor();
-  await page.locator(".pen-chip").getByRole("button", { name: "Use my size" }).click();
-  await page.locator(".pen-chip").waitFor({ state: "hidden" });
+  await page.locator(".size-note").getByRole("button", { name: "Use my size" }).click();
+  await page.locator(".size-note").waitFor({ state: "hidden" });
   assert.deepEqual(await announcements(), ["The terminal is sized for your other window", "The terminal now has this window's size"]);
 });

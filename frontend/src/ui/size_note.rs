@@ -44,7 +44,7 @@ fn size_owner(rule: Sizing, tab: &Tab) -> String {
     match rule {
         Sizing::Owner => "the owner".to_owned(),
         Sizing::Smallest => "the smallest window".to_owned(),
-        Sizing::Pen | Sizing::Latest | Sizing::Fixed => match tab.people.other_pen() {
+        Sizing::Primary | Sizing::Latest | Sizing::Fixed => match tab.people.other_primary() {
             Some(viewer) => tab.people.name_within(viewer),
             // The primary viewer has left, or is not in the list, which is limited.
             None => "another window".to_owned(),
@@ -55,17 +55,17 @@ fn size_owner(rule: Sizing, tab: &Tab) -> String {
 /// The active tab's note. It is in the bar of a wide window, and over the terminal in a narrow one;
 /// the terminal leaves room for it there.
 #[component]
-pub fn PenChip() -> impl IntoView {
+pub fn SizeNoteView() -> impl IntoView {
     let app = App::expect();
     let tab = app.active_tab();
     let note = Memo::new(move |_| tab.with(|tab| tab.as_ref().and_then(size_note)));
     let of = move |part: fn(&SizeNote) -> Option<String>| note.with(|note| note.as_ref().and_then(part));
     let words = move || of(|note| Some(note.words.clone()));
     view! {
-        <div class="pen-chip" hidden=move || note.with(Option::is_none)
+        <div class="size-note" hidden=move || note.with(Option::is_none)
             data-foreign=move || of(|note| note.size.clone()).is_some().to_string()>
-            <span class="pen-words" title=words>{words}</span>
-            <span class="pen-size">{move || of(|note| note.size.clone())}</span>
+            <span class="size-note-words" title=words>{words}</span>
+            <span class="size-note-size">{move || of(|note| note.size.clone())}</span>
             <button type="button" class="button small" on:click=app.on_click(Action::Fit)
                 hidden=move || !note.with(|note| note.as_ref().is_some_and(|note| note.can_take_size))>
                 <Glyph icon=Icon::Fit/>{describe(Action::Fit).0}
@@ -92,20 +92,20 @@ mod tests {
             viewers: 1,
             exit: None,
             role,
-            sizing: Sizing::Pen,
+            sizing: Sizing::Primary,
             flow: Flow::Auto,
         };
         Tab { foreign: foreign.then_some(Winsize::cells(160, 50)), ..Tab::from(session) }
     }
 
-    fn with_another(tab: Tab, others_pen: bool) -> Tab {
+    fn with_another(tab: Tab, other_is_primary: bool) -> Tab {
         let presence = |id, you: bool| ViewerInfo {
             id,
             role: Role::Owner,
             since: 0,
             from: String::new(),
             agent: if you { "" } else { "curl/8" }.to_owned(),
-            pen: you != others_pen,
+            primary: you != other_is_primary,
             you,
         };
         Tab { people: People { count: 2, list: vec![presence(0, false), presence(1, true)] }, ..tab }
@@ -126,8 +126,8 @@ mod tests {
     fn nothing_is_said_of_a_terminal_that_fits() {
         assert_eq!(size_note(&tab(Role::Owner, false)), None);
         assert_eq!(size_note(&tab(Role::Owner, true)), None, "nobody knows yet who is here");
-        for others_pen in [true, false] {
-            assert_eq!(size_note(&with_another(tab(Role::Owner, false), others_pen)), None);
+        for other_is_primary in [true, false] {
+            assert_eq!(size_note(&with_another(tab(Role::Owner, false), other_is_primary)), None);
         }
         assert_eq!(size_note(&alone(tab(Role::Owner, false))), None);
     }

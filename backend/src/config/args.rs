@@ -115,8 +115,8 @@ pub struct Args {
     #[arg(long, value_name = "LINES", default_value = "10000", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub scrollback: u32,
 
-    /// The window that a terminal's size follows: a chosen one (`primary`), the `latest` one that was
-    /// typed in, the `owner`'s, the `smallest` one, or none, so that the size stays `fixed`.
+    /// The window that a terminal's size follows: a chosen one (`primary`), the `latest` one that
+    /// was typed in, the `owner`'s, the `smallest` one, or none, so that the size stays `fixed`.
     #[arg(long, value_name = "WHOSE", default_value = "primary")]
     pub sizing: Sizing,
 

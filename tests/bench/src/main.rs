@@ -5,7 +5,7 @@
 //! are not comparable, least of all on a machine that others use. So the results are ratios, formed
 //! pair by pair from runs that took turns.
 //!
-//! * [`measure`]: the measurements. [`viewer`]s (the load generator, over [`wire`]) attach to
+//! * [`mod@measure`]: the measurements. [`viewer`]s (the load generator, over [`wire`]) attach to
 //!   [`peers`] (servers, among them the [`floor`]s) that run the program of the [`stage`],
 //!   optionally through a [`slow_link`] or beside [`guests`].
 //! * [`figures`] records the results, [`stats`] summarizes them, and [`noise`] watches the rest of

@@ -34,7 +34,6 @@ mod places;
 pub mod pty;
 pub mod random;
 pub mod runtimes;
-pub mod screen;
 pub mod serve;
 pub mod session;
 pub mod shutdown;

@@ -33,7 +33,7 @@ const ZERO_KINDS = new Set([2, 6, 7, 10]);
 
 /**
  * Characters whose columns by `wcwidth` (glibc 2.36, Unicode 15) do not follow from their kinds:
- * ranges and columns. The server's table (backend/src/screen/width/table.rs) is made from the same
+ * ranges and columns. The server's table (backend/screen/src/width/table.rs) is made from the same
  * list, and tests/screen checks that both agree.
  */
 const EXCEPTIONS =

@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 
-use limpet::screen::Screen;
+use limpet_screen::Screen;
 use limpet_shared::Winsize;
 
 use crate::memory;

@@ -9,7 +9,7 @@
 mod hostile;
 mod memory;
 
-use limpet::screen::Screen;
+use limpet_screen::Screen;
 use limpet_shared::Winsize;
 use proptest::prelude::*;
 

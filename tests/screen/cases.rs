@@ -1,7 +1,7 @@
 //! Small streams, each of which once gave another result after a snapshot. They are cut at every
 //! offset.
 
-use limpet::screen::Screen;
+use limpet_screen::Screen;
 use limpet_shared::Winsize;
 
 use crate::{

@@ -1,7 +1,7 @@
 //! Cutting a stream: a [`Screen`] parses the part before the cut, and its snapshot has to replace
 //! that part.
 
-use limpet::screen::Screen;
+use limpet_screen::Screen;
 
 use crate::{
     oracle::{Difference, Oracle},

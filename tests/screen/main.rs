@@ -14,7 +14,7 @@ mod recording;
 mod shrink;
 mod stream;
 
-use limpet::screen::Screen;
+use limpet_screen::Screen;
 use limpet_shared::Winsize;
 
 use self::{

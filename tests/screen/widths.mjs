@@ -1,4 +1,4 @@
-// Prints the server's table of widths for backend/src/screen/width/table.rs. Run it by
+// Prints the server's table of widths for backend/screen/src/width/table.rs. Run it by
 // `node tests/screen/widths.mjs`.
 
 import { createTerminal } from "./terminal.mjs";

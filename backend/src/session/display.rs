@@ -14,6 +14,7 @@ mod snapshot_frames;
 
 use std::{mem, panic::resume_unwind};
 
+use limpet_screen::{Leftovers, Screen, Text};
 use limpet_shared::{OutputOffset, Winsize, limits::OUTPUT_FRAME, theme::Colours};
 
 use self::{backlog::ScreenBacklog, snapshot_frames::framed_snapshot};
@@ -25,7 +26,6 @@ use super::{
 use crate::{
     background,
     output_log::{self, Log, Position},
-    screen::{Leftovers, Screen, Text},
 };
 
 /// Maximum output that may wait to be parsed, in bytes.

@@ -9,6 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use limpet_screen::Text;
 use limpet_shared::{
     Epoch, ExitStatus, Hello, OutputOffset, Role, SessionId, ViewerId, Winsize, WinsizeError,
     api::{self, ScreenCursor, SessionDetails, SessionInfo, UpdateSession},
@@ -34,7 +35,6 @@ use crate::{
     output_log::{FlowClass, Log, LogReader, Position, Rank},
     pty::{EndMode, Program, Running},
     runtimes::Placement,
-    screen::Text,
     state::Saved,
     token_bucket::KeyedBuckets,
 };

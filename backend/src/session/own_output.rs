@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::screen::Leftovers;
+use limpet_screen::Leftovers;
 
 /// Minimum time between two such outputs: each makes the screen catch up, and is
 /// sent to every viewer.

@@ -1,6 +1,7 @@
 //! Requests to a session's actor.
 
 use bytes::Bytes;
+use limpet_screen::Text;
 use limpet_shared::{Hello, ViewerId, Winsize, theme::Colours};
 use tokio::sync::{mpsc, oneshot};
 
@@ -10,7 +11,6 @@ use super::{
 use crate::{
     output_log::{LogReader, Rank},
     pty::EndMode,
-    screen::Text,
 };
 
 /// Maximum number of requests that may wait for the actor. Further senders have to wait.

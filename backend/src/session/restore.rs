@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, io};
 
+use limpet_screen::Screen;
 use limpet_shared::{SessionId, Winsize};
 
 use super::{
@@ -10,7 +11,7 @@ use super::{
     plan::SessionPlan,
     start_directory::StartDirectory,
 };
-use crate::{background, exhausted, output_log, pty::Program, screen::Screen, state::Saved};
+use crate::{background, exhausted, output_log, pty::Program, state::Saved};
 
 /// Divisor: earlier output may take the tail's size divided by this.
 const TAIL_DIVISOR: usize = 2;

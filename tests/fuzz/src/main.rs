@@ -6,18 +6,10 @@
 #![no_main]
 #![allow(dead_code, unused_imports)]
 
-extern crate self as limpet;
-
 #[path = "../../screen-bounds/hostile.rs"]
 mod hostile;
 #[path = "../../screen-bounds/memory.rs"]
 mod memory;
-#[path = "../../../backend/src"]
-mod source {
-    pub mod screen;
-}
-
-pub use source::screen;
 
 #[global_allocator]
 static COUNTING: memory::Counting = memory::Counting;

@@ -2,12 +2,10 @@
 
 use std::{collections::VecDeque, ops::Range};
 
+use limpet_screen::Scanner;
 use limpet_shared::{OutputOffset, Winsize};
 
-use crate::{
-    output_log::{Log, Position, SizeAt},
-    screen::Scanner,
-};
+use crate::output_log::{Log, Position, SizeAt};
 
 /// Minimum length of plain output for which to check whether lines of it can be left out, in bytes.
 const MIN_SKIPPABLE_BYTES: u64 = 64 * 1024;

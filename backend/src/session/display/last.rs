@@ -2,15 +2,12 @@
 
 use std::{mem, sync::Arc};
 
+use limpet_screen::{Screen, Text};
 use limpet_shared::Winsize;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{FramedSnapshot, SLICE_STEPS, blocking, snapshot_frames::framed_snapshot};
-use crate::{
-    background,
-    output_log::Position,
-    screen::{Screen, Text},
-};
+use crate::{background, output_log::Position};
 
 /// The final screen, which a session leaves to be looked at.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! The state of a terminal other than its cells.
 
 use super::Writer;
-use crate::screen::{
+use crate::{
     buffer::{Buffer, SavedCursor},
     charset::Charsets,
     control::MAX_TITLES,
@@ -13,7 +13,7 @@ use crate::screen::{
     terminal::Terminal,
 };
 
-use crate::screen::control::SNAPSHOT_COMMAND;
+use crate::control::SNAPSHOT_COMMAND;
 
 impl Writer<'_> {
     /// Writes the state that RIS does not reset.

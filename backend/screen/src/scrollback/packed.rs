@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, ops::Deref};
 
 use super::packing::{Shared, pack, unpack, visit};
-use crate::screen::row::Row;
+use crate::row::Row;
 
 /// Length of a packed row, in bytes.
 pub(super) type Length = u32;

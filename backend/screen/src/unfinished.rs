@@ -182,7 +182,7 @@ impl Terminal {
 mod tests {
     use limpet_shared::Winsize;
 
-    use crate::screen::{Screen, style::Style};
+    use crate::{Screen, style::Style};
 
     #[test]
     fn a_sweep_in_between_changes_nothing() {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::Writer;
-use crate::screen::{
+use crate::{
     style::{Attributes, Colour, LinkId, Style, Underline},
     tables::LinkName,
 };

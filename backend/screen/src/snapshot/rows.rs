@@ -1,7 +1,7 @@
 //! The cells of a buffer, row by row from the top.
 
 use super::Writer;
-use crate::screen::{
+use crate::{
     row::{Cell, Glyph, Row},
     style::Style,
     width::{WidthRule, measure, measure_alone},

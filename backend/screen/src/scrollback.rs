@@ -174,7 +174,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{packing::tests::cells, *};
-    use crate::screen::row::{Cell, Glyph};
+    use crate::row::{Cell, Glyph};
 
     /// An operation on a scrollback.
     #[derive(Clone, Debug)]

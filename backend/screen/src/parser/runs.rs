@@ -90,7 +90,7 @@ mod tests {
     use limpet_shared::Winsize;
     use proptest::prelude::*;
 
-    use crate::screen::Screen;
+    use crate::Screen;
 
     fn piece() -> impl Strategy<Value = &'static str> {
         proptest::sample::select(vec![

@@ -4,7 +4,7 @@ use super::{
     super::{terminal::Terminal, unfinished::RowChange},
     Params,
 };
-use crate::screen::{
+use crate::{
     buffer::SavedCursor,
     style::{LinkId, Style},
 };

@@ -75,7 +75,7 @@ mod tests {
     use limpet_shared::Winsize;
     use proptest::prelude::*;
 
-    use crate::screen::Screen;
+    use crate::Screen;
 
     const SIZE: Winsize = Winsize::cells(20, 5);
 

@@ -96,7 +96,7 @@ mod tests {
     use limpet_shared::Winsize;
 
     use super::*;
-    use crate::screen::Screen;
+    use crate::Screen;
 
     #[test]
     fn colours_are_reset_where_a_program_has_ever_said_anything_of_them() {

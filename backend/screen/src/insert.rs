@@ -73,7 +73,7 @@ mod tests {
     use limpet_shared::{Winsize, limits::max_repeat_count};
     use proptest::prelude::*;
 
-    use crate::screen::{Screen, row::Row, terminal::Terminal};
+    use crate::{Screen, row::Row, terminal::Terminal};
 
     /// Generates the content of a row, and the modes in force, before a repetition.
     fn before() -> impl Strategy<Value = String> {

@@ -154,7 +154,7 @@ mod tests {
     use limpet_shared::Winsize;
 
     use super::*;
-    use crate::screen::Screen;
+    use crate::Screen;
 
     /// Drops a large amount of data by a control function, and returns the steps that this takes at
     /// once and later.

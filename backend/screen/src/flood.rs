@@ -118,7 +118,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::screen::{Screen, plain::Scanner};
+    use crate::{Screen, plain::Scanner};
 
     #[test]
     fn only_what_nobody_could_see_is_left_out() {

@@ -3,7 +3,7 @@
 //! A packed row is a sequence of runs, each a number and, for text, the characters in UTF-8. A row
 //! of plain text takes little more than its characters, which is a tenth of its size as cells.
 
-use crate::screen::row::{Cell, Glyph, Row, StyleId};
+use crate::row::{Cell, Glyph, Row, StyleId};
 
 /// The kind of a run, stored in the lowest bits of the number that begins it. The other bits hold
 /// the run's length or the number of a style or cluster.
@@ -199,7 +199,7 @@ pub(super) mod tests {
     use super::*;
 
     /// Generates cells as rows have them: wide ones with their second half.
-    pub(in crate::screen::scrollback) fn cells() -> impl Strategy<Value = Vec<Cell>> {
+    pub(in crate::scrollback) fn cells() -> impl Strategy<Value = Vec<Cell>> {
         let style = prop_oneof![Just(0_u32), 0..4_u32, Just(1 << 20)];
         let one =
             (style, any::<char>().prop_filter("NUL is a blank", |&char| char != '\0'), 0..6_u8, 1..100_u32);

@@ -1,7 +1,7 @@
 //! Cells beyond the margin. They are printed within their row, and moved from there by `OSC 7748`.
 
 use super::Writer;
-use crate::screen::{
+use crate::{
     control::{MAX_PLACED_SCREENS, SNAPSHOT_COMMAND},
     row::{Cell, Row},
 };

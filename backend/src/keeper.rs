@@ -44,6 +44,7 @@ use std::{
     os::fd::{AsFd, IntoRawFd, OwnedFd},
 };
 
+use limpet_sys::signals::default_child_signal;
 use nix::{
     sys::{
         memfd::{MFdFlags, memfd_create},
@@ -53,8 +54,6 @@ use nix::{
     unistd::dup2_stdin,
 };
 
-#[cfg(test)]
-pub(crate) use self::session_resources::pipe;
 pub(crate) use self::wire::Start;
 pub use self::{
     child::{Child, ProcessInspector, UnwatchedProgram},
@@ -70,7 +69,7 @@ use self::{
     supervise::Supervisor,
     wire::{Envelope, KeeperMessage},
 };
-use crate::pty::{Login, sys::default_child_signal};
+use crate::pty::Login;
 
 /// Environment variable that tells a process that it is a server with a keeper. Programs in
 /// sessions do not get it.
@@ -127,13 +126,6 @@ pub fn connection() -> io::Result<Option<(OwnedFd, Launch)>> {
         Some((Envelope { what: KeeperMessage::Launch(launch), .. }, _)) => Ok(Some((socket, launch))),
         _ => Err(io::Error::new(io::ErrorKind::InvalidData, "it did not say what to begin with")),
     }
-}
-
-/// Returns the time since boot (`CLOCK_MONOTONIC`), which is the same clock for all processes of
-/// this machine.
-pub(crate) fn uptime() -> std::time::Duration {
-    // The call fails only if there is no such clock, and Linux always has it.
-    nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC).map(Into::into).unwrap_or_default()
 }
 
 /// Creates an anonymous file (`memfd_create(2)`) that holds these parts one after another.

@@ -8,22 +8,21 @@
 //! * `state`: files on disk from which sessions are started again after a reboot.
 //! * [`session`]: one program, its actor, and the registry of all sessions.
 //! * [`attachment`]: one viewer of one session, over one WebSocket.
-//! * [`config`], [`auth`], [`trust`]: the server's configuration, access control, and checks of who
-//!   could have changed a file.
+//! * [`config`], [`auth`]: the server's configuration and access control.
 //! * [`web`]: HTTP, from the accepted connection to the page's files.
-//! * [`runtimes`]: the runtimes that everything runs on; `background` runs blocking work.
+//! * [`runtimes`]: the runtimes that everything runs on.
 //! * [`limits`]: how many sessions and connections the available descriptors allow; `places` tracks
-//!   who uses them, `exhausted` describes what has run out, and `token_bucket` limits rates.
+//!   who uses them, and `token_bucket` limits rates.
 //! * [`shutdown`]: the end of the server, as its viewers learn of it.
 //! * [`serve`]: the whole server; [`link`], [`browser`] and [`logging`] speak to the person who
 //!   started it.
 
+#![forbid(unsafe_code)]
+
 pub mod attachment;
 pub mod auth;
-mod background;
 pub mod browser;
 pub mod config;
-mod exhausted;
 pub mod keeper;
 pub mod limits;
 pub mod link;
@@ -32,12 +31,10 @@ mod network;
 pub mod output_log;
 mod places;
 pub mod pty;
-pub mod random;
 pub mod runtimes;
 pub mod serve;
 pub mod session;
 pub mod shutdown;
 mod state;
 mod token_bucket;
-pub mod trust;
 pub mod web;

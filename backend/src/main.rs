@@ -1,5 +1,7 @@
 //! The `limpet` command.
 
+#![forbid(unsafe_code)]
+
 use std::{os::fd::OwnedFd, process::ExitCode};
 
 use limpet::{

@@ -16,7 +16,6 @@
 mod login;
 pub(crate) mod process_session;
 mod spawn;
-pub(crate) mod sys;
 mod withheld;
 
 use std::{
@@ -27,9 +26,11 @@ use std::{
 };
 
 use limpet_shared::Winsize;
+use limpet_sys::{exhausted, reactor, terminal};
 use nix::{
     errno::Errno,
     fcntl::{OFlag, SpliceFFlags, splice},
+    libc,
     pty::{posix_openpt, unlockpt},
     sys::{
         epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags},
@@ -41,8 +42,6 @@ use tokio::{
     io::{Interest, unix::AsyncFd},
     time::sleep,
 };
-
-use crate::exhausted;
 
 pub use self::{
     login::Login,
@@ -79,7 +78,7 @@ impl Pty {
     /// # Errors
     /// Returns the errors of the runtime's reactor.
     pub fn new(master: OwnedFd) -> io::Result<Self> {
-        Ok(Self { master: sys::watch(master, Interest::READABLE)? })
+        Ok(Self { master: reactor::watch(master, Interest::READABLE)? })
     }
 
     /// Moves the terminal to the current runtime: this one watches it, and no other one does any
@@ -90,7 +89,7 @@ impl Pty {
     pub async fn moved_here(self) -> io::Result<Self> {
         let mut master = self.master.into_inner();
         loop {
-            master = match sys::try_watch(master, Interest::READABLE) {
+            master = match reactor::try_watch(master, Interest::READABLE) {
                 Ok(master) => return Ok(Self { master }),
                 Err((master, error)) if exhausted::is_exhausted(&error) => master,
                 Err((_, error)) => return Err(error),
@@ -138,7 +137,7 @@ impl Pty {
     fn watch_writable(&self) -> io::Result<AsyncFd<OwnedFd>> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         epoll.add(self.master.get_ref(), EpollEvent::new(EpollFlags::EPOLLOUT, 0))?;
-        sys::watch(epoll.0, Interest::READABLE)
+        reactor::watch(epoll.0, Interest::READABLE)
     }
 
     /// Reads the program's output without waiting.
@@ -180,7 +179,7 @@ impl Pty {
     /// # Errors
     /// Returns the errors of `TIOCSWINSZ`, `ioctl_tty(2)`.
     pub fn resize(&self, size: Winsize) -> io::Result<()> {
-        sys::set_winsize(self.master.get_ref().as_fd(), size)
+        set_size(self.master.get_ref().as_fd(), size)
     }
 }
 
@@ -190,7 +189,7 @@ fn read_result(result: io::Result<usize>) -> io::Result<Read> {
         Ok(n) => Ok(Read::Bytes(n)),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Read::Dry),
         Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Read::Dry),
-        Err(error) if error.raw_os_error() == Some(nix::libc::EIO) => Ok(Read::End),
+        Err(error) if error.raw_os_error() == Some(libc::EIO) => Ok(Read::End),
         Err(error) => Err(error),
     }
 }
@@ -201,12 +200,18 @@ fn open(size: Winsize) -> io::Result<(OwnedFd, OwnedFd)> {
     let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
     let master = posix_openpt(flags)?;
     unlockpt(&master)?;
-    let slave = sys::open_slave(master.as_fd())?;
+    let slave = terminal::open_slave(master.as_fd())?;
     let mut termios = tcgetattr(&slave)?;
     termios.input_flags.insert(InputFlags::IUTF8);
     tcsetattr(&slave, SetArg::TCSANOW, &termios)?;
-    sys::set_winsize(master.as_fd(), size)?;
+    set_size(master.as_fd(), size)?;
     Ok((master.into(), slave))
+}
+
+fn set_size(fd: BorrowedFd<'_>, size: Winsize) -> io::Result<()> {
+    let Winsize { cols, rows, xpixel, ypixel } = size;
+    let size = libc::winsize { ws_row: rows, ws_col: cols, ws_xpixel: xpixel, ws_ypixel: ypixel };
+    terminal::set_winsize(fd, size)
 }
 
 #[cfg(test)]

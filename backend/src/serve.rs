@@ -14,6 +14,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
+use limpet_sys::background;
 use nix::unistd::{Pid, getppid};
 use serde::{Deserialize, Serialize};
 use tokio::{
@@ -25,7 +26,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     auth::{self, Auth, SignInFile},
-    background, browser,
+    browser,
     config::{Args, BasePath, Config, Token},
     keeper::{self, Connected, KeeperClient, Launch, OrphanedSession, PredecessorState},
     link::Links,

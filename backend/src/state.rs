@@ -15,13 +15,11 @@ use std::{
 };
 
 use limpet_shared::{Flow, SessionId, Sizing, Winsize};
+use limpet_sys::trust::{self, TrustError};
 use nix::libc::O_NOFOLLOW;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    keeper,
-    trust::{self, TrustError},
-};
+use crate::keeper;
 
 /// Extension of sessions' files.
 const SESSION_EXTENSION: &str = "session";

@@ -42,7 +42,7 @@ impl Ending {
 /// closed.
 pub(crate) async fn run_session(keeper: KeeperClient, ending: Ending) {
     let program = Program::new("sh".into(), ["-c", "echo ready; read line"].map(Into::into).to_vec());
-    let name = SessionId::from_random(limpet::random::bytes());
+    let name = SessionId::from_random(limpet_sys::random::bytes());
     let resources = keeper.start(&name, &program, Winsize::default(), 0, String::new()).await.unwrap();
     let Life { program, pipe } = resources.life.unwrap();
     let (pty, child) = program.watch().unwrap();

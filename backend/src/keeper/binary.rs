@@ -11,6 +11,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use limpet_sys::{
+    process::{pidfd_open, pidfd_signal},
+    signals::unblock_signals,
+};
 use nix::{
     fcntl::{OFlag, open},
     sys::{signal::Signal, stat::Mode},
@@ -21,7 +25,6 @@ use super::{
     SERVER_VARIABLE, socket,
     wire::{Envelope, KeeperMessage, Launch},
 };
-use crate::pty::sys::{pidfd_open, pidfd_signal, unblock_signals};
 
 /// An executable file that stays the same even if another one is put in its place.
 #[derive(Debug)]

@@ -8,6 +8,7 @@ use std::{
 };
 
 use limpet_shared::{ExitStatus, SessionId};
+use limpet_sys::{exhausted, process::pidfd_signal, reactor::watch};
 use nix::{sys::signal::Signal, unistd::Pid};
 use tokio::{
     io::{Interest, unix::AsyncFd},
@@ -15,10 +16,7 @@ use tokio::{
 };
 
 use super::KeeperClient;
-use crate::{
-    exhausted,
-    pty::{EndMode, Pty, Running, process_session, sys},
-};
+use crate::pty::{EndMode, Pty, Running, process_session};
 
 /// Maximum number of times that the keeper is asked again for the exit status of a program that
 /// another process reaps, and the pause before each.
@@ -70,7 +68,7 @@ impl UnwatchedProgram {
     pub fn watch(self) -> io::Result<(Pty, Child)> {
         let Self { keeper, session, pid, master, pidfd } = self;
         let pty = Pty::new(master)?;
-        Ok((pty, Child { keeper, session, pid, pidfd: Some(sys::watch(pidfd, Interest::READABLE)?) }))
+        Ok((pty, Child { keeper, session, pid, pidfd: Some(watch(pidfd, Interest::READABLE)?) }))
     }
 }
 
@@ -168,7 +166,7 @@ impl ProcessInspector {
 impl Drop for Child {
     fn drop(&mut self) {
         let Some(pidfd) = self.pidfd.take() else { return };
-        if let Err(error) = sys::pidfd_signal(pidfd.get_ref().as_fd(), Signal::SIGKILL) {
+        if let Err(error) = pidfd_signal(pidfd.get_ref().as_fd(), Signal::SIGKILL) {
             tracing::error!(pid = self.pid.as_raw(), %error, "could not kill a program that was let go");
         }
     }

@@ -14,6 +14,7 @@ use std::{
 };
 
 use limpet_shared::{ExitStatus, SessionId, Winsize};
+use limpet_sys::reactor::watch;
 use nix::{
     errno::Errno,
     fcntl::{FcntlArg, OFlag, fcntl},
@@ -35,7 +36,7 @@ use super::{
     socket::{self, Descriptors, MAX_REQUEST_BYTES, ReceiveBuffer},
     wire::{Answer, Envelope, KeeperMessage, Request, SessionReport, WIRE_FORMAT},
 };
-use crate::pty::{Program, SpawnError, sys::watch};
+use crate::pty::{Program, SpawnError};
 
 /// Pause before the keeper is asked again after a transient failure, and the maximum number of
 /// attempts.
@@ -360,8 +361,8 @@ impl KeeperClient {
         self.0.draws_screens
     }
 
-    /// Returns the [`uptime`](super::uptime) before which the last server must have begun the work
-    /// that may have killed it.
+    /// Returns the [`uptime`](limpet_sys::clock::uptime) before which the last server must have
+    /// begun the work that may have killed it.
     #[must_use]
     pub fn suspect_before(&self) -> Duration {
         self.0.suspect_before.get().copied().unwrap_or_default()

@@ -8,13 +8,13 @@ use std::{
     time::Duration,
 };
 
+use limpet_sys::trust;
 use nix::unistd::Uid;
 
 use super::{
     control::{Command, Outcome, SOCKET_EXTENSION, peer},
     runtime_dirs,
 };
-use crate::trust;
 
 /// Time limit for an upgrade, which is longer than the keeper waits for any of its steps.
 const UPGRADE_TIMEOUT: Duration = Duration::from_mins(2);

@@ -1,9 +1,8 @@
 //! Reaps orphans: processes whose parents are gone and which have become children of this process,
 //! because it is process 1 or a subreaper (prctl(2)).
 
+use limpet_sys::process::{ended_child, reap_child};
 use nix::unistd::Pid;
-
-use crate::pty::sys::{ended_child, reap_child};
 
 /// Reaps all ended children except those that are owned by somebody who needs their exit status
 /// (`is_owned`). An owned child that has ended can hide others behind it until its owner has reaped

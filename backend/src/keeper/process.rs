@@ -10,14 +10,13 @@ use std::{
 };
 
 use limpet_shared::ExitStatus;
+use limpet_sys::process::{pidfd_exit, pidfd_open, pidfd_signal};
 use nix::{
     libc::SIGKILL,
     poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::signal::Signal,
     unistd::Pid,
 };
-
-use crate::pty::sys::{pidfd_exit, pidfd_open, pidfd_signal};
 
 /// A program that has been started and is yet to be reaped.
 #[derive(Debug)]

@@ -11,9 +11,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use limpet_sys::trust::{self, TrustError};
 use nix::unistd::Uid;
-
-use crate::trust::{self, TrustError};
 
 /// Mode of such a directory.
 const DIRECTORY_MODE: u32 = 0o700;

@@ -6,11 +6,8 @@ use std::{
 };
 
 use limpet_shared::{ExitStatus, SessionId, Winsize};
-use nix::{
-    fcntl::{OFlag, open},
-    sys::stat::Mode,
-    unistd::Pid,
-};
+use limpet_sys::pipe;
+use nix::unistd::Pid;
 
 use super::{
     process::Process,
@@ -56,7 +53,7 @@ impl SessionResources {
         tail: usize,
     ) -> Result<Self, SpawnError> {
         let memory = output_log::memory(tail).map_err(SpawnError::opening)?;
-        let pipe = pipe().map_err(SpawnError::opening)?;
+        let pipe = pipe::create().map_err(SpawnError::opening)?;
         let Started { master, child } = pty::start(program, size, login)?;
         let pid = child.id().cast_signed();
         let report =
@@ -190,11 +187,4 @@ impl SessionResources {
             Ok(true) | Err(_) => None,
         }
     }
-}
-
-/// Creates a pipe whose two ends share one descriptor, which halves the number of descriptors.
-pub(crate) fn pipe() -> io::Result<OwnedFd> {
-    let (read, _write) = io::pipe()?;
-    let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&read));
-    Ok(open(path.as_str(), OFlag::O_RDWR | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC, Mode::empty())?)
 }

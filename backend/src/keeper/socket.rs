@@ -1,16 +1,14 @@
 //! Sends and receives packets with descriptors over a socket between two processes (unix(7)).
-#![expect(unsafe_code, reason = "descriptors arrive as numbers, and become owned here")]
 
 use std::{
     collections::VecDeque,
     io::{self, IoSlice},
-    os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
-    ptr,
+    os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd},
 };
 
+use limpet_sys::descriptors::{self, Received};
 use nix::{
     errno::Errno,
-    libc,
     poll::{PollTimeout, poll},
     sys::socket::{
         AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, sendmsg, setsockopt, socketpair, sockopt,
@@ -26,9 +24,6 @@ const MAX_PACKET_BYTES: usize = 512 * 1024;
 /// well, even into the smaller ones that the kernel grants to ordinary users (`net.core.wmem_max`,
 /// socket(7)).
 pub(super) const MAX_REQUEST_BYTES: usize = 384 * 1024;
-
-/// Maximum number of descriptors in a packet.
-const MAX_DESCRIPTORS: usize = 8;
 
 /// Maximum number of attempts to send when the kernel has no memory for it, and the pause between
 /// them in milliseconds.
@@ -161,73 +156,13 @@ pub(super) fn receive<M: DeserializeOwned>(
     socket: BorrowedFd<'_>,
     ReceiveBuffer(packet): &mut ReceiveBuffer,
 ) -> io::Result<Option<(M, Descriptors)>> {
-    let (len, descriptors) = receive_packet(socket, packet)?;
+    let Received { len, descriptors, is_truncated } = descriptors::receive(socket, packet)?;
     if len == 0 {
         return Ok(None);
     }
     let message = serde_json::from_slice(&packet[..len]);
-    Ok(Some((message.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?, descriptors)))
-}
-
-/// A buffer for the descriptors of a packet, as recvmsg(2) writes them.
-#[repr(C, align(8))]
-struct ControlBuffer([u8; 128]);
-
-const _: () = assert!(
-    size_of::<libc::cmsghdr>() + MAX_DESCRIPTORS * size_of::<RawFd>() <= size_of::<ControlBuffer>(),
-    "it holds the descriptors of a packet"
-);
-
-/// Receives a packet. The wrapper of nix loses descriptors that have arrived when others have not.
-fn receive_packet(socket: BorrowedFd<'_>, packet: &mut [u8]) -> io::Result<(usize, Descriptors)> {
-    let mut control = ControlBuffer([0; 128]);
-    let mut slice = libc::iovec { iov_base: packet.as_mut_ptr().cast(), iov_len: packet.len() };
-    // SAFETY: the struct consists of integers and pointers, all of which may be zero.
-    let mut header: libc::msghdr = unsafe { std::mem::zeroed() };
-    header.msg_iov = &raw mut slice;
-    header.msg_iovlen = 1;
-    header.msg_control = (&raw mut control).cast();
-    header.msg_controllen = size_of::<ControlBuffer>() as _;
-    // SAFETY: the descriptor is open for the call, and the header names memory that is ours alone,
-    // with its lengths.
-    let len =
-        Errno::result(unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut header, libc::MSG_CMSG_CLOEXEC) })?;
-    let mut descriptors =
-        Descriptors { is_truncated: header.msg_flags & libc::MSG_CTRUNC != 0, ..Default::default() };
-    // SAFETY: the kernel has filled in the header, and the memory that it names lives as long as
-    // this function.
-    let mut part = unsafe { libc::CMSG_FIRSTHDR(&raw const header) };
-    while let Some(found) = ptr::NonNull::new(part) {
-        // SAFETY: the kernel has written this part, aligned as the buffer is.
-        let (level, kind, len) = unsafe {
-            ((*found.as_ptr()).cmsg_level, (*found.as_ptr()).cmsg_type, (*found.as_ptr()).cmsg_len)
-        };
-        if (level, kind) == (libc::SOL_SOCKET, libc::SCM_RIGHTS) {
-            // SAFETY: as above.
-            let (start, overhead) = unsafe { (libc::CMSG_DATA(part), libc::CMSG_LEN(0)) };
-            for index in 0..len.saturating_sub(overhead as usize) / size_of::<RawFd>() {
-                // SAFETY: the length of the part, which the kernel wrote, covers this number.
-                let number =
-                    unsafe { start.add(index * size_of::<RawFd>()).cast::<RawFd>().read_unaligned() };
-                // SAFETY: the kernel has just created this descriptor for us, and nobody else knows
-                // of it.
-                let descriptor = unsafe { OwnedFd::from_raw_fd(number) };
-                descriptors.received.push_back(descriptor);
-            }
-        }
-        // SAFETY: as for the first part.
-        part = unsafe { libc::CMSG_NXTHDR(&raw const header, part) };
-    }
-    Ok((len.cast_unsigned(), descriptors))
-}
-
-/// Returns the descriptors that a service manager has passed to this process (`sd_listen_fds(3)`),
-/// with their names. Must be called once, before this process has opened any.
-pub(super) fn take_inherited() -> io::Result<Vec<(String, OwnedFd)>> {
-    let inherited = sd_notify::listen_fds_with_names()?;
-    // SAFETY: the service manager tells this process, and no other one, that these are open and
-    // belong to it. Nothing else in this process knows of them, since this is called once.
-    Ok(inherited.map(|(number, name)| (name, unsafe { OwnedFd::from_raw_fd(number) })).collect())
+    let message = message.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+    Ok(Some((message, Descriptors { received: descriptors, is_truncated })))
 }
 
 #[cfg(test)]

@@ -14,9 +14,8 @@ use std::{
 };
 
 use limpet_shared::SessionId;
+use limpet_sys::descriptors;
 use sd_notify::NotifyState;
-
-use super::socket;
 
 /// The meaning of a descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -213,7 +212,7 @@ impl StoredParts {
 /// Returns an error if the service manager's variables are malformed.
 pub(super) fn take_stored(store: Store) -> io::Result<BTreeMap<Option<SessionId>, StoredParts>> {
     let mut all: BTreeMap<Option<SessionId>, StoredParts> = BTreeMap::new();
-    for (name, fd) in socket::take_inherited()? {
+    for (name, fd) in descriptors::take_inherited()? {
         let Some(name) = Name::parse(&name) else {
             tracing::warn!(name, "the service manager gave a descriptor that is not limpet's; it is closed");
             continue;

@@ -23,6 +23,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use limpet_sys::clock::uptime;
 use nix::{
     errno::Errno,
     poll::{PollFd, PollFlags, PollTimeout, poll},
@@ -43,7 +44,7 @@ use super::{
     keep::Keeper,
     orphans,
     socket::{self, ReceiveBuffer},
-    store, uptime,
+    store,
     wire::{Envelope, Launch, Request, WIRE_FORMAT},
 };
 

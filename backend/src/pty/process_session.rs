@@ -11,6 +11,11 @@ use std::{
 };
 
 use futures_util::future::join_all;
+use limpet_sys::{
+    background, exhausted,
+    process::{pidfd_open, pidfd_signal},
+    reactor::watch,
+};
 use nix::{
     poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::signal::Signal,
@@ -20,9 +25,6 @@ use tokio::{
     io::Interest,
     time::{sleep, timeout},
 };
-
-use super::sys;
-use crate::{background, exhausted};
 
 /// The selection of a terminal's processes that are ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -125,7 +127,7 @@ fn signal_all(target: &Target, signals: &[Signal]) -> io::Result<usize> {
             Ok(Some(member)) => {
                 count += 1;
                 for &signal in signals {
-                    if let Err(error) = sys::pidfd_signal(member.as_fd(), signal) {
+                    if let Err(error) = pidfd_signal(member.as_fd(), signal) {
                         tracing::warn!(pid = pid.as_raw(), %signal, %error, "could not signal a process");
                     }
                 }
@@ -253,7 +255,7 @@ pub(crate) fn is_alone_in_front(leader: Pid, name: &str) -> bool {
 
 /// Opens a process of the target, if it still runs; a zombie does not.
 fn open_member(target: &Target, pid: Pid) -> io::Result<Option<OwnedFd>> {
-    let pidfd = match sys::pidfd_open(pid) {
+    let pidfd = match pidfd_open(pid) {
         Ok(pidfd) => pidfd,
         Err(error) if exhausted::is_exhausted(&error) => return Err(error),
         // The process has just ended.
@@ -281,7 +283,7 @@ fn has_ended(pidfd: &OwnedFd) -> bool {
 
 /// Waits until a process has ended, or for a moment if the system cannot watch it.
 async fn wait_until_ended(pidfd: OwnedFd) {
-    match sys::watch(pidfd, Interest::READABLE) {
+    match watch(pidfd, Interest::READABLE) {
         // The call fails only if the runtime ends.
         Ok(pidfd) => drop(pidfd.readable().await),
         Err(error) => {

@@ -11,14 +11,17 @@ use std::{
 };
 
 use limpet_shared::Winsize;
+use limpet_sys::{
+    exhausted::{self, ResourceKind},
+    terminal::lead_terminal,
+};
 use nix::{
     errno::Errno,
     sys::resource::rlim_t,
     unistd::{AccessFlags, eaccess},
 };
 
-use super::{login::Login, sys, withheld::is_withheld};
-use crate::exhausted::{self, ResourceKind};
+use super::{login::Login, withheld::is_withheld};
 
 /// Value of `TERM` for programs.
 pub(super) const TERM: &str = "xterm-256color";
@@ -182,7 +185,7 @@ impl Program {
         // The requested variables take precedence.
         command.envs(&self.env);
         command.stdin(slave.try_clone()?).stdout(slave.try_clone()?).stderr(Stdio::from(slave));
-        sys::lead_terminal(&mut command, self.nofile);
+        lead_terminal(&mut command, self.nofile);
         Ok(command)
     }
 }

@@ -16,6 +16,7 @@ use std::{mem, panic::resume_unwind};
 
 use limpet_screen::{Leftovers, Screen, Text};
 use limpet_shared::{OutputOffset, Winsize, limits::OUTPUT_FRAME, theme::Colours};
+use limpet_sys::background;
 
 use self::{backlog::ScreenBacklog, snapshot_frames::framed_snapshot};
 pub(super) use self::{last::FinalScreen, snapshot_frames::FramedSnapshot};
@@ -23,10 +24,7 @@ use super::{
     own_output,
     parse_guard::{ParseGuard, ParsePolicy},
 };
-use crate::{
-    background,
-    output_log::{self, Log, Position},
-};
+use crate::output_log::{self, Log, Position};
 
 /// Maximum output that may wait to be parsed, in bytes.
 const MAX_BACKLOG_BYTES: u64 = 4 * 1024 * 1024;

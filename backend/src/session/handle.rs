@@ -15,6 +15,7 @@ use limpet_shared::{
     api::{self, ScreenCursor, SessionDetails, SessionInfo, UpdateSession},
     theme::Colours,
 };
+use limpet_sys::background;
 use tokio::{
     sync::{Notify, SemaphorePermit, mpsc, oneshot, watch},
     time::Instant,
@@ -30,7 +31,6 @@ use super::{
     request::{AttachRequest, Request, TypedInput},
 };
 use crate::{
-    background,
     keeper::ProcessInspector,
     output_log::{FlowClass, Log, LogReader, Position, Rank},
     pty::{EndMode, Program, Running},

@@ -377,10 +377,11 @@ mod tests {
     use std::os::fd::{AsFd as _, BorrowedFd};
 
     use limpet_shared::Role;
+    use limpet_sys::pipe;
     use nix::unistd::read;
 
     use super::{super::grant::GrantId, *};
-    use crate::{keeper::pipe, output_log};
+    use crate::output_log;
 
     fn viewer() -> ViewerId {
         ViewerId::from_random([7; 16])
@@ -389,7 +390,7 @@ mod tests {
     fn input() -> Input {
         let journal = InputJournal::open(
             output_log::log(output_log::memory(0).unwrap().as_fd()).unwrap().2,
-            pipe().unwrap(),
+            pipe::create().unwrap(),
         );
         Input::new(journal.unwrap())
     }
@@ -593,7 +594,7 @@ mod tests {
 
     #[test]
     fn another_server_goes_on_where_one_was_killed() {
-        let (memory, pipe) = (output_log::memory(0).unwrap(), pipe().unwrap());
+        let (memory, pipe) = (output_log::memory(0).unwrap(), pipe::create().unwrap());
         let open = || {
             Input::new(
                 InputJournal::open(output_log::log(memory.as_fd()).unwrap().2, pipe.try_clone().unwrap())

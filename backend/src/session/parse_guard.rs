@@ -13,11 +13,9 @@ use std::{
 };
 
 use limpet_shared::OutputOffset;
+use limpet_sys::clock::uptime;
 
-use crate::{
-    keeper::{KeeperClient, uptime},
-    output_log::Log,
-};
+use crate::{keeper::KeeperClient, output_log::Log};
 
 /// Number of servers that may die in one piece of output before the screen is given up.
 const MAX_DEATHS: u64 = 2;

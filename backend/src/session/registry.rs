@@ -11,6 +11,7 @@ use std::{
 
 use futures_util::{StreamExt as _, future::join_all, stream};
 use limpet_shared::{Epoch, Role, SessionId, api::CreateSession};
+use limpet_sys::{background, exhausted, random};
 use tokio::{
     runtime::Handle,
     sync::{Notify, mpsc, watch},
@@ -35,11 +36,9 @@ use super::{
     saving::SessionSaver,
 };
 use crate::{
-    background, exhausted,
     keeper::{Child, Held, KeeperClient, OrphanedSession},
     output_log::{self, Log, LogWriter, Sizes},
     pty::{EndMode, Program, Pty, SpawnError},
-    random,
     runtimes::{Placement, Runtimes},
 };
 

@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, io};
 
 use limpet_screen::Screen;
 use limpet_shared::{SessionId, Winsize};
+use limpet_sys::{background, exhausted};
 
 use super::{
     CreateError, Limits, SessionHandle, SessionSaver, Sessions,
@@ -11,7 +12,7 @@ use super::{
     plan::SessionPlan,
     start_directory::StartDirectory,
 };
-use crate::{background, exhausted, output_log, pty::Program, state::Saved};
+use crate::{output_log, pty::Program, state::Saved};
 
 /// Divisor: earlier output may take the tail's size divided by this.
 const TAIL_DIVISOR: usize = 2;

@@ -12,9 +12,10 @@ use std::{
 };
 
 use limpet_shared::{InputOffset, OutputOffset, ViewerId};
+use limpet_sys::pipe::waiting_in;
 use nix::unistd::{read, write};
 
-use crate::{output_log::memory::Words, pty::sys::waiting_in};
+use crate::output_log::memory::Words;
 
 /// Maximum amount of data in the pipe, in bytes: every pipe takes this much at once
 /// (`PIPE_BUF`, pipe(7)).
@@ -227,6 +228,8 @@ fn decode_offset(word: u64) -> Option<OutputOffset> {
 
 #[cfg(test)]
 mod tests {
+    use limpet_sys::pipe;
+
     use super::*;
     use crate::output_log;
 
@@ -240,7 +243,7 @@ mod tests {
 
     /// Returns a log's memory, and a pipe whose two ends are one descriptor.
     fn parts() -> (OwnedFd, OwnedFd) {
-        (output_log::memory(0).unwrap(), crate::keeper::pipe().unwrap())
+        (output_log::memory(0).unwrap(), pipe::create().unwrap())
     }
 
     fn take(journal: &mut InputJournal, most: usize) -> String {

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 ///
 /// # Errors
 /// Returns an error if `work` panics on its thread.
-pub(crate) async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+pub async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
     // If the thread cannot be started, the work must not be lost with it.
     let work = Arc::new(Mutex::new(Some(work)));
     let (sender, done) = oneshot::channel();
@@ -37,7 +37,7 @@ pub(crate) async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'st
 
 /// Drops a value that takes long to drop on a new thread, or here if the system has no thread for
 /// it.
-pub(crate) fn discard<T: Send + 'static>(value: T) {
+pub fn discard<T: Send + 'static>(value: T) {
     let started = thread::Builder::new().name("background".into()).spawn(move || drop(value));
     if let Err(error) = started {
         tracing::debug!(%error, "no thread to drop something on");

@@ -10,7 +10,7 @@ use nix::{
 /// The kind of resource that the system refused. The same error number has a different meaning for
 /// each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ResourceKind {
+pub enum ResourceKind {
     /// A descriptor, or memory of the kernel or of this process.
     Descriptor,
     /// A pseudo-terminal.
@@ -24,7 +24,8 @@ pub(crate) enum ResourceKind {
 }
 
 /// Describes the exhausted resource if `error` is about one.
-pub(crate) fn describe(error: &io::Error, acquiring: ResourceKind) -> Option<String> {
+#[must_use]
+pub fn describe(error: &io::Error, acquiring: ResourceKind) -> Option<String> {
     let errno = errno(error)?;
     let description = match (errno, acquiring) {
         (Errno::EMFILE | Errno::ETOOMANYREFS, _) => format!(
@@ -70,12 +71,14 @@ fn errno(error: &io::Error) -> Option<Errno> {
 }
 
 /// Describes the exhausted resource if `error` is about one, and otherwise the error itself.
-pub(crate) fn words(error: &io::Error, acquiring: ResourceKind) -> String {
+#[must_use]
+pub fn words(error: &io::Error, acquiring: ResourceKind) -> String {
     describe(error, acquiring).unwrap_or_else(|| error.to_string())
 }
 
 /// Reports whether a later attempt may succeed.
-pub(crate) fn is_exhausted(error: &io::Error) -> bool {
+#[must_use]
+pub fn is_exhausted(error: &io::Error) -> bool {
     [ResourceKind::Descriptor, ResourceKind::Process]
         .iter()
         .any(|&acquiring| describe(error, acquiring).is_some())

@@ -5,6 +5,7 @@ use std::{
     os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
 
+use limpet_output_log as output_log;
 use limpet_shared::{ExitStatus, SessionId, Winsize};
 use limpet_sys::pipe;
 use nix::unistd::Pid;
@@ -14,10 +15,7 @@ use super::{
     store::{FdStoreSlot, Part, StoredParts},
     wire::{Answer, SessionReport},
 };
-use crate::{
-    output_log,
-    pty::{self, Login, Program, SpawnError, Started},
-};
+use crate::pty::{self, Login, Program, SpawnError, Started};
 
 /// The resources of one session.
 #[derive(Debug)]

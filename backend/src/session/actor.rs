@@ -9,14 +9,13 @@ use tokio::{
     task,
     time::{Instant, sleep_until},
 };
-
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     AttachingViewer, Attachment, AttachmentStart, SessionHandle,
     attach::{ResumePoint, ViewerSnapshot, start_attachment},
     display::Display,
-    flow::Flow,
+    flow::{Claim, Flow, FlowClass, LogWriter},
     handoff::Handoff,
     input::Input,
     output::OutputReader,
@@ -27,7 +26,6 @@ use super::{
 };
 use crate::{
     keeper::Child,
-    output_log::{FlowClass, LogWriter},
     pty::{EndMode, Pty},
     token_bucket::TokenBucket,
 };
@@ -339,7 +337,7 @@ impl Actor {
                 let make_snapshot = async |rows| self.display.snapshot_frames(rows).await;
                 let snapshot =
                     ViewerSnapshot::make(&shared.guest_snapshots, rank, history, make_snapshot).await;
-                let output = shared.log.reader(snapshot.position, rank, FlowClass::None);
+                let output = shared.log.reader(snapshot.position, Claim::new(rank, FlowClass::None));
                 self.publish_screen_results();
                 drop(reply.send((snapshot, output)));
             }

@@ -14,6 +14,7 @@ mod snapshot_frames;
 
 use std::{mem, panic::resume_unwind};
 
+use limpet_output_log::{self as output_log, Position};
 use limpet_screen::{Leftovers, Screen, Text};
 use limpet_shared::{OutputOffset, Winsize, limits::OUTPUT_FRAME, theme::Colours};
 use limpet_sys::background;
@@ -21,10 +22,10 @@ use limpet_sys::background;
 use self::{backlog::ScreenBacklog, snapshot_frames::framed_snapshot};
 pub(super) use self::{last::FinalScreen, snapshot_frames::FramedSnapshot};
 use super::{
+    flow::Log,
     own_output,
     parse_guard::{ParseGuard, ParsePolicy},
 };
-use crate::output_log::{self, Log, Position};
 
 /// Maximum output that may wait to be parsed, in bytes.
 const MAX_BACKLOG_BYTES: u64 = 4 * 1024 * 1024;

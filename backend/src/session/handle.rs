@@ -9,6 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use limpet_output_log::Position;
 use limpet_screen::Text;
 use limpet_shared::{
     Epoch, ExitStatus, Hello, OutputOffset, Role, SessionId, ViewerId, Winsize, WinsizeError,
@@ -25,6 +26,7 @@ use super::{
     AttachingViewer, AttachmentId, AttachmentStart, GrantId, ResetSnapshot, Status,
     attach::{ResumePoint, ViewerSnapshot, start_attachment},
     display::{FinalScreen, FramedSnapshot},
+    flow::{Claim, FlowClass, Log, LogReader, Rank},
     guest_snapshots::GuestSnapshots,
     handoff::HandoffRecord,
     own_output::Purpose,
@@ -32,7 +34,6 @@ use super::{
 };
 use crate::{
     keeper::ProcessInspector,
-    output_log::{FlowClass, Log, LogReader, Position, Rank},
     pty::{EndMode, Program, Running},
     runtimes::Placement,
     state::Saved,
@@ -435,7 +436,7 @@ impl Attachment {
             snapshot
         } else {
             let snapshot = self.session.final_snapshot(history, rank).await;
-            let output = self.session.0.log.reader(snapshot.position, rank, FlowClass::None);
+            let output = self.session.0.log.reader(snapshot.position, Claim::new(rank, FlowClass::None));
             (snapshot, output)
         };
         let skipped = snapshot.position.output.since(received);

@@ -376,12 +376,12 @@ impl ViewerInput {
 mod tests {
     use std::os::fd::{AsFd as _, BorrowedFd};
 
+    use limpet_output_log as output_log;
     use limpet_shared::Role;
     use limpet_sys::pipe;
     use nix::unistd::read;
 
     use super::{super::grant::GrantId, *};
-    use crate::output_log;
 
     fn viewer() -> ViewerId {
         ViewerId::from_random([7; 16])
@@ -389,7 +389,7 @@ mod tests {
 
     fn input() -> Input {
         let journal = InputJournal::open(
-            output_log::log(output_log::memory(0).unwrap().as_fd()).unwrap().2,
+            output_log::log::<()>(output_log::memory(0).unwrap().as_fd()).unwrap().2,
             pipe::create().unwrap(),
         );
         Input::new(journal.unwrap())
@@ -597,8 +597,11 @@ mod tests {
         let (memory, pipe) = (output_log::memory(0).unwrap(), pipe::create().unwrap());
         let open = || {
             Input::new(
-                InputJournal::open(output_log::log(memory.as_fd()).unwrap().2, pipe.try_clone().unwrap())
-                    .unwrap(),
+                InputJournal::open(
+                    output_log::log::<()>(memory.as_fd()).unwrap().2,
+                    pipe.try_clone().unwrap(),
+                )
+                .unwrap(),
             )
         };
         let mut input = open();

@@ -5,10 +5,8 @@ use std::io;
 use limpet_shared::{Winsize, limits::OUTPUT_FRAME};
 use tokio::task;
 
-use crate::{
-    output_log::LogWriter,
-    pty::{Pty, Read},
-};
+use super::flow::LogWriter;
+use crate::pty::{Pty, Read};
 
 /// Maximum length of one read of a pty, in bytes: the kernel hands its buffers over one by one.
 const MAX_READ_BYTES: usize = 4096;

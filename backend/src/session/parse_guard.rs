@@ -15,7 +15,8 @@ use std::{
 use limpet_shared::OutputOffset;
 use limpet_sys::clock::uptime;
 
-use crate::{keeper::KeeperClient, output_log::Log};
+use super::flow::Log;
+use crate::keeper::KeeperClient;
 
 /// Number of servers that may die in one piece of output before the screen is given up.
 const MAX_DEATHS: u64 = 2;
@@ -191,8 +192,9 @@ pub(super) fn crash_if_told(output: &[u8]) {
 mod tests {
     use std::os::fd::{AsFd, OwnedFd};
 
+    use limpet_output_log as output_log;
+
     use super::*;
-    use crate::output_log;
 
     /// The policy of a server whose predecessor has crashed.
     const AFTER_CRASH: ParsePolicy = ParsePolicy { draws_screens: true, suspect_before: Duration::MAX };

@@ -10,6 +10,7 @@ use std::{
 };
 
 use futures_util::{StreamExt as _, future::join_all, stream};
+use limpet_output_log::{self as output_log, Sizes};
 use limpet_shared::{Epoch, Role, SessionId, api::CreateSession};
 use limpet_sys::{background, exhausted, random};
 use tokio::{
@@ -26,6 +27,7 @@ use super::{
     SessionHandle, Status,
     actor::Actor,
     display::Display,
+    flow::{Log, LogWriter},
     guest_snapshots::GuestSnapshots,
     handle::{SessionShared, attach_rate, now},
     handoff::{Handoff, HandoffRecord},
@@ -37,7 +39,6 @@ use super::{
 };
 use crate::{
     keeper::{Child, Held, KeeperClient, OrphanedSession},
-    output_log::{self, Log, LogWriter, Sizes},
     pty::{EndMode, Program, Pty, SpawnError},
     runtimes::{Placement, Runtimes},
 };

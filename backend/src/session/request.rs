@@ -6,12 +6,12 @@ use limpet_shared::{Hello, ViewerId, Winsize, theme::Colours};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    AttachingViewer, Attachment, AttachmentId, AttachmentStart, attach::ViewerSnapshot, own_output::Purpose,
+    AttachingViewer, Attachment, AttachmentId, AttachmentStart,
+    attach::ViewerSnapshot,
+    flow::{LogReader, Rank},
+    own_output::Purpose,
 };
-use crate::{
-    output_log::{LogReader, Rank},
-    pty::EndMode,
-};
+use crate::pty::EndMode;
 
 /// Maximum number of requests that may wait for the actor. Further senders have to wait.
 pub(super) const MAX_WAITING_REQUESTS: usize = 32;

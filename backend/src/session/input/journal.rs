@@ -11,11 +11,10 @@ use std::{
     sync::atomic::Ordering::{Acquire, Release},
 };
 
+use limpet_output_log::{INPUT_WORDS, Words};
 use limpet_shared::{InputOffset, OutputOffset, ViewerId};
 use limpet_sys::pipe::waiting_in;
 use nix::unistd::{read, write};
-
-use crate::output_log::memory::Words;
 
 /// Maximum amount of data in the pipe, in bytes: every pipe takes this much at once
 /// (`PIPE_BUF`, pipe(7)).
@@ -46,9 +45,7 @@ const WORDS_PER_SLOT: usize = 4;
 /// Number of slots, and so of viewers whose input is journalled.
 pub(super) const MAX_JOURNALLED_VIEWERS: usize = 256;
 
-const _: () = assert!(
-    FIRST_SLOT_WORD + MAX_JOURNALLED_VIEWERS * WORDS_PER_SLOT <= crate::output_log::memory::INPUT_WORDS
-);
+const _: () = assert!(FIRST_SLOT_WORD + MAX_JOURNALLED_VIEWERS * WORDS_PER_SLOT <= INPUT_WORDS);
 
 /// The pipe, and the journal of what was put into it.
 #[derive(Debug)]
@@ -228,13 +225,13 @@ fn decode_offset(word: u64) -> Option<OutputOffset> {
 
 #[cfg(test)]
 mod tests {
+    use limpet_output_log as output_log;
     use limpet_sys::pipe;
 
     use super::*;
-    use crate::output_log;
 
     fn words(memory: &OwnedFd) -> Words {
-        output_log::log(memory.as_fd()).unwrap().2
+        output_log::log::<()>(memory.as_fd()).unwrap().2
     }
 
     fn viewer(number: u8) -> ViewerId {

@@ -7,7 +7,7 @@ use super::*;
 /// A log with a copy of the bytes and sizes written to it.
 #[derive(Debug)]
 struct Source {
-    writer: LogWriter,
+    writer: LogWriter<()>,
     written: Vec<u8>,
     sizes: Vec<SizeAt>,
 }
@@ -37,7 +37,7 @@ impl Source {
 
     /// Checks that `next` is the content of the log at `cursor`, and that the reader has advanced
     /// past it.
-    fn check(&self, reader: &LogReader, cursor: Position, next: &Next, max: usize) {
+    fn check(&self, reader: &LogReader<()>, cursor: Position, next: &Next, max: usize) {
         let (before, resizes) = (cursor.output, cursor.resizes);
         let next_size = self.sizes.get(usize::try_from(resizes).unwrap());
         assert!(
@@ -75,7 +75,7 @@ impl Source {
     }
 }
 
-fn source() -> (Source, Log) {
+fn source() -> (Source, Log<()>) {
     let (writer, log, _) = log(memory(0).unwrap().as_fd()).unwrap();
     (Source { writer, written: Vec::new(), sizes: Vec::new() }, log)
 }
@@ -107,7 +107,7 @@ proptest! {
         steps in proptest::collection::vec(step(), 1..200),
     ) {
         let (mut source, log) = source();
-        let mut readers = vec![log.reader(Position::START, Rank::Owner, FlowClass::Fastest)];
+        let mut readers = vec![log.reader(Position::START, ())];
         for step in steps {
             match step {
                 Step::Append { len, seed } => {
@@ -124,13 +124,14 @@ proptest! {
                 }
                 Step::Attach { percent } if readers.len() < 4 => {
                     let at = source.writer.end().get() * percent / 100;
-                    readers.push(log.reader(source.position(at), Rank::Owner, FlowClass::Fastest));
+                    readers.push(log.reader(source.position(at), ()));
                 }
                 Step::Detach { reader } if reader < readers.len() => drop(readers.remove(reader)),
                 _ => {}
             }
             let fastest = readers.iter().map(LogReader::cursor).max();
-            prop_assert_eq!(source.writer.standing(|_| true).fastest, fastest);
+            let known = source.writer.with_readers(|readers| readers.iter().map(|(at, ())| at).max());
+            prop_assert_eq!(known, fastest);
         }
     }
 }
@@ -141,7 +142,7 @@ fn a_log_of_single_keys_is_not_all_bookkeeping() {
     for _ in 0..200_000 {
         source.append(b"x");
     }
-    let mut reader = log.reader(Position::START, Rank::Owner, FlowClass::Fastest);
+    let mut reader = log.reader(Position::START, ());
     let mut frames = 0;
     while reader.next(usize::MAX) != Next::Dry {
         frames += 1;
@@ -152,10 +153,7 @@ fn a_log_of_single_keys_is_not_all_bookkeeping() {
 #[test]
 fn new_frames_are_shared_not_copied() {
     let (mut source, log) = source();
-    let (mut one, mut other) = (
-        log.reader(Position::START, Rank::Owner, FlowClass::Fastest),
-        log.reader(Position::START, Rank::Owner, FlowClass::Fastest),
-    );
+    let (mut one, mut other) = (log.reader(Position::START, ()), log.reader(Position::START, ()));
     source.append(&vec![b'x'; 40_000]);
     let (Next::Frame(one), Next::Frame(other)) = (one.next(usize::MAX), other.next(usize::MAX)) else {
         panic!("there is output");
@@ -166,7 +164,7 @@ fn new_frames_are_shared_not_copied() {
 #[tokio::test]
 async fn a_size_wakes_a_reader() {
     let (mut source, log) = source();
-    let reader = log.reader(Position::START, Rank::Owner, FlowClass::Fastest);
+    let reader = log.reader(Position::START, ());
     let waiting = tokio::spawn(async move { (reader.ready().await, reader) });
     source.resize(Winsize::cells(3, 4));
     let (more, mut reader) = waiting.await.unwrap();
@@ -178,7 +176,7 @@ async fn a_size_wakes_a_reader() {
 #[tokio::test]
 async fn a_reader_waits_for_output_and_learns_that_there_is_no_more() {
     let (mut source, log) = source();
-    let reader = log.reader(Position::START, Rank::Owner, FlowClass::Fastest);
+    let reader = log.reader(Position::START, ());
     let waiting = tokio::spawn(async move { (reader.ready().await, reader) });
     source.append(b"x");
     let (more, mut reader) = waiting.await.unwrap();

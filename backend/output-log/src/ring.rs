@@ -9,8 +9,9 @@
 use std::sync::atomic::Ordering::{Acquire, Release};
 
 use limpet_shared::OutputOffset;
+use limpet_sys::memory::MirroredRing;
 
-use super::memory::{MirroredRing, Words};
+use super::memory::Words;
 
 /// Value of the bytes at places that nothing has been read into yet.
 const CLEAR_BYTE: u8 = 0xff;
@@ -103,7 +104,7 @@ mod tests {
     use limpet_shared::OutputOffset;
 
     use super::*;
-    use crate::output_log::memory::{self, Mapped};
+    use crate::memory::{self, Mapped};
 
     fn open(file: &OwnedFd) -> Ring {
         let Mapped { ring, ring_bytes, .. } = memory::map(file.as_fd()).unwrap();

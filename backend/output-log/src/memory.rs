@@ -34,7 +34,7 @@ const INPUT_RANGE: Range<usize> = 8..WORDS;
 pub const INPUT_WORDS: usize = INPUT_RANGE.end - INPUT_RANGE.start;
 
 /// Creates the memory for a ring of `capacity` bytes, rounded up.
-pub(crate) fn create(capacity: usize) -> io::Result<OwnedFd> {
+pub(super) fn create(capacity: usize) -> io::Result<OwnedFd> {
     let file = File::from(memory::create("limpet", capacity)?);
     file.write_all_at(&LAYOUT_VERSION.to_ne_bytes(), 0)?;
     Ok(file.into())
@@ -42,19 +42,19 @@ pub(crate) fn create(capacity: usize) -> io::Result<OwnedFd> {
 
 /// The mapped parts of a session's memory.
 #[derive(Debug)]
-pub(crate) struct Mapped {
+pub(super) struct Mapped {
     /// The ring's words.
-    pub(crate) ring: Words,
+    pub(super) ring: Words,
     /// The words of the screen that follows the log.
-    pub(crate) screen: Words,
+    pub(super) screen: Words,
     /// The words of the session's input.
-    pub(crate) input: Words,
+    pub(super) input: Words,
     /// The ring.
-    pub(crate) ring_bytes: MirroredRing,
+    pub(super) ring_bytes: MirroredRing,
 }
 
 /// Maps the memory of a session. Returns an error if this is other memory, or has another layout.
-pub(crate) fn map(file: BorrowedFd<'_>) -> io::Result<Mapped> {
+pub(super) fn map(file: BorrowedFd<'_>) -> io::Result<Mapped> {
     let (words, ring_bytes) = memory::map(file)?;
     if words.get(LAYOUT_WORD).load(Relaxed) != LAYOUT_VERSION {
         let message =

@@ -4,14 +4,14 @@ use bytes::{Bytes, BytesMut};
 use limpet_shared::{Header, OutputOffset, limits::OUTPUT_FRAME};
 
 use super::{
-    FlowClass, Next, Rank,
+    Next,
     recent::RecentFrames,
     ring::Ring,
     sizes::{Position, Sizes},
 };
 
 #[derive(Debug)]
-pub(super) struct State {
+pub(super) struct State<L> {
     pub(super) ring: Ring,
     pub(super) recent: RecentFrames,
     pub(super) sizes: Sizes,
@@ -23,33 +23,20 @@ pub(super) struct State {
     pub(super) published: OutputOffset,
     /// Whether the log is complete: nothing will be appended any more.
     pub(super) is_complete: bool,
-    pub(super) cursors: Vec<Cursor>,
+    pub(super) cursors: Vec<Cursor<L>>,
     pub(super) next_id: u64,
 }
 
+/// A reader, as the writer knows it.
 #[derive(Debug)]
-pub(super) struct Cursor {
+pub(super) struct Cursor<L> {
     pub(super) id: u64,
+    /// Offset up to which the reader has been given the log.
     pub(super) at: OutputOffset,
-    pub(super) rank: Rank,
-    pub(super) claim: FlowClass,
-    /// Offset from which the reader is trusted to keep up, so that the writer waits for it.
-    pub(super) lossless_from: OutputOffset,
+    pub(super) label: L,
 }
 
-impl Cursor {
-    /// Reports whether the reader is to get all output and is trusted to keep up.
-    pub(super) fn is_lossless(&self) -> bool {
-        self.claim == FlowClass::All && self.at >= self.lossless_from
-    }
-
-    /// Stops trusting the reader until it has read a whole `tail` without being overtaken.
-    pub(super) fn demote(&mut self, tail: usize) {
-        self.lossless_from = self.at.advanced(tail);
-    }
-}
-
-impl State {
+impl<L> State<L> {
     pub(super) fn start(&self) -> OutputOffset {
         self.published.before(self.tail).max(self.forgotten)
     }
@@ -104,7 +91,7 @@ impl State {
         }
     }
 
-    pub(super) fn cursor(&mut self, id: u64) -> Option<&mut Cursor> {
+    pub(super) fn cursor(&mut self, id: u64) -> Option<&mut Cursor<L>> {
         self.cursors.iter_mut().find(|cursor| cursor.id == id)
     }
 

@@ -1,5 +1,9 @@
-//! The session's output log: bytes at absolute offsets, of which a bounded tail is kept, and the
+//! The output log of a session: bytes at absolute offsets, of which a bounded tail is kept, and the
 //! sizes of the terminal.
+//!
+//! The log knows neither who reads it nor why. Each reader has a *label*, a value that the log
+//! keeps for the owner of the log, who decides by the labels whether the writer has to wait. This
+//! crate may know the frames and offsets of `limpet-shared` and the memory of `limpet-sys`.
 //!
 //! One [`LogWriter`] appends output, and any number of [`LogReader`]s are cursors on the same
 //! bytes. New output goes to viewers as complete data frames, by reference and not by copy; a
@@ -8,11 +12,13 @@
 //! tail, or behind the sizes that are kept, is told so.
 //!
 //! * [`sizes`] records the sizes and the offsets at which they took effect.
-//! * [`ring`] holds the bytes, in [`mod@memory`] that outlives the server.
+//! * [`ring`] holds the bytes, in [`memory`](mod@memory) that outlives the server.
 //! * [`recent`] holds the frames that readers have yet to get.
 //! * [`state`] combines these three with the cursors, under one lock.
 
-pub(crate) mod memory;
+#![forbid(unsafe_code)]
+
+mod memory;
 mod recent;
 mod ring;
 mod sizes;
@@ -30,13 +36,15 @@ use bytes::Bytes;
 use limpet_shared::{Header, OutputOffset, Resume, Winsize, limits::OUTPUT_FRAME};
 use tokio::sync::Notify;
 
-pub use self::sizes::Position;
-pub(crate) use self::sizes::{SizeAt, Sizes};
 use self::{
-    memory::{Mapped, Words},
+    memory::Mapped,
     recent::RecentFrames,
     ring::Ring,
     state::{Cursor, State},
+};
+pub use self::{
+    memory::{INPUT_WORDS, Words},
+    sizes::{Position, SizeAt, Sizes},
 };
 
 /// Minimum tail of a log, in bytes; a smaller request is raised to it. It leaves enough room for a
@@ -57,20 +65,20 @@ pub fn memory(tail: usize) -> io::Result<OwnedFd> {
 
 /// A handle on a log that another owner writes. It creates readers.
 #[derive(Clone, Debug)]
-pub struct Log {
-    shared: Arc<Shared>,
+pub struct Log<L> {
+    shared: Arc<Shared<L>>,
 }
 
 /// The only writer of a log. The log is complete when the writer is dropped.
 #[derive(Debug)]
-pub struct LogWriter {
-    shared: Arc<Shared>,
+pub struct LogWriter<L> {
+    shared: Arc<Shared<L>>,
 }
 
 /// A cursor: the position up to which a reader has been given the log.
 #[derive(Debug)]
-pub struct LogReader {
-    shared: Arc<Shared>,
+pub struct LogReader<L> {
+    shared: Arc<Shared<L>>,
     id: u64,
     cursor: Position,
 }
@@ -94,8 +102,8 @@ pub enum Next {
 }
 
 #[derive(Debug)]
-struct Shared {
-    state: Mutex<State>,
+struct Shared<L> {
+    state: Mutex<State<L>>,
     /// Words in which the screen that follows the log stores state that outlives the server.
     screen: Words,
     /// Wakes readers when the log has new output, a new size or a new start, or is complete.
@@ -104,39 +112,26 @@ struct Shared {
     reader_moved: Notify,
 }
 
-/// A reader's claim on the writer, which decides when the writer waits for the reader.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FlowClass {
-    /// The writer never waits for this reader.
-    None,
-    /// The writer waits for this reader if no other reader is nearer to the end.
-    Fastest,
-    /// The writer also waits for this reader when it is about to be overtaken, as long as it keeps
-    /// up with the others.
-    All,
-}
-
-/// The rank of a reader. The session decides by it whether the writer waits for the reader.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rank {
-    /// Reads for a guest, who was invited by a pass.
-    Guest,
-    /// Reads for an owner, or for the server itself.
-    Owner,
-}
-
-/// Positions of the readers that the writer may have to wait for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standing {
+/// The readers of a log at one moment.
+#[derive(Debug)]
+pub struct Readers<'a, L> {
     /// The end of the log.
     pub end: OutputOffset,
     /// Distance from the end at which a reader is overtaken, in bytes.
     pub tail: usize,
-    /// Position of the reader that is nearest to the end.
-    pub fastest: Option<OutputOffset>,
-    /// Position of the reader that is furthest from the end, among those that are to get all output
-    /// and are trusted to keep up.
-    pub slowest: Option<OutputOffset>,
+    cursors: &'a mut [Cursor<L>],
+}
+
+impl<L> Readers<'_, L> {
+    /// Returns the offset up to which each reader has been given the log, and its label.
+    pub fn iter(&self) -> impl Iterator<Item = (OutputOffset, &L)> {
+        self.cursors.iter().map(|cursor| (cursor.at, &cursor.label))
+    }
+
+    /// Like [`iter`](Self::iter), with labels that can be changed.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (OutputOffset, &mut L)> {
+        self.cursors.iter_mut().map(|cursor| (cursor.at, &mut cursor.label))
+    }
 }
 
 /// Opens the log in this memory and continues where its last writer stopped, if there was one. Also
@@ -145,7 +140,7 @@ pub struct Standing {
 ///
 /// # Errors
 /// Returns an error if the memory cannot be mapped, or is not a session's.
-pub(crate) fn log(memory: BorrowedFd<'_>) -> io::Result<(LogWriter, Log, Words)> {
+pub fn log<L>(memory: BorrowedFd<'_>) -> io::Result<(LogWriter<L>, Log<L>, Words)> {
     let Mapped { ring, screen, input, ring_bytes } = memory::map(memory)?;
     let ring = Ring::open(ring, ring_bytes);
     let (tail, published) = (ring.capacity().saturating_sub(SPARE), ring.end());
@@ -158,7 +153,7 @@ pub(crate) fn log(memory: BorrowedFd<'_>) -> io::Result<(LogWriter, Log, Words)>
     Ok((LogWriter { shared: Arc::clone(&shared) }, Log { shared }, input))
 }
 
-impl Log {
+impl<L> Log<L> {
     /// Returns the offset after the last byte.
     #[must_use]
     pub fn end(&self) -> OutputOffset {
@@ -171,21 +166,23 @@ impl Log {
         self.shared.lock().start()
     }
 
-    /// Returns a reader that starts at `start`, or at the end if `start` is beyond it.
+    /// Returns a reader with this label that starts at `start`, or at the end if `start` is beyond
+    /// it.
     #[must_use]
-    pub fn reader(&self, start: Position, rank: Rank, claim: FlowClass) -> LogReader {
+    pub fn reader(&self, start: Position, label: L) -> LogReader<L> {
         let mut state = self.shared.lock();
         let at = start.output.min(state.published);
         let id = state.next_id;
         state.next_id += 1;
-        state.cursors.push(Cursor { id, at, rank, claim, lossless_from: at });
+        state.cursors.push(Cursor { id, at, label });
         let cursor = Position { output: at, ..start };
         LogReader { shared: Arc::clone(&self.shared), id, cursor }
     }
 
     /// Returns the position from which a viewer resumes. `None` if output or sizes that it lacks
     /// are not kept, or if it is ahead of the log.
-    pub(crate) fn resume(&self, &Resume { output, resizes, .. }: &Resume) -> Option<Position> {
+    #[must_use]
+    pub fn resume(&self, &Resume { output, resizes, .. }: &Resume) -> Option<Position> {
         let state = self.shared.lock();
         if output < state.start() || output > state.published {
             return None;
@@ -200,7 +197,8 @@ impl Log {
 
     /// Returns the position at which a terminal starts that has shown nothing, if all of the output
     /// is kept.
-    pub(crate) fn first(&self) -> Option<Position> {
+    #[must_use]
+    pub fn first(&self) -> Option<Position> {
         let state = self.shared.lock();
         if state.start() > OutputOffset::ZERO {
             return None;
@@ -210,19 +208,21 @@ impl Log {
 
     /// Returns the size after this number of changes, or the current size if that one is no longer
     /// known.
-    pub(crate) fn size(&self, resizes: u64) -> Winsize {
+    #[must_use]
+    pub fn size(&self, resizes: u64) -> Winsize {
         let state = self.shared.lock();
         state.sizes.get(resizes).map_or(state.sizes.last(), |(_, size)| size)
     }
 
     /// Returns the sizes that are known.
-    pub(crate) fn sizes(&self) -> Sizes {
+    #[must_use]
+    pub fn sizes(&self) -> Sizes {
         self.shared.lock().sizes.clone()
     }
 
     /// Drops and overwrites the output before this offset. Readers that have yet to read it have
     /// lost it.
-    pub(crate) fn forget_before(&self, start: OutputOffset) {
+    pub fn forget_before(&self, start: OutputOffset) {
         let mut state = self.shared.lock();
         let (before, now) = (state.forgotten, state.forgotten.max(start.min(state.published)));
         state.forgotten = now;
@@ -234,7 +234,8 @@ impl Log {
 
     /// Returns the words in which the screen that follows the log stores state that outlives the
     /// server.
-    pub(crate) fn screen_words(&self) -> &Words {
+    #[must_use]
+    pub fn screen_words(&self) -> &Words {
         &self.shared.screen
     }
 
@@ -248,7 +249,7 @@ impl Log {
     }
 }
 
-impl LogWriter {
+impl<L> LogWriter<L> {
     /// Returns the offset after the last byte that is published to readers.
     #[must_use]
     pub fn end(&self) -> OutputOffset {
@@ -262,7 +263,7 @@ impl LogWriter {
     }
 
     /// Sets the size of the terminal from the end of the published output on.
-    pub(crate) fn resize(&mut self, size: Winsize) {
+    pub fn resize(&mut self, size: Winsize) {
         {
             let mut state = self.shared.lock();
             let (start, end) = (state.start(), state.published);
@@ -273,7 +274,7 @@ impl LogWriter {
     }
 
     /// Replaces the recorded sizes by those of an earlier server.
-    pub(crate) fn set_sizes(&mut self, sizes: Sizes) {
+    pub fn set_sizes(&mut self, sizes: Sizes) {
         self.shared.lock().sizes = sizes;
     }
 
@@ -309,27 +310,11 @@ impl LogWriter {
         self.shared.log_changed.notify_waiters();
     }
 
-    /// Returns the positions of readers that the writer waits for: those with a claim and one of
-    /// these ranks.
-    #[must_use]
-    pub fn standing(&self, counts: impl Fn(Rank) -> bool) -> Standing {
-        let state = self.shared.lock();
-        let counted = || state.cursors.iter().filter(|cursor| counts(cursor.rank));
-        let claims = |cursor: &&Cursor| cursor.claim != FlowClass::None;
-        Standing {
-            end: state.published,
-            tail: state.tail,
-            fastest: counted().filter(claims).map(|cursor| cursor.at).max(),
-            slowest: counted().filter(|cursor| cursor.is_lossless()).map(|cursor| cursor.at).min(),
-        }
-    }
-
-    /// Stops trusting readers at or before this offset to keep up, because waiting for them has not
-    /// helped. They are trusted again after they have read a whole tail without being overtaken.
-    pub fn leave_behind(&self, at: OutputOffset) {
+    /// Calls `look` with the readers as they are now. The log is locked meanwhile.
+    pub fn with_readers<T>(&self, look: impl FnOnce(Readers<'_, L>) -> T) -> T {
         let mut state = self.shared.lock();
-        let tail = state.tail;
-        state.cursors.iter_mut().filter(|cursor| cursor.at <= at).for_each(|cursor| cursor.demote(tail));
+        let State { published: end, tail, ref mut cursors, .. } = *state;
+        look(Readers { end, tail, cursors })
     }
 
     /// Waits until a reader has moved or gone since the last call. Cancel safe.
@@ -338,7 +323,7 @@ impl LogWriter {
     }
 }
 
-impl LogReader {
+impl<L> LogReader<L> {
     /// Returns the offset up to which this reader has been given the log.
     #[must_use]
     pub fn cursor(&self) -> OutputOffset {
@@ -375,22 +360,17 @@ impl LogReader {
         self.shared.lock().published
     }
 
-    /// Sets the reader's claim on the writer.
-    pub fn set_claim(&self, claim: FlowClass) {
-        if let Some(cursor) = self.shared.lock().cursor(self.id) {
-            cursor.claim = claim;
+    /// Has `change` change the reader's label, and wakes the writer, which may wait for the reader
+    /// now or no longer. `change` also gets the reader's offset and the length of the tail.
+    pub fn relabel(&self, change: impl FnOnce(&mut L, OutputOffset, usize)) {
+        {
+            let mut state = self.shared.lock();
+            let tail = state.tail;
+            if let Some(Cursor { at, label, .. }) = state.cursor(self.id) {
+                change(label, *at, tail);
+            }
         }
         self.shared.reader_moved.notify_one();
-    }
-
-    /// Makes this reader prove first that it keeps up. Called for a reader that takes the place of
-    /// one that was overtaken.
-    pub fn distrust(&self) {
-        let mut state = self.shared.lock();
-        let tail = state.tail;
-        if let Some(cursor) = state.cursor(self.id) {
-            cursor.demote(tail);
-        }
     }
 
     /// Waits until there is output or a size after the cursor. Returns false if the log is complete
@@ -412,14 +392,14 @@ impl LogReader {
     }
 }
 
-impl Drop for LogWriter {
+impl<L> Drop for LogWriter<L> {
     fn drop(&mut self) {
         self.shared.lock().is_complete = true;
         self.shared.log_changed.notify_waiters();
     }
 }
 
-impl Drop for LogReader {
+impl<L> Drop for LogReader<L> {
     fn drop(&mut self) {
         {
             let mut state = self.shared.lock();
@@ -430,8 +410,8 @@ impl Drop for LogReader {
     }
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl<L> Shared<L> {
+    fn lock(&self) -> MutexGuard<'_, State<L>> {
         // No code panics under this lock while a change is incomplete, so the state is consistent
         // even after a panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

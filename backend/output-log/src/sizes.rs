@@ -23,11 +23,11 @@ impl Position {
 }
 
 /// A size, and the offset at which it takes effect.
-pub(crate) type SizeAt = (OutputOffset, Winsize);
+pub type SizeAt = (OutputOffset, Winsize);
 
 /// The known sizes, in order. There is always at least one.
 #[derive(Clone, Debug)]
-pub(crate) struct Sizes {
+pub struct Sizes {
     /// Number of changes up to the oldest known size.
     first: u64,
     oldest: SizeAt,
@@ -38,13 +38,15 @@ pub(crate) struct Sizes {
 
 impl Sizes {
     /// Returns the sizes of a terminal that has had this size from the start.
-    pub(crate) fn new(size: Winsize) -> Self {
+    #[must_use]
+    pub fn new(size: Winsize) -> Self {
         Self { first: 0, oldest: (OutputOffset::ZERO, size), later: VecDeque::new() }
     }
 
     /// Restores the sizes that an earlier server knew. The oldest one came after `first` changes.
     /// Returns `None` if there are no sizes.
-    pub(crate) fn known(first: u64, sizes: impl IntoIterator<Item = SizeAt>) -> Option<Self> {
+    #[must_use]
+    pub fn known(first: u64, sizes: impl IntoIterator<Item = SizeAt>) -> Option<Self> {
         let mut sizes = sizes.into_iter();
         let mut known = Self { first, oldest: sizes.next()?, later: VecDeque::new() };
         sizes.for_each(|(from, size)| known.push(from, size));
@@ -52,7 +54,7 @@ impl Sizes {
     }
 
     /// Adds a size that takes effect at this offset.
-    pub(crate) fn push(&mut self, from: OutputOffset, size: Winsize) {
+    pub fn push(&mut self, from: OutputOffset, size: Winsize) {
         if self.later.len() + 1 >= MAX_SIZES {
             self.forget_oldest();
         }
@@ -74,24 +76,27 @@ impl Sizes {
     }
 
     /// Returns the number of size changes so far.
-    pub(crate) fn count(&self) -> u64 {
+    #[must_use]
+    pub fn count(&self) -> u64 {
         self.first + self.later.len() as u64
     }
 
     /// Returns the current size.
-    pub(crate) fn last(&self) -> Winsize {
+    #[must_use]
+    pub fn last(&self) -> Winsize {
         self.later.back().unwrap_or(&self.oldest).1
     }
 
     /// Returns the size after this number of changes, and the offset at which it took effect.
     /// `None` if it is no longer known, or not yet.
-    pub(crate) fn get(&self, resizes: u64) -> Option<SizeAt> {
+    #[must_use]
+    pub fn get(&self, resizes: u64) -> Option<SizeAt> {
         let at = usize::try_from(resizes.checked_sub(self.first)?).ok()?;
         if at == 0 { Some(self.oldest) } else { self.later.get(at - 1).copied() }
     }
 
     /// Returns all known sizes, each with the number of changes up to it.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, SizeAt)> + '_ {
+    pub fn iter(&self) -> impl Iterator<Item = (u64, SizeAt)> + '_ {
         (self.first..).zip([self.oldest].into_iter().chain(self.later.iter().copied()))
     }
 

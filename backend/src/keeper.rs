@@ -35,6 +35,8 @@ mod session_resources;
 mod socket;
 mod store;
 mod supervise;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use std::{
@@ -44,6 +46,7 @@ use std::{
     os::fd::{AsFd, IntoRawFd, OwnedFd},
 };
 
+use limpet_pty::Login;
 use limpet_sys::signals::default_child_signal;
 use nix::{
     sys::{
@@ -69,7 +72,6 @@ use self::{
     supervise::Supervisor,
     wire::{Envelope, KeeperMessage},
 };
-use crate::pty::Login;
 
 /// Environment variable that tells a process that it is a server with a keeper. Programs in
 /// sessions do not get it.

@@ -2,7 +2,6 @@
 //!
 //! The modules, from the terminal outwards; each knows only those before it.
 //!
-//! * [`pty`]: the single-owner guard of a pty, and how programs are started on one.
 //! * [`keeper`]: the process that preserves sessions when the server is killed or replaced.
 //! * `state`: files on disk from which sessions are started again after a reboot.
 //! * [`session`]: one program, its actor, and the registry of all sessions.
@@ -28,7 +27,6 @@ pub mod link;
 pub mod logging;
 mod network;
 mod places;
-pub mod pty;
 pub mod runtimes;
 pub mod serve;
 pub mod session;

@@ -14,6 +14,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
+use limpet_pty::{Login, Program};
 use limpet_sys::background;
 use nix::unistd::{Pid, getppid};
 use serde::{Deserialize, Serialize};
@@ -30,7 +31,6 @@ use crate::{
     config::{Args, BasePath, Config, Token},
     keeper::{self, Connected, KeeperClient, Launch, OrphanedSession, PredecessorState},
     link::Links,
-    pty::{Login, Program},
     runtimes::{Runtimes, Threads},
     session::{SessionSaver, Sessions, SpawnDefaults},
     shutdown::{Shutdown, ShutdownReason},

@@ -10,10 +10,8 @@ use std::{
     sync::Arc,
 };
 
-use limpet::{
-    keeper::{KeeperClient, Life},
-    pty::{EndMode, Program, Pty, Read},
-};
+use limpet::keeper::{KeeperClient, Life};
+use limpet_pty::{EndMode, Program, Pty, Read};
 use limpet_shared::{SessionId, Winsize};
 use nix::unistd;
 use tokio::{

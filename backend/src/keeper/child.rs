@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use limpet_pty::{EndMode, Pty, Running, process_session};
 use limpet_shared::{ExitStatus, SessionId};
 use limpet_sys::{exhausted, process::pidfd_signal, reactor::watch};
 use nix::{sys::signal::Signal, unistd::Pid};
@@ -16,7 +17,6 @@ use tokio::{
 };
 
 use super::KeeperClient;
-use crate::pty::{EndMode, Pty, Running, process_session};
 
 /// Maximum number of times that the keeper is asked again for the exit status of a program that
 /// another process reaps, and the pause before each.

@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use limpet_pty::{Program, SpawnError};
 use limpet_shared::{ExitStatus, SessionId, Winsize};
 use limpet_sys::reactor::watch;
 use nix::{
@@ -36,7 +37,6 @@ use super::{
     socket::{self, Descriptors, MAX_REQUEST_BYTES, ReceiveBuffer},
     wire::{Answer, Envelope, KeeperMessage, Request, SessionReport, WIRE_FORMAT},
 };
-use crate::pty::{Program, SpawnError};
 
 /// Pause before the keeper is asked again after a transient failure, and the maximum number of
 /// attempts.

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use limpet_pty::{Login, SpawnError, process_session};
 use limpet_shared::SessionId;
 use nix::unistd::Pid;
 use tokio::runtime::Builder;
@@ -20,7 +21,6 @@ use super::{
     store::{FdStoreSlot, Part, Store, StoredParts},
     wire::{Answer, Envelope, KeeperMessage, Request, WIRE_FORMAT},
 };
-use crate::pty::{Login, SpawnError, process_session};
 
 /// Everything that outlives a server.
 #[derive(Debug, Default)]

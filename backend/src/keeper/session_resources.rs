@@ -5,7 +5,7 @@ use std::{
     os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
 
-use limpet_output_log as output_log;
+use limpet_pty::{Login, Program, SpawnError, Started};
 use limpet_shared::{ExitStatus, SessionId, Winsize};
 use limpet_sys::pipe;
 use nix::unistd::Pid;
@@ -15,7 +15,6 @@ use super::{
     store::{FdStoreSlot, Part, StoredParts},
     wire::{Answer, SessionReport},
 };
-use crate::pty::{self, Login, Program, SpawnError, Started};
 
 /// The resources of one session.
 #[derive(Debug)]
@@ -50,9 +49,9 @@ impl SessionResources {
         size: Winsize,
         tail: usize,
     ) -> Result<Self, SpawnError> {
-        let memory = output_log::memory(tail).map_err(SpawnError::opening)?;
+        let memory = limpet_output_log::memory(tail).map_err(SpawnError::opening)?;
         let pipe = pipe::create().map_err(SpawnError::opening)?;
-        let Started { master, child } = pty::start(program, size, login)?;
+        let Started { master, child } = limpet_pty::start(program, size, login)?;
         let pid = child.id().cast_signed();
         let report =
             SessionReport { session, record, pid, exit: None, is_reaped: false, has_checkpoint: false };

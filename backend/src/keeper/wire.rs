@@ -7,11 +7,10 @@
 
 use std::{collections::BTreeMap, ffi::OsString, fmt, io, os::unix::ffi::OsStringExt, path::PathBuf};
 
+use limpet_pty::{Program, SpawnError};
 use limpet_shared::{ExitStatus, SessionId, Winsize};
 use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
-
-use crate::pty::{Program, SpawnError};
 
 /// Version of these messages. A keeper serves servers of its own format and of older ones.
 pub(super) const WIRE_FORMAT: u32 = 1;

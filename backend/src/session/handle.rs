@@ -10,6 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use limpet_output_log::Position;
+use limpet_pty::{EndMode, Program, Running};
 use limpet_screen::Text;
 use limpet_shared::{
     Epoch, ExitStatus, Hello, OutputOffset, Role, SessionId, ViewerId, Winsize, WinsizeError,
@@ -32,13 +33,7 @@ use super::{
     own_output::Purpose,
     request::{AttachRequest, Request, TypedInput},
 };
-use crate::{
-    keeper::ProcessInspector,
-    pty::{EndMode, Program, Running},
-    runtimes::Placement,
-    state::Saved,
-    token_bucket::KeyedBuckets,
-};
+use crate::{keeper::ProcessInspector, runtimes::Placement, state::Saved, token_bucket::KeyedBuckets};
 
 /// Number of times per second that viewers with one guests' grant may attach to a
 /// session in the long run.

@@ -9,6 +9,7 @@ use std::{
 };
 
 use limpet_output_log::{Position, SizeAt, Sizes};
+use limpet_pty::Program;
 use limpet_shared::{Epoch, Flow, OutputOffset, SessionId, Sizing, ViewerId, Winsize, theme::Colours};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
@@ -16,7 +17,6 @@ use tokio::time::Instant;
 use super::{SessionHandle, Status, display::Display, flow::Log, parse_guard::ParsePolicy};
 use crate::{
     keeper::{self, KeeperClient},
-    pty::Program,
     token_bucket::TokenBucket,
 };
 

@@ -2,11 +2,11 @@
 
 use std::io;
 
+use limpet_pty::{Pty, Read};
 use limpet_shared::{Winsize, limits::OUTPUT_FRAME};
 use tokio::task;
 
 use super::flow::LogWriter;
-use crate::pty::{Pty, Read};
 
 /// Maximum length of one read of a pty, in bytes: the kernel hands its buffers over one by one.
 const MAX_READ_BYTES: usize = 4096;

@@ -11,6 +11,7 @@ use std::{
 
 use futures_util::{StreamExt as _, future::join_all, stream};
 use limpet_output_log::{self as output_log, Sizes};
+use limpet_pty::{EndMode, Program, Pty, SpawnError};
 use limpet_shared::{Epoch, Role, SessionId, api::CreateSession};
 use limpet_sys::{background, exhausted, random};
 use tokio::{
@@ -39,7 +40,6 @@ use super::{
 };
 use crate::{
     keeper::{Child, Held, KeeperClient, OrphanedSession},
-    pty::{EndMode, Program, Pty, SpawnError},
     runtimes::{Placement, Runtimes},
 };
 

@@ -1,6 +1,7 @@
 //! Requests to a session's actor.
 
 use bytes::Bytes;
+use limpet_pty::EndMode;
 use limpet_screen::Text;
 use limpet_shared::{Hello, ViewerId, Winsize, theme::Colours};
 use tokio::sync::{mpsc, oneshot};
@@ -11,7 +12,6 @@ use super::{
     flow::{LogReader, Rank},
     own_output::Purpose,
 };
-use crate::pty::EndMode;
 
 /// Maximum number of requests that may wait for the actor. Further senders have to wait.
 pub(super) const MAX_WAITING_REQUESTS: usize = 32;

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, io};
 
 use limpet_output_log as output_log;
+use limpet_pty::Program;
 use limpet_screen::Screen;
 use limpet_shared::{SessionId, Winsize};
 use limpet_sys::{background, exhausted};
@@ -13,7 +14,7 @@ use super::{
     plan::SessionPlan,
     start_directory::StartDirectory,
 };
-use crate::{pty::Program, state::Saved};
+use crate::state::Saved;
 
 /// Divisor: earlier output may take the tail's size divided by this.
 const TAIL_DIVISOR: usize = 2;

@@ -11,12 +11,12 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
+use limpet_pty::SpawnError;
 use limpet_shared::{ErrorCode, api::ApiError, limits::HTTP_BODY};
 use tokio::time::sleep;
 
 use crate::{
     auth::Denied,
-    pty::SpawnError,
     session::{CreateError, TooManyAttaches},
 };
 

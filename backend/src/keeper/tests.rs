@@ -1,3 +1,5 @@
+//! Programs on terminals that a keeper holds, from their start to their end.
+
 use std::{
     ffi::OsString,
     fs,
@@ -5,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use limpet_pty::{EndMode, Program, Pty, Read, SpawnError};
 use limpet_shared::{ExitStatus, SessionId, Winsize};
 use nix::{
     libc::{SIGHUP, SIGKILL},
@@ -12,8 +15,7 @@ use nix::{
 };
 use tokio::time::timeout;
 
-use super::{EndMode, Program, Pty, Read, SpawnError};
-use crate::keeper::{Child, KeeperClient, Life};
+use super::{Child, KeeperClient, Life};
 
 /// Limit for tests that hang. Nothing here takes long.
 const DEADLINE: Duration = Duration::from_mins(1);

@@ -82,7 +82,7 @@ const LIST_RETRY_PAUSE: Duration = Duration::from_millis(20);
 
 /// Ends all processes of the sessions with these leaders. Waits until they are gone, at most a few
 /// seconds.
-pub(crate) async fn end(leaders: &[Pid]) {
+pub async fn end(leaders: &[Pid]) {
     let all = Target::Sessions(leaders.to_vec());
     signal_until_ended(&all, &all).await;
 }
@@ -91,7 +91,7 @@ pub(crate) async fn end(leaders: &[Pid]) {
 /// "Modem disconnect"). The leader and the processes in the foreground get `SIGHUP`. A shell passes
 /// that on to its jobs, except to disowned ones. Waits until the leader has ended; if it does not
 /// end by itself, it alone is killed.
-pub(crate) async fn hang_up(leader: Pid) {
+pub async fn hang_up(leader: Pid) {
     let only_leader = Target::Leader(leader);
     let first = match foreground_group(leader) {
         Some(group) => Target::Foreground { leader, group },
@@ -172,7 +172,8 @@ pub struct Running {
 }
 
 /// Lists the programs that run in a session.
-pub(crate) fn running(leader: Pid, with_leader: bool) -> Running {
+#[must_use]
+pub fn running(leader: Pid, with_leader: bool) -> Running {
     let pids = pids(&Target::Sessions(vec![leader]))
         .inspect_err(|error| tracing::error!(%error, "could not list /proc"))
         .unwrap_or_default();
@@ -233,7 +234,8 @@ const MAX_NAME_BYTES: usize = 15;
 
 /// Reports whether the leader, which still has this name, is in the foreground of its terminal, and
 /// none of its children is. Returns false if the system does not tell.
-pub(crate) fn is_alone_in_front(leader: Pid, name: &str) -> bool {
+#[must_use]
+pub fn is_alone_in_front(leader: Pid, name: &str) -> bool {
     let stat = |pid: &str| fs::read_to_string(format!("/proc/{pid}/stat"));
     let Ok(text) = stat(&leader.to_string()) else { return false };
     let Some(found) = Stat::parse(&text) else { return false };

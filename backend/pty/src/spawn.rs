@@ -84,7 +84,8 @@ pub enum SpawnError {
 
 impl SpawnError {
     /// Returns the error for a failure to acquire the resources of a terminal.
-    pub(crate) fn opening(source: io::Error) -> Self {
+    #[must_use]
+    pub fn opening(source: io::Error) -> Self {
         Self::from_io(source, ResourceKind::Descriptor, Self::Open)
     }
 

@@ -1,4 +1,4 @@
-//! The single-owner guard of a pseudo-terminal.
+//! The single-owner guard of a pseudo-terminal, and how programs are started and ended on one.
 //!
 //! A [`Pty`] is this process's only owner of a pty's master side. It is not `Clone` and gives out
 //! no descriptor, raw or owned, so the descriptor is closed exactly once, when the `Pty` is
@@ -11,10 +11,14 @@
 //! * [`process_session`] ends everything that runs in the terminal: a hang-up first, and `SIGKILL`
 //!   after a bounded time.
 //!
-//! [`crate::keeper`] explains whose child the program is, and who else holds the master side.
+//! This crate knows one terminal: its size (`limpet-shared`), its system calls (`limpet-sys`) and
+//! the runtime that watches it. Whose child the program is, and who else holds the master side, is
+//! for `limpet-keeper` to say; what the program prints, for a session.
+
+#![forbid(unsafe_code)]
 
 mod login;
-pub(crate) mod process_session;
+pub mod process_session;
 mod spawn;
 mod withheld;
 
@@ -213,6 +217,3 @@ fn set_size(fd: BorrowedFd<'_>, size: Winsize) -> io::Result<()> {
     let size = libc::winsize { ws_row: rows, ws_col: cols, ws_xpixel: xpixel, ws_ypixel: ypixel };
     terminal::set_winsize(fd, size)
 }
-
-#[cfg(test)]
-mod tests;

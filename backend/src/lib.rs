@@ -1,8 +1,10 @@
 //! limpet's server: any terminal program in a browser, and a grip on it.
 //!
-//! The modules, from the terminal outwards; each knows only those before it.
+//! The terminal, its output, its screen and the keeper are crates of their own, below this one:
+//! `limpet-pty`, `limpet-output-log`, `limpet-screen` and `limpet-keeper`, all above `limpet-sys`.
 //!
-//! * [`keeper`]: the process that preserves sessions when the server is killed or replaced.
+//! The modules, from the session outwards; each knows only those before it.
+//!
 //! * `state`: files on disk from which sessions are started again after a reboot.
 //! * [`session`]: one program, its actor, and the registry of all sessions.
 //! * [`attachment`]: one viewer of one session, over one WebSocket.
@@ -21,7 +23,6 @@ pub mod attachment;
 pub mod auth;
 pub mod browser;
 pub mod config;
-pub mod keeper;
 pub mod limits;
 pub mod link;
 pub mod logging;

@@ -6,10 +6,10 @@ use std::{os::fd::OwnedFd, process::ExitCode};
 
 use limpet::{
     config::{Args, Command, ConfigError, LinkArgs},
-    keeper::{self, Launch},
     link::Links,
     logging, serve,
 };
+use limpet_keeper::{self as keeper, Launch};
 
 /// Exit code for errors and for lost sessions.
 const FAILURE_EXIT_CODE: u8 = 1;

@@ -14,6 +14,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
+use limpet_keeper::{self as keeper, Connected, KeeperClient, Launch, OrphanedSession, PredecessorState};
 use limpet_pty::{Login, Program};
 use limpet_sys::background;
 use nix::unistd::{Pid, getppid};
@@ -29,7 +30,6 @@ use crate::{
     auth::{self, Auth, SignInFile},
     browser,
     config::{Args, BasePath, Config, Token},
-    keeper::{self, Connected, KeeperClient, Launch, OrphanedSession, PredecessorState},
     link::Links,
     runtimes::{Runtimes, Threads},
     session::{SessionSaver, Sessions, SpawnDefaults},

@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use limpet::keeper::{KeeperClient, Life};
+use limpet_keeper::{KeeperClient, Life};
 use limpet_pty::{EndMode, Program, Pty, Read};
 use limpet_shared::{SessionId, Winsize};
 use nix::unistd;

@@ -147,9 +147,22 @@ fn deny(workspace: &Workspace) -> anyhow::Result<()> {
 }
 
 fn unit(workspace: &Workspace) -> anyhow::Result<()> {
-    shell::run(workspace.cargo(["test", "--workspace", "--exclude", "limpet"]))?;
-    shell::run(workspace.cargo(["test", "--package", "limpet", "--lib", "--bins"]))?;
-    shell::run(workspace.cargo(["test", "--package", "limpet", "--doc"]))
+    // The tests of these two packages in `tests/` are the step `e2e`.
+    shell::run(workspace.cargo([
+        "test",
+        "--workspace",
+        "--exclude",
+        "limpet",
+        "--exclude",
+        "limpet-keeper",
+    ]))?;
+    let both = ["test", "--package", "limpet", "--package", "limpet-keeper"];
+    let mut inside = workspace.cargo(both);
+    inside.args(["--lib", "--bins"]);
+    shell::run(inside)?;
+    let mut examples = workspace.cargo(both);
+    examples.arg("--doc");
+    shell::run(examples)
 }
 
 fn wasm(workspace: &Workspace) -> anyhow::Result<()> {
@@ -161,7 +174,15 @@ fn wasm(workspace: &Workspace) -> anyhow::Result<()> {
 }
 
 fn e2e(workspace: &Workspace) -> anyhow::Result<()> {
-    shell::run(workspace.cargo(["test", "--package", "limpet", "--test", "*"]))?;
+    shell::run(workspace.cargo([
+        "test",
+        "--package",
+        "limpet",
+        "--package",
+        "limpet-keeper",
+        "--test",
+        "*",
+    ]))?;
     // Without debug assertions, the old design fails in another way.
     shell::run(workspace.cargo(["test", "--package", "origin-bug", "--release"]))
 }

@@ -2,6 +2,7 @@
 
 use std::{future::ready, mem, pin::pin, time::Duration};
 
+use limpet_keeper::Child;
 use limpet_pty::{EndMode, Pty};
 use limpet_shared::{ExitStatus, Hello, Role, Sizing, ViewerId, Winsize};
 use nix::libc::SIGKILL;
@@ -25,7 +26,7 @@ use super::{
     size_changes::SizeChanges,
     status_publisher::StatusPublisher,
 };
-use crate::{keeper::Child, token_bucket::TokenBucket};
+use crate::token_bucket::TokenBucket;
 
 /// Time without output from the terminal after which its screen follows by itself. During a flood
 /// that pause never comes, and most of the flood is left out later.

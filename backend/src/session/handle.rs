@@ -9,6 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use limpet_keeper::ProcessInspector;
 use limpet_output_log::Position;
 use limpet_pty::{EndMode, Program, Running};
 use limpet_screen::Text;
@@ -33,7 +34,7 @@ use super::{
     own_output::Purpose,
     request::{AttachRequest, Request, TypedInput},
 };
-use crate::{keeper::ProcessInspector, runtimes::Placement, state::Saved, token_bucket::KeyedBuckets};
+use crate::{runtimes::Placement, state::Saved, token_bucket::KeyedBuckets};
 
 /// Number of times per second that viewers with one guests' grant may attach to a
 /// session in the long run.

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use limpet_keeper::{KeeperClient, ProgramSpec};
 use limpet_output_log::{Position, SizeAt, Sizes};
 use limpet_pty::Program;
 use limpet_shared::{Epoch, Flow, OutputOffset, SessionId, Sizing, ViewerId, Winsize, theme::Colours};
@@ -15,10 +16,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::{SessionHandle, Status, display::Display, flow::Log, parse_guard::ParsePolicy};
-use crate::{
-    keeper::{self, KeeperClient},
-    token_bucket::TokenBucket,
-};
+use crate::token_bucket::TokenBucket;
 
 /// Number of size changes after which a new checkpoint is made. The next server has to
 /// repeat all changes since the checkpoint in order to wrap rows in the same way; the log
@@ -40,7 +38,7 @@ const RETRY_DELAY: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct HandoffRecord {
     pub(super) epoch: Epoch,
-    pub(super) program: keeper::Start,
+    pub(super) program: ProgramSpec,
     /// Milliseconds since the Unix epoch.
     pub(super) created: u64,
     /// The title that a user has given.

@@ -12,11 +12,11 @@ use std::{
     time::Duration,
 };
 
+use limpet_keeper::KeeperClient;
 use limpet_shared::OutputOffset;
 use limpet_sys::clock::uptime;
 
 use super::flow::Log;
-use crate::keeper::KeeperClient;
 
 /// Number of servers that may die in one piece of output before the screen is given up.
 const MAX_DEATHS: u64 = 2;

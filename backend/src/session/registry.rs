@@ -10,6 +10,7 @@ use std::{
 };
 
 use futures_util::{StreamExt as _, future::join_all, stream};
+use limpet_keeper::{Child, Held, KeeperClient, OrphanedSession};
 use limpet_output_log::{self as output_log, Sizes};
 use limpet_pty::{EndMode, Program, Pty, SpawnError};
 use limpet_shared::{Epoch, Role, SessionId, api::CreateSession};
@@ -38,10 +39,7 @@ use super::{
     request::MAX_WAITING_REQUESTS,
     saving::SessionSaver,
 };
-use crate::{
-    keeper::{Child, Held, KeeperClient, OrphanedSession},
-    runtimes::{Placement, Runtimes},
-};
+use crate::runtimes::{Placement, Runtimes};
 
 /// Time to wait before the server tries again to take over sessions for which the system had no
 /// descriptors or memory.

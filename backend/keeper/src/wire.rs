@@ -46,7 +46,7 @@ pub(super) enum Request {
     /// session. Answered by [`Answer::Started`].
     Start {
         session: SessionId,
-        program: Start,
+        program: ProgramSpec,
         size: Winsize,
         tail: usize,
         #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -162,9 +162,9 @@ pub(super) struct SessionReport {
     pub(super) has_checkpoint: bool,
 }
 
-/// A program to start.
+/// A program to start, in the form in which it is sent and stored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Start {
+pub struct ProgramSpec {
     file: SystemString,
     argv0: SystemString,
     args: Vec<SystemString>,
@@ -213,7 +213,7 @@ impl From<SystemString> for OsString {
     }
 }
 
-impl From<&Program> for Start {
+impl From<&Program> for ProgramSpec {
     fn from(program: &Program) -> Self {
         let Program { file, argv0, args, cwd, env, nofile: _ } = program.clone();
         let cwd = cwd.map(|cwd| OsString::from(cwd).into());
@@ -227,9 +227,10 @@ impl From<&Program> for Start {
     }
 }
 
-impl Start {
+impl ProgramSpec {
     /// Converts it into a program that starts with these limits of open files.
-    pub(crate) fn into_program(self, nofile: Option<(u64, u64)>) -> Program {
+    #[must_use]
+    pub fn into_program(self, nofile: Option<(u64, u64)>) -> Program {
         let Self { file, argv0, args, cwd, env } = self;
         Program {
             file: file.into(),
@@ -355,8 +356,8 @@ mod tests {
         let mut program = Program::new("sh".into(), vec![OsString::from_vec(vec![b'a', 0xff]), "é".into()]);
         program.cwd = Some("/no such".into());
         program.env.insert("A".into(), "b".into());
-        let sent: Start =
-            serde_json::from_str(&serde_json::to_string(&Start::from(&program)).unwrap()).unwrap();
+        let sent: ProgramSpec =
+            serde_json::from_str(&serde_json::to_string(&ProgramSpec::from(&program)).unwrap()).unwrap();
         let arrived = sent.into_program(Some((1, 2)));
         assert_eq!(
             (&arrived.file, &arrived.args, &arrived.cwd),

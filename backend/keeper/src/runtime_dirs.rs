@@ -38,7 +38,7 @@ pub(super) fn candidates(user: Uid) -> Vec<PathBuf> {
 
 /// Returns this user's directories, and creates them if necessary. A directory that another user
 /// can write to is skipped.
-pub(crate) fn usable() -> impl Iterator<Item = PathBuf> {
+pub fn usable() -> impl Iterator<Item = PathBuf> {
     candidates(Uid::effective()).into_iter().filter_map(|folder| match prepare(&folder) {
         Ok(folder) => Some(folder),
         // Some systems lack some of the directories, and some users may not write there.
@@ -54,7 +54,7 @@ pub(crate) fn usable() -> impl Iterator<Item = PathBuf> {
 }
 
 /// Returns those of this user's directories that exist.
-pub(crate) fn existing() -> impl Iterator<Item = PathBuf> {
+pub fn existing() -> impl Iterator<Item = PathBuf> {
     candidates(Uid::effective()).into_iter().filter_map(|folder| trust::check_directory(&folder).ok())
 }
 

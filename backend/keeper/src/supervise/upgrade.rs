@@ -13,7 +13,7 @@ use std::{
 use nix::sys::signal::Signal;
 
 use super::Supervisor;
-use crate::keeper::{
+use crate::{
     binary::{Binary, Server, ServerStage},
     control::{self, Outcome},
     socket,

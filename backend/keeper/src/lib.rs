@@ -20,6 +20,11 @@
 //!   also passes descriptors.
 //! * [`client`] and [`child`] are the server's side. [`secret`] keeps the token out of everything
 //!   that other processes can read.
+//!
+//! This crate may know the pty, the memory of an output log and the system. It knows neither
+//! sessions nor the network: to the keeper, records and checkpoints are texts that it stores.
+
+#![forbid(unsafe_code)]
 
 mod binary;
 mod child;
@@ -29,7 +34,7 @@ mod control_client;
 mod keep;
 mod orphans;
 mod process;
-pub(crate) mod runtime_dirs;
+pub mod runtime_dirs;
 mod secret;
 mod session_resources;
 mod socket;
@@ -57,13 +62,12 @@ use nix::{
     unistd::dup2_stdin,
 };
 
-pub(crate) use self::wire::Start;
 pub use self::{
     child::{Child, ProcessInspector, UnwatchedProgram},
     client::{Connected, Held, KeeperClient, Life, OrphanedSession, PredecessorState},
     control_client::{ControlError, link, links, upgrade},
     secret::{forbid_inspection, take_token},
-    wire::Launch,
+    wire::{Launch, ProgramSpec},
 };
 use self::{
     keep::Keeper,

@@ -128,7 +128,7 @@ pub fn connection() -> io::Result<Option<(OwnedFd, Launch)>> {
     // The keeper takes a closed connection for the end of the server. The duplicate is leaked, so
     // that the kernel closes the connection only when the exit code is settled.
     let _ = socket.try_clone()?.into_raw_fd();
-    match socket::receive(socket.as_fd(), &mut ReceiveBuffer::new())? {
+    match socket::receive(socket.as_fd(), &mut ReceiveBuffer::default())? {
         Some((Envelope { what: KeeperMessage::Launch(launch), .. }, _)) => Ok(Some((socket, launch))),
         _ => Err(io::Error::new(io::ErrorKind::InvalidData, "it did not say what to begin with")),
     }

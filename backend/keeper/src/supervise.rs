@@ -123,7 +123,7 @@ impl Supervisor {
             crashes: Crashes::default(),
             suspect_before: Duration::ZERO,
             is_ending: false,
-            receive_buffer: ReceiveBuffer::new(),
+            receive_buffer: ReceiveBuffer::default(),
         })
     }
 

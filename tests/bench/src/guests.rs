@@ -83,7 +83,7 @@ impl GuestAccess {
 
     /// Starts the guests.
     pub(crate) fn spawn(&self) -> anyhow::Result<Guests> {
-        let this = std::env::current_exe().context("this program is nowhere")?;
+        let this = std::env::current_exe().context("could not find this program's own file")?;
         let Self { address, session, reader, writer } = self;
         let mut command = Command::new("nice");
         command.args(["-n", "19"]).arg(this).args(["guests", address, session, reader, writer]);
@@ -118,7 +118,7 @@ pub(crate) struct Guests(Child);
 impl Guests {
     /// Stops the guests or lets them continue. Their connections stay open.
     pub(crate) fn set_paused(&self, is_paused: bool) -> anyhow::Result<()> {
-        let pid = self.0.id().context("the guests are gone")?;
+        let pid = self.0.id().context("the guests' process has ended")?;
         let signal = if is_paused { Signal::SIGSTOP } else { Signal::SIGCONT };
         kill(Pid::from_raw(i32::try_from(pid)?), signal).context("could not signal the guests")
     }
@@ -189,7 +189,7 @@ impl Guest {
                 return self.socket.send(Opcode::Binary, &frame).await;
             }
             // The next attachment is a new viewer, which may type as much again.
-            Misbehaviour::Bytes => anyhow::bail!("no more may be under way"),
+            Misbehaviour::Bytes => anyhow::bail!("the input window is full"),
             _ => {
                 let text =
                     ["{\"type\":\"nonsense\"}", "{\"type\":\"ping\",\"t\":1}", "{\"type\":\"history\"}"]

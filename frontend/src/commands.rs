@@ -180,7 +180,7 @@ const FIXED_COMMANDS: &[(Action, Group, &str, &[Chord])] = {
         (A::MoveTabAfter, G::Tabs, "Move tab right", &[Chord::new("Page Down", "PageDown")]),
         (A::SwitchTab, G::Tabs, "All tabs…", &[Chord::new("O", "KeyO")]),
         (A::Fit, G::Terminal, "Use my size", &[]),
-        (A::ShowPeople, G::Terminal, "People…", &[]),
+        (A::ShowPeople, G::Terminal, "Viewers…", &[]),
         (A::Share, G::Terminal, "Share…", &[]),
         (A::Copy, G::Terminal, "Copy", &[Chord::new("C", "KeyC")]),
         // The browser itself pastes on these keys. A page would have to ask for permission.

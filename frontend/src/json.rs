@@ -6,7 +6,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 /// The error for text that is not JSON, or not the expected JSON.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this is other JSON than was asked for")]
+#[error("the JSON does not have the expected form")]
 pub struct Unintelligible;
 
 /// Parses a value.

@@ -14,10 +14,7 @@
 //!
 //! `docs/extending.md` says how to add a theme, a kind of tab, or a command.
 
-#![expect(
-    clippy::must_use_candidate,
-    reason = "components are called by `view!`, which uses what they return"
-)]
+#![expect(clippy::must_use_candidate, reason = "`view!` calls the components and uses their return values")]
 
 pub mod api;
 pub mod app;

@@ -33,10 +33,7 @@ pub(crate) async fn show(opening: Opening) {
 }
 
 #[cfg(feature = "split")]
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "what can fail is to load it, and the attribute wants that in its type"
-)]
+#[expect(clippy::unnecessary_wraps, reason = "only loading can fail, but the attribute requires a `Result`")]
 mod split {
     use limpet_frontend::opening::Opening;
     use wasm_split_helpers::{SplitLoaderError, wasm_split};

@@ -202,7 +202,7 @@ pageTest("a program that cannot be started is said in the middle of the page", {
   const problem = page.locator(".empty [role=alert]");
   await problem.getByText("The terminal could not be started").waitFor();
   await problem.getByText("Could not start nosuchprogram: No such file or directory").waitFor();
-  await problem.getByText("installed, and in a directory of limpet's PATH").waitFor();
+  await problem.getByText("installed in a directory of limpet's PATH").waitFor();
   await world.screenshot(page, "failure-program");
   assert.match(server.log(), /could not start nosuchprogram/);
   const box = await problem.boundingBox();

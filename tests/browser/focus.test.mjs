@@ -109,11 +109,11 @@ pageTest("terminals that are opened elsewhere leave the keyboard where it is", {
 pageTest("F6 goes round terminal, bar, people and messages", { window: DESKTOP }, async (world) => {
   const { terminal, page } = world;
   const other = await openViewer(world, LAPTOP);
-  await page.getByRole("button", { name: "2 people here" }).waitFor();
+  await page.getByRole("button", { name: "2 viewers" }).waitFor();
   // A message that waits for an answer.
   await terminal.run("printf '\\e]52;c;%s\\a' $(printf text | base64)");
   await page.getByRole("button", { name: "Not now" }).waitFor();
-  const round = ["bash", "2 people here", "Not now"];
+  const round = ["bash", "2 viewers", "Not now"];
   for (const name of round) {
     await page.keyboard.press("F6");
     await waitForFocus(terminal, name);

@@ -142,8 +142,8 @@ pageTest("a guest logs out, and is not told who else is there", { window: DESKTO
   assert.ok(commands.some((text) => text.includes("Log out")));
   assert.ok(!commands.some((text) => text.includes("Signed-in browsers")));
   await page.keyboard.press("Escape");
-  await terminal.command("People");
-  const people = page.getByRole("dialog", { name: "People" });
+  await terminal.command("Viewers");
+  const people = page.getByRole("dialog", { name: "Viewers" });
   await people.getByText("The owner").waitFor();
   assert.equal(await people.getByText("127.0.0.1").count(), 1, "it knows its own address");
   await page.keyboard.press("Escape");

@@ -32,7 +32,7 @@ pageTest("a phone leaves the desktop's size alone until it wants its own", { win
   assert.notEqual(await terminalSize(server), desktop);
 
   // The phone hands the role of primary viewer back.
-  await phone.page.getByRole("button", { name: "2 people here" }).tap();
+  await phone.page.getByRole("button", { name: "2 viewers" }).tap();
   await phone.page.getByRole("button", { name: "Use the size of your other window" }).tap();
   await until(
     "the desktop's size",
@@ -223,11 +223,11 @@ pageTest("a finger scrolls over a larger terminal", { window: DESKTOP }, async (
 pageTest("all who watch are listed, live", { window: DESKTOP }, async (world) => {
   const { page, terminal } = world;
   const phone = await openViewer(world, { ...PHONE, userAgent: "Mozilla/5.0 (iPhone; iOS 18) Version/18 Safari/604.1" });
-  await page.getByRole("button", { name: "2 people here" }).click();
-  const people = page.getByRole("dialog", { name: "People" }).getByRole("listitem");
+  await page.getByRole("button", { name: "2 viewers" }).click();
+  const people = page.getByRole("dialog", { name: "Viewers" }).getByRole("listitem");
   await people.getByText("Safari on iPhone").waitFor();
   assert.deepEqual(await people.locator(".person-name").allTextContents(), ["This window", "Safari on iPhone"]);
-  assert.match(await people.nth(1).locator(".hint").textContent(), /^owner, just came, from 127\.0\.0\.1$/);
+  assert.match(await people.nth(1).locator(".hint").textContent(), /^owner, just joined, from 127\.0\.0\.1$/);
   await world.screenshot(page, "people");
   await phone.page.close();
   await until(
@@ -341,8 +341,8 @@ pageTest("the owner shares by links, and sets the rules", { window: DESKTOP }, a
 pageTest("the size is chosen without a mouse", { window: DESKTOP }, async (world) => {
   const { page } = world;
   const other = await openViewer(world, LAPTOP);
-  await other.terminal.command("People");
-  const dialog = other.page.getByRole("dialog", { name: "People" });
+  await other.terminal.command("Viewers");
+  const dialog = other.page.getByRole("dialog", { name: "Viewers" });
   const take = dialog.getByRole("button", { name: "Use my size" });
   await take.focus();
   await other.page.keyboard.press("Enter");

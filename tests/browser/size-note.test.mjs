@@ -147,7 +147,7 @@ async function recordAnnouncements(page) {
 pageTest("that the size is another window's is said once, and nothing else is", { window: DESKTOP }, async (world) => {
   const { page } = world;
   const announcements = await recordAnnouncements(page);
-  const viewersButton = (count) => page.getByRole("button", { name: `${count} people here` });
+  const viewersButton = (count) => page.getByRole("button", { name: `${count} viewers` });
   const phone = await openViewer(world, PHONE);
   await viewersButton(2).waitFor();
   const third = await openViewer(world, DESKTOP);

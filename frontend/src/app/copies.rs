@@ -13,8 +13,7 @@ impl App {
     /// Handles a program's request to put text into the clipboard.
     pub(super) fn on_copy(self, kind: &TabKind, text: String) {
         if text.len() > MAX_COPY_BYTES {
-            return self
-                .notify(format!("{} wanted to copy more than 1 MiB, which is not done.", self.name(kind)));
+            return self.notify(format!("{} wanted to copy more than the limit of 1 MiB.", self.name(kind)));
         }
         let rule = self.settings.with_untracked(|settings| settings.program_copies);
         let is_seen = self.is_visible_and_focused(kind);

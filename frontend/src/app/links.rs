@@ -53,7 +53,7 @@ fn refusal(uri: &str) -> Option<String> {
     match scheme.as_str() {
         scheme if SCHEMES.contains(&scheme) => None,
         "file" => Some(
-            "This link is a file where limpet runs. A browser cannot open it; use its path in the terminal."
+            "This link is a file on limpet's machine. The browser cannot open it; use its path in the terminal."
                 .to_owned(),
         ),
         scheme => {

@@ -354,7 +354,7 @@ impl Machine {
             _ => {}
         }
         if self.outbox.push(input).is_err() {
-            self.notice("This was not sent: too much already waits for the program to read it.");
+            self.notice("Not sent: too much input is already waiting for the program.");
         }
         self.flush();
         self.watch_input(moment);

@@ -4,7 +4,7 @@
 /// Unix epoch, on different clocks; their difference is usually too small to matter.
 #[must_use]
 pub fn words(since_ms: u64, now_ms: u64) -> String {
-    largest_unit(since_ms, now_ms).map_or_else(|| "just came".to_owned(), |amount| format!("for {amount}"))
+    largest_unit(since_ms, now_ms).map_or_else(|| "just joined".to_owned(), |amount| format!("for {amount}"))
 }
 
 /// Describes how long ago something happened.
@@ -38,13 +38,13 @@ mod tests {
         let said = |seconds: u64| words(5_000, 5_000 + seconds * 1000);
         assert_eq!(
             [0, 59, 60, 119, 120].map(said)[1..],
-            ["just came", "for one minute", "for one minute", "for 2 minutes"]
+            ["just joined", "for one minute", "for one minute", "for 2 minutes"]
         );
         assert_eq!(
             [3600, 7300, 86_400, 500_000].map(said),
             ["for one hour", "for 2 hours", "for one day", "for 5 days"]
         );
         assert_eq!([ago(0, 0), ago(0, 7_300_000)], ["just now", "2 hours ago"]);
-        assert_eq!(words(9_000, 1_000), "just came", "the server's clock is ahead");
+        assert_eq!(words(9_000, 1_000), "just joined", "the server's clock is ahead");
     }
 }

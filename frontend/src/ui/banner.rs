@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Message for a limpet that answers HTTP requests while no WebSocket reaches it.
-const NO_WEB_SOCKET: &str = "limpet answers, but the WebSocket of this terminal does not get through. A reverse proxy must pass on the headers Upgrade and Connection (docs/proxy.md); a firewall or an extension may block it, too.";
+const NO_WEB_SOCKET: &str = "limpet answers, but no WebSocket reaches it. A reverse proxy must pass on the headers Upgrade and Connection (docs/proxy.md); a firewall or an extension may block it, too.";
 
 /// The content of the banner.
 #[derive(Clone, Debug, PartialEq)]
@@ -111,7 +111,7 @@ pub fn Banner(
             ),
             Message::Stopped => (
                 "danger",
-                view! { <p>"limpet was stopped, and its terminals ended. Start it again to continue: this page notices."</p> }
+                view! { <p>"limpet was stopped and its terminals ended. Start it again; this page reconnects by itself."</p> }
                     .into_any(),
                 view! { <button type="button" class="button small" on:click=reconnect>"Try now"</button> }.into_any(),
             ),

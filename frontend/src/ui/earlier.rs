@@ -63,7 +63,7 @@ pub fn EarlierRows(
     });
     view! {
         <Show when=move || earlier.get().is_shown()>
-            <button class="earlier" on:click=load title="Load what is kept of it">
+            <button class="earlier" on:click=load title="Load the skipped lines that the server still has">
                 {move || label(earlier.get())}
             </button>
         </Show>

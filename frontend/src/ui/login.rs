@@ -44,7 +44,8 @@ pub fn Login(
                 <p id="login-problem" class="problem" role="alert">{move || problem.get()}</p>
                 <button type="submit" class="button primary wide">"Log in"</button>
                 <p class="hint">
-                    "Whoever has the link has your shell: treat it like a password. This browser stays logged in until you log "
+                    "Anyone with the link can use your shell: treat it like a password. This browser stays \
+                     logged in until you log "
                     "out, or do not use it for 30 days. If its data for this page is deleted, it asks for the link again."
                 </p>
                 <p class="hint" hidden=storage::is_available()>

@@ -32,7 +32,7 @@ pub fn PeopleDialog() -> impl IntoView {
     let follows = Memo::new(move |_| tab.with(|tab| tab.as_ref().is_some_and(Tab::follows_a_window)));
     let unknown = Memo::new(move |_| people.with(People::unknown));
     let more = move || match (unknown.get(), ids.with(Vec::is_empty)) {
-        (0, true) => Some("The server has not said yet who they are.".to_owned()),
+        (0, true) => Some("Waiting for the list of viewers.".to_owned()),
         (0, false) => None,
         (count, _) => Some(format!("And {count} more.")),
     };
@@ -45,15 +45,15 @@ pub fn PeopleDialog() -> impl IntoView {
         app.run(Action::Share);
     };
     view! {
-        <Dialog label="People" class="sheet">
-            <Heading title="People in this terminal"/>
+        <Dialog label="Viewers" class="sheet">
+            <Heading title="Viewers of this terminal"/>
             <ul class="people">
                 <For each=move || ids.get() key=|id| *id children=move |id| view! { <ViewerRow id people follows now/> }/>
             </ul>
             <p class="hint people-more" role="status">{more}</p>
             <p class="hint people-more" hidden=move || !follows.get()>
                 "The terminal has the size of one window, marked " <span class="in-text"><Glyph icon=Icon::Window/></span>
-                ". Everyone who can type can type, whatever its size."
+                ". Everyone with the right to type can type, whatever the size."
             </p>
             <button type="button" class="button" hidden=move || !app.may(Action::Share) on:click=share>
                 <Glyph icon=Icon::Link/>{describe(Action::Share).0}

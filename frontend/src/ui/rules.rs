@@ -13,9 +13,9 @@ const fn describe_sizing(sizing: Sizing) -> (&'static str, &'static str) {
     match sizing {
         Sizing::Primary => ("A chosen window", "“Use my size” chooses another one."),
         Sizing::Latest => ("Whoever typed last", "It follows the window that was last typed in or resized."),
-        Sizing::Owner => ("The owner", "Guests see it in the size of the owner's window."),
+        Sizing::Owner => ("The owner", "The terminal has the size of the owner's window."),
         Sizing::Smallest => ("The smallest window", "Everyone sees all of it without scrolling."),
-        Sizing::Fixed => ("Nothing: it stays", "The size stays as it is, whoever comes."),
+        Sizing::Fixed => ("Nothing: it stays", "The size does not change when viewers come or go."),
     }
 }
 
@@ -82,7 +82,7 @@ fn Choice(
             let Err(error) = changed.await else { return };
             // The dialog may be closed by now. If it is open, it shows the rule in force and the
             // reason.
-            problem.try_set(Some(format!("This was not changed. {error}")));
+            problem.try_set(Some(format!("Not changed: {error}")));
             if let (Some(Some(select)), Some(chosen)) =
                 (select.try_get_untracked(), chosen.try_get_untracked())
             {

@@ -167,7 +167,7 @@ fn Terminals() -> impl IntoView {
                 <span id="oversized">"A terminal larger than this window"</span>
                 <div class="choices" role="radiogroup" aria-labelledby="oversized">
                     {choice(Oversized::Shrink, "Shrink the text to fit")}
-                    {choice(Oversized::Scroll, "Scroll over it")}
+                    {choice(Oversized::Scroll, "Scroll")}
                 </div>
             </div>
             <div class="field">

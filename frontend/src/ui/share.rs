@@ -82,7 +82,7 @@ fn InviteLink(role: Role, link: String) -> impl IntoView {
     let (title, sentence) = match role {
         Role::Owner | Role::Writer => (
             "Can type",
-            "Sees the terminal and types in it as you do. Only for people you would lend your keyboard.",
+            "Sees the terminal and types in it as you do. Give it only to people you trust with your keyboard.",
         ),
         Role::Reader => ("View only", "Sees the terminal and its history. Cannot type."),
     };

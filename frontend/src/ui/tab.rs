@@ -112,7 +112,7 @@ pub fn sign(tab: &Tab) -> AnyView {
             dot(status::tone(phase), format!("{}, ", status::word(phase)))
         }
         (_, _, Mark::Bell) => {
-            view! { <Glyph icon=Icon::Bell/><span class="sr-only">"rang, "</span> }.into_any()
+            view! { <Glyph icon=Icon::Bell/><span class="sr-only">"bell, "</span> }.into_any()
         }
         (_, _, Mark::Activity) => dot("accent", "new output, ".to_owned()),
         (_, _, Mark::None) => ().into_any(),

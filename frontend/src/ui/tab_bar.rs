@@ -72,7 +72,7 @@ fn ViewersButton() -> impl IntoView {
     let app = App::expect();
     let tab = app.active_tab();
     let count = Memo::new(move |_| tab.with(|tab| tab.as_ref().map_or(0, |tab| tab.people.count)));
-    let label = move || format!("{} people here", count.get());
+    let label = move || format!("{} viewers", count.get());
     view! {
         <button type="button" class="people-button" aria-haspopup="dialog" hidden=move || count.get() < 2
             aria-label=label title=label on:click=app.on_click(Action::ShowPeople)>

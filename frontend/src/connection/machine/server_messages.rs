@@ -72,7 +72,7 @@ impl Machine {
         self.notify(Tell::Title(welcome.title));
         self.check_server_version(welcome.server);
         if self.outbox.resume_at(welcome.input) > 0 {
-            self.notice("What you typed last may not have arrived: the server does not remember it.");
+            self.notice("Your last input may be lost: the server has no record of it.");
         }
         if !welcome.role.may_write() {
             self.outbox.clear();
@@ -89,7 +89,7 @@ impl Machine {
     fn check_server_version(&mut self, server: String) {
         if server != env!("CARGO_PKG_VERSION") && self.other_server_version.as_ref() != Some(&server) {
             self.other_server_version = Some(server);
-            self.notice("A new version of limpet is here. Reload the page to use it.");
+            self.notice("The server runs another version of limpet. Reload the page to use it.");
         }
     }
 
@@ -139,7 +139,7 @@ impl Machine {
             // The page itself explains to the user why access was refused.
             ErrorCode::UnknownType | ErrorCode::Unauthorized | ErrorCode::SessionNotFound => {}
             ErrorCode::ShuttingDown => self.set_trouble(Some(Trouble::Stopped)),
-            ErrorCode::NoSuchViewer => self.notice("That window is no longer here."),
+            ErrorCode::NoSuchViewer => self.notice("That viewer is no longer attached."),
             ErrorCode::ReadOnly => self.notice("You can view this terminal, not change it."),
             _ => self.notify(Tell::Notice(message)),
         }

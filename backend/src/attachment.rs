@@ -59,11 +59,10 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Message to a viewer that may not attach, or no longer.
-const UNAUTHORIZED: &str =
-    "this browser is not signed in, or no longer; log in with the link that limpet printed";
+const UNAUTHORIZED: &str = "this browser is not signed in any more; log in with the link that limpet printed";
 
 /// Message to a viewer that asks for a session that does not exist.
-const NO_SESSION: &str = "there is no such session (any more)";
+const NO_SESSION: &str = "this session does not exist, or has been closed";
 
 /// Message to all viewers when limpet is stopped.
 const STOPPED: &str = "limpet was stopped, and its sessions have ended";
@@ -213,10 +212,10 @@ async fn wait_for_hello(stream: &mut Stream, place: &Place) -> Result<Hello, End
         biased;
         hello = receive::read_hello(stream) => Some(hello?),
         () = place.wait_for_eviction() => None,
-        () = sleep(HANDSHAKE_TIMEOUT) => return Err(EndReason::NoHello("no hello came in time")),
+        () = sleep(HANDSHAKE_TIMEOUT) => return Err(EndReason::NoHello("no hello arrived in time")),
     };
     let hello = hello.filter(|_| place.confirm());
-    hello.ok_or(EndReason::NoHello("no hello came, and another viewer needed the place"))
+    hello.ok_or(EndReason::NoHello("no hello arrived before another viewer needed the place"))
 }
 
 async fn run_attached<G>(

@@ -32,7 +32,7 @@ pub(crate) async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'st
     {
         return Ok(work());
     }
-    done.await.map_err(|_| io::Error::other("work in the background has panicked"))
+    done.await.map_err(|_| io::Error::other("a background task panicked"))
 }
 
 /// Drops a value that takes long to drop on a new thread, or here if the system has no thread for
@@ -40,7 +40,7 @@ pub(crate) async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'st
 pub(crate) fn discard<T: Send + 'static>(value: T) {
     let started = thread::Builder::new().name("background".into()).spawn(move || drop(value));
     if let Err(error) = started {
-        tracing::debug!(%error, "no thread to drop something on");
+        tracing::debug!(%error, "no thread is available to drop a value");
     }
 }
 

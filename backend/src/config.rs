@@ -134,7 +134,7 @@ impl Config {
             (None, text) => text.map(from_environment),
         };
         let chosen = chosen.and_then(|chosen| {
-            chosen.inspect_err(|error| tracing::error!("{error}; the token stays as it was")).ok()
+            chosen.inspect_err(|error| tracing::error!("{error}; the previous token stays valid")).ok()
         });
         Self::with_token(args, chosen.unwrap_or(predecessor))
     }

@@ -125,7 +125,7 @@ pub fn connection() -> io::Result<Option<(OwnedFd, Launch)>> {
     let _ = socket.try_clone()?.into_raw_fd();
     match socket::receive(socket.as_fd(), &mut ReceiveBuffer::new())? {
         Some((Envelope { what: KeeperMessage::Launch(launch), .. }, _)) => Ok(Some((socket, launch))),
-        _ => Err(io::Error::new(io::ErrorKind::InvalidData, "it did not say what to begin with")),
+        _ => Err(io::Error::new(io::ErrorKind::InvalidData, "the keeper sent no launch message")),
     }
 }
 

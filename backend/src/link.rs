@@ -104,7 +104,7 @@ impl Links {
             return out.flush();
         }
         if let Format::Text = format {
-            writeln!(out, "Open this in a browser, and keep it to yourself; Ctrl-C ends limpet.\n")?;
+            writeln!(out, "Open this link in a browser and keep it secret. Ctrl-C ends limpet.\n")?;
         }
         self.print_to(&mut out, format)
     }
@@ -144,9 +144,10 @@ impl Links {
     pub fn exposure_warning(&self) -> Option<String> {
         (!self.listen.ip().is_loopback()).then(|| {
             format!(
-                "{} can be reached from other machines, and nothing is encrypted: whoever can read the \
-                 network sees every key and the secret of the link, and with it has your shell. Put a proxy with TLS \
-                 before it, or listen on 127.0.0.1 and use: ssh -L {port}:127.0.0.1:{port} THIS-MACHINE",
+                "{} is reachable from other machines without encryption: anybody who can read the network \
+                 sees every key and the link's secret, and can use your shell with it. Put a proxy with TLS \
+                 in front of limpet, or listen on 127.0.0.1 and use: ssh -L {port}:127.0.0.1:{port} \
+                 THIS-MACHINE",
                 self.listen,
                 port = self.listen.port(),
             )

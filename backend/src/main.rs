@@ -36,9 +36,7 @@ fn run_server_or_keeper(args: Args) -> ExitCode {
         Ok(Some((keeper, launch))) => run_server(args, keeper, launch),
         // The keeper starts the server, which checks the arguments and reports what is wrong.
         Ok(None) => run_keeper(),
-        Err(error) => {
-            fail(FAILURE_EXIT_CODE, &format!("could not reach the process that keeps sessions: {error}"))
-        }
+        Err(error) => fail(FAILURE_EXIT_CODE, &format!("could not connect to the keeper: {error}")),
     }
 }
 
@@ -50,7 +48,7 @@ fn run_keeper() -> ExitCode {
         },
         Err(error) => fail(
             FAILURE_EXIT_CODE,
-            &format!("could not take LIMPET_TOKEN out of the environment: {error}; use --token-file instead"),
+            &format!("could not remove LIMPET_TOKEN from the environment: {error}; use --token-file instead"),
         ),
     }
 }

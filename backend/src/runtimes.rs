@@ -77,7 +77,7 @@ impl Threads {
         let has_separate = count > 1 && can_start_threads(count);
         if count > 1 && !has_separate {
             tracing::warn!(
-                "the system has no threads left; one thread serves everything, until limpet is restarted"
+                "the system has no threads left; limpet runs on a single thread until it is restarted"
             );
         }
         let separate = has_separate.then(|| SeparateRuntimes::start(count - 1)).transpose()?;

@@ -66,7 +66,7 @@ pub(crate) struct Saved {
 pub(crate) enum StateError {
     #[error("{}: {error}; name a directory that you may write to", path.display())]
     Io { path: PathBuf, error: io::Error },
-    #[error("another limpet uses {} already; name another directory", .0.display())]
+    #[error("another limpet already uses {}; choose another directory", .0.display())]
     InUse(PathBuf),
     /// Other users could write to the directory, from which limpet starts programs.
     #[error(transparent)]

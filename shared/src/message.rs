@@ -253,10 +253,10 @@ pub struct Welcome {
 #[derive(Debug, thiserror::Error)]
 pub enum MessageError {
     /// This version does not know the type.
-    #[error("'{0}' is no type of message in limpet.v1")]
+    #[error("unknown message type '{0}' (limpet.v1)")]
     UnknownType(String),
     /// The text is not a JSON object with a `type`, or a field is missing or of the wrong kind.
-    #[error("not a message of limpet.v1: {0}")]
+    #[error("not a valid limpet.v1 message: {0}")]
     Malformed(#[source] serde_json::Error),
 }
 
@@ -307,7 +307,7 @@ fn parse<'a, M: Deserialize<'a>>(text: &'a str, types: &[&str]) -> Result<M, Mes
     }
     // Serde would also accept an array of the fields' values.
     if !text.trim_start().starts_with('{') {
-        return Err(MessageError::Malformed(serde::de::Error::custom("it is no object")));
+        return Err(MessageError::Malformed(serde::de::Error::custom("not a JSON object")));
     }
     serde_json::from_str(text).map_err(|error| match serde_json::from_str::<Tagged>(text) {
         Ok(Tagged { r#type }) if !types.contains(&r#type.as_str()) => MessageError::UnknownType(r#type),

@@ -84,7 +84,7 @@ pub enum Flow {
 
 /// The error for a word that is not one of the choices.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("'{word}' is none of {choices}")]
+#[error("'{word}' is not one of {choices}")]
 pub struct UnknownChoice {
     word: String,
     choices: String,
@@ -141,6 +141,6 @@ mod tests {
             assert_eq!(serde_json::to_value(flow).unwrap(), flow.name());
         }
         let error = "never".parse::<Flow>().unwrap_err();
-        assert_eq!(error.to_string(), "'never' is none of auto, hold, free");
+        assert_eq!(error.to_string(), "'never' is not one of auto, hold, free");
     }
 }

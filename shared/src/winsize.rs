@@ -23,7 +23,8 @@ pub struct Winsize {
 /// The error for a size that no terminal can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{cols}x{rows} is no terminal size; columns and rows are 1 to {MAX_CELLS}, and {MAX_SCREEN_CELLS} cells at most"
+    "{cols}x{rows} is not a valid terminal size: columns and rows must be 1 to {MAX_CELLS}, and columns \
+     times rows at most {MAX_SCREEN_CELLS}"
 )]
 pub struct WinsizeError {
     cols: u16,

@@ -56,7 +56,10 @@ async fn the_link_is_in_no_journal_and_can_be_asked_for() {
     let mut viewer = Client::attach_at(host, &session.id, Hello::default().with_token(token)).await.unwrap();
     viewer.sees("end of it").await;
     let said = viewer.text();
-    assert!(!said.contains(token) && said.contains("limpet's own terminals cannot print its link"), "{said}");
+    assert!(
+        !said.contains(token) && said.contains("the link cannot be printed in one of limpet's own terminals"),
+        "{said}"
+    );
     if is_root() {
         let mut command = Command::new("setpriv");
         command.args([
@@ -69,7 +72,7 @@ async fn the_link_is_in_no_journal_and_can_be_asked_for() {
         ]);
         let output = command.env("XDG_RUNTIME_DIR", limpet.home.path()).output().unwrap();
         let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
-        assert!(!output.status.success() && said.contains("no limpet of yours is running"), "{said}");
+        assert!(!output.status.success() && said.contains("you have no running limpet"), "{said}");
     }
     let log = limpet.end();
     assert!(!log.contains("token=") && !log.contains(token), "{log}");
@@ -82,7 +85,7 @@ async fn the_link_is_printed_to_a_terminal() {
     command.args(["--quiet", "--return", "--command", &limpet, "/dev/null"]);
     let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-    assert!(lines.next().unwrap().unwrap().starts_with("Open this in a browser"));
+    assert!(lines.next().unwrap().unwrap().starts_with("Open this link in a browser"));
     let link = lines.find(|line| line.as_ref().unwrap().contains("#token=")).unwrap().unwrap();
     assert!(link.starts_with("http://127.0.0.1:"), "{link}");
     // Ctrl-C.

@@ -201,14 +201,14 @@ async fn what_lacks_something_at_the_moment_waits_for_another_start() {
     server.wait_until_ended().await;
     for (wrapped, script, words) in [
         (in_mounts, few_terminals, "no more pseudo-terminals"),
-        (in_limits, few_files, "the limit of open files, 90"),
+        (in_limits, few_files, "the limit of 90 open files"),
         (as_it_is, "", "--max-sessions"),
     ] {
         let mut server = Server::start(wrapped(options(), script));
         let there = sessions(&server).await;
         assert_eq!(there.len(), 4, "{}", server.log());
         let log = server.log();
-        let said = |line: &&str| line.contains(words) && line.contains("the next start of limpet");
+        let said = |line: &&str| line.contains(words) && line.contains("at its next start");
         assert_eq!(log.lines().filter(said).count(), SESSIONS - 4, "{log}");
         let files = || {
             let names = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name());

@@ -68,7 +68,7 @@ impl TortureConfig {
     fn from_environment() -> Self {
         let number = |name: &str, default| {
             env::var(name)
-                .map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name} is no number")))
+                .map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name} is not a number")))
         };
         Self {
             reconnects: number("TORTURE_RECONNECTS", 200),
@@ -269,7 +269,7 @@ async fn nothing_is_lost_doubled_or_left_whatever_happens() {
     );
     eprintln!(
         "{} reconnects, {kills} kills, {upgrades} upgrades: {} lines to each of {VIEWERS} viewers and {} bytes of keys, \
-         0 lost, 0 doubled; memory of the server {} KiB before, {} KiB after, of the keeper {} and {}; {} threads",
+         0 lost, 0 duplicated; memory of the server {} KiB before, {} KiB after, of the keeper {} and {}; {} threads",
         reconnects.load(Relaxed),
         seen[0],
         typed.confirmed,

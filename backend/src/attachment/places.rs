@@ -43,27 +43,19 @@ struct Viewer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Full {
     /// The limit on all attachments.
-    #[error("{0} viewers are attached, which is as many as there may be; let some of them go")]
+    #[error("the limit of {0} attached viewers is reached; close some of them")]
     All(usize),
     /// The limit on guests.
-    #[error(
-        "{0} guests are attached, which is as many as there may be; try again when some of them have left"
-    )]
+    #[error("the limit of {0} attached guests is reached; try again when some of them have left")]
     Guests(usize),
     /// The limit on guests of this session.
-    #[error(
-        "{0} guests are attached to this session, which is as many as there may be; try again when some of them have left"
-    )]
+    #[error("the limit of {0} guests of this session is reached; try again when some of them have left")]
     Session(usize),
     /// The limit on viewers with this link.
-    #[error(
-        "{0} viewers are attached by this link, which is as many as one link may have; try again when some of them have left"
-    )]
+    #[error("the limit of {0} viewers with this link is reached; try again when some of them have left")]
     Grant(usize),
     /// The limit on guests from this address.
-    #[error(
-        "{0} guests are attached from your address, which is as many as one may have; let some of them go"
-    )]
+    #[error("the limit of {0} guests from your address is reached; close some of them")]
     Address(usize),
 }
 

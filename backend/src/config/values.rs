@@ -6,7 +6,10 @@ use axum::http::{Uri, uri::Authority};
 
 /// Parses a number of at least 1.
 pub(super) fn parse_positive(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|&number| number > 0).ok_or_else(|| "it is a whole number from 1 on".to_owned())
+    text.parse()
+        .ok()
+        .filter(|&number| number > 0)
+        .ok_or_else(|| "must be a whole number of at least 1".to_owned())
 }
 
 /// Parses a number of bytes, with an optional unit.
@@ -17,17 +20,18 @@ pub(super) fn parse_bytes(text: &str) -> Result<usize, String> {
         "KiB" | "K" | "k" => 1 << 10,
         "MiB" | "M" => 1 << 20,
         "GiB" | "G" => 1 << 30,
-        _ => return Err("the units are KiB, MiB and GiB, as in 4MiB".to_owned()),
+        _ => return Err("unknown unit; use KiB, MiB or GiB, for example 4MiB".to_owned()),
     };
     let number = digits.parse::<usize>().ok().and_then(|number| number.checked_mul(factor));
-    number.ok_or_else(|| "it is a whole number of bytes, as in 65536 or 4MiB".to_owned())
+    number.ok_or_else(|| "must be a whole number of bytes, for example 65536 or 4MiB".to_owned())
 }
 
 /// Parses an address to listen on. Names are refused, because a name may stand for several
 /// addresses.
 pub(super) fn parse_address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {
-        "it is a numeric address and a port, as in 127.0.0.1:7707 (this machine alone), 0.0.0.0:7707 or [::]:7707"
+        "must be a numeric address and a port, for example 127.0.0.1:7707 (this machine alone), \
+         0.0.0.0:7707 or [::]:7707"
             .to_owned()
     })
 }
@@ -37,7 +41,7 @@ pub(super) fn parse_address(text: &str) -> Result<SocketAddr, String> {
 pub(super) fn parse_host(text: &str) -> Result<String, String> {
     let authority = text.parse::<Authority>().ok();
     let name = authority.filter(|name| name.host() == text).map(|name| name.host().to_ascii_lowercase());
-    name.ok_or_else(|| "it is a name without scheme and port, as in shell.example.org".to_owned())
+    name.ok_or_else(|| "must be a name without scheme and port, for example shell.example.org".to_owned())
 }
 
 /// Parses an origin and converts it to the form that browsers send (RFC 6454, 6.2): in lower case,
@@ -58,7 +62,7 @@ pub(super) fn parse_origin(text: &str) -> Result<String, String> {
         plain.then(|| format!("{scheme}://{}{port}", authority.host().to_ascii_lowercase()))
     };
     parse().ok_or_else(|| {
-        "it is http or https, a host, and a port if need be, as in https://example.org".to_owned()
+        "must be http or https, a host, and optionally a port, for example https://example.org".to_owned()
     })
 }
 

@@ -106,7 +106,7 @@ impl Child {
             exit = self.keeper.reap(&self.session).await;
         }
         self.pidfd = None;
-        exit?.ok_or_else(|| io::Error::new(io::ErrorKind::TimedOut, "nobody has reaped it"))
+        exit?.ok_or_else(|| io::Error::new(io::ErrorKind::TimedOut, "its parent did not reap it in time"))
     }
 
     /// Ends the program, and all other processes of its process session if `mode` says so. Starts
@@ -169,7 +169,7 @@ impl Drop for Child {
     fn drop(&mut self) {
         let Some(pidfd) = self.pidfd.take() else { return };
         if let Err(error) = sys::pidfd_signal(pidfd.get_ref().as_fd(), Signal::SIGKILL) {
-            tracing::error!(pid = self.pid.as_raw(), %error, "could not kill a program that was let go");
+            tracing::error!(pid = self.pid.as_raw(), %error, "could not kill an abandoned program");
         }
     }
 }

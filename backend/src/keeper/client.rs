@@ -487,13 +487,13 @@ async fn listen(
                 // The launch message was handled at the start.
                 ReceivedMessage::Known(KeeperMessage::Launch(_)) => {}
                 ReceivedMessage::Unknown(_) => {
-                    tracing::error!(number, "could not understand the keeper");
+                    tracing::error!(number, "received an invalid message from the keeper");
                     pass_on(number, Err(io::ErrorKind::InvalidData.into()));
                 }
             },
             Ok(None) => break,
             Err(error) if error.kind() == io::ErrorKind::InvalidData || socket::is_transient(&error) => {
-                tracing::error!(%error, "could not receive what the keeper says");
+                tracing::error!(%error, "could not receive a message from the keeper");
                 sleep(RETRY_PAUSE).await;
             }
             Err(error) => {
@@ -548,9 +548,9 @@ fn lock(pending: &Mutex<PendingRequests>) -> std::sync::MutexGuard<'_, PendingRe
 }
 
 fn keeper_gone() -> io::Error {
-    io::Error::new(io::ErrorKind::BrokenPipe, "the process that keeps sessions is gone")
+    io::Error::new(io::ErrorKind::BrokenPipe, "the keeper is gone")
 }
 
 fn unexpected_answer(answer: &Answer) -> io::Error {
-    io::Error::other(format!("the process that keeps sessions answered {answer:?}"))
+    io::Error::other(format!("unexpected answer from the keeper: {answer:?}"))
 }

@@ -69,7 +69,7 @@ impl Keeper {
                         drop(keeper.sessions.insert(resources.session().clone(), resources));
                     }
                     Err(error) => {
-                        tracing::error!(?session, %error, "could not go on with a session that was stored");
+                        tracing::error!(?session, %error, "could not restore a stored session");
                         parts.take_slot().clear();
                     }
                 }
@@ -261,7 +261,7 @@ impl Keeper {
             match Builder::new_current_thread().enable_all().build() {
                 Ok(runtime) => runtime.block_on(process_session::end(&leaders)),
                 Err(error) => {
-                    tracing::error!(%error, "could not end programs in good order; they are killed");
+                    tracing::error!(%error, "could not end programs gracefully; killing them");
                 }
             }
         }

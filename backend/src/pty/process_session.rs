@@ -152,7 +152,7 @@ async fn wait_until_all_ended(target: &Target) {
             Ok(members) if members.is_empty() => return,
             Ok(members) => drop(join_all(members.into_iter().map(wait_until_ended)).await),
             Err(error) => {
-                tracing::warn!(%error, "could not look at the processes of a terminal");
+                tracing::warn!(%error, "could not list the processes of a terminal");
                 sleep(LIST_RETRY_PAUSE).await;
             }
         }

@@ -179,7 +179,7 @@ impl Actor {
         match actor.pty.moved_here().await {
             Ok(pty) => Some(Box::new(Self { pty, ..actor })),
             Err(error) => {
-                tracing::error!(%error, "could not go on watching a terminal");
+                tracing::error!(%error, "could not move a terminal to another runtime");
                 None
             }
         }
@@ -506,7 +506,7 @@ impl Actor {
     /// Writes as much of the waiting input as the terminal takes.
     fn write_input(&mut self) {
         if let Err(error) = self.input.write(|pipe, count| self.pty.write_from(pipe, count)) {
-            tracing::debug!(%error, "nobody reads the terminal's input any more");
+            tracing::debug!(%error, "could not write to the terminal; its input is dropped");
         }
     }
 

@@ -49,7 +49,7 @@ const MAX_ATTACHES_AT_ONCE: u64 = 64;
 
 /// Error for guests who attach too often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("too many come to this session by the same link; try again in {} s", .wait.as_secs() + 1)]
+#[error("too many viewers attach to this session through the same link; try again in {} s", .wait.as_secs() + 1)]
 pub struct TooManyAttaches {
     /// Time until the next attempt is allowed.
     pub wait: Duration,

@@ -240,7 +240,7 @@ impl Handoff {
             }
             Err(error) => {
                 self.retry_at = Some(Instant::now() + RETRY_DELAY);
-                tracing::error!(session = %self.session, %error, "could not keep a screen");
+                tracing::error!(session = %self.session, %error, "could not store a checkpoint of the screen");
             }
         }
     }
@@ -257,7 +257,7 @@ impl Handoff {
             Ok(()) => self.is_unsent = false,
             Err(error) => {
                 self.retry_at = Some(Instant::now() + RETRY_DELAY);
-                tracing::error!(session = %self.session, %error, "could not keep a session");
+                tracing::error!(session = %self.session, %error, "could not hand the session's record to the keeper");
             }
         }
     }
@@ -281,7 +281,9 @@ impl Handoff {
             before.map_or(record.first_size, |(resizes, _)| resizes)
         };
         let restored = checkpoint.and_then(|file| {
-            read(file).inspect_err(|error| tracing::error!(%error, "could not read a kept screen")).ok()
+            read(file)
+                .inspect_err(|error| tracing::error!(%error, "could not read the checkpoint of a screen"))
+                .ok()
         });
         let (position, size, snapshot) = if let Some((header, snapshot)) = restored {
             let CheckpointHeader { output, size, resizes } = header;
@@ -326,7 +328,7 @@ fn catch_up(display: &mut Display, log: &Log, end: OutputOffset, unanswered_from
             !output.is_empty()
         });
         if taken != Some(true) {
-            tracing::error!("a screen lacks output that is no longer kept");
+            tracing::error!("the log no longer has the output that a screen needs");
             return display.skip_to(end);
         }
     }

@@ -70,12 +70,12 @@ impl BlankReason {
     pub(super) fn notice(self) -> &'static str {
         match self {
             Self::GivenUp => {
-                "limpet no longer draws this terminal, since its output crashed the server twice. Live output goes on. \
-                 Restart the terminal to have it drawn again.\r\n"
+                "limpet no longer draws this terminal, because its output crashed the server twice. Live \
+                 output continues. Restart the terminal to draw it again.\r\n"
             }
             Self::ServerWide => {
-                "limpet draws no terminal at the moment, since its server kept crashing. Live output goes on. \
-                 `limpet upgrade` has terminals drawn again.\r\n"
+                "limpet draws no terminals at the moment, because its server kept crashing. Live output \
+                 continues. `limpet upgrade` draws them again.\r\n"
             }
         }
     }
@@ -144,7 +144,11 @@ impl ParseGuard {
         let outcome = catch_unwind(AssertUnwindSafe(parse));
         self.store(PARSED_FROM, 0);
         if outcome.is_err() {
-            tracing::error!(start = start.get(), len, "a screen could not parse its output, and is given up");
+            tracing::error!(
+                start = start.get(),
+                len,
+                "the screen's parser panicked; the screen is no longer drawn"
+            );
             self.set_deadly(parsed.end, MAX_DEATHS);
         }
         outcome.is_ok()

@@ -260,7 +260,7 @@ impl Sessions {
             match serde_json::from_str(&left.record) {
                 Ok(record) => known.push((record, left)),
                 Err(error) => {
-                    tracing::error!(session = %left.session, %error, "could not read what was kept of a session");
+                    tracing::error!(session = %left.session, %error, "could not read the hand-off record of a session");
                     self.0.keeper.forget(&left.session).await;
                 }
             }
@@ -289,11 +289,11 @@ impl Sessions {
             match prepared {
                 Ok(prepared) => self.open_prepared(prepared),
                 Err(error) if exhausted::is_exhausted(&error) => {
-                    tracing::error!(session = %left.session, %error, "could not go on with a session yet");
+                    tracing::error!(session = %left.session, %error, "could not take over a session yet; trying again later");
                     waiting.push((record, left));
                 }
                 Err(error) => {
-                    tracing::error!(session = %left.session, %error, "could not go on with a session");
+                    tracing::error!(session = %left.session, %error, "could not take over a session");
                     self.0.keeper.forget(&left.session).await;
                 }
             }

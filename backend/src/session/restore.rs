@@ -59,14 +59,15 @@ impl Sessions {
             if error.is_temporary() {
                 tracing::error!(
                     %session,
-                    "could not restore a session for now; its file stays, and the next start of limpet tries again: {error}"
+                    "could not restore a session now; its file is kept, and limpet tries again at its next \
+                     start: {error}"
                 );
                 waiting.insert(session);
             } else {
                 let file = saving.dir.put_aside(&session);
                 tracing::error!(
                     %session, %error, file = %file.display(),
-                    "could not restore a session; what is known of it stays in its file"
+                    "could not restore a session; its file is kept"
                 );
             }
         };
@@ -86,7 +87,7 @@ impl Sessions {
             }
         }
         if let Err(error) = saving.dir.set_waiting(waiting) {
-            tracing::error!(%error, "could not note which sessions wait for another start; a server that follows forgets them");
+            tracing::error!(%error, "could not record which sessions wait for another start; the next server will not restore them");
         }
         Ok(())
     }
@@ -108,7 +109,7 @@ impl Sessions {
             earlier_output(&screen, size, scrollback, tail.max(output_log::MIN_TAIL) / TAIL_DIVISOR, NOTE)
         };
         let before = background::run(draw).await.unwrap_or_else(|error| {
-            tracing::error!(%session, %error, "could not draw what was on a screen");
+            tracing::error!(%session, %error, "could not restore the contents of a screen");
             Vec::new()
         });
         self.start((session, saved.created), plan, before).await
@@ -122,7 +123,7 @@ impl Sessions {
         let most = tail.max(output_log::MIN_TAIL) / TAIL_DIVISOR;
         let draw = move || earlier_output(&screen, size, scrollback, most, RESTARTED_NOTE);
         background::run(draw).await.unwrap_or_else(|error| {
-            tracing::error!(session = %earlier.id(), %error, "could not draw what was on a screen");
+            tracing::error!(session = %earlier.id(), %error, "could not restore the contents of a screen");
             Vec::new()
         })
     }

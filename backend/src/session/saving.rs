@@ -56,7 +56,7 @@ impl SessionSaver {
                     let error = exhausted::words(&error, ResourceKind::DiskSpace);
                     tracing::error!(
                         error,
-                        "could not write to --state-dir; sessions would not be restored as they are now"
+                        "could not write to --state-dir; recent changes to sessions are not saved"
                     );
                 }
                 Err(_) => {}

@@ -67,7 +67,7 @@ pub(super) async fn attach(
     let offered = headers.get_all("sec-websocket-protocol").iter().filter_map(|value| value.to_str().ok());
     if !offered.flat_map(|list| list.split(',')).any(|name| name.trim() == SUBPROTOCOL) {
         let message =
-            format!("this server speaks {SUBPROTOCOL}; ask for it by the header Sec-WebSocket-Protocol");
+            format!("this server speaks {SUBPROTOCOL}; request it in the header Sec-WebSocket-Protocol");
         return Err(Refusal::new(ErrorCode::BadRequest, message));
     }
     let network = client.address().map(Network::of);

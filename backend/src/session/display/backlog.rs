@@ -152,7 +152,7 @@ impl ScreenBacklog {
         let is_answered_by_screen = first.is_answered_by_screen;
         let slice = self.log.look(self.parsed_to, most, <[u8]>::to_vec).filter(|slice| slice.len() == most);
         let Some(slice) = slice else {
-            tracing::error!("a screen lacks output that is no longer kept");
+            tracing::error!("the log no longer has the output that a screen needs");
             self.skip_to(self.taken_to());
             return None;
         };

@@ -210,7 +210,7 @@ impl InputJournal {
     pub(super) fn discard(&mut self) {
         let read = self.drain_pipe(|pipe, count| Ok(read(pipe, &mut vec![0; count])?));
         if let Err(error) = read {
-            tracing::warn!(%error, "could not drop what was typed");
+            tracing::warn!(%error, "could not drop waiting input");
             self.bytes_in_pipe = 0;
         }
     }

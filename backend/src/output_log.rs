@@ -27,7 +27,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use limpet_shared::{Header, OutputOffset, Resume, Winsize, limits::OUTPUT_FRAME};
+use limpet_shared::{Header, OutputOffset, Resume, Winsize, limits::MAX_FRAME_PAYLOAD_BYTES};
 use tokio::sync::Notify;
 
 pub use self::sizes::Position;
@@ -279,7 +279,7 @@ impl LogWriter {
 
     /// Appends and publishes output that is already in memory. Passes it to `taker` first.
     pub fn append(&mut self, output: &[u8], mut taker: impl FnMut(&[u8])) {
-        for piece in output.chunks(OUTPUT_FRAME) {
+        for piece in output.chunks(MAX_FRAME_PAYLOAD_BYTES) {
             self.fill(piece.len(), |target| {
                 target.copy_from_slice(piece);
                 (piece.len(), ())

@@ -122,8 +122,8 @@ pub enum ServerMessage {
         /// True if this is the primary viewer. Only the primary viewer's terminal answers the
         /// program's queries (device attributes, cursor position, colours …).
         primary: bool,
-        /// The viewers, in order of arrival; only the first [`PRESENCES`](crate::limits::PRESENCES)
-        /// of them if there are more.
+        /// The viewers, in order of arrival; only the first
+        /// [`MAX_LISTED_VIEWERS`](crate::limits::MAX_LISTED_VIEWERS) of them if there are more.
         #[serde(default, skip_serializing_if = "is_default")]
         list: Vec<ViewerInfo>,
     },
@@ -166,7 +166,7 @@ pub struct Hello {
     #[serde(flatten)]
     pub size: Winsize,
     /// Number of bytes that the server may send beyond what the viewer has acknowledged, at least
-    /// 1; [`DEFAULT_WINDOW`](crate::limits::DEFAULT_WINDOW) when absent.
+    /// 1; [`DEFAULT_WINDOW_BYTES`](crate::limits::DEFAULT_WINDOW_BYTES) when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<u64>,
     /// The point at which an earlier attachment broke off.

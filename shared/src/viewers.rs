@@ -85,7 +85,7 @@ pub enum Flow {
 /// The error for a word that is not one of the choices.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("'{word}' is not one of {choices}")]
-pub struct UnknownChoice {
+pub struct UnknownChoiceError {
     word: String,
     choices: String,
 }
@@ -111,12 +111,12 @@ macro_rules! choices {
         }
 
         impl FromStr for $name {
-            type Err = UnknownChoice;
+            type Err = UnknownChoiceError;
 
-            fn from_str(word: &str) -> Result<Self, UnknownChoice> {
+            fn from_str(word: &str) -> Result<Self, UnknownChoiceError> {
                 Self::ALL.iter().copied().find(|choice| choice.name() == word).ok_or_else(|| {
                     let choices = Self::ALL.iter().map(|choice| choice.name()).collect::<Vec<_>>().join(", ");
-                    UnknownChoice { word: word.to_owned(), choices }
+                    UnknownChoiceError { word: word.to_owned(), choices }
                 })
             }
         }

@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{FutureExt, StreamExt};
 use limpet_shared::{
     ClientMessage, ErrorCode, Header, Hello, Kind, MessageError, OutputOffset, ServerMessage,
-    limits::TEXT_MESSAGE,
+    limits::MAX_TEXT_MESSAGE_BYTES,
 };
 use tokio::{
     task,
@@ -273,8 +273,8 @@ async fn next_message(stream: &mut Stream) -> Result<Message, EndReason> {
 /// Parses a message. The inner error is the complaint that its type is unknown.
 fn parse(text: &Utf8Bytes) -> Result<Result<ClientMessage, String>, EndReason> {
     let malformed = |message: String| EndReason::Refused(ErrorCode::MalformedMessage, message);
-    if text.len() > TEXT_MESSAGE {
-        return Err(malformed(format!("a text message has at most {TEXT_MESSAGE} bytes")));
+    if text.len() > MAX_TEXT_MESSAGE_BYTES {
+        return Err(malformed(format!("a text message has at most {MAX_TEXT_MESSAGE_BYTES} bytes")));
     }
     match ClientMessage::parse(text) {
         Ok(message) => Ok(Ok(message)),

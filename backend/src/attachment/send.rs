@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::SinkExt;
 use limpet_shared::{
     ExitStatus, Flow, Follow, Header, InputOffset, OutputOffset, ServerMessage, Welcome, Winsize,
-    limits::{DEFAULT_WINDOW, MAX_WINDOW, OUTPUT_FRAME},
+    limits::{DEFAULT_WINDOW_BYTES, MAX_FRAME_PAYLOAD_BYTES, MAX_WINDOW_BYTES},
 };
 use tokio::{
     sync::{mpsc, watch},
@@ -111,7 +111,7 @@ impl<'a> Sender<'a> {
         let last_sent = LastSent::new(&welcome, now);
         let mut heartbeat = interval_at(Instant::now() + heartbeat, heartbeat);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let window = window.unwrap_or(DEFAULT_WINDOW).clamp(1, MAX_WINDOW);
+        let window = window.unwrap_or(DEFAULT_WINDOW_BYTES).clamp(1, MAX_WINDOW_BYTES);
         Self {
             attachment,
             live_from: welcome.live,
@@ -317,7 +317,7 @@ impl<'a> Sender<'a> {
             if available == 0 {
                 break;
             }
-            match self.output.next(available.min(OUTPUT_FRAME).min(self.replay_left())) {
+            match self.output.next(available.min(MAX_FRAME_PAYLOAD_BYTES).min(self.replay_left())) {
                 Next::Frame(frame) => {
                     let (cursor, bytes) = (self.output.cursor(), frame.len() as u64);
                     self.shared.record_sent(cursor, 1);

@@ -1,7 +1,7 @@
 //! The state that a log's writer and readers share.
 
 use bytes::{Bytes, BytesMut};
-use limpet_shared::{Header, OutputOffset, limits::OUTPUT_FRAME};
+use limpet_shared::{Header, OutputOffset, limits::MAX_FRAME_PAYLOAD_BYTES};
 
 use super::{
     FlowClass, Next, Rank,
@@ -62,7 +62,7 @@ impl State {
         if has_waiting_reader {
             let mut at = self.published;
             while at < end {
-                let next = end.min(at.advanced(OUTPUT_FRAME));
+                let next = end.min(at.advanced(MAX_FRAME_PAYLOAD_BYTES));
                 self.recent.push(at, frame(&self.ring, at, next));
                 at = next;
             }
@@ -84,7 +84,7 @@ impl State {
             return Next::Lost;
         }
         let Position { output: start, resizes } = cursor;
-        let mut end = self.published.min(start.advanced(max.min(OUTPUT_FRAME)));
+        let mut end = self.published.min(start.advanced(max.min(MAX_FRAME_PAYLOAD_BYTES)));
         // Shared frames end where a size took effect, too, because sizes change only between two
         // publications.
         if resizes < self.sizes.count()

@@ -61,7 +61,7 @@ impl Source {
             Next::Lost => {
                 assert_eq!(reader.cursor, cursor);
                 let kept = self.written.len() as u64 - before.get();
-                let is_far_behind = kept > MIN_TAIL as u64 - OUTPUT_FRAME as u64;
+                let is_far_behind = kept > MIN_TAIL as u64 - MAX_FRAME_PAYLOAD_BYTES as u64;
                 assert!(
                     is_far_behind || self.sizes.len() as u64 - resizes >= 100,
                     "no more was dropped than had to be"

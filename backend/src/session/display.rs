@@ -15,7 +15,7 @@ mod snapshot_frames;
 use std::{mem, panic::resume_unwind};
 
 use limpet_screen::{Leftovers, Screen, Text};
-use limpet_shared::{OutputOffset, Winsize, limits::OUTPUT_FRAME, theme::Colours};
+use limpet_shared::{OutputOffset, Winsize, limits::MAX_FRAME_PAYLOAD_BYTES, theme::Colours};
 
 use self::{backlog::ScreenBacklog, snapshot_frames::framed_snapshot};
 pub(super) use self::{last::FinalScreen, snapshot_frames::FramedSnapshot};
@@ -36,7 +36,7 @@ const MAX_BACKLOG_BYTES: u64 = 4 * 1024 * 1024;
 const RESUME_BACKLOG_BYTES: u64 = MAX_BACKLOG_BYTES / 4 * 3;
 
 const _: () = assert!(
-    MAX_BACKLOG_BYTES + 2 * OUTPUT_FRAME as u64 <= output_log::SPARE as u64,
+    MAX_BACKLOG_BYTES + 2 * MAX_FRAME_PAYLOAD_BYTES as u64 <= output_log::SPARE as u64,
     "the log must keep what waits"
 );
 

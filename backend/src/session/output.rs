@@ -2,7 +2,7 @@
 
 use std::io;
 
-use limpet_shared::{Winsize, limits::OUTPUT_FRAME};
+use limpet_shared::{Winsize, limits::MAX_FRAME_PAYLOAD_BYTES};
 use tokio::task;
 
 use crate::{
@@ -97,7 +97,7 @@ impl OutputReader {
         enough: usize,
     ) -> Read {
         let mut last = Read::Dry;
-        while !self.ended && *len + MAX_READ_BYTES <= OUTPUT_FRAME {
+        while !self.ended && *len + MAX_READ_BYTES <= MAX_FRAME_PAYLOAD_BYTES {
             last = self.log.fill(MAX_READ_BYTES, |place| match read(place) {
                 Ok(Read::Bytes(count)) => (count, Read::Bytes(count)),
                 Ok(nothing) => (0, nothing),

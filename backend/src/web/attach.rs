@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::Response,
 };
-use limpet_shared::{ErrorCode, Role, SUBPROTOCOL, SessionId, SignInKey, limits::CLIENT_MESSAGE};
+use limpet_shared::{ErrorCode, Role, SUBPROTOCOL, SessionId, SignInKey, limits::MAX_CLIENT_MESSAGE_BYTES};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -80,8 +80,8 @@ pub(super) async fn attach(
     let request = AttachRequest { app, client, agent, session, credentials, grant };
     let upgrade = upgrade
         .protocols([SUBPROTOCOL])
-        .max_message_size(CLIENT_MESSAGE)
-        .max_frame_size(CLIENT_MESSAGE)
+        .max_message_size(MAX_CLIENT_MESSAGE_BYTES)
+        .max_frame_size(MAX_CLIENT_MESSAGE_BYTES)
         .read_buffer_size(READ_BUFFER_BYTES);
     Ok(upgrade.on_upgrade(move |socket| {
         let admit = move |key: Option<&SignInKey>| request.admit(key);

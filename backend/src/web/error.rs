@@ -11,7 +11,7 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
-use limpet_shared::{ErrorCode, api::ApiError, limits::HTTP_BODY};
+use limpet_shared::{ErrorCode, api::ApiError, limits::MAX_HTTP_BODY_BYTES};
 use tokio::time::sleep;
 
 use crate::{
@@ -72,7 +72,7 @@ impl Refusal {
         if status == StatusCode::PAYLOAD_TOO_LARGE {
             return Self::new(
                 ErrorCode::BodyTooLarge,
-                format!("the request's body is too large; at most {HTTP_BODY} bytes are allowed"),
+                format!("the request's body is too large; at most {MAX_HTTP_BODY_BYTES} bytes are allowed"),
             );
         }
         Self::new(ErrorCode::BadRequest, message)

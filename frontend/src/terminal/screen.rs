@@ -5,7 +5,7 @@ use std::{any::Any, cell::RefCell, rc::Rc};
 use js_sys::{Function, Uint8Array};
 use limpet_shared::{
     Winsize,
-    limits::{MAX_CELLS, MAX_SCREEN_CELLS},
+    limits::{MAX_SCREEN_CELLS, MAX_SIDE_CELLS},
 };
 use wasm_bindgen::{JsCast as _, JsValue, UnwrapThrowExt as _, closure::Closure, convert::FromWasmAbi};
 use web_sys::HtmlElement;
@@ -141,8 +141,8 @@ impl Screen {
         self.terminal.options().set_fractional_font_size(*self.font_size.borrow());
         let cells = self.fit.propose()?;
         let cell = self.terminal.dimensions()?.css().cell();
-        let cols = whole(cells.cols()).min(MAX_CELLS);
-        let rows = whole(cells.rows()).min(MAX_CELLS).min(max_rows(cols));
+        let cols = whole(cells.cols()).min(MAX_SIDE_CELLS);
+        let rows = whole(cells.rows()).min(MAX_SIDE_CELLS).min(max_rows(cols));
         let pixels = |count: u16, size: f64| whole((f64::from(count) * size).round());
         let size =
             Winsize { cols, rows, xpixel: pixels(cols, cell.width()), ypixel: pixels(rows, cell.height()) };

@@ -6,7 +6,7 @@ use std::{process::Stdio, time::Duration};
 use anyhow::{Context, anyhow};
 use limpet_shared::{
     ClientMessage, Follow, Header, Hello, Kind, OutputOffset, SUBPROTOCOL, ServerMessage, ViewerId, Winsize,
-    limits::INPUT_IN_FLIGHT,
+    limits::MAX_INPUT_IN_FLIGHT_BYTES,
 };
 use nix::{
     sys::signal::{Signal, kill},
@@ -183,7 +183,7 @@ impl Guest {
                 ClientMessage::Resize(Winsize::cells(60 + cols, 24))
             }
             Misbehaviour::TakePrimary => ClientMessage::Primary { to: None },
-            Misbehaviour::Bytes if self.typed - self.acknowledged < INPUT_IN_FLIGHT as u64 => {
+            Misbehaviour::Bytes if self.typed - self.acknowledged < MAX_INPUT_IN_FLIGHT_BYTES as u64 => {
                 let frame = [&Header::data(self.typed).encode()[..], b"x"].concat();
                 self.typed += 1;
                 return self.socket.send(Opcode::Binary, &frame).await;

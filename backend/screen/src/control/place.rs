@@ -2,7 +2,7 @@
 //! express. The page's terminal implements it too (`frontend/xterm/place.mjs`); other terminals
 //! ignore it.
 
-use limpet_shared::limits::MAX_CELLS;
+use limpet_shared::limits::MAX_SIDE_CELLS;
 
 use super::super::{
     row::{Cell, ClippedCells},
@@ -57,7 +57,7 @@ impl Terminal {
     fn hold_cells(&mut self, source: usize, column: usize, count: usize) {
         let (columns, rows) = (self.columns, self.rows);
         let is_in_row = count > 0 && source < columns && count <= columns - source;
-        let is_beyond = column >= columns - 1 && column <= usize::from(MAX_CELLS).saturating_sub(count);
+        let is_beyond = column >= columns - 1 && column <= usize::from(MAX_SIDE_CELLS).saturating_sub(count);
         if !is_in_row || !is_beyond {
             return;
         }

@@ -15,7 +15,7 @@ impl Session {
 
     /// Appends output. The screen parses only as much as it has to.
     fn print(&mut self, output: &[u8], is_answered_by_screen: bool) {
-        for piece in output.chunks(OUTPUT_FRAME) {
+        for piece in output.chunks(MAX_FRAME_PAYLOAD_BYTES) {
             self.0.append(piece, |output| self.1.take(output, is_answered_by_screen));
             while self.1.is_overfull() {
                 self.1.step_here();

@@ -111,7 +111,7 @@ async fn terminal_to_browser(pty: Arc<Pty>, browser: mpsc::Sender<Vec<u8>>) -> i
                 let sent = browser.send(buffer[..count].to_vec()).await;
                 sent.map_err(|_| io::ErrorKind::BrokenPipe)?;
             }
-            Read::Dry => pty.readable().await?,
+            Read::Empty => pty.readable().await?,
             Read::End => return Ok(()),
         }
     }

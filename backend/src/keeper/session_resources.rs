@@ -55,7 +55,7 @@ impl SessionResources {
         size: Winsize,
         tail: usize,
     ) -> Result<Self, SpawnError> {
-        let memory = output_log::memory(tail).map_err(SpawnError::opening)?;
+        let memory = output_log::create_memory(tail).map_err(SpawnError::opening)?;
         let pipe = pipe().map_err(SpawnError::opening)?;
         let Started { master, child } = pty::start(program, size, login)?;
         let pid = child.id().cast_signed();

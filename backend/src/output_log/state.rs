@@ -32,7 +32,7 @@ pub(super) struct Cursor {
     pub(super) id: u64,
     pub(super) at: OutputOffset,
     pub(super) rank: Rank,
-    pub(super) claim: FlowClass,
+    pub(super) class: FlowClass,
     /// Offset from which the reader is trusted to keep up, so that the writer waits for it.
     pub(super) lossless_from: OutputOffset,
 }
@@ -40,7 +40,7 @@ pub(super) struct Cursor {
 impl Cursor {
     /// Reports whether the reader is to get all output and is trusted to keep up.
     pub(super) fn is_lossless(&self) -> bool {
-        self.claim == FlowClass::All && self.at >= self.lossless_from
+        self.class == FlowClass::Lossless && self.at >= self.lossless_from
     }
 
     /// Stops trusting the reader until it has read a whole `tail` without being overtaken.
@@ -96,7 +96,7 @@ impl State {
             end = end.min(from);
         }
         if start >= end {
-            return Next::Dry;
+            return Next::Empty;
         }
         match self.recent.starting_at(start) {
             Some(frame) if frame.len() - Header::LEN <= max => Next::Frame(frame),

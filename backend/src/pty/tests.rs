@@ -55,7 +55,7 @@ async fn read_until(pty: &Pty, enough: impl Fn(&str) -> bool) -> String {
         loop {
             match pty.read(&mut buffer).unwrap() {
                 Read::Bytes(count) => all.extend_from_slice(&buffer[..count]),
-                Read::Dry => pty.readable().await.unwrap(),
+                Read::Empty => pty.readable().await.unwrap(),
                 Read::End => break,
             }
             if enough(&String::from_utf8_lossy(&all)) {

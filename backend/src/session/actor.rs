@@ -339,7 +339,7 @@ impl Actor {
                 let make_snapshot = async |rows| self.display.snapshot_frames(rows).await;
                 let snapshot =
                     ViewerSnapshot::make(&shared.guest_snapshots, rank, history, make_snapshot).await;
-                let output = shared.log.reader(snapshot.position, rank, FlowClass::None);
+                let output = shared.log.reader(snapshot.position, rank, FlowClass::Unpaced);
                 self.publish_screen_results();
                 drop(reply.send((snapshot, output)));
             }

@@ -36,7 +36,7 @@ const MAX_BACKLOG_BYTES: u64 = 4 * 1024 * 1024;
 const RESUME_BACKLOG_BYTES: u64 = MAX_BACKLOG_BYTES / 4 * 3;
 
 const _: () = assert!(
-    MAX_BACKLOG_BYTES + 2 * MAX_FRAME_PAYLOAD_BYTES as u64 <= output_log::SPARE as u64,
+    MAX_BACKLOG_BYTES + 2 * MAX_FRAME_PAYLOAD_BYTES as u64 <= output_log::SPARE_BYTES as u64,
     "the log must keep what waits"
 );
 

@@ -435,7 +435,7 @@ impl Attachment {
             snapshot
         } else {
             let snapshot = self.session.final_snapshot(history, rank).await;
-            let output = self.session.0.log.reader(snapshot.position, rank, FlowClass::None);
+            let output = self.session.0.log.reader(snapshot.position, rank, FlowClass::Unpaced);
             (snapshot, output)
         };
         let skipped = snapshot.position.output.since(received);

@@ -105,7 +105,7 @@ impl HandoffRecord {
     /// Returns all recorded sizes.
     pub(super) fn all_sizes(&self) -> Sizes {
         let all = self.earlier_sizes.iter().chain(&self.sizes).copied();
-        Sizes::known(self.first_size, all).unwrap_or_else(|| Sizes::new(Winsize::default()))
+        Sizes::restore(self.first_size, all).unwrap_or_else(|| Sizes::new(Winsize::default()))
     }
 }
 
@@ -323,7 +323,7 @@ fn catch_up(display: &mut Display, log: &Log, end: OutputOffset, unanswered_from
         let next = unanswered_from.filter(|&start| !is_unanswered && start < end).unwrap_or(end);
         let waiting = usize::try_from(next.since(display.taken_to())).unwrap_or(usize::MAX);
         let most = waiting.min(MAX_PIECE_BYTES);
-        let taken = log.look(display.taken_to(), most, |output| {
+        let taken = log.with_output(display.taken_to(), most, |output| {
             display.take(output, is_unanswered);
             !output.is_empty()
         });
@@ -370,8 +370,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_screen_is_brought_to_the_end_of_its_log() {
-        let memory = output_log::memory(0).unwrap();
-        let (mut writer, log, _) = output_log::log(memory.as_fd()).unwrap();
+        let memory = output_log::create_memory(0).unwrap();
+        let (mut writer, log, _) = output_log::open(memory.as_fd()).unwrap();
         let output = b"0123456789abcdefg\r\nnew and long enough to wrap";
         writer.fill(output.len(), |place| {
             place.copy_from_slice(output);
@@ -390,7 +390,14 @@ mod tests {
         let numbered = r#"{"output":10,"cols":80,"rows":24,"resizes":8}"#;
         let take_over = |record: &HandoffRecord, checkpoint| {
             let (link, name) = (KeeperClient::in_process().unwrap(), "a".parse().unwrap());
-            Handoff::take_over(link, name, (record, checkpoint), (&log, None), (output_log::MIN_TAIL, 100)).1
+            Handoff::take_over(
+                link,
+                name,
+                (record, checkpoint),
+                (&log, None),
+                (output_log::MIN_TAIL_BYTES, 100),
+            )
+            .1
         };
         for (record, head) in [(&of_older, head), (&of_this, numbered), (&stale, numbered), (&stale, head)] {
             let mut display = take_over(record, Some(file(&format!("{head}\nkept before"))));
@@ -411,8 +418,8 @@ mod tests {
 
     #[tokio::test]
     async fn only_what_is_owed_is_answered() {
-        let memory = output_log::memory(0).unwrap();
-        let (mut writer, log, _) = output_log::log(memory.as_fd()).unwrap();
+        let memory = output_log::create_memory(0).unwrap();
+        let (mut writer, log, _) = output_log::open(memory.as_fd()).unwrap();
         let output = b"\x1b[6n, \x1b[5n";
         writer.fill(output.len(), |place| {
             place.copy_from_slice(output);
@@ -430,8 +437,13 @@ mod tests {
             let (link, name) = (KeeperClient::in_process().unwrap(), "a".parse().unwrap());
             let unanswered_from = unanswered_from.map(OutputOffset::new);
             let kept = (&record, None);
-            let left =
-                Handoff::take_over(link, name, kept, (&log, unanswered_from), (output_log::MIN_TAIL, 100));
+            let left = Handoff::take_over(
+                link,
+                name,
+                kept,
+                (&log, unanswered_from),
+                (output_log::MIN_TAIL_BYTES, 100),
+            );
             let mut display = left.1;
             display.text().await;
             assert_eq!(display.take_answers(), answers.as_bytes(), "{unanswered_from:?}");

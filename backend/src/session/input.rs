@@ -390,7 +390,7 @@ mod tests {
 
     fn input() -> Input {
         let journal = InputJournal::open(
-            output_log::log(output_log::memory(0).unwrap().as_fd()).unwrap().2,
+            output_log::open(output_log::create_memory(0).unwrap().as_fd()).unwrap().2,
             pipe().unwrap(),
         );
         Input::new(journal.unwrap())
@@ -600,10 +600,10 @@ mod tests {
 
     #[test]
     fn another_server_goes_on_where_one_was_killed() {
-        let (memory, pipe) = (output_log::memory(0).unwrap(), pipe().unwrap());
+        let (memory, pipe) = (output_log::create_memory(0).unwrap(), pipe().unwrap());
         let open = || {
             Input::new(
-                InputJournal::open(output_log::log(memory.as_fd()).unwrap().2, pipe.try_clone().unwrap())
+                InputJournal::open(output_log::open(memory.as_fd()).unwrap().2, pipe.try_clone().unwrap())
                     .unwrap(),
             )
         };

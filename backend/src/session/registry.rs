@@ -57,7 +57,7 @@ pub struct Limits {
     pub sessions: usize,
     /// The limit of open files that `sessions` follows from, if it does.
     pub open_files: Option<usize>,
-    /// Bytes of output that each session's log keeps; at least [`output_log::MIN_TAIL`].
+    /// Bytes of output that each session's log keeps; at least [`output_log::MIN_TAIL_BYTES`].
     pub tail: usize,
     /// Rows of scrollback that each session's screen keeps.
     pub scrollback: usize,
@@ -130,7 +130,7 @@ struct OpenedSession {
 impl OpenedSession {
     /// Opens a session's resources. If this fails, the program is unaffected.
     fn open(Held { memory, life, checkpoint }: Held, sizes: Sizes) -> io::Result<Self> {
-        let (mut writer, log, input) = output_log::log(memory.as_fd())?;
+        let (mut writer, log, input) = output_log::open(memory.as_fd())?;
         writer.set_sizes(sizes);
         let handles = life.map(|life| {
             let journal = InputJournal::open(input, life.pipe)?;

@@ -106,7 +106,13 @@ impl Sessions {
         let plan = SessionPlan { program, size, title: saved.title, rules, note };
         let Limits { tail, scrollback, .. } = self.limits();
         let draw = move || {
-            earlier_output(&screen, size, scrollback, tail.max(output_log::MIN_TAIL) / TAIL_DIVISOR, NOTE)
+            earlier_output(
+                &screen,
+                size,
+                scrollback,
+                tail.max(output_log::MIN_TAIL_BYTES) / TAIL_DIVISOR,
+                NOTE,
+            )
         };
         let before = background::run(draw).await.unwrap_or_else(|error| {
             tracing::error!(%session, %error, "could not restore the contents of a screen");
@@ -120,7 +126,7 @@ impl Sessions {
     pub(super) async fn last_output(&self, earlier: &SessionHandle, size: Winsize) -> Vec<u8> {
         let screen = earlier.snapshot_output().await;
         let Limits { tail, scrollback, .. } = self.limits();
-        let most = tail.max(output_log::MIN_TAIL) / TAIL_DIVISOR;
+        let most = tail.max(output_log::MIN_TAIL_BYTES) / TAIL_DIVISOR;
         let draw = move || earlier_output(&screen, size, scrollback, most, RESTARTED_NOTE);
         background::run(draw).await.unwrap_or_else(|error| {
             tracing::error!(session = %earlier.id(), %error, "could not restore the contents of a screen");

@@ -150,7 +150,8 @@ impl ScreenBacklog {
         let end = first.end.min(self.end());
         let most = usize::try_from(end.since(self.parsed_to)).map_or(most, |len| len.min(most));
         let is_answered_by_screen = first.is_answered_by_screen;
-        let slice = self.log.look(self.parsed_to, most, <[u8]>::to_vec).filter(|slice| slice.len() == most);
+        let slice =
+            self.log.with_output(self.parsed_to, most, <[u8]>::to_vec).filter(|slice| slice.len() == most);
         let Some(slice) = slice else {
             tracing::error!("the log no longer has the output that a screen needs");
             self.skip_to(self.taken_to());
@@ -175,7 +176,7 @@ impl ScreenBacklog {
         }
         self.tried_to = end;
         let most = usize::try_from(len).unwrap_or(usize::MAX);
-        let skipped = self.log.look(self.parsed_to, most, invisible_len).unwrap_or_default();
+        let skipped = self.log.with_output(self.parsed_to, most, invisible_len).unwrap_or_default();
         self.set_parsed_to(self.parsed_to.advanced(skipped));
         skipped > 0
     }
@@ -194,7 +195,7 @@ impl ScreenBacklog {
         }
         let (plain, all) = (usize::try_from(plain).ok()?, usize::try_from(self.len()).ok()?);
         let inspect = |output: &[u8]| inspect(output.get(..plain)?, &output[plain..]);
-        self.log.look(self.parsed_to, all, inspect).flatten()
+        self.log.with_output(self.parsed_to, all, inspect).flatten()
     }
 
     /// Returns the first plain range that has not been parsed.

@@ -7,8 +7,8 @@ struct Session(LogWriter, Display);
 
 impl Session {
     fn new() -> Self {
-        let memory = output_log::memory(0).unwrap();
-        let (writer, log, _) = output_log::log(memory.as_fd()).unwrap();
+        let memory = output_log::create_memory(0).unwrap();
+        let (writer, log, _) = output_log::open(memory.as_fd()).unwrap();
         let policy = ParsePolicy { draws_screens: true, suspect_before: Duration::ZERO };
         Self(writer, Display::new((Winsize::cells(40, 10), 100), log, policy))
     }

@@ -231,7 +231,7 @@ mod tests {
     use crate::output_log;
 
     fn words(memory: &OwnedFd) -> Words {
-        output_log::log(memory.as_fd()).unwrap().2
+        output_log::open(memory.as_fd()).unwrap().2
     }
 
     fn viewer(number: u8) -> ViewerId {
@@ -240,7 +240,7 @@ mod tests {
 
     /// Returns a log's memory, and a pipe whose two ends are one descriptor.
     fn parts() -> (OwnedFd, OwnedFd) {
-        (output_log::memory(0).unwrap(), crate::keeper::pipe().unwrap())
+        (output_log::create_memory(0).unwrap(), crate::keeper::pipe().unwrap())
     }
 
     fn take(journal: &mut InputJournal, most: usize) -> String {

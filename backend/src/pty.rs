@@ -46,7 +46,7 @@ use crate::exhausted;
 
 pub use self::{
     login::Login,
-    process_session::{EndMode, Running},
+    process_session::{EndMode, RunningPrograms},
     spawn::{Program, SpawnError, Started, check_enterable, start},
 };
 
@@ -87,7 +87,7 @@ impl Pty {
     ///
     /// # Errors
     /// Returns other errors of the runtime's reactor; the terminal is closed then.
-    pub async fn moved_here(self) -> io::Result<Self> {
+    pub async fn rebind(self) -> io::Result<Self> {
         let mut master = self.master.into_inner();
         loop {
             master = match sys::try_watch(master, Interest::READABLE) {

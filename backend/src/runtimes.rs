@@ -173,17 +173,17 @@ impl Placement {
     }
 
     /// Records that another viewer sends more than any person or page does.
-    pub(crate) fn begin_strain(&self) {
+    pub(crate) fn add_straining_viewer(&self) {
         self.busy_viewers.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Records that one of these viewers has stopped doing so.
-    pub(crate) fn end_strain(&self) {
+    pub(crate) fn remove_straining_viewer(&self) {
         self.busy_viewers.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Reports whether any viewer sends more than any person or page does.
-    pub(crate) fn is_strained(&self) -> bool {
+    pub(crate) fn has_straining_viewers(&self) -> bool {
         self.busy_viewers.load(Ordering::Relaxed) > 0
     }
 

@@ -27,7 +27,7 @@ use crate::{
     auth::{self, Auth, SignInFile},
     background, browser,
     config::{Args, BasePath, Config, Token},
-    keeper::{self, Connected, KeeperClient, Launch, OrphanedSession, PredecessorState},
+    keeper::{self, KeeperClient, KeeperConnection, Launch, OrphanedSession, PredecessorState},
     link::Links,
     pty::{Login, Program},
     runtimes::{Runtimes, Threads},
@@ -135,7 +135,7 @@ async fn serve(
     runtimes: Runtimes,
 ) -> anyhow::Result<End> {
     let parent = getppid();
-    let Connected { client: keeper, predecessor, is_stored } =
+    let KeeperConnection { client: keeper, predecessor, is_stored } =
         KeeperClient::connect(socket, draws_screens).await.context("could not connect to the keeper")?;
     let mut signals = Signals::watch().context("could not watch for signals")?;
     let is_first = predecessor.is_none();
@@ -165,7 +165,7 @@ async fn serve(
     let auth = Arc::new(Auth::new(&config.token, access));
     let app = App::new(config.clone(), Arc::clone(&auth), sessions.clone(), shutdown.clone());
     let record = HandoffRecord::encode(&config.token, auth.snapshot())?;
-    if let Err(error) = keeper.serving(&record, &links.to_text(), listener.socket()).await {
+    if let Err(error) = keeper.register_server(&record, &links.to_text(), listener.socket()).await {
         let error = anyhow!(error).context("could not tell the keeper that the server is ready");
         return if is_first { Err(error) } else { Ok(End::CannotServe(error)) };
     }
@@ -193,7 +193,7 @@ async fn serve(
         served = &mut serving => stopped_serving(served),
         () = signals.next() => End::Stopped,
         () = keeper.lost() => end_on_keeper_loss(is_stored, parent),
-        () = keeper.leave() => End::HandedOver { code: 0 },
+        () = keeper.leave_requested() => End::HandedOver { code: 0 },
         // The client that waits for this server to take over wants to know that it answers.
         _ = report_answer(&keeper, address, &base_path), if !is_first => End::Stopped,
         _ = &mut saving_sign_ins => End::Stopped,
@@ -220,7 +220,7 @@ async fn serve(
             if let End::KeeperLost = end {
                 return Err(anyhow!("the sessions were lost because the keeper is gone"));
             }
-            keeper.end().await;
+            keeper.announce_end().await;
             Ok(End::Stopped)
         }
         _ = saving_sign_ins => Ok(End::Stopped),
@@ -334,7 +334,7 @@ async fn report_answer(keeper: &KeeperClient, address: SocketAddr, base_path: &B
         tracing::debug!(%address, %error, "the server does not answer yet");
         sleep(HEALTH_CHECK_RETRY_PAUSE).await;
     }
-    keeper.answered().await;
+    keeper.report_answered().await;
     pending().await
 }
 
@@ -372,7 +372,7 @@ fn read_sign_ins(file: &SignInFile) -> Option<auth::SavedAccess> {
 /// Stores the sign-ins with the keeper, for the next server. Returns false if that failed.
 async fn store_sign_ins_with_keeper(access: auth::SavedAccess, token: &Token, keeper: &KeeperClient) -> bool {
     let stored = match HandoffRecord::encode(token, access) {
-        Ok(record) => keeper.serving_still(&record).await,
+        Ok(record) => keeper.update_server_record(&record).await,
         Err(error) => Err(error),
     };
     ok_or_log(

@@ -51,7 +51,7 @@ pub(crate) struct StateDir {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Saved {
     /// The program, and the directory that its predecessor was in.
-    pub(crate) program: keeper::Start,
+    pub(crate) program: keeper::ProgramSpec,
     /// Milliseconds since the Unix epoch.
     pub(crate) created: u64,
     /// The name that a user gave to the session.

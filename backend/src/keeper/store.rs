@@ -32,7 +32,7 @@ pub(super) enum Part {
     /// The checkpoint of a session.
     Screen,
     /// The description of a session, with its record.
-    Note,
+    Report,
     /// The pidfd of the server.
     Server,
     /// The listening socket of the server.
@@ -48,7 +48,7 @@ impl Part {
         (Self::Program, "program"),
         (Self::Pipe, "pipe"),
         (Self::Screen, "screen"),
-        (Self::Note, "note"),
+        (Self::Report, "note"),
         (Self::Server, "server"),
         (Self::Listener, "listener"),
         (Self::Record, "record"),

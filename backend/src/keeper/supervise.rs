@@ -274,7 +274,7 @@ impl Supervisor {
             Ok(Some((message, descriptors))) => {
                 let number = message.number;
                 server.on_message();
-                let handled = match &message.what {
+                let handled = match &message.body {
                     Request::Hello { format, version } => {
                         self.version.clone_from(version);
                         if *format > WIRE_FORMAT {

@@ -176,7 +176,7 @@ impl Actor {
     /// Registers the terminal with the reactor of the current runtime.
     async fn rebind(self: Box<Self>) -> Option<Box<Self>> {
         let actor = *self;
-        match actor.pty.moved_here().await {
+        match actor.pty.rebind().await {
             Ok(pty) => Some(Box::new(Self { pty, ..actor })),
             Err(error) => {
                 tracing::error!(%error, "could not move a terminal to another runtime");
@@ -241,7 +241,7 @@ impl Actor {
     fn is_flood(&self) -> bool {
         self.burst_bytes >= FLOOD_BYTES
             || self.slices_behind >= FLOOD_SLICES
-            || self.publisher.session.shared().placement.is_strained()
+            || self.publisher.session.shared().placement.has_straining_viewers()
             || self.crowded_until > Instant::now()
     }
 

@@ -33,7 +33,7 @@ use crate::{
     background,
     keeper::ProcessInspector,
     output_log::{FlowClass, Log, LogReader, Position, Rank},
-    pty::{EndMode, Program, Running},
+    pty::{EndMode, Program, RunningPrograms},
     runtimes::Placement,
     state::Saved,
     token_bucket::KeyedBuckets,
@@ -108,7 +108,7 @@ pub(crate) struct StrainGuard(SessionHandle);
 
 impl Drop for StrainGuard {
     fn drop(&mut self) {
-        self.0.0.placement.end_strain();
+        self.0.0.placement.remove_straining_viewer();
         self.0.0.viewers_changed.notify_one();
     }
 }
@@ -155,7 +155,7 @@ impl SessionHandle {
         let info = self.info(role);
         let with_leader = !self.0.program.is_interactive_shell();
         let running = match self.0.inspector.filter(|_| info.exit.is_none() && role == Role::Owner) {
-            None => Running::default(),
+            None => RunningPrograms::default(),
             Some(inspector) => {
                 background::run(move || inspector.running(with_leader)).await.unwrap_or_default()
             }
@@ -344,7 +344,7 @@ impl SessionHandle {
             return false;
         };
         let name = self.0.program.name();
-        background::run(move || inspector.is_alone_in_front(&name)).await.unwrap_or(false)
+        background::run(move || inspector.is_alone_in_foreground(&name)).await.unwrap_or(false)
     }
 
     /// Marks the session as changed since it was saved.
@@ -385,7 +385,7 @@ impl Attachment {
 
     /// Moves the session to the threads for floods until the returned guard is dropped.
     pub(crate) fn begin_strain(&self) -> StrainGuard {
-        self.session.0.placement.begin_strain();
+        self.session.0.placement.add_straining_viewer();
         self.session.0.viewers_changed.notify_one();
         StrainGuard(self.session.clone())
     }

@@ -40,7 +40,7 @@ const RETRY_DELAY: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct HandoffRecord {
     pub(super) epoch: Epoch,
-    pub(super) program: keeper::Start,
+    pub(super) program: keeper::ProgramSpec,
     /// Milliseconds since the Unix epoch.
     pub(super) created: u64,
     /// The title that a user has given.

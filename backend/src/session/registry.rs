@@ -36,7 +36,7 @@ use super::{
 };
 use crate::{
     background, exhausted,
-    keeper::{Child, Held, KeeperClient, OrphanedSession},
+    keeper::{Child, KeeperClient, OrphanedSession, SessionHandles},
     output_log::{self, Log, LogWriter, Sizes},
     pty::{EndMode, Program, Pty, SpawnError},
     random,
@@ -129,12 +129,15 @@ struct OpenedSession {
 
 impl OpenedSession {
     /// Opens a session's resources. If this fails, the program is unaffected.
-    fn open(Held { memory, life, checkpoint }: Held, sizes: Sizes) -> io::Result<Self> {
+    fn open(
+        SessionHandles { memory, program, checkpoint }: SessionHandles,
+        sizes: Sizes,
+    ) -> io::Result<Self> {
         let (mut writer, log, input) = output_log::open(memory.as_fd())?;
         writer.set_sizes(sizes);
-        let handles = life.map(|life| {
-            let journal = InputJournal::open(input, life.pipe)?;
-            let (pty, child) = life.program.watch()?;
+        let handles = program.map(|handles| {
+            let journal = InputJournal::open(input, handles.pipe)?;
+            let (pty, child) = handles.program.watch()?;
             Ok::<_, io::Error>(ProgramHandles { pty, child, journal })
         });
         Ok(Self { handles: handles.transpose()?, writer, log, checkpoint })
@@ -298,7 +301,7 @@ impl Sessions {
                 }
             }
             // Restoring the screens may take long, so the keeper is told of the progress.
-            self.0.keeper.progress().await;
+            self.0.keeper.report_progress().await;
         }
         waiting
     }

@@ -125,7 +125,7 @@ impl Supervisor {
             // messages still arrive.
             return;
         }
-        let Ok(Some((Envelope { number, what: Request::Hello { version, .. } }, _))) = received else {
+        let Ok(Some((Envelope { number, body: Request::Hello { version, .. } }, _))) = received else {
             let status = new.try_wait().map(|status| format!(": {status}")).unwrap_or_default();
             return self.fail_upgrade(&format!("the new server ended before it was ready{status}"));
         };
@@ -137,7 +137,7 @@ impl Supervisor {
         self.upgrade = Some(Upgrade { binary, stage, deadline, requester });
         match &self.server {
             Some(server) => {
-                let leave = Envelope { number: 0, what: KeeperMessage::Leave };
+                let leave = Envelope { number: 0, body: KeeperMessage::Leave };
                 if let Err(error) = socket::send(server.socket.as_fd(), &leave, &[]) {
                     tracing::error!(%error, "could not ask the server to leave");
                     server.signal(Signal::SIGKILL);

@@ -8,10 +8,10 @@
 
 mod coalescing_timer;
 mod last_sent;
-mod places;
 mod receive;
 mod send;
 mod send_window;
+mod slots;
 mod snapshot_budget;
 mod snapshot_pacer;
 mod work;
@@ -34,8 +34,8 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::task_tracker::TaskTrackerToken};
 use tracing::Instrument;
 
-pub use self::places::Place;
-pub(crate) use self::places::{Attachments, Full, Grant};
+pub use self::slots::AttachmentSlot;
+pub(crate) use self::slots::{Attachments, Full, Grant};
 use self::{receive::Receiver, send::Sender};
 use crate::{
     session::{AttachingViewer, Attachment, AttachmentStart, SessionHandle, TooManyAttaches},
@@ -162,27 +162,27 @@ enum Reply {
 /// 2.67 `heartbeat`s is dropped. `tracked` is held until the socket is closed.
 pub async fn run<G: Send + 'static>(
     socket: WebSocket,
-    place: Place,
+    slot: AttachmentSlot,
     admit: impl FnOnce(Option<&SignInKey>) -> Result<Admitted<G>, NotAdmitted>,
     heartbeat: Duration,
     shutdown: Shutdown,
     tracked: TaskTrackerToken,
 ) {
     // This future is boxed, or every attachment would reserve memory for it for all its life.
-    match Box::pin(admit_viewer(socket, &place, admit, &shutdown)).await {
+    match Box::pin(admit_viewer(socket, &slot, admit, &shutdown)).await {
         Ok((socket, admitted, hello)) => {
             let placement = admitted.session.placement();
             let attached = async move {
                 run_attached(socket, admitted, hello, heartbeat, shutdown).await;
                 // The socket is closed by now.
-                drop((place, tracked));
+                drop((slot, tracked));
             };
             placement.spawn(Box::pin(attached.in_current_span()));
         }
         Err(((sink, stream), end)) => {
             tracing::info!(reason = ?end, "not attached");
             Box::pin(close(sink, stream, end, heartbeat)).await;
-            drop((place, tracked));
+            drop((slot, tracked));
         }
     }
 }
@@ -190,14 +190,14 @@ pub async fn run<G: Send + 'static>(
 /// Admits a viewer once it has said hello.
 async fn admit_viewer<G>(
     socket: WebSocket,
-    place: &Place,
+    slot: &AttachmentSlot,
     admit: impl FnOnce(Option<&SignInKey>) -> Result<Admitted<G>, NotAdmitted>,
     shutdown: &Shutdown,
 ) -> Result<(Halves, Admitted<G>, Hello), (Halves, EndReason)> {
     let (sink, mut stream) = socket.split();
     let hello = tokio::select! {
         biased;
-        hello = wait_for_hello(&mut stream, place) => hello,
+        hello = wait_for_hello(&mut stream, slot) => hello,
         shutdown_reason = shutdown.started() => Err(EndReason::Shutdown(shutdown_reason)),
     };
     match hello.and_then(|hello| Ok((admit(hello.key.as_ref())?, hello))) {
@@ -207,14 +207,14 @@ async fn admit_viewer<G>(
 }
 
 /// Waits for a viewer's hello.
-async fn wait_for_hello(stream: &mut Stream, place: &Place) -> Result<Hello, EndReason> {
+async fn wait_for_hello(stream: &mut Stream, slot: &AttachmentSlot) -> Result<Hello, EndReason> {
     let hello = tokio::select! {
         biased;
         hello = receive::read_hello(stream) => Some(hello?),
-        () = place.wait_for_eviction() => None,
+        () = slot.wait_for_eviction() => None,
         () = sleep(HANDSHAKE_TIMEOUT) => return Err(EndReason::NoHello("no hello arrived in time")),
     };
-    let hello = hello.filter(|_| place.confirm());
+    let hello = hello.filter(|_| slot.confirm());
     hello.ok_or(EndReason::NoHello("no hello arrived before another viewer needed the place"))
 }
 

@@ -74,7 +74,7 @@ fn errno(error: &io::Error) -> Option<Errno> {
 }
 
 /// Describes the exhausted resource if `error` is about one, and otherwise the error itself.
-pub(crate) fn words(error: &io::Error, acquiring: ResourceKind) -> String {
+pub(crate) fn describe_any(error: &io::Error, acquiring: ResourceKind) -> String {
     describe(error, acquiring).unwrap_or_else(|| error.to_string())
 }
 

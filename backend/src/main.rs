@@ -3,9 +3,9 @@
 use std::{os::fd::OwnedFd, process::ExitCode};
 
 use limpet::{
+    access_urls::AccessUrls,
     config::{Args, Command, ConfigError, LinkArgs},
     keeper::{self, Launch},
-    link::Links,
     logging, serve,
 };
 
@@ -66,7 +66,7 @@ fn print_link(args: &LinkArgs) -> ExitCode {
         Ok(link) => link,
         Err(error) => return fail(FAILURE_EXIT_CODE, &error.to_string()),
     };
-    match Links::from_text(&link).and_then(|links| links.print(args.format)) {
+    match AccessUrls::from_text(&link).and_then(|links| links.print(args.format)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(FAILURE_EXIT_CODE, &format!("could not print the link: {error}")),
     }

@@ -33,7 +33,7 @@ const FLOOD_EVENT_INTERVAL_POLLS: u32 = 2;
 /// The server's threads.
 #[derive(Debug)]
 pub struct Threads {
-    quick: Runtime,
+    interactive: Runtime,
     separate: Option<SeparateRuntimes>,
 }
 
@@ -48,7 +48,7 @@ struct SeparateRuntimes {
 #[derive(Clone, Debug)]
 pub struct Runtimes {
     /// Handles keys and echoes, timers, and everything else that takes microseconds.
-    pub(crate) quick: Handle,
+    pub(crate) interactive: Handle,
     /// Serves requests until they become attachments.
     pub(crate) requests: Handle,
     /// Handles floods, if there is a thread for them.
@@ -58,8 +58,8 @@ pub struct Runtimes {
 impl Runtimes {
     /// Uses the current runtime for everything.
     #[must_use]
-    pub fn here() -> Self {
-        Self { quick: Handle::current(), requests: Handle::current(), floods: None }
+    pub fn current() -> Self {
+        Self { interactive: Handle::current(), requests: Handle::current(), floods: None }
     }
 }
 
@@ -73,7 +73,7 @@ impl Threads {
     pub fn start(count: Option<usize>) -> io::Result<Self> {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let count = count.unwrap_or_else(|| cores.max(2));
-        let quick = Builder::new_current_thread().enable_all().build()?;
+        let interactive = Builder::new_current_thread().enable_all().build()?;
         let has_separate = count > 1 && can_start_threads(count);
         if count > 1 && !has_separate {
             tracing::warn!(
@@ -81,21 +81,22 @@ impl Threads {
             );
         }
         let separate = has_separate.then(|| SeparateRuntimes::start(count - 1)).transpose()?;
-        Ok(Self { quick, separate })
+        Ok(Self { interactive, separate })
     }
 
     /// Runs the server to completion.
     pub fn run<T>(&self, server: impl Future<Output = T>) -> T {
-        self.quick.block_on(server)
+        self.interactive.block_on(server)
     }
 
     /// Returns handles of the runtimes.
     #[must_use]
     pub fn runtimes(&self) -> Runtimes {
-        let quick = self.quick.handle().clone();
-        let requests = self.separate.as_ref().map_or(&quick, |separate| separate.requests.handle()).clone();
+        let interactive = self.interactive.handle().clone();
+        let requests =
+            self.separate.as_ref().map_or(&interactive, |separate| separate.requests.handle()).clone();
         let floods = self.separate.as_ref().map(|separate| separate.floods.handle().clone());
-        Runtimes { quick, requests, floods }
+        Runtimes { interactive, requests, floods }
     }
 
     /// Stops the threads. A blocked thread delays that by at most `linger`.
@@ -104,7 +105,7 @@ impl Threads {
             requests.shutdown_background();
             floods.shutdown_background();
         }
-        self.quick.shutdown_timeout(linger);
+        self.interactive.shutdown_timeout(linger);
     }
 }
 
@@ -156,7 +157,7 @@ pub struct Placement {
 }
 
 impl Placement {
-    /// Returns a placement on the quick runtime.
+    /// Returns a placement on the interactive runtime.
     #[must_use]
     pub fn new(runtimes: Runtimes) -> Self {
         Self {
@@ -198,12 +199,13 @@ impl Placement {
         self: Arc<Self>,
         work: BoxFuture<'static, T>,
     ) -> JoinHandle<Option<T>> {
-        let quick = self.runtimes.quick.clone();
-        quick.spawn(self.run_placed(work))
+        let interactive = self.runtimes.interactive.clone();
+        interactive.spawn(self.run_placed(work))
     }
 
-    /// Runs a future to completion, moving it between the current runtime, which must be the quick
-    /// one, and the one for floods. `None` if it panicked on the latter or if that runtime stopped.
+    /// Runs a future to completion, moving it between the current runtime, which must be the
+    /// interactive one, and the one for floods. `None` if it panicked on the latter or if that
+    /// runtime stopped.
     async fn run_placed<T: Send + 'static>(self: Arc<Self>, mut work: BoxFuture<'static, T>) -> Option<T> {
         let Some(floods) = &self.runtimes.floods else { return Some(work.await) };
         loop {
@@ -227,7 +229,7 @@ impl Placement {
         }
     }
 
-    /// Waits until the work belongs on the runtime for floods, or (`false`) on the quick one.
+    /// Waits until the work belongs on the runtime for floods, or (`false`) on the interactive one.
     async fn wait_for_placement(&self, is_flood: bool) {
         loop {
             let changed = self.changed.notified();

@@ -24,11 +24,11 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
+    access_urls::AccessUrls,
     auth::{self, Auth, SignInFile},
     background, browser,
     config::{Args, BasePath, Config, Token},
     keeper::{self, KeeperClient, KeeperConnection, Launch, OrphanedSession, PredecessorState},
-    link::Links,
     pty::{Login, Program},
     runtimes::{Runtimes, Threads},
     session::{SessionSaver, Sessions, SpawnDefaults},
@@ -144,7 +144,7 @@ async fn serve(
     let saving = open_state_dir(&config, is_first)?;
     log_limits(&config);
     let address = listener.address().context("could not determine the listening address")?;
-    let links = Links::new(&config, address);
+    let links = AccessUrls::new(&config, address);
     let sessions = create_registry(&config, &keeper, runtimes.clone());
     let failed_takeovers = sessions.take_over(orphaned_sessions).await;
     if failed_takeovers > 0 && has_fallback {
@@ -302,7 +302,7 @@ async fn start(
     let record: HandoffRecord =
         serde_json::from_str(&record).context("could not read the hand-off from the previous server")?;
     let predecessor = Token::of_predecessor(record.token);
-    let config = Config::of_successor(args, token.as_deref(), predecessor);
+    let config = Config::for_successor(args, token.as_deref(), predecessor);
     let listener = Listener::take_over(listener).context("could not take over the listening socket")?;
     Ok(Startup { config, listener, orphaned_sessions: sessions, has_fallback, access: record.access })
 }
@@ -420,7 +420,8 @@ async fn bind_error(address: SocketAddr, error: &io::Error) -> anyhow::Error {
 /// Finds the limpet of this user that listens at an address, and returns its process id.
 async fn find_limpet_at(address: SocketAddr) -> Option<u32> {
     let running = background::run(keeper::links).await.unwrap_or_default();
-    let mut links = running.into_iter().filter_map(|(pid, text)| Some((pid, Links::from_text(&text).ok()?)));
+    let mut links =
+        running.into_iter().filter_map(|(pid, text)| Some((pid, AccessUrls::from_text(&text).ok()?)));
     links.find(|(_, links)| links.conflicts_with(address)).map(|(pid, _)| pid)
 }
 
@@ -435,7 +436,7 @@ fn check_program(config: &Config) {
 }
 
 /// Prints the link and its risk. The server runs all the same if printing fails.
-fn announce(config: &Config, links: &Links) {
+fn announce(config: &Config, links: &AccessUrls) {
     check_program(config);
     if let Some(path) = &config.created_token_file {
         tracing::warn!("created {} with a new token; from now on the link stays the same", path.display());
@@ -449,7 +450,7 @@ fn announce(config: &Config, links: &Links) {
 }
 
 /// Opens the link in a browser.
-async fn open_browser(links: Links) {
+async fn open_browser(links: AccessUrls) {
     if let Err(error) = browser::open(&links.local_url()).await {
         tracing::warn!(%error, "could not open a browser; open the link yourself");
     }

@@ -8,7 +8,7 @@ use limpet_shared::{Flow, Sizing};
 
 use super::{
     BasePath,
-    values::{parse_address, parse_bytes, parse_host, parse_origin, parse_positive},
+    value_parsers::{parse_address, parse_bytes, parse_host, parse_origin, parse_positive},
 };
 
 const EXAMPLES: &str = "\

@@ -55,8 +55,8 @@ pub fn upgrade(pid: Option<u32>) -> Result<String, ControlError> {
     request(Command::Upgrade, pid, UPGRADE_TIMEOUT)
 }
 
-/// Returns the text of the running limpet's [links](crate::link::Links). `pid` chooses one of
-/// several.
+/// Returns the text of the running limpet's [links](crate::access_urls::AccessUrls). `pid` chooses
+/// one of several.
 ///
 /// # Errors
 /// Returns an error if the keeper cannot be reached or refuses.
@@ -65,7 +65,7 @@ pub fn link(pid: Option<u32>) -> Result<String, ControlError> {
 }
 
 /// Returns the pids of this user's running limpets, each with the text of its
-/// [links](crate::link::Links). Leaves out those that refuse or do not answer at once.
+/// [links](crate::access_urls::AccessUrls). Leaves out those that refuse or do not answer at once.
 #[must_use]
 pub fn links() -> Vec<(u32, String)> {
     let ask_for_link = |(pid, stream)| Some((pid, send(stream, Command::Link, LIST_TIMEOUT).ok()?));

@@ -35,7 +35,7 @@ use crate::{
     output_log::{FlowClass, Log, LogReader, Position, Rank},
     pty::{EndMode, Program, RunningPrograms},
     runtimes::Placement,
-    state::Saved,
+    session_files::SavedSession,
     token_bucket::KeyedBuckets,
 };
 
@@ -312,11 +312,11 @@ impl SessionHandle {
 
     /// Returns the data that is needed to start the session again after a reboot. Asks the system
     /// for the program's current directory.
-    pub(super) fn to_saved(&self) -> Saved {
+    pub(super) fn to_saved(&self) -> SavedSession {
         let here = self.0.inspector.filter(|_| self.exit().is_none()).and_then(ProcessInspector::directory);
         let cwd = here.or_else(|| self.0.program.cwd.clone());
         let status = self.0.status.borrow();
-        Saved {
+        SavedSession {
             program: (&Program { cwd, ..self.0.program.clone() }).into(),
             created: self.0.created,
             title: status.pinned_title().map(str::to_owned),

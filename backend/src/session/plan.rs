@@ -53,7 +53,7 @@ pub enum CreateError {
     BadSize(#[from] WinsizeError),
     /// The session that the new one was to be like is not known.
     #[error("the session to copy does not exist (any more); say what to start")]
-    NothingLikeIt,
+    NoTemplate,
     /// The command has no program.
     #[error("the command is empty; give a program and its arguments, or leave it out for the default")]
     EmptyCommand,
@@ -78,7 +78,7 @@ impl CreateError {
             Self::TooMany { .. } | Self::TooManyForOpenFiles { .. } | Self::ShuttingDown => true,
             Self::Spawn(error) => matches!(error, SpawnError::Exhausted(_)),
             Self::BadSize(_)
-            | Self::NothingLikeIt
+            | Self::NoTemplate
             | Self::EmptyCommand
             | Self::NulCharacter(_)
             | Self::BadVariable(_) => false,

@@ -200,7 +200,7 @@ impl Sessions {
     /// If the request is invalid, if there is no room, or if the program cannot be started.
     pub async fn create(&self, request: CreateSession) -> Result<SessionHandle, CreateError> {
         let like = match &request.like {
-            Some(id) => Some(self.get(id).ok_or(CreateError::NothingLikeIt)?),
+            Some(id) => Some(self.get(id).ok_or(CreateError::NoTemplate)?),
             None => None,
         };
         let keep_output = request.keep_output;
@@ -211,7 +211,7 @@ impl Sessions {
         };
         let sessions = self.clone();
         // A terminal is registered with the reactor of the runtime that opens it.
-        let begun = self.0.runtimes.quick.spawn(async move {
+        let begun = self.0.runtimes.interactive.spawn(async move {
             sessions.start((SessionId::from_random(random::bytes()), now()), plan, before).await
         });
         // An error means that the server is ending.

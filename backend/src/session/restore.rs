@@ -11,7 +11,7 @@ use super::{
     plan::SessionPlan,
     start_directory::StartDirectory,
 };
-use crate::{background, exhausted, output_log, pty::Program, state::Saved};
+use crate::{background, exhausted, output_log, pty::Program, session_files::SavedSession};
 
 /// Divisor: earlier output may take the tail's size divided by this.
 const TAIL_DIVISOR: usize = 2;
@@ -64,7 +64,7 @@ impl Sessions {
                 );
                 waiting.insert(session);
             } else {
-                let file = saving.dir.put_aside(&session);
+                let file = saving.dir.set_failed_file_aside(&session);
                 tracing::error!(
                     %session, %error, file = %file.display(),
                     "could not restore a session; its file is kept"
@@ -86,7 +86,7 @@ impl Sessions {
                 Err(error) => fail(session, error.into()),
             }
         }
-        if let Err(error) = saving.dir.set_waiting(waiting) {
+        if let Err(error) = saving.dir.set_pending_restores(waiting) {
             tracing::error!(%error, "could not record which sessions wait for another start; the next server will not restore them");
         }
         Ok(())
@@ -95,7 +95,7 @@ impl Sessions {
     async fn restore_one(
         &self,
         session: SessionId,
-        saved: Saved,
+        saved: SavedSession,
         screen: Vec<u8>,
     ) -> Result<SessionHandle, CreateError> {
         let mut program: Program = saved.program.into_program(None);

@@ -71,7 +71,7 @@ pub(super) async fn attach(
         return Err(Refusal::new(ErrorCode::BadRequest, message));
     }
     let network = client.address().map(Network::of);
-    let place = app.0.attachments.admit(grant.clone(), network).map_err(too_many_attachments)?;
+    let slot = app.0.attachments.admit(grant.clone(), network).map_err(too_many_attachments)?;
     let span = tracing::info_span!("attachment", %session);
     let heartbeat = app.0.config.heartbeat;
     let shutdown = app.0.shutdown.clone();
@@ -85,7 +85,7 @@ pub(super) async fn attach(
         .read_buffer_size(READ_BUFFER_BYTES);
     Ok(upgrade.on_upgrade(move |socket| {
         let admit = move |key: Option<&SignInKey>| request.admit(key);
-        attachment::run(socket, place, admit, heartbeat, shutdown, tracked).instrument(span)
+        attachment::run(socket, slot, admit, heartbeat, shutdown, tracked).instrument(span)
     }))
 }
 
@@ -135,7 +135,7 @@ async fn find_grant(
     Ok(match role {
         Some(Role::Owner) => Grant::Owner,
         Some(role) => Grant::Guest(session.clone(), role),
-        None => Grant::Nowhere,
+        None => Grant::NoAccess,
     })
 }
 
@@ -151,7 +151,7 @@ impl AttachRequest {
             }
         };
         let Principal { access, sign_in } = principal;
-        if counted == Grant::Nowhere {
+        if counted == Grant::NoAccess {
             // This holds even if access was granted in the meantime, because the attachment would
             // not be counted under that grant.
             return Err(NotAdmitted::NoSession);

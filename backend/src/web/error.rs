@@ -119,7 +119,7 @@ impl From<CreateError> for Refusal {
                 ErrorCode::TooManySessions
             }
             CreateError::BadSize(_) => ErrorCode::BadSize,
-            CreateError::NothingLikeIt => ErrorCode::SessionNotFound,
+            CreateError::NoTemplate => ErrorCode::SessionNotFound,
             CreateError::EmptyCommand | CreateError::NulCharacter(_) | CreateError::BadVariable(_) => {
                 ErrorCode::BadRequest
             }

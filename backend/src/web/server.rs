@@ -141,7 +141,7 @@ pub async fn serve(listener: Listener, app: App) -> io::Result<()> {
                 // client waits.
                 let has_closed = has_failed && exhausted::is_exhausted(&error) && connections.evict_one();
                 has_failed = true;
-                let words = exhausted::words(&error, ResourceKind::Descriptor);
+                let words = exhausted::describe_any(&error, ResourceKind::Descriptor);
                 tracing::warn!(error = words, has_closed, "could not accept a connection");
                 sleep(ACCEPT_PAUSE).await;
             }

@@ -28,7 +28,7 @@ const TOKEN: &str = "9f86d081884c7d65";
 fn app(words: &[&str]) -> App {
     let config = Config::new(Args::try_from_words(words).unwrap(), Some(TOKEN)).unwrap();
     let keeper = KeeperClient::in_process().unwrap();
-    let sessions = Sessions::new(config.limits, SpawnDefaults::default(), keeper, Runtimes::here());
+    let sessions = Sessions::new(config.limits, SpawnDefaults::default(), keeper, Runtimes::current());
     let auth = Arc::new(Auth::new(&config.token, None));
     App::new(config, auth, sessions, Shutdown::default())
 }

@@ -85,7 +85,7 @@ impl DescriptorBudget {
     /// Returns the limit for connections without credentials, or with a pass only. The rest is for
     /// owners.
     #[must_use]
-    pub fn foreign_connections(&self) -> usize {
+    pub fn non_owner_connections(&self) -> usize {
         self.connections - self.connections / 4
     }
 
@@ -93,7 +93,7 @@ impl DescriptorBudget {
     /// for many, so a loopback address may have them all.
     #[must_use]
     pub fn connections_per_address(&self, is_loopback: bool) -> usize {
-        let foreign = self.foreign_connections();
+        let foreign = self.non_owner_connections();
         if is_loopback { foreign } else { (foreign / 4).max(MIN_CONNECTIONS) }
     }
 
@@ -102,25 +102,25 @@ impl DescriptorBudget {
     /// connections that are sending a request's head.
     #[must_use]
     pub fn connections_per_phase(&self) -> usize {
-        (self.foreign_connections() / 4).max(MIN_CONNECTIONS)
+        (self.non_owner_connections() / 4).max(MIN_CONNECTIONS)
     }
 
     /// Returns the limit for attachments of guests. The rest is for owners.
     #[must_use]
-    pub fn guests(&self) -> usize {
+    pub fn guest_attachments(&self) -> usize {
         self.attachments - self.attachments / 4
     }
 
     /// Returns the limit for attachments of guests to one session.
     #[must_use]
-    pub fn guests_per_session(&self) -> usize {
+    pub fn guest_attachments_per_session(&self) -> usize {
         (self.attachments * 3 / 8).min(MAX_GUESTS_PER_SESSION)
     }
 
     /// Returns the limit for attachments of guests with one grant, and from one address that is no
     /// loopback address.
     #[must_use]
-    pub fn guests_per_grant(&self) -> usize {
+    pub fn guest_attachments_per_grant(&self) -> usize {
         (self.attachments / 4).min(MAX_GUESTS_PER_GRANT)
     }
 
@@ -150,11 +150,14 @@ mod tests {
                 let all = budget.sessions * DESCRIPTORS_PER_SESSION + budget.connections + budget.attachments;
                 assert!(all + OWN_DESCRIPTORS + RESERVED_DESCRIPTORS <= open_files, "{budget:?}");
                 assert!(budget.sessions <= max_sessions && budget.sessions > 0, "{budget:?}");
-                assert!(budget.guests_per_grant() <= budget.guests_per_session(), "{budget:?}");
-                assert!(budget.guests_per_session() < budget.guests(), "{budget:?}");
-                assert!(budget.guests() < budget.attachments, "{budget:?}");
+                assert!(
+                    budget.guest_attachments_per_grant() <= budget.guest_attachments_per_session(),
+                    "{budget:?}"
+                );
+                assert!(budget.guest_attachments_per_session() < budget.guest_attachments(), "{budget:?}");
+                assert!(budget.guest_attachments() < budget.attachments, "{budget:?}");
                 assert!((1..=budget.attachments / 4).contains(&budget.pending_owners()), "{budget:?}");
-                assert!(budget.connections_per_phase() < budget.foreign_connections(), "{budget:?}");
+                assert!(budget.connections_per_phase() < budget.non_owner_connections(), "{budget:?}");
             }
         }
         let typical = DescriptorBudget::new(1024, 256);

@@ -15,7 +15,7 @@ use crate::config::{Config, Format};
 /// The addresses of the page, with the secret. The keeper stores them as text for `limpet link`,
 /// which may be another version: fields are only added, with a default.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Links {
+pub struct AccessUrls {
     listen: SocketAddr,
     base_path: String,
     token: String,
@@ -35,7 +35,7 @@ struct Url {
     is_remote: bool,
 }
 
-impl Links {
+impl AccessUrls {
     /// Returns the URLs of a server that listens at `listen`.
     #[must_use]
     pub fn new(config: &Config, listen: SocketAddr) -> Self {
@@ -155,9 +155,9 @@ impl Links {
     }
 }
 
-impl fmt::Debug for Links {
+impl fmt::Debug for AccessUrls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Links({}, …)", self.listen)
+        write!(f, "AccessUrls({}, …)", self.listen)
     }
 }
 
@@ -195,10 +195,10 @@ mod tests {
     use super::*;
     use crate::config::Args;
 
-    fn links(words: &[&str], listen: &str) -> Links {
+    fn links(words: &[&str], listen: &str) -> AccessUrls {
         let args = Args::try_from_words(words).unwrap();
         let config = Config::new(args, Some("9f86d081884c7d65")).unwrap();
-        Links::new(&config, listen.parse().unwrap())
+        AccessUrls::new(&config, listen.parse().unwrap())
     }
 
     #[test]
@@ -219,9 +219,9 @@ mod tests {
     #[test]
     fn they_come_back_from_a_text() {
         let links = links(&["--base-path", "a"], "[::]:7707");
-        assert_eq!(Links::from_text(&links.to_text()).unwrap(), links);
+        assert_eq!(AccessUrls::from_text(&links.to_text()).unwrap(), links);
         assert!(!format!("{links:?}").contains("9f86"), "and are not shown by chance");
-        assert!(Links::from_text("").is_err());
+        assert!(AccessUrls::from_text("").is_err());
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! A bounded set of places in which the least important holders make room for newcomers.
+//! A bounded set of slots in which the least important holders make room for newcomers.
 //!
 //! Connections and attachments are counted this way. A holder that has been told to make room is no
-//! longer in the set: its descriptor is closed a moment later, but the newcomer gets its place at
+//! longer in the set: its descriptor is closed a moment later, but the newcomer gets its slot at
 //! once.
 
 use std::{
@@ -11,65 +11,65 @@ use std::{
 
 use tokio::sync::Notify;
 
-/// A set of places. Clones share it. `T` describes a holder.
+/// A set of slots. Clones share it. `T` describes a holder.
 #[derive(Debug)]
-pub(crate) struct Places<T>(Arc<Mutex<Table<T>>>);
+pub(crate) struct Slots<T>(Arc<Mutex<SlotTable<T>>>);
 
-/// The holders of all places.
+/// The holders of all slots.
 #[derive(Debug)]
-pub(crate) struct Table<T> {
-    entries: HashMap<u64, Entry<T>>,
+pub(crate) struct SlotTable<T> {
+    entries: HashMap<u64, SlotEntry<T>>,
     /// Number of arrivals and changes so far, which tells the older of two holders.
-    clock: u64,
+    changes: u64,
 }
 
 #[derive(Debug)]
-struct Entry<T> {
+struct SlotEntry<T> {
     holder: T,
-    /// Value of the clock when the holder arrived or last changed.
+    /// Number of changes when the holder arrived or last changed.
     changed_at: u64,
     evicted: Arc<Notify>,
 }
 
-/// A held place. Dropping it frees it.
+/// A held slot. Dropping it frees it.
 #[derive(Debug)]
-pub(crate) struct Place<T> {
-    places: Places<T>,
+pub(crate) struct Slot<T> {
+    slots: Slots<T>,
     id: u64,
     evicted: Arc<Notify>,
 }
 
-impl<T> Clone for Places<T> {
+impl<T> Clone for Slots<T> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
-impl<T> Default for Places<T> {
+impl<T> Default for Slots<T> {
     fn default() -> Self {
-        Self(Arc::new(Mutex::new(Table { entries: HashMap::new(), clock: 0 })))
+        Self(Arc::new(Mutex::new(SlotTable { entries: HashMap::new(), changes: 0 })))
     }
 }
 
-impl<T> Places<T> {
+impl<T> Slots<T> {
     /// Locks the table, so that the caller can inspect it and make room in it.
-    pub(crate) fn table(&self) -> MutexGuard<'_, Table<T>> {
+    pub(crate) fn table(&self) -> MutexGuard<'_, SlotTable<T>> {
         // No code panics under this lock while a change is incomplete, so the table is consistent
         // even after a panic.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Adds a newcomer to the table, in which the caller has found room.
-    pub(crate) fn enter(&self, mut table: MutexGuard<'_, Table<T>>, holder: T) -> Place<T> {
-        table.clock += 1;
-        let (id, evicted) = (table.clock, Arc::new(Notify::new()));
-        table.entries.insert(id, Entry { holder, changed_at: id, evicted: Arc::clone(&evicted) });
-        Place { places: self.clone(), id, evicted }
+    pub(crate) fn enter(&self, mut table: MutexGuard<'_, SlotTable<T>>, holder: T) -> Slot<T> {
+        table.changes += 1;
+        let (id, evicted) = (table.changes, Arc::new(Notify::new()));
+        table.entries.insert(id, SlotEntry { holder, changed_at: id, evicted: Arc::clone(&evicted) });
+        Slot { slots: self.clone(), id, evicted }
     }
 }
 
-impl<T> Table<T> {
-    /// Returns the number of places that are held.
+impl<T> SlotTable<T> {
+    /// Returns the number of slots that are held.
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
@@ -80,8 +80,8 @@ impl<T> Table<T> {
     }
 
     /// Removes the holder of the lowest rank, the oldest if there are several, and tells it to
-    /// close. Holders of rank `None` keep their places. Returns false if no holder has a rank.
-    pub(crate) fn close_least<R: Ord>(&mut self, rank: impl Fn(&T) -> Option<R>) -> bool {
+    /// close. Holders of rank `None` keep their slots. Returns false if no holder has a rank.
+    pub(crate) fn evict_lowest<R: Ord>(&mut self, rank: impl Fn(&T) -> Option<R>) -> bool {
         let ranked =
             self.entries.iter().filter_map(|(&id, entry)| Some((rank(&entry.holder)?, entry.changed_at, id)));
         let Some((_, _, id)) = ranked.min() else { return false };
@@ -101,35 +101,35 @@ impl<T> Table<T> {
         rank: impl Fn(&T) -> Option<R>,
     ) -> bool {
         let count = self.holders().filter(|holder| counts(holder)).count();
-        count < limit || self.close_least(|holder| rank(holder).filter(|_| counts(holder)))
+        count < limit || self.evict_lowest(|holder| rank(holder).filter(|_| counts(holder)))
     }
 }
 
-impl<T> Place<T> {
+impl<T> Slot<T> {
     /// Changes the description of the holder, which then counts as the youngest. Returns `None` if
     /// the holder had to make room already.
     pub(crate) fn change<R>(
         &self,
         change: impl FnOnce(&mut T) -> R,
-    ) -> Option<(R, MutexGuard<'_, Table<T>>)> {
-        let mut table = self.places.table();
-        table.clock += 1;
-        let clock = table.clock;
+    ) -> Option<(R, MutexGuard<'_, SlotTable<T>>)> {
+        let mut table = self.slots.table();
+        table.changes += 1;
+        let changes = table.changes;
         let entry = table.entries.get_mut(&self.id)?;
-        entry.changed_at = clock;
+        entry.changed_at = changes;
         let result = change(&mut entry.holder);
         Some((result, table))
     }
 
     /// Waits until the holder has to make room for another one.
-    pub(crate) async fn is_to_close(&self) {
+    pub(crate) async fn evicted(&self) {
         self.evicted.notified().await;
     }
 }
 
-impl<T> Drop for Place<T> {
+impl<T> Drop for Slot<T> {
     fn drop(&mut self) {
-        self.places.table().entries.remove(&self.id);
+        self.slots.table().entries.remove(&self.id);
     }
 }
 
@@ -141,23 +141,23 @@ mod tests {
 
     #[tokio::test]
     async fn the_least_and_oldest_goes_and_is_told_whenever_it_asks() {
-        let places = Places::default();
-        let enter = |rank: u8| places.enter(places.table(), rank);
+        let slots = Slots::default();
+        let enter = |rank: u8| slots.enter(slots.table(), rank);
         let (first, second, third) = (enter(1), enter(0), enter(0));
-        assert!(places.table().close_least(|&rank| Some(rank)));
-        assert_eq!(places.table().len(), 2);
-        tokio::time::timeout(Duration::from_mins(1), second.is_to_close()).await.unwrap();
+        assert!(slots.table().evict_lowest(|&rank| Some(rank)));
+        assert_eq!(slots.table().len(), 2);
+        tokio::time::timeout(Duration::from_mins(1), second.evicted()).await.unwrap();
         assert!(second.change(|_| ()).is_none(), "it is no longer there");
         assert_eq!(third.change(|rank| *rank = 1).unwrap().0, ());
-        assert!(places.table().make_room(3, |_| true, |&rank| Some(rank)), "there is room");
-        assert_eq!(places.table().len(), 2);
-        assert!(places.table().make_room(2, |_| true, |&rank| Some(rank)));
+        assert!(slots.table().make_room(3, |_| true, |&rank| Some(rank)), "there is room");
+        assert_eq!(slots.table().len(), 2);
+        assert!(slots.table().make_room(2, |_| true, |&rank| Some(rank)));
         assert!(
             first.change(|_| ()).is_none() && third.change(|_| ()).is_some(),
             "the oldest of a rank goes"
         );
-        assert!(!places.table().close_least(|_| None::<u8>));
+        assert!(!slots.table().evict_lowest(|_| None::<u8>));
         drop((first, second, third));
-        assert_eq!(places.table().len(), 0);
+        assert_eq!(slots.table().len(), 0);
     }
 }

@@ -11,7 +11,7 @@ use nix::{libc::O_NOFOLLOW, unistd::geteuid};
 use serde::{Deserialize, Serialize};
 
 use super::{share::ShareKey, sign_ins::SignInRecord};
-use crate::state;
+use crate::session_files;
 
 /// Name of the file in a state directory, and extension that is added to the name of a token file.
 const FILE_NAME: &str = "sign-ins";
@@ -88,7 +88,7 @@ impl SignInFile {
     /// # Errors
     /// Those of the file system.
     pub(crate) fn write(&self, saved: &SavedAccess) -> io::Result<()> {
-        state::replace_file(&self.path, &serde_json::to_vec(saved)?)
+        session_files::replace_file(&self.path, &serde_json::to_vec(saved)?)
     }
 }
 

@@ -4,9 +4,9 @@
 use limpet_shared::{Role, SessionId};
 
 use crate::{
-    limits::DescriptorBudget,
+    descriptor_budget::DescriptorBudget,
     network::Network,
-    places::{self, Places},
+    slots::{self, Slots},
 };
 
 /// The credential that admits a viewer, as far as it is known before its `hello`.
@@ -18,14 +18,14 @@ pub(crate) enum Grant {
     Guest(SessionId, Role),
     /// No grant: a guest has named a session that it may not see. It is told so once it has shown
     /// the rest of its credentials. All these count together, whatever session they name.
-    Nowhere,
+    NoAccess,
 }
 
 /// All attachments. Clones refer to the same ones.
 #[derive(Clone, Debug)]
 pub(crate) struct Attachments {
     budget: DescriptorBudget,
-    places: Places<Viewer>,
+    slots: Slots<Viewer>,
 }
 
 /// A counted attachment.
@@ -59,21 +59,21 @@ pub(crate) enum Full {
     Address(usize),
 }
 
-/// An attachment's place. Dropping it frees it.
+/// An attachment's slot. Dropping it frees it.
 #[derive(Debug)]
-pub struct Place(places::Place<Viewer>);
+pub struct AttachmentSlot(slots::Slot<Viewer>);
 
 impl Attachments {
     pub(crate) fn new(budget: DescriptorBudget) -> Self {
-        Self { budget, places: Places::default() }
+        Self { budget, slots: Slots::default() }
     }
 
-    /// Makes a place for a viewer with this grant. Of similar viewers that have not said hello, the
-    /// oldest makes room for it. Those that have said hello keep their places.
-    pub(crate) fn admit(&self, grant: Grant, network: Option<Network>) -> Result<Place, Full> {
+    /// Makes a slot for a viewer with this grant. Of similar viewers that have not said hello, the
+    /// oldest makes room for it. Those that have said hello keep their slots.
+    pub(crate) fn admit(&self, grant: Grant, network: Option<Network>) -> Result<AttachmentSlot, Full> {
         let budget = &self.budget;
         let newcomer = Viewer::pending(grant, network);
-        let mut table = self.places.table();
+        let mut table = self.slots.table();
         let pending = |viewer: &Viewer| viewer.is_pending.then_some(());
         let most = if newcomer.is_guest() { budget.pending_per_grant() } else { budget.pending_owners() };
         let of_grant = |viewer: &Viewer| viewer.is_pending && viewer.grant == newcomer.grant;
@@ -84,17 +84,17 @@ impl Attachments {
             newcomer.check(table.holders(), budget)?;
         }
         let may_go = |viewer: &Viewer| viewer.makes_room_for(&newcomer).then_some(!viewer.is_guest());
-        if table.len() >= budget.attachments && !table.close_least(may_go) {
+        if table.len() >= budget.attachments && !table.evict_lowest(may_go) {
             return Err(Full::All(budget.attachments));
         }
-        Ok(Place(self.places.enter(table, newcomer)))
+        Ok(AttachmentSlot(self.slots.enter(table, newcomer)))
     }
 
     /// Checks whether a viewer with this grant would be admitted now. Nobody makes room.
     pub(crate) fn check(&self, grant: Grant, network: Option<Network>) -> Result<(), Full> {
         let budget = &self.budget;
         let newcomer = Viewer::pending(grant, network);
-        let table = self.places.table();
+        let table = self.slots.table();
         if newcomer.is_guest() {
             newcomer.check(table.holders(), budget)?;
         }
@@ -131,7 +131,7 @@ impl Viewer {
     fn session(&self) -> Option<&SessionId> {
         match &self.grant {
             Grant::Guest(session, _) => Some(session),
-            Grant::Owner | Grant::Nowhere => None,
+            Grant::Owner | Grant::NoAccess => None,
         }
     }
 
@@ -149,10 +149,10 @@ impl Viewer {
             at_session += usize::from(self.session().is_some() && other.session() == self.session());
         }
         for (count, limit, full) in [
-            (of_grant, budget.guests_per_grant(), Full::Grant as fn(usize) -> Full),
-            (from_network, budget.guests_per_grant(), Full::Address),
-            (at_session, budget.guests_per_session(), Full::Session),
-            (guests, budget.guests(), Full::Guests),
+            (of_grant, budget.guest_attachments_per_grant(), Full::Grant as fn(usize) -> Full),
+            (from_network, budget.guest_attachments_per_grant(), Full::Address),
+            (at_session, budget.guest_attachments_per_session(), Full::Session),
+            (guests, budget.guest_attachments(), Full::Guests),
         ] {
             if count >= limit {
                 return Err(full(limit));
@@ -162,8 +162,8 @@ impl Viewer {
     }
 }
 
-impl Place {
-    /// Records that the viewer has said hello, so that it keeps its place. Returns false if it had
+impl AttachmentSlot {
+    /// Records that the viewer has said hello, so that it keeps its slot. Returns false if it had
     /// to make room just before.
     pub(crate) fn confirm(&self) -> bool {
         self.0.change(|viewer| viewer.is_pending = false).is_some()
@@ -172,7 +172,7 @@ impl Place {
     /// Waits until the attachment has to make room for another one. That cannot
     /// happen after its hello.
     pub(crate) async fn wait_for_eviction(&self) {
-        self.0.is_to_close().await;
+        self.0.evicted().await;
     }
 }
 
@@ -192,14 +192,14 @@ mod tests {
         guest(session, Role::Reader)
     }
 
-    fn faithful(attachments: &Attachments, grant: Grant) -> Result<Place, Full> {
-        let place = attachments.admit(grant, None)?;
-        assert!(place.confirm());
-        Ok(place)
+    fn faithful(attachments: &Attachments, grant: Grant) -> Result<AttachmentSlot, Full> {
+        let slot = attachments.admit(grant, None)?;
+        assert!(slot.confirm());
+        Ok(slot)
     }
 
-    fn is_closed(place: &Place) -> bool {
-        place.wait_for_eviction().now_or_never().is_some()
+    fn is_closed(slot: &AttachmentSlot) -> bool {
+        slot.wait_for_eviction().now_or_never().is_some()
     }
 
     #[test]
@@ -207,12 +207,12 @@ mod tests {
         let budget = DescriptorBudget::new(4096, 1);
         for (grant, most) in [
             (reader("a"), budget.pending_per_grant()),
-            (Grant::Nowhere, budget.pending_per_grant()),
+            (Grant::NoAccess, budget.pending_per_grant()),
             (Grant::Owner, budget.pending_owners()),
         ] {
             let attachments = Attachments::new(budget);
-            let place = faithful(&attachments, grant.clone()).unwrap();
-            let mut silent: Vec<Place> = Vec::new();
+            let slot = faithful(&attachments, grant.clone()).unwrap();
+            let mut silent: Vec<AttachmentSlot> = Vec::new();
             for _ in 0..10 * most {
                 silent.push(attachments.admit(grant.clone(), None).unwrap());
                 if let Some(closed) = silent.iter().position(is_closed) {
@@ -220,11 +220,11 @@ mod tests {
                     assert!(!silent.remove(closed).confirm(), "it comes too late");
                 }
                 assert!(silent.len() <= most, "{grant:?}");
-                assert_eq!(attachments.places.table().len(), silent.len() + 1);
+                assert_eq!(attachments.slots.table().len(), silent.len() + 1);
             }
-            assert!(!is_closed(&place));
-            drop((silent, place));
-            assert_eq!(attachments.places.table().len(), 0);
+            assert!(!is_closed(&slot));
+            drop((silent, slot));
+            assert_eq!(attachments.slots.table().len(), 0);
         }
     }
 
@@ -233,7 +233,8 @@ mod tests {
         let attachments = Attachments::new(DescriptorBudget::new(0, 1));
         let most = attachments.budget.attachments;
         let pending = attachments.admit(Grant::Owner, None).unwrap();
-        let others: Vec<Place> = (1..most).map(|_| faithful(&attachments, Grant::Owner).unwrap()).collect();
+        let others: Vec<AttachmentSlot> =
+            (1..most).map(|_| faithful(&attachments, Grant::Owner).unwrap()).collect();
         assert_eq!(attachments.admit(reader("a"), None).map(drop), Err(Full::All(most)));
         assert!(!is_closed(&pending));
         let newest = faithful(&attachments, Grant::Owner).unwrap();
@@ -249,21 +250,21 @@ mod tests {
     fn guests_leave_room_for_owners() {
         let budget = DescriptorBudget::new(4096, 1);
         let attachments = Attachments::new(budget);
-        let mut places = Vec::new();
+        let mut slots = Vec::new();
         let mut fill = |grant: Grant| {
             loop {
                 match faithful(&attachments, grant.clone()) {
-                    Ok(place) => places.push(place),
+                    Ok(slot) => slots.push(slot),
                     Err(full) => break full,
                 }
             }
         };
-        assert_eq!(fill(reader("a")), Full::Grant(budget.guests_per_grant()));
-        assert_eq!(fill(guest("a", Role::Writer)), Full::Session(budget.guests_per_session()));
+        assert_eq!(fill(reader("a")), Full::Grant(budget.guest_attachments_per_grant()));
+        assert_eq!(fill(guest("a", Role::Writer)), Full::Session(budget.guest_attachments_per_session()));
         let last = (0..100).map(|number| fill(reader(&format!("b{number}")))).last();
-        assert_eq!(last, Some(Full::Guests(budget.guests())));
+        assert_eq!(last, Some(Full::Guests(budget.guest_attachments())));
         assert_eq!(fill(Grant::Owner), Full::All(budget.attachments));
-        assert_eq!(places.len(), budget.attachments);
+        assert_eq!(slots.len(), budget.attachments);
     }
 
     #[test]
@@ -272,23 +273,23 @@ mod tests {
         let attachments = Attachments::new(budget);
         let count = |address: &str| {
             let network = Some(Network::of(address.parse::<IpAddr>().unwrap()));
-            let mut places = Vec::new();
-            for number in 0..budget.guests() {
+            let mut slots = Vec::new();
+            for number in 0..budget.guest_attachments() {
                 match attachments.admit(reader(&format!("s{number}")), network) {
-                    Ok(place) => {
-                        assert!(place.confirm());
-                        places.push(place);
+                    Ok(slot) => {
+                        assert!(slot.confirm());
+                        slots.push(slot);
                     }
                     Err(Full::Address(limit)) => {
-                        assert_eq!(limit, places.len());
+                        assert_eq!(limit, slots.len());
                         break;
                     }
                     Err(other) => panic!("{other}"),
                 }
             }
-            places.len()
+            slots.len()
         };
-        assert_eq!(count("192.0.2.7"), budget.guests_per_grant());
-        assert_eq!(count("127.0.0.1"), budget.guests());
+        assert_eq!(count("192.0.2.7"), budget.guest_attachments_per_grant());
+        assert_eq!(count("127.0.0.1"), budget.guest_attachments());
     }
 }

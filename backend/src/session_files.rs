@@ -49,7 +49,7 @@ pub(crate) struct StateDir {
 
 /// The data that starting a session again requires. Fields are only ever added, with a default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Saved {
+pub(crate) struct SavedSession {
     /// The program, and the directory that its predecessor was in.
     pub(crate) program: keeper::ProgramSpec,
     /// Milliseconds since the Unix epoch.
@@ -124,7 +124,7 @@ impl StateDir {
 
     /// Records the sessions that could not be restored for now, in place of the earlier list. Their
     /// files stay.
-    pub(crate) fn set_waiting(&self, sessions: BTreeSet<SessionId>) -> io::Result<()> {
+    pub(crate) fn set_pending_restores(&self, sessions: BTreeSet<SessionId>) -> io::Result<()> {
         let names = sessions.iter().map(SessionId::as_str).collect::<Vec<_>>().join("\n");
         *self.pending_restores() = sessions;
         self.lock.set_len(0)?;
@@ -146,7 +146,7 @@ impl StateDir {
     }
 
     /// Reads a session's data, and the output that restores its screen.
-    pub(crate) fn read(&self, session: &SessionId) -> io::Result<(Saved, Vec<u8>)> {
+    pub(crate) fn read(&self, session: &SessionId) -> io::Result<(SavedSession, Vec<u8>)> {
         let mut content = Vec::new();
         trust::open_own(&self.file_path(session)).map_err(TrustError::into_io)?.read_to_end(&mut content)?;
         let end = content.iter().position(|&byte| byte == b'\n').ok_or(io::ErrorKind::UnexpectedEof)?;
@@ -154,7 +154,7 @@ impl StateDir {
     }
 
     /// Replaces a session's file.
-    pub(crate) fn write(&self, session: &SessionId, saved: &Saved, screen: &[u8]) -> io::Result<()> {
+    pub(crate) fn write(&self, session: &SessionId, saved: &SavedSession, screen: &[u8]) -> io::Result<()> {
         let head = serde_json::to_vec(saved)?;
         replace_file(&self.file_path(session), &[&head, &b"\n"[..], screen].concat())
     }
@@ -168,7 +168,7 @@ impl StateDir {
     }
 
     /// Renames the file of a session that cannot be restored, and returns its path.
-    pub(crate) fn put_aside(&self, session: &SessionId) -> PathBuf {
+    pub(crate) fn set_failed_file_aside(&self, session: &SessionId) -> PathBuf {
         let file = self.file_path(session);
         let aside = file.with_extension(format!("{SESSION_EXTENSION}.{FAILED_EXTENSION}"));
         match fs::rename(&file, &aside) {
@@ -213,7 +213,7 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("a/b");
         let dir = StateDir::open(&path).unwrap();
-        let saved: Saved = serde_json::from_str(FIRST_VERSION).unwrap();
+        let saved: SavedSession = serde_json::from_str(FIRST_VERSION).unwrap();
         assert_eq!(serde_json::to_string(&saved).unwrap(), FIRST_VERSION);
         dir.write(&id("a"), &saved, b"before").unwrap();
         dir.write(&id("a"), &saved, b"\x1b[1mnow\nand more").unwrap();
@@ -226,24 +226,24 @@ mod tests {
         assert_eq!(sessions, [id("a"), id("b")]);
         dir.remove(&id("b")).unwrap();
         dir.remove(&id("b")).unwrap();
-        assert_eq!(dir.put_aside(&id("a")), path.join("a.session.failed"));
+        assert_eq!(dir.set_failed_file_aside(&id("a")), path.join("a.session.failed"));
         assert!(dir.sessions().unwrap().is_empty() && dir.read(&id("a")).is_err());
     }
 
     #[test]
     fn what_waits_for_another_start_is_known_to_all_servers_until_then() {
         let parent = tempfile::tempdir().unwrap();
-        let saved: Saved = serde_json::from_str(FIRST_VERSION).unwrap();
+        let saved: SavedSession = serde_json::from_str(FIRST_VERSION).unwrap();
         let dir = StateDir::open(parent.path()).unwrap();
         for name in ["a", "b", "c"] {
             dir.write(&id(name), &saved, b"").unwrap();
         }
-        dir.set_waiting(BTreeSet::from([id("a"), id("b")])).unwrap();
+        dir.set_pending_restores(BTreeSet::from([id("a"), id("b")])).unwrap();
         drop(dir);
         let dir = StateDir::open(parent.path()).unwrap();
         dir.remove_others(&BTreeSet::from([id("c")])).unwrap();
         assert_eq!(dir.sessions().unwrap().len(), 3);
-        dir.set_waiting(BTreeSet::from([id("b")])).unwrap();
+        dir.set_pending_restores(BTreeSet::from([id("b")])).unwrap();
         drop(dir);
         let dir = StateDir::open(parent.path()).unwrap();
         dir.remove_others(&BTreeSet::new()).unwrap();

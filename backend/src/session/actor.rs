@@ -116,7 +116,7 @@ impl Actor {
     ) -> Self {
         let now = Instant::now();
         // Modes that a checkpoint sets are in use, not left behind.
-        display.take_leftovers();
+        display.take_stale_modes();
         let (output, flow) = (OutputReader::new(log), Flow::new(now));
         let publisher = StatusPublisher { session };
         Self {
@@ -312,8 +312,8 @@ impl Actor {
         task::yield_now().await;
         self.display.step().await;
         self.publish_screen_results();
-        if let Some(leftovers) = self.display.take_leftovers() {
-            self.own_output.request(Purpose::ResetLeftovers(leftovers), Instant::now());
+        if let Some(stale_modes) = self.display.take_stale_modes() {
+            self.own_output.request(Purpose::ResetStaleModes(stale_modes), Instant::now());
         }
         self.slices_behind = if self.display.is_behind() { self.slices_behind.saturating_add(1) } else { 0 };
         self.end_burst_if_quiet();
@@ -469,8 +469,8 @@ impl Actor {
     /// function that the program has begun.
     async fn insert_own_output(&mut self) {
         // Modes count as left behind only if the shell itself is reading now.
-        if self.own_output.has_leftovers() && !self.publisher.session.waits_at_prompt().await {
-            self.own_output.forget_leftovers(Instant::now());
+        if self.own_output.has_stale_modes() && !self.publisher.session.waits_at_prompt().await {
+            self.own_output.forget_stale_modes(Instant::now());
             return;
         }
         let is_outside_function = self.display.catch_up_to_boundary().await;
@@ -478,7 +478,9 @@ impl Actor {
         let Some(purpose) = self.own_output.take(is_outside_function, Instant::now()) else { return };
         let output = match purpose {
             Purpose::ResetModes => self.display.reset_modes_output(),
-            Purpose::ResetLeftovers(leftovers) => self.display.reset_leftovers_output(leftovers).into_bytes(),
+            Purpose::ResetStaleModes(stale_modes) => {
+                self.display.reset_stale_modes_output(stale_modes).into_bytes()
+            }
             Purpose::Clear => self.display.clear_output(),
         };
         if output.is_empty() {
@@ -493,7 +495,7 @@ impl Actor {
             self.display.catch_up_to_boundary().await;
             // The output that clears sets modes again. They belong to the program
             // that set them first.
-            self.display.take_leftovers();
+            self.display.take_stale_modes();
             let log = &self.publisher.session.shared().log;
             // Output that no server needs any more is overwritten.
             if self.handoff.clear(start, &mut self.display, &self.publisher.session).await {

@@ -3,14 +3,14 @@
 use limpet_shared::limits::{MAX_LINK_ID_BYTES, MAX_LINK_URI_BYTES, MAX_TITLE_CHARS};
 
 use super::super::{
-    answer::Answers,
+    answers::Answers,
     palette::{SPECIAL_COLOURS, parse_colour},
     params::Params,
     style::LinkId,
     tables::{Hyperlink, LinkName},
     terminal::Terminal,
 };
-use super::place::SNAPSHOT_COMMAND;
+use super::snapshot_command::SNAPSHOT_COMMAND;
 
 /// Maximum number of titles on the stack.
 pub(in super::super) const MAX_TITLES: usize = 10;

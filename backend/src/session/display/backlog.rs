@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, ops::Range};
 
-use limpet_screen::Scanner;
+use limpet_screen::PlainOutputScanner;
 use limpet_shared::{OutputOffset, Winsize};
 
 use crate::output_log::{Log, Position, SizeAt};
@@ -25,7 +25,7 @@ pub(super) struct ScreenBacklog {
     sizes: VecDeque<SizeAt>,
     /// Pieces of the waiting output, by who answers the queries in them.
     runs: VecDeque<Run>,
-    scanner: Scanner,
+    scanner: PlainOutputScanner,
     /// Plain output in the backlog that is long enough to be left out and is
     /// followed by other output.
     plain_ranges: VecDeque<Range<u64>>,
@@ -52,7 +52,7 @@ impl ScreenBacklog {
             resizes: start.resizes,
             sizes: VecDeque::new(),
             runs: VecDeque::new(),
-            scanner: Scanner::new(start.output.get()),
+            scanner: PlainOutputScanner::new(start.output.get()),
             plain_ranges: VecDeque::new(),
             queries_before: 0,
             tried_to: 0,

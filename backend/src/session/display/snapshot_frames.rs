@@ -30,5 +30,5 @@ pub(super) fn framed_snapshot(
     let header = Header { kind: Kind::Snapshot, offset: position.output.get() }.encode();
     let frames =
         snapshot.output.chunks(MAX_FRAME_PAYLOAD_BYTES).map(|part| Bytes::from([&header[..], part].concat()));
-    FramedSnapshot { frames: frames.collect(), size, position, omitted_rows: snapshot.left_out }
+    FramedSnapshot { frames: frames.collect(), size, position, omitted_rows: snapshot.omitted_rows }
 }

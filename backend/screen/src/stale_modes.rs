@@ -17,7 +17,7 @@ pub(super) const BRACKETED_PASTE: i32 = 2004;
 
 /// Modes that make a shell unusable if they stay on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Leftovers {
+pub struct StaleModes {
     keyboard: i32,
     mouse: MouseTracking,
     mouse_encoding: MouseEncoding,
@@ -26,7 +26,7 @@ pub struct Leftovers {
     cursor_hidden: bool,
 }
 
-impl Leftovers {
+impl StaleModes {
     fn of(terminal: &Terminal) -> Self {
         Self {
             keyboard: terminal.keyboard.flags,
@@ -57,27 +57,27 @@ impl Leftovers {
 impl Terminal {
     /// Records the modes that are on when a line editor begins to read, and were not on when it
     /// last stopped.
-    pub(super) fn record_leftovers(&mut self) {
-        let left = Leftovers::of(self).without(self.prompt_modes);
-        self.leftovers = Some(left).filter(|&modes| modes != Leftovers::default());
+    pub(super) fn record_stale_modes(&mut self) {
+        let left = StaleModes::of(self).without(self.prompt_modes);
+        self.stale_modes = Some(left).filter(|&modes| modes != StaleModes::default());
     }
 
     /// Records the modes with which a line editor has read.
     pub(super) fn record_prompt_modes(&mut self) {
-        self.prompt_modes = Leftovers::of(self);
+        self.prompt_modes = StaleModes::of(self);
     }
 }
 
 impl Screen {
     /// Takes the modes that were on when a line editor began to read.
-    pub fn take_leftovers(&mut self) -> Option<Leftovers> {
-        self.terminal.leftovers.take()
+    pub fn take_stale_modes(&mut self) -> Option<StaleModes> {
+        self.terminal.stale_modes.take()
     }
 
     /// Returns output that resets those of the modes that have not changed since.
     #[must_use]
-    pub fn resetting(&self, left: Leftovers) -> String {
-        let now = Leftovers::of(&self.terminal);
+    pub fn reset_sequence(&self, left: StaleModes) -> String {
+        let now = StaleModes::of(&self.terminal);
         let mut output = String::new();
         let mut reset = |is_left: bool, sequence: &str| output.push_str(if is_left { sequence } else { "" });
         // Pops more than the stack can hold, which leaves no flags.
@@ -108,31 +108,31 @@ mod tests {
     fn what_was_on_before_a_line_editor_is_left_over() {
         let mut screen =
             screen_after("\x1b[?25l\x1b[>31u\x1b[>1u\x1b[?1003h\x1b[?1006h\x1b[?1004h\x1b[?2004h$ ");
-        let left = screen.take_leftovers().unwrap();
-        assert_eq!(screen.take_leftovers(), None);
-        let resetting = screen.resetting(left);
-        screen.feed(resetting.as_bytes());
-        assert_eq!(Leftovers::of(&screen.terminal), Leftovers::default());
+        let left = screen.take_stale_modes().unwrap();
+        assert_eq!(screen.take_stale_modes(), None);
+        let sequence = screen.reset_sequence(left);
+        screen.feed(sequence.as_bytes());
+        assert_eq!(StaleModes::of(&screen.terminal), StaleModes::default());
         assert!(screen.terminal.modes.bracketed_paste);
-        assert_eq!(screen.resetting(left), "");
+        assert_eq!(screen.reset_sequence(left), "");
     }
 
     #[test]
     fn what_a_line_editor_sets_itself_is_not() {
         let mut screen = screen_after("\x1b[?2004h\x1b[=5u\x1b[?1000h$ ");
-        assert_eq!(screen.take_leftovers(), None);
+        assert_eq!(screen.take_stale_modes(), None);
         let mut screen = screen_after("\x1b[?1000h\x1b[>31u\x1b[?2004h\x1b[=5u$ ");
-        let left = screen.take_leftovers().unwrap();
-        assert_eq!(screen.resetting(left), "\x1b[?1000l");
+        let left = screen.take_stale_modes().unwrap();
+        assert_eq!(screen.reset_sequence(left), "\x1b[?1000l");
     }
 
     #[test]
     fn what_every_prompt_sets_is_not_either() {
         let prompt = "\x1b[?2004h\x1b[=5u$ ";
         let mut screen = screen_after(&[prompt, "\x1b[?2004l\r\n", prompt].concat());
-        assert_eq!(screen.take_leftovers(), None);
+        assert_eq!(screen.take_stale_modes(), None);
         screen.feed(["\x1b[?2004l\x1b[?1000h\x1b[>31u", prompt].concat().as_bytes());
-        let left = screen.take_leftovers().unwrap();
-        assert_eq!(screen.resetting(left), "\x1b[?1000l");
+        let left = screen.take_stale_modes().unwrap();
+        assert_eq!(screen.reset_sequence(left), "\x1b[?1000l");
     }
 }

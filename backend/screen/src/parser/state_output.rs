@@ -176,7 +176,7 @@ mod tests {
         ] {
             for fill in ["A", "日", "\n"] {
                 let before = [introducer, &fill.repeat(70_000)].concat();
-                assert!(screen(&[before.as_bytes()]).snapshot(0).unfinished < 70_000 * fill.len());
+                assert!(screen(&[before.as_bytes()]).snapshot(0).unfinished_bytes < 70_000 * fill.len());
                 for end in ["\x07", "\x1b\\", "\x18", "日", "\u{9c}", "m", "\x1b[31m"] {
                     // Two strings without an effect may have different texts until they end.
                     check(before.as_bytes(), format!("more{end}the next line\x18end").as_bytes());

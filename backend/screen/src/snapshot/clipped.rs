@@ -2,7 +2,7 @@
 
 use super::Writer;
 use crate::{
-    control::{MAX_PLACED_SCREENS, SNAPSHOT_COMMAND},
+    control::{MAX_CLIPPED_SCREENS, SNAPSHOT_COMMAND},
     row::{Cell, Row},
 };
 
@@ -11,7 +11,7 @@ impl Writer<'_> {
     /// from the cursor's column `start` on.
     pub(super) fn hold_clipped(&mut self, row: &Row, start: usize) {
         let room = self.columns - start.min(self.columns);
-        let max_cells = MAX_PLACED_SCREENS * (self.columns + 1) * self.rows;
+        let max_cells = MAX_CLIPPED_SCREENS * (self.columns + 1) * self.rows;
         let Some(clipped) = row.clipped().filter(|_| room > 1) else { return };
         let (mut at, mut rest) = (clipped.start(), clipped.cells());
         while !rest.is_empty() && self.placed_cells < max_cells {

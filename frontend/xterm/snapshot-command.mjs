@@ -1,6 +1,6 @@
 // `OSC 7748`, limpet's own command. Snapshots use it to restore state that no standard sequence can
-// express. The server's own terminal implements it too (backend/screen/src/control/place.rs); other
-// terminals ignore it.
+// express. The server's own terminal implements it too
+// (backend/screen/src/control/snapshot_command.rs); other terminals ignore it.
 
 import { internal, replace } from "./internal.mjs";
 

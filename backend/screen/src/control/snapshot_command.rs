@@ -14,7 +14,7 @@ pub(in super::super) const SNAPSHOT_COMMAND: u32 = 7748;
 
 /// Maximum number of cells that may be put beyond the margin until the terminal is reset, as a
 /// multiple of the screen's cells.
-pub(in super::super) const MAX_PLACED_SCREENS: usize = 4;
+pub(in super::super) const MAX_CLIPPED_SCREENS: usize = 4;
 
 impl Terminal {
     /// Executes the command.
@@ -65,7 +65,7 @@ impl Terminal {
         let row = self.buffer_mut().row();
         let cells: Vec<Cell> = (source..source + count).map(|column| row.get(column)).collect();
         row.erase_range(source..source + count, Cell::BLANK, columns);
-        let has_room = self.placed_cells + count <= MAX_PLACED_SCREENS * (columns + 1) * rows;
+        let has_room = self.placed_cells + count <= MAX_CLIPPED_SCREENS * (columns + 1) * rows;
         let is_adjacent = self.held_cells.as_ref().is_none_or(|held| held.end() == column);
         if has_room && is_adjacent {
             self.placed_cells += count;

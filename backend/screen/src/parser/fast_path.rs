@@ -151,7 +151,7 @@ mod tests {
             };
             let (whole, cut) =
                 (screen(&mut [output.as_bytes()].into_iter()), screen(&mut output.as_bytes().chunks(1)));
-            prop_assert_eq!((whole.output, whole.unfinished), (cut.output, cut.unfinished));
+            prop_assert_eq!((whole.output, whole.unfinished_bytes), (cut.output, cut.unfinished_bytes));
         }
     }
 }

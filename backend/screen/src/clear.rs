@@ -12,7 +12,7 @@ impl Screen {
     /// primary screen only the line of the cursor remains, at the top. The alternate screen and all
     /// modes stay.
     #[must_use]
-    pub fn clearing(&mut self) -> Vec<u8> {
+    pub fn clear_sequence(&mut self) -> Vec<u8> {
         let limit = self.terminal.primary.scrollback.limit();
         // The scrollback is taken out so that it is not copied.
         let scrollback = mem::replace(&mut self.terminal.primary.scrollback, Scrollback::new(limit));
@@ -52,8 +52,8 @@ mod tests {
     fn cleared(output: &str) -> Screen {
         let mut screen = Screen::new(SIZE, 100);
         screen.feed(output.as_bytes());
-        let clearing = screen.clearing();
-        screen.feed(&clearing);
+        let sequence = screen.clear_sequence();
+        screen.feed(&sequence);
         screen
     }
 

@@ -17,7 +17,7 @@ const MIN_FREE_SLOTS: usize = 4096;
 /// Values with numbers from 1 on; 0 stands for no value. An empty table takes no memory: most
 /// terminals have no clusters and no links.
 #[derive(Clone, Debug)]
-pub(super) struct Table<T>(Option<Box<Entries<T>>>);
+pub(super) struct Interner<T>(Option<Box<Entries<T>>>);
 
 #[derive(Clone, Debug)]
 struct Entries<T> {
@@ -28,7 +28,7 @@ struct Entries<T> {
     sweep_limit: usize,
 }
 
-impl<T> Default for Table<T> {
+impl<T> Default for Interner<T> {
     fn default() -> Self {
         Self(None)
     }
@@ -45,7 +45,7 @@ impl<T> Default for Entries<T> {
     }
 }
 
-impl<T: Clone + Eq + Hash> Table<T> {
+impl<T: Clone + Eq + Hash> Interner<T> {
     /// Returns the number of a value, if it has one.
     pub(super) fn find<Q: Eq + Hash + ?Sized>(&self, value: &Q) -> Option<u32>
     where
@@ -85,12 +85,12 @@ impl<T: Clone + Eq + Hash> Table<T> {
         self.0.as_ref().map_or(0, |entries| entries.values.len())
     }
 
-    /// Reports whether there are enough values that [`Table::retain`] should be called.
+    /// Reports whether there are enough values that [`Interner::retain`] should be called.
     pub(super) fn is_sweep_due(&self) -> bool {
         self.0.as_ref().is_some_and(|entries| entries.numbers.len() > entries.sweep_limit)
     }
 
-    /// Reports whether [`Table::grow`] has to be called.
+    /// Reports whether [`Interner::grow`] has to be called.
     pub(super) fn needs_growth(&self) -> bool {
         self.0.as_ref().is_some_and(|entries| {
             let Entries { values, numbers, free, .. } = &**entries;
@@ -150,30 +150,30 @@ mod tests {
 
     #[test]
     fn a_value_has_one_number_until_it_is_forgotten() {
-        let mut table = Table::default();
-        let (a, b) = (table.intern(&"a"), table.intern(&"b"));
-        assert_eq!((a, b, table.intern(&"a")), (1, 2, 1));
-        table.retain(|number| number == b);
-        assert_eq!((table.get(a), table.get(b)), (None, Some(&"b")));
-        assert_eq!(table.intern(&"c"), a, "a number that is free is given again");
-        assert_eq!((table.get(a), table.find("c"), table.find("a")), (Some(&"c"), Some(a), None));
-        assert_eq!((table.get(0), table.get(99)), (None, None));
-        table.retain(|number| number == a);
-        assert_eq!((table.len(), table.intern(&"d")), (1, 2), "no room is kept at the end");
+        let mut interner = Interner::default();
+        let (a, b) = (interner.intern(&"a"), interner.intern(&"b"));
+        assert_eq!((a, b, interner.intern(&"a")), (1, 2, 1));
+        interner.retain(|number| number == b);
+        assert_eq!((interner.get(a), interner.get(b)), (None, Some(&"b")));
+        assert_eq!(interner.intern(&"c"), a, "a number that is free is given again");
+        assert_eq!((interner.get(a), interner.find("c"), interner.find("a")), (Some(&"c"), Some(a), None));
+        assert_eq!((interner.get(0), interner.get(99)), (None, None));
+        interner.retain(|number| number == a);
+        assert_eq!((interner.len(), interner.intern(&"d")), (1, 2), "no room is kept at the end");
     }
 
     #[test]
     fn a_large_one_grows_when_it_is_told_to() {
-        let mut table = Table::default();
+        let mut interner = Interner::default();
         let mut capacity = 0;
         for value in 0..200_000 {
-            if table.needs_growth() {
-                table.grow();
-                assert!(!table.needs_growth());
-                capacity = table.0.as_ref().unwrap().numbers.capacity();
+            if interner.needs_growth() {
+                interner.grow();
+                assert!(!interner.needs_growth());
+                capacity = interner.0.as_ref().unwrap().numbers.capacity();
             }
-            table.intern(&value);
-            let entries = table.0.as_ref().unwrap();
+            interner.intern(&value);
+            let entries = interner.0.as_ref().unwrap();
             let is_small = value <= MAX_SELF_GROWING_VALUES;
             assert!(is_small || capacity == 0 || entries.numbers.capacity() == capacity);
         }
@@ -182,21 +182,21 @@ mod tests {
 
     #[test]
     fn it_asks_to_be_swept_when_it_has_doubled() {
-        let mut table = Table::default();
-        let fill = |table: &mut Table<usize>, range: std::ops::Range<usize>| {
+        let mut interner = Interner::default();
+        let fill = |interner: &mut Interner<usize>, range: std::ops::Range<usize>| {
             for value in range {
-                table.intern(&value);
+                interner.intern(&value);
             }
         };
-        fill(&mut table, 0..MIN_SWEEP_VALUES);
-        assert!(!table.is_sweep_due());
-        fill(&mut table, MIN_SWEEP_VALUES..MIN_SWEEP_VALUES + 1);
-        assert!(table.is_sweep_due());
-        table.retain(|_| true);
-        assert!(!table.is_sweep_due());
-        fill(&mut table, 0..2 * MIN_SWEEP_VALUES + 3);
-        assert!(table.is_sweep_due());
-        table.retain(|_| false);
-        assert!(table.0.is_none(), "nothing takes no memory");
+        fill(&mut interner, 0..MIN_SWEEP_VALUES);
+        assert!(!interner.is_sweep_due());
+        fill(&mut interner, MIN_SWEEP_VALUES..MIN_SWEEP_VALUES + 1);
+        assert!(interner.is_sweep_due());
+        interner.retain(|_| true);
+        assert!(!interner.is_sweep_due());
+        fill(&mut interner, 0..2 * MIN_SWEEP_VALUES + 3);
+        assert!(interner.is_sweep_due());
+        interner.retain(|_| false);
+        assert!(interner.0.is_none(), "nothing takes no memory");
     }
 }

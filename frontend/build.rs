@@ -47,7 +47,11 @@ fn theme_entry(id: &str, theme: &Theme) -> Result<String> {
         Appearance::Light => "Light",
     };
     let mut text = String::new();
-    writeln!(text, "BuiltIn {{ id: {id:?}, name: {:?}, appearance: Appearance::{appearance},", theme.name)?;
+    writeln!(
+        text,
+        "BuiltInTheme {{ id: {id:?}, name: {:?}, appearance: Appearance::{appearance},",
+        theme.name
+    )?;
     let Theme { background, foreground, cursor, selection, accent, .. } = *theme;
     let named = [background, foreground, cursor, selection, accent].map(colour);
     let [background, foreground, cursor, selection, accent] = named;

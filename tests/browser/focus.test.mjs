@@ -133,7 +133,7 @@ pageTest("F6 goes round terminal, bar, people and messages", { window: DESKTOP }
   await waitForFocus(terminal, /^Terminal/);
   // A part that is not there is skipped.
   await other.page.close();
-  await page.locator(".people-button").waitFor({ state: "hidden" });
+  await page.locator(".viewers-button").waitFor({ state: "hidden" });
   await page.keyboard.press("F6");
   await waitForFocus(terminal, "bash");
   await page.keyboard.press("F6");

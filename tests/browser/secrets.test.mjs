@@ -105,7 +105,7 @@ pageTest("the owner sees who is signed in, and signs others out", { window: DESK
   const dialog = page.getByRole("dialog", { name: "Signed-in browsers" });
   const rows = dialog.getByRole("listitem");
   await rows.nth(2).waitFor();
-  assert.match(await rows.locator("[aria-current=true], .person-name").first().textContent(), /Chrom|Safari/);
+  assert.match(await rows.locator("[aria-current=true], .entry-name").first().textContent(), /Chrom|Safari/);
   assert.equal(await dialog.locator("[aria-current=true]").count(), 1);
   await dialog.getByText("Views “bash”").waitFor();
   for (const colorScheme of ["dark", "light"]) {

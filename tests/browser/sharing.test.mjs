@@ -11,7 +11,7 @@ pageTest("a phone leaves the desktop's size alone until it wants its own", { win
   const { terminal, page, server } = world;
   const desktop = await terminalSize(server);
   assert.ok(await page.locator(".size-note").isHidden(), "who is alone is told nothing");
-  assert.ok(await page.locator(".people-button").isHidden());
+  assert.ok(await page.locator(".viewers-button").isHidden());
   const phone = await openViewer(world, PHONE);
   await phone.chip.getByText(/Sized for/).waitFor();
   assert.equal(await phone.chip.locator(".size-note-size").textContent(), desktop);
@@ -226,7 +226,7 @@ pageTest("all who watch are listed, live", { window: DESKTOP }, async (world) =>
   await page.getByRole("button", { name: "2 viewers" }).click();
   const people = page.getByRole("dialog", { name: "Viewers" }).getByRole("listitem");
   await people.getByText("Safari on iPhone").waitFor();
-  assert.deepEqual(await people.locator(".person-name").allTextContents(), ["This window", "Safari on iPhone"]);
+  assert.deepEqual(await people.locator(".entry-name").allTextContents(), ["This window", "Safari on iPhone"]);
   assert.match(await people.nth(1).locator(".hint").textContent(), /^owner, just joined, from 127\.0\.0\.1$/);
   await world.screenshot(page, "people");
   await phone.page.close();
@@ -236,7 +236,7 @@ pageTest("all who watch are listed, live", { window: DESKTOP }, async (world) =>
     (count) => count === 1,
   );
   await page.keyboard.press("Escape");
-  await page.locator(".people-button").waitFor({ state: "hidden" });
+  await page.locator(".viewers-button").waitFor({ state: "hidden" });
   assert.equal(await terminal.run("echo alone"), "alone");
 });
 

@@ -24,7 +24,7 @@ use crate::{
 pub(crate) const PAGE_NAME: &str = "limpet-frontend";
 /// Name that wasm-split gives to the script that loads the rest.
 pub(crate) const LOADER_SCRIPT: &str = "__wasm_split.js";
-/// The rest, under the name that `frontend/src/rest.rs` determines.
+/// The rest, under the name that `frontend/src/lazy_page.rs` determines.
 pub(crate) const REST_MODULE: &str = "split_page.wasm";
 
 const BINDGEN: &str = "wasm-bindgen";

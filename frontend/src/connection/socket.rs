@@ -63,7 +63,7 @@ struct Inner {
 pub struct PendingSocket {
     socket: WebSocket,
     /// The `hello` that index.html has sent over it.
-    greeting: Option<preconnect::Greeting>,
+    greeting: Option<preconnect::SentHello>,
     /// The messages that have arrived.
     early_messages: Vec<JsValue>,
 }
@@ -77,8 +77,8 @@ impl PendingSocket {
             return WebSocket::new(&url).ok().map(Self::new);
         }
         let path = format!("api/sessions/{session}/attach");
-        if let Some(preconnect::Begun { socket, greeting, said: early_messages }) =
-            preconnect::attachment(&path)
+        if let Some(preconnect::PreconnectedSocket { socket, hello: greeting, received: early_messages }) =
+            preconnect::take_socket(&path)
         {
             return Some(Self { socket, greeting, early_messages });
         }
@@ -293,7 +293,7 @@ impl Inner {
             WebSocket::CONNECTING => {}
             WebSocket::OPEN => match greeting {
                 Some(greeting) => self.handle(Event::HelloSent(greeting.size)),
-                None => self.handle(Event::Opened(&preconnect::key())),
+                None => self.handle(Event::Opened(&preconnect::sign_in_key())),
             },
             _ => self.handle(Event::Closed { code: ABNORMAL_CLOSURE }),
         }
@@ -329,7 +329,7 @@ impl Inner {
                 Ok(()) => Probe::Alive,
                 Err(api::Error::Unauthorized) => Probe::Unauthorized,
                 Err(api::Error::NotFound) => Probe::NotFound,
-                Err(api::Error::TooMany(reason) | api::Error::Refused(reason)) => Probe::Refused(reason),
+                Err(api::Error::LimitReached(reason) | api::Error::Refused(reason)) => Probe::Refused(reason),
                 Err(_) => Probe::Unreachable,
             };
             if let Some(this) = this.upgrade() {
@@ -356,7 +356,7 @@ impl Socket {
         let socket = &inner.socket;
         socket.set_binary_type(BinaryType::Arraybuffer);
         let on_open = owner_handler(owner, |owner, _: web_sys::Event| {
-            owner.handle(Event::Opened(&preconnect::key()));
+            owner.handle(Event::Opened(&preconnect::sign_in_key()));
         });
         let on_message = owner_handler(owner, |owner, event: MessageEvent| owner.on_message(&event.data()));
         let on_close = owner_handler(owner, |owner, event: CloseEvent| {
@@ -389,7 +389,7 @@ fn owner_handler<E, F: Fn(&Rc<Inner>, E)>(owner: &Rc<Inner>, handler: F) -> impl
 
 async fn check_response(answer: Result<JsValue, JsValue>) -> Result<(), api::Error> {
     let response = answer.ok().and_then(|answer| answer.dyn_into::<Response>().ok());
-    api::checked(response.ok_or(api::Error::Unreachable)?).await.map(drop)
+    api::ensure_success(response.ok_or(api::Error::Unreachable)?).await.map(drop)
 }
 
 /// Returns the bytes of a message from `from` to `to`, without a copy. Messages are far smaller

@@ -15,8 +15,8 @@ use super::{
     blink::CursorBlink,
     clipboard::Provider,
     grid_size::Layout,
+    hyperlinks::{Hyperlink, HyperlinkHandlers},
     keys::Platform,
-    links::{Followed, HyperlinkHandlers},
     xterm::{
         self, ClipboardAddon, Disposable, Fit, LimitsAddon, Options, Terminal, TerminalAddon,
         UnicodeGraphemesAddon, WebLinks, Webgl,
@@ -55,7 +55,7 @@ impl Screen {
         appearance: &Appearance,
         platform: Platform,
         on_copy: impl Fn(String) + 'static,
-        on_follow: impl Fn(Followed) + 'static,
+        on_follow: impl Fn(Hyperlink) + 'static,
     ) -> Self {
         let links = HyperlinkHandlers::new(element, platform, on_follow);
         let provider = Provider::new(on_copy);

@@ -33,7 +33,7 @@ type Hover = Closure<dyn Fn(MouseEvent, String, JsValue)>;
 
 /// A link that the user wants to open.
 #[derive(Clone, Debug)]
-pub struct Followed {
+pub struct Hyperlink {
     /// Its URI.
     pub uri: String,
     /// Its range, if it is a hyperlink of OSC 8. Otherwise its text is its URI.
@@ -55,15 +55,15 @@ pub struct HyperlinkHandlers {
 struct Pointer {
     element: HtmlElement,
     platform: Platform,
-    link: RefCell<Option<Followed>>,
+    link: RefCell<Option<Hyperlink>>,
     /// The link on which the button was pressed.
-    pressed: RefCell<Option<Followed>>,
+    pressed: RefCell<Option<Hyperlink>>,
 }
 
 impl HyperlinkHandlers {
     /// Creates the handlers. They call `on_follow` with links to open, and set the title of
     /// `element` to the URI under the pointer.
-    pub fn new(element: &HtmlElement, platform: Platform, on_follow: impl Fn(Followed) + 'static) -> Self {
+    pub fn new(element: &HtmlElement, platform: Platform, on_follow: impl Fn(Hyperlink) + 'static) -> Self {
         let pointer = Rc::new(Pointer {
             element: element.clone(),
             platform,
@@ -73,7 +73,7 @@ impl HyperlinkHandlers {
         let hover = |is_hyperlink: bool| {
             let pointer = Rc::clone(&pointer);
             Closure::new(move |_: MouseEvent, uri: String, range: JsValue| {
-                pointer.enter(Followed { uri, range: is_hyperlink.then(|| range.unchecked_into()) });
+                pointer.enter(Hyperlink { uri, range: is_hyperlink.then(|| range.unchecked_into()) });
             })
         };
         let (text_hover, hyperlink_hover) = (hover(false), hover(true));
@@ -132,7 +132,7 @@ impl HyperlinkHandlers {
 }
 
 impl Pointer {
-    fn enter(&self, link: Followed) {
+    fn enter(&self, link: Hyperlink) {
         // The title shows the URL as the browser parses it, since some characters resemble others
         // or are invisible.
         let address = Url::new(&link.uri).map_or_else(|_| link.uri.clone(), |url| url.href());
@@ -157,7 +157,7 @@ impl Pointer {
         self.pressed.replace(link);
     }
 
-    fn release(&self, event: &MouseEvent) -> Option<Followed> {
+    fn release(&self, event: &MouseEvent) -> Option<Hyperlink> {
         if event.button() != 0 {
             return None;
         }
@@ -173,7 +173,7 @@ impl Pointer {
     }
 
     /// Returns the link that was tapped, unless the program reads the mouse.
-    fn tap(&self, event: &Event) -> Option<Followed> {
+    fn tap(&self, event: &Event) -> Option<Hyperlink> {
         if self.element.query_selector(READS_MOUSE_SELECTOR).is_ok_and(|found| found.is_some()) {
             return None;
         }
@@ -200,20 +200,20 @@ fn is_finger() -> bool {
     window().match_media("(pointer: coarse)").ok().flatten().is_some_and(|query| query.matches())
 }
 
-impl Followed {
+impl Hyperlink {
     /// Returns the text that `terminal`, which contains the link, shows for it now.
     #[must_use]
-    pub fn text(&self, terminal: &Terminal) -> Text {
+    pub fn text(&self, terminal: &Terminal) -> HyperlinkText {
         match &self.range {
-            Some(range) => Text::of(range, terminal),
-            None => Text { link: self.uri.clone(), ..Text::default() },
+            Some(range) => HyperlinkText::of(range, terminal),
+            None => HyperlinkText { link: self.uri.clone(), ..HyperlinkText::default() },
         }
     }
 }
 
 /// The visible text of a link and of its line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Text {
+pub struct HyperlinkText {
     /// The text before the link in its line.
     pub before: String,
     /// The link's own text.
@@ -222,7 +222,7 @@ pub struct Text {
     pub after: String,
 }
 
-impl Text {
+impl HyperlinkText {
     fn of(range: &LinkRange, terminal: &Terminal) -> Self {
         let (start, end) = (range.start(), range.end());
         // The user can only have clicked on visible rows.

@@ -8,7 +8,7 @@ use super::{
     dialog::{Dialog, Heading},
     drag::{Axis, Reorder},
     icons::{Glyph, Icon},
-    tab::{Shown, sign},
+    tab::{TabView, sign},
 };
 use crate::{
     app::App,
@@ -18,7 +18,7 @@ use crate::{
 
 /// The list of tabs, in which tabs can be selected, moved and closed.
 #[component]
-pub fn Switcher() -> impl IntoView {
+pub fn TabSwitcher() -> impl IntoView {
     let app = App::expect();
     let list = NodeRef::<html::Div>::new();
     let reorder = Reorder::new(list, Axis::Vertical);
@@ -31,11 +31,11 @@ pub fn Switcher() -> impl IntoView {
         <Dialog label="Tabs" class="sheet">
             <Heading title="Tabs"/>
             <div node_ref=list class="switcher" on:keydown=move |event| on_key(list, &event)
-                on:pointermove=move |event| reorder.moved(&event)
-                on:pointerup=move |_| reorder.released() on:pointercancel=move |_| reorder.released()>
+                on:pointermove=move |event| reorder.on_pointer_move(&event)
+                on:pointerup=move |_| reorder.on_pointer_up() on:pointercancel=move |_| reorder.on_pointer_up()>
                 <For each=move || kinds.get() key=Clone::clone children=move |kind| view! { <TabLine kind reorder/> }/>
             </div>
-            <button type="button" class="button wide" hidden=move || !app.may(Action::NewTab) on:click=new_tab>
+            <button type="button" class="button wide" hidden=move || !app.is_allowed(Action::NewTab) on:click=new_tab>
                 <Glyph icon=Icon::Plus/>{describe(Action::NewTab).0}
             </button>
         </Dialog>
@@ -45,7 +45,7 @@ pub fn Switcher() -> impl IntoView {
 #[component]
 fn TabLine(kind: TabKind, reorder: Reorder) -> impl IntoView {
     let app = App::expect();
-    let Shown { kind, tab, active, dragged, title } = Shown::new(app, kind, reorder);
+    let TabView { kind, tab, active, dragged, title } = TabView::new(app, kind, reorder);
     let choose = move |_| {
         app.tabs.update(|tabs| kind.with_value(|kind| tabs.select(kind)));
         app.close_overlay();
@@ -56,7 +56,7 @@ fn TabLine(kind: TabKind, reorder: Reorder) -> impl IntoView {
     };
     view! {
         <div class="line" class:dragged=dragged>
-            <span class="grip" aria-hidden="true" on:pointerdown=move |event| reorder.press(kind.get_value(), &event)>
+            <span class="grip" aria-hidden="true" on:pointerdown=move |event| reorder.on_pointer_down(kind.get_value(), &event)>
                 <Glyph icon=Icon::Grip/>
             </span>
             <button type="button" class="line-title" autofocus=active.get_untracked() aria-current=move || active.get().to_string() on:click=choose>

@@ -12,14 +12,14 @@ use crate::{
     settings::Settings,
     storage,
     terminal::Appearance,
-    themes::{self, BuiltIn, page::PageColours},
+    themes::{self, BuiltInTheme, page::PageColours},
 };
 
 impl App {
     /// Returns the theme that is shown now.
     #[must_use]
-    pub fn theme(&self) -> &'static BuiltIn {
-        let system = self.system.get();
+    pub fn theme(&self) -> &'static BuiltInTheme {
+        let system = self.system_appearance.get();
         self.preview.get().unwrap_or_else(|| self.settings.with(|settings| settings.theme(system)))
     }
 
@@ -39,8 +39,8 @@ impl App {
     }
 
     /// Stores a theme as the user's choice.
-    pub fn choose_theme(&self, theme: &BuiltIn) {
-        let system = self.system.get_untracked();
+    pub fn choose_theme(&self, theme: &BuiltInTheme) {
+        let system = self.system_appearance.get_untracked();
         self.change_settings(|settings| settings.choose(theme, system));
     }
 
@@ -53,8 +53,9 @@ impl App {
 
         let query = prefers_light();
         let listener = query.map(|query| {
-            let changed =
-                move |event: MediaQueryListEvent| self.system.set(themes::appearance(event.matches()));
+            let changed = move |event: MediaQueryListEvent| {
+                self.system_appearance.set(themes::preferred_appearance(event.matches()))
+            };
             Listener::new(&query, "change", changed)
         });
         let listener = StoredValue::new_local(listener);

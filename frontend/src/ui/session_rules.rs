@@ -33,7 +33,7 @@ const fn describe_flow(flow: Flow) -> (&'static str, &'static str) {
 
 /// The rules of a session. A change takes effect at once.
 #[component]
-pub fn Rules(
+pub fn SessionRules(
     /// The session.
     session: SessionId,
 ) -> impl IntoView {

@@ -1,13 +1,13 @@
 //! The viewers of a session, described in words. No DOM here.
 
-pub mod agent;
-pub mod since;
+pub mod durations;
+pub mod user_agent;
 
 use limpet_shared::{Role, ViewerInfo};
 
 /// The viewers of a session, as the server last reported them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct People {
+pub struct ViewerList {
     /// Number of viewers; 0 while it is not known.
     pub count: u32,
     /// The viewers in the order in which they came. If there are many, only the first ones are
@@ -15,7 +15,7 @@ pub struct People {
     pub list: Vec<ViewerInfo>,
 }
 
-impl People {
+impl ViewerList {
     /// Reports whether there is no other viewer.
     #[must_use]
     pub const fn is_alone(&self) -> bool {
@@ -50,7 +50,7 @@ impl People {
 
     /// Returns the number of viewers that are not in the list.
     #[must_use]
-    pub fn unknown(&self) -> usize {
+    pub fn unlisted(&self) -> usize {
         usize::try_from(self.count).unwrap_or(usize::MAX).saturating_sub(self.list.len())
     }
 
@@ -65,18 +65,18 @@ impl People {
         } else if viewer.agent.is_empty() {
             unnamed(viewer).to_owned()
         } else {
-            agent::short(&viewer.agent)
+            user_agent::short_name(&viewer.agent)
         }
     }
 
     /// Returns the viewer's name as it appears within a sentence.
     #[must_use]
-    pub fn name_within(&self, viewer: &ViewerInfo) -> String {
+    pub fn name_in_sentence(&self, viewer: &ViewerInfo) -> String {
         match (viewer.role, viewer.agent.is_empty()) {
             _ if self.is_alike(viewer) => "your other window".to_owned(),
             (Role::Owner, true) => "the owner".to_owned(),
             (Role::Writer | Role::Reader, true) => "a guest".to_owned(),
-            (_, false) => agent::short(&viewer.agent),
+            (_, false) => user_agent::short_name(&viewer.agent),
         }
     }
 
@@ -99,44 +99,45 @@ const fn unnamed(viewer: &ViewerInfo) -> &'static str {
 mod tests {
     use super::*;
 
-    fn presence(id: u64, agent: &str) -> ViewerInfo {
+    fn viewer(id: u64, agent: &str) -> ViewerInfo {
         let (agent, from) = (agent.to_owned(), "192.0.2.1".to_owned());
         ViewerInfo { id, role: Role::Owner, since: 0, from, agent, primary: false, you: false }
     }
 
-    fn people(list: [ViewerInfo; 3]) -> People {
-        People { count: 5, list: list.into() }
+    fn viewer_list(list: [ViewerInfo; 3]) -> ViewerList {
+        ViewerList { count: 5, list: list.into() }
     }
 
     #[test]
     fn this_window_comes_first_and_the_others_as_they_came() {
-        let you = ViewerInfo { you: true, ..presence(2, "") };
-        let people = people([presence(0, ""), presence(1, ""), you.clone()]);
-        assert_eq!(people.you_first().iter().map(|viewer| viewer.id).collect::<Vec<_>>(), [2, 0, 1]);
-        assert_eq!(people.you(), Some(&you));
-        assert_eq!(people.unknown(), 2);
+        let you = ViewerInfo { you: true, ..viewer(2, "") };
+        let viewers = viewer_list([viewer(0, ""), viewer(1, ""), you.clone()]);
+        assert_eq!(viewers.you_first().iter().map(|viewer| viewer.id).collect::<Vec<_>>(), [2, 0, 1]);
+        assert_eq!(viewers.you(), Some(&you));
+        assert_eq!(viewers.unlisted(), 2);
     }
 
     #[test]
     fn one_s_own_pen_is_nobody_else_s() {
-        let mut people = people([presence(0, ""), presence(1, ""), presence(2, "")]);
-        people.list[1].primary = true;
-        assert_eq!(people.other_primary().map(|viewer| viewer.id), Some(1));
-        people.list[1].you = true;
-        assert_eq!(people.other_primary(), None);
+        let mut viewers = viewer_list([viewer(0, ""), viewer(1, ""), viewer(2, "")]);
+        viewers.list[1].primary = true;
+        assert_eq!(viewers.other_primary().map(|viewer| viewer.id), Some(1));
+        viewers.list[1].you = true;
+        assert_eq!(viewers.other_primary(), None);
     }
 
     #[test]
     fn another_window_of_one_s_own_is_called_so() {
         let firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
-        let you = ViewerInfo { you: true, ..presence(0, firefox) };
-        let far = ViewerInfo { from: "192.0.2.9".to_owned(), ..presence(2, firefox) };
-        let people = people([you, presence(1, firefox), far]);
-        let names: Vec<String> = people.list.iter().map(|viewer| people.name(viewer)).collect();
+        let you = ViewerInfo { you: true, ..viewer(0, firefox) };
+        let far = ViewerInfo { from: "192.0.2.9".to_owned(), ..viewer(2, firefox) };
+        let viewers = viewer_list([you, viewer(1, firefox), far]);
+        let names: Vec<String> = viewers.list.iter().map(|viewer| viewers.name(viewer)).collect();
         assert_eq!(names, ["This window", "Your other window", "Firefox on Linux"]);
-        let unnamed = |role| people.name(&ViewerInfo { role, ..presence(7, "") });
+        let unnamed = |role| viewers.name(&ViewerInfo { role, ..viewer(7, "") });
         assert_eq!([Role::Owner, Role::Reader].map(unnamed), ["The owner", "A guest"]);
-        let within: Vec<String> = people.list[1..].iter().map(|viewer| people.name_within(viewer)).collect();
+        let within: Vec<String> =
+            viewers.list[1..].iter().map(|viewer| viewers.name_in_sentence(viewer)).collect();
         assert_eq!(within, ["your other window", "Firefox on Linux"]);
     }
 }

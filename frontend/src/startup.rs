@@ -13,8 +13,9 @@ use wasm_bindgen::{JsCast as _, JsValue};
 use web_sys::HtmlElement;
 
 use crate::{
+    access_url,
     api::{self, Error},
-    dom, link, preconnect, storage,
+    dom, preconnect, storage,
     tabs::model::TabList,
     terminal::{Appearance, startup_pane::StartupPane},
     themes,
@@ -24,15 +25,15 @@ const WRONG_TOKEN: &str = "Wrong token. If limpet was restarted, use the link it
 const WRONG_PASS: &str = "This invitation has expired. Ask for a new one.";
 
 /// The result of the start.
-pub struct Opening {
+pub struct Startup {
     /// The result of logging in.
-    pub entry: Entry,
+    pub login: LoginResult,
     /// The terminal that is shown already.
-    pub early: Option<StartupPane>,
+    pub startup_pane: Option<StartupPane>,
 }
 
 /// The state after logging in, or after failing to.
-pub enum Entry {
+pub enum LoginResult {
     /// The server requires a token. If one was tried, the text says why it was refused.
     LoggedOut(Option<String>),
     /// The server could not be reached, or refuses this page.
@@ -58,54 +59,54 @@ pub struct Welcome {
 
 /// Logs in with the link's token, if there is one, and shows a terminal in the skeleton of
 /// index.html.
-pub async fn open() -> Opening {
-    let entry = ask().await;
-    preconnect::terminal().await;
-    let early = match &entry {
-        Entry::Welcome(welcome) => show_first(welcome).await,
-        Entry::LoggedOut(_) | Entry::Failed(_) => None,
+pub async fn start() -> Startup {
+    let login = log_in_from_link().await;
+    preconnect::xterm_loaded().await;
+    let startup_pane = match &login {
+        LoginResult::Welcome(welcome) => show_first(welcome).await,
+        LoginResult::LoggedOut(_) | LoginResult::Failed(_) => None,
     };
-    preconnect::opened();
-    Opening { entry, early }
+    preconnect::finish_startup();
+    Startup { login, startup_pane }
 }
 
 /// Logs in with the token in the URL, if there is one, else with the stored sign-in. The token
 /// stays in the URL until the server has answered, so that a retry or a reload works.
-pub async fn ask() -> Entry {
+pub async fn log_in_from_link() -> LoginResult {
     let fragment = window().location().hash().unwrap_or_default();
-    let Some(token) = link::token_in_fragment(&fragment) else { return fetch_access().await };
-    let entry = log_in(token.to_owned()).await;
-    if !matches!(entry, Entry::Failed(_)) {
+    let Some(token) = access_url::token_in_fragment(&fragment) else { return fetch_access().await };
+    let login = log_in(token.to_owned()).await;
+    if !matches!(login, LoginResult::Failed(_)) {
         drop_fragment();
     }
-    entry
+    login
 }
 
 /// Exchanges a token for a sign-in, and asks for the server's sessions.
-pub async fn log_in(token: String) -> Entry {
-    let invited_to = link::session_of_pass(&token);
+pub async fn log_in(token: String) -> LoginResult {
+    let invited_to = access_url::session_of_pass(&token);
     let problem = if invited_to.is_some() { WRONG_PASS } else { WRONG_TOKEN };
     match api::login(token).await {
-        Ok(access) => Entry::Welcome(Welcome { is_new: true, ..welcome(access, invited_to).await }),
+        Ok(access) => LoginResult::Welcome(Welcome { is_new: true, ..welcome(access, invited_to).await }),
         // The user may be logged in already and have opened an old link.
         Err(Error::Unauthorized) => fetch_access_or(Some(problem.to_owned())).await,
         // Too many wrong tokens came from this address.
-        Err(Error::TooMany(message)) => fetch_access_or(Some(message)).await,
-        Err(error) => Entry::Failed(error),
+        Err(Error::LimitReached(message)) => fetch_access_or(Some(message)).await,
+        Err(error) => LoginResult::Failed(error),
     }
 }
 
 /// Asks for the server's sessions with the stored sign-in.
-async fn fetch_access() -> Entry {
+async fn fetch_access() -> LoginResult {
     fetch_access_or(None).await
 }
 
 /// Does the same; `problem` is the reason why an earlier log-in failed.
-async fn fetch_access_or(problem: Option<String>) -> Entry {
+async fn fetch_access_or(problem: Option<String>) -> LoginResult {
     match api::access().await {
-        Ok(access) => Entry::Welcome(welcome(access, None).await),
-        Err(Error::Unauthorized) => Entry::LoggedOut(problem),
-        Err(error) => Entry::Failed(error),
+        Ok(access) => LoginResult::Welcome(welcome(access, None).await),
+        Err(Error::Unauthorized) => LoginResult::LoggedOut(problem),
+        Err(error) => LoginResult::Failed(error),
     }
 }
 
@@ -125,7 +126,7 @@ async fn welcome(Access { owner, mut sessions, .. }: Access, mut first: Option<S
 
 async fn show_first(Welcome { sessions, first, .. }: &Welcome) -> Option<StartupPane> {
     let mut tabs = TabList::default();
-    tabs.enter(sessions.clone(), &storage::arrangement(), first.as_ref());
+    tabs.restore(sessions.clone(), &storage::arrangement(), first.as_ref());
     let tab = tabs.active()?;
     let session = tab.kind.session()?.clone();
     let place = skeleton(".place")?;
@@ -136,7 +137,7 @@ async fn show_first(Welcome { sessions, first, .. }: &Welcome) -> Option<Startup
     }
     let light = dom::prefers_light().is_some_and(|query| query.matches());
     let settings = storage::settings();
-    let appearance = Appearance::new(&settings, settings.theme(themes::appearance(light)));
+    let appearance = Appearance::new(&settings, settings.theme(themes::preferred_appearance(light)));
     Some(StartupPane::show(&place, session, &appearance).await)
 }
 

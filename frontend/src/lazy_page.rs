@@ -2,19 +2,19 @@
 //! WebAssembly module of this part; under `trunk serve` there is one module.
 
 use leptos::{mount::mount_to, prelude::*};
-use limpet_frontend::{app::Page, dom, opening::Opening};
+use limpet_frontend::{app::Page, dom, startup::Startup};
 use wasm_bindgen::{JsCast as _, UnwrapThrowExt as _};
 
 /// Shows the page around the first terminal.
 #[cfg(not(feature = "split"))]
-pub(crate) fn show(opening: Opening) -> impl Future<Output = ()> {
-    mount(opening);
+pub(crate) fn show(startup: Startup) -> impl Future<Output = ()> {
+    mount(startup);
     std::future::ready(())
 }
 
 /// Loads the second module, and shows the page around the first terminal.
 #[cfg(feature = "split")]
-pub(crate) async fn show(opening: Opening) {
+pub(crate) async fn show(startup: Startup) {
     /// Delay between two attempts to load the module, in milliseconds.
     const RETRY_DELAY_MS: f64 = 1000.0;
     /// Number of failed attempts after which the page explains the failure.
@@ -26,30 +26,30 @@ pub(crate) async fn show(opening: Opening) {
         if failures == EXPLAIN_AFTER_FAILURES {
             dom::explain_failure();
         }
-        dom::pause(RETRY_DELAY_MS).await;
+        dom::sleep(RETRY_DELAY_MS).await;
     }
     // The module is loaded, so this cannot fail.
-    let _ = split::show(Box::new(opening)).await;
+    let _ = split::show(Box::new(startup)).await;
 }
 
 #[cfg(feature = "split")]
 #[expect(clippy::unnecessary_wraps, reason = "only loading can fail, but the attribute requires a `Result`")]
 mod split {
-    use limpet_frontend::opening::Opening;
+    use limpet_frontend::startup::Startup;
     use wasm_split_helpers::{SplitLoaderError, wasm_split};
 
     #[wasm_split(page, fallible, preload(load))]
-    pub fn show(opening: Box<Opening>) -> Result<(), SplitLoaderError> {
-        super::mount(*opening);
+    pub fn show(startup: Box<Startup>) -> Result<(), SplitLoaderError> {
+        super::mount(*startup);
         Ok(())
     }
 }
 
-fn mount(opening: Opening) {
+fn mount(startup: Startup) {
     // In index.html this element holds a skeleton of the page, which the page now replaces.
     let place = document().get_element_by_id("page").unwrap_throw();
     place.set_inner_html("");
     dom::end_explanation();
     // The page lives as long as its window, so it is never unmounted.
-    mount_to(place.unchecked_into(), || view! { <Page opening/> }).forget();
+    mount_to(place.unchecked_into(), || view! { <Page startup/> }).forget();
 }

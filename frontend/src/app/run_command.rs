@@ -18,7 +18,7 @@ use crate::{
 impl App {
     /// Runs an action of a button, a key or the palette.
     pub fn run(&self, action: Action) {
-        if !untrack(|| self.may(action)) {
+        if !untrack(|| self.is_allowed(action)) {
             return self.notify(refusal(action));
         }
         match action {
@@ -26,14 +26,14 @@ impl App {
             Action::CloseTab => self.with_active(|app, tab| app.close_tab(tab.kind)),
             Action::RenameTab => self.with_active(|app, tab| app.show(Overlay::Rename(tab.kind))),
             Action::RestartTab => self.with_active(Self::restart_tab),
-            Action::PreviousTab => self.change_tabs(|tabs| tabs.select_beside(Side::Before)),
-            Action::NextTab => self.change_tabs(|tabs| tabs.select_beside(Side::After)),
+            Action::PreviousTab => self.change_tabs(|tabs| tabs.select_neighbour(Side::Before)),
+            Action::NextTab => self.change_tabs(|tabs| tabs.select_neighbour(Side::After)),
             Action::MoveTabBefore => self.change_tabs(|tabs| tabs.move_active(Side::Before)),
             Action::MoveTabAfter => self.change_tabs(|tabs| tabs.move_active(Side::After)),
             Action::GoToTab(place) => self.change_tabs(|tabs| tabs.select_at(place)),
             Action::SwitchTab => self.show(Overlay::Tabs),
             Action::Fit => self.with_active(|app, tab| app.fit(tab)),
-            Action::ShowPeople => self.with_active(|app, _| app.show(Overlay::People)),
+            Action::ShowViewers => self.with_active(|app, _| app.show(Overlay::Viewers)),
             Action::Share => self.with_active(|app, tab| app.share(&tab)),
             Action::Copy => self.with_pane(|pane| {
                 if !pane.copy() {
@@ -42,15 +42,15 @@ impl App {
             }),
             Action::Paste => self.with_pane(|pane| pane.paste()),
             Action::GoToMessages => self.focus_messages(),
-            Action::NextPart => self.cycle_focus(Side::After),
-            Action::PreviousPart => self.cycle_focus(Side::Before),
+            Action::FocusNextPart => self.cycle_focus(Side::After),
+            Action::FocusPreviousPart => self.cycle_focus(Side::Before),
             Action::SelectAll => self.with_pane(|pane| pane.select_all()),
             Action::Clear => self.with_live_pane("cleared", |pane| pane.clear()),
             Action::ResetTerminal => self.with_live_pane("reset", |pane| pane.soft_reset()),
             Action::ScrollToBottom => self.with_pane(|pane| pane.scroll_to_bottom()),
             Action::Reconnect => self.with_pane(|pane| pane.reconnect_now()),
-            Action::FontLarger => self.change_settings(|settings| settings.grow_font(1)),
-            Action::FontSmaller => self.change_settings(|settings| settings.grow_font(-1)),
+            Action::FontLarger => self.change_settings(|settings| settings.change_font_size(1)),
+            Action::FontSmaller => self.change_settings(|settings| settings.change_font_size(-1)),
             Action::FontReset => self.change_settings(|s| s.font_size = Settings::default().font_size),
             Action::ToggleOversized => self.toggle_oversized(),
             Action::ToggleFullScreen => self.toggle_full_screen(),
@@ -113,7 +113,7 @@ impl App {
 
 /// Returns the message for a guest who lacks the right to run an action.
 const fn refusal(action: Action) -> &'static str {
-    match action.needs() {
+    match action.required_role() {
         Role::Owner => "Only the owner can do that.",
         Role::Writer | Role::Reader => "You can view this terminal, not change it.",
     }

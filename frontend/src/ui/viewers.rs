@@ -12,8 +12,8 @@ use super::{
 use crate::{
     app::App,
     commands::{Action, describe},
-    people::{People, since},
     tabs::Tab,
+    viewers::{ViewerList, durations},
 };
 
 /// Interval at which the durations in the list are updated.
@@ -21,17 +21,17 @@ const REFRESH_INTERVAL: Duration = Duration::from_secs(30);
 
 /// The list of viewers. It shows whose size the terminal has, and can change that.
 #[component]
-pub fn PeopleDialog() -> impl IntoView {
+pub fn ViewersDialog() -> impl IntoView {
     let app = App::expect();
     let tab = app.active_tab();
-    let people =
-        Memo::new(move |_| tab.with(|tab| tab.as_ref().map(|tab| tab.people.clone()).unwrap_or_default()));
+    let viewers =
+        Memo::new(move |_| tab.with(|tab| tab.as_ref().map(|tab| tab.viewers.clone()).unwrap_or_default()));
     let ids = Memo::new(move |_| {
-        people.with(People::you_first).into_iter().map(|viewer| viewer.id).collect::<Vec<_>>()
+        viewers.with(ViewerList::you_first).into_iter().map(|viewer| viewer.id).collect::<Vec<_>>()
     });
-    let follows = Memo::new(move |_| tab.with(|tab| tab.as_ref().is_some_and(Tab::follows_a_window)));
-    let unknown = Memo::new(move |_| people.with(People::unknown));
-    let more = move || match (unknown.get(), ids.with(Vec::is_empty)) {
+    let follows = Memo::new(move |_| tab.with(|tab| tab.as_ref().is_some_and(Tab::follows_window)));
+    let unlisted = Memo::new(move |_| viewers.with(ViewerList::unlisted));
+    let more = move || match (unlisted.get(), ids.with(Vec::is_empty)) {
         (0, true) => Some("Waiting for the list of viewers.".to_owned()),
         (0, false) => None,
         (count, _) => Some(format!("And {count} more.")),
@@ -47,15 +47,15 @@ pub fn PeopleDialog() -> impl IntoView {
     view! {
         <Dialog label="Viewers" class="sheet">
             <Heading title="Viewers of this terminal"/>
-            <ul class="people">
-                <For each=move || ids.get() key=|id| *id children=move |id| view! { <ViewerRow id people follows now/> }/>
+            <ul class="entries">
+                <For each=move || ids.get() key=|id| *id children=move |id| view! { <ViewerRow id viewers follows now/> }/>
             </ul>
-            <p class="hint people-more" role="status">{more}</p>
-            <p class="hint people-more" hidden=move || !follows.get()>
+            <p class="hint entries-more" role="status">{more}</p>
+            <p class="hint entries-more" hidden=move || !follows.get()>
                 "The terminal has the size of one window, marked " <span class="in-text"><Glyph icon=Icon::Window/></span>
                 ". Everyone with the right to type can type, whatever the size."
             </p>
-            <button type="button" class="button" hidden=move || !app.may(Action::Share) on:click=share>
+            <button type="button" class="button" hidden=move || !app.is_allowed(Action::Share) on:click=share>
                 <Glyph icon=Icon::Link/>{describe(Action::Share).0}
             </button>
         </Dialog>
@@ -64,22 +64,25 @@ pub fn PeopleDialog() -> impl IntoView {
 
 /// A row of the list.
 #[component]
-fn ViewerRow(id: u64, people: Memo<People>, follows: Memo<bool>, now: RwSignal<f64>) -> impl IntoView {
+fn ViewerRow(id: u64, viewers: Memo<ViewerList>, follows: Memo<bool>, now: RwSignal<f64>) -> impl IntoView {
     let app = App::expect();
-    let viewer =
-        Memo::new(move |_| people.with(|people| people.list.iter().find(|viewer| viewer.id == id).cloned()));
+    let viewer = Memo::new(move |_| {
+        viewers.with(|viewers| viewers.list.iter().find(|viewer| viewer.id == id).cloned())
+    });
     let of = move |is: fn(&ViewerInfo) -> bool| viewer.with(|viewer| viewer.as_ref().is_some_and(is));
-    let name = move || people.with(|people| viewer.get().map(|viewer| people.name(&viewer)));
+    let name = move || viewers.with(|viewers| viewer.get().map(|viewer| viewers.name(&viewer)));
     let details = move || viewer.with(|viewer| viewer.as_ref().map(|viewer| details(viewer, now.get())));
     let mine = move || of(|viewer| viewer.you);
     let marked = move || follows.get() && of(|viewer| viewer.primary);
     let offered = move || {
-        follows.get() && of(|viewer| !viewer.primary && viewer.role.may_write()) && app.may(Action::Fit)
+        follows.get()
+            && of(|viewer| !viewer.primary && viewer.role.may_write())
+            && app.is_allowed(Action::Fit)
     };
     let offer = move || if mine() { describe(Action::Fit).0 } else { "Use this size" };
     // The label of each button names its viewer.
     let offer_label = move || {
-        let name = || people.with(|people| viewer.get().map(|viewer| people.name_within(&viewer)));
+        let name = || viewers.with(|viewers| viewer.get().map(|viewer| viewers.name_in_sentence(&viewer)));
         if mine() { offer().to_owned() } else { format!("Use the size of {}", name().unwrap_or_default()) }
     };
     let row = NodeRef::<html::Li>::new();
@@ -94,12 +97,12 @@ fn ViewerRow(id: u64, people: Memo<People>, follows: Memo<bool>, now: RwSignal<f
         }
     };
     view! {
-        <li node_ref=row tabindex="-1" class="person" aria-current=move || mine().to_string()>
-            <span class="person-primary">
+        <li node_ref=row tabindex="-1" class="entry" aria-current=move || mine().to_string()>
+            <span class="entry-primary">
                 <Show when=marked><Glyph icon=Icon::Window/><span class="sr-only">"Gives the size: "</span></Show>
             </span>
-            <p class="person-words">
-                <span class="person-name">{name}</span>
+            <p class="entry-text">
+                <span class="entry-name">{name}</span>
                 <span class="hint">{details}</span>
             </p>
             <button type="button" class="button small" hidden=move || !offered() aria-label=offer_label
@@ -122,5 +125,5 @@ fn details(viewer: &ViewerInfo, now_ms: f64) -> String {
         Role::Reader => "view only",
     };
     let from = if viewer.from.is_empty() { String::new() } else { format!(", from {}", viewer.from) };
-    format!("{role}, {}{from}", since::words(viewer.since, now_ms as u64))
+    format!("{role}, {}{from}", durations::attached_for(viewer.since, now_ms as u64))
 }

@@ -3,7 +3,7 @@
 /// Describes for how long a viewer has been attached. Both moments are in milliseconds since the
 /// Unix epoch, on different clocks; their difference is usually too small to matter.
 #[must_use]
-pub fn words(since_ms: u64, now_ms: u64) -> String {
+pub fn attached_for(since_ms: u64, now_ms: u64) -> String {
     largest_unit(since_ms, now_ms).map_or_else(|| "just joined".to_owned(), |amount| format!("for {amount}"))
 }
 
@@ -31,11 +31,11 @@ fn largest_unit(since_ms: u64, now_ms: u64) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{ago, words};
+    use super::{ago, attached_for};
 
     #[test]
     fn the_largest_unit_that_fits_is_said() {
-        let said = |seconds: u64| words(5_000, 5_000 + seconds * 1000);
+        let said = |seconds: u64| attached_for(5_000, 5_000 + seconds * 1000);
         assert_eq!(
             [0, 59, 60, 119, 120].map(said)[1..],
             ["just joined", "for one minute", "for one minute", "for 2 minutes"]
@@ -45,6 +45,6 @@ mod tests {
             ["for one hour", "for 2 hours", "for one day", "for 5 days"]
         );
         assert_eq!([ago(0, 0), ago(0, 7_300_000)], ["just now", "2 hours ago"]);
-        assert_eq!(words(9_000, 1_000), "just joined", "the server's clock is ahead");
+        assert_eq!(attached_for(9_000, 1_000), "just joined", "the server's clock is ahead");
     }
 }

@@ -16,7 +16,7 @@ const MAX_NAME_CHARS: usize = 32;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
     /// The user has not allowed it yet.
-    Asks,
+    NotAllowedYet,
     /// The user was not looking at the terminal when the request came.
     Missed,
     /// The browser did not let the page copy the text.
@@ -48,17 +48,17 @@ pub enum Answer {
 /// The copy requests of one terminal. An offer stays the same until it is answered, so that the
 /// user copies the text that was shown. Of the requests that come meanwhile, the last one is kept.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Copies {
+pub struct CopyRequests {
     allowed: Option<bool>,
     is_writing: bool,
     offer: Option<Offer>,
     next: Option<String>,
 }
 
-impl Copies {
+impl CopyRequests {
     /// Handles a program's request to copy a text. Returns the text if it has to be written at
     /// once.
-    pub fn requested(&mut self, text: String, rule: ProgramCopies, is_seen: bool) -> Option<String> {
+    pub fn on_request(&mut self, text: String, rule: ProgramCopies, is_seen: bool) -> Option<String> {
         match self.allows(rule) {
             Some(false) => None,
             Some(true) if !is_seen => {
@@ -67,7 +67,7 @@ impl Copies {
             }
             Some(true) if !self.is_writing => Some(self.start_write(text)),
             None if self.offer.is_none() => {
-                self.offer = Some(Offer { text, reason: Reason::Asks });
+                self.offer = Some(Offer { text, reason: Reason::NotAllowedYet });
                 None
             }
             _ => {
@@ -84,11 +84,11 @@ impl Copies {
     }
 
     /// Applies the user's answer to the offer. Returns the text that has to be written.
-    pub fn answered(&mut self, answer: Answer) -> Option<String> {
+    pub fn on_answer(&mut self, answer: Answer) -> Option<String> {
         let Offer { text, .. } = self.offer.take()?;
         match answer {
             Answer::Once => {
-                self.offer = self.next.take().map(|text| Offer { text, reason: Reason::Asks });
+                self.offer = self.next.take().map(|text| Offer { text, reason: Reason::NotAllowedYet });
                 Some(self.start_write(text))
             }
             Answer::Always => {
@@ -110,9 +110,9 @@ impl Copies {
 
     /// Records that a text was written, or that the browser refused it. Returns the text that has
     /// to be written next.
-    pub fn written(&mut self, text: String, is_refused: bool) -> Option<String> {
+    pub fn on_written(&mut self, text: String, is_refused: bool) -> Option<String> {
         self.is_writing = false;
-        let is_asked = self.offer.as_ref().is_some_and(|offer| offer.reason == Reason::Asks);
+        let is_asked = self.offer.as_ref().is_some_and(|offer| offer.reason == Reason::NotAllowedYet);
         if is_refused {
             let newest = if is_asked { text } else { self.next.take().unwrap_or(text) };
             self.offer = Some(Offer { text: newest, reason: Reason::Refused });
@@ -138,7 +138,7 @@ impl Copies {
 
 /// Returns the length of a text in words, such as "1 character".
 #[must_use]
-pub fn length(text: &str) -> String {
+pub fn describe_length(text: &str) -> String {
     match text.chars().count() {
         1 => "1 character".to_owned(),
         count => format!("{count} characters"),
@@ -153,7 +153,7 @@ pub fn preview(text: &str) -> String {
 
 /// Returns a terminal's title, shortened to serve as its program's name.
 #[must_use]
-pub fn name(title: &str) -> String {
+pub fn program_name(title: &str) -> String {
     let name = shorten(title, MAX_NAME_CHARS);
     if name.is_empty() { "The terminal".to_owned() } else { name }
 }
@@ -187,86 +187,89 @@ fn sanitize_char(c: char) -> Option<char> {
 mod tests {
     use super::*;
 
-    fn offered(copies: &Copies) -> Option<(&str, Reason)> {
-        copies.offer().map(|offer| (offer.text.as_str(), offer.reason))
+    fn offered(requests: &CopyRequests) -> Option<(&str, Reason)> {
+        requests.offer().map(|offer| (offer.text.as_str(), offer.reason))
     }
 
-    fn ask(copies: &mut Copies, text: &str, is_seen: bool) -> Option<String> {
-        copies.requested(text.to_owned(), ProgramCopies::Ask, is_seen)
+    fn ask(requests: &mut CopyRequests, text: &str, is_seen: bool) -> Option<String> {
+        requests.on_request(text.to_owned(), ProgramCopies::Ask, is_seen)
     }
 
     #[test]
     fn nothing_is_copied_before_it_is_allowed() {
-        let mut copies = Copies::default();
-        assert_eq!(ask(&mut copies, "a", true), None);
-        assert_eq!(offered(&copies), Some(("a", Reason::Asks)));
-        assert_eq!(copies.answered(Answer::Once).as_deref(), Some("a"));
-        assert_eq!(copies.written("a".to_owned(), false), None);
-        assert_eq!(ask(&mut copies, "b", true), None, "it was allowed once");
+        let mut requests = CopyRequests::default();
+        assert_eq!(ask(&mut requests, "a", true), None);
+        assert_eq!(offered(&requests), Some(("a", Reason::NotAllowedYet)));
+        assert_eq!(requests.on_answer(Answer::Once).as_deref(), Some("a"));
+        assert_eq!(requests.on_written("a".to_owned(), false), None);
+        assert_eq!(ask(&mut requests, "b", true), None, "it was allowed once");
     }
 
     #[test]
     fn what_is_read_is_what_is_copied() {
-        let mut copies = Copies::default();
+        let mut requests = CopyRequests::default();
         for text in ["shown", "later", "last"] {
-            ask(&mut copies, text, true);
+            ask(&mut requests, text, true);
         }
-        assert_eq!(copies.answered(Answer::Once).as_deref(), Some("shown"));
-        assert_eq!(offered(&copies), Some(("last", Reason::Asks)));
-        assert_eq!(copies.written("shown".to_owned(), false), None);
-        assert_eq!(copies.answered(Answer::NotNow), None);
-        assert_eq!(offered(&copies), None);
+        assert_eq!(requests.on_answer(Answer::Once).as_deref(), Some("shown"));
+        assert_eq!(offered(&requests), Some(("last", Reason::NotAllowedYet)));
+        assert_eq!(requests.on_written("shown".to_owned(), false), None);
+        assert_eq!(requests.on_answer(Answer::NotNow), None);
+        assert_eq!(offered(&requests), None);
     }
 
     #[test]
     fn an_allowed_terminal_copies_the_newest() {
-        let mut copies = Copies::default();
-        ask(&mut copies, "a", true);
-        ask(&mut copies, "b", true);
-        assert_eq!(copies.answered(Answer::Always).as_deref(), Some("b"));
-        assert_eq!(ask(&mut copies, "c", true), None, "one at a time");
-        assert_eq!(ask(&mut copies, "d", true), None);
-        assert_eq!(copies.written("b".to_owned(), false).as_deref(), Some("d"));
-        assert_eq!(copies.written("d".to_owned(), false), None);
-        assert_eq!(ask(&mut copies, "e", true).as_deref(), Some("e"));
+        let mut requests = CopyRequests::default();
+        ask(&mut requests, "a", true);
+        ask(&mut requests, "b", true);
+        assert_eq!(requests.on_answer(Answer::Always).as_deref(), Some("b"));
+        assert_eq!(ask(&mut requests, "c", true), None, "one at a time");
+        assert_eq!(ask(&mut requests, "d", true), None);
+        assert_eq!(requests.on_written("b".to_owned(), false).as_deref(), Some("d"));
+        assert_eq!(requests.on_written("d".to_owned(), false), None);
+        assert_eq!(ask(&mut requests, "e", true).as_deref(), Some("e"));
     }
 
     #[test]
     fn nothing_is_copied_behind_somebody_s_back() {
-        let mut copies = Copies::default();
-        assert_eq!(copies.requested("a".to_owned(), ProgramCopies::Always, false), None);
-        assert_eq!(copies.requested("b".to_owned(), ProgramCopies::Always, false), None);
-        assert_eq!(offered(&copies), Some(("b", Reason::Missed)));
-        assert_eq!(copies.answered(Answer::Once).as_deref(), Some("b"));
+        let mut requests = CopyRequests::default();
+        assert_eq!(requests.on_request("a".to_owned(), ProgramCopies::Always, false), None);
+        assert_eq!(requests.on_request("b".to_owned(), ProgramCopies::Always, false), None);
+        assert_eq!(offered(&requests), Some(("b", Reason::Missed)));
+        assert_eq!(requests.on_answer(Answer::Once).as_deref(), Some("b"));
     }
 
     #[test]
     fn never_is_never() {
-        let mut copies = Copies::default();
-        assert_eq!(copies.requested("a".to_owned(), ProgramCopies::Never, true), None);
-        assert_eq!(offered(&copies), None);
-        ask(&mut copies, "a", true);
-        assert_eq!(copies.answered(Answer::Never), None);
+        let mut requests = CopyRequests::default();
+        assert_eq!(requests.on_request("a".to_owned(), ProgramCopies::Never, true), None);
+        assert_eq!(offered(&requests), None);
+        ask(&mut requests, "a", true);
+        assert_eq!(requests.on_answer(Answer::Never), None);
         for rule in [ProgramCopies::Ask, ProgramCopies::Always] {
-            assert_eq!(copies.requested("b".to_owned(), rule, true), None);
+            assert_eq!(requests.on_request("b".to_owned(), rule, true), None);
         }
-        assert_eq!(offered(&copies), None);
+        assert_eq!(offered(&requests), None);
     }
 
     #[test]
     fn what_the_browser_refuses_is_kept() {
-        let mut copies = Copies::default();
-        assert_eq!(copies.requested("a".to_owned(), ProgramCopies::Always, true).as_deref(), Some("a"));
-        assert_eq!(copies.written("a".to_owned(), true), None);
-        assert_eq!(offered(&copies), Some(("a", Reason::Refused)));
-        assert_eq!(copies.answered(Answer::Once).as_deref(), Some("a"));
+        let mut requests = CopyRequests::default();
+        assert_eq!(requests.on_request("a".to_owned(), ProgramCopies::Always, true).as_deref(), Some("a"));
+        assert_eq!(requests.on_written("a".to_owned(), true), None);
+        assert_eq!(offered(&requests), Some(("a", Reason::Refused)));
+        assert_eq!(requests.on_answer(Answer::Once).as_deref(), Some("a"));
     }
 
     #[test]
     fn a_preview_is_short_and_harmless() {
         assert_eq!(preview(" a\nb\u{1b}[c\u{202e}d "), "a⏎b [cd");
         assert_eq!(preview(&"x".repeat(500)).chars().count(), MAX_PREVIEW_CHARS + 1);
-        assert_eq!((name("htop").as_str(), name("\n").as_str()), ("htop", "The terminal"));
-        assert_eq!((length("é").as_str(), length("ab").as_str()), ("1 character", "2 characters"));
+        assert_eq!((program_name("htop").as_str(), program_name("\n").as_str()), ("htop", "The terminal"));
+        assert_eq!(
+            (describe_length("é").as_str(), describe_length("ab").as_str()),
+            ("1 character", "2 characters")
+        );
     }
 }

@@ -9,17 +9,17 @@ use crate::terminal::PaneHandle;
 
 /// The rows and bytes that a terminal does not show after a snapshot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Earlier {
+pub struct SkippedOutput {
     /// Number of scrollback rows that the server has and the terminal lacks.
     pub rows: u64,
     /// Number of output bytes that were skipped.
     pub skipped: u64,
 }
 
-impl Earlier {
+impl SkippedOutput {
     /// Records a snapshot that lacks `rows` rows of scrollback and skipped `skipped` bytes of
     /// output.
-    pub fn drawn(&mut self, rows: u64, skipped: u64) {
+    pub fn on_snapshot(&mut self, rows: u64, skipped: u64) {
         let before = if rows == 0 { 0 } else { self.skipped };
         *self = Self { rows, skipped: before + skipped };
     }
@@ -40,9 +40,9 @@ const MESSAGE_DURATION: Duration = Duration::from_secs(15);
 /// Tells for a while that output was skipped, and offers to load earlier rows. Scrolling up loads
 /// them without the button.
 #[component]
-pub fn EarlierRows(
+pub fn SkippedOutputNotice(
     /// The rows and bytes that are missing.
-    earlier: RwSignal<Earlier>,
+    skipped_output: RwSignal<SkippedOutput>,
     /// The pane that loads them.
     handle: PaneHandle,
 ) -> impl IntoView {
@@ -53,24 +53,24 @@ pub fn EarlierRows(
     Effect::new(move || {
         let dismiss = move || {
             // The terminal may be gone.
-            let _ = earlier.try_update(Earlier::dismiss);
+            let _ = skipped_output.try_update(SkippedOutput::dismiss);
         };
-        if earlier.get().is_shown()
+        if skipped_output.get().is_shown()
             && let Ok(timer) = set_timeout_with_handle(dismiss, MESSAGE_DURATION)
         {
             on_cleanup(move || timer.clear());
         }
     });
     view! {
-        <Show when=move || earlier.get().is_shown()>
-            <button class="earlier" on:click=load title="Load the skipped lines that the server still has">
-                {move || label(earlier.get())}
+        <Show when=move || skipped_output.get().is_shown()>
+            <button class="skipped-output" on:click=load title="Load the skipped lines that the server still has">
+                {move || label(skipped_output.get())}
             </button>
         </Show>
     }
 }
 
-fn label(Earlier { rows, skipped }: Earlier) -> String {
+fn label(SkippedOutput { rows, skipped }: SkippedOutput) -> String {
     let lines = if rows == 1 { "line".to_owned() } else { format!("{} lines", thousands(rows)) };
     format!("Skipped {}. Show the last {lines}", format_bytes(skipped))
 }
@@ -100,22 +100,22 @@ mod tests {
     fn numbers_are_round_and_readable() {
         assert_eq!([1023, 1024, 1025, 5 << 20].map(format_bytes), ["1023 bytes", "1 KiB", "2 KiB", "5 MiB"]);
         assert_eq!([7, 1000, 1_234_567].map(thousands), ["7", "1,000", "1,234,567"]);
-        let label = label(Earlier { rows: 1, skipped: 2048 });
+        let label = label(SkippedOutput { rows: 1, skipped: 2048 });
         assert_eq!(label, "Skipped 2 KiB. Show the last line");
     }
 
     #[test]
     fn what_was_skipped_adds_up_until_it_is_loaded() {
-        let mut earlier = Earlier::default();
-        earlier.drawn(100, 5);
-        earlier.drawn(200, 6);
-        assert_eq!(earlier, Earlier { rows: 200, skipped: 11 });
-        assert!(earlier.is_shown());
-        earlier.dismiss();
-        assert!(!earlier.is_shown(), "until something else is skipped");
-        earlier.drawn(200, 1);
-        assert!(earlier.is_shown());
-        earlier.drawn(0, 0);
-        assert_eq!(earlier, Earlier::default());
+        let mut skipped_output = SkippedOutput::default();
+        skipped_output.on_snapshot(100, 5);
+        skipped_output.on_snapshot(200, 6);
+        assert_eq!(skipped_output, SkippedOutput { rows: 200, skipped: 11 });
+        assert!(skipped_output.is_shown());
+        skipped_output.dismiss();
+        assert!(!skipped_output.is_shown(), "until something else is skipped");
+        skipped_output.on_snapshot(200, 1);
+        assert!(skipped_output.is_shown());
+        skipped_output.on_snapshot(0, 0);
+        assert_eq!(skipped_output, SkippedOutput::default());
     }
 }

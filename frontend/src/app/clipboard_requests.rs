@@ -4,7 +4,7 @@ use leptos::{prelude::*, task::spawn_local};
 
 use super::App;
 use crate::{
-    copies::{self, Answer, Copies, MAX_COPY_BYTES},
+    clipboard_requests::{self, Answer, CopyRequests, MAX_COPY_BYTES},
     tabs::TabKind,
     terminal::clipboard,
 };
@@ -13,40 +13,43 @@ impl App {
     /// Handles a program's request to put text into the clipboard.
     pub(super) fn on_copy(self, kind: &TabKind, text: String) {
         if text.len() > MAX_COPY_BYTES {
-            return self.notify(format!("{} wanted to copy more than the limit of 1 MiB.", self.name(kind)));
+            return self
+                .notify(format!("{} wanted to copy more than the limit of 1 MiB.", self.program_name(kind)));
         }
         let rule = self.settings.with_untracked(|settings| settings.program_copies);
         let is_seen = self.is_visible_and_focused(kind);
-        self.change_copies(kind, Initiator::Program, |copies| copies.requested(text, rule, is_seen));
+        self.change_copy_requests(kind, Initiator::Program, |requests| {
+            requests.on_request(text, rule, is_seen)
+        });
     }
 
     /// Applies the user's answer to a program's request.
     pub fn answer_copy(self, kind: &TabKind, answer: Answer) {
-        self.change_copies(kind, Initiator::User, |copies| copies.answered(answer));
+        self.change_copy_requests(kind, Initiator::User, |requests| requests.on_answer(answer));
         self.focus_pane();
     }
 
     /// Drops the state of a terminal that is gone.
-    pub fn forget_copies(self, kind: &TabKind) {
+    pub fn forget_copy_requests(self, kind: &TabKind) {
         // The page may be gone as well.
-        self.copies.try_update(|all| all.remove(kind));
+        self.copy_requests.try_update(|all| all.remove(kind));
     }
 
     /// Returns the name by which messages refer to the terminal's program.
     #[must_use]
-    pub fn name(self, kind: &TabKind) -> String {
+    pub fn program_name(self, kind: &TabKind) -> String {
         let title = self.tabs.with(|tabs| tabs.get(kind).map(|tab| tab.title.clone()));
-        copies::name(&title.unwrap_or_default())
+        clipboard_requests::program_name(&title.unwrap_or_default())
     }
 
-    fn change_copies(
+    fn change_copy_requests(
         self,
         kind: &TabKind,
         initiator: Initiator,
-        change: impl FnOnce(&mut Copies) -> Option<String>,
+        change: impl FnOnce(&mut CopyRequests) -> Option<String>,
     ) {
         let mut text = None;
-        self.copies.update(|all| text = change(all.entry(kind.clone()).or_default()));
+        self.copy_requests.update(|all| text = change(all.entry(kind.clone()).or_default()));
         if let Some(text) = text {
             self.write_copy(kind.clone(), text, initiator);
         }
@@ -58,13 +61,16 @@ impl App {
                 || (initiator == Initiator::User && clipboard::write_by_command(&text));
             if is_copied {
                 self.dismiss_if(|notice| notice.starts_with(COPIED_PREFIX));
-                let (length, name) = (copies::length(&text), untrack(|| self.name(&kind)));
+                let (length, name) =
+                    (clipboard_requests::describe_length(&text), untrack(|| self.program_name(&kind)));
                 self.notify(format!("{COPIED_PREFIX}{length} from {name}."));
             }
             if initiator == Initiator::User {
                 self.focus_pane();
             }
-            self.change_copies(&kind, Initiator::Program, |copies| copies.written(text, !is_copied));
+            self.change_copy_requests(&kind, Initiator::Program, |requests| {
+                requests.on_written(text, !is_copied)
+            });
         });
     }
 

@@ -31,7 +31,7 @@ const SYSTEMS: [(&str, &str); 8] = [
 
 /// Returns the name that people use for the program.
 #[must_use]
-pub fn short(agent: &str) -> String {
+pub fn short_name(agent: &str) -> String {
     match (find_name(agent, &BROWSERS), find_name(agent, &SYSTEMS)) {
         (Some(browser), Some(system)) => format!("{browser} on {system}"),
         (Some(browser), None) => browser.to_owned(),
@@ -49,7 +49,7 @@ fn find_name(agent: &str, names: &[(&str, &'static str)]) -> Option<&'static str
 
 #[cfg(test)]
 mod tests {
-    use super::short;
+    use super::short_name;
 
     #[test]
     fn browsers_are_called_as_people_call_them() {
@@ -72,14 +72,14 @@ mod tests {
                 "Safari on Mac",
             ),
         ] {
-            assert_eq!(short(agent), name);
+            assert_eq!(short_name(agent), name);
         }
     }
 
     #[test]
     fn other_programs_are_called_as_they_call_themselves() {
-        assert_eq!(short("limpet/0.1.0"), "limpet");
-        assert_eq!(short("python-websockets 15"), "python-websockets");
-        assert_eq!(short(""), "An unknown program");
+        assert_eq!(short_name("limpet/0.1.0"), "limpet");
+        assert_eq!(short_name("python-websockets 15"), "python-websockets");
+        assert_eq!(short_name(""), "An unknown program");
     }
 }

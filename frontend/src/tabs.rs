@@ -8,7 +8,7 @@ use limpet_shared::{ExitStatus, Flow, Role, SessionId, Sizing, Winsize, api::Ses
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    connection::{Phase, Trouble},
+    connection::{ConnectionProblem, Phase},
     viewers::ViewerList,
 };
 
@@ -55,7 +55,7 @@ pub struct Tab {
     /// The connection's phase.
     pub phase: Phase,
     /// The problem that keeps the connection from being established.
-    pub trouble: Option<Trouble>,
+    pub problem: Option<ConnectionProblem>,
     /// This browser's role.
     pub role: Role,
     /// The rule for the terminal's size.
@@ -114,7 +114,7 @@ impl From<SessionInfo> for Tab {
             closed: false,
             mark: Mark::None,
             phase: Phase::Connecting,
-            trouble: None,
+            problem: None,
             role: session.role,
             sizing: session.sizing,
             flow: session.flow,

@@ -37,7 +37,7 @@ use self::{
     startup_pane::StartupPane,
 };
 use crate::{
-    connection::{Connection, Phase, Trouble},
+    connection::{Connection, ConnectionProblem, Phase},
     settings::{Oversized, Settings},
     themes::BuiltInTheme,
     viewers::ViewerList,
@@ -99,7 +99,7 @@ pub enum PaneEvent {
     /// The state of the connection has changed.
     Phase(Phase),
     /// The problem in the way of the connection has changed; `None` means that it is gone.
-    Trouble(Option<Trouble>),
+    Problem(Option<ConnectionProblem>),
     /// The size in force, if it is not the pane's own.
     ImposedSize(Option<Winsize>),
     /// Viewers attached or left, or another one became the primary viewer.

@@ -66,7 +66,7 @@ impl App {
             PaneEvent::Activity => self.mark(kind, Mark::Activity),
             PaneEvent::Bell => self.mark(kind, Mark::Bell),
             PaneEvent::Exited { status, closed } => self.on_exit(kind, status, closed),
-            PaneEvent::Problem(trouble) => self.tabs.update(|tabs| tabs.set_trouble(kind, trouble)),
+            PaneEvent::Problem(problem) => self.tabs.update(|tabs| tabs.set_problem(kind, problem)),
             PaneEvent::Phase(phase) => self.on_phase(kind, phase),
             PaneEvent::Notice(text) => self.notify(text),
             PaneEvent::Copy(text) => self.on_copy(kind, text),

@@ -9,7 +9,7 @@ use limpet_shared::{
 use super::{App, Overlay, Stage};
 use crate::{
     api::{self, Error, Jobs},
-    connection::Trouble,
+    connection::ConnectionProblem,
     startup::{self, LoginResult, Welcome},
     storage,
     tabs::{Tab, TabKind, model::TabList},
@@ -100,7 +100,8 @@ impl App {
 
     /// Shows the log-in page, because this browser's sign-in is not valid any more.
     pub(super) fn on_unauthorized(&self) {
-        let is_stopped = |tabs: &TabList| tabs.tabs().iter().any(|tab| tab.trouble == Some(Trouble::Stopped));
+        let is_stopped =
+            |tabs: &TabList| tabs.tabs().iter().any(|tab| tab.problem == Some(ConnectionProblem::Stopped));
         let problem = self.tabs.with_untracked(is_stopped).then(|| RESTARTED.to_owned());
         self.stage.set(Stage::LoggedOut(problem));
     }

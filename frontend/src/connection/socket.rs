@@ -16,7 +16,7 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{AbortController, BinaryType, CloseEvent, MessageEvent, RequestInit, Response, WebSocket};
 
 use super::{
-    event::{Effect, Event, Moment, Probe, Tell},
+    event::{Effect, Event, Moment, Notification, Probe},
     inflow::Mark,
     machine::Machine,
 };
@@ -33,10 +33,10 @@ const ABNORMAL_CLOSURE: u16 = 1006;
 pub trait Observer {
     /// Handles output, which is later reported as rendered by [`Connection::on_rendered`] with the
     /// same mark. The bytes are a view of the message, not a copy.
-    fn output(&self, bytes: &Uint8Array, mark: Mark);
+    fn on_output(&self, bytes: &Uint8Array, mark: Mark);
 
     /// Handles a notification.
-    fn told(&self, tell: Tell);
+    fn on_notification(&self, notification: Notification);
 }
 
 /// A connection to a session, which lasts until it is dropped.
@@ -243,12 +243,12 @@ impl Inner {
             Effect::NoTimer => drop(self.timer.take()),
             Effect::Write(piece) => {
                 if let (Some(message), Some(observer)) = (message, self.observer.upgrade()) {
-                    observer.output(&view(message, piece.from, piece.to), piece.mark);
+                    observer.on_output(&view(message, piece.from, piece.to), piece.mark);
                 }
             }
-            Effect::Notify(tell) => {
+            Effect::Notify(notification) => {
                 if let Some(observer) = self.observer.upgrade() {
-                    observer.told(tell);
+                    observer.on_notification(notification);
                 }
             }
         }

@@ -9,7 +9,7 @@ use limpet_shared::{ExitStatus, SessionId, Winsize, api::SessionInfo};
 
 use super::{Mark, Tab, TabKind, arrangement::Arrangement};
 use crate::{
-    connection::{Phase, Trouble},
+    connection::{ConnectionProblem, Phase},
     viewers::ViewerList,
 };
 
@@ -160,8 +160,8 @@ impl TabList {
     }
 
     /// Sets or clears the problem of a tab's connection.
-    pub fn set_trouble(&mut self, kind: &TabKind, trouble: Option<Trouble>) {
-        self.update(kind, |tab| tab.trouble = trouble);
+    pub fn set_problem(&mut self, kind: &TabKind, problem: Option<ConnectionProblem>) {
+        self.update(kind, |tab| tab.problem = problem);
     }
 
     /// Sets the phase of a tab's connection.

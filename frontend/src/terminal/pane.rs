@@ -28,7 +28,7 @@ use super::{
     wiring,
 };
 use crate::{
-    connection::{Connection, Observer, PendingSocket, Phase, event::Tell, inflow::Mark},
+    connection::{Connection, Observer, PendingSocket, Phase, event::Notification, inflow::Mark},
     dom::{self, Listener, SizeWatch},
     viewers::ViewerList,
 };
@@ -342,22 +342,22 @@ impl Pane {
 }
 
 impl Observer for Pane {
-    fn output(&self, bytes: &Uint8Array, mark: Mark) {
+    fn on_output(&self, bytes: &Uint8Array, mark: Mark) {
         self.write(bytes, Some(mark));
         if !self.visible.get() && !mark.replayed && !self.activity_reported.replace(true) {
             self.emit(PaneEvent::Activity);
         }
     }
 
-    fn told(&self, tell: Tell) {
-        match tell {
-            Tell::Phase(phase) => {
+    fn on_notification(&self, notification: Notification) {
+        match notification {
+            Notification::Phase(phase) => {
                 if !matches!(phase, Phase::Live { .. } | Phase::Stalled { .. }) {
                     self.history.cancel_request();
                 }
                 self.emit(PaneEvent::Phase(phase));
             }
-            Tell::Clear { skipped, earlier } => {
+            Notification::Clear { skipped, earlier } => {
                 // Resetting xterm.js takes longer than drawing a prompt, and an empty terminal
                 // needs no reset.
                 if self.has_content.get() || !self.unparsed.borrow().is_empty() {
@@ -366,22 +366,24 @@ impl Observer for Pane {
                 self.history.set_missing(earlier);
                 self.emit(PaneEvent::Redrawn { rows: earlier, skipped });
             }
-            Tell::Role(role) => self.set_role(role),
-            Tell::Size { size, own } => self.set_announced_size(size, own),
-            Tell::Primary(is_primary) => self.is_primary.set(is_primary),
-            Tell::Viewers { count, list } => self.emit(PaneEvent::Viewers(ViewerList { count, list })),
-            Tell::Title(title) => {
+            Notification::Role(role) => self.set_role(role),
+            Notification::Size { size, own } => self.set_announced_size(size, own),
+            Notification::Primary(is_primary) => self.is_primary.set(is_primary),
+            Notification::Viewers { count, list } => {
+                self.emit(PaneEvent::Viewers(ViewerList { count, list }))
+            }
+            Notification::Title(title) => {
                 self.screen.set_label(&format!("Terminal: {title}"));
                 self.emit(PaneEvent::Title(title));
             }
-            Tell::Exited { status, closed } => {
+            Notification::Exited { status, closed } => {
                 self.on_session_ended();
                 self.write(&HIDE_CURSOR.into(), None);
                 self.screen.terminal().options().set_disable_stdin(true);
                 self.emit(PaneEvent::Exited { status, closed });
             }
-            Tell::Trouble(trouble) => self.emit(PaneEvent::Trouble(trouble)),
-            Tell::Notice(text) => self.emit(PaneEvent::Notice(text)),
+            Notification::Problem(problem) => self.emit(PaneEvent::Problem(problem)),
+            Notification::Notice(text) => self.emit(PaneEvent::Notice(text)),
         }
     }
 }

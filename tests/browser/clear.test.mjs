@@ -1,7 +1,7 @@
 // A terminal that is cleared or reset, for everybody and for good.
 
 import { assert, pageTest, until } from "./harness.mjs";
-import { DESKTOP, invitation, openViewer } from "./harness/people.mjs";
+import { DESKTOP, invitation, openViewer } from "./harness/viewers.mjs";
 
 /** Returns the whole text of a terminal, scrollback included. */
 async function wholeText(terminal) {

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after } from "node:test";
 
 import { Server, assert, pageTest, until } from "./harness.mjs";
-import { PHONE, invitation, openViewer } from "./harness/people.mjs";
+import { PHONE, invitation, openViewer } from "./harness/viewers.mjs";
 
 const folder = mkdtempSync(join(tmpdir(), "limpet-kept-"));
 after(() => rmSync(folder, { recursive: true, force: true }));

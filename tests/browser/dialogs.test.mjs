@@ -1,7 +1,7 @@
 // The sharing dialogs: errors appear beside their cause, and keys and fingers reach every control.
 
 import { assert, pageTest, until } from "./harness.mjs";
-import { DESKTOP, LAPTOP, PHONE, openViewer } from "./harness/people.mjs";
+import { DESKTOP, LAPTOP, PHONE, openViewer } from "./harness/viewers.mjs";
 
 /** The browser's own message about a request that this test has cut. */
 const REQUEST_CUT_ERROR = /net::ERR_FAILED/;

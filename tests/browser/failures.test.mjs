@@ -7,7 +7,7 @@ import { test } from "node:test";
 
 import { Server, assert, pageTest } from "./harness.mjs";
 import { launchWith } from "./harness/browser.mjs";
-import { PHONE } from "./harness/people.mjs";
+import { PHONE } from "./harness/viewers.mjs";
 import { DEADLINE_MS } from "./harness/wait.mjs";
 
 const SCRIPT = "**/page-*.js";

@@ -1,7 +1,7 @@
 // Keyboard focus: there is always a focused element, and mostly it is the terminal.
 
 import { assert, pageTest, until } from "./harness.mjs";
-import { DESKTOP, LAPTOP, openViewer } from "./harness/people.mjs";
+import { DESKTOP, LAPTOP, openViewer } from "./harness/viewers.mjs";
 
 /** Waits until an element with this name has the focus. */
 function waitForFocus(terminal, name) {
@@ -106,7 +106,7 @@ pageTest("terminals that are opened elsewhere leave the keyboard where it is", {
   await page.keyboard.press("Control+d");
 });
 
-pageTest("F6 goes round terminal, bar, people and messages", { window: DESKTOP }, async (world) => {
+pageTest("F6 goes round terminal, bar, viewers and messages", { window: DESKTOP }, async (world) => {
   const { terminal, page } = world;
   const other = await openViewer(world, LAPTOP);
   await page.getByRole("button", { name: "2 viewers" }).waitFor();

@@ -2,7 +2,7 @@
 // sees.
 
 import { assert, pageTest, until } from "./harness.mjs";
-import { DESKTOP, LAPTOP, PHONE, invitation, openViewer, terminalSize } from "./harness/people.mjs";
+import { DESKTOP, LAPTOP, PHONE, invitation, openViewer, terminalSize } from "./harness/viewers.mjs";
 
 /** The browser's own messages when the server refuses. */
 const REFUSAL_ERRORS = /status of 40[134]/;
@@ -224,15 +224,15 @@ pageTest("all who watch are listed, live", { window: DESKTOP }, async (world) =>
   const { page, terminal } = world;
   const phone = await openViewer(world, { ...PHONE, userAgent: "Mozilla/5.0 (iPhone; iOS 18) Version/18 Safari/604.1" });
   await page.getByRole("button", { name: "2 viewers" }).click();
-  const people = page.getByRole("dialog", { name: "Viewers" }).getByRole("listitem");
-  await people.getByText("Safari on iPhone").waitFor();
-  assert.deepEqual(await people.locator(".entry-name").allTextContents(), ["This window", "Safari on iPhone"]);
-  assert.match(await people.nth(1).locator(".hint").textContent(), /^owner, just joined, from 127\.0\.0\.1$/);
-  await world.screenshot(page, "people");
+  const viewers = page.getByRole("dialog", { name: "Viewers" }).getByRole("listitem");
+  await viewers.getByText("Safari on iPhone").waitFor();
+  assert.deepEqual(await viewers.locator(".entry-name").allTextContents(), ["This window", "Safari on iPhone"]);
+  assert.match(await viewers.nth(1).locator(".hint").textContent(), /^owner, just joined, from 127\.0\.0\.1$/);
+  await world.screenshot(page, "viewers");
   await phone.page.close();
   await until(
     "one left",
-    () => people.count(),
+    () => viewers.count(),
     (count) => count === 1,
   );
   await page.keyboard.press("Escape");

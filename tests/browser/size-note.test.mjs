@@ -2,7 +2,7 @@
 // can do.
 
 import { assert, pageTest, until } from "./harness.mjs";
-import { DESKTOP, PHONE, invitation, openViewer, terminalSize } from "./harness/people.mjs";
+import { DESKTOP, PHONE, invitation, openViewer, terminalSize } from "./harness/viewers.mjs";
 
 /** Reports whether a text is completely visible. */
 function isWhole(words) {

@@ -2,7 +2,7 @@
 // when the page follows.
 
 import { assert, pageTest, until } from "./harness.mjs";
-import { PHONE, invitation } from "./harness/people.mjs";
+import { PHONE, invitation } from "./harness/viewers.mjs";
 
 const STARTUP_PANE = ".skeleton .xterm-rows";
 const PAGE = "**/page-*.wasm";

@@ -10,7 +10,7 @@ use limpet_shared::{ErrorCode, api::ApiError};
 use reqwest::StatusCode;
 use serde_json::json;
 
-use crate::harness::{Options, Server, alone::Limpet};
+use crate::harness::{Options, Server, standalone::Limpet};
 
 /// Runs a limpet that is expected not to start.
 fn run_failing(args: &[&str], env: &[(&str, &str)]) -> (Option<i32>, String) {

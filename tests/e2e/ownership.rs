@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::harness::{
     Options, Server,
-    alone::{Limpet, is_root, run_failing, set_mode},
+    standalone::{Limpet, is_root, run_failing, set_mode},
 };
 
 #[tokio::test]

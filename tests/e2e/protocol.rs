@@ -10,7 +10,7 @@ use tokio_tungstenite::tungstenite::{Message, error::Error};
 use crate::harness::{
     Client, Hello, Options, Server,
     client::{connect, data},
-    cutter::SeededRng,
+    flaky_proxy::SeededRng,
     within,
 };
 

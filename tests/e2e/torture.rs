@@ -3,7 +3,7 @@
 //!
 //! `cargo xtask torture` runs it at length; the tests run a short version.
 
-mod pictures;
+mod screen_comparison;
 
 use std::{
     env, fs,
@@ -19,12 +19,12 @@ use limpet_shared::{ExitStatus, InputOffset, ServerMessage, SessionId};
 use sha2::{Digest, Sha256};
 use tokio::{task::JoinSet, time::sleep};
 
-use self::pictures::ScreenComparison;
+use self::screen_comparison::ScreenComparison;
 use crate::harness::{
     Client, Hello, Options, Server,
     census::{resident_memory, threads},
     client::viewer,
-    cutter::SeededRng,
+    flaky_proxy::SeededRng,
     until,
 };
 

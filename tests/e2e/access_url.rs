@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{
     Client, Hello, Options, Server, TOKEN,
-    alone::{Limpet, NOBODY, is_root, set_mode},
+    standalone::{Limpet, NOBODY, is_root, set_mode},
     until,
 };
 

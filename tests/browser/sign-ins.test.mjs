@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { createServer, request } from "node:http";
 
 import { assert, pageTest, until } from "./harness.mjs";
-import { DESKTOP, PHONE, invitation, openViewer } from "./harness/people.mjs";
+import { DESKTOP, PHONE, invitation, openViewer } from "./harness/viewers.mjs";
 
 /** The browser's own message when the server requires a login. */
 const LOGIN_REQUIRED_ERROR = /status of 401/;
@@ -143,9 +143,9 @@ pageTest("a guest logs out, and is not told who else is there", { window: DESKTO
   assert.ok(!commands.some((text) => text.includes("Signed-in browsers")));
   await page.keyboard.press("Escape");
   await terminal.command("Viewers");
-  const people = page.getByRole("dialog", { name: "Viewers" });
-  await people.getByText("The owner").waitFor();
-  assert.equal(await people.getByText("127.0.0.1").count(), 1, "it knows its own address");
+  const viewers = page.getByRole("dialog", { name: "Viewers" });
+  await viewers.getByText("The owner").waitFor();
+  assert.equal(await viewers.getByText("127.0.0.1").count(), 1, "it knows its own address");
   await page.keyboard.press("Escape");
   await terminal.command("Log out");
   await page.getByRole("heading", { name: "Log in to limpet" }).waitFor();

@@ -4,7 +4,7 @@
 use limpet_shared::{ClientMessage, ServerMessage, SessionId, ViewerId, api::Screen};
 use reqwest::{Method, header::ACCEPT};
 
-use crate::harness::{Client, Hello, Options, Server, client::viewer, cutter::SeededRng, within};
+use crate::harness::{Client, Hello, Options, Server, client::viewer, flaky_proxy::SeededRng, within};
 
 /// Script that draws something for each number it reads, all over the screen and into the
 /// scrollback, and then puts the number into the title.

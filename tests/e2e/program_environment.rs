@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{
     Client, Hello, Options, Server,
-    alone::{NOBODY, is_root, run_failing, set_mode},
+    standalone::{NOBODY, is_root, run_failing, set_mode},
 };
 
 /// Returns the environment that a program gets.

@@ -1,5 +1,4 @@
-//! Every cap of the protocol, in bytes unless stated otherwise, and the consequence of exceeding
-//! it.
+//! Every cap of the protocol, and the consequence of exceeding it.
 
 /// Maximum size of a text message in either direction. A longer one is a fatal `malformed-message`.
 pub const MAX_TEXT_MESSAGE_BYTES: usize = 16 * 1024;
@@ -30,8 +29,8 @@ pub const MAX_OFFSET: u64 = (1 << 53) - 1;
 pub const MAX_SIDE_CELLS: u16 = 4096;
 
 /// Maximum number of cells of a terminal, columns times rows. A larger size is refused as
-/// `bad-size`, or as `malformed-message` if a viewer sends it. The limit allows 4096 columns of 128
-/// rows and the reverse, and an 8K display with small print.
+/// `bad-size`. The limit allows 4096 columns of 128 rows and the reverse, and an 8K display with
+/// small print.
 pub const MAX_SCREEN_CELLS: usize = 1 << 19;
 
 /// Maximum number of code points in a cell. The excess code points of a longer grapheme cluster

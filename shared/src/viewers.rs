@@ -57,7 +57,7 @@ pub enum Sizing {
     /// The size of the primary viewer. Typing does not change which viewer is primary.
     #[default]
     Primary,
-    /// The size of the primary viewer. A viewer that types or resizes becomes primary.
+    /// The size of the primary viewer. A viewer that types becomes primary.
     Latest,
     /// The size of the owner who used the terminal last.
     Owner,

@@ -12,7 +12,7 @@ use crate::{
 const fn describe_sizing(sizing: Sizing) -> (&'static str, &'static str) {
     match sizing {
         Sizing::Primary => ("A chosen window", "“Use my size” chooses another one."),
-        Sizing::Latest => ("Whoever typed last", "It follows the window that was last typed in or resized."),
+        Sizing::Latest => ("Whoever typed last", "It follows the window that was last typed in."),
         Sizing::Owner => ("The owner", "The terminal has the size of the owner's window."),
         Sizing::Smallest => ("The smallest window", "Everyone sees all of it without scrolling."),
         Sizing::Fixed => ("Nothing: it stays", "The size does not change when viewers come or go."),

@@ -42,9 +42,6 @@ use crate::{
     shutdown::{Shutdown, ShutdownReason},
 };
 
-/// Default interval of the server's heartbeats.
-pub const DEFAULT_HEARTBEAT_INTERVAL: Duration = Duration::from_secs(15);
-
 /// Number of heartbeat intervals without a sign of life after which a viewer counts as gone.
 const MAX_MISSED_HEARTBEATS: f32 = 2.67;
 

@@ -255,7 +255,7 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let first = StateDir::open(parent.path()).unwrap();
         let second = StateDir::open(parent.path()).map(drop).unwrap_err().to_string();
-        assert!(second.contains("another limpet uses"), "{second}");
+        assert!(second.contains("another limpet already uses"), "{second}");
         drop(first);
         fs::write(parent.path().join("x.part"), "half of it").unwrap();
         assert!(StateDir::open(parent.path()).is_ok());

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::harness::{Client, Hello, Options, Server, census::is_running, until};
 
-const RESTART_NOTE: &str = "what was here before limpet was started again";
+const RESTART_NOTE: &str = "from before limpet was restarted";
 
 fn options(dir: &Path) -> Options {
     Options::args(["--state-dir", dir.to_str().unwrap()])
@@ -246,7 +246,7 @@ async fn a_directory_that_cannot_be_used_is_said() {
     let _server = Server::start(options(dir.path()));
     let file = dir.path().join("file");
     fs::write(&file, "").unwrap();
-    for (path, advice) in [(dir.path(), "another limpet uses"), (&file, "name a directory")] {
+    for (path, advice) in [(dir.path(), "another limpet already uses"), (&file, "name a directory")] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_limpet"));
         let output = command.args(["--listen", "127.0.0.1:0", "--state-dir"]).arg(path).output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();

@@ -20,7 +20,7 @@ const TAIL_DIVISOR: usize = 2;
 const NO_TITLE: &[u8] = b"\x1b]0;\x1b\\";
 
 /// The faint line between earlier output and the new program's.
-const NOTE: &str = "── above: what was here before limpet was started again ──";
+const NOTE: &str = "── above: from before limpet was restarted ──";
 
 /// The same line where only the program was started again.
 const RESTARTED_NOTE: &str = "── above: output of the program before it was restarted ──";

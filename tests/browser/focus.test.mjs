@@ -142,6 +142,16 @@ pageTest("F6 goes round terminal, bar, viewers and messages", { window: DESKTOP 
   await terminal.waitForText(/^round$/m);
 });
 
+pageTest("F6 reaches the note that says whose size the terminal has", { window: DESKTOP }, async (world) => {
+  const { page, terminal, chip } = await openViewer(world, LAPTOP);
+  await chip.getByRole("button", { name: "Use my size" }).waitFor();
+  await waitForFocus(terminal, /^Terminal/);
+  for (const name of ["bash", "Use my size"]) {
+    await page.keyboard.press("F6");
+    await waitForFocus(terminal, name);
+  }
+});
+
 pageTest("a program that fills the screen keeps F6, and can be left all the same", {}, async ({ terminal, page }) => {
   await terminal.type("printf '\\e[?1049h'; cat -v\n");
   await until("an empty screen", async () => (await terminal.text()) === "");

@@ -17,7 +17,7 @@ enum Part {
     Terminal,
     /// The tabs and buttons.
     Bar,
-    /// The list of viewers, and the note whose size the terminal has.
+    /// The list of viewers, and the note that says whose size the terminal has.
     Viewers,
     /// The messages over the terminal and at the page's edge.
     Messages,

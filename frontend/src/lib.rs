@@ -9,7 +9,7 @@
 //! | [`connection`] | one attachment after another: resume, acknowledge, reconnect |
 //! | [`terminal`] | the pane: xterm.js, attached to a session |
 //! | [`ui`] | the components, which show the state |
-//! | [`api`], [`urls`], `preconnect` | the server: HTTP, URLs, requests that index.html has started |
+//! | [`api`], [`urls`], `preconnect` | the server: HTTP, URLs, requests that index.html started |
 //! | [`dom`], [`json`], [`storage`] | the browser: its APIs, its JSON parser, stored data |
 //!
 //! `docs/extending.md` says how to add a theme, a kind of tab, or a command.

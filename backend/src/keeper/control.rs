@@ -377,7 +377,7 @@ mod tests {
         assert_eq!(requests.iter().map(|request| request.command).collect::<Vec<_>>(), [Command::Link]);
         let mut said = String::new();
         long.read_to_string(&mut said).unwrap();
-        assert!(said.contains("does not know that command"));
+        assert!(said.contains("does not support that command"));
         assert!(control.deadline().is_some());
         drop(silent);
         control.poll_requests();

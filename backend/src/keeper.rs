@@ -125,7 +125,7 @@ pub fn connection() -> io::Result<Option<(OwnedFd, Launch)>> {
     // The keeper takes a closed connection for the end of the server. The duplicate is leaked, so
     // that the kernel closes the connection only when the exit code is settled.
     let _ = socket.try_clone()?.into_raw_fd();
-    match socket::receive(socket.as_fd(), &mut ReceiveBuffer::new())? {
+    match socket::receive(socket.as_fd(), &mut ReceiveBuffer::default())? {
         Some((Envelope { body: KeeperMessage::Launch(launch), .. }, _)) => Ok(Some((socket, launch))),
         _ => Err(io::Error::new(io::ErrorKind::InvalidData, "the keeper sent no launch message")),
     }

@@ -479,7 +479,7 @@ async fn listen(
     leave_requested: CancellationToken,
     keeper_lost: CancellationToken,
 ) {
-    let mut buffer = ReceiveBuffer::new();
+    let mut buffer = ReceiveBuffer::default();
     let pass_on = |number, answer| {
         let sender = lock(&pending).0.as_mut().and_then(|pending| pending.remove(&number));
         // If the task does not wait any more, the descriptors are closed here.
@@ -526,7 +526,7 @@ enum ReceivedMessage {
 
 /// Runs a keeper that serves one server and ends with it.
 fn run_keeper(server: &OwnedFd) {
-    let (mut keeper, mut buffer) = (Keeper::default(), ReceiveBuffer::new());
+    let (mut keeper, mut buffer) = (Keeper::default(), ReceiveBuffer::default());
     loop {
         let mut fds: Vec<_> =
             std::iter::once(server.as_fd()).chain(keeper.dying_pidfds()).map(readable).collect();

@@ -122,7 +122,7 @@ impl Supervisor {
             crashes: Crashes::default(),
             suspect_before: Duration::ZERO,
             is_ending: false,
-            receive_buffer: ReceiveBuffer::new(),
+            receive_buffer: ReceiveBuffer::default(),
         })
     }
 

@@ -194,8 +194,7 @@ async fn a_terminal_that_is_full_is_waited_for() {
 
 #[test]
 fn a_terminal_is_moved_from_one_runtime_to_another() {
-    let runtime =
-        || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (one, other) = (runtime(), runtime());
     let Shell { pty, child, pipe } = one.block_on(Shell::start("stty -echo; echo one; read x; echo got $x"));
     one.block_on(read_until(&pty, |seen| seen.ends_with("one\r\n")));

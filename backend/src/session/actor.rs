@@ -145,7 +145,7 @@ impl Actor {
     pub(super) async fn run(mut self: Box<Self>) {
         let placement = self.publisher.session.placement();
         let cause = loop {
-            if let Some(cause) = self.serve(placement.floods().map(|_| false)).await {
+            if let Some(cause) = self.serve(placement.has_separate_floods().then_some(false)).await {
                 break cause;
             }
             let Some(floods) = placement.floods() else { continue };

@@ -172,8 +172,8 @@ fn run(options: &Options) -> anyhow::Result<()> {
     one_thread()?.block_on(measure(&mut bench, &options.only));
     let Recorder { runs, .. } = bench.recorder;
     let others = bench.peers.iter().map(|peer| peer.name.as_str());
-    let mut references =
-        vec!["reader", "relay", "lean", "spawn loop", "xterm.js", measure::echo::WITHOUT_GUESTS];
+    let mut references = vec!["reader", "relay", "lean", "spawn loop", "xterm.js"];
+    references.extend(measure::echo::WITHOUT_GUESTS);
     references.extend(others.filter(|name| name.starts_with(peers::OTHER_LIMPET)));
     let figures = bench.recorder.figures();
     let ratios = bench.recorder.ratios(&references);

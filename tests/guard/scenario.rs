@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use limpet_keeper::{KeeperClient, Life};
+use limpet_keeper::{KeeperClient, ProgramHandles};
 use limpet_pty::{EndMode, Program, Pty, Read};
 use limpet_shared::{SessionId, Winsize};
 use nix::unistd;
@@ -42,7 +42,7 @@ pub(crate) async fn run_session(keeper: KeeperClient, ending: Ending) {
     let program = Program::new("sh".into(), ["-c", "echo ready; read line"].map(Into::into).to_vec());
     let name = SessionId::from_random(limpet_sys::random::bytes());
     let resources = keeper.start(&name, &program, Winsize::default(), 0, String::new()).await.unwrap();
-    let Life { program, pipe } = resources.life.unwrap();
+    let ProgramHandles { program, pipe } = resources.program.unwrap();
     let (pty, child) = program.watch().unwrap();
     let pty = Arc::new(pty);
     let (to_browser, mut at_browser) = mpsc::channel(16);
@@ -109,7 +109,7 @@ async fn terminal_to_browser(pty: Arc<Pty>, browser: mpsc::Sender<Vec<u8>>) -> i
                 let sent = browser.send(buffer[..count].to_vec()).await;
                 sent.map_err(|_| io::ErrorKind::BrokenPipe)?;
             }
-            Read::Dry => pty.readable().await?,
+            Read::Empty => pty.readable().await?,
             Read::End => return Ok(()),
         }
     }

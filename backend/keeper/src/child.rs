@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use limpet_pty::{EndMode, Pty, Running, process_session};
+use limpet_pty::{EndMode, Pty, RunningPrograms, process_session};
 use limpet_shared::{ExitStatus, SessionId};
 use limpet_sys::{exhausted, process::pidfd_signal, reactor::watch};
 use nix::{sys::signal::Signal, unistd::Pid};
@@ -104,7 +104,7 @@ impl Child {
             exit = self.keeper.reap(&self.session).await;
         }
         self.pidfd = None;
-        exit?.ok_or_else(|| io::Error::new(io::ErrorKind::TimedOut, "nobody has reaped it"))
+        exit?.ok_or_else(|| io::Error::new(io::ErrorKind::TimedOut, "its parent did not reap it in time"))
     }
 
     /// Ends the program, and all other processes of its process session if `mode` says so. Starts
@@ -144,7 +144,7 @@ impl ProcessInspector {
     /// Returns the names of the programs on the terminal, including the leader if `with_leader` is
     /// set. Reads `/proc`, which takes milliseconds on a machine with thousands of processes.
     #[must_use]
-    pub fn running(self, with_leader: bool) -> Running {
+    pub fn running(self, with_leader: bool) -> RunningPrograms {
         process_session::running(self.leader, with_leader)
     }
 
@@ -152,8 +152,8 @@ impl ProcessInspector {
     /// foreground: no job of a shell is there, and the program has not executed another one in its
     /// place. Returns false if the system does not tell.
     #[must_use]
-    pub fn is_alone_in_front(self, name: &str) -> bool {
-        process_session::is_alone_in_front(self.leader, name)
+    pub fn is_alone_in_foreground(self, name: &str) -> bool {
+        process_session::is_alone_in_foreground(self.leader, name)
     }
 
     /// Returns the current working directory of the program.
@@ -167,7 +167,7 @@ impl Drop for Child {
     fn drop(&mut self) {
         let Some(pidfd) = self.pidfd.take() else { return };
         if let Err(error) = pidfd_signal(pidfd.get_ref().as_fd(), Signal::SIGKILL) {
-            tracing::error!(pid = self.pid.as_raw(), %error, "could not kill a program that was let go");
+            tracing::error!(pid = self.pid.as_raw(), %error, "could not kill an abandoned program");
         }
     }
 }

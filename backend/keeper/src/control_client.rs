@@ -29,7 +29,7 @@ const LIST_TIMEOUT: Duration = Duration::from_secs(1);
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
     /// No limpet of this user is running.
-    #[error("no limpet of yours is running here; start one by: limpet")]
+    #[error("you have no running limpet; start one with: limpet")]
     None,
     /// The given process is not a limpet of this user.
     #[error("process {0} is not your limpet. Running: {1}")]
@@ -41,7 +41,7 @@ pub enum ControlError {
     #[error("{0}")]
     Refused(String),
     /// The connection failed, so the result is unknown.
-    #[error("could not ask the running limpet: {0}")]
+    #[error("could not reach the running limpet: {0}")]
     Connection(#[from] io::Error),
 }
 

@@ -64,7 +64,9 @@ use nix::{
 
 pub use self::{
     child::{Child, ProcessInspector, UnwatchedProgram},
-    client::{Connected, Held, KeeperClient, Life, OrphanedSession, PredecessorState},
+    client::{
+        KeeperClient, KeeperConnection, OrphanedSession, PredecessorState, ProgramHandles, SessionHandles,
+    },
     control_client::{ControlError, link, links, upgrade},
     secret::{forbid_inspection, take_token},
     wire::{Launch, ProgramSpec},
@@ -129,8 +131,8 @@ pub fn connection() -> io::Result<Option<(OwnedFd, Launch)>> {
     // that the kernel closes the connection only when the exit code is settled.
     let _ = socket.try_clone()?.into_raw_fd();
     match socket::receive(socket.as_fd(), &mut ReceiveBuffer::default())? {
-        Some((Envelope { what: KeeperMessage::Launch(launch), .. }, _)) => Ok(Some((socket, launch))),
-        _ => Err(io::Error::new(io::ErrorKind::InvalidData, "it did not say what to begin with")),
+        Some((Envelope { body: KeeperMessage::Launch(launch), .. }, _)) => Ok(Some((socket, launch))),
+        _ => Err(io::Error::new(io::ErrorKind::InvalidData, "the keeper sent no launch message")),
     }
 }
 

@@ -33,7 +33,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use limpet_shared::{Header, OutputOffset, Resume, Winsize, limits::OUTPUT_FRAME};
+use limpet_shared::{Header, OutputOffset, Resume, Winsize, limits::MAX_FRAME_PAYLOAD_BYTES};
 use tokio::sync::Notify;
 
 use self::{
@@ -49,18 +49,18 @@ pub use self::{
 
 /// Minimum tail of a log, in bytes; a smaller request is raised to it. It leaves enough room for a
 /// writer to notice that it has to wait for its readers.
-pub const MIN_TAIL: usize = 512 * 1024;
+pub const MIN_TAIL_BYTES: usize = 512 * 1024;
 
 /// Number of bytes that are kept beside the tail: for the screen, which follows behind, and for
 /// output that has been read but not published yet.
-pub const SPARE: usize = 5 * 1024 * 1024;
+pub const SPARE_BYTES: usize = 5 * 1024 * 1024;
 
 /// Creates the memory of a log that keeps `tail` bytes.
 ///
 /// # Errors
 /// Returns an error if the system has no memory.
-pub fn memory(tail: usize) -> io::Result<OwnedFd> {
-    memory::create(tail.max(MIN_TAIL) + SPARE)
+pub fn create_memory(tail: usize) -> io::Result<OwnedFd> {
+    memory::create(tail.max(MIN_TAIL_BYTES) + SPARE_BYTES)
 }
 
 /// A handle on a log that another owner writes. It creates readers.
@@ -98,7 +98,7 @@ pub enum Next {
     /// The output or a size after the cursor is no longer kept.
     Lost,
     /// There is nothing new at the moment.
-    Dry,
+    Empty,
 }
 
 #[derive(Debug)]
@@ -140,10 +140,10 @@ impl<L> Readers<'_, L> {
 ///
 /// # Errors
 /// Returns an error if the memory cannot be mapped, or is not a session's.
-pub fn log<L>(memory: BorrowedFd<'_>) -> io::Result<(LogWriter<L>, Log<L>, Words)> {
+pub fn open<L>(memory: BorrowedFd<'_>) -> io::Result<(LogWriter<L>, Log<L>, Words)> {
     let Mapped { ring, screen, input, ring_bytes } = memory::map(memory)?;
     let ring = Ring::open(ring, ring_bytes);
-    let (tail, published) = (ring.capacity().saturating_sub(SPARE), ring.end());
+    let (tail, published) = (ring.capacity().saturating_sub(SPARE_BYTES), ring.end());
     let (recent, cursors) = (RecentFrames::default(), Vec::new());
     let (sizes, forgotten) = (Sizes::new(Winsize::default()), OutputOffset::ZERO);
     let is_complete = false;
@@ -182,7 +182,7 @@ impl<L> Log<L> {
     /// Returns the position from which a viewer resumes. `None` if output or sizes that it lacks
     /// are not kept, or if it is ahead of the log.
     #[must_use]
-    pub fn resume(&self, &Resume { output, resizes, .. }: &Resume) -> Option<Position> {
+    pub fn resume_position(&self, &Resume { output, resizes, .. }: &Resume) -> Option<Position> {
         let state = self.shared.lock();
         if output < state.start() || output > state.published {
             return None;
@@ -198,7 +198,7 @@ impl<L> Log<L> {
     /// Returns the position at which a terminal starts that has shown nothing, if all of the output
     /// is kept.
     #[must_use]
-    pub fn first(&self) -> Option<Position> {
+    pub fn start_position(&self) -> Option<Position> {
         let state = self.shared.lock();
         if state.start() > OutputOffset::ZERO {
             return None;
@@ -239,13 +239,18 @@ impl<L> Log<L> {
         &self.shared.screen
     }
 
-    /// Calls `look` with the output from `start` on, up to the end of the log and at most `max`
+    /// Calls `inspect` with the output from `start` on, up to the end of the log and at most `max`
     /// bytes. Returns `None` if that output is not kept. The log is locked meanwhile.
-    pub fn look<T>(&self, start: OutputOffset, max: usize, look: impl FnOnce(&[u8]) -> T) -> Option<T> {
+    pub fn with_output<T>(
+        &self,
+        start: OutputOffset,
+        max: usize,
+        inspect: impl FnOnce(&[u8]) -> T,
+    ) -> Option<T> {
         let state = self.shared.lock();
         let kept = state.ring.end().since(start) <= state.ring.capacity() as u64;
         (kept && start <= state.published)
-            .then(|| look(state.ring.read(start, state.published.min(start.advanced(max)))))
+            .then(|| inspect(state.ring.read(start, state.published.min(start.advanced(max)))))
     }
 }
 
@@ -280,7 +285,7 @@ impl<L> LogWriter<L> {
 
     /// Appends and publishes output that is already in memory. Passes it to `taker` first.
     pub fn append(&mut self, output: &[u8], mut taker: impl FnMut(&[u8])) {
-        for piece in output.chunks(OUTPUT_FRAME) {
+        for piece in output.chunks(MAX_FRAME_PAYLOAD_BYTES) {
             self.fill(piece.len(), |target| {
                 target.copy_from_slice(piece);
                 (piece.len(), ())
@@ -340,7 +345,7 @@ impl<L> LogReader<L> {
                 self.cursor.resizes = *resizes;
                 return next;
             }
-            Next::Lost | Next::Dry => return next,
+            Next::Lost | Next::Empty => return next,
         }
         state.move_cursor(self.id, self.cursor.output);
         drop(state);

@@ -57,8 +57,7 @@ pub(super) struct Mapped {
 pub(super) fn map(file: BorrowedFd<'_>) -> io::Result<Mapped> {
     let (words, ring_bytes) = memory::map(file)?;
     if words.get(LAYOUT_WORD).load(Relaxed) != LAYOUT_VERSION {
-        let message =
-            "a session's memory was made by another version of limpet; end that one, and start this one anew";
+        let message = "the session's memory was created by an incompatible version of limpet; stop that version and start limpet again";
         return Err(io::Error::new(io::ErrorKind::InvalidData, message));
     }
     let (ring, screen, input) = (words.part(RING_RANGE), words.part(SCREEN_RANGE), words.part(INPUT_RANGE));

@@ -1,7 +1,7 @@
 //! The state that a log's writer and readers share.
 
 use bytes::{Bytes, BytesMut};
-use limpet_shared::{Header, OutputOffset, limits::OUTPUT_FRAME};
+use limpet_shared::{Header, OutputOffset, limits::MAX_FRAME_PAYLOAD_BYTES};
 
 use super::{
     Next,
@@ -49,7 +49,7 @@ impl<L> State<L> {
         if has_waiting_reader {
             let mut at = self.published;
             while at < end {
-                let next = end.min(at.advanced(OUTPUT_FRAME));
+                let next = end.min(at.advanced(MAX_FRAME_PAYLOAD_BYTES));
                 self.recent.push(at, frame(&self.ring, at, next));
                 at = next;
             }
@@ -71,7 +71,7 @@ impl<L> State<L> {
             return Next::Lost;
         }
         let Position { output: start, resizes } = cursor;
-        let mut end = self.published.min(start.advanced(max.min(OUTPUT_FRAME)));
+        let mut end = self.published.min(start.advanced(max.min(MAX_FRAME_PAYLOAD_BYTES)));
         // Shared frames end where a size took effect, too, because sizes change only between two
         // publications.
         if resizes < self.sizes.count()
@@ -83,7 +83,7 @@ impl<L> State<L> {
             end = end.min(from);
         }
         if start >= end {
-            return Next::Dry;
+            return Next::Empty;
         }
         match self.recent.starting_at(start) {
             Some(frame) if frame.len() - Header::LEN <= max => Next::Frame(frame),

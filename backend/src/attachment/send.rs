@@ -8,7 +8,7 @@ use futures_util::SinkExt;
 use limpet_output_log::Next;
 use limpet_shared::{
     ExitStatus, Flow, Follow, Header, InputOffset, OutputOffset, ServerMessage, Welcome, Winsize,
-    limits::{DEFAULT_WINDOW, MAX_WINDOW, OUTPUT_FRAME},
+    limits::{DEFAULT_WINDOW_BYTES, MAX_FRAME_PAYLOAD_BYTES, MAX_WINDOW_BYTES},
 };
 use tokio::{
     sync::{mpsc, watch},
@@ -110,7 +110,7 @@ impl<'a> Sender<'a> {
         let last_sent = LastSent::new(&welcome, now);
         let mut heartbeat = interval_at(Instant::now() + heartbeat, heartbeat);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let window = window.unwrap_or(DEFAULT_WINDOW).clamp(1, MAX_WINDOW);
+        let window = window.unwrap_or(DEFAULT_WINDOW_BYTES).clamp(1, MAX_WINDOW_BYTES);
         Self {
             attachment,
             live_from: welcome.live,
@@ -289,10 +289,10 @@ impl<'a> Sender<'a> {
     /// rather get a snapshot, and never for a read-only one.
     fn flow_class(&self) -> FlowClass {
         match self.send_window.time_for(HIGH_WATERMARK) <= SNAPSHOT_AFTER {
-            _ if !self.attachment.role().may_write() => FlowClass::None,
-            _ if self.follows_all() => FlowClass::All,
+            _ if !self.attachment.role().may_write() => FlowClass::Unpaced,
+            _ if self.follows_all() => FlowClass::Lossless,
             true => FlowClass::Fastest,
-            false => FlowClass::None,
+            false => FlowClass::Unpaced,
         }
     }
 
@@ -321,7 +321,7 @@ impl<'a> Sender<'a> {
             if available == 0 {
                 break;
             }
-            match self.output.next(available.min(OUTPUT_FRAME).min(self.replay_left())) {
+            match self.output.next(available.min(MAX_FRAME_PAYLOAD_BYTES).min(self.replay_left())) {
                 Next::Frame(frame) => {
                     let (cursor, bytes) = (self.output.cursor(), frame.len() as u64);
                     self.shared.record_sent(cursor, 1);
@@ -339,7 +339,7 @@ impl<'a> Sender<'a> {
                     self.output.relabel(Claim::demote);
                     break;
                 }
-                Next::Dry => break,
+                Next::Empty => break,
             }
         }
         Ok(self.output.cursor() != before)

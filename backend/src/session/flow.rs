@@ -42,7 +42,7 @@ const MAX_LAGGING_VIEWER_HOLD: Duration = Duration::from_millis(250);
 
 const _: () = assert!(LOW_WATERMARK < HIGH_WATERMARK);
 const _: () = assert!(
-    HIGH_WATERMARK < tail_high_watermark(output_log::MIN_TAIL) as u64,
+    HIGH_WATERMARK < tail_high_watermark(output_log::MIN_TAIL_BYTES) as u64,
     "the fastest must not be overtaken"
 );
 
@@ -79,12 +79,12 @@ pub enum Rank {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FlowClass {
     /// The program never waits for this reader.
-    None,
+    Unpaced,
     /// The program waits for this reader if no other reader is nearer to the end.
     Fastest,
     /// The program also waits for this reader when it is about to be overtaken, as long as it keeps
     /// up with the others.
-    All,
+    Lossless,
 }
 
 impl Claim {
@@ -108,13 +108,13 @@ impl Claim {
 
     /// Reports whether a reader at the offset `at` is to get all output and is trusted to keep up.
     fn is_lossless(&self, at: OutputOffset) -> bool {
-        self.class == FlowClass::All && at >= self.lossless_from
+        self.class == FlowClass::Lossless && at >= self.lossless_from
     }
 }
 
 /// Positions of the readers that the program may have to wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Standing {
+struct ReaderPositions {
     /// The end of the log.
     end: OutputOffset,
     /// Distance from the end at which a reader is overtaken, in bytes.
@@ -126,12 +126,12 @@ struct Standing {
     slowest: Option<OutputOffset>,
 }
 
-impl Standing {
+impl ReaderPositions {
     /// Returns the positions of the readers of these ranks.
     fn of(log: &LogWriter, counts: impl Fn(Rank) -> bool) -> Self {
         log.with_readers(|readers| {
             let counted = || readers.iter().filter(|(_, claim)| counts(claim.rank));
-            let has_claim = |claim: &Claim| claim.class != FlowClass::None;
+            let has_claim = |claim: &Claim| claim.class != FlowClass::Unpaced;
             Self {
                 end: readers.end,
                 tail: readers.tail,
@@ -202,16 +202,16 @@ impl Flow {
         log: &LogWriter,
         now: Instant,
     ) -> Option<Instant> {
-        let mut standing = Standing::of(log, |rank| rank == Rank::Owner || !owner_is_here);
+        let mut positions = ReaderPositions::of(log, |rank| rank == Rank::Owner || !owner_is_here);
         if setting == shared::Flow::Free {
-            (standing.fastest, standing.slowest) = (None, None);
+            (positions.fastest, positions.slowest) = (None, None);
         }
-        let for_fastest = self.fastest.held_until(standing, now);
+        let for_fastest = self.fastest.held_until(positions, now);
         if for_fastest.is_some() {
             // While not even the fastest viewer makes progress, the slowest one is not to blame.
-            standing.slowest = None;
+            positions.slowest = None;
         }
-        let for_lagging = self.lagging.held_until(standing, now).unwrap_or_else(|TooSlow(at)| {
+        let for_lagging = self.lagging.held_until(positions, now).unwrap_or_else(|TooSlow(at)| {
             leave_behind(log, at);
             None
         });
@@ -220,7 +220,11 @@ impl Flow {
 }
 
 impl FastestViewerHold {
-    fn held_until(&mut self, Standing { end, fastest, .. }: Standing, now: Instant) -> Option<Instant> {
+    fn held_until(
+        &mut self,
+        ReaderPositions { end, fastest, .. }: ReaderPositions,
+        now: Instant,
+    ) -> Option<Instant> {
         self.held = fastest.and_then(|fastest| self.decide(end, fastest, now));
         self.held.map(|(_, until)| until)
     }
@@ -247,12 +251,12 @@ impl FastestViewerHold {
 }
 
 impl LaggingViewerHold {
-    fn held_until(&mut self, standing: Standing, now: Instant) -> Result<Option<Instant>, TooSlow> {
+    fn held_until(&mut self, positions: ReaderPositions, now: Instant) -> Result<Option<Instant>, TooSlow> {
         let held_until = self.held.take();
         if held_until.is_some() {
             self.last_held_at = now;
         }
-        let Standing { end, tail, slowest: Some(slowest), .. } = standing else { return Ok(None) };
+        let ReaderPositions { end, tail, slowest: Some(slowest), .. } = positions else { return Ok(None) };
         let mark = if held_until.is_some() { tail_low_watermark(tail) } else { tail_high_watermark(tail) };
         if end.since(slowest) <= mark as u64 {
             return Ok(None);

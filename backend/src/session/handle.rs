@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use limpet_keeper::ProcessInspector;
 use limpet_output_log::Position;
-use limpet_pty::{EndMode, Program, Running};
+use limpet_pty::{EndMode, Program, RunningPrograms};
 use limpet_screen::Text;
 use limpet_shared::{
     Epoch, ExitStatus, Hello, OutputOffset, Role, SessionId, ViewerId, Winsize, WinsizeError,
@@ -34,7 +34,7 @@ use super::{
     own_output::Purpose,
     request::{AttachRequest, Request, TypedInput},
 };
-use crate::{runtimes::Placement, state::Saved, token_bucket::KeyedBuckets};
+use crate::{runtimes::Placement, session_files::SavedSession, token_bucket::KeyedBuckets};
 
 /// Number of times per second that viewers with one guests' grant may attach to a
 /// session in the long run.
@@ -46,7 +46,7 @@ const MAX_ATTACHES_AT_ONCE: u64 = 64;
 
 /// Error for guests who attach too often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("too many come to this session by the same link; try again in {} s", .wait.as_secs() + 1)]
+#[error("too many viewers attach to this session through the same link; try again in {} s", .wait.as_secs() + 1)]
 pub struct TooManyAttaches {
     /// Time until the next attempt is allowed.
     pub wait: Duration,
@@ -105,7 +105,7 @@ pub(crate) struct StrainGuard(SessionHandle);
 
 impl Drop for StrainGuard {
     fn drop(&mut self) {
-        self.0.0.placement.end_strain();
+        self.0.0.placement.remove_straining_viewer();
         self.0.0.viewers_changed.notify_one();
     }
 }
@@ -152,7 +152,7 @@ impl SessionHandle {
         let info = self.info(role);
         let with_leader = !self.0.program.is_interactive_shell();
         let running = match self.0.inspector.filter(|_| info.exit.is_none() && role == Role::Owner) {
-            None => Running::default(),
+            None => RunningPrograms::default(),
             Some(inspector) => {
                 background::run(move || inspector.running(with_leader)).await.unwrap_or_default()
             }
@@ -309,11 +309,11 @@ impl SessionHandle {
 
     /// Returns the data that is needed to start the session again after a reboot. Asks the system
     /// for the program's current directory.
-    pub(super) fn to_saved(&self) -> Saved {
+    pub(super) fn to_saved(&self) -> SavedSession {
         let here = self.0.inspector.filter(|_| self.exit().is_none()).and_then(ProcessInspector::directory);
         let cwd = here.or_else(|| self.0.program.cwd.clone());
         let status = self.0.status.borrow();
-        Saved {
+        SavedSession {
             program: (&Program { cwd, ..self.0.program.clone() }).into(),
             created: self.0.created,
             title: status.pinned_title().map(str::to_owned),
@@ -341,7 +341,7 @@ impl SessionHandle {
             return false;
         };
         let name = self.0.program.name();
-        background::run(move || inspector.is_alone_in_front(&name)).await.unwrap_or(false)
+        background::run(move || inspector.is_alone_in_foreground(&name)).await.unwrap_or(false)
     }
 
     /// Marks the session as changed since it was saved.
@@ -382,7 +382,7 @@ impl Attachment {
 
     /// Moves the session to the threads for floods until the returned guard is dropped.
     pub(crate) fn begin_strain(&self) -> StrainGuard {
-        self.session.0.placement.begin_strain();
+        self.session.0.placement.add_straining_viewer();
         self.session.0.viewers_changed.notify_one();
         StrainGuard(self.session.clone())
     }
@@ -432,7 +432,7 @@ impl Attachment {
             snapshot
         } else {
             let snapshot = self.session.final_snapshot(history, rank).await;
-            let output = self.session.0.log.reader(snapshot.position, Claim::new(rank, FlowClass::None));
+            let output = self.session.0.log.reader(snapshot.position, Claim::new(rank, FlowClass::Unpaced));
             (snapshot, output)
         };
         let skipped = snapshot.position.output.since(received);

@@ -15,7 +15,7 @@ use tokio::{sync::Notify, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{SessionHandle, Sessions};
-use crate::state::StateDir;
+use crate::session_files::StateDir;
 
 /// Maximum delay between a change and its storage: changes of that time are lost if
 /// the machine crashes.
@@ -53,10 +53,10 @@ impl SessionSaver {
                 // One message is enough, since saving is tried again and again.
                 Err(error) if !failed => {
                     failed = true;
-                    let error = exhausted::words(&error, ResourceKind::DiskSpace);
+                    let error = exhausted::describe_any(&error, ResourceKind::DiskSpace);
                     tracing::error!(
                         error,
-                        "could not write to --state-dir; sessions would not be restored as they are now"
+                        "could not write to --state-dir; recent changes to sessions are not saved"
                     );
                 }
                 Err(_) => {}

@@ -60,7 +60,7 @@ fn capacity(file: BorrowedFd<'_>) -> io::Result<usize> {
     let sealed = fcntl(file, FcntlArg::F_GET_SEALS)? & SealFlag::F_SEAL_SHRINK.bits() != 0;
     let ring =
         size.checked_sub(SECTION_BYTES).filter(|ring| sealed && *ring > 0 && ring % SECTION_BYTES == 0);
-    ring.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "this is no session's memory"))
+    ring.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "this is not the memory of a session"))
 }
 
 /// Maps memory made by [`create`].

@@ -27,7 +27,7 @@ pub fn create() -> io::Result<OwnedFd> {
 ///
 /// # Errors
 /// Returns the errors of `FIONREAD`.
-pub fn waiting_in(pipe: BorrowedFd<'_>) -> io::Result<usize> {
+pub fn pipe_len(pipe: BorrowedFd<'_>) -> io::Result<usize> {
     let mut count: libc::c_int = 0;
     // SAFETY: the descriptor is open for the call, and the kernel writes one int to the pointer.
     Errno::result(unsafe { libc::ioctl(pipe.as_raw_fd(), libc::FIONREAD, &raw mut count) })?;

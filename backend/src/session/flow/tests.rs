@@ -10,26 +10,26 @@ fn at(bytes: usize) -> OutputOffset {
     OutputOffset::ZERO.advanced(bytes)
 }
 
-fn all_at(end: usize, fastest: usize) -> Standing {
-    Standing { end: at(end), tail: TAIL, fastest: Some(at(fastest)), slowest: None }
+fn all_at(end: usize, fastest: usize) -> ReaderPositions {
+    ReaderPositions { end: at(end), tail: TAIL, fastest: Some(at(fastest)), slowest: None }
 }
 
 /// Returns the standing of a viewer that is `behind` bytes behind the end, beside
 /// one that is there.
-fn one_behind(behind: usize) -> Standing {
+fn one_behind(behind: usize) -> ReaderPositions {
     let end = at(1 << 30);
-    Standing { end, tail: TAIL, fastest: Some(end), slowest: Some(end.before(behind)) }
+    ReaderPositions { end, tail: TAIL, fastest: Some(end), slowest: Some(end.before(behind)) }
 }
 
 #[test]
 fn a_program_without_viewers_runs_free() {
-    let nobody = Standing { fastest: None, ..all_at(1 << 40, 0) };
+    let nobody = ReaderPositions { fastest: None, ..all_at(1 << 40, 0) };
     assert_eq!(FastestViewerHold::default().held_until(nobody, Instant::now()), None);
 }
 
 #[test]
 fn a_program_that_is_free_waits_for_nobody() {
-    let (mut writer, log, _) = output_log::log(output_log::memory(0).unwrap().as_fd()).unwrap();
+    let (mut writer, log, _) = output_log::open(output_log::create_memory(0).unwrap().as_fd()).unwrap();
     let _reader = log.reader(Position::START, Claim::new(Rank::Owner, FlowClass::Fastest));
     writer.append(&vec![b'x'; 1 << 20], |_| {});
     let (mut flow, now) = (Flow::new(Instant::now()), Instant::now());
@@ -42,9 +42,9 @@ fn a_program_that_is_free_waits_for_nobody() {
 /// by a viewer that reads one byte just before the timeout, optionally `beside` another one
 /// that reads nothing or everything.
 fn held_by_a_trickle(rank: Rank, beside: Option<(Rank, FlowClass, bool)>) -> u32 {
-    let memory = output_log::memory(TAIL).unwrap();
-    let (mut writer, log, _): (_, Log, _) = output_log::log(memory.as_fd()).unwrap();
-    let mut trickle = log.reader(Position::START, Claim::new(rank, FlowClass::All));
+    let memory = output_log::create_memory(TAIL).unwrap();
+    let (mut writer, log, _): (_, Log, _) = output_log::open(memory.as_fd()).unwrap();
+    let mut trickle = log.reader(Position::START, Claim::new(rank, FlowClass::Lossless));
     let mut other: Option<(LogReader, bool)> =
         beside.map(|(rank, class, takes)| (log.reader(Position::START, Claim::new(rank, class)), takes));
     let owner_is_here = rank == Rank::Owner || beside.is_some_and(|(rank, ..)| rank == Rank::Owner);
@@ -62,7 +62,7 @@ fn held_by_a_trickle(rank: Rank, beside: Option<(Rank, FlowClass, bool)>) -> u32
             if trickle.next(1) == Next::Lost {
                 trickle = log.reader(
                     Position { output: writer.end().before(TAIL / 2), resizes: 0 },
-                    Claim::new(rank, FlowClass::All),
+                    Claim::new(rank, FlowClass::Lossless),
                 );
             }
         }
@@ -78,9 +78,9 @@ fn a_guest_that_trickles_holds_a_program_of_its_own_only() {
     assert!(held_by_a_trickle(Rank::Guest, None) > 15_000, "nobody else is there");
     for (class, takes) in [
         (FlowClass::Fastest, true),
-        (FlowClass::All, true),
-        (FlowClass::None, true),
-        (FlowClass::None, false),
+        (FlowClass::Lossless, true),
+        (FlowClass::Unpaced, true),
+        (FlowClass::Unpaced, false),
     ] {
         let held = held_by_a_trickle(Rank::Guest, Some((Rank::Owner, class, takes)));
         assert_eq!(held, 0, "an owner is there: {class:?} {takes}");
@@ -161,10 +161,10 @@ fn one_is_not_waited_for_longer_than_others_needed_to_get_ahead_of_it() {
 /// it and one that reads `much` bytes per millisecond. Returns how often the latter was
 /// overtaken, and for how many of 2,000 milliseconds the program was held back.
 fn beside_one_that_takes(much: usize) -> (u32, u32) {
-    let memory = output_log::memory(TAIL).unwrap();
-    let (mut writer, log, _) = output_log::log(memory.as_fd()).unwrap();
+    let memory = output_log::create_memory(TAIL).unwrap();
+    let (mut writer, log, _) = output_log::open(memory.as_fd()).unwrap();
     let reader =
-        |output| log.reader(Position { output, resizes: 0 }, Claim::new(Rank::Owner, FlowClass::All));
+        |output| log.reader(Position { output, resizes: 0 }, Claim::new(Rank::Owner, FlowClass::Lossless));
     let (mut quick, mut slow) = (reader(OutputOffset::ZERO), reader(OutputOffset::ZERO));
     let start = Instant::now();
     let (mut flow, mut overtaken, mut held) = (Flow::new(start), 0, 0);

@@ -13,7 +13,7 @@ use std::{
 
 use limpet_output_log::{INPUT_WORDS, Words};
 use limpet_shared::{InputOffset, OutputOffset, ViewerId};
-use limpet_sys::pipe::waiting_in;
+use limpet_sys::pipe::pipe_len;
 use nix::unistd::{read, write};
 
 /// Maximum amount of data in the pipe, in bytes: every pipe takes this much at once
@@ -64,7 +64,7 @@ impl InputJournal {
     /// Opens the journal, and completes the record of what an earlier server did
     /// before it was killed.
     pub(in crate::session) fn open(words: Words, pipe: OwnedFd) -> io::Result<Self> {
-        let journal = Self { words, bytes_in_pipe: waiting_in(pipe.as_fd())?, pipe };
+        let journal = Self { words, bytes_in_pipe: pipe_len(pipe.as_fd())?, pipe };
         let slot = usize::try_from(journal.load(PUT_SLOT)).ok().and_then(|number| number.checked_sub(1));
         let slot = slot.filter(|&index| index < MAX_JOURNALLED_VIEWERS);
         if let (1, Some(index)) = (journal.load(IS_PUTTING), slot) {
@@ -208,7 +208,7 @@ impl InputJournal {
     pub(super) fn discard(&mut self) {
         let read = self.drain_pipe(|pipe, count| Ok(read(pipe, &mut vec![0; count])?));
         if let Err(error) = read {
-            tracing::warn!(%error, "could not drop what was typed");
+            tracing::warn!(%error, "could not drop waiting input");
             self.bytes_in_pipe = 0;
         }
     }
@@ -231,7 +231,7 @@ mod tests {
     use super::*;
 
     fn words(memory: &OwnedFd) -> Words {
-        output_log::log::<()>(memory.as_fd()).unwrap().2
+        output_log::open::<()>(memory.as_fd()).unwrap().2
     }
 
     fn viewer(number: u8) -> ViewerId {
@@ -240,7 +240,7 @@ mod tests {
 
     /// Returns a log's memory, and a pipe whose two ends are one descriptor.
     fn parts() -> (OwnedFd, OwnedFd) {
-        (output_log::memory(0).unwrap(), pipe::create().unwrap())
+        (output_log::create_memory(0).unwrap(), pipe::create().unwrap())
     }
 
     fn take(journal: &mut InputJournal, most: usize) -> String {

@@ -4,11 +4,11 @@ pub mod arrangement;
 pub mod fit;
 pub mod model;
 
+use limpet_client::{Phase, Trouble};
 use limpet_shared::{ExitStatus, Flow, Role, SessionId, Sizing, Winsize, api::SessionInfo};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    connection::{Phase, Trouble},
     people::People,
 };
 

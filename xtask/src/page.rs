@@ -13,9 +13,10 @@ use crate::{
 };
 
 /// The files that the page is built from and with.
-const SOURCES: [&str; 12] = [
+const SOURCES: [&str; 13] = [
     "frontend",
     "shared/src",
+    "shared/client/src",
     "Cargo.toml",
     "Cargo.lock",
     "Trunk.toml",

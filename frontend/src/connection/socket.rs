@@ -10,19 +10,16 @@ use std::{
 
 use js_sys::{ArrayBuffer, Math, Uint8Array};
 use leptos::prelude::{document, window};
+use limpet_client::{Effect, Event, Machine, Mark, Moment, Probe, Tell};
 use limpet_shared::{Header, SUBPROTOCOL, SessionId, ViewerId, Winsize, theme::Colours};
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{AbortController, BinaryType, CloseEvent, MessageEvent, RequestInit, Response, WebSocket};
 
-use super::{
-    event::{Effect, Event, Moment, Probe, Tell},
-    inflow::Mark,
-    machine::Machine,
-};
 use crate::{
     api,
     dom::{Listener, Timeout},
+    json::BrowserJson,
     preconnect, urls,
 };
 
@@ -45,7 +42,7 @@ pub struct Connection(Rc<Inner>);
 struct Inner {
     session: SessionId,
     observer: Weak<dyn Observer>,
-    machine: RefCell<Machine>,
+    machine: RefCell<Machine<BrowserJson>>,
     /// Effects that are not carried out yet. The consequences of an effect come after the effects
     /// that were queued before.
     effects: RefCell<VecDeque<Effect>>,

@@ -5,11 +5,11 @@ mod tests;
 
 use std::mem;
 
+use limpet_client::{Phase, Trouble};
 use limpet_shared::{ExitStatus, SessionId, Winsize, api::SessionInfo};
 
 use super::{Mark, Tab, TabKind, arrangement::Arrangement};
 use crate::{
-    connection::{Phase, Trouble},
     people::People,
 };
 

@@ -12,6 +12,7 @@ use std::{
 };
 
 use js_sys::Uint8Array;
+use limpet_client::{Mark, Phase, Tell};
 use limpet_shared::{Role, SessionId, Winsize, theme::Colours};
 use wasm_bindgen::{JsCast as _, closure::Closure};
 use web_sys::{HtmlElement, KeyboardEvent};
@@ -28,7 +29,7 @@ use super::{
     wiring,
 };
 use crate::{
-    connection::{Connection, Observer, PendingSocket, Phase, event::Tell, inflow::Mark},
+    connection::{Connection, Observer, PendingSocket},
     dom::{self, Listener, SizeWatch},
     people::People,
 };

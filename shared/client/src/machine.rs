@@ -13,18 +13,20 @@
 
 mod server_messages;
 
+use std::marker::PhantomData;
+
 use limpet_shared::{
     ClientMessage, CloseCode, ExitStatus, Follow, Hello, Role, SignInKey, ViewerId, Winsize, theme::Colours,
 };
 
-use super::{
+use crate::{
     GoneReason, Phase, Trouble, backoff,
     event::{Effect, Event, Moment, Probe, Tell},
     heartbeat::{self, Action, Heartbeat},
     inflow::{Inflow, Mark, WINDOW_BYTES},
+    json::{Json, SerdeJson},
     outbox::Outbox,
 };
-use crate::json;
 
 /// Maximum time for a socket to open, for `welcome` to arrive, and for a probe to be answered, in
 /// milliseconds.
@@ -74,9 +76,10 @@ enum State {
 /// milliseconds. (A clock correction is smaller, or is mistaken for sleep, which does no harm.)
 const SLEEP_DETECTED_MS: f64 = 5_000.0;
 
-/// The state machine of one connection, across all its attachments.
+/// The state machine of one connection, across all its attachments. `J` reads and writes its
+/// messages.
 #[derive(Debug)]
-pub struct Machine {
+pub struct Machine<J = SerdeJson> {
     viewer: ViewerId,
     size: Winsize,
     colours: Option<Colours>,
@@ -95,9 +98,10 @@ pub struct Machine {
     trouble: Option<Trouble>,
     published_phase: Option<Phase>,
     effects: Vec<Effect>,
+    json: PhantomData<J>,
 }
 
-impl Machine {
+impl<J: Json> Machine<J> {
     /// Creates the connection of a terminal of this size. It does nothing before [`Event::Start`].
     #[must_use]
     pub fn new(viewer: ViewerId, size: Winsize) -> Self {
@@ -116,6 +120,7 @@ impl Machine {
             trouble: None,
             published_phase: None,
             effects: Vec::new(),
+            json: PhantomData,
         }
     }
 
@@ -417,7 +422,7 @@ impl Machine {
 
     fn send(&mut self, message: &ClientMessage) {
         // Every message can be serialized.
-        if let Ok(text) = json::write(message) {
+        if let Some(text) = J::write(message) {
             self.effects.push(Effect::SendText(text));
         }
     }

@@ -5,12 +5,10 @@ use serde::Deserialize;
 
 use super::{Machine, State};
 use crate::{
-    connection::{
-        GoneReason, Trouble,
-        event::{Effect, Moment, Tell},
-        heartbeat::Heartbeat,
-    },
-    json,
+    GoneReason, Trouble,
+    event::{Effect, Moment, Tell},
+    heartbeat::Heartbeat,
+    json::Json,
 };
 
 /// The reason why a message cannot be parsed.
@@ -21,7 +19,7 @@ enum ParseError {
     Malformed,
 }
 
-fn parse(text: &str) -> Result<ServerMessage, ParseError> {
+fn parse<J: Json>(text: &str) -> Result<ServerMessage, ParseError> {
     #[derive(Deserialize)]
     struct Tagged {
         r#type: String,
@@ -30,15 +28,17 @@ fn parse(text: &str) -> Result<ServerMessage, ParseError> {
     if !text.trim_start().starts_with('{') {
         return Err(ParseError::Malformed);
     }
-    json::read(text).map_err(|_| match json::read(text) {
-        Ok(Tagged { r#type }) if !ServerMessage::TYPES.contains(&r#type.as_str()) => ParseError::UnknownType,
+    J::read(text).ok_or_else(|| match J::read(text) {
+        Some(Tagged { r#type }) if !ServerMessage::TYPES.contains(&r#type.as_str()) => {
+            ParseError::UnknownType
+        }
         _ => ParseError::Malformed,
     })
 }
 
-impl Machine {
+impl<J: Json> Machine<J> {
     pub(super) fn on_text(&mut self, text: &str, moment: Moment) {
-        let message = match parse(text) {
+        let message = match parse::<J>(text) {
             Ok(message) => message,
             Err(ParseError::UnknownType) => return,
             Err(ParseError::Malformed) => return self.give_up(GoneReason::Protocol),

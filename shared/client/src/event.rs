@@ -2,7 +2,7 @@
 
 use limpet_shared::{ExitStatus, Role, ViewerInfo, Winsize, theme::Colours};
 
-use super::{
+use crate::{
     Phase, Trouble,
     inflow::{Mark, Piece},
 };

@@ -4,10 +4,10 @@ use limpet_shared::{
 };
 
 use super::*;
-use crate::connection::event::Effect as E;
+use crate::event::Effect as E;
 
 mod life;
-mod said;
+mod server_messages;
 mod simulation;
 
 /// A state machine with a simulated clock.

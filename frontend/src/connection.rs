@@ -5,4 +5,22 @@
 
 pub mod socket;
 
+use limpet_client::Notice;
+
 pub use socket::{Connection, Observer, PendingSocket};
+
+/// Returns the text of a notice.
+#[must_use]
+pub fn notice_text(notice: Notice) -> String {
+    let text = match notice {
+        Notice::InputRefused => "This was not sent: too much already waits for the program to read it.",
+        Notice::InputUncertain => {
+            "What you typed last may not have arrived: the server does not remember it."
+        }
+        Notice::OtherVersion => "A new version of limpet is here. Reload the page to use it.",
+        Notice::NoSuchViewer => "That window is no longer here.",
+        Notice::ReadOnly => "You can view this terminal, not change it.",
+        Notice::FromServer(message) => return message,
+    };
+    text.to_owned()
+}

@@ -3,14 +3,13 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::VecDeque,
     mem,
     rc::{Rc, Weak},
 };
 
 use js_sys::{ArrayBuffer, Math, Uint8Array};
 use leptos::prelude::{document, window};
-use limpet_client::{Effect, Event, Machine, Mark, Moment, Probe, Tell};
+use limpet_client::{Effect, Event, Machine, Mark, Moment, Probe, Tell, Viewer};
 use limpet_shared::{Header, SUBPROTOCOL, SessionId, ViewerId, Winsize, theme::Colours};
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
@@ -43,9 +42,6 @@ struct Inner {
     session: SessionId,
     observer: Weak<dyn Observer>,
     machine: RefCell<Machine<BrowserJson>>,
-    /// Effects that are not carried out yet. The consequences of an effect come after the effects
-    /// that were queued before.
-    effects: RefCell<VecDeque<Effect>>,
     is_performing: Cell<bool>,
     /// The socket for the first attachment, if it was opened in advance.
     pending: RefCell<Option<PendingSocket>>,
@@ -120,8 +116,7 @@ impl Connection {
         let inner = Rc::new(Inner {
             session,
             observer,
-            machine: RefCell::new(Machine::new(viewer, size)),
-            effects: RefCell::default(),
+            machine: RefCell::new(Machine::new(Viewer::for_person(viewer, size))),
             is_performing: Cell::new(false),
             pending: RefCell::new(pending),
             socket: RefCell::default(),
@@ -211,8 +206,7 @@ impl Inner {
     }
 
     fn handle_with(self: &Rc<Self>, event: Event<'_>, message: Option<&ArrayBuffer>) {
-        let effects = self.machine.borrow_mut().handle(event, moment());
-        self.effects.borrow_mut().extend(effects);
+        self.machine.borrow_mut().handle(event, moment());
         if self.is_performing.replace(true) {
             return;
         }
@@ -223,7 +217,7 @@ impl Inner {
     }
 
     fn next_effect(&self) -> Option<Effect> {
-        self.effects.borrow_mut().pop_front()
+        self.machine.borrow_mut().next_effect()
     }
 
     fn perform(self: &Rc<Self>, effect: Effect, message: Option<&ArrayBuffer>) {

@@ -29,7 +29,7 @@ use super::{
     wiring,
 };
 use crate::{
-    connection::{Connection, Observer, PendingSocket},
+    connection::{Connection, Observer, PendingSocket, notice_text},
     dom::{self, Listener, SizeWatch},
     people::People,
 };
@@ -382,7 +382,7 @@ impl Observer for Pane {
                 self.emit(PaneEvent::Exited { status, closed });
             }
             Tell::Trouble(trouble) => self.emit(PaneEvent::Trouble(trouble)),
-            Tell::Notice(text) => self.emit(PaneEvent::Notice(text)),
+            Tell::Notice(notice) => self.emit(PaneEvent::Notice(notice_text(notice))),
         }
     }
 }

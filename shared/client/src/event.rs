@@ -34,7 +34,7 @@ pub enum Event<'a> {
     Probed(Probe<'a>),
     /// The timer that was set last has expired.
     Timer,
-    /// The page became visible or hidden.
+    /// The client's window became visible or hidden.
     Visible(bool),
     /// The network came back, or has changed.
     Online,
@@ -75,7 +75,7 @@ pub enum Probe<'a> {
     Unreachable,
 }
 
-/// An effect that the state machine requests. Effects are carried out in order.
+/// An effect that the state machine requests.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
     /// Opens a new socket in place of the current one.
@@ -140,7 +140,25 @@ pub enum Tell {
         closed: bool,
     },
     /// A message for the user.
-    Notice(String),
+    Notice(Notice),
+}
+
+/// A message for the user, which each program words in its own way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// Input was dropped as a whole, since too much already waits for the program to read it.
+    InputRefused,
+    /// Input that was sent may not have arrived, since the server does not know this viewer any
+    /// more.
+    InputUncertain,
+    /// The server has another version than this client.
+    OtherVersion,
+    /// The viewer that was to become the primary one is no longer attached.
+    NoSuchViewer,
+    /// The server has ignored a request, since this viewer may only watch.
+    ReadOnly,
+    /// An error that the server describes.
+    FromServer(String),
 }
 
 /// The clocks at the moment of an event, and a random number.

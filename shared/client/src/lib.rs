@@ -7,6 +7,7 @@
 //! | module | contents |
 //! |---|---|
 //! | [`machine`] | the decisions; [`event`] has what goes in and comes out, [`phase`] the state that users see |
+//! | [`viewer`] | the viewer that a connection is for, and its `hello` |
 //! | [`inflow`] | the position in the output, and the acknowledgement of rendered output |
 //! | [`outbox`] | the input that is not yet acknowledged; [`keys`] counts the keys in it |
 //! | [`heartbeat`] | the detection of a server that no longer answers |
@@ -22,10 +23,12 @@ pub mod keys;
 pub mod machine;
 pub mod outbox;
 pub mod phase;
+pub mod viewer;
 
-pub use event::{Effect, Event, Moment, Probe, Tell};
+pub use event::{Effect, Event, Moment, Notice, Probe, Tell};
 pub use inflow::{Inflow, Mark, Piece};
 pub use json::{Json, SerdeJson};
 pub use machine::Machine;
 pub use outbox::Outbox;
 pub use phase::{GoneReason, Phase, Trouble};
+pub use viewer::Viewer;

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::{Machine, State};
 use crate::{
     GoneReason, Trouble,
-    event::{Effect, Moment, Tell},
+    event::{Effect, Moment, Notice, Tell},
     heartbeat::Heartbeat,
     json::Json,
 };
@@ -72,13 +72,13 @@ impl<J: Json> Machine<J> {
         self.notify(Tell::Title(welcome.title));
         self.check_server_version(welcome.server);
         if self.outbox.resume_at(welcome.input) > 0 {
-            self.notice("What you typed last may not have arrived: the server does not remember it.");
+            self.notify(Tell::Notice(Notice::InputUncertain));
         }
         if !welcome.role.may_write() {
             self.outbox.clear();
         }
-        if hello_size != self.size {
-            self.on_pane_resized(self.size);
+        if hello_size != self.viewer.size {
+            self.on_pane_resized(self.viewer.size);
         }
         self.send_colours();
         self.flush();
@@ -89,7 +89,7 @@ impl<J: Json> Machine<J> {
     fn check_server_version(&mut self, server: String) {
         if server != env!("CARGO_PKG_VERSION") && self.other_server_version.as_ref() != Some(&server) {
             self.other_server_version = Some(server);
-            self.notice("A new version of limpet is here. Reload the page to use it.");
+            self.notify(Tell::Notice(Notice::OtherVersion));
         }
     }
 
@@ -129,19 +129,19 @@ impl<J: Json> Machine<J> {
         heartbeat.on_message(moment.now_ms);
         let pieces = Header::decode(head, len).ok().and_then(|header| self.inflow.receive(header, len).ok());
         match pieces {
-            Some(pieces) => self.effects.extend(pieces.into_iter().flatten().map(Effect::Write)),
+            Some(pieces) => pieces.into_iter().flatten().for_each(|piece| self.push(Effect::Write(piece))),
             None => self.give_up(GoneReason::Protocol),
         }
     }
 
     fn on_error(&mut self, code: ErrorCode, message: String) {
         match code {
-            // The page itself explains to the user why access was refused.
+            // The phase after the close that follows says so.
             ErrorCode::UnknownType | ErrorCode::Unauthorized | ErrorCode::SessionNotFound => {}
             ErrorCode::ShuttingDown => self.set_trouble(Some(Trouble::Stopped)),
-            ErrorCode::NoSuchViewer => self.notice("That window is no longer here."),
-            ErrorCode::ReadOnly => self.notice("You can view this terminal, not change it."),
-            _ => self.notify(Tell::Notice(message)),
+            ErrorCode::NoSuchViewer => self.notify(Tell::Notice(Notice::NoSuchViewer)),
+            ErrorCode::ReadOnly => self.notify(Tell::Notice(Notice::ReadOnly)),
+            _ => self.notify(Tell::Notice(Notice::FromServer(message))),
         }
     }
 

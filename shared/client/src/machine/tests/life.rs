@@ -1,6 +1,6 @@
 //! Tests of opening, losing, retrying and ending a connection.
 
-use limpet_shared::SignInKey;
+use limpet_shared::{Follow, SignInKey};
 
 use super::*;
 
@@ -32,8 +32,8 @@ fn greets_and_becomes_live() {
     );
     let [ClientMessage::Hello(hello)] = &sent(&rig.on(Event::Opened("")))[..] else { panic!("no hello") };
     assert_eq!(
-        (hello.size, hello.window, &hello.resume),
-        (Winsize::cells(80, 24), Some(WINDOW_BYTES), &None)
+        (hello.size, hello.window, &hello.resume, hello.follow),
+        (Winsize::cells(80, 24), None, &None, Follow::Now)
     );
     let effects = rig.say(&ServerMessage::Welcome(welcome(0)));
     assert!(matches!(sent(&effects)[..], [ClientMessage::Ping { .. }]));

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+use limpet_shared::{Hello, limits};
 use proptest::prelude::*;
 
 use super::*;
@@ -228,7 +229,7 @@ impl World {
             sent: output,
             resizes: known,
             acknowledged: output,
-            window: hello.window.unwrap(),
+            window: hello.window.unwrap_or(limits::DEFAULT_WINDOW),
         });
         self.answer(&ServerMessage::Welcome(Welcome {
             epoch: self.epoch.clone(),

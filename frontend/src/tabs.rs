@@ -8,9 +8,7 @@ use limpet_client::{Phase, Trouble};
 use limpet_shared::{ExitStatus, Flow, Role, SessionId, Sizing, Winsize, api::SessionInfo};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    people::People,
-};
+use crate::people::People;
 
 /// The content of a tab, which also identifies it. Another kind of tab is another variant here and
 /// another arm in [`TabBody`](crate::ui::tab_body::TabBody).

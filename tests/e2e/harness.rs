@@ -5,6 +5,7 @@ pub(crate) mod browser;
 pub(crate) mod census;
 pub(crate) mod client;
 pub(crate) mod container;
+mod core_client;
 pub(crate) mod cutter;
 mod faults;
 mod manager;
@@ -21,6 +22,7 @@ pub(crate) use self::{
     browser::Browser,
     census::Census,
     client::{Client, Hello},
+    core_client::CoreClient,
     cutter::FlakyProxy,
     faults::Faults,
     manager::ServiceManager,

@@ -9,9 +9,7 @@ use limpet_client::{Phase, Trouble};
 use limpet_shared::{ExitStatus, SessionId, Winsize, api::SessionInfo};
 
 use super::{Mark, Tab, TabKind, arrangement::Arrangement};
-use crate::{
-    people::People,
-};
+use crate::people::People;
 
 /// The tabs of the page. If there are any, exactly one of them is active.
 #[derive(Clone, Debug, Default, PartialEq)]

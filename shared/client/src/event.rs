@@ -1,6 +1,8 @@
 //! The events that a connection handles, and the effects that it requests.
 
-use limpet_shared::{ExitStatus, Role, ViewerInfo, Winsize, theme::Colours};
+use std::time::Duration;
+
+use limpet_shared::{ExitStatus, Header, Role, ViewerInfo, Winsize, theme::Colours};
 
 use crate::{
     Phase, Trouble,
@@ -58,6 +60,14 @@ pub enum Event<'a> {
     ClearRequested,
     /// The user wants to reset the modes that programs have set, for all viewers.
     SoftResetRequested,
+}
+
+impl<'a> Event<'a> {
+    /// Returns the event of a binary message that is in memory as a whole.
+    #[must_use]
+    pub fn frame(message: &'a [u8]) -> Self {
+        Self::Frame { head: &message[..message.len().min(Header::LEN)], len: message.len() }
+    }
 }
 
 /// The result of probing over HTTP why an attachment failed.
@@ -171,4 +181,15 @@ pub struct Moment {
     pub wall_ms: f64,
     /// A random number from 0 to 1.
     pub jitter: f64,
+}
+
+impl Moment {
+    /// Returns the moment at which this much time has passed since some start, for a program that
+    /// cannot tell whether the machine sleeps. The random number is always the same, so many such
+    /// programs on one server should set it.
+    #[must_use]
+    pub fn after(elapsed: Duration) -> Self {
+        let now_ms = elapsed.as_secs_f64() * 1000.0;
+        Self { now_ms, wall_ms: now_ms, jitter: 0.0 }
+    }
 }

@@ -44,7 +44,7 @@ pub struct Piece {
 pub struct Gap;
 
 /// The position of this viewer in the output log.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Inflow {
     /// Number of rendered bytes after which an acknowledgement is due.
     ack_step_bytes: u64,
@@ -62,6 +62,13 @@ pub struct Inflow {
     /// Number of bytes of the snapshot that have yet to arrive; `None` before it is announced.
     /// Until all have arrived, the attachment cannot be resumed.
     missing_bytes: Option<u64>,
+}
+
+impl Default for Inflow {
+    /// Returns the position of a viewer with the default window.
+    fn default() -> Self {
+        Self::with_window(None)
+    }
 }
 
 impl Inflow {
@@ -99,6 +106,13 @@ impl Inflow {
     #[must_use]
     pub fn resizes(&self) -> u64 {
         self.resizes
+    }
+
+    /// Returns the number of bytes of the snapshot that have yet to arrive, or `None` before it is
+    /// announced.
+    #[must_use]
+    pub fn missing_bytes(&self) -> Option<u64> {
+        self.missing_bytes
     }
 
     /// Returns the point to resume at, if the terminal shows everything before it.

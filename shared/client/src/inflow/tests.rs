@@ -27,7 +27,7 @@ fn data(inflow: &mut Inflow, offset: u64, payload: usize) -> Result<Vec<Piece>, 
 
 #[test]
 fn the_first_attachment_replays_up_to_live() {
-    let mut inflow = Inflow::with_window(None);
+    let mut inflow = Inflow::default();
     assert_eq!(inflow.resume(), None);
     assert!(!inflow.begin(&welcome(1, 10, 14)));
     inflow.skip_to(OutputOffset::new(10), 0);
@@ -39,7 +39,7 @@ fn the_first_attachment_replays_up_to_live() {
 
 #[test]
 fn a_resumed_attachment_is_live_except_for_a_replay_that_was_cut() {
-    let mut inflow = Inflow::with_window(None);
+    let mut inflow = Inflow::default();
     inflow.begin(&welcome(1, 0, 8));
     data(&mut inflow, 0, 4).unwrap();
     assert!(inflow.begin(&welcome(1, 4, 20)));
@@ -50,7 +50,7 @@ fn a_resumed_attachment_is_live_except_for_a_replay_that_was_cut() {
 
 #[test]
 fn sizes_are_resumed_like_output() {
-    let mut inflow = Inflow::with_window(None);
+    let mut inflow = Inflow::default();
     inflow.begin(&welcome(1, 7, 7));
     assert!(
         inflow.has_begun() && inflow.resume().is_none(),
@@ -66,7 +66,7 @@ fn sizes_are_resumed_like_output() {
 
 #[test]
 fn another_epoch_or_offset_starts_over() {
-    let mut inflow = Inflow::with_window(None);
+    let mut inflow = Inflow::default();
     inflow.begin(&welcome(1, 0, 0));
     data(&mut inflow, 0, 4).unwrap();
     assert!(!inflow.begin(&welcome(2, 4, 4)));
@@ -77,7 +77,7 @@ fn another_epoch_or_offset_starts_over() {
 
 #[test]
 fn what_was_written_before_a_new_start_is_not_acknowledged_after_it() {
-    let mut inflow = Inflow::with_window(None);
+    let mut inflow = Inflow::default();
     inflow.begin(&welcome(1, 0, 0));
     let old = data(&mut inflow, 0, 500).unwrap()[0].mark;
     inflow.begin(&welcome(2, 0, 0));
@@ -86,7 +86,7 @@ fn what_was_written_before_a_new_start_is_not_acknowledged_after_it() {
 
 #[test]
 fn a_snapshot_moves_no_offset_and_is_replayed() {
-    let mut inflow = Inflow::with_window(None);
+    let mut inflow = Inflow::default();
     inflow.begin(&welcome(1, 0, 100));
     assert!(inflow.resume().is_some());
     inflow.skip_to(OutputOffset::new(200), 5);
@@ -100,7 +100,7 @@ fn a_snapshot_moves_no_offset_and_is_replayed() {
 
 #[test]
 fn little_output_is_acknowledged_together_when_the_terminal_is_idle() {
-    let mut inflow = Inflow::with_window(None);
+    let mut inflow = Inflow::default();
     inflow.begin(&welcome(1, 0, 0));
     for key in 1..IDLE_ACK_STEP_BYTES {
         let mark = data(&mut inflow, key - 1, 1).unwrap()[0].mark;

@@ -79,10 +79,6 @@ fn data(offset: u64, payload: &[u8]) -> Vec<u8> {
     [&Header::data(offset).encode(), payload].concat()
 }
 
-fn frame(message: &[u8]) -> Event<'_> {
-    Event::Frame { head: &message[..message.len().min(Header::LEN)], len: message.len() }
-}
-
 fn sent(effects: &[Effect]) -> Vec<ClientMessage> {
     let text = |effect: &Effect| match effect {
         E::SendText(text) => Some(ClientMessage::parse(text).unwrap()),

@@ -71,7 +71,7 @@ fn a_size_that_is_another_than_hello_told_follows_the_welcome() {
 #[test]
 fn a_broken_connection_is_tried_again_and_resumes() {
     let mut rig = Rig::attached();
-    rig.on(frame(&data(0, b"hello")));
+    rig.on(Event::frame(&data(0, b"hello")));
     let effects = rig.after(60_000.0).on(Event::Closed { code: 1006 });
     assert!(effects.contains(&E::Timer(backoff::FIRST_DELAY_MS)));
     assert_eq!(
@@ -118,7 +118,7 @@ fn who_is_not_let_in_is_told_so_once() {
 #[test]
 fn a_server_that_cannot_resume_clears_the_terminal() {
     let mut rig = Rig::attached();
-    rig.on(frame(&data(0, b"hello")));
+    rig.on(Event::frame(&data(0, b"hello")));
     rig.on(Event::Closed { code: 1001 });
     rig.on(Event::Timer);
     rig.on(Event::Opened(""));

@@ -18,7 +18,7 @@ fn reset_clears_and_goes_on_elsewhere() {
     let mut rig = Rig::attached();
     let reset = ServerMessage::Reset { output: OutputOffset::new(4096), skipped: 3000, earlier: 0, bytes: 0 };
     assert!(rig.say(&reset).contains(&E::Notify(Tell::Clear { skipped: 3000, earlier: 0 })));
-    assert!(matches!(rig.on(frame(&data(4096, b"x")))[..], [E::Write(_)]));
+    assert!(matches!(rig.on(Event::frame(&data(4096, b"x")))[..], [E::Write(_)]));
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn a_reader_neither_types_nor_resizes_nor_becomes_primary() {
 fn what_breaks_the_protocol_ends_it() {
     let gap = data(9, b"x");
     for event in [
-        frame(&gap),
+        Event::frame(&gap),
         Event::Frame { head: b"abc", len: 3 },
         Event::Text("{}"),
         Event::Text(r#"{"type":"title"}"#),

@@ -190,7 +190,7 @@ impl World {
     fn page_turn(&mut self) {
         match self.to_page.pop_front() {
             Some(Message::Text(text)) => self.page(Event::Text(&text), &[]),
-            Some(Message::Binary(bytes)) => self.page(frame(&bytes), &bytes),
+            Some(Message::Binary(bytes)) => self.page(Event::frame(&bytes), &bytes),
             None => {}
         }
     }

@@ -8,6 +8,7 @@ mod bundle;
 mod compress;
 mod dev;
 mod fuzz;
+mod hello;
 mod inline;
 mod names;
 mod needs;

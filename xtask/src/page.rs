@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The files that the page is built from and with.
-const SOURCES: [&str; 13] = [
+const SOURCES: [&str; 14] = [
     "frontend",
     "shared/src",
     "shared/client/src",
@@ -23,6 +23,7 @@ const SOURCES: [&str; 13] = [
     "xtask/src/page.rs",
     "xtask/src/split.rs",
     "xtask/src/bundle.rs",
+    "xtask/src/hello.rs",
     "xtask/src/inline.rs",
     "xtask/src/names.rs",
     "xtask/src/tools.rs",

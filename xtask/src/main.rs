@@ -15,6 +15,7 @@ mod needs;
 mod npm;
 mod page;
 mod proxies;
+mod python;
 mod shell;
 mod split;
 mod system;

@@ -5,7 +5,7 @@ use std::{env, future::pending, io, process::ExitCode, time::Duration};
 
 use anyhow::{Context, bail};
 use futures_util::{SinkExt, StreamExt};
-use limpet_client::{Effect, Event, Machine, Moment, Phase, Probe, Tell, Viewer};
+use limpet_client::{Effect, Event, Machine, Moment, Notification, Phase, Probe, Viewer};
 use limpet_shared::{ExitStatus, SUBPROTOCOL, ViewerId, Winsize};
 use tokio::{
     net::TcpStream,
@@ -79,8 +79,10 @@ pub(crate) async fn run(
                     }
                     machine.handle(Event::Rendered(piece.mark, true), now());
                 }
-                Effect::Notify(Tell::Exited { status, .. }) => return Ok(status),
-                Effect::Notify(Tell::Phase(Phase::Gone(reason))) => bail!("cannot attach: {reason:?}"),
+                Effect::Notify(Notification::Exited { status, .. }) => return Ok(status),
+                Effect::Notify(Notification::Phase(Phase::Gone(reason))) => {
+                    bail!("cannot attach: {reason:?}")
+                }
                 Effect::Notify(_) => {}
             }
         }

@@ -13,12 +13,10 @@ pub use socket::{Connection, Observer, PendingSocket};
 #[must_use]
 pub fn notice_text(notice: Notice) -> String {
     let text = match notice {
-        Notice::InputRefused => "This was not sent: too much already waits for the program to read it.",
-        Notice::InputUncertain => {
-            "What you typed last may not have arrived: the server does not remember it."
-        }
-        Notice::OtherVersion => "A new version of limpet is here. Reload the page to use it.",
-        Notice::NoSuchViewer => "That window is no longer here.",
+        Notice::InputRefused => "Not sent: too much input is already waiting for the program.",
+        Notice::InputUncertain => "Your last input may be lost: the server has no record of it.",
+        Notice::OtherVersion => "The server runs another version of limpet. Reload the page to use it.",
+        Notice::NoSuchViewer => "That viewer is no longer attached.",
         Notice::ReadOnly => "You can view this terminal, not change it.",
         Notice::FromServer(message) => return message,
     };

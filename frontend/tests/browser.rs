@@ -9,7 +9,7 @@ use std::{
 };
 
 use js_sys::Uint8Array;
-use limpet_client::{GoneReason, Mark, Phase, Tell};
+use limpet_client::{GoneReason, Mark, Notification, Phase};
 use limpet_frontend::{
     connection::{Connection, Observer},
     dom::{Listener, SizeWatch, Timeout},
@@ -102,10 +102,10 @@ struct Recorder {
 }
 
 impl Observer for Recorder {
-    fn output(&self, _: &Uint8Array, _: Mark) {}
+    fn on_output(&self, _: &Uint8Array, _: Mark) {}
 
-    fn told(&self, tell: Tell) {
-        if let Tell::Phase(phase) = tell {
+    fn on_notification(&self, notification: Notification) {
+        if let Notification::Phase(phase) = notification {
             self.phases.borrow_mut().push(phase);
         }
     }

@@ -4,7 +4,7 @@ use limpet_client::Viewer;
 use limpet_shared::{ExitStatus, SessionId, ViewerId, Winsize};
 
 use crate::harness::{
-    Client, CoreClient, FlakyProxy, Hello, Options, Server, client::viewer, cutter::SeededRng, within,
+    Client, CoreClient, FlakyProxy, Hello, Options, Server, client::viewer, flaky_proxy::SeededRng, within,
 };
 
 const LINES: u32 = 40_000;

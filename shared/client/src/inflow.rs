@@ -76,7 +76,7 @@ impl Inflow {
     /// requests.
     #[must_use]
     pub fn with_window(window: Option<u64>) -> Self {
-        let window = window.unwrap_or(limits::DEFAULT_WINDOW).min(limits::MAX_WINDOW);
+        let window = window.unwrap_or(limits::DEFAULT_WINDOW_BYTES).min(limits::MAX_WINDOW_BYTES);
         Self {
             ack_step_bytes: (window / ACKS_PER_WINDOW).max(1),
             generation: 0,

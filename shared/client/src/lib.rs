@@ -25,10 +25,10 @@ pub mod outbox;
 pub mod phase;
 pub mod viewer;
 
-pub use event::{Effect, Event, Moment, Notice, Probe, Tell};
+pub use event::{Effect, Event, Moment, Notice, Notification, Probe};
 pub use inflow::{Inflow, Mark, Piece};
 pub use json::{Json, SerdeJson};
 pub use machine::Machine;
 pub use outbox::Outbox;
-pub use phase::{GoneReason, Phase, Trouble};
+pub use phase::{ConnectionProblem, GoneReason, Phase};
 pub use viewer::Viewer;

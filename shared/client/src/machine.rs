@@ -17,8 +17,8 @@ use std::{collections::VecDeque, marker::PhantomData};
 use limpet_shared::{ClientMessage, CloseCode, ExitStatus, Role, SignInKey, Winsize, theme::Colours};
 
 use crate::{
-    GoneReason, Phase, Trouble, backoff,
-    event::{Effect, Event, Moment, Notice, Probe, Tell},
+    ConnectionProblem, GoneReason, Phase, backoff,
+    event::{Effect, Event, Moment, Notice, Notification, Probe},
     heartbeat::{self, Action, Heartbeat},
     inflow::{Inflow, Mark},
     json::{Json, SerdeJson},
@@ -92,7 +92,7 @@ pub struct Machine<J = SerdeJson> {
     other_server_version: Option<String>,
     /// Number of sockets in a row that failed to open although the server would have accepted them.
     failed_opens: u32,
-    trouble: Option<Trouble>,
+    problem: Option<ConnectionProblem>,
     published_phase: Option<Phase>,
     /// The effects that are not carried out yet.
     effects: VecDeque<Effect>,
@@ -114,7 +114,7 @@ impl<J: Json> Machine<J> {
             outbox: Outbox::default(),
             other_server_version: None,
             failed_opens: 0,
-            trouble: None,
+            problem: None,
             published_phase: None,
             effects: VecDeque::new(),
             json: PhantomData,
@@ -200,7 +200,7 @@ impl<J: Json> Machine<J> {
     fn on_exit(&mut self, status: ExitStatus, closed: bool) {
         self.state = State::Ended;
         self.outbox.clear();
-        self.notify(Tell::Exited { status, closed });
+        self.notify(Notification::Exited { status, closed });
         self.push(Effect::Close);
         self.push(Effect::NoTimer);
     }
@@ -230,13 +230,13 @@ impl<J: Json> Machine<J> {
     /// Waits before the next attempt, longer after each failed one.
     fn schedule_retry(&mut self, moment: Moment) {
         if let State::Attached { since_ms, .. } = self.state {
-            self.notify(Tell::Primary(false));
+            self.notify(Notification::Primary(false));
             if moment.now_ms - since_ms >= STABLE_AFTER_MS {
                 self.attempt = 0;
             }
         }
         self.attempt = self.attempt.saturating_add(1);
-        if self.trouble == Some(Trouble::Stopped) {
+        if self.problem == Some(ConnectionProblem::Stopped) {
             self.attempt = self.attempt.max(MIN_ATTEMPT_AFTER_STOP);
         }
         let delay_ms = backoff::delay_ms(self.attempt, moment.jitter);
@@ -253,12 +253,12 @@ impl<J: Json> Machine<J> {
             Probe::Alive => {
                 self.failed_opens = self.failed_opens.saturating_add(1);
                 if self.failed_opens >= BLOCKED_AFTER_FAILURES {
-                    self.set_trouble(Some(Trouble::NoWebSocket));
+                    self.set_problem(Some(ConnectionProblem::NoWebSocket));
                 }
                 self.schedule_retry(moment);
             }
             Probe::Refused(reason) => {
-                self.set_trouble(Some(Trouble::Refused(reason.to_owned())));
+                self.set_problem(Some(ConnectionProblem::Refused(reason.to_owned())));
                 self.schedule_retry(moment);
             }
             Probe::Unreachable => self.schedule_retry(moment),
@@ -361,7 +361,7 @@ impl<J: Json> Machine<J> {
             _ => {}
         }
         if self.outbox.push(input).is_err() {
-            self.notify(Tell::Notice(Notice::InputRefused));
+            self.notify(Notification::Notice(Notice::InputRefused));
         }
         self.flush();
         self.watch_input(moment);
@@ -429,7 +429,7 @@ impl<J: Json> Machine<J> {
         }
     }
 
-    fn notify(&mut self, tell: Tell) {
+    fn notify(&mut self, tell: Notification) {
         self.push(Effect::Notify(tell));
     }
 
@@ -439,10 +439,10 @@ impl<J: Json> Machine<J> {
         self.effects.push_back(effect);
     }
 
-    fn set_trouble(&mut self, trouble: Option<Trouble>) {
-        if self.trouble != trouble {
-            self.trouble.clone_from(&trouble);
-            self.notify(Tell::Trouble(trouble));
+    fn set_problem(&mut self, problem: Option<ConnectionProblem>) {
+        if self.problem != problem {
+            self.problem.clone_from(&problem);
+            self.notify(Notification::Problem(problem));
         }
     }
 
@@ -451,7 +451,7 @@ impl<J: Json> Machine<J> {
         if phase != self.published_phase {
             self.published_phase = phase;
             if let Some(phase) = phase {
-                self.notify(Tell::Phase(phase));
+                self.notify(Notification::Phase(phase));
             }
         }
     }

@@ -4,7 +4,7 @@
 use std::{future::pending, mem, time::Duration};
 
 use futures_util::{SinkExt, StreamExt};
-use limpet_client::{Effect, Event, Machine, Moment, Phase, Probe, Tell, Viewer};
+use limpet_client::{Effect, Event, Machine, Moment, Notification, Phase, Probe, Viewer};
 use limpet_shared::{ExitStatus, SessionId};
 use tokio::{
     net::TcpStream,
@@ -139,13 +139,13 @@ impl CoreClient {
         }
     }
 
-    fn on_tell(&mut self, tell: &Tell) {
+    fn on_tell(&mut self, tell: &Notification) {
         match tell {
-            Tell::Role(_) => self.attachments += 1,
-            Tell::Clear { .. } => self.clears += 1,
-            Tell::Exited { status, .. } => self.exit = Some(*status),
-            Tell::Phase(Phase::Gone(reason)) => panic!("the connection is not retried: {reason:?}"),
-            Tell::Phase(Phase::Reconnecting { at_ms, .. }) => {
+            Notification::Role(_) => self.attachments += 1,
+            Notification::Clear { .. } => self.clears += 1,
+            Notification::Exited { status, .. } => self.exit = Some(*status),
+            Notification::Phase(Phase::Gone(reason)) => panic!("the connection is not retried: {reason:?}"),
+            Notification::Phase(Phase::Reconnecting { at_ms, .. }) => {
                 self.is_waiting = *at_ms > self.moment().now_ms;
             }
             _ => {}

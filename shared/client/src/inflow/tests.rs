@@ -118,10 +118,10 @@ proptest! {
     /// `IDLE_ACK_STEP_BYTES` once it is idle.
     #[test]
     fn acknowledgements_keep_up(
-        frames in prop::collection::vec(0..=limits::OUTPUT_FRAME, 1..50),
-        window in prop_oneof![Just(None), (1..2 * limits::MAX_WINDOW).prop_map(Some), (1..100_u64).prop_map(Some)],
+        frames in prop::collection::vec(0..=limits::MAX_FRAME_PAYLOAD_BYTES, 1..50),
+        window in prop_oneof![Just(None), (1..2 * limits::MAX_WINDOW_BYTES).prop_map(Some), (1..100_u64).prop_map(Some)],
     ) {
-        let granted = window.unwrap_or(limits::DEFAULT_WINDOW).min(limits::MAX_WINDOW);
+        let granted = window.unwrap_or(limits::DEFAULT_WINDOW_BYTES).min(limits::MAX_WINDOW_BYTES);
         let mut inflow = Inflow::with_window(window);
         inflow.begin(&welcome(1, 0, 0));
         let (mut sent, mut acknowledged) = (0, 0);

@@ -5,8 +5,8 @@ use serde::Deserialize;
 
 use super::{Machine, State};
 use crate::{
-    GoneReason, Trouble,
-    event::{Effect, Moment, Notice, Tell},
+    ConnectionProblem, GoneReason,
+    event::{Effect, Moment, Notice, Notification},
     heartbeat::Heartbeat,
     json::Json,
 };
@@ -62,17 +62,17 @@ impl<J: Json> Machine<J> {
         let Moment { now_ms, .. } = moment;
         let (role, id) = (welcome.role, welcome.id);
         self.state = State::Attached { since_ms: now_ms, role, id, heartbeat: Heartbeat::new(now_ms) };
-        self.set_trouble(None);
+        self.set_problem(None);
         let has_begun = self.inflow.has_begun();
         if !self.inflow.begin(&welcome) && has_begun {
-            self.notify(Tell::Clear { skipped: 0, earlier: 0 });
+            self.notify(Notification::Clear { skipped: 0, earlier: 0 });
         }
-        self.notify(Tell::Role(welcome.role));
-        self.notify(Tell::Size { size: welcome.size, own: welcome.by == Some(id) });
-        self.notify(Tell::Title(welcome.title));
+        self.notify(Notification::Role(welcome.role));
+        self.notify(Notification::Size { size: welcome.size, own: welcome.by == Some(id) });
+        self.notify(Notification::Title(welcome.title));
         self.check_server_version(welcome.server);
         if self.outbox.resume_at(welcome.input) > 0 {
-            self.notify(Tell::Notice(Notice::InputUncertain));
+            self.notify(Notification::Notice(Notice::InputUncertain));
         }
         if !welcome.role.may_write() {
             self.outbox.clear();
@@ -89,7 +89,7 @@ impl<J: Json> Machine<J> {
     fn check_server_version(&mut self, server: String) {
         if server != env!("CARGO_PKG_VERSION") && self.other_server_version.as_ref() != Some(&server) {
             self.other_server_version = Some(server);
-            self.notify(Tell::Notice(Notice::OtherVersion));
+            self.notify(Notification::Notice(Notice::OtherVersion));
         }
     }
 
@@ -105,16 +105,16 @@ impl<J: Json> Machine<J> {
             ServerMessage::Resize { size, by, resizes } => {
                 self.inflow.on_resized(resizes);
                 let own = matches!(self.state, State::Attached { id, .. } if by == Some(id));
-                self.notify(Tell::Size { size, own });
+                self.notify(Notification::Size { size, own });
             }
             ServerMessage::Reset { output, skipped, earlier, bytes } => {
                 self.inflow.skip_to(output, bytes);
-                self.notify(Tell::Clear { skipped, earlier });
+                self.notify(Notification::Clear { skipped, earlier });
             }
-            ServerMessage::Title { title } => self.notify(Tell::Title(title)),
+            ServerMessage::Title { title } => self.notify(Notification::Title(title)),
             ServerMessage::Viewers { count, primary, list } => {
-                self.notify(Tell::Primary(primary));
-                self.notify(Tell::Viewers { count, list });
+                self.notify(Notification::Primary(primary));
+                self.notify(Notification::Viewers { count, list });
             }
             ServerMessage::Exit { status, closed, .. } => self.on_exit(status, closed),
             ServerMessage::Pong { t } => self.on_pong(t.as_f64(), moment),
@@ -138,10 +138,10 @@ impl<J: Json> Machine<J> {
         match code {
             // The phase after the close that follows says so.
             ErrorCode::UnknownType | ErrorCode::Unauthorized | ErrorCode::SessionNotFound => {}
-            ErrorCode::ShuttingDown => self.set_trouble(Some(Trouble::Stopped)),
-            ErrorCode::NoSuchViewer => self.notify(Tell::Notice(Notice::NoSuchViewer)),
-            ErrorCode::ReadOnly => self.notify(Tell::Notice(Notice::ReadOnly)),
-            _ => self.notify(Tell::Notice(Notice::FromServer(message))),
+            ErrorCode::ShuttingDown => self.set_problem(Some(ConnectionProblem::Stopped)),
+            ErrorCode::NoSuchViewer => self.notify(Notification::Notice(Notice::NoSuchViewer)),
+            ErrorCode::ReadOnly => self.notify(Notification::Notice(Notice::ReadOnly)),
+            _ => self.notify(Notification::Notice(Notice::FromServer(message))),
         }
     }
 

@@ -2,7 +2,22 @@
 //! numbers that make up a tenth of everything loaded before the first prompt, so it is used only in
 //! unit tests, where there is no browser.
 
+use limpet_client::Json;
 use serde::{Serialize, de::DeserializeOwned};
+
+/// These functions, for the connection.
+#[derive(Clone, Copy, Debug)]
+pub struct BrowserJson;
+
+impl Json for BrowserJson {
+    fn read<T: DeserializeOwned>(text: &str) -> Option<T> {
+        read(text).ok()
+    }
+
+    fn write(value: &impl Serialize) -> Option<String> {
+        write(value).ok()
+    }
+}
 
 /// The error for text that is not JSON, or not the expected JSON.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]

@@ -6,7 +6,7 @@
 //! | [`app`] | the state that the whole page shares, and the methods that change it |
 //! | [`tabs`], [`viewers`], [`settings`], [`themes`] | plain data, with native tests |
 //! | [`commands`], [`clipboard_requests`], [`link_check`] | plain data, with native tests |
-//! | [`connection`] | one attachment after another: resume, acknowledge, reconnect |
+//! | [`connection`] | one attachment after another, as `limpet-client` decides |
 //! | [`terminal`] | the pane: xterm.js, attached to a session |
 //! | [`ui`] | the components, which show the state |
 //! | [`api`], [`urls`], `preconnect` | the server: HTTP, URLs, requests that index.html started |

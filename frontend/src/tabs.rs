@@ -4,13 +4,11 @@ pub mod arrangement;
 pub mod fit;
 pub mod model;
 
+use limpet_client::{ConnectionProblem, Phase};
 use limpet_shared::{ExitStatus, Flow, Role, SessionId, Sizing, Winsize, api::SessionInfo};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    connection::{ConnectionProblem, Phase},
-    viewers::ViewerList,
-};
+use crate::viewers::ViewerList;
 
 /// The content of a tab, which also identifies it. Another kind of tab is another variant here and
 /// another arm in [`TabBody`](crate::ui::tab_body::TabBody).

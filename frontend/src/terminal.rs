@@ -30,6 +30,7 @@ pub mod xterm;
 use std::rc::Rc;
 
 use leptos::{html::Div, prelude::*, task::spawn_local_scoped};
+use limpet_client::{ConnectionProblem, Phase};
 use limpet_shared::{ExitStatus, SessionId, Winsize, theme::Theme};
 
 use self::{
@@ -37,7 +38,7 @@ use self::{
     startup_pane::StartupPane,
 };
 use crate::{
-    connection::{Connection, ConnectionProblem, Phase},
+    connection::Connection,
     settings::{Oversized, Settings},
     themes::BuiltInTheme,
     viewers::ViewerList,

@@ -9,8 +9,9 @@ use std::{
 };
 
 use js_sys::Uint8Array;
+use limpet_client::{GoneReason, Mark, Notification, Phase};
 use limpet_frontend::{
-    connection::{Connection, GoneReason, Observer, Phase, event::Notification, inflow::Mark},
+    connection::{Connection, Observer},
     dom::{Listener, SizeWatch, Timeout},
 };
 use limpet_shared::{SessionId, Winsize};

@@ -89,8 +89,14 @@ pageTest("who comes back has said hello before the page is there", {}, async ({ 
   release();
   await terminal.waitForText(/^here$/m);
   await terminal.run("echo and here");
-  const counted = (type) => said.filter((message) => message.includes(`"type":"${type}"`)).length;
-  assert.deepEqual([counted("hello"), counted("resize")], [1, 0], said.join("\n"));
+  const sent = (type) => said.filter((message) => message.includes(`"type":"${type}"`));
+  assert.deepEqual([sent("hello").length, sent("resize").length], [1, 0], said.join("\n"));
+
+  // The page's module itself says hello to the terminal of another tab.
+  await page.keyboard.press("Control+Shift+Enter");
+  await until("another hello", () => sent("hello"), (all) => all.length === 2);
+  const [ofScript, ofModule] = sent("hello").map((message) => ({ ...JSON.parse(message), viewer: undefined }));
+  assert.deepEqual(ofScript, ofModule);
 });
 
 pageTest("a size that is no longer right is put right", {}, async ({ page, terminal }) => {

@@ -40,7 +40,7 @@ async fn a_killed_keeper_loses_nothing_that_is_stored() {
     assert_eq!(client.text(), "0\r\n", "programs know nothing of it");
     client.type_in("one\n").await;
     client.sees("got one\r\n").await;
-    let (epoch, received) = (client.epoch().clone(), client.received);
+    let (epoch, received) = (client.epoch().clone(), client.received());
     drop(client);
 
     let server = restart(&manager, server).await;

@@ -4,6 +4,7 @@ pub(crate) mod browser;
 pub(crate) mod census;
 pub(crate) mod client;
 pub(crate) mod container;
+mod core_client;
 mod faults;
 pub(crate) mod flaky_proxy;
 mod server;
@@ -21,6 +22,7 @@ pub(crate) use self::{
     browser::Browser,
     census::Census,
     client::{Client, Hello},
+    core_client::CoreClient,
     faults::Faults,
     flaky_proxy::FlakyProxy,
     server::{Options, Server, TOKEN},

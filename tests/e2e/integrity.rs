@@ -1,9 +1,10 @@
 //! No byte is lost or duplicated, whatever happens to connections.
 
-use limpet_shared::{ExitStatus, OutputOffset, SessionId, ViewerId};
+use limpet_client::Viewer;
+use limpet_shared::{ExitStatus, SessionId, ViewerId, Winsize};
 
 use crate::harness::{
-    Client, FlakyProxy, Hello, Options, Server, client::viewer, flaky_proxy::SeededRng, within,
+    Client, CoreClient, FlakyProxy, Hello, Options, Server, client::viewer, flaky_proxy::SeededRng, within,
 };
 
 const LINES: u32 = 40_000;
@@ -12,7 +13,8 @@ pub(crate) fn numbered(last: u32) -> String {
     (1..=last).map(|n| format!("line {n}\r\n")).collect::<Vec<_>>().concat()
 }
 
-/// Attaches again and again until the exit arrives. Returns all output and the exit status.
+/// Follows a session until the exit arrives, over connections that break. Returns all output and the
+/// exit status.
 pub(crate) async fn follow(
     address: &str,
     session: &SessionId,
@@ -20,24 +22,25 @@ pub(crate) async fn follow(
     seed: u64,
 ) -> (Vec<u8>, ExitStatus) {
     let mut rng = SeededRng::new(seed);
-    let mut all = Vec::new();
-    let mut hello = Hello::default().window(window);
+    let viewer = Viewer { window: Some(window), ..Viewer::for_all_output(viewer(), Winsize::default()) };
+    let mut client = CoreClient::start(address, session, viewer).await;
     loop {
-        let Ok(mut client) = Client::attach_at(address, session, hello.clone()).await else { continue };
-        assert_eq!(client.welcome.output, OutputOffset::new(all.len() as u64), "it goes on where it was");
         // Some attachments read to the end of the connection, others leave in between.
-        let turns = if rng.below(2) == 0 { u64::MAX } else { rng.below(200) };
-        for _ in 0..turns {
-            if !client.process_message().await {
+        let events = if rng.below(2) == 0 { u64::MAX } else { rng.below(200) };
+        let attachments = client.attachments;
+        for _ in 0..events {
+            if client.exit.is_some() || client.attachments > attachments {
                 break;
             }
+            client.handle_next().await;
         }
-        all.extend_from_slice(&client.output);
+        assert_eq!(client.clears, 0, "the output goes on where it was");
         if let Some(exit) = client.exit {
-            return (all, exit);
+            return (client.output, exit);
         }
-        hello = hello.resume(&client.epoch().clone(), client.received);
-        client.reset_connection();
+        if client.attachments == attachments {
+            client.cut().await;
+        }
     }
 }
 
@@ -82,7 +85,8 @@ async fn a_window_of_one_byte_is_enough() {
     assert_eq!(client.text(), numbered(200));
 }
 
-/// Types a text over connections that break, knowing only what the protocol reports.
+/// Types a text over connections that break. It speaks by hand, because it sends more again than a
+/// client would.
 pub(crate) async fn type_all(address: &str, session: &SessionId, viewer: ViewerId, text: &[u8], seed: u64) {
     let mut rng = SeededRng::new(seed);
     loop {
@@ -126,6 +130,33 @@ async fn every_key_arrives_once_and_in_order_over_connections_that_break() {
         watcher.read_to_end().await;
         let expected = sha256(text.as_bytes());
         assert!(watcher.text().contains(&expected), "{}", watcher.text());
+    }
+}
+
+#[tokio::test]
+async fn the_clients_core_types_every_key_once_over_connections_that_break() {
+    for (seed, options) in Options::thread_and_core_variants().into_iter().enumerate() {
+        let server = Server::start(options);
+        let text: String = (1..=20_000).map(|n| format!("key {n}\n")).collect::<Vec<_>>().concat();
+        let script = format!("stty raw -echo; echo ready; head -c {} | sha256sum", text.len());
+        let id = server.bash(&script).await;
+        let mut rng = SeededRng::new(seed as u64);
+        let proxy = FlakyProxy::start(server.address(), 60_000, seed as u64).await;
+        let viewer = Viewer::for_all_output(viewer(), Winsize::default());
+        let mut client = CoreClient::start(proxy.address(), &id, viewer).await;
+        client.until("the program", |client| client.output.ends_with(b"ready\n")).await;
+        let mut rest = &text[..];
+        while !rest.is_empty() {
+            let len = usize::try_from(1 + rng.below(20_000)).unwrap().min(rest.len());
+            client.type_in(&rest[..len]).await;
+            rest = &rest[len..];
+            within("an acknowledgement", client.handle_next()).await;
+        }
+        client.until("the exit", |client| client.exit.is_some()).await;
+        let shown = String::from_utf8_lossy(&client.output);
+        assert!(shown.contains(&sha256(text.as_bytes())), "{shown}");
+        assert!(client.attachments > 1, "the connection has broken");
+        assert_eq!(client.clears, 0, "the output goes on where it was");
     }
 }
 

@@ -10,6 +10,7 @@
 //! * [`http`]: access control of the HTTP API and the page.
 //! * [`protocol`]: valid and invalid messages on a socket.
 //! * [`integrity`]: no byte lost or duplicated, whatever happens to connections.
+//! * [`clients`]: the clients in `docs/clients`.
 //! * [`closing`]: the end of a session and of the server, as viewers and background jobs see it.
 //! * [`command_line`]: limpet's messages to the person who starts it.
 //! * [`container`]: limpet in a container that has next to nothing.
@@ -50,12 +51,16 @@ mod generate;
 #[expect(dead_code, reason = "questions are asked by another test")]
 #[path = "../screen/oracle.rs"]
 mod oracle;
+#[expect(dead_code, reason = "the program's `main` calls the function that the test calls")]
+#[path = "../../docs/clients/run.rs"]
+mod run_client;
 #[expect(dead_code, reason = "streams are cut by another test")]
 #[path = "../screen/stream.rs"]
 mod stream;
 
 mod access_url;
 mod churn;
+mod clients;
 mod closing;
 mod command_line;
 mod container;

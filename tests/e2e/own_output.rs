@@ -58,10 +58,10 @@ async fn what_was_cleared_is_gone_for_everybody_and_for_good() {
     let mut other = Client::attach(&server, &id, Hello::default()).await;
     other.sees("SECRET\r\n$ ").await;
     // This viewer has seen all output and is away meanwhile.
-    let (epoch, output) = (client.epoch().clone(), other.received);
+    let (epoch, output) = (client.epoch().clone(), other.received());
     let mut away = Client::attach(&server, &id, Hello::default()).await;
     away.sees("SECRET\r\n$ ").await;
-    let early = OutputOffset::new(away.received.get() / 2);
+    let early = OutputOffset::new(away.received().get() / 2);
     drop(away);
 
     client.say(&ClientMessage::Clear).await;

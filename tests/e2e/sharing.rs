@@ -84,7 +84,7 @@ async fn a_size_stays_while_its_owner_is_away_for_a_moment() {
     wait_for_viewers(&mut desktop, 2, true).await;
     desktop.sees("50 160\r\n").await;
     phone.sees("50 160\r\n").await;
-    let (epoch, received) = (desktop.epoch().clone(), desktop.received);
+    let (epoch, received) = (desktop.epoch().clone(), desktop.received());
     desktop.reset_connection();
     wait_for_viewers(&mut phone, 1, true).await;
     let mut desktop = Client::attach(&server, &id, hello.resume(&epoch, received)).await;

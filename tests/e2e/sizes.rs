@@ -31,9 +31,9 @@ pub(crate) async fn repeater(server: &Server, size: Winsize) -> SessionId {
 
 /// Types a text, and waits for its echo.
 pub(crate) async fn print(typist: &mut Client, text: &str) {
-    let end = typist.received.advanced(text.len());
+    let end = typist.received().advanced(text.len());
     typist.type_in(text).await;
-    typist.until("what was typed", |client| client.received >= end).await;
+    typist.until("what was typed", |client| client.received() >= end).await;
 }
 
 fn steps(shown: &Shown) -> Vec<String> {
@@ -72,7 +72,7 @@ async fn a_size_does_not_overtake_output_that_waits_for_a_viewer() {
     let mut typist = attach_typist(&server, &id).await;
     let mut late =
         Client::attach(&server, &id, Hello::default().window(6)).await.on(Shown::default()).silent();
-    late.until("a part of what there is", |client| client.received.get() == 5).await;
+    late.until("a part of what there is", |client| client.received().get() == 5).await;
     resize_and_print(&server, &id, &mut typist).await;
     late.catches_up().await;
     late.sees("three").await;
@@ -86,7 +86,7 @@ async fn whoever_was_away_is_given_the_sizes_that_it_has_missed() {
     let id = repeater(&server, FIRST_SIZE).await;
     let mut typist = attach_typist(&server, &id).await;
     let mut away = Client::attach(&server, &id, Hello::default().follow_now()).await.on(Shown::default());
-    away.until("what there is", |client| client.received.get() == 5 && client.shown().is_whole()).await;
+    away.until("what there is", |client| client.received().get() == 5 && client.shown().is_whole()).await;
     let before = steps(away.shown()).len();
     let shown = away.leave();
     resize_and_print(&server, &id, &mut typist).await;
@@ -99,7 +99,7 @@ async fn whoever_was_away_is_given_the_sizes_that_it_has_missed() {
         assert_eq!((back.welcome.size, back.welcome.resizes), (FIRST_SIZE, 0), "as of what it has had");
         back.sees("three").await;
         assert_eq!(steps(back.shown())[before..], ALL_STEPS[2..], "after {:?}", steps(&shown));
-        assert_eq!(back.shown().resizes, 2);
+        assert_eq!(back.shown().resizes(), 2);
     }
 }
 
@@ -108,7 +108,7 @@ async fn whoever_does_not_say_which_sizes_it_has_had_is_drawn_a_snapshot() {
     let server = Server::start(Options::default());
     let id = repeater(&server, FIRST_SIZE).await;
     let mut typist = attach_typist(&server, &id).await;
-    let (epoch, received) = (typist.epoch().clone(), typist.received);
+    let (epoch, received) = (typist.epoch().clone(), typist.received());
     let resumed = async || Client::attach(&server, &id, Hello::default().resume(&epoch, received)).await;
     set_size(&server, &id, SECOND_SIZE).await;
     let back = resumed().await;
@@ -122,7 +122,7 @@ async fn whoever_does_not_say_which_sizes_it_has_had_is_drawn_a_snapshot() {
     let mut back = resumed().await;
     back.wait_for_message("a reset", |message| matches!(message, ServerMessage::Reset { .. }).then_some(()))
         .await;
-    assert_eq!((back.welcome.output, back.welcome.size), (typist.received, THIRD_SIZE));
+    assert_eq!((back.welcome.output, back.welcome.size), (typist.received(), THIRD_SIZE));
 }
 
 #[tokio::test]

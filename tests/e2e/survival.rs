@@ -62,7 +62,7 @@ async fn a_session_goes_on_where_it_was() {
         let mut client = Client::attach(&server, &id, hello.clone()).await;
         client.type_in("one\n").await;
         client.sees("got one\r\n").await;
-        let (epoch, received, first) = (client.epoch().clone(), client.received, server.server_pid());
+        let (epoch, received, first) = (client.epoch().clone(), client.received(), server.server_pid());
         replacement.replace_server(&server).await;
         let closed = client.read_to_end().await;
         assert!(

@@ -6,7 +6,7 @@
 mod screen_comparison;
 
 use std::{
-    env, fs,
+    env, fs, mem,
     path::Path,
     sync::{
         Arc,
@@ -15,13 +15,14 @@ use std::{
     time::Duration,
 };
 
-use limpet_shared::{ExitStatus, InputOffset, ServerMessage, SessionId};
+use limpet_client::Viewer;
+use limpet_shared::{ExitStatus, InputOffset, ServerMessage, SessionId, Winsize};
 use sha2::{Digest, Sha256};
 use tokio::{task::JoinSet, time::sleep};
 
 use self::screen_comparison::ScreenComparison;
 use crate::harness::{
-    Client, Hello, Options, Server,
+    Client, CoreClient, Hello, Options, Server,
     census::{resident_memory, threads},
     client::viewer,
     flaky_proxy::SeededRng,
@@ -97,23 +98,29 @@ impl LineChecker {
     }
 }
 
-/// Attaches again and again, each time for a few bytes or many, and checks all output. Returns the
-/// number of lines seen.
+/// Follows a session over connections that break, each after a few bytes or many, and checks all
+/// output. Returns the number of lines seen.
 async fn follow(address: String, session: SessionId, mut rng: SeededRng, reconnects: Arc<AtomicU64>) -> u64 {
-    let (mut checker, mut hello) = (LineChecker::default(), Hello::default().window(1 + rng.below(300_000)));
+    let window = Some(1 + rng.below(300_000));
+    let viewer = Viewer { window, ..Viewer::for_all_output(viewer(), Winsize::default()) };
+    let mut client = CoreClient::start(&address, &session, viewer).await;
+    let mut checker = LineChecker::default();
     loop {
-        let Ok(mut client) = Client::attach_at(&address, &session, hello.clone()).await else { continue };
-        let enough = rng.below(60_000);
-        while (client.output.len() as u64) < enough && client.process_message().await {}
-        let reset = client.control.iter().find(|message| matches!(message, ServerMessage::Reset { .. }));
-        assert_eq!(reset, None, "nobody fell behind");
-        checker.check(&client.output);
+        let enough = usize::try_from(rng.below(60_000)).unwrap();
+        let (attachments, mut read) = (client.attachments, 0);
+        while read < enough && client.exit.is_none() && client.attachments == attachments {
+            client.handle_next().await;
+            read += client.output.len();
+            checker.check(&mem::take(&mut client.output));
+        }
+        assert_eq!(client.clears, 0, "nobody fell behind");
         if client.exit.is_some() {
             assert_eq!(client.exit, Some(ExitStatus::Code(0)));
             return checker.last;
         }
-        hello = hello.resume(&client.epoch().clone(), client.received);
-        client.reset_connection();
+        if client.attachments == attachments {
+            client.cut().await;
+        }
         reconnects.fetch_add(1, Relaxed);
     }
 }

@@ -109,7 +109,7 @@ async fn assert_falls_back(install_dir: &InstallDir, server: &Server, reason: &s
     let mut client = Client::attach(server, &id, hello.clone()).await;
     client.type_in("before\n").await;
     client.sees("got before\r\n").await;
-    let (epoch, received, first) = (client.epoch().clone(), client.received, server.server_pid());
+    let (epoch, received, first) = (client.epoch().clone(), client.received(), server.server_pid());
     let (done, said) = server.upgrade();
     assert!(!done && said.contains(reason), "{reason:?} is not in {said:?}");
     let version = env!("CARGO_PKG_VERSION");

@@ -83,7 +83,7 @@ async fn who_falls_behind_the_tail_sees_the_screen_as_it_is() {
     let mut quick = Client::attach(&server, &id, Hello::default()).await;
     quick.type_in("\n").await;
     quick.sees("1400000\r\ndone").await;
-    let before = slow.received;
+    let before = slow.received();
     slow.until("its window to be full", |client| client.output.len() >= 5000).await;
     slow.acknowledge().await;
     let reset = |message: &ServerMessage| match message {

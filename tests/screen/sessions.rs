@@ -111,7 +111,7 @@ impl<'a> Playback<'a> {
 
     async fn wait_until_caught_up(&self, client: &mut Client) {
         client.catches_up().await;
-        let end = (self.typist.received, self.resizes);
+        let end = (self.typist.received(), self.resizes);
         client.until("everything", |c| c.shown().position() == end && c.shown().is_whole()).await;
     }
 
@@ -154,7 +154,7 @@ impl<'a> Playback<'a> {
             differ(&format!("viewer {at}"), &client.shown().steps);
         }
         let mut typist = self.typist;
-        typist.until("the last size", |client| client.shown().resizes == self.resizes).await;
+        typist.until("the last size", |client| client.shown().resizes() == self.resizes).await;
         differ("the one that types", &typist.shown().steps);
         let (lines, cursor) = oracle.text(&first, SCROLLBACK_ROWS);
         let request = self.server.request(Method::GET, &format!("/api/sessions/{}/screen", self.id));
@@ -279,7 +279,7 @@ async fn programs_that_are_edited_on_a_phone_meanwhile_show_on_a_desktop_what_th
         let mut desktop = Client::attach(&server, &id, desktop_hello.clone()).await.on(Shown::default());
         let mut always =
             Client::attach(&server, &id, Hello::default().size(120, 40)).await.on(Shown::default());
-        desktop.until("something", |client| client.received.get() > 0 && client.shown().is_whole()).await;
+        desktop.until("something", |client| client.received().get() > 0 && client.shown().is_whole()).await;
         let shown = desktop.leave();
 
         let mut phone = Client::attach(&server, &id, Hello::default().size(40, 20).follow_now())
@@ -306,9 +306,9 @@ async fn programs_that_are_edited_on_a_phone_meanwhile_show_on_a_desktop_what_th
 /// Waits until the program has drawn something after `resizes` size changes. Some programs lose
 /// earlier input.
 async fn wait_for_redraw(client: &mut Client, resizes: u64) {
-    client.until("the size", |client| client.shown().resizes >= resizes).await;
-    let before = client.received;
-    client.until("what the program makes of it", |client| client.received > before).await;
+    client.until("the size", |client| client.shown().resizes() >= resizes).await;
+    let before = client.received();
+    client.until("what the program makes of it", |client| client.received() > before).await;
 }
 
 /// Types text, and waits for the output that shows that it has arrived.

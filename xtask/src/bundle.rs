@@ -14,7 +14,7 @@ use std::{
 use anyhow::{Context, bail, ensure};
 
 use crate::{
-    inline, names, shell,
+    hello, inline, names, shell,
     split::{LOADER_SCRIPT, PAGE_NAME, REST_MODULE, parts_dir},
     workspace::Workspace,
 };
@@ -98,7 +98,7 @@ pub(crate) fn page(workspace: &Workspace) -> anyhow::Result<()> {
          <script type=\"module\" src=\"{script}\"></script>\n\
          <link rel=\"stylesheet\" href=\"{style}\">\n"
     );
-    let html = [page.before, &head, page.after].concat();
+    let html = hello::insert(&[page.before, &head, page.after].concat())?;
     write(&index, &inline::minify(&html, workspace, &bundle.parts)?)
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Context;
 
 use crate::{
-    npm, proxies,
+    npm, proxies, python,
     shell::{self, print_status},
     system,
     tools::Tool,
@@ -31,6 +31,8 @@ pub(crate) enum Need {
     TestPackages,
     /// The terminal that the server's screen is compared with.
     ScreenPackages,
+    /// The library of the client in Python.
+    PythonPackages,
     /// A C++ compiler, for libFuzzer.
     Cxx,
     /// Chromium, its driver, and the programs that tests run.
@@ -45,13 +47,14 @@ impl Need {
         [Self::Wasm, Self::PagePackages, Self::Bindgen, Self::Trunk, Self::Split];
 
     /// All needs, those that fail soonest first.
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Rustfmt,
         Self::Clippy,
         Self::Wasm,
         Self::PagePackages,
         Self::TestPackages,
         Self::ScreenPackages,
+        Self::PythonPackages,
         Self::Cxx,
         Self::Programs,
         Self::Proxies,
@@ -74,6 +77,7 @@ impl Need {
             Self::PagePackages => npm::install(workspace, Path::new("frontend")),
             Self::TestPackages => npm::install(workspace, Path::new("tests/browser")),
             Self::ScreenPackages => npm::install(workspace, Path::new("tests/screen")),
+            Self::PythonPackages => python::install_client_packages(workspace),
             Self::Cxx => system::install_package("c++", "g++"),
             Self::Programs => system::install(),
             Self::Proxies => proxies::install(),

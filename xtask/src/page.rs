@@ -13,15 +13,17 @@ use crate::{
 };
 
 /// The files that the page is built from and with.
-const SOURCES: [&str; 12] = [
+const SOURCES: [&str; 14] = [
     "frontend",
     "shared/src",
+    "shared/client/src",
     "Cargo.toml",
     "Cargo.lock",
     "Trunk.toml",
     "xtask/src/page.rs",
     "xtask/src/split.rs",
     "xtask/src/bundle.rs",
+    "xtask/src/hello.rs",
     "xtask/src/inline.rs",
     "xtask/src/names.rs",
     "xtask/src/tools.rs",

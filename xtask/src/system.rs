@@ -41,6 +41,11 @@ pub(crate) fn install_package(program: &str, package: &str) -> anyhow::Result<()
     apt_install(&[package], "this command needs")
 }
 
+/// Installs Debian packages that have no program of their own.
+pub(crate) fn install_packages(packages: &[&str]) -> anyhow::Result<()> {
+    apt_install(packages, "what is asked for needs")
+}
+
 /// Installs Debian packages, or fails with a message that names them and `who` needs them.
 fn apt_install(packages: &[&str], who: &str) -> anyhow::Result<()> {
     let list = packages.join(" ");

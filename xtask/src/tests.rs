@@ -63,7 +63,7 @@ const STEPS: [Step; 11] = [
     Step {
         name: "e2e",
         description: "the real server, with real programs",
-        needs: &[Need::ScreenPackages, Need::Programs],
+        needs: &[Need::ScreenPackages, Need::PythonPackages, Need::Programs],
         run: e2e,
     },
     Step {

@@ -54,7 +54,7 @@ impl App {
         let query = prefers_light();
         let listener = query.map(|query| {
             let changed = move |event: MediaQueryListEvent| {
-                self.system_appearance.set(themes::preferred_appearance(event.matches()))
+                self.system_appearance.set(themes::preferred_appearance(event.matches()));
             };
             Listener::new(&query, "change", changed)
         });

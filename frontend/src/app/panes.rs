@@ -5,11 +5,11 @@ use leptos::{
     task::{spawn_local, tick},
 };
 
+use limpet_client::{GoneReason, Phase};
 use limpet_shared::{ExitStatus, SessionId, Winsize};
 
 use super::App;
 use crate::{
-    connection::{GoneReason, Phase},
     tabs::{Mark, TabKind},
     terminal::{PaneEvent, PaneHandle, startup_pane::StartupPane},
 };

@@ -1,12 +1,12 @@
 //! Runs commands.
 
 use leptos::prelude::*;
+use limpet_client::Phase;
 use limpet_shared::Role;
 
 use super::{App, Overlay};
 use crate::{
     commands::Action,
-    connection::Phase,
     settings::{Oversized, Settings},
     tabs::{
         Tab,

@@ -1,6 +1,7 @@
 //! Logs in and out, and opens, closes and restarts the sessions behind the tabs.
 
 use leptos::{ev, prelude::*, task::spawn_local};
+use limpet_client::ConnectionProblem;
 use limpet_shared::{
     Role, SessionId,
     api::{Access, CreateSession, SessionDetails, UpdateSession},
@@ -9,7 +10,6 @@ use limpet_shared::{
 use super::{App, Overlay, Stage};
 use crate::{
     api::{self, Error, Jobs},
-    connection::ConnectionProblem,
     startup::{self, LoginResult, Welcome},
     storage,
     tabs::{Tab, TabKind, model::TabList},

@@ -3,26 +3,22 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::VecDeque,
     mem,
     rc::{Rc, Weak},
 };
 
 use js_sys::{ArrayBuffer, Math, Uint8Array};
 use leptos::prelude::{document, window};
+use limpet_client::{Effect, Event, Machine, Mark, Moment, Notification, Probe, Viewer};
 use limpet_shared::{Header, SUBPROTOCOL, SessionId, ViewerId, Winsize, theme::Colours};
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{AbortController, BinaryType, CloseEvent, MessageEvent, RequestInit, Response, WebSocket};
 
-use super::{
-    event::{Effect, Event, Moment, Notification, Probe},
-    inflow::Mark,
-    machine::Machine,
-};
 use crate::{
     api,
     dom::{Listener, Timeout},
+    json::BrowserJson,
     preconnect, urls,
 };
 
@@ -45,10 +41,7 @@ pub struct Connection(Rc<Inner>);
 struct Inner {
     session: SessionId,
     observer: Weak<dyn Observer>,
-    machine: RefCell<Machine>,
-    /// Effects that are not carried out yet. The consequences of an effect come after the effects
-    /// that were queued before.
-    effects: RefCell<VecDeque<Effect>>,
+    machine: RefCell<Machine<BrowserJson>>,
     is_performing: Cell<bool>,
     /// The socket for the first attachment, if it was opened in advance.
     pending: RefCell<Option<PendingSocket>>,
@@ -123,8 +116,7 @@ impl Connection {
         let inner = Rc::new(Inner {
             session,
             observer,
-            machine: RefCell::new(Machine::new(viewer, size)),
-            effects: RefCell::default(),
+            machine: RefCell::new(Machine::new(Viewer::for_person(viewer, size))),
             is_performing: Cell::new(false),
             pending: RefCell::new(pending),
             socket: RefCell::default(),
@@ -214,8 +206,7 @@ impl Inner {
     }
 
     fn handle_with(self: &Rc<Self>, event: Event<'_>, message: Option<&ArrayBuffer>) {
-        let effects = self.machine.borrow_mut().handle(event, moment());
-        self.effects.borrow_mut().extend(effects);
+        self.machine.borrow_mut().handle(event, moment());
         if self.is_performing.replace(true) {
             return;
         }
@@ -226,7 +217,7 @@ impl Inner {
     }
 
     fn next_effect(&self) -> Option<Effect> {
-        self.effects.borrow_mut().pop_front()
+        self.machine.borrow_mut().next_effect()
     }
 
     fn perform(self: &Rc<Self>, effect: Effect, message: Option<&ArrayBuffer>) {

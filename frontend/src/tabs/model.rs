@@ -5,13 +5,11 @@ mod tests;
 
 use std::mem;
 
+use limpet_client::{ConnectionProblem, Phase};
 use limpet_shared::{ExitStatus, SessionId, Winsize, api::SessionInfo};
 
 use super::{Mark, Tab, TabKind, arrangement::Arrangement};
-use crate::{
-    connection::{ConnectionProblem, Phase},
-    viewers::ViewerList,
-};
+use crate::viewers::ViewerList;
 
 /// The tabs of the page. If there are any, exactly one of them is active.
 #[derive(Clone, Debug, Default, PartialEq)]

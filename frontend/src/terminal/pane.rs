@@ -12,6 +12,7 @@ use std::{
 };
 
 use js_sys::Uint8Array;
+use limpet_client::{Mark, Notification, Phase};
 use limpet_shared::{Role, SessionId, Winsize, theme::Colours};
 use wasm_bindgen::{JsCast as _, closure::Closure};
 use web_sys::{HtmlElement, KeyboardEvent};
@@ -28,7 +29,7 @@ use super::{
     wiring,
 };
 use crate::{
-    connection::{Connection, Observer, PendingSocket, Phase, event::Notification, inflow::Mark},
+    connection::{Connection, Observer, PendingSocket, notice_text},
     dom::{self, Listener, SizeWatch},
     viewers::ViewerList,
 };
@@ -370,7 +371,7 @@ impl Observer for Pane {
             Notification::Size { size, own } => self.set_announced_size(size, own),
             Notification::Primary(is_primary) => self.is_primary.set(is_primary),
             Notification::Viewers { count, list } => {
-                self.emit(PaneEvent::Viewers(ViewerList { count, list }))
+                self.emit(PaneEvent::Viewers(ViewerList { count, list }));
             }
             Notification::Title(title) => {
                 self.screen.set_label(&format!("Terminal: {title}"));
@@ -383,7 +384,7 @@ impl Observer for Pane {
                 self.emit(PaneEvent::Exited { status, closed });
             }
             Notification::Problem(problem) => self.emit(PaneEvent::Problem(problem)),
-            Notification::Notice(text) => self.emit(PaneEvent::Notice(text)),
+            Notification::Notice(notice) => self.emit(PaneEvent::Notice(notice_text(notice))),
         }
     }
 }

@@ -4,12 +4,12 @@
 use std::time::Duration;
 
 use leptos::prelude::*;
+use limpet_client::{ConnectionProblem, GoneReason, Phase};
 use limpet_shared::{ExitStatus, Role};
 
 use super::icons::{Glyph, Icon};
 use crate::{
     app::App,
-    connection::{ConnectionProblem, GoneReason, Phase},
     tabs::{Tab, TabKind},
 };
 

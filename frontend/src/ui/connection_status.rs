@@ -1,8 +1,9 @@
 //! The state of the active tab's connection: a dot and, while the connection works, its latency.
 
 use leptos::prelude::*;
+use limpet_client::Phase;
 
-use crate::{app::App, connection::Phase, tabs::Tab};
+use crate::{app::App, tabs::Tab};
 
 /// Describes a connection's phase in a word or two.
 #[must_use]

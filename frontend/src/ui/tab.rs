@@ -1,6 +1,7 @@
 //! A tab in the bar.
 
 use leptos::{ev, html, prelude::*};
+use limpet_client::Phase;
 use wasm_bindgen::JsCast as _;
 use web_sys::{Element, HtmlElement, ScrollIntoViewOptions, ScrollLogicalPosition};
 
@@ -12,7 +13,6 @@ use super::{
 use crate::{
     app::{App, Overlay},
     commands::Action,
-    connection::Phase,
     tabs::{Mark, Tab, TabKind, model::Side},
 };
 

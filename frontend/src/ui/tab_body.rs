@@ -85,7 +85,7 @@ fn Terminal(session: SessionId, visible: Memo<bool>) -> impl IntoView {
     let on_event = move |event| {
         match event {
             PaneEvent::Redrawn { rows, skipped } => {
-                skipped_output.update(|skipped_output| skipped_output.on_snapshot(rows, skipped))
+                skipped_output.update(|skipped_output| skipped_output.on_snapshot(rows, skipped));
             }
             PaneEvent::Cleared => skipped_output.update(SkippedOutput::dismiss),
             _ => {}

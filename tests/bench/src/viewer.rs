@@ -27,8 +27,9 @@ pub(crate) trait Protocol: Send {
     /// Returns a message that types these bytes.
     fn input(&mut self, bytes: &[u8]) -> (Opcode, Vec<u8>);
 
-    /// Returns the acknowledgement to send once everything received is processed, if any.
-    fn acknowledgement(&mut self) -> Option<(Opcode, Vec<u8>)> {
+    /// Returns the acknowledgement to send once everything that was handed out is processed, if any.
+    /// `is_idle` is true if no further message waits.
+    fn acknowledgement(&mut self, _is_idle: bool) -> Option<(Opcode, Vec<u8>)> {
         None
     }
 }
@@ -110,22 +111,23 @@ impl Viewer {
         }
     }
 
-    /// Processes and acknowledges what has arrived. A fast viewer acknowledges only when no further
-    /// message is waiting.
+    /// Processes what has arrived, and acknowledges it if that is due.
     async fn acknowledge_if_due(&mut self) -> anyhow::Result<()> {
-        let slow = self.speed != ReadSpeed::Full;
-        if slow {
+        let is_slow = self.speed != ReadSpeed::Full;
+        if is_slow {
             sleep_until(self.busy_until).await;
         }
-        if slow || !self.connection.has_more() {
-            self.acknowledge().await?;
-        }
-        Ok(())
+        self.send_acknowledgement(is_slow || !self.connection.has_more()).await
     }
 
-    /// Acknowledges what is processed, unless that is already acknowledged.
+    /// Acknowledges what is processed if no further message waits, unless that is already
+    /// acknowledged.
     pub(crate) async fn acknowledge(&mut self) -> anyhow::Result<()> {
-        if let Some((opcode, message)) = self.protocol.acknowledgement() {
+        self.send_acknowledgement(true).await
+    }
+
+    async fn send_acknowledgement(&mut self, is_idle: bool) -> anyhow::Result<()> {
+        if let Some((opcode, message)) = self.protocol.acknowledgement(is_idle) {
             self.connection.send(opcode, &message).await?;
         }
         Ok(())

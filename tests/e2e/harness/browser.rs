@@ -1,8 +1,9 @@
 //! A signed-in browser: a cookie, and the key that its page stores.
 
 use futures_util::{SinkExt, StreamExt};
+use limpet_client::Viewer;
 use limpet_shared::{
-    ClientMessage, Follow, Hello, SUBPROTOCOL, ServerMessage, SessionId, SignInKey, Winsize,
+    ClientMessage, SUBPROTOCOL, ServerMessage, SessionId, SignInKey, Winsize,
     api::{Access, KEY_HEADER},
 };
 use reqwest::{Method, RequestBuilder};
@@ -75,8 +76,7 @@ pub(crate) struct BrowserSocket(WebSocketStream<TcpStream>);
 impl BrowserSocket {
     pub(crate) async fn hello(&mut self, key: Option<&str>) {
         let key = key.map(|key| SignInKey::new(key.to_owned()));
-        let (size, follow) = (Winsize::default(), Follow::All);
-        let hello = Hello { viewer: viewer(), size, window: None, resume: None, follow, key };
+        let hello = Viewer::for_all_output(viewer(), Winsize::default()).hello(None, key);
         // If the socket is already closed, the next message shows it.
         let _ = self.0.send(Message::text(ClientMessage::Hello(hello).to_json())).await;
     }

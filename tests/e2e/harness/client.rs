@@ -1,8 +1,10 @@
-//! A client of the protocol that records what it received.
+//! A client of the protocol that records what it received. It speaks by hand, so that tests decide
+//! about each message; [`super::core_client`] connects again and acknowledges by itself.
 
 use std::collections::VecDeque;
 
 use futures_util::{SinkExt, StreamExt};
+use limpet_client::{Inflow, Viewer};
 use limpet_shared::{
     ClientMessage, Epoch, ErrorCode, ExitStatus, Follow, Header, InputOffset, Kind, OutputOffset, Resume,
     SUBPROTOCOL, ServerMessage, SessionId, ViewerId, Welcome, Winsize,
@@ -89,8 +91,7 @@ pub(crate) struct Client {
     pub(crate) snapshot: Vec<u8>,
     /// Bytes of snapshots and output received so far.
     pub(crate) bytes_received: u64,
-    /// Offset at which `output` ends.
-    pub(crate) received: OutputOffset,
+    inflow: Inflow,
     /// Control messages that no test has consumed yet, `ack` and `pong` included.
     pub(crate) control: VecDeque<ServerMessage>,
     pub(crate) exit: Option<ExitStatus>,
@@ -116,10 +117,9 @@ impl Client {
         session: &SessionId,
         hello: Hello,
     ) -> Result<Self, tungstenite::Error> {
-        let Hello { viewer, size, window, resume, follow, token } = hello;
+        let Hello { viewer: id, size, window, resume, follow, token } = hello;
         let mut socket = connect_with(address, session, &token).await?.0;
-        let hello =
-            ClientMessage::Hello(limpet_shared::Hello { viewer, size, window, resume, follow, key: None });
+        let hello = ClientMessage::Hello(Viewer { id, size, window, follow }.hello(resume, None));
         socket.send(Message::text(hello.to_json())).await?;
         let welcome = loop {
             match socket.next().await.transpose()? {
@@ -131,7 +131,9 @@ impl Client {
                 Some(_) => {}
             }
         };
-        let (received, sent) = (welcome.output, welcome.input.get());
+        let mut inflow = Inflow::with_window(window);
+        inflow.begin(&welcome);
+        let sent = welcome.input.get();
         let (output, snapshot) = (Vec::new(), Vec::new());
         let (control, exit, close_code) = (VecDeque::new(), None, None);
         Ok(Self {
@@ -140,7 +142,7 @@ impl Client {
             welcome,
             output,
             snapshot,
-            received,
+            inflow,
             control,
             was_closed: false,
             exit,
@@ -194,21 +196,18 @@ impl Client {
 
     async fn on_frame(&mut self, frame: &[u8]) {
         let (header, payload) = Header::split(frame).unwrap();
-        assert_eq!(header.offset, self.received.get(), "output goes on where it stopped");
+        self.inflow.receive(header, frame.len()).expect("output goes on where it stopped");
         self.bytes_received += payload.len() as u64;
         if let Some(shown) = &mut self.shown {
-            shown.on_frame(header.kind, payload);
+            shown.on_frame(header, payload);
         }
-        if header.kind == Kind::Snapshot {
-            assert!(self.output.is_empty(), "a snapshot comes before data");
-            self.snapshot.extend_from_slice(payload);
-            if self.acknowledges {
-                self.acknowledge().await;
+        match header.kind {
+            Kind::Data => self.output.extend_from_slice(payload),
+            Kind::Snapshot => {
+                assert!(self.output.is_empty(), "a snapshot comes before data");
+                self.snapshot.extend_from_slice(payload);
             }
-            return;
         }
-        self.output.extend_from_slice(payload);
-        self.received = self.received.advanced(payload.len());
         if self.acknowledges {
             self.acknowledge().await;
         }
@@ -220,22 +219,28 @@ impl Client {
         }
         match message {
             ServerMessage::Exit { status, output, closed } => {
-                assert_eq!(output, self.received, "exit comes after the last byte");
+                assert_eq!(output, self.received(), "exit comes after the last byte");
                 (self.exit, self.was_closed) = (Some(status), closed);
             }
-            ServerMessage::Reset { output, .. } => {
+            ServerMessage::Reset { output, bytes, .. } => {
                 self.output.clear();
                 self.snapshot.clear();
-                self.received = output;
+                self.inflow.skip_to(output, bytes);
                 self.control.push_back(message);
             }
             message => self.control.push_back(message),
         }
     }
 
-    /// Tells the server that everything received is rendered.
+    /// Returns the offset at which `output` ends.
+    pub(crate) fn received(&self) -> OutputOffset {
+        self.inflow.received()
+    }
+
+    /// Tells the server that everything received is rendered. A test's client does so more often
+    /// than others: after each frame.
     pub(crate) async fn acknowledge(&mut self) {
-        self.say(&ClientMessage::Ack { output: self.received }).await;
+        self.say(&ClientMessage::Ack { output: self.received() }).await;
     }
 
     pub(crate) async fn say(&mut self, message: &ClientMessage) {

@@ -1,6 +1,7 @@
 //! All output that a viewer's terminal has received, as the page writes it to xterm.js.
 
-use limpet_shared::{Epoch, Kind, OutputOffset, Resume, ServerMessage, Welcome, Winsize};
+use limpet_client::Inflow;
+use limpet_shared::{Header, Kind, OutputOffset, Resume, ServerMessage, Welcome, Winsize};
 
 use crate::stream::Step;
 
@@ -12,14 +13,8 @@ const CLEAR: &[u8] = b"\x18\x1bc";
 pub(crate) struct Shown {
     /// Output and sizes in order, beginning with the terminal's first size.
     pub(crate) steps: Vec<Step>,
-    epoch: Option<Epoch>,
-    /// Offset up to which the session's output has arrived.
-    pub(crate) output: OutputOffset,
-    /// Number of the session's resizes that have arrived.
-    pub(crate) resizes: u64,
-    /// Bytes of the announced snapshot that have yet to arrive. `None` before a snapshot is
-    /// announced.
-    snapshot_bytes_missing: Option<u64>,
+    /// The position in the session's output, as a client keeps it.
+    inflow: Inflow,
     /// The position after each step.
     positions: Vec<(OutputOffset, u64)>,
 }
@@ -27,61 +22,56 @@ pub(crate) struct Shown {
 impl Shown {
     /// Returns the position to resume from, if the terminal shows everything before it.
     pub(crate) fn resume(&self) -> Option<Resume> {
-        if self.snapshot_bytes_missing != Some(0) {
-            return None;
-        }
-        let (output, resizes) = (self.output, Some(self.resizes));
-        self.epoch.clone().map(|epoch| Resume { epoch, output, resizes })
+        self.inflow.resume()
     }
 
     /// Reports whether the snapshot has arrived completely.
     pub(crate) fn is_whole(&self) -> bool {
-        self.snapshot_bytes_missing == Some(0)
+        self.inflow.missing_bytes() == Some(0)
     }
 
     /// Returns the position: the output and the sizes that have arrived.
     pub(crate) fn position(&self) -> (OutputOffset, u64) {
-        (self.output, self.resizes)
+        (self.inflow.received(), self.inflow.resizes())
+    }
+
+    /// Returns the number of the session's resizes that have arrived.
+    pub(crate) fn resizes(&self) -> u64 {
+        self.inflow.resizes()
     }
 
     pub(super) fn on_welcome(&mut self, welcome: &Welcome) {
-        let is_seamless = self.epoch.as_ref() == Some(&welcome.epoch) && self.output == welcome.output;
-        if !is_seamless {
-            if self.epoch.is_some() {
-                self.write(CLEAR);
-            }
-            self.snapshot_bytes_missing = (welcome.output == OutputOffset::ZERO).then_some(0);
+        let has_begun = self.inflow.has_begun();
+        if !self.inflow.begin(welcome) && has_begun {
+            self.write(CLEAR);
         }
-        self.epoch = Some(welcome.epoch.clone());
-        self.output = welcome.output;
-        self.resize(welcome.size, welcome.resizes);
+        self.resize(welcome.size);
     }
 
     pub(super) fn on_message(&mut self, message: &ServerMessage) {
         match message {
-            ServerMessage::Resize { size, resizes, .. } => self.resize(*size, *resizes),
+            ServerMessage::Resize { size, resizes, .. } => {
+                self.inflow.on_resized(*resizes);
+                self.resize(*size);
+            }
             ServerMessage::Reset { output, bytes, .. } => {
-                self.snapshot_bytes_missing = Some(*bytes);
                 self.write(CLEAR);
-                self.output = *output;
+                self.inflow.skip_to(*output, *bytes);
             }
             _ => {}
         }
     }
 
-    pub(super) fn on_frame(&mut self, kind: Kind, payload: &[u8]) {
-        match kind {
-            Kind::Data => self.output = self.output.advanced(payload.len()),
-            Kind::Snapshot => {
-                self.snapshot_bytes_missing =
-                    self.snapshot_bytes_missing.map(|missing| missing - payload.len() as u64);
-            }
+    pub(super) fn on_frame(&mut self, header: Header, payload: &[u8]) {
+        if header.kind == Kind::Snapshot {
+            let missing = self.inflow.missing_bytes();
+            assert!(missing >= Some(payload.len() as u64), "a snapshot is as long as announced: {missing:?}");
         }
+        self.inflow.receive(header, Header::LEN + payload.len()).unwrap();
         self.write(payload);
     }
 
-    fn resize(&mut self, size: Winsize, resizes: u64) {
-        self.resizes = resizes;
+    fn resize(&mut self, size: Winsize) {
         if self.size() != Some(size) {
             self.steps.push(Step::Resize(size));
             self.positions.push(self.position());
@@ -118,7 +108,7 @@ impl Shown {
             (self.steps.last_mut(), self.positions.last_mut())
         {
             before.extend_from_slice(output);
-            *position = (self.output, self.resizes);
+            *position = (self.inflow.received(), self.inflow.resizes());
         } else {
             self.steps.push(Step::Output(output.to_vec()));
             self.positions.push(self.position());

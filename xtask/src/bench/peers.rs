@@ -6,6 +6,7 @@ use std::{fs, path::PathBuf};
 use anyhow::{Context, bail};
 
 use crate::{
+    python,
     shell::{self, print_status},
     system,
     workspace::Workspace,
@@ -44,18 +45,7 @@ fn create_folder(workspace: &Workspace, name: &str) -> anyhow::Result<PathBuf> {
 /// Sets up terminado, a Python library. The program that serves with it is in the repository.
 fn set_up_terminado(workspace: &Workspace) -> anyhow::Result<String> {
     let folder = create_folder(workspace, &format!("terminado-{TERMINADO_VERSION}"))?;
-    let python = folder.join("bin/python");
-    if !folder.join("done").exists() {
-        let status = format!("installing {TERMINADO_VERSION} from PyPI into {}", folder.display());
-        print_status("terminado", &status);
-        let mut venv = workspace.command("python3");
-        venv.args(["-m", "venv"]).arg(&folder);
-        shell::run(venv).context("Python with its venv is needed")?;
-        let mut pip = workspace.command(&python);
-        pip.args(["-m", "pip", "install", "--quiet", &format!("terminado=={TERMINADO_VERSION}")]);
-        shell::run(pip)?;
-        fs::write(folder.join("done"), "")?;
-    }
+    let python = python::install(workspace, &folder, &[&format!("terminado=={TERMINADO_VERSION}")])?;
     Ok(format!("{} {}", python.display(), workspace.path("tests/bench/peers/serve_terminado.py").display()))
 }
 

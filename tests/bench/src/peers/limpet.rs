@@ -1,7 +1,8 @@
 //! limpet; its protocol is in PROTOCOL.md.
 
 use anyhow::{Context, anyhow, bail};
-use limpet_shared::{ClientMessage, Header, Hello, Kind, OutputOffset, ServerMessage, ViewerId, Winsize};
+use limpet_client::{Inflow, Mark, Viewer};
+use limpet_shared::{ClientMessage, Header, InputOffset, ServerMessage, ViewerId, Winsize};
 use serde_json::Value;
 
 use super::Endpoint;
@@ -66,34 +67,29 @@ impl Client {
     }
 }
 
-/// Minimum number of output bytes that an idle viewer acknowledges, the same as in the page.
-const ACKNOWLEDGED_BYTES: u64 = 4 * 1024;
-
-/// One attachment.
+/// One attachment. It acknowledges output as the page does. It sends no input again, because a
+/// measurement ends with its connection.
 pub(super) struct Limpet {
-    viewer: ViewerId,
-    follow: Follow,
-    received: u64,
-    acknowledged: u64,
-    /// Whether a snapshot has arrived, which is acknowledged even if it brought nothing new.
-    has_snapshot: bool,
-    typed: u64,
+    viewer: Viewer,
+    inflow: Inflow,
+    /// The last piece of output that has arrived.
+    last_mark: Option<Mark>,
+    typed: InputOffset,
 }
 
 impl Limpet {
     pub(super) fn new(follow: Follow) -> anyhow::Result<Self> {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes).map_err(|error| anyhow!("no random bytes: {error}"))?;
-        let viewer = ViewerId::from_random(bytes);
-        Ok(Self { viewer, follow, received: 0, acknowledged: 0, has_snapshot: false, typed: 0 })
+        let (id, size) = (ViewerId::from_random(bytes), Winsize::cells(80, 24));
+        let viewer = Viewer { id, size, window: None, follow };
+        Ok(Self { inflow: Inflow::with_window(None), viewer, last_mark: None, typed: InputOffset::ZERO })
     }
 }
 
 impl Protocol for Limpet {
     fn greeting(&mut self) -> Vec<(Opcode, Vec<u8>)> {
-        let (viewer, size, follow) = (self.viewer, Winsize::cells(80, 24), self.follow);
-        let (window, resume, key) = (None, None, None);
-        let hello = ClientMessage::Hello(Hello { viewer, size, window, resume, follow, key });
+        let hello = ClientMessage::Hello(self.viewer.hello(None, None));
         vec![(Opcode::Text, hello.to_json().into_bytes())]
     }
 
@@ -101,36 +97,28 @@ impl Protocol for Limpet {
         if opcode == Opcode::Text {
             let message = std::str::from_utf8(message).ok().and_then(|text| ServerMessage::parse(text).ok());
             match message {
-                Some(ServerMessage::Reset { output, .. }) => self.received = output.get(),
+                Some(ServerMessage::Reset { output, bytes, .. }) => self.inflow.skip_to(output, bytes),
                 Some(ServerMessage::Welcome(welcome)) => {
-                    self.received = welcome.output.get();
-                    self.acknowledged = self.received;
+                    self.inflow.begin(&welcome);
                 }
                 _ => {}
             }
             return Output::Nothing;
         }
-        let Ok((header, payload)) = Header::split(message) else { return Output::Nothing };
-        match header.kind {
-            Kind::Data => self.received = header.offset + payload.len() as u64,
-            Kind::Snapshot => self.has_snapshot = true,
-        }
+        let Ok(header) = Header::decode(message, message.len()) else { return Output::Nothing };
+        let Ok(pieces) = self.inflow.receive(header, message.len()) else { return Output::Nothing };
+        self.last_mark = pieces.into_iter().flatten().last().map(|piece| piece.mark).or(self.last_mark);
         Output::From(Header::LEN)
     }
 
     fn input(&mut self, bytes: &[u8]) -> (Opcode, Vec<u8>) {
-        let frame = [&Header::data(self.typed).encode()[..], bytes].concat();
-        self.typed += bytes.len() as u64;
+        let frame = [&Header::data(self.typed.get()).encode()[..], bytes].concat();
+        self.typed = self.typed.advanced(bytes.len());
         (Opcode::Binary, frame)
     }
 
-    fn acknowledgement(&mut self) -> Option<(Opcode, Vec<u8>)> {
-        if self.received - self.acknowledged < ACKNOWLEDGED_BYTES && !self.has_snapshot {
-            return None;
-        }
-        self.acknowledged = self.received;
-        self.has_snapshot = false;
-        let output = OutputOffset::new(self.received);
+    fn acknowledgement(&mut self, is_idle: bool) -> Option<(Opcode, Vec<u8>)> {
+        let output = self.inflow.on_rendered(self.last_mark?, is_idle)?;
         Some((Opcode::Text, ClientMessage::Ack { output }.to_json().into_bytes()))
     }
 }

@@ -52,7 +52,10 @@ impl Protocol for Wetty {
         (Opcode::Text, format!("42{event}").into_bytes())
     }
 
-    fn acknowledgement(&mut self) -> Option<(Opcode, Vec<u8>)> {
+    fn acknowledgement(&mut self, is_idle: bool) -> Option<(Opcode, Vec<u8>)> {
+        if !is_idle {
+            return None;
+        }
         if std::mem::take(&mut self.heartbeat_pending) {
             return Some((Opcode::Text, b"3".to_vec()));
         }

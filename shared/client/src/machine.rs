@@ -1,5 +1,4 @@
-//! The state machine of a connection: events go in, effects come out. It does not depend on a
-//! browser, so its tests run natively.
+//! The state machine of a connection: events go in, effects come out.
 //!
 //! ```text
 //!            ┌────────────────────────────────── timer, wake-up, "now" ─────┐
@@ -13,32 +12,33 @@
 
 mod server_messages;
 
-use limpet_shared::{
-    ClientMessage, CloseCode, ExitStatus, Follow, Hello, Role, SignInKey, ViewerId, Winsize, theme::Colours,
-};
+use std::{collections::VecDeque, marker::PhantomData};
 
-use super::{
+use limpet_shared::{ClientMessage, CloseCode, ExitStatus, Role, SignInKey, Winsize, theme::Colours};
+
+use crate::{
     ConnectionProblem, GoneReason, Phase, backoff,
-    event::{Effect, Event, Moment, Notification, Probe},
+    event::{Effect, Event, Moment, Notice, Notification, Probe},
     heartbeat::{self, Action, Heartbeat},
-    inflow::{Inflow, Mark, WINDOW_BYTES},
+    inflow::{Inflow, Mark},
+    json::{Json, SerdeJson},
     outbox::Outbox,
+    viewer::Viewer,
 };
-use crate::json;
 
 /// Maximum time for a socket to open, for `welcome` to arrive, and for a probe to be answered, in
 /// milliseconds.
 const CONNECT_TIMEOUT_MS: f64 = 10_000.0;
 
-/// Age below which a pending socket is not replaced when the page wakes up, in milliseconds.
+/// Age below which a pending socket is not replaced when the client wakes up, in milliseconds.
 const MIN_REOPEN_AGE_MS: f64 = 1_000.0;
 
-/// Number of sockets in a row that fail to open before something between page and server is assumed
+/// Number of sockets in a row that fail to open before something between client and server is assumed
 /// to block `WebSocket`s. A single one may be cut off while the server is being replaced.
 const BLOCKED_AFTER_FAILURES: u32 = 2;
 
 /// Minimum count of failed attempts after limpet has announced that it was stopped, so that the
-/// page retries rarely.
+/// client retries rarely.
 const MIN_ATTEMPT_AFTER_STOP: u32 = 6;
 
 /// Duration of an attachment after which the count of failed attempts restarts, in milliseconds.
@@ -74,11 +74,11 @@ enum State {
 /// milliseconds. (A clock correction is smaller, or is mistaken for sleep, which does no harm.)
 const SLEEP_DETECTED_MS: f64 = 5_000.0;
 
-/// The state machine of one connection, across all its attachments.
+/// The state machine of one connection, across all its attachments. `J` reads and writes its
+/// messages.
 #[derive(Debug)]
-pub struct Machine {
-    viewer: ViewerId,
-    size: Winsize,
+pub struct Machine<J = SerdeJson> {
+    viewer: Viewer,
     colours: Option<Colours>,
     state: State,
     /// Number of attempts that have failed in a row.
@@ -88,39 +88,41 @@ pub struct Machine {
     wall_clock_lead_ms: Option<f64>,
     inflow: Inflow,
     outbox: Outbox,
-    /// The last version of the server that differed from the page's.
+    /// The last version of the server that differed from the client's.
     other_server_version: Option<String>,
     /// Number of sockets in a row that failed to open although the server would have accepted them.
     failed_opens: u32,
-    trouble: Option<ConnectionProblem>,
+    problem: Option<ConnectionProblem>,
     published_phase: Option<Phase>,
-    effects: Vec<Effect>,
+    /// The effects that are not carried out yet.
+    effects: VecDeque<Effect>,
+    json: PhantomData<J>,
 }
 
-impl Machine {
-    /// Creates the connection of a terminal of this size. It does nothing before [`Event::Start`].
+impl<J: Json> Machine<J> {
+    /// Creates the connection of a viewer. It does nothing before [`Event::Start`].
     #[must_use]
-    pub fn new(viewer: ViewerId, size: Winsize) -> Self {
+    pub fn new(viewer: Viewer) -> Self {
         Self {
+            inflow: Inflow::with_window(viewer.window),
             viewer,
-            size,
             colours: None,
             state: State::Idle,
             attempt: 0,
             visible: true,
             wall_clock_lead_ms: None,
-            inflow: Inflow::default(),
             outbox: Outbox::default(),
             other_server_version: None,
             failed_opens: 0,
-            trouble: None,
+            problem: None,
             published_phase: None,
-            effects: Vec::new(),
+            effects: VecDeque::new(),
+            json: PhantomData,
         }
     }
 
-    /// Handles an event and returns the effects to carry out.
-    pub fn handle(&mut self, event: Event<'_>, moment: Moment) -> Vec<Effect> {
+    /// Handles an event. Its effects are added to those that [`Self::next_effect`] returns.
+    pub fn handle(&mut self, event: Event<'_>, moment: Moment) {
         let has_slept = self.has_slept(moment);
         if has_slept {
             self.check_now(moment);
@@ -151,7 +153,12 @@ impl Machine {
             Event::SoftResetRequested => self.send_if_writer(&ClientMessage::SoftReset),
         }
         self.publish_phase(moment);
-        std::mem::take(&mut self.effects)
+    }
+
+    /// Removes and returns the next effect to carry out. If carrying it out is itself an event, the
+    /// effects of that event come after all earlier ones.
+    pub fn next_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
     }
 
     /// Reports whether the machine has slept since the last event.
@@ -169,22 +176,17 @@ impl Machine {
 
     fn open(&mut self, moment: Moment) {
         self.state = State::Opening { since_ms: moment.now_ms };
-        self.effects.extend([Effect::Open, Effect::Timer(CONNECT_TIMEOUT_MS)]);
+        self.push(Effect::Open);
+        self.push(Effect::Timer(CONNECT_TIMEOUT_MS));
     }
 
     fn on_opened(&mut self, key: &str, moment: Moment) {
         if !matches!(self.state, State::Opening { .. }) {
             return;
         }
-        self.on_hello_sent(self.size, moment);
-        let hello = Hello {
-            viewer: self.viewer,
-            size: self.size,
-            window: Some(WINDOW_BYTES),
-            resume: self.inflow.resume(),
-            follow: Follow::Now,
-            key: (!key.is_empty()).then(|| SignInKey::new(key.to_owned())),
-        };
+        self.on_hello_sent(self.viewer.size, moment);
+        let key = (!key.is_empty()).then(|| SignInKey::new(key.to_owned()));
+        let hello = self.viewer.hello(self.inflow.resume(), key);
         self.send(&ClientMessage::Hello(hello));
     }
 
@@ -199,19 +201,23 @@ impl Machine {
         self.state = State::Ended;
         self.outbox.clear();
         self.notify(Notification::Exited { status, closed });
-        self.effects.extend([Effect::Close, Effect::NoTimer]);
+        self.push(Effect::Close);
+        self.push(Effect::NoTimer);
     }
 
     fn give_up(&mut self, reason: GoneReason) {
         self.state = State::Gone(reason);
-        self.effects.extend([Effect::Close, Effect::NoTimer]);
+        self.push(Effect::Close);
+        self.push(Effect::NoTimer);
     }
 
     fn on_closed(&mut self, code: u16, moment: Moment) {
         match self.state {
             State::Opening { .. } => {
                 self.state = State::Probing;
-                self.effects.extend([Effect::Close, Effect::Probe, Effect::Timer(CONNECT_TIMEOUT_MS)]);
+                self.push(Effect::Close);
+                self.push(Effect::Probe);
+                self.push(Effect::Timer(CONNECT_TIMEOUT_MS));
             }
             State::Greeting { .. } | State::Attached { .. } => match gone_reason(code) {
                 Some(reason) => self.give_up(reason),
@@ -230,12 +236,13 @@ impl Machine {
             }
         }
         self.attempt = self.attempt.saturating_add(1);
-        if self.trouble == Some(ConnectionProblem::Stopped) {
+        if self.problem == Some(ConnectionProblem::Stopped) {
             self.attempt = self.attempt.max(MIN_ATTEMPT_AFTER_STOP);
         }
         let delay_ms = backoff::delay_ms(self.attempt, moment.jitter);
         self.state = State::Waiting { at_ms: moment.now_ms + delay_ms };
-        self.effects.extend([Effect::Close, Effect::Timer(delay_ms)]);
+        self.push(Effect::Close);
+        self.push(Effect::Timer(delay_ms));
     }
 
     fn on_probe_result(&mut self, probe: Probe<'_>, moment: Moment) {
@@ -246,12 +253,12 @@ impl Machine {
             Probe::Alive => {
                 self.failed_opens = self.failed_opens.saturating_add(1);
                 if self.failed_opens >= BLOCKED_AFTER_FAILURES {
-                    self.set_trouble(Some(ConnectionProblem::NoWebSocket));
+                    self.set_problem(Some(ConnectionProblem::NoWebSocket));
                 }
                 self.schedule_retry(moment);
             }
             Probe::Refused(reason) => {
-                self.set_trouble(Some(ConnectionProblem::Refused(reason.to_owned())));
+                self.set_problem(Some(ConnectionProblem::Refused(reason.to_owned())));
                 self.schedule_retry(moment);
             }
             Probe::Unreachable => self.schedule_retry(moment),
@@ -277,8 +284,8 @@ impl Machine {
         }
     }
 
-    /// Retries or checks the connection at once, after the machine woke up, the page became
-    /// visible, or the network changed.
+    /// Retries or checks the connection at once, after the machine woke up, the client
+    /// became visible, or the network changed.
     fn check_now(&mut self, moment: Moment) {
         match self.state {
             State::Waiting { .. } => self.open(moment),
@@ -303,14 +310,14 @@ impl Machine {
         let State::Attached { heartbeat, .. } = &self.state else { return };
         match heartbeat.next_action(moment.now_ms) {
             Action::Dead => self.schedule_retry(moment),
-            // Nobody sees a hidden page, and its timers are late.
+            // Nobody sees a hidden client, and its timers are late.
             _ if !self.visible => {
-                self.effects.push(Effect::NoTimer);
+                self.push(Effect::NoTimer);
                 self.record_timer(f64::INFINITY, moment);
             }
             Action::Ping => self.ping(heartbeat::PONG_TIMEOUT_MS, moment),
             Action::Wait(ms) => {
-                self.effects.push(Effect::Timer(ms));
+                self.push(Effect::Timer(ms));
                 self.record_timer(ms, moment);
             }
         }
@@ -344,7 +351,7 @@ impl Machine {
         if let Some(t) = serde_json::Number::from_f64(moment.now_ms) {
             self.send(&ClientMessage::Ping { t });
         }
-        self.effects.push(Effect::Timer(ms));
+        self.push(Effect::Timer(ms));
     }
 
     fn on_input(&mut self, input: &[u8], moment: Moment) {
@@ -354,7 +361,7 @@ impl Machine {
             _ => {}
         }
         if self.outbox.push(input).is_err() {
-            self.notice("Not sent: too much input is already waiting for the program.");
+            self.notify(Notification::Notice(Notice::InputRefused));
         }
         self.flush();
         self.watch_input(moment);
@@ -366,7 +373,7 @@ impl Machine {
     }
 
     fn on_pane_resized(&mut self, size: Winsize) {
-        self.size = size;
+        self.viewer.size = size;
         if self.may_write() {
             self.send(&ClientMessage::Resize(size));
         }
@@ -410,30 +417,32 @@ impl Machine {
     fn flush(&mut self) {
         if matches!(self.state, State::Attached { .. }) {
             while let Some(frame) = self.outbox.next_frame() {
-                self.effects.push(Effect::SendFrame(frame));
+                self.push(Effect::SendFrame(frame));
             }
         }
     }
 
     fn send(&mut self, message: &ClientMessage) {
         // Every message can be serialized.
-        if let Ok(text) = json::write(message) {
-            self.effects.push(Effect::SendText(text));
+        if let Some(text) = J::write(message) {
+            self.push(Effect::SendText(text));
         }
     }
 
-    fn notify(&mut self, notification: Notification) {
-        self.effects.push(Effect::Notify(notification));
+    fn notify(&mut self, tell: Notification) {
+        self.push(Effect::Notify(tell));
     }
 
-    fn notice(&mut self, text: &str) {
-        self.notify(Notification::Notice(text.to_owned()));
+    /// Adds an effect. Inlined at its many calls, this would make the page larger.
+    #[inline(never)]
+    fn push(&mut self, effect: Effect) {
+        self.effects.push_back(effect);
     }
 
-    fn set_trouble(&mut self, trouble: Option<ConnectionProblem>) {
-        if self.trouble != trouble {
-            self.trouble.clone_from(&trouble);
-            self.notify(Notification::Problem(trouble));
+    fn set_problem(&mut self, problem: Option<ConnectionProblem>) {
+        if self.problem != problem {
+            self.problem.clone_from(&problem);
+            self.notify(Notification::Problem(problem));
         }
     }
 
@@ -441,7 +450,9 @@ impl Machine {
         let phase = self.phase(moment);
         if phase != self.published_phase {
             self.published_phase = phase;
-            self.effects.extend(phase.map(Notification::Phase).map(Effect::Notify));
+            if let Some(phase) = phase {
+                self.notify(Notification::Phase(phase));
+            }
         }
     }
 

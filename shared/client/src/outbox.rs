@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use limpet_shared::{Header, InputOffset, limits};
 
-use super::keys;
+use crate::keys;
 
 /// Maximum number of bytes in flight, sent and not yet acknowledged. Input beyond it, such as a
 /// long paste, waits here.

@@ -1,8 +1,10 @@
 //! The events that a connection handles, and the effects that it requests.
 
-use limpet_shared::{ExitStatus, Role, ViewerInfo, Winsize, theme::Colours};
+use std::time::Duration;
 
-use super::{
+use limpet_shared::{ExitStatus, Header, Role, ViewerInfo, Winsize, theme::Colours};
+
+use crate::{
     ConnectionProblem, Phase,
     inflow::{Mark, Piece},
 };
@@ -34,7 +36,7 @@ pub enum Event<'a> {
     Probed(Probe<'a>),
     /// The timer that was set last has expired.
     Timer,
-    /// The page became visible or hidden.
+    /// The client's window became visible or hidden.
     Visible(bool),
     /// The network came back, or has changed.
     Online,
@@ -60,6 +62,14 @@ pub enum Event<'a> {
     SoftResetRequested,
 }
 
+impl<'a> Event<'a> {
+    /// Returns the event of a binary message that is in memory as a whole.
+    #[must_use]
+    pub fn frame(message: &'a [u8]) -> Self {
+        Self::Frame { head: &message[..message.len().min(Header::LEN)], len: message.len() }
+    }
+}
+
 /// The result of probing over HTTP why an attachment failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Probe<'a> {
@@ -75,7 +85,7 @@ pub enum Probe<'a> {
     Unreachable,
 }
 
-/// An effect that the state machine requests. Effects are carried out in order.
+/// An effect that the state machine requests.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
     /// Opens a new socket in place of the current one.
@@ -140,7 +150,25 @@ pub enum Notification {
         closed: bool,
     },
     /// A message for the user.
-    Notice(String),
+    Notice(Notice),
+}
+
+/// A message for the user, which each program words in its own way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// Input was dropped as a whole, since too much already waits for the program to read it.
+    InputRefused,
+    /// Input that was sent may not have arrived, since the server does not know this viewer any
+    /// more.
+    InputUncertain,
+    /// The server has another version than this client.
+    OtherVersion,
+    /// The viewer that was to become the primary one is no longer attached.
+    NoSuchViewer,
+    /// The server has ignored a request, since this viewer may only watch.
+    ReadOnly,
+    /// An error that the server describes.
+    FromServer(String),
 }
 
 /// The clocks at the moment of an event, and a random number.
@@ -153,4 +181,15 @@ pub struct Moment {
     pub wall_ms: f64,
     /// A random number from 0 to 1.
     pub jitter: f64,
+}
+
+impl Moment {
+    /// Returns the moment at which this much time has passed since some start, for a program that
+    /// cannot tell whether the machine sleeps. The random number is always the same, so many such
+    /// programs on one server should set it.
+    #[must_use]
+    pub fn after(elapsed: Duration) -> Self {
+        let now_ms = elapsed.as_secs_f64() * 1000.0;
+        Self { now_ms, wall_ms: now_ms, jitter: 0.0 }
+    }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+use limpet_shared::{Hello, limits};
 use proptest::prelude::*;
 
 use super::*;
@@ -189,7 +190,7 @@ impl World {
     fn page_turn(&mut self) {
         match self.to_page.pop_front() {
             Some(Message::Text(text)) => self.page(Event::Text(&text), &[]),
-            Some(Message::Binary(bytes)) => self.page(frame(&bytes), &bytes),
+            Some(Message::Binary(bytes)) => self.page(Event::frame(&bytes), &bytes),
             None => {}
         }
     }
@@ -228,7 +229,7 @@ impl World {
             sent: output,
             resizes: known,
             acknowledged: output,
-            window: hello.window.unwrap(),
+            window: hello.window.unwrap_or(limits::DEFAULT_WINDOW_BYTES),
         });
         self.answer(&ServerMessage::Welcome(Welcome {
             epoch: self.epoch.clone(),

@@ -1,11 +1,11 @@
 //! The heartbeat: detects a server that no longer answers.
 //!
-//! A browser does not tell a page that its peer has vanished (because a cable was pulled, or a
-//! laptop woke up elsewhere): the socket stays open and silent. So a visible page sends `ping` at
+//! A socket does not tell a client that its peer has vanished (because a cable was pulled, or a
+//! laptop woke up elsewhere): it stays open and silent. So a visible client sends `ping` at
 //! intervals, and any message counts as a reply; on a slow link the `pong` itself may arrive much
 //! later.
 //!
-//! A user who types notices silence sooner. So unacknowledged input makes the page send a `ping`
+//! A user who types notices silence sooner. So unacknowledged input makes the client send a `ping`
 //! soon, and if that is not answered either, the connection counts as stalled. A program that does
 //! not read its input delays acknowledgements too, but not the reply to a `ping`.
 
@@ -19,7 +19,7 @@ pub const PONG_TIMEOUT_MS: f64 = 10_000.0;
 /// milliseconds.
 pub const WAKE_TIMEOUT_MS: f64 = 2_500.0;
 
-/// Time that input may be unacknowledged before the page sends a `ping`, in milliseconds.
+/// Time that input may be unacknowledged before the client sends a `ping`, in milliseconds.
 pub const PING_AFTER_INPUT_MS: f64 = 1_000.0;
 
 /// Silence after input that is reported to the user, in milliseconds.
@@ -28,7 +28,7 @@ pub const STALLED_AFTER_MS: f64 = 2_500.0;
 const _: () =
     assert!(PING_AFTER_INPUT_MS < STALLED_AFTER_MS, "only an unanswered question tells that nobody is there");
 
-/// Lateness of a timer that shows that the page itself was asleep, in milliseconds. Then the
+/// Lateness of a timer that shows that the client itself was asleep, in milliseconds. Then the
 /// silence says nothing about the server.
 const ASLEEP_IF_LATE_MS: f64 = 2_000.0;
 

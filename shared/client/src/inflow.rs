@@ -3,17 +3,16 @@
 
 use limpet_shared::{Epoch, Header, Kind, OutputOffset, Resume, Welcome, limits};
 
-/// The window: the number of bytes that the server may send beyond what was acknowledged. xterm.js
-/// parses that much in a few milliseconds, so the effect of Ctrl-C shows at once even in a flood.
-pub const WINDOW_BYTES: u64 = limits::DEFAULT_WINDOW_BYTES;
+/// Number of acknowledgements in which the window is acknowledged while the terminal is busy. They
+/// are few enough to make their cost negligible, and many enough that the server never waits for
+/// one. xterm.js parses the default window in a few milliseconds, so the effect of Ctrl-C shows at
+/// once even in a flood.
+const ACKS_PER_WINDOW: u64 = 8;
 
-/// Number of rendered bytes after which an acknowledgement is due. It is large enough to make the
-/// cost negligible, and small enough that the server never waits for the acknowledgement.
-const ACK_STEP_BYTES: u64 = WINDOW_BYTES / 8;
-
-/// The same while the terminal has nothing left to render. Echoes of single keys are smaller and
-/// are acknowledged together, since each acknowledgement wakes the server. The step is smaller than
-/// what the server always allows in flight (8 KiB), so the server never waits.
+/// Maximum number of rendered bytes that are not acknowledged while the terminal has nothing left
+/// to render. Echoes of single keys are smaller and are acknowledged together, since each
+/// acknowledgement wakes the server. The number is smaller than what the server always allows in
+/// flight (8 KiB), so the server never waits.
 const IDLE_ACK_STEP_BYTES: u64 = 4 * 1024;
 
 /// The identity of a piece of output, kept while the terminal processes it.
@@ -45,8 +44,10 @@ pub struct Piece {
 pub struct Gap;
 
 /// The position of this viewer in the output log.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Inflow {
+    /// Number of rendered bytes after which an acknowledgement is due.
+    ack_step_bytes: u64,
     generation: u32,
     epoch: Option<Epoch>,
     /// The offset of the first byte that has not been received.
@@ -63,11 +64,55 @@ pub struct Inflow {
     missing_bytes: Option<u64>,
 }
 
+impl Default for Inflow {
+    /// Returns the position of a viewer with the default window.
+    fn default() -> Self {
+        Self::with_window(None)
+    }
+}
+
 impl Inflow {
+    /// Creates the position of a viewer that has not attached yet, with the window that its `hello`
+    /// requests.
+    #[must_use]
+    pub fn with_window(window: Option<u64>) -> Self {
+        let window = window.unwrap_or(limits::DEFAULT_WINDOW_BYTES).min(limits::MAX_WINDOW_BYTES);
+        Self {
+            ack_step_bytes: (window / ACKS_PER_WINDOW).max(1),
+            generation: 0,
+            epoch: None,
+            received: OutputOffset::ZERO,
+            resizes: 0,
+            live_from: OutputOffset::ZERO,
+            acknowledged: OutputOffset::ZERO,
+            snapshot_pending: false,
+            missing_bytes: None,
+        }
+    }
+
     /// Reports whether there has been an attachment, so that the terminal may show something.
     #[must_use]
     pub fn has_begun(&self) -> bool {
         self.epoch.is_some()
+    }
+
+    /// Returns the offset after the last byte that was received.
+    #[must_use]
+    pub fn received(&self) -> OutputOffset {
+        self.received
+    }
+
+    /// Returns the number of the session's size changes that were received.
+    #[must_use]
+    pub fn resizes(&self) -> u64 {
+        self.resizes
+    }
+
+    /// Returns the number of bytes of the snapshot that have yet to arrive, or `None` before it is
+    /// announced.
+    #[must_use]
+    pub fn missing_bytes(&self) -> Option<u64> {
+        self.missing_bytes
     }
 
     /// Returns the point to resume at, if the terminal shows everything before it.
@@ -155,7 +200,8 @@ impl Inflow {
         }
         let unacknowledged =
             if mark.generation == self.generation { mark.end.since(self.acknowledged) } else { 0 };
-        if unacknowledged < if idle { IDLE_ACK_STEP_BYTES } else { ACK_STEP_BYTES } {
+        let step = if idle { self.ack_step_bytes.min(IDLE_ACK_STEP_BYTES) } else { self.ack_step_bytes };
+        if unacknowledged < step {
             return None;
         }
         self.acknowledged = mark.end;

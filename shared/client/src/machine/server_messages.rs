@@ -5,12 +5,10 @@ use serde::Deserialize;
 
 use super::{Machine, State};
 use crate::{
-    connection::{
-        ConnectionProblem, GoneReason,
-        event::{Effect, Moment, Notification},
-        heartbeat::Heartbeat,
-    },
-    json,
+    ConnectionProblem, GoneReason,
+    event::{Effect, Moment, Notice, Notification},
+    heartbeat::Heartbeat,
+    json::Json,
 };
 
 /// The reason why a message cannot be parsed.
@@ -21,7 +19,7 @@ enum ParseError {
     Malformed,
 }
 
-fn parse(text: &str) -> Result<ServerMessage, ParseError> {
+fn parse<J: Json>(text: &str) -> Result<ServerMessage, ParseError> {
     #[derive(Deserialize)]
     struct Tagged {
         r#type: String,
@@ -30,15 +28,17 @@ fn parse(text: &str) -> Result<ServerMessage, ParseError> {
     if !text.trim_start().starts_with('{') {
         return Err(ParseError::Malformed);
     }
-    json::read(text).map_err(|_| match json::read(text) {
-        Ok(Tagged { r#type }) if !ServerMessage::TYPES.contains(&r#type.as_str()) => ParseError::UnknownType,
+    J::read(text).ok_or_else(|| match J::read(text) {
+        Some(Tagged { r#type }) if !ServerMessage::TYPES.contains(&r#type.as_str()) => {
+            ParseError::UnknownType
+        }
         _ => ParseError::Malformed,
     })
 }
 
-impl Machine {
+impl<J: Json> Machine<J> {
     pub(super) fn on_text(&mut self, text: &str, moment: Moment) {
-        let message = match parse(text) {
+        let message = match parse::<J>(text) {
             Ok(message) => message,
             Err(ParseError::UnknownType) => return,
             Err(ParseError::Malformed) => return self.give_up(GoneReason::Protocol),
@@ -62,7 +62,7 @@ impl Machine {
         let Moment { now_ms, .. } = moment;
         let (role, id) = (welcome.role, welcome.id);
         self.state = State::Attached { since_ms: now_ms, role, id, heartbeat: Heartbeat::new(now_ms) };
-        self.set_trouble(None);
+        self.set_problem(None);
         let has_begun = self.inflow.has_begun();
         if !self.inflow.begin(&welcome) && has_begun {
             self.notify(Notification::Clear { skipped: 0, earlier: 0 });
@@ -72,13 +72,13 @@ impl Machine {
         self.notify(Notification::Title(welcome.title));
         self.check_server_version(welcome.server);
         if self.outbox.resume_at(welcome.input) > 0 {
-            self.notice("Your last input may be lost: the server has no record of it.");
+            self.notify(Notification::Notice(Notice::InputUncertain));
         }
         if !welcome.role.may_write() {
             self.outbox.clear();
         }
-        if hello_size != self.size {
-            self.on_pane_resized(self.size);
+        if hello_size != self.viewer.size {
+            self.on_pane_resized(self.viewer.size);
         }
         self.send_colours();
         self.flush();
@@ -89,7 +89,7 @@ impl Machine {
     fn check_server_version(&mut self, server: String) {
         if server != env!("CARGO_PKG_VERSION") && self.other_server_version.as_ref() != Some(&server) {
             self.other_server_version = Some(server);
-            self.notice("The server runs another version of limpet. Reload the page to use it.");
+            self.notify(Notification::Notice(Notice::OtherVersion));
         }
     }
 
@@ -129,19 +129,19 @@ impl Machine {
         heartbeat.on_message(moment.now_ms);
         let pieces = Header::decode(head, len).ok().and_then(|header| self.inflow.receive(header, len).ok());
         match pieces {
-            Some(pieces) => self.effects.extend(pieces.into_iter().flatten().map(Effect::Write)),
+            Some(pieces) => pieces.into_iter().flatten().for_each(|piece| self.push(Effect::Write(piece))),
             None => self.give_up(GoneReason::Protocol),
         }
     }
 
     fn on_error(&mut self, code: ErrorCode, message: String) {
         match code {
-            // The page itself explains to the user why access was refused.
+            // The phase after the close that follows says so.
             ErrorCode::UnknownType | ErrorCode::Unauthorized | ErrorCode::SessionNotFound => {}
-            ErrorCode::ShuttingDown => self.set_trouble(Some(ConnectionProblem::Stopped)),
-            ErrorCode::NoSuchViewer => self.notice("That viewer is no longer attached."),
-            ErrorCode::ReadOnly => self.notice("You can view this terminal, not change it."),
-            _ => self.notify(Notification::Notice(message)),
+            ErrorCode::ShuttingDown => self.set_problem(Some(ConnectionProblem::Stopped)),
+            ErrorCode::NoSuchViewer => self.notify(Notification::Notice(Notice::NoSuchViewer)),
+            ErrorCode::ReadOnly => self.notify(Notification::Notice(Notice::ReadOnly)),
+            _ => self.notify(Notification::Notice(Notice::FromServer(message))),
         }
     }
 

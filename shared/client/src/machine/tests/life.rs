@@ -1,6 +1,6 @@
 //! Tests of opening, losing, retrying and ending a connection.
 
-use limpet_shared::SignInKey;
+use limpet_shared::{Follow, SignInKey};
 
 use super::*;
 
@@ -32,8 +32,8 @@ fn greets_and_becomes_live() {
     );
     let [ClientMessage::Hello(hello)] = &sent(&rig.on(Event::Opened("")))[..] else { panic!("no hello") };
     assert_eq!(
-        (hello.size, hello.window, &hello.resume),
-        (Winsize::cells(80, 24), Some(WINDOW_BYTES), &None)
+        (hello.size, hello.window, &hello.resume, hello.follow),
+        (Winsize::cells(80, 24), None, &None, Follow::Now)
     );
     let effects = rig.say(&ServerMessage::Welcome(welcome(0)));
     assert!(matches!(sent(&effects)[..], [ClientMessage::Ping { .. }]));
@@ -71,7 +71,7 @@ fn a_size_that_is_another_than_hello_told_follows_the_welcome() {
 #[test]
 fn a_broken_connection_is_tried_again_and_resumes() {
     let mut rig = Rig::attached();
-    rig.on(frame(&data(0, b"hello")));
+    rig.on(Event::frame(&data(0, b"hello")));
     let effects = rig.after(60_000.0).on(Event::Closed { code: 1006 });
     assert!(effects.contains(&E::Timer(backoff::FIRST_DELAY_MS)));
     assert_eq!(
@@ -118,7 +118,7 @@ fn who_is_not_let_in_is_told_so_once() {
 #[test]
 fn a_server_that_cannot_resume_clears_the_terminal() {
     let mut rig = Rig::attached();
-    rig.on(frame(&data(0, b"hello")));
+    rig.on(Event::frame(&data(0, b"hello")));
     rig.on(Event::Closed { code: 1001 });
     rig.on(Event::Timer);
     rig.on(Event::Opened(""));

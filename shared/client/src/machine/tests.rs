@@ -1,13 +1,13 @@
 use limpet_shared::{
-    Epoch, ErrorCode, Header, InputOffset, OutputOffset, Resume, ServerMessage, SessionId, ViewerInfo,
-    Welcome,
+    Epoch, ErrorCode, Header, InputOffset, OutputOffset, Resume, ServerMessage, SessionId, ViewerId,
+    ViewerInfo, Welcome,
 };
 
 use super::*;
-use crate::connection::event::Effect as E;
+use crate::event::Effect as E;
 
 mod life;
-mod said;
+mod server_messages;
 mod simulation;
 
 /// A state machine with a simulated clock.
@@ -20,8 +20,8 @@ struct Rig {
 
 impl Rig {
     fn new() -> Self {
-        let viewer = ViewerId::from_random([7; 16]);
-        Self { machine: Machine::new(viewer, Winsize::cells(80, 24)), now_ms: 1000.0, asleep_ms: 0.0 }
+        let viewer = Viewer::for_person(ViewerId::from_random([7; 16]), Winsize::cells(80, 24));
+        Self { machine: Machine::new(viewer), now_ms: 1000.0, asleep_ms: 0.0 }
     }
 
     fn attached() -> Self {
@@ -34,7 +34,8 @@ impl Rig {
 
     fn on(&mut self, event: Event<'_>) -> Vec<Effect> {
         let wall_ms = 1e12 + self.now_ms + self.asleep_ms;
-        self.machine.handle(event, Moment { now_ms: self.now_ms, wall_ms, jitter: 0.0 })
+        self.machine.handle(event, Moment { now_ms: self.now_ms, wall_ms, jitter: 0.0 });
+        std::iter::from_fn(|| self.machine.next_effect()).collect()
     }
 
     fn say(&mut self, message: &ServerMessage) -> Vec<Effect> {
@@ -76,10 +77,6 @@ fn welcome(output: u64) -> Welcome {
 
 fn data(offset: u64, payload: &[u8]) -> Vec<u8> {
     [&Header::data(offset).encode(), payload].concat()
-}
-
-fn frame(message: &[u8]) -> Event<'_> {
-    Event::Frame { head: &message[..message.len().min(Header::LEN)], len: message.len() }
 }
 
 fn sent(effects: &[Effect]) -> Vec<ClientMessage> {

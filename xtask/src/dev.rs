@@ -19,7 +19,7 @@ use crate::{
 /// Runs both until either ends. An interrupt from the keyboard reaches both of them and this
 /// program.
 pub(crate) fn run(workspace: &Workspace, flags: &[OsString]) -> anyhow::Result<()> {
-    for need in Need::PAGE {
+    for need in Need::TRUNK {
         need.ensure(workspace)?;
     }
     print_status("server", "building; the page with live reload will be at http://127.0.0.1:8080");

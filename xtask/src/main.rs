@@ -9,13 +9,13 @@ mod compress;
 mod dev;
 mod fuzz;
 mod inline;
+mod modules;
 mod names;
 mod needs;
 mod npm;
 mod page;
 mod proxies;
 mod shell;
-mod split;
 mod system;
 mod tests;
 mod tidy;
@@ -53,11 +53,7 @@ cargo xtask COMMAND: everything there is to do with limpet's sources.
 On a new machine rustup, Node.js with npm, and a C compiler have to be there; the rest is set up on the way.";
 
 fn main() -> ExitCode {
-    let mut words = env::args_os();
-    let called = words.next().unwrap_or_default();
-    let words = words.collect();
-    let done = if split::is_bindgen(&called) { run_as_wasm_bindgen(words) } else { run(words) };
-    match done {
+    match run(env::args_os().skip(1).collect()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             print_status("failed", &format!("{error:#}"));
@@ -85,11 +81,6 @@ fn run(mut words: Vec<OsString>) -> anyhow::Result<()> {
         }
         _ => bail!("there is no command '{command}'; see: cargo xtask help"),
     }
-}
-
-/// Does the work of wasm-bindgen, as which Trunk calls this program.
-fn run_as_wasm_bindgen(words: Vec<OsString>) -> anyhow::Result<()> {
-    split::bindgen(&Workspace::find()?, words)
 }
 
 /// Returns the words after an optional `--`.

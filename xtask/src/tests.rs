@@ -27,15 +27,8 @@ struct Step {
     run: fn(&Workspace) -> anyhow::Result<()>,
 }
 
-const BROWSER_NEEDS: [Need; 7] = [
-    Need::Wasm,
-    Need::PagePackages,
-    Need::Bindgen,
-    Need::Trunk,
-    Need::TestPackages,
-    Need::Programs,
-    Need::Proxies,
-];
+const BROWSER_NEEDS: [Need; 6] =
+    [Need::Wasm, Need::PagePackages, Need::PageModules, Need::TestPackages, Need::Programs, Need::Proxies];
 
 const STEPS: [Step; 11] = [
     Step { name: "fmt", description: "is the code formatted?", needs: &[Need::Rustfmt], run: fmt },

@@ -9,6 +9,7 @@ mod compress;
 mod dev;
 mod fuzz;
 mod inline;
+mod leash;
 mod modules;
 mod names;
 mod needs;
@@ -16,6 +17,7 @@ mod npm;
 mod page;
 mod proxies;
 mod shell;
+mod side_by_side;
 mod system;
 mod tests;
 mod tidy;
@@ -54,7 +56,7 @@ On a new machine rustup, Node.js with npm, and a C compiler have to be there; th
 
 fn main() -> ExitCode {
     match run(env::args_os().skip(1).collect()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(exit_code) => exit_code,
         Err(error) => {
             print_status("failed", &format!("{error:#}"));
             ExitCode::FAILURE
@@ -62,7 +64,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(mut words: Vec<OsString>) -> anyhow::Result<()> {
+fn run(mut words: Vec<OsString>) -> anyhow::Result<ExitCode> {
     let workspace = Workspace::find()?;
     let command = if words.is_empty() { OsString::from("help") } else { words.remove(0) };
     let command = command.to_str().unwrap_or_default();
@@ -75,12 +77,15 @@ fn run(mut words: Vec<OsString>) -> anyhow::Result<()> {
         "torture" => torture::run(&workspace, &words),
         "fuzz" => fuzz::run(&workspace, &words),
         "setup" => setup(&workspace),
+        "side-by-side" => side_by_side::run_shell_commands(&words),
+        leash::COMMAND => return leash::run(&words),
         "help" | "--help" | "-h" => {
             eprintln!("{HELP}");
             Ok(())
         }
         _ => bail!("there is no command '{command}'; see: cargo xtask help"),
-    }
+    }?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Returns the words after an optional `--`.

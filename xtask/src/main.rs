@@ -42,13 +42,15 @@ cargo xtask COMMAND: everything there is to do with limpet's sources.
   run [-- FLAGS]    build the page and the server, and start it; FLAGS go to limpet
   build             build the one binary, target/release/limpet
   dev [-- FLAGS]    serve the page with live reload by `trunk serve`, and the server beside it
-  test [STEP ...]   run all tests, or just some steps of them: fmt clippy deny unit wasm e2e fuzz browser bench
+  test [STEP ...]   run all tests, or just some steps of them: fmt tidy clippy doc deny unit wasm e2e fuzz browser bench
+  test STEP -- PART run those tests of unit, wasm or e2e with PART in their names, or such files of browser
   bench [--quick] [--check] [--only PART,...] [--scene TEXT] [--against NAME,...] [--peer NAME=COMMAND] [--docs]
                     measure limpet beside floors and other servers; see docs/performance.md
   torture [RECONNECTS [KILLS [UPGRADES [SEED]]]]
                     kill and replace the server under load, by default 10000, 200 and 200 times; nothing may be lost
-  fuzz [SECONDS | FILE ...]
-                    look for output that harms the server's screen, by default for an hour; or try cases again
+  fuzz [screen | protocol] [SECONDS | FILE ...]
+                    look for output that harms the server's screen and for messages that harm a parser, by default
+                    for an hour; or try a target's cases again
   setup             fetch and build the tools that the others would, and no more
   help              show this
 

@@ -67,13 +67,13 @@ impl Client {
 /// Minimum number of output bytes that an idle viewer acknowledges, the same as in the page.
 const ACKNOWLEDGED_BYTES: u64 = 4 * 1024;
 
-/// One attachment.
+/// An attachment.
 pub(super) struct Limpet {
     viewer: ViewerId,
     follow: Follow,
     received: u64,
     acknowledged: u64,
-    /// Whether a snapshot has arrived, which is acknowledged even if it brought nothing new.
+    /// True if a snapshot has arrived, which is acknowledged even if it brought nothing new.
     has_snapshot: bool,
     typed: u64,
 }

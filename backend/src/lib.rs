@@ -24,6 +24,8 @@ mod background;
 pub mod browser;
 pub mod config;
 mod exhausted;
+#[cfg(test)]
+mod future_size;
 pub mod keeper;
 pub mod limits;
 pub mod link;

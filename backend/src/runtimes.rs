@@ -9,9 +9,8 @@
 use std::{
     io,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
-        mpsc,
     },
     thread,
     time::Duration,
@@ -20,7 +19,7 @@ use std::{
 use futures_util::future::BoxFuture;
 use tokio::{
     runtime::{Builder, Handle, Runtime},
-    sync::Notify,
+    sync::{Notify, oneshot},
     task::JoinHandle,
 };
 use tokio_util::task::AbortOnDropHandle;
@@ -33,33 +32,45 @@ const FLOOD_EVENT_INTERVAL_POLLS: u32 = 2;
 /// The server's threads.
 #[derive(Debug)]
 pub struct Threads {
-    quick: Runtime,
-    separate: Option<SeparateRuntimes>,
+    interactive: Runtime,
+    separate: Option<SeparateThreads>,
 }
 
-/// The runtimes beside the one for keys.
+/// The threads beside the one for keys.
 #[derive(Debug)]
-struct SeparateRuntimes {
-    requests: Runtime,
-    floods: Runtime,
+struct SeparateThreads {
+    requests: RuntimeThread,
+    floods: Vec<RuntimeThread>,
+}
+
+/// A thread that runs a runtime until this is dropped.
+#[derive(Debug)]
+struct RuntimeThread {
+    handle: Handle,
+    _stop: oneshot::Sender<()>,
 }
 
 /// Handles of the runtimes that do the server's work.
 #[derive(Clone, Debug)]
 pub struct Runtimes {
     /// Handles keys and echoes, timers, and everything else that takes microseconds.
-    pub(crate) quick: Handle,
+    pub(crate) interactive: Handle,
     /// Serves requests until they become attachments.
     pub(crate) requests: Handle,
-    /// Handles floods, if there is a thread for them.
-    pub(crate) floods: Option<Handle>,
+    /// Handle floods. Empty if there is no thread for them.
+    floods: Arc<[Handle]>,
 }
 
 impl Runtimes {
     /// Uses the current runtime for everything.
     #[must_use]
-    pub fn here() -> Self {
-        Self { quick: Handle::current(), requests: Handle::current(), floods: None }
+    pub fn current() -> Self {
+        Self { interactive: Handle::current(), requests: Handle::current(), floods: Arc::new([]) }
+    }
+
+    /// Returns the runtime for floods that has the fewest tasks, if there is any.
+    fn least_busy_for_floods(&self) -> Option<&Handle> {
+        self.floods.iter().min_by_key(|runtime| runtime.metrics().num_alive_tasks())
     }
 }
 
@@ -69,80 +80,69 @@ impl Threads {
     /// thread does everything.
     ///
     /// # Errors
-    /// Returns the errors of the runtimes' reactors.
+    /// Returns the error of the first runtime's reactor.
     pub fn start(count: Option<usize>) -> io::Result<Self> {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let count = count.unwrap_or_else(|| cores.max(2));
-        let quick = Builder::new_current_thread().enable_all().build()?;
-        let has_separate = count > 1 && can_start_threads(count);
-        if count > 1 && !has_separate {
+        let interactive = Builder::new_current_thread().enable_all().build()?;
+        let separate = (count > 1).then(|| SeparateThreads::start(count - 1)).transpose();
+        let separate = separate.unwrap_or_else(|error| {
             tracing::warn!(
-                "the system has no threads left; one thread serves everything, until limpet is restarted"
+                %error,
+                "could not start more threads; limpet runs on a single thread until it is restarted"
             );
-        }
-        let separate = has_separate.then(|| SeparateRuntimes::start(count - 1)).transpose()?;
-        Ok(Self { quick, separate })
+            None
+        });
+        Ok(Self { interactive, separate })
     }
 
     /// Runs the server to completion.
     pub fn run<T>(&self, server: impl Future<Output = T>) -> T {
-        self.quick.block_on(server)
+        self.interactive.block_on(server)
     }
 
     /// Returns handles of the runtimes.
     #[must_use]
     pub fn runtimes(&self) -> Runtimes {
-        let quick = self.quick.handle().clone();
-        let requests = self.separate.as_ref().map_or(&quick, |separate| separate.requests.handle()).clone();
-        let floods = self.separate.as_ref().map(|separate| separate.floods.handle().clone());
-        Runtimes { quick, requests, floods }
+        let interactive = self.interactive.handle().clone();
+        let requests =
+            self.separate.as_ref().map_or(&interactive, |separate| &separate.requests.handle).clone();
+        let floods = self.separate.iter().flat_map(|separate| &separate.floods);
+        Runtimes { interactive, requests, floods: floods.map(|thread| thread.handle.clone()).collect() }
     }
 
     /// Stops the threads. A blocked thread delays that by at most `linger`.
     pub fn stop(self, linger: Duration) {
-        if let Some(SeparateRuntimes { requests, floods }) = self.separate {
-            requests.shutdown_background();
-            floods.shutdown_background();
-        }
-        self.quick.shutdown_timeout(linger);
+        drop(self.separate);
+        self.interactive.shutdown_timeout(linger);
     }
 }
 
-impl SeparateRuntimes {
+impl SeparateThreads {
     fn start(floods: usize) -> io::Result<Self> {
-        let requests =
-            Builder::new_multi_thread().worker_threads(1).thread_name("requests").enable_all().build()?;
-        let floods = Builder::new_multi_thread()
-            .worker_threads(floods)
-            .thread_name("floods")
-            .event_interval(FLOOD_EVENT_INTERVAL_POLLS)
-            .global_queue_interval(FLOOD_EVENT_INTERVAL_POLLS)
-            .enable_all()
-            .build()?;
-        Ok(Self { requests, floods })
+        let requests = RuntimeThread::start("requests", &mut Builder::new_current_thread())?;
+        let floods = (0..floods).map(|_| {
+            let mut runtime = Builder::new_current_thread();
+            runtime.event_interval(FLOOD_EVENT_INTERVAL_POLLS);
+            runtime.global_queue_interval(FLOOD_EVENT_INTERVAL_POLLS);
+            RuntimeThread::start("floods", &mut runtime)
+        });
+        Ok(Self { requests, floods: floods.collect::<io::Result<_>>()? })
     }
 }
 
-/// Reports whether the system has this many threads for us. A runtime that cannot start a thread
-/// panics, so this is checked before.
-fn can_start_threads(count: usize) -> bool {
-    // Each thread waits until `end` is dropped, so that all of them exist at the same time.
-    let (end, waiting) = mpsc::channel::<()>();
-    let waiting = Arc::new(Mutex::new(waiting));
-    let threads: Vec<_> = (0..count)
-        .map_while(|_| {
-            let waiting = Arc::clone(&waiting);
-            let wait = move || drop(waiting.lock().map(|waiting| waiting.recv()));
-            thread::Builder::new().spawn(wait).ok()
-        })
-        .collect();
-    drop(end);
-    let started = threads.len();
-    for thread in threads {
-        // The error means that the thread has panicked, so it did exist.
-        let _ = thread.join();
+impl RuntimeThread {
+    fn start(name: &str, runtime: &mut Builder) -> io::Result<Self> {
+        let runtime = runtime.enable_all().build()?;
+        let handle = runtime.handle().clone();
+        let (stop, stopped) = oneshot::channel();
+        thread::Builder::new().name(name.to_owned()).spawn(move || {
+            // The error is the signal: the other half is dropped, and nothing is ever sent.
+            let _: Result<(), _> = runtime.block_on(stopped);
+            runtime.shutdown_background();
+        })?;
+        Ok(Self { handle, _stop: stop })
     }
-    started == count
 }
 
 /// The placement of a session and its attachments: the runtime that does their work.
@@ -156,7 +156,7 @@ pub struct Placement {
 }
 
 impl Placement {
-    /// Returns a placement on the quick runtime.
+    /// Returns a placement on the interactive runtime.
     #[must_use]
     pub fn new(runtimes: Runtimes) -> Self {
         Self {
@@ -167,23 +167,28 @@ impl Placement {
         }
     }
 
-    /// Returns the runtime for floods, if there is a separate one.
+    /// Reports whether floods have a runtime of their own.
+    pub(crate) fn has_separate_floods(&self) -> bool {
+        !self.runtimes.floods.is_empty()
+    }
+
+    /// Returns the runtime to which a flood should move, if there is a separate one.
     pub(crate) fn floods(&self) -> Option<&Handle> {
-        self.runtimes.floods.as_ref()
+        self.runtimes.least_busy_for_floods()
     }
 
     /// Records that another viewer sends more than any person or page does.
-    pub(crate) fn begin_strain(&self) {
+    pub(crate) fn add_straining_viewer(&self) {
         self.busy_viewers.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Records that one of these viewers has stopped doing so.
-    pub(crate) fn end_strain(&self) {
+    pub(crate) fn remove_straining_viewer(&self) {
         self.busy_viewers.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Reports whether any viewer sends more than any person or page does.
-    pub(crate) fn is_strained(&self) -> bool {
+    pub(crate) fn has_straining_viewers(&self) -> bool {
         self.busy_viewers.load(Ordering::Relaxed) > 0
     }
 
@@ -198,20 +203,23 @@ impl Placement {
         self: Arc<Self>,
         work: BoxFuture<'static, T>,
     ) -> JoinHandle<Option<T>> {
-        let quick = self.runtimes.quick.clone();
-        quick.spawn(self.run_placed(work))
+        let interactive = self.runtimes.interactive.clone();
+        interactive.spawn(self.run_placed(work))
     }
 
-    /// Runs a future to completion, moving it between the current runtime, which must be the quick
+    /// Runs a future to completion, moving it between the current runtime, which must be the interactive
     /// one, and the one for floods. `None` if it panicked on the latter or if that runtime stopped.
     async fn run_placed<T: Send + 'static>(self: Arc<Self>, mut work: BoxFuture<'static, T>) -> Option<T> {
-        let Some(floods) = &self.runtimes.floods else { return Some(work.await) };
+        if !self.has_separate_floods() {
+            return Some(work.await);
+        }
         loop {
             tokio::select! {
                 biased;
                 done = &mut work => return Some(done),
                 () = self.wait_for_placement(true) => {}
             }
+            let floods = self.floods()?;
             let placement = Arc::clone(&self);
             let there = async move {
                 tokio::select! {
@@ -227,7 +235,7 @@ impl Placement {
         }
     }
 
-    /// Waits until the work belongs on the runtime for floods, or (`false`) on the quick one.
+    /// Waits until the work belongs on the runtime for floods, or (`false`) on the interactive one.
     async fn wait_for_placement(&self, is_flood: bool) {
         loop {
             let changed = self.changed.notified();

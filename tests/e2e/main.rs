@@ -54,34 +54,34 @@ mod oracle;
 #[path = "../screen/stream.rs"]
 mod stream;
 
+mod access_url;
 mod churn;
 mod closing;
 mod command_line;
 mod container;
 mod crash_loop;
+mod credentials;
 mod exhaustion;
 mod faults;
+mod fd_store;
 mod guests;
 mod harness;
 mod hostile;
 mod http;
 mod integrity;
 mod lifecycle;
-mod link;
-mod login;
 mod own_output;
 mod ownership;
 mod processes;
+mod program_environment;
 mod protocol;
 mod reboot;
 mod screen;
-mod secrets;
 #[path = "../screen/sessions.rs"]
 mod sessions;
 mod sharing;
 mod sizes;
 mod stalled;
-mod store;
 mod survival;
 mod torture;
 mod upgrade;

@@ -84,7 +84,7 @@ pub(crate) fn page(workspace: &Workspace, modules: &Modules) -> anyhow::Result<(
     let bundle = Bundle { workspace, modules, dist: workspace.path("dist") };
     let index = workspace.path("frontend/index.html");
     let html = read(&index)?;
-    let page = Page::parse(&html).with_context(|| format!("could not make out {}", index.display()))?;
+    let page = Page::parse(&html).with_context(|| format!("could not parse {}", index.display()))?;
 
     bundle.check_limits()?;
     workspace::empty_folder(&bundle.dist)?;
@@ -123,7 +123,7 @@ struct Page<'a> {
 
 impl<'a> Page<'a> {
     fn parse(html: &'a str) -> anyhow::Result<Self> {
-        let (before, rest) = html.split_once(BUNDLE_MARK).context("it has no mark")?;
+        let (before, rest) = html.split_once(BUNDLE_MARK).context("the bundling comment is missing")?;
         let (head, _) = rest.split_once("</head>").context("it has no head")?;
         let after = &rest[head.len()..];
         let (styles, folders) = (trunk_assets(head, "css"), trunk_assets(before, "copy-dir"));
@@ -145,7 +145,7 @@ fn use_trusted_types(script: &str) -> anyhow::Result<String> {
     let sinks = script.matches(HTML_SINK).count();
     ensure!(
         sinks > 0 && sinks == script.matches(".innerHTML").count(),
-        "wasm-bindgen makes HTML in another way than it did"
+        "wasm-bindgen's code for HTML has changed"
     );
     Ok([TRUSTED_TYPES_POLICY, &script.replace(HTML_SINK, TRUSTED_SINK)].concat())
 }
@@ -153,7 +153,7 @@ fn use_trusted_types(script: &str) -> anyhow::Result<String> {
 /// Shortens the names of a module's imports, in the module and in wasm-bindgen's script, and
 /// returns that script.
 fn shorten_import_names(module: &Path, script: &str) -> anyhow::Result<String> {
-    let error = || format!("could not name anew what {} imports", module.display());
+    let error = || format!("could not rename the imports of {}", module.display());
     let content = fs::read(module).with_context(error)?;
     let (content, script) = names::shorten(&content, script, GLUE_MODULE).with_context(error)?;
     fs::write(module, content).with_context(error)?;

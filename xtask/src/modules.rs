@@ -21,7 +21,7 @@ const TOOL_NAME: &str = "page-modules";
 const TOOL_PROFILE: &str = "build-tool";
 /// Name that wasm-split gives to the script that loads the second module.
 const LOADER_SCRIPT: &str = "__wasm_split.js";
-/// Name that wasm-split gives to the second module, as `frontend/src/rest.rs` determines it.
+/// Name that wasm-split gives to the second module, as `frontend/src/lazy_page.rs` determines it.
 pub(crate) const REST_MODULE: &str = "split_page.wasm";
 
 /// The files that are made here.
@@ -60,7 +60,7 @@ pub(crate) fn build(workspace: &Workspace) -> anyhow::Result<Modules> {
 
 /// Compiles the tool that splits the page.
 pub(crate) fn build_tool(workspace: &Workspace) -> anyhow::Result<()> {
-    print_status(TOOL_NAME, "building what splits the page, unless it is there");
+    print_status(TOOL_NAME, "building the tool that splits the page");
     shell::run(workspace.cargo(["build", "--package", TOOL_NAME, "--profile", TOOL_PROFILE]))
 }
 

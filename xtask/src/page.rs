@@ -41,7 +41,7 @@ pub(crate) fn build(workspace: &Workspace) -> anyhow::Result<()> {
         need.ensure(workspace)?;
     }
     let modules = modules::build(workspace)?;
-    print_status("page", "putting it together");
+    print_status("page", "bundling");
     bundle::page(workspace, &modules)?;
     print_status("page", "compressing");
     compress::compress_folder(&workspace.path("dist"))?;

@@ -42,12 +42,7 @@ const BROWSER_NEEDS: [Need; 6] =
     [Need::Wasm, Need::PagePackages, Need::PageModules, Need::TestPackages, Need::Programs, Need::Proxies];
 
 const STEPS: [Step; 11] = [
-    Step {
-        name: "fmt",
-        description: "is the code formatted?",
-        needs: &[Need::Rustfmt],
-        run: Run::Whole(fmt),
-    },
+    Step { name: "fmt", description: "formatting", needs: &[Need::Rustfmt], run: Run::Whole(fmt) },
     Step {
         name: "tidy",
         description: "is the language plain?",
@@ -87,7 +82,7 @@ const STEPS: [Step; 11] = [
     },
     Step {
         name: "fuzz",
-        description: "a minute of output and messages that mean harm",
+        description: "fuzzing of the screen and the protocol for a minute",
         needs: &[Need::Cxx],
         run: Run::Whole(crate::fuzz::test),
     },
@@ -99,7 +94,7 @@ const STEPS: [Step; 11] = [
     },
     Step {
         name: "bench",
-        description: "do figures come out? not: what are they?",
+        description: "the benchmark runs (its figures are not checked)",
         needs: &BROWSER_NEEDS,
         run: Run::Whole(bench),
     },
@@ -223,7 +218,7 @@ fn e2e(workspace: &Workspace, filter: Filter<'_>) -> anyhow::Result<()> {
 fn browser(workspace: &Workspace, filter: Filter<'_>) -> anyhow::Result<()> {
     build(workspace)?;
     let artifacts = workspace.path("artifacts");
-    fs::create_dir_all(&artifacts).with_context(|| format!("could not make {}", artifacts.display()))?;
+    fs::create_dir_all(&artifacts).with_context(|| format!("could not create {}", artifacts.display()))?;
     let folder = workspace.path("tests/browser");
     let mut node = Command::new("node");
     node.current_dir(&folder).arg("--test").arg("--test-concurrency=1").args(test_files(&folder, filter)?);

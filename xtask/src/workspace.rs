@@ -19,7 +19,7 @@ pub(crate) struct Workspace {
 impl Workspace {
     /// Returns the workspace that this program was built from.
     pub(crate) fn find() -> anyhow::Result<Self> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask stands in no workspace")?;
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask is not in a workspace")?;
         Ok(Self { root: root.to_owned() })
     }
 
@@ -98,7 +98,7 @@ pub(crate) fn empty_folder(folder: &Path) -> anyhow::Result<()> {
     if folder.exists() {
         fs::remove_dir_all(folder).with_context(|| format!("could not remove {}", folder.display()))?;
     }
-    fs::create_dir_all(folder).with_context(|| format!("could not make {}", folder.display()))
+    fs::create_dir_all(folder).with_context(|| format!("could not create {}", folder.display()))
 }
 
 #[cfg(test)]

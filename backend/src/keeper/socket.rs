@@ -13,7 +13,8 @@ use nix::{
     libc,
     poll::{PollTimeout, poll},
     sys::socket::{
-        AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, sendmsg, setsockopt, socketpair, sockopt,
+        AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, recv, sendmsg, setsockopt, socketpair,
+        sockopt,
     },
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -114,13 +115,20 @@ pub(super) fn is_transient(error: &io::Error) -> bool {
     )
 }
 
-/// A buffer for a packet.
-#[derive(Debug)]
+/// A buffer for a packet. It grows to the largest packet received.
+#[derive(Debug, Default)]
 pub(super) struct ReceiveBuffer(Vec<u8>);
 
 impl ReceiveBuffer {
-    pub(super) fn new() -> Self {
-        Self(vec![0; MAX_PACKET_BYTES])
+    /// Makes room for the next packet, and returns the room.
+    fn prepare(&mut self, socket: BorrowedFd<'_>) -> io::Result<&mut [u8]> {
+        // The size of the whole packet, which stays in the socket.
+        let len = recv(socket.as_raw_fd(), &mut [], MsgFlags::MSG_PEEK | MsgFlags::MSG_TRUNC)?;
+        let len = len.min(MAX_PACKET_BYTES);
+        if self.0.len() < len {
+            self.0.resize(len, 0);
+        }
+        Ok(&mut self.0)
     }
 }
 
@@ -141,7 +149,7 @@ impl Descriptors {
     /// Returns `EMFILE` if some were lost on arrival, and `InvalidData` if there are no more.
     pub(super) fn next(&mut self) -> io::Result<OwnedFd> {
         self.check()?;
-        let missing = || io::Error::new(io::ErrorKind::InvalidData, "a message lacks a descriptor");
+        let missing = || io::Error::new(io::ErrorKind::InvalidData, "a descriptor is missing from a message");
         self.received.pop_front().ok_or_else(missing)
     }
 
@@ -159,8 +167,9 @@ impl Descriptors {
 /// for a malformed message.
 pub(super) fn receive<M: DeserializeOwned>(
     socket: BorrowedFd<'_>,
-    ReceiveBuffer(packet): &mut ReceiveBuffer,
+    buffer: &mut ReceiveBuffer,
 ) -> io::Result<Option<(M, Descriptors)>> {
+    let packet = buffer.prepare(socket)?;
     let (len, descriptors) = receive_packet(socket, packet)?;
     if len == 0 {
         return Ok(None);
@@ -242,7 +251,7 @@ mod tests {
 
     #[test]
     fn messages_and_descriptors_arrive_together() {
-        let ((one, other), mut buffer) = (pair().unwrap(), ReceiveBuffer::new());
+        let ((one, other), mut buffer) = (pair().unwrap(), ReceiveBuffer::default());
         let (read, write) = io::pipe().unwrap();
         send(one.as_fd(), &"first", &[write.as_fd()]).unwrap();
         send(one.as_fd(), &"second", &[]).unwrap();

@@ -22,14 +22,15 @@ pub(super) struct RetiredWords<'a> {
 }
 
 impl<'a> RetiredWords<'a> {
-    /// Reads the first column of the glossary's table: what begins with a capital is an identifier,
-    /// and everything else a word.
+    /// Reads the first column of the glossary's table: what begins with a capital or contains an
+    /// underscore is an identifier, and everything else a word.
     pub(super) fn parse(glossary: &'a str) -> anyhow::Result<Self> {
         let (_, section) = glossary.split_once(HEADING).unwrap_or_default();
         let rows = section.lines().take_while(|line| !line.starts_with("## ")).filter_map(cells);
         let retired = rows.flat_map(|cells| code_spans(cells[0]).collect::<Vec<_>>());
-        let (names, words): (Vec<_>, Vec<_>) =
-            retired.partition(|word| word.starts_with(|char: char| char.is_ascii_uppercase()));
+        let is_name =
+            |word: &&str| word.contains('_') || word.starts_with(|char: char| char.is_ascii_uppercase());
+        let (names, words): (Vec<_>, Vec<_>) = retired.partition(is_name);
         ensure!(!names.is_empty() && !words.is_empty(), "the glossary lists no retired words");
         Ok(Self { words, names })
     }

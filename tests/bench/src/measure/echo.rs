@@ -65,8 +65,12 @@ const FLOOD: &str = "exec yes 0123456789012345678901234567890";
 /// The scene in which guests behave as badly as possible in another session.
 const GUESTS_SCENE: &str = "echo beside 8 guests";
 
-/// Name of the figures of limpet without active guests, in that scene.
-pub(crate) const WITHOUT_GUESTS: &str = "limpet alone";
+/// Names of the figures without active guests, in that scene.
+pub(crate) const WITHOUT_GUESTS: [&str; 2] = ["limpet alone", "lean alone"];
+
+/// Names of the figures in that scene: beside guests, and without them.
+const LIMPET: [&str; 2] = ["limpet", WITHOUT_GUESTS[0]];
+const LEAN: [&str; 2] = ["lean", WITHOUT_GUESTS[1]];
 
 /// Program of the guests' session: the whole scrollback is full, lines keep coming, and nothing is
 /// read. It starts no further processes, which would disturb both sides more than the guests do.
@@ -113,36 +117,46 @@ pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
 
 /// Types keys in one session while eight guests behave as badly as possible in another session of
 /// the same server, and while the same guests stand still. The two alternate, so that a machine
-/// that becomes slower meanwhile slows both.
+/// that becomes slower meanwhile slows both. The same keys go to the floor, which shares nothing
+/// with the guests but the machine: it is slowed as much as any other program.
 async fn measure_beside_guests(bench: &mut Bench) -> anyhow::Result<()> {
     let keys = bench.amount.pick(500, 30);
     let warm_up = bench.amount.pick(GUEST_WARM_UP, Duration::from_secs(1));
-    let server = bench.limpet.start(&bench.workload.program(), &[]).await?;
+    let program = bench.workload.program();
+    let (server, floor) = (bench.limpet.start(&program, &[]).await?, bench.lean.start(&program, &[]).await?);
     let mut client = server.endpoint.client().await?;
     let what = serde_json::json!({ "command": ["bash", "-c", GUESTS_PROGRAM] });
     let session = client.open(&what).await?;
     let passes = client.passes(&session).await?;
-    let (_session, mut viewer) = open_ready_session(&server.endpoint, Follow::All).await?;
-    viewer.send_command(ECHO).await?;
-    viewer.until_within(crate::stage::END_MARK).await?;
+    let mut typists = Vec::new();
+    for (endpoint, name) in [(&server.endpoint, LIMPET), (&floor.endpoint, LEAN)] {
+        let (session, mut viewer) = open_ready_session(endpoint, Follow::All).await?;
+        viewer.send_command(ECHO).await?;
+        viewer.until_within(crate::stage::END_MARK).await?;
+        typists.push((session, viewer, name, [Vec::new(), Vec::new()]));
+    }
     let guests = GuestAccess::new(&server.endpoint.address, &session, passes).spawn()?;
     sleep(warm_up).await;
-    let (mut alone, mut beside) = (Vec::new(), Vec::new());
     for turn in 0..GUEST_TURNS {
         // The order alternates from turn to turn.
         for is_alone in [turn % 2 == 0, turn % 2 != 0] {
             guests.set_paused(is_alone)?;
             sleep(GUEST_PAUSE).await;
-            let (name, all) = if is_alone { (WITHOUT_GUESTS, &mut alone) } else { ("limpet", &mut beside) };
-            let meter = NoiseMeter::start();
-            all.extend(time_echoes(&mut viewer, keys).await?);
-            bench.recorder.record_noise(GUESTS_SCENE, name, meter.stop());
+            for (_, viewer, names, times) in &mut typists {
+                let meter = NoiseMeter::start();
+                times[usize::from(is_alone)].extend(time_echoes(viewer, keys).await?);
+                bench.recorder.record_noise(GUESTS_SCENE, names[usize::from(is_alone)], meter.stop());
+            }
         }
     }
-    record_percentiles(bench, GUESTS_SCENE, WITHOUT_GUESTS, alone);
-    record_percentiles(bench, GUESTS_SCENE, "limpet", beside);
+    for (_, _, names, times) in typists {
+        for (name, times) in names.into_iter().zip(times) {
+            record_percentiles(bench, GUESTS_SCENE, name, times);
+        }
+    }
     drop(guests);
-    server.stop().await
+    server.stop().await?;
+    floor.stop().await
 }
 
 async fn run_rounds(bench: &mut Bench, load: Load, keys: usize, rounds: usize) -> anyhow::Result<()> {

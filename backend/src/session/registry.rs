@@ -531,7 +531,7 @@ mod tests {
     /// Maximum sizes of what every session has for all its life, in bytes: a little more than
     /// today. If one is exceeded, box a rare branch.
     const MAX_FUTURE_BYTES: usize = 640;
-    const MAX_ACTOR_BYTES: usize = 1;
+    const MAX_ACTOR_BYTES: usize = 1856;
 
     #[test]
     fn sessions_are_small() {

@@ -251,7 +251,7 @@ fn test_files(folder: &PathBuf, filter: Filter<'_>) -> anyhow::Result<Vec<PathBu
 }
 
 #[cfg(test)]
-mod tests {
+mod parse_tests {
     use super::*;
 
     #[test]

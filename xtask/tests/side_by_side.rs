@@ -1,5 +1,5 @@
 //! Programs that run side by side, as under `cargo xtask dev`, and their ends.
-#![expect(clippy::unwrap_used, reason = "this is a test")]
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "this is a test")]
 
 use std::{
     io::{BufRead, BufReader, Read},
@@ -15,7 +15,7 @@ use nix::{
 };
 
 /// Time after which a process that is still there counts as left behind.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// A program that leaves another one in the background and never ends by itself.
 const ENDLESS: &str = "sleep 1000 & echo up; sleep 1000; sleep 1000";

@@ -37,7 +37,7 @@ impl<'a> RetiredWords<'a> {
 
     /// Finds the word that an identifier or a word of a text consists of or contains.
     fn find_word(&self, identifier: &str) -> Option<&'a str> {
-        let mut parts = parts(identifier).map(|part| part.to_lowercase());
+        let mut parts = parts(identifier).map(str::to_lowercase);
         parts.find_map(|part| {
             let is_part = |word: &&&str| part == **word || part.strip_suffix('s') == Some(**word);
             self.words.iter().find(is_part).copied()
@@ -117,10 +117,11 @@ mod tests {
 
     fn complaints(name: &str, text: &str) -> Vec<String> {
         let retired = RetiredWords::parse(GLOSSARY).unwrap();
-        if name.ends_with(".md") {
-            check(&retired, &[], &[file(name, text)])
+        let files = [file(name, text)];
+        if files[0].has_extension(&["md"]) {
+            check(&retired, &[], &files)
         } else {
-            check(&retired, &[file(name, text)], &[])
+            check(&retired, &files, &[])
         }
     }
 

@@ -19,7 +19,7 @@ libfuzzer_sys::fuzz_target!(|case: &[u8]| {
 
 fn check_frame(frame: &[u8]) {
     if let Ok((header, payload)) = Header::split(frame) {
-        assert_eq!([&header.encode(), payload].concat(), frame);
+        assert_eq!([&header.encode()[..], payload].concat(), frame);
     }
 }
 

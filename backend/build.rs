@@ -2,7 +2,7 @@
 
 use std::{env, path::Path, process::ExitCode};
 
-/// Trunk's output directory, relative to this package.
+/// The built page's directory, relative to this package.
 const PAGE_DIR: &str = "../dist";
 
 fn main() -> ExitCode {

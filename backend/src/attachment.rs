@@ -341,3 +341,22 @@ impl AttachmentShared {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::future_size::future_size;
+
+    /// Maximum size of the future that every attachment has for all its life, in bytes: a little
+    /// more than today. If it is exceeded, box a rare branch.
+    const MAX_FUTURE_BYTES: usize = 4096;
+
+    #[test]
+    fn attachments_are_small() {
+        type Arguments = (Halves, Admitted<()>, Hello, Duration, Shutdown);
+        let future = future_size(|(halves, admitted, hello, heartbeat, shutdown): Arguments| {
+            run_attached(halves, admitted, hello, heartbeat, shutdown)
+        });
+        assert!(future <= MAX_FUTURE_BYTES, "the future has {future} bytes");
+    }
+}

@@ -75,7 +75,7 @@ pub struct Credentials<'a> {
 /// A client that was let in.
 #[derive(Clone, Debug)]
 pub struct Principal {
-    /// What the client may do.
+    /// The client's rights.
     pub access: Access,
     /// The client's sign-in, or `None` if it shows a token or a pass with each request.
     pub sign_in: Option<SignInRef>,
@@ -88,7 +88,7 @@ pub struct HalfSignIn(Digest);
 /// A browser that has signed in.
 #[derive(Debug)]
 pub struct SignedIn {
-    /// What the browser may do.
+    /// The browser's rights.
     pub access: Access,
     /// The half that goes into a cookie.
     pub cookie: String,

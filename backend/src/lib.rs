@@ -25,6 +25,8 @@ pub mod auth;
 pub mod browser;
 pub mod config;
 pub mod descriptor_budget;
+#[cfg(test)]
+mod future_size;
 pub mod logging;
 mod network;
 pub mod runtimes;

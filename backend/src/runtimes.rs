@@ -207,8 +207,9 @@ impl Placement {
         interactive.spawn(self.run_placed(work))
     }
 
-    /// Runs a future to completion, moving it between the current runtime, which must be the interactive
-    /// one, and the one for floods. `None` if it panicked on the latter or if that runtime stopped.
+    /// Runs a future to completion, moving it between the current runtime, which must be the
+    /// interactive one, and the one for floods. `None` if it panicked on the latter or if that
+    /// runtime stopped.
     async fn run_placed<T: Send + 'static>(self: Arc<Self>, mut work: BoxFuture<'static, T>) -> Option<T> {
         if !self.has_separate_floods() {
             return Some(work.await);

@@ -102,7 +102,7 @@ proptest! {
 /// Checks the seeds of the fuzz target.
 #[test]
 fn known_attacks_are_harmless() {
-    let seeds = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fuzz/seeds");
+    let seeds = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fuzz/seeds/screen");
     let mut count = 0;
     for seed in std::fs::read_dir(seeds).unwrap() {
         check(&std::fs::read(seed.unwrap().path()).unwrap());

@@ -1,5 +1,5 @@
-//! Bundles Trunk's output into one style sheet, two scripts and two WebAssembly modules, because
-//! each request costs a browser some milliseconds before the first prompt. One of the scripts is
+//! Bundles the page into one style sheet, two scripts and two WebAssembly modules, because each
+//! request costs a browser some milliseconds before the first prompt. One of the scripts is
 //! xterm.js with its add-ons, which takes longer to parse than anything else; the other script and
 //! the first module run meanwhile. File names contain a hash of the content, so that browsers can
 //! cache the files for ever.
@@ -14,14 +14,23 @@ use std::{
 use anyhow::{Context, bail, ensure};
 
 use crate::{
-    hello, inline, names, shell,
-    split::{LOADER_SCRIPT, PAGE_NAME, REST_MODULE, parts_dir},
-    workspace::Workspace,
+    hello, inline,
+    modules::{Modules, REST_MODULE},
+    names, shell,
+    workspace::{self, Workspace},
 };
 
 /// The comment in index.html after which the rest of the head is replaced.
 const BUNDLE_MARK: &str =
     "<!-- `cargo xtask build` makes one style sheet and two scripts of what follows. -->";
+
+/// The beginning of an element that names a source to Trunk.
+const TRUNK_ASSET: &str = "<link data-trunk";
+
+/// The element for which Trunk puts the page's base address, and that address: a relative one, so
+/// that the page works under any base path.
+const TRUNK_BASE: &str = "<base data-trunk-public-url>";
+const BASE: &str = "<base href=\"./\">";
 
 /// WebAssembly features that Rust's code for the browser may use, and that wasm-opt therefore has
 /// to accept.
@@ -60,8 +69,7 @@ const TRUSTED_SINK: &str = ".innerHTML = trusted.createHTML(getStringFromWasm0(a
 const TRUSTED_TYPES_POLICY: &str = "const plain = { createHTML: (html) => html };\n\
                        const trusted = globalThis.trustedTypes?.createPolicy(\"leptos\", plain) ?? plain;\n";
 
-/// The module name in the first module's imports from wasm-bindgen's script. wasm-bindgen writes it
-/// before Trunk adds hashes to file names.
+/// The module name in the first module's imports from wasm-bindgen's script.
 const GLUE_MODULE: &str = "./limpet-frontend_bg.js";
 
 /// Number of failed attempts to load the terminal's script after which the page explains the
@@ -71,26 +79,25 @@ const FAILURES_BEFORE_EXPLANATION: u32 = 3;
 /// The module that wasm-bindgen's script imports in place of the packages that are loaded later.
 const DEFERRED_MODULE: &str = "later.js";
 
-/// Replaces Trunk's files in `dist/` with fewer and smaller ones.
-pub(crate) fn page(workspace: &Workspace) -> anyhow::Result<()> {
-    let bundle = Bundle { workspace, parts: parts_dir(workspace), dist: workspace.path("dist") };
-    let index = bundle.dist.join("index.html");
+/// Puts the page together in `dist/`, from index.html, what it names, and these modules.
+pub(crate) fn page(workspace: &Workspace, modules: &Modules) -> anyhow::Result<()> {
+    let bundle = Bundle { workspace, modules, dist: workspace.path("dist") };
+    let index = workspace.path("frontend/index.html");
     let html = read(&index)?;
     let page = Page::parse(&html).with_context(|| format!("could not parse {}", index.display()))?;
 
     bundle.check_limits()?;
+    workspace::empty_folder(&bundle.dist)?;
+    page.folders.iter().try_for_each(|folder| bundle.copy_folder(folder))?;
     let style = bundle.bundle_styles(&page.styles)?;
-    let rest_module = bundle.optimise_module(&bundle.parts.join(REST_MODULE), "rest")?;
+    let rest_module = bundle.optimise_module(&modules.rest, "rest")?;
     let rest_module = bundle.add_hashed(&rest_module, "rest.wasm")?;
-    let first_module = bundle.dist.join(format!("{}_bg.wasm", page.script));
-    let first_module = bundle.optimise_module(&first_module, "page")?;
-    let own_script = read(&bundle.dist.join(format!("{}.js", page.script)))?;
-    let own_script = shorten_import_names(&first_module, &own_script)?;
+    let first_module = bundle.optimise_module(&modules.first, "page")?;
+    let own_script = shorten_import_names(&first_module, &read(&modules.script)?)?;
     let first_module = bundle.add_hashed(&first_module, "page.wasm")?;
     let (own_script, terminal) = bundle.split_off_packages(&own_script)?;
     let own_script = use_trusted_types(&own_script)?;
     let script = bundle.bundle_script(&own_script, &first_module, &rest_module)?;
-    bundle.remove_bundled(&page)?;
 
     let head = format!(
         "<link rel=\"modulepreload\" href=\"{terminal}\">\n\
@@ -98,17 +105,20 @@ pub(crate) fn page(workspace: &Workspace) -> anyhow::Result<()> {
          <script type=\"module\" src=\"{script}\"></script>\n\
          <link rel=\"stylesheet\" href=\"{style}\">\n"
     );
-    let html = hello::insert(&[page.before, &head, page.after].concat())?;
-    write(&index, &inline::minify(&html, workspace, &bundle.parts)?)
+    let html = hello::insert(&[&page.before, &head, page.after].concat())?;
+    write(&bundle.dist.join("index.html"), &inline::minify(&html, workspace, &modules.folder)?)
 }
 
-/// The parts of index.html as Trunk writes it.
+/// The parts of index.html, and the sources that it names to Trunk.
+#[derive(Debug)]
 struct Page<'a> {
-    before: &'a str,
+    /// The beginning, as browsers get it.
+    before: String,
     after: &'a str,
-    /// The script's name without its extension; the WebAssembly module has the same name.
-    script: String,
-    styles: Vec<String>,
+    /// Style sheets, relative to index.html.
+    styles: Vec<&'a str>,
+    /// Folders that become part of the page as they are, relative to index.html.
+    folders: Vec<&'a str>,
 }
 
 impl<'a> Page<'a> {
@@ -116,15 +126,18 @@ impl<'a> Page<'a> {
         let (before, rest) = html.split_once(BUNDLE_MARK).context("the bundling comment is missing")?;
         let (head, _) = rest.split_once("</head>").context("it has no head")?;
         let after = &rest[head.len()..];
-        let quoted = |(_, text): (usize, &str)| text.split(['"', '\'']).next().unwrap_or_default().to_owned();
-        let start = format!("'./{PAGE_NAME}");
-        let script = head.match_indices(&start).next().context("it has no script")?.0;
-        let script = quoted((0, &head[script + "'./".len()..]));
-        let link = "<link rel=\"stylesheet\" href=\"./";
-        let styles = head.match_indices(link).map(|(at, _)| quoted((at, &head[at + link.len()..]))).collect();
-        let script = script.strip_suffix(".js").context("its script's name does not end in .js")?.to_owned();
-        Ok(Self { before, after, script, styles })
+        let (styles, folders) = (trunk_assets(head, "css"), trunk_assets(before, "copy-dir"));
+        let before: String =
+            before.split_inclusive('\n').filter(|line| !line.starts_with(TRUNK_ASSET)).collect();
+        ensure!(before.contains(TRUNK_BASE), "it has no {TRUNK_BASE}");
+        Ok(Self { before: before.replace(TRUNK_BASE, BASE), after, styles, folders })
     }
+}
+
+/// Returns the sources of one kind that Trunk would put into the page.
+fn trunk_assets<'a>(html: &'a str, kind: &str) -> Vec<&'a str> {
+    let start = format!("{TRUNK_ASSET} rel=\"{kind}\" href=\"");
+    html.lines().filter_map(|line| line.strip_prefix(&start)?.split('"').next()).collect()
 }
 
 /// Returns wasm-bindgen's script, changed to create HTML through the Trusted Types policy.
@@ -161,16 +174,37 @@ fn quoted_after<'a>(text: &'a str, start: &str) -> Option<&'a str> {
 
 struct Bundle<'a> {
     workspace: &'a Workspace,
-    parts: PathBuf,
+    modules: &'a Modules,
     dist: PathBuf,
 }
 
 impl Bundle<'_> {
+    /// Returns the path of a source that index.html names.
+    fn source(&self, name: &str) -> PathBuf {
+        self.workspace.path("frontend").join(name)
+    }
+
+    /// Returns the path of a temporary file.
+    fn part(&self, name: &str) -> PathBuf {
+        self.modules.folder.join(name)
+    }
+
+    /// Copies the files of a folder into the page.
+    fn copy_folder(&self, name: &str) -> anyhow::Result<()> {
+        let (from, to) = (self.source(name), self.dist.join(name));
+        let error = || format!("could not copy {} to {}", from.display(), to.display());
+        fs::create_dir_all(&to).with_context(error)?;
+        for entry in fs::read_dir(&from).with_context(error)? {
+            let entry = entry.with_context(error)?;
+            fs::copy(entry.path(), to.join(entry.file_name())).with_context(error)?;
+        }
+        Ok(())
+    }
+
     /// Combines all style sheets into one, and returns its name.
-    fn bundle_styles(&self, sheets: &[String]) -> anyhow::Result<String> {
+    fn bundle_styles(&self, sheets: &[&str]) -> anyhow::Result<String> {
         ensure!(!sheets.is_empty(), "the page has no styles");
-        let imports =
-            sheets.iter().map(|sheet| format!("@import \"{}\";\n", self.dist.join(sheet).display()));
+        let imports = sheets.iter().map(|sheet| format!("@import \"{}\";\n", self.source(sheet).display()));
         self.bundle("all.css", &imports.collect::<String>(), "style.css")
     }
 
@@ -214,19 +248,18 @@ impl Bundle<'_> {
              );\n\
              globalThis.terminalLoaded = load(\"\", 1);\n"
         );
-        write(&self.parts.join(DEFERRED_MODULE), &later)?;
+        write(&self.part(DEFERRED_MODULE), &later)?;
         Ok((format!("import {{ {names} }} from \"./{DEFERRED_MODULE}\";\n{}", ours.join("\n")), terminal))
     }
 
     /// Combines all of limpet's own scripts into one, and returns its name.
     fn bundle_script(&self, own: &str, first_module: &str, rest_module: &str) -> anyhow::Result<String> {
-        // The loader imports the script by this name.
-        let name = format!("{PAGE_NAME}.js");
-        write(&self.parts.join(&name), own)?;
-        let loader = self.parts.join(LOADER_SCRIPT);
-        let text = read(&loader)?;
+        let Modules { script, loader, .. } = self.modules;
+        write(script, own)?;
+        let name = script.file_name().context("the script has no name")?.display();
+        let text = read(loader)?;
         ensure!(text.contains(REST_MODULE), "{} does not load {REST_MODULE}", loader.display());
-        write(&loader, &text.replace(REST_MODULE, rest_module))?;
+        write(loader, &text.replace(REST_MODULE, rest_module))?;
         let start = format!(
             "import init from \"./{name}\";\n\
              const policy = \"If a reverse proxy or an extension adds a Content-Security-Policy, have it pass on limpet's own alone.\";\n\
@@ -241,9 +274,9 @@ impl Bundle<'_> {
 
     /// Bundles a text with esbuild, and returns the name of the bundle.
     fn bundle(&self, entry: &str, text: &str, name: &str) -> anyhow::Result<String> {
-        let entry = self.parts.join(entry);
+        let entry = self.part(entry);
         write(&entry, text)?;
-        let bundle = self.parts.join(name);
+        let bundle = self.part(name);
         let modules = self.workspace.path("frontend/node_modules");
         let mut esbuild = self.workspace.command(modules.join(".bin/esbuild"));
         esbuild
@@ -258,7 +291,7 @@ impl Bundle<'_> {
 
     /// Optimises a WebAssembly module for size.
     fn optimise_module(&self, from: &Path, name: &str) -> anyhow::Result<PathBuf> {
-        let small = self.parts.join(format!("{name}-small.wasm"));
+        let small = self.part(&format!("{name}-small.wasm"));
         let mut optimiser =
             self.workspace.command(self.workspace.path("frontend/node_modules/.bin/wasm-opt"));
         optimiser.arg("-Oz").args(WASM_OPT_FEATURES).arg(from).arg("--output").arg(&small);
@@ -276,18 +309,6 @@ impl Bundle<'_> {
         let to = self.dist.join(&name);
         fs::write(&to, content).with_context(|| format!("could not write {}", to.display()))?;
         Ok(name)
-    }
-
-    /// Removes the files that were bundled.
-    fn remove_bundled(&self, page: &Page<'_>) -> anyhow::Result<()> {
-        let script = &page.script;
-        let modules = [format!("{script}.js"), format!("{script}_bg.wasm")];
-        for name in page.styles.iter().chain(&modules) {
-            let path = self.dist.join(name);
-            fs::remove_file(&path).with_context(|| format!("could not remove {}", path.display()))?;
-        }
-        let vendor = self.dist.join("vendor");
-        fs::remove_dir_all(&vendor).with_context(|| format!("could not remove {}", vendor.display()))
     }
 }
 
@@ -329,16 +350,15 @@ mod tests {
     }
 
     #[test]
-    fn what_trunk_has_made_is_found() {
+    fn the_page_consists_of_what_is_named_to_trunk() {
         let html = format!(
-            "<head>kept{BUNDLE_MARK}<link rel=\"stylesheet\" href=\"./a-1.css\" integrity=\"x\"/>\n\
-             <link rel=\"stylesheet\" href=\"./b-2.css\"/>\n\
-             <script>import init from './{PAGE_NAME}-3.js';</script></head><body>"
+            "<base data-trunk-public-url>\n<link data-trunk rel=\"copy-dir\" href=\"icons\">\n\
+             <meta>\n{BUNDLE_MARK}\n<link data-trunk rel=\"css\" href=\"a.css\">\n<script>x</script>\n\
+             <link data-trunk rel=\"css\" href=\"b/c.css\">\n</head><body>"
         );
         let page = Page::parse(&html).unwrap();
-        assert_eq!((page.before, page.after), ("<head>kept", "</head><body>"));
-        assert_eq!(page.script, format!("{PAGE_NAME}-3"));
-        assert_eq!(page.styles, ["a-1.css", "b-2.css"]);
+        assert_eq!((page.before.as_str(), page.after), ("<base href=\"./\">\n<meta>\n", "</head><body>"));
+        assert_eq!((page.styles, page.folders), (vec!["a.css", "b/c.css"], vec!["icons"]));
         assert!(Page::parse("<head></head>").is_err());
     }
 }

@@ -1,4 +1,5 @@
-//! Searches for output that harms the server's screen, by coverage-guided fuzzing.
+//! Searches for output that harms the server's screen, and for messages that harm a parser, by
+//! coverage-guided fuzzing.
 //!
 //! The stable compiler can instrument code for libFuzzer, but cargo has no option for it. The flags
 //! here are those that cargo-fuzz passes.
@@ -33,39 +34,63 @@ const COVERAGE_RUSTFLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
     -Cllvm-args=-sanitizer-coverage-trace-compares -Cllvm-args=-simplifycfg-branch-fold-threshold=0";
 
-/// Fuzzes for a number of seconds, or runs the cases in some files again.
+/// Names of the targets, each with its share of the time. There is more to find in the screen.
+const TARGETS: [(&str, u64); 2] = [("screen", 3), ("protocol", 1)];
+
+/// Fuzzes one target or all of them for a number of seconds, or runs a target's cases in some files
+/// again.
 pub(crate) fn run(workspace: &Workspace, words: &[OsString]) -> anyhow::Result<()> {
     Need::Cxx.ensure(workspace)?;
-    let number = |word: &OsString| word.to_str().and_then(|word| word.parse().ok());
-    match words {
-        [] => fuzz(workspace, DEFAULT_SECONDS),
-        [word] if let Some(seconds) = number(word) => fuzz(workspace, seconds),
-        files if files.iter().all(|file| Path::new(file).exists()) => {
+    let (target, words) = match words {
+        [word, rest @ ..] if let Some((target, _)) = find_target(word) => (Some(target), rest),
+        words => (None, words),
+    };
+    let seconds = match words {
+        [] => Some(DEFAULT_SECONDS),
+        [word] => word.to_str().and_then(|word| word.parse().ok()),
+        _ => None,
+    };
+    match (target, seconds) {
+        (None, Some(seconds)) => fuzz_all(workspace, seconds),
+        (Some(target), Some(seconds)) => fuzz(workspace, target, seconds),
+        (Some(target), None) if words.iter().all(|file| Path::new(file).exists()) => {
             // The program runs in the workspace's folder, so relative paths would not work.
-            let files: Result<Vec<PathBuf>, _> = files.iter().map(fs::canonicalize).collect();
-            let mut again = workspace.command(build_target(workspace)?);
+            let files: Result<Vec<PathBuf>, _> = words.iter().map(fs::canonicalize).collect();
+            let mut again = workspace.command(build_target(workspace, target)?);
             again.args(files.context("could not find a case")?);
             shell::run(again)
         }
-        _ => bail!("write: cargo xtask fuzz [SECONDS | FILE ...]"),
+        _ => bail!(
+            "write: cargo xtask fuzz [SECONDS | screen [SECONDS | FILE ...] | protocol [SECONDS | FILE ...]]"
+        ),
     }
 }
 
 /// Fuzzes for a minute.
 pub(crate) fn test(workspace: &Workspace) -> anyhow::Result<()> {
-    fuzz(workspace, TEST_SECONDS)
+    fuzz_all(workspace, TEST_SECONDS)
 }
 
-fn fuzz(workspace: &Workspace, seconds: u64) -> anyhow::Result<()> {
-    let program = build_target(workspace)?;
+fn find_target(name: &OsString) -> Option<(&'static str, u64)> {
+    TARGETS.into_iter().find(|(target, _)| name == target)
+}
+
+/// Fuzzes one target after the other.
+fn fuzz_all(workspace: &Workspace, seconds: u64) -> anyhow::Result<()> {
+    let shares: u64 = TARGETS.iter().map(|(_, share)| share).sum();
+    TARGETS.iter().try_for_each(|(target, share)| fuzz(workspace, target, seconds * share / shares))
+}
+
+fn fuzz(workspace: &Workspace, target: &str, seconds: u64) -> anyhow::Result<()> {
+    let program = build_target(workspace, target)?;
     let folder = |name| -> anyhow::Result<PathBuf> {
-        let folder = workspace.target_dir().join("fuzz").join(name);
+        let folder = workspace.target_dir().join("fuzz").join(name).join(target);
         fs::create_dir_all(&folder).with_context(|| format!("could not create {}", folder.display()))?;
         Ok(folder)
     };
     let (corpus, found) = (folder("corpus")?, folder("found")?);
     let mut fuzzer = workspace.command(program);
-    fuzzer.args([&corpus, &workspace.path("tests/fuzz/seeds")]);
+    fuzzer.args([&corpus, &workspace.path("tests/fuzz/seeds").join(target)]);
     fuzzer.arg(format!("-artifact_prefix={}/", found.display()));
     fuzzer.args([
         format!("-max_total_time={seconds}"),
@@ -75,19 +100,20 @@ fn fuzz(workspace: &Workspace, seconds: u64) -> anyhow::Result<()> {
         "-print_final_stats=1".to_owned(),
         "-verbosity=0".to_owned(),
     ]);
-    print_status("fuzz", &format!("for {seconds} s; the corpus is kept in {}", corpus.display()));
-    shell::run(fuzzer)
-        .with_context(|| format!("the case is in {}; to rerun it: cargo xtask fuzz FILE", found.display()))
+    print_status("fuzz", &format!("{target} for {seconds} s; the corpus is kept in {}", corpus.display()));
+    shell::run(fuzzer).with_context(|| {
+        format!("the case is in {}; to rerun it: cargo xtask fuzz {target} FILE", found.display())
+    })
 }
 
-/// Builds the fuzz target, and returns its path.
-fn build_target(workspace: &Workspace) -> anyhow::Result<PathBuf> {
+/// Builds a fuzz target, and returns its path.
+fn build_target(workspace: &Workspace, name: &str) -> anyhow::Result<PathBuf> {
     let about = shell::capture(workspace.command("rustc").arg("-vV"))?;
     let host = about.lines().find_map(|line| line.strip_prefix("host: ")).context("rustc names no host")?;
     let target = workspace.target_dir().join("fuzz");
-    print_status("fuzz", "building the fuzz target");
+    print_status("fuzz", &format!("building the fuzz target {name}"));
     // With an explicit target, cargo does not use these flags for build scripts.
-    let mut cargo = workspace.cargo(["build", "--locked", "--release", "--target", host]);
+    let mut cargo = workspace.cargo(["build", "--locked", "--release", "--bin", name, "--target", host]);
     cargo
         .arg("--manifest-path")
         .arg(workspace.path("tests/fuzz/Cargo.toml"))
@@ -95,5 +121,5 @@ fn build_target(workspace: &Workspace) -> anyhow::Result<PathBuf> {
         .arg(&target);
     cargo.env("RUSTFLAGS", COVERAGE_RUSTFLAGS).env_remove("CARGO_ENCODED_RUSTFLAGS");
     shell::run(cargo)?;
-    Ok(target.join(host).join("release").join("screen"))
+    Ok(target.join(host).join("release").join(name))
 }

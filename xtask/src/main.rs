@@ -10,6 +10,8 @@ mod dev;
 mod fuzz;
 mod hello;
 mod inline;
+mod leash;
+mod modules;
 mod names;
 mod needs;
 mod npm;
@@ -17,7 +19,7 @@ mod page;
 mod proxies;
 mod python;
 mod shell;
-mod split;
+mod side_by_side;
 mod system;
 mod tests;
 mod tidy;
@@ -42,25 +44,23 @@ cargo xtask COMMAND: commands for working on limpet.
   run [-- FLAGS]    build the page and the server, and start it; FLAGS go to limpet
   build             build the one binary, target/release/limpet
   dev [-- FLAGS]    serve the page with live reload by `trunk serve`, and the server beside it
-  test [STEP ...]   run all tests, or just some steps of them: fmt clippy deny unit wasm e2e fuzz browser bench
+  test [STEP ...]   run all tests, or just some steps of them: fmt tidy clippy doc deny unit wasm e2e fuzz browser bench
+  test STEP -- PART run those tests of unit, wasm or e2e with PART in their names, or such files of browser
   bench [--quick] [--check] [--only PART,...] [--scene TEXT] [--against NAME,...] [--peer NAME=COMMAND] [--docs]
                     measure limpet against lower bounds and other servers; see docs/performance.md
   torture [RECONNECTS [KILLS [UPGRADES [SEED]]]]
                     kill and replace the server under load, by default 10000, 200 and 200 times; nothing may be lost
-  fuzz [SECONDS | FILE ...]
-                    search for output that harms the server's screen, by default for an hour, or rerun cases
+  fuzz [screen | protocol] [SECONDS | FILE ...]
+                    search for output that harms the server's screen and for messages that harm a parser, by default
+                    for an hour, or rerun a target's cases
   setup             only fetch and build the tools that the other commands need
   help              show this
 
 A new machine needs rustup, Node.js with npm, and a C compiler; everything else is set up on demand.";
 
 fn main() -> ExitCode {
-    let mut words = env::args_os();
-    let called = words.next().unwrap_or_default();
-    let words = words.collect();
-    let done = if split::is_bindgen(&called) { run_as_wasm_bindgen(words) } else { run(words) };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
+    match run(env::args_os().skip(1).collect()) {
+        Ok(exit_code) => exit_code,
         Err(error) => {
             print_status("failed", &format!("{error:#}"));
             ExitCode::FAILURE
@@ -68,7 +68,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(mut words: Vec<OsString>) -> anyhow::Result<()> {
+fn run(mut words: Vec<OsString>) -> anyhow::Result<ExitCode> {
     let workspace = Workspace::find()?;
     let command = if words.is_empty() { OsString::from("help") } else { words.remove(0) };
     let command = command.to_str().unwrap_or_default();
@@ -81,17 +81,15 @@ fn run(mut words: Vec<OsString>) -> anyhow::Result<()> {
         "torture" => torture::run(&workspace, &words),
         "fuzz" => fuzz::run(&workspace, &words),
         "setup" => setup(&workspace),
+        "side-by-side" => side_by_side::run_shell_commands(&words),
+        leash::COMMAND => return leash::run(&words),
         "help" | "--help" | "-h" => {
             eprintln!("{HELP}");
             Ok(())
         }
         _ => bail!("there is no command '{command}'; see: cargo xtask help"),
-    }
-}
-
-/// Does the work of wasm-bindgen, as which Trunk calls this program.
-fn run_as_wasm_bindgen(words: Vec<OsString>) -> anyhow::Result<()> {
-    split::bindgen(&Workspace::find()?, words)
+    }?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Returns the words after an optional `--`.

@@ -5,14 +5,14 @@ use std::path::Path;
 use anyhow::Context;
 
 use crate::{
-    npm, proxies, python,
+    modules, npm, proxies, python,
     shell::{self, print_status},
     system,
     tools::Tool,
     workspace::Workspace,
 };
 
-const WASM_TARGET: &str = "wasm32-unknown-unknown";
+pub(crate) const WASM_TARGET: &str = "wasm32-unknown-unknown";
 
 /// A tool or a set of packages that is set up if it is missing.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,9 +21,11 @@ pub(crate) enum Need {
     Clippy,
     /// Rust's target for the browser.
     Wasm,
+    /// The tool that makes the page's modules.
+    PageModules,
+    /// The tool that generates the script of a module, for Trunk and for tests.
     Bindgen,
     Trunk,
-    Split,
     Deny,
     /// The page's npm packages.
     PagePackages,
@@ -43,8 +45,10 @@ pub(crate) enum Need {
 
 impl Need {
     /// The needs of building the page.
-    pub(crate) const PAGE: [Self; 5] =
-        [Self::Wasm, Self::PagePackages, Self::Bindgen, Self::Trunk, Self::Split];
+    pub(crate) const PAGE: [Self; 3] = [Self::Wasm, Self::PagePackages, Self::PageModules];
+
+    /// The needs of `trunk serve`.
+    pub(crate) const TRUNK: [Self; 4] = [Self::Wasm, Self::PagePackages, Self::Bindgen, Self::Trunk];
 
     /// All needs, those that fail soonest first.
     pub(crate) const ALL: [Self; 14] = [
@@ -58,9 +62,9 @@ impl Need {
         Self::Cxx,
         Self::Programs,
         Self::Proxies,
+        Self::PageModules,
         Self::Bindgen,
         Self::Trunk,
-        Self::Split,
         Self::Deny,
     ];
 
@@ -70,9 +74,9 @@ impl Need {
             Self::Rustfmt => rustup_add(workspace, "component", "rustfmt"),
             Self::Clippy => rustup_add(workspace, "component", "clippy"),
             Self::Wasm => rustup_add(workspace, "target", WASM_TARGET),
+            Self::PageModules => modules::build_tool(workspace),
             Self::Bindgen => Tool::wasm_bindgen(workspace)?.install(workspace),
             Self::Trunk => Tool::trunk().install(workspace),
-            Self::Split => Tool::split().install(workspace),
             Self::Deny => Tool::deny().install(workspace),
             Self::PagePackages => npm::install(workspace, Path::new("frontend")),
             Self::TestPackages => npm::install(workspace, Path::new("tests/browser")),

@@ -25,8 +25,6 @@ pub(crate) struct Tool {
     /// The program that is asked for its version, followed by others in the package.
     programs: &'static [&'static str],
     version: String,
-    /// Features that it is built with.
-    features: &'static [&'static str],
     /// Set if the package's own lock file is used.
     locked: bool,
 }
@@ -40,13 +38,8 @@ impl Tool {
         Self::locked("cargo-deny", &["cargo-deny"], "0.20.2")
     }
 
-    pub(crate) fn split() -> Self {
-        let split = Self::locked("wasm_split_cli_support", &["wasm-split-cli"], "0.2.4");
-        Self { features: &["build-binary"], ..split }
-    }
-
     fn locked(package: &'static str, programs: &'static [&'static str], version: &str) -> Self {
-        Self { package, programs, version: version.to_owned(), features: &[], locked: true }
+        Self { package, programs, version: version.to_owned(), locked: true }
     }
 
     /// Returns the tool that generates the script, in exactly the version of the library. Its own
@@ -58,14 +51,13 @@ impl Tool {
             package: "wasm-bindgen-cli",
             programs: &["wasm-bindgen", "wasm-bindgen-test-runner"],
             version,
-            features: &[],
             locked: false,
         })
     }
 
     /// Builds the tool, unless it is there.
     pub(crate) fn install(&self, workspace: &Workspace) -> anyhow::Result<()> {
-        let Self { package, version, features, locked, .. } = self;
+        let Self { package, version, locked, .. } = self;
         if let Some(folder) = self.find()? {
             print_status(package, &format!("{version} is there, in {}", folder.display()));
             return Ok(());
@@ -73,7 +65,7 @@ impl Tool {
         print_status(package, &format!("building {version}, once; this takes some minutes"));
         let root = self.install_root()?;
         let mut cargo = workspace.cargo(["install", package, "--version", version, "--root"]);
-        cargo.arg(&root).args(locked.then_some("--locked")).arg("--features").arg(features.join(","));
+        cargo.arg(&root).args(locked.then_some("--locked"));
         // The tools' build time matters more than their speed.
         cargo.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1").env("CARGO_PROFILE_RELEASE_DEBUG", "false");
         cargo.env("CARGO_PROFILE_RELEASE_LTO", "off").env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
@@ -133,11 +125,6 @@ pub(crate) fn trunk_command(workspace: &Workspace, bindgen: PathBuf) -> anyhow::
 /// Returns a call of `cargo deny`.
 pub(crate) fn deny_command(workspace: &Workspace) -> anyhow::Result<Command> {
     Ok(workspace.command(Tool::deny().program("cargo-deny")?))
-}
-
-/// Returns a call of the program that splits WebAssembly.
-pub(crate) fn split_command(workspace: &Workspace) -> anyhow::Result<Command> {
-    Ok(workspace.command(Tool::split().program("wasm-split-cli")?))
 }
 
 /// Returns the program that runs wasm tests for cargo.

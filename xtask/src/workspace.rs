@@ -93,6 +93,14 @@ fn list_files(path: &Path, lines: &mut Vec<String>) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Makes a folder that has nothing in it.
+pub(crate) fn empty_folder(folder: &Path) -> anyhow::Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder).with_context(|| format!("could not remove {}", folder.display()))?;
+    }
+    fs::create_dir_all(folder).with_context(|| format!("could not create {}", folder.display()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

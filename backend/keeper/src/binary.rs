@@ -107,9 +107,9 @@ pub(super) struct Server {
     pub(super) stage: ServerStage,
     /// The silence that is allowed while the server is expected to do something.
     silence_limit: Option<SilenceLimit>,
-    /// Whether the server has announced that everything ends with it.
+    /// True if the server has announced that everything ends with it.
     pub(super) has_announced_end: bool,
-    /// Whether the server has closed the connection, and so is about to end.
+    /// True if the server has closed the connection, and so is about to end.
     pub(super) has_hung_up: bool,
 }
 

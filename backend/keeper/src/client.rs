@@ -58,7 +58,7 @@ struct Inner {
     pending: Arc<Mutex<PendingRequests>>,
     /// Cancelled when the server has to make room for another one.
     leave_requested: CancellationToken,
-    /// Whether sessions have screens.
+    /// True if sessions have screens.
     draws_screens: bool,
     /// Uptime before which the last server must have begun the work that may have killed it.
     suspect_before: OnceLock<Duration>,
@@ -102,7 +102,7 @@ pub struct KeeperConnection {
     pub client: KeeperClient,
     /// The state that an earlier server has left, if there was one.
     pub predecessor: Option<PredecessorState>,
-    /// Whether the sessions outlive the keeper.
+    /// True if the sessions outlive the keeper.
     pub is_stored: bool,
 }
 
@@ -115,7 +115,7 @@ pub struct PredecessorState {
     pub listener: OwnedFd,
     /// Its sessions.
     pub sessions: Vec<OrphanedSession>,
-    /// Whether another server continues if this one cannot take over all sessions.
+    /// True if another server continues if this one cannot take over all sessions.
     pub has_fallback: bool,
 }
 

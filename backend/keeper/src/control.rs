@@ -87,7 +87,7 @@ pub(super) struct Outcome {
 pub(super) struct ControlRequest {
     pub(super) command: Command,
     pub(super) stream: UnixStream,
-    /// Whether the client is a descendant of this keeper, and so a program in one of its sessions.
+    /// Set if the client is a descendant of this keeper, and so a program in one of its sessions.
     pub(super) is_from_session: bool,
 }
 

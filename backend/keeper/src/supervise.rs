@@ -84,7 +84,7 @@ pub(super) struct Supervisor {
     crashes: Crashes,
     /// Uptime before which the last server must have begun the work that may have killed it.
     suspect_before: Duration,
-    /// Whether somebody has asked limpet to end.
+    /// True if somebody has asked limpet to end.
     is_ending: bool,
     receive_buffer: ReceiveBuffer,
 }

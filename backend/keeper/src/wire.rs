@@ -101,7 +101,7 @@ pub struct Launch {
     /// The token that the user has chosen through `LIMPET_TOKEN`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
-    /// Whether the server runs without screens, because servers with screens kept crashing.
+    /// True if the server runs without screens, because servers with screens kept crashing.
     #[serde(default, skip_serializing_if = "is_false")]
     pub is_without_screens: bool,
 }
@@ -122,14 +122,14 @@ pub(super) enum Answer {
     Welcome {
         format: u32,
         record: Option<String>,
-        /// Whether the sessions outlive the keeper.
+        /// True if the sessions outlive the keeper.
         #[serde(default, skip_serializing_if = "is_false")]
         is_stored: bool,
         /// Uptime in milliseconds before which the last server must have begun the work that may
         /// have killed it. 0 if it ended normally, or if there was none.
         #[serde(default, skip_serializing_if = "is_zero")]
         suspect_before: u64,
-        /// Whether another server continues if this one cannot take over all sessions.
+        /// True if another server continues if this one cannot take over all sessions.
         #[serde(default, skip_serializing_if = "is_false")]
         has_fallback: bool,
     },

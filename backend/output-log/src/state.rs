@@ -21,7 +21,7 @@ pub(super) struct State<L> {
     pub(super) forgotten: OutputOffset,
     /// End of the output that readers know of.
     pub(super) published: OutputOffset,
-    /// Whether the log is complete: nothing will be appended any more.
+    /// True if the log is complete: nothing will be appended any more.
     pub(super) is_complete: bool,
     pub(super) cursors: Vec<Cursor<L>>,
     pub(super) next_id: u64,

@@ -217,7 +217,7 @@ struct Stat<'a> {
 }
 
 impl<'a> Stat<'a> {
-    /// The name is in parentheses, and may contain parentheses itself.
+    /// Parses the line. The name is in parentheses, and may contain parentheses itself.
     fn parse(text: &'a str) -> Option<Self> {
         let (_, rest) = text.split_once('(')?;
         let (name, rest) = rest.rsplit_once(')')?;

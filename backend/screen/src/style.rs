@@ -8,10 +8,10 @@ pub(super) enum Colour {
     /// The theme's own colour.
     #[default]
     Default,
-    /// One of the sixteen colours with parameters of their own (`30` to `37`, `90` to `97`). Bold
+    /// A colour of the sixteen with parameters of their own (`30` to `37`, `90` to `97`). Bold
     /// may brighten it.
     Ansi(u8),
-    /// One of the 256 colours of the palette.
+    /// An entry of the palette of 256 colours.
     Indexed(u8),
     /// Red, green, blue.
     Rgb(u8, u8, u8),

@@ -12,7 +12,7 @@ pub enum Credential {
     Pass(Pass),
 }
 
-/// What a client may do.
+/// The rights of a client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Access {

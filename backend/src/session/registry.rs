@@ -520,3 +520,23 @@ impl Sessions {
         self.0.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::future_size::future_size;
+
+    /// Maximum sizes of what every session has for all its life, in bytes: a little more than
+    /// today. If one is exceeded, box a rare branch.
+    const MAX_FUTURE_BYTES: usize = 640;
+    const MAX_ACTOR_BYTES: usize = 1856;
+
+    #[test]
+    fn sessions_are_small() {
+        type Arguments = (Sessions, Entry, Option<Box<Actor>>);
+        let future = future_size(|(sessions, entry, actor): Arguments| sessions.run_session(entry, actor));
+        assert!(future <= MAX_FUTURE_BYTES, "the future has {future} bytes");
+        let actor = size_of::<Actor>();
+        assert!(actor <= MAX_ACTOR_BYTES, "the actor has {actor} bytes");
+    }
+}

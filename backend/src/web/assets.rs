@@ -27,7 +27,7 @@ use super::{
     error::{self, Refusal},
 };
 
-/// The output of Trunk.
+/// The files of the built page.
 #[derive(RustEmbed)]
 #[folder = "../dist"]
 #[allow_missing = true]
@@ -150,7 +150,7 @@ fn content_type(path: &str) -> &'static str {
     }
 }
 
-/// Reports whether a file's name contains a hash of its content, as Trunk adds it: about 16
+/// Reports whether a file's name contains a hash of its content, as the build adds it: about 16
 /// hexadecimal digits.
 fn is_hashed(path: &str) -> bool {
     let name = path.rsplit_once('/').map_or(path, |(_, name)| name);

@@ -13,7 +13,7 @@ const DRAG_THRESHOLD_PX: i32 = 6;
 pub enum Axis {
     /// Side by side.
     Horizontal,
-    /// One below the other.
+    /// Below each other.
     Vertical,
 }
 

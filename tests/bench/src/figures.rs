@@ -67,7 +67,7 @@ impl Measure {
     }
 }
 
-/// One figure of one server, from all of its runs.
+/// A figure of a server, from all of its runs.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Figure {
     #[serde(flatten)]

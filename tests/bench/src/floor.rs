@@ -38,7 +38,7 @@ pub(crate) enum Floor {
     Reader,
     /// Output is read until there is none, and passed on in one frame.
     Relay,
-    /// One thread, one read, one write: see [`lean_floor`](crate::lean_floor).
+    /// A single thread, read and write: see [`lean_floor`](crate::lean_floor).
     Lean,
     /// No program at all: a frame from memory, over and over, which shows the load generator's
     /// capacity.

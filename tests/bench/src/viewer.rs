@@ -52,7 +52,7 @@ pub(crate) enum ReadSpeed {
     BytesPerSecond(f64),
 }
 
-/// One connection to one session.
+/// A connection to a session.
 pub(crate) struct Viewer {
     connection: Connection,
     protocol: Box<dyn Protocol>,

@@ -64,7 +64,7 @@ struct TcpSocket {
     is_listening: bool,
     /// Bytes that were sent but not acknowledged.
     unacknowledged_bytes: usize,
-    /// Whether a process holds the socket. A connection in `TIME_WAIT` belongs to no process.
+    /// True if a process holds the socket. A connection in `TIME_WAIT` belongs to no process.
     is_held: bool,
 }
 

@@ -95,7 +95,7 @@ pub(crate) struct Client {
     /// Control messages that no test has consumed yet, `ack` and `pong` included.
     pub(crate) control: VecDeque<ServerMessage>,
     pub(crate) exit: Option<ExitStatus>,
-    /// Whether the server said that an owner closed the session.
+    /// True if the server said that an owner closed the session.
     pub(crate) was_closed: bool,
     /// The server's close code.
     pub(crate) close_code: Option<u16>,

@@ -45,7 +45,7 @@ pub(crate) struct Options {
     pub(crate) binary: Option<String>,
     pub(crate) args: Vec<String>,
     pub(crate) env: Vec<(String, String)>,
-    /// Whether the environment contains nothing else.
+    /// True if the environment contains nothing else.
     pub(crate) is_env_bare: bool,
     /// Inherited descriptors, numbered from 3.
     pub(crate) inherited: Vec<Arc<OwnedFd>>,

@@ -38,7 +38,7 @@ pub enum Outcome {
     Silent,
     /// The second close hit an unrelated descriptor.
     InnocentHit,
-    /// One side never ends, which keeps the program and its terminal alive.
+    /// A side never ends, which keeps the program and its terminal alive.
     Leaked,
     /// The runtime no longer does anything.
     Hung,

@@ -1,3 +1,7 @@
+mod life;
+mod server_messages;
+mod simulation;
+
 use limpet_shared::{
     Epoch, ErrorCode, Header, InputOffset, OutputOffset, Resume, ServerMessage, SessionId, ViewerId,
     ViewerInfo, Welcome,
@@ -5,10 +9,6 @@ use limpet_shared::{
 
 use super::*;
 use crate::event::Effect as E;
-
-mod life;
-mod server_messages;
-mod simulation;
 
 /// A state machine with a simulated clock.
 struct Rig {

@@ -15,7 +15,7 @@ pub(super) struct Wetty {
     /// Characters received but not yet confirmed. The server stops at some point without
     /// confirmation.
     unconfirmed: usize,
-    /// Whether the server has sent a heartbeat that is not yet answered.
+    /// True if the server has sent a heartbeat that is not yet answered.
     heartbeat_pending: bool,
 }
 

@@ -2,10 +2,11 @@
 
 use std::{future::ready, mem, pin::pin, time::Duration};
 
-use limpet_shared::{ExitStatus, Hello, Role, Sizing, ViewerId, Winsize};
+use limpet_shared::{ExitStatus, Hello, Role, Sizing, ViewerId, Winsize, WinsizeError, api::UpdateSession};
 use nix::libc::SIGKILL;
 use tokio::{
     runtime::Handle,
+    sync::oneshot,
     task,
     time::{Instant, sleep_until},
 };
@@ -13,9 +14,10 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    AttachingViewer, Attachment, AttachmentStart, SessionHandle,
+    AttachingViewer, Attachment, AttachmentStart,
     attach::{ResumePoint, ViewerSnapshot, start_attachment},
     display::Display,
+    ended::EndedSession,
     flow::Flow,
     handoff::Handoff,
     input::Input,
@@ -103,7 +105,6 @@ pub(super) struct Actor {
     /// Set if a viewer has typed since the last output. The next output is then probably the echo.
     echo_is_due: bool,
     publisher: StatusPublisher,
-    /// Dropped last: the closed channel tells others that everything is over.
     requests: Requests,
 }
 
@@ -112,13 +113,12 @@ impl Actor {
         (pty, child, input): (Pty, Child, Input),
         (log, mut display, handoff): (LogWriter, Display, Handoff),
         requests: Requests,
-        session: SessionHandle,
+        publisher: StatusPublisher,
     ) -> Self {
         let now = Instant::now();
         // Modes that a checkpoint sets are in use, not left behind.
         display.take_leftovers();
         let (output, flow) = (OutputReader::new(log), Flow::new(now));
-        let publisher = StatusPublisher { session };
         Self {
             pty,
             child,
@@ -141,8 +141,9 @@ impl Actor {
         }
     }
 
-    /// Serves the session until its program has ended or is told to end.
-    pub(super) async fn run(mut self: Box<Self>) {
+    /// Serves the session until its program has ended or is told to end. Returns what it leaves, or
+    /// `None` if that is lost.
+    pub(super) async fn run(mut self: Box<Self>) -> Option<EndedSession> {
         let placement = self.publisher.session.placement();
         let cause = loop {
             if let Some(cause) = self.serve(placement.has_separate_floods().then_some(false)).await {
@@ -154,13 +155,13 @@ impl Actor {
             placement.set_flood(false);
             // If the future panicked, or the terminal could not be moved, all that the
             // actor owned is gone.
-            let Some((actor, cause)) = flooded else { return };
+            let (actor, cause) = flooded?;
             self = actor;
             if let Some(cause) = cause {
                 break cause;
             }
         };
-        Box::pin(self.finish(cause)).await;
+        Some(Box::pin(self.finish(cause)).await)
     }
 
     async fn serve_flood(self: Box<Self>, floods: &Handle) -> Option<(Box<Self>, Option<Cause>)> {
@@ -207,7 +208,13 @@ impl Actor {
             if self.own_output.due_at().is_some_and(|at| at <= Instant::now()) {
                 Box::pin(self.insert_own_output()).await;
             }
-            match self.next_event().await {
+            let event = self.next_event().await;
+            // Viewers that have left before a request do not count any more when it is answered.
+            if self.publisher.remove_departed() {
+                self.input.drop_absent();
+                Box::pin(self.apply_changes()).await;
+            }
+            match event {
                 Event::Requested(request) => match *request {
                     Request::End(mode) => return Some(Cause::Asked(mode)),
                     Request::Input(typed) => {
@@ -228,11 +235,7 @@ impl Actor {
                 Event::ScreenDue => self.step_screen().await,
                 Event::Writable => self.write_input(),
                 Event::ProgramEnded => return Some(Cause::ProgramEnded),
-                Event::ViewersMoved | Event::Due => {}
-                Event::ViewersChanged => {
-                    self.input.drop_absent();
-                    Box::pin(self.apply_changes()).await;
-                }
+                Event::ViewersMoved | Event::ViewersChanged | Event::Due => {}
             }
         }
     }
@@ -248,7 +251,7 @@ impl Actor {
     async fn next_event(&mut self) -> Event {
         let log = self.output.log();
         let rules = {
-            let status = self.publisher.session.shared().status.borrow();
+            let status = self.publisher.status();
             (status.flow, status.owner_is_here())
         };
         let held = self.flow.held_until(rules, log, Instant::now());
@@ -375,13 +378,25 @@ impl Actor {
                 let _ = reply.send(is_primary);
             }
             Request::OwnOutput(purpose) => self.own_output.request(purpose, Instant::now()),
-            Request::Update { size, reply } => {
-                self.sizes.request(size, reply);
-                self.handoff.mark_urgent();
-                self.apply_changes().await;
-            }
+            Request::Update { update, reply } => self.update(&update, reply).await,
             Request::End(_) => {}
         }
+    }
+
+    /// Changes the title, the rules or the size as an owner wishes.
+    async fn update(&mut self, update: &UpdateSession, reply: oneshot::Sender<Result<(), WinsizeError>>) {
+        let size = match self.publisher.status().requested_size(update) {
+            Ok(size) => size,
+            Err(error) => {
+                // An error means that the requester is gone.
+                let _ = reply.send(Err(error));
+                return;
+            }
+        };
+        self.publisher.publish_update(update);
+        self.sizes.request(size, reply);
+        self.handoff.mark_urgent();
+        self.apply_changes().await;
     }
 
     async fn attach(&mut self, hello: &Hello, visitor: AttachingViewer) -> (Attachment, AttachmentStart) {
@@ -390,7 +405,7 @@ impl Actor {
             self.crowded_until = now + CROWDED_TIME;
         }
         let resume_point = ResumePoint::of(hello, &self.publisher.session);
-        let attachment = self.publisher.session.add_viewer(hello, visitor, resume_point.resumes());
+        let attachment = self.publisher.add_viewer(hello, visitor, resume_point.resumes());
         self.apply_changes().await;
         let input = attachment.role().may_write().then(|| self.input.register(hello.viewer, attachment.id()));
         let make_snapshot = async |history| self.display.snapshot_frames(history).await;
@@ -444,7 +459,7 @@ impl Actor {
 
     /// Returns the size that the terminal is to have, and the viewer whose window gives it.
     fn wanted_size(&self) -> (Winsize, Option<ViewerId>) {
-        let status = self.publisher.session.shared().status.borrow();
+        let status = self.publisher.status();
         // A fixed size is no viewer's own, even while it still equals the size of a window.
         let given = self.sizes.requested().map(|size| (size, None));
         let decided = match status.sizing {
@@ -528,7 +543,7 @@ impl Actor {
 
     /// Ends the program if asked to, reads the rest of its output, and closes the terminal. The
     /// session's end is published only after that.
-    async fn finish(self: Box<Self>, cause: Cause) {
+    async fn finish(self: Box<Self>, cause: Cause) -> EndedSession {
         let Self { pty, child, mut output, mut display, mut input, mut handoff, publisher, requests, .. } =
             *self;
         if let Cause::Asked(mode) = cause {
@@ -557,13 +572,13 @@ impl Actor {
             handoff.update(&mut display, &publisher.session).await;
         }
         let status = child.reap().await;
-        publisher.publish_final_screen(display).await;
+        let ended = EndedSession::new(publisher, display.into_final().await, requests);
         drop((pty, output));
         let status = status.unwrap_or_else(|error| {
             tracing::error!(%error, "could not reap a program");
             ExitStatus::Signal(SIGKILL)
         });
-        publisher.publish_exit(status, matches!(cause, Cause::Asked(_)));
-        drop(requests);
+        ended.publish_exit(status, matches!(cause, Cause::Asked(_)));
+        ended
     }
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use futures_util::{StreamExt as _, future::join_all, stream};
-use limpet_shared::{Epoch, Role, SessionId, api::CreateSession};
+use limpet_shared::{Epoch, SessionId, api::CreateSession};
 use tokio::{
     runtime::Handle,
     sync::{Notify, mpsc, watch},
@@ -24,7 +24,9 @@ use tokio_util::{
 use super::{
     SessionHandle, Status,
     actor::Actor,
+    departures::Departures,
     display::Display,
+    ended::EndedSession,
     guest_snapshots::GuestSnapshots,
     handle::{SessionShared, attach_rate, now},
     handoff::{Handoff, HandoffRecord},
@@ -33,6 +35,7 @@ use super::{
     plan::{CreateError, SessionPlan, SpawnDefaults},
     request::MAX_WAITING_REQUESTS,
     saving::SessionSaver,
+    status_publisher::StatusPublisher,
 };
 use crate::{
     background, exhausted,
@@ -103,11 +106,8 @@ impl Drop for OpeningSlot {
 
 impl Entries {
     fn oldest_ended(&self) -> Option<SessionHandle> {
-        let is_over = |entry: &&Entry| {
-            let info = entry.session.info(Role::Owner);
-            info.exit.is_some() && info.viewers == 0
-        };
-        let oldest = self.by_id.values().filter(is_over).min_by_key(|entry| entry.number);
+        let unused = self.by_id.values().filter(|entry| entry.session.is_unused());
+        let oldest = unused.min_by_key(|entry| entry.number);
         oldest.map(|entry| entry.session.clone())
     }
 }
@@ -172,6 +172,12 @@ struct PreparedSession {
     state: (Program, Status),
     handles: Option<ProgramHandles>,
     screen: ((LogWriter, Log), Display, Handoff),
+}
+
+/// The owner of a session's state: of a running program, or of what an ended one has left.
+enum SessionOwner {
+    Actor(Box<Actor>),
+    Ended(Box<EndedSession>),
 }
 
 #[derive(Clone, Debug)]
@@ -363,33 +369,35 @@ impl Sessions {
         ((writer, log), display, handoff): ((LogWriter, Log), Display, Handoff),
     ) -> SessionHandle {
         let (requests, receiver) = mpsc::channel(MAX_WAITING_REQUESTS);
+        let (status_sender, status) = watch::channel(status);
         let session = SessionHandle::new(SessionShared {
             id,
             epoch,
             created,
             inspector: handles.as_ref().map(|handles| handles.child.inspector()),
             log,
-            status: watch::Sender::new(status),
+            status,
             requests,
+            departures: Departures::default(),
             viewers_changed: Notify::new(),
             placement: Arc::new(Placement::new(self.0.runtimes.clone())),
             program,
-            final_screen: OnceLock::new(),
             attach_rate: attach_rate(),
             guest_snapshots: GuestSnapshots::default(),
             is_unsaved: AtomicBool::new(false),
             unsaved: Arc::clone(&self.0.unsaved),
         });
         session.mark_unsaved();
-        let actor = if let Some(ProgramHandles { pty, child, journal }) = handles {
+        let publisher = StatusPublisher::new(session.clone(), status_sender);
+        let owner = if let Some(ProgramHandles { pty, child, journal }) = handles {
             if let Err(error) = pty.resize(session.size()) {
                 tracing::warn!(session = %session.id(), %error, "could not set the size of a terminal");
             }
             let (terminal, screen) = ((pty, child, Input::new(journal)), (writer, display, handoff));
-            Some(Box::new(Actor::new(terminal, screen, receiver, session.clone())))
+            SessionOwner::Actor(Box::new(Actor::new(terminal, screen, receiver, publisher)))
         } else {
-            session.publish_final_screen(display.into_final_here());
-            None
+            let ended = EndedSession::new(publisher, display.into_final_here(), receiver);
+            SessionOwner::Ended(Box::new(ended))
         };
         let forgotten = CancellationToken::new();
         let entry = {
@@ -399,7 +407,7 @@ impl Sessions {
             entries.by_id.insert(session.id().clone(), entry.clone());
             entry
         };
-        self.0.tasks.spawn(self.clone().run_session(entry, actor));
+        self.0.tasks.spawn(self.clone().run_session(entry, owner));
         session
     }
 
@@ -448,32 +456,53 @@ impl Sessions {
             self.0.shutdown.cancel();
             entries.by_id.values().map(|entry| entry.session.clone()).collect::<Vec<_>>()
         };
-        if let Some(saved) = self.0.saved.get() {
-            // The sessions are saved as they are now, and not as they are once they have ended.
-            saved.cancelled().await;
-        }
+        // The sessions are saved as they are now, and not as they are once they have ended.
+        self.saved_for_shutdown().await;
         join_all(sessions.iter().map(|session| session.end(EndMode::All))).await;
         self.0.tasks.close();
         self.0.tasks.wait().await;
     }
 
     /// Runs a session to its end, retains what it leaves for a while, and forgets it.
-    async fn run_session(self, entry: Entry, actor: Option<Box<Actor>>) {
-        let session = &entry.session;
-        if let Some(actor) = actor {
-            actor.run().await;
-            tracing::info!(session = %session.id(), exit = ?session.exit(), "ended");
-        }
+    async fn run_session(self, entry: Entry, owner: SessionOwner) {
+        let ended = match owner {
+            SessionOwner::Actor(actor) => {
+                let ended = actor.run().await;
+                let session = &entry.session;
+                tracing::info!(session = %session.id(), exit = ?session.exit(), "ended");
+                ended.map(Box::new)
+            }
+            SessionOwner::Ended(ended) => Some(ended),
+        };
         // Boxed, because this future lives as long as the session.
-        Box::pin(self.retain(&entry)).await;
+        Box::pin(self.retain(&entry, ended)).await;
     }
 
     /// Retains what an ended session has left until it is old, or closed, or the server ends.
-    async fn retain(&self, entry: &Entry) {
+    async fn retain(&self, entry: &Entry, ended: Option<Box<EndedSession>>) {
+        let forgotten = async {
+            tokio::select! {
+                () = sleep(RETENTION) => self.forget(&entry.session).await,
+                () = entry.forgotten.cancelled() => {}
+            }
+        };
+        let retained = async {
+            match ended {
+                Some(ended) => ended.serve(forgotten).await,
+                None => forgotten.await,
+            }
+        };
         tokio::select! {
-            () = sleep(RETENTION) => self.forget(&entry.session).await,
-            () = entry.forgotten.cancelled() => {}
-            () = self.0.shutdown.cancelled() => {}
+            () = retained => {}
+            () = self.saved_for_shutdown() => {}
+        }
+    }
+
+    /// Waits until the server is ending and nothing has to be saved any more.
+    async fn saved_for_shutdown(&self) {
+        self.0.shutdown.cancelled().await;
+        if let Some(saved) = self.0.saved.get() {
+            saved.cancelled().await;
         }
     }
 

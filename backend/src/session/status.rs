@@ -1,6 +1,8 @@
 //! The published state of a session.
 
-use limpet_shared::{ExitStatus, Flow, Sizing, ViewerId, ViewerInfo, Winsize};
+use limpet_shared::{
+    ExitStatus, Flow, Sizing, ViewerId, ViewerInfo, Winsize, WinsizeError, api::UpdateSession,
+};
 
 use super::{
     title,
@@ -116,6 +118,22 @@ impl Status {
         let before = self.title().to_owned();
         self.program_title = Some(title).filter(|title| !title.is_empty());
         before != self.title()
+    }
+
+    /// Returns the size that an update asks for, if that is another one than the present size.
+    pub(super) fn requested_size(&self, update: &UpdateSession) -> Result<Option<Winsize>, WinsizeError> {
+        let Winsize { cols, rows, .. } = self.size;
+        let size = Winsize::cells(update.cols.unwrap_or(cols), update.rows.unwrap_or(rows)).checked()?;
+        Ok(Some(size).filter(|size| (size.cols, size.rows) != (cols, rows)))
+    }
+
+    /// Changes the title and the rules as an owner wishes. Returns true if that changed anything.
+    pub(super) fn update(&mut self, update: &UpdateSession) -> bool {
+        let before = (self.sizing, self.flow);
+        self.sizing = update.sizing.unwrap_or(self.sizing);
+        self.flow = update.flow.unwrap_or(self.flow);
+        let is_renamed = update.title.as_ref().is_some_and(|title| self.pin_title(title));
+        is_renamed || before != (self.sizing, self.flow)
     }
 
     /// Pins a title; an empty one restores the program's. Returns true if that changed

@@ -14,7 +14,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use limpet_shared::{Flow, SessionId, Sizing, Winsize};
+use limpet_shared::{SessionId, SessionSpec, Winsize};
 use nix::libc::O_NOFOLLOW;
 use serde::{Deserialize, Serialize};
 
@@ -52,12 +52,8 @@ pub(crate) struct StateDir {
 pub(crate) struct Saved {
     /// The program, and the directory that its predecessor was in.
     pub(crate) program: keeper::Start,
-    /// Milliseconds since the Unix epoch.
-    pub(crate) created: u64,
-    /// The name that a user gave to the session.
-    pub(crate) title: Option<String>,
-    pub(crate) sizing: Sizing,
-    pub(crate) flow: Flow,
+    #[serde(flatten)]
+    pub(crate) spec: SessionSpec,
     pub(crate) size: Winsize,
 }
 

@@ -24,6 +24,7 @@
 //!
 //! * [`frame`]: binary messages; [`message`]: text messages; [`api`]: the HTTP API.
 //! * [`identity`], [`offset`], [`winsize`], [`exit`]: the values that messages are made of.
+//! * [`session`]: what a session is made of, for the API and for what servers store.
 //! * [`viewers`]: the viewers of a session, their roles, and the rules for size and flow.
 //! * [`error`]: error and close codes; [`limits`]: every cap of the protocol.
 //! * [`theme`]: the colours of a terminal.
@@ -36,6 +37,7 @@ pub mod identity;
 pub mod limits;
 pub mod message;
 pub mod offset;
+pub mod session;
 pub mod theme;
 pub mod viewers;
 pub mod winsize;
@@ -46,6 +48,7 @@ pub use frame::{FrameError, Header, Kind};
 pub use identity::{Epoch, SessionId, SignInKey, ViewerId};
 pub use message::{ClientMessage, Follow, Hello, MessageError, Resume, ServerMessage, Welcome};
 pub use offset::{InputOffset, OutputOffset};
+pub use session::{SessionSpec, SessionState};
 pub use viewers::{Flow, Role, Sizing, ViewerInfo};
 pub use winsize::{Winsize, WinsizeError};
 

@@ -278,7 +278,7 @@ impl<'a> Sender<'a> {
 
     /// Reports whether the viewer is to get all of the output.
     fn follows_all(&self) -> bool {
-        self.follow == Follow::All || self.status.borrow().flow == Flow::Hold
+        self.follow == Follow::All || self.status.borrow().spec.flow == Flow::Hold
     }
 
     /// Returns whether the program has to wait for this viewer. It does not wait for one that would

@@ -252,7 +252,7 @@ impl Actor {
         let log = self.output.log();
         let rules = {
             let status = self.publisher.status();
-            (status.flow, status.owner_is_here())
+            (status.spec.flow, status.owner_is_here())
         };
         let held = self.flow.held_until(rules, log, Instant::now());
         self.is_held = held.is_some();
@@ -427,7 +427,7 @@ impl Actor {
         self.input.take(viewer, attachment, offset, bytes);
         self.write_input();
         self.echo_is_due = true;
-        self.publisher.update_status(|status| status.viewers.on_used(attachment, status.sizing))
+        self.publisher.update_status(|status| status.viewers.on_used(attachment, status.spec.sizing))
     }
 
     /// Applies the size policy after the session's state has changed, and has the change recorded.
@@ -462,7 +462,7 @@ impl Actor {
         let status = self.publisher.status();
         // A fixed size is no viewer's own, even while it still equals the size of a window.
         let given = self.sizes.requested().map(|size| (size, None));
-        let decided = match status.sizing {
+        let decided = match status.spec.sizing {
             Sizing::Fixed => given.or(Some((status.size, None))),
             sizing => status.viewers.size(sizing).or(given),
         };

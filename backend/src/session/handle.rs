@@ -69,8 +69,6 @@ pub(super) struct SessionShared {
     pub(super) id: SessionId,
     pub(super) epoch: Epoch,
     pub(super) program: Program,
-    /// Milliseconds since the Unix epoch.
-    pub(super) created: u64,
     /// `None` once an earlier server has had the program reaped.
     pub(super) inspector: Option<ProcessInspector>,
     pub(super) log: Log,
@@ -136,26 +134,17 @@ impl SessionHandle {
     #[must_use]
     pub fn info(&self, role: Role) -> SessionInfo {
         let status = self.0.status.borrow();
-        SessionInfo {
-            id: self.0.id.clone(),
-            title: status.title().to_owned(),
-            command: if role == Role::Owner { self.0.program.words() } else { Vec::new() },
-            cols: status.size.cols,
-            rows: status.size.rows,
-            created: self.0.created,
-            viewers: status.viewer_count(),
-            exit: status.exit,
-            role,
-            sizing: status.sizing,
-            flow: status.flow,
-        }
+        let (spec, state) = (status.spec.clone(), status.to_state());
+        drop(status);
+        let command = if role == Role::Owner { self.0.program.words() } else { Vec::new() };
+        SessionInfo { id: self.0.id.clone(), role, command, spec, state }
     }
 
     /// Returns the session's entry in the list and, for an owner, the programs that run in it.
     pub async fn details(&self, role: Role) -> SessionDetails {
         let info = self.info(role);
         let with_leader = !self.0.program.is_interactive_shell();
-        let running = match self.0.inspector.filter(|_| info.exit.is_none() && role == Role::Owner) {
+        let running = match self.0.inspector.filter(|_| info.state.exit.is_none() && role == Role::Owner) {
             None => Running::default(),
             Some(inspector) => {
                 background::run(move || inspector.running(with_leader)).await.unwrap_or_default()
@@ -248,8 +237,7 @@ impl SessionHandle {
 
     /// Returns the hand-off record for the next server, without sizes.
     pub(super) fn record(&self, colours: Option<Colours>, cleared: OutputOffset) -> HandoffRecord {
-        let first =
-            HandoffRecord::first((&self.0.epoch, self.0.created), &self.0.program, &self.0.status.borrow());
+        let first = HandoffRecord::first(&self.0.epoch, &self.0.program, &self.0.status.borrow());
         HandoffRecord { colours, cleared, ..first }
     }
 
@@ -261,10 +249,7 @@ impl SessionHandle {
         let status = self.0.status.borrow();
         Saved {
             program: (&Program { cwd, ..self.0.program.clone() }).into(),
-            created: self.0.created,
-            title: status.pinned_title().map(str::to_owned),
-            sizing: status.sizing,
-            flow: status.flow,
+            spec: status.spec.clone(),
             size: status.size,
         }
     }

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use limpet_shared::{Epoch, Flow, OutputOffset, SessionId, Sizing, ViewerId, Winsize, theme::Colours};
+use limpet_shared::{Epoch, OutputOffset, SessionId, SessionSpec, ViewerId, Winsize, theme::Colours};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
@@ -41,12 +41,8 @@ const RETRY_DELAY: Duration = Duration::from_secs(1);
 pub(super) struct HandoffRecord {
     pub(super) epoch: Epoch,
     pub(super) program: keeper::Start,
-    /// Milliseconds since the Unix epoch.
-    pub(super) created: u64,
-    /// The title that a user has given.
-    pub(super) title: Option<String>,
-    pub(super) sizing: Sizing,
-    pub(super) flow: Flow,
+    #[serde(flatten)]
+    pub(super) spec: SessionSpec,
     /// The primary viewer, if there is one.
     pub(super) primary: Option<ViewerId>,
     pub(super) size_by: Option<ViewerId>,
@@ -76,14 +72,11 @@ fn is_start(offset: &OutputOffset) -> bool {
 
 impl HandoffRecord {
     /// Creates the record of a session that is about to begin.
-    pub(super) fn first((epoch, created): (&Epoch, u64), program: &Program, status: &Status) -> Self {
+    pub(super) fn first(epoch: &Epoch, program: &Program, status: &Status) -> Self {
         Self {
             epoch: epoch.clone(),
             program: program.into(),
-            created,
-            title: status.pinned_title().map(str::to_owned),
-            sizing: status.sizing,
-            flow: status.flow,
+            spec: status.spec.clone(),
             primary: status.viewers.primary(),
             size_by: status.size_by,
             colours: None,
@@ -355,7 +348,7 @@ mod tests {
     #[test]
     fn what_the_first_version_has_kept_is_understood() {
         let record: HandoffRecord = serde_json::from_str(FIRST).unwrap();
-        assert_eq!((record.title.as_deref(), record.sizes.len()), (Some("mine"), 2));
+        assert_eq!((record.spec.title.as_deref(), record.sizes.len()), (Some("mine"), 2));
         assert_eq!(record.sizes[1], (OutputOffset::new(17), Winsize::cells(100, 30)));
         assert_eq!(serde_json::to_string(&record).unwrap(), FIRST, "and written as it was");
     }

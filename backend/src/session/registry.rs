@@ -28,7 +28,7 @@ use super::{
     display::Display,
     ended::EndedSession,
     guest_snapshots::GuestSnapshots,
-    handle::{SessionShared, attach_rate, now},
+    handle::{SessionShared, attach_rate},
     handoff::{Handoff, HandoffRecord},
     input::{Input, InputJournal},
     parse_guard::ParsePolicy,
@@ -168,7 +168,7 @@ impl Drop for ForgetUnlessKnown {
 
 /// A session of an earlier server that is ready to be opened.
 struct PreparedSession {
-    known: (SessionId, Epoch, u64),
+    known: (SessionId, Epoch),
     state: (Program, Status),
     handles: Option<ProgramHandles>,
     screen: ((LogWriter, Log), Display, Handoff),
@@ -215,7 +215,7 @@ impl Sessions {
         let sessions = self.clone();
         // A terminal is registered with the reactor of the runtime that opens it.
         let begun = self.0.runtimes.quick.spawn(async move {
-            sessions.start((SessionId::from_random(random::bytes()), now()), plan, before).await
+            sessions.start(SessionId::from_random(random::bytes()), plan, before).await
         });
         // An error means that the server is ending.
         AbortOnDropHandle::new(begun).await.unwrap_or(Err(CreateError::ShuttingDown))
@@ -225,15 +225,14 @@ impl Sessions {
     /// show before the plan's note and the program's own output.
     pub(super) async fn start(
         &self,
-        (id, created): (SessionId, u64),
-        SessionPlan { program, size, title, rules, note }: SessionPlan,
+        id: SessionId,
+        SessionPlan { program, size, spec, note }: SessionPlan,
         before: Vec<u8>,
     ) -> Result<SessionHandle, CreateError> {
         let slot = self.reserve_slot().await?;
-        let mut status = Status::new(program.name(), size, rules);
-        status.pin_title(title.as_deref().unwrap_or_default());
+        let status = Status::new(&program.name(), size, spec);
         let epoch = Epoch::from_random(random::bytes());
-        let record = HandoffRecord::first((&epoch, created), &program, &status);
+        let record = HandoffRecord::first(&epoch, &program, &status);
         let record = serde_json::to_string(&record).map_err(|error| SpawnError::Open(error.into()))?;
         let forget_guard = ForgetUnlessKnown { keeper: self.0.keeper.clone(), session: Some(id.clone()) };
         let held = self.0.keeper.start(&id, &program, size, self.0.limits.tail, record).await?;
@@ -244,8 +243,7 @@ impl Sessions {
             Handoff::new(self.0.keeper.clone(), id.clone(), self.0.limits.tail),
         );
         writer.append(&[before, note].concat(), |output| display.take(output, false));
-        let known = (id, epoch, created);
-        let session = self.open(known, (program, status), handles, ((writer, log), display, handoff));
+        let session = self.open((id, epoch), (program, status), handles, ((writer, log), display, handoff));
         forget_guard.make_known();
         drop(slot);
         tracing::info!(session = %session.id(), program = %session.shared().program.name(), "opened");
@@ -271,7 +269,7 @@ impl Sessions {
                 }
             }
         }
-        known.sort_by_key(|(record, _)| record.created);
+        known.sort_by_key(|(record, _)| record.spec.created);
         let waiting = self.take_over_each(known).await;
         let count = waiting.len();
         if count > 0 {
@@ -326,10 +324,8 @@ impl Sessions {
         let OpenedSession { handles, writer, log, checkpoint } =
             OpenedSession::open(self.0.keeper.borrow(left).await?, sizes)?;
         let program = record.program.clone().into_program(None);
-        let mut status = Status::new(program.name(), size, (record.sizing, record.flow));
-        status.pin_title(record.title.as_deref().unwrap_or_default());
+        let status = Status::new(&program.name(), size, record.spec.clone());
         let mut status = Status::of_earlier_server((size, record.size_by), record.primary, status);
-        let (epoch, created) = (record.epoch.clone(), record.created);
         let unanswered_from = handles.as_ref().and_then(|handles| handles.journal.unanswered_from());
         let (handoff, display) = {
             let (keeper, id, log) = (self.0.keeper.clone(), id.clone(), log.clone());
@@ -348,7 +344,7 @@ impl Sessions {
         status.set_program_title(display.title());
         status.exit = left.exit;
         Ok(PreparedSession {
-            known: (id, epoch, created),
+            known: (id, record.epoch.clone()),
             state: (program, status),
             handles,
             screen: ((writer, log), display, handoff),
@@ -363,7 +359,7 @@ impl Sessions {
     /// Adds a session to the registry, and starts its actor if the program is running.
     fn open(
         &self,
-        (id, epoch, created): (SessionId, Epoch, u64),
+        (id, epoch): (SessionId, Epoch),
         (program, status): (Program, Status),
         handles: Option<ProgramHandles>,
         ((writer, log), display, handoff): ((LogWriter, Log), Display, Handoff),
@@ -373,7 +369,6 @@ impl Sessions {
         let session = SessionHandle::new(SessionShared {
             id,
             epoch,
-            created,
             inspector: handles.as_ref().map(|handles| handles.child.inspector()),
             log,
             status,

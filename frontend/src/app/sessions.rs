@@ -181,7 +181,7 @@ impl App {
             let guests = app.tabs.with_untracked(|tabs| tabs.get(&kind).map_or(0, |tab| tab.people.guests()));
             match api::details(&session).await {
                 Ok(SessionDetails { info, running, background })
-                    if info.exit.is_none() && (!running.is_empty() || guests > 0) =>
+                    if info.state.exit.is_none() && (!running.is_empty() || guests > 0) =>
                 {
                     app.show(Overlay::Close(kind, Closing { running, background, guests }));
                 }

@@ -13,6 +13,7 @@
 //!   [`restore`] starts them.
 //! * [`attach`] decides how a viewer begins: with the output that it lacks, or with a snapshot.
 //!   [`guest_snapshots`] bounds the memory for snapshots that guests do not receive.
+//! * [`feed`] tells listeners what has changed about any session.
 //! * [`ended`] owns what a session leaves when its program has ended.
 //! * [`handle`] is the interface to a session for everybody but the task that owns it, and
 //!   [`departures`] tells that task which attachments were dropped. [`status`] is the published
@@ -25,6 +26,7 @@ mod attach;
 mod departures;
 mod display;
 mod ended;
+mod feed;
 mod flow;
 mod grant;
 mod guest_snapshots;

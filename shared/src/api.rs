@@ -15,6 +15,7 @@
 //! | `GET {base}/api/sessions/{id}/screen` | | text, or [`Screen`] if `Accept` prefers JSON |
 //! | `GET {base}/api/sessions/{id}/passes` | | array of [`Pass`] |
 //! | `GET {base}/api/access` | | [`Access`] |
+//! | `GET {base}/api/events` | | server-sent [`events`](crate::events) |
 //! | `GET` or `POST {base}/api/health` | | [`Health`]; needs no credentials |
 //!
 //! The body of every error response is an [`ApiError`].

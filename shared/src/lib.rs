@@ -22,7 +22,8 @@
 //!
 //! The crate does no I/O and compiles for WebAssembly and for native targets. Its modules:
 //!
-//! * [`frame`]: binary messages; [`message`]: text messages; [`api`]: the HTTP API.
+//! * [`frame`]: binary messages; [`message`]: text messages; [`api`]: the HTTP API; [`events`]: its
+//!   feed of events.
 //! * [`identity`], [`offset`], [`winsize`], [`exit`]: the values that messages are made of.
 //! * [`session`]: what a session is made of, for the API and for what servers store.
 //! * [`viewers`]: the viewers of a session, their roles, and the rules for size and flow.
@@ -31,6 +32,7 @@
 
 pub mod api;
 pub mod error;
+pub mod events;
 pub mod exit;
 pub mod frame;
 pub mod identity;

@@ -6,6 +6,7 @@ pub(crate) mod census;
 pub(crate) mod client;
 pub(crate) mod container;
 pub(crate) mod cutter;
+mod event_stream;
 mod faults;
 mod manager;
 mod server;
@@ -22,6 +23,7 @@ pub(crate) use self::{
     census::Census,
     client::{Client, Hello},
     cutter::FlakyProxy,
+    event_stream::EventStream,
     faults::Faults,
     manager::ServiceManager,
     server::{Options, Server, TOKEN},

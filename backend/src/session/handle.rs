@@ -24,6 +24,7 @@ use super::{
     AttachingViewer, AttachmentId, AttachmentStart, GrantId, ResetSnapshot, Status,
     attach::ViewerSnapshot,
     departures::Departures,
+    feed::Feed,
     guest_snapshots::GuestSnapshots,
     handoff::HandoffRecord,
     own_output::Purpose,
@@ -77,6 +78,7 @@ pub(super) struct SessionShared {
     pub(super) requests: mpsc::Sender<Box<Request>>,
     /// Attachments that the task has yet to remove.
     pub(super) departures: Departures,
+    pub(super) feed: Feed,
     /// Tells the task that a viewer has left, or has begun or stopped to strain the session.
     pub(super) viewers_changed: Notify,
     pub(super) placement: Arc<Placement>,
@@ -136,8 +138,8 @@ impl SessionHandle {
         let status = self.0.status.borrow();
         let (spec, state) = (status.spec.clone(), status.to_state());
         drop(status);
-        let command = if role == Role::Owner { self.0.program.words() } else { Vec::new() };
-        SessionInfo { id: self.0.id.clone(), role, command, spec, state }
+        let (id, command) = (self.0.id.clone(), self.0.program.words());
+        SessionInfo { id, role: Role::Owner, command, spec, state }.seen_by(role)
     }
 
     /// Returns the session's entry in the list and, for an owner, the programs that run in it.

@@ -27,6 +27,7 @@ use super::{
     departures::Departures,
     display::Display,
     ended::EndedSession,
+    feed::{Feed, Listener},
     guest_snapshots::GuestSnapshots,
     handle::{SessionShared, attach_rate},
     handoff::{Handoff, HandoffRecord},
@@ -82,6 +83,7 @@ struct Inner {
     shutdown: CancellationToken,
     /// Notified when saved state of a session has changed, or a session has been added or removed.
     unsaved: Arc<Notify>,
+    feed: Feed,
     /// Cancelled once everything has been saved for the last time, if it is saved at all.
     saved: OnceLock<CancellationToken>,
 }
@@ -192,9 +194,18 @@ impl Sessions {
     /// Creates an empty registry for sessions that `keeper` holds.
     #[must_use]
     pub fn new(limits: Limits, defaults: SpawnDefaults, keeper: KeeperClient, runtimes: Runtimes) -> Self {
-        let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
-        let (entries, unsaved, saved) = (Mutex::default(), Arc::default(), OnceLock::new());
-        Self(Arc::new(Inner { limits, defaults, keeper, runtimes, entries, tasks, shutdown, unsaved, saved }))
+        Self(Arc::new(Inner {
+            limits,
+            defaults,
+            keeper,
+            runtimes,
+            entries: Mutex::default(),
+            tasks: TaskTracker::new(),
+            shutdown: CancellationToken::new(),
+            unsaved: Arc::default(),
+            feed: Feed::default(),
+            saved: OnceLock::new(),
+        }))
     }
 
     /// Starts a program in a new session.
@@ -374,6 +385,7 @@ impl Sessions {
             status,
             requests,
             departures: Departures::default(),
+            feed: self.0.feed.clone(),
             viewers_changed: Notify::new(),
             placement: Arc::new(Placement::new(self.0.runtimes.clone())),
             program,
@@ -402,6 +414,7 @@ impl Sessions {
             entries.by_id.insert(session.id().clone(), entry.clone());
             entry
         };
+        self.0.feed.mark(session.id());
         self.0.tasks.spawn(self.clone().run_session(entry, owner));
         session
     }
@@ -414,6 +427,18 @@ impl Sessions {
             let ends = (self.0.shutdown.clone(), saved);
             self.0.tasks.spawn(saving.run(self.clone(), Arc::clone(&self.0.unsaved), ends));
         }
+    }
+
+    /// Adds a listener to the feed. `last_id` is the id of the last event that it has received, if it
+    /// has been here before.
+    pub(crate) fn listen(&self, last_id: Option<&str>) -> Listener {
+        self.0.feed.listen(self, last_id)
+    }
+
+    /// Serves the feed until the server ends. Listeners get a sign of life at this interval.
+    pub(crate) async fn run_feed(self, heartbeat: Duration) {
+        let feed = self.0.feed.clone();
+        feed.run(self, heartbeat).await;
     }
 
     pub(super) fn limits(&self) -> Limits {
@@ -505,6 +530,7 @@ impl Sessions {
         let entry = self.entries().by_id.remove(session.id());
         if let Some(entry) = entry {
             entry.forgotten.cancel();
+            self.0.feed.mark(session.id());
             self.0.unsaved.notify_one();
             self.0.keeper.forget(session.id()).await;
             tracing::info!(session = %session.id(), "closed");

@@ -35,6 +35,7 @@ impl StatusPublisher {
         self.status.send_modify(|status| {
             id = status.viewers.enter(hello.viewer, visitor, (hello.size, resumes), now());
         });
+        self.mark_changed();
         Attachment::new(self.session.clone(), id, hello.viewer, role)
     }
 
@@ -45,6 +46,7 @@ impl StatusPublisher {
             return false;
         }
         self.status.send_modify(|status| departed.into_iter().for_each(|id| status.viewers.leave(id)));
+        self.mark_changed();
         true
     }
 
@@ -80,13 +82,24 @@ impl StatusPublisher {
 
     /// Changes the published state. `change` returns whether there is anything to publish.
     pub(super) fn update_status(&self, change: impl FnOnce(&mut Status) -> bool) -> bool {
-        self.status.send_if_modified(change)
+        let is_changed = self.status.send_if_modified(change);
+        if is_changed {
+            self.mark_changed();
+        }
+        is_changed
     }
 
     /// Publishes how the program ended, and whether that was because an owner closed the session.
     pub(super) fn publish_exit(&self, exit: ExitStatus, closed: bool) {
         self.status.send_modify(|status| (status.exit, status.closed) = (Some(exit), closed));
+        self.mark_changed();
         self.session.mark_unsaved();
+    }
+
+    /// Has those who listen to all sessions told of what was published.
+    fn mark_changed(&self) {
+        let shared = self.session.shared();
+        shared.feed.mark(&shared.id);
     }
 }
 

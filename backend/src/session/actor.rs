@@ -180,7 +180,8 @@ impl Actor {
         match actor.pty.moved_here().await {
             Ok(pty) => Some(Box::new(Self { pty, ..actor })),
             Err(error) => {
-                tracing::error!(%error, "could not go on watching a terminal");
+                let session = actor.publisher.session.id();
+                tracing::error!(%session, %error, "could not go on watching a terminal");
                 None
             }
         }
@@ -521,7 +522,8 @@ impl Actor {
     /// Writes as much of the waiting input as the terminal takes.
     fn write_input(&mut self) {
         if let Err(error) = self.input.write(|pipe, count| self.pty.write_from(pipe, count)) {
-            tracing::debug!(%error, "nobody reads the terminal's input any more");
+            let session = self.publisher.session.id();
+            tracing::debug!(%session, %error, "nobody reads the terminal's input any more");
         }
     }
 
@@ -532,7 +534,8 @@ impl Actor {
         // Viewers learn whose size it is together with the size, which they read from the log.
         self.publisher.publish_size(size, by);
         if let Err(error) = self.pty.resize(size) {
-            tracing::warn!(%error, ?size, "could not resize the terminal");
+            let session = self.publisher.session.id();
+            tracing::warn!(%session, %error, ?size, "could not resize the terminal");
         }
         self.output.resize(size);
         self.display.resize(size).await;
@@ -546,13 +549,14 @@ impl Actor {
     async fn finish(self: Box<Self>, cause: Cause) -> EndedSession {
         let Self { pty, child, mut output, mut display, mut input, mut handoff, publisher, requests, .. } =
             *self;
+        let session = publisher.session.id().clone();
         if let Cause::Asked(mode) = cause {
             let mut end = pin!(child.end(mode));
             loop {
                 tokio::select! {
                     ended = &mut end => {
                         if let Err(error) = ended {
-                            tracing::error!(%error, "could not end a program");
+                            tracing::error!(%session, %error, "could not end a program");
                         }
                         break;
                     }
@@ -575,7 +579,7 @@ impl Actor {
         let ended = EndedSession::new(publisher, display.into_final().await, requests);
         drop((pty, output));
         let status = status.unwrap_or_else(|error| {
-            tracing::error!(%error, "could not reap a program");
+            tracing::error!(%session, %error, "could not reap a program");
             ExitStatus::Signal(SIGKILL)
         });
         ended.publish_exit(status, matches!(cause, Cause::Asked(_)));

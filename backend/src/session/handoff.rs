@@ -274,7 +274,10 @@ impl Handoff {
             before.map_or(record.first_size, |(resizes, _)| resizes)
         };
         let restored = checkpoint.and_then(|file| {
-            read(file).inspect_err(|error| tracing::error!(%error, "could not read a kept screen")).ok()
+            let session = &handoff.session;
+            read(file)
+                .inspect_err(|error| tracing::error!(%session, %error, "could not read a kept screen"))
+                .ok()
         });
         let (position, size, snapshot) = if let Some((header, snapshot)) = restored {
             let CheckpointHeader { output, size, resizes } = header;
@@ -288,11 +291,11 @@ impl Handoff {
         let mut display = Display::from_snapshot((size, scrollback), log.clone(), snapshot, policy);
         for (resizes, (output, size)) in sizes.iter() {
             if resizes > handoff.checkpoint_at.resizes {
-                catch_up(&mut display, log, output, unanswered_from);
+                handoff.catch_up(&mut display, log, output, unanswered_from);
                 display.resize_here(size);
             }
         }
-        catch_up(&mut display, log, log.end(), unanswered_from);
+        handoff.catch_up(&mut display, log, log.end(), unanswered_from);
         handoff.cleared = record.cleared;
         log.forget_before(record.cleared);
         if let Some(colours) = &record.colours {
@@ -301,26 +304,32 @@ impl Handoff {
         }
         (handoff, display)
     }
-}
 
-/// Passes the log's output before `end` to the display. Queries from `unanswered_from` on have
-/// yet to be answered.
-fn catch_up(display: &mut Display, log: &Log, end: OutputOffset, unanswered_from: Option<OutputOffset>) {
-    /// Output that is passed on at once, in bytes.
-    const MAX_PIECE_BYTES: usize = 1024 * 1024;
-    while display.taken_to() < end {
-        let is_unanswered = unanswered_from.is_some_and(|start| display.taken_to() >= start);
-        // Only up to the offset where that changes.
-        let next = unanswered_from.filter(|&start| !is_unanswered && start < end).unwrap_or(end);
-        let waiting = usize::try_from(next.since(display.taken_to())).unwrap_or(usize::MAX);
-        let most = waiting.min(MAX_PIECE_BYTES);
-        let taken = log.look(display.taken_to(), most, |output| {
-            display.take(output, is_unanswered);
-            !output.is_empty()
-        });
-        if taken != Some(true) {
-            tracing::error!("a screen lacks output that is no longer kept");
-            return display.skip_to(end);
+    /// Passes the log's output before `end` to the display. Queries from `unanswered_from` on have
+    /// yet to be answered.
+    fn catch_up(
+        &self,
+        display: &mut Display,
+        log: &Log,
+        end: OutputOffset,
+        unanswered_from: Option<OutputOffset>,
+    ) {
+        /// Output that is passed on at once, in bytes.
+        const MAX_PIECE_BYTES: usize = 1024 * 1024;
+        while display.taken_to() < end {
+            let is_unanswered = unanswered_from.is_some_and(|start| display.taken_to() >= start);
+            // Only up to the offset where that changes.
+            let next = unanswered_from.filter(|&start| !is_unanswered && start < end).unwrap_or(end);
+            let waiting = usize::try_from(next.since(display.taken_to())).unwrap_or(usize::MAX);
+            let most = waiting.min(MAX_PIECE_BYTES);
+            let taken = log.look(display.taken_to(), most, |output| {
+                display.take(output, is_unanswered);
+                !output.is_empty()
+            });
+            if taken != Some(true) {
+                tracing::error!(session = %self.session, "a screen lacks output that is no longer kept");
+                return display.skip_to(end);
+            }
         }
     }
 }
